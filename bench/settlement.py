@@ -36,6 +36,7 @@ from cea_exchange.ledger.store import Store
 from cea_exchange.registry.registry import Registry
 from cea_exchange.registry.settlement.holdings_hash import holdings_hash
 from cea_exchange.registry.settlement.settlement import RUN_COUNT_MAX, Settlement
+from cea_exchange.registry.store import RegistryStore
 
 ENTITIES, PRODUCTS = 3_600, 8
 CASH_EACH, TONNES_EACH = 10**14, 10**10
@@ -305,7 +306,7 @@ class LagWatch:
         )
         self._socket.setsockopt(zmq.SUBSCRIBE, b"S")
         self._socket.connect(exchange.endpoint("venue", "settlement"))
-        self._store = Store.open_reader(data)
+        self._store = RegistryStore.open_reader(data)
         self._published: list[tuple[int, int, float]] = []
         self._committed: list[tuple[int, float]] = [(0, 0.0)]
 

@@ -130,6 +130,31 @@ def refusal_codes(daemon: dict) -> list[tuple[str, int, str, str]]:
     return codes
 
 
+def with_included(daemons: dict) -> dict:
+    """Return the daemons, each with the groups of codes that it includes, in order of numbers."""
+    return {
+        key: {**daemon, "group": merged_groups(daemons[daemon["includes"]], daemon)}
+        if "includes" in daemon
+        else daemon
+        for key, daemon in daemons.items()
+    }
+
+
+def merged_groups(*daemons: dict) -> list[dict]:
+    """Return the groups of several daemons; those of one title become one."""
+    groups: dict[str, dict] = {}
+    for daemon in daemons:
+        for group in daemon["group"]:
+            codes = groups.setdefault(group["title"], {})
+            codes |= {name: value for name, value in group.items() if name != "title"}
+    by_number = {
+        title: dict(sorted(codes.items(), key=lambda code: code[1][0]))
+        for title, codes in groups.items()
+    }
+    ordered = sorted(by_number.items(), key=lambda group: min(v[0] for v in group[1].values()))
+    return [{"title": title, **codes} for title, codes in ordered]
+
+
 def refusals_module(key: str, daemon: dict) -> str:
     lines = [f'"""The codes of the {key}. {REFUSALS_HEADER}"""', "",
              "from enum import IntEnum", "", "",
@@ -163,7 +188,7 @@ def refusals_page(key: str, daemon: dict) -> str:
 def outputs() -> dict[Path, str]:
     """Return what each generated file should contain."""
     schema = tomllib.loads(SCHEMA_PATH.read_text(encoding="utf-8"))
-    daemons = tomllib.loads(REFUSALS_PATH.read_text(encoding="utf-8"))
+    daemons = with_included(tomllib.loads(REFUSALS_PATH.read_text(encoding="utf-8")))
     refusals = {}
     for key, daemon in daemons.items():
         refusals[ROOT / "protocol" / f"{key}_refusals.md"] = refusals_page(key, daemon)

@@ -11,7 +11,14 @@ import pytest
 import zmq
 
 from cea_exchange.client import AsyncClient, Client, OrderSession, SessionState
+from cea_exchange.client.connecting import (
+    RECONNECT_QUICK_S,
+    RECONNECT_S_MAX,
+    RECONNECT_S_MIN,
+    Attempts,
+)
 from cea_exchange.domain.records import ACCOUNT_NONE, COMMAND_DTYPE, EVENT_DTYPE, EventKind
+from cea_exchange.protocol.connection import Reached
 from cea_exchange.protocol.security import CurveKeys
 
 
@@ -215,3 +222,22 @@ def test_commands_are_shown_as_the_session_has_them(client):
         assert inspect.signature(shown) == inspect.signature(command)
         assert shown.__doc__ == command.__doc__
     assert "timeout_s" in inspect.signature(client.book).parameters
+
+
+def test_a_lost_connection_is_made_anew_quickly_for_a_time():
+    """However often: a venue's front may be another's door, and another's again."""
+    attempts, now_s, pauses_s = Attempts(0.0), 1_000.0, []
+    attempts.let_in(now_s)
+    while now_s < 1_000.0 + RECONNECT_QUICK_S:
+        pauses_s.append(attempts.pause_s(now_s, Reached.ANOTHER))
+        now_s += pauses_s[-1]
+    assert set(pauses_s) == {RECONNECT_S_MIN}
+    later_s = [attempts.pause_s(now_s, Reached.NOBODY) for _ in range(8)]
+    assert later_s == sorted(later_s) and later_s[0] > RECONNECT_S_MIN
+    assert later_s[-1] == RECONNECT_S_MAX
+
+
+def test_who_is_refused_comes_again_ever_later():
+    attempts = Attempts(0.0)
+    first_s, second_s = (attempts.pause_s(1.0, Reached.REFUSED) for _ in range(2))
+    assert RECONNECT_S_MIN < first_s < second_s

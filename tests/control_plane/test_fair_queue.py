@@ -2,8 +2,8 @@
 
 import doctest
 
-from cea_exchange.registry.control import fair_queue
-from cea_exchange.registry.control.fair_queue import FairQueue, QueueLimits
+from cea_exchange.institution.control import fair_queue
+from cea_exchange.institution.control.fair_queue import FairQueue, QueueLimits
 
 
 def test_the_example_holds():

@@ -1,20 +1,24 @@
 """Participants and operators come to processes of their own, which may end at any moment."""
 
+import math
 import mmap
 import os
 import signal
 import struct
+import sys
 import time
 
 import psutil
 import pytest
+import zmq
 
 from cea_exchange.client import Client
 from cea_exchange.client.session import SessionState
-from cea_exchange.control_plane import fronts, listening
-from cea_exchange.control_plane._ring import RING_BYTES
-from cea_exchange.control_plane.link import Arrived, Gone, Reached, Told
-from cea_exchange.protocol.security import SecurityError
+from cea_exchange.control_plane.door import Message
+from cea_exchange.control_plane.fronts import fronts, listening
+from cea_exchange.control_plane.fronts._ring import RING_BYTES
+from cea_exchange.control_plane.fronts.link import Arrived, End, Gone, Reached, Told
+from cea_exchange.protocol.security import CurveKeys, SecurityError
 from support.patience import patience
 from support.registry.fake_venue import wait_until
 from support.venue.venue_world import PRODUCT, enter, world_open
@@ -22,6 +26,16 @@ from support.venue.venue_world import PRODUCT, enter, world_open
 pytestmark = pytest.mark.e2e
 
 WAIT_S = 30.0
+
+
+@pytest.fixture
+def lone_fronts():
+    """One front of no daemon."""
+    doors = {"gateway": ("tcp://127.0.0.1:0", fronts.DoorLimits(10, 1 << 20))}
+    keys, limits = CurveKeys.new(), {"count": 1, "memory_mib_max": 512, "stranger": ""}
+    made = fronts.Fronts(keys, doors, **limits, poller=zmq.Poller())
+    yield made
+    made.close()
 
 
 def client_of(world, name):
@@ -74,6 +88,88 @@ def test_a_front_that_ends_takes_nothing_but_its_sessions_with_it(tmp_path):
         assert (status["sessions"], status["keys_set_apart"], status["keys_cut_off"]) == (2, 0, [])
         alice.close()
         bob.close()
+
+
+def test_nobody_comes_to_a_front_that_does_not_serve_yet(tmp_path, monkeypatch):
+    """While one is begun the kernel brings who comes to the others."""
+    main = "from cea_exchange.control_plane.fronts.front import main; main()"
+    slow = f"import time; time.sleep(4); {main}"
+    with world_open(tmp_path, fronts=2) as world:
+        world.listed()
+        monkeypatch.setattr(fronts.Fronts, "program", (sys.executable, "-c", slow))
+        monkeypatch.setattr(world.venue._fronts, "_spare_due_s", math.inf)
+        while world.venue._fronts._spares:
+            world.venue._fronts._spares.pop().close()
+        ending, staying = world.venue._fronts.process_ids
+        os.kill(ending, signal.SIGKILL)
+        wait_until(lambda: ending not in world.venue._fronts.process_ids)
+        began_s = time.monotonic()
+        for _ in range(12):
+            client = client_of(world, "alice")
+            assert front_of(world, "alice") == staying
+            client.close()
+        assert time.monotonic() - began_s < 3.0 * patience()
+
+
+def test_of_fronts_that_wait_the_first_takes_the_place_of_one_that_ends(tmp_path, monkeypatch):
+    """The last may have begun just now, and has yet to read its program."""
+    monkeypatch.setattr(fronts, "SPARE_S", 0.1)
+    with world_open(tmp_path, fronts=1) as world:
+        world.listed()
+        spares = world.venue._fronts._spares
+        wait_until(lambda: len(spares) == 1 + fronts.SPARES_APART)
+        first = spares[0].process.pid
+        (ending,) = world.venue._fronts.process_ids
+        os.kill(ending, signal.SIGKILL)
+        wait_until(lambda: world.venue._fronts.process_ids not in ([ending], []))
+        assert world.venue._fronts.process_ids == [first]
+
+
+def test_a_front_that_ended_is_begun_anew_before_what_it_left_is_taken(lone_fronts):
+    """A flood that it passed on last does not keep the others from the next one."""
+    (running,) = lone_fronts._by_prefix.values()
+    door = lone_fronts.doors["gateway"]
+    door.arrived.extend([Message(b"", "", [])] * fronts.ARRIVED_MAX)
+    running.began_s -= fronts.STEADY_S
+    running.process.kill()
+    running.process.wait(WAIT_S)
+    lone_fronts.read()
+    (successor,) = lone_fronts._by_prefix.values()
+    assert successor is not running and len(door.arrived) == fronts.ARRIVED_MAX
+
+
+def test_what_waits_for_the_daemon_is_bounded(lone_fronts, monkeypatch):
+    """The rest waits at the fronts, where each connection waits for itself alone."""
+    (running,) = lone_fronts._by_prefix.values()
+    door = lone_fronts.doors["gateway"]
+    at_once = [Arrived(0, b"\0abcd", "key", [b"x"])] * 100
+    coming = iter([at_once] * 200)
+    monkeypatch.setattr(running.link, "receive", lambda: next(coming, []))
+    taken = longest = 0
+    while door.receive() is not None:
+        taken += 1
+        # As at the turn of another door.
+        lone_fronts.read()
+        longest = max(longest, len(door.arrived))
+    assert taken == 200 * len(at_once)
+    assert longest < fronts.ARRIVED_MAX + len(at_once)
+
+
+def test_what_comes_over_a_connection_that_was_ended_is_dropped(lone_fronts, monkeypatch):
+    (running,) = lone_fronts._by_prefix.values()
+    door = lone_fronts.doors["gateway"]
+    coming = iter([[Arrived(0, b"\0abcd", "key", [b"x"])] * 3] * 2)
+    said = []
+    monkeypatch.setattr(running.link, "receive", lambda: next(coming, []))
+    monkeypatch.setattr(running.link, "put", said.append)
+    first = door.receive()
+    for _ in range(2):
+        door.end(first.routing_id, "it sends too much")
+    assert said == [End(0, b"\0abcd", "it sends too much")]
+    assert door.receive() is None and next(coming, None) is None
+    door.turn(time.monotonic() + fronts.ENDED_S + 1)
+    door.arrived.append(first)
+    assert door.receive() == first
 
 
 def test_a_front_that_hangs_is_ended_and_begun_again(tmp_path, monkeypatch):

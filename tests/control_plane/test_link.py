@@ -15,8 +15,8 @@ from itertools import count
 
 import pytest
 
-from cea_exchange.control_plane._ring import RING_BYTES
-from cea_exchange.control_plane.link import (
+from cea_exchange.control_plane.fronts._ring import RING_BYTES
+from cea_exchange.control_plane.fronts.link import (
     Apart,
     Arrived,
     End,
@@ -97,6 +97,14 @@ def test_messages_and_items_arrive_in_their_order(ends):
     assert ends.daemon.flush()
     assert ends.front.receive() == told
     assert ends.daemon.receive() == ends.front.receive() == []
+
+
+def test_an_end_that_is_gone_is_known_before_what_it_left_is_taken(ends):
+    ends.front.put(Arrived(0, b"\0abcd", "key", [b"x"]))
+    assert ends.front.flush() and not ends.daemon.is_other_gone
+    ends.front._end.close()
+    assert ends.daemon.is_other_gone
+    assert len(ends.daemon.receive()) == 1
 
 
 def test_every_kind_of_buffer_is_a_frame(ends):

@@ -7,11 +7,11 @@ import time
 import pytest
 import zmq
 
-from cea_exchange.control_plane._passage import Passage
-from cea_exchange.control_plane._ring import LinkEnded
 from cea_exchange.control_plane._router import Router
 from cea_exchange.control_plane.door import FRAMES_TAKEN_MAX
-from cea_exchange.control_plane.link import Arrived, Link, Reach, Send, memory_make
+from cea_exchange.control_plane.fronts._passage import Passage
+from cea_exchange.control_plane.fronts._ring import LinkEnded
+from cea_exchange.control_plane.fronts.link import Arrived, Link, Reach, Send, memory_make
 
 WAIT_MS = 2_000
 DOORS = 2

@@ -12,9 +12,9 @@ import zmq
 
 from cea_exchange.control_plane.door import HELD_BYTES_MAX, HIGH_WATER_MARK, Door
 from cea_exchange.control_plane.outbox import MESSAGE_BYTES, OutboxLimits
+from cea_exchange.institution.control.admin_door import AdminDoor, answer_encoded
+from cea_exchange.institution.control.request import REQUEST_BYTES_MAX
 from cea_exchange.protocol.security import AllowList, CurveKeys, client_socket, server_socket
-from cea_exchange.registry.control.admin_door import AdminDoor, answer_encoded
-from cea_exchange.registry.control.requests.request import REQUEST_BYTES_MAX
 
 MIB = 1 << 20
 

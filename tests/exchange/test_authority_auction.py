@@ -11,10 +11,10 @@ import pytest
 from cea_exchange.client import Client
 from cea_exchange.domain.records import EventKind, Reason, Side
 from cea_exchange.ledger.double_entry import CASH_ASSET, Compartment, Holding
-from cea_exchange.ledger.store import Store
 from cea_exchange.loadtest.load_run import await_transfers
 from cea_exchange.loadtest.local_exchange import LocalExchange
 from cea_exchange.loadtest.population import Participant
+from cea_exchange.registry.store import RegistryStore
 
 pytestmark = pytest.mark.e2e
 
@@ -77,7 +77,7 @@ def bid(exchange, name, bidding_id, **terms):
 def holdings(exchange):
     """Cash and tonnes of each account, as the registry has them after its daemon has ended."""
     exchange.stop("registry")
-    with Store.open_reader(exchange.data) as store:
+    with RegistryStore.open_reader(exchange.data) as store:
         return {
             person.name: tuple(
                 store.balance(

@@ -15,11 +15,11 @@ import pytest
 
 from cea_exchange.client import Client
 from cea_exchange.domain.records import EventKind
-from cea_exchange.ledger.store import Store
 from cea_exchange.loadtest.load_run import await_transfers
 from cea_exchange.loadtest.local_exchange import LocalExchange
 from cea_exchange.loadtest.population import WORKLOADS, PricePath, Trader, population
 from cea_exchange.registry.reconciliation.reconcile import check_ledger
+from cea_exchange.registry.store import RegistryStore
 
 # In small: tests/torture/test_torture.py, which kills participants too.
 pytestmark = [pytest.mark.crash, pytest.mark.nightly]
@@ -207,7 +207,7 @@ def check_registry(exchange, participants):
     assert len(told) > 500
     for daemon in ("venue", "registry"):
         assert exchange.stop(daemon) == 0
-    with Store.open_reader(exchange.data) as store:
+    with RegistryStore.open_reader(exchange.data) as store:
         settled = store.execute(
             "SELECT trade_id, product_index, price, tonnes FROM trades"
         ).fetchall()

@@ -6,8 +6,8 @@ import pytest
 
 from cea_exchange import Market
 from cea_exchange.core.market import CompiledMarket
-from cea_exchange.domain.bulletin_forms import bulletin_json, bulletin_parse
-from cea_exchange.domain.day_totals import day_volume
+from cea_exchange.domain.documents.bulletin_forms import bulletin_json, bulletin_parse
+from cea_exchange.domain.documents.day_totals import day_volume
 from cea_exchange.domain.profile import load_profile
 from cea_exchange.domain.records import (
     COMMAND_DTYPE,

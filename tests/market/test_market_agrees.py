@@ -26,8 +26,8 @@ from cea_exchange.domain.records import (
     Side,
 )
 from cea_exchange.matching.reference import ReferenceMarket
-from cea_exchange.matching.reference.book import price_crosses
-from cea_exchange.matching.reference.listed_trading import Decision, ListedTrading
+from cea_exchange.matching.reference.rows.book import price_crosses
+from cea_exchange.matching.reference.trading.listed_trading import Decision, ListedTrading
 from support.market.drawn_steps import steps_drawn
 from support.market.market_cases import (
     CORES,

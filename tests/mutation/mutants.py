@@ -20,7 +20,7 @@ from itertools import chain, pairwise
 from pathlib import Path
 
 CORE = "src/cea_exchange"
-APART = {"_records.pxd", "matching/_flow_text.pyx", "matching/_replay.pyx"}
+APART = {"_records.pxd", "matching/flow/_flow_text.pyx", "matching/flow/_replay.pyx"}
 """Generated layouts and numbers; readers of files. They decide nothing."""
 
 FLIPS = {"<": "<=", "<=": "<", ">": ">=", ">=": ">", "==": "!=", "!=": "=="}

@@ -19,7 +19,6 @@ import zmq
 
 from cea_exchange.domain.records import EventKind, Phase
 from cea_exchange.ledger.database.interface import DatabaseFull
-from cea_exchange.ledger.store import Store
 from cea_exchange.protocol.clock import Clock, ClockSetting
 from cea_exchange.protocol.security import AllowList, CurveKeys, server_socket
 from cea_exchange.registry.bank.iso_20022 import pain_001, pain_002
@@ -30,6 +29,7 @@ from cea_exchange.registry.control.admin import REGISTRY_REQUESTS
 from cea_exchange.registry.daemon import RegistryDaemon
 from cea_exchange.registry.reconciliation.reconcile import check_ledger
 from cea_exchange.registry.registry import Registry
+from cea_exchange.registry.store import RegistryStore
 from registry.bank.test_bank_office import DatedVenue
 from registry.bank.test_bank_reports import FUNDED, Office
 from support.registry.fake_venue import Caller, FakeVenue, pack, run_frames, wait_until
@@ -401,7 +401,7 @@ class World:
 
     def is_done(self):
         assert self.thread.is_alive() and not self.errors, self.errors
-        with Store.open_reader(self.data) as store:
+        with RegistryStore.open_reader(self.data) as store:
             is_answered = not store.one("SELECT 1 FROM bank_batches WHERE is_answered = 0")
             unposted = store.one("SELECT count(*) FROM trades WHERE state = 'received'")
             settled = store.last_seq == len(self.venue.records)

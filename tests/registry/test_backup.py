@@ -7,11 +7,12 @@ import threading
 import pytest
 
 from cea_exchange.cli.main import run
-from cea_exchange.ledger.store import Store, StoreError
+from cea_exchange.ledger.store import StoreError
 from cea_exchange.registry.maintenance.backup import backup, restore
 from cea_exchange.registry.reconciliation.reconcile import check_ledger
 from cea_exchange.registry.registry import Registry
 from cea_exchange.registry.settlement.settlement import Settlement
+from cea_exchange.registry.store import RegistryStore
 from support.registry.ledger_by_hand import changed_at_rest
 from support.registry.settlement_records import LOG_ID, registry_prepare, venue_with_deposits
 
@@ -21,7 +22,7 @@ def data(tmp_path, database_address):
     """A registry with a day's trades, a snapshot among them, on each database."""
     folder = tmp_path / "data"
     registry_prepare(folder, database_address)
-    with Store.open(folder) as store:
+    with RegistryStore.open(folder) as store:
         venue = venue_with_deposits()
         for number in range(60):
             venue.trade(1 + number % 5, buy_fee=number % 3)
@@ -49,7 +50,7 @@ def tables_of(store):
 
 @pytest.mark.parametrize("target", ["sqlite", "postgresql"])
 def test_what_is_restored_is_what_was_copied(data, tmp_path, target, request):
-    with Store.open_reader(data) as store:
+    with RegistryStore.open_reader(data) as store:
         before = tables_of(store)
     copy = tmp_path / "copy"
     assert backup(data, copy) == 63
@@ -86,7 +87,7 @@ def test_a_copy_made_while_a_writer_works_agrees(data, tmp_path):
     for number in range(3):
         folder = tmp_path / f"restored{number}"
         restore(tmp_path / f"copy{number}", folder)
-        with Store.open_reader(folder) as store:
+        with RegistryStore.open_reader(folder) as store:
             entries.append(store.entry_last)
             assert (store.entry_last - 66) % 5 == 0
     assert entries == sorted(entries) and entries[-1] > 66

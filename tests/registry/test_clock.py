@@ -9,15 +9,16 @@ import pytest
 
 from cea_exchange.domain.records import EVENT_DTYPE, EventKind
 from cea_exchange.domain.timetable import time_parse, time_to_ns
-from cea_exchange.ledger.store import Store
+from cea_exchange.institution.clock import GuardedClock
 from cea_exchange.protocol.clock import Clock, ClockSetting, running_ns
 from cea_exchange.protocol.operators import OperatorSetting
 from cea_exchange.protocol.security import CurveKeys
-from cea_exchange.registry.clock import GuardedClock, noted_ns
 from cea_exchange.registry.config import RegistryConfig
 from cea_exchange.registry.daemon import RegistryDaemon
+from cea_exchange.registry.noted_time import noted_ns
 from cea_exchange.registry.reconciliation.reconcile import check_ledger
 from cea_exchange.registry.registry import Registry
+from cea_exchange.registry.store import RegistryStore
 from support.refusing import refuses
 from support.registry.fake_venue import Caller, FakeVenue, wait_until
 
@@ -309,12 +310,12 @@ class World:
         wait_until(lambda: self.ask("status")["clock_warning"] is None)
 
     def freeze_states(self):
-        with Store.open_reader(self.data) as store:
+        with RegistryStore.open_reader(self.data) as store:
             return [state for (state,) in store.execute("SELECT state FROM freezes").fetchall()]
 
     def dates(self):
         """Return every day that the database speaks of, but for freezes' last."""
-        with Store.open_reader(self.data) as store:
+        with RegistryStore.open_reader(self.data) as store:
             days = "SELECT business_date FROM"
             found = store.execute(
                 f"{days} entries UNION {days} business_days UNION {days} freeze_acts"
@@ -327,7 +328,7 @@ class World:
 
 def prepare(data):
     """Let P001 have 500 t before the daemon begins."""
-    with Registry(Store.open(data), lambda: NOON_NS) as registry:
+    with Registry(RegistryStore.open(data), lambda: NOON_NS) as registry:
         registry.product_declare("CEA24", 9_000)
         registry.accounts.open(**P001)
         registry.issue("P001", "CEA24", 500)

@@ -14,8 +14,8 @@ from types import UnionType
 import msgspec
 import pytest
 
+from cea_exchange.institution.checks import ActError
 from cea_exchange.registry.bank.setting import BankSetting
-from cea_exchange.registry.checks import ActError
 from cea_exchange.registry.control.admin import MAY, REGISTRY_REQUESTS, Stop
 from cea_exchange.registry.files import SourceFile
 from support.registry.allocation_files import allocation_file

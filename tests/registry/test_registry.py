@@ -11,10 +11,10 @@ import time
 import pytest
 
 from cea_exchange.domain.records import Phase
-from cea_exchange.ledger.store import Store
 from cea_exchange.protocol.control import control_decode
 from cea_exchange.protocol.security import CurveKeys
 from cea_exchange.registry.reconciliation.reconcile import check_ledger
+from cea_exchange.registry.store import RegistryStore
 from support.registry.fake_venue import FakeVenue, run_frames, wait_until
 from support.registry.ledger_by_hand import changed_at_rest
 from support.registry.registry_process import Daemon
@@ -398,7 +398,7 @@ def test_killed_while_it_delivers_it_confirms_the_day_once_all_is_settled(data, 
             wait_until(lambda: daemon.last_seq() > 0)
             daemon.kill()
             daemon.start()
-        with Store.open_reader(data) as store:
+        with RegistryStore.open_reader(data) as store:
             wait_until(lambda: store.confirmed_date == DATE)
             assert store.one("SELECT count(*) FROM trades WHERE state = 'settled'") == TRADES
     finally:

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from cea_exchange.registry.clock import GivenClock
+from cea_exchange.institution.clock import GivenClock
 from cea_exchange.registry.config import RegistryConfig
 from cea_exchange.registry.machine import (
     FEED_WAIT_NS,

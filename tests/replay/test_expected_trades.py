@@ -9,13 +9,13 @@ import pytest
 
 from cea_exchange.cli.main import run
 from cea_exchange.domain.records import EVENT_DTYPE, EventKind
-from cea_exchange.matching.expected_trades import (
+from cea_exchange.matching.flow.expected_trades import (
     AHEAD_MAX,
     ExpectedColumns,
     Trade,
     TradeComparison,
 )
-from cea_exchange.matching.order_flow import Tick
+from cea_exchange.matching.flow.order_flow import Tick
 
 FLOW = """\
 action,order_id,side,price,tonnes

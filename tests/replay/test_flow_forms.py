@@ -8,7 +8,7 @@ import pytest
 
 from cea_exchange import OrderBook
 from cea_exchange.cli.main import run
-from cea_exchange.matching.flow_forms.records import Record
+from cea_exchange.matching.flow.forms.records import Record
 
 BUY, SELL = 1, 2
 LETTERS = {BUY: "B", SELL: "S"}

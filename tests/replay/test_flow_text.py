@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pytest
 
-from cea_exchange.matching.replay import numbers_read
+from cea_exchange.matching.flow.replay import numbers_read
 
 INTEGER = re.compile(r"[ \t\r]*[+-]?\d+[ \t\r]*")
 TIME = re.compile(r"[ \t\r]*[\d.]+[ \t\r]*")

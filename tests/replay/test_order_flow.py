@@ -12,8 +12,8 @@ import pytest
 from cea_exchange.cli.flows import flow_files, replay_orders
 from cea_exchange.cli.main import run
 from cea_exchange.domain.records import COMMAND_DTYPE, EVENT_DTYPE, EventKind
-from cea_exchange.matching._flow_text import COMMAND_COLUMNS, CommandReader
-from cea_exchange.matching.order_flow import EVENT_COLUMNS, Tick, tick_of
+from cea_exchange.matching.flow._flow_text import COMMAND_COLUMNS, CommandReader
+from cea_exchange.matching.flow.order_flow import EVENT_COLUMNS, Tick, tick_of
 from support.book.plain_book import EVENT_ROW, PlainBook, Row
 
 HEADER = "action,order_id,side,price,tonnes,owner,tif,post_only,pick_order_id"

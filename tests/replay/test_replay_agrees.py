@@ -6,7 +6,7 @@ import random
 import numpy as np
 import pytest
 
-from cea_exchange.matching.replay import DifferenceKind, FlowReplay
+from cea_exchange.matching.flow.replay import DifferenceKind, FlowReplay
 from support.replay.plain_replay import PlainReplay
 from support.replay.recorded_flow import flow, row_of_depth
 

@@ -16,7 +16,7 @@ import zmq
 from zmq.utils.monitor import recv_monitor_message
 
 from cea_exchange.client import Client, SessionError
-from cea_exchange.control_plane.fronts import FRONT_BYTES
+from cea_exchange.control_plane.fronts.fronts import FRONT_BYTES
 from cea_exchange.domain.records import ACCOUNT_NONE, EVENT_DTYPE, EventKind, Reason
 from cea_exchange.loadtest.load_run import await_transfers
 from cea_exchange.loadtest.local_exchange import LocalExchange

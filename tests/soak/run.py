@@ -19,10 +19,10 @@ from pathlib import Path
 import msgspec
 
 from cea_exchange.domain.calendar import TradingCalendar, date_number
-from cea_exchange.ledger.store import Store
 from cea_exchange.loadtest.load_run import await_transfers
 from cea_exchange.loadtest.local_exchange import ExchangeError, LocalExchange
 from cea_exchange.loadtest.population import population
+from cea_exchange.registry.store import RegistryStore
 from soak.flow import FlowAccount, FlowConfig
 from soak.measure import BOUNDS, Sample, Trend, sample_process, trends
 
@@ -301,12 +301,12 @@ class Soak:
         self.report.waited_for_registry_s += time.monotonic() - began
 
     def _settled_seq(self) -> int:
-        with Store.open_reader(self.data) as store:
+        with RegistryStore.open_reader(self.data) as store:
             return store.last_seq
 
     def _settlement_check(self) -> None:
         """Every trade that a maker was told of is settled, and at every checkpoint both agreed."""
-        with Store.open_reader(self.data) as store:
+        with RegistryStore.open_reader(self.data) as store:
             settled = store.one("SELECT count(*) FROM trades WHERE state = 'settled'")
             odd = store.one("SELECT count(*) FROM checkpoints WHERE venue_hash <> registry_hash")
             checkpoints, last = store.execute(

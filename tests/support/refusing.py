@@ -5,7 +5,7 @@ import re
 import pytest
 
 from cea_exchange.domain.compliance.ruled import ComplianceError
-from cea_exchange.registry.checks import ActError
+from cea_exchange.institution.checks import ActError
 
 Kinds = type[Exception] | tuple[type[Exception], ...]
 

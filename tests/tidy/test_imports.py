@@ -55,13 +55,13 @@ COMPILED = {
     "core.views": LAYOUTS | INLINE | EDGE | CORE,
     "core.snapshot": LAYOUTS | INLINE | EDGE | CORE,
     "core.market": LAYOUTS | INLINE | EDGE | CORE | CORE_PARTS | {"cea_exchange.domain"},
-    "matching._flow_text": LAYOUTS | INLINE | EDGE,
-    "matching._replay": LAYOUTS | INLINE | EDGE | BOOK,
+    "matching.flow._flow_text": LAYOUTS | INLINE | EDGE,
+    "matching.flow._replay": LAYOUTS | INLINE | EDGE | BOOK,
     "journal._crc32c": {"ctypes", "google_crc32c"},
     "journal._frames": {"cea_exchange.journal._crc32c"} | EDGE,
     "control_plane._router": {"ctypes", "zmq"},
-    "control_plane._ring": set(),
-    "control_plane._passage": rooms("cea_exchange.control_plane", "_ring", "_router"),
+    "control_plane.fronts._ring": set(),
+    "control_plane.fronts._passage": rooms("cea_exchange.control_plane", "fronts._ring", "_router"),
     "venue._event_lists": (
         LAYOUTS | EDGE | {"cea_exchange.core.accounts", "cea_exchange.journal._crc32c"}
     ),

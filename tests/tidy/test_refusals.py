@@ -7,18 +7,29 @@ from pathlib import Path
 
 import pytest
 
-from cea_exchange.domain.refusals import BankRefusal, RegistryRefusal, VenueRefusal
+from cea_exchange.domain.refusals import (
+    BankRefusal,
+    CcerRefusal,
+    InstitutionRefusal,
+    PlatformRefusal,
+    RegistryRefusal,
+    VenueRefusal,
+)
 from support.places import ROOT
 
 SOURCES = sorted((ROOT / "src" / "cea_exchange").rglob("*.py"))
 WORDED = {
-    "ActError": RegistryRefusal,
-    "ComplianceError": RegistryRefusal,
-    "BankActError": BankRefusal,
+    "ActError": (InstitutionRefusal, RegistryRefusal),
+    "ComplianceError": (RegistryRefusal,),
+    "BankActError": (BankRefusal,),
+    "ProgrammeError": (CcerRefusal,),
+    "PlatformActError": (PlatformRefusal,),
 }
 """Exceptions that become refused answers, and of whose codes: called with a code and words."""
-CODED = WORDED | {"FrameError": VenueRefusal}
-DAEMONS = (VenueRefusal, RegistryRefusal, BankRefusal)
+CODED = WORDED | {"FrameError": (VenueRefusal,)}
+DAEMONS = (VenueRefusal, RegistryRefusal, BankRefusal, CcerRefusal, PlatformRefusal)
+INCLUDING = (RegistryRefusal, CcerRefusal, PlatformRefusal)
+"""They have the codes of every institution, which its own modules raise."""
 
 
 def calls(text: str, names: dict) -> Iterator[tuple[ast.Call, str]]:
@@ -43,10 +54,10 @@ def uncoded(text: str) -> Iterator[tuple[int, str]]:
     """Find refusals whose first argument is no code of the daemon's enum."""
     for call, name in calls(text, CODED):
         first = call.args[0] if call.args else None
-        members = CODED[name].__members__
+        codes = {each.__name__: each.__members__ for each in CODED[name]}
         if isinstance(first, ast.Attribute) and ast.unparse(first.value).endswith("Refusal"):
-            if ast.unparse(first.value) != CODED[name].__name__ or first.attr not in members:
-                yield call.lineno, f"{ast.unparse(first)} is no code of {CODED[name].__name__}"
+            if first.attr not in codes.get(ast.unparse(first.value), ()):
+                yield call.lineno, f"{ast.unparse(first)} is no code of {', '.join(codes)}"
         elif name in WORDED and len(call.args) != 2:
             yield call.lineno, f"{name} must be called with a code and words"
         elif first is None or isinstance(first, ast.Constant | ast.JoinedStr):
@@ -87,11 +98,21 @@ def test_every_code_is_raised_and_provoked_by_a_test(codes):
         path.read_text() for path in (ROOT / "tests").rglob("*.py") if path != Path(__file__)
     )
     raised = set(re.findall(rf"{codes.__name__}\.([A-Z_]+)", sources))
-    # Only the registry's are not those of another list, such as `Reason`, as well.
-    prefix = "" if codes is RegistryRefusal else rf"{codes.__name__}\."
+    if codes in INCLUDING:
+        enums = "|".join(each.__name__ for each in (InstitutionRefusal, *INCLUDING))
+        shared = set(re.findall(rf"(?:{enums})\.([A-Z_]+)", sources))
+        raised |= shared & set(InstitutionRefusal.__members__)
+    # Only the registries' are not those of another list, such as `Reason`, as well.
+    prefix = "" if codes in INCLUDING else rf"{codes.__name__}\."
     named = set(re.findall(rf"\b{prefix}([A-Z][A-Z_]+)\b", tests))
     assert {"not raised": set(codes.__members__) - raised} == {"not raised": set()}
     assert {"without a test": set(codes.__members__) - named} == {"without a test": set()}
+
+
+@pytest.mark.parametrize("codes", INCLUDING, ids=lambda codes: codes.__name__)
+def test_the_codes_of_every_institution_have_one_number_everywhere(codes):
+    shared = InstitutionRefusal.__members__
+    assert shared == {name: code for name, code in codes.__members__.items() if name in shared}
 
 
 @pytest.mark.parametrize(

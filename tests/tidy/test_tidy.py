@@ -18,17 +18,26 @@ FUNCTION_LINES_MAX = 70
 CODE_FOLDERS = ("src", "tests", "bench", "contrib/lock", "examples", "protocol")
 GENERATED = {
     "src/cea_exchange/domain/records.py",
-    *(f"src/cea_exchange/domain/refusals/{key}.py" for key in ("venue", "registry", "bank")),
+    *(
+        f"src/cea_exchange/domain/refusals/{key}.py"
+        for key in ("bank", "ccer", "institution", "platform", "registry", "venue")
+    ),
     "src/cea_exchange/_records.pxd",
 }
 EXACT_ROOMS = tuple(
-    f"src/cea_exchange/{room}/" for room in ("domain", "matching", "ledger", "registry")
+    f"src/cea_exchange/{room}/"
+    for room in ("domain", "files", "matching", "ledger", "institution", "registry", "platform")
 )
 COMPILED = (".pyx", ".pxd")
 # Its floats are seconds of the monotonic clock; money is added up in the ledger.
 TIMED_MODULES = {
-    f"src/cea_exchange/registry/{module}.py"
-    for module in ("daemon", "control/admin_door", "control/query_service")
+    f"src/cea_exchange/{module}.py"
+    for module in (
+        "institution/control/admin_door",
+        "institution/control/query_service",
+        "institution/daemon",
+        "registry/daemon",
+    )
 }
 FLOAT_TYPE = re.compile(r"float\d*|double")
 RULE_ID = re.compile(r"\b(?:CEA|CCER|OPEN)-[A-Z]{3}-[0-9]{2}\b")

@@ -24,8 +24,8 @@ from cea_exchange.domain.records import (
     Side,
 )
 from cea_exchange.journal import event_rows_read
-from cea_exchange.ledger.store import Store
 from cea_exchange.registry.reconciliation.reconcile import check_ledger
+from cea_exchange.registry.store import RegistryStore
 from cea_exchange.registry.venue_link.settlement_records import records_from
 from torture.client import positions_of, rows_read
 
@@ -83,7 +83,7 @@ def check_all(data: Path, directories: list[Path]) -> Findings:
         One per participant, named for it.
     """
     found = Findings()
-    with Store.open_reader(data) as store:
+    with RegistryStore.open_reader(data) as store:
         accounts = dict(store.execute("SELECT account, account_index FROM accounts").fetchall())
         trades = store.execute(
             "SELECT settlement_seq, trade_id, buyer_index, seller_index, product_index, price,"

@@ -23,10 +23,10 @@ import msgspec
 
 from cea_exchange.domain.calendar import TradingCalendar, date_number
 from cea_exchange.domain.timetable import time_parse
-from cea_exchange.ledger.store import Store
 from cea_exchange.loadtest.load_run import await_transfers
 from cea_exchange.loadtest.local_exchange import LocalExchange
 from cea_exchange.loadtest.population import Participant, population
+from cea_exchange.registry.store import RegistryStore
 from cea_exchange.venue.operations.admin_client import AdminError, admin_ask
 from torture.chaos import Act, Chaos, acts_draw
 from torture.checks import check_all
@@ -265,7 +265,7 @@ class Torture:
         self._mode(TRADE)
 
     def _client(self, member: Participant, members: list[Participant]) -> ClientProcess:
-        with Store.open_reader(self.data) as store:
+        with RegistryStore.open_reader(self.data) as store:
             accounts = dict(store.execute("SELECT account, account_index FROM accounts").fetchall())
         config = ClientConfig(
             name=member.name,
@@ -439,7 +439,7 @@ class Torture:
         )
 
     def _settled_seq(self) -> int:
-        with Store.open_reader(self.data) as store:
+        with RegistryStore.open_reader(self.data) as store:
             return store.last_seq
 
     def _check(self) -> None:

@@ -41,6 +41,7 @@ from cea_exchange.loadtest.local_exchange import (
 )
 from cea_exchange.loadtest.population import Participant, population
 from cea_exchange.registry.reconciliation.reconcile import check_ledger
+from cea_exchange.registry.store import RegistryStore
 from cea_exchange.registry.venue_link.settlement_records import records_from
 from soak.flow import FlowAccount, FlowConfig
 from soak.run import FlowProcess, SoakFailed
@@ -267,7 +268,7 @@ class SettlementRun:
 
     def _settled(self) -> tuple[int, int]:
         """Return the registry's last sequence, and its trades."""
-        with Store.open_reader(self.data) as store:
+        with RegistryStore.open_reader(self.data) as store:
             return store.last_seq, store.one("SELECT coalesce(max(trade_id), 0) FROM trades")
 
     # -- The end -----------------------------------------------------------------------------------
@@ -277,7 +278,7 @@ class SettlementRun:
         faults += verify_faults(self.data)
         faults += check_ledger(self.data).differences
         events = venue_events(self.data)
-        with Store.open_reader(self.data) as store:
+        with RegistryStore.open_reader(self.data) as store:
             faults += settlement_faults(events, np.concatenate([*records_from(store)]))
             faults += self._balance_faults(store, events)
             self.report.trades = store.one("SELECT count(*) FROM trades WHERE state = 'settled'")

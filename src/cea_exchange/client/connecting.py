@@ -1,7 +1,13 @@
-"""Why a client has no connection: what its error says, by how far the connection came."""
+"""How often a client tries to connect, and what its error says, by how far a connection came."""
 
 from cea_exchange.client.session import SessionError
 from cea_exchange.protocol.connection import Reached
+
+RECONNECT_S_MIN = 0.02
+RECONNECT_S_MAX = 1.0
+RECONNECT_QUICK_S = 10.0
+"""A front of the venue's may be another's door, and others are begun; whoever is not let in for so
+long, or is refused, comes again ever later."""
 
 
 class NotConnected(SessionError, TimeoutError):
@@ -47,3 +53,23 @@ def not_connected(
         case Reached.SILENT:
             return NotConnected(f"{late}: who listens at {address} is stopped, or no venue")
     return NotConnected(f"{late}: {address} lets the key in and does not answer: another socket?")
+
+
+class Attempts:
+    """How long each attempt to connect has before the next."""
+
+    def __init__(self, now_s: float) -> None:
+        self._pause_s = RECONNECT_S_MIN
+        self.let_in(now_s)
+
+    def let_in(self, now_s: float) -> None:
+        """Note that there is a session."""
+        self._quick_until_s = now_s + RECONNECT_QUICK_S
+
+    def pause_s(self, now_s: float, reached: Reached) -> float:
+        """Return it, by how far the last one came: ever longer while no session is to be had."""
+        if now_s < self._quick_until_s and reached is not Reached.REFUSED:
+            self._pause_s = RECONNECT_S_MIN
+        else:
+            self._pause_s = min(2 * self._pause_s, RECONNECT_S_MAX)
+        return self._pause_s

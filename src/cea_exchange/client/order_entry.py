@@ -30,7 +30,7 @@ from cea_exchange.client.answers import (
     BookAnswer,
     PartyAnswer,
 )
-from cea_exchange.client.connecting import not_connected
+from cea_exchange.client.connecting import RECONNECT_S_MIN, Attempts, not_connected
 from cea_exchange.client.reports import Report
 from cea_exchange.client.session import (
     OrderSession,
@@ -38,9 +38,9 @@ from cea_exchange.client.session import (
     SessionError,
     SessionState,
 )
+from cea_exchange.domain.documents.statement import Statement
 from cea_exchange.domain.refusals import VenueRefusal
 from cea_exchange.domain.refusals.answers import code_of
-from cea_exchange.domain.statement import Statement
 from cea_exchange.protocol.connection import ConnectionWatch, Reached
 from cea_exchange.protocol.security import CurveKeys, client_connect, client_socket
 from cea_exchange.protocol.statements import pages, statement_of_answers
@@ -50,10 +50,6 @@ SILENCE_S_MAX = 4.0
 """Nothing heard for so long: the connection is taken for dead and made anew."""
 LOOK_S = 0.05
 """So often a client that waits looks whether its connection is still there."""
-RECONNECT_S_MIN = 0.02
-RECONNECT_S_MAX = 1.0
-RECONNECTIONS_QUICK = 16
-"""A venue's front may be another's door; after so many it is something else, and takes patience."""
 
 HIGH_WATER_MARK = 100_000
 """Messages that wait in the socket in either direction."""
@@ -145,7 +141,8 @@ class _OrderEntry:
         self._heard_at = 0.0
         self._beaten_at = 0.0
         self._is_lost = False
-        self._again_at, self._tries = 0.0, 0
+        self._again_at = 0.0
+        self._attempts = Attempts(time.monotonic())
         self._taken_count = 0
         self._answers: dict[int, Report] = {}
         self._reports: deque[Report] = deque()
@@ -360,13 +357,10 @@ class _OrderEntry:
             raise SessionEnded(self.session.end_reason)
         now = time.monotonic()
         if self.session.state is SessionState.READY:
-            self._tries = 0
+            self._attempts.let_in(now)
         self._is_lost = self._is_lost or (self._watch is not None and self._watch.is_lost)
         if self._is_lost and now >= self._again_at:
-            # At once after a session, and ever later while there is none to be had.
-            self._tries += 1
-            patience = max(0, self._tries - RECONNECTIONS_QUICK)
-            self._again_at = now + min(RECONNECT_S_MIN * 2 ** min(patience, 8), RECONNECT_S_MAX)
+            self._again_at = now + self._attempts.pause_s(now, self._connection_reached())
             self.reconnect()
         elif now - self._heard_at > self._silence_s_max:
             self.reconnect()
@@ -374,6 +368,11 @@ class _OrderEntry:
             self._beaten_at = now
             if self.session.state is not SessionState.LOGGING_ON:
                 self.session.heartbeat()
+
+    @property
+    def _look_s(self) -> float:
+        """How long to wait for messages until the connection is looked at again."""
+        return LOOK_S if self.session.state is SessionState.READY else RECONNECT_S_MIN
 
     def _take(self, frames: list[bytes]) -> None:
         self._heard_at = time.monotonic()
@@ -572,7 +571,7 @@ class Client(_OrderEntry):
         """Send what is due, wait at most `timeout_s` for messages, and take in all there are."""
         self._beat()
         self.flush()
-        wait_s = min(timeout_s, self._heartbeat_interval_s, LOOK_S)
+        wait_s = min(timeout_s, self._heartbeat_interval_s, self._look_s)
         if not self._socket.poll(max(int(wait_s * 1000), 0)):
             return
         with contextlib.suppress(zmq.Again):
@@ -666,7 +665,7 @@ class AsyncClient(_OrderEntry):
     async def _pump_alone(self, timeout_s: float) -> None:
         self._beat()
         await self.flush()
-        wait_s = min(timeout_s, self._heartbeat_interval_s, LOOK_S)
+        wait_s = min(timeout_s, self._heartbeat_interval_s, self._look_s)
         if not await self._socket.poll(max(int(wait_s * 1000), 0)):
             return
         with contextlib.suppress(zmq.Again):

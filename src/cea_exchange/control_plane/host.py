@@ -17,7 +17,7 @@ from typing import Any
 import zmq
 
 from cea_exchange.control_plane.door import HIGH_WATER_MARK, Door
-from cea_exchange.control_plane.fronts import DoorLimits, FrontDoor, Fronts
+from cea_exchange.control_plane.fronts.fronts import DoorLimits, FrontDoor, Fronts
 from cea_exchange.protocol.pulse import Pulse
 from cea_exchange.protocol.security import (
     AllowList,

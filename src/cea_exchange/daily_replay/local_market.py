@@ -10,9 +10,9 @@ import numpy as np
 
 from cea_exchange.daily_replay.day_plan import Band, DayRules, Planned, day_rules
 from cea_exchange.daily_replay.participants import Endowment, Parties
-from cea_exchange.domain.bulletin import Bulletin, BulletinBuilder
 from cea_exchange.domain.calendar import date_number, date_of_number
-from cea_exchange.domain.day_totals import day_amount, day_volume
+from cea_exchange.domain.documents.bulletin import Bulletin, BulletinBuilder
+from cea_exchange.domain.documents.day_totals import day_amount, day_volume
 from cea_exchange.domain.naming import name_key
 from cea_exchange.domain.profile import Profile
 from cea_exchange.domain.records import (

@@ -25,7 +25,7 @@ from cea_exchange.daily_replay.participants import (
     Parties,
     endowment,
 )
-from cea_exchange.domain.bulletin import Bulletin
+from cea_exchange.domain.documents.bulletin import Bulletin
 from cea_exchange.domain.profile import Profile, load_profile
 from cea_exchange.domain.records import Phase
 from cea_exchange.domain.reference_prices import DailyFigures

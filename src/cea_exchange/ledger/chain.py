@@ -1,4 +1,4 @@
-"""The chain of hashes over everything the registry knows: rewritten in part, it breaks.
+"""The chain of hashes over everything an institution knows: rewritten in part, it breaks.
 
 Each transaction ends with a link. It hashes what the transaction wrote, in a text that anybody can
 write again, together with the head of the link before::
@@ -9,7 +9,8 @@ write again, together with the head of the link before::
     head of the link before --------------+             and on every account statement
 
 Entries of trades and all postings are not hashed: they follow from the settlement records, which
-are, and reconciling compares them row by row.
+are, and reconciling compares them row by row. What keeps no entries, or no records, has none of
+them to cover (`Schema`).
 """
 
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from hashlib import sha256
 from typing import NamedTuple
 
 from cea_exchange.ledger.database.interface import ConstraintViolated, Database
+from cea_exchange.ledger.database.tables import Schema
 from cea_exchange.ledger.double_entry import EntryKind
 
 HASH_DIGITS = 64
@@ -27,7 +29,7 @@ _ENTRY_COLUMNS = (
 
 
 class LinkBroken(ConstraintViolated):
-    """Somebody else wrote to the database: the registry writes nothing on top of that."""
+    """Somebody else wrote to the database: nothing is written on top of that."""
 
 
 class Link(NamedTuple):
@@ -56,38 +58,37 @@ def link_last(database: Database) -> Link:
     return BEFORE_ALL if row is None else Link(*row)
 
 
-def nothing_else_check(database: Database, last: Link) -> None:
+def nothing_else_check(database: Database, schema: Schema, last: Link) -> None:
     """Raise `LinkBroken` if something was written since a link, or further links.
 
-    What the registry does not write goes through its triggers, too; the next link must not cover it
-    as if the registry had.
+    What the institution does not write goes through its triggers, too; the next link must not cover
+    it as if the institution had.
     """
     came = database.execute(
         "SELECT (SELECT coalesce(max(link_id), 0) FROM chain),"
         " (SELECT coalesce(max(change_id), 0) FROM row_changes),"
-        " (SELECT coalesce(max(entry_id), 0) FROM entries)"
+        f" {_entry_last(schema)}"
     ).fetchone()
     expected = (last.link_id, last.change_last, last.entry_last)
     if tuple(came) != expected:
         raise LinkBroken(
             f"{database.name}: link, row change and entry must end with {expected}, was {came}:"
-            " somebody else has written to it; `registry verify` names the place"
+            f" somebody else has written to it; `{schema.institution} verify` names the place"
         )
 
 
-def link_add(database: Database, before: Link, receipt_root: str = "") -> Link:
+def link_add(database: Database, schema: Schema, before: Link, receipt_root: str = "") -> Link:
     """End a transaction with its link, and return it; what changed nothing gets none."""
     entry_last, change_last, record_last = database.execute(
-        "SELECT (SELECT coalesce(max(entry_id), 0) FROM entries),"
+        f"SELECT {_entry_last(schema)},"
         " (SELECT coalesce(max(change_id), 0) FROM row_changes),"
-        " (SELECT coalesce(max(first_seq + record_count - 1), 0) FROM settlement_runs"
-        "  WHERE first_seq > ?)",
-        (before.record_last,),
+        f" {_record_last(schema)}",
+        {"before": before.record_last},
     ).fetchone()
     reached = (entry_last, change_last, max(record_last, before.record_last))
     if reached == before[1:4]:
         return before
-    content = content_hash(database, before, reached)
+    content = content_hash(database, schema, before, reached)
     link_id = before.link_id + 1
     head = head_of(link_id, before.head, reached, content, receipt_root)
     link = Link(link_id, *reached, content, receipt_root, head)
@@ -98,6 +99,20 @@ def link_add(database: Database, before: Link, receipt_root: str = "") -> Link:
     return link
 
 
+def _entry_last(schema: Schema) -> str:
+    return "(SELECT coalesce(max(entry_id), 0) FROM entries)" if schema.has_entries else "0"
+
+
+def _record_last(schema: Schema) -> str:
+    """Return the SQL of the last record, which may be of a run since the link before."""
+    if schema.records_table is None:
+        return "0"
+    return (
+        f"(SELECT coalesce(max(first_seq + record_count - 1), 0) FROM {schema.records_table}"
+        " WHERE first_seq > :before)"
+    )
+
+
 def head_of(
     link_id: int, head_before: str, reached: tuple[int, int, int], content: str, receipt_root: str
 ) -> str:
@@ -106,11 +121,13 @@ def head_of(
     return sha256("\n".join([*lines, ""]).encode()).hexdigest()
 
 
-def content_hash(database: Database, before: Link, reached: tuple[int, int, int]) -> str:
+def content_hash(
+    database: Database, schema: Schema, before: Link, reached: tuple[int, int, int]
+) -> str:
     """Return the hash of what lies between a link and the next one's ends."""
     entry_last, change_last, record_last = reached
     content = sha256()
-    for line in _run_lines(database, before.record_last, record_last):
+    for line in _run_lines(database, schema, before.record_last, record_last):
         content.update(line.encode())
     for line in _entry_lines(database, before.entry_last, entry_last):
         content.update(line.encode())
@@ -119,11 +136,11 @@ def content_hash(database: Database, before: Link, reached: tuple[int, int, int]
     return content.hexdigest()
 
 
-def _run_lines(database: Database, after: int, last: int) -> Iterator[str]:
+def _run_lines(database: Database, schema: Schema, after: int, last: int) -> Iterator[str]:
     if last == after:
         return
     rows = database.execute(
-        "SELECT first_seq, record_count, records_hash FROM settlement_runs"
+        f"SELECT first_seq, record_count, records_hash FROM {schema.records_table}"
         " WHERE first_seq > ? AND first_seq <= ? ORDER BY first_seq",
         (after, last),
     )
@@ -155,7 +172,7 @@ def _change_lines(database: Database, after: int, last: int) -> Iterator[str]:
         yield f"change {change_id} {table_name} {len(row_key)}:{row_key} {image}\n"
 
 
-def chain_breaks(database: Database) -> Iterator[str]:
+def chain_breaks(database: Database, schema: Schema) -> Iterator[str]:
     """Yield where the chain is broken: the first link that is, or what no link covers.
 
     Notes
@@ -165,25 +182,25 @@ def chain_breaks(database: Database) -> Iterator[str]:
     last = BEFORE_ALL
     for row in database.stream(f"SELECT {LINK_COLUMNS} FROM chain ORDER BY link_id"):
         link = Link(*row)
-        wrong = _link_wrong(database, last, link)
+        wrong = _link_wrong(database, schema, last, link)
         if wrong:
             yield f"link {link.link_id} of the chain is broken: {wrong}"
             return
         last = link
     try:
-        nothing_else_check(database, last)
+        nothing_else_check(database, schema, last)
     except LinkBroken as error:
         yield f"behind link {last.link_id}: {error}"
 
 
-def _link_wrong(database: Database, before: Link, link: Link) -> str:
+def _link_wrong(database: Database, schema: Schema, before: Link, link: Link) -> str:
     """Say what is wrong with a link; '' if nothing."""
     reached = link[1:4]
     if link.link_id != before.link_id + 1:
         return f"it follows link {before.link_id}"
     if any(now < then for then, now in zip(before[1:4], reached, strict=True)):
         return f"it ends at {reached}, the link before at {before[1:4]}"
-    content = content_hash(database, before, reached)
+    content = content_hash(database, schema, before, reached)
     if content != link.content_hash:
         return (
             f"entries {before.entry_last + 1} to {link.entry_last}, row changes"
@@ -195,10 +212,12 @@ def _link_wrong(database: Database, before: Link, link: Link) -> str:
     return ""
 
 
-def records_wrong(database: Database) -> Iterator[str]:
-    """Yield the settlement runs whose bytes are not those of their hash."""
+def records_wrong(database: Database, schema: Schema) -> Iterator[str]:
+    """Yield the runs of records whose bytes are not those of their hash."""
+    if schema.records_table is None:
+        return
     rows = database.stream(
-        "SELECT first_seq, records, records_hash FROM settlement_runs ORDER BY first_seq"
+        f"SELECT first_seq, records, records_hash FROM {schema.records_table} ORDER BY first_seq"
     )
     for first_seq, records, records_hash in rows:
         if sha256(records).hexdigest() != records_hash:

@@ -49,6 +49,8 @@ class Compartment(IntEnum):
     """frozen by a court (司法冻结)"""
     BANKING = 6
     """cash on its way out through the bank"""
+    SUPERVISORY = 7
+    """kept by the supervisor's order (监管冻结)"""
 
 
 class EntryKind(IntEnum):
@@ -110,6 +112,12 @@ class EntryKind(IntEnum):
     """a debtor pays what a bust left him owing"""
     ISSUE_REVERSED = 28
     """what was issued by mistake, and is still with the authority, was never issued"""
+    WITHHELD = 29
+    """registration to supervisory: the supervisor's order"""
+    GIVEN_BACK = 30
+    """back"""
+    FORFEITED = 31
+    """from there out of circulation, by order"""
 
 
 BETWEEN_ACCOUNTS = frozenset({EntryKind.DEDUCTED, EntryKind.MERGED, EntryKind.CLAIM_PAID})
@@ -356,6 +364,18 @@ _MOVES = {
         Compartment.CONTRA,
         account=Institution.AUTHORITY,
         counter=Institution.ISSUANCE,
+        asset="tonnes",
+    ),
+    EntryKind.WITHHELD: _Move(
+        _REGISTRATION, Compartment.SUPERVISORY, within=True, asset="tonnes"
+    ),
+    EntryKind.GIVEN_BACK: _Move(
+        Compartment.SUPERVISORY, _REGISTRATION, within=True, asset="tonnes"
+    ),
+    EntryKind.FORFEITED: _Move(
+        Compartment.SUPERVISORY,
+        _REGISTRATION,
+        counter=Institution.CANCELLATION,
         asset="tonnes",
     ),
 }

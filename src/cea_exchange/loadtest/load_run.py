@@ -7,11 +7,11 @@ from datetime import date
 from pathlib import Path
 
 from cea_exchange.domain.calendar import date_number
-from cea_exchange.ledger.store import Store
 from cea_exchange.loadtest.driver import Runners
 from cea_exchange.loadtest.local_exchange import LocalExchange
 from cea_exchange.loadtest.population import population
 from cea_exchange.loadtest.report import LoadReport
+from cea_exchange.registry.store import RegistryStore
 from cea_exchange.registry.venue_link.feed import feed_last_seq
 
 TRANSFERS_S_MAX = 60.0
@@ -92,7 +92,7 @@ def run_load(
 
 def await_transfers(exchange: LocalExchange) -> None:
     """Wait until the venue has applied all that the registry had for it."""
-    with Store.open_reader(exchange.data) as store:
+    with RegistryStore.open_reader(exchange.data) as store:
         last = feed_last_seq(store)
     exchange.wait_until(
         lambda: exchange.operate("status")["feed_seq"] >= last,

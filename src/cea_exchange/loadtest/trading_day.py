@@ -12,16 +12,16 @@ from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 
-from cea_exchange.domain.bulletin import Bulletin
 from cea_exchange.domain.calendar import TradingCalendar, date_number
+from cea_exchange.domain.documents.bulletin import Bulletin
 from cea_exchange.domain.records import Method
-from cea_exchange.ledger.store import Store
 from cea_exchange.loadtest.driver import Runners
 from cea_exchange.loadtest.load_run import await_transfers
 from cea_exchange.loadtest.local_exchange import LocalExchange
 from cea_exchange.loadtest.population import WORKLOADS, population
 from cea_exchange.loadtest.report import LoadReport
 from cea_exchange.registry.reconciliation.reconcile import Reconciliation, check_ledger
+from cea_exchange.registry.store import RegistryStore
 from cea_exchange.venue.publication.bulletins import FOLDER as BULLETINS_FOLDER
 from cea_exchange.venue.publication.bulletins import bulletin_read
 
@@ -316,7 +316,7 @@ def _sums(
 
 
 def _trades(data: Path) -> list[tuple]:
-    with Store.open_reader(data) as store:
+    with RegistryStore.open_reader(data) as store:
         return store.execute(
             "SELECT trade_id, trading_date, product_index, price, tonnes, method FROM trades"
             " WHERE state = 'settled'"
@@ -324,5 +324,5 @@ def _trades(data: Path) -> list[tuple]:
 
 
 def _last_seq(data: Path) -> int:
-    with Store.open_reader(data) as store:
+    with RegistryStore.open_reader(data) as store:
         return store.last_seq

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from cea_exchange.domain.bulletin import Bulletin, BulletinBuilder
+from cea_exchange.domain.documents.bulletin import Bulletin, BulletinBuilder
 from cea_exchange.matching.events import Event
 from cea_exchange.matching.market import Market
 

@@ -56,19 +56,19 @@ from cea_exchange.domain.units import (
     price_parse,
 )
 from cea_exchange.matching import events as named
-from cea_exchange.matching.arguments import (
+from cea_exchange.matching.bidding_windows import windows_due
+from cea_exchange.matching.market_core import MarketCore
+from cea_exchange.matching.opening import day_open
+from cea_exchange.matching.text.arguments import (
     int64_read,
     member_of,
     moment_read,
     reserve_read,
     transfer_asked,
 )
-from cea_exchange.matching.bidding_windows import windows_due
-from cea_exchange.matching.event_naming import events_named
-from cea_exchange.matching.market_core import MarketCore
-from cea_exchange.matching.names import Asked, Names, text_check
-from cea_exchange.matching.opening import day_open
-from cea_exchange.matching.state_naming import StateNaming
+from cea_exchange.matching.text.event_naming import events_named
+from cea_exchange.matching.text.names import Asked, Names, text_check
+from cea_exchange.matching.text.state_naming import StateNaming
 
 ORDER_ID_NONE = 0
 ORDER_ID_IMPOSSIBLE = (1 << 64) - 1

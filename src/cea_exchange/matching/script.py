@@ -21,7 +21,7 @@ from cea_exchange.domain.timetable import time_parse
 from cea_exchange.domain.units import cash_parse, price_parse
 from cea_exchange.matching.events import Event
 from cea_exchange.matching.market import Market
-from cea_exchange.matching.names import name_check, text_check
+from cea_exchange.matching.text.names import name_check, text_check
 
 LINE_BYTES_MAX = 1 << 20
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from cea_exchange.domain.calendar import date_number, date_parse
-from cea_exchange.domain.statement import (
+from cea_exchange.domain.documents.statement import (
     Holding,
     NamedBefore,
     Position,

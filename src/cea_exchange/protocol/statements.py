@@ -6,8 +6,13 @@ from typing import Any
 import numpy as np
 
 from cea_exchange.domain.calendar import date_number, date_parse
+from cea_exchange.domain.documents.statement import (
+    Holding,
+    Position,
+    Statement,
+    statement_of_reports,
+)
 from cea_exchange.domain.records import EVENT_DTYPE
-from cea_exchange.domain.statement import Holding, Position, Statement, statement_of_reports
 from cea_exchange.protocol.framing import HISTORY_COUNT_MAX
 
 

@@ -9,7 +9,7 @@ it refuses an act.
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from cea_exchange.registry.checks import ActError
+    from cea_exchange.institution.checks import ActError
     from cea_exchange.registry.registry import Registry
 
 __all__ = ["ActError", "Registry"]
@@ -22,7 +22,7 @@ def __getattr__(name: str) -> Any:
 
         return Registry
     if name == "ActError":
-        from cea_exchange.registry.checks import ActError
+        from cea_exchange.institution.checks import ActError
 
         return ActError
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,34 +1,12 @@
-"""What every act of the registry checks first, and how it says no."""
+"""How files and figures that break a rule refuse an act of the registry."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import SupportsIndex
 
 from cea_exchange.domain.compliance.ruled import ComplianceError
-from cea_exchange.domain.naming import is_one_line, name_check, plain_name_check
 from cea_exchange.domain.refusals import RegistryRefusal
-from cea_exchange.domain.units import whole_number
-from cea_exchange.registry.files.findings import FileRefused
-
-INT64_MAX = 2**63 - 1
-WHY_LENGTH_MAX = 200
-"""Characters of a reason."""
-
-
-class ActError(ValueError):
-    """The act is refused, and nothing was changed.
-
-    Parameters
-    ----------
-    code
-        Why; programs branch on it.
-    words
-        For a person: what was expected, what was got.
-    """
-
-    def __init__(self, code: RegistryRefusal, words: str) -> None:
-        super().__init__(words)
-        self.code = code
+from cea_exchange.files.findings import FileRefused
+from cea_exchange.institution.checks import ActError
 
 
 @contextmanager
@@ -36,57 +14,7 @@ def refusals_told() -> Iterator[None]:
     """Let a file, or figures that break a rule of the compliance cycle, refuse the act."""
     try:
         yield
-    except (ComplianceError, FileRefused) as error:
+    except ComplianceError as error:
         raise ActError(error.code, str(error)) from error
-
-
-def name_checked(name: str, what: str) -> None:
-    """Raise `ActError` unless a name of an account or product is a sound one."""
-    try:
-        plain_name_check(name_check(name, what), what)
-    except (TypeError, ValueError) as error:
-        raise ActError(RegistryRefusal.NAME_UNSOUND, str(error)) from None
-
-
-def amount_checked(amount: SupportsIndex, what: str) -> int:
-    """Return tonnes or fen; `ActError` unless they are a positive whole number of 63 bits."""
-    try:
-        number = whole_number(amount, what)
-    except TypeError:
-        came = type(amount).__name__
-        raise ActError(
-            RegistryRefusal.AMOUNT_UNSOUND, f"{what}: expected a whole number, got {came}"
-        ) from None
-    if not 0 < number <= INT64_MAX:
-        raise ActError(
-            RegistryRefusal.AMOUNT_UNSOUND,
-            f"{what}: expected positive and below 2^63, got {number}",
-        )
-    return number
-
-
-def name_words_checked(name: str, what: str, length_max: int, *, required: bool = True) -> None:
-    """Raise `ActError` unless a person's, entity's or group's name is a sound one.
-
-    Rules: CEA-PER-04.
-    """
-    words_checked(name, what, length_max, required=required)
-    try:
-        plain_name_check(name, what)
-    except ValueError as error:
-        raise ActError(RegistryRefusal.NAME_UNSOUND, str(error)) from None
-
-
-def words_checked(words: str, what: str, length_max: int, *, required: bool = True) -> None:
-    """Raise `ActError` unless a person's words are of one line, and not too many."""
-    if not isinstance(words, str):
-        raise ActError(
-            RegistryRefusal.TEXT_UNSOUND, f"{what}: expected text, got {type(words).__name__}"
-        )
-    if len(words) > length_max or words != words.strip() or not is_one_line(words):
-        raise ActError(
-            RegistryRefusal.TEXT_UNSOUND,
-            f"{what}: expected one line of at most {length_max} characters, got {words!r}",
-        )
-    if required and not words:
-        raise ActError(RegistryRefusal.TEXT_UNSOUND, f"{what}: expected some words, got ''")
+    except FileRefused as error:
+        raise ActError(error.code or RegistryRefusal.FILE_REFUSED, str(error)) from error

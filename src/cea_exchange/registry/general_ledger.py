@@ -5,7 +5,6 @@ add themselves to `before_posting` and `after_posting`; nobody here knows who th
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
 from functools import cached_property
 
 import msgspec
@@ -13,6 +12,9 @@ import msgspec
 from cea_exchange.domain.calendar import TradingCalendar
 from cea_exchange.domain.compliance.rules import ComplianceRules
 from cea_exchange.domain.refusals import RegistryRefusal
+from cea_exchange.institution.act_context import ActContext
+from cea_exchange.institution.checks import ActError, amount_checked
+from cea_exchange.institution.clock import InstitutionClock
 from cea_exchange.ledger.double_entry import (
     CASH_ASSET,
     Compartment,
@@ -25,8 +27,6 @@ from cea_exchange.ledger.double_entry import (
 )
 from cea_exchange.ledger.store import Store
 from cea_exchange.protocol.control import FeedCommand
-from cea_exchange.registry.checks import ActError, amount_checked
-from cea_exchange.registry.clock import RegistryClock
 from cea_exchange.registry.venue_link.feed import feed_append
 
 _INSUFFICIENT = {
@@ -39,7 +39,7 @@ LIVE = ("open", "suspended")
 """States of an account that has not ended."""
 
 
-class Ledger:
+class Ledger(ActContext):
     """The registry's books, as services see them.
 
     Parameters
@@ -51,18 +51,16 @@ class Ledger:
 
     Attributes
     ----------
-    by : str
-        Who acts now, ``an`` or ``an and bo``; ``''`` where no person is known.
     before_posting : list of callable
         Each takes the movements that are to be posted, and may refuse them by `ActError`.
     after_posting : list of callable
         Each takes the movements that were posted and their entries' ids, in the same transaction.
     """
 
-    def __init__(self, store: Store, clock: RegistryClock) -> None:
-        self.store = store
-        self.clock = clock
-        self.by = ""
+    store: Store
+
+    def __init__(self, store: Store, clock: InstitutionClock) -> None:
+        super().__init__(store, clock)
         self.before_posting: list[Callable[[Sequence[Movement]], None]] = []
         self.after_posting: list[Callable[[Sequence[Movement], range], None]] = []
 
@@ -75,39 +73,6 @@ class Ledger:
     def calendar(self) -> TradingCalendar:
         """The national market's trading and working days."""
         return TradingCalendar.load("cn_carbon")
-
-    def transaction(self) -> AbstractContextManager[None]:
-        """Make many acts one: all are committed, or none. Thousands in one are fast."""
-        return self.store.transaction()
-
-    @contextmanager
-    def acting(self, by: str) -> Iterator[None]:
-        """Note who acts, for what is kept of the acts within."""
-        before, self.by = self.by, by
-        try:
-            yield
-        finally:
-            self.by = before
-
-    # -- time ---------------------------------------------------------------------------------
-
-    def now_ns(self) -> int:
-        """Return the time, in nanoseconds since 1970."""
-        return self.clock.now_ns()
-
-    def business_date(self) -> int:
-        """Return the day that acts of now belong to, as yyyymmdd in Shanghai.
-
-        Raises
-        ------
-        ActError
-            It is not known, as the clock is doubted: whatever belongs to a day waits.
-
-        Notes
-        -----
-        Rules: CEA-REG-08.
-        """
-        return self.store.business_date(self.clock.today)
 
     # -- accounts and assets ------------------------------------------------------------------
 

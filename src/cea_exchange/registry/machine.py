@@ -21,7 +21,9 @@ import msgspec
 import numpy as np
 import structlog
 
-from cea_exchange.domain.timetable import time_from_ns
+from cea_exchange.institution.clock import InstitutionClock
+from cea_exchange.institution.machine import InstitutionMachine
+from cea_exchange.institution.persons import Person
 from cea_exchange.ledger.balances_check import accounts_differing
 from cea_exchange.ledger.database.interface import DatabaseFull, DatabaseLost
 from cea_exchange.ledger.store import Store
@@ -30,11 +32,8 @@ from cea_exchange.registry.bank.errands import Brought, Errand, Errands
 from cea_exchange.registry.bank.payments import BATCH_COUNT_MAX
 from cea_exchange.registry.bank.schedule import StatementSchedule
 from cea_exchange.registry.bank.service import BankService
-from cea_exchange.registry.clock import RegistryClock
 from cea_exchange.registry.config import RegistryConfig
 from cea_exchange.registry.control.service import Desk
-from cea_exchange.registry.control.troubles import Troubles
-from cea_exchange.registry.participants.persons import Person
 from cea_exchange.registry.registry import Registry
 from cea_exchange.registry.settlement.settlement import (
     RUN_COUNT_MAX,
@@ -90,7 +89,7 @@ class _Waiting(msgspec.Struct):
     until_ns: int
 
 
-class RegistryMachine:
+class RegistryMachine(InstitutionMachine):
     """A registry without its sockets.
 
     Parameters
@@ -116,10 +115,6 @@ class RegistryMachine:
     ----------
     registry : Registry
         What is acted upon.
-    desk : Desk
-        Answers persons.
-    troubles : Troubles
-        What it ran into and went on from.
     last_seq : int
         The last settlement record that is applied.
     """
@@ -127,7 +122,7 @@ class RegistryMachine:
     def __init__(
         self,
         store: Store,
-        clock: RegistryClock,
+        clock: InstitutionClock,
         config: RegistryConfig,
         operators: dict[str, Person],
         *,
@@ -137,7 +132,6 @@ class RegistryMachine:
         fatal: tuple[type[Exception], ...] = (),
     ) -> None:
         self._store = store
-        self._clock = clock
         clock.follow(store.confirmed_date)
         self.registry = Registry(store, clock=clock, admission=config.admission)
         self.registry.persons.operators = operators
@@ -149,8 +143,6 @@ class RegistryMachine:
         )
         self._errands = self._errands_made(config)
         self._measured = measured
-        self._daemon_place = place
-        self.troubles = Troubles(fatal)
         self._bank_at_ns = self._retry_at_ns = 0
         self._waiting_at_ns, self._retried_date = 0, store.confirmed_date
         self._stopped = ""
@@ -162,15 +154,14 @@ class RegistryMachine:
         self._asked_at_ns: int | None = None
         self._ask_from_ns = 0
         self._waiting: dict[bytes, _Waiting] = {}
-        self._date = 0
         self._outputs: list[Output] = []
-        self.desk = Desk(
+        desk = Desk(
             self.registry,
             second_person=config.second_person,
             proposal_s=config.proposal_s,
             place=self.place,
         )
-        self.desk.settings_keep()
+        super().__init__(desk, clock, place=place, fatal=fatal)
         self._settlement.reconsider()
         self._balances_check()
 
@@ -216,20 +207,16 @@ class RegistryMachine:
         """Whether what is published is taken now."""
         return self._is_connected and self._asked_at_ns is None
 
-    def place(self) -> dict[str, Any]:
-        """Return where the registry stands, for `Status`."""
-        return {
-            "state": self.state,
-            "time": time_from_ns(self._clock.now_ns()).isoformat(),
-            "clock": self._clock.kind,
-            "clock_warning": self._clock.warning,
-            "lag_records": self.lag_records,
-            "database_bytes": self._store.database.bytes_used(),
-            "troubles": self._troubles_shown(),
-            **self._daemon_place(),
-        }
+    def own_place(self) -> dict[str, Any]:
+        """Return how far it is behind the venue."""
+        return {"lag_records": self.lag_records}
 
-    def _troubles_shown(self) -> dict[str, str]:
+    def told(self) -> dict[str, Any]:
+        """Return what the log says of it as it begins and ends, without the database."""
+        return {"last_seq": self.last_seq}
+
+    def troubles_shown(self) -> dict[str, str]:
+        """Return by part what keeps it from being done now."""
         schedule = self.registry.bank.schedule
         told = "" if schedule is None else schedule.trouble
         return self.troubles.shown() | ({"bank_statement": told} if told else {})
@@ -242,16 +229,6 @@ class RegistryMachine:
         if self._errands is not None:
             said += self._errands.taken_out()
         return said
-
-    def day_look(self, now_ns: int) -> None:
-        """End what ends with a day, once the next one has begun; not by a doubted clock.
-
-        Notes
-        -----
-        Rules: CEA-REG-08.
-        """
-        with self.troubles.told("date", now_ns):
-            self._day_begin_if_due()
 
     def turn(self, now_ns: int) -> None:
         """Do what is due: the bank, what waits, the venue's questions."""
@@ -266,19 +243,8 @@ class RegistryMachine:
         with told("feed_answer", now_ns):
             self._feed_answer(now_ns)
 
-    def _day_begin_if_due(self) -> None:
-        self.registry.clock_take()
-        self._clock.now_ns()
-        if not self._clock.is_known or (date := self.registry.business_date()) == self._date:
-            return
-        try:
-            expired = self.registry.day_begin()
-        except DatabaseFull as error:
-            log.error("disk_full", error=str(error))
-            return
-        self._date = date
-        if expired:
-            log.info("freezes_expired", freeze_ids=expired)
+    def day_told(self) -> None:
+        """Tell the log which duties are overdue."""
         for duty in self.registry.duties.open():
             if duty.is_overdue:
                 log.warning("duty_overdue", **duty._asdict())

@@ -15,14 +15,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
 
+from cea_exchange.institution.clock import GivenClock, InstitutionClock
+from cea_exchange.institution.services import Ended, InstitutionServices
 from cea_exchange.ledger.double_entry import CASH_ASSET, EntryKind
 from cea_exchange.ledger.institutions import Institution
 from cea_exchange.ledger.store import Store
-from cea_exchange.registry.act_log import ActLog
-from cea_exchange.registry.approvals import Approvals
 from cea_exchange.registry.bank.files import BankFiles
 from cea_exchange.registry.bank.service import BankService
-from cea_exchange.registry.clock import ClockActs, GivenClock, RegistryClock
+from cea_exchange.registry.ccer_link.proofs import CcerProofs
 from cea_exchange.registry.compliance.borrowing import Borrowing
 from cea_exchange.registry.compliance.carryover import Carryover
 from cea_exchange.registry.compliance.corrections import Corrections
@@ -41,16 +41,18 @@ from cea_exchange.registry.enforcement.first_claims import FirstClaims
 from cea_exchange.registry.general_ledger import Ledger
 from cea_exchange.registry.participants.accounts import Accounts, Admission
 from cea_exchange.registry.participants.keys import Keys
-from cea_exchange.registry.participants.persons import Persons
+from cea_exchange.registry.participants.persons import OWN_BODIES, RegistryPersons
 from cea_exchange.registry.participants.products import Products
+from cea_exchange.registry.participants.roles import OPERATOR, REGULATOR, SCOPED
 from cea_exchange.registry.participants.sub_accounts import SubAccounts
 from cea_exchange.registry.settlement.account_statements import Statements
 from cea_exchange.registry.settlement.claims import Claims
 from cea_exchange.registry.settlement.defaults import Defaults
 from cea_exchange.registry.settlement.transfers import Transfers
+from cea_exchange.registry.store import RegistryStore
 
 
-class Registry:
+class Registry(InstitutionServices):
     """The registry upon its database.
 
     Parameters
@@ -72,24 +74,29 @@ class Registry:
         `Transfers.from_venue`.
     """
 
+    store: Store
+    persons: RegistryPersons
+
     def __init__(
         self,
         store: Store,
         clock_ns: Callable[[], int] = time.time_ns,
         *,
-        clock: RegistryClock | None = None,
+        clock: InstitutionClock | None = None,
         admission: Admission = "listed_entities",
     ) -> None:
-        self.store = store
         self.ledger = ledger = Ledger(store, GivenClock(clock_ns) if clock is None else clock)
-        self.clock_acts = ClockActs(store, ledger.clock)
+        super().__init__(
+            ledger,
+            RegistryPersons(ledger),
+            scoped=SCOPED,
+            overseers=frozenset({OWN_BODIES[OPERATOR], OWN_BODIES[REGULATOR]}),
+        )
         self._participants(ledger, admission)
         self._compliance(ledger, self.accounts)
         self._settlement(ledger, self.accounts)
         self.account, self.asset = ledger.account, ledger.asset
         self.move, self.moves = ledger.move, ledger.moves
-        self.now_ns, self.business_date = ledger.now_ns, ledger.business_date
-        self.acting, self.transaction = ledger.acting, ledger.transaction
         self.account_open, self.key_bodies = self.accounts.open, self.accounts.key_bodies
         self.product_declare = self.products.declare
         self.key_grant, self.key_revoke = self.keys.grant, self.keys.revoke
@@ -99,11 +106,8 @@ class Registry:
 
     def _participants(self, ledger: Ledger, admission: Admission) -> None:
         self.products, self.keys = Products(ledger), Keys(ledger)
-        self.persons = Persons(ledger)
         self._sub_accounts = SubAccounts(ledger.store)
         self.accounts = Accounts(ledger, self.persons, self.keys, self._sub_accounts, admission)
-        self.act_log, self.approvals = ActLog(ledger, self.persons), Approvals(ledger)
-        ledger.store.act_missing = self.act_log.library
 
     def _compliance(self, ledger: Ledger, accounts: Accounts) -> None:
         self.arrivals = arrivals = Arrivals(ledger.store)
@@ -114,6 +118,7 @@ class Registry:
         self.province_holdings = custody = ProvinceHoldings(ledger)
         self.deductions = Deductions(ledger)
         self.obligations, self.offsets = Obligations(ledger), Offsets(ledger)
+        self.ccer_proofs = CcerProofs(ledger, self.offsets)
         self.surrender = Surrender(ledger, accounts, custody)
         self.corrections, self.duties = Corrections(ledger), Duties(ledger)
         self.compliance = Compliance(ledger, self.corrections, custody, self.deductions)
@@ -145,22 +150,12 @@ class Registry:
         Parameters
         ----------
         database
-            ``postgresql://...`` for a registry in PostgreSQL; see `Store.open`.
+            ``postgresql://...`` for a registry in PostgreSQL; see `RegistryStore.open`.
         admission
             Whose accounts are opened: ``listed_entities`` asks for a credit code and a province,
             ``open`` for neither.
         """
-        return cls(Store.open(data, database), admission=admission)
-
-    def close(self) -> None:
-        """Close the database."""
-        self.store.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_exception: object) -> None:
-        self.close()
+        return cls(RegistryStore.open(data, database), admission=admission)
 
     # -- what embedders and tests do by hand --------------------------------------------------
 
@@ -193,22 +188,10 @@ class Registry:
 
     # -- days and figures ---------------------------------------------------------------------
 
-    def day_begin(self) -> list[int]:
-        """Note that a day has begun, if it was not noted, and end what ended with the one before.
-
-        Returns
-        -------
-        list of int
-            The freezes that have ended.
-        """
-        with self.transaction():
-            date = self.business_date()
-            if not self.store.one("SELECT 1 FROM business_days WHERE business_date = ?", (date,)):
-                self.store.insert(
-                    "business_days (business_date, began_ns)",
-                    [(date, self.now_ns())],
-                )
-            return self.enforcement.expire()
+    def day_begun(self, date: int) -> Ended:
+        """End the freezes that end with the day before."""
+        expired = self.enforcement.expire()
+        return {"freezes_expired": {"freeze_ids": expired}} if expired else {}
 
     def status(self) -> dict[str, Any]:
         """Return how far the registry is, with its counts."""

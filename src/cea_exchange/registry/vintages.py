@@ -2,8 +2,8 @@
 
 from cea_exchange.domain.compliance.vintages import VintageRules
 from cea_exchange.domain.refusals import RegistryRefusal
+from cea_exchange.institution.checks import ActError
 from cea_exchange.ledger.store import Store
-from cea_exchange.registry.checks import ActError
 
 
 def product_vintages(store: Store, rules: VintageRules) -> dict[int, int]:

@@ -14,7 +14,7 @@ import zmq
 from prometheus_client import CollectorRegistry
 
 from cea_exchange.control_plane.door import HIGH_WATER_MARK
-from cea_exchange.control_plane.fronts import DoorLimits
+from cea_exchange.control_plane.fronts.fronts import DoorLimits
 from cea_exchange.control_plane.host import DaemonHost
 from cea_exchange.domain.profile import load_profile
 from cea_exchange.journal import OsStorage, Storage

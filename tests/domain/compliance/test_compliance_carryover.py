@@ -21,6 +21,13 @@ def test_t_is_the_base_and_one_and_a_half_times_net_sales(net_sales, limit):
     assert RULES.limit(net_sales, ENOUGH) == limit
 
 
+def test_the_industries_have_a_larger_base():
+    """CEA-CRY-01: steel, cement, aluminium; nobody knows of whom no sector was told."""
+    much = EndPosition(trading=1_000_000, registration=0)
+    for sector, base in (("steel", 100_000), ("cement", 100_000), ("power", 10_000), ("", 10_000)):
+        assert RULES.limit(10, much, sector) == base + 15
+
+
 def test_net_sales_are_of_old_vintages_in_the_window():
     """CEA-CRY-02."""
     sold = VintageTrade(trading_date=20240101, vintage=2020, sold=100)

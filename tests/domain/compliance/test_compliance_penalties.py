@@ -81,14 +81,16 @@ def test_the_fine_is_5_to_10_times_the_value():
 @pytest.mark.parametrize(
     ("amount", "tonnes", "shortfall", "least", "most"),
     [
-        (10, 3, 1, 17, 33),  # 16.67 and 33.33 fen: the mean of 3.33 is not rounded
-        (1, 10, 1, 1, 1),  # 0.5 and 1 fen: half up
-        (1, 11, 1, 0, 1),  # 0.45 and 0.91 fen
-        (10, 3, 3, 50, 100),
+        (10, 3, 1, 15, 30),  # 3 fen, not 3.33
+        (5, 2, 1, 15, 30),  # 3 fen, half up
+        (7_385_561_333_79, 75_365_531, 865_300, 423_997_000_00, 847_994_000_00),
+        (3_087_125_599_11, 47_183_299, 10_000, 3_271_500_00, 6_543_000_00),
     ],
 )
-def test_only_the_fine_is_rounded(amount, tonnes, shortfall, least, most):
-    """CEA-PEN-01."""
+def test_the_mean_is_rounded_to_the_fen_as_the_letter_has_it(
+    amount, tonnes, shortfall, least, most
+):
+    """CEA-PEN-01, CEA-PEN-02: the third is a real decision, 5 times 98.00 yuan."""
     traded = Traded(amount=amount, tonnes=tonnes)
     assert RULES.penalties.fine(2023, shortfall, traded) == FineRange(least=least, most=most)
 

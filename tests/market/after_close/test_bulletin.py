@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 
 from cea_exchange import Market
-from cea_exchange.domain import bulletin as bulletin_module
-from cea_exchange.domain.bulletin import BulletinBuilder, ByMethod, Traded
-from cea_exchange.domain.bulletin_forms import (
+from cea_exchange.domain.documents import bulletin as bulletin_module
+from cea_exchange.domain.documents.bulletin import BulletinBuilder, ByMethod, Traded
+from cea_exchange.domain.documents.bulletin_forms import (
     bulletin_json,
     bulletin_parse,
     bulletin_text,

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cea_exchange.core.market import CompiledMarket
-from cea_exchange.domain.bulletin import Bulletin, BulletinBuilder
+from cea_exchange.domain.documents.bulletin import Bulletin, BulletinBuilder
 from cea_exchange.domain.profile import load_profile
 from cea_exchange.domain.records import EventKind, Method, Reason
 from support.market.drawn_steps import steps_drawn

@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given, settings
 
 from cea_exchange.core.market import CompiledMarket
-from cea_exchange.domain.records import EVENT_DTYPE, EventKind
-from cea_exchange.domain.statement import (
+from cea_exchange.domain.documents.statement import (
     Holding,
     Position,
     Statement,
@@ -17,6 +16,7 @@ from cea_exchange.domain.statement import (
     opening_of,
     steps_of_reports,
 )
+from cea_exchange.domain.records import EVENT_DTYPE, EventKind
 from cea_exchange.venue._reports import reports_by_account
 from support.market.drawn_steps import steps_drawn
 from support.market.market_flow import ACCOUNT_COUNT, RULES, Flow, Step, steps_seeded

@@ -10,8 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from cea_exchange import Market
-from cea_exchange.domain.records import EVENT_DTYPE, EventKind
-from cea_exchange.domain.statement import (
+from cea_exchange.domain.documents.statement import (
     Holding,
     Position,
     StatementBuilder,
@@ -19,12 +18,13 @@ from cea_exchange.domain.statement import (
     Step,
     steps_of_reports,
 )
-from cea_exchange.domain.statement_forms import (
+from cea_exchange.domain.documents.statement_forms import (
     statement_json,
     statement_map,
     statement_text,
     statements_csv,
 )
+from cea_exchange.domain.records import EVENT_DTYPE, EventKind
 from cea_exchange.matching.script import command_play, script_events
 from cea_exchange.matching.statements import MarketStatements, position_of
 from cea_exchange.venue._reports import reports_by_account

@@ -9,20 +9,20 @@ from pathlib import Path
 import pytest
 
 from cea_exchange.domain.records import Phase, Reason
+from cea_exchange.institution.clock import GivenClock
 from cea_exchange.ledger.double_entry import CASH_ASSET, Compartment, Holding
-from cea_exchange.ledger.store import Store
 from cea_exchange.protocol.clock import ClockSetting
 from cea_exchange.protocol.security import CurveKeys
 from cea_exchange.registry.bank.client import BankUnavailable
 from cea_exchange.registry.bank.iso_20022.xml_reading import BankFileError
 from cea_exchange.registry.bank.requests import PayIn, SendBatch
 from cea_exchange.registry.bank.setting import BankSetting
-from cea_exchange.registry.clock import GivenClock
 from cea_exchange.registry.config import RegistryConfig
 from cea_exchange.registry.daemon import RegistryDaemon
 from cea_exchange.registry.reconciliation.reconcile import check_ledger
 from cea_exchange.registry.registry import Registry
 from cea_exchange.registry.settlement.settlement import Settlement
+from cea_exchange.registry.store import RegistryStore
 from registry.settlement.test_settlement_modes import audits_are_clean
 from support.bank.bank_process import BankProcess
 from support.refusing import refuses
@@ -430,7 +430,7 @@ def test_the_daemon_talks_to_the_bank_while_it_goes_on(tmp_path):
             thread = threading.Thread(target=daemon.run)
             thread.start()
             try:
-                with Store.open_reader(tmp_path) as store:
+                with RegistryStore.open_reader(tmp_path) as store:
                     end = time.monotonic() + 20
                     while store.confirmed_date != date or _count(store, "accepted") < 12:
                         assert time.monotonic() < end, _count(store, "accepted")

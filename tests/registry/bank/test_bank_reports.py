@@ -7,6 +7,7 @@ import pytest
 
 from cea_exchange.domain.bank_identifiers import date_check
 from cea_exchange.domain.records import Phase
+from cea_exchange.institution.clock import GivenClock
 from cea_exchange.ledger.database.interface import DatabaseFull
 from cea_exchange.ledger.double_entry import CASH_ASSET, Compartment, Holding
 from cea_exchange.ledger.institutions import Institution
@@ -21,7 +22,6 @@ from cea_exchange.registry.bank.statements import (
     Status,
     StatusReport,
 )
-from cea_exchange.registry.clock import GivenClock
 from cea_exchange.registry.reconciliation.reconcile import check_ledger
 from cea_exchange.registry.settlement.settlement import Settlement
 from registry.bank.test_bank_office import CASH, RESERVE

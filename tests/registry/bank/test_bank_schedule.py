@@ -4,11 +4,11 @@ from datetime import datetime, time, timedelta, timezone
 
 import pytest
 
-from cea_exchange.ledger.store import Store
 from cea_exchange.registry.bank.requests import PayIn
 from cea_exchange.registry.bank.schedule import StatementOf, StatementSchedule
 from cea_exchange.registry.bank.setting import BankSetting
 from cea_exchange.registry.registry import Registry
+from cea_exchange.registry.store import RegistryStore
 from support.bank.bank_process import BankProcess
 from support.refusing import refuses
 
@@ -55,7 +55,7 @@ class Days:
 def days(tmp_path, database_address):
     with (
         BankProcess(tmp_path) as bank,
-        Store.open(tmp_path / "data", database_address) as store,
+        RegistryStore.open(tmp_path / "data", database_address) as store,
     ):
         bank.client().open_account("alice")
         yield Days(store, bank, AT)

@@ -4,9 +4,9 @@ import msgspec
 import pytest
 
 from cea_exchange.domain.refusals import RegistryRefusal
+from cea_exchange.institution.checks import ActError
 from cea_exchange.ledger.double_entry import CASH_ASSET, Compartment, EntryKind
 from cea_exchange.ledger.institutions import Institution
-from cea_exchange.registry.checks import ActError
 from cea_exchange.registry.participants.holdings import Moment, balances_view
 from cea_exchange.registry.reconciliation.audit import findings
 from cea_exchange.registry.reconciliation.reconcile import check_ledger

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cea_exchange.institution.checks import ActError
 from cea_exchange.ledger.double_entry import Compartment
 from cea_exchange.ledger.institutions import Institution, province_account
-from cea_exchange.registry.checks import ActError
 from cea_exchange.registry.reconciliation.obligations import obligation_differences
 from support.registry.audit_queries import audit_findings
 from support.registry.compliance_world import BEIJING, SHANGHAI, World, proof

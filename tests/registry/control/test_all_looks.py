@@ -5,8 +5,8 @@ import time
 import msgspec
 import pytest
 
+from cea_exchange.institution.control.admin_door import ANSWER_BYTES_MAX
 from cea_exchange.registry.control.admin import REGISTRY_REQUESTS
-from cea_exchange.registry.control.admin_door import ANSWER_BYTES_MAX
 from cea_exchange.registry.registry import Registry
 from support.patience import patience
 from support.registry.desk_callers import Office

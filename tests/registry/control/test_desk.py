@@ -6,11 +6,11 @@ from hashlib import sha256
 import msgspec
 import pytest
 
+from cea_exchange.institution.clock import GivenClock
+from cea_exchange.institution.paging import message_shown, page
 from cea_exchange.ledger.database.interface import ConstraintViolated
-from cea_exchange.registry.clock import GivenClock
 from cea_exchange.registry.control.admin import MAY, REGISTRY_REQUESTS
 from cea_exchange.registry.control.requests.basics import PayIn
-from cea_exchange.registry.paging import message_shown, page
 from cea_exchange.registry.participants.roles import ROLES
 from cea_exchange.registry.reconciliation.audit import findings
 from support.places import ROOT
@@ -395,7 +395,7 @@ def test_the_page_has_the_table_of_roles_and_of_acts_of_two():
 
 def test_one_proposer_does_not_fill_up_what_a_body_has_to_decide(office, monkeypatch):
     """CEA-REG-02: a province that decides for many is not kept from it by one of them."""
-    monkeypatch.setattr("cea_exchange.registry.approvals.WAITING_OF_ONE_MAX", 2)
+    monkeypatch.setattr("cea_exchange.institution.approvals.WAITING_OF_ONE_MAX", 2)
 
     def declare(person, year):
         return person("product_declare", product=f"CEA{year}", reference_price=9_000)

@@ -10,11 +10,12 @@ import pytest
 from cea_exchange.control_plane.door import Message
 from cea_exchange.control_plane.service import Asked
 from cea_exchange.domain.refusals import RegistryRefusal
-from cea_exchange.registry.control import query_service as looks_module
+from cea_exchange.institution.control import query_service as looks_module
+from cea_exchange.institution.control.query_service import Looks, _Worker
+from cea_exchange.institution.control.query_worker import LookSettings
+from cea_exchange.institution.persons import Person
 from cea_exchange.registry.control.admin import request_decode
-from cea_exchange.registry.control.query_service import Looks, _Worker
-from cea_exchange.registry.control.query_worker import LookSettings
-from cea_exchange.registry.participants.persons import Person
+from cea_exchange.registry.control.queries import OPENER
 from cea_exchange.registry.registry import Registry
 from support.registry.desk_callers import key_of
 
@@ -28,7 +29,8 @@ class Asking:
     """Asks looks, and lets them have their turns."""
 
     def __init__(self, data, database=None):
-        self.looks = Looks(LookSettings(str(data), database, {AN.key: AN, BO.key: BO}, None))
+        operators = {AN.key: AN, BO.key: BO}
+        self.looks = Looks(LookSettings(OPENER, str(data), database, operators))
         self.answers = []
 
     def ask(self, op, person=AN, **fields):
@@ -159,8 +161,8 @@ def test_a_worker_says_what_broke_in_the_daemons_log(registry, asking, capsys):
 def test_its_process_can_not_write(registry, asking, tmp_path, database_address):
     """The connection is a reader's."""
     code = (
-        "from cea_exchange.ledger.store import Store\n"
-        f"store = Store.open_reader({str(tmp_path)!r}, {database_address!r})\n"
+        "from cea_exchange.registry.store import RegistryStore\n"
+        f"store = RegistryStore.open_reader({str(tmp_path)!r}, {database_address!r})\n"
         "with store.view():\n    store.execute('DELETE FROM objections')\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)

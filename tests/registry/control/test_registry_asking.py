@@ -8,8 +8,8 @@ from cea_exchange.cli.acts.parameters import file_content
 from cea_exchange.cli.errors import CommandError
 from cea_exchange.cli.main import run
 from cea_exchange.cli.output import table
+from cea_exchange.institution.control.request import REQUEST_BYTES_MAX
 from cea_exchange.registry.control.admin_client import RegistryUnavailable
-from cea_exchange.registry.control.requests.request import REQUEST_BYTES_MAX
 
 
 @pytest.mark.parametrize(

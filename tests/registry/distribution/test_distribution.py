@@ -4,10 +4,10 @@ import itertools
 
 import pytest
 
+from cea_exchange.institution.checks import ActError
 from cea_exchange.ledger.database.interface import ConstraintViolated, DatabaseFull
 from cea_exchange.ledger.double_entry import EntryKind
 from cea_exchange.ledger.institutions import Institution
-from cea_exchange.registry.checks import ActError
 from cea_exchange.registry.distribution.plan import totals_of
 from cea_exchange.registry.distribution.plan_table import DISTRIBUTION_LINES
 from cea_exchange.registry.files import SourceFile, table_bytes

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cea_exchange.institution.checks import ActError
 from cea_exchange.ledger.double_entry import Compartment, Holding
 from cea_exchange.ledger.institutions import Institution
-from cea_exchange.registry.checks import ActError
 from cea_exchange.registry.reconciliation.reconcile import check_ledger
 from support.refusing import refuses
 from support.registry.allocation_files import (

@@ -9,12 +9,12 @@ import msgspec
 import pytest
 
 from cea_exchange.cli.main import run
-from cea_exchange.ledger.store import Store
+from cea_exchange.institution.checks import ActError
 from cea_exchange.protocol.security import CurveKeys
-from cea_exchange.registry.checks import ActError
 from cea_exchange.registry.control.admin import SECOND, request_decode
 from cea_exchange.registry.control.requests.distribution import WARNINGS_MAX
 from cea_exchange.registry.settlement.settlement import Settlement
+from cea_exchange.registry.store import RegistryStore
 from support.places import ROOT
 from support.registry.allocation_files import (
     ENTITIES,
@@ -171,7 +171,7 @@ def test_an_auditor_finds_every_tonne_by_the_sql_of_the_page(tmp_path, database_
         entities_open(registry, ENTITIES)
         distributed(registry, "pre", {"P0001": 700, "P0003": 300}, at_risk=["P0003"])
         distributed(registry, "final", {"P0001": 600})
-    with Store.open_reader(tmp_path) as store:
+    with RegistryStore.open_reader(tmp_path) as store:
         rows = [tuple(row) for row in store.execute(sql).fetchall()]
     issued = 10_000_000
     assert [("CEA24", issued, 600, 300, issued - 1_000, 0, 0, 100, 0, 0)] == rows

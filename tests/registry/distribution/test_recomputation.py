@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from cea_exchange.registry.checks import ActError
+from cea_exchange.institution.checks import ActError
 from cea_exchange.registry.distribution.recomputation import recomputed
 from cea_exchange.registry.files import UNITS, SourceFile, UnitFigures, table_bytes
 from cea_exchange.registry.reconciliation.reconcile import check_ledger

@@ -7,12 +7,12 @@ import pytest
 from cea_exchange.cli.main import run
 from cea_exchange.client import Client
 from cea_exchange.domain.records import Side
-from cea_exchange.ledger.store import Store
 from cea_exchange.loadtest.load_run import await_transfers
 from cea_exchange.loadtest.local_exchange import LocalExchange
 from cea_exchange.loadtest.population import Participant
 from cea_exchange.registry.reconciliation.reconcile import check_ledger
 from cea_exchange.registry.registry import Registry
+from cea_exchange.registry.store import RegistryStore
 
 pytestmark = pytest.mark.e2e
 
@@ -68,7 +68,7 @@ def enter(exchange, account, side, tonnes, count=1):
 def settle_all(exchange):
     def is_settled():
         seq = exchange.operate("status")["settlement_seq"]
-        with Store.open_reader(exchange.data) as store:
+        with RegistryStore.open_reader(exchange.data) as store:
             return store.last_seq == seq
 
     exchange.wait_until(is_settled, "settlement", WAIT_S)
@@ -95,7 +95,7 @@ def test_a_freeze_catches_what_is_locked_and_trades_under_way_fail(exchange, ask
     position = exchange.operate("position", account="bob")
     assert ([], {}) == (position["orders"], position["holdings"])
     settle_all(exchange)
-    with Store.open_reader(exchange.data) as store:
+    with RegistryStore.open_reader(exchange.data) as store:
         rows = store.execute(
             "SELECT account, trades.state, count(*) FROM trades"
             " JOIN accounts ON account_index = seller_index GROUP BY 1, 2 ORDER BY 1, 2"

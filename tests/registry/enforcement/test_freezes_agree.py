@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 
 from cea_exchange.domain.calendar import date_number
 from cea_exchange.domain.records import EventKind
+from cea_exchange.institution.checks import ActError
 from cea_exchange.ledger.double_entry import CASH_ASSET, Compartment, EntryKind
-from cea_exchange.registry.checks import ActError
 from cea_exchange.registry.reconciliation.reconcile import check_ledger
 from support.registry.allocation_files import allocation_file
 from support.registry.registry_venue import RegistryAndVenue

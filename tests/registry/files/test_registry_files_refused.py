@@ -11,6 +11,8 @@ import pyarrow
 import pytest
 from pyarrow import parquet
 
+from cea_exchange.files.cells.source import FILE_BYTES_MAX
+from cea_exchange.files.cells.table import COLUMN_COUNT_MAX, ROW_COUNT_MAX
 from cea_exchange.registry.files import (
     ALLOCATION,
     FileRefused,
@@ -19,8 +21,6 @@ from cea_exchange.registry.files import (
     obligations_read,
     table_bytes,
 )
-from cea_exchange.registry.files.cells.source import FILE_BYTES_MAX
-from cea_exchange.registry.files.cells.table import COLUMN_COUNT_MAX, ROW_COUNT_MAX
 from support.registry.registry_tables import (
     ALLOCATION_CSV,
     ALLOCATIONS,

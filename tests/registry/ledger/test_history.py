@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from cea_exchange.institution.clock import GivenClock
 from cea_exchange.ledger import history as history_module
 from cea_exchange.ledger import store as store_module
 from cea_exchange.ledger.double_entry import CASH_ASSET, Compartment, EntryKind, Holding, legs_of
@@ -16,12 +17,11 @@ from cea_exchange.ledger.history import (
     entry_at_settlement,
 )
 from cea_exchange.ledger.institutions import Institution
-from cea_exchange.ledger.store import Store
-from cea_exchange.registry.clock import GivenClock
 from cea_exchange.registry.reconciliation.audit import findings
 from cea_exchange.registry.reconciliation.reconcile import check_ledger
 from cea_exchange.registry.registry import Registry
 from cea_exchange.registry.settlement.settlement import Settlement
+from cea_exchange.registry.store import RegistryStore
 from support.registry.ledger_by_hand import changed
 from support.registry.settlement_records import (
     ALICE,
@@ -64,7 +64,7 @@ def noon_ns(date):
 
 @pytest.mark.parametrize("seed", [1, 2])
 def test_any_balance_as_of_any_entry_is_the_sum_of_the_postings_up_to_it(data, seed):
-    with Store.open(data) as store:
+    with RegistryStore.open(data) as store:
         days_settled(store, random.Random(seed))
         postings = store.execute("SELECT * FROM postings ORDER BY posting_id").fetchall()
         assert store.one("SELECT count(*) FROM snapshots") > 0
@@ -85,7 +85,7 @@ def test_any_balance_as_of_any_entry_is_the_sum_of_the_postings_up_to_it(data, s
 
 
 def test_the_last_entry_of_a_sequence_or_a_day(data):
-    with Store.open(data) as store:
+    with RegistryStore.open(data) as store:
         days_settled(store, random.Random(5))
         rows = store.execute(
             "SELECT entry_id, settlement_seq, business_date FROM entries ORDER BY entry_id"
@@ -109,7 +109,7 @@ def test_an_empty_ledger_has_nothing_at_any_time(registry):
 def test_a_snapshot_is_kept_every_so_many_entries(data, monkeypatch):
     """And only in a transaction that is committed."""
     monkeypatch.setattr(store_module, "SNAPSHOT_ENTRY_COUNT", 5)
-    with Store.open(data) as store:
+    with RegistryStore.open(data) as store:
         registry = Registry(store, admission="open")
 
         def kept():
@@ -130,7 +130,7 @@ def test_a_snapshot_is_kept_every_so_many_entries(data, monkeypatch):
                 registry.pay_in("bob", 1 + number)
         assert [5, 16] == kept()
     assert [] == check_ledger(data).differences
-    with Store.open(data) as store:
+    with RegistryStore.open(data) as store:
         assert store._snapshot_last == 16
         rows = store.execute("SELECT * FROM balances ORDER BY 1, 2, 3").fetchall()
         assert rows == store.balances.rows()

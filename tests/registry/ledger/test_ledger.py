@@ -204,6 +204,7 @@ def test_nothing_reaches_two_to_the_sixty_two():
 # Who gives, who takes and what: of each kind but trade and bust a movement that can be.
 CONTRA, REGISTRATION = Compartment.CONTRA, Compartment.REGISTRATION
 APPLIED, JUDICIAL, BANKING = Compartment.APPLIED, Compartment.JUDICIAL, Compartment.BANKING
+SUPERVISORY = Compartment.SUPERVISORY
 AUTHORITY, RESERVE = Institution.AUTHORITY, Institution.RISK_RESERVE
 BEIJING = province_account(11)
 MOVES = {
@@ -233,6 +234,9 @@ MOVES = {
     EntryKind.RESERVE_RECOVERED: (BUYER, RESERVE, CASH_ASSET, REGISTRATION, REGISTRATION),
     EntryKind.CLAIM_PAID: (BUYER, SELLER, PRODUCT, REGISTRATION, REGISTRATION),
     EntryKind.ISSUE_REVERSED: (AUTHORITY, Institution.ISSUANCE, PRODUCT, REGISTRATION, CONTRA),
+    EntryKind.WITHHELD: (BUYER, BUYER, PRODUCT, REGISTRATION, SUPERVISORY),
+    EntryKind.GIVEN_BACK: (BUYER, BUYER, PRODUCT, SUPERVISORY, REGISTRATION),
+    EntryKind.FORFEITED: (BUYER, Institution.CANCELLATION, PRODUCT, SUPERVISORY, REGISTRATION),
 }
 
 

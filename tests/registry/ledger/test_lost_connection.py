@@ -7,12 +7,13 @@ import time
 import psycopg
 import pytest
 
+from cea_exchange.institution.daemon import store_awaited
 from cea_exchange.ledger.database.interface import DatabaseError, DatabaseLost
-from cea_exchange.ledger.store import DatabaseAway, Store, StoreError
-from cea_exchange.registry.daemon import store_awaited
+from cea_exchange.ledger.store import DatabaseAway, StoreError
 from cea_exchange.registry.reconciliation.reconcile import check_ledger
 from cea_exchange.registry.registry import Registry
 from cea_exchange.registry.settlement.settlement import Settlement
+from cea_exchange.registry.store import RegistryStore
 from support.registry.settlement_records import LOG_ID, registry_prepare, venue_with_deposits
 
 POINTS = ("postings_written", "last_seq_written", "committed")
@@ -32,7 +33,7 @@ def data(tmp_path, postgres_address):
 
 @pytest.fixture
 def store(data):
-    with Store.open(data) as store:
+    with RegistryStore.open(data) as store:
         yield store
 
 
@@ -154,7 +155,7 @@ def test_ended_at_any_moment_it_settles_once(data, store, postgres_address):
 
 
 def test_a_reader_whose_connection_is_lost_says_so(data, postgres_address):
-    with Store.open_reader(data) as reader:
+    with RegistryStore.open_reader(data) as reader:
         backends_end(postgres_address)
         with pytest.raises(DatabaseLost):
             _ = reader.last_seq
@@ -167,8 +168,8 @@ def test_a_start_waits_for_the_server(data, postgres_process):
     coming.start()
     try:
         with pytest.raises(DatabaseAway, match="waited 0 s for the database's server"):
-            store_awaited(data, None, 0, lambda: False)
-        with store_awaited(data, None, 60, lambda: False) as store:
+            store_awaited(RegistryStore, data, None, 0, lambda: False)
+        with store_awaited(RegistryStore, data, None, 60, lambda: False) as store:
             assert "ok" == store.state
     finally:
         coming.join()
@@ -179,9 +180,9 @@ def test_a_start_gives_up_in_time_or_when_it_is_told_to(tmp_path):
     began_s = time.monotonic()
     told = r"waited 1 s for the database's server \(database_wait_s\): postgresql://127.0.0.1:1"
     with pytest.raises(DatabaseAway, match=told):
-        store_awaited(tmp_path, address, 1, lambda: False)
+        store_awaited(RegistryStore, tmp_path, address, 1, lambda: False)
     assert 1 <= time.monotonic() - began_s < 10
     with pytest.raises(DatabaseAway):
-        store_awaited(tmp_path, address, 1_000, lambda: True)
+        store_awaited(RegistryStore, tmp_path, address, 1_000, lambda: True)
     with pytest.raises(StoreError, match="expected postgresql"):
-        store_awaited(tmp_path, "mysql://127.0.0.1", 1_000, lambda: False)
+        store_awaited(RegistryStore, tmp_path, "mysql://127.0.0.1", 1_000, lambda: False)

@@ -5,13 +5,16 @@ from collections.abc import Iterator
 
 import pytest
 
-from cea_exchange.ledger.database.interface import ConstraintViolated, Database, ForeignKey
+from cea_exchange.ledger.database.interface import ConstraintViolated, Database
 from cea_exchange.ledger.database.postgres import Postgres
-from cea_exchange.ledger.database.references import UNDECLARED, references, references_query
-from cea_exchange.ledger.database.schema import foreign_keys_of_this_version, tables_create
+from cea_exchange.ledger.database.references import references, references_query, undeclared
+from cea_exchange.ledger.database.schema import declared_keys, tables_create
 from cea_exchange.ledger.database.sqlite import Sqlite
+from cea_exchange.ledger.database.tables import ForeignKey
+from cea_exchange.registry.store import REGISTRY_SCHEMA
 
-KEYS = sorted(foreign_keys_of_this_version())
+UNDECLARED = undeclared(REGISTRY_SCHEMA)
+KEYS = sorted(declared_keys(REGISTRY_SCHEMA))
 OF_NO_TABLE = {
     "adoptions.old_log_id": "the venue's stream, which is in no table before it is replaced",
     "bank_entries.instruction_id": "what the bank says, and it may say one that it never got",
@@ -28,7 +31,7 @@ OF_NO_TABLE = {
 def sqlite_unchecked() -> Iterator[Database]:
     """The tables, empty, with nothing to hold a row to but the types and the keys."""
     database = Sqlite.in_memory()
-    tables_create(database)
+    tables_create(database, REGISTRY_SCHEMA)
     database.execute("PRAGMA ignore_check_constraints = on")
     yield database
     database.close()
@@ -41,7 +44,7 @@ def postgres_unchecked(postgres_server, tmp_path_factory) -> Iterator[Database]:
     database.begin()
     database.execute("CREATE SCHEMA of_references")
     database.execute("SET LOCAL search_path = of_references")
-    tables_create(database)
+    tables_create(database, REGISTRY_SCHEMA)
     checks = database.execute(
         "SELECT conrelid::regclass::text, conname FROM pg_constraint"
         " WHERE contype = 'c' AND connamespace = current_schema()::regnamespace"
@@ -72,7 +75,7 @@ def row_insert(database: Database, table: str, **others: object) -> None:
 
 def columns_of_tables() -> dict[str, list[str]]:
     model = Sqlite.in_memory()
-    tables_create(model)
+    tables_create(model, REGISTRY_SCHEMA)
     found = {table: columns for table, columns in model.columns().items() if table not in VIEWS}
     model.close()
     return found
@@ -119,20 +122,20 @@ def test_both_databases_are_held_to_the_same_keys(unchecked):
     assert {*KEYS} == unchecked.foreign_keys()
 
 
-@pytest.mark.parametrize("reference", references(), ids=lambda each: str(each.key))
+@pytest.mark.parametrize("reference", references(REGISTRY_SCHEMA), ids=lambda each: str(each.key))
 def test_the_audit_finds_a_row_that_says_one_there_is_not(reference):
     """Also where no key is declared, or somebody had them switched off."""
     key = reference.key
     database = Sqlite.in_memory()
-    tables_create(database)
+    tables_create(database, REGISTRY_SCHEMA)
     for pragma in ("foreign_keys = off", "ignore_check_constraints = on"):
         database.execute(f"PRAGMA {pragma}")
     for table in COLUMNS:
         row_insert(database, table)
-    assert [] == database.execute(references_query()).fetchall()
+    assert [] == database.execute(references_query(REGISTRY_SCHEMA)).fetchall()
     row = (key.table, key.column, "9", key.parent)
     database.execute(f"UPDATE {key.table} SET {key.column} = 9")
-    assert row in database.execute(references_query()).fetchall()
+    assert row in database.execute(references_query(REGISTRY_SCHEMA)).fetchall()
     database.close()
 
 
@@ -140,7 +143,7 @@ def test_the_audit_finds_a_row_that_says_one_there_is_not(reference):
 def test_none_is_no_reference(key):
     """Cash, the accounts of a trade's entry, 0 and the empty text are in no table."""
     database = Sqlite.in_memory()
-    tables_create(database)
+    tables_create(database, REGISTRY_SCHEMA)
     none: dict[str, object] = {key.column: 65535 if key.column == "asset_index" else 0}
     if key.table == "entries" and key.column in ("account_index", "counter_index"):
         none["kind"] = 7
@@ -150,14 +153,14 @@ def test_none_is_no_reference(key):
         database.execute(f"PRAGMA {pragma}")
     for table in COLUMNS:
         row_insert(database, table, **(none if table == key.table else {}))
-    found = database.execute(references_query()).fetchall()
+    found = database.execute(references_query(REGISTRY_SCHEMA)).fetchall()
     assert [] == [row for row in found if row[:2] == (key.table, key.column)]
     database.close()
 
 
 def test_every_id_and_index_says_a_row_or_why_there_is_none():
     model = Sqlite.in_memory()
-    tables_create(model)
+    tables_create(model, REGISTRY_SCHEMA)
     own = {(table, *keys) for table, keys in model.primary_keys().items() if len(keys) == 1}
     model.close()
     named = {
@@ -166,7 +169,7 @@ def test_every_id_and_index_says_a_row_or_why_there_is_none():
         for column in columns
         if re.search(r"_(id|index) ", f"{column} ")
     }
-    held = {each.key[:2] for each in references()}
+    held = {each.key[:2] for each in references(REGISTRY_SCHEMA)}
     rest = {f"{table}.{column}" for table, column in named - held - own}
     assert {*OF_NO_TABLE} == rest
 

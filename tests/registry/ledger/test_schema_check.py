@@ -3,9 +3,10 @@
 import pytest
 
 from cea_exchange.ledger.database.sqlite import Sqlite
-from cea_exchange.ledger.store import Store, StoreError
+from cea_exchange.ledger.store import StoreError
 from cea_exchange.registry.maintenance.backup import backup
 from cea_exchange.registry.reconciliation.integrity import integrity_differences
+from cea_exchange.registry.store import RegistryStore
 from support.registry.ledger_by_hand import guards_off
 
 
@@ -26,12 +27,12 @@ from support.registry.ledger_by_hand import guards_off
     ],
 )
 def test_the_first_difference_is_named(tmp_path, database_address, change, why):
-    with Store.open(tmp_path, database_address) as store:
+    with RegistryStore.open(tmp_path, database_address) as store:
         guards_off(store)
         store.execute(change)
     for opened in (
-        lambda: Store.open(tmp_path),
-        lambda: Store.open_reader(tmp_path),
+        lambda: RegistryStore.open(tmp_path),
+        lambda: RegistryStore.open_reader(tmp_path),
         lambda: backup(tmp_path, tmp_path / "copy"),
     ):
         with pytest.raises(StoreError, match=why):
@@ -40,19 +41,19 @@ def test_the_first_difference_is_named(tmp_path, database_address, change, why):
 
 def test_a_foreign_key_that_was_dropped_is_named(tmp_path, postgres_address):
     """SQLite has no statement that drops one."""
-    with Store.open(tmp_path, postgres_address) as store:
+    with RegistryStore.open(tmp_path, postgres_address) as store:
         store.execute("ALTER TABLE claims DROP CONSTRAINT claims_debtor_index_fkey")
     why = "expected a foreign key claims.debtor_index -> accounts.account_index, there is none"
-    for opened in (Store.open, Store.open_reader):
+    for opened in (RegistryStore.open, RegistryStore.open_reader):
         with pytest.raises(StoreError, match=why):
             opened(tmp_path)
 
 
 def test_what_else_is_in_the_database_is_somebody_elses(tmp_path, database_address):
-    with Store.open(tmp_path, database_address) as store:
+    with RegistryStore.open(tmp_path, database_address) as store:
         store.execute("CREATE TABLE mine (what TEXT)")
         store.execute("CREATE INDEX trades_by_day ON trades (trading_date)")
-    with Store.open(tmp_path) as store:
+    with RegistryStore.open(tmp_path) as store:
         assert 0 == store.one("SELECT count(*) FROM mine")
 
 
@@ -75,13 +76,13 @@ TRIGGERS = {
 @pytest.mark.parametrize("case", TRIGGERS)
 def test_with_other_triggers_than_its_own_nothing_is_written(tmp_path, database_address, case):
     """CEA-REG-05: one that is missing logs nothing, one that was planted rides in each act."""
-    with Store.open(tmp_path, database_address) as store:
+    with RegistryStore.open(tmp_path, database_address) as store:
         statement = TRIGGERS[case][not isinstance(store.database, Sqlite)]
         if statement is None:
             pytest.skip("SQLite's triggers have no functions")
         store.execute(statement)
     with pytest.raises(StoreError, match="rows may change unlogged"):
-        Store.open(tmp_path)
-    with Store.open_reader(tmp_path) as store:
+        RegistryStore.open(tmp_path)
+    with RegistryStore.open_reader(tmp_path) as store:
         first = next(integrity_differences(store))
     assert first.startswith("trigger ") and first.endswith("rows may change unlogged")

@@ -6,14 +6,15 @@ from contextlib import suppress
 
 import pytest
 
+from cea_exchange.institution.checks import ActError
 from cea_exchange.ledger import store as store_module
 from cea_exchange.ledger.database.interface import DatabaseError, DatabaseFull
 from cea_exchange.ledger.double_entry import Holding
-from cea_exchange.ledger.store import Store, StoreError
-from cea_exchange.registry.checks import ActError
+from cea_exchange.ledger.store import StoreError
 from cea_exchange.registry.reconciliation.reconcile import check_ledger
 from cea_exchange.registry.registry import Registry
 from cea_exchange.registry.settlement.settlement import Settlement, SettlementStopped
+from cea_exchange.registry.store import RegistryStore
 from support.registry.settlement_records import LOG_ID, registry_prepare, venue_with_deposits
 
 
@@ -86,7 +87,7 @@ def test_memory_is_what_the_database_says_after_every_act(data, monkeypatch, see
     monkeypatch.setattr(store_module, "SNAPSHOT_ENTRY_COUNT", 20)
     rng = random.Random(seed)
     failed = 0
-    with Store.open(data) as store:
+    with RegistryStore.open(data) as store:
         registry = Registry(store, admission="open")
         settlement, venue = Settlement(store), venue_with_deposits()
         commits = FailingCommits(store.database, rng)
@@ -166,7 +167,7 @@ def test_a_folder_whose_lock_file_is_removed_stays_its_writers(tmp_path):
 
 
 def test_a_reader_has_no_balances_in_memory_and_says_what_is_held(data):
-    with Store.open_reader(data) as store:
+    with RegistryStore.open_reader(data) as store:
         assert not store.is_writer
         with pytest.raises(StoreError, match="expected a writer"):
             _ = store.balances

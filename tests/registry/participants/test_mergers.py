@@ -2,7 +2,7 @@
 
 import pytest
 
-from cea_exchange.registry.checks import ActError
+from cea_exchange.institution.checks import ActError
 from cea_exchange.registry.participants.mergers import successors, with_taken_over
 from cea_exchange.registry.reconciliation.reconcile import check_ledger
 from support.refusing import refuses

@@ -2,9 +2,9 @@
 
 import pytest
 
+from cea_exchange.institution.persons import Person
 from cea_exchange.ledger.double_entry import EntryKind
 from cea_exchange.registry.participants.holdings import Moment, balances_view, entries_view
-from cea_exchange.registry.participants.persons import Person
 from support.refusing import refuses
 
 LI, MO = 40 * "l", 40 * "m"

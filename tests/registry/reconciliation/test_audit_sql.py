@@ -11,11 +11,11 @@ from cea_exchange.ledger.database.schema import tables_create
 from cea_exchange.ledger.database.sqlite import Sqlite
 from cea_exchange.ledger.double_entry import CASH_ASSET, EntryKind, LedgerError, legs_of
 from cea_exchange.ledger.institutions import Institution
-from cea_exchange.ledger.store import Store
 from cea_exchange.registry.reconciliation.audit import checks, name_of
 from cea_exchange.registry.reconciliation.reconcile import check_ledger, check_store
 from cea_exchange.registry.registry import Registry
 from cea_exchange.registry.settlement.settlement import Settlement
+from cea_exchange.registry.store import REGISTRY_SCHEMA, RegistryStore
 from support.places import ROOT
 from support.registry.ledger_by_hand import changed, snapshot_kept
 from support.registry.plain_auditor import plain_auditor
@@ -36,7 +36,7 @@ CHECKS = checks()
 def store(tmp_path, database_address):
     """A ledger in which everything happened that happens by now."""
     registry_prepare(tmp_path, database_address)
-    with Store.open(tmp_path) as store:
+    with RegistryStore.open(tmp_path) as store:
         registry = Registry(store, admission="open")
         venue = venue_with_deposits()
         for number in range(1, 12):
@@ -93,6 +93,7 @@ FOUND_BY = [
     ("causes", "UPDATE entries SET act_id = 0 WHERE entry_id = 1"),
     ("causes", f"INSERT INTO desk_settings SELECT 1, 0, 0, 0, {BYTES}"),
     ("rows_as_logged", "UPDATE accounts SET credit_code = 'x' WHERE account = 'bob'"),
+    ("ccer_link", "INSERT INTO ccer_proofs VALUES ('C1', 'alice', 2024, 1, 'booked', '')"),
     ("references_held", "UPDATE transfers SET account_index = 99 WHERE state = 'rejected'"),
     ("references_held", "UPDATE trades SET buyer_index = 99 WHERE trade_id = 7"),
     ("references_held", "UPDATE postings SET asset_index = 99 WHERE posting_id = 17"),
@@ -233,7 +234,7 @@ def test_an_auditor_with_a_plain_connection_finds_what_reconciling_finds(
 def test_the_kinds_of_entries_move_what_they_move_in_the_ledger():
     """CEA-STL-01: the queries `kinds` and `moves` against `legs_of`, whatever moves where."""
     database = Sqlite.in_memory()
-    tables_create(database)
+    tables_create(database, REGISTRY_SCHEMA)
     accounts, number, refused = (0, 1, *map(int, Institution)), 0, []
     others = [kind for kind in EntryKind if kind not in (EntryKind.TRADE, EntryKind.BUST)]
     for kind, source, target, asset in product(others, accounts, accounts, (0, int(CASH_ASSET))):

@@ -16,15 +16,15 @@ import pytest
 
 from cea_exchange.cli.main import main
 from cea_exchange.domain.refusals import RegistryRefusal
+from cea_exchange.institution.checks import ActError
 from cea_exchange.ledger.chain import BEFORE_ALL, Link, LinkBroken, content_hash, head_of
 from cea_exchange.ledger.database.interface import DatabaseError
-from cea_exchange.ledger.database.row_log import UNLOGGED, logged_tables
+from cea_exchange.ledger.database.row_log import logged_tables
 from cea_exchange.ledger.database.sqlite import Sqlite
 from cea_exchange.ledger.double_entry import EntryKind, legs_of
 from cea_exchange.ledger.merkle import leaf_hash, path_to, root_of
 from cea_exchange.ledger.store import Store, StoreError
 from cea_exchange.protocol.control import FeedItem, LedgerHead, control_decode, control_encode
-from cea_exchange.registry.checks import ActError
 from cea_exchange.registry.reconciliation.integrity import (
     heads_differing,
     heads_sent,
@@ -33,6 +33,7 @@ from cea_exchange.registry.reconciliation.integrity import (
 from cea_exchange.registry.reconciliation.reconcile import check_ledger, check_store
 from cea_exchange.registry.registry import Registry
 from cea_exchange.registry.settlement.receipts import ReceiptDay, day_root, receipt
+from cea_exchange.registry.store import REGISTRY_SCHEMA, RegistryStore
 from cea_exchange.registry.venue_link.settlement_records import record_at
 from support.places import ROOT
 from support.refusing import refuses
@@ -156,7 +157,7 @@ def data(made, tmp_path):
 
 @pytest.fixture
 def store(data):
-    with Store.open(data) as store:
+    with RegistryStore.open(data) as store:
         yield store
 
 
@@ -194,7 +195,7 @@ def test_all_tampers_are_found(store):
 def test_a_change_of_any_column_of_any_table_is_found(store):
     """CEA-REG-05: nothing that the registry has written can be another."""
     unseen, tried, empty = [], 0, []
-    for table in logged_tables():
+    for table in logged_tables(REGISTRY_SCHEMA):
         where = table.condition()
         if not store.one(f"SELECT count(*) FROM {table.name} WHERE {where}"):
             empty.append(table.name)
@@ -219,7 +220,7 @@ def test_a_change_of_any_column_of_any_table_is_found(store):
     assert tried > 250
     # These are filled by what is rare: other tests look at them.
     assert {*empty} <= RARE
-    assert UNLOGGED == {
+    assert REGISTRY_SCHEMA.unlogged == {
         *("entries", "settlement_runs", "row_changes", "chain"),
         *("postings", "snapshots", "snapshot_balances"),
     }
@@ -262,7 +263,7 @@ def chain_forged(store: Store) -> None:
     last = BEFORE_ALL
     for row in store.execute("SELECT * FROM chain ORDER BY link_id").fetchall():
         link = Link(*row)
-        content = content_hash(store.database, last, link[1:4])
+        content = content_hash(store.database, REGISTRY_SCHEMA, last, link[1:4])
         head = head_of(link.link_id, last.head, link[1:4], content, link.receipt_root)
         store.execute(
             "UPDATE chain SET content_hash = ?, head = ? WHERE link_id = ?",
@@ -311,7 +312,7 @@ def test_acts_taken_off_the_end_are_missed(data):
     for path, content in before.items():
         path.write_bytes(content)
     with pytest.raises(StoreError, match="acts are missing or were rewritten"):
-        Store.open(data)
+        RegistryStore.open(data)
     (difference,) = check_ledger(data).differences
     assert "has the head None, the registry's folder has" in difference
 
@@ -324,11 +325,11 @@ def test_the_folders_head_may_be_behind_and_must_be_one(data):
         registry.account_open("P9")
     path.write_bytes(behind)
     assert [] == check_ledger(data).differences
-    with Store.open(data):
+    with RegistryStore.open(data):
         pass
     path.write_bytes(b"\xff 12")
     with pytest.raises(StoreError, match="expected a link's number and its head"):
-        Store.open(data)
+        RegistryStore.open(data)
 
 
 def test_a_registry_killed_before_its_head_is_kept_goes_on(data):
@@ -383,7 +384,7 @@ def test_a_head_that_cannot_be_kept_is_told_at_the_start(data):
     path.unlink()
     path.mkdir()
     with pytest.raises(StoreError, match="chain_head"):
-        Store.open(data)
+        RegistryStore.open(data)
 
 
 def test_on_top_of_what_somebody_else_wrote_nothing_is_written(data):
@@ -426,7 +427,7 @@ def test_an_entry_has_its_act_and_a_program_leaves_one(tmp_path):
             registry.pay_in("P1", 8)
         assert 3 == registry.store.one("SELECT act_id FROM entries WHERE amount = 8")
     assert [] == check_ledger(tmp_path).differences
-    with Store.open(tmp_path) as store, store.transaction(act_id=9):
+    with RegistryStore.open(tmp_path) as store, store.transaction(act_id=9):
         legs = legs_of(EntryKind.PAY_IN, -2, 0, 65535, 5)
         store.entry_add(
             EntryKind.PAY_IN, legs, (-2, 0, 65535, 5), settlement_seq=0, business_date=20250101
@@ -435,7 +436,7 @@ def test_an_entry_has_its_act_and_a_program_leaves_one(tmp_path):
 
 
 def everything(data: Path) -> dict[str, list]:
-    with Store.open_reader(data) as store:
+    with RegistryStore.open_reader(data) as store:
         tables = store.database.columns()
         return {
             table: store.execute(f"SELECT * FROM {table}").fetchall() for table in sorted(tables)

@@ -3,8 +3,8 @@
 import msgspec
 import pytest
 
-from cea_exchange.registry.clock import GivenClock
-from cea_exchange.registry.participants.persons import Person
+from cea_exchange.institution.clock import GivenClock
+from cea_exchange.institution.persons import Person
 from cea_exchange.registry.reconciliation.persons import persons_differences
 from cea_exchange.registry.reconciliation.reconcile import check_store
 from support.registry.desk_callers import LIFE_S, Office, by_two, key_of

@@ -5,7 +5,7 @@ import pytest
 from cea_exchange.domain.records import Reason
 from cea_exchange.ledger.double_entry import CASH_ASSET, Compartment, Holding
 from cea_exchange.registry.control.admin import SECOND
-from cea_exchange.registry.control.requests.claims import ClaimList, ClaimPay
+from cea_exchange.registry.control.requests.settlement.claims import ClaimList, ClaimPay
 from cea_exchange.registry.reconciliation.reconcile import check_ledger
 from cea_exchange.registry.settlement.settlement import Settlement
 from support.refusing import refuses

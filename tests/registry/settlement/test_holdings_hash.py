@@ -6,11 +6,11 @@ import pytest
 
 from cea_exchange.domain.records import Reason
 from cea_exchange.ledger.balances_check import accounts_differing
-from cea_exchange.ledger.store import Store
 from cea_exchange.registry.reconciliation.reconcile import check_ledger
 from cea_exchange.registry.registry import Registry
 from cea_exchange.registry.settlement.holdings_hash import holdings_hash, holdings_hashes
 from cea_exchange.registry.settlement.settlement import Settlement
+from cea_exchange.registry.store import RegistryStore
 from support.registry.ledger_by_hand import changed, snapshot_kept
 from support.registry.settlement_records import (
     ALICE,
@@ -33,7 +33,7 @@ sqlite = pytest.mark.parametrize("database_address", ["sqlite"], indirect=True)
 
 @pytest.fixture
 def store(data):
-    with Store.open(data) as store:
+    with RegistryStore.open(data) as store:
         yield store
 
 
@@ -127,7 +127,7 @@ def test_more_checkpoints_are_no_more_passes(tmp_path):
     for checkpoint_every in (300, 10):
         data = tmp_path / str(checkpoint_every)
         registry_prepare(data)
-        with Store.open(data) as store:
+        with RegistryStore.open(data) as store:
             settled(store, checkpoint_every=checkpoint_every)
             sequences = [seq for (seq,) in store.execute("SELECT settlement_seq FROM checkpoints")]
             steps.append(steps_of(store, partial(hashes_in_one_pass, store, sequences)))
@@ -137,7 +137,7 @@ def test_more_checkpoints_are_no_more_passes(tmp_path):
 
 
 def test_the_first_checkpoint_that_differs_is_named_first(data):
-    with Store.open(data) as store:
+    with RegistryStore.open(data) as store:
         settled(store, checkpoint_every=100)
         # One trade moved a tonne too much, and one back, on both sides of a checkpoint.
         changed(
@@ -173,18 +173,18 @@ def test_a_start_reads_only_the_postings_since_the_last_snapshots(store):
 
 
 def test_a_start_finds_balances_that_are_not_the_sum_of_the_postings(data):
-    with Store.open(data) as store:
+    with RegistryStore.open(data) as store:
         settled(store, checkpoint_every=1000, trades=100)
         snapshot_kept(store)
         assert [] == accounts_differing(store)
         changed(store, "INSERT INTO postings VALUES (99999, 0, 0, 3, 5)")
         assert ["alice"] == accounts_differing(store)
-    with Store.open(data) as store:
+    with RegistryStore.open(data) as store:
         assert ["alice"] == accounts_differing(store)
 
 
 def test_kept_balances_that_were_changed_by_hand_are_found(data):
-    with Store.open(data) as store:
+    with RegistryStore.open(data) as store:
         settled(store, checkpoint_every=50)
         snapshot_kept(store)
         assert check_ledger(data).agrees
@@ -193,7 +193,7 @@ def test_kept_balances_that_were_changed_by_hand_are_found(data):
             "UPDATE snapshot_balances SET amount = amount + 1"
             " WHERE account_index = 1 AND compartment = 3 AND asset_index = 0",
         )
-    with Store.open(data) as store:
+    with RegistryStore.open(data) as store:
         assert ["bob"] == accounts_differing(store)
         kept = store.one("SELECT max(entry_id) FROM snapshots")
         difference, *_others = check_ledger(data).differences

@@ -11,9 +11,9 @@ import signal
 import numpy as np
 import pytest
 
-from cea_exchange.ledger.store import Store
 from cea_exchange.registry.reconciliation.reconcile import check_ledger
 from cea_exchange.registry.settlement.settlement import Settlement, SettlementStopped
+from cea_exchange.registry.store import RegistryStore
 from support.registry.ledger_by_hand import guards_off, guards_on
 from support.registry.settlement_records import LOG_ID, registry_prepare, venue_with_deposits
 
@@ -73,7 +73,7 @@ def settle_until_killed(data: str, settlement_class: type[Settlement], point: st
         if name == point and passed == nth:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    with Store.open(data) as store:
+    with RegistryStore.open(data) as store:
         settlement = settlement_class(store, at_point)
         records = day().records
         # As the daemon does: go on behind what is committed, with what the replay gives.
@@ -113,7 +113,7 @@ def test_killed_at_any_point_of_a_commit_it_settles_once(tmp_path, point):
 
 def test_canary_with_last_seq_outside_the_transaction_settles_twice(tmp_path):
     settle_with_kills(tmp_path, LastSeqOutsideWithoutKeys, "postings_written")
-    with Store.open_reader(tmp_path) as store:
+    with RegistryStore.open_reader(tmp_path) as store:
         twice = store.execute(
             "SELECT settlement_seq, count(*) FROM entries WHERE settlement_seq > 0"
             " GROUP BY 1 HAVING count(*) > 1"

@@ -26,9 +26,9 @@ from cea_exchange.domain.records import (
     Phase,
     Side,
 )
+from cea_exchange.institution.checks import ActError
 from cea_exchange.ledger import store as store_module
 from cea_exchange.matching.reference import ReferenceMarket
-from cea_exchange.registry.checks import ActError
 from cea_exchange.registry.reconciliation.reconcile import Reconciliation, check_ledger
 from cea_exchange.registry.registry import Registry
 from cea_exchange.registry.settlement.holdings_hash import holdings_hash

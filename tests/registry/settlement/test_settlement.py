@@ -5,12 +5,11 @@ import pytest
 
 from cea_exchange.domain.naming import CASH_NAME, holding_hash
 from cea_exchange.domain.records import EventKind, Operation, Phase
+from cea_exchange.institution.checks import ActError
 from cea_exchange.ledger.database.interface import ConstraintViolated, DatabaseFull
-from cea_exchange.ledger.database.schema import APPEND_ONLY
 from cea_exchange.ledger.double_entry import CASH_ASSET, Compartment, Holding
-from cea_exchange.ledger.store import Store, StoreError
+from cea_exchange.ledger.store import StoreError
 from cea_exchange.protocol.control import KeyGranted, control_decode
-from cea_exchange.registry.checks import ActError
 from cea_exchange.registry.reconciliation.reconcile import check_ledger
 from cea_exchange.registry.registry import Registry
 from cea_exchange.registry.settlement.holdings_hash import holdings_hash, holdings_hashes
@@ -22,6 +21,7 @@ from cea_exchange.registry.settlement.settlement import (
     SettlementStopped,
     WrongLog,
 )
+from cea_exchange.registry.store import REGISTRY_SCHEMA, RegistryStore
 from cea_exchange.registry.venue_link.feed import feed_items
 from cea_exchange.registry.venue_link.settlement_records import records_from
 from support.registry.ledger_by_hand import changed, record_changed, snapshot_kept
@@ -51,7 +51,7 @@ once = pytest.mark.parametrize("database_address", ["sqlite"], indirect=True)
 
 @pytest.fixture
 def store(data):
-    with Store.open(data) as store:
+    with RegistryStore.open(data) as store:
         yield store
 
 
@@ -334,7 +334,7 @@ def test_acts_in_one_transaction_are_all_done_or_none(store):
 @once
 def test_a_second_process_is_refused(data, store):
     with pytest.raises(StoreError, match="another process"):
-        Store.open(data)
+        RegistryStore.open(data)
 
 
 def test_a_folder_without_a_registry_is_refused(tmp_path):
@@ -489,7 +489,7 @@ LEDGER = ("entries", "postings", "snapshots", "snapshot_balances", "settlement_r
 
 @pytest.mark.parametrize("table", LEDGER)
 def test_the_ledger_is_append_only(store, table):
-    assert table in APPEND_ONLY
+    assert table in REGISTRY_SCHEMA.guarded
     Settlement(store).apply(LOG_ID, day().records)
     snapshot_kept(store)
     column = "first_seq" if table == "settlement_runs" else "entry_id"
@@ -533,7 +533,7 @@ TAMPERINGS = {
 
 @pytest.mark.parametrize("how", TAMPERINGS)
 def test_whatever_is_changed_by_hand_names_the_account(data, how):
-    with Store.open(data) as store:
+    with RegistryStore.open(data) as store:
         Settlement(store).apply(LOG_ID, day().records)
         snapshot_kept(store)
         changed(store, *TAMPERINGS[how].split(";"))
@@ -564,7 +564,7 @@ def test_whatever_is_changed_by_hand_names_the_account(data, how):
     ],
 )
 def test_other_changes_are_found_too(data, sql):
-    with Store.open(data) as store:
+    with RegistryStore.open(data) as store:
         Settlement(store).apply(LOG_ID, day().records)
         snapshot_kept(store)
         changed(store, sql)
@@ -572,7 +572,7 @@ def test_other_changes_are_found_too(data, sql):
 
 
 def test_a_record_whose_bytes_were_changed_is_found(data):
-    with Store.open(data) as store:
+    with RegistryStore.open(data) as store:
         Settlement(store).apply(LOG_ID, day().records)
     record_changed(data, 6, with_hash=False)
     differences = check_ledger(data).differences
@@ -584,7 +584,7 @@ def test_a_record_whose_bytes_were_changed_is_found(data):
 
 def test_a_trade_settled_twice_is_found_though_all_sums_are_zero(data):
     """Double settlement keeps every sum: only the comparison with the records shows it."""
-    with Store.open(data) as store:
+    with RegistryStore.open(data) as store:
         Settlement(store).apply(LOG_ID, day().records)
         entry = store.one("SELECT entry_id FROM entries WHERE settlement_seq = 10")
         twice = store.entry_last + 1

@@ -5,10 +5,10 @@ import pytest
 from cea_exchange.domain.records import Phase, Reason
 from cea_exchange.ledger.double_entry import CASH_ASSET, Compartment, Holding
 from cea_exchange.ledger.institutions import Institution
-from cea_exchange.ledger.store import Store
 from cea_exchange.registry.reconciliation.reconcile import check_ledger
 from cea_exchange.registry.registry import Registry
 from cea_exchange.registry.settlement.settlement import Diverged, PoisonRecord, Settlement
+from cea_exchange.registry.store import RegistryStore
 from support.registry.ledger_by_hand import changed
 from support.registry.settlement_records import (
     ALICE,
@@ -35,7 +35,7 @@ once = pytest.mark.parametrize("database_address", ["sqlite"], indirect=True)
 
 @pytest.fixture
 def store(data):
-    with Store.open(data) as store:
+    with RegistryStore.open(data) as store:
         yield store
 
 
@@ -92,7 +92,7 @@ def test_trade_and_bust_in_one_run_are_one_commit(tmp_path):
             venue.trade(trade_id)
             venue.busted(trade_id)
             venue.checkpoint()
-        with Store.open(folder) as store:
+        with RegistryStore.open(folder) as store:
             for start in range(0, len(venue.records), size):
                 Settlement(store).apply(LOG_ID, venue.records[max(0, start - 2) : start + size])
             assert states(store) == ["busted"] * 3
@@ -282,7 +282,7 @@ def test_what_is_changed_by_hand_is_found(data, sql):
     venue.busted(1)
     venue.busted(3, Reason.ALLOWANCES_INSUFFICIENT)
     venue.checkpoint()
-    with Store.open(data) as store:
+    with RegistryStore.open(data) as store:
         Settlement(store, failure_of=frozen).apply(LOG_ID, venue.records)
         assert check_ledger(data).agrees
         changed(store, sql)

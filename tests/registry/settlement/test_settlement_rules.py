@@ -4,8 +4,8 @@ import pytest
 
 from cea_exchange.domain.records import Phase
 from cea_exchange.ledger.double_entry import CASH_ASSET, Compartment, Holding
-from cea_exchange.ledger.store import Store
 from cea_exchange.registry.settlement.settlement import Diverged, PoisonRecord, Settlement
+from cea_exchange.registry.store import RegistryStore
 from support.registry.settlement_records import (
     ALICE,
     ALICE_CASH,
@@ -21,7 +21,7 @@ from support.registry.settlement_records import (
 @pytest.fixture
 def store(tmp_path):
     registry_prepare(tmp_path)
-    with Store.open(tmp_path) as store:
+    with RegistryStore.open(tmp_path) as store:
         yield store
 
 

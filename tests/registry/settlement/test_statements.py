@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from cea_exchange.domain.records import EventKind
-from cea_exchange.registry.paging import PAGE_BYTES_MAX
+from cea_exchange.institution.paging import PAGE_BYTES_MAX
 from cea_exchange.registry.settlement.account_statements import OBJECTIONS_MAX
 from cea_exchange.registry.settlement.settlement import Settlement
 from registry.settlement.test_settlement_modes import accounts_open, day_closed

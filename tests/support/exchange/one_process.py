@@ -17,16 +17,16 @@ import msgspec
 
 from cea_exchange.client.reports import Report
 from cea_exchange.domain.timetable import time_parse, time_to_ns
+from cea_exchange.institution.persons import Person
 from cea_exchange.ledger.double_entry import CASH_ASSET, Compartment, Holding
-from cea_exchange.ledger.store import Store
 from cea_exchange.protocol.clock import ClockSetting
 from cea_exchange.protocol.operators import Operator
 from cea_exchange.registry.bank.setting import BankSetting
 from cea_exchange.registry.config import RegistryConfig
-from cea_exchange.registry.participants.persons import Person
 from cea_exchange.registry.reconciliation.reconcile import check_ledger
 from cea_exchange.registry.registry import Registry
 from cea_exchange.registry.settlement.holdings_hash import holdings_hash
+from cea_exchange.registry.store import RegistryStore
 from cea_exchange.simulators.bank.faults import FaultRates
 from cea_exchange.venue.config import VenueConfig
 from support.exchange.simulated_bank import SimulatedBank
@@ -148,7 +148,7 @@ class OneProcess:
         """Let there be accounts, allowances and persons since the day before."""
         before = datetime(2025, 7, 15, 10, tzinfo=timezone(timedelta(hours=8)))
         before_ns = int(before.timestamp()) * 1_000_000_000
-        store = Store.open(folder)
+        store = RegistryStore.open(folder)
         with Registry(store, lambda: before_ns, admission="open") as registry:
             registry.product_declare(PRODUCT, REFERENCE_PRICE)
             for name in ACCOUNTS:

@@ -4,7 +4,7 @@ import msgspec
 import numpy as np
 
 from cea_exchange.client.reports import Report, reports_of
-from cea_exchange.control_plane.fronts import FRONT_BYTES
+from cea_exchange.control_plane.fronts.fronts import FRONT_BYTES
 from cea_exchange.domain.records import (
     COMMAND_DTYPE,
     PRODUCT_NONE,

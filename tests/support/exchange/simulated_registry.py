@@ -2,16 +2,17 @@
 
 import msgspec
 
-from cea_exchange.ledger.store import Store
+from cea_exchange.institution.clock import GuardedClock
 from cea_exchange.protocol.clock import Clock
 from cea_exchange.registry.bank.errands import Errand
-from cea_exchange.registry.clock import GuardedClock, noted_ns
 from cea_exchange.registry.machine import (
     ConnectionDropped,
     FeedAnswered,
     RecordsAsked,
     RegistryMachine,
 )
+from cea_exchange.registry.noted_time import noted_ns
+from cea_exchange.registry.store import RegistryStore
 from cea_exchange.registry.venue_link.stream import replay_request
 
 
@@ -38,7 +39,7 @@ class SimulatedRegistry:
 
     def __init__(self, data, config, operators, time, ways, bank, **more):
         self._time, self._ways, self._bank = time, ways, bank
-        self.store = Store.open(data)
+        self.store = RegistryStore.open(data)
         clock = GuardedClock(
             Clock(config.clock, monotonic_ns=time.monotonic_ns),
             noted_ns(self.store),

@@ -4,9 +4,9 @@ from datetime import UTC, datetime
 
 from cea_exchange.ledger.double_entry import Compartment, EntryKind, Holding
 from cea_exchange.ledger.institutions import province_account
-from cea_exchange.ledger.store import Store
 from cea_exchange.registry.files import ALLOCATION, Allocation, SourceFile, table_bytes
 from cea_exchange.registry.registry import Registry
+from cea_exchange.registry.store import RegistryStore
 
 ENTITIES = {"P0001": 11, "P0002": 11, "P0003": 31}
 TABLES = (
@@ -17,7 +17,7 @@ NOON_2026_03_02 = int(datetime(2026, 3, 2, 4, tzinfo=UTC).timestamp()) * 10**9
 
 
 def registry_open(data, database_address, clock_ns=lambda: NOON_2026_03_02):
-    return Registry(Store.open(data, database_address), clock_ns, admission="open")
+    return Registry(RegistryStore.open(data, database_address), clock_ns, admission="open")
 
 
 def entities_open(registry, entities, products=("CEA24",), issued=10_000_000):

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Self
 
 from cea_exchange.domain.records import PRODUCT_NONE, EventKind, Method, Side
+from cea_exchange.files.writing import table_bytes
 from cea_exchange.ledger.double_entry import CASH_ASSET, Compartment, EntryKind, Holding
-from cea_exchange.ledger.store import Store
 from cea_exchange.registry.files import (
     CANCELLATION_PROOFS,
     OBLIGATIONS,
@@ -14,9 +14,9 @@ from cea_exchange.registry.files import (
     Obligation,
     SourceFile,
 )
-from cea_exchange.registry.files.writing import table_bytes
 from cea_exchange.registry.registry import Registry
 from cea_exchange.registry.settlement.settlement import Settlement
+from cea_exchange.registry.store import RegistryStore
 from support.registry.allocation_files import allocation_file
 from support.registry.settlement_records import LOG_ID, Venue
 
@@ -43,14 +43,14 @@ class World:
     Parameters
     ----------
     folder, database
-        As of `Store.open`.
+        As of `RegistryStore.open`.
     day
         yyyymmdd.
     """
 
     def __init__(self, folder: Path, database: str | None = None, day: int = 20251101) -> None:
         self.clock = Clock(day)
-        self.registry = Registry(Store.open(folder, database), self.clock, admission="open")
+        self.registry = Registry(RegistryStore.open(folder, database), self.clock, admission="open")
         self._venue = Venue()
 
     def __enter__(self) -> Self:

@@ -2,8 +2,8 @@
 
 import msgspec
 
+from cea_exchange.institution.persons import Person
 from cea_exchange.registry.control.service import Desk
-from cea_exchange.registry.participants.persons import Person
 from cea_exchange.registry.reconciliation.persons import persons_differences
 
 LIFE_S = 100

@@ -7,9 +7,10 @@ import numpy as np
 
 from cea_exchange.domain.records import EVENT_DTYPE
 from cea_exchange.ledger.database.row_log import logged_tables
-from cea_exchange.ledger.database.schema import APPEND_ONLY, guards_create
+from cea_exchange.ledger.database.schema import guards_create
 from cea_exchange.ledger.database.sqlite import Sqlite
 from cea_exchange.ledger.store import Store
+from cea_exchange.registry.store import RegistryStore
 
 
 def guards_off(store: Store) -> None:
@@ -29,7 +30,7 @@ def guards_off(store: Store) -> None:
 def guards_on(store: Store) -> None:
     """Put them on again."""
     if isinstance(store.database, Sqlite):
-        guards_create(store.database)
+        guards_create(store.database, store.schema)
         store.execute("PRAGMA foreign_keys = on")
     else:
         _triggers(store, "ENABLE")
@@ -45,19 +46,19 @@ def changed(store: Store, *statements: str) -> None:
 
 
 def _triggers(store: Store, switch: str) -> None:
-    for table in {*APPEND_ONLY, *(table.name for table in logged_tables())}:
+    for table in {*store.schema.guarded, *(table.name for table in logged_tables(store.schema))}:
         store.execute(f"ALTER TABLE {table} {switch} TRIGGER USER")
 
 
 def changed_at_rest(data: Path, *statements: str) -> None:
     """Change the ledger of a data folder that no process has open."""
-    with Store.open(data) as store:
+    with RegistryStore.open(data) as store:
         changed(store, *statements)
 
 
 def record_changed(data: Path, settlement_seq: int, *, with_hash: bool = True) -> None:
     """Change a byte of a settlement record that a data folder keeps, and the hash beside it."""
-    with Store.open(data) as store:
+    with RegistryStore.open(data) as store:
         guards_off(store)
         first, records = store.one(
             "SELECT first_seq, records FROM settlement_runs WHERE first_seq <= ?"

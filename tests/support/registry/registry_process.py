@@ -5,8 +5,8 @@ import signal
 import subprocess
 import sys
 
-from cea_exchange.ledger.store import Store
 from cea_exchange.protocol.security import CurveKeys
+from cea_exchange.registry.store import RegistryStore
 from support.registry.fake_venue import Caller, wait_until
 
 
@@ -46,5 +46,5 @@ class Daemon:
         return Caller(keys or CurveKeys.load(directory, name), server_key, endpoint)
 
     def last_seq(self):
-        with Store.open_reader(self.data) as store:
+        with RegistryStore.open_reader(self.data) as store:
             return store.last_seq

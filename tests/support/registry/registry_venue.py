@@ -18,11 +18,11 @@ from cea_exchange.domain.records import (
     Side,
 )
 from cea_exchange.ledger.double_entry import Compartment, Holding
-from cea_exchange.ledger.store import Store
 from cea_exchange.protocol import control
 from cea_exchange.registry.registry import Registry
 from cea_exchange.registry.settlement.failures import FailureOf
 from cea_exchange.registry.settlement.settlement import Settlement, SettlementMode
+from cea_exchange.registry.store import RegistryStore
 from cea_exchange.registry.venue_link.feed import feed_items
 from cea_exchange.venue.market.state_machine import VenueStateMachine
 
@@ -61,7 +61,7 @@ class RegistryAndVenue:
 
     def open(self) -> None:
         self.registry = Registry(
-            Store.open(self.data, self.address),
+            RegistryStore.open(self.data, self.address),
             lambda: int(self.day.timestamp()) * 10**9,
             admission="open",
         )

@@ -7,7 +7,7 @@ price, and every comparison builds both sides' levels anew. Prices are as record
 from collections.abc import Iterable, Sequence
 
 from cea_exchange.domain.records import Side
-from cea_exchange.matching.replay import MessageType
+from cea_exchange.matching.flow.replay import MessageType
 
 EMPTY_PRICE = 9_999_999_999
 ELDER = None

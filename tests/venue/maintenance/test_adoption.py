@@ -10,7 +10,6 @@ from cea_exchange.domain.profile import load_profile
 from cea_exchange.domain.records import EVENT_DTYPE, SCHEMA_VERSION, EventKind, Phase, Reason
 from cea_exchange.journal import FrameKind, Identity, Journal, OsStorage, SegmentReader
 from cea_exchange.journal.segment import FRAME_PAYLOAD_BYTES_MAX
-from cea_exchange.ledger.store import Store
 from cea_exchange.protocol import control
 from cea_exchange.protocol.adoption import (
     AdoptionError,
@@ -23,6 +22,7 @@ from cea_exchange.protocol.operators import Operator
 from cea_exchange.registry.maintenance.adoption import adopt
 from cea_exchange.registry.registry import Registry
 from cea_exchange.registry.settlement.settlement import Settlement
+from cea_exchange.registry.store import RegistryStore
 from cea_exchange.venue.config import VenueConfig
 from cea_exchange.venue.maintenance import adoption as venue_adoption
 from cea_exchange.venue.market.state_machine import ControlRefused, VenueStateMachine
@@ -181,7 +181,7 @@ def test_four_thousand_accounts_and_eight_products_fit_a_frame():
 @pytest.fixture
 def store(tmp_path):
     registry_prepare(tmp_path)
-    with Store.open(tmp_path) as store:
+    with RegistryStore.open(tmp_path) as store:
         yield store
 
 

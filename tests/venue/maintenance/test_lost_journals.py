@@ -14,7 +14,6 @@ from cea_exchange.domain.refusals import VenueRefusal
 from cea_exchange.journal import FrameKind, OsStorage, SegmentReader
 from cea_exchange.journal.event_store import EVENT_ROW_BYTES, HEADER_BYTES
 from cea_exchange.journal.segment import frame_encode
-from cea_exchange.ledger.store import Store
 from cea_exchange.loadtest.load_run import await_transfers
 from cea_exchange.loadtest.local_exchange import ExchangeError, LocalExchange
 from cea_exchange.loadtest.population import Participant
@@ -22,6 +21,7 @@ from cea_exchange.protocol.control import Adopt, Checkpoint, KeyGranted, control
 from cea_exchange.protocol.security import CurveKeys
 from cea_exchange.registry.reconciliation.reconcile import check_ledger
 from cea_exchange.registry.registry import Registry
+from cea_exchange.registry.store import RegistryStore
 from cea_exchange.venue.maintenance.adoption import NUMBERS_SKIPPED
 from cea_exchange.venue.operations.act_log import acts_read
 from support.registry.desk_callers import Office
@@ -84,7 +84,7 @@ def trade(exchange, tonnes, count=1):
 
 
 def settled_seq(exchange):
-    with Store.open_reader(exchange.data) as store:
+    with RegistryStore.open_reader(exchange.data) as store:
         return store.last_seq
 
 
@@ -286,7 +286,7 @@ def test_a_venue_from_an_old_copy_is_named_and_adopted(exchange, tmp_path):
     exchange.start_venue()
     verified = trading_goes_on(exchange)
     assert verified["settlement_seq"] > last_seq
-    with Store.open_reader(exchange.data) as store:
+    with RegistryStore.open_reader(exchange.data) as store:
         ids = [row[0] for row in store.execute("SELECT trade_id FROM trades ORDER BY 1")]
     first = NUMBERS_SKIPPED + 3 + 1
     assert ids == [1, 2, 3, first, first + 1, first + 2]
@@ -350,7 +350,7 @@ def tree(data):
 def test_adopting_takes_two_operators_and_a_whole_statement(lost):
     """CEA-OPR-02: whatever is refused has changed nothing on either side."""
     statement = lost.data / "statement"
-    log_id = Store.open_reader(lost.data).log_id
+    log_id = RegistryStore.open_reader(lost.data).log_id
     for second, complaint in (
         ("an", "another person's key"),
         ("reg", "the regulator's reg"),
@@ -360,7 +360,7 @@ def test_adopting_takes_two_operators_and_a_whole_statement(lost):
         assert (tried.returncode, tried.stderr.count("\n")) == (2, 1)
         assert complaint in tried.stderr
     assert not statement.exists()
-    with Store.open_reader(lost.data) as store:
+    with RegistryStore.open_reader(lost.data) as store:
         assert store.log_id == log_id
     assert adopt_command(lost, "registry", "--out", statement).returncode == 0
     again = adopt_command(lost, "registry", "--out", statement)
@@ -443,7 +443,7 @@ def test_an_adoption_that_was_killed_is_run_again(lost):
     messages = [control_decode(frame.payload) for frame in frames]
     assert [type(message) for message in messages] == [Adopt, *3 * [KeyGranted], Checkpoint]
     assert {frame.kind for frame in frames} == {FrameKind.CONTROL}
-    with Store.open_reader(lost.data) as store:
+    with RegistryStore.open_reader(lost.data) as store:
         assert store.log_id == told["log_id"]
         row = store.one("SELECT first_operator, second_operator, why FROM adoptions")
         assert row == ("an", "bo", "disk lost")

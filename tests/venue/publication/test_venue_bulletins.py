@@ -8,8 +8,8 @@ import pytest
 from msgspec.structs import replace
 
 from cea_exchange import Market
-from cea_exchange.domain.bulletin import BulletinBuilder
-from cea_exchange.domain.bulletin_forms import bulletin_json, bulletin_text
+from cea_exchange.domain.documents.bulletin import BulletinBuilder
+from cea_exchange.domain.documents.bulletin_forms import bulletin_json, bulletin_text
 from cea_exchange.domain.profile import load_profile
 from cea_exchange.domain.records import EventKind
 from cea_exchange.matching.bulletins import MarketBulletins

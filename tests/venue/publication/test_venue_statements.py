@@ -7,10 +7,10 @@ import pytest
 
 from cea_exchange.client import AsyncClient, Client
 from cea_exchange.client.session import SessionError
+from cea_exchange.domain.documents.statement import Holding, Position, StatementError
+from cea_exchange.domain.documents.statement_forms import statement_json
 from cea_exchange.domain.records import EventKind
 from cea_exchange.domain.refusals import VenueRefusal
-from cea_exchange.domain.statement import Holding, Position, StatementError
-from cea_exchange.domain.statement_forms import statement_json
 from cea_exchange.protocol import control
 from cea_exchange.protocol.framing import FrameError, request_decode
 from cea_exchange.protocol.operators import OperatorSetting

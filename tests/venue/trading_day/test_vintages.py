@@ -3,7 +3,7 @@
 import pytest
 
 from cea_exchange.client import Client
-from cea_exchange.domain.bulletin import ByMethod, Traded
+from cea_exchange.domain.documents.bulletin import ByMethod, Traded
 from cea_exchange.domain.records import EventKind, Reason
 from cea_exchange.matching.bulletins import MarketBulletins
 from cea_exchange.matching.market import Market

@@ -114,6 +114,11 @@ def position_shown(told: Answer) -> str:
         (product, *(tonnes(held[name]) for name in ("tonnes", "locked", "bought_today")))
         for product, held in told["holdings"].items()
     ]
+    gaps = [
+        (product, str(gap["sale_days"]), str(gap["purchase_days"]))
+        for product, gap in told.get("gaps", {}).items()
+    ]
+    waits = [table(("product", "sells in (days)", "buys in (days)"), gaps), ""] if gaps else []
     orders = ", ".join(map(str, told["orders"])) or "none"
     return "\n".join(
         (
@@ -122,6 +127,7 @@ def position_shown(told: Answer) -> str:
             "",
             table(("product", "held", "locked", "bought today"), holdings),
             "",
+            *waits,
             f"live orders: {orders}",
         )
     )
@@ -164,19 +170,19 @@ def statement_asked(ask: Ask, place: Answer) -> Answer:
 
 
 def _statement_text(told: Answer) -> str:
-    from cea_exchange.domain.statement_forms import statement_text
+    from cea_exchange.domain.documents.statement_forms import statement_text
 
     return statement_text(told["statement"]).rstrip("\n")
 
 
 def _statement_json(told: Answer) -> bytes:
-    from cea_exchange.domain.statement_forms import statement_json
+    from cea_exchange.domain.documents.statement_forms import statement_json
 
     return statement_json(told["statement"])
 
 
 def _statement_csv(told: Answer) -> bytes:
-    from cea_exchange.domain.statement_forms import statements_csv
+    from cea_exchange.domain.documents.statement_forms import statements_csv
 
     return statements_csv([told["statement"]]).encode()
 

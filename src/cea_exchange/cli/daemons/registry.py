@@ -141,6 +141,7 @@ def check(
     from cea_exchange.protocol.security import CurveKeys, SecurityError
     from cea_exchange.protocol.settings import ConfigError
     from cea_exchange.registry.config import config_load
+    from cea_exchange.registry.store import REGISTRY_SCHEMA
 
     try:
         settings = config_load(config)
@@ -153,7 +154,7 @@ def check(
         with closing(reader_open(data / "registry", settings.database)) as opened:
             if not opened.has_schema():
                 return f"{opened.name}, empty: the first start makes its tables"
-            schema_check(opened)
+            schema_check(opened, REGISTRY_SCHEMA)
             return opened.name
 
     def bank() -> str:
@@ -210,20 +211,22 @@ def adopt(
     Example: cea-exchange registry adopt --config registry.toml
     --first an.secret --second bo.secret --why "disk lost on 12 May" --out statement
     """
-    from cea_exchange.ledger.store import Store, StoreError
+    from cea_exchange.institution.clock import GuardedClock
+    from cea_exchange.ledger.store import StoreError
     from cea_exchange.protocol.adoption import AdoptionError
     from cea_exchange.protocol.clock import Clock
     from cea_exchange.protocol.operators import two_operators
     from cea_exchange.protocol.security import SecurityError
     from cea_exchange.protocol.settings import ConfigError
-    from cea_exchange.registry.clock import GuardedClock, noted_ns
     from cea_exchange.registry.config import config_load
     from cea_exchange.registry.maintenance.adoption import adopt as adopt_stream
+    from cea_exchange.registry.noted_time import noted_ns
+    from cea_exchange.registry.store import RegistryStore
 
     try:
         settings = config_load(config)
         persons = two_operators(settings.operators_by_key(data), first, second)
-        with Store.open(data, settings.database) as store:
+        with RegistryStore.open(data, settings.database) as store:
             # By a wrong clock it is of the time that was noted last.
             at_ns = GuardedClock(Clock(settings.clock), noted_ns(store)).now_ns()
             statement = adopt_stream(

@@ -34,15 +34,16 @@ def verify(
     """
     from cea_exchange.journal import JournalError
     from cea_exchange.ledger.chain import link_last
-    from cea_exchange.ledger.store import Store, StoreError
+    from cea_exchange.ledger.store import StoreError
     from cea_exchange.registry.reconciliation.integrity import (
         heads_differing,
         integrity_differences,
     )
+    from cea_exchange.registry.store import RegistryStore
     from cea_exchange.venue.registry_link.registry_heads import registry_heads
 
     try:
-        with Store.open_reader(data, database) as store:
+        with RegistryStore.open_reader(data, database) as store:
             store.database.begin(snapshot=True)
             last = link_last(store.database)
             wrong = list(integrity_differences(store))
@@ -74,8 +75,9 @@ def audit(
     Example: cea-exchange registry audit
     Example: cea-exchange registry audit --show conservation
     """
-    from cea_exchange.ledger.store import Store, StoreError
+    from cea_exchange.ledger.store import StoreError
     from cea_exchange.registry.reconciliation.audit import checks
+    from cea_exchange.registry.store import RegistryStore
 
     queries = {name: check.sql for name, check in checks().items()}
     if show is not None:
@@ -85,7 +87,7 @@ def audit(
         return
     found: dict[str, list[Any]] = {}
     try:
-        with Store.open_reader(data, database) as store:
+        with RegistryStore.open_reader(data, database) as store:
             store.database.begin(snapshot=True)
             for name, query in queries.items():
                 found[name] = store.execute(query).fetchall()

@@ -40,7 +40,7 @@ def convert_flow(
     """Convert recorded flow for `replay`; prints the tick that it needs."""
     from cea_exchange.cli.flows.flow_files import FlowFile
     from cea_exchange.cli.flows.replay_summary import show
-    from cea_exchange.matching.flow_forms import FORMS, ConversionError, FlowSource, FlowWriter
+    from cea_exchange.matching.flow.forms import FORMS, ConversionError, FlowSource, FlowWriter
 
     if form not in FORMS:
         raise CommandError(f"FORM: expected one of {', '.join(FORMS)}, came {form!r}")

@@ -13,7 +13,7 @@ from msgspec import to_builtins
 from rich.console import Console
 
 from cea_exchange.cli.errors import CheckFailed, CommandError
-from cea_exchange.domain.bulletin_forms import bulletin_document, bulletin_text
+from cea_exchange.domain.documents.bulletin_forms import bulletin_document, bulletin_text
 from cea_exchange.domain.reference_prices import close_before, load_daily, reference_price
 from cea_exchange.domain.units import cash_format
 from cea_exchange.loadtest.local_exchange import prepare_process

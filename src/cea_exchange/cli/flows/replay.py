@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from cea_exchange.cli.flows.differences import DifferenceLog
     from cea_exchange.cli.flows.flow_files import FlowFile
     from cea_exchange.cli.flows.replay_orders import Settings
-    from cea_exchange.matching.replay import ReplayReport
+    from cea_exchange.matching.flow.replay import ReplayReport
 
 MESSAGE_FILES, ROW_FILES = "message", "orderbook"
 
@@ -116,7 +116,7 @@ def _options_refuse(flow: Path, form: str, options: dict[str, Any]) -> None:
 def _lobster_replay(message_file: Path, book_file: Path | None, json: bool) -> None:
     from cea_exchange.cli.flows.differences import DifferenceLog
     from cea_exchange.cli.flows.flow_files import FlowFile
-    from cea_exchange.matching.replay import DifferenceKind, replay_report
+    from cea_exchange.matching.flow.replay import DifferenceKind, replay_report
 
     with ExitStack() as files:
         messages = files.enter_context(FlowFile(message_file))
@@ -141,7 +141,7 @@ class _LobsterRun:
         import numpy as np
 
         from cea_exchange.cli.flows import flow_files
-        from cea_exchange.matching.replay import MESSAGE_NUMBERS, FlowReplay, level_count_of
+        from cea_exchange.matching.flow.replay import MESSAGE_NUMBERS, FlowReplay, level_count_of
 
         if not messages.first_line().strip():
             raise messages.error(1, "expected a message, came an empty line or nothing")
@@ -180,7 +180,7 @@ class _LobsterRun:
                 show_position(self._messages.position)
 
     def _read(self) -> "tuple[int, np.ndarray, np.ndarray | None]":
-        from cea_exchange.matching.replay import numbers_read
+        from cea_exchange.matching.flow.replay import numbers_read
 
         messages, rows = self._message_array, self._row_array
         count = self._messages.fill(

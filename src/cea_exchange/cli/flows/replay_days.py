@@ -19,8 +19,8 @@ from cea_exchange.daily_replay.comparison import FIGURES, METHODS, PRICES, Cause
 from cea_exchange.daily_replay.local_market import ReplayFailed
 from cea_exchange.daily_replay.participants import ACCOUNTS_MIN
 from cea_exchange.daily_replay.replay import DayResult, ReplayReport, ReplaySettings, replay_days
-from cea_exchange.domain.bulletin_forms import bulletin_text, bulletins_csv
 from cea_exchange.domain.calendar import date_parse
+from cea_exchange.domain.documents.bulletin_forms import bulletin_text, bulletins_csv
 from cea_exchange.domain.reference_prices import DailyFigures, first_reference_parse, load_daily
 from cea_exchange.domain.spreadsheet import CellsMended
 from cea_exchange.domain.units import cash_format, price_format

@@ -15,13 +15,13 @@ from cea_exchange.cli.flows.differences import DifferenceLog
 from cea_exchange.cli.flows.flow_files import PART_ROWS, FlowFile, progress
 from cea_exchange.cli.flows.replay_summary import rate_of, show
 from cea_exchange.domain.records import COMMAND_DTYPE, EVENT_DTYPE
-from cea_exchange.matching.expected_trades import (
+from cea_exchange.matching.flow.expected_trades import (
     ExpectedColumns,
     Trade,
     TradeComparison,
     TradeDifferenceKind,
 )
-from cea_exchange.matching.order_flow import (
+from cea_exchange.matching.flow.order_flow import (
     EVENT_COLUMNS,
     OrderHeader,
     Survey,

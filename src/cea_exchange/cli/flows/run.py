@@ -93,7 +93,7 @@ class _DayFiles:
     def take(self, events: "list[Event]") -> None:
         """Write what the events of one command complete."""
         from cea_exchange.cli.reports.bulletin import write_day
-        from cea_exchange.domain.statement_forms import statement_json
+        from cea_exchange.domain.documents.statement_forms import statement_json
 
         for bulletin in self._bulletins.take(events) if self._bulletins else ():
             write_day(bulletin, self._folder)

@@ -10,7 +10,7 @@ from cea_exchange.cli.errors import CheckFailed, CommandError
 from cea_exchange.cli.options import DataArgument
 
 if TYPE_CHECKING:
-    from cea_exchange.domain.bulletin import Bulletin
+    from cea_exchange.domain.documents.bulletin import Bulletin
 
 
 class Form(Enum):
@@ -88,7 +88,7 @@ def _wanted(date: str | None) -> tuple[int, int]:
 
 def write(bulletins: "list[Bulletin]", form: Form, out: Path | None) -> None:
     """Write bulletins in a form to a file, or print them."""
-    from cea_exchange.domain import bulletin_forms as forms
+    from cea_exchange.domain.documents import bulletin_forms as forms
 
     try:
         match form:

@@ -18,6 +18,7 @@ from cea_exchange.ledger.store import Store, StoreError
 from cea_exchange.protocol.folder_lock import FolderInUse, FolderLock
 from cea_exchange.registry.reconciliation.integrity import heads_differing
 from cea_exchange.registry.reconciliation.reconcile import Reconciliation, check_ledger
+from cea_exchange.registry.store import RegistryStore
 from cea_exchange.registry.venue_link.settlement_records import records_from
 from cea_exchange.venue.maintenance.verify import SettlementCheck, VerifyResult, verify_data
 from cea_exchange.venue.registry_link.registry_heads import registry_heads
@@ -84,7 +85,7 @@ def _registry_open(data: Path) -> Iterator[Store | None]:
     if not has_database(data / "registry"):
         yield None
         return
-    with Store.open_reader(data) as store:
+    with RegistryStore.open_reader(data) as store:
         yield store
 
 
@@ -99,7 +100,7 @@ def _ledger_check(data: Path, venue: Path, archive: Path | None) -> Reconciliati
     ledger = check_ledger(data)
     if not ledger.agrees:
         raise CheckFailed(f"settlement sequence {ledger.last_seq}: {ledger.sentence()}")
-    with Store.open_reader(data) as store:
+    with RegistryStore.open_reader(data) as store:
         heads = registry_heads(venue, archive)
         for difference in heads_differing(store, heads, "the venue's journal"):
             raise CheckFailed(f"settlement sequence {ledger.last_seq}: {difference}")

@@ -261,14 +261,23 @@ class AllocationRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         allocations = tuple(self.unit(unit, year) for unit in units)
         emissions = sum(unit.emissions for unit in units)
         initial = sum(allocation.final for allocation in allocations)
-        least = emissions * (10_000 - self.shortfall_cap_bp.value) // 10_000
         return EntityAllocation(
             units=allocations,
             emissions=emissions,
             initial=initial,
-            shortfall_bp=_share_bp(emissions - initial, emissions),
-            top_up=max(0, least - initial),
+            shortfall_bp=share_bp(emissions - initial, emissions),
+            top_up=self.cap_top_up(initial, emissions),
         )
+
+    def cap_top_up(self, initial: int, emissions: int) -> int:
+        """Return what an entity gets besides, so that it is at most the cap short.
+
+        Notes
+        -----
+        Rules: CEA-ALC-07.
+        """
+        least = emissions * (10_000 - self.shortfall_cap_bp.value) // 10_000
+        return max(0, least - initial)
 
     def industry(self, sector: Industry, emissions: int, year: int) -> int:
         """Return what a plant of steel, cement or aluminium is allocated: what it emitted.
@@ -356,7 +365,7 @@ class AllocationRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         }
 
 
-def _share_bp(part: int, whole: int) -> int:
+def share_bp(part: int, whole: int) -> int:
     """Return hundredths of a percent, half away from zero; nothing is no part of nothing."""
     if whole == 0:
         return 0

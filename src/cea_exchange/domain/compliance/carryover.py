@@ -1,15 +1,17 @@
 """How many allowances of closed vintages an entity may exchange for the next one: T.
 
-    T = B + NS x R rounded down, and at most the position at the end of the window
+    T = B + NS x R rounded down, and at most the position at the end of the window; B by sector
     NS = what it sold less what it bought of these vintages in the window, at least 0
 """
 
 from collections.abc import Iterable, Mapping
 from datetime import date
+from typing import get_args
 
 from msgspec import Struct
 
 from cea_exchange.domain.calendar import date_number
+from cea_exchange.domain.compliance.allocation import Industry
 from cea_exchange.domain.compliance.ruled import (
     ComplianceError,
     Draftable,
@@ -90,6 +92,7 @@ class CarryoverRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     last_vintage: Draftable[Year]
     target_vintage: Draftable[Year]
     base_tonnes: Draftable[Tonnes]
+    industry_base_tonnes: Draftable[Tonnes]
     net_sales_times: DraftableRatio
     trades_from: DraftableDate
     trades_to: DraftableDate
@@ -113,15 +116,19 @@ class CarryoverRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         )
         return max(0, net)
 
-    def limit(self, net_sales: int, position: EndPosition) -> int:
-        """Return T, the most an entity may carry over.
+    def limit(self, net_sales: int, position: EndPosition, sector: str = "power") -> int:
+        """Return T, the most an entity of a sector may carry over.
 
         Notes
         -----
+        One whose sector nobody told has the base of power, the smaller.
+
         Rules: CEA-CRY-01, CEA-CRY-03.
         """
+        industry = sector in get_args(Industry)
+        base = self.industry_base_tonnes if industry else self.base_tonnes
         sold = tonnes_check(net_sales, "net sales") * self.net_sales_times.fraction
-        return min(int((self.base_tonnes.value + sold) // 1), position.tonnes)
+        return min(int((base.value + sold) // 1), position.tonnes)
 
     def ineligibility(self, completed_on: Mapping[int, int | None]) -> str | None:
         """Say why an entity may carry nothing over; None if it may.

@@ -73,6 +73,43 @@ class DecaysOfLoad(Drafted, frozen=True, kw_only=True, tag_field="form", tag="de
         return _rounded(factor, self.decimals)
 
 
+class StepsOfLoad(Drafted, frozen=True, kw_only=True, tag_field="form", tag="steps"):
+    """1 from a load on, below it in straight steps, below them `base` to a power as `PowerOfLoad`.
+
+    Attributes
+    ----------
+    steps
+        (from bp, to bp, factor at the upper end, what each percent below it adds).
+
+    Notes
+    -----
+    Rules: CEA-PLN-09.
+    """
+
+    steps: tuple[tuple[BasisPoints, BasisPoints, DecimalText, DecimalText], ...]
+    base: DecimalText
+    intercept: int
+    slope: int
+    decimals: Decimals
+
+    def at(self, load_bp: int, digits: int = DIGITS) -> Fraction:
+        """Return the factor at a load in hundredths of a percent."""
+        for least, most, factor, per_percent in self.steps:
+            if load_bp >= most:
+                return Fraction(1)
+            if load_bp >= least:
+                return Fraction(factor) + Fraction(per_percent) * (most - load_bp) / 100
+        below = PowerOfLoad(
+            rule=self.rule,
+            base=self.base,
+            intercept=self.intercept,
+            slope=self.slope,
+            below_bp=self.steps[-1][0],
+            decimals=self.decimals,
+        )
+        return below.at(load_bp, digits)
+
+
 LoadFactor = PowerOfLoad | DecaysOfLoad
 
 

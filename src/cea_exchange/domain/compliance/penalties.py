@@ -81,7 +81,12 @@ class Traded(Struct, frozen=True, kw_only=True):
 
     @property
     def mean_price(self) -> int:
-        """Return the mean in fen per tonne, half up, for reading: fines are from the exact one."""
+        """Return the mean in fen per tonne, half up, as the exchange's letter states it.
+
+        Notes
+        -----
+        Rules: CEA-PEN-02.
+        """
         return (2 * self.amount + self.tonnes) // (2 * self.tonnes)
 
 
@@ -121,7 +126,7 @@ class PenaltyRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         Returns
         -------
         FineRange
-            Exact but for one rounding at the end, half up to the fen: the mean is not rounded.
+            What is missing x the mean, rounded half up to the fen, x 5 to 10.
 
         Raises
         ------
@@ -187,8 +192,8 @@ class PenaltyRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
                 " none, as nothing was traded",
             )
         return FineRange(
-            least=_value(shortfall, traded, self.market.least_times),
-            most=_value(shortfall, traded, self.market.most_times),
+            least=shortfall * traded.mean_price * self.market.least_times,
+            most=shortfall * traded.mean_price * self.market.most_times,
         )
 
     def deduction_law(self, compliance_year: int) -> DeductionLaw:
@@ -298,8 +303,3 @@ def traded_in(days: Iterable[DailyFigures], first: int, last: int) -> Traded:
             amount += day.listed_amount + day.block_amount + day.bidding_amount
             tonnes += day.listed_volume + day.block_volume + day.bidding_volume
     return Traded(amount=amount, tonnes=tonnes)
-
-
-def _value(shortfall: int, traded: Traded, times: int) -> int:
-    """Return shortfall x mean x times in fen, half up."""
-    return (2 * shortfall * traded.amount * times + traded.tonnes) // (2 * traded.tonnes)

@@ -4,7 +4,7 @@ import tomllib
 from datetime import date
 from fractions import Fraction
 from importlib import resources
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, Literal, TypeVar
 
 import msgspec
 from msgspec import Meta
@@ -19,6 +19,9 @@ Year = Annotated[int, Meta(ge=2019, le=2099)]
 Count = Annotated[int, Meta(ge=0, le=1_000_000)]
 """Of days or times."""
 DecimalText = Annotated[str, Meta(pattern=r"^[0-9]{1,9}(\.[0-9]{1,9})?$")]
+Mark = Literal["draft", "second_hand", "recalled", "decided"]
+"""Why a figure is no settled law: a draft says so, another than the maker of the rule, memory, or
+this project. It goes with every result the figure has part in."""
 
 
 class ComplianceError(ValueError):
@@ -64,7 +67,7 @@ class DraftableRatio(Draftable[DecimalText], frozen=True, kw_only=True):
 
 
 def load_rules(name: str, shape: type[Shape], *, drafts: bool) -> Shape:
-    """Read a packaged file of rules, by its name without `.toml`."""
+    """Read a packaged file of rules, by its name without `.toml`, behind a `/` of its folder."""
     file = resources.files("cea_exchange.domain.compliance").joinpath(f"{name}.toml")
     return parse_rules(file.read_text(encoding="utf-8"), shape, f"rules {name}", drafts=drafts)
 

@@ -7,7 +7,7 @@ class RegistryRefusal(IntEnum):
     """Why the registry refuses a request."""
 
     INTERNAL = 1
-    """The registry failed at it; nothing was done."""
+    """The daemon failed at it; nothing was done."""
     NO_SPACE = 2
     """There is no space left to write it; nothing was done."""
     OUTCOME_UNKNOWN = 3
@@ -108,7 +108,7 @@ class RegistryRefusal(IntEnum):
     PERSON_UNKNOWN = 120
     """The key stands for no person."""
     PERSON_OF_SETTINGS = 121
-    """The person is named by the registry's settings."""
+    """The person is named by the daemon's settings."""
     PERSON_HAS_ROLE = 122
     """The person has a role of that body already."""
     ROLE_BODY = 123
@@ -243,6 +243,10 @@ class RegistryRefusal(IntEnum):
     """The refusal was recorded already."""
     CORRECTION_NOT_REFUSED = 271
     """No refusal of the correction was recorded."""
+    PROOF_NOT_CONFIRMED = 272
+    """The CCER registry has not confirmed the proof (CCER-LNK-04)."""
+    PROOFS_BY_LINK = 273
+    """Proofs come from the CCER registry, and no other way (CCER-LNK-04)."""
     NOTICE_GIVEN = 290
     """The notice was given already."""
     NOTICE_MISSING = 291

@@ -1,8 +1,8 @@
-"""Which database a registry's folder speaks of, and the lock against a second writer.
+"""Which database an institution's folder speaks of, and the lock against a second writer.
 
-``DIR/registry/`` has SQLite's file, or, in ``database``, the address of a PostgreSQL database that
-was chosen when the registry began. Passwords are libpq's business (``.pgpass``, ``PGPASSWORD``):
-none is kept.
+``DIR/registry/`` has SQLite's file, ``registry.sqlite``, or, in ``database``, the address of a
+PostgreSQL database that was chosen when the registry began; every other institution's likewise.
+Passwords are libpq's business (``.pgpass``, ``PGPASSWORD``): none is kept.
 """
 
 from importlib import import_module
@@ -13,8 +13,12 @@ from cea_exchange.ledger.database.interface import Database, DatabaseError, Data
 from cea_exchange.ledger.database.sqlite import Sqlite
 from cea_exchange.protocol.folder_lock import FolderInUse, FolderLock
 
-SQLITE_FILE = "registry.sqlite"
 ADDRESS_FILE = "database"
+
+
+def sqlite_file(folder: Path) -> Path:
+    """Return where an institution's folder has its SQLite database."""
+    return folder / f"{folder.name}.sqlite"
 
 
 def writer_open(folder: Path, address: str | None) -> Database:
@@ -34,8 +38,8 @@ def writer_open(folder: Path, address: str | None) -> Database:
     """
     chosen = _chosen(folder, address)
     if chosen is None:
-        return Sqlite.open_writer(folder / SQLITE_FILE)
-    database = postgres().Postgres.open_writer(chosen)
+        return Sqlite.open_writer(sqlite_file(folder))
+    database = postgres().Postgres.open_writer(chosen, folder.name)
     address_keep(folder, chosen)
     return database
 
@@ -44,21 +48,21 @@ def reader_open(folder: Path, address: str | None = None) -> Database:
     """Open a folder's database for reading, whether or not a daemon is at work on it."""
     chosen = _chosen(folder, address)
     if chosen is None:
-        return Sqlite.open_reader(folder / SQLITE_FILE)
-    return postgres().Postgres.open_reader(chosen)
+        return Sqlite.open_reader(sqlite_file(folder))
+    return postgres().Postgres.open_reader(chosen, folder.name)
 
 
 def has_database(folder: Path) -> bool:
-    """Tell whether a folder has a registry's database, or speaks of one."""
-    return (folder / SQLITE_FILE).is_file() or (folder / ADDRESS_FILE).is_file()
+    """Tell whether a folder has an institution's database, or speaks of one."""
+    return sqlite_file(folder).is_file() or (folder / ADDRESS_FILE).is_file()
 
 
 def folder_lock(folder: Path) -> FolderLock:
-    """Lock a registry's folder against a second process; the lock ends with the process."""
+    """Lock an institution's folder against a second process; the lock ends with the process."""
     try:
         return FolderLock(folder)
     except FolderInUse as error:
-        raise DatabaseTaken(f"{error}: another process has this registry open") from None
+        raise DatabaseTaken(f"{error}: another process has this {folder.name} open") from None
 
 
 def _chosen(folder: Path, address: str | None) -> str | None:
@@ -69,7 +73,7 @@ def _chosen(folder: Path, address: str | None) -> str | None:
     kept = file.read_text(encoding="utf-8").strip() if file.is_file() else None
     if address is None:
         return kept
-    if (folder / SQLITE_FILE).exists():
+    if sqlite_file(folder).exists():
         raise DatabaseError(f"database: {folder} has an SQLite database already")
     if kept is not None and kept != _without_password(address):
         raise DatabaseError(f"database: {folder} speaks of {kept}")

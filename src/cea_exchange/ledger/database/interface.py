@@ -1,14 +1,16 @@
-"""What the registry needs of a database, whichever it is.
+"""What an institution needs of a database, whichever it is.
 
-The registry's SQL is written once, in what SQLite and PostgreSQL have in common: `BIGINT`, `TEXT`
-and `BYTEA`, parameters as ``?`` or ``:name``, ids that the registry gives itself. The rest differs
+Its SQL is written once, in what SQLite and PostgreSQL have in common: `BIGINT`, `TEXT` and `BYTEA`,
+parameters as ``?`` or ``:name``, ids that the institution gives itself. The rest differs
 and is behind this interface: how to connect and lock, how a schema's text is read, how many rows
 are written at once.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
+
+from cea_exchange.ledger.database.tables import ForeignKey, Schema
 
 Row = tuple[Any, ...]
 
@@ -31,18 +33,6 @@ class DatabaseLost(DatabaseError):
 
 class DatabaseTaken(DatabaseError):
     """Another process writes to it."""
-
-
-class ForeignKey(NamedTuple):
-    """A column whose values are those of another table's column."""
-
-    table: str
-    column: str
-    parent: str
-    parent_column: str
-
-    def __str__(self) -> str:
-        return f"{self.table}.{self.column} -> {self.parent}.{self.parent_column}"
 
 
 class Rows(Protocol):
@@ -107,7 +97,7 @@ class Database(Protocol):
         """Take a part back and end it."""
 
     def has_schema(self) -> bool:
-        """Tell whether any table of the registry's is there."""
+        """Tell whether any table of an institution's is there."""
 
     def columns(self) -> dict[str, list[str]]:
         """Return table or view -> its columns in their order: ``name TYPE``; of a view ``name``."""
@@ -143,7 +133,7 @@ class Database(Protocol):
             False if `written` runs after changes only.
         """
 
-    def backup(self, target: Path) -> None:
+    def backup(self, target: Path, schema: Schema) -> None:
         """Copy what is committed to a new SQLite file, while a writer works."""
 
     def bytes_used(self) -> int:

@@ -25,11 +25,11 @@ from cea_exchange.ledger.database.interface import (
     DatabaseFull,
     DatabaseLost,
     DatabaseTaken,
-    ForeignKey,
     Row,
 )
 from cea_exchange.ledger.database.schema import tables_copy
 from cea_exchange.ledger.database.sqlite import Sqlite
+from cea_exchange.ledger.database.tables import ForeignKey, Schema
 
 WRITER_LOCK = 0x6365_6172  # 'cear', the key of the writer's advisory lock
 WRITER_WAIT_MS = 5_000
@@ -114,8 +114,13 @@ class Postgres(_Guards):
         connection.adapters.register_loader("numeric", IntLoader)
 
     @classmethod
-    def open_writer(cls, address: str) -> Self:
+    def open_writer(cls, address: str, institution: str) -> Self:
         """Connect and take the writer's lock.
+
+        Parameters
+        ----------
+        institution
+            Whose connection the server says it is.
 
         Raises
         ------
@@ -124,7 +129,7 @@ class Postgres(_Guards):
         DatabaseLost
             The server can't be reached, or refuses.
         """
-        opened = cls(_connect(address))
+        opened = cls(_connect(address, institution))
         try:
             # The server may need a moment to notice that the writer of before is gone.
             opened.execute(f"SET lock_timeout = {WRITER_WAIT_MS}")
@@ -135,14 +140,14 @@ class Postgres(_Guards):
             name = opened.name
             opened.close()
             if isinstance(error.__cause__, psycopg.errors.LockNotAvailable):
-                raise DatabaseTaken(f"{name}: another process writes to this registry") from None
+                raise DatabaseTaken(f"{name}: another process writes to this database") from None
             raise
         return opened
 
     @classmethod
-    def open_reader(cls, address: str) -> Self:
+    def open_reader(cls, address: str, institution: str) -> Self:
         """Connect for reading only."""
-        opened = cls(_connect(address))
+        opened = cls(_connect(address, institution))
         opened.execute("SET default_transaction_read_only = on")
         return opened
 
@@ -280,12 +285,12 @@ class Postgres(_Guards):
         )
         self.execute(_trigger_text(name, when, function))
 
-    def backup(self, target: Path) -> None:
+    def backup(self, target: Path, schema: Schema) -> None:
         copy = Sqlite.open_writer(target)
         self.begin(snapshot=True)
         try:
             copy.begin()
-            tables_copy(self, copy)
+            tables_copy(self, copy, schema)
             copy.commit()
             copy.execute("PRAGMA journal_mode = delete")
         finally:
@@ -325,7 +330,7 @@ def _in_dialect(sql: str) -> str:
     return sql.replace("?", "%s")
 
 
-def _connect(address: str) -> psycopg.Connection:
+def _connect(address: str, institution: str) -> psycopg.Connection:
     try:
         connection = psycopg.connect(
             address,
@@ -337,7 +342,7 @@ def _connect(address: str) -> psycopg.Connection:
             keepalives_interval=CONNECT_TIMEOUT_S,
             keepalives_count=2,
             tcp_user_timeout=3_000 * CONNECT_TIMEOUT_S,
-            application_name="cea-exchange registry",
+            application_name=f"cea-exchange {institution}",
         )
     except psycopg.OperationalError as error:
         # What the server refuses for good is not waited for; there is no code of it, only words.

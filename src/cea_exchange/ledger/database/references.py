@@ -9,38 +9,17 @@ kinds are none, and are proved by the query alone:
 - Where a number says none, 0 is written, and an empty text where a name does.
 """
 
-from typing import NamedTuple
-
-from cea_exchange.ledger.database.interface import ForeignKey
-from cea_exchange.ledger.database.schema import foreign_keys_of_this_version
+from cea_exchange.ledger.database.schema import declared_keys
+from cea_exchange.ledger.database.tables import ForeignKey, Reference, Schema
 from cea_exchange.ledger.double_entry import CASH_ASSET, EntryKind
-
-
-class Reference(NamedTuple):
-    """A column that says the row of another table.
-
-    Attributes
-    ----------
-    unless
-        SQL condition under which it says none; empty if it always says one, or NULL.
-    """
-
-    key: ForeignKey
-    unless: str = ""
-
 
 _ACCOUNTS, _PRODUCTS = ("accounts", "account_index"), ("products", "product_index")
 _OF_NO_ONE_ACCOUNT = f"kind IN ({EntryKind.TRADE:d}, {EntryKind.BUST:d})"
 
-UNDECLARED = (
-    *(
-        Reference(ForeignKey("trades", column, *parent))
-        for column, parent in (
-            ("buyer_index", _ACCOUNTS),
-            ("seller_index", _ACCOUNTS),
-            ("product_index", _PRODUCTS),
-        )
-    ),
+OF_ACTS = (
+    Reference(ForeignKey("acts", "proposal_id", "proposals", "proposal_id"), "proposal_id = 0"),
+)
+OF_ENTRIES = (
     Reference(ForeignKey("entries", "account_index", *_ACCOUNTS), _OF_NO_ONE_ACCOUNT),
     Reference(ForeignKey("entries", "counter_index", *_ACCOUNTS), _OF_NO_ONE_ACCOUNT),
     Reference(
@@ -53,31 +32,23 @@ UNDECLARED = (
     Reference(ForeignKey("snapshot_balances", "entry_id", "snapshots", "entry_id")),
     *(
         Reference(ForeignKey(table, "asset_index", *_PRODUCTS), f"asset_index = {CASH_ASSET}")
-        for table in (
-            *("postings", "snapshot_balances", "postponed", "transfers", "claims"),
-            *("defaults", "freezes"),
-        )
+        for table in ("postings", "snapshot_balances")
     ),
-    Reference(ForeignKey("acts", "proposal_id", "proposals", "proposal_id"), "proposal_id = 0"),
-    Reference(
-        ForeignKey("deductions_taken", "distribution_id", "distributions", "distribution_id"),
-        "distribution_id = 0",
-    ),
-    Reference(ForeignKey("default_acts", "entry_id", "entries", "entry_id"), "entry_id = 0"),
-    Reference(
-        ForeignKey("bank_instructions", "batch_id", "bank_batches", "batch_id"), "batch_id = ''"
-    ),
-    # A transaction's link is written last, after the day whose receipts it carries.
-    Reference(ForeignKey("statement_days", "link_id", "chain", "link_id")),
 )
 
 
-def references() -> tuple[Reference, ...]:
+def undeclared(schema: Schema) -> tuple[Reference, ...]:
+    """Return the references of a schema that are no foreign keys, and that the audit proves."""
+    entries = OF_ENTRIES if schema.has_entries else ()
+    return (*OF_ACTS, *entries, *schema.undeclared)
+
+
+def references(schema: Schema) -> tuple[Reference, ...]:
     """Return all of them: the keys that are declared, and the rest."""
-    return (*map(Reference, sorted(foreign_keys_of_this_version())), *UNDECLARED)
+    return (*map(Reference, sorted(declared_keys(schema))), *undeclared(schema))
 
 
-def references_query() -> str:
+def references_query(schema: Schema) -> str:
     """Return one query of all references to rows there are not, for an auditor."""
     head = (
         "-- Whatever says the row of another table says one there is.\n"
@@ -87,7 +58,7 @@ def references_query() -> str:
         "-- Must come out: nothing. A row names the column, what it says, and where that is not.\n"
         "-- Says: {column_name} {says} of {table_name} is not in {parent}\n"
     )
-    return head + "\nUNION ALL\n".join(map(_dangling, references()))
+    return head + "\nUNION ALL\n".join(map(_dangling, references(schema)))
 
 
 def _dangling(reference: Reference) -> str:

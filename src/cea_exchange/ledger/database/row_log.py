@@ -1,6 +1,6 @@
 """The log of rows: what each row of a table was and is, written by the database itself.
 
-Triggers append to `row_changes` what a row is from then on, whoever changes it: the registry, or
+Triggers append to `row_changes` what a row is from then on, whoever changes it: the daemon, or
 somebody with a connection of his own. The chain of hashes (`ledger/chain.py`) covers the log, so
 that a row agrees with the log, and the log with the chain, or the difference shows::
 
@@ -12,31 +12,13 @@ An image is all columns of a row, in their order, with a blank between: an integ
 as ``length:text``, bytes as their SHA-256, NULL as ``-``. The key is the same of the primary key.
 """
 
-import re
 from collections.abc import Iterable
 from functools import cache
 from typing import NamedTuple
 
 from cea_exchange.ledger.database.interface import Database
 from cea_exchange.ledger.database.sqlite import Sqlite
-from cea_exchange.ledger.database.tables import table_texts
-
-UNLOGGED = frozenset(
-    {
-        # Their rows are covered by the chain themselves.
-        *("entries", "settlement_runs", "row_changes", "chain"),
-        # What they must be follows from those, row by row; reconciling compares it.
-        *("postings", "snapshots", "snapshot_balances"),
-    }
-)
-LOGGED_WHERE = {
-    # A trade that was posted with its record is what the record says.
-    "trades": "{row}failure <> ''",
-}
-LOGGED_FROM_CHANGES_ON = frozenset({"trades"})
-"""Tables into which millions of rows go that are not logged: there a trigger a row, even one that
-does nothing, is a tenth of settling. A row to be logged is inserted as one that is not, then
-changed; one that was inserted otherwise is not in the log, and shows."""
+from cea_exchange.ledger.database.tables import Schema
 
 
 class LoggedTable(NamedTuple):
@@ -48,11 +30,17 @@ class LoggedTable(NamedTuple):
         ``name TYPE`` of each, in their order.
     key
         Names of the columns of its primary key.
+    where
+        Which of its rows are logged, see `Schema.logged_where`.
+    on_insert
+        Whether a row is logged as it is inserted, not only as it is changed.
     """
 
     name: str
     columns: tuple[str, ...]
     key: tuple[str, ...]
+    where: str = "1 = 1"
+    on_insert: bool = True
 
     def image(self, row: str = "") -> str:
         """Return the SQL expression of a row's image; `row` is ``NEW.`` or ``OLD.`` or empty."""
@@ -64,36 +52,40 @@ class LoggedTable(NamedTuple):
 
     def condition(self, row: str = "") -> str:
         """Return the SQL condition under which a row is logged."""
-        return LOGGED_WHERE.get(self.name, "1 = 1").format(row=row)
+        return self.where.format(row=row)
 
 
 @cache
-def logged_tables() -> tuple[LoggedTable, ...]:
+def logged_tables(schema: Schema) -> tuple[LoggedTable, ...]:
     """Return the tables whose rows are logged, by name."""
     model = Sqlite.in_memory()
     try:
-        for text in table_texts():
+        for text in schema.texts:
             model.script(text)
         found = model.columns()
         keys = model.primary_keys()
     finally:
         model.close()
-    tables = sorted(
-        name
-        for name in re.findall(r"^CREATE TABLE (\w+)", "".join(table_texts()), re.MULTILINE)
-        if name not in UNLOGGED
+    return tuple(
+        LoggedTable(
+            name,
+            tuple(found[name]),
+            tuple(keys[name]),
+            schema.logged_where.get(name, "1 = 1"),
+            name not in schema.logged_from_changes_on,
+        )
+        for name in sorted({*schema.tables} - schema.unlogged)
     )
-    return tuple(LoggedTable(name, tuple(found[name]), tuple(keys[name])) for name in tables)
 
 
-def triggers_create(database: Database) -> None:
+def triggers_create(database: Database, schema: Schema) -> None:
     """Let the database log every change of a row from now on."""
-    for table in logged_tables():
+    for table in logged_tables(schema):
         database.log_rows(
             table.name,
             where=table.condition("NEW."),
             written=_append(table, "NEW.", table.image("NEW.")),
-            on_insert=table.name not in LOGGED_FROM_CHANGES_ON,
+            on_insert=table.on_insert,
             deleted=_append(table, "OLD.", "''"),
         )
 
@@ -119,18 +111,19 @@ FULL JOIN (
 WHERE kept.image IS NULL OR logged.image IS NULL OR kept.image <> logged.image"""
 
 
-def logged_rows_query() -> str:
+def logged_rows_query(schema: Schema) -> str:
     """Return one query of all rows that are not what the log says they are, for an auditor."""
     head = (
         "-- Every row of every table is what the log says it is, none is missing or slipped in.\n"
         "-- Bytes are compared by their SHA-256: PostgreSQL has the function `sha256_hex` from\n"
-        "-- the registry's schema, SQLite gets it from who connects (protocol/ledger.md).\n"
+        f"-- the {schema.institution}'s schema, SQLite gets it from who connects"
+        " (protocol/ledger.md).\n"
         "-- Rule: CEA-REG-05\n"
         "-- Must come out: nothing. A row names the table, the key, what is there, and what was\n"
         "-- logged.\n"
         "-- Says: row {row_key} of {table_name} must be {was_logged}, is {is_now}\n"
     )
-    return head + "\nUNION ALL\n".join(map(unlogged_rows, logged_tables()))
+    return head + "\nUNION ALL\n".join(map(unlogged_rows, logged_tables(schema)))
 
 
 def _append(table: LoggedTable, row: str, image: str) -> str:

@@ -1,101 +1,70 @@
-"""The registry's tables: the files of ``schema/``, in the order of their names."""
+"""An institution's tables in a database: made, copied, and compared with what they must be."""
 
-import re
 from collections.abc import Callable, Iterator
-from functools import cache
+from functools import cache, partial
 from itertools import zip_longest
+from typing import Any
 
-from cea_exchange.domain.provinces import PROVINCES
-from cea_exchange.ledger.database.interface import Database, DatabaseError, ForeignKey
+from cea_exchange.ledger.database.interface import Database, DatabaseError
 from cea_exchange.ledger.database.row_log import triggers_create
 from cea_exchange.ledger.database.sqlite import Sqlite
-from cea_exchange.ledger.database.tables import table_texts
-from cea_exchange.ledger.institutions import (
-    INSTITUTION_NAMES,
-    province_account,
-    province_account_name,
-)
+from cea_exchange.ledger.database.tables import ForeignKey, Schema
 
-SCHEMA_VERSION = 8
-APPEND_ONLY = (
-    *("entries", "entry_days", "postings", "snapshots", "snapshot_balances", "settlement_runs"),
-    *("look_alikes", "account_changes", "proposals", "decisions", "desk_settings", "acts"),
-    *("business_days", "clock_acts"),
-    *("allocation_previews", "allocation_units", "distributions", "distribution_lines"),
-    *("deductions", "deductions_taken", "recalls", "kept_changes", "issue_reversals"),
-    *("obligation_files", "obligation_entries", "surrender_lines"),
-    *("borrowings", "correction_orders", "correction_refusals"),
-    *("unpaid_deductions", "carryover_notices", "carryover_lines"),
-    *("freeze_acts", "public_notices", "default_acts", "claims_paid"),
-    *("row_changes", "chain"),
-)
+UNNAMED = "registry"
+"""Whose a database is that does not say so: it is of the time when there was one institution."""
 
 
-def schema_create(database: Database) -> None:
-    """Create the tables of a new registry, with the accounts of nobody; in a transaction."""
-    tables_create(database)
-    guards_create(database)
-    database.insert(
-        "meta (id, schema_version, log_id, last_seq, confirmed_date, state)",
-        [(1, SCHEMA_VERSION, None, 0, 0, "ok")],
-    )
-    database.insert(
-        "accounts (account_index, account, account_group, kind, entity, credit_code, province,"
-        " state, at_risk, bank, bank_account, sector)",
-        institution_rows(),
-    )
+def schema_create(database: Database, schema: Schema) -> None:
+    """Create the tables of a new institution, with its first rows; in a transaction."""
+    tables_create(database, schema)
+    guards_create(database, schema)
+    for into, rows in schema.first_rows():
+        database.insert(into, rows)
 
 
-def tables_create(database: Database) -> None:
+def tables_create(database: Database, schema: Schema) -> None:
     """Create the tables without any row, to be filled as they are; in a transaction."""
-    for text in table_texts():
+    for text in schema.texts:
         database.script(text)
 
 
-def guards_create(database: Database) -> None:
+def guards_create(database: Database, schema: Schema) -> None:
     """Let the database refuse changes of what is only added to, and log those of the rest."""
-    for table in APPEND_ONLY:
+    for table in schema.guarded:
         database.append_only(table)
-    triggers_create(database)
+    triggers_create(database, schema)
 
 
-def tables_copy(source: Database, target: Database) -> None:
+def tables_copy(source: Database, target: Database, schema: Schema) -> None:
     """Copy all rows to a database without tables; in a transaction of each."""
-    tables_create(target)
-    names = _columns_of_this_version()
-    for text in table_texts():
-        for table in re.findall(r"^CREATE TABLE (\w+)", text, re.MULTILINE):
-            columns = ", ".join(column.split()[0] for column in names[table])
-            rows = source.stream(f"SELECT {columns} FROM {table}")
-            target.insert(f"{table} ({columns})", rows)
-    guards_create(target)
+    tables_create(target, schema)
+    names = _columns(schema)
+    for table in schema.tables:
+        columns = ", ".join(column.split()[0] for column in names[table])
+        rows = source.stream(f"SELECT {columns} FROM {table}")
+        target.insert(f"{table} ({columns})", rows)
+    guards_create(target, schema)
 
 
-def institution_rows() -> list[tuple[object, ...]]:
-    """Return the rows in `accounts` of institutions and provinces."""
-    rows = [
-        (int(index), name, "", "institution", name, None, 0, "open", 0, "", "", "")
-        for index, name in INSTITUTION_NAMES.items()
-    ]
-    for code in PROVINCES:
-        index, name = province_account(code), province_account_name(code)
-        rows.append((index, name, "", "province", name, None, code, "open", 0, "", "", ""))
-    return rows
-
-
-def schema_check(database: Database) -> None:
-    """Raise `DatabaseError` unless version, tables, columns and keys are those of this program.
+def schema_check(database: Database, schema: Schema) -> None:
+    """Raise `DatabaseError` unless institution, version, tables, columns and keys are a schema's.
 
     Columns are compared in their order, too: what was made otherwise is not this program's. What
     else there is in the database is somebody else's.
     """
-    version = schema_version(database)
-    if version != SCHEMA_VERSION:
-        raise DatabaseError(
-            f"{database.name}: schema version must be {SCHEMA_VERSION}, was {version}"
-        )
     found = database.columns()
-    for table, columns in _columns_of_this_version().items():
+    whose = _institution_of(database, found.get("meta", []))
+    if whose != schema.institution and "meta" in found:
+        raise DatabaseError(
+            f"{database.name}: expected a database of the {schema.institution}, got one of the"
+            f" {whose}"
+        )
+    version = schema_version(database)
+    if version != schema.version:
+        raise DatabaseError(
+            f"{database.name}: schema version must be {schema.version}, was {version}"
+        )
+    for table, columns in _columns(schema).items():
         if table not in found:
             raise DatabaseError(f"{database.name}: expected a table {table}, there is none")
         for place, pair in enumerate(zip_longest(columns, found[table], fillvalue="none"), 1):
@@ -105,64 +74,71 @@ def schema_check(database: Database) -> None:
                     f"{database.name}: table {table}, column {place}: expected {expected},"
                     f" came {came}"
                 )
-    missing = foreign_keys_of_this_version() - database.foreign_keys()
+    missing = declared_keys(schema) - database.foreign_keys()
     for key in sorted(missing):
         raise DatabaseError(f"{database.name}: expected a foreign key {key}, there is none")
 
 
-def triggers_check(database: Database) -> None:
-    """Raise `DatabaseError` unless the tables have the registry's triggers: it must not write.
+def _institution_of(database: Database, meta: list[str]) -> str:
+    if "institution TEXT" not in meta:
+        return UNNAMED
+    row = database.execute("SELECT institution FROM meta").fetchone()
+    return "nobody" if row is None else str(row[0])
+
+
+def triggers_check(database: Database, schema: Schema) -> None:
+    """Raise `DatabaseError` unless the tables have the schema's triggers: one must not write then.
 
     Notes
     -----
     Rules: CEA-REG-05.
     """
-    for wrong in triggers_wrong(database):
+    for wrong in triggers_wrong(database, schema):
         raise DatabaseError(f"{database.name}: {wrong}")
 
 
-def triggers_wrong(database: Database) -> Iterator[str]:
-    """Yield the triggers of the registry's tables that are missing, changed or somebody else's."""
-    expected = _triggers_of_this_version(database.triggers_made)
-    tables = _columns_of_this_version()
+def triggers_wrong(database: Database, schema: Schema) -> Iterator[str]:
+    """Yield the triggers of an institution's tables that are missing, changed or another's."""
+    expected = _triggers(schema, database.triggers_made)
+    tables, whose = _columns(schema), schema.institution
     found = {place: text for place, text in database.triggers().items() if place[0] in tables}
     for table, name in sorted(expected.keys() | found.keys()):
         if expected.get((table, name)) != found.get((table, name)):
             is_ours = (table, name) in expected
-            wrong = "is not as the registry made it" if is_ours else "is not of the registry"
+            wrong = f"is not as the {whose} made it" if is_ours else f"is not of the {whose}"
             yield f"trigger {name} of table {table} {wrong}: rows may change unlogged"
 
 
 @cache
-def _triggers_of_this_version(
-    made: Callable[[Callable[[Database], None]], dict[tuple[str, str], str]],
+def _triggers(
+    schema: Schema, made: Callable[[Callable[[Any], None]], dict[tuple[str, str], str]]
 ) -> dict[tuple[str, str], str]:
     """Return the triggers as a new database of a kind has them, by the kind's `triggers_made`."""
-    return made(_guarded_create)
+    return made(partial(_guarded_create, schema=schema))
 
 
-def _guarded_create(database: Database) -> None:
-    tables_create(database)
-    guards_create(database)
+def _guarded_create(database: Database, schema: Schema) -> None:
+    tables_create(database, schema)
+    guards_create(database, schema)
 
 
 @cache
-def _columns_of_this_version() -> dict[str, list[str]]:
+def _columns(schema: Schema) -> dict[str, list[str]]:
     """Return table or view -> columns, as a new database has them."""
     model = Sqlite.in_memory()
     try:
-        tables_create(model)
+        tables_create(model, schema)
         return model.columns()
     finally:
         model.close()
 
 
 @cache
-def foreign_keys_of_this_version() -> frozenset[ForeignKey]:
-    """Return the foreign keys that the schema declares."""
+def declared_keys(schema: Schema) -> frozenset[ForeignKey]:
+    """Return the foreign keys that a schema declares."""
     model = Sqlite.in_memory()
     try:
-        tables_create(model)
+        tables_create(model, schema)
         return frozenset(model.foreign_keys())
     finally:
         model.close()

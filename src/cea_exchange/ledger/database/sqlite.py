@@ -18,10 +18,10 @@ from cea_exchange.ledger.database.interface import (
     ConstraintViolated,
     DatabaseError,
     DatabaseFull,
-    ForeignKey,
     Row,
     Rows,
 )
+from cea_exchange.ledger.database.tables import ForeignKey, Schema
 
 VERSION_MIN = (3, 51, 3)  # older ones can lose commits (WAL-reset bug)
 BUSY_MS = 10_000
@@ -79,7 +79,7 @@ class Sqlite:
     def open_reader(cls, path: Path) -> Self:
         """Open for reading, whether or not a daemon is at work on it."""
         if not path.is_file():
-            raise DatabaseError(f"{path}: expected a registry's database, there is none")
+            raise DatabaseError(f"{path}: expected a database, there is none")
         connection = _connect(path, create=False)
         connection.pragma("wal_autocheckpoint", 0)
         connection.pragma("query_only", 1)
@@ -238,7 +238,7 @@ class Sqlite:
                 f" BEGIN {statement}; END"
             )
 
-    def backup(self, target: Path) -> None:
+    def backup(self, target: Path, schema: Schema) -> None:
         with _told():
             copy = apsw.Connection(str(target))
             try:

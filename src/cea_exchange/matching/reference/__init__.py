@@ -13,12 +13,14 @@ happens, over one value:
 
     state             rules, phase, counters, products, funds, what is open: the value
     inputs            numbers and commands that come in
-    methods           the three trading methods side by side:
-    listed_trading      orders, their books (book) and trades
-    block_trading       enquiries, offers (blocks) and their negotiation
-    bidding_trading     biddings, bids (biddings) and awards
-    funds             what accounts hold, what is locked, what a trade moves
-    products          a product's price bands and its trades of the day
+    trading           the three methods side by side (methods):
+      listed_trading    orders, their books and trades
+      block_trading     enquiries, offers and their negotiation
+      bidding_trading   biddings, bids and awards
+    rows              what is kept, a row each:
+      funds             what accounts hold, what is locked, what a trade moves
+      products          a product's price bands and its trades of the day
+      book, blocks, biddings
     trading_day       how a day begins and ends, and its phases
     operations        halts, suspensions, listings, reference prices, transfers
     busts             trades that are undone

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from cea_exchange.domain.records import EventKind, Method, Side
-from cea_exchange.matching.reference.funds import Bust
-from cea_exchange.matching.reference.products import ORDER_AMOUNT_LIMIT, PRICE_MAX
+from cea_exchange.matching.reference.rows.funds import Bust
+from cea_exchange.matching.reference.rows.products import ORDER_AMOUNT_LIMIT, PRICE_MAX
 from cea_exchange.matching.reference.state import MarketState
 
 BUSTED_TERMS = (

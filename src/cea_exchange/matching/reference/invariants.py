@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from cea_exchange.domain.records import BiddingState, Side
-from cea_exchange.matching.reference.methods import TradingMethods
-from cea_exchange.matching.reference.products import price_band
+from cea_exchange.matching.reference.rows.products import price_band
 from cea_exchange.matching.reference.state import MarketState
+from cea_exchange.matching.reference.trading.methods import TradingMethods
 
 
 def check(state: MarketState, methods: TradingMethods) -> None:

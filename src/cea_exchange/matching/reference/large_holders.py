@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from cea_exchange.domain.profile import MarketRules
 from cea_exchange.domain.records import PRODUCT_NONE, EventKind, Side
-from cea_exchange.matching.reference.funds import Account
+from cea_exchange.matching.reference.rows.funds import Account
 
 
 def are_told(rules: MarketRules) -> bool:

@@ -39,8 +39,6 @@ from cea_exchange.matching.reference import (
     snapshots,
     trading_day,
 )
-from cea_exchange.matching.reference.biddings import Notice
-from cea_exchange.matching.reference.funds import Account
 from cea_exchange.matching.reference.inputs import (
     I64_MAX,
     OPERATOR_COUNT_MAX,
@@ -51,9 +49,11 @@ from cea_exchange.matching.reference.inputs import (
     records_check,
     trade_read,
 )
-from cea_exchange.matching.reference.methods import TradingMethods
-from cea_exchange.matching.reference.products import Product
+from cea_exchange.matching.reference.rows.biddings import Notice
+from cea_exchange.matching.reference.rows.funds import Account
+from cea_exchange.matching.reference.rows.products import Product
 from cea_exchange.matching.reference.state import MarketState
+from cea_exchange.matching.reference.trading.methods import TradingMethods
 from cea_exchange.matching.reference.views import (
     account_view,
     bid_view,
@@ -430,7 +430,8 @@ class ReferenceMarket:
 
     def account(self, account_index: SupportsIndex) -> dict[str, Any]:
         """What an account holds, and what of it is locked."""
-        return account_view(self._state.accounts[account_index])
+        waits = self._state.waits(index(account_index))
+        return account_view(self._state.accounts[account_index], waits)
 
     def order(self, order_id: SupportsIndex) -> dict[str, int] | None:
         """A live order, or None."""

@@ -6,9 +6,9 @@ None of them may fail for what it is asked: what can't be done is refused by an 
 from __future__ import annotations
 
 from cea_exchange.domain.records import PRODUCT_NONE, EventKind, Operation, Reason
-from cea_exchange.matching.reference.methods import TradingMethods
-from cea_exchange.matching.reference.products import PRICE_MAX
+from cea_exchange.matching.reference.rows.products import PRICE_MAX
 from cea_exchange.matching.reference.state import MarketState
+from cea_exchange.matching.reference.trading.methods import TradingMethods
 
 # -- Transfers -------------------------------------------------------------------------------------
 

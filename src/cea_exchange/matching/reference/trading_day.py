@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from cea_exchange.domain.records import DAY_CLOSED_DTYPE, EventKind, Phase
 from cea_exchange.matching.reference import large_holders
 from cea_exchange.matching.reference.inputs import U64_MAX
-from cea_exchange.matching.reference.methods import TradingMethods
-from cea_exchange.matching.reference.products import Product
+from cea_exchange.matching.reference.rows.products import Product
 from cea_exchange.matching.reference.state import LISTED_PHASES, MarketState
+from cea_exchange.matching.reference.trading.methods import TradingMethods
 
 
 def begin(state: MarketState, date: int, composite_weights: Sequence[int]) -> None:
@@ -73,7 +73,7 @@ def _product_close(state: MarketState, product_index: int, product: Product) -> 
 
     Notes
     -----
-    Rules: CEA-LST-08 (close), CEA-PRC-01 (open), CEA-PRC-03 (high and low).
+    Rules: CEA-LST-08 and CCER-LST-05 (close), CEA-PRC-01 (open), CEA-PRC-03 (high and low).
     """
     previous_close = product.reference_price
     if product.volume:

@@ -16,6 +16,7 @@ from functools import partial
 from typing import Any
 
 from cea_exchange.domain.refusals import RegistryRefusal
+from cea_exchange.institution.checks import ActError
 from cea_exchange.ledger.database.interface import ConstraintViolated
 from cea_exchange.ledger.double_entry import BETWEEN_ACCOUNTS, CASH_ASSET, EntryKind
 from cea_exchange.ledger.institutions import CONTRA, Institution
@@ -35,7 +36,6 @@ from cea_exchange.registry.bank.statements import (
     Statement,
     Status,
 )
-from cea_exchange.registry.checks import ActError
 from cea_exchange.registry.general_ledger import Ledger
 from cea_exchange.registry.participants.mergers import successors
 

@@ -6,13 +6,13 @@ from pathlib import Path
 
 from cea_exchange.domain.naming import is_one_line
 from cea_exchange.domain.refusals import RegistryRefusal
+from cea_exchange.institution.checks import ActError
 from cea_exchange.registry.bank.iso_20022 import pain_001, pain_002
 from cea_exchange.registry.bank.iso_20022.xml_reading import BankFileError
 from cea_exchange.registry.bank.matching import Matching
 from cea_exchange.registry.bank.reports import Unapplied
 from cea_exchange.registry.bank.service import BankService
 from cea_exchange.registry.bank.statements import StatusReport
-from cea_exchange.registry.checks import ActError
 
 EVERY_BATCH = 1 << 40
 

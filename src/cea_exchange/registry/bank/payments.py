@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 from cea_exchange.domain.bank_identifiers import account_check
 from cea_exchange.domain.refusals import RegistryRefusal
+from cea_exchange.institution.checks import ActError, amount_checked
 from cea_exchange.ledger.double_entry import (
     BETWEEN_ACCOUNTS,
     CASH_ASSET,
@@ -30,7 +31,6 @@ from cea_exchange.registry.bank.iso_20022 import pain_001
 from cea_exchange.registry.bank.lifecycle import LifecycleError, State, after_status
 from cea_exchange.registry.bank.setting import BankSetting
 from cea_exchange.registry.bank.statements import InstructionStatus
-from cea_exchange.registry.checks import ActError, amount_checked
 from cea_exchange.registry.general_ledger import Ledger
 from cea_exchange.registry.participants.accounts import Accounts
 from cea_exchange.registry.participants.sub_accounts import SubAccounts

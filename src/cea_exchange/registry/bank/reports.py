@@ -21,16 +21,17 @@ from typing import Any, NamedTuple
 import structlog
 
 from cea_exchange.domain.refusals import RegistryRefusal
+from cea_exchange.institution.act_log import ActLog
+from cea_exchange.institution.checks import WHY_LENGTH_MAX, ActError, words_checked
+from cea_exchange.institution.paging import page
 from cea_exchange.ledger.database.interface import ConstraintViolated, DatabaseError
-from cea_exchange.registry.act_log import ActLog, OwnAct
 from cea_exchange.registry.bank.instructions import Batch
 from cea_exchange.registry.bank.iso_20022 import pain_002
 from cea_exchange.registry.bank.iso_20022.xml_reading import BankFileError
 from cea_exchange.registry.bank.payments import BankPayments
 from cea_exchange.registry.bank.statements import InstructionStatus, Status, StatusReport
-from cea_exchange.registry.checks import WHY_LENGTH_MAX, ActError, words_checked
 from cea_exchange.registry.general_ledger import Ledger
-from cea_exchange.registry.paging import page
+from cea_exchange.registry.own_acts import OwnAct
 
 CONTENT_BYTES_MAX = 4 << 20
 """Kept of an answer; one of a full batch has less than a third of it."""

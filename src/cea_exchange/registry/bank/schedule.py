@@ -12,9 +12,9 @@ from cea_exchange.domain.calendar import (
 )
 from cea_exchange.domain.refusals import RegistryRefusal
 from cea_exchange.domain.timetable import day_start, time_from_ns, time_to_ns
+from cea_exchange.institution.checks import ActError
 from cea_exchange.ledger.store import Store
-from cea_exchange.registry.act_log import OwnAct
-from cea_exchange.registry.checks import ActError
+from cea_exchange.registry.own_acts import OwnAct
 
 ASKED_COUNT_MAX = 16
 TROUBLE_LENGTH_MAX = 300

@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 from cea_exchange.domain.calendar import date_of_number
 from cea_exchange.domain.refusals import RegistryRefusal
-from cea_exchange.registry.act_log import ActLog, OwnAct
+from cea_exchange.institution.act_log import ActLog
+from cea_exchange.institution.checks import ActError
 from cea_exchange.registry.bank.books import BankBooks
 from cea_exchange.registry.bank.iso_20022.xml_reading import BankFileError
 from cea_exchange.registry.bank.payments import BankPayments
 from cea_exchange.registry.bank.reports import BankReports
 from cea_exchange.registry.bank.schedule import StatementOf, StatementSchedule
-from cea_exchange.registry.checks import ActError
 from cea_exchange.registry.general_ledger import Ledger
+from cea_exchange.registry.own_acts import OwnAct
 from cea_exchange.registry.participants.accounts import Accounts
 from cea_exchange.registry.participants.sub_accounts import SubAccounts
 from cea_exchange.registry.settlement.defaults import Defaults

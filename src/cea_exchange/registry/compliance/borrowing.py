@@ -10,16 +10,16 @@ They never come into the entity's account, so it can't trade or pledge them::
 from typing import NamedTuple
 
 from cea_exchange.domain.refusals import RegistryRefusal
-from cea_exchange.ledger.double_entry import EntryKind
-from cea_exchange.ledger.institutions import Institution, province_account
-from cea_exchange.registry.checks import (
+from cea_exchange.institution.checks import (
     WHY_LENGTH_MAX,
     ActError,
     amount_checked,
     name_checked,
-    refusals_told,
     words_checked,
 )
+from cea_exchange.ledger.double_entry import EntryKind
+from cea_exchange.ledger.institutions import Institution, province_account
+from cea_exchange.registry.checks import refusals_told
 from cea_exchange.registry.compliance.deductions import Deductions
 from cea_exchange.registry.compliance.obligation_status import Standing, standing_of
 from cea_exchange.registry.compliance.surrender import Surrender

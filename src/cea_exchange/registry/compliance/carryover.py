@@ -19,10 +19,11 @@ import msgspec
 from cea_exchange.domain.calendar import date_number
 from cea_exchange.domain.compliance.carryover import EndPosition, VintageTrade
 from cea_exchange.domain.refusals import RegistryRefusal
+from cea_exchange.institution.checks import ActError, amount_checked
 from cea_exchange.ledger.double_entry import Compartment, EntryKind, Holding
 from cea_exchange.ledger.history import balances_at_date
 from cea_exchange.ledger.institutions import Institution
-from cea_exchange.registry.checks import ActError, amount_checked, refusals_told
+from cea_exchange.registry.checks import refusals_told
 from cea_exchange.registry.compliance.obligation_status import standings
 from cea_exchange.registry.enforcement.recalls import Recalls
 from cea_exchange.registry.general_ledger import Ledger
@@ -138,11 +139,12 @@ class Carryover:
             self._trades_settled_check()
             into = successors(store)
             net_sales, completed = self._net_sales(into), self._completed(into)
+            sectors = dict(store.execute("SELECT account_index, sector FROM accounts").fetchall())
             rows = []
             for index, position in sorted(self._positions(into).items()):
                 refusal = rules.ineligibility(completed.get(index, {})) or ""
                 sales = net_sales.get(index, 0)
-                limit = 0 if refusal else rules.limit(sales, position)
+                limit = 0 if refusal else rules.limit(sales, position, sectors[index])
                 parts = (position.trading, position.registration, position.frozen)
                 rows.append((index, sales, *parts, limit, refusal, today))
             store.insert(
@@ -441,7 +443,8 @@ class Carryover:
             registration=notice.registration_tonnes,
             frozen=notice.frozen_tonnes,
         )
-        limit = rules.limit(notice.net_sales, position)
+        sector = self._store.one("SELECT sector FROM accounts WHERE account_index = ?", (index,))
+        limit = rules.limit(notice.net_sales, position, sector)
         return msgspec.structs.replace(notice, refusal="", limit_tonnes=limit)
 
     def _ineligibility(self, index: int, noticed_on: int) -> str | None:

@@ -11,10 +11,11 @@ import msgspec
 from cea_exchange.domain.calendar import date_of_number
 from cea_exchange.domain.compliance.penalties import Correction
 from cea_exchange.domain.refusals import RegistryRefusal
-from cea_exchange.registry.checks import ActError, refusals_told, words_checked
+from cea_exchange.institution.checks import ActError, words_checked
+from cea_exchange.institution.paging import ALL
+from cea_exchange.registry.checks import refusals_told
 from cea_exchange.registry.compliance.obligation_status import Standing, standing_of
 from cea_exchange.registry.general_ledger import Ledger
-from cea_exchange.registry.paging import ALL
 from cea_exchange.registry.participants.entities import province_checked
 from cea_exchange.registry.participants.mergers import with_successor
 

@@ -10,9 +10,9 @@ from cea_exchange.domain.calendar import date_of_number
 from cea_exchange.domain.compliance.adjustment import Cause, Deduction
 from cea_exchange.domain.refusals import RegistryRefusal
 from cea_exchange.domain.units import tonnes_check, whole_number
-from cea_exchange.registry.checks import ActError, amount_checked, name_checked
+from cea_exchange.institution.checks import ActError, amount_checked, name_checked
+from cea_exchange.institution.paging import ALL
 from cea_exchange.registry.general_ledger import Ledger
-from cea_exchange.registry.paging import ALL
 from cea_exchange.registry.participants.mergers import with_taken_over
 
 BY_HAND: tuple[Cause, ...] = ("enforcement", "other")

@@ -11,14 +11,15 @@ from cea_exchange.domain.compliance.penalties import (
     month_before,
 )
 from cea_exchange.domain.refusals import RegistryRefusal
+from cea_exchange.institution.checks import ActError
+from cea_exchange.institution.paging import ALL
 from cea_exchange.ledger.history import trade_at_date
-from cea_exchange.registry.checks import ActError, refusals_told
+from cea_exchange.registry.checks import refusals_told
 from cea_exchange.registry.compliance.corrections import Corrections
 from cea_exchange.registry.compliance.deductions import Deductions
 from cea_exchange.registry.compliance.obligation_status import Standing, standing_of, standings
 from cea_exchange.registry.compliance.province_custody import ProvinceHoldings
 from cea_exchange.registry.general_ledger import Ledger
-from cea_exchange.registry.paging import ALL
 from cea_exchange.registry.participants.entities import province_checked
 from cea_exchange.registry.participants.mergers import successors, with_successor
 from cea_exchange.registry.vintages import product_vintages

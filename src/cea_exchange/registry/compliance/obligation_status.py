@@ -9,9 +9,9 @@ from msgspec.structs import replace
 from cea_exchange.domain.compliance.rules import ComplianceRules
 from cea_exchange.domain.compliance.surrender import Coverage
 from cea_exchange.domain.refusals import RegistryRefusal
+from cea_exchange.institution.checks import ActError
+from cea_exchange.institution.paging import ALL
 from cea_exchange.ledger.store import Store
-from cea_exchange.registry.checks import ActError
-from cea_exchange.registry.paging import ALL
 from cea_exchange.registry.participants.mergers import with_taken_over
 
 

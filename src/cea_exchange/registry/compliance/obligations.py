@@ -5,14 +5,15 @@ from collections.abc import Callable, Iterator
 import msgspec
 
 from cea_exchange.domain.provinces import PROVINCES
-from cea_exchange.registry.checks import WHY_LENGTH_MAX, refusals_told, words_checked
+from cea_exchange.files.findings import Finding, Findings
+from cea_exchange.institution.checks import WHY_LENGTH_MAX, words_checked
+from cea_exchange.registry.checks import refusals_told
 from cea_exchange.registry.compliance.certificates import (
     certificate_issue_if_covered,
     certificate_revoke,
 )
 from cea_exchange.registry.compliance.obligation_status import Standing, standing_of, standings
 from cea_exchange.registry.files import FileTable, Obligation, SourceFile, obligations_read
-from cea_exchange.registry.files.findings import Finding, Findings
 from cea_exchange.registry.general_ledger import Ledger
 from cea_exchange.registry.participants.entities import entity_provinces
 from cea_exchange.registry.participants.mergers import with_successor

@@ -1,6 +1,7 @@
 """Offsets: CCERs, cancelled in their own registry, count against an obligation."""
 
 from collections.abc import Iterator, Sequence
+from enum import IntEnum
 
 from msgspec.structs import astuple
 
@@ -8,19 +9,15 @@ from cea_exchange.domain.compliance.offsets import CancellationProof as RuledPro
 from cea_exchange.domain.compliance.ruled import ComplianceError
 from cea_exchange.domain.compliance.surrender import offset
 from cea_exchange.domain.refusals import RegistryRefusal
-from cea_exchange.registry.checks import (
-    WHY_LENGTH_MAX,
-    ActError,
-    refusals_told,
-    words_checked,
-)
+from cea_exchange.files.findings import Findings
+from cea_exchange.institution.checks import WHY_LENGTH_MAX, ActError, words_checked
+from cea_exchange.registry.checks import refusals_told
 from cea_exchange.registry.compliance.certificates import (
     certificate_issue_if_covered,
     certificate_revoke,
 )
 from cea_exchange.registry.compliance.obligation_status import standing_of
 from cea_exchange.registry.files import CancellationProof, SourceFile, cancellation_proofs_read
-from cea_exchange.registry.files.findings import Findings
 from cea_exchange.registry.files.layouts.cancellation_proofs import cancellation_proofs_check
 from cea_exchange.registry.general_ledger import Ledger
 from cea_exchange.registry.participants.entities import entity_provinces
@@ -35,11 +32,17 @@ class Offsets:
     Notes
     -----
     Rules: CEA-OFS-01 to CEA-OFS-08.
+
+    Attributes
+    ----------
+    by_link_only : bool
+        Whether proofs come from the CCER registry alone.
     """
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
         self._store = ledger.store
+        self.by_link_only = False
 
     def take(self, source: SourceFile) -> list[str]:
         """Check and book a file of proofs, whole.
@@ -54,6 +57,7 @@ class Offsets:
         ActError
             With file, line and reason; nothing was booked.
         """
+        self._by_hand_check()
         with self._store.transaction(), refusals_told():
             table = cancellation_proofs_read(source, provinces=entity_provinces(self._store))
             return self._book(table.file, list(zip(table.lines, table.rows, strict=True)))
@@ -66,6 +70,11 @@ class Offsets:
         str or None
             The number of the certificate, if its obligation is covered now.
         """
+        self._by_hand_check()
+        return self.book_confirmed(proof)
+
+    def book_confirmed(self, proof: CancellationProof) -> str | None:
+        """Check and book one proof, as `book` does, whose word is the CCER registry's own."""
         with self._store.transaction(), refusals_told():
             name = f"proof {proof.proof}"
             findings = Findings(name)
@@ -74,6 +83,12 @@ class Offsets:
                 findings.add(None, *found[1:])
             findings.raise_any()
             return next(iter(self._book(name, [(None, proof)])), None)
+
+    def is_revoked(self, proof: str) -> bool:
+        """Tell whether a proof was booked and taken back."""
+        return self._store.one(
+            "SELECT 1 FROM offset_proofs WHERE proof = ? AND revoked_on > 0", (proof,)
+        ) is not None
 
     def revoke(self, proof: str, why: str) -> None:
         """Take back a proof that was found false: what it covered is due again.
@@ -103,6 +118,19 @@ class Offsets:
             index, year = row
             certificate_revoke(store, index, year, today, f"proof {proof} revoked: {why}")
 
+    def _by_hand_check(self) -> None:
+        """Refuse what a person hands in where the CCER registry says it itself.
+
+        Notes
+        -----
+        Rules: CCER-LNK-04.
+        """
+        if self.by_link_only:
+            raise ActError(
+                RegistryRefusal.PROOFS_BY_LINK,
+                "proof: expected one that came from the CCER registry, got one by hand",
+            )
+
     # -- booking ------------------------------------------------------------------------------
 
     def _book(self, file: str, entries: _Lines) -> list[str]:
@@ -120,7 +148,7 @@ class Offsets:
 
     def _refusals(
         self, proof: CancellationProof
-    ) -> Iterator[tuple[str, str, RegistryRefusal]]:
+    ) -> Iterator[tuple[str, str, IntEnum]]:
         yield from self._used_before(proof)
         ledger, today = self._ledger, self._ledger.business_date()
         try:
@@ -147,7 +175,7 @@ class Offsets:
 
     def _used_before(
         self, proof: CancellationProof
-    ) -> Iterator[tuple[str, str, RegistryRefusal]]:
+    ) -> Iterator[tuple[str, str, IntEnum]]:
         """Find the proof, or any CCER of it, among those that were ever booked."""
         if self._store.one("SELECT 1 FROM offset_proofs WHERE proof = ?", (proof.proof,)):
             text = f"expected a proof that was never used, got {proof.proof} again"

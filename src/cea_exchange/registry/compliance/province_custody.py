@@ -7,9 +7,9 @@ from collections import Counter
 from collections.abc import Sequence
 
 from cea_exchange.domain.refusals import RegistryRefusal
+from cea_exchange.institution.checks import ActError, amount_checked
 from cea_exchange.ledger.double_entry import EntryKind, Movement
 from cea_exchange.ledger.institutions import province_account
-from cea_exchange.registry.checks import ActError, amount_checked
 from cea_exchange.registry.compliance.obligation_status import owed_standings
 from cea_exchange.registry.general_ledger import Ledger
 

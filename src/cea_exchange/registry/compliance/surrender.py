@@ -16,15 +16,11 @@ from msgspec.structs import replace
 
 from cea_exchange.domain.compliance.surrender import ForcedSurrender, forced, surrendered
 from cea_exchange.domain.refusals import RegistryRefusal
+from cea_exchange.institution.checks import WHY_LENGTH_MAX, ActError, amount_checked, words_checked
+from cea_exchange.institution.paging import SCAN_COUNT
 from cea_exchange.ledger.double_entry import EntryKind
 from cea_exchange.ledger.institutions import Institution, province_account
-from cea_exchange.registry.checks import (
-    WHY_LENGTH_MAX,
-    ActError,
-    amount_checked,
-    refusals_told,
-    words_checked,
-)
+from cea_exchange.registry.checks import refusals_told
 from cea_exchange.registry.compliance.certificates import (
     Certificate,
     certificate_in_force,
@@ -33,7 +29,6 @@ from cea_exchange.registry.compliance.certificates import (
 from cea_exchange.registry.compliance.obligation_status import Standing, owed_standings, standing_of
 from cea_exchange.registry.compliance.province_custody import ProvinceHoldings
 from cea_exchange.registry.general_ledger import Ledger
-from cea_exchange.registry.paging import SCAN_COUNT
 from cea_exchange.registry.participants.accounts import Accounts
 from cea_exchange.registry.participants.entities import entity_province, province_checked
 from cea_exchange.registry.participants.mergers import with_successor

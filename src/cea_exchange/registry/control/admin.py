@@ -1,45 +1,39 @@
 """What may be asked over the control socket, all of it; see `desk` for how it is answered."""
 
-from cea_exchange.control_plane.requests import Requests, RequestUnread, requests_in
-from cea_exchange.domain.refusals import RegistryRefusal
-from cea_exchange.registry.checks import ActError
+from cea_exchange.control_plane.requests import Requests, requests_in
+from cea_exchange.institution.control import request, requests
 from cea_exchange.registry.control.requests import (
     accounts,
     approvals,
-    bank,
     basics,
-    carryover,
-    claims,
     clock,
-    defaults,
     distribution,
-    duties,
     enforcement,
-    obligation,
-    offset,
     persons,
-    statements,
-    surrender,
     views,
 )
+from cea_exchange.registry.control.requests.compliance import (
+    carryover,
+    duties,
+    obligation,
+    offset,
+    surrender,
+)
 from cea_exchange.registry.control.requests.request import Request
+from cea_exchange.registry.control.requests.settlement import bank, claims, defaults, statements
 from cea_exchange.registry.participants.roles import OFFICES, OPERATOR
 
 
-class Status(Request, tag="status"):
+class Status(requests.Status, Request, tag="status"):
     """How far the registry is."""
 
     roles = OFFICES
-    is_look = True
-    is_scoped = False
 
 
-class Stop(Request, tag="stop"):
+class Stop(requests.Stop, Request, tag="stop"):
     """End the daemon."""
 
     roles = (OPERATOR,)
-    command = "stop"
-    example = "stop"
 
 
 REGISTRY_REQUESTS: Requests[Request] = Requests(
@@ -75,8 +69,4 @@ SECOND = {op: each.second for op, each in REGISTRY_REQUESTS.by_op.items() if eac
 
 def request_decode(payload: bytes) -> Request:
     """Return the request in a message; ActError if it is none, see `Requests.decode`."""
-    try:
-        return REGISTRY_REQUESTS.decode(payload)
-    except RequestUnread as error:
-        why = error.came if error.where == "payload" else str(error)
-        raise ActError(RegistryRefusal.BAD_REQUEST, f"request: {why}") from None
+    return request.request_decode(REGISTRY_REQUESTS, payload)

@@ -14,10 +14,9 @@ must not wait, or moves nothing.
 from enum import Enum
 from typing import TYPE_CHECKING, Protocol
 
-from cea_exchange.domain.look_alikes import look_alike
-from cea_exchange.domain.refusals import RegistryRefusal
-from cea_exchange.registry.checks import ActError
-from cea_exchange.registry.participants.persons import OWN_BODIES, Person, account_body
+from cea_exchange.institution.control.dual_control import second_person_check
+from cea_exchange.institution.persons import Person
+from cea_exchange.registry.participants.persons import OWN_BODIES, account_body
 from cea_exchange.registry.participants.roles import APPROVER, APPROVING, AUTHORITY, OPERATOR
 
 if TYPE_CHECKING:
@@ -66,21 +65,7 @@ def approving_body(registry: "Registry", request: Proposed, proposer: Person) ->
     Rules: CEA-REG-02, CEA-PER-01, CEA-PER-02, CEA-PER-03.
     """
     body = _body(registry, request, proposer)
-    if not can_approve(registry, body, proposer):
-        raise ActError(
-            RegistryRefusal.NO_SECOND_PERSON,
-            f"{request.op}: expected {body} to have another person who approves, got none beside"
-            f" {proposer.name} of {proposer.body}",
-        )
-    return body
-
-
-def can_approve(registry: "Registry", body: str, proposer: Person) -> bool:
-    """Tell whether a body has a person who may approve what another one proposed."""
-    return any(
-        person["role"] in APPROVING and not look_alike(person["name"], proposer.name)
-        for person in registry.persons.listed(body)
-    )
+    return second_person_check(registry.persons, request.op, body, proposer, APPROVING)
 
 
 def _body(registry: "Registry", request: Proposed, proposer: Person) -> str:

@@ -15,9 +15,9 @@ from typing import Any, NamedTuple
 import msgspec
 
 from cea_exchange.domain.refusals import RegistryRefusal
+from cea_exchange.institution.checks import ActError
 from cea_exchange.ledger.double_entry import Compartment, EntryKind, Holding, Movement
 from cea_exchange.ledger.institutions import Institution, province_account
-from cea_exchange.registry.checks import ActError
 from cea_exchange.registry.compliance.deductions import Deductions
 from cea_exchange.registry.compliance.province_custody import ProvinceHoldings
 from cea_exchange.registry.distribution.plan import (
@@ -228,7 +228,7 @@ class Distribution:
             table = allocation_read(source, vintages=self._vintages(), provinces=provinces)
             return plan(table, units, self._facts(table.rows, entities))
         except FileRefused as refused:
-            raise ActError(refused.code, str(refused)) from refused
+            raise ActError(refused.code or RegistryRefusal.FILE_REFUSED, str(refused)) from refused
         except ModuleNotFoundError as refused:
             raise ActError(RegistryRefusal.FILE_REFUSED, str(refused)) from refused
 

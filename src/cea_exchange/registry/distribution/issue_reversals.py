@@ -5,9 +5,9 @@ recalled by an allocation file, as any that was too much.
 """
 
 from cea_exchange.domain.refusals import RegistryRefusal
+from cea_exchange.institution.checks import WHY_LENGTH_MAX, ActError, amount_checked, words_checked
 from cea_exchange.ledger.double_entry import EntryKind
 from cea_exchange.ledger.institutions import Institution
-from cea_exchange.registry.checks import WHY_LENGTH_MAX, ActError, amount_checked, words_checked
 from cea_exchange.registry.general_ledger import Ledger
 
 _AUTHORITY = int(Institution.AUTHORITY)

@@ -8,9 +8,9 @@ from msgspec import Struct
 from cea_exchange.domain.compliance.adjustment import Stage, final_stage, recall
 from cea_exchange.domain.compliance.allocation import AllocationRules, Industry, Sector
 from cea_exchange.domain.provinces import PROVINCES
+from cea_exchange.files.findings import Finding, Findings
 from cea_exchange.registry.distribution.recomputation import recomputed
 from cea_exchange.registry.files import Allocation, FileTable, SourceFile, units_read
-from cea_exchange.registry.files.findings import Finding, Findings
 from cea_exchange.registry.files.layouts.allocation import STAGES
 
 LARGE_TIMES = 2

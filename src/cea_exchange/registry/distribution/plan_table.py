@@ -1,8 +1,8 @@
 """What an allocation file does, entity by entity, as a table for people: written, never read."""
 
+from cea_exchange.files.kinds import FLAG, NAME, PROVINCE, TONNES_OR_ZERO, YEAR, Choice
+from cea_exchange.files.layout import Column, Layout, Totals
 from cea_exchange.registry.distribution.plan import Line
-from cea_exchange.registry.files.kinds import FLAG, NAME, PROVINCE, TONNES_OR_ZERO, YEAR, Choice
-from cea_exchange.registry.files.layout import Column, Layout, Totals
 from cea_exchange.registry.files.layouts.allocation import STAGES
 
 _SUMMED = (

@@ -5,9 +5,9 @@ from typing import NamedTuple
 
 from cea_exchange.domain.compliance.adjustment import recall
 from cea_exchange.domain.refusals import RegistryRefusal
+from cea_exchange.institution.checks import ActError
 from cea_exchange.ledger.double_entry import EntryKind, Movement
 from cea_exchange.ledger.institutions import Institution, province_account
-from cea_exchange.registry.checks import ActError
 from cea_exchange.registry.compliance.province_custody import ProvinceHoldings
 from cea_exchange.registry.enforcement.arrivals import Arrivals
 from cea_exchange.registry.enforcement.recalls import OwedRecall

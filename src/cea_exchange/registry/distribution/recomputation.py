@@ -11,8 +11,8 @@ from cea_exchange.domain.compliance.allocation import (
     Sector,
 )
 from cea_exchange.domain.compliance.ruled import ComplianceError
+from cea_exchange.files.findings import Findings
 from cea_exchange.registry.files import Allocation, FileTable, UnitFigures
-from cea_exchange.registry.files.findings import Findings
 
 
 def recomputed(

@@ -13,6 +13,9 @@ from typing import Any
 from cea_exchange.domain.calendar import date_of_number
 from cea_exchange.domain.naming import CASH_NAME
 from cea_exchange.domain.refusals import RegistryRefusal
+from cea_exchange.institution.act_log import ActLog
+from cea_exchange.institution.checks import ActError, amount_checked, words_checked
+from cea_exchange.institution.paging import ALL
 from cea_exchange.ledger.double_entry import (
     AMOUNT_LIMIT,
     CASH_ASSET,
@@ -21,12 +24,10 @@ from cea_exchange.ledger.double_entry import (
     Holding,
 )
 from cea_exchange.ledger.history import balances_at_date
-from cea_exchange.registry.act_log import ActLog, OwnAct
-from cea_exchange.registry.checks import ActError, amount_checked, words_checked
 from cea_exchange.registry.enforcement.arrivals import Arrivals
 from cea_exchange.registry.enforcement.freezes import Freeze
 from cea_exchange.registry.general_ledger import Ledger
-from cea_exchange.registry.paging import ALL
+from cea_exchange.registry.own_acts import OwnAct
 from cea_exchange.registry.participants.accounts import Accounts
 from cea_exchange.registry.participants.public_notices import (
     PublicNotice,

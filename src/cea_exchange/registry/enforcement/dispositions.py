@@ -12,11 +12,11 @@ from collections.abc import Iterator
 from typing import Any, Literal, NamedTuple
 
 from cea_exchange.domain.refusals import RegistryRefusal
+from cea_exchange.institution.checks import ActError, amount_checked, words_checked
+from cea_exchange.institution.paging import ALL
 from cea_exchange.ledger.double_entry import CASH_ASSET, EntryKind
 from cea_exchange.ledger.institutions import Institution
-from cea_exchange.registry.checks import ActError, amount_checked, words_checked
 from cea_exchange.registry.general_ledger import Ledger
-from cea_exchange.registry.paging import ALL
 from cea_exchange.registry.participants.accounts import Accounts
 from cea_exchange.registry.participants.public_notices import notice_publish
 

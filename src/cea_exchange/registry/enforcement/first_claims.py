@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from cea_exchange.domain.refusals import RegistryRefusal
+from cea_exchange.institution.checks import ActError
 from cea_exchange.ledger.double_entry import Compartment, EntryKind, Movement, legs_of
-from cea_exchange.registry.checks import ActError
 from cea_exchange.registry.enforcement.arrivals import Arrivals
 from cea_exchange.registry.enforcement.recalls import RECALL_WAITS_FOR
 from cea_exchange.registry.general_ledger import Ledger

@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from cea_exchange.institution.paging import ALL
 from cea_exchange.ledger.double_entry import (
     AMOUNT_LIMIT,
     CASH_ASSET,
@@ -30,7 +31,6 @@ from cea_exchange.ledger.double_entry import (
 )
 from cea_exchange.ledger.store import Store
 from cea_exchange.registry.enforcement.reserve import lent_by_reserve
-from cea_exchange.registry.paging import ALL
 
 Place = tuple[int, int]
 """Account index and asset index: what freezes are about, and queue up for."""

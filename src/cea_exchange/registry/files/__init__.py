@@ -9,8 +9,10 @@ or refused whole. Nothing here knows the database: what is to be looked up is pa
 `protocol/registry_files.md` says what the files look like.
 """
 
-from cea_exchange.registry.files.cells.source import SourceFile
-from cea_exchange.registry.files.findings import FileRefused, Finding
+from cea_exchange.files.cells.source import SourceFile
+from cea_exchange.files.findings import FileRefused, Finding
+from cea_exchange.files.reading import FileTable
+from cea_exchange.files.writing import table_bytes
 from cea_exchange.registry.files.layouts.allocation import ALLOCATION, Allocation, allocation_read
 from cea_exchange.registry.files.layouts.cancellation_proofs import (
     CANCELLATION_PROOFS,
@@ -23,8 +25,6 @@ from cea_exchange.registry.files.layouts.obligations import (
     obligations_read,
 )
 from cea_exchange.registry.files.layouts.units import UNITS, UnitFigures, units_read
-from cea_exchange.registry.files.reading import FileTable
-from cea_exchange.registry.files.writing import table_bytes
 
 __all__ = [
     "ALLOCATION",

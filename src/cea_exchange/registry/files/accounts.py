@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
-from cea_exchange.registry.files.findings import Finding
+from cea_exchange.files.findings import Finding
 
 
 class Entry(Protocol):

@@ -15,18 +15,19 @@ import os
 from pathlib import Path
 
 from cea_exchange.ledger.database.folder import (
-    SQLITE_FILE,
     address_keep,
     folder_lock,
     has_database,
     postgres,
     reader_open,
+    sqlite_file,
 )
 from cea_exchange.ledger.database.interface import DatabaseError
 from cea_exchange.ledger.database.schema import schema_check, tables_copy
 from cea_exchange.ledger.database.sqlite import Sqlite
-from cea_exchange.ledger.store import Store, StoreError
+from cea_exchange.ledger.store import StoreError
 from cea_exchange.registry.reconciliation.reconcile import Reconciliation, check_store
+from cea_exchange.registry.store import REGISTRY_SCHEMA, RegistryStore
 
 
 def backup(data: Path, out: Path, database: str | None = None) -> int:
@@ -59,8 +60,8 @@ def backup(data: Path, out: Path, database: str | None = None) -> int:
     try:
         source = reader_open(data / "registry", database)
         try:
-            schema_check(source)
-            source.backup(draft)
+            schema_check(source, REGISTRY_SCHEMA)
+            source.backup(draft, REGISTRY_SCHEMA)
         finally:
             source.close()
         last_seq = _last_seq(draft)
@@ -108,7 +109,7 @@ def restore(file: Path, data: Path, database: str | None = None) -> Reconciliati
                 raise StoreError(f"{folder}: expected no registry, there is one")
             source = Sqlite.open_reader(file)
             try:
-                schema_check(source)
+                schema_check(source, REGISTRY_SCHEMA)
                 if database is None:
                     return _to_sqlite(source, folder)
                 return _to_address(source, folder, database)
@@ -121,32 +122,33 @@ def restore(file: Path, data: Path, database: str | None = None) -> Reconciliati
 
 
 def _to_sqlite(source: Sqlite, folder: Path) -> Reconciliation:
-    draft = folder / (SQLITE_FILE + ".new")
+    final = sqlite_file(folder)
+    draft = final.with_name(final.name + ".new")
     draft.unlink(missing_ok=True)
-    source.backup(draft)
+    source.backup(draft, REGISTRY_SCHEMA)
     restored = Sqlite.open_reader(draft)
     try:
         restored.begin(snapshot=True)
-        found = _checked(restored.name, Store(restored))
+        found = _checked(restored.name, RegistryStore(restored))
     except StoreError:
         draft.unlink()
         raise
     finally:
         restored.close()
     _sync(draft)
-    os.replace(draft, folder / SQLITE_FILE)
+    os.replace(draft, final)
     _sync(folder)
     return found
 
 
 def _to_address(source: Sqlite, folder: Path, address: str) -> Reconciliation:
-    restored = postgres().Postgres.open_writer(address)
+    restored = postgres().Postgres.open_writer(address, REGISTRY_SCHEMA.institution)
     try:
         if restored.has_schema():
             raise StoreError(f"{restored.name}: expected an empty database, has a registry")
         restored.begin()
-        tables_copy(source, restored)
-        found = _checked(restored.name, Store(restored))
+        tables_copy(source, restored, REGISTRY_SCHEMA)
+        found = _checked(restored.name, RegistryStore(restored))
         restored.commit()
     finally:
         restored.close()
@@ -155,7 +157,7 @@ def _to_address(source: Sqlite, folder: Path, address: str) -> Reconciliation:
     return found
 
 
-def _checked(name: str, store: Store) -> Reconciliation:
+def _checked(name: str, store: RegistryStore) -> Reconciliation:
     found = check_store(store)
     if not found.agrees:
         raise StoreError(f"{name}: {found.sentence()}")
@@ -165,7 +167,7 @@ def _checked(name: str, store: Store) -> Reconciliation:
 def _last_seq(file: Path) -> int:
     copy = Sqlite.open_reader(file)
     try:
-        return Store(copy).last_seq
+        return RegistryStore(copy).last_seq
     finally:
         copy.close()
 

@@ -15,25 +15,25 @@ from cea_exchange.domain.compliance.allocation import Sector
 from cea_exchange.domain.credit_code import credit_code_check
 from cea_exchange.domain.provinces import PROVINCES
 from cea_exchange.domain.refusals import RegistryRefusal
-from cea_exchange.ledger.double_entry import Compartment, EntryKind
-from cea_exchange.protocol.control import (
-    AccountDeclared,
-    AccountRestored,
-    AccountSuspended,
-)
-from cea_exchange.registry.checks import (
+from cea_exchange.institution.checks import (
     WHY_LENGTH_MAX,
     ActError,
     name_checked,
     name_words_checked,
     words_checked,
 )
+from cea_exchange.institution.paging import ALL
+from cea_exchange.ledger.double_entry import Compartment, EntryKind
+from cea_exchange.protocol.control import (
+    AccountDeclared,
+    AccountRestored,
+    AccountSuspended,
+)
 from cea_exchange.registry.general_ledger import Ledger
-from cea_exchange.registry.paging import ALL
 from cea_exchange.registry.participants.keys import Keys
 from cea_exchange.registry.participants.look_alikes import look_alikes_add
 from cea_exchange.registry.participants.mergers import successors, with_taken_over
-from cea_exchange.registry.participants.persons import Persons, account_body, province_body
+from cea_exchange.registry.participants.persons import RegistryPersons, account_body, province_body
 from cea_exchange.registry.participants.public_notices import notice_publish
 from cea_exchange.registry.participants.sub_accounts import SubAccounts
 
@@ -82,7 +82,7 @@ class Accounts:
     def __init__(
         self,
         ledger: Ledger,
-        persons: Persons,
+        persons: RegistryPersons,
         keys: Keys,
         sub_accounts: SubAccounts,
         admission: Admission = "listed_entities",

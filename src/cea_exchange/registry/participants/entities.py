@@ -2,8 +2,8 @@
 
 from cea_exchange.domain.provinces import PROVINCES
 from cea_exchange.domain.refusals import RegistryRefusal
+from cea_exchange.institution.checks import ActError
 from cea_exchange.ledger.store import Store
-from cea_exchange.registry.checks import ActError
 
 _OWING = "kind = 'entity' AND state <> 'closed'"
 """A suspended account may not trade; it still has to surrender. For a merged one another has to."""

@@ -6,6 +6,8 @@ from typing import Any, NamedTuple
 
 from cea_exchange.domain.records import Reason
 from cea_exchange.domain.refusals import RegistryRefusal
+from cea_exchange.institution.checks import ActError
+from cea_exchange.institution.paging import SCAN_COUNT, page
 from cea_exchange.ledger.double_entry import Compartment, EntryKind
 from cea_exchange.ledger.history import (
     LEGS_MAX,
@@ -15,8 +17,6 @@ from cea_exchange.ledger.history import (
     entry_at_settlement,
 )
 from cea_exchange.ledger.store import Store
-from cea_exchange.registry.checks import ActError
-from cea_exchange.registry.paging import SCAN_COUNT, page
 
 
 class Moment(NamedTuple):

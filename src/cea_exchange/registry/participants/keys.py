@@ -1,8 +1,8 @@
 """Keys that act for an account's operators at the venue."""
 
 from cea_exchange.domain.refusals import RegistryRefusal
+from cea_exchange.institution.checks import ActError
 from cea_exchange.protocol.control import KeyGranted, KeyRevoked
-from cea_exchange.registry.checks import ActError
 from cea_exchange.registry.general_ledger import Ledger
 
 

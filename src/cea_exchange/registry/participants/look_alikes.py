@@ -2,8 +2,8 @@
 
 from cea_exchange.domain.look_alikes import look_alike_keys
 from cea_exchange.domain.refusals import RegistryRefusal
+from cea_exchange.institution.checks import ActError
 from cea_exchange.ledger.store import Store
-from cea_exchange.registry.checks import ActError
 
 
 def look_alikes_add(store: Store, kind: str, name: str) -> None:

@@ -6,8 +6,8 @@ not whom a court gave them to, not what somebody has in cash, not the papers it 
 
 import msgspec
 
+from cea_exchange.institution.paging import ALL
 from cea_exchange.ledger.store import Store
-from cea_exchange.registry.paging import ALL
 
 
 class PublicNotice(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,6 +6,7 @@ from itertools import islice
 
 import msgspec
 
+from cea_exchange.institution.act_log import Asked, asked_of
 from cea_exchange.ledger.chain import chain_breaks, records_wrong
 from cea_exchange.ledger.database.schema import triggers_wrong
 from cea_exchange.ledger.store import Store
@@ -16,7 +17,6 @@ from cea_exchange.protocol.control import (
     LedgerHead,
     control_decode,
 )
-from cea_exchange.registry.act_log import Asked, asked_of
 from cea_exchange.registry.reconciliation.audit import ROWS_AS_LOGGED, findings
 
 QUERIES = (ROWS_AS_LOGGED, "causes")
@@ -31,11 +31,11 @@ def integrity_differences(store: Store) -> Iterator[str]:
     Rules: CEA-REG-05 (the chain), CEA-REG-07 (every entry has a cause).
     """
     # One says it for all: others must not be crowded out.
-    yield from islice(triggers_wrong(store.database), 1)
-    yield from chain_breaks(store.database)
+    yield from islice(triggers_wrong(store.database, store.schema), 1)
+    yield from chain_breaks(store.database, store.schema)
     if store.head_before is not None:
         yield from heads_differing(store, [store.head_before], "the registry's folder has")
-    yield from records_wrong(store.database)
+    yield from records_wrong(store.database, store.schema)
     yield from findings(store, *QUERIES)
     yield from _acts_wrong(store)
     yield from _acts_of_another_time(store)

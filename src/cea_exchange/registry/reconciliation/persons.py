@@ -12,10 +12,11 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from cea_exchange.institution.act_log import LIBRARY
 from cea_exchange.ledger.store import Store
-from cea_exchange.registry.act_log import OwnAct
 from cea_exchange.registry.control.admin import SECOND
 from cea_exchange.registry.control.dual_control import Second
+from cea_exchange.registry.own_acts import OwnAct
 from cea_exchange.registry.participants.persons import (
     OWN_BODIES,
     Person,
@@ -33,7 +34,7 @@ _CHANGE_OF_ACT = {
     "account_close": "closed",
     "account_bank": "settlement bank set",
 }
-OWN_ACTS = frozenset(OwnAct)
+OWN_ACTS = frozenset({LIBRARY, *OwnAct})
 """Without persons; what they may bring is asked by the audit `causes`."""
 _AT_RISK = {True: "marked at risk", False: "marked not at risk"}
 

@@ -26,6 +26,7 @@ from cea_exchange.registry.reconciliation.persons import persons_differences
 from cea_exchange.registry.reconciliation.records import record_differences
 from cea_exchange.registry.reconciliation.waiting_chains import chain_differences
 from cea_exchange.registry.settlement.holdings_hash import holdings_hashes
+from cea_exchange.registry.store import RegistryStore
 
 DIFFERENCE_COUNT_MAX = 100
 UNREADABLE = (*DECODE_ERRORS, ValueError, TypeError, OverflowError)
@@ -103,13 +104,12 @@ def check_ledger(data: Path | str, database: str | None = None) -> Reconciliatio
     StoreError
         There is no registry's database.
     """
-    with Store.open_reader(data, database) as store:
-        # One view of the database, whatever a daemon commits meanwhile.
-        store.database.begin(snapshot=True)
+    # One view of the database, whatever a daemon commits meanwhile.
+    with RegistryStore.open_reader(data, database) as store, store.view():
         return check_store(store)
 
 
-def check_store(store: Store) -> Reconciliation:
+def check_store(store: RegistryStore) -> Reconciliation:
     """Check an open registry, within a transaction."""
     found = Reconciliation(last_seq=store.last_seq)
     try:

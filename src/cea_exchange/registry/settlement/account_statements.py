@@ -14,11 +14,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from cea_exchange.domain.refusals import RegistryRefusal
+from cea_exchange.institution.checks import ActError
+from cea_exchange.institution.paging import ALL
 from cea_exchange.ledger.double_entry import CASH_ASSET, Compartment, EntryKind
 from cea_exchange.ledger.history import LEGS_MAX, account_as_of
-from cea_exchange.registry.checks import ActError
 from cea_exchange.registry.general_ledger import Ledger
-from cea_exchange.registry.paging import ALL
 from cea_exchange.registry.participants.accounts import Accounts
 
 CONTENT_CHARACTERS_MAX = 2_000

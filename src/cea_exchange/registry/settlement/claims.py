@@ -9,10 +9,10 @@ told as well.
 from typing import Any
 
 from cea_exchange.domain.refusals import RegistryRefusal
+from cea_exchange.institution.checks import ActError
+from cea_exchange.institution.paging import ALL
 from cea_exchange.ledger.double_entry import CASH_ASSET, EntryKind
-from cea_exchange.registry.checks import ActError
 from cea_exchange.registry.general_ledger import Ledger
-from cea_exchange.registry.paging import ALL
 from cea_exchange.registry.settlement.defaults import Defaults
 
 

@@ -17,12 +17,12 @@ from typing import Any, Protocol
 
 from cea_exchange.domain.bank_identifiers import date_check
 from cea_exchange.domain.refusals import RegistryRefusal
+from cea_exchange.institution.checks import ActError, amount_checked
+from cea_exchange.institution.paging import ALL
 from cea_exchange.ledger.double_entry import CASH_ASSET, Compartment, EntryKind, Holding, Trade
 from cea_exchange.ledger.institutions import Institution
-from cea_exchange.registry.checks import ActError, amount_checked
 from cea_exchange.registry.enforcement.reserve import lent_by_reserve
 from cea_exchange.registry.general_ledger import Ledger
-from cea_exchange.registry.paging import ALL
 from cea_exchange.registry.participants.accounts import Accounts
 from cea_exchange.registry.settlement.batch_settlement import Delivery
 from cea_exchange.registry.settlement.failures import default_act

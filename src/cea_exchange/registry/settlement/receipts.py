@@ -14,12 +14,12 @@ from itertools import groupby
 from typing import Any, NamedTuple
 
 from cea_exchange.domain.refusals import RegistryRefusal
+from cea_exchange.institution.checks import ActError
 from cea_exchange.ledger.chain import LINK_COLUMNS, Link
 from cea_exchange.ledger.double_entry import Compartment, Holding
 from cea_exchange.ledger.history import balances_as_of
 from cea_exchange.ledger.merkle import leaf_hash, path_to, root_of
 from cea_exchange.ledger.store import Store
-from cea_exchange.registry.checks import ActError
 
 
 class ReceiptDay(NamedTuple):

@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from cea_exchange.domain.day_totals import day_amount, day_volume
+from cea_exchange.domain.documents.day_totals import day_amount, day_volume
 from cea_exchange.domain.records import (
     ACCOUNT_NONE,
     CHECKPOINT_DTYPE,

@@ -1,8 +1,8 @@
 """Transfers between registration and trading accounts: begun here, ended by the venue's answer."""
 
+from cea_exchange.institution.checks import amount_checked
 from cea_exchange.ledger.double_entry import CASH_ASSET, EntryKind
 from cea_exchange.protocol.control import TransferIn, TransferOut
-from cea_exchange.registry.checks import amount_checked
 from cea_exchange.registry.general_ledger import Ledger
 from cea_exchange.registry.settlement.defaults import Defaults
 

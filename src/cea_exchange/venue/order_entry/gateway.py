@@ -15,7 +15,7 @@ import msgspec
 import numpy as np
 
 from cea_exchange.control_plane.door import Message
-from cea_exchange.control_plane.fronts import FRONT_BYTES
+from cea_exchange.control_plane.fronts.fronts import FRONT_BYTES
 from cea_exchange.domain.records import (
     ACCOUNT_NONE,
     COMMAND_DTYPE,
@@ -136,7 +136,7 @@ class Gateway:
     ----------
     cancels_only, cancels_only_for_lag : str
         Why only cancels are taken; both empty when everything is.
-    ending : list of bytes
+    ending : set of bytes
         Connections to end, because their key sends too much that can't be taken.
     throttle_for_lag : int
         Commands a key may send in a second for now; 0 leaves it at the setting.
@@ -168,7 +168,7 @@ class Gateway:
         self._resends = WaitingResends()
         self._unfit: Counter[str] = Counter()
         self._unfit_due_s = 0.0
-        self.ending: list[bytes] = []
+        self.ending: set[bytes] = set()
 
     @property
     def has_carried(self) -> bool:
@@ -230,7 +230,7 @@ class Gateway:
                     answers.append(self.refuse(message, error))
                 else:
                     self.refused_count += 1
-                    self.ending.append(message.routing_id)
+                    self.ending.add(message.routing_id)
         return self._well_formed(commands, answers)
 
     def _sort(

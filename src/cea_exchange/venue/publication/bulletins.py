@@ -17,14 +17,14 @@ import structlog
 from msgspec import Struct
 from msgspec.structs import replace
 
-from cea_exchange.domain.bulletin import Bulletin, BulletinBuilder, ByMethod, Quote
-from cea_exchange.domain.bulletin_forms import (
+from cea_exchange.domain.calendar import date_number, date_of_number, date_parse
+from cea_exchange.domain.documents.bulletin import Bulletin, BulletinBuilder, ByMethod, Quote
+from cea_exchange.domain.documents.bulletin_forms import (
     bulletin_json,
     bulletin_parse,
     bulletin_text,
     bulletins_csv,
 )
-from cea_exchange.domain.calendar import date_number, date_of_number, date_parse
 from cea_exchange.domain.profile import Profile
 from cea_exchange.domain.records import EventKind
 from cea_exchange.journal import (

@@ -12,8 +12,8 @@ from typing import Any, Protocol
 import msgspec
 import numpy as np
 
-from cea_exchange.domain.bulletin import Bulletin
-from cea_exchange.domain.bulletin_forms import bulletin_document
+from cea_exchange.domain.documents.bulletin import Bulletin
+from cea_exchange.domain.documents.bulletin_forms import bulletin_document
 from cea_exchange.domain.records import (
     BOOK_CHANGE_DTYPE,
     MARKET_DATA_DTYPE,

@@ -17,7 +17,7 @@ from pathlib import Path
 import msgspec
 import structlog
 
-from cea_exchange.control_plane.listening import address_of, listen
+from cea_exchange.control_plane.fronts.listening import address_of, listen
 from cea_exchange.protocol.security import CurveKeys
 from cea_exchange.venue.publication.relay import (
     KEYS_NAME,

@@ -4,12 +4,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cea_exchange.control_plane.fields import field
 from cea_exchange.domain.refusals import RegistryRefusal
-from cea_exchange.registry.checks import ActError
+from cea_exchange.institution.checks import ActError
+from cea_exchange.institution.paging import PAGE_COUNT_MAX, Number, PageCount, Place, paged
+from cea_exchange.institution.persons import Person
 from cea_exchange.registry.control.dual_control import Second
 from cea_exchange.registry.control.requests.fields import Account, Into, ProvinceOnly, Why
 from cea_exchange.registry.control.requests.request import Request
-from cea_exchange.registry.paging import PAGE_COUNT_MAX, Number, PageCount, Place, paged
-from cea_exchange.registry.participants.persons import Person, province_body
+from cea_exchange.registry.participants.persons import province_body
 from cea_exchange.registry.participants.roles import INITIATOR, OFFICES, OPERATOR, PROVINCE, ROLES
 
 if TYPE_CHECKING:

@@ -6,6 +6,7 @@ import msgspec
 
 from cea_exchange.control_plane.fields import field
 from cea_exchange.domain.compliance.adjustment import Cause
+from cea_exchange.institution.paging import PAGE_COUNT_MAX, Number, PageCount, page_at, paged
 from cea_exchange.registry.control.dual_control import Second
 from cea_exchange.registry.control.requests.fields import (
     Account,
@@ -20,7 +21,6 @@ from cea_exchange.registry.control.requests.request import Request
 from cea_exchange.registry.distribution.issue_reversals import issue_reverse
 from cea_exchange.registry.distribution.plan import totals_of
 from cea_exchange.registry.files import SourceFile
-from cea_exchange.registry.paging import PAGE_COUNT_MAX, Number, PageCount, page_at, paged
 from cea_exchange.registry.participants.roles import AUTHORITY, OPERATOR, PROVINCE, REGULATOR, ROLES
 
 if TYPE_CHECKING:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import msgspec
 
 from cea_exchange.control_plane.fields import field
+from cea_exchange.institution.paging import PAGE_COUNT_MAX, Number, PageCount, paged
 from cea_exchange.registry.control.dual_control import Second
 from cea_exchange.registry.control.requests.fields import (
     Account,
@@ -18,7 +19,6 @@ from cea_exchange.registry.control.requests.fields import (
 )
 from cea_exchange.registry.control.requests.request import Request
 from cea_exchange.registry.enforcement.dispositions import TransferKind
-from cea_exchange.registry.paging import PAGE_COUNT_MAX, Number, PageCount, paged
 from cea_exchange.registry.participants.roles import (
     AUTHORITY,
     INITIATOR,

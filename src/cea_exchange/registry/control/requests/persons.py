@@ -4,11 +4,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cea_exchange.control_plane.fields import field
 from cea_exchange.domain.refusals import RegistryRefusal
-from cea_exchange.registry.checks import ActError
+from cea_exchange.institution.checks import ActError
+from cea_exchange.institution.control import requests
+from cea_exchange.institution.control.requests import persons_listed
+from cea_exchange.institution.paging import PAGE_COUNT_MAX, PageCount, Place
 from cea_exchange.registry.control.dual_control import Second
 from cea_exchange.registry.control.requests.fields import ProvinceOnly, PublicKey
 from cea_exchange.registry.control.requests.request import Request
-from cea_exchange.registry.paging import PAGE_COUNT_MAX, PageCount, Place, page_at
 from cea_exchange.registry.participants.persons import account_body
 from cea_exchange.registry.participants.roles import AUTHORITY, INITIATOR, OPERATOR, REGULATOR
 
@@ -47,7 +49,7 @@ class PersonAdd(Request, tag="person_add"):
         return {"body": person.body}
 
 
-class PersonRemove(Request, tag="person_remove"):
+class PersonRemove(requests.PersonRemove, Request, tag="person_remove"):
     """Let a key stand for nobody any more, for good; a second person has to approve it.
 
     The authority keeps a person: nobody could decide then on who comes next.
@@ -55,15 +57,6 @@ class PersonRemove(Request, tag="person_remove"):
 
     roles = (OPERATOR, INITIATOR)
     second = Second.PERSONS
-    command = "person remove"
-    example = "person remove keys/li.public"
-
-    key: PublicKey
-
-    def bodies(self, registry: "Registry") -> frozenset[str]:
-        """Return whose it is: that of the person."""
-        person = registry.persons.of_key(self.key)
-        return frozenset() if person is None else frozenset({person.body})
 
     def persons_body(self, registry: "Registry") -> str:
         return registry.persons.acting(self.key).body
@@ -93,6 +86,4 @@ class PersonList(Request, tag="person_list"):
 
     def act(self, registry: "Registry") -> dict[str, Any]:
         body = None if self.account is None else account_body(self.account)
-        rows = registry.persons.listed(body, first=self.first, count=self.count + 1)
-        found, further = page_at(rows, 0, self.count)
-        return {"persons": found, "next": None if further is None else self.first + further}
+        return persons_listed(registry, body, self.first, self.count)

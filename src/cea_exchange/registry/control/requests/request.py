@@ -1,50 +1,21 @@
 """What every request has in common."""
 
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-import msgspec
-
-from cea_exchange.control_plane import requests as control_plane
-from cea_exchange.control_plane.fields import field
+from cea_exchange.institution.control import request
+from cea_exchange.institution.persons import Person
 from cea_exchange.registry.control.dual_control import Second, approving_body
-from cea_exchange.registry.participants.persons import Person
 
 if TYPE_CHECKING:
     from cea_exchange.registry.registry import Registry
 
-REQUEST_BYTES_MAX = 4 << 20
-"""Files of all entities come in one request."""
-
-
-RequestId = Annotated[
-    str, msgspec.Meta(min_length=1, max_length=128), field("", is_hidden=True)
-]
-"""Of the asker's: what is asked again under it gets the first answer."""
-
-
-class Request(control_plane.Request, kw_only=True):
+class Request(request.Request, kw_only=True):
     """Base of every request. Amounts are tonnes, or fen of cash.
 
-    Attributes
-    ----------
-    is_scoped
-        Whether a province, and an account's representatives, may ask it about their own only.
+    A province, and an account's representatives, may ask what is scoped about their own only.
     """
 
-    request_id: RequestId | None = None
-
-    is_scoped: ClassVar[bool] = True
     second: ClassVar[Second | None] = None
-
-    def act(self, registry: "Registry") -> dict[str, Any]:
-        """Carry it out; return the answer's fields.
-
-        Raises
-        ------
-        ActError
-            It is refused; nothing was changed.
-        """
-        raise NotImplementedError
 
     def bodies(self, registry: "Registry") -> frozenset[str]:
         """Return the bodies (``account P001``, ``province 11``) whose own business it is.

@@ -8,12 +8,12 @@ from msgspec import Struct
 
 from cea_exchange.domain.calendar import date_of_number
 from cea_exchange.domain.compliance.offsets import DATES_IN_ORDER, Quota
+from cea_exchange.files.cells.source import SourceFile
+from cea_exchange.files.findings import Finding
+from cea_exchange.files.kinds import DAY, NAME, SERIAL, TONNES, YEAR, Choice
+from cea_exchange.files.layout import Column, Layout, Totals
+from cea_exchange.files.reading import FileTable, table_read
 from cea_exchange.registry.files.accounts import accounts_check
-from cea_exchange.registry.files.cells.source import SourceFile
-from cea_exchange.registry.files.findings import Finding
-from cea_exchange.registry.files.kinds import DAY, NAME, SERIAL, TONNES, YEAR, Choice
-from cea_exchange.registry.files.layout import Column, Layout, Totals
-from cea_exchange.registry.files.reading import FileTable, table_read
 
 
 class CancellationProof(Struct, frozen=True, kw_only=True):

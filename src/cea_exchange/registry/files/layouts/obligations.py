@@ -4,12 +4,12 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from msgspec import Struct
 
+from cea_exchange.files.cells.source import SourceFile
+from cea_exchange.files.findings import Finding
+from cea_exchange.files.kinds import NAME, PROVINCE, TONNES, YEAR
+from cea_exchange.files.layout import Column, Layout, Totals
+from cea_exchange.files.reading import FileTable, table_read
 from cea_exchange.registry.files.accounts import accounts_check
-from cea_exchange.registry.files.cells.source import SourceFile
-from cea_exchange.registry.files.findings import Finding
-from cea_exchange.registry.files.kinds import NAME, PROVINCE, TONNES, YEAR
-from cea_exchange.registry.files.layout import Column, Layout, Totals
-from cea_exchange.registry.files.reading import FileTable, table_read
 
 
 class Obligation(Struct, frozen=True, kw_only=True):

@@ -6,10 +6,9 @@ from typing import get_args
 from msgspec import Struct
 
 from cea_exchange.domain.compliance.allocation import Industry, UnitClass
-from cea_exchange.registry.files.accounts import accounts_check
-from cea_exchange.registry.files.cells.source import SourceFile
-from cea_exchange.registry.files.findings import Finding
-from cea_exchange.registry.files.kinds import (
+from cea_exchange.files.cells.source import SourceFile
+from cea_exchange.files.findings import Finding
+from cea_exchange.files.kinds import (
     ENERGY,
     LOAD,
     NAME,
@@ -19,8 +18,9 @@ from cea_exchange.registry.files.kinds import (
     YEAR,
     Choice,
 )
-from cea_exchange.registry.files.layout import Column, Layout, Totals
-from cea_exchange.registry.files.reading import FileTable, table_read
+from cea_exchange.files.layout import Column, Layout, Totals
+from cea_exchange.files.reading import FileTable, table_read
+from cea_exchange.registry.files.accounts import accounts_check
 
 
 class UnitFigures(Struct, frozen=True, kw_only=True):

@@ -22,6 +22,7 @@ from cea_exchange.ledger.database.references import references_query
 from cea_exchange.ledger.database.row_log import logged_rows_query
 from cea_exchange.ledger.double_entry import Compartment, EntryKind
 from cea_exchange.ledger.store import Store
+from cea_exchange.registry.store import REGISTRY_SCHEMA
 
 REFERENCES_HELD = "references_held"
 ROWS_AS_LOGGED = "rows_as_logged"
@@ -63,8 +64,8 @@ def checks() -> dict[str, Check]:
         for file in files(__package__).iterdir()
         if file.name.endswith(".sql")
     }
-    found[REFERENCES_HELD] = references_query()
-    found[ROWS_AS_LOGGED] = logged_rows_query()
+    found[REFERENCES_HELD] = references_query(REGISTRY_SCHEMA)
+    found[ROWS_AS_LOGGED] = logged_rows_query(REGISTRY_SCHEMA)
     return {name: _check(name, text) for name, text in sorted(found.items())}
 
 

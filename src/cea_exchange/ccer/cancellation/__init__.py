@@ -1,0 +1,1 @@
+"""How CCERs end, and the proofs of it."""

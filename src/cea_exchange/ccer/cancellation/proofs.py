@@ -1,0 +1,238 @@
+"""Proofs: what the allowance registry is told of cancellations, and its claims on them.
+
+Each claim has a number of the asker's. The first time it is judged and the answer kept; a repeat
+gets that answer, whatever has become of the proof since.
+"""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from cea_exchange.ccer.books import Books
+from cea_exchange.domain.ccer.lots import Lot
+from cea_exchange.domain.ccer.programme_error import ProgrammeError
+from cea_exchange.domain.ccer.proofs import PROOF_LIFE, Claimed, ProofState, reserved, used
+from cea_exchange.domain.refusals import CcerRefusal
+from cea_exchange.protocol.links.ccer import (
+    BEFORE_ALL,
+    ITEMS_MAX,
+    Claim,
+    ClaimAnswer,
+    Item,
+    NumberedItem,
+    ProofIssued,
+    ProofReversed,
+    head_after,
+)
+
+_STEPS = {"reserve": reserved, "use": used}
+
+_OF_BATCH = """SELECT p.project, b.batch_number, i.registered_on, p.quota_managed, p.started_on,
+    b.applied_on, b.produced_from, b.produced_to
+FROM issues AS i
+JOIN batches AS b ON b.batch_id = i.batch_id
+JOIN projects AS p ON p.project_id = b.project_id
+WHERE i.issue_number = ?"""
+
+
+class Proofs:
+    """Issues proofs, keeps them for who claims them, and reverses them by order.
+
+    Notes
+    -----
+    Rules: CCER-LNK-01 to CCER-LNK-03.
+    """
+
+    def __init__(self, books: Books) -> None:
+        self._books = books
+        self._store = books.store
+
+    def issue(
+        self,
+        certificate: str,
+        cancellation_id: int,
+        lots: Sequence[Lot],
+        beneficiary: str,
+        compliance_year: int,
+        *,
+        cancelled_on: int,
+    ) -> list[str]:
+        """Give a proof for each range of serials, and number it for the allowance registry.
+
+        Returns
+        -------
+        list of str
+            Their numbers: the certificate's, and one more for each.
+
+        Notes
+        -----
+        Rules: CCER-LNK-01.
+        """
+        numbers = []
+        for place, lot in enumerate(lots, 1):
+            number = f"{certificate}-{place}"
+            row = (
+                *(number, cancellation_id, *lot, beneficiary, compliance_year),
+                str(ProofState.ISSUED),
+            )
+            self._store.insert(
+                "proofs (proof, cancellation_id, issue_number, serial_first, serial_last,"
+                " beneficiary, compliance_year, state)",
+                [row],
+            )
+            item = self._issued(number, lot, beneficiary, compliance_year, cancelled_on)
+            self._tell(number, item)
+            numbers.append(number)
+        return numbers
+
+    def reverse(self, proof: str, document: str) -> bool:
+        """Let a proof count no more, by the ministry's order; its CCERs stay cancelled.
+
+        Returns
+        -------
+        bool
+            Whether it was used: then the offset falls with it.
+
+        Notes
+        -----
+        Rules: CCER-LNK-03.
+        """
+        with self._store.transaction():
+            found = self.found(proof)
+            PROOF_LIFE.after(found.state, "reverse")
+            was_used = found.state is ProofState.USED
+            self._state_set(proof, ProofState.REVERSED)
+            self._store.insert(
+                "reversals (proof, document, was_used, business_date)",
+                [(proof, document, int(was_used), self._books.business_date())],
+            )
+            self._tell(proof, ProofReversed(proof=proof, document=document))
+        return was_used
+
+    # -- to the allowance registry ------------------------------------------------------------
+
+    def last_seq(self) -> int:
+        """Return the number of the last item, 0 before the first."""
+        number: int = self._store.one("SELECT coalesce(max(proof_seq), 0) FROM proof_stream")
+        return number
+
+    def items(self, first_seq: int, count: int = ITEMS_MAX) -> tuple[NumberedItem, ...]:
+        """Return items from a number on."""
+        rows = self._store.execute(
+            "SELECT proof_seq, item, head FROM proof_stream WHERE proof_seq >= ?"
+            " ORDER BY proof_seq LIMIT ?",
+            (first_seq, count),
+        )
+        return tuple(
+            NumberedItem(proof_seq=seq, item=bytes(item), head=head)
+            for seq, item, head in rows.fetchall()
+        )
+
+    def claim(self, claim: Claim) -> ClaimAnswer:
+        """Judge a claim once, and give that answer whenever it is asked again.
+
+        Raises
+        ------
+        ProgrammeError
+            Its number is not the next, or was another claim's: nothing was judged.
+
+        Notes
+        -----
+        Rules: CCER-LNK-02.
+        """
+        store, asked = self._store, msgspec.msgpack.encode(claim)
+        with store.transaction():
+            before = store.one(
+                "SELECT claim, answer FROM proof_claims WHERE claim_seq = ?", (claim.claim_seq,)
+            )
+            if before is not None:
+                self._same_check(claim, bytes(before[0]), asked)
+                return msgspec.msgpack.decode(bytes(before[1]), type=ClaimAnswer)
+            due = store.next_id("proof_claims", "claim_seq")
+            if claim.claim_seq != due:
+                raise ProgrammeError(
+                    CcerRefusal.CLAIM_OUT_OF_ORDER,
+                    f"claim_seq: expected {due}, got {claim.claim_seq}",
+                )
+            answer = self._judge(claim)
+            store.insert(
+                "proof_claims (claim_seq, claim, answer)",
+                [(due, asked, msgspec.msgpack.encode(answer))],
+            )
+        return answer
+
+    def found(self, proof: str) -> Claimed:
+        """Return a proof by its number; ProgrammeError if there is none."""
+        row = self._store.one(
+            "SELECT beneficiary, compliance_year, state FROM proofs WHERE proof = ?", (proof,)
+        )
+        if row is None:
+            raise ProgrammeError(
+                CcerRefusal.PROOF_UNKNOWN, f"proof: expected one that was issued, got {proof!r}"
+            )
+        beneficiary, year, state = row
+        return Claimed(
+            number=proof,
+            beneficiary=beneficiary,
+            compliance_year=year,
+            state=ProofState(state),
+        )
+
+    # -- rows ---------------------------------------------------------------------------------
+
+    def _judge(self, claim: Claim) -> ClaimAnswer:
+        try:
+            found = self.found(claim.proof)
+            after = _STEPS[claim.step](found, claim.account, claim.compliance_year)
+        except ProgrammeError as error:
+            return ClaimAnswer(
+                claim_seq=claim.claim_seq, code=error.code.name, words=str(error)
+            )
+        if after.state is not found.state:
+            self._state_set(claim.proof, after.state)
+        return ClaimAnswer(claim_seq=claim.claim_seq, state=str(after.state))
+
+    def _same_check(self, claim: Claim, before: bytes, asked: bytes) -> None:
+        if before != asked:
+            raise ProgrammeError(
+                CcerRefusal.CLAIM_OUT_OF_ORDER,
+                f"claim {claim.claim_seq}: expected the claim of before, got another one for"
+                f" {claim.proof}",
+            )
+
+    def _state_set(self, proof: str, state: ProofState) -> None:
+        self._store.execute("UPDATE proofs SET state = ? WHERE proof = ?", (str(state), proof))
+
+    def _tell(self, proof: str, item: Item) -> None:
+        payload = msgspec.msgpack.encode(item)
+        seq = self._store.next_id("proof_stream", "proof_seq")
+        before = self._store.one("SELECT head FROM proof_stream WHERE proof_seq = ?", (seq - 1,))
+        head = head_after(before or BEFORE_ALL, payload)
+        kind = "issued" if isinstance(item, ProofIssued) else "reversed"
+        self._store.insert(
+            "proof_stream (proof_seq, proof, kind, item, head)",
+            [(seq, proof, kind, payload, head)],
+        )
+
+    def _issued(
+        self, number: str, lot: Lot, beneficiary: str, year: int, cancelled_on: int
+    ) -> ProofIssued:
+        project, batch, registered_on, quota, started_on, applied_on, first, last = (
+            self._store.one(_OF_BATCH, (lot.batch,))
+        )
+        return ProofIssued(
+            proof=number,
+            compliance_year=year,
+            account=beneficiary,
+            project=f"{project}/{batch}",
+            serial_first=lot.first,
+            serial_last=lot.last,
+            tonnes=lot.tonnes,
+            registered_on=registered_on,
+            cancelled_on=cancelled_on,
+            quota_managed=quota,
+            project_started_on=started_on,
+            applied_on=applied_on,
+            produced_from=first,
+            produced_to=last,
+        )

@@ -1,0 +1,1 @@
+"""Courts, the supervisor, and CCERs that were issued on false papers."""

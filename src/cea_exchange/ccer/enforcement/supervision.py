@@ -1,0 +1,112 @@
+"""The supervisor: CCERs that are kept by order, and those that false papers brought.
+
+An owner of false CCERs returns as many. What it holds is taken at once, its project's first, the
+rest as it comes; buyers keep what they bought.
+"""
+
+from collections.abc import Sequence
+
+from cea_exchange.ccer.books import Books
+from cea_exchange.ccer.cancellation.cancellations import Cancellations
+from cea_exchange.ccer.programme.projects import Projects
+from cea_exchange.domain.ccer.false_credits import Restitution, restitution
+from cea_exchange.domain.ccer.lots import Lot
+from cea_exchange.ledger.double_entry import Compartment, EntryKind, Holding
+
+
+class Supervision:
+    """Carries out the supervisor's and the ministry's orders.
+
+    Notes
+    -----
+    Rules: CCER-FRZ-03, CCER-REV-01.
+    """
+
+    def __init__(self, books: Books, projects: Projects, cancellations: Cancellations) -> None:
+        self._books = books
+        self._store = books.store
+        self._projects = projects
+        self._cancellations = cancellations
+        books.after_arrival.append(self._arrived)
+
+    def withhold(
+        self, account: str, instrument: str, what: int | Sequence[Lot], document: str
+    ) -> list[Lot]:
+        """Keep CCERs from being moved, until they are given back or forfeited (CCER-FRZ-03)."""
+        index, asset = self._books.account(account), self._books.instrument(instrument)
+        reference = f"order {document}"
+        return self._books.move(EntryKind.WITHHELD, index, index, asset, what, reference)
+
+    def give_back(
+        self, account: str, instrument: str, what: int | Sequence[Lot], document: str
+    ) -> list[Lot]:
+        """Let them be moved again (CCER-FRZ-03)."""
+        index, asset = self._books.account(account), self._books.instrument(instrument)
+        reference = f"order {document}"
+        return self._books.move(EntryKind.GIVEN_BACK, index, index, asset, what, reference)
+
+    def restitution_order(self, project: str, tonnes: int, document: str) -> Restitution:
+        """Let a project's owner return as many CCERs as false papers brought it.
+
+        Returns
+        -------
+        Restitution
+            What was cancelled now, and what is still to return.
+
+        Notes
+        -----
+        Rules: CCER-REV-01.
+        """
+        found, store = self._projects.found(project), self._store
+        with store.transaction():
+            number = store.next_id("restitutions", "restitution_id")
+            store.insert(
+                "restitutions (restitution_id, project_id, owner_index, tonnes, cancelled,"
+                " document, ordered_on)",
+                [
+                    (
+                        *(number, found.project_id, found.owner_index, tonnes, 0, document),
+                        self._books.business_date(),
+                    )
+                ],
+            )
+            for asset in self._instruments(found.owner_index, found.project_id):
+                self._arrived(found.owner_index, asset)
+            cancelled = store.one(
+                "SELECT cancelled FROM restitutions WHERE restitution_id = ?", (number,)
+            )
+        return Restitution(cancelled, tonnes - cancelled)
+
+    def _instruments(self, account_index: int, project_id: int) -> list[int]:
+        """Return which instruments an account has free, those of a project first."""
+        rows = self._store.execute(
+            "SELECT DISTINCT l.asset_index, CASE WHEN p.project_id = ? THEN 0 ELSE 1 END AS place"
+            " FROM lots AS l JOIN products AS p ON p.product_index = l.asset_index"
+            " WHERE l.account_index = ? AND l.compartment = ? ORDER BY place, l.asset_index",
+            (project_id, account_index, int(Compartment.REGISTRATION)),
+        )
+        return [asset for asset, _place in rows.fetchall()]
+
+    def _arrived(self, account_index: int, asset_index: int) -> None:
+        """Take what an owner has of an instrument for what it still has to return."""
+        store = self._store
+        rows = store.execute(
+            "SELECT restitution_id, tonnes, cancelled, document FROM restitutions"
+            " WHERE owner_index = ? AND cancelled < tonnes ORDER BY restitution_id",
+            (account_index,),
+        ).fetchall()
+        for restitution_id, tonnes, before, document in rows:
+            held = store.balance(Holding(account_index, asset_index, Compartment.REGISTRATION))
+            cancelled = restitution(tonnes, held, before).cancelled
+            if not cancelled:
+                return
+            reference = f"restitution {restitution_id}"
+            lots = self._books.move(
+                *(EntryKind.WITHHELD, account_index, account_index, asset_index),
+                *(cancelled, reference),
+            )
+            self._cancellations.forfeit(account_index, asset_index, lots, document)
+            store.execute(
+                "UPDATE restitutions SET cancelled = cancelled + ? WHERE restitution_id = ?",
+                (cancelled, restitution_id),
+            )

@@ -1,0 +1,1 @@
+"""Serial numbers: where each is, and all moves that brought it there."""

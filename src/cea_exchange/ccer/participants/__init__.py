@@ -1,0 +1,1 @@
+"""Whose accounts there are at the CCER registry."""

@@ -1,0 +1,145 @@
+"""Accounts: one for each entity, in its own name (CCER-ACC-02)."""
+
+from typing import Any, Literal
+
+from cea_exchange.ccer.books import Books
+from cea_exchange.domain.ccer.programme_error import ProgrammeError
+from cea_exchange.domain.provinces import PROVINCES
+from cea_exchange.domain.refusals import CcerRefusal
+from cea_exchange.institution.checks import name_checked, name_words_checked
+
+AccountKind = Literal["owner", "entity", "trader", "vvb", "province"]
+ENTITY_LENGTH_MAX = 200
+HOLDERS = ("owner", "entity", "trader")
+"""Kinds of accounts that may hold CCERs; VVBs and provinces may not."""
+
+
+class Accounts:
+    """Opens, restricts and closes accounts."""
+
+    def __init__(self, books: Books) -> None:
+        self._books = books
+        self._store = books.store
+
+    def open(
+        self,
+        account: str,
+        kind: AccountKind,
+        *,
+        entity: str = "",
+        credit_code: str | None = None,
+        province: int = 0,
+    ) -> int:
+        """Open an account.
+
+        Parameters
+        ----------
+        kind
+            ``owner`` of projects, ``entity`` with an obligation, ``trader``, ``vvb``, ``province``.
+        entity
+            Its legal name; left out, the account's.
+
+        Returns
+        -------
+        int
+            The account's index.
+
+        Notes
+        -----
+        Rules: CCER-ACC-02.
+        """
+        entity = entity or account
+        name_checked(account, "account")
+        name_words_checked(entity, "entity", ENTITY_LENGTH_MAX)
+        if province and province not in PROVINCES:
+            raise ProgrammeError(
+                CcerRefusal.PROVINCE_UNKNOWN,
+                f"province: expected one of the 32 codes, got {province}",
+            )
+        with self._store.transaction():
+            taken = self._store.one(
+                "SELECT account FROM accounts"
+                " WHERE account = ? OR entity = ? OR (credit_code = ? AND credit_code <> '')",
+                (account, entity, credit_code or ""),
+            )
+            if taken is not None:
+                raise ProgrammeError(
+                    CcerRefusal.ACCOUNT_TAKEN,
+                    f"account: expected the first of {entity}, got {taken}, which is open already",
+                )
+            index = self._store.next_id("accounts", "account_index")
+            today = self._books.business_date()
+            self._store.insert(
+                "accounts (account_index, account, kind, entity, credit_code, province, state,"
+                " opened_on)",
+                [(index, account, kind, entity, credit_code, province, "open", today)],
+            )
+            self._changed(index, "opened", "")
+        return index
+
+    def restrict(self, account: str, why: str) -> None:
+        """Bar an account from disposing of what it has; what it is given still comes.
+
+        Notes
+        -----
+        Rules: CCER-ACC-03.
+        """
+        self._state_set(account, "open", "restricted", "restricted", why)
+
+    def restore(self, account: str, why: str) -> None:
+        """Lift a restriction."""
+        self._state_set(account, "restricted", "open", "restored", why)
+
+    def close(self, account: str, why: str) -> None:
+        """End an account that holds nothing and has no project that goes on.
+
+        Notes
+        -----
+        Rules: CCER-ACC-03.
+        """
+        index = self._books.account(account)
+        held = self._store.one("SELECT count(*) FROM lots WHERE account_index = ?", (index,))
+        running = self._store.one(
+            "SELECT count(*) FROM projects WHERE owner_index = ?"
+            " AND state NOT IN ('deregistered', 'revoked', 'recalled')",
+            (index,),
+        )
+        if held or running:
+            raise ProgrammeError(
+                CcerRefusal.ACCOUNT_NOT_EMPTY,
+                f"account {account}: expected nothing held and no project, got {held} lots and"
+                f" {running} projects",
+            )
+        state = self._store.one("SELECT state FROM accounts WHERE account_index = ?", (index,))
+        self._state_set(account, state, "closed", "closed", why)
+
+    def listed(self) -> list[dict[str, Any]]:
+        """Return all accounts, in the order of their opening."""
+        rows = self._store.execute(
+            "SELECT account_index, account, kind, entity, credit_code, province, state, opened_on"
+            " FROM accounts WHERE account_index >= 0 ORDER BY account_index"
+        )
+        names = ("account_index", "account", "kind", "entity", "credit_code", "province", "state")
+        return [dict(zip((*names, "opened_on"), row, strict=True)) for row in rows.fetchall()]
+
+    def _state_set(self, account: str, was: str, state: str, change: str, why: str) -> None:
+        with self._store.transaction():
+            index = self._books.account(account)
+            found = self._store.one("SELECT state FROM accounts WHERE account_index = ?", (index,))
+            if found != was:
+                raise ProgrammeError(
+                    CcerRefusal.ACCOUNT_STATE,
+                    f"account {account}: expected one that is {was}, got {found}",
+                )
+            self._store.execute(
+                "UPDATE accounts SET state = ? WHERE account_index = ?", (state, index)
+            )
+            self._changed(index, change, why)
+
+    def _changed(self, index: int, change: str, why: str) -> None:
+        change_id = self._store.next_id("account_changes", "change_id")
+        today, by = self._books.business_date(), self._books.by
+        self._store.insert(
+            "account_changes (change_id, account_index, business_date, change, by_persons, why)",
+            [(change_id, index, today, change, by, why)],
+        )

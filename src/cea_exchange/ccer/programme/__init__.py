@@ -1,0 +1,1 @@
+"""VVBs, projects and batches: what must be before a CCER is issued."""

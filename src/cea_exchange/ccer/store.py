@@ -1,0 +1,55 @@
+"""The CCER registry's database: its tables are in ``schema/``, beside those it shares."""
+
+from importlib.resources import files
+
+from cea_exchange.ledger.database.tables import FirstRows, ForeignKey, Reference, Schema
+from cea_exchange.ledger.institutions import INSTITUTION_NAMES, Institution
+from cea_exchange.ledger.store import Store
+
+INSTITUTION = "ccer"
+SCHEMA_VERSION = 1
+ROLES = ("operator", "authority", "province", "initiator", "approver", "regulator")
+ENDS = (Institution.ISSUANCE, Institution.CANCELLATION)
+"""Where CCERs come from, and where they end."""
+
+
+def first_rows() -> FirstRows:
+    """Return the rows of a new CCER registry: the accounts of nobody."""
+    yield (
+        "meta (id, institution, schema_version, log_id, last_seq, confirmed_date, state)",
+        [(1, INSTITUTION, SCHEMA_VERSION, None, 0, 0, "ok")],
+    )
+    yield (
+        "accounts (account_index, account, kind, entity, credit_code, province, state, opened_on)",
+        [
+            (int(index), name, "institution", name, None, 0, "open", 0)
+            for index, name in INSTITUTION_NAMES.items()
+            if index in ENDS
+        ],
+    )
+
+
+CCER_SCHEMA = Schema(
+    institution=INSTITUTION,
+    version=SCHEMA_VERSION,
+    own=files(__package__).joinpath("schema"),
+    roles=ROLES,
+    append_only=(
+        *("account_changes", "products", "project_steps", "batch_tonnes", "batch_steps", "issues"),
+        *("lot_moves", "lot_transfers", "cancellation_lots", "certificates"),
+        *("proof_stream", "proof_claims", "freeze_acts", "reversals"),
+    ),
+    first_rows=first_rows,
+    has_entries=True,
+    undeclared=(
+        # A project's table comes after that of its instruments, whose accounts it names.
+        Reference(ForeignKey("products", "project_id", "projects", "project_id")),
+        Reference(ForeignKey("lot_moves", "parent_id", "lot_moves", "move_id"), "parent_id = 0"),
+    ),
+)
+
+
+class CcerStore(Store):
+    """An open database of a CCER registry."""
+
+    schema = CCER_SCHEMA

@@ -1,0 +1,185 @@
+"""Fuel against heat against power, hours against the month, months against their year."""
+
+from calendar import monthrange
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+
+import numpy as np
+
+from cea_exchange.domain.compliance.plausibility.filings import (
+    Column,
+    Filings,
+    decimals_of,
+    present,
+    rows_where,
+    written,
+)
+from cea_exchange.domain.compliance.plausibility.findings import Finding
+from cea_exchange.domain.compliance.plausibility.limits import limits
+
+_HUNDRED_PERCENT = 10_000
+_GJ_A_MWH = 360
+"""A thousandth of a MWh in units of 10^-5 GJ."""
+
+
+def products(filings: Filings, code: str, times: str) -> Column:
+    """Return the sum of one code's columns, each times another code's, of 10^-5."""
+    total = np.zeros(len(filings.unit), np.int64)
+    for name in filings.names(code):
+        by, of = filings.column(f"{times}{name.removeprefix(code)}"), filings.column(name)
+        there = present(of, by)
+        total += np.where(there, of, 0) * np.where(there, by, 0)
+    return total
+
+
+def efficiency(filings: Filings) -> Iterator[Finding]:
+    """Find power units that make more of their fuel than such units can.
+
+    Notes
+    -----
+    Rules: CEA-VER-02.
+    """
+    thresholds = limits().thresholds
+    heat = products(filings, "A", "C")
+    power, supplied = filings.column("M"), filings.column("N")
+    combined = np.array([facts.supplies_heat for facts in filings.units], bool)[filings.unit]
+    there = present(power) & (heat > 0) & filings.of_sector("power")
+    made = np.where(there, power, 0) * _GJ_A_MWH
+    # N has two decimals of a GJ.
+    made = made + np.where(combined & present(supplied), supplied, 0) * 1000
+    share = np.where(there, made * _HUNDRED_PERCENT // np.where(there, heat, 1), 0)
+    most = np.where(
+        combined, thresholds.heat_and_power_efficiency_bp, thresholds.condensing_efficiency_bp
+    )
+    for row in rows_where(there & (share >= most)):
+        yield filings.finding(
+            row,
+            "efficiency",
+            "CEA-VER-02",
+            "M",
+            f"{Decimal(int(share[row])).scaleb(-2)}% of the fuel's heat",
+            f"below {Decimal(int(most[row])).scaleb(-2)}%",
+        )
+
+
+def heat_above_boilers(filings: Filings) -> Iterator[Finding]:
+    """Find heat supplied that is as much as the boilers gave, or more.
+
+    Notes
+    -----
+    Rules: CEA-VER-02.
+    """
+    supplied, given = filings.column("N"), filings.column("J")
+    for row in rows_where(present(supplied, given) & (supplied >= given)):
+        yield filings.finding(
+            row,
+            "heat_above_boilers",
+            "CEA-VER-02",
+            "N",
+            filings.text("N", row),
+            f"below {filings.text('J', row)} of the boilers",
+        )
+
+
+def boilers_against_fuel(filings: Filings) -> Iterator[Finding]:
+    """Find fuel whose heat is less than the boilers' heat calls for.
+
+    Notes
+    -----
+    Rules: CEA-VER-04.
+    """
+    within = limits().thresholds.boiler_balance_within_bp
+    heat = products(filings, "A", "C") // 1000
+    given, efficient = filings.column("J"), filings.column("I")
+    there = present(given, efficient) & (heat > 0)
+    safe = np.where(there & (efficient > 0), efficient, 1)
+    called_for = np.where(there, given, 0) * _HUNDRED_PERCENT // safe
+    short = (called_for - heat) * _HUNDRED_PERCENT > called_for * within
+    for row in rows_where(there & short):
+        yield filings.finding(
+            row,
+            "boilers_against_fuel",
+            "CEA-VER-04",
+            "J",
+            f"fuel of {Decimal(int(heat[row])).scaleb(-2)} GJ",
+            f"{Decimal(int(called_for[row])).scaleb(-2)} GJ by the boilers' heat",
+        )
+
+
+def load_above_rating(filings: Filings) -> Iterator[Finding]:
+    """Find generation that the rated power could not make in the hours told.
+
+    Notes
+    -----
+    Rules: CEA-VER-02.
+    """
+    power, hours, rated = (filings.column(name) for name in ("M", "O", "capacity"))
+    there = present(power, hours, rated)
+    # Thousandths of a MWh against thousandths of a MW times hundredths of an hour.
+    able = np.where(there, rated, 0) * np.where(there, hours, 0)
+    for row in rows_where(there & (np.where(there, power, 0) * 100 > able)):
+        yield filings.finding(
+            row,
+            "load_above_rating",
+            "CEA-VER-02",
+            "M",
+            filings.text("M", row),
+            f"at most {Decimal(int(able[row])).scaleb(-5)} MWh of {filings.text('capacity', row)}"
+            f" in {filings.text('O', row)}",
+        )
+
+
+def hours_above_month(filings: Filings) -> Iterator[Finding]:
+    """Find more hours of operation than the month has.
+
+    Notes
+    -----
+    Rules: CEA-VER-03.
+    """
+    lengths = {month: monthrange(month // 100, month % 100)[1] * 24 for month in _months(filings)}
+    most = np.array([lengths[int(month)] for month in filings.month], np.int64) * 100
+    hours = filings.column("O")
+    for row in rows_where(present(hours) & (hours > most)):
+        yield filings.finding(
+            row,
+            "hours_above_month",
+            "CEA-VER-03",
+            "O",
+            filings.text("O", row),
+            f"at most {most[row] // 100} h",
+        )
+
+
+def months_against_year(
+    filings: Filings, years: Mapping[tuple[str, int, str], Decimal]
+) -> Iterator[Finding]:
+    """Find yearly figures that are not the sum of their months.
+
+    Parameters
+    ----------
+    years : mapping of (unit, year, parameter) to Decimal
+        What the yearly reports say of quantities.
+
+    Notes
+    -----
+    Rules: CEA-VER-03, CEA-MRV-16.
+    """
+    order = {facts.name: index for index, facts in enumerate(filings.units)}
+    for (unit, year, name), value in sorted(years.items()):
+        column = filings.column(name)
+        rows = (filings.unit == order[unit]) & (filings.month // 100 == year) & present(column)
+        total = int(column[rows].sum())
+        if Decimal(total).scaleb(-decimals_of(name)) != value:
+            yield Finding(
+                unit=unit,
+                month=year * 100 + 12,
+                detector="months_against_year",
+                figure=name,
+                found=f"{value} in the year",
+                expected=f"{written(total, name)}, the sum of its months",
+                rule="CEA-VER-03",
+            )
+
+
+def _months(filings: Filings) -> list[int]:
+    return [int(month) for month in np.unique(filings.month)]

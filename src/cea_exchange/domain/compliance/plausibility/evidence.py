@@ -1,0 +1,184 @@
+"""Second sources, documents, and when and how figures were filed and altered."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import numpy as np
+
+from cea_exchange.domain.calendar import date_number, date_of_number
+from cea_exchange.domain.compliance.deadlines.calendar import filing_due
+from cea_exchange.domain.compliance.plausibility.filings import (
+    Column,
+    Filings,
+    present,
+    rows_where,
+    written,
+)
+from cea_exchange.domain.compliance.plausibility.findings import Finding
+from cea_exchange.domain.compliance.plausibility.limits import Source, limits
+
+_HUNDRED_PERCENT = 10_000
+
+
+def second_sources(filings: Filings) -> Iterator[Finding]:
+    """Find figures that a second source contradicts: invoices, stocks, forms, settlement, lab.
+
+    Notes
+    -----
+    Rules: CEA-VER-04.
+    """
+    for source in limits().source:
+        for told in [name for name in filings.columns if name.startswith(f"{source.source}:")]:
+            name = told.partition(":")[2]
+            if name.partition(".")[0] not in source.codes:
+                continue
+            filed, other = filings.column(name), filings.column(told)
+            there = present(filed, other)
+            for row in rows_where(there & _apart(filed, other, source)):
+                yield filings.finding(
+                    row,
+                    f"against_{source.source}",
+                    source.rule,
+                    name,
+                    filings.text(name, row),
+                    f"{filings.text(told, row)} by {source.source.replace('_', ' ')}"
+                    f" {filings.document(told, row)}".rstrip(),
+                )
+
+
+def _apart(filed: Column, other: Column, source: Source) -> Column:
+    difference = np.where(present(filed, other), filed - other, 0)
+    scaled = np.where(present(other), other, 0) * source.within_bp
+    below = -difference * _HUNDRED_PERCENT > scaled
+    above = difference * _HUNDRED_PERCENT > scaled
+    return {"below": below, "above": above, "either": below | above}[source.side]
+
+
+def copied_evidence(filings: Filings) -> Iterator[Finding]:
+    """Find documents that were filed for more than one unit or month.
+
+    Notes
+    -----
+    One document may show several figures of a unit's month.
+
+    Rules: CEA-VER-08.
+    """
+    first = np.full(len(filings.document_names), len(filings.unit), np.int64)
+    for column in filings.documents.values():
+        rows = np.flatnonzero(column >= 0)
+        np.minimum.at(first, column[rows], rows)
+    told: set[tuple[int, int]] = set()
+    for name, column in filings.documents.items():
+        rows = np.flatnonzero(column >= 0)
+        for row in (int(each) for each in rows[first[column[rows]] != rows]):
+            document, origin = int(column[row]), int(first[column[row]])
+            if (document, row) in told:
+                continue
+            told.add((document, row))
+            unit, month = filings.units[filings.unit[origin]].name, filings.month[origin]
+            yield filings.finding(
+                row,
+                "copied_evidence",
+                "CEA-VER-08",
+                name,
+                f"document {filings.document_names[document]}",
+                f"one of its own: that one was filed for {unit}, {month}",
+            )
+
+
+def missing_evidence(filings: Filings) -> Iterator[Finding]:
+    """Find measured figures without a document.
+
+    Notes
+    -----
+    Rules: CEA-VER-08, CEA-MRV-04.
+    """
+    for code in limits().evidenced:
+        for name in filings.names(code):
+            measured = present(filings.column(name)) & ~filings.defaults[name]
+            for row in rows_where(measured & (filings.documents[name] < 0)):
+                yield filings.finding(
+                    row,
+                    "missing_evidence",
+                    "CEA-VER-08",
+                    name,
+                    f"{filings.text(name, row)} without a document",
+                    "a document that shows it",
+                )
+
+
+def late_filing(filings: Filings) -> Iterator[Finding]:
+    """Find months filed after their 40 days.
+
+    Notes
+    -----
+    Rules: CEA-MRV-01, CEA-MRV-09.
+    """
+    due = {
+        int(month): date_number(filing_due(int(month) // 100, int(month) % 100))
+        for month in np.unique(filings.month)
+    }
+    last = np.array([due[int(month)] for month in filings.month], np.int64)
+    for row in rows_where(filings.filed_on > last):
+        yield filings.finding(
+            row,
+            "late_filing",
+            "CEA-MRV-09",
+            "month",
+            f"filed on {date_of_number(int(filings.filed_on[row]))}",
+            f"by {date_of_number(int(last[row]))}",
+        )
+
+
+def altered_figures(filings: Filings) -> Iterator[Finding]:
+    """Find figures replaced without a reason, without a new document, or long after their month.
+
+    Notes
+    -----
+    Rules: CEA-MRV-08, CEA-VER-08.
+    """
+    for each in filings.alterations:
+        row, name = each.row, each.parameter
+        month = int(filings.month[row])
+        wrong = [] if each.reason.strip() else ["no reason"]
+        if not each.document:
+            wrong.append("no document")
+        due = filing_due(month // 100, month % 100) + timedelta(days=365)
+        if each.filed_on > date_number(due):
+            wrong.append("more than a year after it was due")
+        if wrong:
+            yield filings.finding(
+                row,
+                "altered_figures",
+                "CEA-MRV-08",
+                name,
+                f"{written(each.before, name)} made {written(each.after, name)} in version"
+                f" {each.version}, with {', '.join(wrong)}",
+                "a reason, and a document that shows the new figure",
+            )
+
+
+def method_fallen(filings: Filings) -> Iterator[Finding]:
+    """Find defaults where the unit measured before: a better source exists and is not used.
+
+    Notes
+    -----
+    Rules: CEA-VER-07, CEA-STE-07, CEA-PWR-09.
+    """
+    for name, defaults in filings.defaults.items():
+        there = present(filings.column(name))
+        measured = there & ~defaults
+        ever = np.zeros(len(filings.units), np.int64)
+        np.maximum.at(ever, filings.unit[measured], 1)
+        first = np.full(len(filings.units), 999_999, np.int64)
+        np.minimum.at(first, filings.unit[measured], filings.month[measured])
+        fallen = there & defaults & (first[filings.unit] < filings.month)
+        for row in rows_where(fallen & (ever[filings.unit] == 1)):
+            yield filings.finding(
+                row,
+                "method_fallen",
+                "CEA-VER-07",
+                name,
+                f"default {filings.text(name, row)}",
+                f"measured, as in {first[filings.unit[row]]}",
+            )

@@ -1,0 +1,88 @@
+"""A file as it came: its bytes, by which it is known again, and the table of cells in them."""
+
+import hashlib
+from pathlib import Path
+from typing import Self
+
+from cea_exchange.files.cells.csv import Encoding, csv_cells
+from cea_exchange.files.cells.parquet import parquet_cells
+from cea_exchange.files.cells.table import CellTable
+from cea_exchange.files.cells.xlsx import xlsx_cells
+from cea_exchange.files.findings import Findings
+
+FILE_BYTES_MAX = 16 << 20
+"""A file of all covered entities has some 300 KB."""
+
+
+class SourceFile:
+    """A file's name and bytes.
+
+    Read once: what is parsed is what was hashed, whatever happens to the file meanwhile.
+
+    Parameters
+    ----------
+    name : str
+        Errors name it, and its end says which format it has: `.csv`, `.xlsx` or `.parquet`.
+    data : bytes
+        All of it.
+    encoding : {"utf-8", "gb18030"}
+        Of a CSV file. It is never guessed: most bytes of one read as something in the other.
+
+    Attributes
+    ----------
+    sha256 : str
+        Hash of the bytes: two files with the same are the same file.
+    """
+
+    def __init__(self, name: str, data: bytes, encoding: Encoding = "utf-8") -> None:
+        if encoding not in ("utf-8", "gb18030"):
+            raise ValueError(f"encoding must be utf-8 or gb18030, was {encoding!r}")
+        self.name = name
+        self.data = data
+        self.encoding = encoding
+        self.sha256 = hashlib.sha256(data).hexdigest()
+
+    @classmethod
+    def load(cls, path: str | Path, encoding: Encoding = "utf-8") -> Self:
+        """Read a file.
+
+        Raises
+        ------
+        FileRefused
+            If it can't be read. Of one that is too large no more is read than shows it.
+        """
+        try:
+            with Path(path).open("rb") as file:
+                data = file.read(FILE_BYTES_MAX + 1)
+        except OSError as error:
+            text = f"expected a file that can be read, got {error.strerror}"
+            raise Findings(str(path)).refuse(None, text) from None
+        return cls(str(path), data, encoding)
+
+    @property
+    def form(self) -> str:
+        """Return the end of its name, in lower case."""
+        return Path(self.name).suffix.lower()
+
+    def cells(self, findings: Findings) -> CellTable:
+        """Take the file apart into cells.
+
+        Raises
+        ------
+        FileRefused
+            If it is not of its format, or too large.
+        ModuleNotFoundError
+            Without the package that reads the format; the message says which extra brings it.
+        """
+        if len(self.data) > FILE_BYTES_MAX:
+            raise findings.refuse(None, f"expected at most {FILE_BYTES_MAX} bytes, got more")
+        match self.form:
+            case ".csv":
+                return csv_cells(self.data, self.encoding, findings)
+            case ".xlsx":
+                return xlsx_cells(self.data, findings)
+            case ".parquet":
+                return parquet_cells(self.data, findings)
+            case other:
+                text = f"expected a name that ends in .csv, .xlsx or .parquet, got {other!r}"
+                raise findings.refuse(None, text)

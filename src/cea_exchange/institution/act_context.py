@@ -1,0 +1,60 @@
+"""What the services of an institution work with: its database, its time, and who acts."""
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+
+from cea_exchange.institution.clock import InstitutionClock
+from cea_exchange.ledger.record_store import RecordStore
+
+
+class ActContext:
+    """One for all services of an institution.
+
+    Parameters
+    ----------
+    store
+        Open for writing, or for reading by who changes nothing.
+    clock
+        The time that is noted with acts, and the day that they belong to.
+
+    Attributes
+    ----------
+    by : str
+        Who acts now, ``an`` or ``an and bo``; ``''`` where no person is known.
+    """
+
+    def __init__(self, store: RecordStore, clock: InstitutionClock) -> None:
+        self.store = store
+        self.clock = clock
+        self.by = ""
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """Make many acts one: all are committed, or none. Thousands in one are fast."""
+        return self.store.transaction()
+
+    @contextmanager
+    def acting(self, by: str) -> Iterator[None]:
+        """Note who acts, for what is kept of the acts within."""
+        before, self.by = self.by, by
+        try:
+            yield
+        finally:
+            self.by = before
+
+    def now_ns(self) -> int:
+        """Return the time, in nanoseconds since 1970."""
+        return self.clock.now_ns()
+
+    def business_date(self) -> int:
+        """Return the day that acts of now belong to, as yyyymmdd in Shanghai.
+
+        Raises
+        ------
+        ActError
+            It is not known, as the clock is doubted: whatever belongs to a day waits.
+
+        Notes
+        -----
+        Rules: CEA-REG-08.
+        """
+        return self.store.business_date(self.clock.today)

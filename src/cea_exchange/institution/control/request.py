@@ -1,0 +1,65 @@
+"""What every request over an institution's control socket has in common."""
+
+from typing import Annotated, Any, ClassVar, TypeVar
+
+import msgspec
+
+from cea_exchange.control_plane import requests as control_plane
+from cea_exchange.control_plane.fields import field
+from cea_exchange.control_plane.requests import Requests, RequestUnread
+from cea_exchange.domain.refusals import InstitutionRefusal
+from cea_exchange.institution.checks import ActError
+from cea_exchange.institution.control.dual_control import second_of_own_body
+from cea_exchange.institution.persons import Person
+
+REQUEST_BYTES_MAX = 4 << 20
+"""Files of all entities come in one request."""
+
+RequestId = Annotated[
+    str, msgspec.Meta(min_length=1, max_length=128), field("", is_hidden=True)
+]
+"""Of the asker's: what is asked again under it gets the first answer."""
+
+
+class Request(control_plane.Request, kw_only=True):
+    """Base of every request; `services` are those of the institution that is asked.
+
+    Attributes
+    ----------
+    is_scoped
+        Whether scoped roles may ask it about their own body only.
+    """
+
+    request_id: RequestId | None = None
+
+    is_scoped: ClassVar[bool] = True
+
+    def act(self, services: Any) -> dict[str, Any]:
+        """Carry it out; return the answer's fields.
+
+        Raises
+        ------
+        ActError
+            It is refused; nothing was changed.
+        """
+        raise NotImplementedError
+
+    def bodies(self, services: Any) -> frozenset[str]:
+        """Return the bodies whose own business it is; nobody's in particular, if it says none."""
+        return frozenset()
+
+    def approving_body(self, services: Any, proposer: Person) -> str:
+        """Return the body whose second person has to approve it; ActError if there is none."""
+        return second_of_own_body(services.persons, self.op, proposer)
+
+
+R = TypeVar("R", bound=control_plane.Request)
+
+
+def request_decode(requests: Requests[R], payload: bytes) -> R:
+    """Return the request in a message; ActError if it is none, see `Requests.decode`."""
+    try:
+        return requests.decode(payload)
+    except RequestUnread as error:
+        why = error.came if error.where == "payload" else str(error)
+        raise ActError(InstitutionRefusal.BAD_REQUEST, f"request: {why}") from None

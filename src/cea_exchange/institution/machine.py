@@ -1,0 +1,127 @@
+"""An institution as a machine: messages and the time come in, what is to be said goes out.
+
+It knows no socket, thread or clock; all that it keeps is in the database. Times called `now_ns` are
+of a clock that never goes back; the time and day of acts are those of the institution's own clock.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+
+from cea_exchange.domain.timetable import time_from_ns
+from cea_exchange.institution.clock import InstitutionClock
+from cea_exchange.institution.control.service import InstitutionService
+from cea_exchange.institution.control.troubles import Troubles
+from cea_exchange.ledger.database.interface import DatabaseFull
+
+log = structlog.get_logger("institution")
+
+
+class InstitutionMachine:
+    """An institution without its sockets.
+
+    Parameters
+    ----------
+    desk
+        Answers persons.
+    clock
+        The time and day of acts.
+    place
+        Tells what only the daemon knows, for `Status`.
+    fatal
+        What no part of a turn may go on from, see `Troubles`.
+
+    Attributes
+    ----------
+    troubles : Troubles
+        What it ran into and went on from.
+    """
+
+    def __init__(
+        self,
+        desk: InstitutionService[Any],
+        clock: InstitutionClock,
+        *,
+        place: Callable[[], dict[str, Any]] = dict,
+        fatal: tuple[type[Exception], ...] = (),
+    ) -> None:
+        self.desk = desk
+        self._services = desk.services
+        self._clock = clock
+        self._daemon_place = place
+        self.troubles = Troubles(fatal)
+        self._date = 0
+        desk.settings_keep()
+
+    @property
+    def state(self) -> str:
+        """``ok``, or what keeps it from its work."""
+        return "ok"
+
+    @property
+    def has_work(self) -> bool:
+        """Whether a turn would do something though nothing has come."""
+        return False
+
+    def place(self) -> dict[str, Any]:
+        """Return where the institution stands, for `Status`."""
+        return {
+            "state": self.state,
+            "time": time_from_ns(self._clock.now_ns()).isoformat(),
+            "clock": self._clock.kind,
+            "clock_warning": self._clock.warning,
+            **self.own_place(),
+            "database_bytes": self._services.store.database.bytes_used(),
+            "troubles": self.troubles_shown(),
+            **self._daemon_place(),
+        }
+
+    def own_place(self) -> dict[str, Any]:
+        """Return what the institution itself says there."""
+        return {}
+
+    def troubles_shown(self) -> dict[str, str]:
+        """Return by part what keeps it from being done now."""
+        return self.troubles.shown()
+
+    def told(self) -> dict[str, Any]:
+        """Return what the log says of it as it begins and ends, without the database."""
+        return {}
+
+    def resume(self) -> None:
+        """Go on with what a database that was lost has; DatabaseError if it is away again."""
+
+    # -- its turn -----------------------------------------------------------------------------
+
+    def turn(self, now_ns: int) -> None:
+        """Do what is due."""
+
+    def day_look(self, now_ns: int) -> None:
+        """End what ends with a day, once the next one has begun; not by a doubted clock.
+
+        Notes
+        -----
+        Rules: CEA-REG-08.
+        """
+        with self.troubles.told("date", now_ns):
+            self._day_begin_if_due()
+
+    def _day_begin_if_due(self) -> None:
+        services = self._services
+        services.clock_acts.take()
+        self._clock.now_ns()
+        if not self._clock.is_known or (date := services.business_date()) == self._date:
+            return
+        try:
+            ended = services.day_begin()
+        except DatabaseFull as error:
+            log.error("disk_full", error=str(error))
+            return
+        self._date = date
+        for event, fields in ended.items():
+            log.info(event, **fields)
+        self.day_told()
+
+    def day_told(self) -> None:
+        """Tell the log what is to be done on a day that has begun."""

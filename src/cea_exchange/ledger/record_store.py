@@ -1,0 +1,348 @@
+"""An institution's database, open: its transactions, each ending with a link of the chain.
+
+One writer at a time. What a writer has in memory beside it is changed with each transaction and
+taken back with it.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+from cea_exchange.ledger.chain import (
+    BEFORE_ALL,
+    LinkBroken,
+    link_add,
+    link_last,
+    nothing_else_check,
+)
+from cea_exchange.ledger.database.folder import folder_lock, reader_open, writer_open
+from cea_exchange.ledger.database.interface import Database, DatabaseError, DatabaseLost, Rows
+from cea_exchange.ledger.database.schema import schema_check, schema_create, triggers_check
+from cea_exchange.ledger.database.tables import Schema
+from cea_exchange.ledger.double_entry import LedgerError
+from cea_exchange.ledger.head_file import HeadFile, head_kept
+from cea_exchange.protocol.folder_lock import FolderLock
+
+
+class StoreError(Exception):
+    """The folder or database is not what was expected; nothing was changed."""
+
+
+class DatabaseAway(StoreError):
+    """The database's server can't be reached; it may come back."""
+
+
+class RecordStore:
+    """An open database of an institution, which says its `schema`.
+
+    Parameters
+    ----------
+    database
+        With the institution's tables.
+    lock
+        Of the folder, for a writer.
+    connect
+        Connects again, for a writer whose connection may be lost.
+    is_writer
+        Whether it was opened for writing.
+    head_file
+        Takes the head of each link that was committed, for a writer in a folder.
+    head_before
+        Link and head that the folder knew of before the database was looked at.
+
+    Attributes
+    ----------
+    act_id : int or None
+        The act that causes what is done now, 0 for a settlement record; None outside of both.
+    act_missing
+        Called for an entry outside of both; returns the id of an act that it notes.
+    link : Link
+        Of the last transaction.
+    """
+
+    schema: ClassVar[Schema]
+
+    def __init__(
+        self,
+        database: Database,
+        lock: FolderLock | None = None,
+        connect: Callable[[], Database] | None = None,
+        *,
+        is_writer: bool = False,
+        head_file: HeadFile | None = None,
+        head_before: tuple[int, str] | None = None,
+    ) -> None:
+        self.database = database
+        self._lock = lock
+        self._connect = connect
+        self.is_writer = is_writer
+        self._head_file = head_file
+        self.head_before = head_before
+        self._depth = 0
+        self._business_date: int | None = None
+        self._receipt_roots: list[str] = []
+        self.act_id: int | None = None
+        self.act_missing: Callable[[], int] = _act_unknown
+        self._numbers_read()
+        self._memory_read(database)
+
+    def _numbers_read(self) -> None:
+        """Read the last numbers that are in the database."""
+        self.link = link_last(self.database)
+
+    @classmethod
+    def open(cls, data: Path | str, database: str | None = None) -> Self:
+        """Open the institution's folder, ``data/registry/``, for writing; made where it is not.
+
+        Parameters
+        ----------
+        data
+            The data folder.
+        database
+            ``postgresql://...``; None takes the one the institution began with, or SQLite.
+
+        Raises
+        ------
+        DatabaseAway
+            The database's server can't be reached.
+        StoreError
+            Another process has it open, or the database is none of ours.
+        """
+        folder = cls.folder(data)
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = None
+        try:
+            lock = folder_lock(folder)
+            connect = partial(writer_open, folder, database)
+            opened = connect()
+            _schema_ready(opened, cls.schema)
+            before = head_kept(folder)
+            head_check(opened, before)
+            head_file = HeadFile(folder)
+            return cls(
+                *(opened, lock, connect), is_writer=True, head_file=head_file, head_before=before
+            )
+        except DatabaseError as error:
+            if lock is not None:
+                lock.release()
+            kind = DatabaseAway if isinstance(error, DatabaseLost) else StoreError
+            raise kind(str(error)) from error
+
+    @classmethod
+    def open_reader(cls, data: Path | str, database: str | None = None) -> Self:
+        """Open the institution's folder for reading, whether or not a daemon is at work on it."""
+        folder = cls.folder(data)
+        try:
+            before = head_kept(folder)
+            opened = reader_open(folder, database)
+            schema_check(opened, cls.schema)
+        except DatabaseError as error:
+            raise StoreError(str(error)) from error
+        return cls(opened, head_before=before)
+
+    @classmethod
+    def folder(cls, data: Path | str) -> Path:
+        """Return the institution's folder in a data folder."""
+        return Path(data) / cls.schema.institution
+
+    def reconnect(self) -> None:
+        """Connect again after `DatabaseLost`, and read anew what was committed.
+
+        A commit that was under way counts if it is there now; what was kept under a ``request_id``
+        says so.
+
+        Raises
+        ------
+        DatabaseError
+            The database is not back; nothing was changed.
+        """
+        if self._connect is None:
+            raise StoreError(f"{self.database.name}: expected a writer, is open for reading")
+        self.database.close()
+        database = self._connect()
+        schema_check(database, self.schema)
+        triggers_check(database, self.schema)
+        head_check(database, (self.link.link_id, self.link.head))
+        self._memory_read(database)
+        self.database = database
+        self._numbers_read()
+
+    def close(self) -> None:
+        """Close the database and give up the lock."""
+        self.database.close()
+        if self._head_file is not None:
+            self._head_file.close()
+            self._head_file = None
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self.close()
+
+    # -- what a writer has in memory --------------------------------------------------------------
+
+    def _memory_read(self, database: Database) -> None:
+        """Read for a writer what it has in memory."""
+
+    def _level_begin(self) -> Callable[[], None]:
+        """Begin a level of a transaction; return what takes it back in memory."""
+        return lambda: None
+
+    def _level_keep(self) -> None:
+        """End a level that stays."""
+
+    def _commit_prepare(self) -> None:
+        """Write what belongs to the end of a transaction."""
+
+    # -- transactions and rows ----------------------------------------------------------------
+
+    @contextmanager
+    def transaction(self, act_id: int | None = None) -> Iterator[None]:
+        """Everything inside is committed, or nothing; inside another one it joins that.
+
+        An inner one that fails takes back its own part only.
+
+        Parameters
+        ----------
+        act_id
+            What causes the entries within: an act, or 0 for settlement records; None: what causes
+            those around.
+
+        Raises
+        ------
+        LinkBroken
+            Somebody else has written to the database; nothing was begun.
+        """
+        depth, act_before, link = self._depth, self.act_id, self.link
+        level = f"level_{depth}"
+        roots_before = len(self._receipt_roots)
+        if depth == 0:
+            self._begin()
+        else:
+            self.database.savepoint(level)
+        if act_id is not None:
+            self.act_id = act_id
+        self._depth += 1
+        undo = self._level_begin()
+        try:
+            yield
+            if depth == 0:
+                self._commit_prepare()
+                roots = " ".join(self._receipt_roots)
+                self.link = link_add(self.database, self.schema, link, roots)
+                self.database.commit()
+            else:
+                self.database.release(level)
+        except BaseException:
+            undo()
+            self.link, self.act_id = link, act_before
+            del self._receipt_roots[roots_before:]
+            if depth == 0:
+                self.database.rollback()
+            else:
+                self.database.rollback_to(level)
+            raise
+        else:
+            self._level_keep()
+            if act_id is not None or depth == 0:
+                self.act_id = act_before
+            if depth == 0:
+                self._receipt_roots.clear()
+                if self._head_file is not None and self.link is not link:
+                    self._head_file.keep(self.link)
+        finally:
+            self._depth -= 1
+
+    def business_date(self, today: Callable[[], int]) -> int:
+        """Return the day; within a transaction the one it first asked for, also past midnight."""
+        if self._depth == 0:
+            return today()
+        if self._business_date is None:
+            self._business_date = today()
+        return self._business_date
+
+    def _begin(self) -> None:
+        self._business_date = None
+        self.database.begin()
+        try:
+            nothing_else_check(self.database, self.schema, self.link)
+        except BaseException:
+            self.database.rollback()
+            raise
+
+    def receipts_keep(self, root: str) -> int:
+        """Let the link of this transaction carry the root of a day's receipts; return its id."""
+        self._receipt_roots.append(root)
+        return self.link.link_id + 1
+
+    @contextmanager
+    def view(self) -> Iterator[None]:
+        """For a reader: all that is read inside is of one moment, after the last commit."""
+        self.database.begin(snapshot=True)
+        try:
+            self._numbers_read()
+            yield
+        finally:
+            self.database.rollback()
+
+    def execute(self, sql: str, values: Any = ()) -> Rows:
+        """Run one statement and return its rows."""
+        return self.database.execute(sql, values)
+
+    def one(self, sql: str, values: Any = ()) -> Any:
+        """Return the first row (of one column: its value), or None."""
+        row = self.database.execute(sql, values).fetchone()
+        return row[0] if row is not None and len(row) == 1 else row
+
+    def next_id(self, table: str, column: str) -> int:
+        """Return the id after a table's last; the first is 1. Rows are never taken away."""
+        number: int = self.one(f"SELECT 1 + coalesce(max({column}), 0) FROM {table}")
+        return number
+
+    def insert(self, into: str, rows: Iterable[Sequence[Any]]) -> None:
+        """Insert rows into a table and columns, as ``claims_paid (claim_id, entry_id)``."""
+        self.database.insert(into, rows)
+
+
+def head_check(database: Database, before: tuple[int, str] | None) -> None:
+    """Raise `LinkBroken` if a database does not have the link that is known of, with its head.
+
+    Notes
+    -----
+    Rules: CEA-REG-05.
+    """
+    if before is None or before[0] == 0:
+        return
+    link_id, head = before
+    row = database.execute("SELECT head FROM chain WHERE link_id = ?", (link_id,)).fetchone()
+    if row != (head,):
+        raise LinkBroken(
+            f"{database.name}: link {link_id} of the chain must have the head {head}, as was"
+            f" committed; {'there is none' if row is None else f'its head is {row[0]}'}: acts are"
+            " missing or were rewritten (protocol/ledger.md says how to go on)"
+        )
+
+
+def _act_unknown() -> int:
+    raise LedgerError("an entry must be caused by an act or a settlement record")
+
+
+def _schema_ready(database: Database, schema: Schema) -> None:
+    """Create the tables in a new database; check them in one that has some."""
+    database.begin()
+    try:
+        if not database.has_schema():
+            schema_create(database, schema)
+            link_add(database, schema, BEFORE_ALL)
+        database.commit()
+    except BaseException:
+        database.rollback()
+        raise
+    schema_check(database, schema)
+    triggers_check(database, schema)

@@ -1,0 +1,1 @@
+"""The three trading methods of a reference market, each in a module."""

@@ -1,0 +1,64 @@
+"""What callers of a market write, read strictly: choices, times, numbers, transfers."""
+
+from datetime import datetime
+from enum import Enum
+from typing import SupportsIndex, TypeVar
+
+from cea_exchange.domain.timetable import time_parse
+from cea_exchange.domain.units import (
+    PRICE_FEN_MAX,
+    cash_format,
+    cash_parse,
+    price_parse,
+    whole_number,
+)
+from cea_exchange.matching.text.names import Asked, text_check
+
+E = TypeVar("E", bound=Enum)
+
+
+def member_of(enum: type[E], value: E | str, what: str) -> E:
+    """Read an enum's member, by itself or by its lower-case name."""
+    if isinstance(value, enum):
+        return value
+    names = [member.name.lower() for member in enum]
+    if type(value) is not str:
+        raise TypeError(f"{what} must be str or {enum.__name__}, was {type(value).__name__}")
+    if value not in names:
+        raise ValueError(f"{what} must be one of {', '.join(names)}, was {value!r}")
+    return enum[value.upper()]
+
+
+def reserve_read(reserve_price: str | None) -> int:
+    """Read a reserve price; one above all prices stays above them, and fits its field."""
+    return 0 if reserve_price is None else min(price_parse(reserve_price), PRICE_FEN_MAX + 1)
+
+
+def moment_read(at: datetime | str) -> datetime:
+    """Read a time with an offset."""
+    return time_parse(at.isoformat() if isinstance(at, datetime) else at)
+
+
+def int64_read(value: SupportsIndex, what: str) -> int:
+    """Read a whole number of 64 bits."""
+    number = whole_number(value, what)
+    if not -(1 << 63) <= number < 1 << 63:
+        raise ValueError(f"{what} must fit 64 bits, was {number}")
+    return number
+
+
+def transfer_asked(
+    account: str, cash: str | None, product: str | None, tonnes: SupportsIndex | None
+) -> tuple[Asked, int]:
+    """Return what a transfer names, and its amount in fen or tonnes."""
+    text_check(account, "account")
+    if cash is not None:
+        if product is not None or tonnes is not None:
+            raise ValueError("a transfer must be of cash, or of a product's tonnes, was of both")
+        fen = cash_parse(cash)
+        return Asked(account=account, cash=cash_format(fen)), fen
+    if product is None or tonnes is None:
+        raise ValueError("a transfer must give cash, or product and tonnes")
+    text_check(product, "product")
+    tonnes = int64_read(tonnes, "tonnes")
+    return Asked(account=account, product=product, tonnes=tonnes), tonnes

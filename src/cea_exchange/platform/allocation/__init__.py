@@ -1,0 +1,1 @@
+"""Allocation: provinces compute, approve and give allowances; the authority sets the totals."""

@@ -1,0 +1,453 @@
+"""What provinces give their entities of a year: computed, approved by another person, distributed.
+
+    verified results --> computed --another person of the province--> approved --> distributed
+                            |                                            |
+                            +--------------- withdrawn <-----------------+
+
+The authority sets the balance values, from all verified results of the nation, and the totals.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from fractions import Fraction
+from hashlib import sha256
+from typing import Any, NamedTuple
+
+import msgspec
+
+from cea_exchange.control_plane.maker_checker import is_another
+from cea_exchange.domain.compliance.plans import (
+    Allocation,
+    GeneratingUnit,
+    Plan,
+    Plant,
+    allocate,
+    plan,
+    pre_allocate,
+)
+from cea_exchange.domain.compliance.plans.allocating import solve
+from cea_exchange.domain.refusals import PlatformRefusal
+from cea_exchange.platform.allocation.unit_years import UnitYears
+from cea_exchange.platform.checks import (
+    PlatformActError,
+    choice_checked,
+    count_checked,
+    rules_told,
+    year_checked,
+)
+from cea_exchange.platform.entity_list.enterprises import Enterprise, Enterprises
+from cea_exchange.platform.entity_list.listing import Listing
+from cea_exchange.platform.record import Acting, Record
+from cea_exchange.platform.verification.verifications import Result, Verifications
+
+STAGES = ("pre", "final", "adjustment")
+TOTAL_MAX = 10**12
+Units = list[GeneratingUnit | Plant]
+
+
+class Line(NamedTuple):
+    """What an entity is to have; see the table `allocation_lines`."""
+
+    enterprise: str
+    result_id: int
+    emissions: int
+    tonnes: int
+    duty: int
+    units: str
+
+
+class AllocationRow(NamedTuple):
+    """A row of `allocations`."""
+
+    allocation_id: int
+    province: int
+    compliance_year: int
+    stage: str
+    state: str
+    plan_mark: str
+    tonnes: int
+    sha256: str
+    computed_by: str
+    computed_key: str
+    computed_on: int
+    approved_by: str
+    distributed_on: int
+
+
+_ROW = ", ".join(AllocationRow._fields)
+Distributed = Callable[[AllocationRow, list[Line], dict[str, Fraction]], None]
+"""Takes an allocation, its lines, and the balance values they were computed with."""
+
+
+class Allocations:
+    """The allocations of all provinces, and what the authority sets.
+
+    Attributes
+    ----------
+    after_distributing : list of callable
+        Each is told of an allocation in the transaction that distributes it.
+    """
+
+    def __init__(
+        self,
+        record: Record,
+        enterprises: Enterprises,
+        listing: Listing,
+        verifications: Verifications,
+        unit_years: UnitYears,
+    ) -> None:
+        self._record = record
+        self._store = record.store
+        self._enterprises = enterprises
+        self._listing = listing
+        self._verifications = verifications
+        self._unit_years = unit_years
+        self.after_distributing: list[Distributed] = []
+
+    # -- the authority ----------------------------------------------------------------------------
+
+    def roll_up(self, person: Acting, year: int) -> dict[str, Fraction]:
+        """Set the balance values of a year from all verified results, and return them.
+
+        Notes
+        -----
+        Rules: CEA-PLN-21, CEA-PLN-22.
+        """
+        rules = _plan(year)
+        units = [
+            unit
+            for enterprise, result in self._results(year)
+            if rules.covers(_sector(enterprise))
+            for unit in self._unit_years.of(enterprise, result)
+        ]
+        with rules_told(PlatformRefusal.ALLOCATION_NOT_COMPUTABLE):
+            values = solve(rules, units)
+        with self._record.transaction():
+            for sector, value in values.items():
+                number = self._store.next_id("balance_values", "balance_id")
+                self._store.insert(
+                    "balance_values (balance_id, compliance_year, sector, numerator, denominator,"
+                    " set_by, set_on)",
+                    [
+                        (number, year, sector, str(value.numerator), str(value.denominator))
+                        + (person.name, self._record.business_date())
+                    ],
+                )
+        return {str(sector): value for sector, value in values.items()}
+
+    def total_set(self, person: Acting, year: int, stage: str, tonnes: int) -> None:
+        """Set what all provinces together may give of a year in a stage."""
+        year_checked(year)
+        choice_checked(stage, STAGES, "stage")
+        count_checked(tonnes, "tonnes", TOTAL_MAX)
+        with self._record.transaction():
+            number = self._store.next_id("allocation_totals", "total_id")
+            self._store.insert(
+                "allocation_totals (total_id, compliance_year, stage, tonnes, set_by, set_on)",
+                [(number, year, stage, tonnes, person.name, self._record.business_date())],
+            )
+
+    # -- the province -----------------------------------------------------------------------------
+
+    def compute(self, person: Acting, province: int, year: int, stage: str) -> AllocationRow:
+        """Compute what a province's entities are to have of a year, and return the allocation.
+
+        A pre-allocation rests on the verified results of the year before.
+
+        Notes
+        -----
+        Rules: CEA-PLN-13, CEA-PLN-14.
+        """
+        year_checked(year)
+        choice_checked(stage, STAGES, "stage")
+        with self._record.transaction():
+            self._none_under_way_check(province, year, stage)
+            lines = self._lines(province, year, stage)
+            content = msgspec.json.encode(lines)
+            row = AllocationRow(
+                self._store.next_id("allocations", "allocation_id"),
+                province,
+                year,
+                stage,
+                state="computed",
+                plan_mark=_plan(year).mark or "",
+                tonnes=sum(line.tonnes for line in lines),
+                sha256=sha256(content).hexdigest(),
+                computed_by=person.name,
+                computed_key=person.key,
+                computed_on=self._record.business_date(),
+                approved_by="",
+                distributed_on=0,
+            )
+            self._store.insert(f"allocations ({_ROW})", [row])
+            first = self._store.next_id("allocation_lines", "line_id")
+            self._store.insert(
+                "allocation_lines (line_id, allocation_id, enterprise_id, result_id, emissions,"
+                " tonnes, duty, units)",
+                [
+                    (
+                        number,
+                        row.allocation_id,
+                        self._enterprises.of(line.enterprise).enterprise_id,
+                        *line[1:],
+                    )
+                    for number, line in enumerate(lines, first)
+                ],
+            )
+        return row
+
+    def approve(self, person: Acting, number: int) -> None:
+        """Approve what another person of the province computed.
+
+        Notes
+        -----
+        Rules: CEA-ENT-14.
+        """
+        with self._record.transaction():
+            row = self.of_number(number, "computed")
+            if not is_another(row.computed_by, row.computed_key, person):
+                raise PlatformActError(
+                    PlatformRefusal.SAME_PERSON,
+                    f"allocation {number}: expected another person than {row.computed_by}, who"
+                    f" computed it, got {person.name}",
+                )
+            self._store.execute(
+                "UPDATE allocations SET state = 'approved', approved_by = ?"
+                " WHERE allocation_id = ?",
+                (person.name, number),
+            )
+
+    def distribute(self, number: int) -> None:
+        """Give what was approved, if it still follows from the verified results.
+
+        Notes
+        -----
+        Rules: CEA-PLN-26.
+        """
+        with self._record.transaction():
+            row = self.of_number(number, "approved")
+            lines = self._lines(row.province, row.compliance_year, row.stage)
+            if sha256(msgspec.json.encode(lines)).hexdigest() != row.sha256:
+                raise PlatformActError(
+                    PlatformRefusal.ALLOCATION_OUTDATED,
+                    f"allocation {number}: expected what the verified results give now, got what"
+                    f" they gave on {row.computed_on}: withdraw it and compute it anew",
+                )
+            self._total_check(row)
+            self._store.execute(
+                "UPDATE allocations SET state = 'distributed', distributed_on = ?"
+                " WHERE allocation_id = ?",
+                (self._record.business_date(), number),
+            )
+            for follow in self.after_distributing:
+                follow(row, lines, self._balance(_plan(row.compliance_year)))
+
+    def withdraw(self, number: int) -> None:
+        """Take back what was computed or approved, and not distributed yet."""
+        with self._record.transaction():
+            self.of_number(number, "computed", "approved")
+            self._store.execute(
+                "UPDATE allocations SET state = 'withdrawn' WHERE allocation_id = ?", (number,)
+            )
+
+    # -- what there is ----------------------------------------------------------------------------
+
+    def of_number(self, number: int, *states: str) -> AllocationRow:
+        """Return an allocation, in one of some states where any are named."""
+        found = self._store.one(
+            f"SELECT {_ROW} FROM allocations WHERE allocation_id = ?", (number,)
+        )
+        if found is None:
+            raise PlatformActError(
+                PlatformRefusal.ALLOCATION_UNKNOWN,
+                f"allocation: expected one that was computed, got {number}",
+            )
+        row = AllocationRow(*found)
+        if states and row.state not in states:
+            raise PlatformActError(
+                PlatformRefusal.ALLOCATION_STATE,
+                f"allocation {number}: expected {' or '.join(states)}, got {row.state}",
+            )
+        return row
+
+    def distributed(self, province: int, year: int) -> AllocationRow:
+        """Return the last final allocation of a year, or adjustment of it, that was distributed."""
+        found = self._store.one(
+            f"SELECT {_ROW} FROM allocations WHERE province = ? AND compliance_year = ?"
+            " AND stage <> 'pre' AND state = 'distributed' ORDER BY allocation_id DESC LIMIT 1",
+            (province, year),
+        )
+        if found is None:
+            raise PlatformActError(
+                PlatformRefusal.ALLOCATION_UNKNOWN,
+                f"{province} {year}: expected a final allocation that was distributed, got none",
+            )
+        return AllocationRow(*found)
+
+    def lines(self, number: int) -> list[Line]:
+        """Return the lines of an allocation, by enterprise."""
+        rows = self._store.execute(
+            "SELECT enterprise, result_id, emissions, tonnes, duty, units FROM allocation_lines"
+            " JOIN enterprises ON enterprises.enterprise_id = allocation_lines.enterprise_id"
+            " WHERE allocation_id = ? ORDER BY enterprise",
+            (number,),
+        )
+        return [Line(*row) for row in rows.fetchall()]
+
+    def national(self, year: int, stage: str) -> dict[str, Any]:
+        """Return what provinces have distributed of a year in a stage, and its total."""
+        names = ("province", "tonnes", "distributed_on")
+        rows = self._store.execute(
+            f"SELECT {', '.join(names)} FROM allocations WHERE compliance_year = ? AND stage = ?"
+            " AND state = 'distributed' ORDER BY province",
+            (year, stage),
+        )
+        provinces = [dict(zip(names, row, strict=True)) for row in rows.fetchall()]
+        given = sum(each["tonnes"] for each in provinces)
+        return {"total": self._total(year, stage), "given": given, "provinces": provinces}
+
+    # -- how it is computed -----------------------------------------------------------------------
+
+    def _lines(self, province: int, year: int, stage: str) -> list[Line]:
+        rules = _plan(year)
+        basis = year - 1 if stage == "pre" else year
+        found = [
+            (enterprise, result)
+            for enterprise, result in self._results(basis, province)
+            if rules.covers(_sector(enterprise))
+        ]
+        units = {
+            enterprise.enterprise: self._unit_years.of(enterprise, result)
+            for enterprise, result in found
+        }
+        with rules_told(PlatformRefusal.ALLOCATION_NOT_COMPUTABLE):
+            tonnes, duties = (
+                _ahead(rules, units)
+                if stage == "pre"
+                else _whole(rules, units, self._balance(rules))
+            )
+        return [
+            Line(
+                enterprise.enterprise,
+                result.result_id,
+                result.tonnes,
+                tonnes.get(enterprise.enterprise, 0),
+                duties.get(enterprise.enterprise, 0),
+                msgspec.json.encode(units[enterprise.enterprise]).decode(),
+            )
+            for enterprise, result in found
+        ]
+
+    def _results(self, year: int, province: int | None = None) -> list[tuple[Enterprise, Result]]:
+        """Return the listed enterprises of a year with their verified results, by name.
+
+        Raises
+        ------
+        PlatformActError
+            A listed one has none.
+        """
+        rows = self._store.execute(
+            "SELECT DISTINCT enterprise FROM list_changes"
+            " JOIN enterprises ON enterprises.enterprise_id = list_changes.enterprise_id"
+            " WHERE list_year = ? ORDER BY enterprise",
+            (year,),
+        )
+        listed = [
+            enterprise
+            for enterprise in map(self._enterprises.of, (name for (name,) in rows.fetchall()))
+            if province in (None, enterprise.province)
+            and self._listing.is_listed(year, enterprise.enterprise_id)
+        ]
+        found, missing = [], []
+        for enterprise in listed:
+            result = self._verifications.result_or_none(enterprise.enterprise_id, year)
+            if result is None:
+                missing.append(enterprise.enterprise)
+            else:
+                found.append((enterprise, result))
+        if missing or not found:
+            raise PlatformActError(
+                PlatformRefusal.RESULTS_MISSING,
+                f"{year}: expected a verified result of every listed enterprise, got none of"
+                f" {', '.join(missing[:20]) or 'any'}",
+            )
+        return found
+
+    def _balance(self, rules: Plan) -> dict[str, Fraction]:
+        """Return the balance values that the authority set; a sector without any has none."""
+        if rules.industry is None or rules.industry.method != "intensity":
+            return {}
+        rows = self._store.execute(
+            "SELECT sector, numerator, denominator FROM balance_values"
+            " WHERE compliance_year = ? ORDER BY balance_id",
+            (rules.year,),
+        )
+        return {
+            sector: Fraction(int(above), int(below)) for sector, above, below in rows.fetchall()
+        }
+
+    def _none_under_way_check(self, province: int, year: int, stage: str) -> None:
+        row = self._store.one(
+            "SELECT allocation_id, state FROM allocations WHERE province = ?"
+            " AND compliance_year = ? AND stage = ? AND (state IN ('computed', 'approved')"
+            "  OR (state = 'distributed' AND stage <> 'adjustment'))",
+            (province, year, stage),
+        )
+        if row is not None:
+            raise PlatformActError(
+                PlatformRefusal.ALLOCATION_STATE,
+                f"{stage} {year} of {province}: expected none under way or distributed, got"
+                f" {row[0]}, {row[1]}",
+            )
+
+    def _total(self, year: int, stage: str) -> int | None:
+        total: int | None = self._store.one(
+            "SELECT tonnes FROM allocation_totals WHERE compliance_year = ? AND stage = ?"
+            " ORDER BY total_id DESC LIMIT 1",
+            (year, stage),
+        )
+        return total
+
+    def _total_check(self, row: AllocationRow) -> None:
+        """Refuse to give more than the authority's total.
+
+        An adjustment counts against its own: what it gives anew is in place of what was given.
+        """
+        total = self._total(row.compliance_year, row.stage)
+        given = self.national(row.compliance_year, row.stage)["given"]
+        if total is None or given + row.tonnes > total:
+            raise PlatformActError(
+                PlatformRefusal.TOTAL_EXCEEDED,
+                f"allocation {row.allocation_id}: expected at most"
+                f" {'a total that is set' if total is None else total - given} t, got"
+                f" {row.tonnes}",
+            )
+
+
+def _plan(year: int) -> Plan:
+    with rules_told(PlatformRefusal.ALLOCATION_NOT_COMPUTABLE):
+        return plan(year)
+
+
+def _sector(enterprise: Enterprise) -> Any:
+    return enterprise.sector
+
+
+def _ahead(rules: Plan, units: Mapping[str, Units]) -> tuple[dict[str, int], dict[str, int]]:
+    """Return what each entity is given ahead; it owes nothing yet."""
+    given: dict[str, int] = {}
+    for unit in pre_allocate(rules, _all(units)):
+        given[unit.entity] = given.get(unit.entity, 0) + unit.tonnes
+    return given, {}
+
+
+def _whole(
+    rules: Plan, units: Mapping[str, Units], balance: Mapping[Any, Fraction]
+) -> tuple[dict[str, int], dict[str, int]]:
+    """Return what each entity is to have of the year, and what it owes."""
+    found: Allocation = allocate(rules, _all(units), balance=balance)
+    tonnes = {entity.entity: entity.final for entity in found.entities}
+    return tonnes, {entity.entity: entity.duty for entity in found.entities}
+
+
+def _all(units: Mapping[str, Units]) -> Iterable[GeneratingUnit | Plant]:
+    return (unit for of_it in units.values() for unit in of_it)

@@ -1,0 +1,152 @@
+"""A unit's verified year as a plan is told of it, from its facts, its months and its result."""
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import NamedTuple
+
+import msgspec
+
+from cea_exchange.domain.compliance.accounting import GUIDELINES, Accounted
+from cea_exchange.domain.compliance.accounting.exact import half_up
+from cea_exchange.domain.compliance.accounting.facts import (
+    HeatShares,
+    carbide_slag_bp,
+    heat_shares,
+    intensity,
+    load,
+)
+from cea_exchange.domain.compliance.plans import GeneratingUnit, Plant
+from cea_exchange.domain.refusals import PlatformRefusal
+from cea_exchange.platform.checks import PlatformActError
+from cea_exchange.platform.entity_list.enterprises import Enterprise
+from cea_exchange.platform.entity_list.unit_facts import UnitFacts
+from cea_exchange.platform.entity_list.units import Unit, Units
+from cea_exchange.platform.filings import months
+from cea_exchange.platform.filings.documents import Documents, Place
+from cea_exchange.platform.filings.months import KeptFigure, Months
+from cea_exchange.platform.periods import month_end
+from cea_exchange.platform.verification.verifications import Result
+
+KW_PER_MW = 1_000
+THOUSAND = 1_000
+"""kWh of a MWh, MJ of a GJ."""
+WHOLE_BP = 10_000
+_KINDS = ("conventional", "unconventional", "gas")
+
+
+class UnitYears:
+    """Reads what a plan asks of units."""
+
+    def __init__(self, units: Units, documents: Documents, monthly: Months) -> None:
+        self._units = units
+        self._documents = documents
+        self._months = monthly
+
+    def of(self, enterprise: Enterprise, result: Result) -> list[GeneratingUnit | Plant]:
+        """Return the units of a verified year, by name.
+
+        Raises
+        ------
+        PlatformActError
+            What a plan asks for does not follow from what was filed.
+        """
+        verified = msgspec.json.decode(result.unit_emissions, type=dict[str, str])
+        had = self._units.of_year(enterprise.enterprise_id, result.compliance_year)
+        return [
+            self._unit(enterprise, name, had[name], Decimal(emission))
+            for name, emission in sorted(verified.items())
+        ]
+
+    def _unit(
+        self, enterprise: Enterprise, name: str, had: Sequence[int], emission: Decimal
+    ) -> GeneratingUnit | Plant:
+        last = self._units.of(enterprise.enterprise_id, month_end(had[-1]))[name]
+        filings = [
+            filing
+            for month in had
+            if (filing := self._documents.accepted(_place(enterprise, last, month))) is not None
+        ]
+        made = _generating if enterprise.sector == "power" else _plant
+        year = _Year(
+            enterprise,
+            name,
+            last.facts,
+            [self._months.account(enterprise.sector, filing) for filing in filings],
+            [self._months.figures(filing) for filing in filings],
+            int(half_up(emission, 0)),
+        )
+        try:
+            return made(year)
+        except ValueError as error:
+            raise PlatformActError(
+                PlatformRefusal.ALLOCATION_NOT_COMPUTABLE,
+                f"{name}: expected what a plan asks of it, got {error}",
+            ) from error
+
+
+class _Year(NamedTuple):
+    enterprise: Enterprise
+    name: str
+    facts: UnitFacts
+    bills: list[Accounted]
+    figures: list[dict[str, KeptFigure]]
+    emissions: int
+
+    def sum(self, parameter: str) -> Decimal:
+        """Return what its months filed of a parameter, together."""
+        values = (month[parameter].value for month in self.figures if parameter in month)
+        return sum(map(Decimal, values), Decimal(0))
+
+
+def _place(enterprise: Enterprise, unit: Unit, month: int) -> Place:
+    return Place(months.KIND, enterprise.enterprise_id, unit.unit_id, month)
+
+
+def _generating(year: _Year) -> GeneratingUnit:
+    facts, shares = year.facts, _heat_shares(year.bills)
+    generated, heat, hours = (year.sum(code) for code in ("M", "N", "O"))
+    capacity = Decimal(sum(facts.rated_kw)) / KW_PER_MW
+    load_percent = load(generated, capacity, hours) if capacity * hours else Decimal(0)
+    return GeneratingUnit(
+        entity=year.enterprise.enterprise,
+        province=str(year.enterprise.province),
+        name=year.name,
+        rated_kw=facts.rated_kw,
+        conventional_bp=shares.conventional_bp,
+        unconventional_bp=shares.unconventional_bp,
+        gas_bp=shares.gas_bp,
+        biomass_bp=facts.biomass_bp,
+        own_secondary_bp=facts.own_secondary_bp,
+        green_bp=facts.green_bp,
+        cases=facts.cases,
+        electricity_kwh=int(generated * THOUSAND),
+        heat_mj=int(heat * THOUSAND),
+        load_bp=int(load_percent * 100),
+        heat_share_bp=facts.heat_share_bp,
+        cooling=facts.cooling,
+        emissions=year.emissions,
+    )
+
+
+def _plant(year: _Year) -> Plant:
+    sector = year.enterprise.sector
+    return Plant(
+        entity=year.enterprise.enterprise,
+        province=str(year.enterprise.province),
+        name=year.name,
+        sector=msgspec.convert(sector, type=Plant.__annotations__["sector"]),
+        emissions=year.emissions,
+        intensity=intensity(year.bills),
+        carbide_slag_bp=carbide_slag_bp(year.bills) if sector == "cement" else 0,
+        cases=year.facts.cases,
+    )
+
+
+def _heat_shares(bills: Sequence[Accounted]) -> HeatShares:
+    """Return which part of the heat came from which kind of fuel; of one kind it is all of it."""
+    fuels = GUIDELINES["power"].fuels.values()
+    kinds = {fuel.kind for bill in bills for fuel in fuels if f"A.{fuel.id}" in bill}
+    if len(kinds) != 1:
+        return heat_shares(bills)
+    shares = {f"{kind}_bp": WHOLE_BP if kind in kinds else 0 for kind in _KINDS}
+    return HeatShares(**shares)

@@ -1,0 +1,210 @@
+"""Balance values, totals, allocations, obligations, and the stream to the registry."""
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cea_exchange.control_plane.fields import field
+from cea_exchange.institution.paging import PAGE_COUNT_MAX, PageCount, Place, page_at
+from cea_exchange.platform.control.request import Request, Second
+from cea_exchange.platform.control.requests.fields import (
+    Allocation,
+    Enterprise,
+    Province,
+    Reason,
+    Stage,
+    Year,
+)
+from cea_exchange.platform.roles import AUTHORITY, OFFICES, OPERATOR, PROVINCE, REGULATOR, ROLES
+
+if TYPE_CHECKING:
+    from cea_exchange.platform.platform import Platform
+
+
+class BalanceRollUp(Request, tag="balance_roll_up"):
+    """Set the industries' balance values of a year from all verified results of the nation."""
+
+    roles = (AUTHORITY,)
+    second = Second.OWN
+    command = "balance roll-up"
+    example = "balance roll-up 2026 --key mee"
+
+    year: Year
+
+    def act(self, platform: "Platform") -> dict[str, Any]:
+        values = platform.allocations.roll_up(platform.person, self.year)
+        return {
+            "balance": {
+                name: f"{value.numerator}/{value.denominator}" for name, value in values.items()
+            }
+        }
+
+
+class TotalSet(Request, tag="total_set"):
+    """Set what all provinces together may give of a year in a stage."""
+
+    roles = (AUTHORITY,)
+    second = Second.OWN
+    command = "total set"
+    example = "total set 2025 final 5200000000 --key mee"
+
+    year: Year
+    stage: Stage
+    tonnes: Annotated[int, field("Tonnes at most.")]
+
+    def act(self, platform: "Platform") -> dict[str, Any]:
+        platform.allocations.total_set(platform.person, self.year, self.stage, self.tonnes)
+        return {}
+
+
+class AllocationCompute(Request, tag="allocation_compute"):
+    """Compute what a province's entities are to have of a year."""
+
+    roles = (PROVINCE,)
+    command = "allocation compute"
+    example = "allocation compute 33 2025 final --key sun"
+
+    province: Province
+    year: Year
+    stage: Stage
+
+    def act(self, platform: "Platform") -> dict[str, Any]:
+        row = platform.allocations.compute(platform.person, self.province, self.year, self.stage)
+        return {"allocation": row.allocation_id, "tonnes": row.tonnes, "mark": row.plan_mark}
+
+
+class OfAllocation(Request):
+    """Base of what speaks of one allocation: its province's business."""
+
+    allocation: Allocation
+
+    def bodies(self, platform: "Platform") -> frozenset[str]:
+        """Return whose it is."""
+        row = platform.allocations.of_number(self.allocation)
+        return frozenset({f"province {row.province}"})
+
+
+class AllocationApprove(OfAllocation, tag="allocation_approve"):
+    """Approve what another person of the province computed."""
+
+    roles = (PROVINCE,)
+    command = "allocation approve"
+    example = "allocation approve 4 --key qian"
+
+    def act(self, platform: "Platform") -> dict[str, Any]:
+        platform.allocations.approve(platform.person, self.allocation)
+        return {}
+
+
+class AllocationDistribute(OfAllocation, tag="allocation_distribute"):
+    """Give what was approved; the registry computes it again before it posts it."""
+
+    roles = (PROVINCE,)
+    second = Second.OWN
+    command = "allocation distribute"
+    example = "allocation distribute 4 --key sun"
+
+    def act(self, platform: "Platform") -> dict[str, Any]:
+        platform.allocations.distribute(self.allocation)
+        return {}
+
+
+class AllocationWithdraw(OfAllocation, tag="allocation_withdraw"):
+    """Take back what was computed or approved, and not distributed yet."""
+
+    roles = (PROVINCE,)
+    command = "allocation withdraw"
+    example = "allocation withdraw 4 --key sun"
+
+    def act(self, platform: "Platform") -> dict[str, Any]:
+        platform.allocations.withdraw(self.allocation)
+        return {}
+
+
+class AllocationShow(OfAllocation, tag="allocation_show"):
+    """Print an allocation with its lines."""
+
+    roles = OFFICES
+    is_look = True
+    command = "allocation show"
+    example = "allocation show 4"
+    rows = ("lines",)
+
+    first: Place = 0
+    count: PageCount = PAGE_COUNT_MAX
+
+    def act(self, platform: "Platform") -> dict[str, Any]:
+        row = platform.allocations.of_number(self.allocation)
+        names = ("enterprise", "emissions", "tonnes", "duty")
+        lines = [
+            {name: getattr(line, name) for name in names}
+            for line in platform.allocations.lines(self.allocation)
+        ]
+        page, further = page_at(lines, self.first, self.count)
+        shown = {name: value for name, value in row._asdict().items() if name != "computed_key"}
+        return {**shown, "lines": page, "next": further}
+
+
+class AllocationNational(Request, tag="allocation_national"):
+    """Print what provinces have given of a year in a stage, and the total."""
+
+    roles = (OPERATOR, AUTHORITY, REGULATOR)
+    is_look = True
+    command = "allocation national"
+    example = "allocation national 2025 final"
+
+    year: Year
+    stage: Stage
+
+    def act(self, platform: "Platform") -> dict[str, Any]:
+        return platform.allocations.national(self.year, self.stage)
+
+
+class ObligationsSet(Request, tag="obligations_set"):
+    """Set what a province's entities owe of a year, by its final allocation."""
+
+    roles = (PROVINCE,)
+    second = Second.OWN
+    command = "obligation set"
+    example = "obligation set 33 2025 --key sun"
+
+    province: Province
+    year: Year
+    reason: Reason = ""
+
+    def act(self, platform: "Platform") -> dict[str, Any]:
+        made = platform.obligations.set_all(platform.person, self.province, self.year, self.reason)
+        return {"set": len(made), "due_tonnes": sum(each.due_tonnes for each in made)}
+
+
+class ObligationShow(Request, tag="obligation_show"):
+    """Print what an entity owes of a year."""
+
+    roles = ROLES
+    is_look = True
+    command = "obligation show"
+    example = "obligation show E1 2025"
+
+    enterprise: Enterprise
+    year: Year
+
+    def act(self, platform: "Platform") -> dict[str, Any]:
+        found = platform.enterprises.of(self.enterprise)
+        obligation = platform.obligations.of(found.enterprise_id, self.year)
+        return {"obligation": None if obligation is None else obligation._asdict()}
+
+
+class LinkShow(Request, tag="link_show"):
+    """Print how far the registry is, and what it computes otherwise."""
+
+    roles = (OPERATOR, AUTHORITY, REGULATOR)
+    is_look = True
+    command = "link show"
+    example = "link show"
+
+    def act(self, platform: "Platform") -> dict[str, Any]:
+        outbox = platform.outbox
+        return {
+            "log_id": outbox.log_id,
+            "last_seq": outbox.last_seq,
+            "judged_seq": outbox.judged_seq,
+            "refused": outbox.refused(),
+        }

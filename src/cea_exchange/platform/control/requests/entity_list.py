@@ -1,0 +1,359 @@
+"""Enterprises, units, and the list of each year."""
+
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from cea_exchange.control_plane.fields import field
+from cea_exchange.institution.paging import PAGE_COUNT_MAX, PageCount, Place, page_at
+from cea_exchange.platform.control.request import Request, Second
+from cea_exchange.platform.control.requests.fields import (
+    CreditCode,
+    DecidedOn,
+    DocumentNumber,
+    Enterprise,
+    ListYear,
+    Province,
+    Title,
+    UnitName,
+    ValidFrom,
+)
+from cea_exchange.platform.entity_list.enterprises import EnterpriseFacts
+from cea_exchange.platform.entity_list.unit_facts import facts_read
+from cea_exchange.platform.roles import AUTHORITY, OPERATOR, PROVINCE, ROLES
+
+if TYPE_CHECKING:
+    from cea_exchange.platform.platform import Platform
+
+City = Annotated[int, field("Four digits of its city.", is_option=True)]
+SectorCode = Annotated[str, field("Of the classification of industries.", is_option=True)]
+SubType = Annotated[str, field("What it is in its sector.")]
+UnitFactsText = Annotated[
+    str,
+    field('Technical facts as JSON, such as {"rated_kw": [600000]}.', is_option=True),
+]
+
+
+class EnterpriseRegister(Request, tag="enterprise_register"):
+    """Register an enterprise of a province."""
+
+    roles = (OPERATOR, PROVINCE)
+    second = Second.OWN
+    command = "enterprise register"
+    example = (
+        'enterprise register E1 91330100799655058B 33 power --title "Power 1" --city 3301'
+        " --sector-code 4411 --valid-from 2020-01-01 --document licence-1"
+    )
+
+    enterprise: Enterprise
+    credit_code: CreditCode
+    province: Province
+    sector: Annotated[str, field("power, steel, cement or aluminium.")]
+    title: Title
+    city: City
+    sector_code: SectorCode
+    valid_from: ValidFrom
+    document: DocumentNumber
+    sub_type: SubType = ""
+
+    def bodies(self, platform: "Platform") -> frozenset[str]:
+        """Return whose it is: the province's; the enterprise is not there yet."""
+        return frozenset({f"province {self.province}"})
+
+    def act(self, platform: "Platform") -> dict[str, Any]:
+        number = platform.enterprises.register(
+            self.enterprise,
+            credit_code=self.credit_code,
+            province=self.province,
+            sector=self.sector,
+            facts=EnterpriseFacts(
+                *(self.valid_from, self.title, self.city, self.sector_code, self.sub_type),
+                self.document,
+            ),
+        )
+        return {"enterprise_id": number}
+
+
+class EnterpriseChange(Request, tag="enterprise_change"):
+    """Note what is true of an enterprise from a day on; what is left out stays as it was."""
+
+    roles = (OPERATOR, PROVINCE)
+    second = Second.OWN
+    command = "enterprise change"
+    example = (
+        'enterprise change E1 --title "Power One" --valid-from 2025-03-01 --document decision-7'
+    )
+
+    enterprise: Enterprise
+    valid_from: ValidFrom
+    document: DocumentNumber
+    title: Annotated[str | None, field("Its new legal name.")] = None
+    city: Annotated[int | None, field("Four digits of its new city.")] = None
+    sector_code: Annotated[str | None, field("Its new code.")] = None
+    sub_type: Annotated[str | None, field("What it is in its sector.")] = None
+
+    def act(self, platform: "Platform") -> dict[str, Any]:
+        found = platform.enterprises.of(self.enterprise)
+        before = platform.enterprises.facts_on(found.enterprise_id, self.valid_from)
+        names = ("title", "city", "sector_code", "sub_type")
+        given = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
+        facts = before._replace(valid_from=self.valid_from, document=self.document, **given)
+        platform.enterprises.change(self.enterprise, facts)
+        return facts._asdict()
+
+
+class EnterpriseMerge(Request, tag="enterprise_merge"):
+    """Merge an enterprise into another one, which has its units from then on."""
+
+    roles = (OPERATOR, PROVINCE)
+    second = Second.OWN
+    command = "enterprise merge"
+    example = "enterprise merge E1 E2 --decided-on 2025-06-01 --document decision-8"
+
+    enterprise: Enterprise
+    successor: Annotated[str, field("Who has all it had.")]
+    decided_on: DecidedOn
+    document: DocumentNumber
+
+    def act(self, platform: "Platform") -> dict[str, Any]:
+        enterprises = platform.enterprises
+        old, new = enterprises.of(self.enterprise), enterprises.of(self.successor)
+        enterprises.succeed(
+            self.enterprise,
+            self.successor,
+            kind="merged",
+            decided_on=self.decided_on,
+            document=self.document,
+        )
+        platform.units.hand_over(
+            old.enterprise_id,
+            new.enterprise_id,
+            valid_from=self.decided_on,
+            document=self.document,
+        )
+        return {}
+
+
+class EnterpriseSplit(Request, tag="enterprise_split"):
+    """Note one successor of an enterprise that was split, and the units it has.
+
+    The successor that is noted first takes what the enterprise still owes.
+    """
+
+    roles = (OPERATOR, PROVINCE)
+    second = Second.OWN
+    command = "enterprise split"
+    example = "enterprise split E1 E2 E1-1 --decided-on 2025-06-01 --document decision-9"
+
+    enterprise: Enterprise
+    successor: Annotated[str, field("Who follows it with these units.")]
+    units: Annotated[str, field("Their names, with commas between.")]
+    decided_on: DecidedOn
+    document: DocumentNumber
+
+    def act(self, platform: "Platform") -> dict[str, Any]:
+        enterprises = platform.enterprises
+        old = enterprises.of(self.enterprise)
+        enterprises.succeed(
+            self.enterprise,
+            self.successor,
+            kind="split",
+            decided_on=self.decided_on,
+            document=self.document,
+        )
+        new = enterprises.of(self.successor)
+        platform.units.hand_over(
+            old.enterprise_id,
+            new.enterprise_id,
+            valid_from=self.decided_on,
+            document=self.document,
+            only=frozenset(self.units.split(",")),
+        )
+        return {}
+
+
+class UnitAdd(Request, tag="unit_add"):
+    """Register a unit of an enterprise."""
+
+    roles = (OPERATOR, PROVINCE)
+    second = Second.OWN
+    command = "unit add"
+    example = (
+        "unit add E1 E1-1 --facts '{\"rated_kw\": [600000]}' --valid-from 2020-01-01"
+        " --document licence-1"
+    )
+
+    enterprise: Enterprise
+    unit: UnitName
+    facts: UnitFactsText
+    valid_from: ValidFrom
+    document: DocumentNumber
+
+    def act(self, platform: "Platform") -> dict[str, Any]:
+        number = platform.units.add(
+            platform.enterprises.acting(self.enterprise),
+            self.unit,
+            facts_read(self.facts),
+            valid_from=self.valid_from,
+            document=self.document,
+        )
+        return {"unit_id": number}
+
+
+class UnitChange(Request, tag="unit_change"):
+    """Note what is true of a unit from a day on, or that it has stopped for good."""
+
+    roles = (OPERATOR, PROVINCE)
+    second = Second.OWN
+    command = "unit change"
+    example = (
+        "unit change E1 E1-1 --facts '{\"rated_kw\": [660000]}' --valid-from 2025-07-01"
+        " --document approval-2"
+    )
+
+    enterprise: Enterprise
+    unit: UnitName
+    facts: UnitFactsText
+    valid_from: ValidFrom
+    document: DocumentNumber
+    has_stopped: Annotated[bool, field("It emits nothing any more.")] = False
+
+    def act(self, platform: "Platform") -> dict[str, Any]:
+        found = platform.enterprises.of(self.enterprise)
+        platform.units.owned(found.enterprise_id, self.unit, self.valid_from)
+        platform.units.change(
+            self.unit,
+            0 if self.has_stopped else found.enterprise_id,
+            facts_read(self.facts),
+            valid_from=self.valid_from,
+            document=self.document,
+        )
+        return {}
+
+
+class EnterpriseShow(Request, tag="enterprise_show"):
+    """Print what is known of an enterprise: its facts, units, lists, documents and results."""
+
+    roles = ROLES
+    is_look = True
+    command = "enterprise show"
+    example = "enterprise show E1"
+
+    enterprise: Enterprise
+
+    def act(self, platform: "Platform") -> dict[str, Any]:
+        return platform.pages.enterprise(self.enterprise)
+
+
+class EnterpriseList(Request, tag="enterprise_list"):
+    """Print the enterprises of a province."""
+
+    roles = (OPERATOR, AUTHORITY, PROVINCE, "regulator")
+    is_look = True
+    command = "enterprise list"
+    example = "enterprise list 33"
+    rows = ("enterprises",)
+
+    province: Province
+    first: Place = 0
+    count: PageCount = PAGE_COUNT_MAX
+
+    def act(self, platform: "Platform") -> dict[str, Any]:
+        rows = platform.enterprises.listed(self.province)
+        found, further = page_at([row._asdict() for row in rows], self.first, self.count)
+        return {"enterprises": found, "next": further}
+
+
+class ListEnter(Request, tag="list_enter"):
+    """Put an enterprise on the list of a year."""
+
+    roles = (OPERATOR, PROVINCE)
+    second = Second.OWN
+    command = "list enter"
+    example = (
+        "list enter 2025 E1 --cause over_threshold --tonnes 2900000 --decided-on 2024-12-20"
+        " --document list-1"
+    )
+
+    list_year: ListYear
+    enterprise: Enterprise
+    cause: Annotated[
+        Literal["over_threshold", "new_plant", "on_request", "successor"],
+        field("Why.", is_option=True),
+    ]
+    tonnes: Annotated[int, field("Direct emissions that it rests on.", is_option=True)]
+    decided_on: DecidedOn
+    document: DocumentNumber
+
+    def act(self, platform: "Platform") -> dict[str, Any]:
+        platform.listing.enter(
+            self.list_year,
+            self.enterprise,
+            cause=self.cause,
+            tonnes=self.tonnes,
+            decided_on=self.decided_on,
+            document=self.document,
+        )
+        return {}
+
+
+class ListLeave(Request, tag="list_leave"):
+    """Take an enterprise off the list of a year."""
+
+    roles = (OPERATOR, PROVINCE)
+    second = Second.OWN
+    command = "list leave"
+    example = "list leave 2026 E1 --cause stopped --decided-on 2025-11-01 --document decision-3"
+
+    list_year: ListYear
+    enterprise: Enterprise
+    cause: Annotated[
+        Literal["below_threshold", "stopped", "other_sector", "succeeded"],
+        field("Why.", is_option=True),
+    ]
+    decided_on: DecidedOn
+    document: DocumentNumber
+
+    def act(self, platform: "Platform") -> dict[str, Any]:
+        platform.listing.leave(
+            self.list_year,
+            self.enterprise,
+            cause=self.cause,
+            decided_on=self.decided_on,
+            document=self.document,
+        )
+        return {}
+
+
+class ListPublish(Request, tag="list_publish"):
+    """Publish a province's list of a year as it is now."""
+
+    roles = (PROVINCE,)
+    second = Second.OWN
+    command = "list publish"
+    example = "list publish 2025 33"
+
+    list_year: ListYear
+    province: Province
+
+    def act(self, platform: "Platform") -> dict[str, Any]:
+        return {"publication": platform.listing.publish(self.list_year, self.province)}
+
+
+class ListShow(Request, tag="list_show"):
+    """Print a province's list of a year as it is now."""
+
+    roles = ROLES
+    is_look = True
+    is_scoped = False
+    command = "list show"
+    example = "list show 2025 33"
+    rows = ("listed",)
+
+    list_year: ListYear
+    province: Province
+    first: Place = 0
+    count: PageCount = PAGE_COUNT_MAX
+
+    def act(self, platform: "Platform") -> dict[str, Any]:
+        lines = [line._asdict() for line in platform.listing.of_year(self.list_year, self.province)]
+        found, further = page_at(lines, self.first, self.count)
+        return {"listed": found, "next": further}

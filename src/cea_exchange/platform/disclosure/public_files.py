@@ -1,0 +1,159 @@
+"""Public files: what each entity emitted, who is listed, verifiers' scores, penalties.
+
+A file has the columns that stand here, and no way to have others: no person, no figure of a month,
+no document and nothing of trade leaves by it.
+"""
+
+from typing import NamedTuple
+
+from cea_exchange.files.kinds import NAME, PROVINCE, TONNES_OR_ZERO, YEAR, Whole, Words
+from cea_exchange.files.layout import Column, Layout, Totals
+from cea_exchange.files.writing import table_bytes
+from cea_exchange.platform.checks import year_checked
+from cea_exchange.platform.enforcement.cases import Cases
+from cea_exchange.platform.record import Record
+from cea_exchange.platform.verification.firms import Firms
+
+FEN_MAX = 10**15
+
+
+class PublicEmission(NamedTuple):
+    """What an entity emitted in a year, as it was verified."""
+
+    compliance_year: int
+    province: int
+    enterprise: str
+    title: str
+    sector: str
+    tonnes: int
+
+
+class PublicScore(NamedTuple):
+    """How a province scored a verifier."""
+
+    score_year: int
+    province: int
+    firm: str
+    quality: int
+    compliance: int
+    timeliness: int
+
+
+class PublicPenalty(NamedTuple):
+    """A decision that was published."""
+
+    case_id: int
+    province: int
+    who: str
+    offence: str
+    fine_fen: int
+
+
+EMISSIONS = Layout(
+    title="emissions",
+    row=PublicEmission,
+    columns=(
+        Column("compliance_year", YEAR),
+        Column("province", PROVINCE),
+        Column("enterprise", NAME),
+        Column("title", Words()),
+        Column("sector", NAME),
+        Column("tonnes", TONNES_OR_ZERO),
+    ),
+    totals=Totals(mark="enterprise", summed=("tonnes",), by="province"),
+    once=("enterprise",),
+    same=("compliance_year",),
+)
+_POINTS = Whole(0, 101, "points")
+SCORES = Layout(
+    title="scores",
+    row=PublicScore,
+    columns=(
+        Column("score_year", YEAR),
+        Column("province", PROVINCE),
+        Column("firm", NAME),
+        Column("quality", _POINTS),
+        Column("compliance", _POINTS),
+        Column("timeliness", _POINTS),
+    ),
+    totals=Totals(mark="firm", summed=("quality",)),
+    once=("firm", "province"),
+    same=("score_year",),
+)
+PENALTIES = Layout(
+    title="penalties",
+    row=PublicPenalty,
+    columns=(
+        Column("case_id", Whole(1, FEN_MAX, "number")),
+        Column("province", PROVINCE),
+        Column("who", NAME),
+        Column("offence", NAME),
+        Column("fine_fen", Whole(0, FEN_MAX, "fen")),
+    ),
+    totals=Totals(mark="who", summed=("fine_fen",)),
+    once=("case_id",),
+)
+
+
+class PublicFiles:
+    """Reads what is public."""
+
+    def __init__(self, record: Record, firms: Firms, cases: Cases) -> None:
+        self._store = record.store
+        self._firms = firms
+        self._cases = cases
+
+    def emissions(self, year: int, form: str = ".csv") -> bytes:
+        """Return what listed entities emitted in a year, as a file.
+
+        Notes
+        -----
+        Rules: CEA-ENT-17, CEA-VER-12.
+        """
+        year_checked(year)
+        rows = self._store.execute(
+            "SELECT compliance_year, province, enterprise, title, sector, tonnes"
+            " FROM verified_results AS result"
+            " JOIN enterprises ON enterprises.enterprise_id = result.enterprise_id"
+            " JOIN enterprise_facts ON fact_id = (SELECT max(fact_id) FROM enterprise_facts AS last"
+            "  WHERE last.enterprise_id = result.enterprise_id)"
+            " WHERE compliance_year = :year AND version = (SELECT max(version)"
+            "  FROM verified_results AS later WHERE later.compliance_year = :year"
+            "  AND later.enterprise_id = result.enterprise_id)"
+            " ORDER BY province, enterprise",
+            {"year": year},
+        )
+        return table_bytes(EMISSIONS, [PublicEmission(*row) for row in rows.fetchall()], form)
+
+    def scores(self, year: int, form: str = ".csv") -> bytes:
+        """Return how verifiers were scored in a year, as a file.
+
+        Notes
+        -----
+        Rules: CEA-ENT-16.
+        """
+        year_checked(year)
+        rows = [
+            PublicScore(
+                *(year, each["province"], each["firm"], each["quality"]),
+                *(each["compliance"], each["timeliness"]),
+            )
+            for each in self._firms.scores(year)
+        ]
+        return table_bytes(SCORES, rows, form)
+
+    def penalties(self, form: str = ".csv") -> bytes:
+        """Return the decisions that were published, as a file.
+
+        Notes
+        -----
+        Rules: CEA-LAW-23.
+        """
+        rows = [
+            PublicPenalty(
+                *(each["case_id"], each["province"], each["enterprise"] or each["firm"]),
+                *(each["offence"], each["fine_fen"]),
+            )
+            for each in self._cases.published()
+        ]
+        return table_bytes(PENALTIES, rows, form)

@@ -1,0 +1,1 @@
+"""Enforcement: correction orders, fines, payment, stops, cuts, appeals, and the public record."""

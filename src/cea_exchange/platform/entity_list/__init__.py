@@ -1,0 +1,1 @@
+"""Who has to report, and on which year's list who stands."""

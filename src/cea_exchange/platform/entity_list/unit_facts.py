@@ -1,0 +1,48 @@
+"""Technical facts of a unit, as its licence and its province's register have them."""
+
+import msgspec
+from msgspec import Struct
+
+from cea_exchange.domain.compliance.plans.units import Case, Cooling
+from cea_exchange.domain.refusals import PlatformRefusal
+from cea_exchange.domain.ruled import BasisPoints
+from cea_exchange.platform.checks import PlatformActError
+from cea_exchange.protocol.control import DECODE_ERRORS
+
+
+class UnitFacts(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What decides how a unit is allocated, beside what it burnt and made.
+
+    Attributes
+    ----------
+    rated_kw
+        Of each generator that reports in it; a plant of another sector has none.
+    own_secondary_bp, biomass_bp, green_bp, heat_share_bp
+        Shares of its heat, in hundredths of a percent.
+    cases
+        What a plan treats apart: ``oil``, ``closed``, ``new``, ``white_clinker``.
+    """
+
+    rated_kw: tuple[int, ...] = ()
+    cooling: Cooling = "water"
+    biomass_bp: BasisPoints = 0
+    own_secondary_bp: BasisPoints = 0
+    green_bp: BasisPoints = 0
+    heat_share_bp: BasisPoints = 0
+    cases: tuple[Case, ...] = ()
+
+
+def facts_read(text: str) -> UnitFacts:
+    """Return facts from JSON, checked.
+
+    Raises
+    ------
+    PlatformActError
+        One is unknown, of the wrong type or beyond its bounds.
+    """
+    try:
+        return msgspec.json.decode(text, type=UnitFacts)
+    except DECODE_ERRORS as error:
+        raise PlatformActError(
+            PlatformRefusal.UNIT_FACTS_UNSOUND, f"facts: expected a unit's, got others: {error}"
+        ) from None

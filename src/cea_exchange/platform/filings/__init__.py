@@ -1,0 +1,1 @@
+"""What enterprises hand in: quality-control plans, months, annual reports, and their evidence."""

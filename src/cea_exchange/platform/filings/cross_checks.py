@@ -1,0 +1,106 @@
+"""Cross-checks of a year's months: of all versions, of an enterprise, a province or the nation."""
+
+from collections.abc import Iterator
+from decimal import Decimal
+
+import msgspec
+
+from cea_exchange.domain.compliance.plausibility import (
+    Filed,
+    Finding,
+    UnitFacts,
+    detect,
+    gather,
+)
+from cea_exchange.platform.entity_list.unit_facts import UnitFacts as KnownFacts
+from cea_exchange.platform.filings import months
+from cea_exchange.platform.filings.month_files import MEASURED
+from cea_exchange.platform.filings.months import KeptFigure
+from cea_exchange.platform.record import Record
+
+CLASS_KW = 400_000
+"""From this rating on a generating unit is compared with the large ones."""
+
+
+class CrossChecks:
+    """Reads what was filed, and lets the detectors look at it."""
+
+    def __init__(self, record: Record) -> None:
+        self._store = record.store
+        self._decode = msgspec.json.Decoder(list[KeptFigure]).decode
+
+    def findings(
+        self, year: int, *, province: int | None = None, enterprise: str | None = None
+    ) -> tuple[Finding, ...]:
+        """Return what is unlikely in a year's months, or contradicts itself or a second source.
+
+        A finding is a warning for whoever reviews, never a verdict.
+
+        Notes
+        -----
+        Rules: CEA-VER-01 to CEA-VER-08.
+        """
+        units: dict[str, UnitFacts] = {}
+        filed = list(self._filed(units, year, province, enterprise))
+        return detect(gather(list(units.values()), filed))
+
+    def _filed(
+        self,
+        units: dict[str, UnitFacts],
+        year: int,
+        province: int | None,
+        enterprise: str | None,
+    ) -> Iterator[Filed]:
+        """Yield every value of every version that was filed; note the units on the way."""
+        rows = self._store.execute(
+            "SELECT unit, sector, facts, period, version, content, reason, day FROM filings"
+            " JOIN enterprises ON enterprises.enterprise_id = filings.enterprise_id"
+            " JOIN units ON units.unit_id = filings.unit_id"
+            " JOIN unit_facts ON unit_facts.unit_id = filings.unit_id AND fact_id ="
+            "  (SELECT max(fact_id) FROM unit_facts AS last"
+            "   WHERE last.unit_id = filings.unit_id)"
+            " JOIN filing_steps ON filing_steps.filing_id = filings.filing_id AND step = 'filed'"
+            " WHERE kind = :kind AND period BETWEEN :first AND :last"
+            + _OF_PROVINCE * (province is not None)
+            + _OF_ENTERPRISE * (enterprise is not None)
+            + " ORDER BY unit, period, version",
+            {
+                "kind": months.KIND,
+                "first": 100 * year + 1,
+                "last": 100 * year + 12,
+                "province": province or 0,
+                "enterprise": enterprise or "",
+            },
+        )
+        for unit, sector, facts, month, version, content, reason, day in rows:
+            if unit not in units:
+                units[unit] = _facts(unit, sector, facts)
+            for kept in self._decode(content):
+                yield Filed(
+                    unit=unit,
+                    month=month,
+                    parameter=kept.parameter,
+                    value=Decimal(kept.value),
+                    measured=kept.origin == MEASURED,
+                    document=kept.evidence,
+                    filed_on=day,
+                    version=version,
+                    reason=reason,
+                )
+
+
+_OF_PROVINCE = " AND province = :province"
+_OF_ENTERPRISE = " AND enterprise = :enterprise"
+
+
+def _facts(unit: str, sector: str, text: str) -> UnitFacts:
+    facts = msgspec.json.decode(text, type=KnownFacts)
+    peers = sector
+    if facts.rated_kw:
+        peers = "power of 400 MW" if max(facts.rated_kw) >= CLASS_KW else "power below 400 MW"
+    return UnitFacts(
+        name=unit,
+        sector=msgspec.convert(sector, UnitFacts.__annotations__["sector"]),
+        peers=peers,
+        supplies_heat=facts.heat_share_bp > 0,
+    )

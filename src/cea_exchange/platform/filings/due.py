@@ -1,0 +1,148 @@
+"""What is to be filed until when: what is missing, who was late, and reminders of both."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import NamedTuple
+
+from cea_exchange.domain.calendar import date_number, date_of_number
+from cea_exchange.platform.entity_list.enterprises import Enterprise, Enterprises
+from cea_exchange.platform.entity_list.listing import Listing
+from cea_exchange.platform.entity_list.units import Units
+from cea_exchange.platform.filings import months, plans, reports
+from cea_exchange.platform.filings.documents import Documents, Place
+from cea_exchange.platform.periods import (
+    month_due,
+    month_end,
+    months_asked,
+    plan_due,
+    report_due,
+)
+from cea_exchange.platform.record import Record
+
+REMIND_DAYS = 10
+"""So many calendar days before something is due its enterprise is reminded."""
+FILED = ("filed", "accepted")
+
+
+class Due(NamedTuple):
+    """Something that has to be filed, and is not.
+
+    Attributes
+    ----------
+    state
+        ``missing``, or that of a version that is not filed: ``draft`` or ``returned``.
+    """
+
+    enterprise: str
+    kind: str
+    period: int
+    due_on: int
+    state: str
+
+
+class DueDates:
+    """What listed enterprises have to file."""
+
+    def __init__(
+        self,
+        record: Record,
+        enterprises: Enterprises,
+        units: Units,
+        listing: Listing,
+        documents: Documents,
+    ) -> None:
+        self._record = record
+        self._store = record.store
+        self._enterprises = enterprises
+        self._units = units
+        self._listing = listing
+        self._documents = documents
+
+    def missing(self, enterprise: str, until: int) -> list[Due]:
+        """Return what an enterprise has not filed that is due by a day, the earliest first."""
+        found = self._enterprises.of(enterprise)
+        years = self._store.execute(
+            "SELECT DISTINCT list_year FROM list_changes WHERE enterprise_id = ?"
+            " ORDER BY list_year",
+            (found.enterprise_id,),
+        )
+        due = [
+            each
+            for (year,) in years.fetchall()
+            if self._listing.is_listed(year, found.enterprise_id)
+            for each in self._of_year(found, year, until)
+        ]
+        return sorted(due, key=lambda each: (each.due_on, each.kind, each.period))
+
+    def late(self, enterprise: str) -> list[dict[str, int | str]]:
+        """Return what an enterprise filed behind its day, and when.
+
+        Notes
+        -----
+        Rules: CEA-MRV-09.
+        """
+        found = self._enterprises.of(enterprise)
+        names = ("kind", "period", "due_on", "filed_on")
+        rows = self._store.execute(
+            "SELECT kind, period, due_on, min(day) FROM filings"
+            " JOIN filing_steps ON filing_steps.filing_id = filings.filing_id AND step = 'filed'"
+            " WHERE enterprise_id = ? GROUP BY kind, period, unit_id, due_on"
+            " HAVING min(day) > due_on ORDER BY due_on, kind",
+            (found.enterprise_id,),
+        )
+        return [dict(zip(names, row, strict=True)) for row in rows.fetchall()]
+
+    def remind(self, enterprise: str) -> list[Due]:
+        """Remind an enterprise of what is due soon or late, each once; return what is new.
+
+        Notes
+        -----
+        Rules: CEA-MRV-01, CEA-MRV-09.
+        """
+        today = self._record.business_date()
+        soon = date_number(date_of_number(today) + timedelta(days=REMIND_DAYS))
+        found = self._enterprises.of(enterprise)
+        reminded = []
+        with self._record.transaction():
+            for due in self.missing(enterprise, soon):
+                is_late = int(due.due_on < today)
+                row = (found.enterprise_id, due.kind, due.period, is_late)
+                known = self._store.one(
+                    "SELECT 1 FROM reminders WHERE enterprise_id = ? AND kind = ?"
+                    " AND period = ? AND is_late = ?",
+                    row,
+                )
+                if known is None:
+                    number = self._store.next_id("reminders", "reminder_id")
+                    self._store.insert(
+                        "reminders (reminder_id, enterprise_id, kind, period, is_late, due_on,"
+                        " made_on)",
+                        [(number, *row, due.due_on, today)],
+                    )
+                    reminded.append(due)
+        return reminded
+
+    def _of_year(self, enterprise: Enterprise, year: int, until: int) -> Iterator[Due]:
+        plan, report = plan_due(enterprise.sector, year), report_due(enterprise.sector, year)
+        if plan <= until:
+            yield from self._unfiled(enterprise, plans.KIND, year, plan, {0})
+        for month in months_asked(enterprise.sector, year):
+            due_on = month_due(enterprise.sector, month)
+            if due_on <= until:
+                units = self._units.of(enterprise.enterprise_id, month_end(month))
+                ids = {unit.unit_id for unit in units.values()}
+                yield from self._unfiled(enterprise, months.KIND, month, due_on, ids)
+        if report <= until:
+            yield from self._unfiled(enterprise, reports.KIND, year, report, {0})
+
+    def _unfiled(
+        self, enterprise: Enterprise, kind: str, period: int, due_on: int, unit_ids: set[int]
+    ) -> Iterator[Due]:
+        states = []
+        for unit_id in sorted(unit_ids):
+            place = Place(kind, enterprise.enterprise_id, unit_id, period)
+            standing = self._documents.standing(place)
+            if standing is None or standing.state not in FILED:
+                states.append("missing" if standing is None else standing.state)
+        if states:
+            yield Due(enterprise.enterprise, kind, period, due_on, max(states))

@@ -1,0 +1,237 @@
+"""Monthly figures: entered from a file, checked against the guideline, and accounted at once."""
+
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+import msgspec
+
+from cea_exchange.domain.compliance.accounting import (
+    PARAMETERS,
+    Accounted,
+    Figure,
+    FiguresError,
+    emissions,
+)
+from cea_exchange.domain.compliance.plausibility.filings import unit_of
+from cea_exchange.domain.refusals import PlatformRefusal
+from cea_exchange.files.cells.source import SourceFile
+from cea_exchange.files.findings import Finding
+from cea_exchange.platform.checks import PlatformActError, file_refusals_told, month_checked
+from cea_exchange.platform.entity_list.enterprises import Enterprise, Enterprises
+from cea_exchange.platform.entity_list.units import Unit, Units
+from cea_exchange.platform.filings.documents import Documents, Filing, Place
+from cea_exchange.platform.filings.evidence import Evidence
+from cea_exchange.platform.filings.month_files import (
+    MEASURED,
+    Lines,
+    UnitMonth,
+    by_unit_month,
+    months_read,
+)
+from cea_exchange.platform.periods import month_due, month_end
+from cea_exchange.platform.record import Acting, Record
+
+KIND = "month"
+
+
+class KeptFigure(NamedTuple):
+    """A figure as a version keeps it."""
+
+    parameter: str
+    value: str
+    measure: str
+    origin: str
+    evidence: str
+
+
+class Months:
+    """The monthly figures of all units."""
+
+    def __init__(
+        self,
+        record: Record,
+        enterprises: Enterprises,
+        units: Units,
+        evidence: Evidence,
+        documents: Documents,
+    ) -> None:
+        self._record = record
+        self._enterprises = enterprises
+        self._units = units
+        self._evidence = evidence
+        self._documents = documents
+
+    def enter(
+        self, person: Acting, enterprise: str, source: SourceFile, reason: str = ""
+    ) -> list[Filing]:
+        """Enter the months of a file as drafts, all of them or none.
+
+        Notes
+        -----
+        Rules: CEA-MRV-08, CEA-MRV-04, CEA-FIL-01.
+        """
+        found = self._enterprises.of(enterprise)
+        accounts: dict[UnitMonth, Accounted] = {}
+
+        def check(lines: Lines) -> Iterator[Finding]:
+            yield from self._faults(found, lines, accounts)
+
+        with file_refusals_told(), self._record.transaction():
+            groups = months_read(source, check)
+            owned = self._owned(found, groups)
+            return [
+                self._documents.enter(
+                    person,
+                    Place(KIND, found.enterprise_id, owned[each].unit_id, each.month),
+                    _content(lines),
+                    due_on=month_due(found.sector, each.month),
+                    emission=f"{accounts[each].emissions:f}",
+                    reason=reason,
+                )
+                for each, lines in groups.items()
+            ]
+
+    def file(
+        self, person: Acting, enterprise: str, month: int, seen: Mapping[str, str] | None = None
+    ) -> list[Filing]:
+        """File the drafts of a month of all units, which another person entered.
+
+        Parameters
+        ----------
+        seen
+            Unit -> hash of the content that the person has seen; None: whatever is there.
+        """
+        month_checked(month)
+        found = self._enterprises.of(enterprise)
+        units = self._units.of(found.enterprise_id, month_end(month))
+        names = {unit.unit_id: name for name, unit in units.items()}
+        with self._record.transaction():
+            drafts = self._documents.in_state(found.enterprise_id, KIND, month, "draft")
+            if not drafts:
+                raise PlatformActError(
+                    PlatformRefusal.FILING_UNKNOWN,
+                    f"month {month}: expected a draft of {enterprise}, got none",
+                )
+            return [
+                self._documents.file(
+                    person, place, seen=None if seen is None else seen.get(names[place.unit_id])
+                )
+                for place in drafts
+            ]
+
+    def figures(self, filing: Filing) -> dict[str, KeptFigure]:
+        """Return the figures of a version, by parameter."""
+        kept = msgspec.json.decode(filing.content, type=list[KeptFigure])
+        return {figure.parameter: figure for figure in kept}
+
+    def account(self, sector: str, filing: Filing) -> Accounted:
+        """Compute again what a version's figures give, with every quantity on the way."""
+        figures = self.figures(filing)
+        return emissions(
+            sector,
+            {name: _figure(kept) for name, kept in figures.items() if _is_billed(sector, name)},
+            year=filing.period // 100,
+        )
+
+    # -- what a file may not say ------------------------------------------------------------------
+
+    def _owned(
+        self, enterprise: Enterprise, groups: Mapping[UnitMonth, Any]
+    ) -> dict[UnitMonth, Unit]:
+        """Return the unit of each month that was the enterprise's at its end."""
+        by_month = {
+            month: self._units.of(enterprise.enterprise_id, month_end(month))
+            for month in {each.month for each in groups}
+        }
+        return {
+            each: by_month[each.month][each.unit]
+            for each in groups
+            if each.unit in by_month[each.month]
+        }
+
+    def _faults(
+        self, enterprise: Enterprise, lines: Lines, accounts: dict[UnitMonth, Accounted]
+    ) -> Iterator[Finding]:
+        first_line, first = lines[0]
+        if first.enterprise != enterprise.enterprise:
+            text = f"expected {enterprise.enterprise}, whose file it is, got {first.enterprise}"
+            yield Finding(first_line, "enterprise", text)
+            return
+        yield from self._evidence_faults(enterprise, lines)
+        groups = by_unit_month(lines)
+        owned = self._owned(enterprise, groups)
+        today = self._record.business_date()
+        for each, group in groups.items():
+            line = group[0][0]
+            if each not in owned:
+                text = f"expected a unit that {enterprise.enterprise} had in the month"
+                yield Finding(line, "unit", f"{text}, got {each.unit}")
+            elif month_end(each.month) >= today:
+                text = f"expected a month that ended before {today}, got {each.month}"
+                yield Finding(line, "month", text)
+            else:
+                yield from _account_faults(enterprise.sector, each, group, accounts)
+
+    def _evidence_faults(self, enterprise: Enterprise, lines: Lines) -> Iterator[Finding]:
+        named = {figure.evidence for _, figure in lines if figure.evidence}
+        known = self._evidence.known(enterprise.enterprise_id, named)
+        for line, figure in lines:
+            if figure.evidence and figure.evidence not in known:
+                text = f"expected a document that was brought, got {figure.evidence}"
+                yield Finding(line, "evidence", f"{text}: bring it first (CEA-MRV-04)")
+            elif figure.origin == MEASURED and not figure.evidence:
+                text = f"expected the document that {figure.parameter} was measured by, got nothing"
+                yield Finding(line, "evidence", f"{text} (CEA-MRV-04)")
+
+
+def _account_faults(
+    sector: str, each: UnitMonth, lines: Lines, accounts: dict[UnitMonth, Accounted]
+) -> Iterator[Finding]:
+    """Account a month; yield what the guideline finds wrong with its figures, each at its line."""
+    figures = {}
+    for line, figure in lines:
+        if _is_billed(sector, figure.parameter):
+            figures[figure.parameter] = Figure(
+                value=figure.value, unit=figure.measure, measured=figure.origin == MEASURED
+            )
+        elif figure.measure != unit_of(figure.parameter):
+            text = f"{figure.parameter}: expected in {unit_of(figure.parameter)}, got in"
+            yield Finding(line, "measure", f"{text} {figure.measure}")
+    try:
+        accounts[each] = emissions(sector, figures, year=each.month // 100)
+    except FiguresError as error:
+        places = {figure.parameter: line for line, figure in lines}
+        for fault in error.faults:
+            line = places.get(fault.parameter, lines[0][0])
+            column = "parameter" if fault.parameter not in places else _COLUMNS.get(fault.kind)
+            yield Finding(line, column or "value", f"{fault} in {each.unit}, {each.month}")
+
+
+def _is_billed(sector: str, parameter: str) -> bool:
+    """Tell whether a figure is of the bill, not a second source's word or one of the checks alone.
+
+    What nobody knows is of the bill: its guideline says so.
+    """
+    if parameter in PARAMETERS[sector]:
+        return True
+    try:
+        unit_of(parameter)
+    except ValueError:
+        return True
+    return False
+
+
+_COLUMNS = {"unknown": "parameter", "unit": "measure", "missing": "parameter"}
+
+
+def _content(lines: Lines) -> str:
+    kept = [
+        (figure.parameter, f"{figure.value:f}", figure.measure, figure.origin, figure.evidence)
+        for _, figure in sorted(lines, key=lambda each: each[1].parameter)
+    ]
+    return msgspec.json.encode(kept).decode()
+
+
+def _figure(kept: KeptFigure) -> Figure:
+    return Figure(value=Decimal(kept.value), unit=kept.measure, measured=kept.origin == MEASURED)

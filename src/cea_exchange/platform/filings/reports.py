@@ -1,0 +1,125 @@
+"""Annual reports: what accepted months add up to, signed by who answers for the enterprise."""
+
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from cea_exchange.domain.compliance.accounting import entity_emissions
+from cea_exchange.domain.refusals import PlatformRefusal
+from cea_exchange.platform.checks import PlatformActError, year_checked
+from cea_exchange.platform.entity_list.enterprises import Enterprises
+from cea_exchange.platform.entity_list.units import Units
+from cea_exchange.platform.filings import months
+from cea_exchange.platform.filings.documents import Documents, Filing, Place
+from cea_exchange.platform.periods import month_end, report_due
+from cea_exchange.platform.record import Acting, Record
+
+KIND = "report"
+
+
+class ReportedUnit(msgspec.Struct, frozen=True):
+    """A unit in a report.
+
+    Attributes
+    ----------
+    emission
+        Tonnes of CO2, the sum of its months.
+    months
+        Month -> the version that counted.
+    """
+
+    emission: str
+    months: dict[str, int]
+
+
+class Reports:
+    """The annual reports of all enterprises."""
+
+    def __init__(
+        self, record: Record, enterprises: Enterprises, units: Units, documents: Documents
+    ) -> None:
+        self._record = record
+        self._enterprises = enterprises
+        self._units = units
+        self._documents = documents
+
+    def enter(self, person: Acting, enterprise: str, year: int, reason: str = "") -> Filing:
+        """Enter the report that the accepted months of a year give, as a draft.
+
+        Notes
+        -----
+        Rules: CEA-MRV-16.
+        """
+        year_checked(year)
+        found = self._enterprises.of(enterprise)
+        if 10_000 * year + 12_31 >= self._record.business_date():
+            raise PlatformActError(
+                PlatformRefusal.MONTH_NOT_OVER,
+                f"year: expected one that has ended, got {year}",
+            )
+        units = {
+            name: self._reported(found.enterprise_id, name, had)
+            for name, had in self._units.of_year(found.enterprise_id, year).items()
+        }
+        if not units:
+            raise PlatformActError(
+                PlatformRefusal.UNIT_UNKNOWN,
+                f"{enterprise}: expected a unit in {year}, got none",
+            )
+        total = entity_emissions(Decimal(unit.emission) for unit in units.values())
+        return self._documents.enter(
+            person,
+            Place(KIND, found.enterprise_id, 0, year),
+            msgspec.json.encode(units, order="sorted").decode(),
+            due_on=report_due(found.sector, year),
+            emission=str(total.tonnes),
+            reason=reason,
+        )
+
+    def sign(self, person: Acting, enterprise: str, year: int, seen: str | None = None) -> Filing:
+        """File a draft of a report, which another person entered.
+
+        Notes
+        -----
+        Rules: CEA-ENT-14, CEA-MRV-16.
+        """
+        found = self._enterprises.of(enterprise)
+        place = Place(KIND, found.enterprise_id, 0, year)
+        with self._record.transaction():
+            filing = self._documents.file(person, place, seen=seen)
+            for name, unit in self.units(filing).items():
+                if self._reported(found.enterprise_id, name, tuple(map(int, unit.months))) != unit:
+                    raise PlatformActError(
+                        PlatformRefusal.FILING_DIFFERS,
+                        f"report {year}: expected the accepted months of {name}, got earlier"
+                        " versions: enter it anew",
+                    )
+        return filing
+
+    def units(self, filing: Filing) -> dict[str, ReportedUnit]:
+        """Return what a version says of each unit."""
+        return msgspec.json.decode(filing.content, type=dict[str, ReportedUnit])
+
+    def _reported(self, enterprise_id: int, name: str, had: tuple[int, ...]) -> ReportedUnit:
+        counted: dict[int, Filing] = {}
+        missing: list[Any] = []
+        for month in had:
+            unit = self._units.of(enterprise_id, month_end(month))[name]
+            place = Place(months.KIND, enterprise_id, unit.unit_id, month)
+            filing = self._documents.accepted(place)
+            if filing is None:
+                missing.append(month)
+            else:
+                counted[month] = filing
+        if missing:
+            raise PlatformActError(
+                PlatformRefusal.MONTHS_MISSING,
+                f"{name}: expected every month accepted, got none of"
+                f" {', '.join(map(str, missing))}",
+            )
+        account = entity_emissions(Decimal(filing.emission) for filing in counted.values())
+        return ReportedUnit(
+            emission=f"{account.exact:f}",
+            months={str(month): filing.filing_id for month, filing in counted.items()},
+        )

@@ -1,0 +1,1 @@
+"""What entities owe of a year."""

@@ -1,0 +1,232 @@
+"""The management platform, wired: its services upon one database.
+
+    who has to report   entity_list/   enterprises, units, the list of each year
+    what they hand in   filings/       plans, months, reports, evidence, what is due
+    what is true        verification/  firms, tasks, findings, results, objections
+    what is given       allocation/    balance values, totals, what provinces give
+    what is owed        obligations/   of each year, by version
+    what is punished    enforcement/   cases, step by step
+    what is told        registry_link/ the stream to the registry, and its verdicts
+    what is public      disclosure/    files in fixed columns
+
+Usable without a daemon: open the data folder, act, close::
+
+    with Platform.open(data) as platform, platform.asked_by(person):
+        platform.months.enter(person, "E1", SourceFile.load("july.csv"))
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Self
+
+from cea_exchange.institution.clock import GivenClock, InstitutionClock
+from cea_exchange.institution.persons import Person, Persons
+from cea_exchange.institution.services import Ended, InstitutionServices
+from cea_exchange.platform.allocation.allocations import Allocations
+from cea_exchange.platform.allocation.unit_years import UnitYears
+from cea_exchange.platform.disclosure.public_files import PublicFiles
+from cea_exchange.platform.enforcement.cases import Cases
+from cea_exchange.platform.entity_list.enterprises import Enterprises
+from cea_exchange.platform.entity_list.listing import Listing
+from cea_exchange.platform.entity_list.units import Units
+from cea_exchange.platform.filings.cross_checks import CrossChecks
+from cea_exchange.platform.filings.documents import Documents
+from cea_exchange.platform.filings.due import DueDates
+from cea_exchange.platform.filings.evidence import Evidence
+from cea_exchange.platform.filings.months import Months
+from cea_exchange.platform.filings.plans import Plans
+from cea_exchange.platform.filings.reports import Reports
+from cea_exchange.platform.obligations.obligations import Obligations
+from cea_exchange.platform.pages import Pages
+from cea_exchange.platform.record import Record
+from cea_exchange.platform.registry_link.news import RegistryNews
+from cea_exchange.platform.registry_link.outbox import Outbox
+from cea_exchange.platform.roles import (
+    OWN_BODIES,
+    SCOPED,
+    city_body,
+    enterprise_body,
+    firm_body,
+    province_body,
+)
+from cea_exchange.platform.store import PlatformStore
+from cea_exchange.platform.verification.firms import Firms
+from cea_exchange.platform.verification.objections import Objections
+from cea_exchange.platform.verification.verifications import Verifications
+
+OVERSEERS = frozenset(OWN_BODIES.values())
+NOBODY = Person("", "", "", "")
+"""Who acts where no person is known: a program that uses the platform without its daemon."""
+
+
+class Platform(InstitutionServices):
+    """The platform upon its database.
+
+    Parameters
+    ----------
+    store
+        Open for writing, or for reading by who changes nothing.
+    clock_ns
+        Gives the time (nanoseconds since 1970), whatever it is; left out, the system's.
+    clock
+        Instead of it, one that is guarded: the daemon's.
+
+    Attributes
+    ----------
+    person : Person
+        Who asks for what is being done.
+    """
+
+    def __init__(
+        self,
+        store: PlatformStore,
+        clock_ns: Callable[[], int] = time.time_ns,
+        *,
+        clock: InstitutionClock | None = None,
+    ) -> None:
+        record = Record(store, GivenClock(clock_ns) if clock is None else clock)
+        super().__init__(record, Persons(record), scoped=SCOPED, overseers=OVERSEERS)
+        self.record = record
+        self.person: Person = NOBODY
+        self.enterprises, self.units = Enterprises(record), Units(record)
+        self.listing = Listing(record, self.enterprises)
+        self._filings(record)
+        self._verification(record)
+        self._allocation(record)
+
+    def _filings(self, record: Record) -> None:
+        enterprises, units = self.enterprises, self.units
+        self.evidence = evidence = Evidence(record)
+        self.documents = documents = Documents(record)
+        self.plans = Plans(record, enterprises, evidence, documents)
+        self.months = Months(record, enterprises, units, evidence, documents)
+        self.reports = Reports(record, enterprises, units, documents)
+        self.due = DueDates(record, enterprises, units, self.listing, documents)
+        self.cross_checks = CrossChecks(record)
+
+    def _verification(self, record: Record) -> None:
+        self.firms = Firms(record, self.enterprises)
+        self.verifications = Verifications(
+            record, self.enterprises, self.firms, self.documents, self.reports
+        )
+        self.objections = Objections(record)
+        self.pages = Pages(
+            record,
+            self.enterprises,
+            self.units,
+            self.documents,
+            self.months,
+            self.firms,
+            self.verifications,
+        )
+
+    def _allocation(self, record: Record) -> None:
+        self.allocations = Allocations(
+            record,
+            self.enterprises,
+            self.listing,
+            self.verifications,
+            UnitYears(self.units, self.documents, self.months),
+        )
+        self.obligations = Obligations(record, self.enterprises, self.allocations)
+        self.cases = Cases(record)
+        self.public_files = PublicFiles(record, self.firms, self.cases)
+        self.outbox = Outbox(record)
+        news = RegistryNews(self.outbox, self.enterprises)
+        self.listing.after_changing.append(news.listed)
+        self.allocations.after_distributing.append(news.given)
+        self.obligations.after_setting.append(news.owed)
+
+    @classmethod
+    def open(cls, data: Path | str, database: str | None = None) -> Self:
+        """Open the platform in ``data/platform/``, which no other process may have open."""
+        return cls(PlatformStore.open(data, database))
+
+    @contextmanager
+    def asked_by(self, person: Person) -> Iterator[None]:
+        """Do what is within in the name of a person."""
+        before, self.person = self.person, person
+        try:
+            yield
+        finally:
+            self.person = before
+
+    # -- whose business something is --------------------------------------------------------------
+
+    def bodies_of(self, enterprise: str) -> frozenset[str]:
+        """Return whose business an enterprise is: its own body, its city's, its province's."""
+        found = self.enterprises.of(enterprise)
+        facts = self.enterprises.facts_on(found.enterprise_id, self.business_date())
+        return frozenset(
+            {
+                enterprise_body(found.enterprise),
+                city_body(facts.city),
+                province_body(found.province),
+            }
+        )
+
+    def bodies_of_verification(self, number: int) -> frozenset[str]:
+        """Return the bodies whose business a verification is: its enterprise's, and its firm."""
+        task = self.verifications.of_number(number)
+        enterprise = self.enterprises.name_of(task.enterprise_id)
+        return self.bodies_of(enterprise) | {firm_body(self.firms.name_of(task.firm_id))}
+
+    def city_bodies(self, province: int) -> frozenset[str]:
+        """Return the bodies of a province's cities that have persons."""
+        rows = self.store.execute("SELECT DISTINCT body FROM persons WHERE removed_at_ns = 0")
+        prefix = city_body(province)
+        return frozenset(
+            body
+            for (body,) in rows.fetchall()
+            if body.startswith(prefix) and len(body) == len(prefix) + 2
+        )
+
+    # -- acts that several services do together ---------------------------------------------------
+
+    def objection_make(
+        self, enterprise: str, year: int, against: str, words: str
+    ) -> dict[str, Any]:
+        """Object, in the name of who asks, to what an enterprise was told of a year."""
+        found = self.enterprises.of(enterprise)
+        if against == "verification":
+            result = self.verifications.result(found.enterprise_id, year)
+            subject_id, told_on = result.result_id, result.told_on
+        else:
+            row = self.allocations.distributed(found.province, year)
+            subject_id, told_on = row.allocation_id, row.distributed_on
+        return self.objections.make(
+            self.person,
+            found.enterprise_id,
+            year,
+            against=against,
+            subject_id=subject_id,
+            told_on=told_on,
+            words=words,
+        )
+
+    # -- days and figures -------------------------------------------------------------------------
+
+    def day_begun(self, date: int) -> Ended:
+        """Remind listed enterprises of what is due; in the transaction that notes the day."""
+        reminded = [
+            f"{due.enterprise} {due.kind} {due.period}"
+            for enterprise in self.listing.ever()
+            for due in self.due.remind(enterprise)
+        ]
+        return {"reminded": {"count": len(reminded), "of": reminded[:20]}} if reminded else {}
+
+    def status(self) -> dict[str, Any]:
+        """Return how far the platform is, with its counts."""
+        store = self.store
+        return {
+            **super().status(),
+            "enterprises": store.one("SELECT count(*) FROM enterprises"),
+            "units": store.one("SELECT count(*) FROM units"),
+            "filings": store.one("SELECT count(*) FROM filings"),
+            "results": store.one("SELECT count(*) FROM verified_results"),
+            "link_seq": self.outbox.last_seq,
+            "judged_seq": self.outbox.judged_seq,
+            "link_refused": store.one("SELECT count(*) FROM link_verdicts WHERE is_posted = 0"),
+        }

@@ -1,0 +1,1 @@
+"""What the registry is told, as a numbered stream, and its verdicts."""

@@ -1,0 +1,97 @@
+-- Who verifies whose report, what was found, what is held to be true, and what was objected.
+CREATE TABLE service_firms (
+    firm_id BIGINT PRIMARY KEY CHECK (firm_id > 0),
+    firm TEXT NOT NULL UNIQUE,
+    credit_code TEXT NOT NULL UNIQUE,
+    title TEXT NOT NULL,
+    barred_from BIGINT NOT NULL                   -- yyyymmdd; 0: it may work
+);
+CREATE TABLE engagements (                        -- whom an enterprise had do what for a year
+    engagement_id BIGINT PRIMARY KEY CHECK (engagement_id > 0),
+    firm_id BIGINT NOT NULL REFERENCES service_firms,
+    enterprise_id BIGINT NOT NULL REFERENCES enterprises,
+    compliance_year BIGINT NOT NULL,
+    service TEXT NOT NULL CHECK (service IN ('report', 'advice', 'laboratory')),
+    declared_on BIGINT NOT NULL,
+    UNIQUE (enterprise_id, compliance_year, firm_id, service)
+);
+CREATE INDEX engagements_of ON engagements (firm_id, compliance_year);
+CREATE TABLE verifications (                      -- tasks that a province gives
+    verification_id BIGINT PRIMARY KEY CHECK (verification_id > 0),
+    enterprise_id BIGINT NOT NULL REFERENCES enterprises,
+    compliance_year BIGINT NOT NULL,
+    firm_id BIGINT NOT NULL REFERENCES service_firms,
+    report_id BIGINT NOT NULL REFERENCES filings, -- the version of the report that is verified
+    given_on BIGINT NOT NULL,
+    due_on BIGINT NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('open', 'concluded', 'confirmed', 'withdrawn'))
+);
+CREATE INDEX verifications_of ON verifications (enterprise_id, compliance_year);
+CREATE INDEX verifications_by ON verifications (firm_id, state);
+CREATE TABLE findings (                           -- what does not conform
+    finding_id BIGINT PRIMARY KEY CHECK (finding_id > 0),
+    verification_id BIGINT NOT NULL REFERENCES verifications,
+    unit_id BIGINT NOT NULL,                      -- 0: the whole enterprise's
+    period BIGINT NOT NULL,                       -- yyyymm, or the year
+    parameter TEXT NOT NULL,                      -- '' is none in particular
+    rule TEXT NOT NULL,
+    document TEXT NOT NULL,                       -- SHA-256 of the evidence; '' is none
+    words TEXT NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('open', 'fixed', 'not_fixed')),
+    found_by TEXT NOT NULL,
+    found_on BIGINT NOT NULL,
+    closed_on BIGINT NOT NULL                     -- 0 before
+);
+CREATE INDEX findings_of ON findings (verification_id, finding_id);
+CREATE TABLE conclusions (
+    conclusion_id BIGINT PRIMARY KEY CHECK (conclusion_id > 0),
+    verification_id BIGINT NOT NULL REFERENCES verifications,
+    report_number TEXT NOT NULL UNIQUE,           -- province-firm-entity-year-version
+    unit_emissions TEXT NOT NULL,                 -- unit -> tonnes of CO2, as JSON
+    tonnes BIGINT NOT NULL CHECK (tonnes >= 0),   -- of the entity, whole
+    concluded_by TEXT NOT NULL,
+    concluded_on BIGINT NOT NULL
+);
+CREATE INDEX conclusions_of ON conclusions (verification_id, conclusion_id);
+CREATE TABLE verified_results (                   -- what counts: the last version of a year
+    result_id BIGINT PRIMARY KEY CHECK (result_id > 0),
+    enterprise_id BIGINT NOT NULL REFERENCES enterprises,
+    compliance_year BIGINT NOT NULL,
+    version BIGINT NOT NULL CHECK (version > 0),
+    tonnes BIGINT NOT NULL CHECK (tonnes >= 0),
+    unit_emissions TEXT NOT NULL,
+    conclusion_id BIGINT NOT NULL REFERENCES conclusions,
+    reason TEXT NOT NULL,                         -- why there is another version; '' of the first
+    confirmed_by TEXT NOT NULL,
+    told_on BIGINT NOT NULL,
+    UNIQUE (enterprise_id, compliance_year, version)
+);
+CREATE TABLE objections (
+    objection_id BIGINT PRIMARY KEY CHECK (objection_id > 0),
+    enterprise_id BIGINT NOT NULL REFERENCES enterprises,
+    compliance_year BIGINT NOT NULL,
+    against TEXT NOT NULL CHECK (against IN ('verification', 'allocation')),
+    subject_id BIGINT NOT NULL,                   -- the verified result, or the allocation
+    words TEXT NOT NULL,
+    made_by TEXT NOT NULL,
+    made_on BIGINT NOT NULL,
+    decide_by BIGINT NOT NULL,                    -- the province's last day
+    state TEXT NOT NULL CHECK (state IN ('open', 'upheld', 'dismissed')),
+    answer TEXT NOT NULL,                         -- '' before
+    decided_by TEXT NOT NULL,
+    decided_on BIGINT NOT NULL                    -- 0 before
+);
+CREATE INDEX objections_of ON objections (enterprise_id, compliance_year);
+CREATE INDEX objections_open ON objections (decide_by) WHERE state = 'open';
+CREATE TABLE verifier_scores (
+    score_id BIGINT PRIMARY KEY CHECK (score_id > 0),
+    firm_id BIGINT NOT NULL REFERENCES service_firms,
+    score_year BIGINT NOT NULL,
+    province BIGINT NOT NULL,
+    quality BIGINT NOT NULL CHECK (quality BETWEEN 0 AND 100),
+    compliance BIGINT NOT NULL CHECK (compliance BETWEEN 0 AND 100),
+    timeliness BIGINT NOT NULL CHECK (timeliness BETWEEN 0 AND 100),
+    remarks TEXT NOT NULL,
+    scored_on BIGINT NOT NULL,
+    UNIQUE (firm_id, score_year, province)
+);

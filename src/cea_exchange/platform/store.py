@@ -1,0 +1,63 @@
+"""The platform's database: its tables are in ``schema/``, beside those of every institution."""
+
+from collections.abc import Iterator
+from importlib.resources import files
+from secrets import token_hex
+
+from cea_exchange.ledger.database.tables import FirstRows, ForeignKey, Reference, Schema
+from cea_exchange.ledger.record_store import RecordStore
+from cea_exchange.platform.roles import ROLES
+
+SCHEMA_VERSION = 1
+
+
+def first_rows() -> FirstRows:
+    """Return the rows of a new platform."""
+    # Unlike any other platform's: its stream's numbers mean its acts alone.
+    row = (1, "platform", SCHEMA_VERSION, token_hex(16))
+    yield "meta (id, institution, schema_version, link_log_id)", [row]
+
+
+def _none_is_zero(parent: str, parent_column: str, *columns: str) -> Iterator[Reference]:
+    for column in columns:
+        table, name = column.split(".")
+        yield Reference(ForeignKey(table, name, parent, parent_column), f"{name} = 0")
+
+
+PLATFORM_SCHEMA = Schema(
+    institution="platform",
+    version=SCHEMA_VERSION,
+    own=files(__package__).joinpath("schema"),
+    roles=ROLES,
+    append_only=(
+        *("enterprise_facts", "units", "unit_facts", "successions"),
+        *("list_changes", "list_publications"),
+        *("evidence", "filings", "filing_steps", "reminders"),
+        *("engagements", "conclusions", "verified_results", "verifier_scores"),
+        *("balance_values", "allocation_totals", "allocation_lines"),
+        *("link_items", "link_verdicts", "obligations", "case_steps"),
+    ),
+    first_rows=first_rows,
+    undeclared=(
+        *_none_is_zero("enterprises", "enterprise_id", "enterprises.successor_id"),
+        *_none_is_zero("enterprises", "enterprise_id", "unit_facts.enterprise_id"),
+        *_none_is_zero("units", "unit_id", "filings.unit_id", "documents.unit_id"),
+        *_none_is_zero("units", "unit_id", "findings.unit_id"),
+        *_none_is_zero("filings", "filing_id", "documents.accepted_id"),
+        *_none_is_zero("enterprises", "enterprise_id", "cases.enterprise_id"),
+        *_none_is_zero("service_firms", "firm_id", "cases.firm_id"),
+        *(
+            Reference(ForeignKey("objections", "subject_id", *parent), f"against <> '{against}'")
+            for against, parent in (
+                ("verification", ("verified_results", "result_id")),
+                ("allocation", ("allocations", "allocation_id")),
+            )
+        ),
+    ),
+)
+
+
+class PlatformStore(RecordStore):
+    """An open database of the platform."""
+
+    schema = PLATFORM_SCHEMA

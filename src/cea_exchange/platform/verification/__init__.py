@@ -1,0 +1,1 @@
+"""Who verifies whose report, what is found, what is held to be true, and objections to it."""

@@ -1,0 +1,208 @@
+"""Service firms: who they are, what they did for whom, and what they may not verify."""
+
+from typing import Any, NamedTuple
+
+from cea_exchange.domain.credit_code import credit_code_check
+from cea_exchange.domain.refusals import PlatformRefusal
+from cea_exchange.platform.checks import (
+    PlatformActError,
+    choice_checked,
+    count_checked,
+    name_checked,
+    words_checked,
+    year_checked,
+)
+from cea_exchange.platform.entity_list.enterprises import Enterprise, Enterprises
+from cea_exchange.platform.record import Record
+
+SERVICES = ("report", "advice", "laboratory")
+POINTS_MAX = 100
+
+
+class Firm(NamedTuple):
+    """A row of `service_firms`."""
+
+    firm_id: int
+    firm: str
+    credit_code: str
+    title: str
+    barred_from: int
+
+
+class Firms:
+    """The service firms that the platform knows."""
+
+    def __init__(self, record: Record, enterprises: Enterprises) -> None:
+        self._record = record
+        self._store = record.store
+        self._enterprises = enterprises
+
+    def register(self, firm: str, *, credit_code: str, title: str) -> int:
+        """Register a firm, and return its id."""
+        name_checked(firm, "firm")
+        words_checked(title, "title")
+        try:
+            credit_code_check(credit_code)
+        except ValueError as error:
+            raise PlatformActError(PlatformRefusal.CREDIT_CODE_UNSOUND, str(error)) from None
+        with self._record.transaction():
+            known = self._store.one(
+                "SELECT firm FROM service_firms WHERE firm = ? OR credit_code = ?",
+                (firm, credit_code),
+            )
+            if known is not None:
+                raise PlatformActError(
+                    PlatformRefusal.FIRM_TAKEN,
+                    f"firm: expected a new name and credit code, got those of {known}",
+                )
+            number = self._store.next_id("service_firms", "firm_id")
+            self._store.insert(
+                "service_firms (firm_id, firm, credit_code, title, barred_from)",
+                [(number, firm, credit_code, title, 0)],
+            )
+        return number
+
+    def bar(self, firm: str) -> None:
+        """Let a firm take no more work from today on."""
+        with self._record.transaction():
+            found = self.working(firm)
+            self._store.execute(
+                "UPDATE service_firms SET barred_from = ? WHERE firm_id = ?",
+                (self._record.business_date(), found.firm_id),
+            )
+
+    def engage(self, enterprise: str, firm: str, year: int, service: str) -> None:
+        """Declare whom an enterprise had do what for a compliance year."""
+        year_checked(year)
+        choice_checked(service, SERVICES, "service")
+        with self._record.transaction():
+            whose, whom = self._enterprises.of(enterprise), self.working(firm)
+            row = (whose.enterprise_id, year, whom.firm_id, service)
+            if self._store.one(
+                "SELECT 1 FROM engagements WHERE enterprise_id = ? AND compliance_year = ?"
+                " AND firm_id = ? AND service = ?",
+                row,
+            ):
+                raise PlatformActError(
+                    PlatformRefusal.ENGAGEMENT_TAKEN,
+                    f"{firm}: expected a service that was not declared, got {service} of {year}"
+                    f" for {enterprise} again",
+                )
+            number = self._store.next_id("engagements", "engagement_id")
+            self._store.insert(
+                "engagements (engagement_id, enterprise_id, compliance_year, firm_id, service,"
+                " declared_on)",
+                [(number, *row, self._record.business_date())],
+            )
+
+    def score(
+        self,
+        firm: str,
+        year: int,
+        province: int,
+        *,
+        quality: int,
+        compliance: int,
+        timeliness: int,
+        remarks: str = "",
+    ) -> None:
+        """Score a firm's verifications of a year in a province.
+
+        Notes
+        -----
+        Rules: CEA-ENT-16.
+        """
+        year_checked(year)
+        words_checked(remarks, "remarks", is_needed=False)
+        points = {"quality": quality, "compliance": compliance, "timeliness": timeliness}
+        for what, value in points.items():
+            count_checked(value, what, POINTS_MAX)
+        with self._record.transaction():
+            found = self.of(firm)
+            if self._store.one(
+                "SELECT 1 FROM verifier_scores WHERE firm_id = ? AND score_year = ?"
+                " AND province = ?",
+                (found.firm_id, year, province),
+            ):
+                raise PlatformActError(
+                    PlatformRefusal.SCORE_TAKEN,
+                    f"{firm}: expected no score of {year} in {province} yet, got another one",
+                )
+            number = self._store.next_id("verifier_scores", "score_id")
+            self._store.insert(
+                "verifier_scores (score_id, firm_id, score_year, province, quality, compliance,"
+                " timeliness, remarks, scored_on)",
+                [
+                    (number, found.firm_id, year, province, *points.values(), remarks)
+                    + (self._record.business_date(),)
+                ],
+            )
+
+    # -- what there is ----------------------------------------------------------------------------
+
+    def of(self, firm: str) -> Firm:
+        """Return a firm there is."""
+        row = self._store.one(
+            f"SELECT {', '.join(Firm._fields)} FROM service_firms WHERE firm = ?", (firm,)
+        )
+        if row is None:
+            raise PlatformActError(
+                PlatformRefusal.FIRM_UNKNOWN, f"firm: expected a registered one, got {firm!r}"
+            )
+        return Firm(*row)
+
+    def working(self, firm: str) -> Firm:
+        """Return a firm that may work."""
+        found = self.of(firm)
+        if found.barred_from:
+            raise PlatformActError(
+                PlatformRefusal.FIRM_BARRED,
+                f"firm: expected one that may work, got {firm}, barred from {found.barred_from}",
+            )
+        return found
+
+    def name_of(self, firm_id: int) -> str:
+        """Return a firm's short name."""
+        name: str = self._store.one("SELECT firm FROM service_firms WHERE firm_id = ?", (firm_id,))
+        return name
+
+    def scores(self, year: int) -> list[dict[str, Any]]:
+        """Return the scores of a year, as they are published."""
+        names = ("firm", "province", "quality", "compliance", "timeliness", "remarks")
+        rows = self._store.execute(
+            f"SELECT {', '.join(names)} FROM verifier_scores"
+            " JOIN service_firms ON service_firms.firm_id = verifier_scores.firm_id"
+            " WHERE score_year = ? ORDER BY firm, province",
+            (year,),
+        )
+        return [dict(zip(names, row, strict=True)) for row in rows.fetchall()]
+
+    def conflict_check(self, firm: Firm, enterprise: Enterprise, year: int) -> None:
+        """Refuse a firm that did something for an enterprise, or reports for one of its province.
+
+        Notes
+        -----
+        Rules: CEA-ENT-15.
+        """
+        row = self._store.one(
+            "SELECT enterprise, service FROM engagements"
+            " JOIN enterprises ON enterprises.enterprise_id = engagements.enterprise_id"
+            " WHERE firm_id = :firm AND compliance_year = :year"
+            " AND (engagements.enterprise_id = :whose"
+            "  OR (service = 'report' AND province = :province))"
+            " ORDER BY engagement_id LIMIT 1",
+            {
+                "firm": firm.firm_id,
+                "year": year,
+                "whose": enterprise.enterprise_id,
+                "province": enterprise.province,
+            },
+        )
+        if row is not None:
+            whom, service = row
+            raise PlatformActError(
+                PlatformRefusal.FIRM_IN_CONFLICT,
+                f"firm: expected one without a part in {enterprise.enterprise}'s report of {year},"
+                f" or in others of its province, got {firm.firm}, which did {service} for {whom}"
+                " (CEA-ENT-15)",
+            )

@@ -1,0 +1,1 @@
+"""What the daemons of two institutions say to each other."""

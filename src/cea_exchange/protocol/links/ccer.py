@@ -1,0 +1,137 @@
+"""What the CCER registry and the allowance registry say to each other.
+
+The CCER registry numbers what became of proofs; the allowance registry asks for the items from a
+number on, and for its part numbers its claims. Each item carries the head of a chain of hashes, so
+that none is left out, changed or slipped in; CURVE says whose they are.
+"""
+
+from hashlib import sha256
+from typing import Literal
+
+import msgspec
+
+BEFORE_ALL = "0" * 64
+"""Head before the first item."""
+ITEMS_MAX = 256
+"""In one answer."""
+MESSAGE_BYTES_MAX = 1 << 20
+
+
+class ProofIssued(msgspec.Struct, tag="issued", frozen=True, kw_only=True):
+    """CCERs were cancelled for an entity's obligation of a year.
+
+    Attributes
+    ----------
+    account, compliance_year
+        Whose emissions of which year they offset; the account is the allowance registry's.
+    project
+        With the batch, ``WIND-1/2``: within it serial numbers are unique.
+    """
+
+    proof: str
+    compliance_year: int
+    account: str
+    project: str
+    serial_first: int
+    serial_last: int
+    tonnes: int
+    registered_on: int
+    cancelled_on: int
+    quota_managed: Literal["no", "regional", "national"]
+    project_started_on: int
+    applied_on: int
+    produced_from: int
+    produced_to: int
+
+
+class ProofReversed(msgspec.Struct, tag="reversed", frozen=True, kw_only=True):
+    """A proof counts no more, by order.
+
+    Attributes
+    ----------
+    document
+        The order.
+    """
+
+    proof: str
+    document: str
+
+
+Item = ProofIssued | ProofReversed
+
+
+class NumberedItem(msgspec.Struct, frozen=True, kw_only=True):
+    """An item of the stream of proofs.
+
+    Attributes
+    ----------
+    item
+        MessagePack of an `Item`: what `head` covers.
+    """
+
+    proof_seq: int
+    item: bytes
+    head: str
+
+
+class Claim(msgspec.Struct, frozen=True, kw_only=True):
+    """What the allowance registry asks of a proof.
+
+    Attributes
+    ----------
+    claim_seq
+        The asker's number, without gaps; a repeat gets the first answer.
+    step
+        ``reserve``: to be kept for an entity and year; ``use``: it was counted.
+    """
+
+    claim_seq: int
+    step: Literal["reserve", "use"]
+    proof: str
+    account: str
+    compliance_year: int
+
+
+class ClaimAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of a claim.
+
+    Attributes
+    ----------
+    state
+        Of the proof; empty where the claim was refused.
+    code, words
+        Why it was refused.
+    """
+
+    claim_seq: int
+    state: str = ""
+    code: str = ""
+    words: str = ""
+
+
+class LinkQuestion(msgspec.Struct, frozen=True, kw_only=True):
+    """What the allowance registry sends: from which item on, and claims in their order."""
+
+    first_proof_seq: int
+    claims: tuple[Claim, ...] = ()
+
+
+class LinkAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """What it gets: items from that number on, as far as they are, and answers to its claims."""
+
+    last_proof_seq: int
+    items: tuple[NumberedItem, ...] = ()
+    answers: tuple[ClaimAnswer, ...] = ()
+
+
+_item_decoder = msgspec.msgpack.Decoder(Item)
+
+
+def item_decode(payload: bytes) -> Item:
+    """Return the item in a payload; `msgspec.DecodeError` or `ValidationError` if it is none."""
+    return _item_decoder.decode(payload)
+
+
+def head_after(head: str, item: bytes) -> str:
+    """Return the head of a chain of items after one more."""
+    return sha256(head.encode("ascii") + item).hexdigest()

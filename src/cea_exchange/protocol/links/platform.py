@@ -1,0 +1,179 @@
+"""The numbered stream from the management platform to the registry, and what comes back.
+
+    registry --- LinkQuestion: items from a number on, and verdicts on earlier ones ---> platform
+             <-- LinkAnswer: items, and the last number there is -----------------------
+
+Each item is of one act of the platform, has the next number, and the hash of the item before, so
+that nothing can be slipped in, left out or told twice. It carries the figures of the units, by
+which the registry computes everything again before it posts anything; what it finds otherwise it
+says in a verdict, line by line.
+"""
+
+from hashlib import sha256
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+
+from cea_exchange.domain.compliance.plans.units import GeneratingUnit, Plant
+
+ITEM_COUNT_MAX = 1_000
+ANSWER_BYTES_MAX = 512 * 1024
+"""Half of what a message may have."""
+LINES_MAX = 500
+"""Of one item; an allocation of more has several."""
+VERDICTS_MAX = 100
+HEAD_BEFORE_ALL = "0" * 64
+
+LinkSeq = Annotated[int, Meta(ge=1, le=2**62)]
+Stage = Literal["pre", "final", "adjustment"]
+
+
+class EntityListed(Struct, frozen=True, tag="entity_listed", forbid_unknown_fields=True):
+    """An entity entered the list of a year or left it: it may have an account, or no new one."""
+
+    list_year: int
+    enterprise: str
+    credit_code: str
+    province: int
+    sector: str
+    title: str
+    is_listed: bool
+
+
+class GivenLine(Struct, frozen=True, forbid_unknown_fields=True):
+    """What an entity is to have of a year, and by what it is computed again.
+
+    Attributes
+    ----------
+    tonnes
+        In all of the year: what was given before counts in.
+    generating, plants
+        Its units with their verified year, of one kind or the other.
+    """
+
+    enterprise: str
+    emissions: int
+    tonnes: int
+    generating: tuple[GeneratingUnit, ...] = ()
+    plants: tuple[Plant, ...] = ()
+
+
+class AllowancesGiven(Struct, frozen=True, tag="allowances_given", forbid_unknown_fields=True):
+    """A province distributed an allocation, or a part of one.
+
+    Attributes
+    ----------
+    balance
+        Sector -> balance value, ``numerator/denominator``, as the authority set it.
+    """
+
+    allocation_id: int
+    province: int
+    compliance_year: int
+    stage: Stage
+    balance: dict[str, str]
+    lines: Annotated[tuple[GivenLine, ...], Meta(max_length=LINES_MAX)]
+
+
+class DutyLine(Struct, frozen=True, forbid_unknown_fields=True):
+    """What an entity owes of a year."""
+
+    enterprise: str
+    verified_tonnes: int
+    due_tonnes: int
+
+
+class ObligationsSet(Struct, frozen=True, tag="obligations_set", forbid_unknown_fields=True):
+    """What entities of a province owe of a year, and until when."""
+
+    province: int
+    compliance_year: int
+    due_on: int
+    lines: Annotated[tuple[DutyLine, ...], Meta(max_length=LINES_MAX)]
+
+
+LinkContent = EntityListed | AllowancesGiven | ObligationsSet
+
+
+class LinkItem(Struct, frozen=True, forbid_unknown_fields=True):
+    """An item of the stream.
+
+    Attributes
+    ----------
+    before
+        Head of the item before: SHA-256 over its head before and its bytes.
+    """
+
+    link_seq: LinkSeq
+    at_ns: int
+    before: str
+    content: LinkContent
+
+
+class Mismatch(Struct, frozen=True, forbid_unknown_fields=True):
+    """A line that the registry computes otherwise.
+
+    Attributes
+    ----------
+    enterprise
+        Whose line it is; '' is the item as a whole.
+    words
+        What was expected, what was got.
+    """
+
+    enterprise: str
+    words: Annotated[str, Meta(max_length=500)]
+
+
+class Verdict(Struct, frozen=True, forbid_unknown_fields=True):
+    """What became of an item at the registry: posted whole, or refused whole and why."""
+
+    link_seq: LinkSeq
+    is_posted: bool
+    mismatches: Annotated[tuple[Mismatch, ...], Meta(max_length=LINES_MAX)] = ()
+
+
+class LinkQuestion(Struct, frozen=True, forbid_unknown_fields=True):
+    """What the registry asks and says.
+
+    Attributes
+    ----------
+    first
+        Items from that number on.
+    log_id
+        Of the stream it speaks of; None before its first item.
+    """
+
+    first: LinkSeq
+    count: Annotated[int, Meta(ge=0, le=ITEM_COUNT_MAX)]
+    log_id: str | None = None
+    verdicts: Annotated[tuple[Verdict, ...], Meta(max_length=VERDICTS_MAX)] = ()
+
+
+class LinkAnswer(Struct, frozen=True, forbid_unknown_fields=True):
+    """Items as they were kept, and how far the stream and the verdicts on it are.
+
+    Attributes
+    ----------
+    judged_seq
+        The last number of which a verdict is kept, none missing before it.
+    refusal
+        Why nothing of the question was taken; '' if it was.
+    """
+
+    log_id: str
+    last_seq: int
+    judged_seq: int
+    items: tuple[bytes, ...] = ()
+    refusal: str = ""
+
+
+def head_after(before: str, item: bytes) -> str:
+    """Return the head of an item, which the next one carries."""
+    return sha256(before.encode() + item).hexdigest()
+
+
+question_decode = msgspec.msgpack.Decoder(LinkQuestion).decode
+answer_decode = msgspec.msgpack.Decoder(LinkAnswer).decode
+item_decode = msgspec.msgpack.Decoder(LinkItem).decode

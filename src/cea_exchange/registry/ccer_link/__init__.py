@@ -1,0 +1,1 @@
+"""The link to the CCER registry: proofs of cancellations come, claims on them go."""

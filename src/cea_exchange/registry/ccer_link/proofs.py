@@ -1,0 +1,244 @@
+"""Proofs of cancelled CCERs, from the word of their registry to the offset that counts.
+
+    item --> received --reserve--> confirmed --book--> booked --use--> (told: it was counted)
+                |        |             |                  |
+                |        +--> refused  +--> reversed <----+--> the offset is taken back
+                +--> reversed
+
+What the CCER registry says is numbered, and each item is chained to the one before; it is kept as
+it came, before anything is made of it. What is asked of it is numbered, too, and asked again until
+it has answered: a repeat gets the first answer. So whatever is lost or comes twice, a proof is
+counted once.
+"""
+
+from typing import Any
+
+import msgspec
+
+from cea_exchange.domain.refusals import RegistryRefusal
+from cea_exchange.institution.checks import ActError
+from cea_exchange.institution.paging import ALL
+from cea_exchange.protocol.links.ccer import (
+    BEFORE_ALL,
+    Claim,
+    ClaimAnswer,
+    Item,
+    LinkAnswer,
+    LinkQuestion,
+    NumberedItem,
+    ProofIssued,
+    ProofReversed,
+    head_after,
+    item_decode,
+)
+from cea_exchange.registry.compliance.offsets import Offsets
+from cea_exchange.registry.files import CancellationProof
+from cea_exchange.registry.general_ledger import Ledger
+
+CLAIMS_MAX = 64
+"""In one question."""
+
+
+class LinkStopped(RuntimeError):
+    """What the CCER registry says contradicts what it said before: nothing more of it is taken."""
+
+
+class CcerProofs:
+    """Keeps what the CCER registry says of cancellations, and books what it has confirmed.
+
+    Notes
+    -----
+    Rules: CCER-LNK-01 to CCER-LNK-04.
+    """
+
+    def __init__(self, ledger: Ledger, offsets: Offsets) -> None:
+        self._ledger = ledger
+        self._store = ledger.store
+        self._offsets = offsets
+
+    # -- with the CCER registry ---------------------------------------------------------------
+
+    def question(self) -> LinkQuestion:
+        """Return what is to be asked: items from the next on, and claims without an answer."""
+        rows = self._store.execute(
+            "SELECT c.claim_seq, c.step, c.proof, p.account, p.compliance_year"
+            " FROM ccer_claims AS c JOIN ccer_proofs AS p ON p.proof = c.proof"
+            " WHERE c.answer IS NULL ORDER BY c.claim_seq LIMIT ?",
+            (CLAIMS_MAX,),
+        )
+        claims = tuple(
+            Claim(claim_seq=seq, step=step, proof=proof, account=account, compliance_year=year)
+            for seq, step, proof, account, year in rows.fetchall()
+        )
+        return LinkQuestion(first_proof_seq=self.last_seq() + 1, claims=claims)
+
+    def take(self, answer: LinkAnswer) -> int:
+        """Keep what has come, in one transaction, and make of it what follows.
+
+        Returns
+        -------
+        int
+            How many items and answers were new.
+
+        Raises
+        ------
+        LinkStopped
+            It contradicts what came before; nothing was kept.
+        """
+        if answer.last_proof_seq < self.last_seq():
+            raise LinkStopped(
+                f"proofs: expected {self.last_seq()} or more, got {answer.last_proof_seq}: the CCER"
+                " registry has lost what it said"
+            )
+        with self._store.transaction():
+            news = sum(self._answer_take(each) for each in answer.answers)
+            return news + sum(self._item_take(each) for each in answer.items)
+
+    def last_seq(self) -> int:
+        """Return the number of the last item that was taken, 0 before the first."""
+        number: int = self._store.one("SELECT coalesce(max(proof_seq), 0) FROM ccer_items")
+        return number
+
+    # -- with persons -------------------------------------------------------------------------
+
+    def book(self, proof: str) -> str | None:
+        """Count a proof that the CCER registry has confirmed.
+
+        Returns
+        -------
+        str or None
+            The number of the certificate, if its obligation is covered now.
+
+        Notes
+        -----
+        Rules: CCER-LNK-01, CCER-LNK-04, CEA-OFS-05.
+        """
+        with self._store.transaction():
+            state = self._state(proof)
+            if state != "confirmed":
+                raise ActError(
+                    RegistryRefusal.PROOF_NOT_CONFIRMED,
+                    f"proof {proof}: expected one that the CCER registry has confirmed, got"
+                    f" {state or 'none'}",
+                )
+            certificate = self._offsets.book_confirmed(self._content(proof))
+            self._state_set(proof, "booked")
+            self._claim_add("use", proof)
+        return certificate
+
+    def listed(
+        self, state: str | None = None, *, first: int = 1, count: int = ALL
+    ) -> list[dict[str, Any]]:
+        """Return proofs from a number of the stream on, all or those in one state."""
+        names = ("proof_seq", "proof", "account", "compliance_year", "state", "why")
+        rows = self._store.execute(
+            f"SELECT {', '.join(names)} FROM ccer_proofs WHERE proof_seq >= :first"
+            + ("" if state is None else " AND state = :state")
+            + " ORDER BY proof_seq LIMIT :count",
+            {"first": first, "state": state, "count": count},
+        )
+        return [dict(zip(names, row, strict=True)) for row in rows.fetchall()]
+
+    # -- items --------------------------------------------------------------------------------
+
+    def _item_take(self, numbered: NumberedItem) -> bool:
+        """Keep an item that follows; one that is kept must be the same."""
+        store, seq = self._store, numbered.proof_seq
+        kept = store.one("SELECT head FROM ccer_items WHERE proof_seq = ?", (seq,))
+        before = store.one("SELECT head FROM ccer_items WHERE proof_seq = ?", (seq - 1,))
+        head = head_after(before or BEFORE_ALL, numbered.item)
+        if head != numbered.head or kept not in (None, head):
+            raise LinkStopped(f"proof item {seq}: expected the head {head}, got {numbered.head}")
+        if kept is not None:
+            return False
+        if seq != self.last_seq() + 1:
+            raise LinkStopped(f"proof item: expected {self.last_seq() + 1}, got {seq}")
+        item = self._decoded(numbered)
+        store.insert(
+            "ccer_items (proof_seq, item, head)", [(seq, numbered.item, numbered.head)]
+        )
+        match item:
+            case ProofIssued():
+                self._issued(seq, item)
+            case ProofReversed():
+                self._reversed(item)
+        return True
+
+    def _decoded(self, numbered: NumberedItem) -> Item:
+        try:
+            return item_decode(numbered.item)
+        except msgspec.MsgspecError as error:
+            raise LinkStopped(f"proof item {numbered.proof_seq}: {error}") from error
+
+    def _issued(self, seq: int, item: ProofIssued) -> None:
+        row = (item.proof, item.account, item.compliance_year, seq, "received", "")
+        self._store.insert(
+            "ccer_proofs (proof, account, compliance_year, proof_seq, state, why)", [row]
+        )
+        self._claim_add("reserve", item.proof)
+
+    def _reversed(self, item: ProofReversed) -> None:
+        """Let a proof count no more; where it was booked its offset is taken back.
+
+        Notes
+        -----
+        Rules: CCER-LNK-03.
+        """
+        state = self._state(item.proof)
+        if state is None:
+            raise LinkStopped(f"proof {item.proof}: expected one that was issued, got none")
+        if state == "booked" and not self._offsets.is_revoked(item.proof):
+            self._offsets.revoke(item.proof, f"reversed: {item.document}"[:200])
+        self._state_set(item.proof, "reversed", item.document)
+
+    # -- claims -------------------------------------------------------------------------------
+
+    def _claim_add(self, step: str, proof: str) -> None:
+        seq = self._store.next_id("ccer_claims", "claim_seq")
+        self._store.insert(
+            "ccer_claims (claim_seq, step, proof, answer)", [(seq, step, proof, None)]
+        )
+
+    def _answer_take(self, answer: ClaimAnswer) -> bool:
+        """Keep the answer to a claim; that of one that has one already is passed over."""
+        row = self._store.one(
+            "SELECT step, proof, answer FROM ccer_claims WHERE claim_seq = ?", (answer.claim_seq,)
+        )
+        if row is None:
+            raise LinkStopped(f"answer: expected to a claim that was made, got {answer.claim_seq}")
+        step, proof, before = row
+        if before is not None:
+            return False
+        self._store.execute(
+            "UPDATE ccer_claims SET answer = ? WHERE claim_seq = ?",
+            (msgspec.msgpack.encode(answer), answer.claim_seq),
+        )
+        if step == "reserve" and self._state(proof) == "received":
+            is_kept = answer.state in ("reserved", "used")
+            self._state_set(proof, "confirmed" if is_kept else "refused", answer.words)
+        return True
+
+    # -- rows ---------------------------------------------------------------------------------
+
+    def _state(self, proof: str) -> str | None:
+        state: str | None = self._store.one(
+            "SELECT state FROM ccer_proofs WHERE proof = ?", (proof,)
+        )
+        return state
+
+    def _state_set(self, proof: str, state: str, why: str = "") -> None:
+        self._store.execute(
+            "UPDATE ccer_proofs SET state = ?, why = ? WHERE proof = ?", (state, why, proof)
+        )
+
+    def _content(self, proof: str) -> CancellationProof:
+        """Return what the CCER registry certifies, as its item says it."""
+        payload = self._store.one(
+            "SELECT i.item FROM ccer_items AS i JOIN ccer_proofs AS p"
+            " ON p.proof_seq = i.proof_seq WHERE p.proof = ?",
+            (proof,),
+        )
+        item = item_decode(bytes(payload))
+        return CancellationProof(
+            **{name: getattr(item, name) for name in CancellationProof.__struct_fields__}
+        )

@@ -1,0 +1,206 @@
+"""Surrender: application, review, retirement, force, certificate."""
+
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import msgspec
+
+from cea_exchange.control_plane.fields import field
+from cea_exchange.institution.paging import PAGE_COUNT_MAX, Number, PageCount, page
+from cea_exchange.registry.control.dual_control import Second
+from cea_exchange.registry.control.requests.fields import (
+    Account,
+    Province,
+    ProvinceOnly,
+    TonnesByProduct,
+    Why,
+    Year,
+)
+from cea_exchange.registry.control.requests.request import Request
+from cea_exchange.registry.participants.persons import province_bodies
+from cea_exchange.registry.participants.roles import (
+    AUTHORITY,
+    INITIATOR,
+    OFFICES,
+    OPERATOR,
+    PROVINCE,
+    ROLES,
+)
+
+if TYPE_CHECKING:
+    from cea_exchange.registry.registry import Registry
+
+
+class SurrenderApply(Request, tag="surrender_apply"):
+    """Apply to surrender allowances; they are set aside. A second person has to approve it."""
+
+    roles = (OPERATOR, INITIATOR)
+    second = Second.HOLDER
+    command = "surrender apply"
+    example = "surrender apply P001 2024 CEA23=1000 CEA24=5000"
+
+    account: Account
+    compliance_year: Year
+    tonnes: TonnesByProduct
+    giver: Annotated[str | None, field("Another account, that gives the allowances.")] = None
+    why: Annotated[str, field("Of giving for another: what blocks it.")] = ""
+
+    def bodies(self, registry: "Registry") -> frozenset[str]:
+        """Return whose it is: the giver's."""
+        return registry.accounts.bodies(self.giver or self.account)
+
+    def holder(self, registry: "Registry") -> str:
+        return registry.accounts.holder(self.giver or self.account)
+
+    def act(self, registry: "Registry") -> dict[str, Any]:
+        number = registry.surrender.apply(
+            self.account, self.compliance_year, self.tonnes, giver=self.giver, why=self.why
+        )
+        return {"surrender_id": number}
+
+
+class SurrenderWithdraw(Request, tag="surrender_withdraw"):
+    """Take an application back that the province has not decided; two persons do it."""
+
+    roles = (OPERATOR, INITIATOR)
+    second = Second.HOLDER
+    command = "surrender withdraw"
+    example = "surrender withdraw 12 P001"
+
+    surrender_id: Annotated[int, field("The surrender's number.", name="number")]
+    giver: Annotated[str, field("The account whose allowances they are.")]
+
+    def bodies(self, registry: "Registry") -> frozenset[str]:
+        """Return whose it is: the giver's."""
+        return registry.accounts.bodies(self.giver)
+
+    def holder(self, registry: "Registry") -> str:
+        return registry.accounts.holder(self.giver)
+
+    def act(self, registry: "Registry") -> dict[str, Any]:
+        registry.surrender.withdraw(self.surrender_id, self.giver)
+        return {}
+
+
+class SurrenderReject(Request, tag="surrender_reject"):
+    """As a province, refuse an application; the allowances go back. Two persons do it."""
+
+    roles = (PROVINCE,)
+    second = Second.OWN
+    command = "surrender reject"
+    example = 'surrender reject 12 --province 33 --why "disputed" --key pan'
+
+    surrender_id: Annotated[int, field("The surrender's number.", name="number")]
+    province: Province
+    why: Why
+
+    def bodies(self, registry: "Registry") -> frozenset[str]:
+        """Return whose it is: the province's that it names."""
+        return province_bodies(self.province)
+
+    def act(self, registry: "Registry") -> dict[str, Any]:
+        registry.surrender.reject(self.surrender_id, self.province, self.why)
+        return {}
+
+
+class SurrenderAccept(Request, tag="surrender_accept"):
+    """As a province, accept an application and pass it on to the authority; two persons do it."""
+
+    roles = (PROVINCE,)
+    second = Second.OWN
+    command = "surrender accept"
+    example = "surrender accept 12 --province 33 --key pan"
+
+    surrender_id: Annotated[int, field("The surrender's number.", name="number")]
+    province: Province
+
+    def bodies(self, registry: "Registry") -> frozenset[str]:
+        """Return whose it is: the province's that it names."""
+        return province_bodies(self.province)
+
+    def act(self, registry: "Registry") -> dict[str, Any]:
+        registry.surrender.accept(self.surrender_id, self.province)
+        return {}
+
+
+class SurrenderRetire(Request, tag="surrender_retire"):
+    """As the authority, retire what a province has accepted; two persons do it."""
+
+    roles = (AUTHORITY,)
+    second = Second.OWN
+    command = "surrender retire"
+    example = "surrender retire 12 --key mee"
+
+    surrender_id: Annotated[int, field("The surrender's number.", name="number")]
+
+    def act(self, registry: "Registry") -> dict[str, Any]:
+        return {"certificate": registry.surrender.retire(self.surrender_id)}
+
+
+class SurrenderForce(Request, tag="surrender_force"):
+    """Surrender for an entity at risk what its province keeps for it; a second person approves."""
+
+    roles = (OPERATOR, PROVINCE)
+    second = Second.PROVINCE
+    command = "surrender force"
+    example = "surrender force P001 2024 --province 33"
+
+    account: Account
+    compliance_year: Year
+    province: Province
+
+    def bodies(self, registry: "Registry") -> frozenset[str]:
+        """Return whose it is: the province's that it names."""
+        return province_bodies(self.province)
+
+    def act(self, registry: "Registry") -> dict[str, Any]:
+        plan = registry.surrender.force(self.account, self.compliance_year, self.province)
+        return {
+            "taken": {str(vintage): tonnes for vintage, tonnes in plan.taken.items()},
+            "released": {str(vintage): tonnes for vintage, tonnes in plan.released.items()},
+            "due": plan.due,
+        }
+
+
+class SurrenderList(Request, tag="surrender_list"):
+    """Print the surrenders that wait for a province, or are of another state."""
+
+    roles = OFFICES
+    is_look = True
+    command = "surrender list"
+    example = "surrender list --state accepted"
+    rows = ("surrenders",)
+
+    state: Annotated[
+        Literal["applied", "accepted", "retired", "rejected", "withdrawn"],
+        field("In which they are."),
+    ] = "applied"
+    province: ProvinceOnly = None
+    first: Number = 1
+    count: PageCount = PAGE_COUNT_MAX
+
+    def bodies(self, registry: "Registry") -> frozenset[str]:
+        """Return whose it is: the province's that it names."""
+        return province_bodies(self.province)
+
+    def act(self, registry: "Registry") -> dict[str, Any]:
+        rows, following = registry.surrender.listed_page(
+            self.state, self.province, self.first, self.count
+        )
+        found, further = page(map(msgspec.to_builtins, rows), self.count, "surrender_id")
+        return {"surrenders": found, "next": following if further is None else further}
+
+
+class SurrenderCertificate(Request, tag="surrender_certificate"):
+    """Print the certificate of an obligation that is covered."""
+
+    roles = ROLES
+    is_look = True
+    command = "surrender certificate"
+    example = "surrender certificate P001 2024"
+
+    account: Account
+    compliance_year: Year
+
+    def act(self, registry: "Registry") -> dict[str, Any]:
+        found = registry.surrender.certificate(self.account, self.compliance_year)
+        return {"certificate": msgspec.to_builtins(found), "text": found.text()}

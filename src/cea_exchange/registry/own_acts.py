@@ -1,0 +1,14 @@
+"""What the registry does without a person; the ops of such acts in its record."""
+
+from enum import StrEnum
+
+
+class OwnAct(StrEnum):
+    """What is done without a person."""
+
+    DAY_BEGUN = "day_begun"
+    """what ends with a day has ended"""
+    BANK_ANSWERED = "bank_answered"
+    """the bank's answer to a batch was taken"""
+    BANK_STATED = "bank_stated"
+    """a statement was fetched at the bank and read"""

@@ -1,0 +1,126 @@
+"""What an auditor finds by SQL in a CCER registry that somebody changed by hand."""
+
+from itertools import count
+from shutil import copytree
+
+import pytest
+
+from cea_exchange.ccer.audit import audit_queries
+from cea_exchange.ccer.store import CcerStore
+from support.ccer.programme import (
+    DayClock,
+    accounts_opened,
+    batch_issued,
+    project_registered,
+    registry_open,
+)
+from support.places import ROOT
+from support.registry.ledger_by_hand import changed
+
+QUERIES = audit_queries()
+CHANGES = [
+    ("serials_once", "UPDATE lots SET serial_first = serial_first - 1 WHERE serial_first = 1001"),
+    ("serials_once", "UPDATE lots SET serial_last = serial_last - 1 WHERE serial_last = 1000"),
+    ("serials_once", "DELETE FROM lots WHERE lot_id = 1"),
+    ("serials_once", "UPDATE issues SET tonnes = tonnes + 1"),
+    (
+        "serials_once",
+        "INSERT INTO lots (lot_id, issue_number, serial_first, serial_last, asset_index,"
+        " account_index, compartment, move_id) SELECT 99, issue_number, 2, 3, asset_index,"
+        " account_index, compartment, move_id FROM lots WHERE lot_id = 1",
+    ),
+    ("lots_are_balances", "UPDATE lots SET account_index = 0 WHERE serial_first = 1"),
+    ("lots_are_balances", "UPDATE postings SET amount = amount + 1 WHERE posting_id = 9"),
+    ("pedigrees", "UPDATE lot_moves SET parent_id = 1 WHERE move_id = 3"),
+    ("pedigrees", "UPDATE lot_moves SET serial_last = serial_last - 1 WHERE move_id = 2"),
+    ("pedigrees", "UPDATE lots SET move_id = 1 WHERE serial_first = 1"),
+    ("moves_posted", "UPDATE lot_moves SET account_index = 4 WHERE move_id = 3"),
+    ("moves_posted", "UPDATE entries SET amount = amount + 1 WHERE entry_id = 3"),
+    ("moves_posted", "DELETE FROM entries WHERE entry_id = 3"),
+    ("moves_posted", "UPDATE lots SET compartment = 5 WHERE serial_first = 1"),
+    ("issues_verified", "UPDATE batch_tonnes SET tonnes = tonnes + 1 WHERE stage = 'verified'"),
+    ("issues_verified", "UPDATE batch_tonnes SET tonnes = tonnes - 1 WHERE stage = 'reported'"),
+    ("issues_verified", "UPDATE issues SET tonnes = tonnes + 1"),
+    ("cancelled", "UPDATE cancellation_lots SET serial_last = 99 WHERE cancellation_id = 1"),
+    ("cancelled", "UPDATE cancellations SET state = 'applied' WHERE cancellation_id = 1"),
+    ("cancelled", "UPDATE cancellations SET certificate = 'CC-1' WHERE cancellation_id = 1"),
+    ("cancelled", "UPDATE lots SET account_index = 3 WHERE account_index = -7"),
+    ("proofs_once", "UPDATE proofs SET serial_first = serial_first - 1 WHERE serial_first > 1"),
+    ("proofs_once", "UPDATE proofs SET beneficiary = 'P002'"),
+    ("proofs_once", "UPDATE proofs SET state = 'reversed'"),
+    ("proofs_once", "DELETE FROM proof_stream WHERE proof_seq = 1"),
+    ("rows_as_logged", "UPDATE projects SET state = 'draft'"),
+]
+
+
+def eventful(data, database=None):
+    """Open a registry with every kind of row that the queries read."""
+    clock = DayClock()
+    ccer = registry_open(data, clock, database)
+    accounts_opened(ccer)
+    project_registered(ccer, clock)
+    batch_issued(ccer, clock, {2022: 10_000})
+    move = ccer.transfers.transfer
+    move("transfer", "SEAWIND", "A", "WIND-1-2022", 1_000, document="contract")
+    for _ in range(2):
+        ccer.cancellations.approve(
+            ccer.cancellations.apply(
+                *("A", "WIND-1-2022", 100),
+                purpose="national_ets",
+                beneficiary="P001",
+                compliance_year=2024,
+            )
+        )
+    return ccer
+
+
+@pytest.fixture
+def ccer(tmp_path, database_address):
+    with eventful(tmp_path, database_address) as ccer:
+        yield ccer
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """A folder of such a registry, closed; to be copied."""
+    folder = tmp_path_factory.mktemp("eventful")
+    eventful(folder).close()
+    return folder
+
+
+def test_nothing_comes_out_of_a_registry_that_is_right(ccer):
+    """CCER-LOT-04: no serial is in two places."""
+    for name, query in QUERIES.items():
+        assert [] == ccer.store.execute(query).fetchall(), name
+
+
+@pytest.mark.parametrize(("name", "statement"), CHANGES)
+def test_what_was_changed_by_hand_is_found(data, tmp_path, name, statement):
+    """CCER-LOT-04."""
+    copied = copytree(data, tmp_path / "copied")
+    with CcerStore.open(copied) as store:
+        changed(store, statement)
+        assert store.execute(QUERIES[name]).fetchall()
+
+
+def test_every_query_finds_something():
+    assert {name for name, _statement in CHANGES} == set(QUERIES)
+
+
+def test_a_pedigree_does_not_grow_with_the_lots_of_others(ccer):
+    """CCER-LOT-04: it is the moves of one serial, whatever left its lot before and after."""
+    move = ccer.transfers.transfer
+    numbers = count()
+    with ccer.transaction():
+        for _ in range(200):
+            document = f"contract {next(numbers)}"
+            move("transfer", "SEAWIND", "B", "WIND-1-2022", 1, document=document)
+    assert len(ccer.pedigree("WIND-1", 1, 1_050)) == 3
+    assert len(ccer.pedigree("WIND-1", 1, 9_000)) == 1
+
+
+def test_every_query_is_on_the_page_and_says_what_must_come_out():
+    page = (ROOT / "protocol" / "ccer.md").read_text(encoding="utf-8")
+    for name, text in QUERIES.items():
+        assert f"| `{name}` |" in page
+        assert "-- Must come out: nothing." in text

@@ -1,0 +1,116 @@
+"""Enterprises and units: facts by date, mergers, splits, renames."""
+
+import pytest
+
+from cea_exchange.platform.entity_list.enterprises import EnterpriseFacts
+from cea_exchange.platform.entity_list.unit_facts import UnitFacts
+from support.platform.platform_world import credit_code
+from support.refusing import refuses
+
+FACTS = EnterpriseFacts(20200101, "Power 2", 3301, "4411", "", "licence 2")
+
+
+def register(world, name="E2", *, code=None, province=33, sector="power", facts=FACTS):
+    return world.platform.enterprises.register(
+        name,
+        credit_code=credit_code(2) if code is None else code,
+        province=province,
+        sector=sector,
+        facts=facts,
+    )
+
+
+@pytest.mark.parametrize(
+    ("terms", "said"),
+    [
+        ({"name": "E 2"}, "NAME_UNSOUND: enterprise: expected printable text without spaces"),
+        ({"name": "E1"}, "ENTERPRISE_TAKEN: .*those of E1"),
+        ({"code": credit_code(1)}, "ENTERPRISE_TAKEN: .*those of E1"),
+        ({"code": "91330100000000000X"}, "CREDIT_CODE_UNSOUND"),
+        ({"province": 10}, "PROVINCE_UNKNOWN: .*32 codes, got 10"),
+        ({"sector": "glass"}, "CHOICE_UNKNOWN: sector: expected one of power, steel, .*'glass'"),
+        ({"facts": FACTS._replace(city=3201)}, "CITY_UNSOUND: .*begin with 33, got 3201"),
+        ({"facts": FACTS._replace(title="")}, "TEXT_UNSOUND: title: expected one line"),
+        ({"facts": FACTS._replace(valid_from=20250231)}, "DATE_UNSOUND: valid_from: .*20250231"),
+    ],
+)
+def test_an_unsound_enterprise_is_refused_and_nothing_is_kept(world, terms, said):
+    with refuses(said):
+        register(world, **terms)
+    assert world.store.one("SELECT count(*) FROM enterprises") == 1
+
+
+def test_a_renamed_enterprise_has_each_name_on_its_days(world):
+    """CEA-ENT-12."""
+    enterprises = world.platform.enterprises
+    number = register(world)
+    renamed = FACTS._replace(valid_from=20250301, title="Power Two", document="decision 7")
+    enterprises.change("E2", renamed)
+    titles = [enterprises.facts_on(number, day).title for day in (20191231, 20250228, 20250301)]
+    assert titles == ["Power 2", "Power 2", "Power Two"]
+    with refuses("FACT_OUTDATED: valid_from: expected 20250301 or later, got 20240101"):
+        enterprises.change("E2", FACTS._replace(valid_from=20240101))
+
+
+def test_a_merged_enterprise_is_followed_and_its_units_are_its_successors(world):
+    """CEA-ENT-12."""
+    platform = world.platform
+    register(world)
+    old, new = platform.enterprises.of("E1"), platform.enterprises.of("E2")
+    terms = {"kind": "merged", "decided_on": 20250601, "document": "decision 8"}
+    platform.enterprises.succeed("E1", "E2", **terms)
+    platform.units.hand_over(
+        old.enterprise_id, new.enterprise_id, valid_from=20250601, document="decision 8"
+    )
+    assert set(platform.units.of(old.enterprise_id, 20250531)) == {"E1-1"}
+    assert set(platform.units.of(old.enterprise_id, 20250601)) == set()
+    assert set(platform.units.of(new.enterprise_id, 20250601)) == {"E1-1"}
+    with refuses("ENTERPRISE_ENDED: .*E1, which E2 followed on 20250601"):
+        platform.enterprises.acting("E1")
+    with refuses("ENTERPRISE_ENDED"):
+        platform.enterprises.succeed("E1", "E2", **terms)
+    with refuses("ENTERPRISE_UNKNOWN: successor: expected another enterprise"):
+        platform.enterprises.succeed("E2", "E2", **terms)
+
+
+def test_a_split_enterprise_has_a_successor_for_what_it_owes_and_others(world):
+    """CEA-ENT-12."""
+    platform = world.platform
+    register(world)
+    register(world, "E3", code=credit_code(3))
+    terms = {"kind": "split", "decided_on": 20250601, "document": "decision 9"}
+    platform.enterprises.succeed("E1", "E2", **terms)
+    platform.enterprises.succeed("E1", "E3", **terms)
+    old = platform.enterprises.of("E1")
+    assert platform.enterprises.name_of(old.successor_id) == "E2"
+    assert world.store.one("SELECT count(*) FROM successions") == 2
+
+
+def test_an_unknown_enterprise_or_unit_is_refused(world):
+    with refuses("ENTERPRISE_UNKNOWN: enterprise: expected a registered one, got 'E9'"):
+        world.platform.enterprises.of("E9")
+    with refuses("UNIT_UNKNOWN: unit: expected a registered one, got 'E9-1'"):
+        world.platform.units.change(
+            "E9-1", 1, UnitFacts(), valid_from=20250101, document="licence 2"
+        )
+
+
+def test_a_unit_of_a_taken_name_or_unsound_facts_is_refused(world):
+    with refuses("UNIT_TAKEN: unit: expected a new name, got E1-1"):
+        world.unit("E1-1")
+    with refuses("UNIT_FACTS_UNSOUND: facts: .*unknown field `colour`"):
+        world.unit("E1-2", colour="red")
+    with refuses("UNIT_FACTS_UNSOUND: .*`int` <= 10000.*biomass_bp"):
+        world.unit("E1-2", biomass_bp=10_001)
+    with refuses("FACT_OUTDATED"):
+        world.platform.units.change(
+            "E1-1", 1, UnitFacts(), valid_from=20190101, document="licence 2"
+        )
+
+
+def test_a_unit_is_of_a_year_in_the_months_it_was_there(world):
+    world.unit("E1-2", valid_from=20250815)
+    enterprise = world.platform.enterprises.of("E1")
+    had = world.platform.units.of_year(enterprise.enterprise_id, 2025)
+    assert had["E1-2"] == (202508, 202509, 202510, 202511, 202512)
+    assert len(had["E1-1"]) == 12

@@ -1,0 +1,77 @@
+"""What is due until when, who is late, and reminders."""
+
+import pytest
+
+from cea_exchange.platform.periods import month_due, months_asked, plan_due, report_due
+from support.platform.platform_world import LI, WANG
+
+
+@pytest.mark.parametrize(
+    ("month", "due"),
+    [
+        (202501, 20250312),
+        (202401, 20240311),
+        (202402, 20240409),
+        (202507, 20250909),
+        (202608, 20261010),
+        (202512, 20260209),
+    ],
+)
+def test_a_month_is_due_40_days_behind_it_on_whatever_day_that_is(month, due):
+    """CEA-MRV-01, example 39."""
+    assert month_due("power", month) == due
+
+
+def test_the_industries_began_later_and_filed_half_a_year_at_once():
+    """CEA-MRV-02, CEA-MRV-12, CEA-MRV-16."""
+    assert months_asked("steel", 2024) == ()
+    assert {month_due("cement", month) for month in range(202501, 202507)} == {20251031}
+    assert month_due("aluminium", 202507) == 20250909
+    assert [plan_due("steel", 2025), plan_due("steel", 2026)] == [20250630, 20251231]
+    assert report_due("power", 2024) == 20250331
+
+
+def test_what_was_not_filed_is_missing_until_it_is(world):
+    """CEA-MRV-09, CEA-MRV-12."""
+    world.listed(2025)
+    due = world.platform.due
+    assert due.missing("E1", 20250312) == [
+        ("E1", "plan", 2025, 20241231, "missing"),
+        ("E1", "month", 202501, 20250312, "missing"),
+    ]
+    world.enter(202501)
+    assert due.missing("E1", 20250312)[1].state == "draft"
+    world.accept(202501)
+    assert [each.kind for each in due.missing("E1", 20250312)] == ["plan"]
+
+
+def test_a_month_behind_its_day_is_taken_and_shown_as_late(world):
+    """CEA-MRV-09."""
+    world.enter()
+    world.accept()
+    assert world.platform.due.late("E1") == [
+        {"kind": "month", "period": 202507, "due_on": 20250909, "filed_on": 20260110}
+    ]
+
+
+def test_an_enterprise_is_reminded_once_before_the_day_and_once_behind_it(world):
+    """CEA-MRV-01, CEA-MRV-09."""
+    world.listed(2025)
+    world.platform.plans.enter(LI, "E1", 2025, "plan.pdf", b"how coal is weighed")
+    world.platform.plans.file(WANG, "E1", 2025)
+    reminded = []
+    for world.day in (20250301, 20250302, 20250303, 20250312, 20250313, 20250314):
+        reminded += [(world.day, due.period) for due in world.platform.due.remind("E1")]
+    assert reminded == [(20250302, 202501), (20250313, 202501)]
+    assert world.store.one("SELECT count(*) FROM reminders WHERE is_late = 1") == 1
+
+
+def test_a_plan_has_versions_with_reasons(world):
+    """CEA-MRV-12, CEA-MRV-08."""
+    plans = world.platform.plans
+    plans.enter(LI, "E1", 2026, "plan.pdf", b"how coal is weighed")
+    plans.file(WANG, "E1", 2026)
+    plans.enter(LI, "E1", 2026, "plan.pdf", b"a better scale", reason="a better scale")
+    plans.file(WANG, "E1", 2026)
+    versions = world.platform.documents.versions(world.place("plan", 2026))
+    assert [(each.version, each.reason) for each in versions] == [(1, ""), (2, "a better scale")]

@@ -1,0 +1,37 @@
+"""Disclosure: what is public, in the columns that are public."""
+
+from decimal import Decimal
+
+import pytest
+
+from support.platform.platform_world import LI, PROVINCE, VERIFIER, WANG, given_2024
+
+
+@pytest.fixture
+def public(world):
+    return world.platform.public_files
+
+
+def test_what_each_entity_emitted_is_public_by_its_last_result(world, public):
+    """CEA-ENT-17, CEA-VER-12."""
+    given_2024(world)
+    assert public.emissions(2024).decode().splitlines() == [
+        "compliance_year,province,enterprise,title,sector,tonnes",
+        "2024,33,E1,Power 1,power,2957724",
+        "2024,33,TOTAL,,,2957724",
+        "2024,,TOTAL,,,2957724",
+    ]
+    world.platform.verifications.withdraw(1)
+    task = world.platform.verifications.give("E1", 2024, "V1", due_on=20250630)
+    world.platform.verifications.conclude(VERIFIER, task, {"E1-1": Decimal("2900000.00")})
+    world.platform.verifications.confirm(PROVINCE, task, reason="objection 1")
+    assert b"E1,Power 1,power,2900000" in public.emissions(2024)
+
+
+def test_no_person_figure_or_document_leaves(world, public):
+    """CEA-ENT-17."""
+    given_2024(world)
+    world.platform.firms.score("V1", 2025, 33, quality=90, compliance=100, timeliness=80)
+    told = public.emissions(2024) + public.scores(2025) + public.penalties()
+    for secret in (LI.name, WANG.name, PROVINCE.name, LI.key, "0.5432", "scale.pdf", "123000"):
+        assert secret.encode() not in told

@@ -1,0 +1,202 @@
+"""Verification: who may verify, findings, conclusions, results, objections, scores."""
+
+from decimal import Decimal
+
+import pytest
+
+from cea_exchange.platform.verification.verifications import Finding
+from support.platform.platform_world import LI, PROVINCE, VERIFIER, credit_code
+from support.refusing import refuses
+
+REPORTED = {"E1-1": Decimal("2957724.00")}
+FINDING = Finding(
+    unit_id=1,
+    period=202507,
+    parameter="B.bituminous",
+    rule="CEA-PWR-08",
+    document="",
+    words="the laboratory has no CMA mark",
+)
+
+
+@pytest.fixture
+def task(world):
+    world.reported()
+    return world.platform.verifications.give("E1", 2025, "V1", due_on=20260630)
+
+
+def confirmed(world, task):
+    world.platform.verifications.conclude(VERIFIER, task, REPORTED)
+    return world.platform.verifications.confirm(PROVINCE, task)
+
+
+@pytest.mark.parametrize("service", ["report", "advice", "laboratory"])
+def test_a_firm_does_not_verify_what_it_worked_on(world, service):
+    """CEA-ENT-15."""
+    world.reported()
+    world.platform.firms.engage("E1", "V1", 2025, service)
+    with refuses(f"FIRM_IN_CONFLICT: .*got V1, which did {service} for E1"):
+        world.platform.verifications.give("E1", 2025, "V1", due_on=20260630)
+    with refuses("ENGAGEMENT_TAKEN"):
+        world.platform.firms.engage("E1", "V1", 2025, service)
+
+
+def test_a_firm_that_reports_in_a_province_does_not_verify_there(world):
+    """CEA-ENT-15."""
+    world.reported()
+    world.enterprise("E2", number=2)
+    world.enterprise("E3", number=3, province=32)
+    for name, service in (("E2", "laboratory"), ("E3", "report")):
+        world.platform.firms.engage(name, "V1", 2025, service)
+    number = world.platform.verifications.give("E1", 2025, "V1", due_on=20260630)
+    world.platform.verifications.withdraw(number)
+    world.platform.firms.engage("E2", "V1", 2025, "report")
+    with refuses("FIRM_IN_CONFLICT: .*did report for E2"):
+        world.platform.verifications.give("E1", 2025, "V1", due_on=20260630)
+
+
+def test_a_barred_or_unknown_firm_gets_no_work(world):
+    world.reported()
+    with refuses("FIRM_UNKNOWN: firm: expected a registered one, got 'V9'"):
+        world.platform.verifications.give("E1", 2025, "V9", due_on=20260630)
+    with refuses("FIRM_TAKEN: firm: .*those of V1"):
+        world.firm("V1", number=901)
+    world.platform.firms.bar("V1")
+    with refuses("FIRM_BARRED: firm: expected one that may work, got V1, barred from 20260110"):
+        world.platform.verifications.give("E1", 2025, "V1", due_on=20260630)
+
+
+def test_only_a_filed_report_is_verified_and_once_at_a_time(world):
+    world.year()
+    give = world.platform.verifications.give
+    with refuses("REPORT_MISSING: E1: expected a filed report of 2025, got none"):
+        give("E1", 2025, "V1", due_on=20260630)
+    world.platform.reports.enter(LI, "E1", 2025)
+    with refuses("REPORT_MISSING: .*got draft"):
+        give("E1", 2025, "V1", due_on=20260630)
+
+
+def test_a_second_verification_waits_for_the_first(world, task):
+    with refuses("VERIFICATION_STATE: E1 2025: expected no verification under way, got 1"):
+        world.platform.verifications.give("E1", 2025, "V1", due_on=20260630)
+    with refuses("VERIFICATION_UNKNOWN"):
+        world.platform.verifications.of_number(9)
+
+
+def test_a_conclusion_waits_for_every_finding(world, task):
+    """CEA-VER-10."""
+    verifications = world.platform.verifications
+    number = verifications.find(VERIFIER, task, FINDING)
+    with refuses("FINDING_STATE: verification 1: expected every finding closed, got 1 open"):
+        verifications.conclude(VERIFIER, task, REPORTED)
+    verifications.close(task, number, "fixed")
+    with refuses("FINDING_STATE: finding 1: expected an open one, got fixed"):
+        verifications.close(task, number, "fixed")
+    with refuses("FINDING_UNKNOWN"):
+        verifications.close(task, 9, "fixed")
+    assert verifications.conclude(VERIFIER, task, {"E1-1": Decimal("2957000.00")}) == 2957000
+    assert [finding["state"] for finding in verifications.findings(task)] == ["fixed"]
+
+
+def test_what_was_not_fixed_makes_no_unit_smaller(world, task):
+    """CEA-VER-10."""
+    verifications = world.platform.verifications
+    verifications.close(task, verifications.find(VERIFIER, task, FINDING), "not_fixed")
+    with refuses("AMOUNT_UNSOUND: E1-1: expected 2957724.00 t or more, got 2957723.99"):
+        verifications.conclude(VERIFIER, task, {"E1-1": Decimal("2957723.99")})
+    assert verifications.conclude(VERIFIER, task, {"E1-1": Decimal("3000000.50")}) == 3000001
+
+
+@pytest.mark.parametrize("units", [{}, {"E1-2": Decimal(1)}, REPORTED | {"E1-2": Decimal(1)}])
+def test_a_conclusion_names_the_reports_units(world, task, units):
+    with refuses("UNITS_DIFFER: units: expected E1-1, got"):
+        world.platform.verifications.conclude(VERIFIER, task, units)
+
+
+def test_a_conclusion_has_a_number_of_its_own(world, task):
+    """CEA-VER-11."""
+    world.platform.verifications.conclude(VERIFIER, task, REPORTED)
+    number = world.store.one("SELECT report_number FROM conclusions")
+    assert number == f"33-V1-{credit_code(1)[-6:]}-2025-1"
+
+
+def test_a_result_is_replaced_with_a_reason_and_both_are_kept(world, task):
+    """CEA-VER-12."""
+    verifications = world.platform.verifications
+    with refuses("VERIFICATION_STATE: verification 1: expected concluded, got open"):
+        verifications.confirm(PROVINCE, task)
+    assert confirmed(world, task).version == 1
+    verifications.withdraw(task)
+    again = verifications.give("E1", 2025, "V1", due_on=20260630)
+    verifications.conclude(VERIFIER, again, {"E1-1": Decimal("2900000.00")})
+    with refuses("REASON_MISSING: reason: expected the reason for another result, got ''"):
+        verifications.confirm(PROVINCE, again)
+    verifications.confirm(PROVINCE, again, reason="objection 1")
+    enterprise = world.platform.enterprises.of("E1")
+    assert verifications.result(enterprise.enterprise_id, 2025).tonnes == 2_900_000
+    assert world.store.one("SELECT count(*) FROM verified_results") == 2
+    with refuses("RESULT_UNKNOWN: year: expected one with a verified result, got 2024"):
+        verifications.result(enterprise.enterprise_id, 2024)
+
+
+def objection(world, result):
+    return world.platform.objections.make(
+        LI,
+        result.enterprise_id,
+        2025,
+        against="verification",
+        subject_id=result.result_id,
+        told_on=result.told_on,
+        words="the July coal was weighed twice",
+    )
+
+
+@pytest.mark.parametrize(("told", "last"), [(20250630, 20250709), (20260211, 20260227)])
+def test_an_enterprise_objects_within_seven_working_days(world, task, told, last):
+    """CEA-VER-13, example 40: make-up weekends count."""
+    result = confirmed(world, task)._replace(told_on=told)
+    world.day = last + 1
+    with refuses(f"OBJECTION_LATE: objection: expected by {last}"):
+        objection(world, result)
+    world.day = last
+    assert objection(world, result)["objection"] == 1
+    with refuses("OBJECTION_STATE: objection: expected none that is open, got 1"):
+        objection(world, result)
+
+
+@pytest.mark.parametrize(
+    ("made", "decide_by"), [(20240927, 20241016), (20250926, 20251016), (20260928, 20261016)]
+)
+def test_a_province_decides_within_ten_working_days(world, task, made, decide_by):
+    """CEA-VER-13, example 41."""
+    result = confirmed(world, task)._replace(told_on=made)
+    world.day = made
+    assert objection(world, result)["decide_by"] == decide_by
+    objections = world.platform.objections
+    objections.decide(PROVINCE, 1, "upheld", "the scale's record shows it")
+    assert objections.state(1) == "upheld"
+    with refuses("OBJECTION_STATE: objection 1: expected an open one, got upheld"):
+        objections.decide(PROVINCE, 1, "dismissed", "no")
+    with refuses("OBJECTION_UNKNOWN"):
+        objections.enterprise_of(9)
+
+
+def test_beyond_the_calendar_no_term_is_guessed(world, task):
+    result = confirmed(world, task)._replace(told_on=20981230)
+    with refuses(
+        "CALENDAR_ENDS: calendar: expected one that reaches the end of object from 20981230"
+    ):
+        objection(world, result)
+
+
+def test_a_province_scores_a_verifier_once_a_year(world):
+    """CEA-ENT-16."""
+    terms = {"quality": 90, "compliance": 100, "timeliness": 80}
+    world.platform.firms.score("V1", 2025, 33, **terms)
+    assert world.platform.firms.scores(2025) == [
+        {"firm": "V1", "province": 33, **terms, "remarks": ""}
+    ]
+    with refuses("SCORE_TAKEN: V1: expected no score of 2025 in 33 yet"):
+        world.platform.firms.score("V1", 2025, 33, **terms)
+    with refuses("AMOUNT_UNSOUND: quality: expected a whole number from 0 to 100, got 101"):
+        world.platform.firms.score("V1", 2025, 32, **terms | {"quality": 101})

@@ -1,0 +1,306 @@
+"""Both registries, from a cancellation to the offset, whatever is lost or comes twice between."""
+
+from contextlib import suppress
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cea_exchange.ccer.audit import audit_queries as ccer_queries
+from cea_exchange.domain.ccer.programme_error import ProgrammeError
+from cea_exchange.protocol.links.ccer import (
+    ClaimAnswer,
+    LinkAnswer,
+    NumberedItem,
+    ProofReversed,
+    head_after,
+)
+from cea_exchange.registry.ccer_link.proofs import LinkStopped
+from cea_exchange.registry.reconciliation.audit import checks
+from support.ccer.programme import (
+    DayClock,
+    accounts_opened,
+    batch_issued,
+    project_registered,
+    registry_open,
+)
+from support.refusing import refuses
+from support.registry.compliance_world import World, proof
+from support.registry.ledger_by_hand import changed
+
+
+def link_answer(ccer, question):
+    """Return what the CCER registry answers."""
+    answers = tuple(ccer.proofs.claim(claim) for claim in question.claims)
+    items = ccer.proofs.items(question.first_proof_seq)
+    return LinkAnswer(last_proof_seq=ccer.proofs.last_seq(), items=items, answers=answers)
+
+
+class Both:
+    """The two registries, on one day."""
+
+    def __init__(self, folder):
+        self.folder, self.clock = folder, DayClock()
+        self.ccer = registry_open(folder, self.clock)
+        accounts_opened(self.ccer)
+        project_registered(self.ccer, self.clock)
+        batch_issued(self.ccer, self.clock, {2022: 10_000})
+        self.clock.day = 20251101
+        self._world_open()
+        self.world.entity("P001")
+        self.world.entity("P002")
+        self.world.owe(2024, ("P001", 40_000), ("P002", 40_000))
+
+    def _world_open(self):
+        self.world = World(self.folder)
+        self.proofs = self.world.registry.ccer_proofs
+        self.world.registry.offsets.by_link_only = True
+
+    def begin_anew(self):
+        """Let both processes end and begin."""
+        self.__exit__()
+        self.ccer = registry_open(self.folder, self.clock)
+        self._world_open()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_exception):
+        self.ccer.close()
+        self.world.registry.close()
+
+    def cancel(self, tonnes=1_000, entity="P001", year=2024):
+        number = self.ccer.cancellations.apply(
+            *("SEAWIND", "WIND-1-2022", tonnes),
+            purpose="national_ets",
+            beneficiary=entity,
+            compliance_year=year,
+        )
+        (made,) = self.ccer.cancellations.approve(number)["proofs"]
+        return made
+
+    def talk(self, times=1):
+        for _ in range(times):
+            self.proofs.take(link_answer(self.ccer, self.proofs.question()))
+
+    def offset(self, entity="P001"):
+        return self.world.registry.obligations.standing(entity, 2024).coverage.offset
+
+    def states(self):
+        return {each["proof"]: each["state"] for each in self.proofs.listed()}
+
+
+@pytest.fixture
+def both(tmp_path):
+    with Both(tmp_path) as both:
+        yield both
+
+
+def test_a_cancellation_becomes_an_offset(both):
+    """CCER-LNK-01, CCER-LNK-04: told, kept, confirmed, booked, used."""
+    made = both.cancel()
+    both.talk()
+    assert both.states() == {made: "received"}
+    both.talk()
+    assert both.states() == {made: "confirmed"}
+    assert both.ccer.proofs.found(made).state == "reserved"
+    assert both.offset() == 0
+    both.proofs.book(made)
+    assert both.offset() == 1_000
+    both.talk()
+    assert both.ccer.proofs.found(made).state == "used"
+    assert both.proofs.question().claims == ()
+
+
+def test_what_is_not_confirmed_is_not_booked(both):
+    """CCER-LNK-04."""
+    made = both.cancel()
+    for _ in range(2):
+        with refuses("PROOF_NOT_CONFIRMED: proof .*: expected one that .* has confirmed, got"):
+            both.proofs.book(made)
+        both.proofs.take(LinkAnswer(last_proof_seq=1, items=both.ccer.proofs.items(1)))
+    both.talk()
+    both.proofs.book(made)
+    with refuses("PROOF_NOT_CONFIRMED: .*got booked"):
+        both.proofs.book(made)
+    assert both.offset() == 1_000
+
+
+def test_nothing_is_booked_by_hand_where_the_registries_are_linked(both):
+    """CCER-LNK-04."""
+    with refuses("PROOFS_BY_LINK: proof: expected one that came from the CCER registry"):
+        both.world.registry.offsets.book(proof("N1", "P001", 10))
+
+
+def test_what_the_rules_do_not_count_stays_confirmed(both):
+    """CEA-OFS-01, CCER-LNK-04: the cap is the registry's, and a refusal changes nothing."""
+    first, second = both.cancel(2_000), both.cancel(1)
+    both.talk(2)
+    both.proofs.book(first)
+    with refuses("OFFSET_LIMIT: .*at most 2000 t of 40000 t, got 2000 [+] 1"):
+        both.proofs.book(second)
+    assert both.states() == {first: "booked", second: "confirmed"}
+    assert both.offset() == 2_000
+
+
+def test_a_reversed_proof_takes_its_offset_back(both):
+    """CCER-LNK-03, CEA-OFS-07."""
+    early, late = both.cancel(), both.cancel()
+    both.talk(2)
+    both.proofs.book(early)
+    both.ccer.proofs.reverse(early, "order 1")
+    both.ccer.proofs.reverse(late, "order 1")
+    both.talk(2)
+    assert both.states() == {early: "reversed", late: "reversed"}
+    assert both.offset() == 0
+    with refuses("PROOF_NOT_CONFIRMED: .*got reversed"):
+        both.proofs.book(late)
+
+
+def test_a_proof_that_is_reversed_before_it_is_kept_is_refused(both):
+    """CCER-LNK-03: the claim that was under way is answered, and changes nothing."""
+    made = both.cancel()
+    both.talk()
+    both.ccer.proofs.reverse(made, "order 1")
+    both.talk(2)
+    assert both.states() == {made: "reversed"}
+    assert both.proofs.question().claims == ()
+
+
+def test_the_same_words_again_change_nothing(both):
+    """CCER-LNK-02: items and answers count once, however often they come."""
+    both.cancel()
+    both.cancel(entity="P002")
+    question = both.proofs.question()
+    answer = link_answer(both.ccer, question)
+    assert [both.proofs.take(answer) for _ in range(3)] == [2, 0, 0]
+    answer = link_answer(both.ccer, both.proofs.question())
+    assert [both.proofs.take(answer) for _ in range(3)] == [2, 0, 0]
+    for made in both.states():
+        both.proofs.book(made)
+    assert (both.offset(), both.offset("P002")) == (1_000, 1_000)
+
+
+def chained(items, seq, item):
+    payload = msgspec.msgpack.encode(item)
+    head = head_after(items[-1].head if items else "0" * 64, payload)
+    return NumberedItem(proof_seq=seq, item=payload, head=head)
+
+
+def test_words_that_contradict_each_other_stop_the_link(both):
+    """CCER-LNK-01: a gap, a changed item, a chain that does not follow, an answer to nothing."""
+    both.cancel()
+    both.cancel()
+    first, second = both.ccer.proofs.items(1)
+    both.proofs.take(LinkAnswer(last_proof_seq=1, items=(first,)))
+    unknown = chained([first], 2, ProofReversed(proof="N9", document="order"))
+    forged = msgspec.structs.replace(second, item=second.item + b"\x00")
+    no_item = NumberedItem(proof_seq=2, item=b"\x80", head=head_after(first.head, b"\x80"))
+    wrong = {
+        "proof item 3: expected the head": msgspec.structs.replace(second, proof_seq=3),
+        "proof item 2: expected the head": forged,
+        "proof item 1: expected the head": chained([], 1, ProofReversed(proof="N", document="x")),
+        "proof N9: expected one that was issued": unknown,
+        "proof item 2: ": no_item,
+    }
+    for said, item in wrong.items():
+        with pytest.raises(LinkStopped, match=said):
+            both.proofs.take(LinkAnswer(last_proof_seq=9, items=(item,)))
+    with pytest.raises(LinkStopped, match="proofs: expected 1 or more, got 0: .* has lost"):
+        both.proofs.take(LinkAnswer(last_proof_seq=0))
+    with pytest.raises(LinkStopped, match="answer: expected to a claim that was made, got 7"):
+        both.proofs.take(LinkAnswer(last_proof_seq=1, answers=(ClaimAnswer(claim_seq=7),)))
+    both.proofs.take(LinkAnswer(last_proof_seq=2, items=(second,)))
+    assert both.proofs.last_seq() == 2
+
+
+chances = st.lists(
+    st.sampled_from(("cancel", "ask", "lose", "again", "book", "reverse", "begin_anew")),
+    min_size=5,
+    max_size=40,
+)
+
+
+@settings(max_examples=15, deadline=None)
+@given(chances)
+def test_whatever_is_lost_or_comes_twice_each_proof_counts_once(tmp_path_factory, chances):
+    """CCER-LNK-02: answers lost and repeated, both begun anew, in any order."""
+    with Both(tmp_path_factory.mktemp("both")) as both:
+        last = None
+        for chance in chances:
+            match chance:
+                case "cancel":
+                    both.cancel(10)
+                case "ask":
+                    last = link_answer(both.ccer, both.proofs.question())
+                    both.proofs.take(last)
+                case "lose":
+                    link_answer(both.ccer, both.proofs.question())
+                case "again" if last is not None:
+                    both.proofs.take(last)
+                case "book":
+                    for made, state in both.states().items():
+                        if state == "confirmed":
+                            both.proofs.book(made)
+                case "begin_anew":
+                    both.begin_anew()
+                case "reverse" if both.states():
+                    made = next(iter(both.states()))
+                    if both.ccer.proofs.found(made).state != "reversed":
+                        both.ccer.proofs.reverse(made, "order")
+        both.talk(3)
+        for made, state in both.states().items():
+            if state == "confirmed":
+                both.proofs.book(made)
+        both.talk(2)
+        there = dict(both.ccer.store.execute("SELECT proof, state FROM proofs").fetchall())
+        here = both.states()
+        assert here.keys() == there.keys()
+        for made, state in here.items():
+            assert (state, there[made]) in {("booked", "used"), ("reversed", "reversed")}
+        assert both.offset() == 10 * sum(state == "booked" for state in here.values())
+        for name, query in ccer_queries().items():
+            assert [] == both.ccer.store.execute(query).fetchall(), name
+        query = checks()["ccer_link"].sql
+        assert [] == both.world.registry.store.execute(query).fetchall()
+
+
+ODD = (
+    "UPDATE offset_proofs SET compliance_year = 2023",
+    "UPDATE ccer_proofs SET state = 'reversed'",
+    "UPDATE ccer_proofs SET state = 'confirmed'",
+    "UPDATE ccer_claims SET answer = NULL WHERE step = 'reserve'",
+    "DELETE FROM ccer_claims WHERE step = 'use'",
+    "DELETE FROM ccer_items WHERE proof_seq = 1",
+)
+
+
+def test_an_auditor_finds_what_was_changed_by_hand(both):
+    """CCER-LNK-02, CCER-LNK-04."""
+    store, query = both.world.registry.store, checks()["ccer_link"].sql
+    for _ in range(2):
+        both.cancel(10)
+    both.talk(2)
+    for made in both.states():
+        both.proofs.book(made)
+    assert [] == store.execute(query).fetchall()
+    for statement in ODD:
+        with suppress(TakenBack), store.transaction():
+            changed(store, statement)
+            assert store.execute(query).fetchall(), statement
+            raise TakenBack
+    assert [] == store.execute(query).fetchall()
+
+
+class TakenBack(Exception):
+    """The ledger is to be as it was."""
+
+
+def test_the_ccer_registry_refuses_a_claim_out_of_order(both):
+    """CCER-LNK-02."""
+    both.cancel()
+    both.talk()
+    (claim,) = both.proofs.question().claims
+    with refuses("CLAIM_OUT_OF_ORDER", ProgrammeError):
+        both.ccer.proofs.claim(msgspec.structs.replace(claim, claim_seq=2))

@@ -1,0 +1,208 @@
+"""A platform whose day the tests set: a power firm of Zhejiang, its persons and its checkers."""
+
+import json
+from decimal import Decimal
+from hashlib import sha256
+
+from cea_exchange.domain.calendar import date_of_number
+from cea_exchange.domain.credit_code import check_character
+from cea_exchange.domain.timetable import day_start, time_to_ns
+from cea_exchange.files.cells.source import SourceFile
+from cea_exchange.files.writing import table_bytes
+from cea_exchange.institution.persons import Person
+from cea_exchange.platform.entity_list.enterprises import EnterpriseFacts
+from cea_exchange.platform.entity_list.unit_facts import facts_read
+from cea_exchange.platform.filings.documents import Place
+from cea_exchange.platform.filings.month_files import MONTH_FIGURES, FiledFigure
+from cea_exchange.platform.platform import Platform
+from cea_exchange.platform.store import PlatformStore
+
+ZHEJIANG, HANGZHOU = 33, 3301
+PROOF = b"belt scale 1, 125000.00 t"
+
+
+def person(name, role, body):
+    return Person(name, sha256(name.encode()).hexdigest()[:40], role, body)
+
+
+LI = person("Li Na", "preparer", "enterprise E1")
+WANG = person("Wang Wei", "reviewer", "enterprise E1")
+ZHAO = person("Zhao Min", "signatory", "enterprise E1")
+CITY = person("Chen Jie", "city", f"city {HANGZHOU}")
+PROVINCE = person("Sun Yu", "province", f"province {ZHEJIANG}")
+SECOND = person("Qian Lan", "province", f"province {ZHEJIANG}")
+NATION = person("Zhou Hua", "authority", "authority")
+VERIFIER = person("Wu Lei", "verifier", "firm V1")
+
+
+def credit_code(number):
+    bare = f"9133010{number:010}"[:17]
+    return bare + check_character(bare)
+
+
+class World:
+    """A platform on a day, with one enterprise `E1` of one unit `E1-1`."""
+
+    def __init__(self, folder, database=None, day=20260110):
+        self.day = day
+        self.store = PlatformStore.open(folder, database)
+        self.platform = Platform(self.store, self.now_ns)
+
+    def now_ns(self):
+        """Return noon of the day."""
+        return time_to_ns(day_start(date_of_number(self.day))) + 12 * 3600 * 10**9
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_exception):
+        self.store.close()
+
+    def enterprise(self, name="E1", *, number=1, province=ZHEJIANG, city=None, sector="power"):
+        city = 100 * province + 1 if city is None else city
+        facts = EnterpriseFacts(20200101, f"Power {number}", city, "4411", "", "licence 1")
+        self.platform.enterprises.register(
+            name, credit_code=credit_code(number), province=province, sector=sector, facts=facts
+        )
+        return self.platform.enterprises.of(name)
+
+    def unit(self, name="E1-1", enterprise="E1", valid_from=20200101, **facts):
+        self.platform.units.add(
+            self.platform.enterprises.of(enterprise),
+            name,
+            facts_read(json.dumps({"rated_kw": [600_000], **facts})),
+            valid_from=valid_from,
+            document="licence 1",
+        )
+
+    def firm(self, name="V1", number=900):
+        self.platform.firms.register(
+            name, credit_code=credit_code(number), title=f"Verifiers {number}"
+        )
+
+    def founded(self):
+        """Let there be the enterprise, its unit, the proof of its coal, and a firm."""
+        enterprise = self.enterprise()
+        self.unit()
+        self.firm()
+        self.platform.evidence.bring(LI, enterprise, "scale.pdf", PROOF)
+        return self
+
+    def month_file(self, *figures, name="month.csv"):
+        rows = [
+            figure if isinstance(figure, FiledFigure) else filed(**figure) for figure in figures
+        ]
+        return SourceFile(name, table_bytes(MONTH_FIGURES, rows, ".csv"))
+
+    def enter(self, month=202507, *, reason="", unit="E1-1", coal="125000.00"):
+        source = self.month_file(*coal_month(month, unit=unit, coal=coal))
+        return self.platform.months.enter(LI, "E1", source, reason)
+
+    def accept(self, month=202507):
+        self.platform.months.file(WANG, "E1", month)
+        enterprise = self.platform.enterprises.of("E1")
+        for place in self.platform.documents.in_state(
+            enterprise.enterprise_id, "month", month, "filed"
+        ):
+            self.platform.documents.pass_on(CITY, place)
+            self.platform.documents.pass_on(PROVINCE, place)
+
+    def reported(self, year=2025):
+        """Let the year be filed, accepted and reported."""
+        self.year(year)
+        self.platform.reports.enter(LI, "E1", year)
+        return self.platform.reports.sign(ZHAO, "E1", year)
+
+    def listed(self, *years, enterprise="E1"):
+        for year in years or (2025,):
+            self.platform.listing.enter(
+                year,
+                enterprise,
+                cause="over_threshold",
+                tonnes=26_000,
+                decided_on=20241220,
+                document="list 1",
+            )
+
+    def place(self, kind="month", period=202507, unit="E1-1"):
+        enterprise = self.platform.enterprises.of("E1")
+        unit_id = 0
+        if kind == "month":
+            units = self.platform.units.of(enterprise.enterprise_id, 100 * period + 28)
+            unit_id = units[unit].unit_id
+        return Place(kind, enterprise.enterprise_id, unit_id, period)
+
+    def year(self, year=2025):
+        for month in range(100 * year + 1, 100 * year + 13):
+            self.enter(month)
+            self.accept(month)
+
+
+def filed(**terms):
+    """Return a figure: coal of the unit in July, unless told otherwise."""
+    given = {
+        "enterprise": "E1",
+        "unit": "E1-1",
+        "month": 202507,
+        "parameter": "A.bituminous",
+        "value": Decimal("125000.00"),
+        "measure": "t",
+        "origin": "measured",
+        "evidence": sha256(PROOF).hexdigest(),
+    } | terms
+    return FiledFigure(**given)
+
+
+def coal_month(month=202507, unit="E1-1", coal="125000.00"):
+    """Return the coal, carbon and oxidation of a unit: 246,477.00 t of CO2."""
+    return (
+        filed(month=month, unit=unit, value=Decimal(coal)),
+        filed(
+            month=month,
+            unit=unit,
+            parameter="B.bituminous",
+            value=Decimal("0.5432"),
+            measure="tC/t",
+        ),
+        filed(
+            month=month,
+            unit=unit,
+            parameter="E.bituminous",
+            value=Decimal(99),
+            measure="%",
+            origin="default",
+            evidence="",
+        ),
+    )
+
+
+MADE = {"M": ("300000", "MWh"), "N": ("0", "GJ"), "O": ("640.00", "h")}
+
+
+def verified_2024(world):
+    """Let 2024 be verified, of a unit of 600 MW: 300,000 MWh and 246,477.00 t a month."""
+    world.listed(2024)
+    for month in range(202401, 202413):
+        rows = coal_month(month) + tuple(
+            filed(month=month, parameter=code, value=Decimal(value), measure=unit)
+            for code, (value, unit) in MADE.items()
+        )
+        world.platform.months.enter(LI, "E1", world.month_file(*rows))
+        world.accept(month)
+    world.platform.reports.enter(LI, "E1", 2024)
+    world.platform.reports.sign(ZHAO, "E1", 2024)
+    task = world.platform.verifications.give("E1", 2024, "V1", due_on=20250630)
+    world.platform.verifications.conclude(VERIFIER, task, {"E1-1": Decimal("2957724.00")})
+    world.platform.verifications.confirm(PROVINCE, task)
+
+
+def given_2024(world, stage="final", *, is_verified=False):
+    """Let the province give what 2024 gives."""
+    if not is_verified:
+        verified_2024(world)
+    allocations = world.platform.allocations
+    row = allocations.compute(PROVINCE, ZHEJIANG, 2024, stage)
+    allocations.approve(SECOND, row.allocation_id)
+    allocations.total_set(NATION, 2024, stage, 10**10)
+    allocations.distribute(row.allocation_id)
+    return row
