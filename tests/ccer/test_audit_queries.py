@@ -49,6 +49,8 @@ CHANGES = [
     ("proofs_once", "UPDATE proofs SET beneficiary = 'P002'"),
     ("proofs_once", "UPDATE proofs SET state = 'reversed'"),
     ("proofs_once", "DELETE FROM proof_stream WHERE proof_seq = 1"),
+    ("references_held", "UPDATE products SET project_id = 9"),
+    ("references_held", "UPDATE lots SET account_index = 99 WHERE lot_id = 1"),
     ("rows_as_logged", "UPDATE projects SET state = 'draft'"),
 ]
 
