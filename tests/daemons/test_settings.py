@@ -34,16 +34,16 @@ def test_a_port_that_there_is_not_is_refused(tmp_path, port):
         (
             'settlement = "127.0.0.1:1"',
             'settlement: expected such as "tcp://127.0.0.1:5501" or "ipc:///run/cea-exchange/feed",'
-            " came '127.0.0.1:1'",
+            " got '127.0.0.1:1'",
         ),
-        ('metrics = "0.0.0.0:1"', "metrics: expected such as \"127.0.0.1:9464\", came '0.0.0.0:1'"),
+        ('metrics = "0.0.0.0:1"', "metrics: expected such as \"127.0.0.1:9464\", got '0.0.0.0:1'"),
         (
             'second_logon = "both"',
-            'second_logon: expected one of "refuse", "take_over", came \'both\'',
+            'second_logon: expected one of "refuse", "take_over", got \'both\'',
         ),
         (
             '[[operators]]\nname = "an"\nkey = "k"\nrole = "boss"',
-            'operators[0].role: expected one of "operator", "regulator", came \'boss\'',
+            'operators[0].role: expected one of "operator", "regulator", got \'boss\'',
         ),
         ("fronts = 65", "fronts: expected `int` <= 64"),
         ("fronts = 2.0", "fronts: expected `int`, got `float`"),

@@ -1,4 +1,4 @@
-"""Why a client has no connection: what its error says, by how far the connection came."""
+"""Errors of a client without a connection: each says how far the connection got, and what to do."""
 
 from cea_exchange.client.session import SessionError
 from cea_exchange.protocol.connection import Reached
@@ -40,7 +40,7 @@ def not_connected(
             return NobodyThere(f"{late}: nobody could be reached at {address}")
         case Reached.ANOTHER:
             expected = f"expected the venue's socket with the public key {server_key}"
-            return ServerKeyWrong(f"{late}: at {address}, {expected}, came another")
+            return ServerKeyWrong(f"{late}: at {address}, {expected}, got another")
         case Reached.REFUSED:
             refused = f"the key {key}: it is not granted, or was revoked"
             return KeyRefused(f"{late}: the venue at {address} refuses {refused}")

@@ -1,4 +1,4 @@
-"""What every act of the registry checks first, and how it says no."""
+"""Checks that every act of the registry begins with, and the exception that refuses it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -32,7 +32,7 @@ class ActError(ValueError):
 
 
 @contextmanager
-def refusals_told() -> Iterator[None]:
+def refusals_raised() -> Iterator[None]:
     """Let a file, or figures that break a rule of the compliance cycle, refuse the act."""
     try:
         yield
@@ -53,9 +53,9 @@ def amount_checked(amount: SupportsIndex, what: str) -> int:
     try:
         number = whole_number(amount, what)
     except TypeError:
-        came = type(amount).__name__
+        got = type(amount).__name__
         raise ActError(
-            RegistryRefusal.AMOUNT_UNSOUND, f"{what}: expected a whole number, got {came}"
+            RegistryRefusal.AMOUNT_UNSOUND, f"{what}: expected a whole number, got {got}"
         ) from None
     if not 0 < number <= INT64_MAX:
         raise ActError(

@@ -98,7 +98,7 @@ class RegistryConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw
             key_check(key, "admin_keys")
         unknown = {*(self.second_person or ())} - REGISTRY_REQUESTS.by_op.keys()
         if unknown:
-            raise ValueError(f"second_person: expected ops, came {', '.join(sorted(unknown))}")
+            raise ValueError(f"second_person: expected ops, got {', '.join(sorted(unknown))}")
 
     def venue_key(self, data: Path) -> str:
         """Return the venue's public key."""

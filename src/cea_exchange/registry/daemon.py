@@ -108,7 +108,7 @@ class RegistryDaemon:
         self._clock = GuardedClock(Clock(config.clock), noted_ns(self._store))
         self._metrics = RegistryMetrics(self._store)
         self._machine = self._machine_made(operators, settlement_class)
-        self._registry, self._desk = self._machine.registry, self._machine.desk
+        self._registry, self._service = self._machine.registry, self._machine.service
         self._registry.bank_files.folder = self._data / "registry" / "bank"
         self._courier = self._courier_made(keys)
         self._look_at_ns = 0
@@ -217,7 +217,7 @@ class RegistryDaemon:
         self._host.run(self._watched_turn)
 
     def _watched_turn(self) -> None:
-        self._host.watch(time.monotonic())
+        self._host.monitor(time.monotonic())
         try:
             self._turn()
         except DatabaseLost as error:
@@ -243,9 +243,9 @@ class RegistryDaemon:
 
     def _turn(self) -> None:
         machine, now_ns = self._machine, time.monotonic_ns()
-        told = machine.troubles.told
+        noted = machine.troubles.noted
         machine.day_look(now_ns)
-        with told("venue", now_ns):
+        with noted("venue", now_ns):
             self._venue_look(now_ns)
         poller = zmq.Poller()
         for socket, events in self._host.poller.sockets:
@@ -258,12 +258,12 @@ class RegistryDaemon:
         self._looks.register(poller)
         is_waiting = not machine.has_work and not len(self._door)
         ready = dict(poller.poll(POLL_MS if is_waiting else 0))
-        with told("admin", now_ns):
+        with noted("admin", now_ns):
             self._admin_turn(time.monotonic())
         now_ns = time.monotonic_ns()
-        with told("feed", now_ns):
+        with noted("feed", now_ns):
             self._feed_take(now_ns)
-        with told("stream", now_ns):
+        with noted("stream", now_ns):
             if self._line.dealer in ready:
                 machine.replayed(self._line.dealer.recv_multipart(), now_ns)
             elif is_listening and self._line.sub in ready:
@@ -274,11 +274,11 @@ class RegistryDaemon:
         machine.turn(time.monotonic_ns())
         now_ns = time.monotonic_ns()
         for output in machine.outputs():
-            with told("saying", now_ns):
+            with noted("saying", now_ns):
                 self._say(output)
         state = machine.state
         self._host.pulse.beat(time.monotonic(), "" if state == "ok" else state)
-        with told("metrics", now_ns):
+        with noted("metrics", now_ns):
             self._metrics.turn(
                 now_ns,
                 machine.lag_records,
@@ -375,11 +375,11 @@ class RegistryDaemon:
 
     def _admin_take(self, message: Message) -> None:
         try:
-            asked = self._desk.asked(message.key, message.payload)
+            asked = self._service.asked(message.key, message.payload)
             if isinstance(asked, Asked) and asked.request.is_look:
                 self._look_take(message, asked)
                 return
-            reply = asked if isinstance(asked, Reply) else self._desk.carry_out(asked)
+            reply = asked if isinstance(asked, Reply) else self._service.carry_out(asked)
         except DatabaseLost as error:
             self._door.answer(message, msgspec.msgpack.encode(outcome_unknown(error)))
             raise
@@ -433,8 +433,8 @@ def store_awaited(
         except DatabaseAway as error:
             left_s = until_s - time.monotonic()
             if left_s <= 0 or is_stopping():
-                told = f"waited {wait_s} s for the database's server (database_wait_s)"
-                raise DatabaseAway(f"{told}: {error}") from error
+                waited = f"waited {wait_s} s for the database's server (database_wait_s)"
+                raise DatabaseAway(f"{waited}: {error}") from error
             log.warning("database_waited_for", error=str(error), seconds_left=int(left_s))
         time.sleep(min(pause_s, left_s))
         pause_s = min(2 * pause_s, RECONNECT_LAST_S)

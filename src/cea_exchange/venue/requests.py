@@ -1,4 +1,4 @@
-"""What operators may ask of a venue: each act becomes one journaled command with who and why."""
+"""Operators' requests to a venue: each act becomes one journaled command with who and why."""
 
 import sys
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -16,7 +16,7 @@ from cea_exchange.protocol.framing import FrameError
 from cea_exchange.protocol.operators import Operator
 
 if TYPE_CHECKING:
-    from cea_exchange.venue.operations.admin_service import AdminDesk
+    from cea_exchange.venue.operations.admin_service import AdminService
 
 LOOKERS = ("operator", "regulator")
 OPERATORS = ("operator",)
@@ -46,7 +46,7 @@ class AdminRequest(Request):
     roles = LOOKERS
     is_look = True
 
-    def look(self, venue: "AdminDesk") -> dict[str, Any]:
+    def look(self, venue: "AdminService") -> dict[str, Any]:
         """Return the answer's fields."""
         raise NotImplementedError
 
@@ -54,7 +54,7 @@ class AdminRequest(Request):
 class Status(AdminRequest, tag="status"):
     """Print where a running venue stands."""
 
-    def look(self, venue: "AdminDesk") -> dict[str, Any]:
+    def look(self, venue: "AdminService") -> dict[str, Any]:
         return venue.status()
 
 
@@ -64,7 +64,7 @@ class Statistics(AdminRequest, tag="statistics"):
     command = "market statistics"
     example = "market statistics"
 
-    def look(self, venue: "AdminDesk") -> dict[str, Any]:
+    def look(self, venue: "AdminService") -> dict[str, Any]:
         return venue.statistics()
 
 
@@ -76,7 +76,7 @@ class Position(AdminRequest, tag="position"):
 
     account: Account
 
-    def look(self, venue: "AdminDesk") -> dict[str, Any]:
+    def look(self, venue: "AdminService") -> dict[str, Any]:
         return venue.position(self.account)
 
 
@@ -90,7 +90,7 @@ class BlockList(AdminRequest, tag="blocks"):
         int, msgspec.Meta(ge=0, le=2**62), field("The lowest block id to print.", name="--from")
     ] = msgspec.field(name="from", default=0)
 
-    def look(self, venue: "AdminDesk") -> dict[str, Any]:
+    def look(self, venue: "AdminService") -> dict[str, Any]:
         return venue.blocks(self.first)
 
 
@@ -113,7 +113,7 @@ class StatementOf(AdminRequest, tag="statement"):
         | None
     ) = None
 
-    def look(self, venue: "AdminDesk") -> dict[str, Any]:
+    def look(self, venue: "AdminService") -> dict[str, Any]:
         return venue.statement(self.account, self.date)
 
 
@@ -124,7 +124,7 @@ class HistoryOf(AdminRequest, tag="history"):
     first: Seq = msgspec.field(name="from")
     count: Seq
 
-    def look(self, venue: "AdminDesk") -> dict[str, Any]:
+    def look(self, venue: "AdminService") -> dict[str, Any]:
         return venue.history(self.account, self.first, self.count)
 
 
@@ -134,7 +134,7 @@ class BiddingList(AdminRequest, tag="biddings"):
     command = "bidding list"
     example = "bidding list --key rex"
 
-    def look(self, venue: "AdminDesk") -> dict[str, Any]:
+    def look(self, venue: "AdminService") -> dict[str, Any]:
         return {"biddings": venue.biddings()}
 
 
@@ -144,7 +144,7 @@ class ApplicationList(AdminRequest, tag="bidding_applications"):
     command = "bidding applications"
     example = "bidding applications --key rex"
 
-    def look(self, venue: "AdminDesk") -> dict[str, Any]:
+    def look(self, venue: "AdminService") -> dict[str, Any]:
         return {"applications": venue.day.applications()}
 
 
@@ -154,7 +154,7 @@ class SessionList(AdminRequest, tag="sessions"):
     command = "session list"
     example = "session list"
 
-    def look(self, venue: "AdminDesk") -> dict[str, Any]:
+    def look(self, venue: "AdminService") -> dict[str, Any]:
         return venue.sessions()
 
 
@@ -164,7 +164,7 @@ class ProposalList(AdminRequest, tag="proposals"):
     command = "proposal list"
     example = "proposal list --key bo"
 
-    def look(self, venue: "AdminDesk") -> dict[str, Any]:
+    def look(self, venue: "AdminService") -> dict[str, Any]:
         return {"proposals": venue.proposals.listed()}
 
 
@@ -176,7 +176,7 @@ class ActRequest(AdminRequest, kw_only=True):
 
     why: Why = ""
 
-    def act(self, venue: "AdminDesk", by: Operator) -> dict[str, Any]:
+    def act(self, venue: "AdminService", by: Operator) -> dict[str, Any]:
         """Do it; return what is told beside where the venue stands then.
 
         Raises
@@ -187,11 +187,11 @@ class ActRequest(AdminRequest, kw_only=True):
         venue.run(self.command_of(venue), by, self.why)
         return {}
 
-    def command_of(self, venue: "AdminDesk") -> control.Act | None:
+    def command_of(self, venue: "AdminService") -> control.Act | None:
         """Return the command that it means; None if it is done already."""
         raise NotImplementedError
 
-    def prepared(self, venue: "AdminDesk", by: Operator) -> Prepared:
+    def prepared(self, venue: "AdminService", by: Operator) -> Prepared:
         """Return what a second person is to agree to, looked at beforehand."""
         raise NotImplementedError
 
@@ -208,7 +208,7 @@ class ClockMove(ActRequest, tag="clock"):
 
     at: Annotated[str, field("ISO 8601 time with offset.")]
 
-    def act(self, venue: "AdminDesk", by: Operator) -> dict[str, Any]:
+    def act(self, venue: "AdminService", by: Operator) -> dict[str, Any]:
         venue.day.clock_move(self.at)
         return {}
 
@@ -221,11 +221,11 @@ class PhaseChange(ActRequest, tag="phase"):
 
     phase: Annotated[str, field("pre_open, listed, break, listed_and_block, closed.")]
 
-    def command_of(self, venue: "AdminDesk") -> control.Act:
+    def command_of(self, venue: "AdminService") -> control.Act:
         if self.phase.upper() not in Phase.__members__:
             names = ", ".join(member.name.lower() for member in Phase)
             raise FrameError(
-                VenueRefusal.CHOICE_UNKNOWN, expected=names, came=self.phase, where="phase"
+                VenueRefusal.CHOICE_UNKNOWN, expected=names, got=self.phase, where="phase"
             )
         return control.PhaseSet(phase=Phase[self.phase.upper()])
 
@@ -238,7 +238,7 @@ class OpenDay(ActRequest, tag="open_day"):
 
     date: Annotated[str, field("Date, as 2025-07-16.")]
 
-    def command_of(self, venue: "AdminDesk") -> control.Act | None:
+    def command_of(self, venue: "AdminService") -> control.Act | None:
         return venue.day.open_day(self.date)
 
 
@@ -248,7 +248,7 @@ class CloseDay(ActRequest, tag="close_day"):
     command = "day close"
     example = "day close"
 
-    def command_of(self, venue: "AdminDesk") -> control.Act | None:
+    def command_of(self, venue: "AdminService") -> control.Act | None:
         return venue.day.close_day()
 
 
@@ -260,7 +260,7 @@ class Disconnect(ActRequest, tag="disconnect"):
 
     who: Annotated[control.Name, field("A public key, or an account.")]
 
-    def act(self, venue: "AdminDesk", by: Operator) -> dict[str, Any]:
+    def act(self, venue: "AdminService", by: Operator) -> dict[str, Any]:
         return {"ended": venue.orders.disconnect(self.who)}
 
 
@@ -275,12 +275,12 @@ class KeyRestore(ActRequest, tag="key_restore"):
 
     key: Annotated[control.Name, field("The public key that was cut off.", name="public_key")]
 
-    def act(self, venue: "AdminDesk", by: Operator) -> dict[str, Any]:
+    def act(self, venue: "AdminService", by: Operator) -> dict[str, Any]:
         if not venue.key_restore(self.key):
             raise FrameError(
                 VenueRefusal.KEY_NOT_CUT_OFF,
                 expected="a key that is cut off",
-                came=self.key,
+                got=self.key,
                 where="key",
             )
         return {}
@@ -292,7 +292,7 @@ class Stop(ActRequest, tag="stop"):
     command = "stop"
     example = "stop"
 
-    def act(self, venue: "AdminDesk", by: Operator) -> dict[str, Any]:
+    def act(self, venue: "AdminService", by: Operator) -> dict[str, Any]:
         venue.stop()
         return {}
 
@@ -309,7 +309,7 @@ class Halt(ActRequest, tag="halt"):
 
     product: WholeMarket = None
 
-    def command_of(self, venue: "AdminDesk") -> control.Act:
+    def command_of(self, venue: "AdminService") -> control.Act:
         venue.product_check(self.product)
         return control.Halt(product=self.product)
 
@@ -323,7 +323,7 @@ class Resume(ActRequest, tag="resume"):
 
     product: WholeMarket = None
 
-    def command_of(self, venue: "AdminDesk") -> control.Act:
+    def command_of(self, venue: "AdminService") -> control.Act:
         venue.product_check(self.product)
         return control.Resume(product=self.product)
 
@@ -337,7 +337,7 @@ class Suspend(ActRequest, tag="suspend"):
     account: Account
     why: WhyOf
 
-    def command_of(self, venue: "AdminDesk") -> control.Act:
+    def command_of(self, venue: "AdminService") -> control.Act:
         venue.account_index(self.account)
         return control.Suspend(account=self.account)
 
@@ -350,7 +350,7 @@ class Restore(ActRequest, tag="restore"):
 
     account: Account
 
-    def command_of(self, venue: "AdminDesk") -> control.Act:
+    def command_of(self, venue: "AdminService") -> control.Act:
         venue.account_index(self.account)
         return control.Restore(account=self.account)
 
@@ -366,14 +366,14 @@ class Kill(ActRequest, tag="kill"):
     market: Annotated[bool, field("Everybody, and halt.", name="--market")] = False
     why: WhyOf
 
-    def command_of(self, venue: "AdminDesk") -> control.Act:
+    def command_of(self, venue: "AdminService") -> control.Act:
         # A name that was forgotten must not end everybody's orders.
         if (self.account is None) != self.market:
-            came = "both" if self.market else "neither"
+            got = "both" if self.market else "neither"
             raise FrameError(
                 VenueRefusal.BAD_REQUEST,
                 expected="an account, or the market",
-                came=came,
+                got=got,
                 where="kill",
             )
         if self.account is not None:
@@ -391,7 +391,7 @@ class ReferencePrice(ActRequest, tag="reference_price"):
     price: Price
     why: WhyOf
 
-    def command_of(self, venue: "AdminDesk") -> control.Act:
+    def command_of(self, venue: "AdminService") -> control.Act:
         venue.before_listed_check(self.product, "reference_price")
         return control.ReferencePriceSet(product=self.product, price=self.price)
 
@@ -410,7 +410,7 @@ class ListProduct(ActRequest, tag="list"):
     price: Price
     why: WhyOf
 
-    def command_of(self, venue: "AdminDesk") -> control.Act:
+    def command_of(self, venue: "AdminService") -> control.Act:
         venue.before_listed_check(self.product, "list")
         return control.ProductList(product=self.product, price=self.price)
 
@@ -424,7 +424,7 @@ class DelistProduct(ActRequest, tag="delist"):
     product: Product
     why: WhyOf
 
-    def command_of(self, venue: "AdminDesk") -> control.Act:
+    def command_of(self, venue: "AdminService") -> control.Act:
         venue.product_check(self.product)
         return control.ProductDelist(product=self.product)
 
@@ -453,7 +453,7 @@ class BiddingApply(ActRequest, tag="bidding_apply"):
     opens_at: Annotated[TimeOfDay | None, field("Such as 10:30.")] = None
     closes_at: Annotated[TimeOfDay | None, field("Such as 11:00.")] = None
 
-    def command_of(self, venue: "AdminDesk") -> control.Act:
+    def command_of(self, venue: "AdminService") -> control.Act:
         return venue.day.application(self)
 
 
@@ -466,12 +466,12 @@ class BiddingReview(ActRequest, tag="bidding_review"):
     bidding: Bidding
     approve: Annotated[bool, field("The decision.", name="--approve/--refuse")]
 
-    def command_of(self, venue: "AdminDesk") -> control.Act:
+    def command_of(self, venue: "AdminService") -> control.Act:
         if not self.approve and not self.why.strip():
             raise FrameError(
                 VenueRefusal.WHY_MISSING,
                 expected="a reason to refuse it",
-                came="none",
+                got="none",
                 where="why",
             )
         return control.BiddingReviewed(bidding=self.bidding, approved=self.approve)
@@ -486,7 +486,7 @@ class BiddingWithdraw(ActRequest, tag="bidding_withdraw"):
     bidding: Bidding
     why: WhyOf
 
-    def command_of(self, venue: "AdminDesk") -> control.Act:
+    def command_of(self, venue: "AdminService") -> control.Act:
         return control.BiddingLapsed(bidding=self.bidding)
 
 
@@ -517,12 +517,12 @@ class BiddingOpen(ActRequest, tag="bidding_open"):
         field("Yuan per tonne, such as 97.49.", typed="price", name="reserve"),
     ] = 0
 
-    def act(self, venue: "AdminDesk", by: Operator) -> dict[str, Any]:
+    def act(self, venue: "AdminService", by: Operator) -> dict[str, Any]:
         super().act(venue, by)
         venue.announced_check(self.bidding)
         return {}
 
-    def command_of(self, venue: "AdminDesk") -> control.Act:
+    def command_of(self, venue: "AdminService") -> control.Act:
         return venue.bidding_notice(self)
 
 
@@ -534,7 +534,7 @@ class BiddingClose(ActRequest, tag="bidding_close"):
 
     bidding: Bidding
 
-    def command_of(self, venue: "AdminDesk") -> control.Act:
+    def command_of(self, venue: "AdminService") -> control.Act:
         venue.bidding_end_check(self.bidding, must_be_open=True)
         return control.BiddingClose(bidding=self.bidding)
 
@@ -548,7 +548,7 @@ class BiddingCancel(ActRequest, tag="bidding_cancel"):
     bidding: Bidding
     why: WhyOf
 
-    def command_of(self, venue: "AdminDesk") -> control.Act:
+    def command_of(self, venue: "AdminService") -> control.Act:
         venue.bidding_end_check(self.bidding, must_be_open=False)
         return control.BiddingCancel(bidding=self.bidding)
 
@@ -566,7 +566,7 @@ class Bust(ActRequest, tag="bust"):
     trade_id: Annotated[Seq, field("The trade's number.")]
     why: WhyOf
 
-    def prepared(self, venue: "AdminDesk", by: Operator) -> Prepared:
+    def prepared(self, venue: "AdminService", by: Operator) -> Prepared:
         return venue.bust_prepared(self.trade_id, by, self.why)
 
 
@@ -579,7 +579,7 @@ class Override(ActRequest, tag="override"):
 
     why: WhyOf
 
-    def prepared(self, venue: "AdminDesk", by: Operator) -> Prepared:
+    def prepared(self, venue: "AdminService", by: Operator) -> Prepared:
         date = venue.day.unconfirmed_date()
         what = f"open the day after {date} without the registry's confirmation"
 
@@ -598,7 +598,7 @@ class Approve(ActRequest, tag="approve"):
 
     number: Number
 
-    def act(self, venue: "AdminDesk", by: Operator) -> dict[str, Any]:
+    def act(self, venue: "AdminService", by: Operator) -> dict[str, Any]:
         return venue.proposals.approve(self.number, by)
 
 
@@ -610,7 +610,7 @@ class Reject(ActRequest, tag="reject"):
 
     number: Number
 
-    def act(self, venue: "AdminDesk", by: Operator) -> dict[str, Any]:
+    def act(self, venue: "AdminService", by: Operator) -> dict[str, Any]:
         return {"what": venue.proposals.reject(self.number).what}
 
 

@@ -301,7 +301,7 @@ def test_a_registry_that_contradicts_itself_states_nothing(store, tmp_path):
         stated(store, path)
     settled(store)
     for why in ("", " ", "lost\nlog"):
-        with pytest.raises(AdoptionError, match="why: expected one line of text, came '"):
+        with pytest.raises(AdoptionError, match="why: expected one line of text, got '"):
             stated(store, path, why=why)
     with pytest.raises(AdoptionError, match="length <= 200 - at `\\$.why`"):
         stated(store, path, why="x" * 201)
@@ -425,7 +425,7 @@ def test_another_venues_folder_is_not_adopted(tmp_path, statement):
     data = tmp_path / "venue"
     old_folder(data, log_id=32 * "f")
     before = files(data)
-    with pytest.raises(AdoptionError, match=f"log_id must be {LOG_ID}, was {32 * 'f'}"):
+    with pytest.raises(AdoptionError, match=f"log_id: expected {LOG_ID}, got {32 * 'f'}"):
         venue_adopt(data, statement)
     assert files(data) == before
 
@@ -456,6 +456,6 @@ def test_a_reason_is_one_line(tmp_path, statement):
     """CEA-OPR-01: the log of acts has one line for each."""
     old_folder(tmp_path)
     before = files(tmp_path)
-    with pytest.raises(AdoptionError, match="why: expected one line of text, came 'lost"):
+    with pytest.raises(AdoptionError, match="why: expected one line of text, got 'lost"):
         venue_adopt(tmp_path, statement, why="lost\nlog")
     assert files(tmp_path) == before

@@ -212,7 +212,7 @@ def test_a_journal_without_its_checkpoints_differs_from_the_event_store(data):
     [
         (b"\xc1", FrameKind.CONTROL, "control message"),
         (bytes(63), FrameKind.RECORDS, ""),
-        (bytes(128), FrameKind.RECORDS, "expected 1 records, came 2"),
+        (bytes(128), FrameKind.RECORDS, "expected 1 records, got 2"),
         (bytes(64), FrameKind.RECORDS, "row 0|kind"),
     ],
 )

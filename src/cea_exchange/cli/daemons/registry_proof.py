@@ -80,7 +80,7 @@ def audit(
     queries = audit_queries()
     if show is not None:
         if show not in queries:
-            raise CommandError(f"--show: must be one of {', '.join(queries)}, was {show}")
+            raise CommandError(f"--show: expected one of {', '.join(queries)}, got {show}")
         typer.echo(f"{queries[show]};")
         return
     found: dict[str, list[Any]] = {}

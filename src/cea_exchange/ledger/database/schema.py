@@ -92,7 +92,7 @@ def schema_check(database: Database) -> None:
     version = schema_version(database)
     if version != SCHEMA_VERSION:
         raise DatabaseError(
-            f"{database.name}: schema version must be {SCHEMA_VERSION}, was {version}"
+            f"{database.name}: schema version: expected {SCHEMA_VERSION}, got {version}"
         )
     found = database.columns()
     for table, columns in _columns_of_this_version().items():
@@ -103,7 +103,7 @@ def schema_check(database: Database) -> None:
             if expected != came:
                 raise DatabaseError(
                     f"{database.name}: table {table}, column {place}: expected {expected},"
-                    f" came {came}"
+                    f" got {came}"
                 )
 
 

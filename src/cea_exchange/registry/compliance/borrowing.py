@@ -17,7 +17,7 @@ from cea_exchange.registry.checks import (
     ActError,
     amount_checked,
     name_checked,
-    refusals_told,
+    refusals_raised,
     words_checked,
 )
 from cea_exchange.registry.compliance.deductions import Deductions
@@ -115,7 +115,7 @@ class Borrowing:
         return Borrowed(number, surrender, deduction)
 
     def _may_check(self, account: str, standing: Standing, tonnes: int, today: int) -> None:
-        obligation, store = standing.coverage.obligation, self._store
+        obligation, store = standing.status.obligation, self._store
         year = obligation.compliance_year
         place = (year, standing.account_index)
         allocated = store.one(
@@ -124,7 +124,7 @@ class Borrowing:
             " ORDER BY distribution_id DESC LIMIT 1",
             place,
         )
-        with refusals_told():
+        with refusals_raised():
             most = self._ledger.rules.borrowing.most(year, standing.verified, allocated or 0)
         if allocated is None:
             raise ActError(

@@ -11,7 +11,7 @@ from cea_exchange.domain.refusals import RegistryRefusal
 from cea_exchange.registry.checks import (
     WHY_LENGTH_MAX,
     ActError,
-    refusals_told,
+    refusals_raised,
     words_checked,
 )
 from cea_exchange.registry.compliance.certificates import (
@@ -30,7 +30,7 @@ _Lines = Sequence[tuple[int | None, CancellationProof]]
 
 
 class Offsets:
-    """The office that checks proofs of cancelled CCERs and books them.
+    """The service that checks proofs of cancelled CCERs and books them.
 
     Notes
     -----
@@ -54,7 +54,7 @@ class Offsets:
         ActError
             With file, line and reason; nothing was booked.
         """
-        with self._store.transaction(), refusals_told():
+        with self._store.transaction(), refusals_raised():
             table = cancellation_proofs_read(source, provinces=entity_provinces(self._store))
             return self._book(table.file, list(zip(table.lines, table.rows, strict=True)))
 
@@ -66,7 +66,7 @@ class Offsets:
         str or None
             The number of the certificate, if its obligation is covered now.
         """
-        with self._store.transaction(), refusals_told():
+        with self._store.transaction(), refusals_raised():
             name = f"proof {proof.proof}"
             findings = Findings(name)
             provinces = entity_provinces(self._store)
@@ -129,15 +129,15 @@ class Offsets:
         except ActError as error:
             yield "account", str(error), error.code
             return
-        coverage, rules = standing.coverage, ledger.rules.offsets
+        status, rules = standing.status, ledger.rules.offsets
         try:
             tonnes = rules.counted(
-                coverage.obligation,
+                status.obligation,
                 [_ruled(proof)],
                 used_on=today,
-                counted_before=coverage.offset,
+                counted_before=status.offset,
             )
-            offset(coverage, tonnes, rules)
+            offset(status, tonnes, rules)
         except ComplianceError as error:
             yield "proof", str(error), error.code
             return

@@ -1,4 +1,4 @@
-"""What may be asked over the control socket, all of it; see `desk` for how it is answered."""
+"""What may be asked over the control socket, all of it; see `service` for how it is answered."""
 
 from cea_exchange.control_plane.requests import Requests, RequestUnread, requests_in
 from cea_exchange.domain.refusals import RegistryRefusal
@@ -22,13 +22,13 @@ from cea_exchange.registry.control.requests.compliance import (
 )
 from cea_exchange.registry.control.requests.request import Request
 from cea_exchange.registry.control.requests.settlement import bank, claims, defaults, statements
-from cea_exchange.registry.participants.roles import OFFICES, OPERATOR
+from cea_exchange.registry.participants.roles import OFFICIALS, OPERATOR
 
 
 class Status(Request, tag="status"):
     """How far the registry is."""
 
-    roles = OFFICES
+    roles = OFFICIALS
     is_look = True
     is_scoped = False
 
@@ -77,5 +77,5 @@ def request_decode(payload: bytes) -> Request:
     try:
         return REGISTRY_REQUESTS.decode(payload)
     except RequestUnread as error:
-        why = error.came if error.where == "payload" else str(error)
+        why = error.got if error.where == "payload" else str(error)
         raise ActError(RegistryRefusal.BAD_REQUEST, f"request: {why}") from None

@@ -23,7 +23,7 @@ from cea_exchange.ledger.store import Store, StoreError
 from cea_exchange.registry.bank.setting import BankSetting
 from cea_exchange.registry.control.admin import request_decode
 from cea_exchange.registry.control.admin_door import ANSWER_BYTES_MAX
-from cea_exchange.registry.control.service import Desk
+from cea_exchange.registry.control.service import RegistryService
 from cea_exchange.registry.participants.persons import Person
 from cea_exchange.registry.registry import Registry
 
@@ -94,10 +94,10 @@ class LookWorker:
         try:
             registry = self._opened()
             with registry.store.view():
-                desk = Desk(registry, second_person=None, proposal_s=1, place=dict)
+                service = RegistryService(registry, second_person=None, proposal_s=1, place=dict)
                 request = request_decode(question.request)
-                asked = Asked(question.person, request, desk.named(question.person))
-                answer = desk.carry_out(asked).answer.by_ok()
+                asked = Asked(question.person, request, service.named(question.person))
+                answer = service.carry_out(asked).answer.by_ok()
         except (DatabaseError, StoreError) as error:
             self.close()
             lost = "database lost" if isinstance(error, DatabaseLost) else "database"

@@ -1,4 +1,4 @@
-"""The registry's desk: who asks for what, whether they may, and what is kept of it.
+"""The registry's service: checks who asks and whether they may, acts, and records it.
 
     key -> person -> may this role ask this, about this account? -> look: answer
                                                                  -> act: do and keep it
@@ -41,7 +41,7 @@ NS_PER_S = 1_000_000_000
 ERROR_CHARACTERS_MAX = 16_000
 
 UNSAFE = "second_person = []: one person alone does everything, for a test bench only"
-"""What `Status` and the log say of a desk that asks for no second person."""
+"""What `Status` and the log say of a service that asks for no second person."""
 
 log = structlog.get_logger("registry")
 
@@ -50,7 +50,7 @@ class _TakenBack(Exception):
     """Ends an act that was only tried."""
 
 
-class Desk(Service[Person, Request]):
+class RegistryService(Service[Person, Request]):
     """Answers what comes over the control socket.
 
     Parameters
@@ -303,7 +303,7 @@ def outcome_unknown(error: DatabaseLost) -> dict[str, Any]:
 
 
 def _proposal_shown(proposal: Proposal, now_ns: int) -> dict[str, Any]:
-    told = proposal._asdict()
-    del told["approved"]
+    proposed = proposal._asdict()
+    del proposed["approved"]
     request = message_shown(proposal.request)
-    return {**told, "request": request, "state": proposal.state(now_ns)}
+    return {**proposed, "request": request, "state": proposal.state(now_ns)}

@@ -128,8 +128,8 @@ def _deductions_differ(store: Store) -> Iterator[str]:
     )
     for number, account, tonnes, taken in rows.fetchall():
         yield (
-            f"deduction {number} of {store.account_name(account)}: taken must be within"
-            f" 0..{tonnes}, is {taken}"
+            f"deduction {number} of {store.account_name(account)}: taken: expected within"
+            f" 0..{tonnes}, got {taken}"
         )
 
 

@@ -80,7 +80,7 @@ def rows_wrong(store: Store) -> Iterator[str]:
             elif now is None:
                 yield f"{what} is missing"
             else:
-                yield f"{what} must be {logged!r}, is {now!r}"
+                yield f"{what}: expected {logged!r}, got {now!r}"
 
 
 def _acts_wrong(store: Store) -> Iterator[str]:

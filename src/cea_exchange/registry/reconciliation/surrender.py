@@ -109,8 +109,8 @@ def _coverage_differs(store: Store) -> Iterator[str]:
                 yield f"{whose}: what is owed: {refusal}"
             if standing.payable < 0:
                 yield f"{whose}: {standing.tonnes} t are owed, {-standing.payable} t more are paid"
-            if standing.coverage.offset > cap:
-                yield f"{whose}: CCERs must be at most {cap} t, are {standing.coverage.offset}"
+            if standing.status.offset > cap:
+                yield f"{whose}: CCERs: expected at most {cap} t, got {standing.status.offset}"
             is_complete = standing.due == 0 and not standing.unretired
             if is_complete != ((year, index) in certified):
                 yield f"{whose}: a certificate must be in force if all is covered and retired"

@@ -1,4 +1,4 @@
-"""Proposals, decisions on them, and the record of acts."""
+"""Requests about proposals, decisions on them, and the record of acts."""
 
 from typing import TYPE_CHECKING, Annotated, Any
 

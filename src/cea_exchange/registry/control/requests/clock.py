@@ -1,4 +1,4 @@
-"""The registry's clock."""
+"""Requests about the registry's clock."""
 
 from typing import TYPE_CHECKING, Annotated, Any
 
