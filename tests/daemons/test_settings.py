@@ -62,7 +62,7 @@ def test_a_mistake_is_told_with_what_would_be_right(tmp_path, line, said):
 def test_an_archive_among_other_files_is_refused(tmp_path, place):
     """Its manifest would be a file in the journal that is no segment: nothing would start again."""
     config = VenueConfig(archive=f"{tmp_path}/{place}")
-    with pytest.raises(ConfigError, match="archive: expected a folder of its own, came"):
+    with pytest.raises(ConfigError, match="archive: expected a folder of its own, got"):
         config.archive_folder(tmp_path)
 
 

@@ -125,7 +125,7 @@ def test_times_of_other_offsets_count_in_shanghai():
 
 @pytest.mark.parametrize("text", ["2025-07-16T09:30:00", "2025-07-16", "9:30", "", "now"])
 def test_a_time_without_offset_is_refused(text):
-    with pytest.raises(ValueError, match="time must"):
+    with pytest.raises(ValueError, match="time: expected"):
         time_parse(text)
     with pytest.raises(TypeError, match="time: expected str"):
         time_parse(1_752_629_400)

@@ -245,7 +245,7 @@ def test_a_partial_frame_that_can_not_be_cut_poisons_the_journal():
 def test_another_journal_is_refused():
     storage = VolatileStorage()
     journal_open(storage, log_id=LOG_ID).close()
-    with pytest.raises(JournalError, match=f"log_id: expected {OTHER_LOG_ID}"):
+    with pytest.raises(JournalError, match=f"log_id of the journal: expected {OTHER_LOG_ID}"):
         journal_open(storage, log_id=OTHER_LOG_ID)
     with pytest.raises(ValueError, match="log_id: expected 32"):
         journal_open(storage, log_id="venue-1")

@@ -308,7 +308,7 @@ def test_a_market_says_what_it_is_made_of(made: dict, message: str) -> None:
 def test_looking_for_what_is_not_there_is_a_lookup_error(market: Market) -> None:
     with pytest.raises(LookupError, match="product: expected one of CEA23, got 'CEA99'"):
         market.depth("CEA99", "buy")
-    with pytest.raises(LookupError, match="account: expected declared, got 'nobody'"):
+    with pytest.raises(LookupError, match="account: expected a declared one, got 'nobody'"):
         market.account("nobody")
 
 

@@ -106,7 +106,7 @@ KNOWN = {"id": "PYSEC-2000-1", "fix_versions": ["1.1"]}
 
 
 @pytest.mark.parametrize(
-    ("answer", "ends", "status", "told"),
+    ("answer", "ends", "status", "shown"),
     [
         ([CLEAN], 0, 0, "1 looked up, 0 advisories"),
         ([CLEAN | {"vulns": [KNOWN]}], 1, 1, "a 1: PYSEC-2000-1, mended in 1.1"),

@@ -403,7 +403,7 @@ def test_what_a_venue_told_replays_to_its_trades_and_its_book(
 
 
 @pytest.mark.parametrize(
-    ("form", "texts", "told"),
+    ("form", "texts", "reported"),
     [
         ("fix", ["a\n"], "FORM: expected one of mbo, itch, sse, szse, got 'fix'"),
         ("mbo", ["action,side\n"], "mbo_0.csv:1: expected a column price, there is none"),

@@ -316,7 +316,7 @@ def test_a_bad_header_is_named(header: str, tmp_path: Path, capfd: pytest.Captur
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "reported"),
     [
         (["--tick", "0"], "--tick: expected a tick such as 0.01"),
         (["--tick", "1e-2"], "--tick: expected a tick such as 0.01"),

@@ -120,9 +120,9 @@ def _bare(hint: Any) -> tuple[Any, list[msgspec.Meta]]:
     """Return a type without None and notes, and its notes, the outermost last."""
     notes: list[msgspec.Meta] = []
     if get_origin(hint) is Annotated:
-        inner, *notes = get_args(hint)
+        inner, *annotations = get_args(hint)
         kind, notes = _bare(inner)
-        return kind, notes + [each for each in notes if isinstance(each, msgspec.Meta)]
+        return kind, notes + [each for each in annotations if isinstance(each, msgspec.Meta)]
     others = [each for each in get_args(hint) if each is not type(None)]
     if type(None) in get_args(hint) and len(others) == 1:
         return _bare(others[0])

@@ -438,7 +438,8 @@ cdef int bid_take(const int64_t[:, :] rows, uint32_t index, AwardBid* bid) excep
                 f"bids[{index}].{name}: expected within 0..{INDEX_MAX}, got {value}"
             )
     if <uint128>price * <uint128>tonnes >= <uint128>AMOUNT_LIMIT:
-        raise ValueError(f"bids[{index}]: price x tonnes must be below 2^60 fen")
+        amount = int(price) * int(tonnes)
+        raise ValueError(f"bids[{index}]: price x tonnes: expected below 2^60 fen, got {amount}")
     bid.price, bid.tonnes, bid.competitive = price, tonnes, competitive
     bid.account_index, bid.group_index = <uint32_t>account_index, <uint32_t>group_index
     return 0

@@ -530,7 +530,7 @@ def _check_notices(file: Any, place: str) -> None:
                 name_check(product, "product")
                 price = price_parse(notice.prices().get(product, "1.00"))
                 if price > PRICE_FEN_MAX:
-                    raise ValueError(f"price of {product} must be at most 100000.00")
+                    raise ValueError(f"price of {product}: expected at most 100000.00")
             except ValueError as error:
                 raise ProfileError(f"{place}: {error} - at {where}") from error
 

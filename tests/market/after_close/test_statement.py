@@ -356,7 +356,7 @@ def test_what_does_not_add_up_is_an_error():
         builder.close(20250716, Position(0, 0, {"CEA23": Holding(5, 0, 4)}))
     builder = StatementBuilder("alice", Position(499))
     builder.take(Step(**bought, cash=500, tonnes=5))
-    with pytest.raises(StatementError, match="none be below 0"):
+    with pytest.raises(StatementError, match="none below 0"):
         builder.close(20250716)
 
 
@@ -462,7 +462,7 @@ def test_a_market_without_balances_has_no_statements(tmp_path):
     shown = str(tmp_path / "script.jsonl"), "--statements", str(tmp_path / "statements.jsonl")
     ran = command("run", *shown, "--profile", "open")
     assert ran.returncode == 2 and ran.stderr.count("\n") == 1
-    assert "--statements: statements need a profile that keeps balances" in ran.stderr
+    assert "--statements: statements: expected a profile that keeps balances" in ran.stderr
 
 
 @pytest.mark.parametrize("name", ["=1+1", "@A", "-2+3", "\uff1dA", "'=1+1"])

@@ -83,7 +83,7 @@ def test_what_is_wrong_is_named(bid, settings, error, message):
     ("text", "message"),
     [
         ("", "1: expected columns account,price,tonnes[,group], got ()"),
-        ("account,price\n", "1: expected columns account,price,tonnes[,group], came"),
+        ("account,price\n", "1: expected columns account,price,tonnes[,group], got"),
         ("account,price,tonnes\n,1.00,5\n", "2: account: expected a name, got nothing"),
         ("account,price,tonnes\na,1.0,5\n", "2: price: expected yuan with two decimals"),
         ("account,price,tonnes\na,1.00,5.5\n", "2: tonnes: expected a whole number, got '5.5'"),

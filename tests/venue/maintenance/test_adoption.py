@@ -297,7 +297,7 @@ def test_a_statement_takes_the_place_of_one_that_was_not_used(store, tmp_path):
 
 def test_a_registry_that_contradicts_itself_states_nothing(store, tmp_path):
     path = tmp_path / "statement"
-    with pytest.raises(AdoptionError, match="came none yet"):
+    with pytest.raises(AdoptionError, match="got none yet"):
         stated(store, path)
     settled(store)
     for why in ("", " ", "lost\nlog"):
@@ -307,7 +307,7 @@ def test_a_registry_that_contradicts_itself_states_nothing(store, tmp_path):
         stated(store, path, why="x" * 201)
     with store.transaction():
         store.execute("UPDATE meta SET state = 'diverged: x'")
-    with pytest.raises(AdoptionError, match="came diverged"):
+    with pytest.raises(AdoptionError, match="got diverged"):
         stated(store, path)
     with store.transaction():
         store.execute("UPDATE meta SET state = 'ok'")

@@ -465,4 +465,4 @@ def test_registry_without_a_stream_has_nothing_to_adopt(tmp_path):
         path = exchange.data / "registry.toml"
         path.write_text(path.read_text() + "".join(tables))
         tried = adopt_command(exchange, "registry", "--out", exchange.data / "statement")
-        assert (tried.returncode, "came none yet" in tried.stderr) == (2, True)
+        assert (tried.returncode, "got none yet" in tried.stderr) == (2, True)
