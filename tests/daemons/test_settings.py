@@ -21,7 +21,7 @@ def test_a_port_that_there_is_not_is_refused(tmp_path, port):
     config = tmp_path / "registry.toml"
     for line in (f'admin = "tcp://127.0.0.1:{port}"', f'metrics = "127.0.0.1:{port}"'):
         config.write_text(line)
-        with pytest.raises(ConfigError, match=r"registry\.toml: \w+: expected such as"):
+        with pytest.raises(ConfigError, match=r"registry\.toml: \w+: expected one such as"):
             config_load(config)
 
 
@@ -33,10 +33,11 @@ def test_a_port_that_there_is_not_is_refused(tmp_path, port):
         ("[clock]\nkid = 1", "clock.kid: no such setting; did you mean kind?"),
         (
             'settlement = "127.0.0.1:1"',
-            'settlement: expected such as "tcp://127.0.0.1:5501" or "ipc:///run/cea-exchange/feed",'
+            'settlement: expected one such as "tcp://127.0.0.1:5501" or '
+            '"ipc:///run/cea-exchange/feed",'
             " got '127.0.0.1:1'",
         ),
-        ('metrics = "0.0.0.0:1"', "metrics: expected such as \"127.0.0.1:9464\", got '0.0.0.0:1'"),
+        ('metrics = "0.0.0.0:1"', 'metrics: expected one such as "127.0.0.1:9464", got \'0.0.0.0:1'),
         (
             'second_logon = "both"',
             'second_logon: expected one of "refuse", "take_over", got \'both\'',

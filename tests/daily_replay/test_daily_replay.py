@@ -299,7 +299,7 @@ def market(tmp_path):
             "DELETE FROM postings WHERE account_index = 3 AND asset_index > 0",
             "registry must hold",
         ),
-        ("DELETE FROM postings WHERE account_index = -1", "must sum to zero"),
+        ("DELETE FROM postings WHERE account_index = -1", "expected a sum of zero"),
         ("UPDATE meta SET confirmed_date = 0", "day must be confirmed"),
     ],
 )

@@ -340,7 +340,7 @@ def test_reconcile_says_where_both_agree_and_names_the_account_where_not(data, v
         ("feed = 5", "feed: expected `str`, got `int`"),
         ("feed = ", "registry.toml"),
         ("settlement = 'tcp://127.0.0.1:1'", "replay"),
-        ("feed = 'nowhere'", "feed: expected such as"),
+        ("feed = 'nowhere'", "feed: expected one such as"),
         ("venue_public_key = 'short'", "venue_public_key"),
         ("admin_keys = ['%s']" % (40 * " "), "admin_keys"),
         ("second_person = ['mint']", "expected ops, got mint"),

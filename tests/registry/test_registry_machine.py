@@ -122,7 +122,7 @@ def test_records_that_are_not_what_they_say_stop_the_line_and_nothing_else(machi
     spoiled[2] = spoiled[2][:-1] + b"x"
     machine.replayed(run_frames(LOG_ID, machine.venue.records[:0]), 0)
     machine.published([spoiled], 1)
-    assert machine.state.startswith("stopped: settlement records from 1 on: checksum")
+    assert machine.state.startswith("stopped: settlement records from 1 on: expected checksum")
     machine.published([published(machine, 1, 3)], 2)
     assert machine.last_seq == 0
     assert not machine.service.reply("x" * 40, b"").answer.is_done

@@ -155,7 +155,7 @@ def test_a_reserve_that_no_statement_has_shown_waits_and_ends_nothing(tmp_path, 
     staff.venue.day_closed(volume=12, amount=1_200)
     staff.venue.checkpoint(Phase.CLOSED)
     (unapplied,) = staff.answered()
-    assert unapplied.instruction_id == "R1" and unapplied.reported == "accepted"
+    assert unapplied.instruction_id == "R1" and unapplied.told == "accepted"
     assert "expected risk reserve to hold 500 of CNY" in unapplied.why
     (shown,), further = registry.bank.reports.listed(count=9)
     assert (shown["source"], shown["instruction_id"], further) == ("report 2", "R1", None)

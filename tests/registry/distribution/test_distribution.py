@@ -623,12 +623,12 @@ ODD_ROWS = [
     (
         "distribution_lines",
         (1, 1, 11, 5, 5, 0, 0, 0, 0),
-        "distribution 1: distributed from province Beijing to P0002: expected 5 of CEA24, got 0",
+        "distribution 1: distributed from province Beijing to P0002 must be 5 of CEA24, is 0",
     ),
     (
         "recalls",
         (1, 0, 11, 2024, 0, 5, 0, 20260302),
-        "recall 1: recalled from P0001 to province Beijing: expected 5 of CEA24, got 0",
+        "recall 1: recalled from P0001 to province Beijing must be 5 of CEA24, is 0",
     ),
     (
         "kept_changes",
@@ -668,7 +668,7 @@ def test_an_entry_that_no_distribution_caused_is_found(open_registry, tmp_path):
     with open_registry.transaction():
         open_registry.move(EntryKind.DISTRIBUTED, Institution.AUTHORITY, 0, asset, 5)
     assert [
-        "no act: distributed from competent authority to P0001: expected 0 of CEA24, got 5"
+        "no act: distributed from competent authority to P0001 must be 0 of CEA24, is 5"
     ] == check_ledger(tmp_path).differences
 
 

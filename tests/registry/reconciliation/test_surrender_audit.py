@@ -13,11 +13,11 @@ OFFSET, CONSERVED = "offset_and_vintage", "conservation"
 SPOILED = {
     "UPDATE surrenders SET state = 'accepted' WHERE surrender_id = 1": (
         [SURRENDERED],
-        "surrender 1: retired from competent authority to retirement account: expected 0 of CEA24",
+        "surrender 1: retired from competent authority to retirement account must be 0 of CEA24",
     ),
     "UPDATE surrender_lines SET tonnes = 901 WHERE surrender_id = 1": (
         [SURRENDERED, OFFSET],
-        "surrender 1: set_aside from P1 to P1: expected 901 of CEA24, got 900",
+        "surrender 1: set_aside from P1 to P1 must be 901 of CEA24, is 900",
     ),
     "UPDATE surrenders SET account_index = 1 WHERE surrender_id = 1": (
         [OFFSET],
@@ -25,11 +25,11 @@ SPOILED = {
     ),
     "UPDATE surrenders SET giver_index = 1 WHERE surrender_id = 1": (
         [],
-        "surrender 1: surrendered from P1 to province Beijing: expected 0 of CEA24, got 900",
+        "surrender 1: surrendered from P1 to province Beijing must be 0 of CEA24, is 900",
     ),
     "UPDATE surrenders SET province = 31 WHERE surrender_id = 1": (
         [],
-        "surrender 1: surrendered from P1 to province Beijing: expected 0 of CEA24, got 900",
+        "surrender 1: surrendered from P1 to province Beijing must be 0 of CEA24, is 900",
     ),
     "DELETE FROM certificates": ([], "P1, year 2024: a certificate must be in force if all is"),
     "UPDATE offset_proofs SET compliance_year = 2023, serial_last = 51, tonnes = 51": (
@@ -51,15 +51,15 @@ SPOILED = {
     "UPDATE surrender_lines SET vintage = 2025 WHERE surrender_id = 1": ([OFFSET], None),
     "UPDATE carryovers SET state = 'applied'": (
         [CARRIED],
-        "carryover 1: carried_over from P2 to carryover account: expected 0 of CEA24, got 300",
+        "carryover 1: carried_over from P2 to carryover account must be 0 of CEA24, is 300",
     ),
     "UPDATE entries SET amount = 301 WHERE kind = 1 AND reference = 'carryover 1'": (
         [CARRIED],
-        "carryover 1: issue from issuance account to P2: expected 300 of CEA25, got 301",
+        "carryover 1: issue from issuance account to P2 must be 300 of CEA25, is 301",
     ),
     "UPDATE entries SET reference = '' WHERE kind = 14": (
         [],
-        "no act: retired from competent authority to retirement account: expected 0 of CEA24",
+        "no act: retired from competent authority to retirement account must be 0 of CEA24",
     ),
     "UPDATE postings SET amount = 899 WHERE account_index = -6": ([SURRENDERED, CONSERVED], None),
 }

@@ -442,4 +442,4 @@ def test_another_venues_registry_is_named(settled, plain_core, capsys):
         "DELETE FROM settlement_runs WHERE first_seq = 1",
     )
     assert 1 == run(["verify", str(settled)])
-    assert "the registry settles x" in capsys.readouterr().err
+    assert "got x of the registry" in capsys.readouterr().err

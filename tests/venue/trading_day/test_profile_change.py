@@ -225,7 +225,7 @@ def test_another_schema_begins_between_two_days_too(tmp_path, monkeypatch):
 def test_a_profile_that_is_too_long_to_be_read_again_is_refused(tmp_path):
     first_day(tmp_path).close()
     long = profile_parse(f"{NARROW.text}\n# {'x' * control.PROFILE_TEXT_MAX}\n", "long")
-    with pytest.raises(JournalError, match="profile: expected at most 262144 characters, came"):
+    with pytest.raises(JournalError, match="profile: expected at most 262144 characters, got"):
         opened(tmp_path, long)
     opened(tmp_path, NARROW).close()
     verify_data(tmp_path)
