@@ -75,10 +75,10 @@ def test_a_position_is_shown_as_tables():
     ("words", "expected"),
     [
         (("cash", "pay-out", "P1", "100000", "6222"), "yuan with two decimals such as '97.49'"),
-        (("statement", "show", "P1", "20260715"), "date must be such as '2025-07-16'"),
+        (("statement", "show", "P1", "20260715"), "date: expected one such as '2025-07-16'"),
         (("reserve", "fund", "5"), "yuan with two decimals such as '97.49'"),
-        (("clock", "confirm", "20260105"), "date must be such as '2025-07-16'"),
-        (("default", "notify", "3", "20260105"), "date must be such as '2025-07-16'"),
+        (("clock", "confirm", "20260105"), "date: expected one such as '2025-07-16'"),
+        (("default", "notify", "3", "20260105"), "date: expected one such as '2025-07-16'"),
     ],
 )
 def test_fen_and_numbers_of_days_are_not_taken_for_yuan_and_dates(capsys, words, expected):

@@ -74,8 +74,8 @@ def test_modules_import_each_other_in_no_circle(folder, root):
     assert any(graph.values())
     found = circles(graph)
     if found:
-        told = (f"{len(circle)} modules: {', '.join(circle)}" for circle in found)
-        pytest.fail("\n".join(("error: a circle of imports", *told)), pytrace=False)
+        shown = (f"{len(circle)} modules: {', '.join(circle)}" for circle in found)
+        pytest.fail("\n".join(("error: a circle of imports", *shown)), pytrace=False)
 
 
 @pytest.mark.parametrize(

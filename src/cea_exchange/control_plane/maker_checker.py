@@ -1,4 +1,4 @@
-"""What takes two persons: one proposes, another approves, then it is done.
+"""Keeps acts that take two persons: one proposes, another approves, then it is done.
 
 A daemon with a database keeps proposals there; `Proposals` has them in memory only: a daemon that
 starts again has none, and none of its numbers means what an earlier one meant.
@@ -102,7 +102,7 @@ class Proposals:
             raise FrameError(
                 VenueRefusal.PROPOSALS_TOO_MANY,
                 expected=expected,
-                came="another",
+                got="another",
                 where="proposals",
             )
         number, self._next_number = self._next_number, self._next_number + 1
@@ -122,7 +122,7 @@ class Proposals:
         if not is_another(proposal.by.name, proposal.by.key, second):
             expected = f"another person than {proposal.by.name}, with a key of their own"
             raise FrameError(
-                VenueRefusal.SAME_PERSON, expected=expected, came=second.name, where="approve"
+                VenueRefusal.SAME_PERSON, expected=expected, got=second.name, where="approve"
             )
         done = proposal.act(second)
         del self._open[number]
@@ -155,7 +155,7 @@ class Proposals:
             raise FrameError(
                 VenueRefusal.PROPOSAL_UNKNOWN,
                 expected=f"a proposal that waits ({waiting})",
-                came=str(number),
+                got=str(number),
                 where="number",
             )
         return self._open[number]

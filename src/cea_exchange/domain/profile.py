@@ -497,11 +497,11 @@ def load_profile(name_or_path: str | Path) -> Profile:
     """
     if not isinstance(name_or_path, (str, PathLike)):
         kind = type(name_or_path).__name__
-        raise TypeError(f"profile must be a name such as 'cea', or a path, was {kind}")
+        raise TypeError(f"profile: expected a name such as 'cea', or a path, got {kind}")
     if isinstance(name_or_path, str) and not _is_path(name_or_path):
         if name_or_path not in profile_names():
             known = ", ".join(profile_names())
-            raise ProfileError(f"profile must be one of {known} or a path, was {name_or_path!r}")
+            raise ProfileError(f"profile: expected one of {known} or a path, got {name_or_path!r}")
         folder = resources.files("cea_exchange.domain").joinpath("profiles")
         text = folder.joinpath(f"{name_or_path}.toml").read_text(encoding="utf-8")
         return profile_parse(text, f"profile {name_or_path}")
@@ -537,14 +537,14 @@ def _check_sessions(file: Any, place: str) -> None:
     for index, session in enumerate(file.session):
         if session.time <= previous:
             raise ProfileError(
-                f"{place}: times must ascend from day_opens_at on, "
-                f"was {session.time} after {previous} - at `$.session[{index}]`"
+                f"{place}: expected times that ascend from day_opens_at on, "
+                f"got {session.time} after {previous} - at `$.session[{index}]`"
             )
         last = index == len(file.session) - 1
         if (session.phase == "closed") != last:
             raise ProfileError(
-                f"{place}: the last session, and only that, must be 'closed', "
-                f"was {session.phase!r} - at `$.session[{index}]`"
+                f"{place}: the last session, and only that: expected 'closed', "
+                f"got {session.phase!r} - at `$.session[{index}]`"
             )
         previous = session.time
 
@@ -553,16 +553,17 @@ def _check_composite(file: Any, place: str) -> None:
     for index, entry in enumerate(file.composite):
         where = f"`$.composite[{index}]`"
         if index and entry.since <= file.composite[index - 1].since:
-            raise ProfileError(f"{place}: dates must ascend, was {entry.since} - at {where}")
+            raise ProfileError(f"{place}: expected ascending dates, got {entry.since} - at {where}")
         if entry.weights and not any(entry.weights.values()):
-            raise ProfileError(f"{place}: a weight must be positive, were all zero - at {where}")
+            raise ProfileError(f"{place}: expected a positive weight, got all zero - at {where}")
 
 
 def _check_notices(file: Any, place: str) -> None:
     for index, notice in enumerate(file.notice):
         where = f"`$.notice[{index}]`"
         if index and notice.since <= file.notice[index - 1].since:
-            raise ProfileError(f"{place}: dates must ascend, was {notice.since} - at {where}")
+            since = notice.since
+            raise ProfileError(f"{place}: expected ascending dates, got {since} - at {where}")
         named = [*notice.reference_prices, *notice.listings, *notice.delistings]
         if not (notice.values() or named):
             raise ProfileError(f"{place}: a notice must change something - at {where}")
@@ -573,7 +574,7 @@ def _check_notices(file: Any, place: str) -> None:
                 name_check(product, "product")
                 price = price_parse(notice.prices().get(product, "1.00"))
                 if price > PRICE_FEN_MAX:
-                    raise ValueError(f"price of {product} must be at most 100000.00")
+                    raise ValueError(f"price of {product}: expected at most 100000.00")
             except ValueError as error:
                 raise ProfileError(f"{place}: {error} - at {where}") from error
 

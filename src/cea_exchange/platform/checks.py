@@ -24,7 +24,7 @@ class PlatformActError(ActError):
 
 
 @contextmanager
-def file_refusals_told() -> Iterator[None]:
+def file_refusals_raised() -> Iterator[None]:
     """Let a file refuse the act."""
     try:
         yield
@@ -35,7 +35,7 @@ def file_refusals_told() -> Iterator[None]:
 
 
 @contextmanager
-def rules_told(code: PlatformRefusal) -> Iterator[None]:
+def rule_refusals_raised(code: PlatformRefusal) -> Iterator[None]:
     """Let figures that break a rule of the compliance cycle refuse the act."""
     try:
         yield

@@ -165,7 +165,7 @@ class Pages:
             "version": result.version,
             "units": msgspec.json.decode(result.unit_emissions),
             "confirmed_by": result.confirmed_by,
-            "told_on": result.told_on,
+            "notified_on": result.notified_on,
         }
 
     def _unit_name(self, unit_id: int) -> str:

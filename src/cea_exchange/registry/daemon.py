@@ -150,10 +150,10 @@ class RegistryDaemon(InstitutionDaemon[RegistryConfig, RegistryStore, RegistryMa
     def take(self, ready: dict[Any, int]) -> None:
         """Take the venue's questions and records, and what came back from the bank."""
         machine, now_ns = self._machine, time.monotonic_ns()
-        told = machine.troubles.told
-        with told("feed", now_ns):
+        noted = machine.troubles.noted
+        with noted("feed", now_ns):
             self._feed_take(now_ns)
-        with told("stream", now_ns):
+        with noted("stream", now_ns):
             if self._line.dealer in ready:
                 machine.replayed(self._line.dealer.recv_multipart(), now_ns)
             elif self._is_listening and self._line.sub in ready:
@@ -166,7 +166,7 @@ class RegistryDaemon(InstitutionDaemon[RegistryConfig, RegistryStore, RegistryMa
         """Carry out what the machine says."""
         now_ns = time.monotonic_ns()
         for output in self._machine.outputs():
-            with self._machine.troubles.told("saying", now_ns):
+            with self._machine.troubles.noted("saying", now_ns):
                 self._say(output)
         self._metrics.lag_records = self._machine.lag_records
 
@@ -174,7 +174,7 @@ class RegistryDaemon(InstitutionDaemon[RegistryConfig, RegistryStore, RegistryMa
 
     def look_around(self, now_ns: int) -> None:
         """Connect to where the venue is, which may have changed with its restart."""
-        with self._machine.troubles.told("venue", now_ns):
+        with self._machine.troubles.noted("venue", now_ns):
             self._venue_look(now_ns)
 
     def _venue_look(self, now_ns: int) -> None:

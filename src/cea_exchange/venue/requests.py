@@ -1,4 +1,4 @@
-"""What operators may ask of a venue: each act becomes one journaled command with who and why."""
+"""Operators' requests to a venue: each act becomes one journaled command with who and why."""
 
 import sys
 from typing import Annotated, Any, Literal, Protocol
@@ -275,7 +275,7 @@ class PhaseChange(ActRequest, tag="phase"):
         if self.phase.upper() not in Phase.__members__:
             names = ", ".join(member.name.lower() for member in Phase)
             raise FrameError(
-                VenueRefusal.CHOICE_UNKNOWN, expected=names, came=self.phase, where="phase"
+                VenueRefusal.CHOICE_UNKNOWN, expected=names, got=self.phase, where="phase"
             )
         return control.PhaseSet(phase=Phase[self.phase.upper()])
 
@@ -330,7 +330,7 @@ class KeyRestore(ActRequest, tag="key_restore"):
             raise FrameError(
                 VenueRefusal.KEY_NOT_CUT_OFF,
                 expected="a key that is cut off",
-                came=self.key,
+                got=self.key,
                 where="key",
             )
         return {}
@@ -419,11 +419,11 @@ class Kill(ActRequest, tag="kill"):
     def command_of(self, venue: Venue) -> control.Act:
         # A name that was forgotten must not end everybody's orders.
         if (self.account is None) != self.market:
-            came = "both" if self.market else "neither"
+            got = "both" if self.market else "neither"
             raise FrameError(
                 VenueRefusal.BAD_REQUEST,
                 expected="an account, or the market",
-                came=came,
+                got=got,
                 where="kill",
             )
         if self.account is not None:
@@ -521,7 +521,7 @@ class BiddingReview(ActRequest, tag="bidding_review"):
             raise FrameError(
                 VenueRefusal.WHY_MISSING,
                 expected="a reason to refuse it",
-                came="none",
+                got="none",
                 where="why",
             )
         return control.BiddingReviewed(bidding=self.bidding, approved=self.approve)

@@ -72,8 +72,8 @@ def test_an_approved_application_becomes_the_days_bidding() -> None:
     """CEA-BID-10, CEA-BID-03: published when approved, announced on its day by that day's close."""
     machine = machine_make()
     machine.apply_control(applied(machine, CALENDAR, DAYS[0], request()))
-    (told,) = listed(machine, CALENDAR)
-    assert (told["status"], told["review_until"]) == ("applied", date_number(DAYS[3]))
+    (shown,) = listed(machine, CALENDAR)
+    assert (shown["status"], shown["review_until"]) == ("applied", date_number(DAYS[3]))
     assert notices(machine) == []
     assert day_run(machine, DAYS[0]) == []
     machine.apply_control(control.BiddingReviewed(bidding="B1", approved=True, by="ops1"))
@@ -130,8 +130,8 @@ def test_make_up_weekends_are_working_days_and_no_session_days() -> None:
         with refuses("BIDDING_NOT_ALLOWED: .*at least 10 working days ahead", FrameError):
             applied(machine, CALENDAR, today, request(date=day))
     machine.apply_control(applied(machine, CALENDAR, today, request(date="2025-10-15")))
-    (told,) = listed(machine, CALENDAR)
-    assert told["review_until"] == 20250929
+    (shown,) = listed(machine, CALENDAR)
+    assert shown["review_until"] == 20250929
     for day, names in ((date(2025, 9, 29), []), (date(2025, 9, 30), ["B1"])):
         assert reviews_overdue(machine, CALENDAR, day) == names
 
@@ -212,8 +212,8 @@ def test_what_is_not_in_place_or_not_reviewed_lapses() -> None:
     machine.apply_control(control.BiddingReviewed(bidding="B1", approved=True))
     (act,) = day_run(machine, SESSION)
     assert act.limit == 10_724
-    told = listed(machine, CALENDAR)[0]
-    assert (told["status"], told["why"]) == ("lapsed", "CASH_INSUFFICIENT")
+    shown = listed(machine, CALENDAR)[0]
+    assert (shown["status"], shown["why"]) == ("lapsed", "CASH_INSUFFICIENT")
 
 
 def test_decisions_are_made_once() -> None:
@@ -226,8 +226,8 @@ def test_decisions_are_made_once() -> None:
         with pytest.raises(ControlRefused):
             machine.apply_control(message)
     machine.apply_control(review)
-    told = listed(machine, CALENDAR)[0]
-    assert (told["status"], told["why"]) == ("refused", "pledged")
+    shown = listed(machine, CALENDAR)[0]
+    assert (shown["status"], shown["why"]) == ("refused", "pledged")
     for message in (review, control.BiddingLapsed(bidding="B1", why="on request")):
         with pytest.raises(ControlRefused):
             machine.apply_control(message)

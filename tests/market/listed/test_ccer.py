@@ -75,18 +75,18 @@ def test_blocks_and_biddings_open_by_notice(core):
     profile = profile_with(notice(**allowed), text=CCER.text)
     market = Market(profile, {"CEA24": "100.00"}, core=core)
     market.deposit("bob", product="CEA24", tonnes=300_000)
-    told = []
+    reported = []
     for number, day in enumerate(("2025-02-27", "2025-03-03")):
         market.open_day(day)
         market.phase("listed_and_block")
         events = market.block_offer(
             "bob", "CEA24", "sell", price="100.00", tonnes=100_000, block_id=f"x{number}"
         )
-        told.append(reason(events))
+        reported.append(reason(events))
         events = market.bidding_open(
             "bob", "CEA24", tonnes=100_000, floor="100.00", pricing="uniform",
             bidding_id=f"n{number}",
         )
-        told.append(reason(events))
+        reported.append(reason(events))
         market.close_day()
-    assert told == ["PHASE_CLOSED", "PHASE_CLOSED", None, None]
+    assert reported == ["PHASE_CLOSED", "PHASE_CLOSED", None, None]

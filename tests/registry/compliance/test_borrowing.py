@@ -10,8 +10,8 @@ from support.refusing import refuses
 from support.registry.allocation_files import allocation_file
 from support.registry.audit_queries import audit_findings
 from support.registry.compliance_world import BEIJING, SHANGHAI, World
-from support.registry.desk_callers import Office
 from support.registry.ledger_by_hand import changed
+from support.registry.service_callers import Staff
 
 WHY = "no cash after the winter"
 
@@ -35,9 +35,9 @@ def world(tmp_path, database_address):
 
 def determine(world, stage, year, tonnes):
     """Distribute a file; return its lines by account."""
-    office = world.registry.distribution
+    staff = world.registry.distribution
     source = allocation_file(stage, tonnes, entities=dict.fromkeys(tonnes, BEIJING), year=year)
-    lines = office.distribute(office.preview(source).preview_id).plan.lines
+    lines = staff.distribute(staff.preview(source).preview_id).plan.lines
     return {line.account: line for line in lines}
 
 
@@ -121,23 +121,23 @@ def test_no_more_is_borrowed_than_the_authority_has(world):
 
 def test_the_province_decides_and_the_authority_approves(world):
     """CEA-BOR-02."""
-    office = Office(world.registry)
+    staff = Staff(world.registry)
     for name, role, where in (
         ("bei", "province", {"province": BEIJING}),
         ("jing", "province", {"province": BEIJING}),
         ("mee", "authority", {}),
     ):
-        office.person(name, role, **where)
+        staff.person(name, role, **where)
     terms = {"account": "P1", "compliance_year": 2021, "tonnes": 120_000, "province": BEIJING}
     terms |= {"document": "HB-1", "why": WHY}
-    assert "expected one of province" in office.an.error("borrow", **terms)
-    assert "expected the business of province 11" in office.bei.error(
+    assert "expected one of province" in staff.an.error("borrow", **terms)
+    assert "expected the business of province 11" in staff.bei.error(
         "borrow", **(terms | {"province": SHANGHAI})
     )
-    proposal = office.bei("borrow", **terms)
+    proposal = staff.bei("borrow", **terms)
     assert "authority" == proposal["approving_body"]
-    assert not office.jing("approve", proposal=proposal["proposal"])["ok"]
-    answer = office.mee("approve", proposal=proposal["proposal"])["answer"]
+    assert not staff.jing("approve", proposal=proposal["proposal"])["ok"]
+    answer = staff.mee("approve", proposal=proposal["proposal"])["answer"]
     assert {"borrowing_id": 1, "surrender_id": 1, "deduction_id": 1} == answer
 
 

@@ -9,8 +9,8 @@ from cea_exchange.registry.reconciliation.audit import findings
 from cea_exchange.registry.reconciliation.reconcile import check_store
 from support.refusing import refuses
 from support.registry.audit_queries import audit_findings
-from support.registry.desk_callers import Office, by_two
 from support.registry.ledger_by_hand import changed
+from support.registry.service_callers import Staff, by_two
 
 AUTHORITY = int(Institution.AUTHORITY)
 REVERSED = int(EntryKind.ISSUE_REVERSED)
@@ -36,10 +36,10 @@ def at_the_authority(registry):
 
 def test_two_of_the_authority_reverse_what_is_still_there(registry, issue):
     """CEA-PER-07."""
-    office = Office(registry)
-    mee, mia = (office.person(name, "authority") for name in ("mee", "mia"))
+    staff = Staff(registry)
+    mee, mia = (staff.person(name, "authority") for name in ("mee", "mia"))
     asked = {"entry_id": issue, "tonnes": 900, "why": WHY}
-    assert "expected one of authority" in office.an.error("allocation_reverse", **asked)
+    assert "expected one of authority" in staff.an.error("allocation_reverse", **asked)
     done = by_two(mee, mia, "allocation_reverse", **asked)
     assert done["answer"] == {"entry_id": issue + 1}
     assert (in_circulation(registry), at_the_authority(registry)) == (100, 100)

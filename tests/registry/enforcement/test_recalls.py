@@ -43,10 +43,10 @@ def both(tmp_path, database_address):
 
 def determine(both, stage, tonnes, **terms):
     """Distribute what is determined for P1 in all; return its line."""
-    office = both.registry.distribution
+    service = both.registry.distribution
     entities = {"P1": 11}
     source = allocation_file(stage, {"P1": tonnes}, entities=entities, **terms)
-    (line,) = office.distribute(office.preview(source).preview_id).plan.lines
+    (line,) = service.distribute(service.preview(source).preview_id).plan.lines
     return line
 
 
@@ -72,8 +72,8 @@ def out_of_circulation(both):
 
 def test_a_recall_calls_what_stands_in_the_trading_account(both):
     """CEA-DIS-11: 1,200,000 t at the venue, 50,000 t recalled."""
-    office = both.registry.distribution
-    shown = office.preview(allocation_file("adjustment", {"P1": 1_150_000}, entities={"P1": 11}))
+    service = both.registry.distribution
+    shown = service.preview(allocation_file("adjustment", {"P1": 1_150_000}, entities={"P1": 11}))
     assert (
         "P1 has 0 here to recall: 50000 more are called from the venue, or taken as they come",
     ) == shown.plan.warnings

@@ -17,13 +17,13 @@ from support.registry.ledger_by_hand import guards_off
         ("DROP VIEW balances", "expected a table balances, there is none"),
         (
             "ALTER TABLE trades RENAME COLUMN tonnes TO tons",
-            "table trades, column 9: expected tonnes BIGINT, came tons BIGINT",
+            "table trades, column 9: expected tonnes BIGINT, got tons BIGINT",
         ),
         (
             "ALTER TABLE accounts ADD COLUMN note TEXT",
-            "table accounts, column 13: expected none, came note TEXT",
+            "table accounts, column 13: expected none, got note TEXT",
         ),
-        ("ALTER TABLE pay_outs DROP COLUMN creditor", "expected creditor TEXT, came state TEXT"),
+        ("ALTER TABLE pay_outs DROP COLUMN creditor", "expected creditor TEXT, got state TEXT"),
     ],
 )
 def test_the_first_difference_is_named(tmp_path, database_address, change, why):

@@ -49,7 +49,7 @@ SPOILED = {
     "INSERT INTO offset_proofs SELECT 'N2', 2024, 1, project, 7, 16, 10, registered_on,"
     " cancelled_on, quota_managed, project_started_on, applied_on, produced_from, produced_to,"
     " booked_on, 0, ''"
-    " FROM offset_proofs": ([OFFSET], "P2, year 2024: CCERs must be at most 5 t, are 10"),
+    " FROM offset_proofs": ([OFFSET], "P2, year 2024: CCERs: expected at most 5 t, got 10"),
     "UPDATE surrender_lines SET vintage = 2025 WHERE surrender_id = 1": (
         [OFFSET],
         "P1, year 2024: vintage 2025 is later",
@@ -104,7 +104,7 @@ def test_a_sound_ledger_gives_no_row_and_each_spoiled_one_some(world):
         store.database.begin()
         changed(store, statement)
         found = audit_findings(store)
-        told = [*findings(store), *obligation_differences(store)]
+        shown = [*findings(store), *obligation_differences(store)]
         store.database.rollback()
         assert {*queries} == {SURRENDERED, OFFSET, CARRIED, CONSERVED, PAID, ENTRIES} & {*found}
-        assert any(sentence in line for line in told), (statement, told)
+        assert any(sentence in line for line in shown), (statement, shown)

@@ -16,8 +16,8 @@ from cea_exchange.registry.bank.statements import (
 from cea_exchange.registry.settlement.settlement import Settlement
 from support.registry.allocation_files import allocation_file
 from support.registry.compliance_world import obligation_file, proof
-from support.registry.desk_callers import Office, key_of
 from support.registry.registry_venue import RegistryAndVenue
+from support.registry.service_callers import Staff, key_of
 
 BEIJING, SHANGHAI = 11, 31
 ENTITIES = {"P1": BEIJING, "P2": SHANGHAI, "P3": SHANGHAI}
@@ -135,16 +135,16 @@ class Eventful(RegistryAndVenue):
         registry.bank.reports.report_take(report, b"<Document/>")
 
     def offices(self) -> None:
-        office = Office(self.registry)
-        office._desk.settings_keep()
+        staff = Staff(self.registry)
+        staff._service.settings_keep()
         for name, role in (("li", "initiator"), ("mo", "approver")):
             added = {"name": name, "key": key_of(name), "role": role, "account": "P1"}
-            asked = office.an("person_add", **added)
-            assert office.bo("approve", proposal=asked["proposal"])["ok"]
-        li, mo = office.li, office.mo
+            asked = staff.an("person_add", **added)
+            assert staff.bo("approve", proposal=asked["proposal"])["ok"]
+        li, mo = staff.li, staff.mo
         asked = li("transfer_out", account="P1", product="CEA24", amount=7, request_id="r1")
         assert mo("approve", proposal=asked["proposal"])["ok"]
-        assert office.an("account_suspend", account="P2", why="court order 12")["ok"]
+        assert staff.an("account_suspend", account="P2", why="court order 12")["ok"]
 
 
 def eventful(folder: Path, database: str | None = None) -> None:

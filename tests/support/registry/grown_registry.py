@@ -212,9 +212,9 @@ def _distribution(store):
 
 
 def _line(index, figures):
-    told = {"account": account(index), "entity": WORDS, "province": 11, "product": "CEA24",
+    shown = {"account": account(index), "entity": WORDS, "province": 11, "product": "CEA24",
             "stage": "final", "at_risk": False}  # fmt: skip
-    fields = {name: told.get(name, figures.get(name)) for name in Line.__struct_fields__}
+    fields = {name: shown.get(name, figures.get(name)) for name in Line.__struct_fields__}
     return Line(**fields)
 
 

@@ -65,9 +65,9 @@ class Peer:
         """Return the next M message, past any reports and heartbeats that were not asked for."""
         while (frames := self.receive()) is not None:
             if frames[0] == b"M":
-                told = msgspec.msgpack.decode(frames[1])
-                if told["op"] != "heartbeat" or asked == "heartbeat":
-                    return told
+                shown = msgspec.msgpack.decode(frames[1])
+                if shown["op"] != "heartbeat" or asked == "heartbeat":
+                    return shown
         raise AssertionError("no message came")
 
     def reports(self, count):

@@ -165,8 +165,8 @@ def test_a_damaged_snapshot_is_named_and_the_one_before_is_taken(place, capsys, 
     spoil(storage, newest, place)
     read = frames_read(monkeypatch)
     again = opened(storage)
-    told = warnings_of(capsys)
-    assert "snapshot_refused" in told and newest.name in told
+    shown = warnings_of(capsys)
+    assert "snapshot_refused" in shown and newest.name in shown
     assert read[0] == int(older.name[:20]) + 1
     assert outline(again) == before
 

@@ -75,7 +75,7 @@ def test_one_person_is_not_two(proposals, second):
 
 def test_a_proposal_that_could_not_be_done_still_stands(proposals):
     def refuse(second):
-        raise FrameError(VenueRefusal.DAY_STATE, expected="an act", came="none", where="market")
+        raise FrameError(VenueRefusal.DAY_STATE, expected="an act", got="none", where="market")
 
     number = proposals.add("x", AN, "y", refuse).number
     with refuses("DAY_STATE", FrameError):

@@ -24,8 +24,8 @@ def world(tmp_path):
 
 
 def operate(world, *arguments):
-    told = command("venue", *arguments, "--data", str(world.data))
-    assert told.returncode == 0, told.stderr
+    shown = command("venue", *arguments, "--data", str(world.data))
+    assert shown.returncode == 0, shown.stderr
 
 
 def day_over(world):

@@ -205,13 +205,13 @@ def test_two_persons_undo_a_trade(world):
     alice, bob, before = traded(world)
     held = tonnes(world, "alice")
     refused(world, "an", "TRADE_UNKNOWN: .*up to 3, got 4", op="bust", trade_id=4, why="typo")
-    told = world.as_operator("an", op="bust", trade_id=2, why="typo, both agree")
-    assert "undo trade 2: 10 t of CEA24 at 9700 fen" in told["what"]
-    number = told["proposal"]
+    shown = world.as_operator("an", op="bust", trade_id=2, why="typo, both agree")
+    assert "undo trade 2: 10 t of CEA24 at 9700 fen" in shown["what"]
+    number = shown["proposal"]
     refused(world, "an2", "SAME_PERSON: .*another person", op="approve", number=number)
     assert tonnes(world, "alice") == held
     approved = world.as_operator("bo", op="approve", number=number)
-    assert (approved["outcome"], approved["what"]) == ("undone", told["what"])
+    assert (approved["outcome"], approved["what"]) == ("undone", shown["what"])
     for peer in (alice, bob):
         (report,) = peer.reports(1)
         assert (report["kind"], report["trade_id"]) == (EventKind.TRADE_BUSTED, 2)

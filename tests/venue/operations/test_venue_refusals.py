@@ -141,8 +141,8 @@ def test_so_many_requests_of_a_session_wait(world):
         alice.send(b"M", msgspec.msgpack.encode({"op": "replay", "from": 1, "count": 1}))
     codes = []
     while len(codes) < 1:
-        told = alice.message()
-        codes += [told["code"]] if told["op"] == "refused" else []
+        shown = alice.message()
+        codes += [shown["code"]] if shown["op"] == "refused" else []
     assert codes == [VenueRefusal.BUSY.name]
 
 
@@ -165,9 +165,9 @@ def test_a_systems_clock_is_confirmed_only_where_it_is_doubted(tmp_path):
     with world_open(tmp_path, clock=ClockSetting(kind="system")) as world:
         world.start()
         world.ready()
-        told = world.admin(op="status")["time"]
+        shown = world.admin(op="status")["time"]
         with pytest.raises(ActRefused) as refused:
-            world.admin(op="clock", at=told)
+            world.admin(op="clock", at=shown)
     assert refused.value.code is VenueRefusal.CLOCK_NOT_DOUBTED
 
 

@@ -1,4 +1,4 @@
-"""How a running registry is asked, and what its answers say to a person."""
+"""Asks a running registry for a command, and puts its answers in words for a person."""
 
 import time
 from pathlib import Path
@@ -159,7 +159,7 @@ def _remaining(answer: Answer) -> str:
 
 def _unapplied(answer: Answer) -> str:
     names = ("unapplied_id", "business_date", "source", "instruction_id", "told", "why")
-    return _told(rows_table(answer["unapplied"], names), answer, "--first")
+    return _paged(rows_table(answer["unapplied"], names), answer, "--first")
 
 
 def _wrong(answer: Answer) -> str:
@@ -192,7 +192,7 @@ def _transfers(answer: Answer) -> str:
         + (amount(row["product"], row["amount"]), row["state"], row["reason"] or "-")
         for row in answer["transfers"]
     ]
-    return _told(table(heads, rows) if rows else "no transfers", answer, "--after")
+    return _paged(table(heads, rows) if rows else "no transfers", answer, "--after")
 
 
 def _entries(answer: Answer) -> str:
@@ -205,7 +205,7 @@ def _entries(answer: Answer) -> str:
         for entry in answer["entries"]
         for leg in entry["legs"]
     ]
-    return _told(table(heads, rows) if rows else "no entries", answer, "--after")
+    return _paged(table(heads, rows) if rows else "no entries", answer, "--after")
 
 
 def _proposals(answer: Answer) -> str:
@@ -215,7 +215,7 @@ def _proposals(answer: Answer) -> str:
         + (row["decided_by"] or "-", _asked(row["request"]))
         for row in answer["proposals"]
     ]
-    return _told(table(heads, rows) if rows else "no proposals", answer, "--first")
+    return _paged(table(heads, rows) if rows else "no proposals", answer, "--first")
 
 
 def _acts(answer: Answer) -> str:
@@ -228,10 +228,10 @@ def _acts(answer: Answer) -> str:
         + (fields_line(row["answer"]) or "-",)
         for row in answer["acts"]
     ]
-    return _told(table(heads, rows) if rows else "no acts", answer, "--since")
+    return _paged(table(heads, rows) if rows else "no acts", answer, "--since")
 
 
-def _told(text: str, answer: Answer, option: str) -> str:
+def _paged(text: str, answer: Answer, option: str) -> str:
     if answer["next"] is None:
         return text
     return f"{text}\nthere is more: {option} {answer['next']}"

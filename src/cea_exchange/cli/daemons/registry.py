@@ -23,7 +23,7 @@ from cea_exchange.cli.daemons.daemon_log import (
 from cea_exchange.cli.daemons.registry_database import Database
 from cea_exchange.cli.errors import CheckFailed, CommandError
 from cea_exchange.cli.options import ADMIN, Data, Json, Key, Watch, Why
-from cea_exchange.cli.output import Answer, json_print, told_print
+from cea_exchange.cli.output import Answer, fields_print, json_print
 from cea_exchange.control_plane.signals import StopSignals
 
 PANELS = {
@@ -234,7 +234,7 @@ def adopt(
             )
     except (AdoptionError, ConfigError, SecurityError, StoreError) as error:
         raise CommandError(str(error)) from error
-    told = {
+    shown = {
         "old_log_id": statement.old_log_id,
         "log_id": statement.log_id,
         "last_seq": statement.state.settlement_seq,
@@ -242,7 +242,7 @@ def adopt(
         "holdings_hash": f"{statement.holdings_hash:016x}",
         "statement": str(out),
     }
-    told_print(told, json)
+    fields_print(shown, json)
 
 
 def reconcile(data: Data, json: Json = False, database: Database = None) -> None:

@@ -82,7 +82,7 @@ def audit(
     queries = {name: check.sql for name, check in checks().items()}
     if show is not None:
         if show not in queries:
-            raise CommandError(f"--show: must be one of {', '.join(queries)}, was {show}")
+            raise CommandError(f"--show: expected one of {', '.join(queries)}, got {show}")
         typer.echo(f"{queries[show]};")
         return
     found: dict[str, list[Any]] = {}

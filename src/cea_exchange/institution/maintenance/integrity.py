@@ -35,13 +35,13 @@ def rows_wrong(store: RecordStore) -> Iterator[str]:
             elif now is None:
                 yield f"{what} is missing"
             else:
-                yield f"{what} must be {logged!r}, is {now!r}"
+                yield f"{what}: expected {logged!r}, got {now!r}"
 
 
 def _head_differing(store: RecordStore, link_id: int, head: str) -> Iterator[str]:
-    came = store.one("SELECT head FROM chain WHERE link_id = ?", (link_id,))
-    if link_id and came != head:
+    got = store.one("SELECT head FROM chain WHERE link_id = ?", (link_id,))
+    if link_id and got != head:
         yield (
             f"the folder has the head {head} of link {link_id}, the database"
-            f" {'has no such link' if came is None else f'has {came}'}"
+            f" {'has no such link' if got is None else f'has {got}'}"
         )

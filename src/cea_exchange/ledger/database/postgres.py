@@ -210,7 +210,7 @@ class Postgres(_Guards):
         # After a statement that failed the server answers with ROLLBACK, and calls it no error.
         done = self.execute("COMMIT").statusmessage
         if done != "COMMIT":
-            raise DatabaseError(f"{self.name}: expected COMMIT, was {done}: a statement had failed")
+            raise DatabaseError(f"{self.name}: expected COMMIT, got {done}: a statement had failed")
 
     def rollback(self) -> None:
         if not self.connection.closed:

@@ -62,7 +62,7 @@ def schema_check(database: Database, schema: Schema) -> None:
     version = schema_version(database)
     if version != schema.version:
         raise DatabaseError(
-            f"{database.name}: schema version must be {schema.version}, was {version}"
+            f"{database.name}: schema version: expected {schema.version}, got {version}"
         )
     for table, columns in _columns(schema).items():
         if table not in found:
@@ -72,7 +72,7 @@ def schema_check(database: Database, schema: Schema) -> None:
             if expected != came:
                 raise DatabaseError(
                     f"{database.name}: table {table}, column {place}: expected {expected},"
-                    f" came {came}"
+                    f" got {came}"
                 )
     missing = declared_keys(schema) - database.foreign_keys()
     for key in sorted(missing):

@@ -309,7 +309,7 @@ def _in_dialect(sql: str) -> str:
 def _connect(path: Path, *, create: bool) -> apsw.Connection:
     version = tuple(int(part) for part in apsw.sqlite_lib_version().split(".")[:3])
     if version < VERSION_MIN:
-        raise DatabaseError(f"SQLite must be 3.51.3 or newer, was {apsw.sqlite_lib_version()}")
+        raise DatabaseError(f"SQLite: expected 3.51.3 or newer, got {apsw.sqlite_lib_version()}")
     flags = apsw.SQLITE_OPEN_READWRITE | (apsw.SQLITE_OPEN_CREATE if create else 0)
     try:
         connection = apsw.Connection(str(path), flags=flags)

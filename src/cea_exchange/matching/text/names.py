@@ -177,8 +177,8 @@ def name_check(name: str, what: str) -> None:
 def text_check(text: str, what: str) -> None:
     """Raise unless text can be written as UTF-8 (JSON can spell half a surrogate pair)."""
     if type(text) is not str:
-        raise TypeError(f"{what} must be str, was {type(text).__name__}")
+        raise TypeError(f"{what}: expected str, got {type(text).__name__}")
     try:
         text.encode("utf-8")
     except UnicodeEncodeError:
-        raise ValueError(f"{what} must be Unicode text, was {text!r}") from None
+        raise ValueError(f"{what}: expected Unicode text, got {text!r}") from None

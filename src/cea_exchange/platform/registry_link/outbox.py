@@ -126,7 +126,7 @@ class Outbox:
             return
         with self._record.transaction():
             self._store.insert(
-                "link_verdicts (link_seq, is_posted, mismatches, told_on)",
+                "link_verdicts (link_seq, is_posted, mismatches, notified_on)",
                 [
                     (
                         each.link_seq,
@@ -161,16 +161,16 @@ class Outbox:
     def refused(self) -> list[dict[str, Any]]:
         """Return the items that the registry refused, with the lines it computes otherwise."""
         rows = self._store.execute(
-            "SELECT link_seq, mismatches, told_on FROM link_verdicts WHERE is_posted = 0"
+            "SELECT link_seq, mismatches, notified_on FROM link_verdicts WHERE is_posted = 0"
             " ORDER BY link_seq"
         )
         return [
             {
                 "link_seq": link_seq,
                 "mismatches": msgspec.json.decode(mismatches),
-                "told_on": told_on,
+                "notified_on": notified_on,
             }
-            for link_seq, mismatches, told_on in rows.fetchall()
+            for link_seq, mismatches, notified_on in rows.fetchall()
         ]
 
 

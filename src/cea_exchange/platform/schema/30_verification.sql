@@ -63,7 +63,7 @@ CREATE TABLE verified_results (                   -- what counts: the last versi
     conclusion_id BIGINT NOT NULL REFERENCES conclusions,
     reason TEXT NOT NULL,                         -- why there is another version; '' of the first
     confirmed_by TEXT NOT NULL,
-    told_on BIGINT NOT NULL,
+    notified_on BIGINT NOT NULL,
     UNIQUE (enterprise_id, compliance_year, version)
 );
 CREATE TABLE objections (

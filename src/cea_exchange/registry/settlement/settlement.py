@@ -107,7 +107,7 @@ class SettlementGap(Exception):
     """Records are missing before those that came; ask for a replay from `expected`."""
 
     def __init__(self, expected: int, came: int) -> None:
-        super().__init__(f"settlement_seq must be {expected} next, was {came}")
+        super().__init__(f"settlement_seq: expected {expected} next, got {came}")
         self.expected = expected
         self.came = came
 
@@ -181,7 +181,7 @@ class Settlement:
             raise Diverged(self.store.state)
         known = self.store.log_id
         if known is not None and known != log_id:
-            raise WrongLog(f"log_id must be {known}, was {log_id}")
+            raise WrongLog(f"log_id: expected {known}, got {log_id}")
         last_seq = self.store.last_seq
         if len(records) == 0:
             return last_seq
@@ -243,7 +243,7 @@ class Settlement:
             last_seq = self.store.last_seq
             first = int(records[0]["settlement_seq"])
             if last_seq != first - 1:
-                raise AssertionError(f"last_seq must be {first - 1}, was {last_seq}")
+                raise AssertionError(f"last_seq: expected {first - 1}, got {last_seq}")
             posted, stopped = self._records_post(records)
             self._at_point("postings_written")
             last_seq += posted
@@ -365,7 +365,7 @@ class _Run:
         elif kind in self._takers:
             self._takers[kind](row[0], row)
         else:
-            raise LedgerError(f"kind must be one of the settlement stream, was {kind}")
+            raise LedgerError(f"kind: expected one of the settlement stream's, got {kind}")
         self.count += 1
 
     def are_plain_trades(self, records: np.ndarray) -> np.ndarray:
@@ -421,7 +421,7 @@ class _Run:
         self._account_check(trade.buyer_index)
         self._account_check(trade.seller_index)
         if trade.product_index >= self._product_count:
-            raise LedgerError(f"product_index must be declared, was {trade.product_index}")
+            raise LedgerError(f"product_index: expected a declared one, got {trade.product_index}")
         state, failure, posted_seq = "received", None, 0
         if self._is_at_once:
             failure = self._post_at_once(trade)
@@ -462,7 +462,7 @@ class _Run:
             (busted.trade_id,),
         )
         if row is None:
-            raise LedgerError(f"trade_id must be of a trade, was {busted.trade_id}")
+            raise LedgerError(f"trade_id: expected that of a trade, got {busted.trade_id}")
         *terms, posted_seq = row
         trade, seq = Trade(*terms), busted.settlement_seq
         if busted._replace(trading_date=trade.trading_date) != trade._replace(settlement_seq=seq):
@@ -506,7 +506,7 @@ class _Run:
 
     def _account_check(self, account_index: int) -> None:
         if account_index >= self._account_count:
-            raise LedgerError(f"account_index must be declared, was {account_index}")
+            raise LedgerError(f"account_index: expected a declared account, got {account_index}")
 
     # -- transfers ----------------------------------------------------------------------------
 
@@ -526,7 +526,7 @@ class _Run:
         elif operation == Operation.WITHDRAW:
             self._transfer_answered(record, ("out", *SEIZED), None)
         else:
-            raise LedgerError(f"command must be deposit or withdraw, was {operation}")
+            raise LedgerError(f"command: expected deposit or withdraw, got {operation}")
 
     def _share_out(self, place: Place, amount: int, record: Any) -> None:
         """What has come into a registration account is first for courts and recalls."""
@@ -557,14 +557,14 @@ class _Run:
         """
         transfer_seq, seq = int(record["client_order_id"]), int(record["settlement_seq"])
         if transfer_seq >= SEQ_LIMIT:
-            raise LedgerError(f"transfer_seq must be below 2^62, was {transfer_seq}")
+            raise LedgerError(f"transfer_seq: expected below 2^62, got {transfer_seq}")
         row = self._store.one(
             "SELECT direction, account_index, asset_index, amount, state FROM transfers"
             " WHERE transfer_seq = ?",
             (transfer_seq,),
         )
         if row is None:
-            raise LedgerError(f"transfer_seq must be of a transfer, was {transfer_seq}")
+            raise LedgerError(f"transfer_seq: expected that of a transfer, got {transfer_seq}")
         asked_direction, account, asset, amount, state = row
         if asked_direction not in directions or state != "pending":
             raise LedgerError(
@@ -607,7 +607,7 @@ class _Run:
         seq, date = int(closed["settlement_seq"]), int(closed["trading_date"])
         product = int(closed["product_index"])
         if product >= self._product_count:
-            raise LedgerError(f"product_index must be declared, was {product}")
+            raise LedgerError(f"product_index: expected a declared product, got {product}")
         for method in Method:
             venue = _venue_totals(closed, method)
             settled = self._settled_totals(date, product, method)
@@ -722,12 +722,12 @@ def _amount_as_asked(
 ) -> int:
     """Return what the venue's answer moves; it must be about what the registry asked."""
     if int(record["account_index"]) != account:
-        raise LedgerError(f"account_index must be {account}, was {record['account_index']}")
+        raise LedgerError(f"account_index: expected {account}, got {record['account_index']}")
     if int(record["product_index"]) != asset:
-        raise LedgerError(f"product_index must be {asset}, was {record['product_index']}")
+        raise LedgerError(f"product_index: expected {asset}, got {record['product_index']}")
     came = int(record["cash"] if asset == CASH_ASSET else record["tonnes"])
     if came != amount and not (less_will_do and 0 < came < amount):
-        raise LedgerError(f"amount must be {amount}, was {came}")
+        raise LedgerError(f"amount: expected {amount}, got {came}")
     return came
 
 

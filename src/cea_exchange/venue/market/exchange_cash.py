@@ -39,7 +39,7 @@ def feed_refusal(profile: Profile, command: control.FeedCommand) -> str | None:
     """
     moves = (control.TransferIn, control.TransferOut, control.Seizure)
     if isinstance(command, moves) and command.product is None and settles_here(profile):
-        return "expected tonnes of a product, came cash, which the exchange settles"
+        return "expected tonnes of a product, got cash, which the exchange settles"
     return None
 
 
@@ -70,7 +70,7 @@ def booking_refusal(
     if booking.reference in references:
         return f"cash: the bank's reference {booking.reference!r} was booked before"
     if phase not in CASH_PHASES:
-        return f"cash: expected the hours of trading, came phase {Phase(phase).name.lower()}"
+        return f"cash: expected the hours of trading, got phase {Phase(phase).name.lower()}"
     return None
 
 

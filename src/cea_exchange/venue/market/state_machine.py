@@ -1,5 +1,6 @@
 """The market and its tables as one deterministic function of the journal.
 
+Long, because it is the whole contract between journal and market, an act a method, in one page.
 The daemon, `verify` and the tests all run the journal through `VenueStateMachine`. It reads no
 clock and touches no file or socket: the same frames give the same events and the same hashes.
 """
@@ -268,8 +269,8 @@ class VenueStateMachine:
             raise ValueError(f"data must be the snapshot of a machine: {error}") from error
         if len(state.declared_prices) != len(state.product_names):
             raise ValueError(
-                f"data must have declared_prices of {len(state.product_names)} products, "
-                f"had {len(state.declared_prices)}"
+                f"data: expected declared_prices of {len(state.product_names)} products, "
+                f"got {len(state.declared_prices)}"
             )
         core = (core_class or compiled_market()).from_snapshot(profile.rules, state.core)
         machine = cls(profile, core_class)
@@ -372,7 +373,7 @@ class VenueStateMachine:
         match message:
             case control.FeedItem(transfer_seq=seq, command=command):
                 if seq != self.feed_seq + 1:
-                    return f"feed: expected item {self.feed_seq + 1}, came {seq}"
+                    return f"feed: expected item {self.feed_seq + 1}, got {seq}"
                 reason = exchange_cash.feed_refusal(self.profile, command)
                 if reason is None and not isinstance(command, _TRANSFERS):
                     reason = self.refusal(command)
@@ -579,12 +580,12 @@ class VenueStateMachine:
         Rules: CEA-STL-04.
         """
         if not act.by or not act.second or act.by == act.second:
-            return f"bust: two persons must agree to it, were {act.by!r} and {act.second!r}"
+            return f"bust: expected two persons who agree, got {act.by!r} and {act.second!r}"
         (trade,) = np.frombuffer(act.trade, EVENT_DTYPE)
         if int(trade["settlement_seq"]) != act.settlement_seq:
             return (
-                f"bust: settlement_seq of the record must be {act.settlement_seq}, "
-                f"was {trade['settlement_seq']}"
+                f"bust: settlement_seq of the record: expected {act.settlement_seq}, "
+                f"got {trade['settlement_seq']}"
             )
         if int(trade["trade_id"]) in self.busted:
             return f"bust: trade {trade['trade_id']} was busted already"
@@ -685,7 +686,7 @@ class VenueStateMachine:
                 status = getattr(self.applications.get(name), "status", "none")
                 wanted = ("applied",) if isinstance(act, control.BiddingReviewed) else PENDING
                 if status not in wanted:
-                    return f"bidding {name!r}: expected an application that waits, was {status}"
+                    return f"bidding {name!r}: expected an application that waits, got {status}"
         return None
 
     def _adopt_refusal(self, act: control.Adopt) -> str | None:
@@ -696,7 +697,7 @@ class VenueStateMachine:
         if self.core.event_seq or self.core.command_seq or self.product_names or self.account_names:
             return "adopt: expected as the first message of a journal"
         if not act.by or not act.second or act.by == act.second:
-            return f"adopt: two persons must agree to it, were {act.by!r} and {act.second!r}"
+            return f"adopt: expected two persons who agree, got {act.by!r} and {act.second!r}"
         if not act.why.strip():
             return "adopt: a reason must be given"
         if exchange_cash.settles_here(self.profile):
@@ -737,17 +738,17 @@ class VenueStateMachine:
             return f"profile: day {self.core.trading_date} is open"
         if len(act.text) > control.PROFILE_TEXT_MAX:
             most = control.PROFILE_TEXT_MAX
-            return f"profile: expected at most {most} characters, came {len(act.text)}"
+            return f"profile: expected at most {most} characters, got {len(act.text)}"
         try:
             profile = profile_parse(act.text, "profile")
         except ProfileError as error:
             return str(error)
-        for what, expected, came in (
+        for what, expected, got in (
             ("profile_hash", profile.profile_hash(), act.profile_hash),
             ("previous_hash", self.profile.profile_hash(), act.previous_hash),
         ):
-            if expected != came:
-                return f"profile: {what} must be {expected}, was {came}"
+            if expected != got:
+                return f"profile: {what}: expected {expected}, got {got}"
         for name in ("holdings_checked", "settlement_agent"):
             if getattr(profile.rules, name) != getattr(self.profile.rules, name):
                 return f"profile: {name} must stay as it is, or balances would mean nothing"
@@ -765,11 +766,11 @@ class VenueStateMachine:
     def _checkpoint(self, act: control.Checkpoint) -> np.ndarray:
         now = self.checkpoint_now()
         for field in ("settlement_seq", "state_hash", "holdings_hash"):
-            expected, came = getattr(act, field), getattr(now, field)
-            if expected != came:
+            expected, got = getattr(act, field), getattr(now, field)
+            if expected != got:
                 raise StateDiverged(
                     f"checkpoint after event {self.core.event_seq}: {field} in the journal is "
-                    f"{expected}, replay came to {came}"
+                    f"{expected}, replay came to {got}"
                 )
         return self.core.checkpoint()
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from cea_exchange.domain.units import tonnes_told
+from cea_exchange.domain.units import tonnes_capped
 from cea_exchange.venue.market.names import account_known
 from cea_exchange.venue.market.state_machine import VenueStateMachine
 from cea_exchange.venue.order_entry.sessions import Session
@@ -24,7 +24,7 @@ def statistics(machine: VenueStateMachine) -> dict[str, Any]:
             if field not in (*_AMOUNTS, *_VOLUMES)
         }
         # A day's sums may exceed the 64 bits that MessagePack has.
-        products[name] |= {field: tonnes_told(int(product[field])) for field in _VOLUMES}
+        products[name] |= {field: tonnes_capped(int(product[field])) for field in _VOLUMES}
         products[name] |= {field: str(product[field]) for field in _AMOUNTS}
     return {"trading_date": int(core.trading_date), "products": products}
 

@@ -28,7 +28,7 @@ from cea_exchange.platform.roles import (
     AUTHORITY,
     CITY,
     ENTERPRISES,
-    OFFICES,
+    OFFICIALS,
     OPERATOR,
     PREPARER,
     PROVINCE,
@@ -271,7 +271,7 @@ class FilingList(Request, tag="filing_list"):
 class FilingWaiting(Request, tag="filing_waiting"):
     """Print what waits for a level's word in a province."""
 
-    roles = OFFICES
+    roles = OFFICIALS
     is_look = True
     command = "filing waiting"
     example = "filing waiting 33 month 202507"
@@ -338,7 +338,7 @@ class CheckRun(Request, tag="check_run"):
     Each finding names its rule, figure and document; it warns, and decides nothing.
     """
 
-    roles = OFFICES
+    roles = OFFICIALS
     is_look = True
     command = "check run"
     example = "check run 33 2025 --enterprise E1"
