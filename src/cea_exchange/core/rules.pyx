@@ -60,7 +60,7 @@ cdef int fees_read(object rules, FeeRule[METHODS_END][SIDES_END] fees) except -1
         for side in range(SIDE_BUY, SIDES_END):
             fee = exact_int64(rules.fee_bp_of(method, side), "fee_bp")
             if not 0 <= fee <= 10_000:
-                raise ValueError(f"fee_bp must be within 0..10000, was {fee}")
+                raise ValueError(f"fee_bp: expected within 0..10000, got {fee}")
             fees[method][side].basis_points = fee
             fees[method][side].fen_min = rule_of(rules, "fee_min_fen", AMOUNT_LIMIT)
 

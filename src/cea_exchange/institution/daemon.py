@@ -168,7 +168,8 @@ class InstitutionDaemon(Generic[C, S, M]):
     def _bind(self, host: DaemonHost) -> None:
         self._admin_open(host)
         machine = self._machine
-        log.info(f"{self._name}_ready", **machine.log_fields(), state=machine.state, **host.endpoints)
+        fields = machine.log_fields()
+        log.info(f"{self._name}_ready", **fields, state=machine.state, **host.endpoints)
         if self._config.metrics is not None:
             self._metrics_server = self._metrics.serve(self._config.metrics, host.pulse.health)
             host.endpoints["metrics"] = self._metrics_server.address

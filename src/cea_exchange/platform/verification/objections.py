@@ -50,7 +50,8 @@ class Objections:
         if today > last:
             raise PlatformActError(
                 PlatformRefusal.OBJECTION_LATE,
-                f"objection: expected by {last}, notice {notified_on}, got one on {today} (CEA-VER-13)",
+                f"objection: expected by {last}, notice {notified_on}, got one on {today}"
+                " (CEA-VER-13)",
             )
         with self._record.transaction():
             is_open = self._store.one(
