@@ -4,7 +4,7 @@
 -- Must come out: nothing. A row says what is wrong with which account's obligation.
 -- Says: {account_index}, year {compliance_year}: {wrong}
 SELECT account_index, compliance_year,
-    'CCERs must be at most ' || (due_tonnes / 20) || ' t, are ' || tonnes AS wrong
+    'CCERs: expected at most ' || (due_tonnes / 20) || ' t, got ' || tonnes AS wrong
 FROM (
     SELECT account_index, compliance_year, sum(tonnes) AS tonnes FROM offset_proofs
     WHERE revoked_on = 0
