@@ -213,7 +213,7 @@ class OrderSession(SessionCommands):
         self._logon_check()
         self._role_check(commands)
         if commands.dtype != COMMAND_DTYPE:
-            raise TypeError(f"commands must be of COMMAND_DTYPE, was {commands.dtype}")
+            raise TypeError(f"commands: expected COMMAND_DTYPE, got {commands.dtype}")
         batch = commands.copy()
         first = self._client_order_id + 1
         batch["client_order_id"] = np.arange(first, first + len(batch), dtype="<u8")
@@ -238,7 +238,7 @@ class OrderSession(SessionCommands):
         for client_order_id, record in records:
             if client_order_id <= self._client_order_id:
                 raise ValueError(
-                    f"client_order_id must be above {self._client_order_id}, was {client_order_id}"
+                    f"client_order_id: expected above {self._client_order_id}, got {client_order_id}"
                 )
             self._client_order_id = client_order_id
             self.unacknowledged[client_order_id] = record
@@ -326,7 +326,7 @@ class OrderSession(SessionCommands):
         """
         if product not in self.products:
             raise LookupError(
-                f"product must be one of {', '.join(self.products)}, was {product!r}; one that is "
+                f"product: expected one of {', '.join(self.products)}, got {product!r}; one that is "
                 "declared after the logon is known after a new one"
             )
         return self.products[product]["product_index"]
@@ -360,7 +360,7 @@ class OrderSession(SessionCommands):
             return self._reports(payload)
         if tag == b"M":
             return self._message(msgspec.msgpack.decode(payload))
-        raise SessionError(f"a message must begin with R or M, began with {tag!r}")
+        raise SessionError(f"message: expected to begin with R or M, got {tag!r}")
 
     def _reports(self, payload: bytes) -> list[Report]:
         delivered: list[Report] = []
