@@ -116,7 +116,7 @@ def test_an_unknown_product_is_a_lookup_error_at_once():
     logon(session)
     terms = {"price": "97.50", "tonnes": 10}
     for send in (session.enter, session.block_offer, session.block_enquiry):
-        with pytest.raises(LookupError, match="product must be one of CEA24, was 'CEA99'"):
+        with pytest.raises(LookupError, match="product: expected one of CEA24, got 'CEA99'"):
             send("CEA99", Side.BUY, **terms)
     assert session.outgoing() == [] and session.next_client_order_id == 1
 

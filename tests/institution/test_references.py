@@ -40,7 +40,7 @@ def test_every_id_and_index_says_a_row_or_why_there_is_none(schema):
 
 @SCHEMAS
 def test_postgresql_is_held_to_the_same_keys(schema, postgres_server):
-    database = Postgres.open_writer(postgres_server)
+    database = Postgres.open_writer(postgres_server, schema.institution)
     database.begin()
     database.execute("CREATE SCHEMA of_references")
     database.execute("SET LOCAL search_path = of_references")

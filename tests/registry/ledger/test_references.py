@@ -40,7 +40,7 @@ def sqlite_unchecked() -> Iterator[Database]:
 @pytest.fixture(scope="module")
 def postgres_unchecked(postgres_server, tmp_path_factory) -> Iterator[Database]:
     """The same on PostgreSQL, in a schema that is gone with its transaction."""
-    database = Postgres.open_writer(postgres_server)
+    database = Postgres.open_writer(postgres_server, "registry")
     database.begin()
     database.execute("CREATE SCHEMA of_references")
     database.execute("SET LOCAL search_path = of_references")
