@@ -30,6 +30,11 @@ from cea_exchange.matching.opening import day_open, notices_late
 from cea_exchange.protocol import control
 from cea_exchange.venue.market import exchange_cash
 from cea_exchange.venue.market.adopted_market import adopted_core, groups_of
+from cea_exchange.venue.market.application_states import (
+    Application,
+    application_refusal,
+    applications_kept,
+)
 
 PRODUCT_UNDECLARED = PRODUCT_NONE - 1
 """An index no product has. PRODUCT_NONE would mean cash, or the whole market."""
@@ -61,26 +66,6 @@ class KeyHolder(Struct, frozen=True):
     def operator(self) -> tuple[int, int]:
         """The account's and the operator's index: whose orders these are (CEA-ORD-11)."""
         return self.account_index, self.operator_index
-
-
-PENDING = ("applied", "approved")
-"""States of an application that a bidding may still come of."""
-
-
-class Application(Struct, frozen=True):
-    """An application for a bidding, and what became of it.
-
-    Attributes
-    ----------
-    status
-        ``applied``, ``approved``, ``announced``, ``refused`` or ``lapsed``.
-    why
-        Why it was refused, or lapsed.
-    """
-
-    terms: control.BiddingApplied
-    status: str = "applied"
-    why: str = ""
 
 
 class MachineState(Struct, frozen=True, forbid_unknown_fields=True):
@@ -405,7 +390,8 @@ class VenueStateMachine:
                 known = self._accounts, self.cash_references
                 return exchange_cash.booking_refusal(self.profile, core.phase, *known, message)
             case control.BiddingApplied() | control.BiddingReviewed() | control.BiddingLapsed():
-                return self._application_refusal(message)
+                known = self._accounts, self._products
+                return application_refusal(self.applications, *known, core.trading_date, message)
             case control.Adopt():
                 return self._adopt_refusal(message)
             case control.ProfileChanged():
@@ -484,11 +470,7 @@ class VenueStateMachine:
 
     def _day_open(self, act: control.DayOpen) -> np.ndarray:
         self.biddings = {}
-        self.applications = {
-            name: application
-            for name, application in self.applications.items()
-            if application.terms.date >= act.date or application.status in PENDING
-        }
+        self.applications = applications_kept(self.applications, act.date)
         return day_open(self.core, self.profile, self.product_names, date_of_number(act.date))
 
     def _product_declared(self, act: control.ProductDeclared) -> None:
@@ -670,23 +652,6 @@ class VenueStateMachine:
         self.applications[act.bidding] = msgspec.structs.replace(
             before, status=status, why=act.why if why is None else why
         )
-
-    def _application_refusal(self, act: control.Act) -> str | None:
-        """Say why an application, or what becomes of one, may not be journaled."""
-        match act:
-            case control.BiddingApplied(bidding=name):
-                if name in self.applications:
-                    return f"bidding {name!r} is applied for already"
-                if act.account not in self._accounts or act.product not in self._products:
-                    return f"bidding {name!r}: account and product must be declared"
-                if act.date <= self.core.trading_date:
-                    return f"bidding {name!r}: its day must be after {self.core.trading_date}"
-            case control.BiddingReviewed(bidding=name) | control.BiddingLapsed(bidding=name):
-                status = getattr(self.applications.get(name), "status", "none")
-                wanted = ("applied",) if isinstance(act, control.BiddingReviewed) else PENDING
-                if status not in wanted:
-                    return f"bidding {name!r}: expected an application that waits, was {status}"
-        return None
 
     def _adopt_refusal(self, act: control.Adopt) -> str | None:
         """An adoption begins a life, and two persons answer for it.
