@@ -83,10 +83,18 @@ class ActOfTwo(Act, kw_only=True):
 
 
 class ProductDeclared(Control):
-    """A product exists from now on; its index is its rank among the declarations, from 0."""
+    """A product exists from now on; its index is its rank among the declarations, from 0.
+
+    Attributes
+    ----------
+    listing_date : int
+        From which day on it is to be traded, where the exchange confirms listings (CCER-PRD-02);
+        left out, as soon as that has.
+    """
 
     product: Name
     reference_price: Fen
+    listing_date: Date | msgspec.UnsetType = msgspec.UNSET
 
 
 class AccountDeclared(Control):
@@ -340,6 +348,15 @@ class ProductList(Act):
 
     product: Name
     price: Fen
+
+
+class ListingConfirmed(Act):
+    """The exchange confirms a product's first listing: traded from the next trading day on.
+
+    At the price it was declared with, and not before the day it was declared for.
+    """
+
+    product: Name
 
 
 class ProductDelist(Act):
@@ -600,6 +617,7 @@ AnyControl = (
     | SessionLost
     | ReferencePriceSet
     | ProductList
+    | ListingConfirmed
     | ProductDelist
     | BiddingApplied
     | BiddingReviewed

@@ -417,6 +417,24 @@ class ListProduct(ActRequest, tag="list"):
         return control.ProductList(product=self.product, price=self.price)
 
 
+class ConfirmListing(ActRequest, tag="confirm_listing"):
+    """Confirm a product's first listing: traded from the next trading day on.
+
+    At the price that who first transferred it in has declared, and not before the day that he
+    named. Where the profile has listings confirmed; the status shows those that wait.
+    """
+
+    command = "product confirm"
+    example = 'product confirm CCER-01-002-0001-2024 --why "papers in order"'
+
+    product: Product
+    why: WhyOf
+
+    def command_of(self, venue: "AdminDesk") -> control.Act:
+        venue.product_check(self.product)
+        return control.ListingConfirmed(product=self.product)
+
+
 class DelistProduct(ActRequest, tag="delist"):
     """Let a product be traded no more: what is open of it ends, holdings stay and may leave."""
 

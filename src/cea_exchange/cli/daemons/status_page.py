@@ -1,7 +1,7 @@
 """What `venue status` and `registry status` show a person: sections of aligned lines."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from rich.console import Console, RenderableType
@@ -69,6 +69,7 @@ def venue_page(told: Mapping[str, Any]) -> Sections:
                 ("refused", _refused(told)),
                 ("products", f"{told['products']:,}, accounts {told['accounts']:,}"),
                 ("delisted", ", ".join(told["delisted_products"]) or "none"),
+                ("to list", _listings(told["listings_waiting"])),
                 ("profile", f"{told['profile']}, {told['profile_hash']}"),
             ],
         ),
@@ -95,6 +96,14 @@ def venue_page(told: Mapping[str, Any]) -> Sections:
             ],
         ),
     ]
+
+
+def _listings(waiting: Sequence[Mapping[str, Any]]) -> str:
+    """Say which first listings wait, and for whom or what."""
+    return ", ".join(
+        f"{one['product']} ({'confirmed' if one['confirmed_on'] else 'to be confirmed'})"
+        for one in waiting
+    ) or "none"
 
 
 def registry_page(told: Mapping[str, Any]) -> Sections:

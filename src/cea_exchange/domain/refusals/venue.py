@@ -85,3 +85,6 @@ class VenueRefusal(IntEnum):
     CASH_NOT_BOOKED = 105
     """The registry settles this market's cash, it is not the time for it, or the bank's
     reference was booked before (CCER-STL-01, CCER-CSH-01)."""
+    LISTING_STATE = 106
+    """No first listing of the product waits, it was confirmed before, or it waits and is listed
+    no other way (CCER-PRD-02)."""

@@ -28,13 +28,14 @@ from cea_exchange.domain.records import (
 from cea_exchange.domain.timetable import bidding_window, time_from_ns
 from cea_exchange.matching.opening import day_open, notices_late
 from cea_exchange.protocol import control
-from cea_exchange.venue.market import exchange_cash
+from cea_exchange.venue.market import exchange_cash, listings
 from cea_exchange.venue.market.adopted_market import adopted_core, groups_of
 from cea_exchange.venue.market.application_states import (
     Application,
     application_refusal,
     applications_kept,
 )
+from cea_exchange.venue.market.listings import Listing
 
 PRODUCT_UNDECLARED = PRODUCT_NONE - 1
 """An index no product has. PRODUCT_NONE would mean cash, or the whole market."""
@@ -91,6 +92,7 @@ class MachineState(Struct, frozen=True, forbid_unknown_fields=True):
     applications: dict[str, Application] = {}
     suspended_by_registry: dict[str, bool] = {}
     cash_references: set[str] = set()
+    listings: dict[str, Listing] = {}
 
 
 STATE_NAMES = tuple(name for name in MachineState.__struct_fields__ if name != "core")
@@ -157,6 +159,8 @@ class VenueStateMachine:
         Names of the accounts that the registry has suspended: whether an operator has, too.
     cash_references : set
         The bank's references of the cash that was booked here, where the exchange settles it.
+    listings : dict
+        First listings that wait for the exchange or for their day, by their products.
     settlement_base, report_bases : int, list of int
         Which settlement records, and which reports by account index, another life gave out; 0 and
         empty but after an adoption.
@@ -184,6 +188,7 @@ class VenueStateMachine:
         self.applications: dict[str, Application] = {}
         self.suspended_by_registry: dict[str, bool] = {}
         self.cash_references: set[str] = set()
+        self.listings: dict[str, Listing] = {}
         self._products: dict[str, int] = {}
         self._accounts: dict[str, int] = {}
         self._groups: dict[str, int] = {}
@@ -213,6 +218,7 @@ class VenueStateMachine:
             control.ReferencePriceSet: self._reference_price_set,
             control.ProductList: self._product_list,
             control.ProductDelist: self._product_delist,
+            control.ListingConfirmed: self._listing_confirmed,
             control.BiddingApplied: self._bidding_applied,
             control.BiddingReviewed: self._bidding_reviewed,
             control.BiddingLapsed: lambda act: self._application_ends(act, "lapsed"),
@@ -366,8 +372,12 @@ class VenueStateMachine:
                 return f"product {name!r} is declared already"
             case control.AccountDeclared(account=name) if name in self._accounts:
                 return f"account {name!r} is declared already"
-            case control.ProductDeclared(product=name) | control.AccountDeclared(account=name):
+            case control.ProductDeclared(product=name):
+                return self.profile.product_fault(name)
+            case control.AccountDeclared(account=name):
                 return name_fault(name)
+            case control.ListingConfirmed() | control.ProductList():
+                return listings.refusal(self.listings, message)
             case control.KeyGranted(account=name) if name not in self._accounts:
                 return f"key for account {name!r}, which is not declared"
             case control.AccountSuspended(account=name) | control.AccountRestored(account=name) if (
@@ -471,20 +481,27 @@ class VenueStateMachine:
     def _day_open(self, act: control.DayOpen) -> np.ndarray:
         self.biddings = {}
         self.applications = applications_kept(self.applications, act.date)
-        return day_open(self.core, self.profile, self.product_names, date_of_number(act.date))
+        day = date_of_number(act.date)
+        events = day_open(self.core, self.profile, self.product_names, day)
+        wanted = [name for name in self.listings if self.profile.is_listed(name, day)]
+        due = listings.take_effect(self.core, self.listings, wanted, self._products, act.date)
+        return np.concatenate([events, *due])
 
     def _product_declared(self, act: control.ProductDeclared) -> None:
         number = self.core.trading_date
         day = date_of_number(number) if number else None
+        waits = listings.waits(self.profile, act)
         index = self.core.product_declare(
             name_key(act.product),
             act.reference_price,
             self.profile.composite_weight(act.product, day),
-            self.profile.is_listed(act.product, day),
+            self.profile.is_listed(act.product, day) and not waits,
         )
         self._products[act.product] = index
         self.product_names.append(act.product)
         self.declared_prices.append(act.reference_price)
+        if waits:
+            self.listings[act.product] = listings.declared(act)
 
     def _account_declared(self, act: control.AccountDeclared) -> None:
         group_index = 0
@@ -597,6 +614,11 @@ class VenueStateMachine:
     def _product_list(self, act: control.ProductList) -> np.ndarray:
         return self.core.product_list(self.product_index(act.product), act.price)
 
+    def _listing_confirmed(self, act: control.ListingConfirmed) -> None:
+        waiting = self.listings[act.product]
+        day = self.core.trading_date
+        self.listings[act.product] = listings.confirmed(waiting, day, self.time_ns)
+
     def _product_delist(self, act: control.ProductDelist) -> np.ndarray:
         return self.core.product_delist(self.product_index(act.product))
 
@@ -666,6 +688,8 @@ class VenueStateMachine:
             return "adopt: a reason must be given"
         if exchange_cash.settles_here(self.profile):
             return "adopt: the exchange settles the cash, no registry knows what there was"
+        if self.profile.listing_confirmed:
+            return "adopt: the exchange confirms listings, no registry knows which it has"
         return None
 
     def _adopt(self, act: control.Adopt) -> None:

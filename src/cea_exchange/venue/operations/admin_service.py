@@ -46,6 +46,8 @@ BUST_ROWS_READ = 8
 _UNFIT = {
     control.Restore: VenueRefusal.SUSPENDED_BY_REGISTRY,
     control.TradeBust: VenueRefusal.TRADE_BUSTED,
+    control.ListingConfirmed: VenueRefusal.LISTING_STATE,
+    control.ProductList: VenueRefusal.LISTING_STATE,
     control.CashPaidIn: VenueRefusal.CASH_NOT_BOOKED,
     control.CashPaidOut: VenueRefusal.CASH_NOT_BOOKED,
     control.BiddingApplied: VenueRefusal.BIDDING_TAKEN,
