@@ -85,12 +85,3 @@ def booked(core: Any, account_index: int, references: set[str], booking: Booking
     act = core.withdraw if isinstance(booking, control.CashPaidOut) else core.deposit
     events: np.ndarray = act(account_index, PRODUCT_NONE, booking.amount)
     return events
-
-
-def free_and_locked(account: dict[str, Any], asset: int) -> tuple[int, int]:
-    """Return what of an account may leave today, and what its orders have locked."""
-    if asset == PRODUCT_NONE:
-        locked = account["cash_locked"]
-        return account["cash"] - locked - account["proceeds_today"], locked
-    tonnes, locked, bought_today = account["holdings"].get(asset, (0, 0, 0))
-    return tonnes - locked - bought_today, locked

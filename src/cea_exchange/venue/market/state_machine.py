@@ -36,9 +36,7 @@ from cea_exchange.venue.market.application_states import (
     applications_kept,
 )
 from cea_exchange.venue.market.listings import Listing
-
-PRODUCT_UNDECLARED = PRODUCT_NONE - 1
-"""An index no product has. PRODUCT_NONE would mean cash, or the whole market."""
+from cea_exchange.venue.market.seizures import PRODUCT_UNDECLARED, seized
 
 BIDDING_UNANNOUNCED = (1 << 64) - 1
 """An id no bidding has: ids are dense from 1."""
@@ -436,46 +434,16 @@ class VenueStateMachine:
             act = self.core.deposit
             if isinstance(message, control.TransferOut):
                 act = self.core.withdraw
-            product = PRODUCT_NONE
-            if message.product is not None:
-                product = self.product_index(message.product)
-            account = self.account_index(message.account)
-            return act(account, product, message.amount, transfer_seq)
+            account, asset = self.account_index(message.account), self._asset(message.product)
+            return act(account, asset, message.amount, transfer_seq)
         if isinstance(message, control.Seizure):
-            return self._seizure(message, transfer_seq)
+            account, asset = self.account_index(message.account), self._asset(message.product)
+            return seized(self.core, account, asset, message.amount, transfer_seq)
         events = self._acts[type(message)](message)
         return _EVENTS_EMPTY if events is None else events
 
-    def _seizure(self, seizure: control.Seizure, transfer_seq: int) -> np.ndarray:
-        """Take what a court asks for out of a trading account, as far as it is there.
-
-        What is locked is set free as a suspension does it: all orders of the account end. What was
-        bought or earned today stays until the next opening (CEA-FND-04, CEA-FND-05).
-
-        Notes
-        -----
-        Rules: CEA-ENF-02 (a freeze reaches the venue).
-        """
-        core, account = self.core, self.account_index(seizure.account)
-        asset = self._product_or_market(seizure.product)
-        if account == ACCOUNT_NONE or asset == PRODUCT_UNDECLARED:
-            return core.withdraw(account, asset, seizure.amount, transfer_seq)
-        was_suspended = core.account(account)["suspended"]
-        free, locked = exchange_cash.free_and_locked(core.account(account), asset)
-        parts = []
-        if not was_suspended and locked and free < seizure.amount:
-            parts.append(core.suspend(account))
-        if was_suspended or parts:
-            parts.append(core.restore(account))
-        free, _locked = exchange_cash.free_and_locked(core.account(account), asset)
-        # Of nothing the market's own refusal says why.
-        amount = min(seizure.amount, free) if free > 0 else seizure.amount
-        parts.append(core.withdraw(account, asset, amount, transfer_seq))
-        if was_suspended:
-            parts.append(core.suspend(account))
-        return np.concatenate(parts)
-
-    def _product_or_market(self, name: str | None) -> int:
+    def _asset(self, name: str | None) -> int:
+        """Return a product's index; without a name that of cash, or of the whole market."""
         return PRODUCT_NONE if name is None else self.product_index(name)
 
     def _day_open(self, act: control.DayOpen) -> np.ndarray:
@@ -769,14 +737,14 @@ class VenueStateMachine:
     def _halt(self, act: control.Halt) -> np.ndarray:
         if act.product is None:
             self.halted_for_lag = False
-        return self.core.halt(self._product_or_market(act.product))
+        return self.core.halt(self._asset(act.product))
 
     def _resume(self, act: control.Resume) -> np.ndarray | None:
         if act.product is None and self.lag_level == "halt":
             # The operator's halt is lifted, that for lag is not.
             self.halted_for_lag = True
             return None
-        return self.core.resume(self._product_or_market(act.product))
+        return self.core.resume(self._asset(act.product))
 
     def _lag_level_set(self, act: control.LagLevelSet) -> np.ndarray | None:
         """Keep the level; halt the market at the last one, and lift that halt only.
