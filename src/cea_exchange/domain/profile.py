@@ -30,6 +30,7 @@ from cea_exchange.domain.profile_fields import (
     Open,
     Operators,
     OrderTonnes,
+    Participants,
     ProductForm,
     ReserveRule,
     Rounding,
@@ -366,6 +367,11 @@ class Profile(Struct, frozen=True, kw_only=True, omit_defaults=True):
     product_form: Annotated[ProductForm, Says(
         "how products are named: as the registry likes (`any`), or a project and its generation "
         "year (`project_year`: PROJECT-2024)", "CCER-PRD-01", added=24
+    )] = "any"
+    participants: Annotated[Participants, Says(
+        "who may trade: `any` holder of an account, all but those who are barred by law "
+        "(`not_barred`), or of the others `organisations` alone, and no natural persons",
+        "CCER-PAR-01", added=25
     )] = "any"
     text: str = ""
     """The file it was read from, comments included: what a venue keeps of it."""

@@ -39,6 +39,11 @@ Role = Literal["trader", "canceller", "reader"]
 LagLevel = Literal["normal", "warn", "throttle", "cancel_only", "halt"]
 Who = Annotated[str, msgspec.Meta(max_length=64)]
 Why = Annotated[str, msgspec.Meta(max_length=200)]
+Holder = Literal[
+    "organisation", "natural_person", "authority", "registry", "exchange", "verifier", "staff"
+]
+"""Who holds an account: any organisation, a legal person or not, or a natural person; those who
+supervise (`authority`), keep the ledger, run the market or verify, and the staff of these."""
 
 
 DECODE_ERRORS = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
@@ -98,10 +103,17 @@ class ProductDeclared(Control):
 
 
 class AccountDeclared(Control):
-    """An account exists from now on; its index is its rank among the declarations, from 0."""
+    """An account exists from now on; its index is its rank among the declarations, from 0.
+
+    Attributes
+    ----------
+    holder : str
+        Who it is that trades by it (CCER-PAR-01, CCER-PAR-02); left out, an organisation.
+    """
 
     account: Name
     group: str = ""
+    holder: Holder | msgspec.UnsetType = msgspec.UNSET
 
 
 class AccountSuspended(Control):
@@ -248,7 +260,10 @@ class Suspend(Act):
 
 
 class Restore(Act):
-    """The account may trade again; refused while the registry alone has suspended it."""
+    """The account may trade again; refused while the registry alone has suspended it.
+
+    And while its holder may not trade at all.
+    """
 
     account: Name
 

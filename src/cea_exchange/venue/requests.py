@@ -354,6 +354,7 @@ class Restore(ActRequest, tag="restore"):
 
     def command_of(self, venue: "AdminDesk") -> control.Act:
         venue.account_index(self.account)
+        venue.holder_check(self.account)
         return control.Restore(account=self.account)
 
 

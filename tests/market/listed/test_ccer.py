@@ -26,6 +26,7 @@ def test_ccer_holds_what_was_seen_of_that_market():
     assert (rules.pick_allowed, rules.self_trade) == (False, "reject")
     assert (rules.block_allowed, rules.bidding_allowed) == (False, False)
     assert (rules.gap_trading_days, rules.gap_scope) == (5, "instrument")
+    assert (CCER.participants, CCER.listing_confirmed) == ("organisations", True)
     assert (rules.holdings_checked, rules.operators_max, CCER.public_levels) == (True, 5, 5)
 
 

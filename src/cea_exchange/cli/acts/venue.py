@@ -109,6 +109,8 @@ def position_shown(told: Answer) -> str:
     """Return an account's cash and holdings at the venue."""
     group = f", group {told['group']}" if told["group"] else ""
     state = "suspended" if told["suspended"] else "may trade"
+    if not told["may_trade"]:
+        state = f"may not trade, its holder is: {told['holder'].replace('_', ' ')}"
     cash = [(name, yuan(told[name])) for name in ("cash", "cash_locked", "proceeds_today")]
     holdings = [
         (product, *(tonnes(held[name]) for name in ("tonnes", "locked", "bought_today")))

@@ -49,6 +49,8 @@ class VenueRefusal(IntEnum):
     """The key is not cut off."""
     SUSPENDED_BY_REGISTRY = 45
     """The registry has suspended the account, not an operator."""
+    HOLDER_BARRED = 46
+    """Who holds the account may not trade in this market (CCER-PAR-01, CCER-PAR-02)."""
     DAY_STATE = 60
     """A day is open, none is, or it was before the last one."""
     LISTED_PHASE_BEGUN = 61

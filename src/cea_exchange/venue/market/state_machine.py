@@ -4,6 +4,7 @@ The daemon, `verify` and the tests all run the journal through `VenueStateMachin
 clock and touches no file or socket: the same frames give the same events and the same hashes.
 """
 
+from collections.abc import Iterable
 from typing import Any, Self
 
 import msgspec
@@ -28,7 +29,7 @@ from cea_exchange.domain.records import (
 from cea_exchange.domain.timetable import bidding_window, time_from_ns
 from cea_exchange.matching.opening import day_open, notices_late
 from cea_exchange.protocol import control
-from cea_exchange.venue.market import exchange_cash, listings
+from cea_exchange.venue.market import exchange_cash, listings, participants
 from cea_exchange.venue.market.adopted_market import adopted_core, groups_of
 from cea_exchange.venue.market.application_states import (
     Application,
@@ -91,6 +92,8 @@ class MachineState(Struct, frozen=True, forbid_unknown_fields=True):
     suspended_by_registry: dict[str, bool] = {}
     cash_references: set[str] = set()
     listings: dict[str, Listing] = {}
+    holders: dict[str, control.Holder] = {}
+    barred: dict[str, bool] = {}
 
 
 STATE_NAMES = tuple(name for name in MachineState.__struct_fields__ if name != "core")
@@ -159,6 +162,11 @@ class VenueStateMachine:
         The bank's references of the cash that was booked here, where the exchange settles it.
     listings : dict
         First listings that wait for the exchange or for their day, by their products.
+    holders : dict
+        Who holds the accounts that no organisation does.
+    barred : dict
+        Names of the accounts whose holders may not trade: whether an operator has suspended them,
+        too.
     settlement_base, report_bases : int, list of int
         Which settlement records, and which reports by account index, another life gave out; 0 and
         empty but after an adoption.
@@ -173,8 +181,7 @@ class VenueStateMachine:
         self.keys: dict[str, KeyHolder] = {}
         self.feed_seq = 0
         self.feed_last: control.FeedCommand | None = None
-        self.confirmed_date = 0
-        self.confirmed_seq = 0
+        self.confirmed_date = self.confirmed_seq = 0
         self.lag_level = "normal"
         self.halted_for_lag = False
         self.busted: set[int] = set()
@@ -187,6 +194,8 @@ class VenueStateMachine:
         self.suspended_by_registry: dict[str, bool] = {}
         self.cash_references: set[str] = set()
         self.listings: dict[str, Listing] = {}
+        self.holders: dict[str, control.Holder] = {}
+        self.barred: dict[str, bool] = {}
         self._products: dict[str, int] = {}
         self._accounts: dict[str, int] = {}
         self._groups: dict[str, int] = {}
@@ -210,8 +219,7 @@ class VenueStateMachine:
             control.Restore: self._restore,
             control.Kill: self._kill,
             control.TradeBust: self._trade_bust,
-            control.CashPaidIn: self._cash_booked,
-            control.CashPaidOut: self._cash_booked,
+            **dict.fromkeys((control.CashPaidIn, control.CashPaidOut), self._cash_booked),
             control.SessionLost: self._session_lost,
             control.ReferencePriceSet: self._reference_price_set,
             control.ProductList: self._product_list,
@@ -382,10 +390,9 @@ class VenueStateMachine:
                 name not in self._accounts
             ):
                 return f"account {name!r} is not declared"
-            case control.Restore(account=name) if (
-                self.suspended_by_registry.get(name) is False
-            ):
-                return f"account {name!r} is suspended by the registry, not by an operator"
+            case control.Restore(account=name):
+                known = self.holders, self.barred, self.suspended_by_registry
+                return participants.reinstatement_refusal(name, *known)
             case control.SessionLost():
                 for name in (message.account, *(other.account for other in message.others)):
                     if name not in self._accounts:
@@ -471,7 +478,7 @@ class VenueStateMachine:
         if waits:
             self.listings[act.product] = listings.declared(act)
 
-    def _account_declared(self, act: control.AccountDeclared) -> None:
+    def _account_declared(self, act: control.AccountDeclared) -> np.ndarray:
         group_index = 0
         if act.group:
             group_index = self._groups.setdefault(act.group, len(self._groups) + 1)
@@ -479,6 +486,15 @@ class VenueStateMachine:
         self._accounts[act.account] = index
         self.account_names.append(act.account)
         self.account_groups.append(act.group)
+        holder = participants.holder_of(act)
+        if holder != "organisation":
+            self.holders[act.account] = holder
+        return np.concatenate([_EVENTS_EMPTY, *self._judged([act.account])])
+
+    def _judged(self, accounts: Iterable[str]) -> list[np.ndarray]:
+        indexes = {name: self._accounts[name] for name in accounts}
+        reasons = self.barred, self.suspended_by_registry
+        return participants.judged(self.core, self.profile, indexes, self.holders, *reasons)
 
     def _account_suspended(self, act: control.AccountSuspended) -> np.ndarray:
         """Suspend, and remember whether an operator's suspension is to outlast the registry's.
@@ -486,27 +502,31 @@ class VenueStateMachine:
         Rules: CEA-DAY-06, CEA-ACC-03.
         """
         index = self._accounts[act.account]
-        self.suspended_by_registry[act.account] = bool(self.core.account(index)["suspended"])
+        suspended = bool(self.core.account(index)["suspended"])
+        self.suspended_by_registry.setdefault(act.account, self.barred.get(act.account, suspended))
         return self.core.suspend(index)
 
     def _account_restored(self, act: control.AccountRestored) -> np.ndarray | None:
         stays_suspended = self.suspended_by_registry.pop(act.account, True)
-        return None if stays_suspended else self.core.restore(self._accounts[act.account])
+        if stays_suspended or act.account in self.barred:
+            return None
+        return self.core.restore(self._accounts[act.account])
 
     def _suspend(self, act: control.Suspend) -> np.ndarray:
         self._operator_suspends(act.account, True)
         return self.core.suspend(self.account_index(act.account))
 
     def _restore(self, act: control.Restore) -> np.ndarray | None:
-        if act.account in self.suspended_by_registry:
-            # The operator's suspension is lifted, the registry's is not.
+        if act.account in self.suspended_by_registry or act.account in self.barred:
+            # The operator's suspension is lifted, the other is not.
             self._operator_suspends(act.account, False)
             return None
         return self.core.restore(self.account_index(act.account))
 
     def _operator_suspends(self, account: str, is_suspended: bool) -> None:
-        if account in self.suspended_by_registry:
-            self.suspended_by_registry[account] = is_suspended
+        for others in (self.suspended_by_registry, self.barred):
+            if account in others:
+                others[account] = is_suspended
 
     def _key_granted(self, act: control.KeyGranted) -> None:
         self.keys[act.key] = KeyHolder(
@@ -658,6 +678,8 @@ class VenueStateMachine:
             return "adopt: the exchange settles the cash, no registry knows what there was"
         if self.profile.listing_confirmed:
             return "adopt: the exchange confirms listings, no registry knows which it has"
+        if self.profile.participants != "any":
+            return "adopt: some may not trade here, and no statement says who holds an account"
         return None
 
     def _adopt(self, act: control.Adopt) -> None:
@@ -717,7 +739,7 @@ class VenueStateMachine:
             rules, self.core.snapshot(), order_count_max=rules.order_count_max
         )
         late = notices_late(self.core, before, self.profile, self.product_names)
-        return np.concatenate([_EVENTS_EMPTY, *late])
+        return np.concatenate([_EVENTS_EMPTY, *late, *self._judged(self.holders)])
 
     def _checkpoint(self, act: control.Checkpoint) -> np.ndarray:
         now = self.checkpoint_now()

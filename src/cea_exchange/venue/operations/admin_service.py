@@ -248,6 +248,16 @@ class AdminDesk(Service[Operator, AdminRequest]):
         """Return an account's index; FrameError if there is none of that name."""
         return account_known(self.machine, name)
 
+    def holder_check(self, account: str) -> None:
+        """Refuse to let an account trade whose holder may not."""
+        if self.machine.barred.get(account) is False:
+            raise FrameError(
+                VenueRefusal.HOLDER_BARRED,
+                expected="an account of one who may trade here",
+                came=f"one of: {self.machine.holders[account]}",
+                where="account",
+            )
+
     def product_check(self, name: str | None) -> None:
         """Refuse a product that there is not; None is the whole market."""
         product_known(self.machine, name)
