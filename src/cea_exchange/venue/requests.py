@@ -82,6 +82,20 @@ class Position(AdminRequest, tag="position"):
         return venue.position(self.account)
 
 
+class CashReconcile(AdminRequest, tag="cash_reconcile"):
+    """Print whether the cash comes out, where the exchange settles it: bank, events and balances.
+
+    Of each account what was booked by the bank's references, what events moved and what it has must
+    agree; the fees are the exchange's.
+    """
+
+    command = "cash reconcile"
+    example = "cash reconcile --key rex"
+
+    def look(self, venue: "AdminDesk") -> dict[str, Any]:
+        return venue.cash_reconciled()
+
+
 class BlockList(AdminRequest, tag="blocks"):
     """Print the open block offers and enquiries, and what they have locked."""
 

@@ -97,7 +97,7 @@ def test_who_becomes_a_large_holder_is_told_in_his_reports(tmp_path, capfd):
 
 
 def test_a_venue_runs_under_the_voluntary_markets_profile(tmp_path):
-    """CCER-MKT-01, CCER-LST-02, CCER-DAY-01, CCER-CSH-01, CCER-PRD-02, CCER-PAR-01"""
+    """CCER-MKT-01, CCER-LST-02, CCER-DAY-01, CCER-CSH-01, CCER-PRD-02, CCER-PAR-01, CCER-STL-02"""
     names = ("an", "bo")
     operators = tuple(OperatorSetting(name=name, key=f"keys/{name}.public") for name in names)
     eve = ClockSetting(kind="manual", start="2024-12-30T20:00:00+08:00")
@@ -149,6 +149,8 @@ def test_a_venue_runs_under_the_voluntary_markets_profile(tmp_path):
         alice.command(enter(2, "buy", 9749, 5))
         assert alice.reports(2)["kind"].tolist() == [EventKind.ORDER_ACCEPTED, EventKind.TRADE]
         bob.reports(1)
+        told = world.admin(op="cash_reconcile")
+        assert (told["fees"], told["differences"]) == ("586", [])
         world.admin(op="clock", at="2024-12-31T13:30:00+08:00")
         assert world.admin(op="status")["phase"] == "listed_and_block"
         world.admin(op="phase", phase="listed_and_block")

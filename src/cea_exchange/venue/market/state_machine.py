@@ -29,7 +29,7 @@ from cea_exchange.domain.records import (
 from cea_exchange.domain.timetable import bidding_window, time_from_ns
 from cea_exchange.matching.opening import day_open, notices_late
 from cea_exchange.protocol import control
-from cea_exchange.venue.market import exchange_cash, listings, participants
+from cea_exchange.venue.market import cash_book, exchange_cash, listings, participants
 from cea_exchange.venue.market.adopted_market import adopted_core, groups_of
 from cea_exchange.venue.market.application_states import (
     Application,
@@ -90,7 +90,8 @@ class MachineState(Struct, frozen=True, forbid_unknown_fields=True):
     biddings: dict[str, int] = {}
     applications: dict[str, Application] = {}
     suspended_by_registry: dict[str, bool] = {}
-    cash_references: set[str] = set()
+    payments: dict[str, cash_book.Payment] = {}
+    cash_flows: dict[str, cash_book.CashFlow] = {}
     listings: dict[str, Listing] = {}
     holders: dict[str, control.Holder] = {}
     barred: dict[str, bool] = {}
@@ -158,8 +159,9 @@ class VenueStateMachine:
         Applications for biddings, by their names, until their day is over.
     suspended_by_registry : dict
         Names of the accounts that the registry has suspended: whether an operator has, too.
-    cash_references : set
-        The bank's references of the cash that was booked here, where the exchange settles it.
+    payments, cash_flows : dict
+        Where the exchange settles the cash: what was booked, by the bank's references; what moved,
+        by accounts.
     listings : dict
         First listings that wait for the exchange or for their day, by their products.
     holders : dict
@@ -192,15 +194,15 @@ class VenueStateMachine:
         self.biddings: dict[str, int] = {}
         self.applications: dict[str, Application] = {}
         self.suspended_by_registry: dict[str, bool] = {}
-        self.cash_references: set[str] = set()
+        self.payments: dict[str, cash_book.Payment] = {}
+        self.cash_flows: dict[str, cash_book.CashFlow] = {}
         self.listings: dict[str, Listing] = {}
         self.holders: dict[str, control.Holder] = {}
         self.barred: dict[str, bool] = {}
         self._products: dict[str, int] = {}
         self._accounts: dict[str, int] = {}
         self._groups: dict[str, int] = {}
-        self._rows = np.zeros(4096, EVENT_DTYPE)
-        self._rows_lent = np.zeros(4096, EVENT_DTYPE)
+        self._rows, self._rows_lent = np.zeros((2, 4096), EVENT_DTYPE)
         self._acts = {
             control.ProductDeclared: self._product_declared,
             control.AccountDeclared: self._account_declared,
@@ -331,14 +333,26 @@ class VenueStateMachine:
             consumed, produced = self.core.process(records, self._rows)
             if lend and not parts and consumed == len(records):
                 lent, self._rows, self._rows_lent = self._rows, self._rows_lent, self._rows
-                return lent[:produced]
+                return self._entered(lent[:produced])
             parts.append(self._rows[:produced].copy())
             records = records[consumed:]
             if self.core.rows_needed > len(self._rows):
                 self._rows = np.zeros(2 * self.core.rows_needed, EVENT_DTYPE)
         if len(parts) == 1:
-            return parts[0]
-        return np.concatenate(parts) if parts else _EVENTS_EMPTY
+            return self._entered(parts[0])
+        return self._entered(np.concatenate(parts)) if parts else _EVENTS_EMPTY
+
+    def _entered(self, events: np.ndarray) -> np.ndarray:
+        """Enter what events moved in the exchange's cash book, where it keeps one."""
+        if exchange_cash.settles_here(self.profile):
+            cash_book.take(self.cash_flows, self.account_names, events)
+        return events
+
+    def cash_records(self) -> tuple[dict[str, Any], dict[str, Any], dict[str, int]]:
+        """Return what must agree of the cash that the exchange settles; see `cash_book.told`."""
+        cash = (int(self.core.account(index)["cash"]) for index in range(len(self.account_names)))
+        balances = dict(zip(self.account_names, cash, strict=True))
+        return self.cash_flows, self.payments, balances
 
     def apply_control(self, message: control.Control) -> np.ndarray:
         """Apply one control message and return its events (none for names and keys).
@@ -356,8 +370,8 @@ class VenueStateMachine:
         self.time_ns = max(self.time_ns, message.at_ns)
         if isinstance(message, control.FeedItem):
             self.feed_seq, self.feed_last = message.transfer_seq, message.command
-            return self._apply(message.command, message.transfer_seq)
-        return self._apply(message, 0)
+            return self._entered(self._apply(message.command, message.transfer_seq))
+        return self._entered(self._apply(message, 0))
 
     def refusal(self, message: control.Control) -> str | None:
         """Say why a control message can't be applied now; None if it can.
@@ -402,7 +416,7 @@ class VenueStateMachine:
             case control.TradeBust():
                 return self._bust_refusal(message)
             case control.CashPaidIn() | control.CashPaidOut():
-                known = self._accounts, self.cash_references
+                known = self._accounts, self.payments
                 return exchange_cash.booking_refusal(self.profile, core.phase, *known, message)
             case control.BiddingApplied() | control.BiddingReviewed() | control.BiddingLapsed():
                 known = self._accounts, self._products
@@ -421,6 +435,9 @@ class VenueStateMachine:
             case control.DayOpen(date=date) if core.day_is_open or date <= core.trading_date:
                 state = "is open" if core.day_is_open else "was the last"
                 return f"day {date}: {core.trading_date} {state}"
+            case control.DayOpen(date=date, second="") if exchange_cash.settles_here(self.profile):
+                for found in cash_book.differences(*self.cash_records()):
+                    return f"day {date}: the exchange's cash does not come out: {found}"
             case control.DayClose() | control.PhaseSet() if not core.day_is_open:
                 return "no trading day is open"
         return None
@@ -585,7 +602,7 @@ class VenueStateMachine:
 
     def _cash_booked(self, act: control.CashPaidIn | control.CashPaidOut) -> np.ndarray:
         account = self._accounts[act.account]
-        return exchange_cash.booked(self.core, account, self.cash_references, act)
+        return exchange_cash.booked(self.core, account, self.payments, act)
 
     def _session_lost(self, act: control.SessionLost) -> np.ndarray:
         lost = (act, *act.others)

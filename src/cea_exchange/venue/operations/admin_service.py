@@ -18,6 +18,7 @@ from cea_exchange.protocol import control
 from cea_exchange.protocol.framing import FrameError
 from cea_exchange.protocol.operators import Operator
 from cea_exchange.venue.durability.sequencer import Sequencer, damage_told
+from cea_exchange.venue.market import cash_book
 from cea_exchange.venue.market.bidding_views import biddings
 from cea_exchange.venue.market.block_views import blocks_of_all
 from cea_exchange.venue.market.names import account_known, product_known
@@ -205,6 +206,10 @@ class AdminDesk(Service[Operator, AdminRequest]):
     def position(self, account: str) -> dict[str, Any]:
         """Return what an account has at the venue."""
         return admin_views.position(self.machine, account)
+
+    def cash_reconciled(self) -> dict[str, Any]:
+        """Return whether the exchange's cash comes out, by account."""
+        return cash_book.told(*self.machine.cash_records())
 
     def blocks(self, first: int) -> dict[str, Any]:
         """Return the open block offers and enquiries, from an id on."""
