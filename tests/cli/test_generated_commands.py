@@ -33,7 +33,7 @@ BY_HAND = {
 }
 """A page that is shown again and again, a part of another command, or what only daemons ask."""
 OF_THE_DAEMON = {"stop", "kill"}
-LISTED_PARTS = {"statistics", "statements", "differences", "applications"}
+LISTED_PARTS = {"statistics", "statements", "differences", "applications", "proofs"}
 """Of a noun that a look shows."""
 EVERY = [
     pytest.param(daemon, each, id=f"{daemon}-{op_of(each)}")

@@ -69,6 +69,7 @@ class Venue(Protocol):
     def proposals(self) -> Proposals: ...
     def status(self) -> dict[str, Any]: ...
     def statistics(self) -> dict[str, Any]: ...
+    def cash_reconciled(self) -> dict[str, Any]: ...
     def position(self, account: str) -> dict[str, Any]: ...
     def blocks(self, first: int) -> dict[str, Any]: ...
     def statement(self, account: str, date: str | None) -> dict[str, Any]: ...
@@ -128,6 +129,20 @@ class Position(AdminRequest, tag="position"):
 
     def look(self, venue: Venue) -> dict[str, Any]:
         return venue.position(self.account)
+
+
+class CashReconcile(AdminRequest, tag="cash_reconcile"):
+    """Print whether the cash comes out, where the exchange settles it: bank, events and balances.
+
+    Of each account what was booked by the bank's references, what events moved and what it has must
+    agree; the fees are the exchange's.
+    """
+
+    command = "cash reconcile"
+    example = "cash reconcile --key rex"
+
+    def look(self, venue: Venue) -> dict[str, Any]:
+        return venue.cash_reconciled()
 
 
 class BlockList(AdminRequest, tag="blocks"):
@@ -402,6 +417,7 @@ class Restore(ActRequest, tag="restore"):
 
     def command_of(self, venue: Venue) -> control.Act:
         venue.account_index(self.account)
+        venue.holder_check(self.account)
         return control.Restore(account=self.account)
 
 
@@ -463,6 +479,24 @@ class ListProduct(ActRequest, tag="list"):
     def command_of(self, venue: Venue) -> control.Act:
         venue.before_listed_check(self.product, "list")
         return control.ProductList(product=self.product, price=self.price)
+
+
+class ConfirmListing(ActRequest, tag="confirm_listing"):
+    """Confirm a product's first listing: traded from the next trading day on.
+
+    At the price that who first transferred it in has declared, and not before the day that he
+    named. Where the profile has listings confirmed; the status shows those that wait.
+    """
+
+    command = "product confirm"
+    example = 'product confirm CCER-01-002-0001-2024 --why "papers in order"'
+
+    product: Product
+    why: WhyOf
+
+    def command_of(self, venue: Venue) -> control.Act:
+        venue.product_check(self.product)
+        return control.ListingConfirmed(product=self.product)
 
 
 class DelistProduct(ActRequest, tag="delist"):

@@ -59,6 +59,10 @@ def refusal(world, *, by="an", **request):
     ("code", "request_fields"),
     [
         (VenueRefusal.BAD_REQUEST, {"op": "explode"}),
+        (
+            VenueRefusal.LISTING_STATE,
+            {"op": "confirm_listing", "product": PRODUCT, "why": "papers in order"},
+        ),
         (VenueRefusal.CASH_NOT_BOOKED, {"op": "cash_pay_in", **CASH}),
         (VenueRefusal.BAD_REQUEST, {"op": "halt", "market": True}),
         (VenueRefusal.BAD_REQUEST, {"op": "halt", "why": "two\nlines"}),

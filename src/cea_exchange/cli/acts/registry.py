@@ -360,6 +360,10 @@ REGISTRY = Asker(
             ),
         ),
         "objections": _rows("objections"),
+        "offset_proofs": _rows(
+            *("proofs", "proof_seq", "proof", "account", "compliance_year", "state", "why"),
+            none="no proof came from the CCER registry",
+        ),
         "obligation_notice": lambda answer: str(answer["text"]),
         "person_list": _rows("persons", "body", "role", "name", "key"),
         "proposals": _proposals,

@@ -1,7 +1,7 @@
 """What `venue status` and `registry status` show a person: sections of aligned lines."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from rich.console import Console, RenderableType
@@ -69,6 +69,7 @@ def venue_page(status: Mapping[str, Any]) -> Sections:
                 ("refused", _refused(status)),
                 ("products", f"{status['products']:,}, accounts {status['accounts']:,}"),
                 ("delisted", ", ".join(status["delisted_products"]) or "none"),
+                ("to list", _listings(status["listings_waiting"])),
                 ("profile", f"{status['profile']}, {status['profile_hash']}"),
             ],
         ),
@@ -95,6 +96,14 @@ def venue_page(status: Mapping[str, Any]) -> Sections:
             ],
         ),
     ]
+
+
+def _listings(waiting: Sequence[Mapping[str, Any]]) -> str:
+    """Say which first listings wait, and for whom or what."""
+    return ", ".join(
+        f"{one['product']} ({'confirmed' if one['confirmed_on'] else 'to be confirmed'})"
+        for one in waiting
+    ) or "none"
 
 
 def registry_page(status: Mapping[str, Any]) -> Sections:

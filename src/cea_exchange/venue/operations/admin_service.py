@@ -18,6 +18,7 @@ from cea_exchange.protocol import control
 from cea_exchange.protocol.framing import FrameError
 from cea_exchange.protocol.operators import Operator
 from cea_exchange.venue.durability.sequencer import Sequencer, damage_refusal
+from cea_exchange.venue.market import cash_book
 from cea_exchange.venue.market.bidding_views import biddings
 from cea_exchange.venue.market.block_views import blocks_of_all
 from cea_exchange.venue.market.names import account_known, product_known
@@ -46,6 +47,8 @@ BUST_ROWS_READ = 8
 _UNFIT = {
     control.Restore: VenueRefusal.SUSPENDED_BY_REGISTRY,
     control.TradeBust: VenueRefusal.TRADE_BUSTED,
+    control.ListingConfirmed: VenueRefusal.LISTING_STATE,
+    control.ProductList: VenueRefusal.LISTING_STATE,
     control.CashPaidIn: VenueRefusal.CASH_NOT_BOOKED,
     control.CashPaidOut: VenueRefusal.CASH_NOT_BOOKED,
     control.BiddingApplied: VenueRefusal.BIDDING_TAKEN,
@@ -207,6 +210,10 @@ class AdminService(Service[Operator, AdminRequest]):
         """Return what an account has at the venue."""
         return admin_views.position(self.machine, account)
 
+    def cash_reconciled(self) -> dict[str, Any]:
+        """Return whether the exchange's cash comes out, by account."""
+        return cash_book.told(*self.machine.cash_records())
+
     def blocks(self, first: int) -> dict[str, Any]:
         """Return the open block offers and enquiries, from an id on."""
         return blocks_of_all(self.machine, first)
@@ -248,6 +255,16 @@ class AdminService(Service[Operator, AdminRequest]):
     def account_index(self, name: str) -> int:
         """Return an account's index; FrameError if there is none of that name."""
         return account_known(self.machine, name)
+
+    def holder_check(self, account: str) -> None:
+        """Refuse to let an account trade whose holder may not."""
+        if self.machine.barred.get(account) is False:
+            raise FrameError(
+                VenueRefusal.HOLDER_BARRED,
+                expected="an account of one who may trade here",
+                got=f"one of: {self.machine.holders[account]}",
+                where="account",
+            )
 
     def product_check(self, name: str | None) -> None:
         """Refuse a product that there is not; None is the whole market."""
