@@ -7,13 +7,12 @@ import sys
 import pytest
 
 from cea_exchange.cli import main
-from cea_exchange.cli.acts import registry as asked
 from cea_exchange.domain.records import Side
 from cea_exchange.institution.control.admin_client import InstitutionUnavailable
 from cea_exchange.loadtest.local_exchange import ExchangeError, LocalExchange
 from cea_exchange.loadtest.population import Participant
 from cea_exchange.protocol.security import CurveKeys
-from cea_exchange.registry.control.admin_client import registry_ask
+from cea_exchange.registry.control.admin_client import REGISTRY, registry_ask
 from cea_exchange.registry.reconciliation.reconcile import check_ledger
 from support.registry.allocation_files import allocation_file
 from support.registry.fake_venue import Caller, wait_until
@@ -259,12 +258,12 @@ def test_the_record_of_acts_tells_who_did_what(office, told, typed):
 def test_long_lists_come_page_by_page(office, told, monkeypatch):
     lists = (("account", "list"), ("person", "list"))
     whole = [told(*words) for words in lists]
-    ask = asked.ask
+    ask = REGISTRY.ask
 
-    def ask_two(data, key, request, json):
-        return ask(data, key, {**request, "count": 2}, json)
+    def ask_two(data, request, **named):
+        return ask(data, {**request, "count": 2}, **named)
 
-    monkeypatch.setattr(asked, "ask", ask_two)
+    monkeypatch.setattr(REGISTRY, "ask", ask_two)
     assert [told(*words) for words in lists] == whole
     assert len(whole[1]["persons"]) > 3
 

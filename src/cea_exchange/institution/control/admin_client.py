@@ -8,8 +8,11 @@ from cea_exchange.control_plane.client import Daemon, NotDone, refusal_words
 from cea_exchange.domain.refusals.answers import code_of
 from cea_exchange.protocol.security import public_key_load
 
-TIMEOUT_S = 40
-"""Longer than an institution lets a look wait for its turn and take, so that it says which it was."""
+TIMEOUT_S = 100
+"""Longer than a look may wait for its turn and a process, and take: the answer says which it was.
+
+See `institution.control.query_service`: `WAIT_S`, `READY_S`, `LOOK_S`.
+"""
 
 
 class InstitutionUnavailable(NotDone):
