@@ -50,6 +50,13 @@ CHANGES = [
     ("proofs_once", "UPDATE proofs SET state = 'reversed'"),
     ("proofs_once", "DELETE FROM proof_stream WHERE proof_seq = 1"),
     ("rows_as_logged", "UPDATE projects SET state = 'draft'"),
+    # What every double entry must be.
+    ("conservation", "UPDATE postings SET amount = amount + 1 WHERE posting_id = 9"),
+    ("entries_balance", "UPDATE postings SET amount = amount + 1 WHERE posting_id = 9"),
+    ("entries_in_order", "DELETE FROM entries WHERE entry_id = 2"),
+    ("never_negative", "UPDATE postings SET amount = 100 * amount WHERE posting_id / 8 = 2"),
+    ("balances_kept", "UPDATE snapshot_balances SET amount = amount + 1 WHERE amount > 0"),
+    ("moves", "UPDATE entries SET amount = amount + 1 WHERE entry_id = 1"),
 ]
 
 
@@ -71,6 +78,8 @@ def eventful(data, database=None):
                 compliance_year=2024,
             )
         )
+    with ccer.transaction():
+        ccer.store.snapshot()
     return ccer
 
 
