@@ -631,9 +631,12 @@ class Approve(ActRequest, tag="approve"):
     example = "proposal approve 831442 --key bo"
 
     number: Number
+    request_hash: Annotated[
+        str | None, field("What was seen (request_hash): another one is refused.", name="--hash")
+    ] = None
 
     def act(self, venue: "AdminDesk", by: Operator) -> dict[str, Any]:
-        return venue.proposals.approve(self.number, by)
+        return venue.proposals.carry_out(self.number, by, self.request_hash)
 
 
 class Reject(ActRequest, tag="reject"):
@@ -645,7 +648,7 @@ class Reject(ActRequest, tag="reject"):
     number: Number
 
     def act(self, venue: "AdminDesk", by: Operator) -> dict[str, Any]:
-        return {"what": venue.proposals.reject(self.number).what}
+        return {"what": venue.proposals.reject(self.number, by, self.why).what}
 
 
 VENUE_REQUESTS: Requests[AdminRequest] = Requests(requests_in(sys.modules[__name__]))

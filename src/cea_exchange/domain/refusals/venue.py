@@ -77,7 +77,7 @@ class VenueRefusal(IntEnum):
     TRADE_BUSTED = 101
     """The trade was busted before, or can't be."""
     PROPOSAL_UNKNOWN = 102
-    """No such proposal waits."""
+    """There is no such proposal; a restart drops them all."""
     PROPOSALS_TOO_MANY = 103
     """As many proposals wait as may."""
     SAME_PERSON = 104
@@ -85,3 +85,7 @@ class VenueRefusal(IntEnum):
     CASH_NOT_BOOKED = 105
     """The registry settles this market's cash, it is not the time for it, or the bank's
     reference was booked before (CCER-STL-01, CCER-CSH-01)."""
+    PROPOSAL_DECIDED = 106
+    """It was decided, or has expired."""
+    PROPOSAL_DIFFERS = 107
+    """The request is not the one that was seen."""
