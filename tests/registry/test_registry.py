@@ -325,12 +325,12 @@ def test_reconcile_says_where_both_agree_and_names_the_account_where_not(data, v
     )
     done = cea_exchange("registry", "reconcile", "--data", data)
     assert 1 == done.returncode
-    assert "accounts alice, bob" in done.stderr
+    assert "1 too much of CEA24 is posted to account alice in trading" in done.stderr
     done = cea_exchange("registry", "reconcile", "--data", data, "--json")
     assert 1 == done.returncode
     answer = json.loads(done.stdout)
     assert answer["agrees"] is False
-    assert any("accounts alice" in difference for difference in answer["differences"])
+    assert any("account alice" in difference for difference in answer["differences"])
 
 
 @pytest.mark.parametrize(

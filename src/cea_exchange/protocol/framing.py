@@ -89,10 +89,13 @@ class Logon(Request, tag="logon"):
     """Begin a session: reports of the key's account come to this connection from now on.
 
     With the number of the last report that the client has, the next ones follow the answer, up to
-    REPLAY_COUNT_MAX.
+    REPLAY_COUNT_MAX. A client that draws a number when it begins and counts its logons is not taken
+    over by one of its own that was long on its way.
     """
 
     report_seq: Seq | None = None
+    client: Seq | None = None
+    attempt: Seq = 0
 
 
 class Logoff(Request, tag="logoff"):

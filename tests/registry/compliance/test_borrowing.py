@@ -4,13 +4,14 @@ import pytest
 
 from cea_exchange.ledger.double_entry import Compartment
 from cea_exchange.ledger.institutions import Institution
-from cea_exchange.registry.reconciliation.distribution import distribution_differences
-from cea_exchange.registry.reconciliation.surrender import surrender_differences
+from cea_exchange.registry.reconciliation.audit import findings
+from cea_exchange.registry.reconciliation.obligations import obligation_differences
 from support.refusing import refuses
 from support.registry.allocation_files import allocation_file
 from support.registry.audit_queries import audit_findings
 from support.registry.compliance_world import BEIJING, SHANGHAI, World
 from support.registry.desk_callers import Office
+from support.registry.ledger_by_hand import changed
 
 WHY = "no cash after the winter"
 
@@ -27,8 +28,8 @@ def world(tmp_path, database_address):
         determine(world, "final", 2021, {"P1": 1_760_000, "P2": 900_100})
         world.owe(2021, ("P1", 2_000_000), ("P2", 1_000_000))
         yield world
-        assert [] == list(distribution_differences(world.registry.store))
-        assert [] == list(surrender_differences(world.registry.store))
+        assert [] == list(findings(world.registry.store))
+        assert [] == list(obligation_differences(world.registry.store))
         assert {} == audit_findings(world.registry.store)
 
 
@@ -142,11 +143,11 @@ def test_the_province_decides_and_the_authority_approves(world):
 
 ODD_ROWS = {
     "a borrowing that moved nothing": (
-        *("borrowings", (2, 2021, 0, 11, 2, 7, "HB-2", WHY, 9, 9, 20231101)),
+        f"INSERT INTO borrowings VALUES (2, 2021, 0, 11, 2, 7, 'HB-2', '{WHY}', 9, 9, 20231101)",
         "borrowing 2: 7 must be surrendered and deducted, are 0 and 0",
     ),
     "a deduction that nobody borrowed": (
-        *("deductions", (9, 0, "HB-9", "borrowed", 0, 7, 20231101, 20231101)),
+        "INSERT INTO deductions VALUES (9, 0, 'HB-9', 'borrowed', 0, 7, 20231101, 20231101)",
         "deduction 9 is of no borrowing there is",
     ),
 }
@@ -164,10 +165,10 @@ def test_reconcile_finds_what_is_not_so(tmp_path, database_address, odd):
         world.owe(2021, ("P1", 100))
         borrow(world, 25)
         store = world.registry.store
-        assert [] == list(distribution_differences(store))
-        table, row, message = ODD_ROWS[odd]
-        store.insert(table, [row])
-        assert message in list(distribution_differences(store))
+        assert [] == list(findings(store))
+        change, message = ODD_ROWS[odd]
+        changed(store, change)
+        assert message in list(findings(store))
 
 
 @pytest.mark.parametrize(

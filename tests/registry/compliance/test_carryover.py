@@ -8,9 +8,8 @@ from cea_exchange.institution.checks import ActError
 from cea_exchange.ledger.double_entry import CASH_ASSET, Compartment, EntryKind
 from cea_exchange.ledger.institutions import Institution
 from cea_exchange.registry.participants.holdings import Moment, balances_view
-from cea_exchange.registry.reconciliation.distribution import distribution_differences
+from cea_exchange.registry.reconciliation.audit import findings
 from cea_exchange.registry.reconciliation.reconcile import check_ledger
-from cea_exchange.registry.reconciliation.surrender import surrender_differences
 from support.refusing import refuses
 from support.registry.allocation_files import allocation_file
 from support.registry.compliance_world import BEIJING, World, proof
@@ -213,8 +212,7 @@ def test_an_application_of_who_owes_a_recall_ends_at_its_run(world):
     assert (5_000, 100) == (world.held("P2", "CEA24"), world.held("P2", "CEA25"))
     states = registry.store.execute("SELECT carryover_id, state FROM carryovers ORDER BY 1")
     assert [(ended, "withdrawn"), (kept, "exchanged"), (3, "exchanged")] == states.fetchall()
-    assert [] == list(distribution_differences(registry.store))
-    assert [] == list(surrender_differences(registry.store))
+    assert [] == list(findings(registry.store))
 
 
 def test_a_run_is_all_or_nothing(world, monkeypatch):

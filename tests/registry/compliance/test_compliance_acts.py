@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from cea_exchange.institution.checks import ActError
 from cea_exchange.ledger.double_entry import Compartment
 from cea_exchange.ledger.institutions import Institution, province_account
-from cea_exchange.registry.reconciliation.surrender import surrender_differences
+from cea_exchange.registry.reconciliation.obligations import obligation_differences
 from support.registry.audit_queries import audit_findings
 from support.registry.compliance_world import BEIJING, SHANGHAI, World, proof
 
@@ -454,7 +454,7 @@ def acts_run(world: World, seed: int) -> set[str]:
                 if is_done_on_both(*acts[name]):
                     done.add(name)
     agree(model, world)
-    assert [] == list(surrender_differences(world.registry.store))
+    assert [] == list(obligation_differences(world.registry.store))
     assert {} == audit_findings(world.registry.store)
     return done
 

@@ -4,7 +4,7 @@ import pytest
 
 from cea_exchange.domain.compliance.penalties import FineRange, Traded
 from cea_exchange.registry.compliance.lists import UnpaidDeduction
-from cea_exchange.registry.reconciliation.surrender import surrender_differences
+from cea_exchange.registry.reconciliation.obligations import obligation_differences
 from support.refusing import refuses
 from support.registry.compliance_world import BEIJING, SHANGHAI, World, proof
 
@@ -226,10 +226,10 @@ def test_reconcile_finds_a_deduction_that_nothing_came_before(world):
     world.clock.day = 20260105
     registry, said = world.registry, "deduction 9 must follow an order to correct"
     registry.store.insert("unpaid_deductions", [(9, 2024, 0, 1_000, 20260105)])
-    assert any(said in each for each in surrender_differences(registry.store))
+    assert any(said in each for each in obligation_differences(registry.store))
     registry.store.insert(
         "correction_orders", [(1, 2024, 0, "HB 1", 11, 1_000, 20260101, 20260104)]
     )
-    assert any(said in each for each in surrender_differences(registry.store))
+    assert any(said in each for each in obligation_differences(registry.store))
     registry.store.insert("correction_refusals", [(1, "HB 2", 1_000, 20260105)])
-    assert not any(said in each for each in surrender_differences(registry.store))
+    assert not any(said in each for each in obligation_differences(registry.store))

@@ -12,7 +12,7 @@ from cea_exchange.ledger.database.interface import ConstraintViolated
 from cea_exchange.registry.control.admin import MAY, REGISTRY_REQUESTS
 from cea_exchange.registry.control.requests.basics import PayIn
 from cea_exchange.registry.participants.roles import ROLES
-from cea_exchange.registry.reconciliation.proposals import desk_differences
+from cea_exchange.registry.reconciliation.audit import findings
 from support.places import ROOT
 from support.registry.desk_callers import LIFE_S, Office, by_two, key_of
 from support.registry.ledger_by_hand import changed
@@ -312,7 +312,7 @@ def test_what_was_changed_by_hand_is_found(office, li, mo):
     store = office.registry.store
     mo("approve", proposal=li(**OUT)["proposal"])
     office.an("account_suspend", account="P002", why="court order 12")
-    assert list(desk_differences(store)) == []
+    assert list(findings(store)) == []
     act = store.one("SELECT act_id FROM acts WHERE proposal_id = 1")
     for statement, found in (
         ("UPDATE acts SET second = person", f"act {act} is not what proposal 1 was approved for"),
@@ -327,7 +327,7 @@ def test_what_was_changed_by_hand_is_found(office, li, mo):
         # What the test changes is taken back with the error.
         with pytest.raises(ZeroDivisionError), store.transaction():
             changed(store, statement)
-            assert found in "; ".join(desk_differences(store)), statement
+            assert found in "; ".join(findings(store)), statement
             raise ZeroDivisionError
 
 
@@ -367,7 +367,7 @@ def test_nothing_takes_two_and_is_done_by_fewer(office, clock):
             assert first.body in ("registry", second.body)
         else:
             assert first.body == second.body == "registry"
-    assert list(desk_differences(office.registry.store)) == []
+    assert list(findings(office.registry.store)) == []
 
 
 # -- What is written of it ----------------------------------------------------------------------

@@ -11,7 +11,7 @@ from cea_exchange.ledger.institutions import Institution
 from cea_exchange.registry.distribution.plan import totals_of
 from cea_exchange.registry.distribution.plan_table import DISTRIBUTION_LINES
 from cea_exchange.registry.files import SourceFile, table_bytes
-from cea_exchange.registry.reconciliation.distribution import distribution_differences
+from cea_exchange.registry.reconciliation.audit import findings
 from cea_exchange.registry.reconciliation.reconcile import check_ledger
 from support.refusing import refuses
 from support.registry.allocation_files import (
@@ -430,7 +430,7 @@ def test_what_a_province_uses_for_an_entity_it_keeps_no_more(open_registry):
     use(registry, {11: 100})
     assert {} == holdings.release("P0001")
     assert 90 == registered(registry, 11)
-    assert [] == list(distribution_differences(registry.store))
+    assert [] == list(findings(registry.store, *OF_DISTRIBUTION))
 
 
 @on_sqlite
@@ -445,7 +445,7 @@ def test_for_an_entity_that_moves_both_provinces_keep(open_registry):
     assert (300, 0) == (lines["P0001"].kept, lines["P0001"].held_by_province)
     use(registry, {11: 700, 31: 50})
     assert {"CEA24": 250} == registry.province_holdings.release("P0001")
-    assert [] == list(distribution_differences(registry.store))
+    assert [] == list(findings(registry.store, *OF_DISTRIBUTION))
 
 
 def use(registry, expected):
@@ -619,6 +619,10 @@ def test_a_preview_adds_up_and_is_written_down(registry):
 # -- the ledger under it --------------------------------------------------------------------------
 
 
+OF_DISTRIBUTION = (
+    *("distribution_entries", "kept_for_entities", "kept_by_provinces", "deductions_taken"),
+    *("recalls_taken", "recalls_open", "recalls_first", "recall_transfers"),
+)
 ODD_ROWS = [
     (
         "distribution_lines",

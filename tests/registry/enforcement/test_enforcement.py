@@ -475,7 +475,7 @@ def test_an_order_that_can_not_be_changes_nothing(both):
 CHANGES_BY_HAND = (
     ("freezes SET in_force = 69", "freeze 1 of account carol: it"),
     ("freezes SET ordered = 60", "freeze 1 holds 10 more"),
-    ("freezes SET freeze_id = 9", "of 'freeze 1' are no freeze's"),
+    ("freezes SET freeze_id = 9", "of 'freeze 1', is of no such freeze"),
     ("dispositions SET state = 'done'", "carol is done"),
     ("dispositions SET tonnes = 11", "must have set aside"),
 )

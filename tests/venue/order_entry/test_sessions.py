@@ -166,6 +166,20 @@ def test_a_second_logon_takes_over_and_the_first_hears_no_more(tmp_path):
         assert orders_live(world) == 2
 
 
+def test_a_clients_own_earlier_logon_that_comes_late_takes_nothing_over(tmp_path):
+    """Which may be: a client that tried again came by another front."""
+    with world_open(tmp_path) as world:
+        world.listed()
+        current = world.logged_on("alice", client=7, attempt=2)
+        late = world.peer("alice")
+        late.send(b"M", msgspec.msgpack.encode({"op": "logon", "client": 7, "attempt": 1}))
+        assert late.receive(300) is None
+        rested(current, 1)
+        another = world.logged_on("alice", client=8, attempt=1)
+        assert current.message() == TAKEN_OVER
+        rested(another, 2)
+
+
 def test_a_client_whose_key_logs_on_elsewhere_says_so_and_does_not_fight(tmp_path):
     with world_open(tmp_path) as world:
         world.listed()

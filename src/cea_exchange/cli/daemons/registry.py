@@ -19,6 +19,7 @@ from cea_exchange.cli.readable import date_shown
 
 if TYPE_CHECKING:
     from cea_exchange.cli.daemons.status_page import Sections
+    from cea_exchange.ledger.audit import Check
     from cea_exchange.registry.config import RegistryConfig
     from cea_exchange.registry.daemon import RegistryDaemon
     from cea_exchange.registry.store import RegistryStore
@@ -129,11 +130,11 @@ class RegistryCommands(InstitutionCommands):
         """Return the adoption of a new stream."""
         return (adopt,)
 
-    def queries(self) -> Mapping[str, str]:
+    def queries(self) -> Mapping[str, "Check"]:
         """Return the auditor's queries, by name."""
-        from cea_exchange.registry.reconciliation.audit import audit_queries
+        from cea_exchange.registry.reconciliation.audit import checks
 
-        return audit_queries()
+        return checks()
 
     def integrity(self, store: "RegistryStore") -> Iterator[str]:
         """Yield what was changed by others, and what the venue was told otherwise."""

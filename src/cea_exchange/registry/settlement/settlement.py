@@ -56,6 +56,7 @@ from cea_exchange.registry.settlement.batch_settlement import (
 )
 from cea_exchange.registry.settlement.bulk_posting import stretch_end, trades_post, trades_receive
 from cea_exchange.registry.settlement.failures import (
+    Failure,
     FailureOf,
     Obstacles,
     default_end,
@@ -421,34 +422,33 @@ class _Run:
         self._account_check(trade.seller_index)
         if trade.product_index >= self._product_count:
             raise LedgerError(f"product_index must be declared, was {trade.product_index}")
-        state, failure, posted_seq = "received", "", 0
+        state, failure, posted_seq = "received", None, 0
         if self._is_at_once:
-            state, failure, posted_seq = self._post_at_once(trade)
+            failure = self._post_at_once(trade)
+            state, posted_seq = ("failed", 0) if failure else ("settled", trade.settlement_seq)
         self._store.insert(
             "trades (settlement_seq, trade_id, trading_date, method, buyer_index, seller_index,"
             " product_index, price, tonnes, cash, buy_fee, sell_fee, state, failure, posted_seq)",
             [(*trade, state, "", posted_seq)],
         )
-        if failure:
+        if failure is not None:
             # By a change: only that is logged (`LOGGED_FROM_CHANGES_ON`).
             self._store.execute(
                 "UPDATE trades SET failure = ? WHERE settlement_seq = ?",
-                (failure, trade.settlement_seq),
+                (failure.why, trade.settlement_seq),
             )
+            default_open(self._store, trade, failure, trade.trading_date)
 
-    def _post_at_once(self, trade: Trade) -> tuple[str, str, int]:
-        """Post a trade with its record, or open its default; return its state, why, and when."""
+    def _post_at_once(self, trade: Trade) -> Failure | None:
+        """Post a trade with its record, or let it wait; return what keeps it from being posted."""
         failure, seq = self._obstacles.of(trade), trade.settlement_seq
         if failure is None:
-            lacking = trade_post(
-                self._store, trade, self._obstacles.waiting, settlement_seq=seq
-            )
+            lacking = trade_post(self._store, trade, self._obstacles.waiting, settlement_seq=seq)
             if lacking is None:
-                return "settled", "", seq
+                return None
             failure = self._obstacles.lack(lacking, trade)
-        default_open(self._store, trade, failure, trade.trading_date)
         self._obstacles.waiting.add(seq, trade_legs(trade))
-        return "failed", failure.why, 0
+        return failure
 
     def _trade_busted(self, busted: Trade, reason: int) -> None:
         """Undo a trade that was posted, end one that was not, or book who owes whom what.
@@ -469,6 +469,10 @@ class _Run:
             raise LedgerError(f"bust of trade {trade.trade_id} must repeat {terms}, was {busted}")
         if self._store.one("SELECT 1 FROM busts WHERE trade_seq = ?", (trade.settlement_seq,)):
             raise LedgerError(f"trade {trade.trade_id} was busted already")
+        self._store.insert(
+            "busts (settlement_seq, trade_seq, reason)",
+            [(seq, trade.settlement_seq, reason)],
+        )
         if reason == Reason.NONE:
             self._store.unposted_changes += 1
             if posted_seq:
@@ -485,10 +489,6 @@ class _Run:
                     for claim_id, claim in enumerate(bust_claims(trade), first)
                 ],
             )
-        self._store.insert(
-            "busts (settlement_seq, trade_seq, reason)",
-            [(seq, trade.settlement_seq, reason)],
-        )
         self._ask((trade.seller_index, trade.product_index))
         self._ask((trade.buyer_index, CASH_ASSET))
 

@@ -305,9 +305,9 @@ class OrderEntry:
             self._send(self.gateway.refuse(message, error))
             return
         match asked.request:
-            case Logon(report_seq=report_seq):
-                if self._door.is_served(message.routing_id) and not self._is_put_off(asked):
-                    self._logon(message, report_seq)
+            case Logon() as logon:
+                if self._is_wanted(message, logon) and not self._is_put_off(asked):
+                    self._logon(message, logon)
                 return
             case Logoff(keep_orders=keep_orders):
                 self._end(session, SessionEnd.LOGGED_OFF, keep_orders=keep_orders)
@@ -394,14 +394,32 @@ class OrderEntry:
         self._door.reach(earlier.routing_id, again)
         return True
 
-    def _logon(self, message: Message, report_seq: int | None) -> None:
+    def _is_wanted(self, message: Message, logon: Logon) -> bool:
+        """Say whether the front is still there, and its client has not logged on by another since.
+
+        Two fronts may bring a client's logons in another order than they were sent.
+        """
+        earlier = self.sessions.of_key(message.key)
+        return self._door.is_served(message.routing_id) and not (
+            earlier is not None and earlier.is_later_than(logon)
+        )
+
+    def _logon(self, message: Message, logon: Logon) -> None:
         holder = self._machine.keys[message.key]
         hindrance = self._logon_hindrance(message)
         if hindrance is not None:
             self._send(self.gateway.refuse(message, hindrance))
             return
         now_s = self._now_s()
-        session = Session(message.routing_id, message.key, holder, now_s, look_s=now_s)
+        session = Session(
+            message.routing_id,
+            message.key,
+            holder,
+            now_s,
+            look_s=now_s,
+            client=logon.client,
+            attempt=logon.attempt,
+        )
         self.sessions.add(session)
         self._logons.note(
             now_s,
@@ -413,7 +431,7 @@ class OrderEntry:
         self._looks.append(session)
         told = self._logon_answer(session)
         self._tell(session.routing_id, told)
-        first = told["report_seq"] if report_seq is None else report_seq
+        first = told["report_seq"] if logon.report_seq is None else logon.report_seq
         first = max(first, told["report_base"]) + 1
         if first <= told["report_seq"]:
             self._waiting.replay(Replay(session, first, REPLAY_COUNT_MAX))
