@@ -1,4 +1,7 @@
-"""Operators' requests to a venue: each act becomes one journaled command with who and why."""
+"""Operators' requests to a venue: each act becomes one journaled command with who and why.
+
+Long, because all that may be asked is one list, and each of it a few lines.
+"""
 
 import sys
 from typing import Annotated, Any, Literal, Protocol
@@ -6,7 +9,7 @@ from typing import Annotated, Any, Literal, Protocol
 import msgspec
 
 from cea_exchange.control_plane.fields import field
-from cea_exchange.control_plane.maker_checker import Prepared, Proposals, Second
+from cea_exchange.control_plane.maker_checker import Prepared, Second
 from cea_exchange.control_plane.requests import Request, Requests, requests_in
 from cea_exchange.domain.profile_fields import TIME_FORM
 from cea_exchange.domain.records import Phase
@@ -56,6 +59,23 @@ class Orders(Protocol):
     """What requests ask of order entry."""
 
     def disconnect(self, who: str) -> int: ...
+
+
+class Proposal(Protocol):
+    """What requests say of what one operator proposed."""
+
+    @property
+    def what(self) -> str: ...
+
+
+class Proposals(Protocol):
+    """What requests ask of all that waits for a second operator."""
+
+    def listed(self) -> list[dict[str, Any]]: ...
+    def carry_out(
+        self, number: int, second: Operator, request_hash: str | None = None
+    ) -> dict[str, Any]: ...
+    def reject(self, number: int, person: Operator, why: str) -> Proposal: ...
 
 
 class Venue(Protocol):
@@ -713,9 +733,12 @@ class Approve(ActRequest, tag="approve"):
     example = "proposal approve 831442 --key bo"
 
     number: Number
+    request_hash: Annotated[
+        str | None, field("What was seen (request_hash): another one is refused.", name="--hash")
+    ] = None
 
     def act(self, venue: Venue, by: Operator) -> dict[str, Any]:
-        return venue.proposals.approve(self.number, by)
+        return venue.proposals.carry_out(self.number, by, self.request_hash)
 
 
 class Reject(ActRequest, tag="reject"):
@@ -727,7 +750,7 @@ class Reject(ActRequest, tag="reject"):
     number: Number
 
     def act(self, venue: Venue, by: Operator) -> dict[str, Any]:
-        return {"what": venue.proposals.reject(self.number).what}
+        return {"what": venue.proposals.reject(self.number, by, self.why).what}
 
 
 VENUE_REQUESTS: Requests[AdminRequest] = Requests(requests_in(sys.modules[__name__]))

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cea_exchange.ccer.audit import audit_queries as ccer_queries
+from cea_exchange.ccer.audit import checks as ccer_checks
 from cea_exchange.domain.ccer.programme_error import ProgrammeError
 from cea_exchange.protocol.links.ccer import (
     ClaimAnswer,
@@ -260,8 +260,8 @@ def test_whatever_is_lost_or_comes_twice_each_proof_counts_once(tmp_path_factory
         for made, state in here.items():
             assert (state, there[made]) in {("booked", "used"), ("reversed", "reversed")}
         assert both.offset() == 10 * sum(state == "booked" for state in here.values())
-        for name, query in ccer_queries().items():
-            assert [] == both.ccer.store.execute(query).fetchall(), name
+        for name, check in ccer_checks().items():
+            assert [] == both.ccer.store.execute(check.sql).fetchall(), name
         query = checks()["ccer_link"].sql
         assert [] == both.world.registry.store.execute(query).fetchall()
 

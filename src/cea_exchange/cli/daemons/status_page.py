@@ -1,7 +1,7 @@
-"""What `venue status` and `registry status` show a person: sections of aligned lines."""
+"""What `venue status` and an institution's `status` show a person: sections of aligned lines."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from rich.console import Console, RenderableType
@@ -10,6 +10,7 @@ from rich.table import Table
 
 from cea_exchange.cli.output import json_print
 
+Lines = Iterable[tuple[str, str]]
 Sections = list[tuple[str, list[tuple[str, str]]]]
 UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 DAYS_LEFT_WARNING = 30
@@ -106,21 +107,26 @@ def _listings(waiting: Sequence[Mapping[str, Any]]) -> str:
     ) or "none"
 
 
-def registry_page(status: Mapping[str, Any]) -> Sections:
-    """Return the sections of a registry's status."""
+def institution_page(
+    name: str, status: Mapping[str, Any], place: Lines = (), counts: Lines = ()
+) -> Sections:
+    """Return the sections of an institution's status.
+
+    Parameters
+    ----------
+    place, counts
+        Lines of its own: how far it is, and what its database has.
+    """
     clock_wrong = status["clock_warning"]
     return [
         (
-            "registry",
+            name,
             [
                 ("state", status["state"]),
                 ("time", f"{status['time']} ({status['clock']} clock)"),
                 *([("CLOCK", clock_wrong)] if clock_wrong else []),
                 ("up", _duration(status["uptime_s"])),
-                ("applied", f"record {status['last_seq']:,}"),
-                ("lag", f"{status['lag_records']:,} records"),
-                ("confirmed", _date(status["confirmed_date"]) or "no day yet"),
-                ("log id", status["log_id"] or "none yet"),
+                *place,
                 ("second person", f"NONE: {status['unsafe']}" if status["unsafe"] else "asked for"),
                 *((f"trouble: {part}", text) for part, text in status["troubles"].items()),
             ],
@@ -128,10 +134,7 @@ def registry_page(status: Mapping[str, Any]) -> Sections:
         (
             "ledger",
             [
-                ("accounts", f"{status['accounts']:,}, products {status['products']:,}"),
-                ("trades", f"{status['trades']:,}, entries {status['entries']:,}"),
-                ("transfers", f"{status['transfers_pending']:,} pending"),
-                ("bank", f"{status['bank_unapplied']:,} of its answers not applied"),
+                *counts,
                 ("database", _bytes(status.get("database_bytes"))),
                 ("disk free", _bytes(status.get("disk_free_bytes"))),
                 ("metrics", status["metrics"] or "off"),

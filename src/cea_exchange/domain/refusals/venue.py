@@ -79,7 +79,7 @@ class VenueRefusal(IntEnum):
     TRADE_BUSTED = 101
     """The trade was busted before, or can't be."""
     PROPOSAL_UNKNOWN = 102
-    """No such proposal waits."""
+    """There is no such proposal; a restart drops them all."""
     PROPOSALS_TOO_MANY = 103
     """As many proposals wait as may."""
     SAME_PERSON = 104
@@ -90,3 +90,7 @@ class VenueRefusal(IntEnum):
     LISTING_STATE = 106
     """No first listing of the product waits, it was confirmed before, or it waits and is listed
     no other way (CCER-PRD-02)."""
+    PROPOSAL_DECIDED = 107
+    """It was decided, or has expired."""
+    PROPOSAL_DIFFERS = 108
+    """The request is not the one that was seen."""

@@ -8,7 +8,7 @@ import structlog
 
 from cea_exchange.control_plane.answers import Answer, Refusal
 from cea_exchange.control_plane.door import Mailbox, Message
-from cea_exchange.control_plane.maker_checker import Prepared, Proposals
+from cea_exchange.control_plane.maker_checker import Prepared
 from cea_exchange.control_plane.requests import RequestUnread
 from cea_exchange.control_plane.service import Reply, Service
 from cea_exchange.domain.records import EventKind, Phase, Reason
@@ -23,6 +23,7 @@ from cea_exchange.venue.market.bidding_views import biddings
 from cea_exchange.venue.market.block_views import blocks_of_all
 from cea_exchange.venue.market.names import account_known, product_known
 from cea_exchange.venue.operations import admin_views, bidding_service
+from cea_exchange.venue.operations.proposals import VenueProposals
 from cea_exchange.venue.operations.trade_search import trade_event
 from cea_exchange.venue.order_entry import activity_statements
 from cea_exchange.venue.order_entry.service import OrderEntry
@@ -113,7 +114,7 @@ class AdminService(Service[Operator, AdminRequest]):
         self.day = day
         self.machine = sequencer.machine
         self.orders = orders
-        self.proposals = Proposals(proposal_s, now_s)
+        self.proposals = VenueProposals(proposal_s, now_s)
         self.status = status
         self.stop = stop
         self.key_restore = key_restore
@@ -171,8 +172,13 @@ class AdminService(Service[Operator, AdminRequest]):
 
     def _propose(self, operator: Operator, request: ActRequest) -> dict[str, Any]:
         what, carry_out = request.prepared(self, operator)
-        proposal = self.proposals.add(what, operator, request.why, carry_out)
-        return {"proposal": proposal.number, "what": what}
+        content = msgspec.msgpack.encode(request)
+        proposal = self.proposals.propose(operator, what, request.why, content, carry_out)
+        return {
+            "proposal": proposal.number,
+            "what": what,
+            "request_hash": proposal.request_hash,
+        }
 
     def refusal(self, error: Exception, by: str, request: AdminRequest | None) -> Answer:
         """Return the answer to what was refused; what is no refusal ends the venue."""
