@@ -131,6 +131,48 @@ def registry_page(told: Mapping[str, Any]) -> Sections:
     ]
 
 
+def platform_page(told: Mapping[str, Any]) -> Sections:
+    """Return the sections of a platform's status."""
+    clock_wrong = told["clock_warning"]
+    return [
+        (
+            "platform",
+            [
+                ("state", told["state"]),
+                ("time", f"{told['time']} ({told['clock']} clock)"),
+                *([("CLOCK", clock_wrong)] if clock_wrong else []),
+                ("up", _duration(told["uptime_s"])),
+                ("second person", f"NONE: {told['unsafe']}" if told["unsafe"] else "asked for"),
+                *((f"trouble: {part}", text) for part, text in told["troubles"].items()),
+            ],
+        ),
+        (
+            "what is filed",
+            [
+                ("enterprises", f"{told['enterprises']:,}, units {told['units']:,}"),
+                ("documents", f"{told['filings']:,} versions"),
+                ("results", f"{told['results']:,} verified"),
+            ],
+        ),
+        (
+            "registry",
+            [
+                ("told", f"item {told['link_seq']:,}"),
+                ("judged", f"item {told['judged_seq']:,}, {told['link_refused']:,} refused"),
+            ],
+        ),
+        (
+            "data",
+            [
+                ("acts", f"{told['acts']:,}, links {told['links']:,}"),
+                ("database", _bytes(told.get("database_bytes"))),
+                ("disk free", _bytes(told.get("disk_free_bytes"))),
+                ("metrics", told["metrics"] or "off"),
+            ],
+        ),
+    ]
+
+
 def _table(sections: Sections) -> RenderableType:
     table = Table.grid(padding=(0, 2))
     table.add_column(style="bold", no_wrap=True)

@@ -144,7 +144,7 @@ class MonthFile(Request, tag="month_file"):
 
     roles = (REVIEWER,)
     command = "month file"
-    example = "month file E1 202507 --key wang"
+    example = "month file E1 2025-07 --key wang"
 
     enterprise: Enterprise
     month: Month
@@ -163,7 +163,7 @@ class MonthShow(Request, tag="month_show"):
     roles = ROLES
     is_look = True
     command = "month show"
-    example = "month show E1 E1-1 202507"
+    example = "month show E1 E1-1 2025-07"
 
     enterprise: Enterprise
     unit: UnitName
@@ -205,7 +205,7 @@ class ReportSign(Request, tag="report_sign"):
         return {"tonnes": int(filing.emission), "due_on": filing.due_on}
 
 
-Period = Annotated[int, field("A month such as 202507, or a year.")]
+Period = Annotated[int, field("Of when", typed="period")]
 
 
 class FilingPass(Request, tag="filing_pass"):
@@ -213,7 +213,7 @@ class FilingPass(Request, tag="filing_pass"):
 
     roles = LEVELS
     command = "filing pass"
-    example = "filing pass E1 month 202507 --key chen"
+    example = "filing pass E1 month 2025-07 --key chen"
 
     enterprise: Enterprise
     kind: Kind
@@ -233,7 +233,7 @@ class FilingReturn(Request, tag="filing_return"):
 
     roles = LEVELS
     command = "filing return"
-    example = 'filing return E1 month 202507 --why "the coal is half of June" --key chen'
+    example = 'filing return E1 month 2025-07 --why "the coal is half of June" --key chen'
 
     enterprise: Enterprise
     kind: Kind
@@ -274,7 +274,7 @@ class FilingWaiting(Request, tag="filing_waiting"):
     roles = OFFICES
     is_look = True
     command = "filing waiting"
-    example = "filing waiting 33 month 202507"
+    example = "filing waiting 33 month 2025-07"
     rows = ("waiting",)
 
     province: Province
@@ -340,8 +340,8 @@ class CheckRun(Request, tag="check_run"):
 
     roles = OFFICES
     is_look = True
-    command = "check run"
-    example = "check run 33 2025 --enterprise E1"
+    command = "figure check"
+    example = "figure check 33 2025 --enterprise E1"
     rows = ("findings",)
 
     province: Province
