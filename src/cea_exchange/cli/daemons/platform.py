@@ -24,7 +24,7 @@ from cea_exchange.cli.output import Answer
 from cea_exchange.control_plane.signals import StopSignals
 
 PANELS = {
-    "The daemon": ("serve", "check", "status", "stop", "clock", "link"),
+    "The daemon": ("serve", "rehearse", "check", "status", "stop", "clock", "link"),
     "Persons and what waits for a second one": ("person", "proposal", "act"),
     "Who has to report": ("enterprise", "unit", "list"),
     "What is filed": ("evidence", "plan", "month", "report", "filing", "due"),
@@ -67,7 +67,7 @@ def register(app: typer.Typer) -> None:
     from cea_exchange.platform.control.admin import PLATFORM_REQUESTS
 
     group = CommandLine(PANELS)
-    for command in (serve, check, status):
+    for command in (serve, rehearse, check, status):
         group.command(command.__name__)(command)
     commands_add(group, PLATFORM, PLATFORM_REQUESTS.types, GROUPS)
     words = "Filings, verification, allocation, enforcement."
@@ -83,6 +83,31 @@ def serve(
 
     Example: cea-exchange platform serve --config platform.toml
     """
+    _serve(config, data, log_level)
+
+
+def rehearse(
+    folder: Annotated[Path, typer.Argument(help="A new folder, or a rehearsal's.")],
+    log_level: LogLevelOption = LogLevel.warning,
+) -> None:
+    """Prepare a folder with keys, persons and a power firm's figures, and serve it until told not to.
+
+    Nobody's money or allowances are in it: its keys are there for who reads it. See
+    protocol/platform.md.
+
+    Example: cea-exchange platform rehearse rehearsal
+    """
+    from cea_exchange.ledger.record_store import StoreError
+    from cea_exchange.platform.rehearsal import rehearsal_prepare
+
+    try:
+        rehearsal_prepare(folder)
+    except (StoreError, OSError) as error:
+        raise CommandError(f"{folder}: no rehearsal, {error}") from error
+    _serve(folder / "platform.toml", folder, log_level)
+
+
+def _serve(config: Path, data: Path, log_level: LogLevel) -> None:
     signals = StopSignals()
 
     from cea_exchange.ledger.database.interface import DatabaseError

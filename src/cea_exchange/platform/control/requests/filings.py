@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from cea_exchange.platform.platform import Platform
 
 LEVELS = (CITY, PROVINCE, AUTHORITY)
+Period = Annotated[int, field("Of when", typed="period")]
 
 
 class EvidenceBring(Request, tag="evidence_bring"):
@@ -140,20 +141,20 @@ class MonthEnter(Request, tag="month_enter"):
 
 
 class MonthFile(Request, tag="month_file"):
-    """File a month that another person entered, of all units."""
+    """File a month, or a year's months, that another person entered, of all units."""
 
     roles = (REVIEWER,)
     command = "month file"
     example = "month file E1 2025-07 --key wang"
 
     enterprise: Enterprise
-    month: Month
+    period: Period
     seen: Annotated[
         dict[str, str] | None, field("Unit -> sha256 of what was seen.", is_hidden=True)
     ] = None
 
     def act(self, platform: "Platform") -> dict[str, Any]:
-        filings = platform.months.file(platform.person, self.enterprise, self.month, self.seen)
+        filings = platform.months.file(platform.person, self.enterprise, self.period, self.seen)
         return {"filed": [platform.pages.filing(filing) for filing in filings]}
 
 
@@ -205,11 +206,11 @@ class ReportSign(Request, tag="report_sign"):
         return {"tonnes": int(filing.emission), "due_on": filing.due_on}
 
 
-Period = Annotated[int, field("Of when", typed="period")]
-
-
 class FilingPass(Request, tag="filing_pass"):
-    """Say, for one's level, that there is nothing against what an enterprise filed of a period."""
+    """Say, for one's level, that there is nothing against what an enterprise filed of a period.
+
+    Of a year, and of months, it is said of all that were filed.
+    """
 
     roles = LEVELS
     command = "filing pass"
