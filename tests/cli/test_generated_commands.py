@@ -36,7 +36,7 @@ BY_HAND = {
 }
 """A page that is shown again and again, a part of another command, or what only daemons ask."""
 OF_THE_DAEMON = {"due", "stop", "kill"}
-LISTED_PARTS = {"scores", "statistics", "statements", "differences", "applications"}
+LISTED_PARTS = {"applications", "differences", "proofs", "scores", "statements", "statistics"}
 """Of a noun that a look shows."""
 EVERY = [
     pytest.param(daemon, each, id=f"{daemon}-{op_of(each)}")
@@ -134,8 +134,8 @@ def asked(tmp_path, monkeypatch):
         raise CommandError("away")
 
     monkeypatch.setattr("cea_exchange.cli.acts.venue.answer", lambda *a: refuse(a[0], a[2]))
-    monkeypatch.setattr("cea_exchange.cli.acts.registry.ask", lambda *a: refuse(a[0], a[2]))
-    monkeypatch.setattr("cea_exchange.cli.acts.platform.ask", lambda *a: refuse(a[0], a[2]))
+    monkeypatch.setattr("cea_exchange.registry.control.admin_client.REGISTRY.ask", refuse)
+    monkeypatch.setattr("cea_exchange.platform.control.admin_client.PLATFORM.ask", refuse)
     monkeypatch.setattr("cea_exchange.cli.acts.bank.ask", lambda *a: refuse(a[0], a[2]))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("CEA_EXCHANGE_DATA", str(tmp_path))
@@ -223,7 +223,6 @@ def test_what_is_typed_becomes_what_is_on_the_wire(typed, sent, asked):
 def test_a_payment_has_a_new_id_and_several_accounts_are_asked_one_by_one(
     asked, capsys, monkeypatch
 ):
-    monkeypatch.setattr("cea_exchange.cli.acts.platform.ask", lambda *a: refuse(a[0], a[2]))
     monkeypatch.setattr("cea_exchange.cli.acts.bank.ask", lambda *a: asked.append(a[2]) or {})
     assert run(["bank", "account", "open", "P001", "P002"]) == 0
     assert [each["account"] for each in asked] == ["P001", "P002"]

@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from cea_exchange.protocol.platform_link import AllowancesGiven, ObligationsSet, item_decode
+from cea_exchange.protocol.links.platform import AllowancesGiven, ObligationsSet, item_decode
 from support.platform.platform_world import PROVINCE, VERIFIER, given_2024
 from support.refusing import refuses
 

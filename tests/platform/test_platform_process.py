@@ -7,8 +7,8 @@ from contextlib import suppress
 import msgspec
 import pytest
 
+from cea_exchange.institution.control.admin_client import InstitutionUnavailable
 from cea_exchange.institution.maintenance.integrity import integrity_differences
-from cea_exchange.platform.control.admin_client import PlatformUnavailable
 from cea_exchange.platform.rehearsal import rehearsal_prepare
 from cea_exchange.platform.store import PlatformStore
 from cea_exchange.protocol.security import CurveKeys
@@ -140,7 +140,7 @@ def test_its_database_killed_and_started_it_goes_on_where_it_was(
         postgres_process.crash()
         try:
             # Said at once, or the daemon waits already.
-            with suppress(PlatformUnavailable):
+            with suppress(InstitutionUnavailable):
                 content = (platform.data / "e1-2024.csv").read_bytes()
                 hasty = platform.caller("li")
                 hasty.ask(

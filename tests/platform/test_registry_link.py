@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from cea_exchange.protocol.platform_link import (
+from cea_exchange.protocol.links.platform import (
     HEAD_BEFORE_ALL,
     EntityListed,
     LinkQuestion,

@@ -1,7 +1,7 @@
 """What commands print: JSON for programs, lines and tables for people."""
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -15,22 +15,9 @@ WORDS_MAX = 60
 Answer = dict[str, Any]
 
 
-def act_said(daemon: str) -> Callable[[Answer], str]:
-    """Return how a daemon's command says in a line what came of an act."""
-
-    def said(answer: Answer) -> str:
-        if "approving_body" in answer:
-            return (
-                f"proposal {answer['proposal']} waits for a second person of"
-                f" {answer['approving_body']}: {daemon} proposal approve {answer['proposal']}"
-            )
-        if "approved" in answer:
-            done = fields_line(answer["answer"])
-            approved = f"proposal {answer['proposal']} approved, {answer['approved']} is done"
-            return f"{approved}: {done}" if done else approved
-        return fields_line(answer) or "done"
-
-    return said
+def act_line(answer: Answer) -> str:
+    """Return in a line what came of an act."""
+    return fields_line(answer) or "done"
 
 
 def json_print(content: Any) -> None:

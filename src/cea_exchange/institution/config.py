@@ -25,7 +25,7 @@ class InstitutionConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True,
         ``DIR/registry/endpoints.json``, where the institution is the registry.
     fronts
         Persons come to so many processes, which share the address
-        (`cea_exchange.control_plane.fronts.fronts`); 0: to the daemon's own, which a single key can end
+        (`cea_exchange.control_plane.fronts`); 0: to the daemon's own, which a single key can end
         then.
     front_memory_mib_max
         A front that has grown beyond ends, and is begun again.

@@ -156,7 +156,7 @@ class Platform(InstitutionServices):
     # -- whose business something is --------------------------------------------------------------
 
     def bodies_of(self, enterprise: str) -> frozenset[str]:
-        """Return the bodies whose business an enterprise is: its own, its city's, its province's."""
+        """Return whose business an enterprise is: its own body, its city's, its province's."""
         found = self.enterprises.of(enterprise)
         facts = self.enterprises.facts_on(found.enterprise_id, self.business_date())
         return frozenset(

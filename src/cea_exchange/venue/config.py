@@ -96,7 +96,7 @@ class VenueConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_on
         New orders and amends, and cancels, that a key may send in a second; 0 is any number.
     fronts
         Participants and operators come to so many processes, which share the addresses
-        (`cea_exchange.control_plane.fronts.fronts`); 0: to the venue's own, which a single key can end
+        (`cea_exchange.control_plane.fronts`); 0: to the venue's own, which a single key can end
         then.
     front_memory_mib_max
         A front that has grown beyond ends, and is begun again.

@@ -5,7 +5,8 @@ import signal
 import subprocess
 import sys
 
-from cea_exchange.platform.control.admin_client import PlatformRefused, platform_ask
+from cea_exchange.institution.control.admin_client import InstitutionRefused
+from cea_exchange.platform.control.admin_client import platform_ask
 from cea_exchange.platform.rehearsal import rehearsal_prepare
 from cea_exchange.protocol.security import CurveKeys
 from support.registry.fake_venue import Caller, wait_until
@@ -64,7 +65,7 @@ class PlatformProcess:
         """Return why something is refused; '' if it is not."""
         try:
             self.ask(who, op, **terms)
-        except PlatformRefused as error:
+        except InstitutionRefused as error:
             return error.answer["code"]
         return ""
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from cea_exchange.cli.acts.commands import Asker
 from cea_exchange.cli.errors import CommandError
-from cea_exchange.cli.output import Answer, act_said, refused, table
+from cea_exchange.cli.output import Answer, act_line, refused, table
 from cea_exchange.cli.readable import yuan
 
 
@@ -48,6 +48,6 @@ def accounts_shown(answer: Answer) -> str:
 BANK = Asker(
     "bank",
     lambda *asked: ask(*asked),  # noqa: PLW0108 - looked up when asked
-    act_said("bank"),
+    act_line,
     {"truth": accounts_shown},
 )

@@ -1,46 +1,18 @@
 """How a running platform is asked, and what its answers say to a person."""
 
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from cea_exchange.cli.acts.commands import Asker
-from cea_exchange.cli.acts.institution import (
-    acts_shown,
-    page_shown,
-    proposals_shown,
-    rows_shown,
-)
-from cea_exchange.cli.errors import CommandError
-from cea_exchange.cli.output import Answer, act_said, fields_line, refused, rows_table
+from cea_exchange.cli.acts.institution import institution_asker, page_shown, rows_of
+from cea_exchange.cli.output import Answer, fields_line, rows_table
+
+if TYPE_CHECKING:
+    from cea_exchange.institution.control.admin_client import AdminClient
 
 
-def ask(data: Path, key: Path, request: dict[str, Any], json: bool = False) -> Answer:
-    """Return a running platform's answer.
+def _client() -> "AdminClient":
+    from cea_exchange.platform.control.admin_client import PLATFORM
 
-    Parameters
-    ----------
-    json
-        Whether a refusal is printed as JSON too.
-
-    Raises
-    ------
-    CommandError
-        There is none, or it is a refusal.
-    """
-    from cea_exchange.platform.control.admin_client import (
-        PlatformRefused,
-        PlatformUnavailable,
-        platform_ask,
-    )
-
-    try:
-        answer = platform_ask(data, request, key=key)
-    except PlatformRefused as error:
-        raise refused(str(error), error.answer, json) from error
-    except PlatformUnavailable as error:
-        raise CommandError(str(error)) from error
-    del answer["ok"]
-    return answer
+    return PLATFORM
 
 
 def _due(answer: Answer) -> str:
@@ -55,35 +27,31 @@ def _filings(rows: list[dict[str, Any]]) -> str:
     return "\n".join(fields_line({name: row[name] for name in names}) for row in rows)
 
 
-PLATFORM = Asker(
+PLATFORM = institution_asker(
     "platform",
-    lambda *asked: ask(*asked),  # noqa: PLW0108 - looked up when asked
-    act_said("platform"),
+    _client,
     {
-        "acts": acts_shown,
         "allocation_national": page_shown,
         "allocation_show": page_shown,
         "case_show": page_shown,
-        "check_run": rows_shown("findings", none="nothing is unlikely"),
+        "check_run": rows_of("findings", none="nothing is unlikely"),
         "due_list": _due,
-        "enterprise_list": rows_shown("enterprises"),
+        "enterprise_list": rows_of("enterprises"),
         "enterprise_show": page_shown,
-        "evidence_list": rows_shown("documents", "file", "sha256", "brought_by", "brought_at_ns"),
-        "evidence_shared": rows_shown("documents"),
-        "filing_list": rows_shown("filings"),
-        "filing_waiting": rows_shown("waiting", none="nothing waits"),
-        "firm_scores": rows_shown("scores"),
+        "evidence_list": rows_of("documents", "file", "sha256", "brought_by", "brought_at_ns"),
+        "evidence_shared": rows_of("documents"),
+        "filing_list": rows_of("filings"),
+        "filing_waiting": rows_of("waiting", none="nothing waits"),
+        "firm_scores": rows_of("scores"),
         "link_show": page_shown,
-        "list_show": rows_shown("listed", none="nobody is listed"),
+        "list_show": rows_of("listed", none="nobody is listed"),
         "month_enter": lambda answer: _filings(answer["entered"]),
         "month_file": lambda answer: _filings(answer["filed"]),
         "month_show": page_shown,
         "obligation_show": lambda answer: (
             "no obligation" if answer["obligation"] is None else page_shown(answer["obligation"])
         ),
-        "penalty_list": rows_shown("penalties"),
-        "person_list": rows_shown("persons", "body", "role", "name", "key"),
-        "proposals": proposals_shown,
+        "penalty_list": rows_of("penalties"),
         "result_show": page_shown,
         "verification_show": page_shown,
     },

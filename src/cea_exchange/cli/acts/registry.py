@@ -1,53 +1,27 @@
 """How a running registry is asked, and what its answers say to a person."""
 
 import time
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from cea_exchange.cli.acts.commands import Ask, Asker, Form, whole
-from cea_exchange.cli.acts.institution import (
-    acts_shown,
-    proposals_shown,
-    rows_shown,
-    told_with_rest,
-)
+from cea_exchange.cli.acts.commands import Ask, Form, whole
+from cea_exchange.cli.acts.institution import institution_asker, rows_of, with_more
 from cea_exchange.cli.errors import CheckFailed, CommandError
-from cea_exchange.cli.output import Answer, act_said, fields_line, refused, rows_table, table
+from cea_exchange.cli.output import Answer, fields_line, rows_table, table
 from cea_exchange.cli.readable import amount, date_shown, tonnes, yuan
+
+if TYPE_CHECKING:
+    from cea_exchange.institution.control.admin_client import AdminClient
 
 FETCH_S_MAX = 30
 FETCH_LOOK_S = 0.3
 
 
-def ask(data: Path, key: Path, request: dict[str, Any], json: bool = False) -> Answer:
-    """Return a running registry's answer.
+def _client() -> "AdminClient":
+    from cea_exchange.registry.control.admin_client import REGISTRY
 
-    Parameters
-    ----------
-    json
-        Whether a refusal is printed as JSON too.
-
-    Raises
-    ------
-    CommandError
-        There is none, or it is a refusal.
-    """
-    from cea_exchange.registry.control.admin_client import (
-        RegistryRefused,
-        RegistryUnavailable,
-        registry_ask,
-    )
-
-    try:
-        answer = registry_ask(data, request, key=key)
-    except RegistryRefused as error:
-        raise refused(str(error), error.answer, json) from error
-    except RegistryUnavailable as error:
-        raise CommandError(str(error)) from error
-    del answer["ok"]
-    return answer
+    return REGISTRY
 
 
 # -- what is asked further ------------------------------------------------------------------------
@@ -160,7 +134,7 @@ def _remaining(answer: Answer) -> str:
 
 def _unapplied(answer: Answer) -> str:
     names = ("unapplied_id", "business_date", "source", "instruction_id", "told", "why")
-    return told_with_rest(rows_table(answer["unapplied"], names), answer, "--first")
+    return with_more(rows_table(answer["unapplied"], names), answer, "--first")
 
 
 def _wrong(answer: Answer) -> str:
@@ -193,7 +167,7 @@ def _transfers(answer: Answer) -> str:
         + (amount(row["product"], row["amount"]), row["state"], row["reason"] or "-")
         for row in answer["transfers"]
     ]
-    return told_with_rest(table(heads, rows) if rows else "no transfers", answer, "--after")
+    return with_more(table(heads, rows) if rows else "no transfers", answer, "--after")
 
 
 def _entries(answer: Answer) -> str:
@@ -206,7 +180,7 @@ def _entries(answer: Answer) -> str:
         for entry in answer["entries"]
         for leg in entry["legs"]
     ]
-    return told_with_rest(table(heads, rows) if rows else "no entries", answer, "--after")
+    return with_more(table(heads, rows) if rows else "no entries", answer, "--after")
 
 
 def _shortfalls(answer: Answer) -> str:
@@ -271,16 +245,14 @@ def _notices(answer: Answer) -> str:
     return table(("number", "date", "kind", "content"), rows)
 
 
-REGISTRY = Asker(
+REGISTRY = institution_asker(
     "registry",
-    lambda *asked: ask(*asked),  # noqa: PLW0108 - looked up when asked
-    act_said("registry"),
+    _client,
     {
-        "account_list": rows_shown(
+        "account_list": rows_of(
             *("accounts", "account", "entity", "credit_code", "province", "state", "at_risk"),
         ),
         "account_show": _account,
-        "acts": acts_shown,
         "allocation_preview": _preview,
         "allocation_remaining": _remaining,
         "allocation_show": _preview,
@@ -288,18 +260,18 @@ REGISTRY = Asker(
         "bank_batches": lambda answer: "\n".join(answer["files"]) or "none",
         "bank_differences": _wrong,
         "bank_fetch": lambda answer: f"read {fields_line(answer)}",
-        "bank_reconcile": rows_shown("accounts"),
-        "bank_statements": rows_shown("statements"),
+        "bank_reconcile": rows_of("accounts"),
+        "bank_statements": rows_of("statements"),
         "bank_unapplied": _unapplied,
         "carryover_notice": lambda answer: fields_line(answer["notice"]),
-        "claim_list": rows_shown("claims"),
-        "compliance_list": rows_shown(
+        "claim_list": rows_of("claims"),
+        "compliance_list": rows_of(
             *("entities", "account", "entity", "province", "obligation_tonnes", "surrendered"),
             *("offset", "state"),
             heads=("account", "entity", "province", "obligation", "surrendered", "offset", "state"),
             none="no obligations",
         ),
-        "correction_list": rows_shown(
+        "correction_list": rows_of(
             *("orders", "account", "province", "document", "ordered_on", "until", "tonnes"),
             *("due", "refused_on"),
             heads=(
@@ -308,17 +280,17 @@ REGISTRY = Asker(
             ),
             none="nobody was ordered to correct anything",
         ),
-        "default_list": rows_shown("defaults"),
+        "default_list": rows_of("defaults"),
         "default_show": _default,
-        "dispositions": rows_shown(
+        "dispositions": rows_of(
             *("dispositions", "disposition_id", "kind", "account", "to", "product", "tonnes"),
             *("state", "certificate"),
             heads=("id", "kind", "account", "to", "product", "tonnes", "state", "certificate"),
         ),
         "duty_list": _duties,
         "entries": _entries,
-        "failures": rows_shown("failures"),
-        "freezes": rows_shown(
+        "failures": rows_of("failures"),
+        "freezes": rows_of(
             *("freezes", "freeze_id", "account", "asset", "state", "ordered", "released"),
             *("in_force", "deducted", "until_date", "court", "order_number"),
             heads=(
@@ -326,10 +298,9 @@ REGISTRY = Asker(
                 *("deducted", "until", "court", "order"),
             ),
         ),
-        "objections": rows_shown("objections"),
+        "objections": rows_of("objections"),
         "obligation_notice": lambda answer: str(answer["text"]),
-        "person_list": rows_shown("persons", "body", "role", "name", "key"),
-        "proposals": proposals_shown,
+        "offset_proofs": rows_of("proofs"),
         "public_notices": _notices,
         "receipt": _receipt,
         "shortfall_list": _shortfalls,

@@ -1,8 +1,8 @@
 """The life of a document: versions, who entered and reviewed each, and what the levels said to it.
 
-    entered --> draft --reviewed by another person--> filed --passed by city and province--> accepted
-                  ^                                     |                                       |
-                  +------ a further version, and why ---+-------- returned by any level <-------+
+    entered --> draft --reviewed by another person--> filed --passed, city and province--> accepted
+                  ^                                     |                                      |
+                  +------ a further version, and why ---+------- returned by any level <-------+
 
 A version is never changed. While a further one is under way, the accepted one counts.
 """

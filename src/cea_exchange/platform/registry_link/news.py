@@ -10,7 +10,7 @@ from cea_exchange.platform.allocation.allocations import AllocationRow, Line
 from cea_exchange.platform.entity_list.enterprises import Enterprise, Enterprises
 from cea_exchange.platform.obligations.obligations import Obligation
 from cea_exchange.platform.registry_link.outbox import Outbox
-from cea_exchange.protocol.platform_link import (
+from cea_exchange.protocol.links.platform import (
     LINES_MAX,
     AllowancesGiven,
     DutyLine,

@@ -10,7 +10,7 @@ import structlog
 
 from cea_exchange.platform.record import Record
 from cea_exchange.protocol.control import DECODE_ERRORS
-from cea_exchange.protocol.platform_link import (
+from cea_exchange.protocol.links.platform import (
     ANSWER_BYTES_MAX,
     HEAD_BEFORE_ALL,
     LinkAnswer,

@@ -1,7 +1,7 @@
 -- What the registry is told, numbered, and what it says to it.
 CREATE TABLE link_items (
     link_seq BIGINT PRIMARY KEY CHECK (link_seq > 0), -- without gaps
-    item BYTEA NOT NULL,                          -- protocol/platform_link.py, LinkItem
+    item BYTEA NOT NULL,                          -- protocol/links/platform.py, LinkItem
     head TEXT NOT NULL                            -- over it and the head before
 );
 CREATE TABLE link_verdicts (

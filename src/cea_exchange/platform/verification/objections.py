@@ -50,7 +50,7 @@ class Objections:
         if today > last:
             raise PlatformActError(
                 PlatformRefusal.OBJECTION_LATE,
-                f"objection: expected by {last}, told on {told_on}, got one on {today} (CEA-VER-13)",
+                f"objection: expected by {last}, notice {told_on}, got one on {today} (CEA-VER-13)",
             )
         with self._record.transaction():
             is_open = self._store.one(
