@@ -91,7 +91,7 @@ class Platform(InstitutionServices):
         self.record = record
         self.person: Person = NOBODY
         self.enterprises, self.units = Enterprises(record), Units(record)
-        self.listing = Listing(record, self.enterprises)
+        self.listing = Listing(record, self.enterprises, self.units)
         self._filings(record)
         self._verification(record)
         self._allocation(record)

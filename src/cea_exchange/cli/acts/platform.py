@@ -44,6 +44,7 @@ PLATFORM = institution_asker(
         "filing_waiting": rows_of("waiting", none="nothing waits"),
         "firm_scores": rows_of("scores"),
         "link_show": page_shown,
+        "list_next": rows_of("changes", none="nobody enters, stays or leaves"),
         "list_show": rows_of("listed", none="nobody is listed"),
         "month_enter": lambda answer: _filings(answer["entered"]),
         "month_file": lambda answer: _filings(answer["filed"]),
