@@ -76,7 +76,7 @@ class Listing:
         self._record = record
         self._store = record.store
         self._enterprises = enterprises
-        self.after_changing: list[Callable[[int, Enterprise, bool], None]] = []
+        self.after_changing: list[Callable[[int, Enterprise, bool], object]] = []
 
     def enter(
         self,
