@@ -204,7 +204,7 @@ list = {CEA26 = "81.50"}
     hashes.append(profile_parse(noticed, "noticed").profile_hash())
     assert hashes == [
         "313efc6875ee08b75a9914d85db254db",
-        "bf4d5c3c3c47eeb208f0baf1f6bfec28",
+        "717b7eb9447e7e6d9318fb813b6ad452",
         "cdcf917923d4be16b33fdc12bade3dd0",
         "cdb52e48678584d223b42a16109a5e8d",
     ]

@@ -20,8 +20,11 @@ LATER = {Reason.DISCONNECTED, Reason.KILLED, Reason.PRODUCT_DELISTED}
 BLOCKS = {Reason.BLOCK_UNKNOWN, Reason.COUNTERPARTY_MISMATCH, Reason.BLOCK_TONNES_TOO_SMALL}
 # Of biddings: tests/market/biddings/test_bidding_rejects.py.
 BIDDINGS = {reason for reason in Reason if reason.name.startswith("BID")} | {Reason.HALTED}
-# Given under other profiles only: tests/market/listed/test_self_trade.py, test_market_auctions.py.
-OTHER_PROFILES = {Reason.SELF_TRADE_PREVENTED, Reason.RESERVE_NOT_MET}
+# Given under other profiles only: test_self_trade.py, test_market_auctions.py, test_ccer_market.py.
+OTHER_PROFILES = {
+    *(Reason.SELF_TRADE_PREVENTED, Reason.RESERVE_NOT_MET),
+    *(Reason.WITHIN_GAP, Reason.OTHER_SIDE_OPEN),
+}
 
 REFUSED = {
     "PRODUCT_UNKNOWN": [buy("a1", "100.00", 1, product="CEA99")],

@@ -1,6 +1,6 @@
 """Trading accounts: what each has, what is locked, and what was bought today.
 
-Contents: types, places, fees, locks, trades. Storage, transfers and the day are in accounts.pyx.
+Contents: types, places, fees, gap, locks, trades. Storage, transfers and the day: accounts.pyx.
 
 Every function here either only reads, or changes what its caller has checked before. A trade can
 not fail for want of cash or allowances, because both were locked, or checked, at the order's limit.
@@ -16,6 +16,10 @@ from cea_exchange._records cimport *
 
 cdef enum:
     OPERATORS_MAX = 16        # Operators (keys) of one account.
+cdef enum:
+    METHODS_END = METHOD_BIDDING + 1  # Methods and sides count from 1.
+cdef enum:
+    SIDES_END = SIDE_SELL + 1
 cdef enum:
     TOTAL_LIMIT = 0x4000000000000000  # 2^62: all cash, and a product's tonnes, stay below it.
 
@@ -47,6 +51,11 @@ cdef struct Holding:          # Of one account in one product; 32 bytes.
     int64_t buys_open         # Tonnes of open buys, for the holding limit.
 
 
+cdef struct Gap:              # Of one account in one product; 0: it may now.
+    uint16_t sale_days        # Trading days until it may sell again.
+    uint16_t purchase_days    # Until it may buy again.
+
+
 cdef struct Operators:        # Of one account; 128 bytes.
     uint64_t last_client_order_id[OPERATORS_MAX]  # Of today's accepted commands.
 
@@ -54,6 +63,7 @@ cdef struct Operators:        # Of one account; 128 bytes.
 cdef struct Accounts:
     Account* accounts         # [account_capacity]
     Holding* holdings         # [account_capacity][product_capacity]
+    Gap* gaps                 # The same; where the gap is of all products, the first one's.
     Operators* operators      # [account_capacity]
     uint32_t account_count
     uint32_t account_capacity
@@ -63,7 +73,9 @@ cdef struct Accounts:
     int64_t holding_tonnes_max  # 0: no limit.
     int64_t large_tonnes      # From so many of a product on an account is large; 0: none is.
     int64_t* tonnes_totals    # [product_capacity], of all accounts.
-    FeeRule fee
+    uint16_t gap_days         # From a purchase to a sale, and the other way; 0: there is no gap.
+    bint gap_is_of_all        # Of all products together.
+    FeeRule[METHODS_END][SIDES_END] fees
 
 
 cdef struct Locks:            # A buyer's are cash and tonnes_bid, a seller's tonnes.
@@ -103,6 +115,19 @@ cdef inline Holding* holding_of(
     return &accounts.holdings[<size_t>account_index * accounts.product_capacity + product_index]
 
 
+cdef inline Gap* gap_at(
+    const Accounts* accounts, uint32_t account_index, uint32_t product_index,
+) noexcept nogil:
+    return &accounts.gaps[<size_t>account_index * accounts.product_capacity + product_index]
+
+
+cdef inline Gap* gap_of(
+    const Accounts* accounts, uint32_t account_index, uint16_t product_index,
+) noexcept nogil:
+    """What counts for a product: where the gap is of all together, the first one's."""
+    return gap_at(accounts, account_index, 0 if accounts.gap_is_of_all else product_index)
+
+
 cdef inline bint tells_large(const Accounts* accounts) noexcept nogil:
     """Whether it is told who becomes a large holder (CEA-FND-08)."""
     return accounts.large_tonnes != 0 and accounts.checked
@@ -139,6 +164,52 @@ cdef inline int64_t fee_due_seller(const FeeRule* rule, uint64_t amount) noexcep
     return fee if <uint64_t>fee < amount else <int64_t>amount
 
 
+# -- Gap ------------------------------------------------------------------------------------------
+
+cdef inline bint stands_against(
+    const Accounts* accounts, uint32_t account_index, uint16_t product_index, uint8_t side,
+) noexcept nogil:
+    """Whether an account has something open that would trade on the other side than this."""
+    cdef const Holding* holding = holding_of(accounts, account_index, product_index)
+    return holding.locked > 0 if side == SIDE_BUY else holding.buys_open > 0
+
+
+cdef inline uint8_t gap_refused(
+    const Accounts* accounts, uint32_t account_index, uint16_t product_index, uint8_t side,
+) noexcept nogil:
+    """Why an account may not trade on a side: it was on the other, or would be on both.
+
+    Rules: CCER-FND-03, CCER-FND-04.
+    """
+    cdef const Gap* gap
+    cdef uint32_t product
+    if accounts.gap_days == 0:
+        return REASON_NONE
+    gap = gap_of(accounts, account_index, product_index)
+    if (gap.purchase_days if side == SIDE_BUY else gap.sale_days) > 0:
+        return REASON_WITHIN_GAP
+    if not accounts.gap_is_of_all:
+        if stands_against(accounts, account_index, product_index, side):
+            return REASON_OTHER_SIDE_OPEN
+        return REASON_NONE
+    for product in range(accounts.product_capacity):
+        if stands_against(accounts, account_index, <uint16_t>product, side):
+            return REASON_OTHER_SIDE_OPEN
+    return REASON_NONE
+
+
+cdef inline void gap_begin(
+    const Accounts* accounts, uint32_t account_index, uint16_t product_index, uint8_t side,
+) noexcept nogil:
+    """Keep an account that has traded on a side from the other."""
+    if accounts.gap_days == 0:
+        return
+    if side == SIDE_BUY:
+        gap_of(accounts, account_index, product_index).sale_days = accounts.gap_days
+    else:
+        gap_of(accounts, account_index, product_index).purchase_days = accounts.gap_days
+
+
 # -- Locks of orders ------------------------------------------------------------------------------
 
 cdef inline int64_t buy_lock(const Accounts* accounts, const Order* order) noexcept nogil:
@@ -146,12 +217,13 @@ cdef inline int64_t buy_lock(const Accounts* accounts, const Order* order) noexc
 
     Rules: CEA-FND-01.
     """
+    cdef const FeeRule* rule = &accounts.fees[METHOD_LISTED][SIDE_BUY]
     cdef int64_t amount = order.price * order.tonnes_open
-    if fee_is_zero(&accounts.fee):
+    if fee_is_zero(rule):
         return amount
     return (
-        amount + fee_due(&accounts.fee, order.amount_traded + <uint64_t>amount)
-        - fee_due(&accounts.fee, order.amount_traded)
+        amount + fee_due(rule, order.amount_traded + <uint64_t>amount)
+        - fee_due(rule, order.amount_traded)
     )
 
 
@@ -197,7 +269,7 @@ cdef inline void order_unlock(Accounts* accounts, const Order* order) noexcept n
 cdef inline uint8_t order_unfunded(
     const Accounts* accounts, const Order* wanted, const Order* replaced,
 ) noexcept nogil:
-    """Why an order may not be had: holding limit, cash, allowances, T+1; `REASON_NONE` if it may.
+    """Why an order may not be had: gap, holding limit, cash, allowances, T+1; or `REASON_NONE`.
 
     `replaced` is the resting order it takes the place of, whose lock counts as free, or NULL.
 
@@ -208,8 +280,12 @@ cdef inline uint8_t order_unfunded(
     cdef int64_t free_tonnes
     cdef int64_t free_cash
     cdef uint64_t held
+    cdef uint8_t reason
     if not accounts.checked:
         return REASON_NONE
+    reason = gap_refused(accounts, wanted.owner, wanted.product_index, wanted.side)
+    if reason != REASON_NONE:
+        return reason
     holding = holding_of(accounts, wanted.owner, wanted.product_index)
     if wanted.side == SIDE_BUY:
         if accounts.holding_tonnes_max != 0:
@@ -236,9 +312,9 @@ cdef inline uint8_t order_unfunded(
 # -- Locks of blocks and bids ---------------------------------------------------------------------
 
 cdef inline Locks locks_for(
-    const Accounts* accounts, uint8_t side, int64_t price, int64_t tonnes,
+    const Accounts* accounts, uint8_t method, uint8_t side, int64_t price, int64_t tonnes,
 ) noexcept nogil:
-    """What a side locks to deliver so many tonnes at a price; a buyer the fee too."""
+    """What a side locks to deliver so many tonnes at a price; a buyer the method's fee too."""
     cdef Locks locks
     cdef int64_t amount
     locks.cash = locks.tonnes_bid = locks.tonnes = 0
@@ -248,7 +324,7 @@ cdef inline Locks locks_for(
         locks.tonnes = tonnes
         return locks
     amount = price * tonnes
-    locks.cash = amount + fee_due(&accounts.fee, <uint64_t>amount)
+    locks.cash = amount + fee_due(&accounts.fees[method][SIDE_BUY], <uint64_t>amount)
     locks.tonnes_bid = tonnes
     return locks
 
@@ -299,8 +375,14 @@ cdef inline uint8_t locks_refused(
     cdef const Account* account = &accounts.accounts[account_index]
     cdef const Holding* holding = holding_of(accounts, account_index, product_index)
     cdef int64_t free_amount
+    cdef uint8_t reason
     if not accounts.checked:
         return REASON_NONE
+    reason = gap_refused(
+        accounts, account_index, product_index, SIDE_BUY if wanted.tonnes_bid > 0 else SIDE_SELL,
+    )
+    if reason != REASON_NONE:
+        return reason
     if wanted.tonnes_bid > 0:
         if accounts.holding_tonnes_max != 0:
             free_amount = accounts.holding_tonnes_max - holding.tonnes - holding.buys_open
@@ -320,11 +402,13 @@ cdef inline uint8_t locks_refused(
 
 cdef inline int64_t leg_buy(
     Accounts* accounts, const Order* order, int64_t price, int64_t tonnes, bint resting,
+    uint8_t method,
 ) noexcept nogil:
     """Move the buyer's side of a trade and return the fee. The order is as before the trade.
 
     A resting order's lock shrinks to what is open; a taker has not locked anything yet.
     """
+    cdef const FeeRule* rule = &accounts.fees[method][SIDE_BUY]
     cdef int64_t amount = price * tonnes
     cdef int64_t fee
     cdef Order after
@@ -335,8 +419,8 @@ cdef inline int64_t leg_buy(
     account = &accounts.accounts[order.owner]
     holding = holding_of(accounts, order.owner, order.product_index)
     fee = (
-        fee_due(&accounts.fee, order.amount_traded + <uint64_t>amount)
-        - fee_due(&accounts.fee, order.amount_traded)
+        fee_due(rule, order.amount_traded + <uint64_t>amount)
+        - fee_due(rule, order.amount_traded)
     )
     if resting:
         after = order[0]
@@ -348,13 +432,16 @@ cdef inline int64_t leg_buy(
     accounts.cash_total -= amount + fee
     holding.tonnes += tonnes
     holding.bought_today += tonnes
+    gap_begin(accounts, order.owner, order.product_index, SIDE_BUY)
     return fee
 
 
 cdef inline int64_t leg_sell(
     Accounts* accounts, const Order* order, int64_t price, int64_t tonnes, bint resting,
+    uint8_t method,
 ) noexcept nogil:
     """Move the seller's side of a trade and return the fee. The order is as before the trade."""
+    cdef const FeeRule* rule = &accounts.fees[method][SIDE_SELL]
     cdef int64_t amount = price * tonnes
     cdef int64_t fee
     cdef Account* account
@@ -364,8 +451,8 @@ cdef inline int64_t leg_sell(
     account = &accounts.accounts[order.owner]
     holding = holding_of(accounts, order.owner, order.product_index)
     fee = (
-        fee_due_seller(&accounts.fee, order.amount_traded + <uint64_t>amount)
-        - fee_due_seller(&accounts.fee, order.amount_traded)
+        fee_due_seller(rule, order.amount_traded + <uint64_t>amount)
+        - fee_due_seller(rule, order.amount_traded)
     )
     if resting:
         holding.locked -= tonnes
@@ -373,4 +460,5 @@ cdef inline int64_t leg_sell(
     account.cash += amount - fee
     account.proceeds_today = min(account.proceeds_today + amount, <int64_t>TOTAL_LIMIT)
     accounts.cash_total += amount - fee
+    gap_begin(accounts, order.owner, order.product_index, SIDE_SELL)
     return fee

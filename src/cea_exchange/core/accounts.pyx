@@ -27,13 +27,27 @@ cdef size_t holding_bytes(uint32_t account_capacity, uint32_t product_capacity) 
     return <size_t>account_capacity * product_capacity * sizeof(Holding)
 
 
+cdef size_t gap_bytes(uint32_t account_capacity, uint32_t product_capacity) noexcept nogil:
+    return <size_t>account_capacity * product_capacity * sizeof(Gap)
+
+
 cdef void accounts_close(Accounts* accounts) noexcept nogil:
     memory_return(accounts.accounts, accounts.account_capacity * sizeof(Account))
+    memory_return(accounts.gaps, gap_bytes(accounts.account_capacity, accounts.product_capacity))
     memory_return(
         accounts.holdings, holding_bytes(accounts.account_capacity, accounts.product_capacity),
     )
     memory_return(accounts.operators, accounts.account_capacity * sizeof(Operators))
     memory_return(accounts.tonnes_totals, accounts.product_capacity * sizeof(int64_t))
+
+
+cdef void gaps_copy(const Accounts* accounts, Accounts* wider) noexcept nogil:
+    cdef uint32_t account
+    for account in range(accounts.account_count):
+        memcpy(
+            gap_at(wider, account, 0), gap_at(accounts, account, 0),
+            accounts.product_capacity * sizeof(Gap),
+        )
 
 
 cdef bint accounts_reserve(
@@ -46,11 +60,12 @@ cdef bint accounts_reserve(
     wider.product_capacity = product_capacity
     wider.accounts = <Account*>memory_reserve(account_capacity * sizeof(Account))
     wider.holdings = <Holding*>memory_reserve(holding_bytes(account_capacity, product_capacity))
+    wider.gaps = <Gap*>memory_reserve(gap_bytes(account_capacity, product_capacity))
     wider.operators = <Operators*>memory_reserve(account_capacity * sizeof(Operators))
     wider.tonnes_totals = <int64_t*>memory_reserve(product_capacity * sizeof(int64_t))
     if (
-        wider.accounts == NULL or wider.holdings == NULL or wider.operators == NULL
-        or wider.tonnes_totals == NULL
+        wider.accounts == NULL or wider.holdings == NULL or wider.gaps == NULL
+        or wider.operators == NULL or wider.tonnes_totals == NULL
     ):
         accounts_close(&wider)
         return False
@@ -67,9 +82,12 @@ cdef bint accounts_reserve(
             holding_of(&wider, account, 0), holding_of(accounts, account, 0),
             accounts.product_capacity * sizeof(Holding),
         )
+    if accounts.gap_days != 0:
+        gaps_copy(accounts, &wider)
     accounts_close(accounts)
     accounts.accounts = wider.accounts
     accounts.holdings = wider.holdings
+    accounts.gaps = wider.gaps
     accounts.operators = wider.operators
     accounts.tonnes_totals = wider.tonnes_totals
     accounts.account_capacity = account_capacity
@@ -189,7 +207,10 @@ cdef void bust_apply(
 # -- Day ------------------------------------------------------------------------------------------
 
 cdef void accounts_day_open(Accounts* accounts) noexcept nogil:
-    """Release what was bought and earned the day before, and start the command ids anew."""
+    """Release what was bought and earned the day before, and start the command ids anew.
+
+    Rules: CEA-FND-04, CEA-FND-05, CCER-FND-03.
+    """
     cdef size_t cell
     cdef uint32_t index
     for index in range(accounts.account_count):
@@ -197,3 +218,6 @@ cdef void accounts_day_open(Accounts* accounts) noexcept nogil:
         memset(&accounts.operators[index], 0, sizeof(Operators))
     for cell in range(<size_t>accounts.account_count * accounts.product_capacity):
         accounts.holdings[cell].bought_today = 0
+        if accounts.gap_days != 0:
+            accounts.gaps[cell].sale_days -= accounts.gaps[cell].sale_days > 0
+            accounts.gaps[cell].purchase_days -= accounts.gaps[cell].purchase_days > 0

@@ -82,7 +82,9 @@ cdef Locks locks_of_bidding(const Market* market, const BiddingRecord* bidding) 
 
     Rules: CEA-BID-04.
     """
-    return locks_for(&market.accounts, bidding.side, bidding.ceiling, bidding.tonnes)
+    return locks_for(
+        &market.accounts, METHOD_BIDDING, bidding.side, bidding.ceiling, bidding.tonnes,
+    )
 
 
 cdef Locks locks_of_bid(
@@ -93,7 +95,7 @@ cdef Locks locks_of_bid(
     Rules: CEA-BID-05.
     """
     return locks_for(
-        &market.accounts, bid_side(bidding), price_most(bidding, bid), bid.tonnes,
+        &market.accounts, METHOD_BIDDING, bid_side(bidding), price_most(bidding, bid), bid.tonnes,
     )
 
 
@@ -514,10 +516,8 @@ cdef void winner_trade(
     cdef Product* product = &market.products[bidding.product_index]
     cdef Account* applicant = &market.accounts.accounts[bidding.account_index]
     cdef EventRecord* row
-    cdef Order leg
-    cdef Order own
-    cdef int64_t buy_fee
-    cdef int64_t sell_fee
+    cdef Order leg, own
+    cdef int64_t buy_fee, sell_fee
     memset(&leg, 0, sizeof(Order))
     leg.product_index = bidding.product_index
     leg.owner = bid.account_index
@@ -525,11 +525,11 @@ cdef void winner_trade(
     own.owner = bidding.account_index
     own.amount_traded = <uint64_t>traded
     if bidding.side == SIDE_SELL:
-        buy_fee = leg_buy(&market.accounts, &leg, price, tonnes, False)
-        sell_fee = leg_sell(&market.accounts, &own, price, tonnes, False)
+        buy_fee = leg_buy(&market.accounts, &leg, price, tonnes, False, METHOD_BIDDING)
+        sell_fee = leg_sell(&market.accounts, &own, price, tonnes, False, METHOD_BIDDING)
     else:
-        buy_fee = leg_buy(&market.accounts, &own, price, tonnes, False)
-        sell_fee = leg_sell(&market.accounts, &leg, price, tonnes, False)
+        buy_fee = leg_buy(&market.accounts, &own, price, tonnes, False, METHOD_BIDDING)
+        sell_fee = leg_sell(&market.accounts, &leg, price, tonnes, False, METHOD_BIDDING)
     product.bidding_volume += <uint128>tonnes
     product.bidding_amount += <uint128>(price * tonnes)
     market.trade_id += 1

@@ -200,7 +200,7 @@ cdef Locks locks_of(const Market* market, const BlockRecord* block, uint8_t side
 
     Rules: CEA-BLK-05.
     """
-    return locks_for(&market.accounts, side, block.price, block.tonnes)
+    return locks_for(&market.accounts, METHOD_BLOCK, side, block.price, block.tonnes)
 
 
 cdef Locks locks_held(const BlockRecord* block) noexcept nogil:
@@ -586,9 +586,9 @@ cdef void accept_apply(
     leg.price = block.price
     leg.tonnes_open = block.tonnes
     leg.owner = taker if taker_buys else maker
-    buy_fee = leg_buy(&market.accounts, &leg, block.price, block.tonnes, False)
+    buy_fee = leg_buy(&market.accounts, &leg, block.price, block.tonnes, False, METHOD_BLOCK)
     leg.owner = maker if taker_buys else taker
-    sell_fee = leg_sell(&market.accounts, &leg, block.price, block.tonnes, False)
+    sell_fee = leg_sell(&market.accounts, &leg, block.price, block.tonnes, False, METHOD_BLOCK)
     product.block_volume += <uint128>block.tonnes
     product.block_amount += <uint128>(block.price * block.tonnes)
     if is_intra_group(market, taker, maker):

@@ -76,7 +76,7 @@ cdef void phase_enter(Market* market, uint8_t phase) noexcept nogil:
 cdef int64_t closing_price(const Product* product) noexcept nogil:
     """Mean of the day's listed trades weighted by tonnes, half up; else the previous close.
 
-    Rules: CEA-LST-08.
+    Rules: CEA-LST-08, CCER-LST-05.
     """
     cdef uint128 mean
     if product.volume == 0:

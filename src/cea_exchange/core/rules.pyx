@@ -6,10 +6,12 @@ any more.
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t
 from libc.stdlib cimport free, malloc
+from libc.string cimport memset
 
 from cea_exchange._edge cimport exact_bool, exact_int64, exact_self_trade
 from cea_exchange._ladder cimport *
-from cea_exchange.core.accounts cimport OPERATORS_MAX
+from cea_exchange._records cimport METHOD_LISTED, SIDE_BUY
+from cea_exchange.core.accounts cimport FeeRule, METHODS_END, OPERATORS_MAX, SIDES_END
 from cea_exchange.core.trading cimport *
 
 
@@ -25,6 +27,8 @@ cdef int64_t rule_of(object rules, str name, int64_t most) except -1:
 
 cdef tuple TIE_WORDS = ("time", "random", "pro_rata")     # AwardTie
 cdef tuple SHORT_WORDS = ("award_all", "cancel")           # AwardUndersubscription
+cdef tuple AGENT_WORDS = ("registry", "exchange")
+cdef tuple GAP_WORDS = ("instrument", "product")
 cdef tuple RESERVE_WORDS = ("exclude", "cancel")           # AwardReserveRule
 
 
@@ -43,10 +47,29 @@ cdef bint rounds_inward(object rules) except -1:
     return rules.band_rounding == "inward"
 
 
+cdef int fees_read(object rules, FeeRule[METHODS_END][SIDES_END] fees) except -1:
+    """The fees of every method and side.
+
+    Rules: CEA-FEE-01.
+    """
+    cdef int64_t fee
+    cdef int method
+    cdef int side
+    memset(fees, 0, METHODS_END * SIDES_END * sizeof(FeeRule))
+    for method in range(METHOD_LISTED, METHODS_END):
+        for side in range(SIDE_BUY, SIDES_END):
+            fee = exact_int64(rules.fee_bp_of(method, side), "fee_bp")
+            if not 0 <= fee <= 10_000:
+                raise ValueError(f"fee_bp must be within 0..10000, was {fee}")
+            fees[method][side].basis_points = fee
+            fees[method][side].fen_min = rule_of(rules, "fee_min_fen", AMOUNT_LIMIT)
+
+
 cdef int rules_take(Market* market, object rules) except -1:
     """Take all of a profile, at the beginning."""
     rules_change(market, rules)
     market.rules.operators_max = <uint16_t>rule_of(rules, "operators_max", OPERATORS_MAX)
+    market.rules.settles_cash = word_of(rules, "settlement_agent", AGENT_WORDS) == 1
     market.rules.rounds_inward = rounds_inward(rules)
     market.rules.bidding_tie = <uint8_t>word_of(rules, "bidding_tie", TIE_WORDS)
     market.rules.bidding_short = <uint8_t>word_of(
@@ -62,6 +85,8 @@ cdef int rules_take(Market* market, object rules) except -1:
     market.rules.pick_allowed = rules.pick_allowed
     market.rules.self_trade = <SelfTrade>exact_self_trade(rules.self_trade)
     market.accounts.checked = rules.holdings_checked
+    market.accounts.gap_days = <uint16_t>rule_of(rules, "gap_trading_days", 10_000)
+    market.accounts.gap_is_of_all = word_of(rules, "gap_scope", GAP_WORDS) == 1
     return 0
 
 
@@ -85,8 +110,8 @@ cdef int rules_change(Market* market, object rules) except -1:
     cdef int64_t bid_min = rule_of(rules, "bid_tonnes_min", AMOUNT_LIMIT)
     cdef int64_t holding_max = rule_of(rules, "holding_limit_tonnes", <int64_t>1 << 62)
     cdef int64_t large = rule_of(rules, "large_holder_tonnes", <int64_t>1 << 62)
-    cdef int64_t fee = rule_of(rules, "fee_bp", 10_000)
-    cdef int64_t fee_min = rule_of(rules, "fee_min_fen", AMOUNT_LIMIT)
+    cdef FeeRule[METHODS_END][SIDES_END] fees
+    fees_read(rules, fees)
     rule_of(rules, "listed_band_bp", 10_000)
     market.rules.listed_tonnes_max = listed_max
     market.rules.block_allowed = block_allowed
@@ -103,8 +128,7 @@ cdef int rules_change(Market* market, object rules) except -1:
     market.rules.orders_kept_each = <uint32_t>kept_each
     market.accounts.holding_tonnes_max = holding_max
     market.accounts.large_tonnes = large
-    market.accounts.fee.basis_points = fee
-    market.accounts.fee.fen_min = fee_min
+    market.accounts.fees = fees
     return 0
 
 

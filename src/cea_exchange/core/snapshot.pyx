@@ -120,6 +120,20 @@ cdef list product_packed(const Product* product):
     return packed
 
 
+cdef list gaps_packed(const Market* market, uint32_t account_index):
+    """[product_index, sale_days, purchase_days] where an account has to wait."""
+    cdef const Gap* gap
+    cdef uint32_t part
+    cdef list packed = []
+    if market.accounts.gap_days == 0:
+        return packed
+    for part in range(market.product_count):
+        gap = gap_at(&market.accounts, account_index, part)
+        if gap.sale_days != 0 or gap.purchase_days != 0:
+            packed.append([part, gap.sale_days, gap.purchase_days])
+    return packed
+
+
 cdef dict account_packed(const Market* market, uint32_t account_index):
     cdef const Operators* operators = &market.accounts.operators[account_index]
     cdef const Account* account = &market.accounts.accounts[account_index]
@@ -127,6 +141,8 @@ cdef dict account_packed(const Market* market, uint32_t account_index):
     cdef uint32_t part
     cdef list holdings = []
     cdef list ids = []
+    cdef list gaps = gaps_packed(market, account_index)
+    cdef dict packed
     for part in range(market.product_count):
         holding = holding_of(&market.accounts, account_index, <uint16_t>part)
         if holding.tonnes != 0 or holding.bought_today != 0:
@@ -135,7 +151,7 @@ cdef dict account_packed(const Market* market, uint32_t account_index):
         client_order_id = operators.last_client_order_id[part]
         if client_order_id != 0:
             ids.append([part, client_order_id])
-    return {
+    packed = {
         "account_key": account.account_key,
         "group_index": account.group_index,
         "cash": account.cash,
@@ -145,6 +161,9 @@ cdef dict account_packed(const Market* market, uint32_t account_index):
         "holdings": holdings,
         "client_order_ids": ids,
     }
+    if gaps:
+        packed["gaps"] = gaps
+    return packed
 
 
 cdef bytes market_packed(const Market* market):
@@ -215,6 +234,7 @@ cdef int account_fill(Market* market, uint32_t account_index, dict fields) excep
     """Put what an account has in place; locks come with what holds them."""
     cdef Accounts* accounts = &market.accounts
     cdef Account* account = &accounts.accounts[account_index]
+    cdef Gap* gap
     cdef uint32_t index
     account.proceeds_today = fields["proceeds_today"]
     account.suspended = fields["suspended"]
@@ -232,6 +252,13 @@ cdef int account_fill(Market* market, uint32_t account_index, dict fields) excep
             raise IndexError(f"product_index {index} is not declared")
         balance_move(accounts, account_index, <uint16_t>index, tonnes)
         holding_of(accounts, account_index, <uint16_t>index).bought_today = bought_today
+    for product_index, sale_days, purchase_days in fields.get("gaps", ()):
+        index = exact_uint32(product_index, "product_index")
+        if index >= market.product_count:
+            raise IndexError(f"product_index {index} is not declared")
+        gap = gap_at(accounts, account_index, index)
+        gap.sale_days = sale_days
+        gap.purchase_days = purchase_days
 
 
 cdef int fields_fill(Market* market, dict state) except -1:

@@ -7,6 +7,7 @@ Python of it is in matching/reference/hashes.py.
 import hashlib
 
 from libc.stdint cimport int64_t, uint16_t, uint32_t, uint64_t
+from libc.string cimport memcpy
 
 from cea_exchange._hash cimport fold
 from cea_exchange._ladder cimport *
@@ -24,6 +25,14 @@ cdef uint64_t CASH_KEY = int.from_bytes(hashlib.blake2b(b"CNY", digest_size=8).d
 # -- Hashes ---------------------------------------------------------------------------------------
 
 cdef uint64_t holdings_sum(const Market* market) noexcept nogil:
+    """What the registry can know too: tonnes, and cash where it settles that.
+
+    Rules: CEA-STL-01, CCER-STL-01.
+    """
+    return balances_sum(market, not market.rules.settles_cash)
+
+
+cdef uint64_t balances_sum(const Market* market, bint with_cash) noexcept nogil:
     cdef const Accounts* accounts = &market.accounts
     cdef uint64_t total = 0
     cdef uint64_t words[4]
@@ -39,7 +48,7 @@ cdef uint64_t holdings_sum(const Market* market) noexcept nogil:
                 total += fold(words, 4)
         words[2] = CASH_KEY
         words[3] = <uint64_t>accounts.accounts[account].cash
-        if words[3] != 0:
+        if words[3] != 0 and with_cash:
             total += fold(words, 4)
     return total
 
@@ -63,6 +72,7 @@ cdef uint64_t accounts_sum(const Market* market) noexcept nogil:
     cdef const Accounts* accounts = &market.accounts
     cdef const Account* account
     cdef const Holding* holding
+    cdef const Gap* gap
     cdef uint64_t total = 0
     cdef uint64_t client_order_id
     cdef uint32_t index
@@ -79,6 +89,10 @@ cdef uint64_t accounts_sum(const Market* market) noexcept nogil:
                 total += fold([
                     4, index, part, <uint64_t>holding.locked, <uint64_t>holding.bought_today,
                 ], 5)
+        for part in range(market.product_count if accounts.gap_days != 0 else 0):
+            gap = gap_at(accounts, index, part)
+            if gap.sale_days != 0 or gap.purchase_days != 0:
+                total += fold([16, index, part, gap.sale_days, gap.purchase_days], 5)
         for part in range(OPERATORS_MAX):
             client_order_id = accounts.operators[index].last_client_order_id[part]
             if client_order_id != 0:
@@ -143,7 +157,7 @@ cdef uint64_t biddings_sum(const Market* market) noexcept nogil:
 
 
 cdef uint64_t state_sum(const Market* market) noexcept nogil:
-    cdef uint64_t total = holdings_sum(market) + orders_sum(market) + accounts_sum(market)
+    cdef uint64_t total = balances_sum(market, True) + orders_sum(market) + accounts_sum(market)
     cdef const Product* product
     cdef uint32_t index
     total += blocks_sum(market) + biddings_sum(market)
@@ -352,7 +366,7 @@ cdef int accounts_check(const Market* market) except -1:
     try:
         if not accounts_reserve(&locks, accounts.account_capacity, accounts.product_capacity):
             raise MemoryError("cannot allocate what a check needs")
-        locks.fee = accounts.fee
+        memcpy(locks.fees, accounts.fees, sizeof(accounts.fees))
         locks.checked = accounts.checked
         for index in range(1, market.pool.slot_last + 1):
             if market.pool.orders[index].side != 0:

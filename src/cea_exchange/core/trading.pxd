@@ -47,6 +47,7 @@ cdef struct Rules:            # What of the profile decides commands.
     int64_t bidder_cap_bp     # Of what is offered; 0: no cap.
     int64_t bidder_group_cap_bp
     int64_t noncompetitive_max_bp  # 0: every bid has a price.
+    bint settles_cash         # Here; else the registry does, as it does the tonnes.
     bint rounds_inward        # The limits of these bands; else half up.
     uint32_t levels_max       # Levels a taker may reach; 0: no limit.
     bint pick_allowed

@@ -347,11 +347,11 @@ cdef inline void order_trade(
     if taker.tonnes_open < tonnes:
         tonnes = taker.tonnes_open
     if taker.side == SIDE_BUY:
-        taker_fee = leg_buy(&market.accounts, taker, price, tonnes, False)
-        maker_fee = leg_sell(&market.accounts, maker, price, tonnes, True)
+        taker_fee = leg_buy(&market.accounts, taker, price, tonnes, False, METHOD_LISTED)
+        maker_fee = leg_sell(&market.accounts, maker, price, tonnes, True, METHOD_LISTED)
     else:
-        taker_fee = leg_sell(&market.accounts, taker, price, tonnes, False)
-        maker_fee = leg_buy(&market.accounts, maker, price, tonnes, True)
+        taker_fee = leg_sell(&market.accounts, taker, price, tonnes, False, METHOD_LISTED)
+        maker_fee = leg_buy(&market.accounts, maker, price, tonnes, True, METHOD_LISTED)
     taker.tonnes_open -= tonnes
     taker.amount_traded += <uint64_t>(price * tonnes)
     maker.amount_traded += <uint64_t>(price * tonnes)

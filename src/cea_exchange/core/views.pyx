@@ -18,6 +18,20 @@ from cea_exchange.core.trading cimport *
 
 # -- Accounts and products ------------------------------------------------------------------------
 
+cdef dict gaps_view(const Market* market, uint32_t account_index):
+    """Trading days until an account may sell, and buy, each product with which it has to wait."""
+    cdef const Gap* gap
+    cdef uint32_t product
+    cdef dict gaps = {}
+    if market.accounts.gap_days == 0:
+        return gaps
+    for product in range(market.product_count):
+        gap = gap_of(&market.accounts, account_index, <uint16_t>product)
+        if gap.sale_days != 0 or gap.purchase_days != 0:
+            gaps[product] = (gap.sale_days, gap.purchase_days)
+    return gaps
+
+
 cdef dict account_view(const Market* market, uint32_t account_index):
     """Cash and holdings of an account."""
     cdef const Account* account = &market.accounts.accounts[account_index]
@@ -34,6 +48,7 @@ cdef dict account_view(const Market* market, uint32_t account_index):
         "proceeds_today": account.proceeds_today,
         "suspended": bool(account.suspended),
         "holdings": holdings,
+        "gaps": gaps_view(market, account_index),
     }
 
 

@@ -52,6 +52,15 @@ def name_check(name: str, what: str = "name") -> str:
     return name
 
 
+def name_fault(name: str) -> str | None:
+    """Return what is wrong with a name; None if it is one."""
+    try:
+        name_check(name)
+    except ValueError as error:
+        return str(error)
+    return None
+
+
 def is_one_line(text: str) -> bool:
     """Tell whether a person's words stay on their line, and all of them are seen.
 

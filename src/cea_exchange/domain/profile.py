@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from cea_exchange.domain.calendar import date_number
 from cea_exchange.domain.naming import name_check
@@ -24,6 +24,7 @@ from cea_exchange.domain.profile_fields import (
     Capacity,
     Count,
     Fen,
+    GapScope,
     Levels,
     Open,
     Operators,
@@ -32,12 +33,14 @@ from cea_exchange.domain.profile_fields import (
     Rounding,
     Says,
     SelfTrade,
+    SettlementAgent,
     Tie,
     TimeOfDay,
+    TradingDays,
     Undersubscription,
     fields_of,
 )
-from cea_exchange.domain.records import Phase
+from cea_exchange.domain.records import Method, Phase, Side
 from cea_exchange.domain.ruled import BasisPoints, Ruled, RuleId, Tonnes
 from cea_exchange.domain.units import PRICE_FEN_MAX, price_parse
 
@@ -46,6 +49,8 @@ PhaseName = Literal["pre_open", "listed", "break", "listed_and_block", "closed"]
 
 NOTICE_NAMES = {"since": "from", "listings": "list", "delistings": "delist"}
 NOTICE_PREFIX = "notice from "
+NOTICED_AS_NULL = 13
+"""So many values count in a profile's hash where its notices leave them out; later ones do not."""
 
 
 class ProfileError(ValueError):
@@ -146,7 +151,39 @@ class MarketRules(
     fee_bp: Annotated[BasisPoints, Says(
         "each side's fee of an order's cumulative amount", "CEA-FEE-01", noticed=8
     )]
+    listed_buy_fee_bp: Annotated[BasisPoints | None, Says(
+        "a buyer's fee in listed trading, where it is another than `fee_bp`",
+        "CEA-FEE-01", added=16, noticed=14
+    )] = None
+    listed_sell_fee_bp: Annotated[BasisPoints | None, Says(
+        "a seller's fee in listed trading, where it is another", "CEA-FEE-01", added=17, noticed=15
+    )] = None
+    block_buy_fee_bp: Annotated[BasisPoints | None, Says(
+        "a buyer's fee of a block, where it is another", "CEA-FEE-01", added=18, noticed=16
+    )] = None
+    block_sell_fee_bp: Annotated[BasisPoints | None, Says(
+        "a seller's fee of a block, where it is another", "CEA-FEE-01", added=19, noticed=17
+    )] = None
+    bidding_buy_fee_bp: Annotated[BasisPoints | None, Says(
+        "a buyer's fee in a bidding, where it is another", "CEA-FEE-01", added=20, noticed=18
+    )] = None
+    bidding_sell_fee_bp: Annotated[BasisPoints | None, Says(
+        "a seller's fee in a bidding, where it is another", "CEA-FEE-01", added=21, noticed=19
+    )] = None
     fee_min_fen: Annotated[Fen, Says("least fee of an order that traded", "CEA-FEE-01", noticed=9)]
+    gap_trading_days: Annotated[TradingDays, Says(
+        "trading days that an account waits between a purchase and a sale of the same thing, "
+        "whichever came first; 0: what it bought it may sell on the next",
+        "CCER-FND-03", added=14
+    )] = 0
+    gap_scope: Annotated[GapScope, Says(
+        "the same thing is an `instrument` (one product of this market), or the `product` that "
+        "all instruments are of", "CCER-FND-03", added=15
+    )] = "instrument"
+    settlement_agent: Annotated[SettlementAgent, Says(
+        "who keeps and settles the cash: the `registry`, as it does the tonnes, or the `exchange`",
+        "CEA-STL-01", added=22
+    )] = "registry"
     holding_limit_tonnes: Annotated[Tonnes, Says(
         "most tonnes of a product an account may hold; 0 is no limit", "CEA-FND-06", noticed=10
     )]
@@ -183,6 +220,11 @@ class MarketRules(
             if change.since <= trading_date:
                 values |= change.values
         return msgspec.structs.replace(self, **values) if values else self
+
+    def fee_bp_of(self, method: int, side: int) -> int:
+        """Return the fee of a side of a trading method, a `Method` and a `Side` (CEA-FEE-01)."""
+        own = getattr(self, f"{Method(method).name}_{Side(side).name}_fee_bp".lower())
+        return self.fee_bp if own is None else int(own)
 
     @property
     def listed_tonnes_most(self) -> int:
@@ -225,6 +267,8 @@ else:
         "_NoticeRules",
         [
             (field.name, field.type | None, None)
+            if field.says.noticed <= NOTICED_AS_NULL
+            else (field.name, field.type | UnsetType, UNSET)
             for field in sorted(fields_of(MarketRules), key=lambda field: field.says.noticed)
             if field.says.noticed
         ],
@@ -263,7 +307,7 @@ class Notice(_NoticeRules, frozen=True, kw_only=True, rename=NOTICE_NAMES):
     def values(self) -> dict[str, int | bool]:
         """Return what it changes of the market's rules, by their names."""
         named = ((field.name, getattr(self, field.name, None)) for field in fields_of(MarketRules))
-        return {name: value for name, value in named if value is not None}
+        return {name: value for name, value in named if value not in (None, UNSET)}
 
 
 class Setting(Struct, frozen=True, omit_defaults=True):

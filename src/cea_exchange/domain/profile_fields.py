@@ -1,5 +1,6 @@
 """How a profile's fields are declared: once each, with range, unit, meaning and rule."""
 
+from collections.abc import Iterator
 from functools import cache
 from typing import Annotated, Any, Literal, NamedTuple, get_args, get_type_hints
 
@@ -20,6 +21,9 @@ Levels = Annotated[int, Meta(ge=0, le=10_000)]
 Capacity = Annotated[int, Meta(ge=1, lt=1 << 31)]
 Open = Annotated[int, Meta(ge=0, lt=1 << 32)]
 Operators = Annotated[int, Meta(ge=1, le=OPERATORS_MAX)]
+TradingDays = Annotated[int, Meta(ge=0, le=10_000, extra={"unit": "trading days"})]
+GapScope = Literal["instrument", "product"]
+SettlementAgent = Literal["registry", "exchange"]
 SelfTrade = Literal["reject", "allow", "cancel_resting", "cancel_incoming", "cancel_both"]
 Rounding = Literal["half_up", "inward"]
 Tie = Literal["time", "random", "pro_rata"]
@@ -49,8 +53,16 @@ class Field(NamedTuple):
     @property
     def unit(self) -> str:
         """Return what it is counted in, empty for a number, a switch or a word."""
-        metas = (each for each in get_args(self.type) if isinstance(each, Meta))
-        return next((meta.extra["unit"] for meta in metas if meta.extra), "")
+        return next((meta.extra["unit"] for meta in _metas(self.type) if meta.extra), "")
+
+
+def _metas(hint: Any) -> Iterator[Meta]:
+    """Return what a type says of its values, that of each of several too."""
+    for part in get_args(hint):
+        if isinstance(part, Meta):
+            yield part
+        else:
+            yield from _metas(part)
 
 
 @cache

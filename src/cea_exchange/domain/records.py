@@ -302,6 +302,10 @@ class Reason(IntEnum):
     """the applicant's limit is none of those allowed"""
     BID_OUT_OF_RANGE = 17
     """the bid lies outside the bidding's range of prices"""
+    WITHIN_GAP = 30
+    """the account was on the other side of the product's trades too lately"""
+    OTHER_SIDE_OPEN = 31
+    """what the account has open would put it on both sides of the product within the gap"""
     HOLDING_LIMIT = 18
     """held, open buys and this order exceed the holding limit"""
     CASH_INSUFFICIENT = 19

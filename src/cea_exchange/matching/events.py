@@ -513,14 +513,25 @@ class HoldingState(msgspec.Struct, frozen=True):
     bought_today: int
 
 
-class AccountState(msgspec.Struct, frozen=True):
-    """What an account has: all cash, what orders lock, today's proceeds, holdings by product."""
+class GapState(msgspec.Struct, frozen=True):
+    """Trading days until an account may sell a product again, and until it may buy it."""
+
+    sale_days: int
+    purchase_days: int
+
+
+class AccountState(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What an account has: all cash, what orders lock, today's proceeds, holdings by product.
+
+    And where it has to wait between purchases and sales, by product.
+    """
 
     cash: Yuan
     cash_locked: Yuan
     proceeds_today: Yuan
     suspended: bool
     holdings: dict[str, HoldingState]
+    gaps: dict[str, GapState] = msgspec.field(default_factory=dict)
 
 
 class State(Event, frozen=True, kw_only=True, tag="state"):

@@ -269,6 +269,30 @@ class TradeBust(ActOfTwo):
     trade: Annotated[bytes, msgspec.Meta(min_length=160, max_length=160)]
 
 
+class CashPaidIn(ActOfTwo):
+    """Cash came into the exchange's bank account, for an account; only where the exchange settles.
+
+    Attributes
+    ----------
+    amount : int
+        Fen.
+    reference : str
+        The bank's own of the payment; it is booked once.
+    """
+
+    account: Name
+    amount: Annotated[int, msgspec.Meta(ge=1, le=2**62)]
+    reference: Name
+
+
+class CashPaidOut(ActOfTwo):
+    """The same the other way: what the exchange's bank paid out."""
+
+    account: Name
+    amount: Annotated[int, msgspec.Meta(ge=1, le=2**62)]
+    reference: Name
+
+
 class LostOperator(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True):
     """An operator of an account."""
 
@@ -571,6 +595,8 @@ AnyControl = (
     | Restore
     | Kill
     | TradeBust
+    | CashPaidIn
+    | CashPaidOut
     | SessionLost
     | ReferencePriceSet
     | ProductList

@@ -34,6 +34,8 @@ WholeMarket = Annotated[
     control.Name | None, field("Product; left out, the whole market.", is_option=False)
 ]
 Price = Annotated[control.Fen, field("Yuan per tonne, such as 97.49.", typed="price")]
+Cash = Annotated[Seq, field("Yuan, such as 1000.00.", typed="yuan")]
+BankReference = Annotated[control.Name, field("The bank's own reference of the payment.")]
 Bidding = Annotated[control.Name, field("The bidding's name.")]
 Number = Annotated[Seq, field("The proposal's number.")]
 Pricing = Annotated[Literal["uniform", "pay_as_bid"], field("uniform or pay_as_bid.")]
@@ -568,6 +570,38 @@ class Bust(ActRequest, tag="bust"):
 
     def prepared(self, venue: "AdminDesk", by: Operator) -> Prepared:
         return venue.bust_prepared(self.trade_id, by, self.why)
+
+
+class CashPayIn(ActRequest, tag="cash_pay_in", kw_only=True):
+    """Propose to book what the exchange's bank took in, where the exchange settles the cash."""
+
+    second = Second.OPERATOR
+    command = "cash pay-in"
+    example = "cash pay-in P001 1000.00 BK2026030200017 --key an"
+
+    account: Account
+    cash: Cash
+    reference: BankReference
+    why: Why = ""
+
+    def prepared(self, venue: "AdminDesk", by: Operator) -> Prepared:
+        return venue.cash_prepared(control.CashPaidIn, self, by)
+
+
+class CashPayOut(ActRequest, tag="cash_pay_out", kw_only=True):
+    """Propose to book what the exchange's bank paid out; today's proceeds stay until tomorrow."""
+
+    second = Second.OPERATOR
+    command = "cash pay-out"
+    example = "cash pay-out P001 1000.00 BK2026030200018 --key an"
+
+    account: Account
+    cash: Cash
+    reference: BankReference
+    why: Why = ""
+
+    def prepared(self, venue: "AdminDesk", by: Operator) -> Prepared:
+        return venue.cash_prepared(control.CashPaidOut, self, by)
 
 
 class Override(ActRequest, tag="override"):

@@ -19,30 +19,32 @@ def core(request):
 
 
 def test_ccer_holds_what_was_seen_of_that_market():
-    """CCER-LST-01, CCER-LST-02, CCER-LST-04, CCER-MKT-01, CCER-FND-01, CCER-ACC-01"""
+    """CCER-LST-01, CCER-LST-02, CCER-LST-03, CCER-LST-04, CCER-MKT-01, CCER-FND-01, CCER-ACC-01"""
     rules = CCER.rules
-    assert (rules.listed_band_bp, rules.pick_allowed) == (1000, False)
+    assert (rules.listed_band_bp, rules.block_band_bp, rules.levels_max) == (1000, 3000, 1)
+    assert (rules.pick_allowed, rules.self_trade) == (False, "reject")
     assert (rules.block_allowed, rules.bidding_allowed) == (False, False)
+    assert (rules.gap_trading_days, rules.gap_scope) == (5, "instrument")
     assert (rules.holdings_checked, rules.operators_max, CCER.public_levels) == (True, 5, 5)
 
 
 def test_ccer_has_hours_of_its_own():
-    """CCER-DAY-01: there is no block session."""
+    """CCER-DAY-01: blocks, once they are traded, have the hours of listed trading."""
     assert [(time, phase) for time, phase in CCER.sessions] == [
-        ("09:30", Phase.LISTED), ("11:30", Phase.BREAK), ("13:00", Phase.LISTED),
-        ("15:00", Phase.CLOSED),
+        ("09:30", Phase.LISTED_AND_BLOCK), ("11:30", Phase.BREAK),
+        ("13:00", Phase.LISTED_AND_BLOCK), ("15:00", Phase.CLOSED),
     ]
 
 
 def test_ccer_marks_what_no_text_confirms(capsys):
-    """CCER-MKT-02, CCER-LST-03, CCER-FND-02, CCER-FEE-01"""
+    """CCER-MKT-02, CCER-FND-02, CCER-FND-03, CCER-FEE-01"""
     marked = {setting.name for setting in CCER.settings if setting.unconfirmed}
     assert marked == {
-        *("band_rounding", "block_tonnes_min", "block_band_bp", "levels_max", "self_trade"),
+        *("band_rounding", "block_tonnes_min", "gap_scope"),
         *("bidding_tonnes_min", "bidding_band_bp", "bid_tonnes_min", "bidding_tie"),
         *("bidding_undersubscription", "bidding_reserve", "bidder_cap_bp", "bidder_group_cap_bp"),
-        *("noncompetitive_max_bp", "fee_bp", "fee_min_fen"),
-        *("holding_limit_tonnes", "large_holder_tonnes"),
+        *("noncompetitive_max_bp", "holding_limit_tonnes", "large_holder_tonnes"),
+        *("block_buy_fee_bp", "block_sell_fee_bp", "bidding_buy_fee_bp", "bidding_sell_fee_bp"),
     }
     assert run(["profile", "show", "ccer"]) == 0
     shown = capsys.readouterr().out.splitlines()

@@ -130,6 +130,32 @@ RULES = {
         band_rounding="inward",
     ),
     "mixed": rules_make(name="mixed", block_tonnes_min=6, bidding_tonnes_min=6, fee_bp=37),
+    "gap": rules_make(
+        name="gap",
+        gap_trading_days=2,
+        block_tonnes_min=6,
+        bidding_tonnes_min=6,
+        fee_bp=60,
+        listed_sell_fee_bp=0,
+        block_buy_fee_bp=37,
+        block_sell_fee_bp=400,
+        bidding_buy_fee_bp=0,
+        bidding_sell_fee_bp=11,
+        self_trade="allow",
+    ),
+    "gap_of_all": rules_make(
+        name="gap_of_all",
+        settlement_agent="exchange",
+        gap_trading_days=1,
+        gap_scope="product",
+        block_tonnes_min=6,
+        bidding_tonnes_min=6,
+        levels_max=1,
+        fee_bp=60,
+        fee_min_fen=7,
+        holding_limit_tonnes=300,
+        changes=(RuleChange(20250718, {"block_sell_fee_bp": 400, "listed_buy_fee_bp": 3}),),
+    ),
     "all_levels": rules_make(levels_max=0, self_trade="cancel_incoming", pick_allowed=False),
     "open": rules_make(
         listed_band_bp=0,
@@ -148,7 +174,10 @@ RULES = {
 }
 
 
-ACT_SHARES = {"blocks": (100, 0), "biddings": (0, 100), "auctions": (0, 100), "mixed": (50, 60)}
+ACT_SHARES = {
+    **{"blocks": (100, 0), "biddings": (0, 100), "auctions": (0, 100), "mixed": (50, 60)},
+    **{"gap": (40, 50), "gap_of_all": (30, 30)},
+}
 """Of 256 acts, how many are blocks' and biddings', by the rules' name."""
 
 BUSTED_FIELDS = (

@@ -1,4 +1,4 @@
-"""A platform whose day the tests set: a power firm of Zhejiang, its persons, and those who check."""
+"""A platform whose day the tests set: a power firm of Zhejiang, its persons and its checkers."""
 
 import json
 from decimal import Decimal

@@ -8,6 +8,7 @@ import msgspec
 import numpy as np
 import zmq
 
+from cea_exchange.domain.profile import load_profile
 from cea_exchange.domain.records import COMMAND_DTYPE, EVENT_DTYPE, CommandKind, Side
 from cea_exchange.protocol import control
 from cea_exchange.protocol.clock import ClockSetting
@@ -100,6 +101,8 @@ class World:
         for name in ("venue", "registry", "admin", "stranger", *ACCOUNTS, *self.grants):
             self.keys[name] = CurveKeys.new()
             self.keys[name].save(data / "keys", name)
+        profile = load_profile(settings.get("profile", "cea"))
+        self.registry_has_cash = profile.rules.settlement_agent == "registry"
         self.registry = FakeRegistry(data, self.feed())
         settings.setdefault("clock", ClockSetting(kind="manual", start=START))
         settings.setdefault("lag", LAG_OFF)
@@ -120,7 +123,8 @@ class World:
         for account in ACCOUNTS:
             commands.append(control.AccountDeclared(account=account))
             commands.append(control.KeyGranted(key=self.keys[account].public, account=account))
-            commands.append(control.TransferIn(account=account, amount=10**12))
+            if self.registry_has_cash:
+                commands.append(control.TransferIn(account=account, amount=10**12))
             commands.append(control.TransferIn(account=account, product=PRODUCT, amount=10**6))
         for name, fields in self.grants.items():
             commands.append(control.KeyGranted(key=self.keys[name].public, **fields))

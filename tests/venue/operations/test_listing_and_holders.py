@@ -3,8 +3,10 @@
 import pytest
 
 from cea_exchange.domain.records import EventKind, Reason
+from cea_exchange.protocol.operators import OperatorSetting
+from cea_exchange.protocol.security import CurveKeys
 from cea_exchange.venue.operations.act_log import acts_read
-from cea_exchange.venue.operations.admin_client import AdminError
+from cea_exchange.venue.operations.admin_client import AdminError, admin_ask
 from support.market.noticed_markets import CEA_TEXT, notice
 from support.venue.market_followers import follower
 from support.venue.venue_process import command
@@ -92,9 +94,25 @@ def test_who_becomes_a_large_holder_is_told_in_his_reports(tmp_path, capfd):
 
 
 def test_a_venue_runs_under_the_voluntary_markets_profile(tmp_path):
-    """CCER-MKT-01, CCER-LST-02, CCER-DAY-01"""
-    with world_open(tmp_path / "venue", profile="ccer") as world:
+    """CCER-MKT-01, CCER-LST-02, CCER-DAY-01, CCER-CSH-01"""
+    names = ("an", "bo")
+    operators = tuple(OperatorSetting(name=name, key=f"keys/{name}.public") for name in names)
+    with world_open(
+        tmp_path / "venue", profile="ccer", operators=operators, admin_keys=()
+    ) as world:
+        for name in names:
+            CurveKeys.new().save(world.data / "keys", name)
+        world.admin_key = "an"
         world.listed()
+        payment = {"account": "alice", "cash": 10**9, "reference": "BK1"}
+        proposed = world.admin(op="cash_pay_in", **payment)
+        told = admin_ask(world.data, {"op": "approve", "number": proposed["proposal"]}, key="bo")
+        assert told["outcome"] == "booked"
+        with pytest.raises(AdminError, match="CASH_NOT_BOOKED: .*'BK1' was booked before"):
+            world.admin(op="cash_pay_in", **payment)
+        proposed = world.admin(op="cash_pay_out", account="alice", cash=10**9 + 1, reference="BK2")
+        told = admin_ask(world.data, {"op": "approve", "number": proposed["proposal"]}, key="bo")
+        assert told["outcome"] == "nothing moved: CASH_INSUFFICIENT"
         alice, bob = world.logged_on("alice"), world.logged_on("bob")
         bob.command(enter(1, "sell", 9749, 5))
         bob.reports(2)
@@ -104,7 +122,7 @@ def test_a_venue_runs_under_the_voluntary_markets_profile(tmp_path):
         assert alice.reports(2)["kind"].tolist() == [EventKind.ORDER_ACCEPTED, EventKind.TRADE]
         bob.reports(1)
         world.admin(op="clock", at="2024-12-31T13:30:00+08:00")
-        assert world.admin(op="status")["phase"] == "listed"
+        assert world.admin(op="status")["phase"] == "listed_and_block"
         world.admin(op="phase", phase="listed_and_block")
         offer = enter(2, "sell", 9749, 100_000, kind=5)
         bob.command(offer)

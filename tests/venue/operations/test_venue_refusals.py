@@ -23,6 +23,7 @@ OPERATORS = tuple(
 )
 BIDDING = {"product": PRODUCT, "tonnes": 100_000, "account": "alice", "limit": 9_749}
 BIDDING |= {"pricing": "uniform"}
+CASH = {"account": "alice", "cash": 100, "reference": "BK1"}
 APPLICATION = {**BIDDING, "limit": "close", "date": "2025-02-05"}
 
 
@@ -58,6 +59,7 @@ def refusal(world, *, by="an", **request):
     ("code", "request_fields"),
     [
         (VenueRefusal.BAD_REQUEST, {"op": "explode"}),
+        (VenueRefusal.CASH_NOT_BOOKED, {"op": "cash_pay_in", **CASH}),
         (VenueRefusal.BAD_REQUEST, {"op": "halt", "market": True}),
         (VenueRefusal.BAD_REQUEST, {"op": "halt", "why": "two\nlines"}),
         (VenueRefusal.BAD_REQUEST, {"op": "kill", "why": "x"}),

@@ -114,6 +114,11 @@ def position_shown(told: Answer) -> str:
         (product, *(tonnes(held[name]) for name in ("tonnes", "locked", "bought_today")))
         for product, held in told["holdings"].items()
     ]
+    gaps = [
+        (product, str(gap["sale_days"]), str(gap["purchase_days"]))
+        for product, gap in told.get("gaps", {}).items()
+    ]
+    waits = [table(("product", "sells in (days)", "buys in (days)"), gaps), ""] if gaps else []
     orders = ", ".join(map(str, told["orders"])) or "none"
     return "\n".join(
         (
@@ -122,6 +127,7 @@ def position_shown(told: Answer) -> str:
             "",
             table(("product", "held", "locked", "bought today"), holdings),
             "",
+            *waits,
             f"live orders: {orders}",
         )
     )

@@ -34,6 +34,7 @@ GROUPS = {
     "act": "What operators did.",
     "bidding": "Single-direction biddings.",
     "block": "Block offers and enquiries.",
+    "cash": "What the exchange's bank took in and paid out, where the exchange settles the cash.",
     "clock": "The venue's time.",
     "day": "The trading day and its phases.",
     "key": "Keys that were cut off.",

@@ -82,3 +82,6 @@ class VenueRefusal(IntEnum):
     """As many proposals wait as may."""
     SAME_PERSON = 104
     """Two persons must agree (CEA-OPR-02)."""
+    CASH_NOT_BOOKED = 105
+    """The registry settles this market's cash, it is not the time for it, or the bank's
+    reference was booked before (CCER-STL-01, CCER-CSH-01)."""

@@ -23,6 +23,7 @@ TAG_HOLDING, TAG_ORDER, TAG_ACCOUNT, TAG_ALLOWANCES, TAG_OPERATOR, TAG_PRODUCT, 
 # 8 and 9 are an order book's.
 TAG_BLOCK, TAG_BLOCK_TRADES, TAG_BIDDING, TAG_BID, TAG_BIDDING_TRADES = range(10, 15)
 TAG_HIGH_VOLUMES = 15
+TAG_GAP = 16
 
 MARKET_FIELDS = (
     "phase trading_date day_is_open market_halted listed_started command_seq event_seq "
@@ -53,21 +54,31 @@ def flags_word(order: Order) -> int:
 
 
 def holdings_hash(state: MarketState) -> int:
-    """Hash what each account holds, by names: what the registry can know too."""
+    """Hash what each account holds, by names: what the registry can know too.
+
+    Notes
+    -----
+    Rules: CEA-STL-01 and CCER-STL-01 (cash only where the registry settles it).
+    """
+    return balances_hash(state, state.rules.settlement_agent == "registry")
+
+
+def balances_hash(state: MarketState, with_cash: bool) -> int:
+    """Hash the tonnes of each account, and its cash."""
     total = 0
     for account in state.accounts:
         for product_index, holding in account.holdings.items():
             if holding.tonnes:
                 product_key = state.products[product_index].product_key
                 total += fold([TAG_HOLDING, account.account_key, product_key, holding.tonnes])
-        if account.cash:
+        if account.cash and with_cash:
             total += fold([TAG_HOLDING, account.account_key, CASH_KEY, account.cash])
     return total & U64
 
 
 def state_hash(state: MarketState) -> int:
     """Hash everything a later command could depend on."""
-    total = holdings_hash(state) + fold(
+    total = balances_hash(state, True) + fold(
         [TAG_MARKET, *(int(getattr(state, name)) for name in MARKET_FIELDS)]
     )
     for order in state.orders.values():
@@ -86,6 +97,8 @@ def state_hash(state: MarketState) -> int:
                 total += fold(
                     [TAG_ALLOWANCES, index, product_index, held.locked, held.bought_today]
                 )
+        for product_index, gap in account.waits.items():
+            total += fold([TAG_GAP, index, product_index, gap.sale_days, gap.purchase_days])
         for operator_index, client_order_id in account.client_order_ids.items():
             total += fold([TAG_OPERATOR, index, operator_index, client_order_id])
     for index, product in enumerate(state.products):

@@ -430,7 +430,8 @@ class ReferenceMarket:
 
     def account(self, account_index: SupportsIndex) -> dict[str, Any]:
         """What an account holds, and what of it is locked."""
-        return account_view(self._state.accounts[account_index])
+        waits = self._state.waits(index(account_index))
+        return account_view(self._state.accounts[account_index], waits)
 
     def order(self, order_id: SupportsIndex) -> dict[str, int] | None:
         """A live order, or None."""

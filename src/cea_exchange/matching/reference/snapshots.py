@@ -31,7 +31,7 @@ from cea_exchange.matching.reference.hashes import (
 from cea_exchange.matching.reference.rows.biddings import Bid, Bidding
 from cea_exchange.matching.reference.rows.blocks import Block
 from cea_exchange.matching.reference.rows.book import Order
-from cea_exchange.matching.reference.rows.funds import Account
+from cea_exchange.matching.reference.rows.funds import Account, Gap
 from cea_exchange.matching.reference.rows.products import Product, amount_too_large
 from cea_exchange.matching.reference.state import MarketState
 from cea_exchange.matching.reference.trading.block_trading import ADDRESSED
@@ -64,6 +64,7 @@ def snapshot(state: MarketState) -> bytes:
             ],
             "client_order_ids": sorted(a.client_order_ids.items()),
         }
+        | ({"gaps": [[index, *astuple(gap)] for index, gap in a.waits.items()]} if a.waits else {})
         for a in state.accounts
     ]
     by_priority = sorted(state.orders.values(), key=lambda order: order.priority)
@@ -128,6 +129,8 @@ def restore_into(state: MarketState, methods: TradingMethods, data: bytes) -> No
         for product_index, tonnes, bought_today in fields["holdings"]:
             holding = account.holding(product_index)
             holding.tonnes, holding.bought_today = tonnes, bought_today
+        for product_index, *days in fields.get("gaps", ()):
+            account.gaps[product_index] = Gap(*days)
     _orders_restore(state, methods, words["orders"])
     id_last = words["order_id_last"]
     _blocks_restore(state, methods, words["blocks"], id_last)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,7 +30,7 @@ from cea_exchange.matching.reference.inputs import Command
 from cea_exchange.matching.reference.rows.biddings import Bid, Bidding
 from cea_exchange.matching.reference.rows.blocks import Block
 from cea_exchange.matching.reference.rows.book import Order, ReferenceBook
-from cea_exchange.matching.reference.rows.funds import Account, ReferenceFunds
+from cea_exchange.matching.reference.rows.funds import Account, Gap, ReferenceFunds
 from cea_exchange.matching.reference.rows.products import Product
 
 LISTED_PHASES = (Phase.LISTED, Phase.LISTED_AND_BLOCK)
@@ -210,6 +210,35 @@ class MarketState:
         groups = {self.accounts[i].group_index for i in (account_index, counter_account_index)}
         return len(groups) == 1 and 0 not in groups
 
+    def waits(self, account_index: int) -> dict[int, Gap]:
+        """The products that an account has to wait with, and how long.
+
+        Notes
+        -----
+        Rules: CCER-FND-03.
+        """
+        waits = self.accounts[account_index].waits
+        if self.rules.gap_scope == "product":
+            return dict.fromkeys(range(len(self.products)), waits[0]) if 0 in waits else {}
+        return waits
+
+    def stands_against(self, account_index: int, product_index: int, side: Side) -> bool:
+        """Whether an account has something open that would trade on the other side than this.
+
+        Notes
+        -----
+        Rules: CCER-FND-04.
+        """
+        if not self.rules.gap_trading_days:
+            return False
+        alike: Iterable[int] = (product_index,)
+        if self.rules.gap_scope == "product":
+            alike = range(len(self.products))
+        if side == Side.SELL:
+            return any(self.tonnes_bid(account_index, index) for index in alike)
+        holdings = self.accounts[account_index].holdings
+        return any(holdings[index].locked for index in alike if index in holdings)
+
     def tonnes_bid(
         self, account_index: int, product_index: int, without: Order | None = None
     ) -> int:
@@ -219,7 +248,7 @@ class MarketState:
         -----
         Rules: CEA-FND-06.
         """
-        if not self.rules.holding_limit_tonnes:
+        if not (self.rules.holding_limit_tonnes or self.rules.gap_trading_days):
             return 0
         orders: Iterator[Order] = (self.orders[id] for id in self.accounts[account_index].order_ids)
         listed = sum(

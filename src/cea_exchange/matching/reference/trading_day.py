@@ -73,7 +73,7 @@ def _product_close(state: MarketState, product_index: int, product: Product) -> 
 
     Notes
     -----
-    Rules: CEA-LST-08 (close), CEA-PRC-01 (open), CEA-PRC-03 (high and low).
+    Rules: CEA-LST-08 and CCER-LST-05 (close), CEA-PRC-01 (open), CEA-PRC-03 (high and low).
     """
     previous_close = product.reference_price
     if product.volume:

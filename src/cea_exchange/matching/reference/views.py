@@ -9,12 +9,12 @@ from cea_exchange.domain.records import BIDDING_DTYPE, BLOCK_DTYPE
 from cea_exchange.matching.reference.rows.biddings import Bid, Bidding
 from cea_exchange.matching.reference.rows.blocks import Block
 from cea_exchange.matching.reference.rows.book import Order
-from cea_exchange.matching.reference.rows.funds import Account, Holding
+from cea_exchange.matching.reference.rows.funds import Account, Gap, Holding
 from cea_exchange.matching.reference.rows.products import Product, price_band
 
 
-def account_view(account: Account) -> dict[str, Any]:
-    """What an account holds, and what of it is locked."""
+def account_view(account: Account, waits: dict[int, Gap]) -> dict[str, Any]:
+    """What an account holds, what of it is locked, and with which products it has to wait."""
     return {
         "cash": account.cash,
         "cash_locked": account.cash_locked,
@@ -25,6 +25,7 @@ def account_view(account: Account) -> dict[str, Any]:
             for product_index, holding in sorted(account.holdings.items())
             if holding != Holding()
         },
+        "gaps": {index: (gap.sale_days, gap.purchase_days) for index, gap in waits.items()},
     }
 
 

@@ -130,6 +130,10 @@ class StateNaming:
             proceeds_today=cash_format(account["proceeds_today"]),
             suspended=bool(account["suspended"]),
             holdings=holdings,
+            gaps={
+                self._names.products[product_index]: named.GapState(*gap)
+                for product_index, gap in account["gaps"].items()
+            },
         )
 
 

@@ -91,7 +91,7 @@ class Listing:
         self._store = record.store
         self._enterprises = enterprises
         self._units = units
-        self.after_changing: list[Callable[[int, Enterprise, bool], None]] = []
+        self.after_changing: list[Callable[[int, Enterprise, bool], object]] = []
 
     def enter(
         self,

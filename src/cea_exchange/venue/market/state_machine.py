@@ -11,7 +11,7 @@ import numpy as np
 from msgspec import Struct
 
 from cea_exchange.domain.calendar import date_of_number
-from cea_exchange.domain.naming import name_check, name_key
+from cea_exchange.domain.naming import name_fault, name_key
 from cea_exchange.domain.profile import Profile, ProfileError, profile_parse
 from cea_exchange.domain.records import (
     ACCOUNT_NONE,
@@ -28,6 +28,7 @@ from cea_exchange.domain.records import (
 from cea_exchange.domain.timetable import bidding_window, time_from_ns
 from cea_exchange.matching.opening import day_open, notices_late
 from cea_exchange.protocol import control
+from cea_exchange.venue.market import exchange_cash
 from cea_exchange.venue.market.adopted_market import adopted_core, groups_of
 
 PRODUCT_UNDECLARED = PRODUCT_NONE - 1
@@ -104,6 +105,7 @@ class MachineState(Struct, frozen=True, forbid_unknown_fields=True):
     biddings: dict[str, int] = {}
     applications: dict[str, Application] = {}
     suspended_by_registry: dict[str, bool] = {}
+    cash_references: set[str] = set()
 
 
 STATE_NAMES = tuple(name for name in MachineState.__struct_fields__ if name != "core")
@@ -168,6 +170,8 @@ class VenueStateMachine:
         Applications for biddings, by their names, until their day is over.
     suspended_by_registry : dict
         Names of the accounts that the registry has suspended: whether an operator has, too.
+    cash_references : set
+        The bank's references of the cash that was booked here, where the exchange settles it.
     settlement_base, report_bases : int, list of int
         Which settlement records, and which reports by account index, another life gave out; 0 and
         empty but after an adoption.
@@ -194,6 +198,7 @@ class VenueStateMachine:
         self.biddings: dict[str, int] = {}
         self.applications: dict[str, Application] = {}
         self.suspended_by_registry: dict[str, bool] = {}
+        self.cash_references: set[str] = set()
         self._products: dict[str, int] = {}
         self._accounts: dict[str, int] = {}
         self._groups: dict[str, int] = {}
@@ -217,6 +222,8 @@ class VenueStateMachine:
             control.Restore: self._restore,
             control.Kill: self._kill,
             control.TradeBust: self._trade_bust,
+            control.CashPaidIn: self._cash_booked,
+            control.CashPaidOut: self._cash_booked,
             control.SessionLost: self._session_lost,
             control.ReferencePriceSet: self._reference_price_set,
             control.ProductList: self._product_list,
@@ -366,16 +373,16 @@ class VenueStateMachine:
             case control.FeedItem(transfer_seq=seq, command=command):
                 if seq != self.feed_seq + 1:
                     return f"feed: expected item {self.feed_seq + 1}, came {seq}"
-                if isinstance(command, _TRANSFERS):
-                    return None
-                reason = self.refusal(command)
+                reason = exchange_cash.feed_refusal(self.profile, command)
+                if reason is None and not isinstance(command, _TRANSFERS):
+                    reason = self.refusal(command)
                 return None if reason is None else f"feed item {seq}: {reason}"
             case control.ProductDeclared(product=name) if name in self._products:
                 return f"product {name!r} is declared already"
             case control.AccountDeclared(account=name) if name in self._accounts:
                 return f"account {name!r} is declared already"
             case control.ProductDeclared(product=name) | control.AccountDeclared(account=name):
-                return _name_fault(name)
+                return name_fault(name)
             case control.KeyGranted(account=name) if name not in self._accounts:
                 return f"key for account {name!r}, which is not declared"
             case control.AccountSuspended(account=name) | control.AccountRestored(account=name) if (
@@ -394,6 +401,9 @@ class VenueStateMachine:
                 return f"kill of account {name!r}, which is not declared"
             case control.TradeBust():
                 return self._bust_refusal(message)
+            case control.CashPaidIn() | control.CashPaidOut():
+                known = self._accounts, self.cash_references
+                return exchange_cash.booking_refusal(self.profile, core.phase, *known, message)
             case control.BiddingApplied() | control.BiddingReviewed() | control.BiddingLapsed():
                 return self._application_refusal(message)
             case control.Adopt():
@@ -455,13 +465,13 @@ class VenueStateMachine:
         if account == ACCOUNT_NONE or asset == PRODUCT_UNDECLARED:
             return core.withdraw(account, asset, seizure.amount, transfer_seq)
         was_suspended = core.account(account)["suspended"]
-        free, locked = _free_and_locked(core.account(account), asset)
+        free, locked = exchange_cash.free_and_locked(core.account(account), asset)
         parts = []
         if not was_suspended and locked and free < seizure.amount:
             parts.append(core.suspend(account))
         if was_suspended or parts:
             parts.append(core.restore(account))
-        free, _locked = _free_and_locked(core.account(account), asset)
+        free, _locked = exchange_cash.free_and_locked(core.account(account), asset)
         # Of nothing the market's own refusal says why.
         amount = min(seizure.amount, free) if free > 0 else seizure.amount
         parts.append(core.withdraw(account, asset, amount, transfer_seq))
@@ -586,6 +596,10 @@ class VenueStateMachine:
         self.busted.add(int(trade["trade_id"]))
         return self.core.trade_bust(act.trade)
 
+    def _cash_booked(self, act: control.CashPaidIn | control.CashPaidOut) -> np.ndarray:
+        account = self._accounts[act.account]
+        return exchange_cash.booked(self.core, account, self.cash_references, act)
+
     def _session_lost(self, act: control.SessionLost) -> np.ndarray:
         lost = (act, *act.others)
         return self.core.operators_cancel(
@@ -685,6 +699,8 @@ class VenueStateMachine:
             return f"adopt: two persons must agree to it, were {act.by!r} and {act.second!r}"
         if not act.why.strip():
             return "adopt: a reason must be given"
+        if exchange_cash.settles_here(self.profile):
+            return "adopt: the exchange settles the cash, no registry knows what there was"
         return None
 
     def _adopt(self, act: control.Adopt) -> None:
@@ -732,8 +748,9 @@ class VenueStateMachine:
         ):
             if expected != came:
                 return f"profile: {what} must be {expected}, was {came}"
-        if profile.rules.holdings_checked != self.profile.rules.holdings_checked:
-            return "profile: holdings_checked must stay as it is, or balances would mean nothing"
+        for name in ("holdings_checked", "settlement_agent"):
+            if getattr(profile.rules, name) != getattr(self.profile.rules, name):
+                return f"profile: {name} must stay as it is, or balances would mean nothing"
         return None
 
     def _profile_changed(self, act: control.ProfileChanged) -> np.ndarray:
@@ -825,20 +842,3 @@ def _is_date(number: int) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _name_fault(name: str) -> str | None:
-    try:
-        name_check(name)
-    except ValueError as error:
-        return str(error)
-    return None
-
-
-def _free_and_locked(account: dict[str, Any], asset: int) -> tuple[int, int]:
-    """Return what of an account may leave today, and what its orders have locked."""
-    if asset == PRODUCT_NONE:
-        locked = account["cash_locked"]
-        return account["cash"] - locked - account["proceeds_today"], locked
-    tonnes, locked, bought_today = account["holdings"].get(asset, (0, 0, 0))
-    return tonnes - locked - bought_today, locked

@@ -25,7 +25,14 @@ from cea_exchange.venue.operations import admin_views, bidding_service
 from cea_exchange.venue.operations.trade_search import trade_event
 from cea_exchange.venue.order_entry import activity_statements
 from cea_exchange.venue.order_entry.service import OrderEntry
-from cea_exchange.venue.requests import VENUE_REQUESTS, ActRequest, AdminRequest, BiddingOpen
+from cea_exchange.venue.requests import (
+    VENUE_REQUESTS,
+    ActRequest,
+    AdminRequest,
+    BiddingOpen,
+    CashPayIn,
+    CashPayOut,
+)
 from cea_exchange.venue.trading_day.trading_day import TradingDay
 
 SECOND_TO_COME = "(who agrees)"
@@ -39,6 +46,8 @@ BUST_ROWS_READ = 8
 _UNFIT = {
     control.Restore: VenueRefusal.SUSPENDED_BY_REGISTRY,
     control.TradeBust: VenueRefusal.TRADE_BUSTED,
+    control.CashPaidIn: VenueRefusal.CASH_NOT_BOOKED,
+    control.CashPaidOut: VenueRefusal.CASH_NOT_BOOKED,
     control.BiddingApplied: VenueRefusal.BIDDING_TAKEN,
     control.BiddingReviewed: VenueRefusal.BIDDING_UNKNOWN,
     control.BiddingLapsed: VenueRefusal.BIDDING_UNKNOWN,
@@ -303,6 +312,46 @@ class AdminDesk(Service[Operator, AdminRequest]):
             return {"what": what, "outcome": self._bust_outcome(trade_id)}
 
         return Prepared(what, carry_out)
+
+    def cash_prepared(
+        self,
+        kind: type[control.CashPaidIn] | type[control.CashPaidOut],
+        request: CashPayIn | CashPayOut,
+        by: Operator,
+    ) -> Prepared:
+        """Return a booking of cash for a second person; FrameError if it can't be made now."""
+        act = kind(
+            by=by.name,
+            why=request.why,
+            account=request.account,
+            amount=request.cash,
+            reference=request.reference,
+        )
+        self.account_index(request.account)
+        refusal = self.machine.refusal(msgspec.structs.replace(act, second=SECOND_TO_COME))
+        if refusal is not None:
+            raise FrameError(
+                VenueRefusal.CASH_NOT_BOOKED,
+                expected="cash that can be booked now",
+                came=refusal,
+                where="cash",
+            )
+        way = "into" if kind is control.CashPaidIn else "out of"
+        what = f"book {request.cash} fen {way} {request.account}, {request.reference}"
+
+        def carry_out(second: Operator) -> dict[str, Any]:
+            self._run(msgspec.structs.replace(act, second=second.name))
+            return {"what": what, "outcome": self._cash_outcome()}
+
+        return Prepared(what, carry_out)
+
+    def _cash_outcome(self) -> str:
+        """Say what the market made of a booking: today's proceeds, for one, may not leave."""
+        last = self.machine.core.settlement_seq
+        seqs = self._sequencer.index.settlement_events(last, 1)
+        (row,) = self._sequencer.event_rows(seqs)
+        reason = Reason(int(row["reason"]))
+        return "booked" if reason == Reason.NONE else f"nothing moved: {reason.name}"
 
     def _bust_outcome(self, trade_id: int) -> str:
         """Say what the market made of a bust: where the asset has moved on, nothing moves back."""

@@ -40,11 +40,16 @@ def position(machine: VenueStateMachine, account: str) -> dict[str, Any]:
         )
         for product, figures in held.pop("holdings").items()
     }
+    gaps = {
+        machine.product_names[product]: {"sale_days": sale_days, "purchase_days": purchase_days}
+        for product, (sale_days, purchase_days) in held.pop("gaps").items()
+    }
     return {
         "account": account,
         "group": machine.account_groups[index],
         **{field: v if isinstance(v, bool) else int(v) for field, v in held.items()},
         "holdings": holdings,
+        **({"gaps": gaps} if gaps else {}),
         "orders": [int(order_id) for order_id in core.orders_of(index)],
         "report_seq": int(core.report_seq(index)),
     }

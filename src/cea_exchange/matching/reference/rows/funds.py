@@ -11,7 +11,7 @@ from typing import NamedTuple, SupportsIndex
 from sortedcontainers import SortedSet
 
 from cea_exchange.domain.profile import MarketRules
-from cea_exchange.domain.records import ACCOUNT_NONE, PRODUCT_NONE, Reason, Side
+from cea_exchange.domain.records import ACCOUNT_NONE, PRODUCT_NONE, Method, Reason, Side
 from cea_exchange.matching.reference.inputs import U64_MAX, int_taken
 from cea_exchange.matching.reference.rows.book import Order
 
@@ -31,6 +31,23 @@ class Holding:
 
 
 @dataclass(slots=True)
+class Gap:
+    """How long an account still waits before it trades on a side; trading days, 0 is not at all."""
+
+    sale_days: int = 0
+    purchase_days: int = 0
+
+    def days(self, side: Side) -> int:
+        """What is left until the account may trade on a side."""
+        return self.purchase_days if side == Side.BUY else self.sale_days
+
+    def day_begin(self) -> None:
+        """Count a day down."""
+        self.sale_days = max(self.sale_days - 1, 0)
+        self.purchase_days = max(self.purchase_days - 1, 0)
+
+
+@dataclass(slots=True)
 class Account:
     """A trading account."""
 
@@ -44,6 +61,8 @@ class Account:
     suspended: bool = False
     report_seq: int = 0
     holdings: dict[int, Holding] = field(default_factory=dict)
+    gaps: dict[int, Gap] = field(default_factory=dict)
+    """by product; where the gap is of all products, the first one's"""
     client_order_ids: dict[int, int] = field(default_factory=dict)
     """last accepted id today, by operator"""
     order_ids: SortedSet = field(default_factory=SortedSet)
@@ -65,12 +84,19 @@ class Account:
 
         Notes
         -----
-        Rules: CEA-FND-04, CEA-FND-05.
+        Rules: CEA-FND-04, CEA-FND-05, CCER-FND-03.
         """
         self.proceeds_today = 0
         self.client_order_ids.clear()
         for holding in self.holdings.values():
             holding.bought_today = 0
+        for gap in self.gaps.values():
+            gap.day_begin()
+
+    @property
+    def waits(self) -> dict[int, Gap]:
+        """The gaps that are not over, by product."""
+        return {index: gap for index, gap in sorted(self.gaps.items()) if gap != Gap()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,20 +135,44 @@ class ReferenceFunds:
         self.rules = rules
         self.accounts: list[Account] = []
 
-    def buy_fee(self, amount: int) -> int:
-        """The fee due on an order that has traded `amount` fen in all; none where no cash is kept.
+    def buy_fee(self, amount: int, method: Method) -> int:
+        """The fee due on a purchase that has come to `amount` fen in all.
 
         Notes
         -----
         Rules: CEA-FEE-01.
         """
+        return self._fee(amount, self.rules.fee_bp_of(method, Side.BUY))
+
+    def sell_fee(self, amount: int, method: Method) -> int:
+        """The same of a sale, but never more than it brought."""
+        return min(amount, self._fee(amount, self.rules.fee_bp_of(method, Side.SELL)))
+
+    def _fee(self, amount: int, basis_points: int) -> int:
+        """What is due on an amount; none where no cash is kept."""
         if amount == 0 or not self.rules.holdings_checked:
             return 0
-        return max(self.rules.fee_min_fen, -(-amount * self.rules.fee_bp // 10_000))
+        return max(self.rules.fee_min_fen, -(-amount * basis_points // 10_000))
 
-    def sell_fee(self, amount: int) -> int:
-        """As `buy_fee`, but never more than the sale brought."""
-        return min(amount, self.buy_fee(amount))
+    def gap(self, account_index: int, product_index: int) -> Gap:
+        """What an account still has to wait with a product."""
+        thing = 0 if self.rules.gap_scope == "product" else product_index
+        return self.accounts[account_index].gaps.setdefault(thing, Gap())
+
+    def gap_begin(self, account_index: int, product_index: int, side: Side) -> None:
+        """Keep an account that has traded on a side from the other.
+
+        Notes
+        -----
+        Rules: CCER-FND-03.
+        """
+        if not self.rules.gap_trading_days:
+            return
+        gap = self.gap(account_index, product_index)
+        if side == Side.BUY:
+            gap.sale_days = self.rules.gap_trading_days
+        else:
+            gap.purchase_days = self.rules.gap_trading_days
 
     def lock_of(self, order: Order) -> int:
         """What an order keeps locked: fen of a buy, tonnes of a sell.
@@ -136,8 +186,8 @@ class ReferenceFunds:
         if order.side == Side.SELL:
             return order.tonnes_open
         amount_open = order.price * order.tonnes_open
-        fee_to_come = self.buy_fee(order.amount_traded + amount_open)
-        return amount_open + fee_to_come - self.buy_fee(order.amount_traded)
+        fee_at_last = self.buy_fee(order.amount_traded + amount_open, Method.LISTED)
+        return amount_open + fee_at_last - self.buy_fee(order.amount_traded, Method.LISTED)
 
     def lock(self, order: Order) -> None:
         """Lock what the order, as it is now, may need."""
@@ -164,7 +214,7 @@ class ReferenceFunds:
         where = order.account_index, order.product_index
         return Need(*where, order.side, order.tonnes_open, self.lock_of(order))
 
-    def cover_refusal(self, need: Need, freed: int, tonnes_bid: int) -> Reason:
+    def cover_refusal(self, need: Need, freed: int, tonnes_bid: int, stands: bool) -> Reason:
         """Whether the account has what an order or a block would lock.
 
         Parameters
@@ -176,13 +226,21 @@ class ReferenceFunds:
             account's own side in the block.
         tonnes_bid : int
             What the account's other open buys and block purchases come to.
+        stands : bool
+            Whether it has something open on the other side, for which it would have to wait.
 
         Notes
         -----
-        Rules: CEA-FND-02 (allowances), CEA-FND-03 (cash), CEA-FND-04 (T+1), CEA-FND-06 (limit).
+        Rules: CEA-FND-02 (allowances), CEA-FND-03 (cash), CEA-FND-04 (T+1), CEA-FND-06 (limit),
+        CCER-FND-03 and CCER-FND-04 (gap).
         """
         if not self.rules.holdings_checked:
             return Reason.NONE
+        if self.rules.gap_trading_days:
+            if self.gap(need.account_index, need.product_index).days(need.side):
+                return Reason.WITHIN_GAP
+            if stands:
+                return Reason.OTHER_SIDE_OPEN
         account = self.accounts[need.account_index]
         held = account.holdings.get(need.product_index, Holding())
         if need.side == Side.BUY:
@@ -212,8 +270,7 @@ class ReferenceFunds:
         Rules: CEA-FND-01 (a better price frees the difference), CEA-FEE-01 (fees accrue per order).
         """
         amount = price * tonnes
-        buy_fee = self.buy_fee(buy.amount_traded + amount) - self.buy_fee(buy.amount_traded)
-        sell_fee = self.sell_fee(sell.amount_traded + amount) - self.sell_fee(sell.amount_traded)
+        buy_fee, sell_fee = self._fees(amount, buy.amount_traded, sell.amount_traded, Method.LISTED)
         for order in (buy, sell):
             self.unlock(order)
             order.tonnes_open -= tonnes
@@ -229,17 +286,19 @@ class ReferenceFunds:
 
     def deliver(
         self,
-        buyer: int,
-        seller: int,
+        parties: tuple[int, int],
         product_index: int,
         price: int,
         tonnes: int,
+        method: Method,
         traded: tuple[int, int] = (0, 0),
     ) -> tuple[int, int]:
         """Trade a block, or a bid, whose locks are gone.
 
         Parameters
         ----------
+        parties : (int, int)
+            The buyer's and the seller's account.
         traded : (int, int)
             Fen that the buyer's and the seller's side has traded before, on which fees accrue.
 
@@ -253,12 +312,17 @@ class ReferenceFunds:
         Rules: CEA-FEE-01.
         """
         amount = price * tonnes
-        bought, sold = traded
-        buy_fee = self.buy_fee(bought + amount) - self.buy_fee(bought)
-        sell_fee = self.sell_fee(sold + amount) - self.sell_fee(sold)
+        buy_fee, sell_fee = self._fees(amount, *traded, method)
         cash = amount + buy_fee, amount, amount - sell_fee
-        self._move((buyer, seller), product_index, cash, tonnes)
+        self._move(parties, product_index, cash, tonnes)
         return buy_fee, sell_fee
+
+    def _fees(self, amount: int, bought: int, sold: int, method: Method) -> tuple[int, int]:
+        """What an amount adds to the fees of a purchase and of a sale that had come to so much."""
+        return (
+            self.buy_fee(bought + amount, method) - self.buy_fee(bought, method),
+            self.sell_fee(sold + amount, method) - self.sell_fee(sold, method),
+        )
 
     def _move(
         self,
@@ -279,6 +343,8 @@ class ReferenceFunds:
         # Cash goes to and fro, and stays below this.
         seller.proceeds_today = min(seller.proceeds_today + amount, TOTAL_LIMIT)
         seller.holding(product_index).tonnes -= tonnes
+        for account_index, side in zip(accounts, (Side.BUY, Side.SELL), strict=True):
+            self.gap_begin(account_index, product_index, side)
 
     def bust_refusal(self, trade: Bust) -> Reason:
         """The first reason why a trade can not be undone: what it moved has moved on.

@@ -220,8 +220,10 @@ class BiddingTrading:
         return reserve == 0 or bidding.floor <= reserve <= bidding.ceiling
 
     def _cover_refusal(self, need: Need) -> Reason:
-        bid = self._state.tonnes_bid(need.account_index, need.product_index)
-        return self._state.funds.cover_refusal(need, 0, bid)
+        where = need.account_index, need.product_index
+        bid = self._state.tonnes_bid(*where)
+        stands = self._state.stands_against(*where, need.side)
+        return self._state.funds.cover_refusal(need, 0, bid, stands)
 
     # -- Bids --------------------------------------------------------------------------------------
 
@@ -454,7 +456,9 @@ class BiddingTrading:
             parties, before = (bid.account_index, bidding.account_index), (0, traded)
         else:
             parties, before = (bidding.account_index, bid.account_index), (traded, 0)
-        buy_fee, sell_fee = state.funds.deliver(*parties, where, price, tonnes, before)
+        buy_fee, sell_fee = state.funds.deliver(
+            parties, where, price, tonnes, Method.BIDDING, before
+        )
         state.products[where].bidding_count(price * tonnes, tonnes)
         state.trade_id += 1
         self._emit_of_bid(
@@ -507,7 +511,7 @@ class BiddingTrading:
     def _need(self, where: tuple[int, int], side: Side, price: int, tonnes: int) -> Need:
         lock = tonnes
         if side == Side.BUY:
-            lock = price * tonnes + self._state.funds.buy_fee(price * tonnes)
+            lock = price * tonnes + self._state.funds.buy_fee(price * tonnes, Method.BIDDING)
         return Need(*where, side, tonnes, lock if self._state.rules.holdings_checked else 0)
 
     def _emit_of_bid(self, kind: EventKind, bid: Bid, **fields: int) -> None:

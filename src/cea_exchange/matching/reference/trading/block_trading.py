@@ -233,7 +233,8 @@ class BlockTrading:
         lock = locks.cash if side == Side.BUY else locks.tonnes
         need = Need(account_index, block.product_index, side, block.tonnes, lock)
         bid = state.tonnes_bid(account_index, block.product_index) - tonnes_freed
-        return state.funds.cover_refusal(need, freed, bid)
+        stands = state.stands_against(account_index, block.product_index, side)
+        return state.funds.cover_refusal(need, freed, bid, stands)
 
     def _locks_of(self, block: Block, side: Side) -> Locks:
         """What a side must lock to deliver at the terms of a block.
@@ -247,7 +248,7 @@ class BlockTrading:
         if side == Side.SELL:
             return Locks(tonnes=block.tonnes)
         amount = block.price * block.tonnes
-        return Locks(amount + self._state.funds.buy_fee(amount), block.tonnes)
+        return Locks(amount + self._state.funds.buy_fee(amount, Method.BLOCK), block.tonnes)
 
     def locks_fit(self, block: Block) -> bool:
         """Say if who spoke last has locked all that the terms ask, and the other no more.
@@ -348,9 +349,9 @@ class BlockTrading:
         self._take_off(block)
         taker, maker = command.account_index, block.speaker
         side = block.side_of(taker)
-        buyer, seller = (taker, maker) if side == Side.BUY else (maker, taker)
+        parties = (taker, maker) if side == Side.BUY else (maker, taker)
         buy_fee, sell_fee = state.funds.deliver(
-            buyer, seller, block.product_index, block.price, block.tonnes
+            parties, block.product_index, block.price, block.tonnes, Method.BLOCK
         )
         is_intra_group = state.is_intra_group(taker, maker)
         state.products[block.product_index].block_count(

@@ -153,8 +153,10 @@ class ListedTrading:
         if not band_low <= wanted.price <= band_high:
             return Reason.PRICE_OUT_OF_BAND
         freed = state.funds.lock_of(replaced) if replaced else 0
-        bid = state.tonnes_bid(wanted.account_index, wanted.product_index, without=replaced)
-        return state.funds.cover_refusal(state.funds.need_of(wanted), freed, bid)
+        where = wanted.account_index, wanted.product_index
+        bid = state.tonnes_bid(*where, without=replaced)
+        stands = state.stands_against(*where, wanted.side)
+        return state.funds.cover_refusal(state.funds.need_of(wanted), freed, bid, stands)
 
     def _enter_decision(self, command: Command) -> Decision:
         """What an ENTER with good terms meets, and what becomes of the rest.
