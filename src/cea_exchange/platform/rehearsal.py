@@ -38,6 +38,7 @@ from cea_exchange.platform.roles import (
 from cea_exchange.platform.store import PlatformStore
 from cea_exchange.protocol.security import CurveKeys
 
+CREDIT_CODE = "91330100000000001C"
 NOW = "2026-01-10T09:00:00+08:00"
 YEAR = 2024
 ENTERPRISE, UNIT, FIRM = "E1", "E1-1", "V1"
@@ -166,7 +167,7 @@ def _found(platform: Platform, authority: Person) -> None:
     document, since = "licence 1", 2020_01_01
     platform.enterprises.register(
         ENTERPRISE,
-        credit_code="91330100000000001C",
+        credit_code=CREDIT_CODE,
         province=ZHEJIANG,
         sector="power",
         facts=EnterpriseFacts(since, "Power 1", HANGZHOU, "4411", "", document),

@@ -110,21 +110,24 @@ class PlatformCommands(InstitutionCommands):
         folder: Annotated[Path, typer.Argument(help="A new folder, or a rehearsal's.")],
         log_level: LogLevelOption = LogLevel.warning,
     ) -> None:
-        """Make a folder with keys, persons and a power firm's figures, and serve it.
+        """Make a folder with keys, persons and a power firm's figures; serve it, a registry too.
 
         Nobody's money or allowances are in it, and its keys are there for whoever reads it. See
         protocol/platform.md.
 
         Example: cea-exchange platform rehearse rehearsal
         """
+        from cea_exchange.cli.daemons.rehearsal import registry_prepare, registry_running
         from cea_exchange.ledger.record_store import StoreError
         from cea_exchange.platform.rehearsal import rehearsal_prepare
 
         try:
             rehearsal_prepare(folder)
+            registry_prepare(folder)
         except (StoreError, OSError) as error:
             raise CommandError(f"{folder}: no rehearsal, {error}") from error
-        self.serve(folder / "platform.toml", folder, log_level)
+        with registry_running(folder, log_level.value):
+            self.serve(folder / "platform.toml", folder, log_level)
 
 
 def register(app: typer.Typer) -> None:
