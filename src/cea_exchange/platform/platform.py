@@ -104,7 +104,7 @@ class Platform(InstitutionServices):
         self.documents = documents = Documents(record)
         self.plans = Plans(record, enterprises, evidence, documents)
         self.months = Months(record, enterprises, units, evidence, documents)
-        self.reports = Reports(record, enterprises, units, documents)
+        self.reports = Reports(record, enterprises, units, documents, self.months)
         self.due = DueDates(record, enterprises, units, self.listing, documents)
         self.cross_checks = CrossChecks(record)
 

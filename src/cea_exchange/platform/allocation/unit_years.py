@@ -53,14 +53,20 @@ class UnitYears:
         """
         verified = msgspec.json.decode(result.unit_emissions, type=dict[str, Decimal])
         whole = whole_tonnes(verified, result.tonnes)
+        figures = msgspec.json.decode(result.unit_figures, type=dict[str, dict[str, Decimal]])
         had = self._units.of_year(enterprise.enterprise_id, result.compliance_year)
         return [
-            self._unit(enterprise, name, had[name], tonnes)
+            self._unit(enterprise, name, had[name], tonnes, figures.get(name, {}))
             for name, tonnes in sorted(whole.items())
         ]
 
     def _unit(
-        self, enterprise: Enterprise, name: str, had: Sequence[int], emissions: int
+        self,
+        enterprise: Enterprise,
+        name: str,
+        had: Sequence[int],
+        emissions: int,
+        concluded: Mapping[str, Decimal],
     ) -> GeneratingUnit | Plant:
         last = self._units.of(enterprise.enterprise_id, month_end(had[-1]))[name]
         filings = [
@@ -76,6 +82,7 @@ class UnitYears:
             [self._months.account(enterprise.sector, filing) for filing in filings],
             [self._months.figures(filing) for filing in filings],
             emissions,
+            concluded,
         )
         try:
             return made(year)
@@ -115,9 +122,12 @@ class _Year(NamedTuple):
     bills: list[Accounted]
     figures: list[dict[str, KeptFigure]]
     emissions: int
+    concluded: Mapping[str, Decimal]
 
     def sum(self, parameter: str) -> Decimal:
-        """Return what its months filed of a parameter, together."""
+        """Return what a parameter is of the year: as it was concluded, or its months' sum."""
+        if parameter in self.concluded:
+            return self.concluded[parameter]
         values = (month[parameter].value for month in self.figures if parameter in month)
         return sum(map(Decimal, values), Decimal(0))
 

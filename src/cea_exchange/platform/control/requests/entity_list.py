@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 
 City = Annotated[int, field("Four digits of its city.", is_option=True)]
 SectorCode = Annotated[str, field("Of the classification of industries.", is_option=True)]
-SubType = Annotated[str, field(f"What it does, where its code has several: {', '.join(PROCESSES)}.")]
+SubType = Annotated[
+    str, field(f"What it does, where its code has several: {', '.join(PROCESSES)}.")
+]
 UnitFactsText = Annotated[
     str,
     field('Technical facts as JSON, such as {"rated_kw": [600000]}.', is_option=True),
