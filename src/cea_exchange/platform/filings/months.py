@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import msgspec
@@ -129,12 +130,7 @@ class Months:
 
     def account(self, sector: str, filing: Filing) -> Accounted:
         """Compute again what a version's figures give, with every quantity on the way."""
-        figures = self.figures(filing)
-        return emissions(
-            sector,
-            {name: _figure(kept) for name, kept in figures.items() if _is_billed(sector, name)},
-            year=filing.period // 100,
-        )
+        return account_of(sector, filing, self.figures(filing))
 
     # -- what a file may not say ------------------------------------------------------------------
 
@@ -187,6 +183,15 @@ class Months:
                 yield Finding(line, "evidence", f"{text} (CEA-MRV-04)")
 
 
+def account_of(sector: str, filing: Filing, figures: Mapping[str, KeptFigure]) -> Accounted:
+    """Return what the figures of a version give."""
+    return emissions(
+        sector,
+        {name: _figure(kept) for name, kept in figures.items() if _is_billed(sector, name)},
+        year=filing.period // 100,
+    )
+
+
 def _account_faults(
     sector: str, each: UnitMonth, lines: Lines, accounts: dict[UnitMonth, Accounted]
 ) -> Iterator[Finding]:
@@ -210,6 +215,7 @@ def _account_faults(
             yield Finding(line, column or "value", f"{fault} in {each.unit}, {each.month}")
 
 
+@lru_cache(maxsize=4_096)
 def _is_billed(sector: str, parameter: str) -> bool:
     """Tell whether a figure is of the bill, not a second source's word or one of the checks alone.
 

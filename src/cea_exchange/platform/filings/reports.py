@@ -99,7 +99,7 @@ class Reports:
 
     def units(self, filing: Filing) -> dict[str, ReportedUnit]:
         """Return what a version says of each unit."""
-        return msgspec.json.decode(filing.content, type=dict[str, ReportedUnit])
+        return reported_units(filing)
 
     def _reported(self, enterprise_id: int, name: str, had: tuple[int, ...]) -> ReportedUnit:
         counted: dict[int, Filing] = {}
@@ -123,3 +123,8 @@ class Reports:
             emission=f"{account.exact:f}",
             months={str(month): filing.filing_id for month, filing in counted.items()},
         )
+
+
+def reported_units(filing: Filing) -> dict[str, ReportedUnit]:
+    """Return what a version of a report says of each unit."""
+    return msgspec.json.decode(filing.content, type=dict[str, ReportedUnit])
