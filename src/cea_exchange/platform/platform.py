@@ -27,6 +27,7 @@ from cea_exchange.institution.services import Ended, InstitutionServices
 from cea_exchange.platform.allocation.allocations import Allocations
 from cea_exchange.platform.allocation.unit_years import UnitYears
 from cea_exchange.platform.disclosure.public_files import PublicFiles
+from cea_exchange.platform.disclosure.public_pages import PublicPages
 from cea_exchange.platform.enforcement.cases import Cases
 from cea_exchange.platform.entity_list.enterprises import Enterprises
 from cea_exchange.platform.entity_list.listing import Listing
@@ -135,6 +136,7 @@ class Platform(InstitutionServices):
         self.obligations = Obligations(record, self.enterprises, self.allocations)
         self.cases = Cases(record)
         self.public_files = PublicFiles(record, self.firms, self.cases)
+        self.public_pages = PublicPages(self.public_files, self.listing)
         self.outbox = Outbox(record)
         news = RegistryNews(self.outbox, self.enterprises)
         self.recalls = AllocationRecalls(record, self.allocations, self.outbox, news)

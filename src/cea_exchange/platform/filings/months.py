@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import msgspec
@@ -141,12 +142,7 @@ class Months:
 
     def account(self, sector: str, filing: Filing) -> Accounted:
         """Compute again what a version's figures give, with every quantity on the way."""
-        figures = self.figures(filing)
-        return emissions(
-            sector,
-            {name: _figure(kept) for name, kept in figures.items() if _is_billed(sector, name)},
-            year=filing.period // 100,
-        )
+        return account_of(sector, filing, self.figures(filing))
 
     # -- what a file may not say ------------------------------------------------------------------
 
@@ -197,6 +193,15 @@ class Months:
             elif figure.origin == MEASURED and not figure.evidence:
                 text = f"expected the document that {figure.parameter} was measured by, got nothing"
                 yield Finding(line, "evidence", f"{text} (CEA-MRV-04)")
+
+
+def account_of(sector: str, filing: Filing, figures: Mapping[str, KeptFigure]) -> Accounted:
+    """Return what the figures of a version give."""
+    return emissions(
+        sector,
+        {name: _figure(kept) for name, kept in figures.items() if _is_billed(sector, name)},
+        year=filing.period // 100,
+    )
 
 
 def _account_faults(
@@ -272,6 +277,7 @@ def _asked_faults(sector: str, each: UnitMonth, lines: Lines) -> Iterator[Findin
             yield Finding(lines[0][0], "parameter", text)
 
 
+@lru_cache(maxsize=4_096)
 def _is_billed(sector: str, parameter: str) -> bool:
     """Tell whether a figure is of the bill, not a second source's word or one of the checks alone.
 

@@ -106,7 +106,7 @@ class Reports:
 
     def units(self, filing: Filing) -> dict[str, ReportedUnit]:
         """Return what a version says of each unit."""
-        return msgspec.json.decode(filing.content, type=dict[str, ReportedUnit])
+        return reported_units(filing)
 
     def filed(self, unit: ReportedUnit, parameter: str) -> Decimal:
         """Return what the months of a reported unit filed of a parameter, together."""
@@ -139,3 +139,8 @@ class Reports:
             emission=f"{account.exact:f}",
             months={str(month): filing.filing_id for month, filing in counted.items()},
         )
+
+
+def reported_units(filing: Filing) -> dict[str, ReportedUnit]:
+    """Return what a version of a report says of each unit."""
+    return msgspec.json.decode(filing.content, type=dict[str, ReportedUnit])
