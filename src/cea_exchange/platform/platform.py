@@ -29,6 +29,7 @@ from cea_exchange.platform.allocation.unit_years import UnitYears
 from cea_exchange.platform.disclosure.public_files import PublicFiles
 from cea_exchange.platform.disclosure.public_pages import PublicPages
 from cea_exchange.platform.enforcement.cases import Cases
+from cea_exchange.platform.entity_list.complexes import Complexes
 from cea_exchange.platform.entity_list.enterprises import Enterprises
 from cea_exchange.platform.entity_list.listing import Listing
 from cea_exchange.platform.entity_list.units import Units
@@ -94,7 +95,8 @@ class Platform(InstitutionServices):
         self.record = record
         self.person: Person = NOBODY
         self.enterprises, self.units = Enterprises(record), Units(record)
-        self.listing = Listing(record, self.enterprises, self.units)
+        self.complexes = Complexes(record, self.enterprises, self.units)
+        self.listing = Listing(record, self.enterprises, self.units, self.complexes)
         self._filings(record)
         self._verification(record)
         self._allocation(record)

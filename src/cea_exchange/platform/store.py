@@ -24,6 +24,7 @@ PLATFORM_SCHEMA = Schema(
     roles=ROLES,
     append_only=(
         *("enterprise_facts", "units", "unit_facts", "successions"),
+        "complex_members",
         *("list_changes", "list_publications"),
         *("evidence", "filings", "filing_steps", "reminders"),
         *("engagements", "firm_ties", "conclusions", "verified_results", "verifier_scores"),
