@@ -67,8 +67,8 @@ PLAIN_NUMBERS = {
     *("tonnes", "count", "first", "after", "since", "as_of", "as_of_settlement"),
     *("act", "disposition_id", "entry_id", "freeze_id", "number", "preview_id", "trade_id"),
     *("unapplied_id", "operator_index", "province", "compliance_year", "year"),
-    *("allocation", "case", "city", "compliance", "finding", "link_seq", "missing", "objection", "of"),
-    *("quality", "shortfall", "timeliness", "traded_tonnes", "verification"),
+    *("allocation", "case", "city", "compliance", "finding", "link_seq", "missing", "objection"),
+    *("of", "quality", "shortfall", "timeliness", "traded_tonnes", "verification"),
 }
 """Whole numbers that a person types as the daemons have them: tonnes, counts, numbers of things."""
 ON_THE_WIRE = {
