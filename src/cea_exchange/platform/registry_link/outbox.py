@@ -127,7 +127,8 @@ class Outbox:
     def _completions_refusal(self, question: LinkQuestion) -> str:
         last_seq = self.completed_seq
         new = [each for each in question.completions if each.completion_seq > last_seq]
-        if [each.completion_seq for each in new] != list(range(last_seq + 1, last_seq + 1 + len(new))):
+        due = range(last_seq + 1, last_seq + 1 + len(new))
+        if [each.completion_seq for each in new] != [*due]:
             return f"completions: expected from {last_seq + 1} on without gaps, got others"
         for each in new:
             if self._enterprise_id(each.enterprise) is None:

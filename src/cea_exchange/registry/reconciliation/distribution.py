@@ -7,6 +7,7 @@ from cea_exchange.ledger.double_entry import Compartment, EntryKind, Holding
 from cea_exchange.ledger.institutions import Institution, province_account
 from cea_exchange.ledger.store import Store
 from cea_exchange.registry.enforcement.recalls import Recalls, by_place
+from cea_exchange.registry.reconciliation.platform_link import platform_differences
 
 _Way = tuple[int, int, int, int, str]
 """kind, from whom, to whom, asset, reference"""
@@ -24,6 +25,7 @@ def distribution_differences(store: Store) -> Iterator[str]:
     yield from _deductions_differ(store)
     yield from _recalls_differ(store)
     yield from _borrowings_differ(store)
+    yield from platform_differences(store)
 
 
 def _entries_differ(store: Store) -> Iterator[str]:
