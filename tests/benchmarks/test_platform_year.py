@@ -1,4 +1,4 @@
-"""The bench of a nation's year says nothing that was not held against the rules, and is in bounds."""
+"""The bench of a nation's year says nothing that was not held against the rules, in its bounds."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""A nation's compliance year, from files to allowances and obligations, while both sides are killed.
+"""A nation's compliance year, from files to allowances and obligations, both sides killed meanwhile.
 
     python -m torture.compliance_year --kills 50 [--scale 1] [--database postgresql] [--seed 1]
 
