@@ -1,4 +1,4 @@
-"""A nation's compliance year, from files to allowances and obligations, both sides killed meanwhile.
+"""A nation's compliance year, from files to allowances and obligations, either side killed.
 
     python -m torture.compliance_year --kills 50 [--scale 1] [--database postgresql] [--seed 1]
 
