@@ -1,4 +1,4 @@
-"""A nation's compliance year, from files to allowances and obligations, while both sides are killed.
+"""A nation's compliance year, from files to allowances and obligations, either side killed.
 
     python -m torture.compliance_year --kills 50 [--scale 1] [--database postgresql] [--seed 1]
 
@@ -105,7 +105,7 @@ class Killing:
 
 
 @dataclass
-class Office:
+class Person:
     """A person at one of the daemons, who repeats what was not answered until it is."""
 
     daemon: PlatformProcess | Daemon
@@ -206,8 +206,8 @@ class Year:
     def _key(self, name: str) -> CurveKeys:
         return self._keys.setdefault(name, CurveKeys.new())
 
-    def _office(self, name: str, daemon: PlatformProcess | Daemon | None = None) -> Office:
-        return Office(daemon or self.platform, self._key(name), self.killing)
+    def _person(self, name: str, daemon: PlatformProcess | Daemon | None = None) -> Person:
+        return Person(daemon or self.platform, self._key(name), self.killing)
 
     def _prepare(self) -> None:
         folder = self.data / "keys"
@@ -269,7 +269,7 @@ class Year:
     # -- the year -----------------------------------------------------------------------------
 
     def _accounts_open(self) -> None:
-        operator = self._office("an", self.registry)
+        operator = self._person("an", self.registry)
         until_s = time.monotonic() + GIVEN_UP_S
         while operator.ask("status")["platform_seq"] < len(self.years):
             if time.monotonic() > until_s:
@@ -287,36 +287,36 @@ class Year:
 
     def _filed_and_verified(self, year: EnterpriseYear) -> None:
         name, code = year.enterprise, year.province
-        preparer = self._office(f"preparer {name}")
+        preparer = self._person(f"preparer {name}")
         preparer.ask("evidence_bring", enterprise=name, file="ledger.txt", content=year.proof)
         preparer.ask("month_enter", enterprise=name, file="months.csv", content=year.months)
-        self._office(f"reviewer {name}").ask("month_file", enterprise=name, period=YEAR)
+        self._person(f"reviewer {name}").ask("month_file", enterprise=name, period=YEAR)
         for level in ("city", "province"):
             passing = {"enterprise": name, "kind": "month", "period": YEAR}
-            self._office(f"{level} {code}").ask("filing_pass", **passing)
+            self._person(f"{level} {code}").ask("filing_pass", **passing)
         preparer.ask("report_enter", enterprise=name, year=YEAR)
-        self._office(f"signatory {name}").ask("report_sign", enterprise=name, year=YEAR)
-        province = self._office(f"province {code}")
+        self._person(f"signatory {name}").ask("report_sign", enterprise=name, year=YEAR)
+        province = self._person(f"province {code}")
         terms = {"enterprise": name, "year": YEAR, "firm": FIRM, "due_on": 2026_09_30}
         task = province.ask("verification_give", **terms)["verification"]
         units = ",".join(f"{unit}={tonnes}" for unit, tonnes in year.emitted().items())
-        self._office("verifier").ask("verification_conclude", verification=task, units=units)
+        self._person("verifier").ask("verification_conclude", verification=task, units=units)
         province.ask("verification_confirm", verification=task)
 
     def _given(self) -> None:
-        nation = self._office("nation")
+        nation = self._person("nation")
         nation.ask("balance_roll_up", year=YEAR)
         nation.ask("total_set", year=YEAR, stage="final", tonnes=TOTAL_TONNES)
         for code in self.provinces:
-            province = self._office(f"province {code}")
+            province = self._person(f"province {code}")
             terms = {"province": code, "year": YEAR, "stage": "final"}
             number = province.ask("allocation_compute", **terms)["allocation"]
-            self._office(f"second {code}").ask("allocation_approve", allocation=number)
+            self._person(f"second {code}").ask("allocation_approve", allocation=number)
             province.ask("allocation_distribute", allocation=number)
             province.ask("obligations_set", province=code, year=YEAR)
 
     def _judged(self) -> None:
-        operator = self._office("an")
+        operator = self._person("an")
         until_s = time.monotonic() + GIVEN_UP_S
         while True:
             status = operator.ask("status")
@@ -366,16 +366,16 @@ class Year:
 
     def _balance_check(self, store: RegistryStore, expected: dict[str, Fraction]) -> None:
         """The balance values follow from the units that the registry was told of all provinces."""
-        units, told = [], {}
+        units, given = [], {}
         for (payload,) in store.execute("SELECT item FROM platform_items ORDER BY link_seq"):
             content = item_decode(bytes(payload)).content
             if isinstance(content, AllowancesGiven):
-                told = {name: Fraction(value) for name, value in content.balance.items()}
+                given = {name: Fraction(value) for name, value in content.balance.items()}
                 units += [
                     unit for line in content.lines for unit in (*line.generating, *line.plants)
                 ]
-        if not solve(plan(YEAR), units) == told == expected:
-            raise YearFailed(f"balance values: expected {expected}, got {told}")
+        if not solve(plan(YEAR), units) == given == expected:
+            raise YearFailed(f"balance values: expected {expected}, got {given}")
 
 
 def plan_units(year: EnterpriseYear) -> Iterator[GeneratingUnit | Plant]:

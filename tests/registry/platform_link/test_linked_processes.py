@@ -104,8 +104,8 @@ def items(both):
         entries = store.one("SELECT count(*) FROM entries")
     with PlatformStore.open_reader(both.data, both.at_platform) as store:
         sql = (
-            "SELECT told.link_seq, is_posted, head FROM link_items AS told"
-            " JOIN link_verdicts ON link_verdicts.link_seq = told.link_seq ORDER BY told.link_seq"
+            "SELECT item.link_seq, is_posted, head FROM link_items AS item"
+            " JOIN link_verdicts ON link_verdicts.link_seq = item.link_seq ORDER BY item.link_seq"
         )
         there = store.execute(sql).fetchall()
     assert [tuple(row) for row in here] == [tuple(row) for row in there]

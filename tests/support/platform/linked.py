@@ -17,7 +17,7 @@ class Linked:
         self.registry = Registry(RegistryStore.open(folder, databases[1]), self.world.now_ns)
         self.registry.platform_follow(acts_by_hand=acts_by_hand)
         self.stream = self.registry.platform_stream
-        self.told = None
+        self.answer = None
 
     def __enter__(self):
         return self
@@ -28,16 +28,16 @@ class Linked:
 
     def ask(self):
         """Let the registry ask once; return how many items were new."""
-        payload = msgspec.msgpack.encode(self.stream.question(self.told))
+        payload = msgspec.msgpack.encode(self.stream.question(self.answer))
         answer = self.platform.outbox.answer(payload)
-        self.told = answer_decode(msgspec.msgpack.encode(answer))
-        return self.stream.take(self.told)
+        self.answer = answer_decode(msgspec.msgpack.encode(answer))
+        return self.stream.take(self.answer)
 
     def talk(self):
         """Let them talk until nothing is left to say."""
-        self.told = None
+        self.answer = None
         self.ask()
-        while self.ask() or self.stream.has_more_to_say(self.told):
+        while self.ask() or self.stream.has_more_to_say(self.answer):
             pass
 
     def opened(self, *, product="CEA24"):

@@ -149,14 +149,27 @@ class Units:
             Unit -> those months, as yyyymm.
         """
         months: dict[str, list[int]] = {}
-        rows = self._facts_until(enterprise_id, month_end(months_of(year)[-1]))
-        for month in months_of(year):
-            end = month_end(month)
-            latest = {row[0]: row for row in rows if row[2] <= end}
-            for _unit_id, unit, _since, owner, _facts in latest.values():
-                if owner == enterprise_id:
-                    months.setdefault(unit, []).append(month)
+        for month, units in self._by_month(enterprise_id, year).items():
+            for _unit_id, unit in units:
+                months.setdefault(unit, []).append(month)
         return {unit: tuple(had) for unit, had in months.items()}
+
+    def ids_by_month(self, enterprise_id: int, year: int) -> dict[int, frozenset[int]]:
+        """Return month (yyyymm) -> the ids of the units that an enterprise had at its end."""
+        return {
+            month: frozenset(unit_id for unit_id, _unit in units)
+            for month, units in self._by_month(enterprise_id, year).items()
+        }
+
+    def _by_month(self, enterprise_id: int, year: int) -> dict[int, list[tuple[int, str]]]:
+        """Return month -> id and name of the units that an enterprise had at its end, by name."""
+        months = months_of(year)
+        rows = self._facts_until(enterprise_id, month_end(months[-1]))
+        found = {}
+        for month in months:
+            latest = {row[0]: row for row in rows if row[2] <= month_end(month)}
+            found[month] = [row[:2] for row in latest.values() if row[3] == enterprise_id]
+        return found
 
     def _ever_of(self, enterprise_id: int, day: int) -> list[Unit]:
         """Return the units that were ever an enterprise's, as they are on a day."""

@@ -239,6 +239,15 @@ class Documents:
         )
         return None if row is None else Standing(*row)
 
+    def states_of(self, enterprise_id: int) -> dict[Place, str]:
+        """Return where all documents of an enterprise stand."""
+        rows = self._store.execute(
+            "SELECT kind, enterprise_id, unit_id, period, state FROM documents"
+            " WHERE enterprise_id = ?",
+            (enterprise_id,),
+        )
+        return {Place(*row[:-1]): row[-1] for row in rows.fetchall()}
+
     def of_id(self, filing_id: int) -> Filing:
         """Return a version there is."""
         return Filing(

@@ -54,7 +54,7 @@ class RegistryNews:
     ) -> None:
         """Tell what a province gave, in items of some lines and units at most."""
         for part in _given_parts([self._line(line) for line in lines]):
-            self.told_of(
+            self.allocation_tell(
                 allocation.allocation_id,
                 AllowancesGiven(
                     allocation.allocation_id,
@@ -72,7 +72,7 @@ class RegistryNews:
     def recalled(self, allocation: AllocationRow, lines: list[RecalledLine]) -> None:
         """Tell what entities keep of a year once an allocation is recalled."""
         for part in _parts(lines):
-            self.told_of(
+            self.allocation_tell(
                 allocation.allocation_id,
                 AllowancesRecalled(
                     allocation.allocation_id,
@@ -83,7 +83,7 @@ class RegistryNews:
                 ),
             )
 
-    def told_of(self, allocation_id: int, content: LinkContent) -> int:
+    def allocation_tell(self, allocation_id: int, content: LinkContent) -> int:
         """Tell something of an allocation, and note of which."""
         link_seq = self._outbox.tell(content)
         self._outbox.allocation_note(link_seq, allocation_id)

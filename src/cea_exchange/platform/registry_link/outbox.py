@@ -125,10 +125,11 @@ class Outbox:
         return self._completions_refusal(question)
 
     def _completions_refusal(self, question: LinkQuestion) -> str:
-        told = self.completed_seq
-        new = [each for each in question.completions if each.completion_seq > told]
-        if [each.completion_seq for each in new] != list(range(told + 1, told + 1 + len(new))):
-            return f"completions: expected from {told + 1} on without gaps, got others"
+        last_seq = self.completed_seq
+        new = [each for each in question.completions if each.completion_seq > last_seq]
+        due = range(last_seq + 1, last_seq + 1 + len(new))
+        if [each.completion_seq for each in new] != [*due]:
+            return f"completions: expected from {last_seq + 1} on without gaps, got others"
         for each in new:
             if self._enterprise_id(each.enterprise) is None:
                 return f"completion: expected of a registered enterprise, got {each.enterprise!r}"
@@ -161,14 +162,14 @@ class Outbox:
                 log.error("registry_refused", link_seq=verdict.link_seq, why=_mismatches(verdict))
 
     def _completed(self, completions: tuple[Completion, ...]) -> None:
-        told = self.completed_seq
-        new = [each for each in completions if each.completion_seq > told]
+        last_seq = self.completed_seq
+        new = [each for each in completions if each.completion_seq > last_seq]
         if not new:
             return
         today = self._record.business_date()
         self._store.insert(
             "completions (completion_seq, enterprise_id, compliance_year, owed, surrendered,"
-            " offset_tonnes, completed_on, told_on)",
+            " offset_tonnes, completed_on, notified_on)",
             [
                 (each.completion_seq, self._enterprise_id(each.enterprise))
                 + (each.compliance_year, each.owed, each.surrendered, each.offset)
@@ -206,9 +207,9 @@ class Outbox:
     def of_allocation(self, allocation_id: int) -> list[tuple[int, bool | None]]:
         """Return the items of an allocation: number, and whether posted; None before a verdict."""
         rows = self._store.execute(
-            "SELECT told.link_seq, is_posted FROM link_allocations AS told"
-            " LEFT JOIN link_verdicts ON link_verdicts.link_seq = told.link_seq"
-            " WHERE allocation_id = ? ORDER BY told.link_seq",
+            "SELECT item.link_seq, is_posted FROM link_allocations AS item"
+            " LEFT JOIN link_verdicts ON link_verdicts.link_seq = item.link_seq"
+            " WHERE allocation_id = ? ORDER BY item.link_seq",
             (allocation_id,),
         )
         return [(seq, None if posted is None else bool(posted)) for seq, posted in rows.fetchall()]

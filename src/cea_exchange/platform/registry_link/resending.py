@@ -72,9 +72,9 @@ class Resending:
                 return self._news.listed(content.list_year, enterprise, is_listed)
             case AllowancesGiven():
                 self._allocations.of_number(content.allocation_id, "distributed")
-                return self._news.told_of(content.allocation_id, content)
+                return self._news.allocation_tell(content.allocation_id, content)
             case AllowancesRecalled():
-                return self._news.told_of(content.allocation_id, content)
+                return self._news.allocation_tell(content.allocation_id, content)
             case ObligationsSet():
                 return self._outbox.tell(self._owed_now(content))
 

@@ -27,6 +27,6 @@ CREATE TABLE completions (              -- of obligations at the registry; the l
     surrendered BIGINT NOT NULL CHECK (surrendered >= 0),
     offset_tonnes BIGINT NOT NULL CHECK (offset_tonnes >= 0),
     completed_on BIGINT NOT NULL,                 -- 0 before
-    told_on BIGINT NOT NULL
+    notified_on BIGINT NOT NULL
 );
 CREATE INDEX completions_of ON completions (compliance_year, enterprise_id, completion_seq);

@@ -92,7 +92,9 @@ class RecalledLine(Struct, frozen=True, forbid_unknown_fields=True):
     tonnes: int
 
 
-class AllowancesRecalled(Struct, frozen=True, tag="allowances_recalled", forbid_unknown_fields=True):
+class AllowancesRecalled(
+    Struct, frozen=True, tag="allowances_recalled", forbid_unknown_fields=True
+):
     """A province recalled what it had distributed: what was before it holds again."""
 
     allocation_id: int

@@ -128,7 +128,7 @@ class Obligations:
             table = self._read(source, province, self._correction_findings)
             return self._replace(table, self._known(table), why)
 
-    def told(self, table: FileTable[Obligation], why: str) -> int:
+    def take_computed(self, table: FileTable[Obligation], why: str) -> int:
         """Take what the platform told, whole: new obligations, and others than there were.
 
         Parameters

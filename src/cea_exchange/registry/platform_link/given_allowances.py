@@ -121,15 +121,15 @@ class GivenAllowances:
         self,
         link_seq: int,
         source: SourceFile,
-        told: AllowancesGiven | AllowancesRecalled,
+        content: AllowancesGiven | AllowancesRecalled,
         lines: Sequence[_Line],
     ) -> None:
-        is_recall = isinstance(told, AllowancesRecalled)
+        is_recall = isinstance(content, AllowancesRecalled)
         # Ahead there may be nothing for an entity; a recall takes back what there was.
-        has_zeros = is_recall or told.stage != "pre"
+        has_zeros = is_recall or content.stage != "pre"
         posted = [line for line in lines if line.computed.tonnes or has_zeros]
         if posted:
-            table = self._table(source, told, posted)
+            table = self._table(source, content, posted)
             try:
                 self._distribution.take(source, table)
             except FileRefused as refused:
@@ -138,8 +138,8 @@ class GivenAllowances:
             "platform_given (link_seq, account_index, compliance_year, allocation_id, is_recall,"
             " tonnes, verified, emissions, duty)",
             [
-                (link_seq, self._ledger.account(line.account), told.compliance_year)
-                + (told.allocation_id, int(is_recall), *line.computed)
+                (link_seq, self._ledger.account(line.account), content.compliance_year)
+                + (content.allocation_id, int(is_recall), *line.computed)
                 for line in lines
             ],
         )
@@ -147,16 +147,16 @@ class GivenAllowances:
     def _table(
         self,
         source: SourceFile,
-        told: AllowancesGiven | AllowancesRecalled,
+        content: AllowancesGiven | AllowancesRecalled,
         lines: Sequence[_Line],
     ) -> FileTable[Allocation]:
-        product = self._product(told.compliance_year)
+        product = self._product(content.compliance_year)
         rows = tuple(
             Allocation(
-                compliance_year=told.compliance_year,
+                compliance_year=content.compliance_year,
                 product=product,
-                stage=told.stage,
-                province=told.province,
+                stage=content.stage,
+                province=content.province,
                 account=line.account,
                 tonnes=line.computed.tonnes,
                 at_risk=False,

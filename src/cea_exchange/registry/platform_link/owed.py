@@ -81,6 +81,6 @@ class OwedObligations:
     def _keep(self, source: SourceFile, rows: list[Obligation], names: list[str]) -> None:
         table = FileTable(source.name, source.sha256, tuple(rows), tuple(range(len(rows))))
         try:
-            self._obligations.told(table, source.name)
+            self._obligations.take_computed(table, source.name)
         except FileRefused as refused:
             raise mismatched(refused, names) from refused

@@ -105,32 +105,32 @@ class PlatformStream:
 
     # -- what is asked ------------------------------------------------------------------------
 
-    def question(self, told: LinkAnswer | None) -> LinkQuestion:
+    def question(self, answer: LinkAnswer | None) -> LinkQuestion:
         """Return what is to be asked and said.
 
         Parameters
         ----------
-        told
+        answer
             The platform's last answer, which says how far it is; None before its first, to which
             nothing is said yet.
         """
         first, log_id = self.last_seq() + 1, self.log_id()
-        if told is None:
+        if answer is None:
             return LinkQuestion(first, 0, log_id)
         return LinkQuestion(
             first,
             ITEMS_MAX,
             log_id,
-            self._verdicts(told.judged_seq + 1),
-            self.completions.since(told.completed_seq + 1, COMPLETIONS_MAX),
+            self._verdicts(answer.judged_seq + 1),
+            self.completions.since(answer.completed_seq + 1, COMPLETIONS_MAX),
         )
 
-    def has_more_to_say(self, told: LinkAnswer) -> bool:
+    def has_more_to_say(self, answer: LinkAnswer) -> bool:
         """Tell whether the platform lacks a verdict or a completion."""
         completed: int = self._store.one(
             "SELECT coalesce(max(completion_seq), 0) FROM platform_completions"
         )
-        return told.judged_seq < self.last_seq() or told.completed_seq < completed
+        return answer.judged_seq < self.last_seq() or answer.completed_seq < completed
 
     def _verdicts(self, first: int) -> tuple[Verdict, ...]:
         rows = self._store.execute(
@@ -185,7 +185,7 @@ class PlatformStream:
                 f" {item.before}"
             )
         try:
-            with self._act_log.own(OwnAct.PLATFORM_TOLD, item.link_seq, is_kept=True):
+            with self._act_log.own(OwnAct.PLATFORM_ITEM, item.link_seq, is_kept=True):
                 self._post(item, payload)
                 self._keep(log_id, item, payload, ())
         except Mismatched as error:
@@ -211,7 +211,7 @@ class PlatformStream:
     def _refuse(
         self, log_id: str, item: LinkItem, payload: bytes, mismatches: tuple[Mismatch, ...]
     ) -> None:
-        with self._act_log.own(OwnAct.PLATFORM_TOLD, item.link_seq, is_kept=True):
+        with self._act_log.own(OwnAct.PLATFORM_ITEM, item.link_seq, is_kept=True):
             self._keep(log_id, item, payload, mismatches)
         log.warning("platform_item_refused", link_seq=item.link_seq, count=len(mismatches))
 
@@ -227,11 +227,11 @@ class PlatformStream:
     ) -> None:
         if self.log_id() is None:
             self._store.insert("platform_stream (id, log_id)", [(1, log_id)])
-        told = msgspec.msgpack.encode(mismatches)
+        lines = msgspec.msgpack.encode(mismatches)
         head, today = head_after(item.before, payload), self._ledger.business_date()
         self._store.insert(
             "platform_items (link_seq, item, head, is_posted, mismatches, business_date)",
-            [(item.link_seq, payload, head, int(not mismatches), told, today)],
+            [(item.link_seq, payload, head, int(not mismatches), lines, today)],
         )
 
     # -- how far it is ------------------------------------------------------------------------

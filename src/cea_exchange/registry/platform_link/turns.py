@@ -37,14 +37,14 @@ class PlatformTurns:
     def __init__(self, stream: PlatformStream) -> None:
         self._stream = stream
         self.stopped = ""
-        self._told: LinkAnswer | None = None
+        self._answer: LinkAnswer | None = None
         self._is_connected = False
         self._asked_at_ns: int | None = None
         self._ask_from_ns = 0
 
     def connected(self) -> None:
         """Hear of a fresh connection: how far the platform is, is asked anew."""
-        self._is_connected, self._asked_at_ns, self._told = True, None, None
+        self._is_connected, self._asked_at_ns, self._answer = True, None, None
         self._ask_from_ns = 0
 
     def disconnected(self) -> None:
@@ -59,25 +59,25 @@ class PlatformTurns:
         try:
             if len(frames) != 1:
                 raise LinkStopped(f"platform: expected an answer of 1 frame, got {len(frames)}")
-            told = answer_decode(frames[0])
-            is_new = self._stream.take(told) > 0
+            answer = answer_decode(frames[0])
+            is_new = self._stream.take(answer) > 0
         except (LinkStopped, *DECODE_ERRORS) as error:
             self.stopped = f"stopped: {error}"
             log.error("platform_link_stopped", why=str(error), last_seq=self._stream.last_seq())
             return
-        is_first, self._told = self._told is None, told
-        is_more = is_first or is_new or self._stream.has_more_to_say(told)
+        is_first, self._answer = self._answer is None, answer
+        is_more = is_first or is_new or self._stream.has_more_to_say(answer)
         self._ask_from_ns = now_ns + (0 if is_more else ASK_PAUSE_NS)
 
     def turn(self, now_ns: int) -> list[PlatformAsked | PlatformDropped]:
         """Return what is to be said now."""
         said: list[PlatformAsked | PlatformDropped] = []
         if self._asked_at_ns is not None and now_ns - self._asked_at_ns >= ANSWER_WAIT_NS:
-            self._asked_at_ns, self._told = None, None
+            self._asked_at_ns, self._answer = None, None
             said.append(PlatformDropped())
         is_due = self._is_connected and self._asked_at_ns is None and now_ns >= self._ask_from_ns
         if is_due and not self.stopped:
             self._asked_at_ns = now_ns
-            question = self._stream.question(self._told)
+            question = self._stream.question(self._answer)
             said.append(PlatformAsked(msgspec.msgpack.encode(question)))
         return said

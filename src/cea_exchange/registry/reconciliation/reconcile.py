@@ -24,6 +24,7 @@ from cea_exchange.registry.reconciliation.feed import feed_differences
 from cea_exchange.registry.reconciliation.integrity import CAUSES, registry_integrity
 from cea_exchange.registry.reconciliation.obligations import obligation_differences
 from cea_exchange.registry.reconciliation.persons import persons_differences
+from cea_exchange.registry.reconciliation.platform_link import platform_differences
 from cea_exchange.registry.reconciliation.records import record_differences
 from cea_exchange.registry.reconciliation.waiting_chains import chain_differences
 from cea_exchange.registry.settlement.holdings_hash import holdings_hashes
@@ -134,6 +135,7 @@ def _differences(store: Store, found: Reconciliation) -> Iterator[str]:
     yield from findings(store, *(check.name for check in others))
     yield from persons_differences(store)
     yield from obligation_differences(store)
+    yield from platform_differences(store)
     yield from chain_differences(store)
     yield from _checkpoints_differ(store, found)
 
