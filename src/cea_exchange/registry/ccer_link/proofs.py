@@ -20,6 +20,7 @@ from cea_exchange.institution.checks import ActError
 from cea_exchange.institution.paging import ALL
 from cea_exchange.protocol.links.ccer import (
     BEFORE_ALL,
+    CLAIMS_MAX,
     Claim,
     ClaimAnswer,
     Item,
@@ -34,9 +35,6 @@ from cea_exchange.protocol.links.ccer import (
 from cea_exchange.registry.compliance.offsets import Offsets
 from cea_exchange.registry.files import CancellationProof
 from cea_exchange.registry.general_ledger import Ledger
-
-CLAIMS_MAX = 64
-"""In one question."""
 
 
 class LinkStopped(RuntimeError):
