@@ -33,7 +33,7 @@ BY_HAND = {
 }
 """A page that is shown again and again, a part of another command, or what only daemons ask."""
 OF_THE_DAEMON = {"stop", "kill"}
-LISTED_PARTS = {"statistics", "statements", "differences", "applications"}
+LISTED_PARTS = {"statistics", "statements", "differences", "applications", "proofs"}
 """Of a noun that a look shows."""
 EVERY = [
     pytest.param(daemon, each, id=f"{daemon}-{op_of(each)}")
@@ -123,7 +123,7 @@ def asked(tmp_path, monkeypatch):
         raise CommandError("away")
 
     monkeypatch.setattr("cea_exchange.cli.acts.venue.answer", lambda *a: refuse(a[0], a[2]))
-    monkeypatch.setattr("cea_exchange.cli.acts.registry.ask", lambda *a: refuse(a[0], a[2]))
+    monkeypatch.setattr("cea_exchange.registry.control.admin_client.REGISTRY.ask", refuse)
     monkeypatch.setattr("cea_exchange.cli.acts.bank.ask", lambda *a: refuse(a[0], a[2]))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("CEA_EXCHANGE_DATA", str(tmp_path))

@@ -67,3 +67,7 @@ class RegistryStore(Store):
     """An open database of a registry."""
 
     schema = REGISTRY_SCHEMA
+
+    def reached(self) -> tuple[str, int]:
+        """Return how far settlement is."""
+        return "seq", self.last_seq

@@ -1,7 +1,7 @@
-"""What `venue status` and `registry status` show a person: sections of aligned lines."""
+"""What `venue status` and an institution's `status` show a person: sections of aligned lines."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from rich.console import Console, RenderableType
@@ -10,6 +10,7 @@ from rich.table import Table
 
 from cea_exchange.cli.output import json_print
 
+Lines = Iterable[tuple[str, str]]
 Sections = list[tuple[str, list[tuple[str, str]]]]
 UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 DAYS_LEFT_WARNING = 30
@@ -97,21 +98,26 @@ def venue_page(told: Mapping[str, Any]) -> Sections:
     ]
 
 
-def registry_page(told: Mapping[str, Any]) -> Sections:
-    """Return the sections of a registry's status."""
+def institution_page(
+    name: str, told: Mapping[str, Any], place: Lines = (), counts: Lines = ()
+) -> Sections:
+    """Return the sections of an institution's status.
+
+    Parameters
+    ----------
+    place, counts
+        Lines of its own: how far it is, and what its database has.
+    """
     clock_wrong = told["clock_warning"]
     return [
         (
-            "registry",
+            name,
             [
                 ("state", told["state"]),
                 ("time", f"{told['time']} ({told['clock']} clock)"),
                 *([("CLOCK", clock_wrong)] if clock_wrong else []),
                 ("up", _duration(told["uptime_s"])),
-                ("applied", f"record {told['last_seq']:,}"),
-                ("lag", f"{told['lag_records']:,} records"),
-                ("confirmed", _date(told["confirmed_date"]) or "no day yet"),
-                ("log id", told["log_id"] or "none yet"),
+                *place,
                 ("second person", f"NONE: {told['unsafe']}" if told["unsafe"] else "asked for"),
                 *((f"trouble: {part}", text) for part, text in told["troubles"].items()),
             ],
@@ -119,10 +125,7 @@ def registry_page(told: Mapping[str, Any]) -> Sections:
         (
             "ledger",
             [
-                ("accounts", f"{told['accounts']:,}, products {told['products']:,}"),
-                ("trades", f"{told['trades']:,}, entries {told['entries']:,}"),
-                ("transfers", f"{told['transfers_pending']:,} pending"),
-                ("bank", f"{told['bank_unapplied']:,} of its answers not applied"),
+                *counts,
                 ("database", _bytes(told.get("database_bytes"))),
                 ("disk free", _bytes(told.get("disk_free_bytes"))),
                 ("metrics", told["metrics"] or "off"),

@@ -59,7 +59,7 @@ from cea_exchange.registry.distribution.issue_reversals import issue_reversal_di
 from cea_exchange.registry.reconciliation.bank import bank_differences
 from cea_exchange.registry.reconciliation.distribution import distribution_differences
 from cea_exchange.registry.reconciliation.enforcement import enforcement_differences
-from cea_exchange.registry.reconciliation.integrity import integrity_differences
+from cea_exchange.registry.reconciliation.integrity import registry_integrity
 from cea_exchange.registry.reconciliation.persons import persons_differences
 from cea_exchange.registry.reconciliation.proposals import desk_differences
 from cea_exchange.registry.reconciliation.surrender import surrender_differences
@@ -218,7 +218,7 @@ class _Check:
                 self._differs(sentence)
             self._defaults()
             for differences in (
-                integrity_differences,
+                registry_integrity,
                 desk_differences,
                 persons_differences,
                 distribution_differences,
