@@ -7,7 +7,8 @@ import msgspec
 import pytest
 import typer
 
-from cea_exchange.cli.acts import bank, registry, venue
+from cea_exchange.ccer.control.admin import CCER_REQUESTS
+from cea_exchange.cli.acts import bank, ccer, registry, venue
 from cea_exchange.cli.acts.parameters import parameters_of
 from cea_exchange.cli.errors import CommandError
 from cea_exchange.cli.main import run
@@ -24,11 +25,13 @@ from support.command_tree import below, command_tree
 DAEMONS = {
     "venue": (VENUE_REQUESTS, venue.VENUE),
     "registry": (REGISTRY_REQUESTS, registry.REGISTRY),
+    "ccer": (CCER_REQUESTS, ccer.CCER),
     "bank": (BANK_REQUESTS, bank.BANK),
 }
 BY_HAND = {
     "venue": {"status", "history"},
     "registry": {"status", "offset_book"},
+    "ccer": {"status"},
     "bank": {"batch", "status", "statement"},
 }
 """A page that is shown again and again, a part of another command, or what only daemons ask."""
@@ -64,6 +67,8 @@ PLAIN_NUMBERS = {
     *("tonnes", "count", "first", "after", "since", "as_of", "as_of_settlement"),
     *("act", "disposition_id", "entry_id", "freeze_id", "number", "preview_id", "trade_id"),
     *("unapplied_id", "operator_index", "province", "compliance_year", "year"),
+    *("batch_number", "cancellation", "first_serial", "last_serial", "licence_id", "owner_days"),
+    *("sector", "serial"),
 }
 """Whole numbers that a person types as the daemons have them: tonnes, counts, numbers of things."""
 ON_THE_WIRE = {"yuan_typed": "100000", "price_typed": "9749", "date_typed": "20250716"}
@@ -124,6 +129,7 @@ def asked(tmp_path, monkeypatch):
 
     monkeypatch.setattr("cea_exchange.cli.acts.venue.answer", lambda *a: refuse(a[0], a[2]))
     monkeypatch.setattr("cea_exchange.registry.control.admin_client.REGISTRY.ask", refuse)
+    monkeypatch.setattr("cea_exchange.ccer.control.admin_client.CCER.ask", refuse)
     monkeypatch.setattr("cea_exchange.cli.acts.bank.ask", lambda *a: refuse(a[0], a[2]))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("CEA_EXCHANGE_DATA", str(tmp_path))

@@ -49,6 +49,13 @@ SELECT 'issue', p.project, b.batch_number, (
 FROM batches AS b JOIN projects AS p ON p.project_id = b.project_id WHERE b.state = 'applied'
 ORDER BY 4, 1, 2, 3"""
 
+_COUNTS = {
+    "accounts": "SELECT count(*) FROM accounts WHERE account_index >= 0",
+    "projects": "SELECT count(*) FROM projects",
+    "issued_tonnes": "SELECT coalesce(sum(tonnes), 0) FROM issues",
+    "cancelled_tonnes": "SELECT coalesce(sum(tonnes), 0) FROM cancellations WHERE state = 'done'",
+}
+
 
 class CcerRegistry(InstitutionServices):
     """The CCER registry upon its database.
@@ -156,5 +163,6 @@ class CcerRegistry(InstitutionServices):
         return {
             "proof_seq": self.proofs.last_seq(),
             "claim_seq": self.proofs.last_claim_seq(),
+            **{name: int(self.store.one(query)) for name, query in _COUNTS.items()},
             **super().status(),
         }

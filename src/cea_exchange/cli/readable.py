@@ -9,7 +9,12 @@ from typing import Any
 
 import typer
 
-DATES = frozenset({"date", "deadline", "until", "day"})
+DATES = frozenset(
+    {
+        *("date", "day", "deadline", "until"),
+        *("crediting_from", "crediting_to", "produced_from", "produced_to"),
+    }
+)
 DATE_SUFFIXES = ("_date", "_on")
 TIME_SUFFIX = "_at_ns"
 YUAN = frozenset(
@@ -23,13 +28,15 @@ YUAN = frozenset(
 TONNES = frozenset(
     {
         *("tonnes", "obligation_tonnes", "surrendered", "offset", "shortfall", "due", "remaining"),
+        *("cancelled", "to_return"),
         *("bought", "sold", "received", "given", "tonnes_awarded", "tonnes_locked"),
     }
 )
 OF_THE_ASSET = frozenset(
     {"amount", "ordered", "released", "in_force", "deducted", "opening", "closing"}
 )
-"""Fen where the field `product` or `asset` beside them is cash, or there is none; else tonnes."""
+"""Fen where the field `product`, `instrument` or `asset` beside them is cash, or there is none; else
+tonnes."""
 
 
 ALL_CASH = -1
@@ -67,8 +74,8 @@ def shown(name: str, value: Any, beside: Mapping[str, Any]) -> Any:
     if name in TONNES:
         return tonnes(value)
     if name in OF_THE_ASSET:
-        asset = beside.get("product", beside.get("asset"))
-        return amount(asset, value)
+        assets = (beside[field] for field in ("product", "instrument", "asset") if field in beside)
+        return amount(next(assets, None), value)
     return value
 
 

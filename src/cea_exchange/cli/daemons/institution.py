@@ -51,12 +51,14 @@ Database = Annotated[
 
 
 class InstitutionCommands:
-    """An institution's commands; `{name}` in a docstring is its name.
+    """An institution's commands; in a docstring `{name}` is its command, `{title}` what it is called.
 
     Attributes
     ----------
     asker
         How it is asked; its name is the command's.
+    title
+        What it is called in words; the name if left out.
     help
         What the command is for.
     panels, groups
@@ -64,6 +66,7 @@ class InstitutionCommands:
     """
 
     asker: ClassVar[Asker]
+    title: ClassVar[str] = ""
     help: ClassVar[str]
     panels: ClassVar[Panels]
     groups: ClassVar[Mapping[str, str]] = {}
@@ -103,6 +106,14 @@ class InstitutionCommands:
         """The institution's name."""
         return self.asker.name
 
+    @property
+    def called(self) -> str:
+        """What it is called in words."""
+        return self.title or self.name
+
+    def _worded(self, text: str) -> str:
+        return text.replace("{name}", self.name).replace("{title}", self.called)
+
     def register(self, app: typer.Typer) -> CommandLine:
         """Add the group to the command line; return it."""
         group = CommandLine(self.panels)
@@ -111,9 +122,9 @@ class InstitutionCommands:
             *(self.backup, self.restore),
         )
         for command in (*shared, *self.own_commands()):
-            text = inspect.cleandoc(command.__doc__ or "").replace("{name}", self.name)
+            text = self._worded(inspect.cleandoc(command.__doc__ or ""))
             group.command(command.__name__, help=text)(command)
-        shared_nouns = {noun: text.format(name=self.name) for noun, text in GROUPS.items()}
+        shared_nouns = {noun: self._worded(text) for noun, text in GROUPS.items()}
         requests = self.config_class().requests.types
         self.nouns = commands_add(group, self.asker, requests, {**shared_nouns, **self.groups})
         app.add_typer(group, name=self.name, help=self.help)
@@ -131,7 +142,7 @@ class InstitutionCommands:
             raise CommandError(str(error)) from error
 
     def serve(self, config: Config, data: Data, log_level: LogLevelOption = LogLevel.info) -> None:
-        """Run the {name} until it is told to stop (SIGTERM, or `{name} stop`)."""
+        """Run the {title} until it is told to stop (SIGTERM, or `{name} stop`)."""
         signals = StopSignals()
 
         from cea_exchange.ledger.database.interface import DatabaseError
@@ -153,13 +164,13 @@ class InstitutionCommands:
             except (ConfigError, SecurityError, StoreError) as error:
                 raise CommandError(str(error)) from error
             except DatabaseError as error:
-                raise CheckFailed(f"nothing starts: the {self.name}'s database: {error}") from error
+                raise CheckFailed(f"nothing starts: the {self.called}'s database: {error}") from error
             with daemon:
                 signals.lead_to(daemon.stop)
                 daemon.run()
 
     def check(self, config: Config, data: Data) -> None:
-        """Say whether the {name} would start with a config on a folder: settings, keys, persons.
+        """Say whether the {title} would start with a config on a folder: settings, keys, persons.
 
         Starts nothing and changes nothing; what is in its database is for `reconcile` to say.
 
@@ -196,7 +207,7 @@ class InstitutionCommands:
             return opened.name
 
     def status(self, data: Data, key: Key = ADMIN, json: Json = False, watch: Watch = None) -> None:
-        """Print where a running {name} stands.
+        """Print where a running {title} stands.
 
         Example: cea-exchange {name} status
         """
@@ -239,7 +250,7 @@ class InstitutionCommands:
             raise CommandError(str(error)) from error
 
     def reconcile(self, data: Data, json: Json = False, database: Database = None) -> None:
-        """Check the {name}'s database against itself; 1, and what differs, if something does."""
+        """Check the {title}'s database against itself; 1, and what differs, if something does."""
         with self._view(data, database) as store:
             found = self.checked(store)
         if json:
@@ -253,7 +264,7 @@ class InstitutionCommands:
             raise CheckFailed(found.sentence())
 
     def verify(self, data: Data, database: Database = None, json: Json = False) -> None:
-        """Check the chain of hashes over all that the {name} knows; 1, and the place, if it breaks.
+        """Check the chain of hashes over all that the {title} knows; 1, and the place, if it breaks.
 
         Each link is computed again from what it covers, and every row compared with the log of
         rows.
@@ -280,7 +291,7 @@ class InstitutionCommands:
         else:
             typer.echo(f"verified {last.link_id} links, head {last.head}")
         if wrong:
-            raise CheckFailed(f"the {self.name} was changed at {len(wrong)} places: {wrong[0]}")
+            raise CheckFailed(f"the {self.called} was changed at {len(wrong)} places: {wrong[0]}")
 
     def audit(
         self,
@@ -322,7 +333,7 @@ class InstitutionCommands:
         database: Database = None,
         json: Json = False,
     ) -> None:
-        """Copy the {name}'s database to one file, while its daemon works.
+        """Copy the {title}'s database to one file, while its daemon works.
 
         Example: cea-exchange {name} backup --out {name}-2026-07-16
         """
@@ -336,7 +347,7 @@ class InstitutionCommands:
         if json:
             json_print({"file": str(out), f"last_{what}": last})
         else:
-            typer.echo(f"{out}: the {self.name} up to {what} {last}")
+            typer.echo(f"{out}: the {self.called} up to {what} {last}")
 
     def restore(
         self,
@@ -348,7 +359,7 @@ class InstitutionCommands:
         ] = None,
         json: Json = False,
     ) -> None:
-        """Put a copy in the place of a {name} that is not there; only if it agrees with itself.
+        """Put a copy in the place of a {title} that is not there; only if it agrees with itself.
 
         Example: cea-exchange {name} restore {name}-2026-07-16
         """

@@ -51,7 +51,7 @@ class BatchPublish(Request, tag="batch_publish"):
         number, public = ccer.batches.publish(
             self.project, self.verifier, report, self.document
         )
-        return {"batch_number": number, "public_until": public.ends_on}
+        return {"batch_number": number, "until": public.ends_on}
 
 
 class BatchVerificationBegin(Request, tag="batch_verification_begin"):

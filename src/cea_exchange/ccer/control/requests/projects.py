@@ -89,7 +89,7 @@ class ProjectPublish(Request, tag="project_publish"):
 
     def act(self, ccer: "CcerRegistry") -> dict[str, Any]:
         public = ccer.projects.publish(self.project, self.validator, self.document)
-        return {"public_until": public.ends_on}
+        return {"until": public.ends_on}
 
 
 class ProjectValidationBegin(Request, tag="project_validation_begin"):

@@ -1,0 +1,106 @@
+"""`cea-exchange ccer`: the CCER registry's daemon, its copies, and what it is asked.
+
+Commands that ask a running CCER registry are made of its request structs (`acts`).
+"""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from cea_exchange.cli.acts.ccer import CCER
+from cea_exchange.cli.daemons.config_check import Look
+from cea_exchange.cli.daemons.institution import InstitutionCommands
+
+if TYPE_CHECKING:
+    from cea_exchange.ccer.config import CcerConfig
+    from cea_exchange.ccer.daemon import CcerDaemon
+    from cea_exchange.ccer.store import CcerStore
+    from cea_exchange.cli.daemons.status_page import Sections
+
+PANELS = {
+    "The daemon": ("serve", "check", "status", "stop", "clock"),
+    "Persons and what waits for a second one": ("person", "proposal", "act", "duty"),
+    "Who takes part": ("account", "licence", "methodology"),
+    "From a project to its CCERs": ("project", "batch", "instrument"),
+    "CCERs, where they are and how they end": (
+        *("holding", "lot", "transfer", "cancellation", "certificate", "proof"),
+    ),
+    "Courts and the supervisor": ("freeze", "withholding", "restitution"),
+    "Proofs and copies": ("reconcile", "verify", "audit", "backup", "restore"),
+}
+GROUPS = {
+    "account": "Accounts, one for each entity.",
+    "batch": "Reductions of a project, from a report to their issue.",
+    "cancellation": "How CCERs end.",
+    "certificate": "What is public of a cancellation.",
+    "duty": "What is to be decided by a day.",
+    "freeze": "What courts have frozen.",
+    "holding": "What an account has.",
+    "instrument": "Projects' generation years.",
+    "licence": "What validation and verification bodies may do.",
+    "lot": "Where serial numbers are, and where they come from.",
+    "methodology": "After which projects are designed.",
+    "project": "Projects, from a draft to their end.",
+    "proof": "What the allowance registry is told.",
+    "restitution": "CCERs that false papers brought.",
+    "transfer": "CCERs to another account.",
+    "withholding": "What the supervisor keeps from being moved.",
+}
+
+
+class CcerCommands(InstitutionCommands):
+    """The CCER registry's commands."""
+
+    asker = CCER
+    title = "CCER registry"
+    help = "Projects, CCERs, cancellation."
+    panels = PANELS
+    groups = GROUPS
+
+    def config_class(self) -> type["CcerConfig"]:
+        """Return the type of its settings."""
+        from cea_exchange.ccer.config import CcerConfig
+
+        return CcerConfig
+
+    def store_class(self) -> type["CcerStore"]:
+        """Return how its database is opened."""
+        from cea_exchange.ccer.store import CcerStore
+
+        return CcerStore
+
+    def daemon_class(self) -> type["CcerDaemon"]:
+        """Return its daemon."""
+        from cea_exchange.ccer.daemon import CcerDaemon
+
+        return CcerDaemon
+
+    def page(self, status: Mapping[str, Any]) -> "Sections":
+        """Return its status, with what was issued and what the allowance registry was told."""
+        from cea_exchange.cli.daemons.status_page import institution_page
+
+        place = [
+            ("registry", f"told item {status['proof_seq']:,}, claim {status['claim_seq']:,}"),
+        ]
+        counts = [
+            ("accounts", f"{status['accounts']:,}, projects {status['projects']:,}"),
+            ("issued", f"{status['issued_tonnes']:,} t, cancelled {status['cancelled_tonnes']:,}"),
+        ]
+        return institution_page(self.name, status, place, counts)
+
+    def start_needs(self, config: "CcerConfig", data: Path) -> Iterable[Look]:
+        """Return that it needs the allowance registry's key."""
+        return (("registry", lambda: config.registry_key(data)),)
+
+    def queries(self) -> Mapping[str, str]:
+        """Return the auditor's queries, by name."""
+        from cea_exchange.ccer.audit import audit_queries
+
+        return audit_queries()
+
+
+def register(app: typer.Typer) -> None:
+    """Add the group to the command line."""
+    CcerCommands().register(app)
