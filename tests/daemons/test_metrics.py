@@ -9,6 +9,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from cea_exchange.loadtest.local_exchange import LocalExchange
 from cea_exchange.loadtest.population import population
+from cea_exchange.platform.metrics import PlatformMetrics
 from cea_exchange.protocol.metrics_buckets import Buckets
 from cea_exchange.protocol.settings import ConfigError, settings_read
 from cea_exchange.registry.control import metrics as registry_metrics
@@ -150,6 +151,10 @@ def test_the_document_lists_exactly_the_metrics_there_are():
         for name, text in module.OTHERS.items():
             kind = {"build": "info", "rejects": "counter"}.get(name.rpartition("_")[2], "gauge")
             listed[name] = (kind, text)
+    for kind in ("counter", "gauge"):
+        told = getattr(PlatformMetrics, f"{kind}s")
+        listed |= {f"cea_platform_{name}": (kind, text) for name, text in told.items()}
+    listed["cea_platform_build"] = ("info", PlatformMetrics.build_words)
     assert documented() == listed
 
 

@@ -169,10 +169,7 @@ class Pages:
         }
 
     def _unit_name(self, unit_id: int) -> str:
-        if not unit_id:
-            return ""
-        name: str = self._store.one("SELECT unit FROM units WHERE unit_id = ?", (unit_id,))
-        return name
+        return self._units.name_of(unit_id) if unit_id else ""
 
 
 def _rows(rows: list[tuple[Any, ...]], *names: str) -> list[dict[str, Any]]:

@@ -43,6 +43,8 @@ from cea_exchange.platform.pages import Pages
 from cea_exchange.platform.record import Record
 from cea_exchange.platform.registry_link.news import RegistryNews
 from cea_exchange.platform.registry_link.outbox import Outbox
+from cea_exchange.platform.registry_link.recalls import AllocationRecalls
+from cea_exchange.platform.registry_link.resending import Resending
 from cea_exchange.platform.roles import (
     OWN_BODIES,
     SCOPED,
@@ -91,7 +93,7 @@ class Platform(InstitutionServices):
         self.record = record
         self.person: Person = NOBODY
         self.enterprises, self.units = Enterprises(record), Units(record)
-        self.listing = Listing(record, self.enterprises)
+        self.listing = Listing(record, self.enterprises, self.units)
         self._filings(record)
         self._verification(record)
         self._allocation(record)
@@ -135,6 +137,12 @@ class Platform(InstitutionServices):
         self.public_files = PublicFiles(record, self.firms, self.cases)
         self.outbox = Outbox(record)
         news = RegistryNews(self.outbox, self.enterprises)
+        self.recalls = AllocationRecalls(record, self.allocations, self.outbox, news)
+        self.resending = Resending(
+            *(record, self.enterprises, self.listing, self.allocations, self.obligations),
+            self.outbox,
+            news,
+        )
         self.listing.after_changing.append(news.listed)
         self.allocations.after_distributing.append(news.given)
         self.obligations.after_setting.append(news.owed)

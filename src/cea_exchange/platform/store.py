@@ -28,6 +28,7 @@ PLATFORM_SCHEMA = Schema(
         *("evidence", "filings", "filing_steps", "reminders"),
         *("engagements", "conclusions", "verified_results", "verifier_scores"),
         *("balance_values", "allocation_totals", "allocation_lines"),
+        *("allocation_recalls", "link_resends", "link_allocations", "completions"),
         *("link_items", "link_verdicts", "obligations", "case_steps"),
     ),
     first_rows=first_rows,

@@ -8,6 +8,7 @@ from cea_exchange.protocol.settings import Address, settings_read
 from cea_exchange.registry.bank.setting import BankSetting
 from cea_exchange.registry.control.admin import REGISTRY_REQUESTS
 from cea_exchange.registry.participants.accounts import Admission
+from cea_exchange.registry.platform_link.setting import PlatformSetting
 from cea_exchange.registry.settlement.settlement import SettlementMode
 from cea_exchange.registry.store import REGISTRY_SCHEMA
 
@@ -34,6 +35,8 @@ class RegistryConfig(InstitutionConfig, kw_only=True):
         credit code, its province and one of their sectors; or of anybody, ``open``.
     bank
         The settlement bank; left out, cash moves in the ledger alone.
+    platform
+        The management platform; left out, allocations and obligations come by files alone.
     """
 
     institution = REGISTRY_SCHEMA.institution
@@ -47,6 +50,7 @@ class RegistryConfig(InstitutionConfig, kw_only=True):
     settlement_mode: SettlementMode = "realtime"
     admission: Admission = "listed_entities"
     bank: BankSetting | None = None
+    platform: PlatformSetting | None = None
 
     def __post_init__(self) -> None:
         if (self.settlement is None) != (self.replay is None):

@@ -4,6 +4,7 @@
     venue's questions for the feed         --->  feed        ---> FeedAnswered
     what the bank has said                 --->  bank        ---> Errand
     persons' requests                      --->  desk        ---> replies
+    the platform's answers                 --->  platform    ---> PlatformAsked, PlatformDropped
 
 The published stream is a hint, the replay is the truth: whatever is missing, by a gap or by what a
 heartbeat says, is asked for again. While an answer is awaited what is published is not taken, so
@@ -34,6 +35,11 @@ from cea_exchange.registry.bank.schedule import StatementSchedule
 from cea_exchange.registry.bank.service import BankService
 from cea_exchange.registry.config import RegistryConfig
 from cea_exchange.registry.control.service import Desk
+from cea_exchange.registry.platform_link.turns import (
+    PlatformAsked,
+    PlatformDropped,
+    PlatformTurns,
+)
 from cea_exchange.registry.registry import Registry
 from cea_exchange.registry.settlement.settlement import (
     RUN_COUNT_MAX,
@@ -79,7 +85,9 @@ class FeedAnswered(NamedTuple):
     content: bytes
 
 
-Output = RecordsAsked | ConnectionDropped | FeedAnswered | Errand
+Output = (
+    RecordsAsked | ConnectionDropped | FeedAnswered | PlatformAsked | PlatformDropped | Errand
+)
 
 
 class _Waiting(msgspec.Struct):
@@ -115,6 +123,8 @@ class RegistryMachine(InstitutionMachine):
     ----------
     registry : Registry
         What is acted upon.
+    platform : PlatformTurns
+        What is asked of the platform, and what comes.
     last_seq : int
         The last settlement record that is applied.
     """
@@ -136,6 +146,9 @@ class RegistryMachine(InstitutionMachine):
         self.registry = Registry(store, clock=clock, admission=config.admission)
         self.registry.persons.operators = operators
         self.registry.bank.setting = config.bank
+        self.platform = PlatformTurns(self.registry.platform_stream)
+        if config.platform is not None:
+            self.registry.platform_follow(acts_by_hand=config.platform.acts_by_hand)
         self._settlement = settlement_class(
             store,
             mode=config.settlement_mode,
@@ -182,6 +195,7 @@ class RegistryMachine(InstitutionMachine):
     def resume(self) -> None:
         """Go on with what a database that was lost has; DatabaseError if it is away again."""
         self._balances_check()
+        self.registry.platform_stream.resume()
         self.last_seq = self._store.last_seq
 
     # -- how it stands ------------------------------------------------------------------------
@@ -219,7 +233,8 @@ class RegistryMachine(InstitutionMachine):
         """Return by part what keeps it from being done now."""
         schedule = self.registry.bank.schedule
         told = "" if schedule is None else schedule.trouble
-        return self.troubles.shown() | ({"bank_statement": told} if told else {})
+        told_now = {"bank_statement": told, "platform": self.platform.stopped}
+        return self.troubles.shown() | {part: text for part, text in told_now.items() if text}
 
     # -- its turn -----------------------------------------------------------------------------
 
@@ -242,6 +257,8 @@ class RegistryMachine(InstitutionMachine):
             self._missing_ask(now_ns)
         with told("feed_answer", now_ns):
             self._feed_answer(now_ns)
+        with told("platform", now_ns):
+            self._outputs += self.platform.turn(now_ns)
 
     def day_told(self) -> None:
         """Tell the log which duties are overdue."""

@@ -12,3 +12,5 @@ class OwnAct(StrEnum):
     """the bank's answer to a batch was taken"""
     BANK_STATED = "bank_stated"
     """a statement was fetched at the bank and read"""
+    PLATFORM_TOLD = "platform_told"
+    """an item of the management platform was posted, or refused"""

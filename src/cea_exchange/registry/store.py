@@ -46,6 +46,8 @@ REGISTRY_SCHEMA = Schema(
     own=files(__package__).joinpath("schema"),
     roles=ROLES,
     append_only=(
+        *("platform_stream", "platform_items", "platform_listings", "platform_given"),
+        "platform_completions",
         *("settlement_runs", "look_alikes", "account_changes"),
         *("allocation_previews", "allocation_units", "distributions", "distribution_lines"),
         *("deductions", "deductions_taken", "recalls", "kept_changes", "issue_reversals"),

@@ -58,9 +58,19 @@ class World:
     def __exit__(self, *_exception):
         self.store.close()
 
-    def enterprise(self, name="E1", *, number=1, province=ZHEJIANG, city=None, sector="power"):
+    def enterprise(
+        self,
+        name="E1",
+        *,
+        number=1,
+        province=ZHEJIANG,
+        city=None,
+        sector="power",
+        code="4411",
+        process="",
+    ):
         city = 100 * province + 1 if city is None else city
-        facts = EnterpriseFacts(20200101, f"Power {number}", city, "4411", "", "licence 1")
+        facts = EnterpriseFacts(20200101, f"Power {number}", city, code, process, "licence 1")
         self.platform.enterprises.register(
             name, credit_code=credit_code(number), province=province, sector=sector, facts=facts
         )

@@ -14,6 +14,7 @@ from cea_exchange.cli.output import (
     rows_table,
     table,
 )
+from cea_exchange.cli.readable import shown
 
 if TYPE_CHECKING:
     from cea_exchange.institution.control.admin_client import AdminClient
@@ -79,6 +80,27 @@ def institution_asker(
 def rows_of(name: str, *names: str, heads: tuple[str, ...] = (), none: str = "none") -> Text:
     """Return how the rows of a field are shown: as a table, of some columns under some heads."""
     return lambda answer: rows_table(answer[name], names or None, heads or None, none=none)
+
+
+def page_shown(answer: Answer) -> str:
+    """Return an answer as a page: its fields, one a line, and what comes in rows as tables."""
+    lines, tables = [], []
+    for name, value in answer.items():
+        if isinstance(value, list) and value and isinstance(value[0], dict):
+            rows = [{key: _cell(each) for key, each in row.items()} for row in value]
+            tables += ["", name.replace("_", " "), rows_table(rows)]
+        elif name != "next":
+            lines.append(f"{name.replace('_', ' '):16} {_cell(shown(name, value, answer))}")
+    return "\n".join([*lines, *tables]).removeprefix("\n")
+
+
+def _cell(value: Any) -> Any:
+    """Return a field's value in one line; what is no list and no mapping stays as it is."""
+    if isinstance(value, dict):
+        return fields_line(value) or "none"
+    if isinstance(value, list):
+        return "; ".join(str(_cell(each)) for each in value) or "none"
+    return value
 
 
 def with_more(text: str, answer: Answer, option: str) -> str:

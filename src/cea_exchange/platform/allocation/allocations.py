@@ -2,7 +2,7 @@
 
     verified results --> computed --another person of the province--> approved --> distributed
                             |                                            |
-                            +--------------- withdrawn <-----------------+
+                            +--------------- withdrawn <-----------------+       recalled
 
 The authority sets the balance values, from all verified results of the nation, and the totals.
 """
@@ -282,6 +282,27 @@ class Allocations:
                 f"{province} {year}: expected a final allocation that was distributed, got none",
             )
         return AllocationRow(*found)
+
+    def last_distributed(self, province: int, year: int) -> int:
+        """Return the number of the last allocation of a year that is distributed; 0 if none is."""
+        found: int = self._store.one(
+            "SELECT coalesce(max(allocation_id), 0) FROM allocations WHERE province = ?"
+            " AND compliance_year = ? AND state = 'distributed'",
+            (province, year),
+        )
+        return found
+
+    def tonnes_before(self, row: AllocationRow) -> dict[str, int]:
+        """Return enterprise -> tonnes of its year as the allocation before one had them."""
+        rows = self._store.execute(
+            "SELECT enterprise, line.tonnes FROM allocation_lines AS line"
+            " JOIN enterprises ON enterprises.enterprise_id = line.enterprise_id"
+            " JOIN allocations ON allocations.allocation_id = line.allocation_id"
+            " WHERE allocations.province = ? AND compliance_year = ? AND state = 'distributed'"
+            " AND allocations.allocation_id < ? ORDER BY allocations.allocation_id",
+            (row.province, row.compliance_year, row.allocation_id),
+        )
+        return dict(rows.fetchall())
 
     def lines(self, number: int) -> list[Line]:
         """Return the lines of an allocation, by enterprise."""

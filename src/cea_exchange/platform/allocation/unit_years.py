@@ -1,13 +1,12 @@
 """A unit's verified year as a plan is told of it, from its facts, its months and its result."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
 import msgspec
 
 from cea_exchange.domain.compliance.accounting import GUIDELINES, Accounted
-from cea_exchange.domain.compliance.accounting.exact import half_up
 from cea_exchange.domain.compliance.accounting.facts import (
     HeatShares,
     carbide_slag_bp,
@@ -45,20 +44,23 @@ class UnitYears:
     def of(self, enterprise: Enterprise, result: Result) -> list[GeneratingUnit | Plant]:
         """Return the units of a verified year, by name.
 
+        Their whole tonnes add up to the entity's, so that every verified tonne is owed once.
+
         Raises
         ------
         PlatformActError
             What a plan asks for does not follow from what was filed.
         """
-        verified = msgspec.json.decode(result.unit_emissions, type=dict[str, str])
+        verified = msgspec.json.decode(result.unit_emissions, type=dict[str, Decimal])
+        whole = whole_tonnes(verified, result.tonnes)
         had = self._units.of_year(enterprise.enterprise_id, result.compliance_year)
         return [
-            self._unit(enterprise, name, had[name], Decimal(emission))
-            for name, emission in sorted(verified.items())
+            self._unit(enterprise, name, had[name], tonnes)
+            for name, tonnes in sorted(whole.items())
         ]
 
     def _unit(
-        self, enterprise: Enterprise, name: str, had: Sequence[int], emission: Decimal
+        self, enterprise: Enterprise, name: str, had: Sequence[int], emissions: int
     ) -> GeneratingUnit | Plant:
         last = self._units.of(enterprise.enterprise_id, month_end(had[-1]))[name]
         filings = [
@@ -73,7 +75,7 @@ class UnitYears:
             last.facts,
             [self._months.account(enterprise.sector, filing) for filing in filings],
             [self._months.figures(filing) for filing in filings],
-            int(half_up(emission, 0)),
+            emissions,
         )
         try:
             return made(year)
@@ -82,6 +84,28 @@ class UnitYears:
                 PlatformRefusal.ALLOCATION_NOT_COMPUTABLE,
                 f"{name}: expected what a plan asks of it, got {error}",
             ) from error
+
+
+def whole_tonnes(exact: Mapping[str, Decimal], total: int) -> dict[str, int]:
+    """Return whole tonnes by unit that add up to the entity's.
+
+    Each is rounded down, and what is missing then goes to those that lost the largest parts.
+
+    Examples
+    --------
+    >>> whole_tonnes({"1": Decimal("10.40"), "2": Decimal("20.40")}, 31)
+    {'1': 11, '2': 20}
+
+    Notes
+    -----
+    Rules: CEA-PLK-05.
+    """
+    whole = {name: int(tonnes) for name, tonnes in exact.items()}
+    missing = total - sum(whole.values())
+    by_part = sorted(exact, key=lambda name: (whole[name] - exact[name], name))
+    for name in by_part[:missing]:
+        whole[name] += 1
+    return whole
 
 
 class _Year(NamedTuple):

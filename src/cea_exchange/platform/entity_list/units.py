@@ -133,6 +133,11 @@ class Units:
             if unit.enterprise_id == enterprise_id
         }
 
+    def name_of(self, unit_id: int) -> str:
+        """Return the name of a unit there is."""
+        name: str = self._store.one("SELECT unit FROM units WHERE unit_id = ?", (unit_id,))
+        return name
+
     def of_year(self, enterprise_id: int, year: int) -> dict[str, tuple[int, ...]]:
         """Return the units that an enterprise had at the end of some month of a year.
 

@@ -257,15 +257,18 @@ class Documents:
         return self.of_id(standing.accepted_id)
 
     def in_state(self, enterprise_id: int, kind: str, period: int, *states: str) -> list[Place]:
-        """Return the documents of an enterprise, a kind and a period that are in some state."""
+        """Return the documents of an enterprise, a kind and a period that are in some state.
+
+        A year has those of all its months, where the kind is a month's.
+        """
         rows = self._store.execute(
-            "SELECT unit_id, state FROM documents"
-            " WHERE enterprise_id = ? AND kind = ? AND period = ? ORDER BY unit_id",
-            (enterprise_id, kind, period),
+            "SELECT unit_id, period, state FROM documents WHERE enterprise_id = ? AND kind = ?"
+            " AND (period = ? OR period BETWEEN ? AND ?) ORDER BY period, unit_id",
+            (enterprise_id, kind, period, 100 * period + 1, 100 * period + 12),
         )
         return [
-            Place(kind, enterprise_id, unit_id, period)
-            for unit_id, state in rows.fetchall()
+            Place(kind, enterprise_id, unit_id, each)
+            for unit_id, each, state in rows.fetchall()
             if state in states
         ]
 

@@ -17,7 +17,7 @@ from cea_exchange.domain.compliance.plausibility.filings import unit_of
 from cea_exchange.domain.refusals import PlatformRefusal
 from cea_exchange.files.cells.source import SourceFile
 from cea_exchange.files.findings import Finding
-from cea_exchange.platform.checks import PlatformActError, file_refusals_told, month_checked
+from cea_exchange.platform.checks import PlatformActError, file_refusals_told, period_checked
 from cea_exchange.platform.entity_list.enterprises import Enterprise, Enterprises
 from cea_exchange.platform.entity_list.units import Unit, Units
 from cea_exchange.platform.filings.documents import Documents, Filing, Place
@@ -93,29 +93,31 @@ class Months:
             ]
 
     def file(
-        self, person: Acting, enterprise: str, month: int, seen: Mapping[str, str] | None = None
+        self, person: Acting, enterprise: str, period: int, seen: Mapping[str, str] | None = None
     ) -> list[Filing]:
-        """File the drafts of a month of all units, which another person entered.
+        """File the drafts of a month, or of a year's months, of all units.
+
+        Another person has entered them.
 
         Parameters
         ----------
         seen
             Unit -> hash of the content that the person has seen; None: whatever is there.
         """
-        month_checked(month)
+        period_checked(period)
         found = self._enterprises.of(enterprise)
-        units = self._units.of(found.enterprise_id, month_end(month))
-        names = {unit.unit_id: name for name, unit in units.items()}
         with self._record.transaction():
-            drafts = self._documents.in_state(found.enterprise_id, KIND, month, "draft")
+            drafts = self._documents.in_state(found.enterprise_id, KIND, period, "draft")
             if not drafts:
                 raise PlatformActError(
                     PlatformRefusal.FILING_UNKNOWN,
-                    f"month {month}: expected a draft of {enterprise}, got none",
+                    f"month {period}: expected a draft of {enterprise}, got none",
                 )
             return [
                 self._documents.file(
-                    person, place, seen=None if seen is None else seen.get(names[place.unit_id])
+                    person,
+                    place,
+                    seen=None if seen is None else seen.get(self._units.name_of(place.unit_id)),
                 )
                 for place in drafts
             ]
@@ -168,7 +170,7 @@ class Months:
                 text = f"expected a unit that {enterprise.enterprise} had in the month"
                 yield Finding(line, "unit", f"{text}, got {each.unit}")
             elif month_end(each.month) >= today:
-                text = f"expected a month that ended before {today}, got {each.month}"
+                text = f"expected a month that ended before {today}, got {each.month} (CEA-MRV-01)"
                 yield Finding(line, "month", text)
             else:
                 yield from _account_faults(enterprise.sector, each, group, accounts)

@@ -17,15 +17,16 @@ from cea_exchange.platform.control.requests.fields import (
     ValidFrom,
 )
 from cea_exchange.platform.entity_list.enterprises import EnterpriseFacts
+from cea_exchange.platform.entity_list.listing import PROCESSES
 from cea_exchange.platform.entity_list.unit_facts import facts_read
-from cea_exchange.platform.roles import AUTHORITY, OPERATOR, PROVINCE, ROLES
+from cea_exchange.platform.roles import AUTHORITY, OFFICES, OPERATOR, PROVINCE, ROLES
 
 if TYPE_CHECKING:
     from cea_exchange.platform.platform import Platform
 
 City = Annotated[int, field("Four digits of its city.", is_option=True)]
 SectorCode = Annotated[str, field("Of the classification of industries.", is_option=True)]
-SubType = Annotated[str, field("What it is in its sector.")]
+SubType = Annotated[str, field(f"What it does, where its code has several: {', '.join(PROCESSES)}.")]
 UnitFactsText = Annotated[
     str,
     field('Technical facts as JSON, such as {"rated_kw": [600000]}.', is_option=True),
@@ -336,6 +337,29 @@ class ListPublish(Request, tag="list_publish"):
 
     def act(self, platform: "Platform") -> dict[str, Any]:
         return {"publication": platform.listing.publish(self.list_year, self.province)}
+
+
+class ListNext(Request, tag="list_next"):
+    """Print who enters a province's list of a year by the 26,000 t test, stays on it, leaves it.
+
+    It decides nothing: `list enter` and `list leave` do, each with its document.
+    """
+
+    roles = OFFICES
+    is_look = True
+    command = "list next"
+    example = "list next 2027 33"
+    rows = ("changes",)
+
+    list_year: ListYear
+    province: Province
+    first: Place = 0
+    count: PageCount = PAGE_COUNT_MAX
+
+    def act(self, platform: "Platform") -> dict[str, Any]:
+        changes = platform.listing.next(self.list_year, self.province)
+        found, further = page_at(changes, self.first, self.count)
+        return {"changes": found, "next": further}
 
 
 class ListShow(Request, tag="list_show"):

@@ -186,11 +186,11 @@ class VerificationFind(OfVerification, tag="verification_find"):
     roles = (VERIFIER,)
     command = "verification find"
     example = (
-        'verification find 12 202507 CEA-PWR-08 "the laboratory has no CMA mark"'
+        'verification find 12 2025-07 CEA-PWR-08 "the laboratory has no CMA mark"'
         " --unit E1-1 --parameter B.bituminous --key wu"
     )
 
-    period: Annotated[int, field("The month, or the year.")]
+    period: Annotated[int, field("Of when", typed="period")]
     rule: Annotated[str, field("Which rule is not kept.")]
     words: Annotated[str, field("What was found.")]
     unit: Annotated[str | None, field("Of which unit.")] = None
