@@ -16,7 +16,7 @@ from cea_exchange.protocol.links.ccer import (
     ProofReversed,
     head_after,
 )
-from cea_exchange.registry.ccer_link.proofs import LinkStopped
+from cea_exchange.registry.institution_link.turns import LinkStopped
 from cea_exchange.registry.reconciliation.audit import audit_queries
 from support.ccer.programme import (
     DayClock,

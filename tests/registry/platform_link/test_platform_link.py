@@ -10,7 +10,7 @@ from cea_exchange.protocol.links.platform import (
     LinkItem,
     item_decode,
 )
-from cea_exchange.registry.platform_link.stream import LinkStopped
+from cea_exchange.registry.institution_link.turns import LinkStopped
 from cea_exchange.registry.reconciliation.audit import audit_queries
 from cea_exchange.registry.reconciliation.distribution import distribution_differences
 from support.platform.linked import Linked

@@ -16,7 +16,8 @@ from typing import Any
 import msgspec
 
 from cea_exchange.domain.refusals import RegistryRefusal
-from cea_exchange.institution.checks import ActError
+from cea_exchange.institution.act_log import ActLog
+from cea_exchange.institution.checks import WHY_LENGTH_MAX, ActError
 from cea_exchange.institution.paging import ALL
 from cea_exchange.protocol.links.ccer import (
     BEFORE_ALL,
@@ -35,10 +36,8 @@ from cea_exchange.protocol.links.ccer import (
 from cea_exchange.registry.compliance.offsets import Offsets
 from cea_exchange.registry.files import CancellationProof
 from cea_exchange.registry.general_ledger import Ledger
-
-
-class LinkStopped(RuntimeError):
-    """What the CCER registry says contradicts what it said before: nothing more of it is taken."""
+from cea_exchange.registry.institution_link.turns import LinkStopped
+from cea_exchange.registry.own_acts import OwnAct
 
 
 class CcerProofs:
@@ -49,9 +48,9 @@ class CcerProofs:
     Rules: CCER-LNK-01 to CCER-LNK-04.
     """
 
-    def __init__(self, ledger: Ledger, offsets: Offsets) -> None:
-        self._ledger = ledger
+    def __init__(self, ledger: Ledger, act_log: ActLog, offsets: Offsets) -> None:
         self._store = ledger.store
+        self._act_log = act_log
         self._offsets = offsets
 
     # -- with the CCER registry ---------------------------------------------------------------
@@ -185,9 +184,11 @@ class CcerProofs:
         state = self._state(item.proof)
         if state is None:
             raise LinkStopped(f"proof {item.proof}: expected one that was issued, got none")
-        if state == "booked" and not self._offsets.is_revoked(item.proof):
-            self._offsets.revoke(item.proof, f"reversed: {item.document}"[:200])
-        self._state_set(item.proof, "reversed", item.document)
+        content = {"proof": item.proof, "document": item.document}
+        with self._act_log.own(OwnAct.PROOF_REVERSED, content, is_kept=True):
+            if state == "booked" and not self._offsets.is_revoked(item.proof):
+                self._offsets.revoke(item.proof, f"reversed: {item.document}"[:WHY_LENGTH_MAX])
+            self._state_set(item.proof, "reversed", item.document)
 
     # -- claims -------------------------------------------------------------------------------
 
