@@ -231,4 +231,5 @@ class Registry(InstitutionServices):
             "bank_unapplied": self.bank.reports.open_count(),
             "platform_seq": self.platform_stream.standing().last_seq,
             "platform_refused": self.platform_stream.standing().refused,
+            **self.ccer_proofs.standing(),
         }

@@ -5,13 +5,17 @@ Commands that ask a running CCER registry are made of its request structs (`acts
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
+import msgspec
 import typer
 
 from cea_exchange.cli.acts.ccer import CCER
 from cea_exchange.cli.daemons.config_check import Look
-from cea_exchange.cli.daemons.institution import InstitutionCommands
+from cea_exchange.cli.daemons.institution import Database, InstitutionCommands
+from cea_exchange.cli.errors import CheckFailed
+from cea_exchange.cli.options import Data, Json
+from cea_exchange.cli.output import json_print
 
 if TYPE_CHECKING:
     from cea_exchange.ccer.config import CcerConfig
@@ -94,11 +98,76 @@ class CcerCommands(InstitutionCommands):
         """Return that it needs the allowance registry's key."""
         return (("registry", lambda: config.registry_key(data)),)
 
+    def reconcile(
+        self,
+        data: Data,
+        json: Json = False,
+        database: Database = None,
+        registry: Annotated[
+            Path | None,
+            typer.Option("--registry", help="An allowance registry's data folder: its books too."),
+        ] = None,
+        registry_database: Annotated[
+            str | None,
+            typer.Option("--registry-database", help="postgresql://..., that registry's."),
+        ] = None,
+    ) -> None:
+        """Check the {title}'s database against itself; 1, and what differs, if something does.
+
+        With --registry, what was cancelled for the national market is compared with what counts
+        there, proof by proof; both may be at work.
+
+        Example: cea-exchange {name} reconcile --registry .
+        """
+        if registry is None:
+            super().reconcile(data, json, database)
+            return
+        compared = self._compared(data, database, registry, registry_database)
+        with self.view(data, database) as store:
+            found = self.checked(store)
+        differences = [*found.differences, *compared["differences"]]
+        if json:
+            told = {"agrees": not differences, **msgspec.structs.asdict(found), "offsets": compared}
+            json_print(told)
+        else:
+            for sentence in differences or (found.sentence(), _agreed(compared)):
+                typer.echo(sentence)
+        if differences:
+            raise CheckFailed(f"ccer differs at {len(differences)} places: {differences[0]}")
+
+    def _compared(
+        self, data: Path, database: str | None, registry: Path, registry_database: str | None
+    ) -> dict[str, Any]:
+        """Return where both registries' books differ, and what they agree on."""
+        from cea_exchange.ccer.cancellation.books_told import books_told
+        from cea_exchange.cli.daemons.registry import RegistryCommands
+        from cea_exchange.domain.ccer.offset_books import offset_differences
+        from cea_exchange.registry.reconciliation.ccer_offsets import claim_last, offset_books
+
+        other = RegistryCommands()
+        with other.view(registry, registry_database) as store:
+            offsets = offset_books(store)
+        with self.view(data, database) as store:
+            told = books_told(store)
+        with other.view(registry, registry_database) as store:
+            offsets = offsets._replace(claim_last_later=claim_last(store))
+        return {
+            "proofs": len(offsets.states),
+            "cancelled_tonnes": told.cancelled_tonnes,
+            "counted_tonnes": sum(each.tonnes for each in offsets.counted.values()),
+            "differences": list(offset_differences(told, offsets)),
+        }
+
     def queries(self) -> Mapping[str, str]:
         """Return the auditor's queries, by name."""
         from cea_exchange.ccer.audit import audit_queries
 
         return audit_queries()
+
+
+def _agreed(compared: Mapping[str, Any]) -> str:
+    tonnes = f"{compared['cancelled_tonnes']:,} t cancelled, {compared['counted_tonnes']:,} t count"
+    return f"the registries agree on {compared['proofs']:,} proofs: {tonnes}"
 
 
 def register(app: typer.Typer) -> None:

@@ -239,7 +239,7 @@ class InstitutionCommands:
         return store_check(store, self.queries())
 
     @contextmanager
-    def _view(self, data: Path, database: str | None) -> Iterator[Any]:
+    def view(self, data: Path, database: str | None) -> Iterator[Any]:
         """Open the database for reading, all of one moment whatever a daemon commits meanwhile."""
         from cea_exchange.ledger.record_store import StoreError
 
@@ -251,7 +251,7 @@ class InstitutionCommands:
 
     def reconcile(self, data: Data, json: Json = False, database: Database = None) -> None:
         """Check the {title}'s database against itself; 1, and what differs, if something does."""
-        with self._view(data, database) as store:
+        with self.view(data, database) as store:
             found = self.checked(store)
         if json:
             json_print({"agrees": found.agrees, **msgspec.structs.asdict(found)})
@@ -281,7 +281,7 @@ class InstitutionCommands:
         more: Callable[[Any], Iterable[str]],
     ) -> None:
         """Print what is wrong with the chain; `more` yields what else is."""
-        with self._view(data, database) as store:
+        with self.view(data, database) as store:
             last, wrong = store.link, [*self.integrity(store), *more(store)]
         if json:
             json_print({"links": last.link_id, "head": last.head, "differences": wrong})
@@ -313,7 +313,7 @@ class InstitutionCommands:
                 raise CommandError(f"--show: must be one of {', '.join(queries)}, was {show}")
             typer.echo(f"{queries[show]};")
             return
-        with self._view(data, database) as store:
+        with self.view(data, database) as store:
             found = {name: store.execute(query).fetchall() for name, query in queries.items()}
         if json:
             json_print(found)

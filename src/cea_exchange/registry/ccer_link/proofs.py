@@ -96,6 +96,16 @@ class CcerProofs:
         number: int = self._store.one("SELECT coalesce(max(proof_seq), 0) FROM ccer_items")
         return number
 
+    def standing(self) -> dict[str, int]:
+        """Return how far the link is, for the registry's status."""
+        one = self._store.one
+        return {
+            "ccer_seq": self.last_seq(),
+            "ccer_claim_seq": one("SELECT coalesce(max(claim_seq), 0) FROM ccer_claims"),
+            "ccer_claims_open": one("SELECT count(*) FROM ccer_claims WHERE answer IS NULL"),
+            "ccer_confirmed": one("SELECT count(*) FROM ccer_proofs WHERE state = 'confirmed'"),
+        }
+
     # -- with persons -------------------------------------------------------------------------
 
     def book(self, proof: str) -> str | None:
