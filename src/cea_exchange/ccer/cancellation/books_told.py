@@ -26,8 +26,8 @@ def books_told(store: Store) -> CcerBooks:
     return CcerBooks(
         heads={seq: head for seq, _proof, _kind, head in items},
         proofs={
-            proof: (seq, Certified(account, year, f"{project}/{batch}", *serials, tonnes))
-            for proof, seq, account, year, project, batch, *serials, tonnes in store.execute(
+            proof: (seq, Certified(account, year, f"{project}/{batch}", first, last, tonnes))
+            for proof, seq, account, year, project, batch, first, last, tonnes in store.execute(
                 _CERTIFIED
             ).fetchall()
         },

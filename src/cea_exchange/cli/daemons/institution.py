@@ -51,7 +51,7 @@ Database = Annotated[
 
 
 class InstitutionCommands:
-    """An institution's commands; in a docstring `{name}` is its command, `{title}` what it is called.
+    """An institution's commands; in their docstrings `{name}` is its command, `{title}` its words.
 
     Attributes
     ----------
@@ -164,7 +164,8 @@ class InstitutionCommands:
             except (ConfigError, SecurityError, StoreError) as error:
                 raise CommandError(str(error)) from error
             except DatabaseError as error:
-                raise CheckFailed(f"nothing starts: the {self.called}'s database: {error}") from error
+                why = f"nothing starts: the {self.called}'s database: {error}"
+                raise CheckFailed(why) from error
             with daemon:
                 signals.lead_to(daemon.stop)
                 daemon.run()
@@ -264,7 +265,7 @@ class InstitutionCommands:
             raise CheckFailed(found.sentence())
 
     def verify(self, data: Data, database: Database = None, json: Json = False) -> None:
-        """Check the chain of hashes over all that the {title} knows; 1, and the place, if it breaks.
+        """Check the chain of hashes over all the {title} knows; 1, and the place, if it breaks.
 
         Each link is computed again from what it covers, and every row compared with the log of
         rows.
