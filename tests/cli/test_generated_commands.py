@@ -70,8 +70,8 @@ PLAIN_NUMBERS = {
     *("tonnes", "count", "first", "after", "since", "as_of", "as_of_settlement"),
     *("act", "disposition_id", "entry_id", "freeze_id", "number", "preview_id", "trade_id"),
     *("unapplied_id", "operator_index", "province", "compliance_year", "year"),
-    *("allocation", "case", "city", "compliance", "finding", "missing", "objection", "of"),
-    *("quality", "shortfall", "timeliness", "traded_tonnes", "verification"),
+    *("allocation", "case", "city", "compliance", "finding", "link_seq", "missing", "objection"),
+    *("of", "quality", "shortfall", "timeliness", "traded_tonnes", "verification"),
     *("batch_number", "cancellation", "first_serial", "last_serial", "licence_id", "owner_days"),
     *("sector", "serial"),
 }

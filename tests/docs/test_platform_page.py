@@ -81,7 +81,8 @@ def said(tmp_path_factory):
     try:
         until_s = time.monotonic() + WAIT_S
         while not (folder / "rehearsal/platform/endpoints.json").exists():
-            assert served.poll() is None and time.monotonic() < until_s, (folder / "log").read_text()
+            assert served.poll() is None, (folder / "log").read_text()
+            assert time.monotonic() < until_s
             time.sleep(0.05)
         typed = Shell(folder, environment)
         found = typed.lines(line for block in rest[:-1] for line in block.splitlines() if line)

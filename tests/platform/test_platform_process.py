@@ -1,4 +1,4 @@
-"""The platform as a process: killed, talked nonsense to, without its database; on both databases."""
+"""The platform as a process on both databases: killed, talked nonsense to, without its database."""
 
 import random
 import time

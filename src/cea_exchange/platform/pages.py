@@ -164,6 +164,7 @@ class Pages:
             "tonnes": result.tonnes,
             "version": result.version,
             "units": msgspec.json.decode(result.unit_emissions),
+            "figures": msgspec.json.decode(result.unit_figures),
             "confirmed_by": result.confirmed_by,
             "told_on": result.told_on,
         }

@@ -27,7 +27,9 @@ from cea_exchange.institution.services import Ended, InstitutionServices
 from cea_exchange.platform.allocation.allocations import Allocations
 from cea_exchange.platform.allocation.unit_years import UnitYears
 from cea_exchange.platform.disclosure.public_files import PublicFiles
+from cea_exchange.platform.disclosure.public_pages import PublicPages
 from cea_exchange.platform.enforcement.cases import Cases
+from cea_exchange.platform.entity_list.complexes import Complexes
 from cea_exchange.platform.entity_list.enterprises import Enterprises
 from cea_exchange.platform.entity_list.listing import Listing
 from cea_exchange.platform.entity_list.units import Units
@@ -93,7 +95,8 @@ class Platform(InstitutionServices):
         self.record = record
         self.person: Person = NOBODY
         self.enterprises, self.units = Enterprises(record), Units(record)
-        self.listing = Listing(record, self.enterprises, self.units)
+        self.complexes = Complexes(record, self.enterprises, self.units)
+        self.listing = Listing(record, self.enterprises, self.units, self.complexes)
         self._filings(record)
         self._verification(record)
         self._allocation(record)
@@ -104,7 +107,7 @@ class Platform(InstitutionServices):
         self.documents = documents = Documents(record)
         self.plans = Plans(record, enterprises, evidence, documents)
         self.months = Months(record, enterprises, units, evidence, documents)
-        self.reports = Reports(record, enterprises, units, documents)
+        self.reports = Reports(record, enterprises, units, documents, self.months)
         self.due = DueDates(record, enterprises, units, self.listing, documents)
         self.cross_checks = CrossChecks(record)
 
@@ -135,6 +138,7 @@ class Platform(InstitutionServices):
         self.obligations = Obligations(record, self.enterprises, self.allocations)
         self.cases = Cases(record)
         self.public_files = PublicFiles(record, self.firms, self.cases)
+        self.public_pages = PublicPages(self.public_files, self.listing)
         self.outbox = Outbox(record)
         news = RegistryNews(self.outbox, self.enterprises)
         self.recalls = AllocationRecalls(record, self.allocations, self.outbox, news)

@@ -1,4 +1,4 @@
-"""A folder in which the platform can be tried: keys, persons, a power firm, and its figures of 2024.
+"""A folder in which the platform can be tried: keys, persons, a power firm, its figures of 2024.
 
     FOLDER/platform.toml     settings: the clock stands still, and no second person is asked for
     FOLDER/keys/             a key pair of each person below, and of the daemons
@@ -46,8 +46,8 @@ ZHEJIANG, HANGZHOU = 33, 3301
 TOTAL_TONNES = 10_000_000
 """What the authority lets all provinces give: more than the firm has coming."""
 
-SETTINGS = f"""# A rehearsal: time stands still until `platform clock move`, and one person alone may do
-# what takes two elsewhere.
+SETTINGS = f"""# A rehearsal: time stands still until `platform clock move`, and one person alone
+# may do what takes two elsewhere.
 second_person = []
 fronts = 0
 

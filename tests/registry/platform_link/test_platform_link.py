@@ -13,6 +13,7 @@ from cea_exchange.protocol.links.platform import (
 from cea_exchange.registry.institution_link.turns import LinkStopped
 from cea_exchange.registry.reconciliation.audit import audit_queries
 from cea_exchange.registry.reconciliation.distribution import distribution_differences
+from cea_exchange.registry.reconciliation.platform_link import platform_differences
 from support.platform.linked import Linked
 from support.platform.platform_world import (
     NATION,
@@ -24,6 +25,7 @@ from support.platform.platform_world import (
     verified_2024,
 )
 from support.refusing import refuses
+from support.registry.ledger_by_hand import changed
 
 GIVEN, OWED = 2_936_246, 2_957_724
 """Of 2024: 3,600,000 MWh of a unit of 600 MW, and 12 times 246,477.00 t."""
@@ -56,7 +58,7 @@ def refuse_all_by_hand(linked):
 
 def reconciled(linked):
     store = linked.registry.store
-    found = list(distribution_differences(store))
+    found = [*distribution_differences(store), *platform_differences(store)]
     for name, sql in audit_queries().items():
         found += [(name, *row) for row in store.execute(sql).fetchall()]
     return found
@@ -172,7 +174,7 @@ def test_accounts_open_for_listed_entities_only(linked):
         linked.registry.account_open("P001", **{**account, "sector": "steel"})
     linked.registry.account_open("P001", **account)
     linked.platform.listing.leave(
-        2024, "E1", cause="below_threshold", decided_on=20251220, document="list 2"
+        2024, "E1", cause="other_sector", decided_on=20251220, document="list 2"
     )
     linked.talk()
     with refuses("ADMISSION_NOT_MET"):
@@ -260,3 +262,27 @@ def test_figures_that_were_changed_are_found_line_by_line(linked):
         ("E1", f"tonnes: expected {row.tonnes} by its units, got {row.tonnes + 1}")
     ]
     assert linked.held() == 0
+
+
+@pytest.mark.parametrize(
+    ("sql", "said"),
+    [
+        ("UPDATE platform_items SET head = '1' WHERE link_seq = 1", "does not follow the one"),
+        ("UPDATE platform_given SET tonnes = tonnes + 1", "E1 comes to"),
+        ("UPDATE platform_given SET duty = duty + 1", "E1 comes to"),
+        ("UPDATE distribution_lines SET tonnes = tonnes + 1", "are distributed"),
+        ("UPDATE platform_items SET is_posted = 0 WHERE link_seq = 2", "nothing of it may be"),
+        ("UPDATE obligation_entries SET due_tonnes = due_tonnes - 1", "are owed by it"),
+        ("DELETE FROM platform_items WHERE link_seq = 1", "platform item 1 is missing"),
+    ],
+)
+def test_reconciling_finds_what_was_posted_otherwise(tmp_path, sql, said):
+    """CEA-PLK-01, CEA-PLK-02."""
+    with Linked(tmp_path) as linked:
+        listed_and_given(linked)
+        linked.platform.obligations.set_all(PROVINCE, ZHEJIANG, 2024)
+        linked.talk()
+        store = linked.registry.store
+        assert list(platform_differences(store)) == []
+        changed(store, sql)
+        assert any(said in sentence for sentence in platform_differences(store))

@@ -164,7 +164,7 @@ def filed(**terms):
 
 
 def coal_month(month=202507, unit="E1-1", coal="125000.00"):
-    """Return the coal, carbon and oxidation of a unit: 246,477.00 t of CO2."""
+    """Return the coal, carbon and oxidation of a unit, 246,477.00 t of CO2, and what it made."""
     return (
         filed(month=month, unit=unit, value=Decimal(coal)),
         filed(
@@ -183,6 +183,10 @@ def coal_month(month=202507, unit="E1-1", coal="125000.00"):
             origin="default",
             evidence="",
         ),
+        *(
+            filed(month=month, unit=unit, parameter=code, value=Decimal(value), measure=measure)
+            for code, (value, measure) in MADE.items()
+        ),
     )
 
 
@@ -193,11 +197,7 @@ def verified_2024(world):
     """Let 2024 be verified, of a unit of 600 MW: 300,000 MWh and 246,477.00 t a month."""
     world.listed(2024)
     for month in range(202401, 202413):
-        rows = coal_month(month) + tuple(
-            filed(month=month, parameter=code, value=Decimal(value), measure=unit)
-            for code, (value, unit) in MADE.items()
-        )
-        world.platform.months.enter(LI, "E1", world.month_file(*rows))
+        world.enter(month)
         world.accept(month)
     world.platform.reports.enter(LI, "E1", 2024)
     world.platform.reports.sign(ZHAO, "E1", 2024)

@@ -12,8 +12,10 @@ import typer
 from cea_exchange.cli.acts.platform import PLATFORM
 from cea_exchange.cli.daemons.config_check import Look
 from cea_exchange.cli.daemons.daemon_log import LogLevel, LogLevelOption
-from cea_exchange.cli.daemons.institution import InstitutionCommands
+from cea_exchange.cli.daemons.institution import Database, InstitutionCommands
 from cea_exchange.cli.errors import CommandError
+from cea_exchange.cli.options import Data, Json
+from cea_exchange.cli.output import told_print
 
 if TYPE_CHECKING:
     from cea_exchange.cli.daemons.status_page import Sections
@@ -29,6 +31,7 @@ PANELS = {
     "What is true": ("figure", "firm", "verification", "finding", "result", "objection"),
     "What is given and owed": ("balance", "total", "allocation", "obligation"),
     "What is punished": ("case", "penalty"),
+    "What is public": ("publish",),
     "Proofs and copies": ("reconcile", "verify", "audit", "backup", "restore"),
 }
 GROUPS = {
@@ -102,8 +105,33 @@ class PlatformCommands(InstitutionCommands):
         return (("registry", lambda: config.registry_key(data)),)
 
     def own_commands(self) -> Iterable[Callable[..., None]]:
-        """Return the rehearsal."""
-        return (self.rehearse,)
+        """Return the rehearsal, and what writes public files."""
+        return self.rehearse, self.publish
+
+    def publish(
+        self,
+        year: Annotated[int, typer.Argument(help="Compliance year; of a list, the list's.")],
+        data: Data,
+        out: Annotated[Path, typer.Option("--out", help="The folder they are written to.")],
+        database: Database = None,
+        json: Json = False,
+    ) -> None:
+        """Write what is public of a year as files with a page that leads to them, for a web server.
+
+        Emissions by entity, published lists, verifiers' scores, published penalties; nothing else.
+
+        Example: cea-exchange platform publish 2024 --out public
+        """
+        from cea_exchange.ledger.record_store import StoreError
+        from cea_exchange.platform.checks import PlatformActError
+        from cea_exchange.platform.platform import Platform
+
+        try:
+            with self.store_class().open_reader(data, database) as store, store.view():
+                written = Platform(store).public_pages.write(year, out)
+        except (StoreError, PlatformActError) as error:
+            raise CommandError(str(error)) from error
+        told_print({"written": [str(file) for file in written]}, json)
 
     def rehearse(
         self,

@@ -1,4 +1,4 @@
-"""The registry beside a platform's rehearsal: `platform rehearse` makes it, and runs it meanwhile."""
+"""The registry beside a platform's rehearsal, which `platform rehearse` makes and runs."""
 
 import subprocess
 import sys

@@ -122,6 +122,10 @@ class PlatformRefusal(IntEnum):
     """Its emissions are below the threshold of the list (CEA-ENT-01)."""
     STAYS_LISTED = 213
     """The cause to leave the list is not there (CEA-ENT-10)."""
+    IN_COMPLEX = 214
+    """The enterprise reports as part of a works of several (CEA-ENT-06)."""
+    COMPLEX_UNSOUND = 215
+    """The enterprises are no works that reports as one (CEA-ENT-06)."""
     EVIDENCE_UNKNOWN = 230
     """The enterprise brought no document of that hash."""
     EVIDENCE_TAKEN = 231

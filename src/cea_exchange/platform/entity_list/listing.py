@@ -29,6 +29,7 @@ from cea_exchange.platform.checks import (
     words_checked,
     year_checked,
 )
+from cea_exchange.platform.entity_list.complexes import Complexes
 from cea_exchange.platform.entity_list.enterprises import Enterprise, Enterprises
 from cea_exchange.platform.entity_list.units import Units
 from cea_exchange.platform.record import Record
@@ -86,11 +87,14 @@ class Listing:
         Each takes a year, an enterprise and whether it is listed now, in the same transaction.
     """
 
-    def __init__(self, record: Record, enterprises: Enterprises, units: Units) -> None:
+    def __init__(
+        self, record: Record, enterprises: Enterprises, units: Units, complexes: Complexes
+    ) -> None:
         self._record = record
         self._store = record.store
         self._enterprises = enterprises
         self._units = units
+        self._complexes = complexes
         self.after_changing: list[Callable[[int, Enterprise, bool], object]] = []
 
     def enter(
@@ -107,15 +111,25 @@ class Listing:
 
         Notes
         -----
-        Rules: CEA-ENT-01, CEA-ENT-04, CEA-ENT-05, CEA-ENT-07, CEA-ENT-08, CEA-ENT-11.
+        Rules: CEA-ENT-01, CEA-ENT-04, CEA-ENT-05, CEA-ENT-06, CEA-ENT-07, CEA-ENT-08, CEA-ENT-11.
         """
         choice_checked(cause, ENTERING, "cause")
         year_checked(list_year, "list_year")
         count_checked(tonnes, "tonnes", TONNES_MAX)
         found = self._enterprises.acting(enterprise)
+        self._complex_check(found)
         self._quota_check(found, list_year)
         self._threshold_check(cause, tonnes)
         self._change(list_year, found, "entered", (cause, tonnes, decided_on, document))
+
+    def _complex_check(self, enterprise: Enterprise) -> None:
+        reports = self._complexes.reports_as(enterprise)
+        if reports not in (None, enterprise.enterprise):
+            raise PlatformActError(
+                PlatformRefusal.IN_COMPLEX,
+                f"{enterprise.enterprise}: expected who reports for itself, got a part of"
+                f" {reports} (CEA-ENT-06)",
+            )
 
     def _quota_check(self, enterprise: Enterprise, list_year: int) -> None:
         """Refuse an enterprise whose sector code and process are not under quota by that list."""

@@ -1,6 +1,6 @@
 """Units: whose each is from which day on, and what is true of it."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -15,6 +15,8 @@ from cea_exchange.platform.entity_list.enterprises import Enterprise
 from cea_exchange.platform.entity_list.unit_facts import UnitFacts
 from cea_exchange.platform.periods import month_end, months_of
 from cea_exchange.platform.record import Record
+
+_facts_decode = msgspec.json.Decoder(UnitFacts).decode
 
 
 class Unit(NamedTuple):
@@ -147,13 +149,25 @@ class Units:
             Unit -> those months, as yyyymm.
         """
         months: dict[str, list[int]] = {}
+        rows = self._facts_until(enterprise_id, month_end(months_of(year)[-1]))
         for month in months_of(year):
-            for unit in self.of(enterprise_id, month_end(month)):
-                months.setdefault(unit, []).append(month)
+            end = month_end(month)
+            latest = {row[0]: row for row in rows if row[2] <= end}
+            for _unit_id, unit, _since, owner, _facts in latest.values():
+                if owner == enterprise_id:
+                    months.setdefault(unit, []).append(month)
         return {unit: tuple(had) for unit, had in months.items()}
 
     def _ever_of(self, enterprise_id: int, day: int) -> list[Unit]:
         """Return the units that were ever an enterprise's, as they are on a day."""
+        latest = {row[0]: row for row in self._facts_until(enterprise_id, day)}
+        return [
+            Unit._make((*row[:-1], _facts_decode(row[-1])))
+            for row in latest.values()
+        ]
+
+    def _facts_until(self, enterprise_id: int, day: int) -> list[tuple[Any, ...]]:
+        """Return what was noted until a day of units that were ever an enterprise's, in order."""
         rows = self._store.execute(
             "SELECT units.unit_id, unit, valid_from, enterprise_id, facts"
             " FROM unit_facts JOIN units ON units.unit_id = unit_facts.unit_id"
@@ -162,11 +176,12 @@ class Units:
             " ORDER BY unit, valid_from, fact_id",
             (enterprise_id, day),
         )
-        latest = {row[0]: row for row in rows.fetchall()}
-        return [
-            Unit._make((*row[:-1], msgspec.json.decode(row[-1], type=UnitFacts)))
-            for row in latest.values()
-        ]
+        return [tuple(row) for row in rows.fetchall()]
+
+    def last_fact(self) -> int:
+        """Return the number of the last fact that was noted of any unit."""
+        found: int = self._store.one("SELECT coalesce(max(fact_id), 0) FROM unit_facts")
+        return found
 
     def _id_of(self, unit: str) -> int:
         number: int | None = self._store.one("SELECT unit_id FROM units WHERE unit = ?", (unit,))

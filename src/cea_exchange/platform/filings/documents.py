@@ -7,7 +7,7 @@
 A version is never changed. While a further one is under way, the accepted one counts.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from hashlib import sha256
 from typing import Any, NamedTuple
 
@@ -244,6 +244,14 @@ class Documents:
         return Filing(
             *self._store.one(f"SELECT {_FILING} FROM filings WHERE filing_id = ?", (filing_id,))
         )
+
+    def of_ids(self, filing_ids: Collection[int]) -> dict[int, Filing]:
+        """Return versions there are, by id."""
+        marks = ", ".join("?" * len(filing_ids))
+        rows = self._store.execute(
+            f"SELECT {_FILING} FROM filings WHERE filing_id IN ({marks})", tuple(filing_ids)
+        )
+        return {row[0]: Filing(*row) for row in rows.fetchall()}
 
     def latest(self, place: Place) -> Filing:
         """Return the latest version of a document."""

@@ -61,6 +61,7 @@ from cea_exchange.registry.reconciliation.distribution import distribution_diffe
 from cea_exchange.registry.reconciliation.enforcement import enforcement_differences
 from cea_exchange.registry.reconciliation.integrity import registry_integrity
 from cea_exchange.registry.reconciliation.persons import persons_differences
+from cea_exchange.registry.reconciliation.platform_link import platform_differences
 from cea_exchange.registry.reconciliation.proposals import desk_differences
 from cea_exchange.registry.reconciliation.surrender import surrender_differences
 from cea_exchange.registry.reconciliation.waiting_chains import chain_differences
@@ -222,6 +223,7 @@ class _Check:
                 desk_differences,
                 persons_differences,
                 distribution_differences,
+                platform_differences,
                 surrender_differences,
                 enforcement_differences,
                 bank_differences,

@@ -11,7 +11,6 @@ from cea_exchange.platform.control.requests.fields import (
     Province,
     Reason,
     Stage,
-    Why,
     Year,
 )
 from cea_exchange.platform.roles import AUTHORITY, OFFICES, OPERATOR, PROVINCE, REGULATOR, ROLES
@@ -128,7 +127,7 @@ class AllocationRecall(OfAllocation, tag="allocation_recall"):
     command = "allocation recall"
     example = 'allocation recall 4 --reason "wrong year" --key sun'
 
-    reason: Why
+    reason: Annotated[str, field("The reason; it is kept.", is_option=True)]
 
     def act(self, platform: "Platform") -> dict[str, Any]:
         platform.recalls.recall(platform.person, self.allocation, self.reason)

@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 
 City = Annotated[int, field("Four digits of its city.", is_option=True)]
 SectorCode = Annotated[str, field("Of the classification of industries.", is_option=True)]
-SubType = Annotated[str, field(f"What it does, where its code has several: {', '.join(PROCESSES)}.")]
+SubType = Annotated[
+    str, field(f"What it does, where its code has several: {', '.join(PROCESSES)}.")
+]
 UnitFactsText = Annotated[
     str,
     field('Technical facts as JSON, such as {"rated_kw": [600000]}.', is_option=True),
@@ -169,6 +171,39 @@ class EnterpriseSplit(Request, tag="enterprise_split"):
             only=frozenset(self.units.split(",")),
         )
         return {}
+
+
+class EnterpriseJoin(Request, tag="enterprise_join"):
+    """Let steelworks of one site report as one: the group's legal person, which has their units."""
+
+    roles = (OPERATOR, PROVINCE)
+    second = Second.OWN
+    command = "enterprise join"
+    example = (
+        'enterprise join E1 E1:E2,E2:E3 --site "Hangzhou works" --decided-on 2025-01-10'
+        " --document decision-10"
+    )
+
+    enterprise: Enterprise
+    links: Annotated[str, field("Who gives products to whom: GIVER:TAKER, with commas between.")]
+    site: Annotated[str, field("The contiguous site they stand on.", is_option=True)]
+    decided_on: DecidedOn
+    document: DocumentNumber
+
+    def act(self, platform: "Platform") -> dict[str, Any]:
+        links = tuple((giver, taker) for giver, _, taker in map(_parted, self.links.split(",")))
+        members = platform.complexes.join(
+            self.enterprise,
+            links,
+            site=self.site,
+            decided_on=self.decided_on,
+            document=self.document,
+        )
+        return {"members": list(members)}
+
+
+def _parted(link: str) -> tuple[str, str, str]:
+    return link.partition(":")
 
 
 class UnitAdd(Request, tag="unit_add"):
