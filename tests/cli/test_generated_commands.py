@@ -7,7 +7,8 @@ import msgspec
 import pytest
 import typer
 
-from cea_exchange.cli.acts import bank, platform, registry, venue
+from cea_exchange.ccer.control.admin import CCER_REQUESTS
+from cea_exchange.cli.acts import bank, ccer, platform, registry, venue
 from cea_exchange.cli.acts.parameters import parameters_of
 from cea_exchange.cli.errors import CommandError
 from cea_exchange.cli.main import run
@@ -26,12 +27,14 @@ DAEMONS = {
     "venue": (VENUE_REQUESTS, venue.VENUE),
     "registry": (REGISTRY_REQUESTS, registry.REGISTRY),
     "platform": (PLATFORM_REQUESTS, platform.PLATFORM),
+    "ccer": (CCER_REQUESTS, ccer.CCER),
     "bank": (BANK_REQUESTS, bank.BANK),
 }
 BY_HAND = {
     "venue": {"status", "history"},
     "registry": {"status", "offset_book"},
     "platform": {"status"},
+    "ccer": {"status"},
     "bank": {"batch", "status", "statement"},
 }
 """A page that is shown again and again, a part of another command, or what only daemons ask."""
@@ -69,6 +72,8 @@ PLAIN_NUMBERS = {
     *("unapplied_id", "operator_index", "province", "compliance_year", "year"),
     *("allocation", "case", "city", "compliance", "finding", "link_seq", "missing", "objection"),
     *("of", "quality", "shortfall", "timeliness", "traded_tonnes", "verification"),
+    *("batch_number", "cancellation", "first_serial", "last_serial", "licence_id", "owner_days"),
+    *("sector", "serial"),
 }
 """Whole numbers that a person types as the daemons have them: tonnes, counts, numbers of things."""
 ON_THE_WIRE = {
@@ -136,6 +141,7 @@ def asked(tmp_path, monkeypatch):
     monkeypatch.setattr("cea_exchange.cli.acts.venue.answer", lambda *a: refuse(a[0], a[2]))
     monkeypatch.setattr("cea_exchange.registry.control.admin_client.REGISTRY.ask", refuse)
     monkeypatch.setattr("cea_exchange.platform.control.admin_client.PLATFORM.ask", refuse)
+    monkeypatch.setattr("cea_exchange.ccer.control.admin_client.CCER.ask", refuse)
     monkeypatch.setattr("cea_exchange.cli.acts.bank.ask", lambda *a: refuse(a[0], a[2]))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("CEA_EXCHANGE_DATA", str(tmp_path))

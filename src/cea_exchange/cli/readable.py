@@ -10,7 +10,12 @@ from typing import Any
 
 import typer
 
-DATES = frozenset({"date", "deadline", "until", "day", "valid_from"})
+DATES = frozenset(
+    {
+        *("date", "day", "deadline", "until", "valid_from"),
+        *("crediting_from", "crediting_to", "produced_from", "produced_to"),
+    }
+)
 DATE_SUFFIXES = ("_date", "_on", "_by")
 TIME_SUFFIX = "_at_ns"
 MONTHS = frozenset({"month", "period"})
@@ -27,6 +32,7 @@ YUAN_SUFFIX = "_fen"
 TONNES = frozenset(
     {
         *("tonnes", "obligation_tonnes", "surrendered", "offset", "shortfall", "due", "remaining"),
+        *("cancelled", "to_return"),
         *("bought", "sold", "received", "given", "tonnes_awarded", "tonnes_locked"),
     }
 )
@@ -34,7 +40,7 @@ TONNES_SUFFIX = "_tonnes"
 OF_THE_ASSET = frozenset(
     {"amount", "ordered", "released", "in_force", "deducted", "opening", "closing"}
 )
-"""Fen where the field `product` or `asset` beside them is cash, or there is none; else tonnes."""
+"""Fen where `product`, `instrument` or `asset` beside them is cash, or there is none; else tonnes."""
 
 
 MONTH_FORM = re.compile(r"([0-9]{4})-(0[1-9]|1[0-2])")
@@ -78,8 +84,8 @@ def shown(name: str, value: Any, beside: Mapping[str, Any]) -> Any:
     if name in TONNES or name.endswith(TONNES_SUFFIX):
         return tonnes(value)
     if name in OF_THE_ASSET:
-        asset = beside.get("product", beside.get("asset"))
-        return amount(asset, value)
+        assets = (beside[field] for field in ("product", "instrument", "asset") if field in beside)
+        return amount(next(assets, None), value)
     return value
 
 

@@ -77,7 +77,7 @@ class PlatformMachine(InstitutionMachine):
 
     def turn(self, now_ns: int) -> None:
         """Remind some of what is due."""
-        with self.troubles.told("reminders", now_ns):
+        with self.troubles.noted("reminders", now_ns):
             reminded = self.platform.remind_some(REMINDED_PER_TURN)
             if reminded:
                 of = [f"{due.enterprise} {due.kind} {due.period}" for due in reminded[:20]]

@@ -7,7 +7,7 @@ One thread, one writer::
     venue DEALER ---from n--->          ROUTER  /         |
                  <--items, watermark---                   +-- BankCourier (a thread) <--> bank
     operators DEALER <--acts-->         ROUTER -- Looks (processes that read)
-    platform ROUTER <--questions / items--> DEALER
+    platform, CCER registry ROUTER <--questions / items--> DEALER
 
 What there is to do the machine decides, by what comes in and the time; here it is taken in and
 carried out.
@@ -33,6 +33,9 @@ from cea_exchange.registry.bank.setting import BankSetting
 from cea_exchange.registry.config import RegistryConfig
 from cea_exchange.registry.control.metrics import RegistryMetrics
 from cea_exchange.registry.control.queries import OPENER
+from cea_exchange.registry.institution_link.line import InstitutionLine
+from cea_exchange.registry.institution_link.setting import LinkSetting
+from cea_exchange.registry.institution_link.turns import LinkAsked, LinkDropped, LinkTurns
 from cea_exchange.registry.machine import (
     ConnectionDropped,
     FeedAnswered,
@@ -41,8 +44,6 @@ from cea_exchange.registry.machine import (
     RegistryMachine,
 )
 from cea_exchange.registry.noted_time import noted_ns
-from cea_exchange.registry.platform_link.connection import PlatformLine, platform_endpoint_read
-from cea_exchange.registry.platform_link.turns import PlatformAsked, PlatformDropped
 from cea_exchange.registry.settlement.settlement import Settlement
 from cea_exchange.registry.store import RegistryStore
 from cea_exchange.registry.venue_link.connection import VenueLine, venue_endpoints_read
@@ -80,15 +81,16 @@ class RegistryDaemon(InstitutionDaemon[RegistryConfig, RegistryStore, RegistryMa
         self._look_at_ns = 0
         self._nowhere: tuple[str, str] | None = None
         self._is_listening = False
-        self._platform_line: PlatformLine | None = None
-        self._platform_nowhere: str | None = None
+        self._link_lines: dict[str, InstitutionLine] = {}
         super().__init__(config, data, is_stopping)
 
     def settings_read(self) -> None:
-        """Read the venue's key, and the platform's."""
+        """Read the keys of the venue, and of the institutions that are asked."""
         self._venue_key = self._config.venue_key(self._data)
-        platform = self._config.platform
-        self._platform_key = None if platform is None else platform.key(self._data)
+        settings: tuple[LinkSetting | None, ...] = (self._config.platform, self._config.ccer)
+        self._link_keys = {
+            setting: setting.key(self._data) for setting in settings if setting is not None
+        }
 
     def noted_ns(self) -> int:
         """Return the last time that the registry has noted."""
@@ -124,8 +126,12 @@ class RegistryDaemon(InstitutionDaemon[RegistryConfig, RegistryStore, RegistryMa
         self._courier = self._courier_made()
         self._feed_unreadable = UnreadableCount("feed", log.warning)
         self._line = VenueLine(host.context, self._keys, self._venue_key)
-        if self._platform_key is not None:
-            self._platform_line = PlatformLine(host.context, self._keys, self._platform_key)
+        self._link_lines = {
+            setting.institution: InstitutionLine(
+                host.context, self._keys, setting, key, self._data
+            )
+            for setting, key in self._link_keys.items()
+        }
         self._feed_door = host.door(
             "feed",
             self._config.feed,
@@ -142,9 +148,9 @@ class RegistryDaemon(InstitutionDaemon[RegistryConfig, RegistryStore, RegistryMa
         return BankCourier(BankClient(setting.data, self._keys))
 
     def sockets_close(self) -> None:
-        """End the courier, and the lines to venue and platform."""
-        if self._platform_line is not None:
-            self._platform_line.close()
+        """End the courier, and the lines to the venue and the institutions."""
+        for line in self._link_lines.values():
+            line.close()
         if self._courier is not None:
             self._courier.close()
         if hasattr(self, "_line"):
@@ -154,8 +160,9 @@ class RegistryDaemon(InstitutionDaemon[RegistryConfig, RegistryStore, RegistryMa
         """Wake up for the venue's answers and, unless one is awaited, for what it publishes."""
         if self._line.dealer is not None:
             poller.register(self._line.dealer, zmq.POLLIN)
-        if self._platform_line is not None and self._platform_line.dealer is not None:
-            poller.register(self._platform_line.dealer, zmq.POLLIN)
+        for line in self._link_lines.values():
+            if line.dealer is not None:
+                poller.register(line.dealer, zmq.POLLIN)
         self._is_listening = self._machine.is_listening
         if self._is_listening:
             poller.register(self._line.sub, zmq.POLLIN)
@@ -171,9 +178,10 @@ class RegistryDaemon(InstitutionDaemon[RegistryConfig, RegistryStore, RegistryMa
                 machine.replayed(self._line.dealer.recv_multipart(), now_ns)
             elif self._is_listening and self._line.sub in ready:
                 machine.published(self._published(), now_ns)
-        with noted("platform_answer", now_ns):
-            if self._platform_line is not None and self._platform_line.dealer in ready:
-                machine.platform.answered(self._platform_line.dealer.recv_multipart(), now_ns)
+        for name, line in self._link_lines.items():
+            with noted(f"{name}_answer", now_ns):
+                if line.dealer is not None and line.dealer in ready:
+                    machine.links[name].answered(line.dealer.recv_multipart(), now_ns)
         if self._courier is not None:
             for brought in self._courier.back():
                 machine.brought_back(brought)
@@ -195,8 +203,9 @@ class RegistryDaemon(InstitutionDaemon[RegistryConfig, RegistryStore, RegistryMa
         self._look_at_ns = now_ns + ENDPOINTS_LOOK_NS
         with self._machine.troubles.noted("venue", now_ns):
             self._venue_look(now_ns)
-        with self._machine.troubles.noted("platform_look", now_ns):
-            self._platform_look()
+        for name, line in self._link_lines.items():
+            with self._machine.troubles.noted(f"{name}_look", now_ns):
+                self._link_look(line, self._machine.links[name])
 
     def _venue_look(self, now_ns: int) -> None:
         where = (self._config.settlement, self._config.replay)
@@ -237,35 +246,21 @@ class RegistryDaemon(InstitutionDaemon[RegistryConfig, RegistryStore, RegistryMa
                 self._line.dealer_renew()
             case FeedAnswered(connection, content):
                 self._feed_door.answer(connection, content)
-            case PlatformAsked(question) if self._platform_line is not None:
-                self._platform_line.ask(question)
-            case PlatformDropped() if self._platform_line is not None:
-                self._platform_line.renew()
+            case LinkAsked(institution, question):
+                self._link_lines[institution].ask(question)
+            case LinkDropped(institution):
+                self._link_lines[institution].renew()
             case Errand() as errand:
                 self._courier.carry(errand)
 
-    # -- towards the platform -----------------------------------------------------------------
+    # -- towards other institutions -----------------------------------------------------------
 
-    def _platform_look(self) -> None:
-        """Connect to where the platform is, which may have changed with its restart."""
-        line, setting = self._platform_line, self._config.platform
-        if line is None or setting is None:
-            return
-        where = setting.link or platform_endpoint_read(setting.endpoints_file(self._data))
-        if where is None or where == self._platform_nowhere:
-            return
-        try:
-            is_new = line.connect(where)
-        except (zmq.ZMQError, ValueError) as error:
-            line.close()
-            self._machine.platform.disconnected()
-            self._platform_nowhere = where
-            log.warning("platform_unreachable", link=where, error=str(error))
-            return
-        self._platform_nowhere = None
-        if is_new:
-            log.info("platform_connected", link=where)
-            self._machine.platform.connected()
+    @staticmethod
+    def _link_look(line: InstitutionLine, link: LinkTurns) -> None:
+        """Tell a link whether there is a connection, where that has changed."""
+        is_there = line.look()
+        if is_there is not None:
+            (link.connected if is_there else link.disconnected)()
 
     # -- the feed -----------------------------------------------------------------------------
 

@@ -123,7 +123,7 @@ class Registry(InstitutionServices):
         self.province_holdings = custody = ProvinceHoldings(ledger)
         self.deductions = Deductions(ledger)
         self.obligations, self.offsets = Obligations(ledger), Offsets(ledger)
-        self.ccer_proofs = CcerProofs(ledger, self.offsets)
+        self.ccer_proofs = CcerProofs(ledger, self.act_log, self.offsets)
         self.surrender = Surrender(ledger, accounts, custody)
         self.corrections, self.duties = Corrections(ledger), Duties(ledger)
         self.compliance = Compliance(ledger, self.corrections, custody, self.deductions)
@@ -231,4 +231,5 @@ class Registry(InstitutionServices):
             "bank_unapplied": self.bank.reports.open_count(),
             "platform_seq": self.platform_stream.standing().last_seq,
             "platform_refused": self.platform_stream.standing().refused,
+            **self.ccer_proofs.standing(),
         }

@@ -2,7 +2,6 @@
 
 import msgspec
 import pytest
-from cea_exchange.registry.reconciliation.distribution import distribution_differences
 
 from cea_exchange.platform.registry_link.outbox import Outbox
 from cea_exchange.protocol.links.platform import (
@@ -11,8 +10,7 @@ from cea_exchange.protocol.links.platform import (
     LinkItem,
     item_decode,
 )
-from cea_exchange.registry.platform_link.stream import LinkStopped
-from cea_exchange.registry.reconciliation.audit import audit_queries
+from cea_exchange.registry.institution_link.turns import LinkStopped
 from cea_exchange.registry.reconciliation.platform_link import platform_differences
 from support.platform.linked import Linked
 from support.platform.platform_world import (
@@ -25,6 +23,7 @@ from support.platform.platform_world import (
     verified_2024,
 )
 from support.refusing import refuses
+from support.registry.audit_queries import audit_findings
 from support.registry.ledger_by_hand import changed
 
 GIVEN, OWED = 2_936_246, 2_957_724
@@ -58,10 +57,7 @@ def refuse_all_by_hand(linked):
 
 def reconciled(linked):
     store = linked.registry.store
-    found = list(distribution_differences(store))
-    for name, sql in audit_queries().items():
-        found += [(name, *row) for row in store.execute(sql).fetchall()]
-    return found
+    return [*platform_differences(store), *audit_findings(store).items()]
 
 
 def test_what_a_province_gives_is_computed_again_and_posted_once(linked):

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 GROUPS = {
     "act": "What was done, and by whom.",
-    "clock": "The {name}'s time and day.",
-    "person": "Who acts at the {name}, by key.",
+    "clock": "The {title}'s time and day.",
+    "person": "Who acts at the {title}, by key.",
     "proposal": "What waits for a second person.",
 }
 """The groups of the commands that every institution has."""

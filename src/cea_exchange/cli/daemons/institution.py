@@ -52,12 +52,14 @@ Database = Annotated[
 
 
 class InstitutionCommands:
-    """An institution's commands; `{name}` in a docstring is its name.
+    """An institution's commands; in their docstrings `{name}` is its command, `{title}` its words.
 
     Attributes
     ----------
     asker
         How it is asked; its name is the command's.
+    title
+        What it is called in words; the name if left out.
     help
         What the command is for.
     panels, groups
@@ -65,6 +67,7 @@ class InstitutionCommands:
     """
 
     asker: ClassVar[Asker]
+    title: ClassVar[str] = ""
     help: ClassVar[str]
     panels: ClassVar[Panels]
     groups: ClassVar[Mapping[str, str]] = {}
@@ -104,6 +107,14 @@ class InstitutionCommands:
         """The institution's name."""
         return self.asker.name
 
+    @property
+    def called(self) -> str:
+        """What it is called in words."""
+        return self.title or self.name
+
+    def _worded(self, text: str) -> str:
+        return text.replace("{name}", self.name).replace("{title}", self.called)
+
     def register(self, app: typer.Typer) -> CommandLine:
         """Add the group to the command line; return it."""
         group = CommandLine(self.panels)
@@ -112,9 +123,9 @@ class InstitutionCommands:
             *(self.backup, self.restore),
         )
         for command in (*shared, *self.own_commands()):
-            text = inspect.cleandoc(command.__doc__ or "").replace("{name}", self.name)
+            text = self._worded(inspect.cleandoc(command.__doc__ or ""))
             group.command(command.__name__, help=text)(command)
-        shared_nouns = {noun: text.format(name=self.name) for noun, text in GROUPS.items()}
+        shared_nouns = {noun: self._worded(text) for noun, text in GROUPS.items()}
         requests = self.config_class().requests.types
         self.nouns = commands_add(group, self.asker, requests, {**shared_nouns, **self.groups})
         app.add_typer(group, name=self.name, help=self.help)
@@ -132,7 +143,7 @@ class InstitutionCommands:
             raise CommandError(str(error)) from error
 
     def serve(self, config: Config, data: Data, log_level: LogLevelOption = LogLevel.info) -> None:
-        """Run the {name} until it is told to stop (SIGTERM, or `{name} stop`)."""
+        """Run the {title} until it is told to stop (SIGTERM, or `{name} stop`)."""
         signals = StopSignals()
 
         from cea_exchange.ledger.database.interface import DatabaseError
@@ -154,13 +165,14 @@ class InstitutionCommands:
             except (ConfigError, SecurityError, StoreError) as error:
                 raise CommandError(str(error)) from error
             except DatabaseError as error:
-                raise CheckFailed(f"nothing starts: the {self.name}'s database: {error}") from error
+                why = f"nothing starts: the {self.called}'s database: {error}"
+                raise CheckFailed(why) from error
             with daemon:
                 signals.lead_to(daemon.stop)
                 daemon.run()
 
     def check(self, config: Config, data: Data) -> None:
-        """Say whether the {name} would start with a config on a folder: settings, keys, persons.
+        """Say whether the {title} would start with a config on a folder: settings, keys, persons.
 
         Starts nothing and changes nothing; what is in its database is for `reconcile` to say.
 
@@ -197,7 +209,7 @@ class InstitutionCommands:
             return opened.name
 
     def status(self, data: Data, key: Key = ADMIN, json: Json = False, watch: Watch = None) -> None:
-        """Print where a running {name} stands.
+        """Print where a running {title} stands.
 
         Example: cea-exchange {name} status
         """
@@ -229,7 +241,7 @@ class InstitutionCommands:
         return store_check(store, self.queries())
 
     @contextmanager
-    def _view(self, data: Path, database: str | None) -> Iterator[Any]:
+    def view(self, data: Path, database: str | None) -> Iterator[Any]:
         """Open the database for reading, all of one moment whatever a daemon commits meanwhile."""
         from cea_exchange.ledger.record_store import StoreError
 
@@ -240,8 +252,8 @@ class InstitutionCommands:
             raise CommandError(str(error)) from error
 
     def reconcile(self, data: Data, json: Json = False, database: Database = None) -> None:
-        """Check the {name}'s database against itself; 1, and what differs, if something does."""
-        with self._view(data, database) as store:
+        """Check the {title}'s database against itself; 1, and what differs, if something does."""
+        with self.view(data, database) as store:
             found = self.checked(store)
         if json:
             json_print({"agrees": found.agrees, **msgspec.structs.asdict(found)})
@@ -254,7 +266,7 @@ class InstitutionCommands:
             raise CheckFailed(found.sentence())
 
     def verify(self, data: Data, database: Database = None, json: Json = False) -> None:
-        """Check the chain of hashes over all that the {name} knows; 1, and the place, if it breaks.
+        """Check the chain of hashes over all the {title} knows; 1, and the place, if it breaks.
 
         Each link is computed again from what it covers, and every row compared with the log of
         rows.
@@ -271,7 +283,7 @@ class InstitutionCommands:
         more: Callable[[Any], Iterable[str]],
     ) -> None:
         """Print what is wrong with the chain; `more` yields what else is."""
-        with self._view(data, database) as store:
+        with self.view(data, database) as store:
             last, wrong = store.link, [*self.integrity(store), *more(store)]
         if json:
             json_print({"links": last.link_id, "head": last.head, "differences": wrong})
@@ -281,7 +293,7 @@ class InstitutionCommands:
         else:
             typer.echo(f"verified {last.link_id} links, head {last.head}")
         if wrong:
-            raise CheckFailed(f"the {self.name} was changed at {len(wrong)} places: {wrong[0]}")
+            raise CheckFailed(f"the {self.called} was changed at {len(wrong)} places: {wrong[0]}")
 
     def audit(
         self,
@@ -303,7 +315,7 @@ class InstitutionCommands:
                 raise CommandError(f"--show: must be one of {', '.join(queries)}, was {show}")
             typer.echo(f"{queries[show].sql};")
             return
-        with self._view(data, database) as store:
+        with self.view(data, database) as store:
             found = {name: store.execute(each.sql).fetchall() for name, each in queries.items()}
         if json:
             json_print(found)
@@ -323,7 +335,7 @@ class InstitutionCommands:
         database: Database = None,
         json: Json = False,
     ) -> None:
-        """Copy the {name}'s database to one file, while its daemon works.
+        """Copy the {title}'s database to one file, while its daemon works.
 
         Example: cea-exchange {name} backup --out {name}-2026-07-16
         """
@@ -337,7 +349,7 @@ class InstitutionCommands:
         if json:
             json_print({"file": str(out), f"last_{what}": last})
         else:
-            typer.echo(f"{out}: the {self.name} up to {what} {last}")
+            typer.echo(f"{out}: the {self.called} up to {what} {last}")
 
     def restore(
         self,
@@ -349,7 +361,7 @@ class InstitutionCommands:
         ] = None,
         json: Json = False,
     ) -> None:
-        """Put a copy in the place of a {name} that is not there; only if it agrees with itself.
+        """Put a copy in the place of a {title} that is not there; only if it agrees with itself.
 
         Example: cea-exchange {name} restore {name}-2026-07-16
         """

@@ -162,7 +162,7 @@ class RegistryCommands(InstitutionCommands):
             typer.Option("--venue", help="A venue's data folder: its journal's heads too."),
         ] = None,
     ) -> None:
-        """Check the chain of hashes over all that the {name} knows; 1, and the place, if it breaks.
+        """Check the chain of hashes over all the {title} knows; 1, and the place, if it breaks.
 
         Each link is computed again from what it covers, and every row compared with the log of
         rows. With --venue, the heads that a venue's journal has are compared, too.

@@ -37,6 +37,7 @@ from cea_exchange.registry.compliance.surrender import Surrender
 from cea_exchange.registry.distribution.distribution import Distribution
 from cea_exchange.registry.files import SourceFile
 from cea_exchange.registry.general_ledger import Ledger
+from cea_exchange.registry.institution_link.turns import LinkStopped
 from cea_exchange.registry.own_acts import OwnAct
 from cea_exchange.registry.platform_link.completions import Completions
 from cea_exchange.registry.platform_link.given_allowances import GivenAllowances
@@ -50,10 +51,6 @@ VERDICT_BYTES_MAX = 256 * 1024
 """Of one question: the platform takes twice as much."""
 
 log = structlog.get_logger()
-
-
-class LinkStopped(RuntimeError):
-    """What the platform says contradicts what it said before: nothing more of it is taken."""
 
 
 class Standing(NamedTuple):
