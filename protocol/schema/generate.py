@@ -83,7 +83,10 @@ def c_declarations(schema: dict) -> str:
     for name, enum in schema["enum"].items():
         lines += ["", f"# {enum['doc']}", "cdef enum:"]
         prefix = upper_snake(name)
-        lines += [f"    {prefix}_{member} = {number}" for member, number, _ in enum_members(enum)]
+        members = enum_members(enum)
+        lines += [f"    {prefix}_{member} = {number}" for member, number, _ in members]
+        if not name.endswith("Flag"):
+            lines.append(f"    {prefix}_LAST = {max(number for _, number, _ in members)}")
     for record in schema["record"]:
         lines += ["", f"cdef struct {record['name']}Record:"]
         for name, kind, *_ in record["fields"]:
