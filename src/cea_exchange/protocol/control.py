@@ -575,16 +575,7 @@ class LagLevelSet(Control):
 
 
 AnyControl = (
-    ProductDeclared
-    | AccountDeclared
-    | AccountSuspended
-    | AccountRestored
-    | KeyGranted
-    | KeyRevoked
-    | TransferIn
-    | TransferOut
-    | Seizure
-    | LedgerHead
+    FeedCommand
     | FeedItem
     | DayOpen
     | DayClose
