@@ -607,16 +607,7 @@ class LagLevelSet(Control):
 
 
 AnyControl = (
-    ProductDeclared
-    | AccountDeclared
-    | AccountSuspended
-    | AccountRestored
-    | KeyGranted
-    | KeyRevoked
-    | TransferIn
-    | TransferOut
-    | Seizure
-    | LedgerHead
+    FeedCommand
     | FeedItem
     | DayOpen
     | DayClose
