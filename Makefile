@@ -12,6 +12,7 @@
 # and on the whole exchange:
 #   make torture KILLS=200 [SEED=n]  everything killed and stopped at random, nothing lost
 #   make settle TRADES=1000000 DATABASE=postgresql  a live venue's trades settled, killed meanwhile
+#   make year [DATABASE=postgresql]  a nation's filings to allowances at the registry, killed 50 times
 #   make replay-days FILE=daily.csv  published days traded, settled, compared, and a plot of them
 #   make attacks ROUNDS=20  what was tried from outside, and must not work any more
 #   make soak HOURS=10  20 million commands over 20 days: do memory and open files stay flat?
@@ -27,7 +28,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := pyproject.toml setup.py $(shell find src -name '*.pyx' -o -name '*.pxd')
 
-.PHONY: demo test check lint types imports wheel long bench conformance checked sanitize mutants torture settle soak replay-days
+.PHONY: demo test check lint types imports wheel long bench conformance checked sanitize mutants torture settle year soak replay-days
 .PHONY: nightly random attacks lock sbom audit build clean
 
 demo: build
@@ -129,6 +130,12 @@ settle: build
 	PYTHONPATH=tests $(BIN)/python -m torture.settlement --trades $(TRADES) --kills 50 \
 		--database $(DATABASE) $(if $(SEED),--seed $(SEED))
 
+# A year of 3,378 enterprises from monthly files to allowances and obligations, both sides killed.
+SCALE ?= 1
+year: build
+	PYTHONPATH=tests:. $(BIN)/python -m torture.compliance_year --kills 50 --scale $(SCALE) \
+		--database $(DATABASE) $(if $(SEED),--seed $(SEED))
+
 # Ten hours' worth of commands, or COMMANDS of them, and what they leave in memory: tests/soak/README.md.
 HOURS ?= 10
 soak: build
@@ -148,6 +155,8 @@ attacks: build
 nightly: random attacks conformance checked sanitize long torture soak mutants
 	$(MAKE) settle DATABASE=sqlite
 	$(MAKE) settle DATABASE=postgresql
+	$(MAKE) year DATABASE=sqlite
+	$(MAKE) year DATABASE=postgresql
 
 # The real market day by day: protocol/daily_replay.md. The file is not part of the package.
 FILE ?= ../shared/data/cea/cea_daily_2021_2024.csv

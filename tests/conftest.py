@@ -122,6 +122,14 @@ def postgres_server() -> Iterator[str]:
     server.leave()
 
 
+@pytest.fixture(scope="session")
+def postgres_server_second() -> Iterator[str]:
+    """The address of a second database of this worker, for tests of two institutions."""
+    server = PostgresServer(Path(os.environ[SHARED]))
+    yield server.database(f"{os.environ.get('PYTEST_XDIST_WORKER', 'alone')}_second")
+    server.leave()
+
+
 @pytest.fixture(scope="module")
 def postgres_process() -> Iterator[PostgresServer]:
     """A server of a module's own, for tests that end it; they have to start it again."""
@@ -162,6 +170,15 @@ def postgres_emptied(address: str) -> str:
 def database_address(request) -> str | None:
     """Where a registry is kept: None for SQLite in its folder, or an empty PostgreSQL database."""
     return None if request.param == "sqlite" else request.getfixturevalue("postgres_address")
+
+
+@pytest.fixture(params=DATABASES)
+def two_addresses(request) -> tuple[str | None, str | None]:
+    """Where two institutions are kept: nowhere but in their folders, or in two empty databases."""
+    if request.param == "sqlite":
+        return None, None
+    second = postgres_emptied(request.getfixturevalue("postgres_server_second"))
+    return request.getfixturevalue("postgres_address"), second
 
 
 @pytest.fixture

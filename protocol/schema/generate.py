@@ -1,4 +1,4 @@
-"""Generate dtypes, C structs and doc tables from records.toml, codes and pages from refusals.toml.
+"""Generate dtypes, C structs and pages from records.toml, codes and pages from refusals.toml.
 
 `python protocol/schema/generate.py` writes the files; with `--check` it writes nothing and
 exits 1 if one of them differs from what it would write.
@@ -45,7 +45,7 @@ def upper_snake(name: str) -> str:
 
 
 def enum_members(enum: dict) -> list[tuple[str, int, str]]:
-    members = [(name, *value) for name, value in enum.items() if name != "doc"]
+    members = [(name, *value[:2]) for name, value in enum.items() if name != "doc"]
     numbers = [number for _, number, _ in members]
     if len(set(numbers)) != len(numbers):
         raise SystemExit(f"a number is used twice in: {enum['doc']}")
@@ -61,7 +61,7 @@ def python_module(schema: dict) -> str:
         base = "IntFlag" if name.endswith("Flag") else "IntEnum"
         lines += ["", "", f"class {name}({base}):", f'    """{enum["doc"]}"""', ""]
         for member, number, doc in enum_members(enum):
-            lines += [f"    {member} = {number}", f'    """{doc}"""']
+            lines += [f"    {member} = {number}", *wrapped_doc(doc)]
     lines.append("")
     for record in schema["record"]:
         field_offsets(record)
@@ -83,7 +83,10 @@ def c_declarations(schema: dict) -> str:
     for name, enum in schema["enum"].items():
         lines += ["", f"# {enum['doc']}", "cdef enum:"]
         prefix = upper_snake(name)
-        lines += [f"    {prefix}_{member} = {number}" for member, number, _ in enum_members(enum)]
+        members = enum_members(enum)
+        lines += [f"    {prefix}_{member} = {number}" for member, number, _ in members]
+        if not name.endswith("Flag"):
+            lines.append(f"    {prefix}_LAST = {max(number for _, number, _ in members)}")
     for record in schema["record"]:
         lines += ["", f"cdef struct {record['name']}Record:"]
         for name, kind, *_ in record["fields"]:
@@ -113,6 +116,21 @@ def doc_tables(schema: dict) -> str:
         lines += ["| number | name | meaning |", "|---|---|---|"]
         members = enum_members(enum)
         lines += [f"| {number} | `{member}` | {doc} |" for member, number, doc in members]
+    return "\n".join(lines) + "\n"
+
+
+def reasons_page(reasons: dict) -> str:
+    lines = ["# Reasons", "", HEADER, "",
+             "Why a command was refused, in order of precedence: the first that applies is given. "
+             "All are checked", "before anything changes, so a refused command leaves no trace but "
+             "its event (CEA-ORD-10). From", "`REQUESTED` on, why an order was cancelled. Numbers "
+             "are in [records.md](records.md#reason); what the", "rules say is in "
+             "[rules.md](rules.md).", "",
+             "| reason | meaning | what may be done |", "|---|---|---|"]
+    for name, value in reasons.items():
+        if name not in ("doc", "NONE"):
+            _number, meaning, remedy = value
+            lines.append(f"| `{name}` | {meaning} | {remedy} |")
     return "\n".join(lines) + "\n"
 
 
@@ -199,6 +217,7 @@ def outputs() -> dict[Path, str]:
         ROOT / "src" / "cea_exchange" / "domain" / "records.py": python_module(schema),
         ROOT / "src" / "cea_exchange" / "_records.pxd": c_declarations(schema),
         ROOT / "protocol" / "records.md": doc_tables(schema),
+        ROOT / "protocol" / "reasons.md": reasons_page(schema["enum"]["Reason"]),
     }
 
 

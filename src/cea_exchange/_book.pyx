@@ -38,6 +38,7 @@ cdef enum:
 LEVEL_COUNT_MAX = 1 << 36
 
 cdef object ZERO = 0
+cdef str TIF_RANGE = f"within 0..{TIF_LAST}"
 
 if sizeof(Order) != 64 or sizeof(Level) != 32 or sizeof(OrderRecord) != 56:
     raise ImportError(
@@ -755,7 +756,7 @@ cdef class OrderBook:
         if owner is not ZERO:
             command.account_index = exact_uint32(owner, "owner")
         if tif is not ZERO:
-            command.tif = exact_member(tif, TIF_DAY, TIF_FOK, "tif", "within 0..2")
+            command.tif = exact_member(tif, TIF_DAY, TIF_LAST, "tif", TIF_RANGE)
         if post_only is not False and exact_bool(post_only, "post_only"):
             command.flags = ORDER_FLAG_POST_ONLY
         if pick_order_id is not ZERO:

@@ -24,17 +24,20 @@ cdef enum:
     COMMAND_KIND_BLOCK_COUNTER = 9
     COMMAND_KIND_BID = 10
     COMMAND_KIND_BID_CANCEL = 11
+    COMMAND_KIND_LAST = 11
 
 # Which side of the market an order stands on; in events that of the order they are about, in trades the aggressor's.
 cdef enum:
     SIDE_BUY = 1
     SIDE_SELL = 2
+    SIDE_LAST = 2
 
 # How long an order may wait (time in force).
 cdef enum:
     TIF_DAY = 0
     TIF_IOC = 1
     TIF_FOK = 2
+    TIF_LAST = 2
 
 # Bits of an order's flags.
 cdef enum:
@@ -56,17 +59,20 @@ cdef enum:
     METHOD_LISTED = 1
     METHOD_BLOCK = 2
     METHOD_BIDDING = 3
+    METHOD_LAST = 3
 
 # What the winners of a bidding pay, or get.
 cdef enum:
     PRICING_UNIFORM = 1
     PRICING_PAY_AS_BID = 2
+    PRICING_LAST = 2
 
 # How far a bidding is; it is known until the next day opens.
 cdef enum:
     BIDDING_STATE_ENDED = 0
     BIDDING_STATE_ANNOUNCED = 1
     BIDDING_STATE_OPEN = 2
+    BIDDING_STATE_LAST = 2
 
 # State of the trading day. A halt is a flag above it.
 cdef enum:
@@ -75,6 +81,7 @@ cdef enum:
     PHASE_LISTED = 2
     PHASE_BREAK = 3
     PHASE_LISTED_AND_BLOCK = 4
+    PHASE_LAST = 4
 
 # What happened.
 cdef enum:
@@ -113,6 +120,7 @@ cdef enum:
     EVENT_KIND_LARGE_HOLDER = 33
     EVENT_KIND_PRODUCT_LISTED = 34
     EVENT_KIND_PRODUCT_DELISTED = 35
+    EVENT_KIND_LAST = 35
 
 # Which command or operator act an event refuses (`command` of ORDER_REJECTED and TRANSFER_REJECTED).
 cdef enum:
@@ -140,6 +148,7 @@ cdef enum:
     OPERATION_BIDDING_OPEN = 80
     OPERATION_BIDDING_CLOSE = 81
     OPERATION_BIDDING_CANCEL = 82
+    OPERATION_LAST = 82
 
 # Why a command was refused, in this order of precedence (the first that applies is given); from 101 on, why an order was cancelled.
 cdef enum:
@@ -189,6 +198,7 @@ cdef enum:
     REASON_HALTED = 110
     REASON_BIDS_SHORT = 111
     REASON_RESERVE_NOT_MET = 112
+    REASON_LAST = 112
 
 # What a change of the public book says.
 cdef enum:
@@ -196,6 +206,7 @@ cdef enum:
     BOOK_CHANGE_KIND_LEVEL = 2
     BOOK_CHANGE_KIND_BLOCK_OFFER = 3
     BOOK_CHANGE_KIND_BLOCK_ENQUIRY = 4
+    BOOK_CHANGE_KIND_LAST = 4
 
 cdef struct CommandRecord:
     uint8_t kind

@@ -24,7 +24,7 @@ cdef inline bint command_malformed(const CommandRecord* command) noexcept nogil:
         | (command.kind < COMMAND_KIND_ENTER) | (command.kind > COMMAND_KIND_AMEND)
         | ((command.kind == COMMAND_KIND_ENTER) & (
             (command.side < SIDE_BUY) | (command.side > SIDE_SELL)
-            | (command.tif > TIF_FOK) | (command.flags > ORDER_FLAG_POST_ONLY)
+            | (command.tif > TIF_LAST) | (command.flags > ORDER_FLAG_POST_ONLY)
         ))
     )
 

@@ -7,13 +7,15 @@ import msgspec
 import pytest
 import typer
 
-from cea_exchange.cli.acts import bank, registry, venue
+from cea_exchange.ccer.control.admin import CCER_REQUESTS
+from cea_exchange.cli.acts import bank, ccer, platform, registry, venue
 from cea_exchange.cli.acts.parameters import parameters_of
 from cea_exchange.cli.errors import CommandError
 from cea_exchange.cli.main import run
 from cea_exchange.cli.readable import DATE_SUFFIXES, DATES, YUAN
 from cea_exchange.control_plane.fields import fields_of
 from cea_exchange.control_plane.requests import op_of
+from cea_exchange.platform.control.admin import PLATFORM_REQUESTS
 from cea_exchange.protocol.security import CurveKeys
 from cea_exchange.registry.bank.requests import BANK_REQUESTS
 from cea_exchange.registry.control.admin import REGISTRY_REQUESTS
@@ -24,16 +26,20 @@ from support.command_tree import below, command_tree
 DAEMONS = {
     "venue": (VENUE_REQUESTS, venue.VENUE),
     "registry": (REGISTRY_REQUESTS, registry.REGISTRY),
+    "platform": (PLATFORM_REQUESTS, platform.PLATFORM),
+    "ccer": (CCER_REQUESTS, ccer.CCER),
     "bank": (BANK_REQUESTS, bank.BANK),
 }
 BY_HAND = {
     "venue": {"status", "history"},
     "registry": {"status", "offset_book"},
+    "platform": {"status"},
+    "ccer": {"status"},
     "bank": {"batch", "status", "statement"},
 }
 """A page that is shown again and again, a part of another command, or what only daemons ask."""
-OF_THE_DAEMON = {"stop", "kill"}
-LISTED_PARTS = {"statistics", "statements", "differences", "applications"}
+OF_THE_DAEMON = {"due", "stop", "kill"}
+LISTED_PARTS = {"applications", "differences", "proofs", "scores", "statements", "statistics"}
 """Of a noun that a look shows."""
 EVERY = [
     pytest.param(daemon, each, id=f"{daemon}-{op_of(each)}")
@@ -64,9 +70,19 @@ PLAIN_NUMBERS = {
     *("tonnes", "count", "first", "after", "since", "as_of", "as_of_settlement"),
     *("act", "disposition_id", "entry_id", "freeze_id", "number", "preview_id", "trade_id"),
     *("unapplied_id", "operator_index", "province", "compliance_year", "year"),
+    *("allocation", "case", "city", "compliance", "finding", "link_seq", "missing", "objection"),
+    *("of", "quality", "shortfall", "timeliness", "traded_tonnes", "verification"),
+    *("batch_number", "cancellation", "first_serial", "last_serial", "licence_id", "owner_days"),
+    *("sector", "serial"),
 }
 """Whole numbers that a person types as the daemons have them: tonnes, counts, numbers of things."""
-ON_THE_WIRE = {"yuan_typed": "100000", "price_typed": "9749", "date_typed": "20250716"}
+ON_THE_WIRE = {
+    "yuan_typed": "100000",
+    "price_typed": "9749",
+    "date_typed": "20250716",
+    "month_typed": "202507",
+    "period_typed": "202507",
+}
 
 
 @pytest.mark.parametrize(("daemon", "request_type"), EVERY)
@@ -123,7 +139,9 @@ def asked(tmp_path, monkeypatch):
         raise CommandError("away")
 
     monkeypatch.setattr("cea_exchange.cli.acts.venue.answer", lambda *a: refuse(a[0], a[2]))
-    monkeypatch.setattr("cea_exchange.cli.acts.registry.ask", lambda *a: refuse(a[0], a[2]))
+    monkeypatch.setattr("cea_exchange.registry.control.admin_client.REGISTRY.ask", refuse)
+    monkeypatch.setattr("cea_exchange.platform.control.admin_client.PLATFORM.ask", refuse)
+    monkeypatch.setattr("cea_exchange.ccer.control.admin_client.CCER.ask", refuse)
     monkeypatch.setattr("cea_exchange.cli.acts.bank.ask", lambda *a: refuse(a[0], a[2]))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("CEA_EXCHANGE_DATA", str(tmp_path))
@@ -132,6 +150,7 @@ def asked(tmp_path, monkeypatch):
     for name in (
         *("obligations-2025.csv", "new.csv", "proofs.csv", "registry/bank/in/20260715-1.xml"),
         *("allocation-2024-final.xlsx", "units-2024.xlsx"),
+        *("coal-ledger-2025-07.pdf", "july.csv", "plan-2026.pdf"),
     ):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(b"a,b\n")

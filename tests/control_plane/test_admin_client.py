@@ -6,8 +6,9 @@ import sys
 
 import pytest
 
+from cea_exchange.institution.control.admin_client import InstitutionUnavailable
 from cea_exchange.protocol.security import CurveKeys
-from cea_exchange.registry.control.admin_client import RegistryUnavailable, registry_ask
+from cea_exchange.registry.control.admin_client import registry_ask
 from cea_exchange.venue.operations.admin_client import AdminError, admin_ask
 
 
@@ -32,7 +33,7 @@ def test_what_no_message_can_hold_is_refused_in_one_line(tmp_path, field):
 
 @pytest.mark.parametrize("field", [{"cash": 10**30}, {"why": "\udcff"}])
 def test_what_no_message_can_hold_is_not_sent_to_the_registry(tmp_path, field):
-    with pytest.raises(RegistryUnavailable, match="text and numbers that fit"):
+    with pytest.raises(InstitutionUnavailable, match="text and numbers that fit"):
         registry_ask(tmp_path, {"op": "pay_in", **field})
 
 
@@ -45,5 +46,5 @@ def test_a_registry_that_has_ended_is_said_to_have(tmp_path):
     (tmp_path / "registry" / "lock").touch()
     shown = {"admin": "tcp://127.0.0.1:1", "pid": process.pid}
     (tmp_path / "registry" / "endpoints.json").write_text(json.dumps(shown))
-    with pytest.raises(RegistryUnavailable, match=f"not running, process {process.pid} is gone"):
+    with pytest.raises(InstitutionUnavailable, match=f"not running, process {process.pid} is gone"):
         registry_ask(tmp_path, {"op": "status"})

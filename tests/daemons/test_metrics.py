@@ -7,8 +7,10 @@ import urllib.request
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from cea_exchange.ccer.metrics import CcerMetrics
 from cea_exchange.loadtest.local_exchange import LocalExchange
 from cea_exchange.loadtest.population import population
+from cea_exchange.platform.metrics import PlatformMetrics
 from cea_exchange.protocol.metrics_buckets import Buckets
 from cea_exchange.protocol.settings import ConfigError, settings_read
 from cea_exchange.registry.control import metrics as registry_metrics
@@ -151,6 +153,11 @@ def test_the_document_lists_exactly_the_metrics_there_are():
         for name, text in module.OTHERS.items():
             kind = {"build": "info", "rejects": "counter"}.get(name.rpartition("_")[2], "gauge")
             listed[name] = (kind, text)
+    for institution, metrics in (("platform", PlatformMetrics), ("ccer", CcerMetrics)):
+        for kind in ("counter", "gauge"):
+            told = getattr(metrics, f"{kind}s")
+            listed |= {f"cea_{institution}_{name}": (kind, text) for name, text in told.items()}
+        listed[f"cea_{institution}_build"] = ("info", metrics.build_words)
     assert documented() == listed
 
 

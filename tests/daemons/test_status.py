@@ -7,7 +7,8 @@ import sys
 
 import pytest
 
-from cea_exchange.cli.daemons.status_page import registry_page, venue_page
+from cea_exchange.cli.daemons.registry import RegistryCommands
+from cea_exchange.cli.daemons.status_page import venue_page
 from cea_exchange.domain.profile import load_profile
 from cea_exchange.loadtest.local_exchange import LocalExchange
 from cea_exchange.loadtest.population import population
@@ -154,18 +155,17 @@ def test_a_registry_without_anything_has_a_page_too():
     )
     shown |= dict.fromkeys(("trades", "entries", "transfers_pending", "bank_unapplied"), 0)
     shown |= {"state": "ok", "log_id": None, "metrics": None, "clock_warning": None}
-    shown |= {"unsafe": None, "troubles": {}, "clock": "system"}
-    shown |= {"time": "2026-03-02T12:00:00+08:00"}
-    assert ("registry", "CLOCK") not in lines_of(registry_page(shown))
-    lines = lines_of(registry_page({**shown, "clock_warning": "wrong"}))
+    shown |= {"unsafe": None, "troubles": {}, "time": "2026-03-02T12:00:00+08:00", "clock": "system"}
+    assert ("registry", "CLOCK") not in lines_of(RegistryCommands().page(shown))
+    lines = lines_of(RegistryCommands().page({**shown, "clock_warning": "wrong"}))
     assert lines["registry", "CLOCK"] == "wrong"
-    lines = lines_of(registry_page(shown))
+    lines = lines_of(RegistryCommands().page(shown))
     assert lines["registry", "log id"] == "none yet" and lines["ledger", "metrics"] == "off"
     assert lines["registry", "second person"] == "asked for"
     # CEA-PER-05: a test bench says what it is.
-    lines = lines_of(registry_page(shown | {"unsafe": "one person alone"}))
+    lines = lines_of(RegistryCommands().page(shown | {"unsafe": "one person alone"}))
     assert lines["registry", "second person"] == "NONE: one person alone"
     shown |= {"bank_unapplied": 3, "troubles": {"bank": "disk full"}}
-    lines = lines_of(registry_page(shown))
+    lines = lines_of(RegistryCommands().page(shown))
     assert lines["registry", "trouble: bank"] == "disk full"
     assert lines["ledger", "bank"] == "3 of its answers not applied"

@@ -204,7 +204,7 @@ list = {CEA26 = "81.50"}
     hashes.append(profile_parse(noticed, "noticed").profile_hash())
     assert hashes == [
         "313efc6875ee08b75a9914d85db254db",
-        "717b7eb9447e7e6d9318fb813b6ad452",
+        "3b19aadc7356cf749b0116a11533a561",
         "cdcf917923d4be16b33fdc12bade3dd0",
         "cdb52e48678584d223b42a16109a5e8d",
     ]

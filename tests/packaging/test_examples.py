@@ -22,8 +22,16 @@ PRINTED = {
     "compliance_year.py": r"^certificate 2024-000001\n.*surrendered=1000.*'in time'",
     "embed_market.py": r"Trade\(.*price='97\.50', tonnes=40.*CASH_INSUFFICIENT.*alice: ",
     "embed_order_book.py": r"^100,000 orders, [\d,]+ trades.*bids: \d+ t @ .*orders a second",
+    "firm_files_a_month.py": (
+        r"Q 246477\.00 tCO2\n.*january\.csv:2: value: A\.bituminous: expected 0 t or more"
+        r".*filed 246477\.00 t, due 20240311"
+    ),
     "follow_book.py": (
         r"trade 40 t at 97\.50\n.*CEA24 as of event \d+\n.*sell +97\.50 +60 t: 20 t .*buy "
+    ),
+    "province_verifies.py": (
+        r"unlikely E1-1 .*chen \{'filed': 12\}\nsun \{'accepted': 12\}\n.*verified 2957724\n"
+        r".*expected another person than Sun Yu.*given 2847600 .* 2 items"
     ),
     "event_tables.py": r"^who took most: .*ORDER_REJECTED, ORDER_UNKNOWN: ",
 }

@@ -4,6 +4,7 @@ from decimal import Decimal
 
 import pytest
 
+from cea_exchange.cli.main import run
 from support.platform.platform_world import LI, PROVINCE, VERIFIER, WANG, given_2024
 
 
@@ -35,3 +36,24 @@ def test_no_person_figure_or_document_leaves(world, public):
     told = public.emissions(2024) + public.scores(2025) + public.penalties()
     for secret in (LI.name, WANG.name, PROVINCE.name, LI.key, "0.5432", "scale.pdf", "123000"):
         assert secret.encode() not in told
+
+
+def test_what_is_public_is_written_with_a_page_and_nothing_else(
+    world, tmp_path, database_address, capsys
+):
+    """CEA-ENT-02, CEA-ENT-17: lists as they were published, byte for byte."""
+    given_2024(world)
+    world.platform.listing.publish(2024, 33)
+    out = tmp_path / "public"
+    command = ["platform", "publish", "2024", "--data", str(tmp_path), "--out", str(out)]
+    if database_address is not None:
+        command += ["--database", database_address]
+    assert run(command) == 0, capsys.readouterr().err
+    assert {file.name for file in out.iterdir()} == {
+        *("emissions-2024.csv", "scores-2024.csv", "penalties.csv", "list-2024-33.csv"),
+        "index-2024.html",
+    }
+    assert (out / "list-2024-33.csv").read_bytes() == world.platform.listing.published(2024, 33)
+    assert 'href="emissions-2024.csv"' in (out / "index-2024.html").read_text()
+    assert run([*command[:2], "12", *command[3:]]) == 2
+    assert "expected a year from 2019" in capsys.readouterr().err

@@ -12,6 +12,7 @@ GENERATED = (
     "src/cea_exchange/domain/records.py",
     "src/cea_exchange/_records.pxd",
     "protocol/records.md",
+    "protocol/reasons.md",
     *(f"src/cea_exchange/domain/refusals/{key}.py" for key in DAEMONS),
     *(f"protocol/{key}_refusals.md" for key in DAEMONS),
 )

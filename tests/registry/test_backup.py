@@ -8,11 +8,11 @@ import pytest
 
 from cea_exchange.cli.main import run
 from cea_exchange.ledger.store import StoreError
-from cea_exchange.registry.maintenance.backup import backup, restore
 from cea_exchange.registry.reconciliation.reconcile import check_ledger
 from cea_exchange.registry.registry import Registry
 from cea_exchange.registry.settlement.settlement import Settlement
 from cea_exchange.registry.store import RegistryStore
+from support.registry.copies import backup, restore
 from support.registry.ledger_by_hand import changed_at_rest
 from support.registry.settlement_records import LOG_ID, registry_prepare, venue_with_deposits
 
@@ -53,7 +53,7 @@ def test_what_is_restored_is_what_was_copied(data, tmp_path, target, request):
     with RegistryStore.open_reader(data) as store:
         before = tables_of(store)
     copy = tmp_path / "copy"
-    assert backup(data, copy) == 63
+    assert backup(data, copy) == ("seq", 63)
     address = None if target == "sqlite" else request.getfixturevalue("postgres_address_emptied")
     restored = tmp_path / "restored"
     found = restore(copy, restored, address() if address else None)

@@ -5,9 +5,9 @@ import pytest
 
 from cea_exchange.domain.refusals import RegistryRefusal
 from cea_exchange.domain.refusals.answers import code_of, refused
+from cea_exchange.institution.control.admin_client import InstitutionRefused, InstitutionUnavailable
 from cea_exchange.ledger.database.interface import DatabaseFull
 from cea_exchange.registry.bank.statements import InstructionStatus, Status
-from cea_exchange.registry.control.admin_client import RegistryRefused, RegistryUnavailable
 from cea_exchange.registry.participants import products
 from cea_exchange.registry.participants.entities import entity_province
 from cea_exchange.registry.vintages import product_vintages
@@ -80,17 +80,17 @@ def test_what_the_bank_says_of_no_instruction_or_batch_is_not_taken(staff, regis
 
 def test_an_answer_is_the_clients_exception():
     answer = refused(RegistryRefusal.INSUFFICIENT_CASH, "cash: expected 5, got 4")
-    error = RegistryRefused(answer)
+    error = InstitutionRefused(answer, RegistryRefusal)
     assert str(error) == "refused INSUFFICIENT_CASH: cash: expected 5, got 4"
     assert error.code is RegistryRefusal.INSUFFICIENT_CASH and error.answer == answer
-    assert isinstance(error, RegistryUnavailable)
+    assert isinstance(error, InstitutionUnavailable)
 
 
 def test_an_answer_of_another_version_has_no_code_or_one_that_is_not_known():
     """An answer that was kept before there were codes is given again as it was."""
     for answer in ({"ok": False, "error": "x"}, {"ok": False, "error": "x", "code": "NEW_ONE"}):
-        assert RegistryRefused(answer).code is None
-    assert str(RegistryRefused({"ok": False, "error": "x"})) == "refused: x"
+        assert InstitutionRefused(answer, RegistryRefusal).code is None
+    assert str(InstitutionRefused({"ok": False, "error": "x"}, RegistryRefusal)) == "refused: x"
 
 
 def test_a_refusal_comes_with_json_too(monkeypatch, capsys):
@@ -99,9 +99,9 @@ def test_a_refusal_comes_with_json_too(monkeypatch, capsys):
     answer = refused(RegistryRefusal.FREEZE_UNKNOWN, "freeze_id: expected one, got 7")
 
     def ask(*_args, **_more):
-        raise RegistryRefused(answer)
+        raise InstitutionRefused(answer, RegistryRefusal)
 
-    monkeypatch.setattr("cea_exchange.registry.control.admin_client.registry_ask", ask)
+    monkeypatch.setattr("cea_exchange.registry.control.admin_client.REGISTRY.ask", ask)
     assert run(("registry", "freeze", "list", "--json", "--data", "nowhere")) == 2
     printed = capsys.readouterr()
     assert msgspec.json.decode(printed.out) == answer

@@ -1,8 +1,10 @@
-"""Every reason of listed trading, reached from a market script on both cores."""
+"""What an event says of each reason of listed trading, on both cores.
+
+That every reason of every command is reached: test_rule_scripts.py.
+"""
 
 import pytest
 
-from cea_exchange.domain.records import Reason
 from support.market.market_scripts import (
     OPENING,
     amend,
@@ -13,18 +15,6 @@ from support.market.market_scripts import (
     play_more,
     sell,
 )
-
-GATEWAY = {Reason.THROTTLED, Reason.TRADING_DATE_MISMATCH}
-LATER = {Reason.DISCONNECTED, Reason.KILLED, Reason.PRODUCT_DELISTED}
-# Of blocks: tests/market/blocks/test_block_rejects.py.
-BLOCKS = {Reason.BLOCK_UNKNOWN, Reason.COUNTERPARTY_MISMATCH, Reason.BLOCK_TONNES_TOO_SMALL}
-# Of biddings: tests/market/biddings/test_bidding_rejects.py.
-BIDDINGS = {reason for reason in Reason if reason.name.startswith("BID")} | {Reason.HALTED}
-# Given under other profiles only: test_self_trade.py, test_market_auctions.py, test_ccer_market.py.
-OTHER_PROFILES = {
-    *(Reason.SELF_TRADE_PREVENTED, Reason.RESERVE_NOT_MET),
-    *(Reason.WITHIN_GAP, Reason.OTHER_SIDE_OPEN),
-}
 
 REFUSED = {
     "PRODUCT_UNKNOWN": [buy("a1", "100.00", 1, product="CEA99")],
@@ -178,15 +168,6 @@ def test_canceled(reason: str) -> None:
     canceled = play_more(CANCELED[reason])[-1]
     assert canceled.event == "order_canceled"
     assert canceled.reason == reason
-
-
-def test_every_reason_of_listed_trading_is_reached() -> None:
-    """A new reason needs a script here."""
-    reached = {*REFUSED, *REFUSED_TRANSFERS, *OPERATOR_REFUSED, *CANCELED}
-    reached |= {"SELF_TRADE", "HOLDING_LIMIT", "CAPACITY", "PROCEEDS_OF_TODAY"}
-    expected = {reason.name for reason in Reason} - {"NONE"}
-    elsewhere = GATEWAY | LATER | BLOCKS | BIDDINGS | OTHER_PROFILES
-    assert reached == expected - {reason.name for reason in elsewhere}
 
 
 def test_refused_commands_do_not_use_up_an_id() -> None:

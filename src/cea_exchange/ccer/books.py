@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from functools import cached_property
 
 from cea_exchange.ccer.lots.places import Place, Places
-from cea_exchange.domain.calendar import TradingCalendar
+from cea_exchange.domain.calendar import CalendarError, TradingCalendar
 from cea_exchange.domain.ccer.lots import Lot
 from cea_exchange.domain.ccer.methodologies import Methodologies
 from cea_exchange.domain.ccer.programme import ProgrammeRules, eligibility
@@ -67,8 +67,11 @@ class Books(ActContext):
         return eligibility()
 
     def term(self, began_on: int, working_days: int) -> Term:
-        """Return a term of working days."""
-        return term(self.calendar, began_on, working_days)
+        """Return a term of working days; ProgrammeError where the calendar does not reach."""
+        try:
+            return term(self.calendar, began_on, working_days)
+        except CalendarError as error:
+            raise ProgrammeError(CcerRefusal.DATE_OUT_OF_RANGE, str(error)) from None
 
     # -- accounts and instruments -------------------------------------------------------------
 
@@ -92,6 +95,18 @@ class Books(ActContext):
         if state == "closed":
             raise ProgrammeError(
                 CcerRefusal.ACCOUNT_ENDED, f"account: expected an open one, got {account}, closed"
+            )
+        return index
+
+    def known(self, account: str) -> int:
+        """Return the index of an account, of a closed one too."""
+        index: int | None = self.store.one(
+            "SELECT account_index FROM accounts WHERE account = ? AND account_index >= 0",
+            (account,),
+        )
+        if index is None:
+            raise ProgrammeError(
+                CcerRefusal.ACCOUNT_UNKNOWN, f"account: expected one there is, got {account!r}"
             )
         return index
 

@@ -11,31 +11,50 @@ Usable without a daemon: open the data folder, act, close::
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Self
 
 from cea_exchange.ccer.books import Books
 from cea_exchange.ccer.cancellation.cancellations import Cancellations
+from cea_exchange.ccer.cancellation.link import Link
 from cea_exchange.ccer.cancellation.proofs import Proofs
 from cea_exchange.ccer.enforcement.freezes import Freezes
 from cea_exchange.ccer.enforcement.supervision import Supervision
 from cea_exchange.ccer.enforcement.transfers import Transfers
 from cea_exchange.ccer.lots.pedigree import issue_of, pedigree, whereabouts
+from cea_exchange.ccer.lots.serials import lots_asked, lots_told
 from cea_exchange.ccer.participants.accounts import Accounts
 from cea_exchange.ccer.participants.vvbs import Vvbs
 from cea_exchange.ccer.programme.batches import Batches
 from cea_exchange.ccer.programme.projects import Projects
+from cea_exchange.ccer.roles import OVERSEERS, SCOPED
 from cea_exchange.ccer.store import CcerStore
 from cea_exchange.domain.ccer.lots import Lot
+from cea_exchange.domain.ccer.programme_error import ProgrammeError
+from cea_exchange.domain.refusals import CcerRefusal
 from cea_exchange.institution.clock import GivenClock, InstitutionClock
+from cea_exchange.institution.paging import ALL
 from cea_exchange.institution.persons import Persons
 from cea_exchange.institution.services import InstitutionServices
 
-SCOPED = frozenset({"province", "initiator", "approver"})
-"""Roles that see and touch only what is their own."""
-OVERSEERS = frozenset({"ccer", "regulator"})
-"""Bodies whose persons see all proposals."""
+_DECISIONS_DUE = """SELECT 'registration' AS what, p.project, 0 AS batch_number, (
+    SELECT max(s.due_on) FROM project_steps AS s
+    WHERE s.project_id = p.project_id AND s.step = 'apply') AS due_on
+FROM projects AS p WHERE p.state = 'applied'
+UNION ALL
+SELECT 'issue', p.project, b.batch_number, (
+    SELECT max(s.due_on) FROM batch_steps AS s
+    WHERE s.batch_id = b.batch_id AND s.step = 'apply')
+FROM batches AS b JOIN projects AS p ON p.project_id = b.project_id WHERE b.state = 'applied'
+ORDER BY 4, 1, 2, 3"""
+
+_COUNTS = {
+    "accounts": "SELECT count(*) FROM accounts WHERE account_index >= 0",
+    "projects": "SELECT count(*) FROM projects",
+    "issued_tonnes": "SELECT coalesce(sum(tonnes), 0) FROM issues",
+    "cancelled_tonnes": "SELECT coalesce(sum(tonnes), 0) FROM cancellations WHERE state = 'done'",
+}
 
 
 class CcerRegistry(InstitutionServices):
@@ -58,6 +77,7 @@ class CcerRegistry(InstitutionServices):
         self.projects = Projects(books, self.vvbs)
         self.batches = Batches(books, self.vvbs, self.projects)
         self.proofs = Proofs(books)
+        self.link = Link(store, self.proofs)
         self.cancellations = Cancellations(books, self.proofs)
         # Courts come before what is to be returned: each takes of what arrives in this order.
         self.freezes = Freezes(books)
@@ -87,8 +107,62 @@ class CcerRegistry(InstitutionServices):
         return pedigree(self.store, issue_of(self.store, project, batch_number), serial)
 
     def whereabouts(
-        self, project: str, batch_number: int, first: int, last: int
+        self, project: str, batch_number: int, first: int, last: int, *, count: int = ALL
     ) -> list[dict[str, Any]]:
-        """Return where the serials of a range are now."""
+        """Return where the serials of a range are now, lot by lot, so many at most."""
         issue = issue_of(self.store, project, batch_number)
-        return whereabouts(self.store, Lot(issue, first, last))
+        return whereabouts(self.store, Lot(issue, first, last), count)
+
+    def what(self, instrument: str, tonnes: int | None, serials: str | None) -> int | list[Lot]:
+        """Return what of an instrument is meant: tonnes, or ranges by `BATCH:FIRST-LAST`."""
+        if (tonnes is None) == (serials is None):
+            raise ProgrammeError(
+                CcerRefusal.SERIALS_UNSOUND,
+                "tonnes or serials: expected one of them, got both or none",
+            )
+        if tonnes is not None:
+            return tonnes
+        project = self.store.one(
+            "SELECT p.project FROM products AS i JOIN projects AS p"
+            " ON p.project_id = i.project_id WHERE i.product_index = ?",
+            (self.books.instrument(instrument),),
+        )
+        return lots_asked(self.store, project, serials or "")
+
+    def serials_told(self, lots: Iterable[Lot]) -> list[str]:
+        """Return ranges as `what` reads them."""
+        return lots_told(self.store, lots)
+
+    def owner_bodies(self, project: str) -> frozenset[str]:
+        """Return whose business a project is: its owner's; of no project, nobody's."""
+        owner = self.projects.owner(project)
+        return frozenset() if owner is None else self.accounts.bodies(owner)
+
+    def decisions_due(self) -> list[dict[str, Any]]:
+        """Return what the registry has to decide, and by which day; what is due first comes first.
+
+        Notes
+        -----
+        Rules: CCER-PRJ-04, CCER-BAT-05.
+        """
+        today = self.business_date()
+        rows = self.store.execute(_DECISIONS_DUE).fetchall()
+        return [
+            {
+                "what": what,
+                "project": project,
+                "batch_number": batch_number,
+                "due_on": due_on,
+                "is_overdue": due_on < today,
+            }
+            for what, project, batch_number, due_on in rows
+        ]
+
+    def status(self) -> dict[str, Any]:
+        """Return how far the CCER registry is, with its counts."""
+        return {
+            "proof_seq": self.proofs.last_seq(),
+            "claim_seq": self.proofs.last_claim_seq(),
+            **{name: int(self.store.one(query)) for name, query in _COUNTS.items()},
+            **super().status(),
+        }

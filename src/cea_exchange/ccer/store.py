@@ -2,13 +2,13 @@
 
 from importlib.resources import files
 
+from cea_exchange.ccer.roles import ROLES
 from cea_exchange.ledger.database.tables import FirstRows, ForeignKey, Reference, Schema
 from cea_exchange.ledger.institutions import INSTITUTION_NAMES, Institution
 from cea_exchange.ledger.store import Store
 
 INSTITUTION = "ccer"
 SCHEMA_VERSION = 1
-ROLES = ("operator", "authority", "province", "initiator", "approver", "regulator")
 ENDS = (Institution.ISSUANCE, Institution.CANCELLATION)
 """Where CCERs come from, and where they end."""
 

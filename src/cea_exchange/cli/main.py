@@ -19,6 +19,8 @@ from cea_exchange.cli.errors import STATUS_BAD_INPUT, CommandError
 SUMMARIES = {
     "venue": "The venue's daemon and its operators.",
     "registry": "Ledger, settlement, reconciliation.",
+    "platform": "Filings, verification, allocation, enforcement.",
+    "ccer": "Projects, CCERs, cancellation.",
     "bank": "A simulated settlement bank, and bank files.",
     "keys": "CURVE key pairs.",
     "bulletin": "Print what the exchange publishes of a closed day. Changes nothing.",
@@ -37,7 +39,7 @@ SUMMARIES = {
 }
 """Every command, with the first sentence of its help: listing them loads none of them."""
 PANELS = {
-    "Daemons and their operators": ("venue", "registry", "bank", "keys"),
+    "Daemons and their operators": ("venue", "registry", "platform", "ccer", "bank", "keys"),
     "What was recorded, and the rules": ("bulletin", "verify", "profile", "calendar"),
     "Without a daemon, and for trial": (
         *("run", "demo", "replay", "convert-flow", "replay-days", "auction"),

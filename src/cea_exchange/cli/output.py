@@ -17,15 +17,6 @@ Answer = dict[str, Any]
 
 def act_line(answer: Answer) -> str:
     """Return in a line what came of an act."""
-    if "approving_body" in answer:
-        return (
-            f"proposal {answer['proposal']} waits for a second person of"
-            f" {answer['approving_body']}: registry proposal approve {answer['proposal']}"
-        )
-    if "approved" in answer:
-        done = fields_line(answer["answer"])
-        said = f"proposal {answer['proposal']} approved, {answer['approved']} is done"
-        return f"{said}: {done}" if done else said
     return fields_line(answer) or "done"
 
 

@@ -4,33 +4,48 @@ An answer's fields are told apart by their names, and amounts of one asset or an
 beside them, so that no command prints fen or yyyymmdd by itself. JSON stays as the daemons have it.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 import typer
 
-DATES = frozenset({"date", "deadline", "until", "day"})
-DATE_SUFFIXES = ("_date", "_on")
+DATES = frozenset(
+    {
+        *("date", "day", "deadline", "until", "valid_from"),
+        *("crediting_from", "crediting_to", "produced_from", "produced_to"),
+    }
+)
+DATE_SUFFIXES = ("_date", "_on", "_by")
 TIME_SUFFIX = "_at_ns"
+MONTHS = frozenset({"month", "period"})
 YUAN = frozenset(
     {
         *("cash", "price", "paid", "earned", "fee", "fees", "buy_fee", "sell_fee"),
         *("bank", "ledger", "open", "wrong", "unexplained", "booked", "instructed"),
         *("reserve_cash", "recovered_cash", "cash_locked", "difference_sum"),
         *("reference_price", "clearing_price", "floor", "ceiling"),
+        *("fine", "owed"),
     }
 )
+YUAN_SUFFIX = "_fen"
 TONNES = frozenset(
     {
         *("tonnes", "obligation_tonnes", "surrendered", "offset", "shortfall", "due", "remaining"),
+        *("cancelled", "to_return"),
         *("bought", "sold", "received", "given", "tonnes_awarded", "tonnes_locked"),
     }
 )
+TONNES_SUFFIX = "_tonnes"
 OF_THE_ASSET = frozenset(
     {"amount", "ordered", "released", "in_force", "deducted", "opening", "closing"}
 )
-"""Fen where the field `product` or `asset` beside them is cash, or there is none; else tonnes."""
+"""Fen where `product`, `instrument` or `asset` beside them is cash, or there is none; else tonnes."""
 
+
+MONTH_FORM = re.compile(r"([0-9]{4})-(0[1-9]|1[0-2])")
+YEAR_FORM = re.compile(r"[0-9]{4}")
+YEAR_MAX = 9_999
 
 ALL_CASH = -1
 """All the cash there is, as it was typed."""
@@ -60,15 +75,17 @@ def shown(name: str, value: Any, beside: Mapping[str, Any]) -> Any:
         return value
     if name in DATES or name.endswith(DATE_SUFFIXES):
         return date_shown(value)
+    if name in MONTHS:
+        return month_shown(value)
     if name.endswith(TIME_SUFFIX):
         return time_shown(value)
-    if name in YUAN:
+    if name in YUAN or name.endswith(YUAN_SUFFIX):
         return yuan(value)
-    if name in TONNES:
+    if name in TONNES or name.endswith(TONNES_SUFFIX):
         return tonnes(value)
     if name in OF_THE_ASSET:
-        asset = beside.get("product", beside.get("asset"))
-        return amount(asset, value)
+        assets = (beside[field] for field in ("product", "instrument", "asset") if field in beside)
+        return amount(next(assets, None), value)
     return value
 
 
@@ -96,6 +113,11 @@ def date_shown(number: int) -> str:
     return f"{number // 10_000:04}-{number // 100 % 100:02}-{number % 100:02}" if number else "-"
 
 
+def month_shown(number: int) -> str:
+    """Return a month, such as ``2025-07``, or a year as it is."""
+    return f"{number // 100:04}-{number % 100:02}" if number > YEAR_MAX else str(number)
+
+
 def time_shown(time_ns: int) -> str:
     """Return a time in Shanghai, to the second; 0 is none."""
     from cea_exchange.domain.timetable import time_from_ns
@@ -111,6 +133,19 @@ def date_typed(text: str) -> int:
     from cea_exchange.domain.calendar import date_number, date_parse
 
     return _parsed(lambda: date_number(date_parse(text)))
+
+
+def month_typed(text: str) -> int:
+    """Return yyyymm of a month that was typed as ``2025-07``."""
+    found = MONTH_FORM.fullmatch(text)
+    if found is None:
+        raise typer.BadParameter(f"expected a month such as 2025-07, got {text!r}")
+    return 100 * int(found[1]) + int(found[2])
+
+
+def period_typed(text: str) -> int:
+    """Return yyyymm of a month, or a year that was typed as ``2025``."""
+    return int(text) if YEAR_FORM.fullmatch(text) else month_typed(text)
 
 
 def yuan_typed(text: str) -> int:

@@ -17,8 +17,8 @@ from cea_exchange.domain.units import price_parse, whole_number
 
 E = TypeVar("E", Side, Tif)
 
-_SIDES = {"buy": Side.BUY, "sell": Side.SELL}
-_TIFS = {"day": Tif.DAY, "ioc": Tif.IOC, "fok": Tif.FOK}
+_SIDES = {side.name.lower(): side for side in Side}
+_TIFS = {tif.name.lower(): tif for tif in Tif}
 
 
 class SessionCommands(ABC):

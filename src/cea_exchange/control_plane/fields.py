@@ -11,11 +11,13 @@ from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin, ge
 import msgspec
 
 Typed = Literal[
-    "date", "yuan", "price", "amount", "key", "file", "by_product", "each", "new_id"
+    "date", "month", "period", "yuan", "price", "amount", "key", "file", "by_product", "each",
+    "new_id",
 ]
-"""How a person types it, where that is not as it is on the wire: an ISO date, yuan, yuan per tonne,
-tonnes or yuan, a key or its file, a file whose content goes along, several PRODUCT=TONNES, several
-of which each is a request of its own, an id of which a new one is made where it is left out."""
+"""How a person types it, where that is not as it is on the wire: an ISO date, an ISO month, a month
+or a year, yuan, yuan per tonne, tonnes or yuan, a key or its file, a file whose content goes along,
+several PRODUCT=TONNES, several of which each is a request of its own, an id of which a new one is
+made where it is left out."""
 
 
 class FieldTerms(msgspec.Struct, frozen=True):

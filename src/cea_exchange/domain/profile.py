@@ -5,6 +5,7 @@ day on; the daemon and the script also need the sessions, the calendar's name an
 weights.
 """
 
+import re
 import tomllib
 from collections.abc import Sequence
 from datetime import date
@@ -18,7 +19,7 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from cea_exchange.domain.calendar import date_number
-from cea_exchange.domain.naming import name_check
+from cea_exchange.domain.naming import name_check, name_fault
 from cea_exchange.domain.profile_fields import (
     OPERATORS_MAX,
     Capacity,
@@ -29,6 +30,8 @@ from cea_exchange.domain.profile_fields import (
     Open,
     Operators,
     OrderTonnes,
+    Participants,
+    ProductForm,
     ReserveRule,
     Rounding,
     Says,
@@ -49,6 +52,8 @@ PhaseName = Literal["pre_open", "listed", "break", "listed_and_block", "closed"]
 
 NOTICE_NAMES = {"since": "from", "listings": "list", "delistings": "delist"}
 NOTICE_PREFIX = "notice from "
+PROJECT_YEAR = re.compile(r"[A-Z0-9][A-Z0-9-]*-20[0-9]{2}")
+"""A project's code and the year its reductions were made in (CCER-PRD-01)."""
 NOTICED_AS_NULL = 13
 """So many values count in a profile's hash where its notices leave them out; later ones do not."""
 
@@ -355,6 +360,19 @@ class Profile(Struct, frozen=True, kw_only=True, omit_defaults=True):
         "from so many working days before its day on a seller must hold what it would sell",
         "CEA-BID-11", added=4
     )] = 0
+    listing_confirmed: Annotated[bool, Says(
+        "whether a product that is declared waits until the exchange has confirmed its listing, "
+        "and is traded from the next trading day on", "CCER-PRD-02", added=23
+    )] = False
+    product_form: Annotated[ProductForm, Says(
+        "how products are named: as the registry likes (`any`), or a project and its generation "
+        "year (`project_year`: PROJECT-2024)", "CCER-PRD-01", added=24
+    )] = "any"
+    participants: Annotated[Participants, Says(
+        "who may trade: `any` holder of an account, all but those who are barred by law "
+        "(`not_barred`), or of the others `organisations` alone, and no natural persons",
+        "CCER-PAR-01", added=25
+    )] = "any"
     text: str = ""
     """The file it was read from, comments included: what a venue keeps of it."""
 
@@ -397,6 +415,19 @@ class Profile(Struct, frozen=True, kw_only=True, omit_defaults=True):
             for notice in self.notices
             if notice.since <= until and (after is None or after < notice.since)
         ]
+
+    def product_fault(self, product: str) -> str | None:
+        """Return what is wrong with a product's name; None if it is one of this market.
+
+        Notes
+        -----
+        Rules: CCER-PRD-01.
+        """
+        fault = name_fault(product)
+        if fault is None and self.product_form == "project_year":
+            if PROJECT_YEAR.fullmatch(product) is None:
+                return f"product: expected PROJECT-YEAR, such as P0001-2024, got {product!r}"
+        return fault
 
     def is_listed(self, product: str, day: date | None) -> bool:
         """Return whether notices have a product traded on a day (None: before the first).

@@ -175,7 +175,8 @@ class EventKind(IntEnum):
     CHECKPOINT = 20
     """hashes of the state so far (record Checkpoint)"""
     TRADE_BUSTED = 21
-    """an operator undid the trade `trade_id`; where `reason` says why it could not be, nothing moved"""
+    """an operator undid the trade `trade_id`; where `reason` says why it could not be, nothing
+    moved"""
     BLOCK_ENQUIRED = 22
     """the account asks for block offers"""
     BLOCK_OFFERED = 23
@@ -189,7 +190,8 @@ class EventKind(IntEnum):
     BLOCK_LAPSED = 27
     """the day closed on an open offer or enquiry"""
     BIDDING_OPENED = 28
-    """a bidding is announced, and what its applicant would deliver is locked (record BiddingOpened)"""
+    """a bidding is announced, and what its applicant would deliver is locked (record
+    BiddingOpened)"""
     BID_ACCEPTED = 29
     """the bid is valid and what it would deliver is locked"""
     BID_CANCELED = 30
@@ -199,7 +201,8 @@ class EventKind(IntEnum):
     BIDDING_CANCELED = 32
     """the bidding is over without an award; `reason` says why"""
     LARGE_HOLDER = 33
-    """the account's holding of the product, `tonnes`, has reached the threshold of large holders"""
+    """the account's holding of the product, `tonnes`, has reached the threshold of large
+    holders"""
     PRODUCT_LISTED = 34
     """the product is traded from now on; its band is measured from `price`"""
     PRODUCT_DELISTED = 35
@@ -265,95 +268,123 @@ class Reason(IntEnum):
     NONE = 0
     """not refused, not cancelled"""
     PRODUCT_UNKNOWN = 1
-    """no such product"""
+    """No product has this index or name, or it is not listed (CEA-PRD-03)."""
     ACCOUNT_UNKNOWN = 2
-    """no such account"""
+    """No account has this index or name; an operator index above 15 counts as none."""
     ORDER_UNKNOWN = 3
-    """the account has no such live order"""
+    """The account has no live order, or bid, with this id: never had, or it is traded,
+    cancelled or expired."""
     BLOCK_UNKNOWN = 28
-    """there is no such open block offer, or enquiry"""
+    """There is no such block offer or enquiry, or it is over; there is nothing to accept,
+    reject or counter in an enquiry (CEA-BLK-04, CEA-BLK-07)."""
     BIDDING_UNKNOWN = 29
-    """there was no such bidding today"""
+    """No bidding of today has this id."""
     ORDER_ID_DUPLICATE = 4
-    """the id was used by an accepted command today, or lies at or below the key's last accepted one"""
+    """The client order id is zero, or not above the last accepted one of this account and
+    operator today (CEA-ORD-08); in scripts, the text was used by an accepted order, bid, block
+    offer, enquiry or bidding today."""
     ACCOUNT_SUSPENDED = 5
-    """the account is suspended"""
+    """The account is suspended; it may only receive (CEA-DAY-06)."""
     PHASE_CLOSED = 6
-    """the phase does not allow it, or the market is halted"""
+    """The phase does not take this command, or the market is halted (CEA-ORD-06, CEA-DAY-05); a
+    reference price or a listing came after the day's first listed phase (CEA-PRC-05, CEA-
+    PRD-03)."""
     PRODUCT_HALTED = 7
-    """the product is halted"""
+    """The product is halted; cancels still pass (CEA-DAY-05), but not those of bids (CEA-
+    BID-08)."""
     BIDDING_NOT_OPEN = 8
-    """the bidding's window is not open, or not yet, or can not be"""
+    """The bidding is not open yet, or over; of a new one: its window does not lie inside the
+    trading day, or is over (CEA-BID-03)."""
     COUNTERPARTY_MISMATCH = 9
-    """the block is not the account's to act in, or not now"""
+    """The block is not for this account, is its own, or waits for the other side; an offer to
+    oneself; an offer that does not fit the enquiry it names (CEA-BLK-04, CEA-BLK-07)."""
     TONNES_NOT_POSITIVE = 10
-    """tonnes must be one or more"""
+    """Tonnes were zero or less (CEA-ORD-02); of a transfer, tonnes or cash."""
     AMOUNT_TOO_LARGE = 11
-    """price above 100000.00 yuan, price x tonnes of 2^60 fen or more, or a deposit that brings a total to 2^62"""
+    """A price above 100000.00 yuan, price x tonnes of 2^60 fen or more, or a deposit that would
+    bring all cash, or the product's tonnes, to 2^62 (CEA-ORD-04)."""
     LISTED_TONNES_TOO_LARGE = 12
-    """a listed order must be below the block threshold"""
+    """A listed order of 100,000 t or more (CEA-LST-01)."""
     BLOCK_TONNES_TOO_SMALL = 13
-    """a block must reach the block threshold"""
+    """A block of less than 100,000 t (CEA-BLK-01)."""
     BIDDING_TONNES_TOO_SMALL = 14
-    """a bidding, or a bid, must reach the least tonnes of its kind"""
+    """A bidding of less than 100,000 t (CEA-BID-01), or a bid below the profile's least (CEA-
+    AWD-05)."""
     PRICE_OUT_OF_BAND = 15
-    """the price lies outside the day's band"""
+    """The price lies outside the day's band, or is not positive (CEA-LST-02, of a block CEA-
+    BLK-02)."""
     BIDDING_FLOOR_NOT_ALLOWED = 16
-    """the applicant's limit is none of those allowed"""
+    """The seller's floor is neither the previous close nor that less 10%; the buyer's ceiling
+    neither that nor that plus 10% (CEA-BID-02); a reserve price outside the range of bids (CEA-
+    AWD-06)."""
     BID_OUT_OF_RANGE = 17
-    """the bid lies outside the bidding's range of prices"""
+    """The bid lies below the floor or above the ceiling (CEA-BID-02), or has no price where the
+    profile takes none such (CEA-AWD-08)."""
     WITHIN_GAP = 30
-    """the account was on the other side of the product's trades too lately"""
+    """The account has bought what it would sell, or sold what it would buy, fewer trading days
+    ago than the profile's gap (CCER-FND-03)."""
     OTHER_SIDE_OPEN = 31
-    """what the account has open would put it on both sides of the product within the gap"""
+    """The account has an order, block, bid or bidding open on the other side of the same thing,
+    and the profile has a gap (CCER-FND-04)."""
     HOLDING_LIMIT = 18
-    """held, open buys and this order exceed the holding limit"""
+    """What is held, open buys, block purchases, bids and this order exceed the holding limit
+    (CEA-FND-06)."""
     CASH_INSUFFICIENT = 19
-    """available cash does not cover price x tonnes and the fee"""
+    """Available cash does not cover price x tonnes and the fee (CEA-FND-03)."""
     ALLOWANCES_INSUFFICIENT = 20
-    """available allowances do not cover it, even with today's purchases"""
+    """Available allowances do not cover it, even with what was bought today (CEA-FND-02)."""
     ALLOWANCES_BOUGHT_TODAY = 21
-    """only today's purchases would cover it, and they may not be sold or withdrawn today"""
+    """Only what was bought today would cover it (CEA-FND-04)."""
     PROCEEDS_OF_TODAY = 22
-    """only proceeds of today's sales would cover it, and they may not leave today"""
+    """Only proceeds of today's sales would cover a withdrawal (CEA-FND-05)."""
     PICK_NOT_AVAILABLE = 23
-    """the named resting order can not be taken"""
+    """The named order is not one that can be taken: not at the best opposite price, another
+    product's, out of the limit's reach, one's own, or gone (CEA-LST-06)."""
     SELF_TRADE = 24
-    """the order would meet one of the same account"""
+    """The order would meet one of the same account within what it would take (CEA-LST-07); a
+    bid in one's own bidding (CEA-BID-05)."""
     POST_ONLY_WOULD_TRADE = 25
-    """a post-only order would trade"""
+    """A post-only order would trade (CEA-ORD-09)."""
     FOK_NOT_FILLABLE = 26
-    """a fill-or-kill order can not be filled whole"""
+    """A fill-or-kill order can not be filled whole within its reach (CEA-ORD-09)."""
     CAPACITY = 27
-    """no room for the remainder that would rest"""
+    """A remainder, a block, a bid or a bidding would stay and the market has no room (CEA-
+    ORD-05); an order, an enquiry or a bid, and the account has as many as it may (CEA-ORD-12,
+    CEA-BLK-12, CEA-BID-12); an order, and the room that is left is kept for accounts with few
+    (CEA-ORD-13)."""
     THROTTLED = 41
-    """at the gateway: too many commands a second"""
+    """At the gateway: too many commands a second. Nothing was journaled, no id is used up."""
     TRADING_DATE_MISMATCH = 42
-    """at the gateway: the command is meant for another trading date"""
+    """At the gateway: the command is meant for another trading date."""
     REQUESTED = 101
-    """its owner cancelled it"""
+    """Its owner cancelled it, or an operator the bidding (CEA-BID-08)."""
     IOC = 102
-    """an immediate-or-cancel remainder"""
+    """What an immediate-or-cancel order did not trade at once (CEA-ORD-09)."""
     LEVELS_EXHAUSTED = 103
-    """it took the five best levels and still crossed"""
+    """It took the five best levels and still crossed (CEA-LST-05)."""
     PICK_REMAINDER = 104
-    """what the named order did not cover"""
+    """What the named order did not cover (CEA-LST-06)."""
     SUSPENDED = 105
-    """its account was suspended"""
+    """Its account was suspended (CEA-DAY-06), or of a bid the bidding's applicant (CEA-
+    BID-08)."""
     DISCONNECTED = 106
-    """its session was lost"""
+    """The session of the operator that entered it was lost (CEA-ORD-11)."""
     KILLED = 107
-    """an operator's kill switch"""
+    """An operator's kill switch (CEA-DAY-07)."""
     PRODUCT_DELISTED = 108
-    """its product was delisted"""
+    """Its product was delisted by an operator or by notice, which ends its orders, blocks,
+    biddings and bids at once (CEA-PRD-03)."""
     SELF_TRADE_PREVENTED = 109
-    """it met an order of the same owner, and the profile cancels"""
+    """It met an order of the same account, and the profile cancels the resting order, what was
+    left of the incoming one, or both (CEA-LST-10)."""
     HALTED = 110
-    """the bidding was still halted at its close"""
+    """Its bidding was still halted at its close, and is cancelled (CEA-BID-08)."""
     BIDS_SHORT = 111
-    """the bids were for less than what was offered, and the profile cancels"""
+    """All bids were for less than what was offered, and the profile cancels then (CEA-
+    AWD-04)."""
     RESERVE_NOT_MET = 112
-    """the clearing price was worse than the reserve price, and the profile cancels"""
+    """The clearing price was worse than the applicant's reserve price, and the profile cancels
+    then (CEA-AWD-06)."""
 
 
 class BookChangeKind(IntEnum):
@@ -362,7 +393,8 @@ class BookChangeKind(IntEnum):
     ORDER = 1
     """an order in view stands like this now; without tonnes it has left the view"""
     LEVEL = 2
-    """a level in view has these totals now; without orders it has left the view, and its orders with it"""
+    """a level in view has these totals now; without orders it has left the view, and its orders
+    with it"""
     BLOCK_OFFER = 3
     """a block offer that is open to all; in snapshots only"""
     BLOCK_ENQUIRY = 4

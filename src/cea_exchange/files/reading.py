@@ -99,6 +99,10 @@ def _places(
     return places
 
 
+TEXTS_KEPT_MAX = 4_096
+"""Of one file; names and words come in row after row, and are read once."""
+
+
 class _Reader(Generic[Row]):
     """Takes rows one by one; keeps entries and totals apart."""
 
@@ -111,6 +115,7 @@ class _Reader(Generic[Row]):
         self._findings = findings
         self.entries: list[tuple[int, Row]] = []
         self._totals: list[tuple[int, dict[str, Any]]] = []
+        self._read: dict[tuple[int, str], Any] = {}
 
     def take(self, line: int, cells: tuple[Any, ...]) -> None:
         """Read a row."""
@@ -162,11 +167,17 @@ class _Reader(Generic[Row]):
     def _value(self, line: int, column: Column, cell: Any) -> Any:
         if cell is None and column.empty is not REQUIRED:
             return column.empty
+        key = (id(column.kind), cell)
+        if isinstance(cell, str) and key in self._read:
+            return self._read[key]
         try:
-            return column.kind.read(cell)
+            value = column.kind.read(cell)
         except ValueError as error:
             self._findings.add(line, column.name, str(error))
             return None
+        if isinstance(cell, str) and len(self._read) < TEXTS_KEPT_MAX:
+            self._read[key] = value
+        return value
 
     def totals_check(self) -> None:
         """Compare the control totals with what the entries add up to."""

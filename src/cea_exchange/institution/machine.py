@@ -72,6 +72,7 @@ class InstitutionMachine:
             "clock": self._clock.kind,
             "clock_warning": self._clock.warning,
             **self.own_place(),
+            "unsafe": self.service.unsafe,
             "database_bytes": self._services.store.database.bytes_used(),
             "troubles": self.troubles_shown(),
             **self._daemon_place(),

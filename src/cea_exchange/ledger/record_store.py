@@ -185,6 +185,10 @@ class RecordStore:
     def __exit__(self, *_exception: object) -> None:
         self.close()
 
+    def reached(self) -> tuple[str, int]:
+        """Return how far it is: what is counted, and the last number."""
+        return "link", self.link.link_id
+
     # -- what a writer has in memory --------------------------------------------------------------
 
     def _memory_read(self, database: Database) -> None:

@@ -185,10 +185,10 @@ class Market:
         Raises
         ------
         ValueError
-            If it is declared already, or the price is no price of this market.
+            If it is declared already, or name or price are none of this market.
         """
         price = price_parse(reference_price)
-        self._names.product_check(product)
+        self._names.product_check(product, self.profile.product_fault(product))
         day = self.trading_date
         weight = self.profile.composite_weight(product, day)
         listed = self.profile.is_listed(product, day)

@@ -23,13 +23,22 @@ class PlatformActError(ActError):
         super().__init__(code, words)
 
 
+REMEDY = "nothing of it was taken: mend each line that is named, and enter it again (CEA-FIL-01)"
+
+
 @contextmanager
 def file_refusals_raised() -> Iterator[None]:
-    """Let a file refuse the act."""
+    """Let a file refuse the act.
+
+    Notes
+    -----
+    Rules: CEA-FIL-01.
+    """
     try:
         yield
     except FileRefused as error:
-        raise PlatformActError(PlatformRefusal.FILE_REFUSED, str(error)) from error
+        words = f"{error}\n{error.file}: {REMEDY}"
+        raise PlatformActError(PlatformRefusal.FILE_REFUSED, words) from error
     except ModuleNotFoundError as error:
         raise PlatformActError(PlatformRefusal.FILE_REFUSED, str(error)) from error
 
@@ -96,6 +105,14 @@ def year_checked(year: int, what: str = "year") -> None:
             PlatformRefusal.DATE_UNSOUND,
             f"{what}: expected a year from {YEAR_MIN} to {YEAR_MAX}, got {year!r}",
         )
+
+
+def period_checked(period: int) -> None:
+    """Raise unless a number is a month of a compliance year, or the year."""
+    if isinstance(period, int) and 0 <= period <= YEAR_MAX:
+        year_checked(period, "period")
+    else:
+        month_checked(period)
 
 
 def choice_checked(word: str, words: tuple[str, ...], what: str) -> None:

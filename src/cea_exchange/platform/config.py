@@ -6,7 +6,7 @@ from typing import ClassVar
 from cea_exchange.institution.config import InstitutionConfig
 from cea_exchange.platform.control.admin import PLATFORM_REQUESTS
 from cea_exchange.protocol.security import key_check, public_key_load
-from cea_exchange.protocol.settings import Address, settings_read
+from cea_exchange.protocol.settings import Address
 
 
 class PlatformConfig(InstitutionConfig, frozen=True, kw_only=True):
@@ -35,8 +35,3 @@ class PlatformConfig(InstitutionConfig, frozen=True, kw_only=True):
     def registry_key(self, data: Path) -> str:
         """Return the registry's public key."""
         return self.registry_public_key or public_key_load(data / "keys", "registry")
-
-
-def config_load(path: Path | str) -> PlatformConfig:
-    """Read the daemon's config file; ConfigError names the place of what is no setting."""
-    return settings_read(path, PlatformConfig)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import msgspec
+import structlog
 
 from cea_exchange.institution.clock import InstitutionClock
 from cea_exchange.institution.machine import InstitutionMachine
@@ -16,6 +17,11 @@ from cea_exchange.platform.config import PlatformConfig
 from cea_exchange.platform.control.service import PlatformService
 from cea_exchange.platform.platform import Platform
 from cea_exchange.platform.store import PlatformStore
+
+REMINDED_PER_TURN = 10
+"""Enterprises; persons and the registry have their turn in between."""
+
+log = structlog.get_logger("platform")
 
 
 class LinkAnswered(NamedTuple):
@@ -59,6 +65,23 @@ class PlatformMachine(InstitutionMachine):
         """Return how far the registry is."""
         outbox = self.platform.outbox
         return {"link_seq": outbox.last_seq, "judged_seq": outbox.judged_seq}
+
+    def resume(self) -> None:
+        """Look again at who is to be reminded, where the database was lost meanwhile."""
+        self.platform.to_remind.extend(self.platform.listing.ever())
+
+    @property
+    def has_work(self) -> bool:
+        """Whether somebody has still to be reminded of what is due."""
+        return bool(self.platform.to_remind)
+
+    def turn(self, now_ns: int) -> None:
+        """Remind some of what is due."""
+        with self.troubles.noted("reminders", now_ns):
+            reminded = self.platform.remind_some(REMINDED_PER_TURN)
+            if reminded:
+                of = [f"{due.enterprise} {due.kind} {due.period}" for due in reminded[:20]]
+                log.info("reminded", count=len(reminded), of=of)
 
     def link_question(self, connection: bytes, payload: bytes, now_ns: int) -> None:
         """Take a question of the registry; whatever it is, it is answered."""

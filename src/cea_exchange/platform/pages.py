@@ -164,15 +164,13 @@ class Pages:
             "tonnes": result.tonnes,
             "version": result.version,
             "units": msgspec.json.decode(result.unit_emissions),
+            "figures": msgspec.json.decode(result.unit_figures),
             "confirmed_by": result.confirmed_by,
             "notified_on": result.notified_on,
         }
 
     def _unit_name(self, unit_id: int) -> str:
-        if not unit_id:
-            return ""
-        name: str = self._store.one("SELECT unit FROM units WHERE unit_id = ?", (unit_id,))
-        return name
+        return self._units.name_of(unit_id) if unit_id else ""
 
 
 def _rows(rows: list[tuple[Any, ...]], *names: str) -> list[dict[str, Any]]:

@@ -16,6 +16,7 @@ Usable without a daemon: open the data folder, act, close::
 """
 
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,13 +28,15 @@ from cea_exchange.institution.services import Ended, InstitutionServices
 from cea_exchange.platform.allocation.allocations import Allocations
 from cea_exchange.platform.allocation.unit_years import UnitYears
 from cea_exchange.platform.disclosure.public_files import PublicFiles
+from cea_exchange.platform.disclosure.public_pages import PublicPages
 from cea_exchange.platform.enforcement.cases import Cases
+from cea_exchange.platform.entity_list.complexes import Complexes
 from cea_exchange.platform.entity_list.enterprises import Enterprises
 from cea_exchange.platform.entity_list.listing import Listing
 from cea_exchange.platform.entity_list.units import Units
 from cea_exchange.platform.filings.cross_checks import CrossChecks
 from cea_exchange.platform.filings.documents import Documents
-from cea_exchange.platform.filings.due import DueDates
+from cea_exchange.platform.filings.due import Due, DueDates
 from cea_exchange.platform.filings.evidence import Evidence
 from cea_exchange.platform.filings.months import Months
 from cea_exchange.platform.filings.plans import Plans
@@ -43,6 +46,8 @@ from cea_exchange.platform.pages import Pages
 from cea_exchange.platform.record import Record
 from cea_exchange.platform.registry_link.news import RegistryNews
 from cea_exchange.platform.registry_link.outbox import Outbox
+from cea_exchange.platform.registry_link.recalls import AllocationRecalls
+from cea_exchange.platform.registry_link.resending import Resending
 from cea_exchange.platform.roles import (
     OWN_BODIES,
     SCOPED,
@@ -77,6 +82,8 @@ class Platform(InstitutionServices):
     ----------
     person : Person
         Who asks for what is being done.
+    to_remind : deque of str
+        Enterprises that the day has still to look at.
     """
 
     def __init__(
@@ -90,8 +97,10 @@ class Platform(InstitutionServices):
         super().__init__(record, Persons(record), scoped=SCOPED, overseers=OVERSEERS)
         self.record = record
         self.person: Person = NOBODY
+        self.to_remind: deque[str] = deque()
         self.enterprises, self.units = Enterprises(record), Units(record)
-        self.listing = Listing(record, self.enterprises)
+        self.complexes = Complexes(record, self.enterprises, self.units)
+        self.listing = Listing(record, self.enterprises, self.units, self.complexes)
         self._filings(record)
         self._verification(record)
         self._allocation(record)
@@ -102,7 +111,7 @@ class Platform(InstitutionServices):
         self.documents = documents = Documents(record)
         self.plans = Plans(record, enterprises, evidence, documents)
         self.months = Months(record, enterprises, units, evidence, documents)
-        self.reports = Reports(record, enterprises, units, documents)
+        self.reports = Reports(record, enterprises, units, documents, self.months)
         self.due = DueDates(record, enterprises, units, self.listing, documents)
         self.cross_checks = CrossChecks(record)
 
@@ -133,8 +142,15 @@ class Platform(InstitutionServices):
         self.obligations = Obligations(record, self.enterprises, self.allocations)
         self.cases = Cases(record)
         self.public_files = PublicFiles(record, self.firms, self.cases)
+        self.public_pages = PublicPages(self.public_files, self.listing)
         self.outbox = Outbox(record)
         news = RegistryNews(self.outbox, self.enterprises)
+        self.recalls = AllocationRecalls(record, self.allocations, self.outbox, news)
+        self.resending = Resending(
+            *(record, self.enterprises, self.listing, self.allocations, self.obligations),
+            self.outbox,
+            news,
+        )
         self.listing.after_changing.append(news.listed)
         self.allocations.after_distributing.append(news.given)
         self.obligations.after_setting.append(news.owed)
@@ -209,13 +225,21 @@ class Platform(InstitutionServices):
     # -- days and figures -------------------------------------------------------------------------
 
     def day_begun(self, date: int) -> Ended:
-        """Remind listed enterprises of what is due; in the transaction that notes the day."""
-        reminded = [
-            f"{due.enterprise} {due.kind} {due.period}"
-            for enterprise in self.listing.ever()
-            for due in self.due.remind(enterprise)
-        ]
-        return {"reminded": {"count": len(reminded), "of": reminded[:20]}} if reminded else {}
+        """Note whom to remind of what is due; see `remind_some`."""
+        self.to_remind = deque(self.listing.ever())
+        return {}
+
+    def remind_some(self, count: int) -> list[Due]:
+        """Remind so many more enterprises of what is due, and return what they are reminded of.
+
+        Each is a transaction of its own: a day that begins keeps nobody waiting. What is left when
+        a process ends is done by the next one, for who was reminded is not reminded again.
+        """
+        reminded: list[Due] = []
+        for _ in range(min(count, len(self.to_remind))):
+            # Taken off before: one that can't be reminded keeps nobody else from it.
+            reminded += self.due.remind(self.to_remind.popleft())
+        return reminded
 
     def status(self) -> dict[str, Any]:
         """Return how far the platform is, with its counts."""

@@ -31,10 +31,12 @@ PLATFORM_SCHEMA = Schema(
     roles=ROLES,
     append_only=(
         *("enterprise_facts", "units", "unit_facts", "successions"),
+        "complex_members",
         *("list_changes", "list_publications"),
         *("evidence", "filings", "filing_steps", "reminders"),
-        *("engagements", "conclusions", "verified_results", "verifier_scores"),
+        *("engagements", "firm_ties", "conclusions", "verified_results", "verifier_scores"),
         *("balance_values", "allocation_totals", "allocation_lines"),
+        *("allocation_recalls", "link_resends", "link_allocations", "completions"),
         *("link_items", "link_verdicts", "obligations", "case_steps"),
     ),
     first_rows=first_rows,

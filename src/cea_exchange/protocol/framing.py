@@ -269,7 +269,7 @@ def command_faults(records: np.ndarray) -> np.ndarray:
     faults |= records["reserved"] != 0
     faults |= (records["account_index"] != 0) | (records["operator_index"] != 0)
     faults |= enters & (side != Side.BUY) & (side != Side.SELL)
-    faults |= records["tif"] > Tif.FOK
+    faults |= records["tif"] > max(Tif)
     faults |= (records["flags"] & ~np.uint8(OrderFlag.POST_ONLY)) != 0
     faults |= ~enters & ((side != 0) | (records["tif"] != 0) | (records["flags"] != 0))
     blocks = kind > CommandKind.AMEND
@@ -318,7 +318,7 @@ def command_fault(record: np.void) -> FrameError:
         "account_index": [0],
         "operator_index": [0],
         "side": [1, 2] if kind in _WITH_SIDE else [0],
-        "tif": [0, 1, 2] if kind == CommandKind.ENTER else [0],
+        "tif": [int(member) for member in Tif] if kind == CommandKind.ENTER else [0],
         "flags": _FLAGS_ALLOWED.get(kind, [0]),
     }
     if kind in _WITH_SIDE and kind != CommandKind.ENTER:

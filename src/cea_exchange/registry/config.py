@@ -6,8 +6,10 @@ from cea_exchange.institution.config import InstitutionConfig
 from cea_exchange.protocol.security import key_check, public_key_load
 from cea_exchange.protocol.settings import Address, settings_read
 from cea_exchange.registry.bank.setting import BankSetting
+from cea_exchange.registry.ccer_link.setting import CcerSetting
 from cea_exchange.registry.control.admin import REGISTRY_REQUESTS
 from cea_exchange.registry.participants.accounts import Admission
+from cea_exchange.registry.platform_link.setting import PlatformSetting
 from cea_exchange.registry.settlement.settlement import SettlementMode
 from cea_exchange.registry.store import REGISTRY_SCHEMA
 
@@ -34,6 +36,10 @@ class RegistryConfig(InstitutionConfig, kw_only=True):
         credit code, its province and one of their sectors; or of anybody, ``open``.
     bank
         The settlement bank; left out, cash moves in the ledger alone.
+    platform
+        The management platform; left out, allocations and obligations come by files alone.
+    ccer
+        The CCER registry; left out, proofs of cancellations come from operators.
     """
 
     institution = REGISTRY_SCHEMA.institution
@@ -47,6 +53,8 @@ class RegistryConfig(InstitutionConfig, kw_only=True):
     settlement_mode: SettlementMode = "realtime"
     admission: Admission = "listed_entities"
     bank: BankSetting | None = None
+    platform: PlatformSetting | None = None
+    ccer: CcerSetting | None = None
 
     def __post_init__(self) -> None:
         if (self.settlement is None) != (self.replay is None):

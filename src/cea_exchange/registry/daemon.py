@@ -7,6 +7,7 @@ One thread, one writer::
     venue DEALER ---from n--->          ROUTER  /         |
                  <--items, watermark---                   +-- BankCourier (a thread) <--> bank
     operators DEALER <--acts-->         ROUTER -- Looks (processes that read)
+    platform, CCER registry ROUTER <--questions / items--> DEALER
 
 What there is to do the machine decides, by what comes in and the time; here it is taken in and
 carried out.
@@ -32,6 +33,9 @@ from cea_exchange.registry.bank.setting import BankSetting
 from cea_exchange.registry.config import RegistryConfig
 from cea_exchange.registry.control.metrics import RegistryMetrics
 from cea_exchange.registry.control.queries import OPENER
+from cea_exchange.registry.institution_link.line import InstitutionLine
+from cea_exchange.registry.institution_link.setting import LinkSetting
+from cea_exchange.registry.institution_link.turns import LinkAsked, LinkDropped, LinkTurns
 from cea_exchange.registry.machine import (
     ConnectionDropped,
     FeedAnswered,
@@ -77,11 +81,16 @@ class RegistryDaemon(InstitutionDaemon[RegistryConfig, RegistryStore, RegistryMa
         self._look_at_ns = 0
         self._nowhere: tuple[str, str] | None = None
         self._is_listening = False
+        self._link_lines: dict[str, InstitutionLine] = {}
         super().__init__(config, data, is_stopping)
 
     def settings_read(self) -> None:
-        """Read the venue's key."""
+        """Read the keys of the venue, and of the institutions that are asked."""
         self._venue_key = self._config.venue_key(self._data)
+        settings: tuple[LinkSetting | None, ...] = (self._config.platform, self._config.ccer)
+        self._link_keys = {
+            setting: setting.key(self._data) for setting in settings if setting is not None
+        }
 
     def noted_ns(self) -> int:
         """Return the last time that the registry has noted."""
@@ -117,6 +126,12 @@ class RegistryDaemon(InstitutionDaemon[RegistryConfig, RegistryStore, RegistryMa
         self._courier = self._courier_made()
         self._feed_unreadable = UnreadableCount("feed", log.warning)
         self._line = VenueLine(host.context, self._keys, self._venue_key)
+        self._link_lines = {
+            setting.institution: InstitutionLine(
+                host.context, self._keys, setting, key, self._data
+            )
+            for setting, key in self._link_keys.items()
+        }
         self._feed_door = host.door(
             "feed",
             self._config.feed,
@@ -133,7 +148,9 @@ class RegistryDaemon(InstitutionDaemon[RegistryConfig, RegistryStore, RegistryMa
         return BankCourier(BankClient(setting.data, self._keys))
 
     def sockets_close(self) -> None:
-        """End the courier, and the line to the venue."""
+        """End the courier, and the lines to the venue and the institutions."""
+        for line in self._link_lines.values():
+            line.close()
         if self._courier is not None:
             self._courier.close()
         if hasattr(self, "_line"):
@@ -143,6 +160,9 @@ class RegistryDaemon(InstitutionDaemon[RegistryConfig, RegistryStore, RegistryMa
         """Wake up for the venue's answers and, unless one is awaited, for what it publishes."""
         if self._line.dealer is not None:
             poller.register(self._line.dealer, zmq.POLLIN)
+        for line in self._link_lines.values():
+            if line.dealer is not None:
+                poller.register(line.dealer, zmq.POLLIN)
         self._is_listening = self._machine.is_listening
         if self._is_listening:
             poller.register(self._line.sub, zmq.POLLIN)
@@ -158,6 +178,10 @@ class RegistryDaemon(InstitutionDaemon[RegistryConfig, RegistryStore, RegistryMa
                 machine.replayed(self._line.dealer.recv_multipart(), now_ns)
             elif self._is_listening and self._line.sub in ready:
                 machine.published(self._published(), now_ns)
+        for name, line in self._link_lines.items():
+            with noted(f"{name}_answer", now_ns):
+                if line.dealer is not None and line.dealer in ready:
+                    machine.links[name].answered(line.dealer.recv_multipart(), now_ns)
         if self._courier is not None:
             for brought in self._courier.back():
                 machine.brought_back(brought)
@@ -174,13 +198,16 @@ class RegistryDaemon(InstitutionDaemon[RegistryConfig, RegistryStore, RegistryMa
 
     def look_around(self, now_ns: int) -> None:
         """Connect to where the venue is, which may have changed with its restart."""
-        with self._machine.troubles.noted("venue", now_ns):
-            self._venue_look(now_ns)
-
-    def _venue_look(self, now_ns: int) -> None:
         if now_ns < self._look_at_ns:
             return
         self._look_at_ns = now_ns + ENDPOINTS_LOOK_NS
+        with self._machine.troubles.noted("venue", now_ns):
+            self._venue_look(now_ns)
+        for name, line in self._link_lines.items():
+            with self._machine.troubles.noted(f"{name}_look", now_ns):
+                self._link_look(line, self._machine.links[name])
+
+    def _venue_look(self, now_ns: int) -> None:
         where = (self._config.settlement, self._config.replay)
         if where[0] is None:
             where = venue_endpoints_read(self._config.endpoints_file(self._data))
@@ -219,8 +246,21 @@ class RegistryDaemon(InstitutionDaemon[RegistryConfig, RegistryStore, RegistryMa
                 self._line.dealer_renew()
             case FeedAnswered(connection, content):
                 self._feed_door.answer(connection, content)
+            case LinkAsked(institution, question):
+                self._link_lines[institution].ask(question)
+            case LinkDropped(institution):
+                self._link_lines[institution].renew()
             case Errand() as errand:
                 self._courier.carry(errand)
+
+    # -- towards other institutions -----------------------------------------------------------
+
+    @staticmethod
+    def _link_look(line: InstitutionLine, link: LinkTurns) -> None:
+        """Tell a link whether there is a connection, where that has changed."""
+        is_there = line.look()
+        if is_there is not None:
+            (link.connected if is_there else link.disconnected)()
 
     # -- the feed -----------------------------------------------------------------------------
 

@@ -4,6 +4,7 @@
     venue's questions for the feed         --->  feed        ---> FeedAnswered
     what the bank has said                 --->  bank        ---> Errand
     persons' requests                      --->  service     ---> replies
+    what platform and CCER registry answer --->  links       ---> LinkAsked, LinkDropped
 
 The published stream is a hint, the replay is the truth: whatever is missing, by a gap or by what a
 heartbeat says, is asked for again. While an answer is awaited what is published is not taken, so
@@ -32,8 +33,11 @@ from cea_exchange.registry.bank.errands import Brought, Errand, Errands
 from cea_exchange.registry.bank.payments import BATCH_COUNT_MAX
 from cea_exchange.registry.bank.schedule import StatementSchedule
 from cea_exchange.registry.bank.service import BankService
+from cea_exchange.registry.ccer_link.turns import CcerTurns
 from cea_exchange.registry.config import RegistryConfig
 from cea_exchange.registry.control.service import RegistryService
+from cea_exchange.registry.institution_link.turns import LinkAsked, LinkDropped, LinkTurns
+from cea_exchange.registry.platform_link.turns import PlatformTurns
 from cea_exchange.registry.registry import Registry
 from cea_exchange.registry.settlement.settlement import (
     RUN_COUNT_MAX,
@@ -79,7 +83,7 @@ class FeedAnswered(NamedTuple):
     content: bytes
 
 
-Output = RecordsAsked | ConnectionDropped | FeedAnswered | Errand
+Output = RecordsAsked | ConnectionDropped | FeedAnswered | LinkAsked | LinkDropped | Errand
 
 
 class _Waiting(msgspec.Struct):
@@ -115,6 +119,8 @@ class RegistryMachine(InstitutionMachine):
     ----------
     registry : Registry
         What is acted upon.
+    links : dict of str to LinkTurns
+        What is asked of other institutions and what comes, by their names.
     last_seq : int
         The last settlement record that is applied.
     """
@@ -136,6 +142,13 @@ class RegistryMachine(InstitutionMachine):
         self.registry = Registry(store, clock=clock, admission=config.admission)
         self.registry.persons.operators = operators
         self.registry.bank.setting = config.bank
+        self.links: dict[str, LinkTurns] = {
+            "platform": PlatformTurns(self.registry.platform_stream),
+            "ccer": CcerTurns(self.registry.ccer_proofs),
+        }
+        if config.platform is not None:
+            self.registry.platform_follow(acts_by_hand=config.platform.acts_by_hand)
+        self.registry.offsets.by_link_only = config.ccer is not None
         self._settlement = settlement_class(
             store,
             mode=config.settlement_mode,
@@ -182,6 +195,7 @@ class RegistryMachine(InstitutionMachine):
     def resume(self) -> None:
         """Go on with what a database that was lost has; DatabaseError if it is away again."""
         self._balances_check()
+        self.registry.platform_stream.resume()
         self.last_seq = self._store.last_seq
 
     # -- how it stands ------------------------------------------------------------------------
@@ -218,8 +232,10 @@ class RegistryMachine(InstitutionMachine):
     def troubles_shown(self) -> dict[str, str]:
         """Return by part what keeps it from being done now."""
         schedule = self.registry.bank.schedule
-        trouble = "" if schedule is None else schedule.trouble
-        return self.troubles.shown() | ({"bank_statement": trouble} if trouble else {})
+        statement = "" if schedule is None else schedule.trouble
+        others = {"bank_statement": statement}
+        others |= {name: link.stopped for name, link in self.links.items()}
+        return self.troubles.shown() | {part: text for part, text in others.items() if text}
 
     # -- its turn -----------------------------------------------------------------------------
 
@@ -242,6 +258,9 @@ class RegistryMachine(InstitutionMachine):
             self._missing_ask(now_ns)
         with noted("feed_answer", now_ns):
             self._feed_answer(now_ns)
+        for name, link in self.links.items():
+            with noted(name, now_ns):
+                self._outputs += link.turn(now_ns)
 
     def day_log(self) -> None:
         """Tell the log which duties are overdue."""

@@ -12,3 +12,7 @@ class OwnAct(StrEnum):
     """the bank's answer to a batch was taken"""
     BANK_STATED = "bank_stated"
     """a statement was fetched at the bank and read"""
+    PROOF_REVERSED = "proof_reversed"
+    """a proof that the CCER registry reversed counts no more"""
+    PLATFORM_ITEM = "platform_item"
+    """an item of the management platform was posted, or refused"""

@@ -45,6 +45,7 @@ from cea_exchange.registry.participants.persons import OWN_BODIES, RegistryPerso
 from cea_exchange.registry.participants.products import Products
 from cea_exchange.registry.participants.roles import OPERATOR, REGULATOR, SCOPED
 from cea_exchange.registry.participants.sub_accounts import SubAccounts
+from cea_exchange.registry.platform_link.stream import PlatformStream
 from cea_exchange.registry.settlement.account_statements import Statements
 from cea_exchange.registry.settlement.claims import Claims
 from cea_exchange.registry.settlement.defaults import Defaults
@@ -95,6 +96,10 @@ class Registry(InstitutionServices):
         self._participants(ledger, admission)
         self._compliance(ledger, self.accounts)
         self._settlement(ledger, self.accounts)
+        self.platform_stream = PlatformStream(
+            ledger, self.act_log, self.distribution, self.obligations
+        )
+        self.platform_stream.completions_follow(self.surrender, self.offsets)
         self.account, self.asset = ledger.account, ledger.asset
         self.move, self.moves = ledger.move, ledger.moves
         self.account_open, self.key_bodies = self.accounts.open, self.accounts.key_bodies
@@ -118,7 +123,7 @@ class Registry(InstitutionServices):
         self.province_holdings = custody = ProvinceHoldings(ledger)
         self.deductions = Deductions(ledger)
         self.obligations, self.offsets = Obligations(ledger), Offsets(ledger)
-        self.ccer_proofs = CcerProofs(ledger, self.offsets)
+        self.ccer_proofs = CcerProofs(ledger, self.act_log, self.offsets)
         self.surrender = Surrender(ledger, accounts, custody)
         self.corrections, self.duties = Corrections(ledger), Duties(ledger)
         self.compliance = Compliance(ledger, self.corrections, custody, self.deductions)
@@ -136,6 +141,17 @@ class Registry(InstitutionServices):
         self.defaults.cash_leg = self.bank
         self.bank_files = BankFiles(self.bank)
         self.statements = Statements(ledger, accounts)
+
+    def platform_follow(self, *, acts_by_hand: bool) -> None:
+        """Let the platform say whose accounts are opened and, but for a switch, all it decides.
+
+        Notes
+        -----
+        Rules: CEA-PLK-06, CEA-ADM-01.
+        """
+        self.accounts.opening_checks.append(self.platform_stream.listed.opening_check)
+        self.distribution.by_platform_only = not acts_by_hand
+        self.obligations.by_platform_only = not acts_by_hand
 
     @classmethod
     def open(
@@ -213,4 +229,7 @@ class Registry(InstitutionServices):
                 "SELECT count(*) FROM transfers WHERE state = 'pending'"
             ),
             "bank_unapplied": self.bank.reports.open_count(),
+            "platform_seq": self.platform_stream.standing().last_seq,
+            "platform_refused": self.platform_stream.standing().refused,
+            **self.ccer_proofs.standing(),
         }

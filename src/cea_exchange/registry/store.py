@@ -73,6 +73,8 @@ REGISTRY_SCHEMA = Schema(
     own=files(__package__).joinpath("schema"),
     roles=ROLES,
     append_only=(
+        *("platform_stream", "platform_items", "platform_listings", "platform_given"),
+        "platform_completions",
         *("settlement_runs", "look_alikes", "account_changes"),
         *("allocation_previews", "allocation_units", "distributions", "distribution_lines"),
         *("deductions", "deductions_taken", "recalls", "kept_changes", "issue_reversals"),
@@ -95,3 +97,7 @@ class RegistryStore(Store):
     """An open database of a registry."""
 
     schema = REGISTRY_SCHEMA
+
+    def reached(self) -> tuple[str, int]:
+        """Return how far settlement is."""
+        return "seq", self.last_seq

@@ -58,7 +58,7 @@ cdef inline bint is_faulty(const CommandRecord* command) noexcept nogil:
         return command.side != 0 or command.tif != 0 or command.flags != 0
     if command.side != SIDE_BUY and command.side != SIDE_SELL:
         return True
-    return command.tif > TIF_FOK or command.flags & ~<uint8_t>ORDER_FLAG_POST_ONLY != 0
+    return command.tif > TIF_LAST or command.flags & ~<uint8_t>ORDER_FLAG_POST_ONLY != 0
 
 
 def faulty_commands(records):

@@ -1,4 +1,7 @@
-"""Operators' requests to a venue: each act becomes one journaled command with who and why."""
+"""Operators' requests to a venue: each act becomes one journaled command with who and why.
+
+Long, because all that may be asked is one list, and each of it a few lines.
+"""
 
 import sys
 from typing import Annotated, Any, Literal, Protocol
@@ -6,7 +9,7 @@ from typing import Annotated, Any, Literal, Protocol
 import msgspec
 
 from cea_exchange.control_plane.fields import field
-from cea_exchange.control_plane.maker_checker import Prepared, Proposals, Second
+from cea_exchange.control_plane.maker_checker import Prepared, Second
 from cea_exchange.control_plane.requests import Request, Requests, requests_in
 from cea_exchange.domain.profile_fields import TIME_FORM
 from cea_exchange.domain.records import Phase
@@ -58,6 +61,23 @@ class Orders(Protocol):
     def disconnect(self, who: str) -> int: ...
 
 
+class Proposal(Protocol):
+    """What requests say of what one operator proposed."""
+
+    @property
+    def what(self) -> str: ...
+
+
+class Proposals(Protocol):
+    """What requests ask of all that waits for a second operator."""
+
+    def listed(self) -> list[dict[str, Any]]: ...
+    def carry_out(
+        self, number: int, second: Operator, request_hash: str | None = None
+    ) -> dict[str, Any]: ...
+    def reject(self, number: int, person: Operator, why: str) -> Proposal: ...
+
+
 class Venue(Protocol):
     """What requests ask of the service that answers them: all that they may look at or act on."""
 
@@ -69,6 +89,7 @@ class Venue(Protocol):
     def proposals(self) -> Proposals: ...
     def status(self) -> dict[str, Any]: ...
     def statistics(self) -> dict[str, Any]: ...
+    def cash_reconciled(self) -> dict[str, Any]: ...
     def position(self, account: str) -> dict[str, Any]: ...
     def blocks(self, first: int) -> dict[str, Any]: ...
     def statement(self, account: str, date: str | None) -> dict[str, Any]: ...
@@ -128,6 +149,20 @@ class Position(AdminRequest, tag="position"):
 
     def look(self, venue: Venue) -> dict[str, Any]:
         return venue.position(self.account)
+
+
+class CashReconcile(AdminRequest, tag="cash_reconcile"):
+    """Print whether the cash comes out, where the exchange settles it: bank, events and balances.
+
+    Of each account what was booked by the bank's references, what events moved and what it has must
+    agree; the fees are the exchange's.
+    """
+
+    command = "cash reconcile"
+    example = "cash reconcile --key rex"
+
+    def look(self, venue: Venue) -> dict[str, Any]:
+        return venue.cash_reconciled()
 
 
 class BlockList(AdminRequest, tag="blocks"):
@@ -402,6 +437,7 @@ class Restore(ActRequest, tag="restore"):
 
     def command_of(self, venue: Venue) -> control.Act:
         venue.account_index(self.account)
+        venue.holder_check(self.account)
         return control.Restore(account=self.account)
 
 
@@ -463,6 +499,24 @@ class ListProduct(ActRequest, tag="list"):
     def command_of(self, venue: Venue) -> control.Act:
         venue.before_listed_check(self.product, "list")
         return control.ProductList(product=self.product, price=self.price)
+
+
+class ConfirmListing(ActRequest, tag="confirm_listing"):
+    """Confirm a product's first listing: traded from the next trading day on.
+
+    At the price that who first transferred it in has declared, and not before the day that he
+    named. Where the profile has listings confirmed; the status shows those that wait.
+    """
+
+    command = "product confirm"
+    example = 'product confirm CCER-01-002-0001-2024 --why "papers in order"'
+
+    product: Product
+    why: WhyOf
+
+    def command_of(self, venue: Venue) -> control.Act:
+        venue.product_check(self.product)
+        return control.ListingConfirmed(product=self.product)
 
 
 class DelistProduct(ActRequest, tag="delist"):
@@ -679,9 +733,12 @@ class Approve(ActRequest, tag="approve"):
     example = "proposal approve 831442 --key bo"
 
     number: Number
+    request_hash: Annotated[
+        str | None, field("What was seen (request_hash): another one is refused.", name="--hash")
+    ] = None
 
     def act(self, venue: Venue, by: Operator) -> dict[str, Any]:
-        return venue.proposals.approve(self.number, by)
+        return venue.proposals.carry_out(self.number, by, self.request_hash)
 
 
 class Reject(ActRequest, tag="reject"):
@@ -693,7 +750,7 @@ class Reject(ActRequest, tag="reject"):
     number: Number
 
     def act(self, venue: Venue, by: Operator) -> dict[str, Any]:
-        return {"what": venue.proposals.reject(self.number).what}
+        return {"what": venue.proposals.reject(self.number, by, self.why).what}
 
 
 VENUE_REQUESTS: Requests[AdminRequest] = Requests(requests_in(sys.modules[__name__]))

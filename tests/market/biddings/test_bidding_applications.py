@@ -5,7 +5,7 @@ from datetime import date, timedelta
 import pytest
 
 from cea_exchange.domain.calendar import TradingCalendar, date_number
-from cea_exchange.domain.profile import Profile, load_profile
+from cea_exchange.domain.profile import Profile, load_profile, profile_parse
 from cea_exchange.domain.refusals import VenueRefusal
 from cea_exchange.domain.timetable import time_parse, time_to_ns
 from cea_exchange.protocol import control
@@ -187,8 +187,9 @@ def test_an_application_follows_the_rules_of_its_day() -> None:
         filed(raised, 149_999)
     later = profile_with(notice(since=SESSION + timedelta(days=1), bidding_tonnes_min=150_000))
     assert filed(later, 100_000) == 100_000
-    for without in (profile_with(notice(since=SESSION, bidding_allowed="false")), "ccer"):
-        profile = load_profile(without) if without == "ccer" else without
+    any_name = load_profile("ccer").text.replace('"project_year"', '"any"')
+    none_that_day = profile_with(notice(since=SESSION, bidding_allowed="false"))
+    for profile in (none_that_day, profile_parse(any_name, "ccer")):
         with refuses("BIDDING_NOT_ALLOWED: .*a day with biddings", FrameError):
             filed(profile, 100_000)
 

@@ -2,6 +2,9 @@
 
 import pytest
 
+from cea_exchange.institution.clock import GivenClock
+from cea_exchange.platform.config import PlatformConfig
+from cea_exchange.platform.machine import PlatformMachine
 from cea_exchange.platform.periods import month_due, months_asked, plan_due, report_due
 from support.platform.platform_world import LI, WANG
 
@@ -64,6 +67,43 @@ def test_an_enterprise_is_reminded_once_before_the_day_and_once_behind_it(world)
         reminded += [(world.day, due.period) for due in world.platform.due.remind("E1")]
     assert reminded == [(20250302, 202501), (20250313, 202501)]
     assert world.store.one("SELECT count(*) FROM reminders WHERE is_late = 1") == 1
+
+
+def machine_of(world):
+    clock = GivenClock(world.now_ns)
+    return PlatformMachine(world.store, clock, PlatformConfig(second_person=()), {})
+
+
+def test_a_day_reminds_some_at_a_time_and_one_that_fails_keeps_nobody_from_it(world, monkeypatch):
+    """CEA-MRV-09: what a process did not come to, the next one does."""
+    world.day = 20250401
+    for number in range(2, 13):
+        world.enterprise(f"E{number}", number=number)
+        world.listed(2025, enterprise=f"E{number}")
+    world.listed(2025)
+    remind = world.platform.due.__class__.remind
+
+    def failing(due, enterprise):
+        if enterprise == "E10":
+            raise ArithmeticError(enterprise)
+        return remind(due, enterprise)
+
+    machine = machine_of(world)
+    with monkeypatch.context() as patch:
+        patch.setattr(world.platform.due.__class__, "remind", failing)
+        machine.day_look(0)
+        assert machine.has_work
+        machine.turn(0)
+    counted = "SELECT count(DISTINCT enterprise_id) FROM reminders"
+    assert machine.has_work
+    assert world.store.one(counted) < 12
+    again = machine_of(world)
+    again.day_look(0)
+    while again.has_work:
+        again.turn(0)
+    # Each of its plan, and E1 of January and February, the only one that has a unit.
+    assert world.store.one(counted) == 12
+    assert world.store.one("SELECT count(*) FROM reminders") == 14
 
 
 def test_a_plan_has_versions_with_reasons(world):

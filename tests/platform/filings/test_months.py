@@ -20,7 +20,7 @@ from support.platform.platform_world import (
 )
 from support.refusing import refuses
 
-COAL, CARBON, OXIDATION = coal_month()
+COAL, CARBON, OXIDATION = coal_month()[:3]
 LI_AGAIN = LI._replace(key="x" * 40)
 
 
@@ -158,7 +158,7 @@ def test_a_file_whose_totals_do_not_add_up_is_refused(world):
     content = table_bytes(MONTH_FIGURES, coal_month(), ".csv").replace(
         b"125000.00", b"125000.01", 1
     )
-    with refuses(r"FILE_REFUSED: .*value: expected 125099.5532, the sum of unit E1-1"):
+    with refuses(r"FILE_REFUSED: .*value: expected 425739.5532, the sum of unit E1-1"):
         world.platform.months.enter(LI, "E1", SourceFile("month.csv", content))
 
 
@@ -184,3 +184,76 @@ def test_the_same_document_of_two_enterprises_shows(world):
     other = world.enterprise("E2", number=2)
     world.platform.evidence.bring(LI, other, "ours.pdf", PROOF)
     assert world.platform.evidence.shared() == [(sha256(PROOF).hexdigest(), ["E1", "E2"])]
+
+
+@pytest.mark.parametrize("parameter", ["M", "O"])
+def test_a_month_has_what_its_allocation_rests_on(world, parameter):
+    """CEA-MRV-03: of power what it generated, and in how many hours."""
+    figures = [each for each in coal_month() if each.parameter != parameter]
+    with refuses(f"FILE_REFUSED: month.csv:2: parameter: expected {parameter} of E1-1 in 202507"):
+        world.platform.months.enter(LI, "E1", world.month_file(*figures))
+
+
+@pytest.mark.parametrize(
+    ("sector", "code", "process", "asked"),
+    [
+        ("cement", "3011", "portland", "tonnes of some clinker"),
+        ("aluminium", "3216", "electrolytic", "t of liquid aluminium"),
+        ("steel", "3110", "long", "product.crude_steel of E2-1 in 202507"),
+    ],
+)
+def test_a_month_of_an_industry_has_what_it_made(world, sector, code, process, asked):
+    """CEA-MRV-03."""
+    enterprise = world.enterprise("E2", number=2, sector=sector, code=code, process=process)
+    world.unit("E2-1", "E2")
+    world.platform.evidence.bring(LI, enterprise, "scale.pdf", PROOF)
+    row = filed(enterprise="E2", unit="E2-1", parameter="FC.coke", value=Decimal(10))
+    with refuses(f"FILE_REFUSED: (.|\n)*expected {asked}"):
+        world.platform.months.enter(LI, "E2", world.month_file(row))
+
+
+def gone(parameter, measure):
+    return filed(
+        parameter=parameter, value=Decimal(0), measure=measure, origin="missing", evidence=""
+    )
+
+
+def test_a_quantity_that_is_missing_is_the_larger_of_other_sources(world):
+    """CEA-MRV-15: and it is kept as theirs."""
+    others = [
+        filed(parameter=f"{source}:A.bituminous", value=Decimal(value))
+        for source, value in (("invoice", "125000.00"), ("stock", "124000.00"))
+    ]
+    rest = coal_month()[1:]
+    (filing,) = world.platform.months.enter(
+        LI, "E1", world.month_file(gone("A.bituminous", "t"), *others, *rest)
+    )
+    kept = world.platform.months.figures(filing)["A.bituminous"]
+    assert (kept.value, kept.origin) == ("125000.00", "second_source")
+    assert filing.emission == "246477.00"
+    assert f"{world.platform.months.account('power', filing).emissions:f}" == "246477.00"
+
+
+def test_a_quantity_without_another_source_is_not_accepted(world):
+    """CEA-MRV-15."""
+    figures = (gone("A.bituminous", "t"), *coal_month()[1:])
+    with refuses("FILE_REFUSED: month.csv:2: .*expected a second source of .*CEA-MRV-15"):
+        world.platform.months.enter(LI, "E1", world.month_file(*figures))
+
+
+def test_a_test_that_was_not_made_has_the_guidelines_value(world):
+    """CEA-MRV-14."""
+    coal, _, oxidation, *made = coal_month()
+    heat = [gone("C.bituminous", "GJ/t"), gone("D.bituminous", "tC/GJ")]
+    (filing,) = world.platform.months.enter(
+        LI, "E1", world.month_file(coal, *heat, oxidation, *made)
+    )
+    kept = world.platform.months.figures(filing)
+    assert {kept[name].origin for name in ("C.bituminous", "D.bituminous")} == {"default"}
+    assert Decimal(filing.emission) > Decimal("246477.00")
+
+
+def test_what_is_missing_has_no_value_of_its_own(world):
+    figures = (filed(origin="missing", evidence=""), *coal_month()[1:])
+    with refuses("FILE_REFUSED: month.csv:2: value: A.bituminous: expected 0 of what is missing"):
+        world.platform.months.enter(LI, "E1", world.month_file(*figures))

@@ -30,12 +30,19 @@ def confirmed(world, task):
     return world.platform.verifications.confirm(PROVINCE, task)
 
 
-@pytest.mark.parametrize("service", ["report", "advice", "laboratory"])
+WORKED = {
+    "report": "V1 prepares reports in 33",
+    "advice": "V1 advises on allowances",
+    "laboratory": "V1 tested for E1",
+}
+
+
+@pytest.mark.parametrize("service", WORKED)
 def test_a_firm_does_not_verify_what_it_worked_on(world, service):
     """CEA-ENT-15."""
     world.reported()
     world.platform.firms.engage("E1", "V1", 2025, service)
-    with refuses(f"FIRM_IN_CONFLICT: .*got V1, which did {service} for E1"):
+    with refuses(f"FIRM_IN_CONFLICT: .*got one with it: {WORKED[service]}"):
         world.platform.verifications.give("E1", 2025, "V1", due_on=20260630)
     with refuses("ENGAGEMENT_TAKEN"):
         world.platform.firms.engage("E1", "V1", 2025, service)
@@ -51,8 +58,65 @@ def test_a_firm_that_reports_in_a_province_does_not_verify_there(world):
     number = world.platform.verifications.give("E1", 2025, "V1", due_on=20260630)
     world.platform.verifications.withdraw(number)
     world.platform.firms.engage("E2", "V1", 2025, "report")
-    with refuses("FIRM_IN_CONFLICT: .*did report for E2"):
+    with refuses("FIRM_IN_CONFLICT: .*V1 prepares reports in 33"):
         world.platform.verifications.give("E1", 2025, "V1", due_on=20260630)
+
+
+@pytest.mark.parametrize(
+    ("kind", "terms", "said"),
+    [
+        ("interest", {"enterprise": "E1"}, "V1 holds an interest in E1"),
+        ("manager", {"enterprise": "E1"}, "V1 shared a manager with E1"),
+        ("manager", {"enterprise": "E1", "until": 20230111}, "V1 shared a manager with E1"),
+        ("manager", {"enterprise": "E1", "until": 20230110}, None),
+        ("interest", {"enterprise": "E2"}, None),
+        ("trade", {}, "V1 trades allowances"),
+    ],
+)
+def test_a_firm_with_a_tie_to_an_enterprise_does_not_verify_it(world, kind, terms, said):
+    """CEA-ENT-15: of a manager for three years; the day is 10 January 2026."""
+    world.reported()
+    world.enterprise("E2", number=2)
+    world.platform.firms.tie("V1", kind, "register 4", **terms)
+    if said is None:
+        assert world.platform.verifications.give("E1", 2025, "V1", due_on=20260630)
+        return
+    with refuses(f"FIRM_IN_CONFLICT: .*{said}"):
+        world.platform.verifications.give("E1", 2025, "V1", due_on=20260630)
+
+
+def test_a_tie_is_with_an_enterprise_unless_it_is_trade(world):
+    with refuses("CHOICE_UNKNOWN: enterprise: expected one of interest, got None"):
+        world.platform.firms.tie("V1", "interest", "register 4")
+    with refuses("CHOICE_UNKNOWN: enterprise: expected none of trade, got 'E1'"):
+        world.platform.firms.tie("V1", "trade", "register 4", enterprise="E1")
+
+
+def test_what_is_allocated_rests_on_what_the_verifier_concluded(world):
+    """CEA-VER-14: of what was made and of hours; of the others on the months."""
+    world.reported(2024)
+    give, conclude = world.platform.verifications.give, world.platform.verifications.conclude
+    world.listed(2024)
+    task = give("E1", 2024, "V1", due_on=20250630)
+    less = {"E1-1": {"M": Decimal(3_000_000)}}
+    with refuses("UNITS_DIFFER: figures: expected M, N, O of E1-1, got A.bituminous of E1-1"):
+        conclude(VERIFIER, task, REPORTED, {"E1-1": {"A.bituminous": Decimal(1)}})
+    conclude(VERIFIER, task, REPORTED, less)
+    world.platform.verifications.confirm(PROVINCE, task)
+    computed = world.platform.allocations.compute(PROVINCE, 33, 2024, "final")
+    # 3,600,000 MWh, as the months have it, give 2,847,600 t.
+    assert computed.tonnes == 2_847_600 * 3_000_000 // 3_600_000
+
+
+def test_where_a_finding_was_not_fixed_no_unit_has_made_more(world, task):
+    """CEA-VER-14."""
+    verifications = world.platform.verifications
+    finding = verifications.find(VERIFIER, task, FINDING)
+    verifications.close(task, finding, "not_fixed")
+    more = {"E1-1": {"M": Decimal(3_600_001)}}
+    with refuses("AMOUNT_UNSOUND: E1-1: expected from 0 to 3600000, as filed, of M, got 3600001"):
+        verifications.conclude(VERIFIER, task, REPORTED, more)
+    assert verifications.conclude(VERIFIER, task, REPORTED, {"E1-1": {"M": Decimal(3_600_000)}})
 
 
 def test_a_barred_or_unknown_firm_gets_no_work(world):

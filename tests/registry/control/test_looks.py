@@ -22,6 +22,16 @@ from support.registry.service_callers import key_of
 AN = Person("an", key_of("an"), "operator", "registry")
 BO = Person("bo", key_of("bo"), "operator", "registry")
 SILENT = (sys.executable, "-c", "import time; time.sleep(60)")
+READY_AND_SILENT = (
+    *(sys.executable, "-c"),
+    "import socket, time; from cea_exchange.institution.control.query_worker import READY;"
+    " line = socket.socket(fileno=0); line.sendall(READY); time.sleep(60)",
+)
+BEGINNING_SLOWLY = (
+    *(sys.executable, "-c"),
+    "import time; time.sleep(5);"
+    " from cea_exchange.institution.control.query_worker import main; main()",
+)
 ENDING = (sys.executable, "-c", "")
 
 
@@ -77,11 +87,28 @@ def test_what_is_refused_is_answered_as_the_desk_would(asking):
 
 
 def test_a_look_that_takes_too_long_is_given_up_and_the_next_is_answered(asking, monkeypatch):
-    monkeypatch.setattr(_Worker, "program", SILENT)
+    monkeypatch.setattr(_Worker, "program", READY_AND_SILENT)
     monkeypatch.setattr(looks_module, "LOOK_S", 0.3)
     answer = asking.answer("status")
     assert answer["code"] == RegistryRefusal.TOO_SLOW.name
     assert "expected one that takes at most 0 s, got a longer one" in answer["error"]
+    monkeypatch.undo()
+    assert asking.answer("status")["ok"] and asking.looks.ended_count == 1
+
+
+def test_the_time_of_a_look_counts_from_when_its_process_is_ready(registry, asking, monkeypatch):
+    """A machine that has much to do begins processes slowly: no look took longer for that."""
+    monkeypatch.setattr(_Worker, "program", BEGINNING_SLOWLY)
+    monkeypatch.setattr(looks_module, "LOOK_S", 4.0)
+    assert asking.answer("status")["ok"] and asking.looks.ended_count == 0
+
+
+def test_a_process_that_is_never_ready_is_ended_and_its_look_refused(asking, monkeypatch):
+    monkeypatch.setattr(_Worker, "program", SILENT)
+    monkeypatch.setattr(looks_module, "READY_S", 0.3)
+    answer = asking.answer("status")
+    assert answer["code"] == RegistryRefusal.BUSY.name
+    assert "no process to read it was ready within 0 s" in answer["error"]
     monkeypatch.undo()
     assert asking.answer("status")["ok"] and asking.looks.ended_count == 1
 

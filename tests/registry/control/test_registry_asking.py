@@ -8,8 +8,8 @@ from cea_exchange.cli.acts.parameters import file_content
 from cea_exchange.cli.errors import CommandError
 from cea_exchange.cli.main import run
 from cea_exchange.cli.output import table
+from cea_exchange.institution.control.admin_client import InstitutionUnavailable
 from cea_exchange.institution.control.request import REQUEST_BYTES_MAX
-from cea_exchange.registry.control.admin_client import RegistryUnavailable
 
 
 @pytest.mark.parametrize(
@@ -62,9 +62,9 @@ def test_a_word_that_is_none_of_a_list_is_told_which_there_are(capsys, command, 
 
 def test_findings_of_a_file_are_told_apart_on_one_line(capsys, monkeypatch):
     def refused(*_: object, **__: object) -> None:
-        raise RegistryUnavailable("a.csv:2: came -1\na.csv:3: came 'x'")
+        raise InstitutionUnavailable("a.csv:2: came -1\na.csv:3: came 'x'")
 
-    monkeypatch.setattr("cea_exchange.registry.control.admin_client.registry_ask", refused)
+    monkeypatch.setattr("cea_exchange.registry.control.admin_client.REGISTRY.ask", refused)
     assert 2 == run(("registry", "freeze", "list", "--data", "nowhere"))
     assert "cea-exchange: a.csv:2: came -1; a.csv:3: came 'x'\n" == capsys.readouterr().err
 
@@ -74,7 +74,7 @@ def test_lists_are_asked_for_page_by_page(capsys, monkeypatch):
         first = request["first"]
         return {"ok": True, "freezes": [{"id": first}], "next": first + 1 if first < 3 else None}
 
-    monkeypatch.setattr("cea_exchange.registry.control.admin_client.registry_ask", answered)
+    monkeypatch.setattr("cea_exchange.registry.control.admin_client.REGISTRY.ask", answered)
     assert 0 == run(("registry", "freeze", "list", "--json", "--data", "nowhere"))
     assert '{"freezes":[{"id":1},{"id":2},{"id":3}]}\n' == capsys.readouterr().out
 
@@ -86,9 +86,9 @@ def test_a_bank_file_is_asked_for_by_its_bytes(tmp_path, capsys, monkeypatch, op
 
     def refuse(_data, request, **_other):
         asked.append(request)
-        raise RegistryUnavailable("away")
+        raise InstitutionUnavailable("away")
 
-    monkeypatch.setattr("cea_exchange.registry.control.admin_client.registry_ask", refuse)
+    monkeypatch.setattr("cea_exchange.registry.control.admin_client.REGISTRY.ask", refuse)
     folder = tmp_path / "registry" / "bank" / "in"
     folder.mkdir(parents=True)
     command = ("registry", "bank", f"read-{op}", "s.xml", "--data", str(tmp_path))

@@ -395,7 +395,7 @@ def test_the_page_has_the_table_of_roles_and_of_acts_of_two():
 
 def test_one_proposer_does_not_fill_up_what_a_body_has_to_decide(staff, monkeypatch):
     """CEA-REG-02: a province that decides for many is not kept from it by one of them."""
-    monkeypatch.setattr("cea_exchange.institution.approvals.WAITING_OF_ONE_MAX", 2)
+    monkeypatch.setattr("cea_exchange.institution.approvals.Approvals.waiting_of_one_max", 2)
 
     def declare(person, year):
         return person("product_declare", product=f"CEA{year}", reference_price=9_000)

@@ -7,12 +7,12 @@ import sys
 import pytest
 
 from cea_exchange.cli import main
-from cea_exchange.cli.acts import registry as asked
 from cea_exchange.domain.records import Side
+from cea_exchange.institution.control.admin_client import InstitutionUnavailable
 from cea_exchange.loadtest.local_exchange import ExchangeError, LocalExchange
 from cea_exchange.loadtest.population import Participant
 from cea_exchange.protocol.security import CurveKeys
-from cea_exchange.registry.control.admin_client import RegistryUnavailable, registry_ask
+from cea_exchange.registry.control.admin_client import REGISTRY, registry_ask
 from cea_exchange.registry.reconciliation.reconcile import check_ledger
 from support.registry.allocation_files import allocation_file
 from support.registry.fake_venue import Caller, wait_until
@@ -163,7 +163,7 @@ def test_a_representative_and_a_province_see_their_own_only(service, typed, repo
 
 
 def test_a_stranger_gets_no_answer(service, data):
-    with pytest.raises(RegistryUnavailable, match="it refuses the key; is eve a person's key"):
+    with pytest.raises(InstitutionUnavailable, match="it refuses the key; is eve a person's key"):
         registry_ask(data, {"op": "status"}, timeout_s=1, key="eve")
 
 
@@ -180,7 +180,7 @@ def test_a_person_who_was_removed_is_refused_at_once_and_for_good(service, data,
         assert "no more" in eve.ask({"op": "status"})["error"]
     finally:
         eve.close()
-    with pytest.raises(RegistryUnavailable, match="it refuses the key"):
+    with pytest.raises(InstitutionUnavailable, match="it refuses the key"):
         registry_ask(data, {"op": "status"}, timeout_s=1, key="eve")
 
 
@@ -260,12 +260,12 @@ def test_the_record_of_acts_tells_who_did_what(service, reported, typed):
 def test_long_lists_come_page_by_page(service, reported, monkeypatch):
     lists = (("account", "list"), ("person", "list"))
     whole = [reported(*words) for words in lists]
-    ask = asked.ask
+    ask = REGISTRY.ask
 
-    def ask_two(data, key, request, json):
-        return ask(data, key, {**request, "count": 2}, json)
+    def ask_two(data, request, **named):
+        return ask(data, {**request, "count": 2}, **named)
 
-    monkeypatch.setattr(asked, "ask", ask_two)
+    monkeypatch.setattr(REGISTRY, "ask", ask_two)
     assert [reported(*words) for words in lists] == whole
     assert len(whole[1]["persons"]) > 3
 

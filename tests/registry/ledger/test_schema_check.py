@@ -4,9 +4,9 @@ import pytest
 
 from cea_exchange.ledger.database.sqlite import Sqlite
 from cea_exchange.ledger.store import StoreError
-from cea_exchange.registry.maintenance.backup import backup
-from cea_exchange.registry.reconciliation.integrity import integrity_differences
+from cea_exchange.registry.reconciliation.integrity import registry_integrity
 from cea_exchange.registry.store import RegistryStore
+from support.registry.copies import backup
 from support.registry.ledger_by_hand import guards_off
 
 
@@ -84,5 +84,5 @@ def test_with_other_triggers_than_its_own_nothing_is_written(tmp_path, database_
     with pytest.raises(StoreError, match="rows may change unlogged"):
         RegistryStore.open(tmp_path)
     with RegistryStore.open_reader(tmp_path) as store:
-        first = next(integrity_differences(store))
+        first = next(registry_integrity(store))
     assert first.startswith("trigger ") and first.endswith("rows may change unlogged")

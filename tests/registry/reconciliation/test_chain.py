@@ -17,6 +17,7 @@ import pytest
 from cea_exchange.cli.main import main
 from cea_exchange.domain.refusals import RegistryRefusal
 from cea_exchange.institution.checks import ActError
+from cea_exchange.institution.maintenance.integrity import heads_differing
 from cea_exchange.ledger.chain import BEFORE_ALL, Link, LinkBroken, content_hash, head_of
 from cea_exchange.ledger.database.interface import DatabaseError
 from cea_exchange.ledger.database.row_log import logged_tables
@@ -25,11 +26,7 @@ from cea_exchange.ledger.double_entry import EntryKind, legs_of
 from cea_exchange.ledger.merkle import leaf_hash, path_to, root_of
 from cea_exchange.ledger.store import Store, StoreError
 from cea_exchange.protocol.control import FeedItem, LedgerHead, control_decode, control_encode
-from cea_exchange.registry.reconciliation.integrity import (
-    heads_differing,
-    heads_sent,
-    integrity_differences,
-)
+from cea_exchange.registry.reconciliation.integrity import heads_sent, registry_integrity
 from cea_exchange.registry.reconciliation.reconcile import check_ledger, check_store
 from cea_exchange.registry.registry import Registry
 from cea_exchange.registry.settlement.receipts import ReceiptDay, day_root, receipt
@@ -213,7 +210,7 @@ def test_a_change_of_any_column_of_any_table_is_found(store):
             store.execute("PRAGMA ignore_check_constraints = 1")
             store.execute(f"{statement} FROM {table.name} WHERE {where})")
             tried += 1
-            if not any(map(not_of_triggers, integrity_differences(store))):
+            if not any(map(not_of_triggers, registry_integrity(store))):
                 unseen.append(f"{table.name}.{name}")
             store.database.rollback()
     assert [] == unseen
@@ -249,7 +246,7 @@ def test_who_rewrites_the_log_too_breaks_the_chain_and_the_link_is_named(store, 
     link = store.one(
         "SELECT min(link_id) FROM chain WHERE change_last >= ?", (change_id,)
     )
-    (first, *_others) = integrity_differences(store)
+    (first, *_others) = registry_integrity(store)
     assert first.startswith(f"link {link} of the chain is broken")
     store.database.commit()
     store.close()
@@ -282,7 +279,7 @@ def test_who_rewrites_the_whole_chain_contradicts_what_the_venue_has(store):
     store.execute("UPDATE row_changes SET image = image || ' ' WHERE change_id = 60")
     chain_forged(store)
     guards_on(store)
-    assert not [each for each in integrity_differences(store) if "is broken" in each]
+    assert not [each for each in registry_integrity(store) if "is broken" in each]
     (difference,) = heads_differing(store, heads, "the venue's journal")
     assert "the venue's journal" in difference
     # Who forges the feed's items as well has only the venue against him.

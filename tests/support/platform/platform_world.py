@@ -58,9 +58,19 @@ class World:
     def __exit__(self, *_exception):
         self.store.close()
 
-    def enterprise(self, name="E1", *, number=1, province=ZHEJIANG, city=None, sector="power"):
+    def enterprise(
+        self,
+        name="E1",
+        *,
+        number=1,
+        province=ZHEJIANG,
+        city=None,
+        sector="power",
+        code="4411",
+        process="",
+    ):
         city = 100 * province + 1 if city is None else city
-        facts = EnterpriseFacts(20200101, f"Power {number}", city, "4411", "", "licence 1")
+        facts = EnterpriseFacts(20200101, f"Power {number}", city, code, process, "licence 1")
         self.platform.enterprises.register(
             name, credit_code=credit_code(number), province=province, sector=sector, facts=facts
         )
@@ -154,7 +164,7 @@ def filed(**terms):
 
 
 def coal_month(month=202507, unit="E1-1", coal="125000.00"):
-    """Return the coal, carbon and oxidation of a unit: 246,477.00 t of CO2."""
+    """Return the coal, carbon and oxidation of a unit, 246,477.00 t of CO2, and what it made."""
     return (
         filed(month=month, unit=unit, value=Decimal(coal)),
         filed(
@@ -173,6 +183,10 @@ def coal_month(month=202507, unit="E1-1", coal="125000.00"):
             origin="default",
             evidence="",
         ),
+        *(
+            filed(month=month, unit=unit, parameter=code, value=Decimal(value), measure=measure)
+            for code, (value, measure) in MADE.items()
+        ),
     )
 
 
@@ -183,11 +197,7 @@ def verified_2024(world):
     """Let 2024 be verified, of a unit of 600 MW: 300,000 MWh and 246,477.00 t a month."""
     world.listed(2024)
     for month in range(202401, 202413):
-        rows = coal_month(month) + tuple(
-            filed(month=month, parameter=code, value=Decimal(value), measure=unit)
-            for code, (value, unit) in MADE.items()
-        )
-        world.platform.months.enter(LI, "E1", world.month_file(*rows))
+        world.enter(month)
         world.accept(month)
     world.platform.reports.enter(LI, "E1", 2024)
     world.platform.reports.sign(ZHAO, "E1", 2024)

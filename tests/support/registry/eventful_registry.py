@@ -3,6 +3,16 @@
 from datetime import timedelta
 from pathlib import Path
 
+import msgspec
+
+from cea_exchange.protocol.links.ccer import (
+    BEFORE_ALL,
+    ClaimAnswer,
+    LinkAnswer,
+    NumberedItem,
+    ProofIssued,
+    head_after,
+)
 from cea_exchange.registry.bank.iso_20022 import camt_053
 from cea_exchange.registry.bank.setting import BankSetting
 from cea_exchange.registry.bank.statements import (
@@ -33,6 +43,7 @@ class Eventful(RegistryAndVenue):
         self.trading()
         self.courts()
         self.bank()
+        self.ccer_link()
         self.offices()
 
     def at(self, year: int, month: int, day: int) -> None:
@@ -133,6 +144,15 @@ class Eventful(RegistryAndVenue):
             report_id="R1", created_s=statement.created_s, batch_id="B1", statuses=statuses
         )
         registry.bank.reports.report_take(report, b"<Document/>")
+
+    def ccer_link(self) -> None:
+        """Take a proof from the CCER registry, which keeps it for its entity and year."""
+        fields = msgspec.structs.asdict(proof("C1", "P1", 5))
+        payload = msgspec.msgpack.encode(ProofIssued(**fields))
+        item = NumberedItem(proof_seq=1, item=payload, head=head_after(BEFORE_ALL, payload))
+        self.registry.ccer_proofs.take(LinkAnswer(last_proof_seq=1, items=(item,)))
+        kept = ClaimAnswer(claim_seq=1, state="reserved")
+        self.registry.ccer_proofs.take(LinkAnswer(last_proof_seq=1, answers=(kept,)))
 
     def offices(self) -> None:
         staff = Staff(self.registry)

@@ -21,7 +21,6 @@ from cea_exchange.journal.segment import FRAME_HEADER_BYTES, crc32c
 from cea_exchange.matching.reference import ReferenceMarket
 from cea_exchange.protocol import control
 from cea_exchange.protocol.folder_lock import FolderLock
-from cea_exchange.registry.maintenance.backup import backup, restore
 from cea_exchange.registry.registry import Registry
 from cea_exchange.registry.settlement.settlement import Settlement
 from cea_exchange.venue.durability.profile_shelf import profile_path
@@ -33,6 +32,7 @@ from cea_exchange.venue.maintenance.verify import (
 )
 from cea_exchange.venue.market import state_machine
 from support.journal.small_market import PROFILE, day_begin, orders, sequencer_open
+from support.registry.copies import backup, restore
 from support.registry.ledger_by_hand import changed_at_rest, record_changed
 
 

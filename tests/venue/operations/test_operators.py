@@ -297,7 +297,7 @@ def test_two_persons_open_a_day_without_the_registry(world):
     assert (proposal["number"], proposal["by"]) == (number, "an")
     refused(world, "an", "another person than an", op="approve", number=number)
     refused(world, "an2", "another person than an", op="approve", number=number)
-    refused(world, "bo", "a proposal that waits", op="approve", number=number + 1)
+    refused(world, "bo", "PROPOSAL_UNKNOWN: ", op="approve", number=number + 1)
     assert world.admin(op="status")["trading_date"] == DATE
     world.as_operator("bo", op="approve", number=number)
     world.until(lambda: world.admin(op="status")["phase"] == "listed")
@@ -312,12 +312,12 @@ def test_a_rejected_override_opens_nothing_and_a_restart_drops_proposals(world):
     next_day_waits(world)
     number = world.admin(op="override", why="x")["proposal"]
     assert "20241231" in world.as_operator("bo", op="reject", number=number)["what"]
-    refused(world, "bo", "a proposal that waits", op="approve", number=number)
+    refused(world, "bo", "PROPOSAL_DECIDED: .*got rejected", op="approve", number=number)
     number = world.admin(op="override", why="x")["proposal"]
     world.stop()
     world.start()
     world.ready()
-    refused(world, "bo", "a proposal that waits", op="approve", number=number)
+    refused(world, "bo", "PROPOSAL_UNKNOWN: ", op="approve", number=number)
     assert world.admin(op="proposals")["proposals"] == []
     assert world.admin(op="status")["trading_date"] == DATE
     assert list(acts_read(world.data)) == []

@@ -11,10 +11,13 @@ from typing import Any, NamedTuple
 
 from cea_exchange.ccer.books import Books
 from cea_exchange.ccer.cancellation.proofs import Proofs
+from cea_exchange.ccer.lots.serials import batch_number_of
 from cea_exchange.domain.ccer.cancellation import Use, use_of
 from cea_exchange.domain.ccer.lots import Lot, joined
 from cea_exchange.domain.ccer.programme_error import ProgrammeError
 from cea_exchange.domain.refusals import CcerRefusal
+from cea_exchange.institution.checks import WHY_LENGTH_MAX, words_checked
+from cea_exchange.institution.paging import ALL
 from cea_exchange.ledger.double_entry import EntryKind
 from cea_exchange.ledger.institutions import Institution
 
@@ -92,6 +95,7 @@ class Cancellations:
         -----
         Rules: CCER-CAN-01, CCER-CAN-02, CCER-LOT-03.
         """
+        words_checked(beneficiary, "beneficiary", WHY_LENGTH_MAX, required=False)
         use = use_of(purpose, beneficiary, compliance_year)
         books, store = self._books, self._store
         index, asset = books.account_moving(account), books.instrument(instrument)
@@ -138,6 +142,7 @@ class Cancellations:
 
     def refuse(self, cancellation_id: int, why: str) -> None:
         """Turn an application down, or take it back: its CCERs are free again."""
+        words_checked(why, "why", WHY_LENGTH_MAX)
         with self._store.transaction():
             found = self._applied(cancellation_id)
             self._decide(found, "refused", why=why)
@@ -208,6 +213,47 @@ class Cancellations:
         shown: dict[str, Any] = json.loads(content)
         return shown
 
+    def listed(
+        self,
+        account: str | None = None,
+        state: str | None = None,
+        *,
+        first: int = 1,
+        count: int = ALL,
+    ) -> list[dict[str, Any]]:
+        """Return cancellations from an id on, all or those of an account, or in one state."""
+        names = (
+            *("cancellation_id", "account", "instrument", "tonnes", "purpose", "beneficiary"),
+            *("compliance_year", "state", "why", "certificate", "applied_on", "decided_on"),
+        )
+        rows = self._store.execute(
+            "SELECT c.cancellation_id, a.account, p.product, c.tonnes, c.purpose, c.beneficiary,"
+            " c.compliance_year, c.state, c.why, c.certificate, c.applied_on, c.decided_on"
+            " FROM cancellations AS c JOIN accounts AS a ON a.account_index = c.account_index"
+            " JOIN products AS p ON p.product_index = c.asset_index"
+            " WHERE c.cancellation_id >= :first"
+            + ("" if account is None else " AND c.account_index = :account")
+            + ("" if state is None else " AND c.state = :state")
+            + " ORDER BY c.cancellation_id LIMIT :count",
+            {
+                "first": first,
+                "account": None if account is None else self._books.known(account),
+                "state": state,
+                "count": count,
+            },
+        )
+        return [dict(zip(names, row, strict=True)) for row in rows.fetchall()]
+
+    def certificates(self, first: int = 1, count: int = ALL) -> list[dict[str, Any]]:
+        """Return certificates in the order of their cancellations, from an id on."""
+        rows = self._store.execute(
+            "SELECT cancellation_id, certificate, issued_on FROM certificates"
+            " WHERE cancellation_id >= ? ORDER BY cancellation_id LIMIT ?",
+            (first, count),
+        )
+        names = ("cancellation_id", "certificate", "issued_on")
+        return [dict(zip(names, row, strict=True)) for row in rows.fetchall()]
+
     # -- rows ---------------------------------------------------------------------------------
 
     def _applied(self, cancellation_id: int) -> Cancellation:
@@ -261,19 +307,11 @@ class Cancellations:
             "project": project,
             "generation_year": year,
             "tonnes": found.tonnes,
-            "serials": [[self._batch_number(lot), lot.first, lot.last] for lot in lots],
+            "serials": [[batch_number_of(store, lot), lot.first, lot.last] for lot in lots],
             "purpose": found.purpose,
             "beneficiary": found.beneficiary,
             "compliance_year": found.compliance_year,
         }
-
-    def _batch_number(self, lot: Lot) -> int:
-        number: int = self._store.one(
-            "SELECT b.batch_number FROM issues AS i JOIN batches AS b ON b.batch_id = i.batch_id"
-            " WHERE i.issue_number = ?",
-            (lot.batch,),
-        )
-        return number
 
     def _decide(
         self, found: Cancellation, state: str, *, why: str = "", certificate: str = ""

@@ -5,6 +5,7 @@ gets that answer, whatever has become of the proof since.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 
@@ -13,6 +14,8 @@ from cea_exchange.domain.ccer.lots import Lot
 from cea_exchange.domain.ccer.programme_error import ProgrammeError
 from cea_exchange.domain.ccer.proofs import PROOF_LIFE, Claimed, ProofState, reserved, used
 from cea_exchange.domain.refusals import CcerRefusal
+from cea_exchange.institution.checks import WHY_LENGTH_MAX, words_checked
+from cea_exchange.institution.paging import ALL
 from cea_exchange.protocol.links.ccer import (
     BEFORE_ALL,
     ITEMS_MAX,
@@ -97,6 +100,7 @@ class Proofs:
         -----
         Rules: CCER-LNK-03.
         """
+        words_checked(document, "document", WHY_LENGTH_MAX)
         with self._store.transaction():
             found = self.found(proof)
             PROOF_LIFE.after(found.state, "reverse")
@@ -109,11 +113,54 @@ class Proofs:
             self._tell(proof, ProofReversed(proof=proof, document=document))
         return was_used
 
+    def listed(
+        self,
+        account: str | None = None,
+        state: str | None = None,
+        *,
+        first: int = 1,
+        count: int = ALL,
+    ) -> list[dict[str, Any]]:
+        """Return proofs in the order they were told, from a number on.
+
+        Parameters
+        ----------
+        account
+            Only of what it cancelled.
+        """
+        names = (
+            *("proof_seq", "proof", "account", "serial_first", "serial_last", "beneficiary"),
+            *("compliance_year", "state"),
+        )
+        rows = self._store.execute(
+            "SELECT s.proof_seq, p.proof, a.account, p.serial_first, p.serial_last, p.beneficiary,"
+            " p.compliance_year, p.state FROM proof_stream AS s"
+            " JOIN proofs AS p ON p.proof = s.proof"
+            " JOIN cancellations AS c ON c.cancellation_id = p.cancellation_id"
+            " JOIN accounts AS a ON a.account_index = c.account_index"
+            " WHERE s.kind = 'issued' AND s.proof_seq >= :first"
+            + ("" if account is None else " AND c.account_index = :account")
+            + ("" if state is None else " AND p.state = :state")
+            + " ORDER BY s.proof_seq LIMIT :count",
+            {
+                "first": first,
+                "account": None if account is None else self._books.known(account),
+                "state": state,
+                "count": count,
+            },
+        )
+        return [dict(zip(names, row, strict=True)) for row in rows.fetchall()]
+
     # -- to the allowance registry ------------------------------------------------------------
 
     def last_seq(self) -> int:
         """Return the number of the last item, 0 before the first."""
         number: int = self._store.one("SELECT coalesce(max(proof_seq), 0) FROM proof_stream")
+        return number
+
+    def last_claim_seq(self) -> int:
+        """Return the number of the last claim that was judged, 0 before the first."""
+        number: int = self._store.one("SELECT coalesce(max(claim_seq), 0) FROM proof_claims")
         return number
 
     def items(self, first_seq: int, count: int = ITEMS_MAX) -> tuple[NumberedItem, ...]:

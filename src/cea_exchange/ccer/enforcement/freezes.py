@@ -4,13 +4,15 @@ A freeze asks for tonnes of one account's instrument. What is on the registratio
 frozen at once, what comes there later until the tonnes are reached, the earliest freeze first.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from cea_exchange.ccer.books import Books
 from cea_exchange.ccer.lots.places import Place
 from cea_exchange.domain.ccer.lots import Lot
 from cea_exchange.domain.ccer.programme_error import ProgrammeError
 from cea_exchange.domain.refusals import CcerRefusal
+from cea_exchange.institution.checks import WHY_LENGTH_MAX, words_checked
+from cea_exchange.institution.paging import ALL
 from cea_exchange.ledger.double_entry import Compartment, EntryKind, Holding
 
 
@@ -168,6 +170,29 @@ class Freezes:
             )
         return Freeze(*row)
 
+    def listed(
+        self, account: str | None = None, *, first: int = 1, count: int = ALL
+    ) -> list[dict[str, Any]]:
+        """Return freezes, earlier ones first, from an id on, all or an account's."""
+        names = (
+            *("freeze_id", "account", "instrument", "ordered", "in_force", "released", "deducted"),
+            *("order_number", "court", "from_date"),
+        )
+        rows = self._store.execute(
+            "SELECT f.freeze_id, a.account, p.product, f.ordered, f.in_force, f.released,"
+            " f.deducted, f.order_number, f.court, f.from_date FROM freezes AS f"
+            " JOIN accounts AS a ON a.account_index = f.account_index"
+            " JOIN products AS p ON p.product_index = f.asset_index WHERE f.freeze_id >= :first"
+            + ("" if account is None else " AND f.account_index = :account")
+            + " ORDER BY f.freeze_id LIMIT :count",
+            {
+                "first": first,
+                "account": None if account is None else self._books.known(account),
+                "count": count,
+            },
+        )
+        return [dict(zip(names, row, strict=True)) for row in rows.fetchall()]
+
     def lots(self, found: Freeze) -> list[Lot]:
         """Return all that is frozen of a freeze's account and instrument, by whatever freeze."""
         place = Place(found.asset_index, found.account_index, int(Compartment.JUDICIAL))
@@ -183,6 +208,8 @@ class Freezes:
     def _act_add(
         self, found: Freeze, act: str, tonnes: int, counter: int | None, order: str, court: str
     ) -> None:
+        words_checked(order, "order", WHY_LENGTH_MAX)
+        words_checked(court, "court", WHY_LENGTH_MAX)
         number, today = (
             self._store.next_id("freeze_acts", "freeze_act_id"),
             self._books.business_date(),

@@ -5,12 +5,15 @@ rest as it comes; buyers keep what they bought.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 from cea_exchange.ccer.books import Books
 from cea_exchange.ccer.cancellation.cancellations import Cancellations
 from cea_exchange.ccer.programme.projects import Projects
 from cea_exchange.domain.ccer.false_credits import Restitution, restitution
 from cea_exchange.domain.ccer.lots import Lot
+from cea_exchange.institution.checks import WHY_LENGTH_MAX, amount_checked, words_checked
+from cea_exchange.institution.paging import ALL
 from cea_exchange.ledger.double_entry import Compartment, EntryKind, Holding
 
 
@@ -34,6 +37,7 @@ class Supervision:
     ) -> list[Lot]:
         """Keep CCERs from being moved, until they are given back or forfeited (CCER-FRZ-03)."""
         index, asset = self._books.account(account), self._books.instrument(instrument)
+        words_checked(document, "document", WHY_LENGTH_MAX)
         reference = f"order {document}"
         return self._books.move(EntryKind.WITHHELD, index, index, asset, what, reference)
 
@@ -42,6 +46,7 @@ class Supervision:
     ) -> list[Lot]:
         """Let them be moved again (CCER-FRZ-03)."""
         index, asset = self._books.account(account), self._books.instrument(instrument)
+        words_checked(document, "document", WHY_LENGTH_MAX)
         reference = f"order {document}"
         return self._books.move(EntryKind.GIVEN_BACK, index, index, asset, what, reference)
 
@@ -57,6 +62,8 @@ class Supervision:
         -----
         Rules: CCER-REV-01.
         """
+        amount_checked(tonnes, "tonnes")
+        words_checked(document, "document", WHY_LENGTH_MAX)
         found, store = self._projects.found(project), self._store
         with store.transaction():
             number = store.next_id("restitutions", "restitution_id")
@@ -76,6 +83,22 @@ class Supervision:
                 "SELECT cancelled FROM restitutions WHERE restitution_id = ?", (number,)
             )
         return Restitution(cancelled, tonnes - cancelled)
+
+    def restitutions(self, first: int = 1, count: int = ALL) -> list[dict[str, Any]]:
+        """Return what owners have to return, in the order of the orders, from an id on."""
+        names = (
+            *("restitution_id", "project", "account", "tonnes", "cancelled", "document"),
+            "ordered_on",
+        )
+        rows = self._store.execute(
+            "SELECT r.restitution_id, p.project, a.account, r.tonnes, r.cancelled, r.document,"
+            " r.ordered_on FROM restitutions AS r"
+            " JOIN projects AS p ON p.project_id = r.project_id"
+            " JOIN accounts AS a ON a.account_index = r.owner_index"
+            " WHERE r.restitution_id >= ? ORDER BY r.restitution_id LIMIT ?",
+            (first, count),
+        )
+        return [dict(zip(names, row, strict=True)) for row in rows.fetchall()]
 
     def _instruments(self, account_index: int, project_id: int) -> list[int]:
         """Return which instruments an account has free, those of a project first."""

@@ -5,6 +5,7 @@ from typing import Any
 from cea_exchange.domain.ccer.lots import Lot
 from cea_exchange.domain.ccer.programme_error import ProgrammeError
 from cea_exchange.domain.refusals import CcerRefusal
+from cea_exchange.institution.paging import ALL
 from cea_exchange.ledger.double_entry import Compartment, EntryKind
 from cea_exchange.ledger.store import Store
 
@@ -86,8 +87,8 @@ def pedigree(store: Store, issue_number: int, serial: int) -> list[dict[str, Any
     ]
 
 
-def whereabouts(store: Store, wanted: Lot) -> list[dict[str, Any]]:
-    """Return where the serials of a range are now, lot by lot."""
+def whereabouts(store: Store, wanted: Lot, count: int = ALL) -> list[dict[str, Any]]:
+    """Return where the serials of a range are now, lot by lot, so many at most."""
     rows = store.execute(
         "SELECT l.serial_first, l.serial_last, p.product, a.account, l.compartment"
         " FROM lots AS l JOIN accounts AS a ON a.account_index = l.account_index"
@@ -95,8 +96,8 @@ def whereabouts(store: Store, wanted: Lot) -> list[dict[str, Any]]:
         " WHERE l.issue_number = :issue AND l.serial_first <= :last"
         " AND l.serial_first >= (SELECT coalesce(max(serial_first), 1) FROM lots"
         "  WHERE issue_number = :issue AND serial_first <= :first)"
-        " ORDER BY l.serial_first",
-        {"issue": wanted.batch, "first": wanted.first, "last": wanted.last},
+        " ORDER BY l.serial_first LIMIT :count",
+        {"issue": wanted.batch, "first": wanted.first, "last": wanted.last, "count": count},
     )
     return [
         {

@@ -3,10 +3,18 @@
 from typing import Any, Literal
 
 from cea_exchange.ccer.books import Books
+from cea_exchange.ccer.roles import account_body, province_body
 from cea_exchange.domain.ccer.programme_error import ProgrammeError
 from cea_exchange.domain.provinces import PROVINCES
 from cea_exchange.domain.refusals import CcerRefusal
-from cea_exchange.institution.checks import name_checked, name_words_checked
+from cea_exchange.institution.checks import (
+    WHY_LENGTH_MAX,
+    name_checked,
+    name_words_checked,
+    words_checked,
+)
+from cea_exchange.institution.paging import ALL
+from cea_exchange.ledger.double_entry import Compartment
 
 AccountKind = Literal["owner", "entity", "trader", "vvb", "province"]
 ENTITY_LENGTH_MAX = 200
@@ -113,16 +121,42 @@ class Accounts:
         state = self._store.one("SELECT state FROM accounts WHERE account_index = ?", (index,))
         self._state_set(account, state, "closed", "closed", why)
 
-    def listed(self) -> list[dict[str, Any]]:
-        """Return all accounts, in the order of their opening."""
+    def listed(self, first: int = 0, count: int = ALL) -> list[dict[str, Any]]:
+        """Return accounts in the order of their opening, from an index on."""
         rows = self._store.execute(
             "SELECT account_index, account, kind, entity, credit_code, province, state, opened_on"
-            " FROM accounts WHERE account_index >= 0 ORDER BY account_index"
+            " FROM accounts WHERE account_index >= ? ORDER BY account_index LIMIT ?",
+            (max(0, first), count),
         )
         names = ("account_index", "account", "kind", "entity", "credit_code", "province", "state")
         return [dict(zip((*names, "opened_on"), row, strict=True)) for row in rows.fetchall()]
 
+    def bodies(self, account: str) -> frozenset[str]:
+        """Return whose business an account is: its own, and its province's."""
+        province = self._store.one(
+            "SELECT province FROM accounts WHERE account = ? AND account_index >= 0", (account,)
+        )
+        return frozenset({account_body(account), *([province_body(province)] if province else [])})
+
+    def lots(self, account: str, place: int = 0, count: int = ALL) -> list[dict[str, Any]]:
+        """Return an account's lots, those of the oldest instrument and batch first."""
+        names = ("instrument", "compartment", "batch_number", "serial_first", "serial_last")
+        rows = self._store.execute(
+            "SELECT p.product, l.compartment, b.batch_number, l.serial_first, l.serial_last"
+            " FROM lots AS l JOIN products AS p ON p.product_index = l.asset_index"
+            " JOIN issues AS i ON i.issue_number = l.issue_number"
+            " JOIN batches AS b ON b.batch_id = i.batch_id WHERE l.account_index = ?"
+            " ORDER BY l.asset_index, l.compartment, l.issue_number, l.serial_first"
+            " LIMIT ? OFFSET ?",
+            (self._books.known(account), count, place),
+        )
+        return [
+            dict(zip(names, row, strict=True)) | {"compartment": Compartment(row[1]).name.lower()}
+            for row in rows.fetchall()
+        ]
+
     def _state_set(self, account: str, was: str, state: str, change: str, why: str) -> None:
+        words_checked(why, "why", WHY_LENGTH_MAX)
         with self._store.transaction():
             index = self._books.account(account)
             found = self._store.one("SELECT state FROM accounts WHERE account_index = ?", (index,))

@@ -1,11 +1,15 @@
 """VVBs: who is accredited for what, and from when to when."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from cea_exchange.ccer.books import Books
 from cea_exchange.domain.ccer.programme_error import ProgrammeError
+from cea_exchange.domain.ccer.terms import day_check
 from cea_exchange.domain.ccer.vvbs import Accreditation, accredited_check
 from cea_exchange.domain.refusals import CcerRefusal
+from cea_exchange.institution.checks import WHY_LENGTH_MAX, words_checked
+from cea_exchange.institution.paging import ALL
 
 
 class Vvbs:
@@ -31,6 +35,10 @@ class Vvbs:
             The licence's id.
         """
         index = self._books.account(vvb, "vvb")
+        words_checked(document, "document", WHY_LENGTH_MAX)
+        day_check(from_date, "from_date")
+        if until_date:
+            day_check(until_date, "until_date")
         if not 1 <= sector <= 16 or (until_date and until_date < from_date):
             raise ProgrammeError(
                 CcerRefusal.LICENCE_UNSOUND,
@@ -48,6 +56,7 @@ class Vvbs:
 
     def withdraw(self, accreditation_id: int, *, last_day: int) -> None:
         """End a licence with a day, which it covers still."""
+        day_check(last_day, "last_day")
         with self._store.transaction():
             row = self._store.one(
                 "SELECT from_date, until_date FROM accreditations WHERE accreditation_id = ?",
@@ -69,6 +78,17 @@ class Vvbs:
         index = self._books.account(vvb, "vvb")
         accredited_check(vvb, self.accreditations(index), sector, on)
         return index
+
+    def listed(self, first: int = 1, count: int = ALL) -> list[dict[str, Any]]:
+        """Return licences in the order they were noted, from an id on."""
+        names = ("licence_id", "vvb", "sector", "from_date", "until_date", "document")
+        rows = self._store.execute(
+            "SELECT l.accreditation_id, a.account, l.sector, l.from_date, l.until_date, l.document"
+            " FROM accreditations AS l JOIN accounts AS a ON a.account_index = l.account_index"
+            " WHERE l.accreditation_id >= ? ORDER BY l.accreditation_id LIMIT ?",
+            (first, count),
+        )
+        return [dict(zip(names, row, strict=True)) for row in rows.fetchall()]
 
     def accreditations(self, index: int) -> Sequence[Accreditation]:
         """Return the licences of a VVB."""

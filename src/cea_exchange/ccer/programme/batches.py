@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from cea_exchange.ccer.books import Books
 from cea_exchange.ccer.participants.vvbs import Vvbs
 from cea_exchange.ccer.programme.projects import Project, Projects
+from cea_exchange.ccer.roles import account_body
 from cea_exchange.domain.ccer.batches import (
     BATCH_LIFE,
     BatchState,
@@ -21,6 +22,8 @@ from cea_exchange.domain.ccer.projects import ProjectState
 from cea_exchange.domain.ccer.terms import Term
 from cea_exchange.domain.ccer.vvbs import report_is_late, verifier_check
 from cea_exchange.domain.refusals import CcerRefusal
+from cea_exchange.institution.checks import WHY_LENGTH_MAX, words_checked
+from cea_exchange.institution.paging import ALL
 
 Tonnes = Mapping[int, int]
 """Generation year -> tonnes."""
@@ -47,6 +50,8 @@ class Batch(NamedTuple):
 
 BATCH_COLUMNS = ", ".join(Batch._fields)
 """Of the table `batches`."""
+_ON_DOCUMENT = ("publish", "verify", "apply")
+"""Steps that rest on a document."""
 
 
 class Batches:
@@ -249,6 +254,52 @@ class Batches:
         )
         return [dict(zip(names, row, strict=True)) for row in rows.fetchall()]
 
+    def told(self, project: str, number: int) -> dict[str, Any]:
+        """Return what is public of a batch."""
+        return self._shown(project, self.found(project, number))
+
+    def listed(
+        self, project: str, *, first: int = 1, count: int = ALL
+    ) -> list[dict[str, Any]]:
+        """Return a project's batches from a number on."""
+        rows = self._store.execute(
+            f"SELECT {BATCH_COLUMNS} FROM batches WHERE project_id = ? AND batch_number >= ?"
+            " ORDER BY batch_number LIMIT ?",
+            (self._projects.found(project).project_id, first, count),
+        )
+        return [self._shown(project, Batch(*row)) for row in rows.fetchall()]
+
+    def instruments(self, first: int = 0, count: int = ALL) -> list[dict[str, Any]]:
+        """Return the instruments in the order of their first issue, from an index on."""
+        names = ("instrument_index", "instrument", "project", "generation_year")
+        rows = self._store.execute(
+            "SELECT i.product_index, i.product, p.project, i.generation_year FROM products AS i"
+            " JOIN projects AS p ON p.project_id = i.project_id WHERE i.product_index >= ?"
+            " ORDER BY i.product_index LIMIT ?",
+            (first, count),
+        )
+        return [dict(zip(names, row, strict=True)) for row in rows.fetchall()]
+
+    def verifier_bodies(self, project: str, number: int) -> frozenset[str]:
+        """Return whose business the verification of a batch is; of no batch, nobody's."""
+        name = self._store.one(
+            "SELECT a.account FROM batches AS b JOIN projects AS p ON p.project_id = b.project_id"
+            " JOIN accounts AS a ON a.account_index = b.verifier_index"
+            " WHERE p.project = ? AND b.batch_number = ?",
+            (project, number),
+        )
+        return frozenset() if name is None else frozenset({account_body(name)})
+
+    def _shown(self, project: str, found: Batch) -> dict[str, Any]:
+        told = found._asdict()
+        del told["batch_id"], told["project_id"]
+        return told | {
+            "project": project,
+            "verifier": self._store.account_name(told.pop("verifier_index")),
+            "reported": self._tonnes_of(found, "reported"),
+            "verified": self._tonnes_of(found, "verified"),
+        }
+
     # -- rows ---------------------------------------------------------------------------------
 
     def _registered(self, project: str) -> Project:
@@ -328,6 +379,8 @@ class Batches:
         due_on: int = 0,
         is_late: bool = False,
     ) -> None:
+        words_checked(document, "document", WHY_LENGTH_MAX, required=step in _ON_DOCUMENT)
+        words_checked(why, "why", WHY_LENGTH_MAX, required=False)
         number, today = self._store.next_id("batch_steps", "step_id"), self._books.business_date()
         row = (
             *(number, batch.batch_id, step, today, due_on, int(is_late)),

@@ -4,6 +4,7 @@ from typing import Any, NamedTuple
 
 from cea_exchange.ccer.books import Books
 from cea_exchange.ccer.participants.vvbs import Vvbs
+from cea_exchange.ccer.roles import account_body
 from cea_exchange.domain.ccer.programme_error import ProgrammeError
 from cea_exchange.domain.ccer.projects import (
     PROJECT_LIFE,
@@ -16,6 +17,8 @@ from cea_exchange.domain.ccer.terms import Term
 from cea_exchange.domain.ccer.vvbs import report_is_late
 from cea_exchange.domain.compliance.offsets import Quota
 from cea_exchange.domain.refusals import CcerRefusal
+from cea_exchange.institution.checks import WHY_LENGTH_MAX, name_checked, words_checked
+from cea_exchange.institution.paging import ALL
 
 
 class Project(NamedTuple):
@@ -53,6 +56,11 @@ class Project(NamedTuple):
 
 PROJECT_COLUMNS = ", ".join(Project._fields)
 """Of the table `projects`."""
+CODE_BYTES_MAX = 59
+"""The name of an instrument is the code and ``-2024``, and a name has 64 bytes at most."""
+TITLE_LENGTH_MAX = 200
+_ON_DOCUMENT = ("publish", "validate", "apply", "revoke")
+"""Steps that rest on a document."""
 
 
 class Projects:
@@ -76,6 +84,8 @@ class Projects:
         Rules: CCER-PRJ-02, CCER-PRJ-05, CCER-PRJ-06.
         """
         books, store = self._books, self._store
+        _code_check(project)
+        words_checked(title, "title", TITLE_LENGTH_MAX)
         owner_index = books.account(owner, "owner")
         method = books.methodologies.in_force(design.methodology, books.business_date())
         design_check(design, method, books.tests)
@@ -266,6 +276,48 @@ class Projects:
         )
         return [dict(zip(names, row, strict=True)) for row in rows.fetchall()]
 
+    def told(self, project: str) -> dict[str, Any]:
+        """Return what is public of a project."""
+        return self._shown(self.found(project))
+
+    def listed(
+        self, state: str | None = None, *, first: int = 1, count: int = ALL
+    ) -> list[dict[str, Any]]:
+        """Return projects as they were drafted, from an id on, all or those in one state."""
+        rows = self._store.execute(
+            f"SELECT {PROJECT_COLUMNS} FROM projects WHERE project_id >= :first"
+            + ("" if state is None else " AND state = :state")
+            + " ORDER BY project_id LIMIT :count",
+            {"first": first, "state": state, "count": count},
+        )
+        return [self._shown(Project(*row)) for row in rows.fetchall()]
+
+    def validator_bodies(self, project: str) -> frozenset[str]:
+        """Return whose business the validation of a project is; of no project, nobody's."""
+        name = self._store.one(
+            "SELECT a.account FROM projects AS p"
+            " JOIN accounts AS a ON a.account_index = p.validator_index WHERE p.project = ?",
+            (project,),
+        )
+        return frozenset() if name is None else frozenset({account_body(name)})
+
+    def owner(self, project: str) -> str | None:
+        """Return the account that owns a project; None where there is none."""
+        name: str | None = self._store.one(
+            "SELECT a.account FROM projects AS p"
+            " JOIN accounts AS a ON a.account_index = p.owner_index WHERE p.project = ?",
+            (project,),
+        )
+        return name
+
+    def _shown(self, found: Project) -> dict[str, Any]:
+        store = self._store
+        told = found._asdict()
+        validator = told.pop("validator_index")
+        told["owner"] = store.account_name(told.pop("owner_index"))
+        told["validator"] = "" if validator is None else store.account_name(validator)
+        return told | {"is_legal_duty": bool(found.is_legal_duty)}
+
     # -- steps --------------------------------------------------------------------------------
 
     def _vvb_check(self, found: Project, on: int) -> None:
@@ -286,6 +338,8 @@ class Projects:
         is_late: bool = False,
     ) -> None:
         state = str(PROJECT_LIFE.after(found.state, step))
+        words_checked(document, "document", WHY_LENGTH_MAX, required=step in _ON_DOCUMENT)
+        words_checked(why, "why", WHY_LENGTH_MAX, required=False)
         store, books = self._store, self._books
         with store.transaction():
             number = store.next_id("project_steps", "step_id")
@@ -301,3 +355,13 @@ class Projects:
             store.execute(
                 "UPDATE projects SET state = ? WHERE project_id = ?", (state, found.project_id)
             )
+
+
+def _code_check(project: str) -> None:
+    """Refuse what is no code of a project, or leaves no room for an instrument's year."""
+    name_checked(project, "project")
+    if len(project.encode()) > CODE_BYTES_MAX:
+        raise ProgrammeError(
+            CcerRefusal.NAME_UNSOUND,
+            f"project: expected at most {CODE_BYTES_MAX} bytes, got {project!r}",
+        )

@@ -15,6 +15,8 @@ from cea_exchange.cli.readable import (
     ALL_CASH,
     cash_or_all_typed,
     date_typed,
+    month_typed,
+    period_typed,
     price_typed,
     yuan_typed,
 )
@@ -25,7 +27,7 @@ RANGE_MAX = 2**31
 """A bound beyond it is the wire's, nobody's whose words are read."""
 PAGED = frozenset({"first", "count"})
 """Fields by which an answer is asked for in pages, no business of who types; one with words is."""
-PARSED = frozenset({"date", "yuan", "price"})
+PARSED = frozenset({"date", "month", "period", "yuan", "price"})
 FILE_BYTES_MAX = (4 << 20) - 1_024
 """What a request's file may have: the daemon drops larger messages unread, and the rest of the
 request takes less than 1 KiB."""
@@ -136,6 +138,11 @@ def _typing(field: RequestField) -> Typing:
     match field.terms.typed:
         case "date":
             return parsed(date_typed, "DATE", f"{words or 'Day'}, such as 2025-07-16.")
+        case "month":
+            return parsed(month_typed, "MONTH", f"{words or 'Month'}, such as 2025-07.")
+        case "period":
+            said = f"{words or 'Period'}, a month such as 2025-07, or a year."
+            return parsed(period_typed, "PERIOD", said)
         case "yuan":
             return parsed(yuan_typed, "YUAN", words or "Yuan, such as 1000.00.")
         case "price":

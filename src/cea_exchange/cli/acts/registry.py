@@ -1,47 +1,27 @@
 """Asks a running registry for a command, and puts its answers in words for a person."""
 
 import time
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from cea_exchange.cli.acts.commands import Ask, Asker, Form, Text, whole
+from cea_exchange.cli.acts.commands import Ask, Form, whole
+from cea_exchange.cli.acts.institution import institution_asker, rows_of, with_more
 from cea_exchange.cli.errors import CheckFailed, CommandError
-from cea_exchange.cli.output import Answer, act_line, fields_line, refused, rows_table, table
+from cea_exchange.cli.output import Answer, fields_line, rows_table, table
 from cea_exchange.cli.readable import amount, date_shown, tonnes, yuan
+
+if TYPE_CHECKING:
+    from cea_exchange.institution.control.admin_client import AdminClient
 
 FETCH_S_MAX = 30
 FETCH_LOOK_S = 0.3
 
 
-def ask(data: Path, key: Path, request: dict[str, Any], json: bool = False) -> Answer:
-    """Return a running registry's answer.
+def _client() -> "AdminClient":
+    from cea_exchange.registry.control.admin_client import REGISTRY
 
-    Parameters
-    ----------
-    json
-        Whether a refusal is printed as JSON too.
-
-    Raises
-    ------
-    CommandError
-        There is none, or it is a refusal.
-    """
-    from cea_exchange.registry.control.admin_client import (
-        RegistryRefused,
-        RegistryUnavailable,
-        registry_ask,
-    )
-
-    try:
-        answer = registry_ask(data, request, key=key)
-    except RegistryRefused as error:
-        raise refused(str(error), error.answer, json) from error
-    except RegistryUnavailable as error:
-        raise CommandError(str(error)) from error
-    del answer["ok"]
-    return answer
+    return REGISTRY
 
 
 # -- what is asked further ------------------------------------------------------------------------
@@ -125,11 +105,6 @@ def _preview(answer: Answer) -> str:
     )
 
 
-def _rows(name: str, *names: str, heads: tuple[str, ...] = (), none: str = "none") -> Text:
-    """Return how the rows of a field are shown: as a table, of some columns under some heads."""
-    return lambda answer: rows_table(answer[name], names or None, heads or None, none=none)
-
-
 def _account(answer: Answer) -> str:
     from cea_exchange.domain.timetable import time_from_ns
 
@@ -159,7 +134,7 @@ def _remaining(answer: Answer) -> str:
 
 def _unapplied(answer: Answer) -> str:
     names = ("unapplied_id", "business_date", "source", "instruction_id", "told", "why")
-    return _paged(rows_table(answer["unapplied"], names), answer, "--first")
+    return with_more(rows_table(answer["unapplied"], names), answer, "--first")
 
 
 def _wrong(answer: Answer) -> str:
@@ -192,7 +167,7 @@ def _transfers(answer: Answer) -> str:
         + (amount(row["product"], row["amount"]), row["state"], row["reason"] or "-")
         for row in answer["transfers"]
     ]
-    return _paged(table(heads, rows) if rows else "no transfers", answer, "--after")
+    return with_more(table(heads, rows) if rows else "no transfers", answer, "--after")
 
 
 def _entries(answer: Answer) -> str:
@@ -205,41 +180,7 @@ def _entries(answer: Answer) -> str:
         for entry in answer["entries"]
         for leg in entry["legs"]
     ]
-    return _paged(table(heads, rows) if rows else "no entries", answer, "--after")
-
-
-def _proposals(answer: Answer) -> str:
-    heads = ("number", "state", "op", "proposer", "decided by", "what")
-    rows = [
-        (row["proposal_id"], f"{row['state']}, {row['body']}", row["op"], row["proposer"])
-        + (row["decided_by"] or "-", _asked(row["request"]))
-        for row in answer["proposals"]
-    ]
-    return _paged(table(heads, rows) if rows else "no proposals", answer, "--first")
-
-
-def _acts(answer: Answer) -> str:
-    from cea_exchange.domain.timetable import time_from_ns
-
-    heads = ("number", "at", "op", "by", "second", "what", "answer")
-    rows = [
-        (row["act_id"], time_from_ns(row["at_ns"]).isoformat(timespec="seconds"), row["op"])
-        + (row["person"], row["second"] or "-", _asked(row["request"]))
-        + (fields_line(row["answer"]) or "-",)
-        for row in answer["acts"]
-    ]
-    return _paged(table(heads, rows) if rows else "no acts", answer, "--since")
-
-
-def _paged(text: str, answer: Answer, option: str) -> str:
-    if answer["next"] is None:
-        return text
-    return f"{text}\nthere is more: {option} {answer['next']}"
-
-
-def _asked(request: dict[str, Any]) -> str:
-    hidden = ("op", "request_id")
-    return fields_line({name: request[name] for name in request if name not in hidden}) or "-"
+    return with_more(table(heads, rows) if rows else "no entries", answer, "--after")
 
 
 def _shortfalls(answer: Answer) -> str:
@@ -304,16 +245,14 @@ def _notices(answer: Answer) -> str:
     return table(("number", "date", "kind", "content"), rows)
 
 
-REGISTRY = Asker(
+REGISTRY = institution_asker(
     "registry",
-    lambda *asked: ask(*asked),  # noqa: PLW0108 - looked up when asked
-    act_line,
+    _client,
     {
-        "account_list": _rows(
+        "account_list": rows_of(
             *("accounts", "account", "entity", "credit_code", "province", "state", "at_risk"),
         ),
         "account_show": _account,
-        "acts": _acts,
         "allocation_preview": _preview,
         "allocation_remaining": _remaining,
         "allocation_show": _preview,
@@ -321,18 +260,18 @@ REGISTRY = Asker(
         "bank_batches": lambda answer: "\n".join(answer["files"]) or "none",
         "bank_differences": _wrong,
         "bank_fetch": lambda answer: f"read {fields_line(answer)}",
-        "bank_reconcile": _rows("accounts"),
-        "bank_statements": _rows("statements"),
+        "bank_reconcile": rows_of("accounts"),
+        "bank_statements": rows_of("statements"),
         "bank_unapplied": _unapplied,
         "carryover_notice": lambda answer: fields_line(answer["notice"]),
-        "claim_list": _rows("claims"),
-        "compliance_list": _rows(
+        "claim_list": rows_of("claims"),
+        "compliance_list": rows_of(
             *("entities", "account", "entity", "province", "obligation_tonnes", "surrendered"),
             *("offset", "state"),
             heads=("account", "entity", "province", "obligation", "surrendered", "offset", "state"),
             none="no obligations",
         ),
-        "correction_list": _rows(
+        "correction_list": rows_of(
             *("orders", "account", "province", "document", "ordered_on", "until", "tonnes"),
             *("due", "refused_on"),
             heads=(
@@ -341,17 +280,17 @@ REGISTRY = Asker(
             ),
             none="nobody was ordered to correct anything",
         ),
-        "default_list": _rows("defaults"),
+        "default_list": rows_of("defaults"),
         "default_show": _default,
-        "dispositions": _rows(
+        "dispositions": rows_of(
             *("dispositions", "disposition_id", "kind", "account", "to", "product", "tonnes"),
             *("state", "certificate"),
             heads=("id", "kind", "account", "to", "product", "tonnes", "state", "certificate"),
         ),
         "duty_list": _duties,
         "entries": _entries,
-        "failures": _rows("failures"),
-        "freezes": _rows(
+        "failures": rows_of("failures"),
+        "freezes": rows_of(
             *("freezes", "freeze_id", "account", "asset", "state", "ordered", "released"),
             *("in_force", "deducted", "until_date", "court", "order_number"),
             heads=(
@@ -359,10 +298,12 @@ REGISTRY = Asker(
                 *("deducted", "until", "court", "order"),
             ),
         ),
-        "objections": _rows("objections"),
+        "objections": rows_of("objections"),
+        "offset_proofs": rows_of(
+            *("proofs", "proof_seq", "proof", "account", "compliance_year", "state", "why"),
+            none="no proof came from the CCER registry",
+        ),
         "obligation_notice": lambda answer: str(answer["text"]),
-        "person_list": _rows("persons", "body", "role", "name", "key"),
-        "proposals": _proposals,
         "public_notices": _notices,
         "receipt": _receipt,
         "shortfall_list": _shortfalls,

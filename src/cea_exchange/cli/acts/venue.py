@@ -11,6 +11,7 @@ from cea_exchange.cli.readable import date_shown, shown, tonnes, yuan
 
 PRICES = ("reference_price", "band_low", "band_high", "open", "high", "low", "last")
 METHODS = (("listed", ""), ("block", "block_"), ("bidding", "bidding_"))
+CASH_RECORDS = ("by_reference", "booked", "by_events", "cash")
 
 
 def answer(data: Path, key: Path, request: dict[str, Any], json: bool = False) -> Answer:
@@ -105,10 +106,24 @@ def _price(fen: int) -> str:
     return yuan(fen).removesuffix(" yuan") if fen else "-"
 
 
+def cash_shown(answer: Answer) -> str:
+    """Return the exchange's cash book: totals, and the accounts whose cash does not come out."""
+    totals = [(name, yuan(int(answer[name]))) for name in ("booked", "held", "fees")]
+    heads = ("account", "by reference", "booked", "by events", "has")
+    rows = [
+        (one["account"], *(yuan(int(one[name])) for name in CASH_RECORDS))
+        for one in answer["differences"]
+    ]
+    outcome = table(heads, rows) if rows else "It comes out, account by account."
+    return "\n".join((f"{answer['payments']} payments", table(("cash", ""), totals), "", outcome))
+
+
 def position_shown(answer: Answer) -> str:
     """Return an account's cash and holdings at the venue."""
     group = f", group {answer['group']}" if answer["group"] else ""
     state = "suspended" if answer["suspended"] else "may trade"
+    if not answer["may_trade"]:
+        state = f"may not trade, its holder is: {answer['holder'].replace('_', ' ')}"
     cash = [(name, yuan(answer[name])) for name in ("cash", "cash_locked", "proceeds_today")]
     holdings = [
         (product, *(tonnes(held[name]) for name in ("tonnes", "locked", "bought_today")))
@@ -194,6 +209,7 @@ VENUE = Asker(
     {
         "statistics": statistics_shown,
         "position": position_shown,
+        "cash_reconcile": cash_shown,
         "blocks": blocks_shown,
         "sessions": _rows("sessions", "nobody is logged on"),
         "proposals": _rows("proposals", "nothing waits"),

@@ -3,28 +3,26 @@
 Commands that ask a running registry are made of its request structs (`acts`).
 """
 
-from contextlib import closing
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
-import msgspec
 import typer
 
-from cea_exchange.cli.acts.commands import commands_add
 from cea_exchange.cli.acts.registry import REGISTRY
-from cea_exchange.cli.command_line import CommandLine
-from cea_exchange.cli.daemons import registry_database, registry_proof
-from cea_exchange.cli.daemons.daemon_log import (
-    LogLevel,
-    LogLevelOption,
-    crash_logged,
-    log_to_standard_error,
-)
-from cea_exchange.cli.daemons.registry_database import Database
-from cea_exchange.cli.errors import CheckFailed, CommandError
-from cea_exchange.cli.options import ADMIN, Data, Json, Key, Watch, Why
-from cea_exchange.cli.output import Answer, fields_print, json_print
-from cea_exchange.control_plane.signals import StopSignals
+from cea_exchange.cli.daemons.config_check import Look
+from cea_exchange.cli.daemons.institution import Config, Database, InstitutionCommands
+from cea_exchange.cli.errors import CommandError
+from cea_exchange.cli.options import Data, Json, Why
+from cea_exchange.cli.output import fields_print
+from cea_exchange.cli.readable import date_shown
+
+if TYPE_CHECKING:
+    from cea_exchange.cli.daemons.status_page import Sections
+    from cea_exchange.ledger.audit import Check
+    from cea_exchange.registry.config import RegistryConfig
+    from cea_exchange.registry.daemon import RegistryDaemon
+    from cea_exchange.registry.store import RegistryStore
 
 PANELS = {
     "The daemon": ("serve", "check", "status", "stop", "clock"),
@@ -44,13 +42,11 @@ PANELS = {
 }
 GROUPS = {
     "account": "Entities' accounts, and what they hold.",
-    "act": "What was done, and by whom.",
     "allocation": "Issue and distribute allowances.",
     "bank": "Instructions to the settlement bank, and its answers.",
     "carryover": "Closed vintages into the next one.",
     "cash": "Cash in and out.",
     "claim": "What a bust left owing.",
-    "clock": "The registry's time and day.",
     "correction": "Orders to surrender what was missing.",
     "default": "Who did not deliver or pay.",
     "disposition": "Voluntary cancellation, inheritance, succession, enforcement.",
@@ -63,9 +59,7 @@ GROUPS = {
     "objection": "Objections to statements.",
     "obligation": "Who owes what, and who complied.",
     "offset": "CCERs against emissions.",
-    "person": "Who acts at the registry, by key.",
     "product": "Products.",
-    "proposal": "What waits for a second person.",
     "receipt": "Proofs of balances and acts, for every holder.",
     "reserve": "The settlement risk reserve.",
     "shortfall": "Who was short at the deadline.",
@@ -75,127 +69,133 @@ GROUPS = {
 }
 
 
+class RegistryCommands(InstitutionCommands):
+    """The registry's commands."""
+
+    asker = REGISTRY
+    help = "Ledger, settlement, reconciliation."
+    panels = PANELS
+    groups = GROUPS
+
+    def config_class(self) -> type["RegistryConfig"]:
+        """Return the type of its settings."""
+        from cea_exchange.registry.config import RegistryConfig
+
+        return RegistryConfig
+
+    def store_class(self) -> type["RegistryStore"]:
+        """Return how its database is opened."""
+        from cea_exchange.registry.store import RegistryStore
+
+        return RegistryStore
+
+    def daemon_class(self) -> type["RegistryDaemon"]:
+        """Return its daemon."""
+        from cea_exchange.registry.daemon import RegistryDaemon
+
+        return RegistryDaemon
+
+    def page(self, status: Mapping[str, Any]) -> "Sections":
+        """Return its status, with how far settlement is and what the ledger has."""
+        from cea_exchange.cli.daemons.status_page import institution_page
+
+        day = status["confirmed_date"]
+        place = [
+            ("applied", f"record {status['last_seq']:,}"),
+            ("lag", f"{status['lag_records']:,} records"),
+            ("confirmed", date_shown(day) if day else "no day yet"),
+            ("log id", status["log_id"] or "none yet"),
+        ]
+        counts = [
+            ("accounts", f"{status['accounts']:,}, products {status['products']:,}"),
+            ("trades", f"{status['trades']:,}, entries {status['entries']:,}"),
+            ("transfers", f"{status['transfers_pending']:,} pending"),
+            ("bank", f"{status['bank_unapplied']:,} of its answers not applied"),
+        ]
+        return institution_page(self.name, status, place, counts)
+
+    def start_needs(self, config: "RegistryConfig", data: Path) -> Iterable[Look]:
+        """Return that it needs the venue's key, and what its bank is."""
+
+        def bank() -> str:
+            if config.bank is None:
+                return "none"
+            if config.bank.data is None:
+                return f"{config.bank.name}, files by hand"
+            return f"{config.bank.name} at {config.bank.data}"
+
+        return ("venue", lambda: config.venue_key(data)), ("bank", bank)
+
+    def own_commands(self) -> Iterable[Callable[..., None]]:
+        """Return the adoption of a new stream."""
+        return (adopt,)
+
+    def queries(self) -> Mapping[str, "Check"]:
+        """Return the auditor's queries, by name."""
+        from cea_exchange.registry.reconciliation.audit import checks
+
+        return checks()
+
+    def integrity(self, store: "RegistryStore") -> Iterator[str]:
+        """Yield what was changed by others, and what the venue was told otherwise."""
+        from cea_exchange.registry.reconciliation.integrity import registry_integrity
+
+        return registry_integrity(store)
+
+    def checked(self, store: "RegistryStore") -> Any:
+        """Return what the reconciliation of an open ledger finds."""
+        from cea_exchange.registry.reconciliation.reconcile import check_store
+
+        return check_store(store)
+
+    def reconcile(self, data: Data, json: Json = False, database: Database = None) -> None:
+        """Check the ledger against itself, its records and the venue's hashes; 1 if it differs."""
+        super().reconcile(data, json, database)
+
+    def verify(
+        self,
+        data: Data,
+        database: Database = None,
+        json: Json = False,
+        venue: Annotated[
+            Path | None,
+            typer.Option("--venue", help="A venue's data folder: its journal's heads too."),
+        ] = None,
+    ) -> None:
+        """Check the chain of hashes over all the {title} knows; 1, and the place, if it breaks.
+
+        Each link is computed again from what it covers, and every row compared with the log of
+        rows. With --venue, the heads that a venue's journal has are compared, too.
+
+        Example: cea-exchange {name} verify --venue .
+        """
+
+        def venue_differences(store: "RegistryStore") -> Iterable[str]:
+            from cea_exchange.institution.maintenance.integrity import heads_differing
+            from cea_exchange.journal import JournalError
+            from cea_exchange.venue.registry_link.registry_heads import registry_heads
+
+            if venue is None:
+                return []
+            try:
+                return list(heads_differing(store, registry_heads(venue), "the venue's journal"))
+            except (JournalError, OSError) as error:
+                raise CommandError(str(error)) from error
+
+        self.verified(data, database, json, venue_differences)
+
+
 def register(app: typer.Typer) -> None:
     """Add the group to the command line."""
-    from cea_exchange.registry.control.admin import REGISTRY_REQUESTS
-
-    group = CommandLine(PANELS)
-    for command in (serve, check, status, reconcile, adopt):
-        group.command(command.__name__)(command)
-    groups = commands_add(group, REGISTRY, REGISTRY_REQUESTS.types, GROUPS)
-    registry_proof.register(group)
-    registry_database.register(group)
+    commands = RegistryCommands()
+    group = commands.register(app)
     # The noun that users learned first.
     words = "As `registry allocation`."
-    group.add_typer(groups["allocation"], name="allocate", help=words, hidden=True)
-    app.add_typer(group, name="registry", help="Ledger, settlement, reconciliation.")
-
-
-def serve(
-    config: Annotated[Path, typer.Option("--config", help="Settings (TOML).")],
-    data: Data,
-    log_level: LogLevelOption = LogLevel.info,
-) -> None:
-    """Run the registry until it is told to stop (SIGTERM, or `registry stop`)."""
-    signals = StopSignals()
-
-    from cea_exchange.ledger.database.interface import DatabaseError
-    from cea_exchange.ledger.store import DatabaseAway, StoreError
-    from cea_exchange.protocol.security import SecurityError
-    from cea_exchange.protocol.settings import ConfigError
-    from cea_exchange.registry.config import config_load
-    from cea_exchange.registry.daemon import RegistryDaemon
-
-    log_to_standard_error(log_level)
-    with crash_logged():
-        try:
-            daemon = RegistryDaemon(
-                config_load(config), data, is_stopping=lambda: signals.are_asked
-            )
-        except DatabaseAway as error:
-            if signals.are_asked:
-                return
-            raise CommandError(str(error)) from error
-        except (ConfigError, SecurityError, StoreError) as error:
-            raise CommandError(str(error)) from error
-        except DatabaseError as error:
-            raise CheckFailed(f"nothing starts: the registry's database: {error}") from error
-        with daemon:
-            signals.lead_to(daemon.stop)
-            daemon.run()
-
-
-def check(
-    config: Annotated[Path, typer.Option("--config", help="Settings (TOML).")], data: Data
-) -> None:
-    """Say whether the registry would start with a config on a folder: settings, keys, persons.
-
-    Starts nothing and changes nothing; what is in the ledger is for `reconcile` to say.
-
-    Example: cea-exchange registry check --config registry.toml
-    """
-    from cea_exchange.cli.daemons.config_check import check_all, persons_said
-    from cea_exchange.ledger.database.folder import has_database, reader_open
-    from cea_exchange.ledger.database.interface import DatabaseError
-    from cea_exchange.ledger.database.schema import schema_check
-    from cea_exchange.protocol.security import CurveKeys, SecurityError
-    from cea_exchange.protocol.settings import ConfigError
-    from cea_exchange.registry.config import config_load
-    from cea_exchange.registry.store import REGISTRY_SCHEMA
-
-    try:
-        settings = config_load(config)
-    except ConfigError as error:
-        raise CommandError(str(error)) from error
-
-    def database() -> str:
-        if settings.database is None and not has_database(data / "registry"):
-            return "none yet, the first start makes it"
-        with closing(reader_open(data / "registry", settings.database)) as opened:
-            if not opened.has_schema():
-                return f"{opened.name}, empty: the first start makes its tables"
-            schema_check(opened, REGISTRY_SCHEMA)
-            return opened.name
-
-    def bank() -> str:
-        if settings.bank is None:
-            return "none"
-        if settings.bank.data is None:
-            return f"{settings.bank.name}, files by hand"
-        return f"{settings.bank.name} at {settings.bank.data}"
-
-    looks = (
-        ("settings", lambda: config),
-        ("own key", lambda: CurveKeys.load(data / "keys", "registry").public),
-        ("venue", lambda: settings.venue_key(data)),
-        ("persons", lambda: persons_said(settings.operators_by_key(data))),
-        ("database", database),
-        ("bank", bank),
-        ("clock", lambda: settings.clock.kind),
-    )
-    check_all(looks, ConfigError, SecurityError, DatabaseError)
-
-
-def status(
-    data: Data,
-    key: Key = ADMIN,
-    json: Json = False,
-    watch: Watch = None,
-) -> None:
-    """Print where a running registry stands.
-
-    Example: cea-exchange registry status
-    """
-    from cea_exchange.cli.daemons.status_page import registry_page, status_show
-
-    def ask() -> Answer:
-        return REGISTRY.ask(data, key, {"op": "status"}, json)
-
-    status_show(ask, registry_page, watch, json)
+    group.add_typer(commands.nouns["allocation"], name="allocate", help=words, hidden=True)
 
 
 def adopt(
-    config: Annotated[Path, typer.Option("--config", help="The registry's settings (TOML).")],
+    config: Config,
     data: Data,
     first: Annotated[Path, typer.Option("--first", help="A first operator's secret key file.")],
     second: Annotated[Path, typer.Option("--second", help="Another operator's.")],
@@ -243,23 +243,3 @@ def adopt(
         "statement": str(out),
     }
     fields_print(shown, json)
-
-
-def reconcile(data: Data, json: Json = False, database: Database = None) -> None:
-    """Check the ledger against itself, its records and the venue's hashes; 1 if it differs."""
-    from cea_exchange.ledger.store import StoreError
-    from cea_exchange.registry.reconciliation.reconcile import check_ledger
-
-    try:
-        found = check_ledger(data, database)
-    except StoreError as error:
-        raise CommandError(str(error)) from error
-    if json:
-        json_print({"agrees": found.agrees, **msgspec.structs.asdict(found)})
-    elif found.agrees:
-        typer.echo(found.sentence())
-    else:
-        for difference in found.differences:
-            typer.echo(difference)
-    if not found.agrees:
-        raise CheckFailed(found.sentence())

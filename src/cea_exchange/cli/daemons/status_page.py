@@ -1,7 +1,7 @@
-"""What `venue status` and `registry status` show a person: sections of aligned lines."""
+"""What `venue status` and an institution's `status` show a person: sections of aligned lines."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from rich.console import Console, RenderableType
@@ -10,6 +10,7 @@ from rich.table import Table
 
 from cea_exchange.cli.output import json_print
 
+Lines = Iterable[tuple[str, str]]
 Sections = list[tuple[str, list[tuple[str, str]]]]
 UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 DAYS_LEFT_WARNING = 30
@@ -69,6 +70,7 @@ def venue_page(status: Mapping[str, Any]) -> Sections:
                 ("refused", _refused(status)),
                 ("products", f"{status['products']:,}, accounts {status['accounts']:,}"),
                 ("delisted", ", ".join(status["delisted_products"]) or "none"),
+                ("to list", _listings(status["listings_waiting"])),
                 ("profile", f"{status['profile']}, {status['profile_hash']}"),
             ],
         ),
@@ -97,21 +99,34 @@ def venue_page(status: Mapping[str, Any]) -> Sections:
     ]
 
 
-def registry_page(status: Mapping[str, Any]) -> Sections:
-    """Return the sections of a registry's status."""
+def _listings(waiting: Sequence[Mapping[str, Any]]) -> str:
+    """Say which first listings wait, and for whom or what."""
+    return ", ".join(
+        f"{one['product']} ({'confirmed' if one['confirmed_on'] else 'to be confirmed'})"
+        for one in waiting
+    ) or "none"
+
+
+def institution_page(
+    name: str, status: Mapping[str, Any], place: Lines = (), counts: Lines = ()
+) -> Sections:
+    """Return the sections of an institution's status.
+
+    Parameters
+    ----------
+    place, counts
+        Lines of its own: how far it is, and what its database has.
+    """
     clock_wrong = status["clock_warning"]
     return [
         (
-            "registry",
+            name,
             [
                 ("state", status["state"]),
                 ("time", f"{status['time']} ({status['clock']} clock)"),
                 *([("CLOCK", clock_wrong)] if clock_wrong else []),
                 ("up", _duration(status["uptime_s"])),
-                ("applied", f"record {status['last_seq']:,}"),
-                ("lag", f"{status['lag_records']:,} records"),
-                ("confirmed", _date(status["confirmed_date"]) or "no day yet"),
-                ("log id", status["log_id"] or "none yet"),
+                *place,
                 ("second person", f"NONE: {status['unsafe']}" if status["unsafe"] else "asked for"),
                 *((f"trouble: {part}", text) for part, text in status["troubles"].items()),
             ],
@@ -119,10 +134,7 @@ def registry_page(status: Mapping[str, Any]) -> Sections:
         (
             "ledger",
             [
-                ("accounts", f"{status['accounts']:,}, products {status['products']:,}"),
-                ("trades", f"{status['trades']:,}, entries {status['entries']:,}"),
-                ("transfers", f"{status['transfers_pending']:,} pending"),
-                ("bank", f"{status['bank_unapplied']:,} of its answers not applied"),
+                *counts,
                 ("database", _bytes(status.get("database_bytes"))),
                 ("disk free", _bytes(status.get("disk_free_bytes"))),
                 ("metrics", status["metrics"] or "off"),

@@ -25,7 +25,7 @@ from cea_exchange.control_plane.signals import StopSignals
 PANELS = {
     "The daemon": ("serve", "check", "status", "stop", "kill", "clock"),
     "The market": ("day", "market", "product", "trade", "bidding", "block"),
-    "Who trades": ("account", "session", "key"),
+    "Who trades": ("account", "cash", "session", "key"),
     "Who acts": ("act", "proposal"),
     "Copies, relays, another life": ("backup", "restore", "relay", "adopt"),
 }

@@ -15,9 +15,12 @@ from cea_exchange.domain.calendar import date_number
 from cea_exchange.domain.ccer.life_cycle import LifeCycle
 from cea_exchange.domain.ccer.programme_error import ProgrammeError
 from cea_exchange.domain.ccer.projects import ProjectDesign
+from cea_exchange.domain.ccer.terms import day_check
 from cea_exchange.domain.compliance.offsets import RegisteredTests
 from cea_exchange.domain.refusals import CcerRefusal
 
+TONNES_MAX = 1_000_000_000_000
+"""Of a batch: far more than the world emits in a year, so that no sum of batches ever overflows."""
 _YEAR = 10_000
 """A year, in dates as yyyymmdd."""
 
@@ -108,6 +111,8 @@ def report_check(
     Rules: CCER-BAT-02, CCER-BAT-03.
     """
     period = report.period
+    day_check(period.from_date, "produced_from")
+    day_check(period.to_date, "produced_to")
     if not period.from_date <= period.to_date < published_on:
         raise ProgrammeError(
             CcerRefusal.DATES_OUT_OF_ORDER,
@@ -142,6 +147,16 @@ def application_check(period: Period, applied_on: int, tests: RegisteredTests) -
         )
 
 
+def tonnes_by_year(given: Mapping[str, int]) -> dict[int, int]:
+    """Return generation year -> tonnes of years that were typed; refuse what is no year."""
+    if not all(len(year) == 4 and year.isdecimal() for year in given):
+        raise ProgrammeError(
+            CcerRefusal.REDUCTIONS_NOT_ELIGIBLE,
+            f"tonnes: expected years such as 2024, got {', '.join(given)[:80]!r}",
+        )
+    return {int(year): tonnes for year, tonnes in given.items()}
+
+
 def tonnes_check(tonnes: Mapping[int, int], period: Period) -> None:
     """Refuse tonnes of years that a period has not, and of none or less than nothing.
 
@@ -155,6 +170,11 @@ def tonnes_check(tonnes: Mapping[int, int], period: Period) -> None:
             CcerRefusal.REDUCTIONS_NOT_ELIGIBLE,
             f"tonnes: expected 1 t or more of each of some years {first} to {last}, got"
             f" {dict(sorted(tonnes.items()))}",
+        )
+    if sum(tonnes.values()) > TONNES_MAX:
+        raise ProgrammeError(
+            CcerRefusal.REDUCTIONS_NOT_ELIGIBLE,
+            f"tonnes: expected at most {TONNES_MAX} in all, got {sum(tonnes.values())}",
         )
 
 

@@ -15,6 +15,7 @@ from cea_exchange.domain.calendar import date_number, date_of_number
 from cea_exchange.domain.ccer.life_cycle import LifeCycle
 from cea_exchange.domain.ccer.methodologies import Methodology
 from cea_exchange.domain.ccer.programme_error import ProgrammeError
+from cea_exchange.domain.ccer.terms import day_check
 from cea_exchange.domain.compliance.offsets import Quota, RegisteredTests
 from cea_exchange.domain.refusals import CcerRefusal
 
@@ -92,6 +93,8 @@ def design_check(
     -----
     Rules: CCER-PRJ-02, CCER-PRJ-06.
     """
+    for name in ("started_on", "crediting_from", "crediting_to"):
+        day_check(getattr(design, name), name)
     started_after = date_number(tests.project_started_after)
     if design.started_on <= started_after:
         raise ProgrammeError(

@@ -39,6 +39,16 @@ class Term(NamedTuple):
         return today > self.ends_on
 
 
+def day_check(day: int, what: str) -> None:
+    """Refuse what is no day, yyyymmdd."""
+    try:
+        date_of_number(day)
+    except ValueError:
+        raise ProgrammeError(
+            CcerRefusal.DATE_UNSOUND, f"{what}: expected a day such as 20250716, got {day}"
+        ) from None
+
+
 def term(calendar: TradingCalendar, began_on: int, working_days: int) -> Term:
     """Return the term of so many working days after a day.
 

@@ -65,6 +65,8 @@ class CcerRefusal(IntEnum):
     """Both sides are the same account."""
     PROVINCE_UNKNOWN = 72
     """No province has this code."""
+    ROLE_BODY = 73
+    """The role does not go with the account or province given."""
     INSTRUMENT_UNKNOWN = 90
     """No CCERs of such a project and generation year were issued."""
     KEY_UNSOUND = 95

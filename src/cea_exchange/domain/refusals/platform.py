@@ -115,6 +115,17 @@ class PlatformRefusal(IntEnum):
     """A fact of a unit is unknown, of the wrong type or beyond its bounds."""
     LISTED_ALREADY = 210
     """The enterprise is on the list of that year, or not on it, already."""
+    NOT_UNDER_QUOTA = 211
+    """What the enterprise does is not under quota by the list of that year (CEA-ENT-04 to
+    08)."""
+    BELOW_THRESHOLD = 212
+    """Its emissions are below the threshold of the list (CEA-ENT-01)."""
+    STAYS_LISTED = 213
+    """The cause to leave the list is not there (CEA-ENT-10)."""
+    IN_COMPLEX = 214
+    """The enterprise reports as part of a works of several (CEA-ENT-06)."""
+    COMPLEX_UNSOUND = 215
+    """The enterprises are no works that reports as one (CEA-ENT-06)."""
     EVIDENCE_UNKNOWN = 230
     """The enterprise brought no document of that hash."""
     EVIDENCE_TAKEN = 231
@@ -177,6 +188,10 @@ class PlatformRefusal(IntEnum):
     """Listed enterprises of the province have no verified result."""
     TOTAL_EXCEEDED = 295
     """The authority's total for the year and stage is not set, or is less."""
+    ITEM_NOT_REFUSED = 296
+    """The registry did not refuse the item, or it was told again already."""
+    REGISTRY_AWAITED = 297
+    """The registry has not said what became of it."""
     OBLIGATIONS_UNCHANGED = 320
     """Nothing is owed otherwise than before."""
     CASE_UNKNOWN = 321

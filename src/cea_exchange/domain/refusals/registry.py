@@ -199,6 +199,9 @@ class RegistryRefusal(IntEnum):
     """It is more than was issued."""
     NOTHING_TO_RECALL = 230
     """The account has, or got, nothing to recall."""
+    BY_PLATFORM = 231
+    """Allowances and obligations come from the management platform, and no other way (CEA-
+    PLK-06)."""
     OBLIGATION_MISSING = 250
     """The account has no obligation of the year."""
     NOT_DUE = 251

@@ -4,6 +4,8 @@
                |                     |
                +-- too many: busy    +-- too long: the worker is ended, the answer says so
 
+How long a look takes counts from when its worker is ready, however long a process takes to begin.
+
 An act that was answered before a look came is seen by it: workers read what is committed, at the
 moment they begin.
 """
@@ -37,6 +39,8 @@ LOOK_S = 10.0
 """A look that takes longer is given up."""
 WAIT_S = 20.0
 """So long it may wait for its turn."""
+READY_S = 60.0
+"""So long a worker may take to begin."""
 LOOK_BYTES_MAX = 1 << 16
 LIMITS = QueueLimits(key_count_max=256, key_bytes_max=16 * LOOK_BYTES_MAX, bytes_max=1 << 25)
 RESTART_S = 1.0
@@ -84,16 +88,24 @@ class _Worker:
         self.line = ours
         self.look: _Look | None = None
         self.person = ""
+        self.is_ready = False
         self.until_s = 0.0
+        self._question: Question | None = None
         self._received = bytearray()
         ours.sendall(framed(settings))
 
     def ask(self, person: str, look: _Look, question: Question, now_s: float) -> None:
-        """Give it a look; OSError if it is gone."""
-        self.look, self.person, self.until_s = look, person, now_s + LOOK_S
-        self.line.sendall(framed(question))
+        """Give it a look, for when it is ready; OSError if it is gone."""
+        self.look, self.person, self._question = look, person, question
+        self.until_s = now_s + READY_S
+        if self.is_ready:
+            self._send(now_s)
 
-    def answer(self) -> dict[str, Any] | None:
+    def _send(self, now_s: float) -> None:
+        self.until_s = now_s + LOOK_S
+        self.line.sendall(framed(self._question))
+
+    def answer(self, now_s: float) -> dict[str, Any] | None:
         """Return what it answers, None while it has not; EOFError if it is gone."""
         while True:
             try:
@@ -108,10 +120,21 @@ class _Worker:
         content = unframed(self._received)
         if content is None:
             return None
+        if not self.is_ready:
+            self._begin(now_s)
+            return None
         found = msgspec.msgpack.decode(content, type=Answer)
         for event in found.events:
             log.error("look_worker", **{f"its_{name}": text for name, text in event.items()})
         return found.answer
+
+    def _begin(self, now_s: float) -> None:
+        """Send it what waits for it, now that it is ready; EOFError if it is gone."""
+        self.is_ready = True
+        try:
+            self._send(now_s)
+        except OSError:
+            raise EOFError from None
 
     def end(self) -> None:
         """End it, and do not wait until it has: it only reads, so nothing is lost."""
@@ -191,18 +214,26 @@ class Looks:
         for worker in list(self._workers):
             look = worker.look
             try:
-                answer = worker.answer()
+                answer = worker.answer(now_s)
             except EOFError:
                 self._end(worker, "it ended", now_s)
                 answer = _ended("answered")
             if answer is None and look is not None and now_s >= worker.until_s:
-                self._end(worker, "took too long", now_s)
-                why = f"look: expected one that takes at most {LOOK_S:.0f} s, got a longer one"
-                answer = refused(InstitutionRefusal.TOO_SLOW, why)
+                answer = self._given_up(worker, now_s)
             if answer is not None and look is not None:
                 answered.append(Answered(look.message, look.asked, answer))
                 worker.look = None
         return answered
+
+    def _given_up(self, worker: _Worker, now_s: float) -> dict[str, Any]:
+        """End a worker that has had all its time; return what is said of its look."""
+        if not worker.is_ready:
+            self._end(worker, "was not ready", now_s)
+            why = f"busy, nothing was read: no process to read it was ready within {READY_S:.0f} s"
+            return refused(InstitutionRefusal.BUSY, why)
+        self._end(worker, "took too long", now_s)
+        why = f"look: expected one that takes at most {LOOK_S:.0f} s, got a longer one"
+        return refused(InstitutionRefusal.TOO_SLOW, why)
 
     def _give(self, now_s: float) -> list[Answered] | None:
         """Give the next look whose turn it is to a free worker.

@@ -1,7 +1,8 @@
 """A process that answers looks: it reads what an institution has committed, and can't write.
 
-Its standard input is its line to the daemon, both ways: settings first, then a question and its
-answer at a time. When the line ends, it ends. It may be killed at any moment: nothing is lost.
+Its standard input is its line to the daemon, both ways: settings first, and `READY` once what they
+name is imported; then a question and its answer at a time. When the line ends, it ends. It may be
+killed at any moment: nothing is lost.
 """
 
 import os
@@ -76,6 +77,10 @@ def framed(message: Any) -> bytes:
     return _LENGTH.pack(len(content)) + content
 
 
+READY = framed(None)
+"""What it says before the first question: from now on it only answers."""
+
+
 def unframed(received: bytearray) -> bytes | None:
     """Take the first message off what was received; None while it is not whole."""
     if len(received) < _LENGTH.size:
@@ -99,6 +104,8 @@ class LookWorker:
 
     def __init__(self, settings: LookSettings) -> None:
         self._settings = settings
+        module, _, function = settings.opener.partition(":")
+        self._opener: Opener = getattr(import_module(module), function)
         self._service: InstitutionService[Any] | None = None
         self._now_ns = 0
 
@@ -130,9 +137,7 @@ class LookWorker:
 
     def _opened(self) -> InstitutionService[Any]:
         if self._service is None:
-            module, _, function = self._settings.opener.partition(":")
-            opener: Opener = getattr(import_module(module), function)
-            self._service = opener(self._settings, lambda: self._now_ns)
+            self._service = self._opener(self._settings, lambda: self._now_ns)
         return self._service
 
 
@@ -154,6 +159,7 @@ def serve(line: socket.socket) -> None:
     events: list[dict[str, Any]] = []
     _log_to(events)
     worker = LookWorker(msgspec.msgpack.decode(settings, type=LookSettings))
+    line.sendall(READY)
     questions = msgspec.msgpack.Decoder(Question)
     while (content := next_message()) is not None:
         answer = worker.answer(questions.decode(content))

@@ -83,7 +83,7 @@ def _well_formed_check(place: int, command: Command) -> None:
     if command.kind == CommandKind.ENTER:
         bounds |= {
             "side": (Side.BUY, Side.SELL),
-            "tif": (Tif.DAY, Tif.FOK),
+            "tif": (Tif.DAY, max(Tif)),
             "flags": (0, OrderFlag.POST_ONLY),
         }
     elif command.kind in (CommandKind.BLOCK_ENQUIRY, CommandKind.BLOCK_OFFER):

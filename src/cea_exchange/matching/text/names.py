@@ -40,9 +40,14 @@ class Names:
         self.accounts.append(name)
         self.account_groups.append(group_index)
 
-    def product_check(self, name: str) -> None:
-        """Raise ValueError unless a product may be declared by this name."""
+    def product_check(self, name: str, fault: str | None = None) -> None:
+        """Raise ValueError unless a product may be declared by this name.
+
+        A `fault` is what the market's rules find wrong with it.
+        """
         name_check(name, "product")
+        if fault is not None:
+            raise ValueError(fault)
         if name in self._product_indexes:
             raise ValueError(f"product must be declared once, {name!r} is declared already")
         if name == CASH_NAME:

@@ -2,7 +2,7 @@
 
     verified results --> computed --another person of the province--> approved --> distributed
                             |                                            |
-                            +--------------- withdrawn <-----------------+
+                            +--------------- withdrawn <-----------------+       recalled
 
 The authority sets the balance values, from all verified results of the nation, and the totals.
 """
@@ -26,7 +26,7 @@ from cea_exchange.domain.compliance.plans import (
 )
 from cea_exchange.domain.compliance.plans.allocating import solve
 from cea_exchange.domain.refusals import PlatformRefusal
-from cea_exchange.platform.allocation.unit_years import UnitYears
+from cea_exchange.platform.allocation.unit_years import PlanUnits, UnitYears
 from cea_exchange.platform.checks import (
     PlatformActError,
     choice_checked,
@@ -41,7 +41,32 @@ from cea_exchange.platform.verification.verifications import Result, Verificatio
 
 STAGES = ("pre", "final", "adjustment")
 TOTAL_MAX = 10**12
-Units = list[GeneratingUnit | Plant]
+_RESULTS = (
+    "SELECT"
+    f" {', '.join(f'enterprises.{name}' for name in Enterprise._fields)},"
+    f" {', '.join(f'result.{name}' for name in Result._fields)}, report_id"
+    " FROM (SELECT enterprise_id FROM list_changes AS entry"
+    "  WHERE list_year = :year AND change = 'entered' AND change_id ="
+    "  (SELECT max(change_id) FROM list_changes AS later"
+    "   WHERE later.list_year = :year AND later.enterprise_id = entry.enterprise_id)) AS listed"
+    " JOIN enterprises ON enterprises.enterprise_id = listed.enterprise_id"
+    " LEFT JOIN verified_results AS result ON result.enterprise_id = listed.enterprise_id"
+    " AND result.compliance_year = :year AND result.version = (SELECT max(version)"
+    "  FROM verified_results AS later WHERE later.enterprise_id = listed.enterprise_id"
+    "  AND later.compliance_year = :year)"
+    " LEFT JOIN conclusions ON conclusions.conclusion_id = result.conclusion_id"
+    " LEFT JOIN verifications"
+    " ON verifications.verification_id = conclusions.verification_id"
+)
+Units = PlanUnits
+
+
+class Verified(NamedTuple):
+    """A listed enterprise, its result that counts, and the report that was verified."""
+
+    enterprise: Enterprise
+    result: Result
+    report_id: int
 
 
 class Line(NamedTuple):
@@ -115,9 +140,9 @@ class Allocations:
         rules = _plan(year)
         units = [
             unit
-            for enterprise, result in self._results(year)
-            if rules.covers(_sector(enterprise))
-            for unit in self._unit_years.of(enterprise, result)
+            for verified in self._results(year)
+            if rules.covers(_sector(verified.enterprise))
+            for unit in self._unit_years.of(*verified)
         ]
         with rule_refusals_raised(PlatformRefusal.ALLOCATION_NOT_COMPUTABLE):
             values = solve(rules, units)
@@ -283,6 +308,27 @@ class Allocations:
             )
         return AllocationRow(*found)
 
+    def last_distributed(self, province: int, year: int) -> int:
+        """Return the number of the last allocation of a year that is distributed; 0 if none is."""
+        found: int = self._store.one(
+            "SELECT coalesce(max(allocation_id), 0) FROM allocations WHERE province = ?"
+            " AND compliance_year = ? AND state = 'distributed'",
+            (province, year),
+        )
+        return found
+
+    def tonnes_before(self, row: AllocationRow) -> dict[str, int]:
+        """Return enterprise -> tonnes of its year as the allocation before one had them."""
+        rows = self._store.execute(
+            "SELECT enterprise, line.tonnes FROM allocation_lines AS line"
+            " JOIN enterprises ON enterprises.enterprise_id = line.enterprise_id"
+            " JOIN allocations ON allocations.allocation_id = line.allocation_id"
+            " WHERE allocations.province = ? AND compliance_year = ? AND state = 'distributed'"
+            " AND allocations.allocation_id < ? ORDER BY allocations.allocation_id",
+            (row.province, row.compliance_year, row.allocation_id),
+        )
+        return dict(rows.fetchall())
+
     def lines(self, number: int) -> list[Line]:
         """Return the lines of an allocation, by enterprise."""
         rows = self._store.execute(
@@ -311,14 +357,11 @@ class Allocations:
         rules = _plan(year)
         basis = year - 1 if stage == "pre" else year
         found = [
-            (enterprise, result)
-            for enterprise, result in self._results(basis, province)
-            if rules.covers(_sector(enterprise))
+            verified
+            for verified in self._results(basis, province)
+            if rules.covers(_sector(verified.enterprise))
         ]
-        units = {
-            enterprise.enterprise: self._unit_years.of(enterprise, result)
-            for enterprise, result in found
-        }
+        units = {each.enterprise.enterprise: self._unit_years.of(*each) for each in found}
         with rule_refusals_raised(PlatformRefusal.ALLOCATION_NOT_COMPUTABLE):
             tonnes, duties = (
                 _ahead(rules, units)
@@ -334,10 +377,10 @@ class Allocations:
                 duties.get(enterprise.enterprise, 0),
                 msgspec.json.encode(units[enterprise.enterprise]).decode(),
             )
-            for enterprise, result in found
+            for enterprise, result, _report_id in found
         ]
 
-    def _results(self, year: int, province: int | None = None) -> list[tuple[Enterprise, Result]]:
+    def _results(self, year: int, province: int | None = None) -> list[Verified]:
         """Return the listed enterprises of a year with their verified results, by name.
 
         Raises
@@ -346,31 +389,21 @@ class Allocations:
             A listed one has none.
         """
         rows = self._store.execute(
-            "SELECT DISTINCT enterprise FROM list_changes"
-            " JOIN enterprises ON enterprises.enterprise_id = list_changes.enterprise_id"
-            " WHERE list_year = ? ORDER BY enterprise",
-            (year,),
-        )
-        listed = [
-            enterprise
-            for enterprise in map(self._enterprises.of, (name for (name,) in rows.fetchall()))
-            if province in (None, enterprise.province)
-            and self._listing.is_listed(year, enterprise.enterprise_id)
-        ]
-        found, missing = [], []
-        for enterprise in listed:
-            result = self._verifications.result_or_none(enterprise.enterprise_id, year)
-            if result is None:
-                missing.append(enterprise.enterprise)
-            else:
-                found.append((enterprise, result))
-        if missing or not found:
+            _RESULTS + ("" if province is None else " WHERE province = :province")
+            + " ORDER BY enterprise",
+            {"year": year, "province": province},
+        ).fetchall()
+        count = len(Enterprise._fields)
+        missing = [row[1] for row in rows if row[-1] is None]
+        if missing or not rows:
             raise PlatformActError(
                 PlatformRefusal.RESULTS_MISSING,
                 f"{year}: expected a verified result of every listed enterprise, got none of"
                 f" {', '.join(missing[:20]) or 'any'}",
             )
-        return found
+        return [
+            Verified(Enterprise(*row[:count]), Result(*row[count:-1]), row[-1]) for row in rows
+        ]
 
     def _balance(self, rules: Plan) -> dict[str, Fraction]:
         """Return the balance values that the authority set; a sector without any has none."""

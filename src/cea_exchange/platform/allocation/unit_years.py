@@ -1,13 +1,12 @@
 """A unit's verified year as a plan is told of it, from its facts, its months and its result."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
 import msgspec
 
 from cea_exchange.domain.compliance.accounting import GUIDELINES, Accounted
-from cea_exchange.domain.compliance.accounting.exact import half_up
 from cea_exchange.domain.compliance.accounting.facts import (
     HeatShares,
     carbide_slag_bp,
@@ -21,9 +20,9 @@ from cea_exchange.platform.checks import PlatformActError
 from cea_exchange.platform.entity_list.enterprises import Enterprise
 from cea_exchange.platform.entity_list.unit_facts import UnitFacts
 from cea_exchange.platform.entity_list.units import Unit, Units
-from cea_exchange.platform.filings import months
-from cea_exchange.platform.filings.documents import Documents, Place
-from cea_exchange.platform.filings.months import KeptFigure, Months
+from cea_exchange.platform.filings.documents import Documents, Filing
+from cea_exchange.platform.filings.months import KeptFigure, Months, account_of
+from cea_exchange.platform.filings.reports import reported_units
 from cea_exchange.platform.periods import month_end
 from cea_exchange.platform.verification.verifications import Result
 
@@ -31,57 +30,116 @@ KW_PER_MW = 1_000
 THOUSAND = 1_000
 """kWh of a MWh, MJ of a GJ."""
 WHOLE_BP = 10_000
+RESULTS_KNOWN_MAX = 8_192
 _KINDS = ("conventional", "unconventional", "gas")
 
 
+PlanUnits = tuple[GeneratingUnit | Plant, ...]
+
+
 class UnitYears:
-    """Reads what a plan asks of units."""
+    """Reads what a plan asks of units.
+
+    What a result says of a year never changes: it is read once, until a unit's facts change.
+    """
 
     def __init__(self, units: Units, documents: Documents, monthly: Months) -> None:
         self._units = units
         self._documents = documents
         self._months = monthly
+        self._known: dict[int, PlanUnits] = {}
+        self._known_fact = 0
 
-    def of(self, enterprise: Enterprise, result: Result) -> list[GeneratingUnit | Plant]:
+    def of(self, enterprise: Enterprise, result: Result, report_id: int) -> PlanUnits:
         """Return the units of a verified year, by name.
+
+        Their whole tonnes add up to the entity's, so that every verified tonne is owed once.
+
+        Parameters
+        ----------
+        report_id
+            The report that was verified, whose months these are.
 
         Raises
         ------
         PlatformActError
             What a plan asks for does not follow from what was filed.
         """
-        verified = msgspec.json.decode(result.unit_emissions, type=dict[str, str])
-        had = self._units.of_year(enterprise.enterprise_id, result.compliance_year)
-        return [
-            self._unit(enterprise, name, had[name], Decimal(emission))
-            for name, emission in sorted(verified.items())
-        ]
+        last_fact = self._units.last_fact()
+        if last_fact != self._known_fact or len(self._known) >= RESULTS_KNOWN_MAX:
+            self._known, self._known_fact = {}, last_fact
+        if result.result_id not in self._known:
+            self._known[result.result_id] = self._read(enterprise, result, report_id)
+        return self._known[result.result_id]
+
+    def _read(self, enterprise: Enterprise, result: Result, report_id: int) -> PlanUnits:
+        verified = msgspec.json.decode(result.unit_emissions, type=dict[str, Decimal])
+        concluded = msgspec.json.decode(result.unit_figures, type=dict[str, dict[str, Decimal]])
+        report = reported_units(self._documents.of_id(report_id))
+        months = {filing for unit in report.values() for filing in unit.months.values()}
+        filings = self._documents.of_ids(months)
+        found, facts = [], {}
+        for name, tonnes in sorted(whole_tonnes(verified, result.tonnes).items()):
+            had = report[name].months
+            last = month_end(max(map(int, had)))
+            if last not in facts:
+                facts[last] = self._units.of(enterprise.enterprise_id, last)
+            of_it = [filings[had[month]] for month in sorted(had)]
+            unit = facts[last][name]
+            found.append(self._unit(enterprise, unit, of_it, tonnes, concluded.get(name, {})))
+        return tuple(found)
 
     def _unit(
-        self, enterprise: Enterprise, name: str, had: Sequence[int], emission: Decimal
+        self,
+        enterprise: Enterprise,
+        unit: Unit,
+        filings: Sequence[Filing],
+        emissions: int,
+        concluded: Mapping[str, Decimal],
     ) -> GeneratingUnit | Plant:
-        last = self._units.of(enterprise.enterprise_id, month_end(had[-1]))[name]
-        filings = [
-            filing
-            for month in had
-            if (filing := self._documents.accepted(_place(enterprise, last, month))) is not None
-        ]
         made = _generating if enterprise.sector == "power" else _plant
+        figures = [self._months.figures(filing) for filing in filings]
         year = _Year(
             enterprise,
-            name,
-            last.facts,
-            [self._months.account(enterprise.sector, filing) for filing in filings],
-            [self._months.figures(filing) for filing in filings],
-            int(half_up(emission, 0)),
+            unit.unit,
+            unit.facts,
+            [
+                account_of(enterprise.sector, filing, month)
+                for filing, month in zip(filings, figures, strict=True)
+            ],
+            figures,
+            emissions,
+            concluded,
         )
         try:
             return made(year)
         except ValueError as error:
             raise PlatformActError(
                 PlatformRefusal.ALLOCATION_NOT_COMPUTABLE,
-                f"{name}: expected what a plan asks of it, got {error}",
+                f"{unit.unit}: expected what a plan asks of it, got {error}",
             ) from error
+
+
+def whole_tonnes(exact: Mapping[str, Decimal], total: int) -> dict[str, int]:
+    """Return whole tonnes by unit that add up to the entity's.
+
+    Each is rounded down, and what is missing then goes to those that lost the largest parts.
+
+    Examples
+    --------
+    >>> whole_tonnes({"1": Decimal("10.40"), "2": Decimal("20.40")}, 31)
+    {'1': 11, '2': 20}
+
+    Notes
+    -----
+    Rules: CEA-PLK-05.
+    """
+    whole = {name: int(tonnes) for name, tonnes in exact.items()}
+    missing = total - sum(whole.values())
+    by_part = sorted(exact, key=lambda name: (whole[name] - exact[name], name))
+    for name in by_part[:missing]:
+        whole[name] += 1
+    return whole
 
 
 class _Year(NamedTuple):
@@ -91,15 +149,14 @@ class _Year(NamedTuple):
     bills: list[Accounted]
     figures: list[dict[str, KeptFigure]]
     emissions: int
+    concluded: Mapping[str, Decimal]
 
     def sum(self, parameter: str) -> Decimal:
-        """Return what its months filed of a parameter, together."""
+        """Return what a parameter is of the year: as it was concluded, or its months' sum."""
+        if parameter in self.concluded:
+            return self.concluded[parameter]
         values = (month[parameter].value for month in self.figures if parameter in month)
         return sum(map(Decimal, values), Decimal(0))
-
-
-def _place(enterprise: Enterprise, unit: Unit, month: int) -> Place:
-    return Place(months.KIND, enterprise.enterprise_id, unit.unit_id, month)
 
 
 def _generating(year: _Year) -> GeneratingUnit:

@@ -1,6 +1,6 @@
 """Units: whose each is from which day on, and what is true of it."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -15,6 +15,8 @@ from cea_exchange.platform.entity_list.enterprises import Enterprise
 from cea_exchange.platform.entity_list.unit_facts import UnitFacts
 from cea_exchange.platform.periods import month_end, months_of
 from cea_exchange.platform.record import Record
+
+_facts_decode = msgspec.json.Decoder(UnitFacts).decode
 
 
 class Unit(NamedTuple):
@@ -133,6 +135,11 @@ class Units:
             if unit.enterprise_id == enterprise_id
         }
 
+    def name_of(self, unit_id: int) -> str:
+        """Return the name of a unit there is."""
+        name: str = self._store.one("SELECT unit FROM units WHERE unit_id = ?", (unit_id,))
+        return name
+
     def of_year(self, enterprise_id: int, year: int) -> dict[str, tuple[int, ...]]:
         """Return the units that an enterprise had at the end of some month of a year.
 
@@ -142,13 +149,38 @@ class Units:
             Unit -> those months, as yyyymm.
         """
         months: dict[str, list[int]] = {}
-        for month in months_of(year):
-            for unit in self.of(enterprise_id, month_end(month)):
+        for month, units in self._by_month(enterprise_id, year).items():
+            for _unit_id, unit in units:
                 months.setdefault(unit, []).append(month)
         return {unit: tuple(had) for unit, had in months.items()}
 
+    def ids_by_month(self, enterprise_id: int, year: int) -> dict[int, frozenset[int]]:
+        """Return month (yyyymm) -> the ids of the units that an enterprise had at its end."""
+        return {
+            month: frozenset(unit_id for unit_id, _unit in units)
+            for month, units in self._by_month(enterprise_id, year).items()
+        }
+
+    def _by_month(self, enterprise_id: int, year: int) -> dict[int, list[tuple[int, str]]]:
+        """Return month -> id and name of the units that an enterprise had at its end, by name."""
+        months = months_of(year)
+        rows = self._facts_until(enterprise_id, month_end(months[-1]))
+        found = {}
+        for month in months:
+            latest = {row[0]: row for row in rows if row[2] <= month_end(month)}
+            found[month] = [row[:2] for row in latest.values() if row[3] == enterprise_id]
+        return found
+
     def _ever_of(self, enterprise_id: int, day: int) -> list[Unit]:
         """Return the units that were ever an enterprise's, as they are on a day."""
+        latest = {row[0]: row for row in self._facts_until(enterprise_id, day)}
+        return [
+            Unit._make((*row[:-1], _facts_decode(row[-1])))
+            for row in latest.values()
+        ]
+
+    def _facts_until(self, enterprise_id: int, day: int) -> list[tuple[Any, ...]]:
+        """Return what was noted until a day of units that were ever an enterprise's, in order."""
         rows = self._store.execute(
             "SELECT units.unit_id, unit, valid_from, enterprise_id, facts"
             " FROM unit_facts JOIN units ON units.unit_id = unit_facts.unit_id"
@@ -157,11 +189,12 @@ class Units:
             " ORDER BY unit, valid_from, fact_id",
             (enterprise_id, day),
         )
-        latest = {row[0]: row for row in rows.fetchall()}
-        return [
-            Unit._make((*row[:-1], msgspec.json.decode(row[-1], type=UnitFacts)))
-            for row in latest.values()
-        ]
+        return [tuple(row) for row in rows.fetchall()]
+
+    def last_fact(self) -> int:
+        """Return the number of the last fact that was noted of any unit."""
+        found: int = self._store.one("SELECT coalesce(max(fact_id), 0) FROM unit_facts")
+        return found
 
     def _id_of(self, unit: str) -> int:
         number: int | None = self._store.one("SELECT unit_id FROM units WHERE unit = ?", (unit,))

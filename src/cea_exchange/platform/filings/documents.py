@@ -7,7 +7,7 @@
 A version is never changed. While a further one is under way, the accepted one counts.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from hashlib import sha256
 from typing import Any, NamedTuple
 
@@ -239,11 +239,28 @@ class Documents:
         )
         return None if row is None else Standing(*row)
 
+    def states_of(self, enterprise_id: int) -> dict[Place, str]:
+        """Return where all documents of an enterprise stand."""
+        rows = self._store.execute(
+            "SELECT kind, enterprise_id, unit_id, period, state FROM documents"
+            " WHERE enterprise_id = ?",
+            (enterprise_id,),
+        )
+        return {Place(*row[:-1]): row[-1] for row in rows.fetchall()}
+
     def of_id(self, filing_id: int) -> Filing:
         """Return a version there is."""
         return Filing(
             *self._store.one(f"SELECT {_FILING} FROM filings WHERE filing_id = ?", (filing_id,))
         )
+
+    def of_ids(self, filing_ids: Collection[int]) -> dict[int, Filing]:
+        """Return versions there are, by id."""
+        marks = ", ".join("?" * len(filing_ids))
+        rows = self._store.execute(
+            f"SELECT {_FILING} FROM filings WHERE filing_id IN ({marks})", tuple(filing_ids)
+        )
+        return {row[0]: Filing(*row) for row in rows.fetchall()}
 
     def latest(self, place: Place) -> Filing:
         """Return the latest version of a document."""
@@ -257,15 +274,18 @@ class Documents:
         return self.of_id(standing.accepted_id)
 
     def in_state(self, enterprise_id: int, kind: str, period: int, *states: str) -> list[Place]:
-        """Return the documents of an enterprise, a kind and a period that are in some state."""
+        """Return the documents of an enterprise, a kind and a period that are in some state.
+
+        A year has those of all its months, where the kind is a month's.
+        """
         rows = self._store.execute(
-            "SELECT unit_id, state FROM documents"
-            " WHERE enterprise_id = ? AND kind = ? AND period = ? ORDER BY unit_id",
-            (enterprise_id, kind, period),
+            "SELECT unit_id, period, state FROM documents WHERE enterprise_id = ? AND kind = ?"
+            " AND (period = ? OR period BETWEEN ? AND ?) ORDER BY period, unit_id",
+            (enterprise_id, kind, period, 100 * period + 1, 100 * period + 12),
         )
         return [
-            Place(kind, enterprise_id, unit_id, period)
-            for unit_id, state in rows.fetchall()
+            Place(kind, enterprise_id, unit_id, each)
+            for unit_id, each, state in rows.fetchall()
             if state in states
         ]
 

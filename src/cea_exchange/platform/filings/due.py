@@ -12,7 +12,6 @@ from cea_exchange.platform.filings import months, plans, reports
 from cea_exchange.platform.filings.documents import Documents, Place
 from cea_exchange.platform.periods import (
     month_due,
-    month_end,
     months_asked,
     plan_due,
     report_due,
@@ -66,11 +65,12 @@ class DueDates:
             " ORDER BY list_year",
             (found.enterprise_id,),
         )
+        states = self._documents.states_of(found.enterprise_id)
         due = [
             each
             for (year,) in years.fetchall()
             if self._listing.is_listed(year, found.enterprise_id)
-            for each in self._of_year(found, year, until)
+            for each in self._of_year(found, year, until, states)
         ]
         return sorted(due, key=lambda each: (each.due_on, each.kind, each.period))
 
@@ -102,47 +102,64 @@ class DueDates:
         today = self._record.business_date()
         soon = date_number(date_of_number(today) + timedelta(days=REMIND_DAYS))
         found = self._enterprises.of(enterprise)
-        reminded = []
         with self._record.transaction():
-            for due in self.missing(enterprise, soon):
-                is_late = int(due.due_on < today)
-                row = (found.enterprise_id, due.kind, due.period, is_late)
-                known = self._store.one(
-                    "SELECT 1 FROM reminders WHERE enterprise_id = ? AND kind = ?"
-                    " AND period = ? AND is_late = ?",
-                    row,
+            known = self._reminded(found.enterprise_id)
+            new = [
+                (due, int(due.due_on < today))
+                for due in self.missing(enterprise, soon)
+                if (due.kind, due.period, int(due.due_on < today)) not in known
+            ]
+            if new:
+                first = self._store.next_id("reminders", "reminder_id")
+                self._store.insert(
+                    "reminders (reminder_id, enterprise_id, kind, period, is_late, due_on,"
+                    " made_on)",
+                    [
+                        (number, found.enterprise_id, due.kind, due.period, is_late)
+                        + (due.due_on, today)
+                        for number, (due, is_late) in enumerate(new, first)
+                    ],
                 )
-                if known is None:
-                    number = self._store.next_id("reminders", "reminder_id")
-                    self._store.insert(
-                        "reminders (reminder_id, enterprise_id, kind, period, is_late, due_on,"
-                        " made_on)",
-                        [(number, *row, due.due_on, today)],
-                    )
-                    reminded.append(due)
-        return reminded
+        return [due for due, _is_late in new]
 
-    def _of_year(self, enterprise: Enterprise, year: int, until: int) -> Iterator[Due]:
-        plan, report = plan_due(enterprise.sector, year), report_due(enterprise.sector, year)
-        if plan <= until:
-            yield from self._unfiled(enterprise, plans.KIND, year, plan, {0})
-        for month in months_asked(enterprise.sector, year):
-            due_on = month_due(enterprise.sector, month)
-            if due_on <= until:
-                units = self._units.of(enterprise.enterprise_id, month_end(month))
-                ids = {unit.unit_id for unit in units.values()}
-                yield from self._unfiled(enterprise, months.KIND, month, due_on, ids)
-        if report <= until:
-            yield from self._unfiled(enterprise, reports.KIND, year, report, {0})
+    def _reminded(self, enterprise_id: int) -> set[tuple[str, int, int]]:
+        rows = self._store.execute(
+            "SELECT kind, period, is_late FROM reminders WHERE enterprise_id = ?",
+            (enterprise_id,),
+        )
+        return {tuple(row) for row in rows.fetchall()}
 
-    def _unfiled(
-        self, enterprise: Enterprise, kind: str, period: int, due_on: int, unit_ids: set[int]
+    def _of_year(
+        self, enterprise: Enterprise, year: int, until: int, states: dict[Place, str]
     ) -> Iterator[Due]:
-        states = []
-        for unit_id in sorted(unit_ids):
-            place = Place(kind, enterprise.enterprise_id, unit_id, period)
-            standing = self._documents.standing(place)
-            if standing is None or standing.state not in FILED:
-                states.append("missing" if standing is None else standing.state)
-        if states:
-            yield Due(enterprise.enterprise, kind, period, due_on, max(states))
+        plan, report = plan_due(enterprise.sector, year), report_due(enterprise.sector, year)
+        whole = frozenset({0})
+        if plan <= until:
+            yield from _unfiled(enterprise, plans.KIND, year, plan, whole, states)
+        months_due = {
+            month: due_on
+            for month in months_asked(enterprise.sector, year)
+            if (due_on := month_due(enterprise.sector, month)) <= until
+        }
+        had = self._units.ids_by_month(enterprise.enterprise_id, year) if months_due else {}
+        for month, due_on in months_due.items():
+            unit_ids = had.get(month, frozenset())
+            yield from _unfiled(enterprise, months.KIND, month, due_on, unit_ids, states)
+        if report <= until:
+            yield from _unfiled(enterprise, reports.KIND, year, report, whole, states)
+
+
+def _unfiled(
+    enterprise: Enterprise,
+    kind: str,
+    period: int,
+    due_on: int,
+    unit_ids: frozenset[int],
+    states: dict[Place, str],
+) -> Iterator[Due]:
+    places = [Place(kind, enterprise.enterprise_id, unit_id, period) for unit_id in unit_ids]
+    unfiled = [
+        state for place in places if (state := states.get(place, "missing")) not in FILED
+    ]
+    if unfiled:
+        yield Due(enterprise.enterprise, kind, period, due_on, max(unfiled))

@@ -12,7 +12,9 @@ from cea_exchange.files.kinds import DIGEST, EXACT, MONTH, NAME, Choice
 from cea_exchange.files.layout import Column, Layout, Totals
 from cea_exchange.files.reading import table_read
 
-MEASURED, DEFAULT = "measured", "default"
+MEASURED, DEFAULT, MISSING = "measured", "default", "missing"
+SECOND = "second_source"
+"""What a missing quantity is kept as: never typed."""
 
 
 class FiledFigure(Struct, frozen=True, kw_only=True):
@@ -28,7 +30,8 @@ class FiledFigure(Struct, frozen=True, kw_only=True):
     measure: str
     """In which it is counted: ``t``."""
     origin: str
-    """``measured``, or ``default``: the guideline's value stands here."""
+    """``measured``; ``default``: the guideline's value stands here; ``missing``: what stands for it
+    is put in its place, and its own value is 0."""
     evidence: str
     """SHA-256 of the document it rests on; a default rests on none."""
 
@@ -43,7 +46,7 @@ MONTH_FIGURES: Layout[FiledFigure] = Layout(
         Column("parameter", NAME),
         Column("value", EXACT),
         Column("measure", NAME),
-        Column("origin", Choice(MEASURED, DEFAULT)),
+        Column("origin", Choice(MEASURED, DEFAULT, MISSING)),
         Column("evidence", DIGEST, empty=""),
     ),
     totals=Totals(mark="parameter", summed=("value",), by="unit", kind=EXACT),

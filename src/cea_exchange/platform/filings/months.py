@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import msgspec
@@ -13,17 +14,22 @@ from cea_exchange.domain.compliance.accounting import (
     FiguresError,
     emissions,
 )
+from cea_exchange.domain.compliance.accounting.missing import Substitution, fill_missing
 from cea_exchange.domain.compliance.plausibility.filings import unit_of
 from cea_exchange.domain.refusals import PlatformRefusal
 from cea_exchange.files.cells.source import SourceFile
 from cea_exchange.files.findings import Finding
-from cea_exchange.platform.checks import PlatformActError, file_refusals_raised, month_checked
+from cea_exchange.platform.checks import PlatformActError, file_refusals_raised, period_checked
 from cea_exchange.platform.entity_list.enterprises import Enterprise, Enterprises
 from cea_exchange.platform.entity_list.units import Unit, Units
 from cea_exchange.platform.filings.documents import Documents, Filing, Place
 from cea_exchange.platform.filings.evidence import Evidence
 from cea_exchange.platform.filings.month_files import (
+    DEFAULT,
     MEASURED,
+    MISSING,
+    SECOND,
+    FiledFigure,
     Lines,
     UnitMonth,
     by_unit_month,
@@ -43,6 +49,13 @@ class KeptFigure(NamedTuple):
     measure: str
     origin: str
     evidence: str
+
+
+class KeptMonth(NamedTuple):
+    """A unit's month as it will be kept, and its account."""
+
+    kept: list[KeptFigure]
+    account: Accounted
 
 
 class Months:
@@ -72,7 +85,7 @@ class Months:
         Rules: CEA-MRV-08, CEA-MRV-04, CEA-FIL-01.
         """
         found = self._enterprises.of(enterprise)
-        accounts: dict[UnitMonth, Accounted] = {}
+        accounts: dict[UnitMonth, KeptMonth] = {}
 
         def check(lines: Lines) -> Iterator[Finding]:
             yield from self._faults(found, lines, accounts)
@@ -84,38 +97,40 @@ class Months:
                 self._documents.enter(
                     person,
                     Place(KIND, found.enterprise_id, owned[each].unit_id, each.month),
-                    _content(lines),
+                    _content(accounts[each].kept),
                     due_on=month_due(found.sector, each.month),
-                    emission=f"{accounts[each].emissions:f}",
+                    emission=f"{accounts[each].account.emissions:f}",
                     reason=reason,
                 )
-                for each, lines in groups.items()
+                for each in groups
             ]
 
     def file(
-        self, person: Acting, enterprise: str, month: int, seen: Mapping[str, str] | None = None
+        self, person: Acting, enterprise: str, period: int, seen: Mapping[str, str] | None = None
     ) -> list[Filing]:
-        """File the drafts of a month of all units, which another person entered.
+        """File the drafts of a month, or of a year's months, of all units.
+
+        Another person has entered them.
 
         Parameters
         ----------
         seen
             Unit -> hash of the content that the person has seen; None: whatever is there.
         """
-        month_checked(month)
+        period_checked(period)
         found = self._enterprises.of(enterprise)
-        units = self._units.of(found.enterprise_id, month_end(month))
-        names = {unit.unit_id: name for name, unit in units.items()}
         with self._record.transaction():
-            drafts = self._documents.in_state(found.enterprise_id, KIND, month, "draft")
+            drafts = self._documents.in_state(found.enterprise_id, KIND, period, "draft")
             if not drafts:
                 raise PlatformActError(
                     PlatformRefusal.FILING_UNKNOWN,
-                    f"month {month}: expected a draft of {enterprise}, got none",
+                    f"month {period}: expected a draft of {enterprise}, got none",
                 )
             return [
                 self._documents.file(
-                    person, place, seen=None if seen is None else seen.get(names[place.unit_id])
+                    person,
+                    place,
+                    seen=None if seen is None else seen.get(self._units.name_of(place.unit_id)),
                 )
                 for place in drafts
             ]
@@ -127,12 +142,7 @@ class Months:
 
     def account(self, sector: str, filing: Filing) -> Accounted:
         """Compute again what a version's figures give, with every quantity on the way."""
-        figures = self.figures(filing)
-        return emissions(
-            sector,
-            {name: _figure(kept) for name, kept in figures.items() if _is_billed(sector, name)},
-            year=filing.period // 100,
-        )
+        return account_of(sector, filing, self.figures(filing))
 
     # -- what a file may not say ------------------------------------------------------------------
 
@@ -151,7 +161,7 @@ class Months:
         }
 
     def _faults(
-        self, enterprise: Enterprise, lines: Lines, accounts: dict[UnitMonth, Accounted]
+        self, enterprise: Enterprise, lines: Lines, accounts: dict[UnitMonth, KeptMonth]
     ) -> Iterator[Finding]:
         first_line, first = lines[0]
         if first.enterprise != enterprise.enterprise:
@@ -168,7 +178,7 @@ class Months:
                 text = f"expected a unit that {enterprise.enterprise} had in the month"
                 yield Finding(line, "unit", f"{text}, got {each.unit}")
             elif month_end(each.month) >= today:
-                text = f"expected a month that ended before {today}, got {each.month}"
+                text = f"expected a month that ended before {today}, got {each.month} (CEA-MRV-01)"
                 yield Finding(line, "month", text)
             else:
                 yield from _account_faults(enterprise.sector, each, group, accounts)
@@ -185,13 +195,32 @@ class Months:
                 yield Finding(line, "evidence", f"{text} (CEA-MRV-04)")
 
 
+def account_of(sector: str, filing: Filing, figures: Mapping[str, KeptFigure]) -> Accounted:
+    """Return what the figures of a version give."""
+    return emissions(
+        sector,
+        {name: _figure(kept) for name, kept in figures.items() if _is_billed(sector, name)},
+        year=filing.period // 100,
+    )
+
+
 def _account_faults(
-    sector: str, each: UnitMonth, lines: Lines, accounts: dict[UnitMonth, Accounted]
+    sector: str, each: UnitMonth, lines: Lines, accounts: dict[UnitMonth, KeptMonth]
 ) -> Iterator[Finding]:
-    """Account a month; yield what the guideline finds wrong with its figures, each at its line."""
-    figures = {}
+    """Account a month; yield what the guideline finds wrong with its figures, each at its line.
+
+    Notes
+    -----
+    Rules: CEA-MRV-03, CEA-MRV-14, CEA-MRV-15.
+    """
+    figures, missing = {}, {}
     for line, figure in lines:
-        if _is_billed(sector, figure.parameter):
+        if figure.origin == MISSING:
+            if figure.value:
+                text = f"{figure.parameter}: expected 0 of what is missing, got {figure.value}"
+                yield Finding(line, "value", f"{text} (CEA-MRV-15)")
+            missing[figure.parameter] = _second_sources(figure.parameter, lines)
+        elif _is_billed(sector, figure.parameter):
             figures[figure.parameter] = Figure(
                 value=figure.value, unit=figure.measure, measured=figure.origin == MEASURED
             )
@@ -199,15 +228,56 @@ def _account_faults(
             text = f"{figure.parameter}: expected in {unit_of(figure.parameter)}, got in"
             yield Finding(line, "measure", f"{text} {figure.measure}")
     try:
-        accounts[each] = emissions(sector, figures, year=each.month // 100)
+        filled = fill_missing(sector, figures, missing, year=each.month // 100)
+        account = emissions(sector, filled.figures, year=each.month // 100)
     except FiguresError as error:
         places = {figure.parameter: line for line, figure in lines}
         for fault in error.faults:
             line = places.get(fault.parameter, lines[0][0])
             column = "parameter" if fault.parameter not in places else _COLUMNS.get(fault.kind)
             yield Finding(line, column or "value", f"{fault} in {each.unit}, {each.month}")
+    else:
+        substituted = {one.parameter: one for one in filled.substitutions}
+        accounts[each] = KeptMonth(
+            [_kept(figure, substituted.get(figure.parameter)) for _, figure in lines], account
+        )
+    yield from _asked_faults(sector, each, lines)
 
 
+def _second_sources(parameter: str, lines: Lines) -> tuple[Decimal, ...]:
+    """Return what others say of a parameter: ``invoice:A.bituminous``, each as it came."""
+    return tuple(
+        figure.value for _, figure in lines if figure.parameter.endswith(f":{parameter}")
+    )
+
+
+def _kept(figure: FiledFigure, substitution: Substitution | None) -> KeptFigure:
+    value, origin = figure.value, figure.origin
+    if substitution is not None:
+        value = substitution.value
+        origin = DEFAULT if substitution.rule == "CEA-MRV-14" else SECOND
+    return KeptFigure(figure.parameter, f"{value:f}", figure.measure, origin, figure.evidence)
+
+
+ASKED: dict[str, tuple[str, ...]] = {"power": ("M", "O"), "steel": ("product.crude_steel",)}
+"""What an allocation rests on, and the bill does without."""
+
+
+def _asked_faults(sector: str, each: UnitMonth, lines: Lines) -> Iterator[Finding]:
+    """Yield what of a sector's month is not there at all.
+
+    Notes
+    -----
+    Rules: CEA-MRV-03.
+    """
+    named = {figure.parameter for _, figure in lines}
+    for asked in ASKED.get(sector, ()):
+        if asked not in named:
+            text = f"expected {asked} of {each.unit} in {each.month}, got none (CEA-MRV-03)"
+            yield Finding(lines[0][0], "parameter", text)
+
+
+@lru_cache(maxsize=4_096)
 def _is_billed(sector: str, parameter: str) -> bool:
     """Tell whether a figure is of the bill, not a second source's word or one of the checks alone.
 
@@ -225,13 +295,9 @@ def _is_billed(sector: str, parameter: str) -> bool:
 _COLUMNS = {"unknown": "parameter", "unit": "measure", "missing": "parameter"}
 
 
-def _content(lines: Lines) -> str:
-    kept = [
-        (figure.parameter, f"{figure.value:f}", figure.measure, figure.origin, figure.evidence)
-        for _, figure in sorted(lines, key=lambda each: each[1].parameter)
-    ]
-    return msgspec.json.encode(kept).decode()
+def _content(kept: list[KeptFigure]) -> str:
+    return msgspec.json.encode(sorted(kept)).decode()
 
 
 def _figure(kept: KeptFigure) -> Figure:
-    return Figure(value=Decimal(kept.value), unit=kept.measure, measured=kept.origin == MEASURED)
+    return Figure(value=Decimal(kept.value), unit=kept.measure, measured=kept.origin != DEFAULT)

@@ -12,6 +12,7 @@ from cea_exchange.platform.entity_list.enterprises import Enterprises
 from cea_exchange.platform.entity_list.units import Units
 from cea_exchange.platform.filings import months
 from cea_exchange.platform.filings.documents import Documents, Filing, Place
+from cea_exchange.platform.filings.months import Months
 from cea_exchange.platform.periods import month_end, report_due
 from cea_exchange.platform.record import Acting, Record
 
@@ -37,12 +38,18 @@ class Reports:
     """The annual reports of all enterprises."""
 
     def __init__(
-        self, record: Record, enterprises: Enterprises, units: Units, documents: Documents
+        self,
+        record: Record,
+        enterprises: Enterprises,
+        units: Units,
+        documents: Documents,
+        monthly: Months,
     ) -> None:
         self._record = record
         self._enterprises = enterprises
         self._units = units
         self._documents = documents
+        self._months = monthly
 
     def enter(self, person: Acting, enterprise: str, year: int, reason: str = "") -> Filing:
         """Enter the report that the accepted months of a year give, as a draft.
@@ -99,7 +106,16 @@ class Reports:
 
     def units(self, filing: Filing) -> dict[str, ReportedUnit]:
         """Return what a version says of each unit."""
-        return msgspec.json.decode(filing.content, type=dict[str, ReportedUnit])
+        return reported_units(filing)
+
+    def filed(self, unit: ReportedUnit, parameter: str) -> Decimal:
+        """Return what the months of a reported unit filed of a parameter, together."""
+        figures = (
+            self._months.figures(self._documents.of_id(filing_id))
+            for filing_id in unit.months.values()
+        )
+        values = (month[parameter].value for month in figures if parameter in month)
+        return sum(map(Decimal, values), Decimal(0))
 
     def _reported(self, enterprise_id: int, name: str, had: tuple[int, ...]) -> ReportedUnit:
         counted: dict[int, Filing] = {}
@@ -123,3 +139,8 @@ class Reports:
             emission=f"{account.exact:f}",
             months={str(month): filing.filing_id for month, filing in counted.items()},
         )
+
+
+def reported_units(filing: Filing) -> dict[str, ReportedUnit]:
+    """Return what a version of a report says of each unit."""
+    return msgspec.json.decode(filing.content, type=dict[str, ReportedUnit])

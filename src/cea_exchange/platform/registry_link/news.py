@@ -1,5 +1,6 @@
 """What of the platform's acts the registry has to hear."""
 
+from collections.abc import Iterator
 from fractions import Fraction
 from typing import TypeVar
 
@@ -12,11 +13,15 @@ from cea_exchange.platform.obligations.obligations import Obligation
 from cea_exchange.platform.registry_link.outbox import Outbox
 from cea_exchange.protocol.links.platform import (
     LINES_MAX,
+    UNITS_MAX,
     AllowancesGiven,
+    AllowancesRecalled,
     DutyLine,
     EntityListed,
     GivenLine,
+    LinkContent,
     ObligationsSet,
+    RecalledLine,
 )
 
 Part = TypeVar("Part")
@@ -29,10 +34,10 @@ class RegistryNews:
         self._outbox = outbox
         self._enterprises = enterprises
 
-    def listed(self, list_year: int, enterprise: Enterprise, is_listed: bool) -> None:
-        """Tell that an enterprise entered a list, or left it."""
+    def listed(self, list_year: int, enterprise: Enterprise, is_listed: bool) -> int:
+        """Tell that an enterprise entered a list, or left it; return the item's number."""
         facts = self._enterprises.facts_on(enterprise.enterprise_id, 10_000 * list_year + 1_231)
-        self._outbox.tell(
+        return self._outbox.tell(
             EntityListed(
                 list_year,
                 enterprise.enterprise,
@@ -47,9 +52,10 @@ class RegistryNews:
     def given(
         self, allocation: AllocationRow, lines: list[Line], balance: dict[str, Fraction]
     ) -> None:
-        """Tell what a province gave, in items of at most `LINES_MAX` lines."""
-        for part in _parts(lines):
-            self._outbox.tell(
+        """Tell what a province gave, in items of some lines and units at most."""
+        for part in _given_parts([self._line(line) for line in lines]):
+            self.allocation_tell(
+                allocation.allocation_id,
                 AllowancesGiven(
                     allocation.allocation_id,
                     allocation.province,
@@ -59,28 +65,43 @@ class RegistryNews:
                         name: f"{value.numerator}/{value.denominator}"
                         for name, value in balance.items()
                     },
-                    tuple(map(self._line, part)),
-                )
+                    part,
+                ),
             )
+
+    def recalled(self, allocation: AllocationRow, lines: list[RecalledLine]) -> None:
+        """Tell what entities keep of a year once an allocation is recalled."""
+        for part in _parts(lines):
+            self.allocation_tell(
+                allocation.allocation_id,
+                AllowancesRecalled(
+                    allocation.allocation_id,
+                    allocation.province,
+                    allocation.compliance_year,
+                    msgspec.convert(allocation.stage, AllowancesGiven.__annotations__["stage"]),
+                    tuple(part),
+                ),
+            )
+
+    def allocation_tell(self, allocation_id: int, content: LinkContent) -> int:
+        """Tell something of an allocation, and note of which."""
+        link_seq = self._outbox.tell(content)
+        self._outbox.allocation_note(link_seq, allocation_id)
+        return link_seq
 
     def owed(self, province: int, year: int, obligations: list[Obligation]) -> None:
         """Tell what entities owe of a year, in items of at most `LINES_MAX` lines."""
         for part in _parts(obligations):
-            self._outbox.tell(
-                ObligationsSet(
-                    province,
-                    year,
-                    part[0].due_on,
-                    tuple(
-                        DutyLine(
-                            self._enterprises.name_of(each.enterprise_id),
-                            each.verified_tonnes,
-                            each.due_tonnes,
-                        )
-                        for each in part
-                    ),
-                )
-            )
+            lines = tuple(map(self.duty_line, part))
+            self._outbox.tell(ObligationsSet(province, year, part[0].due_on, lines))
+
+    def duty_line(self, obligation: Obligation) -> DutyLine:
+        """Return what an obligation is for the registry."""
+        return DutyLine(
+            self._enterprises.name_of(obligation.enterprise_id),
+            obligation.verified_tonnes,
+            obligation.due_tonnes,
+        )
 
     def _line(self, line: Line) -> GivenLine:
         is_power = self._enterprises.of(line.enterprise).sector == "power"
@@ -93,6 +114,20 @@ class RegistryNews:
             generating=units if is_power else (),
             plants=() if is_power else units,
         )
+
+
+def _given_parts(lines: list[GivenLine]) -> Iterator[tuple[GivenLine, ...]]:
+    part: list[GivenLine] = []
+    units = 0
+    for line in lines:
+        count = len(line.generating) + len(line.plants)
+        if part and (len(part) == LINES_MAX or units + count > UNITS_MAX):
+            yield tuple(part)
+            part, units = [], 0
+        part.append(line)
+        units += count
+    if part:
+        yield tuple(part)
 
 
 def _parts(lines: list[Part]) -> list[list[Part]]:

@@ -13,12 +13,14 @@ from cea_exchange.protocol.control import DECODE_ERRORS
 from cea_exchange.protocol.links.platform import (
     ANSWER_BYTES_MAX,
     HEAD_BEFORE_ALL,
+    Completion,
     LinkAnswer,
     LinkContent,
     LinkItem,
     LinkQuestion,
     Verdict,
     head_after,
+    item_decode,
     question_decode,
 )
 
@@ -54,6 +56,12 @@ class Outbox:
     def judged_seq(self) -> int:
         """The last number of which there is a verdict; 0 before the first."""
         found: int = self._store.one("SELECT coalesce(max(link_seq), 0) FROM link_verdicts")
+        return found
+
+    @property
+    def completed_seq(self) -> int:
+        """The number of the last completion that the registry told; 0 before the first."""
+        found: int = self._store.one("SELECT coalesce(max(completion_seq), 0) FROM completions")
         return found
 
     def tell(self, content: LinkContent) -> int:
@@ -95,7 +103,10 @@ class Outbox:
         why = self._refusal(question)
         if why:
             return self._answer(refusal=why)
-        self._judged(question.verdicts)
+        if question.verdicts or question.completions:
+            with self._record.transaction():
+                self._judged(question.verdicts)
+                self._completed(question.completions)
         return self._answer(items=self._items(question.first, question.count))
 
     def _refusal(self, question: LinkQuestion) -> str:
@@ -111,7 +122,24 @@ class Outbox:
         for verdict in question.verdicts:
             if verdict.link_seq <= self.judged_seq and not self._is_kept(verdict):
                 return f"verdict: expected on {verdict.link_seq} as before, got another one"
+        return self._completions_refusal(question)
+
+    def _completions_refusal(self, question: LinkQuestion) -> str:
+        last_seq = self.completed_seq
+        new = [each for each in question.completions if each.completion_seq > last_seq]
+        due = range(last_seq + 1, last_seq + 1 + len(new))
+        if [each.completion_seq for each in new] != [*due]:
+            return f"completions: expected from {last_seq + 1} on without gaps, got others"
+        for each in new:
+            if self._enterprise_id(each.enterprise) is None:
+                return f"completion: expected of a registered enterprise, got {each.enterprise!r}"
         return ""
+
+    def _enterprise_id(self, enterprise: str) -> int | None:
+        number: int | None = self._store.one(
+            "SELECT enterprise_id FROM enterprises WHERE enterprise = ?", (enterprise,)
+        )
+        return number
 
     def _is_kept(self, verdict: Verdict) -> bool:
         row = self._store.one(
@@ -124,22 +152,31 @@ class Outbox:
         new = [verdict for verdict in verdicts if verdict.link_seq > self.judged_seq]
         if not new:
             return
-        with self._record.transaction():
-            self._store.insert(
-                "link_verdicts (link_seq, is_posted, mismatches, notified_on)",
-                [
-                    (
-                        each.link_seq,
-                        int(each.is_posted),
-                        _mismatches(each),
-                        self._record.business_date(),
-                    )
-                    for each in new
-                ],
-            )
+        today = self._record.business_date()
+        self._store.insert(
+            "link_verdicts (link_seq, is_posted, mismatches, notified_on)",
+            [(each.link_seq, int(each.is_posted), _mismatches(each), today) for each in new],
+        )
         for verdict in new:
             if not verdict.is_posted:
                 log.error("registry_refused", link_seq=verdict.link_seq, why=_mismatches(verdict))
+
+    def _completed(self, completions: tuple[Completion, ...]) -> None:
+        last_seq = self.completed_seq
+        new = [each for each in completions if each.completion_seq > last_seq]
+        if not new:
+            return
+        today = self._record.business_date()
+        self._store.insert(
+            "completions (completion_seq, enterprise_id, compliance_year, owed, surrendered,"
+            " offset_tonnes, completed_on, notified_on)",
+            [
+                (each.completion_seq, self._enterprise_id(each.enterprise))
+                + (each.compliance_year, each.owed, each.surrendered, each.offset)
+                + (each.completed_on, today)
+                for each in new
+            ],
+        )
 
     def _items(self, first: int, count: int) -> tuple[bytes, ...]:
         items: list[bytes] = []
@@ -156,21 +193,64 @@ class Outbox:
         return tuple(items)
 
     def _answer(self, *, items: tuple[bytes, ...] = (), refusal: str = "") -> LinkAnswer:
-        return LinkAnswer(self.log_id, self.last_seq, self.judged_seq, items, refusal)
+        places = (self.last_seq, self.judged_seq, self.completed_seq)
+        return LinkAnswer(self.log_id, *places, items, refusal)
+
+    # -- what items were about --------------------------------------------------------------------
+
+    def allocation_note(self, link_seq: int, allocation_id: int) -> None:
+        """Note of which allocation an item tells."""
+        self._store.insert(
+            "link_allocations (link_seq, allocation_id)", [(link_seq, allocation_id)]
+        )
+
+    def of_allocation(self, allocation_id: int) -> list[tuple[int, bool | None]]:
+        """Return the items of an allocation: number, and whether posted; None before a verdict."""
+        rows = self._store.execute(
+            "SELECT item.link_seq, is_posted FROM link_allocations AS item"
+            " LEFT JOIN link_verdicts ON link_verdicts.link_seq = item.link_seq"
+            " WHERE allocation_id = ? ORDER BY item.link_seq",
+            (allocation_id,),
+        )
+        return [(seq, None if posted is None else bool(posted)) for seq, posted in rows.fetchall()]
+
+    def again_note(self, link_seq: int, again_seq: int) -> None:
+        """Note that an item which was refused is told again."""
+        self._store.insert("link_resends (link_seq, again_seq)", [(link_seq, again_seq)])
+
+    def again_of(self, link_seq: int) -> int | None:
+        """Return the number under which an item was told again, if it was."""
+        found: int | None = self._store.one(
+            "SELECT again_seq FROM link_resends WHERE link_seq = ?", (link_seq,)
+        )
+        return found
+
+    def content(self, link_seq: int) -> LinkContent:
+        """Return what an item tells."""
+        item = self._store.one("SELECT item FROM link_items WHERE link_seq = ?", (link_seq,))
+        return item_decode(bytes(item)).content
+
+    def is_refused(self, link_seq: int) -> bool:
+        """Tell whether the registry has refused an item."""
+        sql = "SELECT is_posted FROM link_verdicts WHERE link_seq = ?"
+        return bool(self._store.one(sql, (link_seq,)) == 0)
 
     def refused(self) -> list[dict[str, Any]]:
         """Return the items that the registry refused, with the lines it computes otherwise."""
         rows = self._store.execute(
-            "SELECT link_seq, mismatches, notified_on FROM link_verdicts WHERE is_posted = 0"
-            " ORDER BY link_seq"
+            "SELECT verdict.link_seq, mismatches, notified_on, coalesce(again_seq, 0)"
+            " FROM link_verdicts AS verdict"
+            " LEFT JOIN link_resends ON link_resends.link_seq = verdict.link_seq"
+            " WHERE is_posted = 0 ORDER BY verdict.link_seq"
         )
         return [
             {
                 "link_seq": link_seq,
                 "mismatches": msgspec.json.decode(mismatches),
                 "notified_on": notified_on,
+                "again_seq": again_seq,
             }
-            for link_seq, mismatches, notified_on in rows.fetchall()
+            for link_seq, mismatches, notified_on, again_seq in rows.fetchall()
         ]
 
 

@@ -44,6 +44,14 @@ CREATE TABLE successions (                        -- mergers and splits
     document TEXT NOT NULL
 );
 CREATE INDEX successions_of ON successions (enterprise_id);
+CREATE TABLE complex_members (                    -- works of several that report as one
+    member_id BIGINT PRIMARY KEY CHECK (member_id > 0),
+    enterprise_id BIGINT NOT NULL,                -- who reports for them, a member too
+    site TEXT NOT NULL,
+    decided_on BIGINT NOT NULL,
+    document TEXT NOT NULL
+);
+CREATE INDEX complex_members_of ON complex_members (enterprise_id);
 CREATE TABLE list_changes (                       -- who entered the list of a year, and who left it
     change_id BIGINT PRIMARY KEY CHECK (change_id > 0),
     list_year BIGINT NOT NULL,

@@ -16,6 +16,16 @@ CREATE TABLE engagements (                        -- whom an enterprise had do w
     UNIQUE (enterprise_id, compliance_year, firm_id, service)
 );
 CREATE INDEX engagements_of ON engagements (firm_id, compliance_year);
+CREATE TABLE firm_ties (                          -- what keeps a firm from verifying
+    tie_id BIGINT PRIMARY KEY CHECK (tie_id > 0),
+    firm_id BIGINT NOT NULL,
+    enterprise_id BIGINT NOT NULL,                -- 0: it trades allowances, whoever's
+    kind TEXT NOT NULL CHECK (kind IN ('interest', 'manager', 'trade')),
+    until BIGINT NOT NULL,                        -- when a manager of both last was; 0 still is
+    document TEXT NOT NULL,
+    noted_on BIGINT NOT NULL
+);
+CREATE INDEX firm_ties_of ON firm_ties (firm_id);
 CREATE TABLE verifications (                      -- tasks that a province gives
     verification_id BIGINT PRIMARY KEY CHECK (verification_id > 0),
     enterprise_id BIGINT NOT NULL REFERENCES enterprises,
@@ -48,6 +58,7 @@ CREATE TABLE conclusions (
     verification_id BIGINT NOT NULL REFERENCES verifications,
     report_number TEXT NOT NULL UNIQUE,           -- province-firm-entity-year-version
     unit_emissions TEXT NOT NULL,                 -- unit -> tonnes of CO2, as JSON
+    unit_figures TEXT NOT NULL,                   -- unit -> parameter -> what it is of the year
     tonnes BIGINT NOT NULL CHECK (tonnes >= 0),   -- of the entity, whole
     concluded_by TEXT NOT NULL,
     concluded_on BIGINT NOT NULL
@@ -60,6 +71,7 @@ CREATE TABLE verified_results (                   -- what counts: the last versi
     version BIGINT NOT NULL CHECK (version > 0),
     tonnes BIGINT NOT NULL CHECK (tonnes >= 0),
     unit_emissions TEXT NOT NULL,
+    unit_figures TEXT NOT NULL,                   -- as concluded; of the others the months' sums
     conclusion_id BIGINT NOT NULL REFERENCES conclusions,
     reason TEXT NOT NULL,                         -- why there is another version; '' of the first
     confirmed_by TEXT NOT NULL,

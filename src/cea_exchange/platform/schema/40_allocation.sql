@@ -24,7 +24,7 @@ CREATE TABLE allocations (                        -- of one province, year and s
     compliance_year BIGINT NOT NULL,
     stage TEXT NOT NULL CHECK (stage IN ('pre', 'final', 'adjustment')),
     state TEXT NOT NULL CHECK (state IN
-        ('computed', 'approved', 'distributed', 'withdrawn')),
+        ('computed', 'approved', 'distributed', 'withdrawn', 'recalled')),
     plan_mark TEXT NOT NULL,                      -- 'draft', 'second_hand'; '' is settled law
     tonnes BIGINT NOT NULL,                       -- of all its lines
     sha256 TEXT NOT NULL,                         -- of its lines
@@ -35,6 +35,12 @@ CREATE TABLE allocations (                        -- of one province, year and s
     distributed_on BIGINT NOT NULL                -- 0 before
 );
 CREATE INDEX allocations_of ON allocations (compliance_year, stage, province);
+CREATE TABLE allocation_recalls (
+    allocation_id BIGINT PRIMARY KEY,
+    reason TEXT NOT NULL,
+    recalled_by TEXT NOT NULL,
+    recalled_on BIGINT NOT NULL
+);
 CREATE TABLE allocation_lines (
     line_id BIGINT PRIMARY KEY CHECK (line_id > 0),
     allocation_id BIGINT NOT NULL REFERENCES allocations,

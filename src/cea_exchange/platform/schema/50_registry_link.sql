@@ -10,3 +10,23 @@ CREATE TABLE link_verdicts (
     mismatches TEXT NOT NULL,                     -- as JSON
     notified_on BIGINT NOT NULL
 );
+CREATE TABLE link_resends (             -- of items that were refused, once mended
+    link_seq BIGINT PRIMARY KEY,                  -- of the one that was refused
+    again_seq BIGINT NOT NULL UNIQUE
+);
+CREATE TABLE link_allocations (         -- which items tell of an allocation
+    link_seq BIGINT PRIMARY KEY,
+    allocation_id BIGINT NOT NULL
+);
+CREATE INDEX link_allocations_of ON link_allocations (allocation_id);
+CREATE TABLE completions (              -- of obligations at the registry; the last counts
+    completion_seq BIGINT PRIMARY KEY CHECK (completion_seq > 0), -- the registry's, without gaps
+    enterprise_id BIGINT NOT NULL,
+    compliance_year BIGINT NOT NULL,
+    owed BIGINT NOT NULL CHECK (owed >= 0),
+    surrendered BIGINT NOT NULL CHECK (surrendered >= 0),
+    offset_tonnes BIGINT NOT NULL CHECK (offset_tonnes >= 0),
+    completed_on BIGINT NOT NULL,                 -- 0 before
+    notified_on BIGINT NOT NULL
+);
+CREATE INDEX completions_of ON completions (compliance_year, enterprise_id, completion_seq);

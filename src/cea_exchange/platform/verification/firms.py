@@ -2,12 +2,15 @@
 
 from typing import Any, NamedTuple
 
+from cea_exchange.domain.calendar import date_of_number
+from cea_exchange.domain.compliance.listing.firms import ServiceRecord, conflict
 from cea_exchange.domain.credit_code import credit_code_check
 from cea_exchange.domain.refusals import PlatformRefusal
 from cea_exchange.platform.checks import (
     PlatformActError,
     choice_checked,
     count_checked,
+    day_checked,
     name_checked,
     words_checked,
     year_checked,
@@ -16,6 +19,7 @@ from cea_exchange.platform.entity_list.enterprises import Enterprise, Enterprise
 from cea_exchange.platform.record import Record
 
 SERVICES = ("report", "advice", "laboratory")
+TIES = ("interest", "manager", "trade")
 POINTS_MAX = 100
 
 
@@ -93,6 +97,42 @@ class Firms:
                 "engagements (engagement_id, enterprise_id, compliance_year, firm_id, service,"
                 " declared_on)",
                 [(number, *row, self._record.business_date())],
+            )
+
+    def tie(
+        self, firm: str, kind: str, document: str, *, enterprise: str | None = None, until: int = 0
+    ) -> None:
+        """Note that a firm holds an interest in an enterprise, shares a manager, or trades.
+
+        Parameters
+        ----------
+        until
+            When a manager of both last was with it; 0: still is.
+
+        Notes
+        -----
+        Rules: CEA-ENT-15.
+        """
+        choice_checked(kind, TIES, "kind")
+        words_checked(document, "document")
+        if (enterprise is None) != (kind == "trade"):
+            must = "none" if kind == "trade" else "one"
+            raise PlatformActError(
+                PlatformRefusal.CHOICE_UNKNOWN,
+                f"enterprise: expected {must} of {kind}, got {enterprise!r}",
+            )
+        if until:
+            day_checked(until, "until")
+        with self._record.transaction():
+            whom = self.of(firm)
+            enterprise_id = 0 if enterprise is None else self._enterprises.of(enterprise)[0]
+            number = self._store.next_id("firm_ties", "tie_id")
+            self._store.insert(
+                "firm_ties (tie_id, firm_id, enterprise_id, kind, until, document, noted_on)",
+                [
+                    (number, whom.firm_id, enterprise_id, kind, until, document)
+                    + (self._record.business_date(),)
+                ],
             )
 
     def score(
@@ -178,31 +218,48 @@ class Firms:
         return [dict(zip(names, row, strict=True)) for row in rows.fetchall()]
 
     def conflict_check(self, firm: Firm, enterprise: Enterprise, year: int) -> None:
-        """Refuse a firm that did something for an enterprise, or reports for one of its province.
+        """Refuse a firm that has to do with an enterprise, or reports for one of its province.
 
         Notes
         -----
         Rules: CEA-ENT-15.
         """
-        row = self._store.one(
-            "SELECT enterprise, service FROM engagements"
+        today = date_of_number(self._record.business_date())
+        ties = self._store.execute(
+            "SELECT kind, coalesce(enterprise, ''), until FROM firm_ties"
+            " LEFT JOIN enterprises ON enterprises.enterprise_id = firm_ties.enterprise_id"
+            " WHERE firm_id = ? ORDER BY tie_id",
+            (firm.firm_id,),
+        ).fetchall()
+        services = self._store.execute(
+            "SELECT service, enterprise, province FROM engagements"
             " JOIN enterprises ON enterprises.enterprise_id = engagements.enterprise_id"
-            " WHERE firm_id = :firm AND compliance_year = :year"
-            " AND (engagements.enterprise_id = :whose"
-            "  OR (service = 'report' AND province = :province))"
-            " ORDER BY engagement_id LIMIT 1",
-            {
-                "firm": firm.firm_id,
-                "year": year,
-                "whose": enterprise.enterprise_id,
-                "province": enterprise.province,
-            },
+            " WHERE firm_id = ? AND compliance_year = ? ORDER BY engagement_id",
+            (firm.firm_id, year),
+        ).fetchall()
+        why = conflict(
+            ServiceRecord(
+                name=firm.firm,
+                prepared_in=frozenset(str(each[2]) for each in services if each[0] == "report"),
+                advises=any(service == "advice" for service, *_ in services),
+                trades=any(kind == "trade" for kind, *_ in ties),
+                interests=frozenset(whose for kind, whose, _ in ties if kind == "interest"),
+                managers={
+                    whose: date_of_number(until) if until else today
+                    for kind, whose, until in ties
+                    if kind == "manager"
+                },
+            ),
+            enterprise.enterprise,
+            str(enterprise.province),
+            today,
         )
-        if row is not None:
-            whom, service = row
+        tested = ("laboratory", enterprise.enterprise, enterprise.province)
+        if why is None and tested in services:
+            why = f"{firm.firm} tested for {enterprise.enterprise} (CEA-ENT-15)"
+        if why is not None:
             raise PlatformActError(
                 PlatformRefusal.FIRM_IN_CONFLICT,
                 f"firm: expected one without a part in {enterprise.enterprise}'s report of {year},"
-                f" or in others of its province, got {firm.firm}, which did {service} for {whom}"
-                " (CEA-ENT-15)",
+                f" got one with it: {why}",
             )

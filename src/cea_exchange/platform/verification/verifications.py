@@ -25,7 +25,7 @@ from cea_exchange.platform.checks import (
 from cea_exchange.platform.entity_list.enterprises import Enterprise, Enterprises
 from cea_exchange.platform.filings import reports
 from cea_exchange.platform.filings.documents import Documents, Place
-from cea_exchange.platform.filings.reports import Reports
+from cea_exchange.platform.filings.reports import ReportedUnit, Reports
 from cea_exchange.platform.record import Acting, Record
 from cea_exchange.platform.verification.firms import Firms
 
@@ -63,6 +63,7 @@ class Result(NamedTuple):
     version: int
     tonnes: int
     unit_emissions: str
+    unit_figures: str
     conclusion_id: int
     reason: str
     confirmed_by: str
@@ -71,6 +72,13 @@ class Result(NamedTuple):
 
 _VERIFICATION = ", ".join(Verification._fields)
 _RESULT = ", ".join(Result._fields)
+CONCLUDED = {
+    "power": frozenset({"M", "N", "O"}),
+    **dict.fromkeys(("steel", "cement", "aluminium"), frozenset[str]()),
+}
+"""What of a sector's allocation rests on figures of the year that are no part of the emissions."""
+MADE = frozenset({"M", "N"})
+"""Of these more gives more allowances."""
 _UNDER_WAY = "('open', 'concluded')"
 
 
@@ -162,8 +170,8 @@ class Verifications:
                 raise PlatformActError(
                     PlatformRefusal.REASON_MISSING, f"reason: expected {expected}, got {reason!r}"
                 )
-            conclusion_id, tonnes, units = self._store.one(
-                "SELECT conclusion_id, tonnes, unit_emissions FROM conclusions"
+            conclusion_id, tonnes, units, figures = self._store.one(
+                "SELECT conclusion_id, tonnes, unit_emissions, unit_figures FROM conclusions"
                 " WHERE verification_id = ? ORDER BY conclusion_id DESC LIMIT 1",
                 (number,),
             )
@@ -174,6 +182,7 @@ class Verifications:
                 version=1 + (before or 0),
                 tonnes=tonnes,
                 unit_emissions=units,
+                unit_figures=figures,
                 conclusion_id=conclusion_id,
                 reason=reason,
                 confirmed_by=person.name,
@@ -228,14 +237,27 @@ class Verifications:
                 (state, self._record.business_date(), finding_id),
             )
 
-    def conclude(self, person: Acting, number: int, unit_emissions: Mapping[str, Decimal]) -> int:
+    def conclude(
+        self,
+        person: Acting,
+        number: int,
+        unit_emissions: Mapping[str, Decimal],
+        unit_figures: Mapping[str, Mapping[str, Decimal]] = {},
+    ) -> int:
         """Say what each unit emitted, and return the whole tonnes of the entity.
 
-        What was not fixed is computed conservatively: a unit may not have less then than reported.
+        What was not fixed is computed conservatively: a unit may not have emitted less then than
+        reported, nor have made more.
+
+        Parameters
+        ----------
+        unit_figures
+            Unit -> parameter -> what it is of the year, where the sum of the months is not it: what
+            an allocation rests on.
 
         Notes
         -----
-        Rules: CEA-VER-10.
+        Rules: CEA-VER-10, CEA-VER-14.
         """
         with self._record.transaction():
             task = self.of_number(number, "open")
@@ -261,10 +283,11 @@ class Verifications:
                         PlatformRefusal.AMOUNT_UNSOUND,
                         f"{unit}: expected {least} t or more, got {emission}",
                     )
+            self._figures_check(task, unit_figures, reported, is_conservative="not_fixed" in states)
             tonnes = entity_emissions(unit_emissions.values()).tonnes
             self._store.insert(
                 "conclusions (conclusion_id, verification_id, report_number, unit_emissions,"
-                " tonnes, concluded_by, concluded_on)",
+                " unit_figures, tonnes, concluded_by, concluded_on)",
                 [
                     (
                         self._store.next_id("conclusions", "conclusion_id"),
@@ -272,6 +295,13 @@ class Verifications:
                         self._report_number(task),
                         msgspec.json.encode(
                             {unit: f"{value:f}" for unit, value in unit_emissions.items()},
+                            order="sorted",
+                        ).decode(),
+                        msgspec.json.encode(
+                            {
+                                unit: {name: f"{value:f}" for name, value in figures.items()}
+                                for unit, figures in unit_figures.items()
+                            },
                             order="sorted",
                         ).decode(),
                         tonnes,
@@ -333,6 +363,33 @@ class Verifications:
         return [dict(zip(names, row, strict=True)) for row in rows.fetchall()]
 
     # -- how it is kept ---------------------------------------------------------------------------
+
+    def _figures_check(
+        self,
+        task: Verification,
+        unit_figures: Mapping[str, Mapping[str, Decimal]],
+        reported: Mapping[str, ReportedUnit],
+        *,
+        is_conservative: bool,
+    ) -> None:
+        enterprise = self._enterprises.of(self._enterprises.name_of(task.enterprise_id))
+        known = CONCLUDED[enterprise.sector]
+        for unit, figures in unit_figures.items():
+            if unit not in reported or not figures.keys() <= known:
+                raise PlatformActError(
+                    PlatformRefusal.UNITS_DIFFER,
+                    f"figures: expected {', '.join(sorted(known)) or 'none'} of"
+                    f" {', '.join(sorted(reported))}, got {', '.join(figures)} of {unit}",
+                )
+            for name, value in figures.items():
+                filed = self._reports.filed(reported[unit], name)
+                is_more = is_conservative and name in MADE and value > filed
+                if not value.is_finite() or value < 0 or is_more:
+                    most = f"from 0 to {filed}, as filed," if is_conservative else "0 or more"
+                    raise PlatformActError(
+                        PlatformRefusal.AMOUNT_UNSOUND,
+                        f"{unit}: expected {most} of {name}, got {value} (CEA-VER-14)",
+                    )
 
     def _finding_states(self, number: int) -> list[str]:
         return [finding["state"] for finding in self.findings(number)]

@@ -6,7 +6,7 @@ that none is left out, changed or slipped in; CURVE says whose they are.
 """
 
 from hashlib import sha256
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -14,6 +14,8 @@ BEFORE_ALL = "0" * 64
 """Head before the first item."""
 ITEMS_MAX = 256
 """In one answer."""
+CLAIMS_MAX = 64
+"""In one question."""
 MESSAGE_BYTES_MAX = 1 << 20
 
 
@@ -110,18 +112,34 @@ class ClaimAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LinkQuestion(msgspec.Struct, frozen=True, kw_only=True):
-    """What the allowance registry sends: from which item on, and claims in their order."""
+    """What the allowance registry sends: from which item on, and claims in their order.
 
-    first_proof_seq: int
-    claims: tuple[Claim, ...] = ()
+    Attributes
+    ----------
+    question
+        Its number in the life of the process that asks; the answer repeats it.
+    """
+
+    question: int = 0
+    first_proof_seq: Annotated[int, msgspec.Meta(ge=1, le=2**62)]
+    claims: Annotated[tuple[Claim, ...], msgspec.Meta(max_length=CLAIMS_MAX)] = ()
 
 
 class LinkAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """What it gets: items from that number on, as far as they are, and answers to its claims."""
+    """What it gets: items from that number on, as far as they are, and answers to its claims.
 
+    Attributes
+    ----------
+    code, words
+        Why nothing was answered: the question contradicts what was asked before, or is none.
+    """
+
+    question: int = 0
     last_proof_seq: int
     items: tuple[NumberedItem, ...] = ()
     answers: tuple[ClaimAnswer, ...] = ()
+    code: str = ""
+    words: str = ""
 
 
 _item_decoder = msgspec.msgpack.Decoder(Item)

@@ -20,9 +20,12 @@ from cea_exchange.domain.compliance.plans.units import GeneratingUnit, Plant
 ITEM_COUNT_MAX = 1_000
 ANSWER_BYTES_MAX = 512 * 1024
 """Half of what a message may have."""
-LINES_MAX = 500
+LINES_MAX = 100
 """Of one item; an allocation of more has several."""
+UNITS_MAX = 1_000
+"""Of one item that has several lines."""
 VERDICTS_MAX = 100
+COMPLETIONS_MAX = 500
 HEAD_BEFORE_ALL = "0" * 64
 
 LinkSeq = Annotated[int, Meta(ge=1, le=2**62)]
@@ -76,6 +79,31 @@ class AllowancesGiven(Struct, frozen=True, tag="allowances_given", forbid_unknow
     lines: Annotated[tuple[GivenLine, ...], Meta(max_length=LINES_MAX)]
 
 
+class RecalledLine(Struct, frozen=True, forbid_unknown_fields=True):
+    """What an entity keeps of a year once an allocation is recalled.
+
+    Attributes
+    ----------
+    tonnes
+        In all of the year, as the allocation before had it; 0 where there was none.
+    """
+
+    enterprise: str
+    tonnes: int
+
+
+class AllowancesRecalled(
+    Struct, frozen=True, tag="allowances_recalled", forbid_unknown_fields=True
+):
+    """A province recalled what it had distributed: what was before it holds again."""
+
+    allocation_id: int
+    province: int
+    compliance_year: int
+    stage: Stage
+    lines: Annotated[tuple[RecalledLine, ...], Meta(max_length=LINES_MAX)]
+
+
 class DutyLine(Struct, frozen=True, forbid_unknown_fields=True):
     """What an entity owes of a year."""
 
@@ -93,7 +121,7 @@ class ObligationsSet(Struct, frozen=True, tag="obligations_set", forbid_unknown_
     lines: Annotated[tuple[DutyLine, ...], Meta(max_length=LINES_MAX)]
 
 
-LinkContent = EntityListed | AllowancesGiven | ObligationsSet
+LinkContent = EntityListed | AllowancesGiven | AllowancesRecalled | ObligationsSet
 
 
 class LinkItem(Struct, frozen=True, forbid_unknown_fields=True):
@@ -134,6 +162,26 @@ class Verdict(Struct, frozen=True, forbid_unknown_fields=True):
     mismatches: Annotated[tuple[Mismatch, ...], Meta(max_length=LINES_MAX)] = ()
 
 
+class Completion(Struct, frozen=True, forbid_unknown_fields=True):
+    """How an entity's obligation of a year stands at the registry, numbered there without gaps.
+
+    Attributes
+    ----------
+    surrendered, offset
+        Tonnes of allowances and of CCERs that cover it.
+    completed_on
+        Day (yyyymmdd) since which it is covered whole; 0 before.
+    """
+
+    completion_seq: LinkSeq
+    enterprise: str
+    compliance_year: int
+    owed: int
+    surrendered: int
+    offset: int
+    completed_on: int
+
+
 class LinkQuestion(Struct, frozen=True, forbid_unknown_fields=True):
     """What the registry asks and says.
 
@@ -143,12 +191,15 @@ class LinkQuestion(Struct, frozen=True, forbid_unknown_fields=True):
         Items from that number on.
     log_id
         Of the stream it speaks of; None before its first item.
+    completions
+        What was surrendered, from the one after `LinkAnswer.completed_seq` on.
     """
 
     first: LinkSeq
     count: Annotated[int, Meta(ge=0, le=ITEM_COUNT_MAX)]
     log_id: str | None = None
     verdicts: Annotated[tuple[Verdict, ...], Meta(max_length=VERDICTS_MAX)] = ()
+    completions: Annotated[tuple[Completion, ...], Meta(max_length=COMPLETIONS_MAX)] = ()
 
 
 class LinkAnswer(Struct, frozen=True, forbid_unknown_fields=True):
@@ -158,6 +209,8 @@ class LinkAnswer(Struct, frozen=True, forbid_unknown_fields=True):
     ----------
     judged_seq
         The last number of which a verdict is kept, none missing before it.
+    completed_seq
+        Likewise of completions.
     refusal
         Why nothing of the question was taken; '' if it was.
     """
@@ -165,6 +218,7 @@ class LinkAnswer(Struct, frozen=True, forbid_unknown_fields=True):
     log_id: str
     last_seq: int
     judged_seq: int
+    completed_seq: int = 0
     items: tuple[bytes, ...] = ()
     refusal: str = ""
 

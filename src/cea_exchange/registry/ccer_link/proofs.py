@@ -16,10 +16,12 @@ from typing import Any
 import msgspec
 
 from cea_exchange.domain.refusals import RegistryRefusal
-from cea_exchange.institution.checks import ActError
+from cea_exchange.institution.act_log import ActLog
+from cea_exchange.institution.checks import WHY_LENGTH_MAX, ActError
 from cea_exchange.institution.paging import ALL
 from cea_exchange.protocol.links.ccer import (
     BEFORE_ALL,
+    CLAIMS_MAX,
     Claim,
     ClaimAnswer,
     Item,
@@ -34,13 +36,8 @@ from cea_exchange.protocol.links.ccer import (
 from cea_exchange.registry.compliance.offsets import Offsets
 from cea_exchange.registry.files import CancellationProof
 from cea_exchange.registry.general_ledger import Ledger
-
-CLAIMS_MAX = 64
-"""In one question."""
-
-
-class LinkStopped(RuntimeError):
-    """What the CCER registry says contradicts what it said before: nothing more of it is taken."""
+from cea_exchange.registry.institution_link.turns import LinkStopped
+from cea_exchange.registry.own_acts import OwnAct
 
 
 class CcerProofs:
@@ -51,9 +48,9 @@ class CcerProofs:
     Rules: CCER-LNK-01 to CCER-LNK-04.
     """
 
-    def __init__(self, ledger: Ledger, offsets: Offsets) -> None:
-        self._ledger = ledger
+    def __init__(self, ledger: Ledger, act_log: ActLog, offsets: Offsets) -> None:
         self._store = ledger.store
+        self._act_log = act_log
         self._offsets = offsets
 
     # -- with the CCER registry ---------------------------------------------------------------
@@ -98,6 +95,16 @@ class CcerProofs:
         """Return the number of the last item that was taken, 0 before the first."""
         number: int = self._store.one("SELECT coalesce(max(proof_seq), 0) FROM ccer_items")
         return number
+
+    def standing(self) -> dict[str, int]:
+        """Return how far the link is, for the registry's status."""
+        one = self._store.one
+        return {
+            "ccer_seq": self.last_seq(),
+            "ccer_claim_seq": one("SELECT coalesce(max(claim_seq), 0) FROM ccer_claims"),
+            "ccer_claims_open": one("SELECT count(*) FROM ccer_claims WHERE answer IS NULL"),
+            "ccer_confirmed": one("SELECT count(*) FROM ccer_proofs WHERE state = 'confirmed'"),
+        }
 
     # -- with persons -------------------------------------------------------------------------
 
@@ -187,9 +194,11 @@ class CcerProofs:
         state = self._state(item.proof)
         if state is None:
             raise LinkStopped(f"proof {item.proof}: expected one that was issued, got none")
-        if state == "booked" and not self._offsets.is_revoked(item.proof):
-            self._offsets.revoke(item.proof, f"reversed: {item.document}"[:200])
-        self._state_set(item.proof, "reversed", item.document)
+        content = {"proof": item.proof, "document": item.document}
+        with self._act_log.own(OwnAct.PROOF_REVERSED, content, is_kept=True):
+            if state == "booked" and not self._offsets.is_revoked(item.proof):
+                self._offsets.revoke(item.proof, f"reversed: {item.document}"[:WHY_LENGTH_MAX])
+            self._state_set(item.proof, "reversed", item.document)
 
     # -- claims -------------------------------------------------------------------------------
 

@@ -5,8 +5,9 @@ from collections.abc import Callable, Iterator
 import msgspec
 
 from cea_exchange.domain.provinces import PROVINCES
+from cea_exchange.domain.refusals import RegistryRefusal
 from cea_exchange.files.findings import Finding, Findings
-from cea_exchange.institution.checks import WHY_LENGTH_MAX, words_checked
+from cea_exchange.institution.checks import WHY_LENGTH_MAX, ActError, words_checked
 from cea_exchange.registry.checks import refusals_raised
 from cea_exchange.registry.compliance.certificates import (
     certificate_issue_if_covered,
@@ -71,10 +72,16 @@ class Obligations:
     Notes
     -----
     Rules: CEA-SUR-01 (how much is owed), CEA-SUR-10 (corrections).
+
+    Attributes
+    ----------
+    by_platform_only : bool
+        Whether obligations come from the management platform alone.
     """
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
+        self.by_platform_only = False
         self._store = ledger.store
 
     def take(self, source: SourceFile, province: int | None = None) -> int:
@@ -97,6 +104,7 @@ class Obligations:
         ActError
             With file, line and reason of everything that is wrong; nothing was taken.
         """
+        self._by_hand_check()
         with self._store.transaction():
             table = self._read(source, province, self._new_findings)
             return self._keep(table, why="")
@@ -114,15 +122,69 @@ class Obligations:
         why
             The reason; it is kept.
         """
+        self._by_hand_check()
         words_checked(why, "why", WHY_LENGTH_MAX)
         with self._store.transaction():
             table = self._read(source, province, self._correction_findings)
-            before = self._known(table)
-            file_id = self._keep(table, why)
-            for entry in table.rows:
-                if entry.due_tonnes != before[entry.account].tonnes:
-                    self._certify_anew(before[entry.account], why)
-            return file_id
+            return self._replace(table, self._known(table), why)
+
+    def take_computed(self, table: FileTable[Obligation], why: str) -> int:
+        """Take what the platform told, whole: new obligations, and others than there were.
+
+        Parameters
+        ----------
+        table
+            What the item says, as the registry has computed it again.
+        why
+            Which item it is.
+
+        Raises
+        ------
+        FileRefused
+            A line can't be; nothing was taken.
+
+        Notes
+        -----
+        Rules: CEA-SUR-01, CEA-SUR-10, CEA-PLK-02.
+        """
+        with self._store.transaction():
+            before, findings = self._known(table), Findings(table.file)
+            for line, entry in zip(table.lines, table.rows, strict=True):
+                if refusal := self._refusal(entry):
+                    findings.add(line, "due_tonnes", refusal)
+                if (standing := before.get(entry.account)) is not None:
+                    for finding in self._lowered(line, entry, standing):
+                        findings.add(*finding)
+            findings.raise_any()
+            return self._replace(table, before, why)
+
+    def _by_hand_check(self) -> None:
+        """Refuse what a person hands in where the platform says it itself.
+
+        Notes
+        -----
+        Rules: CEA-PLK-06.
+        """
+        if self.by_platform_only:
+            raise ActError(
+                RegistryRefusal.BY_PLATFORM,
+                "obligations: expected those that came from the platform, got some by hand",
+            )
+
+    def _replace(
+        self, table: FileTable[Obligation], before: dict[str, Standing], why: str
+    ) -> int:
+        """Keep obligations, and certify anew those that were others before."""
+        file_id = self._keep(table, why)
+        for entry in table.rows:
+            standing = before.get(entry.account)
+            if standing is not None and entry.due_tonnes != standing.tonnes:
+                self._certify_anew(standing, why)
+        return file_id
+
+    def _refusal(self, entry: Obligation) -> str | None:
+        rules = self._ledger.rules.obligations
+        return rules.refusal(entry.compliance_year, entry.verified_tonnes, entry.due_tonnes)
 
     def _certify_anew(self, before: Standing, why: str) -> None:
         store, on = self._store, self._ledger.business_date()
@@ -175,12 +237,8 @@ class Obligations:
             findings = Findings(table.file)
             for finding in check(table):
                 findings.add(*finding)
-            rules = self._ledger.rules.obligations
             for line, entry in zip(table.lines, table.rows, strict=True):
-                refusal = rules.refusal(
-                    entry.compliance_year, entry.verified_tonnes, entry.due_tonnes
-                )
-                if refusal is not None:
+                if refusal := self._refusal(entry):
                     findings.add(line, "due_tonnes", refusal)
                 if province not in (None, entry.province):
                     text = f"expected {province}, whose file it is, got {entry.province}"
@@ -213,16 +271,20 @@ class Obligations:
                 continue
             figures = (entry.verified_tonnes, entry.due_tonnes)
             has_changed |= figures != (standing.verified, standing.tonnes)
-            spent = standing.tonnes - standing.payable
-            if entry.due_tonnes < spent:
-                text = f"expected at least {spent}, covered, applied for or deducted"
-                yield Finding(line, "due_tonnes", f"{text}, got {entry.due_tonnes}")
-            cap = self._ledger.rules.offsets.cap(entry.due_tonnes)
-            if cap < standing.status.offset:
-                text = f"expected so many that {standing.status.offset} t of CCERs may count"
-                yield Finding(line, "due_tonnes", f"{text}, got {entry.due_tonnes}")
+            yield from self._lowered(line, entry, standing)
         if not has_changed:
             yield Finding(None, None, "expected a correction, got what is known")
+
+    def _lowered(self, line: int, entry: Obligation, standing: Standing) -> Iterator[Finding]:
+        """Find an obligation that would be less than what is covered of it already."""
+        spent = standing.tonnes - standing.payable
+        if entry.due_tonnes < spent:
+            text = f"expected at least {spent}, covered, applied for or deducted"
+            yield Finding(line, "due_tonnes", f"{text}, got {entry.due_tonnes}")
+        cap = self._ledger.rules.offsets.cap(entry.due_tonnes)
+        if cap < standing.status.offset:
+            text = f"expected so many that {standing.status.offset} t of CCERs may count"
+            yield Finding(line, "due_tonnes", f"{text}, got {entry.due_tonnes}")
 
     def _keep(self, table: FileTable[Obligation], why: str) -> int:
         store, year = self._store, table.rows[0].compliance_year

@@ -1,6 +1,6 @@
 """Offsets: CCERs, cancelled in their own registry, count against an obligation."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from enum import IntEnum
 
 from msgspec.structs import astuple
@@ -37,12 +37,16 @@ class Offsets:
     ----------
     by_link_only : bool
         Whether proofs come from the CCER registry alone.
+    after_covering : list of callable
+        Each takes an account's index and a year of which an offset counts now, or counts no more,
+        in the same transaction.
     """
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
         self._store = ledger.store
         self.by_link_only = False
+        self.after_covering: list[Callable[[int, int], None]] = []
 
     def take(self, source: SourceFile) -> list[str]:
         """Check and book a file of proofs, whole.
@@ -117,6 +121,11 @@ class Offsets:
             )
             index, year = row
             certificate_revoke(store, index, year, today, f"proof {proof} revoked: {why}")
+            self._covered(index, year)
+
+    def _covered(self, account_index: int, compliance_year: int) -> None:
+        for follow in self.after_covering:
+            follow(account_index, compliance_year)
 
     def _by_hand_check(self) -> None:
         """Refuse what a person hands in where the CCER registry says it itself.
@@ -207,6 +216,7 @@ class Offsets:
     def _certify(self, account: str, compliance_year: int) -> str | None:
         ledger = self._ledger
         index, _successor = with_successor(ledger, account)
+        self._covered(index, compliance_year)
         standing = standing_of(self._store, ledger.rules, index, compliance_year)
         return certificate_issue_if_covered(self._store, standing, ledger.business_date())
 

@@ -8,7 +8,7 @@ Allowances are out of an entity's hands from its application on. The province's 
 them on to the authority in one transaction; retiring is the authority's own act (RB 5.4.3).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import msgspec
@@ -89,12 +89,19 @@ class Surrender:
     Notes
     -----
     Rules: CEA-SUR-03 to CEA-SUR-09, CEA-SUR-11.
+
+    Attributes
+    ----------
+    after_covering : list of callable
+        Each takes an account's index and a year of which something was surrendered, in the same
+        transaction.
     """
 
     def __init__(self, ledger: Ledger, accounts: Accounts, custody: ProvinceHoldings) -> None:
         self._ledger = ledger
         self._store = ledger.store
         self._holdings = custody
+        self.after_covering: list[Callable[[int, int], None]] = []
         accounts.pending_checks.append(self._pending)
         accounts.passing_checks.append(self._owed)
 
@@ -186,6 +193,11 @@ class Surrender:
                 self._move(EntryKind.SURRENDERED, surrender.giver_index, through, line, number)
                 self._move(EntryKind.SURRENDERED, through, Institution.AUTHORITY, line, number)
             self._decide(surrender_id, "accepted", province)
+            self._covered(surrender.account_index, surrender.compliance_year)
+
+    def _covered(self, account_index: int, compliance_year: int) -> None:
+        for follow in self.after_covering:
+            follow(account_index, compliance_year)
 
     def retire(self, surrender_id: int) -> str | None:
         """Retire what was surrendered, and certify the obligation if that was the last of it.
@@ -506,6 +518,7 @@ class Surrender:
         for line in lines:
             self._move(EntryKind.SET_ASIDE, through, through, line, number)
             self._move(EntryKind.SURRENDERED, through, Institution.AUTHORITY, line, number)
+        self._covered(index, compliance_year)
 
     def _row_add(
         self,

@@ -34,6 +34,7 @@ from cea_exchange.registry.enforcement.arrivals import Arrivals
 from cea_exchange.registry.files import (
     Allocation,
     FileRefused,
+    FileTable,
     SourceFile,
     allocation_read,
 )
@@ -66,6 +67,11 @@ class Distribution:
     ----------
     ledger
         Acted upon.
+
+    Attributes
+    ----------
+    by_platform_only : bool
+        Whether what is issued and distributed comes from the management platform alone.
     """
 
     def __init__(
@@ -78,6 +84,7 @@ class Distribution:
     ) -> None:
         self._ledger = ledger
         self._store = ledger.store
+        self.by_platform_only = False
         self._deductions = deductions
         self.deduct, self.still_to_adjust = deductions.deduct, deductions.still_to_adjust
         self._owed_recalls = arrivals.recalls
@@ -99,6 +106,7 @@ class Distribution:
         -----
         Rules: CEA-DIS-01.
         """
+        self._by_hand_check("issue")
         asset = self._ledger.asset(product)
         vintage_checked(self._store, self._ledger.rules.vintages, asset)
         with self._store.transaction():
@@ -126,17 +134,10 @@ class Distribution:
         -----
         Rules: CEA-DIS-05, CEA-DIS-09.
         """
+        self._by_hand_check("preview")
         with self._store.transaction():
             self._new_checked(source)
-            planned = self._plan(source, units)
-            preview_id = self._store.next_id("allocation_previews", "preview_id")
-            shown, today = msgspec.msgpack.encode(planned), self._ledger.business_date()
-            row = (preview_id, *_file_row(source), shown, today)
-            self._store.insert(
-                "allocation_previews (preview_id, file, sha256, encoding, content, plan,"
-                " business_date)",
-                [row],
-            )
+            preview_id = self._preview_keep(source, self._plan(source, units))
             if units is not None:
                 self._store.insert(
                     "allocation_units (preview_id, file, sha256, encoding, content)",
@@ -174,25 +175,80 @@ class Distribution:
         -----
         Rules: CEA-DIS-01, CEA-DIS-05, CEA-DIS-09.
         """
+        self._by_hand_check("distribute")
         with self._store.transaction():
             preview = self.previewed(preview_id)
-            number = preview.preview_id
-            source, units = self._sources(number)
+            source, units = self._sources(preview.preview_id)
             self._new_checked(source)
             plan = self._plan(source, units)
             _same_checked(preview, plan)
-            asset, today = self._ledger.asset(plan.product), self._ledger.business_date()
-            terms = (source.sha256, plan.compliance_year, asset, plan.stage, today)
-            self._store.insert(
-                "distributions (distribution_id, sha256, compliance_year, product_index, stage,"
-                " business_date)",
-                [(number, *terms)],
+            self._carry_out(preview.preview_id, source.sha256, plan)
+        return preview._replace(distributed_on=self._ledger.business_date(), plan=plan)
+
+    def take(self, source: SourceFile, table: FileTable[Allocation]) -> int:
+        """Distribute what the platform told, and issue what that takes; return its number.
+
+        Parameters
+        ----------
+        source
+            The item as it came; it is kept as a file that is previewed is.
+        table
+            What it says, whose tonnes the registry has computed again.
+
+        Raises
+        ------
+        FileRefused
+            A line can't follow what was distributed before; nothing was done.
+
+        Notes
+        -----
+        Rules: CEA-DIS-01, CEA-DIS-02, CEA-PLK-02.
+        """
+        with self._store.transaction():
+            planned = plan(table, None, self._facts(table.rows, self._entities()))
+            number = self._preview_keep(source, planned)
+            needed = sum(line.given + line.kept for line in planned.lines)
+            if needed:
+                way = (Institution.ISSUANCE, _AUTHORITY, self._ledger.asset(planned.product))
+                self._ledger.move(EntryKind.ISSUE, *way, needed, f"distribution {number}")
+            self._carry_out(number, source.sha256, planned)
+        return number
+
+    def _by_hand_check(self, act: str) -> None:
+        """Refuse what a person does where the platform says it itself.
+
+        Notes
+        -----
+        Rules: CEA-PLK-06.
+        """
+        if self.by_platform_only:
+            raise ActError(
+                RegistryRefusal.BY_PLATFORM,
+                f"{act}: expected allocations that came from the platform, got one by hand",
             )
-            # Before anything arrives: what it is given is not taken again for what that settles.
-            self._write(number, plan, asset, today)
-            self._ledger.moves(_movements(plan, asset), f"distribution {number}")
-            self._recalls.go_on({each.account_index for each in plan.planned})
-        return preview._replace(distributed_on=today, plan=plan)
+
+    def _preview_keep(self, source: SourceFile, planned: Plan) -> int:
+        number = self._store.next_id("allocation_previews", "preview_id")
+        shown, today = msgspec.msgpack.encode(planned), self._ledger.business_date()
+        self._store.insert(
+            "allocation_previews (preview_id, file, sha256, encoding, content, plan,"
+            " business_date)",
+            [(number, *_file_row(source), shown, today)],
+        )
+        return number
+
+    def _carry_out(self, number: int, sha256: str, plan: Plan) -> None:
+        asset, today = self._ledger.asset(plan.product), self._ledger.business_date()
+        terms = (sha256, plan.compliance_year, asset, plan.stage, today)
+        self._store.insert(
+            "distributions (distribution_id, sha256, compliance_year, product_index, stage,"
+            " business_date)",
+            [(number, *terms)],
+        )
+        # Before anything arrives: what it is given is not taken again for what that settles.
+        self._write(number, plan, asset, today)
+        self._ledger.moves(_movements(plan, asset), f"distribution {number}")
+        self._recalls.go_on({each.account_index for each in plan.planned})
 
     def _sources(self, preview_id: int) -> tuple[SourceFile, SourceFile | None]:
         """Return the file that was previewed, and that of the units' figures."""

@@ -72,6 +72,9 @@ class Accounts:
     ----------
     admission : str
         Whose accounts are opened.
+    opening_checks : list of callable
+        Each takes a credit code, a province and a sector, and may refuse a listed entity's account
+        by `ActError`.
     pending_checks : list of callable
         Each takes an account's index and yields what of it is pending (``freeze 3 is asked``); that
         keeps the account from being merged or closed. Each service adds its own.
@@ -93,6 +96,7 @@ class Accounts:
         self._keys = keys
         self._sub_accounts = sub_accounts
         self.admission = admission
+        self.opening_checks: list[Callable[[str | None, int, str], None]] = []
         self.pending_checks: list[Callable[[int], Iterable[str]]] = [self._pending]
         self.passing_checks: list[Callable[[int], Iterable[str]]] = []
 
@@ -152,6 +156,8 @@ class Accounts:
             )
         if self.admission == "listed_entities":
             _admission_check(credit_code, province, sector)
+            for check in self.opening_checks:
+                check(credit_code, province, sector)
         with self._ledger.transaction():
             if self._store.account_index(account) is not None:
                 raise ActError(

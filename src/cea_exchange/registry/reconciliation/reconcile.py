@@ -14,15 +14,17 @@ from pathlib import Path
 
 import msgspec
 
+from cea_exchange.ledger.audit import ROWS_AS_LOGGED
 from cea_exchange.ledger.database.interface import DatabaseError
 from cea_exchange.ledger.double_entry import CASH_ASSET
 from cea_exchange.ledger.store import Store, StoreError, hash_text
 from cea_exchange.protocol.control import DECODE_ERRORS
 from cea_exchange.registry.reconciliation.audit import checks, findings
 from cea_exchange.registry.reconciliation.feed import feed_differences
-from cea_exchange.registry.reconciliation.integrity import QUERIES, integrity_differences
+from cea_exchange.registry.reconciliation.integrity import CAUSES, registry_integrity
 from cea_exchange.registry.reconciliation.obligations import obligation_differences
 from cea_exchange.registry.reconciliation.persons import persons_differences
+from cea_exchange.registry.reconciliation.platform_link import platform_differences
 from cea_exchange.registry.reconciliation.records import record_differences
 from cea_exchange.registry.reconciliation.waiting_chains import chain_differences
 from cea_exchange.registry.settlement.holdings_hash import holdings_hashes
@@ -126,13 +128,14 @@ def _differences(store: Store, found: Reconciliation) -> Iterator[str]:
     yield from (f"database: {line}" for line in store.database.check())
     yield from feed_differences(store)
     yield from record_differences(store)
-    yield from integrity_differences(store)
-    others = [check for name, check in checks().items() if name not in QUERIES]
+    yield from registry_integrity(store)
+    others = [check for name, check in checks().items() if name not in (ROWS_AS_LOGGED, CAUSES)]
     # The first is what a person is told: whose it is, before sums of all.
     others.sort(key=lambda check: "{account_index}" not in check.says)
     yield from findings(store, *(check.name for check in others))
     yield from persons_differences(store)
     yield from obligation_differences(store)
+    yield from platform_differences(store)
     yield from chain_differences(store)
     yield from _checkpoints_differ(store, found)
 

@@ -20,8 +20,9 @@ from cea_exchange.domain.timetable import bidding_window, day_start, time_to_ns
 from cea_exchange.protocol import control
 from cea_exchange.protocol.framing import FrameError
 from cea_exchange.venue import requests
+from cea_exchange.venue.market.application_states import PENDING
 from cea_exchange.venue.market.names import account_known, product_known
-from cea_exchange.venue.market.state_machine import PENDING, VenueStateMachine
+from cea_exchange.venue.market.state_machine import VenueStateMachine
 
 
 def applied(

@@ -8,7 +8,7 @@ import structlog
 
 from cea_exchange.control_plane.answers import Answer, Refusal
 from cea_exchange.control_plane.door import Mailbox, Message
-from cea_exchange.control_plane.maker_checker import Prepared, Proposals
+from cea_exchange.control_plane.maker_checker import Prepared
 from cea_exchange.control_plane.requests import RequestUnread
 from cea_exchange.control_plane.service import Reply, Service
 from cea_exchange.domain.records import EventKind, Phase, Reason
@@ -18,10 +18,12 @@ from cea_exchange.protocol import control
 from cea_exchange.protocol.framing import FrameError
 from cea_exchange.protocol.operators import Operator
 from cea_exchange.venue.durability.sequencer import Sequencer, damage_refusal
+from cea_exchange.venue.market import cash_book
 from cea_exchange.venue.market.bidding_views import biddings
 from cea_exchange.venue.market.block_views import blocks_of_all
 from cea_exchange.venue.market.names import account_known, product_known
 from cea_exchange.venue.operations import admin_views, bidding_service
+from cea_exchange.venue.operations.proposals import VenueProposals
 from cea_exchange.venue.operations.trade_search import trade_event
 from cea_exchange.venue.order_entry import activity_statements
 from cea_exchange.venue.order_entry.service import OrderEntry
@@ -46,6 +48,8 @@ BUST_ROWS_READ = 8
 _UNFIT = {
     control.Restore: VenueRefusal.SUSPENDED_BY_REGISTRY,
     control.TradeBust: VenueRefusal.TRADE_BUSTED,
+    control.ListingConfirmed: VenueRefusal.LISTING_STATE,
+    control.ProductList: VenueRefusal.LISTING_STATE,
     control.CashPaidIn: VenueRefusal.CASH_NOT_BOOKED,
     control.CashPaidOut: VenueRefusal.CASH_NOT_BOOKED,
     control.BiddingApplied: VenueRefusal.BIDDING_TAKEN,
@@ -110,7 +114,7 @@ class AdminService(Service[Operator, AdminRequest]):
         self.day = day
         self.machine = sequencer.machine
         self.orders = orders
-        self.proposals = Proposals(proposal_s, now_s)
+        self.proposals = VenueProposals(proposal_s, now_s)
         self.status = status
         self.stop = stop
         self.key_restore = key_restore
@@ -168,8 +172,13 @@ class AdminService(Service[Operator, AdminRequest]):
 
     def _propose(self, operator: Operator, request: ActRequest) -> dict[str, Any]:
         what, carry_out = request.prepared(self, operator)
-        proposal = self.proposals.add(what, operator, request.why, carry_out)
-        return {"proposal": proposal.number, "what": what}
+        content = msgspec.msgpack.encode(request)
+        proposal = self.proposals.propose(operator, what, request.why, content, carry_out)
+        return {
+            "proposal": proposal.number,
+            "what": what,
+            "request_hash": proposal.request_hash,
+        }
 
     def refusal(self, error: Exception, by: str, request: AdminRequest | None) -> Answer:
         """Return the answer to what was refused; what is no refusal ends the venue."""
@@ -206,6 +215,10 @@ class AdminService(Service[Operator, AdminRequest]):
     def position(self, account: str) -> dict[str, Any]:
         """Return what an account has at the venue."""
         return admin_views.position(self.machine, account)
+
+    def cash_reconciled(self) -> dict[str, Any]:
+        """Return whether the exchange's cash comes out, by account."""
+        return cash_book.told(*self.machine.cash_records())
 
     def blocks(self, first: int) -> dict[str, Any]:
         """Return the open block offers and enquiries, from an id on."""
@@ -248,6 +261,16 @@ class AdminService(Service[Operator, AdminRequest]):
     def account_index(self, name: str) -> int:
         """Return an account's index; FrameError if there is none of that name."""
         return account_known(self.machine, name)
+
+    def holder_check(self, account: str) -> None:
+        """Refuse to let an account trade whose holder may not."""
+        if self.machine.barred.get(account) is False:
+            raise FrameError(
+                VenueRefusal.HOLDER_BARRED,
+                expected="an account of one who may trade here",
+                got=f"one of: {self.machine.holders[account]}",
+                where="account",
+            )
 
     def product_check(self, name: str | None) -> None:
         """Refuse a product that there is not; None is the whole market."""

@@ -47,6 +47,8 @@ def position(machine: VenueStateMachine, account: str) -> dict[str, Any]:
     return {
         "account": account,
         "group": machine.account_groups[index],
+        "holder": machine.holders.get(account, "organisation"),
+        "may_trade": account not in machine.barred,
         **{field: v if isinstance(v, bool) else int(v) for field, v in held.items()},
         "holdings": holdings,
         **({"gaps": gaps} if gaps else {}),

@@ -19,6 +19,7 @@ from cea_exchange.domain.records import ACCOUNT_NONE, PRODUCT_NONE, EventKind
 from cea_exchange.domain.timetable import time_from_ns
 from cea_exchange.journal.storage import DRAFT_SUFFIX
 from cea_exchange.venue.durability.sequencer import Sequencer
+from cea_exchange.venue.market import listings
 from cea_exchange.venue.operations.metrics import VenueMetrics
 from cea_exchange.venue.order_entry.service import OrderEntry
 from cea_exchange.venue.registry_link.lag_policy import LagPolicy
@@ -163,6 +164,7 @@ class Monitor:
             "uptime_s": int(self._now_s() - self._began_s),
             "halted_products": [name for index, name in products if core.product(index)["halted"]],
             "delisted_products": self._delisted(),
+            "listings_waiting": listings.told(self._machine.listings),
             "profile": self._machine.profile.name,
             "profile_hash": self._machine.profile.profile_hash(),
             "lag_records": self._lag.lag.records,

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
+from functools import cached_property
 from typing import Literal
 
 from msgspec import Struct
@@ -27,7 +28,7 @@ class Quantity(Struct, frozen=True, kw_only=True):
     mark: Mark | None = None
 
 
-class Accounted(Struct, frozen=True, kw_only=True):
+class Accounted(Struct, frozen=True, kw_only=True, dict=True):
     """A unit's emissions and every quantity on the way to them.
 
     Attributes
@@ -51,14 +52,16 @@ class Accounted(Struct, frozen=True, kw_only=True):
 
     def __getitem__(self, name: str) -> Decimal:
         """Return a quantity's value by its name."""
-        for quantity in self.quantities:
-            if quantity.name == name:
-                return quantity.value
-        known = ", ".join(each.name for each in self.quantities)
-        raise KeyError(f"quantity: expected one of {known}, got {name!r}")
+        if name in self._values:
+            return self._values[name]
+        raise KeyError(f"quantity: expected one of {', '.join(self._values)}, got {name!r}")
 
     def __contains__(self, name: object) -> bool:
-        return any(each.name == name for each in self.quantities)
+        return name in self._values
+
+    @cached_property
+    def _values(self) -> dict[str, Decimal]:
+        return {each.name: each.value for each in self.quantities}
 
     def __str__(self) -> str:
         rows = [

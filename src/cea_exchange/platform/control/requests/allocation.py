@@ -119,6 +119,21 @@ class AllocationWithdraw(OfAllocation, tag="allocation_withdraw"):
         return {}
 
 
+class AllocationRecall(OfAllocation, tag="allocation_recall"):
+    """Recall what was distributed last; the registry takes it back."""
+
+    roles = (PROVINCE,)
+    second = Second.OWN
+    command = "allocation recall"
+    example = 'allocation recall 4 --reason "wrong year" --key sun'
+
+    reason: Annotated[str, field("The reason; it is kept.", is_option=True)]
+
+    def act(self, platform: "Platform") -> dict[str, Any]:
+        platform.recalls.recall(platform.person, self.allocation, self.reason)
+        return {}
+
+
 class AllocationShow(OfAllocation, tag="allocation_show"):
     """Print an allocation with its lines."""
 
@@ -208,3 +223,16 @@ class LinkShow(Request, tag="link_show"):
             "judged_seq": outbox.judged_seq,
             "refused": outbox.refused(),
         }
+
+
+class LinkSendAgain(Request, tag="link_send_again"):
+    """Tell the registry again what it refused, once the cause was mended."""
+
+    roles = (OPERATOR,)
+    command = "link send-again"
+    example = "link send-again 12"
+
+    link_seq: Annotated[int, field("The item's number.")]
+
+    def act(self, platform: "Platform") -> dict[str, Any]:
+        return {"link_seq": platform.resending.send_again(self.link_seq)}

@@ -17,15 +17,18 @@ from cea_exchange.platform.control.requests.fields import (
     ValidFrom,
 )
 from cea_exchange.platform.entity_list.enterprises import EnterpriseFacts
+from cea_exchange.platform.entity_list.listing import PROCESSES
 from cea_exchange.platform.entity_list.unit_facts import facts_read
-from cea_exchange.platform.roles import AUTHORITY, OPERATOR, PROVINCE, ROLES
+from cea_exchange.platform.roles import AUTHORITY, OFFICIALS, OPERATOR, PROVINCE, ROLES
 
 if TYPE_CHECKING:
     from cea_exchange.platform.platform import Platform
 
 City = Annotated[int, field("Four digits of its city.", is_option=True)]
 SectorCode = Annotated[str, field("Of the classification of industries.", is_option=True)]
-SubType = Annotated[str, field("What it is in its sector.")]
+SubType = Annotated[
+    str, field(f"What it does, where its code has several: {', '.join(PROCESSES)}.")
+]
 UnitFactsText = Annotated[
     str,
     field('Technical facts as JSON, such as {"rated_kw": [600000]}.', is_option=True),
@@ -168,6 +171,39 @@ class EnterpriseSplit(Request, tag="enterprise_split"):
             only=frozenset(self.units.split(",")),
         )
         return {}
+
+
+class EnterpriseJoin(Request, tag="enterprise_join"):
+    """Let steelworks of one site report as one: the group's legal person, which has their units."""
+
+    roles = (OPERATOR, PROVINCE)
+    second = Second.OWN
+    command = "enterprise join"
+    example = (
+        'enterprise join E1 E1:E2,E2:E3 --site "Hangzhou works" --decided-on 2025-01-10'
+        " --document decision-10"
+    )
+
+    enterprise: Enterprise
+    links: Annotated[str, field("Who gives products to whom: GIVER:TAKER, with commas between.")]
+    site: Annotated[str, field("The contiguous site they stand on.", is_option=True)]
+    decided_on: DecidedOn
+    document: DocumentNumber
+
+    def act(self, platform: "Platform") -> dict[str, Any]:
+        links = tuple((giver, taker) for giver, _, taker in map(_parted, self.links.split(",")))
+        members = platform.complexes.join(
+            self.enterprise,
+            links,
+            site=self.site,
+            decided_on=self.decided_on,
+            document=self.document,
+        )
+        return {"members": list(members)}
+
+
+def _parted(link: str) -> tuple[str, str, str]:
+    return link.partition(":")
 
 
 class UnitAdd(Request, tag="unit_add"):
@@ -336,6 +372,29 @@ class ListPublish(Request, tag="list_publish"):
 
     def act(self, platform: "Platform") -> dict[str, Any]:
         return {"publication": platform.listing.publish(self.list_year, self.province)}
+
+
+class ListNext(Request, tag="list_next"):
+    """Print who enters a province's list of a year by the 26,000 t test, stays on it, leaves it.
+
+    It decides nothing: `list enter` and `list leave` do, each with its document.
+    """
+
+    roles = OFFICIALS
+    is_look = True
+    command = "list next"
+    example = "list next 2027 33"
+    rows = ("changes",)
+
+    list_year: ListYear
+    province: Province
+    first: Place = 0
+    count: PageCount = PAGE_COUNT_MAX
+
+    def act(self, platform: "Platform") -> dict[str, Any]:
+        changes = platform.listing.next(self.list_year, self.province)
+        found, further = page_at(changes, self.first, self.count)
+        return {"changes": found, "next": further}
 
 
 class ListShow(Request, tag="list_show"):

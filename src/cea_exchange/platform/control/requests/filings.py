@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from cea_exchange.platform.platform import Platform
 
 LEVELS = (CITY, PROVINCE, AUTHORITY)
+Period = Annotated[int, field("Of when", typed="period")]
 
 
 class EvidenceBring(Request, tag="evidence_bring"):
@@ -140,20 +141,20 @@ class MonthEnter(Request, tag="month_enter"):
 
 
 class MonthFile(Request, tag="month_file"):
-    """File a month that another person entered, of all units."""
+    """File a month, or a year's months, that another person entered, of all units."""
 
     roles = (REVIEWER,)
     command = "month file"
-    example = "month file E1 202507 --key wang"
+    example = "month file E1 2025-07 --key wang"
 
     enterprise: Enterprise
-    month: Month
+    period: Period
     seen: Annotated[
         dict[str, str] | None, field("Unit -> sha256 of what was seen.", is_hidden=True)
     ] = None
 
     def act(self, platform: "Platform") -> dict[str, Any]:
-        filings = platform.months.file(platform.person, self.enterprise, self.month, self.seen)
+        filings = platform.months.file(platform.person, self.enterprise, self.period, self.seen)
         return {"filed": [platform.pages.filing(filing) for filing in filings]}
 
 
@@ -163,7 +164,7 @@ class MonthShow(Request, tag="month_show"):
     roles = ROLES
     is_look = True
     command = "month show"
-    example = "month show E1 E1-1 202507"
+    example = "month show E1 E1-1 2025-07"
 
     enterprise: Enterprise
     unit: UnitName
@@ -205,15 +206,15 @@ class ReportSign(Request, tag="report_sign"):
         return {"tonnes": int(filing.emission), "due_on": filing.due_on}
 
 
-Period = Annotated[int, field("A month such as 202507, or a year.")]
-
-
 class FilingPass(Request, tag="filing_pass"):
-    """Say, for one's level, that there is nothing against what an enterprise filed of a period."""
+    """Say, for one's level, that there is nothing against what an enterprise filed of a period.
+
+    Of a year, and of months, it is said of all that were filed.
+    """
 
     roles = LEVELS
     command = "filing pass"
-    example = "filing pass E1 month 202507 --key chen"
+    example = "filing pass E1 month 2025-07 --key chen"
 
     enterprise: Enterprise
     kind: Kind
@@ -233,7 +234,7 @@ class FilingReturn(Request, tag="filing_return"):
 
     roles = LEVELS
     command = "filing return"
-    example = 'filing return E1 month 202507 --why "the coal is half of June" --key chen'
+    example = 'filing return E1 month 2025-07 --why "the coal is half of June" --key chen'
 
     enterprise: Enterprise
     kind: Kind
@@ -274,7 +275,7 @@ class FilingWaiting(Request, tag="filing_waiting"):
     roles = OFFICIALS
     is_look = True
     command = "filing waiting"
-    example = "filing waiting 33 month 202507"
+    example = "filing waiting 33 month 2025-07"
     rows = ("waiting",)
 
     province: Province
@@ -340,8 +341,8 @@ class CheckRun(Request, tag="check_run"):
 
     roles = OFFICIALS
     is_look = True
-    command = "check run"
-    example = "check run 33 2025 --enterprise E1"
+    command = "figure check"
+    example = "figure check 33 2025 --enterprise E1"
     rows = ("findings",)
 
     province: Province

@@ -9,6 +9,7 @@ from cea_exchange.platform.checks import PlatformActError, month_checked
 from cea_exchange.platform.control.request import Request, Second
 from cea_exchange.platform.control.requests.fields import (
     CreditCode,
+    DocumentNumber,
     Enterprise,
     Firm,
     Number,
@@ -85,6 +86,32 @@ class FirmEngage(Request, tag="firm_engage"):
 
     def act(self, platform: "Platform") -> dict[str, Any]:
         platform.firms.engage(self.enterprise, self.firm, self.year, self.service)
+        return {}
+
+
+class FirmTie(Request, tag="firm_tie"):
+    """Note that a firm holds an interest in an enterprise, shares a manager with it, or trades.
+
+    It may not verify that enterprise then; who trades, or advises, may verify nobody.
+    """
+
+    roles = (OPERATOR,)
+    second = Second.OWN
+    command = "firm tie"
+    example = "firm tie V1 manager --enterprise E1 --until 2024-05-31 --document register-4"
+
+    firm: Firm
+    kind: Annotated[Literal["interest", "manager", "trade"], field("interest, manager or trade.")]
+    document: DocumentNumber
+    enterprise: Annotated[str | None, field("With which enterprise.")] = None
+    until: Annotated[
+        int, field("When a manager of both last was with it; left out, still is", typed="date")
+    ] = 0
+
+    def act(self, platform: "Platform") -> dict[str, Any]:
+        platform.firms.tie(
+            self.firm, self.kind, self.document, enterprise=self.enterprise, until=self.until
+        )
         return {}
 
 
@@ -186,11 +213,11 @@ class VerificationFind(OfVerification, tag="verification_find"):
     roles = (VERIFIER,)
     command = "verification find"
     example = (
-        'verification find 12 202507 CEA-PWR-08 "the laboratory has no CMA mark"'
+        'verification find 12 2025-07 CEA-PWR-08 "the laboratory has no CMA mark"'
         " --unit E1-1 --parameter B.bituminous --key wu"
     )
 
-    period: Annotated[int, field("The month, or the year.")]
+    period: Annotated[int, field("Of when", typed="period")]
     rule: Annotated[str, field("Which rule is not kept.")]
     words: Annotated[str, field("What was found.")]
     unit: Annotated[str | None, field("Of which unit.")] = None
@@ -228,7 +255,7 @@ class FindingClose(OfVerification, tag="finding_close"):
 
 
 class VerificationConclude(OfVerification, tag="verification_conclude"):
-    """Say what each unit of the report emitted."""
+    """Say what each unit of the report emitted, and what else of its year is not as filed."""
 
     roles = (VERIFIER,)
     command = "verification conclude"
@@ -238,11 +265,30 @@ class VerificationConclude(OfVerification, tag="verification_conclude"):
         str, field("UNIT=TONNES of every unit, such as E1-1=2957724.00, with commas between.")
     ]
 
+    figures: Annotated[
+        str,
+        field(
+            "UNIT:PARAMETER=VALUE where the months' sum is not the year's, such as"
+            " E1-1:M=3590000, with commas between."
+        ),
+    ] = ""
+
     def act(self, platform: "Platform") -> dict[str, Any]:
         tonnes = platform.verifications.conclude(
-            platform.person, self.verification, _unit_tonnes(self.units)
+            platform.person,
+            self.verification,
+            _unit_tonnes(self.units),
+            _unit_figures(self.figures),
         )
         return {"tonnes": tonnes}
+
+
+def _unit_figures(text: str) -> dict[str, dict[str, Decimal]]:
+    found: dict[str, dict[str, Decimal]] = {}
+    for place, value in _unit_tonnes(text).items() if text else ():
+        unit, _, parameter = place.partition(":")
+        found.setdefault(unit, {})[parameter] = value
+    return found
 
 
 def _unit_tonnes(text: str) -> dict[str, Decimal]:

@@ -6,14 +6,14 @@
 SELECT entry_id, kind, account_index, counter_index, asset_index, amount
 FROM entries
 WHERE kind NOT IN (7, 8) AND (
-    kind NOT BETWEEN 1 AND 28
+    kind NOT BETWEEN 1 AND 31
     OR amount <= 0
     OR account_index BETWEEN -9 AND -6 -- what is there has left circulation
     -- Cash only, and allowances only.
     OR (kind IN (2, 22, 23, 24, 25, 26) AND asset_index <> 65535)
-    OR (kind IN (1, 9, 10, 11, 12, 13, 14, 15, 16, 20, 28) AND asset_index = 65535)
+    OR (kind IN (1, 9, 10, 11, 12, 13, 14, 15, 16, 20, 28, 29, 30, 31) AND asset_index = 65535)
     -- Within one account; all else is between two.
-    OR (kind IN (3, 4, 5, 6, 11, 12, 17, 18, 22, 24)) <> (account_index = counter_index)
+    OR (kind IN (3, 4, 5, 6, 11, 12, 17, 18, 22, 24, 29, 30)) <> (account_index = counter_index)
     -- From, and to, one institution only.
     OR (kind = 1 AND account_index <> -1)
     OR (kind = 2 AND account_index <> -2)
@@ -23,7 +23,7 @@ WHERE kind NOT IN (7, 8) AND (
     OR (kind = 23 AND counter_index <> -2)
     OR (kind = 26 AND counter_index <> -4)
     OR (kind = 14 AND counter_index <> -6)
-    OR (kind = 15 AND counter_index <> -7)
+    OR (kind IN (15, 31) AND counter_index <> -7)
     OR (kind = 16 AND counter_index <> -9)
 )
 ORDER BY entry_id;

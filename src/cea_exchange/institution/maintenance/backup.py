@@ -1,9 +1,9 @@
-"""Copies of a registry's database, and the drill that shows one is worth something.
+"""Copies of an institution's database, and the drill that shows one is worth something.
 
 A copy is one SQLite file whichever database it was made of, and beside it ``FILE.sha256``, as
 `sha256sum --check` reads it::
 
-    SQLite ------\\                        /---> SQLite in DIR/registry
+    SQLite ------\\                        /---> SQLite in DIR/NAME
                   +--> FILE, FILE.sha256 -+
     PostgreSQL --/     (a daemon works on) \\---> PostgreSQL, an empty database
 
@@ -12,7 +12,9 @@ So it is a way from one to the other, too.
 
 import hashlib
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, Protocol, TypeVar
 
 from cea_exchange.ledger.database.folder import (
     address_keep,
@@ -25,16 +27,32 @@ from cea_exchange.ledger.database.folder import (
 from cea_exchange.ledger.database.interface import DatabaseError
 from cea_exchange.ledger.database.schema import schema_check, tables_copy
 from cea_exchange.ledger.database.sqlite import Sqlite
-from cea_exchange.ledger.store import StoreError
-from cea_exchange.registry.reconciliation.reconcile import Reconciliation, check_store
-from cea_exchange.registry.store import REGISTRY_SCHEMA, RegistryStore
+from cea_exchange.ledger.record_store import RecordStore, StoreError
 
 
-def backup(data: Path, out: Path, database: str | None = None) -> int:
-    """Copy what a registry has committed, while its daemon works.
+class Checked(Protocol):
+    """What a check of a database found."""
+
+    @property
+    def agrees(self) -> bool:
+        """Whether nothing differs."""
+
+    def sentence(self) -> str:
+        """Return it as a line for a person."""
+
+
+Found = TypeVar("Found", bound=Checked)
+
+
+def backup(
+    store_class: type[RecordStore], data: Path, out: Path, database: str | None = None
+) -> tuple[str, int]:
+    """Copy what an institution has committed, while its daemon works.
 
     Parameters
     ----------
+    store_class
+        Of the institution.
     data
         The data folder.
     out
@@ -44,13 +62,13 @@ def backup(data: Path, out: Path, database: str | None = None) -> int:
 
     Returns
     -------
-    int
-        The last settlement sequence in the copy.
+    tuple
+        How far the copy is, see `RecordStore.reached`.
 
     Raises
     ------
     StoreError
-        The file is there already, or there is no registry.
+        The file is there already, or there is no database.
     """
     draft, sums = out.with_name(out.name + ".new"), _sums(out)
     for file in (out, sums):
@@ -58,13 +76,13 @@ def backup(data: Path, out: Path, database: str | None = None) -> int:
             raise StoreError(f"{file}: expected a new file, it is there")
     draft.unlink(missing_ok=True)
     try:
-        source = reader_open(data / "registry", database)
+        source = reader_open(store_class.folder(data), database)
         try:
-            schema_check(source, REGISTRY_SCHEMA)
-            source.backup(draft, REGISTRY_SCHEMA)
+            schema_check(source, store_class.schema)
+            source.backup(draft, store_class.schema)
         finally:
             source.close()
-        last_seq = _last_seq(draft)
+        reached = _reached(store_class, draft)
     except DatabaseError as error:
         draft.unlink(missing_ok=True)
         raise StoreError(f"{out}: no copy was made, {error}") from error
@@ -73,25 +91,35 @@ def backup(data: Path, out: Path, database: str | None = None) -> int:
         _sync(file)
     os.replace(draft, out)
     _sync(out.parent)
-    return last_seq
+    return reached
 
 
-def restore(file: Path, data: Path, database: str | None = None) -> Reconciliation:
-    """Put a copy in the place of a registry that is not there, if its ledger agrees with itself.
+def restore(
+    store_class: type[RecordStore],
+    check: Callable[[Any], Found],
+    file: Path,
+    data: Path,
+    database: str | None = None,
+) -> Found:
+    """Put a copy in the place of a database that is not there, if it agrees with itself.
 
     Parameters
     ----------
+    store_class
+        Of the institution.
+    check
+        Checks its database, within a transaction.
     file
         As `backup` wrote it.
     data
-        A data folder without a registry's database.
+        A data folder without the institution's database.
     database
         An empty database, ``postgresql://...``; None restores to SQLite.
 
     Returns
     -------
-    Reconciliation
-        What the check of the restored ledger found; all agrees.
+    Checked
+        What the check of what was restored found; all agrees.
 
     Raises
     ------
@@ -99,20 +127,20 @@ def restore(file: Path, data: Path, database: str | None = None) -> Reconciliati
         The copy is not as it was written, or contradicts itself, or something is there already;
         nothing was restored.
     """
-    folder = data / "registry"
+    folder = store_class.folder(data)
     _sum_check(file)
     folder.mkdir(parents=True, exist_ok=True)
     try:
         lock = folder_lock(folder)
         try:
             if has_database(folder):
-                raise StoreError(f"{folder}: expected no registry, there is one")
+                raise StoreError(f"{folder}: expected no {folder.name}, there is one")
             source = Sqlite.open_reader(file)
             try:
-                schema_check(source, REGISTRY_SCHEMA)
+                schema_check(source, store_class.schema)
                 if database is None:
-                    return _to_sqlite(source, folder)
-                return _to_address(source, folder, database)
+                    return _to_sqlite(store_class, check, source, folder)
+                return _to_address(store_class, check, source, folder, database)
             finally:
                 source.close()
         finally:
@@ -121,15 +149,17 @@ def restore(file: Path, data: Path, database: str | None = None) -> Reconciliati
         raise StoreError(str(error)) from error
 
 
-def _to_sqlite(source: Sqlite, folder: Path) -> Reconciliation:
+def _to_sqlite(
+    store_class: type[RecordStore], check: Callable[[Any], Found], source: Sqlite, folder: Path
+) -> Found:
     final = sqlite_file(folder)
     draft = final.with_name(final.name + ".new")
     draft.unlink(missing_ok=True)
-    source.backup(draft, REGISTRY_SCHEMA)
+    source.backup(draft, store_class.schema)
     restored = Sqlite.open_reader(draft)
     try:
         restored.begin(snapshot=True)
-        found = _checked(restored.name, RegistryStore(restored))
+        found = _checked(check, store_class(restored))
     except StoreError:
         draft.unlink()
         raise
@@ -141,33 +171,39 @@ def _to_sqlite(source: Sqlite, folder: Path) -> Reconciliation:
     return found
 
 
-def _to_address(source: Sqlite, folder: Path, address: str) -> Reconciliation:
-    restored = postgres().Postgres.open_writer(address, REGISTRY_SCHEMA.institution)
+def _to_address(
+    store_class: type[RecordStore],
+    check: Callable[[Any], Found],
+    source: Sqlite,
+    folder: Path,
+    address: str,
+) -> Found:
+    restored = postgres().Postgres.open_writer(address, folder.name)
     try:
         if restored.has_schema():
-            raise StoreError(f"{restored.name}: expected an empty database, has a registry")
+            raise StoreError(f"{restored.name}: expected an empty database, has tables")
         restored.begin()
-        tables_copy(source, restored, REGISTRY_SCHEMA)
-        found = _checked(restored.name, RegistryStore(restored))
+        tables_copy(source, restored, store_class.schema)
+        found = _checked(check, store_class(restored))
         restored.commit()
     finally:
         restored.close()
-    # Only now: whoever is stopped before must not begin an empty registry there.
+    # Only now: whoever is stopped before must not begin an empty database there.
     address_keep(folder, address)
     return found
 
 
-def _checked(name: str, store: RegistryStore) -> Reconciliation:
-    found = check_store(store)
+def _checked(check: Callable[[Any], Found], store: RecordStore) -> Found:
+    found = check(store)
     if not found.agrees:
-        raise StoreError(f"{name}: {found.sentence()}")
+        raise StoreError(f"{store.database.name}: {found.sentence()}")
     return found
 
 
-def _last_seq(file: Path) -> int:
+def _reached(store_class: type[RecordStore], file: Path) -> tuple[str, int]:
     copy = Sqlite.open_reader(file)
     try:
-        return RegistryStore(copy).last_seq
+        return store_class(copy).reached()
     finally:
         copy.close()
 

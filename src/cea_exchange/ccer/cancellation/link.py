@@ -1,0 +1,61 @@
+"""What the allowance registry is answered over the link.
+
+All claims of a question are judged and kept in one transaction; the answer leaves after it. If it
+is lost the same question gets the same answer.
+"""
+
+import msgspec
+
+from cea_exchange.ccer.cancellation.proofs import Proofs
+from cea_exchange.domain.ccer.programme_error import ProgrammeError
+from cea_exchange.domain.refusals import CcerRefusal
+from cea_exchange.ledger.store import Store
+from cea_exchange.protocol.control import DECODE_ERRORS
+from cea_exchange.protocol.links.ccer import LinkAnswer, LinkQuestion
+
+QUESTION_BYTES_MAX = 1 << 16
+
+_decoder = msgspec.msgpack.Decoder(LinkQuestion)
+
+
+class Link:
+    """Answers the allowance registry.
+
+    Notes
+    -----
+    Rules: CCER-LNK-01, CCER-LNK-02.
+    """
+
+    def __init__(self, store: Store, proofs: Proofs) -> None:
+        self._store = store
+        self._proofs = proofs
+
+    def answer(self, payload: bytes) -> LinkAnswer:
+        """Return the answer to a question; whatever it is, there is one.
+
+        Parameters
+        ----------
+        payload
+            MessagePack of a `LinkQuestion`.
+        """
+        try:
+            question = _decoder.decode(payload)
+        except DECODE_ERRORS as error:
+            return self._refused(0, CcerRefusal.BAD_REQUEST, f"question: {error}")
+        try:
+            with self._store.transaction():
+                answers = tuple(self._proofs.claim(claim) for claim in question.claims)
+        except ProgrammeError as error:
+            return self._refused(question.question, error.code, str(error))
+        return LinkAnswer(
+            question=question.question,
+            last_proof_seq=self._proofs.last_seq(),
+            items=self._proofs.items(question.first_proof_seq),
+            answers=answers,
+        )
+
+    def _refused(self, question: int, code: CcerRefusal, words: str) -> LinkAnswer:
+        last_seq = self._proofs.last_seq()
+        return LinkAnswer(
+            question=question, last_proof_seq=last_seq, code=code.name, words=words[:500]
+        )

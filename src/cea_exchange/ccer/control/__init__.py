@@ -1,0 +1,1 @@
+"""What the CCER registry may be asked over its control socket, and how it is answered."""

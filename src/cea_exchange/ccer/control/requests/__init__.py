@@ -1,0 +1,1 @@
+"""The requests: a struct each, that knows how to act."""

@@ -1,0 +1,102 @@
+"""The CCER registry as a machine: messages and the time come in, what is to be said goes out.
+
+persons' requests                   --->  desk  ---> replies
+the allowance registry's questions  --->  link  ---> LinkAnswered
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import msgspec
+import structlog
+
+from cea_exchange.ccer.ccer_registry import CcerRegistry
+from cea_exchange.ccer.config import CcerConfig
+from cea_exchange.ccer.control.service import CcerService
+from cea_exchange.ccer.store import CcerStore
+from cea_exchange.institution.clock import InstitutionClock
+from cea_exchange.institution.machine import InstitutionMachine
+from cea_exchange.institution.persons import Person
+from cea_exchange.ledger.balances_check import accounts_differing
+
+log = structlog.get_logger("ccer")
+
+
+class LinkAnswered(NamedTuple):
+    """An answer to the allowance registry over the connection that asked."""
+
+    connection: bytes
+    content: bytes
+
+
+class CcerMachine(InstitutionMachine):
+    """A CCER registry without its sockets; see `InstitutionMachine`.
+
+    Attributes
+    ----------
+    ccer : CcerRegistry
+        What is acted upon.
+    """
+
+    def __init__(
+        self,
+        store: CcerStore,
+        clock: InstitutionClock,
+        config: CcerConfig,
+        operators: dict[str, Person],
+        *,
+        place: Callable[[], dict[str, Any]] = dict,
+        fatal: tuple[type[Exception], ...] = (),
+    ) -> None:
+        self._store = store
+        self.ccer = CcerRegistry(store, clock)
+        self.ccer.persons.operators = operators
+        desk = CcerService(
+            self.ccer,
+            second_person=config.second_person,
+            proposal_s=config.proposal_s,
+            place=self.place,
+        )
+        super().__init__(desk, clock, place=place, fatal=fatal)
+        self._outputs: list[LinkAnswered] = []
+        self._odd = ""
+        self._balances_check()
+
+    def _balances_check(self) -> None:
+        """See whether the ledger contradicts itself: then nothing is told of it."""
+        odd = accounts_differing(self._store)
+        if odd:
+            self._odd = f"balances are not the sum of the postings: {', '.join(odd[:10])}"
+            log.error("ledger_odd", accounts=odd[:10])
+
+    def resume(self) -> None:
+        """Go on with what a database that was lost has; DatabaseError if it is away again."""
+        self._balances_check()
+
+    @property
+    def state(self) -> str:
+        """``ok``, or ``diverged: ...``: the link is silent then, persons can look."""
+        return f"diverged: {self._odd}" if self._odd else "ok"
+
+    def day_told(self) -> None:
+        """Tell the log which decisions of the registry are overdue."""
+        for due in self.ccer.decisions_due():
+            if due["is_overdue"]:
+                log.warning("decision_overdue", **due)
+
+    # -- the allowance registry ---------------------------------------------------------------
+
+    def link_question(self, connection: bytes, payload: bytes, now_ns: int) -> None:
+        """Take a question of the allowance registry and answer it."""
+        if self._odd:
+            return
+        with self.troubles.noted("link", now_ns):
+            answer = self.ccer.link.answer(payload)
+            if answer.code:
+                log.error("link_refused", code=answer.code, words=answer.words)
+            self._outputs.append(LinkAnswered(connection, msgspec.msgpack.encode(answer)))
+
+    def outputs(self) -> list[LinkAnswered]:
+        """Return what is to be said since the last time, in order."""
+        said, self._outputs = self._outputs, []
+        return said

@@ -1,0 +1,176 @@
+"""`cea-exchange ccer`: the CCER registry's daemon, its copies, and what it is asked.
+
+Commands that ask a running CCER registry are made of its request structs (`acts`).
+"""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import msgspec
+import typer
+
+from cea_exchange.cli.acts.ccer import CCER
+from cea_exchange.cli.daemons.config_check import Look
+from cea_exchange.cli.daemons.institution import Database, InstitutionCommands
+from cea_exchange.cli.errors import CheckFailed
+from cea_exchange.cli.options import Data, Json
+from cea_exchange.cli.output import json_print
+
+if TYPE_CHECKING:
+    from cea_exchange.ccer.config import CcerConfig
+    from cea_exchange.ccer.daemon import CcerDaemon
+    from cea_exchange.ccer.store import CcerStore
+    from cea_exchange.cli.daemons.status_page import Sections
+    from cea_exchange.ledger.audit import Check
+
+PANELS = {
+    "The daemon": ("serve", "check", "status", "stop", "clock"),
+    "Persons and what waits for a second one": ("person", "proposal", "act", "duty"),
+    "Who takes part": ("account", "licence", "methodology"),
+    "From a project to its CCERs": ("project", "batch", "instrument"),
+    "CCERs, where they are and how they end": (
+        *("holding", "lot", "transfer", "cancellation", "certificate", "proof"),
+    ),
+    "Courts and the supervisor": ("freeze", "withholding", "restitution"),
+    "Proofs and copies": ("reconcile", "verify", "audit", "backup", "restore"),
+}
+GROUPS = {
+    "account": "Accounts, one for each entity.",
+    "batch": "Reductions of a project, from a report to their issue.",
+    "cancellation": "How CCERs end.",
+    "certificate": "What is public of a cancellation.",
+    "duty": "What is to be decided by a day.",
+    "freeze": "What courts have frozen.",
+    "holding": "What an account has.",
+    "instrument": "Projects' generation years.",
+    "licence": "What validation and verification bodies may do.",
+    "lot": "Where serial numbers are, and where they come from.",
+    "methodology": "After which projects are designed.",
+    "project": "Projects, from a draft to their end.",
+    "proof": "What the allowance registry is told.",
+    "restitution": "CCERs that false papers brought.",
+    "transfer": "CCERs to another account.",
+    "withholding": "What the supervisor keeps from being moved.",
+}
+
+
+class CcerCommands(InstitutionCommands):
+    """The CCER registry's commands."""
+
+    asker = CCER
+    title = "CCER registry"
+    help = "Projects, CCERs, cancellation."
+    panels = PANELS
+    groups = GROUPS
+
+    def config_class(self) -> type["CcerConfig"]:
+        """Return the type of its settings."""
+        from cea_exchange.ccer.config import CcerConfig
+
+        return CcerConfig
+
+    def store_class(self) -> type["CcerStore"]:
+        """Return how its database is opened."""
+        from cea_exchange.ccer.store import CcerStore
+
+        return CcerStore
+
+    def daemon_class(self) -> type["CcerDaemon"]:
+        """Return its daemon."""
+        from cea_exchange.ccer.daemon import CcerDaemon
+
+        return CcerDaemon
+
+    def page(self, status: Mapping[str, Any]) -> "Sections":
+        """Return its status, with what was issued and what the allowance registry was told."""
+        from cea_exchange.cli.daemons.status_page import institution_page
+
+        place = [
+            ("registry", f"told item {status['proof_seq']:,}, claim {status['claim_seq']:,}"),
+        ]
+        counts = [
+            ("accounts", f"{status['accounts']:,}, projects {status['projects']:,}"),
+            ("issued", f"{status['issued_tonnes']:,} t, cancelled {status['cancelled_tonnes']:,}"),
+        ]
+        return institution_page(self.name, status, place, counts)
+
+    def start_needs(self, config: "CcerConfig", data: Path) -> Iterable[Look]:
+        """Return that it needs the allowance registry's key."""
+        return (("registry", lambda: config.registry_key(data)),)
+
+    def reconcile(
+        self,
+        data: Data,
+        json: Json = False,
+        database: Database = None,
+        registry: Annotated[
+            Path | None,
+            typer.Option("--registry", help="An allowance registry's data folder: its books too."),
+        ] = None,
+        registry_database: Annotated[
+            str | None,
+            typer.Option("--registry-database", help="postgresql://..., that registry's."),
+        ] = None,
+    ) -> None:
+        """Check the {title}'s database against itself; 1, and what differs, if something does.
+
+        With --registry, what was cancelled for the national market is compared with what counts
+        there, proof by proof; both may be at work.
+
+        Example: cea-exchange {name} reconcile --registry .
+        """
+        if registry is None:
+            super().reconcile(data, json, database)
+            return
+        compared = self._compared(data, database, registry, registry_database)
+        with self.view(data, database) as store:
+            found = self.checked(store)
+        differences = [*found.differences, *compared["differences"]]
+        if json:
+            told = {"agrees": not differences, **msgspec.structs.asdict(found), "offsets": compared}
+            json_print(told)
+        else:
+            for sentence in differences or (found.sentence(), _agreed(compared)):
+                typer.echo(sentence)
+        if differences:
+            raise CheckFailed(f"ccer differs at {len(differences)} places: {differences[0]}")
+
+    def _compared(
+        self, data: Path, database: str | None, registry: Path, registry_database: str | None
+    ) -> dict[str, Any]:
+        """Return where both registries' books differ, and what they agree on."""
+        from cea_exchange.ccer.cancellation.books_told import books_told
+        from cea_exchange.cli.daemons.registry import RegistryCommands
+        from cea_exchange.domain.ccer.offset_books import offset_differences
+        from cea_exchange.registry.reconciliation.ccer_offsets import claim_last, offset_books
+
+        other = RegistryCommands()
+        with other.view(registry, registry_database) as store:
+            offsets = offset_books(store)
+        with self.view(data, database) as store:
+            told = books_told(store)
+        with other.view(registry, registry_database) as store:
+            offsets = offsets._replace(claim_last_later=claim_last(store))
+        return {
+            "proofs": len(offsets.states),
+            "cancelled_tonnes": told.cancelled_tonnes,
+            "counted_tonnes": sum(each.tonnes for each in offsets.counted.values()),
+            "differences": list(offset_differences(told, offsets)),
+        }
+
+    def queries(self) -> Mapping[str, "Check"]:
+        """Return the auditor's queries, by name."""
+        from cea_exchange.ccer.audit import checks
+
+        return checks()
+
+
+def _agreed(compared: Mapping[str, Any]) -> str:
+    tonnes = f"{compared['cancelled_tonnes']:,} t cancelled, {compared['counted_tonnes']:,} t count"
+    return f"the registries agree on {compared['proofs']:,} proofs: {tonnes}"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the group to the command line."""
+    CcerCommands().register(app)

@@ -1,0 +1,163 @@
+"""`cea-exchange platform`: the platform's daemon, its copies, and what it is asked.
+
+Commands that ask a running platform are made of its request structs (`acts`).
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cea_exchange.cli.acts.platform import PLATFORM
+from cea_exchange.cli.daemons.config_check import Look
+from cea_exchange.cli.daemons.daemon_log import LogLevel, LogLevelOption
+from cea_exchange.cli.daemons.institution import Database, InstitutionCommands
+from cea_exchange.cli.errors import CommandError
+from cea_exchange.cli.options import Data, Json
+from cea_exchange.cli.output import fields_print
+
+if TYPE_CHECKING:
+    from cea_exchange.cli.daemons.status_page import Sections
+    from cea_exchange.platform.config import PlatformConfig
+    from cea_exchange.platform.daemon import PlatformDaemon
+    from cea_exchange.platform.store import PlatformStore
+
+PANELS = {
+    "The daemon": ("serve", "rehearse", "check", "status", "stop", "clock", "link"),
+    "Persons and what waits for a second one": ("person", "proposal", "act"),
+    "Who has to report": ("enterprise", "unit", "list"),
+    "What is filed": ("evidence", "plan", "month", "report", "filing", "due"),
+    "What is true": ("figure", "firm", "verification", "finding", "result", "objection"),
+    "What is given and owed": ("balance", "total", "allocation", "obligation"),
+    "What is punished": ("case", "penalty"),
+    "What is public": ("publish",),
+    "Proofs and copies": ("reconcile", "verify", "audit", "backup", "restore"),
+}
+GROUPS = {
+    "allocation": "What a province gives its entities.",
+    "balance": "The industries' balance values.",
+    "case": "Breaches, step by step to the fine that is paid.",
+    "enterprise": "Enterprises, and what is true of each.",
+    "evidence": "Documents that figures rest on.",
+    "figure": "Figures that are unlikely.",
+    "filing": "What the levels say to what was filed.",
+    "finding": "What does not conform in a report.",
+    "firm": "Firms that verify, report or advise.",
+    "link": "The stream to the registry.",
+    "list": "The list of key emitting entities of each year.",
+    "month": "Monthly figures of units.",
+    "objection": "Objections to results and allocations.",
+    "obligation": "What entities owe.",
+    "penalty": "Decisions that were published.",
+    "plan": "Quality-control plans.",
+    "report": "Annual reports.",
+    "result": "Verified results.",
+    "total": "What all provinces together may give.",
+    "unit": "Units of enterprises, and what is true of each.",
+    "verification": "Reports that firms verify.",
+}
+
+
+class PlatformCommands(InstitutionCommands):
+    """The platform's commands."""
+
+    asker = PLATFORM
+    help = "Filings, verification, allocation, enforcement."
+    panels = PANELS
+    groups = GROUPS
+
+    def config_class(self) -> type["PlatformConfig"]:
+        """Return the type of its settings."""
+        from cea_exchange.platform.config import PlatformConfig
+
+        return PlatformConfig
+
+    def store_class(self) -> type["PlatformStore"]:
+        """Return how its database is opened."""
+        from cea_exchange.platform.store import PlatformStore
+
+        return PlatformStore
+
+    def daemon_class(self) -> type["PlatformDaemon"]:
+        """Return its daemon."""
+        from cea_exchange.platform.daemon import PlatformDaemon
+
+        return PlatformDaemon
+
+    def page(self, status: Mapping[str, Any]) -> "Sections":
+        """Return its status, with what was filed and how far the registry is."""
+        from cea_exchange.cli.daemons.status_page import institution_page
+
+        place = [
+            ("registry", f"told item {status['link_seq']:,}, judged {status['judged_seq']:,}"),
+            ("refused", f"{status['link_refused']:,} items"),
+        ]
+        counts = [
+            ("enterprises", f"{status['enterprises']:,}, units {status['units']:,}"),
+            ("documents", f"{status['filings']:,} versions"),
+            ("results", f"{status['results']:,} verified"),
+        ]
+        return institution_page(self.name, status, place, counts)
+
+    def start_needs(self, config: "PlatformConfig", data: Path) -> Iterable[Look]:
+        """Return that it needs the registry's key."""
+        return (("registry", lambda: config.registry_key(data)),)
+
+    def own_commands(self) -> Iterable[Callable[..., None]]:
+        """Return the rehearsal, and what writes public files."""
+        return self.rehearse, self.publish
+
+    def publish(
+        self,
+        year: Annotated[int, typer.Argument(help="Compliance year; of a list, the list's.")],
+        data: Data,
+        out: Annotated[Path, typer.Option("--out", help="The folder they are written to.")],
+        database: Database = None,
+        json: Json = False,
+    ) -> None:
+        """Write what is public of a year as files with a page that leads to them, for a web server.
+
+        Emissions by entity, published lists, verifiers' scores, published penalties; nothing else.
+
+        Example: cea-exchange platform publish 2024 --out public
+        """
+        from cea_exchange.ledger.record_store import StoreError
+        from cea_exchange.platform.checks import PlatformActError
+        from cea_exchange.platform.platform import Platform
+
+        try:
+            with self.store_class().open_reader(data, database) as store, store.view():
+                written = Platform(store).public_pages.write(year, out)
+        except (StoreError, PlatformActError) as error:
+            raise CommandError(str(error)) from error
+        fields_print({"written": [str(file) for file in written]}, json)
+
+    def rehearse(
+        self,
+        folder: Annotated[Path, typer.Argument(help="A new folder, or a rehearsal's.")],
+        log_level: LogLevelOption = LogLevel.warning,
+    ) -> None:
+        """Make a folder with keys, persons and a power firm's figures; serve it, a registry too.
+
+        Nobody's money or allowances are in it, and its keys are there for whoever reads it. See
+        protocol/platform.md.
+
+        Example: cea-exchange platform rehearse rehearsal
+        """
+        from cea_exchange.cli.daemons.rehearsal import registry_prepare, registry_running
+        from cea_exchange.ledger.record_store import StoreError
+        from cea_exchange.platform.rehearsal import rehearsal_prepare
+
+        try:
+            rehearsal_prepare(folder)
+            registry_prepare(folder)
+        except (StoreError, OSError) as error:
+            raise CommandError(f"{folder}: no rehearsal, {error}") from error
+        with registry_running(folder, log_level.value):
+            self.serve(folder / "platform.toml", folder, log_level)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the group to the command line."""
+    PlatformCommands().register(app)

@@ -1,0 +1,88 @@
+"""What the registry refused, told again once its cause was mended, as it is true by then."""
+
+from cea_exchange.domain.refusals import PlatformRefusal
+from cea_exchange.platform.allocation.allocations import Allocations
+from cea_exchange.platform.checks import PlatformActError
+from cea_exchange.platform.entity_list.enterprises import Enterprises
+from cea_exchange.platform.entity_list.listing import Listing
+from cea_exchange.platform.obligations.obligations import Obligations
+from cea_exchange.platform.record import Record
+from cea_exchange.platform.registry_link.news import RegistryNews
+from cea_exchange.platform.registry_link.outbox import Outbox
+from cea_exchange.protocol.links.platform import (
+    AllowancesGiven,
+    AllowancesRecalled,
+    EntityListed,
+    LinkContent,
+    ObligationsSet,
+)
+
+
+class Resending:
+    """Tells again what was refused."""
+
+    def __init__(
+        self,
+        record: Record,
+        enterprises: Enterprises,
+        listing: Listing,
+        allocations: Allocations,
+        obligations: Obligations,
+        outbox: Outbox,
+        news: RegistryNews,
+    ) -> None:
+        self._record = record
+        self._enterprises = enterprises
+        self._listing = listing
+        self._allocations = allocations
+        self._obligations = obligations
+        self._outbox = outbox
+        self._news = news
+
+    def send_again(self, link_seq: int) -> int:
+        """Tell an item again that the registry refused; return its new number.
+
+        What a province gave is told as it was distributed: other figures are another allocation.
+        Lists and obligations are told as they are now.
+
+        Notes
+        -----
+        Rules: CEA-PLK-03.
+        """
+        with self._record.transaction():
+            self._refused_check(link_seq)
+            again_seq = self._tell(self._outbox.content(link_seq))
+            self._outbox.again_note(link_seq, again_seq)
+        return again_seq
+
+    def _refused_check(self, link_seq: int) -> None:
+        again = self._outbox.again_of(link_seq)
+        if again is not None or not self._outbox.is_refused(link_seq):
+            got = "one that was not" if again is None else f"one that was told again as {again}"
+            raise PlatformActError(
+                PlatformRefusal.ITEM_NOT_REFUSED,
+                f"item {link_seq}: expected one that the registry refused, got {got}",
+            )
+
+    def _tell(self, content: LinkContent) -> int:
+        match content:
+            case EntityListed():
+                enterprise = self._enterprises.of(content.enterprise)
+                is_listed = self._listing.is_listed(content.list_year, enterprise.enterprise_id)
+                return self._news.listed(content.list_year, enterprise, is_listed)
+            case AllowancesGiven():
+                self._allocations.of_number(content.allocation_id, "distributed")
+                return self._news.allocation_tell(content.allocation_id, content)
+            case AllowancesRecalled():
+                return self._news.allocation_tell(content.allocation_id, content)
+            case ObligationsSet():
+                return self._outbox.tell(self._owed_now(content))
+
+    def _owed_now(self, content: ObligationsSet) -> ObligationsSet:
+        year = content.compliance_year
+        found = [
+            self._obligations.of(self._enterprises.of(line.enterprise).enterprise_id, year)
+            for line in content.lines
+        ]
+        lines = tuple(self._news.duty_line(each) for each in found if each is not None)
+        return ObligationsSet(content.province, year, content.due_on, lines)

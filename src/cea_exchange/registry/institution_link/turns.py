@@ -1,0 +1,135 @@
+"""When an institution is asked, and what of its answers is taken in a turn; knows no socket.
+
+    connected --> question --> answer: more to say: at once, nothing new: after a pause
+                     |
+                     +--> no answer for too long: a fresh connection, the same again
+
+One question at a time. What contradicts what was said before stops the link, and nothing else.
+"""
+
+from typing import NamedTuple
+
+import structlog
+
+from cea_exchange.protocol.control import DECODE_ERRORS
+
+ANSWER_WAIT_NS = 5_000_000_000
+ASK_PAUSE_NS = 200_000_000
+
+log = structlog.get_logger()
+
+
+class LinkStopped(RuntimeError):
+    """What an institution says contradicts what it said before: nothing more of it is taken."""
+
+
+class LinkAsked(NamedTuple):
+    """An institution is to be asked."""
+
+    institution: str
+    question: bytes
+
+
+class LinkDropped(NamedTuple):
+    """It has not answered for too long: what it still says is to be heard no more."""
+
+    institution: str
+
+
+class LinkTurns:
+    """Asks an institution, one question at a time; what it asks is the institution's own.
+
+    Attributes
+    ----------
+    institution
+        Whom.
+    stopped : str
+        Why nothing more of it is taken in this process's life; empty while it is.
+    """
+
+    institution: str
+
+    def __init__(self) -> None:
+        self.stopped = ""
+        self._is_connected = False
+        self._asked_at_ns: int | None = None
+        self._ask_from_ns = 0
+
+    # -- what is the institution's own ------------------------------------------------------------
+
+    def question(self) -> bytes:
+        """Return the next question."""
+        raise NotImplementedError
+
+    def take(self, payload: bytes) -> bool | None:
+        """Take an answer.
+
+        Returns
+        -------
+        bool or None
+            Whether there is more to say at once; None: it answers another question than the one
+            that waits.
+
+        Raises
+        ------
+        LinkStopped, *DECODE_ERRORS
+            Nothing more of it is to be taken.
+        """
+        raise NotImplementedError
+
+    def last_seq(self) -> int:
+        """Return the number of the last item that was taken."""
+        raise NotImplementedError
+
+    def forget(self) -> None:
+        """Forget what the institution said of itself: it may be another process by now."""
+
+    # -- its turn ---------------------------------------------------------------------------------
+
+    def connected(self) -> None:
+        """Hear of a fresh connection: how far the institution is, is asked anew."""
+        self._is_connected, self._asked_at_ns, self._ask_from_ns = True, None, 0
+        self.forget()
+
+    def disconnected(self) -> None:
+        """Hear that there is no connection."""
+        self._is_connected, self._asked_at_ns = False, None
+
+    def answered(self, frames: list[bytes], now_ns: int) -> None:
+        """Take an answer, unless none is awaited.
+
+        What keeps it from being taken for a while, as a full disk does, is raised: the same is
+        asked again once the wait is over.
+        """
+        if self._asked_at_ns is None or self.stopped:
+            return
+        try:
+            if len(frames) != 1:
+                raise LinkStopped(f"expected an answer of 1 frame, got {len(frames)}")
+            is_more = self.take(frames[0])
+        except (LinkStopped, *DECODE_ERRORS) as error:
+            self._asked_at_ns, self.stopped = None, f"stopped: {error}"
+            log.error(
+                "link_stopped",
+                institution=self.institution,
+                why=str(error),
+                last_seq=self.last_seq(),
+            )
+            return
+        if is_more is not None:
+            self._asked_at_ns = None
+            self._ask_from_ns = now_ns + (0 if is_more else ASK_PAUSE_NS)
+
+    def turn(self, now_ns: int) -> list[LinkAsked | LinkDropped]:
+        """Return what is to be said now."""
+        said: list[LinkAsked | LinkDropped] = []
+        if self._asked_at_ns is not None and now_ns - self._asked_at_ns >= ANSWER_WAIT_NS:
+            self._asked_at_ns = None
+            self.forget()
+            said.append(LinkDropped(self.institution))
+        is_due = self._is_connected and self._asked_at_ns is None and now_ns >= self._ask_from_ns
+        if is_due and not self.stopped:
+            question = self.question()
+            self._asked_at_ns = now_ns
+            said.append(LinkAsked(self.institution, question))
+        return said

@@ -1,0 +1,1 @@
+"""The link to the management platform: its items come, verdicts and completions go."""

@@ -1,0 +1,49 @@
+"""What covers obligations, numbered for the platform, whose completion lists are made of it."""
+
+from cea_exchange.protocol.links.platform import Completion
+from cea_exchange.registry.compliance.obligation_status import standing_of
+from cea_exchange.registry.general_ledger import Ledger
+from cea_exchange.registry.platform_link.listed_entities import ListedEntities
+
+
+class Completions:
+    """Notes each obligation of which something was surrendered, offset, or taken back."""
+
+    def __init__(self, ledger: Ledger, listed: ListedEntities) -> None:
+        self._ledger = ledger
+        self._store = ledger.store
+        self._listed = listed
+
+    def note(self, account_index: int, compliance_year: int) -> None:
+        """Note how an obligation stands now; in the transaction that has changed it.
+
+        Notes
+        -----
+        Rules: CEA-PLK-07.
+        """
+        if self._listed.enterprise_of(account_index) is None:
+            return
+        rules = self._ledger.rules
+        standing = standing_of(self._store, rules, account_index, compliance_year)
+        number = self._store.next_id("platform_completions", "completion_seq")
+        self._store.insert(
+            "platform_completions (completion_seq, account_index, compliance_year, owed,"
+            " surrendered, offset_tonnes, completed_on)",
+            [
+                (number, account_index, compliance_year, standing.tonnes, standing.surrendered)
+                + (standing.status.offset, standing.completed_on or 0)
+            ],
+        )
+
+    def since(self, first: int, count: int) -> tuple[Completion, ...]:
+        """Return so many from a number on."""
+        rows = self._store.execute(
+            "SELECT completion_seq, account_index, compliance_year, owed, surrendered,"
+            " offset_tonnes, completed_on FROM platform_completions"
+            " WHERE completion_seq >= ? ORDER BY completion_seq LIMIT ?",
+            (first, count),
+        )
+        return tuple(
+            Completion(seq, self._listed.enterprise_of(account) or "", *rest)
+            for seq, account, *rest in rows.fetchall()
+        )

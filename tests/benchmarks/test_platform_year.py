@@ -1,0 +1,38 @@
+"""The bench of a nation's year says nothing that was not held against the rules, in its bounds."""
+
+import sys
+
+import pytest
+
+from support.places import ROOT
+
+sys.path.insert(0, str(ROOT))  # bench/ is no part of the package
+
+from bench.filings import platform_year
+from bench.filings.month_tables import PER_MONTH, enterprise_years
+
+SCALE = 100
+
+
+@pytest.mark.parametrize("spoilt", [False, True])
+def test_a_hundredth_of_a_nation_passes_and_a_spoilt_one_is_noticed(
+    tmp_path, database_address, monkeypatch, spoilt
+):
+    """Its processor's seconds are a hundredth of a minute's, many times over: it may be slow."""
+    years = list(enterprise_years(1, SCALE, PER_MONTH))
+    bench = platform_year.YearBench(tmp_path, database_address, years)
+    if spoilt:
+        honest = years[0].__class__.emitted
+        monkeypatch.setattr(platform_year.YearBench, "_pages", lambda bench: monkeypatch.setattr(
+            years[0].__class__,
+            "emitted",
+            lambda year: {unit: tonnes + 1 for unit, tonnes in honest(year).items()},
+        ))
+        with pytest.raises(AssertionError, match="expected"):
+            bench.run()
+    else:
+        bench.run()
+        assert bench.lap("load").cpu_s + bench.lap("check").cpu_s < 10 * 60 / SCALE
+        assert bench.lap("allocate").cpu_s < 10 * 5 / SCALE + 1
+        assert max(bench.pages_ms) > 0 < bench.findings
+    bench.platform.close()
