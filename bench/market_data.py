@@ -123,11 +123,11 @@ def received(subscriber: zmq.Socket, last_seq: int) -> Iterator[Message]:
             raise SystemExit(f"no figure: the stream ends at {seq}, the venue sent {last_seq}")
         topic, header, public, changes = subscriber.recv_multipart()
         assert topic == TOPIC_MARKET_DATA
-        told = cut_header_decode(header)
-        assert told.parts == 1
+        shown = cut_header_decode(header)
+        assert shown.parts == 1
         rows = np.frombuffer(changes, BOOK_CHANGE_DTYPE).tolist()
-        yield Message(told, np.frombuffer(public, MARKET_DATA_DTYPE), rows)
-        seq = told.seq
+        yield Message(shown, np.frombuffer(public, MARKET_DATA_DTYPE), rows)
+        seq = shown.seq
 
 
 def books_confirmed(
@@ -136,9 +136,9 @@ def books_confirmed(
     """Hold what the subscriber has rebuilt to the market's books; how many messages it took."""
     books, count = MarketBooks(), 0
     for header, rows in snapshot:
-        told = snapshot_header_decode(header)
-        books.take_heartbeat(StreamPlace(LOG_ID, told.seq, told.market_data_seq))
-        books.take_snapshot(told, np.frombuffer(rows, BOOK_CHANGE_DTYPE))
+        shown = snapshot_header_decode(header)
+        books.take_heartbeat(StreamPlace(LOG_ID, shown.seq, shown.market_data_seq))
+        books.take_snapshot(shown, np.frombuffer(rows, BOOK_CHANGE_DTYPE))
     for message in received(subscriber, last_seq):
         books.take(message)
         count += 1

@@ -97,7 +97,7 @@ def open_loop(sockets: list[zmq.Socket], payloads: list[bytes], *, rate: float) 
     loop = library("open_loop.c").open_loop
     loop.restype = ctypes.c_int64
     due_ns = time.monotonic_ns() + SETTLE_NS + spaced_ns
-    told = loop(
+    shown = loop(
         _calls(),
         handles,
         descriptors,
@@ -109,14 +109,14 @@ def open_loop(sockets: list[zmq.Socket], payloads: list[bytes], *, rate: float) 
         ctypes.c_int64(LAST_ANSWERS_NS),
         ctypes.byref(heard),
     )
-    if told < 0:
+    if shown < 0:
         raise RuntimeError(f"the open loop broke off after {heard.count} messages")
-    came = []
+    got = []
     for row in messages[: heard.count]:
         first, size = int(row["first"]), int(row["size"])
         frames = [bytes([row["tag"]]), answers[first : first + size].tobytes()]
-        came.append(Heard(int(row["socket"]), int(row["at_ns"]), frames))
-    return Sent(due_ns, late_ns, came)
+        got.append(Heard(int(row["socket"]), int(row["at_ns"]), frames))
+    return Sent(due_ns, late_ns, got)
 
 
 def _calls() -> ctypes.Array:

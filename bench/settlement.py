@@ -273,18 +273,18 @@ def live(rate: int, seconds: float, database: str | None, seed: int) -> None:
         try:
             warm = flow.run(200_000, TRADING_DATE)
             per_trade = warm["sent"] / warm["trades"]
-            watch = LagWatch(exchange, Path(folder))
+            monitor = LagMonitor(exchange, Path(folder))
             begun, before = time.monotonic(), warm["trades"]
             done = {"trades": before}
             slots = int(seconds / SLICE_S)
             for slot in range(slots):
                 done = flow.run(round(rate * SLICE_S * per_trade), TRADING_DATE)
-                watch.until(begun + (slot + 1) * SLICE_S)
+                monitor.until(begun + (slot + 1) * SLICE_S)
             took = time.monotonic() - begun
-            watch.finish(exchange)
+            monitor.finish(exchange)
         finally:
             flow.close()
-        lags = np.sort(watch.lags_ms())
+        lags = np.sort(monitor.lags_ms())
         made = done["trades"] - before
         _show("trades", f"{made:,} in {took:.1f} s: {made / took:,.0f} a second")
         marks = {name: lags[int(len(lags) * part)] for name, part in
@@ -293,7 +293,7 @@ def live(rate: int, seconds: float, database: str | None, seed: int) -> None:
         _show("lag, ms", f"{text}, worst {lags[-1]:.0f}   ({len(lags):,} records)")
 
 
-class LagWatch:
+class LagMonitor:
     """When each settlement record was published, and when the registry had committed it."""
 
     def __init__(self, exchange, data: Path):

@@ -106,7 +106,7 @@ def throughput_measured(seconds: float, seed: int) -> dict[str, Any]:
                 for s in client.sessions
             ]
         )
-        told = {
+        shown = {
             "commands": totals.acknowledged,
             "per_s": totals.acknowledged / took_s,
             "rejected": totals.rejected,
@@ -118,7 +118,7 @@ def throughput_measured(seconds: float, seed: int) -> dict[str, Any]:
             "p99_ms": float(np.percentile(latency_us, 99)) / 1000,
         }
         _verify(exchange, status)
-        return told
+        return shown
 
 
 def latency_measured(seconds: float, seed: int, rate: float = 5_000) -> dict[str, Any]:
@@ -151,7 +151,7 @@ def latency_measured(seconds: float, seed: int, rate: float = 5_000) -> dict[str
         echo = _percentiles(echo_us)
         status = exchange.operate("status")
         client.close()
-        told = {
+        shown = {
             "orders": count,
             "rate": rate,
             "ipc_round_trip_us": round_trip_us,
@@ -167,7 +167,7 @@ def latency_measured(seconds: float, seed: int, rate: float = 5_000) -> dict[str
             "p99_to_durable_echo": percentiles["p99"] / echo["p99"],
         }
         _verify(exchange, status)
-        return told
+        return shown
 
 
 def memory_measured(orders: int, accounts: int, seed: int) -> dict[str, Any]:

@@ -106,9 +106,9 @@ class Session:
     def take(self, tag: bytes, payload: bytes, now_ns: int) -> None:
         """Check one message that came at a time."""
         if tag == b"M":
-            told = msgspec.msgpack.decode(payload)
-            if told["op"] == "refused":
-                raise BenchError(f"{self.name}: {told}")
+            shown = msgspec.msgpack.decode(payload)
+            if shown["op"] == "refused":
+                raise BenchError(f"{self.name}: {shown}")
             return
         reports = np.frombuffer(payload, EVENT_DTYPE)
         maker = reports["account_index"] == 0xFFFFFFFF
@@ -167,17 +167,17 @@ class Client:
             socket.send_multipart([b"M", msgspec.msgpack.encode({"op": "logon"})])
             if not socket.poll(int(ANSWER_S_MAX * 1000)):
                 raise BenchError(f"{name}: no answer to the logon")
-            told = msgspec.msgpack.decode(socket.recv_multipart()[1])
+            shown = msgspec.msgpack.decode(socket.recv_multipart()[1])
             self._poller.register(socket, zmq.POLLIN)
             self.sessions.append(
                 Session(
                     name,
                     side,
                     socket,
-                    told["trading_date"],
-                    told["products"],
-                    told["report_seq"],
-                    told["last_client_order_id"] + 1,
+                    shown["trading_date"],
+                    shown["products"],
+                    shown["report_seq"],
+                    shown["last_client_order_id"] + 1,
                     np.random.default_rng([seed, number]),
                     np.zeros(commands_max, np.int64),
                     np.zeros(commands_max, np.int64),

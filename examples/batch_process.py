@@ -43,7 +43,7 @@ def match(book: OrderBook, commands: np.ndarray, events: np.ndarray) -> Iterator
     while done < len(commands):
         consumed, produced = book.process(commands[done:], events)
         if consumed == 0:
-            raise ValueError(f"the buffer must have {book.rows_needed} rows, had {len(events)}")
+            raise ValueError(f"the buffer: expected {book.rows_needed} rows, got {len(events)}")
         done += consumed
         yield events[:produced]
 

@@ -55,11 +55,11 @@ def follow(market_data: MarketDataClient, *, seconds: float = 10.0, until=lambda
     """Print trades and books as they come."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
-        came = [records for topic, records in market_data.poll(0.5) if topic == "md"]
-        for records in came:
+        got = [records for topic, records in market_data.poll(0.5) if topic == "md"]
+        for records in got:
             for record in records[records["kind"] == EventKind.TRADE]:
                 print(f"trade {record['tonnes']} t at {price_format(int(record['price']))}")
-        if not came or not market_data.books.is_exact:
+        if not got or not market_data.books.is_exact:
             continue
         books = [market_data.book(product) for product in market_data.books.products]
         for book in books:

@@ -1,5 +1,13 @@
 """C-level vocabulary of the order book, for `cimport`. Behaviour is in _book.pyx.
 
+    BookState, Outcome                  all of a book, and what became of the last command
+    book_enter, book_cancel, book_amend one command; book_apply: from a record
+    book_apply_all                      a batch
+    book_order, book_best, book_tonnes_at   queries
+    OrderBook, OrderResult              the classes that Python sees
+
+In use:
+
     from cea_exchange._book cimport OrderBook, book_enter
     from cea_exchange._records cimport EventRecord, SIDE_BUY
     from cea_exchange._stream cimport EVENTS_ALL, EventSink, sink_of

@@ -1,5 +1,6 @@
 """Limit order book of one product: one command in, an outcome and events out.
 
+Long, because the compiler inlines a command's whole way only within one module.
 Contents: events, plans, matching, commands, batches, queries, results, the book.
 
 A command is first planned against the book without a change; only when it is accepted, and the
@@ -689,11 +690,11 @@ cdef class OrderBook:
         cdef uint32_t count = exact_uint32(order_count_max, "order_count_max")
         cdef bint touch = exact_bool(touch_memory, "touch_memory")
         if not low <= high:
-            raise ValueError(f"price_max must be at least {low}, was {high}")
+            raise ValueError(f"price_max: expected at least {low}, got {high}")
         if <object>high - low >= LEVEL_COUNT_MAX:
             raise ValueError(f"a book may have {LEVEL_COUNT_MAX} ticks, not {low}..{high}")
         if not 0 < count < 0xFFFFFFFE:
-            raise ValueError(f"order_count_max must be within 1..2^32-3, was {count}")
+            raise ValueError(f"order_count_max: expected within 1..2^32-3, got {count}")
         self.state.self_trade = <SelfTrade>exact_self_trade(self_trade)
         self.state.levels_max = 0 if levels_max is None else exact_uint32(levels_max, "levels_max")
         self.state.pick_allowed = exact_bool(pick_allowed, "pick_allowed")

@@ -1,4 +1,10 @@
-"""State of an order book as a whole. Behaviour is in _book_state.pyx."""
+"""An order book as a whole: its hash and its bytes. Behaviour is in _book_state.pyx.
+
+    SnapshotHeader      how the bytes begin
+    book_sum            the state hash
+    book_snapshot       a book as bytes; snapshot_header, then book_fill: bytes as a book
+    free_slots_fit      whether the slots that a snapshot calls free are
+"""
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 

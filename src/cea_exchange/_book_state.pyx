@@ -85,7 +85,7 @@ cdef const SnapshotHeader* snapshot_header(object data) except NULL:
     """The header of a whole snapshot; ValueError for other bytes."""
     cdef const SnapshotHeader* header
     if type(data) is not bytes:
-        raise TypeError(f"data must be bytes, was {type(data).__name__}")
+        raise TypeError(f"data: expected bytes, got {type(data).__name__}")
     header = <const SnapshotHeader*>PyBytes_AS_STRING(data)
     if len(data) < sizeof(SnapshotHeader) or not data.startswith(SNAPSHOT_MAGIC) or (
         len(data) != sizeof(SnapshotHeader) + <size_t>header.slot_last * sizeof(Order)
@@ -94,9 +94,9 @@ cdef const SnapshotHeader* snapshot_header(object data) except NULL:
     if snapshot_checksum(data) != header.checksum:
         raise ValueError("data must be a whole snapshot, its checksum does not hold")
     if (header.priority_last | header.event_seq) >> 63:
-        raise ValueError("data must have counters below 2^63, has larger ones")
+        raise ValueError("data: expected counters below 2^63, got larger ones")
     if header.self_trade > SELF_TRADE_CANCEL_BOTH:
-        raise ValueError(f"data must name a self-trade policy, was {header.self_trade}")
+        raise ValueError(f"data: expected a self-trade policy, got {header.self_trade}")
     return header
 
 
@@ -196,8 +196,8 @@ cdef int book_fill(BookState* state, const SnapshotHeader* header) except -1:
     cdef bint whole
     if header.slot_last > state.pool.order_count_max:
         raise ValueError(
-            f"order_count_max must be at least {header.slot_last}, the most orders that ever "
-            f"rested at once, was {state.pool.order_count_max}"
+            f"order_count_max: expected at least {header.slot_last}, the most orders that ever "
+            f"rested at once, got {state.pool.order_count_max}"
         )
     state.pool.slot_last = header.slot_last
     state.pool.free_slot = header.free_slot

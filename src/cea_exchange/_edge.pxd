@@ -1,5 +1,7 @@
 """What comes in from Python: whole numbers and record arrays, taken as they are or refused.
 
+Contents: whole numbers, choices, arrays.
+
 Cython's own conversions would turn 60.05 into 60 and True into 1. The numbers are inline, for they
 are converted in every call of an order book; whole numbers of another type, as numpy's, take the
 longer way of `exact_whole`.
@@ -25,7 +27,7 @@ cdef inline int64_t exact_int64(object value, str name) except? -1:
         value = exact_whole(value, name)
     number = PyLong_AsLongLongAndOverflow(value, &overflow)
     if overflow != 0:
-        raise ValueError(f"{name} must fit 64 bits, was {value}")
+        raise ValueError(f"{name}: expected at most 64 bits, got {value}")
     return number
 
 
@@ -38,14 +40,14 @@ cdef inline uint64_t exact_uint64(object value, str name) except? 0xFFFFFFFFFFFF
     if overflow > 0 and value < 1 << 64:
         return PyLong_AsUnsignedLongLong(value)
     if overflow != 0 or number < 0:
-        raise ValueError(f"{name} must be within 0..2^64-1, was {value}")
+        raise ValueError(f"{name}: expected within 0..2^64-1, got {value}")
     return <uint64_t>number
 
 
 cdef inline uint32_t exact_uint32(object value, str name) except? 0xFFFFFFFF:
     cdef int64_t number = exact_int64(value, name)
     if not 0 <= number <= 0xFFFFFFFF:
-        raise ValueError(f"{name} must be within 0..2^32-1, was {value}")
+        raise ValueError(f"{name}: expected within 0..2^32-1, got {value}")
     return <uint32_t>number
 
 
@@ -57,7 +59,7 @@ cdef inline int exact_member(object value, int least, int most, str name, str wo
         value = exact_whole(value, name, f"int, {words}")
     number = PyLong_AsLongLongAndOverflow(value, &overflow)
     if overflow != 0 or number < least or number > most:
-        raise ValueError(f"{name} must be {words}, was {value!r}")
+        raise ValueError(f"{name}: expected {words}, got {value!r}")
     return <int>number
 
 
@@ -70,7 +72,7 @@ cdef inline bint exact_bool(object value, str name) except -1:
         return True
     if value is False:
         return False
-    raise TypeError(f"{name} must be bool, was {type(value).__name__}")
+    raise TypeError(f"{name}: expected bool, got {type(value).__name__}")
 
 
 cdef int exact_self_trade(object word) except -1

@@ -21,7 +21,7 @@ cdef int exact_self_trade(object word) except -1:
     """The `SelfTrade` that a word names."""
     if word not in SELF_TRADE_WORDS:
         raise ValueError(
-            f"self_trade must be one of {', '.join(SELF_TRADE_WORDS)}, was {word!r}"
+            f"self_trade: expected one of {', '.join(SELF_TRADE_WORDS)}, got {word!r}"
         )
     return SELF_TRADE_WORDS.index(word)
 
@@ -33,11 +33,11 @@ cdef str self_trade_word(int self_trade):
 cdef int records_check(object array, object dtype, str name) except -1:
     """Refuse what is not a one-dimensional array of the record."""
     if not isinstance(array, np.ndarray):
-        raise TypeError(f"{name} must be a numpy array, was {type(array).__name__}")
+        raise TypeError(f"{name}: expected a numpy array, got {type(array).__name__}")
     if array.dtype is not dtype and array.dtype != dtype:
-        raise TypeError(f"{name} must have the record's dtype, had {array.dtype}")
+        raise TypeError(f"{name}: expected the record's dtype, got {array.dtype}")
     if array.ndim != 1:
-        raise TypeError(f"{name} must have one dimension, had {array.ndim}")
+        raise TypeError(f"{name}: expected one dimension, got {array.ndim}")
 
 
 cdef int64_t numbers_check(object array, str name) except -1:

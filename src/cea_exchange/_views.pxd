@@ -1,4 +1,9 @@
-"""What Python sees of a ladder. Behaviour is in _views.pyx."""
+"""What Python sees of a ladder. Behaviour is in _views.pyx.
+
+    ladder_depth, ladder_orders_at      lists of tuples
+    levels_into, orders_into            the same into arrays of the caller's
+    ladder_broken                       what an invariant check found, or None
+"""
 
 from libc.stdint cimport int64_t
 

@@ -75,13 +75,13 @@ def truth_of(bank):
     return bank.client("admin").ask(AskTruth())
 
 
-def statements_until_right(client, told):
+def statements_until_right(client, shown):
     """Return the day's statements until one more has nothing left to put right."""
     statements = []
     for sequence in (1, 2):
         known = Known(
             statement_ids={each.statement_id for each in statements},
-            instruction_ids={each.instruction_id for each in told},
+            instruction_ids={each.instruction_id for each in shown},
             closings=statements[-1].closings() if statements else {},
             last=(DAY, sequence - 1) if statements else None,
         )
@@ -96,10 +96,10 @@ def test_a_day_with_errors_lost_answers_restarts_and_kills(tmp_path):
     with BankProcess(tmp_path, 4, **faults, lose_answer=250, restart=150) as bank:
         accounts_fill(bank)
         client = bank.client(timeout_ms=300, tries_max=1)
-        told, statuses, ends = [], [], []
+        shown, statuses, ends = [], [], []
         for number in range(6):
             batch = batch_of(number)
-            told += batch.instructions
+            shown += batch.instructions
             killer = threading.Timer(chance.uniform(0.0, 0.03), bank.process.kill)
             is_killed = number % 3 == 0
             if is_killed:
@@ -114,11 +114,11 @@ def test_a_day_with_errors_lost_answers_restarts_and_kills(tmp_path):
         assert ends.count(None) >= 1, "an answer was lost"
         bank.kill()
         bank.start()
-        statements = statements_until_right(bank.client(), told)
+        statements = statements_until_right(bank.client(), shown)
         truth = truth_of(bank)
-    found = match(told, statuses, statements[:1], REFERENCES)
+    found = match(shown, statuses, statements[:1], REFERENCES)
     assert not found.agrees and found.difference_sum > 0 and not found.unknown
-    found = match(told, statuses, statements, REFERENCES)
+    found = match(shown, statuses, statements, REFERENCES)
     assert found.agrees and found.differences == {}
     assert len(found.pay_ins) == len(NAMES)
     assert {one["fault"] for one in truth["instructions"].values()} >= {"", *faults}

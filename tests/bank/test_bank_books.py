@@ -140,7 +140,7 @@ def test_a_payment_counts_once_and_needs_cover(books):
         books.payment_take(out)
     with refuses("ACCOUNT_UNKNOWN: account: expected a sub-account, got SUB-X", BankActError):
         books.payment_take(paid_in("I-2", "SUB-X", 1))
-    with pytest.raises(ValueError, match="reference must be at most 140 printable"):
+    with pytest.raises(ValueError, match="reference: expected at most 140 printable"):
         books.payment_take(paid_in("I-3", "SUB-A", 1, reference="\n"))
     assert stated(books).closings()["SUB-A"] == 10_000
 
@@ -161,14 +161,14 @@ def test_by_its_seed_every_error_is_shown_as_what_it_is_and_put_right(tmp_path, 
     paid = dict.fromkeys(NAMES, 0)
     for name in NAMES:
         books.account_open(name)
-    told, statuses, statements, known = [], [], [], Known(closings={})
+    shown, statuses, statements, known = [], [], [], Known(closings={})
     for step in range(10):
         account, cash = chance.choice(NAMES), chance.randint(1, 5_000)
         books.payment_take(paid_in(f"I-{step}", account, cash))
         paid[account] += cash
         new = [random_instruction(chance, 100 * step + number) for number in range(6)]
         report = sent(books, batch(f"B-{step}", *new))
-        told += new
+        shown += new
         statuses += report.statuses
         if chance.random() < 0.5:
             books.close()
@@ -176,11 +176,11 @@ def test_by_its_seed_every_error_is_shown_as_what_it_is_and_put_right(tmp_path, 
     for sequence in (1, 2, 3):
         known = Known(
             statement_ids={each.statement_id for each in statements},
-            instruction_ids={each.instruction_id for each in told},
+            instruction_ids={each.instruction_id for each in shown},
             closings=statements[-1].closings() if statements else {},
         )
         statements.append(stated(books, sequence=sequence, known=known))
-        found = match(told, statuses, statements, dict.fromkeys(NAMES, "co"))
+        found = match(shown, statuses, statements, dict.fromkeys(NAMES, "co"))
         truth = books.truth()["instructions"]
         for finding in found.findings:
             one = truth[finding.instruction_id]
@@ -198,7 +198,7 @@ def test_by_its_seed_every_error_is_shown_as_what_it_is_and_put_right(tmp_path, 
     assert all(one["balance"] == one["true_balance"] for one in accounts.values())
     out = sum(
         each.cash
-        for each in told
+        for each in shown
         if each.purpose is Purpose.PAY_OUT and truth[each.instruction_id]["status"] != "refused"
     )
     assert sum(statements[-1].closings().values()) == sum(paid.values()) - out

@@ -83,14 +83,14 @@ def test_what_only_an_operator_may_ask_is_refused_to_the_customer():
 
 def test_what_is_no_request_is_answered_and_counted():
     answer = take(bank_of(":memory:"), {"op": "lend"})
-    told = msgspec.msgpack.decode(answer.content)
-    assert (told["ok"], told["code"]) == (False, "BAD_REQUEST")
-    assert answer.unreadable == told["error"]
+    shown = msgspec.msgpack.decode(answer.content)
+    assert (shown["ok"], shown["code"]) == (False, "BAD_REQUEST")
+    assert answer.unreadable == shown["error"]
 
 
 def test_the_same_requests_at_the_same_times_give_the_same_answers():
-    told = []
+    shown = []
     for _ in range(2):
         bank = bank_of(":memory:", delay=500, lose_answer=500)
-        told.append([take(bank, batch_sent()), take(bank, batch_sent()), take(bank, AskTruth())])
-    assert told[0] == told[1]
+        shown.append([take(bank, batch_sent()), take(bank, batch_sent()), take(bank, AskTruth())])
+    assert shown[0] == shown[1]

@@ -232,7 +232,7 @@ def test_wrong_settings_raise():
             a_book(**settings)
     with pytest.raises(ValueError, match="price_max"):
         a_book(5, 4)
-    with pytest.raises(ValueError, match="self_trade must be one of allow"):
+    with pytest.raises(ValueError, match="self_trade: expected one of allow"):
         a_book(self_trade=1)
 
 
@@ -246,7 +246,7 @@ def test_a_book_says_how_its_size_is_given(given):
 
 
 def test_a_book_says_which_sides_there_are():
-    with pytest.raises(TypeError, match=r"side must be int, 1 \(buy\) or 2 \(sell\), was str"):
+    with pytest.raises(TypeError, match=r"side: expected int, 1 \(buy\) or 2 \(sell\), got str"):
         a_book().enter(1, "buy", 50, 1)
 
 

@@ -150,11 +150,11 @@ def test_the_plain_book_is_right_about_a_sweep_worked_by_hand() -> None:
             Row(ENTER, Side.SELL, account_index=owner, order_id=order_id, price=price, tonnes=5)
         )
     events = book.apply(Row(ENTER, Side.BUY, account_index=8, order_id=9, price=51, tonnes=8))
-    told = [(event[0], event[8], event[9], event[10], event[11], event[12]) for event in events]
+    shown = [(event[0], event[8], event[9], event[10], event[11], event[12]) for event in events]
     assert [
         (EventKind.ORDER_ACCEPTED, 9, 0, 51, 8, 8),
         (EventKind.ORDER_CANCELED, 2, 0, 50, 5, 0),
         (TRADE, 9, 3, 50, 5, 3),
         (TRADE, 9, 1, 51, 3, 0),
-    ] == told
+    ] == shown
     assert ([], [(51, 2, 1)]) == book.depth()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from cea_exchange.ccer.audit import audit_queries
+from cea_exchange.ccer.audit import checks
 from cea_exchange.ccer.lots.places import Place
 from cea_exchange.domain.ccer.lots import Lot
 from cea_exchange.domain.ccer.programme_error import ProgrammeError
@@ -44,8 +44,8 @@ def held(ccer, account, compartment=Compartment.REGISTRATION, instrument="WIND-1
 
 
 def nothing_found(ccer):
-    for name, query in audit_queries().items():
-        assert [] == ccer.store.execute(query).fetchall(), name
+    for name, check in checks().items():
+        assert [] == ccer.store.execute(check.sql).fetchall(), name
 
 
 def test_a_lot_is_split_moved_and_cancelled(ccer):

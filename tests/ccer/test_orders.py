@@ -2,7 +2,7 @@
 
 import pytest
 
-from cea_exchange.ccer.audit import audit_queries
+from cea_exchange.ccer.audit import checks
 from cea_exchange.domain.ccer.false_credits import Restitution
 from cea_exchange.domain.ccer.lots import Lot
 from cea_exchange.domain.ccer.programme_error import ProgrammeError
@@ -38,8 +38,8 @@ def ccer(tmp_path, clock):
         batch_issued(ccer, clock, {2022: 50_000})
         given(ccer, "SEAWIND", "A", 30_000)
         yield ccer
-        for name, query in audit_queries().items():
-            assert [] == ccer.store.execute(query).fetchall(), name
+        for name, check in checks().items():
+            assert [] == ccer.store.execute(check.sql).fetchall(), name
 
 
 def given(ccer, giver, taker, tonnes):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import msgspec
 import pytest
 
-from cea_exchange.ccer.audit import audit_queries
+from cea_exchange.ccer.audit import checks
 from cea_exchange.domain.ccer.lots import Lot
 from cea_exchange.domain.ccer.programme_error import ProgrammeError
 from cea_exchange.protocol.links.ccer import (
@@ -37,8 +37,8 @@ def ccer(tmp_path, database_address):
         project_registered(ccer, clock)
         batch_issued(ccer, clock, {2022: 10_000})
         yield ccer
-        for name, query in audit_queries().items():
-            assert [] == ccer.store.execute(query).fetchall(), name
+        for name, check in checks().items():
+            assert [] == ccer.store.execute(check.sql).fetchall(), name
 
 
 def cancelled(ccer, what=1_000, entity="P001", year=2024):

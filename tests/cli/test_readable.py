@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from cea_exchange.cli.acts.venue import position_shown, statistics_shown
+from cea_exchange.cli.acts.venue import cash_shown, position_shown, statistics_shown
 from cea_exchange.cli.main import run
 from cea_exchange.cli.output import fields_line, rows_table, table
 
@@ -18,6 +18,7 @@ PRODUCT = {
 POSITION = {
     **{"op": "position", "account": "P001", "group": "", "cash": 100_05, "cash_locked": 1},
     **{"proceeds_today": 0, "suspended": False, "orders": [7, 9], "report_seq": 3},
+    **{"holder": "natural_person", "may_trade": True},
     "holdings": {"CEA24": {"tonnes": 50, "locked": 10, "bought_today": 0}},
 }
 
@@ -69,16 +70,29 @@ def test_a_position_is_shown_as_tables():
     assert "P001, may trade, 3 reports" == lines[0]
     assert {"cash 100.05 yuan", "cash locked 0.01 yuan", "CEA24 50 t 10 t 0 t"} < set(lines)
     assert "live orders: 7, 9" == lines[-1]
+    barred = position_shown({**POSITION, "suspended": True, "may_trade": False})
+    assert barred.startswith("P001, may not trade, its holder is: natural person, 3 reports")
+
+
+def test_the_cash_book_is_shown_with_what_does_not_come_out():
+    told = {"payments": 2, "booked": "10000", "held": "9900", "fees": "100", "differences": []}
+    lines = [" ".join(line.split()) for line in cash_shown(told).splitlines()]
+    assert lines[0] == "2 payments"
+    assert {"booked 100.00 yuan", "held 99.00 yuan", "fees 1.00 yuan"} < set(lines)
+    assert lines[-1] == "It comes out, account by account."
+    row = {"account": "P1", "by_reference": "1", "booked": "2", "by_events": "3", "cash": "4"}
+    last = cash_shown({**told, "differences": [row]}).splitlines()[-1]
+    assert " ".join(last.split()) == "P1 0.01 yuan 0.02 yuan 0.03 yuan 0.04 yuan"
 
 
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
         (("cash", "pay-out", "P1", "100000", "6222"), "yuan with two decimals such as '97.49'"),
-        (("statement", "show", "P1", "20260715"), "date must be such as '2025-07-16'"),
+        (("statement", "show", "P1", "20260715"), "date: expected one such as '2025-07-16'"),
         (("reserve", "fund", "5"), "yuan with two decimals such as '97.49'"),
-        (("clock", "confirm", "20260105"), "date must be such as '2025-07-16'"),
-        (("default", "notify", "3", "20260105"), "date must be such as '2025-07-16'"),
+        (("clock", "confirm", "20260105"), "date: expected one such as '2025-07-16'"),
+        (("default", "notify", "3", "20260105"), "date: expected one such as '2025-07-16'"),
     ],
 )
 def test_fen_and_numbers_of_days_are_not_taken_for_yuan_and_dates(capsys, words, expected):

@@ -29,7 +29,7 @@ class AcceptingVenue:
         self.lose_reports = 0
         self.deaf = False
         self.reports = []
-        self.ids_came = []
+        self.ids_got = []
         self._context = zmq.Context()
         self._socket = self._context.socket(zmq.ROUTER)
         self._socket.curve_server = True
@@ -59,7 +59,7 @@ class AcceptingVenue:
     def _commands(self, peer, commands):
         for command in commands:
             client_order_id = int(command["client_order_id"])
-            self.ids_came.append(client_order_id)
+            self.ids_got.append(client_order_id)
             if client_order_id <= len(self.reports):
                 self._socket.send_multipart([peer, b"R", self.reports[client_order_id - 1]])
                 continue
@@ -126,7 +126,7 @@ def test_a_batch_of_records_goes_in_one_frame(venue, keys):
         commands["kind"] = 2
         ids = client.submit(commands)
         client.answer(ids[-1])
-        assert venue.ids_came == ids == list(range(1, 3001))
+        assert venue.ids_got == ids == list(range(1, 3001))
 
 
 def test_lost_reports_are_filled_in(venue, keys):
@@ -150,7 +150,7 @@ def test_unanswered_commands_are_sent_again_with_the_same_ids(venue, keys):
         client.reconnect()
         client.logon()
         client.answer(ids[-1])
-        assert venue.ids_came == [first, *ids]
+        assert venue.ids_got == [first, *ids]
         assert client.unacknowledged == []
 
 

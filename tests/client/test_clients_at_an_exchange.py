@@ -89,7 +89,7 @@ def test_refusals_are_answers(exchange):
         # Names are the client's to know; a number that is none the venue refuses.
         for ask in (lambda: bob.enter("CEA99", "sell", price="97.00", tonnes=1),
                     lambda: bob.book("CEA99")):  # fmt: skip
-            with pytest.raises(LookupError, match="product must be one of CEA24, was 'CEA99'"):
+            with pytest.raises(LookupError, match="product: expected one of CEA24, got 'CEA99'"):
                 ask()
         command = np.zeros(1, COMMAND_DTYPE)
         command["kind"], command["side"], command["product_index"] = 1, 2, 99

@@ -69,7 +69,7 @@ class OrderBookAdapter:
 
     def __init__(self, config: ConformanceConfig) -> None:
         if config.matching_algorithm != "fifo":
-            raise ValueError(f"matching_algorithm must be fifo, was {config.matching_algorithm}")
+            raise ValueError(f"matching_algorithm: expected fifo, got {config.matching_algorithm}")
         self.metadata = EngineMetadata("cea-exchange OrderBook", __version__, "Cython")
         self.tick = canonical_decimal(config.tick_size)
         self.decimals = config.quantity_decimal_places

@@ -133,21 +133,21 @@ def judge_campaign(
 
 
 def campaign_outcome(result: CampaignResult) -> tuple[bool, str, object]:
-    coverage = result.semantic_coverage
-    covered, expected = coverage.covered_capabilities, coverage.expected_capabilities
+    status = result.semantic_coverage
+    covered, expected = status.covered_capabilities, status.expected_capabilities
     detail = (
         f"{len(result.traces)} of {result.requested_traces} traces, "
-        f"{coverage.compared_events} events, {coverage.trades} trades, "
-        f"{coverage.outcomes.get('rejected', 0)} rejects, "
+        f"{status.compared_events} events, {status.trades} trades, "
+        f"{status.outcomes.get('rejected', 0)} rejects, "
         f"{len(covered)} of {len(expected)} capabilities"
     )
-    evidence = {"uncovered": coverage.uncovered_capabilities}
+    evidence = {"uncovered": status.uncovered_capabilities}
     if result.failure is not None:
         reduced = result.failure.minimization
         evidence["class"] = result.failure.failure_class
         evidence["divergence"] = reduced.report.to_dict()["divergence"]
         evidence["events"] = [event.to_dict() for event in reduced.events]
-    return result.conformant and not coverage.uncovered_capabilities, detail, evidence
+    return result.conformant and not status.uncovered_capabilities, detail, evidence
 
 
 def judge_qualification(profile: str, version: str, candidate) -> Verdict:

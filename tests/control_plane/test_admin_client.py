@@ -17,10 +17,10 @@ def test_a_venue_that_has_ended_is_said_to_have(tmp_path):
     keys.save(tmp_path / "keys", "admin")
     process = subprocess.Popen([sys.executable, "-c", ""])
     process.wait(60)
-    told = {"admin": "tcp://127.0.0.1:1", "public_key": keys.public, "pid": process.pid}
+    shown = {"admin": "tcp://127.0.0.1:1", "public_key": keys.public, "pid": process.pid}
     (tmp_path / "venue").mkdir()
     (tmp_path / "venue.lock").touch()
-    (tmp_path / "venue" / "endpoints.json").write_text(json.dumps(told))
+    (tmp_path / "venue" / "endpoints.json").write_text(json.dumps(shown))
     with pytest.raises(AdminError, match=f"not running, process {process.pid} is gone"):
         admin_ask(tmp_path, {"op": "status"})
 
@@ -44,7 +44,7 @@ def test_a_registry_that_has_ended_is_said_to_have(tmp_path):
     process.wait(60)
     (tmp_path / "registry").mkdir()
     (tmp_path / "registry" / "lock").touch()
-    told = {"admin": "tcp://127.0.0.1:1", "pid": process.pid}
-    (tmp_path / "registry" / "endpoints.json").write_text(json.dumps(told))
+    shown = {"admin": "tcp://127.0.0.1:1", "pid": process.pid}
+    (tmp_path / "registry" / "endpoints.json").write_text(json.dumps(shown))
     with pytest.raises(InstitutionUnavailable, match=f"not running, process {process.pid} is gone"):
         registry_ask(tmp_path, {"op": "status"})

@@ -61,9 +61,9 @@ def test_who_is_on_the_list_is_answered_and_nobody_else(host, peer):
     assert asked(host, peer) == b"?"
     with pytest.raises(KeyRefused):
         asked(host, CurveKeys.new())
-    with capture_logs() as told:
-        host.watch(1e9)
-    assert "key_refused" in [each["event"] for each in told]
+    with capture_logs() as shown:
+        host.monitor(1e9)
+    assert "key_refused" in [each["event"] for each in shown]
 
 
 def test_where_it_listens_is_said_whole(host, tmp_path):
@@ -76,7 +76,7 @@ def test_where_it_listens_is_said_whole(host, tmp_path):
 def test_without_its_allow_list_it_ends(host):
     host.allow_list.close()
     with pytest.raises(SecurityError, match="its handler has stopped"):
-        host.watch(0.0)
+        host.monitor(0.0)
     with pytest.raises(SecurityError, match="nothing is bound"):
         host.socket("late", zmq.ROUTER, ANYWHERE, lambda key: True)
 

@@ -236,9 +236,9 @@ def test_what_is_no_request_is_told_once_with_its_count(doorway):
         for _ in range(300):
             client.send_multipart([b"two", b"frames"])
         assert doorway.turns(20, lambda: doorway.door.unreadable.count == 300)
-        told = [event for event in logged if event["event"] == "requests_unreadable"]
-    assert 1 == len(told) and told[0]["socket"] == "admin"
-    assert told[0]["key"] == doorway.peers[0].public
+        shown = [event for event in logged if event["event"] == "requests_unreadable"]
+    assert 1 == len(shown) and shown[0]["socket"] == "admin"
+    assert shown[0]["key"] == doorway.peers[0].public
 
 
 def test_a_key_that_sends_too_much_is_told_so(doorway):

@@ -54,7 +54,7 @@ def a_market(rules=RULES, accounts=3, cash=10**9, tonnes=5_000, **settings):
     return market
 
 
-class Desk:
+class Trader:
     """Numbers commands for a market and returns their events."""
 
     def __init__(self, market):
@@ -102,9 +102,9 @@ def reasons(events):
 def test_what_an_act_returns_holds_no_more_memory_than_its_events():
     """Rows for all that could come of it are reserved first: one for each order on the book."""
     market = a_market()
-    desk = Desk(market)
+    trader = Trader(market)
     for _ in range(100):
-        desk.enter(1, Side.SELL, 10_100, 1)
+        trader.enter(1, Side.SELL, 10_100, 1)
     for events in (market.deposit(0, 0, 5), market.suspend(0), market.suspend(1)):
         assert sys.getsizeof(events.base) < 2 * events.nbytes + 100
     assert len(events) == 101
@@ -146,8 +146,8 @@ def test_wrong_arrays_are_type_errors():
 )
 def test_a_malformed_row_stops_the_batch_before_it_begins(fields):
     market = a_market()
-    desk = Desk(market)
-    good = desk.row(CommandKind.ENTER, 0, side=1, price=10_000, tonnes=1)
+    trader = Trader(market)
+    good = trader.row(CommandKind.ENTER, 0, side=1, price=10_000, tonnes=1)
     bad = np.zeros(1, COMMAND_DTYPE)
     for name, value in fields.items():
         bad[name] = value
@@ -159,10 +159,10 @@ def test_a_malformed_row_stops_the_batch_before_it_begins(fields):
 
 def test_a_short_buffer_stops_before_the_command_and_says_what_it_needs():
     market = a_market()
-    desk = Desk(market)
+    trader = Trader(market)
     for _ in range(3):
-        desk.enter(0, Side.SELL, 10_000, 1)
-    taker = desk.row(CommandKind.ENTER, 1, side=Side.BUY, price=10_000, tonnes=5)
+        trader.enter(0, Side.SELL, 10_000, 1)
+    taker = trader.row(CommandKind.ENTER, 1, side=Side.BUY, price=10_000, tonnes=5)
     before = market.state_hash()
     for rows in range(5):
         assert (0, 0) == market.process(taker, np.zeros(rows, EVENT_DTYPE))
@@ -175,21 +175,21 @@ def test_a_short_buffer_stops_before_the_command_and_says_what_it_needs():
 
 def test_a_refused_command_changes_only_the_counters_of_its_event():
     market = a_market()
-    desk = Desk(market)
-    desk.enter(0, Side.SELL, 10_000, 10)
+    trader = Trader(market)
+    trader.enter(0, Side.SELL, 10_000, 10)
     accounts = [market.account(index) for index in range(3)]
     counted = market.command_seq, market.event_seq, market.report_seq(1)
     refused = {
-        "FOK_NOT_FILLABLE": desk.enter(1, Side.BUY, 10_000, 11, tif=Tif.FOK),
-        "POST_ONLY_WOULD_TRADE": desk.enter(1, Side.BUY, 10_000, 11, flags=1),
-        "PRICE_OUT_OF_BAND": desk.enter(1, Side.BUY, 11_001, 11),
-        "LISTED_TONNES_TOO_LARGE": desk.enter(1, Side.BUY, 10_000, 100_000),
-        "AMOUNT_TOO_LARGE": desk.enter(1, Side.BUY, 10_000_001, 1),
-        "TONNES_NOT_POSITIVE": desk.enter(1, Side.BUY, 10_000, 0),
-        "CASH_INSUFFICIENT": desk.enter(1, Side.BUY, 10_001, 99_999),
-        "ALLOWANCES_INSUFFICIENT": desk.enter(1, Side.SELL, 10_000, 5_001),
-        "PICK_NOT_AVAILABLE": desk.enter(1, Side.BUY, 10_000, 1, pick_order_id=9),
-        "ORDER_UNKNOWN": desk.cancel(1, 1),
+        "FOK_NOT_FILLABLE": trader.enter(1, Side.BUY, 10_000, 11, tif=Tif.FOK),
+        "POST_ONLY_WOULD_TRADE": trader.enter(1, Side.BUY, 10_000, 11, flags=1),
+        "PRICE_OUT_OF_BAND": trader.enter(1, Side.BUY, 11_001, 11),
+        "LISTED_TONNES_TOO_LARGE": trader.enter(1, Side.BUY, 10_000, 100_000),
+        "AMOUNT_TOO_LARGE": trader.enter(1, Side.BUY, 10_000_001, 1),
+        "TONNES_NOT_POSITIVE": trader.enter(1, Side.BUY, 10_000, 0),
+        "CASH_INSUFFICIENT": trader.enter(1, Side.BUY, 10_001, 99_999),
+        "ALLOWANCES_INSUFFICIENT": trader.enter(1, Side.SELL, 10_000, 5_001),
+        "PICK_NOT_AVAILABLE": trader.enter(1, Side.BUY, 10_000, 1, pick_order_id=9),
+        "ORDER_UNKNOWN": trader.cancel(1, 1),
     }
     for reason, events in refused.items():
         assert (["ORDER_REJECTED"], [reason]) == (kinds(events), reasons(events))
@@ -202,25 +202,25 @@ def test_a_refused_command_changes_only_the_counters_of_its_event():
 
 
 def test_numbers_at_the_edge_of_64_bits_are_refused_not_wrapped():
-    desk = Desk(a_market(OPEN_RULES))
+    trader = Trader(a_market(OPEN_RULES))
     top = (1 << 63) - 1
     for price, tonnes in ((1, top), (10_000_000, top), (top, 1), (top, top)):
-        assert ["AMOUNT_TOO_LARGE"] == reasons(desk.enter(0, Side.BUY, price, tonnes))
+        assert ["AMOUNT_TOO_LARGE"] == reasons(trader.enter(0, Side.BUY, price, tonnes))
     for price, tonnes in ((-top - 1, top), (0, 1), (-1, 1)):
-        assert ["PRICE_OUT_OF_BAND"] == reasons(desk.enter(0, Side.BUY, price, tonnes))
+        assert ["PRICE_OUT_OF_BAND"] == reasons(trader.enter(0, Side.BUY, price, tonnes))
     for tonnes in (-top - 1, -1, 0):
-        assert ["TONNES_NOT_POSITIVE"] == reasons(desk.enter(0, Side.BUY, 1, tonnes))
-    assert ["NONE", "NONE"] == reasons(desk.enter(0, Side.BUY, 1, (1 << 60) - 1))
-    assert ["AMOUNT_TOO_LARGE"] == reasons(desk.enter(0, Side.BUY, 1, 1 << 60))
+        assert ["TONNES_NOT_POSITIVE"] == reasons(trader.enter(0, Side.BUY, 1, tonnes))
+    assert ["NONE", "NONE"] == reasons(trader.enter(0, Side.BUY, 1, (1 << 60) - 1))
+    assert ["AMOUNT_TOO_LARGE"] == reasons(trader.enter(0, Side.BUY, 1, 1 << 60))
 
 
 def test_a_days_amount_goes_beyond_64_bits():
     market = a_market(OPEN_RULES)
-    desk = Desk(market)
+    trader = Trader(market)
     price, tonnes = 10_000_000, (1 << 60) // 10_000_000
     for _ in range(40):
-        desk.enter(0, Side.SELL, price, tonnes)
-        desk.enter(1, Side.BUY, price, tonnes)
+        trader.enter(0, Side.SELL, price, tonnes)
+        trader.enter(1, Side.BUY, price, tonnes)
     assert 40 * price * tonnes == market.product(0)["amount"] > 1 << 65
     day = market.day_close().view(DAY_CLOSED_DTYPE)
     day = day[day["kind"] == EventKind.DAY_CLOSED][0]
@@ -267,26 +267,26 @@ def test_accounts_and_products_grow_with_what_they_hold():
 
 def test_a_full_market_refuses_what_would_rest_and_no_more():
     market = a_market(order_count_max=2)
-    desk = Desk(market)
-    desk.enter(0, Side.SELL, 10_000, 1)
-    desk.enter(0, Side.SELL, 10_001, 1)
-    assert ["CAPACITY"] == reasons(desk.enter(0, Side.SELL, 10_002, 1))
-    assert ["ORDER_ACCEPTED", "TRADE"] == kinds(desk.enter(1, Side.BUY, 10_000, 1))
-    assert ["ORDER_ACCEPTED", "ORDER_RESTED"] == kinds(desk.enter(0, Side.SELL, 10_002, 1))
-    assert "TRADE" in kinds(desk.enter(1, Side.BUY, 10_001, 2))
+    trader = Trader(market)
+    trader.enter(0, Side.SELL, 10_000, 1)
+    trader.enter(0, Side.SELL, 10_001, 1)
+    assert ["CAPACITY"] == reasons(trader.enter(0, Side.SELL, 10_002, 1))
+    assert ["ORDER_ACCEPTED", "TRADE"] == kinds(trader.enter(1, Side.BUY, 10_000, 1))
+    assert ["ORDER_ACCEPTED", "ORDER_RESTED"] == kinds(trader.enter(0, Side.SELL, 10_002, 1))
+    assert "TRADE" in kinds(trader.enter(1, Side.BUY, 10_001, 2))
     market.check()
 
 
 def test_order_ids_go_on_over_days_and_older_ones_are_unknown():
     market = a_market()
-    desk = Desk(market)
+    trader = Trader(market)
     for _ in range(3_000):
-        desk.enter(0, Side.SELL, 10_000, 1)
+        trader.enter(0, Side.SELL, 10_000, 1)
     assert 3_000 == kinds(market.day_close()).count("ORDER_EXPIRED")
     market.day_open(20250717)
     market.phase_set(Phase.LISTED)
-    assert ["ORDER_UNKNOWN"] == reasons(desk.cancel(0, 3_000))
-    assert 3_001 == desk.enter(0, Side.SELL, 10_000, 1)[0]["order_id"]
+    assert ["ORDER_UNKNOWN"] == reasons(trader.cancel(0, 3_000))
+    assert 3_001 == trader.enter(0, Side.SELL, 10_000, 1)[0]["order_id"]
     assert market.order(3_000) is None
     assert [3_001] == market.orders_of(0)
     market.check()
@@ -297,35 +297,35 @@ def test_order_ids_go_on_over_days_and_older_ones_are_unknown():
 
 def test_a_better_price_frees_the_difference_at_once():
     market = a_market(rules_with(fee_bp=10, fee_min_fen=500))
-    desk = Desk(market)
-    desk.enter(0, Side.SELL, 9_900, 10)
-    trade = desk.enter(1, Side.BUY, 10_000, 30)[1]
+    trader = Trader(market)
+    trader.enter(0, Side.SELL, 9_900, 10)
+    trade = trader.enter(1, Side.BUY, 10_000, 30)[1]
     assert (500, 500) == (trade["buy_fee"], trade["sell_fee"])
     account = market.account(1)
     # 99,000 fen traded; 20 t at 10,000 fen open: fee of 299,000 fen is the minimum still.
     assert (10**9 - 99_500, 200_000) == (account["cash"], account["cash_locked"])
     assert 10**9 + 98_500 == market.account(0)["cash"]
-    desk.cancel(1, 2)
+    trader.cancel(1, 2)
     assert 0 == market.account(1)["cash_locked"]
     market.check()
 
 
 def test_a_sellers_fee_never_exceeds_what_the_sale_brought():
     market = a_market(rules_with(fee_bp=10, fee_min_fen=50_000))
-    desk = Desk(market)
-    desk.enter(0, Side.SELL, 10_000, 10)
-    fees = [desk.enter(1, Side.BUY, 10_000, 1)[1]["sell_fee"] for _ in range(7)]
+    trader = Trader(market)
+    trader.enter(0, Side.SELL, 10_000, 10)
+    fees = [trader.enter(1, Side.BUY, 10_000, 1)[1]["sell_fee"] for _ in range(7)]
     assert [10_000] * 5 + [0] * 2 == fees
     assert 10**9 + 20_000 == market.account(0)["cash"]
 
 
 def test_purchases_and_proceeds_stay_until_the_next_opening():
     market = a_market(tonnes=10)
-    desk = Desk(market)
-    desk.enter(0, Side.SELL, 10_000, 10)
-    desk.enter(1, Side.BUY, 10_000, 10)
-    assert ["ALLOWANCES_BOUGHT_TODAY"] == reasons(desk.enter(1, Side.SELL, 10_000, 11))
-    assert ["ALLOWANCES_INSUFFICIENT"] == reasons(desk.enter(1, Side.SELL, 10_000, 21))
+    trader = Trader(market)
+    trader.enter(0, Side.SELL, 10_000, 10)
+    trader.enter(1, Side.BUY, 10_000, 10)
+    assert ["ALLOWANCES_BOUGHT_TODAY"] == reasons(trader.enter(1, Side.SELL, 10_000, 11))
+    assert ["ALLOWANCES_INSUFFICIENT"] == reasons(trader.enter(1, Side.SELL, 10_000, 21))
     assert ["ALLOWANCES_BOUGHT_TODAY"] == reasons(market.withdraw(1, 0, 11))
     assert ["PROCEEDS_OF_TODAY"] == reasons(market.withdraw(0, PRODUCT_NONE, 10**9 + 1))
     assert ["CASH_INSUFFICIENT"] == reasons(market.withdraw(0, PRODUCT_NONE, 10**9 + 100_001))
@@ -337,12 +337,12 @@ def test_purchases_and_proceeds_stay_until_the_next_opening():
 
 
 def test_the_holding_limit_counts_held_open_and_new():
-    desk = Desk(a_market(rules_with(holding_limit_tonnes=5_100)))
-    assert ["HOLDING_LIMIT"] == reasons(desk.enter(0, Side.BUY, 10_000, 101))
-    assert ["NONE", "NONE"] == reasons(desk.enter(0, Side.BUY, 10_000, 60))
-    assert ["HOLDING_LIMIT"] == reasons(desk.enter(0, Side.BUY, 10_000, 41))
-    assert ["NONE", "NONE"] == reasons(desk.amend(0, 1, 10_000, 100))
-    assert ["HOLDING_LIMIT"] == reasons(desk.amend(0, 1, 10_000, 101))
+    trader = Trader(a_market(rules_with(holding_limit_tonnes=5_100)))
+    assert ["HOLDING_LIMIT"] == reasons(trader.enter(0, Side.BUY, 10_000, 101))
+    assert ["NONE", "NONE"] == reasons(trader.enter(0, Side.BUY, 10_000, 60))
+    assert ["HOLDING_LIMIT"] == reasons(trader.enter(0, Side.BUY, 10_000, 41))
+    assert ["NONE", "NONE"] == reasons(trader.amend(0, 1, 10_000, 100))
+    assert ["HOLDING_LIMIT"] == reasons(trader.amend(0, 1, 10_000, 101))
 
 
 # -- The day and the operator ----------------------------------------------------------------------
@@ -432,17 +432,17 @@ def test_a_checkpoint_carries_the_hashes_of_before_it():
 
 def test_either_core_restores_the_others_snapshot_and_goes_on_alike():
     market = a_market(rules_with(fee_bp=7, fee_min_fen=20))
-    desk = Desk(market)
+    trader = Trader(market)
     for price in (9_990, 10_000, 10_010):
-        desk.enter(0, Side.SELL, price, 30)
-        desk.enter(1, Side.BUY, price - 5, 20, operator_index=3)
-    desk.amend(0, 5, 10_010, 10)
+        trader.enter(0, Side.SELL, price, 30)
+        trader.enter(1, Side.BUY, price - 5, 20, operator_index=3)
+    trader.amend(0, 5, 10_010, 10)
     market.suspend(2)
     plain = ReferenceMarket.from_snapshot(market.rules, market.snapshot())
     again = CompiledMarket.from_snapshot(market.rules, plain.snapshot())
     assert market.state_hash() == plain.state_hash() == again.state_hash()
     again.check()
-    command = desk.row(CommandKind.ENTER, 1, side=Side.BUY, price=10_020, tonnes=100)
+    command = trader.row(CommandKind.ENTER, 1, side=Side.BUY, price=10_020, tonnes=100)
     rows = [np.zeros(20, EVENT_DTYPE) for _ in range(3)]
     for core, events in zip((market, plain, again), rows, strict=True):
         core.process(command, events)
@@ -452,7 +452,7 @@ def test_either_core_restores_the_others_snapshot_and_goes_on_alike():
 
 def test_a_copy_goes_its_own_way():
     market = a_market()
-    Desk(market).enter(0, Side.SELL, 10_000, 10)
+    Trader(market).enter(0, Side.SELL, 10_000, 10)
     other = market.copy()
     before = market.state_hash()
     assert before == other.state_hash()
@@ -470,7 +470,7 @@ WRONG_ORDERS = (
 
 def test_a_snapshot_that_can_not_be_is_refused():
     market = a_market()
-    Desk(market).enter(0, Side.SELL, 10_000, 10)
+    Trader(market).enter(0, Side.SELL, 10_000, 10)
     state = msgspec.msgpack.decode(market.snapshot())
     changes = [{"order_id_last": 0}, {"orders": state["orders"][:-1]}, {"orders": [1]}]
     changes.append({"orders": 2 * state["orders"]})
@@ -484,7 +484,7 @@ def test_a_snapshot_that_can_not_be_is_refused():
 @pytest.mark.parametrize(("field", "value"), WRONG_ORDERS)
 def test_an_order_that_can_not_rest_is_refused_before_it_does(field, value):
     market = a_market()
-    Desk(market).enter(0, Side.SELL, 10_000, 10)
+    Trader(market).enter(0, Side.SELL, 10_000, 10)
     state = msgspec.msgpack.decode(market.snapshot())
     orders = np.frombuffer(state["orders"], ORDER_DTYPE).copy()
     orders[field] = value
@@ -497,9 +497,9 @@ def test_an_order_that_can_not_rest_is_refused_before_it_does(field, value):
 
 def test_levels_and_orders_fill_arrays():
     market = a_market()
-    desk = Desk(market)
+    trader = Trader(market)
     for account, side, price, tonnes in ((0, 2, 10_010, 5), (1, 2, 10_010, 6), (2, 1, 9_990, 7)):
-        desk.enter(account, side, price, tonnes)
+        trader.enter(account, side, price, tonnes)
     levels, orders = np.zeros(9, LEVEL_DTYPE), np.zeros(9, ORDER_DTYPE)
     assert 1 == market.depth_into(0, Side.SELL, levels)
     assert market.depth(0, Side.SELL, 9) == [levels[0].item()[:3]]

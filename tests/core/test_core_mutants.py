@@ -457,12 +457,12 @@ BOOK_KINDS = (
 def test_a_sink_takes_the_kinds_it_names_and_never_more_rows_than_it_has(driver, self_trade):
     """Whatever it takes, the book does the same, and too few rows are told before anything is."""
     settings = {"order_count_max": 12, "self_trade": self_trade, "levels_max": 3}
-    told, filtered, called = (OrderBook(0, 10, **settings) for _ in range(3))
+    shown, filtered, called = (OrderBook(0, 10, **settings) for _ in range(3))
     chance = random.Random(self_trade)
     for command in commands_of(self_trade, 1_500):
         all_rows, rows, plain = (np.zeros(40, EVENT_DTYPE) for _ in range(3))
         command = np.array([command])
-        assert 1 == told.process(command, all_rows)[0]
+        assert 1 == shown.process(command, all_rows)[0]
         all_rows = all_rows[all_rows["kind"] != 0]
         kinds = sum(1 << kind for kind in BOOK_KINDS if chance.random() < 0.5)
         expected = all_rows[(kinds >> all_rows["kind"].astype(int)) & 1 == 1]
@@ -477,9 +477,9 @@ def test_a_sink_takes_the_kinds_it_names_and_never_more_rows_than_it_has(driver,
         assert not rows[len(expected) :]["kind"].any()
         assert (0, len(all_rows)) == driver.call(called, octets, plain.view("u1"), 40)
         assert all_rows.tobytes() == plain[: len(all_rows)].tobytes()
-        assert told.state_hash() == filtered.state_hash() == called.state_hash()
-        assert driver.outcome(filtered) == driver.outcome(called) == driver.outcome(told)
-        assert (told.best_bid, told.best_ask) == (driver.best(called, 1), driver.best(called, 2))
+        assert shown.state_hash() == filtered.state_hash() == called.state_hash()
+        assert driver.outcome(filtered) == driver.outcome(called) == driver.outcome(shown)
+        assert (shown.best_bid, shown.best_ask) == (driver.best(called, 1), driver.best(called, 2))
 
 
 def test_queries_of_an_embedded_book(driver):

@@ -67,7 +67,7 @@ def test_an_int_is_made_of_a_whole_number(kind):
 
 @pytest.mark.parametrize("value", NO_INTEGERS)
 def test_what_is_no_whole_number_is_refused_by_name(value):
-    with pytest.raises(TypeError, match=f"^tonnes must be int, was {type(value).__name__}$"):
+    with pytest.raises(TypeError, match=f"^tonnes: expected int, got {type(value).__name__}$"):
         whole_number(value, "tonnes")
 
 
@@ -110,7 +110,7 @@ def test_a_book_refuses_what_is_none(value):
         lambda: OrderBook(1, 100, order_count_max=value),
     ]
     for call in calls:
-        with pytest.raises(TypeError, match="must be int,"):
+        with pytest.raises(TypeError, match="expected int,"):
             call()
     assert len(book) == 0
 
@@ -202,7 +202,7 @@ def test_both_cores_refuse_what_is_none(core, value):
         lambda: market.halt(value),
     ]
     for call in calls:
-        with pytest.raises(TypeError, match="must be int,"):
+        with pytest.raises(TypeError, match="expected int,"):
             call()
     assert market.state_hash() == before
 

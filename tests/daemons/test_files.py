@@ -51,14 +51,14 @@ def test_files_that_may_grow_no_more_stop_no_venue(world, round_):
         first += BATCH
         rows = [enter(first + row, "buy", 9700, 1, tif=Tif.IOC) for row in range(BATCH)]
         alice.command(*rows)
-        came = 0
-        while came < 2 * BATCH and not refused:
+        got = 0
+        while got < 2 * BATCH and not refused:
             frames = alice.receive(30_000)
             if frames[0] == b"M":
                 assert b"room on the venue's disk" in frames[1]
                 refused = first
             else:
-                came += len(frames[1]) // 160
+                got += len(frames[1]) // 160
         assert first < 1_000_000
     assert venue.process.poll() is None
     largest = max(path.stat().st_size for path in world.data.rglob("*") if path.is_file())

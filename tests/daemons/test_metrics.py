@@ -116,8 +116,9 @@ def test_both_daemons_of_an_exchange_are_watched(tmp_path):
         address = exchange.endpoint("registry", "metrics")
 
         def applied():
-            told = scrape(address)[0]
-            return told["cea_registry_applied_seq",] == exchange.operate("status")["settlement_seq"]
+            shown = scrape(address)[0]
+            applied = shown["cea_registry_applied_seq",]
+            return applied == exchange.operate("status")["settlement_seq"]
 
         exchange.operate("clock", at="2025-01-02T09:30:00+08:00")
         wait_until(lambda: exchange.operate("status")["phase"] == "listed", 30)

@@ -23,7 +23,7 @@ def manager(request, tmp_path):
         yield heard, name.replace("\0", "@")
 
 
-def told(heard):
+def shown(heard):
     found = []
     while True:
         try:
@@ -35,12 +35,12 @@ def told(heard):
 def test_systemd_hears_when_it_is_ready_and_each_second_that_it_turns(manager):
     heard, name = manager
     pulse = Pulse({"NOTIFY_SOCKET": name})
-    assert told(heard) == []
+    assert shown(heard) == []
     for tenth in range(25):
         pulse.beat(100 + tenth / 10)
-    assert told(heard) == ["READY=1\nWATCHDOG=1", "WATCHDOG=1", "WATCHDOG=1"]
+    assert shown(heard) == ["READY=1\nWATCHDOG=1", "WATCHDOG=1", "WATCHDOG=1"]
     pulse.close()
-    assert told(heard) == ["STOPPING=1"]
+    assert shown(heard) == ["STOPPING=1"]
 
 
 def test_a_manager_that_is_gone_or_does_not_listen_keeps_nobody_waiting(tmp_path):

@@ -21,7 +21,7 @@ def test_a_port_that_there_is_not_is_refused(tmp_path, port):
     config = tmp_path / "registry.toml"
     for line in (f'admin = "tcp://127.0.0.1:{port}"', f'metrics = "127.0.0.1:{port}"'):
         config.write_text(line)
-        with pytest.raises(ConfigError, match=r"registry\.toml: \w+: expected such as"):
+        with pytest.raises(ConfigError, match=r"registry\.toml: \w+: expected one such as"):
             config_load(config)
 
 
@@ -33,17 +33,18 @@ def test_a_port_that_there_is_not_is_refused(tmp_path, port):
         ("[clock]\nkid = 1", "clock.kid: no such setting; did you mean kind?"),
         (
             'settlement = "127.0.0.1:1"',
-            'settlement: expected such as "tcp://127.0.0.1:5501" or "ipc:///run/cea-exchange/feed",'
-            " came '127.0.0.1:1'",
+            'settlement: expected one such as "tcp://127.0.0.1:5501" or '
+            '"ipc:///run/cea-exchange/feed",'
+            " got '127.0.0.1:1'",
         ),
-        ('metrics = "0.0.0.0:1"', "metrics: expected such as \"127.0.0.1:9464\", came '0.0.0.0:1'"),
+        ('metrics = "0.0.0.0:1"', 'metrics: expected one such as "127.0.0.1:9464", got'),
         (
             'second_logon = "both"',
-            'second_logon: expected one of "refuse", "take_over", came \'both\'',
+            'second_logon: expected one of "refuse", "take_over", got \'both\'',
         ),
         (
             '[[operators]]\nname = "an"\nkey = "k"\nrole = "boss"',
-            'operators[0].role: expected one of "operator", "regulator", came \'boss\'',
+            'operators[0].role: expected one of "operator", "regulator", got \'boss\'',
         ),
         ("fronts = 65", "fronts: expected `int` <= 64"),
         ("fronts = 2.0", "fronts: expected `int`, got `float`"),
@@ -62,7 +63,7 @@ def test_a_mistake_is_told_with_what_would_be_right(tmp_path, line, said):
 def test_an_archive_among_other_files_is_refused(tmp_path, place):
     """Its manifest would be a file in the journal that is no segment: nothing would start again."""
     config = VenueConfig(archive=f"{tmp_path}/{place}")
-    with pytest.raises(ConfigError, match="archive: expected a folder of its own, came"):
+    with pytest.raises(ConfigError, match="archive: expected a folder of its own, got"):
         config.archive_folder(tmp_path)
 
 

@@ -52,14 +52,14 @@ def test_both_daemons_tell_a_person_where_they_stand(tmp_path):
         assert max(map(len, lines)) <= 80
         halted = next(line for line in lines if "halted" in line)
         assert halted.split() == ["halted", "products", "CEA24"]
-        told = json.loads(run("venue", tmp_path, "--json").stdout)
-        assert told["halted_products"] == ["CEA24"]
-        assert told["journal_bytes"] > 0 and told["disk_free_bytes"] > 0
+        shown = json.loads(run("venue", tmp_path, "--json").stdout)
+        assert shown["halted_products"] == ["CEA24"]
+        assert shown["journal_bytes"] > 0 and shown["disk_free_bytes"] > 0
         page = run("registry", tmp_path)
         assert page.returncode == 0, page.stderr
         assert ["registry", "state", "ok"] in [line.split() for line in page.stdout.splitlines()]
-        told = json.loads(run("registry", tmp_path, "--json").stdout)
-        assert told["database_bytes"] > 0 and told["accounts"] == 2 and told["lag_records"] == 0
+        shown = json.loads(run("registry", tmp_path, "--json").stdout)
+        assert shown["database_bytes"] > 0 and shown["accounts"] == 2 and shown["lag_records"] == 0
         person = CurveKeys.load(tmp_path / "keys", "admin")
         person.save(tmp_path / "home", "an")
         asked = run("registry", tmp_path, "--json", "--key", str(tmp_path / "home" / "an"))
@@ -150,22 +150,22 @@ def test_what_is_not_known_is_said_so(status):
 
 
 def test_a_registry_without_anything_has_a_page_too():
-    told = dict.fromkeys(
+    shown = dict.fromkeys(
         ("uptime_s", "last_seq", "lag_records", "confirmed_date", "accounts", "products"), 0
     )
-    told |= dict.fromkeys(("trades", "entries", "transfers_pending", "bank_unapplied"), 0)
-    told |= {"state": "ok", "log_id": None, "metrics": None, "clock_warning": None}
-    told |= {"unsafe": None, "troubles": {}, "time": "2026-03-02T12:00:00+08:00", "clock": "system"}
-    assert ("registry", "CLOCK") not in lines_of(RegistryCommands().page(told))
-    lines = lines_of(RegistryCommands().page({**told, "clock_warning": "wrong"}))
+    shown |= dict.fromkeys(("trades", "entries", "transfers_pending", "bank_unapplied"), 0)
+    shown |= {"state": "ok", "log_id": None, "metrics": None, "clock_warning": None}
+    shown |= {"unsafe": None, "troubles": {}, "time": "2026-03-02T12:00:00+08:00", "clock": "system"}
+    assert ("registry", "CLOCK") not in lines_of(RegistryCommands().page(shown))
+    lines = lines_of(RegistryCommands().page({**shown, "clock_warning": "wrong"}))
     assert lines["registry", "CLOCK"] == "wrong"
-    lines = lines_of(RegistryCommands().page(told))
+    lines = lines_of(RegistryCommands().page(shown))
     assert lines["registry", "log id"] == "none yet" and lines["ledger", "metrics"] == "off"
     assert lines["registry", "second person"] == "asked for"
     # CEA-PER-05: a test bench says what it is.
-    lines = lines_of(RegistryCommands().page(told | {"unsafe": "one person alone"}))
+    lines = lines_of(RegistryCommands().page(shown | {"unsafe": "one person alone"}))
     assert lines["registry", "second person"] == "NONE: one person alone"
-    told |= {"bank_unapplied": 3, "troubles": {"bank": "disk full"}}
-    lines = lines_of(RegistryCommands().page(told))
+    shown |= {"bank_unapplied": 3, "troubles": {"bank": "disk full"}}
+    lines = lines_of(RegistryCommands().page(shown))
     assert lines["registry", "trouble: bank"] == "disk full"
     assert lines["ledger", "bank"] == "3 of its answers not applied"

@@ -90,13 +90,13 @@ def sums(trades: tuple[Planned, ...]) -> tuple[int, int]:
 def test_every_difference_has_a_cause(days, reference):
     ours, before = reference, None
     for published in days:
-        came = figures_of(published, ours)
+        got = figures_of(published, ours)
         context = Context(day_rules(CEA, ours), ours)
         if before is not None:
             context = Context(day_rules(CEA, ours), ours, day_rules(CEA, before), before)
-        found = differences(published, came, context)
+        found = differences(published, got, context)
         assert [each for each in found if each.cause is None] == []
-        ours, before = came.close, published.close
+        ours, before = got.close, published.close
 
 
 @settings(max_examples=10, deadline=None)

@@ -113,9 +113,9 @@ def test_days_are_chosen_and_the_registry_kept(typed, tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--first-reference", "7O"], "first reference must be yuan with at most two decimals"),
-        (["--first-reference", "0.00"], "first reference must be positive"),
-        (["--from", "2026"], "date must be such as"),
+        (["--first-reference", "7O"], "first reference: expected yuan with at most two decimals"),
+        (["--first-reference", "0.00"], "first reference: expected positive"),
+        (["--from", "2026"], "date: expected one such as"),
         (["--from", "2026-01-01"], "expected at least one trading day"),
         (["--accounts", "49"], "'--accounts'"),
     ],
@@ -132,8 +132,8 @@ def test_spreadsheet_floats_are_read_as_what_they_mean_with_a_warning(typed, tmp
     other.write_text(HEADER + ROWS.replace("70.60", "70.60000000000001"), encoding="utf-8")
     status, output, error = typed("--json", file=other)
     assert (status, json.loads(output)["figures"]) == (0, expected["figures"])
-    told = "high: 70.60000000000001 is read as 70.60, as a spreadsheet means it"
-    assert error.startswith(f"{other}:4: {told}\n")
+    shown = "high: 70.60000000000001 is read as 70.60, as a spreadsheet means it"
+    assert error.startswith(f"{other}:4: {shown}\n")
 
 
 def test_wrong_input_is_named_by_file_and_line(typed, tmp_path):
@@ -143,7 +143,7 @@ def test_wrong_input_is_named_by_file_and_line(typed, tmp_path):
     other.write_text(HEADER + ROWS.replace("70.60", "seventy"), encoding="utf-8")
     status, _, error = typed(file=other)
     assert status == 2
-    assert f"{other}:4: high must be yuan with at most two decimals, was 'seventy'" in error
+    assert f"{other}:4: high: expected yuan with at most two decimals, got 'seventy'" in error
     other.write_bytes(b"\xff\xfe")
     status, _, error = typed(file=other)
     assert (status, error.count("\n")) == (2, 1)
@@ -155,7 +155,7 @@ def test_what_is_unexplained_or_not_conserved_ends_with_status_1(typed, monkeypa
     monkeypatch.setattr(replay, "plan_day", lambda figures, rules: replay.DayPlan((), (), ()))
     status, _, error = typed()
     assert status == 1
-    assert "differences have no cause, the first on 2025-07-15: high must be 7150, was 0" in error
+    assert "differences have no cause, the first on 2025-07-15: high: expected 7150, got 0" in error
     monkeypatch.setattr(replay.LocalMarket, "held", lambda market: ([0], [0]))
     status, _, error = typed()
     assert status == 1

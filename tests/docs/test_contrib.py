@@ -30,22 +30,22 @@ UNITS = ("venue", "registry", "bank")
 SETTING = re.compile(r"^#(?=[a-z_]+ = |\[)", re.MULTILINE)
 
 
-def missing_and_extra(told, settings_type, where=""):
+def missing_and_extra(shown, settings_type, where=""):
     """Yield what a config lists wrongly, with the line that would put it right."""
     fields = {field.name: field for field in msgspec.structs.fields(settings_type)}
-    for name in told.keys() - fields.keys():
+    for name in shown.keys() - fields.keys():
         yield f"{where}{name} is no setting"
     for name, field in fields.items():
         default = field.default
         if field.default_factory is not msgspec.NODEFAULT:
             default = field.default_factory()
         default = msgspec.to_builtins(default)
-        if name not in told:
+        if name not in shown:
             yield f"add `#{where}{name} = {default!r}` and say what it is"
         elif isinstance(default, dict):
-            yield from missing_and_extra(told[name], field.type, f"{name}.")
-        elif default is not None and list_of(told[name]) != list_of(default):
-            yield f"{where}{name} is {default!r} by default, not {told[name]!r}"
+            yield from missing_and_extra(shown[name], field.type, f"{name}.")
+        elif default is not None and list_of(shown[name]) != list_of(default):
+            yield f"{where}{name} is {default!r} by default, not {shown[name]!r}"
 
 
 def list_of(value):
@@ -54,8 +54,8 @@ def list_of(value):
 
 @pytest.mark.parametrize("name", CONFIGS)
 def test_every_setting_is_listed_with_its_default(name):
-    told = tomllib.loads(SETTING.sub("", (CONTRIB / name).read_text(encoding="utf-8")))
-    found = [f"contrib/{name}: {what}" for what in missing_and_extra(told, CONFIGS[name])]
+    shown = tomllib.loads(SETTING.sub("", (CONTRIB / name).read_text(encoding="utf-8")))
+    found = [f"contrib/{name}: {what}" for what in missing_and_extra(shown, CONFIGS[name])]
     if found:
         pytest.fail("\n".join(found), pytrace=False)
 
@@ -75,8 +75,8 @@ def test_every_example_is_a_value_that_is_taken(name, tmp_path):
 
 
 def test_the_reader_of_configs_finds_what_is_wrong():
-    told = {"clock": {"kind": "system", "pace": 2}, "profile": "open"}
-    found = list(missing_and_extra(told, VenueConfig))
+    shown = {"clock": {"kind": "system", "pace": 2}, "profile": "open"}
+    found = list(missing_and_extra(shown, VenueConfig))
     assert "clock.pace is no setting" in found
     assert "profile is 'cea' by default, not 'open'" in found
     assert "add `#clock.speed = 1.0` and say what it is" in found

@@ -87,8 +87,8 @@ def test_every_socket_of_the_endpoints_files_is_in_the_table(endpoints):
     assert set(endpoints) == {"venue", "registry", "relay", "bank"}
     sockets = {
         (daemon, name)
-        for daemon, told in endpoints.items()
-        for name, value in told.items()
+        for daemon, shown in endpoints.items()
+        for name, value in shown.items()
         if isinstance(value, str) and ("://" in value or value.startswith("127."))
     }
     assert set(socket_rows()) == sockets
@@ -106,10 +106,10 @@ def test_the_bounds_of_the_relay_and_the_bank_are_theirs():
 
 def test_every_role_is_in_the_table_of_keys():
     rows = re.findall(r"^\| (.+?) \|", page(), re.MULTILINE)
-    told = {word for row in rows for word in re.findall(r"`(\w+)`", row)}
+    shown = {word for row in rows for word in re.findall(r"`(\w+)`", row)}
     granted = set(Role.__args__)
     assert granted == {"trader", "canceller", "reader"}
-    assert granted | set(ROLES) | {"venue", "registry", "relay", "bank"} <= told
+    assert granted | set(ROLES) | {"venue", "registry", "relay", "bank"} <= shown
 
 
 @pytest.mark.parametrize("typed", COMMAND.findall(page()))

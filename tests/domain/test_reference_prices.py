@@ -27,7 +27,7 @@ def test_the_default_is_the_close_of_2024():
     assert reference_price() == 9749
     assert reference_price(2025) == 7463
     assert yearly_figures()[2024].tonnes == 189_000_000
-    with pytest.raises(ValueError, match="year must be one of 2024, 2025, was 1999"):
+    with pytest.raises(ValueError, match="year: expected one of 2024, 2025, got 1999"):
         reference_price(1999)
 
 
@@ -65,21 +65,21 @@ def test_what_there_was_none_of_may_be_empty_or_missing(tmp_path):
     ("text", "message"),
     [
         (HEADER.replace("low,", "lo,") + ROW, ":1: column low is missing"),
-        (HEADER + ROW + ROW, ":3: date must be after 2025-07-15"),
-        (HEADER + ROW.replace("70.25", "70.255"), ":2: close must be yuan"),
-        (HEADER + ROW.replace("70.25", "-70.25"), ":2: close must be yuan"),
-        (HEADER + ROW.replace("70.25", "nan"), ":2: close must be yuan"),
-        (HEADER + ROW.replace("70.25", "0"), ":2: close must be positive"),
-        (HEADER + ROW.replace(",10,", ",10.5,", 1), ":2: listed_volume must be whole tonnes"),
-        (HEADER + ROW.replace(",10,702.5,me", ",11,702.5,me"), ":2: total_volume must be 10"),
+        (HEADER + ROW + ROW, ":3: date: expected after 2025-07-15"),
+        (HEADER + ROW.replace("70.25", "70.255"), ":2: close: expected yuan"),
+        (HEADER + ROW.replace("70.25", "-70.25"), ":2: close: expected yuan"),
+        (HEADER + ROW.replace("70.25", "nan"), ":2: close: expected yuan"),
+        (HEADER + ROW.replace("70.25", "0"), ":2: close: expected positive"),
+        (HEADER + ROW.replace(",10,", ",10.5,", 1), ":2: listed_volume: expected whole tonnes"),
+        (HEADER + ROW.replace(",10,702.5,me", ",11,702.5,me"), ":2: total_volume: expected 10"),
         (HEADER + "2025-07-15,70.0\n", ":2: high must be there, the line ends before it"),
-        (HEADER + ROW.replace("71.5", "100000.01"), ":2: high must be at most 100000.00"),
-        (HEADER + ROW.replace("70.0,71.5,70.00", "70.0,70.0,71.5"), ":2: high must be at least"),
+        (HEADER + ROW.replace("71.5", "100000.01"), ":2: high: expected at most 100000.00"),
+        (HEADER + ROW.replace("70.0,71.5,70.00", "70.0,70.0,71.5"), ":2: high: expected at least"),
         (HEADER + ROW.replace("702.5", "", 1), ":2: listed volume and amount must both be zero"),
         (HEADER + ROW.replace(",0,0,0,0,", ",0,1.0,0,0,"), ":2: block volume and amount must"),
-        (HEADER + ROW.replace(",10,702.5", ",1000000001,702.5", 1), ":2: listed volume must be at"),
+        (HEADER + ROW.replace(",10,702.5", ",1000000001,702.5", 1), ":2: listed volume: expected"),
         (HEADER + '"2025-07-15' + "x" * 140_000, ":[12]: .*field larger"),
-        (HEADER + ROW.replace("2025-07-15", "15/07/2025"), ":2: date must be"),
+        (HEADER + ROW.replace("2025-07-15", "15/07/2025"), ":2: date: expected"),
     ],
 )
 def test_a_wrong_line_is_named(tmp_path, text, message):

@@ -51,8 +51,8 @@ def test_a_warning_names_the_first_cell_and_how_many_there_are():
     row = {"a": "1.5", "b": "19.579999999999998", "c": None}
     cells.mend(row, ("a", "b", "c", "d"), 7)
     assert row == {"a": "1.5", "b": "19.58", "c": None}
-    told = "file.csv:7: b: 19.579999999999998 is read as 19.58, as a spreadsheet means it"
-    assert cells.warning("file.csv") == told
+    shown = "file.csv:7: b: 19.579999999999998 is read as 19.58, as a spreadsheet means it"
+    assert cells.warning("file.csv") == shown
     cells.mend({"a": "4e6"}, ("a",), 8)
-    assert cells.warning("file.csv") == told + " (the first of 2)"
+    assert cells.warning("file.csv") == shown + " (the first of 2)"
     assert CellsMended().warning("file.csv") is None

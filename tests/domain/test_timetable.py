@@ -105,15 +105,15 @@ def test_a_day_closed_by_hand_stays_closed():
 
 
 def test_time_does_not_go_back():
-    with pytest.raises(ValueError, match="must not go back"):
+    with pytest.raises(ValueError, match="expected none before"):
         due(at(WEDNESDAY, "10:00:00"), at(WEDNESDAY, "09:59:59"))
 
 
 def test_the_clock_does_not_leave_the_calendar():
     for moment in (at("2027-01-01", "00:00:00"), at("2021-07-15", "10:00:00")):
-        with pytest.raises(CalendarError, match="must be within"):
+        with pytest.raises(CalendarError, match="expected within"):
             due(None, moment)
-    with pytest.raises(CalendarError, match="must be within"):
+    with pytest.raises(CalendarError, match="expected within"):
         due(at("2026-12-31", "15:00:00"), at("2027-01-01", "00:00:00"))
 
 
@@ -125,9 +125,9 @@ def test_times_of_other_offsets_count_in_shanghai():
 
 @pytest.mark.parametrize("text", ["2025-07-16T09:30:00", "2025-07-16", "9:30", "", "now"])
 def test_a_time_without_offset_is_refused(text):
-    with pytest.raises(ValueError, match="time must"):
+    with pytest.raises(ValueError, match="time: expected"):
         time_parse(text)
-    with pytest.raises(TypeError, match="time must be str"):
+    with pytest.raises(TypeError, match="time: expected str"):
         time_parse(1_752_629_400)
 
 

@@ -67,26 +67,26 @@ def test_a_sealed_bidding_survives_a_kill_and_is_settled(exchange):
         connect(exchange, "alice") as alice,
         connect(exchange, "bob") as bob,
     ):
-        (told,) = bob.biddings()
-        assert (told["bidding"], told["state"]) == ("B1", "announced")
-        assert (told["floor"], told["ceiling"], told["tonnes"]) == (8_774, 10_724, 100_000)
-        assert told["opens_at"] == at("10:30") and "seller" not in str(told)
+        (shown,) = bob.biddings()
+        assert (shown["bidding"], shown["state"]) == ("B1", "announced")
+        assert (shown["floor"], shown["ceiling"], shown["tonnes"]) == (8_774, 10_724, 100_000)
+        assert shown["opens_at"] == at("10:30") and "seller" not in str(shown)
         assert reports_until(seller, EventKind.BIDDING_OPENED)[-1].tonnes == 100_000
-        early = alice.answer(alice.bid(told["bidding_id"], price="95.00", tonnes=1))
+        early = alice.answer(alice.bid(shown["bidding_id"], price="95.00", tonnes=1))
         assert (early.kind, early.reason) == (EventKind.ORDER_REJECTED, Reason.BIDDING_NOT_OPEN)
         exchange.operate("clock", at=at("10:30"))
-        first = alice.answer(alice.bid(told["bidding_id"], price="95.00", tonnes=60_000))
-        assert (first.kind, first.counter_order_id) == (EventKind.BID_ACCEPTED, told["bidding_id"])
+        first = alice.answer(alice.bid(shown["bidding_id"], price="95.00", tonnes=60_000))
+        assert (first.kind, first.counter_order_id) == (EventKind.BID_ACCEPTED, shown["bidding_id"])
         taken_back = alice.answer(alice.bid_cancel(first.order_id))
         assert (taken_back.kind, taken_back.reason) == (EventKind.BID_CANCELED, Reason.REQUESTED)
-        again = alice.answer(alice.bid(told["bidding_id"], price="96.00", tonnes=60_000))
-        bob.answer(bob.bid(told["bidding_id"], price="94.00", tonnes=60_000))
+        again = alice.answer(alice.bid(shown["bidding_id"], price="96.00", tonnes=60_000))
+        bob.answer(bob.bid(shown["bidding_id"], price="94.00", tonnes=60_000))
         foreign = bob.answer(bob.bid_cancel(again.order_id))
         assert foreign.reason == Reason.ORDER_UNKNOWN
         # Nobody else learns of a bid, nor of how many there are.
         sealed = bob.biddings()
         assert sealed == seller.biddings() == exchange.operate("biddings")["biddings"]
-        assert sealed == [told | {"state": "open"}]
+        assert sealed == [shown | {"state": "open"}]
         assert not [r for r in seller.poll(0.3) if r.kind == EventKind.BID_ACCEPTED]
         exchange.kill("venue")
         exchange.start_venue()
@@ -115,9 +115,9 @@ def test_a_sealed_bidding_survives_a_kill_and_is_settled(exchange):
             EventKind.BID_ACCEPTED,
             EventKind.TRADE,
         ]
-    told = exchange.operate("statistics")["products"]["CEA24"]
-    assert (told["bidding_volume"], told["bidding_amount"]) == (100_000, "940000000")
-    assert (told["volume"], told["last"]) == (0, 0)
+    shown = exchange.operate("statistics")["products"]["CEA24"]
+    assert (shown["bidding_volume"], shown["bidding_amount"]) == (100_000, "940000000")
+    assert (shown["volume"], shown["last"]) == (0, 0)
 
 
 def venue(exchange, *arguments):
@@ -147,7 +147,7 @@ def test_an_application_is_filed_reviewed_and_published(exchange):
     venue(exchange, "withdraw", "F1", "--why", "on request")
     (filed,) = venue(exchange, "applications")["applications"]
     assert (filed["status"], filed["why"]) == ("lapsed", "on request")
-    assert [told["bidding"] for told in venue(exchange, "list")["biddings"]] == ["B1"]
+    assert [shown["bidding"] for shown in venue(exchange, "list")["biddings"]] == ["B1"]
 
 
 def test_operators_refusals_and_cancels(exchange):

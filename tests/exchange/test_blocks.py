@@ -82,9 +82,9 @@ def test_a_negotiation_over_the_wire_survives_a_kill_and_is_settled(exchange):
         assert (trade.price, trade.tonnes) == (10_000, 150_000)
         assert next_report(alice, EventKind.TRADE).trade_id == trade.trade_id
         assert alice.blocks() == [block for block in open_blocks if block["account"] == "alice"]
-    told = exchange.operate("statistics")["products"]["CEA24"]
-    assert (told["block_volume"], told["block_amount"]) == (150_000, "1500000000")
-    assert (told["volume"], told["last"]) == (0, 0)
+    shown = exchange.operate("statistics")["products"]["CEA24"]
+    assert (shown["block_volume"], shown["block_amount"]) == (150_000, "1500000000")
+    assert (shown["volume"], shown["last"]) == (0, 0)
     exchange.operate("clock", at="2025-01-02T15:00:00+08:00")
     exchange.wait_until(
         lambda: exchange.operate("status")["confirmed_date"] == 20250102,

@@ -69,7 +69,7 @@ class Exchange:
         return events[events["kind"] == EventKind.TRADE]
 
     def bust(self, trade):
-        # As the operator's desk reads it: from the event store, by its place in the stream.
+        # As the operator's service reads it: from the event store, by its place in the stream.
         seq = int(trade["settlement_seq"][0])
         (row,) = self.sequencer.event_rows(self.sequencer.index.settlement_events(seq, 1))
         assert row.tobytes() == trade.tobytes()

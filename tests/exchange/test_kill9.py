@@ -198,21 +198,21 @@ def check_logs(participants):
 
 def check_registry(exchange, participants):
     """The trades that clients were told of are the settled ones, each once; hashes agree."""
-    told = {}
+    shown = {}
     for participant in participants:
         for report in participant.log:
             if report.kind == EventKind.TRADE:
                 terms = (report.product_index, report.price, report.tonnes)
-                assert told.setdefault(report.trade_id, terms) == terms
-    assert len(told) > 500
+                assert shown.setdefault(report.trade_id, terms) == terms
+    assert len(shown) > 500
     for daemon in ("venue", "registry"):
         assert exchange.stop(daemon) == 0
     with RegistryStore.open_reader(exchange.data) as store:
         settled = store.execute(
             "SELECT trade_id, product_index, price, tonnes FROM trades"
         ).fetchall()
-    assert Counter(trade_id for trade_id, *_ in settled) == Counter(list(told))
-    assert {trade_id: tuple(terms) for trade_id, *terms in settled} == told
+    assert Counter(trade_id for trade_id, *_ in settled) == Counter(list(shown))
+    assert {trade_id: tuple(terms) for trade_id, *terms in settled} == shown
     found = check_ledger(exchange.data)
     assert found.agrees, found.differences
     assert found.venue_hash == found.registry_hash and found.checkpoint_seq == found.last_seq

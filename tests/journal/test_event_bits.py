@@ -114,12 +114,12 @@ def test_a_resend_of_what_is_damaged_is_refused_by_the_market(world):
 
     truth = answered()
     assert isinstance(truth, bytes)
-    told = []
+    shown = []
     for _ in range(FLIPS):
         take_back = flip(world.data / "events" / "events.sums", chance, 0.2)
-        told.append(answered())
+        shown.append(answered())
         take_back()
-    assert set(told) == {truth, Reason.ORDER_ID_DUPLICATE}
+    assert set(shown) == {truth, Reason.ORDER_ID_DUPLICATE}
     assert world.failure is None
 
 
@@ -128,19 +128,19 @@ def test_the_registry_gets_no_record_that_is_damaged(world):
     traded(world)
     peer = world.peer("registry", "replay")
 
-    def told():
+    def shown():
         peer.socket.send(msgspec.msgpack.encode({"from": 1, "count": 30}))
         return peer.receive(300)
 
-    truth = told()
+    truth = shown()
     assert len(truth[-1]) >= 30 * EVENT_DTYPE.itemsize
     answers = []
     for _ in range(FLIPS):
         take_back = flip(world.data / "events" / "events.rows", chance)
-        answers.append(told())
+        answers.append(shown())
         take_back()
     assert all(each in (None, truth) for each in answers) and None in answers
-    assert told() == truth
+    assert shown() == truth
 
 
 def test_no_venue_starts_on_a_bit_that_flipped_before_its_snapshot(tmp_path):

@@ -134,7 +134,7 @@ def test_a_file_without_the_states_blocks_is_refused():
     index.add(model.events(5_000))
     state = index.state()
     index_open(storage).close()
-    with pytest.raises(JournalError, match=r"blocks were expected, were 0 .index.blocks"):
+    with pytest.raises(JournalError, match=r"blocks, got 0 .index.blocks"):
         EventIndex.restore(state, "/events", log_id=LOG_ID, storage=storage)
 
 
@@ -153,7 +153,7 @@ def test_a_damaged_block_is_named_and_the_file_put_aside(place):
     with pytest.raises(JournalError, match="block 1 is damaged"):
         model.check(index)
     assert PATH.name not in storage.names(PATH.parent)
-    with pytest.raises(JournalError, match="blocks were expected, were 0"):
+    with pytest.raises(JournalError, match="blocks, got 0"):
         EventIndex.restore(state, "/events", log_id=LOG_ID, storage=storage)
 
 

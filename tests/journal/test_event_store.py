@@ -157,5 +157,5 @@ def test_sums_are_of_whole_rows_and_as_many():
     assert row_damaged(b"", 4, 1, b"") is None
     assert row_sums(ROWS, 4, 1)[8:] == row_sums(ROWS[8:], 4, 3)
     for sums in (b"", row_sums(ROWS, 4, 1)[:-1], row_sums(ROWS, 4, 1) + bytes(4)):
-        with pytest.raises(ValueError, match="sums must be of 9 rows"):
+        with pytest.raises(ValueError, match="expected sums of 9 rows"):
             row_damaged(ROWS, 4, 1, sums)

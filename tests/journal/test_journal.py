@@ -106,10 +106,10 @@ def test_a_journal_that_was_not_closed_is_sealed_by_the_next_writer():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((FrameKind.SEAL, 1, 5, b""), "kind must be RECORDS or CONTROL"),
-        ((FrameKind.RECORDS, 0, 5, b""), "count must be at least 1"),
-        ((FrameKind.RECORDS, 1, 4, b""), "time_ns must be at least 5, was 4"),
-        ((FrameKind.RECORDS, 1, 5, bytes(FRAME_PAYLOAD_BYTES_MAX + 1)), "payload must have up to"),
+        ((FrameKind.SEAL, 1, 5, b""), "kind: expected RECORDS or CONTROL"),
+        ((FrameKind.RECORDS, 0, 5, b""), "count: expected at least 1"),
+        ((FrameKind.RECORDS, 1, 4, b""), "time_ns: expected at least 5, got 4"),
+        ((FrameKind.RECORDS, 1, 5, bytes(FRAME_PAYLOAD_BYTES_MAX + 1)), "payload: expected up to"),
     ],
 )
 def test_append_refuses_misuse_and_writes_nothing(arguments, message):
@@ -245,9 +245,9 @@ def test_a_partial_frame_that_can_not_be_cut_poisons_the_journal():
 def test_another_journal_is_refused():
     storage = VolatileStorage()
     journal_open(storage, log_id=LOG_ID).close()
-    with pytest.raises(JournalError, match=f"log_id must be {OTHER_LOG_ID}"):
+    with pytest.raises(JournalError, match=f"log_id of the journal: expected {OTHER_LOG_ID}"):
         journal_open(storage, log_id=OTHER_LOG_ID)
-    with pytest.raises(ValueError, match="log_id must be 32"):
+    with pytest.raises(ValueError, match="log_id: expected 32"):
         journal_open(storage, log_id="venue-1")
 
 

@@ -185,7 +185,7 @@ def test_a_whole_frame_with_another_number_is_no_torn_tail():
     whole = storage.read(DIRECTORY / name)
     last = whole[-FRAME_HEADER_BYTES - 40 :]
     damage(storage, name, whole + last)
-    with pytest.raises(JournalError, match="first_seq must be 7, was 5, and its CRC-32C is right"):
+    with pytest.raises(JournalError, match="first_seq: expected 7, got 5, and its CRC-32C is"):
         journal_open(storage)
 
 

@@ -79,7 +79,7 @@ def test_every_intention_occurs_and_records_are_well_formed():
     }  # fmt: skip
 
 
-def block_told(kind, tonnes=100_000) -> Report:
+def block_report(kind, tonnes=100_000) -> Report:
     row = np.zeros(1, EVENT_DTYPE)
     row["kind"], row["order_id"], row["account_index"], row["tonnes"] = kind, 40, 3, tonnes
     return next(reports_of(row.tobytes()))
@@ -97,7 +97,7 @@ def answers(kind, tonnes=100_000, count=200):
             WORKLOADS["trading_day"],
             1,
         )
-        name, record = seller.block_answer(block_told(kind, tonnes), number, 20250102, number)
+        name, record = seller.block_answer(block_report(kind, tonnes), number, 20250102, number)
         names[name] += 1
         found.setdefault(name, np.frombuffer(record, COMMAND_DTYPE)[0])
     return names, found

@@ -71,7 +71,7 @@ def kind_faults(kind: str, found: list[Found]) -> Iterator[str]:
         f"commands an example: median {median}, least {counts.min()}, most {counts.max()}"
     )
     if median < COMMANDS_MEDIAN_MIN:
-        yield f"{kind}: the median example must have {COMMANDS_MEDIAN_MIN} commands, had {median}"
+        yield f"{kind}: the median example: expected {COMMANDS_MEDIAN_MIN} commands, got {median}"
     for row, name, expected in zip(seen, WHAT, EXPECTED[kind], strict=False):
         for member in sorted(expected):
             print(f"  {name:12} {member.name:24} {row[member]:>12,}")

@@ -41,25 +41,25 @@ def events() -> list[named.Event]:
 
 def test_a_dict_of_an_event_has_its_json_and_money_as_numbers(events: list[named.Event]) -> None:
     for event in events:
-        row, told = dict(event), event.to_dict()
+        row, shown = dict(event), event.to_dict()
         assert isinstance(event, Mapping) and list(row) == list(event) == list(event.keys())
         assert len(row) == len(event) and next(iter(row)) == "event"
-        parts = {name for name, value in told.items() if isinstance(value, (dict, list))}
+        parts = {name for name, value in shown.items() if isinstance(value, (dict, list))}
         numbers = {name for name in row if re.search("_(fen|yuan)$", name)}
-        for name in set(told) - parts:
-            assert row[name] == event[name] == told[name] and name in event
-            is_money = MONEY.fullmatch(str(told[name])) is not None
+        for name in set(shown) - parts:
+            assert row[name] == event[name] == shown[name] and name in event
+            is_money = MONEY.fullmatch(str(shown[name])) is not None
             # What is absent is absent as a number too.
             assert is_money <= {f"{name}_fen", f"{name}_yuan"}.issubset(numbers)
         for name in numbers:
             field = name.rpartition("_")[0]
-            if field in told:
-                assert (row[name] is None) == (told[field] is None)
+            if field in shown:
+                assert (row[name] is None) == (shown[field] is None)
             if name.endswith("_fen") and row[name] is not None:
                 assert type(row[name]) is int
                 assert row[f"{field}_yuan"] == float(cash_format(row[name]))
-            if field in told and row[name] is not None and name.endswith("_fen"):
-                assert cash_format(row[name]) == told[field]
+            if field in shown and row[name] is not None and name.endswith("_fen"):
+                assert cash_format(row[name]) == shown[field]
 
 
 def test_a_days_figures_have_a_column_by_method(events: list[named.Event]) -> None:

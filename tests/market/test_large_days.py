@@ -88,7 +88,7 @@ def test_a_day_may_trade_more_than_64_bits_of_tonnes(core):
 
 def test_an_open_market_takes_any_number_of_large_orders():
     """A day's volume was a negative number from 2^63 on, and the reference ended."""
-    told = []
+    shown = []
     for core in (CompiledMarket, ReferenceMarket):
         market = Market("open", {"A": "100.00"}, core=core)
         bulletins = MarketBulletins(market)
@@ -101,14 +101,14 @@ def test_an_open_market_takes_any_number_of_large_orders():
             events += market.enter("bob", "A", "sell", **order, order_id=f"s{number}")
             events += market.enter("alice", "A", "buy", **order, order_id=f"b{number}")
         events += market.close_day()
-        told.append([event_line(event) for event in events])
+        shown.append([event_line(event) for event in events])
         closed = next(event for event in events if event.event == "day_closed")
         assert ("0.01", 20 * ((1 << 60) - 1)) == (closed.close, closed.volume.listed)
         (bulletin,) = bulletins.take(events)
         # Years are summed up of it, in 64 bits.
         assert bulletin.composite.total.listed.volume == (1 << 62) - 1
         assert bulletin_parse(bulletin_json(bulletin), "told") == bulletin
-    assert told[0] == told[1]
+    assert shown[0] == shown[1]
 
 
 def test_a_venue_tells_a_level_and_a_volume_of_more_than_64_bits():
@@ -134,8 +134,8 @@ def test_a_venue_tells_a_level_and_a_volume_of_more_than_64_bits():
     assert so_far["products"][0]["close"] == 1
     statistics = admin_views.statistics(machine)
     assert statistics["products"]["A"]["volume"] == most
-    for told in (so_far, statistics, public_maps.depth(machine, 0), public_maps.book(machine, 0)):
-        assert msgspec.msgpack.decode(msgspec.msgpack.encode(told)) == told
+    for shown in (so_far, statistics, public_maps.depth(machine, 0), public_maps.book(machine, 0)):
+        assert msgspec.msgpack.decode(msgspec.msgpack.encode(shown)) == shown
 
 
 @pytest.mark.parametrize("core", [CompiledMarket, ReferenceMarket])

@@ -199,9 +199,9 @@ def test_an_order_keeps_its_id_when_records_amend_and_cancel_it(market: Market) 
     commands["price"], commands["tonnes"] = 9750, [5, 4, 0]
     events = np.zeros(4, EVENT_DTYPE)
     assert market.process(commands, events) == (3, 4)
-    told = [(event.event, event.id) for event in market.events_named(events)]
+    shown = [(event.event, event.id) for event in market.events_named(events)]
     kinds = ("order_accepted", "order_rested", "order_amended", "order_canceled")
-    assert told == [(kind, "11") for kind in kinds]
+    assert shown == [(kind, "11") for kind in kinds]
 
 
 class PatientMarket(ReferenceMarket):
@@ -258,10 +258,10 @@ def test_snapshot_restore_and_copy(market: Market) -> None:
     expected += market.enter("alice", "CEA23", Side.BUY, price="97.50", tonnes=4, order_id="a1")
     expected += market.clock("2025-07-17T15:00:00+08:00")
     for other in others:
-        told = other.enter("bob", "CEA23", Side.SELL, price="97.50", tonnes=4, order_id="b1")
-        told += other.enter("alice", "CEA23", Side.BUY, price="97.50", tonnes=4, order_id="a1")
-        told += other.clock("2025-07-17T15:00:00+08:00")
-        assert told == expected
+        shown = other.enter("bob", "CEA23", Side.SELL, price="97.50", tonnes=4, order_id="b1")
+        shown += other.enter("alice", "CEA23", Side.BUY, price="97.50", tonnes=4, order_id="a1")
+        shown += other.clock("2025-07-17T15:00:00+08:00")
+        assert shown == expected
         assert other.state_hash() == market.state_hash()
         assert other.profile == market.profile
 
@@ -286,13 +286,13 @@ def test_restore_refuses_numbers_that_can_not_be(change: dict) -> None:
 
 
 MADE_WRONG = [
-    ({"reference_prices": ["CEA23"]}, r"reference_prices must be a mapping such as .*, was list$"),
-    ({"reference_prices": "CEA23"}, r"reference_prices must be a mapping such as .*, was str$"),
-    ({"reference_prices": {"CEA23": 97}}, "price must be str such as '97.49', was int$"),
-    ({"core": "reference"}, "core must be a class such as ReferenceMarket, was 'reference'$"),
-    ({"core": dict}, "core must be a class such as ReferenceMarket, was <class 'dict'>$"),
-    ({"core": ReferenceMarket(load_profile("cea").rules)}, "core must be a class"),
-    ({"profile": {"CEA23": "97.49"}}, "profile must be a name such as 'cea', or a path, was dict$"),
+    ({"reference_prices": ["CEA23"]}, r"reference_prices: expected a mapping .*, got list$"),
+    ({"reference_prices": "CEA23"}, r"reference_prices: expected a mapping such as .*, got str$"),
+    ({"reference_prices": {"CEA23": 97}}, "price: expected str such as '97.49', got int$"),
+    ({"core": "reference"}, "core: expected a class such as ReferenceMarket, got 'reference'$"),
+    ({"core": dict}, "core: expected a class such as ReferenceMarket, got <class 'dict'>$"),
+    ({"core": ReferenceMarket(load_profile("cea").rules)}, "core: expected a class"),
+    ({"profile": {"CEA23": "97.49"}}, "profile: expected a name such as .*, got dict$"),
 ]
 
 
@@ -306,9 +306,9 @@ def test_a_market_says_what_it_is_made_of(made: dict, message: str) -> None:
 
 
 def test_looking_for_what_is_not_there_is_a_lookup_error(market: Market) -> None:
-    with pytest.raises(LookupError, match="product must be one of CEA23, was 'CEA99'"):
+    with pytest.raises(LookupError, match="product: expected one of CEA23, got 'CEA99'"):
         market.depth("CEA99", "buy")
-    with pytest.raises(LookupError, match="account must be declared, was 'nobody'"):
+    with pytest.raises(LookupError, match="account: expected a declared one, got 'nobody'"):
         market.account("nobody")
 
 

@@ -88,7 +88,7 @@ def test_cash_and_tonnes_are_conserved(make_core: Callable[..., Any], rules_name
             # Every event must be there to be counted.
             flow.take(step._replace(act=step.act | 1))
         events, market = flow.events, flow.market
-        came = events[events["kind"] == EventKind.DEPOSITED]
+        got = events[events["kind"] == EventKind.DEPOSITED]
         left = events[events["kind"] == EventKind.WITHDRAWN]
         trades = events[events["kind"] == EventKind.TRADE]
         accounts = [market.account(index) for index in range(ACCOUNT_COUNT)]
@@ -98,11 +98,11 @@ def test_cash_and_tonnes_are_conserved(make_core: Callable[..., Any], rules_name
             total(trades[side]) - total(busts[side]) for side in ("buy_fee", "sell_fee")
         )
         cash = sum(account["cash"] for account in accounts)
-        assert cash + fees == total(came["cash"]) - total(left["cash"])
+        assert cash + fees == total(got["cash"]) - total(left["cash"])
         for product in range(len(REFERENCE_PRICES)):
             held = sum(account["holdings"].get(product, (0,))[0] for account in accounts)
-            came_in = total(came["tonnes"][came["product_index"] == product])
-            assert held == came_in - total(left["tonnes"][left["product_index"] == product])
+            arrived_in = total(got["tonnes"][got["product_index"] == product])
+            assert held == arrived_in - total(left["tonnes"][left["product_index"] == product])
 
     conserved()
 

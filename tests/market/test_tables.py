@@ -158,9 +158,9 @@ def test_columns_are_chosen_by_name_and_order(convert) -> None:
     table = convert(events, columns=("tonnes", "kind"), names=True)
     assert list(getattr(table, "column_names", None) or table.columns) == ["tonnes", "kind"]
     assert column(table, "kind") == ["TRADE"] * 4
-    with pytest.raises(ValueError, match="columns must be among kind, .*, was 'weight'"):
+    with pytest.raises(ValueError, match="columns: expected some of kind, .*, got 'weight'"):
         convert(events, columns=("price", "weight"))
-    with pytest.raises(ValueError, match="was 'reserved'"):
+    with pytest.raises(ValueError, match="got 'reserved'"):
         convert(np.zeros(1, COMMAND_DTYPE), columns=("reserved",))
 
 
@@ -168,7 +168,7 @@ def test_a_number_without_a_name_is_refused_not_hidden(convert) -> None:
     events = np.zeros(2, EVENT_DTYPE)
     events["kind"] = [EventKind.TRADE, 200]
     assert column(convert(events), "kind") == [EventKind.TRADE, 200]
-    with pytest.raises(ValueError, match="kind must be one of EventKind, was 200 in row 1"):
+    with pytest.raises(ValueError, match="kind: expected one of EventKind, got 200 in row 1"):
         convert(events, names=True)
 
 
@@ -203,10 +203,10 @@ def test_views_of_a_book_become_tables(convert) -> None:
 @pytest.mark.parametrize(
     ("array", "message"),
     [
-        ([1, 2], "records must be an array of the project's records, was list"),
-        (np.zeros(3), "records must be an array of the project's records, was float64"),
-        (np.zeros(1, EVENT_DTYPE)[["seq", "price"]], "was {'names'"),
-        (np.zeros((2, 2), EVENT_DTYPE), "records must have one dimension, had 2"),
+        ([1, 2], "records: expected an array of the project's records, got list"),
+        (np.zeros(3), "records: expected an array of the project's records, got float64"),
+        (np.zeros(1, EVENT_DTYPE)[["seq", "price"]], "got {'names'"),
+        (np.zeros((2, 2), EVENT_DTYPE), "records: expected one dimension, got 2"),
     ],
 )
 def test_what_is_no_array_of_records_is_refused(array: object, message: str, convert) -> None:

@@ -351,8 +351,8 @@ def planted_read(root: Path, planted: Path) -> list[Mutant]:
         text = (root / path).read_text(encoding="utf-8")
         if text.count(entry["old"]) != 1:
             raise ValueError(
-                f"{planted.name}: {name}: `old` must be in {path} once, "
-                f"was there {text.count(entry['old'])} times"
+                f"{planted.name}: {name}: `old`: expected in {path} once, "
+                f"got there {text.count(entry['old'])} times"
             )
         mutated = text.replace(entry["old"], entry["new"])
         made.append(

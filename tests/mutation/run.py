@@ -250,7 +250,7 @@ def results_judge(results: list[Result], least: int) -> list[str]:
 def results_write(path: Path, seed: int, results: list[Result], uncompiled: list[Mutant]) -> None:
     """Write everything as JSON."""
 
-    def told(mutant: Mutant) -> dict:
+    def shown(mutant: Mutant) -> dict:
         names = ("name", "path", "function", "nth", "operator", "old", "new")
         return {name: getattr(mutant, name) for name in names}
 
@@ -258,7 +258,7 @@ def results_write(path: Path, seed: int, results: list[Result], uncompiled: list
         "seed": seed,
         "verdicts": Counter(result.verdict for result in results),
         "mutants": [
-            told(result.mutant)
+            shown(result.mutant)
             | {
                 "verdict": result.verdict,
                 "killer": result.killer,
@@ -267,7 +267,7 @@ def results_write(path: Path, seed: int, results: list[Result], uncompiled: list
             }
             for result in results
         ],
-        "uncompiled": [told(mutant) for mutant in uncompiled],
+        "uncompiled": [shown(mutant) for mutant in uncompiled],
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -305,7 +305,7 @@ class Workshop:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-            ended = process_watch(process, log, silence_s)
+            ended = process_await(process, log, silence_s)
         strays_end(str(self.root))
         output_text = log.read_text(encoding="utf-8", errors="replace")
         return Outcome(ended, output_text, time.monotonic() - started)
@@ -357,7 +357,7 @@ class Outcome:
         return f"{begun[-1].strip() if begun else 'before the first test'} ({how})"
 
 
-def process_watch(process: subprocess.Popen, log: Path, silence_s: float) -> int | str:
+def process_await(process: subprocess.Popen, log: Path, silence_s: float) -> int | str:
     """Wait for a test process; its exit code, or why it was ended."""
     size, since = 0, time.monotonic()
     while process.poll() is None:

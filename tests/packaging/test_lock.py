@@ -81,11 +81,11 @@ def test_the_sbom_has_every_locked_release_with_its_hashes():
     subprocess.run(["make", "--silent", "sbom"], cwd=ROOT, check=True, timeout=120)
     for name in ("daemons", "extras"):
         path = ROOT / "build" / "sbom" / f"{name}.cdx.json"
-        told = json.loads(path.read_text(encoding="utf-8"))
-        assert told["bomFormat"] == "CycloneDX"
-        root = told["metadata"]["component"]
+        shown = json.loads(path.read_text(encoding="utf-8"))
+        assert shown["bomFormat"] == "CycloneDX"
+        root = shown["metadata"]["component"]
         assert (root["name"], root["version"]) == (PROJECT["name"], PROJECT["version"])
-        parts = told["components"]
+        parts = shown["components"]
         assert {one["name"]: one["version"] for one in parts} == locked(f"{name}.txt")
         assert all(one["externalReferences"][0]["hashes"] for one in parts)
 
@@ -106,7 +106,7 @@ KNOWN = {"id": "PYSEC-2000-1", "fix_versions": ["1.1"]}
 
 
 @pytest.mark.parametrize(
-    ("answer", "ends", "status", "told"),
+    ("answer", "ends", "status", "shown"),
     [
         ([CLEAN], 0, 0, "1 looked up, 0 advisories"),
         ([CLEAN | {"vulns": [KNOWN]}], 1, 1, "a 1: PYSEC-2000-1, mended in 1.1"),
@@ -117,7 +117,7 @@ KNOWN = {"id": "PYSEC-2000-1", "fix_versions": ["1.1"]}
     ids=["clean", "known", "skipped", "unreachable", "empty"],
 )
 def test_an_audit_that_could_not_ask_does_not_say_that_all_is_well(
-    tmp_path, capsys, answer, ends, status, told
+    tmp_path, capsys, answer, ends, status, shown
 ):
     program = tmp_path / "audit_program.py"
     said = "" if answer is None else json.dumps({"dependencies": answer})
@@ -127,4 +127,4 @@ def test_an_audit_that_could_not_ask_does_not_say_that_all_is_well(
     lock = tmp_path / "lock.txt"
     lock.write_text("a==1\n")
     assert module_loaded().main([str(lock)], [sys.executable, str(program)]) == status
-    assert told in capsys.readouterr().out
+    assert shown in capsys.readouterr().out

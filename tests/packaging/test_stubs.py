@@ -78,9 +78,9 @@ def test_stubs_make_objects_as_the_modules_do(module: str, required: set[str]) -
     (head,) = re.findall(r"def __cinit__\([^)]*\):", source)
     (made,) = ast.parse(f"{head} ...").body
     stub = ast.parse((PACKAGE / f"{module}.pyi").read_text(encoding="utf-8"))
-    (told,) = [node for node in ast.walk(stub) if getattr(node, "name", "") == "__new__"]
+    (shown,) = [node for node in ast.walk(stub) if getattr(node, "name", "") == "__new__"]
     taken = [(name, None if name in required else value) for name, value in parameters(made)]
-    assert parameters(told) == taken
+    assert parameters(shown) == taken
 
 
 def test_examples_pass_strict_type_checking(tmp_path: Path) -> None:

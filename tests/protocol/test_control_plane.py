@@ -98,20 +98,20 @@ def test_values_that_are_not_what_they_look_like_are_refused(fields, said):
 def test_a_role_asks_what_it_was_given_and_nothing_else():
     places = Places()
 
-    def told(key, op, **fields):
+    def shown(key, op, **fields):
         reply = places.reply(key, msgspec.msgpack.encode({"op": op, **fields}))
         assert reply.by == key
         return reply.answer
 
-    assert told("an", "put", number=7).is_done
-    assert told("rex", "look").fields == {"number": 7}
-    assert told("rex", "put", number=8).refusal.sentence() == "rex may not put"
+    assert shown("an", "put", number=7).is_done
+    assert shown("rex", "look").fields == {"number": 7}
+    assert shown("rex", "put", number=8).refusal.sentence() == "rex may not put"
     assert places.number == 7
 
 
 @pytest.mark.parametrize("form", [lambda answer: answer.by_op("halt"), Answer.by_ok])
 def test_both_forms_of_an_answer_are_read_alike(form):
-    done, refused = Answer({"ended": 2}), Refusal(where="why", expected="words", came="none")
+    done, refused = Answer({"ended": 2}), Refusal(where="why", expected="words", got="none")
     assert answer_read(form(done)).fields["ended"] == 2
     assert answer_read(form(done)).is_done
     read = answer_read(form(Answer({}, refused)))

@@ -30,8 +30,8 @@ from cea_exchange.registry.daemon import RegistryDaemon
 from cea_exchange.registry.reconciliation.reconcile import check_ledger
 from cea_exchange.registry.registry import Registry
 from cea_exchange.registry.store import RegistryStore
-from registry.bank.test_bank_office import DatedVenue
-from registry.bank.test_bank_reports import FUNDED, Office
+from registry.bank.test_bank_reports import FUNDED, Staff
+from registry.bank.test_bank_service import DatedVenue
 from support.registry.fake_venue import Caller, FakeVenue, pack, run_frames, wait_until
 from support.registry.settlement_records import (
     ALICE,
@@ -443,9 +443,9 @@ def test_a_reserve_that_was_not_funded_ends_no_daemon_and_is_applied_once_it_is(
     folder = tmp_path / "registry" / "bank" / "in"
     folder.mkdir(parents=True)
     with Registry.open(tmp_path, database_address, admission="open") as registry:
-        office = Office(registry)
-        office.default_noticed()
-        statement = office.statement(("SUB-RESERVE", 0, [FUNDED]))
+        service = Staff(registry)
+        service.default_noticed()
+        statement = service.statement(("SUB-RESERVE", 0, [FUNDED]))
         (folder / "s.xml").write_bytes(statement)
     nowhere = "tcp://127.0.0.1:9"
     config = RegistryConfig(

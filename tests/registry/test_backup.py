@@ -98,8 +98,8 @@ def test_what_was_copied_and_restored_is_told_as_json(data, tmp_path, capsys):
     assert 0 == run(("registry", "backup", "--out", copy, "--data", str(data), "--json"))
     assert {"file": copy, "last_seq": 63} == json.loads(capsys.readouterr().out)
     assert 0 == run(("registry", "restore", copy, "--data", restored, "--json"))
-    told = json.loads(capsys.readouterr().out)
-    assert (63, 60, []) == (told["last_seq"], told["trades"], told["differences"])
+    shown = json.loads(capsys.readouterr().out)
+    assert (63, 60, []) == (shown["last_seq"], shown["trades"], shown["differences"])
 
 
 def test_a_copy_that_can_not_be_written_is_named(data, tmp_path):
@@ -136,14 +136,14 @@ def test_a_ledger_that_differs_is_not_restored_to_postgresql_either(
 def test_a_copy_with_a_changed_byte_or_without_its_sum_is_refused(data, tmp_path):
     copy = tmp_path / "copy"
     backup(data, copy)
-    told = subprocess.run(
+    shown = subprocess.run(
         ["sha256sum", "--check", "copy.sha256"], cwd=tmp_path, capture_output=True, text=True
     )
-    assert told.stdout == "copy: OK\n"
+    assert shown.stdout == "copy: OK\n"
     content = bytearray(copy.read_bytes())
     content[len(content) // 2] ^= 1
     copy.write_bytes(content)
-    with pytest.raises(StoreError, match="SHA-256 must be"):
+    with pytest.raises(StoreError, match="SHA-256: expected"):
         restore(copy, tmp_path / "restored")
     (tmp_path / "copy.sha256").unlink()
     with pytest.raises(StoreError, match="expected a copy and its .sha256"):

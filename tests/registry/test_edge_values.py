@@ -27,7 +27,7 @@ from support.registry.compliance_world import (
     proof,
     proof_file,
 )
-from support.registry.desk_callers import Office, key_of
+from support.registry.service_callers import Staff, key_of
 
 DAY = 20251101
 INTS = (
@@ -168,11 +168,11 @@ def requests(rng):
             yield {"op": info.tag, **{name: rng.choice(each) for name, each in fields.items()}}
 
 
-def persons(office):
-    office.person("ini", "initiator", account="P1")
-    office.person("app", "approver", account="P1")
-    office.person("mee", "authority")
-    office.person("bei", "province", province=BEIJING)
+def persons(staff):
+    staff.person("ini", "initiator", account="P1")
+    staff.person("app", "approver", account="P1")
+    staff.person("mee", "authority")
+    staff.person("bei", "province", province=BEIJING)
     names = {"operator": "an", "authority": "mee", "province": "bei", "initiator": "ini"}
     return names | {"approver": "app", "regulator": "rex"}
 
@@ -185,8 +185,8 @@ def test_every_request_is_done_or_refused(world, day, second_person):
     if day > DAY:
         world.registry.carryover.give_notice()
         world.registry.bank.setting = BankSetting()
-    office = Office(world.registry, second_person=second_person)
-    names = persons(office)
+    staff = Staff(world.registry, second_person=second_person)
+    names = persons(staff)
     done = 0
     broken = []
     for request in requests(rng):
@@ -196,7 +196,7 @@ def test_every_request_is_done_or_refused(world, day, second_person):
             except OverflowError:
                 continue
             with suppress(_TakenBack), world.registry.transaction():
-                answer = office._desk.reply(key_of(names[role]), payload).answer.by_ok()
+                answer = staff._service.reply(key_of(names[role]), payload).answer.by_ok()
                 msgspec.msgpack.encode(answer)
                 raise _TakenBack
             if "log says why" in answer.get("error", ""):
@@ -210,7 +210,7 @@ def test_every_request_is_done_or_refused(world, day, second_person):
 
 WITHIN = frozenset({"surrender.listed_page"})
 """A part of looks that have checked what they are given."""
-OFFICES = (
+OFFICIALS = (
     *("accounts", "persons", "province_holdings", "distribution", "obligations", "surrender"),
     *("offsets", "compliance", "carryover", "enforcement", "dispositions", "defaults", "claims"),
     *("statements", "bank_files"),
@@ -225,11 +225,11 @@ ACTS = (
 def library(registry):
     """Yield name and method of every act of the library that takes numbers, texts or none."""
     yield from ((name, getattr(registry, name)) for name in ACTS)
-    for office in OFFICES:
-        of = getattr(registry, office)
+    for staff in OFFICIALS:
+        of = getattr(registry, staff)
         for name, _ in inspect.getmembers(type(of), inspect.isfunction):
             if not name.startswith("_"):
-                yield f"{office}.{name}", getattr(of, name)
+                yield f"{staff}.{name}", getattr(of, name)
 
 
 def library_calls(registry, rng):

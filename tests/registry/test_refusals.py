@@ -12,15 +12,15 @@ from cea_exchange.registry.participants import products
 from cea_exchange.registry.participants.entities import entity_province
 from cea_exchange.registry.vintages import product_vintages
 from support.refusing import refuses
-from support.registry.desk_callers import Office
+from support.registry.service_callers import Staff
 
 
 @pytest.fixture
-def office(registry):
+def staff(registry):
     registry.product_declare("CEA24", 9_749)
     registry.account_open("P1", entity="Power 1", province=11)
     registry.account_open("P2", entity="Power 2")
-    return Office(registry, second_person=())
+    return Staff(registry, second_person=())
 
 
 @pytest.mark.parametrize(
@@ -33,44 +33,44 @@ def office(registry):
         ("NAME_LOOKS_ALIKE", "product_declare", {"product": "СEA24", "reference_price": 9_749}),
     ],
 )
-def test_a_request_is_refused_by_its_code(office, code, op, fields):
-    answer = office.an(op, **fields)
+def test_a_request_is_refused_by_its_code(staff, code, op, fields):
+    answer = staff.an(op, **fields)
     assert (answer["ok"], answer["code"]) == (False, code), answer
     assert code_of(answer, RegistryRefusal) is RegistryRefusal[code]
 
 
 def test_a_freeze_there_is_not_is_not_told(registry):
     with refuses("FREEZE_UNKNOWN: .*got 7"):
-        registry.enforcement.freeze_told(7)
+        registry.enforcement.freeze_shown(7)
 
 
-def test_products_have_an_end(office, registry, monkeypatch):
+def test_products_have_an_end(staff, registry, monkeypatch):
     monkeypatch.setattr(products, "PRODUCT_COUNT_MAX", 1)
     with refuses("PRODUCT_LIMIT"):
         registry.product_declare("CEA25", 9_749)
 
 
-def test_an_entity_without_a_province_has_nobody_who_decides(office, registry):
+def test_an_entity_without_a_province_has_nobody_who_decides(staff, registry):
     with refuses("PROVINCE_MISSING"):
         entity_province(registry.store, registry.account("P2"))
 
 
-def test_two_products_have_no_vintage_in_common(office, registry):
+def test_two_products_have_no_vintage_in_common(staff, registry):
     registry.product_declare("X", 9_749)
     registry.store.database.execute("UPDATE products SET vintage = 2024 WHERE product = 'X'")
     with refuses("VINTAGE_TAKEN"):
         product_vintages(registry.store, registry.ledger.rules.vintages)
 
 
-def test_without_room_nothing_is_done_and_it_is_told(office, monkeypatch):
+def test_without_room_nothing_is_done_and_it_is_told(staff, monkeypatch):
     def full(*_):
         raise DatabaseFull("disk full")
 
     monkeypatch.setattr("cea_exchange.registry.control.requests.basics.PayIn.act", full)
-    assert office.an("pay_in", account="P1", cash=5)["code"] == RegistryRefusal.NO_SPACE.name
+    assert staff.an("pay_in", account="P1", cash=5)["code"] == RegistryRefusal.NO_SPACE.name
 
 
-def test_what_the_bank_says_of_no_instruction_or_batch_is_not_taken(office, registry):
+def test_what_the_bank_says_of_no_instruction_or_batch_is_not_taken(staff, registry):
     status = InstructionStatus(instruction_id="T9", status=Status.ACCEPTED, reason="")
     with refuses("INSTRUCTION_UNKNOWN: .*T9"), registry.transaction():
         registry.bank.status_take(status)

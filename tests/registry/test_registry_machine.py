@@ -97,10 +97,10 @@ def test_a_question_waits_for_news_but_not_long(machine):
 
     machine.outputs()
     (first,) = asked(1, 0)
-    told = msgspec.msgpack.decode(first.content)
+    shown = msgspec.msgpack.decode(first.content)
     assert first.connection == b"venue"
-    assert told["items"] and told["settled_seq"] == 0
-    behind = told["last_seq"] + 1
+    assert shown["items"] and shown["settled_seq"] == 0
+    behind = shown["last_seq"] + 1
     assert asked(behind, 1) == []
     assert turned(machine, FEED_WAIT_NS) == []
     (late,) = turned(machine, FEED_WAIT_NS + 1)
@@ -122,7 +122,7 @@ def test_records_that_are_not_what_they_say_stop_the_line_and_nothing_else(machi
     spoiled[2] = spoiled[2][:-1] + b"x"
     machine.replayed(run_frames(LOG_ID, machine.venue.records[:0]), 0)
     machine.published([spoiled], 1)
-    assert machine.state.startswith("stopped: settlement records from 1 on: checksum")
+    assert machine.state.startswith("stopped: settlement records from 1 on: expected checksum")
     machine.published([published(machine, 1, 3)], 2)
     assert machine.last_seq == 0
-    assert not machine.desk.reply("x" * 40, b"").answer.is_done
+    assert not machine.service.reply("x" * 40, b"").answer.is_done

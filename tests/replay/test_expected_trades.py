@@ -108,21 +108,21 @@ def test_one_trade_that_differs_is_one_difference(
 
 
 @pytest.mark.parametrize(
-    ("trades", "told"),
+    ("trades", "shown"),
     [
         ("price,size\n97.5,1\n", ":1: expected a column tonnes, there is none"),
-        ("price,tonnes,price\n", ":1: expected each column once, came price twice"),
-        ("price,tonnes\n97.5\n", ":2: expected 2 columns, came 1"),
-        ("price,tonnes\n97.5,1\n97.501,1\n", ":3: expected a price of at most 2 decimals, came"),
+        ("price,tonnes,price\n", ":1: expected each column once, got price twice"),
+        ("price,tonnes\n97.5\n", ":2: expected 2 columns, got 1"),
+        ("price,tonnes\n97.5,1\n97.501,1\n", ":3: expected a price of at most 2 decimals, got"),
         ("price,tonnes\n97.5,one\n", ":2: expected a whole number of at most 63 bits in column 2"),
-        (f"price,tonnes\n97.5,{1 << 63}\n", "of at most 63 bits in column 2, came '922337203685"),
-        ("price,tonnes,side\n97.5,1,bid\n", ":2: expected buy or sell in column 3, came 'bid'"),
+        (f"price,tonnes\n97.5,{1 << 63}\n", "of at most 63 bits in column 2, got '922337203685"),
+        ("price,tonnes,side\n97.5,1,bid\n", ":2: expected buy or sell in column 3, got 'bid'"),
     ],
 )
-def test_a_record_that_can_not_be_read_is_named(trades: str, told: str, replay) -> None:
+def test_a_record_that_can_not_be_read_is_named(trades: str, shown: str, replay) -> None:
     status, report, errors = replay(trades)
     assert (status, report, errors.count("\n")) == (2, {}, 1)
-    assert told in errors
+    assert shown in errors
 
 
 def compared(

@@ -403,37 +403,37 @@ def test_what_a_venue_told_replays_to_its_trades_and_its_book(
 
 
 @pytest.mark.parametrize(
-    ("form", "texts", "told"),
+    ("form", "texts", "reported"),
     [
-        ("fix", ["a\n"], "FORM: expected one of mbo, itch, sse, szse, came 'fix'"),
+        ("fix", ["a\n"], "FORM: expected one of mbo, itch, sse, szse, got 'fix'"),
         ("mbo", ["action,side\n"], "mbo_0.csv:1: expected a column price, there is none"),
         ("mbo", ["action,side,price,size,order_id,Size\n"], ":1: expected each column once"),
         ("mbo", [MBO.replace("6,C,B", "6,K,B")], ":11: action: expected one of A, C, M, R, T, F"),
-        ("mbo", [MBO.replace("9,13,128,XYZ", "9,13,128,ABC")], ":5: expected XYZ only, came 'ABC'"),
-        ("mbo", [MBO + "1,2\n"], ":16: expected 8 columns, came 2"),
+        ("mbo", [MBO.replace("9,13,128,XYZ", "9,13,128,ABC")], ":5: expected XYZ only, got 'ABC'"),
+        ("mbo", [MBO + "1,2\n"], ":16: expected 8 columns, got 2"),
         ("mbo", [MBO.replace(",7,12", ",0,12")], ":4: size: expected a number of 1 to 922337203"),
-        ("mbo", [MBO.replace(",7,12", ",1.5,12")], ":4: size: expected a whole number, came '1.5'"),
+        ("mbo", [MBO.replace(",7,12", ",1.5,12")], ":4: size: expected a whole number, got '1.5'"),
         ("itch", [ITCH.replace("12,D", "12,Z")], "type: expected a message type of ITCH"),
-        ("itch", [ITCH.replace("2,A,1,B", "2,A,1,X")], "side: expected one of B, S, came 'X'"),
+        ("itch", [ITCH.replace("2,A,1,B", "2,A,1,X")], "side: expected one of B, S, got 'X'"),
         ("sse", [SSE.replace("\n7,6", "\n6,6")], ":8: BizIndex: expected more than 6, the record"),
         ("sse", [SSE.replace("9300300", "930")], ":13: TickTime: expected a time such as 09:30"),
         ("szse", [SZSE_ORDERS], "szse_0.csv: expected two files"),
         (
             "szse",
             [SZSE_ORDERS, SZSE_TRADES.replace(",70,", ",X,")],
-            "szse_1.csv:3: ExecType: expected one of F, 4, 70, 52, came 'X'",
+            "szse_1.csv:3: ExecType: expected one of F, 4, 70, 52, got 'X'",
         ),
         ("mbo", [MBO, MBO], "TRADES_FILE: expected none, mbo has all in one file"),
     ],
 )
 def test_what_can_not_be_read_is_named(
-    form: str, texts: list[str], told: str, convert, tmp_path
+    form: str, texts: list[str], reported: str, convert, tmp_path
 ) -> None:
     """And nothing is written."""
     options = ("--symbol", "XYZ") if form == "itch" else ()
     status, report, errors = convert(form, *texts, options=options)
     assert (status, report, errors.count("\n")) == (2, {}, 1)
-    assert told in errors
+    assert reported in errors
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(("orders", "trades"))]
 
 

@@ -130,8 +130,8 @@ def test_decimal_prices_are_exact(text: str, tmp_path: Path, capfd: pytest.Captu
     status, report, errors = replay(path, capfd, "--tick", text)
     assert (status, errors) == (0, "")
     assert report["state_hash"] == expected["state_hash"]
-    told = [[tick.text(int(price)), *more] for price, *more in expected["bids"]]
-    assert report["bids"] == told
+    reported = [[tick.text(int(price)), *more] for price, *more in expected["bids"]]
+    assert report["bids"] == reported
 
 
 def test_events_as_text(tmp_path: Path, capfd: pytest.CaptureFixture) -> None:
@@ -198,8 +198,8 @@ def test_zeros_behind_the_last_decimal_say_nothing(
     path.write_text(f"{HEADER}\nenter,1,buy,97.000,5,,,,\n")
     assert replay(path, capfd)[1]["bids"] == [["97", 5, 1]]
     path.write_text(f"{HEADER}\nenter,1,buy,97.501,5,,,,\n")
-    told = "expected a price of at most 2 decimals in column 4, came '97.501'"
-    assert told in replay(path, capfd, "--tick", "0.01")[2]
+    reported = "expected a price of at most 2 decimals in column 4, got '97.501'"
+    assert reported in replay(path, capfd, "--tick", "0.01")[2]
 
 
 def test_a_partial_cancel_keeps_the_orders_place(
@@ -257,31 +257,31 @@ def test_other_columns_are_kept_through_to_the_events(
 
 GOOD = "enter,1,buy,100,5,,,,"
 BAD_LINES = {
-    "buy,1,buy,100,5,,,,": "expected enter, cancel, reduce or amend in column 1, came 'buy'",
-    "enter,1,bid,100,5,,,,": "expected buy or sell in column 3, came 'bid'",
-    "enter,-1,buy,100,5,,,,": "expected a whole number, not negative in column 2, came '-1'",
+    "buy,1,buy,100,5,,,,": "expected enter, cancel, reduce or amend in column 1, got 'buy'",
+    "enter,1,bid,100,5,,,,": "expected buy or sell in column 3, got 'bid'",
+    "enter,-1,buy,100,5,,,,": "expected a whole number, not negative in column 2, got '-1'",
     "enter,18446744073709551616,buy,100,5,,,,": "a number within 64 bits (an owner: 32)",
     "enter,1,buy,9223372036854775808,5,,,,": "a number within 64 bits",
     "enter,1,buy,100,9223372036854775808,,,,": "a number within 64 bits",
     "enter,1,buy,100,5,4294967296,,,": "a number within 64 bits (an owner: 32) in column 6",
-    "reduce,1,,,,,,,": "expected a value of tonnes in this line, came nothing",
-    "reduce,1,,,0,,,,": "expected a whole number above 0 in column 5, came '0'",
-    "reduce,1,,,-3,,,,": "expected a whole number above 0 in column 5, came '-3'",
-    "enter,1,buy,100.,5,,,,": "expected a price in whole ticks in column 4, came '100.'",
-    "enter,1,buy,100.5,5,,,,": "expected a price in whole ticks in column 4, came '100.5'",
-    "enter,1,buy,one,5,,,,": "expected a price in whole ticks in column 4, came 'one'",
-    "enter,1,buy,100,5.0,,,,": "expected a whole number in column 5, came '5.0'",
-    "enter,1,buy,100,5,,gtc,,": "expected day, ioc or fok in column 7, came 'gtc'",
-    "enter,1,buy,100,5,,,yes,": "expected 0 or 1 in column 8, came 'yes'",
-    "enter,1,,100,5,,,,": "expected a value of side in this line, came nothing",
-    "enter,1,buy,,5,,,,": "expected a value of price in this line, came nothing",
-    "amend,1,,100,,,,,": "expected a value of tonnes in this line, came nothing",
-    "cancel,,,,,,,,": "expected a value of order_id in this line, came nothing",
-    ",1,buy,100,5,,,,": "expected a value of action in this line, came nothing",
-    "enter,1,buy,100,5": "expected 9 columns, came 5",
-    "enter,1,buy,100,5,,,,,": "expected 9 columns, came 10",
-    "": "expected 9 columns, came an empty line",
-    "\x00\x01\x02": "expected enter, cancel, reduce or amend in column 1, came '\\x00\\x01\\x02'",
+    "reduce,1,,,,,,,": "expected a value of tonnes in this line, got nothing",
+    "reduce,1,,,0,,,,": "expected a whole number above 0 in column 5, got '0'",
+    "reduce,1,,,-3,,,,": "expected a whole number above 0 in column 5, got '-3'",
+    "enter,1,buy,100.,5,,,,": "expected a price in whole ticks in column 4, got '100.'",
+    "enter,1,buy,100.5,5,,,,": "expected a price in whole ticks in column 4, got '100.5'",
+    "enter,1,buy,one,5,,,,": "expected a price in whole ticks in column 4, got 'one'",
+    "enter,1,buy,100,5.0,,,,": "expected a whole number in column 5, got '5.0'",
+    "enter,1,buy,100,5,,gtc,,": "expected day, ioc or fok in column 7, got 'gtc'",
+    "enter,1,buy,100,5,,,yes,": "expected 0 or 1 in column 8, got 'yes'",
+    "enter,1,,100,5,,,,": "expected a value of side in this line, got nothing",
+    "enter,1,buy,,5,,,,": "expected a value of price in this line, got nothing",
+    "amend,1,,100,,,,,": "expected a value of tonnes in this line, got nothing",
+    "cancel,,,,,,,,": "expected a value of order_id in this line, got nothing",
+    ",1,buy,100,5,,,,": "expected a value of action in this line, got nothing",
+    "enter,1,buy,100,5": "expected 9 columns, got 5",
+    "enter,1,buy,100,5,,,,,": "expected 9 columns, got 10",
+    "": "expected 9 columns, got an empty line",
+    "\x00\x01\x02": "expected enter, cancel, reduce or amend in column 1, got '\\x00\\x01\\x02'",
 }
 
 
@@ -299,10 +299,10 @@ def test_a_bad_line_is_named(line: str, tmp_path: Path, capfd: pytest.CaptureFix
 
 BAD_HEADERS = {
     "action,order_id,side,price": "expected a column tonnes, there is none",
-    "action,order_id,side,price,tonnes,Post-Only": "expected post_only, came 'Post-Only'",
-    "action,order_id,side,price,tonnes,": "expected a name for each column, came ''",
-    "action,order_id,side,price,tonnes,note,note": "expected each column once, came note twice",
-    "action,order_id,side,price,tonnes,side": "expected each column once, came side twice",
+    "action,order_id,side,price,tonnes,Post-Only": "expected post_only, got 'Post-Only'",
+    "action,order_id,side,price,tonnes,": "expected a name for each column, got ''",
+    "action,order_id,side,price,tonnes,note,note": "expected each column once, got note twice",
+    "action,order_id,side,price,tonnes,side": "expected each column once, got side twice",
 }
 
 
@@ -316,29 +316,29 @@ def test_a_bad_header_is_named(header: str, tmp_path: Path, capfd: pytest.Captur
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "reported"),
     [
         (["--tick", "0"], "--tick: expected a tick such as 0.01"),
         (["--tick", "1e-2"], "--tick: expected a tick such as 0.01"),
-        (["--tick", "3"], "expected a multiple of the tick in column 4, came '100'"),
-        (["--self-trade", "never"], "--self-trade must be one of allow, reject"),
-        (["--levels", "-1"], "--levels must be within 0..2^32-1, was -1"),
+        (["--tick", "3"], "expected a multiple of the tick in column 4, got '100'"),
+        (["--self-trade", "never"], "--self-trade: expected one of allow, reject"),
+        (["--levels", "-1"], "--levels: expected within 0..2^32-1, got -1"),
         (["--profile", "open"], "--profile: expected none"),
         (["book.csv"], "BOOK: expected none"),
-        (["--price-min", "5", "--price-max", "4"], "--price-max: expected 5 or more, came 4"),
+        (["--price-min", "5", "--price-max", "4"], "--price-max: expected 5 or more, got 4"),
         (["--price-min", "1.5"], "--price-min: expected a price of at most 0 decimals"),
         (["--price-max", "99999999999999"], "expected prices within 68719476736 ticks"),
         (["--events", "no/such/folder/events.csv"], "expected a file to write"),
     ],
 )
 def test_bad_options_are_named(
-    options: list[str], told: str, tmp_path: Path, capfd: pytest.CaptureFixture
+    options: list[str], reported: str, tmp_path: Path, capfd: pytest.CaptureFixture
 ) -> None:
     path = tmp_path / "flow.csv"
     path.write_text(f"{HEADER}\n{GOOD}\n")
     status, report, errors = replay(path, capfd, *options)
     assert (status, report, errors.count("\n")) == (2, {}, 1)
-    assert told in errors
+    assert reported in errors
 
 
 def test_a_narrower_range_refuses_what_lies_outside(

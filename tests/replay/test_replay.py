@@ -180,15 +180,15 @@ def test_bad_files(name: str, tmp_path: Path, capfd: pytest.CaptureFixture) -> N
 
 def test_the_line_and_what_came_are_told(tmp_path: Path, capfd: pytest.CaptureFixture) -> None:
     good = "34200.1,5,1,1,100,1\n"
-    for line, told in {
-        "34200.1,1,1,one,100,1": "expected a whole number in column 4, came 'one'",
-        "34200.1,1,1": "expected 6 columns, came 3",
-        "34200.1,1,1,1,0,1": "expected a price of 1 to 9999999998, came 0",
+    for line, reported in {
+        "34200.1,1,1,one,100,1": "expected a whole number in column 4, got 'one'",
+        "34200.1,1,1": "expected 6 columns, got 3",
+        "34200.1,1,1,1,0,1": "expected a price of 1 to 9999999998, got 0",
     }.items():
         (tmp_path / "message.csv").write_text(good * 3 + line + "\n")
         status, _, errors = replay(tmp_path, capfd)
         assert status == 2
-        assert f"message.csv:4: {told}" in errors
+        assert f"message.csv:4: {reported}" in errors
 
 
 def test_an_unknown_order_is_a_difference(tmp_path: Path, capfd: pytest.CaptureFixture) -> None:
@@ -290,7 +290,7 @@ def test_options_of_order_files_are_refused_elsewhere(
     assert run(["replay", str(folder), *options]) == 2
     errors = capfd.readouterr().err
     assert errors.count("\n") == 1
-    assert f"{options[0]}: expected none, {folder} is {form}, came {options[1]!r}" in errors
+    assert f"{options[0]}: expected none, {folder} is {form}, got {options[1]!r}" in errors
 
 
 def test_a_recorded_book_is_refused_for_a_journal(

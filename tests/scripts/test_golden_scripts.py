@@ -15,7 +15,7 @@ NAMES = sorted(
 )
 
 
-def told(script: Path, core: type) -> bytes:
+def shown(script: Path, core: type) -> bytes:
     """What a script gives, as `cea-exchange run` writes it."""
     market = Market(profile_of(script), core=core)
     with script.open("rb") as lines:
@@ -29,7 +29,7 @@ def told(script: Path, core: type) -> bytes:
 def test_golden(name: str, core: type) -> None:
     """After a change that is meant, the file is written anew and read before it is committed."""
     expected = (SCRIPTS / f"{name}.events.jsonl").read_bytes()
-    assert told(SCRIPTS / f"{name}.jsonl", core).decode() == expected.decode()
+    assert shown(SCRIPTS / f"{name}.jsonl", core).decode() == expected.decode()
 
 
 def test_each_script_has_its_events() -> None:

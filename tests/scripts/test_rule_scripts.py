@@ -243,11 +243,11 @@ FIELDS = {
 
 def test_every_event_is_told_with_its_fields() -> None:
     """And no other event is."""
-    told = defaultdict(list)
+    reported = defaultdict(list)
     for event in EVENTS:
-        told[event["event"]].append(event)
-    assert set(told) == set(FIELDS)
-    for name, events in told.items():
+        reported[event["event"]].append(event)
+    assert set(reported) == set(FIELDS)
+    for name, events in reported.items():
         for event in events:
             assert set(FIELDS[name].split()) <= set(event), event
 

@@ -154,11 +154,11 @@ def test_phases_move_on_under_a_halt() -> None:
             buy("a3", "100.00", 1),
         ]
     )
-    told = words(events)
-    assert told.count("order_rejected") == 2
-    assert told.count("order_expired") == 1
-    assert told.index("halted") < told.index("closed") < told.index("resumed")
-    assert told[-1] == "order_rested"
+    shown = words(events)
+    assert shown.count("order_rejected") == 2
+    assert shown.count("order_expired") == 1
+    assert shown.index("halted") < shown.index("closed") < shown.index("resumed")
+    assert shown[-1] == "order_rested"
 
 
 def test_the_break_takes_cancels_only() -> None:

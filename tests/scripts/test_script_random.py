@@ -131,8 +131,8 @@ def assert_orders_add_up(events: list[Event]) -> None:
 
 def test_random_scripts_reach_most_of_it() -> None:
     """Else the test above tests little."""
-    told = [event for seed in range(12) for event in play(script(seed), PROFILE)]
-    kinds = {event.event for event in told}
+    shown = [event for seed in range(12) for event in play(script(seed), PROFILE)]
+    kinds = {event.event for event in shown}
     assert len(kinds) >= 19
-    reasons = {event.reason for event in told if event.event.endswith(("rejected", "canceled"))}
+    reasons = {event.reason for event in shown if event.event.endswith(("rejected", "canceled"))}
     assert len(reasons) >= 20, sorted(reasons)

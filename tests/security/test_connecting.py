@@ -96,7 +96,7 @@ def test_each_mistake_has_its_error(gateway, listener, connect, which):
     stranger, other = CurveKeys.new(), CurveKeys.new().public
     with pytest.raises(KeyRefused, match=re.escape(f"refuses the key {stranger.public}: it is")):
         connect(endpoint, stranger, right[1])
-    with pytest.raises(ServerKeyWrong, match=re.escape(f"public key {other}, came another")):
+    with pytest.raises(ServerKeyWrong, match=re.escape(f"public key {other}, got another")):
         connect(endpoint, right[0], other)
     address = nobody()
     with pytest.raises(NobodyThere, match=f"nobody could be reached at {address}"):
@@ -104,7 +104,7 @@ def test_each_mistake_has_its_error(gateway, listener, connect, which):
     with pytest.raises(NotConnected, match=f"who listens at {listener} is stopped, or no venue"):
         connect(listener, *right)
     wrong_kind = {gateway.orders, gateway.market_data} - {endpoint}
-    with pytest.raises(ServerKeyWrong, match="came another"):
+    with pytest.raises(ServerKeyWrong, match="got another"):
         connect(*wrong_kind, *right)
 
 
@@ -137,6 +137,6 @@ def test_what_is_no_address_or_key_is_told_at_once(gateway, connect):
         connect(right[0], other, right[2])
     with pytest.raises(ValueError, match="keys.secret: expected a key"):
         connect(right[0], CurveKeys(gateway.granted.public), right[2])
-    with pytest.raises(TypeError, match="keys: expected CurveKeys, came str"):
+    with pytest.raises(TypeError, match="keys: expected CurveKeys, got str"):
         connect(right[0], gateway.granted.public, right[2])
     assert threading.active_count() == threads

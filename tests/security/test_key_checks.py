@@ -207,8 +207,8 @@ def test_no_secret_key_is_where_others_may_read(exchange):
         children = process.children(recursive=True)
         assert len(children) >= 2
         for one in (process, *children):
-            told = " ".join([*one.cmdline(), *one.environ().values()]).encode()
-            assert not any(secret in told for secret in secrets), one
+            shown = " ".join([*one.cmdline(), *one.environ().values()]).encode()
+            assert not any(secret in shown for secret in secrets), one
 
 
 # -- A handler that has stopped --------------------------------------------------------------------
@@ -296,8 +296,8 @@ def test_who_takes_anothers_routing_id_gets_neither_its_session_nor_its_reports(
             if thief.poll(500):
                 break
             thief.close(0)
-        told = msgspec.msgpack.decode(thief.recv_multipart()[1])
-        assert told["account"] == "bob"
+        shown = msgspec.msgpack.decode(thief.recv_multipart()[1])
+        assert shown["account"] == "bob"
         other = world.logged_on("alice2")
         other.command(enter(1, "buy", 9700))
         assert len(other.reports(2)) == 2

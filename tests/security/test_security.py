@@ -227,6 +227,6 @@ print(count)
 def test_a_peer_that_goes_with_its_queue_full_takes_nobody_along():
     """A ping of libzmq's that fell due there would abort the process."""
     program = [sys.executable, "-c", PEERS_GONE]
-    told = subprocess.run(program, capture_output=True, text=True, timeout=120, check=False)
-    assert told.returncode == 0, told.stderr
-    assert int(told.stdout) >= 10
+    shown = subprocess.run(program, capture_output=True, text=True, timeout=120, check=False)
+    assert shown.returncode == 0, shown.stderr
+    assert int(shown.stdout) >= 10

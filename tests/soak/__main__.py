@@ -59,8 +59,8 @@ def main() -> int:
             name: [{"commands": each.commands, **each.values} for each in taken]
             for name, taken in report.samples.items()
         }
-        told = {**report.as_dict(), "samples": samples}
-        arguments.json.write_text(json.dumps(told, indent=1) + "\n")
+        reported = {**report.as_dict(), "samples": samples}
+        arguments.json.write_text(json.dumps(reported, indent=1) + "\n")
     show(report)
     for fault in report.faults:
         print(f"failed: {fault}", file=sys.stderr)
@@ -84,9 +84,9 @@ def run_shown(data: Path, settings: SoakSettings, report: SoakReport) -> None:
 
 def show(report: SoakReport) -> None:
     """Print the figures, the slopes and the verdict."""
-    told = report.as_dict()
-    del told["trends_per_million_commands"], told["faults"]
-    print(json.dumps(told))
+    reported = report.as_dict()
+    del reported["trends_per_million_commands"], reported["faults"]
+    print(json.dumps(reported))
     table = Table(title="After the warm-up (the first fifth), growth per million commands")
     for column in ("process", "measure", "then", "at the end", "slope", "+-", "bound", ""):
         table.add_column(

@@ -251,7 +251,7 @@ class Account:
         odd = np.flatnonzero(seqs != expected.astype(np.uint64))
         if len(odd):
             raise FlowError(
-                f"{self.name}: report {expected[odd[0]]} must come next, came {seqs[odd[0]]}"
+                f"{self.name}: report {expected[odd[0]]} must come next, got {seqs[odd[0]]}"
             )
         self.session.report_seq += len(seqs)
 

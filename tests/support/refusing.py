@@ -22,8 +22,8 @@ def refuses(pattern: str, kind: Kinds = (ActError, ComplianceError)):
     """
 
     def is_so(error: Exception) -> bool:
-        told = f"{error.code.name}: {error}" if hasattr(error, "code") else str(error)
-        assert re.search(pattern, told), f"expected {pattern!r}, got {told!r}"
+        shown = f"{error.code.name}: {error}" if hasattr(error, "code") else str(error)
+        assert re.search(pattern, shown), f"expected {pattern!r}, got {shown!r}"
         return True
 
     return pytest.raises(kind, check=is_so)

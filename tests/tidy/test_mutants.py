@@ -26,5 +26,5 @@ def test_every_explained_mutant_is_a_change_of_its_source():
 def test_a_planted_mutant_that_is_not_there_is_told(tmp_path):
     planted = tmp_path / "planted.toml"
     planted.write_text('[lost]\nfile = "core/trading.pyx"\nold = "gone"\nnew = ""\nwhy = ""\n')
-    with pytest.raises(ValueError, match="lost: `old` must be in src/cea_exchange/core/trading"):
+    with pytest.raises(ValueError, match="lost: `old`: expected in src/cea_exchange/core/trading"):
         planted_read(ROOT, planted)

@@ -121,10 +121,10 @@ def test_the_codes_of_every_institution_have_one_number_everywhere(codes):
         (uncoded, 'ActError("no such account")'),
         (uncoded, "ActError()"),
         (uncoded, "ActError(str(error))"),
-        (uncoded, 'FrameError(expected="a", came="b", where="c")'),
+        (uncoded, 'FrameError(expected="a", got="b", where="c")'),
         (uncoded, 'ActError(VenueRefusal.BUSY, "x")'),
         (uncoded, 'ActError(RegistryRefusal.NO_SUCH_CODE, "x")'),
-        (ungrammatical, 'ActError(RegistryRefusal.BUSY, f"{a} must be {b}, was {c}")'),
+        (ungrammatical, 'ActError(RegistryRefusal.BUSY, f"{a}: expected {b}, came {c}")'),
         (ungrammatical, 'ActError(RegistryRefusal.BUSY, "expected another")'),
     ],
 )
@@ -138,7 +138,7 @@ def test_each_check_finds_what_it_is_for(check, text):
         'ActError(RegistryRefusal.BUSY, f"{a}: expected {b}, got {c}")',
         'ActError(RegistryRefusal.BUSY, f"{kind.name}: {error}")',
         "ActError(error.code, str(error))",
-        "FrameError(code, expected=a, came=b, where=c)",
+        "FrameError(code, expected=a, got=b, where=c)",
     ],
 )
 def test_what_is_right_is_no_finding(text):

@@ -230,7 +230,7 @@ def test_links_between_documents_lead_somewhere():
 
 
 def test_rule_ids_exist_in_rules_md():
-    paths = code_files(".py", ".pyx", ".pxd", ".toml", ".md", ".json")
+    paths = code_files(".py", ".pyx", ".pxd", ".sql", ".toml", ".md", ".json")
     assert_none(findings(rule_ids, [path for path in paths if path != RULES_PATH]))
 
 
@@ -250,8 +250,9 @@ def test_every_rule_has_a_test_that_names_it():
 
 
 def test_every_rule_is_named_where_it_is_decided():
-    """In the code, or in a profile beside the value that decides it."""
-    paths = [path for path in code_files(".py", ".pyx", ".pxd", ".toml") if "src" in path.parts]
+    """In the code, in a query of the audit, or in a profile beside the value that decides it."""
+    kinds = (".py", ".pyx", ".pxd", ".sql", ".toml")
+    paths = [path for path in code_files(*kinds) if "src" in path.parts]
     named = {rule for path in paths for rule in RULE_ID.findall(path.read_text(encoding="utf-8"))}
     assert_none(
         [

@@ -151,8 +151,8 @@ def answer_faults(log: ParticipantLog, events: np.ndarray) -> Iterator[str]:
         yield f"{log.name}: its log of sent commands is not in order"
     own = log.reports[log.reports["account_index"] == log.account_index]
     refused = own["kind"] == EventKind.ORDER_REJECTED
-    told = own[is_acceptance(own) | refused]
-    for lost in np.setdiff1d(ids, told["client_order_id"])[:3]:
+    shown = own[is_acceptance(own) | refused]
+    for lost in np.setdiff1d(ids, shown["client_order_id"])[:3]:
         yield f"{log.name}: command {lost} was sent and never answered"
     accepted = events[is_acceptance(events) & (events["account_index"] == log.account_index)]
     made, counts = np.unique(accepted["client_order_id"], return_counts=True)
@@ -179,9 +179,9 @@ def report_faults(log: ParticipantLog, events: np.ndarray) -> Iterator[str]:
     numbered, positions = log.reports[positions > 0], positions[positions > 0]
     odd = np.flatnonzero(positions != np.arange(1, len(positions) + 1, dtype=np.uint64))
     if len(odd):
-        place, came = int(odd[0]) + 1, int(positions[odd[0]])
-        what = "comes again" if came < place else f"is missing, {came} comes next"
-        yield f"{log.name}: report {min(place, came)} {what}"
+        place, got = int(odd[0]) + 1, int(positions[odd[0]])
+        what = "comes again" if got < place else f"is missing, {got} comes next"
+        yield f"{log.name}: report {min(place, got)} {what}"
         return
     expected = venue_reports(events, log.account_index)
     if len(expected) != len(numbered):
@@ -230,10 +230,10 @@ def trade_faults(
     expected = np.arange(1, len(trades) + 1, dtype=np.uint64)
     if (trades["trade_id"] != expected).any():
         yield "the venue's trades are not numbered 1 to n"
-    told = [log.reports[log.reports["kind"] == EventKind.TRADE] for log in logs]
+    shown = [log.reports[log.reports["kind"] == EventKind.TRADE] for log in logs]
     for side, of_side in (
-        ("taker", [rows[rows["account_index"] != ACCOUNT_NONE] for rows in told]),
-        ("maker", [rows[rows["account_index"] == ACCOUNT_NONE] for rows in told]),
+        ("taker", [rows[rows["account_index"] != ACCOUNT_NONE] for rows in shown]),
+        ("maker", [rows[rows["account_index"] == ACCOUNT_NONE] for rows in shown]),
     ):
         ids = np.concatenate([rows["trade_id"] for rows in of_side])
         counts = np.bincount(ids.astype(np.int64), minlength=len(trades) + 1)

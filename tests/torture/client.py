@@ -134,7 +134,7 @@ class Participant:
         seed = f"client {config.seed} {config.name} {self.board['lives']}"
         self._draw = random.Random(seed)
         self._sent = RowLog(directory / "sent.rows", COMMAND_DTYPE)
-        self._told = RowLog(directory / "reports.rows", EVENT_DTYPE)
+        self._heard = RowLog(directory / "reports.rows", EVENT_DTYPE)
         self._trader = _trader_of(config, seed)
         self._next_batch_at = 0.0
         self._asked_for = IDLE
@@ -148,7 +148,7 @@ class Participant:
             CurveKeys.load(Path(config.keys), config.name),
             config.server_key,
             context=zmq.Context.instance(),
-            report_seq=int(positions_of(self._told.rows).max(initial=0)),
+            report_seq=int(positions_of(self._heard.rows).max(initial=0)),
             heartbeat_interval_s=HEARTBEAT_INTERVAL_S,
             silence_s_max=SILENCE_S_MAX,
         )
@@ -158,7 +158,7 @@ class Participant:
     def _resume(self) -> None:
         """Take up what the logs say: what was told, and what was sent and never answered."""
         answered = set()
-        for report in reports_of(self._told.rows.tobytes()):
+        for report in reports_of(self._heard.rows.tobytes()):
             answered.add(report.answers())
             self._trader.take(report, self.config.account_index)
         rows = self._sent.rows
@@ -231,7 +231,7 @@ class Participant:
         rows = np.array([tuple(report) for report in reports], EVENT_DTYPE)
         if self.config.fault == "drop_report":
             rows = rows[positions_of(rows) % REPORTS_PER_LOSS != 0]
-        self._told.append(rows.tobytes())
+        self._heard.append(rows.tobytes())
         for report in reports:
             self._trader.take(report, self.config.account_index)
             if report.kind in BLOCK_TALK and report.account_index != self.config.account_index:
@@ -249,12 +249,12 @@ class Participant:
             return
         if session.state is not SessionState.READY:
             return
-        told = [each for each in session.messages if each["op"] == "heartbeat"]
+        shown = [each for each in session.messages if each["op"] == "heartbeat"]
         if self._asked_for != mode:
             self._asked_for = mode
             session.messages.clear()
             session.heartbeat()
-        elif told and told[-1]["report_seq"] == session.report_seq:
+        elif shown and shown[-1]["report_seq"] == session.report_seq:
             self.board["settled"] = mode
 
 

@@ -384,7 +384,7 @@ class Torture:
         while not trading.done():
             # Before anybody has traded there is nothing to be lost.
             self._chaos.turn(last if self._sent_count() else 0)
-            self._watch()
+            self._monitor()
             self._progress(self._chaos.done)
             time.sleep(TURN_S)
 
@@ -401,7 +401,7 @@ class Torture:
     def _unanswered(self) -> bool:
         return any(each.board["sent"] > each.board["answered"] for each in self.clients)
 
-    def _watch(self) -> None:
+    def _monitor(self) -> None:
         """Nobody may end by himself."""
         for name in DAEMONS:
             if not self._chaos.is_down(name) and not self._exchange.is_running(name):
@@ -423,7 +423,7 @@ class Torture:
             while behind := [
                 client for client in self.clients if client.board["settled"] != self._settle_token
             ]:
-                self._watch()
+                self._monitor()
                 if time.monotonic() > deadline:
                     board = behind[0].board
                     raise TortureFailed(

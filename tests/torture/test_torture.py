@@ -125,7 +125,7 @@ def posting_changed(data, client):
         (last_reports_lost, "the venue numbered"),
         (acknowledged_order_lost, "is lost at the venue"),
         (command_never_sent, "which was never sent"),
-        (posting_changed, "not to zero; accounts"),
+        (posting_changed, "sums to 1, not to zero"),
     ],
 )
 def test_the_checks_name_what_was_spoiled(tortured, tmp_path, spoil, expected):

@@ -287,8 +287,8 @@ def _help(name: str) -> str:
         ("throttle_per_second = 1.0\n", "throttle_per_second: expected `int`, got `float`"),
         ('[clock]\nkind = "sundial"\n', "clock.kind: expected one of"),
         ('[clock]\nkind = "accelerated"\n', "needs `start`"),
-        ('gateway = "localhost"\n', 'gateway: expected such as "tcp://'),
-        ('registry_feed = "tcp://nope"\n', 'registry_feed: expected such as "tcp://'),
+        ('gateway = "localhost"\n', 'gateway: expected one such as "tcp://'),
+        ('registry_feed = "tcp://nope"\n', 'registry_feed: expected one such as "tcp://'),
         (f'registry_public_key = "{40 * "#"}"\n', "40 z85 characters"),
         ('[clock]\nkind = "manual"\nstart = "2200-01-01T00:00:00+08:00"\n', "1970 and 2116"),
         ('profile = "nyse"\n', "nyse"),
@@ -351,12 +351,12 @@ def test_sigterm_under_load_ends_in_seconds_and_what_was_told_is_there(world):
     assert world.venue.process.wait(20) == 0
     assert time.monotonic() - began_s < 20
     assert journal_is_sealed(world)
-    told = events(world.venue)
-    assert [line["event"] for line in told[-2:]] == ["stopping", "stopped"]
+    reported = events(world.venue)
+    assert [line["event"] for line in reported[-2:]] == ["stopping", "stopped"]
     start(world)
     logon = world.peer("alice").ask(op="logon")
     assert logon["last_client_order_id"] >= acknowledged > 0
-    assert world.admin(op="status")["state_hash"] == told[-1]["state_hash"]
+    assert world.admin(op="status")["state_hash"] == reported[-1]["state_hash"]
 
 
 def test_sighup_changes_nothing(world):
@@ -376,13 +376,13 @@ def test_the_log_tells_what_an_operator_wants_to_know(world):
     world.admin(op="halt", product="CEA24")
     world.admin(op="suspend", account="bob", why="court order")
     assert 0 == world.venue.end(signal.SIGTERM)
-    told = {line["event"]: line for line in events(world.venue)}
-    assert told["logon"]["account"] == "alice" and told["logon"]["role"] == "trader"
-    assert told["key_refused"]["key"] == world.keys["stranger"].public
-    assert told["halted"]["product"] == "CEA24"
-    assert told["account_suspended"]["account"] == "bob"
-    assert told["phase_changed"]["phase"] == "listed"
-    assert {"ready", "day_opened", "stopping", "stopped"} <= told.keys()
+    reported = {line["event"]: line for line in events(world.venue)}
+    assert reported["logon"]["account"] == "alice" and reported["logon"]["role"] == "trader"
+    assert reported["key_refused"]["key"] == world.keys["stranger"].public
+    assert reported["halted"]["product"] == "CEA24"
+    assert reported["account_suspended"]["account"] == "bob"
+    assert reported["phase_changed"]["phase"] == "listed"
+    assert {"ready", "day_opened", "stopping", "stopped"} <= reported.keys()
 
 
 def test_a_crash_is_one_event_and_status_1(world):

@@ -3,7 +3,7 @@
 from importlib.resources import files
 
 from cea_exchange.ccer.roles import ROLES
-from cea_exchange.ledger.database.tables import FirstRows, Schema
+from cea_exchange.ledger.database.tables import FirstRows, ForeignKey, Reference, Schema
 from cea_exchange.ledger.institutions import INSTITUTION_NAMES, Institution
 from cea_exchange.ledger.store import Store
 
@@ -41,6 +41,11 @@ CCER_SCHEMA = Schema(
     ),
     first_rows=first_rows,
     has_entries=True,
+    undeclared=(
+        # A project's table comes after that of its instruments, whose accounts it names.
+        Reference(ForeignKey("products", "project_id", "projects", "project_id")),
+        Reference(ForeignKey("lot_moves", "parent_id", "lot_moves", "move_id"), "parent_id = 0"),
+    ),
 )
 
 

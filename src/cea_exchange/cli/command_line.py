@@ -1,4 +1,4 @@
-"""How the command line shows itself: panels, whole sentences, examples that can be copied."""
+"""Help of the command line: panels, whole sentences, examples that can be copied."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar

@@ -1,4 +1,4 @@
-"""How a command ends badly: one line on standard error, and an exit status."""
+"""Errors of a command: one line on standard error, and an exit status."""
 
 STATUS_CHECK_FAILED = 1
 STATUS_BAD_INPUT = 2

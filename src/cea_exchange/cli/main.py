@@ -1,4 +1,4 @@
-"""The `cea-exchange` command: finds the subcommand, and ends it as INTERFACES says.
+"""The `cea-exchange` command: finds the subcommand, and ends with exit status 0, 1 or 2.
 
 Exit status: 0 done, 1 a check failed, 2 bad usage or input. Errors are one line on standard error.
 

@@ -32,7 +32,7 @@ def refused(words: str, answer: Answer, json: bool) -> CommandError:
     return CommandError(words)
 
 
-def told_print(fields: Mapping[str, Any], json: bool) -> None:
+def fields_print(fields: Mapping[str, Any], json: bool) -> None:
     """Print fields as JSON, or each on a line of its own."""
     if json:
         json_print(fields)

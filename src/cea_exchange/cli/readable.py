@@ -1,4 +1,4 @@
-"""How a person reads and types what daemons say in integers: ISO dates, yuan, tonnes.
+"""Turns what daemons say in integers into text for people, and back: ISO dates, yuan, tonnes.
 
 An answer's fields are told apart by their names, and amounts of one asset or another by the fields
 beside them, so that no command prints fen or yyyymmdd by itself. JSON stays as the daemons have it.

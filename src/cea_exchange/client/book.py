@@ -183,7 +183,7 @@ class MarketBooks:
             if name == product:
                 state = self._books.get(product_index) or _BookState()
                 return Book(product, self.seq, state.seen(Side.BUY), state.seen(Side.SELL))
-        raise LookupError(f"product must be one of {', '.join(self.products)}, was {product!r}")
+        raise LookupError(f"product: expected one of {', '.join(self.products)}, got {product!r}")
 
     def blocks(self) -> list[PublicBlock]:
         """Return the block offers and enquiries that are open to all, oldest first.

@@ -90,7 +90,7 @@ class SessionCommands(ABC):
         record["side"] = _member(side, Side, _SIDES, "side")
         record["tif"] = _member(tif, Tif, _TIFS, "tif")
         if type(post_only) is not bool:
-            raise TypeError(f"post_only must be bool, was {type(post_only).__name__}")
+            raise TypeError(f"post_only: expected bool, got {type(post_only).__name__}")
         record["flags"] = OrderFlag.POST_ONLY if post_only else 0
         record["product_index"] = self.product_index(product)
         record["pick_order_id"] = id_read(pick, "pick")
@@ -242,7 +242,7 @@ class SessionCommands(ABC):
         to_group: SupportsIndex | None,
     ) -> np.ndarray:
         if counterparty is not None and to_group is not None:
-            raise ValueError("a block must be for a counterparty or a group, was for both")
+            raise ValueError("a block: expected a counterparty or a group, got both")
         self._logon_check()
         record = np.zeros(1, COMMAND_DTYPE)
         record["kind"] = kind
@@ -283,21 +283,21 @@ def _member(value: E | str, enum: type[E], names: dict[str, E], field: str) -> E
     if isinstance(value, enum):
         return value
     if not isinstance(value, str):
-        raise TypeError(f"{field} must be str or {enum.__name__}, was {type(value).__name__}")
+        raise TypeError(f"{field}: expected str or {enum.__name__}, got {type(value).__name__}")
     if value in names:
         return names[value]
-    raise ValueError(f"{field} must be one of {', '.join(names)}, was {value!r}")
+    raise ValueError(f"{field}: expected one of {', '.join(names)}, got {value!r}")
 
 
 def _price(price: str | None, price_fen: SupportsIndex | None) -> int:
     """Read a limit, which is given in yuan as text or in fen as an int, in fen."""
     if price is not None and price_fen is not None:
-        raise ValueError(f"price must be in yuan or in fen, was in both: {price!r}, {price_fen!r}")
+        raise ValueError(f"price: expected yuan or fen, got both: {price!r}, {price_fen!r}")
     if price_fen is not None:
         return int64_read(price_fen, "price_fen")
     if not isinstance(price, str):
         kind = type(price).__name__
-        raise TypeError(f"price must be str such as '97.50' (yuan), or price_fen int, was {kind}")
+        raise TypeError(f"price: expected str such as '97.50' (yuan), or price_fen int, got {kind}")
     return price_parse(price)
 
 
@@ -305,7 +305,7 @@ def int64_read(value: SupportsIndex, field: str) -> int:
     """Read a whole number of 64 bits."""
     number = whole_number(value, field)
     if not -(2**63) <= number < 2**63:
-        raise ValueError(f"{field} must fit 64 bits, was {number}")
+        raise ValueError(f"{field}: expected at most 64 bits, got {number}")
     return number
 
 
@@ -313,5 +313,5 @@ def id_read(value: SupportsIndex, field: str) -> int:
     """Read an id or another number from 0 on."""
     number = int64_read(value, field)
     if number < 0:
-        raise ValueError(f"{field} must not be negative, was {number}")
+        raise ValueError(f"{field}: expected at least 0, got {number}")
     return number

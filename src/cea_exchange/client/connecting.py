@@ -1,4 +1,4 @@
-"""How often a client tries to connect, and what its error says, by how far a connection came."""
+"""How often a client tries to connect, and what its errors say: how far the connection got."""
 
 from cea_exchange.client.session import SessionError
 from cea_exchange.protocol.connection import Reached
@@ -46,7 +46,7 @@ def not_connected(
             return NobodyThere(f"{late}: nobody could be reached at {address}")
         case Reached.ANOTHER:
             expected = f"expected the venue's socket with the public key {server_key}"
-            return ServerKeyWrong(f"{late}: at {address}, {expected}, came another")
+            return ServerKeyWrong(f"{late}: at {address}, {expected}, got another")
         case Reached.REFUSED:
             refused = f"the key {key}: it is not granted, or was revoked"
             return KeyRefused(f"{late}: the venue at {address} refuses {refused}")

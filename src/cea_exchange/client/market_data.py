@@ -11,7 +11,7 @@ import zmq
 from cea_exchange.client.book import Book, MarketBooks, Message, PublicBlock
 from cea_exchange.client.connecting import not_connected
 from cea_exchange.domain.records import BOOK_CHANGE_DTYPE, MARKET_DATA_DTYPE
-from cea_exchange.protocol.connection import ConnectionWatch, Reached
+from cea_exchange.protocol.connection import ConnectionMonitor, Reached
 from cea_exchange.protocol.framing import (
     CutHeader,
     cut_header_decode,
@@ -70,7 +70,7 @@ class MarketDataClient:
         self._poller = zmq.Poller()
         self._endpoint, self._keys, self._server_key = endpoint, keys, server_key
         self._socket = client_socket(context, zmq.SUB, keys=keys, server_key=server_key)
-        self._watch = ConnectionWatch(self._socket)
+        self._monitor = ConnectionMonitor(self._socket)
         for topic in topics:
             self._socket.subscribe(topic.encode())
         client_connect(self._socket, endpoint)
@@ -115,7 +115,7 @@ class MarketDataClient:
             if left_ms == 0:
                 break
         self._snapshot_ask()
-        self._watch.reached()
+        self._monitor.reached()
         return received
 
     def messages(self, *, timeout_s: float) -> Iterator[tuple[str, Any]]:
@@ -148,7 +148,7 @@ class MarketDataClient:
         until_s = time.monotonic() + timeout_s
         while not self.books.is_exact:
             if time.monotonic() >= until_s:
-                reached = self._watch.reached()
+                reached = self._monitor.reached()
                 if reached is not Reached.LET_IN:
                     raise not_connected(
                         "the books",
@@ -162,7 +162,7 @@ class MarketDataClient:
 
     def close(self) -> None:
         """Close the sockets."""
-        self._watch.close()
+        self._monitor.close()
         self._socket.close(0)
         if self._snapshot_socket is not None:
             self._snapshot_socket.close(0)

@@ -41,7 +41,7 @@ from cea_exchange.client.session import (
 from cea_exchange.domain.documents.statement import Statement
 from cea_exchange.domain.refusals import VenueRefusal
 from cea_exchange.domain.refusals.answers import code_of
-from cea_exchange.protocol.connection import ConnectionWatch, Reached
+from cea_exchange.protocol.connection import ConnectionMonitor, Reached
 from cea_exchange.protocol.security import CurveKeys, client_connect, client_socket
 from cea_exchange.protocol.statements import pages, statement_of_answers
 
@@ -135,7 +135,7 @@ class _OrderEntry:
         self._heartbeat_interval_s = heartbeat_interval_s
         self._silence_s_max = silence_s_max
         self._socket: Any = None
-        self._watch: ConnectionWatch | None = None
+        self._monitor: ConnectionMonitor | None = None
         self._connected_to = ""
         self._reached = Reached.NOBODY
         self._heard_at = 0.0
@@ -318,7 +318,7 @@ class _OrderEntry:
         endpoint = self.endpoint() if callable(self.endpoint) else self.endpoint
         self._connected_to = endpoint
         self._socket = order_socket(self._context, self._keys, self._server_key)
-        self._watch = ConnectionWatch(self._socket)
+        self._monitor = ConnectionMonitor(self._socket)
         client_connect(self._socket, endpoint)
         self._is_lost = False
         self._heard_at = self._beaten_at = time.monotonic()
@@ -326,10 +326,10 @@ class _OrderEntry:
 
     def _close_socket(self) -> None:
         self.session.disconnected()
-        if self._watch is not None:
-            self._reached = self._watch.reached()
-            self._watch.close()
-            self._watch = None
+        if self._monitor is not None:
+            self._reached = self._monitor.reached()
+            self._monitor.close()
+            self._monitor = None
         if self._socket is not None:
             self._socket.close(0)
             self._socket = None
@@ -358,7 +358,7 @@ class _OrderEntry:
         now = time.monotonic()
         if self.session.state is SessionState.READY:
             self._attempts.let_in(now)
-        self._is_lost = self._is_lost or (self._watch is not None and self._watch.is_lost)
+        self._is_lost = self._is_lost or (self._monitor is not None and self._monitor.is_lost)
         if self._is_lost and now >= self._again_at:
             self._again_at = now + self._attempts.pause_s(now, self._connection_reached())
             self.reconnect()
@@ -402,7 +402,7 @@ class _OrderEntry:
         """Take the answer to `book` out of the messages; LookupError for an unknown product."""
         if self._message_answer("refused", {"where": "product", "came": product}):
             known = ", ".join(self.session.products)
-            raise LookupError(f"product must be one of {known}, was {product!r}")
+            raise LookupError(f"product: expected one of {known}, got {product!r}")
         answer: BookAnswer | None = self._message_answer("book", {"product": product})
         return answer
 
@@ -443,7 +443,7 @@ class _OrderEntry:
         raise TimeoutError(f"{what} did not come in time")
 
     def _connection_reached(self) -> Reached:
-        reached = Reached.NOBODY if self._watch is None else self._watch.reached()
+        reached = Reached.NOBODY if self._monitor is None else self._monitor.reached()
         if reached is Reached.NOBODY and self._reached is not Reached.LET_IN:
             # The latest attempt may be too fresh to say.
             return self._reached

@@ -144,6 +144,6 @@ def reports_of(payload: bytes) -> Iterator[Report]:
     """
     if len(payload) % _LAYOUT.size:
         raise ValueError(
-            f"a report frame must hold whole records of {_LAYOUT.size} bytes, had {len(payload)}"
+            f"a report frame: expected whole records of {_LAYOUT.size} bytes, got {len(payload)}"
         )
     return map(Report._make, _LAYOUT.iter_unpack(payload))

@@ -13,6 +13,7 @@ for good (logged off, taken over by another logon of the key, key revoked, ended
 operator) stays so until `connected` is called again.
 """
 
+import secrets
 from collections import deque
 from enum import Enum
 from typing import Any, SupportsIndex
@@ -145,6 +146,8 @@ class OrderSession(SessionCommands):
         self.resent_count = 0
         self.replayed_count = 0
         self._client_order_id = 0
+        self._client = secrets.randbits(62)
+        self._attempt = 0
         self._early: dict[int, Report] = {}
         self._deferred: set[int] = set()
         self._catch_up_to = 0
@@ -172,7 +175,8 @@ class OrderSession(SessionCommands):
         self.end_reason = ""
         self._replay_wanted_to = self._replay_asked_to = 0
         known = {} if self.report_seq is None else {"report_seq": self.report_seq}
-        self._request({"op": "logon", **known})
+        self._attempt += 1
+        self._request({"op": "logon", "client": self._client, "attempt": self._attempt, **known})
 
     def disconnected(self) -> None:
         """Note that the connection is gone; new commands wait for the next one."""

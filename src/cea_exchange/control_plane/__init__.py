@@ -1,1 +1,1 @@
-"""What every daemon has: doors that others come to, in processes of their own. No market rules."""
+"""What every daemon shares: requests, refusals, dual control, sockets. No market rules."""

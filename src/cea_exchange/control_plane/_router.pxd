@@ -1,4 +1,8 @@
-"""A ROUTER's messages, frame by frame, for what passes them on."""
+"""A ROUTER's messages, frame by frame, for what passes them on.
+
+    Frame and the calls on it       libzmq's message, without a Python object
+    Router                          begin, frame_take, next: taking; try_put, put: sending
+"""
 
 from libc.stdint cimport uint64_t
 

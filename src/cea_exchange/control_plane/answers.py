@@ -1,4 +1,4 @@
-"""What a daemon answers: fields, or a refusal; in memory one shape, on the wire two forms.
+"""What a daemon answers, fields or a refusal: one shape in memory, two forms on the wire.
 
     {"op": OP, ...}      {"op": "refused", "code", "expected", "came", "where"}    the venue
     {"ok": True, ...}    {"ok": False, "code", "error"}                            registry and bank
@@ -16,7 +16,7 @@ class Refusal(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     ----------
     why
         A sentence, where it is one.
-    where, expected, came
+    where, expected, got
         What else says it, part by part.
     code
         By which a program tells it from others: a name of the daemon's closed list
@@ -26,15 +26,15 @@ class Refusal(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     why: str = ""
     where: str = ""
     expected: str = ""
-    came: str = ""
+    got: str = ""
     code: str = ""
 
     def sentence(self) -> str:
         """Return it as a person reads it."""
         if self.why:
             return self.why
-        came = f", got {self.came}" if self.came else ""
-        return f"{self.where}: expected {self.expected}{came}"
+        got = f", got {self.got}" if self.got else ""
+        return f"{self.where}: expected {self.expected}{got}"
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -61,7 +61,7 @@ class Answer(msgspec.Struct, frozen=True):
         if self.refusal is None:
             return {"op": op, **self.fields}
         refusal = self.refusal
-        words = {"expected": refusal.expected, "came": refusal.came, "where": refusal.where}
+        words = {"expected": refusal.expected, "came": refusal.got, "where": refusal.where}
         return {"op": "refused"} | _code(refusal) | words
 
     def by_ok(self) -> dict[str, Any]:
@@ -75,15 +75,16 @@ def _code(refusal: Refusal) -> dict[str, str]:
     return {"code": refusal.code} if refusal.code else {}
 
 
-def answer_read(told: dict[str, Any]) -> Answer:
+def answer_read(answer: dict[str, Any]) -> Answer:
     """Return what a message of either form says."""
-    if "ok" in told:
-        if told["ok"]:
-            return Answer({name: value for name, value in told.items() if name != "ok"})
-        return Answer({}, Refusal(why=told["error"], code=told.get("code", "")))
-    if told["op"] == "refused":
-        return Answer({}, Refusal(**{name: told.get(name, "") for name in _PARTS}))
-    return Answer(told)
+    if "ok" in answer:
+        if answer["ok"]:
+            return Answer({name: value for name, value in answer.items() if name != "ok"})
+        return Answer({}, Refusal(why=answer["error"], code=answer.get("code", "")))
+    if answer["op"] == "refused":
+        return Answer({}, Refusal(**{part: answer.get(name, "") for part, name in _NAMES.items()}))
+    return Answer(answer)
 
 
-_PARTS = ("where", "expected", "came", "code")
+_NAMES = {"where": "where", "expected": "expected", "got": "came", "code": "code"}
+"""Part of a refusal -> its name on the wire."""

@@ -102,7 +102,7 @@ class Daemon(NamedTuple):
             raise error(f"{data}: no {self.name} to ask: {why}") from None
         place = f"{self.name} at {address}"
         try:
-            told = msgspec.msgpack.decode(
+            reply = msgspec.msgpack.decode(
                 question_ask(
                     address,
                     payload,
@@ -115,6 +115,6 @@ class Daemon(NamedTuple):
             raise error(f"{place}: {why}; is {key} {self.person}'s key?") from None
         except NoAnswer as why:
             raise error(f"{place}: {why}") from None
-        if not answer_read(told).is_done:
-            raise refused(told)
-        return told
+        if not answer_read(reply).is_done:
+            raise refused(reply)
+        return reply

@@ -1,4 +1,4 @@
-"""A ROUTER that others come to: bounded in bytes for all its connections, answers for who reads.
+"""A ROUTER socket that others send to: bounds what all connections hold, answers those who read.
 
 What is no request is counted, and told of now and then: no peer fills memory, disk or log.
 """

@@ -1,4 +1,4 @@
-"""What a request's field is to a person who types it: words, unit, and where it stands.
+"""Describes a request's fields to those who type them: words, unit, argument or option.
 
     price: Annotated[control.Fen, field("Yuan per tonne, such as 97.49.", typed="price")]
 
@@ -122,9 +122,9 @@ def _bare(hint: Any) -> tuple[Any, list[msgspec.Meta]]:
     """Return a type without None and notes, and its notes, the outermost last."""
     notes: list[msgspec.Meta] = []
     if get_origin(hint) is Annotated:
-        inner, *told = get_args(hint)
+        inner, *annotations = get_args(hint)
         kind, notes = _bare(inner)
-        return kind, notes + [each for each in told if isinstance(each, msgspec.Meta)]
+        return kind, notes + [each for each in annotations if isinstance(each, msgspec.Meta)]
     others = [each for each in get_args(hint) if each is not type(None)]
     if type(None) in get_args(hint) and len(others) == 1:
         return _bare(others[0])

@@ -1,9 +1,9 @@
-"""What a daemon stands in: its sockets and who may come to them, its loop, its pulse, and its end.
+"""Runs a daemon: its sockets and who may connect, its loop, its heartbeat for systemd, its end.
 
     host = DaemonHost(keys, log)
     host.socket("replay", zmq.ROUTER, address, allowed)     every socket has CURVE and an allow-list
     host.endpoints_write(path, pid=...)                     where others find it, once all is ready
-    host.run(turn)                                          until `stop`; `watch` in each turn
+    host.run(turn)                                          until `stop`; `monitor` in each turn
     host.close()
 
 It knows nothing of what the daemon does: that takes messages and the time, and gives answers.
@@ -179,7 +179,7 @@ class DaemonHost:
         while not self.is_stopping:
             turn()
 
-    def watch(self, now_s: float) -> None:
+    def monitor(self, now_s: float) -> None:
         """Look whether strangers are still refused, and tell of keys that were.
 
         Raises

@@ -1,4 +1,4 @@
-"""How much of the machine a process that strangers reach may take."""
+"""Limits of memory and processor time for a process that strangers reach."""
 
 import contextlib
 import ctypes

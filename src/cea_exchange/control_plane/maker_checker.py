@@ -1,27 +1,22 @@
-"""What takes two persons: one proposes, another approves, then it is done.
+"""Keeps acts that take two persons, maker and checker: one proposes, another decides, then it is done.
 
-A daemon with a database keeps proposals there; `Proposals` has them in memory only: a daemon that
-starts again has none, and none of its numbers means what an earlier one meant.
+    propose --> waiting --> approved: done at once, in the name of both
+                   |------> rejected
+                   +------> expired
+
+Where proposals are kept is the daemon's own: an institution has them in its database, the venue in
+memory. Who may decide what, for how long, and why not, is the same for all.
 """
 
-import secrets
-import time
 from collections.abc import Callable
-from enum import Enum
-from typing import TYPE_CHECKING, Any, NamedTuple
-
-import msgspec
+from enum import Enum, auto
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, Protocol, TypeVar
 
 from cea_exchange.control_plane.service import Person
 from cea_exchange.domain.look_alikes import look_alike
-from cea_exchange.domain.refusals import VenueRefusal
-from cea_exchange.protocol.framing import FrameError
 
 if TYPE_CHECKING:
     from cea_exchange.protocol.operators import Operator
-
-PROPOSALS_MAX = 100
-NUMBER_FIRST = 100_000
 
 
 class Second(Enum):
@@ -58,109 +53,165 @@ def is_another(first: str, first_key: str, second: Person) -> bool:
     return second.key != first_key and not look_alike(second.name, first)
 
 
-class Proposal(msgspec.Struct, frozen=True):
-    """What one operator asks and another has to agree to."""
+class ProposalRefusal(Enum):
+    """Why something is not proposed or decided; each daemon has a code of that name."""
 
-    number: int
-    what: str
-    by: "Operator"
-    why: str
-    expires_s: float
-    act: "Callable[[Operator], dict[str, Any]]"
-    """Carries it out; called with who agreed."""
+    PROPOSAL_UNKNOWN = auto()
+    PROPOSAL_OF_OTHERS = auto()
+    PROPOSAL_DECIDED = auto()
+    PROPOSAL_DIFFERS = auto()
+    PROPOSALS_TOO_MANY = auto()
+    SAME_PERSON = auto()
 
 
-class Proposals:
-    """What waits for a second person.
+class Proposed(Protocol):
+    """What one person asks and another has to agree to.
 
-    Parameters
+    Attributes
     ----------
-    life_s
-        How long a proposal stands, in seconds.
-    now_s
-        The clock, which only measures; a venue's accelerated one would be none.
+    body
+        Whose person decides.
+    request_hash
+        SHA-256 of what is asked.
+    """
+
+    @property
+    def proposer(self) -> str: ...
+
+    @property
+    def proposer_key(self) -> str: ...
+
+    @property
+    def body(self) -> str: ...
+
+    @property
+    def request_hash(self) -> str: ...
+
+    def state(self, now_ns: int) -> str:
+        """Return ``waiting``, ``expired``, ``approved`` or ``rejected``; see `state_of`."""
+
+
+def state_of(approved: int | None, expires_at_ns: int, now_ns: int) -> str:
+    """Return how far a proposal is: `approved` is 1, 0 for rejected, None for not decided."""
+    if approved is None:
+        return "expired" if now_ns >= expires_at_ns else "waiting"
+    return "approved" if approved else "rejected"
+
+
+P = TypeVar("P", bound=Person)
+T = TypeVar("T", bound=Proposed)
+
+
+class MakerChecker(Generic[P, T]):
+    """What waits for a second person; a daemon says where it is kept.
+
+    Attributes
+    ----------
+    waiting_max, waiting_of_one_max
+        Proposals of one body, and of one proposer's key, that may wait at a time.
 
     Notes
     -----
-    Rules: CEA-OPR-02.
+    Rules: CEA-OPR-02, CEA-REG-02, CEA-PER-04.
     """
 
-    def __init__(self, life_s: float, now_s: Callable[[], float] = time.monotonic) -> None:
-        self._life_s = life_s
-        self._now_s = now_s
-        self._open: dict[int, Proposal] = {}
-        # An approval that comes after a restart must not meet a proposal it was not meant for.
-        self._next_number = NUMBER_FIRST + secrets.randbelow(1_000 * NUMBER_FIRST)
+    waiting_max: ClassVar[int]
+    waiting_of_one_max: ClassVar[int]
 
-    def add(
-        self, what: str, by: "Operator", why: str, act: "Callable[[Operator], dict[str, Any]]"
-    ) -> Proposal:
-        """Put an act before the others; FrameError if too many wait already."""
-        self._expire()
-        if len(self._open) >= PROPOSALS_MAX:
-            expected = f"at most {PROPOSALS_MAX} proposals at a time"
-            raise FrameError(
-                VenueRefusal.PROPOSALS_TOO_MANY,
-                expected=expected,
-                came="another",
-                where="proposals",
-            )
-        number, self._next_number = self._next_number, self._next_number + 1
-        proposal = Proposal(number, what, by, why, self._now_s() + self._life_s, act)
-        self._open[number] = proposal
-        return proposal
+    # -- what is the daemon's own -----------------------------------------------------------------
 
-    def approve(self, number: int, second: "Operator") -> dict[str, Any]:
-        """Carry a proposal out in the name of both; it is gone then, unless that was refused.
+    def now_ns(self) -> int:
+        """Return the time by which proposals expire."""
+        raise NotImplementedError
 
-        Raises
-        ------
-        FrameError
-            There is no such proposal any more, or the second person is the first.
+    def refused(self, code: ProposalRefusal, where: str, expected: str, got: str) -> Exception:
+        """Return what is raised where something is not proposed, or not decided."""
+        raise NotImplementedError
+
+    def found(self, number: int) -> T | None:
+        """Return the proposal of a number; None if there is none."""
+        raise NotImplementedError
+
+    def waiting_count(self, body: str) -> int:
+        """Return how many wait for a body's person."""
+        raise NotImplementedError
+
+    def waiting_count_of(self, proposer: P) -> int:
+        """Return how many wait of one proposer's key."""
+        raise NotImplementedError
+
+    def decide(self, number: int, person: P, *, approved: int, why: str) -> None:
+        """Keep what a person has decided."""
+        raise NotImplementedError
+
+    def body_of(self, person: P) -> str:
+        """Return for whom a person acts."""
+        raise NotImplementedError
+
+    def is_scoped(self, person: P) -> bool:
+        """Tell whether a person may not even learn that others' proposals are there."""
+        return False
+
+    # -- what is everybody's ----------------------------------------------------------------------
+
+    def room_check(self, proposer: P, body: str) -> None:
+        """Refuse one more proposal than may wait."""
+        # Who decides for many must not be kept from it by one of them.
+        for whose, count, most in (
+            (body, self.waiting_count(body), self.waiting_max),
+            (proposer.name, self.waiting_count_of(proposer), self.waiting_of_one_max),
+        ):
+            if count >= most:
+                raise self.refused(
+                    ProposalRefusal.PROPOSALS_TOO_MANY,
+                    f"proposals of {whose}",
+                    f"at most {most} that wait",
+                    "one more",
+                )
+
+    def approve(self, number: int, person: P, request_hash: str | None = None) -> T:
+        """Keep that a second person agrees, and return what is to be done now.
+
+        Parameters
+        ----------
+        request_hash
+            Of what that person has seen; None: whatever is kept under the number.
         """
-        proposal = self._find(number)
-        if not is_another(proposal.by.name, proposal.by.key, second):
-            expected = f"another person than {proposal.by.name}, with a key of their own"
-            raise FrameError(
-                VenueRefusal.SAME_PERSON, expected=expected, came=second.name, where="approve"
-            )
-        done = proposal.act(second)
-        del self._open[number]
-        return done
-
-    def reject(self, number: int) -> Proposal:
-        """Take a proposal away, whoever made it, and return it."""
-        proposal = self._find(number)
-        del self._open[number]
+        proposal = self._waiting_one(number, person)
+        where = f"proposal {number}"
+        if not is_another(proposal.proposer, proposal.proposer_key, person):
+            expected = f"another person than {proposal.proposer}, with a key of their own"
+            raise self.refused(ProposalRefusal.SAME_PERSON, where, expected, person.name)
+        if request_hash not in (None, proposal.request_hash):
+            expected = f"request_hash {proposal.request_hash}"
+            raise self.refused(ProposalRefusal.PROPOSAL_DIFFERS, where, expected, str(request_hash))
+        self.decide(number, person, approved=1, why="")
         return proposal
 
-    def listed(self) -> list[dict[str, Any]]:
-        """Return what waits, oldest first, as ``venue proposal list`` shows it."""
-        self._expire()
-        return [
-            {
-                "number": proposal.number,
-                "what": proposal.what,
-                "by": proposal.by.name,
-                "why": proposal.why,
-                "expires_in_s": int(proposal.expires_s - self._now_s()),
-            }
-            for proposal in self._open.values()
-        ]
+    def reject(self, number: int, person: P, why: str) -> T:
+        """Keep that a person who decides, or the proposer himself, does not want it."""
+        proposal = self._waiting_one(number, person)
+        self.decide(number, person, approved=0, why=why)
+        return proposal
 
-    def _find(self, number: int) -> Proposal:
-        self._expire()
-        if number not in self._open:
-            waiting = ", ".join(map(str, self._open)) or "none"
-            raise FrameError(
-                VenueRefusal.PROPOSAL_UNKNOWN,
-                expected=f"a proposal that waits ({waiting})",
-                came=str(number),
-                where="number",
+    def _waiting_one(self, number: int, person: P) -> T:
+        proposal, body = self.found(number), self.body_of(person)
+        is_own = proposal is not None and (
+            body == proposal.body or person.key == proposal.proposer_key
+        )
+        is_hidden = not is_own and self.is_scoped(person)
+        if proposal is None or is_hidden:
+            expected = f"one that {body} decides" if is_hidden else "one that was made"
+            raise self.refused(ProposalRefusal.PROPOSAL_UNKNOWN, "proposal", expected, str(number))
+        where = f"proposal {number}"
+        if not is_own:
+            raise self.refused(
+                ProposalRefusal.PROPOSAL_OF_OTHERS,
+                where,
+                f"a person of {proposal.body} to decide",
+                f"{person.name} of {body}",
             )
-        return self._open[number]
-
-    def _expire(self) -> None:
-        now_s = self._now_s()
-        for number in [n for n, proposal in self._open.items() if proposal.expires_s <= now_s]:
-            del self._open[number]
+        state = proposal.state(self.now_ns())
+        if state != "waiting":
+            raise self.refused(ProposalRefusal.PROPOSAL_DECIDED, where, "a waiting one", state)
+        return proposal

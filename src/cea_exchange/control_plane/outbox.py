@@ -1,4 +1,4 @@
-"""Messages that a connection does not take at once: they wait, bounded in bytes. Pure.
+"""Keeps messages that a connection does not take at once, bounded in bytes. Pure.
 
 A burst of answers fills a connection's queue for milliseconds; who does not read at all fills it
 for good.

@@ -1,4 +1,4 @@
-"""One line in the log for many refusals: a flood must not fill it."""
+"""Logs many refusals in one line with their count: a flood must not fill the log."""
 
 from collections.abc import Callable
 from typing import Any

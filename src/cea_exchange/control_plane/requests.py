@@ -1,4 +1,4 @@
-"""What may be asked of a daemon: a struct each, that says who may ask it and whose second agrees.
+"""Requests to a daemon, a struct each: who may send it, and whether a second person must approve.
 
     class Halt(Act, tag="halt"):
         \"\"\"Halt a product, or the market.\"\"\"
@@ -28,9 +28,9 @@ INT64_MAX = 2**63 - 1
 class RequestUnread(ValueError):
     """No request that this daemon knows: where, what was expected, and what came."""
 
-    def __init__(self, where: str, expected: str, came: str) -> None:
-        super().__init__(f"{where}: expected {expected}, got {came}")
-        self.where, self.expected, self.came = where, expected, came
+    def __init__(self, where: str, expected: str, got: str) -> None:
+        super().__init__(f"{where}: expected {expected}, got {got}")
+        self.where, self.expected, self.got = where, expected, got
 
 
 class Request(

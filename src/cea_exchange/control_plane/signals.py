@@ -1,4 +1,4 @@
-"""What a daemon does at signals."""
+"""Ends a daemon in order at SIGTERM and SIGINT."""
 
 import signal
 from collections.abc import Callable

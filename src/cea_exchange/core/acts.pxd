@@ -1,6 +1,7 @@
 """The operator's acts and the registry's transfers at C level. Behaviour is in acts.pyx.
 
-What can't be done is refused by an event. The sink has room.
+Contents: transfers, halts, suspensions, reference prices and listings, checkpoints. What can't be
+done is refused by an event. The sink has room.
 """
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t

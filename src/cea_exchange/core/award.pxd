@@ -1,4 +1,9 @@
-"""Who wins a single-direction bidding or an auction: what other compiled rooms take from it.
+"""Who wins a single-direction bidding or an auction: what other compiled modules take from it.
+
+    AwardPricing and the other enums    the choices that rules and results are made of
+    AwardBid, AwardRules, AwardResult   what goes in, and what comes out
+    award_bids                          the decision, in memory of `award_bytes`
+    award_paid                          what a winner pays for a tonne
 
 Nothing here allocates, or touches Python. `matching/award.py` says the same in plain Python.
 """
@@ -62,10 +67,10 @@ cdef struct AwardResult:
     uint8_t cancelled         # AwardCancelled.
 
 
-cdef size_t award_room_bytes(uint32_t bid_count) noexcept nogil
+cdef size_t award_bytes(uint32_t bid_count) noexcept nogil
 cdef AwardResult award_bids(
     const AwardBid* bids, uint32_t bid_count, int64_t offered_tonnes, const AwardRules* rules,
-    void* room, int64_t* fills,
+    void* memory, int64_t* fills,
 ) noexcept nogil
 
 

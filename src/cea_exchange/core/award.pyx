@@ -36,7 +36,7 @@ cdef struct Standing:         # What is known of the bid with the same index.
     uint32_t group
 
 
-cdef struct Desk:
+cdef struct AwardState:         # An award in hand.
     const AwardBid* bids
     const AwardRules* rules
     Ranked* order             # [bid_count]; after `competitive_rank` its first `ranked` are those.
@@ -49,41 +49,41 @@ cdef struct Desk:
     int64_t group_cap
 
 
-cdef size_t award_room_bytes(uint32_t bid_count) noexcept nogil:
-    """How many bytes of room, at a multiple of 16, `award_bids` needs."""
+cdef size_t award_bytes(uint32_t bid_count) noexcept nogil:
+    """How many bytes of memory, at a multiple of 16, `award_bids` needs."""
     return <size_t>bid_count * (sizeof(Ranked) + sizeof(Standing))
 
 
 cdef AwardResult award_bids(
     const AwardBid* bids, uint32_t bid_count, int64_t offered_tonnes, const AwardRules* rules,
-    void* room, int64_t* fills,
+    void* memory, int64_t* fills,
 ) noexcept nogil:
     """Fill in the tonnes that each bid wins.
 
     Rules: CEA-AWD-01, CEA-AWD-02, CEA-AWD-04, CEA-AWD-06, CEA-AWD-08.
     """
-    cdef Desk desk
+    cdef AwardState state
     cdef AwardResult result
     cdef int64_t first
     cdef uint128 could_be_won
-    desk.bids, desk.rules, desk.fills = bids, rules, fills
-    desk.bid_count, desk.offered = bid_count, offered_tonnes
-    desk.order = <Ranked*>room
-    desk.standings = <Standing*>(<char*>room + <size_t>bid_count * sizeof(Ranked))
-    desk.bidder_cap = share_of(offered_tonnes, rules.bidder_cap_bp)
-    desk.group_cap = share_of(offered_tonnes, rules.group_cap_bp)
+    state.bids, state.rules, state.fills = bids, rules, fills
+    state.bid_count, state.offered = bid_count, offered_tonnes
+    state.order = <Ranked*>memory
+    state.standings = <Standing*>(<char*>memory + <size_t>bid_count * sizeof(Ranked))
+    state.bidder_cap = share_of(offered_tonnes, rules.bidder_cap_bp)
+    state.group_cap = share_of(offered_tonnes, rules.group_cap_bp)
     memset(fills, 0, bid_count * sizeof(int64_t))
     memset(&result, 0, sizeof(result))
 
-    sums_place(&desk)
-    first = noncompetitive_fill(&desk)
-    could_be_won = competitive_count(&desk)
+    sums_place(&state)
+    first = noncompetitive_fill(&state)
+    could_be_won = competitive_count(&state)
     if rules.reserve_price == 0 and (could_be_won == 0 or first == offered_tonnes):
         # Nobody has named a price that non-competitive bids could pay: as if they were not there.
         memset(fills, 0, bid_count * sizeof(int64_t))
-        sums_clear(&desk)
+        sums_clear(&state)
         first = 0
-        could_be_won = competitive_count(&desk)
+        could_be_won = competitive_count(&state)
     could_be_won += <uint128>first
     if (
         rules.undersubscription == AWARD_SHORT_CANCEL
@@ -93,7 +93,7 @@ cdef AwardResult award_bids(
         result.cancelled = AWARD_BIDS_SHORT
         return result
 
-    result.clearing_price = best_fill(&desk, offered_tonnes - first, &result.tonnes)
+    result.clearing_price = best_fill(&state, offered_tonnes - first, &result.tonnes)
     result.tonnes += first
     if result.clearing_price == 0 and first > 0:
         result.clearing_price = rules.reserve_price
@@ -126,97 +126,97 @@ cdef bint is_under_reserve(const AwardRules* rules, int64_t price) noexcept nogi
     return price > rules.reserve_price
 
 
-cdef void sums_place(Desk* desk) noexcept nogil:
+cdef void sums_place(AwardState* state) noexcept nogil:
     """Let each bid know the first of its bidder and of its group, and start from nothing won.
 
     Without a cap nobody asks for these sums.
     """
     cdef uint32_t place, index, leader = 0
-    if desk.rules.bidder_cap_bp > 0:
-        for index in range(desk.bid_count):
-            desk.order[index].key = desk.bids[index].account_index
-            desk.order[index].bid = index
-        order_sort(desk.order, desk.bid_count)
-        for place in range(desk.bid_count):
-            index = desk.order[place].bid
-            if place == 0 or desk.order[place].key != desk.order[place - 1].key:
+    if state.rules.bidder_cap_bp > 0:
+        for index in range(state.bid_count):
+            state.order[index].key = state.bids[index].account_index
+            state.order[index].bid = index
+        order_sort(state.order, state.bid_count)
+        for place in range(state.bid_count):
+            index = state.order[place].bid
+            if place == 0 or state.order[place].key != state.order[place - 1].key:
                 leader = index
-            desk.standings[index].bidder = leader
-    if desk.rules.group_cap_bp > 0:
-        for index in range(desk.bid_count):
-            desk.order[index].key = desk.bids[index].group_index
-            desk.order[index].bid = index
-        order_sort(desk.order, desk.bid_count)
-        for place in range(desk.bid_count):
-            index = desk.order[place].bid
-            if place == 0 or desk.order[place].key != desk.order[place - 1].key:
+            state.standings[index].bidder = leader
+    if state.rules.group_cap_bp > 0:
+        for index in range(state.bid_count):
+            state.order[index].key = state.bids[index].group_index
+            state.order[index].bid = index
+        order_sort(state.order, state.bid_count)
+        for place in range(state.bid_count):
+            index = state.order[place].bid
+            if place == 0 or state.order[place].key != state.order[place - 1].key:
                 leader = index
-            desk.standings[index].group = leader
-    sums_clear(desk)
+            state.standings[index].group = leader
+    sums_clear(state)
 
 
-cdef void sums_clear(Desk* desk) noexcept nogil:
+cdef void sums_clear(AwardState* state) noexcept nogil:
     cdef uint32_t index
-    for index in range(desk.bid_count):
-        desk.standings[index].bidder_won = 0
-        desk.standings[index].group_won = 0
-        desk.standings[index].counting = 0
+    for index in range(state.bid_count):
+        state.standings[index].bidder_won = 0
+        state.standings[index].group_won = 0
+        state.standings[index].counting = 0
 
 
-cdef int64_t capped(const Desk* desk, uint32_t index) noexcept nogil:
+cdef int64_t capped(const AwardState* state, uint32_t index) noexcept nogil:
     """How many tonnes of a bid its bidder's and its group's caps let count.
 
     Rules: CEA-AWD-07.
     """
-    cdef const Standing* standing = &desk.standings[index]
-    cdef int64_t tonnes = desk.bids[index].tonnes
-    if desk.rules.bidder_cap_bp > 0:
-        tonnes = min(tonnes, desk.bidder_cap - desk.standings[standing.bidder].bidder_won)
-    if desk.rules.group_cap_bp > 0 and desk.bids[index].group_index != 0:
-        tonnes = min(tonnes, desk.group_cap - desk.standings[standing.group].group_won)
+    cdef const Standing* standing = &state.standings[index]
+    cdef int64_t tonnes = state.bids[index].tonnes
+    if state.rules.bidder_cap_bp > 0:
+        tonnes = min(tonnes, state.bidder_cap - state.standings[standing.bidder].bidder_won)
+    if state.rules.group_cap_bp > 0 and state.bids[index].group_index != 0:
+        tonnes = min(tonnes, state.group_cap - state.standings[standing.group].group_won)
     return tonnes
 
 
-cdef void sums_add(Desk* desk, uint32_t index, int64_t tonnes) noexcept nogil:
+cdef void sums_add(AwardState* state, uint32_t index, int64_t tonnes) noexcept nogil:
     """Count tonnes as won, or with a minus as not won after all; only where a cap asks for it.
 
     Without a cap the sum of a bidder could pass 64 bits.
     """
-    if desk.rules.bidder_cap_bp > 0:
-        desk.standings[desk.standings[index].bidder].bidder_won += tonnes
-    if desk.rules.group_cap_bp > 0 and desk.bids[index].group_index != 0:
-        desk.standings[desk.standings[index].group].group_won += tonnes
+    if state.rules.bidder_cap_bp > 0:
+        state.standings[state.standings[index].bidder].bidder_won += tonnes
+    if state.rules.group_cap_bp > 0 and state.bids[index].group_index != 0:
+        state.standings[state.standings[index].group].group_won += tonnes
 
 
-cdef int64_t noncompetitive_fill(Desk* desk) noexcept nogil:
+cdef int64_t noncompetitive_fill(AwardState* state) noexcept nogil:
     """Fill non-competitive bids, before all others; how many tonnes they win.
 
     Rules: CEA-AWD-05, CEA-AWD-08.
     """
-    cdef int64_t limit = share_of(desk.offered, desk.rules.noncompetitive_max_bp), counting
+    cdef int64_t limit = share_of(state.offered, state.rules.noncompetitive_max_bp), counting
     cdef uint128 total = 0
     cdef uint32_t index, count = 0
-    for index in range(desk.bid_count):
-        if desk.bids[index].competitive or desk.bids[index].tonnes < desk.rules.bid_tonnes_min:
+    for index in range(state.bid_count):
+        if state.bids[index].competitive or state.bids[index].tonnes < state.rules.bid_tonnes_min:
             continue
-        counting = capped(desk, index)
+        counting = capped(state, index)
         if counting <= 0:
             continue
-        sums_add(desk, index, counting)
+        sums_add(state, index, counting)
         total += <uint128>counting
-        desk.standings[index].counting = counting
-        desk.fills[index] = counting
-        desk.order[count].bid = index
+        state.standings[index].counting = counting
+        state.fills[index] = counting
+        state.order[count].bid = index
         count += 1
     if total <= <uint128>limit:
         return <int64_t>total
-    pro_rata_fill(desk, desk.order, count, total, limit)
-    for index in range(desk.bid_count):
-        sums_add(desk, index, desk.fills[index] - desk.standings[index].counting)
+    pro_rata_fill(state, state.order, count, total, limit)
+    for index in range(state.bid_count):
+        sums_add(state, index, state.fills[index] - state.standings[index].counting)
     return limit
 
 
-cdef uint128 competitive_count(Desk* desk) noexcept nogil:
+cdef uint128 competitive_count(AwardState* state) noexcept nogil:
     """Rank the competitive bids and find what of each counts; how much it is in all.
 
     Rules: CEA-AWD-01, CEA-AWD-05, CEA-AWD-06, CEA-AWD-07.
@@ -225,38 +225,38 @@ cdef uint128 competitive_count(Desk* desk) noexcept nogil:
     cdef uint128 total = 0
     cdef int64_t counting
     cdef uint32_t index, place, kept = 0
-    desk.ranked = 0
-    for index in range(desk.bid_count):
-        bid = &desk.bids[index]
-        if not bid.competitive or bid.tonnes < desk.rules.bid_tonnes_min:
+    state.ranked = 0
+    for index in range(state.bid_count):
+        bid = &state.bids[index]
+        if not bid.competitive or bid.tonnes < state.rules.bid_tonnes_min:
             continue
-        if desk.rules.reserve_rule == AWARD_RESERVE_EXCLUDE and is_under_reserve(
-            desk.rules, bid.price
+        if state.rules.reserve_rule == AWARD_RESERVE_EXCLUDE and is_under_reserve(
+            state.rules, bid.price
         ):
             continue
-        desk.order[desk.ranked].key = <uint128>(
-            PRICE_MAX - bid.price if desk.rules.side == SIDE_SELL else bid.price
+        state.order[state.ranked].key = <uint128>(
+            PRICE_MAX - bid.price if state.rules.side == SIDE_SELL else bid.price
         )
-        desk.order[desk.ranked].bid = index
-        desk.ranked += 1
-    order_sort(desk.order, desk.ranked)
-    for place in range(desk.ranked):
-        index = desk.order[place].bid
-        counting = capped(desk, index)
+        state.order[state.ranked].bid = index
+        state.ranked += 1
+    order_sort(state.order, state.ranked)
+    for place in range(state.ranked):
+        index = state.order[place].bid
+        counting = capped(state, index)
         if counting <= 0:
             continue
-        sums_add(desk, index, counting)
+        sums_add(state, index, counting)
         total += <uint128>counting
-        desk.standings[index].counting = counting
-        desk.order[kept] = desk.order[place]
+        state.standings[index].counting = counting
+        state.order[kept] = state.order[place]
         kept += 1
-    desk.ranked = kept
+    state.ranked = kept
     return total
 
 
 # -- Who wins it ----------------------------------------------------------------------------------
 
-cdef int64_t best_fill(Desk* desk, int64_t left, int64_t* tonnes) noexcept nogil:
+cdef int64_t best_fill(AwardState* state, int64_t left, int64_t* tonnes) noexcept nogil:
     """Fill the ranked bids while there is something left; the worst price that won, or 0.
 
     Rules: CEA-AWD-01, CEA-AWD-03.
@@ -264,41 +264,41 @@ cdef int64_t best_fill(Desk* desk, int64_t left, int64_t* tonnes) noexcept nogil
     cdef int64_t clearing_price = 0, fill
     cdef uint128 wanted
     cdef uint32_t first = 0, end, place, index
-    while first < desk.ranked and left > 0:
+    while first < state.ranked and left > 0:
         end, wanted = first, 0
-        while end < desk.ranked and desk.order[end].key == desk.order[first].key:
-            wanted += <uint128>desk.standings[desk.order[end].bid].counting
+        while end < state.ranked and state.order[end].key == state.order[first].key:
+            wanted += <uint128>state.standings[state.order[end].bid].counting
             end += 1
-        clearing_price = desk.bids[desk.order[first].bid].price
-        if wanted > <uint128>left and desk.rules.tie == AWARD_TIE_PRO_RATA:
-            pro_rata_fill(desk, desk.order + first, end - first, wanted, left)
+        clearing_price = state.bids[state.order[first].bid].price
+        if wanted > <uint128>left and state.rules.tie == AWARD_TIE_PRO_RATA:
+            pro_rata_fill(state, state.order + first, end - first, wanted, left)
             tonnes[0] += left
             return clearing_price
-        if wanted > <uint128>left and desk.rules.tie == AWARD_TIE_RANDOM:
-            lots_draw(desk, desk.order + first, end - first)
+        if wanted > <uint128>left and state.rules.tie == AWARD_TIE_RANDOM:
+            lots_draw(state, state.order + first, end - first)
         for place in range(first, end):
-            index = desk.order[place].bid
-            fill = min(desk.standings[index].counting, left)
-            desk.fills[index] = fill
+            index = state.order[place].bid
+            fill = min(state.standings[index].counting, left)
+            state.fills[index] = fill
             left -= fill
             tonnes[0] += fill
         first = end
     return clearing_price
 
 
-cdef void lots_draw(const Desk* desk, Ranked* order, uint32_t count) noexcept nogil:
+cdef void lots_draw(const AwardState* state, Ranked* order, uint32_t count) noexcept nogil:
     """Sort bids by the outputs of splitmix64, started from the seed, that their places have.
 
     Rules: CEA-AWD-03.
     """
     cdef uint32_t place
     for place in range(count):
-        order[place].key = mix(desk.rules.tie_seed + order[place].bid * LOT_STEP)
+        order[place].key = mix(state.rules.tie_seed + order[place].bid * LOT_STEP)
     order_sort(order, count)
 
 
 cdef void pro_rata_fill(
-    const Desk* desk, Ranked* order, uint32_t count, uint128 wanted, int64_t tonnes,
+    const AwardState* state, Ranked* order, uint32_t count, uint128 wanted, int64_t tonnes,
 ) noexcept nogil:
     """Share tonnes out in proportion; what the fractions leave goes to the largest of them.
 
@@ -309,13 +309,13 @@ cdef void pro_rata_fill(
     cdef uint32_t place, index
     for place in range(count):
         index = order[place].bid
-        product = <uint128>tonnes * <uint128>desk.standings[index].counting
-        desk.fills[index] = <int64_t>(product // wanted)
-        left -= desk.fills[index]
+        product = <uint128>tonnes * <uint128>state.standings[index].counting
+        state.fills[index] = <int64_t>(product // wanted)
+        left -= state.fills[index]
         order[place].key = wanted - product % wanted
     order_sort(order, count)
     for place in range(<uint32_t>left):
-        desk.fills[order[place].bid] += 1
+        state.fills[order[place].bid] += 1
 
 
 cdef void order_sort(Ranked* order, uint32_t count) noexcept nogil:
@@ -330,7 +330,7 @@ cdef int ranked_compare(const void* left, const void* right) noexcept nogil:
     return -1 if one.bid < other.bid else 1
 
 
-# -- Python edge ----------------------------------------------------------------------------------
+# -- For Python -----------------------------------------------------------------------------------
 
 # Each at the place of its number in the enum.
 cdef tuple PRICINGS = ("uniform", "pay_as_bid")
@@ -374,27 +374,27 @@ def award_arrays(bids, offered_tonnes, rules):
     cdef AwardRules settings = rules_take(rules)
     cdef int64_t offered = exact_int64(offered_tonnes, "offered_tonnes")
     if not 1 <= offered < AMOUNT_LIMIT:
-        raise ValueError(f"offered_tonnes must be within 1..{AMOUNT_LIMIT - 1}, was {offered}")
+        raise ValueError(f"offered_tonnes: expected within 1..{AMOUNT_LIMIT - 1}, got {offered}")
     if numbers_check(bids, "bids") >= BID_COUNT_LIMIT or bids.shape[1] != 5:
-        raise TypeError(f"bids must have the shape (n, 5), n below 2^31, had {bids.shape}")
+        raise TypeError(f"bids: expected the shape (n, 5), n below 2^31, got {bids.shape}")
     cdef const int64_t[:, :] rows = bids
     cdef uint32_t count = <uint32_t>rows.shape[0], index
     # One row at least, for there to be something to point to.
     fills = np.zeros(max(1, count), np.int64)
     cdef int64_t[::1] fills_view = fills
     cdef AwardBid* taken = <AwardBid*>malloc((count + 1) * sizeof(AwardBid))
-    cdef void* room = malloc(award_room_bytes(count + 1))
+    cdef void* memory = malloc(award_bytes(count + 1))
     cdef AwardResult result
     try:
-        if taken == NULL or room == NULL:
+        if taken == NULL or memory == NULL:
             raise MemoryError(f"no memory for {count} bids")
         for index in range(count):
             bid_take(rows, index, &taken[index])
         with nogil:
-            result = award_bids(taken, count, offered, &settings, room, &fills_view[0])
+            result = award_bids(taken, count, offered, &settings, memory, &fills_view[0])
     finally:
         free(taken)
-        free(room)
+        free(memory)
     return fills[:count], result.clearing_price or None, REASONS[result.cancelled]
 
 
@@ -422,23 +422,24 @@ cdef int bid_take(const int64_t[:, :] rows, uint32_t index, AwardBid* bid) excep
     cdef int64_t account_index = rows[index, 2], group_index = rows[index, 3]
     cdef bint competitive = rows[index, 4] == 1
     if not 0 <= rows[index, 4] <= 1:
-        raise ValueError(f"bids[{index}].competitive must be within 0..1, was {rows[index, 4]}")
+        raise ValueError(f"bids[{index}].competitive: expected within 0..1, got {rows[index, 4]}")
     cdef int64_t price_min = 1 if competitive else 0, price_max = PRICE_MAX if competitive else 0
     if not price_min <= price <= price_max:
         raise ValueError(
-            f"bids[{index}].price must be within {price_min}..{price_max}, was {price}"
+            f"bids[{index}].price: expected within {price_min}..{price_max}, got {price}"
         )
     if not 1 <= tonnes < AMOUNT_LIMIT:
         raise ValueError(
-            f"bids[{index}].tonnes must be within 1..{AMOUNT_LIMIT - 1}, was {tonnes}"
+            f"bids[{index}].tonnes: expected within 1..{AMOUNT_LIMIT - 1}, got {tonnes}"
         )
     for name, value in (("account_index", account_index), ("group_index", group_index)):
         if not 0 <= value <= INDEX_MAX:
             raise ValueError(
-                f"bids[{index}].{name} must be within 0..{INDEX_MAX}, was {value}"
+                f"bids[{index}].{name}: expected within 0..{INDEX_MAX}, got {value}"
             )
     if <uint128>price * <uint128>tonnes >= <uint128>AMOUNT_LIMIT:
-        raise ValueError(f"bids[{index}]: price x tonnes must be below 2^60 fen")
+        amount = int(price) * int(tonnes)
+        raise ValueError(f"bids[{index}]: price x tonnes: expected below 2^60 fen, got {amount}")
     bid.price, bid.tonnes, bid.competitive = price, tonnes, competitive
     bid.account_index, bid.group_index = <uint32_t>account_index, <uint32_t>group_index
     return 0

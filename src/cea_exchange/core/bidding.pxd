@@ -1,6 +1,7 @@
 """Bidding at C level: bids, the operator's acts, and what the day and a suspension do.
 
-Behaviour is in bidding.pyx; biddings and bids are records, in memory as in snapshots.
+Contents: storage, looking, changing. Behaviour is in bidding.pyx; biddings and bids are records, in
+memory as in snapshots.
 """
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
@@ -8,7 +9,7 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from cea_exchange._ladder cimport memory_reserve, memory_return
 from cea_exchange._records cimport *
 from cea_exchange.core.accounts cimport Locks, tells_large
-from cea_exchange.core.award cimport AwardBid, award_room_bytes
+from cea_exchange.core.award cimport AwardBid, award_bytes
 from cea_exchange.core.rows cimport rows_bytes
 from cea_exchange.core.trading cimport Biddings, Market
 
@@ -24,26 +25,26 @@ cdef inline size_t bidding_bytes(uint32_t count_max) noexcept nogil:
     return <size_t>count_max * sizeof(BiddingRecord)
 
 
-cdef inline size_t room_bytes(uint32_t count_max) noexcept nogil:
+cdef inline size_t award_memory_bytes(uint32_t count_max) noexcept nogil:
     """What the award of so many bids needs, and its result."""
-    return award_room_bytes(count_max) + <size_t>count_max * (
+    return award_bytes(count_max) + <size_t>count_max * (
         sizeof(AwardBid) + sizeof(Winner) + sizeof(int64_t) + sizeof(uint32_t)
     )
 
 
 cdef inline bint biddings_open(Biddings* biddings, uint32_t count_max) noexcept nogil:
-    """Reserve room; False when the address space is not to be had."""
+    """Reserve memory; False when the address space is not to be had."""
     biddings.count.live_max = biddings.bid_count.live_max = count_max
     biddings.rows = <BiddingRecord*>memory_reserve(bidding_bytes(count_max))
     biddings.bids = <BidRecord*>memory_reserve(rows_bytes(sizeof(BidRecord), count_max))
-    biddings.room = <char*>memory_reserve(room_bytes(count_max))
-    return biddings.rows != NULL and biddings.bids != NULL and biddings.room != NULL
+    biddings.award_memory = <char*>memory_reserve(award_memory_bytes(count_max))
+    return biddings.rows != NULL and biddings.bids != NULL and biddings.award_memory != NULL
 
 
 cdef inline void biddings_close(Biddings* biddings) noexcept nogil:
     memory_return(biddings.rows, bidding_bytes(biddings.count.live_max))
     memory_return(biddings.bids, rows_bytes(sizeof(BidRecord), biddings.count.live_max))
-    memory_return(biddings.room, room_bytes(biddings.count.live_max))
+    memory_return(biddings.award_memory, award_memory_bytes(biddings.count.live_max))
 
 
 # -- Looking --------------------------------------------------------------------------------------

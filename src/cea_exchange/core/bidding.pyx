@@ -2,6 +2,8 @@
 
 Contents: storage, locks, events, checks, bids, awards, biddings, control. The plain Python of it,
 with a drawing, is in matching/reference/trading/bidding_trading.py; award.pyx decides who wins.
+
+Long, because a bidding is read from its notice to its award without leaving the page.
 """
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
@@ -14,7 +16,7 @@ from cea_exchange._stream cimport COMMAND_MALFORMED, sink_full
 from cea_exchange.core.accounts cimport *
 from cea_exchange.core.award cimport (
     AWARD_BIDS_SHORT, AWARD_NOT_CANCELLED, AWARD_PAY_AS_BID, AWARD_UNIFORM, AwardBid, AwardResult,
-    AwardRules, award_bids, award_paid, award_room_bytes,
+    AwardRules, award_bids, award_paid, award_bytes,
 )
 from cea_exchange.core.rows cimport *
 from cea_exchange.core.trading cimport *
@@ -396,7 +398,7 @@ cdef int64_t bid_apply(Market* market, const CommandRecord* given) noexcept nogi
 
 # -- Awards ---------------------------------------------------------------------------------------
 
-cdef struct Hall:             # An award in hand: what it takes of the room, and who is in it.
+cdef struct Award:            # An award in hand: its memory, and who bids.
     AwardBid* asked           # The bids of the bidding, in order of time.
     int64_t* fills            # Tonnes each wins.
     uint32_t* rows            # Where each is in the market.
@@ -420,45 +422,45 @@ cdef int account_compare(const void* left, const void* right) noexcept nogil:
     return (one > other) - (one < other)
 
 
-cdef Hall hall_make(Market* market, const BiddingRecord* bidding) noexcept nogil:
+cdef Award award_make(Market* market, const BiddingRecord* bidding) noexcept nogil:
     """Gather the live bids of a bidding."""
     cdef const Biddings* biddings = &market.biddings
     cdef const BidRecord* bid
     cdef AwardBid* asked
-    cdef Hall hall
+    cdef Award award
     cdef uint32_t row
     cdef size_t count_max = biddings.count.live_max
-    memset(&hall, 0, sizeof(Hall))
-    hall.asked = <AwardBid*>(biddings.room + award_room_bytes(biddings.count.live_max))
-    hall.winners = <Winner*>(hall.asked + count_max)
-    hall.fills = <int64_t*>(hall.winners + count_max)
-    hall.rows = <uint32_t*>(hall.fills + count_max)
+    memset(&award, 0, sizeof(Award))
+    award.asked = <AwardBid*>(biddings.award_memory + award_bytes(biddings.count.live_max))
+    award.winners = <Winner*>(award.asked + count_max)
+    award.fills = <int64_t*>(award.winners + count_max)
+    award.rows = <uint32_t*>(award.fills + count_max)
     for row in range(biddings.bid_count.rows):
         bid = &biddings.bids[row]
         if not row_is_live(bid) or bid.bidding_id != bidding.bidding_id:
             continue
-        asked = &hall.asked[hall.count]
+        asked = &award.asked[award.count]
         memset(asked, 0, sizeof(AwardBid))
         asked.price = bid.price
         asked.tonnes = bid.tonnes
         asked.account_index = bid.account_index
         asked.group_index = market.accounts.accounts[bid.account_index].group_index
         asked.competitive = bid.price != 0
-        hall.rows[hall.count] = row
-        hall.count += 1
-    hall.bidders = bidders_count(&hall)
-    return hall
+        award.rows[award.count] = row
+        award.count += 1
+    award.bidders = bidders_count(&award)
+    return award
 
 
-cdef uint32_t bidders_count(const Hall* hall) noexcept nogil:
+cdef uint32_t bidders_count(const Award* award) noexcept nogil:
     """How many accounts have a bid."""
-    cdef uint32_t* accounts = <uint32_t*>hall.winners
+    cdef uint32_t* accounts = <uint32_t*>award.winners
     cdef uint32_t place
     cdef uint32_t bidders = 0
-    for place in range(hall.count):
-        accounts[place] = hall.asked[place].account_index
-    qsort(accounts, hall.count, sizeof(uint32_t), account_compare)
-    for place in range(hall.count):
+    for place in range(award.count):
+        accounts[place] = award.asked[place].account_index
+    qsort(accounts, award.count, sizeof(uint32_t), account_compare)
+    for place in range(award.count):
         if place == 0 or accounts[place] != accounts[place - 1]:
             bidders += 1
     return bidders
@@ -487,21 +489,21 @@ cdef AwardRules award_rules(const Market* market, const BiddingRecord* bidding) 
 
 
 cdef uint32_t winners_rank(
-    const Market* market, const BiddingRecord* bidding, const Hall* hall,
+    const Market* market, const BiddingRecord* bidding, const Award* award,
 ) noexcept nogil:
     """The winners: those without a price, the best first, at one price the earliest; how many."""
     cdef uint32_t place
     cdef uint32_t count = 0
-    for place in range(hall.count):
-        if hall.fills[place] > 0:
-            hall.winners[count].worse = hall.asked[place].price
-            if not hall.asked[place].competitive:
-                hall.winners[count].worse = -PRICE_MAX - 1
+    for place in range(award.count):
+        if award.fills[place] > 0:
+            award.winners[count].worse = award.asked[place].price
+            if not award.asked[place].competitive:
+                award.winners[count].worse = -PRICE_MAX - 1
             elif bidding.side == SIDE_SELL:
-                hall.winners[count].worse = -hall.asked[place].price
-            hall.winners[count].place = place
+                award.winners[count].worse = -award.asked[place].price
+            award.winners[count].place = place
             count += 1
-    qsort(hall.winners, count, sizeof(Winner), winner_compare)
+    qsort(award.winners, count, sizeof(Winner), winner_compare)
     return count
 
 
@@ -554,7 +556,7 @@ cdef void winner_trade(
 
 
 cdef void winners_trade(
-    Market* market, const BiddingRecord* bidding, Hall* hall,
+    Market* market, const BiddingRecord* bidding, Award* award,
 ) noexcept nogil:
     """Trade with all winners, and count what it comes to."""
     cdef AwardRules rules = award_rules(market, bidding)
@@ -562,12 +564,12 @@ cdef void winners_trade(
     cdef const Winner* winner
     cdef int64_t price
     cdef uint32_t rank
-    for rank in range(winners_rank(market, bidding, hall)):
-        winner = &hall.winners[rank]
-        bid = &market.biddings.bids[hall.rows[winner.place]]
-        price = award_paid(&rules, &hall.asked[winner.place], bidding.clearing_price)
-        winner_trade(market, bidding, bid, price, hall.fills[winner.place], hall.traded)
-        hall.traded += price * hall.fills[winner.place]
+    for rank in range(winners_rank(market, bidding, award)):
+        winner = &award.winners[rank]
+        bid = &market.biddings.bids[award.rows[winner.place]]
+        price = award_paid(&rules, &award.asked[winner.place], bidding.clearing_price)
+        winner_trade(market, bidding, bid, price, award.fills[winner.place], award.traded)
+        award.traded += price * award.fills[winner.place]
 
 
 # -- Biddings -------------------------------------------------------------------------------------
@@ -614,7 +616,7 @@ cdef void bidding_award(Market* market, BiddingRecord* bidding) noexcept nogil:
 
     Rules: CEA-BID-06, CEA-BID-08, CEA-AWD-04, CEA-AWD-06.
     """
-    cdef Hall hall
+    cdef Award award
     cdef AwardRules rules = award_rules(market, bidding)
     cdef AwardResult result
     cdef EventRecord* row
@@ -623,9 +625,9 @@ cdef void bidding_award(Market* market, BiddingRecord* bidding) noexcept nogil:
     if market.halted or market.products[bidding.product_index].halted:
         bidding_cancel(market, bidding, REASON_HALTED)
         return
-    hall = hall_make(market, bidding)
+    award = award_make(market, bidding)
     result = award_bids(
-        hall.asked, hall.count, bidding.tonnes, &rules, market.biddings.room, hall.fills,
+        award.asked, award.count, bidding.tonnes, &rules, market.biddings.award_memory, award.fills,
     )
     if result.cancelled != AWARD_NOT_CANCELLED:
         short = result.cancelled == AWARD_BIDS_SHORT
@@ -633,19 +635,19 @@ cdef void bidding_award(Market* market, BiddingRecord* bidding) noexcept nogil:
             market, bidding, REASON_BIDS_SHORT if short else REASON_RESERVE_NOT_MET
         )
         return
-    for place in range(hall.count):
+    for place in range(award.count):
         # Its row keeps all but the tonnes, which is what the trades below are told by.
-        bid_take(market, bidding, &market.biddings.bids[hall.rows[place]])
+        bid_take(market, bidding, &market.biddings.bids[award.rows[place]])
     bidding_release(market, bidding)
     bidding.clearing_price = result.clearing_price
     bidding.tonnes_awarded = result.tonnes
-    winners_trade(market, bidding, &hall)
+    winners_trade(market, bidding, &award)
     row = bidding_event(market, EVENT_KIND_BIDDING_CLOSED, bidding)
     row.price = bidding.clearing_price
     row.tonnes = bidding.tonnes_awarded
     row.tonnes_open = bidding.tonnes - bidding.tonnes_awarded
-    row.cash = hall.traded
-    row.counter_order_id = hall.bidders
+    row.cash = award.traded
+    row.counter_order_id = award.bidders
 
 
 # -- Control --------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """Block trading at C level: commands, and what the day and a suspension do to what is open.
 
-Behaviour is in block.pyx; a block is a BlockRecord, in memory as in snapshots.
+Contents: storage, looking, changing. Behaviour is in block.pyx; a block is a BlockRecord, in memory
+as in snapshots.
 """
 
 from libc.stdint cimport int64_t, uint16_t, uint32_t, uint64_t
@@ -15,7 +16,7 @@ from cea_exchange.core.trading cimport Blocks, Market, Rules
 # -- Storage --------------------------------------------------------------------------------------
 
 cdef inline bint blocks_open(Blocks* blocks, uint32_t count_max) noexcept nogil:
-    """Reserve room; False when the address space is not to be had."""
+    """Reserve memory; False when the address space is not to be had."""
     blocks.count.live_max = count_max
     blocks.rows = <BlockRecord*>memory_reserve(rows_bytes(sizeof(BlockRecord), count_max))
     return blocks.rows != NULL

@@ -3,6 +3,7 @@
 Contents: blocks, events, locks, checks, entries, answers, commands, control. The plain Python of
 it, with a drawing, is in matching/reference/trading/block_trading.py.
 
+Long, because what may become of an offer is one table of checks, entries and answers.
 Each command gives one event. As on the listed path everything is checked before anything changes.
 """
 

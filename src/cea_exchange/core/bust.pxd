@@ -1,4 +1,9 @@
-"""Trades that are undone: what a record must be, and both legs back. Behaviour is in bust.pyx."""
+"""Trades that are undone. Behaviour is in bust.pyx.
+
+    trade_read      the record of a trade, from what Python gives
+    trade_fault     why it can't be one of this market's, or None
+    trade_bust      both legs back
+"""
 
 from cea_exchange._records cimport EventRecord
 from cea_exchange.core.trading cimport Market

@@ -20,9 +20,9 @@ from cea_exchange.core.trading cimport *
 cdef int trade_read(object trade, EventRecord* row) except -1:
     """A record's bytes as a record of one's own."""
     if type(trade) is not bytes:
-        raise TypeError(f"trade must be bytes, was {type(trade).__name__}")
+        raise TypeError(f"trade: expected bytes, got {type(trade).__name__}")
     if len(trade) != sizeof(EventRecord):
-        raise ValueError(f"trade must be {sizeof(EventRecord)} bytes, was {len(trade)}")
+        raise ValueError(f"trade: expected {sizeof(EventRecord)} bytes, got {len(trade)}")
     memcpy(row, PyBytes_AS_STRING(trade), sizeof(EventRecord))
     return 0
 
@@ -41,9 +41,9 @@ cdef object trade_fault(const Market* market, const EventRecord* trade):
     cdef int128 cash = trade.price
     cash *= trade.tonnes
     if trade.kind != EVENT_KIND_TRADE or not METHOD_LISTED <= trade.method <= METHOD_BIDDING:
-        return f"kind and method must be 7 and 1 to 3, were {trade.kind} and {trade.method}"
+        return f"kind and method: expected 7 and 1 to 3, got {trade.kind} and {trade.method}"
     if trade.side < SIDE_BUY or trade.side > SIDE_SELL:
-        return f"side must be 1 or 2, was {trade.side}"
+        return f"side: expected 1 or 2, got {trade.side}"
     for name, number, last in (
         ("trade_id", trade.trade_id, market.trade_id),
         ("settlement_seq", trade.settlement_seq, market.settlement_seq),
@@ -51,18 +51,18 @@ cdef object trade_fault(const Market* market, const EventRecord* trade):
         ("trading_date", trade.trading_date, market.trading_date),
     ):
         if not 0 < number <= last:
-            return f"{name} must be within 1..{last}, was {number}"
+            return f"{name}: expected within 1..{last}, got {number}"
     for index in (trade.account_index, trade.counter_account_index):
         if index >= market.accounts.account_count:
             return f"account_index {index} is not declared"
     if trade.product_index >= market.product_count:
         return f"product_index {trade.product_index} is not declared"
     if not 0 < trade.price <= PRICE_MAX or trade.tonnes <= 0 or cash >= AMOUNT_LIMIT:
-        return f"price x tonnes must be below 2^60, were {trade.price} and {trade.tonnes}"
+        return f"price x tonnes: expected below 2^60, got {trade.price} and {trade.tonnes}"
     if trade.cash != <int64_t>cash:
-        return f"cash must be {<int64_t>cash}, was {trade.cash}"
+        return f"cash: expected {<int64_t>cash}, got {trade.cash}"
     if not 0 <= trade.buy_fee <= buy_fee_most or not 0 <= trade.sell_fee <= sell_fee_most:
-        return f"fees must be within what was paid, were {trade.buy_fee} and {trade.sell_fee}"
+        return f"fees: expected within what was paid, got {trade.buy_fee} and {trade.sell_fee}"
     product = &market.products[trade.product_index]
     volume, amount = product.volume, product.amount
     if trade.method == METHOD_BLOCK:

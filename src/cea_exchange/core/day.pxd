@@ -1,4 +1,10 @@
-"""The trading day at C level: its beginning, phases and end. Behaviour is in day.pyx."""
+"""The trading day at C level, in its order. Behaviour is in day.pyx.
+
+    day_begin, large_holders_tell       the opening
+    phase_enter                         within the day
+    closing_prices, composite_close     what the close comes to,
+    day_end_rows, day_end               how many events it takes, and doing it
+"""
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t
 

@@ -1,4 +1,8 @@
-"""The compiled market's class. Behaviour is in market.pyx; the state it owns in trading.pxd."""
+"""The compiled market's class, `CompiledMarket`. Behaviour is in market.pyx.
+
+The state it owns is `Market` of trading.pxd: read that first. What follows its fields is what its
+methods share; what Python may call is in market.pyx alone.
+"""
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t
 

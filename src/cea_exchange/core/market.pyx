@@ -1,7 +1,8 @@
 """The compiled market as Python sees it: `CompiledMarket`.
 
 The class takes what comes from Python, lets in one caller at a time and lends the room for events;
-the modules beside it say what happens:
+the modules beside it say what happens. Long, because it is one class, whose methods Cython can't
+spread over modules:
 
     rules              the profile's rules as numbers, and the bands they give
     trading            orders, their books and trades; accounts: what each has, and its locks
@@ -49,14 +50,14 @@ cdef uint16_t exact_product(object product_index) except? 0xFFFF:
     """A product's index, or PRODUCT_NONE."""
     cdef uint32_t index = exact_uint32(product_index, "product_index")
     if index > PRODUCT_NONE:
-        raise ValueError(f"product_index must be within 0..65535, was {index}")
+        raise ValueError(f"product_index: expected within 0..65535, got {index}")
     return <uint16_t>index
 
 
 cdef int64_t exact_weight(object weight) except -1:
     cdef int64_t number = exact_int64(weight, "composite_weight")
     if not 0 <= number <= 1_000_000:
-        raise ValueError(f"composite_weight must be within 0..1000000, was {number}")
+        raise ValueError(f"composite_weight: expected within 0..1000000, got {number}")
     return number
 
 
@@ -83,7 +84,7 @@ cdef class CompiledMarket:
             order_count_max = rules.order_count_max
         count = exact_uint32(order_count_max, "order_count_max")
         if not 0 < count < 0xFFFFFFFE:
-            raise ValueError(f"order_count_max must be within 1..2^32-3, was {count}")
+            raise ValueError(f"order_count_max: expected within 1..2^32-3, got {count}")
         rounds_inward(rules)
         if (
             not pool_open(&self.market.pool, count) or not accounts_open(&self.market.accounts)
@@ -184,7 +185,7 @@ cdef class CompiledMarket:
         cdef Product* products
         self.check_alone()
         if not 1 <= price <= PRICE_MAX:
-            raise ValueError(f"reference_price must be within 1..{PRICE_MAX}, was {price}")
+            raise ValueError(f"reference_price: expected within 1..{PRICE_MAX}, got {price}")
         for other in range(index):
             if self.market.products[other].product_key == key:
                 raise ValueError(f"product_key {key} is declared already")
@@ -344,10 +345,10 @@ cdef class CompiledMarket:
         if self.market.day_is_open:
             raise ValueError(f"no day may be open, {self.market.trading_date} is")
         if new_date <= self.market.trading_date:
-            raise ValueError(f"date must be after {self.market.trading_date}, was {new_date}")
+            raise ValueError(f"date: expected after {self.market.trading_date}, got {new_date}")
         if weights and len(weights) != self.market.product_count:
             raise ValueError(
-                f"composite_weights must be {self.market.product_count}, were {len(weights)}"
+                f"composite_weights: expected {self.market.product_count}, got {len(weights)}"
             )
         self.notices_apply(new_date)
         for index in range(len(weights)):
@@ -473,7 +474,7 @@ cdef class CompiledMarket:
             raise ValueError(f"account_index {account} is not declared")
         if enterer != OPERATOR_ANY and (enterer >= OPERATORS_MAX or account == ACCOUNT_NONE):
             raise ValueError(
-                f"operator_index must be within 0..15, of one account, or 65535, was {enterer}"
+                f"operator_index: expected within 0..15, of one account, or 65535, got {enterer}"
             )
         rows = self.rows_begin(market.pool.order_count + market.blocks.count.live)
         if account == ACCOUNT_NONE or not account_locks_none(
@@ -534,7 +535,7 @@ cdef class CompiledMarket:
                 if account >= market.accounts.account_count:
                     raise ValueError(f"account_index {account} is not declared")
                 if enterer >= OPERATORS_MAX:
-                    raise ValueError(f"operator_index must be within 0..15, was {enterer}")
+                    raise ValueError(f"operator_index: expected within 0..15, got {enterer}")
                 masks[account] |= <uint16_t>(1 << enterer)
                 if not account_locks_none(&market.accounts, account, market.product_count):
                     has_orders = True
@@ -604,7 +605,7 @@ cdef class CompiledMarket:
         cdef Ladder ladder
         cdef uint8_t reason
         if new_price < 1:
-            raise ValueError(f"price must be positive, was {new_price}")
+            raise ValueError(f"price: expected positive, got {new_price}")
         self.check_alone()
         reason = price_refused(market, index, new_price)
         if reason != REASON_NONE:
@@ -898,9 +899,9 @@ cdef class CompiledMarket:
         account_index : int
             A declared account.
         first : int
-            The lowest block id that is told.
+            The lowest block id that is shown.
         count_max : int
-            How many are told at most; of very many open ones not all are looked at.
+            How many are shown at most; of very many open ones not all are looked at.
 
         Returns
         -------
@@ -914,12 +915,12 @@ cdef class CompiledMarket:
         Rules: CEA-BLK-04, CEA-BLK-07.
         """
         cdef uint32_t index = exact_uint32(account_index, "account_index")
-        cdef uint64_t first_told = exact_uint64(first, "first")
+        cdef uint64_t first_shown = exact_uint64(first, "first")
         cdef uint32_t most = exact_uint32(count_max, "count_max")
         self.check_alone()
         if index >= self.market.accounts.account_count:
             raise IndexError(f"account {index} is not declared")
-        return blocks_told(&self.market, index, first_told, most)
+        return blocks_shown(&self.market, index, first_shown, most)
 
     def block(self, block_id):
         """An open block offer or enquiry as a dict, or None."""

@@ -1,4 +1,7 @@
-"""A profile's rules as numbers, and the bands they give. Behaviour is in rules.pyx."""
+"""A profile's rules as numbers, and the bands they give. Behaviour is in rules.pyx.
+
+Contents: profile (rules taken and changed), bands (reserved first, for memory may be short; set).
+"""
 
 from libc.stdint cimport int64_t
 

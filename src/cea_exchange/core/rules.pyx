@@ -21,7 +21,7 @@ cdef int64_t rule_of(object rules, str name, int64_t most) except -1:
     """A number of the profile, not truncated and not out of range."""
     cdef int64_t value = exact_int64(getattr(rules, name), name)
     if not 0 <= value <= most:
-        raise ValueError(f"{name} must be within 0..{most}, was {value}")
+        raise ValueError(f"{name}: expected within 0..{most}, got {value}")
     return value
 
 
@@ -36,14 +36,14 @@ cdef int word_of(object rules, str name, tuple words) except -1:
     """The place of a word of the profile among those there are."""
     word = getattr(rules, name)
     if word not in words:
-        raise ValueError(f"{name} must be one of {', '.join(words)}, was {word!r}")
+        raise ValueError(f"{name}: expected one of {', '.join(words)}, got {word!r}")
     return words.index(word)
 
 
 cdef bint rounds_inward(object rules) except -1:
     """Whether the limits of bands are rounded into them; else half up."""
     if rules.band_rounding not in ("half_up", "inward"):
-        raise ValueError(f"band_rounding was {rules.band_rounding!r}, not half_up or inward")
+        raise ValueError(f"band_rounding: expected half_up or inward, got {rules.band_rounding!r}")
     return rules.band_rounding == "inward"
 
 
@@ -60,7 +60,7 @@ cdef int fees_read(object rules, FeeRule[METHODS_END][SIDES_END] fees) except -1
         for side in range(SIDE_BUY, SIDES_END):
             fee = exact_int64(rules.fee_bp_of(method, side), "fee_bp")
             if not 0 <= fee <= 10_000:
-                raise ValueError(f"fee_bp must be within 0..10000, was {fee}")
+                raise ValueError(f"fee_bp: expected within 0..10000, got {fee}")
             fees[method][side].basis_points = fee
             fees[method][side].fen_min = rule_of(rules, "fee_min_fen", AMOUNT_LIMIT)
 

@@ -1,4 +1,7 @@
-"""A market in bytes, both ways. Behaviour is in snapshot.pyx."""
+"""A market in bytes, both ways. Behaviour is in snapshot.pyx.
+
+Contents: a market as bytes; bytes as a market, in the order in which they are filled in.
+"""
 
 from libc.stdint cimport uint32_t
 

@@ -242,7 +242,7 @@ cdef int account_fill(Market* market, uint32_t account_index, dict fields) excep
     balance_move(accounts, account_index, PRODUCT_NONE, fields["cash"])
     for operator_index, client_order_id in fields["client_order_ids"]:
         if not 0 <= operator_index < OPERATORS_MAX:
-            raise ValueError(f"operator_index must be within 0..15, was {operator_index}")
+            raise ValueError(f"operator_index: expected within 0..15, got {operator_index}")
         accounts.operators[account_index].last_client_order_id[<uint32_t>operator_index] = (
             client_order_id
         )
@@ -375,8 +375,8 @@ cdef int orders_fill(Market* market, object data) except -1:
     count = len(data) // sizeof(OrderRecord)
     if count > market.pool.order_count_max:
         raise ValueError(
-            f"order_count_max must be at least {count}, the live orders, "
-            f"was {market.pool.order_count_max}"
+            f"order_count_max: expected at least {count}, the live orders, "
+            f"got {market.pool.order_count_max}"
         )
     market.order_id_base = market.order_id_last
     for row in range(count):

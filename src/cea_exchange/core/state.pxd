@@ -1,4 +1,9 @@
-"""State of the compiled market as a whole. Behaviour is in state.pyx."""
+"""The compiled market as a whole: two hashes and a check. Behaviour is in state.pyx.
+
+    holdings_sum    what the registry can compare: holdings and cash by account
+    state_sum       all that decides what comes next
+    market_check    every invariant; raises where one is broken
+"""
 
 from libc.stdint cimport uint64_t
 

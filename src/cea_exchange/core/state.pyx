@@ -392,14 +392,14 @@ cdef int totals_check(const Market* market) except -1:
     for index in range(accounts.account_count):
         total += accounts.accounts[index].cash
     if total != accounts.cash_total:
-        raise AssertionError(f"all cash must be {accounts.cash_total}, was {total}")
+        raise AssertionError(f"all cash: expected {accounts.cash_total}, got {total}")
     for part in range(market.product_count):
         total = 0
         for index in range(accounts.account_count):
             total += holding_of(accounts, index, part).tonnes
         if total != accounts.tonnes_totals[part]:
             raise AssertionError(
-                f"all tonnes of product {part} must be {accounts.tonnes_totals[part]}, was {total}"
+                f"tonnes of product {part}: expected {accounts.tonnes_totals[part]}, got {total}"
             )
 
 

@@ -1,4 +1,12 @@
-"""C-level vocabulary of the market's hot path. Behaviour is in trading.pyx."""
+"""C-level vocabulary of the market's hot path. Behaviour is in trading.pyx.
+
+    Rules, Product, Blocks, Biddings    what a market is made of
+    Market                              all of it: begin here
+    ids, products, bands, senders       what every method of trading asks first; inline
+    commands_apply                      trading commands, a batch of them
+    command_reject, act_reject          refusals; events of whom they are about; large holders
+    orders_remove_all and the like      what the day and the operator do to resting orders
+"""
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
@@ -84,7 +92,7 @@ cdef struct Biddings:         # The day's biddings and their bids.
     BidRecord* bids
     RowCount count
     RowCount bid_count
-    char* room                # What an award needs.
+    char* award_memory        # What an award needs.
 
 
 cdef struct Market:

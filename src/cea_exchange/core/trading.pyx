@@ -2,6 +2,7 @@
 
 Contents: ids, events, checks, plans, matching, commands, batches, control.
 
+Long, because the compiler inlines a command's whole way only within one module.
 A command is first checked and walked through the book without a change; only when it is accepted,
 and the caller's rows have room for all its events, is anything written. A refused command changes
 nothing but the counters its event uses up.

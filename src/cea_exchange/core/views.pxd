@@ -1,4 +1,7 @@
-"""What Python sees of a market: dicts and lists. Behaviour is in views.pyx."""
+"""What Python sees of a market: dicts and lists. Behaviour is in views.pyx.
+
+Contents: accounts and products, orders, blocks, biddings and their bids.
+"""
 
 from libc.stdint cimport uint32_t, uint64_t
 
@@ -15,7 +18,9 @@ cdef list orders_of_account(const Market* market, uint32_t account_index)
 
 cdef dict block_view(const BlockRecord* block)
 cdef list blocks_ids(const Market* market)
-cdef tuple blocks_told(const Market* market, uint32_t account_index, uint64_t first, uint32_t most)
+cdef tuple blocks_shown(
+    const Market* market, uint32_t account_index, uint64_t first, uint32_t most,
+)
 
 cdef dict bidding_view(const BiddingRecord* bidding)
 cdef list biddings_ids(const Market* market)

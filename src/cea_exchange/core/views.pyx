@@ -127,7 +127,9 @@ cdef list blocks_ids(const Market* market):
     ]
 
 
-cdef tuple blocks_told(const Market* market, uint32_t account_index, uint64_t first, uint32_t most):
+cdef tuple blocks_shown(
+    const Market* market, uint32_t account_index, uint64_t first, uint32_t most,
+):
     """Ids of open blocks that an account made or is asked in, and where to go on."""
     cdef uint32_t count
     cdef uint32_t row
@@ -135,9 +137,9 @@ cdef tuple blocks_told(const Market* market, uint32_t account_index, uint64_t fi
     if ids == NULL:
         raise MemoryError(f"cannot tell {most} blocks")
     count = blocks_seen(market, account_index, &first, ids, most)
-    told = [ids[row] for row in range(count)]
+    shown = [ids[row] for row in range(count)]
     free(ids)
-    return told, first
+    return shown, first
 
 
 cdef dict block_view(const BlockRecord* block):

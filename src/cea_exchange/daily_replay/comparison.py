@@ -1,4 +1,4 @@
-"""Our day beside the published one: what is equal, and of what is not, why.
+"""Compares a day of this market with the published one, and says why a figure differs.
 
 A cause is computed from the day's own figures: the published ones, our bands and our previous
 close. It is given only where it suffices for the difference; where none does, the difference is
@@ -79,10 +79,10 @@ def differences(
     """
     found = []
     for figure in compared(published):
-        expected, came = getattr(published, figure), getattr(ours, figure)
-        if expected != came:
+        expected, got = getattr(published, figure), getattr(ours, figure)
+        if expected != got:
             cause = _cause(figure, published, ours, context)
-            found.append(Difference(figure, expected, came, cause))
+            found.append(Difference(figure, expected, got, cause))
     return tuple(found)
 
 

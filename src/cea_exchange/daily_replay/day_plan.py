@@ -1,4 +1,4 @@
-"""What a published day asks of our market: trades by method that have its figures.
+"""Plans trades, method by method, that give a published day's figures.
 
 Pure and exact: figures and bands in, prices and tonnes out, all integers. The published close is no
 input: ours comes of these trades.

@@ -140,7 +140,7 @@ class LocalMarket(AbstractContextManager["LocalMarket"]):
             Band(product["block_band_low"], product["block_band_high"]),
         )
         if bands != (rules.listed, rules.block):
-            raise ReplayFailed(f"bands must be {rules.listed}, {rules.block}, were {bands}")
+            raise ReplayFailed(f"bands: expected {rules.listed}, {rules.block}, got {bands}")
         return rules
 
     def phase(self, phase: Phase) -> None:
@@ -202,7 +202,7 @@ class LocalMarket(AbstractContextManager["LocalMarket"]):
             )
         )
         if opened["kind"] != EventKind.BIDDING_OPENED:
-            raise ReplayFailed(f"a bidding must open, was {Reason(opened['reason']).name}")
+            raise ReplayFailed(f"bidding: expected it open, got {Reason(opened['reason']).name}")
         bids = np.zeros(len(deals), COMMAND_DTYPE)
         for bid, deal in zip(bids, deals, strict=True):
             self._command(bid, CommandKind.BID, deal.parties.buyer)
@@ -255,7 +255,7 @@ class LocalMarket(AbstractContextManager["LocalMarket"]):
                 raise ReplayFailed(f"{place} must hold {self.issued}, holds {held}")
         odd = [(asset, total) for asset, total, _ in rows if total != 0]
         if odd:
-            raise ReplayFailed(f"all balances of an asset must sum to zero, were {odd}")
+            raise ReplayFailed(f"balances of an asset: expected a sum of zero, got {odd}")
 
     def _settled_check(self) -> None:
         store = self._exchange.registry.store
@@ -309,9 +309,9 @@ class LocalMarket(AbstractContextManager["LocalMarket"]):
         made = list(zip(*(column.tolist() for column in columns), strict=True))
         planned = [(*deal.trade, *deal.parties) for deal in deals]
         if made != planned or (trades["method"] != method).any():
-            raise ReplayFailed(f"{method.name.lower()} trades must be {planned}, were {made}")
+            raise ReplayFailed(f"{method.name.lower()} trades: expected {planned}, got {made}")
         if any(not band.holds(price) for price, *_ in made):
-            raise ReplayFailed(f"every {method.name.lower()} deal must lie in {band}, were {made}")
+            raise ReplayFailed(f"{method.name.lower()} deals: expected within {band}, got {made}")
 
 
 def _index(parties: Parties, is_buyer: bool) -> int:

@@ -1,4 +1,4 @@
-"""Who sells and who buys: accounts that have what they sell since yesterday, and the cash they pay.
+"""Chooses who sells and who buys: accounts that hold what they sell, and cash for what they buy.
 
 What is bought today can't be sold today (T+1), what a sale brought can be spent at once. The choice
 follows the same books as the market, so that no order of a day is refused for want of either.

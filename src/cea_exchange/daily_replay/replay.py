@@ -1,4 +1,4 @@
-"""Published days, one after the other, through the market and the registry; what came of it."""
+"""Plays published days, one after the other, through the market and the registry, and compares."""
 
 import time
 from collections import Counter

@@ -1,0 +1,1 @@
+"""What the market is: units, calendars, profiles (the rules as data), records, names. Pure."""

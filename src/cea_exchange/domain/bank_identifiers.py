@@ -1,4 +1,4 @@
-"""What names a payment, a party, an account and a day at a bank, as ISO 20022 limits them."""
+"""Identifiers of payments, parties, accounts and days at a bank, as ISO 20022 limits them."""
 
 import re
 from datetime import date

@@ -61,19 +61,19 @@ def date_of_number(number: int) -> date:
     try:
         return date(number // 10_000, number // 100 % 100, number % 100)
     except (ValueError, OverflowError) as error:
-        raise ValueError(f"date must be yyyymmdd, was {number}") from error
+        raise ValueError(f"date: expected yyyymmdd, got {number}") from error
 
 
 def date_parse(text: str) -> date:
     """Read `2025-07-16`; no other form of ISO 8601 is taken."""
     if not isinstance(text, str):
-        raise TypeError(f"date must be str such as '2025-07-16', was {type(text).__name__}")
+        raise TypeError(f"date: expected str such as '2025-07-16', got {type(text).__name__}")
     try:
         day = date.fromisoformat(text)
     except ValueError as error:
-        raise ValueError(f"date must be such as '2025-07-16', was {text[:80]!r}") from error
+        raise ValueError(f"date: expected one such as '2025-07-16', got {text[:80]!r}") from error
     if day.isoformat() != text:
-        raise ValueError(f"date must be such as '2025-07-16', was {text[:80]!r}")
+        raise ValueError(f"date: expected one such as '2025-07-16', got {text[:80]!r}")
     return day
 
 
@@ -110,7 +110,7 @@ class TradingCalendar:
         worked: Mapping[date, str] = MappingProxyType({}),
     ) -> None:
         if last < first:
-            raise CalendarError(f"calendar {name}: last must not be before {first}, was {last}")
+            raise CalendarError(f"calendar {name}: last: expected {first} or later, got {last}")
         for day in closures:
             if not first <= day <= last:
                 raise CalendarError(f"calendar {name}: closure {day} is outside {first}..{last}")
@@ -147,7 +147,7 @@ class TradingCalendar:
             return cls.parse(text, place)
         if name_or_path not in calendar_names():
             known = ", ".join(calendar_names())
-            raise CalendarError(f"calendar must be one of {known}, was {name_or_path!r}")
+            raise CalendarError(f"calendar: expected one of {known}, got {name_or_path!r}")
         source = _folder().joinpath(f"{name_or_path}.toml")
         return cls.parse(source.read_text(encoding="utf-8"), f"calendar {name_or_path}")
 
@@ -177,7 +177,7 @@ class TradingCalendar:
         """
         if not self.first <= day <= self.last:
             raise CalendarError(
-                f"date must be within {self.first}..{self.last} (calendar {self.name}), was {day}"
+                f"date: expected within {self.first}..{self.last} (calendar {self.name}), got {day}"
             )
         if day.weekday() in self._closed_weekdays:
             return WEEKDAYS[day.weekday()].capitalize()

@@ -1,4 +1,4 @@
-"""Names that a reader takes for one another: in other case, or with letters of another script.
+"""Finds names that a reader takes for one another: other case, or letters of another script.
 
 Two names look alike where any of their keys is the same. A name has two: one with all letters in
 one case, and one in which a Latin letter stands for those that look like it. Whoever compares both

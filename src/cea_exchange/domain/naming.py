@@ -1,4 +1,4 @@
-"""Keys and hashes by which venue and registry speak of the same holding.
+"""Keys and hashes by name, so that venue and registry compare the same holdings.
 
 Neither side's indexes mean anything to the other, so holdings are hashed by name. The sum of the
 hashes of all holdings does not depend on their order: each side can keep or compute it its own way.

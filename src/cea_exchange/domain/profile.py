@@ -5,6 +5,7 @@ day on; the daemon and the script also need the sessions, the calendar's name an
 weights.
 """
 
+import re
 import tomllib
 from collections.abc import Sequence
 from datetime import date
@@ -18,7 +19,7 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from cea_exchange.domain.calendar import date_number
-from cea_exchange.domain.naming import name_check
+from cea_exchange.domain.naming import name_check, name_fault
 from cea_exchange.domain.profile_fields import (
     OPERATORS_MAX,
     Capacity,
@@ -29,6 +30,8 @@ from cea_exchange.domain.profile_fields import (
     Open,
     Operators,
     OrderTonnes,
+    Participants,
+    ProductForm,
     ReserveRule,
     Rounding,
     Says,
@@ -49,6 +52,8 @@ PhaseName = Literal["pre_open", "listed", "break", "listed_and_block", "closed"]
 
 NOTICE_NAMES = {"since": "from", "listings": "list", "delistings": "delist"}
 NOTICE_PREFIX = "notice from "
+PROJECT_YEAR = re.compile(r"[A-Z0-9][A-Z0-9-]*-20[0-9]{2}")
+"""A project's code and the year its reductions were made in (CCER-PRD-01)."""
 NOTICED_AS_NULL = 13
 """So many values count in a profile's hash where its notices leave them out; later ones do not."""
 
@@ -355,6 +360,19 @@ class Profile(Struct, frozen=True, kw_only=True, omit_defaults=True):
         "from so many working days before its day on a seller must hold what it would sell",
         "CEA-BID-11", added=4
     )] = 0
+    listing_confirmed: Annotated[bool, Says(
+        "whether a product that is declared waits until the exchange has confirmed its listing, "
+        "and is traded from the next trading day on", "CCER-PRD-02", added=23
+    )] = False
+    product_form: Annotated[ProductForm, Says(
+        "how products are named: as the registry likes (`any`), or a project and its generation "
+        "year (`project_year`: PROJECT-2024)", "CCER-PRD-01", added=24
+    )] = "any"
+    participants: Annotated[Participants, Says(
+        "who may trade: `any` holder of an account, all but those who are barred by law "
+        "(`not_barred`), or of the others `organisations` alone, and no natural persons",
+        "CCER-PAR-01", added=25
+    )] = "any"
     text: str = ""
     """The file it was read from, comments included: what a venue keeps of it."""
 
@@ -397,6 +415,19 @@ class Profile(Struct, frozen=True, kw_only=True, omit_defaults=True):
             for notice in self.notices
             if notice.since <= until and (after is None or after < notice.since)
         ]
+
+    def product_fault(self, product: str) -> str | None:
+        """Return what is wrong with a product's name; None if it is one of this market.
+
+        Notes
+        -----
+        Rules: CCER-PRD-01.
+        """
+        fault = name_fault(product)
+        if fault is None and self.product_form == "project_year":
+            if PROJECT_YEAR.fullmatch(product) is None:
+                return f"product: expected PROJECT-YEAR, such as P0001-2024, got {product!r}"
+        return fault
 
     def is_listed(self, product: str, day: date | None) -> bool:
         """Return whether notices have a product traded on a day (None: before the first).
@@ -497,11 +528,11 @@ def load_profile(name_or_path: str | Path) -> Profile:
     """
     if not isinstance(name_or_path, (str, PathLike)):
         kind = type(name_or_path).__name__
-        raise TypeError(f"profile must be a name such as 'cea', or a path, was {kind}")
+        raise TypeError(f"profile: expected a name such as 'cea', or a path, got {kind}")
     if isinstance(name_or_path, str) and not _is_path(name_or_path):
         if name_or_path not in profile_names():
             known = ", ".join(profile_names())
-            raise ProfileError(f"profile must be one of {known} or a path, was {name_or_path!r}")
+            raise ProfileError(f"profile: expected one of {known} or a path, got {name_or_path!r}")
         folder = resources.files("cea_exchange.domain").joinpath("profiles")
         text = folder.joinpath(f"{name_or_path}.toml").read_text(encoding="utf-8")
         return profile_parse(text, f"profile {name_or_path}")
@@ -537,14 +568,14 @@ def _check_sessions(file: Any, place: str) -> None:
     for index, session in enumerate(file.session):
         if session.time <= previous:
             raise ProfileError(
-                f"{place}: times must ascend from day_opens_at on, "
-                f"was {session.time} after {previous} - at `$.session[{index}]`"
+                f"{place}: expected times that ascend from day_opens_at on, "
+                f"got {session.time} after {previous} - at `$.session[{index}]`"
             )
         last = index == len(file.session) - 1
         if (session.phase == "closed") != last:
             raise ProfileError(
-                f"{place}: the last session, and only that, must be 'closed', "
-                f"was {session.phase!r} - at `$.session[{index}]`"
+                f"{place}: the last session, and only that: expected 'closed', "
+                f"got {session.phase!r} - at `$.session[{index}]`"
             )
         previous = session.time
 
@@ -553,16 +584,17 @@ def _check_composite(file: Any, place: str) -> None:
     for index, entry in enumerate(file.composite):
         where = f"`$.composite[{index}]`"
         if index and entry.since <= file.composite[index - 1].since:
-            raise ProfileError(f"{place}: dates must ascend, was {entry.since} - at {where}")
+            raise ProfileError(f"{place}: expected ascending dates, got {entry.since} - at {where}")
         if entry.weights and not any(entry.weights.values()):
-            raise ProfileError(f"{place}: a weight must be positive, were all zero - at {where}")
+            raise ProfileError(f"{place}: expected a positive weight, got all zero - at {where}")
 
 
 def _check_notices(file: Any, place: str) -> None:
     for index, notice in enumerate(file.notice):
         where = f"`$.notice[{index}]`"
         if index and notice.since <= file.notice[index - 1].since:
-            raise ProfileError(f"{place}: dates must ascend, was {notice.since} - at {where}")
+            since = notice.since
+            raise ProfileError(f"{place}: expected ascending dates, got {since} - at {where}")
         named = [*notice.reference_prices, *notice.listings, *notice.delistings]
         if not (notice.values() or named):
             raise ProfileError(f"{place}: a notice must change something - at {where}")
@@ -573,7 +605,7 @@ def _check_notices(file: Any, place: str) -> None:
                 name_check(product, "product")
                 price = price_parse(notice.prices().get(product, "1.00"))
                 if price > PRICE_FEN_MAX:
-                    raise ValueError(f"price of {product} must be at most 100000.00")
+                    raise ValueError(f"price of {product}: expected at most 100000.00")
             except ValueError as error:
                 raise ProfileError(f"{place}: {error} - at {where}") from error
 

@@ -102,7 +102,7 @@ def reference_price(year: int = DEFAULT_YEAR) -> int:
     figures = yearly_figures()
     if year not in figures:
         known = ", ".join(str(y) for y in sorted(figures))
-        raise ValueError(f"year must be one of {known}, was {year}")
+        raise ValueError(f"year: expected one of {known}, got {year}")
     return figures[year].close
 
 
@@ -142,7 +142,7 @@ def load_daily(path: str | Path, cells: CellsMended | None = None) -> list[Daily
                 day = _daily(row)
                 if days and day.trading_date <= days[-1].trading_date:
                     last = days[-1].trading_date
-                    raise ValueError(f"date must be after {last}, was {day.trading_date}")
+                    raise ValueError(f"date: expected after {last}, got {day.trading_date}")
                 days.append(day)
         except (ValueError, csv.Error) as error:
             raise DailyFiguresError(f"{path}:{max(1, reader.line_num)}: {error}") from error
@@ -161,7 +161,7 @@ def first_reference_parse(text: str) -> int:
     """Read the price (fen) that a first day is measured from, as loosely as the files' prices."""
     price = _price_of(text, "first reference")
     if price == 0:
-        raise ValueError(f"first reference must be positive, was {text!r}")
+        raise ValueError(f"first reference: expected positive, got {text!r}")
     return price
 
 
@@ -190,7 +190,7 @@ def _daily_check(figures: DailyFigures, row: dict[str, str]) -> None:
         volume = getattr(figures, f"{method}_volume")
         amount = getattr(figures, f"{method}_amount")
         if volume > DAY_TONNES_MAX:
-            raise ValueError(f"{method} volume must be at most {DAY_TONNES_MAX} t, was {volume}")
+            raise ValueError(f"{method} volume: expected at most {DAY_TONNES_MAX} t, got {volume}")
         if (volume == 0) != (amount == 0):
             raise ValueError(
                 f"{method} volume and amount must both be zero or neither,"
@@ -198,11 +198,11 @@ def _daily_check(figures: DailyFigures, row: dict[str, str]) -> None:
             )
         total += volume
     if total != _tonnes(row, "total_volume"):
-        raise ValueError(f"total_volume must be {total}, was {row['total_volume']}")
+        raise ValueError(f"total_volume: expected {total}, got {row['total_volume']}")
     if figures.close == 0:
-        raise ValueError("close must be positive, was 0")
+        raise ValueError("close: expected positive, got 0")
     if figures.high and figures.low > figures.high:
-        raise ValueError(f"high must be at least low, was {row['high']} and {row['low']}")
+        raise ValueError(f"high: expected at least low, got {row['high']} and {row['low']}")
 
 
 def _cell(row: dict[str, str], column: str) -> str:
@@ -220,7 +220,7 @@ def _price(row: dict[str, str], column: str) -> int:
 def _price_of(text: str, name: str) -> int:
     price = _yuan_of(text, name)
     if price > PRICE_FEN_MAX:
-        raise ValueError(f"{name} must be at most 100000.00, was {text!r}")
+        raise ValueError(f"{name}: expected at most 100000.00, got {text!r}")
     return price
 
 
@@ -231,10 +231,10 @@ def _fen(row: dict[str, str], column: str) -> int:
 def _yuan_of(text: str, name: str) -> int:
     match = _YUAN_FORM.fullmatch(text)
     if match is None or len(text) > 32:
-        raise ValueError(f"{name} must be yuan with at most two decimals, was {text[:40]!r}")
+        raise ValueError(f"{name}: expected yuan with at most two decimals, got {text[:40]!r}")
     fen = int(match[1]) * 100 + int((match[2] or "").ljust(2, "0"))
     if fen > INT64_MAX:
-        raise ValueError(f"{name} must fit 64 bits of fen, was {text!r}")
+        raise ValueError(f"{name}: expected at most 64 bits of fen, got {text!r}")
     return fen
 
 
@@ -242,5 +242,5 @@ def _tonnes(row: dict[str, str], column: str) -> int:
     text = _cell(row, column)
     match = _TONNES_FORM.fullmatch(text)
     if match is None or len(text) > 18:
-        raise ValueError(f"{column} must be whole tonnes, was {text[:40]!r}")
+        raise ValueError(f"{column}: expected whole tonnes, got {text[:40]!r}")
     return int(match[1])

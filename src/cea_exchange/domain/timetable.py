@@ -46,17 +46,17 @@ def time_parse(text: str) -> datetime:
         If it is no such time, or has no offset: `2025-07-16T09:30:00+08:00`.
     """
     if not isinstance(text, str):
-        raise TypeError(f"time must be str, was {type(text).__name__}")
+        raise TypeError(f"time: expected str, got {type(text).__name__}")
     try:
         moment = datetime.fromisoformat(text)
     except ValueError as error:
-        raise ValueError(f"time must be ISO 8601 with an offset, was {text[:80]!r}") from error
+        raise ValueError(f"time: expected ISO 8601 with an offset, got {text[:80]!r}") from error
     if moment.tzinfo is None:
-        raise ValueError(f"time must have an offset such as +08:00, was {text[:80]!r}")
+        raise ValueError(f"time: expected an offset such as +08:00, got {text[:80]!r}")
     try:
         return moment.astimezone(SHANGHAI)
     except OverflowError as error:
-        raise ValueError(f"time must be within years 1..9999, was {text[:80]!r}") from error
+        raise ValueError(f"time: expected within years 1..9999, got {text[:80]!r}") from error
 
 
 def day_start(day: date) -> datetime:
@@ -73,7 +73,7 @@ def time_from_ns(time_ns: int) -> datetime:
 def time_to_ns(moment: datetime) -> int:
     """Return the nanoseconds since 1970 (UTC) of a time with an offset."""
     if moment.tzinfo is None:
-        raise ValueError(f"time must have an offset such as +08:00, was {moment.isoformat()!r}")
+        raise ValueError(f"time: expected an offset such as +08:00, got {moment.isoformat()!r}")
     elapsed = moment - datetime(1970, 1, 1, tzinfo=UTC)
     return ((elapsed.days * 86_400 + elapsed.seconds) * 1_000_000 + elapsed.microseconds) * 1000
 
@@ -139,7 +139,7 @@ def changes_due(
         after = after.astimezone(SHANGHAI)
         first = after.date()
     if until < after:
-        raise ValueError(f"time must not go back from {after.isoformat()}, was {until.isoformat()}")
+        raise ValueError(f"time: expected none before {after.isoformat()}, got {until.isoformat()}")
     calendar.reason(until.date())  # Refuses a day beyond the horizon before anything is run.
     if day_open is not None and (last_date is None or last_date < day_open):
         last_date = day_open

@@ -34,23 +34,23 @@ def whole_number(value: SupportsIndex, name: str, expected: str = "int") -> int:
         return value
     if isinstance(value, Integral) and not isinstance(value, bool):
         return index(value)
-    raise TypeError(f"{name} must be {expected}, was {type(value).__name__}")
+    raise TypeError(f"{name}: expected {expected}, got {type(value).__name__}")
 
 
 def _money_parse(text: str, name: str) -> int:
     if not isinstance(text, str):
-        raise TypeError(f"{name} must be str such as '97.49', was {type(text).__name__}")
+        raise TypeError(f"{name}: expected str such as '97.49', got {type(text).__name__}")
     match = _MONEY_FORM.fullmatch(text)
     # The length guard comes first: Python refuses to convert thousands of digits at all.
     if match is None or len(text) > 64:
         raise ValueError(
-            f"{name} must be yuan with two decimals such as '97.49', was {text[:80]!r}"
+            f"{name}: expected yuan with two decimals such as '97.49', got {text[:80]!r}"
         )
     fen = int(match[1]) * 100 + int(match[2])
     if fen == 0:
-        raise ValueError(f"{name} must be positive, was {text!r}")
+        raise ValueError(f"{name}: expected positive, got {text!r}")
     if fen > INT64_MAX:
-        raise ValueError(f"{name} must fit 64 bits of fen, was {text!r}")
+        raise ValueError(f"{name}: expected at most 64 bits of fen, got {text!r}")
     return fen
 
 
@@ -105,7 +105,7 @@ def cash_format(cash: int) -> str:
     return _money_format(cash, "cash")
 
 
-def tonnes_told(tonnes: int) -> int:
+def tonnes_capped(tonnes: int) -> int:
     """Return tonnes as messages and bulletins have room to tell them: at most 2^63 - 1."""
     return min(tonnes, INT64_MAX)
 
@@ -131,5 +131,5 @@ def tonnes_check(tonnes: int, name: str) -> int:
     """
     tonnes = whole_number(tonnes, name, "int (tonnes)")
     if not 0 <= tonnes < TOTAL_LIMIT:
-        raise ValueError(f"{name} must be within 0..2^62 - 1 t, was {tonnes}")
+        raise ValueError(f"{name}: expected within 0..2^62 - 1 t, got {tonnes}")
     return tonnes

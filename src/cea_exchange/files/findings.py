@@ -1,4 +1,4 @@
-"""What is wrong with a file: each finding with its place, and the refusal that carries them."""
+"""Findings about a file: each fault with its place, and the refusal that carries them."""
 
 from enum import IntEnum
 from typing import NamedTuple

@@ -44,7 +44,7 @@ class Kind(Protocol):
         """Return a value as XLSX and Parquet have it."""
 
 
-def came(cell: Cell) -> str:
+def got(cell: Cell) -> str:
     """Return a cell for an error: what kind of thing it is and how it reads."""
     if cell is None:
         return "nothing"
@@ -67,12 +67,12 @@ class Name:
     def read(self, cell: Cell) -> str:
         """Return the name; a number is none, its zeros in front may be lost."""
         if not isinstance(cell, str):
-            raise ValueError(f"expected text, got {came(cell)}")
+            raise ValueError(f"expected text, got {got(cell)}")
         try:
             name_check(cell)
         except ValueError:
             raise ValueError(
-                f"expected a name without spaces of at most 64 bytes, got {came(cell)}"
+                f"expected a name without spaces of at most 64 bytes, got {got(cell)}"
             ) from None
         return normal_name_check(cell)
 
@@ -93,7 +93,7 @@ class Words:
     def read(self, cell: Cell) -> str:
         """Return them."""
         if not isinstance(cell, str) or not is_one_line(cell):
-            raise ValueError(f"expected one line of text, got {came(cell)}")
+            raise ValueError(f"expected one line of text, got {got(cell)}")
         return cell
 
     def text(self, value: str) -> str:
@@ -114,7 +114,7 @@ class Choice(Name):
     def read(self, cell: Cell) -> str:
         """Return the word."""
         if cell not in self._words:
-            raise ValueError(f"expected {' or '.join(self._words)}, got {came(cell)}")
+            raise ValueError(f"expected {' or '.join(self._words)}, got {got(cell)}")
         return str(cell)
 
 
@@ -138,7 +138,7 @@ class Whole:
         """Return the number; `5000.0` is 5000 where the format has no whole numbers."""
         number = _whole(cell)
         if number is None:
-            raise ValueError(f"expected whole {self._what}, got {came(cell)}")
+            raise ValueError(f"expected whole {self._what}, got {got(cell)}")
         if not self._least <= number < self._limit:
             raise ValueError(
                 f"expected {self._what} from {self._least} to {self._limit - 1}, got {number}"
@@ -165,7 +165,7 @@ class ProvinceCode(Whole):
         number = _whole(cell)
         if number not in PROVINCES:
             raise ValueError(
-                f"expected the code of a province, 11 (Beijing) to 66, got {came(cell)}"
+                f"expected the code of a province, 11 (Beijing) to 66, got {got(cell)}"
             )
         return number
 
@@ -180,7 +180,7 @@ class Flag:
         """Return which of the two."""
         value = self._words.get(cell.lower()) if isinstance(cell, str) else cell
         if type(value) is not bool:
-            raise ValueError(f"expected yes or no, got {came(cell)}")
+            raise ValueError(f"expected yes or no, got {got(cell)}")
         return value
 
     def text(self, value: bool) -> str:
@@ -207,7 +207,7 @@ class Day:
         else:
             day = _iso_day(cell)
         if day is None or not YEAR_MIN - 20 <= day.year <= YEAR_MAX:
-            raise ValueError(f"expected a day such as 2025-12-31, got {came(cell)}")
+            raise ValueError(f"expected a day such as 2025-12-31, got {got(cell)}")
         return date_number(day)
 
     def text(self, value: int) -> str:
@@ -229,7 +229,7 @@ class Month:
         found = _MONTH_FORM.fullmatch(cell) if isinstance(cell, str) else None
         year, month = (0, 0) if found is None else map(int, found.groups())
         if not (YEAR_MIN <= year <= YEAR_MAX and 1 <= month <= 12):
-            raise ValueError(f"expected a month such as 2025-07, got {came(cell)}")
+            raise ValueError(f"expected a month such as 2025-07, got {got(cell)}")
         return 100 * year + month
 
     def text(self, value: int) -> str:
@@ -251,7 +251,7 @@ class Exact:
         is_number = isinstance(cell, int | float | Decimal) and not isinstance(cell, bool)
         text = str(cell) if is_number or isinstance(cell, str) else ""
         if not _EXACT_FORM.fullmatch(text):
-            raise ValueError(f"expected a decimal number such as 20.512, got {came(cell)}")
+            raise ValueError(f"expected a decimal number such as 20.512, got {got(cell)}")
         return Decimal(text)
 
     def text(self, value: Decimal) -> str:
@@ -269,7 +269,7 @@ class Digest(Name):
     def read(self, cell: Cell) -> str:
         """Return it."""
         if not (isinstance(cell, str) and _DIGEST_FORM.fullmatch(cell)):
-            raise ValueError(f"expected 64 hexadecimal digits of a SHA-256, got {came(cell)}")
+            raise ValueError(f"expected 64 hexadecimal digits of a SHA-256, got {got(cell)}")
         return cell
 
 

@@ -1,4 +1,4 @@
-"""What a file's table must look like, as data: columns, what must be the same, totals."""
+"""Layouts of tables as data: columns, what must be the same in all rows, totals."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar
 
 from cea_exchange.files.cells.source import SourceFile
 from cea_exchange.files.findings import Finding, Findings
-from cea_exchange.files.kinds import came
+from cea_exchange.files.kinds import got
 from cea_exchange.files.layout import REQUIRED, TOTAL_MARK, Column, Layout
 
 Row = TypeVar("Row")
@@ -87,7 +87,7 @@ def _places(
     for place, head in enumerate(heads):
         if head not in layout.names:
             expected = ", ".join(layout.names)
-            findings.add(line, None, f"expected the columns {expected}, got {came(head)}")
+            findings.add(line, None, f"expected the columns {expected}, got {got(head)}")
         elif head in places:
             findings.add(line, head, "expected the column once, got twice")
         else:
@@ -124,7 +124,7 @@ class _Reader(Generic[Row]):
             return
         surplus = [cell for cell in cells[self._width :] if cell is not None]
         if surplus:
-            text = f"expected {self._width} cells as in the heads, got {came(surplus[0])} behind"
+            text = f"expected {self._width} cells as in the heads, got {got(surplus[0])} behind"
             self._findings.add(line, None, text)
             return
         row = {
@@ -160,7 +160,7 @@ class _Reader(Generic[Row]):
             elif name == totals.by or name in self._layout.same:
                 values[name] = self._value(line, column, cell)
             else:
-                text = f"expected nothing in a {TOTAL_MARK} row, got {came(cell)}"
+                text = f"expected nothing in a {TOTAL_MARK} row, got {got(cell)}"
                 self._findings.add(line, name, text)
         self._totals.append((line, values))
 

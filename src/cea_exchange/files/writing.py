@@ -41,7 +41,7 @@ def table_bytes(layout: Layout[Row], rows: Sequence[Row], form: str) -> bytes:
         Without the package that writes the format; the message says which extra brings it.
     """
     if form not in _WRITERS:
-        raise ValueError(f"form must be one of {', '.join(_WRITERS)}, was {form!r}")
+        raise ValueError(f"form: expected one of {', '.join(_WRITERS)}, got {form!r}")
     return _WRITERS[form](layout, rows)
 
 
@@ -109,7 +109,7 @@ def _xlsx_text(value: Any) -> str | None:
     if not isinstance(value, str):
         return None
     if ESCAPE_FORM.search(value) or UNDERSCORE_ESCAPE.decode() in value:
-        raise ValueError(f"text in XLSX must have no escape as _x000D_, was {value!r}")
+        raise ValueError(f"text in XLSX: expected no escape as _x000D_, got {value!r}")
     return value
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from hashlib import sha256
 from typing import NamedTuple
 
-from cea_exchange.control_plane.maker_checker import is_another
+from cea_exchange.control_plane.maker_checker import MakerChecker, ProposalRefusal, state_of
 from cea_exchange.domain.refusals import InstitutionRefusal
 from cea_exchange.institution.act_context import ActContext
 from cea_exchange.institution.checks import WHY_LENGTH_MAX, ActError, words_checked
@@ -21,7 +21,6 @@ WAITING_MAX = 1_000
 WAITING_OF_ONE_MAX = 200
 """Of one proposer's key."""
 
-_STATES = {None: "waiting", 0: "rejected", 1: "approved"}
 _COLUMNS = (
     "proposals.proposal_id, op, request, request_hash, proposer, proposer_key, body, made_at_ns,"
     " expires_at_ns, approved, coalesce(person, ''), coalesce(why, ''), coalesce(at_ns, 0)"
@@ -60,12 +59,23 @@ class Proposal(NamedTuple):
 
     def state(self, now_ns: int) -> str:
         """Return ``waiting``, ``expired``, ``approved`` or ``rejected``."""
-        is_late = self.approved is None and now_ns >= self.expires_at_ns
-        return "expired" if is_late else _STATES[self.approved]
+        return state_of(self.approved, self.expires_at_ns, now_ns)
 
 
-class Approvals:
-    """What waits for a second person, and what has been decided.
+_CODES = {
+    ProposalRefusal.PROPOSAL_UNKNOWN: InstitutionRefusal.PROPOSAL_UNKNOWN,
+    ProposalRefusal.PROPOSAL_OF_OTHERS: InstitutionRefusal.PROPOSAL_OF_OTHERS,
+    ProposalRefusal.PROPOSAL_DECIDED: InstitutionRefusal.PROPOSAL_DECIDED,
+    ProposalRefusal.PROPOSAL_DIFFERS: InstitutionRefusal.PROPOSAL_DIFFERS,
+    ProposalRefusal.PROPOSALS_TOO_MANY: InstitutionRefusal.PROPOSALS_TOO_MANY,
+    ProposalRefusal.SAME_PERSON: InstitutionRefusal.SAME_PERSON,
+}
+
+
+class Approvals(MakerChecker[Person, Proposal]):
+    """What waits for a second person, and what has been decided, in the institution's database.
+
+    `approve` belongs in the transaction of the act.
 
     Parameters
     ----------
@@ -97,29 +107,7 @@ class Approvals:
         """
         now_ns = self._context.now_ns()
         with self._context.transaction():
-            waiting = self._store.one(
-                f"SELECT count(*) FROM {_JOINED}"
-                " WHERE body = ? AND approved IS NULL AND expires_at_ns > ?",
-                (body, now_ns),
-            )
-            if waiting >= WAITING_MAX:
-                raise ActError(
-                    InstitutionRefusal.PROPOSALS_TOO_MANY,
-                    f"proposals of {body}: expected at most {WAITING_MAX} that wait, got one"
-                    " more",
-                )
-            # Who decides for many must not be kept from it by one of them.
-            own = self._store.one(
-                f"SELECT count(*) FROM {_JOINED}"
-                " WHERE proposer_key = ? AND approved IS NULL AND expires_at_ns > ?",
-                (proposer.key, now_ns),
-            )
-            if own >= WAITING_OF_ONE_MAX:
-                raise ActError(
-                    InstitutionRefusal.PROPOSALS_TOO_MANY,
-                    f"proposals of {proposer.name}: expected at most {WAITING_OF_ONE_MAX} that"
-                    " wait, got one more",
-                )
+            self.room_check(proposer, body)
             number = self._store.next_id("proposals", "proposal_id")
             asked = (number, op, request, sha256(request).hexdigest())
             row = (*asked, proposer.name, proposer.key, body, now_ns, now_ns + life_ns)
@@ -130,55 +118,20 @@ class Approvals:
             )
         return self.of_number(number)
 
-    def approve(self, number: int, person: Person, request_hash: str | None = None) -> Proposal:
-        """Note that a second person agrees; belongs in the transaction of the act.
-
-        Parameters
-        ----------
-        request_hash
-            Of what that person has seen; None: whatever is kept under the number.
-
-        Raises
-        ------
-        ActError
-            It is decided or expired, of another body's, or that person is the proposer, or has a
-            name that looks like the proposer's.
-
-        Notes
-        -----
-        Rules: CEA-REG-02, CEA-PER-04.
-        """
-        proposal = self._open_one(number, person)
-        if not is_another(proposal.proposer, proposal.proposer_key, person):
-            raise ActError(
-                InstitutionRefusal.SAME_PERSON,
-                f"proposal {number}: expected another person than {proposal.proposer}, with a"
-                f" key of their own, got {person.name}",
-            )
-        if request_hash not in (None, proposal.request_hash):
-            raise ActError(
-                InstitutionRefusal.PROPOSAL_DIFFERS,
-                f"proposal {number}: expected request_hash {proposal.request_hash}, got"
-                f" {request_hash}",
-            )
-        self._decide(proposal, person, approved=1, why="")
-        return proposal
-
     def reject(self, number: int, person: Person, why: str) -> Proposal:
         """Note that a person of the body, or the proposer himself, does not want it."""
         words_checked(why, "why", WHY_LENGTH_MAX)
         with self._context.transaction():
-            proposal = self._open_one(number, person)
-            self._decide(proposal, person, approved=0, why=why)
-        return proposal
+            return super().reject(number, person, why)
 
     def of_number(self, number: int) -> Proposal:
         """Return a proposal there is."""
-        found = self._of_number(number)
+        found = self.found(number)
         assert found is not None, number
         return found
 
-    def _of_number(self, number: int) -> Proposal | None:
+    def found(self, number: int) -> Proposal | None:
+        """Return the proposal of a number; None if there is none."""
         row = self._store.one(
             f"SELECT {_COLUMNS} FROM {_JOINED} WHERE proposals.proposal_id = ?", (number,)
         )
@@ -212,39 +165,47 @@ class Approvals:
         for (number,) in rows.fetchall():
             yield self.of_number(number)
 
-    def _open_one(self, number: int, person: Person) -> Proposal:
-        proposal = self._of_number(number)
-        is_own = proposal is not None and (
-            person.body == proposal.body or person.key == proposal.proposer_key
-        )
-        if person.role in self._scoped and not is_own:
-            # Of others' proposals they learn nothing, not even that there are any.
-            raise ActError(
-                InstitutionRefusal.PROPOSAL_UNKNOWN,
-                f"proposal: expected one that {person.body} decides, got {number}",
-            )
-        if proposal is None:
-            raise ActError(
-                InstitutionRefusal.PROPOSAL_UNKNOWN,
-                f"proposal: expected one that was made, got {number}",
-            )
-        if not is_own:
-            raise ActError(
-                InstitutionRefusal.PROPOSAL_OF_OTHERS,
-                f"proposal {number}: expected a person of {proposal.body} to decide, got"
-                f" {person.name} of {person.body}",
-            )
-        state = proposal.state(self._context.now_ns())
-        if state != "waiting":
-            raise ActError(
-                InstitutionRefusal.PROPOSAL_DECIDED,
-                f"proposal {number}: expected a waiting one, got {state}",
-            )
-        return proposal
+    # -- of the mechanism -------------------------------------------------------------------------
 
-    def _decide(self, proposal: Proposal, person: Person, *, approved: int, why: str) -> None:
-        row = (proposal.proposal_id, approved, person.name, person.key, why)
+    waiting_max = WAITING_MAX
+    waiting_of_one_max = WAITING_OF_ONE_MAX
+
+    def now_ns(self) -> int:
+        """Return the time by which proposals expire."""
+        return self._context.now_ns()
+
+    def refused(self, code: ProposalRefusal, where: str, expected: str, got: str) -> ActError:
+        """Return what is raised where something is not proposed, or not decided."""
+        return ActError(_CODES[code], f"{where}: expected {expected}, got {got}")
+
+    def waiting_count(self, body: str) -> int:
+        """Return how many wait for a body's person."""
+        return self._waiting("body", body)
+
+    def waiting_count_of(self, proposer: Person) -> int:
+        """Return how many wait of one proposer's key."""
+        return self._waiting("proposer_key", proposer.key)
+
+    def _waiting(self, column: str, value: str) -> int:
+        count: int = self._store.one(
+            f"SELECT count(*) FROM {_JOINED}"
+            f" WHERE {column} = ? AND approved IS NULL AND expires_at_ns > ?",
+            (value, self._context.now_ns()),
+        )
+        return count
+
+    def decide(self, number: int, person: Person, *, approved: int, why: str) -> None:
+        """Keep what a person has decided."""
+        row = (number, approved, person.name, person.key, why)
         self._store.insert(
             "decisions (proposal_id, approved, person, person_key, why, at_ns)",
             [(*row, self._context.now_ns())],
         )
+
+    def body_of(self, person: Person) -> str:
+        """Return for whom a person acts."""
+        return person.body
+
+    def is_scoped(self, person: Person) -> bool:
+        """Tell whether a person may not even learn that others' proposals are there."""
+        return person.role in self._scoped

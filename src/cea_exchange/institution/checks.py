@@ -41,9 +41,9 @@ def amount_checked(amount: SupportsIndex, what: str) -> int:
     try:
         number = whole_number(amount, what)
     except TypeError:
-        came = type(amount).__name__
+        got = type(amount).__name__
         raise ActError(
-            InstitutionRefusal.AMOUNT_UNSOUND, f"{what}: expected a whole number, got {came}"
+            InstitutionRefusal.AMOUNT_UNSOUND, f"{what}: expected a whole number, got {got}"
         ) from None
     if not 0 < number <= INT64_MAX:
         raise ActError(

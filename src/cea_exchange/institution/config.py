@@ -72,7 +72,7 @@ class InstitutionConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True,
             key_check(key, "admin_keys")
         unknown = {*(self.second_person or ())} - self.requests.by_op.keys()
         if unknown:
-            raise ValueError(f"second_person: expected ops, came {', '.join(sorted(unknown))}")
+            raise ValueError(f"second_person: expected ops, got {', '.join(sorted(unknown))}")
 
     def operators_by_key(self, data: Path) -> dict[str, Operator]:
         """Return who may act, or look where there is something to look at, by public key."""

@@ -103,11 +103,11 @@ class InstitutionDaemon(Generic[C, S, M]):
         except BaseException:
             self._store.close()
             raise
-        self._desk = self._machine.desk
-        self._persons = self._desk.services.persons
+        self._service = self._machine.service
+        self._persons = self._service.services.persons
         self._began_s = time.monotonic()
-        told = (self.opener, str(self._data), config.database, operators, self.looks_own())
-        self._looks = Looks(LookSettings(*told))
+        settings = (self.opener, str(self._data), config.database, operators, self.looks_own())
+        self._looks = Looks(LookSettings(*settings))
         self._fronts_due_s = 0.0
         self._metrics_server: MetricsServer | None = None
         self._host = DaemonHost(self._keys, log)
@@ -168,7 +168,8 @@ class InstitutionDaemon(Generic[C, S, M]):
     def _bind(self, host: DaemonHost) -> None:
         self._admin_open(host)
         machine = self._machine
-        log.info(f"{self._name}_ready", **machine.told(), state=machine.state, **host.endpoints)
+        fields = machine.log_fields()
+        log.info(f"{self._name}_ready", **fields, state=machine.state, **host.endpoints)
         if self._config.metrics is not None:
             self._metrics_server = self._metrics.serve(self._config.metrics, host.pulse.health)
             host.endpoints["metrics"] = self._metrics_server.address
@@ -202,7 +203,7 @@ class InstitutionDaemon(Generic[C, S, M]):
         self._looks.close()
         self._host.close()
         self._store.close()
-        log.info(f"{self._name}_stopped", **self._machine.told())
+        log.info(f"{self._name}_stopped", **self._machine.log_fields())
 
     def __enter__(self) -> Self:
         return self
@@ -227,7 +228,7 @@ class InstitutionDaemon(Generic[C, S, M]):
     # -- its turn ---------------------------------------------------------------------------------
 
     def _watched_turn(self) -> None:
-        self._host.watch(time.monotonic())
+        self._host.monitor(time.monotonic())
         try:
             self._turn()
         except DatabaseLost as error:
@@ -235,7 +236,7 @@ class InstitutionDaemon(Generic[C, S, M]):
 
     def _database_wait(self, lost: DatabaseLost) -> None:
         """Wait until the database is back, and go on with what it says was committed."""
-        log.error("database_lost", error=str(lost), **self._machine.told())
+        log.error("database_lost", error=str(lost), **self._machine.log_fields())
         pause_s = RECONNECT_FIRST_S
         while not self._host.is_stopping:
             self._host.pulse.beat(time.monotonic(), f"database lost: {lost}")
@@ -248,12 +249,12 @@ class InstitutionDaemon(Generic[C, S, M]):
                 time.sleep(pause_s)
                 pause_s = min(2 * pause_s, RECONNECT_LAST_S)
                 continue
-            log.info("database_back", **self._machine.told())
+            log.info("database_back", **self._machine.log_fields())
             return
 
     def _turn(self) -> None:
         machine, now_ns = self._machine, time.monotonic_ns()
-        told = machine.troubles.told
+        noted = machine.troubles.noted
         machine.day_look(now_ns)
         self.look_around(now_ns)
         poller = zmq.Poller()
@@ -263,7 +264,7 @@ class InstitutionDaemon(Generic[C, S, M]):
         self._looks.register(poller)
         is_waiting = not machine.has_work and not len(self._door)
         ready = dict(poller.poll(POLL_MS if is_waiting else 0))
-        with told("admin", now_ns):
+        with noted("admin", now_ns):
             self._admin_turn(time.monotonic())
         self.take(ready)
         machine.turn(time.monotonic_ns())
@@ -271,7 +272,7 @@ class InstitutionDaemon(Generic[C, S, M]):
         state = machine.state
         self._host.pulse.beat(time.monotonic(), "" if state == "ok" else state)
         now_ns = time.monotonic_ns()
-        with told("metrics", now_ns):
+        with noted("metrics", now_ns):
             is_right = self._clock.warning is None
             self._metrics.turn(now_ns, state, machine.troubles.count, is_clock_right=is_right)
 
@@ -299,11 +300,11 @@ class InstitutionDaemon(Generic[C, S, M]):
 
     def _admin_take(self, message: Message) -> None:
         try:
-            asked = self._desk.asked(message.key, message.payload)
+            asked = self._service.asked(message.key, message.payload)
             if isinstance(asked, Asked) and asked.request.is_look:
                 self._look_take(message, asked)
                 return
-            reply = asked if isinstance(asked, Reply) else self._desk.carry_out(asked)
+            reply = asked if isinstance(asked, Reply) else self._service.carry_out(asked)
         except DatabaseLost as error:
             self._door.answer(message, msgspec.msgpack.encode(outcome_unknown(error)))
             raise
@@ -322,7 +323,7 @@ class InstitutionDaemon(Generic[C, S, M]):
             self.stop()
 
     def _look_take(self, message: Message, asked: Asked) -> None:
-        now_ns = self._desk.services.now_ns()
+        now_ns = self._service.services.now_ns()
         refusal = self._looks.ask(message, asked, now_ns=now_ns, now_s=time.monotonic())
         if refusal is not None:
             self._door.answer(message, msgspec.msgpack.encode(refusal))
@@ -361,8 +362,8 @@ def store_awaited(
         except DatabaseAway as error:
             left_s = until_s - time.monotonic()
             if left_s <= 0 or is_stopping():
-                told = f"waited {wait_s} s for the database's server (database_wait_s)"
-                raise DatabaseAway(f"{told}: {error}") from error
+                waited = f"waited {wait_s} s for the database's server (database_wait_s)"
+                raise DatabaseAway(f"{waited}: {error}") from error
             log.warning("database_waited_for", error=str(error), seconds_left=int(left_s))
         time.sleep(min(pause_s, left_s))
         pause_s = min(2 * pause_s, RECONNECT_LAST_S)

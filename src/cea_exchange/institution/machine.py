@@ -23,7 +23,7 @@ class InstitutionMachine:
 
     Parameters
     ----------
-    desk
+    service
         Answers persons.
     clock
         The time and day of acts.
@@ -40,19 +40,19 @@ class InstitutionMachine:
 
     def __init__(
         self,
-        desk: InstitutionService[Any],
+        service: InstitutionService[Any],
         clock: InstitutionClock,
         *,
         place: Callable[[], dict[str, Any]] = dict,
         fatal: tuple[type[Exception], ...] = (),
     ) -> None:
-        self.desk = desk
-        self._services = desk.services
+        self.service = service
+        self._services = service.services
         self._clock = clock
         self._daemon_place = place
         self.troubles = Troubles(fatal)
         self._date = 0
-        desk.settings_keep()
+        service.settings_keep()
 
     @property
     def state(self) -> str:
@@ -72,7 +72,7 @@ class InstitutionMachine:
             "clock": self._clock.kind,
             "clock_warning": self._clock.warning,
             **self.own_place(),
-            "unsafe": self.desk.unsafe,
+            "unsafe": self.service.unsafe,
             "database_bytes": self._services.store.database.bytes_used(),
             "troubles": self.troubles_shown(),
             **self._daemon_place(),
@@ -86,7 +86,7 @@ class InstitutionMachine:
         """Return by part what keeps it from being done now."""
         return self.troubles.shown()
 
-    def told(self) -> dict[str, Any]:
+    def log_fields(self) -> dict[str, Any]:
         """Return what the log says of it as it begins and ends, without the database."""
         return {}
 
@@ -105,7 +105,7 @@ class InstitutionMachine:
         -----
         Rules: CEA-REG-08.
         """
-        with self.troubles.told("date", now_ns):
+        with self.troubles.noted("date", now_ns):
             self._day_begin_if_due()
 
     def _day_begin_if_due(self) -> None:
@@ -122,7 +122,7 @@ class InstitutionMachine:
         self._date = date
         for event, fields in ended.items():
             log.info(event, **fields)
-        self.day_told()
+        self.day_log()
 
-    def day_told(self) -> None:
+    def day_log(self) -> None:
         """Tell the log what is to be done on a day that has begun."""

@@ -1,4 +1,4 @@
-"""Make a sequence of records survive a crash. Bytes and sequence numbers, no orders."""
+"""The journal: records that survive a crash. Bytes and sequence numbers, no orders."""
 
 from cea_exchange.journal.archive import Archived, archive_check, archive_sealed, manifest_read
 from cea_exchange.journal.errors import (

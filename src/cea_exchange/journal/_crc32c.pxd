@@ -1,3 +1,5 @@
+"""CRC-32C for compiled modules, computed by google-crc32c: one function."""
+
 from libc.stdint cimport uint32_t
 
 

@@ -40,15 +40,15 @@ def row_damaged(const uint8_t[::1] rows, size_t row_bytes, uint64_t first, sums)
 
     Other threads run on meanwhile.
     """
-    cdef const uint8_t[::1] told = sums
+    cdef const uint8_t[::1] known = sums
     cdef size_t count = rows.shape[0] // row_bytes
     cdef const uint32_t* sum
     cdef size_t place = 0
-    if told.shape[0] != count * sizeof(uint32_t):
-        raise ValueError(f"sums must be of {count} rows, had {told.shape[0]} bytes")
+    if known.shape[0] != count * sizeof(uint32_t):
+        raise ValueError(f"expected sums of {count} rows, got {known.shape[0]} bytes")
     if not count:
         return None
-    sum = <const uint32_t*>&told[0]
+    sum = <const uint32_t*>&known[0]
     with nogil:
         while place < count:
             if sum[place] != row_sum(&rows[place * row_bytes], row_bytes, first + place):

@@ -139,7 +139,7 @@ def frames_whole(
         rows = PyByteArray_AS_STRING(room)
         wanted_bytes = PyByteArray_GET_SIZE(room) - PAYLOAD_BYTES_MAX
         if wanted_bytes <= 0:
-            raise ValueError(f"room must have more than {PAYLOAD_BYTES_MAX} bytes, has {len(room)}")
+            raise ValueError(f"room: expected above {PAYLOAD_BYTES_MAX} bytes, got {len(room)}")
     while len(frames) < FRAMES_AT_ONCE:
         header = frame_next(start + offset, size - offset, seq)
         if header == NULL:

@@ -148,7 +148,7 @@ def _archive_one(
 def _sha256_check(path: Path, data: bytes, expected: str) -> None:
     found = hashlib.sha256(data).hexdigest()
     if found != expected:
-        reason = f"SHA-256 {expected} was expected, was {found}"
+        reason = f"SHA-256: expected {expected}, got {found}"
         raise JournalError(str(path), segment_first_seq(path), reason)
 
 

@@ -1,4 +1,4 @@
-"""What can be wrong with a journal, each with the place and the sequence."""
+"""Errors of a journal, each with the place and the sequence."""
 
 
 class JournalError(Exception):

@@ -189,14 +189,14 @@ class Journal:
         self._usable_check()
         payload = bytes(payload)
         if kind not in (FrameKind.RECORDS, FrameKind.CONTROL):
-            raise ValueError(f"kind must be RECORDS or CONTROL, was {kind!r}")
+            raise ValueError(f"kind: expected RECORDS or CONTROL, got {kind!r}")
         if count < 1:
-            raise ValueError(f"count must be at least 1, was {count}")
+            raise ValueError(f"count: expected at least 1, got {count}")
         if time_ns < self.last_time_ns:
-            raise ValueError(f"time_ns must be at least {self.last_time_ns}, was {time_ns}")
+            raise ValueError(f"time_ns: expected at least {self.last_time_ns}, got {time_ns}")
         if len(payload) > FRAME_PAYLOAD_BYTES_MAX:
             raise ValueError(
-                f"payload must have up to {FRAME_PAYLOAD_BYTES_MAX} bytes, had {len(payload)}"
+                f"payload: expected up to {FRAME_PAYLOAD_BYTES_MAX} bytes, got {len(payload)}"
             )
         if self._file is not None and self._size >= self._segment_bytes_max:
             self._seal()
@@ -393,6 +393,6 @@ def _log_id_choose(log_id: str | None, tail: Tail) -> str:
         return log_id or uuid.uuid4().hex
     if log_id is not None and log_id != tail.header.log_id:
         raise JournalError(
-            tail.path.name, 1, f"log_id must be {log_id}, the journal's is {tail.header.log_id}"
+            tail.path.name, 1, f"log_id of the journal: expected {log_id}, got {tail.header.log_id}"
         )
     return tail.header.log_id

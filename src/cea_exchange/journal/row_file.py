@@ -105,7 +105,7 @@ class RowFile:
         rows = bytes(rows)
         added, rest = divmod(len(rows), self.row_bytes)
         if rest:
-            raise ValueError(f"rows must be multiples of {self.row_bytes} bytes, had {len(rows)}")
+            raise ValueError(f"rows: expected multiples of {self.row_bytes} bytes, got {len(rows)}")
         first = self.count + 1
         self._waiting = self._waiting + rows if self._waiting else rows
         self.count += added
@@ -116,7 +116,7 @@ class RowFile:
         """Return up to `count` rows from row `first`, above `base`, on; fewer at the end."""
         if first <= self.base or count < 0:
             raise ValueError(
-                f"first must be above {self.base} and count at least 0, were {first} and {count}"
+                f"first: expected above {self.base} and count at least 0, got {first} and {count}"
             )
         end = min(first + count, self.count + 1)
         if end <= first:
@@ -161,7 +161,7 @@ class RowFile:
     def truncate(self, count: int) -> None:
         """Keep the rows up to row `count`."""
         if not self.base <= count <= self.count:
-            raise ValueError(f"count must be within {self.base}..{self.count}, was {count}")
+            raise ValueError(f"count: expected within {self.base}..{self.count}, got {count}")
         self._waiting = self._waiting[: max(0, count - self._written) * self.row_bytes]
         self._written = min(count, self._written)
         self._file.truncate(self._offset(self._written + 1))
@@ -207,7 +207,7 @@ def header_check(data: bytes, *, log_id: str, row_bytes: int, file_name: str) ->
     magic, version, width, found_id, base, _ = _HEADER.unpack(head)
     if magic == _MAGIC and version != _FORMAT_VERSION:
         raise JournalError(
-            file_name, 1, f"event store format {_FORMAT_VERSION} is supported, was {version}"
+            file_name, 1, f"event store: expected format {_FORMAT_VERSION}, got {version}"
         )
     if magic != _MAGIC or width != row_bytes:
         raise JournalError(
@@ -215,6 +215,6 @@ def header_check(data: bytes, *, log_id: str, row_bytes: int, file_name: str) ->
         )
     if found_id.hex() != log_id:
         raise JournalError(
-            file_name, 1, f"log_id must be {log_id}, the event store's is {found_id.hex()}"
+            file_name, 1, f"log_id of the event store: expected {log_id}, got {found_id.hex()}"
         )
     return base

@@ -180,7 +180,7 @@ def seal_encode(next_seq: int, time_ns: int, sha256_so_far: bytes) -> bytes:
 def log_id_check(log_id: str) -> None:
     """Refuse a `log_id` that is not 32 lower-case hexadecimal digits."""
     if not re.fullmatch(r"[0-9a-f]{32}", log_id):
-        raise ValueError(f"log_id must be 32 lower-case hexadecimal digits, was {log_id!r}")
+        raise ValueError(f"log_id: expected 32 lower-case hexadecimal digits, got {log_id!r}")
 
 
 def segment_first_seq(path: Path) -> int:
@@ -350,7 +350,7 @@ class SegmentReader:
         ):
             if expected != found:
                 raise JournalError(
-                    _place(path, 0), seq, f"{what} must be {_show(expected)}, was {_show(found)}"
+                    _place(path, 0), seq, f"{what}: expected {_show(expected)}, got {_show(found)}"
                 )
         return header
 
@@ -527,7 +527,7 @@ def _segment_header_decode(path: Path, data: _Bytes, seq: int) -> SegmentHeader:
         raise JournalError(_place(path, 0), seq, "no segment of a journal starts here")
     if version != FORMAT_VERSION:
         raise JournalError(
-            _place(path, 0), seq, f"journal format {FORMAT_VERSION} is supported, was {version}"
+            _place(path, 0), seq, f"journal: expected format {FORMAT_VERSION}, got {version}"
         )
     identity = Identity(text_decode(code), schema, text_decode(profile))
     return SegmentHeader(log_id.hex(), identity, first_seq, previous)
@@ -539,9 +539,9 @@ def _frame_decode(data: _Bytes, offset: int, seq: int) -> tuple[Frame | None, st
     if frame is None:
         return None, fault
     if frame.first_seq != seq:
-        return None, f"the frame's first_seq must be {seq}, was {frame.first_seq}"
+        return None, f"the frame's first_seq: expected {seq}, got {frame.first_seq}"
     if not isinstance(frame.kind, FrameKind):
-        return None, f"the frame's kind must be one of {sorted(_FRAME_KINDS)}, was {frame.kind}"
+        return None, f"the frame's kind: expected one of {sorted(_FRAME_KINDS)}, got {frame.kind}"
     return frame, ""
 
 
@@ -605,5 +605,5 @@ def text_encode(text: str, width: int, name: str) -> bytes:
     """Return a text in a fixed width, zeros after it; ValueError if it has no room."""
     raw = text.encode()
     if len(raw) > width or b"\0" in raw:
-        raise ValueError(f"{name} must have up to {width} bytes and no zero byte, was {text!r}")
+        raise ValueError(f"{name}: expected up to {width} bytes and no zero byte, got {text!r}")
     return raw.ljust(width, b"\0")

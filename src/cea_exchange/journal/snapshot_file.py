@@ -124,10 +124,10 @@ def _fault(data: bytes) -> str:
         return "the snapshot header's CRC-32C is wrong"
     fields = _HEADER.unpack_from(data)
     if fields[1] != SNAPSHOT_FORMAT_VERSION:
-        return f"snapshot format {SNAPSHOT_FORMAT_VERSION} is supported, was {fields[1]}"
+        return f"snapshot: expected format {SNAPSHOT_FORMAT_VERSION}, got {fields[1]}"
     body_bytes, body_sha256 = fields[14:16]
     if len(data) != HEADER_BYTES + body_bytes:
-        return f"{HEADER_BYTES + body_bytes} bytes were expected, were {len(data)}"
+        return f"expected {HEADER_BYTES + body_bytes} bytes, got {len(data)}"
     if hashlib.sha256(memoryview(data)[HEADER_BYTES:]).digest() != body_sha256:
         return "the snapshot body's SHA-256 is wrong"
     return ""

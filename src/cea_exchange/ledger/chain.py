@@ -72,7 +72,7 @@ def nothing_else_check(database: Database, schema: Schema, last: Link) -> None:
     expected = (last.link_id, last.change_last, last.entry_last)
     if tuple(came) != expected:
         raise LinkBroken(
-            f"{database.name}: link, row change and entry must end with {expected}, was {came}:"
+            f"{database.name}: last link, row change and entry: expected {expected}, got {came}:"
             f" somebody else has written to it; `{schema.institution} verify` names the place"
         )
 

@@ -221,7 +221,7 @@ def trade_from_figures(figures: Sequence[int]) -> Trade:
     elif side == Side.SELL:
         trade = Trade(seq, trade_id, date, method, maker, taker, *terms)
     else:
-        raise LedgerError(f"side must be 1 or 2, was {side}")
+        raise LedgerError(f"side: expected 1 or 2, got {side}")
     trade_check(trade)
     return trade
 
@@ -229,15 +229,15 @@ def trade_from_figures(figures: Sequence[int]) -> Trade:
 def trade_check(trade: Trade) -> None:
     """Raise `LedgerError` unless the trade's figures agree with each other."""
     if not 0 < trade.trade_id < AMOUNT_LIMIT:
-        raise LedgerError(f"trade_id must be positive and below 2^62, was {trade.trade_id}")
+        raise LedgerError(f"trade_id: expected positive and below 2^62, got {trade.trade_id}")
     if trade.price <= 0 or trade.tonnes <= 0:
-        raise LedgerError(f"price and tonnes must be positive, were {trade.price}, {trade.tonnes}")
+        raise LedgerError(f"price and tonnes: expected positive, got {trade.price}, {trade.tonnes}")
     if trade.cash != trade.price * trade.tonnes:
-        raise LedgerError(f"cash must be {trade.price * trade.tonnes}, was {trade.cash}")
+        raise LedgerError(f"cash: expected {trade.price * trade.tonnes}, got {trade.cash}")
     if trade.buy_fee < 0:
-        raise LedgerError(f"buy_fee must not be negative, was {trade.buy_fee}")
+        raise LedgerError(f"buy_fee: expected at least 0, got {trade.buy_fee}")
     if not 0 <= trade.sell_fee <= trade.cash:
-        raise LedgerError(f"sell_fee must be within 0..{trade.cash}, was {trade.sell_fee}")
+        raise LedgerError(f"sell_fee: expected within 0..{trade.cash}, got {trade.sell_fee}")
 
 
 def trade_legs(trade: Trade) -> list[Posting]:
@@ -451,7 +451,7 @@ def post(balances: BalancesKept, postings: Sequence[Posting]) -> None:
     """
     wrong = unbalanced_assets(postings)
     if wrong:
-        raise LedgerError(f"legs must sum to zero per asset, were {wrong}")
+        raise LedgerError(f"legs: expected a sum of zero in each asset, got {wrong}")
     after: dict[Holding, int] = {}
     for account, asset, compartment, amount in postings:
         holding = Holding(account, asset, compartment)

@@ -74,5 +74,5 @@ def head_kept(folder: Path) -> tuple[int, str] | None:
         return None
     number, _, head = content.decode("ascii", "replace").removesuffix("\n").partition(" ")
     if not number.isdecimal() or len(head) != HASH_DIGITS:
-        raise DatabaseError(f"{path}: expected a link's number and its head, was {content[:90]!r}")
+        raise DatabaseError(f"{path}: expected a link's number and its head, got {content[:90]!r}")
     return int(number), head

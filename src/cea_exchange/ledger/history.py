@@ -221,20 +221,6 @@ def entry_at_date(database: Database, business_date: int) -> int:
     return _first_of_row(database, "SELECT coalesce(max(entry_id), 0) FROM entries")
 
 
-def days_differing(database: Database) -> list[str]:
-    """Return where the stretches kept of days are not those of the entries: must be none."""
-    rows = database.execute(
-        "WITH begun AS (SELECT entry_id, business_date FROM ("
-        " SELECT entry_id, business_date,"
-        "  lag(business_date) OVER (ORDER BY entry_id) AS before FROM entries) AS each_entry"
-        " WHERE before IS NULL OR before <> business_date)"
-        " SELECT coalesce(entry_id, first_entry) FROM begun FULL OUTER JOIN entry_days"
-        " ON first_entry = entry_id AND entry_days.business_date = begun.business_date"
-        " WHERE entry_id IS NULL OR first_entry IS NULL ORDER BY 1 LIMIT 10"
-    )
-    return [f"entry {entry_id}: entry_days must say its day" for (entry_id,) in rows.fetchall()]
-
-
 def entry_at_settlement(database: Database, settlement_seq: int) -> int:
     """Return the last entry made before any settlement record beyond this one; 0 is none.
 

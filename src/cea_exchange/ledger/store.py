@@ -230,19 +230,19 @@ class Store(RecordStore):
                 # A seller whose fee eats the whole proceeds gets a leg of nothing.
                 if amount
             ]
-        if rows:
-            self.day_note(first, business_date)
         self.insert(
             "entries (entry_id, kind, settlement_seq, business_date, account_index, counter_index,"
             " asset_index, amount, reference, act_id)",
             rows,
         )
+        if rows:
+            self.day_note(first, business_date)
         self.insert("postings (posting_id, account_index, asset_index, compartment, amount)", legs)
         self.entry_last += len(rows)
         return range(first, first + len(rows))
 
     def day_note(self, first_entry: int, business_date: int) -> None:
-        """Keep that entries from one on are of a day, if those before are not; with them."""
+        """Keep that entries from one on are of a day, if those before are not; after them."""
         if business_date != self._day_last:
             self.insert("entry_days (first_entry, business_date)", [(first_entry, business_date)])
             self._day_last = business_date

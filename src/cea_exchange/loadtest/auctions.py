@@ -94,7 +94,7 @@ def results_read(path: Path, notes: ReadingNotes | None = None) -> list[Result]:
     reader = csv.DictReader(text.splitlines(), strict=True)
     missing = [name for name in COLUMNS if name not in (reader.fieldnames or ())]
     if missing:
-        raise AuctionError(f"{path}:1: expected a column {missing[0]}, came none of that name")
+        raise AuctionError(f"{path}:1: expected a column {missing[0]}, got none of that name")
     notes = ReadingNotes() if notes is None else notes
     results = []
     try:
@@ -109,7 +109,7 @@ def results_read(path: Path, notes: ReadingNotes | None = None) -> list[Result]:
     except (AuctionError, csv.Error) as error:
         raise AuctionError(f"{path}:{reader.reader.line_num}: {error}") from error
     if not results and not notes.unpriced:
-        raise AuctionError(f"{path}: expected a row for each auction, came none")
+        raise AuctionError(f"{path}: expected a row for each auction, got none")
     return results
 
 
@@ -152,10 +152,10 @@ def _cents(column: str, text: str) -> int:
     # Zeros behind the cents say nothing.
     rest = rest[:2] + rest[2:].rstrip("0")
     if not (whole + rest).isascii() or not (whole + rest).isdigit() or len(rest) > 2:
-        raise AuctionError(f"{column}: expected euro with at most two decimals, came {text[:80]!r}")
+        raise AuctionError(f"{column}: expected euro with at most two decimals, got {text[:80]!r}")
     cents = _count(column, whole + rest.ljust(2, "0"))
     if not 1 <= cents <= PRICE_FEN_MAX:
-        raise AuctionError(f"{column}: expected 0.01 to 100000.00, came {text!r}")
+        raise AuctionError(f"{column}: expected 0.01 to 100000.00, got {text!r}")
     return cents
 
 
@@ -164,7 +164,7 @@ def _count(column: str, text: str) -> int:
     whole, point, rest = text.partition(".")
     text = whole if point and rest and not rest.strip("0") else text
     if not (text.isascii() and text.isdigit() and len(text) < 19 and int(text) > 0):
-        raise AuctionError(f"{column}: expected a whole number above 0, came {text[:80]!r}")
+        raise AuctionError(f"{column}: expected a whole number above 0, got {text[:80]!r}")
     return int(text)
 
 
@@ -175,7 +175,7 @@ def _figures_check(result: Result) -> None:
             raise AuctionError(f"{name}: expected it between the least and the highest bid")
     if result.bids is not None and result.bids < result.bidders:
         raise AuctionError(
-            f"n_bids: expected {result.bidders} or more, one a bidder, came {result.bids}"
+            f"n_bids: expected {result.bidders} or more, one a bidder, got {result.bids}"
         )
     if result.bid_tonnes * most >= AMOUNT_FEN_LIMIT or result.offered_tonnes >= AMOUNT_FEN_LIMIT:
         raise AuctionError("bids_total: expected bids for less than 2^60 cents in all")
@@ -209,10 +209,10 @@ def bids_of(result: Result, seed: int) -> list[Bid]:
     draws = Random(f"{seed} {result.line} {result.date} {result.auction}")
     lots, rest = divmod(result.bid_tonnes, LOT_TONNES)
     if rest:
-        raise AuctionError(f"bids_total: expected a multiple of {LOT_TONNES}, came {rest} too many")
+        raise AuctionError(f"bids_total: expected a multiple of {LOT_TONNES}, got {rest} too many")
     count = result.bids or result.bidders * BIDS_PER_BIDDER
     if not 3 <= count <= BIDS_MOST:
-        raise AuctionError(f"n_bids: expected 3 to {BIDS_MOST}, came {count}")
+        raise AuctionError(f"n_bids: expected 3 to {BIDS_MOST}, got {count}")
     prices = _prices(result, count, draws)
     draws.shuffle(prices)
     sizes = _lots(result, prices, lots, draws)
@@ -352,9 +352,9 @@ def _fault(bids: Sequence[Bid], offered_tonnes: int, found: Award) -> str | None
         if sum(bid.tonnes for bid in bids if bid.price >= tried) >= offered_tonnes:
             price = tried
     if found.clearing_price != price:
-        return f"the clearing price must be {price} cents, was {found.clearing_price}"
+        return f"the clearing price: expected {price} cents, got {found.clearing_price}"
     if found.tonnes != (0 if price is None else offered_tonnes):
-        return f"{offered_tonnes} t must be awarded, were {found.tonnes}"
+        return f"expected {offered_tonnes} t awarded, got {found.tonnes}"
     for index, (bid, fill) in enumerate(zip(bids, found.fills, strict=True)):
         if price is None or bid.price < price:
             is_right = fill == 0

@@ -1,4 +1,4 @@
-"""The runner processes from their parent's side: start, ask all at once, gather, end."""
+"""Starts the runner processes, asks all at once, gathers their answers, and ends them."""
 
 import contextlib
 import json

@@ -1,4 +1,4 @@
-"""What all runners saw, added up, and the promises held against it."""
+"""Adds up what all runners saw, and checks it against the promises."""
 
 from collections import Counter
 from dataclasses import dataclass, field

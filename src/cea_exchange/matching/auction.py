@@ -120,7 +120,7 @@ def bids_parse(lines: Iterable[str]) -> list[AuctionBid]:
     try:
         columns = tuple(reader.fieldnames or ())
         if set(columns) | {"group"} != set(BID_COLUMNS) or len(columns) != len(set(columns)):
-            raise ValueError(f"expected columns account,price,tonnes[,group], came {columns}")
+            raise ValueError(f"expected columns account,price,tonnes[,group], got {columns}")
         return [_bid(row) for row in reader]
     except (csv.Error, ValueError) as error:
         raise ValueError(f"{max(1, reader.reader.line_num)}: {error}") from error
@@ -128,14 +128,14 @@ def bids_parse(lines: Iterable[str]) -> list[AuctionBid]:
 
 def _bid(row: dict[str | None, Any]) -> AuctionBid:
     if None in row:
-        raise ValueError(f"expected no more fields than the header has, came {row[None]}")
+        raise ValueError(f"expected no more fields than the header has, got {row[None]}")
     account, price, tonnes = (row[name].strip() for name in BID_COLUMNS[:3])
     if not account:
-        raise ValueError("account: expected a name, came nothing")
+        raise ValueError("account: expected a name, got nothing")
     if price:
         price_parse(price)
     if not (tonnes.isascii() and tonnes.isdigit() and len(tonnes) < 19):
-        raise ValueError(f"tonnes: expected a whole number, came {tonnes[:80]!r}")
+        raise ValueError(f"tonnes: expected a whole number, got {tonnes[:80]!r}")
     return AuctionBid(account, price or None, int(tonnes), row.get("group", "").strip() or None)
 
 
@@ -158,7 +158,7 @@ def _bid_given(place: int, bid: Any) -> AuctionBid:
         return AuctionBid(*bid)
     except TypeError:
         expected = "account, price, tonnes and perhaps a group"
-        raise TypeError(f"bids[{place}] must be {expected}, was {bid!r}") from None
+        raise TypeError(f"bids[{place}]: expected {expected}, got {bid!r}") from None
 
 
 def _fen(place: str, price: str | None) -> int:

@@ -68,7 +68,7 @@ class AwardRules:
         for name, words in _CHOICES.items():
             if getattr(self, name) not in words:
                 expected = " or ".join(words)
-                raise ValueError(f"{name} must be {expected}, was {getattr(self, name)!r}")
+                raise ValueError(f"{name}: expected {expected}, got {getattr(self, name)!r}")
         for name, (least, most) in _RANGES.items():
             object.__setattr__(self, name, _whole(name, getattr(self, name), least, most))
 
@@ -315,7 +315,7 @@ def _bids_taken(bids: Sequence[Bid]) -> list[Bid]:
         place = f"bids[{index}]"
         if type(bid.competitive) is not bool:
             raise TypeError(
-                f"{place}.competitive must be bool, was {type(bid.competitive).__name__}"
+                f"{place}.competitive: expected bool, got {type(bid.competitive).__name__}"
             )
         prices = (1, PRICE_FEN_MAX) if bid.competitive else (0, 0)
         price = _whole(f"{place}.price", bid.price, *prices)
@@ -324,7 +324,7 @@ def _bids_taken(bids: Sequence[Bid]) -> list[Bid]:
         group_index = _whole(f"{place}.group_index", bid.group_index, 0, (1 << 32) - 1)
         if price * tonnes >= AMOUNT_FEN_LIMIT:
             raise ValueError(
-                f"{place}: price x tonnes must be below 2^60 fen, was {price * tonnes}"
+                f"{place}: price x tonnes: expected below 2^60 fen, got {price * tonnes}"
             )
         taken.append(Bid(price, tonnes, account_index, group_index, bid.competitive))
     return taken
@@ -333,5 +333,5 @@ def _bids_taken(bids: Sequence[Bid]) -> list[Bid]:
 def _whole(name: str, value: SupportsIndex, least: int, most: int) -> int:
     number = whole_number(value, name)
     if not least <= number <= most:
-        raise ValueError(f"{name} must be within {least}..{most}, was {number}")
+        raise ValueError(f"{name}: expected within {least}..{most}, got {number}")
     return number

@@ -10,8 +10,8 @@ What decides lies in the core alone, see `MarketCore`: this module finds indexes
 the market's time, and turns event records into `matching.events`. Its core is compiled, unless the
 plain-Python `ReferenceMarket` is to take its place.
 
-One class, longer than others: it is the market's whole vocabulary, a method a word, and most of its
-lines say what each takes. What callers write is read in `arguments`, the state is told by
+Long, because it is one class, the market's whole vocabulary, a method a word, and most of its
+lines say what each takes. What callers write is read in `arguments`, the state is put in words by
 `state_naming`.
 """
 
@@ -156,7 +156,7 @@ class Market:
         self.profile = profile if isinstance(profile, Profile) else load_profile(profile)
         if not isinstance(reference_prices, Mapping | None):
             raise TypeError(
-                "reference_prices must be a mapping such as {'CEA23': '97.49'}, was "
+                "reference_prices: expected a mapping such as {'CEA23': '97.49'}, got "
                 f"{type(reference_prices).__name__}"
             )
         self._core = _core_class(core)(self.profile.rules)
@@ -185,10 +185,10 @@ class Market:
         Raises
         ------
         ValueError
-            If it is declared already, or the price is no price of this market.
+            If it is declared already, or name or price are none of this market.
         """
         price = price_parse(reference_price)
-        self._names.product_check(product)
+        self._names.product_check(product, self.profile.product_fault(product))
         day = self.trading_date
         weight = self.profile.composite_weight(product, day)
         listed = self.profile.is_listed(product, day)
@@ -305,7 +305,7 @@ class Market:
         """
         side, tif = member_of(Side, side, "side"), member_of(Tif, tif, "tif")
         if type(post_only) is not bool:
-            raise TypeError(f"post_only must be bool, was {type(post_only).__name__}")
+            raise TypeError(f"post_only: expected bool, got {type(post_only).__name__}")
         price_fen = price_parse(price)
         tonnes = int64_read(tonnes, "tonnes")
         for text, what in ((account, "account"), (product, "product"), (order_id, "order_id")):
@@ -534,7 +534,7 @@ class Market:
         for text, what in zip(texts, ("account", "product", "block_id"), strict=True):
             text_check(text, what)
         if counterparty is not None and to_group is not None:
-            raise ValueError("a block must be for a counterparty or a group, was for both")
+            raise ValueError("a block: expected a counterparty or a group, got both")
         account, product, block_id = texts
         is_used = block_id in self._names.block_ids
         command = self._command_begin(kind, self._names.account_index(account), is_used)
@@ -626,8 +626,8 @@ class Market:
         limits = {Side.SELL: ("floor", floor), Side.BUY: ("ceiling", ceiling)}
         (wanted, limit), (other, stray) = limits[side], limits[Side(3 - side)]
         if limit is None or stray is not None:
-            came = f"{other} {stray!r}" if stray is not None else "none"
-            raise ValueError(f"a {side.name.lower()} bidding must have a {wanted}, was {came}")
+            got = f"{other} {stray!r}" if stray is not None else "none"
+            raise ValueError(f"a {side.name.lower()} bidding: expected a {wanted}, got {got}")
         window, begin, end = self._window(opens_at, closes_at)
         rows = self._core.bidding_open(
             name_key(bidding_id),
@@ -790,7 +790,7 @@ class Market:
         day = trading_date if type(trading_date) is date else date_parse(trading_date)
         start = day_start(day)
         if self._time is not None and start < self._time:
-            raise ValueError(f"open_day must not go back from {self._time.isoformat()}, was {day}")
+            raise ValueError(f"date: expected none before {self._time.isoformat()}, got {day}")
         events = self._day_open(day)
         self._time = start
         return events
@@ -960,7 +960,7 @@ class Market:
         """
         index = self._names.account_index(account)
         if index == ACCOUNT_NONE:
-            raise LookupError(f"account must be declared, was {account!r}")
+            raise LookupError(f"account: expected a declared one, got {account!r}")
         return self._in_words().account(index)
 
     def depth(
@@ -975,7 +975,8 @@ class Market:
         """
         index = self._names.product_index(product)
         if index == PRODUCT_NONE:
-            raise LookupError(f"product must be one of {', '.join(self.products)}, was {product!r}")
+            known = ", ".join(self.products)
+            raise LookupError(f"product: expected one of {known}, got {product!r}")
         found = self._core.depth(index, member_of(Side, side, "side"), levels)
         return [(price_format(price), tonnes, count) for price, tonnes, count in found]
 
@@ -1030,7 +1031,7 @@ class Market:
             If these bytes are no such snapshot.
         """
         if not isinstance(data, bytes):
-            raise TypeError(f"data must be bytes, was {type(data).__name__}")
+            raise TypeError(f"data: expected bytes, got {type(data).__name__}")
         decides = _core_class(core)
         try:
             state = msgspec.msgpack.decode(data)
@@ -1043,7 +1044,7 @@ class Market:
             market._time = None if state["time"] is None else time_parse(state["time"])
             market._state_count = msgspec.convert(state["state_count"], int)
         except (msgspec.MsgspecError, KeyError, IndexError, OverflowError, TypeError) as error:
-            raise ValueError(f"snapshot must be whole, was not: {error}") from error
+            raise ValueError(f"snapshot: expected a whole one, got {error}") from error
         market._calendar = None
         market._buffers_make()
         return market
@@ -1085,5 +1086,5 @@ def _core_class(core: type[MarketCore] | None) -> type[MarketCore]:
 
         return CompiledMarket
     if not isinstance(core, type) or not hasattr(core, "from_snapshot"):
-        raise TypeError(f"core must be a class such as ReferenceMarket, was {core!r}")
+        raise TypeError(f"core: expected a class such as ReferenceMarket, got {core!r}")
     return core

@@ -1,4 +1,4 @@
-"""What decides in a market, whoever wrote it: compiled or in plain Python, with the same events.
+"""The interface of a market's core: what the compiled and the plain-Python one both do.
 
 `cea_exchange.core.market.CompiledMarket` and `cea_exchange.matching.reference.ReferenceMarket` are
 such cores. A core knows numbers only: indexes, fen, tonnes and records; `cea_exchange.Market` and

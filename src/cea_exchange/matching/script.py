@@ -70,12 +70,12 @@ def line_parse(line: bytes) -> dict[str, Any] | None:
         If it is no JSON object, or names a field twice.
     """
     if len(line) > LINE_BYTES_MAX:
-        raise ValueError(f"line must have at most {LINE_BYTES_MAX} bytes, has {len(line)}")
+        raise ValueError(f"line: expected at most {LINE_BYTES_MAX} bytes, got {len(line)}")
     try:
         # Blank is what JSON calls blank: other white space is no part of a JSON text.
         text = line.decode("utf-8").strip(" \t\r\n")
     except UnicodeDecodeError as error:
-        raise ValueError(f"line must be UTF-8, was not at byte {error.start}") from None
+        raise ValueError(f"line: expected UTF-8, got another byte at {error.start}") from None
     if not text or text.startswith("#"):
         return None
     try:
@@ -88,9 +88,9 @@ def line_parse(line: bytes) -> dict[str, Any] | None:
     except json.JSONDecodeError as error:
         raise ValueError(f"expected a JSON object, {error.msg} at column {error.colno}") from None
     except RecursionError:
-        raise ValueError("expected a JSON object, came one nested too deep") from None
+        raise ValueError("expected a JSON object, got one nested too deep") from None
     if not isinstance(value, dict):
-        raise ValueError(f"expected a JSON object, came {_kind(value)}")
+        raise ValueError(f"expected a JSON object, got {_kind(value)}")
     return value
 
 
@@ -106,7 +106,7 @@ def command_play(fields: dict[str, Any], market: Market) -> list[Event]:
         raise ValueError("expected field 'cmd', it is missing")
     cmd = _text(fields["cmd"], "cmd")
     if cmd not in COMMANDS:
-        raise ValueError(f"expected cmd to be one of {', '.join(COMMANDS)}, came {cmd[:80]!r}")
+        raise ValueError(f"expected cmd to be one of {', '.join(COMMANDS)}, got {cmd[:80]!r}")
     command = COMMANDS[cmd]
     values = _values(fields, command, cmd)
     return command.play(market, values)
@@ -117,7 +117,7 @@ def command_play(fields: dict[str, Any], market: Market) -> list[Event]:
 
 def _text(value: Any, field: str) -> str:
     if type(value) is not str:
-        raise TypeError(f"{field} must be str, was {_kind(value)}")
+        raise TypeError(f"{field}: expected str, got {_kind(value)}")
     text_check(value, field)
     return value
 
@@ -129,15 +129,15 @@ def _name(value: Any, field: str) -> str:
 
 def _tonnes(value: Any, field: str) -> int:
     if type(value) is not int:
-        raise TypeError(f"{field} must be a whole number, was {_kind(value)}")
+        raise TypeError(f"{field}: expected a whole number, got {_kind(value)}")
     if not -(1 << 63) <= value < 1 << 63:
-        raise ValueError(f"{field} must fit 64 bits, was one of {value.bit_length()} bits")
+        raise ValueError(f"{field}: expected at most 64 bits, got one of {value.bit_length()} bits")
     return value
 
 
 def _flag(value: Any, field: str) -> bool:
     if type(value) is not bool:
-        raise TypeError(f"{field} must be true or false, was {_kind(value)}")
+        raise TypeError(f"{field}: expected true or false, got {_kind(value)}")
     return value
 
 
@@ -151,7 +151,7 @@ def _cash(value: Any, field: str) -> str:
 
 def _money(value: Any, field: str, parse: Callable[[str], int]) -> str:
     if type(value) is not str:
-        raise TypeError(f"{field} must be a two-decimal str such as '97.49', was {_kind(value)}")
+        raise TypeError(f"{field}: expected a two-decimal str such as '97.49', got {_kind(value)}")
     parse(value)
     return value
 
@@ -171,7 +171,7 @@ def _one_of(names: Iterable[str]) -> Callable[[Any, str], str]:
 
     def read(value: Any, field: str) -> str:
         if _text(value, field) not in known:
-            raise ValueError(f"{field} must be one of {', '.join(known)}, was {value[:80]!r}")
+            raise ValueError(f"{field}: expected one of {', '.join(known)}, got {value[:80]!r}")
         return value
 
     return read
@@ -411,12 +411,12 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def _int_parse(text: str) -> int:
     # Python refuses to convert thousands of digits; a number of 64 bits has 20 at most.
     if len(text) > len("-9223372036854775808"):
-        raise ValueError(f"expected whole numbers of 64 bits, came one of {len(text)} characters")
+        raise ValueError(f"expected whole numbers of 64 bits, got one of {len(text)} characters")
     return int(text)
 
 
 def _constant_refuse(text: str) -> None:
-    raise ValueError(f"expected JSON, came {text}")
+    raise ValueError(f"expected JSON, got {text}")
 
 
 def _kind(value: Any) -> str:

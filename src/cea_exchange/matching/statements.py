@@ -50,7 +50,7 @@ class MarketStatements:
     def __init__(self, market: Market) -> None:
         if not market.profile.rules.holdings_checked:
             raise ValueError(
-                f"statements need a profile that keeps balances, was {market.profile.name!r}"
+                f"statements: expected a profile that keeps balances, got {market.profile.name!r}"
             )
         self._market = market
         self._before = NamedBefore()

@@ -201,15 +201,15 @@ def _columns(records: np.ndarray, wanted: Sequence[str] | None) -> dict[str, np.
     """Return contiguous copies of the columns, by name."""
     if not isinstance(records, np.ndarray) or records.dtype not in _ENUMS:
         was = getattr(records, "dtype", type(records).__name__)
-        raise TypeError(f"records must be an array of the project's records, was {was}")
+        raise TypeError(f"records: expected an array of the project's records, got {was}")
     if records.ndim != 1:
-        raise TypeError(f"records must have one dimension, had {records.ndim}")
+        raise TypeError(f"records: expected one dimension, got {records.ndim}")
     known = [name for name in records.dtype.names or () if not name.startswith("reserved")]
     if wanted is None:
         wanted = known
     for name in wanted:
         if name not in known:
-            raise ValueError(f"columns must be among {', '.join(known)}, was {name!r}")
+            raise ValueError(f"columns: expected some of {', '.join(known)}, got {name!r}")
     taken = {name: np.empty(len(records), records.dtype[name]) for name in wanted}
     pairs = [(column, records[name]) for name, column in taken.items()]
     for start in range(0, len(records), BLOCK_ROWS):
@@ -229,5 +229,5 @@ def _codes(name: str, values: np.ndarray, enum: type[IntEnum]) -> np.ndarray:
     unknown = np.flatnonzero(codes == CODE_UNKNOWN)
     if len(unknown):
         row = int(unknown[0])
-        raise ValueError(f"{name} must be one of {enum.__name__}, was {values[row]} in row {row}")
+        raise ValueError(f"{name}: expected one of {enum.__name__}, got {values[row]} in row {row}")
     return codes

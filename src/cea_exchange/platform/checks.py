@@ -27,7 +27,7 @@ REMEDY = "nothing of it was taken: mend each line that is named, and enter it ag
 
 
 @contextmanager
-def file_refusals_told() -> Iterator[None]:
+def file_refusals_raised() -> Iterator[None]:
     """Let a file refuse the act.
 
     Notes
@@ -44,7 +44,7 @@ def file_refusals_told() -> Iterator[None]:
 
 
 @contextmanager
-def rules_told(code: PlatformRefusal) -> Iterator[None]:
+def rule_refusals_raised(code: PlatformRefusal) -> Iterator[None]:
     """Let figures that break a rule of the compliance cycle refuse the act."""
     try:
         yield

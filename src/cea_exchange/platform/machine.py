@@ -1,6 +1,6 @@
 """The platform as a machine: messages and the time come in, what is to be said goes out.
 
-persons' requests         --->  desk    ---> replies
+persons' requests         --->  service    ---> replies
 the registry's questions  --->  outbox  ---> LinkAnswered
 """
 
@@ -46,13 +46,13 @@ class PlatformMachine(InstitutionMachine):
     ) -> None:
         self.platform = Platform(store, clock=clock)
         self.platform.persons.operators = operators
-        desk = PlatformService(
+        service = PlatformService(
             self.platform,
             second_person=config.second_person,
             proposal_s=config.proposal_s,
             place=self.place,
         )
-        super().__init__(desk, clock, place=place, fatal=fatal)
+        super().__init__(service, clock, place=place, fatal=fatal)
         self._outputs: list[LinkAnswered] = []
 
     def own_place(self) -> dict[str, Any]:
@@ -62,7 +62,7 @@ class PlatformMachine(InstitutionMachine):
 
     def link_question(self, connection: bytes, payload: bytes, now_ns: int) -> None:
         """Take a question of the registry; whatever it is, it is answered."""
-        with self.troubles.told("link", now_ns):
+        with self.troubles.noted("link", now_ns):
             answer = self.platform.outbox.answer(payload)
             self._outputs.append(LinkAnswered(connection, msgspec.msgpack.encode(answer)))
 

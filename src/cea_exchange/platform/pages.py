@@ -166,7 +166,7 @@ class Pages:
             "units": msgspec.json.decode(result.unit_emissions),
             "figures": msgspec.json.decode(result.unit_figures),
             "confirmed_by": result.confirmed_by,
-            "told_on": result.told_on,
+            "notified_on": result.notified_on,
         }
 
     def _unit_name(self, unit_id: int) -> str:

@@ -204,17 +204,17 @@ class Platform(InstitutionServices):
         found = self.enterprises.of(enterprise)
         if against == "verification":
             result = self.verifications.result(found.enterprise_id, year)
-            subject_id, told_on = result.result_id, result.told_on
+            subject_id, notified_on = result.result_id, result.notified_on
         else:
             row = self.allocations.distributed(found.province, year)
-            subject_id, told_on = row.allocation_id, row.distributed_on
+            subject_id, notified_on = row.allocation_id, row.distributed_on
         return self.objections.make(
             self.person,
             found.enterprise_id,
             year,
             against=against,
             subject_id=subject_id,
-            told_on=told_on,
+            notified_on=notified_on,
             words=words,
         )
 

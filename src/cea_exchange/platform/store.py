@@ -1,9 +1,10 @@
 """The platform's database: its tables are in ``schema/``, beside those of every institution."""
 
+from collections.abc import Iterator
 from importlib.resources import files
 from secrets import token_hex
 
-from cea_exchange.ledger.database.tables import FirstRows, Schema
+from cea_exchange.ledger.database.tables import FirstRows, ForeignKey, Reference, Schema
 from cea_exchange.ledger.record_store import RecordStore
 from cea_exchange.platform.roles import ROLES
 
@@ -15,6 +16,12 @@ def first_rows() -> FirstRows:
     # Unlike any other platform's: its stream's numbers mean its acts alone.
     row = (1, "platform", SCHEMA_VERSION, token_hex(16))
     yield "meta (id, institution, schema_version, link_log_id)", [row]
+
+
+def _none_is_zero(parent: str, parent_column: str, *columns: str) -> Iterator[Reference]:
+    for column in columns:
+        table, name = column.split(".")
+        yield Reference(ForeignKey(table, name, parent, parent_column), f"{name} = 0")
 
 
 PLATFORM_SCHEMA = Schema(
@@ -33,6 +40,22 @@ PLATFORM_SCHEMA = Schema(
         *("link_items", "link_verdicts", "obligations", "case_steps"),
     ),
     first_rows=first_rows,
+    undeclared=(
+        *_none_is_zero("enterprises", "enterprise_id", "enterprises.successor_id"),
+        *_none_is_zero("enterprises", "enterprise_id", "unit_facts.enterprise_id"),
+        *_none_is_zero("units", "unit_id", "filings.unit_id", "documents.unit_id"),
+        *_none_is_zero("units", "unit_id", "findings.unit_id"),
+        *_none_is_zero("filings", "filing_id", "documents.accepted_id"),
+        *_none_is_zero("enterprises", "enterprise_id", "cases.enterprise_id"),
+        *_none_is_zero("service_firms", "firm_id", "cases.firm_id"),
+        *(
+            Reference(ForeignKey("objections", "subject_id", *parent), f"against <> '{against}'")
+            for against, parent in (
+                ("verification", ("verified_results", "result_id")),
+                ("allocation", ("allocations", "allocation_id")),
+            )
+        ),
+    ),
 )
 
 

@@ -1,4 +1,4 @@
-"""The statement with which a registry lets a venue begin another life; a file between the two."""
+"""The statement with which a registry lets a venue begin a new log; a file between the two."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -138,7 +138,7 @@ def statement_read(path: Path | str) -> AdoptionStatement:
     payload = data[len(MAGIC) + 4 :]
     checksum = int.from_bytes(data[len(MAGIC) : len(MAGIC) + 4], "little")
     if data[: len(MAGIC)] != MAGIC or checksum != google_crc32c.value(payload):
-        raise AdoptionError(f"{path}: expected a whole statement of a registry, came another file")
+        raise AdoptionError(f"{path}: expected a whole statement of a registry, got another file")
     return _statement_decode(payload, str(path))
 
 

@@ -1,4 +1,4 @@
-"""A daemon's clock, a setting; and how far the system's clock may be believed.
+"""A daemon's clock, as its settings choose it; and how far the system's clock may be trusted.
 
     what the clock says - how long the machine runs = when it began; that changes only where
     somebody, or something, sets the clock
@@ -46,7 +46,7 @@ class ClockSetting(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_o
         if self.kind == "system" and (self.start is not None or self.speed != 1.0):
             raise ValueError("a system clock takes no `start` and no `speed`")
         if self.start is not None and not 0 <= time_to_ns(time_parse(self.start)) <= TIME_NS_MAX:
-            raise ValueError(f"`start` must be within 1970 and 2116, was {self.start!r}")
+            raise ValueError(f"`start`: expected within 1970 and 2116, got {self.start!r}")
 
 
 class Clock:

@@ -1,4 +1,4 @@
-"""What becomes of a CURVE client's connection, which its socket says nothing of: a monitor knows.
+"""Follows a CURVE client's connection with a socket monitor: how far it got, whether it was lost.
 
     nobody listens             closed, or never connected
     stopped, or no ZeroMQ      connected
@@ -56,7 +56,7 @@ _ENDS = {
 }
 
 
-class ConnectionWatch:
+class ConnectionMonitor:
     """Watches one client socket, also an asyncio one; begin before it connects, close before it."""
 
     def __init__(self, socket: zmq.Socket[Any]) -> None:
@@ -89,6 +89,6 @@ class ConnectionWatch:
             self._is_lost = event in _ENDS
 
     def close(self) -> None:
-        """End the watch."""
+        """End the monitor."""
         self._socket.disable_monitor()
         self._events.close()

@@ -39,6 +39,11 @@ Role = Literal["trader", "canceller", "reader"]
 LagLevel = Literal["normal", "warn", "throttle", "cancel_only", "halt"]
 Who = Annotated[str, msgspec.Meta(max_length=64)]
 Why = Annotated[str, msgspec.Meta(max_length=200)]
+Holder = Literal[
+    "organisation", "natural_person", "authority", "registry", "exchange", "verifier", "staff"
+]
+"""Who holds an account: any organisation, a legal person or not, or a natural person; those who
+supervise (`authority`), keep the ledger, run the market or verify, and the staff of these."""
 
 
 DECODE_ERRORS = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
@@ -83,17 +88,32 @@ class ActOfTwo(Act, kw_only=True):
 
 
 class ProductDeclared(Control):
-    """A product exists from now on; its index is its rank among the declarations, from 0."""
+    """A product exists from now on; its index is its rank among the declarations, from 0.
+
+    Attributes
+    ----------
+    listing_date : int
+        From which day on it is to be traded, where the exchange confirms listings (CCER-PRD-02);
+        left out, as soon as that has.
+    """
 
     product: Name
     reference_price: Fen
+    listing_date: Date | msgspec.UnsetType = msgspec.UNSET
 
 
 class AccountDeclared(Control):
-    """An account exists from now on; its index is its rank among the declarations, from 0."""
+    """An account exists from now on; its index is its rank among the declarations, from 0.
+
+    Attributes
+    ----------
+    holder : str
+        Who it is that trades by it (CCER-PAR-01, CCER-PAR-02); left out, an organisation.
+    """
 
     account: Name
     group: str = ""
+    holder: Holder | msgspec.UnsetType = msgspec.UNSET
 
 
 class AccountSuspended(Control):
@@ -240,7 +260,10 @@ class Suspend(Act):
 
 
 class Restore(Act):
-    """The account may trade again; refused while the registry alone has suspended it."""
+    """The account may trade again; refused while the registry alone has suspended it.
+
+    And while its holder may not trade at all.
+    """
 
     account: Name
 
@@ -340,6 +363,15 @@ class ProductList(Act):
 
     product: Name
     price: Fen
+
+
+class ListingConfirmed(Act):
+    """The exchange confirms a product's first listing: traded from the next trading day on.
+
+    At the price it was declared with, and not before the day it was declared for.
+    """
+
+    product: Name
 
 
 class ProductDelist(Act):
@@ -600,6 +632,7 @@ AnyControl = (
     | SessionLost
     | ReferencePriceSet
     | ProductList
+    | ListingConfirmed
     | ProductDelist
     | BiddingApplied
     | BiddingReviewed

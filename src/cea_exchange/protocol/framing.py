@@ -1,7 +1,7 @@
 """The messages between processes: two frames, a tag and a payload, and what the payloads hold.
 
 Records travel as they are in memory; everything else is MessagePack. What can't be understood is
-refused with one line: what was expected, what came, and where.
+refused with one line: what was expected, what it got, and where.
 """
 
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ from cea_exchange.domain.records import (
     Tif,
 )
 from cea_exchange.domain.refusals import VenueRefusal
-from cea_exchange.domain.units import tonnes_told
+from cea_exchange.domain.units import tonnes_capped
 from cea_exchange.protocol.control import DECODE_ERRORS, Name
 
 FRAME_BYTES_MAX = 1 << 20
@@ -58,25 +58,25 @@ class FrameError(ValueError):
     ----------
     code : VenueRefusal
         Why; programs branch on it.
-    expected, came, where : str
+    expected, got, where : str
         The three parts of what is told to the sender.
     """
 
-    def __init__(self, code: VenueRefusal, *, expected: str, came: str, where: str) -> None:
-        super().__init__(f"{where}: expected {expected}, got {came}")
+    def __init__(self, code: VenueRefusal, *, expected: str, got: str, where: str) -> None:
+        super().__init__(f"{where}: expected {expected}, got {got}")
         self.code = code
         self.expected = expected
-        self.came = came
+        self.got = got
         self.where = where
 
 
-def refusal_told(error: FrameError) -> dict[str, str]:
+def refusal_message(error: FrameError) -> dict[str, str]:
     """Return what a refused message is answered."""
     return {
         "op": "refused",
         "code": error.code.name,
         "expected": error.expected,
-        "came": error.came,
+        "came": error.got,
         "where": error.where,
     }
 
@@ -89,10 +89,13 @@ class Logon(Request, tag="logon"):
     """Begin a session: reports of the key's account come to this connection from now on.
 
     With the number of the last report that the client has, the next ones follow the answer, up to
-    REPLAY_COUNT_MAX.
+    REPLAY_COUNT_MAX. A client that draws a number when it begins and counts its logons is not taken
+    over by one of its own that was long on its way.
     """
 
     report_seq: Seq | None = None
+    client: Seq | None = None
+    attempt: Seq = 0
 
 
 class Logoff(Request, tag="logoff"):
@@ -233,7 +236,7 @@ def _decode(decoder: msgspec.msgpack.Decoder, payload: bytes, expected: str) -> 
         return decoder.decode(payload)
     except DECODE_ERRORS as error:
         raise FrameError(
-            VenueRefusal.BAD_REQUEST, expected=expected, came=str(error), where="payload"
+            VenueRefusal.BAD_REQUEST, expected=expected, got=str(error), where="payload"
         ) from None
 
 
@@ -248,7 +251,7 @@ def command_count(payload: bytes | memoryview) -> int:
         raise FrameError(
             VenueRefusal.BAD_REQUEST,
             expected=f"1 to {FRAME_BYTES_MAX // 64} records of {COMMAND_DTYPE.itemsize} bytes",
-            came=f"{size} bytes",
+            got=f"{size} bytes",
             where="payload",
         )
     return count
@@ -328,7 +331,7 @@ def command_fault(record: np.void) -> FrameError:
             return FrameError(
                 VenueRefusal.BAD_REQUEST,
                 expected=expected,
-                came=str(int(record[field])),
+                got=str(int(record[field])),
                 where=field,
             )
     raise ValueError("the record has no fault")
@@ -366,7 +369,7 @@ def market_data_records(events: np.ndarray) -> np.ndarray:
     if day_closed.any():
         from_close = public[day_closed].view(DAY_CLOSED_DTYPE)
         rows["price"][day_closed] = from_close["close"]
-        volumes = [tonnes_told(day_volume(closed, Method.LISTED)) for closed in from_close]
+        volumes = [tonnes_capped(day_volume(closed, Method.LISTED)) for closed in from_close]
         rows["tonnes"][day_closed] = volumes
     return rows
 

@@ -1,4 +1,4 @@
-"""Histograms that cost a daemon's loop a fraction of a microsecond, told to Prometheus."""
+"""Histograms that cost a daemon's loop a fraction of a microsecond, exported to Prometheus."""
 
 from bisect import bisect_left
 from collections.abc import Sequence

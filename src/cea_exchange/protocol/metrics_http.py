@@ -1,4 +1,4 @@
-"""Where Prometheus asks a daemon: HTTP on the loopback, each question in a thread of its own.
+"""Serves metrics to Prometheus: HTTP on the loopback, each request in a thread of its own.
 
 Nobody can hold the door: an asker has a few seconds in all, and where too many ask at once the one
 that has been there longest makes room.

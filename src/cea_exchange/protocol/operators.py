@@ -38,7 +38,7 @@ class OperatorSetting(msgspec.Struct, forbid_unknown_fields=True, frozen=True, k
     def __post_init__(self) -> None:
         # It is printed with what its bearer did; and "an " would be a second person beside "an".
         if not is_one_line(self.name) or self.name != self.name.strip():
-            raise ValueError(f"name: expected one line without blanks around, came {self.name!a}")
+            raise ValueError(f"name: expected one line without blanks around, got {self.name!a}")
         plain_name_check(self.name)
 
 
@@ -89,14 +89,14 @@ def operators_by_key(
         key = _public_key(setting.key, data)
         if key in found:
             names = f"{found[key].name} and {setting.name}"
-            raise SecurityError(f"operators: expected a key for each, came one for {names}")
+            raise SecurityError(f"operators: expected a key for each, got one for {names}")
         if roles.setdefault(setting.name, setting.role) != setting.role:
-            raise SecurityError(f"operators: expected one role for {setting.name}, came two")
+            raise SecurityError(f"operators: expected one role for {setting.name}, got two")
         for other in roles:
             # One person of two names could be his own second.
             if other != setting.name and look_alike(other, setting.name):
                 raise SecurityError(
-                    "operators: expected names that do not look alike, came"
+                    "operators: expected names that do not look alike, got"
                     f" {other!r} and {setting.name!r} (CEA-PER-04)"
                 )
         found[key] = Operator(setting.name, key, setting.role)
@@ -143,9 +143,9 @@ def two_operators(
     for path in (first, second):
         operator = operators.get(secret_key_read(path).public)
         if operator is None or not operator.may_act:
-            came = "a stranger's" if operator is None else f"the {operator.role}'s {operator.name}"
-            raise SecurityError(f"{path}: expected an operator's secret key, came {came}")
+            got = "a stranger's" if operator is None else f"the {operator.role}'s {operator.name}"
+            raise SecurityError(f"{path}: expected an operator's secret key, got {got}")
         found.append(operator)
     if found[0].name == found[1].name:
-        raise SecurityError(f"{second}: expected another person's key, came {found[0].name}'s too")
+        raise SecurityError(f"{second}: expected another person's key, got {found[0].name}'s too")
     return found[0], found[1]

@@ -1,4 +1,4 @@
-"""Whether a daemon that has said where it listens is still there."""
+"""Checks that a daemon which has said where it listens is still running."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""A daemon's pulse: whether its loop turns, for systemd's watchdog and for ``/healthz``."""
+"""A daemon's heartbeat: whether its loop turns, for systemd's watchdog and for ``/healthz``."""
 
 import os
 import socket
@@ -45,7 +45,7 @@ class Pulse:
     def __init__(self, environment: Mapping[str, str] = os.environ) -> None:
         self._address = environment.get("NOTIFY_SOCKET", "")
         self._socket: socket.socket | None = None
-        self._told_s = float("-inf")
+        self._reported_s = float("-inf")
         self._is_ready = False
         self._last = (time.monotonic(), "")
         if self._address:
@@ -64,8 +64,8 @@ class Pulse:
             What keeps the daemon from its work; empty if nothing does.
         """
         self._last = (now_s, why)
-        if now_s - self._told_s >= TELL_S:
-            self._told_s = now_s
+        if now_s - self._reported_s >= TELL_S:
+            self._reported_s = now_s
             self._tell("WATCHDOG=1" if self._is_ready else "READY=1\nWATCHDOG=1")
             self._is_ready = True
 

@@ -1,4 +1,4 @@
-"""One question to a daemon's ROUTER, and its answer; or which of the ways there was none.
+"""Asks a daemon's ROUTER one question; returns its answer, or says why there was none.
 
 A key that is on no list is refused in the handshake, which says nothing to the socket: its monitor
 knows. So a daemon that is at work is not taken for one that refuses the key.

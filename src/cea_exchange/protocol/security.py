@@ -114,14 +114,14 @@ def secret_key_read(path: Path | str) -> CurveKeys:
     path = Path(path)
     secret = _key_read(path)
     if path.stat().st_mode & 0o077:
-        raise SecurityError(f"{path}: expected mode 0600, came {path.stat().st_mode & 0o777:o}")
+        raise SecurityError(f"{path}: expected mode 0600, got {path.stat().st_mode & 0o777:o}")
     return CurveKeys(zmq.curve_public(secret.encode()).decode(), secret)
 
 
 def key_check(text: str, where: str) -> None:
     """Raise ValueError, naming the place, unless the text is a key of 40 z85 characters."""
     if not isinstance(text, str):
-        raise TypeError(f"{where}: expected a key as str, came {type(text).__name__}")
+        raise TypeError(f"{where}: expected a key as str, got {type(text).__name__}")
     try:
         if len(text) == 40 and len(zmq.utils.z85.decode(text)) == 32:
             return
@@ -133,11 +133,11 @@ def key_check(text: str, where: str) -> None:
 def pair_check(keys: CurveKeys, where: str) -> None:
     """Raise TypeError or ValueError, naming the place, unless both halves are there and fit."""
     if not isinstance(keys, CurveKeys):
-        raise TypeError(f"{where}: expected CurveKeys, came {type(keys).__name__}")
+        raise TypeError(f"{where}: expected CurveKeys, got {type(keys).__name__}")
     key_check(keys.public, f"{where}.public")
     key_check(keys.secret, f"{where}.secret")
     if zmq.curve_public(keys.secret.encode()).decode() != keys.public:
-        raise ValueError(f"{where}.secret: expected the secret of {keys.public}, came another")
+        raise ValueError(f"{where}.secret: expected the secret of {keys.public}, got another")
 
 
 def client_connect(socket: zmq.Socket, endpoint: str) -> None:
@@ -146,7 +146,7 @@ def client_connect(socket: zmq.Socket, endpoint: str) -> None:
         socket.connect(endpoint)
     except (zmq.ZMQError, TypeError) as error:
         expected = "an address such as tcp://127.0.0.1:5555"
-        raise ValueError(f"endpoint: expected {expected}, came {endpoint!r}: {error}") from None
+        raise ValueError(f"endpoint: expected {expected}, got {endpoint!r}: {error}") from None
 
 
 def _key_read(path: Path) -> str:
@@ -204,11 +204,11 @@ class AllowList:
 
     def __init__(self, context: zmq.Context, *, own_stranger: str = "") -> None:
         if zmq.zmq_version_info() < ZMQ_VERSION_MIN:
-            raise SecurityError(f"libzmq: expected 4.3.3 or newer, came {zmq.zmq_version()}")
+            raise SecurityError(f"libzmq: expected 4.3.3 or newer, got {zmq.zmq_version()}")
         self.refused_count = 0
         self._own_stranger = own_stranger
         self._refused_last = ("", "")
-        self._refused_told = 0
+        self._refused_reported = 0
         self._refused_due_s = 0.0
         self._allowed: dict[str, Callable[[str], object]] = {}
         self._authenticator = _Authenticator(context)
@@ -249,10 +249,10 @@ class AllowList:
         None if there were none, or the last news is too fresh: a flood of strangers must not fill
         the disk with log.
         """
-        new = self.refused_count - self._refused_told
+        new = self.refused_count - self._refused_reported
         if not new or now_s < self._refused_due_s:
             return None
-        self._refused_told += new
+        self._refused_reported += new
         self._refused_due_s = now_s + REFUSED_NEWS_S
         socket, key = self._refused_last
         return {"count": new, "socket": socket, "key": key}

@@ -70,20 +70,20 @@ def _explained(said: str, table: Any, settings_type: Any) -> str:
     placed = _PLACED.fullmatch(said)
     assert placed is not None, said
     what, where = placed["what"], placed["where"] or ""
-    expected, came = info.type_info(settings_type), table
+    expected, got = info.type_info(settings_type), table
     for step in _STEP.findall(where):
         expected = _below(expected, step)
-        came = came[int(step) if isinstance(came, list) else step]
+        got = got[int(step) if isinstance(got, list) else step]
     if what.startswith("Object contains unknown field"):
         name = what.split("`")[1]
         full = f"{where}.{name}" if where else name
         return f"{full}: {_names_said(name, expected)}"
     if what.startswith("Invalid enum value"):
         choices = ", ".join(f'"{choice}"' for choice in _choices(expected))
-        what = f"expected one of {choices}, came {came!r}"
+        what = f"expected one of {choices}, got {got!r}"
     elif "matching regex" in what:
         examples = " or ".join(f'"{example}"' for example in _examples(expected))
-        what = f"expected such as {examples}, came {came!r}"
+        what = f"expected one such as {examples}, got {got!r}"
     else:
         what = what[:1].lower() + what[1:]
     return f"{where}: {what}" if where else what

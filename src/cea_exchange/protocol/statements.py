@@ -48,7 +48,7 @@ def statement_of_answers(
     rows = np.frombuffer(b"".join(each["rows"] for each in histories), EVENT_DTYPE)
     expected = place["last"] + 1 - place["first"]
     if len(rows) != expected:
-        raise ValueError(f"reports must be {expected} from {place['first']} on, were {len(rows)}")
+        raise ValueError(f"reports: expected {expected} from {place['first']} on, got {len(rows)}")
     holdings = {name: Holding(*figures) for name, figures in place["holdings"].items()}
     return statement_of_reports(
         place["account"],

@@ -10,7 +10,7 @@ from cea_exchange.institution.checks import ActError
 
 
 @contextmanager
-def refusals_told() -> Iterator[None]:
+def refusals_raised() -> Iterator[None]:
     """Let a file, or figures that break a rule of the compliance cycle, refuse the act."""
     try:
         yield

@@ -170,16 +170,16 @@ class RegistryDaemon(InstitutionDaemon[RegistryConfig, RegistryStore, RegistryMa
     def take(self, ready: dict[Any, int]) -> None:
         """Take the venue's questions and records, and what came back from the bank."""
         machine, now_ns = self._machine, time.monotonic_ns()
-        told = machine.troubles.told
-        with told("feed", now_ns):
+        noted = machine.troubles.noted
+        with noted("feed", now_ns):
             self._feed_take(now_ns)
-        with told("stream", now_ns):
+        with noted("stream", now_ns):
             if self._line.dealer in ready:
                 machine.replayed(self._line.dealer.recv_multipart(), now_ns)
             elif self._is_listening and self._line.sub in ready:
                 machine.published(self._published(), now_ns)
         for name, line in self._link_lines.items():
-            with told(f"{name}_answer", now_ns):
+            with noted(f"{name}_answer", now_ns):
                 if line.dealer is not None and line.dealer in ready:
                     machine.links[name].answered(line.dealer.recv_multipart(), now_ns)
         if self._courier is not None:
@@ -190,7 +190,7 @@ class RegistryDaemon(InstitutionDaemon[RegistryConfig, RegistryStore, RegistryMa
         """Carry out what the machine says."""
         now_ns = time.monotonic_ns()
         for output in self._machine.outputs():
-            with self._machine.troubles.told("saying", now_ns):
+            with self._machine.troubles.noted("saying", now_ns):
                 self._say(output)
         self._metrics.lag_records = self._machine.lag_records
 
@@ -201,10 +201,10 @@ class RegistryDaemon(InstitutionDaemon[RegistryConfig, RegistryStore, RegistryMa
         if now_ns < self._look_at_ns:
             return
         self._look_at_ns = now_ns + ENDPOINTS_LOOK_NS
-        with self._machine.troubles.told("venue", now_ns):
+        with self._machine.troubles.noted("venue", now_ns):
             self._venue_look(now_ns)
         for name, line in self._link_lines.items():
-            with self._machine.troubles.told(f"{name}_look", now_ns):
+            with self._machine.troubles.noted(f"{name}_look", now_ns):
                 self._link_look(line, self._machine.links[name])
 
     def _venue_look(self, now_ns: int) -> None:

@@ -1,9 +1,9 @@
-"""The registry as a machine: messages and the time come in, what is to be said goes out.
+"""The registry as a state machine: messages and the time go in, messages to send come out.
 
     venue's records, published or replayed --->  settlement  ---> RecordsAsked, ConnectionDropped
     venue's questions for the feed         --->  feed        ---> FeedAnswered
     what the bank has said                 --->  bank        ---> Errand
-    persons' requests                      --->  desk        ---> replies
+    persons' requests                      --->  service     ---> replies
     what platform and CCER registry answer --->  links       ---> LinkAsked, LinkDropped
 
 The published stream is a hint, the replay is the truth: whatever is missing, by a gap or by what a
@@ -35,7 +35,7 @@ from cea_exchange.registry.bank.schedule import StatementSchedule
 from cea_exchange.registry.bank.service import BankService
 from cea_exchange.registry.ccer_link.turns import CcerTurns
 from cea_exchange.registry.config import RegistryConfig
-from cea_exchange.registry.control.service import Desk
+from cea_exchange.registry.control.service import RegistryService
 from cea_exchange.registry.institution_link.turns import LinkAsked, LinkDropped, LinkTurns
 from cea_exchange.registry.platform_link.turns import PlatformTurns
 from cea_exchange.registry.registry import Registry
@@ -161,20 +161,20 @@ class RegistryMachine(InstitutionMachine):
         self._stopped = ""
         self._is_delivering = True
         self.last_seq = store.last_seq
-        self._told: tuple[int, str] = (-1, "")
+        self._reported: tuple[int, str] = (-1, "")
         self._venue_last_seq = 0
         self._is_connected = False
         self._asked_at_ns: int | None = None
         self._ask_from_ns = 0
         self._waiting: dict[bytes, _Waiting] = {}
         self._outputs: list[Output] = []
-        desk = Desk(
+        service = RegistryService(
             self.registry,
             second_person=config.second_person,
             proposal_s=config.proposal_s,
             place=self.place,
         )
-        super().__init__(desk, clock, place=place, fatal=fatal)
+        super().__init__(service, clock, place=place, fatal=fatal)
         self._settlement.reconsider()
         self._balances_check()
 
@@ -225,17 +225,17 @@ class RegistryMachine(InstitutionMachine):
         """Return how far it is behind the venue."""
         return {"lag_records": self.lag_records}
 
-    def told(self) -> dict[str, Any]:
+    def log_fields(self) -> dict[str, Any]:
         """Return what the log says of it as it begins and ends, without the database."""
         return {"last_seq": self.last_seq}
 
     def troubles_shown(self) -> dict[str, str]:
         """Return by part what keeps it from being done now."""
         schedule = self.registry.bank.schedule
-        told = "" if schedule is None else schedule.trouble
-        told_now = {"bank_statement": told}
-        told_now |= {name: link.stopped for name, link in self.links.items()}
-        return self.troubles.shown() | {part: text for part, text in told_now.items() if text}
+        statement = "" if schedule is None else schedule.trouble
+        others = {"bank_statement": statement}
+        others |= {name: link.stopped for name, link in self.links.items()}
+        return self.troubles.shown() | {part: text for part, text in others.items() if text}
 
     # -- its turn -----------------------------------------------------------------------------
 
@@ -248,21 +248,21 @@ class RegistryMachine(InstitutionMachine):
 
     def turn(self, now_ns: int) -> None:
         """Do what is due: the bank, what waits, the venue's questions."""
-        told = self.troubles.told
+        noted = self.troubles.noted
         self._bank_turn(now_ns)
-        with told("delivery", now_ns):
+        with noted("delivery", now_ns):
             self._deliver()
-        with told("waiting", now_ns):
+        with noted("waiting", now_ns):
             self._waiting_look(now_ns)
-        with told("replay", now_ns):
+        with noted("replay", now_ns):
             self._missing_ask(now_ns)
-        with told("feed_answer", now_ns):
+        with noted("feed_answer", now_ns):
             self._feed_answer(now_ns)
         for name, link in self.links.items():
-            with told(name, now_ns):
+            with noted(name, now_ns):
                 self._outputs += link.turn(now_ns)
 
-    def day_told(self) -> None:
+    def day_log(self) -> None:
         """Tell the log which duties are overdue."""
         for duty in self.registry.duties.open():
             if duty.is_overdue:
@@ -428,12 +428,12 @@ class RegistryMachine(InstitutionMachine):
             # What the bank is told to do, and what comes of it, is of a day.
             return
         self._bank_at_ns = now_ns + BANK_LOOK_NS
-        with self.troubles.told("bank", now_ns):
+        with self.troubles.noted("bank", now_ns):
             if self._bank_instruct(self._errands, now_ns):
                 self._bank_at_ns = now_ns
-        with self.troubles.told("bank_answers", now_ns):
+        with self.troubles.noted("bank_answers", now_ns):
             self._bank_answers_take(self._errands, now_ns)
-        with self.troubles.told("bank_statements", now_ns):
+        with self.troubles.noted("bank_statements", now_ns):
             self._bank_statements_take(self._errands, self.registry.bank, now_ns)
         self._is_delivering = True
 
@@ -452,7 +452,7 @@ class RegistryMachine(InstitutionMachine):
     def _bank_answers_take(self, errands: Errands, now_ns: int) -> None:
         """Take each answer by itself: what one can't be taken for, another may."""
         for batch, content in errands.answers():
-            with self.troubles.told("bank_answer", now_ns):
+            with self.troubles.noted("bank_answer", now_ns):
                 self.registry.bank.reports.answer_take(batch, content)
         if now_ns >= self._retry_at_ns:
             self._retry_at_ns = now_ns + BANK_RETRY_NS
@@ -500,14 +500,14 @@ class RegistryMachine(InstitutionMachine):
             known = self._store.log_id
             if known is not None and request.log_id not in (None, known):
                 # Another market's indexes mean other accounts; it gets nothing.
-                why = f"stopped: log_id must be {known}, was {request.log_id}"
+                why = f"stopped: log_id: expected {known}, got {request.log_id}"
                 request = FeedRequest(first=1, count=0)
                 answer = feed_answer(self._store, request, why)
             else:
                 answer = feed_answer(self._store, request, state)
-                quiet = not answer["items"] and news == self._told
+                quiet = not answer["items"] and news == self._reported
                 if quiet and now_ns < waiting.until_ns:
                     self._waiting[connection] = waiting
                     continue
-            self._told = news
+            self._reported = news
             self._outputs.append(FeedAnswered(connection, msgspec.msgpack.encode(answer)))

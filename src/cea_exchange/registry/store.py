@@ -3,7 +3,8 @@
 from importlib.resources import files
 
 from cea_exchange.domain.provinces import PROVINCES
-from cea_exchange.ledger.database.tables import FirstRows, Schema
+from cea_exchange.ledger.database.tables import FirstRows, ForeignKey, Reference, Schema
+from cea_exchange.ledger.double_entry import CASH_ASSET
 from cea_exchange.ledger.institutions import (
     INSTITUTION_NAMES,
     province_account,
@@ -13,6 +14,32 @@ from cea_exchange.ledger.store import Store
 from cea_exchange.registry.participants.roles import ROLES
 
 SCHEMA_VERSION = 8
+
+_ACCOUNTS, _PRODUCTS = ("accounts", "account_index"), ("products", "product_index")
+UNDECLARED = (
+    *(
+        Reference(ForeignKey("trades", column, *parent))
+        for column, parent in (
+            ("buyer_index", _ACCOUNTS),
+            ("seller_index", _ACCOUNTS),
+            ("product_index", _PRODUCTS),
+        )
+    ),
+    *(
+        Reference(ForeignKey(table, "asset_index", *_PRODUCTS), f"asset_index = {CASH_ASSET}")
+        for table in ("postponed", "transfers", "claims", "defaults", "freezes")
+    ),
+    Reference(
+        ForeignKey("deductions_taken", "distribution_id", "distributions", "distribution_id"),
+        "distribution_id = 0",
+    ),
+    Reference(ForeignKey("default_acts", "entry_id", "entries", "entry_id"), "entry_id = 0"),
+    Reference(
+        ForeignKey("bank_instructions", "batch_id", "bank_batches", "batch_id"), "batch_id = ''"
+    ),
+    # A transaction's link is written last, after the day whose receipts it carries.
+    Reference(ForeignKey("statement_days", "link_id", "chain", "link_id")),
+)
 
 
 def first_rows() -> FirstRows:
@@ -59,6 +86,7 @@ REGISTRY_SCHEMA = Schema(
     first_rows=first_rows,
     has_entries=True,
     records_table="settlement_runs",
+    undeclared=UNDECLARED,
     # A trade that was posted with its record is what the record says.
     logged_where={"trades": "{row}failure <> ''"},
     logged_from_changes_on=frozenset({"trades"}),

@@ -1,4 +1,10 @@
-"""Growing lists of event sequences at C level. Behaviour is in venue/_event_lists.pyx."""
+"""Growing lists of event sequences at C level. Behaviour is in venue/_event_lists.pyx.
+
+    BlockRow        a full block, as it is in the file
+    Stream          one list: numbers of its full blocks, and the block that is open
+    Lists           all lists of a venue, and the blocks on their way to the file
+    EventLists      the class that Python sees
+"""
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 

@@ -76,7 +76,7 @@ def faulty_commands(records):
 
     Notes
     -----
-    `protocol.framing.command_faults` says the same for clients, who know no compiled room.
+    `protocol.framing.command_faults` says the same for clients, who know nothing compiled.
     """
     cdef const CommandRecord[::1] given = records
     cdef int64_t count = given.shape[0], row
@@ -351,7 +351,7 @@ def ids_placed(records, list lasts, int64_t undecided_max):
         run_count = runs_find(commands, count, table, bits)
         PyBuffer_Release(&view)
         if run_count != accepted.shape[0]:
-            raise ValueError(f"expected {run_count} last ids, came {accepted.shape[0]}")
+            raise ValueError(f"expected {run_count} last ids, got {accepted.shape[0]}")
         for place in range(1 << bits):
             if table[place].number != 0:
                 table[place].id_last = accepted[table[place].number - 1]
@@ -432,7 +432,7 @@ def are_same_commands(records, events, rows):
     cdef const int64_t[::1] places = rows
     cdef int64_t count = commands.shape[0], row
     if places.shape[0] != count:
-        raise ValueError(f"expected as many rows as records, {count}, came {places.shape[0]}")
+        raise ValueError(f"expected as many rows as records, {count}, got {places.shape[0]}")
     same = np.zeros(count, np.uint8)
     cdef uint8_t[::1] made = same
     for row in range(count):

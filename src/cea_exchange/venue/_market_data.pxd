@@ -1,4 +1,10 @@
-"""C-level state of what the public sees of a market. Behaviour is in venue/_market_data.pyx."""
+"""C-level state of what the public sees of a market. Behaviour is in venue/_market_data.pyx.
+
+    ShownLevel, ShownSide, ShownProduct     the book as the last cut showed it
+    Touched                                 orders that events since then were about
+    View                                    all of it, and the records that the next cut gives
+    MarketFeed                              the class that Python sees
+"""
 
 from libc.stdint cimport int64_t, uint16_t, uint32_t, uint64_t, uint8_t
 
@@ -6,7 +12,7 @@ from cea_exchange._records cimport BookChangeRecord, EventRecord, MarketDataReco
 from cea_exchange.core.market cimport CompiledMarket
 
 
-cdef struct ShownLevel:       # A level as the last cut told it.
+cdef struct ShownLevel:       # A level as the last cut showed it.
     int64_t price
     int64_t tonnes
     uint32_t order_count
@@ -63,5 +69,5 @@ cdef class MarketFeed:
     cdef View view
     cdef readonly CompiledMarket core
 
-    cdef int room_make(self, int64_t event_count) except -1
+    cdef int memory_reserve(self, int64_t event_count) except -1
     cdef bytes changes_taken(self)

@@ -1,9 +1,9 @@
 """What everybody may see of a compiled market, as it changes: `MarketFeed`.
 
-Contents: room, noting events, levels, orders, the feed.
+Contents: memory, noting events, levels, orders, the feed.
 
     events -> note: public rows, and which orders and books were touched
-              cut:  what differs now from what the last cut told, as BookChange records
+              cut:  what differs now from what the last cut gave, as BookChange records
 
 A cut compares states, it does not tell events again: an order that came and went between two cuts
 is in neither. What it costs goes with the orders touched and the levels in view, not with the book.
@@ -418,7 +418,7 @@ cdef class MarketFeed:
     Parameters
     ----------
     core : CompiledMarket
-        The market; what is in its books now counts as told.
+        The market; what is in its books now counts as shown.
     levels_max : int
         Price levels of each side that are in view; 0 is all.
 
@@ -436,7 +436,7 @@ cdef class MarketFeed:
         self.core = core
         self.view.levels_max = exact_uint32(levels_max, "levels_max")
         self.view.id_base = core.market.order_id_base
-        self.room_make(0)
+        self.memory_reserve(0)
         self.cut()
 
     def __dealloc__(self):
@@ -453,7 +453,7 @@ cdef class MarketFeed:
         free(self.view.changes)
         free(self.view.public)
 
-    cdef int room_make(self, int64_t event_count) except -1:
+    cdef int memory_reserve(self, int64_t event_count) except -1:
         """Have room for what so many events may bring, and for the market's products."""
         cdef View* view = &self.view
         cdef const Market* market = &self.core.market
@@ -495,7 +495,7 @@ cdef class MarketFeed:
         return 0
 
     def note(self, events):
-        """Take note of events, all of them in order, of which nothing was told yet.
+        """Take note of events, all of them in order, of which nothing was shown yet.
 
         Parameters
         ----------
@@ -509,7 +509,7 @@ cdef class MarketFeed:
         buffer_take(events, &buffer, PyBUF_C_CONTIGUOUS, "events")
         try:
             count = buffer.len // <Py_ssize_t>sizeof(EventRecord)
-            self.room_make(count)
+            self.memory_reserve(count)
             with nogil:
                 events_note(
                     &self.view, <const EventRecord*>buffer.buf, count,
@@ -529,7 +529,7 @@ cdef class MarketFeed:
         """
         cdef bytes public
         self.core.check_alone()
-        self.room_make(0)
+        self.memory_reserve(0)
         public = PyBytes_FromStringAndSize(
             <char*>self.view.public, self.view.public_count * sizeof(MarketDataRecord),
         )

@@ -115,16 +115,16 @@ def reports_by_account(events):
                     <const EventRecord*>view.buf, event_count, &places, bits, &group_count
                 )
                 reports_order(&places, report_count, group_count)
-            return reports_told(<const EventRecord*>view.buf, &places, group_count)
+            return reports_grouped(<const EventRecord*>view.buf, &places, group_count)
         finally:
             free(places.reports)
     finally:
         PyBuffer_Release(&view)
 
 
-cdef list reports_told(const EventRecord* events, const Places* places, int32_t group_count):
+cdef list reports_grouped(const EventRecord* events, const Places* places, int32_t group_count):
     """What each account is sent."""
-    cdef list told = []
+    cdef list grouped = []
     cdef int64_t first = 0, end
     cdef int32_t group
     cdef bytes payload
@@ -132,9 +132,9 @@ cdef list reports_told(const EventRecord* events, const Places* places, int32_t 
         end = places.ends[group]
         payload = PyBytes_FromStringAndSize(NULL, (end - first) * sizeof(EventRecord))
         reports_write(events, places.ordered + first, end - first, <EventRecord*><char*>payload)
-        told.append((places.accounts[group], payload))
+        grouped.append((places.accounts[group], payload))
         first = end
-    return told
+    return grouped
 
 
 cdef void reports_write(
@@ -250,7 +250,7 @@ def reports_masked(events, rows, as_maker):
     cdef const uint8_t[::1] maker_view = as_maker
     cdef int64_t count = rows_view.shape[0], index, row
     if count != maker_view.shape[0]:
-        raise ValueError(f"expected as many as_maker as rows, {count}, came {len(as_maker)}")
+        raise ValueError(f"expected as many as_maker as rows, {count}, got {len(as_maker)}")
     if count and not 0 <= rows.min() <= rows.max() < given.shape[0]:
         raise ValueError(f"expected rows within {given.shape[0]} events")
     masked = np.empty(count, EVENT_DTYPE)

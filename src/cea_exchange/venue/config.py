@@ -211,7 +211,7 @@ class VenueConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_on
         within = archive.resolve()
         taken = (data.resolve() / name for name in DATA_FOLDERS)
         if within == data.resolve() or any(within.is_relative_to(folder) for folder in taken):
-            raise ConfigError(f"archive: expected a folder of its own, came {archive}")
+            raise ConfigError(f"archive: expected a folder of its own, got {archive}")
         return archive
 
     def registry_endpoints_file(self, data: Path) -> Path:

@@ -33,7 +33,7 @@ from cea_exchange.venue.publication.snapshot_service import (
     REQUEST_BYTES_MAX,
 )
 from cea_exchange.venue.registry_link.connection import RegistryLine
-from cea_exchange.venue.trading_day.clock_monitor import ClockWatch
+from cea_exchange.venue.trading_day.clock_monitor import ClockMonitor
 from cea_exchange.venue.venue import Clocks, Surroundings, Venue, Ways
 
 POLL_MS = 10
@@ -105,7 +105,7 @@ class VenueDaemon:
     def _open(self, core_class: type | None, storage: Storage | None) -> None:
         config, host, storage = self.config, self._host, storage or OsStorage()
         self.endpoints = host.endpoints
-        self._clock = ClockWatch(Clock(config.clock))
+        self._clock = ClockMonitor(Clock(config.clock))
         self.sequencer = Sequencer.open(
             self.data,
             load_profile(config.profile),
@@ -260,7 +260,7 @@ class VenueDaemon:
         """Let Prometheus ask, where the settings say so."""
         if self.config.metrics is not None:
             collectors = CollectorRegistry()
-            collectors.register(self.venue.watch.metrics)
+            collectors.register(self.venue.monitor.metrics)
             self._metrics_server = MetricsServer(
                 self.config.metrics, collectors, host.pulse.health
             )
@@ -318,9 +318,9 @@ class VenueDaemon:
         self._host.pulse.beat(now_s)
         if self._relay is not None:
             self._relay.turn(now_s)
-            self.venue.watch.metrics.totals["cea_venue_relays_begun"] = self._relay.begun_count
+            self.venue.monitor.metrics.totals["cea_venue_relays_begun"] = self._relay.begun_count
         self._fronts.turn(now_s)
-        self._host.watch(now_s)
+        self._host.monitor(now_s)
 
     def close(self) -> None:
         """Seal the journal, close the sockets, give the folder back."""

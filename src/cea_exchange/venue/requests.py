@@ -1,7 +1,10 @@
-"""What operators may ask of a venue: each act becomes one journaled command with who and why."""
+"""Operators' requests to a venue: each act becomes one journaled command with who and why.
+
+Long, because all that may be asked is one list, and each of it a few lines.
+"""
 
 import sys
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Protocol
 
 import msgspec
 
@@ -14,9 +17,6 @@ from cea_exchange.domain.refusals import VenueRefusal
 from cea_exchange.protocol import control
 from cea_exchange.protocol.framing import FrameError
 from cea_exchange.protocol.operators import Operator
-
-if TYPE_CHECKING:
-    from cea_exchange.venue.operations.admin_service import AdminDesk
 
 LOOKERS = ("operator", "regulator")
 OPERATORS = ("operator",)
@@ -36,10 +36,79 @@ WholeMarket = Annotated[
 Price = Annotated[control.Fen, field("Yuan per tonne, such as 97.49.", typed="price")]
 Cash = Annotated[Seq, field("Yuan, such as 1000.00.", typed="yuan")]
 BankReference = Annotated[control.Name, field("The bank's own reference of the payment.")]
+CashAct = control.CashPaidIn | control.CashPaidOut
 Bidding = Annotated[control.Name, field("The bidding's name.")]
 Number = Annotated[Seq, field("The proposal's number.")]
 Pricing = Annotated[Literal["uniform", "pay_as_bid"], field("uniform or pay_as_bid.")]
 Side = Annotated[Literal["buy", "sell"], field("sell or buy.")]
+
+
+class TradingDay(Protocol):
+    """What requests ask of the trading day."""
+
+    def open_day(self, text: str) -> control.DayOpen | None: ...
+    def close_day(self) -> control.DayClose | None: ...
+    def unconfirmed_date(self) -> int: ...
+    def override(self, date: int, *, by: str, second: str, why: str) -> None: ...
+    def clock_move(self, text: str) -> None: ...
+    def application(self, request: "BiddingApply") -> control.BiddingApplied: ...
+    def applications(self) -> list[dict[str, Any]]: ...
+
+
+class Orders(Protocol):
+    """What requests ask of order entry."""
+
+    def disconnect(self, who: str) -> int: ...
+
+
+class Proposal(Protocol):
+    """What requests say of what one operator proposed."""
+
+    @property
+    def what(self) -> str: ...
+
+
+class Proposals(Protocol):
+    """What requests ask of all that waits for a second operator."""
+
+    def listed(self) -> list[dict[str, Any]]: ...
+    def carry_out(
+        self, number: int, second: Operator, request_hash: str | None = None
+    ) -> dict[str, Any]: ...
+    def reject(self, number: int, person: Operator, why: str) -> Proposal: ...
+
+
+class Venue(Protocol):
+    """What requests ask of the service that answers them: all that they may look at or act on."""
+
+    @property
+    def day(self) -> TradingDay: ...
+    @property
+    def orders(self) -> Orders: ...
+    @property
+    def proposals(self) -> Proposals: ...
+    def status(self) -> dict[str, Any]: ...
+    def statistics(self) -> dict[str, Any]: ...
+    def cash_reconciled(self) -> dict[str, Any]: ...
+    def position(self, account: str) -> dict[str, Any]: ...
+    def blocks(self, first: int) -> dict[str, Any]: ...
+    def statement(self, account: str, date: str | None) -> dict[str, Any]: ...
+    def history(self, account: str, first: int, count: int) -> dict[str, Any]: ...
+    def biddings(self) -> list[dict[str, Any]]: ...
+    def sessions(self) -> dict[str, Any]: ...
+    def account_index(self, name: str) -> int: ...
+    def product_check(self, name: str | None) -> None: ...
+    def before_listed_check(self, product: str, what: str) -> None: ...
+    def announced_check(self, bidding: str) -> None: ...
+    def bidding_end_check(self, bidding: str, *, must_be_open: bool) -> None: ...
+    def run(self, act: control.Act | None, by: Operator, why: str) -> None: ...
+    def stop(self) -> None: ...
+    def key_restore(self, key: str, /) -> bool: ...
+    def bidding_notice(self, request: "BiddingOpen") -> control.BiddingOpen: ...
+    def bust_prepared(self, trade_id: int, by: Operator, why: str) -> Prepared: ...
+    def cash_prepared(
+        self, kind: type[CashAct], request: "CashPayIn | CashPayOut", by: Operator
+    ) -> Prepared: ...
 
 
 class AdminRequest(Request):
@@ -48,7 +117,7 @@ class AdminRequest(Request):
     roles = LOOKERS
     is_look = True
 
-    def look(self, venue: "AdminDesk") -> dict[str, Any]:
+    def look(self, venue: Venue) -> dict[str, Any]:
         """Return the answer's fields."""
         raise NotImplementedError
 
@@ -56,7 +125,7 @@ class AdminRequest(Request):
 class Status(AdminRequest, tag="status"):
     """Print where a running venue stands."""
 
-    def look(self, venue: "AdminDesk") -> dict[str, Any]:
+    def look(self, venue: Venue) -> dict[str, Any]:
         return venue.status()
 
 
@@ -66,7 +135,7 @@ class Statistics(AdminRequest, tag="statistics"):
     command = "market statistics"
     example = "market statistics"
 
-    def look(self, venue: "AdminDesk") -> dict[str, Any]:
+    def look(self, venue: Venue) -> dict[str, Any]:
         return venue.statistics()
 
 
@@ -78,8 +147,22 @@ class Position(AdminRequest, tag="position"):
 
     account: Account
 
-    def look(self, venue: "AdminDesk") -> dict[str, Any]:
+    def look(self, venue: Venue) -> dict[str, Any]:
         return venue.position(self.account)
+
+
+class CashReconcile(AdminRequest, tag="cash_reconcile"):
+    """Print whether the cash comes out, where the exchange settles it: bank, events and balances.
+
+    Of each account what was booked by the bank's references, what events moved and what it has must
+    agree; the fees are the exchange's.
+    """
+
+    command = "cash reconcile"
+    example = "cash reconcile --key rex"
+
+    def look(self, venue: Venue) -> dict[str, Any]:
+        return venue.cash_reconciled()
 
 
 class BlockList(AdminRequest, tag="blocks"):
@@ -92,7 +175,7 @@ class BlockList(AdminRequest, tag="blocks"):
         int, msgspec.Meta(ge=0, le=2**62), field("The lowest block id to print.", name="--from")
     ] = msgspec.field(name="from", default=0)
 
-    def look(self, venue: "AdminDesk") -> dict[str, Any]:
+    def look(self, venue: Venue) -> dict[str, Any]:
         return venue.blocks(self.first)
 
 
@@ -115,7 +198,7 @@ class StatementOf(AdminRequest, tag="statement"):
         | None
     ) = None
 
-    def look(self, venue: "AdminDesk") -> dict[str, Any]:
+    def look(self, venue: Venue) -> dict[str, Any]:
         return venue.statement(self.account, self.date)
 
 
@@ -126,7 +209,7 @@ class HistoryOf(AdminRequest, tag="history"):
     first: Seq = msgspec.field(name="from")
     count: Seq
 
-    def look(self, venue: "AdminDesk") -> dict[str, Any]:
+    def look(self, venue: Venue) -> dict[str, Any]:
         return venue.history(self.account, self.first, self.count)
 
 
@@ -136,7 +219,7 @@ class BiddingList(AdminRequest, tag="biddings"):
     command = "bidding list"
     example = "bidding list --key rex"
 
-    def look(self, venue: "AdminDesk") -> dict[str, Any]:
+    def look(self, venue: Venue) -> dict[str, Any]:
         return {"biddings": venue.biddings()}
 
 
@@ -146,7 +229,7 @@ class ApplicationList(AdminRequest, tag="bidding_applications"):
     command = "bidding applications"
     example = "bidding applications --key rex"
 
-    def look(self, venue: "AdminDesk") -> dict[str, Any]:
+    def look(self, venue: Venue) -> dict[str, Any]:
         return {"applications": venue.day.applications()}
 
 
@@ -156,7 +239,7 @@ class SessionList(AdminRequest, tag="sessions"):
     command = "session list"
     example = "session list"
 
-    def look(self, venue: "AdminDesk") -> dict[str, Any]:
+    def look(self, venue: Venue) -> dict[str, Any]:
         return venue.sessions()
 
 
@@ -166,7 +249,7 @@ class ProposalList(AdminRequest, tag="proposals"):
     command = "proposal list"
     example = "proposal list --key bo"
 
-    def look(self, venue: "AdminDesk") -> dict[str, Any]:
+    def look(self, venue: Venue) -> dict[str, Any]:
         return {"proposals": venue.proposals.listed()}
 
 
@@ -178,7 +261,7 @@ class ActRequest(AdminRequest, kw_only=True):
 
     why: Why = ""
 
-    def act(self, venue: "AdminDesk", by: Operator) -> dict[str, Any]:
+    def act(self, venue: Venue, by: Operator) -> dict[str, Any]:
         """Do it; return what is told beside where the venue stands then.
 
         Raises
@@ -189,11 +272,11 @@ class ActRequest(AdminRequest, kw_only=True):
         venue.run(self.command_of(venue), by, self.why)
         return {}
 
-    def command_of(self, venue: "AdminDesk") -> control.Act | None:
+    def command_of(self, venue: Venue) -> control.Act | None:
         """Return the command that it means; None if it is done already."""
         raise NotImplementedError
 
-    def prepared(self, venue: "AdminDesk", by: Operator) -> Prepared:
+    def prepared(self, venue: Venue, by: Operator) -> Prepared:
         """Return what a second person is to agree to, looked at beforehand."""
         raise NotImplementedError
 
@@ -210,7 +293,7 @@ class ClockMove(ActRequest, tag="clock"):
 
     at: Annotated[str, field("ISO 8601 time with offset.")]
 
-    def act(self, venue: "AdminDesk", by: Operator) -> dict[str, Any]:
+    def act(self, venue: Venue, by: Operator) -> dict[str, Any]:
         venue.day.clock_move(self.at)
         return {}
 
@@ -223,11 +306,11 @@ class PhaseChange(ActRequest, tag="phase"):
 
     phase: Annotated[str, field("pre_open, listed, break, listed_and_block, closed.")]
 
-    def command_of(self, venue: "AdminDesk") -> control.Act:
+    def command_of(self, venue: Venue) -> control.Act:
         if self.phase.upper() not in Phase.__members__:
             names = ", ".join(member.name.lower() for member in Phase)
             raise FrameError(
-                VenueRefusal.CHOICE_UNKNOWN, expected=names, came=self.phase, where="phase"
+                VenueRefusal.CHOICE_UNKNOWN, expected=names, got=self.phase, where="phase"
             )
         return control.PhaseSet(phase=Phase[self.phase.upper()])
 
@@ -240,7 +323,7 @@ class OpenDay(ActRequest, tag="open_day"):
 
     date: Annotated[str, field("Date, as 2025-07-16.")]
 
-    def command_of(self, venue: "AdminDesk") -> control.Act | None:
+    def command_of(self, venue: Venue) -> control.Act | None:
         return venue.day.open_day(self.date)
 
 
@@ -250,7 +333,7 @@ class CloseDay(ActRequest, tag="close_day"):
     command = "day close"
     example = "day close"
 
-    def command_of(self, venue: "AdminDesk") -> control.Act | None:
+    def command_of(self, venue: Venue) -> control.Act | None:
         return venue.day.close_day()
 
 
@@ -262,7 +345,7 @@ class Disconnect(ActRequest, tag="disconnect"):
 
     who: Annotated[control.Name, field("A public key, or an account.")]
 
-    def act(self, venue: "AdminDesk", by: Operator) -> dict[str, Any]:
+    def act(self, venue: Venue, by: Operator) -> dict[str, Any]:
         return {"ended": venue.orders.disconnect(self.who)}
 
 
@@ -277,12 +360,12 @@ class KeyRestore(ActRequest, tag="key_restore"):
 
     key: Annotated[control.Name, field("The public key that was cut off.", name="public_key")]
 
-    def act(self, venue: "AdminDesk", by: Operator) -> dict[str, Any]:
+    def act(self, venue: Venue, by: Operator) -> dict[str, Any]:
         if not venue.key_restore(self.key):
             raise FrameError(
                 VenueRefusal.KEY_NOT_CUT_OFF,
                 expected="a key that is cut off",
-                came=self.key,
+                got=self.key,
                 where="key",
             )
         return {}
@@ -294,7 +377,7 @@ class Stop(ActRequest, tag="stop"):
     command = "stop"
     example = "stop"
 
-    def act(self, venue: "AdminDesk", by: Operator) -> dict[str, Any]:
+    def act(self, venue: Venue, by: Operator) -> dict[str, Any]:
         venue.stop()
         return {}
 
@@ -311,7 +394,7 @@ class Halt(ActRequest, tag="halt"):
 
     product: WholeMarket = None
 
-    def command_of(self, venue: "AdminDesk") -> control.Act:
+    def command_of(self, venue: Venue) -> control.Act:
         venue.product_check(self.product)
         return control.Halt(product=self.product)
 
@@ -325,7 +408,7 @@ class Resume(ActRequest, tag="resume"):
 
     product: WholeMarket = None
 
-    def command_of(self, venue: "AdminDesk") -> control.Act:
+    def command_of(self, venue: Venue) -> control.Act:
         venue.product_check(self.product)
         return control.Resume(product=self.product)
 
@@ -339,7 +422,7 @@ class Suspend(ActRequest, tag="suspend"):
     account: Account
     why: WhyOf
 
-    def command_of(self, venue: "AdminDesk") -> control.Act:
+    def command_of(self, venue: Venue) -> control.Act:
         venue.account_index(self.account)
         return control.Suspend(account=self.account)
 
@@ -352,8 +435,9 @@ class Restore(ActRequest, tag="restore"):
 
     account: Account
 
-    def command_of(self, venue: "AdminDesk") -> control.Act:
+    def command_of(self, venue: Venue) -> control.Act:
         venue.account_index(self.account)
+        venue.holder_check(self.account)
         return control.Restore(account=self.account)
 
 
@@ -368,14 +452,14 @@ class Kill(ActRequest, tag="kill"):
     market: Annotated[bool, field("Everybody, and halt.", name="--market")] = False
     why: WhyOf
 
-    def command_of(self, venue: "AdminDesk") -> control.Act:
+    def command_of(self, venue: Venue) -> control.Act:
         # A name that was forgotten must not end everybody's orders.
         if (self.account is None) != self.market:
-            came = "both" if self.market else "neither"
+            got = "both" if self.market else "neither"
             raise FrameError(
                 VenueRefusal.BAD_REQUEST,
                 expected="an account, or the market",
-                came=came,
+                got=got,
                 where="kill",
             )
         if self.account is not None:
@@ -393,7 +477,7 @@ class ReferencePrice(ActRequest, tag="reference_price"):
     price: Price
     why: WhyOf
 
-    def command_of(self, venue: "AdminDesk") -> control.Act:
+    def command_of(self, venue: Venue) -> control.Act:
         venue.before_listed_check(self.product, "reference_price")
         return control.ReferencePriceSet(product=self.product, price=self.price)
 
@@ -412,9 +496,27 @@ class ListProduct(ActRequest, tag="list"):
     price: Price
     why: WhyOf
 
-    def command_of(self, venue: "AdminDesk") -> control.Act:
+    def command_of(self, venue: Venue) -> control.Act:
         venue.before_listed_check(self.product, "list")
         return control.ProductList(product=self.product, price=self.price)
+
+
+class ConfirmListing(ActRequest, tag="confirm_listing"):
+    """Confirm a product's first listing: traded from the next trading day on.
+
+    At the price that who first transferred it in has declared, and not before the day that he
+    named. Where the profile has listings confirmed; the status shows those that wait.
+    """
+
+    command = "product confirm"
+    example = 'product confirm CCER-01-002-0001-2024 --why "papers in order"'
+
+    product: Product
+    why: WhyOf
+
+    def command_of(self, venue: Venue) -> control.Act:
+        venue.product_check(self.product)
+        return control.ListingConfirmed(product=self.product)
 
 
 class DelistProduct(ActRequest, tag="delist"):
@@ -426,7 +528,7 @@ class DelistProduct(ActRequest, tag="delist"):
     product: Product
     why: WhyOf
 
-    def command_of(self, venue: "AdminDesk") -> control.Act:
+    def command_of(self, venue: Venue) -> control.Act:
         venue.product_check(self.product)
         return control.ProductDelist(product=self.product)
 
@@ -455,7 +557,7 @@ class BiddingApply(ActRequest, tag="bidding_apply"):
     opens_at: Annotated[TimeOfDay | None, field("Such as 10:30.")] = None
     closes_at: Annotated[TimeOfDay | None, field("Such as 11:00.")] = None
 
-    def command_of(self, venue: "AdminDesk") -> control.Act:
+    def command_of(self, venue: Venue) -> control.Act:
         return venue.day.application(self)
 
 
@@ -468,12 +570,12 @@ class BiddingReview(ActRequest, tag="bidding_review"):
     bidding: Bidding
     approve: Annotated[bool, field("The decision.", name="--approve/--refuse")]
 
-    def command_of(self, venue: "AdminDesk") -> control.Act:
+    def command_of(self, venue: Venue) -> control.Act:
         if not self.approve and not self.why.strip():
             raise FrameError(
                 VenueRefusal.WHY_MISSING,
                 expected="a reason to refuse it",
-                came="none",
+                got="none",
                 where="why",
             )
         return control.BiddingReviewed(bidding=self.bidding, approved=self.approve)
@@ -488,7 +590,7 @@ class BiddingWithdraw(ActRequest, tag="bidding_withdraw"):
     bidding: Bidding
     why: WhyOf
 
-    def command_of(self, venue: "AdminDesk") -> control.Act:
+    def command_of(self, venue: Venue) -> control.Act:
         return control.BiddingLapsed(bidding=self.bidding)
 
 
@@ -519,12 +621,12 @@ class BiddingOpen(ActRequest, tag="bidding_open"):
         field("Yuan per tonne, such as 97.49.", typed="price", name="reserve"),
     ] = 0
 
-    def act(self, venue: "AdminDesk", by: Operator) -> dict[str, Any]:
+    def act(self, venue: Venue, by: Operator) -> dict[str, Any]:
         super().act(venue, by)
         venue.announced_check(self.bidding)
         return {}
 
-    def command_of(self, venue: "AdminDesk") -> control.Act:
+    def command_of(self, venue: Venue) -> control.Act:
         return venue.bidding_notice(self)
 
 
@@ -536,7 +638,7 @@ class BiddingClose(ActRequest, tag="bidding_close"):
 
     bidding: Bidding
 
-    def command_of(self, venue: "AdminDesk") -> control.Act:
+    def command_of(self, venue: Venue) -> control.Act:
         venue.bidding_end_check(self.bidding, must_be_open=True)
         return control.BiddingClose(bidding=self.bidding)
 
@@ -550,7 +652,7 @@ class BiddingCancel(ActRequest, tag="bidding_cancel"):
     bidding: Bidding
     why: WhyOf
 
-    def command_of(self, venue: "AdminDesk") -> control.Act:
+    def command_of(self, venue: Venue) -> control.Act:
         venue.bidding_end_check(self.bidding, must_be_open=False)
         return control.BiddingCancel(bidding=self.bidding)
 
@@ -568,7 +670,7 @@ class Bust(ActRequest, tag="bust"):
     trade_id: Annotated[Seq, field("The trade's number.")]
     why: WhyOf
 
-    def prepared(self, venue: "AdminDesk", by: Operator) -> Prepared:
+    def prepared(self, venue: Venue, by: Operator) -> Prepared:
         return venue.bust_prepared(self.trade_id, by, self.why)
 
 
@@ -584,7 +686,7 @@ class CashPayIn(ActRequest, tag="cash_pay_in", kw_only=True):
     reference: BankReference
     why: Why = ""
 
-    def prepared(self, venue: "AdminDesk", by: Operator) -> Prepared:
+    def prepared(self, venue: Venue, by: Operator) -> Prepared:
         return venue.cash_prepared(control.CashPaidIn, self, by)
 
 
@@ -600,7 +702,7 @@ class CashPayOut(ActRequest, tag="cash_pay_out", kw_only=True):
     reference: BankReference
     why: Why = ""
 
-    def prepared(self, venue: "AdminDesk", by: Operator) -> Prepared:
+    def prepared(self, venue: Venue, by: Operator) -> Prepared:
         return venue.cash_prepared(control.CashPaidOut, self, by)
 
 
@@ -613,7 +715,7 @@ class Override(ActRequest, tag="override"):
 
     why: WhyOf
 
-    def prepared(self, venue: "AdminDesk", by: Operator) -> Prepared:
+    def prepared(self, venue: Venue, by: Operator) -> Prepared:
         date = venue.day.unconfirmed_date()
         what = f"open the day after {date} without the registry's confirmation"
 
@@ -631,9 +733,12 @@ class Approve(ActRequest, tag="approve"):
     example = "proposal approve 831442 --key bo"
 
     number: Number
+    request_hash: Annotated[
+        str | None, field("What was seen (request_hash): another one is refused.", name="--hash")
+    ] = None
 
-    def act(self, venue: "AdminDesk", by: Operator) -> dict[str, Any]:
-        return venue.proposals.approve(self.number, by)
+    def act(self, venue: Venue, by: Operator) -> dict[str, Any]:
+        return venue.proposals.carry_out(self.number, by, self.request_hash)
 
 
 class Reject(ActRequest, tag="reject"):
@@ -644,8 +749,8 @@ class Reject(ActRequest, tag="reject"):
 
     number: Number
 
-    def act(self, venue: "AdminDesk", by: Operator) -> dict[str, Any]:
-        return {"what": venue.proposals.reject(self.number).what}
+    def act(self, venue: Venue, by: Operator) -> dict[str, Any]:
+        return {"what": venue.proposals.reject(self.number, by, self.why).what}
 
 
 VENUE_REQUESTS: Requests[AdminRequest] = Requests(requests_in(sys.modules[__name__]))

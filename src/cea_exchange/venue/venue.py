@@ -1,8 +1,8 @@
-"""The venue as a machine: its rooms around the sequencer, with messages and the time coming in.
+"""The venue as a state machine: messages and the time go in, messages come out; wires its parts.
 
     gateway <--> OrderEntry  --> Gateway --> Sequencer --> reports, Publisher --> market data,
     registry <-> RegistryLink ----------------^              |                     settlement
-    admin <----> AdminDesk, TradingDay -------^         event store --> SettlementReplay <-- replay
+    admin <----> AdminService, TradingDay -----^         event store --> SettlementReplay <-- replay
 
 Every way in ends in the sequencer; every way out carries only what is on disk. The venue knows no
 socket, process or thread: what it talks through is given to it (`Ways`), and the time too
@@ -25,18 +25,18 @@ from cea_exchange.protocol import control
 from cea_exchange.protocol.operators import Operator
 from cea_exchange.venue.config import VenueConfig
 from cea_exchange.venue.durability.sequencer import Sequencer
-from cea_exchange.venue.operations.admin_service import AdminDesk
-from cea_exchange.venue.operations.monitor import Outside, Watch
+from cea_exchange.venue.operations.admin_service import AdminService
+from cea_exchange.venue.operations.monitor import Monitor, Outside
 from cea_exchange.venue.order_entry.service import OrderEntry, SessionDoor
-from cea_exchange.venue.publication.bulletins import BulletinDesk
+from cea_exchange.venue.publication.bulletins import BulletinService
 from cea_exchange.venue.publication.market_data import MarketDataPublisher
 from cea_exchange.venue.publication.publisher import Publisher
 from cea_exchange.venue.publication.settlement_replay import SettlementReplay
-from cea_exchange.venue.publication.snapshot_service import SnapshotDesk
+from cea_exchange.venue.publication.snapshot_service import SnapshotService
 from cea_exchange.venue.registry_link.feed import FeedLine, RegistryFeed
 from cea_exchange.venue.registry_link.lag_policy import LagPolicy
 from cea_exchange.venue.registry_link.link import RegistryLink
-from cea_exchange.venue.trading_day.clock_monitor import ClockWatch
+from cea_exchange.venue.trading_day.clock_monitor import ClockMonitor
 from cea_exchange.venue.trading_day.trading_day import TradingDay
 
 HEARTBEAT_S = 0.1
@@ -84,7 +84,7 @@ class Clocks(NamedTuple):
         What the thread has spent on a processor.
     """
 
-    venue: ClockWatch
+    venue: ClockMonitor
     now_s: Callable[[], float]
     spent_s: Callable[[], float]
 
@@ -137,7 +137,7 @@ class Venue:
         The sessions.
     market_data : MarketDataPublisher
         The public stream.
-    watch : Watch
+    monitor : Monitor
         The metrics.
     """
 
@@ -182,7 +182,7 @@ class Venue:
             interval_ms=self._config.market_data_interval_ms,
             **measures,
         )
-        self._snapshots = SnapshotDesk(ways.snapshots, self.market_data, **measures)
+        self._snapshots = SnapshotService(ways.snapshots, self.market_data, **measures)
         self._publisher = Publisher(
             self._machine, self._log_id, self.market_data, ways.settlement
         )
@@ -214,7 +214,7 @@ class Venue:
         self, data: Path, operators: dict[str, Operator], ways: Ways, surroundings: Surroundings
     ) -> None:
         opening = self._config.bulletin_opening
-        self.watch = Watch(
+        self.monitor = Monitor(
             self._sequencer,
             self.orders,
             self._lag,
@@ -223,7 +223,7 @@ class Venue:
             sizes=surroundings.sizes,
             now_s=self._now_s,
         )
-        self._bulletins = BulletinDesk(
+        self._bulletins = BulletinService(
             data,
             log_id=self._log_id,
             profile=self._machine.profile,
@@ -233,7 +233,7 @@ class Venue:
             storage=surroundings.storage,
             helper=surroundings.helper,
         )
-        self._admin = AdminDesk(
+        self._admin = AdminService(
             ways.admin,
             operators,
             self._day,
@@ -261,17 +261,17 @@ class Venue:
 
     def orders_turn(self) -> bool:
         """Take the orders that have arrived; say whether there were any."""
-        return self.watch.orders_turn()
+        return self.monitor.orders_turn()
 
     def publish(self) -> None:
-        """Give the streams and the watch what was released since the last time."""
+        """Give the streams and the monitor what was released since the last time."""
         if not self._released:
             return
         # As bytes, for numpy copies records field by field.
         events = np.frombuffer(b"".join(rows.data for rows in self._released), EVENT_DTYPE)
         self._released.clear()
         self._publisher.publish(events)
-        self.watch.released(events)
+        self.monitor.released(events)
 
     def replay_turn(self) -> None:
         """Answer the registry's questions."""
@@ -295,12 +295,12 @@ class Venue:
         late_s = now_s - self._heartbeat_due_s
         if late_s < 0:
             return False
-        self.watch.turn(now_s, late_s)
+        self.monitor.turn(now_s, late_s)
         self._bulletins.turn(now_s)
         self._heartbeat_due_s = now_s + HEARTBEAT_S
         self._publisher.settlement_heartbeat()
         self.market_data.heartbeat()
-        self.orders.watch(now_s, registry_answers=not self._registry.is_awaited)
+        self.orders.monitor(now_s, registry_answers=not self._registry.is_awaited)
         self._lag.turn(now_s)
         return True
 
@@ -330,7 +330,7 @@ class Venue:
             or self.orders.gateway.cancels_only_for_lag,
             "sessions": len(self.orders.sessions),
             "refused": self.orders.gateway.refused_count,
-            **self.watch.status(),
+            **self.monitor.status(),
             **self._machine.summary(),
         }
 
@@ -348,7 +348,7 @@ class Venue:
         self._keys_changed()
         self._release(events)
         self.publish()
-        self.watch.acts(events)
+        self.monitor.acts(events)
         self._bulletins.acts(events)
         return events, refusals
 

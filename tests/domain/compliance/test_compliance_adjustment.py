@@ -119,5 +119,5 @@ def test_no_new_deduction_for_unpaid_allowances(cause, decided_on, allowed):
     ],
 )
 def test_tonnes_are_never_negative(act):
-    with pytest.raises(ValueError, match=r"must be within 0\.\."):
+    with pytest.raises(ValueError, match=r"expected within 0\.\."):
         act()

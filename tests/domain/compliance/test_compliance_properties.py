@@ -146,35 +146,35 @@ def test_a_recall_is_never_more_than_is_there(excess, held):
 )
 def test_payments_never_cover_more_than_is_owed(owed, year, payments):
     """CEA-SUR-06, with CEA-SUR-03 to CEA-SUR-05 and CEA-OFS-01: refused whole or taken whole."""
-    coverage = uncovered(RULES.obligations.obligation(year, owed))
+    status = uncovered(RULES.obligations.obligation(year, owed))
     for allowances, ccers, on in payments:
-        before = coverage
+        before = status
         try:
-            coverage = surrendered(coverage, allowances, on, RULES.vintages)
-            assert before.due - coverage.due == sum(allowances.values())
+            status = surrendered(status, allowances, on, RULES.vintages)
+            assert before.due - status.due == sum(allowances.values())
         except ComplianceError:
-            assert coverage == before
-        middle = coverage
+            assert status == before
+        middle = status
         try:
-            coverage = offset(coverage, ccers, RULES.offsets)
-            assert middle.due - coverage.due == ccers
+            status = offset(status, ccers, RULES.offsets)
+            assert middle.due - status.due == ccers
         except ComplianceError:
-            assert coverage == middle
-    assert 0 <= coverage.due <= owed
-    assert 20 * coverage.offset <= owed
+            assert status == middle
+    assert 0 <= status.due <= owed
+    assert 20 * status.offset <= owed
     latest = 2026 if year <= 2024 else year
-    assert all(vintage <= latest for vintage in coverage.allowances)
+    assert all(vintage <= latest for vintage in status.allowances)
     if year >= 2025:
-        assert all(vintage >= 2025 for vintage in coverage.allowances)
+        assert all(vintage >= 2025 for vintage in status.allowances)
 
 
 @given(owed=tonnes, year=years, held=by_vintage, on=days)
 def test_a_forced_surrender_loses_and_makes_nothing(owed, year, held, on):
     """CEA-SUR-07, CEA-SUR-08."""
-    coverage = uncovered(RULES.obligations.obligation(year, owed))
-    found = forced(coverage, held, on, RULES.vintages)
+    status = uncovered(RULES.obligations.obligation(year, owed))
+    found = forced(status, held, on, RULES.vintages)
     assert sum(found.taken.values()) + found.due == owed
-    late = on > coverage.obligation.deadline
+    late = on > status.obligation.deadline
     payers = [v for v in sorted(held) if RULES.vintages.may_pay(v, year, in_arrears=late)]
     assert set(found.taken) <= set(payers)
     if found.due:
@@ -187,7 +187,7 @@ def test_a_forced_surrender_loses_and_makes_nothing(owed, year, held, on):
         # Nothing older is released that could have paid.
         last = max(found.taken, default=0)
         assert all(found.taken.get(v, 0) == held[v] for v in payers if v < last)
-    again = surrendered(coverage, found.taken, on, RULES.vintages)
+    again = surrendered(status, found.taken, on, RULES.vintages)
     assert again.due == found.due
 
 

@@ -51,21 +51,21 @@ def test_an_obligation_is_the_verified_emissions():
     assert obligation.tonnes == 123_456
     assert not obligation.in_arrears(IN_TIME)
     assert obligation.in_arrears(LATE)
-    with pytest.raises(ValueError, match="obligation must be within"):
+    with pytest.raises(ValueError, match="obligation: expected within"):
         RULES.obligations.obligation(2024, -1)
-    with pytest.raises(TypeError, match=r"obligation must be int \(tonnes\), was float"):
+    with pytest.raises(TypeError, match=r"obligation: expected int \(tonnes\), got float"):
         RULES.obligations.obligation(2024, 1.0)
 
 
 def test_payments_and_ccers_cover_it_together():
     """CEA-SUR-06."""
-    coverage = surrendered(owed(), {2023: 300_000, 2024: 600_000}, IN_TIME, RULES.vintages)
-    assert coverage.due == 100_000
-    coverage = offset(coverage, 40_000, RULES.offsets)
-    coverage = surrendered(coverage, {2023: 60_000}, IN_TIME, RULES.vintages)
-    assert coverage.due == 0
-    assert coverage.allowances == {2023: 360_000, 2024: 600_000}
-    assert coverage.offset == 40_000
+    status = surrendered(owed(), {2023: 300_000, 2024: 600_000}, IN_TIME, RULES.vintages)
+    assert status.due == 100_000
+    status = offset(status, 40_000, RULES.offsets)
+    status = surrendered(status, {2023: 60_000}, IN_TIME, RULES.vintages)
+    assert status.due == 0
+    assert status.allowances == {2023: 360_000, 2024: 600_000}
+    assert status.offset == 40_000
 
 
 @pytest.mark.parametrize(
@@ -76,15 +76,15 @@ def test_payments_and_ccers_cover_it_together():
         ({2023: 1, 2025: 1}, IN_TIME, "VINTAGE_NOT_ELIGIBLE: .*2024 or earlier for that year"),
         ({2027: 1}, LATE, "VINTAGE_NOT_ELIGIBLE: .*one up to 2026 for arrears of 2024, got 2027"),
         ({2024: 0}, IN_TIME, "AMOUNT_UNSOUND: tonnes of vintage 2024: expected positive, got 0"),
-        ({2024: -1}, IN_TIME, "tonnes of vintage 2024 must be within"),
+        ({2024: -1}, IN_TIME, "tonnes of vintage 2024: expected within"),
     ],
 )
 def test_a_payment_is_taken_whole_or_refused(tonnes, on, message):
     """CEA-SUR-06; CEA-SUR-03 and CEA-SUR-05 for the vintages."""
-    coverage = owed()
+    status = owed()
     with refuses(message, ValueError):
-        surrendered(coverage, tonnes, on, RULES.vintages)
-    assert coverage == owed()
+        surrendered(status, tonnes, on, RULES.vintages)
+    assert status == owed()
 
 
 def test_after_the_deadline_a_later_vintage_pays():
@@ -94,13 +94,13 @@ def test_after_the_deadline_a_later_vintage_pays():
 
 def test_ccers_stay_below_their_cap_and_what_is_due():
     """CEA-OFS-01, CEA-SUR-06."""
-    coverage = offset(owed(), 30_000, RULES.offsets)
+    status = offset(owed(), 30_000, RULES.offsets)
     with refuses("OFFSET_LIMIT: CCERs: expected at most 50000 t, got 50001"):
-        offset(coverage, 20_001, RULES.offsets)
-    coverage = surrendered(coverage, {2024: 960_000}, IN_TIME, RULES.vintages)
+        offset(status, 20_001, RULES.offsets)
+    status = surrendered(status, {2024: 960_000}, IN_TIME, RULES.vintages)
     with refuses("NOT_DUE: CCERs: expected at most the 10000 t due, got 10001"):
-        offset(coverage, 10_001, RULES.offsets)
-    assert offset(coverage, 10_000, RULES.offsets).due == 0
+        offset(status, 10_001, RULES.offsets)
+    assert offset(status, 10_000, RULES.offsets).due == 0
 
 
 def test_forced_surrender_releases_what_is_left():

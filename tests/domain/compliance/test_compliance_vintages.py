@@ -28,7 +28,7 @@ def test_other_products_have_none(product):
 
 @pytest.mark.parametrize("vintage", [2019, 2100])
 def test_other_vintages_have_no_product(vintage):
-    with pytest.raises(ValueError, match=rf"vintage must be within 2020\.\.2099, was {vintage}"):
+    with pytest.raises(ValueError, match=rf"vintage: expected within 2020\.\.2099, got {vintage}"):
         RULES.product_of(vintage)
 
 

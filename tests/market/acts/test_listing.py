@@ -39,7 +39,7 @@ def market_of(core, *notices, products=("CEA23", "CEA24")):
     return market
 
 
-def told(events):
+def shown(events):
     return [event.event for event in events]
 
 
@@ -59,7 +59,7 @@ def test_delisting_ends_what_is_open_and_no_more(core):
     market.block_enquiry("alice", "CEA24", "buy", block_id="y")
     events = market.delist_product("CEA24")
     ends = ["order_canceled"] * 2 + ["block_withdrawn"] * 2
-    assert told(events) == ["product_delisted", *ends]
+    assert shown(events) == ["product_delisted", *ends]
     assert [event.id for event in events[1:]] == ["a1", "b1", "x", "y"]
     assert {event.reason for event in events[1:]} == {"PRODUCT_DELISTED"}
     state = market.state()
@@ -80,7 +80,7 @@ def test_delisting_ends_biddings_and_their_bids(core):
     )
     market.bid("alice", "n", price="100.00", tonnes=10, bid_id="q")
     events = market.delist_product("CEA24")
-    assert told(events) == ["product_delisted", "bid_canceled", "bidding_canceled"]
+    assert shown(events) == ["product_delisted", "bid_canceled", "bidding_canceled"]
     assert {event.reason for event in events[1:]} == {"PRODUCT_DELISTED"}
     assert market.state().accounts["bob"].holdings["CEA24"].locked == 0
     refused = market.bidding_open(
@@ -106,8 +106,8 @@ def test_holdings_stay_and_can_still_be_transferred(core):
     """CEA-PRD-03"""
     market = market_of(core)
     market.delist_product("CEA24")
-    assert told(market.withdraw("alice", product="CEA24", tonnes=100)) == ["withdrawn"]
-    assert told(market.deposit("alice", product="CEA24", tonnes=50)) == ["deposited"]
+    assert shown(market.withdraw("alice", product="CEA24", tonnes=100)) == ["withdrawn"]
+    assert shown(market.deposit("alice", product="CEA24", tonnes=50)) == ["deposited"]
     assert market.account("alice").holdings["CEA24"].tonnes == 499_950
 
 
@@ -142,7 +142,7 @@ def test_a_day_ends_with_a_close_even_where_nothing_is_listed(core):
         market.delist_product(product)
     listed(market, FIRST)
     closing = market.close_day()
-    assert told(closing) == ["phase_changed", "day_closed", "day_closed"]
+    assert shown(closing) == ["phase_changed", "day_closed", "day_closed"]
 
 
 def test_a_product_is_listed_again_with_a_first_reference_price(core):
@@ -176,7 +176,7 @@ def test_listing_is_refused_where_it_can_not_be(core):
     assert reason(market.list_product("CEA24", "1.00")) == "PHASE_CLOSED"
     market.close_day()
     assert reason(market.list_product("CEA24", "100000.01")) == "AMOUNT_TOO_LARGE"
-    assert told(market.list_product("CEA24", "100000.00")) == ["product_listed"]
+    assert shown(market.list_product("CEA24", "100000.00")) == ["product_listed"]
 
 
 # -- By notice ------------------------------------------------------------------------------------
@@ -193,7 +193,7 @@ def test_a_notice_lists_and_delists_on_its_day(core):
     first = market.enter("alice", "CEA25", "buy", price="100.00", tonnes=1, order_id="a")
     assert reason(first) == "PRODUCT_UNKNOWN"
     events = listed(market, SECOND)
-    assert told(events) == ["day_opened", "phase_changed", "product_delisted", "product_listed"]
+    assert shown(events) == ["day_opened", "phase_changed", "product_delisted", "product_listed"]
     second = market.enter("alice", "CEA25", "buy", price="80.00", tonnes=1, order_id="b")
     assert reason(second) is None
     gone = market.enter("alice", "CEA23", "buy", price="100.00", tonnes=1, order_id="c")

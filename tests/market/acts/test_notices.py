@@ -160,8 +160,8 @@ def test_who_comes_to_hold_the_threshold_is_told_once(core):
     assert large(enter(market, "alice", "buy", "100.00", 9, "b1")) == []
     assert large(enter(market, "alice", "buy", "100.00", 1, "b2")) == [("alice", "CEA24", 500_010)]
     assert large(enter(market, "alice", "buy", "100.00", 5, "b3")) == []
-    told = enter(market, "alice", "buy", "100.00", 5, "b4")
-    assert [event.event for event in told] == ["order_accepted", "trade"]
+    reported = enter(market, "alice", "buy", "100.00", 5, "b4")
+    assert [event.event for event in reported] == ["order_accepted", "trade"]
 
 
 def test_a_maker_is_told_right_after_its_trade(core):
@@ -173,25 +173,25 @@ def test_a_maker_is_told_right_after_its_trade(core):
     enter(market, "alice", "buy", "100.00", 4, "a1")
     enter(market, "bob", "buy", "100.00", 3, "b1")
     enter(market, "bob", "buy", "99.00", 1, "b2")
-    told = enter(market, "carol", "sell", "99.00", 8, "c1")
-    assert [event.event for event in told] == [
+    reported = enter(market, "carol", "sell", "99.00", 8, "c1")
+    assert [event.event for event in reported] == [
         "order_accepted", "trade", "large_holder", "trade", "trade", "large_holder",
     ]
-    assert large(told) == [("alice", "CEA24", 500_004), ("bob", "CEA24", 500_004)]
+    assert large(reported) == [("alice", "CEA24", 500_004), ("bob", "CEA24", 500_004)]
 
 
 def test_deposits_and_blocks_make_large_holders_too(core):
     """CEA-FND-08"""
     market = market_with(core, text=large_from(600_000))
     assert large(market.deposit("alice", product="CEA24", tonnes=99_999)) == []
-    told = market.deposit("alice", product="CEA24", tonnes=1)
-    assert [event.event for event in told] == ["deposited", "large_holder"]
+    reported = market.deposit("alice", product="CEA24", tonnes=1)
+    assert [event.event for event in reported] == ["deposited", "large_holder"]
     listed(market, FIRST)
     market.phase("listed_and_block")
     market.block_offer("alice", "CEA24", "sell", price="100.00", tonnes=100_000, block_id="x")
-    told = market.block_accept("bob", "x")
-    assert [event.event for event in told] == ["trade", "large_holder"]
-    assert large(told) == [("bob", "CEA24", 600_000)]
+    reported = market.block_accept("bob", "x")
+    assert [event.event for event in reported] == ["trade", "large_holder"]
+    assert large(reported) == [("bob", "CEA24", 600_000)]
 
 
 def test_a_lower_threshold_tells_at_the_opening_who_reaches_it(core):
@@ -234,7 +234,7 @@ def test_both_cores_need_the_same_room_and_give_the_same_events():
     markets = [
         market_with(kind, text=large_from(500_001)) for kind in (CompiledMarket, ReferenceMarket)
     ]
-    told = []
+    reported = []
     for market in markets:
         listed(market, FIRST)
         enter(market, "bob", "sell", "100.00", 5, "s1")
@@ -247,9 +247,9 @@ def test_both_cores_need_the_same_room_and_give_the_same_events():
         for rows in range(6):
             events = np.zeros(rows, market._events.dtype)
             answers.append((market.process(command, events), market.rows_needed))
-        told.append((answers, events.tobytes(), market.state_hash()))
-    assert told[0] == told[1]
-    assert told[0][0][3:] == [((0, 0), 5), ((0, 0), 5), ((1, 4), 0)]
+        reported.append((answers, events.tobytes(), market.state_hash()))
+    assert reported[0] == reported[1]
+    assert reported[0][0][3:] == [((0, 0), 5), ((0, 0), 5), ((1, 4), 0)]
 
 
 def test_where_no_holdings_are_kept_nobody_becomes_large_and_no_row_is_asked_for_it(core):
@@ -311,12 +311,12 @@ def test_a_venues_machine_takes_notices_up_at_the_opening_and_after_a_restart(co
         (notice(), "a notice must change something"),
         (notice(fee_bp=1, why=""), r"length >= 1 - at `\$.notice\[0\].why`"),
         (notice(fee_bp=1, rule="6.17"), r"at `\$.notice\[0\].rule`"),
-        (notice(fee_bp=1) + notice(fee_bp=2), r"dates must ascend, .* at `\$.notice\[1\]`"),
+        (notice(fee_bp=1) + notice(fee_bp=2), r"expected ascending dates, .* at `\$.notice\[1\]`"),
         (notice(reference_prices={"CEA24": "48"}), "matching regex"),
         (notice(reference_prices={"CEA 24": "48.00"}), "product"),
         (notice(reference_prices={"CEA24": "0.00"}), r"at `\$.notice\[0\]`"),
-        (notice(reference_prices={"CEA24": "100000.01"}), "CEA24 must be at most 100000.00"),
-        (notice(list={"CEA24": "100000.01"}), "CEA24 must be at most 100000.00"),
+        (notice(reference_prices={"CEA24": "100000.01"}), "CEA24: expected at most 100000.00"),
+        (notice(list={"CEA24": "100000.01"}), "CEA24: expected at most 100000.00"),
         # Past the check, they would stop the market at that day's opening.
         (notice(fee_min_fen=(1 << 60) + 1), "<= 1152921504606846976"),
         (notice(block_tonnes_min=(1 << 60) + 1), "<= 1152921504606846976"),
@@ -359,19 +359,19 @@ def test_the_command_line_shows_what_is_in_force_on_a_day(tmp_path, capsys):
     path = tmp_path / "noticed.toml"
     path.write_text(CEA_TEXT + notice(listed_band_bp=500, fee_bp=10), encoding="utf-8")
 
-    def told(*arguments, status=0):
+    def reported(*arguments, status=0):
         assert run(["profile", *arguments]) == status
         return capsys.readouterr().out
 
-    assert "listed_band_bp 500, fee_bp 10 (relief)" in told("show", str(path))
-    before, after = (told("show", str(path), "--date", day) for day in (FIRST, SECOND))
+    assert "listed_band_bp 500, fee_bp 10 (relief)" in reported("show", str(path))
+    before, after = (reported("show", str(path), "--date", day) for day in (FIRST, SECOND))
     assert "listed_band_bp                   1000 " in before and "relief" not in before
     assert "listed_band_bp                   500 " in after
     assert after.count("from 2025-03-01: relief") == 2
-    assert "(1 of them notices)" in told("check", str(path))
-    assert told("diff", "cea", str(path), "--date", FIRST) == ""
-    assert "fee_bp" in told("diff", "cea", str(path), "--date", SECOND, status=1)
-    assert told("show", str(path), "--date", "soon", status=2) == ""
+    assert "(1 of them notices)" in reported("check", str(path))
+    assert reported("diff", "cea", str(path), "--date", FIRST) == ""
+    assert "fee_bp" in reported("diff", "cea", str(path), "--date", SECOND, status=1)
+    assert reported("show", str(path), "--date", "soon", status=2) == ""
 
 
 def test_cea_sets_no_threshold_for_large_holders():

@@ -184,7 +184,7 @@ def test_a_bust_takes_two_persons_and_a_true_record(market):
         ({"by": ""}, "two persons"),
         ({"second": ""}, "two persons"),
         ({"second": "ops1"}, "two persons"),
-        ({"settlement_seq": 1}, "settlement_seq of the record must be 1"),
+        ({"settlement_seq": 1}, "settlement_seq of the record: expected 1"),
     ):
         with pytest.raises(ControlRefused, match=complaint):
             market.bust(trade, **changed)
@@ -232,7 +232,7 @@ def test_a_record_that_is_no_trade_of_the_market_is_refused(market, fields):
 def test_a_record_has_its_length(market, trade):
     with pytest.raises(ValueError, match="160 bytes"):
         market.core.trade_bust(trade)
-    with pytest.raises(TypeError, match="must be bytes"):
+    with pytest.raises(TypeError, match="expected bytes"):
         market.core.trade_bust(bytearray(trade))
     message = control.TradeBust(settlement_seq=1, trade=trade)
     with pytest.raises(control.ControlError, match="length"):
@@ -250,13 +250,13 @@ def test_both_cores_refuse_in_the_same_words_and_end_alike():
                 forged[name] = value
             faults.add(market.core.trade_bust_fault(forged.tobytes()))
         assert len(faults) == 1
-    told = [np.concatenate(market.events) for market in markets]
-    assert told[0].dtype == EVENT_DTYPE and told[0].tobytes() == told[1].tobytes()
+    shown = [np.concatenate(market.events) for market in markets]
+    assert shown[0].dtype == EVENT_DTYPE and shown[0].tobytes() == shown[1].tobytes()
     for market in markets:
-        for trade in told[0][told[0]["kind"] == EventKind.TRADE]:
+        for trade in shown[0][shown[0]["kind"] == EventKind.TRADE]:
             market.bust(trade.reshape(1))
-    told = [np.concatenate(market.events) for market in markets]
-    assert told[0].tobytes() == told[1].tobytes()
+    shown = [np.concatenate(market.events) for market in markets]
+    assert shown[0].tobytes() == shown[1].tobytes()
     assert markets[0].core.state_hash() == markets[1].core.state_hash()
     assert markets[0].core.phase == Phase.LISTED
 

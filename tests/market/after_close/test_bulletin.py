@@ -271,7 +271,7 @@ def test_what_is_no_bulletin_is_refused_with_its_place(change, message):
         ({"totalAmount": "-5.00"}, "no market trades 5 t, -500 fen, in COMCEA"),
         ({"totalVolume": 1 << 62}, "no market trades"),
         ({"totalAmount": f"{10**40}.00"}, "no market trades"),
-        ({"products": ["CEA24", "CEA24"]}, "each product must come once, came CEA24, CEA24"),
+        ({"products": ["CEA24", "CEA24"]}, "expected each product once, got CEA24, CEA24"),
     ],
 )
 def test_opening_figures_that_no_market_has_are_refused(fields, message):
@@ -322,7 +322,7 @@ def test_a_product_nobody_declared_is_refused():
     trading.open("2025-07-16")
     trading.close()
     builder = BulletinBuilder(load_profile("cea"))
-    with pytest.raises(ValueError, match="must be declared with its reference price, was 'CEA23'"):
+    with pytest.raises(ValueError, match="expected one with its reference price, got 'CEA23'"):
         builder.take(trading.events)
 
 
@@ -371,8 +371,8 @@ def both_ways(trading, references):
     rows = trading.rows()
     size = 3
     pieces = [rows[first : first + size] for first in range(0, len(rows), size)]
-    told = [each for piece in pieces for each in recorded.take_records(piece)]
-    assert found == told + recorded.finish()
+    reported = [each for piece in pieces for each in recorded.take_records(piece)]
+    assert found == reported + recorded.finish()
     return found
 
 

@@ -272,8 +272,8 @@ def test_a_bid_without_a_price_has_none_in_the_statement(stated):
         ("bidding", "buy", 0, 1_000, 1_000, "filled"),
         ("bidding", "buy", 9_500, 2_000, 2_000, "filled"),
     ]
-    told = statement_map(day["alice"])["locks"]
-    assert [lock["price"] for lock in told] == [None, "95.00"]
+    shown = statement_map(day["alice"])["locks"]
+    assert [lock["price"] for lock in shown] == [None, "95.00"]
     rows = list(csv.DictReader(io.StringIO(statements_csv([day["alice"]]))))
     assert [row["price"] for row in rows if row["line"] == "lock"] == ["", "95.00"]
     words = [line.split()[2:5] for line in statement_text(day["alice"]).splitlines()]
@@ -356,7 +356,7 @@ def test_what_does_not_add_up_is_an_error():
         builder.close(20250716, Position(0, 0, {"CEA23": Holding(5, 0, 4)}))
     builder = StatementBuilder("alice", Position(499))
     builder.take(Step(**bought, cash=500, tonnes=5))
-    with pytest.raises(StatementError, match="none be below 0"):
+    with pytest.raises(StatementError, match="none below 0"):
         builder.close(20250716)
 
 
@@ -366,16 +366,16 @@ def some_statement():
 
 
 def test_the_parts_of_the_map_add_up():
-    told = json.loads(statement_json(some_statement()))
-    assert told == json.loads(json.dumps(statement_map(some_statement())))
-    cash = told["cash"]
+    shown = json.loads(statement_json(some_statement()))
+    assert shown == json.loads(json.dumps(statement_map(some_statement())))
+    cash = shown["cash"]
     parts = ("deposits", "withdrawals", "sales", "purchases", "fees", "busts")
     fen = [int(cash[name].replace(".", "")) for name in parts]
     opening, closing = (int(cash[n]["cash"].replace(".", "")) for n in ("opening", "closing"))
     assert opening + sum(fen) == closing
-    held = told["holdings"]["CEA23"]
+    held = shown["holdings"]["CEA23"]
     assert held["closing"] == {"tonnes": 52, "locked": 0, "bought_today": 52, "available": 0}
-    assert told["traded"]["listed"] == {"tonnes": 52, "amount": "5000.84", "fees": "5.01"}
+    assert shown["traded"]["listed"] == {"tonnes": 52, "amount": "5000.84", "fees": "5.01"}
 
 
 def test_the_table_adds_up_too():
@@ -404,8 +404,8 @@ def test_a_script_gives_the_statements_of_its_days(tmp_path):
     script.write_text("\n".join(map(json.dumps, lines)))
     ran = command("run", str(script), "--statements", str(tmp_path / "statements.jsonl"))
     assert ran.returncode == 0, ran.stderr
-    told = [json.loads(line) for line in (tmp_path / "statements.jsonl").open()]
-    assert [(each["account"], each["cash"]["closing"]["cash"]) for each in told] == [
+    shown = [json.loads(line) for line in (tmp_path / "statements.jsonl").open()]
+    assert [(each["account"], each["cash"]["closing"]["cash"]) for each in shown] == [
         ("alice", "996000.00"),
         ("bob", "4000.00"),
     ]
@@ -415,8 +415,8 @@ def test_a_script_with_a_bid_without_a_price_gives_its_statements(tmp_path):
     lines = [*OPENING, *BIDDERS, opened("N", "bob"), bid("q", "N", "alice", 1), *CLOSE]
     (tmp_path / "script.jsonl").write_text("\n".join(map(json.dumps, lines)))
     (tmp_path / "cea.toml").write_text(cea_with(noncompetitive_max_bp=1_000).text)
-    told = ("--profile", str(tmp_path / "cea.toml"), "--statements", str(tmp_path / "told"))
-    ran = command("run", str(tmp_path / "script.jsonl"), *told)
+    shown = ("--profile", str(tmp_path / "cea.toml"), "--statements", str(tmp_path / "told"))
+    ran = command("run", str(tmp_path / "script.jsonl"), *shown)
     assert (ran.returncode, ran.stderr) == (0, "")
     alice, _ = map(json.loads, (tmp_path / "told").read_text().splitlines())
     assert [(lock["price"], lock["traded"], lock["end"]) for lock in alice["locks"]] == [
@@ -456,22 +456,22 @@ def test_the_statements_of_every_golden_script_hold(name):
 
 
 def test_a_market_without_balances_has_no_statements(tmp_path):
-    with pytest.raises(ValueError, match="a profile that keeps balances, was 'open'"):
+    with pytest.raises(ValueError, match="a profile that keeps balances, got 'open'"):
         MarketStatements(Market("open"))
     (tmp_path / "script.jsonl").write_text("")
-    told = str(tmp_path / "script.jsonl"), "--statements", str(tmp_path / "statements.jsonl")
-    ran = command("run", *told, "--profile", "open")
+    shown = str(tmp_path / "script.jsonl"), "--statements", str(tmp_path / "statements.jsonl")
+    ran = command("run", *shown, "--profile", "open")
     assert ran.returncode == 2 and ran.stderr.count("\n") == 1
-    assert "--statements: statements need a profile that keeps balances" in ran.stderr
+    assert "--statements: statements: expected a profile that keeps balances" in ran.stderr
 
 
 @pytest.mark.parametrize("name", ["=1+1", "@A", "-2+3", "\uff1dA", "'=1+1"])
 def test_no_name_in_csv_is_a_formula(name):
     """CEA-PER-04: whoever opens the file in a spreadsheet sees the name."""
-    told = some_statement()
-    locks = tuple(msgspec.structs.replace(lock, id=name, product=name) for lock in told.locks)
-    told = msgspec.structs.replace(told, account=name, locks=locks)
-    rows = list(csv.DictReader(io.StringIO(statements_csv([told]))))
+    shown = some_statement()
+    locks = tuple(msgspec.structs.replace(lock, id=name, product=name) for lock in shown.locks)
+    shown = msgspec.structs.replace(shown, account=name, locks=locks)
+    rows = list(csv.DictReader(io.StringIO(statements_csv([shown]))))
     (lock,) = [row for row in rows if row["line"] == "lock"]
     assert {row["account"] for row in rows} == {lock["id"], lock["product"]} == {"'" + name}
     (bought,) = [row for row in rows if row["line"] == "trade"]

@@ -63,15 +63,15 @@ def test_an_auction_that_is_short_is_cancelled():
 @pytest.mark.parametrize(
     ("bid", "settings", "error", "message"),
     [
-        (("a", 60.0, 1), {}, TypeError, "bids[0]: price must be str"),
-        (("a", "60", 1), {}, ValueError, "bids[0]: price must be yuan with two decimals"),
-        (("a",), {}, TypeError, "bids[0] must be account, price, tonnes"),
-        (3, {}, TypeError, "bids[0] must be account, price, tonnes"),
-        (("a", 60, 1), {}, TypeError, "bids[0]: price must be str such as '97.49', was int"),
-        (("a", "60.00", 1.0), {}, TypeError, "bids[0].tonnes must be int, was float"),
-        (("a", "60.00", 0), {}, ValueError, "bids[0].tonnes must be within 1.."),
-        (("a", "60.00", 1), {"reserve_price": "5"}, ValueError, "reserve_price: price must be"),
-        (("a", "60.00", 1), {"tie": "size"}, ValueError, "tie must be time or random"),
+        (("a", 60.0, 1), {}, TypeError, "bids[0]: price: expected str"),
+        (("a", "60", 1), {}, ValueError, "bids[0]: price: expected yuan with two decimals"),
+        (("a",), {}, TypeError, "bids[0]: expected account, price, tonnes"),
+        (3, {}, TypeError, "bids[0]: expected account, price, tonnes"),
+        (("a", 60, 1), {}, TypeError, "bids[0]: price: expected str such as '97.49', got int"),
+        (("a", "60.00", 1.0), {}, TypeError, "bids[0].tonnes: expected int, got float"),
+        (("a", "60.00", 0), {}, ValueError, "bids[0].tonnes: expected within 1.."),
+        (("a", "60.00", 1), {"reserve_price": "5"}, ValueError, "reserve_price: price: expected"),
+        (("a", "60.00", 1), {"tie": "size"}, ValueError, "tie: expected time or random"),
     ],
 )
 def test_what_is_wrong_is_named(bid, settings, error, message):
@@ -82,12 +82,12 @@ def test_what_is_wrong_is_named(bid, settings, error, message):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "1: expected columns account,price,tonnes[,group], came ()"),
-        ("account,price\n", "1: expected columns account,price,tonnes[,group], came"),
-        ("account,price,tonnes\n,1.00,5\n", "2: account: expected a name, came nothing"),
-        ("account,price,tonnes\na,1.0,5\n", "2: price must be yuan with two decimals"),
-        ("account,price,tonnes\na,1.00,5.5\n", "2: tonnes: expected a whole number, came '5.5'"),
-        ("account,price,tonnes\na,1.00\n", "2: tonnes: expected a whole number, came ''"),
+        ("", "1: expected columns account,price,tonnes[,group], got ()"),
+        ("account,price\n", "1: expected columns account,price,tonnes[,group], got"),
+        ("account,price,tonnes\n,1.00,5\n", "2: account: expected a name, got nothing"),
+        ("account,price,tonnes\na,1.0,5\n", "2: price: expected yuan with two decimals"),
+        ("account,price,tonnes\na,1.00,5.5\n", "2: tonnes: expected a whole number, got '5.5'"),
+        ("account,price,tonnes\na,1.00\n", "2: tonnes: expected a whole number, got ''"),
         ("account,price,tonnes\na,1.00,5,6\n", "2: expected no more fields than the header has"),
         ('account,price,tonnes\n"a,1.00,5\n', "2: unexpected end of data"),
     ],
@@ -148,10 +148,10 @@ def test_a_cancelled_auction_is_an_answer(bids_file, capsys):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--tonnes", "0"], "offered_tonnes must be within 1.."),
-        (["--tonnes", "5", "--tie", "size"], "tie must be time or random or pro_rata"),
-        (["--tonnes", "5", "--reserve", "5"], "reserve_price: price must be yuan"),
-        (["--tonnes", "5", "--minimum", "-1"], "bid_tonnes_min must be within 0.."),
+        (["--tonnes", "0"], "offered_tonnes: expected within 1.."),
+        (["--tonnes", "5", "--tie", "size"], "tie: expected time or random or pro_rata"),
+        (["--tonnes", "5", "--reserve", "5"], "reserve_price: price: expected yuan"),
+        (["--tonnes", "5", "--minimum", "-1"], "bid_tonnes_min: expected within 0.."),
         ([], "Missing option '--tonnes'"),
     ],
 )
@@ -165,9 +165,9 @@ def test_wrong_files_end_with_one_line(tmp_path, capsys):
     path = tmp_path / "bids.csv"
     path.write_text("account,price,tonnes\na,60,1\n", encoding="utf-8")
     assert run(["auction", str(path), "--tonnes", "5"]) == 2
-    assert f"{path}:2: price must be yuan" in capsys.readouterr().err
+    assert f"{path}:2: price: expected yuan" in capsys.readouterr().err
     path.write_text("account,price,tonnes\na,999999.00,1\n", encoding="utf-8")
     assert run(["auction", str(path), "--tonnes", "5"]) == 2
-    assert f"{path}: bids[0].price must be within" in capsys.readouterr().err
+    assert f"{path}: bids[0].price: expected within" in capsys.readouterr().err
     assert run(["auction", str(tmp_path / "none.csv"), "--tonnes", "5"]) == 2
     assert "expected a file to read: No such file" in capsys.readouterr().err

@@ -157,13 +157,13 @@ def test_no_bids_award_nothing(clear):
 @pytest.mark.parametrize(
     ("bid", "message"),
     [
-        (Bid(0, 1, 0), "bids[0].price must be within 1..10000000, was 0"),
-        (Bid(10_000_001, 1, 0), "bids[0].price must be within 1..10000000, was 10000001"),
-        (Bid(5, 1, 0, competitive=False), "bids[0].price must be within 0..0, was 5"),
-        (Bid(1, 0, 0), f"bids[0].tonnes must be within 1..{(1 << 60) - 1}, was 0"),
-        (Bid(1, 1, -1), f"bids[0].account_index must be within 0..{(1 << 32) - 1}, was -1"),
-        (Bid(1, 1, 0, 1 << 32), f"bids[0].group_index must be within 0..{(1 << 32) - 1}, was 4"),
-        (Bid(2, 1 << 59, 0), "bids[0]: price x tonnes must be below 2^60 fen"),
+        (Bid(0, 1, 0), "bids[0].price: expected within 1..10000000, got 0"),
+        (Bid(10_000_001, 1, 0), "bids[0].price: expected within 1..10000000, got 10000001"),
+        (Bid(5, 1, 0, competitive=False), "bids[0].price: expected within 0..0, got 5"),
+        (Bid(1, 0, 0), f"bids[0].tonnes: expected within 1..{(1 << 60) - 1}, got 0"),
+        (Bid(1, 1, -1), f"bids[0].account_index: expected within 0..{(1 << 32) - 1}, got -1"),
+        (Bid(1, 1, 0, 1 << 32), f"bids[0].group_index: expected within 0..{(1 << 32) - 1}, got 4"),
+        (Bid(2, 1 << 59, 0), "bids[0]: price x tonnes: expected below 2^60 fen"),
     ],
 )
 def test_numbers_beyond_their_range_are_refused(clear, bid, message):
@@ -173,28 +173,28 @@ def test_numbers_beyond_their_range_are_refused(clear, bid, message):
 
 @pytest.mark.parametrize("offered_tonnes", [0, -1, 1 << 60])
 def test_tonnes_offered_beyond_their_range_are_refused(clear, offered_tonnes):
-    with pytest.raises(ValueError, match="offered_tonnes must be within 1"):
+    with pytest.raises(ValueError, match="offered_tonnes: expected within 1"):
         clear([], offered_tonnes, AwardRules())
 
 
 def test_what_is_no_whole_number_is_refused(clear):
-    with pytest.raises(TypeError, match="offered_tonnes must be int, was float"):
+    with pytest.raises(TypeError, match="offered_tonnes: expected int, got float"):
         clear([], 1.5, AwardRules())
-    with pytest.raises(TypeError, match=r"bids\[0\].price must be int, was float"):
+    with pytest.raises(TypeError, match=r"bids\[0\].price: expected int, got float"):
         award([Bid(1.5, 1, 0)], 100, AwardRules())
     with pytest.raises(TypeError, match="bids must be a numpy array of int64"):
         award_arrays(np.zeros((1, 5)), 100, AwardRules())
-    with pytest.raises(TypeError, match=r"bids must have the shape \(n, 5\)"):
+    with pytest.raises(TypeError, match=r"bids: expected the shape \(n, 5\)"):
         award_arrays(np.zeros((1, 4), np.int64), 100, AwardRules())
 
 
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
-        ({"side": "both"}, "side must be sell or buy, was 'both'"),
-        ({"tie": "size"}, "tie must be time or random or pro_rata, was 'size'"),
-        ({"bidder_cap_bp": 10_001}, "bidder_cap_bp must be within 0..10000, was 10001"),
-        ({"tie_seed": -1}, "tie_seed must be within 0..18446744073709551615, was -1"),
+        ({"side": "both"}, "side: expected sell or buy, got 'both'"),
+        ({"tie": "size"}, "tie: expected time or random or pro_rata, got 'size'"),
+        ({"bidder_cap_bp": 10_001}, "bidder_cap_bp: expected within 0..10000, got 10001"),
+        ({"tie_seed": -1}, "tie_seed: expected within 0..18446744073709551615, got -1"),
     ],
 )
 def test_settings_beyond_their_range_are_refused(setting, message):

@@ -84,7 +84,7 @@ def test_a_wrong_award_is_found_by_trying_every_price(file, monkeypatch):
         return fills, price, reason
 
     monkeypatch.setattr(auctions, "award_arrays", dearer)
-    assert "the clearing price must be" in clear(result, 1).fault
+    assert "the clearing price: expected" in clear(result, 1).fault
     monkeypatch.setattr(auctions, "award_arrays", unfair)
     assert "must not win" in clear(result, 1).fault
 
@@ -118,7 +118,7 @@ def test_short_auctions_are_cancelled_and_compared_with_nothing(file, capsys):
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        ("d,a,7.7,6,8,7.5,7.71,x,4200000,,14", "volume: expected a whole number above 0, came 'x'"),
+        ("d,a,7.7,6,8,7.5,7.71,x,4200000,,14", "volume: expected a whole number above 0, got 'x'"),
         ("d,a,7.777,6,8,7.5,7.71,5,4200000,,14", "price_eur: expected euro with at most two"),
         ("d,a,7.7,,8,7.5,7.71,5,4200000,,14", "min_bid: expected euro with at most two"),
         ("d,a,7.70000001,6,8,7.5,7.71,5,4200000,,14", "price_eur: expected euro with at most two"),
@@ -128,9 +128,9 @@ def test_short_auctions_are_cancelled_and_compared_with_nothing(file, capsys):
         ("d,a,7,6,8,7.5,7.71,5,4200001,,14", "bids_total: expected a multiple of 500"),
         ("d,a,7,6,8,7.5,7.71,5,2000,,14", "bids_total: expected 500 or more for each of 56 bids"),
         ("d,a,7,6,8,6.1,7.71,5,4200000,,14", "mean_bid: expected one that bids with these"),
-        ("d,a,7,6,8,7,7,5,4200000,2,2", "n_bids: expected 3 to 1000000, came 2"),
-        ("d,a,7,6,8,7,7,5,4200000,9999999999999,2", "n_bids: expected 3 to 1000000, came 99999"),
-        ("d,a,7,6,8,7,7,5,4200000,,9999999999999", "n_bids: expected 3 to 1000000, came 39999"),
+        ("d,a,7,6,8,7,7,5,4200000,2,2", "n_bids: expected 3 to 1000000, got 2"),
+        ("d,a,7,6,8,7,7,5,4200000,9999999999999,2", "n_bids: expected 3 to 1000000, got 99999"),
+        ("d,a,7,6,8,7,7,5,4200000,,9999999999999", "n_bids: expected 3 to 1000000, got 39999"),
     ],
 )
 def test_rows_that_can_not_be_are_named_with_their_line(file, row, message, capsys):
@@ -179,7 +179,7 @@ def test_files_that_are_no_results_are_named(file, tmp_path):
         results_read(tmp_path / "none.csv")
     with pytest.raises(AuctionError, match=":1: expected a column min_bid"):
         results_read(file("1,2", header="date,price_eur\n"))
-    with pytest.raises(AuctionError, match="expected a row for each auction, came none"):
+    with pytest.raises(AuctionError, match="expected a row for each auction, got none"):
         results_read(file())
 
 

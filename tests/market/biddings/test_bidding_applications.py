@@ -5,7 +5,7 @@ from datetime import date, timedelta
 import pytest
 
 from cea_exchange.domain.calendar import TradingCalendar, date_number
-from cea_exchange.domain.profile import Profile, load_profile
+from cea_exchange.domain.profile import Profile, load_profile, profile_parse
 from cea_exchange.domain.refusals import VenueRefusal
 from cea_exchange.domain.timetable import time_parse, time_to_ns
 from cea_exchange.protocol import control
@@ -72,8 +72,8 @@ def test_an_approved_application_becomes_the_days_bidding() -> None:
     """CEA-BID-10, CEA-BID-03: published when approved, announced on its day by that day's close."""
     machine = machine_make()
     machine.apply_control(applied(machine, CALENDAR, DAYS[0], request()))
-    (told,) = listed(machine, CALENDAR)
-    assert (told["status"], told["review_until"]) == ("applied", date_number(DAYS[3]))
+    (shown,) = listed(machine, CALENDAR)
+    assert (shown["status"], shown["review_until"]) == ("applied", date_number(DAYS[3]))
     assert notices(machine) == []
     assert day_run(machine, DAYS[0]) == []
     machine.apply_control(control.BiddingReviewed(bidding="B1", approved=True, by="ops1"))
@@ -130,8 +130,8 @@ def test_make_up_weekends_are_working_days_and_no_session_days() -> None:
         with refuses("BIDDING_NOT_ALLOWED: .*at least 10 working days ahead", FrameError):
             applied(machine, CALENDAR, today, request(date=day))
     machine.apply_control(applied(machine, CALENDAR, today, request(date="2025-10-15")))
-    (told,) = listed(machine, CALENDAR)
-    assert told["review_until"] == 20250929
+    (shown,) = listed(machine, CALENDAR)
+    assert shown["review_until"] == 20250929
     for day, names in ((date(2025, 9, 29), []), (date(2025, 9, 30), ["B1"])):
         assert reviews_overdue(machine, CALENDAR, day) == names
 
@@ -187,8 +187,9 @@ def test_an_application_follows_the_rules_of_its_day() -> None:
         filed(raised, 149_999)
     later = profile_with(notice(since=SESSION + timedelta(days=1), bidding_tonnes_min=150_000))
     assert filed(later, 100_000) == 100_000
-    for without in (profile_with(notice(since=SESSION, bidding_allowed="false")), "ccer"):
-        profile = load_profile(without) if without == "ccer" else without
+    any_name = load_profile("ccer").text.replace('"project_year"', '"any"')
+    none_that_day = profile_with(notice(since=SESSION, bidding_allowed="false"))
+    for profile in (none_that_day, profile_parse(any_name, "ccer")):
         with refuses("BIDDING_NOT_ALLOWED: .*a day with biddings", FrameError):
             filed(profile, 100_000)
 
@@ -212,8 +213,8 @@ def test_what_is_not_in_place_or_not_reviewed_lapses() -> None:
     machine.apply_control(control.BiddingReviewed(bidding="B1", approved=True))
     (act,) = day_run(machine, SESSION)
     assert act.limit == 10_724
-    told = listed(machine, CALENDAR)[0]
-    assert (told["status"], told["why"]) == ("lapsed", "CASH_INSUFFICIENT")
+    shown = listed(machine, CALENDAR)[0]
+    assert (shown["status"], shown["why"]) == ("lapsed", "CASH_INSUFFICIENT")
 
 
 def test_decisions_are_made_once() -> None:
@@ -226,8 +227,8 @@ def test_decisions_are_made_once() -> None:
         with pytest.raises(ControlRefused):
             machine.apply_control(message)
     machine.apply_control(review)
-    told = listed(machine, CALENDAR)[0]
-    assert (told["status"], told["why"]) == ("refused", "pledged")
+    shown = listed(machine, CALENDAR)[0]
+    assert (shown["status"], shown["why"]) == ("refused", "pledged")
     for message in (review, control.BiddingLapsed(bidding="B1", why="on request")):
         with pytest.raises(ControlRefused):
             machine.apply_control(message)

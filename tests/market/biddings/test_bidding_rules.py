@@ -14,7 +14,7 @@ from support.market.bidding_scripts import (
     locked,
     notice,
     play_biddings,
-    told,
+    shown,
     trades,
     wanted,
 )
@@ -67,7 +67,7 @@ def test_the_range_stays_as_announced() -> None:
     """CEA-BID-02: a new reference price is for later biddings."""
     lines = [B1, {"cmd": "reference_price", "product": "CEA23", "price": "50.00"}]
     events = play_biddings([*lines, bid("a1", "alice", "95.00"), notice("B2", floor="45.00")])
-    assert told(events)[-2:] == ["bid_accepted", "bidding_opened"]
+    assert shown(events)[-2:] == ["bid_accepted", "bidding_opened"]
     assert (events[-1].floor, events[-1].ceiling) == ("45.00", "55.00")
 
 
@@ -77,7 +77,7 @@ def test_a_window_of_its_own_time() -> None:
     lines = [notice("B1", **window)]
     for number, time in enumerate(("11:39", "11:40", "12:09", "12:10")):
         lines += [at(time), bid(f"a{number}", "alice", tonnes=1)]
-    assert told(play_biddings(lines)) == [
+    assert shown(play_biddings(lines)) == [
         "bidding_opened",
         "phase_changed",
         "phase_changed",
@@ -102,7 +102,7 @@ def test_a_clock_that_jumps_runs_all_in_order() -> None:
         bid("a2", "alice", bidding="B2"),
         at("15:00"),
     ]
-    assert told(play_biddings(lines))[2:] == [
+    assert shown(play_biddings(lines))[2:] == [
         "bid_accepted",
         "phase_changed",
         "phase_changed",
@@ -142,7 +142,7 @@ def test_without_an_end_the_day_closes_it_first() -> None:
         bid("a1", "alice"),
         CLOSE_DAY,
     ]
-    assert told(play_biddings(lines))[-7:] == [
+    assert shown(play_biddings(lines))[-7:] == [
         "trade",
         "bidding_closed",
         "bidding_closed",
@@ -270,7 +270,7 @@ def test_too_few_bids() -> None:
     assert trades(events) == [("a1", "95.00", 99_999)]
     assert locked(events[-1], "seller") == ("0.00", 0)
     events = play_biddings(lines, cea_with(bidding_undersubscription='"cancel"'))
-    assert told(events[1:]) == ["bid_accepted", "bid_canceled", "bidding_canceled", "state"]
+    assert shown(events[1:]) == ["bid_accepted", "bid_canceled", "bidding_canceled", "state"]
     assert (events[2].reason, events[3].reason) == ("BIDS_SHORT", "BIDS_SHORT")
     assert locked(events[-1], "seller") == locked(events[-1], "alice") == ("0.00", 0)
     events = play_biddings([B1, close()])
@@ -297,13 +297,13 @@ def test_what_was_won_is_not_sellable_today() -> None:
     """CEA-FND-04, CEA-BID-09: T+1; and the seller's proceeds buy at once."""
     lines = [{"cmd": "phase", "phase": "listed"}, B1, bid("a1", "alice", tonnes=100), close()]
     lines += [sell("s1", "97.00", 1, "alice"), buy("s2", "97.00", 1, "seller")]
-    assert told(play_biddings(lines))[-3:] == [
+    assert shown(play_biddings(lines))[-3:] == [
         "ALLOWANCES_BOUGHT_TODAY",
         "order_accepted",
         "order_rested",
     ]
     lines += [at("09:30", 17), sell("s3", "97.00", 1, "alice")]
-    assert told(play_biddings(lines))[-1] == "order_rested"
+    assert shown(play_biddings(lines))[-1] == "order_rested"
 
 
 def test_a_bidding_moves_no_price() -> None:
@@ -320,7 +320,7 @@ def test_a_halt_stops_bids_and_ends_what_closes_under_it(product: dict) -> None:
     halt, resume = {"cmd": "halt"} | product, {"cmd": "resume"} | product
     lines = [notice("B1", closes_at="2025-07-16T10:00:00+08:00"), bid("a1", "alice"), halt]
     events = play_biddings([*lines, at("09:20"), resume, at("10:00")])
-    assert told(events)[-2:] == ["trade", "bidding_closed"]
+    assert shown(events)[-2:] == ["trade", "bidding_closed"]
     for end in (at("10:00"), close(), CLOSE_DAY):
         events = play_biddings([*lines, bid("a2", "alice"), bid_cancel("a1", "alice"), end, STATE])
         canceled = [e for e in events if e.event in ("bid_canceled", "bidding_canceled")]
@@ -358,7 +358,7 @@ def test_the_operator_cancels_at_any_time() -> None:
     ]
     assert locked(events[-1], "seller") == locked(events[-1], "bob") == ("0.00", 0)
     later = notice("B1", opens_at="2025-07-16T10:30:00+08:00")
-    assert told(play_biddings([later, cancel(), at("11:00")]))[1] == "bidding_canceled"
+    assert shown(play_biddings([later, cancel(), at("11:00")]))[1] == "bidding_canceled"
 
 
 def test_a_suspension_ends_bids_then_biddings() -> None:
@@ -375,7 +375,7 @@ def test_a_suspension_ends_bids_then_biddings() -> None:
         close(),
     ]
     events = play_biddings(lines)
-    place = told(events).index("account_suspended")
+    place = shown(events).index("account_suspended")
     assert [(e.event, getattr(e, "id", None)) for e in events[place : place + 5]] == [
         ("account_suspended", None),
         ("order_canceled", "o1"),
@@ -401,7 +401,7 @@ def test_names_are_free_again_the_next_day() -> None:
         B1,
         bid("a1", "alice", tonnes=1),
     ]
-    events = told(play_biddings(lines))
+    events = shown(play_biddings(lines))
     assert events.count("bid_accepted") == 3
     assert events.count("bidding_opened") == 2
     assert "ORDER_ID_DUPLICATE" not in events

@@ -173,9 +173,9 @@ def test_only_commands_are_answered() -> None:
     lists = EventLists()
     lists.take(np.concatenate([*before, events]))
     blocks, pairs = lists.accepted(ALICE, 0, np.array([1, 2, 3], np.uint64))
-    told = np.frombuffer(pairs, np.uint64).reshape(-1, 2)
-    assert not blocks and told[:, 0].tolist() == [1, 2, 3]
-    assert told[:, 1].tolist() == events["seq"][:3].tolist()
+    reported = np.frombuffer(pairs, np.uint64).reshape(-1, 2)
+    assert not blocks and reported[:, 0].tolist() == [1, 2, 3]
+    assert reported[:, 1].tolist() == events["seq"][:3].tolist()
 
 
 def test_nobody_else_learns_of_a_bid() -> None:
@@ -194,8 +194,8 @@ def test_nobody_else_learns_of_a_bid() -> None:
     # The applicant's report has the times, which stand where trades have the other side's ids.
     ((account, payload),) = reports_by_account(opened)
     assert account == SELLER
-    (told,) = np.frombuffer(payload, BIDDING_OPENED_DTYPE)
-    assert told["closes_at"] == ns("10:00")
+    (reported,) = np.frombuffer(payload, BIDDING_OPENED_DTYPE)
+    assert reported["closes_at"] == ns("10:00")
     closed = machine.apply_control(control.BiddingClose(bidding="B1"))
     trade, end = closed[0], closed[-1]
     assert (end["price"], end["counter_order_id"]) == (9_500, 2)

@@ -8,7 +8,7 @@ from support.market.bidding_scripts import (
     locked,
     notice,
     play_biddings,
-    told,
+    shown,
     trades,
     wanted,
 )
@@ -43,7 +43,7 @@ def test_a_clearing_price_under_the_reserve_price_cancels() -> None:
     profile = cea_with(bidding_reserve='"cancel"')
     bids = [bid("a1", "alice", "94.99"), bid("b1", "bob", "95.00")]
     events = play_biddings([notice("B1", reserve_price="95.00"), *bids, close(), STATE], profile)
-    assert told(events)[3:-1] == ["bid_canceled", "bid_canceled", "bidding_canceled"]
+    assert shown(events)[3:-1] == ["bid_canceled", "bid_canceled", "bidding_canceled"]
     assert {event.reason for event in events[3:-1]} == {"RESERVE_NOT_MET"}
     assert locked(events[-1], "alice") == ("0.00", 0) == locked(events[-1], "seller")
     bids = [bid("a1", "alice", "94.99"), bid("b1", "bob", "95.00", 100_000)]
@@ -64,7 +64,7 @@ def test_a_clearing_price_under_the_reserve_price_cancels() -> None:
 )
 def test_a_reserve_price_lies_in_the_range_of_bids(lines: Line, expected: str) -> None:
     """CEA-AWD-06."""
-    assert told(play_biddings([lines])) == [expected]
+    assert shown(play_biddings([lines])) == [expected]
 
 
 def test_bidders_and_groups_win_their_share_at_most() -> None:
@@ -122,7 +122,7 @@ def test_noncompetitive_offers_of_sellers() -> None:
 
 def test_a_bid_needs_a_price_where_the_profile_has_no_other_bids() -> None:
     """CEA-AWD-08."""
-    assert told(play_biddings([notice("B1"), any_price("a1", "alice", 5)])) == [
+    assert shown(play_biddings([notice("B1"), any_price("a1", "alice", 5)])) == [
         "bidding_opened",
         "BID_OUT_OF_RANGE",
     ]
@@ -132,4 +132,4 @@ def test_a_noncompetitive_bid_is_covered_at_the_ceiling() -> None:
     """CEA-AWD-08, CEA-BID-05: 50000000.00 yuan are 466,243 t at 107.24."""
     profile = cea_with(noncompetitive_max_bp=1_000)
     lines = [notice("B1"), any_price("a1", "alice", 466_244), any_price("a2", "alice", 466_243)]
-    assert told(play_biddings(lines, profile))[1:] == ["CASH_INSUFFICIENT", "bid_accepted"]
+    assert shown(play_biddings(lines, profile))[1:] == ["CASH_INSUFFICIENT", "bid_accepted"]

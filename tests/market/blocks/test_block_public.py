@@ -19,7 +19,7 @@ from cea_exchange.domain.records import (
 from cea_exchange.venue.market.public_maps import open_blocks
 from cea_exchange.venue.publication.market_data import feed_of
 from support.market.market_scripts import CORES, cea_with
-from support.market.public_books import market_told, message_of, snapshot_take
+from support.market.public_books import market_shown, message_of, snapshot_take
 
 NAMES = ["CEA23"]
 BOB, CAROL = 1, 2
@@ -57,13 +57,13 @@ class World:
         events = np.zeros(1, EVENT_DTYPE)
         assert self.core.process(row, events) == (1, 1)
         assert events["kind"][0] != EventKind.ORDER_REJECTED
-        return self.told(events)
+        return self.shown(events)
 
     def offer(self, **fields):
         terms = {"side": Side.SELL, "price": 9_749, "tonnes": 100_000}
         return self.send(BOB, CommandKind.BLOCK_OFFER, **(terms | fields))
 
-    def told(self, events):
+    def shown(self, events):
         self.feed.note(events)
         public, changes = self.feed.cut()
         previous, self.seq = self.seq, self.core.event_seq
@@ -117,7 +117,7 @@ def test_what_is_for_all_is_gone_when_it_ends_by_itself(world, ends):
     world.offer()
     events = world.core.day_close() if ends == "day_close" else world.core.suspend(BOB)
     kind = EventKind.BLOCK_LAPSED if ends == "day_close" else EventKind.BLOCK_WITHDRAWN
-    assert kind in world.told(events)["kind"]
+    assert kind in world.shown(events)["kind"]
     assert world.books.blocks() == []
 
 
@@ -143,5 +143,5 @@ def test_a_block_of_a_product_nobody_has_named_yet_waits_for_its_name(world):
     world.core.deposit(BOB, 1, 100_000)
     world.offer(product_index=1, price=5_000)
     assert world.books.blocks() == []
-    world.books.take_statistics(market_told([*NAMES, "CEA24"]))
+    world.books.take_statistics(market_shown([*NAMES, "CEA24"]))
     assert [block.product for block in world.books.blocks()] == ["CEA24"]

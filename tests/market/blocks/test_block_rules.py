@@ -13,7 +13,7 @@ from support.market.block_scripts import (
     offer,
     play_blocks,
     reject,
-    told,
+    shown,
     withdraw,
 )
 from support.market.market_scripts import buy, cea_with, sell
@@ -42,7 +42,7 @@ def test_a_block_begins_where_a_listed_order_ends() -> None:
     """CEA-BLK-01: 100,000 t are a block, 99,999 t are none."""
     lines = [offer("o1", "bob", "sell", tonnes=100_000), offer("o2", "bob", "sell", tonnes=99_999)]
     lines += [sell("b1", "97.49", 100_000), sell("b2", "97.49", 99_999)]
-    assert told(play_blocks(lines)) == [
+    assert shown(play_blocks(lines)) == [
         "offered",
         "BLOCK_TONNES_TOO_SMALL",
         "LISTED_TONNES_TOO_LARGE",
@@ -56,7 +56,7 @@ def test_the_band_is_thirty_percent() -> None:
     prices = ("68.23", "68.24", "68.25", "126.73", "126.74", "126.75")
     for profile, taken in (("cea", 4), (cea_with(band_rounding='"inward"'), 2)):
         reasons = [
-            told(play_blocks([offer("o", "bob", "sell", price)], profile))[0] for price in prices
+            shown(play_blocks([offer("o", "bob", "sell", price)], profile))[0] for price in prices
         ]
         assert reasons.count("offered") == taken, profile
         assert reasons == reasons[::-1]
@@ -75,7 +75,7 @@ def test_the_session(phase: str) -> None:
     ]
     ends = [reject("o1", "alice"), withdraw("o1", "bob")]
     for end, event in zip(ends, ("rejected", "withdrawn"), strict=True):
-        events = told(play_blocks([*lines, end]))
+        events = shown(play_blocks([*lines, end]))
         assert events[2:6] == ["PHASE_CLOSED"] * 4
         assert events[6] == ("PHASE_CLOSED" if phase == "closed" else event)
 
@@ -83,8 +83,8 @@ def test_the_session(phase: str) -> None:
 @pytest.mark.parametrize("halt", [{"cmd": "halt"}, {"cmd": "halt", "product": "CEA23"}])
 def test_what_ends_a_negotiation_passes_a_halt(halt: dict) -> None:
     """CEA-BLK-03, CEA-DAY-05: nobody is held in an offer that can't trade."""
-    assert told(play_blocks([DIRECTED, halt, reject("o1", "alice")]))[-1] == "rejected"
-    assert told(play_blocks([DIRECTED, halt, withdraw("o1", "bob")]))[-1] == "withdrawn"
+    assert shown(play_blocks([DIRECTED, halt, reject("o1", "alice")]))[-1] == "rejected"
+    assert shown(play_blocks([DIRECTED, halt, withdraw("o1", "bob")]))[-1] == "withdrawn"
 
 
 def test_turns() -> None:
@@ -98,7 +98,7 @@ def test_turns() -> None:
         counter("o1", "bob", "97.00", 150_000),
         accept("o1", "alice"),
     ]
-    assert told(play_blocks(lines)) == [
+    assert shown(play_blocks(lines)) == [
         "offered",
         "COUNTERPARTY_MISMATCH",
         "countered",
@@ -146,14 +146,14 @@ def test_the_first_who_may_takes_an_open_offer_or_a_groups() -> None:
     for addressee in ({}, {"to_group": "power"}):
         lines = [offer("o1", "bob", "sell", **addressee), accept("o1", "alice")]
         lines += [accept("o1", "carol")]
-        assert told(play_blocks(lines))[1:] == ["trade", "BLOCK_UNKNOWN"]
+        assert shown(play_blocks(lines))[1:] == ["trade", "BLOCK_UNKNOWN"]
     assert last_fields(lines, "block_offered")["to_group"] == "power"
     assert last_fields(lines, "block_offered")["counterparty"] is None
 
 
 def test_who_may_withdraw() -> None:
     """CEA-BLK-04: who offered, at any time, and who has countered; the event names the offer."""
-    assert told(play_blocks([DIRECTED, withdraw("o1", "alice")]))[-1] == "COUNTERPARTY_MISMATCH"
+    assert shown(play_blocks([DIRECTED, withdraw("o1", "alice")]))[-1] == "COUNTERPARTY_MISMATCH"
     countered = [DIRECTED, counter("o1", "alice", "95.00")]
     for who in ("alice", "bob"):
         assert last_fields([*countered, withdraw("o1", who)], "block_withdrawn") == {
@@ -217,7 +217,7 @@ def test_what_a_counter_raises_is_checked_when_it_is_accepted() -> None:
         withdraw("o2", "bob"),
         accept("o1", "bob"),
     ]
-    assert told(play_blocks(lines))[2:] == [
+    assert shown(play_blocks(lines))[2:] == [
         "offered",
         "ALLOWANCES_INSUFFICIENT",
         "withdrawn",
@@ -236,7 +236,7 @@ def test_what_one_has_locked_in_a_block_is_free_for_a_counter_in_it() -> None:
         counter("o2", "alice", "97.00", 250_000),
         counter("o2", "bob", "97.10", 300_000),
     ]
-    assert told(play_blocks(lines)) == [
+    assert shown(play_blocks(lines)) == [
         "offered", "countered", "countered", "trade", "offered", "countered", "countered",
     ]  # fmt: skip
 
@@ -254,7 +254,7 @@ def test_enquiries() -> None:
         offer("o3", "bob", "sell", counterparty="alice", enquiry="e1"),
         accept("o1", "alice"),
     ]
-    assert told(play_blocks(lines)) == [
+    assert shown(play_blocks(lines)) == [
         "enquired",
         "offered",
         "offered",
@@ -293,7 +293,7 @@ def test_an_answer_to_an_enquiry_is_directed_at_who_asked() -> None:
     assert (block.counterparty, block.tonnes_locked) == ("alice", 100_000)
     more = [*lines, accept("o1", "carol"), counter("o1", "alice"), withdraw("e1", "alice")]
     more += [accept("o1", "bob"), offer("o2", "bob", "sell", enquiry="e1")]
-    assert told(play_blocks(more)) == [
+    assert shown(play_blocks(more)) == [
         "enquired",
         "offered",
         "COUNTERPARTY_MISMATCH",
@@ -366,7 +366,7 @@ def test_what_is_open_lapses_at_the_close() -> None:
         DIRECTED,
     ]
     events = play_blocks(lines)
-    assert told(events)[5:] == [
+    assert shown(events)[5:] == [
         "phase_changed",
         "order_expired",
         "lapsed",
@@ -398,7 +398,7 @@ def test_a_suspension_ends_what_the_account_is_in() -> None:
         STATE,
     ]
     events = play_blocks(lines)
-    assert told(events)[7:-1] == [
+    assert shown(events)[7:-1] == [
         "account_suspended",
         "order_canceled",
         "withdrawn",
@@ -428,7 +428,7 @@ def test_bought_today_by_block_is_not_sold_today() -> None:
         offer("o2", "alice", "sell"),
     ]
     events = play_blocks(lines)
-    assert told(events)[2] == "ALLOWANCES_BOUGHT_TODAY"
+    assert shown(events)[2] == "ALLOWANCES_BOUGHT_TODAY"
     assert (events[3].event, events[3].reason) == ("transfer_rejected", "PROCEEDS_OF_TODAY")
-    assert told(events)[4:6] == ["order_accepted", "order_rested"]
-    assert told(events)[-1] == "offered"
+    assert shown(events)[4:6] == ["order_accepted", "order_rested"]
+    assert shown(events)[-1] == "offered"

@@ -88,7 +88,7 @@ def test_malformed_records_are_found_and_named() -> None:
     for record, row in zip(records[faults], (row for row in rows if is_fault(row)), strict=True):
         error = command_fault(record)
         assert isinstance(error, FrameError)
-        assert error.came == str(row[error.where])
+        assert error.got == str(row[error.where])
 
 
 @pytest.mark.parametrize("make_core", CORES)
@@ -154,11 +154,11 @@ def test_a_repeat_is_told_from_another_command_with_its_id() -> None:
         for field in ("kind", "side", "flags", "order_id", "pick_order_id", "price", "tonnes"):
             other = record.copy()
             other[field] += 1
-            told = kind in (4, 5) or (kind == 9 and field in ("price", "tonnes"))
+            reported = kind in (4, 5) or (kind == 9 and field in ("price", "tonnes"))
             if field == "kind":
                 if other["kind"] <= CommandKind.BLOCK_COUNTER:
                     assert not are_same_commands(other, events, accepted_by), (record, field)
-            elif told or field == "order_id":
+            elif reported or field == "order_id":
                 assert not are_same_commands(other, events, accepted_by), (record, field)
 
 
@@ -231,15 +231,15 @@ def test_a_question_for_the_open_blocks_is_short_work_however_many_there_are(
         (1, [n + 1 for n in range(count) if n % 100]),
         (2, [*range(1, count + 1, 100)]),
     ):
-        told, first, questions = [], 0, 0
+        reported, first, questions = [], 0, 0
         while True:
             ids, first = market.blocks_seen(account_index, first, 500)
             assert len(ids) <= 500
-            told += ids
+            reported += ids
             questions += 1
             if not first:
                 break
-        assert told == expected
+        assert reported == expected
         assert questions < 5 + count / 20_000 + len(expected) / 500
 
 

@@ -8,9 +8,10 @@ from cea_exchange.core.market import CompiledMarket
 from cea_exchange.domain.profile import load_profile
 from cea_exchange.domain.records import Phase
 from cea_exchange.matching.reference import ReferenceMarket
-from support.market.noticed_markets import enter, notice, profile_with, reason
+from support.market.noticed_markets import notice, profile_with, reason
 
 CCER = load_profile("ccer")
+P = "CCER-01-002-0001-2024"
 
 
 @pytest.fixture(params=[CompiledMarket, ReferenceMarket], ids=["compiled", "reference"])
@@ -25,6 +26,7 @@ def test_ccer_holds_what_was_seen_of_that_market():
     assert (rules.pick_allowed, rules.self_trade) == (False, "reject")
     assert (rules.block_allowed, rules.bidding_allowed) == (False, False)
     assert (rules.gap_trading_days, rules.gap_scope) == (5, "instrument")
+    assert (CCER.participants, CCER.listing_confirmed) == ("organisations", True)
     assert (rules.holdings_checked, rules.operators_max, CCER.public_levels) == (True, 5, 5)
 
 
@@ -54,11 +56,11 @@ def test_ccer_marks_what_no_text_confirms(capsys):
 
 def test_an_account_has_five_operators_at_most(core):
     """CCER-ACC-01"""
-    market = Market("ccer", {"CEA24": "100.00"}, core=core)
+    market = Market("ccer", {P: "100.00"}, core=core)
     market.deposit("alice", cash="100000.00")
     market.open_day("2025-07-16")
     market.phase("listed")
-    enter(market, "alice", "buy", "100.00", 1, "a")
+    market.enter("alice", P, "buy", price="100.00", tonnes=1, order_id="a")
     reasons = {}
     for operator_index in (4, 5, 15, 16):
         command = market._command.copy()
@@ -73,20 +75,20 @@ def test_blocks_and_biddings_open_by_notice(core):
     """CCER-MKT-01: in due course; nothing else has to change."""
     allowed = {"block_allowed": "true", "bidding_allowed": "true"}
     profile = profile_with(notice(**allowed), text=CCER.text)
-    market = Market(profile, {"CEA24": "100.00"}, core=core)
-    market.deposit("bob", product="CEA24", tonnes=300_000)
-    told = []
+    market = Market(profile, {P: "100.00"}, core=core)
+    market.deposit("bob", product=P, tonnes=300_000)
+    reported = []
     for number, day in enumerate(("2025-02-27", "2025-03-03")):
         market.open_day(day)
         market.phase("listed_and_block")
         events = market.block_offer(
-            "bob", "CEA24", "sell", price="100.00", tonnes=100_000, block_id=f"x{number}"
+            "bob", P, "sell", price="100.00", tonnes=100_000, block_id=f"x{number}"
         )
-        told.append(reason(events))
+        reported.append(reason(events))
         events = market.bidding_open(
-            "bob", "CEA24", tonnes=100_000, floor="100.00", pricing="uniform",
+            "bob", P, tonnes=100_000, floor="100.00", pricing="uniform",
             bidding_id=f"n{number}",
         )
-        told.append(reason(events))
+        reported.append(reason(events))
         market.close_day()
-    assert told == ["PHASE_CLOSED", "PHASE_CLOSED", None, None]
+    assert reported == ["PHASE_CLOSED", "PHASE_CLOSED", None, None]

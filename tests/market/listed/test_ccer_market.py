@@ -221,6 +221,28 @@ def test_blocks_and_biddings_begin_a_gap_and_keep_to_it(core):
     assert ask(market, "bob", "sell", Q) == "WITHIN_GAP"
 
 
+def test_blocks_biddings_and_bids_are_refused_for_the_same_reasons(core):
+    """CCER-FND-03, CCER-FND-04"""
+    allowed = {"block_allowed": "true", "bidding_allowed": "true"}
+    profile = profile_with(notice(**allowed), text=CCER.text)
+    market = market_of(core, profile=profile, tonnes=400_000)
+    market.open_day("2026-03-02")
+    market.phase("listed_and_block")
+    terms = {"floor": "70.00", "pricing": "uniform", "tonnes": 100_000}
+    market.bidding_open("alice", P, **terms, bidding_id="n")
+    bought = {"price": "70.00", "tonnes": 1}
+    order(market, "bob", "sell", "75.00", 1, order_id="s")
+    block = market.block_offer("bob", P, "buy", price="70.00", tonnes=100_000, block_id="x")
+    assert reason(block) == "OTHER_SIDE_OPEN"
+    assert reason(market.bid("bob", "n", **bought, bid_id="b1")) == "OTHER_SIDE_OPEN"
+    order(market, "carol", "buy", "75.00", 1)
+    assert reason(market.bid("bob", "n", **bought, bid_id="b2")) == "WITHIN_GAP"
+    assert reason(market.bidding_open("carol", P, **terms, bidding_id="m")) == "WITHIN_GAP"
+    order(market, "bob", "buy", "65.00", 1, Q)
+    other = market.bidding_open("bob", Q, **terms, bidding_id="o")
+    assert reason(other) == "OTHER_SIDE_OPEN"
+
+
 def test_a_gap_goes_with_snapshots_and_hashes(core):
     """CCER-FND-03: what decides the next command is state."""
     market = market_of(core)

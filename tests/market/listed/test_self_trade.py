@@ -46,7 +46,7 @@ def profile_with(policy, **values):
     return cea_with(self_trade=f'"{policy}"', **values)
 
 
-def told(core, lines, policy, **values):
+def shown(core, lines, policy, **values):
     """What the lines give after the opening, a few words an event; and the market."""
     market = Market(profile_with(policy, **values), core=core)
     script = script_bytes([*OPENING, ALICE_SELLS, *lines])
@@ -118,7 +118,7 @@ TWELVE = {
 @all_policies
 def test_each_policy_where_own_orders_lie_between_others(core, policy):
     """CEA-LST-07, CEA-LST-10."""
-    events, market = told(core, [*TWO_LEVELS, buy("a9", "101.00", 12)], policy)
+    events, market = shown(core, [*TWO_LEVELS, buy("a9", "101.00", 12)], policy)
     assert (events[2 * len(TWO_LEVELS) :], asks(market)) == TWELVE[policy]
 
 
@@ -126,12 +126,12 @@ def test_each_policy_where_own_orders_lie_between_others(core, policy):
 @all_policies
 def test_own_orders_out_of_reach_are_no_matter(core, policy):
     """Used up before, priced beyond, or behind the levels it may take: nothing is prevented."""
-    used_up, _ = told(core, [*TWO_LEVELS, buy("a9", "101.00", 5)], policy)
+    used_up, _ = shown(core, [*TWO_LEVELS, buy("a9", "101.00", 5)], policy)
     assert used_up[-2:] == ["accepted a9 5", "trade b1 5 @ 100.00"]
     beyond = [sell("b1", "100.00", 5), sell("a1", "100.01", 3, account="alice")]
-    events, _ = told(core, [*beyond, buy("a9", "100.00", 6)], policy)
+    events, _ = shown(core, [*beyond, buy("a9", "100.00", 6)], policy)
     assert events[-3:] == ["accepted a9 6", "trade b1 5 @ 100.00", "rested a9 1"]
-    events, market = told(core, [*beyond, buy("a9", "100.01", 6)], policy, levels_max=1)
+    events, market = shown(core, [*beyond, buy("a9", "100.01", 6)], policy, levels_max=1)
     assert events[-2:] == ["trade b1 5 @ 100.00", "canceled a9 1 LEVELS_EXHAUSTED"]
     assert asks(market) == [(10_001, 3)]
 
@@ -157,7 +157,7 @@ def test_a_level_of_cancelled_orders_counts_as_a_level(core):
         sell("b1", "101.00", 1),
         sell("b2", "102.00", 1),
     ]
-    events, _ = told(core, [*resting, buy("a9", "102.00", 9)], "cancel_resting", levels_max=2)
+    events, _ = shown(core, [*resting, buy("a9", "102.00", 9)], "cancel_resting", levels_max=2)
     assert events[6:] == [
         "accepted a9 9",
         "canceled a1 3 SELF_TRADE_PREVENTED",
@@ -176,14 +176,14 @@ def test_what_ends_the_walk_first_is_the_reason(core, policy):
         sell("b2", "101.00", 1),
     ]
     for more in ({}, {"tif": "ioc"}):
-        events, _ = told(core, [*resting, buy("a9", "101.00", 4, **more)], policy, levels_max=1)
+        events, _ = shown(core, [*resting, buy("a9", "101.00", 4, **more)], policy, levels_max=1)
         assert events[-1] == "canceled a9 3 SELF_TRADE_PREVENTED"
 
 
 @both_cores
 def test_ioc_cancels_what_is_left_after_own_orders(core):
     resting = [sell("a1", "100.00", 3, account="alice"), sell("b1", "100.00", 1)]
-    events, _ = told(core, [*resting, buy("a9", "100.00", 4, tif="ioc")], "cancel_resting")
+    events, _ = shown(core, [*resting, buy("a9", "100.00", 4, tif="ioc")], "cancel_resting")
     assert events[5:] == [
         "canceled a1 3 SELF_TRADE_PREVENTED",
         "trade b1 1 @ 100.00",
@@ -202,7 +202,7 @@ def test_fok_counts_what_trades_with_others(core, policy):
     most = FOK_MOST[policy]
     more = buy("a8", "101.00", most + 1, tif="fok")
     whole = buy("a9", "101.00", most, tif="fok")
-    events, _ = told(core, [*TWO_LEVELS, more, whole], policy)
+    events, _ = shown(core, [*TWO_LEVELS, more, whole], policy)
     assert events[10:12] == ["rejected a8 FOK_NOT_FILLABLE", f"accepted a9 {most}"]
     trades = [event.split()[1:3] for event in events[12:] if event.startswith("trade")]
     assert sum(int(tonnes) for _, tonnes in trades) == most
@@ -217,7 +217,7 @@ def test_fok_counts_what_trades_with_others(core, policy):
 def test_post_only_does_not_meet_its_own_either(core, policy):
     """CEA-ORD-09, CEA-ORD-10: of two reasons the first in the order of `Reason`."""
     resting = sell("a1", "100.00", 3, account="alice")
-    events, market = told(core, [resting, buy("a9", "100.00", 1, post_only=True)], policy)
+    events, market = shown(core, [resting, buy("a9", "100.00", 1, post_only=True)], policy)
     reason = "SELF_TRADE" if policy == "reject" else "POST_ONLY_WOULD_TRADE"
     assert events[-1] == f"rejected a9 {reason}"
     assert asks(market) == [(10_000, 3)]
@@ -227,10 +227,10 @@ def test_post_only_does_not_meet_its_own_either(core, policy):
 @all_policies
 def test_a_pick_of_ones_own_is_not_available(core, policy):
     """CEA-LST-06."""
-    events, market = told(core, [*TWO_LEVELS, buy("a9", "100.00", 1, pick="a1")], policy)
+    events, market = shown(core, [*TWO_LEVELS, buy("a9", "100.00", 1, pick="a1")], policy)
     assert events[-1] == "rejected a9 PICK_NOT_AVAILABLE"
     assert asks(market) == [(10_000, 12), (10_100, 8)]
-    events, _ = told(core, [*TWO_LEVELS, buy("a9", "100.00", 7, pick="b2")], policy)
+    events, _ = shown(core, [*TWO_LEVELS, buy("a9", "100.00", 7, pick="b2")], policy)
     assert events[-2:] == ["trade b2 4 @ 100.00", "canceled a9 3 PICK_REMAINDER"]
 
 
@@ -261,7 +261,7 @@ def test_an_amended_order_meets_its_own_like_a_new_one(core, policy):
         sell("a1", "100.00", 3, account="alice"),
         sell("b1", "100.00", 4),
     ]
-    events, market = told(core, [*resting, amend("a9", "alice", "100.00", 5)], policy)
+    events, market = shown(core, [*resting, amend("a9", "alice", "100.00", 5)], policy)
     assert events[6:] == AMENDED[policy]
     bids = market.core.depth(0, Side.BUY, 9)
     assert bids == {"reject": [(9_900, 8, 1)], "cancel_resting": [(10_000, 1, 1)]}.get(policy, [])
@@ -272,11 +272,11 @@ def test_an_amended_order_meets_its_own_like_a_new_one(core, policy):
 def test_room_is_counted_after_own_orders_left(core, policy):
     """CEA-ORD-05: two orders live, room for two; one would come and one goes."""
     resting = [sell("a1", "100.00", 1, account="alice"), sell("b1", "102.00", 1)]
-    events, market = told(core, [*resting, buy("a9", "100.00", 5)], policy, order_count_max=2)
+    events, market = shown(core, [*resting, buy("a9", "100.00", 5)], policy, order_count_max=2)
     live = {"reject": 2, "allow": 2, "cancel_resting": 2, "cancel_incoming": 2, "cancel_both": 1}
     assert market.core.live_order_count == live[policy]
     assert not any("CAPACITY" in event for event in events)
-    full, _ = told(core, [*resting, buy("a9", "99.00", 5)], policy, order_count_max=2)
+    full, _ = shown(core, [*resting, buy("a9", "99.00", 5)], policy, order_count_max=2)
     assert full[-1] == "rejected a9 CAPACITY"
 
 
@@ -288,7 +288,7 @@ def test_locks_of_cancelled_orders_return(core, policy):
         sell("a1", "100.00", 1_000, account="alice"),
         buy("a9", "100.00", 10_000),
     ]
-    _, market = told(core, whole, policy)
+    _, market = shown(core, whole, policy)
     account = market.core.account(0)
     assert account["holdings"] == {0: (1_000, 1_000 if policy == "cancel_incoming" else 0, 0)}
     assert account["cash"] == 100_000_000
@@ -397,8 +397,8 @@ def test_the_order_book_does_as_the_market(policy):
     book = book_of_two_levels(policy)
     result = book.enter(9, Side.BUY, 101, 12, 1)
     assert 0 == result.tonnes_open
-    told = (result.reason, result.tonnes_canceled, result.trades, result.orders_canceled)
-    assert BOOK_TWELVE[policy] == told
+    shown = (result.reason, result.tonnes_canceled, result.trades, result.orders_canceled)
+    assert BOOK_TWELVE[policy] == shown
     assert (policy != "reject") == result.accepted
     expected = [(price // 100, tonnes) for price, tonnes in TWELVE[policy][1]]
     assert expected == [(price, tonnes) for price, tonnes, _ in book.depth()[1]]

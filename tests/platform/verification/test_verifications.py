@@ -210,7 +210,7 @@ def objection(world, result):
         2025,
         against="verification",
         subject_id=result.result_id,
-        told_on=result.told_on,
+        notified_on=result.notified_on,
         words="the July coal was weighed twice",
     )
 
@@ -218,7 +218,7 @@ def objection(world, result):
 @pytest.mark.parametrize(("told", "last"), [(20250630, 20250709), (20260211, 20260227)])
 def test_an_enterprise_objects_within_seven_working_days(world, task, told, last):
     """CEA-VER-13, example 40: make-up weekends count."""
-    result = confirmed(world, task)._replace(told_on=told)
+    result = confirmed(world, task)._replace(notified_on=told)
     world.day = last + 1
     with refuses(f"OBJECTION_LATE: objection: expected by {last}"):
         objection(world, result)
@@ -233,7 +233,7 @@ def test_an_enterprise_objects_within_seven_working_days(world, task, told, last
 )
 def test_a_province_decides_within_ten_working_days(world, task, made, decide_by):
     """CEA-VER-13, example 41."""
-    result = confirmed(world, task)._replace(told_on=made)
+    result = confirmed(world, task)._replace(notified_on=made)
     world.day = made
     assert objection(world, result)["decide_by"] == decide_by
     objections = world.platform.objections
@@ -246,7 +246,7 @@ def test_a_province_decides_within_ten_working_days(world, task, made, decide_by
 
 
 def test_beyond_the_calendar_no_term_is_guessed(world, task):
-    result = confirmed(world, task)._replace(told_on=20981230)
+    result = confirmed(world, task)._replace(notified_on=20981230)
     with refuses(
         "CALENDAR_ENDS: calendar: expected one that reaches the end of object from 20981230"
     ):

@@ -103,8 +103,8 @@ BAD = [
     ("report", "<OrgnlEndToEndId>F-1", "<OrgnlEndToEndId>T-1", 21, "T-1 came twice"),
     ("report", ">pain.001.001.09<", ">pain.008.001.08<", 10, "expected pain.001.001.09"),
     ("report", "<Cd>AM04</Cd>", "<Prtry>no</Prtry>", 24, "expected StsRsnInf/Rsn/Cd"),
-    ("report", "<Cd>AM04", "<Cd>AM-04", 24, "must have a reason code, was 'AM-04'"),
-    ("report_of_refusal", "<GrpSts>RJCT", "<GrpSts>PART", 8, "must have a reason code"),
+    ("report", "<Cd>AM04", "<Cd>AM-04", 24, "expected a reason code, got 'AM-04'"),
+    ("report_of_refusal", "<GrpSts>RJCT", "<GrpSts>PART", 8, "expected a reason code"),
     (
         "statement",
         "<Sts>\n          <Cd>BOOK",
@@ -320,8 +320,8 @@ def test_every_statement_comes_back_as_it_was(opening, cash, reference, created_
 @pytest.mark.parametrize(
     ("change", "why"),
     [
-        ({"cash": 0}, "cash must be 1 to"),
-        ({"cash": CASH_LIMIT}, "cash must be 1 to"),
+        ({"cash": 0}, "cash: expected 1 to"),
+        ({"cash": CASH_LIMIT}, "cash: expected 1 to"),
         ({"creditor": "SUB-BUYER"}, "creditor must be another account"),
         ({"instruction_id": "a b"}, "instruction_id: expected 1 to 35 letters"),
         ({"instruction_id": "a" * 36}, "instruction_id: expected 1 to 35 letters"),

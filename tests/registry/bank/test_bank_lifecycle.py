@@ -49,9 +49,9 @@ def rows(table, says):
     [(AFTER_STATUS, Status, after_status), (AFTER_OUTCOME, Outcome, after_outcome)],
 )
 def test_every_state_with_everything_that_is_said(table, says, after):
-    told = list(rows(table, says))
-    assert {state for state, _, _ in told} == set(State)
-    for state, said, result in told:
+    shown = list(rows(table, says))
+    assert {state for state, _, _ in shown} == set(State)
+    for state, said, result in shown:
         if result == NEVER:
             with pytest.raises(LifecycleError, match="expected"):
                 after(state, said)

@@ -24,7 +24,7 @@ from cea_exchange.registry.bank.statements import (
 )
 from cea_exchange.registry.reconciliation.reconcile import check_ledger
 from cea_exchange.registry.settlement.settlement import Settlement
-from registry.bank.test_bank_office import CASH, RESERVE
+from registry.bank.test_bank_service import CASH, RESERVE
 from support.refusing import refuses
 from support.registry.settlement_records import ALICE, BOB, LOG_ID, PRODUCT, Venue
 
@@ -62,7 +62,7 @@ class Bank:
         )
 
 
-class Office:
+class Staff:
     """A registry with a bank, and a venue at which alice buys from bob."""
 
     def __init__(self, registry, mode="end_of_day"):
@@ -149,12 +149,12 @@ FUNDED = Entry(entry_ref="E1", cash=RESERVE, reference="risk reserve")
 
 def test_a_reserve_that_no_statement_has_shown_waits_and_ends_nothing(tmp_path, registry):
     """CEA-BNK-15: the answer is kept and shown; the statement that funds the reserve applies it."""
-    office = Office(registry)
-    office.default_noticed()
-    office.venue.trade(7, 100)
-    office.venue.day_closed(volume=12, amount=1_200)
-    office.venue.checkpoint(Phase.CLOSED)
-    (unapplied,) = office.answered()
+    staff = Staff(registry)
+    staff.default_noticed()
+    staff.venue.trade(7, 100)
+    staff.venue.day_closed(volume=12, amount=1_200)
+    staff.venue.checkpoint(Phase.CLOSED)
+    (unapplied,) = staff.answered()
     assert unapplied.instruction_id == "R1" and unapplied.told == "accepted"
     assert "expected risk reserve to hold 500 of CNY" in unapplied.why
     (shown,), further = registry.bank.reports.listed(count=9)
@@ -165,15 +165,15 @@ def test_a_reserve_that_no_statement_has_shown_waits_and_ends_nothing(tmp_path, 
     ).fetchall()
     assert [row[:2] for row in kept] == [(1, "applied"), (2, "refused")]
     assert kept[1][2] == f"R1: {unapplied.why}"
-    assert registry.defaults.show(1)["state"] == "covering" and office.state("R1") == "sent"
+    assert registry.defaults.show(1)["state"] == "covering" and staff.state("R1") == "sent"
     # It counts as answered; said again, nothing is kept twice.
     assert registry.bank.batches() == [] and registry.bank.reports.retry() == 0
     assert len(registry.bank.reports.listed(count=9)[0]) == 1
-    content = office.statement(("SUB-RESERVE", 0, [FUNDED]))
+    content = staff.statement(("SUB-RESERVE", 0, [FUNDED]))
     registry.bank.books.statement_read(content, "s.xml")
     assert registry.bank.reports.listed(count=9) == ([], None)
     # Accepted, and then not shown by a statement that should.
-    assert office.state("R1") == "late"
+    assert staff.state("R1") == "late"
     assert registry.defaults.show(1)["state"] == "covered"
     assert registry.store.balance(RESERVE_PLACE) == RESERVE - 500
     assert check_ledger(tmp_path).differences == []
@@ -181,73 +181,73 @@ def test_a_reserve_that_no_statement_has_shown_waits_and_ends_nothing(tmp_path, 
 
 def test_the_rest_of_the_same_answer_counts(registry):
     """CEA-BNK-15: one instruction's trouble is not another's."""
-    office = Office(registry)
-    office.default_noticed()
+    staff = Staff(registry)
+    staff.default_noticed()
     registry.bank.setting = None
     registry.pay_in("bob", 700)
     registry.bank.setting = BankSetting()
     registry.bank.pay_out("bob", 700, "6222000000000001")
     (batch,) = registry.bank.batches()
     assert {each.instruction_id for each in batch.instructions} == {"R1", "P1"}
-    (unapplied,) = office.answered()
+    (unapplied,) = staff.answered()
     assert unapplied.instruction_id == "R1"
-    assert (office.state("R1"), office.state("P1")) == ("sent", "accepted")
+    assert (staff.state("R1"), staff.state("P1")) == ("sent", "accepted")
 
 
 def test_one_statement_may_fund_the_reserve_and_show_what_it_paid(tmp_path, registry):
     """CEA-BNK-15: pay-ins first; and what can't be applied is no reason to refuse the statement."""
-    office = Office(registry)
-    office.default_noticed()
-    office.answered()
+    staff = Staff(registry)
+    staff.default_noticed()
+    staff.answered()
     paid = Entry(entry_ref="E2", cash=-500, instruction_id="R1", counter_account="bob")
     got = Entry(entry_ref="E3", cash=500, instruction_id="R1", counter_account="SUB-RESERVE")
     short = Entry(entry_ref="E4", cash=-500, instruction_id="T3")
-    content = office.statement(("SUB-RESERVE", 0, [FUNDED, paid]), ("bob", 0, [got]))
+    content = staff.statement(("SUB-RESERVE", 0, [FUNDED, paid]), ("bob", 0, [got]))
     found = registry.bank.books.statement_read(content, "s.xml")
-    assert len(found.pay_ins) == 1 and office.state("R1") == "booked"
+    assert len(found.pay_ins) == 1 and staff.state("R1") == "booked"
     assert registry.defaults.show(1)["state"] == "covered"
     # An entry of what the bank has refused is an error of its own, and is shown as one.
-    content = office.statement(
+    content = staff.statement(
         ("SUB-RESERVE", RESERVE - 500, []), ("bob", 500, [short]), sequence=2
     )
     assert not registry.bank.books.statement_read(content, "s2.xml").agrees
-    assert office.state("T3") == "in_error"
+    assert staff.state("T3") == "in_error"
     assert check_ledger(tmp_path).differences == []
 
 
 def test_a_statement_shows_what_the_reserve_paid_before_it_was_funded(registry):
     """CEA-BNK-15: the statement is read; its finding waits for the cash, and is taken then."""
-    office = Office(registry)
-    office.default_noticed()
-    office.answered(R1=Status.PENDING)
+    staff = Staff(registry)
+    staff.default_noticed()
+    staff.answered(R1=Status.PENDING)
     paid = Entry(entry_ref="E2", cash=-500, instruction_id="R1", counter_account="bob")
     got = Entry(entry_ref="E3", cash=500, instruction_id="R1", counter_account="SUB-RESERVE")
     nobody = Entry(entry_ref="E1", cash=RESERVE, reference="a cousin")
-    content = office.statement(("SUB-RESERVE", 0, [nobody, paid]), ("bob", 0, [got]))
+    content = staff.statement(("SUB-RESERVE", 0, [nobody, paid]), ("bob", 0, [got]))
     registry.bank.books.statement_read(content, "s.xml")
     (shown,), _ = registry.bank.reports.listed(count=9)
     assert (shown["instruction_id"], shown["told"]) == ("R1", "booked")
-    assert shown["source"].startswith("statement S") and office.state("R1") == "pending"
+    assert shown["source"].startswith("statement S") and staff.state("R1") == "pending"
     registry.bank.setting = None
     registry.defaults.reserve_fund(600)
     registry.bank.setting = BankSetting()
     assert registry.bank.reports.retry() == 1
-    assert office.state("R1") == "booked" and registry.defaults.show(1)["state"] == "covered"
+    assert staff.state("R1") == "booked" and registry.defaults.show(1)["state"] == "covered"
     assert registry.bank.reports.open_count() == 0
 
 
 def test_what_never_can_be_is_shown_until_a_person_ends_it(registry):
     """CEA-BNK-08, CEA-BNK-15: accepted after it was refused."""
-    office = Office(registry)
-    office.day(5, 6)
+    staff = Staff(registry)
+    staff.day(5, 6)
     (batch,) = registry.bank.batches()
-    office.bank.refused.add("T3")
-    office.answered()
-    assert office.state("T3") == "refused"
-    office.bank.refused.clear()
-    (unapplied,) = registry.bank.reports.answer_take(batch, office.bank.answer(batch))
+    staff.bank.refused.add("T3")
+    staff.answered()
+    assert staff.state("T3") == "refused"
+    staff.bank.refused.clear()
+    (unapplied,) = registry.bank.reports.answer_take(batch, staff.bank.answer(batch))
     assert unapplied.why == "instruction T3: expected it to stay refused, got accepted"
-    assert (office.state("T3"), office.state("T4")) == ("refused", "accepted")
+    assert (staff.state("T3"), staff.state("T4")) == ("refused", "accepted")
     accepted = InstructionStatus(instruction_id="T3", status=Status.ACCEPTED)
     with refuses("BANK_CONTRADICTION: instruction T3"), registry.transaction():
         registry.bank.status_take(accepted)
@@ -262,33 +262,33 @@ def test_what_never_can_be_is_shown_until_a_person_ends_it(registry):
 
 def test_a_later_word_overtakes_one_that_could_not_be_applied(registry):
     """CEA-BNK-15: the reserve's payment, accepted too early, is refused after all."""
-    office = Office(registry)
-    office.default_noticed()
+    staff = Staff(registry)
+    staff.default_noticed()
     (batch,) = registry.bank.batches()
-    office.answered()
-    office.bank.refused.add("R1")
-    assert registry.bank.reports.answer_take(batch, office.bank.answer(batch)) == []
+    staff.answered()
+    staff.bank.refused.add("R1")
+    assert registry.bank.reports.answer_take(batch, staff.bank.answer(batch)) == []
     assert registry.bank.reports.open_count() == 0
-    assert registry.defaults.show(1)["state"] == "noticed" and office.state("R1") == "refused"
+    assert registry.defaults.show(1)["state"] == "noticed" and staff.state("R1") == "refused"
 
 
 def test_a_reserve_that_has_paid_is_not_asked_again_when_the_bank_thinks_otherwise(
     tmp_path, registry
 ):
     """CEA-DEF-02: the ledger has paid, the trade is posted; the bank is instructed again."""
-    office = Office(registry)
-    office.default_noticed()
+    staff = Staff(registry)
+    staff.default_noticed()
     registry.bank.setting = None
     registry.defaults.reserve_fund(RESERVE)
     registry.bank.setting = BankSetting()
     (batch,) = registry.bank.batches()
-    office.answered()
+    staff.answered()
     assert registry.defaults.show(1)["state"] == "covered"
-    office.bank.refused.add("R1")
-    assert registry.bank.reports.answer_take(batch, office.bank.answer(batch)) == []
-    assert (office.state("R1"), registry.defaults.show(1)["state"]) == ("refused", "covered")
+    staff.bank.refused.add("R1")
+    assert registry.bank.reports.answer_take(batch, staff.bank.answer(batch)) == []
+    assert (staff.state("R1"), registry.defaults.show(1)["state"]) == ("refused", "covered")
     assert registry.bank.again("R1") == "R1.2"
-    office.answered()
+    staff.answered()
     assert registry.store.balance(RESERVE_PLACE) == RESERVE - 500
     assert registry.defaults.show(1)["state"] == "covered"
     assert check_ledger(tmp_path).differences == []
@@ -296,10 +296,10 @@ def test_a_reserve_that_has_paid_is_not_asked_again_when_the_bank_thinks_otherwi
 
 def test_answers_that_can_not_be_read_are_kept_some_of_each_batch(registry):
     """CEA-BNK-15: the batch stays unanswered; a bank that talks on fills no disk."""
-    office = Office(registry)
-    office.day(5)
+    staff = Staff(registry)
+    staff.day(5)
     (batch,) = registry.bank.batches()
-    good = office.bank.answer(batch)
+    good = staff.bank.answer(batch)
     for number in range(30):
         for content in (b"no xml %d" % number, b"", good.replace(b"T3", b"T9")):
             assert registry.bank.reports.answer_take(batch, content) == []
@@ -307,14 +307,14 @@ def test_answers_that_can_not_be_read_are_kept_some_of_each_batch(registry):
     assert rows.fetchall() == [("unreadable", 16)]
     assert registry.store.one("SELECT content FROM bank_reports WHERE report_no = 1") == b"no xml 0"
     assert [each.batch_id for each in registry.bank.batches()] == ["B1"]
-    office.answered()
+    staff.answered()
     assert registry.bank.batches() == []
 
 
 def test_a_full_disk_takes_nothing_and_loses_nothing(registry, monkeypatch):
     """CEA-BNK-15: nothing of the answer is done, and the bank is asked again."""
-    office = Office(registry)
-    office.day(5)
+    staff = Staff(registry)
+    staff.day(5)
     (batch,) = registry.bank.batches()
     insert = registry.store.database.insert
 
@@ -325,23 +325,23 @@ def test_a_full_disk_takes_nothing_and_loses_nothing(registry, monkeypatch):
 
     monkeypatch.setattr(registry.store.database, "insert", full)
     with pytest.raises(DatabaseFull):
-        registry.bank.reports.answer_take(batch, office.bank.answer(batch))
-    assert office.state("T3") == "sent" and len(registry.bank.batches()) == 1
+        registry.bank.reports.answer_take(batch, staff.bank.answer(batch))
+    assert staff.state("T3") == "sent" and len(registry.bank.batches()) == 1
     monkeypatch.undo()
-    office.answered()
-    assert office.state("T3") == "accepted"
+    staff.answered()
+    assert staff.state("T3") == "accepted"
 
 
 def test_what_waits_is_tried_again_some_at_a_time(registry, monkeypatch):
     """CEA-BNK-15: what never can be applied does not keep the rest from its turn."""
     monkeypatch.setattr(bank_reports, "RETRY_COUNT_MAX", 2)
-    office = Office(registry)
-    office.day(1, 2, 3)
-    office.bank.refused |= {"T3", "T4", "T5"}
+    staff = Staff(registry)
+    staff.day(1, 2, 3)
+    staff.bank.refused |= {"T3", "T4", "T5"}
     (batch,) = registry.bank.batches()
-    office.answered()
-    office.bank.refused.clear()
-    registry.bank.reports.answer_take(batch, office.bank.answer(batch))
+    staff.answered()
+    staff.bank.refused.clear()
+    registry.bank.reports.answer_take(batch, staff.bank.answer(batch))
     assert registry.bank.reports.open_count() == 3
     # By hand: the last of them may be accepted after all.
     with registry.transaction():
@@ -354,22 +354,22 @@ def test_what_waits_is_tried_again_some_at_a_time(registry, monkeypatch):
 
 def test_whatever_breaks_within_an_answer_is_a_reason_like_others(registry, monkeypatch):
     """CEA-BNK-15: also what nobody foresaw."""
-    office = Office(registry)
-    office.default_noticed()
+    staff = Staff(registry)
+    staff.default_noticed()
 
     def broken(default_id):
         raise OverflowError("too large")
 
     monkeypatch.setattr(registry.defaults, "covered", broken)
-    (unapplied,) = office.answered()
+    (unapplied,) = staff.answered()
     assert unapplied.why == "OverflowError: too large"
 
 
 def test_reading_a_statement_looks_at_no_instruction_that_is_settled(registry):
     """CEA-BNK-06: the work grows with the statement, not with what was ever instructed."""
-    office = Office(registry)
-    office.day(*[1] * 60)
-    office.answered()
+    staff = Staff(registry)
+    staff.day(*[1] * 60)
+    staff.answered()
     booked = []
     for seq in range(3, 63):
         ends = {"alice": -100, "bob": 100}
@@ -377,12 +377,12 @@ def test_reading_a_statement_looks_at_no_instruction_that_is_settled(registry):
             account: Entry(entry_ref=f"E{seq}{account}", cash=cash, instruction_id=f"T{seq}")
             for account, cash in ends.items()
         })
-    content = office.statement(
+    content = staff.statement(
         ("alice", 0, [each["alice"] for each in booked]),
         ("bob", 0, [each["bob"] for each in booked]),
     )
     assert registry.bank.books.statement_read(content, "s.xml").agrees
-    nothing = office.statement(("alice", -6_000, []), ("bob", 6_000, []), sequence=2)
+    nothing = staff.statement(("alice", -6_000, []), ("bob", 6_000, []), sequence=2)
     with rows_counted(registry.store) as counted:
         registry.bank.books.statement_read(nothing, "s2.xml")
     assert counted.rows < 30
@@ -390,14 +390,14 @@ def test_reading_a_statement_looks_at_no_instruction_that_is_settled(registry):
 
 def test_an_entry_that_was_stated_before_refuses_the_statement_in_words(registry):
     """CEA-BNK-03, CEA-BNK-12: what was booked once is not booked again."""
-    office = Office(registry)
+    staff = Staff(registry)
     books = registry.bank.books
-    books.statement_read(office.statement(("SUB-RESERVE", 0, [FUNDED])), "s.xml")
-    again = office.statement(("SUB-RESERVE", RESERVE, [FUNDED]), sequence=2)
+    books.statement_read(staff.statement(("SUB-RESERVE", 0, [FUNDED])), "s.xml")
+    again = staff.statement(("SUB-RESERVE", RESERVE, [FUNDED]), sequence=2)
     with refuses("BANK_STATED_TWICE: statement S20260714-2: expected a new AcctSvcrRef each"):
         books.statement_read(again, "s2.xml")
     assert registry.store.balance(RESERVE_PLACE) == RESERVE
-    books.statement_read(office.statement(("SUB-RESERVE", RESERVE, []), sequence=2), "s3.xml")
+    books.statement_read(staff.statement(("SUB-RESERVE", RESERVE, []), sequence=2), "s3.xml")
 
 
 @contextmanager

@@ -26,13 +26,13 @@ class Days:
         self.bank = bank.client()
         self.admin = bank.client("admin")
         self.at = at
-        self.office = self.registry.bank
-        self.office.setting = BankSetting(data=str(bank.data))
+        self.service = self.registry.bank
+        self.service.setting = BankSetting(data=str(bank.data))
         self.restart()
         self.registry.day_begin()
 
     def restart(self):
-        self.office.schedule = StatementSchedule(self.registry.store, self.at)
+        self.service.schedule = StatementSchedule(self.registry.store, self.at)
 
     def now_ns(self):
         return int(self.now.timestamp()) * 10**9
@@ -41,13 +41,13 @@ class Days:
         self.now = datetime(2025, 7, day, hour, minute, tzinfo=SHANGHAI)
 
     def due(self):
-        return self.office.schedule.due(self.now_ns())
+        return self.service.schedule.due(self.now_ns())
 
     def fetch(self):
         """Do as the daemon does; return what was read."""
         due = self.due()
-        assert "" == self.office.statement_take(due, self.bank.statement_content(*due))
-        self.office.schedule.end(due)
+        assert "" == self.service.statement_take(due, self.bank.statement_content(*due))
+        self.service.schedule.end(due)
         return due
 
 
@@ -77,7 +77,7 @@ def test_a_days_statement_is_due_once_from_its_time_on(days):
 
 def test_what_an_operator_fetched_before_does_not_stand_for_the_days_end(days):
     days.set(16, 10)
-    assert days.office.statement_ask(None) == StatementOf(WEDNESDAY, 1)
+    assert days.service.statement_ask(None) == StatementOf(WEDNESDAY, 1)
     assert days.fetch() == StatementOf(WEDNESDAY, 1)
     assert days.due() is None
     days.set(16, 18)
@@ -96,7 +96,7 @@ def test_days_that_were_missed_come_first_and_weekends_have_none(days):
 
 def test_a_day_that_was_fetched_in_part_is_ended_before_the_next(days):
     days.set(16, 10)
-    days.office.statement_ask(None)
+    days.service.statement_ask(None)
     days.fetch()
     days.set(18, 9)
     fetched = [days.fetch() for _ in range(2)]
@@ -109,14 +109,14 @@ def test_without_a_time_only_what_is_asked_for_is_fetched(days):
     days.restart()
     days.set(18, 18)
     assert days.due() is None
-    assert days.office.statement_ask(THURSDAY) == StatementOf(THURSDAY, 1)
+    assert days.service.statement_ask(THURSDAY) == StatementOf(THURSDAY, 1)
     assert days.fetch() == StatementOf(THURSDAY, 1)
     with refuses("DATE_OUT_OF_RANGE: .*one from 20250717 on, of which a statement was read"):
-        days.office.statement_ask(WEDNESDAY)
+        days.service.statement_ask(WEDNESDAY)
     with refuses("DATE_OUT_OF_RANGE: business_date: expected 20250718 at most"):
-        days.office.statement_ask(MONDAY)
-    with refuses("DATE_UNSOUND: .*date must be yyyymmdd"):
-        days.office.statement_ask(20250700)
+        days.service.statement_ask(MONDAY)
+    with refuses("DATE_UNSOUND: .*date: expected yyyymmdd"):
+        days.service.statement_ask(20250700)
 
 
 def test_cash_of_a_fetched_statement_has_its_act(days):
@@ -133,15 +133,15 @@ def test_cash_of_a_fetched_statement_has_its_act(days):
         "SELECT op, kind, entries.amount FROM entries JOIN acts ON acts.act_id = entries.act_id"
     ).fetchall()
     assert row == ("bank_stated", 2, 500)
-    (told,) = days.office.statements(0, 10)
-    assert (told["business_date"], told["sequence"], told["entries"]) == (WEDNESDAY, 1, 1)
+    (shown,) = days.service.statements(0, 10)
+    assert (shown["business_date"], shown["sequence"], shown["entries"]) == (WEDNESDAY, 1, 1)
 
 
 def test_what_is_no_statement_changes_nothing_and_is_told(days):
     days.set(16, 18)
     due = days.due()
-    why = days.office.statement_take(due, b"<Document/>")
-    days.office.schedule.end(due, why)
-    assert "expected namespace" in days.office.schedule.trouble
+    why = days.service.statement_take(due, b"<Document/>")
+    days.service.schedule.end(due, why)
+    assert "expected namespace" in days.service.schedule.trouble
     assert days.fetch() == StatementOf(WEDNESDAY, 1)
-    assert days.office.schedule.trouble == ""
+    assert days.service.schedule.trouble == ""

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cea_exchange.ccer.audit import audit_queries as ccer_queries
+from cea_exchange.ccer.audit import checks as ccer_checks
 from cea_exchange.domain.ccer.programme_error import ProgrammeError
 from cea_exchange.protocol.links.ccer import (
     ClaimAnswer,
@@ -17,7 +17,7 @@ from cea_exchange.protocol.links.ccer import (
     head_after,
 )
 from cea_exchange.registry.institution_link.turns import LinkStopped
-from cea_exchange.registry.reconciliation.audit import audit_queries
+from cea_exchange.registry.reconciliation.audit import checks
 from support.ccer.both_registries import Both, TakenBack, link_answer
 from support.refusing import refuses
 from support.registry.compliance_world import proof
@@ -193,9 +193,9 @@ def test_whatever_is_lost_or_comes_twice_each_proof_counts_once(tmp_path_factory
         for made, state in here.items():
             assert (state, there[made]) in {("booked", "used"), ("reversed", "reversed")}
         assert both.offset() == 10 * sum(state == "booked" for state in here.values())
-        for name, query in ccer_queries().items():
-            assert [] == both.ccer.store.execute(query).fetchall(), name
-        query = audit_queries()["ccer_link"]
+        for name, check in ccer_checks().items():
+            assert [] == both.ccer.store.execute(check.sql).fetchall(), name
+        query = checks()["ccer_link"].sql
         assert [] == both.world.registry.store.execute(query).fetchall()
 
 
@@ -211,7 +211,7 @@ ODD = (
 
 def test_an_auditor_finds_what_was_changed_by_hand(both):
     """CCER-LNK-02, CCER-LNK-04."""
-    store, query = both.world.registry.store, audit_queries()["ccer_link"]
+    store, query = both.world.registry.store, checks()["ccer_link"].sql
     for _ in range(2):
         both.cancel(10)
     both.talk(2)

@@ -7,11 +7,11 @@ import sys
 
 import pytest
 
-from cea_exchange.ccer.audit import audit_queries as ccer_queries
+from cea_exchange.ccer.audit import checks as ccer_checks
 from cea_exchange.ccer.store import CcerStore
 from cea_exchange.institution.control.admin_client import InstitutionRefused
 from cea_exchange.institution.maintenance.store_check import store_check
-from cea_exchange.registry.reconciliation.audit import audit_queries
+from cea_exchange.registry.reconciliation.audit import checks
 from cea_exchange.registry.store import RegistryStore
 from support.ccer.ccer_process import CcerProcess
 from support.ccer.linked_registries import YEAR, LinkedRegistries
@@ -63,10 +63,10 @@ def test_a_proof_counts_once_whoever_is_killed(linked):
     assert [row["state"] for row in proofs] == ["used"] * rounds
     linked.stop()
     with CcerStore.open_reader(linked.data, linked.at_ccer) as store, store.view():
-        assert store_check(store, ccer_queries()).differences == []
+        assert store_check(store, ccer_checks()).differences == []
     with RegistryStore.open_reader(linked.data, linked.at_registry) as store, store.view():
-        for name, query in audit_queries().items():
-            assert store.execute(query).fetchall() == [], name
+        for name, check in checks().items():
+            assert store.execute(check.sql).fetchall() == [], name
 
 
 def test_a_reversal_takes_the_offset_back_on_the_other_side(linked):

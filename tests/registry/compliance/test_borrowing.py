@@ -4,13 +4,14 @@ import pytest
 
 from cea_exchange.ledger.double_entry import Compartment
 from cea_exchange.ledger.institutions import Institution
-from cea_exchange.registry.reconciliation.distribution import distribution_differences
-from cea_exchange.registry.reconciliation.surrender import surrender_differences
+from cea_exchange.registry.reconciliation.audit import findings
+from cea_exchange.registry.reconciliation.obligations import obligation_differences
 from support.refusing import refuses
 from support.registry.allocation_files import allocation_file
 from support.registry.audit_queries import audit_findings
 from support.registry.compliance_world import BEIJING, SHANGHAI, World
-from support.registry.desk_callers import Office
+from support.registry.ledger_by_hand import changed
+from support.registry.service_callers import Staff
 
 WHY = "no cash after the winter"
 
@@ -27,16 +28,16 @@ def world(tmp_path, database_address):
         determine(world, "final", 2021, {"P1": 1_760_000, "P2": 900_100})
         world.owe(2021, ("P1", 2_000_000), ("P2", 1_000_000))
         yield world
-        assert [] == list(distribution_differences(world.registry.store))
-        assert [] == list(surrender_differences(world.registry.store))
+        assert [] == list(findings(world.registry.store))
+        assert [] == list(obligation_differences(world.registry.store))
         assert {} == audit_findings(world.registry.store)
 
 
 def determine(world, stage, year, tonnes):
     """Distribute a file; return its lines by account."""
-    office = world.registry.distribution
+    staff = world.registry.distribution
     source = allocation_file(stage, tonnes, entities=dict.fromkeys(tonnes, BEIJING), year=year)
-    lines = office.distribute(office.preview(source).preview_id).plan.lines
+    lines = staff.distribute(staff.preview(source).preview_id).plan.lines
     return {line.account: line for line in lines}
 
 
@@ -120,33 +121,33 @@ def test_no_more_is_borrowed_than_the_authority_has(world):
 
 def test_the_province_decides_and_the_authority_approves(world):
     """CEA-BOR-02."""
-    office = Office(world.registry)
+    staff = Staff(world.registry)
     for name, role, where in (
         ("bei", "province", {"province": BEIJING}),
         ("jing", "province", {"province": BEIJING}),
         ("mee", "authority", {}),
     ):
-        office.person(name, role, **where)
+        staff.person(name, role, **where)
     terms = {"account": "P1", "compliance_year": 2021, "tonnes": 120_000, "province": BEIJING}
     terms |= {"document": "HB-1", "why": WHY}
-    assert "expected one of province" in office.an.error("borrow", **terms)
-    assert "expected the business of province 11" in office.bei.error(
+    assert "expected one of province" in staff.an.error("borrow", **terms)
+    assert "expected the business of province 11" in staff.bei.error(
         "borrow", **(terms | {"province": SHANGHAI})
     )
-    proposal = office.bei("borrow", **terms)
+    proposal = staff.bei("borrow", **terms)
     assert "authority" == proposal["approving_body"]
-    assert not office.jing("approve", proposal=proposal["proposal"])["ok"]
-    answer = office.mee("approve", proposal=proposal["proposal"])["answer"]
+    assert not staff.jing("approve", proposal=proposal["proposal"])["ok"]
+    answer = staff.mee("approve", proposal=proposal["proposal"])["answer"]
     assert {"borrowing_id": 1, "surrender_id": 1, "deduction_id": 1} == answer
 
 
 ODD_ROWS = {
     "a borrowing that moved nothing": (
-        *("borrowings", (2, 2021, 0, 11, 2, 7, "HB-2", WHY, 9, 9, 20231101)),
+        f"INSERT INTO borrowings VALUES (2, 2021, 0, 11, 2, 7, 'HB-2', '{WHY}', 9, 9, 20231101)",
         "borrowing 2: 7 must be surrendered and deducted, are 0 and 0",
     ),
     "a deduction that nobody borrowed": (
-        *("deductions", (9, 0, "HB-9", "borrowed", 0, 7, 20231101, 20231101)),
+        "INSERT INTO deductions VALUES (9, 0, 'HB-9', 'borrowed', 0, 7, 20231101, 20231101)",
         "deduction 9 is of no borrowing there is",
     ),
 }
@@ -164,10 +165,10 @@ def test_reconcile_finds_what_is_not_so(tmp_path, database_address, odd):
         world.owe(2021, ("P1", 100))
         borrow(world, 25)
         store = world.registry.store
-        assert [] == list(distribution_differences(store))
-        table, row, message = ODD_ROWS[odd]
-        store.insert(table, [row])
-        assert message in list(distribution_differences(store))
+        assert [] == list(findings(store))
+        change, message = ODD_ROWS[odd]
+        changed(store, change)
+        assert message in list(findings(store))
 
 
 @pytest.mark.parametrize(

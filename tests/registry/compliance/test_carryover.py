@@ -8,9 +8,8 @@ from cea_exchange.institution.checks import ActError
 from cea_exchange.ledger.double_entry import CASH_ASSET, Compartment, EntryKind
 from cea_exchange.ledger.institutions import Institution
 from cea_exchange.registry.participants.holdings import Moment, balances_view
-from cea_exchange.registry.reconciliation.distribution import distribution_differences
+from cea_exchange.registry.reconciliation.audit import findings
 from cea_exchange.registry.reconciliation.reconcile import check_ledger
-from cea_exchange.registry.reconciliation.surrender import surrender_differences
 from support.refusing import refuses
 from support.registry.allocation_files import allocation_file
 from support.registry.compliance_world import BEIJING, World, proof
@@ -108,32 +107,32 @@ def test_notice_is_given_after_the_window(world):
 
 def test_applications_are_set_aside_within_the_limit(world):
     """CEA-CRY-05."""
-    office = world.registry.carryover
+    service = world.registry.carryover
     world.clock.day = 20260115
     with refuses("NOTICE_MISSING: P1: expected a notice of its carryover"):
-        office.apply("P1", {"CEA": 1})
+        service.apply("P1", {"CEA": 1})
     noticed(world)
     with refuses("CARRYOVER_BARRED: P3: year 2024: expected surrendered in full by 20251231"):
-        office.apply("P3", {"CEA24": 1})
+        service.apply("P3", {"CEA24": 1})
     for tonnes, said in (
         ({"CEA25": 1}, "VINTAGE_NOT_ELIGIBLE: vintage: expected 2024 or earlier, got 2025"),
         ({"CEA23": 10_000}, "CARRYOVER_LIMIT: .*at most the 9999 t available, got 10000"),
         ({"CEA": 65_502}, "CARRYOVER_LIMIT: .*at most 65501 t together, got 0 [+] 65502"),
     ):
         with refuses(said):
-            office.apply("P1", tonnes)
-    first = office.apply("P1", {"CEA": 60_000, "CEA23": 5_000})
+            service.apply("P1", tonnes)
+    first = service.apply("P1", {"CEA": 60_000, "CEA23": 5_000})
     assert 60_000 == world.held("P1", "CEA", Compartment.APPLIED)
     with refuses("CARRYOVER_LIMIT: .*at most 65501 t together, got 65000 [+] 502"):
-        office.apply("P1", {"CEA": 502})
-    office.withdraw(first, "P1")
+        service.apply("P1", {"CEA": 502})
+    service.withdraw(first, "P1")
     assert 90_000 == world.held("P1", "CEA")
     assert 0 == world.held("P1", "CEA", Compartment.APPLIED)
     with refuses("CARRYOVER_STATE: carryover 1: expected one that P1 has applied for"):
-        office.withdraw(first, "P1")
-    second = office.apply("P1", {"CEA": 65_501})
+        service.withdraw(first, "P1")
+    second = service.apply("P1", {"CEA": 65_501})
     with refuses(f"CARRYOVER_STATE: carryover {second}: expected one that P2 has"):
-        office.withdraw(second, "P2")
+        service.withdraw(second, "P2")
 
 
 def test_who_turns_out_not_to_have_paid_carries_nothing_over(world):
@@ -154,16 +153,16 @@ def test_who_turns_out_not_to_have_paid_carries_nothing_over(world):
 
 def test_two_runs_exchange_tonne_for_tonne(world):
     """CEA-CRY-06, CEA-CRY-07."""
-    registry, office = world.registry, world.registry.carryover
+    registry, service = world.registry, world.registry.carryover
     noticed(world)
-    office.apply("P1", {"CEA": 60_000, "CEA23": 5_000})
-    office.apply("P2", {"CEA24": 10_000})
+    service.apply("P1", {"CEA": 60_000, "CEA23": 5_000})
+    service.apply("P2", {"CEA24": 10_000})
     world.clock.day = 20260320
     with refuses("TOO_EARLY: run 1: expected after its applications end on 20260320"):
-        office.run(1)
+        service.run(1)
     world.clock.day = 20260321
-    late = office.apply("P1", {"CEA23": 501})
-    done = office.run(1)
+    late = service.apply("P1", {"CEA23": 501})
+    done = service.run(1)
     assert (2, {"CEA": 60_000, "CEA23": 5_000, "CEA24": 10_000}, 75_000) == (
         done.applications,
         done.taken,
@@ -180,18 +179,18 @@ def test_two_runs_exchange_tonne_for_tonne(world):
         ("ISSUE", -1, p1, 65_000),
     ] == world.entries("carryover 1")
     with refuses("CARRYOVER_RUN: run 1: expected applications, got none"):
-        office.run(1)
+        service.run(1)
     world.clock.day = 20260611
     with refuses("TOO_LATE: application: expected by 20260610, got on 20260611"):
-        office.apply("P2", {"CEA23": 1})
-    assert 501 == office.run(2).issued
+        service.apply("P2", {"CEA23": 1})
+    assert 501 == service.run(2).issued
     assert ("ISSUE", -1, p1, 501) == world.entries(f"carryover {late}")[-1]
     assert 65_501 == world.held("P1", "CEA25")
 
 
 def test_an_application_of_who_owes_a_recall_ends_at_its_run(world):
     """CEA-CRY-07, CEA-DIS-11: nobody carries over what is recalled, nor holds up the others."""
-    registry, office = world.registry, world.registry.carryover
+    registry, service = world.registry, world.registry.carryover
     registry.distribution.issue("CEA24", 5_000)
 
     def determine(stage, tonnes):
@@ -202,27 +201,26 @@ def test_an_application_of_who_owes_a_recall_ends_at_its_run(world):
     determine("final", 5_000)
     noticed(world)
     registry.transfer_in("P2", "CEA24", world.held("P2", "CEA24") - 9_100)
-    ended, kept = office.apply("P2", {"CEA24": 9_000}), office.apply("P2", {"CEA24": 100})
-    office.apply("P1", {"CEA": 1_000})
+    ended, kept = service.apply("P2", {"CEA24": 9_000}), service.apply("P2", {"CEA24": 100})
+    service.apply("P1", {"CEA": 1_000})
     determine("adjustment", 1_000)
     assert 4_000 == registry.distribution.still_to_adjust("P2")[0].remaining
     world.clock.day = 20260321
-    done = office.run(1)
+    done = service.run(1)
     assert (2, {"CEA": 1_000, "CEA24": 100}) == (done.applications, done.taken)
     assert [] == registry.distribution.still_to_adjust("P2")
     assert (5_000, 100) == (world.held("P2", "CEA24"), world.held("P2", "CEA25"))
     states = registry.store.execute("SELECT carryover_id, state FROM carryovers ORDER BY 1")
     assert [(ended, "withdrawn"), (kept, "exchanged"), (3, "exchanged")] == states.fetchall()
-    assert [] == list(distribution_differences(registry.store))
-    assert [] == list(surrender_differences(registry.store))
+    assert [] == list(findings(registry.store))
 
 
 def test_a_run_is_all_or_nothing(world, monkeypatch):
     """An error in its last application leaves the first as they were."""
-    registry, office = world.registry, world.registry.carryover
+    registry, service = world.registry, world.registry.carryover
     noticed(world)
-    office.apply("P1", {"CEA": 1_000})
-    office.apply("P2", {"CEA24": 1_000})
+    service.apply("P1", {"CEA": 1_000})
+    service.apply("P2", {"CEA24": 1_000})
     world.clock.day = 20260321
     move, count = registry.move, []
 
@@ -234,16 +232,16 @@ def test_a_run_is_all_or_nothing(world, monkeypatch):
 
     monkeypatch.setattr(registry.ledger, "move", failing)
     with refuses("the last one fails"):
-        office.run(1)
+        service.run(1)
     assert 0 == world.held("P1", "CEA25") == world.held(Institution.CARRYOVER, "CEA")
     assert 1_000 == world.held("P1", "CEA", Compartment.APPLIED)
     monkeypatch.undo()
-    assert 2_000 == office.run(1).issued
+    assert 2_000 == service.run(1).issued
 
 
 def test_whom_a_court_kept_from_applying_applies_late(world):
     """CEA-CRY-05: its run is one of its own."""
-    registry, office = world.registry, world.registry.carryover
+    registry, service = world.registry, world.registry.carryover
     noticed(world)
     p1, asset = registry.account("P1"), registry.asset("CEA")
     with registry.transaction():
@@ -251,10 +249,10 @@ def test_whom_a_court_kept_from_applying_applies_late(world):
     world.clock.day = 20260701
     with registry.transaction():
         registry.move(EntryKind.RELEASED, p1, p1, asset, 90_000)
-    office.apply("P1", {"CEA": 9_000})
+    service.apply("P1", {"CEA": 9_000})
     with refuses("TOO_LATE: application: expected by 20260610"):
-        office.apply("P2", {"CEA23": 1})
-    assert 9_000 == office.run(3).issued
+        service.apply("P2", {"CEA23": 1})
+    assert 9_000 == service.run(3).issued
 
 
 def frozen_until_july(world):
@@ -273,44 +271,44 @@ def frozen_until_july(world):
 
 def test_late_only_what_was_frozen_is_applied_for(world):
     """CEA-CRY-05: the rest could have been applied for in time, and of each vintage by itself."""
-    courts, office = world.registry.enforcement, world.registry.carryover
+    courts, service = world.registry.enforcement, world.registry.carryover
     (cea, cea23), order = frozen_until_july(world)
     with refuses("CARRYOVER_LIMIT: vintage 2020: expected at most the 0 t that a court kept from"):
-        office.apply("P1", {"CEA": 1})
+        service.apply("P1", {"CEA": 1})
     courts.release(cea, 3_000, **order)
     with refuses("CARRYOVER_LIMIT: vintage 2020: expected at most the 3000 t that a court kept"):
-        office.apply("P1", {"CEA": 3_001})
-    first = office.apply("P1", {"CEA": 2_000})
+        service.apply("P1", {"CEA": 3_001})
+    first = service.apply("P1", {"CEA": 2_000})
     with refuses("CARRYOVER_LIMIT: vintage 2020: expected at most the 1000 t that a court kept"):
-        office.apply("P1", {"CEA": 1_001})
+        service.apply("P1", {"CEA": 1_001})
     # What is withdrawn may be applied for again; what was never frozen may not.
-    office.withdraw(first, "P1")
+    service.withdraw(first, "P1")
     with refuses("CARRYOVER_LIMIT: vintage 2024: expected at most the 0 t that a court kept from"):
-        office.apply("P1", {"CEA": 3_000, "CEA24": 1})
-    office.apply("P1", {"CEA": 3_000})
+        service.apply("P1", {"CEA": 3_000, "CEA24": 1})
+    service.apply("P1", {"CEA": 3_000})
     assert world.held("P1", "CEA") > 0
     with refuses("CARRYOVER_LIMIT: vintage 2020: expected at most the 0 t that a court kept from"):
-        office.apply("P1", {"CEA": 1})
+        service.apply("P1", {"CEA": 1})
     with refuses("CARRYOVER_LIMIT: vintage 2023: expected at most the 0 t that a court kept from"):
-        office.apply("P1", {"CEA23": 1})
+        service.apply("P1", {"CEA23": 1})
     courts.release(cea23, **order)
-    office.apply("P1", {"CEA23": 2})
-    assert office.run(3).taken == {"CEA": 3_000, "CEA23": 2}
+    service.apply("P1", {"CEA23": 2})
+    assert service.run(3).taken == {"CEA": 3_000, "CEA23": 2}
 
 
 def test_late_not_what_the_court_has_given_away_nor_what_it_froze_later(world):
     """CEA-CRY-05: of the frozen tonnes those that came back."""
-    courts, office = world.registry.enforcement, world.registry.carryover
+    courts, service = world.registry.enforcement, world.registry.carryover
     (cea, _cea23), order = frozen_until_july(world)
     courts.deduct(cea, 1_500, "P3", **order)
     later = courts.freeze("P1", "CEA", 5_000, order="E 2", court="Wuhan", until=20261231)
     courts.release(later, order="E 2", court="Wuhan")
     with refuses("CARRYOVER_LIMIT: vintage 2020: expected at most the 0 t that a court kept from"):
-        office.apply("P1", {"CEA": 1})
+        service.apply("P1", {"CEA": 1})
     courts.release(cea, **order)
     with refuses("CARRYOVER_LIMIT: vintage 2020: expected at most the 2500 t that a court kept"):
-        office.apply("P1", {"CEA": 2_501})
-    office.apply("P1", {"CEA": 2_500})
+        service.apply("P1", {"CEA": 2_501})
+    service.apply("P1", {"CEA": 2_500})
 
 
 def test_the_ledger_agrees_after_all_of_it(tmp_path):
@@ -357,10 +355,10 @@ def figures_as_of_now(world):
     try:
         with world.registry.transaction():
             carryover.give_notice()
-            told = [carryover.notice(account) for account in ("P1", "P2")]
+            reported = [carryover.notice(account) for account in ("P1", "P2")]
             raise Undone
     except Undone:
-        return told
+        return reported
 
 
 def held(notice):

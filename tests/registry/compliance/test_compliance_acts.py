@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from cea_exchange.institution.checks import ActError
 from cea_exchange.ledger.double_entry import Compartment
 from cea_exchange.ledger.institutions import Institution, province_account
-from cea_exchange.registry.reconciliation.surrender import surrender_differences
+from cea_exchange.registry.reconciliation.obligations import obligation_differences
 from support.registry.audit_queries import audit_findings
 from support.registry.compliance_world import BEIJING, SHANGHAI, World, proof
 
@@ -328,7 +328,7 @@ def act_drawn(dice: random.Random, model: Model, world: World):
     amount, name = dice.choice((40, 100, 140, 200)), f"N{dice.randint(1, 12)}"
     offset = dice.choice((1, 2, 5, 8))
     carried, run = dice.randint(1, len(model.carryovers) + 1), dice.choice((1, 1, 2, 3))
-    office, offsets, carryover = registry.surrender, registry.offsets, registry.carryover
+    service, offsets, carryover = registry.surrender, registry.offsets, registry.carryover
 
     acts = {
         "owe": (
@@ -341,21 +341,21 @@ def act_drawn(dice: random.Random, model: Model, world: World):
         ),
         "apply": (
             lambda: model.apply(account, year, tonnes, giver),
-            lambda: office.apply(account, year, tonnes, giver=giver, why=why),
+            lambda: service.apply(account, year, tonnes, giver=giver, why=why),
         ),
         "withdraw": (
             lambda: model.withdraw(number, giver),
-            lambda: office.withdraw(number, giver),
+            lambda: service.withdraw(number, giver),
         ),
         "reject": (
             lambda: model.reject(number, own),
-            lambda: office.reject(number, own, "disputed"),
+            lambda: service.reject(number, own, "disputed"),
         ),
-        "accept": (lambda: model.accept(number, own), lambda: office.accept(number, own)),
-        "retire": (lambda: model.retire(number), lambda: office.retire(number)),
+        "accept": (lambda: model.accept(number, own), lambda: service.accept(number, own)),
+        "retire": (lambda: model.retire(number), lambda: service.retire(number)),
         "force": (
             lambda: model.force(account, year, province),
-            lambda: office.force(account, year, province),
+            lambda: service.force(account, year, province),
         ),
         "book": (
             lambda: model.book(name, account, year, offset),
@@ -400,7 +400,7 @@ def agree(model: Model, world: World) -> None:
     for (account, year), owed in model.owed.items():
         standing = registry.obligations.standing(account, year)
         assert owed - model.covered(account, year) == standing.due
-        assert model.offset(account, year) == standing.coverage.offset
+        assert model.offset(account, year) == standing.status.offset
         is_certified = registry.store.one(
             "SELECT count(*) FROM certificates WHERE revoked_on = 0"
             " AND account_index = ? AND compliance_year = ?",
@@ -454,7 +454,7 @@ def acts_run(world: World, seed: int) -> set[str]:
                 if is_done_on_both(*acts[name]):
                     done.add(name)
     agree(model, world)
-    assert [] == list(surrender_differences(world.registry.store))
+    assert [] == list(obligation_differences(world.registry.store))
     assert {} == audit_findings(world.registry.store)
     return done
 

@@ -4,7 +4,7 @@ import pytest
 
 from cea_exchange.domain.compliance.penalties import FineRange, Traded
 from cea_exchange.registry.compliance.lists import UnpaidDeduction
-from cea_exchange.registry.reconciliation.surrender import surrender_differences
+from cea_exchange.registry.reconciliation.obligations import obligation_differences
 from support.refusing import refuses
 from support.registry.compliance_world import BEIJING, SHANGHAI, World, proof
 
@@ -60,10 +60,10 @@ def test_section_15_the_fine_is_of_the_mean_price_in_december(world):
     world.traded("P3", "P4", "CEA24", 20251204, 7_000, 99_999)
     world.busted(20251205)
     world.clock.day = 20260101
-    office = world.registry.compliance
-    assert Traded(amount=240_000_000, tonnes=30_000) == office.traded_before_deadline(2024)
+    service = world.registry.compliance
+    assert Traded(amount=240_000_000, tonnes=30_000) == service.traded_before_deadline(2024)
     pay(world, "P1", BEIJING, CEA24=600)
-    shortfalls = {row.account: row for row in office.shortfalls(2024)}
+    shortfalls = {row.account: row for row in service.shortfalls(2024)}
     # 8,000 fen a tonne: 1,000 t short at the deadline, whatever was paid since.
     assert FineRange(least=40_000_000, most=80_000_000) == shortfalls["P1"].fine
     assert (1_000, 400) == (shortfalls["P1"].shortfall, shortfalls["P1"].due)
@@ -73,17 +73,17 @@ def test_section_15_the_fine_is_of_the_mean_price_in_december(world):
 
 def test_a_trade_that_is_settled_late_does_not_move_the_mean_price(world):
     """CEA-PEN-02: it counts on its own day, before it is settled and after; busted it is none."""
-    office = world.registry.compliance
+    service = world.registry.compliance
     world.traded("P3", "P4", "CEA24", 20251201, 20_000, 9_000)
     world.traded("P3", "P4", "CEA23", 20251230, 1_000, 50_000, frozen=True)
     world.traded("P3", "P4", "CEA24", 20251231, 5_000, 1, frozen=True)
     world.busted(20260104)
     world.clock.day = 20260105
-    traded = office.traded_before_deadline(2024)
+    traded = service.traded_before_deadline(2024)
     assert Traded(amount=230_000_000, tonnes=21_000) == traded
     world.settled_late()
     assert [] == world.registry.defaults.failures()
-    assert traded == office.traded_before_deadline(2024)
+    assert traded == service.traded_before_deadline(2024)
 
 
 def test_shortfalls_are_known_once_the_deadline_has_passed(world):
@@ -105,7 +105,7 @@ def test_fines_of_the_first_cycles_are_fixed(world):
 
 def test_from_2025_on_a_second_fine_follows_the_term_of_the_order(world):
     """CEA-PEN-06: of what was missing when the term ended, whatever was paid since."""
-    registry, office = world.registry, world.registry.compliance
+    registry, service = world.registry, world.registry.compliance
     world.products("CEA25")
     world.entity("P5", BEIJING, CEA25=500)
     world.owe(2025, ("P5", 500), ("P3", 900))
@@ -113,7 +113,7 @@ def test_from_2025_on_a_second_fine_follows_the_term_of_the_order(world):
     first = FineRange(least=100_000_000, most=500_000_000)
 
     def fines():
-        return {row.account: (row.fine, row.fine_after_term) for row in office.shortfalls(2025)}
+        return {row.account: (row.fine, row.fine_after_term) for row in service.shortfalls(2025)}
 
     def paid(tonnes):
         number = registry.surrender.apply("P5", 2025, {"CEA25": tonnes})
@@ -134,77 +134,77 @@ def test_from_2025_on_a_second_fine_follows_the_term_of_the_order(world):
 
 def test_what_is_unpaid_is_deducted_by_decision_and_not_paid_besides(world):
     """CEA-PEN-04, CEA-PEN-05, CEA-ALC-11."""
-    office, registry = world.registry.compliance, world.registry
+    service, registry = world.registry.compliance, world.registry
     with refuses("TOO_EARLY: deduction: expected after the deadline 20251231, got on 20251101"):
-        office.deduct("P1", 2024, BEIJING)
+        service.deduct("P1", 2024, BEIJING)
     world.clock.day = 20260105
     world.refused("P1", 2024, BEIJING, until=20260227)
     world.clock.day = 20260301
     waiting = registry.surrender.apply("P1", 2024, {"CEA24": 900})
     with refuses("NOTHING_SHORT: .*got 1000 t due and 900 t applied for"):
-        office.deduct("P1", 2024, BEIJING)
+        service.deduct("P1", 2024, BEIJING)
     registry.surrender.accept(waiting, BEIJING)
     with refuses("PROVINCE_OTHER: P1: expected an entity of province 31, got another's"):
-        office.deduct("P1", 2024, SHANGHAI)
+        service.deduct("P1", 2024, SHANGHAI)
     expected = UnpaidDeduction(
         decision_id=1, account="P1", compliance_year=2024, tonnes=100, decided_on=20260301
     )
-    assert expected == office.deduct("P1", 2024, BEIJING)
+    assert expected == service.deduct("P1", 2024, BEIJING)
     (handed_on,) = registry.distribution.still_to_adjust("P1")
     assert ("unpaid-2024", "unpaid", 100, 20260301) == (
         *(handed_on.document, handed_on.cause),
         *(handed_on.remaining, handed_on.decided_on),
     )
     with refuses("DEDUCTION_DECIDED: .*to be decided once, got 100 t decided before"):
-        office.deduct("P1", 2024, BEIJING)
+        service.deduct("P1", 2024, BEIJING)
     with refuses("NOT_DUE: .*of 100 t due 0 are applied for and 100 deducted"):
         registry.surrender.apply("P1", 2024, {"CEA24": 100})
     world.refused("P2", 2024, BEIJING, until=20260814)
     with refuses("VINTAGE_NOT_ELIGIBLE: .*to be decided before 20260815, got on 20260815"):
-        office.deduct("P2", 2024, BEIJING)
+        service.deduct("P2", 2024, BEIJING)
 
 
 def test_an_order_and_a_refusal_come_before_a_deduction(world):
     """CEA-PEN-05: each once, by the entity's own province, after the deadline and the term."""
-    office, registry = world.registry.corrections, world.registry
+    service, registry = world.registry.corrections, world.registry
     with refuses("TOO_EARLY: order: expected after the deadline 20251231, got on 20251101"):
-        office.order("P1", 2024, BEIJING, "HB 1", 20260201)
+        service.order("P1", 2024, BEIJING, "HB 1", 20260201)
     pay(world, "P2", BEIJING, CEA24=1_000)
     world.clock.day = 20260105
     with refuses("CORRECTION_NOT_ORDERED: deduction: expected a correction order before it"):
         registry.compliance.deduct("P1", 2024, BEIJING)
     with refuses("CORRECTION_NOT_ORDERED: P1: expected an order to correct 2024, got none"):
-        office.refuse("P1", 2024, BEIJING, "HB 2")
+        service.refuse("P1", 2024, BEIJING, "HB 2")
     for until, said in ((20260105, "DATE_OUT_OF_RANGE"), (20260230, "DATE_UNSOUND")):
         with refuses(said):
-            office.order("P1", 2024, BEIJING, "HB 1", until)
+            service.order("P1", 2024, BEIJING, "HB 1", until)
     with refuses("PROVINCE_OTHER: P1: expected an entity of province 31, got another's"):
-        office.order("P1", 2024, SHANGHAI, "HB 1", 20260205)
+        service.order("P1", 2024, SHANGHAI, "HB 1", 20260205)
     with refuses("NOTHING_SHORT: P2: expected short of 2024, got nothing missing"):
-        office.order("P2", 2024, BEIJING, "HB 1", 20260205)
-    assert 1 == office.order("P1", 2024, BEIJING, "HB 1", 20260205)
+        service.order("P2", 2024, BEIJING, "HB 1", 20260205)
+    assert 1 == service.order("P1", 2024, BEIJING, "HB 1", 20260205)
     with refuses("CORRECTION_ORDERED: P1: expected one order to correct 2024, got HB 1 before"):
-        office.order("P1", 2024, BEIJING, "HB 3", 20260205)
+        service.order("P1", 2024, BEIJING, "HB 3", 20260205)
     world.clock.day = 20260205
     with refuses("TOO_EARLY: .*after 20260205, the term of correction order HB 1"):
         registry.compliance.deduct("P1", 2024, BEIJING)
     with refuses("TOO_EARLY: refusal: expected after the order's term 20260205, got on 20260205"):
-        office.refuse("P1", 2024, BEIJING, "HB 2")
+        service.refuse("P1", 2024, BEIJING, "HB 2")
     pay(world, "P1", BEIJING, CEA24=400)
     world.clock.day = 20260206
     with refuses("CORRECTION_NOT_REFUSED: .*the refusal of correction order HB 1 before it"):
         registry.compliance.deduct("P1", 2024, BEIJING)
     assert [] == registry.distribution.still_to_adjust("P1")
-    assert 1 == office.refuse("P1", 2024, BEIJING, "HB 2")
+    assert 1 == service.refuse("P1", 2024, BEIJING, "HB 2")
     with refuses("CORRECTION_REFUSED: .*to be recorded once, got HB 2, which shows it"):
-        office.refuse("P1", 2024, BEIJING, "HB 4")
+        service.refuse("P1", 2024, BEIJING, "HB 4")
     assert 600 == registry.compliance.deduct("P1", 2024, BEIJING).tonnes
-    (row,) = office.listed(2024)
+    (row,) = service.listed(2024)
     assert ("P1", 1_000, "HB 1", 20260105, 20260205, "HB 2", 20260206, 0) == (
         *(row.account, row.tonnes, row.document, row.ordered_on, row.until),
         *(row.refusal, row.refused_on, row.due),
     )
-    assert [] == office.listed(2024, SHANGHAI) == office.listed(2023)
+    assert [] == service.listed(2024, SHANGHAI) == service.listed(2023)
 
 
 def test_of_the_first_cycles_the_term_in_vain_will_do_and_of_2025_nothing(world):
@@ -226,10 +226,10 @@ def test_reconcile_finds_a_deduction_that_nothing_came_before(world):
     world.clock.day = 20260105
     registry, said = world.registry, "deduction 9 must follow an order to correct"
     registry.store.insert("unpaid_deductions", [(9, 2024, 0, 1_000, 20260105)])
-    assert any(said in each for each in surrender_differences(registry.store))
+    assert any(said in each for each in obligation_differences(registry.store))
     registry.store.insert(
         "correction_orders", [(1, 2024, 0, "HB 1", 11, 1_000, 20260101, 20260104)]
     )
-    assert any(said in each for each in surrender_differences(registry.store))
+    assert any(said in each for each in obligation_differences(registry.store))
     registry.store.insert("correction_refusals", [(1, "HB 2", 1_000, 20260105)])
-    assert not any(said in each for each in surrender_differences(registry.store))
+    assert not any(said in each for each in obligation_differences(registry.store))

@@ -5,7 +5,7 @@ import pytest
 from cea_exchange.registry.compliance.duties import Duty
 from support.registry.allocation_files import allocation_file
 from support.registry.compliance_world import BEIJING, SHANGHAI, World
-from support.registry.desk_callers import Office
+from support.registry.service_callers import Staff
 
 
 @pytest.fixture
@@ -48,20 +48,20 @@ def test_nobody_to_notify_is_no_duty(tmp_path, database_address):
 
 def test_runs_of_the_carryover_are_due_by_their_days(world):
     """CEA-CRY-06: each as long as it has applications that wait."""
-    office = world.registry.carryover
+    staff = world.registry.carryover
     world.clock.day = 20260110
-    office.give_notice()
-    first = office.apply("P1", {"CEA23": 10})
+    staff.give_notice()
+    first = staff.apply("P1", {"CEA23": 10})
     run = ("carryover run", "authority", "run 1", 20260327)
     assert duties(world, 20260327) == [(*run, False)]
     world.clock.day = 20260321
-    office.apply("P1", {"CEA23": 20})
+    staff.apply("P1", {"CEA23": 20})
     second = ("carryover run", "authority", "run 2", 20260626)
     assert duties(world, 20260328) == [(*run, True), (*second, False)]
-    office.run(1)
+    staff.run(1)
     assert duties(world, 20260626) == [(*second, False)]
     assert world.entries(f"carryover {first}")[-1][0] == "ISSUE"
-    office.run(2)
+    staff.run(2)
     assert duties(world, 20270101) == []
 
 
@@ -99,8 +99,8 @@ def test_a_term_that_the_calendar_does_not_reach_is_open(world):
 
 def test_a_province_sees_its_own(world):
     world.clock.day = 20260201
-    office = Office(world.registry)
-    (duty,) = office.an("duty_list")["duties"]
+    staff = Staff(world.registry)
+    (duty,) = staff.an("duty_list")["duties"]
     assert duty == {
         "place": 1,
         "duty": "carryover notice",
@@ -110,7 +110,7 @@ def test_a_province_sees_its_own(world):
         "due_by": 20260131,
         "is_overdue": True,
     }
-    province = office.person("bei", "province", province=BEIJING)
+    province = staff.person("bei", "province", province=BEIJING)
     assert province("duty_list", province=BEIJING)["duties"] == []
     assert "expected the business of province 11" in province.error("duty_list")
     assert isinstance(world.registry.duties.open()[0], Duty)

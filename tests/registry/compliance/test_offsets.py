@@ -18,18 +18,18 @@ def world(tmp_path, database_address):
 
 
 def counted(world, account="P1"):
-    return world.registry.obligations.standing(account, 2024).coverage.offset
+    return world.registry.obligations.standing(account, 2024).status.offset
 
 
 def test_section_15_the_cap_is_five_percent_rounded_down(world):
     """CEA-OFS-01: 50 t of 1,019 t, and not one more."""
-    office = world.registry.offsets
+    service = world.registry.offsets
     with refuses("OFFSET_LIMIT: .*at most 50 t of 1019 t, got 0 [+] 51"):
-        office.book(proof("N1", "P1", 51))
-    office.book(proof("N1", "P1", 30))
+        service.book(proof("N1", "P1", 51))
+    service.book(proof("N1", "P1", 30))
     with refuses("OFFSET_LIMIT: .*at most 50 t of 1019 t, got 30 [+] 21"):
-        office.book(proof("N2", "P1", 21))
-    office.book(proof("N2", "P1", 20))
+        service.book(proof("N2", "P1", 21))
+    service.book(proof("N2", "P1", 20))
     assert 50 == counted(world)
     assert 969 == world.registry.obligations.standing("P1", 2024).due
 
@@ -42,16 +42,16 @@ def test_a_file_of_proofs_is_booked_whole(world):
 
 def test_a_file_with_one_bad_proof_is_refused_with_its_line(world):
     """CEA-OFS-05: each cancellation counts once; the file's good proofs are not booked either."""
-    office = world.registry.offsets
-    office.book(proof("N1", "P1", 10))
+    service = world.registry.offsets
+    service.book(proof("N1", "P1", 10))
     source = proof_file(proof("N2", "P2", 10), proof("N1", "P1", 10, project="CCER-9"))
     said = "PROOF_USED: proofs[.]csv:3: proof: expected a proof that was never used, got N1 again"
     with refuses(said):
-        office.take(source)
+        service.take(source)
     assert (10, 0) == (counted(world), counted(world, "P2"))
     spoiled = proof_file(proof("N2", "P2", 10)).data.replace(b"TOTAL,,,,10", b"TOTAL,,,,11")
     with refuses("FILE_REFUSED: .*proofs.csv:3: tonnes: expected 10, the sum of the file"):
-        office.take(SourceFile("proofs.csv", spoiled))
+        service.take(SourceFile("proofs.csv", spoiled))
 
 
 def test_proofs_of_one_file_share_the_cap(world):
@@ -64,18 +64,18 @@ def test_proofs_of_one_file_share_the_cap(world):
 
 def test_no_ccer_is_used_under_two_proofs(world):
     """CEA-FIL-04: across files too, and after the first proof was revoked."""
-    office = world.registry.offsets
-    office.book(proof("N1", "P1", 10, project="CCER-7"))
+    service = world.registry.offsets
+    service.book(proof("N1", "P1", 10, project="CCER-7"))
     again = proof("N2", "P2", 5, project="CCER-7", serial_first=10, serial_last=14)
     said = "PROOF_USED: .*CCERs of CCER-7 that were never used, got some of proof N1 again"
     with refuses(said):
-        office.book(again)
-    office.revoke("N1", "no such cancellation")
+        service.book(again)
+    service.revoke("N1", "no such cancellation")
     with refuses(said):
-        office.book(again)
+        service.book(again)
     with refuses("PROOF_USED: proof N1: proof: expected a proof that was never used"):
-        office.book(proof("N1", "P1", 10))
-    office.book(proof("N3", "P2", 5, project="CCER-7", serial_first=11, serial_last=15))
+        service.book(proof("N1", "P1", 10))
+    service.book(proof("N3", "P2", 5, project="CCER-7", serial_first=11, serial_last=15))
     assert (0, 5) == (counted(world), counted(world, "P2"))
 
 
@@ -127,7 +127,7 @@ def test_old_ccers_of_projects_in_a_regional_market_count(world, year):
     world.registry.offsets.book(
         proof("N1", "P1", 20, year=year, quota_managed="regional", **dates)
     )
-    assert 20 == world.registry.obligations.standing("P1", year).coverage.offset
+    assert 20 == world.registry.obligations.standing("P1", year).status.offset
 
 
 def test_later_years_take_new_ccers_only(world):

@@ -24,23 +24,23 @@ def world(tmp_path, database_address):
 
 def surrendered(world, account, year, province, **tonnes):
     """Surrender all the way; return the certificate's number, if there is one then."""
-    office = world.registry.surrender
-    number = office.apply(account, year, tonnes)
-    office.accept(number, province)
-    return office.retire(number)
+    service = world.registry.surrender
+    number = service.apply(account, year, tonnes)
+    service.accept(number, province)
+    return service.retire(number)
 
 
 # -- the way of an application ---------------------------------------------------------------------
 
 
 def test_allowances_go_from_the_entity_over_its_province_to_the_authority(world):
-    office = world.registry.surrender
-    number = office.apply("P1", 2024, {"CEA24": 700})
+    service = world.registry.surrender
+    number = service.apply("P1", 2024, {"CEA24": 700})
     assert (200, 700) == (world.held("P1", "CEA24"), world.held("P1", "CEA24", APPLIED))
-    office.accept(number, BEIJING)
+    service.accept(number, BEIJING)
     assert 700 == world.held(Institution.AUTHORITY, "CEA24", APPLIED)
     assert 0 == world.held(province_account(BEIJING), "CEA24", APPLIED)
-    assert office.retire(number) is None
+    assert service.retire(number) is None
     assert 700 == world.held(Institution.RETIREMENT, "CEA24")
     entity, beijing = world.registry.account("P1"), province_account(BEIJING)
     assert world.entries(f"surrender {number}") == [
@@ -69,40 +69,40 @@ def test_the_certificate_comes_with_the_last_tonne(world):
 
 def test_no_certificate_comes_while_something_waits_for_the_authority(world):
     """CEA-SUR-12: covered is not retired."""
-    office = world.registry.surrender
-    numbers = [office.apply("P1", 2024, {name: t}) for name, t in (("CEA23", 400), ("CEA24", 600))]
+    service = world.registry.surrender
+    numbers = [service.apply("P1", 2024, {name: t}) for name, t in (("CEA23", 400), ("CEA24", 600))]
     for number in numbers:
-        office.accept(number, BEIJING)
+        service.accept(number, BEIJING)
     assert 0 == world.registry.obligations.standing("P1", 2024).due
-    assert [None, "2024-000001"] == [office.retire(number) for number in reversed(numbers)]
+    assert [None, "2024-000001"] == [service.retire(number) for number in reversed(numbers)]
 
 
 def test_an_application_may_be_withdrawn_by_its_giver_until_it_is_decided(world):
-    office = world.registry.surrender
-    number = office.apply("P1", 2024, {"CEA24": 700})
+    service = world.registry.surrender
+    number = service.apply("P1", 2024, {"CEA24": 700})
     with refuses("SURRENDER_UNKNOWN: surrender: expected one that P2 gives"):
-        office.withdraw(number, "P2")
-    office.withdraw(number, "P1")
+        service.withdraw(number, "P2")
+    service.withdraw(number, "P1")
     assert (900, 0) == (world.held("P1", "CEA24"), world.held("P1", "CEA24", APPLIED))
     with refuses(f"SURRENDER_STATE: surrender {number}: expected applied, got withdrawn"):
-        office.accept(number, BEIJING)
-    again = office.apply("P1", 2024, {"CEA24": 700})
-    office.accept(again, BEIJING)
+        service.accept(number, BEIJING)
+    again = service.apply("P1", 2024, {"CEA24": 700})
+    service.accept(again, BEIJING)
     with refuses("SURRENDER_STATE: surrender 2: expected applied, got accepted"):
-        office.withdraw(again, "P1")
+        service.withdraw(again, "P1")
 
 
 def test_a_province_decides_about_its_own_entities_only(world):
-    office = world.registry.surrender
-    number = office.apply("P1", 2024, {"CEA24": 700})
-    for decide in (office.accept, lambda *of: office.reject(*of, "no")):
+    service = world.registry.surrender
+    number = service.apply("P1", 2024, {"CEA24": 700})
+    for decide in (service.accept, lambda *of: service.reject(*of, "no")):
         with refuses("PROVINCE_OTHER: surrender: expected one for an entity of province 31"):
             decide(number, SHANGHAI)
-    assert [] == office.listed("applied", SHANGHAI)
-    assert [{"CEA24": 700}] == [each.tonnes for each in office.listed("applied", BEIJING)]
+    assert [] == service.listed("applied", SHANGHAI)
+    assert [{"CEA24": 700}] == [each.tonnes for each in service.listed("applied", BEIJING)]
     with refuses("TEXT_UNSOUND: why: expected one line of at most 200 characters"):
-        office.reject(number, BEIJING, " ")
-    office.reject(number, BEIJING, "the verification is disputed")
+        service.reject(number, BEIJING, " ")
+    service.reject(number, BEIJING, "the verification is disputed")
     assert 900 == world.held("P1", "CEA24")
     assert "the verification is disputed" == world.registry.store.one(
         "SELECT rejection FROM surrenders WHERE surrender_id = ?", (number,)
@@ -131,14 +131,14 @@ def test_what_may_not_pay_is_refused_and_nothing_is_set_aside(world):
 
 def test_several_applications_never_come_to_more_than_is_due(world):
     """CEA-SUR-06."""
-    office = world.registry.surrender
-    office.apply("P1", 2024, {"CEA24": 700})
+    service = world.registry.surrender
+    service.apply("P1", 2024, {"CEA24": 700})
     said = "NOT_DUE: .*at most 300 t, of 1000 t due 700 are applied for and 0 deducted, got 301"
     with refuses(said):
-        office.apply("P1", 2024, {"CEA23": 301})
-    office.apply("P1", 2024, {"CEA23": 300})
+        service.apply("P1", 2024, {"CEA23": 301})
+    service.apply("P1", 2024, {"CEA23": 300})
     with refuses("OBLIGATION_MISSING: account: expected one with an obligation of 2023, got P2"):
-        office.apply("P2", 2023, {"CEA23": 1})
+        service.apply("P2", 2023, {"CEA23": 1})
 
 
 def test_closed_vintages_pay_arrears_of_earlier_years_only(world):
@@ -153,11 +153,11 @@ def test_closed_vintages_pay_arrears_of_earlier_years_only(world):
 
 def test_a_surrender_counts_of_the_day_it_was_applied_for(world):
     """CEA-SUR-09: reviewed in January, it is in time."""
-    office = world.registry.surrender
+    service = world.registry.surrender
     world.clock.day = 20251231
-    number = office.apply("P2", 2024, {"CEA24": 500})
+    number = service.apply("P2", 2024, {"CEA24": 500})
     world.registry.issue("P2", "CEA24", 100)
-    late = office.apply("P2", 2024, {"CEA24": 100})
+    late = service.apply("P2", 2024, {"CEA24": 100})
     world.clock.day = 20260108
     shortfalls = {row.account: row for row in world.registry.compliance.shortfalls(2024)}
     assert (600, 600, 600) == (
@@ -166,8 +166,8 @@ def test_a_surrender_counts_of_the_day_it_was_applied_for(world):
         shortfalls["P2"].due,
     )
     for each in (number, late):
-        office.accept(each, SHANGHAI)
-        office.retire(each)
+        service.accept(each, SHANGHAI)
+        service.retire(each)
     assert 20251231 == world.registry.obligations.standing("P2", 2024).completed_on
     assert ["P1"] == [row.account for row in world.registry.compliance.shortfalls(2024)]
     assert ["in time"] == [
@@ -180,20 +180,20 @@ def test_a_surrender_counts_of_the_day_it_was_applied_for(world):
 
 def test_a_firm_gives_for_one_whose_bank_account_is_blocked(world):
     """CEA-SUR-11: the helped entity never holds them, its own province decides."""
-    office = world.registry.surrender
+    service = world.registry.surrender
     with refuses("TEXT_UNSOUND: why: expected some words"):
-        office.apply("P2", 2024, {"CEA23": 400}, giver="P1")
-    number = office.apply("P2", 2024, {"CEA23": 400}, giver="P1", why="bank account blocked")
+        service.apply("P2", 2024, {"CEA23": 400}, giver="P1")
+    number = service.apply("P2", 2024, {"CEA23": 400}, giver="P1", why="bank account blocked")
     with refuses("PROVINCE_OTHER: surrender: expected one for an entity of province 11, got 1"):
-        office.accept(number, BEIJING)
-    office.accept(number, SHANGHAI)
-    office.retire(number)
+        service.accept(number, BEIJING)
+    service.accept(number, SHANGHAI)
+    service.retire(number)
     assert (0, 500) == (world.held("P1", "CEA23"), world.held("P2", "CEA24"))
     assert 200 == world.registry.obligations.standing("P2", 2024).due
     assert 1_000 == world.registry.obligations.standing("P1", 2024).due
     assert "2024-000001" == surrendered(world, "P2", 2024, SHANGHAI, CEA24=200)
     with refuses("BAD_REQUEST: why: expected only where one gives for another, got 'for myself'"):
-        office.apply("P1", 2024, {"CEA24": 1}, why="for myself")
+        service.apply("P1", 2024, {"CEA24": 1}, why="for myself")
 
 
 # -- by force --------------------------------------------------------------------------------------
@@ -345,11 +345,11 @@ def test_what_another_province_keeps_is_not_taken(world):
 
 
 def test_an_account_with_something_owed_or_under_way_does_not_end(world):
-    accounts, office = world.registry.accounts, world.registry.surrender
-    number = office.apply("P1", 2024, {"CEA24": 700})
+    accounts, service = world.registry.accounts, world.registry.surrender
+    number = service.apply("P1", 2024, {"CEA24": 700})
     assert ["surrender 1", "obligation of 2024"] == accounts.pending(world.registry.account("P1"))
-    office.accept(number, BEIJING)
-    office.retire(number)
+    service.accept(number, BEIJING)
+    service.retire(number)
     surrendered(world, "P1", 2024, BEIJING, CEA23=300)
     assert [] == accounts.pending(world.registry.account("P1"))
     with refuses("ACCOUNT_PENDING: .*nothing pending, got obligation of 2024"):

@@ -80,7 +80,7 @@ def test_an_obligation_from_its_file_to_its_certificate(data, command):
     assert "40 t" not in command("obligation", "notice", "P1", "2024")[1]
     assert (0, "certificates []\n") == command("offset", "take", str(data / "proofs.csv"))
     status, said = command("surrender", "apply", "P1", "2024", "CEA24")
-    assert (2, True) == (status, "expected PRODUCT=TONNES, each product once, came 'CEA24'" in said)
+    assert (2, True) == (status, "expected PRODUCT=TONNES, each product once, got 'CEA24'" in said)
     applied = command("surrender", "apply", "P1", "2024", "CEA24=900", "CEA23=60")
     assert (0, "surrender_id 1\n") == applied
     listed = command("surrender", "list")[1]

@@ -9,8 +9,8 @@ from cea_exchange.institution.control.admin_door import ANSWER_BYTES_MAX
 from cea_exchange.registry.control.admin import REGISTRY_REQUESTS
 from cea_exchange.registry.registry import Registry
 from support.patience import patience
-from support.registry.desk_callers import Office
 from support.registry.grown_registry import TRADES_A_DAY, account, days, grow
+from support.registry.service_callers import Staff
 
 PAGE_S = 0.5
 """Of the processor: a tenth of it is what is aimed at."""
@@ -72,12 +72,12 @@ def grown(tmp_path_factory):
         yield registry
 
 
-def pages(office, op, fields):
+def pages(staff, op, fields):
     """Yield of each page what it took, its bytes and its answer."""
     following = {}
     for _ in range(PAGES_MAX):
         began = time.process_time()
-        answer = office.rex(op, **{**fields, **following})
+        answer = staff.rex(op, **{**fields, **following})
         took_s = time.process_time() - began
         yield took_s, len(msgspec.msgpack.encode(answer)), answer
         if answer.get("next") is None:
@@ -93,20 +93,20 @@ def test_every_look_is_asked():
 
 @pytest.mark.parametrize("op", sorted(LOOKS))
 def test_a_page_is_bounded_in_bytes_and_time(grown, op):
-    office = Office(grown)
+    staff = Staff(grown)
     for fields in LOOKS[op]:
-        for took_s, size, answer in pages(office, op, fields):
+        for took_s, size, answer in pages(staff, op, fields):
             print(f"{op} {fields}: {1e3 * took_s:.1f} ms, {size:,} bytes")
             assert answer["ok"], answer
             assert size <= ANSWER_BYTES_MAX
             assert took_s < LONGER.get(op, PAGE_S) * patience()
 
 
-def all_of(office, op, name, **fields):
+def all_of(staff, op, name, **fields):
     """All rows of a list, page by page."""
     rows, following = [], {}
     while following is not None:
-        answer = office.rex(op, **{**fields, **following})
+        answer = staff.rex(op, **{**fields, **following})
         rows += answer[name]
         further = answer["next"]
         following = None if further is None else {GOES_ON.get(op, "first"): further}
@@ -114,17 +114,17 @@ def all_of(office, op, name, **fields):
 
 
 def test_nothing_is_left_out_between_two_pages(grown):
-    office = Office(grown)
-    short = all_of(office, "shortfall_list", "shortfalls", compliance_year=2023, province=31)
+    staff = Staff(grown)
+    short = all_of(staff, "shortfall_list", "shortfalls", compliance_year=2023, province=31)
     assert {31} == {row["province"] for row in short}
-    everybody = all_of(office, "compliance_list", "entities", compliance_year=2023)
+    everybody = all_of(staff, "compliance_list", "entities", compliance_year=2023)
     assert list(range(10_000)) == [row["account_index"] for row in everybody]
-    rejected = all_of(office, "surrender_list", "surrenders", state="rejected", province=31)
+    rejected = all_of(staff, "surrender_list", "surrenders", state="rejected", province=31)
     assert len(rejected) == 6_000 and all(row["tonnes"] == {"CEA": 100, "CEA21-22": 100}
                                           for row in rejected)  # fmt: skip
     assert list(range(1, 4_001)) == [
-        row["objection_id"] for row in all_of(office, "objections", "objections")
+        row["objection_id"] for row in all_of(staff, "objections", "objections")
     ]
-    assert 20_000 + 3 == len(all_of(office, "person_list", "persons")) - 1
-    transfers = all_of(office, "transfers", "transfers", account=account(5), count=3)
+    assert 20_000 + 3 == len(all_of(staff, "person_list", "persons")) - 1
+    transfers = all_of(staff, "transfers", "transfers", account=account(5), count=3)
     assert 6 == len(transfers)

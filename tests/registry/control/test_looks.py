@@ -17,7 +17,7 @@ from cea_exchange.institution.persons import Person
 from cea_exchange.registry.control.admin import request_decode
 from cea_exchange.registry.control.queries import OPENER
 from cea_exchange.registry.registry import Registry
-from support.registry.desk_callers import key_of
+from support.registry.service_callers import key_of
 
 AN = Person("an", key_of("an"), "operator", "registry")
 BO = Person("bo", key_of("bo"), "operator", "registry")
@@ -180,8 +180,8 @@ def test_a_worker_says_what_broke_in_the_daemons_log(registry, asking, capsys):
         registry.store.insert("public_notices", [(1, 20250101, "merger", "no JSON")])
     answer = asking.answer("public_notices")
     assert "the registry's log says why: DecodeError" in answer["error"]
-    told = capsys.readouterr().out
-    assert "look_worker" in told and "act_broke" in told and "JSON is malformed" in told
+    shown = capsys.readouterr().out
+    assert "look_worker" in shown and "act_broke" in shown and "JSON is malformed" in shown
     assert asking.answer("status")["ok"] and asking.looks.ended_count == 0
 
 

@@ -145,7 +145,7 @@ class Both:
         self.sources = []
 
     @property
-    def office(self):
+    def service(self):
         return self.registry.distribution
 
     def file(self):
@@ -163,7 +163,7 @@ class Both:
         source = allocation_file(stage, tonnes, **terms)
         if source.sha256 in {each.sha256 for each in self.sources}:
             return
-        preview = self.office.preview(source)
+        preview = self.service.preview(source)
         shown = self.model.plan(year, tonnes, at_risk)
         for line in preview.plan.lines:
             expected = {name: part for name, part in shown[line.account].items() if name != "taken"}
@@ -173,7 +173,7 @@ class Both:
         plan = self.model.plan(year, tonnes, at_risk)
         needed = sum(does["given"] + does["kept"] for does in plan.values())
         try:
-            self.office.distribute(preview.preview_id)
+            self.service.distribute(preview.preview_id)
         except ActError as error:
             if "expected competent authority to hold" in str(error):
                 assert needed > self.model.authority[year]
@@ -197,7 +197,7 @@ class Both:
     def file_again(self):
         if self.sources:
             with refuses("DISTRIBUTED_BEFORE: .*a file that was not distributed"):
-                self.office.preview(self.random.choice(self.sources))
+                self.service.preview(self.random.choice(self.sources))
             self.acts["file again"] += 1
 
     @staticmethod
@@ -246,7 +246,7 @@ class Both:
     def deduct(self):
         account, tonnes = self.random.choice(list(ENTITIES)), self.random.choice([3, 60, 150])
         self.serial += 1
-        self.office.deduct(account, f"HB-{self.serial}", "other", tonnes, 2026_03_01)
+        self.service.deduct(account, f"HB-{self.serial}", "other", tonnes, 2026_03_01)
         self.model.deduct(account, tonnes)
 
     def recall(self):
@@ -255,7 +255,7 @@ class Both:
             assert 0 == self.model.goes_on(account)
             for year in YEARS:
                 with refuses("NOTHING_TO_RECALL"):
-                    self.office.recall_remaining(account, year)
+                    self.service.recall_remaining(account, year)
 
     def release(self):
         found = self.account_of(self.model.kept)
@@ -292,7 +292,7 @@ class Both:
                 assert kept[province] == registered(self.registry, province, product)
             assert model.authority[year] == self.institution(Institution.AUTHORITY, product)
             assert model.recalled[year] == self.institution(Institution.RECALL, product)
-        still = self.office.still_to_adjust()
+        still = self.service.still_to_adjust()
         assert model.remaining() == sorted((each.account, each.remaining) for each in still)
 
     def institution(self, index, product):

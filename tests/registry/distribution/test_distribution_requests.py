@@ -25,8 +25,8 @@ from support.registry.allocation_files import (
     registry_open,
     tables,
 )
-from support.registry.desk_callers import Office
 from support.registry.fake_venue import wait_until
+from support.registry.service_callers import Staff
 from support.registry.settlement_records import LOG_ID, Venue
 
 PAGE = ROOT / "protocol" / "distribution.md"
@@ -84,8 +84,8 @@ def test_requests_preview_show_and_distribute(registry):
 
 def test_at_the_desk_two_persons_of_the_authority_distribute(registry):
     # CEA-DIS-05
-    office = Office(registry)
-    gu, he = (office.person(name, "authority") for name in ("gu", "he"))
+    staff = Staff(registry)
+    gu, he = (staff.person(name, "authority") for name in ("gu", "he"))
     source = allocation_file("pre", {"P0001": 700})
     assert gu("allocation_preview", file=source.name, content=source.data)["ok"]
     proposal = gu("allocation_distribute", preview_id=1)
@@ -98,8 +98,8 @@ def test_at_the_desk_two_persons_of_the_authority_distribute(registry):
 
 
 def test_a_province_decides_for_its_own_entities(registry):
-    office = Office(registry)
-    beijing, _second = (office.person(name, "province", province=11) for name in ("wu", "xu"))
+    staff = Staff(registry)
+    beijing, _second = (staff.person(name, "province", province=11) for name in ("wu", "xu"))
     terms = {"document": "HB-1", "cause": "other", "tonnes": 5, "decided_on": 2026_03_01}
     assert beijing("allocation_deduct", account="P0001", **terms)["ok"]
     assert "expected the business of province 11" in beijing.error(
@@ -199,8 +199,8 @@ def daemon(tmp_path):
 def test_operators_preview_and_propose_by_commands(daemon, tmp_path, capsys):
     def allocate(*arguments):
         status = run(["registry", "allocation", *map(str, arguments), "--data", str(tmp_path)])
-        told = capsys.readouterr()
-        return status, told.out, told.err
+        reported = capsys.readouterr()
+        return status, reported.out, reported.err
 
     large = tmp_path / "large.csv"
     # More than a message of other sockets may have.

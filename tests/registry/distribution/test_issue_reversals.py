@@ -4,15 +4,13 @@ import pytest
 
 from cea_exchange.ledger.double_entry import Compartment, EntryKind, Holding
 from cea_exchange.ledger.institutions import Institution
-from cea_exchange.registry.distribution.issue_reversals import (
-    issue_reversal_differences,
-    issue_reverse,
-)
+from cea_exchange.registry.distribution.issue_reversals import issue_reverse
+from cea_exchange.registry.reconciliation.audit import findings
 from cea_exchange.registry.reconciliation.reconcile import check_store
 from support.refusing import refuses
 from support.registry.audit_queries import audit_findings
-from support.registry.desk_callers import Office, by_two
 from support.registry.ledger_by_hand import changed
+from support.registry.service_callers import Staff, by_two
 
 AUTHORITY = int(Institution.AUTHORITY)
 REVERSED = int(EntryKind.ISSUE_REVERSED)
@@ -38,10 +36,10 @@ def at_the_authority(registry):
 
 def test_two_of_the_authority_reverse_what_is_still_there(registry, issue):
     """CEA-PER-07."""
-    office = Office(registry)
-    mee, mia = (office.person(name, "authority") for name in ("mee", "mia"))
+    staff = Staff(registry)
+    mee, mia = (staff.person(name, "authority") for name in ("mee", "mia"))
     asked = {"entry_id": issue, "tonnes": 900, "why": WHY}
-    assert "expected one of authority" in office.an.error("allocation_reverse", **asked)
+    assert "expected one of authority" in staff.an.error("allocation_reverse", **asked)
     done = by_two(mee, mia, "allocation_reverse", **asked)
     assert done["answer"] == {"entry_id": issue + 1}
     assert (in_circulation(registry), at_the_authority(registry)) == (100, 100)
@@ -90,20 +88,23 @@ def test_an_issue_to_an_entity_is_not_taken_from_the_authority(registry, issue):
 @pytest.mark.parametrize(
     ("statement", "found"),
     [
-        ("DELETE FROM issue_reversals", "reverses issue 1, noted is issue None"),
-        ("UPDATE issue_reversals SET issue_entry = 3", "reverses issue 1, noted is issue 3"),
-        ("UPDATE issue_reversals SET entry_id = 9", "noted as reversed by entry 9"),
-        ("UPDATE entries SET amount = 5 WHERE kind = 1", "reverses 900 of CEA24, entry 1 issued 5"),
+        ("DELETE FROM issue_reversals", "reverses issue 1: none is noted"),
+        ("UPDATE issue_reversals SET issue_entry = 3", "reverses issue 1: noted is issue 3"),
+        ("UPDATE issue_reversals SET entry_id = 9", "entry 9 reverses issue 1: so it is noted"),
+        (
+            "UPDATE entries SET amount = 5 WHERE kind = 1",
+            "it takes 900 back, of its product were issued 5",
+        ),
         (
             "UPDATE entries SET counter_index = 0 WHERE kind = 1",
-            "reverses entry 1, which is no issue to the authority",
+            "entry 1 is no issue to the authority before it",
         ),
-        (f"UPDATE entries SET reference = '' WHERE kind = {REVERSED}", "reverses no issue"),
+        (f"UPDATE entries SET reference = '' WHERE kind = {REVERSED}", "noted is issue 1"),
     ],
 )
 def test_what_was_changed_by_hand_is_found(registry, issue, statement, found):
     """CEA-PER-07: each reversal against its issue."""
     issue_reverse(registry.ledger, issue, 900, WHY)
-    assert list(issue_reversal_differences(registry.store)) == []
+    assert list(findings(registry.store, "issue_reversals")) == []
     changed(registry.store, statement)
-    assert found in "; ".join(issue_reversal_differences(registry.store))
+    assert found in "; ".join(findings(registry.store, "issue_reversals"))

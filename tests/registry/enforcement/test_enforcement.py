@@ -10,9 +10,9 @@ from cea_exchange.ledger.double_entry import CASH_ASSET, Compartment, EntryKind
 from cea_exchange.ledger.institutions import Institution
 from cea_exchange.registry.reconciliation.reconcile import check_ledger, check_store
 from support.refusing import refuses
-from support.registry.desk_callers import Office
 from support.registry.ledger_by_hand import changed
 from support.registry.registry_venue import RegistryAndVenue
+from support.registry.service_callers import Staff
 
 REGISTRATION, TRADING = Compartment.REGISTRATION, Compartment.TRADING
 APPLIED, JUDICIAL = Compartment.APPLIED, Compartment.JUDICIAL
@@ -44,8 +44,8 @@ def freeze(both, account, product, amount, **order):
 
 
 def state(both, freeze_id):
-    told = both.registry.enforcement.freeze_told(freeze_id)
-    return told["state"], told["in_force"]
+    shown = both.registry.enforcement.freeze_shown(freeze_id)
+    return shown["state"], shown["in_force"]
 
 
 def agree(both):
@@ -176,9 +176,9 @@ def test_all_of_an_account_is_frozen_and_what_it_gets_of_later_products(both):
     both.meet()
     found = both.registry.enforcement.freezes("bob")
     assert [("CNY", 55), (PRODUCT, 1_000), ("CEA25", 7)] == [
-        (told["asset"], told["in_force"]) for told in found
+        (shown["asset"], shown["in_force"]) for shown in found
     ]
-    assert ids == [told["freeze_id"] for told in found[:2]]
+    assert ids == [shown["freeze_id"] for shown in found[:2]]
     agree(both)
 
 
@@ -384,7 +384,7 @@ def test_what_is_cancelled_voluntarily_is_gone_and_certified(both):
         "SELECT amount FROM balances WHERE account_index = -7 AND asset_index = 0"
     )
     assert 30 == sink
-    assert ["refused", "done"] == [each["state"] for each in dispositions.told()]
+    assert ["refused", "done"] == [each["state"] for each in dispositions.shown()]
     agree(both)
 
 
@@ -475,7 +475,7 @@ def test_an_order_that_can_not_be_changes_nothing(both):
 CHANGES_BY_HAND = (
     ("freezes SET in_force = 69", "freeze 1 of account carol: it"),
     ("freezes SET ordered = 60", "freeze 1 holds 10 more"),
-    ("freezes SET freeze_id = 9", "of 'freeze 1' are no freeze's"),
+    ("freezes SET freeze_id = 9", "of 'freeze 1', is of no such freeze"),
     ("dispositions SET state = 'done'", "carol is done"),
     ("dispositions SET tonnes = 11", "must have set aside"),
 )
@@ -504,14 +504,14 @@ def test_the_check_of_the_ledger_finds_what_was_changed_by_hand(both):
 def test_a_court_waits_for_nobody_and_what_can_not_be_undone_for_two_persons(both):
     """CEA-ENF-08: an entity's cancellation is agreed to by its second representative."""
     both.registry.issue("carol", PRODUCT, 100)
-    office = Office(both.registry)
-    li = office.person("li", "initiator", account="carol")
-    mo = office.person("mo", "approver", account="carol")
-    frozen = office.an("freeze", account="carol", product=PRODUCT, amount=60, **ORDER)
+    staff = Staff(both.registry)
+    li = staff.person("li", "initiator", account="carol")
+    mo = staff.person("mo", "approver", account="carol")
+    frozen = staff.an("freeze", account="carol", product=PRODUCT, amount=60, **ORDER)
     assert ("in_force", 60) == (frozen["state"], frozen["in_force"])
-    released = office.an("freeze_release", freeze_id=frozen["freeze_id"], **COURT)
+    released = staff.an("freeze_release", freeze_id=frozen["freeze_id"], **COURT)
     assert ("in_force", 60) == state(both, 1)
-    assert 60 == office.bo("approve", proposal=released["proposal"])["answer"]["back"]
+    assert 60 == staff.bo("approve", proposal=released["proposal"])["answer"]["back"]
     application = {"account": "carol", "product": PRODUCT, "tonnes": 5, "purpose": "a fair"}
     assert "got initiator li" in li.error("freeze", account="carol", **ORDER)
     assert 0 == both.held("carol", PRODUCT, APPLIED)
@@ -526,25 +526,25 @@ def test_an_amount_in_the_other_unit_than_the_freeze_is_refused(both):
     """CEA-ENF-06: 5.00 yuan are not 500 t."""
     both.registry.issue("carol", PRODUCT, 1_000)
     both.registry.pay_in("carol", 1_000)
-    office = Office(both.registry)
-    tonnes = office.an("freeze", account="carol", product=PRODUCT, amount=600, **ORDER)["freeze_id"]
-    cash = office.an("freeze", account="carol", amount=600, **ORDER)["freeze_id"]
+    staff = Staff(both.registry)
+    tonnes = staff.an("freeze", account="carol", product=PRODUCT, amount=600, **ORDER)["freeze_id"]
+    cash = staff.an("freeze", account="carol", amount=600, **ORDER)["freeze_id"]
     deduct = {"amount": 500, "to": "bob", **COURT}
     for freeze_id, unit, why in (
         (tonnes, "fen", "expected tonnes, freeze 1 is of CEA24, got fen"),
         (cash, "tonnes", "expected fen, freeze 2 is of CNY, got tonnes"),
     ):
         terms = {"freeze_id": freeze_id, "unit": unit}
-        error = office.an.error("freeze_deduct", **deduct, **terms)
+        error = staff.an.error("freeze_deduct", **deduct, **terms)
         assert error == f"FREEZE_AMOUNT: amount: {why}"
-        assert why in office.an.error("freeze_release", amount=500, **COURT, **terms)
-    asked = office.an("freeze_deduct", freeze_id=tonnes, unit="tonnes", **deduct)
-    assert 100 == office.bo("approve", proposal=asked["proposal"])["answer"]["in_force"]
+        assert why in staff.an.error("freeze_release", amount=500, **COURT, **terms)
+    asked = staff.an("freeze_deduct", freeze_id=tonnes, unit="tonnes", **deduct)
+    assert 100 == staff.bo("approve", proposal=asked["proposal"])["answer"]["in_force"]
 
 
 def test_an_extension_names_the_day_it_must_be_after(both):
     """CEA-ENF-05"""
     freeze_id = freeze(both, "carol", None, 1_000)
-    until = both.registry.enforcement.freeze_told(freeze_id)["until_date"]
+    until = both.registry.enforcement.freeze_shown(freeze_id)["until_date"]
     with refuses(f"DATE_OUT_OF_RANGE: until: expected after {until}, got {until}"):
         both.registry.enforcement.extend(freeze_id, until, **COURT)

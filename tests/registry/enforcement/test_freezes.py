@@ -44,8 +44,8 @@ def ask(exchange, capsys):
     def run_it(*arguments, status=0):
         command = ("registry", *map(str, arguments), "--data", str(exchange.data), "--json")
         assert status == run(command), capsys.readouterr().err
-        told = capsys.readouterr()
-        return json.loads(told.out) if status == 0 else told.err
+        shown = capsys.readouterr()
+        return json.loads(shown.out) if status == 0 else shown.err
 
     return run_it
 
@@ -142,8 +142,8 @@ def test_orders_dispositions_and_notices_from_the_command_line(exchange, ask, ca
     [
         (("freeze", "place", "bob", "--tonnes", "5", *UNTIL), "expected --product and --tonnes"),
         (("freeze", "place", "bob", *UNTIL), "expected --product and --tonnes, or --cash"),
-        (("freeze", "place", "bob", "--cash", "5", *UNTIL), "'--cash': cash must be"),
-        (("freeze", "place-all", "bob", "--until", "2026-13-01"), "'--until': date must be"),
+        (("freeze", "place", "bob", "--cash", "5", *UNTIL), "'--cash': cash: expected"),
+        (("freeze", "place-all", "bob", "--until", "2026-13-01"), "'--until': date: expected"),
         (("freeze", "deduct", "1", "carol"), "expected --tonnes or --cash"),
         (("freeze", "release", "1", "--tonnes", "1", "--cash", "1.00"), "not both"),
     ],

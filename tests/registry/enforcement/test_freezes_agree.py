@@ -252,9 +252,9 @@ class Days:
         self.model.arrived(place)
 
     def determine(self, stage, tonnes):
-        office = self.both.registry.distribution
+        service = self.both.registry.distribution
         source = allocation_file(stage, tonnes, entities=dict.fromkeys(ACCOUNTS, 11))
-        office.distribute(office.preview(source).preview_id)
+        service.distribute(service.preview(source).preview_id)
 
     def recall(self):
         """Less is determined for somebody: what lies there goes, the rest is owed from now on."""

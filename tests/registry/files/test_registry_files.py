@@ -105,7 +105,7 @@ def test_gb18030_is_read_where_it_is_said_and_never_guessed(tmp_path):
     path.write_bytes(("\ufeff" + ALLOCATION_CSV).encode("utf-8"))
     with pytest.raises(FileRefused, match="1: expected gb18030, got the mark of UTF-8"):
         allocation_read(SourceFile.load(path, "gb18030"))
-    with pytest.raises(ValueError, match="encoding must be"):
+    with pytest.raises(ValueError, match="encoding: expected"):
         SourceFile.load(path, "latin-1")
 
 
@@ -269,9 +269,9 @@ def test_names_that_look_like_formulas_or_errors_stay_names():
 
 
 def test_what_a_format_cannot_hold_is_refused_when_written():
-    with pytest.raises(ValueError, match="no escape as _x000D_, was 'a_x0041_'"):
+    with pytest.raises(ValueError, match="no escape as _x000D_, got 'a_x0041_'"):
         table_bytes(ALLOCATION, [allocation("a_x0041_", 11, 5)], ".xlsx")
-    with pytest.raises(ValueError, match="form must be one of .csv, .xlsx, .parquet, .jsonl"):
+    with pytest.raises(ValueError, match="form: expected one of .csv, .xlsx, .parquet, .jsonl"):
         table_bytes(OBLIGATIONS, [], ".xls")
 
 

@@ -1,4 +1,4 @@
-"""The ledger's arithmetic: entries sum to zero, nobody goes below nothing, trades are whole."""
+"""The ledger's arithmetic: entries sum of zero, nobody goes below nothing, trades are whole."""
 
 import subprocess
 import sys
@@ -186,7 +186,7 @@ def test_a_bust_is_the_trade_the_other_way_and_claims_would_pay_it_back():
 
 
 def test_legs_that_do_not_sum_to_zero_are_refused():
-    with pytest.raises(LedgerError, match="sum to zero"):
+    with pytest.raises(LedgerError, match="sum of zero"):
         post(balances(), trade_legs(trade())[:1])
 
 

@@ -178,8 +178,8 @@ def test_a_start_waits_for_the_server(data, postgres_process):
 def test_a_start_gives_up_in_time_or_when_it_is_told_to(tmp_path):
     address = "postgresql://127.0.0.1:1/nobody"
     began_s = time.monotonic()
-    told = r"waited 1 s for the database's server \(database_wait_s\): postgresql://127.0.0.1:1"
-    with pytest.raises(DatabaseAway, match=told):
+    shown = r"waited 1 s for the database's server \(database_wait_s\): postgresql://127.0.0.1:1"
+    with pytest.raises(DatabaseAway, match=shown):
         store_awaited(RegistryStore, tmp_path, address, 1, lambda: False)
     assert 1 <= time.monotonic() - began_s < 10
     with pytest.raises(DatabaseAway):

@@ -57,5 +57,5 @@ def test_a_movement_that_is_not_written_is_not_remembered(registry, reference):
         with suppress(UnicodeEncodeError, ConstraintViolated):
             registry.move(*issue, 7, reference)
     held = registry.store.balance(Holding(Institution.AUTHORITY, 0, Compartment.REGISTRATION))
-    told = registry.store.one("SELECT sum(amount) FROM postings WHERE amount > 0")
-    assert held == told
+    shown = registry.store.one("SELECT sum(amount) FROM postings WHERE amount > 0")
+    assert held == shown

@@ -13,17 +13,17 @@ from support.registry.ledger_by_hand import guards_off
 @pytest.mark.parametrize(
     ("change", "why"),
     [
-        ("DROP TABLE claims", "expected a table claims, there is none"),
+        ("DROP TABLE claims_paid", "expected a table claims_paid, there is none"),
         ("DROP VIEW balances", "expected a table balances, there is none"),
         (
             "ALTER TABLE trades RENAME COLUMN tonnes TO tons",
-            "table trades, column 9: expected tonnes BIGINT, came tons BIGINT",
+            "table trades, column 9: expected tonnes BIGINT, got tons BIGINT",
         ),
         (
             "ALTER TABLE accounts ADD COLUMN note TEXT",
-            "table accounts, column 13: expected none, came note TEXT",
+            "table accounts, column 13: expected none, got note TEXT",
         ),
-        ("ALTER TABLE pay_outs DROP COLUMN creditor", "expected creditor TEXT, came state TEXT"),
+        ("ALTER TABLE pay_outs DROP COLUMN creditor", "expected creditor TEXT, got state TEXT"),
     ],
 )
 def test_the_first_difference_is_named(tmp_path, database_address, change, why):
@@ -37,6 +37,16 @@ def test_the_first_difference_is_named(tmp_path, database_address, change, why):
     ):
         with pytest.raises(StoreError, match=why):
             opened()
+
+
+def test_a_foreign_key_that_was_dropped_is_named(tmp_path, postgres_address):
+    """SQLite has no statement that drops one."""
+    with RegistryStore.open(tmp_path, postgres_address) as store:
+        store.execute("ALTER TABLE claims DROP CONSTRAINT claims_debtor_index_fkey")
+    why = "expected a foreign key claims.debtor_index -> accounts.account_index, there is none"
+    for opened in (RegistryStore.open, RegistryStore.open_reader):
+        with pytest.raises(StoreError, match=why):
+            opened(tmp_path)
 
 
 def test_what_else_is_in_the_database_is_somebody_elses(tmp_path, database_address):

@@ -132,7 +132,7 @@ def _fail_underneath(database):
     database.connection.pragma("max_page_count", pages + 1)
     with pytest.raises(DatabaseFull):
         for number in range(10_000):
-            database.insert("snapshots", [(number + 1, 0, 0)])
+            database.insert("postings", [(8_000_000 + number, 0, 0, 1, 5)])
     database.connection.pragma("max_page_count", 1_000_000)
 
 

@@ -49,12 +49,12 @@ def changes(accounts, name):
 
 
 def test_an_account_is_an_entitys_with_its_codes(accounts):
-    told = accounts.show("P001")
-    assert (told["entity"], told["credit_code"], told["province"]) == (
+    shown = accounts.show("P001")
+    assert (shown["entity"], shown["credit_code"], shown["province"]) == (
         *("Power 1 Ltd", code_of(1)),
         11,
     )
-    assert (told["state"], told["at_risk"], told["pending"]) == ("open", False, [])
+    assert (shown["state"], shown["at_risk"], shown["pending"]) == ("open", False, [])
     assert [row["account"] for row in accounts.listed(first=0, count=9)] == ["P001", "P002"]
     assert accounts.listed(first=1, count=9, province=31) == []
 
@@ -227,12 +227,12 @@ def test_an_account_that_is_merged_gives_all_it_has(accounts, registry, tmp_path
     assert store.balance(Holding(1, CASH_ASSET, REGISTRATION)) == 500
     kinds = store.execute("SELECT kind, reference FROM entries ORDER BY entry_id").fetchall()
     assert kinds[-2:] == [(EntryKind.MERGED, "merge P001")] * 2
-    told = accounts.show("P001")
-    assert (told["state"], told["changes"][-1]["became"]) == ("merged", "P002")
+    shown = accounts.show("P001")
+    assert (shown["state"], shown["changes"][-1]["became"]) == ("merged", "P002")
     (notice,) = notices_read(store)
     assert (notice.kind, notice.content) == ("merger", {"account": "P001", "into": "P002"})
     assert store.one("SELECT count(*) FROM keys WHERE revoked = 0") == 0
-    assert told["representatives"] == []
+    assert shown["representatives"] == []
     assert fed(registry)[-1] == AccountSuspended(account="P001")
     with refuses("ACCOUNT_ENDED: account: expected an open one, got P001, which is merged"):
         registry.issue("P001", PRODUCT, 1)

@@ -27,10 +27,10 @@ on_sqlite = pytest.mark.parametrize("database_address", ["sqlite"], indirect=Tru
 
 
 def surrendered(world, account, tonnes, province):
-    office = world.registry.surrender
-    number = office.apply(account, 2024, {"CEA24": tonnes})
-    office.accept(number, province)
-    return office.retire(number)
+    service = world.registry.surrender
+    number = service.apply(account, 2024, {"CEA24": tonnes})
+    service.accept(number, province)
+    return service.retire(number)
 
 
 def test_the_successor_surrenders_for_the_account_it_has_taken_over(world):

@@ -2,6 +2,7 @@
 
 import msgspec
 import pytest
+from cea_exchange.registry.reconciliation.distribution import distribution_differences
 
 from cea_exchange.platform.registry_link.outbox import Outbox
 from cea_exchange.protocol.links.platform import (
@@ -12,7 +13,6 @@ from cea_exchange.protocol.links.platform import (
 )
 from cea_exchange.registry.institution_link.turns import LinkStopped
 from cea_exchange.registry.reconciliation.audit import audit_queries
-from cea_exchange.registry.reconciliation.distribution import distribution_differences
 from cea_exchange.registry.reconciliation.platform_link import platform_differences
 from support.platform.linked import Linked
 from support.platform.platform_world import (

@@ -34,9 +34,9 @@ from cea_exchange.registry.store import REGISTRY_SCHEMA, RegistryStore
 from cea_exchange.registry.venue_link.settlement_records import record_at
 from support.places import ROOT
 from support.refusing import refuses
-from support.registry.desk_callers import Office
 from support.registry.eventful_registry import eventful
 from support.registry.ledger_by_hand import guards_off, guards_on
+from support.registry.service_callers import Staff
 
 CHECK_PAGE = ROOT / "examples" / "receipt_check.py"
 BYTES = "(SELECT records FROM settlement_runs ORDER BY first_seq LIMIT 1)"
@@ -225,7 +225,7 @@ def test_a_change_of_any_column_of_any_table_is_found(store):
 
 RARE = {
     *("adoptions", "allocation_units", "bank_unapplied", "bank_unexplained"),
-    *("claims", "claims_paid"),
+    *("claims", "claims_paid", "ccer_claims", "ccer_items", "ccer_proofs"),
     *("borrowings", "clock_acts", "correction_orders", "correction_refusals", "deliveries"),
     *("issue_reversals", "postponed"),
     *("unpaid_deductions", "recalls_open"),
@@ -400,7 +400,7 @@ def test_on_top_of_what_somebody_else_wrote_nothing_is_written(data):
             assert check_store(registry.store).differences
             with pytest.raises(LinkBroken), registry.transaction():
                 pytest.fail("nothing begins")
-            answer = Office(registry).an("account_suspend", account="P1", why="x")
+            answer = Staff(registry).an("account_suspend", account="P1", why="x")
             assert answer["code"] == RegistryRefusal.LEDGER_BROKEN.name
 
 

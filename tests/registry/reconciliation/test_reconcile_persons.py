@@ -7,15 +7,15 @@ from cea_exchange.institution.clock import GivenClock
 from cea_exchange.institution.persons import Person
 from cea_exchange.registry.reconciliation.persons import persons_differences
 from cea_exchange.registry.reconciliation.reconcile import check_store
-from support.registry.desk_callers import LIFE_S, Office, by_two, key_of
 from support.registry.ledger_by_hand import changed
+from support.registry.service_callers import LIFE_S, Staff, by_two, key_of
 
 S_NS = 1_000_000_000
 
 
 @pytest.fixture
-def office(registry):
-    """A desk at which an and bo have added a representative each, and acted with them."""
+def staff(registry):
+    """A registry at which an and bo have added a representative each, and acted with them."""
     now = [1_000]
     registry.ledger.clock = GivenClock(lambda: now[0] * S_NS)
     registry.product_declare("CEA24", 9_749)
@@ -24,21 +24,21 @@ def office(registry):
     # Of before any settings were kept.
     registry.persons.add("old", key_of("old"), "approver", account="P001")
     registry.persons.add("mee", key_of("mee"), "authority")
-    office = Office(registry)
-    office.clock = now
+    staff = Staff(registry)
+    staff.clock = now
     now[0] += 1
-    office._desk.settings_keep()
+    staff._service.settings_keep()
     now[0] += 1
     for name, role in (("li", "initiator"), ("mo", "approver")):
         asked = {"name": name, "key": key_of(name), "role": role, "account": "P001"}
-        by_two(office.an, office.old, "person_add", **asked)
-    by_two(office.an, office.bo, "pay_in", account="P001", cash=9)
-    by_two(office.li, office.mo, "transfer_out", account="P001", product="CEA24", amount=7)
-    office.bo("account_suspend", account="P001", why="court order 12")
-    office.mo("reject", proposal=office.li(**OUT)["proposal"], why="no")
-    office.li("reject", proposal=office.li(**OUT)["proposal"], why="I have thought again")
-    assert "" == found(office)
-    return office
+        by_two(staff.an, staff.old, "person_add", **asked)
+    by_two(staff.an, staff.bo, "pay_in", account="P001", cash=9)
+    by_two(staff.li, staff.mo, "transfer_out", account="P001", product="CEA24", amount=7)
+    staff.bo("account_suspend", account="P001", why="court order 12")
+    staff.mo("reject", proposal=staff.li(**OUT)["proposal"], why="no")
+    staff.li("reject", proposal=staff.li(**OUT)["proposal"], why="I have thought again")
+    assert "" == found(staff)
+    return staff
 
 
 OUT = {
@@ -47,24 +47,24 @@ OUT = {
 }
 
 
-def found(office):
-    with office.registry.transaction():
-        return "; ".join(persons_differences(office.registry.store))
+def found(staff):
+    with staff.registry.transaction():
+        return "; ".join(persons_differences(staff.registry.store))
 
 
-def test_what_was_done_by_those_who_might_agrees(office):
+def test_what_was_done_by_those_who_might_agrees(staff):
     """CEA-REG-04: also by persons that act no more, and under other settings since."""
-    registry, store = office.registry, office.registry.store
-    by_two(office.an, office.mee, "person_remove", key=key_of("mo"))
+    registry, store = staff.registry, staff.registry.store
+    by_two(staff.an, staff.mee, "person_remove", key=key_of("mo"))
     registry.persons.operators = {
         key_of(name): Person(name, key_of(name), "operator", "registry") for name in ("di", "du")
     }
-    office._desk.settings_keep()
-    office._desk.settings_keep()
+    staff._service.settings_keep()
+    staff._service.settings_keep()
     assert 2 == store.one("SELECT count(*) FROM desk_settings")
-    office.clock[0] += LIFE_S // 2
-    by_two(office.di, office.du, "account_restore", account="P001", why="lifted")
-    assert "" == found(office)
+    staff.clock[0] += LIFE_S // 2
+    by_two(staff.di, staff.du, "account_restore", account="P001", why="lifted")
+    assert "" == found(staff)
     with store.transaction():
         assert [] == check_store(store).differences
 
@@ -148,52 +148,52 @@ def test_what_was_done_by_those_who_might_agrees(office):
     ],
 )
 @pytest.mark.parametrize("database_address", ["sqlite"], indirect=True)
-def test_what_was_changed_by_hand_is_found(office, statement, difference):
+def test_what_was_changed_by_hand_is_found(staff, statement, difference):
     """CEA-REG-01 to CEA-REG-03."""
     keys = {name: key_of(name) for name in ("an", "bo", "li", "mo", "eve")}
-    changed(office.registry.store, statement.format(**keys))
+    changed(staff.registry.store, statement.format(**keys))
     if difference:
-        assert difference.format(**keys) in found(office)
+        assert difference.format(**keys) in found(staff)
     else:
-        assert "" == found(office)
+        assert "" == found(staff)
 
 
 @pytest.mark.parametrize("database_address", ["sqlite"], indirect=True)
-def test_an_approval_by_those_whose_right_it_is_not_is_found(office):
+def test_an_approval_by_those_whose_right_it_is_not_is_found(staff):
     """CEA-PER-01: though everything else about it agrees."""
     bo = f"second = 'bo', second_key = '{key_of('bo')}'"
     changed(
-        office.registry.store,
+        staff.registry.store,
         "UPDATE proposals SET body = 'registry' WHERE proposal_id = 4",
         f"UPDATE decisions SET person = 'bo', person_key = '{key_of('bo')}' WHERE proposal_id = 4",
         f"UPDATE acts SET {bo} WHERE act_id = 5",
     )
-    assert found(office) == "act 5 (transfer_out): registry is not whose approval it takes"
+    assert found(staff) == "act 5 (transfer_out): registry is not whose approval it takes"
 
 
 @pytest.mark.parametrize("database_address", ["sqlite"], indirect=True)
-def test_an_act_after_a_person_was_removed_is_found(office):
+def test_an_act_after_a_person_was_removed_is_found(staff):
     """CEA-REG-01."""
-    store = office.registry.store
-    by_two(office.an, office.mee, "person_remove", key=key_of("mo"))
-    by_two(office.bo, office.an, "account_restore", account="P001", why="lifted")
+    store = staff.registry.store
+    by_two(staff.an, staff.mee, "person_remove", key=key_of("mo"))
+    by_two(staff.bo, staff.an, "account_restore", account="P001", why="lifted")
     last = store.one("SELECT max(act_id) FROM acts")
     mo = f"person = 'mo', person_key = '{key_of('mo')}'"
     changed(store, f"UPDATE acts SET {mo} WHERE act_id = {last}")
-    assert f"act {last} (account_restore): the key of mo stood for nobody then" in found(office)
+    assert f"act {last} (account_restore): the key of mo stood for nobody then" in found(staff)
     changed(store, "UPDATE persons SET removed_at_ns = 0")
-    assert "person mo of account P001 was removed by act 7 and acts still" in found(office)
+    assert "person mo of account P001 was removed by act 7 and acts still" in found(staff)
 
 
 @pytest.mark.parametrize("database_address", ["sqlite"], indirect=True)
-def test_of_a_time_without_settings_only_what_contradicts_itself_is_found(office):
+def test_of_a_time_without_settings_only_what_contradicts_itself_is_found(staff):
     """A registry of before has no settings kept; nobody is suspected for that."""
-    store = office.registry.store
+    store = staff.registry.store
     eve = f"person_key = '{key_of('eve')}'"
     changed(store, "DELETE FROM desk_settings", f"UPDATE acts SET {eve} WHERE act_id = 6")
-    assert "" == found(office)
-    office._desk.settings_keep()
-    assert "" == found(office)
+    assert "" == found(staff)
+    staff._service.settings_keep()
+    assert "" == found(staff)
     content = store.one("SELECT content FROM desk_settings")
     assert ["an", "an", "bo", "rex"] == [
         name for name, *_ in msgspec.msgpack.decode(content)["persons"]

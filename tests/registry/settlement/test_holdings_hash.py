@@ -75,6 +75,7 @@ def eventful(store):
         venue.checkpoint()
     venue.busted(6, Reason.ALLOWANCES_INSUFFICIENT)
     with store.transaction():
+        store.insert("feed", [(6, b"")])
         store.execute(
             "INSERT INTO transfers VALUES (6, 'out', 0, 65535, 77, 'pending', 0, 0)"
         )

@@ -2,8 +2,8 @@
 
 import pytest
 
-from support.registry.desk_callers import Office
 from support.registry.registry_venue import RegistryAndVenue
+from support.registry.service_callers import Staff
 
 PRODUCT = "CEA24"
 
@@ -28,15 +28,15 @@ def both(tmp_path, database_address):
 
 def test_a_rejected_transfer_is_told_with_the_venues_reason(both):
     """CEA-FND-04: what was bought today stays until tomorrow; its owner learns why."""
-    office = Office(both.registry)
-    li = office.person("li", "initiator", account="alice")
+    staff = Staff(both.registry)
+    li = staff.person("li", "initiator", account="alice")
     numbers = [
         both.registry.transfer_out("alice", PRODUCT, 60),
         both.registry.transfer_out("alice", None, 5_000),
         both.registry.transfer_out("bob", PRODUCT, 300),
     ]
-    waiting = office.rex("transfers", state="pending")["transfers"]
-    assert numbers == [told["transfer_seq"] for told in waiting]
+    waiting = staff.rex("transfers", state="pending")["transfers"]
+    assert numbers == [shown["transfer_seq"] for shown in waiting]
     both.meet()
     own = li("transfers", account="alice")["transfers"]
     assert [
@@ -44,18 +44,18 @@ def test_a_rejected_transfer_is_told_with_the_venues_reason(both):
         ("out", PRODUCT, 60, "rejected", "allowances_bought_today"),
         ("out", "CNY", 5_000, "completed", None),
     ] == [
-        (told["direction"], told["product"], told["amount"], told["state"], told["reason"])
-        for told in own
+        (shown["direction"], shown["product"], shown["amount"], shown["state"], shown["reason"])
+        for shown in own
     ]
     assert "business of account alice" in li.error("transfers", account="bob")
     assert "business of account alice" in li.error("transfers")
 
 
 def test_transfers_come_in_pages(both):
-    office = Office(both.registry)
-    everything = office.an("transfers")["transfers"]
-    first = office.an("transfers", count=1)
-    second = office.an("transfers", count=1, after=first["next"])
+    staff = Staff(both.registry)
+    everything = staff.an("transfers")["transfers"]
+    first = staff.an("transfers", count=1)
+    second = staff.an("transfers", count=1, after=first["next"])
     assert everything == first["transfers"] + second["transfers"] and second["next"] is None
-    assert [] == office.an("transfers", state="rejected")["transfers"]
-    assert "`$.state`" in office.an.error("transfers", state="lost")
+    assert [] == staff.an("transfers", state="rejected")["transfers"]
+    assert "`$.state`" in staff.an.error("transfers", state="lost")

@@ -424,8 +424,8 @@ class Comparison:
             result = book.cancel(row.order_id)
         else:
             result = book.amend(row.order_id, row.price, row.tonnes)
-        told = result.reason, result.tonnes_open, result.tonnes_canceled, result.trades
-        assert (*told, result.orders_canceled) == result_of(events), row
+        shown = result.reason, result.tonnes_open, result.tonnes_canceled, result.trades
+        assert (*shown, result.orders_canceled) == result_of(events), row
         for event in events:
             self.seen[0, event[0]] += 1
             self.seen[1, event[3]] += 1

@@ -43,7 +43,7 @@ SPEED = 400
 PRODUCT, REFERENCE_PRICE = "CEA24", 9_749
 ACCOUNTS = ("alice", "bob", "carol", "dave")
 CASH, TONNES, RESERVE = 60_000_000_000, 1_500_000, 1_000_000_000
-OFFICE = ("an", "bo")
+OFFICERS = ("an", "bo")
 STEPS_MAX = 10_000
 STEPS_LAST = 20
 """So that what is on its way at the end arrives."""
@@ -111,7 +111,7 @@ class OneProcess:
                 settlement_mode="end_of_day",
                 bank=bank_setting,
             ),
-            {key_of(name): Person(name, key_of(name), "operator", "registry") for name in OFFICE},
+            {key_of(name): Person(name, key_of(name), "operator", "registry") for name in OFFICERS},
             self.time,
             ways,
             self.bank,
@@ -140,7 +140,7 @@ class OneProcess:
         ]
         self._persons = [
             [script, lambda: True]
-            for script in (self._office(), self._desk(), self._public(), self._losses())
+            for script in (self._officers(), self._service(), self._public(), self._losses())
         ]
         self.is_over = False
 
@@ -263,7 +263,7 @@ class OneProcess:
         answer = self.registry.ask(key_of("an"), "bank_fetch")
         assert answer["ok"], answer
 
-    def _office(self):
+    def _officers(self):
         """The registry's operators and the accounts' persons: cash in and out, by the bank."""
         yield self._at("08:42")
         for account, cash, reference in (
@@ -318,15 +318,16 @@ class OneProcess:
 
         return is_answered
 
-    def _desk(self):
+    def _service(self):
         """The venue's operators: a bidding, a halt, and a trade that two undo."""
         self._operators = {
-            name: self.venue.desk.connect(name.encode(), key_of(name)) for name in ("ops1", "ops2")
+            name: self.venue.service.connect(name.encode(), key_of(name))
+            for name in ("ops1", "ops2")
         }
-        told: list[dict] = []
+        shown: list[dict] = []
         yield self._at("09:35")
         yield self._ask_venue(
-            *("ops1", told),
+            *("ops1", shown),
             op="bidding_open",
             bidding="B1",
             account="alice",
@@ -338,13 +339,13 @@ class OneProcess:
             closes_at=f"{DAY}T11:00:00+08:00",
         )
         yield self._at("13:30")
-        yield self._ask_venue("ops2", told, op="halt", product=PRODUCT)
+        yield self._ask_venue("ops2", shown, op="halt", product=PRODUCT)
         yield self._after(self.chance.randint(1, 10))
-        yield self._ask_venue("ops2", told, op="resume", product=PRODUCT)
+        yield self._ask_venue("ops2", shown, op="resume", product=PRODUCT)
         yield lambda: self.venue.core.trade_id > 0
         trade_id = self.chance.randint(1, self.venue.core.trade_id)
-        yield self._ask_venue("ops1", told, op="bust", trade_id=trade_id, why="a slip")
-        yield self._ask_venue("ops2", told, op="approve", number=told[-1]["proposal"])
+        yield self._ask_venue("ops1", shown, op="bust", trade_id=trade_id, why="a slip")
+        yield self._ask_venue("ops2", shown, op="approve", number=shown[-1]["proposal"])
 
     def _public(self):
         """Somebody who asks for the whole market now and then."""

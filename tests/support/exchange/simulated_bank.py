@@ -47,9 +47,9 @@ class SimulatedBank:
         """Ask as the bank's operator, who stands before it."""
         content = msgspec.msgpack.encode(request)
         answer = self._machine.take(content, key=OPERATOR_KEY, now_s=self._now_s())
-        told = msgspec.msgpack.decode(answer.content)
-        assert told["ok"], told
-        return told
+        shown = msgspec.msgpack.decode(answer.content)
+        assert shown["ok"], shown
+        return shown
 
     def account_open(self, account):
         self.operate(OpenAccount(account=account))
@@ -81,8 +81,8 @@ class SimulatedBank:
         for number, content in self._answers.arrived():
             if number in self._errands:
                 errand, _ = self._errands.pop(number)
-                told = msgspec.msgpack.decode(content)
-                yield Brought(errand, told["content"] if told["ok"] else told["error"], True)
+                shown = msgspec.msgpack.decode(content)
+                yield Brought(errand, shown["content"] if shown["ok"] else shown["error"], True)
         for number, (errand, until_ns) in list(self._errands.items()):
             if self._time.now_ns >= until_ns:
                 del self._errands[number]

@@ -97,14 +97,14 @@ class SimulatedParticipant:
                 if number:
                     assert self.reports.setdefault(number, report) == report
         elif frames[0] == TAG_MESSAGE:
-            told = msgspec.msgpack.decode(frames[1])
-            if told["op"] == "logon":
+            shown = msgspec.msgpack.decode(frames[1])
+            if shown["op"] == "logon":
                 self._is_logged_on = True
-                last = told["last_client_order_id"]
+                last = shown["last_client_order_id"]
                 self._client_order_id = max(self._client_order_id, last)
-            elif told["op"] == "refused":
+            elif shown["op"] == "refused":
                 self.refused += 1
-            elif told["op"] == "session_ended":
+            elif shown["op"] == "session_ended":
                 self._is_logged_on = False
 
     def _tell(self, **request):

@@ -53,7 +53,7 @@ class SimulatedRegistry:
     def ask(self, key, op, **fields):
         """Ask as a person; the answer is there at once, as the front is no subject here."""
         payload = msgspec.msgpack.encode({"op": op, **fields})
-        return self.machine.desk.reply(key, payload).answer.by_ok()
+        return self.machine.service.reply(key, payload).answer.by_ok()
 
     def turn(self):
         """Take what has come, do what is due, and say what is to be said."""

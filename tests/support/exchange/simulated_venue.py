@@ -9,7 +9,7 @@ from cea_exchange.control_plane.door import Message
 from cea_exchange.protocol.clock import Clock
 from cea_exchange.venue.durability.sequencer import Sequencer
 from cea_exchange.venue.operations.monitor import Outside
-from cea_exchange.venue.trading_day.clock_monitor import ClockWatch
+from cea_exchange.venue.trading_day.clock_monitor import ClockMonitor
 from cea_exchange.venue.venue import Clocks, Surroundings, Venue, Ways
 from support.exchange.simulated_links import AtOnce, Link
 from support.journal.volatile_storage import VolatileStorage
@@ -136,12 +136,12 @@ class SimulatedVenue:
 
     def __init__(self, data, config, profile, operators, time, chance, ways):
         self.gateway = Counter(time, chance, doubled=60)
-        self.desk = Counter(time, chance)
+        self.service = Counter(time, chance)
         self.public = Counter(time, chance)
         self.feed = FeedEnd(ways)
         self.published = blake2b()
         self.storage = VolatileStorage()
-        clock = ClockWatch(
+        clock = ClockMonitor(
             Clock(config.clock, monotonic_ns=time.monotonic_ns), steady_ns=time.monotonic_ns
         )
         self.data = data
@@ -163,7 +163,7 @@ class SimulatedVenue:
             operators,
             ways=Ways(
                 gateway=self.gateway,
-                admin=self.desk,
+                admin=self.service,
                 snapshots=self.public,
                 replay=ReplayEnd(ways),
                 registry=self.feed,

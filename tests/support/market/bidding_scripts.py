@@ -70,7 +70,7 @@ def play_biddings(lines: Iterable[Line], profile: Profile | str = "cea") -> list
     return play([*BIDDING_OPENING, *lines], profile)[opening:]
 
 
-def told(events: Iterable[Event]) -> list[str]:
+def shown(events: Iterable[Event]) -> list[str]:
     """What happened, in a word each: the event, or why not."""
     return [
         event.reason if event.event in ("order_rejected", "bid_rejected") else event.event

@@ -64,7 +64,7 @@ def play_blocks(lines: Iterable[Line], profile: Profile | str = "cea") -> list[E
     return play([*BLOCK_OPENING, *lines], profile)[opening:]
 
 
-def told(events: Iterable[Event]) -> list[str]:
+def shown(events: Iterable[Event]) -> list[str]:
     """What happened, in a word each: the event, or why not."""
     return [
         event.reason if event.event == "order_rejected" else event.event.removeprefix("block_")

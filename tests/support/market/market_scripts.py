@@ -64,16 +64,16 @@ def script_bytes(lines: Iterable[Line]) -> list[bytes]:
 def play(lines: Iterable[Line], profile: Profile | str = "cea") -> list[Event]:
     """Play a script on both cores; they must give the same JSON, which is returned as events."""
     script = script_bytes(lines)
-    told = []
+    shown = []
     for core in CORES:
         market = Market(profile, core=core)
         events = [event for part in script_events(script, market, "script") for event in part]
         market.check()
-        told.append(events)
-    compiled, reference = ([event_line(event) for event in events] for events in told)
+        shown.append(events)
+    compiled, reference = ([event_line(event) for event in events] for events in shown)
     assert compiled == reference
-    assert [event.seq for event in told[0]] == list(range(1, len(told[0]) + 1))
-    return told[0]
+    assert [event.seq for event in shown[0]] == list(range(1, len(shown[0]) + 1))
+    return shown[0]
 
 
 def play_more(lines: Iterable[Line], profile: Profile | str = "cea") -> list[Event]:

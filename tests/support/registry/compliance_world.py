@@ -78,7 +78,7 @@ class World:
 
     def keep(self, name: str, province: int, product: str, tonnes: int) -> None:
         """Let a distribution give an entity at risk allowances, which its province keeps."""
-        office = self.registry.distribution
+        service = self.registry.distribution
         source = allocation_file(
             "final",
             {name: tonnes},
@@ -87,8 +87,8 @@ class World:
             product=product,
             at_risk=[name],
         )
-        office.issue(product, tonnes)
-        office.distribute(office.preview(source).preview_id)
+        service.issue(product, tonnes)
+        service.distribute(service.preview(source).preview_id)
 
     def traded(
         self,

@@ -3,6 +3,16 @@
 from datetime import timedelta
 from pathlib import Path
 
+import msgspec
+
+from cea_exchange.protocol.links.ccer import (
+    BEFORE_ALL,
+    ClaimAnswer,
+    LinkAnswer,
+    NumberedItem,
+    ProofIssued,
+    head_after,
+)
 from cea_exchange.registry.bank.iso_20022 import camt_053
 from cea_exchange.registry.bank.setting import BankSetting
 from cea_exchange.registry.bank.statements import (
@@ -16,8 +26,8 @@ from cea_exchange.registry.bank.statements import (
 from cea_exchange.registry.settlement.settlement import Settlement
 from support.registry.allocation_files import allocation_file
 from support.registry.compliance_world import obligation_file, proof
-from support.registry.desk_callers import Office, key_of
 from support.registry.registry_venue import RegistryAndVenue
+from support.registry.service_callers import Staff, key_of
 
 BEIJING, SHANGHAI = 11, 31
 ENTITIES = {"P1": BEIJING, "P2": SHANGHAI, "P3": SHANGHAI}
@@ -33,6 +43,7 @@ class Eventful(RegistryAndVenue):
         self.trading()
         self.courts()
         self.bank()
+        self.ccer_link()
         self.offices()
 
     def at(self, year: int, month: int, day: int) -> None:
@@ -134,17 +145,26 @@ class Eventful(RegistryAndVenue):
         )
         registry.bank.reports.report_take(report, b"<Document/>")
 
+    def ccer_link(self) -> None:
+        """Take a proof from the CCER registry, which keeps it for its entity and year."""
+        fields = msgspec.structs.asdict(proof("C1", "P1", 5))
+        payload = msgspec.msgpack.encode(ProofIssued(**fields))
+        item = NumberedItem(proof_seq=1, item=payload, head=head_after(BEFORE_ALL, payload))
+        self.registry.ccer_proofs.take(LinkAnswer(last_proof_seq=1, items=(item,)))
+        kept = ClaimAnswer(claim_seq=1, state="reserved")
+        self.registry.ccer_proofs.take(LinkAnswer(last_proof_seq=1, answers=(kept,)))
+
     def offices(self) -> None:
-        office = Office(self.registry)
-        office._desk.settings_keep()
+        staff = Staff(self.registry)
+        staff._service.settings_keep()
         for name, role in (("li", "initiator"), ("mo", "approver")):
             added = {"name": name, "key": key_of(name), "role": role, "account": "P1"}
-            asked = office.an("person_add", **added)
-            assert office.bo("approve", proposal=asked["proposal"])["ok"]
-        li, mo = office.li, office.mo
+            asked = staff.an("person_add", **added)
+            assert staff.bo("approve", proposal=asked["proposal"])["ok"]
+        li, mo = staff.li, staff.mo
         asked = li("transfer_out", account="P1", product="CEA24", amount=7, request_id="r1")
         assert mo("approve", proposal=asked["proposal"])["ok"]
-        assert office.an("account_suspend", account="P2", why="court order 12")["ok"]
+        assert staff.an("account_suspend", account="P2", why="court order 12")["ok"]
 
 
 def eventful(folder: Path, database: str | None = None) -> None:

@@ -86,6 +86,8 @@ def _ledger(store):
         store.insert("snapshot_balances", (
             (entry, index, asset, trading, 5) for index in range(ENTITIES) for asset in range(3)
         ))  # fmt: skip
+    item = store.one("SELECT item FROM feed ORDER BY transfer_seq LIMIT 1")
+    store.insert("feed", ((10_000_000 + n, item) for n in range(60_000)))
     store.insert("transfers", (
         (10_000_000 + n, "in", n % ENTITIES, 0, 5, "completed", 0, 1) for n in range(60_000)
     ))  # fmt: skip
@@ -107,7 +109,9 @@ def _trades(store):
         (1 + n, 1 if n < 3_000 else 1 + n % 6_000, 20240101, "noticed", 0, 0, WORDS)
         for n in range(20_000)
     ))  # fmt: skip
-    store.insert("claims", ((1 + n, 1, 1 + n, n, n + 1, 0, 5) for n in range(8_000)))
+    bust = TRADES + 1
+    store.insert("busts", [(bust, 1, 9)])
+    store.insert("claims", ((1 + n, bust, 1 + n, n, n + 1, 0, 5) for n in range(8_000)))
     store.insert("claims_paid", ((1 + n, 1 + n) for n in range(0, 8_000, 2)))
 
 
@@ -208,9 +212,9 @@ def _distribution(store):
 
 
 def _line(index, figures):
-    told = {"account": account(index), "entity": WORDS, "province": 11, "product": "CEA24",
+    shown = {"account": account(index), "entity": WORDS, "province": 11, "product": "CEA24",
             "stage": "final", "at_risk": False}  # fmt: skip
-    fields = {name: told.get(name, figures.get(name)) for name in Line.__struct_fields__}
+    fields = {name: shown.get(name, figures.get(name)) for name in Line.__struct_fields__}
     return Line(**fields)
 
 

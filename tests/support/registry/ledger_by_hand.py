@@ -14,12 +14,16 @@ from cea_exchange.registry.store import RegistryStore
 
 
 def guards_off(store: Store) -> None:
-    """Take off what keeps a ledger append-only, and what logs its rows."""
+    """Take off what keeps a ledger append-only, what logs its rows, and its foreign keys."""
     if isinstance(store.database, Sqlite):
+        # Within a transaction they can't be switched off, only looked at when it is committed.
+        store.execute("PRAGMA foreign_keys = off")
+        store.execute("PRAGMA defer_foreign_keys = on")
         rows = store.execute("SELECT name FROM sqlite_schema WHERE type = 'trigger'").fetchall()
         for (name,) in rows:
             store.execute(f"DROP TRIGGER {name}")
     else:
+        store.execute("SET session_replication_role = replica")
         _triggers(store, "DISABLE")
 
 
@@ -27,8 +31,10 @@ def guards_on(store: Store) -> None:
     """Put them on again."""
     if isinstance(store.database, Sqlite):
         guards_create(store.database, store.schema)
+        store.execute("PRAGMA foreign_keys = on")
     else:
         _triggers(store, "ENABLE")
+        store.execute("SET session_replication_role = origin")
 
 
 def changed(store: Store, *statements: str) -> None:

@@ -246,11 +246,11 @@ class PlainReplay:
                     f"{size} of order {order_id} at {price} were executed, though "
                     f"{queue[0][1]} of unknown orders are taken to stand before it",
                 )
-        told = [
+        reported = [
             f"{taken} of " + ("unknown orders" if other is ELDER else f"order {other}")
             for _, other, taken in met
         ]
-        hit = ", ".join(told[:8] + ["more"] * (len(told) > 8))
+        hit = ", ".join(reported[:8] + ["more"] * (len(reported) > 8))
         return Disagreement(
             "other_trades",
             f"{size} of order {order_id} at {price} were executed, the book trades "

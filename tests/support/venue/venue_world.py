@@ -65,9 +65,9 @@ class Peer:
         """Return the next M message, past any reports and heartbeats that were not asked for."""
         while (frames := self.receive()) is not None:
             if frames[0] == b"M":
-                told = msgspec.msgpack.decode(frames[1])
-                if told["op"] != "heartbeat" or asked == "heartbeat":
-                    return told
+                shown = msgspec.msgpack.decode(frames[1])
+                if shown["op"] != "heartbeat" or asked == "heartbeat":
+                    return shown
         raise AssertionError("no message came")
 
     def reports(self, count):
@@ -91,10 +91,12 @@ class World:
     """One data folder with a running venue and a fake registry.
 
     `grants` are further keys of the accounts: their names, and the fields of their grants.
+    `product` is what the registry declares.
     """
 
-    def __init__(self, data, grants=None, **settings):
+    def __init__(self, data, grants=None, product=PRODUCT, **settings):
         self.data = data
+        self.product = product
         self.context = zmq.Context()
         self.keys = {}
         self.grants = grants or {}
@@ -119,13 +121,13 @@ class World:
         self._thread = None
 
     def feed(self):
-        commands = [control.ProductDeclared(product=PRODUCT, reference_price=9749)]
+        commands = [control.ProductDeclared(product=self.product, reference_price=9749)]
         for account in ACCOUNTS:
             commands.append(control.AccountDeclared(account=account))
             commands.append(control.KeyGranted(key=self.keys[account].public, account=account))
             if self.registry_has_cash:
                 commands.append(control.TransferIn(account=account, amount=10**12))
-            commands.append(control.TransferIn(account=account, product=PRODUCT, amount=10**6))
+            commands.append(control.TransferIn(account=account, product=self.product, amount=10**6))
         for name, fields in self.grants.items():
             commands.append(control.KeyGranted(key=self.keys[name].public, **fields))
         return commands

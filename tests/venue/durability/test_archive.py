@@ -121,8 +121,8 @@ def test_an_archive_without_room_stops_nothing_and_is_filled_later(tmp_path, mon
     with monkeypatch.context() as patched:
         patched.setattr(os, "link", full)
         lived(tmp_path)
-    told = capsys.readouterr().out
-    assert "snapshot_failed" in told and "No space left" in told
+    shown = capsys.readouterr().out
+    assert "snapshot_failed" in shown and "No space left" in shown
     assert len(snapshot_paths(tmp_path / "snapshots")) == 3
     assert not manifest_read(tmp_path / "archive", storage=STORAGE)
     covered = int(snapshot_paths(tmp_path / "snapshots")[0].name[:20])
@@ -159,8 +159,8 @@ def test_a_segment_damaged_before_it_is_archived_is_not_taken(tmp_path, monkeypa
     damaged.write_bytes(whole[:500] + bytes([whole[500] ^ 1]) + whole[501:])
     capsys.readouterr()
     lived(tmp_path, lives=1)
-    told = capsys.readouterr().out
-    assert "snapshot_failed" in told and f"{damaged}" in told and "was expected, was" in told
+    shown = capsys.readouterr().out
+    assert "snapshot_failed" in shown and f"{damaged}" in shown and ", got " in shown
     names = [line.segment for line in manifest_read(tmp_path / "archive", storage=STORAGE)]
     assert names == [min((tmp_path / "journal").iterdir()).name]
     assert not (tmp_path / "archive" / damaged.name).exists()
@@ -209,10 +209,10 @@ def test_verify_names_a_snapshot_that_is_not_what_replay_gives(tmp_path):
     path = snapshot_paths(tmp_path / "snapshots")[1]
     header, body = snapshot_read(path)
     rewrite(path, state_hash=header.state_hash ^ 1)
-    with pytest.raises(Divergence, match=rf"the state hash must be \d+, .*{path.name}"):
+    with pytest.raises(Divergence, match=rf"the state hash: expected \d+, .*{path.name}"):
         verify(tmp_path)
     rewrite(path, state_hash=header.state_hash, event_count=header.event_count + 1)
-    with pytest.raises(Divergence, match="the event count must be"):
+    with pytest.raises(Divergence, match="the event count: expected"):
         verify(tmp_path)
     rewrite(path, event_count=header.event_count, body=b"\x80")
     with pytest.raises(Divergence, match="the body must be a snapshot's"):
@@ -242,9 +242,9 @@ def test_verify_says_what_to_do_with_a_damaged_snapshot(tmp_path):
     data = bytearray(path.read_bytes())
     data[-20] ^= 1
     path.write_bytes(data)
-    with pytest.raises(JournalError, match="no start needs it: move it out of .*snapshots") as told:
+    with pytest.raises(JournalError, match="no start needs it: move it out of .*shots") as shown:
         verify(tmp_path)
-    assert path.name in str(told.value)
+    assert path.name in str(shown.value)
     path.rename(tmp_path / path.name)
     assert verify(tmp_path).snapshots == 2
 
@@ -278,15 +278,15 @@ def test_a_foreign_snapshot_is_refused_by_name(changes, complaint, tmp_path, cap
     rewrite(newest, **changes)
     capsys.readouterr()
     sequencer = sequencer_open(tmp_path)
-    told = capsys.readouterr().out
-    assert complaint in told and newest.name in told
-    assert f"snapshot_taken_up              snapshot={older.name}" in told
+    shown = capsys.readouterr().out
+    assert complaint in shown and newest.name in shown
+    assert f"snapshot_taken_up              snapshot={older.name}" in shown
     assert sequencer.machine.core.state_hash() == expected
     sequencer.close()
 
 
 @pytest.mark.parametrize(
-    ("offset", "what"), [(8, "journal format 1 is supported, was 2"), (SCHEMA_OFFSET, "schema")]
+    ("offset", "what"), [(8, "journal: expected format 1, got 2"), (SCHEMA_OFFSET, "schema")]
 )
 def test_a_journal_of_a_newer_format_is_refused_by_name(offset, what, tmp_path):
     lived(tmp_path, lives=1)
@@ -310,9 +310,9 @@ def test_a_journal_of_an_older_schema_is_refused_by_name_before_its_profile_is(t
     data[PROFILE_HASH_OFFSET] ^= 1
     data[188:192] = crc32c(bytes(data[:188])).to_bytes(4, "little")
     path.write_bytes(data)
-    told = f"schema {SCHEMA_OLDEST} to {ours} is supported, it was "
-    told += f"written under schema {SCHEMA_OLDEST - 1}"
-    with pytest.raises(JournalError, match=told) as raised:
+    shown = f"schema {SCHEMA_OLDEST} to {ours} is supported, it was "
+    shown += f"written under schema {SCHEMA_OLDEST - 1}"
+    with pytest.raises(JournalError, match=shown) as raised:
         sequencer_open(tmp_path)
     assert path.name in str(raised.value)
 

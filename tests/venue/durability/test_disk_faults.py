@@ -62,14 +62,14 @@ def batches_until_refused(peer):
     while True:
         first = BATCH * (batches + 1)
         peer.command(*(enter(first + row, "buy", 9700, 1) for row in range(BATCH)))
-        came = 0
-        while came < 2 * BATCH:
+        got = 0
+        while got < 2 * BATCH:
             frames = peer.receive(30_000)
             if frames[0] == b"M":
                 return batches, frames[1]
             rows = np.frombuffer(frames[1], EVENT_DTYPE)
             assert set(rows["kind"]) <= {EventKind.ORDER_ACCEPTED, EventKind.ORDER_RESTED}
-            came += len(rows)
+            got += len(rows)
         batches += 1
 
 
@@ -92,8 +92,8 @@ def test_a_failing_sync_releases_nothing_and_ends_the_venue(world):
     alice.command(enter(21, "buy", 9700, 1))
     assert 1 == world.venue.process.wait(60)
     last = json.loads(world.venue.log().splitlines()[-1])
-    told = (last["event"], last["kind"], last["error"])
-    assert told == ("crash", "JournalPoisoned", "sync: Input/output error")
+    shown = (last["event"], last["kind"], last["error"])
+    assert shown == ("crash", "JournalPoisoned", "sync: Input/output error")
     assert alice.receive(200) is None
     (world.data / "fault").unlink()
     start(world)

@@ -428,7 +428,7 @@ def test_another_profile_in_the_middle_of_a_day_stops_the_start(tmp_path):
         (control.AccountDeclared(account="alice"), "declared already"),
         (control.AccountDeclared(account="a b"), "without spaces"),
         (control.KeyGranted(key="k" * 40, account="nobody"), "not declared"),
-        (control.FeedItem(transfer_seq=7, command=control.KeyRevoked(key="k" * 40)), "came 7"),
+        (control.FeedItem(transfer_seq=7, command=control.KeyRevoked(key="k" * 40)), "got 7"),
     ],
 )
 def test_what_does_not_fit_is_refused_and_not_journaled(tmp_path, message, complaint):

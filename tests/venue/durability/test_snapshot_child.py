@@ -18,16 +18,16 @@ from support.journal.small_market import day_begin, sequencer_open
 from support.places import TESTS
 
 
-def told_by(work, seconds_max=30.0):
+def written_by(work, seconds_max=30.0):
     return _Child(work, time.monotonic()).wait(seconds_max)
 
 
 def test_it_has_nothing_of_its_parent_open(tmp_path):
     lock = FolderLock(tmp_path)
     with (tmp_path / "journal").open("w"):
-        told = told_by(lambda: Written(archived=tuple(sorted(os.listdir("/proc/self/fd")))))
+        shown = written_by(lambda: Written(archived=tuple(sorted(os.listdir("/proc/self/fd")))))
     # Standard streams, its pipe, and the directory that it lists.
-    assert {int(name) for name in told.archived} <= {0, 1, 2, 3, 4}
+    assert {int(name) for name in shown.archived} <= {0, 1, 2, 3, 4}
     lock.release()
 
 
@@ -49,19 +49,19 @@ def test_a_child_does_not_hold_the_folder_once_its_parent_is_gone(tmp_path):
 
 def test_one_that_is_stuck_is_ended():
     begun = time.monotonic()
-    told = told_by(lambda: time.sleep(600) or Written(), 0.3)
-    assert "not done after" in told.error
+    shown = written_by(lambda: time.sleep(600) or Written(), 0.3)
+    assert "not done after" in shown.error
     assert time.monotonic() - begun < 60
 
 
 @pytest.mark.parametrize("work", [lambda: 1 / 0, lambda: os._exit(7), os.abort])
 def test_one_that_dies_is_a_failure_and_not_the_end(work, capfd):
-    assert "the process that wrote it ended with" in told_by(work).error
+    assert "the process that wrote it ended with" in written_by(work).error
 
 
 def test_what_it_could_not_do_is_told():
-    assert told_by(lambda: Written(error="no room")).error == "no room"
-    assert len(told_by(lambda: Written(error=100_000 * "x")).error) == 1_000
+    assert written_by(lambda: Written(error="no room")).error == "no room"
+    assert len(written_by(lambda: Written(error=100_000 * "x")).error) == 1_000
 
 
 def test_a_dead_child_is_reported_and_the_next_one_writes(tmp_path, monkeypatch, capsys):

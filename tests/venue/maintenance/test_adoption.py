@@ -297,17 +297,17 @@ def test_a_statement_takes_the_place_of_one_that_was_not_used(store, tmp_path):
 
 def test_a_registry_that_contradicts_itself_states_nothing(store, tmp_path):
     path = tmp_path / "statement"
-    with pytest.raises(AdoptionError, match="came none yet"):
+    with pytest.raises(AdoptionError, match="got none yet"):
         stated(store, path)
     settled(store)
     for why in ("", " ", "lost\nlog"):
-        with pytest.raises(AdoptionError, match="why: expected one line of text, came '"):
+        with pytest.raises(AdoptionError, match="why: expected one line of text, got '"):
             stated(store, path, why=why)
     with pytest.raises(AdoptionError, match="length <= 200 - at `\\$.why`"):
         stated(store, path, why="x" * 201)
     with store.transaction():
         store.execute("UPDATE meta SET state = 'diverged: x'")
-    with pytest.raises(AdoptionError, match="came diverged"):
+    with pytest.raises(AdoptionError, match="got diverged"):
         stated(store, path)
     with store.transaction():
         store.execute("UPDATE meta SET state = 'ok'")
@@ -425,7 +425,7 @@ def test_another_venues_folder_is_not_adopted(tmp_path, statement):
     data = tmp_path / "venue"
     old_folder(data, log_id=32 * "f")
     before = files(data)
-    with pytest.raises(AdoptionError, match=f"log_id must be {LOG_ID}, was {32 * 'f'}"):
+    with pytest.raises(AdoptionError, match=f"log_id: expected {LOG_ID}, got {32 * 'f'}"):
         venue_adopt(data, statement)
     assert files(data) == before
 
@@ -456,6 +456,6 @@ def test_a_reason_is_one_line(tmp_path, statement):
     """CEA-OPR-01: the log of acts has one line for each."""
     old_folder(tmp_path)
     before = files(tmp_path)
-    with pytest.raises(AdoptionError, match="why: expected one line of text, came 'lost"):
+    with pytest.raises(AdoptionError, match="why: expected one line of text, got 'lost"):
         venue_adopt(tmp_path, statement, why="lost\nlog")
     assert files(tmp_path) == before

@@ -157,7 +157,7 @@ def test_a_manifest_that_names_what_lies_elsewhere_is_refused(outside, data, cop
     manifest = json.loads((copy / "manifest.json").read_text())
     manifest["files"][0]["path"] = str(taken) if outside == "/taken" else outside
     (copy / "manifest.json").write_text(json.dumps(manifest))
-    with pytest.raises(BackupError, match="expected paths in the backup, came '.*taken'"):
+    with pytest.raises(BackupError, match="expected paths in the backup, got '.*taken'"):
         restore(copy, tmp_path / "again")
     assert taken.read_text() == "mine" and not (tmp_path / "again").exists()
 
@@ -239,7 +239,7 @@ def test_where_there_is_nothing_to_copy_nothing_is_made(copy, tmp_path):
         (None, "there is none"),
         ("{", "expected a backup's manifest"),
         ("[]", "expected a backup's manifest"),
-        ('{"format_version": 2}', "backup format 1 is supported, was 2"),
+        ('{"format_version": 2}', "expected backup format 1, got 2"),
     ],
 )
 def test_what_is_no_backup_is_refused(text, complaint, tmp_path):
@@ -301,11 +301,11 @@ def test_the_command_line(data, copy, tmp_path, capsys):
     running(data).close()
     capsys.readouterr()
     assert run(["venue", "backup", str(copy), "--data", str(data), "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert told["snapshot"] and told["bytes"] > 1_000
+    shown = json.loads(capsys.readouterr().out)
+    assert shown["snapshot"] and shown["bytes"] > 1_000
     again = tmp_path / "again"
     assert run(["venue", "restore", str(copy), "--data", str(again), "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["last_seq"] == told["last_seq"]
+    assert json.loads(capsys.readouterr().out)["last_seq"] == shown["last_seq"]
     assert run(["verify", str(again)]) == 0
     capsys.readouterr()
     assert run(["venue", "restore", str(copy), "--data", str(again)]) == 2

@@ -24,7 +24,7 @@ from cea_exchange.registry.registry import Registry
 from cea_exchange.registry.store import RegistryStore
 from cea_exchange.venue.maintenance.adoption import NUMBERS_SKIPPED
 from cea_exchange.venue.operations.act_log import acts_read
-from support.registry.desk_callers import Office
+from support.registry.service_callers import Staff
 
 pytestmark = pytest.mark.e2e
 
@@ -145,9 +145,9 @@ def adopt(exchange, name="statement"):
     assert stated.returncode == 0, stated.stderr
     adopted = adopt_command(exchange, "venue", statement)
     assert adopted.returncode == 0, adopted.stderr
-    told = json.loads(adopted.stdout)
-    assert told["log_id"] == json.loads(stated.stdout)["log_id"]
-    return told
+    shown = json.loads(adopted.stdout)
+    assert shown["log_id"] == json.loads(stated.stdout)["log_id"]
+    return shown
 
 
 def trading_goes_on(exchange, date="2025-01-03"):
@@ -221,10 +221,10 @@ def test_a_lost_journal_tail_is_named_and_adopted(exchange):
     assert "nothing starts: sequence" in said and "events.rows" in said
     bytes_before = (exchange.data / "events" / "events.rows").read_bytes()
 
-    told = adopt(exchange)
-    assert (told["old_log_id"], told["settlement_seq"]) == (old_log_id, last_seq)
-    assert (told["trades_void"], told["suspended"]) == ([3], ["carol"])
-    kept = exchange.data / told["kept"]
+    shown = adopt(exchange)
+    assert (shown["old_log_id"], shown["settlement_seq"]) == (old_log_id, last_seq)
+    assert (shown["trades_void"], shown["suspended"]) == ([3], ["carol"])
+    kept = exchange.data / shown["kept"]
     assert (kept / "events" / "events.rows").read_bytes() == bytes_before
     assert list((kept / "journal").iterdir())
 
@@ -232,7 +232,7 @@ def test_a_lost_journal_tail_is_named_and_adopted(exchange):
     seq = settle_all(exchange)
     assert seq == last_seq + 1  # the checkpoint by which both sides compare at once
     status = exchange.operate("status")
-    assert (status["log_id"], status["orders_live"]) == (told["log_id"], 0)
+    assert (status["log_id"], status["orders_live"]) == (shown["log_id"], 0)
     assert (status["trading_date"], status["day_is_open"]) == (20250102, False)
     assert held_before == TONNES - 2 * 10 - 11
     sold = 2 * 10
@@ -248,9 +248,9 @@ def test_a_lost_journal_tail_is_named_and_adopted(exchange):
     assert product["reference_price"] == 9750
     (act,) = acts_read(exchange.data)
     assert (act.by, act.second, act.what, act.why) == ("an", "bo", "adopt", "disk lost")
-    assert act.fields["old_log_id"] == old_log_id and act.fields["kept"] == told["kept"]
+    assert act.fields["old_log_id"] == old_log_id and act.fields["kept"] == shown["kept"]
     verified = trading_goes_on(exchange)
-    assert verified["log_id"] == told["log_id"]
+    assert verified["log_id"] == shown["log_id"]
 
 
 def test_a_venue_from_an_old_copy_is_named_and_adopted(exchange, tmp_path):
@@ -268,13 +268,13 @@ def test_a_venue_from_an_old_copy_is_named_and_adopted(exchange, tmp_path):
 
     exchange.stop("registry")
     with Registry.open(exchange.data, admission="open") as registry:
-        office = Office(registry, second_person=())
-        office._desk.settings_keep()
-        office.an("pay_in", account="carol", cash=5_000)
-        office.an("transfer_in", account="carol", amount=5_000)
-        assert office.an("account_open", account="dave", **ENTITY)["ok"]
-    told = adopt(exchange)
-    assert (told["settlement_seq"], told["accounts"]) == (last_seq, 3)
+        staff = Staff(registry, second_person=())
+        staff._service.settings_keep()
+        staff.an("pay_in", account="carol", cash=5_000)
+        staff.an("transfer_in", account="carol", amount=5_000)
+        assert staff.an("account_open", account="dave", **ENTITY)["ok"]
+    shown = adopt(exchange)
+    assert (shown["settlement_seq"], shown["accounts"]) == (last_seq, 3)
     exchange.start()
     await_transfers(exchange)
     assert exchange.operate("position", account="carol")["cash"] == CASH + 5_000
@@ -397,7 +397,7 @@ def test_the_registry_follows_only_the_stream_it_stated(lost):
     first, second = lost.data / "first", lost.data / "second"
     for path in (first, second):
         assert adopt_command(lost, "registry", "--out", path).returncode == 0
-    expected = "stopped: log_id must be"
+    expected = "stopped: log_id: expected"
     for adopting in (False, True):
         if adopting:
             assert adopt_command(lost, "venue", first).returncode == 0
@@ -438,13 +438,13 @@ def test_an_adoption_that_was_killed_is_run_again(lost):
         assert "an adoption was begun and not finished" in start_fails(lost)
     done = run(*rest)
     assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout)
+    shown = json.loads(done.stdout)
     frames = list(SegmentReader(lost.data / "journal", storage=OsStorage()).frames())
     messages = [control_decode(frame.payload) for frame in frames]
     assert [type(message) for message in messages] == [Adopt, *3 * [KeyGranted], Checkpoint]
     assert {frame.kind for frame in frames} == {FrameKind.CONTROL}
     with RegistryStore.open_reader(lost.data) as store:
-        assert store.log_id == told["log_id"]
+        assert store.log_id == shown["log_id"]
         row = store.one("SELECT first_operator, second_operator, why FROM adoptions")
         assert row == ("an", "bo", "disk lost")
     # What the life before had given out was found where the first run had put it.
@@ -465,4 +465,4 @@ def test_registry_without_a_stream_has_nothing_to_adopt(tmp_path):
         path = exchange.data / "registry.toml"
         path.write_text(path.read_text() + "".join(tables))
         tried = adopt_command(exchange, "registry", "--out", exchange.data / "statement")
-        assert (tried.returncode, "came none yet" in tried.stderr) == (2, True)
+        assert (tried.returncode, "got none yet" in tried.stderr) == (2, True)

@@ -67,8 +67,8 @@ def test_a_backup_under_load_is_restored_verified_and_serves(world, tmp_path):
     finally:
         load.ended.set()
         load.join()
-    told = json.loads(made.stdout)
-    assert told["snapshot"] is not None and told["event_count"] > 400
+    shown = json.loads(made.stdout)
+    assert shown["snapshot"] is not None and shown["event_count"] > 400
     world.venue.end(signal.SIGKILL)
     restored = command("venue", "restore", str(copy), "--data", str(again), "--json")
     assert restored.returncode == 0, restored.stderr

@@ -212,7 +212,7 @@ def test_a_journal_without_its_checkpoints_differs_from_the_event_store(data):
     [
         (b"\xc1", FrameKind.CONTROL, "control message"),
         (bytes(63), FrameKind.RECORDS, ""),
-        (bytes(128), FrameKind.RECORDS, "expected 1 records, came 2"),
+        (bytes(128), FrameKind.RECORDS, "expected 1 records, got 2"),
         (bytes(64), FrameKind.RECORDS, "row 0|kind"),
     ],
 )
@@ -442,4 +442,4 @@ def test_another_venues_registry_is_named(settled, plain_core, capsys):
         "DELETE FROM settlement_runs WHERE first_seq = 1",
     )
     assert 1 == run(["verify", str(settled)])
-    assert "the registry settles x" in capsys.readouterr().err
+    assert "got x of the registry" in capsys.readouterr().err

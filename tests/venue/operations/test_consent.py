@@ -1,8 +1,9 @@
 """Two persons: who may agree to what, for how long; and who operators are."""
 
+from hashlib import sha256
+
 import pytest
 
-from cea_exchange.control_plane.maker_checker import PROPOSALS_MAX, Proposals
 from cea_exchange.domain.refusals import VenueRefusal
 from cea_exchange.protocol.framing import FrameError
 from cea_exchange.protocol.operators import (
@@ -12,12 +13,15 @@ from cea_exchange.protocol.operators import (
     two_operators,
 )
 from cea_exchange.protocol.security import CurveKeys, SecurityError
+from cea_exchange.venue.operations.proposals import PROPOSALS_MAX, VenueProposals
 from support.refusing import refuses
 
 AN = Operator("an", "key of an")
 AN_AGAIN = Operator("an", "another key of an")
 BO = Operator("bo", "key of bo")
 LIFE_S = 3_600
+REQUEST = b"undo trade 7"
+REQUEST_HASH = sha256(REQUEST).hexdigest()
 
 
 class Clock:
@@ -34,11 +38,11 @@ def clock():
 
 @pytest.fixture
 def proposals(clock):
-    return Proposals(LIFE_S, clock)
+    return VenueProposals(LIFE_S, clock)
 
 
 def put(proposals, done):
-    return proposals.add("undo trade 7", AN, "typo", done.append).number
+    return proposals.propose(AN, "undo trade 7", "typo", REQUEST, done.append).number
 
 
 def test_a_second_person_carries_it_out_once(proposals):
@@ -52,12 +56,13 @@ def test_a_second_person_carries_it_out_once(proposals):
         "what": "undo trade 7",
         "by": "an",
         "why": "typo",
+        "request_hash": REQUEST_HASH,
         "expires_in_s": LIFE_S,
     }
-    proposals.approve(number, BO)
+    proposals.carry_out(number, BO)
     assert done == [BO]
-    with refuses(rf"PROPOSAL_UNKNOWN: .*that waits \(none\), got {number}", FrameError):
-        proposals.approve(number, BO)
+    with refuses("PROPOSAL_DECIDED: .*a waiting one, got approved", FrameError):
+        proposals.carry_out(number, BO)
     assert done == [BO]
 
 
@@ -67,28 +72,28 @@ def test_one_person_is_not_two(proposals, second):
     done = []
     number = put(proposals, done)
     with refuses("SAME_PERSON: .*another person than an", FrameError):
-        proposals.approve(number, second)
+        proposals.carry_out(number, second)
     assert done == []
-    proposals.approve(number, BO)
+    proposals.carry_out(number, BO)
     assert done == [BO]
 
 
 def test_a_proposal_that_could_not_be_done_still_stands(proposals):
     def refuse(second):
-        raise FrameError(VenueRefusal.DAY_STATE, expected="an act", came="none", where="market")
+        raise FrameError(VenueRefusal.DAY_STATE, expected="an act", got="none", where="market")
 
-    number = proposals.add("x", AN, "y", refuse).number
+    number = proposals.propose(AN, "x", "y", REQUEST, refuse).number
     with refuses("DAY_STATE", FrameError):
-        proposals.approve(number, BO)
+        proposals.carry_out(number, BO)
     assert [each["number"] for each in proposals.listed()] == [number]
 
 
 def test_a_rejected_one_is_gone(proposals):
     done = []
     number = put(proposals, done)
-    assert proposals.reject(number).what == "undo trade 7"
-    with refuses("PROPOSAL_UNKNOWN", FrameError):
-        proposals.approve(number, BO)
+    assert proposals.reject(number, BO, "no").what == "undo trade 7"
+    with refuses("PROPOSAL_DECIDED: .*got rejected", FrameError):
+        proposals.carry_out(number, BO)
     assert done == proposals.listed() == []
 
 
@@ -98,17 +103,41 @@ def test_it_expires(proposals, clock):
     clock.now_s += LIFE_S - 1
     assert len(proposals.listed()) == 1
     clock.now_s += 1
-    with refuses("PROPOSAL_UNKNOWN: .*that waits", FrameError):
-        proposals.approve(number, BO)
+    with refuses("PROPOSAL_DECIDED: .*a waiting one, got expired", FrameError):
+        proposals.carry_out(number, BO)
     assert done == proposals.listed() == []
 
 
 def test_numbers_of_another_life_of_the_daemon_mean_nothing(clock):
-    first, second = (Proposals(LIFE_S, clock) for _ in range(2))
+    first, second = (VenueProposals(LIFE_S, clock) for _ in range(2))
     number = put(first, [])
     put(second, [])
     with refuses("PROPOSAL_UNKNOWN", FrameError):
-        second.approve(number, BO)
+        second.carry_out(number, BO)
+
+
+def test_what_was_seen_is_what_is_agreed_to(proposals):
+    """CEA-OPR-02."""
+    done = []
+    number = put(proposals, done)
+    with refuses(f"PROPOSAL_DIFFERS: .*request_hash {REQUEST_HASH}, got another", FrameError):
+        proposals.carry_out(number, BO, "another")
+    assert done == []
+    proposals.carry_out(number, BO, REQUEST_HASH)
+    assert done == [BO]
+
+
+def test_those_that_ended_are_forgotten_some_day(proposals):
+    first, *others = [put(proposals, []) for _ in range(PROPOSALS_MAX)]
+    for number in (first, *others):
+        proposals.reject(number, AN, "no")
+    last = put(proposals, [])
+    with refuses("PROPOSAL_DECIDED", FrameError):
+        proposals.carry_out(first, BO)
+    proposals.reject(last, AN, "no")
+    put(proposals, [])
+    with refuses("PROPOSAL_UNKNOWN", FrameError):
+        proposals.carry_out(first, BO)
 
 
 def test_there_is_an_end_to_proposing(proposals):

@@ -3,10 +3,13 @@
 import pytest
 
 from cea_exchange.domain.records import EventKind, Reason
+from cea_exchange.domain.refusals import VenueRefusal
+from cea_exchange.protocol import control
+from cea_exchange.protocol.clock import ClockSetting
 from cea_exchange.protocol.operators import OperatorSetting
 from cea_exchange.protocol.security import CurveKeys
 from cea_exchange.venue.operations.act_log import acts_read
-from cea_exchange.venue.operations.admin_client import AdminError, admin_ask
+from cea_exchange.venue.operations.admin_client import ActRefused, AdminError, admin_ask
 from support.market.noticed_markets import CEA_TEXT, notice
 from support.venue.market_followers import follower
 from support.venue.venue_process import command
@@ -24,8 +27,8 @@ def world(tmp_path):
 
 
 def operate(world, *arguments):
-    told = command("venue", *arguments, "--data", str(world.data))
-    assert told.returncode == 0, told.stderr
+    shown = command("venue", *arguments, "--data", str(world.data))
+    assert shown.returncode == 0, shown.stderr
 
 
 def day_over(world):
@@ -94,16 +97,41 @@ def test_who_becomes_a_large_holder_is_told_in_his_reports(tmp_path, capfd):
 
 
 def test_a_venue_runs_under_the_voluntary_markets_profile(tmp_path):
-    """CCER-MKT-01, CCER-LST-02, CCER-DAY-01, CCER-CSH-01"""
+    """CCER-MKT-01, CCER-LST-02, CCER-DAY-01, CCER-CSH-01, CCER-PRD-02, CCER-PAR-01, CCER-STL-02"""
     names = ("an", "bo")
     operators = tuple(OperatorSetting(name=name, key=f"keys/{name}.public") for name in names)
+    eve = ClockSetting(kind="manual", start="2024-12-30T20:00:00+08:00")
+    people = {"operators": operators, "admin_keys": ()}
+    product = "P0001-2024"
     with world_open(
-        tmp_path / "venue", profile="ccer", operators=operators, admin_keys=()
+        tmp_path / "venue", product=product, profile="ccer", clock=eve, **people
     ) as world:
         for name in names:
             CurveKeys.new().save(world.data / "keys", name)
         world.admin_key = "an"
-        world.listed()
+        world.start()
+        world.ready()
+        (waiting,) = world.admin(op="status")["listings_waiting"]
+        assert waiting == {
+            "product": product, "price": 9749, "listing_date": 0, "confirmed_on": 0,
+        }
+        with pytest.raises(AdminError, match="LISTING_STATE: .*first listing to be confirmed"):
+            world.admin(op="list", product=product, price=9749, why="in a hurry")
+        world.admin(op="confirm_listing", product=product, why="papers in order")
+        with pytest.raises(AdminError, match="LISTING_STATE: .*confirmed on 20241230"):
+            world.admin(op="confirm_listing", product=product, why="again")
+        world.admin(op="clock", at="2024-12-31T09:30:00+08:00")
+        assert world.admin(op="status")["listings_waiting"] == []
+        zoe = control.AccountDeclared(account="zoe", holder="natural_person")
+        world.registry.commands.append(zoe)
+        world.until(lambda: world.admin(op="status")["accounts"] == 3)
+        told = world.admin(op="position", account="zoe")
+        assert (told["holder"], told["may_trade"], told["suspended"]) == (
+            "natural_person", False, True,
+        )
+        with pytest.raises(ActRefused, match="natural_person") as refused:
+            world.admin(op="restore", account="zoe")
+        assert refused.value.code is VenueRefusal.HOLDER_BARRED
         payment = {"account": "alice", "cash": 10**9, "reference": "BK1"}
         proposed = world.admin(op="cash_pay_in", **payment)
         told = admin_ask(world.data, {"op": "approve", "number": proposed["proposal"]}, key="bo")
@@ -121,6 +149,8 @@ def test_a_venue_runs_under_the_voluntary_markets_profile(tmp_path):
         alice.command(enter(2, "buy", 9749, 5))
         assert alice.reports(2)["kind"].tolist() == [EventKind.ORDER_ACCEPTED, EventKind.TRADE]
         bob.reports(1)
+        told = world.admin(op="cash_reconcile")
+        assert (told["fees"], told["differences"]) == ("586", [])
         world.admin(op="clock", at="2024-12-31T13:30:00+08:00")
         assert world.admin(op="status")["phase"] == "listed_and_block"
         world.admin(op="phase", phase="listed_and_block")

@@ -205,13 +205,13 @@ def test_two_persons_undo_a_trade(world):
     alice, bob, before = traded(world)
     held = tonnes(world, "alice")
     refused(world, "an", "TRADE_UNKNOWN: .*up to 3, got 4", op="bust", trade_id=4, why="typo")
-    told = world.as_operator("an", op="bust", trade_id=2, why="typo, both agree")
-    assert "undo trade 2: 10 t of CEA24 at 9700 fen" in told["what"]
-    number = told["proposal"]
+    shown = world.as_operator("an", op="bust", trade_id=2, why="typo, both agree")
+    assert "undo trade 2: 10 t of CEA24 at 9700 fen" in shown["what"]
+    number = shown["proposal"]
     refused(world, "an2", "SAME_PERSON: .*another person", op="approve", number=number)
     assert tonnes(world, "alice") == held
     approved = world.as_operator("bo", op="approve", number=number)
-    assert (approved["outcome"], approved["what"]) == ("undone", told["what"])
+    assert (approved["outcome"], approved["what"]) == ("undone", shown["what"])
     for peer in (alice, bob):
         (report,) = peer.reports(1)
         assert (report["kind"], report["trade_id"]) == (EventKind.TRADE_BUSTED, 2)
@@ -297,7 +297,7 @@ def test_two_persons_open_a_day_without_the_registry(world):
     assert (proposal["number"], proposal["by"]) == (number, "an")
     refused(world, "an", "another person than an", op="approve", number=number)
     refused(world, "an2", "another person than an", op="approve", number=number)
-    refused(world, "bo", "a proposal that waits", op="approve", number=number + 1)
+    refused(world, "bo", "PROPOSAL_UNKNOWN: ", op="approve", number=number + 1)
     assert world.admin(op="status")["trading_date"] == DATE
     world.as_operator("bo", op="approve", number=number)
     world.until(lambda: world.admin(op="status")["phase"] == "listed")
@@ -312,12 +312,12 @@ def test_a_rejected_override_opens_nothing_and_a_restart_drops_proposals(world):
     next_day_waits(world)
     number = world.admin(op="override", why="x")["proposal"]
     assert "20241231" in world.as_operator("bo", op="reject", number=number)["what"]
-    refused(world, "bo", "a proposal that waits", op="approve", number=number)
+    refused(world, "bo", "PROPOSAL_DECIDED: .*got rejected", op="approve", number=number)
     number = world.admin(op="override", why="x")["proposal"]
     world.stop()
     world.start()
     world.ready()
-    refused(world, "bo", "a proposal that waits", op="approve", number=number)
+    refused(world, "bo", "PROPOSAL_UNKNOWN: ", op="approve", number=number)
     assert world.admin(op="proposals")["proposals"] == []
     assert world.admin(op="status")["trading_date"] == DATE
     assert list(acts_read(world.data)) == []

@@ -3,7 +3,6 @@
 import msgspec
 import pytest
 
-from cea_exchange.control_plane.maker_checker import PROPOSALS_MAX
 from cea_exchange.domain.refusals import VenueRefusal
 from cea_exchange.journal import EventDamaged
 from cea_exchange.protocol import control
@@ -12,6 +11,7 @@ from cea_exchange.protocol.operators import OperatorSetting
 from cea_exchange.protocol.security import CurveKeys
 from cea_exchange.venue.operations import admin_views
 from cea_exchange.venue.operations.admin_client import ActRefused, AdminError, admin_ask
+from cea_exchange.venue.operations.proposals import PROPOSALS_MAX
 from cea_exchange.venue.order_entry.waiting_requests import REQUESTS_WAITING_MAX
 from support.venue.venue_world import PRODUCT, enter, world_open
 
@@ -59,6 +59,10 @@ def refusal(world, *, by="an", **request):
     ("code", "request_fields"),
     [
         (VenueRefusal.BAD_REQUEST, {"op": "explode"}),
+        (
+            VenueRefusal.LISTING_STATE,
+            {"op": "confirm_listing", "product": PRODUCT, "why": "papers in order"},
+        ),
         (VenueRefusal.CASH_NOT_BOOKED, {"op": "cash_pay_in", **CASH}),
         (VenueRefusal.BAD_REQUEST, {"op": "halt", "market": True}),
         (VenueRefusal.BAD_REQUEST, {"op": "halt", "why": "two\nlines"}),
@@ -116,7 +120,10 @@ def test_a_regulator_may_not_act(world):
 def test_a_trade_is_busted_once_and_by_two(world):
     number = world.admin(op="bust", trade_id=1, why="typo")["proposal"]
     assert refusal(world, op="approve", number=number) is VenueRefusal.SAME_PERSON
-    admin_ask(world.data, {"op": "approve", "number": number}, key="bo")
+    approval = {"op": "approve", "number": number}
+    assert refusal(world, by="bo", **approval, request_hash="x") is VenueRefusal.PROPOSAL_DIFFERS
+    admin_ask(world.data, approval, key="bo")
+    assert refusal(world, by="bo", **approval) is VenueRefusal.PROPOSAL_DECIDED
     again = refusal(world, op="bust", trade_id=1, why="typo")
     assert again is VenueRefusal.TRADE_BUSTED
 
@@ -141,8 +148,8 @@ def test_so_many_requests_of_a_session_wait(world):
         alice.send(b"M", msgspec.msgpack.encode({"op": "replay", "from": 1, "count": 1}))
     codes = []
     while len(codes) < 1:
-        told = alice.message()
-        codes += [told["code"]] if told["op"] == "refused" else []
+        shown = alice.message()
+        codes += [shown["code"]] if shown["op"] == "refused" else []
     assert codes == [VenueRefusal.BUSY.name]
 
 
@@ -165,9 +172,9 @@ def test_a_systems_clock_is_confirmed_only_where_it_is_doubted(tmp_path):
     with world_open(tmp_path, clock=ClockSetting(kind="system")) as world:
         world.start()
         world.ready()
-        told = world.admin(op="status")["time"]
+        shown = world.admin(op="status")["time"]
         with pytest.raises(ActRefused) as refused:
-            world.admin(op="clock", at=told)
+            world.admin(op="clock", at=shown)
     assert refused.value.code is VenueRefusal.CLOCK_NOT_DOUBTED
 
 

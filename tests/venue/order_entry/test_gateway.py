@@ -90,7 +90,7 @@ def commands(key, *rows):
     return Message(ROUTES[key], key, [b"C", records.tobytes()])
 
 
-def told(answer):
+def shown(answer):
     return msgspec.msgpack.decode(answer.payload)
 
 
@@ -106,14 +106,14 @@ def test_account_and_operator_come_from_the_key(room):
 def test_a_reader_may_not_trade(room):
     intake = room.take(commands(READER, (1, Side.BUY, 9700, 1)))
     assert not len(intake.records)
-    assert told(intake.answers[0])["code"] == VenueRefusal.NOT_PERMITTED.name
+    assert shown(intake.answers[0])["code"] == VenueRefusal.NOT_PERMITTED.name
 
 
 def test_another_key_under_the_same_routing_id_is_not_logged_on(room):
     stolen = commands(ALICE, (1, Side.BUY, 9700, 1))._replace(key=BOB)
     intake = room.take(stolen)
     assert not len(intake.records)
-    assert told(intake.answers[0])["code"] == VenueRefusal.NOT_LOGGED_ON.name
+    assert shown(intake.answers[0])["code"] == VenueRefusal.NOT_LOGGED_ON.name
     assert room.sessions.get(ROUTES[ALICE]) is None
 
 
@@ -128,8 +128,8 @@ def test_one_bad_record_refuses_its_message_and_no_other(room):
     assert intake.records["client_order_id"].tolist() == [1, 2]
     (answer,) = intake.answers
     assert answer.routing_id == ROUTES[BOB]
-    assert told(answer)["where"] == "record 1, kind"
-    assert told(answer)["code"] == VenueRefusal.BAD_REQUEST.name
+    assert shown(answer)["where"] == "record 1, kind"
+    assert shown(answer)["code"] == VenueRefusal.BAD_REQUEST.name
 
 
 def test_a_repeat_in_the_same_gathering_waits_for_the_first(room):
@@ -189,8 +189,8 @@ def test_of_one_connection_only_so_many_resends_wait_and_the_rest_is_refused(roo
     message, _ = accepted_orders(room, ALICE, 1_000)
     times = RESENDS_WAITING_MAX // 1_000 + 2
     first, *refused = room.take(*[message] * times).answers
-    ids = [number for answer in refused for number in told(answer)["client_order_ids"]]
-    assert {(told(answer)["expected"], told(answer)["code"]) for answer in refused} == {
+    ids = [number for answer in refused for number in shown(answer)["client_order_ids"]]
+    assert {(shown(answer)["expected"], shown(answer)["code"]) for answer in refused} == {
         (f"at most {RESENDS_WAITING_MAX} resends that wait", VenueRefusal.RESENDS_TOO_MANY.name)
     }
     assert len(ids) == times * 1_000 - RESENDS_PER_TURN - RESENDS_WAITING_MAX
@@ -216,7 +216,7 @@ def test_a_session_that_ended_gets_no_answer_to_what_waited(room):
     room.take(message)
     room.sessions.end(room.sessions.get(ROUTES[ALICE]), SessionEnd.OPERATOR)
     (answer,) = room.take().answers
-    assert told(answer)["where"] == "session" and not room.gateway.has_carried
+    assert shown(answer)["where"] == "session" and not room.gateway.has_carried
 
 
 def test_another_command_with_a_used_id_is_told_so_by_the_market(room):
@@ -242,8 +242,8 @@ def test_many_repeats_of_a_refused_command_can_not_keep_the_venue_busy(room):
     assert len(intakes) == CARRIED_PER_KEY_MAX + 1
     assert set(events["reason"]) == {Reason.TONNES_NOT_POSITIVE}
     (refused,) = intakes[0].answers
-    assert told(refused)["client_order_ids"] == [1] * (500 - 1 - CARRIED_PER_KEY_MAX)
-    assert told(refused)["code"] == VenueRefusal.IDS_OUT_OF_ORDER.name
+    assert shown(refused)["client_order_ids"] == [1] * (500 - 1 - CARRIED_PER_KEY_MAX)
+    assert shown(refused)["code"] == VenueRefusal.IDS_OUT_OF_ORDER.name
 
 
 def test_the_throttle_counts_by_key_and_second():
@@ -305,14 +305,14 @@ def test_of_a_canceller_only_cancels_are_taken():
         mixed._replace(frames=[b"C", records.tobytes()]),
     )
     assert intake.records["client_order_id"].tolist() == [1, 1, 3]
-    answer = told(intake.answers[0])
+    answer = shown(intake.answers[0])
     assert (answer["code"], answer["client_order_ids"]) == (VenueRefusal.NOT_PERMITTED.name, [2])
 
 
 def test_a_key_that_was_revoked_is_refused(room):
     room.sequencer.run_controls([control.KeyRevoked(key=ALICE)])
     intake = room.take(commands(ALICE, (1, Side.BUY, 9700, 1)))
-    assert told(intake.answers[0])["code"] == VenueRefusal.NOT_AUTHENTICATED.name
+    assert shown(intake.answers[0])["code"] == VenueRefusal.NOT_AUTHENTICATED.name
 
 
 # -- The short way and the long one ----------------------------------------------------------------
@@ -409,4 +409,4 @@ def test_every_malformed_record_has_a_named_fault(raw, kind, side):
     records["kind"], records["side"] = kind, side
     if command_faults(records)[0]:
         fault = command_fault(records[0])
-        assert int(records[0][fault.where]) == int(fault.came)
+        assert int(records[0][fault.where]) == int(fault.got)

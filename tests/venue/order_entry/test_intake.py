@@ -110,7 +110,7 @@ def test_ids_are_placed_beside_accepted_ones_and_those_before_them(seed):
 
 def test_every_operator_has_a_last_id_and_every_row_an_event():
     records, events = np.zeros(2, COMMAND_DTYPE), np.zeros(2, EVENT_DTYPE)
-    with pytest.raises(ValueError, match="1 last ids, came 2"):
+    with pytest.raises(ValueError, match="1 last ids, got 2"):
         ids_placed(records, [0, 0], 1)
     records["kind"], events["kind"] = CommandKind.CANCEL, EventKind.ORDER_CANCELED
     records["order_id"][1] = 7
@@ -118,7 +118,7 @@ def test_every_operator_has_a_last_id_and_every_row_an_event():
     assert are_same_commands(records, events, np.array([-1, -1])).tolist() == [False, False]
     with pytest.raises(ValueError, match="within 2 events"):
         are_same_commands(records, events, np.array([0, 2]))
-    with pytest.raises(ValueError, match="as many rows as records, 2, came 1"):
+    with pytest.raises(ValueError, match="as many rows as records, 2, got 1"):
         are_same_commands(records, events, np.array([0]))
 
 

@@ -76,8 +76,8 @@ def test_a_logoff_with_very_many_orders_lets_others_trade(tmp_path, unlimited):
             ]  # fmt: skip
             gaps.append(time.monotonic() - began_s)
         assert core.orders_of(0) == [] and len(core.orders_of(1)) == number
-        told = f"{len(gaps)} orders, the slowest {max(gaps):.2f} s"
-        assert max(gaps) < GAP_S_MAX * patience(), told
+        shown = f"{len(gaps)} orders, the slowest {max(gaps):.2f} s"
+        assert max(gaps) < GAP_S_MAX * patience(), shown
         # It went in slices, each of which replay comes to again.
         assert number > ORDERS // ORDERS_PER_SLICE // 10
         world.stop()

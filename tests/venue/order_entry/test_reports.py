@@ -99,9 +99,9 @@ def test_many_accounts_with_indexes_far_apart_are_kept_apart():
     events["account_index"] = np.arange(5_000, dtype=np.uint64) * 858_993 % (2**32 - 1)
     events["report_seq"] = 1
     events["seq"] = np.arange(5_000)
-    told = reports_by_account(events)
-    assert [account for account, _ in told] == events["account_index"].tolist()
-    rows = np.frombuffer(b"".join(payload for _, payload in told), EVENT_DTYPE)
+    shown = reports_by_account(events)
+    assert [account for account, _ in shown] == events["account_index"].tolist()
+    rows = np.frombuffer(b"".join(payload for _, payload in shown), EVENT_DTYPE)
     assert rows["seq"].tolist() == list(range(5_000))
     assert (rows["report_seq"] == 1).all(), "nobody is a maker here"
 

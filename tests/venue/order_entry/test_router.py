@@ -88,8 +88,8 @@ def test_where_there_is_no_room_nothing_is_sent(ends):
         while True:
             door.send(routing_id, b"R", b"%d" % sent)
             sent += 1
-    came = [dealer.recv_multipart() for _ in range(sent)]
-    assert came == [[b"R", b"%d" % number] for number in range(sent)]
+    got = [dealer.recv_multipart() for _ in range(sent)]
+    assert got == [[b"R", b"%d" % number] for number in range(sent)]
     assert not dealer.poll(0)
 
 

@@ -166,6 +166,20 @@ def test_a_second_logon_takes_over_and_the_first_hears_no_more(tmp_path):
         assert orders_live(world) == 2
 
 
+def test_a_clients_own_earlier_logon_that_comes_late_takes_nothing_over(tmp_path):
+    """Which may be: a client that tried again came by another front."""
+    with world_open(tmp_path) as world:
+        world.listed()
+        current = world.logged_on("alice", client=7, attempt=2)
+        late = world.peer("alice")
+        late.send(b"M", msgspec.msgpack.encode({"op": "logon", "client": 7, "attempt": 1}))
+        assert late.receive(300) is None
+        rested(current, 1)
+        another = world.logged_on("alice", client=8, attempt=1)
+        assert current.message() == TAKEN_OVER
+        rested(another, 2)
+
+
 def test_a_client_whose_key_logs_on_elsewhere_says_so_and_does_not_fight(tmp_path):
     with world_open(tmp_path) as world:
         world.listed()
@@ -358,8 +372,8 @@ def test_who_asks_for_too_much_is_refused_and_gets_what_was_taken_whole(tmp_path
             assert frames is not None, f"{refused} refused, {reports} reports came"
             if frames[0] == b"R":
                 reports += len(frames[1]) // EVENT_DTYPE.itemsize
-            elif (told := msgspec.msgpack.decode(frames[1]))["op"] == "refused":
-                assert (told["where"], told["came"]) == ("message", "another")
+            elif (shown := msgspec.msgpack.decode(frames[1]))["op"] == "refused":
+                assert (shown["where"], shown["came"]) == ("message", "another")
                 refused += 1
         assert refused > 0 and reports >= 64 * each and reports % each == 0
 
@@ -395,8 +409,8 @@ def drain(peer):
         while (frames := peer.receive(200)) is not None:
             if frames[0] == b"R":
                 runs.append(np.frombuffer(frames[1], EVENT_DTYPE))
-            elif (told := msgspec.msgpack.decode(frames[1]))["op"] == "refused":
-                return np.concatenate(runs), told
+            elif (shown := msgspec.msgpack.decode(frames[1]))["op"] == "refused":
+                return np.concatenate(runs), shown
         # The answer to what was asked while the queue was full found no room in it.
         peer.send(b"M", msgspec.msgpack.encode({"op": "heartbeat"}))
     raise AssertionError("no refusal came")
@@ -466,25 +480,25 @@ def test_a_drop_copy_follows_the_account_and_can_do_nothing(tmp_path):
 
 def test_a_canceller_may_cancel_any_order_of_its_account_and_nothing_else(tmp_path):
     """CEA-ACC-01: orders belong to the account, not to the operator that entered them."""
-    with world_open(tmp_path, {"desk": CANCELLER}) as world:
+    with world_open(tmp_path, {"risk": CANCELLER}) as world:
         world.listed()
-        alice, bob, desk = (world.logged_on(name) for name in ("alice", "bob", "desk"))
+        alice, bob, risk = (world.logged_on(name) for name in ("alice", "bob", "risk"))
         mine, others = rested(alice, 1), rested(bob, 1)
-        desk.command(
+        risk.command(
             enter(1, "buy", 9700, 1),
             target("amend", 2, mine["order_id"], price=9700, tonnes=1),
             target("cancel", 3, mine["order_id"]),
             target("cancel", 4, others["order_id"]),
         )
-        refused = desk.message()
+        refused = risk.message()
         assert (refused["where"], refused["client_order_ids"]) == ("key", [1, 2])
         rows = alice.reports(2)
         assert kinds(rows) == ["ORDER_CANCELED", "ORDER_REJECTED"]
         assert rows["operator_index"].tolist() == [3, 3]
         assert rows["reason"][1] == Reason.ORDER_UNKNOWN
         assert orders_live(world) == 1
-        with client(world, "desk") as desk, pytest.raises(SessionError, match="only cancel"):
-            desk.enter("CEA24", "buy", price="97.00", tonnes=10)
+        with client(world, "risk") as risk, pytest.raises(SessionError, match="only cancel"):
+            risk.enter("CEA24", "buy", price="97.00", tonnes=10)
 
 
 def test_an_exhausted_order_budget_never_hinders_a_cancel(tmp_path):

@@ -32,7 +32,7 @@ class Followed(Flow):
 
     def begin(self, levels):
         self.levels = levels
-        self.told = len(self.events_all)
+        self.shown = len(self.events_all)
         self.blocks_seen = set()
         self.feeds = [feed_of(core, levels, lambda: len(NAMES)) for core in self.cores]
         self.seq = self.market.event_seq
@@ -48,8 +48,8 @@ class Followed(Flow):
 
     def note(self):
         """Tell the feeds of the events since the last time."""
-        events = [*self.events_all[self.told :], EMPTY]
-        self.told = len(self.events_all)
+        events = [*self.events_all[self.shown :], EMPTY]
+        self.shown = len(self.events_all)
         for feed in self.feeds:
             feed.note(np.concatenate(events))
         return np.concatenate(events)

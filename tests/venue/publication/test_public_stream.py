@@ -90,9 +90,9 @@ def test_a_late_joiner_and_one_who_loses_messages_end_with_the_exact_book(tmp_pa
             lossy.await_books(WAIT_S)
             take = lossy._take
 
-            def lose_some(topic, frames, came):
+            def lose_some(topic, frames, got):
                 if source.random() < 0.9:
-                    take(topic, frames, came)
+                    take(topic, frames, got)
 
             lossy._take = lose_some
             for _ in range(40):
@@ -116,9 +116,9 @@ def test_a_lost_last_message_is_noticed_by_the_heartbeat(tmp_path, door):
             client.await_books(WAIT_S)
             take = client._take
 
-            def lose_records(topic, frames, came):
+            def lose_records(topic, frames, got):
                 if topic != b"md":
-                    take(topic, frames, came)
+                    take(topic, frames, got)
 
             client._take = lose_records
             trader.trade(5)
@@ -222,12 +222,12 @@ def ask(world, peer, **request):
     return msgspec.msgpack.decode(payload)
 
 
-def depth_asks(told):
-    return told["depth"]["asks"] if "depth" in told else None
+def depth_asks(shown):
+    return shown["depth"]["asks"] if "depth" in shown else None
 
 
-def volume_listed(told):
-    return told["stats"]["products"][0]["volume"]["listed"] if "stats" in told else None
+def volume_listed(shown):
+    return shown["stats"]["products"][0]["volume"]["listed"] if "stats" in shown else None
 
 
 def test_depth_and_the_day_so_far_are_told_on_request_and_when_they_change(tmp_path, door):
@@ -239,15 +239,15 @@ def test_depth_and_the_day_so_far_are_told_on_request_and_when_they_change(tmp_p
             bob.command(enter(1, "sell", 9750, 100), enter(2, "sell", 9760, 5))
             alice.command(enter(1, "buy", 9760, 101))
             alice.reports(3)
-            told = {}
+            shown = {}
             until_s = time.monotonic() + WAIT_S
-            while depth_asks(told) != [[9760, 4, 1]] or volume_listed(told) != 101:
-                told.update(client.poll(0.1))
+            while depth_asks(shown) != [[9760, 4, 1]] or volume_listed(shown) != 101:
+                shown.update(client.poll(0.1))
                 assert time.monotonic() < until_s
         peer = world.peer("stranger", "snapshot")
         market = ask(world, peer, op="market")
         assert (market["phase"], market["trading_date"]) == ("listed", 20241231)
-        assert market["products"] == told["stats"]["products"]
+        assert market["products"] == shown["stats"]["products"]
         assert market["composite"] == {"open": 9750, "last": 9760, "close": 9750}
         assert market["products"] == [
             {

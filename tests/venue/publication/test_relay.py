@@ -107,9 +107,9 @@ def test_every_message_passes_as_it_is(world):
             assert socket.poll(10_000)
             messages.append(socket.recv_multipart())
     first = max(messages[0] for messages in heard.values() if messages[0])
-    told, passed_on = (m[m.index(first) :] if first in m else m for m in heard.values())
-    shorter = min(len(told), len(passed_on))
-    assert told[-shorter:] == passed_on[-shorter:]
+    shown, passed_on = (m[m.index(first) :] if first in m else m for m in heard.values())
+    shorter = min(len(shown), len(passed_on))
+    assert shown[-shorter:] == passed_on[-shorter:]
     assert {b"md", b"bulletin"} <= {frames[0] for frames in passed_on}
 
 
@@ -128,7 +128,7 @@ def test_a_killed_relay_comes_back_at_its_address_and_books_are_exact_again(worl
             follow_to_the_end(world, client)
         assert client.books.gaps >= 1
     assert world.venue.endpoints == endpoints
-    totals = world.venue.venue.watch.metrics.totals
+    totals = world.venue.venue.monitor.metrics.totals
     world.until(lambda: totals["cea_venue_relays_begun"] == 3)
 
 
@@ -373,9 +373,9 @@ def test_a_relay_may_follow_where_market_data_is_not_public(tmp_path):
 def test_a_relay_without_a_venue_says_what_is_wrong(tmp_path):
     (tmp_path / "relay.toml").write_text("")
     arguments = ("venue", "relay", "--config", tmp_path / "relay.toml", "--data", tmp_path)
-    told = command(*map(str, arguments))
-    assert (told.returncode, told.stderr.count("\n")) == (2, 1)
-    assert "expected the venue's endpoints.json" in told.stderr
+    shown = command(*map(str, arguments))
+    assert (shown.returncode, shown.stderr.count("\n")) == (2, 1)
+    assert "expected the venue's endpoints.json" in shown.stderr
     (tmp_path / "venue").mkdir()
     (tmp_path / "venue" / "endpoints.json").write_text("{}")
     assert "market_data" in command(*map(str, arguments)).stderr

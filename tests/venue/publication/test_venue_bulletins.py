@@ -185,12 +185,12 @@ def test_the_public_stream_has_the_bulletin(tmp_path):
             while not client.poll(1.0):
                 assert time.monotonic() < end
             world.admin(op="close_day")
-            told = []
-            while not told:
+            shown = []
+            while not shown:
                 assert time.monotonic() < end + 20
-                told = [v for topic, v in client.poll(1.0) if topic == TOPIC_BULLETIN.decode()]
+                shown = [v for topic, v in client.poll(1.0) if topic == TOPIC_BULLETIN.decode()]
         document = json.loads((tmp_path / "bulletins" / "2024-12-31.json").read_bytes())
-        assert {key: told[0][key] for key in document} == document
+        assert {key: shown[0][key] for key in document} == document
 
 
 def test_a_restart_writes_what_is_missing_and_nothing_twice(tmp_path):

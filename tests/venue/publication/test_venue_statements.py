@@ -132,9 +132,9 @@ def test_no_field_names_another_account(tmp_path):
         alice = world.logged_on("alice")
         place = alice.ask(op="statement")
         assert place["account"] == "alice"
-        told = alice.ask(op="history", **{"from": place["first"], "count": 1_000})
+        shown = alice.ask(op="history", **{"from": place["first"], "count": 1_000})
         # Of the trade alice, the maker, learns her own side only.
-        statement = statement_of_answers(place, [told])
+        statement = statement_of_answers(place, [shown])
         assert statement.account == "alice" and statement.movements[-1].side == "sell"
         stranger = world.peer("alice")
         stranger.send(b"M", control.msgspec.msgpack.encode({"op": "statement"}))
@@ -158,15 +158,15 @@ def test_operators_and_regulators_see_any_accounts(tmp_path):
         world.admin(op="clock", at="2024-12-31T15:00:00+08:00")
         with connected(world, "bob") as bob:
             own = bob.statement()
-        told = ("venue", "account", "statement", "bob", "--data", str(tmp_path), "--key=regulator")
-        ran = command(*told, "--format", "json")
+        shown = ("venue", "account", "statement", "bob", "--data", str(tmp_path), "--key=regulator")
+        ran = command(*shown, "--format", "json")
         assert (ran.returncode, ran.stderr) == (0, "")
         assert ran.stdout.encode() == statement_json(own)
-        assert "account bob" in command(*told).stdout
+        assert "account bob" in command(*shown).stdout
         out = tmp_path / "bob.csv"
-        assert command(*told, "--format", "csv", "--out", str(out)).returncode == 0
+        assert command(*shown, "--format", "csv", "--out", str(out)).returncode == 0
         assert out.read_text().startswith("trading_date,account,line,")
-        refused = command(*told, "--date", "2024-12-30")
+        refused = command(*shown, "--date", "2024-12-30")
         assert refused.returncode == 2 and "a trading day of this venue" in refused.stderr
         with pytest.raises(AdminError, match="refused ACCOUNT_UNKNOWN: .*expected an account"):
             world.admin(op="statement", account="nobody")
@@ -178,12 +178,12 @@ def test_reports_that_are_missing_are_noticed(tmp_path):
         trade(world, "2024-12-31", 1)
         place = world.admin(op="statement", account="bob")
         ((first, count),) = pages(place)
-        told = world.admin(op="history", account="bob", **{"from": first, "count": count})
-        statement_of_answers(place, [told])
-        with pytest.raises(ValueError, match="reports must be"):
-            statement_of_answers(place, [{**told, "rows": told["rows"][:-160]}])
+        shown = world.admin(op="history", account="bob", **{"from": first, "count": count})
+        statement_of_answers(place, [shown])
+        with pytest.raises(ValueError, match="reports: expected"):
+            statement_of_answers(place, [{**shown, "rows": shown["rows"][:-160]}])
         with pytest.raises(StatementError):
-            statement_of_answers({**place, "cash": place["cash"] - CASH}, [told])
+            statement_of_answers({**place, "cash": place["cash"] - CASH}, [shown])
 
 
 def test_the_statements_json_is_one_line(tmp_path):

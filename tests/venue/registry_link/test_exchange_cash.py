@@ -22,6 +22,8 @@ def machine(request):
 def machine_of(profile, core=CompiledMarket):
     machine = VenueStateMachine(profile, core)
     feed(machine, control.ProductDeclared(product=PRODUCT, reference_price=7076))
+    if profile is CCER:
+        machine.apply_control(control.ListingConfirmed(product=PRODUCT))
     for account in ("alice", "bob"):
         feed(machine, control.AccountDeclared(account=account))
     feed(machine, control.TransferIn(account="bob", product=PRODUCT, amount=5_000))

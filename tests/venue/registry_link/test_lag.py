@@ -33,9 +33,9 @@ def behind(world, records, level):
     world.registry.settled_seq = status["settlement_seq"] - records
 
     def is_so():
-        told = world.admin(op="status")
+        shown = world.admin(op="status")
         # Its last answer may still be on the way.
-        return (told["lag_records"], told["lag_level"]) == (records, level)
+        return (shown["lag_records"], shown["lag_level"]) == (records, level)
 
     world.until(is_so, timeout_s=30.0)
 

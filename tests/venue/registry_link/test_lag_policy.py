@@ -127,12 +127,12 @@ def test_a_venue_that_stood_still_itself_does_not_blame_the_registry(room):
 
 
 def test_each_level_acts_at_the_gateway(room):
-    told = []
+    shown = []
     for records in (0, 10, 20, 40, 80, 0):
         room.turn(1.0, records)
-        told.append((room.gateway.throttle_for_lag, room.gateway.cancels_only_for_lag))
+        shown.append((room.gateway.throttle_for_lag, room.gateway.cancels_only_for_lag))
     behind = "the registry is {} records, 0 s behind"
-    assert told == [
+    assert shown == [
         (0, ""),
         (0, ""),
         (3, ""),
@@ -222,8 +222,8 @@ def test_the_log_says_which_level_it_is(room):
     with capture_logs() as lines:
         room.turn(1.0, 40)
         room.turn(1.1, 0)
-    told = [(line["lag_level"], line["log_level"]) for line in lines]
-    assert told == [("cancel_only", "warning"), ("normal", "info")]
+    shown = [(line["lag_level"], line["log_level"]) for line in lines]
+    assert shown == [("cancel_only", "warning"), ("normal", "info")]
     assert not any("level" in line for line in lines)
 
 

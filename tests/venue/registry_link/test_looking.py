@@ -39,11 +39,11 @@ def history_add(data, name):
         registry.persons.add("li", keys.public, "initiator", account=name)
         store = registry.store
         first = store.entry_last + 1
-        store.day_note(first, EARLIER)
         numbers = range(first, first + ENTRIES)
         store.insert("entries", (
             (entry, EntryKind.TRADE, 0, EARLIER, 0, 0, 0, 0, "", 0) for entry in numbers
         ))  # fmt: skip
+        store.day_note(first, EARLIER)
         # There and back between two accounts: after an even number each has what it had.
         trading = int(Compartment.TRADING)
         store.insert("postings", (

@@ -44,9 +44,9 @@ def ask(made):
 
 def test_without_a_descriptor_it_is_tried_again(make, context, monkeypatch):
     """Connections of others may have taken them all; the venue trades on, and only cancels."""
-    told = []
+    shown = []
     monkeypatch.setattr(
-        connection.log, "warning", lambda event, **fields: told.append((event, fields))
+        connection.log, "warning", lambda event, **fields: shown.append((event, fields))
     )
     context.set(zmq.MAX_SOCKETS, 1)
     with context.socket(zmq.DEALER):
@@ -55,7 +55,7 @@ def test_without_a_descriptor_it_is_tried_again(make, context, monkeypatch):
         time.sleep(0.11)  # that long it does not try again
         assert not ask(one)
     wait_until(lambda: ask(one))
-    ((event, fields),) = told
+    ((event, fields),) = shown
     assert event == "registry_not_reached" and "Too many open files" in fields["error"]
 
 

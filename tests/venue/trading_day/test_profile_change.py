@@ -185,11 +185,11 @@ def test_other_rules_in_the_middle_of_a_day_are_refused_in_one_line(tmp_path):
     sequencer.close()
     with pytest.raises(JournalError) as found:
         opened(tmp_path, NARROW)
-    told = str(found.value)
+    shown = str(found.value)
     kept = profile_path(tmp_path, PROFILE.profile_hash())
-    assert "day 20241231 is open under profile cea" in told and "\n" not in told
-    assert f"start with {kept}, close the day, then start with this one" in told
-    assert NARROW.profile_hash() in told
+    assert "day 20241231 is open under profile cea" in shown and "\n" not in shown
+    assert f"start with {kept}, close the day, then start with this one" in shown
+    assert NARROW.profile_hash() in shown
     # Nothing has happened: the old rules go on.
     again = sequencer_open(tmp_path)
     assert again.machine.snapshot() == before
@@ -210,8 +210,8 @@ def test_another_schema_begins_between_two_days_too(tmp_path, monkeypatch):
     day_begin(sequencer)
     sequencer.close()
     monkeypatch.setattr(profile_change, "SCHEMA_VERSION", SCHEMA_VERSION + 1)
-    told = f"day 20241231 is open under schema {SCHEMA_VERSION}, this program"
-    with pytest.raises(JournalError, match=told):
+    shown = f"day 20241231 is open under schema {SCHEMA_VERSION}, this program"
+    with pytest.raises(JournalError, match=shown):
         sequencer_open(tmp_path)
     monkeypatch.undo()
     sequencer = sequencer_open(tmp_path)
@@ -225,7 +225,7 @@ def test_another_schema_begins_between_two_days_too(tmp_path, monkeypatch):
 def test_a_profile_that_is_too_long_to_be_read_again_is_refused(tmp_path):
     first_day(tmp_path).close()
     long = profile_parse(f"{NARROW.text}\n# {'x' * control.PROFILE_TEXT_MAX}\n", "long")
-    with pytest.raises(JournalError, match="profile: expected at most 262144 characters, came"):
+    with pytest.raises(JournalError, match="profile: expected at most 262144 characters, got"):
         opened(tmp_path, long)
     opened(tmp_path, NARROW).close()
     verify_data(tmp_path)
@@ -240,8 +240,8 @@ def test_a_change_that_does_not_fit_is_refused():
     }
     for changed, complaint in (
         ({"text": "name ="}, "profile: not TOML"),
-        ({"text": PROFILE.text}, "profile_hash must be"),
-        ({"previous_hash": 32 * "0"}, "previous_hash must be"),
+        ({"text": PROFILE.text}, "profile_hash: expected"),
+        ({"previous_hash": 32 * "0"}, "previous_hash: expected"),
     ):
         assert complaint in machine.refusal(control.ProfileChanged(**(fields | changed)))
     assert machine.refusal(control.ProfileChanged(**fields)) is None

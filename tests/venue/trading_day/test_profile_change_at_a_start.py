@@ -45,9 +45,9 @@ def refusal_of_a_far_bid(world, number, date=DATE):
 
 
 def verified(data):
-    told = command("verify", str(data), "--json")
-    assert told.returncode == 0, told.stderr
-    return json.loads(told.stdout)
+    shown = command("verify", str(data), "--json")
+    assert shown.returncode == 0, shown.stderr
+    return json.loads(shown.stdout)
 
 
 def test_a_new_band_applies_from_the_next_day_on(world, tmp_path):

@@ -95,8 +95,8 @@ def test_six_vintages_trade_apart_and_are_bought_today_over_a_restart(world):
         block_id = alice.answer(alice.block_offer("CEA21", "sell", **offer)).order_id
         assert bob.answer(bob.block_accept(block_id)).kind == EventKind.TRADE
         world.admin(op="bidding_open", bidding="B1", account="alice", limit=7_283, **BIDDING)
-        (told,) = bob.biddings()
-        bid = bob.answer(bob.bid(told["bidding_id"], price_fen=7_500, tonnes=BIDDING["tonnes"]))
+        (shown,) = bob.biddings()
+        bid = bob.answer(bob.bid(shown["bidding_id"], price_fen=7_500, tonnes=BIDDING["tonnes"]))
         assert bid.kind == EventKind.BID_ACCEPTED
         world.admin(op="bidding_close", bidding="B1")
     world.stop()

@@ -1,6 +1,9 @@
 -- Of each batch that was issued, each generation year's tonnes are what was verified, at most what
 -- was reported, and what the ledger issued (kind 1).
+-- Rule: CCER-BAT-05
 -- Must come out: nothing. A row names the batch, the generation year and the three figures.
+-- Says: batch {batch_id}, generation year {generation_year}: {reported} t reported, {verified} t
+-- verified, {issued} t issued
 SELECT batch_id, generation_year, sum(reported) AS reported, sum(verified) AS verified,
     sum(issued) AS issued
 FROM (

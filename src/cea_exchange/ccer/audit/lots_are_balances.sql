@@ -1,6 +1,9 @@
 -- What everybody holds by the ledger's postings is what the lots say, place by place.
+-- Rule: CCER-LOT-04
 -- Must come out: nothing. A row names the account, the instrument and the compartment, and the
 -- tonnes of both sides.
+-- Says: account {account_index}, {asset_index} in {compartment}: {in_lots} t are in lots, {posted} t
+-- posted
 SELECT account_index, asset_index, compartment, sum(in_lots) AS in_lots, sum(posted) AS posted
 FROM (
     SELECT account_index, asset_index, compartment,

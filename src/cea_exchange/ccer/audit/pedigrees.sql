@@ -1,7 +1,9 @@
 -- What a move brought somewhere is there still or left by later moves, each serial once: so every
 -- serial has been in one place at every moment, and its pedigree leads to its issue.
+-- Rule: CCER-LOT-04
 -- Must come out: nothing. A row names the move, the serial with which a part of it begins and the
 -- one that was due; or, of part 0, how many serials of it there are and how many there must be.
+-- Says: move {move_id}: a part begins with serial {serial_first}, due was {due}
 WITH parts AS (
     SELECT parent_id AS move_id, issue_number, serial_first, serial_last FROM lot_moves
     WHERE parent_id > 0

@@ -1,7 +1,9 @@
 -- No serial number is in two places, and none is lost: the lots of an issue follow each other from 1
 -- on, without a gap or an overlap, to the tonnes that were issued.
+-- Rule: CCER-LOT-01, CCER-LOT-04
 -- Must come out: nothing. A row names the issue, the lot, the serial it begins with and the one that
 -- was due; or, of lot 0, the last serial that is somewhere and the last that was issued.
+-- Says: issue {issue_number}: lot {lot_id} begins with serial {serial_first}, due was {due}
 SELECT issue_number, lot_id, serial_first, due
 FROM (
     SELECT issue_number, lot_id, serial_first, 1 + lag(serial_last, 1, 0) OVER (

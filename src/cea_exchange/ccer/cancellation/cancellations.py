@@ -210,8 +210,8 @@ class Cancellations:
                 CcerRefusal.CERTIFICATE_UNKNOWN,
                 f"certificate: expected one that was issued, got {certificate!r}",
             )
-        told: dict[str, Any] = json.loads(content)
-        return told
+        shown: dict[str, Any] = json.loads(content)
+        return shown
 
     def listed(
         self,

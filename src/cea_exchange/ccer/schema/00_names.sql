@@ -23,7 +23,7 @@ CREATE TABLE accounts (
 );
 CREATE TABLE account_changes (
     change_id BIGINT PRIMARY KEY CHECK (change_id > 0),
-    account_index BIGINT NOT NULL,
+    account_index BIGINT NOT NULL REFERENCES accounts,
     business_date BIGINT NOT NULL,
     change TEXT NOT NULL CHECK (change IN ('opened', 'restricted', 'restored', 'closed')),
     by_persons TEXT NOT NULL,           -- 'an', or 'an and bo'; '' is the process itself

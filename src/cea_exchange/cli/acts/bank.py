@@ -1,4 +1,4 @@
-"""How the simulated bank is asked, and what its answers say to a person."""
+"""Asks the simulated bank for a command, and puts its answers in words for a person."""
 
 from pathlib import Path
 from typing import Any

@@ -247,7 +247,7 @@ def tonnes_by_product(parts: list[str]) -> dict[str, int]:
     for part in parts:
         product, is_given, digits = part.partition("=")
         if not is_given or not digits.isdecimal() or product in found:
-            raise CommandError(f"expected PRODUCT=TONNES, each product once, came {part!r}")
+            raise CommandError(f"expected PRODUCT=TONNES, each product once, got {part!r}")
         found[product] = int(digits)
     return found
 

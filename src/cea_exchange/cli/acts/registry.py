@@ -1,4 +1,4 @@
-"""How a running registry is asked, and what its answers say to a person."""
+"""Asks a running registry for a command, and puts its answers in words for a person."""
 
 import time
 from typing import TYPE_CHECKING
@@ -299,8 +299,11 @@ REGISTRY = institution_asker(
             ),
         ),
         "objections": rows_of("objections"),
+        "offset_proofs": rows_of(
+            *("proofs", "proof_seq", "proof", "account", "compliance_year", "state", "why"),
+            none="no proof came from the CCER registry",
+        ),
         "obligation_notice": lambda answer: str(answer["text"]),
-        "offset_proofs": rows_of("proofs"),
         "public_notices": _notices,
         "receipt": _receipt,
         "shortfall_list": _shortfalls,

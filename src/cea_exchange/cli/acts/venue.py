@@ -1,4 +1,4 @@
-"""How a command asks a running venue something, and what a person is told of the answer."""
+"""Asks a running venue for a command, and puts its answers in words for a person."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +11,7 @@ from cea_exchange.cli.readable import date_shown, shown, tonnes, yuan
 
 PRICES = ("reference_price", "band_low", "band_high", "open", "high", "low", "last")
 METHODS = (("listed", ""), ("block", "block_"), ("bidding", "bidding_"))
+CASH_RECORDS = ("by_reference", "booked", "by_events", "cash")
 
 
 def answer(data: Path, key: Path, request: dict[str, Any], json: bool = False) -> Answer:
@@ -36,45 +37,45 @@ def answer(data: Path, key: Path, request: dict[str, Any], json: bool = False) -
         raise CommandError(str(error)) from error
 
 
-def done(told: Answer) -> str:
+def done(answer: Answer) -> str:
     """Return in a line what came of an act, and where the venue stands."""
-    if "proposal" in told:
-        number = told["proposal"]
+    if "proposal" in answer:
+        number = answer["proposal"]
         return (
-            f"proposal {number}, {told['what']}, waits for a second operator:"
+            f"proposal {number}, {answer['what']}, waits for a second operator:"
             f" venue proposal approve {number}"
         )
-    return f"{_done(told)}; {_standing(told)}"
+    return f"{_done(answer)}; {_standing(answer)}"
 
 
-def _done(told: Answer) -> str:
-    parts = [f"{told['op'].replace('_', '-')} done"]
-    parts += [str(told[name]) for name in ("what", "outcome") if name in told]
-    if "ended" in told:
-        parts.append(f"{told['ended']} sessions ended")
+def _done(answer: Answer) -> str:
+    parts = [f"{answer['op'].replace('_', '-')} done"]
+    parts += [str(answer[name]) for name in ("what", "outcome") if name in answer]
+    if "ended" in answer:
+        parts.append(f"{answer['ended']} sessions ended")
     return ", ".join(parts)
 
 
-def _standing(told: Answer) -> str:
-    day = date_shown(told["trading_date"])
-    state = "open" if told["day_is_open"] else "closed"
-    place = "no day yet" if day == "-" else f"{day} {state}, phase {told['phase']}"
-    halted = ["the market"] if told["halted"] else []
-    halted += told["halted_products"]
+def _standing(answer: Answer) -> str:
+    day = date_shown(answer["trading_date"])
+    state = "open" if answer["day_is_open"] else "closed"
+    place = "no day yet" if day == "-" else f"{day} {state}, phase {answer['phase']}"
+    halted = ["the market"] if answer["halted"] else []
+    halted += answer["halted_products"]
     parts = [place, *([f"halted: {', '.join(halted)}"] if halted else [])]
-    if told["changes_pending"]:
-        parts.append(f"{told['changes_pending']} changes of the clock wait")
+    if answer["changes_pending"]:
+        parts.append(f"{answer['changes_pending']} changes of the clock wait")
     return ", ".join(parts)
 
 
 # -- what looks show ------------------------------------------------------------------------------
 
 
-def statistics_shown(told: Answer) -> str:
+def statistics_shown(answer: Answer) -> str:
     """Return the day's prices and totals as two tables: yuan a tonne, and by method."""
-    products = told["products"]
+    products = answer["products"]
     if not products:
-        return f"{date_shown(told['trading_date'])}: no products"
+        return f"{date_shown(answer['trading_date'])}: no products"
     prices = [
         (name, _state(one), *(_price(one[price]) for price in PRICES))
         for name, one in products.items()
@@ -87,7 +88,7 @@ def statistics_shown(told: Answer) -> str:
     heads = ("product", "state", *(price.replace("_", " ") for price in PRICES))
     return "\n".join(
         (
-            f"{date_shown(told['trading_date'])}, prices in yuan per tonne",
+            f"{date_shown(answer['trading_date'])}, prices in yuan per tonne",
             table(heads, prices),
             "",
             table(("product", "method", "volume", "amount"), totals),
@@ -105,24 +106,38 @@ def _price(fen: int) -> str:
     return yuan(fen).removesuffix(" yuan") if fen else "-"
 
 
-def position_shown(told: Answer) -> str:
+def cash_shown(answer: Answer) -> str:
+    """Return the exchange's cash book: totals, and the accounts whose cash does not come out."""
+    totals = [(name, yuan(int(answer[name]))) for name in ("booked", "held", "fees")]
+    heads = ("account", "by reference", "booked", "by events", "has")
+    rows = [
+        (one["account"], *(yuan(int(one[name])) for name in CASH_RECORDS))
+        for one in answer["differences"]
+    ]
+    outcome = table(heads, rows) if rows else "It comes out, account by account."
+    return "\n".join((f"{answer['payments']} payments", table(("cash", ""), totals), "", outcome))
+
+
+def position_shown(answer: Answer) -> str:
     """Return an account's cash and holdings at the venue."""
-    group = f", group {told['group']}" if told["group"] else ""
-    state = "suspended" if told["suspended"] else "may trade"
-    cash = [(name, yuan(told[name])) for name in ("cash", "cash_locked", "proceeds_today")]
+    group = f", group {answer['group']}" if answer["group"] else ""
+    state = "suspended" if answer["suspended"] else "may trade"
+    if not answer["may_trade"]:
+        state = f"may not trade, its holder is: {answer['holder'].replace('_', ' ')}"
+    cash = [(name, yuan(answer[name])) for name in ("cash", "cash_locked", "proceeds_today")]
     holdings = [
         (product, *(tonnes(held[name]) for name in ("tonnes", "locked", "bought_today")))
-        for product, held in told["holdings"].items()
+        for product, held in answer["holdings"].items()
     ]
     gaps = [
         (product, str(gap["sale_days"]), str(gap["purchase_days"]))
-        for product, gap in told.get("gaps", {}).items()
+        for product, gap in answer.get("gaps", {}).items()
     ]
     waits = [table(("product", "sells in (days)", "buys in (days)"), gaps), ""] if gaps else []
-    orders = ", ".join(map(str, told["orders"])) or "none"
+    orders = ", ".join(map(str, answer["orders"])) or "none"
     return "\n".join(
         (
-            f"{told['account']}{group}, {state}, {told['report_seq']} reports",
+            f"{answer['account']}{group}, {state}, {answer['report_seq']} reports",
             table(("cash", ""), [(name.replace("_", " "), value) for name, value in cash]),
             "",
             table(("product", "held", "locked", "bought today"), holdings),
@@ -133,22 +148,22 @@ def position_shown(told: Answer) -> str:
     )
 
 
-def blocks_shown(told: Answer) -> str:
+def blocks_shown(answer: Answer) -> str:
     """Return the open block offers and enquiries."""
-    text = rows_table(told["blocks"])
-    left = told["open"] - len(told["blocks"])
-    return f"{text}\n{told['open']} are open" if left > 0 else text
+    text = rows_table(answer["blocks"])
+    left = answer["open"] - len(answer["blocks"])
+    return f"{text}\n{answer['open']} are open" if left > 0 else text
 
 
 def _rows(name: str, none: str = "none") -> Callable[[Answer], str]:
     """Return how a list of an answer is shown: as a table."""
-    return lambda told: rows_table(told[name], none=none)
+    return lambda answer: rows_table(answer[name], none=none)
 
 
-def fields_shown(told: Answer) -> str:
+def fields_shown(answer: Answer) -> str:
     """Return an answer's fields, one a line."""
     return "\n".join(
-        f"{name:16} {shown(name, value, told)}" for name, value in told.items() if name != "op"
+        f"{name:16} {shown(name, value, answer)}" for name, value in answer.items() if name != "op"
     )
 
 
@@ -169,22 +184,22 @@ def statement_asked(ask: Ask, place: Answer) -> Answer:
         raise CheckFailed(str(error)) from error
 
 
-def _statement_text(told: Answer) -> str:
+def _statement_text(answer: Answer) -> str:
     from cea_exchange.domain.documents.statement_forms import statement_text
 
-    return statement_text(told["statement"]).rstrip("\n")
+    return statement_text(answer["statement"]).rstrip("\n")
 
 
-def _statement_json(told: Answer) -> bytes:
+def _statement_json(answer: Answer) -> bytes:
     from cea_exchange.domain.documents.statement_forms import statement_json
 
-    return statement_json(told["statement"])
+    return statement_json(answer["statement"])
 
 
-def _statement_csv(told: Answer) -> bytes:
+def _statement_csv(answer: Answer) -> bytes:
     from cea_exchange.domain.documents.statement_forms import statements_csv
 
-    return statements_csv([told["statement"]]).encode()
+    return statements_csv([answer["statement"]]).encode()
 
 
 VENUE = Asker(
@@ -194,6 +209,7 @@ VENUE = Asker(
     {
         "statistics": statistics_shown,
         "position": position_shown,
+        "cash_reconcile": cash_shown,
         "blocks": blocks_shown,
         "sessions": _rows("sessions", "nobody is logged on"),
         "proposals": _rows("proposals", "nothing waits"),
@@ -204,7 +220,7 @@ VENUE = Asker(
     {"statement": statement_asked},
     {
         "statement": {
-            "text": lambda told: f"{_statement_text(told)}\n".encode(),
+            "text": lambda answer: f"{_statement_text(answer)}\n".encode(),
             "json": _statement_json,
             "csv": _statement_csv,
         }

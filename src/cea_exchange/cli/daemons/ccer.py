@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from cea_exchange.ccer.daemon import CcerDaemon
     from cea_exchange.ccer.store import CcerStore
     from cea_exchange.cli.daemons.status_page import Sections
+    from cea_exchange.ledger.audit import Check
 
 PANELS = {
     "The daemon": ("serve", "check", "status", "stop", "clock"),
@@ -158,11 +159,11 @@ class CcerCommands(InstitutionCommands):
             "differences": list(offset_differences(told, offsets)),
         }
 
-    def queries(self) -> Mapping[str, str]:
+    def queries(self) -> Mapping[str, "Check"]:
         """Return the auditor's queries, by name."""
-        from cea_exchange.ccer.audit import audit_queries
+        from cea_exchange.ccer.audit import checks
 
-        return audit_queries()
+        return checks()
 
 
 def _agreed(compared: Mapping[str, Any]) -> str:

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from cea_exchange.cli.daemons.status_page import Sections
     from cea_exchange.institution.config import InstitutionConfig
     from cea_exchange.institution.daemon import InstitutionDaemon
+    from cea_exchange.ledger.audit import Check
     from cea_exchange.ledger.record_store import RecordStore
 
 Config = Annotated[Path, typer.Option("--config", help="Settings (TOML).")]
@@ -221,11 +222,11 @@ class InstitutionCommands:
 
     # -- its database -----------------------------------------------------------------------------
 
-    def queries(self) -> Mapping[str, str]:
+    def queries(self) -> Mapping[str, "Check"]:
         """Return the auditor's queries, by name."""
-        from cea_exchange.ledger.audit import audit_queries
+        from cea_exchange.ledger.audit import checks
 
-        return audit_queries(self.store_class().schema)
+        return checks(self.store_class().schema)
 
     def integrity(self, store: Any) -> Iterator[str]:
         """Yield what was changed by others in an open database; for `verify`."""
@@ -312,10 +313,10 @@ class InstitutionCommands:
         if show is not None:
             if show not in queries:
                 raise CommandError(f"--show: must be one of {', '.join(queries)}, was {show}")
-            typer.echo(f"{queries[show]};")
+            typer.echo(f"{queries[show].sql};")
             return
         with self.view(data, database) as store:
-            found = {name: store.execute(query).fetchall() for name, query in queries.items()}
+            found = {name: store.execute(each.sql).fetchall() for name, each in queries.items()}
         if json:
             json_print(found)
         else:

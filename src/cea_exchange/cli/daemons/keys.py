@@ -32,7 +32,7 @@ def new(
     from cea_exchange.protocol.security import CurveKeys
 
     if not name or Path(name).name != name:
-        raise CommandError(f"expected a file name for the key, came {name!r}")
+        raise CommandError(f"expected a file name for the key, got {name!r}")
     keys = CurveKeys.new()
     try:
         keys.save(directory, name)

@@ -15,7 +15,7 @@ from cea_exchange.cli.daemons.daemon_log import LogLevel, LogLevelOption
 from cea_exchange.cli.daemons.institution import Database, InstitutionCommands
 from cea_exchange.cli.errors import CommandError
 from cea_exchange.cli.options import Data, Json
-from cea_exchange.cli.output import told_print
+from cea_exchange.cli.output import fields_print
 
 if TYPE_CHECKING:
     from cea_exchange.cli.daemons.status_page import Sections
@@ -131,7 +131,7 @@ class PlatformCommands(InstitutionCommands):
                 written = Platform(store).public_pages.write(year, out)
         except (StoreError, PlatformActError) as error:
             raise CommandError(str(error)) from error
-        told_print({"written": [str(file) for file in written]}, json)
+        fields_print({"written": [str(file) for file in written]}, json)
 
     def rehearse(
         self,

@@ -14,11 +14,12 @@ from cea_exchange.cli.daemons.config_check import Look
 from cea_exchange.cli.daemons.institution import Config, Database, InstitutionCommands
 from cea_exchange.cli.errors import CommandError
 from cea_exchange.cli.options import Data, Json, Why
-from cea_exchange.cli.output import told_print
+from cea_exchange.cli.output import fields_print
 from cea_exchange.cli.readable import date_shown
 
 if TYPE_CHECKING:
     from cea_exchange.cli.daemons.status_page import Sections
+    from cea_exchange.ledger.audit import Check
     from cea_exchange.registry.config import RegistryConfig
     from cea_exchange.registry.daemon import RegistryDaemon
     from cea_exchange.registry.store import RegistryStore
@@ -129,11 +130,11 @@ class RegistryCommands(InstitutionCommands):
         """Return the adoption of a new stream."""
         return (adopt,)
 
-    def queries(self) -> Mapping[str, str]:
+    def queries(self) -> Mapping[str, "Check"]:
         """Return the auditor's queries, by name."""
-        from cea_exchange.registry.reconciliation.audit import audit_queries
+        from cea_exchange.registry.reconciliation.audit import checks
 
-        return audit_queries()
+        return checks()
 
     def integrity(self, store: "RegistryStore") -> Iterator[str]:
         """Yield what was changed by others, and what the venue was told otherwise."""
@@ -233,7 +234,7 @@ def adopt(
             )
     except (AdoptionError, ConfigError, SecurityError, StoreError) as error:
         raise CommandError(str(error)) from error
-    told = {
+    shown = {
         "old_log_id": statement.old_log_id,
         "log_id": statement.log_id,
         "last_seq": statement.state.settlement_seq,
@@ -241,4 +242,4 @@ def adopt(
         "holdings_hash": f"{statement.holdings_hash:016x}",
         "statement": str(out),
     }
-    told_print(told, json)
+    fields_print(shown, json)

@@ -1,7 +1,7 @@
 """What `venue status` and an institution's `status` show a person: sections of aligned lines."""
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from rich.console import Console, RenderableType
@@ -34,7 +34,7 @@ def status_show(
                 live.update(_table(page(ask())), refresh=True)
 
 
-def venue_page(told: Mapping[str, Any]) -> Sections:
+def venue_page(status: Mapping[str, Any]) -> Sections:
     """Return the sections of a venue's status.
 
     Parameters
@@ -42,64 +42,73 @@ def venue_page(told: Mapping[str, Any]) -> Sections:
     told
         The answer to `status`; keys are those of `protocol/admin.md`.
     """
-    date = _date(told["trading_date"])
-    day = f"{date} {'open' if told['day_is_open'] else 'closed'}" if date else "none yet"
-    pending, why = told["changes_pending"], told["cancels_only"]
-    clock_wrong, overdue = told["clock_warning"], ", ".join(told["reviews_overdue"])
+    date = _date(status["trading_date"])
+    day = f"{date} {'open' if status['day_is_open'] else 'closed'}" if date else "none yet"
+    pending, why = status["changes_pending"], status["cancels_only"]
+    clock_wrong, overdue = status["clock_warning"], ", ".join(status["reviews_overdue"])
     return [
         (
             "venue",
             [
-                ("time", f"{told['time']} ({told['clock']} clock)"),
+                ("time", f"{status['time']} ({status['clock']} clock)"),
                 *([("CLOCK", clock_wrong)] if clock_wrong else []),
                 *([("REVIEW OVERDUE", overdue)] if overdue else []),
-                ("up", _duration(told["uptime_s"])),
-                ("day", f"{day}, phase {told['phase']}"),
-                ("halted", _halted(told)),
+                ("up", _duration(status["uptime_s"])),
+                ("day", f"{day}, phase {status['phase']}"),
+                ("halted", _halted(status)),
                 ("takes", f"cancels only: {why}" if why else "everything"),
                 *([("waiting", f"{pending} changes of a moved clock")] if pending else []),
-                ("calendar", _calendar(told)),
+                ("calendar", _calendar(status)),
             ],
         ),
         (
             "trading",
             [
-                ("sessions", f"{told['sessions']:,}"),
-                ("live orders", f"{told['orders_live']:,}"),
-                ("per second", _rates(told)),
-                ("refused", _refused(told)),
-                ("products", f"{told['products']:,}, accounts {told['accounts']:,}"),
-                ("delisted", ", ".join(told["delisted_products"]) or "none"),
-                ("profile", f"{told['profile']}, {told['profile_hash']}"),
+                ("sessions", f"{status['sessions']:,}"),
+                ("live orders", f"{status['orders_live']:,}"),
+                ("per second", _rates(status)),
+                ("refused", _refused(status)),
+                ("products", f"{status['products']:,}, accounts {status['accounts']:,}"),
+                ("delisted", ", ".join(status["delisted_products"]) or "none"),
+                ("to list", _listings(status["listings_waiting"])),
+                ("profile", f"{status['profile']}, {status['profile_hash']}"),
             ],
         ),
         (
             "registry",
             [
-                ("lag", f"{told['lag_records']:,} records, {told['lag_s']:.1f} s"),
-                ("level", told["lag_level"]),
-                ("settlement", f"sequence {told['settlement_seq']:,}"),
-                ("feed", f"item {told['feed_seq']:,}"),
-                ("confirmed", _date(told["confirmed_date"]) or "no day yet"),
+                ("lag", f"{status['lag_records']:,} records, {status['lag_s']:.1f} s"),
+                ("level", status["lag_level"]),
+                ("settlement", f"sequence {status['settlement_seq']:,}"),
+                ("feed", f"item {status['feed_seq']:,}"),
+                ("confirmed", _date(status["confirmed_date"]) or "no day yet"),
             ],
         ),
         (
             "data",
             [
-                ("commands", f"{told['command_seq']:,}, events {told['event_seq']:,}"),
-                ("journal", _bytes(told.get("journal_bytes"))),
-                ("event store", _bytes(told.get("event_store_bytes"))),
-                ("snapshot", _snapshot(told)),
-                ("disk free", _bytes(told.get("disk_free_bytes"))),
-                ("state hash", told["state_hash"]),
-                ("metrics", told["metrics"] or "off"),
+                ("commands", f"{status['command_seq']:,}, events {status['event_seq']:,}"),
+                ("journal", _bytes(status.get("journal_bytes"))),
+                ("event store", _bytes(status.get("event_store_bytes"))),
+                ("snapshot", _snapshot(status)),
+                ("disk free", _bytes(status.get("disk_free_bytes"))),
+                ("state hash", status["state_hash"]),
+                ("metrics", status["metrics"] or "off"),
             ],
         ),
     ]
 
 
+def _listings(waiting: Sequence[Mapping[str, Any]]) -> str:
+    """Say which first listings wait, and for whom or what."""
+    return ", ".join(
+        f"{one['product']} ({'confirmed' if one['confirmed_on'] else 'to be confirmed'})"
+        for one in waiting
+    ) or "none"
+
+
 def institution_page(
-    name: str, told: Mapping[str, Any], place: Lines = (), counts: Lines = ()
+    name: str, status: Mapping[str, Any], place: Lines = (), counts: Lines = ()
 ) -> Sections:
     """Return the sections of an institution's status.
 
@@ -108,27 +117,27 @@ def institution_page(
     place, counts
         Lines of its own: how far it is, and what its database has.
     """
-    clock_wrong = told["clock_warning"]
+    clock_wrong = status["clock_warning"]
     return [
         (
             name,
             [
-                ("state", told["state"]),
-                ("time", f"{told['time']} ({told['clock']} clock)"),
+                ("state", status["state"]),
+                ("time", f"{status['time']} ({status['clock']} clock)"),
                 *([("CLOCK", clock_wrong)] if clock_wrong else []),
-                ("up", _duration(told["uptime_s"])),
+                ("up", _duration(status["uptime_s"])),
                 *place,
-                ("second person", f"NONE: {told['unsafe']}" if told["unsafe"] else "asked for"),
-                *((f"trouble: {part}", text) for part, text in told["troubles"].items()),
+                ("second person", f"NONE: {status['unsafe']}" if status["unsafe"] else "asked for"),
+                *((f"trouble: {part}", text) for part, text in status["troubles"].items()),
             ],
         ),
         (
             "ledger",
             [
                 *counts,
-                ("database", _bytes(told.get("database_bytes"))),
-                ("disk free", _bytes(told.get("disk_free_bytes"))),
-                ("metrics", told["metrics"] or "off"),
+                ("database", _bytes(status.get("database_bytes"))),
+                ("disk free", _bytes(status.get("disk_free_bytes"))),
+                ("metrics", status["metrics"] or "off"),
             ],
         ),
     ]
@@ -147,36 +156,36 @@ def _table(sections: Sections) -> RenderableType:
     return table
 
 
-def _halted(told: Mapping[str, Any]) -> str:
-    names = ", ".join(told["halted_products"])
-    if told["halted"]:
-        who = "the registry is behind" if told["halted_for_lag"] else "by an operator"
+def _halted(status: Mapping[str, Any]) -> str:
+    names = ", ".join(status["halted_products"])
+    if status["halted"]:
+        who = "the registry is behind" if status["halted_for_lag"] else "by an operator"
         return f"the market ({who})" + (f"; products {names}" if names else "")
     return f"products {names}" if names else "nothing"
 
 
-def _calendar(told: Mapping[str, Any]) -> str:
-    left = told["calendar_days_left"]
+def _calendar(status: Mapping[str, Any]) -> str:
+    left = status["calendar_days_left"]
     if left < 0:
-        return f"ENDED on {told['calendar_last']}: no day opens by itself"
-    text = f"until {told['calendar_last']}, {left:,} days"
+        return f"ENDED on {status['calendar_last']}: no day opens by itself"
+    text = f"until {status['calendar_last']}, {left:,} days"
     return f"{text}: ENDS SOON" if left <= DAYS_LEFT_WARNING else text
 
 
-def _rates(told: Mapping[str, Any]) -> str:
+def _rates(status: Mapping[str, Any]) -> str:
     names = ("commands", "trades", "rejects")
-    return ", ".join(f"{name} {told[f'{name}_per_s']:,.0f}" for name in names)
+    return ", ".join(f"{name} {status[f'{name}_per_s']:,.0f}" for name in names)
 
 
-def _refused(told: Mapping[str, Any]) -> str:
+def _refused(status: Mapping[str, Any]) -> str:
     return (
-        f"messages {told['refused']:,}, throttled {told['throttled']:,}, "
-        f"keys {told['keys_refused']:,}, slow consumers {told['slow_consumers']:,}"
+        f"messages {status['refused']:,}, throttled {status['throttled']:,}, "
+        f"keys {status['keys_refused']:,}, slow consumers {status['slow_consumers']:,}"
     )
 
 
-def _snapshot(told: Mapping[str, Any]) -> str:
-    age_s = told.get("snapshot_age_s")
+def _snapshot(status: Mapping[str, Any]) -> str:
+    age_s = status.get("snapshot_age_s")
     return "none yet" if age_s is None else f"{_duration(age_s)} ago"
 
 

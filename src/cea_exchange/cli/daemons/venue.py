@@ -19,13 +19,13 @@ from cea_exchange.cli.daemons.daemon_log import (
 )
 from cea_exchange.cli.errors import CheckFailed, CommandError
 from cea_exchange.cli.options import ADMIN, Data, Json, Key, Watch, Why
-from cea_exchange.cli.output import Answer, told_print
+from cea_exchange.cli.output import Answer, fields_print
 from cea_exchange.control_plane.signals import StopSignals
 
 PANELS = {
     "The daemon": ("serve", "check", "status", "stop", "kill", "clock"),
     "The market": ("day", "market", "product", "trade", "bidding", "block"),
-    "Who trades": ("account", "session", "key"),
+    "Who trades": ("account", "cash", "session", "key"),
     "Who acts": ("act", "proposal"),
     "Copies, relays, another life": ("backup", "restore", "relay", "adopt"),
 }
@@ -219,4 +219,4 @@ def adopt(
         raise CommandError(str(error)) from error
     except (JournalError, JournalFull) as error:
         raise CheckFailed(f"nothing was adopted: {error}") from error
-    told_print(msgspec.structs.asdict(adopted), json)
+    fields_print(msgspec.structs.asdict(adopted), json)

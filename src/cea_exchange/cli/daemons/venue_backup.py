@@ -7,7 +7,7 @@ import typer
 
 from cea_exchange.cli.errors import CheckFailed, CommandError
 from cea_exchange.cli.options import Data, Json
-from cea_exchange.cli.output import told_print
+from cea_exchange.cli.output import fields_print
 
 
 def register(group: typer.Typer) -> None:
@@ -45,7 +45,7 @@ def backup(
         raise CheckFailed(f"nothing is backed up: {error}") from error
     except OSError as error:
         raise CommandError(f"{error.filename or destination}: {error.strerror}") from error
-    told = {
+    shown = {
         "log_id": manifest.log_id,
         "last_seq": manifest.last_seq,
         "snapshot": manifest.snapshot,
@@ -54,7 +54,7 @@ def backup(
         "bytes": sum(file.bytes for file in manifest.files),
         "with_keys": manifest.with_keys,
     }
-    told_print(told, json)
+    fields_print(shown, json)
 
 
 def restore(
@@ -84,7 +84,7 @@ def restore(
         raise CheckFailed(f"nothing is restored: {error}") from error
     except OSError as error:
         raise CommandError(f"{error.filename or source}: {error.strerror}") from error
-    told = {
+    shown = {
         "log_id": result.log_id,
         "last_seq": result.next_seq - 1,
         "events": result.events,
@@ -96,4 +96,4 @@ def restore(
         "made_at": manifest.made_at,
         "with_keys": manifest.with_keys,
     }
-    told_print(told, json)
+    fields_print(shown, json)

@@ -1,4 +1,4 @@
-"""`cea-exchange venue relay`: the public's door as a process, a venue's own or one elsewhere."""
+"""`cea-exchange venue relay`: serves public market data from a process of its own."""
 
 import contextlib
 import os

@@ -1,1 +1,1 @@
-"""What plays recorded or invented flow: scripts, replays, auctions, load, the demo."""
+"""Commands that play recorded or invented flow: scripts, replays, auctions, load, the demo."""

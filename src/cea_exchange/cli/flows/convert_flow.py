@@ -43,12 +43,12 @@ def convert_flow(
     from cea_exchange.matching.flow.forms import FORMS, ConversionError, FlowSource, FlowWriter
 
     if form not in FORMS:
-        raise CommandError(f"FORM: expected one of {', '.join(FORMS)}, came {form!r}")
+        raise CommandError(f"FORM: expected one of {', '.join(FORMS)}, got {form!r}")
     if trades_file is not None and form not in ("sse", "szse"):
         raise CommandError(f"TRADES_FILE: expected none, {form} has all in one file")
     paths = [file] if trades_file is None else [file, trades_file]
     if len({path.resolve() for path in (*paths, orders, trades)}) < len(paths) + 2:
-        raise CommandError("expected files that differ, came one twice")
+        raise CommandError("expected files that differ, got one twice")
     with ExitStack() as files:
         flows = [files.enter_context(FlowFile(path)) for path in paths]
         sources = [

@@ -58,7 +58,7 @@ class DifferenceLog:
         content = {self._place: number, "kind": kind, "text": text}
         self._file.write(msgspec.json.encode(content) + b"\n")
 
-    def told(self) -> str:
+    def summary(self) -> str:
         """Return the first one's text, and how many there are if it is not the only one."""
         assert self.first is not None
         more = f" (the first of {self.count} differences)" if self.count > 1 else ""

@@ -49,7 +49,7 @@ def load(
     answered exactly once, or a report is missing.
     """
     if workload not in WORKLOADS:
-        raise CommandError(f"workload must be one of {', '.join(WORKLOADS)}, was {workload!r}")
+        raise CommandError(f"workload: expected one of {', '.join(WORKLOADS)}, got {workload!r}")
     target = _target(gateway, server_key, keys)
     prepare_process()
     console = Console(stderr=True)

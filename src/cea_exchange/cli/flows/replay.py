@@ -107,7 +107,7 @@ def _options_refuse(flow: Path, form: str, options: dict[str, Any]) -> None:
     """Refuse what a form of flow has no use for; to ignore it would look as if it were heeded."""
     for name, value in options.items():
         if value is not None:
-            raise CommandError(f"{name}: expected none, {flow} is {form}, came {str(value)!r}")
+            raise CommandError(f"{name}: expected none, {flow} is {form}, got {str(value)!r}")
 
 
 # -- LOBSTER --------------------------------------------------------------------------------------
@@ -129,7 +129,8 @@ def _lobster_replay(message_file: Path, book_file: Path | None, json: bool) -> N
         report = replay_report(run.replay)
         _lobster_show(report, run, json)
         if report.difference is not None:
-            raise CheckFailed(f"{message_file}:{report.difference.message}: {differences.told()}")
+            place = f"{message_file}:{report.difference.message}"
+            raise CheckFailed(f"{place}: {differences.summary()}")
 
 
 class _LobsterRun:
@@ -144,7 +145,7 @@ class _LobsterRun:
         from cea_exchange.matching.flow.replay import MESSAGE_NUMBERS, FlowReplay, level_count_of
 
         if not messages.first_line().strip():
-            raise messages.error(1, "expected a message, came an empty line or nothing")
+            raise messages.error(1, "expected a message, got an empty line or nothing")
         self.level_count = 0
         if rows is not None:
             try:
@@ -194,7 +195,7 @@ class _LobsterRun:
         if row_count != count:
             raise self._rows.error(
                 self._rows.line,
-                f"expected a row for each message, came {self._messages.line} messages"
+                f"expected a row for each message, got {self._messages.line} messages"
                 f"{' or more' * (count == self._part_rows)} and {self._rows.line} rows"
                 f"{' or more' * (row_count == self._part_rows)}",
             )
@@ -247,7 +248,7 @@ def _profile_check(name: str) -> None:
         raise CommandError(str(error)) from error
     if rules.levels_max or rules.listed_band_bp or rules.self_trade != "allow":
         raise CommandError(
-            f"expected a profile of a plain book such as 'open', came {name!r}: foreign flow knows "
+            f"expected a profile of a plain book such as 'open', got {name!r}: foreign flow knows "
             "no bands, no five levels and no accounts"
         )
 
@@ -263,7 +264,7 @@ def _files(flow: Path, book: Path | None) -> tuple[Path, Path | None]:
             )
         books = _named(flow, ROW_FILES)
         if book is None and len(books) > 1:
-            raise CommandError(f"{flow}: expected one file *{ROW_FILES}*.csv, came {len(books)}")
+            raise CommandError(f"{flow}: expected one file *{ROW_FILES}*.csv, got {len(books)}")
         flow, book = found[0], book or (books[0] if books else None)
     elif not flow.exists():
         raise CommandError(f"{flow}: expected recorded flow, a file or folder, there is none")

@@ -130,7 +130,7 @@ def _explained_check(report: ReplayReport) -> None:
         day, first = unexplained[0]
         raise CheckFailed(
             f"{len(unexplained)} differences have no cause, the first on {day}: {first.figure}"
-            f" must be {first.published}, was {first.ours}"
+            f": expected {first.published}, got {first.ours}"
         )
 
 

@@ -96,7 +96,7 @@ def replay_orders(path: Path, settings: Settings, json: bool) -> None:
         _show(run, tick, depth, json, comparison, differences)
         if differences.first is not None:
             raise CheckFailed(
-                f"{settings.expect}: trade {differences.first[0]}: {differences.told()}"
+                f"{settings.expect}: trade {differences.first[0]}: {differences.summary()}"
             )
 
 
@@ -193,11 +193,11 @@ def _book(path: Path, survey: Survey, settings: Settings, tick: Tick) -> OrderBo
         low = low if settings.price_min is not None else min(low, high)
     if low > high:
         raise CommandError(
-            f"--price-max: expected {tick.text(low)} or more, came {tick.text(high)}"
+            f"--price-max: expected {tick.text(low)} or more, got {tick.text(high)}"
         )
     if high - low >= LEVEL_COUNT_MAX:
         raise CommandError(
-            f"{path}: expected prices within {LEVEL_COUNT_MAX} ticks, came {tick.text(low)} to "
+            f"{path}: expected prices within {LEVEL_COUNT_MAX} ticks, got {tick.text(low)} to "
             f"{tick.text(high)}; --price-min and --price-max narrow them"
         )
     try:

@@ -1,1 +1,1 @@
-"""What was recorded, and the rules, read without a daemon."""
+"""Commands that read what was recorded, and the rules, without a daemon."""

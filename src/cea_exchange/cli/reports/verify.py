@@ -92,7 +92,7 @@ def _registry_open(data: Path) -> Iterator[Store | None]:
 def _log_id_check(store: Store, result: VerifyResult) -> None:
     if store.log_id is not None and store.log_id != result.log_id:
         raise CheckFailed(
-            f"sequence 1: log_id must be {result.log_id}, the registry settles {store.log_id}"
+            f"sequence 1: log_id: expected {result.log_id}, got {store.log_id} of the registry"
         )
 
 

@@ -1,1 +1,1 @@
-"""The processes that others come to: one front each, begun again at once, and what ends it."""
+"""Fronts: the processes that others connect to, started again at once when they end."""

@@ -11,8 +11,8 @@ class Passage:
     def __new__(
         cls,
         descriptor: int,
-        came: Reader,
-        going: Writer,
+        incoming: Reader,
+        outgoing: Writer,
         doors: list[tuple[Router, Callable[[int, bytes, str, int], None]]],
     ) -> Self: ...
     def hold(self, door: int, is_held: bool) -> None: ...

@@ -51,15 +51,15 @@ cdef class Passage:
     ----------
     descriptor : int
         The socket by which the daemon wakes the front, and whose end is the daemon's.
-    came, going : Reader, Writer
+    incoming, outgoing : Reader, Writer
         From the daemon, and to it.
     doors : list of (Router, callable)
         Where others come; what is called of each message with the connection's descriptor, its
         routing id and key, and how many bytes it had on the wire.
     """
 
-    cdef Reader came
-    cdef Writer going
+    cdef Reader incoming
+    cdef Writer outgoing
     cdef list routers, noted
     cdef pollfd* descriptors  # Of the doors, and the link's.
     cdef Door* doors
@@ -67,9 +67,9 @@ cdef class Passage:
     cdef Frame sender
     cdef Frame frames[FRAMES_MAX]
 
-    def __cinit__(self, int descriptor, Reader came, Writer going, list doors):
+    def __cinit__(self, int descriptor, Reader incoming, Writer outgoing, list doors):
         cdef int index
-        self.came, self.going = came, going
+        self.incoming, self.outgoing = incoming, outgoing
         self.door_count = len(doors)
         self.routers, self.noted = [router for router, _ in doors], [noted for _, noted in doors]
         self.descriptors = <pollfd*>calloc(self.door_count + 1, sizeof(pollfd))
@@ -116,7 +116,7 @@ cdef class Passage:
             if not self.pass_out():
                 return
             self.pass_in()
-            self.going.flush()
+            self.outgoing.flush()
             if now_ns() >= until_ns:
                 return
 
@@ -125,24 +125,26 @@ cdef class Passage:
 
         What waits for room on its way to the daemon lets others wait in libzmq.
         """
-        cdef bint is_taking = self.going.waiting_bytes == 0
+        cdef bint is_taking = self.outgoing.waiting_bytes == 0
         cdef bint is_here
         cdef int index, ready
-        self.came.await_more()
+        self.incoming.await_more()
         is_here = self.is_here()
         for index in range(self.door_count):
             self.descriptors[index].events = POLLIN if is_taking else 0
             is_here = is_here or (is_taking and self.doors[index].is_open)
         with nogil:
             ready = poll(self.descriptors, self.door_count + 1, 0 if is_here else wait_ms)
-        self.came.awake()
+        self.incoming.awake()
         # Of a signal Python has to hear.
         return is_here or ready > 0
 
     cdef bint is_here(self) except -1:
         """Whether the daemon has said something that can be taken."""
         cdef Head head
-        return self.came.next(&head) if self.came.large is None else self.came.unread() > 0
+        if self.incoming.large is None:
+            return self.incoming.next(&head)
+        return self.incoming.unread() > 0
 
     cdef bint is_over(self) noexcept:
         """Hear the daemon's calls; say whether there will be none any more."""
@@ -155,16 +157,16 @@ cdef class Passage:
         """Send what the daemon says to others; False if the next is not for this, or not now."""
         cdef Head head
         cdef int passed
-        if self.came.large is not None:
+        if self.incoming.large is not None:
             return not self.is_here()
         for passed in range(MESSAGES_PER_TURN_MAX):
-            if not self.came.next(&head):
+            if not self.incoming.next(&head):
                 break
-            if not self.send(self.came.first(), &head):
-                self.came.taken_tell()
+            if not self.send(self.incoming.first(), &head):
+                self.incoming.taken_tell()
                 return False
-            self.came.take(head.size)
-        self.came.taken_tell()
+            self.incoming.take(head.size)
+        self.incoming.taken_tell()
         return True
 
     cdef bint send(self, const char* packet, const Head* head) except -1:
@@ -195,7 +197,7 @@ cdef class Passage:
                 continue
             router, size = self.routers[door], 0
             for passed in range(MESSAGES_PER_TURN_MAX):
-                if self.going.waiting_bytes or size > BYTES_PER_TURN_MAX:
+                if self.outgoing.waiting_bytes or size > BYTES_PER_TURN_MAX:
                     break
                 self.doors[door].is_open = True
                 if not router.begin(&self.sender):
@@ -224,7 +226,7 @@ cdef class Passage:
         head.kind, head.door = KIND_MESSAGE, door
         head.routing_id_bytes, head.key_bytes = pieces[0].size, pieces[1].size
         head.frame_count = count
-        self.going.put(&head, pieces, 2 + count)
+        self.outgoing.put(&head, pieces, 2 + count)
         return head.size
 
     cdef int note(self, int door, int count) except -1:

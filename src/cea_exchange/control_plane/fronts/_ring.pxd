@@ -1,4 +1,10 @@
-"""Packets through memory that two processes share: one end writes, the other one reads."""
+"""Packets through memory that two processes share: one end writes, the other one reads.
+
+    Head, Piece     a packet: how it begins, and what it is put together of
+    Places          how far each end is, in memory that both have
+    Ring            what both ends have in common: Writer puts, Reader takes
+    is_message      whether a packet is a message, or something else in its order
+"""
 
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
@@ -48,7 +54,7 @@ cdef class Writer(Ring):
     cdef readonly size_t waiting_bytes
 
     cdef int put(self, Head* head, const Piece* pieces, int count) except -1
-    cdef size_t room(self) noexcept
+    cdef size_t free_bytes(self) noexcept
     cdef int check(self) except -1
     cdef void wrote(self, size_t size) noexcept
     cdef int waiting_move(self) except -1

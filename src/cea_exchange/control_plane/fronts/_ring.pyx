@@ -190,13 +190,13 @@ cdef class Writer(Ring):
         for index in range(count):
             size += pieces[index].size
         if size > PACKET_BYTES_MAX:
-            raise ValueError(f"expected a packet of at most {PACKET_BYTES_MAX} bytes, came {size}")
+            raise ValueError(f"expected a packet of at most {PACKET_BYTES_MAX} bytes, got {size}")
         for index in range(2, count):
             head.frame_bytes[index - 2] = <uint32_t>pieces[index].size
         for index in range(max(count - 2, 0), FRAMES_MAX):
             head.frame_bytes[index] = 0
         head.size = <uint32_t>size
-        if self.waiting_bytes == 0 and self.room() >= size:
+        if self.waiting_bytes == 0 and self.free_bytes() >= size:
             at = self.content + self.written % CONTENT_BYTES
         else:
             packet = PyBytes_FromStringAndSize(NULL, size)
@@ -213,7 +213,7 @@ cdef class Writer(Ring):
             self.waiting_bytes += size
         return 0
 
-    cdef size_t room(self) noexcept:
+    cdef size_t free_bytes(self) noexcept:
         """How many bytes can be written now; none where the reader says what can't be."""
         cdef uint64_t unread = self.written - place_read(&self.places.taken)
         return CONTENT_BYTES - unread if unread <= CONTENT_BYTES else 0
@@ -228,10 +228,10 @@ cdef class Writer(Ring):
         cdef const unsigned char[::1] packet
         cdef size_t size
         while self.waiting_bytes:
-            size = self.room()
+            size = self.free_bytes()
             if size == 0:
                 flag_set(&self.places.is_writer_waiting, 1)
-                if self.room() == 0:
+                if self.free_bytes() == 0:
                     return self.check()
                 continue
             packet = self.waiting[0]

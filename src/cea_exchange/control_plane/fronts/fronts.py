@@ -282,7 +282,7 @@ class Fronts:
         self._spares: deque[Started] = deque()
         self._spares_max = count + SPARES_APART
         self._spare_due_s = time.monotonic() + SPARE_S
-        self._parts_told: dict[str, int] = {}
+        self._parts_logged: dict[str, int] = {}
         self._places = [_Place(0) for _ in range(max(count, 1))]
         self._held: list[socket.socket] = []
         self._leaving: list[tuple[subprocess.Popen, float]] = []
@@ -626,11 +626,11 @@ class Fronts:
 
     def _apart_tell(self) -> None:
         """Tell all fronts who is set apart, if others are than before."""
-        if self.suspects.parts == self._parts_told:
+        if self.suspects.parts == self._parts_logged:
             return
-        self._parts_told = self.suspects.parts.copy()
-        if self._parts_told:
-            log.warning("keys_set_apart", count=len(self._parts_told))
+        self._parts_logged = self.suspects.parts.copy()
+        if self._parts_logged:
+            log.warning("keys_set_apart", count=len(self._parts_logged))
         else:
             log.info("keys_free_again")
         for running in self._by_prefix.values():

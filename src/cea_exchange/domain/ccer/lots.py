@@ -151,13 +151,13 @@ def joined(lots: Iterable[Lot]) -> list[Lot]:
     >>> joined([Lot(1, 5, 8), Lot(1, 1, 4), Lot(2, 9, 9)])
     [Lot(batch=1, first=1, last=8), Lot(batch=2, first=9, last=9)]
     """
-    told: list[Lot] = []
+    ranges: list[Lot] = []
     for lot in sorted(lots):
-        if told and told[-1].batch == lot.batch and told[-1].last + 1 == lot.first:
-            told[-1] = told[-1]._replace(last=lot.last)
+        if ranges and ranges[-1].batch == lot.batch and ranges[-1].last + 1 == lot.first:
+            ranges[-1] = ranges[-1]._replace(last=lot.last)
         else:
-            told.append(lot)
-    return told
+            ranges.append(lot)
+    return ranges
 
 
 def overlaps(lots: Sequence[Lot]) -> list[tuple[Lot, Lot]]:

@@ -1,4 +1,4 @@
-"""How many allowances of closed vintages an entity may exchange for the next one: T.
+"""How many allowances of closed vintages an entity may exchange for the next one.
 
     T = B + NS x R rounded down, and at most the position at the end of the window; B by sector
     NS = what it sold less what it bought of these vintages in the window, at least 0

@@ -12,7 +12,7 @@ from cea_exchange.domain.refusals import RegistryRefusal
 from cea_exchange.domain.units import tonnes_check
 
 
-class Coverage(Struct, frozen=True, kw_only=True):
+class ObligationStatus(Struct, frozen=True, kw_only=True):
     """What of an obligation is covered by what.
 
     Attributes
@@ -50,14 +50,14 @@ class ForcedSurrender(Struct, frozen=True, kw_only=True):
     in_time: dict[int, int] = {}
 
 
-def uncovered(obligation: Obligation) -> Coverage:
+def uncovered(obligation: Obligation) -> ObligationStatus:
     """Return an obligation of which nothing is covered yet."""
-    return Coverage(obligation=obligation, allowances={})
+    return ObligationStatus(obligation=obligation, allowances={})
 
 
 def surrendered(
-    coverage: Coverage, allowances: Mapping[int, int], on: int, vintages: VintageRules
-) -> Coverage:
+    status: ObligationStatus, allowances: Mapping[int, int], on: int, vintages: VintageRules
+) -> ObligationStatus:
     """Return the coverage once allowances are surrendered too; all of them, or ComplianceError.
 
     Parameters
@@ -75,9 +75,9 @@ def surrendered(
     -----
     Rules: CEA-SUR-03 to CEA-SUR-05, CEA-SUR-06 (no more than is due).
     """
-    obligation = coverage.obligation
+    obligation = status.obligation
     late = obligation.in_arrears(on)
-    covered = dict(coverage.allowances)
+    covered = dict(status.allowances)
     for vintage, tonnes in sorted(allowances.items()):
         if tonnes_check(tonnes, f"tonnes of vintage {vintage}") == 0:
             raise ComplianceError(
@@ -88,40 +88,40 @@ def surrendered(
         if refusal is not None:
             raise ComplianceError(RegistryRefusal.VINTAGE_NOT_ELIGIBLE, refusal)
         covered[vintage] = covered.get(vintage, 0) + tonnes
-    if sum(allowances.values()) > coverage.due:
+    if sum(allowances.values()) > status.due:
         raise ComplianceError(
             RegistryRefusal.NOT_DUE,
-            f"surrender: expected at most the {coverage.due} t due, got"
+            f"surrender: expected at most the {status.due} t due, got"
             f" {sum(allowances.values())}",
         )
-    return Coverage(obligation=obligation, allowances=covered, offset=coverage.offset)
+    return ObligationStatus(obligation=obligation, allowances=covered, offset=status.offset)
 
 
-def offset(coverage: Coverage, tonnes: int, offsets: OffsetRules) -> Coverage:
+def offset(status: ObligationStatus, tonnes: int, offsets: OffsetRules) -> ObligationStatus:
     """Return the coverage once CCERs count too, whose proofs `OffsetRules.counted` has tested.
 
     Notes
     -----
     Rules: CEA-OFS-01, CEA-SUR-06.
     """
-    cap = offsets.cap(coverage.obligation.tonnes)
-    total = coverage.offset + tonnes_check(tonnes, "CCERs")
+    cap = offsets.cap(status.obligation.tonnes)
+    total = status.offset + tonnes_check(tonnes, "CCERs")
     if total > cap:
         raise ComplianceError(
             RegistryRefusal.OFFSET_LIMIT, f"CCERs: expected at most {cap} t, got {total}"
         )
-    if tonnes > coverage.due:
+    if tonnes > status.due:
         raise ComplianceError(
             RegistryRefusal.NOT_DUE,
-            f"CCERs: expected at most the {coverage.due} t due, got {tonnes}",
+            f"CCERs: expected at most the {status.due} t due, got {tonnes}",
         )
-    return Coverage(
-        obligation=coverage.obligation, allowances=dict(coverage.allowances), offset=total
+    return ObligationStatus(
+        obligation=status.obligation, allowances=dict(status.allowances), offset=total
     )
 
 
 def forced(
-    coverage: Coverage,
+    status: ObligationStatus,
     held: Mapping[int, int],
     on: int,
     vintages: VintageRules,
@@ -150,8 +150,8 @@ def forced(
     -----
     Rules: CEA-SUR-07, CEA-SUR-08, CEA-SUR-13.
     """
-    year, due = coverage.obligation.compliance_year, coverage.due
-    late = coverage.obligation.in_arrears(on)
+    year, due = status.obligation.compliance_year, status.due
+    late = status.obligation.in_arrears(on)
     left = {v: tonnes_check(t, f"tonnes of vintage {v}") for v, t in sorted(held.items())}
     in_time: dict[int, int] = {}
     if late:

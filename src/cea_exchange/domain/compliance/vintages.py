@@ -61,7 +61,7 @@ class VintageRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         """Return the product of a vintage; ValueError if there is no such vintage."""
         first, last = self.first.vintage, 2099
         if not first <= vintage <= last:
-            raise ValueError(f"vintage must be within {first}..{last}, was {vintage}")
+            raise ValueError(f"vintage: expected within {first}..{last}, got {vintage}")
         if vintage == first:
             return self.first.product
         return f"{self.first.product}{vintage % 100:02d}"

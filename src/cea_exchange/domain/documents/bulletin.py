@@ -37,7 +37,7 @@ VOLUME_MOST = (1 << 62) - 1
 """Tonnes that a bulletin tells at most: what it says can be carried on, and fits every form."""
 
 
-def volume_told(tonnes: int) -> int:
+def volume_capped(tonnes: int) -> int:
     """Return tonnes as a bulletin tells them."""
     return min(tonnes, VOLUME_MOST)
 
@@ -50,7 +50,7 @@ class Traded(Struct, frozen=True):
 
     def __add__(self, other: Self) -> Self:
         """Return both together."""
-        volume = volume_told(self.volume + other.volume)
+        volume = volume_capped(self.volume + other.volume)
         return type(self)(volume, self.amount + other.amount)
 
 
@@ -217,7 +217,7 @@ class BulletinBuilder:
     def declare(self, product: str, reference_price: int) -> int:
         """Take in a product with its reference price (fen); return its index in records."""
         if product in self._indexes:
-            raise ValueError(f"product must not be declared already, was {product!r}")
+            raise ValueError(f"product: expected one not declared yet, got {product!r}")
         self._indexes[product] = len(self._products)
         sums = _Sums(self._before_date, self._before.get(product))
         self._products.append(_Product(product, reference_price, sums))
@@ -382,7 +382,7 @@ class BulletinBuilder:
             day=day,
             year=self._sums.year,
             total=self._sums.total,
-            volume_intra_group=volume_told(sum(quote.volume_intra_group for quote in quotes)),
+            volume_intra_group=volume_capped(sum(quote.volume_intra_group for quote in quotes)),
         )
         bulletin = Bulletin(
             market=self._profile.name,
@@ -443,12 +443,12 @@ class BulletinBuilder:
 
     def _index(self, product: str) -> int:
         if product not in self._indexes:
-            raise ValueError(f"product must be declared with its reference price, was {product!r}")
+            raise ValueError(f"product: expected one with its reference price, got {product!r}")
         return self._indexes[product]
 
     def _index_check(self, index: int) -> int:
         if index >= len(self._products):
-            raise ValueError(f"product_index must be below {len(self._products)}, was {index}")
+            raise ValueError(f"product_index: expected below {len(self._products)}, got {index}")
         return index
 
 
@@ -467,7 +467,7 @@ def _closed_named(event: Mapping[str, Any]) -> tuple[int, Quote]:
     names = [method.name.lower() for method in Method]
     # An amount may be 0.00, or too large to be one of an order.
     traded = [
-        Traded(volume_told(volume[name]), int(amount[name].replace(".", ""))) for name in names
+        Traded(volume_capped(volume[name]), int(amount[name].replace(".", ""))) for name in names
     ]
     prices = [event[n] and price_parse(event[n]) for n in ("open", "high", "low", "close")]
     quote = _quote(event["product"], prices, traded, event["volume_intra_group"])
@@ -477,7 +477,7 @@ def _closed_named(event: Mapping[str, Any]) -> tuple[int, Quote]:
 def _closed_record(row: np.void, name: str) -> tuple[int, Quote]:
     traded = []
     for method in Method:
-        traded.append(Traded(volume_told(day_volume(row, method)), day_amount(row, method)))
+        traded.append(Traded(volume_capped(day_volume(row, method)), day_amount(row, method)))
     prices = [int(row[field]) or None for field in ("open", "high", "low", "close")]
     quote = _quote(name, prices, traded, day_volume_intra_group(row))
     return int(row["trading_date"]), quote
@@ -499,7 +499,7 @@ def _quote(
         day=ByMethod(*traded),
         year=nothing,
         total=nothing,
-        volume_intra_group=volume_told(volume_intra_group),
+        volume_intra_group=volume_capped(volume_intra_group),
     )
 
 

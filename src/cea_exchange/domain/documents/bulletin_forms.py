@@ -1,4 +1,4 @@
-"""A bulletin written down: for a person, as JSON, CSV and Parquet in the exchange's own layout.
+"""Writes a bulletin for a person, and as JSON, CSV and Parquet in the exchange's own layout.
 
 The names are those of the exchange's own feed (`quotPoin`, `openPric`, `dealQty`, ...; CEA-INF-01):
 `dealQty` and `dealAmt` are listed trades alone, and high and low are 0.00 without one. Prices and
@@ -145,7 +145,7 @@ def bulletin_parse(data: bytes, place: str) -> Bulletin:
         day = date_parse(document.quot_poin)
         codes = [row.subj_code for row in document.products]
         if len({*codes}) < len(codes):
-            raise ValueError(f"each product must come once, came {', '.join(codes)}")
+            raise ValueError(f"expected each product once, got {', '.join(codes)}")
         return Bulletin(
             market=document.market,
             trading_date=date_number(day),

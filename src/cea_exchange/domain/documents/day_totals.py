@@ -1,4 +1,4 @@
-"""What a product traded on a day, put together of the halves in a DayClosed record."""
+"""A product's totals of a day, put together from the halves in a DayClosed record."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""An account's day: what it had, what came and went, what it has; to the fen.
+"""Activity statements: an account's day, from opening over movements to closing, to the fen.
 
     opening + movements = closing
 
@@ -227,7 +227,7 @@ class Statement(Struct, frozen=True, kw_only=True):
             if had + moved != has or had < 0 or has < 0:
                 raise StatementError(
                     f"{self.account}, {self.trading_date}, {name}: opening {had} and movements of "
-                    f"{moved} must give the closing and none be below 0, was {has}"
+                    f"{moved}: expected that they give the closing, none below 0, got {has}"
                 )
 
 
@@ -411,11 +411,11 @@ def _held_against(statement: Statement, position: Position) -> Statement:
     held.check()
     for product in held.products:
         expected = statement.closing.holding(product).bought_today
-        came = position.holding(product).bought_today
-        if came != expected and not any(each.kind == BUST for each in held.movements):
+        got = position.holding(product).bought_today
+        if got != expected and not any(each.kind == BUST for each in held.movements):
             raise StatementError(
                 f"{held.account}, {held.trading_date}, {product}: {expected} t were bought that "
-                f"day, the market says {came}"
+                f"day, the market says {got}"
             )
     return held
 

@@ -1,4 +1,4 @@
-"""A statement written down: for a person, as JSON and as CSV. Money is text in yuan."""
+"""Writes an activity statement for a person, as JSON and as CSV. Money is text in yuan."""
 
 import csv
 import io
@@ -112,11 +112,11 @@ def _holding_map(holding: Holding) -> dict[str, int]:
 
 
 def _movement_map(movement: Movement) -> dict[str, Any]:
-    told = msgspec.structs.asdict(movement)
+    shown = msgspec.structs.asdict(movement)
     for name in ("amount", "fee", "cash_change"):
-        told[name] = cash_format(told[name])
-    told["price"] = price_format(movement.price) if movement.price else None
-    return told
+        shown[name] = cash_format(shown[name])
+    shown["price"] = price_format(movement.price) if movement.price else None
+    return shown
 
 
 def _lock_map(lock: Lock) -> dict[str, Any]:

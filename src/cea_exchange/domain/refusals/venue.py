@@ -49,6 +49,8 @@ class VenueRefusal(IntEnum):
     """The key is not cut off."""
     SUSPENDED_BY_REGISTRY = 45
     """The registry has suspended the account, not an operator."""
+    HOLDER_BARRED = 46
+    """Who holds the account may not trade in this market (CCER-PAR-01, CCER-PAR-02)."""
     DAY_STATE = 60
     """A day is open, none is, or it was before the last one."""
     LISTED_PHASE_BEGUN = 61
@@ -77,7 +79,7 @@ class VenueRefusal(IntEnum):
     TRADE_BUSTED = 101
     """The trade was busted before, or can't be."""
     PROPOSAL_UNKNOWN = 102
-    """No such proposal waits."""
+    """There is no such proposal; a restart drops them all."""
     PROPOSALS_TOO_MANY = 103
     """As many proposals wait as may."""
     SAME_PERSON = 104
@@ -85,3 +87,10 @@ class VenueRefusal(IntEnum):
     CASH_NOT_BOOKED = 105
     """The registry settles this market's cash, it is not the time for it, or the bank's
     reference was booked before (CCER-STL-01, CCER-CSH-01)."""
+    LISTING_STATE = 106
+    """No first listing of the product waits, it was confirmed before, or it waits and is listed
+    no other way (CCER-PRD-02)."""
+    PROPOSAL_DECIDED = 107
+    """It was decided, or has expired."""
+    PROPOSAL_DIFFERS = 108
+    """The request is not the one that was seen."""

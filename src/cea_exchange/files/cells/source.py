@@ -1,4 +1,4 @@
-"""A file as it came: its bytes, by which it is known again, and the table of cells in them."""
+"""A file as it was received: its bytes, by which it is known again, and its table of cells."""
 
 import hashlib
 from pathlib import Path
@@ -36,7 +36,7 @@ class SourceFile:
 
     def __init__(self, name: str, data: bytes, encoding: Encoding = "utf-8") -> None:
         if encoding not in ("utf-8", "gb18030"):
-            raise ValueError(f"encoding must be utf-8 or gb18030, was {encoding!r}")
+            raise ValueError(f"encoding: expected utf-8 or gb18030, got {encoding!r}")
         self.name = name
         self.data = data
         self.encoding = encoding

@@ -1,4 +1,4 @@
-"""What an XLSX archive holds, looked through before anything builds objects from it.
+"""Checks what an XLSX archive holds before anything builds objects from it.
 
 Every part is unpacked once, within bounds, and read as a stream. That finds what a reader of cells
 passes over in silence: cells twice or out of order, hidden rows and columns, merged cells, and

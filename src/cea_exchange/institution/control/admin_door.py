@@ -71,7 +71,7 @@ class AdminDoor:
             if len(message.frames) == 1:
                 self._put(message)
             else:
-                self.unreadable.note(message.key, "request must be one frame, had more")
+                self.unreadable.note(message.key, "request: expected one frame, got more")
             if time.monotonic() > until_s:
                 break
         self._too_many.turn(now_s)
@@ -104,5 +104,5 @@ def answer_encoded(answer: dict[str, Any]) -> bytes:
     content = msgspec.msgpack.encode(answer)
     if len(content) <= ANSWER_BYTES_MAX:
         return content
-    told = {"bytes": len(content), "sha256": sha256(content).hexdigest()}
-    return msgspec.msgpack.encode({"ok": answer["ok"], "answer": told})
+    shown = {"bytes": len(content), "sha256": sha256(content).hexdigest()}
+    return msgspec.msgpack.encode({"ok": answer["ok"], "answer": shown})

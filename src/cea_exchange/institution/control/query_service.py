@@ -56,7 +56,7 @@ class _Look(NamedTuple):
 
     message: Message
     asked: Asked
-    came_s: float
+    arrived_s: float
 
 
 class Answered(NamedTuple):
@@ -251,7 +251,7 @@ class Looks:
         if free is None or found is None:
             return None
         person, (look, question) = found
-        if now_s - look.came_s > WAIT_S:
+        if now_s - look.arrived_s > WAIT_S:
             why = f"busy, nothing was read: waited {WAIT_S:.0f} s for other looks"
             return [Answered(look.message, look.asked, refused(InstitutionRefusal.BUSY, why))]
         try:

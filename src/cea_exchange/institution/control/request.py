@@ -61,5 +61,5 @@ def request_decode(requests: Requests[R], payload: bytes) -> R:
     try:
         return requests.decode(payload)
     except RequestUnread as error:
-        why = error.came if error.where == "payload" else str(error)
+        why = error.got if error.where == "payload" else str(error)
         raise ActError(InstitutionRefusal.BAD_REQUEST, f"request: {why}") from None

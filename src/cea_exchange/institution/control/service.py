@@ -303,7 +303,7 @@ def outcome_unknown(error: DatabaseLost) -> dict[str, Any]:
 
 
 def _proposal_shown(proposal: Proposal, now_ns: int) -> dict[str, Any]:
-    told = proposal._asdict()
-    del told["approved"]
+    proposed = proposal._asdict()
+    del proposed["approved"]
     request = message_shown(proposal.request)
-    return {**told, "request": request, "state": proposal.state(now_ns)}
+    return {**proposed, "request": request, "state": proposal.state(now_ns)}

@@ -1,4 +1,4 @@
-"""What a daemon ran into and went on from: counted, logged once, shown until it is over.
+"""Errors that a daemon went on from: counted, logged once, shown until they are over.
 
 A daemon's turn has parts: the venue, the bank, the admin socket, the day. None of them may end the
 daemon, or keep the others from their turn, whatever a peer, a file or the clock says to it.
@@ -38,7 +38,7 @@ class Troubles:
         self._logged_ns: dict[tuple[str, str], int] = {}
 
     @contextmanager
-    def told(self, part: str, now_ns: int) -> Iterator[None]:
+    def noted(self, part: str, now_ns: int) -> Iterator[None]:
         """Go on behind a part of a turn, whatever it runs into.
 
         Parameters

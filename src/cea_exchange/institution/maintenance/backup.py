@@ -216,11 +216,11 @@ def _sum_check(file: Path) -> None:
     """Raise `StoreError` unless a copy is byte for byte what was written."""
     try:
         expected = _sums(file).read_text(encoding="utf-8").split()[0]
-        came = _sha256(file)
+        got = _sha256(file)
     except (OSError, IndexError) as error:
         raise StoreError(f"{file}: expected a copy and its .sha256, {error}") from None
-    if came != expected:
-        raise StoreError(f"{file}: SHA-256 must be {expected}, was {came}")
+    if got != expected:
+        raise StoreError(f"{file}: SHA-256: expected {expected}, got {got}")
 
 
 def _sha256(file: Path) -> str:

@@ -7,8 +7,8 @@ from itertools import islice
 import msgspec
 
 from cea_exchange.institution.act_log import Asked, asked_of
+from cea_exchange.ledger.audit import findings, rows_as_logged
 from cea_exchange.ledger.chain import chain_breaks, records_wrong
-from cea_exchange.ledger.database.row_log import logged_tables, unlogged_rows
 from cea_exchange.ledger.database.schema import triggers_wrong
 from cea_exchange.ledger.record_store import RecordStore
 from cea_exchange.protocol.control import DECODE_ERRORS
@@ -28,7 +28,7 @@ def integrity_differences(store: RecordStore) -> Iterator[str]:
         whose = f"the {store.schema.institution}'s folder has"
         yield from heads_differing(store, [store.head_before], whose)
     yield from records_wrong(store.database, store.schema)
-    yield from rows_wrong(store)
+    yield from findings(store, [rows_as_logged(store.schema)])
     yield from _acts_wrong(store)
     if store.schema.has_entries:
         yield from _acts_of_another_time(store)
@@ -43,19 +43,6 @@ def heads_differing(
         if kept != head:
             yield f"link {link_id} of the chain has the head {kept}, {whose} {head}"
             return
-
-
-def rows_wrong(store: RecordStore) -> Iterator[str]:
-    """Yield the rows that are not what the log of rows says they are."""
-    for table in logged_tables(store.schema):
-        for name, row_key, now, logged in store.execute(unlogged_rows(table)).fetchall():
-            what = f"row {row_key} of {name}"
-            if logged is None:
-                yield f"{what} was never written by the {store.schema.institution}"
-            elif now is None:
-                yield f"{what} is missing"
-            else:
-                yield f"{what} must be {logged!r}, is {now!r}"
 
 
 def _acts_wrong(store: RecordStore) -> Iterator[str]:

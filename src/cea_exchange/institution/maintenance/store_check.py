@@ -6,6 +6,7 @@ from itertools import islice
 import msgspec
 
 from cea_exchange.institution.maintenance.integrity import integrity_differences
+from cea_exchange.ledger.audit import ROWS_AS_LOGGED, Check, findings
 from cea_exchange.ledger.database.interface import DatabaseError
 from cea_exchange.ledger.record_store import RecordStore, StoreError
 
@@ -43,25 +44,24 @@ class StoreCheck(msgspec.Struct, frozen=True):
         return f"reconciled at link {self.link_id}, head {self.head}"
 
 
-def store_check(store: RecordStore, queries: Mapping[str, str]) -> StoreCheck:
+def store_check(store: RecordStore, checks: Mapping[str, Check]) -> StoreCheck:
     """Check an open database, within a transaction.
 
     Parameters
     ----------
-    queries
-        The auditor's, by name, each of which must give no row.
+    checks
+        The auditor's, by name.
     """
-    found = islice(_differences(store, queries), DIFFERENCE_COUNT_MAX)
+    found = islice(_differences(store, checks), DIFFERENCE_COUNT_MAX)
     return StoreCheck(store.schema.institution, store.link.link_id, store.link.head, list(found))
 
 
-def _differences(store: RecordStore, queries: Mapping[str, str]) -> Iterator[str]:
+def _differences(store: RecordStore, checks: Mapping[str, Check]) -> Iterator[str]:
     try:
         for line in store.database.check():
             yield f"database: {line}"
         yield from integrity_differences(store)
-        for name, query in queries.items():
-            for row in store.execute(query).fetchall():
-                yield f"{name}: {row}"
+        others = (check for name, check in checks.items() if name != ROWS_AS_LOGGED)
+        yield from findings(store, others)
     except (DatabaseError, StoreError) as error:
         yield f"database can not be read: {error}"

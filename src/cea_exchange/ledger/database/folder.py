@@ -68,7 +68,7 @@ def folder_lock(folder: Path) -> FolderLock:
 def _chosen(folder: Path, address: str | None) -> str | None:
     """Return the address of a PostgreSQL database; None is SQLite."""
     if address is not None and not address.startswith(("postgresql://", "postgres://")):
-        raise DatabaseError(f"database: expected postgresql://..., was {address!r}")
+        raise DatabaseError(f"database: expected postgresql://..., got {address!r}")
     file = folder / ADDRESS_FILE
     kept = file.read_text(encoding="utf-8").strip() if file.is_file() else None
     if address is None:
@@ -105,5 +105,5 @@ def postgres() -> ModuleType:
         why = str(error).splitlines()[0]
         raise DatabaseError(
             "database: PostgreSQL expected its driver, pip install 'cea-exchange[postgres]',"
-            f" came {why}"
+            f" got {why}"
         ) from error

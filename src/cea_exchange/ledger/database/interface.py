@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from cea_exchange.ledger.database.tables import Schema
+from cea_exchange.ledger.database.tables import ForeignKey, Schema
 
 Row = tuple[Any, ...]
 
@@ -72,6 +72,9 @@ class Database(Protocol):
     def stream(self, sql: str, values: Any = ()) -> Iterator[Row]:
         """Yield the rows of a query that may have more than fit in memory; in a transaction."""
 
+    def named_rows(self, sql: str) -> Iterator[dict[str, Any]]:
+        """Yield the rows of a query, each by the names of its columns."""
+
     def script(self, sql: str) -> None:
         """Run the statements of a schema file."""
 
@@ -98,6 +101,9 @@ class Database(Protocol):
 
     def columns(self) -> dict[str, list[str]]:
         """Return table or view -> its columns in their order: ``name TYPE``; of a view ``name``."""
+
+    def foreign_keys(self) -> set[ForeignKey]:
+        """Return the keys that the database holds its rows to, at each statement's end."""
 
     def check(self) -> list[str]:
         """Return what the database itself finds damaged."""

@@ -29,7 +29,7 @@ from cea_exchange.ledger.database.interface import (
 )
 from cea_exchange.ledger.database.schema import tables_copy
 from cea_exchange.ledger.database.sqlite import Sqlite
-from cea_exchange.ledger.database.tables import Schema
+from cea_exchange.ledger.database.tables import ForeignKey, Schema
 
 WRITER_LOCK = 0x6365_6172  # 'cear', the key of the writer's advisory lock
 WRITER_WAIT_MS = 5_000
@@ -191,6 +191,11 @@ class Postgres(_Guards):
             yield from rows
         self.execute(f"CLOSE {cursor}")
 
+    def named_rows(self, sql: str) -> Iterator[dict[str, Any]]:
+        cursor = self.execute(sql)
+        names = [column.name for column in cursor.description]
+        return (dict(zip(names, row, strict=True)) for row in cursor)
+
     def script(self, sql: str) -> None:
         self.execute(re.sub(r"^\) WITHOUT ROWID;", ");", sql, flags=re.MULTILINE))
         self.execute(_SHA256_HEX)
@@ -205,7 +210,7 @@ class Postgres(_Guards):
         # After a statement that failed the server answers with ROLLBACK, and calls it no error.
         done = self.execute("COMMIT").statusmessage
         if done != "COMMIT":
-            raise DatabaseError(f"{self.name}: expected COMMIT, was {done}: a statement had failed")
+            raise DatabaseError(f"{self.name}: expected COMMIT, got {done}: a statement had failed")
 
     def rollback(self) -> None:
         if not self.connection.closed:
@@ -237,6 +242,18 @@ class Postgres(_Guards):
             told = f"{column} {type_}" if kind == "r" else column
             found.setdefault(table, []).append(told)
         return found
+
+    def foreign_keys(self) -> set[ForeignKey]:
+        rows = self.execute(
+            "SELECT child.relname, own.attname, parent.relname, named.attname"
+            " FROM pg_constraint c"
+            " JOIN pg_class child ON child.oid = conrelid"
+            " JOIN pg_class parent ON parent.oid = confrelid"
+            " JOIN pg_attribute own ON own.attrelid = conrelid AND own.attnum = conkey[1]"
+            " JOIN pg_attribute named ON named.attrelid = confrelid AND named.attnum = confkey[1]"
+            " WHERE contype = 'f' AND connamespace = current_schema()::regnamespace"
+        )
+        return {ForeignKey(*row) for row in rows}
 
     def check(self) -> list[str]:
         found = self.execute("SHOW data_checksums").fetchone()

@@ -118,8 +118,10 @@ def logged_rows_query(schema: Schema) -> str:
         "-- Bytes are compared by their SHA-256: PostgreSQL has the function `sha256_hex` from\n"
         f"-- the {schema.institution}'s schema, SQLite gets it from who connects"
         " (protocol/ledger.md).\n"
+        "-- Rule: CEA-REG-05\n"
         "-- Must come out: nothing. A row names the table, the key, what is there, and what was\n"
         "-- logged.\n"
+        "-- Says: row {row_key} of {table_name} must be {was_logged}, is {is_now}\n"
     )
     return head + "\nUNION ALL\n".join(map(unlogged_rows, logged_tables(schema)))
 

@@ -8,7 +8,7 @@ from typing import Any
 from cea_exchange.ledger.database.interface import Database, DatabaseError
 from cea_exchange.ledger.database.row_log import triggers_create
 from cea_exchange.ledger.database.sqlite import Sqlite
-from cea_exchange.ledger.database.tables import Schema
+from cea_exchange.ledger.database.tables import ForeignKey, Schema
 
 UNNAMED = "registry"
 """Whose a database is that does not say so: it is of the time when there was one institution."""
@@ -47,7 +47,7 @@ def tables_copy(source: Database, target: Database, schema: Schema) -> None:
 
 
 def schema_check(database: Database, schema: Schema) -> None:
-    """Raise `DatabaseError` unless institution, version, tables and columns are those of a schema.
+    """Raise `DatabaseError` unless institution, version, tables, columns and keys are a schema's.
 
     Columns are compared in their order, too: what was made otherwise is not this program's. What
     else there is in the database is somebody else's.
@@ -62,7 +62,7 @@ def schema_check(database: Database, schema: Schema) -> None:
     version = schema_version(database)
     if version != schema.version:
         raise DatabaseError(
-            f"{database.name}: schema version must be {schema.version}, was {version}"
+            f"{database.name}: schema version: expected {schema.version}, got {version}"
         )
     for table, columns in _columns(schema).items():
         if table not in found:
@@ -72,8 +72,11 @@ def schema_check(database: Database, schema: Schema) -> None:
             if expected != came:
                 raise DatabaseError(
                     f"{database.name}: table {table}, column {place}: expected {expected},"
-                    f" came {came}"
+                    f" got {came}"
                 )
+    missing = declared_keys(schema) - database.foreign_keys()
+    for key in sorted(missing):
+        raise DatabaseError(f"{database.name}: expected a foreign key {key}, there is none")
 
 
 def _institution_of(database: Database, meta: list[str]) -> str:
@@ -126,6 +129,17 @@ def _columns(schema: Schema) -> dict[str, list[str]]:
     try:
         tables_create(model, schema)
         return model.columns()
+    finally:
+        model.close()
+
+
+@cache
+def declared_keys(schema: Schema) -> frozenset[ForeignKey]:
+    """Return the foreign keys that a schema declares."""
+    model = Sqlite.in_memory()
+    try:
+        tables_create(model, schema)
+        return frozenset(model.foreign_keys())
     finally:
         model.close()
 

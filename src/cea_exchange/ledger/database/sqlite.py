@@ -21,7 +21,7 @@ from cea_exchange.ledger.database.interface import (
     Row,
     Rows,
 )
-from cea_exchange.ledger.database.tables import Schema
+from cea_exchange.ledger.database.tables import ForeignKey, Schema
 
 VERSION_MIN = (3, 51, 3)  # older ones can lose commits (WAL-reset bug)
 BUSY_MS = 10_000
@@ -88,7 +88,9 @@ class Sqlite:
     @classmethod
     def in_memory(cls) -> Self:
         """Open an empty one that is gone with its connection."""
-        return cls(apsw.Connection(":memory:"))
+        connection = apsw.Connection(":memory:")
+        connection.pragma("foreign_keys", 1)
+        return cls(connection)
 
     @property
     def name(self) -> str:
@@ -117,6 +119,12 @@ class Sqlite:
 
     def stream(self, sql: str, values: Any = ()) -> Iterator[Row]:
         return iter(self.execute(sql, values))
+
+    def named_rows(self, sql: str) -> Iterator[dict[str, Any]]:
+        with _told():
+            cursor = self.connection.execute(sql)
+            for row in cursor:
+                yield dict(zip((name for name, _ in cursor.get_description()), row, strict=True))
 
     def script(self, sql: str) -> None:
         with _told():
@@ -182,6 +190,15 @@ class Sqlite:
         ):
             found.setdefault(table, []).append(column)
         return found
+
+    def foreign_keys(self) -> set[ForeignKey]:
+        # A key that names no column is of the parent's primary key.
+        rows = self.execute(
+            'SELECT m.name, k."from", k."table", coalesce(k."to",'
+            ' (SELECT c.name FROM pragma_table_info(k."table") c WHERE c.pk = 1))'
+            " FROM sqlite_schema m, pragma_foreign_key_list(m.name) k WHERE m.type = 'table'"
+        )
+        return {ForeignKey(*row) for row in rows}
 
     def check(self) -> list[str]:
         return [line for (line,) in self.execute("PRAGMA integrity_check(10)") if line != "ok"]
@@ -292,11 +309,12 @@ def _in_dialect(sql: str) -> str:
 def _connect(path: Path, *, create: bool) -> apsw.Connection:
     version = tuple(int(part) for part in apsw.sqlite_lib_version().split(".")[:3])
     if version < VERSION_MIN:
-        raise DatabaseError(f"SQLite must be 3.51.3 or newer, was {apsw.sqlite_lib_version()}")
+        raise DatabaseError(f"SQLite: expected 3.51.3 or newer, got {apsw.sqlite_lib_version()}")
     flags = apsw.SQLITE_OPEN_READWRITE | (apsw.SQLITE_OPEN_CREATE if create else 0)
     try:
         connection = apsw.Connection(str(path), flags=flags)
         connection.set_busy_timeout(BUSY_MS)
+        connection.pragma("foreign_keys", 1)
         connection.pragma("user_version")
     except apsw.Error as error:
         raise DatabaseError(f"{path}: expected an SQLite database, {error}") from None

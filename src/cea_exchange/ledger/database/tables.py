@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.resources import files
 from importlib.resources.abc import Traversable
-from typing import Any
+from typing import Any, NamedTuple
 
 ACTS_APPEND_ONLY = (
     *("proposals", "decisions", "desk_settings", "acts", "business_days", "clock_acts"),
@@ -25,6 +25,31 @@ FOLLOWING = frozenset({"postings", "snapshots", "snapshot_balances"})
 
 FirstRows = Iterable[tuple[str, Iterable[Sequence[Any]]]]
 """Table and columns, as `Database.insert` takes them, and rows."""
+
+
+class ForeignKey(NamedTuple):
+    """A column whose values are those of another table's column."""
+
+    table: str
+    column: str
+    parent: str
+    parent_column: str
+
+    def __str__(self) -> str:
+        return f"{self.table}.{self.column} -> {self.parent}.{self.parent_column}"
+
+
+class Reference(NamedTuple):
+    """A column that says the row of another table.
+
+    Attributes
+    ----------
+    unless
+        SQL condition under which it says none; empty if it always says one, or NULL.
+    """
+
+    key: ForeignKey
+    unless: str = ""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -54,6 +79,8 @@ class Schema:
     records_table
         A table of numbered records as they came in, which the chain covers itself; its columns are
         ``first_seq, record_count, records, records_hash``.
+    undeclared
+        References of its own tables that are no foreign keys: ledger/database/references.py.
     logged_where
         Table -> which of its rows are logged: a condition, with ``{row}`` before a column.
     logged_from_changes_on
@@ -70,6 +97,7 @@ class Schema:
     first_rows: Callable[[], FirstRows]
     has_entries: bool = False
     records_table: str | None = None
+    undeclared: tuple[Reference, ...] = ()
     logged_where: Mapping[str, str] = field(default_factory=dict)
     logged_from_changes_on: frozenset[str] = frozenset()
 

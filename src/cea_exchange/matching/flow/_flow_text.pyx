@@ -1,6 +1,6 @@
 """Text of recorded order flow: lines of whole numbers, and order files, as arrays.
 
-Contents: faults, fields, numbers, commands. What a line of an order file means is told in
+Contents: faults, fields, numbers, commands. What a line of an order file means is described in
 protocol/order_flow.md.
 """
 
@@ -51,7 +51,7 @@ cdef dict FAULT_TEXTS = {
 }
 
 
-cdef str came_text(bytes line, int column):
+cdef str got_text(bytes line, int column):
     """A field as a message shows it."""
     cdef list fields = line.split(b",")
     cdef bytes field = fields[column].strip() if column < len(fields) else b""
@@ -61,13 +61,13 @@ cdef str came_text(bytes line, int column):
 
 
 cdef str fault_text(int fault, int column, int column_count, bytes line):
-    """Say what was expected of a line and what came."""
-    cdef int came = line.count(b",") + 1
+    """Say what was expected of a line and what it got."""
+    cdef int count = line.count(b",") + 1
     if fault == FAULT_BLANK:
-        return f"expected {column_count} columns, came an empty line"
+        return f"expected {column_count} columns, got an empty line"
     if fault == FAULT_FEW or fault == FAULT_MANY:
-        return f"expected {column_count} columns, came {came}"
-    return f"expected {FAULT_TEXTS[fault]} in column {column + 1}, came {came_text(line, column)}"
+        return f"expected {column_count} columns, got {count}"
+    return f"expected {FAULT_TEXTS[fault]} in column {column + 1}, got {got_text(line, column)}"
 
 
 # -- Fields ---------------------------------------------------------------------------------------
@@ -600,10 +600,10 @@ cdef class CommandReader:
 
     cdef str fault_text(self, int fault, int column, bytes line):
         if fault == FAULT_MISSING:
-            return f"expected a value of {COMMAND_COLUMNS[column]} in this line, came nothing"
+            return f"expected a value of {COMMAND_COLUMNS[column]} in this line, got nothing"
         if fault == FAULT_WORD:
             expected = WORD_TEXTS[self.columns[column]]
-            return f"expected {expected} in column {column + 1}, came {came_text(line, column)}"
+            return f"expected {expected} in column {column + 1}, got {got_text(line, column)}"
         text = fault_text(fault, column, self.column_count, line)
         if fault == FAULT_PRICE:
             form = f"a price of at most {self.decimals} decimals" if self.decimals else (

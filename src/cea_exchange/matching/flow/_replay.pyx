@@ -1,8 +1,9 @@
 """Recorded order flow: its messages played on a book and compared with its rows.
 
-Contents: checking, differences, the window, comparing, believing, playing, the replay.
+Long, because a message's whole way, from check to comparison, is inlined in one module. Contents:
+checking, differences, the window, comparing, believing, playing, the replay.
 
-What a message means and how a book is held against a recorded row is told in
+What a message means and how a book is held against a recorded row is described in
 matching/flow/replay.py; its text is read in matching/flow/_flow_text.pyx.
 
 Prices of messages and rows are as recorded. The book counts in ticks, the greatest size that
@@ -894,7 +895,7 @@ cdef class FlowReplay:
 
     def __cinit__(self, int level_count):
         if not 0 <= level_count <= 1_000_000:
-            raise ValueError(f"level_count must be within 0..1000000, was {level_count}")
+            raise ValueError(f"level_count: expected within 0..1000000, got {level_count}")
         memset(&self.replay, 0, sizeof(Replay))
         # It takes no kind of event, so its room is never used.
         self.replay.silence = sink_of(NULL, INT64_MAX, 0)
@@ -953,7 +954,7 @@ cdef class FlowReplay:
         flow.count = numbers_check(messages, "messages")
         flow.width = LEVEL_NUMBERS * self.replay.level_count
         if messages.shape[1] != MESSAGE_NUMBERS:
-            raise TypeError(f"messages must have five columns, had {messages.shape[1]}")
+            raise TypeError(f"messages: expected five columns, got {messages.shape[1]}")
         if (rows is None) != (flow.width == 0) or (rows is not None and (
             numbers_check(rows, "rows") != flow.count or rows.shape[1] != flow.width
         )):
@@ -991,16 +992,16 @@ cdef class FlowReplay:
         cdef const int64_t* numbers = <const int64_t*>&flow.messages[number]
         cdef int place = message_wrong(&flow.messages[number])
         if not is_row:
-            return f"expected {MESSAGE_FORMS[place]}, came {numbers[place]}"
+            return f"expected {MESSAGE_FORMS[place]}, got {numbers[place]}"
         numbers = &flow.rows[number * flow.width]
         place = 0
         while not level_wrong(numbers[place], numbers[place + 1]):
             place += 2
         if numbers[place + 1] < 0:
             return (
-                f"expected a size in column {place + 2}, not negative, came {numbers[place + 1]}"
+                f"expected a size in column {place + 2}, not negative, got {numbers[place + 1]}"
             )
-        return f"expected a positive price in column {place + 1}, came {numbers[place]}"
+        return f"expected a positive price in column {place + 1}, got {numbers[place]}"
 
     cdef int book_fit(self, int64_t message_count) except -1:
         """Have a book of fine enough ticks, and wide and large enough for what comes."""
@@ -1093,22 +1094,22 @@ cdef class FlowReplay:
             self.part_play(&flow)
         self.busy = False
         flow_release(&flow)
-        return self.differences_told()
+        return self.differences_taken()
 
-    cdef list differences_told(self):
+    cdef list differences_taken(self):
         cdef const Partings* partings = &self.replay.partings
         if partings.is_lost:
             raise MemoryError("cannot allocate room for the differences")
-        told = [
+        taken = [
             (
                 partings.rows[place].message_number, DIFFERENCE_KINDS[partings.rows[place].kind],
                 parting_text(&partings.rows[place]),
             )
             for place in range(partings.count)
         ]
-        if told and self.first is None:
-            self.first = told[0]
-        return told
+        if taken and self.first is None:
+            self.first = taken[0]
+        return taken
 
     cdef void part_play(self, const Flow* flow) noexcept nogil:
         cdef int64_t number

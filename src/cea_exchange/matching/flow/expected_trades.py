@@ -1,4 +1,4 @@
-"""Trades that a replay has to come to, held against those that it makes.
+"""Compares the trades of a replay with those that it has to make.
 
 Trades are compared in their order. Where they part, the nearest place is looked for from which on
 they are the same again, so that one trade too many or too few is one difference.
@@ -57,7 +57,7 @@ class ExpectedColumns:
         self._tick = tick
         for name in (*TRADE_COLUMNS, "event"):
             if self._names.count(name) > 1:
-                raise ValueError(f"expected each column once, came {name} twice")
+                raise ValueError(f"expected each column once, got {name} twice")
         for name in TRADE_COLUMNS[:TRADE_COLUMNS_NEEDED]:
             if name not in self._names:
                 raise ValueError(f"expected a column {name}, there is none")
@@ -75,7 +75,7 @@ class ExpectedColumns:
         """
         fields = line.rstrip("\r").split(",")
         if len(fields) != len(self._names):
-            raise ValueError(f"expected {len(self._names)} columns, came {len(fields)}")
+            raise ValueError(f"expected {len(self._names)} columns, got {len(fields)}")
         if self._event_place is not None and fields[self._event_place].strip() != "trade":
             return None
         return tuple(
@@ -91,14 +91,14 @@ class ExpectedColumns:
                 raise ValueError(f"{error} in column {column}") from error
         if name == "side":
             if text not in SIDES:
-                raise ValueError(f"expected buy or sell in column {column}, came {text[:40]!r}")
+                raise ValueError(f"expected buy or sell in column {column}, got {text[:40]!r}")
             return SIDES[text]
         if not (text.isascii() and text.isdigit() and len(text) <= 40) or (
             int(text) >> NUMBER_BITS[name]
         ):
             raise ValueError(
                 f"expected a whole number of at most {NUMBER_BITS[name]} bits in column {column}, "
-                f"came {text[:40]!r}"
+                f"got {text[:40]!r}"
             )
         return int(text)
 
@@ -193,8 +193,8 @@ class TradeComparison:
         for place in range(max(made, expected)):
             number = self._number + min(place, expected)
             if place < both:
-                told = f"expected {text(self._expected[place])}; made {text(self._made[place])}"
-                self._found(number, kinds.OTHER, told)
+                fault = f"expected {text(self._expected[place])}; made {text(self._made[place])}"
+                self._found(number, kinds.OTHER, fault)
             elif place < expected:
                 self._found(number, kinds.MISSING, f"expected {text(self._expected[place])}")
             else:

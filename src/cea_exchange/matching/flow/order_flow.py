@@ -72,11 +72,11 @@ class Tick(NamedTuple):
             # Zeros behind the last decimal say nothing.
             fraction = fraction[: self.decimals] + fraction[self.decimals :].rstrip("0")
         if match is None or len(fraction) > self.decimals:
-            raise ValueError(f"expected a price of at most {self.decimals} decimals, came {text!r}")
+            raise ValueError(f"expected a price of at most {self.decimals} decimals, got {text!r}")
         units = int(match[2] + fraction.ljust(self.decimals, "0"))
         price, odd = divmod(units, self.step)
         if odd:
-            raise ValueError(f"expected a multiple of the tick, came {text!r}")
+            raise ValueError(f"expected a multiple of the tick, got {text!r}")
         return -price if match[1] else price
 
 
@@ -95,7 +95,7 @@ def tick_of(text: str | None) -> Tick:
     step = int(match["whole"] + fraction) if match else 0
     if step == 0:
         raise ValueError(
-            f"expected a tick such as 0.01, of at most {DECIMALS_MAX} decimals, came {text!r}"
+            f"expected a tick such as 0.01, of at most {DECIMALS_MAX} decimals, got {text!r}"
         )
     return Tick(len(fraction), step)
 
@@ -136,13 +136,13 @@ def order_header(line: bytes) -> OrderHeader:
     kept = {}
     for place, name in enumerate(names):
         if names.count(name) > 1:
-            raise ValueError(f"expected each column once, came {name} twice")
+            raise ValueError(f"expected each column once, got {name} twice")
         if name in COMMAND_COLUMNS:
             continue
         meant = known.get(_plain(name))
         if meant is not None or not name:
             wanted = meant or "a name for each column"
-            raise ValueError(f"expected {wanted}, came {name[:40]!r}")
+            raise ValueError(f"expected {wanted}, got {name[:40]!r}")
         kept[f"command_{name}" if name in EVENT_COLUMNS else name] = place
     missing = [name for name in NEEDED_COLUMNS if name not in names]
     if missing:

@@ -138,5 +138,5 @@ def level_count_of(row: bytes) -> int:
     columns = row.count(b",") + 1
     level_count, odd = divmod(columns, ROW_NUMBERS_PER_LEVEL)
     if odd or not level_count:
-        raise ValueError(f"expected four columns a level, came {columns} columns")
+        raise ValueError(f"expected four columns a level, got {columns} columns")
     return level_count

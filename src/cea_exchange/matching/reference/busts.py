@@ -17,9 +17,9 @@ BUSTED_TERMS = (
 def fault_of(state: MarketState, row: dict[str, int]) -> str | None:
     """Say why a record can't be one of this market's trades; None if it can."""
     if row["kind"] != EventKind.TRADE or row["method"] not in list(Method):
-        return f"kind and method must be 7 and 1 to 3, were {row['kind']} and {row['method']}"
+        return f"kind and method: expected 7 and 1 to 3, got {row['kind']} and {row['method']}"
     if row["side"] not in list(Side):
-        return f"side must be 1 or 2, was {row['side']}"
+        return f"side: expected 1 or 2, got {row['side']}"
     for name, last in (
         ("trade_id", state.trade_id),
         ("settlement_seq", state.settlement_seq),
@@ -27,7 +27,7 @@ def fault_of(state: MarketState, row: dict[str, int]) -> str | None:
         ("trading_date", state.trading_date),
     ):
         if not 0 < row[name] <= last:
-            return f"{name} must be within 1..{last}, was {row[name]}"
+            return f"{name}: expected within 1..{last}, got {row[name]}"
     for name in ("account_index", "counter_account_index"):
         if row[name] >= len(state.accounts):
             return f"account_index {row[name]} is not declared"
@@ -35,14 +35,14 @@ def fault_of(state: MarketState, row: dict[str, int]) -> str | None:
         return f"product_index {row['product_index']} is not declared"
     price, tonnes, cash = row["price"], row["tonnes"], row["price"] * row["tonnes"]
     if not 0 < price <= PRICE_MAX or tonnes <= 0 or cash >= ORDER_AMOUNT_LIMIT:
-        return f"price x tonnes must be below 2^60, were {price} and {tonnes}"
+        return f"price x tonnes: expected below 2^60, got {price} and {tonnes}"
     if row["cash"] != cash:
-        return f"cash must be {cash}, was {row['cash']}"
+        return f"cash: expected {cash}, got {row['cash']}"
     fees, most = (row["buy_fee"], row["sell_fee"]), (ORDER_AMOUNT_LIMIT, cash)
     if not state.rules.holdings_checked:
         most = (0, 0)
     if not all(0 <= fee <= limit for fee, limit in zip(fees, most, strict=True)):
-        return f"fees must be within what was paid, were {fees[0]} and {fees[1]}"
+        return f"fees: expected within what was paid, got {fees[0]} and {fees[1]}"
     product = state.products[row["product_index"]]
     is_intra_group = state.is_intra_group(row["account_index"], row["counter_account_index"])
     volume, amount = product.counted(Method(row["method"]), is_intra_group)

@@ -49,7 +49,7 @@ def int_taken(name: str, value: SupportsIndex, low: int, high: int) -> int:
     """Return a whole number within these limits; TypeError or ValueError for anything else."""
     number = whole_number(value, name)
     if not low <= number <= high:
-        raise ValueError(f"{name} must be within {low}..{high}, was {number}")
+        raise ValueError(f"{name}: expected within {low}..{high}, got {number}")
     return number
 
 
@@ -70,9 +70,9 @@ def commands_read(records: np.ndarray) -> list[Command]:
 def trade_read(trade: bytes) -> dict[str, int]:
     """The fields of a record."""
     if type(trade) is not bytes:
-        raise TypeError(f"trade must be bytes, was {type(trade).__name__}")
+        raise TypeError(f"trade: expected bytes, got {type(trade).__name__}")
     if len(trade) != EVENT_DTYPE.itemsize:
-        raise ValueError(f"trade must be {EVENT_DTYPE.itemsize} bytes, was {len(trade)}")
+        raise ValueError(f"trade: expected {EVENT_DTYPE.itemsize} bytes, got {len(trade)}")
     (row,) = np.frombuffer(trade, EVENT_DTYPE).tolist()
     return dict(zip(EVENT_DTYPE.names, row, strict=True))
 
@@ -92,7 +92,7 @@ def _well_formed_check(place: int, command: Command) -> None:
         value = getattr(command, name)
         if not low <= value <= high:
             raise ValueError(
-                f"commands[{place}].{name} must be within {int(low)}..{int(high)}, was {value}"
+                f"commands[{place}].{name}: expected within {int(low)}..{int(high)}, got {value}"
             )
 
 

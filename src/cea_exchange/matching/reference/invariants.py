@@ -36,7 +36,7 @@ def check(state: MarketState, methods: TradingMethods) -> None:
         cash_locked += sum(need.lock for need in needs if need.side == Side.BUY)
         cash_locked += sum(b.cash_locked for b in blocks if b.party(Side.BUY) == index)
         assert account.cash_locked == cash_locked, (
-            f"locked cash of account {index} must be {cash_locked}, was {account.cash_locked}"
+            f"locked cash of account {index}: expected {cash_locked}, got {account.cash_locked}"
         )
         assert 0 <= account.cash_locked <= account.cash, f"cash of account {index} must cover locks"
         for product_index, holding in account.holdings.items():

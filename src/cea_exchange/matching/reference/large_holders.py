@@ -1,4 +1,4 @@
-"""Who of a reference market has come to hold as much as large holders do."""
+"""Finds who in a reference market has come to hold as much as large holders do."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from cea_exchange.domain.records import PRODUCT_NONE, EventKind, Side
 from cea_exchange.matching.reference.rows.funds import Account
 
 
-def are_told(rules: MarketRules) -> bool:
+def are_reported(rules: MarketRules) -> bool:
     """Whether it is told who becomes a large holder: where no balances are kept nobody holds."""
     return rules.holdings_checked and rules.large_holder_tonnes > 0
 
@@ -24,7 +24,7 @@ def made_by_rules(
     Rules: CEA-FND-08.
     """
     threshold = rules.large_holder_tonnes
-    if not are_told(rules) or threshold == threshold_before:
+    if not are_reported(rules) or threshold == threshold_before:
         return
     for account_index, account in enumerate(accounts):
         for product_index, held in sorted(account.holdings.items()):
@@ -43,7 +43,7 @@ def made_by(
     Rules: CEA-FND-08.
     """
     receiver = _receiver(kind, fields)
-    if receiver is None or fields["product_index"] == PRODUCT_NONE or not are_told(rules):
+    if receiver is None or fields["product_index"] == PRODUCT_NONE or not are_reported(rules):
         return
     tonnes = accounts[receiver].holding(fields["product_index"]).tonnes
     if tonnes - fields["tonnes"] < rules.large_holder_tonnes <= tonnes:

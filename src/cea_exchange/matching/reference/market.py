@@ -119,7 +119,7 @@ class ReferenceMarket:
             parsed = commands_read(commands)
             self.rows_needed = 0
             produced = 0
-            tells_large = large_holders.are_told(self.rules)
+            tells_large = large_holders.are_reported(self.rules)
             for consumed, command in enumerate(parsed):
                 decision = self._methods.decision(command)
                 row_count = decision.row_count(command.kind, trades_only, tells_large)
@@ -185,13 +185,13 @@ class ReferenceMarket:
         if self.day_is_open:
             raise ValueError(f"no day may be open, {self.trading_date} was")
         if date <= self.trading_date:
-            raise ValueError(f"date must be later than {self.trading_date}, was {date}")
+            raise ValueError(f"date: expected later than {self.trading_date}, got {date}")
         weights = [
             int_taken("composite_weight", weight, 0, 1_000_000) for weight in composite_weights
         ]
         count = len(self._state.products)
         if weights and len(weights) != count:
-            raise ValueError(f"composite_weights must be {count}, were {len(weights)}")
+            raise ValueError(f"composite_weights: expected {count}, got {len(weights)}")
         with self._act() as state:
             trading_day.begin(state, date, weights)
             return state.events_take()

@@ -147,7 +147,7 @@ def _rows_read(what: str, data: bytes, dtype: np.dtype) -> list[tuple[Any, ...]]
     """The records of a snapshot's field."""
     if not isinstance(data, bytes) or len(data) % dtype.itemsize:
         raise ValueError(
-            f"{what} must be records of {dtype.itemsize} bytes each, was "
+            f"{what}: expected records of {dtype.itemsize} bytes each, got "
             + (f"{len(data)} bytes" if isinstance(data, bytes) else type(data).__name__)
         )
     rows: list[tuple[Any, ...]] = np.frombuffer(data, dtype).tolist()

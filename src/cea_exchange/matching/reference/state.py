@@ -1,4 +1,4 @@
-"""What a reference market is at a moment: the one value that all its parts share."""
+"""The state of a reference market: the one value that all its parts share."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ class MarketState:
         """Add a product with an empty book; return its index."""
         key = product.product_key
         if any(known.product_key == key for known in self.products):
-            raise ValueError(f"product_key must be new, was {key} before")
+            raise ValueError(f"product_key: expected a new one, got {key} again")
         self.products.append(product)
         self.books.append(ReferenceBook())
         return len(self.products) - 1
@@ -97,7 +97,7 @@ class MarketState:
         """Add an account; return its index."""
         key = account.account_key
         if any(known.account_key == key for known in self.accounts):
-            raise ValueError(f"account_key must be new, was {key} before")
+            raise ValueError(f"account_key: expected a new one, got {key} again")
         self.accounts.append(account)
         return len(self.accounts) - 1
 

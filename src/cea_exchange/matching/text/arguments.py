@@ -23,9 +23,9 @@ def member_of(enum: type[E], value: E | str, what: str) -> E:
         return value
     names = [member.name.lower() for member in enum]
     if type(value) is not str:
-        raise TypeError(f"{what} must be str or {enum.__name__}, was {type(value).__name__}")
+        raise TypeError(f"{what}: expected str or {enum.__name__}, got {type(value).__name__}")
     if value not in names:
-        raise ValueError(f"{what} must be one of {', '.join(names)}, was {value!r}")
+        raise ValueError(f"{what}: expected one of {', '.join(names)}, got {value!r}")
     return enum[value.upper()]
 
 
@@ -43,7 +43,7 @@ def int64_read(value: SupportsIndex, what: str) -> int:
     """Read a whole number of 64 bits."""
     number = whole_number(value, what)
     if not -(1 << 63) <= number < 1 << 63:
-        raise ValueError(f"{what} must fit 64 bits, was {number}")
+        raise ValueError(f"{what}: expected at most 64 bits, got {number}")
     return number
 
 
@@ -54,7 +54,7 @@ def transfer_asked(
     text_check(account, "account")
     if cash is not None:
         if product is not None or tonnes is not None:
-            raise ValueError("a transfer must be of cash, or of a product's tonnes, was of both")
+            raise ValueError("a transfer: expected cash, or a product's tonnes, got both")
         fen = cash_parse(cash)
         return Asked(account=account, cash=cash_format(fen)), fen
     if product is None or tonnes is None:

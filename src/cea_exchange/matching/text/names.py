@@ -40,9 +40,14 @@ class Names:
         self.accounts.append(name)
         self.account_groups.append(group_index)
 
-    def product_check(self, name: str) -> None:
-        """Raise ValueError unless a product may be declared by this name."""
+    def product_check(self, name: str, fault: str | None = None) -> None:
+        """Raise ValueError unless a product may be declared by this name.
+
+        A `fault` is what the market's rules find wrong with it.
+        """
         name_check(name, "product")
+        if fault is not None:
+            raise ValueError(fault)
         if name in self._product_indexes:
             raise ValueError(f"product must be declared once, {name!r} is declared already")
         if name == CASH_NAME:
@@ -177,8 +182,8 @@ def name_check(name: str, what: str) -> None:
 def text_check(text: str, what: str) -> None:
     """Raise unless text can be written as UTF-8 (JSON can spell half a surrogate pair)."""
     if type(text) is not str:
-        raise TypeError(f"{what} must be str, was {type(text).__name__}")
+        raise TypeError(f"{what}: expected str, got {type(text).__name__}")
     try:
         text.encode("utf-8")
     except UnicodeEncodeError:
-        raise ValueError(f"{what} must be Unicode text, was {text!r}") from None
+        raise ValueError(f"{what}: expected Unicode text, got {text!r}") from None

@@ -31,7 +31,7 @@ from cea_exchange.platform.checks import (
     PlatformActError,
     choice_checked,
     count_checked,
-    rules_told,
+    rule_refusals_raised,
     year_checked,
 )
 from cea_exchange.platform.entity_list.enterprises import Enterprise, Enterprises
@@ -144,7 +144,7 @@ class Allocations:
             if rules.covers(_sector(verified.enterprise))
             for unit in self._unit_years.of(*verified)
         ]
-        with rules_told(PlatformRefusal.ALLOCATION_NOT_COMPUTABLE):
+        with rule_refusals_raised(PlatformRefusal.ALLOCATION_NOT_COMPUTABLE):
             values = solve(rules, units)
         with self._record.transaction():
             for sector, value in values.items():
@@ -362,7 +362,7 @@ class Allocations:
             if rules.covers(_sector(verified.enterprise))
         ]
         units = {each.enterprise.enterprise: self._unit_years.of(*each) for each in found}
-        with rules_told(PlatformRefusal.ALLOCATION_NOT_COMPUTABLE):
+        with rule_refusals_raised(PlatformRefusal.ALLOCATION_NOT_COMPUTABLE):
             tonnes, duties = (
                 _ahead(rules, units)
                 if stage == "pre"
@@ -457,7 +457,7 @@ class Allocations:
 
 
 def _plan(year: int) -> Plan:
-    with rules_told(PlatformRefusal.ALLOCATION_NOT_COMPUTABLE):
+    with rule_refusals_raised(PlatformRefusal.ALLOCATION_NOT_COMPUTABLE):
         return plan(year)
 
 

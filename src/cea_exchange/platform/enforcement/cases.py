@@ -14,7 +14,7 @@ from cea_exchange.platform.checks import (
     choice_checked,
     count_checked,
     day_checked,
-    rules_told,
+    rule_refusals_raised,
     words_checked,
 )
 from cea_exchange.platform.enforcement.steps import STEPS
@@ -230,7 +230,7 @@ class Cases:
         """
         with self._record.transaction():
             case = self._may(number, "cut")
-            with rules_told(PlatformRefusal.PENALTY_NOT_ALLOWED):
+            with rule_refusals_raised(PlatformRefusal.PENALTY_NOT_ALLOWED):
                 if case.offence == UNPAID:
                     self._rules.penalties.deduction_law(case.compliance_year)
                     least = most = case.shortfall
@@ -260,7 +260,7 @@ class Cases:
         self, case: Case, *, missing: int | None = None, traded: Traded | None = None
     ) -> FineRange:
         """Return the least and the most that may be fined now."""
-        with rules_told(PlatformRefusal.PENALTY_NOT_ALLOWED):
+        with rule_refusals_raised(PlatformRefusal.PENALTY_NOT_ALLOWED):
             if case.offence != UNPAID:
                 return self._penalty(case).organisation
             rules = self._rules.penalties

@@ -2,7 +2,12 @@
 
 from cea_exchange.domain.compliance.listing.succession import Firm, complex_of
 from cea_exchange.domain.refusals import PlatformRefusal
-from cea_exchange.platform.checks import PlatformActError, day_checked, rules_told, words_checked
+from cea_exchange.platform.checks import (
+    PlatformActError,
+    day_checked,
+    rule_refusals_raised,
+    words_checked,
+)
 from cea_exchange.platform.entity_list.enterprises import Enterprise, Enterprises
 from cea_exchange.platform.entity_list.units import Units
 from cea_exchange.platform.record import Record
@@ -47,7 +52,7 @@ class Complexes:
         with self._record.transaction():
             leader = self._enterprises.acting(enterprise)
             firms = self._firms(leader, links, site, decided_on)
-            with rules_told(PlatformRefusal.COMPLEX_UNSOUND):
+            with rule_refusals_raised(PlatformRefusal.COMPLEX_UNSOUND):
                 found = complex_of([firms[name] for name in sorted(firms)])
             for name in found.members:
                 member = self._enterprises.of(name)

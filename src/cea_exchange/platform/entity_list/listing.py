@@ -25,7 +25,7 @@ from cea_exchange.platform.checks import (
     choice_checked,
     count_checked,
     day_checked,
-    rules_told,
+    rule_refusals_raised,
     words_checked,
     year_checked,
 )
@@ -167,7 +167,7 @@ class Listing:
         Rules: CEA-ENT-01, CEA-ENT-02, CEA-ENT-10.
         """
         year_checked(list_year, "list_year")
-        with rules_told(PlatformRefusal.RESULTS_MISSING):
+        with rule_refusals_raised(PlatformRefusal.RESULTS_MISSING):
             changes = next_list(
                 [self._tested(each, list_year) for each in self._enterprises.listed(province)],
                 list_year,
@@ -229,7 +229,7 @@ class Listing:
                 " (CEA-ENT-10)",
             )
         if cause == "below_threshold":
-            with rules_told(PlatformRefusal.STAYS_LISTED):
+            with rule_refusals_raised(PlatformRefusal.STAYS_LISTED):
                 (change,) = next_list(
                     [msgspec.structs.replace(self._tested(enterprise, list_year), listed=True)],
                     list_year,

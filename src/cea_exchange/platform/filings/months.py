@@ -19,7 +19,7 @@ from cea_exchange.domain.compliance.plausibility.filings import unit_of
 from cea_exchange.domain.refusals import PlatformRefusal
 from cea_exchange.files.cells.source import SourceFile
 from cea_exchange.files.findings import Finding
-from cea_exchange.platform.checks import PlatformActError, file_refusals_told, period_checked
+from cea_exchange.platform.checks import PlatformActError, file_refusals_raised, period_checked
 from cea_exchange.platform.entity_list.enterprises import Enterprise, Enterprises
 from cea_exchange.platform.entity_list.units import Unit, Units
 from cea_exchange.platform.filings.documents import Documents, Filing, Place
@@ -90,7 +90,7 @@ class Months:
         def check(lines: Lines) -> Iterator[Finding]:
             yield from self._faults(found, lines, accounts)
 
-        with file_refusals_told(), self._record.transaction():
+        with file_refusals_raised(), self._record.transaction():
             groups = months_read(source, check)
             owned = self._owned(found, groups)
             return [

@@ -153,7 +153,7 @@ class Outbox:
             return
         today = self._record.business_date()
         self._store.insert(
-            "link_verdicts (link_seq, is_posted, mismatches, told_on)",
+            "link_verdicts (link_seq, is_posted, mismatches, notified_on)",
             [(each.link_seq, int(each.is_posted), _mismatches(each), today) for each in new],
         )
         for verdict in new:
@@ -237,7 +237,7 @@ class Outbox:
     def refused(self) -> list[dict[str, Any]]:
         """Return the items that the registry refused, with the lines it computes otherwise."""
         rows = self._store.execute(
-            "SELECT verdict.link_seq, mismatches, told_on, coalesce(again_seq, 0)"
+            "SELECT verdict.link_seq, mismatches, notified_on, coalesce(again_seq, 0)"
             " FROM link_verdicts AS verdict"
             " LEFT JOIN link_resends ON link_resends.link_seq = verdict.link_seq"
             " WHERE is_posted = 0 ORDER BY verdict.link_seq"
@@ -246,10 +246,10 @@ class Outbox:
             {
                 "link_seq": link_seq,
                 "mismatches": msgspec.json.decode(mismatches),
-                "told_on": told_on,
+                "notified_on": notified_on,
                 "again_seq": again_seq,
             }
-            for link_seq, mismatches, told_on, again_seq in rows.fetchall()
+            for link_seq, mismatches, notified_on, again_seq in rows.fetchall()
         ]
 
 

@@ -12,7 +12,7 @@ CREATE TABLE enterprises (
 CREATE INDEX enterprises_of ON enterprises (province, sector, enterprise);
 CREATE TABLE enterprise_facts (                   -- the last one not after a day is true on it
     fact_id BIGINT PRIMARY KEY CHECK (fact_id > 0),
-    enterprise_id BIGINT NOT NULL,
+    enterprise_id BIGINT NOT NULL REFERENCES enterprises,
     valid_from BIGINT NOT NULL,                   -- yyyymmdd
     title TEXT NOT NULL,                          -- its legal name
     city BIGINT NOT NULL,                         -- four digits, the first two its province's
@@ -27,7 +27,7 @@ CREATE TABLE units (
 );
 CREATE TABLE unit_facts (                         -- the last one not after a day is true on it
     fact_id BIGINT PRIMARY KEY CHECK (fact_id > 0),
-    unit_id BIGINT NOT NULL,
+    unit_id BIGINT NOT NULL REFERENCES units,
     valid_from BIGINT NOT NULL,                   -- yyyymmdd
     enterprise_id BIGINT NOT NULL,                -- whose it is; 0: it has stopped for good
     facts TEXT NOT NULL,                          -- its technical facts, as JSON
@@ -38,8 +38,8 @@ CREATE INDEX unit_facts_whose ON unit_facts (enterprise_id);
 CREATE TABLE successions (                        -- mergers and splits
     succession_id BIGINT PRIMARY KEY CHECK (succession_id > 0),
     kind TEXT NOT NULL CHECK (kind IN ('merged', 'split')),
-    enterprise_id BIGINT NOT NULL,
-    successor_id BIGINT NOT NULL,
+    enterprise_id BIGINT NOT NULL REFERENCES enterprises,
+    successor_id BIGINT NOT NULL REFERENCES enterprises,
     decided_on BIGINT NOT NULL,
     document TEXT NOT NULL
 );
@@ -55,7 +55,7 @@ CREATE INDEX complex_members_of ON complex_members (enterprise_id);
 CREATE TABLE list_changes (                       -- who entered the list of a year, and who left it
     change_id BIGINT PRIMARY KEY CHECK (change_id > 0),
     list_year BIGINT NOT NULL,
-    enterprise_id BIGINT NOT NULL,
+    enterprise_id BIGINT NOT NULL REFERENCES enterprises,
     change TEXT NOT NULL CHECK (change IN ('entered', 'left')),
     cause TEXT NOT NULL,
     tonnes BIGINT NOT NULL CHECK (tonnes >= 0),   -- direct emissions that it rests on
@@ -68,7 +68,7 @@ CREATE TABLE list_publications (                  -- a province's list of a year
     list_year BIGINT NOT NULL,
     province BIGINT NOT NULL,
     published_on BIGINT NOT NULL,
-    last_change BIGINT NOT NULL,                  -- of list_changes, that it counts in
+    last_change BIGINT NOT NULL REFERENCES list_changes, -- of list_changes, that it counts in
     content BYTEA NOT NULL                        -- the file, byte for byte
 );
 CREATE INDEX list_publications_of ON list_publications (list_year, province, publication_id);

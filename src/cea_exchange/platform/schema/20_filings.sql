@@ -1,7 +1,7 @@
 -- What enterprises hand in: each a document with versions, none of which is ever overwritten.
 CREATE TABLE evidence (                           -- documents, known by the hash of their bytes
     evidence_id BIGINT PRIMARY KEY CHECK (evidence_id > 0),
-    enterprise_id BIGINT NOT NULL,
+    enterprise_id BIGINT NOT NULL REFERENCES enterprises,
     sha256 TEXT NOT NULL,
     file TEXT NOT NULL,
     content BYTEA NOT NULL,
@@ -13,7 +13,7 @@ CREATE INDEX evidence_same ON evidence (sha256);
 CREATE TABLE filings (                            -- a version of a document
     filing_id BIGINT PRIMARY KEY CHECK (filing_id > 0),
     kind TEXT NOT NULL CHECK (kind IN ('plan', 'month', 'report')),
-    enterprise_id BIGINT NOT NULL,
+    enterprise_id BIGINT NOT NULL REFERENCES enterprises,
     unit_id BIGINT NOT NULL,                      -- of a month; 0: the whole enterprise's
     period BIGINT NOT NULL,                       -- yyyymm of a month, else yyyy
     version BIGINT NOT NULL CHECK (version > 0),
@@ -29,7 +29,7 @@ CREATE TABLE filings (                            -- a version of a document
 );
 CREATE TABLE filing_steps (                       -- what was done with a version, and by whom
     step_id BIGINT PRIMARY KEY CHECK (step_id > 0),
-    filing_id BIGINT NOT NULL,
+    filing_id BIGINT NOT NULL REFERENCES filings,
     step TEXT NOT NULL CHECK (step IN ('filed', 'passed', 'returned', 'accepted')),
     level TEXT NOT NULL CHECK (level IN ('enterprise', 'city', 'province', 'nation')),
     person TEXT NOT NULL,
@@ -40,10 +40,10 @@ CREATE TABLE filing_steps (                       -- what was done with a versio
 CREATE INDEX filing_steps_of ON filing_steps (filing_id, step_id);
 CREATE TABLE documents (                          -- where each document stands now
     kind TEXT NOT NULL,
-    enterprise_id BIGINT NOT NULL,
+    enterprise_id BIGINT NOT NULL REFERENCES enterprises,
     unit_id BIGINT NOT NULL,
     period BIGINT NOT NULL,
-    filing_id BIGINT NOT NULL,                    -- the latest version
+    filing_id BIGINT NOT NULL REFERENCES filings, -- the latest version
     state TEXT NOT NULL CHECK (state IN ('draft', 'filed', 'returned', 'accepted')),
     accepted_id BIGINT NOT NULL,                  -- the version that counts; 0 is none
     PRIMARY KEY (enterprise_id, kind, period, unit_id)
@@ -51,7 +51,7 @@ CREATE TABLE documents (                          -- where each document stands 
 CREATE INDEX documents_in ON documents (kind, period, state);
 CREATE TABLE reminders (                          -- what enterprises were reminded of, each once
     reminder_id BIGINT PRIMARY KEY CHECK (reminder_id > 0),
-    enterprise_id BIGINT NOT NULL,
+    enterprise_id BIGINT NOT NULL REFERENCES enterprises,
     kind TEXT NOT NULL,
     period BIGINT NOT NULL,
     due_on BIGINT NOT NULL,

@@ -8,8 +8,8 @@ CREATE TABLE service_firms (
 );
 CREATE TABLE engagements (                        -- whom an enterprise had do what for a year
     engagement_id BIGINT PRIMARY KEY CHECK (engagement_id > 0),
-    firm_id BIGINT NOT NULL,
-    enterprise_id BIGINT NOT NULL,
+    firm_id BIGINT NOT NULL REFERENCES service_firms,
+    enterprise_id BIGINT NOT NULL REFERENCES enterprises,
     compliance_year BIGINT NOT NULL,
     service TEXT NOT NULL CHECK (service IN ('report', 'advice', 'laboratory')),
     declared_on BIGINT NOT NULL,
@@ -28,10 +28,10 @@ CREATE TABLE firm_ties (                          -- what keeps a firm from veri
 CREATE INDEX firm_ties_of ON firm_ties (firm_id);
 CREATE TABLE verifications (                      -- tasks that a province gives
     verification_id BIGINT PRIMARY KEY CHECK (verification_id > 0),
-    enterprise_id BIGINT NOT NULL,
+    enterprise_id BIGINT NOT NULL REFERENCES enterprises,
     compliance_year BIGINT NOT NULL,
-    firm_id BIGINT NOT NULL,
-    report_id BIGINT NOT NULL,                    -- the version of the report that is verified
+    firm_id BIGINT NOT NULL REFERENCES service_firms,
+    report_id BIGINT NOT NULL REFERENCES filings, -- the version of the report that is verified
     given_on BIGINT NOT NULL,
     due_on BIGINT NOT NULL,
     state TEXT NOT NULL CHECK (state IN ('open', 'concluded', 'confirmed', 'withdrawn'))
@@ -40,7 +40,7 @@ CREATE INDEX verifications_of ON verifications (enterprise_id, compliance_year);
 CREATE INDEX verifications_by ON verifications (firm_id, state);
 CREATE TABLE findings (                           -- what does not conform
     finding_id BIGINT PRIMARY KEY CHECK (finding_id > 0),
-    verification_id BIGINT NOT NULL,
+    verification_id BIGINT NOT NULL REFERENCES verifications,
     unit_id BIGINT NOT NULL,                      -- 0: the whole enterprise's
     period BIGINT NOT NULL,                       -- yyyymm, or the year
     parameter TEXT NOT NULL,                      -- '' is none in particular
@@ -55,7 +55,7 @@ CREATE TABLE findings (                           -- what does not conform
 CREATE INDEX findings_of ON findings (verification_id, finding_id);
 CREATE TABLE conclusions (
     conclusion_id BIGINT PRIMARY KEY CHECK (conclusion_id > 0),
-    verification_id BIGINT NOT NULL,
+    verification_id BIGINT NOT NULL REFERENCES verifications,
     report_number TEXT NOT NULL UNIQUE,           -- province-firm-entity-year-version
     unit_emissions TEXT NOT NULL,                 -- unit -> tonnes of CO2, as JSON
     unit_figures TEXT NOT NULL,                   -- unit -> parameter -> what it is of the year
@@ -66,21 +66,21 @@ CREATE TABLE conclusions (
 CREATE INDEX conclusions_of ON conclusions (verification_id, conclusion_id);
 CREATE TABLE verified_results (                   -- what counts: the last version of a year
     result_id BIGINT PRIMARY KEY CHECK (result_id > 0),
-    enterprise_id BIGINT NOT NULL,
+    enterprise_id BIGINT NOT NULL REFERENCES enterprises,
     compliance_year BIGINT NOT NULL,
     version BIGINT NOT NULL CHECK (version > 0),
     tonnes BIGINT NOT NULL CHECK (tonnes >= 0),
     unit_emissions TEXT NOT NULL,
     unit_figures TEXT NOT NULL,                   -- as concluded; of the others the months' sums
-    conclusion_id BIGINT NOT NULL,
+    conclusion_id BIGINT NOT NULL REFERENCES conclusions,
     reason TEXT NOT NULL,                         -- why there is another version; '' of the first
     confirmed_by TEXT NOT NULL,
-    told_on BIGINT NOT NULL,
+    notified_on BIGINT NOT NULL,
     UNIQUE (enterprise_id, compliance_year, version)
 );
 CREATE TABLE objections (
     objection_id BIGINT PRIMARY KEY CHECK (objection_id > 0),
-    enterprise_id BIGINT NOT NULL,
+    enterprise_id BIGINT NOT NULL REFERENCES enterprises,
     compliance_year BIGINT NOT NULL,
     against TEXT NOT NULL CHECK (against IN ('verification', 'allocation')),
     subject_id BIGINT NOT NULL,                   -- the verified result, or the allocation
@@ -97,7 +97,7 @@ CREATE INDEX objections_of ON objections (enterprise_id, compliance_year);
 CREATE INDEX objections_open ON objections (decide_by) WHERE state = 'open';
 CREATE TABLE verifier_scores (
     score_id BIGINT PRIMARY KEY CHECK (score_id > 0),
-    firm_id BIGINT NOT NULL,
+    firm_id BIGINT NOT NULL REFERENCES service_firms,
     score_year BIGINT NOT NULL,
     province BIGINT NOT NULL,
     quality BIGINT NOT NULL CHECK (quality BETWEEN 0 AND 100),

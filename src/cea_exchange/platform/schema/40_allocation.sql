@@ -43,9 +43,9 @@ CREATE TABLE allocation_recalls (
 );
 CREATE TABLE allocation_lines (
     line_id BIGINT PRIMARY KEY CHECK (line_id > 0),
-    allocation_id BIGINT NOT NULL,
-    enterprise_id BIGINT NOT NULL,
-    result_id BIGINT NOT NULL,                    -- the verified result it rests on
+    allocation_id BIGINT NOT NULL REFERENCES allocations,
+    enterprise_id BIGINT NOT NULL REFERENCES enterprises,
+    result_id BIGINT NOT NULL REFERENCES verified_results, -- the verified result it rests on
     emissions BIGINT NOT NULL CHECK (emissions >= 0),
     tonnes BIGINT NOT NULL CHECK (tonnes >= 0),   -- what the entity is to have of the year
     duty BIGINT NOT NULL CHECK (duty >= 0),       -- what it owes

@@ -8,7 +8,7 @@ CREATE TABLE link_verdicts (
     link_seq BIGINT PRIMARY KEY CHECK (link_seq > 0), -- without gaps
     is_posted BIGINT NOT NULL CHECK (is_posted IN (0, 1)),
     mismatches TEXT NOT NULL,                     -- as JSON
-    told_on BIGINT NOT NULL
+    notified_on BIGINT NOT NULL
 );
 CREATE TABLE link_resends (             -- of items that were refused, once mended
     link_seq BIGINT PRIMARY KEY,                  -- of the one that was refused

@@ -1,13 +1,13 @@
 -- What entities owe of a year, as the registry is told of it.
 CREATE TABLE obligations (                        -- the last version counts
     obligation_id BIGINT PRIMARY KEY CHECK (obligation_id > 0),
-    enterprise_id BIGINT NOT NULL,
+    enterprise_id BIGINT NOT NULL REFERENCES enterprises,
     compliance_year BIGINT NOT NULL,
     version BIGINT NOT NULL CHECK (version > 0),
     verified_tonnes BIGINT NOT NULL CHECK (verified_tonnes >= 0),
     due_tonnes BIGINT NOT NULL CHECK (due_tonnes >= 0),
     due_on BIGINT NOT NULL,
-    result_id BIGINT NOT NULL,                    -- the verified result it rests on
+    result_id BIGINT NOT NULL REFERENCES verified_results, -- the verified result it rests on
     reason TEXT NOT NULL,                         -- why there is another version; '' of the first
     set_by TEXT NOT NULL,
     set_on BIGINT NOT NULL,

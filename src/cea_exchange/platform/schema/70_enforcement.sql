@@ -19,7 +19,7 @@ CREATE INDEX cases_of ON cases (enterprise_id, compliance_year);
 CREATE INDEX cases_in ON cases (province, state);
 CREATE TABLE case_steps (
     step_id BIGINT PRIMARY KEY CHECK (step_id > 0),
-    case_id BIGINT NOT NULL,
+    case_id BIGINT NOT NULL REFERENCES cases,
     step TEXT NOT NULL,
     day BIGINT NOT NULL,
     due_on BIGINT NOT NULL,                       -- what it sets a day for; 0 is nothing

@@ -27,7 +27,7 @@ class Objections:
         *,
         against: str,
         subject_id: int,
-        told_on: int,
+        notified_on: int,
         words: str,
     ) -> dict[str, Any]:
         """Object to what an enterprise was told, and return the number and the province's last day.
@@ -36,7 +36,7 @@ class Objections:
         ----------
         against, subject_id
             ``verification`` and the result, or ``allocation`` and the allocation.
-        told_on
+        notified_on
             When the enterprise was told of it.
 
         Notes
@@ -46,11 +46,12 @@ class Objections:
         choice_checked(against, ("verification", "allocation"), "against")
         words_checked(words, "words", TEXT_LENGTH_MAX)
         today = self._record.business_date()
-        last = self._record.term_end("object", told_on)
+        last = self._record.term_end("object", notified_on)
         if today > last:
             raise PlatformActError(
                 PlatformRefusal.OBJECTION_LATE,
-                f"objection: expected by {last}, notice {told_on}, got one on {today} (CEA-VER-13)",
+                f"objection: expected by {last}, notice {notified_on}, got one on {today}"
+                " (CEA-VER-13)",
             )
         with self._record.transaction():
             is_open = self._store.one(

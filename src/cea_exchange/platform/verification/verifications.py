@@ -67,7 +67,7 @@ class Result(NamedTuple):
     conclusion_id: int
     reason: str
     confirmed_by: str
-    told_on: int
+    notified_on: int
 
 
 _VERIFICATION = ", ".join(Verification._fields)
@@ -186,7 +186,7 @@ class Verifications:
                 conclusion_id=conclusion_id,
                 reason=reason,
                 confirmed_by=person.name,
-                told_on=self._record.business_date(),
+                notified_on=self._record.business_date(),
             )
             self._store.insert(f"verified_results ({_RESULT})", [result])
             self._stand(number, "confirmed")

@@ -1,1 +1,1 @@
-"""The bank leg: what the registry and its settlement bank say to each other, and their files."""
+"""The settlement bank: instructions to it, its answers and statements, and their files."""

@@ -1,4 +1,4 @@
-"""Carries errands to the bank and back, in a thread beside the daemon's own.
+"""Sends to the bank and brings its answers back, in a thread beside the daemon's own.
 
 Only the daemon's thread takes what came back.
 """

@@ -100,9 +100,9 @@ class BankFiles:
                 f"{self._place('in') / file}: expected a file that can be read, got"
                 f" {error.strerror}",
             ) from None
-        came = hashlib.sha256(content).hexdigest()
-        if came != sha256:
+        got = hashlib.sha256(content).hexdigest()
+        if got != sha256:
             raise ActError(
-                RegistryRefusal.FILE_CHANGED, f"{file}: expected sha256 {sha256}, got {came}"
+                RegistryRefusal.FILE_CHANGED, f"{file}: expected sha256 {sha256}, got {got}"
             )
         return content

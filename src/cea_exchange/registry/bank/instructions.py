@@ -68,7 +68,7 @@ class Instruction(msgspec.Struct, frozen=True, kw_only=True):
         if self.debtor == self.creditor:
             raise ValueError(f"creditor must be another account than debtor {self.debtor}")
         if not 0 < self.cash < CASH_LIMIT:
-            raise ValueError(f"cash must be 1 to {CASH_LIMIT - 1} fen, was {self.cash}")
+            raise ValueError(f"cash: expected 1 to {CASH_LIMIT - 1} fen, got {self.cash}")
 
 
 class Batch(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,4 +1,4 @@
-"""Hold what the bank was told against what it says it has booked. Pure: no clock, no database.
+"""Compares instructions with what the bank says it has booked. Pure: no clock, no database.
 
 Statements of one sub-account follow each other, so the entries of several are one list. An entry
 that was reversed, and the reversal, count for nothing; what is left is held against each

@@ -1,4 +1,4 @@
-"""What a bank's socket takes: a request struct each, see `control_plane.requests`."""
+"""Requests that a bank's socket takes, a struct each; see `control_plane.requests`."""
 
 import sys
 from typing import Annotated, Any, Protocol
@@ -121,8 +121,8 @@ class Payment(BankRequest):
 
     def act(self, bank: Bank) -> dict[str, Any]:
         bank.payment_take(self)  # type: ignore[arg-type]
-        told = ("payment_id", "account", "cash", "business_date")
-        return {name: getattr(self, name) for name in told}
+        answer = ("payment_id", "account", "cash", "business_date")
+        return {name: getattr(self, name) for name in answer}
 
 
 class PayIn(Payment, tag="pay_in"):

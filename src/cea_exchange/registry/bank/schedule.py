@@ -1,4 +1,4 @@
-"""Which of the bank's statements is to be fetched now: as persons ask, and once a working day."""
+"""Decides which bank statement to fetch now: when persons ask, and once a working day."""
 
 from datetime import date, time, timedelta
 from functools import cache

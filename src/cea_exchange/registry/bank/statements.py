@@ -1,4 +1,4 @@
-"""What the settlement bank says back: the status of instructions, and what it has booked."""
+"""The settlement bank's answers as values: statuses of instructions, and bookings."""
 
 from collections import Counter
 from enum import StrEnum
@@ -98,7 +98,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         id_check(self.entry_ref, "entry_ref")
         if not 0 < abs(self.cash) < CASH_LIMIT:
-            raise ValueError(f"entry {self.entry_ref}: cash must not be zero, was {self.cash} fen")
+            raise ValueError(f"entry {self.entry_ref}: cash: expected not 0, got {self.cash} fen")
         for name in ("instruction_id", "reverses"):
             text = getattr(self, name)
             if text:
@@ -159,7 +159,7 @@ class Statement(msgspec.Struct, frozen=True, kw_only=True):
         id_check(self.statement_id, "statement_id")
         date_check(self.business_date, "business_date")
         if self.sequence < 1:
-            raise ValueError(f"sequence must be 1 or more, was {self.sequence}")
+            raise ValueError(f"sequence: expected 1 or more, got {self.sequence}")
         if not self.accounts:
             raise ValueError(f"statement {self.statement_id} must have an account")
         _unique_check([each.account for each in self.accounts], "account")
@@ -175,7 +175,7 @@ def text_check(text: str, name: str, characters_max: int) -> None:
     """Raise ValueError unless the text is short, printable and has no blanks around it."""
     if len(text) > characters_max or not text.isprintable() or text != text.strip():
         raise ValueError(
-            f"{name} must be at most {characters_max} printable characters, was {text[:80]!r}"
+            f"{name}: expected at most {characters_max} printable characters, got {text[:80]!r}"
         )
 
 
@@ -187,6 +187,6 @@ def _unique_check(names: list[str], what: str) -> None:
 
 def _reason_check(reason: str, is_needed: bool, about: str) -> None:
     if is_needed and not (len(reason) <= 4 and reason.isascii() and reason.isalnum()):
-        raise ValueError(f"{about}: a refusal must have a reason code, was {reason!r}")
+        raise ValueError(f"{about}: a refusal: expected a reason code, got {reason!r}")
     if reason and not is_needed:
-        raise ValueError(f"{about}: only a refusal has a reason, was {reason!r}")
+        raise ValueError(f"{about}: expected no reason but of a refusal, got {reason!r}")

@@ -19,7 +19,7 @@ from cea_exchange.institution.checks import (
 )
 from cea_exchange.ledger.double_entry import EntryKind
 from cea_exchange.ledger.institutions import Institution, province_account
-from cea_exchange.registry.checks import refusals_told
+from cea_exchange.registry.checks import refusals_raised
 from cea_exchange.registry.compliance.deductions import Deductions
 from cea_exchange.registry.compliance.obligation_status import Standing, standing_of
 from cea_exchange.registry.compliance.surrender import Surrender
@@ -115,7 +115,7 @@ class Borrowing:
         return Borrowed(number, surrender, deduction)
 
     def _may_check(self, account: str, standing: Standing, tonnes: int, today: int) -> None:
-        obligation, store = standing.coverage.obligation, self._store
+        obligation, store = standing.status.obligation, self._store
         year = obligation.compliance_year
         place = (year, standing.account_index)
         allocated = store.one(
@@ -124,7 +124,7 @@ class Borrowing:
             " ORDER BY distribution_id DESC LIMIT 1",
             place,
         )
-        with refusals_told():
+        with refusals_raised():
             most = self._ledger.rules.borrowing.most(year, standing.verified, allocated or 0)
         if allocated is None:
             raise ActError(

@@ -23,7 +23,7 @@ from cea_exchange.institution.checks import ActError, amount_checked
 from cea_exchange.ledger.double_entry import Compartment, EntryKind, Holding
 from cea_exchange.ledger.history import balances_at_date
 from cea_exchange.ledger.institutions import Institution
-from cea_exchange.registry.checks import refusals_told
+from cea_exchange.registry.checks import refusals_raised
 from cea_exchange.registry.compliance.obligation_status import standings
 from cea_exchange.registry.enforcement.recalls import Recalls
 from cea_exchange.registry.general_ledger import Ledger
@@ -89,7 +89,7 @@ class _Line(NamedTuple):
 
 
 class Carryover:
-    """The office of the carryover.
+    """The service for the carryover.
 
     Notes
     -----
@@ -209,7 +209,7 @@ class Carryover:
                 )
             lines = self._lines(tonnes)
             frozen = self._frozen_at_the_end(index)
-            with refusals_told():
+            with refusals_raised():
                 run = rules.run_of(today, notice.noticed_on, was_frozen=bool(frozen))
                 is_late = run.number > len(rules.run)
                 rules.application(

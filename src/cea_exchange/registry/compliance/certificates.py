@@ -62,7 +62,7 @@ def certificate_issue_if_covered(store: Store, standing: Standing, on: int) -> s
     -----
     Rules: CEA-SUR-12.
     """
-    obligation, account_index = standing.coverage.obligation, standing.account_index
+    obligation, account_index = standing.status.obligation, standing.account_index
     year, completed_on = obligation.compliance_year, standing.completed_on
     if completed_on is None or standing.unretired:
         return None
@@ -86,7 +86,7 @@ def certificate_issue_if_covered(store: Store, standing: Standing, on: int) -> s
         compliance_year=year,
         obligation_tonnes=standing.tonnes,
         surrendered=dict(surrendered),
-        offset=standing.coverage.offset,
+        offset=standing.status.offset,
         deadline=obligation.deadline,
         completed_on=completed_on,
         issued_on=on,

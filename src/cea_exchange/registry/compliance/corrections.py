@@ -13,7 +13,7 @@ from cea_exchange.domain.compliance.penalties import Correction
 from cea_exchange.domain.refusals import RegistryRefusal
 from cea_exchange.institution.checks import ActError, words_checked
 from cea_exchange.institution.paging import ALL
-from cea_exchange.registry.checks import refusals_told
+from cea_exchange.registry.checks import refusals_raised
 from cea_exchange.registry.compliance.obligation_status import Standing, standing_of
 from cea_exchange.registry.general_ledger import Ledger
 from cea_exchange.registry.participants.entities import province_checked
@@ -88,7 +88,7 @@ class Corrections:
         _day_check(until, today)
         with self._store.transaction():
             standing = self._short(account, compliance_year, province)
-            index, deadline = standing.account_index, standing.coverage.obligation.deadline
+            index, deadline = standing.account_index, standing.status.obligation.deadline
             if today <= deadline:
                 raise ActError(
                     RegistryRefusal.TOO_EARLY,
@@ -223,7 +223,7 @@ class Corrections:
     def _short(self, account: str, compliance_year: int, province: int) -> Standing:
         """Return how an obligation stands of which something is missing, by its own province."""
         ledger, store = self._ledger, self._store
-        with refusals_told():
+        with refusals_raised():
             ledger.rules.obligations.cycle_of(compliance_year)
         index, _successor = with_successor(ledger, account)
         province_checked(store, index, province)

@@ -1,4 +1,4 @@
-"""What must be done by a day and is not: by the registry, the authority, the provinces.
+"""Lists what must be done by a day and is not: by the registry, the authority, the provinces.
 
 Nothing lapses by it: an entity does not lose what others are late with. It is named, so that nobody
 can say he did not know.

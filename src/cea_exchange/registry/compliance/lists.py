@@ -14,7 +14,7 @@ from cea_exchange.domain.refusals import RegistryRefusal
 from cea_exchange.institution.checks import ActError
 from cea_exchange.institution.paging import ALL
 from cea_exchange.ledger.history import trade_at_date
-from cea_exchange.registry.checks import refusals_told
+from cea_exchange.registry.checks import refusals_raised
 from cea_exchange.registry.compliance.corrections import Corrections
 from cea_exchange.registry.compliance.deductions import Deductions
 from cea_exchange.registry.compliance.obligation_status import Standing, standing_of, standings
@@ -103,7 +103,7 @@ class _Named(NamedTuple):
 
 
 class Compliance:
-    """The office that keeps the lists of a compliance year.
+    """The service that keeps the lists of a compliance year.
 
     Notes
     -----
@@ -142,7 +142,7 @@ class Compliance:
                 province=named.province,
                 obligation_tonnes=standing.tonnes,
                 surrendered=standing.surrendered,
-                offset=standing.coverage.offset,
+                offset=standing.status.offset,
                 completed_on=standing.completed_on,
                 state=_state(standing, today),
                 taken_over_by=named.taken_over_by,
@@ -202,7 +202,7 @@ class Compliance:
         Rules: CEA-PEN-02.
         """
         rules = self._ledger.rules
-        with refusals_told():
+        with refusals_raised():
             first, last = month_before(rules.obligations.cycle_of(compliance_year).deadline)
         products = product_vintages(self._store, rules.vintages)
         database = self._store.database
@@ -248,9 +248,9 @@ class Compliance:
                     f" decide, got {standing.due} t due and {standing.applied} t applied for",
                 )
             self._nothing_kept_check(store.account_name(debtor), compliance_year, province)
-            with refusals_told():
+            with refusals_raised():
                 deduction = ledger.rules.penalties.deduction_for(
-                    standing.coverage.obligation,
+                    standing.status.obligation,
                     standing.due,
                     today,
                     correction=self._corrections.of(index, compliance_year),
@@ -331,7 +331,7 @@ class Compliance:
         return ((named[index], found[index]) for index in sorted(found))
 
     def _after_deadline(self, compliance_year: int) -> None:
-        with refusals_told():
+        with refusals_raised():
             deadline = self._ledger.rules.obligations.cycle_of(compliance_year).deadline
         today = self._ledger.business_date()
         if today <= deadline:
@@ -341,7 +341,7 @@ class Compliance:
 
     def _fine(self, standing: Standing, traded: Traded) -> FineRange | None:
         penalties = self._ledger.rules.penalties
-        year = standing.coverage.obligation.compliance_year
+        year = standing.status.obligation.compliance_year
         is_of_mean = year > penalties.fixed.last_year and not penalties.has_stages(year)
         if is_of_mean and not traded.tonnes:
             return None
@@ -349,7 +349,7 @@ class Compliance:
 
     def _fine_after_term(self, standing: Standing, traded: Traded) -> FineRange | None:
         ledger = self._ledger
-        year = standing.coverage.obligation.compliance_year
+        year = standing.status.obligation.compliance_year
         if not ledger.rules.penalties.has_stages(year) or not traded.tonnes:
             return None
         order = self._corrections.of(standing.account_index, year)
@@ -360,7 +360,7 @@ class Compliance:
 
 
 def _state(standing: Standing, today: int) -> State:
-    deadline, completed_on = standing.coverage.obligation.deadline, standing.completed_on
+    deadline, completed_on = standing.status.obligation.deadline, standing.completed_on
     if completed_on is not None:
         return "in time" if completed_on <= deadline else "late"
     return "open" if today <= deadline else "short"

@@ -1,4 +1,4 @@
-"""How an obligation stands: what was surrendered and offset for it, on which days, what is left."""
+"""Obligation status: what was surrendered and offset, on which days, and what is left."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -7,7 +7,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from cea_exchange.domain.compliance.rules import ComplianceRules
-from cea_exchange.domain.compliance.surrender import Coverage
+from cea_exchange.domain.compliance.surrender import ObligationStatus
 from cea_exchange.domain.refusals import RegistryRefusal
 from cea_exchange.institution.checks import ActError
 from cea_exchange.institution.paging import ALL
@@ -36,7 +36,7 @@ class Standing:
 
     account_index: int
     verified: int
-    coverage: Coverage
+    status: ObligationStatus
     counted: dict[int, int] = field(default_factory=dict)
     applied: int = 0
     unretired: int = 0
@@ -45,12 +45,12 @@ class Standing:
     @property
     def tonnes(self) -> int:
         """Return the tonnes owed."""
-        return self.coverage.obligation.tonnes
+        return self.status.obligation.tonnes
 
     @property
     def due(self) -> int:
         """Return the tonnes not covered."""
-        return self.coverage.due
+        return self.status.due
 
     @property
     def owed(self) -> int:
@@ -65,7 +65,7 @@ class Standing:
     @property
     def surrendered(self) -> int:
         """Return the tonnes of allowances that cover it."""
-        return sum(self.coverage.allowances.values())
+        return sum(self.status.allowances.values())
 
     @property
     def completed_on(self) -> int | None:
@@ -75,7 +75,7 @@ class Standing:
     @property
     def shortfall(self) -> int:
         """Return the tonnes that were missing when the deadline had passed."""
-        return self.missing_after(self.coverage.obligation.deadline)
+        return self.missing_after(self.status.obligation.deadline)
 
     def missing_after(self, date: int) -> int:
         """Return the tonnes that were missing when a day (yyyymmdd) had passed."""
@@ -121,7 +121,7 @@ def standings(
         account: Standing(
             account_index=account,
             verified=verified,
-            coverage=Coverage(
+            status=ObligationStatus(
                 obligation=rules.obligations.obligation(compliance_year, due), allowances={}
             ),
         )
@@ -145,8 +145,8 @@ def standings(
         values,
     ).fetchall():
         standing = found[account]
-        covered = standing.coverage
-        standing.coverage = replace(covered, offset=covered.offset + tonnes)
+        covered = standing.status
+        standing.status = replace(covered, offset=covered.offset + tonnes)
         standing.count(booked_on, tonnes)
     for account, tonnes in store.execute(
         f"SELECT account_index, tonnes FROM unpaid_deductions WHERE {which}", values
@@ -180,7 +180,7 @@ def _surrender_add(standing: Standing, surrender: Sequence[Any]) -> None:
         return
     if state == "accepted":
         standing.unretired += tonnes
-    allowances = dict(standing.coverage.allowances)
+    allowances = dict(standing.status.allowances)
     allowances[vintage] = allowances.get(vintage, 0) + tonnes
-    standing.coverage = replace(standing.coverage, allowances=allowances)
+    standing.status = replace(standing.status, allowances=allowances)
     standing.count(applied_on, tonnes)

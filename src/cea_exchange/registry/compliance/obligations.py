@@ -8,7 +8,7 @@ from cea_exchange.domain.provinces import PROVINCES
 from cea_exchange.domain.refusals import RegistryRefusal
 from cea_exchange.files.findings import Finding, Findings
 from cea_exchange.institution.checks import WHY_LENGTH_MAX, ActError, words_checked
-from cea_exchange.registry.checks import refusals_told
+from cea_exchange.registry.checks import refusals_raised
 from cea_exchange.registry.compliance.certificates import (
     certificate_issue_if_covered,
     certificate_revoke,
@@ -67,7 +67,7 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Obligations:
-    """The office that takes obligations and gives notice of them.
+    """The service that takes obligations and gives notice of them.
 
     Notes
     -----
@@ -188,7 +188,7 @@ class Obligations:
 
     def _certify_anew(self, before: Standing, why: str) -> None:
         store, on = self._store, self._ledger.business_date()
-        index, year = before.account_index, before.coverage.obligation.compliance_year
+        index, year = before.account_index, before.status.obligation.compliance_year
         certificate_revoke(store, index, year, on, f"obligation corrected: {why}")
         standing = standing_of(store, self._ledger.rules, index, year)
         certificate_issue_if_covered(store, standing, on)
@@ -206,7 +206,7 @@ class Obligations:
         Rules: CEA-SUR-02, CEA-OFS-01.
         """
         standing = self.standing(account, compliance_year)
-        obligation = standing.coverage.obligation
+        obligation = standing.status.obligation
         entity, credit_code, province, file_id = self._store.one(
             "SELECT entity, credit_code, province, file_id FROM obligations"
             " JOIN accounts USING (account_index) WHERE compliance_year = ? AND account_index = ?",
@@ -232,7 +232,7 @@ class Obligations:
         self, source: SourceFile, province: int | None, check: "_Check"
     ) -> FileTable[Obligation]:
         """Read a file and compare it with what is known; refuse it with all its findings."""
-        with refusals_told():
+        with refusals_raised():
             table = obligations_read(source, provinces=entity_provinces(self._store))
             findings = Findings(table.file)
             for finding in check(table):
@@ -282,8 +282,8 @@ class Obligations:
             text = f"expected at least {spent}, covered, applied for or deducted"
             yield Finding(line, "due_tonnes", f"{text}, got {entry.due_tonnes}")
         cap = self._ledger.rules.offsets.cap(entry.due_tonnes)
-        if cap < standing.coverage.offset:
-            text = f"expected so many that {standing.coverage.offset} t of CCERs may count"
+        if cap < standing.status.offset:
+            text = f"expected so many that {standing.status.offset} t of CCERs may count"
             yield Finding(line, "due_tonnes", f"{text}, got {entry.due_tonnes}")
 
     def _keep(self, table: FileTable[Obligation], why: str) -> int:

@@ -11,7 +11,7 @@ from cea_exchange.domain.compliance.surrender import offset
 from cea_exchange.domain.refusals import RegistryRefusal
 from cea_exchange.files.findings import Findings
 from cea_exchange.institution.checks import WHY_LENGTH_MAX, ActError, words_checked
-from cea_exchange.registry.checks import refusals_told
+from cea_exchange.registry.checks import refusals_raised
 from cea_exchange.registry.compliance.certificates import (
     certificate_issue_if_covered,
     certificate_revoke,
@@ -27,7 +27,7 @@ _Lines = Sequence[tuple[int | None, CancellationProof]]
 
 
 class Offsets:
-    """The office that checks proofs of cancelled CCERs and books them.
+    """The service that checks proofs of cancelled CCERs and books them.
 
     Notes
     -----
@@ -62,7 +62,7 @@ class Offsets:
             With file, line and reason; nothing was booked.
         """
         self._by_hand_check()
-        with self._store.transaction(), refusals_told():
+        with self._store.transaction(), refusals_raised():
             table = cancellation_proofs_read(source, provinces=entity_provinces(self._store))
             return self._book(table.file, list(zip(table.lines, table.rows, strict=True)))
 
@@ -79,7 +79,7 @@ class Offsets:
 
     def book_confirmed(self, proof: CancellationProof) -> str | None:
         """Check and book one proof, as `book` does, whose word is the CCER registry's own."""
-        with self._store.transaction(), refusals_told():
+        with self._store.transaction(), refusals_raised():
             name = f"proof {proof.proof}"
             findings = Findings(name)
             provinces = entity_provinces(self._store)
@@ -166,15 +166,15 @@ class Offsets:
         except ActError as error:
             yield "account", str(error), error.code
             return
-        coverage, rules = standing.coverage, ledger.rules.offsets
+        status, rules = standing.status, ledger.rules.offsets
         try:
             tonnes = rules.counted(
-                coverage.obligation,
+                status.obligation,
                 [_ruled(proof)],
                 used_on=today,
-                counted_before=coverage.offset,
+                counted_before=status.offset,
             )
-            offset(coverage, tonnes, rules)
+            offset(status, tonnes, rules)
         except ComplianceError as error:
             yield "proof", str(error), error.code
             return

@@ -1,4 +1,4 @@
-"""What provinces keep for entities at risk: what it is, what of it is used, and what is released.
+"""Custody: what provinces hold for entities at risk, what of it is used, and what is released.
 
 The allowances lie on the provincial account; this says whose they are.
 """

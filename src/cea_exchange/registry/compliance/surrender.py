@@ -20,7 +20,7 @@ from cea_exchange.institution.checks import WHY_LENGTH_MAX, ActError, amount_che
 from cea_exchange.institution.paging import SCAN_COUNT
 from cea_exchange.ledger.double_entry import EntryKind
 from cea_exchange.ledger.institutions import Institution, province_account
-from cea_exchange.registry.checks import refusals_told
+from cea_exchange.registry.checks import refusals_raised
 from cea_exchange.registry.compliance.certificates import (
     Certificate,
     certificate_in_force,
@@ -84,7 +84,7 @@ _OF_STATE = (
 
 
 class Surrender:
-    """The office of surrenders.
+    """The service for surrenders.
 
     Notes
     -----
@@ -268,12 +268,12 @@ class Surrender:
                     RegistryRefusal.NOT_KEPT,
                     f"province {province}: expected allowances kept for {holder}, got none",
                 )
-            obligation = standing.coverage.obligation
+            obligation = standing.status.obligation
             in_time = self._by_vintage(self._holdings.kept_since(holder, obligation.deadline))
             owed = replace(obligation, tonnes=standing.tonnes - standing.deducted)
-            with refusals_told():
+            with refusals_raised():
                 plan = forced(
-                    replace(standing.coverage, obligation=owed),
+                    replace(standing.status, obligation=owed),
                     {vintage: tonnes for vintage, (_asset, tonnes) in kept.items()},
                     today,
                     ledger.rules.vintages,
@@ -426,9 +426,9 @@ class Surrender:
         self, standing: Standing, lines: list[_Line], on: int, *, is_own: bool
     ) -> None:
         """Refuse vintages that may not pay, and more than nobody has applied for yet."""
-        with refusals_told():
+        with refusals_raised():
             surrendered(
-                standing.coverage,
+                standing.status,
                 {line.vintage: line.tonnes for line in lines},
                 on,
                 self._ledger.rules.vintages,

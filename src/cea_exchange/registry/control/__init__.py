@@ -1,4 +1,4 @@
-"""Who asks for what, whether they may, and what was said.
+"""The registry's control plane: requests, dual control, and the processes that answer looks.
 
 Knows every room that acts.
 """

@@ -1,4 +1,4 @@
-"""What may be asked over the control socket, all of it; see `desk` for how it is answered."""
+"""What may be asked over the control socket, all of it; see `service` for how it is answered."""
 
 from cea_exchange.control_plane.requests import Requests, requests_in
 from cea_exchange.institution.control import request, requests
@@ -21,13 +21,13 @@ from cea_exchange.registry.control.requests.compliance import (
 )
 from cea_exchange.registry.control.requests.request import Request
 from cea_exchange.registry.control.requests.settlement import bank, claims, defaults, statements
-from cea_exchange.registry.participants.roles import OFFICES, OPERATOR
+from cea_exchange.registry.participants.roles import OFFICIALS, OPERATOR
 
 
 class Status(requests.Status, Request, tag="status"):
     """How far the registry is."""
 
-    roles = OFFICES
+    roles = OFFICIALS
 
 
 class Stop(requests.Stop, Request, tag="stop"):

@@ -12,7 +12,7 @@ must not wait, or moves nothing.
 """
 
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from cea_exchange.institution.control.dual_control import second_person_check
 from cea_exchange.institution.persons import Person
@@ -20,7 +20,6 @@ from cea_exchange.registry.participants.persons import OWN_BODIES, account_body
 from cea_exchange.registry.participants.roles import APPROVER, APPROVING, AUTHORITY, OPERATOR
 
 if TYPE_CHECKING:
-    from cea_exchange.registry.control.requests.request import Request
     from cea_exchange.registry.registry import Registry
 
 
@@ -37,11 +36,23 @@ class Second(Enum):
     PERSONS = "the body whose person it is"
 
 
+class Proposed(Protocol):
+    """What is asked of a request: its op, its kind, and whose right it touches."""
+
+    @property
+    def op(self) -> str: ...
+    @property
+    def second(self) -> Second | None: ...
+
+    def holder(self, registry: "Registry") -> str: ...
+    def persons_body(self, registry: "Registry") -> str: ...
+
+
 _REGISTRY = OWN_BODIES[OPERATOR]
 _AUTHORITY = OWN_BODIES[AUTHORITY]
 
 
-def approving_body(registry: "Registry", request: "Request", proposer: Person) -> str:
+def approving_body(registry: "Registry", request: Proposed, proposer: Person) -> str:
     """Return the body whose second person has to approve a request.
 
     Raises
@@ -57,7 +68,7 @@ def approving_body(registry: "Registry", request: "Request", proposer: Person) -
     return second_person_check(registry.persons, request.op, body, proposer, APPROVING)
 
 
-def _body(registry: "Registry", request: "Request", proposer: Person) -> str:
+def _body(registry: "Registry", request: Proposed, proposer: Person) -> str:
     # What the settings add to it takes another person of the same body.
     match request.second or Second.OWN:
         case Second.OWN:
@@ -79,7 +90,7 @@ def _body(registry: "Registry", request: "Request", proposer: Person) -> str:
             return _AUTHORITY
 
 
-def _persons_body(registry: "Registry", request: "Request") -> str:
+def _persons_body(registry: "Registry", request: Proposed) -> str:
     """Return who decides on the persons of a body.
 
     Notes

@@ -9,7 +9,7 @@ from cea_exchange.registry.control.requests.request import Request
 from cea_exchange.registry.registry import Registry
 
 
-class Desk(InstitutionService[Request]):
+class RegistryService(InstitutionService[Request]):
     """Answers what comes over the control socket; see there."""
 
     def __init__(

@@ -1,4 +1,4 @@
-"""From the authority over provinces to entities, and back.
+"""Distribution of allowances: from the authority over provinces to entities, and back.
 
 Knows what is owed for earlier years.
 """

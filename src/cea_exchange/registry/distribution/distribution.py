@@ -61,7 +61,7 @@ class Preview(NamedTuple):
 
 
 class Distribution:
-    """The office that issues, distributes, adjusts and recalls allowances.
+    """The service that issues, distributes, adjusts and recalls allowances.
 
     Parameters
     ----------
@@ -160,8 +160,8 @@ class Distribution:
                 RegistryRefusal.PREVIEW_UNKNOWN,
                 f"preview_id: expected that of a preview, got {preview_id!r}",
             )
-        *told, plan = row
-        return Preview(*told, msgspec.msgpack.decode(plan, type=Plan))
+        *counted, plan = row
+        return Preview(*counted, msgspec.msgpack.decode(plan, type=Plan))
 
     def distribute(self, preview_id: int) -> Preview:
         """Do what a preview showed: all of it, once.

@@ -1,4 +1,4 @@
-"""What courts and the authority take or hold.
+"""Freezes, recalls and dispositions: what courts and the authority hold or take.
 
 Knows the ledger and whose accounts there are.
 """

@@ -1,4 +1,4 @@
-"""Who takes what comes into a registration account before its holder may use it.
+"""Decides who takes what arrives on a registration account before its holder may use it.
 
 Courts' freezes (`freezes`) and recalls (`recalls`) queue up for one account's asset: the earlier
 takes all it wants before a later one takes anything. Of one day the court's comes first. What they

@@ -1,4 +1,4 @@
-"""The enforcement office: what courts order of an account (司法冻结, 扣划).
+"""Court orders: what courts order of an account (司法冻结, 扣划).
 
     freeze --> asked --> in force --> deducted, to whom the court says
                  |          |
@@ -350,9 +350,9 @@ class Enforcement:
                 first,
                 self._ledger.account(account),
             )
-        return [self._told(freeze) for freeze in self._freezes.some(where, values, count)]
+        return [self._shown(freeze) for freeze in self._freezes.some(where, values, count)]
 
-    def freeze_told(self, freeze_id: int) -> dict[str, Any]:
+    def freeze_shown(self, freeze_id: int) -> dict[str, Any]:
         """Return how a freeze stands, in words."""
         freeze = self._freezes.one(freeze_id)
         if freeze is None:
@@ -360,7 +360,7 @@ class Enforcement:
                 RegistryRefusal.FREEZE_UNKNOWN,
                 f"freeze_id: expected that of a freeze, got {freeze_id}",
             )
-        return self._told(freeze)
+        return self._shown(freeze)
 
     def pending(self, account_index: int) -> Iterator[str]:
         """Yield what courts hold, or want, of an account, which keeps it from being closed."""
@@ -408,7 +408,7 @@ class Enforcement:
             )
         return freeze
 
-    def _told(self, freeze: Freeze) -> dict[str, Any]:
+    def _shown(self, freeze: Freeze) -> dict[str, Any]:
         account, asset = freeze.place
         return freeze._asdict() | {
             "account": self._store.account_name(account),

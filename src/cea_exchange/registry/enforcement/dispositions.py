@@ -195,7 +195,7 @@ class Dispositions:
                 *(found.asset_index, found.tonnes, found.reference),
             )
 
-    def told(
+    def shown(
         self, state: str | None = None, *, first: int = 1, count: int = ALL
     ) -> list[dict[str, Any]]:
         """Return dispositions from a number on in words, all or those in one state."""

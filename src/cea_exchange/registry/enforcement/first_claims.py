@@ -1,4 +1,4 @@
-"""Courts and recalls come first, whatever is posted to or from a registration account."""
+"""Puts courts and recalls first, whatever is posted to or from a registration account."""
 
 from collections.abc import Sequence
 

@@ -47,23 +47,18 @@ class OwedRecall(NamedTuple):
         return self.account_index, self.asset_index
 
 
-_OWED = """
+_OPEN = """
 SELECT due.deduction_id, due.account_index,
     (SELECT min(product_index) FROM distributions AS given
         WHERE given.compliance_year = due.compliance_year),
     due.compliance_year, due.business_date, due.tonnes - coalesce(sum(taken.tonnes), 0)
 FROM deductions AS due
 LEFT JOIN deductions_taken AS taken ON taken.deduction_id = due.deduction_id
-WHERE due.cause = 'recall'{and_which}
+WHERE due.cause = 'recall' AND due.deduction_id IN (SELECT deduction_id FROM recalls_open)
 GROUP BY due.deduction_id, due.account_index, due.compliance_year, due.business_date, due.tonnes
 HAVING due.tonnes > coalesce(sum(taken.tonnes), 0)
 ORDER BY due.deduction_id
 """
-_OF_OPEN = _OWED.format(
-    and_which=" AND due.deduction_id IN (SELECT deduction_id FROM recalls_open)"
-)
-_OF_ALL = _OWED.format(and_which="")
-
 _IS_OPEN = """EXISTS (
     SELECT 1 FROM deductions AS due WHERE due.deduction_id = ? AND due.cause = 'recall'
         AND due.tonnes > (SELECT coalesce(sum(taken.tonnes), 0) FROM deductions_taken AS taken
@@ -97,14 +92,7 @@ class Recalls:
 
         What a merged account owed its successor owes (CEA-DIS-10).
         """
-        return self._found(_OF_OPEN)
-
-    def all_by_sums(self) -> list[OwedRecall]:
-        """Return what `all` must, from every recall there ever was: what reconciling asks."""
-        return self._found(_OF_ALL)
-
-    def _found(self, query: str) -> list[OwedRecall]:
-        found = [OwedRecall(*row) for row in self._store.execute(query).fetchall()]
+        found = [OwedRecall(*row) for row in self._store.execute(_OPEN).fetchall()]
         into = successors(self._store) if found else {}
         return [
             each._replace(account_index=into.get(each.account_index, each.account_index))

@@ -1,4 +1,4 @@
-"""What the settlement risk reserve has lent and not got back."""
+"""The settlement risk reserve: what it has paid for defaults and not got back."""
 
 from cea_exchange.ledger.store import Store
 

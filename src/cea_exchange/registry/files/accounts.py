@@ -1,4 +1,4 @@
-"""Are the accounts that a file names there, and of the province it says?"""
+"""Checks that the accounts a file names exist, and are of the province it says."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol

@@ -68,12 +68,12 @@ def adopt(
     Rules: CEA-OPR-02.
     """
     if not why.strip() or not is_one_line(why):
-        raise AdoptionError(f"why: expected one line of text, came {why!a}")
+        raise AdoptionError(f"why: expected one line of text, got {why!a}")
     old_log_id = _settled_log_id(store)
     if old_log_id is None:
-        raise AdoptionError("registry: expected a stream that was settled, came none yet")
+        raise AdoptionError("registry: expected a stream that was settled, got none yet")
     if store.state != "ok":
-        raise AdoptionError(f"registry: expected the state ok, came {store.state}")
+        raise AdoptionError(f"registry: expected the state ok, got {store.state}")
     odd = accounts_differing(store, whole=True)
     if odd:
         raise AdoptionError(f"registry: balances are not the sum of the postings: {odd[0]}")

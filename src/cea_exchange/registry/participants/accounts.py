@@ -1,4 +1,4 @@
-"""The accounts office: entities' accounts from their opening to their end.
+"""Entities' accounts from their opening to their end.
 
 An account is an entity's only one. Its name, by which the venue knows it, stays; the entity's legal
 name may change. What changes is kept, line by line, in `account_changes`.
@@ -77,7 +77,7 @@ class Accounts:
         by `ActError`.
     pending_checks : list of callable
         Each takes an account's index and yields what of it is pending (``freeze 3 is asked``); that
-        keeps the account from being merged or closed. Each office adds its own.
+        keeps the account from being merged or closed. Each service adds its own.
     passing_checks : list of callable
         Likewise, of what another account takes over by a merger: it keeps from being closed only.
     """
@@ -344,9 +344,9 @@ class Accounts:
                 f"account: expected one that was opened, got {account!r}",
             )
         return {
-            **_told(row),
-            "pending": _some_told(self.pending(row[0])),
-            "taken_over": _some_told(
+            **_shown(row),
+            "pending": _some_shown(self.pending(row[0])),
+            "taken_over": _some_shown(
                 [
                     self._store.account_name(index)
                     for index in with_taken_over(self._store, row[0])
@@ -370,7 +370,7 @@ class Accounts:
             sql += " AND state = :state"
         values = {"province": province, "state": state, "first": first, "count": count}
         rows = self._store.execute(f"{sql} ORDER BY account_index LIMIT :count", values)
-        return [_told(row) for row in rows]
+        return [_shown(row) for row in rows]
 
     def changes(
         self, account_index: int, *, first: int = 1, count: int = ALL
@@ -540,15 +540,15 @@ class Accounts:
         return self._store.balances.of_account(index)
 
 
-def _some_told(names: list[str]) -> list[str]:
+def _some_shown(names: list[str]) -> list[str]:
     further = len(names) - SHOWN_MAX
     return names if further <= 0 else [*names[:SHOWN_MAX], f"and {further} more"]
 
 
-def _told(row: tuple[Any, ...]) -> dict[str, Any]:
+def _shown(row: tuple[Any, ...]) -> dict[str, Any]:
     names = [name.strip() for name in _COLUMNS.split(",")]
-    told = dict(zip(names, row, strict=True))
-    return {**told, "at_risk": bool(told["at_risk"])}
+    shown = dict(zip(names, row, strict=True))
+    return {**shown, "at_risk": bool(shown["at_risk"])}
 
 
 def _admission_check(credit_code: str | None, province: int, sector: str) -> None:

@@ -31,7 +31,7 @@ class Completions:
             " surrendered, offset_tonnes, completed_on)",
             [
                 (number, account_index, compliance_year, standing.tonnes, standing.surrendered)
-                + (standing.coverage.offset, standing.completed_on or 0)
+                + (standing.status.offset, standing.completed_on or 0)
             ],
         )
 

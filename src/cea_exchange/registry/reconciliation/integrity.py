@@ -5,7 +5,10 @@ from collections.abc import Iterator
 from cea_exchange.institution.maintenance.integrity import heads_differing, integrity_differences
 from cea_exchange.ledger.store import Store
 from cea_exchange.protocol.control import ControlError, FeedItem, LedgerHead, control_decode
-from cea_exchange.registry.reconciliation.audit import audit_queries
+from cea_exchange.registry.reconciliation.audit import findings
+
+CAUSES = "causes"
+"""The query of `audit` that is part of it, beside the one that every institution's proof has."""
 
 
 def registry_integrity(store: Store) -> Iterator[str]:
@@ -20,8 +23,7 @@ def registry_integrity(store: Store) -> Iterator[str]:
         yield from heads_differing(store, heads_sent(store), "the venue was sent")
     except ControlError as error:
         yield f"the feed can not be read: {error}"
-    for entry_id, act_id, wrong in store.execute(audit_queries()["causes"]).fetchall():
-        yield f"entry {entry_id} of act {act_id}: {wrong}"
+    yield from findings(store, CAUSES)
 
 
 def heads_sent(store: Store) -> Iterator[tuple[int, str]]:

@@ -63,14 +63,14 @@ def _posted_differs(
             (link_seq,),
         ).fetchall()
     }
-    distributed = dict(
+    distributed: dict[int, int] = dict(
         store.execute(
             "SELECT account_index, tonnes FROM distribution_lines"
             " JOIN distributions USING (distribution_id) WHERE sha256 = ?",
             (digest,),
         ).fetchall()
     )
-    owed = dict(
+    owed: dict[int, int] = dict(
         store.execute(
             "SELECT account_index, due_tonnes FROM obligation_entries"
             " JOIN obligation_files USING (file_id) WHERE sha256 = ?",

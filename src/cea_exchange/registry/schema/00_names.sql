@@ -37,7 +37,7 @@ CREATE TABLE products (
 );
 CREATE TABLE keys (
     public_key TEXT PRIMARY KEY,
-    account_index BIGINT NOT NULL,
+    account_index BIGINT NOT NULL REFERENCES accounts,
     operator_index BIGINT NOT NULL CHECK (operator_index BETWEEN 0 AND 15),
     role TEXT NOT NULL,
     cancel_on_disconnect BIGINT NOT NULL CHECK (cancel_on_disconnect IN (0, 1)),

@@ -4,10 +4,10 @@ CREATE TABLE feed (
     item BYTEA NOT NULL
 );
 CREATE TABLE transfers (
-    transfer_seq BIGINT PRIMARY KEY,
+    transfer_seq BIGINT PRIMARY KEY REFERENCES feed,
     direction TEXT NOT NULL                       -- court, recall: out, for freezes and recalls
         CHECK (direction IN ('in', 'out', 'court', 'recall')),
-    account_index BIGINT NOT NULL,
+    account_index BIGINT NOT NULL REFERENCES accounts,
     asset_index BIGINT NOT NULL,
     amount BIGINT NOT NULL CHECK (amount > 0),    -- asked; for court and recall it may be less
     state TEXT NOT NULL CHECK (state IN ('pending', 'completed', 'rejected')),

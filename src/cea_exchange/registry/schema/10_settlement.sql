@@ -28,21 +28,21 @@ CREATE INDEX trades_failed ON trades (trade_id) WHERE failure <> '';
 CREATE INDEX trades_unsettled ON trades (state) WHERE state <> 'settled';
 CREATE TABLE busts (
     settlement_seq BIGINT PRIMARY KEY CHECK (settlement_seq > 0),
-    trade_seq BIGINT NOT NULL UNIQUE,   -- settlement_seq of the trade
+    trade_seq BIGINT NOT NULL UNIQUE REFERENCES trades, -- settlement_seq of the trade
     reason BIGINT NOT NULL              -- 0: it was undone; else why not, and there are claims
 );
 CREATE TABLE claims (
     claim_id BIGINT PRIMARY KEY,
-    settlement_seq BIGINT NOT NULL,     -- of the bust
-    trade_id BIGINT NOT NULL,
-    debtor_index BIGINT NOT NULL,       -- owes
-    creditor_index BIGINT NOT NULL,     -- is owed
+    settlement_seq BIGINT NOT NULL REFERENCES busts, -- of the bust
+    trade_id BIGINT NOT NULL REFERENCES trades (trade_id),
+    debtor_index BIGINT NOT NULL REFERENCES accounts, -- owes
+    creditor_index BIGINT NOT NULL REFERENCES accounts, -- is owed
     asset_index BIGINT NOT NULL,
     amount BIGINT NOT NULL CHECK (amount > 0)
 );
 CREATE TABLE claims_paid (
-    claim_id BIGINT PRIMARY KEY,
-    entry_id BIGINT NOT NULL            -- of the ledger, that paid it
+    claim_id BIGINT PRIMARY KEY REFERENCES claims,
+    entry_id BIGINT NOT NULL REFERENCES entries -- of the ledger, that paid it
 );
 CREATE TABLE checkpoints (
     settlement_seq BIGINT PRIMARY KEY,
@@ -52,7 +52,7 @@ CREATE TABLE checkpoints (
 );
 CREATE TABLE day_closes (
     trading_date BIGINT NOT NULL,
-    product_index BIGINT NOT NULL,
+    product_index BIGINT NOT NULL REFERENCES products,
     settlement_seq BIGINT NOT NULL,
     PRIMARY KEY (trading_date, product_index)
 ) WITHOUT ROWID;
@@ -71,7 +71,7 @@ CREATE TABLE postponed (                -- records that need what unposted trade
     leg BIGINT NOT NULL,
     kind BIGINT NOT NULL,               -- of the entry: withdrawn or bust
     business_date BIGINT NOT NULL,
-    account_index BIGINT NOT NULL,
+    account_index BIGINT NOT NULL REFERENCES accounts,
     asset_index BIGINT NOT NULL,
     compartment BIGINT NOT NULL,
     amount BIGINT NOT NULL CHECK (amount <> 0),

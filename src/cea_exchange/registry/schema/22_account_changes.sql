@@ -1,7 +1,7 @@
 -- What became of accounts.
 CREATE TABLE account_changes (
     change_id BIGINT PRIMARY KEY CHECK (change_id > 0),
-    account_index BIGINT NOT NULL,
+    account_index BIGINT NOT NULL REFERENCES accounts,
     at_ns BIGINT NOT NULL,
     business_date BIGINT NOT NULL,
     change TEXT NOT NULL,               -- 'opened', 'suspended', 'renamed', ...

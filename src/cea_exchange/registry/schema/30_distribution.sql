@@ -1,8 +1,8 @@
 -- What was determined for entities, what of it was given, and what provinces hold for whom. Every
 -- table but `recalls_open` is only added to; what holds now is a sum or the last row.
 CREATE TABLE issue_reversals (          -- of issues to the authority that were a mistake
-    issue_entry BIGINT PRIMARY KEY,     -- each once
-    entry_id BIGINT NOT NULL UNIQUE,    -- of the reversal
+    issue_entry BIGINT PRIMARY KEY REFERENCES entries, -- each once
+    entry_id BIGINT NOT NULL UNIQUE REFERENCES entries, -- of the reversal
     why TEXT NOT NULL
 );
 CREATE TABLE allocation_previews (
@@ -15,23 +15,23 @@ CREATE TABLE allocation_previews (
     business_date BIGINT NOT NULL
 );
 CREATE TABLE allocation_units (
-    preview_id BIGINT PRIMARY KEY,      -- whose tonnes are computed from it
+    preview_id BIGINT PRIMARY KEY REFERENCES allocation_previews,  -- its tonnes are computed from it
     file TEXT NOT NULL,                 -- the unit file's name
     sha256 TEXT NOT NULL,
     encoding TEXT NOT NULL,
     content BYTEA NOT NULL
 );
 CREATE TABLE distributions (
-    distribution_id BIGINT PRIMARY KEY, -- the preview's
+    distribution_id BIGINT PRIMARY KEY REFERENCES allocation_previews, -- the preview's
     sha256 TEXT NOT NULL UNIQUE,        -- no file is distributed twice
     compliance_year BIGINT NOT NULL,
-    product_index BIGINT NOT NULL,
+    product_index BIGINT NOT NULL REFERENCES products,
     stage TEXT NOT NULL CHECK (stage IN ('pre', 'final', 'adjustment')),
     business_date BIGINT NOT NULL
 );
 CREATE TABLE distribution_lines (
-    distribution_id BIGINT NOT NULL,
-    account_index BIGINT NOT NULL,
+    distribution_id BIGINT NOT NULL REFERENCES distributions,
+    account_index BIGINT NOT NULL REFERENCES accounts,
     province BIGINT NOT NULL,           -- the entity's then
     tonnes BIGINT NOT NULL CHECK (tonnes >= 0),             -- determined for the whole year
     given BIGINT NOT NULL CHECK (given >= 0),               -- to the entity
@@ -43,7 +43,7 @@ CREATE TABLE distribution_lines (
 ) WITHOUT ROWID;
 CREATE TABLE deductions (
     deduction_id BIGINT PRIMARY KEY CHECK (deduction_id > 0),   -- they are taken in this order
-    account_index BIGINT NOT NULL,
+    account_index BIGINT NOT NULL REFERENCES accounts,
     document TEXT NOT NULL,             -- of the decision; 'distribution 7' of what it did not find
     cause TEXT NOT NULL CHECK (cause IN ('unpaid', 'borrowed', 'enforcement', 'other', 'recall')),
     compliance_year BIGINT NOT NULL,    -- of the allowances to recall; 0 is none
@@ -53,21 +53,21 @@ CREATE TABLE deductions (
     UNIQUE (account_index, document)
 );
 CREATE TABLE deductions_taken (
-    deduction_id BIGINT NOT NULL,
+    deduction_id BIGINT NOT NULL REFERENCES deductions,
     reference TEXT NOT NULL,            -- 'distribution 7', or 'recall 3'
     distribution_id BIGINT NOT NULL,    -- 0 is a recall
     tonnes BIGINT NOT NULL CHECK (tonnes <> 0), -- negative: gone back to what is still to adjust
     PRIMARY KEY (deduction_id, reference)
 ) WITHOUT ROWID;
 CREATE TABLE recalls_open (             -- recalls not filled: all that is looked at with an entry
-    deduction_id BIGINT PRIMARY KEY
+    deduction_id BIGINT PRIMARY KEY REFERENCES deductions
 );
 CREATE TABLE recalls (
     recall_id BIGINT PRIMARY KEY CHECK (recall_id > 0),
-    account_index BIGINT NOT NULL,
+    account_index BIGINT NOT NULL REFERENCES accounts,
     province BIGINT NOT NULL,
     compliance_year BIGINT NOT NULL,
-    product_index BIGINT NOT NULL,
+    product_index BIGINT NOT NULL REFERENCES products,
     recalled BIGINT NOT NULL CHECK (recalled >= 0),         -- from the entity
     recalled_kept BIGINT NOT NULL CHECK (recalled_kept >= 0),   -- from what the province kept
     business_date BIGINT NOT NULL
@@ -75,8 +75,8 @@ CREATE TABLE recalls (
 CREATE TABLE kept_changes (
     change_id BIGINT PRIMARY KEY CHECK (change_id > 0),
     province BIGINT NOT NULL,           -- holds it
-    account_index BIGINT NOT NULL,      -- for whom
-    product_index BIGINT NOT NULL,
+    account_index BIGINT NOT NULL REFERENCES accounts, -- for whom
+    product_index BIGINT NOT NULL REFERENCES products,
     tonnes BIGINT NOT NULL CHECK (tonnes <> 0),
     reference TEXT NOT NULL,            -- 'distribution 7', 'recall 3', 'release 12', 'surrender 4'
     business_date BIGINT NOT NULL

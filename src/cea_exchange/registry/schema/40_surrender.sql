@@ -10,8 +10,8 @@ CREATE TABLE obligation_files (
 );
 CREATE TABLE obligation_entries (       -- each as it was handed in, the corrected ones too
     compliance_year BIGINT NOT NULL,
-    account_index BIGINT NOT NULL,
-    file_id BIGINT NOT NULL,
+    account_index BIGINT NOT NULL REFERENCES accounts,
+    file_id BIGINT NOT NULL REFERENCES obligation_files,
     verified_tonnes BIGINT NOT NULL CHECK (verified_tonnes > 0),
     due_tonnes BIGINT NOT NULL CHECK (due_tonnes BETWEEN 1 AND verified_tonnes),
     PRIMARY KEY (compliance_year, account_index, file_id)
@@ -25,8 +25,9 @@ WHERE file_id = (SELECT max(other.file_id) FROM obligation_entries AS other
 CREATE TABLE surrenders (
     surrender_id BIGINT PRIMARY KEY,
     compliance_year BIGINT NOT NULL,
-    account_index BIGINT NOT NULL,      -- who owes
-    giver_index BIGINT NOT NULL,        -- whose allowances: the same, another's, or its province's
+    account_index BIGINT NOT NULL REFERENCES accounts, -- who owes
+    giver_index BIGINT NOT NULL REFERENCES accounts, -- whose allowances: the same, another's, its
+                                        -- province's
     why TEXT NOT NULL,                  -- of giving for another; else ''
     applied_on BIGINT NOT NULL,         -- the day it counts of
     state TEXT NOT NULL CHECK (state IN ('applied', 'withdrawn', 'rejected', 'accepted', 'retired')),
@@ -38,8 +39,8 @@ CREATE TABLE surrenders (
 CREATE INDEX surrenders_of ON surrenders (compliance_year, account_index);
 CREATE INDEX surrenders_by_state ON surrenders (state, surrender_id);
 CREATE TABLE surrender_lines (
-    surrender_id BIGINT NOT NULL,
-    asset_index BIGINT NOT NULL,
+    surrender_id BIGINT NOT NULL REFERENCES surrenders,
+    asset_index BIGINT NOT NULL REFERENCES products,
     vintage BIGINT NOT NULL,
     tonnes BIGINT NOT NULL CHECK (tonnes > 0),
     PRIMARY KEY (surrender_id, asset_index)
@@ -47,7 +48,7 @@ CREATE TABLE surrender_lines (
 CREATE TABLE offset_proofs (            -- of CCERs cancelled in their own registry
     proof TEXT PRIMARY KEY,
     compliance_year BIGINT NOT NULL,
-    account_index BIGINT NOT NULL,
+    account_index BIGINT NOT NULL REFERENCES accounts,
     project TEXT NOT NULL,
     serial_first BIGINT NOT NULL,
     serial_last BIGINT NOT NULL CHECK (serial_last >= serial_first),
@@ -71,7 +72,7 @@ CREATE INDEX offset_proofs_serials ON offset_proofs (project, serial_first);
 CREATE TABLE certificates (
     certificate_id BIGINT PRIMARY KEY,
     compliance_year BIGINT NOT NULL,
-    account_index BIGINT NOT NULL,
+    account_index BIGINT NOT NULL REFERENCES accounts,
     issued_on BIGINT NOT NULL,
     content TEXT NOT NULL,              -- JSON
     revoked_on BIGINT NOT NULL,
@@ -82,20 +83,20 @@ CREATE UNIQUE INDEX certificates_in_force ON certificates (compliance_year, acco
 CREATE TABLE borrowings (               -- of a later allocation, surrendered ahead (预支)
     borrowing_id BIGINT PRIMARY KEY CHECK (borrowing_id > 0),
     compliance_year BIGINT NOT NULL,    -- borrowed for
-    account_index BIGINT NOT NULL,      -- who owes
+    account_index BIGINT NOT NULL REFERENCES accounts, -- who owes
     province BIGINT NOT NULL,           -- that let it
-    product_index BIGINT NOT NULL,
+    product_index BIGINT NOT NULL REFERENCES products,
     tonnes BIGINT NOT NULL CHECK (tonnes > 0),
     document TEXT NOT NULL,             -- the decision, and of the deduction
     why TEXT NOT NULL,                  -- the hardship
-    surrender_id BIGINT NOT NULL UNIQUE,
-    deduction_id BIGINT NOT NULL UNIQUE,
+    surrender_id BIGINT NOT NULL UNIQUE REFERENCES surrenders,
+    deduction_id BIGINT NOT NULL UNIQUE REFERENCES deductions,
     business_date BIGINT NOT NULL
 );
 CREATE TABLE correction_orders (        -- to surrender what was missing at the deadline (责令改正)
     order_id BIGINT PRIMARY KEY CHECK (order_id > 0),
     compliance_year BIGINT NOT NULL,
-    account_index BIGINT NOT NULL,
+    account_index BIGINT NOT NULL REFERENCES accounts,
     document TEXT NOT NULL,             -- its number
     province BIGINT NOT NULL,           -- whose it is
     tonnes BIGINT NOT NULL CHECK (tonnes > 0),  -- missing on that day
@@ -104,7 +105,7 @@ CREATE TABLE correction_orders (        -- to surrender what was missing at the 
     UNIQUE (compliance_year, account_index)
 );
 CREATE TABLE correction_refusals (      -- the entity refuses to follow it (拒不改正)
-    order_id BIGINT PRIMARY KEY,
+    order_id BIGINT PRIMARY KEY REFERENCES correction_orders,
     document TEXT NOT NULL,             -- what shows it
     tonnes BIGINT NOT NULL CHECK (tonnes > 0),  -- missing on that day
     recorded_on BIGINT NOT NULL
@@ -112,7 +113,7 @@ CREATE TABLE correction_refusals (      -- the entity refuses to follow it (拒�
 CREATE TABLE unpaid_deductions (        -- decided: to be taken off the next allowances
     decision_id BIGINT PRIMARY KEY,
     compliance_year BIGINT NOT NULL,    -- of what was not paid
-    account_index BIGINT NOT NULL,
+    account_index BIGINT NOT NULL REFERENCES accounts,
     tonnes BIGINT NOT NULL CHECK (tonnes > 0),
     decided_on BIGINT NOT NULL,
     UNIQUE (compliance_year, account_index)

@@ -56,7 +56,7 @@ CREATE TABLE bank_statements (                    -- each read once, whole
 ) WITHOUT ROWID;
 CREATE TABLE bank_entries (                       -- what the statements show
     entry_ref TEXT PRIMARY KEY,
-    statement_id TEXT NOT NULL,
+    statement_id TEXT NOT NULL REFERENCES bank_statements,
     account TEXT NOT NULL,                        -- sub-account
     cash BIGINT NOT NULL CHECK (cash <> 0),
     instruction_id TEXT NOT NULL,                 -- '' is none
@@ -66,19 +66,19 @@ CREATE TABLE bank_entries (                       -- what the statements show
 );
 CREATE INDEX bank_entries_of ON bank_entries (instruction_id);
 CREATE TABLE bank_unexplained (                   -- entries without an instruction that are no pay-in
-    entry_ref TEXT PRIMARY KEY                    -- and that nothing has reversed
+    entry_ref TEXT PRIMARY KEY REFERENCES bank_entries -- and that nothing has reversed
 ) WITHOUT ROWID;
 CREATE TABLE bank_accounts (                      -- sub-accounts the statements have shown
     account TEXT PRIMARY KEY,
     closing BIGINT NOT NULL
 ) WITHOUT ROWID;
 CREATE TABLE bank_pay_ins (                       -- pay-ins booked, each once
-    entry_ref TEXT PRIMARY KEY,                   -- the bank's
-    entry_id BIGINT NOT NULL                      -- the ledger's
+    entry_ref TEXT PRIMARY KEY REFERENCES bank_entries, -- the bank's
+    entry_id BIGINT NOT NULL REFERENCES entries   -- the ledger's
 ) WITHOUT ROWID;
 CREATE TABLE pay_outs (
     pay_out_id BIGINT PRIMARY KEY CHECK (pay_out_id > 0),
-    account_index BIGINT NOT NULL,
+    account_index BIGINT NOT NULL REFERENCES accounts,
     cash BIGINT NOT NULL CHECK (cash > 0),
     creditor TEXT NOT NULL,                       -- the participant's own account
     state TEXT NOT NULL CHECK (state IN ('begun', 'paid', 'returned'))

@@ -1,8 +1,8 @@
 -- Who did not deliver or pay when it was due, and what was done about it.
 CREATE TABLE defaults (
     default_id BIGINT PRIMARY KEY CHECK (default_id > 0),
-    trade_seq BIGINT NOT NULL UNIQUE,             -- settlement_seq of the trade
-    account_index BIGINT NOT NULL,                -- who has to make it good
+    trade_seq BIGINT NOT NULL UNIQUE REFERENCES trades, -- settlement_seq of the trade
+    account_index BIGINT NOT NULL REFERENCES accounts, -- who has to make it good
     asset_index BIGINT NOT NULL,
     amount BIGINT NOT NULL CHECK (amount > 0),    -- tonnes or fen that his leg needs
     why TEXT NOT NULL,
@@ -18,7 +18,7 @@ CREATE INDEX defaults_standing ON defaults (default_id)
     WHERE state NOT IN ('cured', 'busted', 'recovered');
 CREATE TABLE default_acts (                       -- every act, in its order
     act_id BIGINT PRIMARY KEY CHECK (act_id > 0),
-    default_id BIGINT NOT NULL,
+    default_id BIGINT NOT NULL REFERENCES defaults,
     business_date BIGINT NOT NULL,
     act TEXT NOT NULL CHECK (act IN
         ('opened', 'noticed', 'covering', 'uncovered', 'covered', 'recovered', 'cured', 'busted')),

@@ -12,8 +12,8 @@ CREATE TABLE statement_days (
 CREATE INDEX statement_days_issued ON statement_days (state) WHERE state = 'issued';
 CREATE TABLE objections (
     objection_id BIGINT PRIMARY KEY CHECK (objection_id > 0),
-    account_index BIGINT NOT NULL,
-    business_date BIGINT NOT NULL,                -- of the statement
+    account_index BIGINT NOT NULL REFERENCES accounts,
+    business_date BIGINT NOT NULL REFERENCES statement_days, -- of the statement
     content TEXT NOT NULL,
     state TEXT NOT NULL CHECK (state IN ('open', 'resolved')),
     answer TEXT NOT NULL,                         -- '' before

@@ -126,8 +126,8 @@ def trades_post(
         zip(*lists, settled, unfailed, lists[0], strict=True),
     )
     values = {"first": first, "last": last, "ahead": store.entry_last + 1 - first}
-    _days_note(store, columns["trading_date"])
     store.execute(_ENTRIES_AT_ONCE, values | _VALUES)
+    _days_note(store, columns["trading_date"])
     store.execute(_POSTINGS_AT_ONCE, values | _VALUES)
     store.entry_last += len(records)
     return True
@@ -180,8 +180,8 @@ def trades_post_late(store: Store, trades: np.ndarray) -> bool:
         "ahead": store.entry_last,
         "now": store.last_seq,
     }
-    _days_note(store, columns["trading_date"])
     store.execute(_ENTRIES_LATE, values | _VALUES)
+    _days_note(store, columns["trading_date"])
     store.execute(_POSTINGS_LATE, values | _VALUES)
     store.execute(_SETTLED_LATE, values)
     store.unposted_changes += 1
@@ -196,7 +196,7 @@ def stretch_end(flags: np.ndarray, first: int) -> int:
 
 
 def _days_note(store: Store, dates: np.ndarray) -> None:
-    """Keep of which days the entries that follow are, one for each trade."""
+    """Keep of which days the entries after the last that counts are, one for each trade."""
     for first in (0, *(np.flatnonzero(dates[1:] != dates[:-1]) + 1).tolist()):
         store.day_note(store.entry_last + 1 + first, int(dates[first]))
 

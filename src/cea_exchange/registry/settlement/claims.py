@@ -6,14 +6,12 @@ It is paid from registration account to registration account, whole and once; of
 told as well.
 """
 
-from collections.abc import Iterator
 from typing import Any
 
 from cea_exchange.domain.refusals import RegistryRefusal
 from cea_exchange.institution.checks import ActError
 from cea_exchange.institution.paging import ALL
 from cea_exchange.ledger.double_entry import CASH_ASSET, EntryKind
-from cea_exchange.ledger.store import Store
 from cea_exchange.registry.general_ledger import Ledger
 from cea_exchange.registry.settlement.defaults import Defaults
 
@@ -95,25 +93,3 @@ class Claims:
             entry_id = ledger.move(EntryKind.CLAIM_PAID, *ends, f"claim {claim_id}")
             ledger.store.insert("claims_paid (claim_id, entry_id)", [(claim_id, entry_id)])
         return entry_id
-
-
-def claim_differences(store: Store) -> Iterator[str]:
-    """Yield payments that are of no claim, not as it says, or of one that was paid before."""
-    claims = {
-        f"claim {claim_id}": terms
-        for claim_id, *terms in store.execute(
-            "SELECT claim_id, debtor_index, creditor_index, asset_index, amount FROM claims"
-        ).fetchall()
-    }
-    paid = dict(store.execute("SELECT entry_id, claim_id FROM claims_paid").fetchall())
-    payments = store.execute(
-        "SELECT entry_id, reference, account_index, counter_index, asset_index, amount"
-        f" FROM entries WHERE kind = {int(EntryKind.CLAIM_PAID)} ORDER BY entry_id"
-    )
-    for entry_id, reference, *terms in payments.fetchall():
-        if (owed := claims.pop(reference, None)) != terms:
-            yield f"entry {entry_id} pays {reference}: owed are {owed}, paid {terms}"
-        if (kept := f"claim {paid.pop(entry_id, 0)}") != reference:
-            yield f"entry {entry_id} pays {reference}: kept as paid is {kept}"
-    for entry_id, claim_id in paid.items():
-        yield f"claim {claim_id} is kept as paid by entry {entry_id}, which does not pay it"

@@ -86,7 +86,7 @@ def receipt(store: Store, business_date: int, subject: str) -> dict[str, Any]:
         "leaf": texts[place],
         "path": [[side, node.hex()] for side, node in path_to(hashes, place)],
         "root": root_of(hashes).hex(),
-        "link": link_told(store, link_id),
+        "link": link_shown(store, link_id),
     }
 
 
@@ -104,7 +104,7 @@ def day_of_act(store: Store, act_id: int) -> int:
     return date
 
 
-def link_told(store: Store, link_id: int) -> dict[str, Any]:
+def link_shown(store: Store, link_id: int) -> dict[str, Any]:
     """Return a link of the chain with the head before it: all that its own head is made of."""
     rows = store.execute(
         f"SELECT {LINK_COLUMNS} FROM chain WHERE link_id IN (?, ?) ORDER BY link_id",

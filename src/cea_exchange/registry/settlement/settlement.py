@@ -56,6 +56,7 @@ from cea_exchange.registry.settlement.batch_settlement import (
 )
 from cea_exchange.registry.settlement.bulk_posting import stretch_end, trades_post, trades_receive
 from cea_exchange.registry.settlement.failures import (
+    Failure,
     FailureOf,
     Obstacles,
     default_end,
@@ -106,7 +107,7 @@ class SettlementGap(Exception):
     """Records are missing before those that came; ask for a replay from `expected`."""
 
     def __init__(self, expected: int, came: int) -> None:
-        super().__init__(f"settlement_seq must be {expected} next, was {came}")
+        super().__init__(f"settlement_seq: expected {expected} next, got {came}")
         self.expected = expected
         self.came = came
 
@@ -180,7 +181,7 @@ class Settlement:
             raise Diverged(self.store.state)
         known = self.store.log_id
         if known is not None and known != log_id:
-            raise WrongLog(f"log_id must be {known}, was {log_id}")
+            raise WrongLog(f"log_id: expected {known}, got {log_id}")
         last_seq = self.store.last_seq
         if len(records) == 0:
             return last_seq
@@ -242,7 +243,7 @@ class Settlement:
             last_seq = self.store.last_seq
             first = int(records[0]["settlement_seq"])
             if last_seq != first - 1:
-                raise AssertionError(f"last_seq must be {first - 1}, was {last_seq}")
+                raise AssertionError(f"last_seq: expected {first - 1}, got {last_seq}")
             posted, stopped = self._records_post(records)
             self._at_point("postings_written")
             last_seq += posted
@@ -364,7 +365,7 @@ class _Run:
         elif kind in self._takers:
             self._takers[kind](row[0], row)
         else:
-            raise LedgerError(f"kind must be one of the settlement stream, was {kind}")
+            raise LedgerError(f"kind: expected one of the settlement stream's, got {kind}")
         self.count += 1
 
     def are_plain_trades(self, records: np.ndarray) -> np.ndarray:
@@ -420,35 +421,34 @@ class _Run:
         self._account_check(trade.buyer_index)
         self._account_check(trade.seller_index)
         if trade.product_index >= self._product_count:
-            raise LedgerError(f"product_index must be declared, was {trade.product_index}")
-        state, failure, posted_seq = "received", "", 0
+            raise LedgerError(f"product_index: expected a declared one, got {trade.product_index}")
+        state, failure, posted_seq = "received", None, 0
         if self._is_at_once:
-            state, failure, posted_seq = self._post_at_once(trade)
+            failure = self._post_at_once(trade)
+            state, posted_seq = ("failed", 0) if failure else ("settled", trade.settlement_seq)
         self._store.insert(
             "trades (settlement_seq, trade_id, trading_date, method, buyer_index, seller_index,"
             " product_index, price, tonnes, cash, buy_fee, sell_fee, state, failure, posted_seq)",
             [(*trade, state, "", posted_seq)],
         )
-        if failure:
+        if failure is not None:
             # By a change: only that is logged (`LOGGED_FROM_CHANGES_ON`).
             self._store.execute(
                 "UPDATE trades SET failure = ? WHERE settlement_seq = ?",
-                (failure, trade.settlement_seq),
+                (failure.why, trade.settlement_seq),
             )
+            default_open(self._store, trade, failure, trade.trading_date)
 
-    def _post_at_once(self, trade: Trade) -> tuple[str, str, int]:
-        """Post a trade with its record, or open its default; return its state, why, and when."""
+    def _post_at_once(self, trade: Trade) -> Failure | None:
+        """Post a trade with its record, or let it wait; return what keeps it from being posted."""
         failure, seq = self._obstacles.of(trade), trade.settlement_seq
         if failure is None:
-            lacking = trade_post(
-                self._store, trade, self._obstacles.waiting, settlement_seq=seq
-            )
+            lacking = trade_post(self._store, trade, self._obstacles.waiting, settlement_seq=seq)
             if lacking is None:
-                return "settled", "", seq
+                return None
             failure = self._obstacles.lack(lacking, trade)
-        default_open(self._store, trade, failure, trade.trading_date)
         self._obstacles.waiting.add(seq, trade_legs(trade))
-        return "failed", failure.why, 0
+        return failure
 
     def _trade_busted(self, busted: Trade, reason: int) -> None:
         """Undo a trade that was posted, end one that was not, or book who owes whom what.
@@ -462,13 +462,17 @@ class _Run:
             (busted.trade_id,),
         )
         if row is None:
-            raise LedgerError(f"trade_id must be of a trade, was {busted.trade_id}")
+            raise LedgerError(f"trade_id: expected that of a trade, got {busted.trade_id}")
         *terms, posted_seq = row
         trade, seq = Trade(*terms), busted.settlement_seq
         if busted._replace(trading_date=trade.trading_date) != trade._replace(settlement_seq=seq):
             raise LedgerError(f"bust of trade {trade.trade_id} must repeat {terms}, was {busted}")
         if self._store.one("SELECT 1 FROM busts WHERE trade_seq = ?", (trade.settlement_seq,)):
             raise LedgerError(f"trade {trade.trade_id} was busted already")
+        self._store.insert(
+            "busts (settlement_seq, trade_seq, reason)",
+            [(seq, trade.settlement_seq, reason)],
+        )
         if reason == Reason.NONE:
             self._store.unposted_changes += 1
             if posted_seq:
@@ -485,10 +489,6 @@ class _Run:
                     for claim_id, claim in enumerate(bust_claims(trade), first)
                 ],
             )
-        self._store.insert(
-            "busts (settlement_seq, trade_seq, reason)",
-            [(seq, trade.settlement_seq, reason)],
-        )
         self._ask((trade.seller_index, trade.product_index))
         self._ask((trade.buyer_index, CASH_ASSET))
 
@@ -506,7 +506,7 @@ class _Run:
 
     def _account_check(self, account_index: int) -> None:
         if account_index >= self._account_count:
-            raise LedgerError(f"account_index must be declared, was {account_index}")
+            raise LedgerError(f"account_index: expected a declared account, got {account_index}")
 
     # -- transfers ----------------------------------------------------------------------------
 
@@ -526,7 +526,7 @@ class _Run:
         elif operation == Operation.WITHDRAW:
             self._transfer_answered(record, ("out", *SEIZED), None)
         else:
-            raise LedgerError(f"command must be deposit or withdraw, was {operation}")
+            raise LedgerError(f"command: expected deposit or withdraw, got {operation}")
 
     def _share_out(self, place: Place, amount: int, record: Any) -> None:
         """What has come into a registration account is first for courts and recalls."""
@@ -557,14 +557,14 @@ class _Run:
         """
         transfer_seq, seq = int(record["client_order_id"]), int(record["settlement_seq"])
         if transfer_seq >= SEQ_LIMIT:
-            raise LedgerError(f"transfer_seq must be below 2^62, was {transfer_seq}")
+            raise LedgerError(f"transfer_seq: expected below 2^62, got {transfer_seq}")
         row = self._store.one(
             "SELECT direction, account_index, asset_index, amount, state FROM transfers"
             " WHERE transfer_seq = ?",
             (transfer_seq,),
         )
         if row is None:
-            raise LedgerError(f"transfer_seq must be of a transfer, was {transfer_seq}")
+            raise LedgerError(f"transfer_seq: expected that of a transfer, got {transfer_seq}")
         asked_direction, account, asset, amount, state = row
         if asked_direction not in directions or state != "pending":
             raise LedgerError(
@@ -607,7 +607,7 @@ class _Run:
         seq, date = int(closed["settlement_seq"]), int(closed["trading_date"])
         product = int(closed["product_index"])
         if product >= self._product_count:
-            raise LedgerError(f"product_index must be declared, was {product}")
+            raise LedgerError(f"product_index: expected a declared product, got {product}")
         for method in Method:
             venue = _venue_totals(closed, method)
             settled = self._settled_totals(date, product, method)
@@ -722,12 +722,12 @@ def _amount_as_asked(
 ) -> int:
     """Return what the venue's answer moves; it must be about what the registry asked."""
     if int(record["account_index"]) != account:
-        raise LedgerError(f"account_index must be {account}, was {record['account_index']}")
+        raise LedgerError(f"account_index: expected {account}, got {record['account_index']}")
     if int(record["product_index"]) != asset:
-        raise LedgerError(f"product_index must be {asset}, was {record['product_index']}")
+        raise LedgerError(f"product_index: expected {asset}, got {record['product_index']}")
     came = int(record["cash"] if asset == CASH_ASSET else record["tonnes"])
     if came != amount and not (less_will_do and 0 < came < amount):
-        raise LedgerError(f"amount must be {amount}, was {came}")
+        raise LedgerError(f"amount: expected {amount}, got {came}")
     return came
 
 

@@ -1,4 +1,4 @@
-"""What venue and registry say to each other, as bytes and rows.
+"""The link to the venue: its settlement stream in, the registry's feed out.
 
 Knows the ledger only.
 """

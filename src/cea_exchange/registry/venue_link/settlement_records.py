@@ -1,4 +1,4 @@
-"""The venue's settlement records as they came: kept run by run, found by their sequence."""
+"""Keeps the venue's settlement records run by run, and finds them by their sequence."""
 
 from collections.abc import Iterator
 from hashlib import sha256

@@ -56,8 +56,8 @@ def run_decode(header: bytes, payload: bytes) -> tuple[str, np.ndarray]:
     checksum = google_crc32c.value(payload)
     if checksum != run.crc32c:
         raise StreamError(
-            f"settlement records from {run.first_seq} on: checksum must be"
-            f" {run.crc32c:08x}, was {checksum:08x}"
+            f"settlement records from {run.first_seq} on: expected checksum"
+            f" {run.crc32c:08x}, got {checksum:08x}"
         )
     records = np.frombuffer(payload, dtype=EVENT_DTYPE)
     if run.count and int(records[0]["settlement_seq"]) != run.first_seq:

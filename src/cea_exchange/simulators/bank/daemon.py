@@ -117,7 +117,7 @@ class BankDaemon:
         self._host.run(self._turn)
 
     def _turn(self) -> None:
-        self._host.watch(time.monotonic())
+        self._host.monitor(time.monotonic())
         self._host.pulse.beat(time.monotonic())
         self._host.poller.poll(POLL_MS)
         self._door.turn(time.monotonic())
@@ -128,7 +128,7 @@ class BankDaemon:
 
     def _take(self, message: Message) -> None:
         if len(message.frames) != 1:
-            self._unreadable.note(message.key, "request must be one frame, had more")
+            self._unreadable.note(message.key, "request: expected one frame, got more")
             return
         answer = self._machine.take(message.payload, key=message.key, now_s=int(time.time()))
         if answer.unreadable:

@@ -1,4 +1,4 @@
-"""What goes wrong at the simulated bank: drawn from a seed and a reference, so a run repeats."""
+"""Faults of the simulated bank: drawn from a seed and a reference, so a run repeats."""
 
 from enum import StrEnum
 from hashlib import blake2b

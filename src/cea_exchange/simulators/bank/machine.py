@@ -1,4 +1,4 @@
-"""The simulated bank as a machine: a request and the time come in, what is said to it goes out.
+"""The simulated bank as a state machine: requests and the time go in, messages come out.
 
     request, who asks by key, seconds since 1970
         --> Answer    content: to be sent, None where it is lost

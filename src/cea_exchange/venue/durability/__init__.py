@@ -1,4 +1,4 @@
-"""What is on disk before it is said, and back from there.
+"""Writes everything to disk before anybody is answered, and restores a venue from there.
 
 Knows the market, and no socket.
 """

@@ -1,4 +1,4 @@
-"""Where the trading days are in an event store.
+"""Finds the trading days in an event store.
 
 A day's rows go from the one behind the last day's close (DAY_CLOSED of each product, and where one
 weighs COMPOSITE_CLOSED) to its own; what happens between two days belongs to the later one.

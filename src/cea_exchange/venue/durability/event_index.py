@@ -1,4 +1,4 @@
-"""Where in the event store the numbered streams and the accepted commands are.
+"""Finds the numbered streams and the accepted commands in the event store.
 
     account's report_seq -> event      settlement_seq -> event      key and id -> acceptance
 
@@ -72,7 +72,7 @@ class EventIndex:
             count = blocks.count
             blocks.close()
             raise JournalError(
-                INDEX_FILE_NAME, 0, f"{lists.block_count} blocks were expected, were {count}"
+                INDEX_FILE_NAME, 0, f"expected {lists.block_count} blocks, got {count}"
             )
         blocks.truncate(lists.block_count)
         index = cls.__new__(cls)

@@ -1,4 +1,4 @@
-"""Go on with a journal under other rules than it was written under: between two days only.
+"""Lets a journal go on under other rules than it began with: between two days only.
 
     recovered by the old rules -> day closed? -> profile on the shelf -> segment of the new hash
         -> ProfileChanged, its first frame -> snapshot

@@ -1,4 +1,4 @@
-"""Every profile a venue has run under, kept beside its journal: DIR/profiles/HASH.toml.
+"""Keeps every profile a venue has run under beside its journal: DIR/profiles/HASH.toml.
 
 The journal's segments name profiles by hash, and old ones can only be replayed by their own rules.
 Files are added and never changed or removed.

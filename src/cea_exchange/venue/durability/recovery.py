@@ -1,4 +1,4 @@
-"""From what is on disk to a running state: the newest good snapshot, then the journal's tail.
+"""Restores a venue from disk: the newest good snapshot, then the journal's tail.
 
     snapshot --> machine, index --> frames of the tail applied --> event store compared, or rebuilt
 
@@ -395,7 +395,7 @@ def frame_apply(machine: VenueStateMachine, frame: Frame, *, lend: bool = False)
         if frame.kind == FrameKind.RECORDS:
             records = np.frombuffer(frame.payload, COMMAND_DTYPE)
             if len(records) != frame.count:
-                raise ValueError(f"expected {frame.count} records, came {len(records)}")
+                raise ValueError(f"expected {frame.count} records, got {len(records)}")
             return machine.apply_records(records, frame.time_ns, lend=lend)
         return machine.apply_control(control_decode(frame.payload))
     except ValueError as error:

@@ -94,7 +94,7 @@ def written(
     It counts only once the events it goes on from are on disk, so these are synced first. Once it
     is not wanted any more the folder is another venue's, perhaps, and nothing more is written.
     """
-    told = Written()
+    written = Written()
     header, body = make()
     try:
         for name in (SUM_FILE_NAME, EVENT_FILE_NAME, INDEX_FILE_NAME):
@@ -104,7 +104,7 @@ def written(
         data = msgspec.msgpack.encode(body)
         if not is_wanted():
             return Written(error="its venue has ended")
-        told.snapshot = snapshot_write(
+        written.snapshot = snapshot_write(
             directory / "snapshots", header, data, storage=storage
         ).name
         if archive is not None:
@@ -116,10 +116,10 @@ def written(
                 storage=storage,
                 is_wanted=is_wanted,
             )
-            told.archived = tuple(archived)
+            written.archived = tuple(archived)
     except (OSError, JournalError) as error:
-        told.error = str(error)
-    return told
+        written.error = str(error)
+    return written
 
 
 class SnapshotWriter:
@@ -178,10 +178,10 @@ class SnapshotWriter:
         """
         now_s = self._now_s()
         if self._child is not None:
-            told = self._child.told(now_s)
-            if told is not None:
+            written = self._child.written(now_s)
+            if written is not None:
                 self._child = None
-                self._report(told, now_s)
+                self._report(written, now_s)
             return
         due = self._day_closed or command_seq - self._command_seq >= self._plan.commands
         if not (self._plan.commands and due) or now_s < self._not_before_s:
@@ -210,20 +210,20 @@ class SnapshotWriter:
     def close(self) -> None:
         """Wait for a child that still writes; end it if that takes long."""
         if self._child is not None:
-            told = self._child.wait(CLOSE_S_MAX)
+            written = self._child.wait(CLOSE_S_MAX)
             self._child = None
-            self._report(told, self._now_s())
+            self._report(written, self._now_s())
 
     def _written(self, make: Make, is_wanted: Callable[[], bool] = lambda: True) -> Written:
         return written(self._directory, self._plan.archive, make, self._storage, is_wanted)
 
-    def _report(self, told: Written, now_s: float) -> None:
-        fields = {"snapshot": told.snapshot, "archived": list(told.archived)}
-        if not told.error:
+    def _report(self, written: Written, now_s: float) -> None:
+        fields = {"snapshot": written.snapshot, "archived": list(written.archived)}
+        if not written.error:
             log.info("snapshot_written", **fields)
             return
-        log.error("snapshot_failed", **fields, error=told.error)
-        if not told.snapshot:
+        log.error("snapshot_failed", **fields, error=written.error)
+        if not written.snapshot:
             self._day_closed, self._not_before_s = True, now_s + RETRY_S
 
 
@@ -247,7 +247,7 @@ class _Child:
             _child_run(work, theirs)
         os.close(theirs)
 
-    def told(self, now_s: float) -> Written | None:
+    def written(self, now_s: float) -> Written | None:
         """Return what it reported once it has ended; None while it works."""
         pid, status = os.waitpid(self._pid, os.WNOHANG)
         if pid == 0:
@@ -268,9 +268,9 @@ class _Child:
 
     def wait(self, seconds_max: float) -> Written:
         self._end_s = min(self._end_s, time.monotonic() + seconds_max)
-        while (told := self.told(time.monotonic())) is None:
+        while (written := self.written(time.monotonic())) is None:
             time.sleep(0.01)
-        return told
+        return written
 
 
 def _child_run(work: Callable[[], Written], pipe: int) -> None:
@@ -284,11 +284,11 @@ def _child_run(work: Callable[[], Written], pipe: int) -> None:
             os.dup2(pipe, _PIPE)
         os.closerange(_PIPE + 1, os.sysconf("SC_OPEN_MAX"))
         os.nice(5)
-        told = work()
-        told.error = told.error[:1_000]
+        written = work()
+        written.error = written.error[:1_000]
         # Few enough to fit a pipe's buffer; the manifest has them all.
-        told.archived = told.archived[-20:]
-        os.write(_PIPE, msgspec.msgpack.encode(told))
+        written.archived = written.archived[-20:]
+        os.write(_PIPE, msgspec.msgpack.encode(written))
         code = 0
     finally:
         os._exit(code)

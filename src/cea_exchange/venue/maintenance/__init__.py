@@ -1,4 +1,4 @@
-"""Copies, proofs and another life, with the venue stopped.
+"""Backup, verification and adoption of a venue's data, with the venue stopped.
 
 Knows the market and what is on disk.
 """

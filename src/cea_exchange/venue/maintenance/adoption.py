@@ -1,4 +1,4 @@
-"""Begin another life of a venue whose journal has lost acknowledged work.
+"""Begins a new log for a venue whose journal has lost acknowledged work.
 
 The registry's statement says what every account holds and how far settlement is; there are no
 orders. Numbers go on beyond all that may have been given. Nothing is deleted: the old journal and
@@ -116,7 +116,7 @@ def adopt(
     Rules: CEA-OPR-02. Done again after a crash it ends as if there had been none.
     """
     if not is_one_line(why):
-        raise AdoptionError(f"why: expected one line of text, came {why!a}")
+        raise AdoptionError(f"why: expected one line of text, got {why!a}")
     kept = _kept_name(data, statement.old_log_id)
     archive = config.archive_folder(data)
     old = _OldLife(data, kept, archive, statement)
@@ -180,7 +180,7 @@ def _first_payloads(
     payloads = [control.control_encode(message) for message in (act, *grants)]
     if len(payloads[0]) > FRAME_PAYLOAD_BYTES_MAX:
         expected = f"a state of at most {FRAME_PAYLOAD_BYTES_MAX} bytes"
-        raise AdoptionError(f"statement: expected {expected}, came {len(payloads[0])}")
+        raise AdoptionError(f"statement: expected {expected}, got {len(payloads[0])}")
     try:
         # Encoding checks no limits, so what will be read is tried, not what was meant.
         for payload in payloads:
@@ -190,7 +190,7 @@ def _first_payloads(
     found = machine.core.holdings_hash()
     if found != statement.holdings_hash:
         expected = f"holdings of hash {statement.holdings_hash:016x}"
-        raise AdoptionError(f"statement: expected {expected}, came {found:016x}")
+        raise AdoptionError(f"statement: expected {expected}, got {found:016x}")
     return [*payloads, control.control_encode(machine.checkpoint_now(act.at_ns))]
 
 
@@ -282,7 +282,7 @@ class _OldLife:
         # A statement may take the place of another that the registry never saw begun.
         replaced = isinstance(first, control.Adopt) and first.old_log_id == expected
         if found != expected and not replaced:
-            raise AdoptionError(f"journal: log_id must be {expected}, was {found}")
+            raise AdoptionError(f"journal: log_id: expected {expected}, got {found}")
 
     def _note(self, message: control.Control | None) -> None:
         """Remember what operators suspended and delisted, and with which numbers a life began."""

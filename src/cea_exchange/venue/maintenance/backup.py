@@ -214,8 +214,8 @@ def _restore(
         found = copy.file(Path(file.path))
         if found != file:
             raise BackupDamaged(
-                f"{source / file.path}: {file.bytes} bytes of SHA-256 {file.sha256} were "
-                f"expected, were {found.bytes} of {found.sha256}"
+                f"{source / file.path}: expected {file.bytes} bytes of SHA-256 {file.sha256}, "
+                f"got {found.bytes} of {found.sha256}"
             )
     result = verify_data(draft, profile=profile)
     if (result.log_id, result.next_seq - 1) != (manifest.log_id, manifest.last_seq):
@@ -239,14 +239,14 @@ def manifest_read(source: Path) -> BackupManifest:
             manifest = msgspec.json.decode(data, type=BackupManifest)
             for file in manifest.files:
                 if Path(file.path).is_absolute() or ".." in Path(file.path).parts:
-                    raise BackupError(f"{path}: expected paths in the backup, came {file.path!r}")
+                    raise BackupError(f"{path}: expected paths in the backup, got {file.path!r}")
             return manifest
     except FileNotFoundError as error:
         what = "there is none: no backup, or one that was not finished"
         raise BackupError(f"{path}: expected a backup's manifest, {what}") from error
     except msgspec.MsgspecError as error:
         raise BackupError(f"{path}: expected a backup's manifest, {error}") from error
-    raise BackupError(f"{path}: backup format {FORMAT_VERSION} is supported, was {version}")
+    raise BackupError(f"{path}: expected backup format {FORMAT_VERSION}, got {version}")
 
 
 def folder_empty_check(folder: Path) -> None:

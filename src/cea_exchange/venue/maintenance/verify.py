@@ -1,4 +1,4 @@
-"""Play a journal again and hold everything that was recorded against what comes out.
+"""Replays a journal and compares everything that was recorded with what comes out.
 
 `verify` reads a data folder and changes nothing. The daemon uses the same pieces at its start, when
 it rebuilds the event store's tail.
@@ -376,8 +376,8 @@ class _Replay:
         if not self._stored:
             self._check.event_count = base
         elif self._check.event_count != base:
-            came = f"events behind {base} were expected, the store's are behind "
-            raise Divergence("events.rows", seq, f"{came}{self._check.event_count}")
+            got = f"events behind {base} were expected, the store's are behind "
+            raise Divergence("events.rows", seq, f"{got}{self._check.event_count}")
         self._supply.begin(self._machine)
         if self._settlement is not None:
             self._settlement.begin(self._machine.settlement_base)
@@ -454,7 +454,7 @@ class _SnapshotCheck:
             ("the state hash", core.state_hash(), header.state_hash),
         ):
             if expected != found:
-                return f"{what} must be {expected}, the snapshot's is {found}"
+                return f"{what}: expected {expected}, got the snapshot's {found}"
         try:
             body = body_decode(snapshot.body)
             restored = VenueStateMachine.restore(machine.profile, body.machine, type(core))

@@ -1,4 +1,4 @@
-"""The market and its tables as a function of the journal, and looks at them.
+"""The market and its tables as a function of the journal, and views of them.
 
 Knows no file or socket.
 """

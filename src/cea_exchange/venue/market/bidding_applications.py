@@ -20,8 +20,9 @@ from cea_exchange.domain.timetable import bidding_window, day_start, time_to_ns
 from cea_exchange.protocol import control
 from cea_exchange.protocol.framing import FrameError
 from cea_exchange.venue import requests
+from cea_exchange.venue.market.application_states import PENDING
 from cea_exchange.venue.market.names import account_known, product_known
-from cea_exchange.venue.market.state_machine import PENDING, VenueStateMachine
+from cea_exchange.venue.market.state_machine import VenueStateMachine
 
 
 def applied(
@@ -50,16 +51,16 @@ def applied(
         raise FrameError(
             VenueRefusal.BIDDING_NOT_ALLOWED,
             expected=expected,
-            came=f"{day}, {lead} ahead",
+            got=f"{day}, {lead} ahead",
             where="date",
         )
     window = [_instant(day, text) for text in (request.opens_at, request.closes_at)]
     if bidding_window(machine.profile, day, day_start(day), *window) == BiddingState.ENDED:
-        came = f"{request.opens_at} to {request.closes_at}"
+        got = f"{request.opens_at} to {request.closes_at}"
         raise FrameError(
             VenueRefusal.BIDDING_NOT_ALLOWED,
             expected="a window inside the trading day",
-            came=came,
+            got=got,
             where="opens_at",
         )
     rules = machine.profile.rules.on(date_number(day))
@@ -67,7 +68,7 @@ def applied(
         raise FrameError(
             VenueRefusal.BIDDING_NOT_ALLOWED,
             expected="a day with biddings",
-            came=f"{day}, without",
+            got=f"{day}, without",
             where="date",
         )
     if request.tonnes < rules.bidding_tonnes_min:
@@ -75,7 +76,7 @@ def applied(
         raise FrameError(
             VenueRefusal.BIDDING_NOT_ALLOWED,
             expected=expected,
-            came=str(request.tonnes),
+            got=str(request.tonnes),
             where="tonnes",
         )
     return control.BiddingApplied(
@@ -123,7 +124,7 @@ def listed(machine: VenueStateMachine, calendar: TradingCalendar) -> list[dict[s
     return [
         {
             "bidding": name,
-            **_told(machine, application.terms),
+            **_shown(machine, application.terms),
             "account": application.terms.account,
             "applied_on": application.terms.applied_on,
             "review_until": _review_until(machine, calendar, application.terms),
@@ -159,13 +160,13 @@ def notices(machine: VenueStateMachine) -> list[dict[str, Any]]:
     Rules: CEA-BID-03.
     """
     return [
-        {"bidding": name, **_told(machine, application.terms)}
+        {"bidding": name, **_shown(machine, application.terms)}
         for name, application in machine.applications.items()
         if application.status == "approved"
     ]
 
 
-def _told(machine: VenueStateMachine, terms: control.BiddingApplied) -> dict[str, Any]:
+def _shown(machine: VenueStateMachine, terms: control.BiddingApplied) -> dict[str, Any]:
     fields = ("product", "side", "tonnes", "limit", "pricing", "date", "opens_at", "closes_at")
     return {field: getattr(terms, field) for field in fields}
 
@@ -252,7 +253,7 @@ def _date(text: str) -> date:
         return date.fromisoformat(text)
     except ValueError as error:
         raise FrameError(
-            VenueRefusal.VALUE_UNSOUND, expected="a date (2025-07-16)", came=text, where="date"
+            VenueRefusal.VALUE_UNSOUND, expected="a date (2025-07-16)", got=text, where="date"
         ) from error
 
 

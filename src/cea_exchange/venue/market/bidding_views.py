@@ -14,11 +14,11 @@ def biddings(machine: VenueStateMachine) -> list[dict[str, Any]]:
     -----
     Rules: CEA-BID-05 (sealed), CEA-BID-09 (results). An operator sees no more here than the public.
     """
-    told = []
+    shown = []
     for name, bidding_id in machine.biddings.items():
         bidding = machine.core.bidding(bidding_id)
         has_ended = bidding["state"] == BiddingState.ENDED
-        told.append(
+        shown.append(
             {
                 "bidding": name,
                 "bidding_id": int(bidding_id),
@@ -32,7 +32,7 @@ def biddings(machine: VenueStateMachine) -> list[dict[str, Any]]:
                 "clearing_price": int(bidding["clearing_price"]) or None,
             }
         )
-    return told
+    return shown
 
 
 def _time(time_ns: int) -> str | None:

@@ -59,8 +59,8 @@ def blocks(machine: VenueStateMachine, account_index: int, first: int) -> dict[s
     """
     core = machine.core
     block_ids, following = core.blocks_seen(account_index, first, BLOCKS_COUNT_MAX)
-    told = _told(machine, [core.block(block_id) for block_id in block_ids], _FIELDS)
-    return {"op": "blocks", "from": first, "blocks": told, "next": int(following)}
+    shown = _shown(machine, [core.block(block_id) for block_id in block_ids], _FIELDS)
+    return {"op": "blocks", "from": first, "blocks": shown, "next": int(following)}
 
 
 def blocks_of_all(machine: VenueStateMachine, first: int) -> dict[str, Any]:
@@ -69,12 +69,12 @@ def blocks_of_all(machine: VenueStateMachine, first: int) -> dict[str, Any]:
     At most BLOCKS_COUNT_MAX are told, from an id on; `open` says how many there are.
     """
     rows = machine.core.blocks()
-    told = rows[rows["block_id"] >= first][:BLOCKS_COUNT_MAX]
+    shown = rows[rows["block_id"] >= first][:BLOCKS_COUNT_MAX]
     locks = ("cash_locked", "tonnes_locked")
-    return {"from": first, "open": len(rows), "blocks": _told(machine, told, _FIELDS + locks)}
+    return {"from": first, "open": len(rows), "blocks": _shown(machine, shown, _FIELDS + locks)}
 
 
-def _told(
+def _shown(
     machine: VenueStateMachine,
     rows: np.ndarray | Iterable[dict[str, int]],
     fields: tuple[str, ...],

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from cea_exchange.domain.profile import Profile
-from cea_exchange.domain.records import PRODUCT_NONE, Phase
+from cea_exchange.domain.records import PRODUCT_NONE, EventKind, Phase
 from cea_exchange.protocol import control
+from cea_exchange.venue.market.cash_book import Payment
 
 CASH_PHASES = (Phase.LISTED, Phase.BREAK, Phase.LISTED_AND_BLOCK)
 """From the first session of a day to the end of its last."""
@@ -39,7 +40,7 @@ def feed_refusal(profile: Profile, command: control.FeedCommand) -> str | None:
     """
     moves = (control.TransferIn, control.TransferOut, control.Seizure)
     if isinstance(command, moves) and command.product is None and settles_here(profile):
-        return "expected tonnes of a product, came cash, which the exchange settles"
+        return "expected tonnes of a product, got cash, which the exchange settles"
     return None
 
 
@@ -70,27 +71,24 @@ def booking_refusal(
     if booking.reference in references:
         return f"cash: the bank's reference {booking.reference!r} was booked before"
     if phase not in CASH_PHASES:
-        return f"cash: expected the hours of trading, came phase {Phase(phase).name.lower()}"
+        return f"cash: expected the hours of trading, got phase {Phase(phase).name.lower()}"
     return None
 
 
-def booked(core: Any, account_index: int, references: set[str], booking: Booking) -> np.ndarray:
+def booked(
+    core: Any, account_index: int, payments: dict[str, Payment], booking: Booking
+) -> np.ndarray:
     """Bring cash into an account, or take it out; the market says where it can't.
+
+    A payment that moves nothing keeps its reference.
 
     Notes
     -----
     Rules: CCER-CSH-01, CEA-FND-05, CEA-FND-07.
     """
-    references.add(booking.reference)
-    act = core.withdraw if isinstance(booking, control.CashPaidOut) else core.deposit
+    is_out = isinstance(booking, control.CashPaidOut)
+    act = core.withdraw if is_out else core.deposit
     events: np.ndarray = act(account_index, PRODUCT_NONE, booking.amount)
+    moved = 0 if events[0]["kind"] == EventKind.TRANSFER_REJECTED else booking.amount
+    payments[booking.reference] = booking.account, -moved if is_out else moved
     return events
-
-
-def free_and_locked(account: dict[str, Any], asset: int) -> tuple[int, int]:
-    """Return what of an account may leave today, and what its orders have locked."""
-    if asset == PRODUCT_NONE:
-        locked = account["cash_locked"]
-        return account["cash"] - locked - account["proceeds_today"], locked
-    tonnes, locked, bought_today = account["holdings"].get(asset, (0, 0, 0))
-    return tonnes - locked - bought_today, locked

@@ -1,4 +1,4 @@
-"""Names that operators give: accounts and products that there are, or a refusal."""
+"""Resolves the names that operators give: a known account or product, or a refusal."""
 
 from cea_exchange.domain.refusals import VenueRefusal
 from cea_exchange.protocol.framing import FrameError
@@ -10,7 +10,7 @@ def account_known(machine: VenueStateMachine, name: str) -> int:
     index = machine.account_index(name)
     if index >= len(machine.account_names):
         raise FrameError(
-            VenueRefusal.ACCOUNT_UNKNOWN, expected="an account", came=name, where="account"
+            VenueRefusal.ACCOUNT_UNKNOWN, expected="an account", got=name, where="account"
         )
     return index
 
@@ -19,5 +19,5 @@ def product_known(machine: VenueStateMachine, name: str | None) -> None:
     """Refuse a product that there is not; None is the whole market."""
     if name is not None and machine.product_index(name) >= len(machine.product_names):
         raise FrameError(
-            VenueRefusal.PRODUCT_UNKNOWN, expected="a product", came=name, where="product"
+            VenueRefusal.PRODUCT_UNKNOWN, expected="a product", got=name, where="product"
         )

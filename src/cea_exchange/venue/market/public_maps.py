@@ -16,7 +16,7 @@ from cea_exchange.domain.records import (
     Phase,
     Side,
 )
-from cea_exchange.domain.units import cash_format, tonnes_told
+from cea_exchange.domain.units import cash_format, tonnes_capped
 from cea_exchange.protocol.framing import Band
 from cea_exchange.venue.market.bidding_applications import notices
 from cea_exchange.venue.market.bidding_views import biddings
@@ -37,8 +37,8 @@ def depth(machine: VenueStateMachine, product_index: int) -> dict[str, Any]:
     core, count = machine.core, levels_shown(machine)
 
     def levels(side: Side) -> list[list[int]]:
-        told = core.depth(product_index, side, count)
-        return [[int(price), tonnes_told(int(t)), int(orders)] for price, t, orders in told]
+        shown = core.depth(product_index, side, count)
+        return [[int(price), tonnes_capped(int(t)), int(orders)] for price, t, orders in shown]
 
     return {
         "product": machine.product_names[product_index],
@@ -50,12 +50,12 @@ def depth(machine: VenueStateMachine, product_index: int) -> dict[str, Any]:
 
 def bands(machine: VenueStateMachine) -> list[Band]:
     """Return every product's reference price and band."""
-    told = []
+    shown = []
     for product_index, name in enumerate(machine.product_names):
         product = machine.core.product(product_index)
         prices = (product[field] for field in ("reference_price", "band_low", "band_high"))
-        told.append(Band(name, product_index, *map(int, prices)))
-    return told
+        shown.append(Band(name, product_index, *map(int, prices)))
+    return shown
 
 
 def market(machine: VenueStateMachine) -> dict[str, Any]:
@@ -90,12 +90,12 @@ def _composite_so_far(
     day = date_of_number(number) if number else None
     names = [product["product"] for product in products]
     weights = machine.profile.composite_weights(names, day)
-    told = {}
+    shown = {}
     for field in ("open", "last", "close"):
         prices = [product[field] or product["reference_price"] for product in products]
         total = sum(map(operator.mul, prices, weights))
-        told[field] = (2 * total + sum(weights)) // (2 * sum(weights))
-    return told
+        shown[field] = (2 * total + sum(weights)) // (2 * sum(weights))
+    return shown
 
 
 def _day_so_far(machine: VenueStateMachine, band: Band) -> dict[str, Any]:
@@ -113,9 +113,9 @@ def _day_so_far(machine: VenueStateMachine, band: Band) -> dict[str, Any]:
         **{field: int(product[field]) or None for field in ("open", "high", "low", "last")},
         "close": close,
         "volume": {
-            "listed": tonnes_told(volume),
-            "block": tonnes_told(int(product["block_volume"])),
-            "bidding": tonnes_told(int(product["bidding_volume"])),
+            "listed": tonnes_capped(volume),
+            "block": tonnes_capped(int(product["block_volume"])),
+            "bidding": tonnes_capped(int(product["bidding_volume"])),
         },
         "amount": {
             "listed": cash_format(amount),
@@ -153,19 +153,19 @@ def book(machine: VenueStateMachine, product_index: int) -> dict[str, Any]:
     core, count_max = machine.core, levels_shown(machine)
 
     def levels(side: Side) -> list[dict[str, Any]]:
-        told = []
+        shown = []
         for price, tonnes, count in core.depth(product_index, side, count_max):
             ids = core.orders_at(product_index, side, price)[:ORDERS_PER_LEVEL_MAX]
             orders = [[int(i), int(core.order(i)["tonnes_open"])] for i in ids]
-            told.append(
+            shown.append(
                 {
                     "price": int(price),
-                    "tonnes": tonnes_told(int(tonnes)),
+                    "tonnes": tonnes_capped(int(tonnes)),
                     "count": int(count),
                     "orders": orders,
                 }
             )
-        return told
+        return shown
 
     return {
         "op": "book",

@@ -1,9 +1,11 @@
 """The market and its tables as one deterministic function of the journal.
 
+Long, because it is the whole contract between journal and market, an act a method, in one page.
 The daemon, `verify` and the tests all run the journal through `VenueStateMachine`. It reads no
 clock and touches no file or socket: the same frames give the same events and the same hashes.
 """
 
+from collections.abc import Iterable
 from typing import Any, Self
 
 import msgspec
@@ -28,11 +30,15 @@ from cea_exchange.domain.records import (
 from cea_exchange.domain.timetable import bidding_window, time_from_ns
 from cea_exchange.matching.opening import day_open, notices_late
 from cea_exchange.protocol import control
-from cea_exchange.venue.market import exchange_cash
+from cea_exchange.venue.market import cash_book, exchange_cash, listings, participants
 from cea_exchange.venue.market.adopted_market import adopted_core, groups_of
-
-PRODUCT_UNDECLARED = PRODUCT_NONE - 1
-"""An index no product has. PRODUCT_NONE would mean cash, or the whole market."""
+from cea_exchange.venue.market.application_states import (
+    Application,
+    application_refusal,
+    applications_kept,
+)
+from cea_exchange.venue.market.listings import Listing
+from cea_exchange.venue.market.seizures import PRODUCT_UNDECLARED, seized
 
 BIDDING_UNANNOUNCED = (1 << 64) - 1
 """An id no bidding has: ids are dense from 1."""
@@ -63,26 +69,6 @@ class KeyHolder(Struct, frozen=True):
         return self.account_index, self.operator_index
 
 
-PENDING = ("applied", "approved")
-"""States of an application that a bidding may still come of."""
-
-
-class Application(Struct, frozen=True):
-    """An application for a bidding, and what became of it.
-
-    Attributes
-    ----------
-    status
-        ``applied``, ``approved``, ``announced``, ``refused`` or ``lapsed``.
-    why
-        Why it was refused, or lapsed.
-    """
-
-    terms: control.BiddingApplied
-    status: str = "applied"
-    why: str = ""
-
-
 class MachineState(Struct, frozen=True, forbid_unknown_fields=True):
     """What a snapshot keeps of a `VenueStateMachine`, by the names of its attributes."""
 
@@ -105,7 +91,11 @@ class MachineState(Struct, frozen=True, forbid_unknown_fields=True):
     biddings: dict[str, int] = {}
     applications: dict[str, Application] = {}
     suspended_by_registry: dict[str, bool] = {}
-    cash_references: set[str] = set()
+    payments: dict[str, cash_book.Payment] = {}
+    cash_flows: dict[str, cash_book.CashFlow] = {}
+    listings: dict[str, Listing] = {}
+    holders: dict[str, control.Holder] = {}
+    barred: dict[str, bool] = {}
 
 
 STATE_NAMES = tuple(name for name in MachineState.__struct_fields__ if name != "core")
@@ -170,8 +160,16 @@ class VenueStateMachine:
         Applications for biddings, by their names, until their day is over.
     suspended_by_registry : dict
         Names of the accounts that the registry has suspended: whether an operator has, too.
-    cash_references : set
-        The bank's references of the cash that was booked here, where the exchange settles it.
+    payments, cash_flows : dict
+        Where the exchange settles the cash: what was booked, by the bank's references; what moved,
+        by accounts.
+    listings : dict
+        First listings that wait for the exchange or for their day, by their products.
+    holders : dict
+        Who holds the accounts that no organisation does.
+    barred : dict
+        Names of the accounts whose holders may not trade: whether an operator has suspended them,
+        too.
     settlement_base, report_bases : int, list of int
         Which settlement records, and which reports by account index, another life gave out; 0 and
         empty but after an adoption.
@@ -186,8 +184,7 @@ class VenueStateMachine:
         self.keys: dict[str, KeyHolder] = {}
         self.feed_seq = 0
         self.feed_last: control.FeedCommand | None = None
-        self.confirmed_date = 0
-        self.confirmed_seq = 0
+        self.confirmed_date = self.confirmed_seq = 0
         self.lag_level = "normal"
         self.halted_for_lag = False
         self.busted: set[int] = set()
@@ -198,12 +195,15 @@ class VenueStateMachine:
         self.biddings: dict[str, int] = {}
         self.applications: dict[str, Application] = {}
         self.suspended_by_registry: dict[str, bool] = {}
-        self.cash_references: set[str] = set()
+        self.payments: dict[str, cash_book.Payment] = {}
+        self.cash_flows: dict[str, cash_book.CashFlow] = {}
+        self.listings: dict[str, Listing] = {}
+        self.holders: dict[str, control.Holder] = {}
+        self.barred: dict[str, bool] = {}
         self._products: dict[str, int] = {}
         self._accounts: dict[str, int] = {}
         self._groups: dict[str, int] = {}
-        self._rows = np.zeros(4096, EVENT_DTYPE)
-        self._rows_lent = np.zeros(4096, EVENT_DTYPE)
+        self._rows, self._rows_lent = np.zeros((2, 4096), EVENT_DTYPE)
         self._acts = {
             control.ProductDeclared: self._product_declared,
             control.AccountDeclared: self._account_declared,
@@ -222,12 +222,12 @@ class VenueStateMachine:
             control.Restore: self._restore,
             control.Kill: self._kill,
             control.TradeBust: self._trade_bust,
-            control.CashPaidIn: self._cash_booked,
-            control.CashPaidOut: self._cash_booked,
+            **dict.fromkeys((control.CashPaidIn, control.CashPaidOut), self._cash_booked),
             control.SessionLost: self._session_lost,
             control.ReferencePriceSet: self._reference_price_set,
             control.ProductList: self._product_list,
             control.ProductDelist: self._product_delist,
+            control.ListingConfirmed: self._listing_confirmed,
             control.BiddingApplied: self._bidding_applied,
             control.BiddingReviewed: self._bidding_reviewed,
             control.BiddingLapsed: lambda act: self._application_ends(act, "lapsed"),
@@ -268,8 +268,8 @@ class VenueStateMachine:
             raise ValueError(f"data must be the snapshot of a machine: {error}") from error
         if len(state.declared_prices) != len(state.product_names):
             raise ValueError(
-                f"data must have declared_prices of {len(state.product_names)} products, "
-                f"had {len(state.declared_prices)}"
+                f"data: expected declared_prices of {len(state.product_names)} products, "
+                f"got {len(state.declared_prices)}"
             )
         core = (core_class or compiled_market()).from_snapshot(profile.rules, state.core)
         machine = cls(profile, core_class)
@@ -334,14 +334,26 @@ class VenueStateMachine:
             consumed, produced = self.core.process(records, self._rows)
             if lend and not parts and consumed == len(records):
                 lent, self._rows, self._rows_lent = self._rows, self._rows_lent, self._rows
-                return lent[:produced]
+                return self._entered(lent[:produced])
             parts.append(self._rows[:produced].copy())
             records = records[consumed:]
             if self.core.rows_needed > len(self._rows):
                 self._rows = np.zeros(2 * self.core.rows_needed, EVENT_DTYPE)
         if len(parts) == 1:
-            return parts[0]
-        return np.concatenate(parts) if parts else _EVENTS_EMPTY
+            return self._entered(parts[0])
+        return self._entered(np.concatenate(parts)) if parts else _EVENTS_EMPTY
+
+    def _entered(self, events: np.ndarray) -> np.ndarray:
+        """Enter what events moved in the exchange's cash book, where it keeps one."""
+        if exchange_cash.settles_here(self.profile):
+            cash_book.take(self.cash_flows, self.account_names, events)
+        return events
+
+    def cash_records(self) -> tuple[dict[str, Any], dict[str, Any], dict[str, int]]:
+        """Return what must agree of the cash that the exchange settles; see `cash_book.told`."""
+        cash = (int(self.core.account(index)["cash"]) for index in range(len(self.account_names)))
+        balances = dict(zip(self.account_names, cash, strict=True))
+        return self.cash_flows, self.payments, balances
 
     def apply_control(self, message: control.Control) -> np.ndarray:
         """Apply one control message and return its events (none for names and keys).
@@ -359,8 +371,8 @@ class VenueStateMachine:
         self.time_ns = max(self.time_ns, message.at_ns)
         if isinstance(message, control.FeedItem):
             self.feed_seq, self.feed_last = message.transfer_seq, message.command
-            return self._apply(message.command, message.transfer_seq)
-        return self._apply(message, 0)
+            return self._entered(self._apply(message.command, message.transfer_seq))
+        return self._entered(self._apply(message, 0))
 
     def refusal(self, message: control.Control) -> str | None:
         """Say why a control message can't be applied now; None if it can.
@@ -372,7 +384,7 @@ class VenueStateMachine:
         match message:
             case control.FeedItem(transfer_seq=seq, command=command):
                 if seq != self.feed_seq + 1:
-                    return f"feed: expected item {self.feed_seq + 1}, came {seq}"
+                    return f"feed: expected item {self.feed_seq + 1}, got {seq}"
                 reason = exchange_cash.feed_refusal(self.profile, command)
                 if reason is None and not isinstance(command, _TRANSFERS):
                     reason = self.refusal(command)
@@ -381,18 +393,21 @@ class VenueStateMachine:
                 return f"product {name!r} is declared already"
             case control.AccountDeclared(account=name) if name in self._accounts:
                 return f"account {name!r} is declared already"
-            case control.ProductDeclared(product=name) | control.AccountDeclared(account=name):
+            case control.ProductDeclared(product=name):
+                return self.profile.product_fault(name)
+            case control.AccountDeclared(account=name):
                 return name_fault(name)
+            case control.ListingConfirmed() | control.ProductList():
+                return listings.refusal(self.listings, message)
             case control.KeyGranted(account=name) if name not in self._accounts:
                 return f"key for account {name!r}, which is not declared"
             case control.AccountSuspended(account=name) | control.AccountRestored(account=name) if (
                 name not in self._accounts
             ):
                 return f"account {name!r} is not declared"
-            case control.Restore(account=name) if (
-                self.suspended_by_registry.get(name) is False
-            ):
-                return f"account {name!r} is suspended by the registry, not by an operator"
+            case control.Restore(account=name):
+                known = self.holders, self.barred, self.suspended_by_registry
+                return participants.reinstatement_refusal(name, *known)
             case control.SessionLost():
                 for name in (message.account, *(other.account for other in message.others)):
                     if name not in self._accounts:
@@ -402,10 +417,11 @@ class VenueStateMachine:
             case control.TradeBust():
                 return self._bust_refusal(message)
             case control.CashPaidIn() | control.CashPaidOut():
-                known = self._accounts, self.cash_references
+                known = self._accounts, self.payments
                 return exchange_cash.booking_refusal(self.profile, core.phase, *known, message)
             case control.BiddingApplied() | control.BiddingReviewed() | control.BiddingLapsed():
-                return self._application_refusal(message)
+                known = self._accounts, self._products
+                return application_refusal(self.applications, *known, core.trading_date, message)
             case control.Adopt():
                 return self._adopt_refusal(message)
             case control.ProfileChanged():
@@ -420,6 +436,9 @@ class VenueStateMachine:
             case control.DayOpen(date=date) if core.day_is_open or date <= core.trading_date:
                 state = "is open" if core.day_is_open else "was the last"
                 return f"day {date}: {core.trading_date} {state}"
+            case control.DayOpen(date=date, second="") if exchange_cash.settles_here(self.profile):
+                for found in cash_book.differences(*self.cash_records()):
+                    return f"day {date}: the exchange's cash does not come out: {found}"
             case control.DayClose() | control.PhaseSet() if not core.day_is_open:
                 return "no trading day is open"
         return None
@@ -440,71 +459,44 @@ class VenueStateMachine:
             act = self.core.deposit
             if isinstance(message, control.TransferOut):
                 act = self.core.withdraw
-            product = PRODUCT_NONE
-            if message.product is not None:
-                product = self.product_index(message.product)
-            account = self.account_index(message.account)
-            return act(account, product, message.amount, transfer_seq)
+            account, asset = self.account_index(message.account), self._asset(message.product)
+            return act(account, asset, message.amount, transfer_seq)
         if isinstance(message, control.Seizure):
-            return self._seizure(message, transfer_seq)
+            account, asset = self.account_index(message.account), self._asset(message.product)
+            return seized(self.core, account, asset, message.amount, transfer_seq)
         events = self._acts[type(message)](message)
         return _EVENTS_EMPTY if events is None else events
 
-    def _seizure(self, seizure: control.Seizure, transfer_seq: int) -> np.ndarray:
-        """Take what a court asks for out of a trading account, as far as it is there.
-
-        What is locked is set free as a suspension does it: all orders of the account end. What was
-        bought or earned today stays until the next opening (CEA-FND-04, CEA-FND-05).
-
-        Notes
-        -----
-        Rules: CEA-ENF-02 (a freeze reaches the venue).
-        """
-        core, account = self.core, self.account_index(seizure.account)
-        asset = self._product_or_market(seizure.product)
-        if account == ACCOUNT_NONE or asset == PRODUCT_UNDECLARED:
-            return core.withdraw(account, asset, seizure.amount, transfer_seq)
-        was_suspended = core.account(account)["suspended"]
-        free, locked = exchange_cash.free_and_locked(core.account(account), asset)
-        parts = []
-        if not was_suspended and locked and free < seizure.amount:
-            parts.append(core.suspend(account))
-        if was_suspended or parts:
-            parts.append(core.restore(account))
-        free, _locked = exchange_cash.free_and_locked(core.account(account), asset)
-        # Of nothing the market's own refusal says why.
-        amount = min(seizure.amount, free) if free > 0 else seizure.amount
-        parts.append(core.withdraw(account, asset, amount, transfer_seq))
-        if was_suspended:
-            parts.append(core.suspend(account))
-        return np.concatenate(parts)
-
-    def _product_or_market(self, name: str | None) -> int:
+    def _asset(self, name: str | None) -> int:
+        """Return a product's index; without a name that of cash, or of the whole market."""
         return PRODUCT_NONE if name is None else self.product_index(name)
 
     def _day_open(self, act: control.DayOpen) -> np.ndarray:
         self.biddings = {}
-        self.applications = {
-            name: application
-            for name, application in self.applications.items()
-            if application.terms.date >= act.date or application.status in PENDING
-        }
-        return day_open(self.core, self.profile, self.product_names, date_of_number(act.date))
+        self.applications = applications_kept(self.applications, act.date)
+        day = date_of_number(act.date)
+        events = day_open(self.core, self.profile, self.product_names, day)
+        wanted = [name for name in self.listings if self.profile.is_listed(name, day)]
+        due = listings.take_effect(self.core, self.listings, wanted, self._products, act.date)
+        return np.concatenate([events, *due])
 
     def _product_declared(self, act: control.ProductDeclared) -> None:
         number = self.core.trading_date
         day = date_of_number(number) if number else None
+        waits = listings.waits(self.profile, act)
         index = self.core.product_declare(
             name_key(act.product),
             act.reference_price,
             self.profile.composite_weight(act.product, day),
-            self.profile.is_listed(act.product, day),
+            self.profile.is_listed(act.product, day) and not waits,
         )
         self._products[act.product] = index
         self.product_names.append(act.product)
         self.declared_prices.append(act.reference_price)
+        if waits:
+            self.listings[act.product] = listings.declared(act)
 
-    def _account_declared(self, act: control.AccountDeclared) -> None:
+    def _account_declared(self, act: control.AccountDeclared) -> np.ndarray:
         group_index = 0
         if act.group:
             group_index = self._groups.setdefault(act.group, len(self._groups) + 1)
@@ -512,6 +504,15 @@ class VenueStateMachine:
         self._accounts[act.account] = index
         self.account_names.append(act.account)
         self.account_groups.append(act.group)
+        holder = participants.holder_of(act)
+        if holder != "organisation":
+            self.holders[act.account] = holder
+        return np.concatenate([_EVENTS_EMPTY, *self._judged([act.account])])
+
+    def _judged(self, accounts: Iterable[str]) -> list[np.ndarray]:
+        indexes = {name: self._accounts[name] for name in accounts}
+        reasons = self.barred, self.suspended_by_registry
+        return participants.judged(self.core, self.profile, indexes, self.holders, *reasons)
 
     def _account_suspended(self, act: control.AccountSuspended) -> np.ndarray:
         """Suspend, and remember whether an operator's suspension is to outlast the registry's.
@@ -519,27 +520,31 @@ class VenueStateMachine:
         Rules: CEA-DAY-06, CEA-ACC-03.
         """
         index = self._accounts[act.account]
-        self.suspended_by_registry[act.account] = bool(self.core.account(index)["suspended"])
+        suspended = bool(self.core.account(index)["suspended"])
+        self.suspended_by_registry.setdefault(act.account, self.barred.get(act.account, suspended))
         return self.core.suspend(index)
 
     def _account_restored(self, act: control.AccountRestored) -> np.ndarray | None:
         stays_suspended = self.suspended_by_registry.pop(act.account, True)
-        return None if stays_suspended else self.core.restore(self._accounts[act.account])
+        if stays_suspended or act.account in self.barred:
+            return None
+        return self.core.restore(self._accounts[act.account])
 
     def _suspend(self, act: control.Suspend) -> np.ndarray:
         self._operator_suspends(act.account, True)
         return self.core.suspend(self.account_index(act.account))
 
     def _restore(self, act: control.Restore) -> np.ndarray | None:
-        if act.account in self.suspended_by_registry:
-            # The operator's suspension is lifted, the registry's is not.
+        if act.account in self.suspended_by_registry or act.account in self.barred:
+            # The operator's suspension is lifted, the other is not.
             self._operator_suspends(act.account, False)
             return None
         return self.core.restore(self.account_index(act.account))
 
     def _operator_suspends(self, account: str, is_suspended: bool) -> None:
-        if account in self.suspended_by_registry:
-            self.suspended_by_registry[account] = is_suspended
+        for others in (self.suspended_by_registry, self.barred):
+            if account in others:
+                others[account] = is_suspended
 
     def _key_granted(self, act: control.KeyGranted) -> None:
         self.keys[act.key] = KeyHolder(
@@ -579,12 +584,12 @@ class VenueStateMachine:
         Rules: CEA-STL-04.
         """
         if not act.by or not act.second or act.by == act.second:
-            return f"bust: two persons must agree to it, were {act.by!r} and {act.second!r}"
+            return f"bust: expected two persons who agree, got {act.by!r} and {act.second!r}"
         (trade,) = np.frombuffer(act.trade, EVENT_DTYPE)
         if int(trade["settlement_seq"]) != act.settlement_seq:
             return (
-                f"bust: settlement_seq of the record must be {act.settlement_seq}, "
-                f"was {trade['settlement_seq']}"
+                f"bust: settlement_seq of the record: expected {act.settlement_seq}, "
+                f"got {trade['settlement_seq']}"
             )
         if int(trade["trade_id"]) in self.busted:
             return f"bust: trade {trade['trade_id']} was busted already"
@@ -598,7 +603,7 @@ class VenueStateMachine:
 
     def _cash_booked(self, act: control.CashPaidIn | control.CashPaidOut) -> np.ndarray:
         account = self._accounts[act.account]
-        return exchange_cash.booked(self.core, account, self.cash_references, act)
+        return exchange_cash.booked(self.core, account, self.payments, act)
 
     def _session_lost(self, act: control.SessionLost) -> np.ndarray:
         lost = (act, *act.others)
@@ -614,6 +619,11 @@ class VenueStateMachine:
 
     def _product_list(self, act: control.ProductList) -> np.ndarray:
         return self.core.product_list(self.product_index(act.product), act.price)
+
+    def _listing_confirmed(self, act: control.ListingConfirmed) -> None:
+        waiting = self.listings[act.product]
+        day = self.core.trading_date
+        self.listings[act.product] = listings.confirmed(waiting, day, self.time_ns)
 
     def _product_delist(self, act: control.ProductDelist) -> np.ndarray:
         return self.core.product_delist(self.product_index(act.product))
@@ -671,23 +681,6 @@ class VenueStateMachine:
             before, status=status, why=act.why if why is None else why
         )
 
-    def _application_refusal(self, act: control.Act) -> str | None:
-        """Say why an application, or what becomes of one, may not be journaled."""
-        match act:
-            case control.BiddingApplied(bidding=name):
-                if name in self.applications:
-                    return f"bidding {name!r} is applied for already"
-                if act.account not in self._accounts or act.product not in self._products:
-                    return f"bidding {name!r}: account and product must be declared"
-                if act.date <= self.core.trading_date:
-                    return f"bidding {name!r}: its day must be after {self.core.trading_date}"
-            case control.BiddingReviewed(bidding=name) | control.BiddingLapsed(bidding=name):
-                status = getattr(self.applications.get(name), "status", "none")
-                wanted = ("applied",) if isinstance(act, control.BiddingReviewed) else PENDING
-                if status not in wanted:
-                    return f"bidding {name!r}: expected an application that waits, was {status}"
-        return None
-
     def _adopt_refusal(self, act: control.Adopt) -> str | None:
         """An adoption begins a life, and two persons answer for it.
 
@@ -696,11 +689,15 @@ class VenueStateMachine:
         if self.core.event_seq or self.core.command_seq or self.product_names or self.account_names:
             return "adopt: expected as the first message of a journal"
         if not act.by or not act.second or act.by == act.second:
-            return f"adopt: two persons must agree to it, were {act.by!r} and {act.second!r}"
+            return f"adopt: expected two persons who agree, got {act.by!r} and {act.second!r}"
         if not act.why.strip():
             return "adopt: a reason must be given"
         if exchange_cash.settles_here(self.profile):
             return "adopt: the exchange settles the cash, no registry knows what there was"
+        if self.profile.listing_confirmed:
+            return "adopt: the exchange confirms listings, no registry knows which it has"
+        if self.profile.participants != "any":
+            return "adopt: some may not trade here, and no statement says who holds an account"
         return None
 
     def _adopt(self, act: control.Adopt) -> None:
@@ -737,17 +734,17 @@ class VenueStateMachine:
             return f"profile: day {self.core.trading_date} is open"
         if len(act.text) > control.PROFILE_TEXT_MAX:
             most = control.PROFILE_TEXT_MAX
-            return f"profile: expected at most {most} characters, came {len(act.text)}"
+            return f"profile: expected at most {most} characters, got {len(act.text)}"
         try:
             profile = profile_parse(act.text, "profile")
         except ProfileError as error:
             return str(error)
-        for what, expected, came in (
+        for what, expected, got in (
             ("profile_hash", profile.profile_hash(), act.profile_hash),
             ("previous_hash", self.profile.profile_hash(), act.previous_hash),
         ):
-            if expected != came:
-                return f"profile: {what} must be {expected}, was {came}"
+            if expected != got:
+                return f"profile: {what}: expected {expected}, got {got}"
         for name in ("holdings_checked", "settlement_agent"):
             if getattr(profile.rules, name) != getattr(self.profile.rules, name):
                 return f"profile: {name} must stay as it is, or balances would mean nothing"
@@ -760,16 +757,16 @@ class VenueStateMachine:
             rules, self.core.snapshot(), order_count_max=rules.order_count_max
         )
         late = notices_late(self.core, before, self.profile, self.product_names)
-        return np.concatenate([_EVENTS_EMPTY, *late])
+        return np.concatenate([_EVENTS_EMPTY, *late, *self._judged(self.holders)])
 
     def _checkpoint(self, act: control.Checkpoint) -> np.ndarray:
         now = self.checkpoint_now()
         for field in ("settlement_seq", "state_hash", "holdings_hash"):
-            expected, came = getattr(act, field), getattr(now, field)
-            if expected != came:
+            expected, got = getattr(act, field), getattr(now, field)
+            if expected != got:
                 raise StateDiverged(
                     f"checkpoint after event {self.core.event_seq}: {field} in the journal is "
-                    f"{expected}, replay came to {came}"
+                    f"{expected}, replay came to {got}"
                 )
         return self.core.checkpoint()
 
@@ -780,14 +777,14 @@ class VenueStateMachine:
     def _halt(self, act: control.Halt) -> np.ndarray:
         if act.product is None:
             self.halted_for_lag = False
-        return self.core.halt(self._product_or_market(act.product))
+        return self.core.halt(self._asset(act.product))
 
     def _resume(self, act: control.Resume) -> np.ndarray | None:
         if act.product is None and self.lag_level == "halt":
             # The operator's halt is lifted, that for lag is not.
             self.halted_for_lag = True
             return None
-        return self.core.resume(self._product_or_market(act.product))
+        return self.core.resume(self._asset(act.product))
 
     def _lag_level_set(self, act: control.LagLevelSet) -> np.ndarray | None:
         """Keep the level; halt the market at the last one, and lift that halt only.

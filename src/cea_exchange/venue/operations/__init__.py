@@ -1,4 +1,4 @@
-"""What operators see and do.
+"""Operators' requests, metrics and monitoring.
 
 Knows every room that runs.
 """

@@ -8,7 +8,7 @@ import structlog
 
 from cea_exchange.control_plane.answers import Answer, Refusal
 from cea_exchange.control_plane.door import Mailbox, Message
-from cea_exchange.control_plane.maker_checker import Prepared, Proposals
+from cea_exchange.control_plane.maker_checker import Prepared
 from cea_exchange.control_plane.requests import RequestUnread
 from cea_exchange.control_plane.service import Reply, Service
 from cea_exchange.domain.records import EventKind, Phase, Reason
@@ -17,11 +17,13 @@ from cea_exchange.journal import EventDamaged
 from cea_exchange.protocol import control
 from cea_exchange.protocol.framing import FrameError
 from cea_exchange.protocol.operators import Operator
-from cea_exchange.venue.durability.sequencer import Sequencer, damage_told
+from cea_exchange.venue.durability.sequencer import Sequencer, damage_refusal
+from cea_exchange.venue.market import cash_book
 from cea_exchange.venue.market.bidding_views import biddings
 from cea_exchange.venue.market.block_views import blocks_of_all
 from cea_exchange.venue.market.names import account_known, product_known
 from cea_exchange.venue.operations import admin_views, bidding_service
+from cea_exchange.venue.operations.proposals import VenueProposals
 from cea_exchange.venue.operations.trade_search import trade_event
 from cea_exchange.venue.order_entry import activity_statements
 from cea_exchange.venue.order_entry.service import OrderEntry
@@ -46,6 +48,8 @@ BUST_ROWS_READ = 8
 _UNFIT = {
     control.Restore: VenueRefusal.SUSPENDED_BY_REGISTRY,
     control.TradeBust: VenueRefusal.TRADE_BUSTED,
+    control.ListingConfirmed: VenueRefusal.LISTING_STATE,
+    control.ProductList: VenueRefusal.LISTING_STATE,
     control.CashPaidIn: VenueRefusal.CASH_NOT_BOOKED,
     control.CashPaidOut: VenueRefusal.CASH_NOT_BOOKED,
     control.BiddingApplied: VenueRefusal.BIDDING_TAKEN,
@@ -57,7 +61,7 @@ _UNFIT = {
 log = structlog.get_logger("venue")
 
 
-class AdminDesk(Service[Operator, AdminRequest]):
+class AdminService(Service[Operator, AdminRequest]):
     """The operators' service: what `admin`'s requests look at and act upon.
 
     Parameters
@@ -110,7 +114,7 @@ class AdminDesk(Service[Operator, AdminRequest]):
         self.day = day
         self.machine = sequencer.machine
         self.orders = orders
-        self.proposals = Proposals(proposal_s, now_s)
+        self.proposals = VenueProposals(proposal_s, now_s)
         self.status = status
         self.stop = stop
         self.key_restore = key_restore
@@ -120,14 +124,14 @@ class AdminDesk(Service[Operator, AdminRequest]):
         until_s = self._now_s() + TURN_S
         while self._now_s() < until_s and (message := self._door.receive()) is not None:
             reply = self._replied(message)
-            told = reply.answer.by_op("" if reply.request is None else reply.request.op)
-            self._door.answer(message.routing_id, msgspec.msgpack.encode(told))
+            fields = reply.answer.by_op("" if reply.request is None else reply.request.op)
+            self._door.answer(message.routing_id, msgspec.msgpack.encode(fields))
 
     def _replied(self, message: Message) -> Reply:
         if len(message.frames) != 1:
-            came = str(len(message.frames))
+            got = str(len(message.frames))
             error = FrameError(
-                VenueRefusal.BAD_REQUEST, expected="1 frame", came=came, where="message"
+                VenueRefusal.BAD_REQUEST, expected="1 frame", got=got, where="message"
             )
             return Reply(self.refusal(error, "", None), "", None)
         return self.reply(message.key, message.payload)
@@ -140,16 +144,16 @@ class AdminDesk(Service[Operator, AdminRequest]):
             raise FrameError(
                 VenueRefusal.NOT_AUTHENTICATED,
                 expected="an operator's key",
-                came="another",
+                got="another",
                 where="key",
             )
         return self._operators[key]
 
     def role_refusal(self, person: Operator, request: AdminRequest) -> FrameError:
         """Return what a role that may only look is told of an act."""
-        came = f"the {person.role}'s {person.name}"
+        got = f"the {person.role}'s {person.name}"
         return FrameError(
-            VenueRefusal.NOT_PERMITTED, expected="an operator's key", came=came, where="key"
+            VenueRefusal.NOT_PERMITTED, expected="an operator's key", got=got, where="key"
         )
 
     def look(self, person: Operator, request: AdminRequest) -> dict[str, Any]:
@@ -160,37 +164,45 @@ class AdminDesk(Service[Operator, AdminRequest]):
         """Do it, or keep it for a second operator; say where the venue stands then."""
         assert isinstance(request, ActRequest), request
         if request.second is None:
-            told = request.act(self, person)
+            fields = request.act(self, person)
         else:
-            told = self._propose(person, request)
+            fields = self._propose(person, request)
         log.info("act", by=person.name, **msgspec.to_builtins(request))
-        return {**told, **self.status()}
+        return {**fields, **self.status()}
 
     def _propose(self, operator: Operator, request: ActRequest) -> dict[str, Any]:
         what, carry_out = request.prepared(self, operator)
-        proposal = self.proposals.add(what, operator, request.why, carry_out)
-        return {"proposal": proposal.number, "what": what}
+        content = msgspec.msgpack.encode(request)
+        proposal = self.proposals.propose(operator, what, request.why, content, carry_out)
+        return {
+            "proposal": proposal.number,
+            "what": what,
+            "request_hash": proposal.request_hash,
+        }
 
     def refusal(self, error: Exception, by: str, request: AdminRequest | None) -> Answer:
         """Return the answer to what was refused; what is no refusal ends the venue."""
         if isinstance(error, EventDamaged):
-            told = damage_told(error)
+            refusal = damage_refusal(error)
         elif isinstance(error, RequestUnread):
-            parts = {"expected": error.expected, "came": error.came, "where": error.where}
-            told = FrameError(VenueRefusal.BAD_REQUEST, **parts)
+            parts = {"expected": error.expected, "got": error.got, "where": error.where}
+            refusal = FrameError(VenueRefusal.BAD_REQUEST, **parts)
         elif isinstance(error, FrameError):
-            told = error
+            refusal = error
         elif isinstance(error, ValueError):
-            unsound = {"expected": str(error), "came": "", "where": "payload"}
-            told = FrameError(VenueRefusal.VALUE_UNSOUND, **unsound)
+            unsound = {"expected": str(error), "got": "", "where": "payload"}
+            refusal = FrameError(VenueRefusal.VALUE_UNSOUND, **unsound)
         else:
             raise error
         if isinstance(error, FrameError | RequestUnread):
-            log.warning("refused", by=by or None, code=told.code.name, error=str(told))
+            log.warning("refused", by=by or None, code=refusal.code.name, error=str(refusal))
         return Answer(
             {},
             Refusal(
-                expected=told.expected, came=told.came, where=told.where, code=told.code.name
+                expected=refusal.expected,
+                got=refusal.got,
+                where=refusal.where,
+                code=refusal.code.name,
             ),
         )
 
@@ -203,6 +215,10 @@ class AdminDesk(Service[Operator, AdminRequest]):
     def position(self, account: str) -> dict[str, Any]:
         """Return what an account has at the venue."""
         return admin_views.position(self.machine, account)
+
+    def cash_reconciled(self) -> dict[str, Any]:
+        """Return whether the exchange's cash comes out, by account."""
+        return cash_book.told(*self.machine.cash_records())
 
     def blocks(self, first: int) -> dict[str, Any]:
         """Return the open block offers and enquiries, from an id on."""
@@ -240,11 +256,21 @@ class AdminDesk(Service[Operator, AdminRequest]):
         for refusal in self._run_controls([act]):
             if refusal is not None:
                 code = _UNFIT.get(type(act), VenueRefusal.DAY_STATE)
-                raise FrameError(code, expected="an act that fits", came=refusal, where="market")
+                raise FrameError(code, expected="an act that fits", got=refusal, where="market")
 
     def account_index(self, name: str) -> int:
         """Return an account's index; FrameError if there is none of that name."""
         return account_known(self.machine, name)
+
+    def holder_check(self, account: str) -> None:
+        """Refuse to let an account trade whose holder may not."""
+        if self.machine.barred.get(account) is False:
+            raise FrameError(
+                VenueRefusal.HOLDER_BARRED,
+                expected="an account of one who may trade here",
+                got=f"one of: {self.machine.holders[account]}",
+                where="account",
+            )
 
     def product_check(self, name: str | None) -> None:
         """Refuse a product that there is not; None is the whole market."""
@@ -258,7 +284,7 @@ class AdminDesk(Service[Operator, AdminRequest]):
             raise FrameError(
                 VenueRefusal.LISTED_PHASE_BEGUN,
                 expected="a time before the day's first listed phase",
-                came=Phase(core.phase).name.lower(),
+                got=Phase(core.phase).name.lower(),
                 where=what,
             )
 
@@ -282,7 +308,7 @@ class AdminDesk(Service[Operator, AdminRequest]):
             raise FrameError(
                 VenueRefusal.TRADE_UNKNOWN,
                 expected=f"a trade up to {last}",
-                came=str(trade_id),
+                got=str(trade_id),
                 where="trade_id",
             )
         act = control.TradeBust(
@@ -296,7 +322,7 @@ class AdminDesk(Service[Operator, AdminRequest]):
             raise FrameError(
                 VenueRefusal.TRADE_BUSTED,
                 expected="a trade that can be undone",
-                came=refusal,
+                got=refusal,
                 where="trade_id",
             )
         names = self.machine.account_names
@@ -333,7 +359,7 @@ class AdminDesk(Service[Operator, AdminRequest]):
             raise FrameError(
                 VenueRefusal.CASH_NOT_BOOKED,
                 expected="cash that can be booked now",
-                came=refusal,
+                got=refusal,
                 where="cash",
             )
         way = "into" if kind is control.CashPaidIn else "out of"

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from cea_exchange.domain.units import tonnes_told
+from cea_exchange.domain.units import tonnes_capped
 from cea_exchange.venue.market.names import account_known
 from cea_exchange.venue.market.state_machine import VenueStateMachine
 from cea_exchange.venue.order_entry.sessions import Session
@@ -24,7 +24,7 @@ def statistics(machine: VenueStateMachine) -> dict[str, Any]:
             if field not in (*_AMOUNTS, *_VOLUMES)
         }
         # A day's sums may exceed the 64 bits that MessagePack has.
-        products[name] |= {field: tonnes_told(int(product[field])) for field in _VOLUMES}
+        products[name] |= {field: tonnes_capped(int(product[field])) for field in _VOLUMES}
         products[name] |= {field: str(product[field]) for field in _AMOUNTS}
     return {"trading_date": int(core.trading_date), "products": products}
 
@@ -47,6 +47,8 @@ def position(machine: VenueStateMachine, account: str) -> dict[str, Any]:
     return {
         "account": account,
         "group": machine.account_groups[index],
+        "holder": machine.holders.get(account, "organisation"),
+        "may_trade": account not in machine.barred,
         **{field: v if isinstance(v, bool) else int(v) for field, v in held.items()},
         "holdings": holdings,
         **({"gaps": gaps} if gaps else {}),

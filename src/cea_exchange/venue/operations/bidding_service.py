@@ -21,7 +21,7 @@ def notice(machine: VenueStateMachine, request: requests.BiddingOpen) -> control
         raise FrameError(
             VenueRefusal.BIDDING_TAKEN,
             expected="a name that is new today",
-            came=request.bidding,
+            got=request.bidding,
             where="bidding",
         )
     return control.BiddingOpen(
@@ -46,11 +46,11 @@ def announced_check(sequencer: Sequencer, name: str) -> None:
     # The refusal is the last event, but for a checkpoint behind it.
     rows = sequencer.event_rows(np.arange(max(last - 1, 1), last + 1, dtype=np.uint64))
     refused = rows[rows["command"] == Operation.BIDDING_OPEN]["reason"]
-    came = Reason(int(refused[-1])).name if len(refused) else "none"
+    got = Reason(int(refused[-1])).name if len(refused) else "none"
     raise FrameError(
         VenueRefusal.BIDDING_NOT_ALLOWED,
         expected="a bidding that the rules allow",
-        came=came,
+        got=got,
         where=name,
     )
 
@@ -62,14 +62,14 @@ def end_check(machine: VenueStateMachine, name: str, *, must_be_open: bool) -> N
         raise FrameError(
             VenueRefusal.BIDDING_UNKNOWN,
             expected="one of today's biddings",
-            came=name,
+            got=name,
             where="bidding",
         )
     state = BiddingState(bidding["state"])
     if state == BiddingState.ENDED or (must_be_open and state != BiddingState.OPEN):
         expected = "an open bidding" if must_be_open else "a bidding that has not ended"
         raise FrameError(
-            VenueRefusal.BIDDING_STATE, expected=expected, came=state.name.lower(), where="bidding"
+            VenueRefusal.BIDDING_STATE, expected=expected, got=state.name.lower(), where="bidding"
         )
 
 
@@ -80,13 +80,13 @@ def _time_ns(text: str | None, field: str) -> int:
         time_ns = time_to_ns(time_parse(text))
     except ValueError as error:
         raise FrameError(
-            VenueRefusal.VALUE_UNSOUND, expected=str(error), came=text, where=field
+            VenueRefusal.VALUE_UNSOUND, expected=str(error), got=text, where=field
         ) from error
     if not 0 < time_ns <= control.TIME_NS_MAX:
         raise FrameError(
             VenueRefusal.VALUE_UNSOUND,
             expected="a time within 1970 and 2116",
-            came=text,
+            got=text,
             where=field,
         )
     return time_ns

@@ -1,4 +1,4 @@
-"""Looks after the venue for those who run it: metrics, rates, sizes, and events in the log.
+"""Monitors the venue for those who run it: metrics, rates, sizes, and events in the log.
 
 Everything here only looks. What it can't find out it leaves out.
 """
@@ -19,16 +19,17 @@ from cea_exchange.domain.records import ACCOUNT_NONE, PRODUCT_NONE, EventKind
 from cea_exchange.domain.timetable import time_from_ns
 from cea_exchange.journal.storage import DRAFT_SUFFIX
 from cea_exchange.venue.durability.sequencer import Sequencer
+from cea_exchange.venue.market import listings
 from cea_exchange.venue.operations.metrics import VenueMetrics
 from cea_exchange.venue.order_entry.service import OrderEntry
 from cea_exchange.venue.registry_link.lag_policy import LagPolicy
-from cea_exchange.venue.trading_day.clock_monitor import ClockWatch
+from cea_exchange.venue.trading_day.clock_monitor import ClockMonitor
 
 SAMPLE_S = 1.0
 SIZES_S = 10.0
 RATE_SAMPLES = 11  # the rates are those of the last ten seconds
 _LARGE_HOLDER = bytes([EventKind.LARGE_HOLDER])
-_TOLD = (
+_LOGGED = (
     *(EventKind.DAY_OPENED, EventKind.PHASE_CHANGED, EventKind.DAY_CLOSED),
     *(EventKind.HALTED, EventKind.RESUMED),
     *(EventKind.ACCOUNT_SUSPENDED, EventKind.ACCOUNT_RESTORED),
@@ -64,7 +65,7 @@ class Outside(NamedTuple):
     metrics: str | None = None
 
 
-class Watch:
+class Monitor:
     """What is known of a running venue from the outside.
 
     Parameters
@@ -89,7 +90,7 @@ class Watch:
         sequencer: Sequencer,
         orders: OrderEntry,
         lag: LagPolicy,
-        clock: ClockWatch,
+        clock: ClockMonitor,
         *,
         outside: Callable[[], Outside],
         sizes: Callable[[], dict[str, int | float]],
@@ -127,7 +128,7 @@ class Watch:
 
     def acts(self, events: np.ndarray) -> None:
         """Log what an operator wants to know of the events of acts."""
-        for event in events[np.isin(events["kind"], _TOLD)]:
+        for event in events[np.isin(events["kind"], _LOGGED)]:
             self._event_log(event)
 
     def released(self, events: np.ndarray) -> None:
@@ -163,6 +164,7 @@ class Watch:
             "uptime_s": int(self._now_s() - self._began_s),
             "halted_products": [name for index, name in products if core.product(index)["halted"]],
             "delisted_products": self._delisted(),
+            "listings_waiting": listings.told(self._machine.listings),
             "profile": self._machine.profile.name,
             "profile_hash": self._machine.profile.profile_hash(),
             "lag_records": self._lag.lag.records,
@@ -177,7 +179,7 @@ class Watch:
             "calendar_last": self._calendar.last.isoformat(),
             "calendar_days_left": self._calendar_days_left(),
             "metrics": outside.metrics,
-            **self._rates_told(),
+            **self._rates_shown(),
             **self._sizes,
         }
 
@@ -235,7 +237,7 @@ class Watch:
             figures["snapshot_age_seconds"] = self._sizes["snapshot_age_s"]
         metrics.gauges = {f"cea_venue_{name}": float(value) for name, value in figures.items()}
 
-    def _rates_told(self) -> dict[str, float]:
+    def _rates_shown(self) -> dict[str, float]:
         """Return what was done per second, over the last ten of them."""
         then, now = self._rates[0], self._rates[-1]
         seconds = max(now[0] - then[0], SAMPLE_S)

@@ -1,4 +1,4 @@
-"""What participants send, and what they are answered.
+"""Order entry: sessions, commands in, answers and reports out.
 
 Knows the sequencer.
 """

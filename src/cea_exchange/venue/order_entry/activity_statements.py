@@ -1,4 +1,4 @@
-"""What a statement of an account's day is made of: the day's place, the position, the reports.
+"""Answers requests for activity statements: the day's place, the position, the reports.
 
 The venue says where the day is and what the account has, and hands out its numbered reports; adding
 them up is for whoever asks (`cea_exchange.protocol.statements`).
@@ -41,25 +41,25 @@ def statement(sequencer: Sequencer, account_index: int, date: str | None) -> dic
     machine = sequencer.machine
     core = machine.core
     if not machine.profile.rules.holdings_checked:
-        came = machine.profile.name
+        got = machine.profile.name
         raise FrameError(
             VenueRefusal.NO_BALANCES,
             expected="a profile that keeps balances",
-            came=came,
+            got=got,
             where="statement",
         )
     try:
         wanted = int(core.trading_date) if date is None else date_number(date_parse(date))
     except ValueError as error:
         raise FrameError(
-            VenueRefusal.VALUE_UNSOUND, expected="a date", came=str(error), where="date"
+            VenueRefusal.VALUE_UNSOUND, expected="a date", got=str(error), where="date"
         ) from None
     day = sequencer.day_of(wanted)
     if day is None:
         raise FrameError(
             VenueRefusal.DATE_OUT_OF_RANGE,
             expected="a trading day of this venue",
-            came=f"{date}",
+            got=f"{date}",
             where="date",
         )
     base, last = machine.report_base(account_index), int(core.report_seq(account_index))
@@ -95,11 +95,11 @@ def history(sequencer: Sequencer, account_index: int, first: int, count: int) ->
         # They are in the folder that was put aside, and of another log_id.
         expected = f"reports from {base + 1} on, with which this log_id begins"
         raise FrameError(
-            VenueRefusal.REPORTS_NOT_HELD, expected=expected, came=str(first), where="history"
+            VenueRefusal.REPORTS_NOT_HELD, expected=expected, got=str(first), where="history"
         )
     count = min(count, HISTORY_COUNT_MAX)
     seqs = sequencer.index.report_events(account_index, first, count)
-    told = {"op": "history", "from": first, "rows": b""}
+    answer = {"op": "history", "from": first, "rows": b""}
     for account, payload in reports_by_account(sequencer.event_rows(np.unique(seqs))):
         if account == account_index:
             reports = np.frombuffer(payload, EVENT_DTYPE)
@@ -108,5 +108,5 @@ def history(sequencer: Sequencer, account_index: int, first: int, count: int) ->
                 reports["report_seq"],
                 reports["counter_report_seq"],
             )
-            told["rows"] = reports[(own >= first) & (own < first + count)].tobytes()
-    return told
+            answer["rows"] = reports[(own >= first) & (own < first + count)].tobytes()
+    return answer

@@ -1,4 +1,4 @@
-"""What arrives over order entry, turned into one batch for the sequencer and answers for the rest.
+"""Checks what arrives over order entry: one batch for the sequencer, answers for the rest.
 
     messages -> who (key) -> well-formed? -> may it? -> cancels only? -> date -> retry? -> throttle
              -> records
@@ -37,7 +37,7 @@ from cea_exchange.protocol.framing import (
     Request,
     command_count,
     command_fault,
-    refusal_told,
+    refusal_message,
     request_decode,
 )
 from cea_exchange.venue._intake import (
@@ -57,7 +57,7 @@ from cea_exchange.venue._intake import (
 )
 from cea_exchange.venue._reports import reports_masked
 from cea_exchange.venue.durability.event_index import EventIndex, groups_of, operator_keys
-from cea_exchange.venue.durability.sequencer import damage_told
+from cea_exchange.venue.durability.sequencer import damage_refusal
 from cea_exchange.venue.market.state_machine import KeyHolder, VenueStateMachine
 from cea_exchange.venue.order_entry.sessions import Session, Sessions
 from cea_exchange.venue.order_entry.throttle import Throttle
@@ -211,8 +211,8 @@ class Gateway:
         self.refused_count += 1
         if error.where in ("session", "key") and (why := self._sessions.end_of(message.routing_id)):
             more["reason"] = why
-        told = msgspec.msgpack.encode({**refusal_told(error), **more})
-        return Answer(message.routing_id, TAG_MESSAGE, told)
+        reply = msgspec.msgpack.encode({**refusal_message(error), **more})
+        return Answer(message.routing_id, TAG_MESSAGE, reply)
 
     # -- Stages -------------------------------------------------------------------------------
 
@@ -241,15 +241,15 @@ class Gateway:
             raise FrameError(
                 VenueRefusal.NOT_AUTHENTICATED,
                 expected="a granted key",
-                came="an unknown one",
+                got="an unknown one",
                 where="key",
             )
         if len(message.frames) != 2:
-            came = f"{len(message.frames)}"
+            got = f"{len(message.frames)}"
             raise FrameError(
                 VenueRefusal.BAD_REQUEST,
                 expected="2 frames, tag and payload",
-                came=came,
+                got=got,
                 where="message",
             )
         tag, payload = message.frames
@@ -263,7 +263,7 @@ class Gateway:
                 raise FrameError(
                     VenueRefusal.NOT_LOGGED_ON,
                     expected="a logon first",
-                    came="a request",
+                    got="a request",
                     where="session",
                 )
             asked.append(Asked(message, session, request))
@@ -272,14 +272,14 @@ class Gateway:
                 raise FrameError(
                     VenueRefusal.NOT_LOGGED_ON,
                     expected="a logon first",
-                    came="commands",
+                    got="commands",
                     where="session",
                 )
             if holder.role == "reader":
                 raise FrameError(
                     VenueRefusal.NOT_PERMITTED,
                     expected="a trader's key",
-                    came="a reader's",
+                    got="a reader's",
                     where="key",
                 )
             command_count(payload)
@@ -288,7 +288,7 @@ class Gateway:
             raise FrameError(
                 VenueRefusal.BAD_REQUEST,
                 expected="tag C or M",
-                came=repr(bytes(tag[:8])),
+                got=repr(bytes(tag[:8])),
                 where="tag",
             )
 
@@ -322,7 +322,7 @@ class Gateway:
         first = int(np.argmax(faulty_commands(records)))
         fault = command_fault(records[first])
         place = f"record {first}, {fault.where}"
-        error = FrameError(fault.code, expected=fault.expected, came=fault.came, where=place)
+        error = FrameError(fault.code, expected=fault.expected, got=fault.got, where=place)
         return self.refuse(message, error)
 
     def _rightful(
@@ -357,16 +357,16 @@ class Gateway:
         where: str,
         answers: list[Answer],
         *,
-        came: str = "other commands",
+        got: str = "other commands",
     ) -> None:
         ids = refused.records["client_order_id"]
         for index, group in groups_of(refused.owner):
             for first in range(group.start, group.stop, REFUSED_IDS_MAX):
-                told = ids[first : min(first + REFUSED_IDS_MAX, group.stop)].tolist()
+                reply = ids[first : min(first + REFUSED_IDS_MAX, group.stop)].tolist()
                 error = FrameError(
-                    code, expected=expected, came=f"{len(told)} {came}", where=where
+                    code, expected=expected, got=f"{len(reply)} {got}", where=where
                 )
-                answers.append(self.refuse(refused.messages[index], error, client_order_ids=told))
+                answers.append(self.refuse(refused.messages[index], error, client_order_ids=reply))
 
     def _of_today(self, batch: _Batch, answers: list[Answer], now_s: float) -> _Batch:
         date = self._machine.core.trading_date
@@ -428,7 +428,7 @@ class Gateway:
             "client_order_id above the one before",
             "client_order_id",
             answers,
-            came="that are not",
+            got="that are not",
         )
 
     def _let_wait(self, batch: _Batch, answers: list[Answer]) -> None:
@@ -444,7 +444,7 @@ class Gateway:
             f"at most {RESENDS_WAITING_MAX} resends that wait",
             "client_order_id",
             answers,
-            came="more",
+            got="more",
         )
 
     def _answer_repeats(self, batch: _Batch, answers: list[Answer]) -> np.ndarray:
@@ -456,7 +456,7 @@ class Gateway:
             acceptances = self._event_rows(distinct)
         except EventDamaged as error:
             # Whose they are is not known; the market refuses ids that were used.
-            damage_told(error)
+            damage_refusal(error)
             return np.zeros(len(batch.records), bool)
         same = are_same_commands(batch.records, acceptances, rows)
         reports = reports_masked(acceptances, rows[same], np.zeros(len(rows[same]), np.uint8))
@@ -494,7 +494,7 @@ def _routing_id_check(routing_id: bytes) -> None:
         raise FrameError(
             VenueRefusal.BAD_REQUEST,
             expected="no routing id set",
-            came=repr(own[:16]),
+            got=repr(own[:16]),
             where="session",
         )
 

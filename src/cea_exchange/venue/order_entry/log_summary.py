@@ -1,4 +1,4 @@
-"""Events of which thousands may come in a second: a line a second at most, with how many."""
+"""Logs events of which thousands may come in a second: one line a second, with their count."""
 
 import math
 from typing import Any

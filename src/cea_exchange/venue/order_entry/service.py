@@ -1,4 +1,4 @@
-"""Order entry over one socket: what arrives goes to the sequencer, what is on disk goes back."""
+"""Order entry over one socket: commands to the sequencer, and reports once they are on disk."""
 
 import math
 from collections import deque
@@ -36,7 +36,7 @@ from cea_exchange.protocol.framing import (
 from cea_exchange.venue._reports import reports_by_account
 from cea_exchange.venue.config import VenueConfig
 from cea_exchange.venue.durability.event_index import operator_keys
-from cea_exchange.venue.durability.sequencer import Sequencer, damage_told
+from cea_exchange.venue.durability.sequencer import Sequencer, damage_refusal
 from cea_exchange.venue.market.bidding_applications import notices
 from cea_exchange.venue.market.bidding_views import biddings
 from cea_exchange.venue.market.block_views import blocks, party
@@ -66,7 +66,7 @@ MESSAGES_PER_TURN_MAX = 2_000
 FLUSH_S = 0.01
 FLUSHES_MAX = 100
 """Those who do not read at all are tried too, a few microseconds each."""
-LOOKS_PER_WATCH_MAX = 1_000
+LOOKS_PER_TURN_MAX = 1_000
 AWAY_S_MAX = 2.0
 """The daemon itself did nothing for so long: nobody's silence meanwhile tells anything."""
 _PHASE_CHANGED = bytes([EventKind.PHASE_CHANGED])
@@ -229,7 +229,7 @@ class OrderEntry:
             self._end(session, SessionEnd.OPERATOR)
         return len(ended)
 
-    def watch(self, now_s: float, *, registry_answers: bool) -> None:
+    def monitor(self, now_s: float, *, registry_answers: bool) -> None:
         """Send heartbeats that are due, and end the sessions that are silent for too long.
 
         Sessions of before this venue's start are lost as well, when their time is over: it begins
@@ -239,7 +239,7 @@ class OrderEntry:
         away_s, self._watched_s = now_s - self._watched_s, now_s
         if away_s > AWAY_S_MAX:
             self._forgive(away_s)
-        for _ in range(min(len(self._looks), LOOKS_PER_WATCH_MAX)):
+        for _ in range(min(len(self._looks), LOOKS_PER_TURN_MAX)):
             if self._looks[0].look_s > now_s:
                 break
             session = self._looks.popleft()
@@ -275,12 +275,12 @@ class OrderEntry:
 
     # -- Requests -----------------------------------------------------------------------------
 
-    def _requests_turn(self, came: list[Asked]) -> None:
-        for asked in came:
+    def _requests_turn(self, got: list[Asked]) -> None:
+        for asked in got:
             if not self._waiting.ask(asked):
                 expected = f"at most {REQUESTS_WAITING_MAX} requests that wait"
                 error = FrameError(
-                    VenueRefusal.BUSY, expected=expected, came="another", where="message"
+                    VenueRefusal.BUSY, expected=expected, got="another", where="message"
                 )
                 self._send(self.gateway.refuse(asked.message, error))
         end_s = self._now_s() + REQUESTS_TURN_S
@@ -299,15 +299,15 @@ class OrderEntry:
             error = FrameError(
                 VenueRefusal.NOT_LOGGED_ON,
                 expected="a logon first",
-                came="a request",
+                got="a request",
                 where="session",
             )
             self._send(self.gateway.refuse(message, error))
             return
         match asked.request:
-            case Logon(report_seq=report_seq):
-                if self._door.is_served(message.routing_id) and not self._is_put_off(asked):
-                    self._logon(message, report_seq)
+            case Logon() as logon:
+                if self._is_wanted(message, logon) and not self._is_put_off(asked):
+                    self._logon(message, logon)
                 return
             case Logoff(keep_orders=keep_orders):
                 self._end(session, SessionEnd.LOGGED_OFF, keep_orders=keep_orders)
@@ -322,7 +322,7 @@ class OrderEntry:
                     error = FrameError(
                         VenueRefusal.REPORTS_NOT_HELD,
                         expected=f"reports from {base + 1} on, with which this log_id begins",
-                        came=str(first),
+                        got=str(first),
                         where="replay",
                     )
                     self._send(self.gateway.refuse(message, error))
@@ -331,14 +331,14 @@ class OrderEntry:
                 return
             case wanted:
                 try:
-                    told = self._looked_up(wanted, session.holder.account_index)
+                    reply = self._looked_up(wanted, session.holder.account_index)
                 except FrameError as error:
                     self._send(self.gateway.refuse(message, error))
                     return
                 except EventDamaged as error:
-                    self._send(self.gateway.refuse(message, damage_told(error)))
+                    self._send(self.gateway.refuse(message, damage_refusal(error)))
                     return
-        self._tell(message.routing_id, told)
+        self._tell(message.routing_id, reply)
 
     def _looked_up(self, request: Request, account_index: int) -> dict[str, Any]:
         """Answer what only looks; FrameError if it asks for what there is not."""
@@ -349,7 +349,7 @@ class OrderEntry:
                     raise FrameError(
                         VenueRefusal.PRODUCT_UNKNOWN,
                         expected="a product",
-                        came=product,
+                        got=product,
                         where="product",
                     )
                 return book(self._machine, index)
@@ -394,14 +394,32 @@ class OrderEntry:
         self._door.reach(earlier.routing_id, again)
         return True
 
-    def _logon(self, message: Message, report_seq: int | None) -> None:
+    def _is_wanted(self, message: Message, logon: Logon) -> bool:
+        """Say whether the front is still there, and its client has not logged on by another since.
+
+        Two fronts may bring a client's logons in another order than they were sent.
+        """
+        earlier = self.sessions.of_key(message.key)
+        return self._door.is_served(message.routing_id) and not (
+            earlier is not None and earlier.is_later_than(logon)
+        )
+
+    def _logon(self, message: Message, logon: Logon) -> None:
         holder = self._machine.keys[message.key]
         hindrance = self._logon_hindrance(message)
         if hindrance is not None:
             self._send(self.gateway.refuse(message, hindrance))
             return
         now_s = self._now_s()
-        session = Session(message.routing_id, message.key, holder, now_s, look_s=now_s)
+        session = Session(
+            message.routing_id,
+            message.key,
+            holder,
+            now_s,
+            look_s=now_s,
+            client=logon.client,
+            attempt=logon.attempt,
+        )
         self.sessions.add(session)
         self._logons.note(
             now_s,
@@ -411,11 +429,11 @@ class OrderEntry:
             sessions=len(self.sessions),
         )
         self._looks.append(session)
-        told = self._logon_answer(session)
-        self._tell(session.routing_id, told)
-        first = told["report_seq"] if report_seq is None else report_seq
-        first = max(first, told["report_base"]) + 1
-        if first <= told["report_seq"]:
+        reply = self._logon_answer(session)
+        self._tell(session.routing_id, reply)
+        first = reply["report_seq"] if logon.report_seq is None else logon.report_seq
+        first = max(first, reply["report_base"]) + 1
+        if first <= reply["report_seq"]:
             self._waiting.replay(Replay(session, first, REPLAY_COUNT_MAX))
 
     def _logon_hindrance(self, message: Message) -> FrameError | None:
@@ -425,7 +443,7 @@ class OrderEntry:
             return FrameError(
                 VenueRefusal.NO_SPACE,
                 expected="room on the venue's disk",
-                came="none",
+                got="none",
                 where="journal",
             )
         earlier = self.sessions.of_key(message.key)
@@ -438,7 +456,7 @@ class OrderEntry:
             return FrameError(
                 VenueRefusal.SECOND_LOGON,
                 expected="one session a key",
-                came="a second",
+                got="a second",
                 where="logon",
             )
         self._end(earlier, SessionEnd.TAKEN_OVER)
@@ -449,9 +467,9 @@ class OrderEntry:
         products = []
         for index, name in enumerate(self._machine.product_names):
             product = core.product(index)
-            told = {field: int(product[field]) for field in _PRODUCT_FIELDS}
-            told["listed"] = bool(product["listed"])
-            products.append({"product": name, "product_index": index, **told})
+            reply = {field: int(product[field]) for field in _PRODUCT_FIELDS}
+            reply["listed"] = bool(product["listed"])
+            products.append({"product": name, "product_index": index, **reply})
         return {
             "op": "logon",
             "account": self._machine.account_names[holder.account_index],
@@ -490,7 +508,7 @@ class OrderEntry:
             events = self._sequencer.event_rows(np.unique(seqs))
         except EventDamaged as error:
             message = Message(session.routing_id, session.key, [])
-            self._send(self.gateway.refuse(message, damage_told(error)))
+            self._send(self.gateway.refuse(message, damage_refusal(error)))
             return
         for account, reports in reports_by_account(events):
             if account == account_index:
@@ -501,7 +519,7 @@ class OrderEntry:
     def _refuse_for_space(self, records: np.ndarray, error: JournalFull) -> None:
         log.error("journal_full", error=str(error))
         refusal = FrameError(
-            VenueRefusal.NO_SPACE, expected="room on the venue's disk", came="none", where="journal"
+            VenueRefusal.NO_SPACE, expected="room on the venue's disk", got="none", where="journal"
         )
         keys = operator_keys(records)
         for key in np.unique(keys):
@@ -525,8 +543,8 @@ class OrderEntry:
     def _beat(self, session: Session) -> None:
         self._tell(session.routing_id, {"op": "heartbeat", **self._place(session)})
 
-    def _tell(self, routing_id: bytes, told: dict[str, Any]) -> None:
-        self._send(Answer(routing_id, TAG_MESSAGE, msgspec.msgpack.encode(told)))
+    def _tell(self, routing_id: bytes, reply: dict[str, Any]) -> None:
+        self._send(Answer(routing_id, TAG_MESSAGE, msgspec.msgpack.encode(reply)))
 
     def _send(self, answer: Answer) -> None:
         self._send_to(self.sessions.get(answer.routing_id), answer)

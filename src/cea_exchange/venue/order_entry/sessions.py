@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from cea_exchange.protocol.framing import SessionEnd
+from cea_exchange.protocol.framing import Logon, SessionEnd
 from cea_exchange.venue.market.state_machine import KeyHolder
 
 ENDS_KEPT = 16_384
@@ -25,6 +25,8 @@ class Session(msgspec.Struct):
     seen_s, sent_s, look_s
         When it last sent something, when something was last sent to it, and when that is looked
         at next (the daemon's monotonic clock).
+    client, attempt
+        Which of a client's logons began it; None and 0 where the client does not say.
     is_connected
         Whether anything may still be sent to its routing id. A connection that is gone is no lost
         session yet: its key may log on again before it counts as silent.
@@ -36,7 +38,15 @@ class Session(msgspec.Struct):
     seen_s: float
     sent_s: float = 0.0
     look_s: float = 0.0
+    client: int | None = None
+    attempt: int = 0
     is_connected: bool = True
+
+    def is_later_than(self, logon: Logon) -> bool:
+        """Say whether a later logon of the same client began it."""
+        return self.client is not None and (
+            self.client == logon.client and self.attempt > logon.attempt
+        )
 
 
 class Sessions:

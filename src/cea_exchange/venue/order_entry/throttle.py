@@ -1,4 +1,4 @@
-"""How many commands somebody may send in a second: a budget for cancels, another for the rest.
+"""Limits the commands a second of each sender: a budget for cancels, another for the rest.
 
 An exhausted budget for orders never keeps anybody from cancelling.
 """

@@ -1,4 +1,4 @@
-"""What participants have asked and nobody has answered yet: answered some at a time.
+"""Queues participants' requests, and answers some at a time.
 
 A replay reads thousands of events. Whoever asks for thousands of replays must not make the others
 wait for them: requests take turns, replays a page at a time, beside the trading.

@@ -1,4 +1,4 @@
-"""Resends that nobody has answered yet: answered some at a time, as replays are.
+"""Queues resent commands, and answers some at a time, as replays are.
 
 To answer one means to look up what it was accepted by. Whoever resends thousands must not make the
 others wait for them.

@@ -1,4 +1,4 @@
-"""What everybody may see, sent and kept.
+"""Market data, bulletins and the settlement stream: published and kept.
 
 Knows market and sequencer, and no participant.
 """

@@ -1,4 +1,4 @@
-"""A venue's bulletins: made of its event store after each close, and kept as files.
+"""Makes a venue's bulletins from its event store after each close, and keeps them as files.
 
     close -> turn -> thread: event store -> DIR/bulletins/2025-07-16.txt, .csv, .json -> published
 
@@ -82,8 +82,8 @@ def bulletins_of(
     for day in closed_days(rows):
         if after is not None and day.trading_date <= after.trading_date:
             raise ValueError(
-                f"opening figures must be of a day before {day.trading_date}, "
-                f"with which the events begin, were of {after.trading_date}"
+                f"opening figures: expected those of a day before {day.trading_date}, "
+                f"with which the events begin, got {after.trading_date}"
             )
         wanted = day.trading_date > since
         # Of a day that is only summed up its close is enough: nothing but that is carried.
@@ -228,7 +228,7 @@ def bulletin_write(folder: Path, bulletin: Bulletin) -> Path:
     return path
 
 
-class BulletinDesk:
+class BulletinService:
     """Writes a venue's bulletins beside its trading, in a thread of its own.
 
     Parameters
@@ -299,8 +299,8 @@ class BulletinDesk:
             self._publish(run.newest)
         if failure is not None:
             # Whatever it is: trading does not depend on it, and it is told.
-            told = f"{type(failure).__name__}: {failure}"
-            log.error("bulletin", error=told, again_in_s=RETRY_S)
+            failed = f"{type(failure).__name__}: {failure}"
+            log.error("bulletin", error=failed, again_in_s=RETRY_S)
             self._not_before_s = now_s + RETRY_S
             self._due_date = self._due_date or run.due_date
 
@@ -331,7 +331,7 @@ class BulletinDesk:
 
 
 class _Run(Struct):
-    """One run of the desk's thread."""
+    """One run of the service's thread."""
 
     products: DeclaredProducts
     due_date: int

@@ -140,19 +140,19 @@ class PlainFeed:
             for side in Side:
                 book = (int(side), product_index)
                 for price, tonnes, count in self._core.depth(*book[::-1], self._levels_max):
-                    told = (count, min(tonnes, TONNES_MAX), 0)
-                    levels[BookChangeKind.LEVEL, *book, price, 0] = told
+                    shown = (count, min(tonnes, TONNES_MAX), 0)
+                    levels[BookChangeKind.LEVEL, *book, price, 0] = shown
                     for order_id in self._core.orders_at(product_index, side, price):
                         order = self._core.order(order_id)
-                        told = (price, order["tonnes_open"], order["priority"])
-                        orders[BookChangeKind.ORDER, *book, 0, order_id] = told
+                        shown = (price, order["tonnes_open"], order["priority"])
+                        orders[BookChangeKind.ORDER, *book, 0, order_id] = shown
         return levels | orders
 
 
-def _changes(told: list[tuple[tuple, tuple]]) -> bytes:
+def _changes(shown: list[tuple[tuple, tuple]]) -> bytes:
     """Return BookChange records, those of levels first; (0, 0, 0) is out of view."""
-    rows = np.zeros(len(told), BOOK_CHANGE_DTYPE)
-    for row, (key, value) in zip(rows, sorted(told, key=lambda one: -one[0][0]), strict=True):
+    rows = np.zeros(len(shown), BOOK_CHANGE_DTYPE)
+    for row, (key, value) in zip(rows, sorted(shown, key=lambda one: -one[0][0]), strict=True):
         row["kind"], row["side"], row["product_index"], row["price"], row["order_id"] = key
         if row["kind"] == BookChangeKind.LEVEL:
             row["order_count"], row["tonnes"], _ = value

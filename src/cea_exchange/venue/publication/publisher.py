@@ -61,6 +61,6 @@ class Publisher:
 
     def settlement_heartbeat(self) -> None:
         """Say how far the settlement stream is, so that a lost last message is noticed."""
-        told = {"log_id": self._log_id, "last_seq": self._machine.core.settlement_seq}
-        payload = msgspec.msgpack.encode(told)
+        answer = {"log_id": self._log_id, "last_seq": self._machine.core.settlement_seq}
+        payload = msgspec.msgpack.encode(answer)
         self._send([TOPIC_SETTLEMENT_HEARTBEAT, payload])

@@ -1,4 +1,4 @@
-"""The public's door, in a process of its own: whoever comes through it can't stop the venue.
+"""Serves market data to the public from a process of its own, so that nobody can stop the venue.
 
     venue PUB ----------> SUB  relay  PUB    ----------> anybody
     venue ROUTER <------> DEALER      ROUTER <---------> anybody
@@ -30,7 +30,7 @@ from cea_exchange.protocol.security import (
     server_socket,
 )
 from cea_exchange.protocol.settings import Address, ConfigError
-from cea_exchange.venue.publication.relay_service import RelayDesk
+from cea_exchange.venue.publication.relay_service import RelayService
 from cea_exchange.venue.publication.snapshot_service import ANSWERS_QUEUED_MAX, REQUEST_BYTES_MAX
 
 KEYS_NAME = "relay"
@@ -40,7 +40,7 @@ MESSAGES_PER_TURN_MAX = 1_000
 POLL_MS = 100
 POLL_BUSY_MS = 5
 LAST_MS = 50
-WATCH_S = 1.0
+LOOK_S = 1.0
 SILENCE_S_MAX = 5.0
 """The venue sends ten heartbeats a second; one that is silent for so long is connected to anew."""
 NICENESS = 5
@@ -174,16 +174,16 @@ class Relay:
         self._said = b""
         self._stopping = False
         self._memory = MemoryUse()
-        self._watch_due_s = time.monotonic()
+        self._look_due_s = time.monotonic()
         self._context = zmq.Context()
         self._allow_list = AllowList(self._context)
         try:
             self._public = self._listen("market_data", zmq.PUB, SUBSCRIBER_QUEUE_COUNT_MAX)
-            desk = self._listen("snapshot", zmq.ROUTER, ANSWERS_QUEUED_MAX)
-            desk.setsockopt(zmq.ROUTER_MANDATORY, 1)
-            self._desk = RelayDesk(desk)
+            service = self._listen("snapshot", zmq.ROUTER, ANSWERS_QUEUED_MAX)
+            service.setsockopt(zmq.ROUTER_MANDATORY, 1)
+            self._service = RelayService(service)
             self._poller = zmq.Poller()
-            self._poller.register(desk, zmq.POLLIN)
+            self._poller.register(service, zmq.POLLIN)
             if lifeline is not None:
                 os.set_blocking(lifeline, False)
                 self._poller.register(lifeline, zmq.POLLIN)
@@ -213,15 +213,15 @@ class Relay:
 
     def turn(self) -> None:
         """Wait for something to arrive, and pass it on."""
-        ready = dict(self._poller.poll(POLL_BUSY_MS if self._desk.has_waiting else POLL_MS))
+        ready = dict(self._poller.poll(POLL_BUSY_MS if self._service.has_waiting else POLL_MS))
         if self._lifeline in ready:
             self._lifeline_read()
         self._pass_on()
-        self._desk.turn()
+        self._service.turn()
         now_s = time.monotonic()
-        if now_s >= self._watch_due_s:
-            self._watch_due_s = now_s + WATCH_S
-            self._watch(now_s)
+        if now_s >= self._look_due_s:
+            self._look_due_s = now_s + LOOK_S
+            self._look(now_s)
 
     def close(self) -> None:
         """Close the sockets."""
@@ -266,7 +266,7 @@ class Relay:
         self._stream.subscribe(b"")
         self._stream.connect(upstream.market_data)
         self._poller.register(self._stream, zmq.POLLIN)
-        asked = self._desk.venue
+        asked = self._service.venue
         if asked.socket is not None:
             self._poller.unregister(asked.socket)
         asked.connect(self._context, upstream.snapshot, keys=self._keys, server_key=key)
@@ -282,12 +282,12 @@ class Relay:
             self._public.send_multipart(frames)
             self._heard_s = time.monotonic()
             try:
-                self._desk.note(frames)
+                self._service.note(frames)
             except FrameError as error:
                 # A stream of another version; it is passed on to whoever understands it.
                 log.warning("stream_not_understood", error=str(error))
 
-    def _watch(self, now_s: float) -> None:
+    def _look(self, now_s: float) -> None:
         if self._pulse is not None:
             with contextlib.suppress(OSError):
                 os.write(self._pulse, b".")
@@ -296,7 +296,7 @@ class Relay:
         used_mib = self._memory.mib()
         if used_mib > self._config.memory_mib_max:
             raise RelayOverMemory(f"{used_mib} MiB of {self._config.memory_mib_max} in use")
-        if now_s - self._heard_s > SILENCE_S_MAX or self._desk.venue.is_stuck(now_s):
+        if now_s - self._heard_s > SILENCE_S_MAX or self._service.venue.is_stuck(now_s):
             # Whom libzmq has seen refused once it does not try again.
             try:
                 self._connect(self._upstream())
@@ -310,7 +310,7 @@ def endpoints_write(data: Path, relay: Relay, public_key: str) -> None:
     """Say in ``DIR/relay/endpoints.json`` where a relay listens, as a venue does."""
     path = data / KEYS_NAME / "endpoints.json"
     path.parent.mkdir(parents=True, exist_ok=True)
-    told = {**relay.endpoints, "market_data_public_key": public_key, "pid": os.getpid()}
+    shown = {**relay.endpoints, "market_data_public_key": public_key, "pid": os.getpid()}
     draft = path.with_suffix(".new")
-    draft.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+    draft.write_text(json.dumps(shown, indent=1) + "\n", encoding="utf-8")
     draft.replace(path)

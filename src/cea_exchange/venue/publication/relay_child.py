@@ -1,4 +1,4 @@
-"""The venue's own relay: a child process, begun again whenever it ends, and gone with its parent.
+"""The venue's own relay: a child process, started again whenever it ends.
 
 The parent holds the listening sockets and hands them on, so the public's addresses stay and who
 comes between two relays waits in the kernel. The child's standard input is its lifeline: its first
@@ -92,7 +92,7 @@ class RelayChild:
     ) -> None:
         self.endpoints: dict[str, str] = {}
         self._keys: frozenset[str] = frozenset()
-        self._keys_told: frozenset[str] = frozenset()
+        self._keys_reported: frozenset[str] = frozenset()
         self._unsaid = b""
         self._sockets: dict[str, socket.socket] = {}
         self._process: subprocess.Popen | None = None
@@ -179,7 +179,7 @@ class RelayChild:
         self.begun_count += 1
         os.set_blocking(process.stdout.fileno(), False)
         os.set_blocking(process.stdin.fileno(), False)
-        self._keys_told, self._unsaid = frozenset(), msgspec.json.encode(self._settings) + b"\n"
+        self._keys_reported, self._unsaid = frozenset(), msgspec.json.encode(self._settings) + b"\n"
         self._say()
         log.info("relay_begun", process_id=process.pid, **self.endpoints)
 
@@ -196,9 +196,9 @@ class RelayChild:
         """Tell the child whose keys may come, as far as its pipe has room."""
         if self._process is None:
             return
-        if self._keys != self._keys_told:
-            added, removed = self._keys - self._keys_told, self._keys_told - self._keys
-            self._keys_told = self._keys
+        if self._keys != self._keys_reported:
+            added, removed = self._keys - self._keys_reported, self._keys_reported - self._keys
+            self._keys_reported = self._keys
             self._unsaid += msgspec.json.encode(KeysChange([*added], [*removed])) + b"\n"
         with contextlib.suppress(OSError):
             while self._unsaid:

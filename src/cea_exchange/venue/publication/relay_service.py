@@ -1,4 +1,4 @@
-"""A relay's answers to who wants the whole: each asked of the venue, once for all who wait.
+"""Answers snapshot requests at a relay: asks the venue once for all who wait.
 
     asked for -> waiting, by question -> one question to the venue at a time -> answer to all
 
@@ -112,7 +112,7 @@ class VenueLine:
         return parts
 
 
-class RelayDesk:
+class RelayService:
     """The public's questions to a relay, over one socket.
 
     Parameters

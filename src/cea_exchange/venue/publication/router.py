@@ -1,4 +1,4 @@
-"""One message of a ROUTER in, one out, neither of which may wait."""
+"""Receives and sends single messages of a ROUTER socket, without waiting."""
 
 import structlog
 import zmq

@@ -12,7 +12,7 @@ from cea_exchange.protocol.framing import (
     settlement_header,
     settlement_request_decode,
 )
-from cea_exchange.venue.durability.sequencer import Sequencer, damage_told
+from cea_exchange.venue.durability.sequencer import Sequencer, damage_refusal
 
 log = structlog.get_logger("venue")
 
@@ -51,7 +51,7 @@ class SettlementReplay:
                     rows = self._sequencer.event_rows(seqs)
                 except EventDamaged as error:
                     # The registry asks again, and its lag says that it waits.
-                    damage_told(error)
+                    damage_refusal(error)
                     continue
             payload = rows.tobytes()
             header = settlement_header(self._log_id, request.first, len(rows), payload)

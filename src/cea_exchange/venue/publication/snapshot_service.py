@@ -1,4 +1,4 @@
-"""Answers who wants the whole: books to go on from, depths, the day so far.
+"""Answers snapshot requests: books to go on from, depths, the day so far.
 
 Anybody may ask where the market data is public, so a turn does little whoever asks how much: few
 requests a turn, one snapshot for all who wait for one, and a pause after it that is long against
@@ -19,7 +19,7 @@ from cea_exchange.protocol.framing import (
     MarketRequest,
     Request,
     market_data_request_decode,
-    refusal_told,
+    refusal_message,
 )
 from cea_exchange.venue.publication.market_data import MarketDataPublisher
 
@@ -33,7 +33,7 @@ PAUSE_FACTOR = 20
 PAUSE_S_MIN = 0.01
 
 
-class SnapshotDesk:
+class SnapshotService:
     """The public's questions, over one mailbox.
 
     Parameters
@@ -108,7 +108,7 @@ class SnapshotDesk:
                 raise FrameError(
                     VenueRefusal.PRODUCT_UNKNOWN,
                     expected="a product's name",
-                    came=repr(request.product),
+                    got=repr(request.product),
                     where="product",
                 )
             self._tell(routing_id, {"op": "depth", **self._market_data.depth(product_index)})
@@ -128,7 +128,7 @@ def request_of(message: Message) -> Request:
         raise FrameError(
             VenueRefusal.BAD_REQUEST,
             expected="one frame",
-            came=f"{len(message.frames)} frames",
+            got=f"{len(message.frames)} frames",
             where="message",
         )
     return market_data_request_decode(message.frames[0])
@@ -136,4 +136,4 @@ def request_of(message: Message) -> Request:
 
 def refusal(error: FrameError) -> bytes:
     """Return the answer to what is no request."""
-    return msgspec.msgpack.encode(refusal_told(error))
+    return msgspec.msgpack.encode(refusal_message(error))

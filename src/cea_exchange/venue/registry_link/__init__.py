@@ -1,4 +1,4 @@
-"""What the registry says, and how far behind it is.
+"""The link to the registry: its feed, its confirmations, and how far it is behind.
 
 Knows sequencer and gateway.
 """

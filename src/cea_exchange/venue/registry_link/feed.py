@@ -1,4 +1,4 @@
-"""The venue's end of the registry's numbered feed: one question at a time, again and again."""
+"""Reads the registry's numbered feed: one question at a time, asked again until answered."""
 
 from collections.abc import Callable
 from typing import Protocol
@@ -47,7 +47,7 @@ class FeedAnswer(msgspec.Struct, frozen=True):
         items = [control_decode(item) for item in self.items]
         for item in items:
             if not isinstance(item, FeedItem):
-                raise ControlError(f"feed: expected feed_item, came {type(item).__name__}")
+                raise ControlError(f"feed: expected feed_item, got {type(item).__name__}")
         return items
 
 

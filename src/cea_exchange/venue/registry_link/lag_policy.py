@@ -1,4 +1,4 @@
-"""How far the registry is behind, and what the venue does about it.
+"""Measures how far the registry is behind, and decides what the venue does about it.
 
     normal -> warn -> throttle -> cancel_only -> halt, and back by itself
 

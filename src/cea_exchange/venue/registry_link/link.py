@@ -1,4 +1,4 @@
-"""What the registry says, applied: its numbered feed, its confirmation, and whether it is there."""
+"""Applies what the registry says: its numbered feed, its confirmation, and whether it is there."""
 
 from collections.abc import Callable
 

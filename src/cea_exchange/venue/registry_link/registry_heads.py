@@ -1,4 +1,4 @@
-"""The heads of the registry's chain of hashes that a journal has: nobody can make them others."""
+"""Journals the heads of the registry's hash chain, so that nobody can change them later."""
 
 from collections.abc import Iterator
 from pathlib import Path

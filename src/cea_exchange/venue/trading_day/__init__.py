@@ -1,4 +1,4 @@
-"""When the day's phases come.
+"""The trading day: clock, timetable, phases.
 
 Knows the market, and whether the registry is there.
 """

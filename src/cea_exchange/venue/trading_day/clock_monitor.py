@@ -1,4 +1,4 @@
-"""The venue's clock: what it says is journaled, so it is led away by nothing that somebody sets.
+"""The venue's clock, monitored: what it says is journaled, so no wrong setting may lead it.
 
     system's clock --- far from how long the machine runs ---> time goes on from the last good one
                    --- at a start far ahead of the journal --> the same, from the journal's
@@ -22,7 +22,7 @@ STOPPED_NS_MAX = 30 * 86_400_000_000_000
 log = structlog.get_logger("venue")
 
 
-class ClockWatch:
+class ClockMonitor:
     """The time, as far as the venue's clock is believed; and whether days may go on by it.
 
     Parameters

@@ -1,4 +1,4 @@
-"""What the venue's clock makes due: the trading day by the timetable.
+"""Changes phases and days when the venue's clock makes them due.
 
 Only the daemon reads the clock. The sequencer stamps what it journals, and stamps never go back.
 """

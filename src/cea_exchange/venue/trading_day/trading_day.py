@@ -23,7 +23,7 @@ from cea_exchange.venue.market.bidding_applications import (
 )
 from cea_exchange.venue.market.state_machine import VenueStateMachine
 from cea_exchange.venue.registry_link.link import AWAITING_REGISTRY, RegistryLink
-from cea_exchange.venue.trading_day.clock_monitor import ClockWatch
+from cea_exchange.venue.trading_day.clock_monitor import ClockMonitor
 from cea_exchange.venue.trading_day.day_timer import DayTimer
 
 log = structlog.get_logger("venue")
@@ -54,7 +54,7 @@ class TradingDay:
     def __init__(
         self,
         machine: VenueStateMachine,
-        clock: ClockWatch,
+        clock: ClockMonitor,
         config: VenueConfig,
         registry: RegistryLink,
         *,
@@ -185,7 +185,7 @@ class TradingDay:
             # It could not be taken back, and no day up to it would ever open again.
             expected = f"a day up to today, {self._today()}"
             raise FrameError(
-                VenueRefusal.DATE_OUT_OF_RANGE, expected=expected, came=text, where="date"
+                VenueRefusal.DATE_OUT_OF_RANGE, expected=expected, got=text, where="date"
             )
         if self._machine.core.day_is_open and self._machine.core.trading_date == date_number(date):
             return None
@@ -194,7 +194,7 @@ class TradingDay:
             raise FrameError(
                 VenueRefusal.REGISTRY_AWAITED,
                 expected="the registry's confirmation",
-                came=reason,
+                got=reason,
                 where="registry",
             )
         act = control.DayOpen(date=date_number(date))
@@ -204,7 +204,7 @@ class TradingDay:
                 raise FrameError(
                     VenueRefusal.DATE_OUT_OF_RANGE,
                     expected="a date within 1970 and 2116",
-                    came=text,
+                    got=text,
                     where="date",
                 )
             if self._machine.refusal(act) is None:
@@ -226,7 +226,7 @@ class TradingDay:
             raise FrameError(
                 VenueRefusal.REGISTRY_AWAITED,
                 expected="the registry's answer",
-                came=AWAITING_REGISTRY,
+                got=AWAITING_REGISTRY,
                 where="registry",
             )
 
@@ -234,11 +234,11 @@ class TradingDay:
         """Return the last day, which the registry has not confirmed; FrameError if it has."""
         core = self._machine.core
         if core.day_is_open or core.trading_date <= self._machine.confirmed_date:
-            came = f"{core.trading_date}, {'open' if core.day_is_open else 'confirmed'}"
+            got = f"{core.trading_date}, {'open' if core.day_is_open else 'confirmed'}"
             raise FrameError(
                 VenueRefusal.DAY_CONFIRMED,
                 expected="a closed, unconfirmed day",
-                came=came,
+                got=got,
                 where="override",
             )
         return core.trading_date
@@ -256,7 +256,7 @@ class TradingDay:
             raise FrameError(
                 VenueRefusal.DAY_CONFIRMED,
                 expected=f"{self.unconfirmed_date()}",
-                came=f"{date}",
+                got=f"{date}",
                 where="override",
             )
         self._override = _Override(date, by, second, why)
@@ -271,16 +271,16 @@ class TradingDay:
             try:
                 self._clock.confirm(time_to_ns(until))
             except ValueError as error:
-                expected, came = "a doubted clock that says this time", str(error)
+                expected, got = "a doubted clock that says this time", str(error)
                 raise FrameError(
-                    VenueRefusal.CLOCK_NOT_DOUBTED, expected=expected, came=came, where="clock"
+                    VenueRefusal.CLOCK_NOT_DOUBTED, expected=expected, got=got, where="clock"
                 ) from None
             return
         if self._clock.kind != "manual":
             raise FrameError(
                 VenueRefusal.CLOCK_NOT_MANUAL,
                 expected="a manual clock",
-                came=self._clock.kind,
+                got=self._clock.kind,
                 where="clock",
             )
         if self._timer.pending_count:
@@ -288,7 +288,7 @@ class TradingDay:
             raise FrameError(
                 VenueRefusal.CLOCK_MOVING,
                 expected="the last move to be done",
-                came=reason,
+                got=reason,
                 where="clock",
             )
         self._timer.move(self._machine, self._clock.now_ns(), until)

@@ -115,12 +115,12 @@ def _faults(parameter: Parameter, figure: Figure, year: int) -> Iterator[Fault]:
 def _slip(parameter: Parameter, value: Decimal) -> str:
     """Say that another unit would explain the value, where one of the common ones does."""
     for times, words in _SLIPS:
-        for other, told in (
+        for other, slip in (
             (EXACT.divide(value, Decimal(times)), f"{words} too large"),
             (EXACT.multiply(value, Decimal(times)), f"{words} too small"),
         ):
             if value and max(parameter.minimum, Decimal("1E-9")) <= other <= parameter.maximum:
-                return f", {told} if it is in another unit"
+                return f", {slip} if it is in another unit"
     return ""
 
 

@@ -28,11 +28,12 @@ def second_sources(filings: Filings) -> Iterator[Finding]:
     Rules: CEA-VER-04.
     """
     for source in limits().source:
-        for told in [name for name in filings.columns if name.startswith(f"{source.source}:")]:
-            name = told.partition(":")[2]
+        of_source = [name for name in filings.columns if name.startswith(f"{source.source}:")]
+        for other_name in of_source:
+            name = other_name.partition(":")[2]
             if name.partition(".")[0] not in source.codes:
                 continue
-            filed, other = filings.column(name), filings.column(told)
+            filed, other = filings.column(name), filings.column(other_name)
             there = present(filed, other)
             for row in rows_where(there & _apart(filed, other, source)):
                 yield filings.finding(
@@ -41,8 +42,8 @@ def second_sources(filings: Filings) -> Iterator[Finding]:
                     source.rule,
                     name,
                     filings.text(name, row),
-                    f"{filings.text(told, row)} by {source.source.replace('_', ' ')}"
-                    f" {filings.document(told, row)}".rstrip(),
+                    f"{filings.text(other_name, row)} by {source.source.replace('_', ' ')}"
+                    f" {filings.document(other_name, row)}".rstrip(),
                 )
 
 
@@ -67,14 +68,14 @@ def copied_evidence(filings: Filings) -> Iterator[Finding]:
     for column in filings.documents.values():
         rows = np.flatnonzero(column >= 0)
         np.minimum.at(first, column[rows], rows)
-    told: set[tuple[int, int]] = set()
+    found: set[tuple[int, int]] = set()
     for name, column in filings.documents.items():
         rows = np.flatnonzero(column >= 0)
         for row in (int(each) for each in rows[first[column[rows]] != rows]):
             document, origin = int(column[row]), int(first[column[row]])
-            if (document, row) in told:
+            if (document, row) in found:
                 continue
-            told.add((document, row))
+            found.add((document, row))
             unit, month = filings.units[filings.unit[origin]].name, filings.month[origin]
             yield filings.finding(
                 row,

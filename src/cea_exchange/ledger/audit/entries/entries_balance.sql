@@ -1,13 +1,16 @@
--- Every entry's postings sum to zero per asset, every posting belongs to an entry, and every entry
--- has postings.
+-- Every entry has postings, and they sum to zero per asset.
+-- Rule: CEA-STL-01
 -- Must come out: nothing. A row names the entry, the asset, and what its postings sum to.
-SELECT coalesce(p.entry_id, e.entry_id) AS entry_id, p.asset_index, p.total,
-    CASE WHEN e.entry_id IS NULL THEN 'no such entry' WHEN p.entry_id IS NULL THEN 'no postings'
-        ELSE 'does not sum to zero' END AS what
-FROM (
-    SELECT posting_id / 8 AS entry_id, asset_index, sum(amount) AS total
-    FROM postings GROUP BY posting_id / 8, asset_index
-) AS p
-FULL JOIN entries AS e ON e.entry_id = p.entry_id
-WHERE e.entry_id IS NULL OR p.entry_id IS NULL OR p.total <> 0
+-- Says: entry {entry_id}: {asset_index} sums to {total}, {wrong}
+SELECT posting_id / 8 AS entry_id, asset_index, sum(amount) AS total, 'not to zero' AS wrong
+FROM postings
+GROUP BY posting_id / 8, asset_index
+HAVING sum(amount) <> 0
+UNION ALL
+SELECT entry_id, asset_index, 0, 'it has no postings'
+FROM entries AS e
+WHERE NOT EXISTS (
+    SELECT 1 FROM postings AS p
+    WHERE p.posting_id >= 8 * e.entry_id AND p.posting_id < 8 * (e.entry_id + 1)
+)
 ORDER BY 1;

@@ -1,5 +1,8 @@
 -- Entries are numbered from 1 without a gap, and the settlement sequence they carry never falls.
+-- Rule: CEA-REG-05
 -- Must come out: nothing. A row names the entry before which one is missing, or where it falls.
+-- Says: entry {entry_id} at seq {settlement_seq} comes after entry {entry_before} at seq
+-- {seq_before}
 SELECT entry_id, settlement_seq, entry_before, seq_before
 FROM (
     SELECT entry_id, settlement_seq,

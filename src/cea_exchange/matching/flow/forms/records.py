@@ -38,9 +38,9 @@ class Record(NamedTuple):
 
     def error(self, column: str, expected: str) -> ConversionError:
         """Return the error about a value."""
-        came = repr(self.values[column][:40]) if self.values[column] else "nothing"
-        told = f"{column}: expected {expected}, came {came}"
-        return ConversionError(told, self.line, self.source)
+        got = repr(self.values[column][:40]) if self.values[column] else "nothing"
+        fault = f"{column}: expected {expected}, got {got}"
+        return ConversionError(fault, self.line, self.source)
 
     def number(self, column: str, most: int, least: int = 0) -> int:
         """Return a whole number; zeros behind a point say nothing."""
@@ -174,14 +174,14 @@ class FlowSource:
             if fields == [""]:
                 continue
             if len(fields) != len(self._names):
-                expected = f"expected {len(self._names)} columns, came {len(fields)}"
+                expected = f"expected {len(self._names)} columns, got {len(fields)}"
                 raise ConversionError(expected, line, self._number)
             if which is not None and fields[which] != taken:
                 if self._symbol is not None:
                     continue
                 if taken is not None:
-                    told = f"expected {taken} only, came {fields[which][:40]!r}; --symbol picks one"
-                    raise ConversionError(told, line, self._number)
+                    fault = f"expected {taken} only, got {fields[which][:40]!r}; --symbol picks one"
+                    raise ConversionError(fault, line, self._number)
                 taken = fields[which]
             yield Record(
                 line,
@@ -204,7 +204,7 @@ class FlowSource:
     def _place(self, name: str, column: Column) -> int | None:
         for each in (name, *column.other_names):
             if self._names.count(_plain(each)) > 1:
-                raise self._header_error(f"expected each column once, came {each} twice")
+                raise self._header_error(f"expected each column once, got {each} twice")
             if self.has(each):
                 return self._names.index(_plain(each))
         if column.is_needed:

@@ -1,4 +1,4 @@
-"""Shanghai's flow: an order is told after its trades, with what they left of it, if anything."""
+"""Shanghai's flow: an order is recorded after its trades, with what they left of it."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -81,8 +81,8 @@ def _merged(sources: Sequence[FlowSource]) -> Iterator[Record]:
             yield record._replace(values=values | {"Type": "T"})
 
 
-class _Told(NamedTuple):
-    """A trade as it was told."""
+class _Traded(NamedTuple):
+    """A trade as it was recorded."""
 
     maker: int
     price: int
@@ -96,7 +96,7 @@ class _Taker:
 
     order_id: int
     side: str
-    trades: list[_Told] = field(default_factory=list)
+    trades: list[_Traded] = field(default_factory=list)
 
 
 class _SseConversion:
@@ -162,7 +162,7 @@ class _SseConversion:
             self.finish()
             self._taker = _Taker(taker, flag)
         self._taker.trades.append(
-            _Told(maker, self._prices.price(record, "Price"), size, record)
+            _Traded(maker, self._prices.price(record, "Price"), size, record)
         )
 
     def _add(self, record: Record, order_id: int, side: str) -> None:

@@ -1,4 +1,4 @@
-"""What a converted flow is written to: an order file, and the trades that it has to lead to."""
+"""Writes a converted flow: an order file, and the trades that it has to lead to."""
 
 import math
 from collections import Counter

@@ -162,14 +162,14 @@ class ReferenceBook:
         """Raise AssertionError naming the broken invariant, if one is."""
         best_bid, best_ask = self.best(Side.BUY), self.best(Side.SELL)
         assert not (best_bid and best_ask) or best_bid < best_ask, (
-            f"the book must not be crossed, was {best_bid} bid and {best_ask} asked"
+            f"expected a book that is not crossed, got {best_bid} bid and {best_ask} asked"
         )
         for side, prices in self._sides.items():
             for price, level in prices.items():
                 assert level, f"a level must have an order, {side.name} {price} had none"
                 places = [order.priority for order in level]
                 assert places == sorted(set(places)), (
-                    f"a level must be oldest first, {side.name} {price} was {places}"
+                    f"{side.name} {price}: expected a level with the oldest first, got {places}"
                 )
                 for order in level:
                     assert (order.side, order.price) == (side, price), (

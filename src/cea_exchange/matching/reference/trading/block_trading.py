@@ -32,7 +32,7 @@ from cea_exchange.matching.reference.state import MarketState
 ENTRIES = (CommandKind.BLOCK_ENQUIRY, CommandKind.BLOCK_OFFER)
 ADDRESSED = BlockFlag.TO_ACCOUNT | BlockFlag.TO_GROUP
 COMMAND_FLAGS = ADDRESSED | BlockFlag.PRICE_OPEN | BlockFlag.TONNES_OPEN
-TOLD_FLAGS = COMMAND_FLAGS | BlockFlag.ENQUIRY | BlockFlag.COUNTERED
+SHOWN_FLAGS = COMMAND_FLAGS | BlockFlag.ENQUIRY | BlockFlag.COUNTERED
 """What events repeat of a block's flags."""
 
 
@@ -358,7 +358,7 @@ class BlockTrading:
             block.price * block.tonnes, block.tonnes, is_intra_group
         )
         state.trade_id += 1
-        flags = block.flags & TOLD_FLAGS
+        flags = block.flags & SHOWN_FLAGS
         state.emit(
             EventKind.TRADE,
             side=side,
@@ -457,7 +457,7 @@ class BlockTrading:
             "tonnes": block.tonnes,
             "client_order_id": spoken_id,
             "counter_client_order_id": block.counterparty_index if is_to_group else 0,
-            "flags": block.flags & TOLD_FLAGS | by_counterparty,
+            "flags": block.flags & SHOWN_FLAGS | by_counterparty,
         }
         self._state.emit(kind, **(of_block | fields))
 

@@ -13,7 +13,7 @@ from cea_exchange.platform.control.requests.fields import (
     Stage,
     Year,
 )
-from cea_exchange.platform.roles import AUTHORITY, OFFICES, OPERATOR, PROVINCE, REGULATOR, ROLES
+from cea_exchange.platform.roles import AUTHORITY, OFFICIALS, OPERATOR, PROVINCE, REGULATOR, ROLES
 
 if TYPE_CHECKING:
     from cea_exchange.platform.platform import Platform
@@ -137,7 +137,7 @@ class AllocationRecall(OfAllocation, tag="allocation_recall"):
 class AllocationShow(OfAllocation, tag="allocation_show"):
     """Print an allocation with its lines."""
 
-    roles = OFFICES
+    roles = OFFICIALS
     is_look = True
     command = "allocation show"
     example = "allocation show 4"

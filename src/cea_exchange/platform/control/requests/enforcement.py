@@ -7,7 +7,7 @@ from cea_exchange.domain.compliance.penalties import Traded
 from cea_exchange.platform.control.request import Request, Second
 from cea_exchange.platform.control.requests.fields import Case, DocumentNumber, Province
 from cea_exchange.platform.enforcement.cases import Breach
-from cea_exchange.platform.roles import OFFICES, PROVINCE, ROLES
+from cea_exchange.platform.roles import OFFICIALS, PROVINCE, ROLES
 
 if TYPE_CHECKING:
     from cea_exchange.platform.platform import Platform
@@ -164,7 +164,7 @@ class CaseCut(OfCase, tag="case_cut"):
 class CaseShow(OfCase, tag="case_show"):
     """Print a case with its steps."""
 
-    roles = OFFICES
+    roles = OFFICIALS
     is_look = True
     command = "case show"
     example = "case show 7"

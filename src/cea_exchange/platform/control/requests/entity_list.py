@@ -19,7 +19,7 @@ from cea_exchange.platform.control.requests.fields import (
 from cea_exchange.platform.entity_list.enterprises import EnterpriseFacts
 from cea_exchange.platform.entity_list.listing import PROCESSES
 from cea_exchange.platform.entity_list.unit_facts import facts_read
-from cea_exchange.platform.roles import AUTHORITY, OFFICES, OPERATOR, PROVINCE, ROLES
+from cea_exchange.platform.roles import AUTHORITY, OFFICIALS, OPERATOR, PROVINCE, ROLES
 
 if TYPE_CHECKING:
     from cea_exchange.platform.platform import Platform
@@ -380,7 +380,7 @@ class ListNext(Request, tag="list_next"):
     It decides nothing: `list enter` and `list leave` do, each with its document.
     """
 
-    roles = OFFICES
+    roles = OFFICIALS
     is_look = True
     command = "list next"
     example = "list next 2027 33"

@@ -28,7 +28,7 @@ from cea_exchange.platform.roles import (
     AUTHORITY,
     CITY,
     ENTERPRISES,
-    OFFICES,
+    OFFICIALS,
     OPERATOR,
     PREPARER,
     PROVINCE,
@@ -272,7 +272,7 @@ class FilingList(Request, tag="filing_list"):
 class FilingWaiting(Request, tag="filing_waiting"):
     """Print what waits for a level's word in a province."""
 
-    roles = OFFICES
+    roles = OFFICIALS
     is_look = True
     command = "filing waiting"
     example = "filing waiting 33 month 2025-07"
@@ -339,7 +339,7 @@ class CheckRun(Request, tag="check_run"):
     Each finding names its rule, figure and document; it warns, and decides nothing.
     """
 
-    roles = OFFICES
+    roles = OFFICIALS
     is_look = True
     command = "figure check"
     example = "figure check 33 2025 --enterprise E1"

@@ -1,4 +1,4 @@
-"""Entities' accounts."""
+"""Requests about entities' accounts."""
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -11,7 +11,7 @@ from cea_exchange.registry.control.dual_control import Second
 from cea_exchange.registry.control.requests.fields import Account, Into, ProvinceOnly, Why
 from cea_exchange.registry.control.requests.request import Request
 from cea_exchange.registry.participants.persons import province_body
-from cea_exchange.registry.participants.roles import INITIATOR, OFFICES, OPERATOR, PROVINCE, ROLES
+from cea_exchange.registry.participants.roles import INITIATOR, OFFICIALS, OPERATOR, PROVINCE, ROLES
 
 if TYPE_CHECKING:
     from cea_exchange.registry.registry import Registry
@@ -199,7 +199,7 @@ class AccountShow(Request, tag="account_show"):
 class AccountList(Request, tag="account_list"):
     """Print all accounts, in the order of their opening."""
 
-    roles = OFFICES
+    roles = OFFICIALS
     is_look = True
     command = "account list"
     example = "account list --province 33"

@@ -1,4 +1,4 @@
-"""Proposals, decisions on them, and the record of acts."""
+"""Requests about proposals, decisions on them, and the record of acts."""
 
 from cea_exchange.institution.control import requests
 from cea_exchange.registry.control.requests.request import Request

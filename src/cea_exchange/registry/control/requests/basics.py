@@ -1,4 +1,4 @@
-"""Products, keys, payment and transfers."""
+"""Requests about products, keys, payments and transfers."""
 
 from typing import TYPE_CHECKING, Annotated, Any
 

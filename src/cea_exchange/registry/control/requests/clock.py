@@ -1,4 +1,4 @@
-"""The registry's clock."""
+"""Requests about the registry's clock."""
 
 from cea_exchange.institution.control import requests
 from cea_exchange.registry.control.dual_control import Second

@@ -1,4 +1,4 @@
-"""Issue, allocation files, deductions and recalls."""
+"""Requests about issue, allocation files, deductions and recalls."""
 
 from typing import TYPE_CHECKING, Annotated, Any
 

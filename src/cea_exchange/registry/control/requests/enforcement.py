@@ -1,4 +1,4 @@
-"""Courts' orders, dispositions, public notices."""
+"""Requests about courts' orders, dispositions and public notices."""
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -57,7 +57,7 @@ class Freeze(Request, tag="freeze"):
             court=self.court,
             until=self.until,
         )
-        return registry.enforcement.freeze_told(freeze_id)
+        return registry.enforcement.freeze_shown(freeze_id)
 
 
 class FreezeAll(Request, tag="freeze_all"):
@@ -98,7 +98,7 @@ class FreezeRelease(Request, tag="freeze_release"):
         back = registry.enforcement.release(
             self.freeze_id, self.amount, order=self.order, court=self.court
         )
-        return {"back": back, **registry.enforcement.freeze_told(self.freeze_id)}
+        return {"back": back, **registry.enforcement.freeze_shown(self.freeze_id)}
 
 
 class FreezeExtend(Request, tag="freeze_extend"):
@@ -119,7 +119,7 @@ class FreezeExtend(Request, tag="freeze_extend"):
         registry.enforcement.extend(
             self.freeze_id, self.until, order=self.order, court=self.court
         )
-        return registry.enforcement.freeze_told(self.freeze_id)
+        return registry.enforcement.freeze_shown(self.freeze_id)
 
 
 class FreezeDeduct(Request, tag="freeze_deduct"):
@@ -144,7 +144,7 @@ class FreezeDeduct(Request, tag="freeze_deduct"):
         notice = registry.enforcement.deduct(
             self.freeze_id, self.amount, self.to, order=self.order, court=self.court
         )
-        return {"notice": notice, **registry.enforcement.freeze_told(self.freeze_id)}
+        return {"notice": notice, **registry.enforcement.freeze_shown(self.freeze_id)}
 
 
 class Freezes(Request, tag="freezes"):
@@ -259,7 +259,7 @@ class Dispositions(Request, tag="dispositions"):
     count: PageCount = PAGE_COUNT_MAX
 
     def act(self, registry: "Registry") -> dict[str, Any]:
-        rows = registry.dispositions.told(self.state, first=self.first, count=self.count + 1)
+        rows = registry.dispositions.shown(self.state, first=self.first, count=self.count + 1)
         return paged("dispositions", rows, "disposition_id", self.count)
 
 

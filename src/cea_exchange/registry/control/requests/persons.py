@@ -1,4 +1,4 @@
-"""Who acts at the registry."""
+"""Requests about the persons who act at the registry."""
 
 from typing import TYPE_CHECKING, Annotated, Any
 

@@ -1,4 +1,4 @@
-"""What every request has in common."""
+"""The request that all others of the registry derive from."""
 
 from typing import TYPE_CHECKING, ClassVar
 

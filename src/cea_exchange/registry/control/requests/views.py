@@ -1,4 +1,4 @@
-"""What somebody holds, now or then, and the ledger's entries."""
+"""Requests to look at holdings, now or then, and at the ledger's entries."""
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 

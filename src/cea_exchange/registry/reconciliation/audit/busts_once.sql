@@ -1,8 +1,11 @@
 -- Every bust that undid a posted trade has one entry (kind 8) with the trade's legs the other way;
 -- of one that could not, or whose trade was never posted, there is none, and none yet of one that
 -- waits for trades that are not posted. A late one is named by its entry's reference.
+-- Rule: CEA-STL-04
 -- Must come out: nothing. A row names the bust by its settlement sequence, the account and asset,
 -- and by how much its postings are too high.
+-- Says: bust at seq {bust_seq}: {too_much} too much of {asset_index} is posted to account
+-- {account_index} in {compartment}; it is settled twice, or not as its trade's figures say
 WITH undone AS (
     SELECT b.settlement_seq AS bust_seq, t.buyer_index, t.seller_index, t.product_index, t.tonnes,
         t.cash, t.buy_fee, t.sell_fee

@@ -1,6 +1,8 @@
 -- What left circulation to be carried over (account -9) is what was exchanged, vintage by vintage,
 -- and as much of the next one was issued (1) for it (16).
+-- Rule: CEA-CRY-07
 -- Must come out: nothing. A row names the product, or the carryover, and both sides.
+-- Says: {product}: exchanged are {exchanged}, and on the other side {carryover_account}
 SELECT product, exchanged, carryover_account
 FROM (
     SELECT
@@ -14,7 +16,7 @@ FROM (
 ) AS compared
 WHERE exchanged <> carryover_account
 UNION ALL
-SELECT reference,
+SELECT reference AS product,
     sum(CASE WHEN kind = 16 THEN amount ELSE 0 END),
     sum(CASE WHEN kind = 1 THEN amount ELSE 0 END)
 FROM entries

@@ -1,7 +1,9 @@
 -- Every entry has a cause that may bring it, and is what that asks for: an act of a kind that moves
 -- such value, of the act's day, account, product and amount where it names one; or a settlement
 -- record (act 0). Where a registry has persons, nothing is done by a program on its own.
+-- Rule: CEA-REG-07
 -- Must come out: nothing. A row names the entry, or the act, and what is wrong.
+-- Says: entry {entry_id} of act {act_id}: {wrong}
 WITH named (op, kind) AS (VALUES
     ('allocation_issue', 1), ('allocation_reverse', 28), ('carryover_run', 1),
     ('carryover_run', 12), ('carryover_run', 16), ('pay_in', 2), ('reserve_fund', 2),

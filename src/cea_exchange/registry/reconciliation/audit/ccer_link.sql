@@ -1,6 +1,8 @@
 -- A proof of the CCER registry that is booked here counts as it was told, one that was reversed does
 -- not, and what was told is numbered without a gap.
+-- Rule: CCER-LNK-02, CCER-LNK-04
 -- Must come out: nothing. A row names the proof, and what is wrong.
+-- Says: proof {proof} {wrong}
 SELECT p.proof, 'is booked and does not count for its account and year' AS wrong
 FROM ccer_proofs AS p
 WHERE p.state = 'booked' AND NOT EXISTS (

@@ -1,7 +1,9 @@
 -- The venue's records were kept run by run without a gap, up to the last that is settled.
--- Must come out: nothing. A row names the run that does not follow, or the last sequence that is
--- settled where the runs end elsewhere.
-SELECT first_seq, due
+-- Rule: CEA-STL-02
+-- Must come out: nothing. A row says where the run that comes next is missing, or that the runs end
+-- elsewhere.
+-- Says: {wrong}
+SELECT 'settlement record ' || due || ' is missing, ' || first_seq || ' comes next' AS wrong
 FROM (
     SELECT first_seq,
         lag(first_seq + record_count, 1, 1) OVER (ORDER BY first_seq) AS due
@@ -9,5 +11,9 @@ FROM (
 ) AS runs
 WHERE first_seq <> due
 UNION ALL
-SELECT last_seq, 0 FROM meta
-WHERE last_seq <> (SELECT coalesce(max(first_seq + record_count - 1), 0) FROM settlement_runs);
+SELECT 'last_seq is ' || last_seq || ', the last record is ' || record_last
+FROM meta
+CROSS JOIN (
+    SELECT coalesce(max(first_seq + record_count - 1), 0) AS record_last FROM settlement_runs
+) AS runs
+WHERE last_seq <> record_last;

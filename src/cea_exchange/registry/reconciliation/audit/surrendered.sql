@@ -1,6 +1,9 @@
 -- What was retired (account -6), and what waits for it with the authority (account -5, compartment
 -- 4), is what surrenders say, product by product.
+-- Rule: CEA-SUR-09
 -- Must come out: nothing. A row names the product and the sums of both sides.
+-- Says: {product}: surrenders say {retired} retired and {accepted} accepted, accounts have
+-- {retirement_account} and {authority_applied}
 SELECT product, retired, retirement_account, accepted, authority_applied
 FROM (
     SELECT

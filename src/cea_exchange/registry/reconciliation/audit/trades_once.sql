@@ -1,7 +1,10 @@
 -- Every trade that was posted has one entry (kind 7) with both legs as its figures say: delivery
 -- versus payment, each once. A trade that was posted late is named by its entry's reference.
+-- Rule: CEA-STL-01, CEA-STL-02
 -- Must come out: nothing. A row names the trade by its settlement sequence, the account and asset,
 -- and by how much its postings are too high: all of them, if it was posted twice.
+-- Says: trade at seq {trade_seq}: {too_much} too much of {asset_index} is posted to account
+-- {account_index} in {compartment}; it is settled twice, or not as its figures say
 SELECT trade_seq, account_index, asset_index, compartment, sum(amount) AS too_much
 FROM (
     SELECT CASE e.reference WHEN '' THEN e.settlement_seq

@@ -14,7 +14,7 @@ CREATE INDEX proposals_by_expiry ON proposals (expires_at_ns);
 CREATE INDEX proposals_by_body ON proposals (body, proposal_id);
 CREATE INDEX proposals_by_proposer ON proposals (proposer_key, proposal_id);
 CREATE TABLE decisions (
-    proposal_id BIGINT PRIMARY KEY,     -- one for each proposal at most
+    proposal_id BIGINT PRIMARY KEY REFERENCES proposals, -- one for each proposal at most
     approved BIGINT NOT NULL CHECK (approved IN (0, 1)),
     person TEXT NOT NULL,
     person_key TEXT NOT NULL,

@@ -1,5 +1,8 @@
 -- Who holds what: append-only postings, and what they are caused by. Amounts are tonnes, or fen of
 -- cash (asset 65535). Negative accounts are institutions (ledger/institutions.py).
+-- A column that says another table's row REFERENCES it, but in `trades`, `entries`, `postings` and
+-- `snapshot_balances`: a look-up for each of millions of rows would cost settling too much. There,
+-- and where an asset may be cash or 0 says none, the audit looks (ledger/database/references.py).
 CREATE TABLE entries (
     entry_id BIGINT PRIMARY KEY CHECK (entry_id > 0), -- the ledger's sequence, without gaps
     kind BIGINT NOT NULL,                         -- why: ledger/double_entry.py, EntryKind
@@ -15,7 +18,7 @@ CREATE TABLE entries (
 );
 CREATE TABLE entry_days (                         -- where the entries' day changes, so that a day is
                                                   -- found among millions; an index of all costs more
-    first_entry BIGINT PRIMARY KEY,               -- from this one on, up to the next row's,
+    first_entry BIGINT PRIMARY KEY REFERENCES entries, -- from this one on, up to the next row's,
     business_date BIGINT NOT NULL                 -- all entries are of this day
 );
 CREATE INDEX entry_days_by_date ON entry_days (business_date, first_entry);
@@ -27,7 +30,7 @@ CREATE TABLE postings (
     amount BIGINT NOT NULL CHECK (amount <> 0)
 );
 CREATE TABLE snapshots (
-    entry_id BIGINT PRIMARY KEY,                  -- the last entry that counts
+    entry_id BIGINT PRIMARY KEY REFERENCES entries, -- the last entry that counts
     settlement_seq BIGINT NOT NULL,               -- last_seq then
     business_date BIGINT NOT NULL
 );

@@ -1,1 +1,1 @@
-"""What may be asked about obligations: surrender, offsets, carryover, and what is due when."""
+"""Requests about obligations: surrender, offsets, carryover, and what is due when."""

@@ -1,4 +1,4 @@
-"""Carryover of closed vintages into the next one."""
+"""Requests about the carryover of closed vintages into the next one."""
 
 from typing import TYPE_CHECKING, Annotated, Any
 

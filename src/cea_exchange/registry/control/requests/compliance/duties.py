@@ -1,4 +1,4 @@
-"""What must be done by a day."""
+"""The request for what must be done by a day."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -6,7 +6,7 @@ from cea_exchange.institution.paging import PAGE_COUNT_MAX, Number, PageCount, p
 from cea_exchange.registry.control.requests.fields import ProvinceOnly
 from cea_exchange.registry.control.requests.request import Request
 from cea_exchange.registry.participants.persons import province_bodies
-from cea_exchange.registry.participants.roles import OFFICES
+from cea_exchange.registry.participants.roles import OFFICIALS
 
 if TYPE_CHECKING:
     from cea_exchange.registry.registry import Registry
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 class DutyList(Request, tag="duty_list"):
     """Print what is still to be done by a day, and what of it is overdue."""
 
-    roles = OFFICES
+    roles = OFFICIALS
     is_look = True
     command = "duty list"
     example = "duty list"

@@ -1,4 +1,4 @@
-"""Obligations, notices, the lists of a compliance year, and deductions for what was not paid."""
+"""Requests about obligations: notices, lists of a compliance year, deductions for shortfalls."""
 
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -27,7 +27,7 @@ from cea_exchange.registry.control.requests.fields import (
 from cea_exchange.registry.control.requests.request import Request
 from cea_exchange.registry.files import SourceFile
 from cea_exchange.registry.participants.persons import province_bodies
-from cea_exchange.registry.participants.roles import AUTHORITY, OFFICES, PROVINCE, ROLES
+from cea_exchange.registry.participants.roles import AUTHORITY, OFFICIALS, PROVINCE, ROLES
 
 if TYPE_CHECKING:
     from cea_exchange.registry.registry import Registry
@@ -109,11 +109,11 @@ class ComplianceList(Request, tag="compliance_list"):
     count: PageCount = PAGE_COUNT_MAX
 
     def act(self, registry: "Registry") -> dict[str, Any]:
-        office = registry.compliance
-        rows = office.public_list(self.compliance_year, self.first, self.count)
+        lists = registry.compliance
+        rows = lists.public_list(self.compliance_year, self.first, self.count)
         found, further = page(map(msgspec.to_builtins, rows), self.count, "account_index")
         if further is None:
-            further = office.next_after(self.compliance_year, self.first, self.count)
+            further = lists.next_after(self.compliance_year, self.first, self.count)
         return {"entities": found, "next": further}
 
 
@@ -123,7 +123,7 @@ class ShortfallList(Request, tag="shortfall_list"):
     From an account's index on, of so many obligations: a page may have none that was short.
     """
 
-    roles = OFFICES
+    roles = OFFICIALS
     is_look = True
     command = "shortfall list"
     example = "shortfall list 2025"
@@ -139,11 +139,11 @@ class ShortfallList(Request, tag="shortfall_list"):
         return province_bodies(self.province)
 
     def act(self, registry: "Registry") -> dict[str, Any]:
-        office = registry.compliance
-        rows = office.shortfalls(self.compliance_year, self.province, self.first, self.count)
+        lists = registry.compliance
+        rows = lists.shortfalls(self.compliance_year, self.province, self.first, self.count)
         found, further = page(map(msgspec.to_builtins, rows), self.count, "account_index")
         if further is None:
-            further = office.next_after(self.compliance_year, self.first, self.count)
+            further = lists.next_after(self.compliance_year, self.first, self.count)
         return {"shortfalls": found, "next": further}
 
 
@@ -201,7 +201,7 @@ class CorrectionRefused(Request, tag="correction_refused"):
 class CorrectionList(Request, tag="correction_list"):
     """Print who was ordered to surrender what was missing, by when, and who refuses."""
 
-    roles = OFFICES
+    roles = OFFICIALS
     is_look = True
     command = "correction list"
     example = "correction list 2024"

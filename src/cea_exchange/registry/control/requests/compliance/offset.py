@@ -1,4 +1,4 @@
-"""Offsets: proofs of cancelled CCERs."""
+"""Requests about offsets: proofs of cancelled CCERs."""
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 

@@ -1,4 +1,4 @@
-"""Surrender: application, review, retirement, force, certificate."""
+"""Requests about surrender: application, review, retirement, force, certificate."""
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -20,7 +20,7 @@ from cea_exchange.registry.participants.persons import province_bodies
 from cea_exchange.registry.participants.roles import (
     AUTHORITY,
     INITIATOR,
-    OFFICES,
+    OFFICIALS,
     OPERATOR,
     PROVINCE,
     ROLES,
@@ -164,7 +164,7 @@ class SurrenderForce(Request, tag="surrender_force"):
 class SurrenderList(Request, tag="surrender_list"):
     """Print the surrenders that wait for a province, or are of another state."""
 
-    roles = OFFICES
+    roles = OFFICIALS
     is_look = True
     command = "surrender list"
     example = "surrender list --state accepted"

@@ -1,1 +1,1 @@
-"""What may be asked about settled money and trades: bank, defaults, claims and statements."""
+"""Requests about settled money and trades: bank, defaults, claims and statements."""

@@ -1,4 +1,4 @@
-"""The settlement bank: files out and in, pay-outs, what differs.
+"""Requests about the settlement bank: files out and in, pay-outs, differences.
 
 Files are in the registry's own folder: a day's statement is more than a request may have.
 """
@@ -150,8 +150,8 @@ class BankDifferences(Request, tag="bank_differences"):
         rows += [("unknown", each) for each in wrong["unknown"]]
         rows += [("differences", each) for each in wrong["differences"].items()]
         found, further = page_at(rows, self.first, self.count)
-        told = {name: [each for kind, each in found if kind == name] for name in wrong}
-        return told | {"differences": dict(told["differences"]), "next": further}
+        shown = {name: [each for kind, each in found if kind == name] for name in wrong}
+        return shown | {"differences": dict(shown["differences"]), "next": further}
 
 
 class BankAgain(Request, tag="bank_again"):

@@ -1,4 +1,4 @@
-"""What busts left owing."""
+"""Requests about claims: what busts left owing."""
 
 from typing import TYPE_CHECKING, Annotated, Any
 

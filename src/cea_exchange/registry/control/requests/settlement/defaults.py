@@ -1,4 +1,4 @@
-"""Trades that failed, and what is done about them."""
+"""Requests about trades that failed, and what is done about them."""
 
 from typing import TYPE_CHECKING, Annotated, Any
 

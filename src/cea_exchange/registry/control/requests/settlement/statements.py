@@ -1,4 +1,4 @@
-"""Account statements, and objections to them."""
+"""Requests about account statements, and objections to them."""
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 

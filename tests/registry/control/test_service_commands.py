@@ -1,4 +1,4 @@
-"""The registry's desk over real sockets: a daemon, persons with keys of their own, commands."""
+"""The registry's service over real sockets: a daemon, persons with keys of their own, commands."""
 
 import json
 import subprocess
@@ -73,7 +73,7 @@ def typed(data, capsys):
 
 
 @pytest.fixture
-def told(typed):
+def reported(typed):
     """Types a command that must succeed, with --json; its answer."""
 
     def run(*arguments, key="an"):
@@ -85,20 +85,20 @@ def told(typed):
 
 
 @pytest.fixture
-def of_two(told):
+def of_two(reported):
     """Lets an, or another, propose and bo, or another, approve; the act's answer."""
 
     def run(*arguments, key="an", second="bo"):
-        number = told(*arguments, key=key)["proposal"]
-        return told("proposal", "approve", number, key=second)["answer"]
+        number = reported(*arguments, key=key)["proposal"]
+        return reported("proposal", "approve", number, key=second)["answer"]
 
     return run
 
 
 @pytest.fixture
-def office(data, told, of_two):
+def service(data, reported, of_two):
     """A product, an account with two representatives, and its province's person; once."""
-    if not told("account", "list")["accounts"]:
+    if not reported("account", "list")["accounts"]:
         of_two("product", "declare", "CEA24", "97.49")
         entity = ("--entity", "Huadian Ltd", "--credit-code", "91330100799655058B")
         of_two("account", "open", "P001", *entity, "--province", 33, "--sector", "power")
@@ -119,12 +119,12 @@ def office(data, told, of_two):
         of_two("allocation", "issue", "CEA24", 1_000, second="mee")
         file = allocation_file("final", {"P001": 1_000}, entities={"P001": 33})
         (data / file.name).write_bytes(file.data)
-        shown = told("allocation", "preview", data / file.name, key="mee")
+        shown = reported("allocation", "preview", data / file.name, key="mee")
         of_two("allocation", "distribute", shown["preview_id"], key="mee", second="mia")
     return data
 
 
-def test_an_entitys_representatives_move_its_holdings(office, typed, told, of_two):
+def test_an_entitys_representatives_move_its_holdings(service, typed, reported, of_two):
     """CEA-REG-01, CEA-REG-02."""
     sent = ("transfer", "in", "P001", "--product", "CEA24", "--tonnes", 300)
     assert of_two(*sent, key="li", second="mo")["transfer_seq"] > 0
@@ -132,7 +132,7 @@ def test_an_entitys_representatives_move_its_holdings(office, typed, told, of_tw
     status, out, _err = typed(*back, key="li")
     assert status == 0
     assert "waits for a second person of account P001: registry proposal approve" in out
-    (waiting,) = told("proposal", "list", key="mo")["proposals"]
+    (waiting,) = reported("proposal", "list", key="mo")["proposals"]
     number = waiting["proposal_id"]
     for key, why in (
         ("li", "NOT_PERMITTED: approve: expected one of"),
@@ -144,30 +144,30 @@ def test_an_entitys_representatives_move_its_holdings(office, typed, told, of_tw
         assert status == 2
         assert why in err
         assert len(err.splitlines()) == 1
-    assert "transfer_seq" in told("proposal", "approve", number, key="mo")["answer"]
+    assert "transfer_seq" in reported("proposal", "approve", number, key="mo")["answer"]
     status, _out, err = typed("proposal", "approve", number, key="mo")
     assert (status, "expected a waiting one, got approved" in err) == (2, True)
 
 
-def test_a_representative_and_a_province_see_their_own_only(office, typed, told):
+def test_a_representative_and_a_province_see_their_own_only(service, typed, reported):
     for key in ("li", "mo", "pan"):
-        held = told("account", "balance", "P001", "--product", "CEA24", key=key)["balances"]
+        held = reported("account", "balance", "P001", "--product", "CEA24", key=key)["balances"]
         assert sum(row["amount"] for row in held) == 1_000
         status, _out, err = typed("account", "balance", "P002", key=key)
         assert (status, "expected the business of" in err) == (2, True)
-    assert len(told("account", "list", "--province", 33, key="pan")["accounts"]) == 1
+    assert len(reported("account", "list", "--province", 33, key="pan")["accounts"]) == 1
     assert typed("account", "list", key="pan")[0] == 2
     assert typed("entry", "list", key="li")[0] == 2
-    assert told("entry", "list", "--account", "P001", key="li")["entries"]
-    assert told("account", "balance", "province Zhejiang", key="pan")["balances"] == []
+    assert reported("entry", "list", "--account", "P001", key="li")["entries"]
+    assert reported("account", "balance", "province Zhejiang", key="pan")["balances"] == []
 
 
-def test_a_stranger_gets_no_answer(office, data):
+def test_a_stranger_gets_no_answer(service, data):
     with pytest.raises(InstitutionUnavailable, match="it refuses the key; is eve a person's key"):
         registry_ask(data, {"op": "status"}, timeout_s=1, key="eve")
 
 
-def test_a_person_who_was_removed_is_refused_at_once_and_for_good(office, data, told, of_two):
+def test_a_person_who_was_removed_is_refused_at_once_and_for_good(service, data, reported, of_two):
     eve = ("person", "add", "eve", data / "keys" / "eve.public", "--role", "authority")
     of_two(*eve, second="mee")
     endpoints = json.loads((data / "registry" / "endpoints.json").read_text())
@@ -184,24 +184,26 @@ def test_a_person_who_was_removed_is_refused_at_once_and_for_good(office, data, 
         registry_ask(data, {"op": "status"}, timeout_s=1, key="eve")
 
 
-def test_an_entity_is_renamed_when_its_province_approves(office, typed, told):
+def test_an_entity_is_renamed_when_its_province_approves(service, typed, reported):
     """CEA-ACC-04."""
     rename = ("account", "rename", "P001", "Clean Power Ltd", "--why", "decision 3")
-    asked = told(*rename, key="li")
+    asked = reported(*rename, key="li")
     assert asked["approving_body"] == "province 33"
     for key in ("mo", "bo"):
         assert typed("proposal", "approve", asked["proposal"], key=key)[0] == 2
-    told("proposal", "approve", asked["proposal"], "--hash", asked["request_hash"], key="pan")
-    shown = told("account", "show", "P001", key="rex")
+    reported("proposal", "approve", asked["proposal"], "--hash", asked["request_hash"], key="pan")
+    shown = reported("account", "show", "P001", key="rex")
     assert shown["entity"] == "Clean Power Ltd"
     assert shown["changes"][-1]["by"] == "li and pan"
-    assert told("person", "list", "--account", "P001")["persons"][0]["name"] == "li"
+    assert reported("person", "list", "--account", "P001")["persons"][0]["name"] == "li"
 
 
-def test_accounts_are_suspended_merged_and_closed_by_commands(office, data, told, of_two, typed):
+def test_accounts_are_suspended_merged_and_closed_by_commands(
+    service, data, reported, of_two, typed
+):
     entity = ("--entity", "Small Ltd", "--credit-code", "914403001922038216")
     of_two("account", "open", "P003", *entity, "--province", 33)
-    told("account", "suspend", "P003", "--why", "court order 12")
+    reported("account", "suspend", "P003", "--why", "court order 12")
     of_two("account", "at-risk", "P003", "--why", "arrears of 2023", key="pin", second="pan")
     of_two("account", "at-risk", "P003", "--no", "--why", "paid", second="pan")
     of_two("account", "reinstate", "P003", "--why", "lifted")
@@ -213,21 +215,21 @@ def test_accounts_are_suspended_merged_and_closed_by_commands(office, data, told
     status, _out, err = typed("account", "close", "P003", "--why", "shut down")
     assert (status, "ACCOUNT_NOT_EMPTY: " in err) == (2, True)
     of_two("account", "merge", "P003", "P002", "--why", "merged in law", second="xu")
-    assert told("account", "balance", "P002")["balances"] == [
+    assert reported("account", "balance", "P002")["balances"] == [
         {"product": "CNY", "compartment": "registration", "amount": 700}
     ]
     status, out, _err = typed("account", "show", "P003")
     assert (status, "merged in law" in out, "settlement bank set" in out) == (0, True, True)
 
 
-def test_what_was_held_then_is_printed(office, told, typed):
-    first = told("entry", "list", "--count", 1)
+def test_what_was_held_then_is_printed(service, reported, typed):
+    first = reported("entry", "list", "--count", 1)
     assert [entry["kind"] for entry in first["entries"]] == ["pay_in"]
     assert first["next"] == 1
-    (held,) = told("account", "balance", "P001", "--as-of", 1, "--product", "CNY")["balances"]
+    (held,) = reported("account", "balance", "P001", "--as-of", 1, "--product", "CNY")["balances"]
     assert (held["amount"], held["compartment"]) == (1_000_00, "registration")
-    assert told("account", "balance", "P001", "--as-of-date", "2020-01-01")["balances"] == []
-    assert told("account", "balance", "P001", "--as-of-settlement", 0)["entry_id"] > 1
+    assert reported("account", "balance", "P001", "--as-of-date", "2020-01-01")["balances"] == []
+    assert reported("account", "balance", "P001", "--as-of-settlement", 0)["entry_id"] > 1
     status, out, _err = typed("account", "balance", "P001", "--as-of", 1)
     assert (status, out) == (
         0,
@@ -236,49 +238,49 @@ def test_what_was_held_then_is_printed(office, told, typed):
     )
     for wrong, why in (
         (("--as-of", 1, "--as-of-date", "2020-01-01"), "BAD_REQUEST: as_of: expected one of"),
-        (("--as-of-date", "1 May"), "date must be such as '2025-07-16'"),
+        (("--as-of-date", "1 May"), "date: expected one such as '2025-07-16'"),
         (("--product", "CEA99"), "PRODUCT_UNKNOWN: "),
     ):
         status, _out, err = typed("account", "balance", "P001", *wrong)
         assert (status, why in err) == (2, True)
 
 
-def test_the_record_of_acts_tells_who_did_what(office, told, typed):
+def test_the_record_of_acts_tells_who_did_what(service, reported, typed):
     """CEA-REG-03."""
-    acts = told("act", "list", "--count", 1_000, key="rex")["acts"]
+    acts = reported("act", "list", "--count", 1_000, key="rex")["acts"]
     issued = next(act for act in acts if act["op"] == "allocation_issue")
     assert (issued["person"], issued["second"]) == ("an", "mee")
     assert issued["request"]["tonnes"] == 1_000
     last = acts[-1]["act_id"]
-    assert [act["act_id"] for act in told("act", "list", "--since", last)["acts"]] == [last]
+    assert [act["act_id"] for act in reported("act", "list", "--since", last)["acts"]] == [last]
     status, out, _err = typed("act", "list", "--since", last + 1)
     assert (status, out) == (0, "no acts\n")
 
 
-def test_long_lists_come_page_by_page(office, told, monkeypatch):
+def test_long_lists_come_page_by_page(service, reported, monkeypatch):
     lists = (("account", "list"), ("person", "list"))
-    whole = [told(*words) for words in lists]
+    whole = [reported(*words) for words in lists]
     ask = REGISTRY.ask
 
     def ask_two(data, request, **named):
         return ask(data, {**request, "count": 2}, **named)
 
     monkeypatch.setattr(REGISTRY, "ask", ask_two)
-    assert [told(*words) for words in lists] == whole
+    assert [reported(*words) for words in lists] == whole
     assert len(whole[1]["persons"]) > 3
 
 
-def test_keys_of_participants_are_granted_and_revoked(office, data, told, typed, of_two):
+def test_keys_of_participants_are_granted_and_revoked(service, data, reported, typed, of_two):
     public = data / "keys" / "venue.public"
     of_two("key", "grant", public, "P002", "--role", "reader", "--operator", 3, second="wu")
     key = public.read_text().strip()
     # One key in 85 begins with a minus, which the command line takes for an option: its file, then.
-    told("key", "revoke", public if key.startswith("-") else key)
+    reported("key", "revoke", public if key.startswith("-") else key)
     for wrong, why in (
         (("key", "grant", data / "nothing", "P002"), "expected a public key or its file"),
-        (("transfer", "in", "P001", "--cash", "5"), "cash must be yuan with two decimals"),
+        (("transfer", "in", "P001", "--cash", "5"), "cash: expected yuan with two decimals"),
         (("transfer", "in", "P001", "--cash", "5.00", "--tonnes", 5), "expected --tonnes or"),
-        (("product", "declare", "CEA25", "97"), "price must be yuan with two decimals"),
+        (("product", "declare", "CEA25", "97"), "price: expected yuan with two decimals"),
         (("proposal", "reject", 1), "--why"),
     ):
         status, out, err = typed(*wrong)
@@ -304,8 +306,8 @@ def test_a_suspension_reaches_the_venue_where_no_operator_lifts_it(tmp_path):
         exchange.prepare([alice], {"CEA24": 9_749}, start="2025-01-02T08:50:00+08:00")
         exchange.start()
         exchange.wait_until(lambda: exchange.operate("status")["accounts"], "the account", WAIT_S)
-        told = {"account": "alice", "why": "court order 12"}
-        registry_ask(tmp_path, {"op": "account_suspend", **told})
+        reported = {"account": "alice", "why": "court order 12"}
+        registry_ask(tmp_path, {"op": "account_suspend", **reported})
 
         def is_suspended():
             return exchange.operate("position", account="alice")["suspended"]
@@ -313,5 +315,5 @@ def test_a_suspension_reaches_the_venue_where_no_operator_lifts_it(tmp_path):
         exchange.wait_until(is_suspended, "the suspension", WAIT_S)
         with pytest.raises(ExchangeError, match="suspended by the registry"):
             exchange.operate("restore", account="alice", why="please")
-        registry_ask(tmp_path, {"op": "account_restore", **told})
+        registry_ask(tmp_path, {"op": "account_restore", **reported})
         exchange.wait_until(lambda: not is_suspended(), "the end of it", WAIT_S)

@@ -153,10 +153,10 @@ class Institutions:
 
     def default_all(self):
         """Try again what was refused; what is refused again the reserve pays."""
-        defaults, office = self.registry.defaults, self.registry.bank
+        defaults, service = self.registry.defaults, self.registry.bank
         for default in defaults.all():
             if default["state"] == "open":
-                office.again(f"T{default['trade_seq']}")
+                service.again(f"T{default['trade_seq']}")
                 defaults.notice(default["default_id"], self.date)
         self.talk()
         self.next_day()
@@ -309,11 +309,11 @@ def test_cash_between_accounts_goes_by_the_bank(tmp_path, institutions):
     assert (50 * 9_749 - 2, 5) == (cash_owed["amount"], fees_owed["amount"])
     for claim in (cash_owed, fees_owed):
         registry.claims.pay(claim["claim_id"])
-    told = registry.store.execute(
+    shown = registry.store.execute(
         "SELECT debtor, creditor, cash, purpose FROM bank_instructions WHERE kind = 'between'"
         " ORDER BY subject"
     ).fetchall()
-    assert told == [
+    assert shown == [
         ("bob", "alice", 60_000, "between"),
         ("carol", "alice", 200_000, "between"),
         ("bob", "alice", 50 * 9_749 - 2, "between"),
@@ -335,7 +335,7 @@ def test_cash_between_accounts_goes_by_the_bank(tmp_path, institutions):
         registry.store, "UPDATE bank_instructions SET cash = cash + 1 WHERE cash = 200000"
     )
     logged, difference = check_ledger(tmp_path).differences
-    assert "of bank_instructions must be" in logged
+    assert "of bank_instructions: expected" in logged
     assert "the bank was told of 200001 fen, its entry moved 200000" in difference
 
 

@@ -1,28 +1,28 @@
-"""A desk without its socket, and persons who ask it."""
+"""The registry's service without its socket, and persons who ask it."""
 
 import msgspec
 
 from cea_exchange.institution.persons import Person
-from cea_exchange.registry.control.service import Desk
+from cea_exchange.registry.control.service import RegistryService
 from cea_exchange.registry.reconciliation.persons import persons_differences
 
 LIFE_S = 100
 
 
 def key_of(name):
-    """Return a key for a name: the desk compares them, it proves nothing."""
+    """Return a key for a name: the service compares them, it proves nothing."""
     return name.ljust(40, "-")
 
 
 class Caller:
-    """Asks the desk with one key."""
+    """Asks the service with one key."""
 
-    def __init__(self, desk, name):
+    def __init__(self, service, name):
         self.key = key_of(name)
-        self._desk = desk
+        self._service = service
 
     def __call__(self, op, **fields):
-        reply = self._desk.reply(self.key, msgspec.msgpack.encode({"op": op, **fields}))
+        reply = self._service.reply(self.key, msgspec.msgpack.encode({"op": op, **fields}))
         return reply.answer.by_ok()
 
     def error(self, op, **fields):
@@ -41,14 +41,14 @@ def by_two(first, second, op, **fields):
     return answer
 
 
-def acts_differences(office):
+def acts_differences(staff):
     """Return what an auditor finds of the acts: who might, and whose approval each took."""
-    with office.registry.transaction():
-        found = list(persons_differences(office.registry.store))
+    with staff.registry.transaction():
+        found = list(persons_differences(staff.registry.store))
     return [difference for difference in found if difference.startswith("act ")]
 
 
-class Office:
+class Staff:
     """A registry whose settings name the operators an and bo, and the regulator rex."""
 
     def __init__(self, registry, second_person=None):
@@ -59,7 +59,7 @@ class Office:
             key_of("bo"): Person("bo", key_of("bo"), "operator", "registry"),
             key_of("rex"): Person("rex", key_of("rex"), "regulator", "regulator"),
         }
-        self._desk = Desk(
+        self._service = RegistryService(
             registry, second_person=second_person, proposal_s=LIFE_S, place=lambda: {"place": 1}
         )
 
@@ -68,7 +68,7 @@ class Office:
         return self.caller(name)
 
     def caller(self, name):
-        return Caller(self._desk, name)
+        return Caller(self._service, name)
 
     def person(self, name, role, **where):
         """Add a person who asks with the key of that name."""

@@ -1,0 +1,94 @@
+"""Who may trade: an account whose holder may not is suspended as long as the profile says so."""
+
+from collections.abc import Mapping
+from typing import Any, get_args
+
+import numpy as np
+
+from cea_exchange.domain.profile import Profile
+from cea_exchange.protocol import control
+
+BARRED = tuple(
+    holder
+    for holder in get_args(control.Holder)
+    if holder not in ("organisation", "natural_person")
+)
+"""Holders that the law keeps from trading: who supervises, keeps, runs or verifies, and their
+staff."""
+_KEPT_OUT: Mapping[str, tuple[str, ...]] = {
+    "any": (),
+    "not_barred": BARRED,
+    "organisations": (*BARRED, "natural_person"),
+}
+
+
+def may_trade(profile: Profile, holder: control.Holder) -> bool:
+    """Return whether a holder of an account takes part in a market.
+
+    Notes
+    -----
+    Rules: CCER-PAR-01 (natural persons), CCER-PAR-02 (who is barred).
+    """
+    return holder not in _KEPT_OUT[profile.participants]
+
+
+def holder_of(act: control.AccountDeclared) -> control.Holder:
+    """Return who holds an account that is declared; who is not named is an organisation."""
+    return act.holder or "organisation"
+
+
+def judged(
+    core: Any,
+    profile: Profile,
+    indexes: Mapping[str, int],
+    holders: Mapping[str, control.Holder],
+    barred: dict[str, bool],
+    suspended_by_registry: Mapping[str, bool],
+) -> list[np.ndarray]:
+    """Suspend accounts whose holders may not trade by a profile, restore those that may again.
+
+    Parameters
+    ----------
+    indexes
+        The accounts to look at.
+    holders
+        Who holds them, where it is no organisation.
+    barred, suspended_by_registry
+        Names of the accounts that are suspended for another reason than an operator's word:
+        whether for that, too. `barred` changes.
+
+    Notes
+    -----
+    Rules: CCER-PAR-01, CCER-PAR-02.
+    """
+    parts = []
+    for account, index in indexes.items():
+        if not may_trade(profile, holders.get(account, "organisation")):
+            if account not in barred:
+                suspended = bool(core.account(index)["suspended"])
+                barred[account] = suspended_by_registry.get(account, suspended)
+                parts.append(core.suspend(index))
+        elif account in barred:
+            stays_suspended = barred.pop(account) or account in suspended_by_registry
+            if not stays_suspended:
+                parts.append(core.restore(index))
+    return parts
+
+
+def reinstatement_refusal(
+    account: str,
+    holders: Mapping[str, control.Holder],
+    barred: Mapping[str, bool],
+    suspended_by_registry: Mapping[str, bool],
+) -> str | None:
+    """Say why no operator's suspension of an account can be lifted; None if one can.
+
+    Notes
+    -----
+    Rules: CCER-PAR-01, CCER-PAR-02, CEA-ACC-03.
+    """
+    if barred.get(account) is False:
+        return f"account {account!r} is held by: {holders[account]}, which may not trade here"
+    if suspended_by_registry.get(account) is False:
+        return f"account {account!r} is suspended by the registry, not by an operator"
+    return None

@@ -1,0 +1,110 @@
+"""What persons ask of the platform: who may, about whom, whose second agrees."""
+
+import msgspec
+import pytest
+
+from cea_exchange.platform.control.service import PlatformService
+from support.platform.platform_world import coal_month
+
+PERSONS = {
+    "Li Na": ("preparer", "enterprise E1"),
+    "Wang Wei": ("reviewer", "enterprise E1"),
+    "Mo Fan": ("preparer", "enterprise E9"),
+    "Chen Jie": ("city", "city 3301"),
+    "Sun Yu": ("province", "province 33"),
+    "Qian Lan": ("province", "province 33"),
+    "Zhou Hua": ("authority", "authority"),
+    "Gu Bo": ("operator", "platform"),
+    "Ma Li": ("operator", "platform"),
+}
+
+
+class Staff:
+    def __init__(self, world):
+        self.world = world
+        self.keys = {name: chr(65 + place) * 40 for place, name in enumerate(PERSONS)}
+        for name, (role, body) in PERSONS.items():
+            world.platform.persons.enter(name, self.keys[name], role, body)
+        self.service = PlatformService(world.platform, proposal_s=100)
+
+    def ask(self, who, op, **terms):
+        payload = msgspec.msgpack.encode({"op": op, **terms})
+        return self.service.reply(self.keys[who], payload).answer.by_ok()
+
+    def refused(self, who, op, **terms):
+        answer = self.ask(who, op, **terms)
+        assert not answer["ok"], answer
+        return answer["code"]
+
+
+@pytest.fixture
+def staff(world):
+    return Staff(world)
+
+
+def month_enter(staff, who="Li Na"):
+    content = staff.world.month_file(*coal_month()).data
+    return staff.ask(who, "month_enter", enterprise="E1", file="july.csv", content=content)
+
+
+def test_a_month_goes_from_preparer_to_reviewer_city_and_province(staff):
+    """CEA-ENT-14, CEA-MRV-08."""
+    (entered,) = month_enter(staff)["entered"]
+    assert (entered["emission"], entered["entered_by"]) == ("246477.00", "Li Na")
+    assert staff.ask("Wang Wei", "month_file", enterprise="E1", period=202507)["ok"]
+    passing = {"enterprise": "E1", "kind": "month", "period": 202507}
+    waiting = staff.ask("Chen Jie", "filing_waiting", province=33, kind="month", period=202507)
+    assert waiting["waiting"] == [{"enterprise": "E1", "unit": "E1-1", "passed": []}]
+    assert staff.ask("Chen Jie", "filing_pass", **passing)["states"] == {"filed": 1}
+    assert staff.ask("Sun Yu", "filing_pass", **passing)["states"] == {"accepted": 1}
+    shown = staff.ask("Sun Yu", "month_show", enterprise="E1", unit="E1-1", month=202507)
+    assert shown["state"] == "accepted"
+    assert [step["level"] for step in shown["versions"][0]["steps"]] == [
+        *("enterprise", "city", "province", "province")
+    ]
+
+
+def test_nobody_does_what_is_anothers_role_or_business(staff):
+    """CEA-REG-01."""
+    month_enter(staff)
+    assert staff.refused("Li Na", "month_file", enterprise="E1", period=202507) == "NOT_PERMITTED"
+    look = {"enterprise": "E1", "unit": "E1-1", "month": 202507}
+    assert staff.refused("Mo Fan", "month_show", **look) == "NOT_YOURS"
+    assert staff.refused("Sun Yu", "list_publish", list_year=2025, province=32) == "NOT_YOURS"
+
+
+def test_what_a_province_publishes_two_of_its_persons_publish(staff):
+    """CEA-REG-02, CEA-ENT-02."""
+    staff.world.listed(2025)
+    proposed = staff.ask("Sun Yu", "list_publish", list_year=2025, province=33)
+    assert staff.refused("Sun Yu", "approve", proposal=proposed["proposal"]) == "SAME_PERSON"
+    assert staff.ask("Qian Lan", "approve", proposal=proposed["proposal"])["ok"]
+    assert b"E1" in staff.world.platform.listing.published(2025, 33)
+
+
+def test_an_enterprises_first_person_is_approved_by_who_is_above_it(staff):
+    """CEA-PER-02."""
+    staff.world.enterprise("E2", number=2)
+    terms = {"name": "He Yi", "key": "z" * 40, "role": "preparer", "enterprise": "E2"}
+    proposed = staff.ask("Sun Yu", "person_add", **terms)
+    assert proposed["approving_body"] == "province 33"
+    assert staff.ask("Qian Lan", "approve", proposal=proposed["proposal"])["ok"]
+    assert staff.world.platform.persons.of_key("z" * 40).body == "enterprise E2"
+
+
+def test_a_role_goes_with_its_body_alone(staff):
+    terms = {"name": "He Yi", "key": "z" * 40, "role": "verifier", "enterprise": "E1"}
+    assert staff.refused("Gu Bo", "person_add", **terms) == "ROLE_BODY"
+    terms = {"name": "He Yi", "key": "z" * 40, "role": "province", "province": 10}
+    assert staff.refused("Gu Bo", "person_add", **terms) == "PROVINCE_UNKNOWN"
+
+
+def test_the_authority_keeps_a_person(staff):
+    """CEA-PER-02."""
+    key = staff.keys["Zhou Hua"]
+    assert staff.refused("Gu Bo", "person_remove", key=key) == "LAST_PERSON"
+
+
+@pytest.mark.parametrize("month", [0, 20, 2018, 202513, 999_999, 2**62])
+def test_a_month_that_is_none_is_refused(staff, month):
+    assert staff.refused("Wang Wei", "month_file", enterprise="E1", period=month) == "DATE_UNSOUND"

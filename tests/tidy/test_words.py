@@ -1,0 +1,169 @@
+"""Names are the field's words: those that the glossary does not allow come back in no name.
+
+Prose may say that somebody was told; a variable, function, class or module of that name says
+nothing. The glossary's last column says what stands in a word's place.
+"""
+
+import ast
+import io
+import re
+import tokenize
+from collections.abc import Iterator
+
+import pytest
+
+from support.places import ROOT
+
+INSTEAD = {
+    "told": "what it is: answer, shown, fields",
+    "came": "got, arrived, incoming",
+    "desk": "service, maker-checker",
+    "office": "service",
+    "coverage": "obligation status",
+    "watch": "monitor",
+    "lending": "custody",
+    "consent": "dual control",
+    "deed": "act",
+}
+STILL = {
+    # Names of files, tables and wires, and of the command line's own.
+    "desk_settings",
+    # Being renamed where others are at work.
+    *("came", "told", "watch", "_watch", "Told", "_told", "ConnectionWatch", "of_desk"),
+    *("_checkpoints_told", "_transfer_told", "_sum_told", "_places_told"),
+    *("desk_differences", "_coverage_differs"),
+    # What `status --watch` takes, as users type it.
+    "Watch",
+}
+STILL_IN = (
+    "src/cea_exchange/control_plane/fronts/",
+    "src/cea_exchange/control_plane/connection_watch.py",
+    "src/cea_exchange/control_plane/door.py",
+    "src/cea_exchange/client/session.py",
+    "src/cea_exchange/ledger/",
+    "src/cea_exchange/registry/settlement/",
+    "src/cea_exchange/registry/reconciliation/",
+    "src/cea_exchange/registry/machine.py",
+    "src/cea_exchange/registry/bank/",
+    "src/cea_exchange/cli/",
+)
+OLD_GRAMMAR = re.compile(
+    r" must (?:be|have|lie|come|name|fit|ascend)\b[^;]*, (?:was|were|had|came) "
+    r"|\bexpected\b[^;]*, came "
+)
+
+
+def parts_of(name: str) -> list[str]:
+    """Return the words that a name is made of, in either way of writing names."""
+    return re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", name)
+
+
+def names_in(text: str) -> Iterator[tuple[int, str]]:
+    """Yield (line, name) of what a Python text defines; the sentences of tests are prose."""
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            if not node.name.startswith("test_"):
+                yield node.lineno, node.name
+        elif isinstance(node, ast.arg):
+            yield node.lineno, node.arg
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            yield node.lineno, node.id
+        elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
+            yield node.lineno, node.attr
+
+
+def wrong_names(text: str, still: frozenset[str] = frozenset()) -> Iterator[tuple[int, str]]:
+    for line, name in names_in(text):
+        for word in parts_of(name):
+            if word.lower() in INSTEAD and name not in still:
+                yield line, f"`{name}`: say {INSTEAD[word.lower()]}"
+
+
+def literals(text: str) -> Iterator[tuple[int, str]]:
+    """Yield (line, words) of the texts that a module puts together, of adjacent literals one."""
+    begun, words = 0, ""
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        if token.type == tokenize.STRING and not token.string.endswith('"""'):
+            begun = begun or token.start[0]
+            words += token.string.lstrip("rbf").strip("\"'")
+        elif token.type not in (tokenize.NL, tokenize.COMMENT):
+            if words:
+                yield begun, words
+            begun, words = 0, ""
+
+
+def wrong_grammar(text: str) -> Iterator[tuple[int, str]]:
+    for line, words in literals(text):
+        if OLD_GRAMMAR.search(words):
+            yield line, f"say `WHERE: expected ..., got ...`: {words[:60]!r}"
+
+
+SOURCES = sorted(
+    path
+    for folder in ("src", "tests", "bench", "examples")
+    for path in (ROOT / folder).rglob("*.py")
+    if "results" not in path.parts
+)
+
+
+def test_names_are_the_fields_words() -> None:
+    found = []
+    for path in SOURCES:
+        place = path.relative_to(ROOT).as_posix()
+        still = frozenset(STILL if place.startswith((*STILL_IN, "tests/", "bench/")) else ())
+        text = path.read_text(encoding="utf-8")
+        found += [f"{place}:{line}: error: {what}" for line, what in wrong_names(text, still)]
+    assert found == []
+
+
+def test_modules_are_named_in_the_fields_words() -> None:
+    found = [
+        path.relative_to(ROOT).as_posix()
+        for path in SOURCES
+        if not path.name.startswith("test_")
+        and {part.lower() for part in parts_of(path.stem)} & {*INSTEAD}
+        and not path.relative_to(ROOT).as_posix().startswith(STILL_IN)
+    ]
+    assert found == []
+
+
+def test_errors_say_what_was_expected_and_what_they_got() -> None:
+    found = []
+    for path in [*SOURCES, *sorted((ROOT / "src").rglob("*.p[yx][xd]"))]:
+        place = path.relative_to(ROOT).as_posix()
+        if place.startswith("src/") and not place.startswith(STILL_IN):
+            text = path.read_text(encoding="utf-8")
+            found += [f"{place}:{line}: error: {what}" for line, what in wrong_grammar(text)]
+    assert found == []
+
+
+def test_the_glossary_forbids_what_this_test_forbids() -> None:
+    text = (ROOT / "protocol" / "glossary.md").read_text(encoding="utf-8")
+    forbidden = " ".join(row.split("|")[4] for row in text.splitlines() if row.count("|") == 5)
+    words = ("desk", "office", "coverage", "consent", "watch")
+    assert [word for word in words if word not in forbidden] == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["told = 1\n", "def f(came): ...\n", "class AdminDesk: ...\n", "x.coverage = 1\n"],
+)
+def test_a_word_that_returns_is_noticed(text: str) -> None:
+    assert list(wrong_names(text))
+
+
+def test_a_sentence_and_a_field_that_is_only_read_are_let_pass() -> None:
+    assert not list(wrong_names("def test_who_came_is_told(): ...\nx = y.told\n"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'f"{name} must be str, was {kind}"\n',
+        'raise E(f"{name} must be within {a}..{b}, "\n    f"was {c}")\n',
+        'raise E(f"expected 1 frame, came {n}")\n',
+    ],
+)
+def test_the_old_grammar_is_noticed(text: str) -> None:
+    assert list(wrong_grammar(text))
+    assert not list(wrong_grammar('raise E(f"{name}: expected str, got {kind}")\n'))
