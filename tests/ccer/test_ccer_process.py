@@ -10,7 +10,7 @@ from contextlib import suppress
 import msgspec
 import pytest
 
-from cea_exchange.ccer.audit import audit_queries
+from cea_exchange.ccer.audit import checks
 from cea_exchange.ccer.store import CcerStore
 from cea_exchange.institution.control.admin_client import InstitutionUnavailable
 from cea_exchange.institution.maintenance.store_check import store_check
@@ -57,7 +57,7 @@ def served(process, database):
 
 def differences(data, database):
     with CcerStore.open_reader(data, database) as store, store.view():
-        return store_check(store, audit_queries()).differences
+        return store_check(store, checks()).differences
 
 
 def test_a_projects_life_outlives_kills_at_each_of_its_steps(new):

@@ -78,7 +78,7 @@ class CcerMachine(InstitutionMachine):
         """``ok``, or ``diverged: ...``: the link is silent then, persons can look."""
         return f"diverged: {self._odd}" if self._odd else "ok"
 
-    def day_told(self) -> None:
+    def day_log(self) -> None:
         """Tell the log which decisions of the registry are overdue."""
         for due in self.ccer.decisions_due():
             if due["is_overdue"]:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from cea_exchange.ccer.audit import audit_queries
+from cea_exchange.ccer.audit import checks
 from cea_exchange.ccer.control.admin import CCER_REQUESTS
 from cea_exchange.ccer.control.service import CcerService
 from support.ccer.programme import HASH, DayClock, registry_open
@@ -16,8 +16,8 @@ def desk(tmp_path):
         desk = in_process(CcerService(ccer, proposal_s=10_000_000), clock)
         desk.accounts()
         yield desk
-        for name, query in audit_queries().items():
-            assert [] == ccer.store.execute(query).fetchall(), name
+        for name, check in checks().items():
+            assert [] == ccer.store.execute(check.sql).fetchall(), name
 
 
 @pytest.fixture
