@@ -51,13 +51,13 @@ class CcerMachine(InstitutionMachine):
         self._store = store
         self.ccer = CcerRegistry(store, clock)
         self.ccer.persons.operators = operators
-        desk = CcerService(
+        service = CcerService(
             self.ccer,
             second_person=config.second_person,
             proposal_s=config.proposal_s,
             place=self.place,
         )
-        super().__init__(desk, clock, place=place, fatal=fatal)
+        super().__init__(service, clock, place=place, fatal=fatal)
         self._outputs: list[LinkAnswered] = []
         self._odd = ""
         self._balances_check()
