@@ -10,7 +10,7 @@ from contextlib import suppress
 import msgspec
 import pytest
 
-from cea_exchange.ccer.audit import audit_queries
+from cea_exchange.ccer.audit import checks
 from cea_exchange.ccer.store import CcerStore
 from cea_exchange.institution.control.admin_client import InstitutionUnavailable
 from cea_exchange.institution.maintenance.store_check import store_check
@@ -57,54 +57,54 @@ def served(process, database):
 
 def differences(data, database):
     with CcerStore.open_reader(data, database) as store, store.view():
-        return store_check(store, audit_queries()).differences
+        return store_check(store, checks()).differences
 
 
 def test_a_projects_life_outlives_kills_at_each_of_its_steps(new):
     """CCER-PRJ-01, CCER-BAT-01, CCER-CAN-03, CCER-LOT-04: what was answered is there."""
-    ccer, desk = new, new.desk
-    desk.accounts()
+    ccer, staff = new, new.staff
+    staff.accounts()
     ccer.persons_added()
-    desk.project_validated()
+    staff.project_validated()
     ccer.killed()
-    desk.of_two("li", "wang", "project_apply", project="WIND-1", document="ab" * 32)
-    proposal = desk.done("gu", "project_register", project="WIND-1")["proposal"]
+    staff.of_two("li", "wang", "project_apply", project="WIND-1", document="ab" * 32)
+    proposal = staff.done("gu", "project_register", project="WIND-1")["proposal"]
     ccer.killed()
-    desk.done("ma", "approve", proposal=proposal)
+    staff.done("ma", "approve", proposal=proposal)
     ccer.killed()
-    assert desk.batch_issued({"2022": 10_000}) == {"serials": [[1, 10_000]]}
+    assert staff.batch_issued({"2022": 10_000}) == {"serials": [[1, 10_000]]}
     ccer.killed()
     sale = {**HOLDING, "to": "A", "tonnes": 4_000, "document": "sale 7"}
-    assert desk.of_two("li", "wang", "transfer_make", **sale) == {"serials": ["1:1-4000"]}
+    assert staff.of_two("li", "wang", "transfer_make", **sale) == {"serials": ["1:1-4000"]}
     ccer.killed()
-    ended = desk.cancelled(1_500, "A")
+    ended = staff.cancelled(1_500, "A")
     assert ended == {"certificate": "CC-2024-000001", "proofs": ["CC-2024-000001-1"]}
     ccer.killed()
-    content = desk.done("he", "certificate_show", certificate="CC-2024-000001")["content"]
+    content = staff.done("he", "certificate_show", certificate="CC-2024-000001")["content"]
     assert (content["serials"], content["beneficiary"]) == ([[1, 1, 1_500]], "P001")
-    moves = desk.done("he", "lot_pedigree", project="WIND-1", batch_number=1, serial=1_500)
+    moves = staff.done("he", "lot_pedigree", project="WIND-1", batch_number=1, serial=1_500)
     assert [move["kind"] for move in moves["moves"]] == [
         *("issue", "set_aside", "enforced", "set_aside", "cancelled")
     ]
     over = {**HOLDING, "account": "A", "to": "B", "document": "sale 8", "serials": "1:1400-1600"}
-    assert desk.refused("an", "transfer_make", **over) == "SERIALS_NOT_HELD"
+    assert staff.refused("an", "transfer_make", **over) == "SERIALS_NOT_HELD"
 
 
 def test_an_act_is_done_once_or_not_at_all_whenever_it_is_killed(ccer):
     """CCER-LOT-04: asked again under its id it is done once."""
-    rng, desk = random.Random(20260704), ccer.desk
+    rng, staff = random.Random(20260704), ccer.staff
     for number in range(KILLS):
         sale = {**HOLDING, "to": "A", "tonnes": 10, "document": f"sale {number}"}
-        proposal = desk.done("li", "transfer_make", **sale)["proposal"]
+        proposal = staff.done("li", "transfer_make", **sale)["proposal"]
         approving = {"op": "approve", "proposal": proposal, "request_id": f"sale-{number}"}
         caller = ccer.caller("wang")
         caller.socket.send(pack(approving))
         time.sleep(rng.random() * 0.03)
         ccer.killed()
         caller.close()
-        again = desk.done("wang", **approving)
+        again = staff.done("wang", **approving)
         assert again["answer"] == {"serials": [f"1:{10 * number + 1}-{10 * number + 10}"]}
-    lots = desk.done("gu", "holding_list", account="A")["lots"]
+    lots = staff.done("gu", "holding_list", account="A")["lots"]
     assert sum(lot["serial_last"] - lot["serial_first"] + 1 for lot in lots) == 10 * KILLS
 
 
@@ -137,8 +137,8 @@ def test_the_link_is_not_for_persons(ccer):
 
 def test_the_allowance_registry_asks_over_the_link_and_gets_the_first_answer(ccer):
     """CCER-LNK-01, CCER-LNK-02: over a socket, whatever is killed between."""
-    desk = ccer.desk
-    (proof,) = desk.cancelled(10)["proofs"]
+    staff = ccer.staff
+    (proof,) = staff.cancelled(10)["proofs"]
 
     def asked(**terms):
         caller = ccer.caller("registry", "link")
@@ -160,7 +160,7 @@ def test_the_allowance_registry_asks_over_the_link_and_gets_the_first_answer(cce
     gap = msgspec.structs.replace(using, claim_seq=9)
     refused = asked(claims=(gap,))
     assert (refused.code, refused.answers) == ("CLAIM_OUT_OF_ORDER", ())
-    assert desk.done("he", "proof_list")["proofs"][0]["state"] == "used"
+    assert staff.done("he", "proof_list")["proofs"][0]["state"] == "used"
 
 
 def command(data, *words):
@@ -209,6 +209,6 @@ def test_its_database_killed_and_started_it_goes_on_where_it_was(
         finally:
             postgres_process.start()
         wait_until(lambda: "database_back" in ccer.log(), 30)
-        ccer.desk.cancelled(10)
+        ccer.staff.cancelled(10)
         ccer.stop()
     assert differences(ccer.data, own_database) == []

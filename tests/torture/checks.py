@@ -41,7 +41,7 @@ ACCEPTANCES_IF_REQUESTED = (EventKind.ORDER_CANCELED, EventKind.BLOCK_WITHDRAWN)
 BLOCK_KINDS = tuple(kind for kind in EventKind if kind.name.startswith("BLOCK_"))
 
 VERIFY = [sys.executable, "-m", "cea_exchange.cli.main", "verify"]
-VERIFY_S_MAX = 300.0
+VERIFY_S_MAX = 3_600.0
 
 
 @dataclass

@@ -23,7 +23,7 @@ from cea_exchange.ccer.enforcement.freezes import Freezes
 from cea_exchange.ccer.enforcement.supervision import Supervision
 from cea_exchange.ccer.enforcement.transfers import Transfers
 from cea_exchange.ccer.lots.pedigree import issue_of, pedigree, whereabouts
-from cea_exchange.ccer.lots.serials import lots_asked, lots_told
+from cea_exchange.ccer.lots.serials import lots_asked, lots_shown
 from cea_exchange.ccer.participants.accounts import Accounts
 from cea_exchange.ccer.participants.vvbs import Vvbs
 from cea_exchange.ccer.programme.batches import Batches
@@ -129,9 +129,9 @@ class CcerRegistry(InstitutionServices):
         )
         return lots_asked(self.store, project, serials or "")
 
-    def serials_told(self, lots: Iterable[Lot]) -> list[str]:
+    def serials_shown(self, lots: Iterable[Lot]) -> list[str]:
         """Return ranges as `what` reads them."""
-        return lots_told(self.store, lots)
+        return lots_shown(self.store, lots)
 
     def owner_bodies(self, project: str) -> frozenset[str]:
         """Return whose business a project is: its owner's; of no project, nobody's."""

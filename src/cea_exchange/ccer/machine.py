@@ -51,13 +51,13 @@ class CcerMachine(InstitutionMachine):
         self._store = store
         self.ccer = CcerRegistry(store, clock)
         self.ccer.persons.operators = operators
-        desk = CcerService(
+        service = CcerService(
             self.ccer,
             second_person=config.second_person,
             proposal_s=config.proposal_s,
             place=self.place,
         )
-        super().__init__(desk, clock, place=place, fatal=fatal)
+        super().__init__(service, clock, place=place, fatal=fatal)
         self._outputs: list[LinkAnswered] = []
         self._odd = ""
         self._balances_check()
@@ -78,7 +78,7 @@ class CcerMachine(InstitutionMachine):
         """``ok``, or ``diverged: ...``: the link is silent then, persons can look."""
         return f"diverged: {self._odd}" if self._odd else "ok"
 
-    def day_told(self) -> None:
+    def day_log(self) -> None:
         """Tell the log which decisions of the registry are overdue."""
         for due in self.ccer.decisions_due():
             if due["is_overdue"]:

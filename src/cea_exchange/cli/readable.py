@@ -40,7 +40,7 @@ TONNES_SUFFIX = "_tonnes"
 OF_THE_ASSET = frozenset(
     {"amount", "ordered", "released", "in_force", "deducted", "opening", "closing"}
 )
-"""Fen where `product`, `instrument` or `asset` beside them is cash, or there is none; else tonnes."""
+"""Fen where `product`, `instrument` or `asset` beside them is cash, or is none; else tonnes."""
 
 
 MONTH_FORM = re.compile(r"([0-9]{4})-(0[1-9]|1[0-2])")

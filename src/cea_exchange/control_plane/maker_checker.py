@@ -1,4 +1,4 @@
-"""Keeps acts that take two persons, maker and checker: one proposes, another decides, then it is done.
+"""Keeps acts of two persons, maker and checker: one proposes, another decides, then it is done.
 
     propose --> waiting --> approved: done at once, in the name of both
                    |------> rejected

@@ -5,7 +5,7 @@ from contextlib import suppress
 
 import pytest
 
-from cea_exchange.ccer.cancellation.books_told import books_told
+from cea_exchange.ccer.cancellation.books import books_shown
 from cea_exchange.domain.ccer.offset_books import offset_differences
 from cea_exchange.protocol.links.ccer import LinkAnswer
 from cea_exchange.registry.reconciliation.ccer_offsets import offset_books
@@ -24,7 +24,7 @@ AT_REGISTRY = {
     "UPDATE ccer_items SET head = 'x'": "item 1: came with the head x",
     "DELETE FROM ccer_claims WHERE step = 'use'": "claims: 2 were judged, 1 were made",
     "UPDATE ccer_claims SET answer = x'80'": f"claim 1 on {PROOF}: its answer is not the one",
-    "UPDATE ccer_claims SET proof = 'N' WHERE claim_seq = 1": "claim 1: is to reserve N, judged was to reserve CC",
+    "UPDATE ccer_claims SET proof = 'N' WHERE claim_seq = 1": "claim 1: is to reserve N, judged",
 }
 AT_CCER = {
     "UPDATE proofs SET beneficiary = 'P002'": f"{PROOF}: counts as .*, cancelled was 10 t .* P002",
@@ -50,7 +50,7 @@ def both(tmp_path):
 
 def differences(both):
     offsets = offset_books(both.world.registry.store)
-    return list(offset_differences(books_told(both.ccer.store), offsets))
+    return list(offset_differences(books_shown(both.ccer.store), offsets))
 
 
 def planted(both, store, statement):
@@ -99,7 +99,7 @@ def test_what_the_ccer_registry_judged_after_the_first_look_is_passed_over(both)
     before = offset_books(both.world.registry.store)
     both.proofs.book("CC-2025-000002-1")
     both.talk()
-    told = books_told(both.ccer.store)
+    told = books_shown(both.ccer.store)
     lagging = list(offset_differences(told, before))
     assert lagging == ["claims: 4 were judged, 3 were made"]
     later = offset_books(both.world.registry.store).claim_last_later

@@ -59,7 +59,7 @@ def test_a_proof_counts_once_whoever_is_killed(linked):
     assert told["offsets"] == {
         **{"proofs": rounds, "cancelled_tonnes": due, "counted_tonnes": due, "differences": []},
     }
-    proofs = linked.ccer.desk.done("he", "proof_list")["proofs"]
+    proofs = linked.ccer.staff.done("he", "proof_list")["proofs"]
     assert [row["state"] for row in proofs] == ["used"] * rounds
     linked.stop()
     with CcerStore.open_reader(linked.data, linked.at_ccer) as store, store.view():
@@ -75,7 +75,7 @@ def test_a_reversal_takes_the_offset_back_on_the_other_side(linked):
     linked.booked(proof)
     linked.all_said()
     order = {"proof": proof, "document": "order 1"}
-    assert linked.ccer.desk.of_two("gu", "zhou", "proof_reverse", **order) == {"was_used": True}
+    assert linked.ccer.staff.of_two("gu", "zhou", "proof_reverse", **order) == {"was_used": True}
     linked.kill_one()
     linked.wait_for(proof, "reversed")
     assert linked.offset() == 0

@@ -70,7 +70,7 @@ class Both:
             self.proofs.take(link_answer(self.ccer, self.proofs.question()))
 
     def offset(self, entity="P001"):
-        return self.world.registry.obligations.standing(entity, 2024).coverage.offset
+        return self.world.registry.obligations.standing(entity, 2024).status.offset
 
     def states(self):
         return {each["proof"]: each["state"] for each in self.proofs.listed()}

@@ -13,7 +13,7 @@ from cea_exchange.institution.control.admin_client import InstitutionRefused
 from cea_exchange.institution.persons import Person
 from cea_exchange.protocol.security import CurveKeys
 from support.ccer.programme import DayClock, registry_open
-from support.ccer.programme_desk import PERSONS, ProgrammeDesk, in_process
+from support.ccer.programme_service import PERSONS, ProgrammeStaff, in_process
 from support.registry.fake_venue import Caller, wait_until
 
 FIRST_DAY = 20240701
@@ -45,7 +45,7 @@ class CcerProcess:
                 CurveKeys.new().save(folder, name)
         self.keys = {who: CurveKeys.load(folder, who).public for who in PERSONS}
         self._database = database
-        self.desk = ProgrammeDesk(self._asked, self)
+        self.staff = ProgrammeStaff(self._asked, self)
 
     def _config_write(self):
         persons = "".join(
@@ -66,11 +66,11 @@ class CcerProcess:
                 self.keys[who]: Person(PERSONS[who][0], self.keys[who], role, PERSONS[who][2])
                 for who, role in OF_SETTINGS.items()
             }
-            desk = in_process(CcerService(ccer, proposal_s=10_000_000), clock, self.keys)
-            desk.accounts()
+            staff = in_process(CcerService(ccer, proposal_s=10_000_000), clock, self.keys)
+            staff.accounts()
             if tonnes is not None:
-                desk.project_registered()
-                desk.batch_issued(tonnes)
+                staff.project_registered()
+                staff.batch_issued(tonnes)
         self.day = clock.day
         return self
 
@@ -138,7 +138,7 @@ class CcerProcess:
 
     def persons_added(self):
         """Let the operators bring everybody else; accounts have to be open."""
-        desk = self.desk
+        staff = self.staff
         for who, (name, role, body) in PERSONS.items():
             if who in OF_SETTINGS:
                 continue
@@ -146,10 +146,10 @@ class CcerProcess:
             terms = {"name": name, "key": self.keys[who], "role": role}
             terms |= {"account": of} if kind == "account" else {}
             terms |= {"province": int(of)} if kind == "province" else {}
-            proposal = desk.done("gu", "person_add", **terms)
+            proposal = staff.done("gu", "person_add", **terms)
             seconds = {"ccer": "ma", "authority": "zhou"}
             second = seconds.get(proposal["approving_body"]) or self._approver(body)
-            desk.done(second, "approve", proposal=proposal["proposal"])
+            staff.done(second, "approve", proposal=proposal["proposal"])
 
     @staticmethod
     def _approver(body):
@@ -161,7 +161,7 @@ class CcerProcess:
 
     def _move(self, day):
         self.day = day
-        self.desk.of_two("gu", "ma", "clock_move", at=self._noon(day))
+        self.staff.of_two("gu", "ma", "clock_move", at=self._noon(day))
 
     def working_days_on(self, count):
         self._move(date_number(CALENDAR.working_day_after(date_of_number(self.day), count)))

@@ -83,7 +83,7 @@ class LinkedRegistries:
     def cancelled(self, tonnes, entity="P001"):
         """Let CCERs end for an entity's obligation; return the proof's number."""
         use = {"purpose": "national_ets", "beneficiary": entity, "compliance_year": YEAR}
-        (proof,) = self.ccer.desk.cancelled(tonnes, **use)["proofs"]
+        (proof,) = self.ccer.staff.cancelled(tonnes, **use)["proofs"]
         return proof
 
     def ask(self, who, op, **terms):

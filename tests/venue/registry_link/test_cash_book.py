@@ -68,7 +68,7 @@ def trade(machine, tonnes, *, taker="buy", lend=False):
 
 
 def book(machine):
-    return cash_book.told(*machine.cash_records())
+    return cash_book.shown(*machine.cash_records())
 
 
 @pytest.mark.parametrize("lend", [False, True])

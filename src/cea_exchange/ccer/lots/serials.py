@@ -38,7 +38,7 @@ def lots_asked(store: Store, project: str, text: str) -> list[Lot]:
     return [Lot(issues[batch], first, last) for batch, first, last in ranges]
 
 
-def lots_told(store: Store, lots: Iterable[Lot]) -> list[str]:
+def lots_shown(store: Store, lots: Iterable[Lot]) -> list[str]:
     """Return ranges as `lots_asked` reads them."""
     return [f"{batch_number_of(store, lot)}:{lot.first}-{lot.last}" for lot in lots]
 

@@ -254,7 +254,7 @@ class Batches:
         )
         return [dict(zip(names, row, strict=True)) for row in rows.fetchall()]
 
-    def told(self, project: str, number: int) -> dict[str, Any]:
+    def shown(self, project: str, number: int) -> dict[str, Any]:
         """Return what is public of a batch."""
         return self._shown(project, self.found(project, number))
 
@@ -291,11 +291,11 @@ class Batches:
         return frozenset() if name is None else frozenset({account_body(name)})
 
     def _shown(self, project: str, found: Batch) -> dict[str, Any]:
-        told = found._asdict()
-        del told["batch_id"], told["project_id"]
-        return told | {
+        shown = found._asdict()
+        del shown["batch_id"], shown["project_id"]
+        return shown | {
             "project": project,
-            "verifier": self._store.account_name(told.pop("verifier_index")),
+            "verifier": self._store.account_name(shown.pop("verifier_index")),
             "reported": self._tonnes_of(found, "reported"),
             "verified": self._tonnes_of(found, "verified"),
         }

@@ -276,7 +276,7 @@ class Projects:
         )
         return [dict(zip(names, row, strict=True)) for row in rows.fetchall()]
 
-    def told(self, project: str) -> dict[str, Any]:
+    def shown(self, project: str) -> dict[str, Any]:
         """Return what is public of a project."""
         return self._shown(self.found(project))
 
@@ -312,11 +312,11 @@ class Projects:
 
     def _shown(self, found: Project) -> dict[str, Any]:
         store = self._store
-        told = found._asdict()
-        validator = told.pop("validator_index")
-        told["owner"] = store.account_name(told.pop("owner_index"))
-        told["validator"] = "" if validator is None else store.account_name(validator)
-        return told | {"is_legal_duty": bool(found.is_legal_duty)}
+        shown = found._asdict()
+        validator = shown.pop("validator_index")
+        shown["owner"] = store.account_name(shown.pop("owner_index"))
+        shown["validator"] = "" if validator is None else store.account_name(validator)
+        return shown | {"is_legal_duty": bool(found.is_legal_duty)}
 
     # -- steps --------------------------------------------------------------------------------
 

@@ -140,7 +140,7 @@ class CcerCommands(InstitutionCommands):
         self, data: Path, database: str | None, registry: Path, registry_database: str | None
     ) -> dict[str, Any]:
         """Return where both registries' books differ, and what they agree on."""
-        from cea_exchange.ccer.cancellation.books_told import books_told
+        from cea_exchange.ccer.cancellation.books import books_shown
         from cea_exchange.cli.daemons.registry import RegistryCommands
         from cea_exchange.domain.ccer.offset_books import offset_differences
         from cea_exchange.registry.reconciliation.ccer_offsets import claim_last, offset_books
@@ -149,7 +149,7 @@ class CcerCommands(InstitutionCommands):
         with other.view(registry, registry_database) as store:
             offsets = offset_books(store)
         with self.view(data, database) as store:
-            told = books_told(store)
+            told = books_shown(store)
         with other.view(registry, registry_database) as store:
             offsets = offsets._replace(claim_last_later=claim_last(store))
         return {

@@ -162,16 +162,16 @@ def _tonnes_differing(ccer: CcerBooks, offsets: OffsetBooks) -> Iterator[str]:
         if proof not in offsets.states:
             yield f"proof {proof}: counts, and did not come over the link"
         elif counted != certified:
-            yield f"proof {proof}: counts as {_told(counted)}, cancelled was {_told(certified)}"
+            yield f"proof {proof}: counts as {_words(counted)}, cancelled was {_words(certified)}"
     for proof, state in offsets.states.items():
         if state == "booked" and proof not in offsets.counted:
             yield f"proof {proof}: is booked, and does not count"
-    told = sum(certified.tonnes for _seq, certified in ccer.proofs.values())
-    if told != ccer.cancelled_tonnes:
-        yield f"cancelled: {ccer.cancelled_tonnes} t by certificates, {told} t by proofs"
+    proved_tonnes = sum(certified.tonnes for _seq, certified in ccer.proofs.values())
+    if proved_tonnes != ccer.cancelled_tonnes:
+        yield f"cancelled: {ccer.cancelled_tonnes} t by certificates, {proved_tonnes} t by proofs"
 
 
-def _told(certified: Certified) -> str:
+def _words(certified: Certified) -> str:
     what = f"{certified.tonnes} t of {certified.project} {certified.serial_first}"
     whose = f"{certified.account} {certified.compliance_year}"
     return f"{what}-{certified.serial_last} for {whose}"

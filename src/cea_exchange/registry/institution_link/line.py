@@ -65,8 +65,8 @@ class InstitutionLine:
         except (zmq.ZMQError, ValueError) as error:
             self.close()
             self._nowhere = where
-            told = {"institution": self._setting.institution, "link": where}
-            log.warning("link_unreachable", **told, error=str(error))
+            fields = {"institution": self._setting.institution, "link": where}
+            log.warning("link_unreachable", **fields, error=str(error))
             return False
         self._nowhere = None
         log.info("link_connected", institution=self._setting.institution, link=where)

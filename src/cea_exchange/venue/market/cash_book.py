@@ -99,7 +99,7 @@ def differences(
             }
 
 
-def told(
+def shown(
     flows: Mapping[str, CashFlow], payments: Mapping[str, Payment], balances: Mapping[str, int]
 ) -> dict[str, Any]:
     """Return the book's totals and its differences, as operators see them."""

@@ -118,7 +118,7 @@ def take_effect(
     return parts
 
 
-def told(listings: Mapping[str, Listing]) -> list[dict[str, Any]]:
+def shown(listings: Mapping[str, Listing]) -> list[dict[str, Any]]:
     """Return the listings that wait, as operators see them."""
     return [
         {"product": product, **msgspec.structs.asdict(listing)}

@@ -350,7 +350,7 @@ class VenueStateMachine:
         return events
 
     def cash_records(self) -> tuple[dict[str, Any], dict[str, Any], dict[str, int]]:
-        """Return what must agree of the cash that the exchange settles; see `cash_book.told`."""
+        """Return what must agree of the cash that the exchange settles; see `cash_book.shown`."""
         cash = (int(self.core.account(index)["cash"]) for index in range(len(self.account_names)))
         balances = dict(zip(self.account_names, cash, strict=True))
         return self.cash_flows, self.payments, balances

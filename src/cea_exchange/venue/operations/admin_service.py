@@ -218,7 +218,7 @@ class AdminService(Service[Operator, AdminRequest]):
 
     def cash_reconciled(self) -> dict[str, Any]:
         """Return whether the exchange's cash comes out, by account."""
-        return cash_book.told(*self.machine.cash_records())
+        return cash_book.shown(*self.machine.cash_records())
 
     def blocks(self, first: int) -> dict[str, Any]:
         """Return the open block offers and enquiries, from an id on."""

@@ -164,7 +164,7 @@ class Monitor:
             "uptime_s": int(self._now_s() - self._began_s),
             "halted_products": [name for index, name in products if core.product(index)["halted"]],
             "delisted_products": self._delisted(),
-            "listings_waiting": listings.told(self._machine.listings),
+            "listings_waiting": listings.shown(self._machine.listings),
             "profile": self._machine.profile.name,
             "profile_hash": self._machine.profile.profile_hash(),
             "lag_records": self._lag.lag.records,

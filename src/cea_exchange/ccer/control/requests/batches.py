@@ -199,4 +199,4 @@ class BatchShow(Request, tag="batch_show"):
 
     def act(self, ccer: "CcerRegistry") -> dict[str, Any]:
         steps = ccer.batches.steps(self.project, self.batch_number)
-        return {**ccer.batches.told(self.project, self.batch_number), "steps": steps}
+        return {**ccer.batches.shown(self.project, self.batch_number), "steps": steps}

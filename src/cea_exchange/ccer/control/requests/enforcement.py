@@ -86,7 +86,7 @@ class FreezeDeduct(Request, tag="freeze_deduct"):
         lots = ccer.freezes.deduct(
             *(self.freeze_id, self.tonnes, self.to), order=self.order, court=self.court
         )
-        return {"serials": ccer.serials_told(lots)}
+        return {"serials": ccer.serials_shown(lots)}
 
 
 class FreezeList(Request, tag="freeze_list"):
@@ -126,7 +126,7 @@ class WithholdingPlace(Request, tag="withholding_place"):
     def act(self, ccer: "CcerRegistry") -> dict[str, Any]:
         what = ccer.what(self.instrument, self.tonnes, self.serials)
         lots = ccer.supervision.withhold(self.account, self.instrument, what, self.document)
-        return {"serials": ccer.serials_told(lots)}
+        return {"serials": ccer.serials_shown(lots)}
 
 
 class WithholdingEnd(Request, tag="withholding_end"):
@@ -146,7 +146,7 @@ class WithholdingEnd(Request, tag="withholding_end"):
     def act(self, ccer: "CcerRegistry") -> dict[str, Any]:
         what = ccer.what(self.instrument, self.tonnes, self.serials)
         lots = ccer.supervision.give_back(self.account, self.instrument, what, self.document)
-        return {"serials": ccer.serials_told(lots)}
+        return {"serials": ccer.serials_shown(lots)}
 
 
 class RestitutionOrder(Request, tag="restitution_order"):

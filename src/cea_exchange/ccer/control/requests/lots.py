@@ -43,7 +43,7 @@ class TransferMake(Request, tag="transfer_make"):
         lots = ccer.transfers.transfer(
             *("transfer", self.account, self.to, self.instrument, what), document=self.document
         )
-        return {"serials": ccer.serials_told(lots)}
+        return {"serials": ccer.serials_shown(lots)}
 
 
 class TransferOrder(Request, tag="transfer_order"):
@@ -67,7 +67,7 @@ class TransferOrder(Request, tag="transfer_order"):
         lots = ccer.transfers.transfer(
             *(self.kind, self.account, self.to, self.instrument, what), document=self.document
         )
-        return {"serials": ccer.serials_told(lots)}
+        return {"serials": ccer.serials_shown(lots)}
 
 
 class TransferList(Request, tag="transfer_list"):

@@ -259,7 +259,7 @@ class ProjectShow(Request, tag="project_show"):
 
     def act(self, ccer: "CcerRegistry") -> dict[str, Any]:
         steps = ccer.projects.steps(self.project)
-        return {**ccer.projects.told(self.project), "steps": steps}
+        return {**ccer.projects.shown(self.project), "steps": steps}
 
 
 class DutyList(Request, tag="duty_list"):

@@ -2,52 +2,52 @@
 
 import pytest
 
-from cea_exchange.ccer.audit import audit_queries
+from cea_exchange.ccer.audit import checks
 from cea_exchange.ccer.control.admin import CCER_REQUESTS
 from cea_exchange.ccer.control.service import CcerService
 from support.ccer.programme import HASH, DayClock, registry_open
-from support.ccer.programme_desk import in_process
+from support.ccer.programme_service import in_process
 
 
 @pytest.fixture
-def desk(tmp_path):
+def staff(tmp_path):
     clock = DayClock()
     with registry_open(tmp_path, clock) as ccer:
-        desk = in_process(CcerService(ccer, proposal_s=10_000_000), clock)
-        desk.accounts()
-        yield desk
-        for name, query in audit_queries().items():
-            assert [] == ccer.store.execute(query).fetchall(), name
+        staff = in_process(CcerService(ccer, proposal_s=10_000_000), clock)
+        staff.accounts()
+        yield staff
+        for name, check in checks().items():
+            assert [] == ccer.store.execute(check.sql).fetchall(), name
 
 
 @pytest.fixture
-def issued(desk):
-    desk.project_registered()
-    desk.batch_issued({"2022": 10_000})
-    return desk
+def issued(staff):
+    staff.project_registered()
+    staff.batch_issued({"2022": 10_000})
+    return staff
 
 
 HOLDING = {"account": "SEAWIND", "instrument": "WIND-1-2022"}
 
 
-def test_a_project_goes_from_its_draft_to_a_certificate(desk):
+def test_a_project_goes_from_its_draft_to_a_certificate(staff):
     """CCER-PRJ-01, CCER-BAT-01, CCER-LOT-01, CCER-CAN-03."""
-    desk.project_registered()
-    assert desk.batch_issued({"2021": 30, "2022": 70}) == {"serials": [[1, 30], [31, 100]]}
-    given = desk.of_two(
+    staff.project_registered()
+    assert staff.batch_issued({"2021": 30, "2022": 70}) == {"serials": [[1, 30], [31, 100]]}
+    given = staff.of_two(
         *("li", "wang", "transfer_make"),
         **{**HOLDING, "to": "A", "tonnes": 40, "document": "sale 7"},
     )
     assert given == {"serials": ["1:31-70"]}
-    ended = desk.cancelled(10, "A", purpose="company_offset", beneficiary="Wind Fair")
+    ended = staff.cancelled(10, "A", purpose="company_offset", beneficiary="Wind Fair")
     assert ended == {"certificate": "CC-2024-000001", "proofs": []}
-    told = desk.done("sun", "certificate_show", certificate="CC-2024-000001")["content"]
+    told = staff.done("sun", "certificate_show", certificate="CC-2024-000001")["content"]
     assert (told["project"], told["serials"], told["tonnes"]) == ("WIND-1", [[1, 31, 40]], 10)
-    moves = desk.done("he", "lot_pedigree", project="WIND-1", batch_number=1, serial=35)["moves"]
+    moves = staff.done("he", "lot_pedigree", project="WIND-1", batch_number=1, serial=35)["moves"]
     assert [move["kind"] for move in moves] == [
         *("issue", "set_aside", "enforced", "set_aside", "cancelled")
     ]
-    lots = desk.done("gu", "lot_find", project="WIND-1", batch_number=1,
+    lots = staff.done("gu", "lot_find", project="WIND-1", batch_number=1,
                      serial_first=1, serial_last=100)["lots"]
     assert [(lot["account"], lot["serial_first"], lot["serial_last"]) for lot in lots] == [
         *(("SEAWIND", 1, 30), ("cancellation account", 31, 40), ("A", 41, 70)),
@@ -62,27 +62,27 @@ TWO = (
 
 
 @pytest.mark.parametrize(("first", "second", "op", "terms"), TWO)
-def test_a_decision_of_the_registry_takes_two_operators(desk, first, second, op, terms):
+def test_a_decision_of_the_registry_takes_two_operators(staff, first, second, op, terms):
     """CCER-PER-01, CEA-REG-02."""
-    desk.project_validated()
-    desk.of_two("li", "wang", "project_apply", project="WIND-1", document=HASH)
-    proposed = desk.done(first, op, **terms)
+    staff.project_validated()
+    staff.of_two("li", "wang", "project_apply", project="WIND-1", document=HASH)
+    proposed = staff.done(first, op, **terms)
     assert proposed["approving_body"] == "ccer"
-    assert desk.refused(first, "approve", proposal=proposed["proposal"]) == "SAME_PERSON"
-    shown = desk.done("he", "project_show", project="WIND-1")
+    assert staff.refused(first, "approve", proposal=proposed["proposal"]) == "SAME_PERSON"
+    shown = staff.done("he", "project_show", project="WIND-1")
     assert shown["state"] == "applied"
-    assert desk.done(second, "approve", proposal=proposed["proposal"])["approved"] == op
-    assert desk.done("he", "project_show", project="WIND-1")["state"] != "applied"
+    assert staff.done(second, "approve", proposal=proposed["proposal"])["approved"] == op
+    assert staff.done("he", "project_show", project="WIND-1")["state"] != "applied"
 
 
-def test_an_issue_takes_two_operators(desk):
+def test_an_issue_takes_two_operators(staff):
     """CCER-PER-01: before the second agrees there is no CCER."""
-    desk.project_registered()
-    batch = {"project": "WIND-1", "batch_number": desk.batch_applied({"2022": 5})}
-    proposed = desk.done("gu", "batch_issue", **batch)
-    assert desk.done("he", "instrument_list")["instruments"] == []
-    desk.done("ma", "approve", proposal=proposed["proposal"])
-    (instrument,) = desk.done("he", "instrument_list")["instruments"]
+    staff.project_registered()
+    batch = {"project": "WIND-1", "batch_number": staff.batch_applied({"2022": 5})}
+    proposed = staff.done("gu", "batch_issue", **batch)
+    assert staff.done("he", "instrument_list")["instruments"] == []
+    staff.done("ma", "approve", proposal=proposed["proposal"])
+    (instrument,) = staff.done("he", "instrument_list")["instruments"]
     assert instrument["instrument"] == "WIND-1-2022"
 
 
@@ -132,19 +132,19 @@ def test_a_freeze_is_placed_by_one_and_ended_by_two(issued):
     assert (row["ordered"], row["deducted"], row["released"]) == (500, 200, 300)
 
 
-def test_nobody_does_what_is_anothers_role_or_business(desk):
+def test_nobody_does_what_is_anothers_role_or_business(staff):
     """CEA-REG-01, CEA-PER-01: an operator draws up no project, a VVB reports on its own only."""
-    desk.project_validated()
+    staff.project_validated()
     applying = {"project": "WIND-1", "document": HASH}
-    assert desk.refused("gu", "project_apply", **applying) == "NOT_PERMITTED"
-    assert desk.refused("wang", "project_apply", **applying) == "NOT_PERMITTED"
-    assert desk.refused("an", "project_apply", **applying) == "NOT_YOURS"
-    assert desk.refused("shen", "project_validate", **applying) == "NOT_YOURS"
-    assert desk.refused("an", "holding_list", account="SEAWIND") == "NOT_YOURS"
-    assert desk.refused("an", "project_apply", project="NONE", document=HASH) == "NOT_YOURS"
-    assert desk.refused("he", "account_restrict", account="A", why="x") == "NOT_PERMITTED"
-    assert desk.refused("sun", "holding_list", account="A") == "NOT_YOURS"
-    assert desk.done("sun", "holding_list", account="SEAWIND")["lots"] == []
+    assert staff.refused("gu", "project_apply", **applying) == "NOT_PERMITTED"
+    assert staff.refused("wang", "project_apply", **applying) == "NOT_PERMITTED"
+    assert staff.refused("an", "project_apply", **applying) == "NOT_YOURS"
+    assert staff.refused("shen", "project_validate", **applying) == "NOT_YOURS"
+    assert staff.refused("an", "holding_list", account="SEAWIND") == "NOT_YOURS"
+    assert staff.refused("an", "project_apply", project="NONE", document=HASH) == "NOT_YOURS"
+    assert staff.refused("he", "account_restrict", account="A", why="x") == "NOT_PERMITTED"
+    assert staff.refused("sun", "holding_list", account="A") == "NOT_YOURS"
+    assert staff.done("sun", "holding_list", account="SEAWIND")["lots"] == []
 
 
 def test_a_holders_act_waits_for_its_own_approver(issued):
@@ -202,48 +202,48 @@ def test_rules_of_the_programme_refuse_by_their_codes(issued):
         assert issued.refused("li", "batch_publish", **(odd | changes)) == code
 
 
-def test_a_term_beyond_the_calendar_is_refused(desk):
+def test_a_term_beyond_the_calendar_is_refused(staff):
     """CCER-PRJ-03: a day that nobody knows is none to count from."""
-    desk.project_validated()
-    desk.clock.day = 20401231
+    staff.project_validated()
+    staff.clock.day = 20401231
     applying = {"project": "WIND-1", "document": HASH}
-    assert desk.refused("li", "project_apply", **applying) == "DATE_OUT_OF_RANGE"
+    assert staff.refused("li", "project_apply", **applying) == "DATE_OUT_OF_RANGE"
 
 
-def test_what_is_to_be_decided_is_listed_by_its_day(desk):
+def test_what_is_to_be_decided_is_listed_by_its_day(staff):
     """CCER-PRJ-04, CCER-BAT-05."""
-    desk.project_validated()
-    applied = desk.of_two("li", "wang", "project_apply", project="WIND-1", document=HASH)
+    staff.project_validated()
+    applied = staff.of_two("li", "wang", "project_apply", project="WIND-1", document=HASH)
     due = {"what": "registration", "project": "WIND-1", "batch_number": 0}
     due |= {"due_on": applied["due_on"], "is_overdue": False}
-    assert desk.done("he", "duty_list")["duties"] == [due]
-    desk.clock.working_days_on(16)
-    assert desk.done("he", "duty_list")["duties"] == [due | {"is_overdue": True}]
-    assert desk.of_two("gu", "ma", "project_register", project="WIND-1") == {"is_late": True}
-    assert desk.done("he", "duty_list")["duties"] == []
+    assert staff.done("he", "duty_list")["duties"] == [due]
+    staff.clock.working_days_on(16)
+    assert staff.done("he", "duty_list")["duties"] == [due | {"is_overdue": True}]
+    assert staff.of_two("gu", "ma", "project_register", project="WIND-1") == {"is_late": True}
+    assert staff.done("he", "duty_list")["duties"] == []
 
 
-def test_the_first_persons_of_an_account_come_by_two_operators_the_next_by_its_own(desk):
+def test_the_first_persons_of_an_account_come_by_two_operators_the_next_by_its_own(staff):
     """CEA-PER-02."""
     terms = {"role": "approver", "account": "B"}
-    first = desk.done("gu", "person_add", name="Bo Yi", key="a" * 40, **terms)
+    first = staff.done("gu", "person_add", name="Bo Yi", key="a" * 40, **terms)
     assert first["approving_body"] == "ccer"
-    desk.done("ma", "approve", proposal=first["proposal"])
+    staff.done("ma", "approve", proposal=first["proposal"])
     terms["role"] = "initiator"
-    following = desk.done("gu", "person_add", name="Bai Lu", key="b" * 40, **terms)
+    following = staff.done("gu", "person_add", name="Bai Lu", key="b" * 40, **terms)
     assert following["approving_body"] == "account B"
     wrong = {"name": "C", "key": "c" * 40}
-    assert desk.refused("gu", "person_add", **wrong, role="approver") == "ROLE_BODY"
-    assert desk.refused("gu", "person_add", **wrong, role="trader") == "CHOICE_UNKNOWN"
+    assert staff.refused("gu", "person_add", **wrong, role="approver") == "ROLE_BODY"
+    assert staff.refused("gu", "person_add", **wrong, role="trader") == "CHOICE_UNKNOWN"
     province = {**wrong, "role": "province", "province": 11}
-    assert desk.done("gu", "person_add", **province)["approving_body"] == "authority"
+    assert staff.done("gu", "person_add", **province)["approving_body"] == "authority"
 
 
-def test_the_authority_keeps_a_person(desk):
+def test_the_authority_keeps_a_person(staff):
     """CEA-PER-02."""
-    keys = {row["name"]: row["key"] for row in desk.done("he", "person_list")["persons"]}
-    desk.of_two("gu", "zhou", "person_remove", key=keys["Wu Jing"])
-    assert desk.refused("gu", "person_remove", key=keys["Zhou Hua"]) == "LAST_PERSON"
+    keys = {row["name"]: row["key"] for row in staff.done("he", "person_list")["persons"]}
+    staff.of_two("gu", "zhou", "person_remove", key=keys["Wu Jing"])
+    assert staff.refused("gu", "person_remove", key=keys["Zhou Hua"]) == "LAST_PERSON"
 
 
 def test_lists_come_in_pages(issued):

@@ -30,7 +30,7 @@ ACCOUNTS = {
 }
 
 
-class ProgrammeDesk:
+class ProgrammeStaff:
     """Asks a CCER registry for acts, each by who may and with whose second it needs.
 
     Parameters
@@ -146,4 +146,4 @@ def in_process(service, clock, keys=None):
     for who, (name, role, body) in PERSONS.items():
         if keys[who] not in service.services.persons.operators:
             service.services.persons.enter(name, keys[who], role, body)
-    return ProgrammeDesk(ask, clock)
+    return ProgrammeStaff(ask, clock)

@@ -20,7 +20,7 @@ FROM cancellations AS c JOIN cancellation_lots AS l ON l.cancellation_id = c.can
 WHERE c.state = 'done' AND c.purpose = 'national_ets'"""
 
 
-def books_told(store: Store) -> CcerBooks:
+def books_shown(store: Store) -> CcerBooks:
     """Return the CCER registry's books of what it cancelled for the national market."""
     items = store.execute("SELECT proof_seq, proof, kind, head FROM proof_stream").fetchall()
     return CcerBooks(
