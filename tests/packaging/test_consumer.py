@@ -82,8 +82,8 @@ def test_the_participants_program_runs(exchange: LocalExchange, tmp_path: Path) 
     assert finished.returncode == 0, finished.stdout + finished.stderr
     assert finished.stdout.splitlines() == [
         f"<Client alice at {endpoint}: ready, 0 unanswered>",
-        "product: expected one of CEA24, got 'CEA99'; one that is declared after the logon is known "
-        "after a new one",
+        "product: expected one of CEA24, got 'CEA99'; one that is declared after the logon is known"
+        " after a new one",
         "wrong key: key",
         "wrong server key: server key",
         "wrong address: address",

@@ -238,7 +238,8 @@ class OrderSession(SessionCommands):
         for client_order_id, record in records:
             if client_order_id <= self._client_order_id:
                 raise ValueError(
-                    f"client_order_id: expected above {self._client_order_id}, got {client_order_id}"
+                    f"client_order_id: expected above {self._client_order_id},"
+                    f" got {client_order_id}"
                 )
             self._client_order_id = client_order_id
             self.unacknowledged[client_order_id] = record
@@ -326,8 +327,8 @@ class OrderSession(SessionCommands):
         """
         if product not in self.products:
             raise LookupError(
-                f"product: expected one of {', '.join(self.products)}, got {product!r}; one that is "
-                "declared after the logon is known after a new one"
+                f"product: expected one of {', '.join(self.products)}, got {product!r}; one that"
+                " is declared after the logon is known after a new one"
             )
         return self.products[product]["product_index"]
 

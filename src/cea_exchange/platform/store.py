@@ -47,6 +47,7 @@ PLATFORM_SCHEMA = Schema(
         *_none_is_zero("units", "unit_id", "findings.unit_id"),
         *_none_is_zero("filings", "filing_id", "documents.accepted_id"),
         *_none_is_zero("enterprises", "enterprise_id", "cases.enterprise_id"),
+        *_none_is_zero("enterprises", "enterprise_id", "firm_ties.enterprise_id"),
         *_none_is_zero("service_firms", "firm_id", "cases.firm_id"),
         *(
             Reference(ForeignKey("objections", "subject_id", *parent), f"against <> '{against}'")

@@ -46,7 +46,7 @@ CREATE TABLE successions (                        -- mergers and splits
 CREATE INDEX successions_of ON successions (enterprise_id);
 CREATE TABLE complex_members (                    -- works of several that report as one
     member_id BIGINT PRIMARY KEY CHECK (member_id > 0),
-    enterprise_id BIGINT NOT NULL,                -- who reports for them, a member too
+    enterprise_id BIGINT NOT NULL REFERENCES enterprises, -- who reports for them, a member too
     site TEXT NOT NULL,
     decided_on BIGINT NOT NULL,
     document TEXT NOT NULL

@@ -18,7 +18,7 @@ CREATE TABLE engagements (                        -- whom an enterprise had do w
 CREATE INDEX engagements_of ON engagements (firm_id, compliance_year);
 CREATE TABLE firm_ties (                          -- what keeps a firm from verifying
     tie_id BIGINT PRIMARY KEY CHECK (tie_id > 0),
-    firm_id BIGINT NOT NULL,
+    firm_id BIGINT NOT NULL REFERENCES service_firms,
     enterprise_id BIGINT NOT NULL,                -- 0: it trades allowances, whoever's
     kind TEXT NOT NULL CHECK (kind IN ('interest', 'manager', 'trade')),
     until BIGINT NOT NULL,                        -- when a manager of both last was; 0 still is

@@ -36,7 +36,7 @@ CREATE TABLE allocations (                        -- of one province, year and s
 );
 CREATE INDEX allocations_of ON allocations (compliance_year, stage, province);
 CREATE TABLE allocation_recalls (
-    allocation_id BIGINT PRIMARY KEY,
+    allocation_id BIGINT PRIMARY KEY REFERENCES allocations,
     reason TEXT NOT NULL,
     recalled_by TEXT NOT NULL,
     recalled_on BIGINT NOT NULL

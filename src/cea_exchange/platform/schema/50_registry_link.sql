@@ -16,12 +16,12 @@ CREATE TABLE link_resends (             -- of items that were refused, once mend
 );
 CREATE TABLE link_allocations (         -- which items tell of an allocation
     link_seq BIGINT PRIMARY KEY,
-    allocation_id BIGINT NOT NULL
+    allocation_id BIGINT NOT NULL REFERENCES allocations
 );
 CREATE INDEX link_allocations_of ON link_allocations (allocation_id);
 CREATE TABLE completions (              -- of obligations at the registry; the last counts
     completion_seq BIGINT PRIMARY KEY CHECK (completion_seq > 0), -- the registry's, without gaps
-    enterprise_id BIGINT NOT NULL,
+    enterprise_id BIGINT NOT NULL REFERENCES enterprises,
     compliance_year BIGINT NOT NULL,
     owed BIGINT NOT NULL CHECK (owed >= 0),
     surrendered BIGINT NOT NULL CHECK (surrendered >= 0),

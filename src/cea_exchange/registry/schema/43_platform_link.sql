@@ -24,7 +24,7 @@ CREATE INDEX platform_listings_of ON platform_listings (enterprise, link_seq);
 CREATE INDEX platform_listings_by_code ON platform_listings (credit_code, link_seq);
 CREATE TABLE platform_given (           -- what was computed and posted, line by line
     link_seq BIGINT NOT NULL,
-    account_index BIGINT NOT NULL,
+    account_index BIGINT NOT NULL REFERENCES accounts,
     compliance_year BIGINT NOT NULL,
     allocation_id BIGINT NOT NULL,      -- the platform's
     is_recall BIGINT NOT NULL CHECK (is_recall IN (0, 1)),  -- of that allocation
@@ -37,7 +37,7 @@ CREATE TABLE platform_given (           -- what was computed and posted, line by
 CREATE INDEX platform_given_of ON platform_given (account_index, compliance_year, link_seq);
 CREATE TABLE platform_completions (     -- obligations of which something was covered
     completion_seq BIGINT PRIMARY KEY CHECK (completion_seq > 0),
-    account_index BIGINT NOT NULL,
+    account_index BIGINT NOT NULL REFERENCES accounts,
     compliance_year BIGINT NOT NULL,
     owed BIGINT NOT NULL CHECK (owed >= 0),
     surrendered BIGINT NOT NULL CHECK (surrendered >= 0),
