@@ -7,7 +7,7 @@ import tomllib
 from support.places import ROOT
 
 GENERATE = ROOT / "protocol" / "schema" / "generate.py"
-DAEMONS = ("venue", "registry", "bank")
+DAEMONS = ("venue", "institution", "registry", "platform", "ccer", "bank")
 GENERATED = (
     "src/cea_exchange/domain/records.py",
     "src/cea_exchange/_records.pxd",

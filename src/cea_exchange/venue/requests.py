@@ -286,7 +286,6 @@ class ActRequest(AdminRequest, kw_only=True):
 
 class ClockMove(ActRequest, tag="clock"):
     """Move a manual clock, with what falls due on the way; confirm a doubted system's clock."""
-    """Move a manual clock, and what falls due on the way happens; confirm a doubted one."""
 
     command = "clock move"
     example = "clock move 2025-07-16T09:30:00+08:00"
@@ -443,7 +442,6 @@ class Restore(ActRequest, tag="restore"):
 
 class Kill(ActRequest, tag="kill"):
     """Kill switch: cancel an account's orders and suspend it; or everybody's, and halt all."""
-    """Kill switch: end an account's orders and suspend it, or everybody's and halt the market."""
 
     command = "kill"
     example = 'kill P001 --why "runaway program"'
