@@ -9,6 +9,8 @@ import tomllib
 import msgspec
 import pytest
 
+from cea_exchange.ccer.config import CcerConfig
+from cea_exchange.platform.config import PlatformConfig
 from cea_exchange.protocol.settings import settings_read
 from cea_exchange.registry.config import RegistryConfig
 from cea_exchange.registry.control import metrics as registry_metrics
@@ -22,6 +24,8 @@ CONTRIB = ROOT / "contrib"
 CONFIGS = {
     "venue.toml": VenueConfig,
     "registry.toml": RegistryConfig,
+    "platform.toml": PlatformConfig,
+    "ccer.toml": CcerConfig,
     "relay.toml": RelayConfig,
     "bank.toml": BankConfig,
 }
