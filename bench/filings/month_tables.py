@@ -25,8 +25,13 @@ from cea_exchange.domain.provinces import PROVINCES
 from cea_exchange.files.writing import table_bytes
 from cea_exchange.platform.filings.month_files import MEASURED, MONTH_FIGURES, FiledFigure
 
-CODES = {"power": "4411", "steel": "3110", "cement": "3011", "aluminium": "3216"}
-"""Of the sectors in the classification of industries."""
+ACTIVITIES = {
+    "power": ("4411", ""),
+    "steel": ("3110", "long"),
+    "cement": ("3011", "portland"),
+    "aluminium": ("3216", "electrolytic"),
+}
+"""Code in the classification of industries, and process, of each sector."""
 SECOND_SOURCES = ("ledger", "stock", "audit")
 PER_MONTH = 17
 """Values of a unit's month, with second sources: 900,000 of a nation."""

@@ -18,7 +18,7 @@ from datetime import date
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-from bench.filings.month_tables import CODES, PER_MONTH, EnterpriseYear, enterprise_years
+from bench.filings.month_tables import ACTIVITIES, PER_MONTH, EnterpriseYear, enterprise_years
 from cea_exchange.domain.compliance.accounting import entity_emissions
 from cea_exchange.domain.timetable import day_start, time_to_ns
 from cea_exchange.files.cells.source import SourceFile
@@ -83,13 +83,13 @@ class YearBench:
         with platform.record.transaction():
             platform.firms.register(FIRM, credit_code="91330100000000900C", title="Verifiers")
             for year in self.years:
-                facts = (2020_01_01, year.enterprise, 100 * year.province + 1, CODES[year.sector])
+                facts = (2020_01_01, year.enterprise, 100 * year.province + 1)
                 platform.enterprises.register(
                     year.enterprise,
                     credit_code=year.credit_code,
                     province=year.province,
                     sector=year.sector,
-                    facts=EnterpriseFacts(*facts, "", "licence"),
+                    facts=EnterpriseFacts(*facts, *ACTIVITIES[year.sector], "licence"),
                 )
                 enterprise = platform.enterprises.of(year.enterprise)
                 for unit, text in year.units.items():

@@ -26,7 +26,7 @@ from random import Random
 
 import msgspec
 
-from bench.filings.month_tables import CODES, EnterpriseYear, enterprise_years
+from bench.filings.month_tables import ACTIVITIES, EnterpriseYear, enterprise_years
 from cea_exchange.domain.compliance.accounting.facts import intensity, load
 from cea_exchange.domain.compliance.plans import GeneratingUnit, Plant, allocate, plan
 from cea_exchange.domain.compliance.plans.allocating import solve
@@ -234,7 +234,7 @@ class Year:
                 sector=year.sector,
                 facts=EnterpriseFacts(
                     *(2020_01_01, f"Works {year.enterprise}", 100 * year.province + 1),
-                    *(CODES[year.sector], "", "licence"),
+                    *(*ACTIVITIES[year.sector], "licence"),
                 ),
             )
             enterprise = platform.enterprises.of(year.enterprise)
