@@ -92,7 +92,7 @@ def verified(world, year, tonnes, enterprise="E1"):
     number = world.store.next_id("verified_results", "result_id")
     world.store.insert(
         "verified_results (result_id, enterprise_id, compliance_year, version, tonnes,"
-        " unit_emissions, unit_figures, conclusion_id, reason, confirmed_by, told_on)",
+        " unit_emissions, unit_figures, conclusion_id, reason, confirmed_by, notified_on)",
         [
             (number, world.platform.enterprises.of(enterprise).enterprise_id, year, 1, tonnes)
             + ("{}", "{}", number, "", "Sun Yu", 20250701)
