@@ -335,7 +335,7 @@ def test_cash_between_accounts_goes_by_the_bank(tmp_path, institutions):
         registry.store, "UPDATE bank_instructions SET cash = cash + 1 WHERE cash = 200000"
     )
     logged, difference = check_ledger(tmp_path).differences
-    assert "of bank_instructions: expected" in logged
+    assert "of bank_instructions must be" in logged
     assert "the bank was told of 200001 fen, its entry moved 200000" in difference
 
 

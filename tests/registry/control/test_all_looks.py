@@ -58,6 +58,7 @@ LOOKS = {
     "surrender_certificate": [{"account": account(0), "compliance_year": 2024}],
     "surrender_list": [{"state": "retired"}, {"state": "rejected", "province": 31},
                        {"state": "accepted"}],
+    "offset_proofs": [{}],
     "transfers": [{"count": 1_000}, {"account": account(5)}],
 }  # fmt: skip
 LONGER = {"bank_reconcile": 5.0, "bank_differences": 5.0}
