@@ -33,6 +33,8 @@ from cea_exchange.registry.settlement.receipts import ReceiptDay, day_root, rece
 from cea_exchange.registry.store import REGISTRY_SCHEMA, RegistryStore
 from cea_exchange.registry.venue_link.settlement_records import record_at
 from support.places import ROOT
+from support.platform.linked import Linked
+from support.platform.platform_world import given_2024, verified_2024
 from support.refusing import refuses
 from support.registry.eventful_registry import eventful
 from support.registry.ledger_by_hand import guards_off, guards_on
@@ -189,10 +191,10 @@ def test_all_tampers_are_found(store):
     assert [] == check_store(store).differences
 
 
-def test_a_change_of_any_column_of_any_table_is_found(store):
-    """CEA-REG-05: nothing that the registry has written can be another."""
+def columns_changed(store, tables, other_bytes=BYTES):
+    """Change each column of a row of each table; return those unseen, how many, empty tables."""
     unseen, tried, empty = [], 0, []
-    for table in logged_tables(REGISTRY_SCHEMA):
+    for table in tables:
         where = table.condition()
         if not store.one(f"SELECT count(*) FROM {table.name} WHERE {where}"):
             empty.append(table.name)
@@ -203,7 +205,7 @@ def test_a_change_of_any_column_of_any_table_is_found(store):
                 "BIGINT": f"coalesce({name}, 0) + 1000000",
                 "TEXT": f"coalesce({name}, '') || 'x'",
             }
-            statement = f"UPDATE {table.name} SET {name} = {changed.get(type_, BYTES)}"
+            statement = f"UPDATE {table.name} SET {name} = {changed.get(type_, other_bytes)}"
             statement += f" WHERE {table.row_key()} = (SELECT max({table.row_key()})"
             store.database.begin()
             guards_off(store)
@@ -213,6 +215,12 @@ def test_a_change_of_any_column_of_any_table_is_found(store):
             if not any(map(not_of_triggers, registry_integrity(store))):
                 unseen.append(f"{table.name}.{name}")
             store.database.rollback()
+    return unseen, tried, empty
+
+
+def test_a_change_of_any_column_of_any_table_is_found(store):
+    """CEA-REG-05: nothing that the registry has written can be another."""
+    unseen, tried, empty = columns_changed(store, logged_tables(REGISTRY_SCHEMA))
     assert [] == unseen
     assert tried > 250
     # These are filled by what is rare: other tests look at them.
@@ -223,13 +231,27 @@ def test_a_change_of_any_column_of_any_table_is_found(store):
     }
 
 
+PLATFORMS = ("platform_given", "platform_items", "platform_listings", "platform_stream")
 RARE = {
     *("adoptions", "allocation_units", "bank_unapplied", "bank_unexplained"),
     *("claims", "claims_paid", "ccer_claims", "ccer_items", "ccer_proofs"),
     *("borrowings", "clock_acts", "correction_orders", "correction_refusals", "deliveries"),
     *("issue_reversals", "postponed"),
-    *("unpaid_deductions", "recalls_open"),
+    *("unpaid_deductions", "recalls_open", "platform_completions"),
+    *PLATFORMS,
 }
+
+
+def test_a_change_of_what_came_from_the_platform_is_found(tmp_path):
+    """CEA-REG-05."""
+    tables = [each for each in logged_tables(REGISTRY_SCHEMA) if each.name in PLATFORMS]
+    with Linked(tmp_path) as linked:
+        verified_2024(linked.world)
+        linked.opened()
+        given_2024(linked.world, "final", is_verified=True)
+        linked.talk()
+        unseen, tried, empty = columns_changed(linked.registry.store, tables, "x'00'")
+    assert ([], []) == (unseen, empty) and tried > 20
 
 
 def test_who_rewrites_the_log_too_breaks_the_chain_and_the_link_is_named(store, data, capsys):
