@@ -82,6 +82,12 @@ class Persons:
         Rules: CEA-REG-01, CEA-PER-04.
         """
         self.name_and_key_check(name, key)
+        roles = self._store.schema.roles
+        if role not in roles:
+            raise ActError(
+                InstitutionRefusal.CHOICE_UNKNOWN,
+                f"role: expected {', '.join(roles)}, got {role!r}",
+            )
         with self._context.transaction():
             if key in self.operators or self._store.one(
                 "SELECT 1 FROM persons WHERE public_key = ?", (key,)

@@ -97,7 +97,8 @@ def test_books_are_the_markets_at_every_cut(rules, levels):
             public_rows += len(market_data_records(flow.note()))
             cuts = flow.cut_check()
             changed += len(cuts[0][1]) > 0
-    assert public_rows > 40 and changed > 20
+    # Where days have to lie between a purchase and a sale, most of a flow is refused.
+    assert public_rows > 20 and changed > 10
 
 
 @pytest.mark.parametrize(("rules", "levels"), [("fees_own", 5), ("fees_own", 0), ("blocks", 5)])

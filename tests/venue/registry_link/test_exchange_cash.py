@@ -88,7 +88,7 @@ def test_cash_flows_in_the_hours_of_trading(machine, phase):
     if phase is not None:
         machine.apply_control(control.DayOpen(date=DAY))
         machine.apply_control(control.PhaseSet(phase=int(phase)))
-    with pytest.raises(ControlRefused, match="expected the hours of trading, came phase"):
+    with pytest.raises(ControlRefused, match="expected the hours of trading, got phase"):
         pay(machine)
     if phase is not None:
         machine.apply_control(control.PhaseSet(phase=int(Phase.BREAK)))
@@ -106,7 +106,7 @@ def test_cash_flows_in_the_hours_of_trading(machine, phase):
 )
 def test_the_registry_sends_no_cash(machine, command):
     """CCER-STL-01: the exchange's own is no matter of the registry's; its tonnes go on coming."""
-    with pytest.raises(ControlRefused, match="came cash, which the exchange settles"):
+    with pytest.raises(ControlRefused, match="got cash, which the exchange settles"):
         feed(machine, command)
     tonnes = control.TransferIn(account="alice", product=PRODUCT, amount=1)
     assert feed(machine, tonnes)["kind"].tolist() == [EventKind.DEPOSITED]
