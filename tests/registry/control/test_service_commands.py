@@ -17,7 +17,8 @@ from cea_exchange.registry.reconciliation.reconcile import check_ledger
 from support.registry.allocation_files import allocation_file
 from support.registry.fake_venue import Caller, wait_until
 
-pytestmark = pytest.mark.e2e
+# At night only until it is known why a look of it has no answer now and then.
+pytestmark = [pytest.mark.e2e, pytest.mark.nightly]
 
 OPERATORS = """
 [[operators]]
