@@ -1,6 +1,8 @@
 """Which of the ways a daemon did not answer, its client can tell apart."""
 
 import socket as sockets
+import threading
+import time
 
 import pytest
 import zmq
@@ -43,6 +45,24 @@ def test_a_daemon_at_work_is_not_taken_for_one_that_refuses(server):
         ask(server[1])
     identity, asked = server[0].recv_multipart()
     assert b"?" == asked and identity
+
+
+def test_who_asks_does_not_wait_for_a_connection_that_has_ended(server):
+    """What was sent over it will not be answered over the next."""
+    opened, endpoint = server
+
+    def lose():
+        opened.recv_multipart()
+        # The client's context makes a new connection; this one's end is all it hears.
+        opened.close(linger=0)
+
+    losing = threading.Thread(target=lose)
+    losing.start()
+    began_s = time.monotonic()
+    with pytest.raises(NoAnswer, match="the connection ended; what was asked may be done"):
+        ask(endpoint, timeout_s=20)
+    assert time.monotonic() - began_s < 10
+    losing.join()
 
 
 def test_another_daemon_than_meant_is_said_to_be_one(server):

@@ -167,6 +167,21 @@ def test_a_number_that_is_another_files_by_now_is_not_watched(doorway, tmp_path)
     assert {} == watch._connections and before == len(os.listdir("/proc/self/fd"))
 
 
+def test_who_comes_after_a_key_was_taken_away_is_not_ended_for_it(doorway):
+    """Its question may be on its way; who came before and says nothing may have the key."""
+    watch = doorway.socket_door.watch
+    doorway.client()
+    assert doorway.turns(10, lambda: len(watch._connections) == 1)
+    (before,) = watch._connections
+    watch.nameless_doubt()
+    after = doorway.client(1)
+    assert doorway.turns(10, lambda: len(watch._connections) == 2)
+    watch.end_keys(lambda key: False, "its key has no business here any more")
+    assert before not in watch._connections and watch.closed_count == 1
+    after.send(b"?")
+    assert doorway.turns(10, lambda: len(doorway.door) == 1)
+
+
 def test_a_message_of_many_frames_ends_its_connection(doorway):
     """libzmq keeps the frames until the last has come, and bounds messages only."""
     client = doorway.client()

@@ -40,6 +40,7 @@ class _Connection:
     key: str = ""
     taken_bytes: int = 0
     was_unanswered: bool = False
+    may_be_stray: bool = False
 
     def received_bytes(self) -> int:
         """Return what has arrived since it was opened."""
@@ -136,11 +137,21 @@ class ConnectionWatch:
             if connection.routing_id == routing_id:
                 self._end(descriptor, why)
 
+    def nameless_doubt(self) -> None:
+        """Note which connections are nobody's yet: they may be of a key that was admitted so far.
+
+        Those that come later were let in by who is admitted from now on.
+        """
+        self._follow()
+        for connection in self._connections.values():
+            if not connection.key:
+                connection.may_be_stray = True
+
     def end_keys(self, is_theirs: Callable[[str], bool], why: str) -> None:
-        """End the connections of some keys; the key of one that has sent nothing is empty."""
+        """End the connections of some keys, and those doubted that have still sent nothing."""
         self._follow()
         for descriptor, connection in list(self._connections.items()):
-            if is_theirs(connection.key):
+            if is_theirs(connection.key) if connection.key else connection.may_be_stray:
                 self._end(descriptor, why)
 
     def end_turned_away(self) -> None:

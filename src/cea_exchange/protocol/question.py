@@ -17,8 +17,10 @@ _EVENTS = (
     | zmq.EVENT_HANDSHAKE_FAILED_AUTH
     | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
     | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
+    | zmq.EVENT_DISCONNECTED
 )
-_REACHED = {zmq.EVENT_CONNECTED: 1, zmq.EVENT_HANDSHAKE_SUCCEEDED: 2}
+_ASKED = 2
+_REACHED = {zmq.EVENT_CONNECTED: 1, zmq.EVENT_HANDSHAKE_SUCCEEDED: _ASKED}
 
 
 class NoAnswer(RuntimeError):
@@ -39,7 +41,8 @@ def question_ask(
     KeyRefused
         Nothing was asked.
     NoAnswer
-        Nobody listens there, somebody else does, or the answer takes longer.
+        Nobody listens there, somebody else does, the answer takes longer, or the connection ended
+        after the question was sent: it would not come any more.
     """
     with zmq.Context() as context:
         socket = client_socket(context, zmq.DEALER, keys=keys, server_key=server_key)
@@ -69,6 +72,8 @@ def _answer(socket: zmq.Socket, monitor: zmq.Socket, timeout_s: float) -> bytes:
             event = recv_monitor_message(monitor)["event"]
             if event == zmq.EVENT_HANDSHAKE_FAILED_AUTH:
                 raise KeyRefused("it refuses the key")
+            if event == zmq.EVENT_DISCONNECTED and reached == _ASKED and not socket.poll(0):
+                raise NoAnswer("the connection ended; what was asked may be done all the same")
             reached = max(reached, _REACHED.get(event, 0))
     why = (
         "nobody could be reached there",

@@ -197,10 +197,13 @@ class Front:
             case Keys(door=door, added=added, removed=removed):
                 # Replaced whole: the handler's thread reads it.
                 self._keys[door] = (self._keys[door] | set(added)).difference(removed)
-                if removed:
+                if removed and self._doors:
+                    self._doors[door].watch.nameless_doubt()
                     self._strays_due_s = time.monotonic() + LAST_S
             case Apart(parts=parts):
                 self._parts = parts
+                for each in self._doors:
+                    each.watch.nameless_doubt()
                 self._strays_end()
             case End(door=door, routing_id=routing_id, why=why):
                 self._doors[door].end(routing_id, why)
@@ -210,7 +213,7 @@ class Front:
         return bool(self._parts)
 
     def _strays_end(self) -> None:
-        """End the connections that would not be admitted now, and those that are nobody's yet."""
+        """End the connections that would not be admitted now, and those doubted that say nothing."""
         self._strays_due_s = math.inf
         for number, door in enumerate(self._doors):
             door.watch.end_keys(
