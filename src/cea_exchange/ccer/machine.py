@@ -1,13 +1,12 @@
 """The CCER registry as a machine: messages and the time come in, what is to be said goes out.
 
-persons' requests                   --->  desk  ---> replies
-the allowance registry's questions  --->  link  ---> LinkAnswered
+persons' requests                   --->  service  ---> replies
+the allowance registry's questions  --->  link     ---> LinkAnswered
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
-import msgspec
 import structlog
 
 from cea_exchange.ccer.ccer_registry import CcerRegistry
@@ -15,22 +14,16 @@ from cea_exchange.ccer.config import CcerConfig
 from cea_exchange.ccer.control.service import CcerService
 from cea_exchange.ccer.store import CcerStore
 from cea_exchange.institution.clock import InstitutionClock
-from cea_exchange.institution.machine import InstitutionMachine
+from cea_exchange.institution.machine import LinkMachine
 from cea_exchange.institution.persons import Person
 from cea_exchange.ledger.balances_check import accounts_differing
+from cea_exchange.protocol.links.ccer import LinkAnswer
 
 log = structlog.get_logger("ccer")
 
 
-class LinkAnswered(NamedTuple):
-    """An answer to the allowance registry over the connection that asked."""
-
-    connection: bytes
-    content: bytes
-
-
-class CcerMachine(InstitutionMachine):
-    """A CCER registry without its sockets; see `InstitutionMachine`.
+class CcerMachine(LinkMachine):
+    """A CCER registry without its sockets; see `LinkMachine`.
 
     Attributes
     ----------
@@ -58,12 +51,11 @@ class CcerMachine(InstitutionMachine):
             place=self.place,
         )
         super().__init__(service, clock, place=place, fatal=fatal)
-        self._outputs: list[LinkAnswered] = []
         self._odd = ""
         self._balances_check()
 
     def _balances_check(self) -> None:
-        """See whether the ledger contradicts itself: then nothing is told of it."""
+        """Check whether the ledger contradicts itself: if so, the link stays silent."""
         odd = accounts_differing(self._store)
         if odd:
             self._odd = f"balances are not the sum of the postings: {', '.join(odd[:10])}"
@@ -86,17 +78,11 @@ class CcerMachine(InstitutionMachine):
 
     # -- the allowance registry ---------------------------------------------------------------
 
-    def link_question(self, connection: bytes, payload: bytes, now_ns: int) -> None:
-        """Take a question of the allowance registry and answer it."""
+    def link_answer(self, payload: bytes) -> LinkAnswer | None:
+        """Return the answer to the allowance registry; None where the ledger contradicts itself."""
         if self._odd:
-            return
-        with self.troubles.noted("link", now_ns):
-            answer = self.ccer.link.answer(payload)
-            if answer.code:
-                log.error("link_refused", code=answer.code, words=answer.words)
-            self._outputs.append(LinkAnswered(connection, msgspec.msgpack.encode(answer)))
-
-    def outputs(self) -> list[LinkAnswered]:
-        """Return what is to be said since the last time, in order."""
-        said, self._outputs = self._outputs, []
-        return said
+            return None
+        answer = self.ccer.link.answer(payload)
+        if answer.code:
+            log.error("link_refused", code=answer.code, words=answer.words)
+        return answer

@@ -8,6 +8,7 @@ Where proposals are kept is the daemon's own: an institution has them in its dat
 memory. Who may decide what, for how long, and why not, is the same for all.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, Protocol, TypeVar
@@ -102,7 +103,7 @@ P = TypeVar("P", bound=Person)
 T = TypeVar("T", bound=Proposed)
 
 
-class MakerChecker(Generic[P, T]):
+class MakerChecker(ABC, Generic[P, T]):
     """What waits for a second person; a daemon says where it is kept.
 
     Attributes
@@ -120,33 +121,33 @@ class MakerChecker(Generic[P, T]):
 
     # -- what is the daemon's own -----------------------------------------------------------------
 
+    @abstractmethod
     def now_ns(self) -> int:
         """Return the time by which proposals expire."""
-        raise NotImplementedError
 
+    @abstractmethod
     def refused(self, code: ProposalRefusal, where: str, expected: str, got: str) -> Exception:
         """Return what is raised where something is not proposed, or not decided."""
-        raise NotImplementedError
 
+    @abstractmethod
     def found(self, number: int) -> T | None:
         """Return the proposal of a number; None if there is none."""
-        raise NotImplementedError
 
+    @abstractmethod
     def waiting_count(self, body: str) -> int:
         """Return how many wait for a body's person."""
-        raise NotImplementedError
 
+    @abstractmethod
     def waiting_count_of(self, proposer: P) -> int:
         """Return how many wait of one proposer's key."""
-        raise NotImplementedError
 
+    @abstractmethod
     def decide(self, number: int, person: P, *, approved: int, why: str) -> None:
         """Keep what a person has decided."""
-        raise NotImplementedError
 
+    @abstractmethod
     def body_of(self, person: P) -> str:
         """Return for whom a person acts."""
-        raise NotImplementedError
 
     def is_scoped(self, person: P) -> bool:
         """Tell whether a person may not even learn that others' proposals are there."""

@@ -5,6 +5,7 @@
                                                         -> act of two: keep it until a second agrees
 """
 
+from abc import ABC, abstractmethod
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from cea_exchange.control_plane.answers import Answer
@@ -59,7 +60,7 @@ class Reply(NamedTuple):
         return self.request is not None and self.request.is_look
 
 
-class Service(Generic[P, R]):
+class Service(ABC, Generic[P, R]):
     """Answers what comes over a control socket; a daemon says what of it is its own.
 
     Parameters
@@ -73,29 +74,29 @@ class Service(Generic[P, R]):
 
     # -- what is the daemon's own -----------------------------------------------------------------
 
+    @abstractmethod
     def person_of(self, key: str) -> P:
         """Return who a key stands for; raises a refusal for a stranger's."""
-        raise NotImplementedError
 
     def read(self, payload: bytes) -> R:
         """Return the request in a message; raises a refusal where it is none."""
         return self.requests.decode(payload)
 
+    @abstractmethod
     def role_refusal(self, person: P, request: R) -> Exception:
         """Return what is raised where a role may not ask something."""
-        raise NotImplementedError
 
+    @abstractmethod
     def look(self, person: P, request: R) -> dict[str, Any]:
         """Answer what changes nothing."""
-        raise NotImplementedError
 
+    @abstractmethod
     def act(self, person: P, request: R) -> dict[str, Any]:
         """Do what is asked, or keep it for a second person."""
-        raise NotImplementedError
 
+    @abstractmethod
     def refusal(self, error: Exception, by: str, request: R | None) -> Answer:
         """Return the answer to what was refused; raises again what is the daemon's business."""
-        raise NotImplementedError
 
     def named(self, person: P) -> str:
         """Return how the log names somebody."""

@@ -29,7 +29,7 @@ _JOINED = "proposals LEFT JOIN decisions ON decisions.proposal_id = proposals.pr
 
 
 class Proposal(NamedTuple):
-    """What one person asks and another has to agree to, and what came of it.
+    """What one person asks for and another has to approve, and the decision.
 
     Attributes
     ----------

@@ -9,8 +9,8 @@ from cea_exchange.control_plane.requests import Requests
 from cea_exchange.institution.persons import Person
 from cea_exchange.protocol.clock import ClockSetting
 from cea_exchange.protocol.operators import Operator, OperatorSetting, operators_by_key
-from cea_exchange.protocol.security import key_check
-from cea_exchange.protocol.settings import MetricsAddress, TcpAddress
+from cea_exchange.protocol.security import key_check, public_key_load
+from cea_exchange.protocol.settings import Address, MetricsAddress, TcpAddress
 
 
 class InstitutionConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
@@ -85,3 +85,28 @@ class InstitutionConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True,
             key: Person(operator.name, key, operator.role, bodies[operator.role])
             for key, operator in self.operators_by_key(data).items()
         }
+
+
+class LinkConfig(InstitutionConfig, frozen=True, kw_only=True):
+    """Settings of an institution that the registry asks, beside those of every institution.
+
+    Attributes
+    ----------
+    link
+        Where the registry asks. Port 0 takes a free one, written to the institution's
+        ``endpoints.json``.
+    registry_public_key
+        The registry's key, z85 text; ``DIR/keys/registry.public`` if left out.
+    """
+
+    link: Address = "tcp://127.0.0.1:0"
+    registry_public_key: str | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.registry_public_key is not None:
+            key_check(self.registry_public_key, "registry_public_key")
+
+    def registry_key(self, data: Path) -> str:
+        """Return the registry's public key."""
+        return self.registry_public_key or public_key_load(data / "keys", "registry")

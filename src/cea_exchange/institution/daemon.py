@@ -12,6 +12,7 @@ carried out. What else an institution talks to, it adds.
 import os
 import shutil
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Self, TypeVar
@@ -55,7 +56,7 @@ S = TypeVar("S", bound=RecordStore)
 M = TypeVar("M", bound=InstitutionMachine)
 
 
-class InstitutionDaemon(Generic[C, S, M]):
+class InstitutionDaemon(ABC, Generic[C, S, M]):
     """A running institution.
 
     Parameters
@@ -131,9 +132,9 @@ class InstitutionDaemon(Generic[C, S, M]):
         """Return what is counted."""
         return InstitutionMetrics(self._store)
 
+    @abstractmethod
     def machine_made(self, operators: dict[str, Person]) -> M:
         """Return the machine upon the store; `operators` are those of the settings."""
-        raise NotImplementedError
 
     def looks_own(self) -> Any:
         """Return what the processes that read need to know besides: `LookSettings.own`."""
@@ -315,7 +316,7 @@ class InstitutionDaemon(Generic[C, S, M]):
             write = log.debug if reply.is_look else log.info
             write("act", op=reply.request.op, by=reply.by, answer=answer)
         if self._persons.is_changed:
-            # Before who came is told so.
+            # Before those who are connected are answered.
             self._admit()
             self._persons.is_changed = False
         self._door.answer(message, answer_encoded(answer))

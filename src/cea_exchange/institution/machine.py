@@ -4,9 +4,11 @@ It knows no socket, thread or clock; all that it keeps is in the database. Times
 of a clock that never goes back; the time and day of acts are those of the institution's own clock.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
+import msgspec
 import structlog
 
 from cea_exchange.domain.timetable import time_from_ns
@@ -126,3 +128,36 @@ class InstitutionMachine:
 
     def day_log(self) -> None:
         """Tell the log what is to be done on a day that has begun."""
+
+
+class LinkAnswered(NamedTuple):
+    """An answer to the registry over the connection that asked."""
+
+    connection: bytes
+    content: bytes
+
+
+class LinkMachine(InstitutionMachine, ABC):
+    """An institution without its sockets that the registry asks; see `InstitutionMachine`."""
+
+    def __init__(
+        self, service: InstitutionService[Any], clock: InstitutionClock, **named: Any
+    ) -> None:
+        super().__init__(service, clock, **named)
+        self._answers: list[LinkAnswered] = []
+
+    @abstractmethod
+    def link_answer(self, payload: bytes) -> msgspec.Struct | None:
+        """Return the answer to a question, whatever it is; None while the link is silent."""
+
+    def link_question(self, connection: bytes, payload: bytes, now_ns: int) -> None:
+        """Take a question of the registry."""
+        with self.troubles.noted("link", now_ns):
+            answer = self.link_answer(payload)
+            if answer is not None:
+                self._answers.append(LinkAnswered(connection, msgspec.msgpack.encode(answer)))
+
+    def outputs(self) -> list[LinkAnswered]:
+        """Return what is to be said since the last time, in order."""
+        said, self._answers = self._answers, []
+        return said

@@ -1,85 +1,22 @@
-"""The platform's daemon: an institution's, and a door for the registry.
+"""The platform's daemon: an institution's, and a door for the registry."""
 
-persons DEALER  <--requests, answers-->        ROUTER (fronts) -- PlatformMachine -- store
-registry DEALER <--questions, numbered items-> ROUTER  /
-"""
-
-import time
-from typing import Any
-
-import structlog
-
-from cea_exchange.control_plane.door import UnreadableCount
-from cea_exchange.control_plane.host import DaemonHost
-from cea_exchange.institution.daemon import InstitutionDaemon
-from cea_exchange.institution.persons import Person
+from cea_exchange.institution.link_daemon import LinkDaemon
 from cea_exchange.platform.config import PlatformConfig
 from cea_exchange.platform.control.queries import OPENER
 from cea_exchange.platform.machine import PlatformMachine
 from cea_exchange.platform.metrics import PlatformMetrics
 from cea_exchange.platform.store import PlatformStore
-from cea_exchange.protocol.security import SecurityError
-
-QUESTION_BYTES_MAX = 1 << 19
-"""Verdicts on items of many lines come with a question."""
-QUESTIONS_PER_TURN_MAX = 20
-
-log = structlog.get_logger("platform")
 
 
-class PlatformDaemon(InstitutionDaemon[PlatformConfig, PlatformStore, PlatformMachine]):
-    """A running platform; see `InstitutionDaemon`."""
+class PlatformDaemon(LinkDaemon[PlatformConfig, PlatformStore, PlatformMachine]):
+    """A running platform; see `LinkDaemon`."""
 
     store_class = PlatformStore
+    machine_class = PlatformMachine
     opener = OPENER
-
-    def settings_read(self) -> None:
-        """Read the registry's key, before anything is opened."""
-        self._registry_key = self._config.registry_key(self._data)
+    # Verdicts on items of many lines come with a question.
+    question_bytes_max = 1 << 19
 
     def metrics_made(self) -> PlatformMetrics:
         """Return what is counted."""
         return PlatformMetrics(self._store)
-
-    def machine_made(self, operators: dict[str, Person]) -> PlatformMachine:
-        """Return the machine upon the store."""
-        return PlatformMachine(
-            self._store,
-            self._clock,
-            self._config,
-            operators,
-            place=self.place,
-            fatal=(SecurityError,),
-        )
-
-    def sockets_open(self, host: DaemonHost) -> None:
-        """Open the registry's door."""
-        self._link_door = host.door(
-            "link",
-            self._config.link,
-            frozenset({self._registry_key}).__contains__,
-            QUESTION_BYTES_MAX,
-            domain="platform_link",
-        )
-        self._link_unreadable = UnreadableCount("link", log.warning)
-
-    def take(self, ready: dict[Any, int]) -> None:
-        """Take the registry's questions."""
-        now_s = time.monotonic()
-        self._link_door.turn(now_s)
-        self._link_unreadable.turn(now_s)
-        for _ in range(QUESTIONS_PER_TURN_MAX):
-            message = self._link_door.receive()
-            if message is None:
-                break
-            if message.key != self._registry_key or len(message.frames) != 1:
-                self._link_unreadable.note(
-                    message.key, "question must be the registry's, one frame"
-                )
-                continue
-            self._machine.link_question(message.routing_id, message.payload, time.monotonic_ns())
-
-    def say(self) -> None:
-        """Send what the machine says."""
-        for connection, content in self._machine.outputs():
-            self._link_door.answer(connection, content)

@@ -1,22 +1,22 @@
 """The platform as a machine: messages and the time come in, what is to be said goes out.
 
-persons' requests         --->  service    ---> replies
-the registry's questions  --->  outbox  ---> LinkAnswered
+persons' requests         --->  service  ---> replies
+the registry's questions  --->  outbox   ---> LinkAnswered
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
-import msgspec
 import structlog
 
 from cea_exchange.institution.clock import InstitutionClock
-from cea_exchange.institution.machine import InstitutionMachine
+from cea_exchange.institution.machine import LinkMachine
 from cea_exchange.institution.persons import Person
 from cea_exchange.platform.config import PlatformConfig
 from cea_exchange.platform.control.service import PlatformService
 from cea_exchange.platform.platform import Platform
 from cea_exchange.platform.store import PlatformStore
+from cea_exchange.protocol.links.platform import LinkAnswer
 
 REMINDED_PER_TURN = 10
 """Enterprises; persons and the registry have their turn in between."""
@@ -24,15 +24,8 @@ REMINDED_PER_TURN = 10
 log = structlog.get_logger("platform")
 
 
-class LinkAnswered(NamedTuple):
-    """An answer to the registry over the connection that asked."""
-
-    connection: bytes
-    content: bytes
-
-
-class PlatformMachine(InstitutionMachine):
-    """A platform without its sockets; see `InstitutionMachine`.
+class PlatformMachine(LinkMachine):
+    """A platform without its sockets; see `LinkMachine`.
 
     Attributes
     ----------
@@ -59,7 +52,6 @@ class PlatformMachine(InstitutionMachine):
             place=self.place,
         )
         super().__init__(service, clock, place=place, fatal=fatal)
-        self._outputs: list[LinkAnswered] = []
 
     def own_place(self) -> dict[str, Any]:
         """Return how far the registry is."""
@@ -83,13 +75,6 @@ class PlatformMachine(InstitutionMachine):
                 of = [f"{due.enterprise} {due.kind} {due.period}" for due in reminded[:20]]
                 log.info("reminded", count=len(reminded), of=of)
 
-    def link_question(self, connection: bytes, payload: bytes, now_ns: int) -> None:
-        """Take a question of the registry; whatever it is, it is answered."""
-        with self.troubles.noted("link", now_ns):
-            answer = self.platform.outbox.answer(payload)
-            self._outputs.append(LinkAnswered(connection, msgspec.msgpack.encode(answer)))
-
-    def outputs(self) -> list[LinkAnswered]:
-        """Return what is to be said since the last time, in order."""
-        said, self._outputs = self._outputs, []
-        return said
+    def link_answer(self, payload: bytes) -> LinkAnswer:
+        """Return the answer to the registry."""
+        return self.platform.outbox.answer(payload)

@@ -14,6 +14,7 @@ An institution's page is an `InstitutionCommands` with what is its own::
 """
 
 import inspect
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -51,7 +52,7 @@ Database = Annotated[
 ]
 
 
-class InstitutionCommands:
+class InstitutionCommands(ABC):
     """An institution's commands; in their docstrings `{name}` is its command, `{title}` its words.
 
     Attributes
@@ -74,17 +75,17 @@ class InstitutionCommands:
 
     # -- what is the institution's own ------------------------------------------------------------
 
+    @abstractmethod
     def config_class(self) -> type["InstitutionConfig"]:
         """Return the type of its settings."""
-        raise NotImplementedError
 
+    @abstractmethod
     def store_class(self) -> type["RecordStore"]:
         """Return how its database is opened."""
-        raise NotImplementedError
 
+    @abstractmethod
     def daemon_class(self) -> type["InstitutionDaemon[Any, Any, Any]"]:
         """Return its daemon."""
-        raise NotImplementedError
 
     def page(self, status: Mapping[str, Any]) -> "Sections":
         """Return the sections of its status."""

@@ -148,7 +148,7 @@ class Looks:
     Parameters
     ----------
     settings
-        What a worker is told.
+        Settings that each worker receives.
 
     Attributes
     ----------

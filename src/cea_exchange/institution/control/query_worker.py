@@ -31,7 +31,7 @@ _LENGTH = struct.Struct("<I")
 
 
 class LookSettings(msgspec.Struct, frozen=True):
-    """What a worker is told as it begins.
+    """Settings that a worker receives when it starts.
 
     Attributes
     ----------

@@ -112,7 +112,7 @@ class InstitutionService(Service[Person, R]):
         return request_decode(self.requests, payload)
 
     def role_refusal(self, person: Person, request: R) -> ActError:
-        """Return what a role that may not ask something is told."""
+        """Return the refusal for a role that may not ask something."""
         may = request.roles
         allowed = f"one of {', '.join(may)}" if may else "somebody it is allowed to"
         return ActError(

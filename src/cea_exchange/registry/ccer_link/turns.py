@@ -38,3 +38,6 @@ class CcerTurns(LinkTurns):
     def last_seq(self) -> int:
         """Return the number of the last item that was kept."""
         return self._proofs.last_seq()
+
+    def forget(self) -> None:
+        """Forget nothing: each answer says to which question it is."""

@@ -7,6 +7,7 @@
 One question at a time. What contradicts what was said before stops the link, and nothing else.
 """
 
+from abc import ABC, abstractmethod
 from typing import NamedTuple
 
 import structlog
@@ -36,7 +37,7 @@ class LinkDropped(NamedTuple):
     institution: str
 
 
-class LinkTurns:
+class LinkTurns(ABC):
     """Asks an institution, one question at a time; what it asks is the institution's own.
 
     Attributes
@@ -57,10 +58,11 @@ class LinkTurns:
 
     # -- what is the institution's own ------------------------------------------------------------
 
+    @abstractmethod
     def question(self) -> bytes:
         """Return the next question."""
-        raise NotImplementedError
 
+    @abstractmethod
     def take(self, payload: bytes) -> bool | None:
         """Take an answer.
 
@@ -75,12 +77,12 @@ class LinkTurns:
         LinkStopped, *DECODE_ERRORS
             Nothing more of it is to be taken.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def last_seq(self) -> int:
         """Return the number of the last item that was taken."""
-        raise NotImplementedError
 
+    @abstractmethod
     def forget(self) -> None:
         """Forget what the institution said of itself: it may be another process by now."""
 
