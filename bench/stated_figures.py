@@ -23,7 +23,7 @@ SAID_OF_2023 = "about 5.2 bn t"
 
 
 class Row(NamedTuple):
-    """A statement of the report, and what came of it here."""
+    """A statement of the report, and whether our figures agree with it."""
 
     statement: str
     stated: str

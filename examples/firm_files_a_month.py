@@ -1,4 +1,4 @@
-"""A firm checks its own bill, brings its document, and files a month; a slip is told with its line.
+"""A firm checks its own bill, brings its document, and files a month; errors are shown by line.
 
     python examples/firm_files_a_month.py
 

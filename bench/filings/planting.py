@@ -68,7 +68,7 @@ def coal(month: Month, code: str) -> str | None:
 
 
 def times(code: str, factor: str, *others: str) -> Kind:
-    """Return a kind that multiplies a figure, and what is told of it elsewhere."""
+    """Return an error that multiplies a figure, wherever that figure is reported."""
 
     def change(month: Month, _before: Month, _draw: Draw) -> Month | None:
         name = code if code in month else coal(month, code)
@@ -96,7 +96,7 @@ def put(code: str, value: Callable[[Month, str], Decimal]) -> Kind:
 
 
 def other_kind(month: Month, _before: Month, _draw: Draw) -> Month | None:
-    """Lignite is told as bituminous coal: all its columns."""
+    """Lignite is reported as bituminous coal, in every column."""
     if "A.lignite" not in month:
         return None
     return {

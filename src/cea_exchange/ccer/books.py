@@ -36,7 +36,7 @@ class Books(ActContext):
     Attributes
     ----------
     after_arrival : list of callable
-        Each is told whose registration compartment got what, in the same transaction.
+        Each is called with who received what in registration, in the same transaction.
     """
 
     store: Store

@@ -134,7 +134,7 @@ class CcerRegistry(InstitutionServices):
         return lots_shown(self.store, lots)
 
     def owner_bodies(self, project: str) -> frozenset[str]:
-        """Return whose business a project is: its owner's; of no project, nobody's."""
+        """Return the body that owns a project; empty for no project."""
         owner = self.projects.owner(project)
         return frozenset() if owner is None else self.accounts.bodies(owner)
 

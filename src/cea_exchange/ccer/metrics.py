@@ -11,7 +11,7 @@ class CcerMetrics(InstitutionMetrics[CcerStore]):
         "issued_tonnes": "CCERs that were issued.",
         "entries": "Entries in the ledger.",
         "moves": "Moves of lots.",
-        "proof_seq": "The last item that the allowance registry is told.",
+        "proof_seq": "The last item sent to the allowance registry.",
         "claim_seq": "The last claim of it that was judged.",
         "proofs_reserved": "Proofs that are kept for an account and not used yet.",
     }

@@ -4,7 +4,7 @@ from enum import IntEnum
 from typing import NamedTuple
 
 FINDINGS_MAX = 20
-"""As many are told of one file; whoever mends it needs no more at a time."""
+"""At most so many are reported of one file at a time."""
 
 
 class Finding(NamedTuple):
@@ -50,7 +50,7 @@ class FileRefused(ValueError):
 
 
 class Findings:
-    """Collects what is wrong with one file, so that all of it is told at once.
+    """Collects all faults of one file, so that they are reported together.
 
     Parameters
     ----------

@@ -9,7 +9,7 @@ class PlatformMetrics(InstitutionMetrics[PlatformStore]):
 
     gauges = SHARED_GAUGES | {
         "filings": "Versions of documents that were entered.",
-        "link_seq": "The last item that the registry is told.",
+        "link_seq": "The last item sent to the registry.",
         "link_judged_seq": "The last item of which the registry gave a verdict.",
         "link_refused": "Items that the registry refused.",
     }

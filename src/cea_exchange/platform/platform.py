@@ -6,7 +6,7 @@
     what is given       allocation/    balance values, totals, what provinces give
     what is owed        obligations/   of each year, by version
     what is punished    enforcement/   cases, step by step
-    what is told        registry_link/ the stream to the registry, and its verdicts
+    what is sent        registry_link/ the stream to the registry, and its verdicts
     what is public      disclosure/    files in fixed columns
 
 Usable without a daemon: open the data folder, act, close::
@@ -204,7 +204,7 @@ class Platform(InstitutionServices):
     def objection_make(
         self, enterprise: str, year: int, against: str, words: str
     ) -> dict[str, Any]:
-        """Object, in the name of who asks, to what an enterprise was told of a year."""
+        """Object, for the person who asks, to a decision on an enterprise and year."""
         found = self.enterprises.of(enterprise)
         if against == "verification":
             result = self.verifications.result(found.enterprise_id, year)

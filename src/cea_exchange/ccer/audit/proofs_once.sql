@@ -1,5 +1,5 @@
 -- A serial is of one proof at most, which is of a cancellation for the national market; the proofs
--- of such a cancellation are all of its serials; and what was told of them is a chain without a gap.
+-- of such a cancellation are all of its serials; and what was sent of them is a chain without a gap.
 -- Rule: CCER-LNK-01, CCER-LNK-02
 -- Must come out: nothing. A row names the proof or the cancellation, and what is wrong.
 -- Says: {of_what}: {wrong}

@@ -1,4 +1,4 @@
-"""What the allowance registry was told, and what it has claimed: for comparing both books."""
+"""The proofs sent to the allowance registry, and its claims: to compare both books."""
 
 import msgspec
 

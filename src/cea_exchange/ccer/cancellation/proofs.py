@@ -1,4 +1,4 @@
-"""Proofs: what the allowance registry is told of cancellations, and its claims on them.
+"""Proofs of cancellation for the allowance registry, and its claims on them.
 
 Each claim has a number of the asker's. The first time it is judged and the answer kept; a repeat
 gets that answer, whatever has become of the proof since.
@@ -121,7 +121,7 @@ class Proofs:
         first: int = 1,
         count: int = ALL,
     ) -> list[dict[str, Any]]:
-        """Return proofs in the order they were told, from a number on.
+        """Return proofs in the order they were sent, from a number on.
 
         Parameters
         ----------

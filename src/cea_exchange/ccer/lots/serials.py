@@ -1,4 +1,4 @@
-"""Serials as they are asked for and told: ``BATCH:FIRST-LAST``, a batch by its project's count."""
+"""Serials as text in requests and answers: ``BATCH:FIRST-LAST``, a batch by its project's count."""
 
 import re
 from collections.abc import Iterable

@@ -38,7 +38,7 @@ CREATE TABLE proofs (                   -- of what was cancelled for the nationa
     state TEXT NOT NULL CHECK (state IN ('issued', 'reserved', 'used', 'reversed'))
 );
 CREATE UNIQUE INDEX proofs_serials ON proofs (issue_number, serial_first);
-CREATE TABLE proof_stream (             -- what the allowance registry is told, in its order
+CREATE TABLE proof_stream (             -- what is sent to the allowance registry, in order
     proof_seq BIGINT PRIMARY KEY CHECK (proof_seq > 0),     -- without gaps
     proof TEXT NOT NULL REFERENCES proofs,
     kind TEXT NOT NULL CHECK (kind IN ('issued', 'reversed')),

@@ -213,7 +213,7 @@ class Front:
         return bool(self._parts)
 
     def _strays_end(self) -> None:
-        """End the connections that would not be admitted now, and those doubted that say nothing."""
+        """End the connections that would not be admitted now, and those doubted that are silent."""
         self._strays_due_s = math.inf
         for number, door in enumerate(self._doors):
             door.watch.end_keys(

@@ -40,7 +40,7 @@ class Use(Struct, frozen=True, kw_only=True):
 
     @property
     def needs_proof(self) -> bool:
-        """Whether another registry has to be told."""
+        """Whether another registry must be notified."""
         return self.purpose is Purpose.NATIONAL_ETS
 
 

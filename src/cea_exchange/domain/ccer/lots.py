@@ -144,7 +144,7 @@ def without(lot: Lot, part: Lot) -> list[Lot]:
 
 
 def joined(lots: Iterable[Lot]) -> list[Lot]:
-    """Return lots with those that follow each other told as one range.
+    """Return lots, with adjacent ones joined into one range.
 
     Examples
     --------

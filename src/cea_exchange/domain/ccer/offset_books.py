@@ -53,9 +53,9 @@ class CcerBooks(NamedTuple):
     heads
         Head of the chain by the number of the item.
     proofs
-        By number, with the number of the item that told of it.
+        By number, with the number of the item that reported it.
     reversals
-        The number of the item that told of a proof's reversal.
+        The number of the item that reported a proof's reversal.
     claims
         By their numbers.
     cancelled_tonnes

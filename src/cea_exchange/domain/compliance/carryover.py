@@ -121,7 +121,7 @@ class CarryoverRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
         Notes
         -----
-        One whose sector nobody told has the base of power, the smaller.
+        One whose sector is not known has the base of power, the smaller.
 
         Rules: CEA-CRY-01, CEA-CRY-03.
         """

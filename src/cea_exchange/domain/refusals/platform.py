@@ -189,7 +189,7 @@ class PlatformRefusal(IntEnum):
     TOTAL_EXCEEDED = 295
     """The authority's total for the year and stage is not set, or is less."""
     ITEM_NOT_REFUSED = 296
-    """The registry did not refuse the item, or it was told again already."""
+    """The registry did not refuse the item, or it was sent again already."""
     REGISTRY_AWAITED = 297
     """The registry has not said what became of it."""
     OBLIGATIONS_UNCHANGED = 320

@@ -109,7 +109,7 @@ class Allocations:
     Attributes
     ----------
     after_distributing : list of callable
-        Each is told of an allocation in the transaction that distributes it.
+        Each is called with an allocation in the transaction that distributes it.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""A unit's verified year as a plan is told of it, from its facts, its months and its result."""
+"""A unit's verified year as a plan reads it: its facts, its months and its result."""
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal

@@ -39,7 +39,7 @@ class Obligations:
     Attributes
     ----------
     after_setting : list of callable
-        Each is told what was set, in the same transaction.
+        Each is called with what was set, in the same transaction.
     """
 
     def __init__(self, record: Record, enterprises: Enterprises, allocations: Allocations) -> None:

@@ -1,1 +1,1 @@
-"""What the registry is told, as a numbered stream, and its verdicts."""
+"""The numbered stream to the registry, and its verdicts."""

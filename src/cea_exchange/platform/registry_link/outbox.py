@@ -28,7 +28,7 @@ log = structlog.get_logger("platform")
 
 
 class Outbox:
-    """What the registry is told.
+    """The items for the registry.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ class Outbox:
 
     @property
     def completed_seq(self) -> int:
-        """The number of the last completion that the registry told; 0 before the first."""
+        """The number of the last completion that the registry sent; 0 before the first."""
         found: int = self._store.one("SELECT coalesce(max(completion_seq), 0) FROM completions")
         return found
 
@@ -215,11 +215,11 @@ class Outbox:
         return [(seq, None if posted is None else bool(posted)) for seq, posted in rows.fetchall()]
 
     def again_note(self, link_seq: int, again_seq: int) -> None:
-        """Note that an item which was refused is told again."""
+        """Note that a refused item is sent again."""
         self._store.insert("link_resends (link_seq, again_seq)", [(link_seq, again_seq)])
 
     def again_of(self, link_seq: int) -> int | None:
-        """Return the number under which an item was told again, if it was."""
+        """Return the number under which an item was sent again, if it was."""
         found: int | None = self._store.one(
             "SELECT again_seq FROM link_resends WHERE link_seq = ?", (link_seq,)
         )

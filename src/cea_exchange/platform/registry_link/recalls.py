@@ -2,7 +2,7 @@
 
     distributed --recall--> recalled: what the allocation before gave of the year holds again
 
-What the registry refused of it was never posted, and is not told again.
+What the registry refused of it was never posted, and is not sent again.
 """
 
 from cea_exchange.domain.refusals import PlatformRefusal

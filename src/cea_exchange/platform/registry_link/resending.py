@@ -1,4 +1,4 @@
-"""What the registry refused, told again once its cause was mended, as it is true by then."""
+"""Sends again what the registry refused, once its cause was corrected, with the figures of then."""
 
 from cea_exchange.domain.refusals import PlatformRefusal
 from cea_exchange.platform.allocation.allocations import Allocations
@@ -42,8 +42,8 @@ class Resending:
     def send_again(self, link_seq: int) -> int:
         """Tell an item again that the registry refused; return its new number.
 
-        What a province gave is told as it was distributed: other figures are another allocation.
-        Lists and obligations are told as they are now.
+        What a province gave is sent as it was distributed: other figures are another allocation.
+        Lists and obligations are sent as they are now.
 
         Notes
         -----

@@ -1,4 +1,4 @@
--- What the registry is told, numbered, and what it says to it.
+-- The numbered items for the registry, and its verdicts.
 CREATE TABLE link_items (
     link_seq BIGINT PRIMARY KEY CHECK (link_seq > 0), -- without gaps
     item BYTEA NOT NULL,                          -- protocol/links/platform.py, LinkItem

@@ -1,4 +1,4 @@
--- What entities owe of a year, as the registry is told of it.
+-- What entities owe for a year, as sent to the registry.
 CREATE TABLE obligations (                        -- the last version counts
     obligation_id BIGINT PRIMARY KEY CHECK (obligation_id > 0),
     enterprise_id BIGINT NOT NULL REFERENCES enterprises,

@@ -30,14 +30,14 @@ class Objections:
         notified_on: int,
         words: str,
     ) -> dict[str, Any]:
-        """Object to what an enterprise was told, and return the number and the province's last day.
+        """Object to a decision, and return the number and the province's last day.
 
         Parameters
         ----------
         against, subject_id
             ``verification`` and the result, or ``allocation`` and the allocation.
         notified_on
-            When the enterprise was told of it.
+            When the enterprise was notified of it.
 
         Notes
         -----

@@ -10,7 +10,7 @@ from cea_exchange.registry.platform_link.mismatches import Mismatched, mismatch
 
 
 class ListedEntity(NamedTuple):
-    """An entity as the platform last told of it."""
+    """An entity as the platform last reported it."""
 
     enterprise: str
     credit_code: str
@@ -19,7 +19,7 @@ class ListedEntity(NamedTuple):
 
 
 class ListedEntities:
-    """Keeps the list as it is told."""
+    """Keeps the list as the platform reports it."""
 
     def __init__(self, ledger: Ledger) -> None:
         self._store = ledger.store
@@ -30,7 +30,7 @@ class ListedEntities:
         Raises
         ------
         Mismatched
-            Its name was told with another credit code.
+            Its name was reported with another credit code.
         """
         known = self.of(listed.enterprise)
         if known is not None and known.credit_code != listed.credit_code:
@@ -46,7 +46,7 @@ class ListedEntities:
         )
 
     def of(self, enterprise: str) -> ListedEntity | None:
-        """Return an entity that was told of; None if it never was."""
+        """Return an entity that was reported; None if it never was."""
         row = self._store.one(
             "SELECT enterprise, credit_code, province, sector FROM platform_listings"
             " WHERE enterprise = ? ORDER BY link_seq DESC LIMIT 1",
@@ -79,7 +79,7 @@ class ListedEntities:
         return account
 
     def enterprise_of(self, account_index: int) -> str | None:
-        """Return the platform's name of an account's entity; None if it never told of it."""
+        """Return the platform's name of an account's entity; None if it was never reported."""
         name: str | None = self._store.one(
             "SELECT enterprise FROM platform_listings"
             " JOIN accounts ON accounts.credit_code = platform_listings.credit_code"

@@ -23,7 +23,7 @@ class Mismatched(Exception):
 
 
 def mismatch(enterprise: str, words: str) -> Mismatch:
-    """Return what is told of a line; '' is the item as a whole."""
+    """Return the mismatches of a line; '' is the item as a whole."""
     return Mismatch(enterprise, words[:WORDS_LENGTH_MAX])
 
 

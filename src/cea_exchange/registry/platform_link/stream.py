@@ -96,7 +96,7 @@ class PlatformStream:
         self._head: tuple[int, str] | None = None
 
     def completions_follow(self, surrender: Surrender, offsets: Offsets) -> None:
-        """Let what covers obligations be told to the platform."""
+        """Report to the platform what covers obligations."""
         surrender.after_covering.append(self.completions.note)
         offsets.after_covering.append(self.completions.note)
 

@@ -67,7 +67,7 @@ class BankService(Service[Operator, BankRequest]):
         return self._persons[key]
 
     def role_refusal(self, person: Operator, request: BankRequest) -> BankActError:
-        """Return what a role that may not ask something is told."""
+        """Return the refusal for a role that may not ask something."""
         return BankActError(
             BankRefusal.NOT_PERMITTED,
             f"{request.op}: expected one of {', '.join(request.roles)}, got {person.role}"

@@ -25,7 +25,7 @@ class Event(Cited, frozen=True, kw_only=True):
     Attributes
     ----------
     at
-        The time by which it was due, where that was told.
+        The time by which it was due, where that is known.
     years
         Compliance years; of a list, the list's.
     sectors

@@ -1,4 +1,4 @@
-"""What a plan is told of a unit: the facts that decide its treatment, and its verified year."""
+"""What a plan reads of a unit: the facts that decide its treatment, and its verified year."""
 
 from decimal import Decimal
 from typing import Annotated, Literal

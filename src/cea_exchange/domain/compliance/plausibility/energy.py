@@ -107,7 +107,7 @@ def boilers_against_fuel(filings: Filings) -> Iterator[Finding]:
 
 
 def load_above_rating(filings: Filings) -> Iterator[Finding]:
-    """Find generation that the rated power could not make in the hours told.
+    """Find generation beyond what the rated power can make in the hours reported.
 
     Notes
     -----

@@ -91,7 +91,7 @@ class Filings(Struct, frozen=True, kw_only=True):
     unit, month
         Of each row: an index into `units`, and yyyymm.
     filed_on
-        Of each row the last day on which a first version came; 0: not told.
+        Of each row the last day for a first version; 0: not known.
     columns, documents, defaults
         By parameter; documents are indexes into `document_names`, -1 none.
     """
