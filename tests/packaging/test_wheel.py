@@ -132,10 +132,12 @@ def unpacked_with_built(source_archive: Path, folder: Path) -> Path:
     platform = f"{sysconfig.get_platform()}-{sys.implementation.cache_tag}"
     library = tree / "build" / f"lib.{platform}" / "cea_exchange"
     library.mkdir(parents=True)
-    for c_file in PACKAGE.glob("*.c"):
-        shutil.copyfile(c_file, tree / "src" / "cea_exchange" / c_file.name)
-    for module in PACKAGE.glob(f"*{sysconfig.get_config_var('EXT_SUFFIX')}"):
-        shutil.copyfile(module, library / module.name)
+    for c_file in PACKAGE.rglob("*.c"):
+        shutil.copyfile(c_file, tree / "src" / "cea_exchange" / c_file.relative_to(PACKAGE))
+    for module in PACKAGE.rglob(f"*{sysconfig.get_config_var('EXT_SUFFIX')}"):
+        place = library / module.relative_to(PACKAGE)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(module, place)
     return tree
 
 
