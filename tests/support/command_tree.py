@@ -1,10 +1,13 @@
 """The commands of the command line, as a tree to walk; for tests."""
 
+from functools import cache
+
 import typer
 
 from cea_exchange.cli.main import app_build
 
 
+@cache
 def command_tree(name):
     """Return a command of the first level with all below it."""
     return typer.main.get_command(app_build([name])).commands[name]
