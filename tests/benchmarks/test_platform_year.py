@@ -14,6 +14,7 @@ from bench.filings.month_tables import PER_MONTH, enterprise_years
 SCALE = 100
 
 
+@pytest.mark.postgres_at_night
 @pytest.mark.parametrize("spoilt", [False, True])
 def test_a_hundredth_of_a_nation_passes_and_a_spoilt_one_is_noticed(
     tmp_path, database_address, monkeypatch, spoilt

@@ -60,6 +60,7 @@ def differences(data, database):
         return store_check(store, checks()).differences
 
 
+@pytest.mark.postgres_at_night
 def test_a_projects_life_outlives_kills_at_each_of_its_steps(new):
     """CCER-PRJ-01, CCER-BAT-01, CCER-CAN-03, CCER-LOT-04: what was answered is there."""
     ccer, staff = new, new.staff

@@ -68,6 +68,7 @@ def test_a_day_is_traded_settled_confirmed_paid_and_the_same_again(tmp_path, see
     assert sum(each.resent for each in world.participants)
 
 
+@pytest.mark.nightly
 def test_another_seed_is_another_day(tmp_path):
     _, first = day(tmp_path / "first", 1_001)
     _, second = day(tmp_path / "second", 1_002)

@@ -40,7 +40,13 @@ OF_COMPILED_ONLY = {"depth_into", "orders_into"}
 """Books into records, for pictures of whole books at speed."""
 
 
-def type_check(folder: Path, text: str) -> subprocess.CompletedProcess:
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the checker keeps of the package, which is most of its work."""
+    return tmp_path_factory.mktemp("cache")
+
+
+def type_check(folder: Path, cache: Path, text: str) -> subprocess.CompletedProcess:
     """Check a program as a user's strict type checker does."""
     program = folder / "program.py"
     program.write_text(text, encoding="utf-8")
@@ -50,18 +56,18 @@ def type_check(folder: Path, text: str) -> subprocess.CompletedProcess:
         text=True,
         timeout=200,
         cwd=folder,
-        env={**os.environ, "MYPYPATH": str(SOURCE)},
+        env={**os.environ, "MYPYPATH": str(SOURCE), "MYPY_CACHE_DIR": str(cache)},
     )
 
 
-def test_the_type_checker_holds_both_cores_to_the_protocol(tmp_path: Path) -> None:
-    finished = type_check(tmp_path, BOTH)
+def test_the_type_checker_holds_both_cores_to_the_protocol(tmp_path: Path, cache: Path) -> None:
+    finished = type_check(tmp_path, cache, BOTH)
     assert finished.returncode == 0, finished.stdout + finished.stderr
 
 
 def test_the_type_checker_finds_a_core_that_takes_something_else(tmp_path: Path) -> None:
     """The canary: were this one taken for a core, the test above would prove nothing."""
-    finished = type_check(tmp_path, WRONG)
+    finished = type_check(tmp_path, cache, WRONG)
     assert finished.returncode == 1, finished.stdout + finished.stderr
     assert "[assignment]" in finished.stdout
 

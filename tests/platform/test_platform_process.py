@@ -46,6 +46,7 @@ def states(platform):
     return [row["state"] for row in rows]
 
 
+@pytest.mark.postgres_at_night
 def test_a_firms_key_files_a_month_and_what_was_answered_outlives_kills(platform):
     """CEA-MRV-08, CEA-ENT-14."""
     platform.bring("scale-2024.csv")
@@ -64,6 +65,7 @@ def test_a_firms_key_files_a_month_and_what_was_answered_outlives_kills(platform
     assert states(platform) == ["accepted", *["draft"] * 11]
 
 
+@pytest.mark.postgres_at_night
 def test_a_file_is_taken_whole_or_not_at_all_whenever_the_platform_is_killed(
     platform, database_address
 ):
@@ -172,6 +174,7 @@ def test_a_rehearsal_that_is_prepared_twice_is_as_it_was(tmp_path, database_addr
         assert len(platform.ask("li", "evidence_list", enterprise="E1")["documents"]) == 1
 
 
+@pytest.mark.postgres_at_night
 def test_a_year_is_verified_and_given_over_the_socket(platform):
     """CEA-PLN-26: what is told the registry is numbered."""
     platform.year_verified()

@@ -16,6 +16,7 @@ pytestmark = pytest.mark.crash
 SMALL = {"seed": 1, "scale": 200, "kills": 6}
 
 
+@pytest.mark.postgres_at_night
 def test_the_registry_has_what_the_rules_alone_make_of_the_same_figures(tmp_path, two_addresses):
     """CEA-PLK-01, CEA-PLK-02: totals equal, line by line, and the books are clean."""
     report = compliance_year.Year(tmp_path, two_addresses, **SMALL).run()

@@ -183,21 +183,30 @@ def test_files_that_are_no_results_are_named(file, tmp_path):
         results_read(file())
 
 
-@pytest.mark.skipif(
+PUBLISHED_HERE = pytest.mark.skipif(
     not PUBLISHED.exists(),
     reason="the EU's results (shared/data/eua beside the repository) are not here",
 )
-def test_all_published_auctions_clear_as_brute_force_does(capsys):
+
+
+@PUBLISHED_HERE
+@pytest.mark.parametrize("every", [20, pytest.param(1, marks=pytest.mark.nightly)])
+def test_published_auctions_clear_as_brute_force_does(every):
     """Bids with the figures of 1,226 real auctions, cleared by the award and by counting demand."""
     results = results_read(PUBLISHED)
     assert len(results) == 1_226
     rules = AwardRules(tie="random", tie_seed=1, undersubscription="cancel")
-    for result in results:
+    for result in results[::every]:
         bids = bids_of(result, 1)
         assert_bids_have_the_figures(result, bids)
         cleared = clear(result, 1)
         assert cleared.fault is None
         assert cleared.clearing_price == clearing_of(demand(bids, result.offered_tonnes, rules))
+
+
+@PUBLISHED_HERE
+@pytest.mark.nightly
+def test_the_command_clears_all_published_auctions(capsys):
     assert run(["replay-auctions", str(PUBLISHED), "--json"]) == 0
     content = json.loads(capsys.readouterr().out)
     assert content["equal_to_brute_force"] == 1_226 and content["cancelled"] == 0

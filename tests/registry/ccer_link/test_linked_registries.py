@@ -41,6 +41,7 @@ def reconciled(linked):
     return run.returncode, json.loads(run.stdout)
 
 
+@pytest.mark.postgres_at_night
 def test_a_proof_counts_once_whoever_is_killed(linked):
     """CCER-LNK-01, CCER-LNK-02, CCER-LNK-04: cancelled, told, confirmed, booked by two, used."""
     rounds, due = 3 * ROUNDS, 0
@@ -68,6 +69,7 @@ def test_a_proof_counts_once_whoever_is_killed(linked):
         assert audit_findings(store) == {}
 
 
+@pytest.mark.postgres_at_night
 def test_a_reversal_takes_the_offset_back_on_the_other_side(linked):
     """CCER-LNK-03."""
     proof = linked.cancelled(100)
@@ -97,6 +99,7 @@ def _fields(proof):
     return {name: getattr(proof, name) for name in proof.__struct_fields__}
 
 
+@pytest.mark.postgres_at_night
 def test_one_person_books_nothing(linked):
     """CCER-LNK-04, CEA-REG-02."""
     proof = linked.cancelled(10)

@@ -112,6 +112,7 @@ def items(both):
     return [bool(row[1]) for row in here], held, entries
 
 
+@pytest.mark.postgres_at_night
 def test_what_is_given_and_recalled_is_posted_once_whoever_is_killed(both):
     """CEA-PLK-01, CEA-PLK-02, CEA-PLK-04: and the books agree."""
     both.platform.year_verified()

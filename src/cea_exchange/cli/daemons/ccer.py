@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from cea_exchange.ccer.daemon import CcerDaemon
     from cea_exchange.ccer.store import CcerStore
     from cea_exchange.cli.daemons.status_page import Sections
+    from cea_exchange.control_plane.requests import Requests
     from cea_exchange.ledger.audit import Check
 
 PANELS = {
@@ -63,6 +64,12 @@ class CcerCommands(InstitutionCommands):
     help = "Projects, CCERs, cancellation."
     panels = PANELS
     groups = GROUPS
+
+    def requests(self) -> "Requests":
+        """Return what it is asked."""
+        from cea_exchange.ccer.control.admin import CCER_REQUESTS
+
+        return CCER_REQUESTS
 
     def config_class(self) -> type["CcerConfig"]:
         """Return the type of its settings."""

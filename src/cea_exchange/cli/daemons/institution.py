@@ -5,7 +5,8 @@ An institution's page is an `InstitutionCommands` with what is its own::
     class PlatformCommands(InstitutionCommands):
         asker = PLATFORM                          its name, and what its answers say
         panels, groups = PANELS, GROUPS           how its commands are listed
-        def config_class(self): ...               imported when they are needed
+        def requests(self): ...                   imported when they are needed
+        def config_class(self): ...
         def store_class(self): ...
         def daemon_class(self): ...
 
@@ -40,6 +41,7 @@ from cea_exchange.control_plane.signals import StopSignals
 
 if TYPE_CHECKING:
     from cea_exchange.cli.daemons.status_page import Sections
+    from cea_exchange.control_plane.requests import Requests
     from cea_exchange.institution.config import InstitutionConfig
     from cea_exchange.institution.daemon import InstitutionDaemon
     from cea_exchange.ledger.audit import Check
@@ -74,6 +76,10 @@ class InstitutionCommands(ABC):
     groups: ClassVar[Mapping[str, str]] = {}
 
     # -- what is the institution's own ------------------------------------------------------------
+
+    @abstractmethod
+    def requests(self) -> "Requests":
+        """Return what it is asked; apart from its settings, which take as long again to import."""
 
     @abstractmethod
     def config_class(self) -> type["InstitutionConfig"]:
@@ -127,7 +133,7 @@ class InstitutionCommands(ABC):
             text = self._worded(inspect.cleandoc(command.__doc__ or ""))
             group.command(command.__name__, help=text)(command)
         shared_nouns = {noun: self._worded(text) for noun, text in GROUPS.items()}
-        requests = self.config_class().requests.types
+        requests = self.requests().types
         self.nouns = commands_add(group, self.asker, requests, {**shared_nouns, **self.groups})
         app.add_typer(group, name=self.name, help=self.help)
         return group

@@ -19,6 +19,7 @@ from cea_exchange.cli.output import fields_print
 
 if TYPE_CHECKING:
     from cea_exchange.cli.daemons.status_page import Sections
+    from cea_exchange.control_plane.requests import Requests
     from cea_exchange.platform.config import PlatformConfig
     from cea_exchange.platform.daemon import PlatformDaemon
     from cea_exchange.platform.store import PlatformStore
@@ -66,6 +67,12 @@ class PlatformCommands(InstitutionCommands):
     help = "Filings, verification, allocation, enforcement."
     panels = PANELS
     groups = GROUPS
+
+    def requests(self) -> "Requests":
+        """Return what it is asked."""
+        from cea_exchange.platform.control.admin import PLATFORM_REQUESTS
+
+        return PLATFORM_REQUESTS
 
     def config_class(self) -> type["PlatformConfig"]:
         """Return the type of its settings."""

@@ -19,6 +19,7 @@ from cea_exchange.cli.readable import date_shown
 
 if TYPE_CHECKING:
     from cea_exchange.cli.daemons.status_page import Sections
+    from cea_exchange.control_plane.requests import Requests
     from cea_exchange.ledger.audit import Check
     from cea_exchange.registry.config import RegistryConfig
     from cea_exchange.registry.daemon import RegistryDaemon
@@ -76,6 +77,12 @@ class RegistryCommands(InstitutionCommands):
     help = "Ledger, settlement, reconciliation."
     panels = PANELS
     groups = GROUPS
+
+    def requests(self) -> "Requests":
+        """Return what it is asked."""
+        from cea_exchange.registry.control.admin import REGISTRY_REQUESTS
+
+        return REGISTRY_REQUESTS
 
     def config_class(self) -> type["RegistryConfig"]:
         """Return the type of its settings."""
