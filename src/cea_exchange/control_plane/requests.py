@@ -14,6 +14,7 @@ read, `roles` and `second` are held by the service, and the command line is made
 
 from collections.abc import Iterable
 from enum import Enum
+from functools import cached_property
 from types import ModuleType
 from typing import Any, ClassVar, Generic, TypeVar, Union
 
@@ -110,7 +111,11 @@ class Requests(Generic[R]):
     def __init__(self, types: Iterable[type[R]]) -> None:
         self.types = tuple(types)
         self.by_op = {op_of(each): each for each in self.types}
-        self._decoder = msgspec.msgpack.Decoder(Union[self.types])  # noqa: UP007 - of a tuple
+
+    @cached_property
+    def _decoder(self) -> msgspec.msgpack.Decoder[R]:
+        # Not before a daemon reads: who only asks would wait for it.
+        return msgspec.msgpack.Decoder(Union[self.types])  # noqa: UP007 - of a tuple
 
     @property
     def of_two(self) -> frozenset[str]:

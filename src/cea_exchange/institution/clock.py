@@ -11,8 +11,6 @@ from datetime import timedelta
 from functools import cache
 from typing import Protocol
 
-import structlog
-
 from cea_exchange.domain.calendar import (
     CalendarError,
     TradingCalendar,
@@ -28,8 +26,6 @@ from cea_exchange.protocol.control import TIME_NS_MAX
 
 STOPPED_NS_MAX = 4 * 86_400_000_000_000
 """So long at most an institution may have stood still without a sign of what has passed."""
-
-log = structlog.get_logger("institution")
 
 
 class InstitutionClock(Protocol):
@@ -264,6 +260,10 @@ class GuardedClock:
 
     def _say(self, wrong: str | None) -> None:
         if (wrong is None) != (self.warning is None):
+            # Commands that ask a daemon come by here, and do without a tenth of a second more.
+            import structlog
+
+            log = structlog.get_logger("institution")
             if wrong is None:
                 log.info("clock_right")
             else:

@@ -8,15 +8,11 @@ the database, never before it.
 import os
 from pathlib import Path
 
-import structlog
-
 from cea_exchange.ledger.chain import HASH_DIGITS, Link
 from cea_exchange.ledger.database.interface import DatabaseError
 
 FILE_NAME = "chain_head"
 _NUMBER_DIGITS = 20
-
-log = structlog.get_logger(__name__)
 
 
 class HeadFile:
@@ -48,7 +44,10 @@ class HeadFile:
             if os.pwrite(self._descriptor, line, 0) < len(line):
                 os.ftruncate(self._descriptor, 0)
         except OSError as error:
-            log.warning("chain_head_not_kept", error=str(error))
+            # Commands that ask a daemon come by here, and do without a tenth of a second more.
+            import structlog
+
+            structlog.get_logger(__name__).warning("chain_head_not_kept", error=str(error))
 
     def close(self) -> None:
         """Close it."""

@@ -82,6 +82,9 @@ class ArchiveCommands(InstitutionCommands):
     panels: ClassVar = {"The daemon": ("serve", "check", "status", "stop")}
     groups: ClassVar = {"document": "What is kept."}
 
+    def requests(self) -> Any:
+        return ARCHIVE_REQUESTS
+
     def config_class(self) -> Any:
         return ArchiveConfig
 
