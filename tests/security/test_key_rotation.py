@@ -96,6 +96,7 @@ def test_an_operators_key_is_replaced_with_both_in_force_meanwhile(context, exch
 
 
 @pytest.mark.parametrize("daemon", ["venue", "registry"])
+@pytest.mark.nightly
 def test_a_daemons_key_is_replaced(context, exchange, tmp_path, daemon):
     """Its peers learn the new public half from its file; whoever shows the old one is nobody."""
     places = {"registry": ("venue", "replay"), "venue": ("registry", "feed")}

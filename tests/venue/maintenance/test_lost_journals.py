@@ -253,6 +253,7 @@ def test_a_lost_journal_tail_is_named_and_adopted(exchange):
     assert verified["log_id"] == shown["log_id"]
 
 
+@pytest.mark.nightly
 def test_a_venue_from_an_old_copy_is_named_and_adopted(exchange, tmp_path):
     """Case c, CEA-OPR-02: the registry is ahead; transfers on their way arrive after all."""
     exchange.stop("venue")
@@ -392,6 +393,7 @@ def test_a_running_daemon_adopts_nothing(exchange):
     assert (tried.returncode, "in use by process" in tried.stderr) == (2, True)
 
 
+@pytest.mark.nightly
 def test_the_registry_follows_only_the_stream_it_stated(lost):
     """Neither the journal of before, nor a statement that another has replaced."""
     first, second = lost.data / "first", lost.data / "second"
@@ -414,6 +416,7 @@ def test_the_registry_follows_only_the_stream_it_stated(lost):
     trading_goes_on(lost)
 
 
+@pytest.mark.nightly
 def test_an_adoption_that_was_killed_is_run_again(lost):
     """At either point the venue refuses to start, and the next run ends as one that was not."""
     statement = lost.data / "statement"

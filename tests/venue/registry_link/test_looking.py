@@ -104,6 +104,7 @@ def exchange(tmp_path):
 
 
 @pytest.mark.random
+@pytest.mark.nightly
 def test_a_flood_of_looks_does_not_hold_up_settlement(exchange, tmp_path):
     prices = {"CEA24": 9749}
     members = population(8, prices, seed=1, orders_each=100_000)
