@@ -249,6 +249,10 @@ def _block_countered(row: EventRow, names: Names, asked: Asked, seq: int) -> nam
     return named.BlockCountered(**_block_terms(row, names, seq))
 
 
+def _block_agreed(row: EventRow, names: Names, asked: Asked, seq: int) -> named.Event:
+    return named.BlockAgreed(**_block_terms(row, names, seq))
+
+
 def _block_withdrawn(row: EventRow, names: Names, asked: Asked, seq: int) -> named.Event:
     return named.BlockWithdrawn(**_block_ended(row, names, seq), reason=Reason(row.reason).name)
 
@@ -422,6 +426,7 @@ _NAMERS: dict[int, Callable[[EventRow, Names, Asked, int], named.Event]] = {
     EventKind.BLOCK_WITHDRAWN: _block_withdrawn,
     EventKind.BLOCK_REJECTED: _block_rejected,
     EventKind.BLOCK_LAPSED: _block_lapsed,
+    EventKind.BLOCK_AGREED: _block_agreed,
     EventKind.BID_ACCEPTED: _bid_accepted,
     EventKind.BID_CANCELED: _bid_canceled,
     EventKind.BIDDING_CLOSED: _bidding_closed,
