@@ -32,6 +32,7 @@ PANELS = {
     "CCERs, where they are and how they end": (
         *("holding", "lot", "transfer", "cancellation", "certificate", "proof"),
     ),
+    "The exchange": ("market", "key"),
     "Courts and the supervisor": ("freeze", "withholding", "restitution"),
     "Proofs and copies": ("reconcile", "verify", "audit", "backup", "restore"),
 }
@@ -44,8 +45,10 @@ GROUPS = {
     "freeze": "What courts have frozen.",
     "holding": "What an account has.",
     "instrument": "Projects' generation years.",
+    "key": "Keys that act at the exchange.",
     "licence": "What validation and verification bodies may do.",
     "lot": "Where serial numbers are, and where they come from.",
+    "market": "What goes to the exchange and back, and what it traded.",
     "methodology": "After which projects are designed.",
     "project": "Projects, from a draft to their end.",
     "proof": "What the allowance registry is told.",
