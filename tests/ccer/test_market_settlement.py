@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cea_exchange.domain.ccer.programme_error import ProgrammeError
-from cea_exchange.domain.records import Reason
+from cea_exchange.domain.records import DAY_CLOSED_DTYPE, EventKind, Reason
 from cea_exchange.domain.refusals import CcerRefusal
 from cea_exchange.institution.venue_link.feed import feed_items
 from cea_exchange.institution.venue_link.stream_settlement import (
@@ -137,8 +137,7 @@ def test_what_the_exchange_refuses_comes_back(world):
     world.meet()
     send("SEAWIND", P, world.ccer.what(P, None, "1:201-300"))
     (item,) = feed_items(world.ccer.store, world.venue.feed_seq + 1, 10)
-    rejected = world.venue.core.deposit(0, 0, 1 << 61, control.control_decode(item).transfer_seq)
-    rejected["client_order_id"] = control.control_decode(item).transfer_seq
+    rejected = world.venue.core.deposit(0, 0, (1 << 62) - 1, control.control_decode(item).transfer_seq)
     world.keep(rejected)
     world.settle()
     assert world.lots("SEAWIND", "registration") == [(101, 200), (201, 300), (301, 10_000)]
@@ -270,9 +269,14 @@ def test_a_court_reaches_the_exchange(trading):
     assert world.ccer.freezes.found(freeze.freeze_id).in_force == 700
 
 
-def test_a_delivery_that_lacks_its_tonnes_is_failed_named_and_made_up_for(trading):
+def test_a_delivery_that_lacks_its_tonnes_is_failed_named_and_made_up_for(tmp_path):
     """CCER-STL-01: the day is confirmed all the same; what comes is delivered."""
-    world, day = trading, trading.clock.day
+    with CcerAndExchange(tmp_path) as world:
+        lacking_and_made_up_for(begun(world))
+
+
+def lacking_and_made_up_for(world):
+    day = world.clock.day
     world.trade("SEAWIND", "A", 5_000)
     world.settle()
     store, books = world.ccer.store, world.ccer.books
@@ -282,8 +286,8 @@ def test_a_delivery_that_lacks_its_tonnes_is_failed_named_and_made_up_for(tradin
     # The hash shows it; as if somebody had looked at it and gone on.
     with pytest.raises(Diverged):
         world.settle()
-    store.execute("UPDATE meta SET state = 'ok'")
     with store.transaction(act_id=0):
+        store.execute("UPDATE meta SET state = 'ok'")
         store.execute("UPDATE market_days SET closed_seq = ?", (store.last_seq,))
     world.deliver()
     (failed,) = world.ccer.deliveries.listed()
@@ -340,9 +344,9 @@ def test_totals_that_differ_stop_the_line_until_they_agree(trading):
     world.settle()
     closing = world.venue.apply_control(control.DayClose())
     closed = closing[closing["settlement_seq"] != 0].copy()
-    kind = closed["kind"].tolist().index(13)
     wrong = closed.copy()
-    wrong["price"][kind] += 1
+    place = closed["kind"].tolist().index(EventKind.DAY_CLOSED)
+    wrong[place : place + 1].view(DAY_CLOSED_DTYPE)["volume_listed"] += 1
     world.records.append(wrong)
     before = world.ccer.store.confirmed_date
     with pytest.raises(Diverged, match="venue traded"):
@@ -351,16 +355,15 @@ def test_totals_that_differ_stop_the_line_until_they_agree(trading):
     assert world.ccer.store.confirmed_date == before
     with pytest.raises(Diverged):
         world.settle()
+    assert world.settlement.reconsider().startswith("diverged")
 
 
 class Killed(Exception):
     """The process ends here."""
 
 
-POINTS = (
-    *("postings_written", "last_seq_written", "committed"),
-    *("delivery_written", "delivery_committed"),
-)
+SETTLING = ("postings_written", "last_seq_written", "committed")
+DELIVERING = ("delivery_written", "delivery_committed")
 
 
 def test_wherever_it_is_killed_nothing_is_lost_or_doubled(trading_on_each):
@@ -370,13 +373,17 @@ def test_wherever_it_is_killed_nothing_is_lost_or_doubled(trading_on_each):
         for _ in range(12):
             world.trade("SEAWIND", rng.choice("AB"), rng.randrange(1, 40))
         world.day_close()
-        for point in POINTS:
+        for point in SETTLING:
             world.begin_anew(killer(point))
-            try:
+            with pytest.raises(Killed):
                 world.settle(rng.randrange(1, 9))
+        world.begin_anew()
+        world.settle()
+        for point in DELIVERING:
+            world.begin_anew(killer(point))
+            with pytest.raises(Killed):
                 world.deliver()
-            except Killed:
-                world.begin_anew()
+        world.begin_anew()
         world.meet()
         world.confirmed()
         world.day_open()

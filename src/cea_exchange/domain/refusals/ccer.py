@@ -160,6 +160,8 @@ class CcerRefusal(IntEnum):
     (CCER-PRD-02)."""
     VALUE_NOT_TAKEN = 251
     """The venue takes no such value."""
+    KEY_NOT_IN_FORCE = 252
+    """The key is not in force at the exchange."""
     PROOF_TAKEN = 260
     """The proof was used, or is kept, for another entity or year (CCER-LNK-02)."""
     PROOF_REVERSED = 261
