@@ -5,6 +5,8 @@ unknown field, a wrong type or a number out of range is an error, never a guess.
 
 ``at_ns`` is the journaled time (nanoseconds since 1970, UTC). The venue's sequencer sets it; what
 comes from elsewhere may leave it 0.
+
+Long, because it is one contract: every message that a journal may hold, in one page.
 """
 
 import re

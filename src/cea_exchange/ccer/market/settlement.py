@@ -227,13 +227,13 @@ class MarketSettlement(StreamSettlement):
             return
         asset, tonnes = self._asset(int(record["product_index"])), int(record["tonnes"])
         less_will_do = asked.direction == "court" and 0 < tonnes < asked.tonnes
-        came = (int(record["account_index"]), asset)
-        if came != (asked.account_index, asked.asset_index) or not (
+        got = (int(record["account_index"]), asset)
+        if got != (asked.account_index, asked.asset_index) or not (
             tonnes == asked.tonnes or less_will_do
         ):
             raise LedgerError(
                 f"transfer {transfer_seq}: expected {asked.tonnes} t of account"
-                f" {asked.account_index}, instrument {asked.asset_index}; got {tonnes} of {came}"
+                f" {asked.account_index}, instrument {asked.asset_index}; got {tonnes} of {got}"
             )
 
     def _in_transit(self, asked: _Transfer) -> list[Lot]:
@@ -265,19 +265,19 @@ class MarketSettlement(StreamSettlement):
                 follow(*place)
 
     def _day_closed(self, _record: Any, row: np.ndarray) -> None:
-        """Compare an instrument's totals of the day with the trades that came."""
+        """Compare an instrument's totals of the day with its trades."""
         closed = row.view(DAY_CLOSED_DTYPE)[0]
         seq, date = int(closed["settlement_seq"]), int(closed["trading_date"])
         market_index = int(closed["product_index"])
         asset = self._asset(market_index)
         for method in Method:
             venue = day_volume(closed, method), day_amount(closed, method)
-            came = self._totals(date, asset, method)
-            if venue != came:
+            own = self._totals(date, asset, method)
+            if venue != own:
                 self._diverge(
                     f"at seq {seq} of {date} in {self.store.asset_name(asset)}"
                     f" {method.name.lower()}: venue traded {venue[0]} t for {venue[1]} fen,"
-                    f" {came[0]} t for {came[1]} fen came"
+                    f" its trades are {own[0]} t for {own[1]} fen"
                 )
                 return
         self.store.insert(

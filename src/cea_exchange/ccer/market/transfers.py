@@ -59,7 +59,7 @@ class MarketTransfers:
             parts = books.move(EntryKind.TRANSFER_BEGUN, index, index, asset, what, "to market")
             tonnes = sum(part.tonnes for part in parts)
             command = TransferIn(account=account, product=instrument, amount=tonnes)
-            return self._told("in", command, index, asset, entry_id)
+            return self._announce("in", command, index, asset, entry_id)
 
     def from_market(self, account: str, instrument: str, tonnes: int) -> int:
         """Ask the venue to let tonnes go; nothing moves before its answer.
@@ -74,7 +74,7 @@ class MarketTransfers:
         with store.transaction():
             self._listed_check(asset, instrument)
             command = TransferOut(account=account, product=instrument, amount=tonnes)
-            return self._told("out", command, index, asset)
+            return self._announce("out", command, index, asset)
 
     def seize(self, account_index: int, asset_index: int, tonnes: int) -> None:
         """Ask the venue for what a court wants of a trading account, if it has any.
@@ -97,9 +97,9 @@ class MarketTransfers:
         if wanted > 0:
             account, product = store.account_name(account_index), store.asset_name(asset_index)
             command = Seizure(account=account, product=product, amount=wanted)
-            self._told("court", command, account_index, asset_index)
+            self._announce("court", command, account_index, asset_index)
 
-    def _told(
+    def _announce(
         self,
         direction: str,
         command: TransferIn | TransferOut | Seizure,

@@ -193,8 +193,8 @@ class Accounts:
                 "UPDATE accounts SET state = ? WHERE account_index = ?", (state, index)
             )
             self._changed(index, change, why)
-            told = AccountRestored if state == "open" else AccountSuspended
-            self._books.feed(told(account=account))
+            change_class = AccountRestored if state == "open" else AccountSuspended
+            self._books.feed(change_class(account=account))
 
     def _changed(self, index: int, change: str, why: str) -> None:
         change_id = self._store.next_id("account_changes", "change_id")

@@ -49,10 +49,10 @@ class Diverged(SettlementStopped):
 class SettlementGap(Exception):
     """Records are missing before those that came; ask for a replay from `expected`."""
 
-    def __init__(self, expected: int, came: int) -> None:
-        super().__init__(f"settlement_seq: expected {expected} next, got {came}")
+    def __init__(self, expected: int, got: int) -> None:
+        super().__init__(f"settlement_seq: expected {expected} next, got {got}")
         self.expected = expected
-        self.came = came
+        self.got = got
 
 
 class StreamSettlement(ABC):
@@ -137,12 +137,12 @@ class StreamSettlement(ABC):
             return
         first = int(records[0]["settlement_seq"])
         for settled in self._kept_from(first):
-            came, records = records[: len(settled)], records[len(settled) :]
-            settled = settled[: len(came)]
-            if settled.tobytes() != came.tobytes():
-                odd = first + int(np.argmax(settled != came))
+            repeated, records = records[: len(settled)], records[len(settled) :]
+            settled = settled[: len(repeated)]
+            if settled.tobytes() != repeated.tobytes():
+                odd = first + int(np.argmax(settled != repeated))
                 raise PoisonRecord(odd, "is another one than was settled under this number")
-            first += len(came)
+            first += len(repeated)
             if not len(records):
                 return
         raise PoisonRecord(first, "is another one than was settled under this number")

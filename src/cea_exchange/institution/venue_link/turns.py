@@ -224,8 +224,8 @@ class VenueTurns:
                 self._clock.follow(int(records["trading_date"].max()))
             self.is_delivering = True
         except SettlementGap as gap:
-            log.info("settlement_gap", expected=gap.expected, came=gap.came)
-            self._venue_last_seq = max(self._venue_last_seq, gap.came)
+            log.info("settlement_gap", expected=gap.expected, got=gap.got)
+            self._venue_last_seq = max(self._venue_last_seq, gap.got)
         except SettlementStopped as error:
             self.stop_line(str(error))
         except DatabaseFull as error:

@@ -90,7 +90,7 @@ def block_word_check(machine: VenueStateMachine, block_id: int, *, confirms: boo
         got = f"{block_id}, {'unknown, or over' if block is None else 'still negotiated'}"
     elif confirms:
         expected = "a session of blocks"
-        is_halted = core.halted or core.product(block["product_index"])["halted"]
+        is_halted = core.market_halted or core.product(block["product_index"])["halted"]
         if core.phase != Phase.LISTED_AND_BLOCK or is_halted:
             got = "a halt" if is_halted else Phase(core.phase).name.lower()
     if got:
