@@ -179,4 +179,5 @@ class CcerAndExchange:
 
     def differences(self):
         store = self.ccer.store
-        return store_check(store, checks()).differences
+        with store.view():
+            return store_check(store, checks()).differences

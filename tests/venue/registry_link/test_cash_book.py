@@ -82,6 +82,7 @@ def test_the_fees_of_both_sides_are_the_exchanges(machine, taker, lend):
     }
     assert book(machine) == {
         "payments": 1, "booked": "10000000", "held": "9915088", "fees": "84912", "differences": [],
+        "corrections": {},
     }
 
 
