@@ -86,11 +86,16 @@ class CcerCommands(InstitutionCommands):
         return CcerDaemon
 
     def page(self, status: Mapping[str, Any]) -> "Sections":
-        """Return its status, with what was issued and what the allowance registry was told."""
+        """Return its status, with what was issued and how far registry and exchange are."""
         from cea_exchange.cli.daemons.status_page import institution_page
 
         place = [
             ("registry", f"told item {status['proof_seq']:,}, claim {status['claim_seq']:,}"),
+            (
+                "exchange",
+                f"settled {status['last_seq']:,}, confirmed {status['confirmed_date'] or 'no day'},"
+                f" {status['trades_failed']:,} not delivered",
+            ),
         ]
         counts = [
             ("accounts", f"{status['accounts']:,}, projects {status['projects']:,}"),
@@ -99,8 +104,11 @@ class CcerCommands(InstitutionCommands):
         return institution_page(self.name, status, place, counts)
 
     def start_needs(self, config: "CcerConfig", data: Path) -> Iterable[Look]:
-        """Return that it needs the allowance registry's key."""
-        return (("registry", lambda: config.registry_key(data)),)
+        """Return that it needs the allowance registry's key, and the exchange's if it has one."""
+        needed = [("registry", lambda: config.registry_key(data))]
+        if (venue := config.venue) is not None:
+            needed.append(("venue", lambda: venue.key(data)))
+        return needed
 
     def reconcile(
         self,
