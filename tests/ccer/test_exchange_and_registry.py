@@ -1,4 +1,4 @@
-"""The exchange's CCER market for a day as processes: lots move, both confirm, whatever is killed."""
+"""A day of the CCER market as processes: lots move, both confirm, whatever is killed."""
 
 import pytest
 

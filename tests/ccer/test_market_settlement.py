@@ -137,7 +137,8 @@ def test_what_the_exchange_refuses_comes_back(world):
     world.meet()
     send("SEAWIND", P, world.ccer.what(P, None, "1:201-300"))
     (item,) = feed_items(world.ccer.store, world.venue.feed_seq + 1, 10)
-    rejected = world.venue.core.deposit(0, 0, (1 << 62) - 1, control.control_decode(item).transfer_seq)
+    transfer_seq = control.control_decode(item).transfer_seq
+    rejected = world.venue.core.deposit(0, 0, (1 << 62) - 1, transfer_seq)
     world.keep(rejected)
     world.settle()
     assert world.lots("SEAWIND", "registration") == [(101, 200), (201, 300), (301, 10_000)]

@@ -5,7 +5,8 @@ import re
 from support.places import ROOT
 
 PAGE = (ROOT / "protocol" / "ccer_rulebook.md").read_text(encoding="utf-8")
-ROWS = [f"{chapter}.{row}" for chapter, last in ((30, 17), (31, 20), (32, 8)) for row in range(1, last + 1)]
+LAST_ROWS = {30: 17, 31: 20, 32: 8}
+ROWS = [f"{chapter}.{row}" for chapter, last in LAST_ROWS.items() for row in range(1, last + 1)]
 EXAMPLES = [*range(1, 14), 15, 30]
 
 

@@ -79,7 +79,7 @@ class CcerMachine(LinkMachine):
 
     @property
     def state(self) -> str:
-        """``ok``, ``diverged: ...`` (the link is silent then, persons can look), ``stopped: ...``."""
+        """``ok``, ``diverged: ...`` (links are silent then, persons can look), ``stopped: ...``."""
         return f"diverged: {self._odd}" if self._odd else self.venue.state
 
     @property

@@ -191,7 +191,7 @@ class BlockCountered(OrderEvent, frozen=True, kw_only=True, tag="block_countered
 
 
 class BlockAgreed(OrderEvent, frozen=True, kw_only=True, tag="block_agreed"):
-    """Both sides agree; `account` did last, `side` is the offer's. The exchange has the last word."""
+    """Both sides agree, `account` last; `side` is the offer's. The exchange has the last word."""
 
 
 class BlockEnded(Event, frozen=True, kw_only=True):

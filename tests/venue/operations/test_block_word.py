@@ -1,4 +1,4 @@
-"""The exchange's word on blocks, by its operators: what they may confirm, and what the journal says."""
+"""The exchange's word on blocks, by its operators: what they may confirm, and what comes of it."""
 
 import numpy as np
 import pytest

@@ -70,9 +70,9 @@ class Deliveries:
         tonnes: int,
     ) -> None:
         """Keep what a record moves; what is no trade is posted at once, if nothing before waits."""
+        ends = (account_index, counter_index, asset_index)
         found = Delivery(
-            *(cause.settlement_seq, kind, cause.business_date),
-            *(account_index, counter_index, asset_index, tonnes, "waiting", 0),
+            cause.settlement_seq, kind, cause.business_date, *ends, tonnes, "waiting", 0
         )
         self._store.insert(f"deliveries ({_COLUMNS})", [found])
         if kind != "trade":
@@ -92,6 +92,7 @@ class Deliveries:
         row = self._store.execute(
             f"SELECT {_COLUMNS} FROM deliveries WHERE settlement_seq = ?", (settlement_seq,)
         ).fetchone()
+        assert row is not None
         return Delivery(*row)
 
     def some(self, until_seq: int, count_max: int = DELIVERY_COUNT_MAX) -> bool:

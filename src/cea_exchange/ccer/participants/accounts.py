@@ -151,8 +151,10 @@ class Accounts:
             " opened_on FROM accounts WHERE account_index >= ? ORDER BY account_index LIMIT ?",
             (max(0, first), count),
         )
-        names = ("account_index", "account", "kind", "entity", "credit_code", "province", "holder")
-        names = (*names, "state", "opened_on")
+        names = (
+            *("account_index", "account", "kind", "entity", "credit_code", "province", "holder"),
+            *("state", "opened_on"),
+        )
         return [dict(zip(names, row, strict=True)) for row in rows.fetchall()]
 
     def bodies(self, account: str) -> frozenset[str]:

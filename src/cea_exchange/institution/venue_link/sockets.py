@@ -6,6 +6,7 @@ venue DEALER ---from n--->          ROUTER  /
              <--items, watermark---
 """
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -95,10 +96,11 @@ class VenueSockets:
         with noted("feed", now_ns):
             self._feed_take(turns, now_ns)
         with noted("stream", now_ns):
-            if self._line.dealer in ready:
-                turns.replayed(self._line.dealer.recv_multipart(), now_ns)
-            elif self._is_listening and self._line.sub in ready:
-                turns.published(self._published(), now_ns)
+            dealer, sub = self._line.dealer, self._line.sub
+            if dealer is not None and dealer in ready:
+                turns.replayed(dealer.recv_multipart(), now_ns)
+            elif self._is_listening and sub is not None and sub in ready:
+                turns.published(_published(sub), now_ns)
 
     def say(self, output: VenueOutput) -> None:
         """Carry out what is said."""
@@ -120,9 +122,11 @@ class VenueSockets:
         return True
 
     def _venue_look(self, turns: VenueTurns, now_ns: int) -> None:
-        where = (self._setting.settlement, self._setting.replay)
-        if where[0] is None:
-            where = venue_endpoints_read(self._setting.endpoints_file(self._data))
+        setting = self._setting
+        if setting.settlement is None or setting.replay is None:
+            where = venue_endpoints_read(setting.endpoints_file(self._data))
+        else:
+            where = (setting.settlement, setting.replay)
         if where is not None and where != self._nowhere:
             self._venue_connect(where, turns, now_ns)
 
@@ -141,17 +145,10 @@ class VenueSockets:
             log.info("venue_connected", settlement=where[0], replay=where[1])
             turns.connected(now_ns)
 
-    def _published(self) -> Iterator[list[bytes]]:
-        """Yield what was published, message by message."""
-        for _ in range(MESSAGES_PER_TURN_MAX):
-            try:
-                yield self._line.sub.recv_multipart(zmq.NOBLOCK)
-            except zmq.Again:
-                return
-
     def _feed_take(self, turns: VenueTurns, now_ns: int) -> None:
-        self._door.turn(now_ns / 1e9)
-        self._unreadable.turn(now_ns / 1e9)
+        now_s = time.monotonic()
+        self._door.turn(now_s)
+        self._unreadable.turn(now_s)
         for _ in range(MESSAGES_PER_TURN_MAX):
             message = self._door.receive()
             if message is None:
@@ -162,3 +159,12 @@ class VenueSockets:
             why = turns.feed_question(message.routing_id, message.payload, now_ns)
             if why:
                 self._unreadable.note(message.key, why)
+
+
+def _published(sub: zmq.Socket[bytes]) -> Iterator[list[bytes]]:
+    """Yield what was published, message by message."""
+    for _ in range(MESSAGES_PER_TURN_MAX):
+        try:
+            yield sub.recv_multipart(zmq.NOBLOCK)
+        except zmq.Again:
+            return

@@ -5,7 +5,7 @@ The daemon, `verify` and the tests all run the journal through `VenueStateMachin
 clock and touches no file or socket: the same frames give the same events and the same hashes.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Self
 
 import msgspec
@@ -206,7 +206,11 @@ class VenueStateMachine:
         self._accounts: dict[str, int] = {}
         self._groups: dict[str, int] = {}
         self._rows, self._rows_lent = np.zeros((2, 4096), EVENT_DTYPE)
-        self._acts = {
+        self._acts = self._acts_made()
+
+    def _acts_made(self) -> dict[type[control.Control], Callable[[Any], Any]]:
+        """Return what is done for each kind of message."""
+        return {
             control.ProductDeclared: self._product_declared,
             control.AccountDeclared: self._account_declared,
             control.AccountSuspended: self._account_suspended,
