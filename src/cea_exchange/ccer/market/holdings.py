@@ -27,8 +27,13 @@ def holdings_hash(store: Store, deliveries: Deliveries) -> int:
     ).fetchall()
     for account, asset, tonnes in rows:
         holdings[account, asset] += int(tonnes)
-    names = "SELECT account_index, account FROM accounts", "SELECT product_index, product FROM products"
-    accounts, products = (dict(store.execute(query).fetchall()) for query in names)
+    accounts, products = (
+        dict(store.execute(query).fetchall())
+        for query in (
+            "SELECT account_index, account FROM accounts",
+            "SELECT product_index, product FROM products",
+        )
+    )
     held = [(account, asset, tonnes) for (account, asset), tonnes in holdings.items() if tonnes]
     return holdings_hash_sum(
         np.array([name_key(accounts[account]) for account, _, _ in held], np.uint64),
