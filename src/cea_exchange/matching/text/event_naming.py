@@ -231,9 +231,11 @@ def _block_entered(row: EventRow, names: Names, seq: int) -> dict[str, object]:
 def _block_ended(row: EventRow, names: Names, seq: int) -> dict[str, object]:
     by_counterparty = row.flags & BlockFlag.BY_COUNTERPARTY
     owner = row.counter_account_index if by_counterparty else row.account_index
+    # The close ends it, or the exchange.
+    is_nobodys = row.kind == EventKind.BLOCK_LAPSED or row.reason == Reason.NOT_CONFIRMED
     return _block_terms(row, names, seq) | {
         "account": names.accounts[owner],
-        "by": None if row.kind == EventKind.BLOCK_LAPSED else _account_name(row, names),
+        "by": None if is_nobodys else _account_name(row, names),
     }
 
 
