@@ -118,10 +118,14 @@ $(VENV)/.conformance-installed: pyproject.toml | build
 mutants: build
 	$(BIN)/python tests/mutation/run.py
 
-# Venue, registry and participants killed and stopped at random over days: tests/torture/README.md.
+# Venue, registry and participants killed and stopped at random over days, then the CCER market's
+# exchange and registry, then platform and registry over a small year: tests/torture/README.md.
 KILLS ?= 200
 torture: build
 	PYTHONPATH=tests $(BIN)/python -m torture --kills $(KILLS) $(if $(SEED),--seed $(SEED))
+	PYTHONPATH=tests $(BIN)/python -m torture.ccer_market --kills $(KILLS) $(if $(SEED),--seed $(SEED))
+	PYTHONPATH=tests:. $(BIN)/python -m torture.compliance_year --kills 30 --scale 40 \
+		$(if $(SEED),--seed $(SEED))
 
 # A million trades settled while venue, registry and database server are killed.
 TRADES ?= 1000000

@@ -29,13 +29,14 @@ import zmq
 
 from bench.calibration import calibrate
 from cea_exchange.domain.records import EVENT_DTYPE, EventKind, Method, Side
+from cea_exchange.institution.venue_link.stream_settlement import RUN_COUNT_MAX
 from cea_exchange.ledger.double_entry import CASH_ASSET, Compartment, Holding
 from cea_exchange.ledger.history import balance_as_of
 from cea_exchange.ledger.institutions import Institution
 from cea_exchange.ledger.store import Store
 from cea_exchange.registry.registry import Registry
 from cea_exchange.registry.settlement.holdings_hash import holdings_hash
-from cea_exchange.registry.settlement.settlement import RUN_COUNT_MAX, Settlement
+from cea_exchange.registry.settlement.settlement import Settlement
 from cea_exchange.registry.store import RegistryStore
 
 ENTITIES, PRODUCTS = 3_600, 8

@@ -120,7 +120,8 @@ cdef enum:
     EVENT_KIND_LARGE_HOLDER = 33
     EVENT_KIND_PRODUCT_LISTED = 34
     EVENT_KIND_PRODUCT_DELISTED = 35
-    EVENT_KIND_LAST = 35
+    EVENT_KIND_BLOCK_AGREED = 36
+    EVENT_KIND_LAST = 36
 
 # Which command or operator act an event refuses (`command` of ORDER_REJECTED and TRANSFER_REJECTED).
 cdef enum:
@@ -148,7 +149,9 @@ cdef enum:
     OPERATION_BIDDING_OPEN = 80
     OPERATION_BIDDING_CLOSE = 81
     OPERATION_BIDDING_CANCEL = 82
-    OPERATION_LAST = 82
+    OPERATION_BLOCK_CONFIRM = 83
+    OPERATION_BLOCK_REFUSE = 84
+    OPERATION_LAST = 84
 
 # Why a command was refused, in this order of precedence (the first that applies is given); from 101 on, why an order was cancelled.
 cdef enum:
@@ -198,7 +201,8 @@ cdef enum:
     REASON_HALTED = 110
     REASON_BIDS_SHORT = 111
     REASON_RESERVE_NOT_MET = 112
-    REASON_LAST = 112
+    REASON_NOT_CONFIRMED = 113
+    REASON_LAST = 113
 
 # What a change of the public book says.
 cdef enum:
@@ -355,7 +359,9 @@ cdef struct BlockRecord:
     uint16_t product_index
     uint8_t side
     uint8_t flags
-    uint32_t reserved
+    uint8_t agreed
+    uint8_t reserved
+    uint16_t operator_index
 
 cdef struct BiddingRecord:
     uint64_t bidding_id

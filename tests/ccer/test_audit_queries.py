@@ -10,6 +10,7 @@ from cea_exchange.ccer.audit import checks
 from cea_exchange.ccer.store import CcerStore
 from cea_exchange.institution.maintenance.store_check import store_check
 from cea_exchange.ledger.audit import findings
+from support.ccer.ccer_and_exchange import CcerAndExchange, P
 from support.ccer.programme import (
     DayClock,
     accounts_opened,
@@ -67,6 +68,27 @@ CHANGES = [
 ]
 
 
+MARKET_CHANGES = [
+    ("deliveries_once", "UPDATE trades SET tonnes = tonnes + 1 WHERE trade_id = 1"),
+    ("deliveries_once", "UPDATE deliveries SET tonnes = tonnes + 1 WHERE kind = 'bust'"),
+    ("deliveries_once", "DELETE FROM deliveries WHERE kind = 'bust'"),
+    ("deliveries_once", "UPDATE deliveries SET entry_id = 0 WHERE kind = 'trade'"),
+    ("deliveries_once", "UPDATE deliveries SET state = 'waiting' WHERE kind = 'trade'"),
+    ("deliveries_once", "UPDATE entries SET amount = amount + 1 WHERE kind = 32"),
+    ("days_confirmed", "UPDATE meta SET confirmed_date = 20991231"),
+    ("days_confirmed", "UPDATE market_days SET completed_seq = 0 WHERE completed_seq > 0"),
+    (
+        "days_confirmed",
+        "UPDATE deliveries SET state = 'waiting', entry_id = 0 WHERE kind = 'trade'",
+    ),
+    ("days_confirmed", "UPDATE checkpoints SET venue_hash = '0123456789abcdef'"),
+    ("in_transit", "UPDATE market_transfers SET tonnes = tonnes + 1 WHERE state = 'pending'"),
+    ("in_transit", "UPDATE market_transfers SET state = 'completed' WHERE state = 'pending'"),
+]
+"""Of a registry with an exchange: trades, one of them undone after its delivery, and a transfer
+under way."""
+
+
 def eventful(data, database=None):
     """Open a registry with every kind of row that the queries read."""
     clock = DayClock()
@@ -120,8 +142,34 @@ def test_what_was_changed_by_hand_is_found(data, tmp_path, name, statement):
         assert found and {*found} <= {*store_check(store, CHECKS).differences}
 
 
+@pytest.fixture(scope="module")
+def market_data(tmp_path_factory):
+    """A folder of a registry with an exchange, closed; to be copied."""
+    folder = tmp_path_factory.mktemp("traded")
+    with CcerAndExchange(folder) as world:
+        world.listed()
+        world.pay_in("A", 50_000_000_00)
+        trade = world.trade("SEAWIND", "A", 1_000)
+        world.trade("SEAWIND", "A", 10)
+        world.next_day()
+        world.bust(trade)
+        world.meet()
+        world.ccer.market_transfers.to_market("SEAWIND", P, 50)
+        assert world.differences() == []
+    return folder
+
+
+@pytest.mark.parametrize(("name", "statement"), MARKET_CHANGES)
+def test_what_was_changed_of_the_market_is_found(market_data, tmp_path, name, statement):
+    """CCER-STL-01: each trade is delivered once, and a confirmed day has nothing that waits."""
+    copied = copytree(market_data, tmp_path / "copied")
+    with CcerStore.open(copied) as store:
+        changed(store, statement)
+        assert [*findings(store, [CHECKS[name]])]
+
+
 def test_every_query_finds_something():
-    assert {name for name, _statement in CHANGES} == {*CHECKS}
+    assert {name for name, _statement in (*CHANGES, *MARKET_CHANGES)} == {*CHECKS}
 
 
 def test_a_pedigree_does_not_grow_with_the_lots_of_others(ccer):

@@ -39,7 +39,10 @@ BY_HAND = {
 }
 """A page that is shown again and again, a part of another command, or what only daemons ask."""
 OF_THE_DAEMON = {"due", "stop", "kill"}
-LISTED_PARTS = {"applications", "differences", "proofs", "scores", "statements", "statistics"}
+LISTED_PARTS = {
+    *("applications", "deliveries", "differences", "proofs", "scores", "statements", "statistics"),
+    "transfers",
+}
 """Of a noun that a look shows."""
 EVERY = [
     pytest.param(daemon, each, id=f"{daemon}-{op_of(each)}")

@@ -29,7 +29,7 @@ CONFIGS = {
     "relay.toml": RelayConfig,
     "bank.toml": BankConfig,
 }
-UNITS = ("venue", "registry", "bank")
+UNITS = ("venue", "registry", "bank", "ccer", "platform")
 # Text, not a setting, begins with a blank behind the #.
 SETTING = re.compile(r"^#(?=[a-z_]+ = |\[)", re.MULTILINE)
 

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from cea_exchange.domain.records import EventKind, Phase, Reason, Side
+from cea_exchange.institution.venue_link.feed import feed_items
 from cea_exchange.protocol import control
 from cea_exchange.registry.reconciliation.reconcile import check_ledger
 from cea_exchange.registry.registry import Registry
 from cea_exchange.registry.settlement.holdings_hash import holdings_hash
 from cea_exchange.registry.settlement.settlement import Settlement
-from cea_exchange.registry.venue_link.feed import feed_items
 from cea_exchange.venue.durability.sequencer import Sequencer
 from support.journal.small_market import TRADING_DATE, orders
 from support.market.market_scripts import CORES, cea_with

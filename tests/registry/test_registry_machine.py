@@ -4,16 +4,16 @@ import msgspec
 import pytest
 
 from cea_exchange.institution.clock import GivenClock
-from cea_exchange.registry.config import RegistryConfig
-from cea_exchange.registry.machine import (
+from cea_exchange.institution.venue_link.turns import (
     FEED_WAIT_NS,
     REPLAY_PAUSE_NS,
     REPLAY_WAIT_NS,
     ConnectionDropped,
     FeedAnswered,
     RecordsAsked,
-    RegistryMachine,
 )
+from cea_exchange.registry.config import RegistryConfig
+from cea_exchange.registry.machine import RegistryMachine
 from support.registry.fake_venue import run_frames
 from support.registry.settlement_records import ALICE, BOB, LOG_ID, PRODUCT, Venue
 
@@ -33,17 +33,17 @@ def machine(registry):
     made = RegistryMachine(
         registry.store, GivenClock(lambda: NOON_NS), RegistryConfig(admission="open"), {}
     )
-    made.venue_connected(0)
-    made.venue = Venue()
-    made.venue.deposited(ALICE, cash, cash=10_000_000)
-    made.venue.deposited(BOB, tonnes, tonnes=1_000)
-    made.venue.trade(10, 9_749)
+    made.venue.connected(0)
+    made.told = Venue()
+    made.told.deposited(ALICE, cash, cash=10_000_000)
+    made.told.deposited(BOB, tonnes, tonnes=1_000)
+    made.told.trade(10, 9_749)
     return made
 
 
 def published(machine, first, last):
     """Records of the settlement stream, as the venue publishes them."""
-    return [b"S", *run_frames(LOG_ID, machine.venue.records[first - 1 : last])]
+    return [b"S", *run_frames(LOG_ID, machine.told.records[first - 1 : last])]
 
 
 def turned(machine, now_ns):
@@ -53,35 +53,35 @@ def turned(machine, now_ns):
 
 def test_a_fresh_connection_is_asked_for_all_that_is_missing(machine):
     assert machine.outputs() == [RecordsAsked(None, 1)]
-    assert not machine.is_listening
-    machine.replayed(run_frames(LOG_ID, machine.venue.records), 1)
-    assert machine.is_listening and machine.last_seq == 3
+    assert not machine.venue.is_listening
+    machine.venue.replayed(run_frames(LOG_ID, machine.told.records), 1)
+    assert machine.venue.is_listening and machine.venue.last_seq == 3
     assert turned(machine, 2) == []
 
 
 def test_a_gap_is_asked_for_and_what_is_published_meanwhile_waits(machine):
-    machine.replayed(run_frames(LOG_ID, machine.venue.records[:0]), 0)
+    machine.venue.replayed(run_frames(LOG_ID, machine.told.records[:0]), 0)
     machine.outputs()
-    machine.published([published(machine, 2, 3)], 1)
-    assert machine.last_seq == 0 and machine.lag_records == 3
+    machine.venue.published([published(machine, 2, 3)], 1)
+    assert machine.venue.last_seq == 0 and machine.venue.lag_records == 3
     assert turned(machine, REPLAY_PAUSE_NS - 1) == []
     assert turned(machine, REPLAY_PAUSE_NS) == [RecordsAsked(None, 1)]
-    assert not machine.is_listening
-    machine.replayed(run_frames(LOG_ID, machine.venue.records[:1]), S_NS)
+    assert not machine.venue.is_listening
+    machine.venue.replayed(run_frames(LOG_ID, machine.told.records[:1]), S_NS)
     assert turned(machine, S_NS) == [RecordsAsked(LOG_ID, 2)]
 
 
 def test_a_heartbeat_shows_that_the_last_message_was_lost(machine):
-    machine.replayed(run_frames(LOG_ID, machine.venue.records[:2]), 0)
+    machine.venue.replayed(run_frames(LOG_ID, machine.told.records[:2]), 0)
     machine.outputs()
     beat = [b"H", msgspec.msgpack.encode({"log_id": LOG_ID, "last_seq": 3})]
-    machine.published([beat], 1)
+    machine.venue.published([beat], 1)
     assert turned(machine, 1) == [RecordsAsked(LOG_ID, 3)]
 
 
 def test_a_venue_that_does_not_answer_is_asked_over_a_fresh_connection(machine):
     beat = [b"H", msgspec.msgpack.encode({"log_id": LOG_ID, "last_seq": 3})]
-    machine.published([beat], 1)
+    machine.venue.published([beat], 1)
     machine.outputs()
     assert turned(machine, REPLAY_WAIT_NS - 1) == []
     assert turned(machine, REPLAY_WAIT_NS) == [ConnectionDropped(), RecordsAsked(None, 1)]
@@ -92,7 +92,7 @@ def test_a_question_waits_for_news_but_not_long(machine):
 
     def asked(first, now_ns):
         question = msgspec.msgpack.encode({"from": first, "count": 10, "log_id": LOG_ID})
-        assert machine.feed_question(b"venue", question, now_ns) == ""
+        assert machine.venue.feed_question(b"venue", question, now_ns) == ""
         return [each for each in turned(machine, now_ns) if isinstance(each, FeedAnswered)]
 
     machine.outputs()
@@ -106,23 +106,23 @@ def test_a_question_waits_for_news_but_not_long(machine):
     (late,) = turned(machine, FEED_WAIT_NS + 1)
     assert msgspec.msgpack.decode(late.content)["items"] == []
     assert asked(behind, S_NS) == []
-    machine.replayed(run_frames(LOG_ID, machine.venue.records), S_NS + 1)
+    machine.venue.replayed(run_frames(LOG_ID, machine.told.records), S_NS + 1)
     (news,) = turned(machine, S_NS + 1)
     assert msgspec.msgpack.decode(news.content)["settled_seq"] == 3
 
 
 def test_what_is_no_question_is_told_and_answered_nothing(machine):
     machine.outputs()
-    assert "count" in machine.feed_question(b"venue", msgspec.msgpack.encode({"from": 1}), 0)
+    assert "count" in machine.venue.feed_question(b"venue", msgspec.msgpack.encode({"from": 1}), 0)
     assert turned(machine, 2 * FEED_WAIT_NS) == []
 
 
 def test_records_that_are_not_what_they_say_stop_the_line_and_nothing_else(machine):
     spoiled = published(machine, 1, 3)
     spoiled[2] = spoiled[2][:-1] + b"x"
-    machine.replayed(run_frames(LOG_ID, machine.venue.records[:0]), 0)
-    machine.published([spoiled], 1)
+    machine.venue.replayed(run_frames(LOG_ID, machine.told.records[:0]), 0)
+    machine.venue.published([spoiled], 1)
     assert machine.state.startswith("stopped: settlement records from 1 on: expected checksum")
-    machine.published([published(machine, 1, 3)], 2)
-    assert machine.last_seq == 0
+    machine.venue.published([published(machine, 1, 3)], 2)
+    assert machine.venue.last_seq == 0
     assert not machine.service.reply("x" * 40, b"").answer.is_done

@@ -149,6 +149,8 @@ REASONS = {
     "block_accept": f"{_TAKEN_BACK} PRODUCT_HALTED {_COVER}",
     "block_reject": _TAKEN_BACK,
     "block_withdraw": _TAKEN_BACK,
+    "block_confirm": "BLOCK_UNKNOWN PHASE_CLOSED PRODUCT_HALTED",
+    "block_refuse": "BLOCK_UNKNOWN",
     "bidding_open": f"PRODUCT_UNKNOWN {_NEW} BIDDING_NOT_OPEN {_TERMS} BIDDING_TONNES_TOO_SMALL"
     f" BIDDING_FLOOR_NOT_ALLOWED {_COVER} CAPACITY",
     "bid": f"BIDDING_UNKNOWN {_NEW} BIDDING_NOT_OPEN {_TERMS} BIDDING_TONNES_TOO_SMALL"
@@ -214,6 +216,7 @@ FIELDS = {
     "block_enquired": _OFFER,
     "block_offered": _OFFER,
     "block_countered": _ORDER,
+    "block_agreed": _ORDER,
     "block_withdrawn": f"{_ORDER} reason",
     "block_rejected": _ORDER,
     "block_lapsed": _ORDER,

@@ -23,10 +23,10 @@ from cea_exchange.domain.records import (
     Reason,
     Side,
 )
+from cea_exchange.institution.venue_link.settlement_records import records_from
 from cea_exchange.journal import event_rows_read
 from cea_exchange.registry.reconciliation.reconcile import check_ledger
 from cea_exchange.registry.store import RegistryStore
-from cea_exchange.registry.venue_link.settlement_records import records_from
 from torture.client import positions_of, rows_read
 
 ACCEPTANCES = (

@@ -30,6 +30,7 @@ import psutil
 from cea_exchange.cli.flows.flow_files import progress
 from cea_exchange.domain.calendar import TradingCalendar, date_number
 from cea_exchange.domain.records import EventKind, Reason, Side
+from cea_exchange.institution.venue_link.settlement_records import records_from
 from cea_exchange.ledger.double_entry import CASH_ASSET, Compartment
 from cea_exchange.ledger.institutions import Institution
 from cea_exchange.ledger.store import Store
@@ -42,7 +43,6 @@ from cea_exchange.loadtest.local_exchange import (
 from cea_exchange.loadtest.population import Participant, population
 from cea_exchange.registry.reconciliation.reconcile import check_ledger
 from cea_exchange.registry.store import RegistryStore
-from cea_exchange.registry.venue_link.settlement_records import records_from
 from soak.flow import FlowAccount, FlowConfig
 from soak.run import FlowProcess, SoakFailed
 from torture.checks import settlement_faults, venue_events, verify_faults

@@ -4,8 +4,12 @@ There is one way to post, `Books.move`: the ledger's entry and the lots' move ar
 tonnes and serial numbers never differ.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property
+from typing import NamedTuple
+
+import msgspec
 
 from cea_exchange.ccer.lots.places import Place, Places
 from cea_exchange.domain.calendar import CalendarError, TradingCalendar
@@ -18,9 +22,18 @@ from cea_exchange.domain.compliance.offsets import RegisteredTests
 from cea_exchange.domain.refusals import CcerRefusal
 from cea_exchange.institution.act_context import ActContext
 from cea_exchange.institution.clock import InstitutionClock
+from cea_exchange.institution.venue_link.feed import feed_append
 from cea_exchange.ledger.double_entry import Compartment, EntryKind, legs_of
 from cea_exchange.ledger.institutions import Institution
 from cea_exchange.ledger.store import Store
+from cea_exchange.protocol.control import FeedCommand
+
+
+class RecordCause(NamedTuple):
+    """What brings an entry about that no act does: how far settlement is then, and the day."""
+
+    settlement_seq: int
+    business_date: int
 
 
 class Books(ActContext):
@@ -37,6 +50,8 @@ class Books(ActContext):
     ----------
     after_arrival : list of callable
         Each is called with who received what in registration, in the same transaction.
+    after_trading : list of callable
+        Each is called with whose trading account may have more of what to spare.
     """
 
     store: Store
@@ -45,6 +60,8 @@ class Books(ActContext):
         super().__init__(store, clock)
         self.places = Places(store)
         self.after_arrival: list[Callable[[int, int], None]] = []
+        self.after_trading: list[Callable[[int, int], None]] = []
+        self._cause: RecordCause | None = None
 
     @cached_property
     def calendar(self) -> TradingCalendar:
@@ -136,6 +153,25 @@ class Books(ActContext):
             )
         return index
 
+    # -- the exchange -------------------------------------------------------------------------
+
+    def feed(self, command: FeedCommand) -> int:
+        """Number a command for the venue, if the venue would understand it; within an act.
+
+        Returns
+        -------
+        int
+            Its `transfer_seq`.
+        """
+        try:
+            # What the venue's strict decoder refuses would stop the feed for good.
+            msgspec.convert(msgspec.to_builtins(command), type(command))
+        except msgspec.ValidationError as error:
+            raise ProgrammeError(
+                CcerRefusal.VALUE_NOT_TAKEN, f"{type(command).__name__}: {error}"
+            ) from None
+        return feed_append(self.store, command, self.now_ns())
+
     # -- moves --------------------------------------------------------------------------------
 
     def issue(self, holder_index: int, asset_index: int, lot: Lot, reference: str) -> None:
@@ -202,15 +238,25 @@ class Books(ActContext):
             self._arrived(target)
         return parts
 
+    @contextmanager
+    def caused_by(self, cause: RecordCause) -> Iterator[None]:
+        """Let a record of the exchange bring about what is posted within, not an act of now."""
+        before, self._cause = self._cause, cause
+        try:
+            yield
+        finally:
+            self._cause = before
+
     def _post(
         self, kind: EntryKind, account: int, counter: int, asset: int, tonnes: int, reference: str
     ) -> int:
+        cause = self._cause or RecordCause(self.store.last_seq, self.business_date())
         return self.store.entry_add(
             kind,
             legs_of(int(kind), account, counter, asset, tonnes),
             (account, counter, asset, tonnes),
-            settlement_seq=self.store.last_seq,
-            business_date=self.business_date(),
+            settlement_seq=cause.settlement_seq,
+            business_date=cause.business_date,
             reference=reference,
         )
 

@@ -24,6 +24,9 @@ from cea_exchange.ccer.enforcement.supervision import Supervision
 from cea_exchange.ccer.enforcement.transfers import Transfers
 from cea_exchange.ccer.lots.pedigree import issue_of, pedigree, whereabouts
 from cea_exchange.ccer.lots.serials import lots_asked, lots_shown
+from cea_exchange.ccer.market.deliveries import Deliveries
+from cea_exchange.ccer.market.keys import TradingKeys
+from cea_exchange.ccer.market.transfers import MarketTransfers
 from cea_exchange.ccer.participants.accounts import Accounts
 from cea_exchange.ccer.participants.vvbs import Vvbs
 from cea_exchange.ccer.programme.batches import Batches
@@ -54,6 +57,9 @@ _COUNTS = {
     "projects": "SELECT count(*) FROM projects",
     "issued_tonnes": "SELECT coalesce(sum(tonnes), 0) FROM issues",
     "cancelled_tonnes": "SELECT coalesce(sum(tonnes), 0) FROM cancellations WHERE state = 'done'",
+    "trades": "SELECT count(*) FROM trades",
+    "trades_failed": "SELECT count(*) FROM deliveries WHERE entry_id = 0 AND state = 'failed'",
+    "transfers_pending": "SELECT count(*) FROM market_transfers WHERE state = 'pending'",
 }
 
 
@@ -79,8 +85,10 @@ class CcerRegistry(InstitutionServices):
         self.proofs = Proofs(books)
         self.link = Link(store, self.proofs)
         self.cancellations = Cancellations(books, self.proofs)
+        self.trading_keys, self.market_transfers = TradingKeys(books), MarketTransfers(books)
+        self.deliveries = Deliveries(books)
         # Courts come before what is to be returned: each takes of what arrives in this order.
-        self.freezes = Freezes(books)
+        self.freezes = Freezes(books, self.market_transfers)
         self.supervision = Supervision(books, self.projects, self.cancellations)
         self.transfers = Transfers(books)
 
@@ -133,6 +141,11 @@ class CcerRegistry(InstitutionServices):
         """Return ranges as `what` reads them."""
         return lots_shown(self.store, lots)
 
+    def key_bodies(self, key: str) -> frozenset[str]:
+        """Return the bodies of the account that a trading key acts for; empty for none."""
+        account = self.trading_keys.account_of(key)
+        return frozenset() if account is None else self.accounts.bodies(account)
+
     def owner_bodies(self, project: str) -> frozenset[str]:
         """Return the body that owns a project; empty for no project."""
         owner = self.projects.owner(project)
@@ -160,7 +173,11 @@ class CcerRegistry(InstitutionServices):
 
     def status(self) -> dict[str, Any]:
         """Return how far the CCER registry is, with its counts."""
+        store = self.store
         return {
+            "log_id": store.log_id,
+            "last_seq": store.last_seq,
+            "confirmed_date": store.confirmed_date,
             "proof_seq": self.proofs.last_seq(),
             "claim_seq": self.proofs.last_claim_seq(),
             **{name: int(self.store.one(query)) for name, query in _COUNTS.items()},

@@ -2,6 +2,7 @@
 
 persons' requests                   --->  service  ---> replies
 the allowance registry's questions  --->  link     ---> LinkAnswered
+the exchange's records, questions   --->  venue    ---> RecordsAsked, FeedAnswered, ...
 """
 
 from collections.abc import Callable
@@ -9,13 +10,16 @@ from typing import Any
 
 import structlog
 
+from cea_exchange.ccer.books import Books
 from cea_exchange.ccer.ccer_registry import CcerRegistry
 from cea_exchange.ccer.config import CcerConfig
 from cea_exchange.ccer.control.service import CcerService
+from cea_exchange.ccer.market.settlement import MarketSettlement
 from cea_exchange.ccer.store import CcerStore
 from cea_exchange.institution.clock import InstitutionClock
 from cea_exchange.institution.machine import LinkMachine
 from cea_exchange.institution.persons import Person
+from cea_exchange.institution.venue_link.turns import VenueTurns
 from cea_exchange.ledger.balances_check import accounts_differing
 from cea_exchange.protocol.links.ccer import LinkAnswer
 
@@ -29,6 +33,8 @@ class CcerMachine(LinkMachine):
     ----------
     ccer : CcerRegistry
         What is acted upon.
+    venue : VenueTurns
+        What passes between it and the exchange, where there is one.
     """
 
     def __init__(
@@ -38,6 +44,7 @@ class CcerMachine(LinkMachine):
         config: CcerConfig,
         operators: dict[str, Person],
         *,
+        settlement_class: Callable[[Books], MarketSettlement] = MarketSettlement,
         place: Callable[[], dict[str, Any]] = dict,
         fatal: tuple[type[Exception], ...] = (),
     ) -> None:
@@ -52,6 +59,9 @@ class CcerMachine(LinkMachine):
         )
         super().__init__(service, clock, place=place, fatal=fatal)
         self._odd = ""
+        settlement = settlement_class(self.ccer.books)
+        self.venue = VenueTurns(store, clock, settlement)
+        settlement.reconsider()
         self._balances_check()
 
     def _balances_check(self) -> None:
@@ -60,15 +70,36 @@ class CcerMachine(LinkMachine):
         if odd:
             self._odd = f"balances are not the sum of the postings: {', '.join(odd[:10])}"
             log.error("ledger_odd", accounts=odd[:10])
+            self.venue.stop_line(self._odd)
 
     def resume(self) -> None:
         """Go on with what a database that was lost has; DatabaseError if it is away again."""
         self._balances_check()
+        self.venue.resume()
 
     @property
     def state(self) -> str:
-        """``ok``, or ``diverged: ...``: the link is silent then, persons can look."""
-        return f"diverged: {self._odd}" if self._odd else "ok"
+        """``ok``, ``diverged: ...`` (links are silent then, persons can look), ``stopped: ...``."""
+        return f"diverged: {self._odd}" if self._odd else self.venue.state
+
+    @property
+    def has_work(self) -> bool:
+        """Whether a turn would do something though nothing has come."""
+        return self.venue.is_delivering
+
+    def own_place(self) -> dict[str, Any]:
+        """Return how far it is behind the exchange."""
+        return {"lag_records": self.venue.lag_records}
+
+    def turn(self, now_ns: int) -> None:
+        """Do what is due: what is to be delivered, the exchange's questions."""
+        noted = self.troubles.noted
+        with noted("delivery", now_ns):
+            self.venue.deliver()
+        with noted("replay", now_ns):
+            self.venue.missing_ask(now_ns)
+        with noted("feed_answer", now_ns):
+            self.venue.feed_answer(now_ns)
 
     def day_log(self) -> None:
         """Tell the log which decisions of the registry are overdue."""

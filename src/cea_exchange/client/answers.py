@@ -51,7 +51,7 @@ class PartyAnswer(TypedDict):
 
 
 class BlockAnswer(TypedDict):
-    """An open block offer or enquiry; `flags` as in the Block record."""
+    """An open block offer or enquiry; `flags` and `agreed` as in the Block record."""
 
     account: str
     block_id: int
@@ -63,6 +63,7 @@ class BlockAnswer(TypedDict):
     price: int
     tonnes: int
     flags: int
+    agreed: int
 
 
 class BiddingAnswer(TypedDict):

@@ -21,7 +21,10 @@ PRODUCT_NONE = 0xFFFF
 
 _BLOCK_KINDS = (BookChangeKind.BLOCK_OFFER, BookChangeKind.BLOCK_ENQUIRY)
 _BLOCK_ENTRIES = (EventKind.BLOCK_OFFERED, EventKind.BLOCK_ENQUIRED)
-_BLOCK_ENDS = (EventKind.TRADE, EventKind.BLOCK_WITHDRAWN, EventKind.BLOCK_LAPSED)
+_BLOCK_ENDS = (
+    *(EventKind.TRADE, EventKind.BLOCK_WITHDRAWN, EventKind.BLOCK_LAPSED),
+    EventKind.BLOCK_AGREED,
+)
 
 
 class Level(NamedTuple):

@@ -38,6 +38,11 @@ cdef inline uint32_t party_of(const BlockRecord* block, int side) noexcept nogil
     return block.account_index if side == block.side else other_party(block)
 
 
+cdef inline bint has_answered(const BlockRecord* block) noexcept nogil:
+    """Whether who was asked has put something into it: a counter-offer, or his word."""
+    return block.agreed or block.flags & BLOCK_FLAG_COUNTERED
+
+
 cdef uint32_t blocks_seen(
     const Market* market, uint32_t account_index, uint64_t* first, uint64_t* ids, uint32_t ids_most,
 ) noexcept nogil
@@ -64,6 +69,9 @@ cdef int64_t commands_malformed(const CommandRecord* commands, int64_t count) no
 cdef int64_t all_commands_apply(
     Market* market, const CommandRecord* commands, int64_t count, int64_t* needed,
 ) noexcept nogil
+
+# The exchange's word on a block that both sides agree on; the sink has room for two events.
+cdef void block_word(Market* market, uint64_t block_id, bint confirms) noexcept nogil
 
 # The day and the operator's acts; the sink has room. ACCOUNT_NONE is everybody.
 cdef void blocks_withdraw(

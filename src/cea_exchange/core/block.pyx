@@ -164,7 +164,7 @@ cdef EventRecord* block_event(
 
 
 cdef void trade_event(
-    Market* market, const CommandRecord* command, const BlockRecord* block, uint32_t taker,
+    Market* market, uint64_t client_order_id, const BlockRecord* block, uint32_t taker,
     int64_t buy_fee, int64_t sell_fee,
 ) noexcept nogil:
     cdef uint32_t maker = speaker_of(block)
@@ -181,7 +181,7 @@ cdef void trade_event(
     row.counter_order_id = block.block_id
     row.price = block.price
     row.tonnes = block.tonnes
-    row.client_order_id = command.client_order_id
+    row.client_order_id = client_order_id
     row.counter_client_order_id = block.client_order_id
     row.trade_id = market.trade_id
     row.cash = block.price * block.tonnes
@@ -241,20 +241,27 @@ cdef void locks_set(Market* market, BlockRecord* block, const Locks* locks) noex
 cdef bint locks_fit(const Market* market, const BlockRecord* block) noexcept nogil:
     """Whether who spoke last has locked all that the terms ask, and the other no more than that.
 
+    Where both agree, both have locked all.
+
     Rules: CEA-BLK-05, CEA-BLK-06, CEA-BLK-07.
     """
     cdef bint buyer_spoke = side_in(block, speaker_of(block)) == SIDE_BUY
+    cdef bint cash_fits
     cdef Locks buys = locks_of(market, block, SIDE_BUY)
     cdef Locks sells = locks_of(market, block, SIDE_SELL)
     if block.flags & BLOCK_FLAG_ENQUIRY:
-        return block.cash_locked == 0 and block.tonnes_bid == 0 and block.tonnes_locked == 0
+        return (
+            block.cash_locked == 0 and block.tonnes_bid == 0 and block.tonnes_locked == 0
+            and not block.agreed
+        )
     if block.cash_locked > buys.cash or block.tonnes_bid > buys.tonnes_bid:
         return False
     if block.tonnes_locked > sells.tonnes:
         return False
-    if buyer_spoke:
-        return block.cash_locked == buys.cash and block.tonnes_bid == buys.tonnes_bid
-    return block.tonnes_locked == sells.tonnes
+    cash_fits = block.cash_locked == buys.cash and block.tonnes_bid == buys.tonnes_bid
+    if block.agreed:
+        return cash_fits and block.tonnes_locked == sells.tonnes
+    return cash_fits if buyer_spoke else block.tonnes_locked == sells.tonnes
 
 
 cdef uint8_t cover_refused(
@@ -489,6 +496,8 @@ cdef bint may_act(
     Rules: CEA-BLK-04.
     """
     cdef uint32_t account_index = command.account_index
+    if block.agreed:
+        return False
     if command.kind == COMMAND_KIND_BLOCK_WITHDRAW:
         return account_index == block.account_index or (
             block.flags & BLOCK_FLAG_COUNTERED and account_index == other_party(block)
@@ -567,8 +576,36 @@ cdef void counter_apply(
     block_event(market, EVENT_KIND_BLOCK_COUNTERED, block, account_index).tonnes_open = block.tonnes
 
 
-cdef void accept_apply(
-    Market* market, const CommandRecord* command, BlockRecord* row,
+cdef void agree_apply(
+    Market* market, const CommandRecord* command, BlockRecord* block,
+) noexcept nogil:
+    """Lock the acceptor's side too, and let the exchange have the last word.
+
+    From here on the block is the two parties' only; who else was asked hears that it is gone.
+
+    Rules: CCER-BLK-01.
+    """
+    cdef EventRecord* event = block_event(
+        market, EVENT_KIND_BLOCK_AGREED, block, command.account_index,
+    )
+    cdef Locks both
+    cdef Locks sells
+    event.tonnes_open = block.tonnes
+    event.client_order_id = command.client_order_id
+    if other_party(block) == ACCOUNT_NONE:
+        block.flags &= ~<uint8_t>FLAGS_ADDRESSED
+        block.flags |= BLOCK_FLAG_TO_ACCOUNT
+        block.counterparty_index = command.account_index
+    block.agreed = 1
+    block.operator_index = command.operator_index
+    both = locks_of(market, block, SIDE_BUY)
+    sells = locks_of(market, block, SIDE_SELL)
+    both.tonnes = sells.tonnes
+    locks_set(market, block, &both)
+
+
+cdef void trade_apply(
+    Market* market, BlockRecord* row, uint32_t taker, uint64_t client_order_id,
 ) noexcept nogil:
     """Trade at the terms on the table.
 
@@ -576,7 +613,6 @@ cdef void accept_apply(
     """
     cdef BlockRecord block = block_take(market, row)
     cdef Product* product = &market.products[block.product_index]
-    cdef uint32_t taker = command.account_index
     cdef uint32_t maker = speaker_of(&block)
     cdef bint taker_buys = side_in(&block, taker) == SIDE_BUY
     cdef int64_t buy_fee
@@ -594,7 +630,7 @@ cdef void accept_apply(
     product.block_amount += <uint128>(block.price * block.tonnes)
     if is_intra_group(market, taker, maker):
         product.intra_group_volume += <uint128>block.tonnes
-    trade_event(market, command, &block, taker, buy_fee, sell_fee)
+    trade_event(market, client_order_id, &block, taker, buy_fee, sell_fee)
     # Nobody accepts an offer of his own.
     large_holder_note(
         market, taker if taker_buys else maker, block.product_index, block.tonnes,
@@ -613,10 +649,10 @@ cdef void end_apply(Market* market, const CommandRecord* command, BlockRecord* r
     event.reason = REASON_REQUESTED if withdraws else REASON_NONE
 
 
-cdef inline uint8_t answer_kind(const CommandRecord* command) noexcept nogil:
+cdef inline uint8_t answer_kind(const Market* market, const CommandRecord* command) noexcept nogil:
     """The event that an answer gives."""
     if command.kind == COMMAND_KIND_BLOCK_ACCEPT:
-        return EVENT_KIND_TRADE
+        return EVENT_KIND_BLOCK_AGREED if market.rules.block_confirmed else EVENT_KIND_TRADE
     if command.kind == COMMAND_KIND_BLOCK_COUNTER:
         return EVENT_KIND_BLOCK_COUNTERED
     if command.kind == COMMAND_KIND_BLOCK_WITHDRAW:
@@ -626,8 +662,9 @@ cdef inline uint8_t answer_kind(const CommandRecord* command) noexcept nogil:
 
 cdef int64_t answer_rows(const Market* market, const CommandRecord* command) noexcept nogil:
     """How many rows an answer's events take at most: a trade may make a large holder."""
-    cdef int64_t rows = sink_takes(&market.sink, answer_kind(command))
-    if command.kind == COMMAND_KIND_BLOCK_ACCEPT and tells_large(&market.accounts):
+    cdef uint8_t kind = answer_kind(market, command)
+    cdef int64_t rows = sink_takes(&market.sink, kind)
+    if kind == EVENT_KIND_TRADE and tells_large(&market.accounts):
         rows += sink_takes(&market.sink, EVENT_KIND_LARGE_HOLDER)
     return rows
 
@@ -653,7 +690,10 @@ cdef int64_t answer_apply(Market* market, const CommandRecord* command) noexcept
     if command.kind == COMMAND_KIND_BLOCK_COUNTER:
         counter_apply(market, command, block)
     elif command.kind == COMMAND_KIND_BLOCK_ACCEPT:
-        accept_apply(market, command, block)
+        if market.rules.block_confirmed:
+            agree_apply(market, command, block)
+        else:
+            trade_apply(market, block, command.account_index, command.client_order_id)
     else:
         end_apply(market, command, block)
     return 0
@@ -692,10 +732,46 @@ cdef int64_t all_commands_apply(
 
 # -- Control --------------------------------------------------------------------------------------
 
+cdef void block_word(Market* market, uint64_t block_id, bint confirms) noexcept nogil:
+    """Confirm or refuse for the exchange what both sides agree on, or say why not.
+
+    Rules: CCER-BLK-01.
+    """
+    cdef BlockRecord* block = block_find(market, block_id)
+    cdef BlockRecord ended
+    cdef EventRecord* row
+    cdef uint8_t reason = REASON_NONE
+    if block == NULL or not block.agreed:
+        reason = REASON_BLOCK_UNKNOWN
+    elif confirms:
+        reason = session_refused(market, block.product_index)
+    if reason != REASON_NONE:
+        row = act_reject(
+            market, OPERATION_BLOCK_CONFIRM if confirms else OPERATION_BLOCK_REFUSE, reason,
+        )
+        row.order_id = block_id
+        if block != NULL:
+            row.product_index = block.product_index
+    elif confirms:
+        # An event names the operator of who agreed.
+        market.operator_index = block.operator_index
+        trade_apply(
+            market, block,
+            other_party(block) if speaker_of(block) == block.account_index else block.account_index,
+            0,
+        )
+        market.operator_index = 0
+    else:
+        ended = block_take(market, block)
+        block_event(
+            market, EVENT_KIND_BLOCK_WITHDRAWN, &ended, ended.account_index,
+        ).reason = REASON_NOT_CONFIRMED
+
+
 cdef void blocks_withdraw(
     Market* market, uint32_t account_index, uint8_t reason,
 ) noexcept nogil:
-    """End what an account, or everybody, has offered, asked or countered, oldest first.
+    """End what an account, or everybody, has offered, asked, countered or agreed on, oldest first.
 
     Rules: CEA-DAY-06, CEA-DAY-07.
     """
@@ -708,9 +784,7 @@ cdef void blocks_withdraw(
         if not row_is_live(row):
             continue
         actor = row.account_index if account_index == ACCOUNT_NONE else account_index
-        if actor == row.account_index or (
-            row.flags & BLOCK_FLAG_COUNTERED and actor == other_party(row)
-        ):
+        if actor == row.account_index or (has_answered(row) and actor == other_party(row)):
             block = block_take(market, row)
             block_event(market, EVENT_KIND_BLOCK_WITHDRAWN, &block, actor).reason = reason
 
@@ -745,6 +819,16 @@ cdef void blocks_lapse(Market* market) noexcept nogil:
             block_event(market, EVENT_KIND_BLOCK_LAPSED, &block, block.account_index)
 
 
+cdef bint agreement_is_possible(const BlockRecord* record) noexcept nogil:
+    """Whether what a block says of an agreement can be: of two named parties, by an operator."""
+    if not record.agreed:
+        return record.operator_index == 0
+    return (
+        record.agreed == 1 and record.flags & BLOCK_FLAG_TO_ACCOUNT
+        and record.operator_index < OPERATORS_MAX
+    )
+
+
 cdef bint block_restore(Market* market, const BlockRecord* record) noexcept nogil:
     """Put a block of a snapshot in place, with its locks; False if no market could have it."""
     cdef Blocks* blocks = &market.blocks
@@ -758,6 +842,7 @@ cdef bint block_restore(Market* market, const BlockRecord* record) noexcept nogi
         or record.account_index >= market.accounts.account_count
         or record.product_index >= market.product_count
         or record.side < SIDE_BUY or record.side > SIDE_SELL or record.reserved != 0
+        or not agreement_is_possible(record)
         or (record.flags & FLAGS_ADDRESSED) == FLAGS_ADDRESSED
         or record.price < 0 or record.price > PRICE_MAX or record.tonnes < 0
         or amount >= AMOUNT_LIMIT

@@ -31,4 +31,5 @@ cdef class CompiledMarket:
     cdef object halt_set(self, object product_index, uint8_t halted)
     cdef object suspension_set(self, object account_index, uint8_t suspended)
     cdef object bidding_over(self, object bidding_id, bint awards)
+    cdef object block_judged(self, object block_id, bint confirms)
     cdef int declare_all(self, list products, list accounts) except -1

@@ -748,6 +748,40 @@ cdef class CompiledMarket:
         """
         return self.bidding_over(bidding_id, False)
 
+    cdef object block_judged(self, object block_id, bint confirms):
+        cdef uint64_t id_wanted = exact_uint64(block_id, "block_id")
+        rows = self.rows_begin(2)
+        block_word(&self.market, id_wanted, confirms)
+        return self.rows_end(rows)
+
+    def block_confirm(self, block_id):
+        """Let the exchange confirm a block that both sides agree on.
+
+        Returns
+        -------
+        ndarray of EVENT_DTYPE
+            Its trade, and LARGE_HOLDER where that makes one; or ORDER_REJECTED.
+
+        Notes
+        -----
+        Rules: CCER-BLK-01.
+        """
+        return self.block_judged(block_id, True)
+
+    def block_refuse(self, block_id):
+        """Let the exchange refuse a block that both sides agree on.
+
+        Returns
+        -------
+        ndarray of EVENT_DTYPE
+            BLOCK_WITHDRAWN, or ORDER_REJECTED.
+
+        Notes
+        -----
+        Rules: CCER-BLK-01.
+        """
+        return self.block_judged(block_id, False)
+
     def checkpoint(self):
         """One CHECKPOINT row with both hashes, as of before this call."""
         rows = self.rows_begin(1)

@@ -98,6 +98,7 @@ cdef int rules_change(Market* market, object rules) except -1:
     cdef int64_t listed_max = rule_of(rules, "listed_tonnes_most", AMOUNT_LIMIT)
     cdef bint bidding_allowed = exact_bool(rules.bidding_allowed, "bidding_allowed")
     cdef bint block_allowed = exact_bool(rules.block_allowed, "block_allowed")
+    cdef bint block_confirmed = exact_bool(rules.block_confirmed, "block_confirmed")
     cdef int64_t block_min = rule_of(rules, "block_tonnes_min", AMOUNT_LIMIT)
     cdef int64_t block_band = rule_of(rules, "block_band_bp", 10_000)
     cdef int64_t bids_max = rule_of(rules, "bids_open_max", 0xFFFFFFFF)
@@ -115,6 +116,7 @@ cdef int rules_change(Market* market, object rules) except -1:
     rule_of(rules, "listed_band_bp", 10_000)
     market.rules.listed_tonnes_max = listed_max
     market.rules.block_allowed = block_allowed
+    market.rules.block_confirmed = block_confirmed
     market.rules.bidding_allowed = bidding_allowed
     market.rules.block_tonnes_min = block_min
     market.rules.block_band_bp = block_band

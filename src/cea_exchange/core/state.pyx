@@ -15,7 +15,9 @@ from cea_exchange._records cimport *
 from cea_exchange._views cimport ladder_broken, ladder_depth
 from cea_exchange.core.accounts cimport *
 from cea_exchange.core.bidding cimport bidding_find, locks_of_bid, locks_of_bidding
-from cea_exchange.core.block cimport block_lock, locks_fit, locks_held, other_party
+from cea_exchange.core.block cimport (
+    block_lock, has_answered, locks_fit, locks_held, other_party,
+)
 from cea_exchange.core.rows cimport row_is_live
 from cea_exchange.core.trading cimport Market, Product, slot_of, volumes_are_high
 
@@ -114,6 +116,8 @@ cdef uint64_t blocks_sum(const Market* market) noexcept nogil:
                 <uint64_t>block.tonnes_bid, <uint64_t>block.tonnes_locked, block.account_index,
                 block.counterparty_index, block.product_index, block.side, block.flags,
             ], 14)
+            if block.agreed:
+                total += fold([17, block.block_id, block.operator_index], 3)
     for index in range(market.product_count):
         product = &market.products[index]
         if product.block_volume != 0:
@@ -260,10 +264,8 @@ cdef int blocks_check(const Market* market) except -1:
             raise AssertionError(f"block {block.block_id} must have an id given out")
         if market.accounts.accounts[block.account_index].suspended:
             raise AssertionError(f"block {block.block_id} is a suspended account's")
-        if block.flags & BLOCK_FLAG_COUNTERED and (
-            market.accounts.accounts[other_party(block)].suspended
-        ):
-            raise AssertionError(f"a suspended account has countered in block {block.block_id}")
+        if has_answered(block) and market.accounts.accounts[other_party(block)].suspended:
+            raise AssertionError(f"a suspended account has answered in block {block.block_id}")
         if not locks_fit(market, block):
             raise AssertionError(f"the locks of block {block.block_id} must be what its terms ask")
     for index in range(market.product_count):

@@ -41,6 +41,7 @@ cdef struct Rules:            # What of the profile decides commands.
     uint32_t enquiries_open_max  # Of an account; 0: no limit.
     bint block_allowed        # Blocks, and biddings, are traded at all.
     bint bidding_allowed
+    bint block_confirmed      # By the exchange, before a block that is agreed on trades.
     uint16_t operators_max    # Of one account; at most OPERATORS_MAX.
     int64_t bidding_tonnes_min
     int64_t bidding_band_bp   # Of bids; 0: the applicant chooses any limit.

@@ -160,6 +160,8 @@ cdef dict block_view(const BlockRecord* block):
         "product_index": block.product_index,
         "side": block.side,
         "flags": block.flags,
+        "agreed": block.agreed,
+        "operator_index": block.operator_index,
     }
 
 

@@ -32,10 +32,10 @@ from cea_exchange.domain.records import (
 )
 from cea_exchange.domain.reference_prices import DailyFigures
 from cea_exchange.in_process.exchange import Exchange
+from cea_exchange.institution.venue_link.stream_settlement import SettlementStopped
 from cea_exchange.ledger.double_entry import CASH_ASSET
 from cea_exchange.protocol.control import Control, DayClose, PhaseSet
 from cea_exchange.registry.registry import Registry
-from cea_exchange.registry.settlement.settlement import SettlementStopped
 
 PRODUCT = 0
 

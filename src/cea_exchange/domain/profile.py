@@ -106,6 +106,10 @@ class MarketRules(
     block_allowed: Annotated[bool, Says(
         "whether blocks are traded", "CEA-BLK-01", added=11, noticed=12
     )] = True
+    block_confirmed: Annotated[bool, Says(
+        "whether a block that both sides agree on waits for the exchange to confirm it",
+        "CCER-BLK-01", added=26, noticed=20
+    )] = False
     bidding_allowed: Annotated[bool, Says(
         "whether biddings are held", "CEA-BID-01", added=12, noticed=13
     )] = True

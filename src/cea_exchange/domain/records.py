@@ -207,6 +207,9 @@ class EventKind(IntEnum):
     """the product is traded from now on; its band is measured from `price`"""
     PRODUCT_DELISTED = 35
     """the product is traded no more; holdings stay and may leave"""
+    BLOCK_AGREED = 36
+    """both sides agree on the block and have locked what they would deliver: it trades when the
+    exchange confirms it"""
 
 
 class Operation(IntEnum):
@@ -260,6 +263,10 @@ class Operation(IntEnum):
     """bidding_close"""
     BIDDING_CANCEL = 82
     """bidding_cancel"""
+    BLOCK_CONFIRM = 83
+    """block_confirm"""
+    BLOCK_REFUSE = 84
+    """block_refuse"""
 
 
 class Reason(IntEnum):
@@ -385,6 +392,8 @@ class Reason(IntEnum):
     RESERVE_NOT_MET = 112
     """The clearing price was worse than the applicant's reserve price, and the profile cancels
     then (CEA-AWD-06)."""
+    NOT_CONFIRMED = 113
+    """The exchange refused the block that both sides had agreed on (CCER-BLK-01)."""
 
 
 class BookChangeKind(IntEnum):
@@ -573,7 +582,9 @@ BLOCK_DTYPE = np.dtype(
         ("product_index", "<u2"),
         ("side", "u1"),
         ("flags", "u1"),
-        ("reserved", "<u4"),
+        ("agreed", "u1"),
+        ("reserved", "u1"),
+        ("operator_index", "<u2"),
     ]
 )
 """An open block offer or enquiry, in snapshots and in the market's memory."""

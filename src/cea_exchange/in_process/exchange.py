@@ -22,12 +22,12 @@ from cea_exchange.domain.profile import Profile, load_profile
 from cea_exchange.domain.records import COMMAND_DTYPE, CommandKind, Phase, Side
 from cea_exchange.domain.timetable import day_start, time_to_ns
 from cea_exchange.domain.units import price_parse, whole_number
+from cea_exchange.institution.venue_link.feed import feed_items
 from cea_exchange.protocol.control import Control, DayClose, DayOpen, PhaseSet, control_decode
 from cea_exchange.registry.participants.accounts import Admission
 from cea_exchange.registry.registry import Registry
 from cea_exchange.registry.settlement.settlement import Settlement
 from cea_exchange.registry.store import RegistryStore
-from cea_exchange.registry.venue_link.feed import feed_items
 from cea_exchange.venue.market.state_machine import VenueStateMachine
 
 LOG_ID = "in-process"

@@ -118,6 +118,8 @@ class EntryKind(IntEnum):
     """back"""
     FORFEITED = 31
     """from there out of circulation, by order"""
+    DELIVERED = 32
+    """from a seller to a buyer, or back, where the exchange settles the cash"""
 
 
 BETWEEN_ACCOUNTS = frozenset({EntryKind.DEDUCTED, EntryKind.MERGED, EntryKind.CLAIM_PAID})
@@ -378,6 +380,7 @@ _MOVES = {
         counter=Institution.CANCELLATION,
         asset="tonnes",
     ),
+    EntryKind.DELIVERED: _Move(Compartment.TRADING, Compartment.TRADING, asset="tonnes"),
 }
 
 

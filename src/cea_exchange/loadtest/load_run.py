@@ -7,12 +7,12 @@ from datetime import date
 from pathlib import Path
 
 from cea_exchange.domain.calendar import date_number
+from cea_exchange.institution.venue_link.feed import feed_last_seq
 from cea_exchange.loadtest.driver import Runners
 from cea_exchange.loadtest.local_exchange import LocalExchange
 from cea_exchange.loadtest.population import population
 from cea_exchange.loadtest.report import LoadReport
 from cea_exchange.registry.store import RegistryStore
-from cea_exchange.registry.venue_link.feed import feed_last_seq
 
 TRANSFERS_S_MAX = 60.0
 

@@ -190,6 +190,10 @@ class BlockCountered(OrderEvent, frozen=True, kw_only=True, tag="block_countered
     """Other terms are on the table; `account` countered, `side` is the offer's."""
 
 
+class BlockAgreed(OrderEvent, frozen=True, kw_only=True, tag="block_agreed"):
+    """Both sides agree, `account` last; `side` is the offer's. The exchange has the last word."""
+
+
 class BlockEnded(Event, frozen=True, kw_only=True):
     """An offer or enquiry is over without a trade; the terms are the last on the table.
 

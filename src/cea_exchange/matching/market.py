@@ -105,12 +105,13 @@ class Market:
 
     Methods by purpose. Declaring: `declare_product`, `declare_account`. Transfers: `deposit`,
     `withdraw`. Trading: `enter`, `cancel`, `amend`, in batches `process`. Blocks: `block_enquiry`,
-    `block_offer`, `block_accept`, `block_reject`, `block_withdraw`, `block_counter`. Bidding:
-    `bid`, `bid_cancel`; the operator's `bidding_open`, `bidding_close`, `bidding_cancel`. The day:
-    `clock`, or `open_day`, `phase`, `close_day`. The operator: `halt`, `resume`, `suspend`,
-    `restore_account`, `reference_price`, `list_product`, `delist_product`. Looking: `state`,
-    `account`, `depth`, `products`, `accounts`, `product_index`, `account_index`. The whole:
-    `state_hash`, `check`, `snapshot`, `restore`, `copy`.
+    `block_offer`, `block_accept`, `block_reject`, `block_withdraw`, `block_counter`; the operator's
+    `block_confirm`, `block_refuse`. Bidding: `bid`, `bid_cancel`; the operator's `bidding_open`,
+    `bidding_close`, `bidding_cancel`. The day: `clock`, or `open_day`, `phase`, `close_day`. The
+    operator: `halt`, `resume`, `suspend`, `restore_account`, `reference_price`, `list_product`,
+    `delist_product`. Looking: `state`, `account`, `depth`, `products`, `accounts`,
+    `product_index`, `account_index`. The whole: `state_hash`, `check`, `snapshot`, `restore`,
+    `copy`.
 
     A refused command is an answer: an event of it says why. Exceptions are for wrong types
     (TypeError) and misuse (ValueError); after one nothing has changed.
@@ -520,6 +521,23 @@ class Market:
         price_fen = price_parse(price)
         tonnes = int64_read(tonnes, "tonnes")
         return self._block_answer(CommandKind.BLOCK_COUNTER, account, block_id, price_fen, tonnes)
+
+    @_alone
+    def block_confirm(self, block_id: str) -> list[named.Event]:
+        """Let the exchange confirm a block that both sides agree on: it trades."""
+        return self._block_judged(self._core.block_confirm, block_id)
+
+    @_alone
+    def block_refuse(self, block_id: str) -> list[named.Event]:
+        """Let the exchange refuse a block that both sides agree on: it is over."""
+        return self._block_judged(self._core.block_refuse, block_id)
+
+    def _block_judged(
+        self, word: Callable[[SupportsIndex], np.ndarray], block_id: str
+    ) -> list[named.Event]:
+        text_check(block_id, "block_id")
+        rows = word(self._names.block_ids.get(block_id, ORDER_ID_IMPOSSIBLE))
+        return self._named(rows, Asked(block_id))
 
     def _block_begin(
         self,

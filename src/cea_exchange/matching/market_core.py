@@ -33,7 +33,8 @@ class MarketCore(Protocol):
     `process`. Transfers: `deposit`, `withdraw`. The trading day: `day_open`, `day_close`,
     `phase_set`. The operator: `halt`, `resume`, `product_list`, `product_delist`, `suspend`,
     `restore`, `orders_cancel`, `operators_cancel`, `trade_bust`, `reference_price_set`,
-    `bidding_open`, `bidding_window_open`, `bidding_close`, `bidding_cancel`, `checkpoint`. Looking:
+    `bidding_open`, `bidding_window_open`, `bidding_close`, `bidding_cancel`, `block_confirm`,
+    `block_refuse`, `checkpoint`. Looking:
     `account`, `order`, `orders_of`, `product`, `best`, `depth`, `orders_at`, `block`, `block_ids`,
     `blocks`, `blocks_seen`, `bidding`, `bidding_ids`, `bids`, `trade_bust_fault`, `report_seq`,
     `last_client_order_id`. The whole: `state_hash`, `holdings_hash`, `check`, `snapshot`,
@@ -396,6 +397,32 @@ class MarketCore(Protocol):
         Notes
         -----
         Rules: CEA-BID-08.
+        """
+
+    def block_confirm(self, block_id: SupportsIndex) -> Records:
+        """Let the exchange confirm a block that both sides agree on.
+
+        Returns
+        -------
+        ndarray of EVENT_DTYPE
+            Its trade, and LARGE_HOLDER where that makes one; or ORDER_REJECTED.
+
+        Notes
+        -----
+        Rules: CCER-BLK-01.
+        """
+
+    def block_refuse(self, block_id: SupportsIndex) -> Records:
+        """Let the exchange refuse a block that both sides agree on.
+
+        Returns
+        -------
+        ndarray of EVENT_DTYPE
+            BLOCK_WITHDRAWN, or ORDER_REJECTED.
+
+        Notes
+        -----
+        Rules: CCER-BLK-01.
         """
 
     def checkpoint(self) -> Records:

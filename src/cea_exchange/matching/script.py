@@ -372,6 +372,12 @@ COMMANDS: dict[str, ScriptCommand] = {
         lambda market, values: market.block_withdraw(values["account"], values["id"]), _ANSWER, {}
     ),
     "block_counter": ScriptCommand(_block_counter, _ANSWER | _TERMS, {}),
+    "block_confirm": ScriptCommand(
+        lambda market, values: market.block_confirm(values["id"]), {"id": _text}, {}
+    ),
+    "block_refuse": ScriptCommand(
+        lambda market, values: market.block_refuse(values["id"]), {"id": _text}, {}
+    ),
     "bidding_open": ScriptCommand(
         _bidding_open,
         {"id": _text, "account": _text, "product": _text, "tonnes": _tonnes, "pricing": _pricing},

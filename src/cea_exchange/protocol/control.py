@@ -5,6 +5,8 @@ unknown field, a wrong type or a number out of range is an error, never a guess.
 
 ``at_ns`` is the journaled time (nanoseconds since 1970, UTC). The venue's sequencer sets it; what
 comes from elsewhere may leave it 0.
+
+Long, because it is one contract: every message that a journal may hold, in one page.
 """
 
 import re
@@ -316,6 +318,19 @@ class CashPaidOut(ActOfTwo):
     reference: Name
 
 
+class CashCorrected(ActOfTwo):
+    """Two persons found what an account's cash is, where the exchange's records did not agree.
+
+    Attributes
+    ----------
+    cash : int
+        Fen that the account has from now on; market and book say so.
+    """
+
+    account: Name
+    cash: Count
+
+
 class LostOperator(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True):
     """An operator of an account."""
 
@@ -378,6 +393,18 @@ class ProductDelist(Act):
     """The product is traded no more: what is open of it ends, holdings stay and may leave."""
 
     product: Name
+
+
+class BlockConfirmed(Act):
+    """The exchange confirms a block that both sides agree on: it trades (CCER-BLK-01)."""
+
+    block_id: Count
+
+
+class BlockRefused(Act):
+    """The exchange refuses a block that both sides agree on: it is over (CCER-BLK-01)."""
+
+    block_id: Count
 
 
 class BiddingApplied(Act, kw_only=True):
@@ -620,11 +647,14 @@ AnyControl = (
     | TradeBust
     | CashPaidIn
     | CashPaidOut
+    | CashCorrected
     | SessionLost
     | ReferencePriceSet
     | ProductList
     | ListingConfirmed
     | ProductDelist
+    | BlockConfirmed
+    | BlockRefused
     | BiddingApplied
     | BiddingReviewed
     | BiddingLapsed

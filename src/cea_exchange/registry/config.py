@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from cea_exchange.institution.config import InstitutionConfig
-from cea_exchange.protocol.security import key_check, public_key_load
+from cea_exchange.institution.venue_link.setting import VenueSetting
+from cea_exchange.protocol.security import key_check
 from cea_exchange.protocol.settings import Address, settings_read
 from cea_exchange.registry.bank.setting import BankSetting
 from cea_exchange.registry.ccer_link.setting import CcerSetting
@@ -63,15 +64,16 @@ class RegistryConfig(InstitutionConfig, kw_only=True):
             key_check(self.venue_public_key, "venue_public_key")
         super().__post_init__()
 
-    def venue_key(self, data: Path) -> str:
-        """Return the venue's public key."""
-        return self.venue_public_key or public_key_load(data / "keys", "venue")
-
-    def endpoints_file(self, data: Path) -> Path:
-        """Return the file in which the venue says where it listens."""
-        if self.venue_endpoints is not None:
-            return Path(self.venue_endpoints)
-        return data / "venue" / "endpoints.json"
+    @property
+    def venue(self) -> VenueSetting:
+        """The settings of the venue, which are not in a table of their own here."""
+        return VenueSetting(
+            feed=self.feed,
+            settlement=self.settlement,
+            replay=self.replay,
+            endpoints=self.venue_endpoints,
+            public_key=self.venue_public_key,
+        )
 
 
 def config_load(path: Path | str) -> RegistryConfig:

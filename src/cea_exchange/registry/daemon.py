@@ -14,17 +14,17 @@ carried out.
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import structlog
 import zmq
 
-from cea_exchange.control_plane.door import UnreadableCount
 from cea_exchange.control_plane.host import DaemonHost
 from cea_exchange.institution.daemon import InstitutionDaemon
 from cea_exchange.institution.persons import Person
+from cea_exchange.institution.venue_link.sockets import VenueSockets
 from cea_exchange.protocol.security import SecurityError
 from cea_exchange.registry.bank.client import BankClient
 from cea_exchange.registry.bank.courier import BankCourier
@@ -36,21 +36,10 @@ from cea_exchange.registry.control.queries import OPENER
 from cea_exchange.registry.institution_link.line import InstitutionLine
 from cea_exchange.registry.institution_link.setting import LinkSetting
 from cea_exchange.registry.institution_link.turns import LinkAsked, LinkDropped, LinkTurns
-from cea_exchange.registry.machine import (
-    ConnectionDropped,
-    FeedAnswered,
-    Output,
-    RecordsAsked,
-    RegistryMachine,
-)
+from cea_exchange.registry.machine import Output, RegistryMachine
 from cea_exchange.registry.noted_time import noted_ns
 from cea_exchange.registry.settlement.settlement import Settlement
 from cea_exchange.registry.store import RegistryStore
-from cea_exchange.registry.venue_link.connection import VenueLine, venue_endpoints_read
-
-ENDPOINTS_LOOK_NS = 200_000_000
-MESSAGES_PER_TURN_MAX = 100
-FEED_REQUEST_BYTES_MAX = 4_096
 
 log = structlog.get_logger()
 
@@ -66,7 +55,7 @@ class RegistryDaemon(InstitutionDaemon[RegistryConfig, RegistryStore, RegistryMa
 
     store_class = RegistryStore
     opener = OPENER
-    _line: VenueLine
+    _venue: VenueSockets
     _metrics: RegistryMetrics
 
     def __init__(
@@ -78,15 +67,12 @@ class RegistryDaemon(InstitutionDaemon[RegistryConfig, RegistryStore, RegistryMa
     ) -> None:
         self._settlement_class = settlement_class
         self._courier: BankCourier | None = None
-        self._look_at_ns = 0
-        self._nowhere: tuple[str, str] | None = None
-        self._is_listening = False
         self._link_lines: dict[str, InstitutionLine] = {}
         super().__init__(config, data, is_stopping)
 
     def settings_read(self) -> None:
         """Read the keys of the venue, and of the institutions that are asked."""
-        self._venue_key = self._config.venue_key(self._data)
+        self._venue_key = self._config.venue.key(self._data)
         settings: tuple[LinkSetting | None, ...] = (self._config.platform, self._config.ccer)
         self._link_keys = {
             setting: setting.key(self._data) for setting in settings if setting is not None
@@ -124,19 +110,14 @@ class RegistryDaemon(InstitutionDaemon[RegistryConfig, RegistryStore, RegistryMa
     def sockets_open(self, host: DaemonHost) -> None:
         """Open the feed's door, and make ready to go to the venue and to the bank."""
         self._courier = self._courier_made()
-        self._feed_unreadable = UnreadableCount("feed", log.warning)
-        self._line = VenueLine(host.context, self._keys, self._venue_key)
         self._link_lines = {
             setting.institution: InstitutionLine(
                 host.context, self._keys, setting, key, self._data
             )
             for setting, key in self._link_keys.items()
         }
-        self._feed_door = host.door(
-            "feed",
-            self._config.feed,
-            frozenset({self._venue_key}).__contains__,
-            FEED_REQUEST_BYTES_MAX,
+        self._venue = VenueSockets(
+            *(host, self._keys, self._config.venue, self._venue_key, self._data),
             domain="registry_feed",
         )
 
@@ -153,31 +134,21 @@ class RegistryDaemon(InstitutionDaemon[RegistryConfig, RegistryStore, RegistryMa
             line.close()
         if self._courier is not None:
             self._courier.close()
-        if hasattr(self, "_line"):
-            self._line.close()
+        if hasattr(self, "_venue"):
+            self._venue.close()
 
     def poller_fill(self, poller: zmq.Poller) -> None:
         """Wake up for the venue's answers and, unless one is awaited, for what it publishes."""
-        if self._line.dealer is not None:
-            poller.register(self._line.dealer, zmq.POLLIN)
+        self._venue.poller_fill(poller, self._machine.venue)
         for line in self._link_lines.values():
             if line.dealer is not None:
                 poller.register(line.dealer, zmq.POLLIN)
-        self._is_listening = self._machine.is_listening
-        if self._is_listening:
-            poller.register(self._line.sub, zmq.POLLIN)
 
     def take(self, ready: dict[Any, int]) -> None:
         """Take the venue's questions and records, and what came back from the bank."""
         machine, now_ns = self._machine, time.monotonic_ns()
         noted = machine.troubles.noted
-        with noted("feed", now_ns):
-            self._feed_take(now_ns)
-        with noted("stream", now_ns):
-            if self._line.dealer in ready:
-                machine.replayed(self._line.dealer.recv_multipart(), now_ns)
-            elif self._is_listening and self._line.sub in ready:
-                machine.published(self._published(), now_ns)
+        self._venue.take(ready, machine.venue, noted, now_ns)
         for name, line in self._link_lines.items():
             with noted(f"{name}_answer", now_ns):
                 if line.dealer is not None and line.dealer in ready:
@@ -192,66 +163,29 @@ class RegistryDaemon(InstitutionDaemon[RegistryConfig, RegistryStore, RegistryMa
         for output in self._machine.outputs():
             with self._machine.troubles.noted("saying", now_ns):
                 self._say(output)
-        self._metrics.lag_records = self._machine.lag_records
+        self._metrics.lag_records = self._machine.venue.lag_records
 
     # -- towards the venue --------------------------------------------------------------------
 
     def look_around(self, now_ns: int) -> None:
         """Connect to where the venue is, which may have changed with its restart."""
-        if now_ns < self._look_at_ns:
+        if not self._venue.look(self._machine.venue, self._machine.troubles.noted, now_ns):
             return
-        self._look_at_ns = now_ns + ENDPOINTS_LOOK_NS
-        with self._machine.troubles.noted("venue", now_ns):
-            self._venue_look(now_ns)
         for name, line in self._link_lines.items():
             with self._machine.troubles.noted(f"{name}_look", now_ns):
                 self._link_look(line, self._machine.links[name])
 
-    def _venue_look(self, now_ns: int) -> None:
-        where = (self._config.settlement, self._config.replay)
-        if where[0] is None:
-            where = venue_endpoints_read(self._config.endpoints_file(self._data))
-        if where is not None and where != self._nowhere:
-            self._venue_connect(where, now_ns)
-
-    def _venue_connect(self, where: tuple[str, str], now_ns: int) -> None:
-        """Connect, if not there already; what is no address is tried once."""
-        try:
-            is_new = self._line.connect(*where)
-        except (zmq.ZMQError, ValueError) as error:
-            self._line.close()
-            self._machine.venue_disconnected()
-            self._nowhere = where
-            log.warning("venue_unreachable", settlement=where[0], replay=where[1], error=str(error))
-            return
-        self._nowhere = None
-        if is_new:
-            log.info("venue_connected", settlement=where[0], replay=where[1])
-            self._machine.venue_connected(now_ns)
-
-    def _published(self) -> Iterator[list[bytes]]:
-        """Yield what was published, message by message."""
-        for _ in range(MESSAGES_PER_TURN_MAX):
-            try:
-                yield self._line.sub.recv_multipart(zmq.NOBLOCK)
-            except zmq.Again:
-                return
-
     def _say(self, output: Output) -> None:
         """Carry out what the machine says."""
         match output:
-            case RecordsAsked(log_id, first_seq):
-                self._line.ask(log_id, first_seq)
-            case ConnectionDropped():
-                self._line.dealer_renew()
-            case FeedAnswered(connection, content):
-                self._feed_door.answer(connection, content)
             case LinkAsked(institution, question):
                 self._link_lines[institution].ask(question)
             case LinkDropped(institution):
                 self._link_lines[institution].renew()
             case Errand() as errand:
                 self._courier.carry(errand)
+            case _:
+                self._venue.say(output)
 
     # -- towards other institutions -----------------------------------------------------------
 
@@ -261,19 +195,3 @@ class RegistryDaemon(InstitutionDaemon[RegistryConfig, RegistryStore, RegistryMa
         is_there = line.look()
         if is_there is not None:
             (link.connected if is_there else link.disconnected)()
-
-    # -- the feed -----------------------------------------------------------------------------
-
-    def _feed_take(self, now_ns: int) -> None:
-        self._feed_door.turn(now_ns / 1e9)
-        self._feed_unreadable.turn(now_ns / 1e9)
-        for _ in range(MESSAGES_PER_TURN_MAX):
-            message = self._feed_door.receive()
-            if message is None:
-                break
-            if message.key != self._venue_key or len(message.frames) != 1:
-                self._feed_unreadable.note(message.key, "request must be the venue's, one frame")
-                continue
-            why = self._machine.feed_question(message.routing_id, message.payload, now_ns)
-            if why:
-                self._feed_unreadable.note(message.key, why)

@@ -15,6 +15,7 @@ from cea_exchange.domain.refusals import RegistryRefusal
 from cea_exchange.institution.act_context import ActContext
 from cea_exchange.institution.checks import ActError, amount_checked
 from cea_exchange.institution.clock import InstitutionClock
+from cea_exchange.institution.venue_link.feed import feed_append
 from cea_exchange.ledger.double_entry import (
     CASH_ASSET,
     Compartment,
@@ -27,7 +28,6 @@ from cea_exchange.ledger.double_entry import (
 )
 from cea_exchange.ledger.store import Store
 from cea_exchange.protocol.control import FeedCommand
-from cea_exchange.registry.venue_link.feed import feed_append
 
 _INSUFFICIENT = {
     False: RegistryRefusal.INSUFFICIENT_ALLOWANCES,

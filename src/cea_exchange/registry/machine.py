@@ -1,34 +1,26 @@
 """The registry as a state machine: messages and the time go in, messages to send come out.
 
-    venue's records, published or replayed --->  settlement  ---> RecordsAsked, ConnectionDropped
-    venue's questions for the feed         --->  feed        ---> FeedAnswered
+    venue's records, and its questions     --->  venue       ---> RecordsAsked, FeedAnswered, ...
     what the bank has said                 --->  bank        ---> Errand
     persons' requests                      --->  service     ---> replies
     what platform and CCER registry answer --->  links       ---> LinkAsked, LinkDropped
-
-The published stream is a hint, the replay is the truth: whatever is missing, by a gap or by what a
-heartbeat says, is asked for again. While an answer is awaited what is published is not taken, so
-that it is still there to follow the answer.
 
 It knows no socket, thread or clock; all that it keeps is in the database. Times called `now_ns` are
 of a clock that never goes back; the time and day of acts are those of the registry's own clock.
 """
 
-from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager, nullcontext
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from contextlib import nullcontext
+from typing import Any
 
-import msgspec
-import numpy as np
 import structlog
 
 from cea_exchange.institution.clock import InstitutionClock
 from cea_exchange.institution.machine import InstitutionMachine
 from cea_exchange.institution.persons import Person
+from cea_exchange.institution.venue_link.turns import Measured, VenueOutput, VenueTurns
 from cea_exchange.ledger.balances_check import accounts_differing
-from cea_exchange.ledger.database.interface import DatabaseFull, DatabaseLost
 from cea_exchange.ledger.store import Store
-from cea_exchange.protocol.control import DECODE_ERRORS
 from cea_exchange.registry.bank.errands import Brought, Errand, Errands
 from cea_exchange.registry.bank.payments import BATCH_COUNT_MAX
 from cea_exchange.registry.bank.schedule import StatementSchedule
@@ -39,58 +31,15 @@ from cea_exchange.registry.control.service import RegistryService
 from cea_exchange.registry.institution_link.turns import LinkAsked, LinkDropped, LinkTurns
 from cea_exchange.registry.platform_link.turns import PlatformTurns
 from cea_exchange.registry.registry import Registry
-from cea_exchange.registry.settlement.settlement import (
-    RUN_COUNT_MAX,
-    Settlement,
-    SettlementGap,
-    SettlementStopped,
-)
-from cea_exchange.registry.venue_link.feed import FeedRequest, feed_answer
-from cea_exchange.registry.venue_link.stream import StreamError, heartbeat_decode, run_decode
+from cea_exchange.registry.settlement.settlement import Settlement
 
-FEED_WAIT_NS = 100_000_000
-REPLAY_WAIT_NS = 1_000_000_000
-REPLAY_PAUSE_NS = 50_000_000
-FULL_PAUSE_NS = 1_000_000_000
 BANK_LOOK_NS = 500_000_000
 BANK_RETRY_NS = 10_000_000_000
 WAITING_LOOK_NS = 1_000_000_000
-WAITING_COUNT_MAX = 64
-"""Feed requests that wait, of as many connections; the venue has one."""
-
-Measured = Callable[[np.ndarray], AbstractContextManager[None]]
-"""Goes around the work on a run of records, to count and time it."""
 
 log = structlog.get_logger()
-_request_decoder = msgspec.msgpack.Decoder(FeedRequest)
 
-
-class RecordsAsked(NamedTuple):
-    """The venue is to be asked for records from a number on."""
-
-    log_id: str | None
-    first_seq: int
-
-
-class ConnectionDropped(NamedTuple):
-    """The venue has not answered for too long: what it still says is to be heard no more."""
-
-
-class FeedAnswered(NamedTuple):
-    """An answer to the venue over the connection that asked."""
-
-    connection: bytes
-    content: bytes
-
-
-Output = RecordsAsked | ConnectionDropped | FeedAnswered | LinkAsked | LinkDropped | Errand
-
-
-class _Waiting(msgspec.Struct):
-    """A feed request that is held until there is news, for a moment at most."""
-
-    request: FeedRequest
-    until_ns: int
+Output = VenueOutput | LinkAsked | LinkDropped | Errand
 
 
 class RegistryMachine(InstitutionMachine):
@@ -121,8 +70,8 @@ class RegistryMachine(InstitutionMachine):
         What is acted upon.
     links : dict of str to LinkTurns
         What is asked of other institutions and what comes, by their names.
-    last_seq : int
-        The last settlement record that is applied.
+    venue : VenueTurns
+        What passes between it and the venue.
     """
 
     def __init__(
@@ -149,24 +98,15 @@ class RegistryMachine(InstitutionMachine):
         if config.platform is not None:
             self.registry.platform_follow(acts_by_hand=config.platform.acts_by_hand)
         self.registry.offsets.by_link_only = config.ccer is not None
-        self._settlement = settlement_class(
+        settlement = settlement_class(
             store,
             mode=config.settlement_mode,
             **({} if config.bank is None else {"is_ready": self.registry.bank.is_ready}),
         )
         self._errands = self._errands_made(config)
-        self._measured = measured
+        self.venue = VenueTurns(store, clock, settlement, measured=measured)
         self._bank_at_ns = self._retry_at_ns = 0
         self._waiting_at_ns, self._retried_date = 0, store.confirmed_date
-        self._stopped = ""
-        self._is_delivering = True
-        self.last_seq = store.last_seq
-        self._reported: tuple[int, str] = (-1, "")
-        self._venue_last_seq = 0
-        self._is_connected = False
-        self._asked_at_ns: int | None = None
-        self._ask_from_ns = 0
-        self._waiting: dict[bytes, _Waiting] = {}
         self._outputs: list[Output] = []
         service = RegistryService(
             self.registry,
@@ -175,7 +115,7 @@ class RegistryMachine(InstitutionMachine):
             place=self.place,
         )
         super().__init__(service, clock, place=place, fatal=fatal)
-        self._settlement.reconsider()
+        settlement.reconsider()
         self._balances_check()
 
     def _errands_made(self, config: RegistryConfig) -> Errands | None:
@@ -190,44 +130,33 @@ class RegistryMachine(InstitutionMachine):
         """Stop the line on a ledger that contradicts itself: it must not be settled upon."""
         odd = accounts_differing(self._store)
         if odd:
-            self._stop_line(f"balances are not the sum of the postings: {', '.join(odd[:10])}")
+            self.venue.stop_line(f"balances are not the sum of the postings: {', '.join(odd[:10])}")
 
     def resume(self) -> None:
         """Go on with what a database that was lost has; DatabaseError if it is away again."""
         self._balances_check()
         self.registry.platform_stream.resume()
-        self.last_seq = self._store.last_seq
+        self.venue.resume()
 
     # -- how it stands ------------------------------------------------------------------------
 
     @property
     def state(self) -> str:
         """``ok``, ``diverged: ...`` or ``stopped: ...``: whether the line moves."""
-        state = self._store.state
-        return self._stopped if state == "ok" and self._stopped else state
-
-    @property
-    def lag_records(self) -> int:
-        """How many records the venue has told of that are not applied."""
-        return max(0, self._venue_last_seq - self.last_seq)
+        return self.venue.state
 
     @property
     def has_work(self) -> bool:
         """Whether a turn would do something though nothing has come."""
-        return self._is_delivering
-
-    @property
-    def is_listening(self) -> bool:
-        """Whether what is published is taken now."""
-        return self._is_connected and self._asked_at_ns is None
+        return self.venue.is_delivering
 
     def own_place(self) -> dict[str, Any]:
         """Return how far it is behind the venue."""
-        return {"lag_records": self.lag_records}
+        return {"lag_records": self.venue.lag_records}
 
     def log_fields(self) -> dict[str, Any]:
         """Return what the log says of it as it begins and ends, without the database."""
-        return {"last_seq": self.last_seq}
+        return {"last_seq": self.venue.last_seq}
 
     def troubles_shown(self) -> dict[str, str]:
         """Return by part what keeps it from being done now."""
@@ -241,7 +170,7 @@ class RegistryMachine(InstitutionMachine):
 
     def outputs(self) -> list[Output]:
         """Return what is to be said since the last time, in order."""
-        said, self._outputs = self._outputs, []
+        said, self._outputs = [*self.venue.outputs(), *self._outputs], []
         if self._errands is not None:
             said += self._errands.taken_out()
         return said
@@ -251,13 +180,13 @@ class RegistryMachine(InstitutionMachine):
         noted = self.troubles.noted
         self._bank_turn(now_ns)
         with noted("delivery", now_ns):
-            self._deliver()
+            self.venue.deliver()
         with noted("waiting", now_ns):
             self._waiting_look(now_ns)
         with noted("replay", now_ns):
-            self._missing_ask(now_ns)
+            self.venue.missing_ask(now_ns)
         with noted("feed_answer", now_ns):
-            self._feed_answer(now_ns)
+            self.venue.feed_answer(now_ns)
         for name, link in self.links.items():
             with noted(name, now_ns):
                 self._outputs += link.turn(now_ns)
@@ -268,144 +197,11 @@ class RegistryMachine(InstitutionMachine):
             if duty.is_overdue:
                 log.warning("duty_overdue", **duty._asdict())
 
-    # -- the venue's records ------------------------------------------------------------------
-
-    def venue_connected(self, now_ns: int) -> None:
-        """Hear of a fresh connection to the venue, and ask over it."""
-        self._is_connected, self._asked_at_ns = True, None
-        self._ask(now_ns)
-
-    def venue_disconnected(self) -> None:
-        """Hear that there is no connection."""
-        self._is_connected, self._asked_at_ns = False, None
-
-    def published(self, messages: Iterable[list[bytes]], now_ns: int) -> None:
-        """Take what was published, as one run as long as it is contiguous.
-
-        Parameters
-        ----------
-        messages
-            As they came, frame by frame; no more of them is taken than a transaction should have.
-        now_ns
-            The time.
-        """
-        runs: list[np.ndarray] = []
-        count, log_id = 0, ""
-        for frames in messages:
-            try:
-                records = self._published_read(frames)
-            except StreamError as error:
-                self._stop_line(str(error))
-                return
-            if records is None or len(records[1]) == 0:
-                continue
-            log_id, rows = records
-            self._venue_last_seq = max(self._venue_last_seq, int(rows[-1]["settlement_seq"]))
-            if runs and int(rows[0]["settlement_seq"]) != 1 + int(runs[-1][-1]["settlement_seq"]):
-                self._apply(log_id, np.concatenate(runs), now_ns)
-                runs, count = [], 0
-            runs.append(rows)
-            count += len(rows)
-            if count >= RUN_COUNT_MAX:
-                break
-        if runs:
-            self._apply(log_id, np.concatenate(runs), now_ns)
-
-    def _published_read(self, frames: list[bytes]) -> tuple[str, np.ndarray] | None:
-        """Return a run and of which journal; None for a heartbeat, which is noted."""
-        if frames[0] == b"H" and len(frames) == 2:
-            beat = heartbeat_decode(frames[1])
-            self._venue_last_seq = max(self._venue_last_seq, beat.last_seq)
-            return None
-        if frames[0] != b"S" or len(frames) != 3:
-            raise StreamError(f"settlement message: expected S or H, got {frames[0][:8]!r}")
-        return run_decode(frames[1], frames[2])
-
-    def replayed(self, frames: list[bytes], now_ns: int) -> None:
-        """Take the venue's answer to a question for records."""
-        self._asked_at_ns = None
-        try:
-            if len(frames) != 2:
-                raise StreamError(f"replay answer: expected 2 frames, got {len(frames)}")
-            log_id, records = run_decode(frames[0], frames[1])
-        except StreamError as error:
-            self._stop_line(str(error))
-            return
-        self._ask_from_ns = now_ns + (0 if len(records) else REPLAY_PAUSE_NS)
-        self._apply(log_id, records, now_ns)
-
-    def _apply(self, log_id: str, records: np.ndarray, now_ns: int) -> None:
-        """Settle records, or say why not."""
-        if self._stopped:
-            return
-        try:
-            with self._measured(records):
-                self.last_seq = self._settlement.apply(log_id, records)
-            if len(records):
-                self._clock.follow(int(records["trading_date"].max()))
-            self._is_delivering = True
-        except SettlementGap as gap:
-            log.info("settlement_gap", expected=gap.expected, came=gap.came)
-            self._venue_last_seq = max(self._venue_last_seq, gap.came)
-        except SettlementStopped as error:
-            self._stop_line(str(error))
-        except DatabaseFull as error:
-            # Nothing was committed; the records are asked for again when there may be space.
-            log.error("disk_full", error=str(error))
-            self._ask_from_ns = now_ns + FULL_PAUSE_NS
-        except (DatabaseLost, MemoryError):
-            raise
-        except Exception as error:
-            self._broken_line_stop(error)
-        finally:
-            self.last_seq = self._store.last_seq
-
-    def _missing_ask(self, now_ns: int) -> None:
-        if self._asked_at_ns is not None and now_ns - self._asked_at_ns >= REPLAY_WAIT_NS:
-            self._asked_at_ns, self._ask_from_ns = None, now_ns
-            self._outputs.append(ConnectionDropped())
-        behind = self._venue_last_seq > self.last_seq
-        if behind and not self._stopped and now_ns >= self._ask_from_ns:
-            self._ask(now_ns)
-
-    def _ask(self, now_ns: int) -> None:
-        """Ask for records, unless an answer is awaited."""
-        if self._is_connected and self._asked_at_ns is None:
-            self._asked_at_ns = now_ns
-            self._outputs.append(RecordsAsked(self._store.log_id, self.last_seq + 1))
-
-    def _broken_line_stop(self, error: Exception) -> None:
-        """Stop in front of what can't be applied for a reason nobody foresaw; nothing of it was."""
-        log.error("settlement_broke", exc_info=True)  # noqa: LOG014 - its caller handles one
-        self._stop_line(f"{type(error).__name__}: {error}")
-
-    def _stop_line(self, why: str) -> None:
-        """Nothing more is settled in this process's life; everything else goes on."""
-        if not self._stopped:
-            self._stopped = f"stopped: {why}"
-            log.error("settlement_stopped", why=why, last_seq=self.last_seq)
-
     # -- what waits ---------------------------------------------------------------------------
-
-    def _deliver(self) -> None:
-        """Post some of what waits for the close, while everything else goes on."""
-        if self._stopped or not self._is_delivering:
-            return
-        try:
-            self._is_delivering = self._settlement.deliver()
-        except SettlementStopped as error:
-            self._stop_line(str(error))
-        except DatabaseFull as error:
-            log.error("disk_full", error=str(error))
-            self._is_delivering = False
-        except (DatabaseLost, MemoryError):
-            raise
-        except Exception as error:
-            self._broken_line_stop(error)
 
     def _waiting_look(self, now_ns: int) -> None:
         """Try again what waits, once a day is confirmed: it may have waited for its trades."""
-        if self._stopped or now_ns < self._waiting_at_ns:
+        if self.venue.stopped or now_ns < self._waiting_at_ns:
             return
         self._waiting_at_ns = now_ns + WAITING_LOOK_NS
         date = self._store.confirmed_date
@@ -422,7 +218,7 @@ class RegistryMachine(InstitutionMachine):
 
     def _bank_turn(self, now_ns: int) -> None:
         """Make what the bank is to be told, let it be carried, and take what came back."""
-        if self._errands is None or now_ns < self._bank_at_ns or self._stopped:
+        if self._errands is None or now_ns < self._bank_at_ns or self.venue.stopped:
             return
         if not self._clock.is_known:
             # What the bank is told to do, and what comes of it, is of a day.
@@ -435,7 +231,7 @@ class RegistryMachine(InstitutionMachine):
             self._bank_answers_take(self._errands, now_ns)
         with self.troubles.noted("bank_statements", now_ns):
             self._bank_statements_take(self._errands, self.registry.bank, now_ns)
-        self._is_delivering = True
+        self.venue.is_delivering = True
 
     def _bank_instruct(self, errands: Errands, now_ns: int) -> bool:
         """Make instructions and let batches be carried; say whether there is more to make."""
@@ -474,40 +270,3 @@ class RegistryMachine(InstitutionMachine):
             errands.fetch(due, now_ns)
 
     # -- the feed -----------------------------------------------------------------------------
-
-    def feed_question(self, connection: bytes, payload: bytes, now_ns: int) -> str:
-        """Take a question of the venue; return why it is none, empty if it is one."""
-        try:
-            request = _request_decoder.decode(payload)
-        except DECODE_ERRORS as error:
-            return str(error)
-        self._waiting.pop(connection, None)
-        if len(self._waiting) >= WAITING_COUNT_MAX:
-            del self._waiting[next(iter(self._waiting))]
-        self._waiting[connection] = _Waiting(request, now_ns + FEED_WAIT_NS)
-        return ""
-
-    def _feed_answer(self, now_ns: int) -> None:
-        """Answer the questions for which there is news, or that have waited long enough."""
-        if not self._waiting:
-            return
-        state = self.state
-        news = (self.last_seq, state)
-        for connection, waiting in list(self._waiting.items()):
-            # Whatever an answer runs into, it is asked for again.
-            del self._waiting[connection]
-            request = waiting.request
-            known = self._store.log_id
-            if known is not None and request.log_id not in (None, known):
-                # Another market's indexes mean other accounts; it gets nothing.
-                why = f"stopped: log_id: expected {known}, got {request.log_id}"
-                request = FeedRequest(first=1, count=0)
-                answer = feed_answer(self._store, request, why)
-            else:
-                answer = feed_answer(self._store, request, state)
-                quiet = not answer["items"] and news == self._reported
-                if quiet and now_ns < waiting.until_ns:
-                    self._waiting[connection] = waiting
-                    continue
-            self._reported = news
-            self._outputs.append(FeedAnswered(connection, msgspec.msgpack.encode(answer)))

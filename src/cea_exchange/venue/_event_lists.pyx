@@ -179,8 +179,10 @@ cdef inline bint accepts(const EventRecord* event) noexcept nogil:
         # One that the operator ended answers no command.
         return event.reason == REASON_REQUESTED and event.client_order_id != 0
     if event.kind == EVENT_KIND_TRADE:
-        return event.method == METHOD_BLOCK
+        # One that the exchange confirmed answers its act; the command was answered before.
+        return event.method == METHOD_BLOCK and event.client_order_id != 0
     return (
+        event.kind == EVENT_KIND_BLOCK_AGREED or
         event.kind == EVENT_KIND_ORDER_ACCEPTED or event.kind == EVENT_KIND_ORDER_AMENDED
         or event.kind == EVENT_KIND_BID_ACCEPTED
         or EVENT_KIND_BLOCK_ENQUIRED <= event.kind <= EVENT_KIND_BLOCK_REJECTED
@@ -204,6 +206,7 @@ cdef int event_take(Lists* lists, const EventRecord* event) noexcept nogil:
     cdef bint is_counter = event.counter_report_seq != 0 and (
         event.kind == EVENT_KIND_TRADE
         or EVENT_KIND_TRADE_BUSTED <= event.kind <= EVENT_KIND_BLOCK_LAPSED
+        or event.kind == EVENT_KIND_BLOCK_AGREED
     )
     # A trade with oneself is two reports of one account, the lower number first.
     cdef bint turned = is_counter and event.counter_report_seq < event.report_seq

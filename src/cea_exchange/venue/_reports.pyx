@@ -43,6 +43,7 @@ cdef inline bint is_of_two(const EventRecord* event) noexcept nogil:
     """Whether it is about two accounts, of which each may see its own side only."""
     return event.kind == EVENT_KIND_TRADE or (
         EVENT_KIND_TRADE_BUSTED <= event.kind <= EVENT_KIND_BLOCK_LAPSED
+        or event.kind == EVENT_KIND_BLOCK_AGREED
     )
 
 
@@ -270,7 +271,9 @@ def reports_masked(events, rows, as_maker):
 
 cdef inline bint is_of_block(const EventRecord* event) noexcept nogil:
     """Whether it is about a block, whose parties must know each other, and trades nothing."""
-    return EVENT_KIND_BLOCK_ENQUIRED <= event.kind <= EVENT_KIND_BLOCK_LAPSED
+    return event.kind == EVENT_KIND_BLOCK_AGREED or (
+        EVENT_KIND_BLOCK_ENQUIRED <= event.kind <= EVENT_KIND_BLOCK_LAPSED
+    )
 
 
 cdef inline void maker_hide(EventRecord* event) noexcept nogil:

@@ -38,6 +38,7 @@ Cash = Annotated[Seq, field("Yuan, such as 1000.00.", typed="yuan")]
 BankReference = Annotated[control.Name, field("The bank's own reference of the payment.")]
 CashAct = control.CashPaidIn | control.CashPaidOut
 Bidding = Annotated[control.Name, field("The bidding's name.")]
+BlockId = Annotated[Seq, field("The block's id.")]
 Number = Annotated[Seq, field("The proposal's number.")]
 Pricing = Annotated[Literal["uniform", "pay_as_bid"], field("uniform or pay_as_bid.")]
 Side = Annotated[Literal["buy", "sell"], field("sell or buy.")]
@@ -101,6 +102,7 @@ class Venue(Protocol):
     def before_listed_check(self, product: str, what: str) -> None: ...
     def announced_check(self, bidding: str) -> None: ...
     def bidding_end_check(self, bidding: str, *, must_be_open: bool) -> None: ...
+    def block_word_check(self, block_id: int, *, confirms: bool) -> None: ...
     def run(self, act: control.Act | None, by: Operator, why: str) -> None: ...
     def stop(self) -> None: ...
     def key_restore(self, key: str, /) -> bool: ...
@@ -109,6 +111,7 @@ class Venue(Protocol):
     def cash_prepared(
         self, kind: type[CashAct], request: "CashPayIn | CashPayOut", by: Operator
     ) -> Prepared: ...
+    def cash_correction_prepared(self, request: "CashCorrect", by: Operator) -> Prepared: ...
 
 
 class AdminRequest(Request):
@@ -628,6 +631,36 @@ class BiddingOpen(ActRequest, tag="bidding_open"):
         return venue.bidding_notice(self)
 
 
+class BlockConfirm(ActRequest, tag="block_confirm"):
+    """Confirm a block that both sides agree on: it trades now.
+
+    Where the profile has blocks confirmed; `block list` shows those that wait, as agreed.
+    """
+
+    command = "block confirm"
+    example = "block confirm 4711"
+
+    block_id: BlockId
+
+    def command_of(self, venue: Venue) -> control.Act:
+        venue.block_word_check(self.block_id, confirms=True)
+        return control.BlockConfirmed(block_id=self.block_id)
+
+
+class BlockRefuse(ActRequest, tag="block_refuse"):
+    """Refuse a block that both sides agree on: it is over, and what was locked returns."""
+
+    command = "block refuse"
+    example = 'block refuse 4711 --why "price not explained"'
+
+    block_id: BlockId
+    why: WhyOf
+
+    def command_of(self, venue: Venue) -> control.Act:
+        venue.block_word_check(self.block_id, confirms=False)
+        return control.BlockRefused(block_id=self.block_id)
+
+
 class BiddingClose(ActRequest, tag="bidding_close"):
     """Award an open bidding now."""
 
@@ -702,6 +735,27 @@ class CashPayOut(ActRequest, tag="cash_pay_out", kw_only=True):
 
     def prepared(self, venue: Venue, by: Operator) -> Prepared:
         return venue.cash_prepared(control.CashPaidOut, self, by)
+
+
+class CashCorrect(ActRequest, tag="cash_correct"):
+    """Propose what cash an account has whose records differ, where the exchange settles it.
+
+    Market and book say so from then on, and the book keeps it as a correction; `cash reconcile`
+    shows which accounts differ. No day opens before they agree.
+    """
+
+    second = Second.OPERATOR
+    command = "cash correct"
+    example = 'cash correct P001 1000.00 --why "bank file of 2 March was read twice" --key an'
+
+    account: Account
+    cash: Annotated[
+        int, msgspec.Meta(ge=0, le=2**62), field("Yuan that it has, as found.", typed="yuan")
+    ]
+    why: WhyOf
+
+    def prepared(self, venue: Venue, by: Operator) -> Prepared:
+        return venue.cash_correction_prepared(self, by)
 
 
 class Override(ActRequest, tag="override"):

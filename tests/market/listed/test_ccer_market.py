@@ -94,7 +94,7 @@ def test_half_a_fen_of_the_base_price_is_rounded_up(core):
 
 
 def test_blocks_do_not_move_the_base_price(core):
-    """CCER-LST-05"""
+    """CCER-LST-05, CCER-BLK-01"""
     profile = profile_with(notice(block_allowed="true"), text=CCER.text)
     market = market_of(core, "70.76", profile, tonnes=200_000)
     market.deposit("bob", cash="90000000.00")
@@ -104,6 +104,9 @@ def test_blocks_do_not_move_the_base_price(core):
         "alice", P, "sell", price="49.53", tonnes=100_000, block_id="x", counterparty="bob"
     )
     assert reason(market.block_accept("bob", "x")) is None
+    assert market.core.product(0)["block_volume"] == 0
+    assert reason(market.block_confirm("x")) is None
+    assert market.core.product(0)["block_volume"] == 100_000
     market.close_day()
     assert market.core.product(0)["reference_price"] == 7076
 
@@ -197,7 +200,7 @@ def test_an_account_stands_on_one_side_of_a_project(core):
 
 
 def test_blocks_and_biddings_begin_a_gap_and_keep_to_it(core):
-    """CCER-FND-03, CCER-FND-04: any trading method counts."""
+    """CCER-FND-03, CCER-FND-04, CCER-BLK-01: any trading method counts, a block once confirmed."""
     allowed = {"block_allowed": "true", "bidding_allowed": "true"}
     profile = profile_with(notice(**allowed), text=CCER.text)
     market = market_of(core, profile=profile, tonnes=400_000)
@@ -209,6 +212,8 @@ def test_blocks_and_biddings_begin_a_gap_and_keep_to_it(core):
     market.block_offer("alice", P, "sell", **terms, block_id="x", counterparty="bob")
     assert ask(market, "alice", "buy") == "OTHER_SIDE_OPEN"
     assert reason(market.block_accept("bob", "x")) is None
+    assert ask(market, "bob", "sell") == ask(market, "alice", "buy") == "OTHER_SIDE_OPEN"
+    assert reason(market.block_confirm("x")) is None
     assert ask(market, "bob", "sell") == ask(market, "alice", "buy") == "WITHIN_GAP"
     refused = market.block_offer("bob", P, "sell", **terms, block_id="y", counterparty="carol")
     assert reason(refused) == "WITHIN_GAP"

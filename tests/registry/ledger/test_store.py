@@ -7,13 +7,14 @@ from contextlib import suppress
 import pytest
 
 from cea_exchange.institution.checks import ActError
+from cea_exchange.institution.venue_link.stream_settlement import SettlementStopped
 from cea_exchange.ledger import store as store_module
 from cea_exchange.ledger.database.interface import DatabaseError, DatabaseFull
 from cea_exchange.ledger.double_entry import Holding
 from cea_exchange.ledger.store import StoreError
 from cea_exchange.registry.reconciliation.reconcile import check_ledger
 from cea_exchange.registry.registry import Registry
-from cea_exchange.registry.settlement.settlement import Settlement, SettlementStopped
+from cea_exchange.registry.settlement.settlement import Settlement
 from cea_exchange.registry.store import RegistryStore
 from support.registry.settlement_records import LOG_ID, registry_prepare, venue_with_deposits
 

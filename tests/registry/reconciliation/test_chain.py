@@ -18,6 +18,7 @@ from cea_exchange.cli.main import main
 from cea_exchange.domain.refusals import RegistryRefusal
 from cea_exchange.institution.checks import ActError
 from cea_exchange.institution.maintenance.integrity import heads_differing
+from cea_exchange.institution.venue_link.settlement_records import record_at
 from cea_exchange.ledger.chain import BEFORE_ALL, Link, LinkBroken, content_hash, head_of
 from cea_exchange.ledger.database.interface import DatabaseError
 from cea_exchange.ledger.database.row_log import logged_tables
@@ -31,7 +32,6 @@ from cea_exchange.registry.reconciliation.reconcile import check_ledger, check_s
 from cea_exchange.registry.registry import Registry
 from cea_exchange.registry.settlement.receipts import ReceiptDay, day_root, receipt
 from cea_exchange.registry.store import REGISTRY_SCHEMA, RegistryStore
-from cea_exchange.registry.venue_link.settlement_records import record_at
 from support.places import ROOT
 from support.platform.linked import Linked
 from support.platform.platform_world import given_2024, verified_2024

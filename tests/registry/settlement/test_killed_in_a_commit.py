@@ -11,8 +11,9 @@ import signal
 import numpy as np
 import pytest
 
+from cea_exchange.institution.venue_link.stream_settlement import SettlementStopped
 from cea_exchange.registry.reconciliation.reconcile import check_ledger
-from cea_exchange.registry.settlement.settlement import Settlement, SettlementStopped
+from cea_exchange.registry.settlement.settlement import Settlement
 from cea_exchange.registry.store import RegistryStore
 from support.registry.ledger_by_hand import guards_off, guards_on
 from support.registry.settlement_records import LOG_ID, registry_prepare, venue_with_deposits

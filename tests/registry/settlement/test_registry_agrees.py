@@ -27,12 +27,13 @@ from cea_exchange.domain.records import (
     Side,
 )
 from cea_exchange.institution.checks import ActError
+from cea_exchange.institution.venue_link.stream_settlement import SettlementGap
 from cea_exchange.ledger import store as store_module
 from cea_exchange.matching.reference import ReferenceMarket
 from cea_exchange.registry.reconciliation.reconcile import Reconciliation, check_ledger
 from cea_exchange.registry.registry import Registry
 from cea_exchange.registry.settlement.holdings_hash import holdings_hash
-from cea_exchange.registry.settlement.settlement import Settlement, SettlementGap
+from cea_exchange.registry.settlement.settlement import Settlement
 from support.registry.audit_queries import audit_findings
 
 pytestmark = pytest.mark.property

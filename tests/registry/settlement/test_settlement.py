@@ -6,6 +6,15 @@ import pytest
 from cea_exchange.domain.naming import CASH_NAME, holding_hash
 from cea_exchange.domain.records import EventKind, Operation, Phase
 from cea_exchange.institution.checks import ActError
+from cea_exchange.institution.venue_link.feed import feed_items
+from cea_exchange.institution.venue_link.settlement_records import records_from
+from cea_exchange.institution.venue_link.stream_settlement import (
+    Diverged,
+    PoisonRecord,
+    SettlementGap,
+    SettlementStopped,
+    WrongLog,
+)
 from cea_exchange.ledger.database.interface import ConstraintViolated, DatabaseFull
 from cea_exchange.ledger.double_entry import CASH_ASSET, Compartment, Holding
 from cea_exchange.ledger.store import StoreError
@@ -13,17 +22,8 @@ from cea_exchange.protocol.control import KeyGranted, control_decode
 from cea_exchange.registry.reconciliation.reconcile import check_ledger
 from cea_exchange.registry.registry import Registry
 from cea_exchange.registry.settlement.holdings_hash import holdings_hash, holdings_hashes
-from cea_exchange.registry.settlement.settlement import (
-    Diverged,
-    PoisonRecord,
-    Settlement,
-    SettlementGap,
-    SettlementStopped,
-    WrongLog,
-)
+from cea_exchange.registry.settlement.settlement import Settlement
 from cea_exchange.registry.store import REGISTRY_SCHEMA, RegistryStore
-from cea_exchange.registry.venue_link.feed import feed_items
-from cea_exchange.registry.venue_link.settlement_records import records_from
 from support.registry.ledger_by_hand import changed, record_changed, snapshot_kept
 from support.registry.settlement_records import (
     ALICE,
@@ -110,7 +110,7 @@ def test_a_gap_applies_nothing_and_says_what_is_next(store):
     settlement.apply(LOG_ID, records[:5])
     with pytest.raises(SettlementGap) as gap:
         settlement.apply(LOG_ID, records[6:])
-    assert (6, 7) == (gap.value.expected, gap.value.came)
+    assert (6, 7) == (gap.value.expected, gap.value.got)
     assert 5 == store.last_seq
 
 

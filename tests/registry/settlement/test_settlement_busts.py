@@ -3,11 +3,12 @@
 import pytest
 
 from cea_exchange.domain.records import Phase, Reason
+from cea_exchange.institution.venue_link.stream_settlement import Diverged, PoisonRecord
 from cea_exchange.ledger.double_entry import CASH_ASSET, Compartment, Holding
 from cea_exchange.ledger.institutions import Institution
 from cea_exchange.registry.reconciliation.reconcile import check_ledger
 from cea_exchange.registry.registry import Registry
-from cea_exchange.registry.settlement.settlement import Diverged, PoisonRecord, Settlement
+from cea_exchange.registry.settlement.settlement import Settlement
 from cea_exchange.registry.store import RegistryStore
 from support.registry.ledger_by_hand import changed
 from support.registry.settlement_records import (

@@ -7,10 +7,11 @@ import signal
 import pytest
 
 from cea_exchange.domain.records import Phase, Reason
+from cea_exchange.institution.venue_link.stream_settlement import SettlementStopped
 from cea_exchange.ledger.double_entry import CASH_ASSET, Compartment, Holding
 from cea_exchange.registry.reconciliation.reconcile import check_ledger
 from cea_exchange.registry.registry import Registry
-from cea_exchange.registry.settlement.settlement import Settlement, SettlementStopped
+from cea_exchange.registry.settlement.settlement import Settlement
 from support.registry.audit_queries import audit_findings
 from support.registry.settlement_records import (
     ALICE,

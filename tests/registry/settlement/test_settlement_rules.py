@@ -3,8 +3,9 @@
 import pytest
 
 from cea_exchange.domain.records import Phase
+from cea_exchange.institution.venue_link.stream_settlement import Diverged, PoisonRecord
 from cea_exchange.ledger.double_entry import CASH_ASSET, Compartment, Holding
-from cea_exchange.registry.settlement.settlement import Diverged, PoisonRecord, Settlement
+from cea_exchange.registry.settlement.settlement import Settlement
 from cea_exchange.registry.store import RegistryStore
 from support.registry.settlement_records import (
     ALICE,

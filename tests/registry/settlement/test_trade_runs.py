@@ -6,9 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cea_exchange.domain.records import EVENT_DTYPE, PRODUCT_NONE, EventKind, Method, Side
+from cea_exchange.institution.venue_link.stream_settlement import SettlementStopped
 from cea_exchange.registry.registry import Registry
 from cea_exchange.registry.settlement.bulk_posting import trades_post
-from cea_exchange.registry.settlement.settlement import Settlement, SettlementStopped
+from cea_exchange.registry.settlement.settlement import Settlement
 
 ACCOUNTS, PRODUCTS = 4, 2
 CASH, TONNES = 3_000, 20

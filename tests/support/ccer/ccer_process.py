@@ -33,10 +33,12 @@ class CcerProcess:
         ``postgresql://...``; None: SQLite.
     day
         On which its clock begins.
+    has_venue
+        Whether it has an exchange, in the same folder.
     """
 
-    def __init__(self, data, database=None, day=FIRST_DAY):
-        self.data, self.day = data, day
+    def __init__(self, data, database=None, day=FIRST_DAY, *, has_venue=False):
+        self.data, self.day, self._has_venue = data, day, has_venue
         self.process = None
         folder = data / "keys"
         folder.mkdir(parents=True, exist_ok=True)
@@ -56,6 +58,8 @@ class CcerProcess:
         where = "" if self._database is None else f'database = "{self._database}"\n'
         clock = f'[clock]\nkind = "manual"\nstart = "{self._noon(self.day)}"\n'
         text = f"{where}fronts = 0\n{clock}{persons}"
+        if self._has_venue:
+            text += "[venue]\n"
         (self.data / "ccer.toml").write_text(text, encoding="utf-8")
 
     def prepare(self, tonnes=None):

@@ -3,17 +3,13 @@
 import msgspec
 
 from cea_exchange.institution.clock import GuardedClock
+from cea_exchange.institution.venue_link.stream import replay_request
+from cea_exchange.institution.venue_link.turns import ConnectionDropped, FeedAnswered, RecordsAsked
 from cea_exchange.protocol.clock import Clock
 from cea_exchange.registry.bank.errands import Errand
-from cea_exchange.registry.machine import (
-    ConnectionDropped,
-    FeedAnswered,
-    RecordsAsked,
-    RegistryMachine,
-)
+from cea_exchange.registry.machine import RegistryMachine
 from cea_exchange.registry.noted_time import noted_ns
 from cea_exchange.registry.store import RegistryStore
-from cea_exchange.registry.venue_link.stream import replay_request
 
 
 class SimulatedRegistry:
@@ -46,7 +42,7 @@ class SimulatedRegistry:
             steady_ns=time.monotonic_ns,
         )
         self.machine = RegistryMachine(self.store, clock, config, operators, **more)
-        self.machine.venue_connected(time.now_ns)
+        self.machine.venue.connected(time.now_ns)
         self.drops = 0
         self._say_all()
 
@@ -60,12 +56,12 @@ class SimulatedRegistry:
         machine, ways, now_ns = self.machine, self._ways, self._time.now_ns
         machine.day_look(now_ns)
         for connection, payload in ways.feed_asked.arrived():
-            assert machine.feed_question(connection, payload, now_ns) == ""
+            assert machine.venue.feed_question(connection, payload, now_ns) == ""
         frames = ways.replay_answers.receive()
         if frames is not None:
-            machine.replayed(frames, now_ns)
-        elif machine.is_listening:
-            machine.published(ways.settlement.arrived(), now_ns)
+            machine.venue.replayed(frames, now_ns)
+        elif machine.venue.is_listening:
+            machine.venue.published(ways.settlement.arrived(), now_ns)
         for brought in self._bank.back():
             machine.brought_back(brought)
         machine.turn(now_ns)

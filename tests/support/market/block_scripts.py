@@ -58,6 +58,16 @@ def withdraw(id: str, account: str) -> Line:
     return {"cmd": "block_withdraw", "id": id, "account": account}
 
 
+def confirm(id: str) -> Line:
+    """The exchange's confirmation."""
+    return {"cmd": "block_confirm", "id": id}
+
+
+def refuse(id: str) -> Line:
+    """The exchange's refusal."""
+    return {"cmd": "block_refuse", "id": id}
+
+
 def play_blocks(lines: Iterable[Line], profile: Profile | str = "cea") -> list[Event]:
     """Play lines after `BLOCK_OPENING` on both cores; return the events of these lines only."""
     opening = len(play(BLOCK_OPENING, profile))

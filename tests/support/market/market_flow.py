@@ -97,6 +97,18 @@ RULES = {
         holding_limit_tonnes=185,
         order_count_max=9,
     ),
+    "confirmed": rules_make(
+        name="confirmed",
+        block_confirmed=True,
+        block_tonnes_min=6,
+        enquiries_open_max=2,
+        fee_bp=37,
+        holding_limit_tonnes=300,
+        large_holder_tonnes=120,
+        gap_trading_days=1,
+        order_count_max=12,
+        changes=(RuleChange(20250719, {"block_confirmed": False}),),
+    ),
     "noticed": rules_make(
         large_holder_tonnes=120,
         changes=(
@@ -175,7 +187,13 @@ RULES = {
 
 
 ACT_SHARES = {
-    **{"blocks": (100, 0), "biddings": (0, 100), "auctions": (0, 100), "mixed": (50, 60)},
+    **{
+        "blocks": (100, 0),
+        "confirmed": (110, 0),
+        "biddings": (0, 100),
+        "auctions": (0, 100),
+        "mixed": (50, 60),
+    },
     **{"gap": (40, 50), "gap_of_all": (30, 30)},
 }
 """Of 256 acts, how many are blocks' and biddings', by the rules' name."""
@@ -452,6 +470,10 @@ class Flow:
             self._block_enter(step, block_ids)
             return
         block = market.block(block_ids[step.what % len(block_ids)])
+        if block["agreed"] and step.tonnes % 4:
+            act = "block_confirm" if step.tonnes % 3 else "block_refuse"
+            self.do(act, block["block_id"] + (step.extra % 16 == 9))
+            return
         kind = CommandKind(CommandKind.BLOCK_ACCEPT + (0, 0, 1, 2, 3, 3, 3)[step.tonnes % 7])
         account_index = self._account_of(step)
         if step.extra % 8 and block["flags"] & BlockFlag.TO_ACCOUNT:

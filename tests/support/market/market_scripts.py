@@ -7,7 +7,8 @@ from typing import Any
 
 from cea_exchange.core.market import CompiledMarket
 from cea_exchange.domain import profile as profiles
-from cea_exchange.domain.profile import Profile, profile_parse
+from cea_exchange.domain.profile import MarketRules, Profile, profile_parse
+from cea_exchange.domain.profile_fields import fields_of
 from cea_exchange.matching.events import Event, event_line
 from cea_exchange.matching.market import Market
 from cea_exchange.matching.reference import ReferenceMarket
@@ -94,7 +95,13 @@ def cea_with(**values: int | str) -> Profile:
             rule = line.partition("rule = ")[2]
             line = f"{name} = {{value = {written}, rule = {rule}"
         lines.append(line)
-    assert not values, f"no such value in the profile: {values}"
+    # What the profile leaves out has its first value; each says which rule it is of.
+    rules = {field.name: field.says.rule for field in fields_of(MarketRules)}
+    place = next(number for number, line in enumerate(lines) if line.startswith("calendar"))
+    for name, value in values.items():
+        assert name in rules, f"no such value in a profile: {name}"
+        written = str(value).lower() if isinstance(value, bool) else value
+        lines.insert(place + 1, f'{name} = {{value = {written}, rule = "{rules[name]}"}}')
     return profile_parse("\n".join(lines), "cea with other values")
 
 

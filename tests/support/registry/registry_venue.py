@@ -17,13 +17,13 @@ from cea_exchange.domain.records import (
     Phase,
     Side,
 )
+from cea_exchange.institution.venue_link.feed import feed_items
 from cea_exchange.ledger.double_entry import Compartment, Holding
 from cea_exchange.protocol import control
 from cea_exchange.registry.registry import Registry
 from cea_exchange.registry.settlement.failures import FailureOf
 from cea_exchange.registry.settlement.settlement import Settlement, SettlementMode
 from cea_exchange.registry.store import RegistryStore
-from cea_exchange.registry.venue_link.feed import feed_items
 from cea_exchange.venue.market.state_machine import VenueStateMachine
 
 LOG_ID = "log-1"

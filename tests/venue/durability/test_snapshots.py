@@ -291,7 +291,7 @@ def test_every_attribute_of_the_machine_is_kept_derived_or_fixed():
 
 ADOPTED_NAMES = {"settlement_base", "report_bases"}
 """Only an adoption sets these: tests/venue/maintenance/test_adoption.py."""
-CCER_NAMES = {"payments", "cash_flows", "listings", "holders", "barred"}
+CCER_NAMES = {"payments", "cash_flows", "corrections", "listings", "holders", "barred"}
 """Only profile `ccer` has these: tests/venue/registry_link/."""
 
 

@@ -82,6 +82,7 @@ def test_the_fees_of_both_sides_are_the_exchanges(machine, taker, lend):
     }
     assert book(machine) == {
         "payments": 1, "booked": "10000000", "held": "9915088", "fees": "84912", "differences": [],
+        "corrections": {},
     }
 
 
@@ -138,9 +139,78 @@ def test_no_day_opens_on_cash_that_does_not_come_out(machine, spoilt, by_referen
     }]
 
 
+def correct(machine, cash, account="alice", **named):
+    """Let two persons say what an account has."""
+    terms = {"by": "an", "second": "bo", "why": "bank file read twice"} | named
+    return machine.apply_control(control.CashCorrected(account=account, cash=cash, **terms))
+
+
+@pytest.mark.parametrize("spoilt", ["payment", "flow", "market"])
+@pytest.mark.parametrize("found", [10_000_000, 10_000_001, 9_999_000, 0])
+def test_two_persons_correct_what_does_not_come_out(machine, spoilt, found):
+    """CCER-STL-03: whichever record was wrong, and whatever they find; then the day opens."""
+    machine.apply_control(control.DayClose())
+    if spoilt == "payment":
+        machine.payments["BK1"] = ("alice", 9_999_999)
+    elif spoilt == "flow":
+        machine.cash_flows["alice"].booked += 5
+    else:
+        machine.core.deposit(0, 65_535, 7)
+    by_bank = 9_999_999 if spoilt == "payment" else 10_000_000
+    correct(machine, found)
+    told = book(machine)
+    assert (told["differences"], told["held"]) == ([], str(found))
+    added = found - by_bank
+    assert told["corrections"] == ({"alice": str(added)} if added else {})
+    assert machine.core.account(0)["cash"] == found
+    again = VenueStateMachine.restore(GAPLESS, machine.snapshot(), type(machine.core))
+    assert book(again) == told
+    machine.apply_control(control.DayOpen(date=TUESDAY))
+
+
+def test_a_correction_of_cash_that_trades_moved_keeps_what_they_moved(machine):
+    """CCER-STL-03: fees and the other account stay as they are."""
+    trade(machine, 1_000)
+    machine.payments["BK1"] = ("alice", 10_000_100)
+    correct(machine, 2_881_644)
+    told = book(machine)
+    assert (told["fees"], told["differences"]) == ("84912", [])
+    assert machine.cash_flows["alice"].traded == -7_076_000
+
+
+def test_a_correction_that_the_market_refuses_changes_nothing(machine):
+    """CCER-STL-03: what is locked stays."""
+    order = enter(1, "buy", 7076, 1_000, trading_date=MONDAY)
+    machine.apply_records(order.reshape(1))
+    machine.payments["BK1"] = ("alice", 9_000_000)
+    before = book(machine)
+    events = correct(machine, 5)
+    assert events["kind"].tolist() == [EventKind.TRANSFER_REJECTED]
+    assert book(machine) == before
+
+
+@pytest.mark.parametrize(
+    ("terms", "why"),
+    [
+        ({"second": ""}, "two persons"),
+        ({"second": "an"}, "two persons"),
+        ({"why": " "}, "expected a reason"),
+        ({"account": "carol"}, "not declared"),
+        ({"account": "bob"}, "they agree"),
+    ],
+)
+def test_cash_is_corrected_by_two_with_a_reason_where_it_differs(machine, terms, why):
+    """CCER-STL-03"""
+    machine.payments["BK1"] = ("alice", 9_999_999)
+    with pytest.raises(ControlRefused, match=why):
+        correct(machine, 5, **terms)
+
+
 def test_where_the_registry_settles_the_venue_keeps_no_book():
     """CEA-STL-01"""
     machine = VenueStateMachine(load_profile("cea"))
     feed(machine, control.AccountDeclared(account="alice"))
     feed(machine, control.TransferIn(account="alice", amount=5))
     assert (machine.cash_flows, machine.payments) == ({}, {})
+    with pytest.raises(ControlRefused, match="the registry settles it"):
+        correct(machine, 5)

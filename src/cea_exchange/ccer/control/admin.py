@@ -8,11 +8,12 @@ from cea_exchange.ccer.control.requests import (
     cancellations,
     enforcement,
     lots,
+    market,
     projects,
     vvbs,
 )
 from cea_exchange.control_plane.requests import Requests, requests_in
 
 CCER_REQUESTS: Requests[Request] = Requests(
-    requests_in(basics, accounts, vvbs, projects, batches, lots, cancellations, enforcement)
+    requests_in(basics, accounts, vvbs, projects, batches, lots, cancellations, enforcement, market)
 )

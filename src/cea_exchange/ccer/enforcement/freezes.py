@@ -1,13 +1,15 @@
 """Courts: what is frozen, what is released, and what is given to another.
 
 A freeze asks for tonnes of one account's instrument. What is on the registration compartment is
-frozen at once, what comes there later until the tonnes are reached, the earliest freeze first.
+frozen at once, what comes there later until the tonnes are reached, the earliest freeze first. The
+exchange is asked for the rest, as far as the trading account has it.
 """
 
 from typing import Any, NamedTuple
 
 from cea_exchange.ccer.books import Books
 from cea_exchange.ccer.lots.places import Place
+from cea_exchange.ccer.market.transfers import MarketTransfers
 from cea_exchange.domain.ccer.lots import Lot
 from cea_exchange.domain.ccer.programme_error import ProgrammeError
 from cea_exchange.domain.refusals import CcerRefusal
@@ -53,10 +55,12 @@ class Freezes:
     Rules: CCER-FRZ-01, CCER-FRZ-02.
     """
 
-    def __init__(self, books: Books) -> None:
+    def __init__(self, books: Books, transfers: MarketTransfers) -> None:
         self._books = books
         self._store = books.store
+        self._transfers = transfers
         books.after_arrival.append(self.take)
+        books.after_trading.append(self.ask)
 
     def freeze(
         self, account: str, instrument: str, tonnes: int, *, order: str, court: str
@@ -82,6 +86,7 @@ class Freezes:
             )
             self._act_add(found, "freeze", tonnes, None, order, court)
             self.take(index, asset)
+            self.ask(index, asset)
         return self.found(found.freeze_id)
 
     def release(
@@ -158,6 +163,22 @@ class Freezes:
                 "UPDATE freezes SET in_force = in_force + ? WHERE freeze_id = ?",
                 (tonnes, found.freeze_id),
             )
+
+    def ask(self, account_index: int, asset_index: int) -> None:
+        """Ask the exchange for what freezes still want of a trading account.
+
+        Notes
+        -----
+        Rules: CCER-FRZ-01.
+        """
+        asked = self._store.one(
+            "SELECT coalesce(sum(ordered - in_force - released - deducted), 0) FROM freezes"
+            " WHERE account_index = ? AND asset_index = ?"
+            " AND in_force + released + deducted < ordered",
+            (account_index, asset_index),
+        )
+        if asked:
+            self._transfers.seize(account_index, asset_index, int(asked))
 
     def found(self, freeze_id: int) -> Freeze:
         """Return a freeze; ProgrammeError if there is none."""

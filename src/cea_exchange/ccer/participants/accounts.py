@@ -1,5 +1,6 @@
 """Accounts: one for each entity, in its own name (CCER-ACC-02)."""
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from cea_exchange.ccer.books import Books
@@ -15,9 +16,21 @@ from cea_exchange.institution.checks import (
 )
 from cea_exchange.institution.paging import ALL
 from cea_exchange.ledger.double_entry import Compartment
+from cea_exchange.protocol.control import (
+    AccountDeclared,
+    AccountRestored,
+    AccountSuspended,
+    Holder,
+)
 
 AccountKind = Literal["owner", "entity", "trader", "vvb", "province"]
 ENTITY_LENGTH_MAX = 200
+_HOLDER_OF: Mapping[str, Holder] = {
+    **dict.fromkeys(("owner", "entity", "trader"), "organisation"),
+    "vvb": "verifier",
+    "province": "authority",
+}
+"""Who it is, at the exchange, that has an account of a kind."""
 HOLDERS = ("owner", "entity", "trader")
 """Kinds of accounts that may hold CCERs; VVBs and provinces may not."""
 
@@ -37,6 +50,7 @@ class Accounts:
         entity: str = "",
         credit_code: str | None = None,
         province: int = 0,
+        is_natural_person: bool = False,
     ) -> int:
         """Open an account.
 
@@ -46,6 +60,8 @@ class Accounts:
             ``owner`` of projects, ``entity`` with an obligation, ``trader``, ``vvb``, ``province``.
         entity
             Its legal name; left out, the account's.
+        is_natural_person
+            Of a trader only: owners and entities are organisations.
 
         Returns
         -------
@@ -54,7 +70,7 @@ class Accounts:
 
         Notes
         -----
-        Rules: CCER-ACC-02.
+        Rules: CCER-ACC-02, CCER-PAR-01, CCER-PAR-02.
         """
         entity = entity or account
         name_checked(account, "account")
@@ -64,6 +80,12 @@ class Accounts:
                 CcerRefusal.PROVINCE_UNKNOWN,
                 f"province: expected one of the 32 codes, got {province}",
             )
+        if is_natural_person and kind != "trader":
+            raise ProgrammeError(
+                CcerRefusal.ACCOUNT_KIND,
+                f"account: expected a trader's for a natural person, got {kind}",
+            )
+        holder: Holder = "natural_person" if is_natural_person else _HOLDER_OF[kind]
         with self._store.transaction():
             taken = self._store.one(
                 "SELECT account FROM accounts"
@@ -78,10 +100,11 @@ class Accounts:
             index = self._store.next_id("accounts", "account_index")
             today = self._books.business_date()
             self._store.insert(
-                "accounts (account_index, account, kind, entity, credit_code, province, state,"
-                " opened_on)",
-                [(index, account, kind, entity, credit_code, province, "open", today)],
+                "accounts (account_index, account, kind, entity, credit_code, province, holder,"
+                " state, opened_on)",
+                [(index, account, kind, entity, credit_code, province, holder, "open", today)],
             )
+            self._books.feed(AccountDeclared(account=account, holder=holder))
             self._changed(index, "opened", "")
         return index
 
@@ -124,12 +147,15 @@ class Accounts:
     def listed(self, first: int = 0, count: int = ALL) -> list[dict[str, Any]]:
         """Return accounts in the order of their opening, from an index on."""
         rows = self._store.execute(
-            "SELECT account_index, account, kind, entity, credit_code, province, state, opened_on"
-            " FROM accounts WHERE account_index >= ? ORDER BY account_index LIMIT ?",
+            "SELECT account_index, account, kind, entity, credit_code, province, holder, state,"
+            " opened_on FROM accounts WHERE account_index >= ? ORDER BY account_index LIMIT ?",
             (max(0, first), count),
         )
-        names = ("account_index", "account", "kind", "entity", "credit_code", "province", "state")
-        return [dict(zip((*names, "opened_on"), row, strict=True)) for row in rows.fetchall()]
+        names = (
+            *("account_index", "account", "kind", "entity", "credit_code", "province", "holder"),
+            *("state", "opened_on"),
+        )
+        return [dict(zip(names, row, strict=True)) for row in rows.fetchall()]
 
     def bodies(self, account: str) -> frozenset[str]:
         """Return whose business an account is: its own, and its province's."""
@@ -169,6 +195,8 @@ class Accounts:
                 "UPDATE accounts SET state = ? WHERE account_index = ?", (state, index)
             )
             self._changed(index, change, why)
+            change_class = AccountRestored if state == "open" else AccountSuspended
+            self._books.feed(change_class(account=account))
 
     def _changed(self, index: int, change: str, why: str) -> None:
         change_id = self._store.next_id("account_changes", "change_id")

@@ -18,6 +18,9 @@ CREATE TABLE accounts (
     entity TEXT NOT NULL UNIQUE,        -- legal name: one entity, one account
     credit_code TEXT UNIQUE,            -- of the entity, where it is known
     province BIGINT NOT NULL,           -- two-digit code; 0 is none
+    holder TEXT NOT NULL CHECK (        -- who it is that would trade by it
+        holder IN ('organisation', 'natural_person', 'authority', 'registry', 'verifier')
+    ),
     state TEXT NOT NULL CHECK (state IN ('open', 'restricted', 'closed')),
     opened_on BIGINT NOT NULL           -- yyyymmdd; 0: with the registry
 );

@@ -115,7 +115,12 @@ def cash_shown(answer: Answer) -> str:
         for one in answer["differences"]
     ]
     outcome = table(heads, rows) if rows else "It comes out, account by account."
-    return "\n".join((f"{answer['payments']} payments", table(("cash", ""), totals), "", outcome))
+    lines = [f"{answer['payments']} payments", table(("cash", ""), totals), ""]
+    lines += [
+        f"corrected by two persons: {account}, {yuan(int(fen))}"
+        for account, fen in answer["corrections"].items()
+    ]
+    return "\n".join((*lines, outcome))
 
 
 def position_shown(answer: Answer) -> str:

@@ -33,6 +33,7 @@ PANELS = {
     "CCERs, where they are and how they end": (
         *("holding", "lot", "transfer", "cancellation", "certificate", "proof"),
     ),
+    "The exchange": ("market", "key"),
     "Courts and the supervisor": ("freeze", "withholding", "restitution"),
     "Proofs and copies": ("reconcile", "verify", "audit", "backup", "restore"),
 }
@@ -45,8 +46,10 @@ GROUPS = {
     "freeze": "What courts have frozen.",
     "holding": "What an account has.",
     "instrument": "Projects' generation years.",
+    "key": "Keys that act at the exchange.",
     "licence": "What validation and verification bodies may do.",
     "lot": "Where serial numbers are, and where they come from.",
+    "market": "What goes to the exchange and back, and what it traded.",
     "methodology": "After which projects are designed.",
     "project": "Projects, from a draft to their end.",
     "proof": "What the allowance registry is told.",
@@ -90,11 +93,16 @@ class CcerCommands(InstitutionCommands):
         return CcerDaemon
 
     def page(self, status: Mapping[str, Any]) -> "Sections":
-        """Return its status, with what was issued and what the allowance registry was told."""
+        """Return its status, with what was issued and how far registry and exchange are."""
         from cea_exchange.cli.daemons.status_page import institution_page
 
         place = [
             ("registry", f"told item {status['proof_seq']:,}, claim {status['claim_seq']:,}"),
+            (
+                "exchange",
+                f"settled {status['last_seq']:,}, confirmed {status['confirmed_date'] or 'no day'},"
+                f" {status['trades_failed']:,} not delivered",
+            ),
         ]
         counts = [
             ("accounts", f"{status['accounts']:,}, projects {status['projects']:,}"),
@@ -103,8 +111,11 @@ class CcerCommands(InstitutionCommands):
         return institution_page(self.name, status, place, counts)
 
     def start_needs(self, config: "CcerConfig", data: Path) -> Iterable[Look]:
-        """Return that it needs the allowance registry's key."""
-        return (("registry", lambda: config.registry_key(data)),)
+        """Return that it needs the allowance registry's key, and the exchange's if it has one."""
+        needed = [("registry", lambda: config.registry_key(data))]
+        if (venue := config.venue) is not None:
+            needed.append(("venue", lambda: venue.key(data)))
+        return needed
 
     def reconcile(
         self,

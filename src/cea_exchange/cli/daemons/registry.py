@@ -131,7 +131,7 @@ class RegistryCommands(InstitutionCommands):
                 return f"{config.bank.name}, files by hand"
             return f"{config.bank.name} at {config.bank.data}"
 
-        return ("venue", lambda: config.venue_key(data)), ("bank", bank)
+        return ("venue", lambda: config.venue.key(data)), ("bank", bank)
 
     def own_commands(self) -> Iterable[Callable[..., None]]:
         """Return the adoption of a new stream."""

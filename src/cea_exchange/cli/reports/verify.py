@@ -13,13 +13,13 @@ from cea_exchange.cli.errors import CheckFailed, CommandError
 from cea_exchange.cli.options import DataArgument
 from cea_exchange.domain.profile import ProfileError, load_profile
 from cea_exchange.institution.maintenance.integrity import heads_differing
+from cea_exchange.institution.venue_link.settlement_records import records_from
 from cea_exchange.journal import JournalError
 from cea_exchange.ledger.database.folder import has_database
 from cea_exchange.ledger.store import Store, StoreError
 from cea_exchange.protocol.folder_lock import FolderInUse, FolderLock
 from cea_exchange.registry.reconciliation.reconcile import Reconciliation, check_ledger
 from cea_exchange.registry.store import RegistryStore
-from cea_exchange.registry.venue_link.settlement_records import records_from
 from cea_exchange.venue.maintenance.verify import SettlementCheck, VerifyResult, verify_data
 from cea_exchange.venue.registry_link.registry_heads import registry_heads
 

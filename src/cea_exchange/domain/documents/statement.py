@@ -32,6 +32,7 @@ _LOCKS = {
     "order_amended": "listed",
     "block_offered": "block",
     "block_countered": "block",
+    "block_agreed": "block",
     "bid_accepted": "bid",
     "bidding_opened": "bidding",
 }
@@ -516,8 +517,8 @@ def _lock_side(event: Mapping[str, Any], before: NamedBefore) -> str:
     match event["event"]:
         case "bid_accepted":
             return _OTHER_SIDE[before.bidding_sides[event["bidding"]]]
-        case "block_countered" if event["account"] != before.offerers[event["id"]]:
-            return _OTHER_SIDE[event["side"]]  # the side in it is the offer's
+        case "block_countered" | "block_agreed" if event["account"] != before.offerers[event["id"]]:
+            return _OTHER_SIDE[event["side"]]  # the side in them is the offer's
         case "bidding_opened":
             before.bidding_sides[event["id"]] = event["side"]
         case "block_offered":
@@ -573,8 +574,9 @@ def _step_of_report(row: np.void, account_index: int, products: Sequence[str]) -
         tonnes = 0 if product is None else tonnes
         return Step(seq=seq, event=name, product=product, tonnes=tonnes, cash=cash)
     if name in _LOCKS and is_own:
-        # The side in a counter-offer is the offer's.
-        is_other_side = bool(name == "block_countered" and row["flags"] & BlockFlag.BY_COUNTERPARTY)
+        # The side in an answer to an offer is the offer's.
+        is_answer = name in ("block_countered", "block_agreed")
+        is_other_side = bool(is_answer and row["flags"] & BlockFlag.BY_COUNTERPARTY)
         side = _side_name(int(row["side"]), is_other_side)
         # Where another event has the tonnes open, this one has the ceiling.
         is_ceiling = name == "bidding_opened" and side == "buy"

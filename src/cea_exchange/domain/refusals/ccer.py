@@ -155,6 +155,13 @@ class CcerRefusal(IntEnum):
     """No such certificate was issued."""
     FREEZE_STATE = 247
     """There is no such freeze, or it has not as much."""
+    LISTING_PRICE = 250
+    """Who first transfers an instrument in declares its price and first day, and nobody after
+    (CCER-PRD-02)."""
+    VALUE_NOT_TAKEN = 251
+    """The venue takes no such value."""
+    KEY_NOT_IN_FORCE = 252
+    """The key is not in force at the exchange."""
     PROOF_TAKEN = 260
     """The proof was used, or is kept, for another entity or year (CCER-LNK-02)."""
     PROOF_REVERSED = 261

@@ -74,6 +74,8 @@ class VenueRefusal(IntEnum):
     BIDDING_NOT_ALLOWED = 83
     """The rules allow no such bidding: its day, window or tonnes (CEA-BID-01, CEA-BID-03, CEA-
     BID-10), or what the market's reason says."""
+    BLOCK_STATE = 84
+    """No such block waits for the exchange's word, or none can trade now (CCER-BLK-01)."""
     TRADE_UNKNOWN = 100
     """There is no such trade."""
     TRADE_BUSTED = 101
@@ -85,8 +87,9 @@ class VenueRefusal(IntEnum):
     SAME_PERSON = 104
     """Two persons must agree (CEA-OPR-02)."""
     CASH_NOT_BOOKED = 105
-    """The registry settles this market's cash, it is not the time for it, or the bank's
-    reference was booked before (CCER-STL-01, CCER-CSH-01)."""
+    """The registry settles this market's cash, it is not the time for it, the bank's reference
+    was booked before, or there is nothing to correct (CCER-STL-01, CCER-STL-03, CCER-
+    CSH-01)."""
     LISTING_STATE = 106
     """No first listing of the product waits, it was confirmed before, or it waits and is listed
     no other way (CCER-PRD-02)."""

@@ -23,7 +23,7 @@ TAG_HOLDING, TAG_ORDER, TAG_ACCOUNT, TAG_ALLOWANCES, TAG_OPERATOR, TAG_PRODUCT, 
 # 8 and 9 are an order book's.
 TAG_BLOCK, TAG_BLOCK_TRADES, TAG_BIDDING, TAG_BID, TAG_BIDDING_TRADES = range(10, 15)
 TAG_HIGH_VOLUMES = 15
-TAG_GAP = 16
+TAG_GAP, TAG_BLOCK_AGREED = 16, 17
 
 MARKET_FIELDS = (
     "phase trading_date day_is_open market_halted listed_started command_seq event_seq "
@@ -114,7 +114,9 @@ def state_hash(state: MarketState) -> int:
         if product.bidding_volume:
             total += fold([TAG_BIDDING_TRADES, index, *bidding_trades(product)])
     for block in state.blocks.values():
-        total += fold([TAG_BLOCK, *(int(word) for word in astuple(block)[:-1])])
+        total += fold([TAG_BLOCK, *(int(word) for word in astuple(block)[:-3])])
+        if block.agreed:
+            total += fold([TAG_BLOCK_AGREED, block.block_id, block.operator_index])
     for bidding in state.biddings.values():
         total += fold([TAG_BIDDING, *(int(word) for word in astuple(bidding))])
     for bid in state.bids.values():

@@ -387,6 +387,20 @@ class ReferenceMarket:
             self._methods.biddings.cancel(bidding_id)
             return state.events_take()
 
+    def block_confirm(self, block_id: SupportsIndex) -> Records:
+        """Let the exchange confirm a block that both sides agree on."""
+        block_id = int_taken("block_id", block_id, 0, U64_MAX)
+        with self._act() as state:
+            self._methods.blocks.confirm(block_id)
+            return state.events_take()
+
+    def block_refuse(self, block_id: SupportsIndex) -> Records:
+        """Let the exchange refuse a block that both sides agree on."""
+        block_id = int_taken("block_id", block_id, 0, U64_MAX)
+        with self._act() as state:
+            self._methods.blocks.turn_down(block_id)
+            return state.events_take()
+
     def checkpoint(self) -> Records:
         """State the hashes of everything before this call."""
         with self._act() as state:

@@ -28,6 +28,7 @@ from cea_exchange.matching.reference.hashes import (
     high_volumes,
     status,
 )
+from cea_exchange.matching.reference.inputs import OPERATOR_COUNT_MAX
 from cea_exchange.matching.reference.rows.biddings import Bid, Bidding
 from cea_exchange.matching.reference.rows.blocks import Block
 from cea_exchange.matching.reference.rows.book import Order
@@ -204,6 +205,7 @@ def _block_is_possible(state: MarketState, methods: TradingMethods, block: Block
         or block.product_index >= len(state.products)
         or block.side not in list(Side)
         or block.reserved
+        or not _is_agreement_possible(block)
         or min(block.price, block.tonnes, *block.locks) < 0
         or amount_too_large(block.price, block.price * block.tonnes)
         or not methods.blocks.locks_fit(block)
@@ -217,6 +219,14 @@ def _block_is_possible(state: MarketState, methods: TradingMethods, block: Block
     is_purchase = block.side == Side.BUY
     others = block.tonnes_locked if is_purchase else block.cash_locked or block.tonnes_bid
     return not counters and not others
+
+
+def _is_agreement_possible(block: Block) -> bool:
+    """Whether what a block says of an agreement can be: of two named parties, by an operator."""
+    if not block.agreed:
+        return not block.operator_index
+    is_directed = bool(block.flags & BlockFlag.TO_ACCOUNT)
+    return block.agreed == 1 and is_directed and block.operator_index < OPERATOR_COUNT_MAX
 
 
 def _biddings_restore(

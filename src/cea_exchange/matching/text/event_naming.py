@@ -231,9 +231,11 @@ def _block_entered(row: EventRow, names: Names, seq: int) -> dict[str, object]:
 def _block_ended(row: EventRow, names: Names, seq: int) -> dict[str, object]:
     by_counterparty = row.flags & BlockFlag.BY_COUNTERPARTY
     owner = row.counter_account_index if by_counterparty else row.account_index
+    # The close ends it, or the exchange.
+    is_nobodys = row.kind == EventKind.BLOCK_LAPSED or row.reason == Reason.NOT_CONFIRMED
     return _block_terms(row, names, seq) | {
         "account": names.accounts[owner],
-        "by": None if row.kind == EventKind.BLOCK_LAPSED else _account_name(row, names),
+        "by": None if is_nobodys else _account_name(row, names),
     }
 
 
@@ -247,6 +249,10 @@ def _block_offered(row: EventRow, names: Names, asked: Asked, seq: int) -> named
 
 def _block_countered(row: EventRow, names: Names, asked: Asked, seq: int) -> named.Event:
     return named.BlockCountered(**_block_terms(row, names, seq))
+
+
+def _block_agreed(row: EventRow, names: Names, asked: Asked, seq: int) -> named.Event:
+    return named.BlockAgreed(**_block_terms(row, names, seq))
 
 
 def _block_withdrawn(row: EventRow, names: Names, asked: Asked, seq: int) -> named.Event:
@@ -422,6 +428,7 @@ _NAMERS: dict[int, Callable[[EventRow, Names, Asked, int], named.Event]] = {
     EventKind.BLOCK_WITHDRAWN: _block_withdrawn,
     EventKind.BLOCK_REJECTED: _block_rejected,
     EventKind.BLOCK_LAPSED: _block_lapsed,
+    EventKind.BLOCK_AGREED: _block_agreed,
     EventKind.BID_ACCEPTED: _bid_accepted,
     EventKind.BID_CANCELED: _bid_canceled,
     EventKind.BIDDING_CLOSED: _bidding_closed,

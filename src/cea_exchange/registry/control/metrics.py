@@ -10,9 +10,9 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 
 from cea_exchange.domain.records import SCHEMA_VERSION, EventKind
 from cea_exchange.institution.metrics import InstitutionMetrics, program_version
+from cea_exchange.institution.venue_link.feed import feed_last_seq
 from cea_exchange.protocol.metrics_buckets import COUNTS, Buckets
 from cea_exchange.registry.store import RegistryStore
-from cea_exchange.registry.venue_link.feed import feed_last_seq
 
 PREFIX = "cea_registry_"
 COUNTERS = {

@@ -9,6 +9,7 @@ is shared out by the queue, whoever asked.
 from collections import Counter
 from typing import Literal
 
+from cea_exchange.institution.venue_link.feed import feed_append
 from cea_exchange.ledger.double_entry import (
     AMOUNT_LIMIT,
     CASH_ASSET,
@@ -20,7 +21,6 @@ from cea_exchange.ledger.store import Store
 from cea_exchange.protocol.control import Seizure
 from cea_exchange.registry.enforcement.freezes import Freezes, Place
 from cea_exchange.registry.enforcement.recalls import Recalls
-from cea_exchange.registry.venue_link.feed import feed_append
 
 SEIZED = ("court", "recall")
 """Directions of transfers that nobody but a court or the authority asks for."""

@@ -14,6 +14,8 @@ import msgspec
 
 from cea_exchange.domain.naming import CASH_NAME, holding_hash, is_one_line
 from cea_exchange.domain.records import DAY_CLOSED_DTYPE, Method
+from cea_exchange.institution.venue_link.feed import feed_last_seq
+from cea_exchange.institution.venue_link.settlement_records import record_at, records_from
 from cea_exchange.ledger.balances_check import accounts_differing
 from cea_exchange.ledger.double_entry import CASH_ASSET, Compartment
 from cea_exchange.ledger.store import Store
@@ -35,8 +37,6 @@ from cea_exchange.protocol.control import (
 )
 from cea_exchange.protocol.operators import Operator
 from cea_exchange.registry.settlement.holdings_hash import holdings_hash
-from cea_exchange.registry.venue_link.feed import feed_last_seq
-from cea_exchange.registry.venue_link.settlement_records import record_at, records_from
 
 HASH_MASK = (1 << 64) - 1
 

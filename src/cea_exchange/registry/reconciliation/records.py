@@ -17,6 +17,7 @@ from cea_exchange.domain.records import (
     Operation,
     Reason,
 )
+from cea_exchange.institution.venue_link.settlement_records import records_from
 from cea_exchange.ledger.double_entry import (
     CASH_ASSET,
     Compartment,
@@ -29,7 +30,6 @@ from cea_exchange.ledger.double_entry import (
 )
 from cea_exchange.ledger.store import Store, hash_text
 from cea_exchange.registry.settlement.holdings_hash import TRADE_COLUMNS
-from cea_exchange.registry.venue_link.settlement_records import records_from
 
 CHUNK_COUNT = 5_000
 

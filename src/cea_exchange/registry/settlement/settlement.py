@@ -1,17 +1,9 @@
-"""Apply the venue's settlement records: each exactly once, in order, or none.
-
-A contiguous run of records is one transaction: records, trades, postings and `last_seq` are
-committed together, so wherever the process dies, it goes on behind the last record that counts.
-Delivery is at least once; the sequence makes it exactly once. The record's sequence is also a
-primary key, a second line of defence.
-
-What can't be applied stops the line in front of it: nothing is skipped, `last_seq` stays, the venue
-sees that the watermark stands still. The way out is to mend the cause and start again.
+"""Apply the venue's settlement records to the registry's accounts; see `StreamSettlement`.
 
 Trades are posted as they come, or received and posted when the day has closed (`delivery`).
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -21,7 +13,6 @@ from cea_exchange.domain.records import (
     ACCOUNT_NONE,
     CHECKPOINT_DTYPE,
     DAY_CLOSED_DTYPE,
-    EVENT_DTYPE,
     PRODUCT_NONE,
     EventKind,
     Method,
@@ -30,8 +21,16 @@ from cea_exchange.domain.records import (
     Reason,
     Side,
 )
+from cea_exchange.institution.venue_link.feed import feed_append
+from cea_exchange.institution.venue_link.settlement_records import record_at, records_keep
+from cea_exchange.institution.venue_link.stream_settlement import (
+    SEQ_LIMIT,
+    Diverged,
+    PoisonRecord,
+    SettlementStopped,
+    StreamSettlement,
+)
 from cea_exchange.ledger.balances_check import accounts_differing
-from cea_exchange.ledger.database.interface import ConstraintViolated
 from cea_exchange.ledger.double_entry import (
     CASH_ASSET,
     EntryKind,
@@ -45,7 +44,7 @@ from cea_exchange.ledger.double_entry import (
     trade_from_figures,
     trade_legs,
 )
-from cea_exchange.ledger.store import Store, StoreError, hash_text
+from cea_exchange.ledger.store import Store, hash_text
 from cea_exchange.protocol.control import LedgerHead
 from cea_exchange.registry.enforcement.arrivals import SEIZED, Arrivals
 from cea_exchange.registry.enforcement.freezes import Place
@@ -66,53 +65,12 @@ from cea_exchange.registry.settlement.holdings_hash import TRADE_COLUMNS, Unpost
 from cea_exchange.registry.settlement.statement_days import statements_accept, statements_issue
 from cea_exchange.registry.settlement.trade_posting import possible_check, postpone, trade_post
 from cea_exchange.registry.settlement.waiting import Received
-from cea_exchange.registry.venue_link.feed import feed_append
-from cea_exchange.registry.venue_link.settlement_records import (
-    record_at,
-    records_from,
-    records_keep,
-)
-
-RUN_COUNT_MAX = 4_096
-"""Records in one transaction: many are cheaper each, but hold up the watermark."""
-
-SEQ_LIMIT = 1 << 62
-"""Sequences stay below it; SQLite's integers are signed."""
 
 SettlementMode = Literal["realtime", "end_of_day"]
 """When trades are posted: as they come, or after the close."""
 
 
-class SettlementStopped(Exception):
-    """The line stands still in front of a record; nothing of it was applied."""
-
-
-class WrongLog(SettlementStopped):
-    """The stream is another venue's, or another life of this one's."""
-
-
-class PoisonRecord(SettlementStopped):
-    """A record that can not be: malformed, or impossible by what the registry knows."""
-
-    def __init__(self, settlement_seq: int, why: str) -> None:
-        super().__init__(f"settlement record {settlement_seq}: {why}")
-        self.settlement_seq = settlement_seq
-
-
-class Diverged(SettlementStopped):
-    """Venue and registry do not hold the same."""
-
-
-class SettlementGap(Exception):
-    """Records are missing before those that came; ask for a replay from `expected`."""
-
-    def __init__(self, expected: int, came: int) -> None:
-        super().__init__(f"settlement_seq: expected {expected} next, got {came}")
-        self.expected = expected
-        self.came = came
-
-
-class Settlement:
+class Settlement(StreamSettlement):
     """Settles into a store.
 
     Parameters
@@ -141,65 +99,12 @@ class Settlement:
         mode: SettlementMode = "realtime",
         is_ready: Callable[[int], bool] = lambda until_seq: True,
     ) -> None:
-        self.store = store
+        super().__init__(store, at_point)
         self.delivery = Delivery(store, at_point, failure_of, is_ready)
-        self._at_point = at_point
         self._obstacles = Obstacles(store, failure_of)
         self._unposted = Unposted(store)
         self._received = Received(store)
         self._mode = mode
-
-    def apply(self, log_id: str, records: np.ndarray) -> int:
-        """Apply records; those that are settled already are dropped.
-
-        Parameters
-        ----------
-        log_id
-            Which stream they are of.
-        records : Event[count], oldest first
-            With contiguous `settlement_seq`.
-
-        Returns
-        -------
-        int
-            `last_seq` after the commit.
-
-        Raises
-        ------
-        SettlementGap
-            The first lies beyond `last_seq` + 1. Nothing was applied.
-        SettlementStopped
-            Everything before the record in question was applied and committed.
-
-        Notes
-        -----
-        Rules: CEA-STL-02 (one by one, in the venue's order, each once).
-        """
-        if records.dtype != EVENT_DTYPE:
-            raise TypeError("records must be of EVENT_DTYPE")
-        if self.store.state != "ok":
-            raise Diverged(self.store.state)
-        known = self.store.log_id
-        if known is not None and known != log_id:
-            raise WrongLog(f"log_id: expected {known}, got {log_id}")
-        last_seq = self.store.last_seq
-        if len(records) == 0:
-            return last_seq
-        first = _first_of_contiguous(records)
-        if first > last_seq + 1:
-            raise SettlementGap(last_seq + 1, first)
-        self._repeats_check(records[: last_seq + 1 - first])
-        records = records[last_seq + 1 - first :]
-        for start in range(0, len(records), RUN_COUNT_MAX):
-            run = records[start : start + RUN_COUNT_MAX]
-            try:
-                last_seq = self._run_apply(log_id, run)
-            except ConstraintViolated as error:
-                # Rolled back. Above all a record that is there already, though `last_seq` says no.
-                raise SettlementStopped(
-                    f"settlement records from {run[0]['settlement_seq']} on: {error}"
-                ) from None
-        return last_seq
 
     def deliver(self, count_max: int = DELIVERY_COUNT_MAX) -> bool:
         """Post some of the trades of closed days that wait; say whether there are more.
@@ -213,46 +118,6 @@ class Settlement:
             return self.delivery.some(count_max)
         except DeliveryStopped as error:
             raise SettlementStopped(str(error)) from None
-
-    def _repeats_check(self, records: np.ndarray) -> None:
-        """Repeated records must be those that were settled under their numbers."""
-        if not len(records):
-            return
-        first = int(records[0]["settlement_seq"])
-        for settled in self._kept_from(first):
-            came, records = records[: len(settled)], records[len(settled) :]
-            settled = settled[: len(came)]
-            if settled.tobytes() != came.tobytes():
-                odd = first + int(np.argmax(settled != came))
-                raise PoisonRecord(odd, "is another one than was settled under this number")
-            first += len(came)
-            if not len(records):
-                return
-        raise PoisonRecord(first, "is another one than was settled under this number")
-
-    def _kept_from(self, first: int) -> Iterator[np.ndarray]:
-        try:
-            yield from records_from(self.store, first - 1)
-        except StoreError as error:
-            raise SettlementStopped(str(error)) from None
-
-    def _run_apply(self, log_id: str, records: np.ndarray) -> int:
-        """Apply a run in one transaction; a record that can't be ends it, and is reported after."""
-        stopped: SettlementStopped | None = None
-        with self.store.transaction(act_id=0):
-            last_seq = self.store.last_seq
-            first = int(records[0]["settlement_seq"])
-            if last_seq != first - 1:
-                raise AssertionError(f"last_seq: expected {first - 1}, got {last_seq}")
-            posted, stopped = self._records_post(records)
-            self._at_point("postings_written")
-            last_seq += posted
-            self.store.last_seq_set(log_id, last_seq)
-            self._at_point("last_seq_written")
-        self._at_point("committed")
-        if stopped is not None:
-            raise stopped
-        return last_seq
 
     def _records_post(self, records: np.ndarray) -> tuple[int, SettlementStopped | None]:
         """Write what the records say; return how many were applied, and what stopped the rest."""
@@ -696,19 +561,6 @@ class _Run:
         state = f"diverged: {why}"
         self._store.execute("UPDATE meta SET state = ?", (state,))
         self.diverged = Diverged(state)
-
-
-def _first_of_contiguous(records: np.ndarray) -> int:
-    """Return the first sequence of a run without holes or repeats."""
-    sequences = records["settlement_seq"]
-    first = int(sequences[0])
-    if not 0 < first < SEQ_LIMIT:
-        raise PoisonRecord(first, "must be positive and below 2^62")
-    expected = np.arange(first, first + len(records), dtype=np.uint64)
-    if not np.array_equal(sequences, expected):
-        odd = int(np.argmax(sequences != expected))
-        raise PoisonRecord(int(sequences[odd]), f"must follow {first + odd - 1} in its run")
-    return first
 
 
 def _is_any_received(store: Store) -> bool:

@@ -5,8 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from cea_exchange.domain.records import ACCOUNT_NONE
-from cea_exchange.protocol.framing import BLOCKS_COUNT_MAX, PartyRequest
+from cea_exchange.domain.records import ACCOUNT_NONE, Phase
+from cea_exchange.domain.refusals import VenueRefusal
+from cea_exchange.protocol.framing import BLOCKS_COUNT_MAX, FrameError, PartyRequest
 from cea_exchange.venue.market.state_machine import VenueStateMachine
 
 _FIELDS = (
@@ -19,6 +20,7 @@ _FIELDS = (
     "price",
     "tonnes",
     "flags",
+    "agreed",
 )
 
 
@@ -72,6 +74,27 @@ def blocks_of_all(machine: VenueStateMachine, first: int) -> dict[str, Any]:
     shown = rows[rows["block_id"] >= first][:BLOCKS_COUNT_MAX]
     locks = ("cash_locked", "tonnes_locked")
     return {"from": first, "open": len(rows), "blocks": _shown(machine, shown, _FIELDS + locks)}
+
+
+def block_word_check(machine: VenueStateMachine, block_id: int, *, confirms: bool) -> None:
+    """Refuse the exchange's word on a block that does not wait for it, or can't trade now.
+
+    Notes
+    -----
+    Rules: CCER-BLK-01.
+    """
+    core = machine.core
+    block = core.block(block_id)
+    expected, got = "a block that both sides agree on", ""
+    if block is None or not block["agreed"]:
+        got = f"{block_id}, {'unknown, or over' if block is None else 'still negotiated'}"
+    elif confirms:
+        expected = "a session of blocks"
+        is_halted = core.market_halted or core.product(block["product_index"])["halted"]
+        if core.phase != Phase.LISTED_AND_BLOCK or is_halted:
+            got = "a halt" if is_halted else Phase(core.phase).name.lower()
+    if got:
+        raise FrameError(VenueRefusal.BLOCK_STATE, expected=expected, got=got, where="block")
 
 
 def _shown(

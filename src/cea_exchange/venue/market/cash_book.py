@@ -2,7 +2,8 @@
 
 Three records must agree for each account: the bank's references that were booked, what the market's
 events say moved, and the balance. The fees are the exchange's own; they are the book's one balance
-that no account has.
+that no account has. Where they do not agree two persons say what is right: a correction beside the
+bank's references makes up for what those do not explain.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -69,7 +70,10 @@ def _flow(flows: dict[str, CashFlow], account: str) -> CashFlow:
 
 
 def differences(
-    flows: Mapping[str, CashFlow], payments: Mapping[str, Payment], balances: Mapping[str, int]
+    flows: Mapping[str, CashFlow],
+    payments: Mapping[str, Payment],
+    corrections: Mapping[str, int],
+    balances: Mapping[str, int],
 ) -> Iterator[dict[str, Any]]:
     """Find the accounts whose three records do not agree.
 
@@ -77,6 +81,8 @@ def differences(
     ----------
     payments
         By the bank's reference.
+    corrections
+        By account, in fen, what was added to what the bank's references say.
     balances
         The market's cash, in fen, of all accounts.
 
@@ -84,7 +90,7 @@ def differences(
     -----
     Rules: CCER-STL-02.
     """
-    by_reference = dict.fromkeys(balances, 0)
+    by_reference = {account: corrections.get(account, 0) for account in balances}
     for account, fen in payments.values():
         by_reference[account] += fen
     for account, cash in balances.items():
@@ -99,17 +105,50 @@ def differences(
             }
 
 
+def corrected(
+    flows: dict[str, CashFlow],
+    payments: Mapping[str, Payment],
+    corrections: dict[str, int],
+    account: str,
+    cash: int,
+    *,
+    moved: int,
+) -> None:
+    """Let the book say that an account has so much cash; what trades moved stays as it is.
+
+    Parameters
+    ----------
+    moved
+        What of it an event says, in fen, that is still to be taken.
+
+    Notes
+    -----
+    Rules: CCER-STL-03.
+    """
+    flow = _flow(flows, account)
+    flow.booked += cash - flow.balance
+    by_bank = sum(fen for of, fen in payments.values() if of == account)
+    corrections[account] = flow.booked - by_bank
+    if not corrections[account]:
+        del corrections[account]
+    flow.booked -= moved
+
+
 def shown(
-    flows: Mapping[str, CashFlow], payments: Mapping[str, Payment], balances: Mapping[str, int]
+    flows: Mapping[str, CashFlow],
+    payments: Mapping[str, Payment],
+    corrections: Mapping[str, int],
+    balances: Mapping[str, int],
 ) -> dict[str, Any]:
     """Return the book's totals and its differences, as operators see them."""
     return {
         "payments": len(payments),
         "booked": str(sum(fen for _account, fen in payments.values())),
+        "corrections": {account: str(fen) for account, fen in corrections.items()},
         "held": str(sum(balances.values())),
         "fees": str(sum(flow.fees for flow in flows.values())),
         "differences": [
             {key: value if key == "account" else str(value) for key, value in each.items()}
-            for each in differences(flows, payments, balances)
+            for each in differences(flows, payments, corrections, balances)
         ],
     }

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from cea_exchange.domain.profile import Profile
-from cea_exchange.domain.records import PRODUCT_NONE, EventKind, Phase
+from cea_exchange.domain.records import EVENT_DTYPE, PRODUCT_NONE, EventKind, Phase
 from cea_exchange.protocol import control
 from cea_exchange.venue.market.cash_book import Payment
 
@@ -19,6 +19,8 @@ CASH_PHASES = (Phase.LISTED, Phase.BREAK, Phase.LISTED_AND_BLOCK)
 """From the first session of a day to the end of its last."""
 
 Booking = control.CashPaidIn | control.CashPaidOut
+
+_NOTHING = np.zeros(0, EVENT_DTYPE)
 
 
 def settles_here(profile: Profile) -> bool:
@@ -73,6 +75,51 @@ def booking_refusal(
     if phase not in CASH_PHASES:
         return f"cash: expected the hours of trading, got phase {Phase(phase).name.lower()}"
     return None
+
+
+def correction_refusal(
+    profile: Profile,
+    accounts: Container[str],
+    differing: Container[str],
+    act: control.CashCorrected,
+) -> str | None:
+    """Say why an account's cash may not be corrected; None if it may.
+
+    Parameters
+    ----------
+    accounts, differing
+        The accounts that are declared, and those whose records do not agree.
+
+    Notes
+    -----
+    Rules: CCER-STL-03 (where, by two, with a reason).
+    """
+    if not settles_here(profile):
+        return "cash: the registry settles it"
+    if not act.by or not act.second or act.by == act.second:
+        return f"cash: two persons must agree to it, were {act.by!r} and {act.second!r}"
+    if not act.why.strip():
+        return "cash: expected a reason for its correction, got none"
+    if act.account not in accounts:
+        return f"cash of account {act.account!r}, which is not declared"
+    if act.account not in differing:
+        return f"cash of account {act.account!r}: expected records that differ, they agree"
+    return None
+
+
+def corrected(core: Any, account_index: int, cash: int) -> np.ndarray:
+    """Let an account have so much cash in the market, which says where it can't.
+
+    Notes
+    -----
+    Rules: CCER-STL-03.
+    """
+    more = cash - int(core.account(account_index)["cash"])
+    if not more:
+        return _NOTHING
+    act = core.deposit if more > 0 else core.withdraw
+    events: np.ndarray = act(account_index, PRODUCT_NONE, abs(more))
+    return events
 
 
 def booked(

@@ -5,7 +5,7 @@ The daemon, `verify` and the tests all run the journal through `VenueStateMachin
 clock and touches no file or socket: the same frames give the same events and the same hashes.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Self
 
 import msgspec
@@ -93,6 +93,7 @@ class MachineState(Struct, frozen=True, forbid_unknown_fields=True):
     suspended_by_registry: dict[str, bool] = {}
     payments: dict[str, cash_book.Payment] = {}
     cash_flows: dict[str, cash_book.CashFlow] = {}
+    corrections: dict[str, int] = {}
     listings: dict[str, Listing] = {}
     holders: dict[str, control.Holder] = {}
     barred: dict[str, bool] = {}
@@ -160,9 +161,9 @@ class VenueStateMachine:
         Applications for biddings, by their names, until their day is over.
     suspended_by_registry : dict
         Names of the accounts that the registry has suspended: whether an operator has, too.
-    payments, cash_flows : dict
+    payments, cash_flows, corrections : dict
         Where the exchange settles the cash: what was booked, by the bank's references; what moved,
-        by accounts.
+        by accounts; and what two persons added, by accounts, where these did not agree.
     listings : dict
         First listings that wait for the exchange or for their day, by their products.
     holders : dict
@@ -197,6 +198,7 @@ class VenueStateMachine:
         self.suspended_by_registry: dict[str, bool] = {}
         self.payments: dict[str, cash_book.Payment] = {}
         self.cash_flows: dict[str, cash_book.CashFlow] = {}
+        self.corrections: dict[str, int] = {}
         self.listings: dict[str, Listing] = {}
         self.holders: dict[str, control.Holder] = {}
         self.barred: dict[str, bool] = {}
@@ -204,7 +206,11 @@ class VenueStateMachine:
         self._accounts: dict[str, int] = {}
         self._groups: dict[str, int] = {}
         self._rows, self._rows_lent = np.zeros((2, 4096), EVENT_DTYPE)
-        self._acts = {
+        self._acts = self._acts_made()
+
+    def _acts_made(self) -> dict[type[control.Control], Callable[[Any], Any]]:
+        """Return what is done for each kind of message."""
+        return {
             control.ProductDeclared: self._product_declared,
             control.AccountDeclared: self._account_declared,
             control.AccountSuspended: self._account_suspended,
@@ -223,11 +229,14 @@ class VenueStateMachine:
             control.Kill: self._kill,
             control.TradeBust: self._trade_bust,
             **dict.fromkeys((control.CashPaidIn, control.CashPaidOut), self._cash_booked),
+            control.CashCorrected: self._cash_corrected,
             control.SessionLost: self._session_lost,
             control.ReferencePriceSet: self._reference_price_set,
             control.ProductList: self._product_list,
             control.ProductDelist: self._product_delist,
             control.ListingConfirmed: self._listing_confirmed,
+            control.BlockConfirmed: lambda act: self.core.block_confirm(act.block_id),
+            control.BlockRefused: lambda act: self.core.block_refuse(act.block_id),
             control.BiddingApplied: self._bidding_applied,
             control.BiddingReviewed: self._bidding_reviewed,
             control.BiddingLapsed: lambda act: self._application_ends(act, "lapsed"),
@@ -349,11 +358,13 @@ class VenueStateMachine:
             cash_book.take(self.cash_flows, self.account_names, events)
         return events
 
-    def cash_records(self) -> tuple[dict[str, Any], dict[str, Any], dict[str, int]]:
+    def cash_records(
+        self,
+    ) -> tuple[dict[str, Any], dict[str, Any], dict[str, int], dict[str, int]]:
         """Return what must agree of the cash that the exchange settles; see `cash_book.shown`."""
         cash = (int(self.core.account(index)["cash"]) for index in range(len(self.account_names)))
         balances = dict(zip(self.account_names, cash, strict=True))
-        return self.cash_flows, self.payments, balances
+        return self.cash_flows, self.payments, self.corrections, balances
 
     def apply_control(self, message: control.Control) -> np.ndarray:
         """Apply one control message and return its events (none for names and keys).
@@ -419,6 +430,10 @@ class VenueStateMachine:
             case control.CashPaidIn() | control.CashPaidOut():
                 known = self._accounts, self.payments
                 return exchange_cash.booking_refusal(self.profile, core.phase, *known, message)
+            case control.CashCorrected():
+                found = [each["account"] for each in cash_book.differences(*self.cash_records())]
+                known = self.profile, self._accounts, found
+                return exchange_cash.correction_refusal(*known, message)
             case control.BiddingApplied() | control.BiddingReviewed() | control.BiddingLapsed():
                 known = self._accounts, self._products
                 return application_refusal(self.applications, *known, core.trading_date, message)
@@ -604,6 +619,17 @@ class VenueStateMachine:
     def _cash_booked(self, act: control.CashPaidIn | control.CashPaidOut) -> np.ndarray:
         account = self._accounts[act.account]
         return exchange_cash.booked(self.core, account, self.payments, act)
+
+    def _cash_corrected(self, act: control.CashCorrected) -> np.ndarray:
+        """Let market and book agree; where the market refuses, nothing has changed."""
+        index = self._accounts[act.account]
+        before = int(self.core.account(index)["cash"])
+        events = exchange_cash.corrected(self.core, index, act.cash)
+        after = int(self.core.account(index)["cash"])
+        if after == act.cash:
+            book = self.cash_flows, self.payments, self.corrections
+            cash_book.corrected(*book, act.account, after, moved=after - before)
+        return events
 
     def _session_lost(self, act: control.SessionLost) -> np.ndarray:
         lost = (act, *act.others)

@@ -20,7 +20,7 @@ from cea_exchange.protocol.operators import Operator
 from cea_exchange.venue.durability.sequencer import Sequencer, damage_refusal
 from cea_exchange.venue.market import cash_book
 from cea_exchange.venue.market.bidding_views import biddings
-from cea_exchange.venue.market.block_views import blocks_of_all
+from cea_exchange.venue.market.block_views import block_word_check, blocks_of_all
 from cea_exchange.venue.market.names import account_known, product_known
 from cea_exchange.venue.operations import admin_views, bidding_service
 from cea_exchange.venue.operations.proposals import VenueProposals
@@ -32,6 +32,7 @@ from cea_exchange.venue.requests import (
     ActRequest,
     AdminRequest,
     BiddingOpen,
+    CashCorrect,
     CashPayIn,
     CashPayOut,
 )
@@ -52,6 +53,7 @@ _UNFIT = {
     control.ProductList: VenueRefusal.LISTING_STATE,
     control.CashPaidIn: VenueRefusal.CASH_NOT_BOOKED,
     control.CashPaidOut: VenueRefusal.CASH_NOT_BOOKED,
+    control.CashCorrected: VenueRefusal.CASH_NOT_BOOKED,
     control.BiddingApplied: VenueRefusal.BIDDING_TAKEN,
     control.BiddingReviewed: VenueRefusal.BIDDING_UNKNOWN,
     control.BiddingLapsed: VenueRefusal.BIDDING_UNKNOWN,
@@ -300,6 +302,10 @@ class AdminService(Service[Operator, AdminRequest]):
         """Refuse the end of a bidding that can't be awarded, or cancelled, now."""
         bidding_service.end_check(self.machine, bidding, must_be_open=must_be_open)
 
+    def block_word_check(self, block_id: int, *, confirms: bool) -> None:
+        """Refuse the exchange's word on a block that does not wait for it, or can't trade now."""
+        block_word_check(self.machine, block_id, confirms=confirms)
+
     def bust_prepared(self, trade_id: int, by: Operator, why: str) -> Prepared:
         """Return a trade's bust for a second person; FrameError if it can't be undone."""
         event = trade_event(self._sequencer, trade_id)
@@ -368,6 +374,30 @@ class AdminService(Service[Operator, AdminRequest]):
         def carry_out(second: Operator) -> dict[str, Any]:
             self._run(msgspec.structs.replace(act, second=second.name))
             return {"what": what, "outcome": self._cash_outcome()}
+
+        return Prepared(what, carry_out)
+
+    def cash_correction_prepared(self, request: CashCorrect, by: Operator) -> Prepared:
+        """Return a correction of cash for a second person; FrameError if none can be made now."""
+        account = request.account
+        act = control.CashCorrected(by=by.name, why=request.why, account=account, cash=request.cash)
+        index = self.account_index(account)
+        refusal = self.machine.refusal(msgspec.structs.replace(act, second=SECOND_TO_COME))
+        if refusal is not None:
+            raise FrameError(
+                VenueRefusal.CASH_NOT_BOOKED,
+                expected="cash that does not come out",
+                got=refusal,
+                where="cash",
+            )
+        had = int(self.machine.core.account(index)["cash"])
+        what = f"let {account} have {request.cash} fen, it has {had}: {request.why}"
+
+        def carry_out(second: Operator) -> dict[str, Any]:
+            self._run(msgspec.structs.replace(act, second=second.name))
+            has = int(self.machine.core.account(index)["cash"])
+            outcome = "corrected" if has == request.cash else f"nothing moved: it has {has} fen"
+            return {"what": what, "outcome": outcome}
 
         return Prepared(what, carry_out)
 

@@ -25,6 +25,9 @@ class AccountOpen(Request, tag="account_open"):
     entity: Annotated[str, field("Legal name; left out, the account's.")] = ""
     credit_code: Annotated[str | None, field("Unified social credit code.")] = None
     province: Annotated[int, field("Two-digit code, such as 11; 0 is none.")] = 0
+    is_natural_person: Annotated[
+        bool, field("A trader who is a natural person.", name="--natural-person")
+    ] = False
 
     def act(self, ccer: "CcerRegistry") -> dict[str, Any]:
         index = ccer.accounts.open(
@@ -32,6 +35,7 @@ class AccountOpen(Request, tag="account_open"):
             entity=self.entity,
             credit_code=self.credit_code,
             province=self.province,
+            is_natural_person=self.is_natural_person,
         )
         return {"account_index": index}
 

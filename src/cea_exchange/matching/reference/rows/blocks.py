@@ -26,7 +26,9 @@ class Block:
     product_index: int
     side: int
     flags: int
+    agreed: int = 0
     reserved: int = 0
+    operator_index: int = 0
 
     @property
     def locks(self) -> Locks:
@@ -45,9 +47,9 @@ class Block:
 
     @property
     def owners(self) -> tuple[int, ...]:
-        """Who may withdraw it: who offered, and who has countered."""
-        has_countered = self.flags & BlockFlag.COUNTERED
-        return (self.account_index, *([self.other_party] if has_countered else []))
+        """Who has put something into it: who offered, and who has countered or agreed."""
+        has_acted = self.agreed or self.flags & BlockFlag.COUNTERED
+        return (self.account_index, *([self.other_party] if has_acted else []))
 
     @property
     def speaker(self) -> int:

@@ -1,7 +1,10 @@
 """Block trading of a `ReferenceMarket`: enquiries, offers and their negotiation.
 
     enquiry (locks nothing)  <-  offer -> counter -> counter ... -> accept: one trade
-                                   |         |                   -> reject, withdraw, lapse
+                                   |         |             |     -> reject, withdraw, lapse
+                                   |         |             v
+                                   +---------+---> agreed, where the exchange confirms blocks:
+                                                   one trade, refused, lapse
 
 An offer locks what it would deliver. What a counter-offer leaves of the other side's lock depends
 on what was said before, so a block keeps its locks, and they are part of the market's state.
@@ -18,6 +21,7 @@ from cea_exchange.domain.records import (
     CommandKind,
     EventKind,
     Method,
+    Operation,
     Phase,
     Reason,
     Side,
@@ -152,8 +156,15 @@ class BlockTrading:
         is_open = state.phase == Phase.LISTED_AND_BLOCK and state.rules.block_allowed
         return state.session_refusal(is_open, block.product_index)
 
+    def _agreed_refusal(self, block_id: int) -> Reason:
+        """What stands against the exchange's word on a block: it must wait for that."""
+        block = self._state.blocks.get(block_id)
+        return Reason.NONE if block and block.agreed else Reason.BLOCK_UNKNOWN
+
     def _may_act(self, command: Command, block: Block) -> bool:
         account_index = command.account_index
+        if block.agreed:
+            return False
         if command.kind == CommandKind.BLOCK_WITHDRAW:
             return account_index in block.owners
         if block.flags & BlockFlag.TO_ACCOUNT:
@@ -259,11 +270,12 @@ class BlockTrading:
         """
         present = block.locks
         if block.is_enquiry:
-            return present == Locks()
+            return present == Locks() and not block.agreed
         spoken = block.side_of(block.speaker)
         asked, others = self._locks_of(block, spoken), self._locks_of(block, opposite(spoken))
-        most = map(sum, zip(asked, others, strict=True))
-        ranges = zip(asked, present, most, strict=True)
+        most = Locks(*map(sum, zip(asked, others, strict=True)))
+        least = most if block.agreed else asked
+        ranges = zip(least, present, most, strict=True)
         return all(low <= locked <= high for low, locked, high in ranges)
 
     # -- Carrying out ------------------------------------------------------------------------------
@@ -276,8 +288,15 @@ class BlockTrading:
         block = self._state.blocks[command.order_id]
         if command.kind == CommandKind.BLOCK_COUNTER:
             self._counter(command, block)
+        elif command.kind == CommandKind.BLOCK_ACCEPT and self._state.rules.block_confirmed:
+            self._agree(command, block)
         elif command.kind == CommandKind.BLOCK_ACCEPT:
-            self._accept(command, block)
+            self._trade(
+                block,
+                command.account_index,
+                operator_index=command.operator_index,
+                client_order_id=command.client_order_id,
+            )
         else:
             self._take_off(block)
             withdraws = command.kind == CommandKind.BLOCK_WITHDRAW
@@ -338,7 +357,71 @@ class BlockTrading:
             operator_index=command.operator_index,
         )
 
-    def _accept(self, command: Command, block: Block) -> None:
+    def _agree(self, command: Command, block: Block) -> None:
+        """Lock the acceptor's side too, and let the exchange have the last word.
+
+        From here on the block is the two parties' only; who else was asked hears that it is gone.
+
+        Notes
+        -----
+        Rules: CCER-BLK-01.
+        """
+        taker = command.account_index
+        self._emit(
+            EventKind.BLOCK_AGREED,
+            block,
+            taker,
+            tonnes_open=block.tonnes,
+            client_order_id=command.client_order_id,
+            operator_index=command.operator_index,
+        )
+        if block.other_party == ACCOUNT_NONE:
+            block.flags = block.flags & ~ADDRESSED | BlockFlag.TO_ACCOUNT
+            block.counterparty_index = taker
+        block.agreed, block.operator_index = 1, command.operator_index
+        locks = map(sum, zip(*(self._locks_of(block, side) for side in Side), strict=True))
+        self._locks_set(block, Locks(*locks))
+
+    def confirm(self, block_id: int) -> None:
+        """Let the exchange confirm what both sides agreed on: it trades; or say why not.
+
+        Notes
+        -----
+        Rules: CCER-BLK-01.
+        """
+        state = self._state
+        block = state.blocks.get(block_id)
+        reason = self._agreed_refusal(block_id) or self._session_refusal(block)
+        if reason:
+            self._word_refuse(Operation.BLOCK_CONFIRM, block_id, reason)
+            return
+        taker = block.account_index if block.speaker != block.account_index else block.other_party
+        self._trade(block, taker, operator_index=block.operator_index, client_order_id=0)
+
+    def turn_down(self, block_id: int) -> None:
+        """Let the exchange refuse what both sides agreed on: it is over; or say why not.
+
+        Notes
+        -----
+        Rules: CCER-BLK-01.
+        """
+        reason = self._agreed_refusal(block_id)
+        if reason:
+            self._word_refuse(Operation.BLOCK_REFUSE, block_id, reason)
+            return
+        block = self._state.blocks[block_id]
+        self._take_off(block)
+        reason = Reason.NOT_CONFIRMED
+        self._emit(EventKind.BLOCK_WITHDRAWN, block, block.account_index, reason=reason)
+
+    def _word_refuse(self, operation: Operation, block_id: int, reason: Reason) -> None:
+        block = self._state.blocks.get(block_id)
+        found = {"product_index": block.product_index} if block else {}
+        self._state.refuse(operation, reason, order_id=block_id, **found)
+
+    def _trade(
+        self, block: Block, taker: int, *, operator_index: int, client_order_id: int
+    ) -> None:
         """Trade at the terms on the table.
 
         Notes
@@ -347,7 +430,7 @@ class BlockTrading:
         """
         state = self._state
         self._take_off(block)
-        taker, maker = command.account_index, block.speaker
+        maker = block.speaker
         side = block.side_of(taker)
         parties = (taker, maker) if side == Side.BUY else (maker, taker)
         buy_fee, sell_fee = state.funds.deliver(
@@ -364,14 +447,14 @@ class BlockTrading:
             side=side,
             method=Method.BLOCK,
             product_index=block.product_index,
-            operator_index=command.operator_index,
+            operator_index=operator_index,
             account_index=taker,
             counter_account_index=maker,
             order_id=block.block_id,
             counter_order_id=block.block_id,
             price=block.price,
             tonnes=block.tonnes,
-            client_order_id=command.client_order_id,
+            client_order_id=client_order_id,
             counter_client_order_id=block.client_order_id,
             trade_id=state.trade_id,
             cash=block.price * block.tonnes,
@@ -381,7 +464,9 @@ class BlockTrading:
         )
 
     def withdraw_all_of(self, account_index: int, reason: Reason) -> None:
-        """End what an account, or everybody, has offered, asked or countered, oldest first.
+        """End what an account, or everybody, has offered, asked, countered or agreed on.
+
+        Oldest first.
 
         Notes
         -----

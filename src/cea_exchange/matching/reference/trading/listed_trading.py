@@ -45,13 +45,14 @@ class Decision:
     """why what is left does not rest"""
     keeps_place: bool = False
     """an amend that stays where it is"""
+    is_block_trade: bool = False
+    """an acceptance that trades at once"""
 
     def row_count(self, kind: int, trades_only: bool, tells_large: bool) -> int:
         """How many events it gives at most; `tells_large`: each trade may make a large holder."""
         if kind > CommandKind.AMEND:
-            trades = kind == CommandKind.BLOCK_ACCEPT and not self.refusal
-            if trades_only or not trades:
-                return int(trades or not trades_only)
+            if trades_only or not self.is_block_trade:
+                return int(self.is_block_trade or not trades_only)
             return 1 + tells_large
         if trades_only:
             return self.walk.trade_count

@@ -23,7 +23,10 @@ class TradingMethods:
         """What a command leads to; nothing has changed yet."""
         if command.kind <= CommandKind.AMEND:
             return self.listed.decision(command)
-        return Decision(self._negotiated(command).refusal(command))
+        refusal = self._negotiated(command).refusal(command)
+        is_accepted = command.kind == CommandKind.BLOCK_ACCEPT and not refusal
+        trades = is_accepted and not self._state.rules.block_confirmed
+        return Decision(refusal, is_block_trade=trades)
 
     def carry_out(self, command: Command, decision: Decision) -> None:
         """Do what a command asks for, or say why not."""

@@ -7,9 +7,9 @@ import msgspec
 import structlog
 import zmq
 
+from cea_exchange.institution.venue_link.stream import replay_request
 from cea_exchange.protocol.control import DECODE_ERRORS
 from cea_exchange.protocol.security import CurveKeys, client_socket
-from cea_exchange.registry.venue_link.stream import replay_request
 
 ENDPOINTS_BYTES_MAX = 64 * 1024
 

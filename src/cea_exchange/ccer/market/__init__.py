@@ -1,0 +1,1 @@
+"""The exchange's market as the CCER registry sees it: what goes there, and what is traded."""

@@ -1,0 +1,190 @@
+"""Transfers between registration and trading accounts: begun here, ended by the venue's answer.
+
+Who first transfers an instrument in declares it: its first price, and the day it is to be traded
+from. The venue numbers instruments in the order in which they are declared.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from cea_exchange.ccer.books import Books
+from cea_exchange.ccer.participants.accounts import HOLDERS
+from cea_exchange.domain.ccer.lots import Lot
+from cea_exchange.domain.ccer.programme_error import ProgrammeError
+from cea_exchange.domain.refusals import CcerRefusal
+from cea_exchange.institution.paging import ALL
+from cea_exchange.ledger.double_entry import Compartment, EntryKind, Holding
+from cea_exchange.protocol.control import ProductDeclared, Seizure, TransferIn, TransferOut
+
+
+class MarketTransfers:
+    """Begins transfers to and from the exchange; settlement ends them.
+
+    Notes
+    -----
+    Rules: CCER-PRD-02, CCER-LOT-03.
+    """
+
+    def __init__(self, books: Books) -> None:
+        self._books = books
+        self._store = books.store
+
+    def to_market(
+        self,
+        account: str,
+        instrument: str,
+        what: int | Sequence[Lot],
+        *,
+        price_fen: int | None = None,
+        listing_date: int = 0,
+    ) -> int:
+        """Send CCERs to the account at the venue; they are in transit until it answers.
+
+        Parameters
+        ----------
+        price_fen, listing_date
+            What who first transfers the instrument in declares; nobody else does.
+
+        Returns
+        -------
+        int
+            The `transfer_seq` under which the venue answers.
+        """
+        books, store = self._books, self._store
+        books.account(account, *HOLDERS)
+        index, asset = books.account_moving(account), books.instrument(instrument)
+        with store.transaction():
+            self._declare(index, asset, price_fen, listing_date)
+            entry_id = store.entry_last + 1
+            parts = books.move(EntryKind.TRANSFER_BEGUN, index, index, asset, what, "to market")
+            tonnes = sum(part.tonnes for part in parts)
+            command = TransferIn(account=account, product=instrument, amount=tonnes)
+            return self._announce("in", command, index, asset, entry_id)
+
+    def from_market(self, account: str, instrument: str, tonnes: int) -> int:
+        """Ask the venue to let tonnes go; nothing moves before its answer.
+
+        Returns
+        -------
+        int
+            The `transfer_seq` under which the venue answers.
+        """
+        books, store = self._books, self._store
+        index, asset = books.account_moving(account), books.instrument(instrument)
+        with store.transaction():
+            self._listed_check(asset, instrument)
+            command = TransferOut(account=account, product=instrument, amount=tonnes)
+            return self._announce("out", command, index, asset)
+
+    def seize(self, account_index: int, asset_index: int, tonnes: int) -> None:
+        """Ask the venue for what a court wants of a trading account, if it has any.
+
+        What is under way is not asked for again; what was bought today the venue gives once it is
+        delivered.
+
+        Notes
+        -----
+        Rules: CCER-FRZ-01.
+        """
+        store = self._store
+        under_way = store.one(
+            "SELECT coalesce(sum(tonnes), 0) FROM market_transfers WHERE state = 'pending'"
+            " AND direction = 'court' AND account_index = ? AND asset_index = ?",
+            (account_index, asset_index),
+        )
+        held = store.balance(Holding(account_index, asset_index, Compartment.TRADING))
+        wanted = min(tonnes, held) - under_way
+        if wanted > 0:
+            account, product = store.account_name(account_index), store.asset_name(asset_index)
+            command = Seizure(account=account, product=product, amount=wanted)
+            self._announce("court", command, account_index, asset_index)
+
+    def _announce(
+        self,
+        direction: str,
+        command: TransferIn | TransferOut | Seizure,
+        account_index: int,
+        asset_index: int,
+        entry_id: int = 0,
+    ) -> int:
+        transfer_seq = self._books.feed(command)
+        row = (transfer_seq, direction, account_index, asset_index, command.amount, entry_id)
+        self._store.insert(
+            "market_transfers (transfer_seq, direction, account_index, asset_index, tonnes,"
+            " entry_id, state, reason, settlement_seq)",
+            [(*row, "pending", 0, 0)],
+        )
+        return transfer_seq
+
+    # -- instruments --------------------------------------------------------------------------
+
+    def _declare(
+        self, account_index: int, asset_index: int, price_fen: int | None, listing_date: int
+    ) -> None:
+        """Declare an instrument with its first transfer; refuse a price where it is declared.
+
+        Notes
+        -----
+        Rules: CCER-PRD-01, CCER-PRD-02.
+        """
+        books, store = self._books, self._store
+        name = store.asset_name(asset_index)
+        is_declared = self._market_index(asset_index) is not None
+        if is_declared != (price_fen is None):
+            expected, got = "its first price", "none"
+            if is_declared:
+                expected, got = "none: it is declared", f"{price_fen}"
+            raise ProgrammeError(
+                CcerRefusal.LISTING_PRICE, f"price of {name}: expected {expected}, got {got}"
+            )
+        if price_fen is None:
+            return
+        market_index = store.one("SELECT count(*) FROM listings")
+        more = {"listing_date": listing_date} if listing_date else {}
+        books.feed(ProductDeclared(product=name, reference_price=price_fen, **more))
+        row = (market_index, asset_index, price_fen, listing_date, account_index)
+        store.insert(
+            "listings (market_index, asset_index, reference_price, listing_date, account_index,"
+            " business_date)",
+            [(*row, books.business_date())],
+        )
+
+    def _listed_check(self, asset_index: int, instrument: str) -> None:
+        if self._market_index(asset_index) is None:
+            raise ProgrammeError(
+                CcerRefusal.INSTRUMENT_UNKNOWN,
+                f"instrument: expected one that was transferred in, got {instrument!r}",
+            )
+
+    def _market_index(self, asset_index: int) -> int | None:
+        index: int | None = self._store.one(
+            "SELECT market_index FROM listings WHERE asset_index = ?", (asset_index,)
+        )
+        return index
+
+    # -- looking ------------------------------------------------------------------------------
+
+    def listed(self, first: int = 1, count: int = ALL) -> list[dict[str, Any]]:
+        """Return transfers to and from the exchange, from a number on."""
+        rows = self._store.execute(
+            "SELECT t.transfer_seq, t.direction, a.account, p.product, t.tonnes, t.state, t.reason"
+            " FROM market_transfers AS t JOIN accounts AS a ON a.account_index = t.account_index"
+            " JOIN products AS p ON p.product_index = t.asset_index"
+            " WHERE t.transfer_seq >= ? ORDER BY t.transfer_seq LIMIT ?",
+            (first, count),
+        )
+        names = ("transfer_seq", "direction", "account", "instrument", "tonnes", "state", "reason")
+        return [dict(zip(names, row, strict=True)) for row in rows.fetchall()]
+
+    def instruments(self, place: int = 0, count: int = ALL) -> list[dict[str, Any]]:
+        """Return the instruments of the exchange, as it numbers them."""
+        rows = self._store.execute(
+            "SELECT l.market_index, p.product, l.reference_price, l.listing_date, a.account,"
+            " l.business_date FROM listings AS l"
+            " JOIN products AS p ON p.product_index = l.asset_index"
+            " JOIN accounts AS a ON a.account_index = l.account_index"
+            " WHERE l.market_index >= ? ORDER BY l.market_index LIMIT ?",
+            (place, count),
+        )
+        names = ("market_index", "instrument", "reference_price", "listing_date", "declared_by")
+        return [dict(zip((*names, "date"), row, strict=True)) for row in rows.fetchall()]

@@ -1,0 +1,170 @@
+"""The sockets around `VenueTurns`: what comes over them is taken in, what is said is carried out.
+
+venue PUB ---records, heartbeat---> SUB     \\
+venue ROUTER <--ask / records--->   DEALER   +-- VenueTurns -- Store
+venue DEALER ---from n--->          ROUTER  /
+             <--items, watermark---
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+import structlog
+import zmq
+
+from cea_exchange.control_plane.door import UnreadableCount
+from cea_exchange.control_plane.host import DaemonHost
+from cea_exchange.institution.venue_link.connection import VenueLine, venue_endpoints_read
+from cea_exchange.institution.venue_link.setting import VenueSetting
+from cea_exchange.institution.venue_link.turns import (
+    ConnectionDropped,
+    FeedAnswered,
+    RecordsAsked,
+    VenueOutput,
+    VenueTurns,
+)
+from cea_exchange.protocol.security import CurveKeys
+
+ENDPOINTS_LOOK_NS = 200_000_000
+MESSAGES_PER_TURN_MAX = 100
+FEED_REQUEST_BYTES_MAX = 4_096
+
+Noted = Callable[[str, int], AbstractContextManager[None]]
+"""Goes around a part of a turn, from which the institution goes on: `Troubles.noted`."""
+
+log = structlog.get_logger()
+
+
+class VenueSockets:
+    """An institution's sockets towards the venue.
+
+    Parameters
+    ----------
+    host
+        Opens the feed's door.
+    keys
+        The institution's.
+    setting, venue_key, data
+        Where the venue is, which its key is, and the data folder.
+    domain
+        Of the feed's door.
+    """
+
+    def __init__(
+        self,
+        host: DaemonHost,
+        keys: CurveKeys,
+        setting: VenueSetting,
+        venue_key: str,
+        data: Path,
+        *,
+        domain: str,
+    ) -> None:
+        self._setting = setting
+        self._venue_key = venue_key
+        self._data = data
+        self._look_at_ns = 0
+        self._nowhere: tuple[str, str] | None = None
+        self._is_listening = False
+        self._unreadable = UnreadableCount("feed", log.warning)
+        self._line = VenueLine(host.context, keys, venue_key)
+        self._door = host.door(
+            "feed",
+            setting.feed,
+            frozenset({venue_key}).__contains__,
+            FEED_REQUEST_BYTES_MAX,
+            domain=domain,
+        )
+
+    def close(self) -> None:
+        """End the line to the venue; the door is the host's."""
+        self._line.close()
+
+    def poller_fill(self, poller: zmq.Poller, turns: VenueTurns) -> None:
+        """Wake up for the venue's answers and, unless one is awaited, for what it publishes."""
+        if self._line.dealer is not None:
+            poller.register(self._line.dealer, zmq.POLLIN)
+        self._is_listening = turns.is_listening
+        if self._is_listening:
+            poller.register(self._line.sub, zmq.POLLIN)
+
+    def take(self, ready: dict[Any, int], turns: VenueTurns, noted: Noted, now_ns: int) -> None:
+        """Take the venue's questions and records."""
+        with noted("feed", now_ns):
+            self._feed_take(turns, now_ns)
+        with noted("stream", now_ns):
+            dealer, sub = self._line.dealer, self._line.sub
+            if dealer is not None and dealer in ready:
+                turns.replayed(dealer.recv_multipart(), now_ns)
+            elif self._is_listening and sub is not None and sub in ready:
+                turns.published(_published(sub), now_ns)
+
+    def say(self, output: VenueOutput) -> None:
+        """Carry out what is said."""
+        match output:
+            case RecordsAsked(log_id, first_seq):
+                self._line.ask(log_id, first_seq)
+            case ConnectionDropped():
+                self._line.dealer_renew()
+            case FeedAnswered(connection, content):
+                self._door.answer(connection, content)
+
+    def look(self, turns: VenueTurns, noted: Noted, now_ns: int) -> bool:
+        """Connect to where the venue is, which may have changed; say whether it was time to."""
+        if now_ns < self._look_at_ns:
+            return False
+        self._look_at_ns = now_ns + ENDPOINTS_LOOK_NS
+        with noted("venue", now_ns):
+            self._venue_look(turns, now_ns)
+        return True
+
+    def _venue_look(self, turns: VenueTurns, now_ns: int) -> None:
+        setting = self._setting
+        if setting.settlement is None or setting.replay is None:
+            where = venue_endpoints_read(setting.endpoints_file(self._data))
+        else:
+            where = (setting.settlement, setting.replay)
+        if where is not None and where != self._nowhere:
+            self._venue_connect(where, turns, now_ns)
+
+    def _venue_connect(self, where: tuple[str, str], turns: VenueTurns, now_ns: int) -> None:
+        """Connect, if not there already; what is no address is tried once."""
+        try:
+            is_new = self._line.connect(*where)
+        except (zmq.ZMQError, ValueError) as error:
+            self._line.close()
+            turns.disconnected()
+            self._nowhere = where
+            log.warning("venue_unreachable", settlement=where[0], replay=where[1], error=str(error))
+            return
+        self._nowhere = None
+        if is_new:
+            log.info("venue_connected", settlement=where[0], replay=where[1])
+            turns.connected(now_ns)
+
+    def _feed_take(self, turns: VenueTurns, now_ns: int) -> None:
+        now_s = time.monotonic()
+        self._door.turn(now_s)
+        self._unreadable.turn(now_s)
+        for _ in range(MESSAGES_PER_TURN_MAX):
+            message = self._door.receive()
+            if message is None:
+                break
+            if message.key != self._venue_key or len(message.frames) != 1:
+                self._unreadable.note(message.key, "request must be the venue's, one frame")
+                continue
+            why = turns.feed_question(message.routing_id, message.payload, now_ns)
+            if why:
+                self._unreadable.note(message.key, why)
+
+
+def _published(sub: zmq.Socket[bytes]) -> Iterator[list[bytes]]:
+    """Yield what was published, message by message."""
+    for _ in range(MESSAGES_PER_TURN_MAX):
+        try:
+            yield sub.recv_multipart(zmq.NOBLOCK)
+        except zmq.Again:
+            return
