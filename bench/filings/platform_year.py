@@ -15,10 +15,11 @@ import tempfile
 import time
 from collections.abc import Callable
 from datetime import date
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-from bench.filings.month_tables import ACTIVITIES, PER_MONTH, EnterpriseYear, enterprise_years
+from bench.filings.month_tables import ACTIVITIES, PER_MONTH, NationFiles
 from cea_exchange.domain.compliance.accounting import entity_emissions
 from cea_exchange.domain.timetable import day_start, time_to_ns
 from cea_exchange.files.cells.source import SourceFile
@@ -47,7 +48,7 @@ class Lap(NamedTuple):
 class YearBench:
     """A platform in a folder, and what its parts take."""
 
-    def __init__(self, folder: Path, database: str | None, years: list[EnterpriseYear]) -> None:
+    def __init__(self, folder: Path, database: str | None, years: NationFiles) -> None:
         self.platform = Platform(PlatformStore.open(folder, database), lambda: NOW_NS)
         self.years = years
         self.laps: list[Lap] = []
@@ -128,7 +129,7 @@ class YearBench:
             platform.reports.enter(_person("preparer"), name, YEAR)
             platform.reports.sign(_person("signatory"), name, YEAR)
             task = platform.verifications.give(name, YEAR, FIRM, due_on=2026_09_30)
-            platform.verifications.conclude(_person("verifier"), task, year.emitted())
+            platform.verifications.conclude(_person("verifier"), task, year.emitted)
             platform.verifications.confirm(_person("province"), task)
 
     def _allocate(self) -> None:
@@ -136,7 +137,7 @@ class YearBench:
             self.platform.allocations.compute(_person("province"), code, YEAR, "final")
 
     def _pages(self) -> None:
-        for year in self.years[:: max(1, len(self.years) // 100)]:
+        for year in islice(self.years, None, None, max(1, len(self.years) // 100)):
             began_s = time.perf_counter()
             self.platform.due.missing(year.enterprise, 2099_12_31)
             self.platform.pages.month(year.enterprise, next(iter(year.units)), 100 * YEAR + 7)
@@ -145,7 +146,7 @@ class YearBench:
     def _check(self) -> None:
         for year in self.years:
             number = self.platform.enterprises.of(year.enterprise).enterprise_id
-            expected = entity_emissions(year.emitted().values()).tonnes
+            expected = entity_emissions(year.emitted.values()).tonnes
             got = self.platform.verifications.result(number, YEAR).tonnes
             if got != expected:
                 raise AssertionError(f"{year.enterprise}: expected {expected} t, got {got}")
@@ -162,19 +163,23 @@ def main() -> None:
     parser.add_argument("--scale", type=int, default=1, help="a part of the nation")
     parser.add_argument("--database", help="postgresql://..., an empty one; left out, SQLite")
     options = parser.parse_args()
-    years = list(enterprise_years(options.seed, options.scale, PER_MONTH))
-    made_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1_024
     with tempfile.TemporaryDirectory() as folder:
+        years = NationFiles(Path(folder) / "nation", options.seed, options.scale, PER_MONTH)
+        before_mib = peak_mib()
         bench = YearBench(Path(folder), options.database, years)
         bench.run()
         bench.platform.close()
-    print(f"{len(years)} enterprises, {sum(each.values for each in years)} values")
+    print(f"{len(years)} enterprises, {years.values} values")
     for each in bench.laps:
         print(f"{each.name:<10}{each.wall_s:>8.2f} s, {each.cpu_s:.2f} s of processor")
     print(f"{bench.findings} findings")
     print(f"a page: {max(bench.pages_ms):.1f} ms at most of {len(bench.pages_ms)}")
-    peak_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1_024
-    print(f"memory: {peak_mib:.0f} MiB, of them {made_mib:.0f} before, for the files of the nation")
+    print(f"memory: {peak_mib():.0f} MiB at its peak, {before_mib:.0f} of them before the first act")
+
+
+def peak_mib() -> float:
+    """Return the most memory that this process has had."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1_024
 
 
 if __name__ == "__main__":

@@ -15,16 +15,19 @@ import secrets
 import shutil
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
 from random import Random
 
 import msgspec
+import zmq
 
 from bench.filings.month_tables import ACTIVITIES, EnterpriseYear, enterprise_years
 from cea_exchange.domain.compliance.accounting.facts import intensity, load
@@ -36,12 +39,11 @@ from cea_exchange.platform.entity_list.unit_facts import facts_read
 from cea_exchange.platform.platform import Platform
 from cea_exchange.platform.store import PlatformStore
 from cea_exchange.protocol.links.platform import AllowancesGiven, item_decode
-from cea_exchange.protocol.security import CurveKeys
+from cea_exchange.protocol.security import CurveKeys, client_socket
 from cea_exchange.registry.reconciliation.reconcile import check_ledger
 from cea_exchange.registry.registry import Registry
 from cea_exchange.registry.store import RegistryStore
 from support.platform.platform_process import PlatformProcess
-from support.registry.fake_venue import Caller
 from support.registry.registry_process import Daemon
 
 YEAR, PRODUCT = 2025, "CEA25"
@@ -60,6 +62,8 @@ name = "An Qi"
 key = "keys/an.public"
 """
 ANSWER_MS = 2_000
+AT_ONCE = 8
+"""Enterprises whose persons act at the same time: what they ask for together is one commit."""
 GIVEN_UP_S = 300.0
 
 
@@ -92,16 +96,18 @@ class Killing:
     due: list[int]
     done: int = 0
     kills: int = 0
+    lock: threading.Lock = field(default_factory=threading.Lock)
 
     def acted(self) -> None:
         """Count an act that was sent."""
-        self.done += 1
-        while self.due and self.done >= self.due[0]:
-            self.due.pop(0)
-            killed = self.random.choice((self.platform, self.registry))
-            killed.kill()
-            killed.start()
-            self.kills += 1
+        with self.lock:
+            self.done += 1
+            while self.due and self.done >= self.due[0]:
+                self.due.pop(0)
+                killed = self.random.choice((self.platform, self.registry))
+                killed.kill()
+                killed.start()
+                self.kills += 1
 
 
 @dataclass
@@ -128,16 +134,16 @@ class Person:
     def _once(self, request: dict[str, object]) -> dict[str, object] | None:
         name = "platform" if isinstance(self.daemon, PlatformProcess) else "registry"
         server_key = CurveKeys.load(self.daemon.data / "keys", name).public
-        caller = Caller(self.keys, server_key, self.daemon.endpoints["admin"])
-        try:
-            caller.socket.send(msgspec.msgpack.encode(request))
+        address = self.daemon.endpoints["admin"]
+        with client_socket(
+            zmq.Context.instance(), zmq.DEALER, keys=self.keys, server_key=server_key
+        ) as socket:
+            socket.connect(address)
+            socket.send(msgspec.msgpack.encode(request))
             self.killing.acted()
-            if not caller.socket.poll(ANSWER_MS):
+            if not socket.poll(ANSWER_MS):
                 return None
-            return msgspec.msgpack.decode(caller.socket.recv())
-        finally:
-            caller.socket.close(linger=0)
-            caller.context.term()
+            return msgspec.msgpack.decode(socket.recv())
 
 
 class Year:
@@ -183,10 +189,7 @@ class Year:
         self.registry.start()
         try:
             self._accounts_open()
-            for number, year in enumerate(self.years):
-                self._filed_and_verified(year)
-                if number % 100 == 0:
-                    self._progress(f"{number} of {len(self.years)} enterprises verified")
+            self._of_each(self._filed_and_verified, "verified")
             self._given()
             self._judged()
             for daemon in (self.registry, self.platform):
@@ -275,15 +278,23 @@ class Year:
             if time.monotonic() > until_s:
                 raise YearFailed("the list did not come to the registry")
             time.sleep(0.1)
-        for year in self.years:
-            operator.ask(
-                "account_open",
-                account=f"A-{year.enterprise}",
-                entity=f"Works {year.enterprise}",
-                credit_code=year.credit_code,
-                province=year.province,
-                sector=year.sector,
-            )
+        self._of_each(self._account_open, "have an account")
+
+    def _of_each(self, act: Callable[[EnterpriseYear], None], what: str) -> None:
+        with ThreadPoolExecutor(AT_ONCE) as persons:
+            for number, _ in enumerate(persons.map(act, self.years), start=1):
+                if number % 100 == 0:
+                    self._progress(f"{number} of {len(self.years)} enterprises {what}")
+
+    def _account_open(self, year: EnterpriseYear) -> None:
+        self._person("an", self.registry).ask(
+            "account_open",
+            account=f"A-{year.enterprise}",
+            entity=f"Works {year.enterprise}",
+            credit_code=year.credit_code,
+            province=year.province,
+            sector=year.sector,
+        )
 
     def _filed_and_verified(self, year: EnterpriseYear) -> None:
         name, code = year.enterprise, year.province
