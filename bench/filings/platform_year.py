@@ -174,7 +174,9 @@ def main() -> None:
         print(f"{each.name:<10}{each.wall_s:>8.2f} s, {each.cpu_s:.2f} s of processor")
     print(f"{bench.findings} findings")
     print(f"a page: {max(bench.pages_ms):.1f} ms at most of {len(bench.pages_ms)}")
-    print(f"memory: {peak_mib():.0f} MiB at its peak, {before_mib:.0f} of them before the first act")
+    print(
+        f"memory: {peak_mib():.0f} MiB at its peak, {before_mib:.0f} of them before the first act"
+    )
 
 
 def peak_mib() -> float:

@@ -62,6 +62,8 @@ name = "An Qi"
 key = "keys/an.public"
 """
 ANSWER_MS = 2_000
+ACTS_EACH, ACTS_OF_PROVINCE = 11, 4
+"""Of an enterprise's year, from its account to its result, and of a province: all kills fall due."""
 AT_ONCE = 8
 """Enterprises whose persons act at the same time: what they ask for together is one commit."""
 GIVEN_UP_S = 300.0
@@ -173,7 +175,7 @@ class Year:
         self.report.values = sum(each.values for each in self.years)
         self._progress = progress
         self._keys: dict[str, CurveKeys] = {}
-        acts = 12 * len(self.years) + 4 * len(self.provinces)
+        acts = ACTS_EACH * len(self.years) + ACTS_OF_PROVINCE * len(self.provinces)
         drawn = Random(seed)
         self._prepare()
         self.platform = PlatformProcess.__new__(PlatformProcess)

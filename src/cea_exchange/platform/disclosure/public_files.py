@@ -1,4 +1,4 @@
-"""Public files: what each entity emitted, who is listed, verifiers' scores, penalties.
+"""Public files: what each entity emitted and whether it surrendered, verifiers' scores, penalties.
 
 A file has the columns that stand here, and no way to have others: no person, no figure of a month,
 no document and nothing of trade leaves by it.
@@ -6,7 +6,7 @@ no document and nothing of trade leaves by it.
 
 from typing import NamedTuple
 
-from cea_exchange.files.kinds import NAME, PROVINCE, TONNES_OR_ZERO, YEAR, Whole, Words
+from cea_exchange.files.kinds import DAY, NAME, PROVINCE, TONNES_OR_ZERO, YEAR, Whole, Words
 from cea_exchange.files.layout import Column, Layout, Totals
 from cea_exchange.files.writing import table_bytes
 from cea_exchange.platform.checks import year_checked
@@ -26,6 +26,18 @@ class PublicEmission(NamedTuple):
     title: str
     sector: str
     tonnes: int
+
+
+class PublicCompletion(NamedTuple):
+    """Whether an entity has surrendered all that it owed for a year, and when it had."""
+
+    compliance_year: int
+    province: int
+    enterprise: str
+    title: str
+    sector: str
+    completed: int
+    completed_on: int | None
 
 
 class PublicScore(NamedTuple):
@@ -61,6 +73,22 @@ EMISSIONS = Layout(
         Column("tonnes", TONNES_OR_ZERO),
     ),
     totals=Totals(mark="enterprise", summed=("tonnes",), by="province"),
+    once=("enterprise",),
+    same=("compliance_year",),
+)
+COMPLETION = Layout(
+    title="completion",
+    row=PublicCompletion,
+    columns=(
+        Column("compliance_year", YEAR),
+        Column("province", PROVINCE),
+        Column("enterprise", NAME),
+        Column("title", Words()),
+        Column("sector", NAME),
+        Column("completed", Whole(0, 2, "1, or 0 that has not")),
+        Column("completed_on", DAY, empty=None),
+    ),
+    totals=Totals(mark="enterprise", summed=("completed",), by="province"),
     once=("enterprise",),
     same=("compliance_year",),
 )
@@ -124,6 +152,39 @@ class PublicFiles:
             {"year": year},
         )
         return table_bytes(EMISSIONS, [PublicEmission(*row) for row in rows.fetchall()], form)
+
+    def completion(self, year: int, form: str = ".csv") -> bytes:
+        """Return which entities have surrendered what they owed for a year, as a file.
+
+        It says whether and when, and no tonnes that an entity holds or traded.
+
+        Notes
+        -----
+        Rules: CEA-ENT-17, CEA-PLK-07.
+        """
+        year_checked(year)
+        rows = self._store.execute(
+            "SELECT obligation.compliance_year, province, enterprise, title, sector,"
+            " CASE WHEN owed = due_tonnes THEN completed_on ELSE 0 END"
+            " FROM obligations AS obligation"
+            " JOIN enterprises ON enterprises.enterprise_id = obligation.enterprise_id"
+            " JOIN enterprise_facts ON fact_id = (SELECT max(fact_id) FROM enterprise_facts AS last"
+            "  WHERE last.enterprise_id = obligation.enterprise_id)"
+            " LEFT JOIN completions ON completion_seq = (SELECT max(completion_seq)"
+            "  FROM completions AS last WHERE last.compliance_year = :year"
+            "  AND last.enterprise_id = obligation.enterprise_id)"
+            " WHERE obligation.compliance_year = :year AND due_tonnes > 0"
+            " AND version = (SELECT max(version) FROM obligations AS later"
+            "  WHERE later.compliance_year = :year"
+            "  AND later.enterprise_id = obligation.enterprise_id)"
+            " ORDER BY province, enterprise",
+            {"year": year},
+        )
+        lines = [
+            PublicCompletion._make((*entity, int(day > 0), day or None))
+            for *entity, day in rows.fetchall()
+        ]
+        return table_bytes(COMPLETION, lines, form)
 
     def scores(self, year: int, form: str = ".csv") -> bytes:
         """Return how verifiers were scored in a year, as a file.

@@ -80,7 +80,7 @@ class Units:
             Whose it is from then on; 0: it has stopped for good.
         """
         with self._record.transaction():
-            unit_id = self._id_of(unit)
+            unit_id = self.id_of(unit)
             latest = self._store.one(
                 "SELECT max(valid_from) FROM unit_facts WHERE unit_id = ?", (unit_id,)
             )
@@ -196,7 +196,8 @@ class Units:
         found: int = self._store.one("SELECT coalesce(max(fact_id), 0) FROM unit_facts")
         return found
 
-    def _id_of(self, unit: str) -> int:
+    def id_of(self, unit: str) -> int:
+        """Return the id of a unit there is."""
         number: int | None = self._store.one("SELECT unit_id FROM units WHERE unit = ?", (unit,))
         if number is None:
             raise PlatformActError(

@@ -22,7 +22,7 @@ from cea_exchange.files.findings import Finding
 from cea_exchange.platform.checks import PlatformActError, file_refusals_raised, period_checked
 from cea_exchange.platform.entity_list.enterprises import Enterprise, Enterprises
 from cea_exchange.platform.entity_list.units import Unit, Units
-from cea_exchange.platform.filings.documents import Documents, Filing, Place
+from cea_exchange.platform.filings.documents import Documents, Entry, Filing, Place
 from cea_exchange.platform.filings.evidence import Evidence
 from cea_exchange.platform.filings.month_files import (
     DEFAULT,
@@ -93,17 +93,16 @@ class Months:
         with file_refusals_raised(), self._record.transaction():
             groups = months_read(source, check)
             owned = self._owned(found, groups)
-            return [
-                self._documents.enter(
-                    person,
+            entries = [
+                Entry(
                     Place(KIND, found.enterprise_id, owned[each].unit_id, each.month),
                     _content(accounts[each].kept),
                     due_on=month_due(found.sector, each.month),
                     emission=f"{accounts[each].account.emissions:f}",
-                    reason=reason,
                 )
                 for each in groups
             ]
+            return self._documents.enter_all(person, entries, reason)
 
     def file(
         self, person: Acting, enterprise: str, period: int, seen: Mapping[str, str] | None = None
@@ -126,14 +125,13 @@ class Months:
                     PlatformRefusal.FILING_UNKNOWN,
                     f"month {period}: expected a draft of {enterprise}, got none",
                 )
-            return [
-                self._documents.file(
-                    person,
-                    place,
-                    seen=None if seen is None else seen.get(self._units.name_of(place.unit_id)),
-                )
-                for place in drafts
-            ]
+            return self._documents.file_all(
+                person,
+                {
+                    place: None if seen is None else seen.get(self._units.name_of(place.unit_id))
+                    for place in drafts
+                },
+            )
 
     def figures(self, filing: Filing) -> dict[str, KeptFigure]:
         """Return the figures of a version, by parameter."""
@@ -246,9 +244,7 @@ def _account_faults(
 
 def _second_sources(parameter: str, lines: Lines) -> tuple[Decimal, ...]:
     """Return what others say of a parameter: ``invoice:A.bituminous``, each as it came."""
-    return tuple(
-        figure.value for _, figure in lines if figure.parameter.endswith(f":{parameter}")
-    )
+    return tuple(figure.value for _, figure in lines if figure.parameter.endswith(f":{parameter}"))
 
 
 def _kept(figure: FiledFigure, substitution: Substitution | None) -> KeptFigure:
