@@ -63,7 +63,7 @@ key = "keys/an.public"
 """
 ANSWER_MS = 2_000
 ACTS_EACH, ACTS_OF_PROVINCE = 11, 4
-"""Of an enterprise's year, from its account to its result, and of a province: all kills fall due."""
+"""Of an enterprise's year, from account to result, and of a province's: all kills fall due."""
 AT_ONCE = 8
 """Enterprises whose persons act at the same time: what they ask for together is one commit."""
 GIVEN_UP_S = 300.0

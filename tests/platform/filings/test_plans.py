@@ -1,4 +1,4 @@
-"""Quality-control plans: what they must say, for what they may be changed, whether they are kept."""
+"""Quality-control plans: what they must say, why they may be changed, whether they are kept."""
 
 from decimal import Decimal
 

@@ -1,4 +1,4 @@
-"""Plan files: how each figure of an enterprise's units is measured, one line a unit and parameter."""
+"""Plan files: how each figure of an enterprise's units is measured, a line a unit and parameter."""
 
 from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal

@@ -1,4 +1,4 @@
-"""A guideline changed within the year: what was filed already is changed in bulk, version by version.
+"""A guideline changed within the year: what was filed is changed in bulk, version by version.
 
 Nothing is overwritten. What counts goes on counting, by a version that names the notice; what a
 report or a verification rests on is left as it is.

@@ -1,7 +1,7 @@
 """Fuel that several witnesses call short together, though each of them alone is within its limit.
 
-What a unit made by its fuel, its invoices, its stocks: each differs a little from month to month, as
-it does in honest months. A figure that was cut by less than that shows in none of them. But it
+What a unit made by its fuel, its invoices, its stocks: each differs a little from month to month,
+as it does in honest months. A figure that was cut by less than that shows in none of them. But it
 shows in all of them at once, and honest differences have no reason to agree.
 
     short of a witness   how far the month is below the unit's middle month, in parts of how much
