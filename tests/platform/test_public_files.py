@@ -53,6 +53,18 @@ def test_who_has_surrendered_is_public_and_no_tonnes_of_it(world, public):
         assert line() == f"2024,33,E1,Power 1,power,{said}"
 
 
+def test_whom_an_entity_had_for_its_year_is_public(world, public):
+    """CEA-ENT-17."""
+    world.firm("A1", 901)
+    world.platform.firms.engage("E1", "A1", 2025, "advice")
+    assert public.services(2025).decode().splitlines() == [
+        "compliance_year,province,enterprise,title,firm,firm_title,service",
+        "2025,33,E1,Power 1,A1,Verifiers 901,advice",
+        "2025,,TOTAL,,,,",
+    ]
+    assert public.services(2024).decode().splitlines()[1:] == [",,TOTAL,,,,"]
+
+
 def test_no_person_figure_or_document_leaves(world, public):
     """CEA-ENT-17."""
     given_2024(world)
@@ -75,7 +87,7 @@ def test_what_is_public_is_written_with_a_page_and_nothing_else(
     assert run(command) == 0, capsys.readouterr().err
     assert {file.name for file in out.iterdir()} == {
         *("emissions-2024.csv", "completion-2024.csv", "scores-2024.csv", "penalties.csv"),
-        *("list-2024-33.csv",),
+        *("list-2024-33.csv", "services-2024.csv"),
         "index-2024.html",
     }
     assert (out / "list-2024-33.csv").read_bytes() == world.platform.listing.published(2024, 33)

@@ -40,6 +40,18 @@ class PublicCompletion(NamedTuple):
     completed_on: int | None
 
 
+class PublicService(NamedTuple):
+    """Which firm did what for an entity's year, as the entity declared it."""
+
+    compliance_year: int
+    province: int
+    enterprise: str
+    title: str
+    firm: str
+    firm_title: str
+    service: str
+
+
 class PublicScore(NamedTuple):
     """How a province scored a verifier."""
 
@@ -90,6 +102,22 @@ COMPLETION = Layout(
     ),
     totals=Totals(mark="enterprise", summed=("completed",), by="province"),
     once=("enterprise",),
+    same=("compliance_year",),
+)
+SERVICES = Layout(
+    title="services",
+    row=PublicService,
+    columns=(
+        Column("compliance_year", YEAR),
+        Column("province", PROVINCE),
+        Column("enterprise", NAME),
+        Column("title", Words()),
+        Column("firm", NAME),
+        Column("firm_title", Words()),
+        Column("service", NAME),
+    ),
+    totals=Totals(mark="enterprise", summed=()),
+    once=("enterprise", "firm", "service"),
     same=("compliance_year",),
 )
 _POINTS = Whole(0, 101, "points")
@@ -185,6 +213,26 @@ class PublicFiles:
             for *entity, day in rows.fetchall()
         ]
         return table_bytes(COMPLETION, lines, form)
+
+    def services(self, year: int, form: str = ".csv") -> bytes:
+        """Return which service firms entities had for a year, as a file.
+
+        Notes
+        -----
+        Rules: CEA-ENT-17.
+        """
+        year_checked(year)
+        rows = self._store.execute(
+            "SELECT compliance_year, province, enterprise, enterprise_facts.title, firm,"
+            " service_firms.title, service FROM engagements"
+            " JOIN service_firms ON service_firms.firm_id = engagements.firm_id"
+            " JOIN enterprises ON enterprises.enterprise_id = engagements.enterprise_id"
+            " JOIN enterprise_facts ON fact_id = (SELECT max(fact_id) FROM enterprise_facts AS last"
+            "  WHERE last.enterprise_id = engagements.enterprise_id)"
+            " WHERE compliance_year = ? ORDER BY province, enterprise, firm, service",
+            (year,),
+        )
+        return table_bytes(SERVICES, [PublicService(*row) for row in rows.fetchall()], form)
 
     def scores(self, year: int, form: str = ".csv") -> bytes:
         """Return how verifiers were scored in a year, as a file.
