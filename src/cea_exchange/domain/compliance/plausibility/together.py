@@ -31,6 +31,8 @@ _MILLION, _THOUSAND = 1_000_000, 1_000
 _USUAL = 14_826
 """Ten thousandths of the usual difference for each of the median one, where they are as chance has
 them: how a median of differences is read as a standard deviation."""
+_MIDDLE_LIMIT = np.iinfo(np.int64).max // _MILLION
+"""From here on a millionth of a difference is beyond 64 bits; no sound month is near it."""
 _SOURCES = ("invoice", "stock", "production_report", "energy_form")
 
 
@@ -78,10 +80,8 @@ def _witnesses(filings: Filings, rate: Rate) -> Iterator[Column]:
     yield rate_column(filings, rate)
     of_sector = filings.of_sector(rate.sector)
     for source in _SOURCES:
-        filed, witnessed = (
-            np.zeros(len(filings.unit), np.int64),
-            np.zeros(len(filings.unit), np.int64),
-        )
+        filed = np.zeros(len(filings.unit), np.int64)
+        witnessed = np.zeros_like(filed)
         for code in rate.over:
             for name in filings.names(code):
                 own, other = filings.column(name), filings.column(f"{source}:{name}")
@@ -97,12 +97,15 @@ def _short(filings: Filings, column: Column) -> Column:
     middle = medians(filings, column)
     months = np.bincount(filings.unit[present(column)], minlength=len(filings.units))
     enough = months[filings.unit] >= limits().thresholds.short_months_least
-    there = present(column) & (middle > 0) & enough
-    below = np.where(there, (middle - column) * _MILLION // np.where(there, middle, 1), MISSING)
-    off = np.where(there, np.abs(np.where(there, below, 0)), MISSING)
+    there = present(column) & (middle > 0) & (middle < _MIDDLE_LIMIT) & enough
+    safe = np.where(there, middle, 1)
+    # What is off by more than all of it is off by all of it, whatever its digits.
+    difference = np.clip(np.where(there, middle - column, 0), -safe, safe)
+    below = difference * _MILLION // safe
+    off = np.where(there, np.abs(below), MISSING)
     usual = np.maximum(_middle_of(_classes(filings), off), medians(filings, off))
     usual = np.maximum(usual * _USUAL // 10_000, limits().thresholds.short_usual_least_millionths)
-    return np.where(there, np.where(there, below, 0) * _THOUSAND // usual, MISSING)
+    return np.where(there, below * _THOUSAND // usual, MISSING)
 
 
 def _classes(filings: Filings) -> Column:
