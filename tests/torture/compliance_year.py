@@ -88,6 +88,22 @@ class YearReport:
     seconds: float = 0.0
 
 
+class Waiting:
+    """Waits for a number that grows; gives up once it has not for long."""
+
+    def __init__(self, for_what: str) -> None:
+        self._for_what = for_what
+        self._last, self._until_s = -1, 0.0
+
+    def look(self, number: int) -> None:
+        """Wait a moment."""
+        if number != self._last:
+            self._last, self._until_s = number, time.monotonic() + GIVEN_UP_S
+        if time.monotonic() > self._until_s:
+            raise YearFailed(f"{self._for_what}: {number} for {GIVEN_UP_S:g} s")
+        time.sleep(0.2)
+
+
 @dataclass
 class Killing:
     """Ends one of the daemons with SIGKILL whenever so many acts are done, and starts it again."""
@@ -275,11 +291,9 @@ class Year:
 
     def _accounts_open(self) -> None:
         operator = self._person("an", self.registry)
-        until_s = time.monotonic() + GIVEN_UP_S
-        while operator.ask("status")["platform_seq"] < len(self.years):
-            if time.monotonic() > until_s:
-                raise YearFailed("the list did not come to the registry")
-            time.sleep(0.1)
+        waiting = Waiting("the list did not come to the registry")
+        while (came := operator.ask("status")["platform_seq"]) < len(self.years):
+            waiting.look(came)
         self._of_each(self._account_open, "have an account")
 
     def _of_each(self, act: Callable[[EnterpriseYear], None], what: str) -> None:
@@ -330,17 +344,12 @@ class Year:
 
     def _judged(self) -> None:
         operator = self._person("an")
-        until_s = time.monotonic() + GIVEN_UP_S
-        while True:
-            status = operator.ask("status")
-            if status["judged_seq"] == status["link_seq"]:
-                self.report.items = status["link_seq"]
-                if status["link_refused"]:
-                    raise YearFailed(f"refused: {operator.ask('link_show')['refused'][:3]}")
-                return
-            if time.monotonic() > until_s:
-                raise YearFailed(f"the registry has not judged all: {status}")
-            time.sleep(0.2)
+        waiting = Waiting("the registry has not judged all")
+        while (status := operator.ask("status"))["judged_seq"] < status["link_seq"]:
+            waiting.look(status["judged_seq"])
+        self.report.items = status["link_seq"]
+        if status["link_refused"]:
+            raise YearFailed(f"refused: {operator.ask('link_show')['refused'][:3]}")
 
     # -- what it comes to ---------------------------------------------------------------------
 
