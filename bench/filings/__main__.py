@@ -12,7 +12,7 @@ from cea_exchange.domain.compliance.plausibility import detect, gather
 def main() -> None:
     """Print the table of a whole nation."""
     parser = argparse.ArgumentParser(prog="python -m bench.filings", description=__doc__)
-    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--seed", type=int, default=1, help="of the nation and of the errors")
     parser.add_argument("--each", type=int, default=40, help="errors of each kind")
     parser.add_argument("--scale", type=int, default=1, help="a part of the nation")
     options = parser.parse_args()

@@ -5,9 +5,14 @@ What it comes to is computed here by the rules alone, from the same figures, wit
 
 from collections import defaultdict
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from decimal import Decimal
 from hashlib import sha256
+from multiprocessing import get_context
+from pathlib import Path
 from typing import NamedTuple
+
+import msgspec
 
 from bench.filings.year import nation
 from cea_exchange.domain.compliance.accounting import (
@@ -86,6 +91,70 @@ class EnterpriseYear(NamedTuple):
             unit: entity_emissions(half_up(bill.emissions, 2) for bill in bills).exact
             for unit, bills in self.bills().items()
         }
+
+
+class EnterpriseFiles(msgspec.Struct, frozen=True):
+    """What an enterprise hands in of its year, and what has to come of it.
+
+    Attributes
+    ----------
+    units, proof, months
+        As in `EnterpriseYear`.
+    values
+        How many values its file has.
+    emitted
+        Unit -> what it emitted in the year, by the rules alone.
+    """
+
+    enterprise: str
+    credit_code: str
+    province: int
+    sector: Sector
+    units: dict[str, str]
+    proof: bytes
+    months: bytes
+    values: int
+    emitted: dict[str, Decimal]
+
+
+class NationFiles:
+    """A nation's year in a folder, one enterprise in memory at a time.
+
+    It is made by a process of its own, whose memory is no part of who reads it.
+    """
+
+    def __init__(self, folder: Path, seed: int, scale: int = 1, per_month: int = 0) -> None:
+        with ProcessPoolExecutor(max_workers=1, mp_context=get_context("spawn")) as maker:
+            self.values = maker.submit(_files_write, folder, seed, scale, per_month).result()
+        self._files = sorted(folder.iterdir())
+
+    def __len__(self) -> int:
+        return len(self._files)
+
+    def __iter__(self) -> Iterator[EnterpriseFiles]:
+        decode = msgspec.msgpack.Decoder(EnterpriseFiles).decode
+        return (decode(file.read_bytes()) for file in self._files)
+
+
+def _files_write(folder: Path, seed: int, scale: int, per_month: int) -> int:
+    """Write a file an enterprise; return how many values there are."""
+    values = 0
+    folder.mkdir()
+    for year in enterprise_years(seed, scale, per_month):
+        files = EnterpriseFiles(
+            enterprise=year.enterprise,
+            credit_code=year.credit_code,
+            province=year.province,
+            sector=year.sector,
+            units=year.units,
+            proof=year.proof,
+            months=year.months,
+            values=year.values,
+            emitted=year.emitted(),
+        )
+        (folder / year.enterprise).write_bytes(msgspec.msgpack.encode(files))
+        values += files.values
+    return values
 
 
 def credit_code(number: int) -> str:

@@ -1,6 +1,7 @@
 """The bench of a nation's year says nothing that was not held against the rules, in its bounds."""
 
 import sys
+from decimal import Decimal
 
 import pytest
 
@@ -9,7 +10,7 @@ from support.places import ROOT
 sys.path.insert(0, str(ROOT))  # bench/ is no part of the package
 
 from bench.filings import platform_year
-from bench.filings.month_tables import PER_MONTH, enterprise_years
+from bench.filings.month_tables import PER_MONTH, NationFiles
 
 SCALE = 100
 
@@ -20,15 +21,13 @@ def test_a_hundredth_of_a_nation_passes_and_a_spoilt_one_is_noticed(
     tmp_path, database_address, monkeypatch, spoilt
 ):
     """Its processor's seconds are a hundredth of a minute's, many times over: it may be slow."""
-    years = list(enterprise_years(1, SCALE, PER_MONTH))
+    years = NationFiles(tmp_path / "nation", 1, SCALE, PER_MONTH)
     bench = platform_year.YearBench(tmp_path, database_address, years)
     if spoilt:
-        honest = years[0].__class__.emitted
-        monkeypatch.setattr(platform_year.YearBench, "_pages", lambda bench: monkeypatch.setattr(
-            years[0].__class__,
-            "emitted",
-            lambda year: {unit: tonnes + 1 for unit, tonnes in honest(year).items()},
-        ))
+        honest = platform_year.entity_emissions
+        monkeypatch.setattr(
+            platform_year, "entity_emissions", lambda units: honest([*units, Decimal(1)])
+        )
         with pytest.raises(AssertionError, match="expected"):
             bench.run()
     else:

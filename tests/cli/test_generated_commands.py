@@ -153,7 +153,7 @@ def asked(tmp_path, monkeypatch):
     for name in (
         *("obligations-2025.csv", "new.csv", "proofs.csv", "registry/bank/in/20260715-1.xml"),
         *("allocation-2024-final.xlsx", "units-2024.xlsx"),
-        *("coal-ledger-2025-07.pdf", "july.csv", "plan-2026.pdf"),
+        *("coal-ledger-2025-07.pdf", "july.csv", "plan-2026.csv"),
     ):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(b"a,b\n")

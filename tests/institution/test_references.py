@@ -14,6 +14,7 @@ from cea_exchange.platform.store import PLATFORM_SCHEMA
 SCHEMAS = pytest.mark.parametrize(
     "schema", [CCER_SCHEMA, PLATFORM_SCHEMA], ids=lambda each: each.institution
 )
+NAMES_A_ROW = r"(_id|_index|link_seq|again_seq|proof_seq) "
 OF_NO_TABLE = {
     "ccer": {"meta.log_id", "keys.operator_index", "trades.trade_id"},
     "platform": {"meta.link_log_id"},
@@ -34,7 +35,7 @@ def test_every_id_and_index_says_a_row_or_why_there_is_none(schema):
         (table, column.split()[0])
         for table in schema.tables
         for column in columns[table]
-        if re.search(r"_(id|index) ", f"{column} ")
+        if re.search(NAMES_A_ROW, f"{column} ")
     }
     held = {each.key[:2] for each in references(schema)}
     rest = {f"{table}.{column}" for table, column in named - held - own}

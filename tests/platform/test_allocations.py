@@ -1,10 +1,25 @@
 """Provinces compute, approve and give; the authority sets totals and balance values."""
 
+import json
 from decimal import Decimal
 
 import pytest
+from msgspec.structs import replace
 
-from support.platform.platform_world import NATION, PROVINCE, SECOND, VERIFIER, verified_2024
+from cea_exchange.platform.entity_list.unit_facts import facts_read
+from support.platform.platform_world import (
+    CITY,
+    LI,
+    NATION,
+    PROOF,
+    PROVINCE,
+    SECOND,
+    VERIFIER,
+    WANG,
+    ZHAO,
+    coal_month,
+    verified_2024,
+)
 from support.refusing import refuses
 
 
@@ -72,3 +87,36 @@ def test_without_all_results_nothing_is_computed(world):
         world.platform.allocations.compute(PROVINCE, 33, 2030, "final")
     with refuses("ALLOCATION_UNKNOWN"):
         world.platform.allocations.of_number(1)
+
+
+def verified_half(world, name, months):
+    """Let an enterprise's months of E1-1 be filed, reported and verified as its year."""
+    platform, enterprise = world.platform, world.platform.enterprises.of(name)
+    for month in months:
+        figures = [replace(figure, enterprise=name) for figure in coal_month(month)]
+        platform.months.enter(LI, name, world.month_file(*figures))
+        platform.months.file(WANG, name, month)
+        for level in (CITY, PROVINCE):
+            platform.documents.pass_all(level, enterprise.enterprise_id, "month", month)
+    platform.reports.enter(LI, name, 2024)
+    platform.reports.sign(ZHAO, name, 2024)
+    task = platform.verifications.give(name, 2024, "V1", due_on=20250630)
+    platform.verifications.conclude(VERIFIER, task, {"E1-1": Decimal("1478862.00")})
+    platform.verifications.confirm(PROVINCE, task)
+
+
+def test_a_unit_that_changed_hands_is_in_each_year_as_it_was_then(world):
+    """CEA-ENT-12, CEA-PLN-13: read together, and yet each with its own facts."""
+    second = world.enterprise("E2", number=2)
+    world.platform.evidence.bring(LI, second, "scale.pdf", PROOF)
+    world.listed(2024)
+    world.listed(2024, enterprise="E2")
+    of_before = {"valid_from": 20240701, "document": "contract 1"}
+    uprated = facts_read('{"rated_kw": [660000]}')
+    world.platform.units.change("E1-1", second.enterprise_id, uprated, **of_before)
+    verified_half(world, "E1", range(202401, 202407))
+    verified_half(world, "E2", range(202407, 202413))
+    row = world.platform.allocations.compute(PROVINCE, 33, 2024, "final")
+    lines = world.platform.allocations.lines(row.allocation_id)
+    rated = {line.enterprise: json.loads(line.units)[0]["rated_kw"] for line in lines}
+    assert rated == {"E1": [600_000], "E2": [660_000]}

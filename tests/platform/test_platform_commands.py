@@ -1,6 +1,7 @@
 """What a firm's person types and what comes back: files that are wrong, copies, the calendar."""
 
 import shutil
+from decimal import Decimal
 from hashlib import sha256
 
 import pytest
@@ -8,8 +9,10 @@ import pytest
 from cea_exchange.cli.main import run
 from cea_exchange.files.writing import table_bytes
 from cea_exchange.platform.filings.month_files import MONTH_FIGURES
+from cea_exchange.platform.filings.plan_files import PLANNED_FIGURES
 from cea_exchange.platform.rehearsal import year_figures
 from support.platform.platform_process import PlatformProcess
+from support.platform.platform_world import planned_figures
 
 pytestmark = pytest.mark.e2e
 
@@ -130,6 +133,40 @@ def test_the_calendar_says_what_is_missing_by_a_day(typed):
     assert ["E1", "plan", "2024", "2023-12-31", "missing"] in rows
     assert ["E1", "month", "2024-02", "2024-04-09", "missing"] in rows
     assert ["E1", "month", "2024-03", "2024-05-10", "missing"] not in rows
+
+
+def test_a_plan_is_typed_and_a_wrong_one_is_refused_with_its_line(platform, typed):
+    """CEA-MRV-10, CEA-FIL-01."""
+    words = "--boundary boiler-1 --quality weekly"
+    for name, changed in (("wrong", {"accuracy": Decimal(0)}), ("sound", {})):
+        content = table_bytes(PLANNED_FIGURES, planned_figures(**changed), ".csv")
+        (platform.data / f"{name}.csv").write_bytes(content)
+    status, told = typed(f"plan enter E1 2026 wrong.csv {words}")
+    assert status == 2, told
+    assert "wrong.csv:2: accuracy: expected the class of scale 1 in percent, got 0" in told
+    assert "mend each line that is named" in told
+    assert typed(f"plan enter E1 2026 sound.csv {words}")[0] == 0
+    assert typed("plan file E1 2026", key="wang")[0] == 0
+    for key in ("chen", "sun"):
+        assert typed("filing pass E1 plan 2026", key=key)[0] == 0
+    status, told = typed("plan show E1 2026")
+    assert status == 0 and "second_source" in told and "boiler-1" in told, told
+
+
+def test_a_month_that_was_entered_before_is_taken_with_a_reason_only(platform, typed):
+    """CEA-MRV-08: a month twice, in two files."""
+    (platform.data / "january.csv").write_bytes(january())
+    assert typed("month enter E1 january.csv")[0] == 0
+    status, told = typed("month enter E1 january.csv")
+    assert status == 2 and "REASON_MISSING: reason: expected the reason for another version" in told
+    assert typed("month enter E1 january.csv --reason typed-again")[0] == 0
+
+
+def test_the_month_of_who_entered_it_is_not_filed_by_a_firm_of_others(platform, typed):
+    """CEA-ENT-14: of the city or the province nobody signs for the firm."""
+    for key in ("chen", "sun", "wu", "li"):
+        status, told = typed("month file E1 2024-01", key=key)
+        assert status == 2 and "NOT_PERMITTED" in told, told
 
 
 # -- copies ---------------------------------------------------------------------------------------

@@ -2,9 +2,11 @@
 
 from decimal import Decimal
 
+import msgspec
 import pytest
 
 from cea_exchange.cli.main import run
+from cea_exchange.protocol.links.platform import Completion, LinkQuestion
 from support.platform.platform_world import LI, PROVINCE, VERIFIER, WANG, given_2024
 
 
@@ -29,6 +31,40 @@ def test_what_each_entity_emitted_is_public_by_its_last_result(world, public):
     assert b"E1,Power 1,power,2900000" in public.emissions(2024)
 
 
+def test_who_has_surrendered_is_public_and_no_tonnes_of_it(world, public):
+    """CEA-ENT-17, CEA-PLK-07: an obligation that was raised since is covered no more."""
+    given_2024(world)
+    platform = world.platform
+    platform.obligations.set_all(PROVINCE, 33, 2024)
+
+    def line():
+        return public.completion(2024).decode().splitlines()[1]
+
+    assert public.completion(2024).decode().splitlines() == [
+        "compliance_year,province,enterprise,title,sector,completed,completed_on",
+        "2024,33,E1,Power 1,power,0,",
+        "2024,33,TOTAL,,,0,",
+        "2024,,TOTAL,,,0,",
+    ]
+    for seq, owed, said in ((1, 2_900_000, "0,"), (2, 2_957_724, "1,2025-12-20")):
+        told = Completion(seq, "E1", 2024, owed, owed, 0, 20251220)
+        question = LinkQuestion(1, 0, platform.outbox.log_id, (), (told,))
+        assert not platform.outbox.answer(msgspec.msgpack.encode(question)).refusal
+        assert line() == f"2024,33,E1,Power 1,power,{said}"
+
+
+def test_whom_an_entity_had_for_its_year_is_public(world, public):
+    """CEA-ENT-17."""
+    world.firm("A1", 901)
+    world.platform.firms.engage("E1", "A1", 2025, "advice")
+    assert public.services(2025).decode().splitlines() == [
+        "compliance_year,province,enterprise,title,firm,firm_title,service",
+        "2025,33,E1,Power 1,A1,Verifiers 901,advice",
+        "2025,,TOTAL,,,,",
+    ]
+    assert public.services(2024).decode().splitlines()[1:] == [",,TOTAL,,,,"]
+
+
 def test_no_person_figure_or_document_leaves(world, public):
     """CEA-ENT-17."""
     given_2024(world)
@@ -50,7 +86,8 @@ def test_what_is_public_is_written_with_a_page_and_nothing_else(
         command += ["--database", database_address]
     assert run(command) == 0, capsys.readouterr().err
     assert {file.name for file in out.iterdir()} == {
-        *("emissions-2024.csv", "scores-2024.csv", "penalties.csv", "list-2024-33.csv"),
+        *("emissions-2024.csv", "completion-2024.csv", "scores-2024.csv", "penalties.csv"),
+        *("list-2024-33.csv", "services-2024.csv"),
         "index-2024.html",
     }
     assert (out / "list-2024-33.csv").read_bytes() == world.platform.listing.published(2024, 33)

@@ -15,16 +15,19 @@ import secrets
 import shutil
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
 from random import Random
 
 import msgspec
+import zmq
 
 from bench.filings.month_tables import ACTIVITIES, EnterpriseYear, enterprise_years
 from cea_exchange.domain.compliance.accounting.facts import intensity, load
@@ -36,12 +39,11 @@ from cea_exchange.platform.entity_list.unit_facts import facts_read
 from cea_exchange.platform.platform import Platform
 from cea_exchange.platform.store import PlatformStore
 from cea_exchange.protocol.links.platform import AllowancesGiven, item_decode
-from cea_exchange.protocol.security import CurveKeys
+from cea_exchange.protocol.security import CurveKeys, client_socket
 from cea_exchange.registry.reconciliation.reconcile import check_ledger
 from cea_exchange.registry.registry import Registry
 from cea_exchange.registry.store import RegistryStore
 from support.platform.platform_process import PlatformProcess
-from support.registry.fake_venue import Caller
 from support.registry.registry_process import Daemon
 
 YEAR, PRODUCT = 2025, "CEA25"
@@ -60,6 +62,10 @@ name = "An Qi"
 key = "keys/an.public"
 """
 ANSWER_MS = 2_000
+ACTS_EACH, ACTS_OF_PROVINCE = 11, 4
+"""Of an enterprise's year, from account to result, and of a province's: all kills fall due."""
+AT_ONCE = 8
+"""Enterprises whose persons act at the same time: what they ask for together is one commit."""
 GIVEN_UP_S = 300.0
 
 
@@ -82,6 +88,22 @@ class YearReport:
     seconds: float = 0.0
 
 
+class Waiting:
+    """Waits for a number that grows; gives up once it has not for long."""
+
+    def __init__(self, for_what: str) -> None:
+        self._for_what = for_what
+        self._last, self._until_s = -1, 0.0
+
+    def look(self, number: int) -> None:
+        """Wait a moment."""
+        if number != self._last:
+            self._last, self._until_s = number, time.monotonic() + GIVEN_UP_S
+        if time.monotonic() > self._until_s:
+            raise YearFailed(f"{self._for_what}: {number} for {GIVEN_UP_S:g} s")
+        time.sleep(0.2)
+
+
 @dataclass
 class Killing:
     """Ends one of the daemons with SIGKILL whenever so many acts are done, and starts it again."""
@@ -92,16 +114,18 @@ class Killing:
     due: list[int]
     done: int = 0
     kills: int = 0
+    lock: threading.Lock = field(default_factory=threading.Lock)
 
     def acted(self) -> None:
         """Count an act that was sent."""
-        self.done += 1
-        while self.due and self.done >= self.due[0]:
-            self.due.pop(0)
-            killed = self.random.choice((self.platform, self.registry))
-            killed.kill()
-            killed.start()
-            self.kills += 1
+        with self.lock:
+            self.done += 1
+            while self.due and self.done >= self.due[0]:
+                self.due.pop(0)
+                killed = self.random.choice((self.platform, self.registry))
+                killed.kill()
+                killed.start()
+                self.kills += 1
 
 
 @dataclass
@@ -128,16 +152,16 @@ class Person:
     def _once(self, request: dict[str, object]) -> dict[str, object] | None:
         name = "platform" if isinstance(self.daemon, PlatformProcess) else "registry"
         server_key = CurveKeys.load(self.daemon.data / "keys", name).public
-        caller = Caller(self.keys, server_key, self.daemon.endpoints["admin"])
-        try:
-            caller.socket.send(msgspec.msgpack.encode(request))
+        address = self.daemon.endpoints["admin"]
+        with client_socket(
+            zmq.Context.instance(), zmq.DEALER, keys=self.keys, server_key=server_key
+        ) as socket:
+            socket.connect(address)
+            socket.send(msgspec.msgpack.encode(request))
             self.killing.acted()
-            if not caller.socket.poll(ANSWER_MS):
+            if not socket.poll(ANSWER_MS):
                 return None
-            return msgspec.msgpack.decode(caller.socket.recv())
-        finally:
-            caller.socket.close(linger=0)
-            caller.context.term()
+            return msgspec.msgpack.decode(socket.recv())
 
 
 class Year:
@@ -167,7 +191,7 @@ class Year:
         self.report.values = sum(each.values for each in self.years)
         self._progress = progress
         self._keys: dict[str, CurveKeys] = {}
-        acts = 12 * len(self.years) + 4 * len(self.provinces)
+        acts = ACTS_EACH * len(self.years) + ACTS_OF_PROVINCE * len(self.provinces)
         drawn = Random(seed)
         self._prepare()
         self.platform = PlatformProcess.__new__(PlatformProcess)
@@ -183,10 +207,7 @@ class Year:
         self.registry.start()
         try:
             self._accounts_open()
-            for number, year in enumerate(self.years):
-                self._filed_and_verified(year)
-                if number % 100 == 0:
-                    self._progress(f"{number} of {len(self.years)} enterprises verified")
+            self._of_each(self._filed_and_verified, "verified")
             self._given()
             self._judged()
             for daemon in (self.registry, self.platform):
@@ -270,20 +291,26 @@ class Year:
 
     def _accounts_open(self) -> None:
         operator = self._person("an", self.registry)
-        until_s = time.monotonic() + GIVEN_UP_S
-        while operator.ask("status")["platform_seq"] < len(self.years):
-            if time.monotonic() > until_s:
-                raise YearFailed("the list did not come to the registry")
-            time.sleep(0.1)
-        for year in self.years:
-            operator.ask(
-                "account_open",
-                account=f"A-{year.enterprise}",
-                entity=f"Works {year.enterprise}",
-                credit_code=year.credit_code,
-                province=year.province,
-                sector=year.sector,
-            )
+        waiting = Waiting("the list did not come to the registry")
+        while (came := operator.ask("status")["platform_seq"]) < len(self.years):
+            waiting.look(came)
+        self._of_each(self._account_open, "have an account")
+
+    def _of_each(self, act: Callable[[EnterpriseYear], None], what: str) -> None:
+        with ThreadPoolExecutor(AT_ONCE) as persons:
+            for number, _ in enumerate(persons.map(act, self.years), start=1):
+                if number % 100 == 0:
+                    self._progress(f"{number} of {len(self.years)} enterprises {what}")
+
+    def _account_open(self, year: EnterpriseYear) -> None:
+        self._person("an", self.registry).ask(
+            "account_open",
+            account=f"A-{year.enterprise}",
+            entity=f"Works {year.enterprise}",
+            credit_code=year.credit_code,
+            province=year.province,
+            sector=year.sector,
+        )
 
     def _filed_and_verified(self, year: EnterpriseYear) -> None:
         name, code = year.enterprise, year.province
@@ -317,17 +344,12 @@ class Year:
 
     def _judged(self) -> None:
         operator = self._person("an")
-        until_s = time.monotonic() + GIVEN_UP_S
-        while True:
-            status = operator.ask("status")
-            if status["judged_seq"] == status["link_seq"]:
-                self.report.items = status["link_seq"]
-                if status["link_refused"]:
-                    raise YearFailed(f"refused: {operator.ask('link_show')['refused'][:3]}")
-                return
-            if time.monotonic() > until_s:
-                raise YearFailed(f"the registry has not judged all: {status}")
-            time.sleep(0.2)
+        waiting = Waiting("the registry has not judged all")
+        while (status := operator.ask("status"))["judged_seq"] < status["link_seq"]:
+            waiting.look(status["judged_seq"])
+        self.report.items = status["link_seq"]
+        if status["link_refused"]:
+            raise YearFailed(f"refused: {operator.ask('link_show')['refused'][:3]}")
 
     # -- what it comes to ---------------------------------------------------------------------
 

@@ -4,10 +4,12 @@ from typing import Any
 
 import msgspec
 
-from cea_exchange.platform.checks import month_checked
+from cea_exchange.domain.refusals import PlatformRefusal
+from cea_exchange.platform.checks import PlatformActError, month_checked
 from cea_exchange.platform.entity_list.enterprises import Enterprises
 from cea_exchange.platform.entity_list.units import Units
-from cea_exchange.platform.filings import months
+from cea_exchange.platform.filings import months, plans
+from cea_exchange.platform.filings.account_parts import AccountParts
 from cea_exchange.platform.filings.documents import Documents, Filing, Place
 from cea_exchange.platform.filings.months import Months
 from cea_exchange.platform.periods import month_end
@@ -33,6 +35,7 @@ class Pages:
         monthly: Months,
         firms: Firms,
         verifications: Verifications,
+        account_parts: AccountParts,
     ) -> None:
         self._record = record
         self._store = record.store
@@ -42,6 +45,7 @@ class Pages:
         self._months = monthly
         self._firms = firms
         self._verifications = verifications
+        self._account_parts = account_parts
 
     def enterprise(self, name: str) -> dict[str, Any]:
         """Return what is known of an enterprise today."""
@@ -61,6 +65,7 @@ class Pages:
         return {
             **found._asdict(),
             "facts": facts._asdict(),
+            "active": self._account_parts.of(found.enterprise_id),
             "units": [
                 {"unit": unit.unit, "facts": msgspec.to_builtins(unit.facts)}
                 for unit in self._units.of(found.enterprise_id, today).values()
@@ -91,6 +96,17 @@ class Pages:
             dict(zip(names, (kind, period, self._unit_name(unit_id), *rest), strict=True))
             for kind, period, unit_id, *rest in rows.fetchall()
         ]
+
+    def plan(self, enterprise: str, year: int) -> dict[str, Any]:
+        """Return the quality-control plan that counts for a year."""
+        found = self._enterprises.of(enterprise)
+        filing = self._documents.accepted(Place(plans.KIND, found.enterprise_id, 0, year))
+        if filing is None:
+            raise PlatformActError(
+                PlatformRefusal.FILING_UNKNOWN,
+                f"plan {year}: expected one of {enterprise} that was accepted, got none",
+            )
+        return {**self.filing(filing), **msgspec.to_builtins(plans.plan_of(filing))}
 
     def waiting(self, province: int, kind: str, period: int) -> list[dict[str, Any]]:
         """Return what was filed in a province and is not accepted yet, with who passed it."""

@@ -34,6 +34,7 @@ from cea_exchange.platform.entity_list.complexes import Complexes
 from cea_exchange.platform.entity_list.enterprises import Enterprises
 from cea_exchange.platform.entity_list.listing import Listing
 from cea_exchange.platform.entity_list.units import Units
+from cea_exchange.platform.filings.account_parts import AccountParts
 from cea_exchange.platform.filings.cross_checks import CrossChecks
 from cea_exchange.platform.filings.documents import Documents
 from cea_exchange.platform.filings.due import Due, DueDates
@@ -41,6 +42,7 @@ from cea_exchange.platform.filings.evidence import Evidence
 from cea_exchange.platform.filings.months import Months
 from cea_exchange.platform.filings.plans import Plans
 from cea_exchange.platform.filings.reports import Reports
+from cea_exchange.platform.filings.retrofits import Retrofits
 from cea_exchange.platform.obligations.obligations import Obligations
 from cea_exchange.platform.pages import Pages
 from cea_exchange.platform.record import Record
@@ -58,6 +60,8 @@ from cea_exchange.platform.roles import (
 )
 from cea_exchange.platform.store import PlatformStore
 from cea_exchange.platform.verification.firms import Firms
+from cea_exchange.platform.verification.inspections import Inspections
+from cea_exchange.platform.verification.irregularities import Irregularities
 from cea_exchange.platform.verification.objections import Objections
 from cea_exchange.platform.verification.verifications import Verifications
 
@@ -109,11 +113,13 @@ class Platform(InstitutionServices):
         enterprises, units = self.enterprises, self.units
         self.evidence = evidence = Evidence(record)
         self.documents = documents = Documents(record)
-        self.plans = Plans(record, enterprises, evidence, documents)
+        self.account_parts = AccountParts(record, self.listing, evidence)
+        self.plans = Plans(record, enterprises, units, evidence, documents)
         self.months = Months(record, enterprises, units, evidence, documents)
         self.reports = Reports(record, enterprises, units, documents, self.months)
+        self.retrofits = Retrofits(record, enterprises, documents, self.months)
         self.due = DueDates(record, enterprises, units, self.listing, documents)
-        self.cross_checks = CrossChecks(record)
+        self.cross_checks = CrossChecks(record, self.plans)
 
     def _verification(self, record: Record) -> None:
         self.firms = Firms(record, self.enterprises)
@@ -121,6 +127,8 @@ class Platform(InstitutionServices):
             record, self.enterprises, self.firms, self.documents, self.reports
         )
         self.objections = Objections(record)
+        self.inspections = Inspections(record)
+        self.irregularities = Irregularities(record, self.verifications)
         self.pages = Pages(
             record,
             self.enterprises,
@@ -129,6 +137,7 @@ class Platform(InstitutionServices):
             self.months,
             self.firms,
             self.verifications,
+            self.account_parts,
         )
 
     def _allocation(self, record: Record) -> None:

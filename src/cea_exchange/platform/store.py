@@ -31,7 +31,7 @@ PLATFORM_SCHEMA = Schema(
     roles=ROLES,
     append_only=(
         *("enterprise_facts", "units", "unit_facts", "successions"),
-        "complex_members",
+        *("complex_members", "account_parts", "inspections", "irregularities"),
         *("list_changes", "list_publications"),
         *("evidence", "filings", "filing_steps", "reminders"),
         *("engagements", "firm_ties", "conclusions", "verified_results", "verifier_scores"),
@@ -44,7 +44,7 @@ PLATFORM_SCHEMA = Schema(
         *_none_is_zero("enterprises", "enterprise_id", "enterprises.successor_id"),
         *_none_is_zero("enterprises", "enterprise_id", "unit_facts.enterprise_id"),
         *_none_is_zero("units", "unit_id", "filings.unit_id", "documents.unit_id"),
-        *_none_is_zero("units", "unit_id", "findings.unit_id"),
+        *_none_is_zero("units", "unit_id", "findings.unit_id", "irregularities.unit_id"),
         *_none_is_zero("filings", "filing_id", "documents.accepted_id"),
         *_none_is_zero("enterprises", "enterprise_id", "cases.enterprise_id"),
         *_none_is_zero("enterprises", "enterprise_id", "firm_ties.enterprise_id"),

@@ -35,10 +35,10 @@ def owed(tonnes=2_000, year=2024):
 
 
 @pytest.mark.parametrize(
-    ("tonnes", "cap"), [(0, 0), (19, 0), (20, 1), (39, 1), (40, 2), (1_000_000, 50_000)]
+    ("tonnes", "cap"), [(0, 0), (19, 0), (20, 1), (39, 1), (40, 2), (1_234_567, 61_728)]
 )
 def test_the_cap_is_5_percent_rounded_down(tonnes, cap):
-    """CEA-OFS-01."""
+    """CEA-OFS-01, example 44: of 1,234,567 t."""
     assert OFFSETS.cap(tonnes) == cap
 
 

@@ -90,7 +90,7 @@ def test_the_fine_is_5_to_10_times_the_value():
 def test_the_mean_is_rounded_to_the_fen_as_the_letter_has_it(
     amount, tonnes, shortfall, least, most
 ):
-    """CEA-PEN-01, CEA-PEN-02: the third is a real decision, 5 times 98.00 yuan."""
+    """CEA-PEN-01, CEA-PEN-02, examples 34 and 35: the third is a real decision, of 98.00 yuan."""
     traded = Traded(amount=amount, tonnes=tonnes)
     assert RULES.penalties.fine(2023, shortfall, traded) == FineRange(least=least, most=most)
 

@@ -1,10 +1,12 @@
 """What persons ask of the platform: who may, about whom, whose second agrees."""
 
+from hashlib import sha256
+
 import msgspec
 import pytest
 
 from cea_exchange.platform.control.service import PlatformService
-from support.platform.platform_world import coal_month
+from support.platform.platform_world import PROOF, coal_month
 
 PERSONS = {
     "Li Na": ("preparer", "enterprise E1"),
@@ -108,3 +110,50 @@ def test_the_authority_keeps_a_person(staff):
 @pytest.mark.parametrize("month", [0, 20, 2018, 202513, 999_999, 2**62])
 def test_a_month_that_is_none_is_refused(staff, month):
     assert staff.refused("Wang Wei", "month_file", enterprise="E1", period=month) == "DATE_UNSOUND"
+
+
+def test_who_may_note_an_inspection_and_who_sees_it(staff):
+    """CEA-VER-09."""
+    terms = {
+        "enterprise": "E1",
+        "day": 20260109,
+        "officers": "Lu Yi:33010021,He Qi:33010022",
+        "looked_at": "scale 1",
+        "found": "nothing",
+        "document": "record 5",
+    }
+    assert staff.refused("Li Na", "inspection_note", **terms) == "NOT_PERMITTED"
+    assert staff.ask("Chen Jie", "inspection_note", **terms)["inspection"] == 1
+    alone = terms | {"officers": "Lu Yi:33010021"}
+    assert staff.refused("Chen Jie", "inspection_note", **alone) == "OFFICERS_TOO_FEW"
+    (shown,) = staff.ask("Li Na", "inspection_list", enterprise="E1")["inspections"]
+    assert shown["officers"] == "Lu Yi (33010021), He Qi (33010022)"
+    assert staff.refused("Mo Fan", "inspection_list", enterprise="E1") == "NOT_YOURS"
+
+
+def test_a_part_of_an_account_is_activated_by_two_of_the_province(staff):
+    """CEA-ENT-13."""
+    staff.world.listed(2025)
+    form = sha256(PROOF).hexdigest()
+    terms = {"enterprise": "E1", "part": "registry", "form": form}
+    assert staff.refused("Li Na", "account_activate", **terms) == "NOT_PERMITTED"
+    proposed = staff.ask("Sun Yu", "account_activate", **terms)
+    assert staff.ask("Qian Lan", "approve", proposal=proposed["proposal"])["ok"]
+    (line,) = staff.ask("Sun Yu", "account_list", list_year=2025, province=33)["accounts"]
+    assert (line["registry"], line["voluntary"]) == (20260110, 0)
+
+
+def test_what_a_verifier_reports_is_for_the_province_and_not_for_the_firm(staff):
+    """CEA-VER-16."""
+    assert staff.refused("Li Na", "irregularity_list", province=33) == "NOT_PERMITTED"
+    assert staff.refused("Sun Yu", "irregularity_list", province=32) == "NOT_YOURS"
+    assert staff.ask("Sun Yu", "irregularity_list", province=33)["irregularities"] == []
+    report = {"verification": 1, "kind": "faulty_sampling", "words": "none of June"}
+    assert staff.refused("Sun Yu", "irregularity_report", **report) == "NOT_PERMITTED"
+
+
+def test_what_was_filed_is_changed_in_bulk_by_two_of_the_authority_alone(staff):
+    """CEA-MRV-13."""
+    terms = {"sector": "power", "year": 2025, "notice": "notice of 2026-06-23"}
+    assert staff.refused("Sun Yu", "filing_retrofit", **terms) == "NOT_PERMITTED"
+    assert staff.refused("Zhou Hua", "filing_retrofit", **terms) == "NO_SECOND_PERSON"

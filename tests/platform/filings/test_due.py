@@ -1,12 +1,14 @@
 """What is due until when, who is late, and reminders."""
 
+import msgspec
 import pytest
 
 from cea_exchange.institution.clock import GivenClock
 from cea_exchange.platform.config import PlatformConfig
 from cea_exchange.platform.machine import PlatformMachine
 from cea_exchange.platform.periods import month_due, months_asked, plan_due, report_due
-from support.platform.platform_world import LI, WANG
+from cea_exchange.protocol.links.platform import Completion, LinkQuestion
+from support.platform.platform_world import PROVINCE, WANG, given_2024
 
 
 @pytest.mark.parametrize(
@@ -60,7 +62,7 @@ def test_a_month_behind_its_day_is_taken_and_shown_as_late(world):
 def test_an_enterprise_is_reminded_once_before_the_day_and_once_behind_it(world):
     """CEA-MRV-01, CEA-MRV-09."""
     world.listed(2025)
-    world.platform.plans.enter(LI, "E1", 2025, "plan.pdf", b"how coal is weighed")
+    world.plan(2025)
     world.platform.plans.file(WANG, "E1", 2025)
     reminded = []
     for world.day in (20250301, 20250302, 20250303, 20250312, 20250313, 20250314):
@@ -109,9 +111,42 @@ def test_a_day_reminds_some_at_a_time_and_one_that_fails_keeps_nobody_from_it(wo
 def test_a_plan_has_versions_with_reasons(world):
     """CEA-MRV-12, CEA-MRV-08."""
     plans = world.platform.plans
-    plans.enter(LI, "E1", 2026, "plan.pdf", b"how coal is weighed")
+    world.plan(2026)
     plans.file(WANG, "E1", 2026)
-    plans.enter(LI, "E1", 2026, "plan.pdf", b"a better scale", reason="a better scale")
+    world.plan(2026, meter="scale 2", reason="a better scale")
     plans.file(WANG, "E1", 2026)
     versions = world.platform.documents.versions(world.place("plan", 2026))
     assert [(each.version, each.reason) for each in versions] == [(1, ""), (2, "a better scale")]
+
+
+def test_what_is_owed_is_due_until_the_registry_says_it_is_covered(world):
+    """CEA-SUR-01, CEA-PLK-07."""
+    given_2024(world)
+    platform = world.platform
+    platform.obligations.set_all(PROVINCE, 33, 2024)
+    owed = ("surrender", 2024, 20251231)
+
+    def due(until=20251231):
+        return {(each.kind, each.period, each.due_on) for each in platform.due.missing("E1", until)}
+
+    assert owed in due()
+    assert owed not in due(20251230)
+    for seq, tonnes, day in ((1, 2_957_723, 0), (2, 2_957_724, 20251220)):
+        assert owed in due()
+        told = Completion(seq, "E1", 2024, 2_957_724, tonnes, 0, day)
+        question = LinkQuestion(1, 0, platform.outbox.log_id, (), (told,))
+        assert not platform.outbox.answer(msgspec.msgpack.encode(question)).refusal
+    assert owed not in due()
+
+
+def test_an_enterprise_sees_what_the_calendar_has_and_what_it_was_reminded_of(world):
+    """CEA-CAL-02, CEA-MRV-09."""
+    world.listed(2025)
+    (report,) = [
+        each for each in world.platform.due.coming("E1", 20260331) if each["act"] == "report"
+    ]
+    assert (report["day"], report["actor"]) == (20260331, "entity")
+    assert world.platform.due.reminders("E1") == []
+    world.platform.due.remind("E1")
+    told = {(each["kind"], each["is_late"]) for each in world.platform.due.reminders("E1")}
+    assert ("plan", 1) in told

@@ -63,12 +63,12 @@ def test_a_month_is_accepted_once_city_and_province_have_passed_it(world):
     world.enter()
     place = world.place()
     with refuses("FILING_STATE: month 202507: expected filed or accepted, got draft"):
-        documents.pass_on(CITY, place)
+        documents.pass_on(CITY, [place])
     world.platform.months.file(WANG, "E1", 202507)
-    assert documents.pass_on(PROVINCE, place) == "filed"
+    assert documents.pass_on(PROVINCE, [place]) == ["filed"]
     assert documents.accepted(place) is None
-    assert documents.pass_on(CITY, place) == "accepted"
-    assert documents.pass_on(NATION, place) == "accepted"
+    assert documents.pass_on(CITY, [place]) == ["accepted"]
+    assert documents.pass_on(NATION, [place]) == ["accepted"]
     assert documents.accepted(place).version == 1
 
 
@@ -78,7 +78,7 @@ def test_any_level_returns_a_month_and_it_counts_no_more(world, level):
     documents = world.platform.documents
     world.enter()
     world.accept()
-    documents.give_back(level, world.place(), "the coal is half of June's")
+    documents.give_back(level, [world.place()], "the coal is half of June's")
     assert documents.accepted(world.place()) is None
     with refuses("REASON_MISSING: reason: expected the reason for another version"):
         world.enter()
@@ -105,7 +105,7 @@ def test_a_first_version_has_no_reason_and_an_unknown_one_is_not_filed(world):
     with refuses("FILING_UNKNOWN: month 202507: expected a draft of E1, got none"):
         world.platform.months.file(WANG, "E1", 202507)
     with refuses("FILING_UNKNOWN: month 202507: expected one that was entered, got none"):
-        world.platform.documents.pass_on(CITY, world.place())
+        world.platform.documents.pass_on(CITY, [world.place()])
 
 
 @pytest.mark.parametrize(

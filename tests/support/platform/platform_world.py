@@ -14,6 +14,8 @@ from cea_exchange.platform.entity_list.enterprises import EnterpriseFacts
 from cea_exchange.platform.entity_list.unit_facts import facts_read
 from cea_exchange.platform.filings.documents import Place
 from cea_exchange.platform.filings.month_files import MONTH_FIGURES, FiledFigure
+from cea_exchange.platform.filings.plan_files import PLANNED_FIGURES, PlannedFigure
+from cea_exchange.platform.filings.plans import PlanWords
 from cea_exchange.platform.platform import Platform
 from cea_exchange.platform.store import PlatformStore
 
@@ -111,11 +113,11 @@ class World:
     def accept(self, month=202507):
         self.platform.months.file(WANG, "E1", month)
         enterprise = self.platform.enterprises.of("E1")
-        for place in self.platform.documents.in_state(
-            enterprise.enterprise_id, "month", month, "filed"
-        ):
-            self.platform.documents.pass_on(CITY, place)
-            self.platform.documents.pass_on(PROVINCE, place)
+        for level in (CITY, PROVINCE):
+            places = self.platform.documents.in_state(
+                enterprise.enterprise_id, "month", month, "filed"
+            )
+            self.platform.documents.pass_on(level, places)
 
     def reported(self, year=2025):
         """Let the year be filed, accepted and reported."""
@@ -141,6 +143,19 @@ class World:
             units = self.platform.units.of(enterprise.enterprise_id, 100 * period + 28)
             unit_id = units[unit].unit_id
         return Place(kind, enterprise.enterprise_id, unit_id, period)
+
+    def plan(self, year=2026, *, reason="", cause="", name="plan.csv", figures=(), **changed):
+        """Enter a plan of the unit's coal, output and hours; some of it otherwise."""
+        planned = figures or planned_figures(**changed)
+        source = SourceFile(name, table_bytes(PLANNED_FIGURES, planned, ".csv"))
+        return self.platform.plans.enter(
+            LI, "E1", year, source, PLAN_WORDS, cause=cause, reason=reason
+        )
+
+    def pass_all(self, kind, period):
+        enterprise = self.platform.enterprises.of("E1")
+        for level in (CITY, PROVINCE):
+            self.platform.documents.pass_all(level, enterprise.enterprise_id, kind, period)
 
     def year(self, year=2025):
         for month in range(100 * year + 1, 100 * year + 13):
@@ -188,6 +203,39 @@ def coal_month(month=202507, unit="E1-1", coal="125000.00"):
             for code, (value, measure) in MADE.items()
         ),
     )
+
+
+PLAN_WORDS = PlanWords("boiler, turbine and generator 1", "checked weekly, kept for five years")
+SCALE = {
+    "facility": "boiler 1",
+    "source": "belt scale",
+    "meter": "scale 1",
+    "place": "conveyor 2",
+    "frequency": "continuous",
+    "accuracy": Decimal("0.5"),
+    "calibration_months": 12,
+    "department": "fuel",
+    "ledger": "coal ledger",
+}
+LABORATORY = SCALE | {
+    "source": "laboratory",
+    "meter": "",
+    "accuracy": Decimal(0),
+    "calibration_months": 0,
+}
+
+
+def planned_figures(**changed):
+    """Return how a unit's coal, its carbon, output and hours are measured; coal's, changed."""
+    rows = {
+        "A.bituminous": SCALE | {"missing_data": "second_source"} | changed,
+        "B.bituminous": LABORATORY | {"missing_data": "default"},
+        **{code: SCALE | {"missing_data": "second_source"} for code in ("M", "N", "O")},
+    }
+    return [
+        PlannedFigure(**{"enterprise": "E1", "unit": "E1-1", "parameter": name} | terms)
+        for name, terms in rows.items()
+    ]
 
 
 MADE = {"M": ("300000", "MWh"), "N": ("0", "GJ"), "O": ("640.00", "h")}

@@ -18,7 +18,9 @@ def _client() -> "AdminClient":
 def _due(answer: Answer) -> str:
     missing = rows_table(answer["missing"], none="nothing is due")
     late = rows_table(answer["late"], none="nothing was filed late")
-    return f"{missing}\n\n{late}"
+    coming = rows_table(answer["coming"], none="the calendar has nothing until then")
+    reminders = rows_table(answer["reminders"], none="no reminders")
+    return "\n\n".join((missing, late, coming, reminders))
 
 
 def _filings(rows: list[dict[str, Any]]) -> str:
@@ -31,6 +33,7 @@ PLATFORM = institution_asker(
     "platform",
     _client,
     {
+        "account_list": rows_of("accounts", none="nobody is listed"),
         "allocation_national": page_shown,
         "allocation_show": page_shown,
         "case_show": page_shown,
@@ -43,6 +46,8 @@ PLATFORM = institution_asker(
         "filing_list": rows_of("filings"),
         "filing_waiting": rows_of("waiting", none="nothing waits"),
         "firm_scores": rows_of("scores"),
+        "inspection_list": rows_of("inspections", none="no inspections"),
+        "irregularity_list": rows_of("irregularities", none="nothing was reported"),
         "link_show": page_shown,
         "list_next": rows_of("changes", none="nobody enters, stays or leaves"),
         "list_show": rows_of("listed", none="nobody is listed"),
@@ -53,6 +58,7 @@ PLATFORM = institution_asker(
             "no obligation" if answer["obligation"] is None else page_shown(answer["obligation"])
         ),
         "penalty_list": rows_of("penalties"),
+        "plan_show": page_shown,
         "result_show": page_shown,
         "verification_show": page_shown,
     },

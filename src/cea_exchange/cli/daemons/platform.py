@@ -27,15 +27,19 @@ if TYPE_CHECKING:
 PANELS = {
     "The daemon": ("serve", "rehearse", "check", "status", "stop", "clock", "link"),
     "Persons and what waits for a second one": ("person", "proposal", "act"),
-    "Who has to report": ("enterprise", "unit", "list"),
+    "Who has to report": ("enterprise", "unit", "account", "list"),
     "What is filed": ("evidence", "plan", "month", "report", "filing", "due"),
-    "What is true": ("figure", "firm", "verification", "finding", "result", "objection"),
+    "What is true": (
+        *("figure", "inspection", "firm", "verification", "finding", "irregularity"),
+        *("result", "objection"),
+    ),
     "What is given and owed": ("balance", "total", "allocation", "obligation"),
     "What is punished": ("case", "penalty"),
     "What is public": ("publish",),
     "Proofs and copies": ("reconcile", "verify", "audit", "backup", "restore"),
 }
 GROUPS = {
+    "account": "Which parts of enterprises' accounts are active.",
     "allocation": "What a province gives its entities.",
     "balance": "The industries' balance values.",
     "case": "Breaches, step by step to the fine that is paid.",
@@ -45,6 +49,8 @@ GROUPS = {
     "filing": "What the levels say to what was filed.",
     "finding": "What does not conform in a report.",
     "firm": "Firms that verify, report or advise.",
+    "inspection": "Inspections on site by authorities.",
+    "irregularity": "What verifiers report to provinces.",
     "link": "The stream to the registry.",
     "list": "The list of key emitting entities of each year.",
     "month": "Monthly figures of units.",
@@ -125,7 +131,8 @@ class PlatformCommands(InstitutionCommands):
     ) -> None:
         """Write what is public of a year as files with a page that leads to them, for a web server.
 
-        Emissions by entity, published lists, verifiers' scores, published penalties; nothing else.
+        Emissions and completion by entity, published lists, verifiers' scores, published penalties;
+        nothing else.
 
         Example: cea-exchange platform publish 2024 --out public
         """

@@ -126,6 +126,8 @@ class PlatformRefusal(IntEnum):
     """The enterprise reports as part of a works of several (CEA-ENT-06)."""
     COMPLEX_UNSOUND = 215
     """The enterprises are no works that reports as one (CEA-ENT-06)."""
+    PART_ACTIVE = 216
+    """That part of the enterprise's account is active (CEA-ENT-13)."""
     EVIDENCE_UNKNOWN = 230
     """The enterprise brought no document of that hash."""
     EVIDENCE_TAKEN = 231
@@ -176,6 +178,9 @@ class PlatformRefusal(IntEnum):
     """The days to object are over."""
     SCORE_TAKEN = 275
     """The firm was scored for that year by the province."""
+    OFFICERS_TOO_FEW = 276
+    """An inspection has fewer than two officers, or one without a card of their own (CEA-
+    VER-09)."""
     ALLOCATION_UNKNOWN = 290
     """There is no such allocation."""
     ALLOCATION_STATE = 291

@@ -138,12 +138,12 @@ class Allocations:
         Rules: CEA-PLN-21, CEA-PLN-22.
         """
         rules = _plan(year)
-        units = [
-            unit
+        covered = [
+            verified
             for verified in self._results(year)
             if rules.covers(_sector(verified.enterprise))
-            for unit in self._unit_years.of(*verified)
         ]
+        units = [unit for units in self._unit_years.of(covered) for unit in units]
         with rule_refusals_raised(PlatformRefusal.ALLOCATION_NOT_COMPUTABLE):
             values = solve(rules, units)
         with self._record.transaction():
@@ -204,6 +204,7 @@ class Allocations:
                 distributed_on=0,
             )
             self._store.insert(f"allocations ({_ROW})", [row])
+            ids = {each.enterprise: each.enterprise_id for each in self._enterprises.listed(province)}
             first = self._store.next_id("allocation_lines", "line_id")
             self._store.insert(
                 "allocation_lines (line_id, allocation_id, enterprise_id, result_id, emissions,"
@@ -212,7 +213,7 @@ class Allocations:
                     (
                         number,
                         row.allocation_id,
-                        self._enterprises.of(line.enterprise).enterprise_id,
+                        ids[line.enterprise],
                         *line[1:],
                     )
                     for number, line in enumerate(lines, first)
@@ -361,7 +362,8 @@ class Allocations:
             for verified in self._results(basis, province)
             if rules.covers(_sector(verified.enterprise))
         ]
-        units = {each.enterprise.enterprise: self._unit_years.of(*each) for each in found}
+        names = [each.enterprise.enterprise for each in found]
+        units = dict(zip(names, self._unit_years.of(found), strict=True))
         with rule_refusals_raised(PlatformRefusal.ALLOCATION_NOT_COMPUTABLE):
             tonnes, duties = (
                 _ahead(rules, units)

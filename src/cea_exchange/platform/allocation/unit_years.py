@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from itertools import islice
 from typing import NamedTuple
 
 import msgspec
@@ -22,7 +23,7 @@ from cea_exchange.platform.entity_list.unit_facts import UnitFacts
 from cea_exchange.platform.entity_list.units import Unit, Units
 from cea_exchange.platform.filings.documents import Documents, Filing
 from cea_exchange.platform.filings.months import KeptFigure, Months, account_of
-from cea_exchange.platform.filings.reports import reported_units
+from cea_exchange.platform.filings.reports import ReportedUnit, reported_units
 from cea_exchange.platform.periods import month_end
 from cea_exchange.platform.verification.verifications import Result
 
@@ -31,6 +32,8 @@ THOUSAND = 1_000
 """kWh of a MWh, MJ of a GJ."""
 WHOLE_BP = 10_000
 RESULTS_KNOWN_MAX = 8_192
+READ_TOGETHER = 100
+"""Years whose months are in memory at once."""
 _KINDS = ("conventional", "unconventional", "gas")
 
 
@@ -50,15 +53,15 @@ class UnitYears:
         self._known: dict[int, PlanUnits] = {}
         self._known_fact = 0
 
-    def of(self, enterprise: Enterprise, result: Result, report_id: int) -> PlanUnits:
-        """Return the units of a verified year, by name.
+    def of(self, verified: Sequence[tuple[Enterprise, Result, int]]) -> list[PlanUnits]:
+        """Return the units of verified years, each year's by name.
 
         Their whole tonnes add up to the entity's, so that every verified tonne is owed once.
 
         Parameters
         ----------
-        report_id
-            The report that was verified, whose months these are.
+        verified
+            Enterprise, what was verified, and the report that was, whose months these are.
 
         Raises
         ------
@@ -66,28 +69,48 @@ class UnitYears:
             What a plan asks for does not follow from what was filed.
         """
         last_fact = self._units.last_fact()
-        if last_fact != self._known_fact or len(self._known) >= RESULTS_KNOWN_MAX:
+        if last_fact != self._known_fact:
             self._known, self._known_fact = {}, last_fact
-        if result.result_id not in self._known:
-            self._known[result.result_id] = self._read(enterprise, result, report_id)
-        return self._known[result.result_id]
+        new = [each for each in verified if each[1].result_id not in self._known]
+        if len(self._known) + len(new) > RESULTS_KNOWN_MAX:
+            self._known, new = {}, list(verified)
+        rest = iter(new)
+        while some := list(islice(rest, READ_TOGETHER)):
+            self._read(some)
+        return [self._known[result.result_id] for _, result, _ in verified]
 
-    def _read(self, enterprise: Enterprise, result: Result, report_id: int) -> PlanUnits:
-        verified = msgspec.json.decode(result.unit_emissions, type=dict[str, Decimal])
-        concluded = msgspec.json.decode(result.unit_figures, type=dict[str, dict[str, Decimal]])
-        report = reported_units(self._documents.of_id(report_id))
-        months = {filing for unit in report.values() for filing in unit.months.values()}
-        filings = self._documents.of_ids(months)
-        found, facts = [], {}
-        for name, tonnes in sorted(whole_tonnes(verified, result.tonnes).items()):
-            had = report[name].months
-            last = month_end(max(map(int, had)))
-            if last not in facts:
-                facts[last] = self._units.of(enterprise.enterprise_id, last)
-            of_it = [filings[had[month]] for month in sorted(had)]
-            unit = facts[last][name]
-            found.append(self._unit(enterprise, unit, of_it, tonnes, concluded.get(name, {})))
-        return tuple(found)
+    def _read(self, verified: Sequence[tuple[Enterprise, Result, int]]) -> None:
+        """Read some years at once: a nation's are thousands."""
+        filed = self._documents.of_ids([report_id for _, _, report_id in verified])
+        reports = [reported_units(filed[report_id]) for _, _, report_id in verified]
+        years = [year for report in reports for year in report.values()]
+        filings = self._documents.of_ids([each for year in years for each in year.months.values()])
+        units = self._at_their_last(reports)
+        for (enterprise, result, _), report in zip(verified, reports, strict=True):
+            emitted = msgspec.json.decode(result.unit_emissions, type=dict[str, Decimal])
+            figures = msgspec.json.decode(result.unit_figures, type=dict[str, dict[str, Decimal]])
+            found = []
+            for name, tonnes in sorted(whole_tonnes(emitted, result.tonnes).items()):
+                had = report[name].months
+                months = [filings[had[month]] for month in sorted(had)]
+                concluded = figures.get(name, {})
+                unit = units[name, _last_day(report[name])]
+                found.append(self._unit(enterprise, unit, months, tonnes, concluded))
+            self._known[result.result_id] = tuple(found)
+
+    def _at_their_last(
+        self, reports: Sequence[Mapping[str, ReportedUnit]]
+    ) -> dict[tuple[str, int], Unit]:
+        """Return units as they were on a day, of the last month that a report has of them."""
+        by_day: dict[int, set[str]] = {}
+        for report in reports:
+            for name, year in report.items():
+                by_day.setdefault(_last_day(year), set()).add(name)
+        return {
+            (name, day): unit
+            for day, names in by_day.items()
+            for name, unit in self._units.on(names, day).items()
+        }
 
     def _unit(
         self,
@@ -118,6 +141,10 @@ class UnitYears:
                 PlatformRefusal.ALLOCATION_NOT_COMPUTABLE,
                 f"{unit.unit}: expected what a plan asks of it, got {error}",
             ) from error
+
+
+def _last_day(year: ReportedUnit) -> int:
+    return month_end(max(map(int, year.months)))
 
 
 def whole_tonnes(exact: Mapping[str, Decimal], total: int) -> dict[str, int]:

@@ -8,9 +8,10 @@ from cea_exchange.platform.control.requests import (
     enforcement,
     entity_list,
     filings,
+    oversight,
     verification,
 )
 
 PLATFORM_REQUESTS: Requests[Request] = Requests(
-    requests_in(basics, entity_list, filings, verification, allocation, enforcement)
+    requests_in(basics, entity_list, filings, oversight, verification, allocation, enforcement)
 )

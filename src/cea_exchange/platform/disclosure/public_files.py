@@ -1,4 +1,4 @@
-"""Public files: what each entity emitted, who is listed, verifiers' scores, penalties.
+"""Public files: what each entity emitted and whether it surrendered, verifiers' scores, penalties.
 
 A file has the columns that stand here, and no way to have others: no person, no figure of a month,
 no document and nothing of trade leaves by it.
@@ -6,7 +6,7 @@ no document and nothing of trade leaves by it.
 
 from typing import NamedTuple
 
-from cea_exchange.files.kinds import NAME, PROVINCE, TONNES_OR_ZERO, YEAR, Whole, Words
+from cea_exchange.files.kinds import DAY, NAME, PROVINCE, TONNES_OR_ZERO, YEAR, Whole, Words
 from cea_exchange.files.layout import Column, Layout, Totals
 from cea_exchange.files.writing import table_bytes
 from cea_exchange.platform.checks import year_checked
@@ -26,6 +26,30 @@ class PublicEmission(NamedTuple):
     title: str
     sector: str
     tonnes: int
+
+
+class PublicCompletion(NamedTuple):
+    """Whether an entity has surrendered all that it owed for a year, and when it had."""
+
+    compliance_year: int
+    province: int
+    enterprise: str
+    title: str
+    sector: str
+    completed: int
+    completed_on: int | None
+
+
+class PublicService(NamedTuple):
+    """Which firm did what for an entity's year, as the entity declared it."""
+
+    compliance_year: int
+    province: int
+    enterprise: str
+    title: str
+    firm: str
+    firm_title: str
+    service: str
 
 
 class PublicScore(NamedTuple):
@@ -62,6 +86,38 @@ EMISSIONS = Layout(
     ),
     totals=Totals(mark="enterprise", summed=("tonnes",), by="province"),
     once=("enterprise",),
+    same=("compliance_year",),
+)
+COMPLETION = Layout(
+    title="completion",
+    row=PublicCompletion,
+    columns=(
+        Column("compliance_year", YEAR),
+        Column("province", PROVINCE),
+        Column("enterprise", NAME),
+        Column("title", Words()),
+        Column("sector", NAME),
+        Column("completed", Whole(0, 2, "1, or 0 that has not")),
+        Column("completed_on", DAY, empty=None),
+    ),
+    totals=Totals(mark="enterprise", summed=("completed",), by="province"),
+    once=("enterprise",),
+    same=("compliance_year",),
+)
+SERVICES = Layout(
+    title="services",
+    row=PublicService,
+    columns=(
+        Column("compliance_year", YEAR),
+        Column("province", PROVINCE),
+        Column("enterprise", NAME),
+        Column("title", Words()),
+        Column("firm", NAME),
+        Column("firm_title", Words()),
+        Column("service", NAME),
+    ),
+    totals=Totals(mark="enterprise", summed=()),
+    once=("enterprise", "firm", "service"),
     same=("compliance_year",),
 )
 _POINTS = Whole(0, 101, "points")
@@ -124,6 +180,59 @@ class PublicFiles:
             {"year": year},
         )
         return table_bytes(EMISSIONS, [PublicEmission(*row) for row in rows.fetchall()], form)
+
+    def completion(self, year: int, form: str = ".csv") -> bytes:
+        """Return which entities have surrendered what they owed for a year, as a file.
+
+        It says whether and when, and no tonnes that an entity holds or traded.
+
+        Notes
+        -----
+        Rules: CEA-ENT-17, CEA-PLK-07.
+        """
+        year_checked(year)
+        rows = self._store.execute(
+            "SELECT obligation.compliance_year, province, enterprise, title, sector,"
+            " CASE WHEN owed = due_tonnes THEN completed_on ELSE 0 END"
+            " FROM obligations AS obligation"
+            " JOIN enterprises ON enterprises.enterprise_id = obligation.enterprise_id"
+            " JOIN enterprise_facts ON fact_id = (SELECT max(fact_id) FROM enterprise_facts AS last"
+            "  WHERE last.enterprise_id = obligation.enterprise_id)"
+            " LEFT JOIN completions ON completion_seq = (SELECT max(completion_seq)"
+            "  FROM completions AS last WHERE last.compliance_year = :year"
+            "  AND last.enterprise_id = obligation.enterprise_id)"
+            " WHERE obligation.compliance_year = :year AND due_tonnes > 0"
+            " AND version = (SELECT max(version) FROM obligations AS later"
+            "  WHERE later.compliance_year = :year"
+            "  AND later.enterprise_id = obligation.enterprise_id)"
+            " ORDER BY province, enterprise",
+            {"year": year},
+        )
+        lines = [
+            PublicCompletion._make((*entity, int(day > 0), day or None))
+            for *entity, day in rows.fetchall()
+        ]
+        return table_bytes(COMPLETION, lines, form)
+
+    def services(self, year: int, form: str = ".csv") -> bytes:
+        """Return which service firms entities had for a year, as a file.
+
+        Notes
+        -----
+        Rules: CEA-ENT-17.
+        """
+        year_checked(year)
+        rows = self._store.execute(
+            "SELECT compliance_year, province, enterprise, enterprise_facts.title, firm,"
+            " service_firms.title, service FROM engagements"
+            " JOIN service_firms ON service_firms.firm_id = engagements.firm_id"
+            " JOIN enterprises ON enterprises.enterprise_id = engagements.enterprise_id"
+            " JOIN enterprise_facts ON fact_id = (SELECT max(fact_id) FROM enterprise_facts AS last"
+            "  WHERE last.enterprise_id = engagements.enterprise_id)"
+            " WHERE compliance_year = ? ORDER BY province, enterprise, firm, service",
+            (year,),
+        )
+        return table_bytes(SERVICES, [PublicService(*row) for row in rows.fetchall()], form)
 
     def scores(self, year: int, form: str = ".csv") -> bytes:
         """Return how verifiers were scored in a year, as a file.

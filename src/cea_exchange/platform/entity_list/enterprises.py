@@ -194,6 +194,15 @@ class Enterprises:
         )
         return [Enterprise(*row) for row in rows.fetchall()]
 
+    def of_sector(self, sector: str) -> list[Enterprise]:
+        """Return the enterprises of a sector, by name."""
+        rows = self._store.execute(
+            f"SELECT {', '.join(Enterprise._fields)} FROM enterprises WHERE sector = ?"
+            " ORDER BY enterprise",
+            (sector,),
+        )
+        return [Enterprise(*row) for row in rows.fetchall()]
+
     def facts_on(self, enterprise_id: int, day: int) -> EnterpriseFacts:
         """Return what was true on a day; what was first known holds for all days before."""
         row = self._store.one(

@@ -1,5 +1,6 @@
 """Units: whose each is from which day on, and what is true of it."""
 
+from collections.abc import Collection
 from typing import Any, NamedTuple
 
 import msgspec
@@ -80,7 +81,7 @@ class Units:
             Whose it is from then on; 0: it has stopped for good.
         """
         with self._record.transaction():
-            unit_id = self._id_of(unit)
+            unit_id = self.id_of(unit)
             latest = self._store.one(
                 "SELECT max(valid_from) FROM unit_facts WHERE unit_id = ?", (unit_id,)
             )
@@ -135,6 +136,20 @@ class Units:
             if unit.enterprise_id == enterprise_id
         }
 
+    def on(self, names: Collection[str], day: int) -> dict[str, Unit]:
+        """Return units as they are on a day, by name; of which nothing was known then is none."""
+        marks = ", ".join("?" * len(names))
+        rows = self._store.execute(
+            "SELECT units.unit_id, unit, valid_from, enterprise_id, facts"
+            " FROM unit_facts JOIN units ON units.unit_id = unit_facts.unit_id"
+            f" WHERE unit IN ({marks}) AND valid_from <= ? ORDER BY unit, valid_from, fact_id",
+            (*names, day),
+        )
+        latest = {row[1]: row for row in rows.fetchall()}
+        return {
+            name: Unit._make((*row[:-1], _facts_decode(row[-1]))) for name, row in latest.items()
+        }
+
     def name_of(self, unit_id: int) -> str:
         """Return the name of a unit there is."""
         name: str = self._store.one("SELECT unit FROM units WHERE unit_id = ?", (unit_id,))
@@ -149,35 +164,31 @@ class Units:
             Unit -> those months, as yyyymm.
         """
         months: dict[str, list[int]] = {}
-        for month, units in self._by_month(enterprise_id, year).items():
-            for _unit_id, unit in units:
+        for month, units in self.ids_at(enterprise_id, months_of(year)).items():
+            for unit in units:
                 months.setdefault(unit, []).append(month)
         return {unit: tuple(had) for unit, had in months.items()}
 
     def ids_by_month(self, enterprise_id: int, year: int) -> dict[int, frozenset[int]]:
         """Return month (yyyymm) -> the ids of the units that an enterprise had at its end."""
         return {
-            month: frozenset(unit_id for unit_id, _unit in units)
-            for month, units in self._by_month(enterprise_id, year).items()
+            month: frozenset(units.values())
+            for month, units in self.ids_at(enterprise_id, months_of(year)).items()
         }
 
-    def _by_month(self, enterprise_id: int, year: int) -> dict[int, list[tuple[int, str]]]:
-        """Return month -> id and name of the units that an enterprise had at its end, by name."""
-        months = months_of(year)
-        rows = self._facts_until(enterprise_id, month_end(months[-1]))
+    def ids_at(self, enterprise_id: int, months: Collection[int]) -> dict[int, dict[str, int]]:
+        """Return month (yyyymm) -> unit -> its id, of those that an enterprise had at its end."""
+        rows = self._facts_until(enterprise_id, month_end(max(months)))
         found = {}
         for month in months:
             latest = {row[0]: row for row in rows if row[2] <= month_end(month)}
-            found[month] = [row[:2] for row in latest.values() if row[3] == enterprise_id]
+            found[month] = {row[1]: row[0] for row in latest.values() if row[3] == enterprise_id}
         return found
 
     def _ever_of(self, enterprise_id: int, day: int) -> list[Unit]:
         """Return the units that were ever an enterprise's, as they are on a day."""
         latest = {row[0]: row for row in self._facts_until(enterprise_id, day)}
-        return [
-            Unit._make((*row[:-1], _facts_decode(row[-1])))
-            for row in latest.values()
-        ]
+        return [Unit._make((*row[:-1], _facts_decode(row[-1]))) for row in latest.values()]
 
     def _facts_until(self, enterprise_id: int, day: int) -> list[tuple[Any, ...]]:
         """Return what was noted until a day of units that were ever an enterprise's, in order."""
@@ -196,7 +207,8 @@ class Units:
         found: int = self._store.one("SELECT coalesce(max(fact_id), 0) FROM unit_facts")
         return found
 
-    def _id_of(self, unit: str) -> int:
+    def id_of(self, unit: str) -> int:
+        """Return the id of a unit there is."""
         number: int | None = self._store.one("SELECT unit_id FROM units WHERE unit = ?", (unit,))
         if number is None:
             raise PlatformActError(

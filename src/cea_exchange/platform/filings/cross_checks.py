@@ -12,21 +12,62 @@ from cea_exchange.domain.compliance.plausibility import (
     detect,
     gather,
 )
+from cea_exchange.domain.compliance.plausibility.filings import unit_of
 from cea_exchange.platform.entity_list.unit_facts import UnitFacts as KnownFacts
 from cea_exchange.platform.filings import months
 from cea_exchange.platform.filings.month_files import MEASURED
 from cea_exchange.platform.filings.months import KeptFigure
+from cea_exchange.platform.filings.plans import Plan, Plans
 from cea_exchange.platform.record import Record
 
 CLASS_KW = 400_000
 """From this rating on a generating unit is compared with the large ones."""
 
 
+class _Unplanned:
+    """What was measured, and no line of the enterprise's plan says how."""
+
+    def __init__(self) -> None:
+        self._found: dict[tuple[str, int], tuple[int, list[Finding]]] = {}
+
+    def look(self, plan: Plan, filed: Filed) -> None:
+        """Look at a value; of a month's versions, which come in order, the last one counts.
+
+        Notes
+        -----
+        Rules: CEA-VER-07.
+        """
+        at = filed.unit, filed.month
+        version, found = self._found.get(at, (0, []))
+        if version != filed.version:
+            version, found = self._found[at] = filed.version, []
+        is_second = ":" in filed.parameter
+        if filed.measured and not is_second and not plan.has(filed.unit, filed.parameter):
+            found.append(
+                Finding(
+                    unit=filed.unit,
+                    month=filed.month,
+                    detector="not_in_plan",
+                    figure=filed.parameter,
+                    found=f"{filed.value} {unit_of(filed.parameter)}",
+                    expected="measured as the quality-control plan says, which has no line of it",
+                    rule="CEA-VER-07",
+                    document=filed.document,
+                )
+            )
+
+    def findings(self) -> Iterator[Finding]:
+        """Yield them."""
+        for _version, found in self._found.values():
+            yield from found
+
+
 class CrossChecks:
     """Reads what was filed, and lets the detectors look at it."""
 
-    def __init__(self, record: Record) -> None:
+    def __init__(self, record: Record, plans: Plans) -> None:
         self._store = record.store
+        self._plans = plans
         self._decode = msgspec.json.Decoder(list[KeptFigure]).decode
 
     def findings(
@@ -38,43 +79,67 @@ class CrossChecks:
 
         Notes
         -----
-        Rules: CEA-VER-01 to CEA-VER-08.
+        Rules: CEA-VER-01 to CEA-VER-08, CEA-CEM-08.
         """
-        units: dict[str, UnitFacts] = {}
-        filed = list(self._filed(units, year, province, enterprise))
-        return detect(gather(list(units.values()), filed))
+        terms: dict[str, int | str] = {
+            "kind": months.KIND,
+            "first": 100 * year + 1,
+            "last": 100 * year + 12,
+            "province": province or 0,
+            "enterprise": enterprise or "",
+        }
+        chosen = _OF_PROVINCE * (province is not None) + _OF_ENTERPRISE * (enterprise is not None)
+        unplanned = _Unplanned()
+        filed = self._filed(chosen, terms, year, unplanned)
+        found = detect(gather(self._units(chosen, terms), filed))
+        return tuple(sorted((*found, *unplanned.findings())))
 
-    def _filed(
-        self,
-        units: dict[str, UnitFacts],
-        year: int,
-        province: int | None,
-        enterprise: str | None,
-    ) -> Iterator[Filed]:
-        """Yield every value of every version that was filed; note the units on the way."""
+    def _units(self, chosen: str, terms: dict[str, int | str]) -> list[UnitFacts]:
+        """Return the units of which something was filed."""
         rows = self._store.execute(
-            "SELECT unit, sector, facts, period, version, content, reason, day FROM filings"
+            "SELECT DISTINCT unit, sector, facts FROM filings"
             " JOIN enterprises ON enterprises.enterprise_id = filings.enterprise_id"
             " JOIN units ON units.unit_id = filings.unit_id"
             " JOIN unit_facts ON unit_facts.unit_id = filings.unit_id AND fact_id ="
             "  (SELECT max(fact_id) FROM unit_facts AS last"
             "   WHERE last.unit_id = filings.unit_id)"
-            " JOIN filing_steps ON filing_steps.filing_id = filings.filing_id AND step = 'filed'"
-            " WHERE kind = :kind AND period BETWEEN :first AND :last"
-            + _OF_PROVINCE * (province is not None)
-            + _OF_ENTERPRISE * (enterprise is not None)
-            + " ORDER BY unit, period, version",
-            {
-                "kind": months.KIND,
-                "first": 100 * year + 1,
-                "last": 100 * year + 12,
-                "province": province or 0,
-                "enterprise": enterprise or "",
-            },
+            f" WHERE kind = :kind AND period BETWEEN :first AND :last{chosen} ORDER BY unit",
+            terms,
         )
-        for unit, sector, facts, month, version, content, reason, day in rows:
-            if unit not in units:
-                units[unit] = _facts(unit, sector, facts)
+        return [_facts(*row) for row in rows.fetchall()]
+
+    def _filed(
+        self,
+        chosen: str,
+        terms: dict[str, int | str],
+        year: int,
+        unplanned: _Unplanned,
+    ) -> Iterator[Filed]:
+        """Yield every value of every version that was filed; note what the plan does not name.
+
+        They are read an enterprise at a time: a nation's year is 900,000 values.
+        """
+        rows = self._store.execute(
+            f"SELECT enterprise_id FROM enterprises WHERE true{chosen} ORDER BY enterprise_id",
+            terms,
+        )
+        for (enterprise_id,) in rows.fetchall():
+            plan = self._plans.accepted(enterprise_id, year)
+            for each in self._of_enterprise({**terms, "enterprise_id": enterprise_id}):
+                if plan is not None:
+                    unplanned.look(plan, each)
+                yield each
+
+    def _of_enterprise(self, terms: dict[str, int | str]) -> Iterator[Filed]:
+        rows = self._store.execute(
+            "SELECT unit, period, version, content, reason, day FROM filings"
+            " JOIN units ON units.unit_id = filings.unit_id"
+            " JOIN filing_steps ON filing_steps.filing_id = filings.filing_id AND step = 'filed'"
+            " WHERE enterprise_id = :enterprise_id AND kind = :kind"
+            " AND period BETWEEN :first AND :last ORDER BY unit, period, version",
+            terms,
+        )
+        for unit, month, version, content, reason, day in rows.fetchall():
             for kept in self._decode(content):
                 yield Filed(
                     unit=unit,
@@ -103,4 +168,5 @@ def _facts(unit: str, sector: str, text: str) -> UnitFacts:
         sector=msgspec.convert(sector, UnitFacts.__annotations__["sector"]),
         peers=peers,
         supplies_heat=facts.heat_share_bp > 0,
+        approved_t_a_day=0 if facts.line is None else facts.line.approved_t_a_day,
     )

@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import NamedTuple
 
 from cea_exchange.domain.calendar import date_number, date_of_number
+from cea_exchange.domain.compliance.deadlines.calendar import events
 from cea_exchange.platform.entity_list.enterprises import Enterprise, Enterprises
 from cea_exchange.platform.entity_list.listing import Listing
 from cea_exchange.platform.entity_list.units import Units
@@ -21,10 +22,12 @@ from cea_exchange.platform.record import Record
 REMIND_DAYS = 10
 """So many calendar days before something is due its enterprise is reminded."""
 FILED = ("filed", "accepted")
+SURRENDER = "surrender"
+"""What is due at the registry, of an obligation that is not covered."""
 
 
 class Due(NamedTuple):
-    """Something that has to be filed, and is not.
+    """Something that has to be filed or surrendered, and is not.
 
     Attributes
     ----------
@@ -72,7 +75,61 @@ class DueDates:
             if self._listing.is_listed(year, found.enterprise_id)
             for each in self._of_year(found, year, until, states)
         ]
+        due += self._unsurrendered(found, until)
         return sorted(due, key=lambda each: (each.due_on, each.kind, each.period))
+
+    def _unsurrendered(self, enterprise: Enterprise, until: int) -> Iterator[Due]:
+        """Yield the years of which an enterprise owes something, as the registry told last.
+
+        Notes
+        -----
+        Rules: CEA-SUR-01, CEA-PLK-07.
+        """
+        rows = self._store.execute(
+            "SELECT obligation.compliance_year, obligation.due_on FROM obligations AS obligation"
+            " LEFT JOIN completions ON completion_seq = (SELECT max(completion_seq)"
+            "  FROM completions AS last WHERE last.enterprise_id = :whose"
+            "  AND last.compliance_year = obligation.compliance_year)"
+            " WHERE obligation.enterprise_id = :whose AND obligation.due_on <= :until"
+            " AND due_tonnes > 0"
+            " AND version = (SELECT max(version) FROM obligations AS later"
+            "  WHERE later.enterprise_id = :whose"
+            "  AND later.compliance_year = obligation.compliance_year)"
+            " AND (completed_on IS NULL OR completed_on = 0 OR owed <> due_tonnes)",
+            {"whose": enterprise.enterprise_id, "until": until},
+        )
+        for year, due_on in rows.fetchall():
+            yield Due(enterprise.enterprise, SURRENDER, year, due_on, "missing")
+
+    def coming(self, enterprise: str, until: int) -> list[dict[str, int | str]]:
+        """Return what the calendar has for an enterprise's sector from today to a day.
+
+        Notes
+        -----
+        Rules: CEA-CAL-02.
+        """
+        found = self._enterprises.of(enterprise)
+        first, last = (date_of_number(day) for day in (self._record.business_date(), until))
+        return [
+            {
+                "day": date_number(event.day),
+                "act": event.act,
+                "actor": event.actor,
+                "words": event.words,
+            }
+            for event in events(first, last, sector=found.sector)
+        ]
+
+    def reminders(self, enterprise: str) -> list[dict[str, int | str]]:
+        """Return what an enterprise was reminded of, and when, the last first."""
+        found = self._enterprises.of(enterprise)
+        names = ("kind", "period", "due_on", "is_late", "made_on")
+        rows = self._store.execute(
+            f"SELECT {', '.join(names)} FROM reminders WHERE enterprise_id = ?"
+            " ORDER BY reminder_id DESC",
+            (found.enterprise_id,),
+        )
+        return [dict(zip(names, row, strict=True)) for row in rows.fetchall()]
 
     def late(self, enterprise: str) -> list[dict[str, int | str]]:
         """Return what an enterprise filed behind its day, and when.
@@ -158,8 +215,6 @@ def _unfiled(
     states: dict[Place, str],
 ) -> Iterator[Due]:
     places = [Place(kind, enterprise.enterprise_id, unit_id, period) for unit_id in unit_ids]
-    unfiled = [
-        state for place in places if (state := states.get(place, "missing")) not in FILED
-    ]
+    unfiled = [state for place in places if (state := states.get(place, "missing")) not in FILED]
     if unfiled:
         yield Due(enterprise.enterprise, kind, period, due_on, max(unfiled))

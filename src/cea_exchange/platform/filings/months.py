@@ -21,8 +21,8 @@ from cea_exchange.files.cells.source import SourceFile
 from cea_exchange.files.findings import Finding
 from cea_exchange.platform.checks import PlatformActError, file_refusals_raised, period_checked
 from cea_exchange.platform.entity_list.enterprises import Enterprise, Enterprises
-from cea_exchange.platform.entity_list.units import Unit, Units
-from cea_exchange.platform.filings.documents import Documents, Filing, Place
+from cea_exchange.platform.entity_list.units import Units
+from cea_exchange.platform.filings.documents import Documents, Entry, Filing, Place
 from cea_exchange.platform.filings.evidence import Evidence
 from cea_exchange.platform.filings.month_files import (
     DEFAULT,
@@ -86,24 +86,23 @@ class Months:
         """
         found = self._enterprises.of(enterprise)
         accounts: dict[UnitMonth, KeptMonth] = {}
+        unit_ids: dict[UnitMonth, int] = {}
 
         def check(lines: Lines) -> Iterator[Finding]:
-            yield from self._faults(found, lines, accounts)
+            yield from self._faults(found, lines, unit_ids, accounts)
 
         with file_refusals_raised(), self._record.transaction():
             groups = months_read(source, check)
-            owned = self._owned(found, groups)
-            return [
-                self._documents.enter(
-                    person,
-                    Place(KIND, found.enterprise_id, owned[each].unit_id, each.month),
+            entries = [
+                Entry(
+                    Place(KIND, found.enterprise_id, unit_ids[each], each.month),
                     _content(accounts[each].kept),
                     due_on=month_due(found.sector, each.month),
                     emission=f"{accounts[each].account.emissions:f}",
-                    reason=reason,
                 )
                 for each in groups
             ]
+            return self._documents.enter_all(person, entries, reason)
 
     def file(
         self, person: Acting, enterprise: str, period: int, seen: Mapping[str, str] | None = None
@@ -126,14 +125,13 @@ class Months:
                     PlatformRefusal.FILING_UNKNOWN,
                     f"month {period}: expected a draft of {enterprise}, got none",
                 )
-            return [
-                self._documents.file(
-                    person,
-                    place,
-                    seen=None if seen is None else seen.get(self._units.name_of(place.unit_id)),
-                )
-                for place in drafts
-            ]
+            return self._documents.file_all(
+                person,
+                {
+                    place: None if seen is None else seen.get(self._units.name_of(place.unit_id))
+                    for place in drafts
+                },
+            )
 
     def figures(self, filing: Filing) -> dict[str, KeptFigure]:
         """Return the figures of a version, by parameter."""
@@ -148,12 +146,10 @@ class Months:
 
     def _owned(
         self, enterprise: Enterprise, groups: Mapping[UnitMonth, Any]
-    ) -> dict[UnitMonth, Unit]:
-        """Return the unit of each month that was the enterprise's at its end."""
-        by_month = {
-            month: self._units.of(enterprise.enterprise_id, month_end(month))
-            for month in {each.month for each in groups}
-        }
+    ) -> dict[UnitMonth, int]:
+        """Return the id of each month's unit that was the enterprise's at its end."""
+        months = {each.month for each in groups}
+        by_month = self._units.ids_at(enterprise.enterprise_id, months)
         return {
             each: by_month[each.month][each.unit]
             for each in groups
@@ -161,7 +157,11 @@ class Months:
         }
 
     def _faults(
-        self, enterprise: Enterprise, lines: Lines, accounts: dict[UnitMonth, KeptMonth]
+        self,
+        enterprise: Enterprise,
+        lines: Lines,
+        unit_ids: dict[UnitMonth, int],
+        accounts: dict[UnitMonth, KeptMonth],
     ) -> Iterator[Finding]:
         first_line, first = lines[0]
         if first.enterprise != enterprise.enterprise:
@@ -170,11 +170,11 @@ class Months:
             return
         yield from self._evidence_faults(enterprise, lines)
         groups = by_unit_month(lines)
-        owned = self._owned(enterprise, groups)
+        unit_ids |= self._owned(enterprise, groups)
         today = self._record.business_date()
         for each, group in groups.items():
             line = group[0][0]
-            if each not in owned:
+            if each not in unit_ids:
                 text = f"expected a unit that {enterprise.enterprise} had in the month"
                 yield Finding(line, "unit", f"{text}, got {each.unit}")
             elif month_end(each.month) >= today:
@@ -246,9 +246,7 @@ def _account_faults(
 
 def _second_sources(parameter: str, lines: Lines) -> tuple[Decimal, ...]:
     """Return what others say of a parameter: ``invoice:A.bituminous``, each as it came."""
-    return tuple(
-        figure.value for _, figure in lines if figure.parameter.endswith(f":{parameter}")
-    )
+    return tuple(figure.value for _, figure in lines if figure.parameter.endswith(f":{parameter}"))
 
 
 def _kept(figure: FiledFigure, substitution: Substitution | None) -> KeptFigure:

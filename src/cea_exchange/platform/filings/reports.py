@@ -1,7 +1,6 @@
 """Annual reports: what accepted months add up to, signed by who answers for the enterprise."""
 
 from decimal import Decimal
-from typing import Any
 
 import msgspec
 
@@ -13,10 +12,12 @@ from cea_exchange.platform.entity_list.units import Units
 from cea_exchange.platform.filings import months
 from cea_exchange.platform.filings.documents import Documents, Filing, Place
 from cea_exchange.platform.filings.months import Months
-from cea_exchange.platform.periods import month_end, report_due
+from cea_exchange.platform.periods import report_due
 from cea_exchange.platform.record import Acting, Record
 
 KIND = "report"
+Accepted = dict[tuple[int, int], Filing]
+"""Unit's id and month -> the version that counts."""
 
 
 class ReportedUnit(msgspec.Struct, frozen=True):
@@ -65,8 +66,9 @@ class Reports:
                 PlatformRefusal.MONTH_NOT_OVER,
                 f"year: expected one that has ended, got {year}",
             )
+        accepted = self._accepted(found.enterprise_id, year)
         units = {
-            name: self._reported(found.enterprise_id, name, had)
+            name: self._reported(accepted, name, had)
             for name, had in self._units.of_year(found.enterprise_id, year).items()
         }
         if not units:
@@ -95,8 +97,9 @@ class Reports:
         place = Place(KIND, found.enterprise_id, 0, year)
         with self._record.transaction():
             filing = self._documents.file(person, place, seen=seen)
+            accepted = self._accepted(found.enterprise_id, year)
             for name, unit in self.units(filing).items():
-                if self._reported(found.enterprise_id, name, tuple(map(int, unit.months))) != unit:
+                if self._reported(accepted, name, tuple(map(int, unit.months))) != unit:
                     raise PlatformActError(
                         PlatformRefusal.FILING_DIFFERS,
                         f"report {year}: expected the accepted months of {name}, got earlier"
@@ -117,23 +120,21 @@ class Reports:
         values = (month[parameter].value for month in figures if parameter in month)
         return sum(map(Decimal, values), Decimal(0))
 
-    def _reported(self, enterprise_id: int, name: str, had: tuple[int, ...]) -> ReportedUnit:
-        counted: dict[int, Filing] = {}
-        missing: list[Any] = []
-        for month in had:
-            unit = self._units.of(enterprise_id, month_end(month))[name]
-            place = Place(months.KIND, enterprise_id, unit.unit_id, month)
-            filing = self._documents.accepted(place)
-            if filing is None:
-                missing.append(month)
-            else:
-                counted[month] = filing
+    def _accepted(self, enterprise_id: int, year: int) -> Accepted:
+        """Return the months of a year that count, by unit and month."""
+        found = self._documents.accepted_in(enterprise_id, months.KIND, year)
+        return {(filing.unit_id, filing.period): filing for filing in found}
+
+    def _reported(self, accepted: Accepted, name: str, had: tuple[int, ...]) -> ReportedUnit:
+        unit_id = self._units.id_of(name)
+        missing = [month for month in had if (unit_id, month) not in accepted]
         if missing:
             raise PlatformActError(
                 PlatformRefusal.MONTHS_MISSING,
                 f"{name}: expected every month accepted, got none of"
                 f" {', '.join(map(str, missing))}",
             )
+        counted = {month: accepted[unit_id, month] for month in had}
         account = entity_emissions(Decimal(filing.emission) for filing in counted.values())
         return ReportedUnit(
             emission=f"{account.exact:f}",

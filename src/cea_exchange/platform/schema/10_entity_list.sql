@@ -21,6 +21,15 @@ CREATE TABLE enterprise_facts (                   -- the last one not after a da
     document TEXT NOT NULL                        -- what says so
 );
 CREATE INDEX enterprise_facts_of ON enterprise_facts (enterprise_id, valid_from);
+CREATE TABLE account_parts (                      -- of its account that are active besides filing
+    part_id BIGINT PRIMARY KEY CHECK (part_id > 0),
+    enterprise_id BIGINT NOT NULL REFERENCES enterprises,
+    part TEXT NOT NULL CHECK (part IN ('registry', 'voluntary')),
+    form TEXT NOT NULL,                           -- SHA-256 of the form that it brought
+    activated_by TEXT NOT NULL,
+    activated_on BIGINT NOT NULL,
+    UNIQUE (enterprise_id, part)
+);
 CREATE TABLE units (
     unit_id BIGINT PRIMARY KEY CHECK (unit_id > 0),
     unit TEXT NOT NULL UNIQUE

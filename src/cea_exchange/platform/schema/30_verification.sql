@@ -107,3 +107,26 @@ CREATE TABLE verifier_scores (
     scored_on BIGINT NOT NULL,
     UNIQUE (firm_id, score_year, province)
 );
+CREATE TABLE inspections (                        -- on site, by an authority
+    inspection_id BIGINT PRIMARY KEY CHECK (inspection_id > 0),
+    enterprise_id BIGINT NOT NULL REFERENCES enterprises,
+    day BIGINT NOT NULL,
+    officers TEXT NOT NULL,                       -- name and card of each, as JSON
+    looked_at TEXT NOT NULL,
+    found TEXT NOT NULL,
+    document TEXT NOT NULL,
+    noted_by TEXT NOT NULL
+);
+CREATE INDEX inspections_of ON inspections (enterprise_id, inspection_id);
+CREATE TABLE irregularities (                     -- that verifiers reported to provinces
+    irregularity_id BIGINT PRIMARY KEY CHECK (irregularity_id > 0),
+    verification_id BIGINT NOT NULL REFERENCES verifications,
+    kind TEXT NOT NULL CHECK (kind IN
+        ('unapproved_unit', 'unapproved_uprating', 'faulty_sampling')),
+    unit_id BIGINT NOT NULL,                      -- 0: the whole enterprise's
+    words TEXT NOT NULL,
+    document TEXT NOT NULL,                       -- SHA-256 of the evidence; '' is none
+    reported_by TEXT NOT NULL,
+    reported_on BIGINT NOT NULL
+);
+CREATE INDEX irregularities_of ON irregularities (verification_id);

@@ -5,17 +5,17 @@ CREATE TABLE link_items (
     head TEXT NOT NULL                            -- over it and the head before
 );
 CREATE TABLE link_verdicts (
-    link_seq BIGINT PRIMARY KEY CHECK (link_seq > 0), -- without gaps
+    link_seq BIGINT PRIMARY KEY REFERENCES link_items, -- without gaps
     is_posted BIGINT NOT NULL CHECK (is_posted IN (0, 1)),
     mismatches TEXT NOT NULL,                     -- as JSON
     notified_on BIGINT NOT NULL
 );
 CREATE TABLE link_resends (             -- of items that were refused, once mended
-    link_seq BIGINT PRIMARY KEY,                  -- of the one that was refused
-    again_seq BIGINT NOT NULL UNIQUE
+    link_seq BIGINT PRIMARY KEY REFERENCES link_verdicts, -- of the one that was refused
+    again_seq BIGINT NOT NULL UNIQUE REFERENCES link_items
 );
 CREATE TABLE link_allocations (         -- which items tell of an allocation
-    link_seq BIGINT PRIMARY KEY,
+    link_seq BIGINT PRIMARY KEY REFERENCES link_items,
     allocation_id BIGINT NOT NULL REFERENCES allocations
 );
 CREATE INDEX link_allocations_of ON link_allocations (allocation_id);

@@ -5,7 +5,7 @@ given --> open --concluded by the verifier--> concluded --confirmed by the provi
             +---------- withdrawn <---------------+
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any, NamedTuple
 
@@ -23,7 +23,7 @@ from cea_exchange.platform.checks import (
     year_checked,
 )
 from cea_exchange.platform.entity_list.enterprises import Enterprise, Enterprises
-from cea_exchange.platform.filings import reports
+from cea_exchange.platform.filings import plans, reports
 from cea_exchange.platform.filings.documents import Documents, Place
 from cea_exchange.platform.filings.reports import ReportedUnit, Reports
 from cea_exchange.platform.record import Acting, Record
@@ -433,19 +433,25 @@ class Verifications:
             "UPDATE verifications SET state = ? WHERE verification_id = ?", (state, number)
         )
 
-    def _not_verified_check(self, place: Place) -> None:
+    def _not_verified_check(self, places: Sequence[Place]) -> None:
         """Refuse a further version of what is being verified, or was."""
-        if place.kind == "plan":
-            return
-        year = place.period if place.kind == reports.KIND else place.period // 100
-        row = self._store.one(
-            "SELECT verification_id, state FROM verifications WHERE enterprise_id = ?"
-            " AND compliance_year = ? AND state <> 'withdrawn'",
-            (place.enterprise_id, year),
-        )
-        if row is not None:
-            raise PlatformActError(
-                PlatformRefusal.YEAR_VERIFIED,
-                f"{place.kind} {place.period}: expected a year that is not verified, got"
-                f" verification {row[0]}, {row[1]}: the province has to take it back",
+        of_years = {
+            (
+                place.enterprise_id,
+                place.period if place.kind == reports.KIND else place.period // 100,
+            ): place
+            for place in places
+            if place.kind != plans.KIND
+        }
+        for (enterprise_id, year), place in of_years.items():
+            row = self._store.one(
+                "SELECT verification_id, state FROM verifications WHERE enterprise_id = ?"
+                " AND compliance_year = ? AND state <> 'withdrawn'",
+                (enterprise_id, year),
             )
+            if row is not None:
+                raise PlatformActError(
+                    PlatformRefusal.YEAR_VERIFIED,
+                    f"{place.kind} {place.period}: expected a year that is not verified, got"
+                    f" verification {row[0]}, {row[1]}: the province has to take it back",
+                )

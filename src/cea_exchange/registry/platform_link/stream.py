@@ -183,8 +183,8 @@ class PlatformStream:
             )
         try:
             with self._act_log.own(OwnAct.PLATFORM_ITEM, item.link_seq, is_kept=True):
-                self._post(item, payload)
                 self._keep(log_id, item, payload, ())
+                self._post(item, payload)
         except Mismatched as error:
             self._refuse(log_id, item, payload, error.mismatches)
         except ActError as error:

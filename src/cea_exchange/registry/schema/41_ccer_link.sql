@@ -8,7 +8,7 @@ CREATE TABLE ccer_proofs (              -- what became of each proof
     proof TEXT PRIMARY KEY,
     account TEXT NOT NULL,
     compliance_year BIGINT NOT NULL,
-    proof_seq BIGINT NOT NULL UNIQUE,   -- of the item that brought it
+    proof_seq BIGINT NOT NULL UNIQUE REFERENCES ccer_items, -- that brought it
     state TEXT NOT NULL CHECK (state IN ('received', 'confirmed', 'refused', 'booked', 'reversed')),
     why TEXT NOT NULL                   -- it was refused or reversed
 );

@@ -12,7 +12,7 @@ CREATE TABLE platform_items (           -- posted whole, or refused whole
     business_date BIGINT NOT NULL
 );
 CREATE TABLE platform_listings (        -- the last one of an entity and year counts
-    link_seq BIGINT PRIMARY KEY,
+    link_seq BIGINT PRIMARY KEY REFERENCES platform_items,
     list_year BIGINT NOT NULL,
     enterprise TEXT NOT NULL,           -- its name at the platform
     credit_code TEXT NOT NULL,
@@ -23,7 +23,7 @@ CREATE TABLE platform_listings (        -- the last one of an entity and year co
 CREATE INDEX platform_listings_of ON platform_listings (enterprise, link_seq);
 CREATE INDEX platform_listings_by_code ON platform_listings (credit_code, link_seq);
 CREATE TABLE platform_given (           -- what was computed and posted, line by line
-    link_seq BIGINT NOT NULL,
+    link_seq BIGINT NOT NULL REFERENCES platform_items,
     account_index BIGINT NOT NULL REFERENCES accounts,
     compliance_year BIGINT NOT NULL,
     allocation_id BIGINT NOT NULL,      -- the platform's

@@ -257,3 +257,56 @@ def test_values_that_are_no_filing(filed, message):
 def test_nothing_filed_has_no_finding():
     assert found([]) == ()
     assert len(DETECTORS) > 20
+
+
+@pytest.mark.parametrize(("approved", "named"), [(0, []), (5_000, []), (4_999, ["CEA-CEM-08"])])
+def test_a_line_that_makes_more_than_it_was_approved_for(approved, named):
+    """CEA-CEM-08: in the 31 days of January; of which nothing is known is not looked at."""
+    line = UnitFacts(name="U1", sector="cement", peers="cement", approved_t_a_day=approved)
+    filed = month({"clinker.portland": "100000.00", "clinker.white": "55000.00"})
+    above = [each for each in found(filed, [line]) if each.detector == "clinker_above_approval"]
+    assert [each.rule for each in above] == named
+    if named:
+        assert (above[0].found, above[0].expected) == (
+            *("155000.00 t", "at most 154969 t, 4999 t a day"),
+        )
+
+
+def year_of_coal(*, july="100", invoice="100", months=12):
+    """Return months of a unit that burns 100 t for what it makes, a hundredth more or less."""
+    filed = []
+    for number in range(1, months + 1):
+        burnt, told = ("101", "99", "100")[number % 3], ("100", "101", "99")[number % 3]
+        if number == 7:
+            burnt, told = july, invoice
+        coal = {
+            "A.bituminous": str(1_000 * Decimal(burnt)),
+            "C.bituminous": f"20.{500 + number}",
+            "M": str(231 * (20_500 + number) / Decimal(20_500)),
+            "invoice:A.bituminous": str(1_000 * Decimal(told)),
+        }
+        filed += month(coal, 202500 + number)
+    return filed
+
+
+@pytest.mark.parametrize(
+    ("terms", "named"),
+    [
+        ({"july": "96.7"}, [202507]),  # less than its invoice, and less than it made calls for
+        ({"july": "96.7", "invoice": "95.7"}, []),  # one witness of two is not enough
+        ({"july": "98.9"}, []),  # as in other months
+        ({"july": "103.3"}, []),  # more is nothing to gain by
+        ({"july": "96.7", "months": 7}, [202507]),
+    ],
+)
+def test_fuel_that_two_witnesses_call_short_at_once(terms, named):
+    """CEA-VER-03, CEA-VER-04: neither of them alone is beyond its limit."""
+    findings = found(year_of_coal(**terms))
+    assert [each.month for each in findings if each.detector == "short_together"] == named
+    assert {each.detector for each in findings} <= {"short_together"}
+
+
+def test_of_few_months_nothing_is_known_to_be_usual():
+    """CEA-VER-03."""
+    filed = [each for each in year_of_coal(july="96.7") if 202504 <= each.month <= 202508]
+    assert "short_together" not in detectors(found(filed))

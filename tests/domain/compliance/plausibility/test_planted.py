@@ -7,8 +7,8 @@ from bench.filings.recall import Recall
 from bench.filings.year import nation
 from cea_exchange.domain.compliance.plausibility import detect, gather
 
-BEYOND_THEM = {"fuel cut by a thirtieth"}
-"""Within what honest months differ: no second source, no month and no class shows it."""
+HALF_OF_THEM = {"fuel cut by a thirtieth"}
+"""Within what honest months differ: only all witnesses together show it, and not each time."""
 
 
 @pytest.fixture(scope="module")
@@ -18,12 +18,12 @@ def recall():
     return Recall(detect(filings), planted.where, len(filings.unit))
 
 
-def test_every_kind_of_error_is_found_but_one(recall):
+def test_every_kind_of_error_is_found_and_one_of_them_half_the_time(recall):
     """CEA-VER-03, CEA-VER-04, CEA-VER-08."""
     assert len(recall.rows) == len(KINDS) > 20
     for kind, found, planted, _ in recall.rows:
         assert planted > 0, kind
-        assert (found < planted / 2) if kind in BEYOND_THEM else (found == planted), kind
+        assert (2 * found >= planted) if kind in HALF_OF_THEM else (found == planted), kind
 
 
 def test_hardly_a_month_is_named_in_vain(recall):

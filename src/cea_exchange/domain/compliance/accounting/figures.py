@@ -125,14 +125,13 @@ def _slip(parameter: Parameter, value: Decimal) -> str:
 
 
 def _missing(guideline: Guideline, figures: Mapping[str, Decimal | Figure]) -> Iterator[Fault]:
-    for parameter in guideline.parameters.values():
-        if parameter.id in figures:
-            if parameter.needs and parameter.needs not in figures:
-                words = f"expected with {parameter.needs}, got without it"
-                yield Fault(
-                    kind="missing", parameter=parameter.needs, words=words, rule=parameter.rule
-                )
-        elif parameter.required:
+    for name in figures:
+        parameter = guideline.parameters.get(name)
+        if parameter is not None and parameter.needs and parameter.needs not in figures:
+            words = f"expected with {parameter.needs}, got without it"
+            yield Fault(kind="missing", parameter=parameter.needs, words=words, rule=parameter.rule)
+    for parameter in guideline.required:
+        if parameter.id not in figures:
             yield Fault(
                 kind="missing",
                 parameter=parameter.id,

@@ -3,6 +3,7 @@
 import tomllib
 from collections.abc import Mapping
 from decimal import Decimal
+from functools import cached_property
 from importlib import resources
 from types import MappingProxyType
 from typing import Annotated, Literal, get_args
@@ -146,10 +147,13 @@ class Parameter(Struct, frozen=True, kw_only=True):
 
     def default_in(self, year: int) -> Default | None:
         """Return the default of a compliance year."""
-        return next((each for each in reversed(self.defaults) if each.from_year <= year), None)
+        for each in reversed(self.defaults):
+            if each.from_year <= year:
+                return each
+        return None
 
 
-class Guideline(Struct, frozen=True, kw_only=True):
+class Guideline(Struct, frozen=True, kw_only=True, dict=True):
     """A sector's guideline: what it asks for, and the fuels and materials it knows.
 
     Attributes
@@ -171,6 +175,19 @@ class Guideline(Struct, frozen=True, kw_only=True):
     fuels: Mapping[str, Fuel]
     materials: Mapping[str, Material]
     grid: tuple[GridFactor, ...]
+
+    @cached_property
+    def required(self) -> tuple[Parameter, ...]:
+        """What nothing is computed without."""
+        return tuple(each for each in self.parameters.values() if each.required)
+
+    @cached_property
+    def quantities(self) -> Mapping[str, tuple[tuple[str, str], ...]]:
+        """Group of materials -> each of them, and the parameter that its tonnes are."""
+        found: dict[str, list[tuple[str, str]]] = {}
+        for each in self.materials.values():
+            found.setdefault(each.group, []).append((each.id, f"{each.group}.{each.id}"))
+        return {group: tuple(materials) for group, materials in found.items()}
 
     def grid_in(self, year: int) -> GridFactor | None:
         """Return the factor of purchased electricity; None in years that don't count it."""

@@ -109,9 +109,9 @@ class Worksheet:
 
     def materials(self, group: str) -> Iterator[str]:
         """Yield the materials of a group of which some was given, in the guideline's order."""
-        for material in self.guideline.materials.values():
-            if material.group == group and f"{group}.{material.id}" in self._figures:
-                yield material.id
+        for material, parameter in self.guideline.quantities.get(group, ()):
+            if parameter in self._figures:
+                yield material
 
     def material(self, group: str, material: str) -> Decimal:
         """Return the tonnes of CO2 of a material by its factor."""

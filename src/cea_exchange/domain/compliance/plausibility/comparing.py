@@ -53,7 +53,7 @@ def rate_to_last_month(filings: Filings) -> Iterator[Finding]:
     """
     follows = filings.following()
     for rate in limits().rate:
-        column = _rate(filings, rate)
+        column = rate_column(filings, rate)
         for row, before in _changed(column, follows, rate.month_bp):
             yield filings.finding(
                 row,
@@ -77,7 +77,7 @@ def rate_among_peers(filings: Filings) -> Iterator[Finding]:
     kinds = {kind: index for index, kind in enumerate(sorted({f.peers for f in filings.units}))}
     kind = np.array([kinds[facts.peers] for facts in filings.units], np.int64)[filings.unit]
     for rate in limits().rate:
-        column = _rate(filings, rate)
+        column = rate_column(filings, rate)
         group = np.where(present(column), kind * 1_000_000 + filings.month, -1)
         for each in np.unique(group[group >= 0]):
             rows = np.flatnonzero(group == each)
@@ -107,7 +107,7 @@ def slipped_digits(filings: Filings) -> Iterator[Finding]:
     for code in ("A", "FC", "M", "N", "clinker", "anode", "aluminium", "iron"):
         for name in filings.names(code):
             column = filings.column(name)
-            middle = _medians(filings, column)
+            middle = medians(filings, column)
             there = present(column) & (column > 0) & (middle > 0)
             slipped = there & ((column >= middle * times) | (column * times <= middle))
             for row in rows_where(slipped):
@@ -192,7 +192,7 @@ def _with_before(there: Column, follows: Column) -> Column:
     return both
 
 
-def _rate(filings: Filings, rate: Rate) -> Column:
+def rate_column(filings: Filings, rate: Rate) -> Column:
     """Return a rate of each row, in units of its own; missing where either side is."""
     over = np.zeros(len(filings.unit), np.int64)
     for code in rate.over:
@@ -214,7 +214,7 @@ def _sum(filings: Filings, code: str) -> Column:
     return total
 
 
-def _medians(filings: Filings, column: Column) -> Column:
+def medians(filings: Filings, column: Column) -> Column:
     """Return of each row the upper median of its unit's filed months."""
     middle = np.zeros(len(column), np.int64)
     there = np.flatnonzero(present(column))

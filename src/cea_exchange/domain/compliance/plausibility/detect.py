@@ -3,7 +3,13 @@
 from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 
-from cea_exchange.domain.compliance.plausibility import comparing, energy, evidence, ranges
+from cea_exchange.domain.compliance.plausibility import (
+    comparing,
+    energy,
+    evidence,
+    ranges,
+    together,
+)
 from cea_exchange.domain.compliance.plausibility.filings import Filings
 from cea_exchange.domain.compliance.plausibility.findings import Finding
 
@@ -22,12 +28,14 @@ DETECTORS: Mapping[str, Detector] = MappingProxyType(
             energy.boilers_against_fuel,
             energy.load_above_rating,
             energy.hours_above_month,
+            energy.clinker_above_approval,
             comparing.change_to_last_month,
             comparing.rate_to_last_month,
             comparing.rate_among_peers,
             comparing.slipped_digits,
             comparing.heat_rises_with_ash,
             comparing.repeated_figures,
+            together.short_together,
             evidence.second_sources,
             evidence.copied_evidence,
             evidence.missing_evidence,

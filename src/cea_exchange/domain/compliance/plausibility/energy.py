@@ -129,6 +129,32 @@ def load_above_rating(filings: Filings) -> Iterator[Finding]:
         )
 
 
+def clinker_above_approval(filings: Filings) -> Iterator[Finding]:
+    """Find clinker lines that made more than they were approved for, every day of the month.
+
+    Notes
+    -----
+    Rules: CEA-CEM-08.
+    """
+    made = np.zeros(len(filings.unit), np.int64)
+    for name in filings.names("clinker"):
+        column = filings.column(name)
+        made += np.where(present(column), column, 0)
+    a_day = np.array([facts.approved_t_a_day for facts in filings.units], np.int64)[filings.unit]
+    days = np.array([monthrange(*divmod(int(month), 100))[1] for month in filings.month], np.int64)
+    able = a_day * days
+    # Clinker has two decimals of a tonne.
+    for row in rows_where((a_day > 0) & (made > able * 100)):
+        yield filings.finding(
+            row,
+            "clinker_above_approval",
+            "CEA-CEM-08",
+            next(name for name in filings.names("clinker") if filings.column(name)[row] > 0),
+            f"{Decimal(int(made[row])).scaleb(-2)} t",
+            f"at most {int(able[row])} t, {int(a_day[row])} t a day",
+        )
+
+
 def hours_above_month(filings: Filings) -> Iterator[Finding]:
     """Find more hours of operation than the month has.
 

@@ -35,12 +35,15 @@ class UnitFacts(Struct, frozen=True, kw_only=True):
         Units that it is compared with have the same: the class of a power unit, a kind of plant.
     supplies_heat
         Of a power unit.
+    approved_t_a_day
+        Of a clinker line; 0: not known.
     """
 
     name: str
     sector: Sector
     peers: str
     supplies_heat: bool = False
+    approved_t_a_day: int = 0
 
 
 class Filed(Struct, frozen=True, kw_only=True):

@@ -77,7 +77,18 @@ class Rate(Cited, frozen=True, kw_only=True):
 
 
 class Thresholds(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Single numbers, in hundredths of a percent where they are shares."""
+    """Single numbers, in hundredths of a percent where they are shares.
+
+    Attributes
+    ----------
+    short_each_thousandths, short_together_thousandths
+        How far below a unit's middle month each witness of its fuel is at least, and all of them
+        together, in thousandths of what such units usually differ.
+    short_months_least
+        Of a unit of fewer months no middle one is known.
+    short_usual_least_millionths
+        Units never differ by less: figures are rounded.
+    """
 
     condensing_efficiency_bp: BasisPoints
     heat_and_power_efficiency_bp: BasisPoints
@@ -88,6 +99,10 @@ class Thresholds(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     slip_times: int
     peers_least: int
     repeated_months: int
+    short_each_thousandths: int
+    short_together_thousandths: int
+    short_months_least: int
+    short_usual_least_millionths: int
     mark: Mark | None = None
 
 

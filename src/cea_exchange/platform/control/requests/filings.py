@@ -1,13 +1,13 @@
 """Evidence, plans, months, reports, and what the levels say to them."""
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from msgspec import to_builtins
 
 from cea_exchange.control_plane.fields import field
 from cea_exchange.files.cells.source import SourceFile
 from cea_exchange.institution.paging import PAGE_COUNT_MAX, PageCount, Place, page_at
-from cea_exchange.platform.control.request import Request
+from cea_exchange.platform.control.request import Request, Second
 from cea_exchange.platform.control.requests.fields import (
     AnyFile,
     Content,
@@ -24,6 +24,7 @@ from cea_exchange.platform.control.requests.fields import (
     Why,
     Year,
 )
+from cea_exchange.platform.filings.plans import Cause, PlanWords
 from cea_exchange.platform.roles import (
     AUTHORITY,
     CITY,
@@ -83,23 +84,54 @@ class EvidenceList(Request, tag="evidence_list"):
 
 
 class PlanEnter(Request, tag="plan_enter"):
-    """Enter a quality-control plan of a year as a draft."""
+    """Enter a quality-control plan of a year as a draft: how each figure is measured.
+
+    The file is refused whole where a line is unsound. A plan that counts is changed for one of six
+    causes only.
+    """
 
     roles = (PREPARER,)
     command = "plan enter"
-    example = "plan enter E1 2026 plan-2026.pdf --key li"
+    example = (
+        'plan enter E1 2026 plan-2026.csv --boundary "boiler, turbine and generator 1"'
+        ' --quality "figures checked weekly, records kept for five years" --key li'
+    )
 
     enterprise: Enterprise
     year: Year
-    file: AnyFile
+    file: TableFile
     content: Content
+    boundary: Annotated[str, field("What is reported, what not.", is_option=True)]
+    quality: Annotated[str, field("Who checks what, and keeps it.", is_option=True)]
+    monitoring: Annotated[str, field("What measures emissions continuously.")] = ""
+    cause: Annotated[Cause | None, field("Why a plan that counts is changed.")] = None
+    encoding: Encoding = "utf-8"
     reason: Reason = ""
 
     def act(self, platform: "Platform") -> dict[str, Any]:
         filing = platform.plans.enter(
-            *(platform.person, self.enterprise, self.year, self.file, self.content, self.reason)
+            *(platform.person, self.enterprise, self.year),
+            SourceFile(self.file, self.content, self.encoding),
+            PlanWords(self.boundary, self.quality, self.monitoring),
+            cause=self.cause or "",
+            reason=self.reason,
         )
         return {"version": filing.version, "sha256": filing.sha256}
+
+
+class PlanShow(Request, tag="plan_show"):
+    """Print the quality-control plan that counts for a year."""
+
+    roles = ROLES
+    is_look = True
+    command = "plan show"
+    example = "plan show E1 2026"
+
+    enterprise: Enterprise
+    year: Year
+
+    def act(self, platform: "Platform") -> dict[str, Any]:
+        return platform.pages.plan(self.enterprise, self.year)
 
 
 class PlanFile(Request, tag="plan_file"):
@@ -249,6 +281,26 @@ class FilingReturn(Request, tag="filing_return"):
         return {}
 
 
+class FilingRetrofit(Request, tag="filing_retrofit"):
+    """Change what a sector filed of a year by its guideline, which a notice has changed since.
+
+    Each plan and month has a further version that names the notice; what counted counts on. What
+    was measured stays, and so does all of a year whose report is filed.
+    """
+
+    roles = (AUTHORITY,)
+    second = Second.OWN
+    command = "filing retrofit"
+    example = 'filing retrofit power 2026 "notice of 2026-06-23" --key zhou'
+
+    sector: Annotated[Literal["power", "steel", "cement", "aluminium"], field("Of whom.")]
+    year: Year
+    notice: Annotated[str, field("Number of the notice.")]
+
+    def act(self, platform: "Platform") -> dict[str, Any]:
+        return platform.retrofits.retrofit(platform.person, self.sector, self.year, self.notice)
+
+
 class FilingList(Request, tag="filing_list"):
     """Print where the documents of an enterprise stand."""
 
@@ -295,7 +347,8 @@ class FilingWaiting(Request, tag="filing_waiting"):
 
 
 class DueList(Request, tag="due_list"):
-    """Print what an enterprise has to file by a day, what it filed late, and what comes."""
+    """Print what an enterprise has to file or surrender by a day, what it filed late, what the
+    calendar has until then, and what it was reminded of."""
 
     roles = ROLES
     is_look = True
@@ -310,6 +363,8 @@ class DueList(Request, tag="due_list"):
         return {
             "missing": [due._asdict() for due in platform.due.missing(self.enterprise, until)],
             "late": platform.due.late(self.enterprise),
+            "coming": platform.due.coming(self.enterprise, until),
+            "reminders": platform.due.reminders(self.enterprise),
         }
 
 

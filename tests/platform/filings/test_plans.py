@@ -1,0 +1,105 @@
+"""Quality-control plans: what they must say, why they may be changed, whether they are kept."""
+
+from decimal import Decimal
+
+from cea_exchange.platform.filings.plan_files import PlannedFigure
+from support.platform.platform_world import (
+    LI,
+    WANG,
+    coal_month,
+    filed,
+    planned_figures,
+)
+from support.refusing import refuses
+
+
+def accepted(world, year=2026):
+    world.platform.plans.file(WANG, "E1", year)
+    world.pass_all("plan", year)
+
+
+def test_a_plan_says_of_each_figure_how_it_is_measured(world):
+    """CEA-MRV-10."""
+    world.plan()
+    accepted(world)
+    shown = world.platform.pages.plan("E1", 2026)
+    assert (shown["boundary"], shown["version"]) == ("boiler, turbine and generator 1", 1)
+    coal = shown["figures"][0]
+    assert (coal["parameter"], coal["meter"], coal["ledger"]) == (
+        *("A.bituminous", "scale 1", "coal ledger"),
+    )
+    assert [each["missing_data"] for each in shown["figures"][:2]] == ["second_source", "default"]
+
+
+WRONG = (
+    ({"parameter": "A.granite"}, "parameter: expected a parameter of power, got A.granite"),
+    ({"unit": "E9-1"}, "unit: expected a unit that E1 has, got E9-1"),
+    ({"missing_data": "default"}, "missing_data: expected second_source of A.bituminous"),
+    ({"accuracy": Decimal(0)}, "accuracy: expected the class of scale 1 in percent, got 0"),
+    ({"calibration_months": 0}, "calibration_months: expected 1 to 12 months between"),
+    ({"meter": ""}, "meter: expected the meter that has a class"),
+)
+
+
+def test_a_line_that_can_not_be_is_refused_with_its_rule(world):
+    """CEA-MRV-10, CEA-MRV-14, CEA-MRV-15, CEA-STE-10."""
+    for changed, said in WRONG:
+        with refuses(f"FILE_REFUSED: plan.csv:2: {said}"):
+            world.plan(**changed)
+    assert world.platform.documents.standing(world.place("plan", 2026)) is None
+
+
+def test_a_plan_without_what_the_allocation_rests_on_is_refused(world):
+    """CEA-MRV-10."""
+    figures = [each for each in planned_figures() if each.parameter != "O"]
+    with refuses("parameter: expected how O of E1-1 is measured, got nothing"):
+        world.plan(figures=figures)
+
+
+def test_a_plan_that_counts_is_changed_for_one_of_six_causes(world):
+    """CEA-MRV-11."""
+    with refuses("REASON_MISSING: cause: expected none where no plan of 2026 counts yet"):
+        world.plan(cause="better_meter")
+    world.plan()
+    accepted(world)
+    for cause in ("", "cheaper"):
+        with refuses("CHOICE_UNKNOWN: cause: expected one of new_facility_or_fuel, better_meter"):
+            world.plan(meter="scale 2", reason="scale 2", cause=cause)
+    world.plan(meter="scale 2", reason="scale 2", cause="better_meter")
+    accepted(world)
+    shown = world.platform.pages.plan("E1", 2026)
+    assert (shown["version"], shown["cause"]) == (2, "better_meter")
+    assert shown["figures"][0]["meter"] == "scale 2"
+
+
+def unplanned(world):
+    return {
+        (each.month, each.figure)
+        for each in world.platform.cross_checks.findings(2025)
+        if each.detector == "not_in_plan"
+    }
+
+
+def test_a_figure_that_no_plan_names_is_a_finding(world):
+    """CEA-VER-07: of a month's versions the last counts."""
+    world.plan(2025)
+    heat = filed(parameter="C.bituminous", value=Decimal("20.512"), measure="GJ/t")
+    world.platform.months.enter(LI, "E1", world.month_file(*coal_month(), heat))
+    world.platform.months.file(WANG, "E1", 202507)
+    assert unplanned(world) == set()
+    accepted(world, 2025)
+    assert unplanned(world) == {(202507, "C.bituminous")}
+    world.enter(202507, reason="the heat was not measured as planned")
+    world.platform.months.file(WANG, "E1", 202507)
+    assert unplanned(world) == set()
+
+
+def test_a_plan_file_of_another_enterprise_is_refused(world):
+    """CEA-MRV-10."""
+    others = [PlannedFigure(**each_of(figure, enterprise="E9")) for figure in planned_figures()]
+    with refuses("FILE_REFUSED: plan.csv:2: enterprise: expected E1, whose file it is, got E9"):
+        world.plan(figures=others)
+
+
+def each_of(figure, **changed):
+    return {name: getattr(figure, name) for name in figure.__struct_fields__} | changed
