@@ -39,6 +39,7 @@ GROUPS = {
     "day": "The trading day and its phases.",
     "key": "Keys that were cut off.",
     "market": "Halts, prices and totals.",
+    "measure": "Measures of the exchange against accounts.",
     "product": "What may be traded, and from which price its band is measured.",
     "proposal": "What waits for a second operator.",
     "session": "Who is logged on.",

@@ -242,8 +242,12 @@ def marking_close(scene: Scene, flow: Flow, strength: int) -> Planted:
         _sweep(scene, account, round(base[0] * (1 + move)))
 
     def deal() -> None:
+        price = round(base[0] * (1 + move))
+        # Nobody may offer for less when the mate's offer is to be the best.
+        while _sweep(scene, account, price):
+            pass
         wanted = round(scene.traded_today(PRODUCT) * share)
-        scene.pass_to(PRODUCT, helper, account, scene.best(PRODUCT, SELL), wanted)
+        scene.pass_to(PRODUCT, helper, account, price, wanted)
 
     for step in range(60):
         scene.at(0, DAY_S - 290 + 4 * step, push)

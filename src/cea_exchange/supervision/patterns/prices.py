@@ -167,7 +167,9 @@ def _marking_alert(
     day, product = int(own["day"][0]), int(own["product"][0])
     reference = int(before["price"][-1]) if len(before) else columns.reference(day, product)
     sign = 1 if side == Side.BUY else -1
-    move = max((int(own["price"][-1]) - reference) * sign * 1000 // reference, 0)
+    # How far it went, not where it ended: the last trade may be small and elsewhere.
+    furthest = int((own["price"] * sign).max()) * sign
+    move = max((furthest - reference) * sign * 1000 // reference, 0)
     close, without = _mean_thousandth(all_day), _mean_thousandth(rest)
     effect = abs(close - without) * 100_000 // without if without else 0
     needed = [

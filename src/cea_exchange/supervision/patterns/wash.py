@@ -147,12 +147,21 @@ def _rings(window: np.ndarray, limits: WashRing, account_count: int) -> Iterator
     yield from sorted(found, key=sorted)
 
 
+def _legs(inside: np.ndarray) -> np.ndarray:
+    """Leave out what is small beside the largest trade of the same two: they met by chance."""
+    kept = np.zeros(len(inside), bool)
+    for seller, buyer in {(int(t["seller"]), int(t["buyer"])) for t in inside}:
+        edge = (inside["seller"] == seller) & (inside["buyer"] == buyer)
+        kept |= edge & (inside["tonnes"] * 10 >= inside["tonnes"][edge].max())
+    return inside[kept]
+
+
 def _ring_alert(
     context: Context, window: np.ndarray, members: frozenset[int], day: int, product: int
 ) -> Alert | None:
     limits = context.limits.wash_ring
     who = np.array(sorted(members))
-    inside = window[np.isin(window["buyer"], who) & np.isin(window["seller"], who)]
+    inside = _legs(window[np.isin(window["buyer"], who) & np.isin(window["seller"], who)])
     net = value = 0
     for account in who:
         bought, sold = inside[inside["buyer"] == account], inside[inside["seller"] == account]
