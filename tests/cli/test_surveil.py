@@ -5,8 +5,11 @@ import json
 import pytest
 
 from cea_exchange.cli.main import run
+from cea_exchange.cli.reports.surveil import VenueAlerts
 from cea_exchange.domain.records import Side
 from cea_exchange.protocol import control
+from cea_exchange.supervision.limits import limits_packaged
+from cea_exchange.supervision.patterns.context import NO_FACTS
 from support.journal.small_market import day_begin, orders, sequencer_open
 
 TRADE = {"product": "CEA24", "price": "90.00", "tonnes": 2000}
@@ -101,6 +104,20 @@ def test_a_venues_days_are_read_from_its_journal(tmp_path, capsys):
     assert run(["surveil", str(tmp_path), "--json"]) == 0
     (alert,) = [a for a in alerts_of(capsys) if a["pattern"] == "thin_close"]
     assert alert["accounts"] == ["alice", "bob"]
+
+
+def test_a_venue_that_is_followed_has_each_alert_said_once(tmp_path):
+    sequencer = sequencer_open(tmp_path)
+    day_begin(sequencer)
+    alerts = VenueAlerts(tmp_path, None, limits_packaged(), NO_FACTS, None)
+    assert alerts.new()[1] == []
+    sequencer.run_records(orders((0, 1, Side.SELL, 10300, 50), (1, 1, Side.BUY, 10300, 50)))
+    (alert,) = alerts.new()[1]
+    assert (alert.pattern, alert.grade) == ("thin_close", "alert")
+    assert alerts.new()[1] == []
+    sequencer.run_records(orders((0, 2, Side.SELL, 10300, 20), (1, 2, Side.BUY, 10300, 20)))
+    assert alerts.new()[1] == []
+    sequencer.close()
 
 
 def test_a_folder_that_is_no_venues_is_refused(tmp_path, capsys):

@@ -26,6 +26,7 @@ def washed(times: int, tonnes: int, *, elsewhere: int = 0) -> MarketDays:
         days.deal("A", "B", "90.00", tonnes // times)
     for account in ("A", "B") if elsewhere else ():
         days.deal("O", account, "90.00", elsewhere)
+        days.deal(account, "P", "90.00", elsewhere)
     days.at("14:00:00")
     days.deal("O", "P", "90.00", 10_000)
     days.close()
@@ -42,9 +43,9 @@ def test_a_tenth_of_the_day_or_five_trades_of_one_will_are_an_alert(times, tonne
 
 
 def test_two_desks_that_mostly_trade_with_others_meet_by_chance():
-    """Rules: CEA-SUR-03."""
-    assert grades(washed(6, 6_000, elsewhere=40_000).alerts("wash_group")) == []
-    assert grades(washed(6, 6_000, elsewhere=10_000).alerts("wash_group")) == ["alert"]
+    """Rules: CEA-SUR-03. Each of them buys and sells half of what it trades elsewhere."""
+    assert grades(washed(6, 6_000, elsewhere=90_000).alerts("wash_group")) == []
+    assert grades(washed(6, 6_000, elsewhere=20_000).alerts("wash_group")) == ["alert"]
 
 
 def test_three_times_each_way_between_accounts_of_one_will_are_an_alert():

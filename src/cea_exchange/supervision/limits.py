@@ -29,9 +29,9 @@ class Pattern(Cited, frozen=True, kw_only=True):
 
 
 class WashGroup(Pattern, frozen=True, kw_only=True):
-    """Any of the three, once it is more than chance: tonnes enough, and much of their own."""
+    """Any of the three, once there are tonnes enough, and more than chance gives."""
 
-    own_per_mille: PerMille
+    chance_per_mille: PerMille
     day_per_mille: PerMille
     phase_per_mille: PerMille
     trades_min: Count
@@ -172,7 +172,7 @@ class BidRing(Pattern, frozen=True, kw_only=True):
 class ReverseTrades(Pattern, frozen=True, kw_only=True):
     """Either so often between those who belong together, or at such a loss."""
 
-    own_per_mille: PerMille
+    chance_per_mille: PerMille
     times_min: Count
     days: Days
     loss_per_mille: PerMille

@@ -14,7 +14,7 @@ from cea_exchange.venue.maintenance.verify import verify_data
 from cea_exchange.venue.operations.act_log import acts_read
 from cea_exchange.venue.operations.admin_client import AdminError, admin_ask
 from support.venue.venue_process import CLOCK, VenueProcess
-from support.venue.venue_world import PRODUCT, enter, world_open
+from support.venue.venue_world import enter, world_open
 
 pytestmark = pytest.mark.e2e
 
@@ -121,6 +121,7 @@ def test_what_does_not_fit_is_refused_when_it_is_proposed(world, request_fields,
         world.as_operator("an", op="measure_lift", measure=1, why="x")
 
 
+@pytest.mark.nightly
 @pytest.mark.crash
 def test_a_measure_counts_from_its_own_place_while_its_account_trades_at_full_rate(tmp_path):
     """CEA-MSR-01, CEA-MSR-02: and the venue is killed in the middle."""
@@ -161,7 +162,7 @@ def test_a_measure_counts_from_its_own_place_while_its_account_trades_at_full_ra
         world.ready()
         bob = world.logged_on("bob")
         bob.command(enter(2**40, "buy", 9_700, 1))
-        (refused,) = bob.reports_until(lambda rows: len(rows))[-1:]
+        (refused,) = bob.reports_until(len)[-1:]
         assert refused["reason"] == Reason.RESTRICTED
         assert world.venue.end(signal.SIGTERM) == 0
         world.venue = None

@@ -64,7 +64,7 @@ def surveil(
         rules = load_profile(profile) if profile else None
         known = _facts(facts)
         if source.is_dir():
-            reader = _VenueAlerts(source, rules, measured, known, wanted)
+            reader = VenueAlerts(source, rules, measured, known, wanted)
             _venue(reader, follow, interval, reproducers, json)
             return
         if follow:
@@ -81,7 +81,7 @@ def surveil(
         raise CommandError(f"{error.filename or source}: {error.strerror}") from error
 
 
-class _VenueAlerts:
+class VenueAlerts:
     """The alerts of a venue's journal, as far as it goes."""
 
     def __init__(
@@ -115,7 +115,7 @@ class _VenueAlerts:
 
 
 def _venue(
-    reader: _VenueAlerts, follow: bool, interval: float, reproducers: Path | None, json: bool
+    reader: VenueAlerts, follow: bool, interval: float, reproducers: Path | None, json: bool
 ) -> None:
     tape, found = reader.new()
     _print(tape, found, reader.limits, reader.facts, reproducers, json)
@@ -155,10 +155,16 @@ def _print(
     reproducers: Path | None,
     json: bool,
 ) -> None:
+    from cea_exchange.supervision.columns.market import Columns
+    from cea_exchange.supervision.penalties import gain_of
+
+    columns = Columns(tape, facts.links)
     for alert in found:
+        gain = gain_of(columns, alert.accounts, alert.first_seq, alert.last_seq)
         path = None if reproducers is None else _reproducer(tape, alert, limits, facts, reproducers)
         if json:
-            line = msgspec.to_builtins(alert) | {"reproducer": path and str(path)}
+            more = {"gain_fen": gain, "reproducer": path and str(path)}
+            line = msgspec.to_builtins(alert) | msgspec.to_builtins(more)
             typer.echo(msgspec.json.encode(line).decode())
             continue
         typer.echo(f"{alert.grade:<5}  {alert.trading_date}  {alert.pattern:<14}  {alert.sentence}")
@@ -167,6 +173,8 @@ def _print(
                 f"{figure.name} {figure.value}, threshold {figure.relation} {figure.threshold}"
             )
             typer.echo(f"           {measure}")
+        yuan = f"{gain.realised / 100:.2f} realised, {gain.marked / 100:.2f} marked to the close"
+        typer.echo(f"           gained in yuan: {yuan}")
         place = f"events {alert.first_seq} to {alert.last_seq}, {alert.rule}"
         typer.echo(f"           {place}" + (f", {path}" if path else ""))
 

@@ -252,7 +252,7 @@ def marking_close(scene: Scene, flow: Flow, strength: int) -> Planted:
     for step in range(60):
         scene.at(0, DAY_S - 290 + 4 * step, push)
     scene.at(0, DAY_S - 30, deal)
-    return Planted((account,))
+    return Planted((account, helper))
 
 
 def _sweep(scene: Scene, account: str, up_to: int) -> int:

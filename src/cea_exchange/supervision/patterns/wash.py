@@ -40,10 +40,10 @@ def wash_group(context: Context) -> Iterator[Alert]:
         needed = [
             Figure("tonnes within the group", tonnes, ">=", limits.tonnes_min),
             Figure(
-                "with each other per mille of own",
-                _mutual_per_mille(all_day, own, product),
+                "beside chance per mille",
+                _beside_chance(all_day, own, product),
                 ">=",
-                limits.own_per_mille,
+                limits.chance_per_mille,
             ),
         ]
         choice = [
@@ -77,20 +77,22 @@ def wash_group(context: Context) -> Iterator[Alert]:
         )
 
 
-def _mutual_per_mille(trades: np.ndarray, own: np.ndarray, product: int) -> int:
-    """Return what share trades with each other are of all that the busiest of them traded.
+def _beside_chance(trades: np.ndarray, own: np.ndarray, product: int) -> int:
+    """Return what accounts traded with each other per mille of what chance would give.
 
-    Two desks that are much of a market meet by chance: as often as the market is theirs.
+    Desks that are much of a market meet by chance as often as the market is theirs: what one buys
+    of others times the share that the other is of all else that is sold, each way.
     """
     days = np.unique(own["day"])
     same = trades[(trades["product"] == product) & np.isin(trades["day"], days)]
-    least = 1000
-    for account in {*own["buyer"].tolist(), *own["seller"].tolist()}:
-        mine = same[(same["buyer"] == account) | (same["seller"] == account)]
-        mutual = own[(own["buyer"] == account) | (own["seller"] == account)]
-        share = per_mille(int(mutual["tonnes"].sum()), int(mine["tonnes"].sum()))
-        least = min(least, share)
-    return least
+    same = same[~np.isin(same["row"], own["row"])]
+    total = int(same["tonnes"].sum())
+    who = {*own["buyer"].tolist(), *own["seller"].tolist()}
+    bought = {a: int(same["tonnes"][same["buyer"] == a].sum()) for a in who}
+    sold = {a: int(same["tonnes"][same["seller"] == a].sum()) for a in who}
+    by_chance = sum(bought[a] * sold[b] for a in who for b in who if a != b)
+    mutual = int(own["tonnes"].sum()) * max(total, 1)
+    return min(mutual * 1000 // max(by_chance, 1), 1_000_000)
 
 
 def wash_ring(context: Context) -> Iterator[Alert]:
@@ -305,10 +307,10 @@ def _reverse_alert(context: Context, own: np.ndarray, last_day: int) -> Alert | 
         Figure("value passed on per mille", lost, ">=", limits.loss_per_mille),
     ]
     chance = Figure(
-        "with each other per mille of own",
-        _mutual_per_mille(columns.trades, own, product),
+        "beside chance per mille",
+        _beside_chance(columns.trades, own, product),
         ">=",
-        limits.own_per_mille,
+        limits.chance_per_mille,
     )
     figures = [turns, chance] if related else trips
     grade = grade_of(figures, context.limits.warning_per_mille)

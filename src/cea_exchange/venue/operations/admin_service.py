@@ -88,10 +88,12 @@ class AdminService(Service[Operator, AdminRequest]):
         Admits a key that was cut off; False if it was not.
     now_s
         A clock that never goes back.
+    looked
+        Keeps that somebody looked, and at what.
 
     Notes
     -----
-    Rules: CEA-OPR-01 (who may act), CEA-OPR-02 (what takes two).
+    Rules: CEA-OPR-01 (who may act), CEA-OPR-02 (what takes two), CEA-OPR-04 (who looked).
     """
 
     def __init__(
@@ -108,6 +110,7 @@ class AdminService(Service[Operator, AdminRequest]):
         stop: Callable[[], None],
         key_restore: Callable[[str], bool],
         now_s: Callable[[], float],
+        looked: Callable[[Operator, AdminRequest], None],
     ) -> None:
         super().__init__(VENUE_REQUESTS)
         self._door = door
@@ -122,6 +125,7 @@ class AdminService(Service[Operator, AdminRequest]):
         self.status = status
         self.stop = stop
         self.key_restore = key_restore
+        self._looked = looked
 
     def turn(self) -> None:
         """Answer what has arrived, for some milliseconds: the orders wait meanwhile."""
@@ -161,7 +165,8 @@ class AdminService(Service[Operator, AdminRequest]):
         )
 
     def look(self, person: Operator, request: AdminRequest) -> dict[str, Any]:
-        """Answer what only looks."""
+        """Answer what only looks, and keep who has."""
+        self._looked(person, request)
         return request.look(self)
 
     def act(self, person: Operator, request: AdminRequest) -> dict[str, Any]:
