@@ -94,6 +94,15 @@ def test_accounts_that_facts_link_are_of_one_will(script, tmp_path, capsys):
     assert "expected accounts of this market, got 'Z'" in capsys.readouterr().err
 
 
+def test_large_holders_are_printed_with_their_limits(script, tmp_path, capsys):
+    """Rules: CEA-SUR-21."""
+    facts = tmp_path / "facts.json"
+    facts.write_text('{"holding_limit_tonnes": 6000}')
+    assert run(["surveil", str(script), "--holders", "--facts", str(facts)]) == 0
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.split() == "5000 833 per mille of 6000 reports A, B".split()
+
+
 def test_a_venues_days_are_read_from_its_journal(tmp_path, capsys):
     sequencer = sequencer_open(tmp_path)
     day_begin(sequencer)

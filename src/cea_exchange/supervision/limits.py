@@ -154,6 +154,12 @@ class Evasion(Pattern, frozen=True, kw_only=True):
     """The limit is the profile's, or of the facts that are given."""
 
 
+class LargeHolder(Pattern, frozen=True, kw_only=True):
+    """No pattern: who must report."""
+
+    limit_per_mille: PerMille
+
+
 class FrontRunning(Pattern, frozen=True, kw_only=True):
     """Both."""
 
@@ -210,6 +216,7 @@ class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     building: Building
     corner: Corner
     evasion: Evasion
+    large_holder: LargeHolder
     front_running: FrontRunning
     bid_ring: BidRing
     reverse_trades: ReverseTrades

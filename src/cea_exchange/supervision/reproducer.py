@@ -116,6 +116,7 @@ def _is_found(script: list[Fields], tape: Tape, alert: Alert, limits: Limits, fa
         float_tonnes=facts.float_tonnes,
         need_tonnes={name: need for name, need in facts.need_tonnes.items() if name in names},
         holding_limit_tonnes=facts.holding_limit_tonnes,
+        allocation_tonnes=facts.allocation_tonnes,
     )
     found = surveil(played(script, tape), limits=limits, facts=known, patterns=(alert.pattern,))
     least = GRADES.index(alert.grade)

@@ -45,6 +45,9 @@ def surveil(
     profile: Annotated[
         str | None, typer.Option(help="The rules: a name or a file; of a venue its own.")
     ] = None,
+    holders: Annotated[
+        bool, typer.Option("--holders", help="Print who holds how much of its limit instead.")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print JSON Lines.")] = False,
 ) -> None:
     """Look for abuse in a market script or a venue's days; changes nothing, acts on nothing.
@@ -65,11 +68,17 @@ def surveil(
         known = _facts(facts)
         if source.is_dir():
             reader = VenueAlerts(source, rules, measured, known, wanted)
+            if holders:
+                _holders(reader.new()[0], measured, known, json)
+                return
             _venue(reader, follow, interval, reproducers, json)
             return
         if follow:
             raise CommandError(f"{source}: expected a venue's data folder with --follow")
         tape = _script(source, rules or load_profile("cea"))
+        if holders:
+            _holders(tape, measured, known, json)
+            return
         _print(tape, _alerts(tape, measured, known, wanted), measured, known, reproducers, json)
         if not json:
             _missing(tape, known)
@@ -177,6 +186,21 @@ def _print(
         typer.echo(f"           gained in yuan: {yuan}")
         place = f"events {alert.first_seq} to {alert.last_seq}, {alert.rule}"
         typer.echo(f"           {place}" + (f", {path}" if path else ""))
+
+
+def _holders(tape: "Tape", limits: "Limits", facts: "Facts", json: bool) -> None:
+    from cea_exchange.supervision.columns.market import Columns
+    from cea_exchange.supervision.large_holders import holders
+    from cea_exchange.supervision.patterns.context import Context
+
+    for holder in holders(Context(Columns(tape, facts.links), limits, facts)):
+        if json:
+            typer.echo(msgspec.json.encode(holder._asdict()).decode())
+            continue
+        limit = f"{holder.limit_per_mille} per mille of {holder.limit}" if holder.limit else "-"
+        state = "exceeds" if holder.exceeds else "reports" if holder.must_report else ""
+        names = ", ".join(holder.accounts)
+        typer.echo(f"{holder.tonnes:>14}  {limit:<32}  {state:<7}  {names}".rstrip())
 
 
 def _missing(tape: "Tape", facts: "Facts") -> None:

@@ -24,7 +24,9 @@ class Facts(Struct, frozen=True, forbid_unknown_fields=True):
     need_tonnes
         By account and product: what it must surrender itself.
     holding_limit_tonnes
-        Most that one will may hold; 0 takes the profile's.
+        Most that one will may hold beside its own allocation; 0 takes the profile's.
+    allocation_tonnes
+        By account: what it was given this year, which counts on top of the limit.
     """
 
     links: tuple[tuple[str, str], ...] = ()
@@ -32,6 +34,7 @@ class Facts(Struct, frozen=True, forbid_unknown_fields=True):
     float_tonnes: dict[str, int] = field(default_factory=dict)
     need_tonnes: dict[str, dict[str, int]] = field(default_factory=dict)
     holding_limit_tonnes: int = 0
+    allocation_tonnes: dict[str, int] = field(default_factory=dict)
 
 
 NO_FACTS = Facts()

@@ -9,6 +9,7 @@ from cea_exchange.domain.calendar import date_of_number
 from cea_exchange.supervision.alerts import Alert, Figure, grade_of
 from cea_exchange.supervision.columns.holdings import holding_changes
 from cea_exchange.supervision.columns.sums import per_mille
+from cea_exchange.supervision.large_holders import limit_of
 from cea_exchange.supervision.limits import Corner
 from cea_exchange.supervision.patterns.context import Context
 
@@ -107,8 +108,7 @@ def evasion(context: Context) -> Iterator[Alert]:
     Rules: CEA-SUR-15. All vintages and open buys count.
     """
     columns = context.columns
-    limit = context.facts.holding_limit_tonnes or columns.tape.profile.rules.holding_limit_tonnes
-    if not limit:
+    if not limit_of(context, ()):
         return
     changes = holding_changes(columns, with_open_buys=True)
     opening = np.zeros(len(columns.tape.accounts), np.int64)
@@ -117,6 +117,7 @@ def evasion(context: Context) -> Iterator[Alert]:
     wills, counts = np.unique(columns.will, return_counts=True)
     for will in wills[counts > 1]:
         members = np.flatnonzero(columns.will == will)
+        limit = limit_of(context, columns.names(members))
         own = changes[np.isin(changes["account"], members)]
         start = opening[members]
         together = int(start.sum()) + np.cumsum(own["tonnes"])
