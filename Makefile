@@ -14,6 +14,7 @@
 #   make settle TRADES=1000000 DATABASE=postgresql  a live venue's trades settled, killed meanwhile
 #   make year [DATABASE=postgresql]  a nation's filings to allowances at the registry, killed 50 times
 #   make replay-days FILE=daily.csv  published days traded, settled, compared, and a plot of them
+#   make surveillance  precision and recall of the patterns of abuse, on seeds held out
 #   make attacks ROUNDS=20  what was tried from outside, and must not work any more
 #   make soak HOURS=10  20 million commands over 20 days: do memory and open files stay flat?
 #   make wheel        built of a source archive and tried, with every Python that is there
@@ -29,7 +30,7 @@ BIN := $(VENV)/bin
 SOURCES := pyproject.toml setup.py $(shell find src -name '*.pyx' -o -name '*.pxd')
 
 .PHONY: demo test check lint types imports wheel long bench conformance checked sanitize mutants torture settle year soak replay-days
-.PHONY: nightly random attacks lock sbom audit build clean
+.PHONY: surveillance nightly random attacks lock sbom audit build clean
 
 demo: build
 	$(BIN)/cea-exchange demo
@@ -145,6 +146,10 @@ HOURS ?= 10
 soak: build
 	PYTHONPATH=tests $(BIN)/python -m soak $(if $(SEED),--seed $(SEED)) \
 		$(if $(COMMANDS),--commands $(COMMANDS),--hours $(HOURS))
+
+# What was planted in a labelled corpus, and how much of it is found: protocol/supervision.md.
+surveillance: build
+	$(BIN)/python -m bench.surveillance
 
 # What is drawn at random, many times as long as in `make test`; and what is too long for it.
 ROUNDS ?= 20

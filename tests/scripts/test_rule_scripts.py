@@ -127,7 +127,7 @@ def test_tests_that_stand_in_for_scripts_are_there() -> None:
 
 _NEW = "ACCOUNT_UNKNOWN ORDER_ID_DUPLICATE ACCOUNT_SUSPENDED PHASE_CLOSED PRODUCT_HALTED"
 _TERMS = "TONNES_NOT_POSITIVE AMOUNT_TOO_LARGE"
-_COVER = "HOLDING_LIMIT CASH_INSUFFICIENT ALLOWANCES_INSUFFICIENT ALLOWANCES_BOUGHT_TODAY"
+_COVER = "RESTRICTED HOLDING_LIMIT CASH_INSUFFICIENT ALLOWANCES_INSUFFICIENT ALLOWANCES_BOUGHT_TODAY"
 _LISTED = f"{_TERMS} LISTED_TONNES_TOO_LARGE PRICE_OUT_OF_BAND {_COVER} SELF_TRADE"
 _GAP = "WITHIN_GAP OTHER_SIDE_OPEN"
 """In `ccer_day`, and of the other commands in tests/market/listed/test_ccer_market.py."""
@@ -162,11 +162,12 @@ REASONS = {
     "halt": "PRODUCT_UNKNOWN",
     "resume": "PRODUCT_UNKNOWN",
     "suspend": "ACCOUNT_UNKNOWN",
+    "restrict": "ACCOUNT_UNKNOWN",
     "restore": "ACCOUNT_UNKNOWN",
     "reference_price": "PRODUCT_UNKNOWN PHASE_CLOSED AMOUNT_TOO_LARGE",
     "deposit": f"PRODUCT_UNKNOWN ACCOUNT_UNKNOWN {_TERMS}",
     "withdraw": "PRODUCT_UNKNOWN ACCOUNT_UNKNOWN ACCOUNT_SUSPENDED TONNES_NOT_POSITIVE"
-    " CASH_INSUFFICIENT ALLOWANCES_INSUFFICIENT ALLOWANCES_BOUGHT_TODAY PROCEEDS_OF_TODAY",
+    " RESTRICTED CASH_INSUFFICIENT ALLOWANCES_INSUFFICIENT ALLOWANCES_BOUGHT_TODAY PROCEEDS_OF_TODAY",
 }
 """What each command of a script can be refused for."""
 
@@ -233,6 +234,7 @@ FIELDS = {
     "resumed": "product",
     "account_suspended": "account",
     "account_restored": "account",
+    "account_restricted": "account barred",
     "reference_price_changed": "product price",
     "product_listed": "product price",
     "product_delisted": "product",
@@ -262,7 +264,7 @@ MONEY = {
 TIMES = {"opens_at", "closes_at"}
 WHOLE = {"seq", "tonnes", "bidders", "trade_id", "volume_intra_group"}
 FLAGS = {"post_only", "intra_group", "halted"}
-NESTED = {"volume", "amount", "books", "accounts", "blocks", "biddings"}
+NESTED = {"volume", "amount", "books", "accounts", "blocks", "biddings", "barred"}
 
 
 def has_its_form(field: str, value: Any) -> bool:

@@ -26,6 +26,8 @@ SUMMARIES = {
     "bulletin": "Print what the exchange publishes of a closed day. Changes nothing.",
     "verify": "Replay the journal; compare every recorded hash, event, snapshot and settled trade"
     " with it.",
+    "surveil": "Look for abuse in a market script or a venue's days; changes nothing, acts on"
+    " nothing.",
     "profile": "The rules in force, as data.",
     "calendar": "The trading calendar.",
     "run": "Play a market script through an embedded market; write its events as JSON Lines.",
@@ -40,7 +42,7 @@ SUMMARIES = {
 """Every command, with the first sentence of its help: listing them loads none of them."""
 PANELS = {
     "Daemons and their operators": ("venue", "registry", "platform", "ccer", "bank", "keys"),
-    "What was recorded, and the rules": ("bulletin", "verify", "profile", "calendar"),
+    "What was recorded, and the rules": ("bulletin", "verify", "surveil", "profile", "calendar"),
     "Without a daemon, and for trial": (
         *("run", "demo", "replay", "convert-flow", "replay-days", "auction"),
         *("replay-auctions", "load"),

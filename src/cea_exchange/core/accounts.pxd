@@ -21,6 +21,8 @@ cdef enum:
 cdef enum:
     SIDES_END = SIDE_SELL + 1
 cdef enum:
+    RESTRICTION_ALL = 15      # All bits of RESTRICTION_.
+cdef enum:
     TOTAL_LIMIT = 0x4000000000000000  # 2^62: all cash, and a product's tonnes, stay below it.
 
 
@@ -41,7 +43,8 @@ cdef struct Account:          # 64 bytes: one cache line.
     uint32_t bids_open        # In biddings.
     uint32_t orders_open      # On the books.
     uint8_t suspended
-    uint8_t padding[7]
+    uint8_t restricted        # Bits of RESTRICTION_.
+    uint8_t padding[6]
 
 
 cdef struct Holding:          # Of one account in one product; 32 bytes.
@@ -164,6 +167,21 @@ cdef inline int64_t fee_due_seller(const FeeRule* rule, uint64_t amount) noexcep
     return fee if <uint64_t>fee < amount else <int64_t>amount
 
 
+# -- Measures -------------------------------------------------------------------------------------
+
+cdef inline uint8_t side_restricted(
+    const Accounts* accounts, uint32_t account_index, uint8_t side,
+) noexcept nogil:
+    """Whether a measure keeps an account from trading on a side.
+
+    Rules: CEA-MSR-02.
+    """
+    cdef uint8_t bit = RESTRICTION_PURCHASES if side == SIDE_BUY else RESTRICTION_SALES
+    if accounts.accounts[account_index].restricted & bit:
+        return REASON_RESTRICTED
+    return REASON_NONE
+
+
 # -- Gap ------------------------------------------------------------------------------------------
 
 cdef inline bint stands_against(
@@ -269,7 +287,7 @@ cdef inline void order_unlock(Accounts* accounts, const Order* order) noexcept n
 cdef inline uint8_t order_unfunded(
     const Accounts* accounts, const Order* wanted, const Order* replaced,
 ) noexcept nogil:
-    """Why an order may not be had: gap, holding limit, cash, allowances, T+1; or `REASON_NONE`.
+    """Why an order may not be had: measure, gap, limit, cash, allowances, T+1; or `REASON_NONE`.
 
     `replaced` is the resting order it takes the place of, whose lock counts as free, or NULL.
 
@@ -283,6 +301,9 @@ cdef inline uint8_t order_unfunded(
     cdef uint8_t reason
     if not accounts.checked:
         return REASON_NONE
+    reason = side_restricted(accounts, wanted.owner, wanted.side)
+    if reason != REASON_NONE:
+        return reason
     reason = gap_refused(accounts, wanted.owner, wanted.product_index, wanted.side)
     if reason != REASON_NONE:
         return reason
@@ -375,12 +396,14 @@ cdef inline uint8_t locks_refused(
     cdef const Account* account = &accounts.accounts[account_index]
     cdef const Holding* holding = holding_of(accounts, account_index, product_index)
     cdef int64_t free_amount
+    cdef uint8_t side = SIDE_BUY if wanted.tonnes_bid > 0 else SIDE_SELL
     cdef uint8_t reason
     if not accounts.checked:
         return REASON_NONE
-    reason = gap_refused(
-        accounts, account_index, product_index, SIDE_BUY if wanted.tonnes_bid > 0 else SIDE_SELL,
-    )
+    reason = side_restricted(accounts, account_index, side)
+    if reason != REASON_NONE:
+        return reason
+    reason = gap_refused(accounts, account_index, product_index, side)
     if reason != REASON_NONE:
         return reason
     if wanted.tonnes_bid > 0:

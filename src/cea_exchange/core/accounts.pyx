@@ -115,15 +115,20 @@ cdef uint8_t withdrawal_refused(
 ) noexcept nogil:
     """Why a withdrawal from a known account may not be made.
 
-    Rules: CEA-FND-04, CEA-FND-05, CEA-FND-07.
+    Rules: CEA-FND-04, CEA-FND-05, CEA-FND-07, CEA-MSR-02.
     """
     cdef const Account* account = &accounts.accounts[account_index]
     cdef const Holding* holding
     cdef int64_t free_amount
+    cdef uint8_t bit = RESTRICTION_CASH_OUT
+    if product_index != PRODUCT_NONE:
+        bit = RESTRICTION_TONNES_OUT
     if account.suspended:
         return REASON_ACCOUNT_SUSPENDED
     if amount <= 0:
         return REASON_TONNES_NOT_POSITIVE
+    if account.restricted & bit:
+        return REASON_RESTRICTED
     if product_index == PRODUCT_NONE:
         free_amount = account.cash - account.cash_locked
         if amount > free_amount:

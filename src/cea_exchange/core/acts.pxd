@@ -21,6 +21,9 @@ cdef void transfer_apply(
 # PRODUCT_NONE is the market.
 cdef void halted_set(Market* market, uint16_t product_index, uint8_t halted) noexcept nogil
 cdef void suspended_set(Market* market, uint32_t account_index, uint8_t suspended) noexcept nogil
+cdef void restricted_set(
+    Market* market, uint32_t account_index, uint8_t restricted,
+) noexcept nogil
 
 # Another price to measure a product's band from, by itself or as the product is listed: what stands
 # against it, whether it changes anything, and the two ways to go on.

@@ -121,6 +121,22 @@ cdef void suspended_set(Market* market, uint32_t account_index, uint8_t suspende
     biddings_end_of(market, account_index)
 
 
+cdef void restricted_set(
+    Market* market, uint32_t account_index, uint8_t restricted,
+) noexcept nogil:
+    """Keep an account from what a measure says (RESTRICTION_ bits); what it has open stays.
+
+    Rules: CEA-MSR-02.
+    """
+    if account_index >= market.accounts.account_count:
+        act_reject(market, OPERATION_RESTRICT, REASON_ACCOUNT_UNKNOWN, account_index)
+        return
+    if market.accounts.accounts[account_index].restricted == restricted:
+        return
+    market.accounts.accounts[account_index].restricted = restricted
+    event_account(market, EVENT_KIND_ACCOUNT_RESTRICTED, account_index).flags = restricted
+
+
 # -- Products -------------------------------------------------------------------------------------
 
 cdef uint8_t price_refused(

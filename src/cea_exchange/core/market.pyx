@@ -435,6 +435,21 @@ cdef class CompiledMarket:
         """Let a suspended account trade again. (For snapshots see `from_snapshot`.)"""
         return self.suspension_set(account_index, 0)
 
+    def restrict(self, account_index, restricted):
+        """Keep an account from what `restricted` says: bits of `Restriction`, 0 is nothing.
+
+        Notes
+        -----
+        Rules: CEA-MSR-02.
+        """
+        cdef uint32_t index = exact_uint32(account_index, "account_index")
+        cdef uint32_t bits = exact_uint32(restricted, "restricted")
+        if bits > RESTRICTION_ALL:
+            raise ValueError(f"restricted: expected within 0..{RESTRICTION_ALL}, got {bits}")
+        rows = self.rows_begin(1)
+        restricted_set(&self.market, index, <uint8_t>bits)
+        return self.rows_end(rows)
+
     def orders_cancel(self, account_index, operator_index, reason):
         """Cancel what is open of an operator of an account, an account, or everybody.
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from cpython.buffer cimport PyBUF_C_CONTIGUOUS, PyBUF_WRITABLE, PyBuffer_Release
 from cpython.bytes cimport PyBytes_AS_STRING
-from libc.stdint cimport int64_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
 from cea_exchange._edge cimport buffer_take, exact_member, exact_uint32
@@ -163,6 +163,8 @@ cdef dict account_packed(const Market* market, uint32_t account_index):
     }
     if gaps:
         packed["gaps"] = gaps
+    if account.restricted:
+        packed["restricted"] = account.restricted
     return packed
 
 
@@ -230,6 +232,17 @@ cdef int product_fill(Product* product, list day) except -1:
     product.bidding_amount = whole_of(bidding_amount_high, bidding_amount_low)
 
 
+cdef uint8_t restricted_read(dict fields) except? 0:
+    """What a measure keeps an account from; a snapshot leaves out that it is nothing."""
+    cdef uint32_t bits
+    if "restricted" not in fields:
+        return 0
+    bits = exact_uint32(fields["restricted"], "restricted")
+    if not 0 < bits <= RESTRICTION_ALL:
+        raise ValueError(f"restricted: expected within 1..{RESTRICTION_ALL}, got {bits}")
+    return <uint8_t>bits
+
+
 cdef int account_fill(Market* market, uint32_t account_index, dict fields) except -1:
     """Put what an account has in place; locks come with what holds them."""
     cdef Accounts* accounts = &market.accounts
@@ -238,6 +251,7 @@ cdef int account_fill(Market* market, uint32_t account_index, dict fields) excep
     cdef uint32_t index
     account.proceeds_today = fields["proceeds_today"]
     account.suspended = fields["suspended"]
+    account.restricted = restricted_read(fields)
     account.report_seq = fields["report_seq"]
     balance_move(accounts, account_index, PRODUCT_NONE, fields["cash"])
     for operator_index, client_order_id in fields["client_order_ids"]:

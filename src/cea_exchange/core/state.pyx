@@ -83,7 +83,8 @@ cdef uint64_t accounts_sum(const Market* market) noexcept nogil:
         account = &accounts.accounts[index]
         total += fold([
             3, index, account.account_key, account.group_index, <uint64_t>account.cash_locked,
-            <uint64_t>account.proceeds_today, account.suspended, account.report_seq,
+            <uint64_t>account.proceeds_today, account.suspended | account.restricted << 1,
+            account.report_seq,
         ], 8)
         for part in range(market.product_count):
             holding = holding_of(accounts, index, <uint16_t>part)

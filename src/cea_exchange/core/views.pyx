@@ -47,6 +47,7 @@ cdef dict account_view(const Market* market, uint32_t account_index):
         "cash_locked": account.cash_locked,
         "proceeds_today": account.proceeds_today,
         "suspended": bool(account.suspended),
+        "restricted": account.restricted,
         "holdings": holdings,
         "gaps": gaps_view(market, account_index),
     }

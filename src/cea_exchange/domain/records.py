@@ -210,6 +210,21 @@ class EventKind(IntEnum):
     BLOCK_AGREED = 36
     """both sides agree on the block and have locked what they would deliver: it trades when the
     exchange confirms it"""
+    ACCOUNT_RESTRICTED = 37
+    """a measure keeps the account from what `flags` says; 0: from nothing any more"""
+
+
+class Restriction(IntEnum):
+    """Bits of what a measure keeps an account from."""
+
+    PURCHASES = 1
+    """from new purchases, by any method"""
+    SALES = 2
+    """from new sales, by any method"""
+    TONNES_OUT = 4
+    """from taking tonnes out"""
+    CASH_OUT = 8
+    """from taking cash out"""
 
 
 class Operation(IntEnum):
@@ -257,6 +272,8 @@ class Operation(IntEnum):
     """list"""
     DELIST = 73
     """delist"""
+    RESTRICT = 74
+    """restrict"""
     BIDDING_OPEN = 80
     """bidding_open"""
     BIDDING_CLOSE = 81
@@ -327,6 +344,9 @@ class Reason(IntEnum):
     BID_OUT_OF_RANGE = 17
     """The bid lies below the floor or above the ceiling (CEA-BID-02), or has no price where the
     profile takes none such (CEA-AWD-08)."""
+    RESTRICTED = 32
+    """A measure of the exchange keeps the account from this: from purchases, or from sales; of
+    a withdrawal from taking tonnes or cash out (CEA-MSR-02)."""
     WITHIN_GAP = 30
     """The account has bought what it would sell, or sold what it would buy, fewer trading days
     ago than the profile's gap (CCER-FND-03)."""

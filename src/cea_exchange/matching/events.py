@@ -390,6 +390,13 @@ class AccountRestored(Event, frozen=True, kw_only=True, tag="account_restored"):
     account: str
 
 
+class AccountRestricted(Event, frozen=True, kw_only=True, tag="account_restricted"):
+    """A measure keeps the account from what is named; from nothing where nothing is."""
+
+    account: str
+    barred: list[str]
+
+
 class ReferencePriceChanged(Event, frozen=True, kw_only=True, tag="reference_price_changed"):
     """The product's band is measured from another price."""
 
@@ -527,7 +534,8 @@ class GapState(msgspec.Struct, frozen=True):
 class AccountState(msgspec.Struct, frozen=True, omit_defaults=True):
     """What an account has: all cash, what orders lock, today's proceeds, holdings by product.
 
-    And where it has to wait between purchases and sales, by product.
+    And where it has to wait between purchases and sales, by product, and what a measure keeps it
+    from.
     """
 
     cash: Yuan
@@ -536,6 +544,7 @@ class AccountState(msgspec.Struct, frozen=True, omit_defaults=True):
     suspended: bool
     holdings: dict[str, HoldingState]
     gaps: dict[str, GapState] = msgspec.field(default_factory=dict)
+    barred: list[str] = msgspec.field(default_factory=list)
 
 
 class State(Event, frozen=True, kw_only=True, tag="state"):

@@ -16,7 +16,7 @@ lines say what each takes. What callers write is read in `arguments`, the state 
 """
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime
 from functools import partial, wraps
 from pathlib import Path
@@ -40,6 +40,7 @@ from cea_exchange.domain.records import (
     OrderFlag,
     Phase,
     Pricing,
+    Restriction,
     Side,
     Tif,
 )
@@ -108,10 +109,10 @@ class Market:
     `block_offer`, `block_accept`, `block_reject`, `block_withdraw`, `block_counter`; the operator's
     `block_confirm`, `block_refuse`. Bidding: `bid`, `bid_cancel`; the operator's `bidding_open`,
     `bidding_close`, `bidding_cancel`. The day: `clock`, or `open_day`, `phase`, `close_day`. The
-    operator: `halt`, `resume`, `suspend`, `restore_account`, `reference_price`, `list_product`,
-    `delist_product`. Looking: `state`, `account`, `depth`, `products`, `accounts`,
-    `product_index`, `account_index`. The whole: `state_hash`, `check`, `snapshot`, `restore`,
-    `copy`.
+    operator: `halt`, `resume`, `suspend`, `restore_account`, `restrict`, `reference_price`,
+    `list_product`, `delist_product`. Looking: `state`, `account`, `depth`, `products`,
+    `accounts`, `product_index`, `account_index`. The whole: `state_hash`, `check`, `snapshot`,
+    `restore`, `copy`.
 
     A refused command is an answer: an event of it says why. Exceptions are for wrong types
     (TypeError) and misuse (ValueError); after one nothing has changed.
@@ -877,6 +878,24 @@ class Market:
         """Let a suspended account trade again."""
         text_check(account, "account")
         rows = self._core.restore(self._names.account_index(account))
+        return self._named(rows, Asked(account=account))
+
+    @_alone
+    def restrict(self, account: str, barred: Iterable[Restriction | str]) -> list[named.Event]:
+        """Keep an account from new purchases or sales, or from taking tonnes or cash out.
+
+        Parameters
+        ----------
+        account : str
+            Whose.
+        barred : iterable of Restriction or str
+            All that it is kept from now on; none lifts what there was.
+        """
+        text_check(account, "account")
+        bits = 0
+        for each in barred:
+            bits |= member_of(Restriction, each, "barred")
+        rows = self._core.restrict(self._names.account_index(account), bits)
         return self._named(rows, Asked(account=account))
 
     @_alone

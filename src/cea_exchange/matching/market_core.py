@@ -32,9 +32,9 @@ class MarketCore(Protocol):
     Methods by purpose. Declaring: `product_declare`, `account_declare`. Trading commands:
     `process`. Transfers: `deposit`, `withdraw`. The trading day: `day_open`, `day_close`,
     `phase_set`. The operator: `halt`, `resume`, `product_list`, `product_delist`, `suspend`,
-    `restore`, `orders_cancel`, `operators_cancel`, `trade_bust`, `reference_price_set`,
-    `bidding_open`, `bidding_window_open`, `bidding_close`, `bidding_cancel`, `block_confirm`,
-    `block_refuse`, `checkpoint`. Looking:
+    `restore`, `restrict`, `orders_cancel`, `operators_cancel`, `trade_bust`,
+    `reference_price_set`, `bidding_open`, `bidding_window_open`, `bidding_close`,
+    `bidding_cancel`, `block_confirm`, `block_refuse`, `checkpoint`. Looking:
     `account`, `order`, `orders_of`, `product`, `best`, `depth`, `orders_at`, `block`, `block_ids`,
     `blocks`, `blocks_seen`, `bidding`, `bidding_ids`, `bids`, `trade_bust_fault`, `report_seq`,
     `last_client_order_id`. The whole: `state_hash`, `holdings_hash`, `check`, `snapshot`,
@@ -255,6 +255,16 @@ class MarketCore(Protocol):
 
     def restore(self, account_index: SupportsIndex) -> Records:
         """Let a suspended account trade again."""
+
+    def restrict(self, account_index: SupportsIndex, restricted: SupportsIndex) -> Records:
+        """Keep an account from what `restricted` says: bits of `Restriction`, 0 is nothing.
+
+        New orders, blocks and bids of those sides are refused, what is open stays.
+
+        Notes
+        -----
+        Rules: CEA-MSR-02.
+        """
 
     def orders_cancel(
         self, account_index: SupportsIndex, operator_index: SupportsIndex, reason: SupportsIndex

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 from cea_exchange.domain.calendar import date_parse
-from cea_exchange.domain.records import Phase, Pricing, Side, Tif
+from cea_exchange.domain.records import Phase, Pricing, Restriction, Side, Tif
 from cea_exchange.domain.timetable import time_parse
 from cea_exchange.domain.units import cash_parse, price_parse
 from cea_exchange.matching.events import Event
@@ -177,9 +177,16 @@ def _one_of(names: Iterable[str]) -> Callable[[Any, str], str]:
     return read
 
 
+def _restrictions(value: Any, field: str) -> list[str]:
+    if type(value) is not list:
+        raise TypeError(f"{field}: expected a list, got {_kind(value)}")
+    return [_restriction(each, field) for each in value]
+
+
 _side = _one_of(side.name.lower() for side in Side)
 _tif = _one_of(tif.name.lower() for tif in Tif)
 _phase = _one_of(phase.name.lower() for phase in Phase)
+_restriction = _one_of(restriction.name.lower() for restriction in Restriction)
 _pricing = _one_of(pricing.name.lower() for pricing in Pricing)
 
 
@@ -326,6 +333,11 @@ COMMANDS: dict[str, ScriptCommand] = {
     ),
     "restore": ScriptCommand(
         lambda market, values: market.restore_account(values["account"]), {"account": _text}, {}
+    ),
+    "restrict": ScriptCommand(
+        lambda market, values: market.restrict(values["account"], values["barred"]),
+        {"account": _text, "barred": _restrictions},
+        {},
     ),
     "reference_price": ScriptCommand(
         lambda market, values: market.reference_price(values["product"], values["price"]),

@@ -39,6 +39,8 @@ LOST_WITH_IT_MAX = 4_095
 OperatorIndex = Annotated[int, msgspec.Meta(ge=0, le=15)]
 Role = Literal["trader", "canceller", "reader"]
 LagLevel = Literal["normal", "warn", "throttle", "cancel_only", "halt"]
+Step = Annotated[int, msgspec.Meta(ge=0, le=7)]
+Barred = Literal["purchases", "sales", "tonnes_out", "cash_out"]
 Who = Annotated[str, msgspec.Meta(max_length=64)]
 Why = Annotated[str, msgspec.Meta(max_length=200)]
 Holder = Literal[
@@ -277,6 +279,38 @@ class Kill(Act):
     """
 
     account: Name | None = None
+
+
+class MeasureTaken(ActOfTwo, kw_only=True):
+    """The exchange takes a measure against an account; from step 6 on two persons do.
+
+    Attributes
+    ----------
+    measure
+        Its number: 1, 2, ...
+    case
+        The file it belongs to.
+    step
+        Of the ladder (CEA-MSR-01).
+    barred
+        Of step 6: what the account is kept from.
+    starts, ends
+        The first and the last trading date it counts on; 0: at once, until it is lifted.
+    """
+
+    measure: Annotated[int, msgspec.Meta(ge=1, le=2**62)]
+    case: Name
+    account: Name
+    step: Step
+    barred: Annotated[tuple[Barred, ...], msgspec.Meta(max_length=4)] = ()
+    starts: Annotated[int, msgspec.Meta(ge=0, le=9999_12_31)] = 0
+    ends: Annotated[int, msgspec.Meta(ge=0, le=9999_12_31)] = 0
+
+
+class MeasureLifted(ActOfTwo, kw_only=True):
+    """A measure ends before its day; of one from step 6 on two persons say so."""
+
+    measure: Annotated[int, msgspec.Meta(ge=1, le=2**62)]
 
 
 class TradeBust(ActOfTwo):
@@ -644,6 +678,8 @@ AnyControl = (
     | Suspend
     | Restore
     | Kill
+    | MeasureTaken
+    | MeasureLifted
     | TradeBust
     | CashPaidIn
     | CashPaidOut

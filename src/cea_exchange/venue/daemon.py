@@ -24,6 +24,7 @@ from cea_exchange.protocol.metrics_http import MetricsServer
 from cea_exchange.protocol.security import MESSAGE_BYTES_MAX, CurveKeys
 from cea_exchange.venue.config import VenueConfig
 from cea_exchange.venue.durability.sequencer import Sequencer, helper_thread
+from cea_exchange.venue.operations.look_log import LookLog
 from cea_exchange.venue.operations.monitor import Outside, sizes_of
 from cea_exchange.venue.publication.relay import RelayConfig, Upstream
 from cea_exchange.venue.publication.relay_child import PUBLIC, RelayChild, relay_keys_load
@@ -248,6 +249,7 @@ class VenueDaemon:
             sizes=lambda: sizes_of(self.data),
             storage=storage,
             helper=helper_thread,
+            looked=LookLog(self.data, self._clock.now_ns).take,
         )
         return Venue(
             *(self.sequencer, config, self.data, self._operators),

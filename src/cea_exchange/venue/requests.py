@@ -4,7 +4,7 @@ Long, because all that may be asked is one list, and each of it a few lines.
 """
 
 import sys
-from typing import Annotated, Any, Literal, Protocol
+from typing import Annotated, Any, Literal, Protocol, get_args
 
 import msgspec
 
@@ -42,6 +42,16 @@ BlockId = Annotated[Seq, field("The block's id.")]
 Number = Annotated[Seq, field("The proposal's number.")]
 Pricing = Annotated[Literal["uniform", "pay_as_bid"], field("uniform or pay_as_bid.")]
 Side = Annotated[Literal["buy", "sell"], field("sell or buy.")]
+Case = Annotated[control.Name, field("The case file it belongs to.", is_option=True)]
+LowStep = Annotated[int, msgspec.Meta(ge=0, le=5), field("0 to 5.")]
+Day = Annotated[str, msgspec.Meta(max_length=10)]
+Starts = Annotated[
+    Day | None, field("First trading day, as 2025-07-16; left out, at once.", name="--from")
+]
+Ends = Annotated[
+    Day | None, field("Last trading day; left out, until it is lifted.", name="--until")
+]
+STEP_RESTRICTS, STEP_SUSPENDS = 6, 7
 
 
 class TradingDay(Protocol):
@@ -79,6 +89,21 @@ class Proposals(Protocol):
     def reject(self, number: int, person: Operator, why: str) -> Proposal: ...
 
 
+class MeasureRequest(Protocol):
+    """What requests for a measure have in common."""
+
+    @property
+    def account(self) -> str: ...
+    @property
+    def case(self) -> str: ...
+    @property
+    def starts(self) -> str | None: ...
+    @property
+    def ends(self) -> str | None: ...
+    @property
+    def why(self) -> str: ...
+
+
 class Venue(Protocol):
     """What requests ask of the service that answers them: all that they may look at or act on."""
 
@@ -107,6 +132,13 @@ class Venue(Protocol):
     def stop(self) -> None: ...
     def key_restore(self, key: str, /) -> bool: ...
     def bidding_notice(self, request: "BiddingOpen") -> control.BiddingOpen: ...
+    def measures(self, *, public: bool) -> list[dict[str, Any]]: ...
+    def measure_of(
+        self, request: "MeasureRequest", step: int, barred: tuple[control.Barred, ...]
+    ) -> control.MeasureTaken: ...
+    def measure_prepared(
+        self, act: control.MeasureTaken | control.MeasureLifted, what: str, by: Operator
+    ) -> Prepared: ...
     def bust_prepared(self, trade_id: int, by: Operator, why: str) -> Prepared: ...
     def cash_prepared(
         self, kind: type[CashAct], request: "CashPayIn | CashPayOut", by: Operator
@@ -756,6 +788,98 @@ class CashCorrect(ActRequest, tag="cash_correct"):
 
     def prepared(self, venue: Venue, by: Operator) -> Prepared:
         return venue.cash_correction_prepared(self, by)
+
+
+# -- measures against accounts --------------------------------------------------------------------
+
+
+class MeasureList(AdminRequest, tag="measures"):
+    """Print the measures that were taken against accounts, and which are in force."""
+
+    command = "measure list"
+    example = "measure list --key rex"
+
+    public: Annotated[bool, field("What the public is told.", name="--public")] = False
+
+    def look(self, venue: Venue) -> dict[str, Any]:
+        return {"measures": venue.measures(public=self.public)}
+
+
+class MeasureTake(ActRequest, tag="measure_take", kw_only=True):
+    """Take a measure of the steps 0 to 5: watched, called, report due, pledge, warned, named."""
+
+    command = "measure take"
+    example = 'measure take P001 2 --case 2025-17 --why "order 4711 and its like"'
+
+    account: Account
+    step: LowStep
+    case: Case
+    ends: Ends = None
+    starts: Starts = None
+    why: WhyOf
+
+    def command_of(self, venue: Venue) -> control.Act:
+        return venue.measure_of(self, self.step, ())
+
+
+class MeasureRestrict(ActRequest, tag="measure_restrict", kw_only=True):
+    """Propose to keep an account from purchases, sales, taking tonnes or cash out, each alone."""
+
+    second = Second.OPERATOR
+    command = "measure restrict"
+    example = (
+        'measure restrict P001 --purchases --cash-out --case 2025-17 --until 2025-08-29 --why "x" '
+        "--key an"
+    )
+
+    account: Account
+    purchases: Annotated[bool, field("From new purchases.", name="--purchases")] = False
+    sales: Annotated[bool, field("From new sales.", name="--sales")] = False
+    tonnes_out: Annotated[bool, field("From taking tonnes out.", name="--tonnes-out")] = False
+    cash_out: Annotated[bool, field("From taking cash out.", name="--cash-out")] = False
+    case: Case
+    ends: Ends = None
+    starts: Starts = None
+    why: WhyOf
+
+    def prepared(self, venue: Venue, by: Operator) -> Prepared:
+        names = get_args(control.Barred)
+        barred = tuple(name for name in names if getattr(self, name))
+        what = f"keep {self.account} from {', '.join(barred) or 'nothing'}, case {self.case}"
+        return venue.measure_prepared(venue.measure_of(self, STEP_RESTRICTS, barred), what, by)
+
+
+class MeasureSuspend(ActRequest, tag="measure_suspend", kw_only=True):
+    """Propose to suspend an account by a measure, which is reported to the ministry."""
+
+    second = Second.OPERATOR
+    command = "measure suspend"
+    example = 'measure suspend P001 --case 2025-17 --why "under investigation" --key an'
+
+    account: Account
+    case: Case
+    ends: Ends = None
+    starts: Starts = None
+    why: WhyOf
+
+    def prepared(self, venue: Venue, by: Operator) -> Prepared:
+        what = f"suspend {self.account}, case {self.case}"
+        return venue.measure_prepared(venue.measure_of(self, STEP_SUSPENDS, ()), what, by)
+
+
+class MeasureLift(ActRequest, tag="measure_lift", kw_only=True):
+    """Propose to end a measure before its day."""
+
+    second = Second.OPERATOR
+    command = "measure lift"
+    example = 'measure lift 3 --why "explained" --key an'
+
+    measure: Annotated[Seq, field("The measure's number.")]
+    why: WhyOf
+
+    def prepared(self, venue: Venue, by: Operator) -> Prepared:
+        act = control.MeasureLifted(measure=self.measure, why=self.why)
+        return venue.measure_prepared(act, f"lift measure {self.measure}", by)
 
 
 class Override(ActRequest, tag="override"):

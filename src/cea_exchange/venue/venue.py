@@ -36,6 +36,7 @@ from cea_exchange.venue.publication.snapshot_service import SnapshotService
 from cea_exchange.venue.registry_link.feed import FeedLine, RegistryFeed
 from cea_exchange.venue.registry_link.lag_policy import LagPolicy
 from cea_exchange.venue.registry_link.link import RegistryLink
+from cea_exchange.venue.requests import AdminRequest
 from cea_exchange.venue.trading_day.clock_monitor import ClockMonitor
 from cea_exchange.venue.trading_day.trading_day import TradingDay
 
@@ -106,6 +107,8 @@ class Surroundings(NamedTuple):
         The file system that the event store is on.
     helper
         Makes a thread for work beside the trading.
+    looked
+        Keeps that somebody looked, and at what.
     """
 
     keys_changed: Callable[[], None]
@@ -115,6 +118,7 @@ class Surroundings(NamedTuple):
     sizes: Callable[[], dict[str, int | float]]
     storage: Storage
     helper: Callable[[str], Executor]
+    looked: Callable[[Operator, AdminRequest], None]
 
 
 class Venue:
@@ -245,6 +249,7 @@ class Venue:
             stop=surroundings.stop,
             key_restore=surroundings.key_restore,
             now_s=self._now_s,
+            looked=surroundings.looked,
         )
 
     # -- Its turn -----------------------------------------------------------------------------

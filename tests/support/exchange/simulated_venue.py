@@ -179,6 +179,7 @@ class SimulatedVenue:
                 sizes=dict,
                 storage=self.storage,
                 helper=AtOnce,
+                looked=lambda person, request: None,
             ),
         )
 

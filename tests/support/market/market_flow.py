@@ -353,6 +353,8 @@ class Flow:
         account_index = step.who % ACCOUNT_COUNT
         if market.account(account_index)["suspended"] and step.price % 4 == 3:
             self.do("restore", account_index)
+        if market.account(account_index)["restricted"] and step.price % 4 == 2:
+            self.do("restrict", account_index, 0)
 
     def _list_again(self, step: Step) -> None:
         """List what is delisted, most of the time."""
@@ -668,8 +670,10 @@ class Flow:
             self.do("resume", product_index if step.price % 4 else PRODUCT_NONE)
         elif act < 20:
             self.do("suspend", account_index)
+        elif act < 22:
+            self.do("restore", account_index if step.what % 8 else 9)
         elif act < 24:
-            self.do("restore", account_index)
+            self.do("restrict", account_index if step.what % 4 else 9, step.price % 16)
         elif act in (24, 30):
             self._bust(step)
         elif act < 26:

@@ -5,12 +5,14 @@ import json
 import msgspec
 import pytest
 
+from cea_exchange.cli.main import run
 from cea_exchange.domain.records import EventKind, Reason
 from cea_exchange.protocol import control
 from cea_exchange.protocol.operators import OperatorSetting
 from cea_exchange.protocol.security import CurveKeys
 from cea_exchange.venue.operations.act_log import acts_read
 from cea_exchange.venue.operations.admin_client import AdminError, admin_ask
+from cea_exchange.venue.operations.look_log import looks_read
 from support.venue.venue_world import DATE, PRODUCT, enter, world_open
 
 pytestmark = pytest.mark.e2e
@@ -70,6 +72,31 @@ def test_a_regulator_looks_and_changes_nothing(world):
         refused(world, "reg", "NOT_PERMITTED: .*, got the regulator's reg", **request)
     assert world.as_operator("reg", op="status")["command_seq"] == before
     assert not world.as_operator("reg", op="status")["halted"]
+
+
+def test_what_a_regulator_looked_at_is_kept_and_the_status_is_not(world, capsys):
+    """CEA-OPR-04."""
+    world.listed()
+    world.as_operator("reg", op="status")
+    world.as_operator("reg", op="position", account="bob")
+    world.as_operator("bo", op="statistics")
+    refused(world, "reg", "NOT_PERMITTED", op="halt")
+    seen = [(look.by, look.role, look.what, look.fields) for look in looks_read(world.data)]
+    assert seen == [
+        ("reg", "regulator", "position", {"account": "bob"}),
+        ("bo", "operator", "statistics", {}),
+    ]
+    with (world.data / "looks.jsonl").open("ab") as file:
+        file.write(b'{"at":"2024-12-31T09:3')  # cut by a crash
+    assert run(["venue", "look", "list", "--data", str(world.data)]) == 0
+    assert (
+        "2024-12-31T09:30:00+08:00  reg (regulator)  position account=bob\n"
+        "2024-12-31T09:30:00+08:00  bo (operator)  statistics\n"
+    ) in capsys.readouterr().out
+    world.stop()
+    world.start()
+    world.as_operator("bo", op="sessions")
+    assert [look.what for look in looks_read(world.data)] == ["position", "statistics", "sessions"]
 
 
 def test_who_may_not_read_the_data_folder_acts_with_a_copy_of_the_endpoints(world, tmp_path):

@@ -38,7 +38,9 @@ GROUPS = {
     "clock": "The venue's time.",
     "day": "The trading day and its phases.",
     "key": "Keys that were cut off.",
+    "look": "What operators and regulators looked at.",
     "market": "Halts, prices and totals.",
+    "measure": "Measures of the exchange against accounts.",
     "product": "What may be traded, and from which price its band is measured.",
     "proposal": "What waits for a second operator.",
     "session": "Who is logged on.",
@@ -55,6 +57,7 @@ def register(app: typer.Typer) -> None:
         group.command(command.__name__)(command)
     groups = commands_add(group, VENUE, VENUE_REQUESTS.types, GROUPS)
     groups["act"].command("list")(log)
+    groups["look"].command("list")(looks)
     venue_backup.register(group)
     venue_relay.register(group)
     app.add_typer(group, name="venue", help="The venue's daemon and its operators.")
@@ -178,6 +181,22 @@ def log(
         raise CheckFailed(str(error)) from error
     except OSError as error:
         raise CommandError(f"{data}: expected a journal, {error.strerror}") from error
+
+
+def looks(data: Data, json: Json = False) -> None:
+    """Print who looked at what: when, who, which request. Changes nothing.
+
+    Works on the folder of a venue that runs or not.
+
+    Example: cea-exchange venue look list --json
+    """
+    from cea_exchange.venue.operations.look_log import looks_read
+
+    try:
+        for look in looks_read(data):
+            typer.echo(msgspec.json.encode(look).decode() if json else look.sentence())
+    except OSError as error:
+        raise CommandError(f"{data}: expected a venue's folder, {error.strerror}") from error
 
 
 def adopt(

@@ -97,3 +97,6 @@ class VenueRefusal(IntEnum):
     """It was decided, or has expired."""
     PROPOSAL_DIFFERS = 108
     """The request is not the one that was seen."""
+    MEASURE_UNFIT = 109
+    """The measure does not fit: its step, days, persons, or which one is meant (CEA-MSR-01 to
+    CEA-MSR-03)."""

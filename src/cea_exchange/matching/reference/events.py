@@ -63,6 +63,7 @@ REPORT_KINDS = frozenset(
         EventKind.TRANSFER_REJECTED,
         EventKind.ACCOUNT_SUSPENDED,
         EventKind.ACCOUNT_RESTORED,
+        EventKind.ACCOUNT_RESTRICTED,
         EventKind.TRADE_BUSTED,
         EventKind.BLOCK_ENQUIRED,
         EventKind.BLOCK_OFFERED,

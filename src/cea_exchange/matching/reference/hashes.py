@@ -90,7 +90,8 @@ def state_hash(state: MarketState) -> int:
     for index, account in enumerate(state.accounts):
         total += fold(
             [TAG_ACCOUNT, index, account.account_key, account.group_index, account.cash_locked]
-            + [account.proceeds_today, int(account.suspended), account.report_seq]
+            + [account.proceeds_today, int(account.suspended) | account.restricted << 1]
+            + [account.report_seq]
         )
         for product_index, held in account.holdings.items():
             if held.locked or held.bought_today:

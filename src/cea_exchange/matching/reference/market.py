@@ -50,7 +50,7 @@ from cea_exchange.matching.reference.inputs import (
     trade_read,
 )
 from cea_exchange.matching.reference.rows.biddings import Notice
-from cea_exchange.matching.reference.rows.funds import Account
+from cea_exchange.matching.reference.rows.funds import RESTRICTION_ALL, Account
 from cea_exchange.matching.reference.rows.products import Product
 from cea_exchange.matching.reference.state import MarketState
 from cea_exchange.matching.reference.trading.methods import TradingMethods
@@ -256,6 +256,14 @@ class ReferenceMarket:
         account_index = int_taken("account_index", account_index, 0, ACCOUNT_NONE)
         with self._act() as state:
             operations.restore(state, account_index)
+            return state.events_take()
+
+    def restrict(self, account_index: SupportsIndex, restricted: SupportsIndex) -> Records:
+        """Keep an account from what `restricted` says: bits of `Restriction`, 0 is nothing."""
+        account_index = int_taken("account_index", account_index, 0, ACCOUNT_NONE)
+        restricted = int_taken("restricted", restricted, 0, RESTRICTION_ALL)
+        with self._act() as state:
+            operations.restrict(state, account_index, restricted)
             return state.events_take()
 
     def orders_cancel(

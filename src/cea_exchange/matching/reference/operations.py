@@ -117,6 +117,21 @@ def restore(state: MarketState, account_index: int) -> None:
         state.emit(EventKind.ACCOUNT_RESTORED, account_index=account_index)
 
 
+def restrict(state: MarketState, account_index: int, restricted: int) -> None:
+    """Keep an account from what a measure says (bits of `Restriction`); what it has open stays.
+
+    Notes
+    -----
+    Rules: CEA-MSR-02.
+    """
+    if account_index >= len(state.accounts):
+        reason = Reason.ACCOUNT_UNKNOWN
+        state.refuse(Operation.RESTRICT, reason, account_index=account_index)
+    elif state.accounts[account_index].restricted != restricted:
+        state.accounts[account_index].restricted = restricted
+        state.emit(EventKind.ACCOUNT_RESTRICTED, account_index=account_index, flags=restricted)
+
+
 # -- Products --------------------------------------------------------------------------------------
 
 

@@ -28,11 +28,11 @@ from cea_exchange.matching.reference.hashes import (
     high_volumes,
     status,
 )
-from cea_exchange.matching.reference.inputs import OPERATOR_COUNT_MAX
+from cea_exchange.matching.reference.inputs import OPERATOR_COUNT_MAX, int_taken
 from cea_exchange.matching.reference.rows.biddings import Bid, Bidding
 from cea_exchange.matching.reference.rows.blocks import Block
 from cea_exchange.matching.reference.rows.book import Order
-from cea_exchange.matching.reference.rows.funds import Account, Gap
+from cea_exchange.matching.reference.rows.funds import RESTRICTION_ALL, Account, Gap
 from cea_exchange.matching.reference.rows.products import Product, amount_too_large
 from cea_exchange.matching.reference.state import MarketState
 from cea_exchange.matching.reference.trading.block_trading import ADDRESSED
@@ -66,6 +66,7 @@ def snapshot(state: MarketState) -> bytes:
             "client_order_ids": sorted(a.client_order_ids.items()),
         }
         | ({"gaps": [[index, *astuple(gap)] for index, gap in a.waits.items()]} if a.waits else {})
+        | ({"restricted": a.restricted} if a.restricted else {})
         for a in state.accounts
     ]
     by_priority = sorted(state.orders.values(), key=lambda order: order.priority)
@@ -125,6 +126,8 @@ def restore_into(state: MarketState, methods: TradingMethods, data: bytes) -> No
         account.cash = fields["cash"]
         account.proceeds_today = fields["proceeds_today"]
         account.suspended = fields["suspended"]
+        if "restricted" in fields:
+            account.restricted = int_taken("restricted", fields["restricted"], 1, RESTRICTION_ALL)
         account.report_seq = fields["report_seq"]
         account.client_order_ids = dict(fields["client_order_ids"])
         for product_index, tonnes, bought_today in fields["holdings"]:

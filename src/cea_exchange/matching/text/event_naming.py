@@ -19,6 +19,7 @@ from cea_exchange.domain.records import (
     Phase,
     Pricing,
     Reason,
+    Restriction,
     Side,
     Tif,
 )
@@ -373,6 +374,16 @@ def _restored(row: EventRow, names: Names, asked: Asked, seq: int) -> named.Even
     return named.AccountRestored(seq=seq, account=_account_name(row, names))
 
 
+def _restricted(row: EventRow, names: Names, asked: Asked, seq: int) -> named.Event:
+    account = _account_name(row, names)
+    return named.AccountRestricted(seq=seq, account=account, barred=restrictions_named(row.flags))
+
+
+def restrictions_named(bits: int) -> list[str]:
+    """Return the names of what a measure keeps an account from."""
+    return [each.name.lower() for each in Restriction if bits & each]
+
+
 def _reference_price_changed(row: EventRow, names: Names, asked: Asked, seq: int) -> named.Event:
     product = _product_name(row, names)
     return named.ReferencePriceChanged(seq=seq, product=product, price=price_format(row.price))
@@ -442,6 +453,7 @@ _NAMERS: dict[int, Callable[[EventRow, Names, Asked, int], named.Event]] = {
     EventKind.HALTED: _halted,
     EventKind.RESUMED: _resumed,
     EventKind.ACCOUNT_SUSPENDED: _suspended,
+    EventKind.ACCOUNT_RESTRICTED: _restricted,
     EventKind.ACCOUNT_RESTORED: _restored,
     EventKind.REFERENCE_PRICE_CHANGED: _reference_price_changed,
     EventKind.LARGE_HOLDER: _large_holder,

@@ -4,7 +4,11 @@ from cea_exchange.domain.records import BiddingState, BlockFlag, OrderFlag, Phas
 from cea_exchange.domain.units import cash_format, price_format
 from cea_exchange.matching import events as named
 from cea_exchange.matching.market_core import MarketCore
-from cea_exchange.matching.text.event_naming import date_text, time_text
+from cea_exchange.matching.text.event_naming import (
+    date_text,
+    restrictions_named,
+    time_text,
+)
 from cea_exchange.matching.text.names import Names
 
 
@@ -134,6 +138,7 @@ class StateNaming:
                 self._names.products[product_index]: named.GapState(*gap)
                 for product_index, gap in account["gaps"].items()
             },
+            barred=restrictions_named(account["restricted"]),
         )
 
 

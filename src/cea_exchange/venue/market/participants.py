@@ -44,6 +44,7 @@ def judged(
     holders: Mapping[str, control.Holder],
     barred: dict[str, bool],
     suspended_by_registry: Mapping[str, bool],
+    suspended_by_measure: Mapping[str, bool],
 ) -> list[np.ndarray]:
     """Suspend accounts whose holders may not trade by a profile, restore those that may again.
 
@@ -53,7 +54,7 @@ def judged(
         The accounts to look at.
     holders
         Who holds them, where it is no organisation.
-    barred, suspended_by_registry
+    barred, suspended_by_registry, suspended_by_measure
         Names of the accounts that are suspended for another reason than an operator's word:
         whether for that, too. `barred` changes.
 
@@ -66,10 +67,12 @@ def judged(
         if not may_trade(profile, holders.get(account, "organisation")):
             if account not in barred:
                 suspended = bool(core.account(index)["suspended"])
+                suspended = suspended_by_measure.get(account, suspended)
                 barred[account] = suspended_by_registry.get(account, suspended)
                 parts.append(core.suspend(index))
         elif account in barred:
             stays_suspended = barred.pop(account) or account in suspended_by_registry
+            stays_suspended |= account in suspended_by_measure
             if not stays_suspended:
                 parts.append(core.restore(index))
     return parts

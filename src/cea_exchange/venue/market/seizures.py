@@ -16,7 +16,8 @@ def seized(
     """Take tonnes or cash out of a trading account; return the events.
 
     What is locked is set free as a suspension does it: all orders of the account end. What was
-    bought or earned today stays until the next opening (CEA-FND-04, CEA-FND-05).
+    bought or earned today stays until the next opening (CEA-FND-04, CEA-FND-05). No measure of the
+    exchange stands in a court's way.
 
     Parameters
     ----------
@@ -31,6 +32,7 @@ def seized(
         events: np.ndarray = core.withdraw(account_index, asset, amount, transfer_seq)
         return events
     was_suspended = core.account(account_index)["suspended"]
+    restricted = core.account(account_index)["restricted"]
     free, locked = _free_and_locked(core.account(account_index), asset)
     parts = []
     if not was_suspended and locked and free < amount:
@@ -40,7 +42,11 @@ def seized(
     free, _locked = _free_and_locked(core.account(account_index), asset)
     # Of nothing the market's own refusal says why.
     amount = min(amount, free) if free > 0 else amount
+    if restricted:
+        parts.append(core.restrict(account_index, 0))
     parts.append(core.withdraw(account_index, asset, amount, transfer_seq))
+    if restricted:
+        parts.append(core.restrict(account_index, restricted))
     if was_suspended:
         parts.append(core.suspend(account_index))
     return np.concatenate(parts)

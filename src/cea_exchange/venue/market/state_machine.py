@@ -30,7 +30,13 @@ from cea_exchange.domain.records import (
 from cea_exchange.domain.timetable import bidding_window, time_from_ns
 from cea_exchange.matching.opening import day_open, notices_late
 from cea_exchange.protocol import control
-from cea_exchange.venue.market import cash_book, exchange_cash, listings, participants
+from cea_exchange.venue.market import (
+    cash_book,
+    exchange_cash,
+    listings,
+    measures,
+    participants,
+)
 from cea_exchange.venue.market.adopted_market import adopted_core, groups_of
 from cea_exchange.venue.market.application_states import (
     Application,
@@ -38,6 +44,7 @@ from cea_exchange.venue.market.application_states import (
     applications_kept,
 )
 from cea_exchange.venue.market.listings import Listing
+from cea_exchange.venue.market.measures import Measure
 from cea_exchange.venue.market.seizures import PRODUCT_UNDECLARED, seized
 
 BIDDING_UNANNOUNCED = (1 << 64) - 1
@@ -97,6 +104,8 @@ class MachineState(Struct, frozen=True, forbid_unknown_fields=True):
     listings: dict[str, Listing] = {}
     holders: dict[str, control.Holder] = {}
     barred: dict[str, bool] = {}
+    measures: list[Measure] = []
+    suspended_by_measure: dict[str, bool] = {}
 
 
 STATE_NAMES = tuple(name for name in MachineState.__struct_fields__ if name != "core")
@@ -171,6 +180,10 @@ class VenueStateMachine:
     barred : dict
         Names of the accounts whose holders may not trade: whether an operator has suspended them,
         too.
+    measures : list
+        All measures that were ever taken; the first has number 1.
+    suspended_by_measure : dict
+        Names of the accounts that a measure suspends: whether an operator has, too.
     settlement_base, report_bases : int, list of int
         Which settlement records, and which reports by account index, another life gave out; 0 and
         empty but after an adoption.
@@ -202,6 +215,8 @@ class VenueStateMachine:
         self.listings: dict[str, Listing] = {}
         self.holders: dict[str, control.Holder] = {}
         self.barred: dict[str, bool] = {}
+        self.measures: list[Measure] = []
+        self.suspended_by_measure: dict[str, bool] = {}
         self._products: dict[str, int] = {}
         self._accounts: dict[str, int] = {}
         self._groups: dict[str, int] = {}
@@ -227,6 +242,8 @@ class VenueStateMachine:
             control.Suspend: self._suspend,
             control.Restore: self._restore,
             control.Kill: self._kill,
+            control.MeasureTaken: self._measure_taken,
+            control.MeasureLifted: self._measure_lifted,
             control.TradeBust: self._trade_bust,
             **dict.fromkeys((control.CashPaidIn, control.CashPaidOut), self._cash_booked),
             control.CashCorrected: self._cash_corrected,
@@ -416,9 +433,16 @@ class VenueStateMachine:
                 name not in self._accounts
             ):
                 return f"account {name!r} is not declared"
+            case control.Restore(account=name) if self.suspended_by_measure.get(name) is False:
+                return f"account {name!r} is suspended by a measure; lift that"
             case control.Restore(account=name):
                 known = self.holders, self.barred, self.suspended_by_registry
                 return participants.reinstatement_refusal(name, *known)
+            case control.MeasureTaken():
+                known = self.measures, self._accounts, core.trading_date
+                return measures.taking_refusal(*known, message)
+            case control.MeasureLifted():
+                return measures.lifting_refusal(self.measures, core.trading_date, message)
             case control.SessionLost():
                 for name in (message.account, *(other.account for other in message.others)):
                     if name not in self._accounts:
@@ -493,7 +517,7 @@ class VenueStateMachine:
         events = day_open(self.core, self.profile, self.product_names, day)
         wanted = [name for name in self.listings if self.profile.is_listed(name, day)]
         due = listings.take_effect(self.core, self.listings, wanted, self._products, act.date)
-        return np.concatenate([events, *due])
+        return np.concatenate([events, *due, *self._measures_take_effect()])
 
     def _product_declared(self, act: control.ProductDeclared) -> None:
         number = self.core.trading_date
@@ -526,7 +550,7 @@ class VenueStateMachine:
 
     def _judged(self, accounts: Iterable[str]) -> list[np.ndarray]:
         indexes = {name: self._accounts[name] for name in accounts}
-        reasons = self.barred, self.suspended_by_registry
+        reasons = self.barred, self.suspended_by_registry, self.suspended_by_measure
         return participants.judged(self.core, self.profile, indexes, self.holders, *reasons)
 
     def _account_suspended(self, act: control.AccountSuspended) -> np.ndarray:
@@ -536,12 +560,16 @@ class VenueStateMachine:
         """
         index = self._accounts[act.account]
         suspended = bool(self.core.account(index)["suspended"])
-        self.suspended_by_registry.setdefault(act.account, self.barred.get(act.account, suspended))
+        for others in (self.barred, self.suspended_by_measure):
+            suspended = others.get(act.account, suspended)
+        self.suspended_by_registry.setdefault(act.account, suspended)
         return self.core.suspend(index)
 
     def _account_restored(self, act: control.AccountRestored) -> np.ndarray | None:
         stays_suspended = self.suspended_by_registry.pop(act.account, True)
         if stays_suspended or act.account in self.barred:
+            return None
+        if act.account in self.suspended_by_measure:
             return None
         return self.core.restore(self._accounts[act.account])
 
@@ -550,16 +578,37 @@ class VenueStateMachine:
         return self.core.suspend(self.account_index(act.account))
 
     def _restore(self, act: control.Restore) -> np.ndarray | None:
-        if act.account in self.suspended_by_registry or act.account in self.barred:
+        if any(act.account in others for others in self._suspended_by_others()):
             # The operator's suspension is lifted, the other is not.
             self._operator_suspends(act.account, False)
             return None
         return self.core.restore(self.account_index(act.account))
 
     def _operator_suspends(self, account: str, is_suspended: bool) -> None:
-        for others in (self.suspended_by_registry, self.barred):
+        for others in self._suspended_by_others():
             if account in others:
                 others[account] = is_suspended
+
+    def _suspended_by_others(self) -> tuple[dict[str, bool], ...]:
+        return self.suspended_by_registry, self.barred, self.suspended_by_measure
+
+    def _measure_taken(self, act: control.MeasureTaken) -> np.ndarray:
+        """Take a measure; what it restricts counts from this act on.
+
+        Rules: CEA-MSR-01, CEA-MSR-02, CEA-MSR-04.
+        """
+        self.measures.append(Measure(act))
+        return np.concatenate([_EVENTS_EMPTY, *self._measures_take_effect()])
+
+    def _measure_lifted(self, act: control.MeasureLifted) -> np.ndarray:
+        place = act.measure - 1
+        self.measures[place] = Measure(self.measures[place].taken, act)
+        return np.concatenate([_EVENTS_EMPTY, *self._measures_take_effect()])
+
+    def _measures_take_effect(self) -> list[np.ndarray]:
+        others = self.suspended_by_registry, self.barred
+        known = self.measures, self._accounts, self.suspended_by_measure
+        return measures.taken_effect(self.core, *known, others)
 
     def _key_granted(self, act: control.KeyGranted) -> None:
         self.keys[act.key] = KeyHolder(

@@ -11,6 +11,7 @@ from cea_exchange.control_plane.door import Mailbox, Message
 from cea_exchange.control_plane.maker_checker import Prepared
 from cea_exchange.control_plane.requests import RequestUnread
 from cea_exchange.control_plane.service import Reply, Service
+from cea_exchange.domain.calendar import date_number, date_parse
 from cea_exchange.domain.records import EventKind, Phase, Reason
 from cea_exchange.domain.refusals import VenueRefusal
 from cea_exchange.journal import EventDamaged
@@ -18,7 +19,7 @@ from cea_exchange.protocol import control
 from cea_exchange.protocol.framing import FrameError
 from cea_exchange.protocol.operators import Operator
 from cea_exchange.venue.durability.sequencer import Sequencer, damage_refusal
-from cea_exchange.venue.market import cash_book
+from cea_exchange.venue.market import cash_book, measures
 from cea_exchange.venue.market.bidding_views import biddings
 from cea_exchange.venue.market.block_views import block_word_check, blocks_of_all
 from cea_exchange.venue.market.names import account_known, product_known
@@ -35,6 +36,7 @@ from cea_exchange.venue.requests import (
     CashCorrect,
     CashPayIn,
     CashPayOut,
+    MeasureRequest,
 )
 from cea_exchange.venue.trading_day.trading_day import TradingDay
 
@@ -57,6 +59,8 @@ _UNFIT = {
     control.BiddingApplied: VenueRefusal.BIDDING_TAKEN,
     control.BiddingReviewed: VenueRefusal.BIDDING_UNKNOWN,
     control.BiddingLapsed: VenueRefusal.BIDDING_UNKNOWN,
+    control.MeasureTaken: VenueRefusal.MEASURE_UNFIT,
+    control.MeasureLifted: VenueRefusal.MEASURE_UNFIT,
 }
 """Why the market's state takes no act of a kind; any other: `DAY_STATE`."""
 
@@ -86,10 +90,12 @@ class AdminService(Service[Operator, AdminRequest]):
         Admits a key that was cut off; False if it was not.
     now_s
         A clock that never goes back.
+    looked
+        Keeps that somebody looked, and at what.
 
     Notes
     -----
-    Rules: CEA-OPR-01 (who may act), CEA-OPR-02 (what takes two).
+    Rules: CEA-OPR-01 (who may act), CEA-OPR-02 (what takes two), CEA-OPR-04 (who looked).
     """
 
     def __init__(
@@ -106,6 +112,7 @@ class AdminService(Service[Operator, AdminRequest]):
         stop: Callable[[], None],
         key_restore: Callable[[str], bool],
         now_s: Callable[[], float],
+        looked: Callable[[Operator, AdminRequest], None],
     ) -> None:
         super().__init__(VENUE_REQUESTS)
         self._door = door
@@ -120,6 +127,7 @@ class AdminService(Service[Operator, AdminRequest]):
         self.status = status
         self.stop = stop
         self.key_restore = key_restore
+        self._looked = looked
 
     def turn(self) -> None:
         """Answer what has arrived, for some milliseconds: the orders wait meanwhile."""
@@ -159,7 +167,8 @@ class AdminService(Service[Operator, AdminRequest]):
         )
 
     def look(self, person: Operator, request: AdminRequest) -> dict[str, Any]:
-        """Answer what only looks."""
+        """Answer what only looks, and keep who has."""
+        self._looked(person, request)
         return request.look(self)
 
     def act(self, person: Operator, request: AdminRequest) -> dict[str, Any]:
@@ -409,6 +418,52 @@ class AdminService(Service[Operator, AdminRequest]):
         reason = Reason(int(row["reason"]))
         return "booked" if reason == Reason.NONE else f"nothing moved: {reason.name}"
 
+    def measures(self, *, public: bool) -> list[dict[str, Any]]:
+        """Return the measures that were taken, or what the public is told of them."""
+        shown = measures.public_list if public else measures.shown
+        return shown(self.machine.measures, self.machine.core.trading_date)
+
+    def measure_of(
+        self, request: MeasureRequest, step: int, barred: tuple[control.Barred, ...]
+    ) -> control.MeasureTaken:
+        """Return the measure that a request means, with the next number."""
+        self.account_index(request.account)
+        return control.MeasureTaken(
+            measure=len(self.machine.measures) + 1,
+            case=request.case,
+            account=request.account,
+            step=step,
+            barred=barred,
+            starts=_date_number(request.starts, "from"),
+            ends=_date_number(request.ends, "until"),
+            why=request.why,
+        )
+
+    def measure_prepared(
+        self, act: control.MeasureTaken | control.MeasureLifted, what: str, by: Operator
+    ) -> Prepared:
+        """Return a measure, or its end, for a second person; FrameError if it does not fit."""
+        act = msgspec.structs.replace(act, by=by.name)
+        refusal = self.machine.refusal(msgspec.structs.replace(act, second=SECOND_TO_COME))
+        if refusal is not None:
+            raise FrameError(
+                VenueRefusal.MEASURE_UNFIT,
+                expected="a measure that fits",
+                got=refusal,
+                where="measure",
+            )
+
+        def carry_out(second: Operator) -> dict[str, Any]:
+            agreed = msgspec.structs.replace(act, second=second.name)
+            if isinstance(agreed, control.MeasureTaken):
+                # Others may have been taken since.
+                number = len(self.machine.measures) + 1
+                agreed = msgspec.structs.replace(agreed, measure=number)
+            self._run(agreed)
+            return {"what": what, "measure": agreed.measure}
+
+        return Prepared(what, carry_out)
+
     def _bust_outcome(self, trade_id: int) -> str:
         """Say what the market made of a bust: where the asset has moved on, nothing moves back."""
         last = self.machine.core.settlement_seq
@@ -418,3 +473,15 @@ class AdminService(Service[Operator, AdminRequest]):
         rows = rows[(rows["kind"] == EventKind.TRADE_BUSTED) & (rows["trade_id"] == trade_id)]
         reason = Reason(int(rows["reason"][-1]))
         return "undone" if reason == Reason.NONE else f"nothing moved: {reason.name}"
+
+
+def _date_number(text: str | None, where: str) -> int:
+    """Return a day as yyyymmdd; 0 of none."""
+    if text is None:
+        return 0
+    try:
+        return date_number(date_parse(text))
+    except ValueError as error:
+        raise FrameError(
+            VenueRefusal.VALUE_UNSOUND, expected="a day, as 2025-07-16", got=text, where=where
+        ) from error

@@ -11,12 +11,22 @@ from typing import NamedTuple, SupportsIndex
 from sortedcontainers import SortedSet
 
 from cea_exchange.domain.profile import MarketRules
-from cea_exchange.domain.records import ACCOUNT_NONE, PRODUCT_NONE, Method, Reason, Side
+from cea_exchange.domain.records import (
+    ACCOUNT_NONE,
+    PRODUCT_NONE,
+    Method,
+    Reason,
+    Restriction,
+    Side,
+)
 from cea_exchange.matching.reference.inputs import U64_MAX, int_taken
 from cea_exchange.matching.reference.rows.book import Order
 
 TOTAL_LIMIT = 1 << 62
 """all cash, and the tonnes of a product, stay below it"""
+RESTRICTION_ALL = sum(Restriction)
+"""every bit of it"""
+_RESTRICTION_OF = {Side.BUY: Restriction.PURCHASES, Side.SELL: Restriction.SALES}
 
 
 @dataclass(slots=True)
@@ -59,6 +69,8 @@ class Account:
     proceeds_today: int = 0
     """price x tonnes of today's sales"""
     suspended: bool = False
+    restricted: int = 0
+    """bits of `Restriction`"""
     report_seq: int = 0
     holdings: dict[int, Holding] = field(default_factory=dict)
     gaps: dict[int, Gap] = field(default_factory=dict)
@@ -232,10 +244,12 @@ class ReferenceFunds:
         Notes
         -----
         Rules: CEA-FND-02 (allowances), CEA-FND-03 (cash), CEA-FND-04 (T+1), CEA-FND-06 (limit),
-        CCER-FND-03 and CCER-FND-04 (gap).
+        CCER-FND-03 and CCER-FND-04 (gap), CEA-MSR-02 (measures).
         """
         if not self.rules.holdings_checked:
             return Reason.NONE
+        if self.accounts[need.account_index].restricted & _RESTRICTION_OF[need.side]:
+            return Reason.RESTRICTED
         if self.rules.gap_trading_days:
             if self.gap(need.account_index, need.product_index).days(need.side):
                 return Reason.WITHIN_GAP
@@ -407,14 +421,18 @@ class ReferenceFunds:
 
         Notes
         -----
-        Rules: CEA-FND-04 (T+1), CEA-FND-05 (today's proceeds), CEA-FND-07 (what may leave).
+        Rules: CEA-FND-04 (T+1), CEA-FND-05 (today's proceeds), CEA-FND-07 (what may leave),
+        CEA-MSR-02 (measures).
         """
         account = self.accounts[account_index]
         if account.suspended:
             return Reason.ACCOUNT_SUSPENDED
         if amount <= 0:
             return Reason.TONNES_NOT_POSITIVE
-        if product_index == PRODUCT_NONE:
+        is_cash = product_index == PRODUCT_NONE
+        if account.restricted & (Restriction.CASH_OUT if is_cash else Restriction.TONNES_OUT):
+            return Reason.RESTRICTED
+        if is_cash:
             available = account.cash - account.cash_locked
             if amount > available:
                 return Reason.CASH_INSUFFICIENT

@@ -1,0 +1,1 @@
+"""Columns that the patterns are looked for in: trades, orders, the book at a moment, holdings."""

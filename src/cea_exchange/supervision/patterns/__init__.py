@@ -1,0 +1,1 @@
+"""One pure function a pattern: columns and limits in, alerts out."""

@@ -1,0 +1,241 @@
+"""Measures of the exchange against accounts: the ladder, and what of it is in force on a day.
+
+    0 watched  1 called  2 report due  3 pledge or interview  4 warned  5 named in public
+    6 restricted: kept from purchases, sales, taking tonnes or cash out, each alone
+    7 suspended, and reported to the ministry
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from msgspec import Struct
+
+from cea_exchange.domain.calendar import date_of_number
+from cea_exchange.domain.records import Restriction
+from cea_exchange.protocol import control
+
+NAMES = (
+    *("watched", "called", "report_due", "pledge", "warned", "named", "restricted", "suspended"),
+)
+"""Of the steps, from 0 on."""
+STEP_PUBLIC = 5
+STEP_RESTRICTS = 6
+STEP_SUSPENDS = 7
+STEP_OF_TWO = 6
+"""From here on two persons answer for it."""
+
+
+class Measure(Struct, frozen=True):
+    """A measure as it was taken, and how it was lifted.
+
+    Attributes
+    ----------
+    taken
+        What the journal has of it.
+    lifted
+        The same of its end; None while nobody has ended it.
+    """
+
+    taken: control.MeasureTaken
+    lifted: control.MeasureLifted | None = None
+
+    def is_in_force(self, trading_date: int) -> bool:
+        """Return whether it counts on a trading date; between days the last one goes on.
+
+        Notes
+        -----
+        Rules: CEA-MSR-01.
+        """
+        taken = self.taken
+        has_begun = taken.starts <= trading_date
+        is_over = taken.ends != 0 and trading_date > taken.ends
+        return self.lifted is None and has_begun and not is_over
+
+
+def taking_refusal(
+    measures: Sequence[Measure],
+    accounts: Mapping[str, int],
+    trading_date: int,
+    act: control.MeasureTaken,
+) -> str | None:
+    """Say why a measure may not be journaled; None if it may.
+
+    Notes
+    -----
+    Rules: CEA-MSR-01, CEA-MSR-02, CEA-MSR-03.
+    """
+    if act.account not in accounts:
+        return f"measure: account {act.account!r} is not declared"
+    if act.measure != len(measures) + 1:
+        return f"measure: expected number {len(measures) + 1}, got {act.measure}"
+    if not act.why.strip():
+        return "measure: a reason must be given"
+    if bool(act.barred) != (act.step == STEP_RESTRICTS):
+        wanted = "what it restricts" if act.step == STEP_RESTRICTS else "no restrictions"
+        return f"measure of step {act.step}: expected {wanted}, got {list(act.barred)}"
+    for what, date in (("starts", act.starts), ("ends", act.ends)):
+        if date and not _is_date(date):
+            return f"measure: {what}: expected a date, yyyymmdd, got {date}"
+    if act.ends and act.ends < max(act.starts, trading_date):
+        earliest = max(act.starts, trading_date)
+        return f"measure: ends: expected {earliest} or later, got {act.ends}"
+    return _persons_refusal(act.step, act)
+
+
+def lifting_refusal(
+    measures: Sequence[Measure], trading_date: int, act: control.MeasureLifted
+) -> str | None:
+    """Say why a measure can't be lifted; None if it can.
+
+    Notes
+    -----
+    Rules: CEA-MSR-01, CEA-MSR-03.
+    """
+    if act.measure > len(measures):
+        return f"measure: expected one up to {len(measures)}, got {act.measure}"
+    measure = measures[act.measure - 1]
+    if measure.lifted is not None:
+        return f"measure {act.measure} was lifted already"
+    if measure.taken.ends and measure.taken.ends < trading_date:
+        return f"measure {act.measure} ended on {measure.taken.ends}"
+    if not act.why.strip():
+        return "measure: a reason must be given"
+    return _persons_refusal(measure.taken.step, act)
+
+
+def _persons_refusal(step: int, act: control.ActOfTwo) -> str | None:
+    if step < STEP_OF_TWO:
+        return None
+    if not act.by or not act.second or act.by == act.second:
+        return f"measure of step {step}: expected two persons, got {act.by!r} and {act.second!r}"
+    return None
+
+
+def restrictions(measures: Sequence[Measure], account: str, trading_date: int) -> int:
+    """Return what an account is kept from on a trading date: bits of `Restriction`.
+
+    Notes
+    -----
+    Rules: CEA-MSR-02.
+    """
+    bits = 0
+    for measure in _in_force(measures, account, trading_date):
+        for name in measure.taken.barred:
+            bits |= Restriction[name.upper()]
+    return bits
+
+
+def suspends(measures: Sequence[Measure], account: str, trading_date: int) -> bool:
+    """Return whether a measure suspends an account on a trading date.
+
+    Notes
+    -----
+    Rules: CEA-MSR-04.
+    """
+    found = _in_force(measures, account, trading_date)
+    return any(measure.taken.step == STEP_SUSPENDS for measure in found)
+
+
+def _in_force(measures: Sequence[Measure], account: str, trading_date: int) -> list[Measure]:
+    return [
+        measure
+        for measure in measures
+        if measure.taken.account == account and measure.is_in_force(trading_date)
+    ]
+
+
+def taken_effect(
+    core: Any,
+    measures: Sequence[Measure],
+    indexes: Mapping[str, int],
+    suspended: dict[str, bool],
+    others: tuple[Mapping[str, bool], ...],
+) -> list[np.ndarray]:
+    """Restrict and suspend accounts as measures say today, and set free where none does any more.
+
+    Parameters
+    ----------
+    indexes
+        All accounts.
+    suspended
+        Names of the accounts that a measure suspends: whether an operator has, too. Changes.
+    others
+        The same of those that are suspended by somebody else than an operator.
+
+    Returns
+    -------
+    list of ndarray of Event
+        What changed.
+
+    Notes
+    -----
+    Rules: CEA-MSR-02, CEA-MSR-04.
+    """
+    parts = []
+    today = core.trading_date
+    for account in sorted({measure.taken.account for measure in measures}):
+        index = indexes[account]
+        bits = restrictions(measures, account, today)
+        if core.account(index)["restricted"] != bits:
+            parts.append(core.restrict(index, bits))
+        if suspends(measures, account, today):
+            if account not in suspended:
+                by_operator = bool(core.account(index)["suspended"])
+                for other in others:
+                    by_operator = other.get(account, by_operator)
+                suspended[account] = by_operator
+                parts.append(core.suspend(index))
+        elif account in suspended:
+            stays = suspended.pop(account) or any(account in other for other in others)
+            if not stays:
+                parts.append(core.restore(index))
+    return parts
+
+
+def shown(measures: Sequence[Measure], trading_date: int) -> list[dict[str, Any]]:
+    """Return measures as operators and regulators see them, oldest first."""
+    return [
+        {
+            "measure": measure.taken.measure,
+            "case": measure.taken.case,
+            "account": measure.taken.account,
+            "step": measure.taken.step,
+            "name": NAMES[measure.taken.step],
+            "barred": list(measure.taken.barred),
+            "starts": measure.taken.starts,
+            "ends": measure.taken.ends,
+            "taken_at_ns": measure.taken.at_ns,
+            "by": measure.taken.by,
+            "second": measure.taken.second,
+            "why": measure.taken.why,
+            "is_in_force": measure.is_in_force(trading_date),
+            "lifted_at_ns": measure.lifted.at_ns if measure.lifted else 0,
+            "lifted_by": measure.lifted.by if measure.lifted else "",
+            "lifted_why": measure.lifted.why if measure.lifted else "",
+        }
+        for measure in measures
+    ]
+
+
+def public_list(measures: Sequence[Measure], trading_date: int) -> list[dict[str, Any]]:
+    """Return what the public is told of measures: those from step 5 on, without the words inside.
+
+    Notes
+    -----
+    Rules: CEA-MSR-05.
+    """
+    fields = ("measure", "account", "step", "name", "barred", "starts", "ends", "is_in_force")
+    return [
+        {name: row[name] for name in fields}
+        for row in shown(measures, trading_date)
+        if row["step"] >= STEP_PUBLIC
+    ]
+
+
+def _is_date(number: int) -> bool:
+    try:
+        date_of_number(number)
+    except ValueError:
+        return False
+    return True
