@@ -1,0 +1,114 @@
+"""A small nation's year: all systems agree, and it is the same again, stopped or not."""
+
+import hashlib
+
+import msgspec
+import pytest
+
+from cea_exchange.cli.main import run as cea_exchange
+from cea_exchange.year.checkpoint import OtherYear
+from cea_exchange.year.outcome.outcome import outcome_of
+from cea_exchange.year.run import YearRun
+from cea_exchange.year.setting import YearSetting
+from support.places import ROOT
+from support.year.recomputed import recomputed
+from support.year.tables import table_rows
+
+SMALL = YearSetting(year=2024, entities=12, seed=7, orders=600, days=26)
+
+
+def hashes(folder):
+    """Return table's file -> hash of its bytes."""
+    return {
+        path.name: hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted((folder / "tables").iterdir())
+    }
+
+
+def played(folder, setting=SMALL):
+    """Play a year, write what came of it, and return that."""
+    run = YearRun(folder, setting)
+    return outcome_of(folder, setting, run.run())
+
+
+@pytest.fixture(scope="module")
+def year(tmp_path_factory):
+    """A folder with a year, and what came of it."""
+    folder = tmp_path_factory.mktemp("year") / "out"
+    return folder, played(folder)
+
+
+def test_every_system_says_the_same_of_the_year(year):
+    """CEA-PLK-01, CEA-STL-01, CEA-SUR-03: allocated, traded, settled, surrendered, reconciled."""
+    _, outcome = year
+    assert {each.name: each.differences for each in outcome.reconciled if not each.agrees} == {}
+    assert len(outcome.reconciled) >= 6 and all(each.count for each in outcome.reconciled)
+    figures = outcome.figures
+    assert figures.entities == SMALL.entities and figures.orders == SMALL.orders
+    assert figures.trades > 0 < figures.volume_tonnes
+    assert figures.due_tonnes == figures.surrendered_tonnes + figures.short_tonnes
+    assert figures.entities == figures.complied + figures.fined
+
+
+def test_every_entity_is_as_the_rules_and_the_input_alone_make_it(year):
+    """CEA-PLN-13, CEA-SUR-01: allocation, obligation, balance and surrender, 12 of 12."""
+    folder, _ = year
+    expected = recomputed(folder, SMALL)
+    assert len(expected.allocated) == SMALL.entities
+    assert expected.differences() == []
+
+
+def test_an_entity_with_a_tonne_too_many_is_noticed(year):
+    """The recomputation can fail."""
+    folder, _ = year
+    expected = recomputed(folder, SMALL)
+    account = min(expected.allocated)
+    expected.allocated[account] += 1
+    assert [line for line in expected.differences() if account in line]
+
+
+def test_the_same_seed_gives_the_same_bytes_and_another_one_others(year, tmp_path):
+    folder, _ = year
+    played(tmp_path / "again")
+    assert hashes(tmp_path / "again") == hashes(folder)
+    other = msgspec.structs.replace(SMALL, seed=8)
+    played(tmp_path / "other", other)
+    assert hashes(tmp_path / "other")["trades.csv"] != hashes(folder)["trades.csv"]
+
+
+@pytest.mark.parametrize("days", [0, 5, 17, 25])
+def test_a_year_that_was_stopped_goes_on_to_the_same_end(year, tmp_path, days):
+    folder, _ = year
+    YearRun(tmp_path / "out", SMALL).run(stop_after=days)
+    played(tmp_path / "out")
+    assert hashes(tmp_path / "out") == hashes(folder)
+
+
+def test_a_folder_of_another_year_is_refused(year):
+    folder, _ = year
+    with pytest.raises(OtherYear, match="seed 7"):
+        YearRun(folder, msgspec.structs.replace(SMALL, seed=9))
+
+
+def test_the_ledger_opens_to_the_registrys_own_commands(year, capsys):
+    folder, _ = year
+    assert cea_exchange(["registry", "reconcile", "--data", str(folder)]) == 0
+    assert "venue hash = registry hash" in capsys.readouterr().out
+    assert cea_exchange(["registry", "verify", "--data", str(folder)]) == 0
+
+
+def test_firms_of_ones_own_decide_who_trades(tmp_path, monkeypatch):
+    """The example's firms trade nothing but what they lack, at any price."""
+    monkeypatch.syspath_prepend(ROOT / "examples")
+    setting = msgspec.structs.replace(SMALL, firms="frugal_firms:FrugalFirms")
+    outcome = played(tmp_path / "out", setting)
+    assert outcome.agrees
+    sellers = {row["seller"] for row in table_rows(tmp_path / "out", "trades")}
+    buyers = {row["buyer"] for row in table_rows(tmp_path / "out", "trades")}
+    assert sellers and buyers and not sellers & buyers
+
+
+def test_what_names_no_firms_is_refused(tmp_path):
+    setting = msgspec.structs.replace(SMALL, firms="no.such:Firms")
+    with pytest.raises(ValueError, match="firms: expected MODULE:CLASS, got 'no.such:Firms'"):
+        YearRun(tmp_path / "out", setting)
