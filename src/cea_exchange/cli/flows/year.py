@@ -20,14 +20,15 @@ from cea_exchange.cli.daemons.daemon_log import LogLevel, log_to_standard_error
 from cea_exchange.cli.errors import CheckFailed, CommandError
 from cea_exchange.domain.calendar import date_number
 from cea_exchange.domain.reference_prices import load_daily
-from cea_exchange.domain.units import cash_format, price_format
 from cea_exchange.year.checkpoint import YearState
-from cea_exchange.year.outcome.figures import Beside
 from cea_exchange.year.outcome.outcome import Outcome, outcome_of
+from cea_exchange.year.outcome.report import report_write
+from cea_exchange.year.outcome.wording import beside_rows, figure_rows
 from cea_exchange.year.run import YearRun
 from cea_exchange.year.setting import FIRMS, ORDERS_EACH, YEARS, YearSetting
 
 ENTITIES = 100
+WIDTH_MIN = 110
 
 
 def register(app: typer.Typer) -> None:
@@ -55,6 +56,9 @@ def play(
     closes: Annotated[
         Path | None, typer.Option(help="Daily data (CSV), whose closes steer the prices.")
     ] = None,
+    days: Annotated[
+        int, typer.Option(min=0, help="So many trading days, spread over the year; 0: all.")
+    ] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
     """Play a nation's compliance year through platform, registry, venue and CCER registry.
@@ -72,12 +76,14 @@ def play(
             orders=ORDERS_EACH * entities if orders is None else orders,
             firms=firms,
             profile=profile,
+            days=days,
             closes={} if closes is None else _closes(closes),
         )
         with _by_month(sys.stderr.isatty()) as progress:
             run = YearRun(out, setting, progress)
             state = run.run()
         outcome = outcome_of(out, setting, state)
+        report = report_write(out, setting, state, outcome)
     except OSError as error:
         raise CommandError(f"{error.filename or out}: {error.strerror or error}") from error
     except ValueError as error:
@@ -86,6 +92,7 @@ def play(
         typer.echo(json.dumps(msgspec.to_builtins(outcome), indent=2))
     else:
         _print(outcome, setting, state, time.monotonic() - began_s)
+        typer.echo(f"report: {report}", err=True)
     for each in outcome.reconciled:
         if not each.agrees:
             raise CheckFailed(f"{each.name}: {each.differences[0]}")
@@ -125,60 +132,26 @@ def _by_month(is_shown: bool) -> Iterator[Callable[[date, YearState, int], None]
 
 
 def _print(outcome: Outcome, setting: YearSetting, state: YearState, wall_s: float) -> None:
-    console = Console(highlight=False, soft_wrap=True)
-    figures = outcome.figures
+    console = Console(highlight=False)
+    console.width = max(console.width, WIDTH_MIN)
     peak_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1_024
     first, last = (state.bulletins[place].trading_date for place in (0, -1))
     console.print(f"[bold]Compliance year {setting.year}[/bold], traded {first} to {last}")
     table = Table(show_header=False, box=None)
     table.add_column(style="dim")
-    table.add_column(justify="right")
-    for name, value in (
-        ("entities with an obligation", f"{figures.entities:,}"),
-        ("of them surrendered in full", f"{figures.complied:,}"),
-        ("allocated", f"{figures.allocated_tonnes:,} t"),
-        ("due", f"{figures.due_tonnes:,} t"),
-        ("surrendered", f"{figures.surrendered_tonnes:,} t ({_bp(figures.surrendered_bp)})"),
-        ("offset by CCERs", f"{figures.offset_tonnes:,} t"),
-        ("fined", f"{figures.fined:,}, short of {figures.short_tonnes:,} t"),
-        ("listed orders", f"{figures.orders:,}, refused {figures.refused:,}"),
-        ("trades settled", f"{figures.trades:,}"),
-        ("volume", f"{figures.volume_tonnes:,} t"),
-        ("value", f"{cash_format(figures.value_fen)} yuan"),
-        ("by block, by bidding", f"{figures.block_tonnes:,} t, {figures.bidding_tonnes:,} t"),
-        ("last close", f"{price_format(figures.close_fen)} yuan/t"),
-    ):
-        table.add_row(name, value)
+    table.add_column()
+    for row in figure_rows(outcome.figures):
+        table.add_row(*row)
     console.print(table)
-    console.print(_beside_table(outcome.beside))
+    beside = Table(title="The model beside what is published", title_justify="left")
+    for name, justify in (("figure", "left"), ("model", "right"), ("published", "right")):
+        beside.add_column(name, justify=justify)
+    for name in ("of", "the model's is"):
+        beside.add_column(name)
+    for cells in beside_rows(outcome.beside):
+        beside.add_row(*cells)
+    console.print(beside)
     for each in outcome.reconciled:
         found = "agree" if each.agrees else f"DIFFER: {each.differences[0]}"
         console.print(f"- {each.name}: {each.count:,} {found}")
     console.print(f"{wall_s:.1f} s, {peak_mib:,.0f} MiB at most; {len(outcome.files)} tables")
-
-
-def _beside_table(rows: list[Beside]) -> Table:
-    table = Table(title="The model beside what is published", title_justify="left")
-    table.add_column("figure")
-    table.add_column("model", justify="right")
-    table.add_column("published", justify="right")
-    table.add_column("of")
-    table.add_column("the model's is")
-    for row in rows:
-        shown = (_shown(row.figure, value) for value in (row.model, row.published))
-        table.add_row(row.figure.rpartition("_")[0] or row.figure, *shown, row.period, row.origin)
-    return table
-
-
-def _shown(figure: str, value: int) -> str:
-    if figure.endswith("_bp"):
-        return _bp(value)
-    if figure == "close_fen":
-        return f"{price_format(value)} yuan/t"
-    if figure.endswith("_fen"):
-        return f"{cash_format(value)} yuan"
-    return f"{value:,} t" if figure.endswith("_tonnes") else f"{value:,}"
-
-
-def _bp(value: int) -> str:
-    return f"{value // 100}.{value % 100:02}%"
