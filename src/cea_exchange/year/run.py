@@ -14,7 +14,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from cea_exchange.domain.calendar import TradingCalendar, date_number
+from cea_exchange.domain.calendar import date_number
 from cea_exchange.domain.profile import load_profile
 from cea_exchange.domain.records import Phase
 from cea_exchange.venue.market.state_machine import VenueStateMachine
@@ -29,7 +29,7 @@ from cea_exchange.year.nation.enterprises import EnterpriseYear
 from cea_exchange.year.nation.members import Member, enterprise_year, members, sizes_of
 from cea_exchange.year.opening import banked, groups, opening_products
 from cea_exchange.year.setting import POWER_ONLY_UNTIL, YearSetting
-from cea_exchange.year.timeline import Timeline, timeline
+from cea_exchange.year.timeline import Timeline, calendar_reaching, timeline
 
 NOON_PARTS = 2
 """Half of a day's listed orders come before noon."""
@@ -66,8 +66,8 @@ class YearRun:
         self.folder, self.setting = folder, setting
         self._progress = progress
         self.profile = load_profile(setting.profile)
-        calendar = TradingCalendar.load(self.profile.calendar)
-        self.days: Timeline = timeline(setting.year, calendar, setting.days)
+        self.calendar = calendar_reaching(self.profile.calendar, setting.year)
+        self.days: Timeline = timeline(setting.year, self.calendar, setting.days)
         is_power_only = setting.year <= POWER_ONLY_UNTIL
         self.members = members(sizes_of(setting.entities, is_power_only=is_power_only))
         self.behaviour = firms_load(setting)
@@ -86,7 +86,7 @@ class YearRun:
             return ended
         found = checkpoint.restored(self.folder)
         first = self.days.trading_days[0] if found is None else self._day_before(found)
-        with Systems(self.folder, self.profile, first) as systems:
+        with Systems(self.folder, self.profile, self.calendar, first) as systems:
             market = YearMarket(systems.exchange, self.profile)
             if found is None:
                 self._begin(systems, market)

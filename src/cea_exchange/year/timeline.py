@@ -45,6 +45,38 @@ class Timeline(NamedTuple):
     after: date
 
 
+def calendar_reaching(name: str, year: int) -> TradingCalendar:
+    """Return a calendar that reaches all that is done for a compliance year.
+
+    Of a year whose days off are not announced yet only 1 January is taken as one: the model's
+    assumption, which no daemon makes.
+    """
+    known = TradingCalendar.load(name)
+    last = date(_deadline(year).year + 1, 12, 31)
+    if known.last >= last:
+        return known
+    days = [known.first + timedelta(days=day) for day in range((known.last - known.first).days + 1)]
+    weekend = frozenset({5, 6})
+    closures = {
+        day: why
+        for day in days
+        if day.weekday() not in weekend and (why := known.reason(day)) is not None
+    }
+    for beyond in range(known.last.year + 1, last.year + 1):
+        if date(beyond, 1, 1).weekday() not in weekend:
+            closures[date(beyond, 1, 1)] = "New Year's Day, assumed"
+    worked = {
+        day: "as known"
+        for day in days
+        if known.is_working_day(day) and not known.is_trading_day(day)
+    }
+    return TradingCalendar(f"{name}, assumed", known.first, last, weekend, closures, worked)
+
+
+def _deadline(year: int) -> date:
+    return date_of_number(ComplianceRules.load().obligations.cycle_of(year).deadline)
+
+
 def timeline(year: int, calendar: TradingCalendar, days_max: int = 0) -> Timeline:
     """Return the days of a compliance year.
 
@@ -58,7 +90,7 @@ def timeline(year: int, calendar: TradingCalendar, days_max: int = 0) -> Timelin
     CalendarError
         The calendar does not reach its deadline.
     """
-    deadline = date_of_number(ComplianceRules.load().obligations.cycle_of(year).deadline)
+    deadline = _deadline(year)
     first = max(date(deadline.year, 1, 1), calendar.first)
     days = [first + timedelta(days=day) for day in range((deadline - first).days + 1)]
     trading_days = [day for day in days if calendar.is_trading_day(day)]

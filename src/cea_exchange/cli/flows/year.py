@@ -144,8 +144,9 @@ def _print(outcome: Outcome, setting: YearSetting, state: YearState, wall_s: flo
         table.add_row(*row)
     console.print(table)
     beside = Table(title="The model beside what is published", title_justify="left")
-    for name, justify in (("figure", "left"), ("model", "right"), ("published", "right")):
-        beside.add_column(name, justify=justify)
+    beside.add_column("figure")
+    for name in ("model", "published"):
+        beside.add_column(name, justify="right")
     for name in ("of", "the model's is"):
         beside.add_column(name)
     for cells in beside_rows(outcome.beside):

@@ -160,7 +160,7 @@ class Firms:
                 return None
             limit = self._limit(day, firm, self._urgency(day, 500))
             return self._buy(day, firm, self._part(day, lacks), cash, limit)
-        if may_sell > 0 and not day.draws.one_in(3):
+        if may_sell > 0:
             limit = self._limit(day, firm, -self._urgency(day, 200))
             return self._sell(day, firm, self._part(day, may_sell), stock, limit)
         tonnes = day.draws.within(1, QUOTED_TONNES // 10) * 10

@@ -8,6 +8,7 @@ from types import TracebackType
 import msgspec
 
 from cea_exchange.ccer.ccer_registry import CcerRegistry
+from cea_exchange.domain.calendar import TradingCalendar
 from cea_exchange.domain.profile import Profile
 from cea_exchange.domain.timetable import day_start, time_to_ns
 from cea_exchange.in_process.exchange import Exchange
@@ -45,7 +46,7 @@ class Systems(AbstractContextManager["Systems"]):
         The market, and the registry's settlement of its trades.
     """
 
-    def __init__(self, data: Path, profile: Profile, day: date) -> None:
+    def __init__(self, data: Path, profile: Profile, calendar: TradingCalendar, day: date) -> None:
         self.clock = YearClock(day)
         with ExitStack() as opened:
             self.platform = Platform(PlatformStore.open(data), self.clock)
@@ -55,6 +56,9 @@ class Systems(AbstractContextManager["Systems"]):
             self.registry = Registry(RegistryStore.open(data), self.clock)
             opened.callback(self.registry.close)
             self._opened = opened.pop_all()
+        # Terms of working days may end after the calendar that institutions have by themselves.
+        for institution in (self.platform.record, self.ccer.books, self.registry.ledger):
+            institution.calendar = calendar
         self.registry.platform_follow(acts_by_hand=False)
         self.registry.offsets.by_link_only = True
         self.exchange = Exchange(self.registry, profile)

@@ -6,10 +6,14 @@ from typing import Any
 
 from msgspec import Struct
 
+from cea_exchange.ccer.cancellation.books import books_shown
+from cea_exchange.ccer.store import CcerStore
+from cea_exchange.domain.ccer.offset_books import offset_differences
 from cea_exchange.domain.documents.bulletin import Bulletin
 from cea_exchange.domain.records import Method
 from cea_exchange.ledger.institutions import Institution
 from cea_exchange.platform.store import PlatformStore
+from cea_exchange.registry.reconciliation.ccer_offsets import offset_books
 from cea_exchange.registry.reconciliation.reconcile import check_ledger
 from cea_exchange.registry.store import RegistryStore
 
@@ -66,6 +70,15 @@ def reconciled(folder: Path, year: int, bulletins: Sequence[Bulletin]) -> list[R
             ),
             _conserved(registry),
         ]
+        offsets = offset_books(registry)
+    with CcerStore.open_reader(folder) as ccer:
+        found.append(
+            Reconciled(
+                "offsets: CCER registry against registry, proof by proof",
+                len(offsets.counted),
+                tuple([*offset_differences(books_shown(ccer), offsets)][:SHOWN_MAX]),
+            )
+        )
     return found
 
 

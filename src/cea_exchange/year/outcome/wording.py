@@ -39,8 +39,8 @@ def figure_rows(figures: YearFigures) -> Iterator[tuple[str, str]]:
 def beside_rows(rows: Iterable[Beside]) -> Iterator[tuple[str, str, str, str, str]]:
     """Yield figure, model, published, of which period, and what the model's is."""
     for row in rows:
-        shown = (_shown(row.figure, value) for value in (row.model, row.published))
-        yield (NAMES[row.figure], *shown, row.period, row.origin)
+        model, published = (_shown(row.figure, value) for value in (row.model, row.published))
+        yield NAMES[row.figure], model, published, row.period, row.origin
 
 
 def part_shown(basis_points: int) -> str:
