@@ -86,7 +86,8 @@ class YearRun:
             return ended
         found = checkpoint.restored(self.folder)
         first = self.days.trading_days[0] if found is None else self._day_before(found)
-        with Systems(self.folder, self.profile, self.calendar, first) as systems:
+        has_bank = self.setting.has_bank
+        with Systems(self.folder, self.profile, self.calendar, first, has_bank=has_bank) as systems:
             market = YearMarket(systems.exchange, self.profile)
             if found is None:
                 self._begin(systems, market)
@@ -123,6 +124,8 @@ class YearRun:
             self.state.firms = custody.accounts_opened(
                 systems.registry, self.members, groups(setting.seed, self.members)
             )
+            if systems.bank is not None:
+                systems.bank.accounts_open(range(len(self.state.firms)))
             first, _ = self.state.products[0]
             custody.opening_held(systems.registry, first, banked(setting, self.members))
 
@@ -153,6 +156,9 @@ class YearRun:
         custody.holdings_read(systems.registry, self.state.firms)
         self._trade(market, view)
         market.day_close()
+        if systems.bank is not None:
+            systems.bank.instructed()
+            systems.bank.statement(day)
         self.state.days_done, self.state.counts = number + 1, market.counts
         self._progress(day, self.state, len(self.days.trading_days))
 
@@ -246,8 +252,19 @@ class YearRun:
         cash: dict[int, int] = {}
         if view.is_first_of_month or view.date == date_number(self._given_on()):
             for firm in self.state.firms:
-                cash[firm.index] = max(0, self.behaviour.cash_wanted(view, firm) - firm.cash)
+                fen = max(0, self.behaviour.cash_wanted(view, firm) - firm.cash)
+                if fen:
+                    cash[firm.index] = fen
+        self._paid_in(systems, cash)
         custody.brought(systems.exchange, self.state.firms, cash)
+
+    def _paid_in(self, systems: Systems, cash: dict[int, int]) -> None:
+        if systems.bank is not None and cash:
+            systems.bank.paid_in(systems.clock.day, cash)
+        elif cash:
+            with systems.registry.transaction():
+                for index, fen in cash.items():
+                    systems.registry.pay_in(self.state.firms[index].account, fen)
 
     def _given_on(self) -> date:
         return self.days.trading_days[self._given_number()]

@@ -26,6 +26,8 @@ class YearSetting(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         The market's rules: a name, or a path.
     days
         Trading days that are played, spread over the year, the last one among them; 0: all.
+    has_bank
+        Whether a settlement bank is instructed of each trade, and cash comes by its statements.
     closes
         Day (yyyymmdd) -> fen: what prices are steered by, where the market had them.
     """
@@ -37,4 +39,5 @@ class YearSetting(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     firms: str = FIRMS
     profile: str = "cea"
     days: int = 0
+    has_bank: bool = False
     closes: dict[int, int] = {}

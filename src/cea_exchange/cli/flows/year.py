@@ -59,6 +59,9 @@ def play(
     days: Annotated[
         int, typer.Option(min=0, help="So many trading days, spread over the year; 0: all.")
     ] = 0,
+    bank: Annotated[
+        bool, typer.Option("--bank", help="A settlement bank, instructed of each trade.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
     """Play a nation's compliance year through platform, registry, venue and CCER registry.
@@ -77,6 +80,7 @@ def play(
             firms=firms,
             profile=profile,
             days=days,
+            has_bank=bank,
             closes={} if closes is None else _closes(closes),
         )
         with _by_month(sys.stderr.isatty()) as progress:

@@ -5,7 +5,8 @@
 The rules:
 
 1. A firm that will lack allowances buys, one that has more than it can bank sells, and one that
-   needs neither quotes small lots, one day to buy, the next to sell.
+   needs neither quotes small lots, one day to buy, the next to sell. Before allowances are given
+   nobody knows, and all quote.
 2. The nearer the deadline, the larger the part of what is wanted that an order asks for, and the
    further its price goes to meet the other side. Each has a view of its own what an allowance is
    worth, within a fifth of the year's first price: nobody sells below it or buys above it, but that
@@ -155,28 +156,30 @@ class Firms:
 
     def _order(self, day: Day, firm: Firm, cash: int, stock: dict[str, int]) -> Order | None:
         lacks, may_sell = firm.lacks, self.may_sell(firm)
-        if lacks > 0:
+        if lacks > 0 and day.is_owed:
             if self._is_negligent(firm):
                 return None
             limit = self._limit(day, firm, self._urgency(day, 500))
             return self._buy(day, firm, self._part(day, lacks), cash, limit)
-        if may_sell > 0:
+        if may_sell > 0 and day.is_owed:
             limit = self._limit(day, firm, -self._urgency(day, 200))
             return self._sell(day, firm, self._part(day, may_sell), stock, limit)
         tonnes = day.draws.within(1, QUOTED_TONNES // 10) * 10
         if (day.date + firm.index) % 2:
             return self._buy(day, firm, tonnes, cash)
-        return self._sell(day, firm, min(tonnes, -lacks), stock)
+        return self._sell(day, firm, tonnes, stock)
 
     def _part(self, day: Day, tonnes: int) -> int:
         """Return what an order asks for of all that is wanted: all of it on the last days."""
-        parts = 2 + day.days_left // 2
+        parts = 2 + 2 * day.days_left
         return max(min(tonnes, 10), tonnes * day.draws.within(1, 4) // (4 * parts))
 
     def _buy(
         self, day: Day, firm: Firm, tonnes: int, cash: int, limit: int | None = None
     ) -> Order | None:
-        product = day.products[day.draws.below(len(day.products))]
+        # Before the year's own allowances are given there are only older ones.
+        known = day.products if day.is_owed else day.products[:1]
+        product = known[day.draws.below(len(known))]
         price = self._price(product, day.draws.within(-30, 10) + self._urgency(day, 20))
         price = price if limit is None else min(price, limit)
         tonnes = min(tonnes, cash // price, BLOCK_TONNES - 1)
@@ -186,7 +189,10 @@ class Firms:
     def _sell(
         self, day: Day, firm: Firm, tonnes: int, stock: dict[str, int], limit: int | None = None
     ) -> Order | None:
-        product = _largest(day, stock)
+        there = [product for product in day.products if stock.get(product.name, 0)]
+        if not there:
+            return None
+        product = there[day.draws.below(len(there))]
         price = self._price(product, day.draws.within(-10, 30) - self._urgency(day, 20))
         price = price if limit is None else max(price, limit)
         tonnes = min(tonnes, stock.get(product.name, 0), BLOCK_TONNES - 1)

@@ -80,7 +80,7 @@ def duties_read(registry: Registry, firms: Sequence[Firm], year: int) -> None:
 
 
 def brought(exchange: Exchange, firms: Iterable[Firm], cash: Mapping[int, int]) -> None:
-    """Bring cash, which the bank has taken in, and all registered allowances to the venue.
+    """Bring cash that was paid in, and all registered allowances, to the venue.
 
     Parameters
     ----------
@@ -92,7 +92,6 @@ def brought(exchange: Exchange, firms: Iterable[Firm], cash: Mapping[int, int]) 
         for firm in firms:
             fen = cash.get(firm.index, 0)
             if fen:
-                registry.pay_in(firm.account, fen)
                 registry.transfer_in(firm.account, None, fen)
             for product, tonnes in firm.registered.items():
                 registry.transfer_in(firm.account, product, tonnes)

@@ -18,6 +18,7 @@ from cea_exchange.platform.store import PlatformStore
 from cea_exchange.registry.platform_link.turns import PlatformTurns
 from cea_exchange.registry.registry import Registry
 from cea_exchange.registry.store import RegistryStore
+from cea_exchange.year.institutions.bank import SettlementBank
 
 NOON_NS = 12 * 3_600 * 10**9
 
@@ -42,11 +43,21 @@ class Systems(AbstractContextManager["Systems"]):
     platform : Platform
     registry : Registry
     ccer : CcerRegistry
+    bank : SettlementBank or None
+        None: cash is booked as it is said to be paid in.
     exchange : Exchange
         The market, and the registry's settlement of its trades.
     """
 
-    def __init__(self, data: Path, profile: Profile, calendar: TradingCalendar, day: date) -> None:
+    def __init__(
+        self,
+        data: Path,
+        profile: Profile,
+        calendar: TradingCalendar,
+        day: date,
+        *,
+        has_bank: bool,
+    ) -> None:
         self.clock = YearClock(day)
         with ExitStack() as opened:
             self.platform = Platform(PlatformStore.open(data), self.clock)
@@ -55,6 +66,9 @@ class Systems(AbstractContextManager["Systems"]):
             opened.callback(self.ccer.close)
             self.registry = Registry(RegistryStore.open(data), self.clock)
             opened.callback(self.registry.close)
+            self.bank = SettlementBank(data, self.registry) if has_bank else None
+            if self.bank is not None:
+                opened.enter_context(self.bank)
             self._opened = opened.pop_all()
         # Terms of working days may end after the calendar that institutions have by themselves.
         for institution in (self.platform.record, self.ccer.books, self.registry.ledger):

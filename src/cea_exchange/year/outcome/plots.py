@@ -119,7 +119,7 @@ def _short(figure: Any, folder: Path) -> None:
         (int(row["due_tonnes"]) - int(row["tonnes"]), row["enterprise"])
         for row in rows_of(folder, "allocations")
     )
-    most = lacks[: -SHORTEST - 1 : -1]
+    most = [each for each in lacks[: -SHORTEST - 1 : -1] if each[0] > 0]
     named.bar([name for _, name in most], [tonnes / 1_000 for tonnes, _ in most], color="tab:red")
     named.tick_params(axis="x", labelrotation=90)
     named.set(ylabel="1,000 t lacking", title=f"the {len(most)} that lack most")

@@ -11,6 +11,7 @@ from cea_exchange.ccer.store import CcerStore
 from cea_exchange.domain.ccer.offset_books import offset_differences
 from cea_exchange.domain.documents.bulletin import Bulletin
 from cea_exchange.domain.records import Method
+from cea_exchange.ledger.double_entry import CASH_ASSET
 from cea_exchange.ledger.institutions import Institution
 from cea_exchange.platform.store import PlatformStore
 from cea_exchange.registry.reconciliation.ccer_offsets import offset_books
@@ -71,6 +72,8 @@ def reconciled(folder: Path, year: int, bulletins: Sequence[Bulletin]) -> list[R
             _conserved(registry),
         ]
         offsets = offset_books(registry)
+        if registry.one("SELECT count(*) FROM bank_statements"):
+            found.append(_banked(registry))
     with CcerStore.open_reader(folder) as ccer:
         found.append(
             Reconciled(
@@ -80,6 +83,21 @@ def reconciled(folder: Path, year: int, bulletins: Sequence[Bulletin]) -> list[R
             )
         )
     return found
+
+
+def _banked(registry: RegistryStore) -> Reconciled:
+    """Hold each sub-account's last stated balance against the ledger's cash of its account."""
+    stated = dict(
+        registry.execute("SELECT account, closing FROM bank_accounts WHERE closing <> 0").fetchall()
+    )
+    cash = registry.execute(
+        "SELECT CASE bank_account WHEN '' THEN account ELSE bank_account END, sum(amount)"
+        " FROM balances JOIN accounts ON accounts.account_index = balances.account_index"
+        " WHERE asset_index = ? AND kind = 'entity' GROUP BY 1",
+        (CASH_ASSET,),
+    )
+    held = {account: amount for account, amount in cash.fetchall() if amount}
+    return _held("cash: the bank's statements against the ledger", stated, held)
 
 
 def _held(name: str, expected: Mapping[Any, Any], got: Mapping[Any, Any]) -> Reconciled:
