@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from cea_exchange.cli.main import run as cea_exchange
+from cea_exchange.domain.calendar import date_number
 from cea_exchange.year.checkpoint import OtherYear
 from cea_exchange.year.outcome.outcome import outcome_of
 from cea_exchange.year.run import YearRun
@@ -82,6 +83,38 @@ def test_a_year_that_was_stopped_goes_on_to_the_same_end(year, tmp_path, days):
     YearRun(tmp_path / "out", SMALL).run(stop_after=days)
     played(tmp_path / "out")
     assert hashes(tmp_path / "out") == hashes(folder)
+
+
+@pytest.mark.parametrize("of", [2021, 2022, 2023, 2025, 2026])
+def test_other_years_are_played_by_their_own_plans(tmp_path, of):
+    """Until 2023 power alone; what pays for a year is what may (CEA-SUR-03, CEA-SUR-04)."""
+    setting = msgspec.structs.replace(SMALL, year=of, entities=5, orders=100, days=7)
+    outcome = played(tmp_path / "out", setting)
+    assert outcome.agrees
+    sectors = {row["sector"] for row in table_rows(tmp_path / "out", "entities")}
+    assert (sectors == {"power"}) == (of < 2024)
+    assert recomputed(tmp_path / "out", setting).differences() == []
+
+
+def test_closes_steer_the_prices(year, tmp_path):
+    """Each day's close is near the file's, as far as the day's band lets it."""
+    _, unsteered = year
+    days = YearRun(tmp_path / "days", SMALL).days.trading_days
+    aims = {date_number(day): 9_749 + 40 * place for place, day in enumerate(days)}
+    steered = msgspec.structs.replace(SMALL, closes=aims)
+    outcome = played(tmp_path / "out", steered)
+    assert abs(outcome.figures.close_fen - aims[max(aims)]) * 100 < 3 * aims[max(aims)]
+    assert unsteered.figures.close_fen < 9_749 < outcome.figures.close_fen
+    assert {each.origin for each in outcome.beside if each.figure == "close_fen"} == {"input"}
+
+
+def test_a_bank_that_is_instructed_of_each_trade_says_what_the_ledger_says(year, tmp_path):
+    """CEA-BNK-13: and nobody trades otherwise for its sake."""
+    folder, _ = year
+    outcome = played(tmp_path / "out", msgspec.structs.replace(SMALL, has_bank=True))
+    (cash,) = [each for each in outcome.reconciled if each.name.startswith("cash")]
+    assert cash.agrees and cash.count == SMALL.entities and outcome.agrees
+    assert hashes(tmp_path / "out")["trades.csv"] == hashes(folder)["trades.csv"]
 
 
 def test_a_folder_of_another_year_is_refused(year):

@@ -22,7 +22,7 @@ from cea_exchange.year import checkpoint
 from cea_exchange.year.checkpoint import YearState
 from cea_exchange.year.firms.draws import Draws
 from cea_exchange.year.firms.firm import Block, Day, Firm, Offer
-from cea_exchange.year.institutions import custody, enforcement, filing, programme
+from cea_exchange.year.institutions import carryover, custody, enforcement, filing, programme
 from cea_exchange.year.institutions.market import YearFailed, YearMarket
 from cea_exchange.year.institutions.systems import Systems
 from cea_exchange.year.nation.enterprises import EnterpriseYear
@@ -102,6 +102,9 @@ class YearRun:
                 if self._is_last_of_month(number):
                     self._save(systems, market)
             enforcement.acted_against(systems, self.setting.year, self.days.after)
+            if carryover.is_carried_over(systems.registry, self.setting.year):
+                names = [name for name, _ in self.state.products]
+                carryover.carried_over(systems, self.state.firms, names)
             self._keep(systems, market)
         checkpoint.ended_save(self.folder, self.state)
         return self.state

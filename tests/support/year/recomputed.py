@@ -28,6 +28,7 @@ class Recomputed:
     """
 
     def __init__(self, folder, setting):
+        self.year = setting.year
         self.rows = {
             name: _by(table_rows(folder, name), key)
             for name, key in (
@@ -47,6 +48,8 @@ class Recomputed:
             self.given[account, products[0]] += tonnes
         for account, tonnes in self.allocated.items():
             self.given[account, products[-1]] += tonnes
+        self.sectors = {f"A-{each.enterprise}": each.sector for each in years}
+        self.last_day = max(int(row["trading_date"]) for row in table_rows(folder, "trades"))
         self.traded = defaultdict(list)
         for trade in table_rows(folder, "trades"):
             day, product = int(trade["trading_date"]), trade["product"]
@@ -78,13 +81,36 @@ class Recomputed:
         balances = Counter()
         for row in self.rows["balances"].get(account, []):
             balances[row["asset"]] += int(row["amount"])
+        left = {}
         for product in self.products:
             held = self._held(account, product, before=max(days, default=99991231))
             part = min(missing, held)
             missing -= part
             yield f"surrendered of {product}", part, surrendered[product]
-            left = self._held(account, product, before=99991231) - part
-            yield f"left of {product}", left, balances[product]
+            left[product] = self._held(account, product, before=99991231) - part
+        carried = dict(self._carried(account, left, is_short=missing > 0))
+        for product in self.products:
+            yield f"left of {product}", left[product] - carried.get(product, 0), balances[product]
+        if self.year == 2024:
+            yield "carried over", sum(carried.values()), balances["CEA25"]
+
+    def _carried(self, account, left, *, is_short):
+        """Yield product and tonnes that are carried over: T = B + 1.5 x net sales (RB 5.9)."""
+        if self.year != 2024 or is_short:
+            return
+        trades = self.traded[account]
+        base = 10_000 if self.sectors[account] == "power" else 100_000
+        limit = base + max(0, -sum(tonnes for _, _, tonnes in trades)) * 3 // 2
+        for product in self.products:
+            # What was bought on the last day is the venue's until another one.
+            bought = sum(
+                tonnes
+                for day, of, tonnes in trades
+                if (day, of) == (self.last_day, product) and tonnes > 0
+            )
+            part = min(limit, left[product] - bought)
+            limit -= part
+            yield product, part
 
     def _held(self, account, product, before):
         """Return tonnes that an account had as a day began, had it surrendered nothing."""

@@ -143,7 +143,17 @@ _OF_REGISTRY = (
 )
 
 
-_OF_CCER = (
+_AFTER = (
+    Table(
+        "carryover",
+        ("account", "net_sales", "limit_tonnes", "refusal", "product", "tonnes", "state"),
+        "SELECT account, net_sales, limit_tonnes, refusal, coalesce(product, ''),"
+        " coalesce(tonnes, 0), coalesce(carryovers.state, '') FROM carryover_notices AS notice"
+        " JOIN accounts ON accounts.account_index = notice.account_index"
+        " LEFT JOIN carryovers ON carryovers.account_index = notice.account_index"
+        " LEFT JOIN carryover_lines ON carryover_lines.carryover_id = carryovers.carryover_id"
+        " LEFT JOIN products ON product_index = asset_index ORDER BY account, product",
+    ),
     Table(
         "offsets",
         ("proof", "account", "compliance_year", "project", "serial_first", "serial_last", "tonnes"),
@@ -185,7 +195,7 @@ def has_parquet() -> bool:
 def _read(folder: Path) -> Iterator[tuple[Table, list[tuple[Any, ...]]]]:
     stores: tuple[tuple[type[RecordStore], tuple[Table, ...]], ...] = (
         (PlatformStore, _OF_PLATFORM),
-        (RegistryStore, (*_OF_REGISTRY, *_OF_CCER)),
+        (RegistryStore, (*_OF_REGISTRY, *_AFTER)),
     )
     for opened, tables in stores:
         with opened.open_reader(folder) as store:
