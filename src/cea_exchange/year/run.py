@@ -28,6 +28,7 @@ from cea_exchange.year.institutions.systems import Systems
 from cea_exchange.year.nation.enterprises import EnterpriseYear
 from cea_exchange.year.nation.members import Member, enterprise_year, members, sizes_of
 from cea_exchange.year.opening import banked, groups, opening_products
+from cea_exchange.year.own_plan import own_plan
 from cea_exchange.year.setting import POWER_ONLY_UNTIL, YearSetting
 from cea_exchange.year.timeline import Timeline, calendar_reaching, timeline
 
@@ -81,6 +82,10 @@ class YearRun:
         stop_after
             Stop after so many days of the year, as if it had been interrupted then.
         """
+        with own_plan(self.setting):
+            return self._run(stop_after)
+
+    def _run(self, stop_after: int | None) -> YearState:
         if (ended := checkpoint.ended(self.folder)) is not None:
             self.state = ended
             return ended

@@ -24,6 +24,8 @@ class YearSetting(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         ``module:Class`` of how firms behave.
     profile
         The market's rules: a name, or a path.
+    plan
+        A plan of one's own for the year, in TOML; empty: the packaged one.
     days
         Trading days that are played, spread over the year, the last one among them; 0: all.
     has_bank
@@ -38,6 +40,7 @@ class YearSetting(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     orders: int
     firms: str = FIRMS
     profile: str = "cea"
+    plan: str = ""
     days: int = 0
     has_bank: bool = False
     closes: dict[int, int] = {}

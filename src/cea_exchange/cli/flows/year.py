@@ -53,6 +53,9 @@ def play(
         str, typer.Option(help="MODULE:CLASS of how firms behave; protocol/year.md.")
     ] = FIRMS,
     profile: Annotated[str, typer.Option(help="The market's rules: a name, or a file.")] = "cea",
+    plan: Annotated[
+        Path | None, typer.Option(help="An allocation plan of your own for the year (TOML).")
+    ] = None,
     closes: Annotated[
         Path | None, typer.Option(help="Daily data (CSV), whose closes steer the prices.")
     ] = None,
@@ -79,6 +82,7 @@ def play(
             orders=ORDERS_EACH * entities if orders is None else orders,
             firms=firms,
             profile=profile,
+            plan="" if plan is None else plan.read_text(encoding="utf-8"),
             days=days,
             has_bank=bank,
             closes={} if closes is None else _closes(closes),

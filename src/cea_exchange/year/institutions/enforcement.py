@@ -39,7 +39,8 @@ def _case(systems: Systems, short: Shortfall, breach: Breach, traded: Traded) ->
     until = date_number(date.fromordinal(systems.clock.day.toordinal() + TERM_DAYS))
     cases.take(PROVINCE, number, "order", "order", due_on=until)
     cases.take(PROVINCE, number, "notice", "notice")
-    least = cases.fine_range(case, traded=traded).least
-    cases.decide(
-        PROVINCE, number, least, "decision", words="the law of the year, least", traded=traded
-    )
+    if short.fine is None:
+        # Nothing was traded in the deadline's month: there is no price to fine by.
+        return
+    words = "the law of the year, the least of it"
+    cases.decide(PROVINCE, number, short.fine.least, "decision", words=words, traded=traded)

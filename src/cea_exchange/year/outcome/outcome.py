@@ -8,6 +8,7 @@ from cea_exchange.year.checkpoint import YearState
 from cea_exchange.year.outcome.figures import Beside, YearFigures, beside, figures_of
 from cea_exchange.year.outcome.reconciling import Reconciled, reconciled
 from cea_exchange.year.outcome.tables import tables_written
+from cea_exchange.year.own_plan import own_plan
 from cea_exchange.year.setting import YearSetting
 
 
@@ -35,9 +36,11 @@ def outcome_of(folder: Path, setting: YearSetting, state: YearState) -> Outcome:
     """Write a year's tables, and return what it came to."""
     files = tables_written(folder, state.bulletins)
     figures = figures_of(folder, setting, state)
+    with own_plan(setting):
+        found = reconciled(folder, setting.year, state.bulletins)
     return Outcome(
         figures=figures,
         beside=beside(setting, figures),
-        reconciled=reconciled(folder, setting.year, state.bulletins),
+        reconciled=found,
         files=[str(file.relative_to(folder)) for file in files],
     )
