@@ -1,7 +1,5 @@
 """A small nation's year: all systems agree, and it is the same again, stopped or not."""
 
-import hashlib
-
 import msgspec
 import pytest
 
@@ -9,30 +7,14 @@ from cea_exchange.cli.main import run as cea_exchange
 from cea_exchange.domain.calendar import date_number
 from cea_exchange.domain.compliance.plans import plan
 from cea_exchange.year.checkpoint import OtherYear
-from cea_exchange.year.outcome.outcome import outcome_of
 from cea_exchange.year.own_plan import own_plan
 from cea_exchange.year.run import YearRun
-from cea_exchange.year.setting import YearSetting
 from support.places import ROOT
 from support.year.recomputed import recomputed
+from support.year.small import SMALL, hashes, played
 from support.year.tables import table_rows
 
 PLANS = ROOT / "src/cea_exchange/domain/compliance/plans"
-SMALL = YearSetting(year=2024, entities=10, seed=5, orders=400, days=20)
-
-
-def hashes(folder):
-    """Return table's file -> hash of its bytes."""
-    return {
-        path.name: hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted((folder / "tables").iterdir())
-    }
-
-
-def played(folder, setting=SMALL):
-    """Play a year, write what came of it, and return that."""
-    run = YearRun(folder, setting)
-    return outcome_of(folder, setting, run.run())
 
 
 @pytest.fixture(scope="module")

@@ -21,7 +21,7 @@ from cea_exchange.venue.market.state_machine import VenueStateMachine
 from cea_exchange.year import checkpoint
 from cea_exchange.year.checkpoint import YearState
 from cea_exchange.year.firms.draws import Draws
-from cea_exchange.year.firms.firm import Block, Day, Firm, Offer
+from cea_exchange.year.firms.firm import Day
 from cea_exchange.year.institutions import carryover, custody, enforcement, filing, programme
 from cea_exchange.year.institutions.market import YearFailed, YearMarket
 from cea_exchange.year.institutions.systems import Systems
@@ -279,10 +279,17 @@ class YearRun:
 
     def _trade(self, market: YearMarket, view: Day) -> None:
         firms, behaviour = self.state.firms, self.behaviour
+        kept = [(dict(firm.at_venue), firm.cash) for firm in firms]
+        # What blocks and a bidding need is kept out of what comes after them.
         blocks = behaviour.blocks(view, firms)
+        for block in blocks:
+            block.seller.at_venue[block.product.name] -= block.tonnes
+            block.buyer.cash -= block.price * block.tonnes
         offer = behaviour.bidding(view, firms)
-        kept = [_kept(firm) for firm in firms]
-        _set_aside(blocks, offer)
+        if offer is not None:
+            offer.seller.at_venue[offer.product.name] -= offer.tonnes
+            for bid in offer.bids:
+                bid.firm.cash -= bid.price * bid.tonnes
         entered = [*behaviour.listed(view, firms)]
         noon = len(entered) // NOON_PARTS
         market.phase(Phase.LISTED)
@@ -295,21 +302,6 @@ class YearRun:
         market.listed(entered[noon:])
         for firm, (stock, cash) in zip(firms, kept, strict=True):
             firm.at_venue, firm.cash = stock, cash
-
-
-def _kept(firm: Firm) -> tuple[dict[str, int], int]:
-    return dict(firm.at_venue), firm.cash
-
-
-def _set_aside(blocks: Sequence[Block], offer: Offer | None) -> None:
-    """Keep what blocks and bidding need out of the day's listed orders."""
-    for block in blocks:
-        block.seller.at_venue[block.product.name] -= block.tonnes
-        block.buyer.cash -= block.price * block.tonnes
-    if offer is not None:
-        offer.seller.at_venue[offer.product.name] -= offer.tonnes
-        for bid in offer.bids:
-            bid.firm.cash -= bid.price * bid.tonnes
 
 
 def _part(orders: int, number: int, days: int) -> int:

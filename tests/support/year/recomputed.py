@@ -37,8 +37,13 @@ class Recomputed:
             )
         }
         nation = members(sizes_of(setting.entities, is_power_only=setting.year < 2024))
-        years = [enterprise_year(setting.seed, member, setting.year) for member in nation]
-        found = allocate(plan(setting.year), [unit for each in years for unit in plan_units(each)])
+        # One after the other: a whole nation's months fill half a gigabyte.
+        units = [
+            unit
+            for member in nation
+            for unit in plan_units(enterprise_year(setting.seed, member, setting.year))
+        ]
+        found = allocate(plan(setting.year), units)
         self.allocated = {f"A-{each.entity}": each.final for each in found.entities}
         self.due = {f"A-{each.entity}": each.duty for each in found.entities}
         products = [name for name, _ in opening_products(setting)]
@@ -48,11 +53,12 @@ class Recomputed:
             self.given[account, products[0]] += tonnes
         for account, tonnes in self.allocated.items():
             self.given[account, products[-1]] += tonnes
-        self.sectors = {f"A-{each.enterprise}": each.sector for each in years}
-        self.last_day = max(int(row["trading_date"]) for row in table_rows(folder, "trades"))
+        self.sectors = {f"A-{member.name}": member.sector for member in nation}
+        self.last_day = 0
         self.traded = defaultdict(list)
         for trade in table_rows(folder, "trades"):
             day, product = int(trade["trading_date"]), trade["product"]
+            self.last_day = max(self.last_day, day)
             self.traded[trade["buyer"]].append((day, product, int(trade["tonnes"])))
             self.traded[trade["seller"]].append((day, product, -int(trade["tonnes"])))
 

@@ -4,6 +4,6 @@ import csv
 
 
 def table_rows(folder, name):
-    """Return the rows of a table, each as column -> text."""
+    """Yield the rows of a table, each as column -> text."""
     with (folder / "tables" / f"{name}.csv").open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
+        yield from csv.DictReader(file)

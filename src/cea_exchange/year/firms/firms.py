@@ -15,7 +15,7 @@ The rules:
    one and a half times its sales cover the other three (the carryover of 2024).
 4. Who lacks, or can sell, a block's tonnes trades them as a block, first within its group, to whose
    firms it sells all that it has beyond its duty.
-5. Four times a year the largest seller offers a part by single-direction bidding.
+5. Four times a year the largest seller offers what it sells by single-direction bidding.
 6. A firm surrenders as soon as it has everything, on a day of its own before the deadline; on the
    last day whoever has something gives what it has.
 7. One firm in four that lacks allowances offsets by CCERs what it may.
@@ -36,12 +36,14 @@ BANKED_BASE = 10_000
 """Tonnes that anybody may bank."""
 QUOTED_TONNES = 200
 """Most of an order of who needs neither to buy nor to sell."""
-BIDDING_MONTHS = (6, 9, 11, 12)
+BIDDING_MONTHS = (9, 10, 11, 12)
 NEGLIGENT_ONE_IN = 1_500
 PATIENCE_DAYS = 45
 """Before the deadline: the earliest day on which a firm surrenders."""
 ATTEMPTS = 5
 """Firms that are asked for an order, for each that is to be entered: not everybody enters one."""
+LAST_DAYS = 3
+"""On which nobody waits any more."""
 VIEWS = (800, 1_200)
 """Thousandths of the year's first price: from the lowest view of an allowance's worth to the highest."""
 
@@ -116,7 +118,7 @@ class Firms:
             return None
         seller = max(firms, key=lambda firm: (self.may_sell(firm), -firm.index))
         product = _largest(day, seller.at_venue)
-        tonnes = min(self.may_sell(seller), seller.at_venue.get(product.name, 0)) // 2
+        tonnes = min(self.may_sell(seller), seller.at_venue.get(product.name, 0))
         if tonnes < BLOCK_TONNES:
             return None
         least = product.low
@@ -170,8 +172,11 @@ class Firms:
         return self._sell(day, firm, tonnes, stock)
 
     def _part(self, day: Day, tonnes: int) -> int:
-        """Return what an order asks for of all that is wanted: all of it on the last days."""
-        parts = 2 + 2 * day.days_left
+        """Return what an order asks for of all that is wanted: all of it on the last days.
+
+        What is bought on the very last one comes too late: it leaves the venue the day after.
+        """
+        parts = 2 + 2 * max(0, day.days_left - LAST_DAYS)
         return max(min(tonnes, 10), tonnes * day.draws.within(1, 4) // (4 * parts))
 
     def _buy(

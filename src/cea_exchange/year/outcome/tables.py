@@ -108,10 +108,10 @@ _OF_REGISTRY = (
     Table(
         "trades",
         (
-            *("settlement_seq", "trade_id", "trading_date", "method", "buyer", "seller"),
+            *("trade_id", "trading_date", "method", "buyer", "seller"),
             *("product", "price_fen", "tonnes", "cash_fen", "state"),
         ),
-        f"SELECT settlement_seq, trade_id, trading_date, {_METHODS}, buyer.account,"
+        f"SELECT trade_id, trading_date, {_METHODS}, buyer.account,"
         " seller.account, product, price, tonnes, cash, trades.state FROM trades"
         " JOIN accounts AS buyer ON buyer.account_index = buyer_index"
         " JOIN accounts AS seller ON seller.account_index = seller_index"
