@@ -87,7 +87,7 @@ def reconciled(folder: Path, year: int, bulletins: Sequence[Bulletin]) -> list[R
 
 def _banked(registry: RegistryStore) -> Reconciled:
     """Hold each sub-account's last stated balance against the ledger's cash of its account."""
-    stated = dict(
+    stated: dict[str, int] = dict(
         registry.execute("SELECT account, closing FROM bank_accounts WHERE closing <> 0").fetchall()
     )
     cash = registry.execute(

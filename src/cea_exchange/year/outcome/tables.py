@@ -5,9 +5,11 @@ year gives the same bytes.
 """
 
 import csv
-import io
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack
+from itertools import islice
 from pathlib import Path
+from types import TracebackType
 from typing import Any, NamedTuple
 
 from cea_exchange.domain.documents.bulletin import Bulletin
@@ -20,6 +22,7 @@ from cea_exchange.registry.store import RegistryStore
 
 FOLDER = "tables"
 BULLETINS = "bulletins"
+GROUP_ROWS = 65_536
 
 
 class Table(NamedTuple):
@@ -172,9 +175,7 @@ def tables_written(folder: Path, bulletins: Sequence[Bulletin]) -> list[Path]:
     """
     out = folder / FOLDER
     out.mkdir(exist_ok=True)
-    written: list[Path] = []
-    for table, rows in _read(folder):
-        written += _write(out, table, rows)
+    written = list(_write_all(folder, out))
     (out / f"{BULLETINS}.csv").write_text(bulletins_csv(bulletins), encoding="utf-8", newline="")
     written.append(out / f"{BULLETINS}.csv")
     if has_parquet():
@@ -192,7 +193,7 @@ def has_parquet() -> bool:
     return True
 
 
-def _read(folder: Path) -> Iterator[tuple[Table, list[tuple[Any, ...]]]]:
+def _write_all(folder: Path, out: Path) -> Iterator[Path]:
     stores: tuple[tuple[type[RecordStore], tuple[Table, ...]], ...] = (
         (PlatformStore, _OF_PLATFORM),
         (RegistryStore, (*_OF_REGISTRY, *_AFTER)),
@@ -200,26 +201,63 @@ def _read(folder: Path) -> Iterator[tuple[Table, list[tuple[Any, ...]]]]:
     for opened, tables in stores:
         with opened.open_reader(folder) as store:
             for table in tables:
-                yield table, store.execute(table.query).fetchall()
+                yield from _write(out, table, iter(store.execute(table.query)))
 
 
-def _write(out: Path, table: Table, rows: list[tuple[Any, ...]]) -> Iterator[Path]:
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(table.columns)
-    writer.writerows(rows)
-    path = out / f"{table.name}.csv"
-    path.write_text(text.getvalue(), encoding="utf-8", newline="")
-    yield path
-    if has_parquet():
+def _write(out: Path, table: Table, rows: Iterator[tuple[Any, ...]]) -> list[Path]:
+    """Write a table row group by row group: a nation's trades are never in memory together."""
+    paths = [out / f"{table.name}.csv"]
+    with ExitStack() as opened:
+        file = opened.enter_context(paths[0].open("w", encoding="utf-8", newline=""))
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(table.columns)
+        columnar = None
+        if has_parquet():
+            paths.append(out / f"{table.name}.parquet")
+            columnar = opened.enter_context(_Columnar(paths[1], table.columns))
+        while True:
+            group = list(islice(rows, GROUP_ROWS))
+            writer.writerows(group)
+            if columnar is not None and (group or columnar.is_empty):
+                columnar.write(group)
+            if len(group) < GROUP_ROWS:
+                return paths
+
+
+class _Columnar(AbstractContextManager["_Columnar"]):
+    """A Parquet file whose columns are whole numbers or text, as the first row has them."""
+
+    def __init__(self, path: Path, columns: Sequence[str]) -> None:
+        self._path, self._columns = path, columns
+        self._writer: Any = None
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing was written yet."""
+        return self._writer is None
+
+    def write(self, rows: Sequence[tuple[Any, ...]]) -> None:
+        """Write a row group."""
         import pyarrow
         from pyarrow import parquet
 
-        columns = zip(*rows, strict=True) if rows else [()] * len(table.columns)
-        arrays = {
-            name: pyarrow.array(list(values)) if rows else pyarrow.array([], pyarrow.null())
-            for name, values in zip(table.columns, columns, strict=True)
-        }
-        path = out / f"{table.name}.parquet"
-        parquet.write_table(pyarrow.table(arrays), path)
-        yield path
+        if self._writer is None:
+            first = rows[0] if rows else ("",) * len(self._columns)
+            kinds = (pyarrow.int64() if type(value) is int else pyarrow.string() for value in first)
+            schema = pyarrow.schema([*zip(self._columns, kinds, strict=True)])
+            self._writer = parquet.ParquetWriter(self._path, schema)
+        schema = self._writer.schema
+        columns = zip(*rows, strict=True) if rows else [()] * len(self._columns)
+        arrays = [
+            pyarrow.array(values, kind) for values, kind in zip(columns, schema.types, strict=True)
+        ]
+        self._writer.write_table(pyarrow.Table.from_arrays(arrays, schema=schema))
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._writer is not None:
+            self._writer.close()
