@@ -1,4 +1,4 @@
-"""2024 with its 3,378 entities and a million orders: every entity as the rules make it, in bounds."""
+"""2024 with 3,378 entities and a million orders: every entity as the rules make it."""
 
 import json
 import subprocess

@@ -1,8 +1,8 @@
 """Where a year stands, kept so that one that was stopped goes on as if it had not been.
 
-What is copied is whole: the systems' folders between two days, and all that is kept beside them. The
-new copy takes the old one's place at once; whatever was done since is done again from it, with the
-same numbers, and comes to the same.
+What is copied is whole: the systems' folders between two days, and all that is kept beside them.
+The new copy takes the old one's place at once; whatever was done since is done again from it, with
+the same numbers, and comes to the same.
 """
 
 import shutil
@@ -100,7 +100,7 @@ def saved(folder: Path, state: YearState) -> None:
 
 
 def restored(folder: Path) -> YearState | None:
-    """Bring the systems back to where a year stood, and return the rest of it; None: at its begin."""
+    """Bring the systems back to where a year stood, and return the rest; None: at its beginning."""
     kept, old = folder / FOLDER, folder / OLD
     if not kept.exists() and old.exists():
         old.rename(kept)

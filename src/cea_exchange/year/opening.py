@@ -18,8 +18,8 @@ BANKED_TONNES = {"power": 100_000, "steel": 120_000, "cement": 20_000, "aluminiu
 def opening_products(setting: YearSetting) -> list[tuple[str, int]]:
     """Return the products that pay for a year, oldest first, each with its first reference price.
 
-    What was banked is of the year before, as long as that may pay for this one: what is left of 2024
-    had been carried over into 2025.
+    What was banked is of the year before, as long as that may pay for this one: what is left of
+    2024 had been carried over into 2025.
     """
     rules, price = ComplianceRules.load().vintages, opening_price(setting.year)
     own = rules.product_of(setting.year)

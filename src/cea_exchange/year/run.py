@@ -1,7 +1,7 @@
 """Plays a compliance year, day by day.
 
     each trading day:  enterprises file, or are verified --> allowances, on their day
-                       --> surrender --> what is brought to the venue --> blocks, listed orders, bidding
+                       --> surrender --> what is brought to the venue --> blocks, orders, bidding
                        --> close and settlement
     after the last:    who is short is acted against
 

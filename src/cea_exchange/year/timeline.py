@@ -1,9 +1,9 @@
 """On which days of a compliance year what is done.
 
-    list --> filed, day by day --> verified, day by day --> given --> surrendered --> deadline --> fines
+    list --> filed --> verified --> given --> surrendered --> deadline --> fines
 
-A compliance year is played in the calendar year of its deadline: its allowances are given in it, and
-there is a market for them.
+A compliance year is played in the calendar year of its deadline: its allowances are given in it,
+and there is a market for them.
 """
 
 from collections.abc import Sequence

@@ -1,8 +1,8 @@
 """A year again, from what went in and the rules alone: no platform, registry or venue is asked.
 
-What went in are the enterprises' filed months, what they had banked, the trades of the venue, and on
-which day a firm chose to surrender. What it surrenders then follows: what is owed, or what there is,
-the oldest allowances first.
+What went in are the enterprises' filed months, what they had banked, the trades of the venue, and
+on which day a firm chose to surrender. What it surrenders then follows: what is owed, or what there
+is, the oldest allowances first.
 """
 
 from collections import Counter, defaultdict

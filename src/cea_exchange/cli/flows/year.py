@@ -69,8 +69,8 @@ def play(
 ) -> None:
     """Play a nation's compliance year through platform, registry, venue and CCER registry.
 
-    Filings, verification, allocation, trading, settlement, surrender and fines, in one process, from
-    one seed. Exit status 1 where the systems do not agree in the end.
+    Filings, verification, allocation, trading, settlement, surrender and fines, in one process,
+    from one seed. Exit status 1 where the systems do not agree in the end.
     """
     log_to_standard_error(LogLevel.error)
     began_s = time.monotonic()

@@ -11,8 +11,8 @@ The rules:
    further its price goes to meet the other side. Each has a view of its own what an allowance is
    worth, within a fifth of the year's first price: nobody sells below it or buys above it, but that
    the deadline makes buyers pay up to half as much again, and sellers take a fifth less.
-3. What can be banked is kept: of what it has beyond its duty a firm sells two parts of five, for then
-   one and a half times its sales cover the other three (the carryover of 2024).
+3. What can be banked is kept: of what it has beyond its duty a firm sells two parts of five, for
+   then one and a half times its sales cover the other three (the carryover of 2024).
 4. Who lacks, or can sell, a block's tonnes trades them as a block, first within its group, to whose
    firms it sells all that it has beyond its duty.
 5. Four times a year the largest seller offers what it sells by single-direction bidding.
@@ -45,7 +45,7 @@ ATTEMPTS = 5
 LAST_DAYS = 3
 """On which nobody waits any more."""
 VIEWS = (800, 1_200)
-"""Thousandths of the year's first price: from the lowest view of an allowance's worth to the highest."""
+"""Thousandths of the year's first price: the lowest and the highest view of an allowance."""
 
 
 class Firms:
@@ -227,7 +227,7 @@ class Firms:
         return min(max(price, product.low), product.high)
 
     def _limit(self, day: Day, firm: Firm, thousandths: int) -> int | None:
-        """Return a firm's view of an allowance's worth, moved by so much; None where closes steer."""
+        """Return a firm's view of a price, moved by so many thousandths; None where closes steer."""
         if day.is_steered:
             return None
         if "view" not in firm.memory:

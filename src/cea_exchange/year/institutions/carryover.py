@@ -1,4 +1,4 @@
-"""What is done after the last year whose vintages may be carried over: notice, applications, a run."""
+"""After the last year whose vintages are carried over: notice, applications, a run."""
 
 from collections.abc import Sequence
 from datetime import date, timedelta

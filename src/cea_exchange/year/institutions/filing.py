@@ -80,7 +80,7 @@ def year_filed(platform: Platform, filed: EnterpriseYear, year: int) -> None:
 
 
 def year_verified(platform: Platform, filed: EnterpriseYear, year: int, days: Timeline) -> int:
-    """Let a verifier conclude what an enterprise filed, and the province confirm it; return tonnes."""
+    """Let a verifier conclude what was filed, and the province confirm it; return the tonnes."""
     until = date_number(days.verified_until)
     with platform.record.transaction():
         task = platform.verifications.give(filed.enterprise, year, FIRM, due_on=until)

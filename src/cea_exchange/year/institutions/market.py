@@ -77,7 +77,7 @@ class YearMarket:
     def resume(
         self, bulletins: list[Bulletin], counts: Counts, products: Sequence[tuple[str, int]]
     ) -> None:
-        """Go on after the days of some bulletins; a product comes with its first reference price."""
+        """Go on after some days; a product comes with its first reference price."""
         self.bulletins, self.counts = bulletins, counts
         after = bulletins[-1] if bulletins else None
         self._builder = BulletinBuilder(self._profile, after=after)

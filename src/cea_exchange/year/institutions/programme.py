@@ -147,8 +147,8 @@ def market_day(
 ) -> list[Bought]:
     """Trade a day of the voluntary market, and let its registry move what was bought.
 
-    Owners offer all that they have at the base price; entities buy in turn what they want of it. The
-    exchange settles the cash, the CCER registry the CCERs.
+    Owners offer all that they have at the base price; entities buy in turn what they want of it.
+    The exchange settles the cash, the CCER registry the CCERs.
 
     Parameters
     ----------

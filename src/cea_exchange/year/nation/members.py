@@ -1,4 +1,4 @@
-"""Who a nation is: so many enterprises of each sector, each with a year of its own from the seed."""
+"""Who a nation is: so many enterprises of each sector, each with a year of its own."""
 
 from collections.abc import Iterator
 from typing import NamedTuple

@@ -1,4 +1,4 @@
-"""What a year came to, beside what is published: each figure says how much of it is the model's own.
+"""What a year came to, beside what is published; each figure says what of it is the model's own.
 
 All is a whole number; what is shown of it as a part is in hundredths of a percent.
 """
