@@ -1,5 +1,9 @@
 """A small nation's year: all systems agree, and it is the same again, stopped or not."""
 
+import json
+import re
+from html import escape
+
 import msgspec
 import pytest
 
@@ -7,11 +11,12 @@ from cea_exchange.cli.main import run as cea_exchange
 from cea_exchange.domain.calendar import date_number
 from cea_exchange.domain.compliance.plans import plan
 from cea_exchange.year.checkpoint import OtherYear
+from cea_exchange.year.outcome.report import report_write
 from cea_exchange.year.own_plan import own_plan
 from cea_exchange.year.run import YearRun
 from support.places import ROOT
 from support.year.recomputed import recomputed
-from support.year.small import SMALL, hashes, played
+from support.year.small import SMALL, hashes, options, played
 from support.year.tables import table_rows
 
 PLANS = ROOT / "src/cea_exchange/domain/compliance/plans"
@@ -64,9 +69,8 @@ def test_the_same_seed_gives_the_same_bytes_and_another_one_others(year, tmp_pat
     assert hashes(tmp_path / "other")["trades.csv"] != hashes(folder)["trades.csv"]
 
 
-@pytest.mark.parametrize(
-    "days", [13, *(pytest.param(days, marks=pytest.mark.nightly) for days in (0, 5, 19))]
-)
+@pytest.mark.nightly
+@pytest.mark.parametrize("days", [0, 5, 13, 19])
 def test_a_year_that_was_stopped_goes_on_to_the_same_end(year, tmp_path, days):
     folder, _ = year
     YearRun(tmp_path / "out", SMALL).run(stop_after=days)
@@ -127,6 +131,34 @@ def test_a_folder_of_another_year_is_refused(year):
     folder, _ = year
     with pytest.raises(OtherYear, match="seed 5"):
         YearRun(folder, msgspec.structs.replace(SMALL, seed=9))
+
+
+def test_the_report_needs_nothing_from_outside_and_is_the_same_again(year):
+    pytest.importorskip("matplotlib")
+    folder, outcome = year
+    state = YearRun(folder, SMALL).run()
+    text = report_write(folder, SMALL, state, outcome).read_text(encoding="utf-8")
+    assert text.count("<svg") == text.count("</svg>") == 5
+    assert not re.findall(r"""(?:src|href|url)\s*[=(]\s*["']?(?!["'#])""", text)
+    for each in outcome.reconciled:
+        assert escape(each.name) in text
+    for words in ("the model&#x27;s is", "188,646,053 t", "97.49 yuan/t", "Surrender toward"):
+        assert words in text, words
+    assert report_write(folder, SMALL, state, outcome).read_text(encoding="utf-8") == text
+
+
+def test_the_command_says_what_came_of_it_and_goes_on_where_it_was(year, tmp_path, capsys):
+    folder, outcome = year
+    command = ["year", *options(SMALL), "--out", str(tmp_path / "out")]
+    YearRun(tmp_path / "out", SMALL).run(stop_after=11)
+    assert cea_exchange(command) == 0
+    printed = capsys.readouterr().out
+    assert f"{outcome.figures.due_tonnes:,} t" in printed and "model's own" in printed
+    assert hashes(tmp_path / "out") == hashes(folder)
+    assert cea_exchange([*command, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["figures"]["trades"] == outcome.figures.trades
+    assert cea_exchange([*command, "--days", "9"]) == 2
+    assert "expected a year of this setting, got days 20" in capsys.readouterr().err
 
 
 def test_the_ledger_opens_to_the_registrys_own_commands(year, capsys):

@@ -227,7 +227,7 @@ class Firms:
         return min(max(price, product.low), product.high)
 
     def _limit(self, day: Day, firm: Firm, thousandths: int) -> int | None:
-        """Return a firm's view of a price, moved by so many thousandths; None where closes steer."""
+        """Return a firm's view of a price, moved by thousandths; None where closes steer."""
         if day.is_steered:
             return None
         if "view" not in firm.memory:

@@ -61,7 +61,8 @@ def _svg(title: str, draw: Callable[[Any], None]) -> str:
         FigureCanvasSVG(figure)
         draw(figure)
         text = io.StringIO()
-        figure.savefig(text, format="svg", metadata={"Date": None})
+        nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+        figure.savefig(text, format="svg", metadata=nothing)
     # What comes before is for a file of its own.
     return text.getvalue()[text.getvalue().index("<svg") :]
 
