@@ -14,6 +14,7 @@ from cea_exchange.year.setting import YearSetting
 
 ORIGINS = {
     "entities": "input",
+    "trading_days": "reproduced",
     "due_tonnes": "model's own",
     "surrendered_bp": "model's own",
     "volume_tonnes": "model's own",
@@ -21,6 +22,7 @@ ORIGINS = {
     "block_share_bp": "model's own",
     "december_share_bp": "model's own",
     "close_fen": "model's own",
+    "ccer_tonnes": "model's own",
 }
 """What each figure is: given by the user, reproduced by rules from what is given, or neither."""
 STEERED = {"close_fen": "input"}
@@ -34,8 +36,8 @@ class YearFigures(Struct, frozen=True, kw_only=True):
     ----------
     complied
         Entities that had surrendered all in time.
-    december_share_bp
-        Of the volume.
+    ccer_tonnes
+        Traded on the voluntary market.
     """
 
     entities: int
@@ -53,6 +55,8 @@ class YearFigures(Struct, frozen=True, kw_only=True):
     bidding_tonnes: int
     december_tonnes: int
     close_fen: int
+    trading_days: int
+    ccer_tonnes: int
     short_tonnes: int
     fined: int
 
@@ -137,6 +141,8 @@ def figures_of(folder: Path, setting: YearSetting, state: YearState) -> YearFigu
         bidding_tonnes=sum(day.day.bidding.volume for day in days),
         december_tonnes=sum(day.day.total.volume for day in december),
         close_fen=days[-1].close,
+        trading_days=len(days),
+        ccer_tonnes=state.programme.tonnes,
         short_tonnes=owed,
         fined=sum(firm.owed > 0 for firm in state.firms),
     )

@@ -14,6 +14,8 @@ NAMES = {
     "block_share_bp": "volume by block",
     "december_share_bp": "volume in December",
     "close_fen": "last close",
+    "trading_days": "trading days",
+    "ccer_tonnes": "CCERs traded",
 }
 """What each figure that is held beside a published one is called."""
 
