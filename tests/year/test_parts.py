@@ -67,6 +67,11 @@ def test_some_days_are_spread_and_end_with_the_last():
     assert max(gaps) < 2 * min(gaps)
 
 
+def test_too_few_days_are_refused():
+    with pytest.raises(ValueError, match="days: expected 0 for all, or 7 or more, got 6"):
+        timeline(2024, calendar_reaching("cn_carbon", 2024), 6)
+
+
 @pytest.mark.parametrize("left", [".checkpoint.new", ".checkpoint.old"])
 def test_what_a_stop_leaves_of_keeping_is_passed_over(tmp_path, left):
     """Whenever it stops, there is one whole copy: the new one, or the one before."""

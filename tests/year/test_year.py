@@ -10,10 +10,11 @@ import pytest
 from cea_exchange.cli.main import run as cea_exchange
 from cea_exchange.domain.calendar import date_number
 from cea_exchange.domain.compliance.plans import plan
+from cea_exchange.protocol.folder_lock import FolderInUse, FolderLock
 from cea_exchange.year.checkpoint import OtherYear
 from cea_exchange.year.outcome.report import report_write
 from cea_exchange.year.own_plan import own_plan
-from cea_exchange.year.run import YearRun
+from cea_exchange.year.run import LOCK, YearRun
 from support.places import ROOT
 from support.year.recomputed import recomputed
 from support.year.small import SMALL, hashes, options, played
@@ -177,6 +178,12 @@ def test_firms_of_ones_own_decide_who_trades(tmp_path, monkeypatch):
     sellers = {row["seller"] for row in table_rows(tmp_path / "out", "trades")}
     buyers = {row["buyer"] for row in table_rows(tmp_path / "out", "trades")}
     assert sellers and buyers and not sellers & buyers
+
+
+def test_a_year_that_another_process_plays_is_left_alone(year):
+    folder, _ = year
+    with FolderLock(folder, LOCK), pytest.raises(FolderInUse, match="in use by process"):
+        YearRun(folder, SMALL).run()
 
 
 def test_what_names_no_firms_is_refused(tmp_path):

@@ -17,6 +17,7 @@ from typing import Any
 from cea_exchange.domain.calendar import date_number
 from cea_exchange.domain.profile import load_profile
 from cea_exchange.domain.records import Phase
+from cea_exchange.protocol.folder_lock import FolderLock
 from cea_exchange.venue.market.state_machine import VenueStateMachine
 from cea_exchange.year import checkpoint
 from cea_exchange.year.checkpoint import YearState
@@ -32,6 +33,7 @@ from cea_exchange.year.own_plan import own_plan
 from cea_exchange.year.setting import POWER_ONLY_UNTIL, YearSetting
 from cea_exchange.year.timeline import Timeline, calendar_reaching, timeline
 
+LOCK = "year.lock"
 NOON_PARTS = 2
 """Half of a day's listed orders come before noon."""
 
@@ -81,8 +83,13 @@ class YearRun:
         ----------
         stop_after
             Stop after so many days of the year, as if it had been interrupted then.
+
+        Raises
+        ------
+        FolderInUse
+            Another process plays it.
         """
-        with own_plan(self.setting):
+        with FolderLock(self.folder, LOCK), own_plan(self.setting):
             return self._run(stop_after)
 
     def _run(self, stop_after: int | None) -> YearState:

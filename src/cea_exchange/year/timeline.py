@@ -16,6 +16,8 @@ from cea_exchange.domain.compliance.rules import ComplianceRules
 
 GIVEN = (8, 20)
 """Month and day on which allowances are given, where none is known: as in 2025."""
+DAYS_MIN = 7
+"""Fewer trading days would leave none to file or to verify on."""
 AFTER_DAYS = 6
 """From the deadline to the acts against whom it found short."""
 
@@ -87,9 +89,13 @@ def timeline(year: int, calendar: TradingCalendar, days_max: int = 0) -> Timelin
 
     Raises
     ------
+    ValueError
+        So few days leave none to file on.
     CalendarError
         The calendar does not reach its deadline.
     """
+    if 0 < days_max < DAYS_MIN:
+        raise ValueError(f"days: expected 0 for all, or {DAYS_MIN} or more, got {days_max}")
     deadline = _deadline(year)
     first = max(date(deadline.year, 1, 1), calendar.first)
     days = [first + timedelta(days=day) for day in range((deadline - first).days + 1)]

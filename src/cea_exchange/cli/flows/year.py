@@ -20,6 +20,7 @@ from cea_exchange.cli.daemons.daemon_log import LogLevel, log_to_standard_error
 from cea_exchange.cli.errors import CheckFailed, CommandError
 from cea_exchange.domain.calendar import date_number
 from cea_exchange.domain.reference_prices import load_daily
+from cea_exchange.protocol.folder_lock import FolderInUse
 from cea_exchange.year.checkpoint import YearState
 from cea_exchange.year.outcome.outcome import Outcome, outcome_of
 from cea_exchange.year.outcome.report import report_write
@@ -92,6 +93,8 @@ def play(
             state = run.run()
         outcome = outcome_of(out, setting, state)
         report = report_write(out, setting, state, outcome)
+    except FolderInUse as error:
+        raise CommandError(str(error)) from error
     except OSError as error:
         raise CommandError(f"{error.filename or out}: {error.strerror or error}") from error
     except ValueError as error:
