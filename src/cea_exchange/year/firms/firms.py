@@ -18,7 +18,7 @@ The rules:
 5. Four times a year the largest seller offers what it sells by single-direction bidding.
 6. A firm surrenders as soon as it has everything, on a day of its own before the deadline; on the
    last day whoever has something gives what it has.
-7. One firm in four that lacks allowances offsets by CCERs what it may.
+7. One firm in four that lacks allowances offsets as much by CCERs as the rules allow.
 8. One firm of some thousand neglects it: it buys nothing, and surrenders only what it has.
 
 A class of firms is made with the seed of the year, once, and keeps what it remembers of a firm in
