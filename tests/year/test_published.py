@@ -1,4 +1,4 @@
-"""What is published stands beside the model with its period, its source, and what the model's is."""
+"""What is published stands beside the model with period, source, and what the model's is."""
 
 import msgspec
 import pytest
