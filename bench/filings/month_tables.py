@@ -7,90 +7,18 @@ from collections import defaultdict
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from decimal import Decimal
-from hashlib import sha256
 from multiprocessing import get_context
 from pathlib import Path
-from typing import NamedTuple
 
 import msgspec
 
 from bench.filings.year import nation
-from cea_exchange.domain.compliance.accounting import (
-    PARAMETERS,
-    Accounted,
-    Figure,
-    emissions,
-    entity_emissions,
-)
-from cea_exchange.domain.compliance.accounting.exact import half_up
 from cea_exchange.domain.compliance.allocation import Sector
-from cea_exchange.domain.compliance.plausibility.filings import Filed, base_name, unit_of
-from cea_exchange.domain.credit_code import check_character
-from cea_exchange.domain.provinces import PROVINCES
-from cea_exchange.files.writing import table_bytes
-from cea_exchange.platform.filings.month_files import MEASURED, MONTH_FIGURES, FiledFigure
+from cea_exchange.domain.compliance.plausibility import Filed
+from cea_exchange.year.nation.enterprises import EnterpriseYear, enterprise_made
 
-ACTIVITIES = {
-    "power": ("4411", ""),
-    "steel": ("3110", "long"),
-    "cement": ("3011", "portland"),
-    "aluminium": ("3216", "electrolytic"),
-}
-"""Code in the classification of industries, and process, of each sector."""
-SECOND_SOURCES = ("ledger", "stock", "audit")
 PER_MONTH = 17
 """Values of a unit's month, with second sources: 900,000 of a nation."""
-
-
-class EnterpriseYear(NamedTuple):
-    """An enterprise and its year.
-
-    Attributes
-    ----------
-    units
-        Unit -> the facts that the platform keeps of it, as JSON.
-    proof, months
-        The document that its figures rest on, and the file of them.
-    figures
-        Unit -> month -> its figures.
-    """
-
-    enterprise: str
-    credit_code: str
-    province: int
-    sector: Sector
-    units: dict[str, str]
-    proof: bytes
-    months: bytes
-    figures: dict[str, dict[int, dict[str, Decimal]]]
-
-    @property
-    def values(self) -> int:
-        """Return how many values its file has."""
-        return sum(len(month) for unit in self.figures.values() for month in unit.values())
-
-    def bills(self) -> dict[str, list[Accounted]]:
-        """Return what each unit's months come to by the guideline."""
-        return {
-            unit: [self._bill(month, figures) for month, figures in months.items()]
-            for unit, months in self.figures.items()
-        }
-
-    def _bill(self, month: int, figures: dict[str, Decimal]) -> Accounted:
-        asked = PARAMETERS[self.sector]
-        billed = {
-            name: Figure(value=value, unit=asked[name].unit)
-            for name, value in figures.items()
-            if name in asked
-        }
-        return emissions(self.sector, billed, year=month // 100)
-
-    def emitted(self) -> dict[str, Decimal]:
-        """Return what each unit emitted in the year."""
-        return {
-            unit: entity_emissions(half_up(bill.emissions, 2) for bill in bills).exact
-            for unit, bills in self.bills().items()
-        }
 
 
 class EnterpriseFiles(msgspec.Struct, frozen=True):
@@ -157,12 +85,6 @@ def _files_write(folder: Path, seed: int, scale: int, per_month: int) -> int:
     return values
 
 
-def credit_code(number: int) -> str:
-    """Return a unified social credit code of its own."""
-    bare = f"91{number:015}"
-    return bare + check_character(bare)
-
-
 def enterprise_years(seed: int, scale: int = 1, per_month: int = 0) -> Iterator[EnterpriseYear]:
     """Yield a nation's enterprises, by name; with a scale of 10 a tenth of them.
 
@@ -172,67 +94,9 @@ def enterprise_years(seed: int, scale: int = 1, per_month: int = 0) -> Iterator[
         Values of a unit's month at least, filled up with second sources.
     """
     year = nation(seed, scale)
-    sectors = {facts.name: facts.sector for facts in year.units}
-    by_enterprise: dict[str, dict[str, dict[int, dict[str, Decimal]]]] = defaultdict(dict)
+    sectors = {facts.name.partition("-")[0]: facts.sector for facts in year.units}
+    by_enterprise: dict[str, list[Filed]] = defaultdict(list)
     for filed in year.filed:
-        unit = by_enterprise[filed.unit.partition("-")[0]].setdefault(filed.unit, {})
-        unit.setdefault(filed.month, {})[filed.parameter] = _rounded(filed)
-    provinces = sorted(PROVINCES)
-    for number, (name, units) in enumerate(sorted(by_enterprise.items()), start=1):
-        sector = sectors[next(iter(units))]
-        for figures in (month for months in units.values() for month in months.values()):
-            _fill_up(figures, per_month)
-        proof = f"ledger of {name}\n".encode()
-        yield EnterpriseYear(
-            enterprise=name,
-            credit_code=credit_code(number),
-            province=provinces[number % len(provinces)],
-            sector=sector,
-            units={unit: _facts(sector, units[unit]) for unit in units},
-            proof=proof,
-            months=table_bytes(MONTH_FIGURES, _rows(name, units, proof), ".csv"),
-            figures=units,
-        )
-
-
-def _rounded(filed: Filed) -> Decimal:
-    for parameters in PARAMETERS.values():
-        parameter = parameters.get(base_name(filed.parameter))
-        if parameter is not None:
-            return half_up(filed.value, parameter.decimals)
-    return half_up(filed.value, 2)
-
-
-def _fill_up(figures: dict[str, Decimal], per_month: int) -> None:
-    for source in SECOND_SOURCES:
-        for name in [name for name in figures if ":" not in name and "." in name]:
-            if len(figures) < per_month:
-                figures[f"{source}:{name}"] = figures[name]
-
-
-def _facts(sector: Sector, months: dict[int, dict[str, Decimal]]) -> str:
-    if sector != "power":
-        return "{}"
-    capacity = next(iter(months.values()))["capacity"]
-    return f'{{"rated_kw": [{int(capacity * 1000)}]}}'
-
-
-def _rows(
-    enterprise: str, units: dict[str, dict[int, dict[str, Decimal]]], proof: bytes
-) -> list[FiledFigure]:
-    digest = sha256(proof).hexdigest()
-    return [
-        FiledFigure(
-            enterprise=enterprise,
-            unit=unit,
-            month=month,
-            parameter=parameter,
-            value=value,
-            measure=unit_of(parameter),
-            origin=MEASURED,
-            evidence=digest,
-        )
-        for unit, months in units.items()
-        for month, figures in months.items()
-        for parameter, value in figures.items()
-    ]
+        by_enterprise[filed.unit.partition("-")[0]].append(filed)
+    for number, (name, filings) in enumerate(sorted(by_enterprise.items()), start=1):
+        yield enterprise_made(name, number, sectors[name], filings, per_month)

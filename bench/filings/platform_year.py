@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from bench.databases import KINDS, database
-from bench.filings.month_tables import ACTIVITIES, PER_MONTH, EnterpriseFiles, NationFiles
+from bench.filings.month_tables import PER_MONTH, EnterpriseFiles, NationFiles
 from cea_exchange.domain.compliance.accounting import entity_emissions
 from cea_exchange.domain.timetable import day_start, time_to_ns
 from cea_exchange.files.cells.source import SourceFile
@@ -30,6 +30,7 @@ from cea_exchange.platform.entity_list.enterprises import EnterpriseFacts
 from cea_exchange.platform.entity_list.unit_facts import facts_read
 from cea_exchange.platform.platform import Platform
 from cea_exchange.platform.store import PlatformStore
+from cea_exchange.year.nation.enterprises import ACTIVITIES
 
 YEAR = 2025
 NOW_NS = time_to_ns(day_start(date(2026, 9, 25))) + 12 * 3_600 * 10**9

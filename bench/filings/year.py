@@ -1,30 +1,12 @@
-"""A clean year: coal, gas, clinker, aluminium and iron whose figures hold together.
+"""A nation's clean year of filings, from one seed."""
 
-Numbers are drawn from a seed. Coal is made of water, ash and the rest; heat and carbon are those
-of the rest, so that they move together as those of real coal do, and each second source is near
-the figure.
-"""
-
-import hashlib
-import random
-from collections.abc import Iterator
-from datetime import timedelta
-from decimal import Decimal
 from typing import NamedTuple
 
-from cea_exchange.domain.calendar import date_number
-from cea_exchange.domain.compliance.deadlines.calendar import filing_due
 from cea_exchange.domain.compliance.plausibility import Filed, UnitFacts
+from cea_exchange.year.nation.members import NATION
+from cea_exchange.year.nation.plants import Draw, aluminium, cement, power_units, steel
 
 YEAR = 2025
-POWER, STEEL, CEMENT, ALUMINIUM = 2087, 232, 962, 97
-HOURS = (744, 672, 744, 720, 744, 720, 744, 744, 720, 744, 720, 744)
-COALS = {
-    # GJ for a tonne of what is neither water nor ash, carbon per heat, water and ash in percent.
-    "bituminous": ("33.4", "0.02618", 9, 18),
-    "anthracite": ("34.2", "0.02749", 6, 20),
-    "lignite": ("25.2", "0.02797", 28, 12),
-}
 
 
 class Nation(NamedTuple):
@@ -34,172 +16,13 @@ class Nation(NamedTuple):
     filed: list[Filed]
 
 
-class Draw:
-    """Exact numbers from a seed."""
-
-    def __init__(self, seed: int) -> None:
-        self.random = random.Random(seed)
-
-    def near(self, value: Decimal, permille: int) -> Decimal:
-        """Return a value so many thousandths around another."""
-        return value * (1000 + self.random.randint(-permille, permille)) / 1000
-
-    def within(self, least: int, most: int, decimals: int = 0) -> Decimal:
-        """Return a number of so many decimals."""
-        scale = 10**decimals
-        return Decimal(self.random.randint(least * scale, most * scale)).scaleb(-decimals)
-
-
-def document(*what: object) -> str:
-    """Return the hash of a document of its own."""
-    return hashlib.sha256(" ".join(map(str, what)).encode()).hexdigest()
-
-
 def nation(seed: int, scale: int = 1) -> Nation:
     """Return a nation's year; with a scale of 10 a tenth of it."""
     draw = Draw(seed)
-    units: list[UnitFacts] = []
-    filed: list[Filed] = []
-    for number in range(POWER // scale):
-        for unit in range(1 + number % 3 % 2 + (number % 7 == 0)):
-            facts, values = _power(draw, f"P{number:04}-{unit}", number)
-            units.append(facts)
-            filed += values
-    for make, count in ((_cement, CEMENT), (_steel, STEEL), (_aluminium, ALUMINIUM)):
-        for number in range(count // scale):
-            facts, values = make(draw, number)
-            units.append(facts)
-            filed += values
-    return Nation(units, filed)
-
-
-def _months(name: str, draw: Draw, month_of) -> Iterator[Filed]:
-    for month in range(1, 13):
-        due = filing_due(YEAR, month)
-        filed_on = date_number(due - timedelta(days=draw.random.randint(0, 20)))
-        for parameter, value in month_of(month).items():
-            yield Filed(
-                unit=name,
-                month=YEAR * 100 + month,
-                parameter=parameter,
-                value=value,
-                document=document(name, month, parameter),
-                filed_on=filed_on,
-            )
-
-
-def _power(draw: Draw, name: str, number: int) -> tuple[UnitFacts, list[Filed]]:
-    if number % 12 == 11:
-        return _gas(draw, name)
-    coal = "lignite" if number % 9 == 4 else "anthracite" if number % 13 == 5 else "bituminous"
-    large = number % 3 == 0
-    capacity = Decimal(660 if large else 300)
-    heat_rate = draw.near(Decimal("9.05" if large else "9.60"), 40)
-    organic, per_heat, water, ash = COALS[coal]
-
-    def month(index: int) -> dict[str, Decimal]:
-        hours = (HOURS[index - 1] * draw.within(60, 95) / 100).quantize(Decimal("0.01"))
-        generated = capacity * hours * draw.within(50, 90) / 100
-        moisture, ashes = Decimal(water) + draw.within(0, 1, 2), Decimal(ash) + draw.within(0, 1, 2)
-        rest = (100 - moisture - ashes) / 100
-        heat = draw.near(Decimal(organic) * rest, 4)
-        carbon = draw.near(heat * Decimal(per_heat), 8)
-        burnt = generated * draw.near(heat_rate, 15) / heat
-        return {
-            f"A.{coal}": burnt,
-            f"B.{coal}": carbon,
-            f"C.{coal}": heat,
-            f"moisture.{coal}": moisture,
-            f"lab_moisture.{coal}": moisture / 4,
-            f"ash.{coal}": ashes,
-            "M": generated,
-            "O": hours,
-            "capacity": capacity,
-            f"invoice:A.{coal}": draw.near(burnt, 20),
-            f"lab:B.{coal}": carbon,
-            "settlement:M": generated * draw.within(92, 95) / 100,
-        }
-
-    peers = f"{'large' if large else 'small'} {coal}"
-    facts = UnitFacts(name=name, sector="power", peers=peers)
-    return facts, list(_months(name, draw, month))
-
-
-def _gas(draw: Draw, name: str) -> tuple[UnitFacts, list[Filed]]:
-    capacity = Decimal(400)
-    heat_rate = draw.near(Decimal("8.4"), 30)
-
-    def month(index: int) -> dict[str, Decimal]:
-        hours = (HOURS[index - 1] * draw.within(30, 60) / 100).quantize(Decimal("0.01"))
-        generated = capacity * hours * draw.within(60, 90) / 100
-        supplied = generated * draw.within(30, 60) / 100
-        heat = draw.near(Decimal(360), 10)
-        burnt = (generated * heat_rate + supplied) / heat
-        boilers = burnt * heat * Decimal("0.9")
-        return {
-            "A.natural_gas": burnt,
-            "C.natural_gas": heat,
-            "M": generated,
-            "N": supplied,
-            "J": boilers,
-            "I": Decimal(90),
-            "O": hours,
-            "capacity": capacity,
-            "invoice:A.natural_gas": draw.near(burnt, 20),
-            "settlement:M": generated * draw.within(95, 97) / 100,
-        }
-
-    facts = UnitFacts(name=name, sector="power", peers="gas", supplies_heat=True)
-    return facts, list(_months(name, draw, month))
-
-
-def _cement(draw: Draw, number: int) -> tuple[UnitFacts, list[Filed]]:
-    heat_rate = draw.near(Decimal("3.30"), 50)
-    ability = draw.within(60_000, 180_000)
-
-    def month(_index: int) -> dict[str, Decimal]:
-        clinker = ability * draw.within(60, 95) / 100
-        heat = draw.near(Decimal("22.9"), 15)
-        burnt = clinker * draw.near(heat_rate, 15) / heat
-        return {
-            "clinker.portland": clinker,
-            "FC.bituminous": burnt,
-            "NCV.bituminous": heat,
-            "substitute.steel_slag": clinker * draw.within(1, 4) / 100,
-            "invoice:FC.bituminous": draw.near(burnt, 20),
-            "production_report:clinker.portland": clinker,
-        }
-
-    facts = UnitFacts(name=f"C{number:04}", sector="cement", peers="cement")
-    return facts, list(_months(facts.name, draw, month))
-
-
-def _aluminium(draw: Draw, number: int) -> tuple[UnitFacts, list[Filed]]:
-    per_tonne = draw.near(Decimal("0.475"), 20)
-
-    def month(_index: int) -> dict[str, Decimal]:
-        metal = draw.within(30_000, 45_000)
-        return {"aluminium": metal, "anode": metal * draw.near(per_tonne, 8)}
-
-    facts = UnitFacts(name=f"A{number:04}", sector="aluminium", peers="aluminium")
-    return facts, list(_months(facts.name, draw, month))
-
-
-def _steel(draw: Draw, number: int) -> tuple[UnitFacts, list[Filed]]:
-    coke_rate = draw.near(Decimal("0.38"), 60)
-
-    def month(_index: int) -> dict[str, Decimal]:
-        iron = draw.within(250_000, 400_000)
-        coke = iron * draw.near(coke_rate, 15)
-        return {
-            "iron": iron,
-            "iron_in.coke": coke,
-            "iron_in.anthracite": iron * draw.within(13, 16) / 100,
-            "FC.coke": coke,
-            "FC.anthracite": iron * draw.within(13, 16) / 100,
-            "product.crude_steel": iron * draw.within(104, 108) / 100,
-            "invoice:FC.coke": draw.near(coke, 20),
-        }
-
-    facts = UnitFacts(name=f"S{number:04}", sector="steel", peers="steel")
-    return facts, list(_months(facts.name, draw, month))
+    made = [
+        each for number in range(NATION.power // scale) for each in power_units(draw, number, YEAR)
+    ]
+    industries = ((cement, NATION.cement), (steel, NATION.steel), (aluminium, NATION.aluminium))
+    for make, count in industries:
+        made += [make(draw, number, YEAR) for number in range(count // scale)]
+    return Nation([facts for facts, _ in made], [each for _, filed in made for each in filed])

@@ -50,6 +50,30 @@ def test_its_own_tables_are_chained_and_logged(tmp_path, database_address):
         assert not (tmp_path / "registry").exists()
 
 
+def steps_of_comparing(folder, count: int) -> int:
+    """Return hundreds of SQLite's steps that so many rows take to be held against their log."""
+    taken = 0
+
+    def step() -> bool:
+        nonlocal taken
+        taken += 1
+        return False
+
+    with ArchiveStore.open(folder) as store:
+        with store.transaction():
+            for number in range(count):
+                kept(store, f"map {number}")
+        store.database.connection.set_progress_handler(step, 100)
+        assert [] == differences(store)
+    return taken
+
+
+def test_ten_times_the_rows_are_compared_in_about_ten_times_the_steps(tmp_path):
+    """A nation's ledger has tens of thousands of rows in a table."""
+    few = steps_of_comparing(tmp_path / "few", 60)
+    assert 3 * few < steps_of_comparing(tmp_path / "many", 600) < 15 * few
+
+
 def test_what_fails_is_taken_back_with_its_link(tmp_path, database_address):
     with ArchiveStore.open(tmp_path, database_address) as store:
         kept(store, "a map")

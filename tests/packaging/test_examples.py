@@ -37,8 +37,9 @@ PRINTED = {
 }
 
 
-# It needs a receipt, and is run by tests/registry/reconciliation/test_chain.py.
-RUN_ELSEWHERE = {"receipt_check.py"}
+# One needs a receipt, and is run by tests/registry/reconciliation/test_chain.py; the other is no
+# program, and its firms play in tests/year/test_year.py.
+RUN_ELSEWHERE = {"receipt_check.py", "frugal_firms.py"}
 
 
 def run(command: list[object], folder: Path) -> subprocess.CompletedProcess:

@@ -21,7 +21,6 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
 from random import Random
@@ -29,9 +28,8 @@ from random import Random
 import msgspec
 import zmq
 
-from bench.filings.month_tables import ACTIVITIES, EnterpriseYear, enterprise_years
-from cea_exchange.domain.compliance.accounting.facts import intensity, load
-from cea_exchange.domain.compliance.plans import GeneratingUnit, Plant, allocate, plan
+from bench.filings.month_tables import enterprise_years
+from cea_exchange.domain.compliance.plans import allocate, plan
 from cea_exchange.domain.compliance.plans.allocating import solve
 from cea_exchange.ledger.double_entry import Compartment
 from cea_exchange.platform.entity_list.enterprises import EnterpriseFacts
@@ -43,8 +41,10 @@ from cea_exchange.protocol.security import CurveKeys, client_socket
 from cea_exchange.registry.reconciliation.reconcile import check_ledger
 from cea_exchange.registry.registry import Registry
 from cea_exchange.registry.store import RegistryStore
+from cea_exchange.year.nation.enterprises import ACTIVITIES, EnterpriseYear
 from support.platform.platform_process import PlatformProcess
 from support.registry.registry_process import Daemon
+from support.year.plan_units import plan_units
 
 YEAR, PRODUCT = 2025, "CEA25"
 NOW, NOW_NS = "2026-09-25T12:00:00+08:00", 1_790_308_800_000_000_000
@@ -398,49 +398,6 @@ class Year:
                 ]
         if not solve(plan(YEAR), units) == given == expected:
             raise YearFailed(f"balance values: expected {expected}, got {given}")
-
-
-def plan_units(year: EnterpriseYear) -> Iterator[GeneratingUnit | Plant]:
-    """Yield what the plan is told of an enterprise's units, by their figures alone."""
-    exact = year.emitted()
-    whole = {unit: int(tonnes) for unit, tonnes in exact.items()}
-    total = int(sum(exact.values(), Decimal(0)) + Decimal("0.5"))
-    while sum(whole.values()) < total:
-        # Who has lost most gets the next tonne; of two the first by name.
-        unit = min(whole, key=lambda name: (whole[name] - exact[name], name))
-        whole[unit] += 1
-    bills = year.bills()
-    for unit in sorted(exact):
-        common = {
-            "entity": year.enterprise,
-            "province": str(year.province),
-            "name": unit,
-            "emissions": whole[unit],
-        }
-        if year.sector == "power":
-            yield _generating(year, unit, common)
-        else:
-            yield Plant(sector=year.sector, intensity=intensity(bills[unit]), **common)
-
-
-def _generating(
-    year: EnterpriseYear, unit: str, common: dict[str, object]
-) -> GeneratingUnit:
-    months = year.figures[unit].values()
-    made, heat, hours = (
-        sum((month.get(code, Decimal(0)) for month in months), Decimal(0)) for code in "MNO"
-    )
-    rated_kw = tuple(msgspec.json.decode(year.units[unit])["rated_kw"])
-    is_gas = any("A.natural_gas" in month for month in months)
-    return GeneratingUnit(
-        rated_kw=rated_kw,
-        conventional_bp=0 if is_gas else 10_000,
-        gas_bp=10_000 if is_gas else 0,
-        electricity_kwh=int(made * 1_000),
-        heat_mj=int(heat * 1_000),
-        load_bp=int(load(made, Decimal(sum(rated_kw)) / 1_000, hours) * 100),
-        **common,
-    )
 
 
 @contextmanager

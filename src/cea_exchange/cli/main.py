@@ -30,6 +30,7 @@ SUMMARIES = {
     " nothing.",
     "profile": "The rules in force, as data.",
     "calendar": "The trading calendar.",
+    "year": "Play a nation's compliance year through platform, registry, venue and CCER registry.",
     "run": "Play a market script through an embedded market; write its events as JSON Lines.",
     "demo": "Run a venue, a registry and a population of participants through a trading day.",
     "replay": "Replay recorded flow; exit status 1 where what comes out and the record differ.",
@@ -44,7 +45,7 @@ PANELS = {
     "Daemons and their operators": ("venue", "registry", "platform", "ccer", "bank", "keys"),
     "What was recorded, and the rules": ("bulletin", "verify", "surveil", "profile", "calendar"),
     "Without a daemon, and for trial": (
-        *("run", "demo", "replay", "convert-flow", "replay-days", "auction"),
+        *("year", "run", "demo", "replay", "convert-flow", "replay-days", "auction"),
         *("replay-auctions", "load"),
     ),
 }

@@ -112,15 +112,21 @@ class Exchange(AbstractContextManager["Exchange"]):
 
     # -- The day ----------------------------------------------------------------------------------
 
-    def open_day(self, date: str) -> None:
-        """Open a trading day (``2025-07-16``), after what the registry has done since the last."""
+    def open_day(self, date: str) -> np.ndarray:
+        """Open a trading day (``2025-07-16``), after what the registry has done since the last.
+
+        Returns
+        -------
+        Event[count]
+            What came of the opening.
+        """
         self.feed()
         day = date_parse(date)
         self.trading_date = date_number(day)
         if self._clock is not None:
             self._clock.day = day
         self._client_order_id = 0
-        self.apply(DayOpen(date=self.trading_date))
+        return self.apply(DayOpen(date=self.trading_date))
 
     def phase(self, phase: str) -> None:
         """Begin a phase: ``listed``, ``listed_and_block``, ``break``."""

@@ -2,7 +2,8 @@
 
 import functools
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from importlib import resources
 from typing import Annotated, Literal
 
@@ -167,6 +168,33 @@ def plan(year: int) -> Plan:
             RegistryRefusal.YEAR_OUT_OF_RANGE, f"year: expected within {first}..{last}, got {year}"
         )
     return _plans()[year]
+
+
+@contextmanager
+def plans_tried(text: str, place: str) -> Iterator[None]:
+    """Let a plan file's years be under its plan instead of the packaged one, for a trial.
+
+    Of this process alone; no daemon tries plans.
+
+    Parameters
+    ----------
+    text, place
+        The file in TOML, in the form of the packaged ones, and how errors name it.
+
+    Raises
+    ------
+    ComplianceRulesError
+        It is no plan.
+    """
+    plans = _plans()
+    before = dict(plans)
+    power = load_rules("allocation", AllocationRules, drafts=True)
+    plans.update({each.year: each for each in parse_plan(text, place, power)})
+    try:
+        yield
+    finally:
+        plans.clear()
+        plans.update(before)
 
 
 @functools.cache

@@ -1,0 +1,169 @@
+"""`cea-exchange year`: a nation's compliance year through all systems, and what came of it."""
+
+import json
+import resource
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+from cea_exchange.cli.daemons.daemon_log import LogLevel, log_to_standard_error
+from cea_exchange.cli.errors import CheckFailed, CommandError
+from cea_exchange.domain.calendar import date_number
+from cea_exchange.domain.reference_prices import load_daily
+from cea_exchange.protocol.folder_lock import FolderInUse
+from cea_exchange.year.checkpoint import YearState
+from cea_exchange.year.outcome.outcome import Outcome, outcome_of
+from cea_exchange.year.outcome.report import report_write
+from cea_exchange.year.outcome.wording import beside_rows, figure_rows
+from cea_exchange.year.run import YearRun
+from cea_exchange.year.setting import FIRMS, ORDERS_EACH, YEARS, YearSetting
+
+ENTITIES = 100
+WIDTH_MIN = 110
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the application."""
+    app.command("year")(play)
+
+
+def play(
+    year: Annotated[
+        int, typer.Argument(min=YEARS[0], max=YEARS[-1], help="Compliance year: of the emissions.")
+    ],
+    out: Annotated[
+        Path,
+        typer.Option(help="New folder, or of a year that was stopped: it goes on."),
+    ],
+    entities: Annotated[int, typer.Option(min=2, max=10_000, help="Enterprises.")] = ENTITIES,
+    seed: Annotated[int, typer.Option(help="Decides all that is drawn.")] = 1,
+    orders: Annotated[
+        int | None, typer.Option(min=1, help="Listed orders; by default 300 of an enterprise.")
+    ] = None,
+    firms: Annotated[
+        str, typer.Option(help="MODULE:CLASS of how firms behave; protocol/year.md.")
+    ] = FIRMS,
+    profile: Annotated[str, typer.Option(help="The market's rules: a name, or a file.")] = "cea",
+    plan: Annotated[
+        Path | None, typer.Option(help="An allocation plan of your own for the year (TOML).")
+    ] = None,
+    closes: Annotated[
+        Path | None, typer.Option(help="Daily data (CSV), whose closes steer the prices.")
+    ] = None,
+    days: Annotated[
+        int, typer.Option(min=0, help="So many trading days, spread over the year; 0: all.")
+    ] = 0,
+    bank: Annotated[
+        bool, typer.Option("--bank", help="A settlement bank, instructed of each trade.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+) -> None:
+    """Play a nation's compliance year through platform, registry, venue and CCER registry.
+
+    Filings, verification, allocation, trading, settlement, surrender and fines, in one process,
+    from one seed. Exit status 1 where the systems do not agree in the end.
+    """
+    log_to_standard_error(LogLevel.error)
+    began_s = time.monotonic()
+    try:
+        setting = YearSetting(
+            year=year,
+            entities=entities,
+            seed=seed,
+            orders=ORDERS_EACH * entities if orders is None else orders,
+            firms=firms,
+            profile=profile,
+            plan="" if plan is None else plan.read_text(encoding="utf-8"),
+            days=days,
+            has_bank=bank,
+            closes={} if closes is None else _closes(closes),
+        )
+        with _by_month(sys.stderr.isatty()) as progress:
+            run = YearRun(out, setting, progress)
+            state = run.run()
+        outcome = outcome_of(out, setting, state)
+        report = report_write(out, setting, state, outcome)
+    except FolderInUse as error:
+        raise CommandError(str(error)) from error
+    except OSError as error:
+        raise CommandError(f"{error.filename or out}: {error.strerror or error}") from error
+    except ValueError as error:
+        raise CommandError(str(error)) from error
+    if as_json:
+        typer.echo(json.dumps(msgspec.to_builtins(outcome), indent=2))
+    else:
+        _print(outcome, setting, state, time.monotonic() - began_s)
+        typer.echo(f"report: {report}", err=True)
+    for each in outcome.reconciled:
+        if not each.agrees:
+            raise CheckFailed(f"{each.name}: {each.differences[0]}")
+
+
+def _closes(file: Path) -> dict[int, int]:
+    return {date_number(day.trading_date): day.close for day in load_daily(file)}
+
+
+@contextmanager
+def _by_month(is_shown: bool) -> Iterator[Callable[[date, YearState, int], None]]:
+    """Show how far the year is, and a line of each month that is over."""
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("day {task.completed:.0f} of {task.total:.0f}"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, transient=True, disable=not is_shown) as bar:
+        task = bar.add_task("", total=None)
+
+        def show(day: date, state: YearState, days: int) -> None:
+            counts = state.counts
+            bar.update(
+                task,
+                total=days,
+                completed=state.days_done,
+                description=f"{day:%B %Y}: {counts.orders:,} orders, {counts.trades:,} trades",
+            )
+
+        yield show
+
+
+# -- What came of it -------------------------------------------------------------------------------
+
+
+def _print(outcome: Outcome, setting: YearSetting, state: YearState, wall_s: float) -> None:
+    console = Console(highlight=False)
+    console.width = max(console.width, WIDTH_MIN)
+    peak_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1_024
+    first, last = (state.bulletins[place].trading_date for place in (0, -1))
+    console.print(f"[bold]Compliance year {setting.year}[/bold], traded {first} to {last}")
+    table = Table(show_header=False, box=None)
+    table.add_column(style="dim")
+    table.add_column()
+    for row in figure_rows(outcome.figures):
+        table.add_row(*row)
+    console.print(table)
+    beside = Table(title="The model beside what is published", title_justify="left")
+    beside.add_column("figure")
+    for name in ("model", "published"):
+        beside.add_column(name, justify="right")
+    for name in ("of", "the model's is"):
+        beside.add_column(name)
+    for cells in beside_rows(outcome.beside):
+        beside.add_row(*cells)
+    console.print(beside)
+    for each in outcome.reconciled:
+        found = "agree" if each.agrees else f"DIFFER: {each.differences[0]}"
+        console.print(f"- {each.name}: {each.count:,} {found}")
+    console.print(f"{wall_s:.1f} s, {peak_mib:,.0f} MiB at most; {len(outcome.files)} tables")

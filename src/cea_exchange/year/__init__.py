@@ -1,0 +1,1 @@
+"""A compliance year of a nation, through platform, registries, venue and bank."""

@@ -1,0 +1,129 @@
+"""Where a year stands, kept so that one that was stopped goes on as if it had not been.
+
+What is copied is whole: the systems' folders between two days, and all that is kept beside them.
+The new copy takes the old one's place at once; whatever was done since is done again from it, with
+the same numbers, and comes to the same.
+"""
+
+import shutil
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from cea_exchange.domain.documents.bulletin import Bulletin
+from cea_exchange.year.firms.firm import Firm
+from cea_exchange.year.institutions.market import Counts
+from cea_exchange.year.institutions.programme import Programme
+from cea_exchange.year.setting import YearSetting
+
+FOLDER, NEW, OLD = ".checkpoint", ".checkpoint.new", ".checkpoint.old"
+STATE = "state.msgpack"
+ENDED = "year.msgpack"
+SETTING = "year.json"
+SYSTEMS = ("platform", "registry", "ccer", "bank")
+
+
+class YearState(Struct, kw_only=True):
+    """All of a year that is in no system's database.
+
+    Attributes
+    ----------
+    days_done
+        How many of the trading days have passed.
+    machine
+        The market's snapshot.
+    products
+        Each with its reference price (fen).
+    programme
+        The voluntary market's.
+    """
+
+    days_done: int = 0
+    firms: list[Firm] = []
+    bulletins: list[Bulletin] = []
+    counts: Counts = msgspec.field(default_factory=Counts)
+    machine: bytes = b""
+    products: list[tuple[str, int]] = []
+    programme: Programme = msgspec.field(default_factory=Programme)
+
+
+class OtherYear(ValueError):
+    """The folder has a year of another setting in it."""
+
+
+def setting_kept(folder: Path, setting: YearSetting) -> None:
+    """Keep the setting in a folder, or see that it is the one there.
+
+    Raises
+    ------
+    OtherYear
+        It is not.
+    """
+    path, text = folder / SETTING, msgspec.json.format(msgspec.json.encode(setting), indent=2)
+    if not path.exists():
+        if folder.exists() and any(folder.iterdir()):
+            raise OtherYear(f"{folder}: expected a new or an empty folder, or a year's, got others")
+        folder.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(text + b"\n")
+        return
+    before = msgspec.json.decode(path.read_bytes(), type=YearSetting)
+    if before != setting:
+        raise OtherYear(
+            f"{folder}: expected a year of this setting, got {_different(before, setting)}"
+        )
+
+
+def _different(before: YearSetting, setting: YearSetting) -> str:
+    names = YearSetting.__struct_fields__
+    return ", ".join(
+        f"{name} {getattr(before, name)!r}"
+        for name in names
+        if getattr(before, name) != getattr(setting, name)
+    )
+
+
+def saved(folder: Path, state: YearState) -> None:
+    """Keep where a year stands; nothing may be writing to its systems meanwhile."""
+    new, old, kept = folder / NEW, folder / OLD, folder / FOLDER
+    for left in (new, old):
+        shutil.rmtree(left, ignore_errors=True)
+    new.mkdir()
+    for name in SYSTEMS:
+        if (folder / name).exists():
+            shutil.copytree(folder / name, new / name)
+    (new / STATE).write_bytes(msgspec.msgpack.encode(state))
+    if kept.exists():
+        kept.rename(old)
+    new.rename(kept)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def restored(folder: Path) -> YearState | None:
+    """Bring the systems back to where a year stood, and return the rest; None: at its beginning."""
+    kept, old = folder / FOLDER, folder / OLD
+    if not kept.exists() and old.exists():
+        old.rename(kept)
+    for name in SYSTEMS:
+        shutil.rmtree(folder / name, ignore_errors=True)
+    if not kept.exists():
+        return None
+    for name in SYSTEMS:
+        if (kept / name).exists():
+            shutil.copytree(kept / name, folder / name)
+    return msgspec.msgpack.decode((kept / STATE).read_bytes(), type=YearState)
+
+
+def ended_save(folder: Path, state: YearState) -> None:
+    """Keep what is left of a year that is over; its systems stay as they are."""
+    new = folder / f"{ENDED}.new"
+    new.write_bytes(msgspec.msgpack.encode(state))
+    new.rename(folder / ENDED)
+    for left in (NEW, OLD, FOLDER):
+        shutil.rmtree(folder / left, ignore_errors=True)
+
+
+def ended(folder: Path) -> YearState | None:
+    """Return what is left of a year that is over; None if it is not."""
+    path = folder / ENDED
+    return msgspec.msgpack.decode(path.read_bytes(), type=YearState) if path.exists() else None

@@ -1,0 +1,1 @@
+"""How firms behave in a year, and what they know when they do."""

@@ -1,0 +1,1 @@
+"""A nation's enterprises and what they file, drawn from a seed."""

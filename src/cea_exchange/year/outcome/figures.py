@@ -1,0 +1,169 @@
+"""What a year came to, beside what is published; each figure says what of it is the model's own.
+
+All is a whole number; what is shown of it as a part is in hundredths of a percent.
+"""
+
+from pathlib import Path
+
+from msgspec import Struct
+
+from cea_exchange.registry.store import RegistryStore
+from cea_exchange.year.checkpoint import YearState
+from cea_exchange.year.published import Statistic, published_of
+from cea_exchange.year.setting import YearSetting
+
+ORIGINS = {
+    "entities": "input",
+    "trading_days": "reproduced",
+    "due_tonnes": "model's own",
+    "surrendered_bp": "model's own",
+    "volume_tonnes": "model's own",
+    "value_fen": "model's own",
+    "block_share_bp": "model's own",
+    "december_share_bp": "model's own",
+    "close_fen": "model's own",
+    "ccer_tonnes": "model's own",
+}
+"""What each figure is: given by the user, reproduced by rules from what is given, or neither."""
+STEERED = {"close_fen": "input"}
+"""Likewise, of a year whose prices a file of closes steers."""
+
+
+class YearFigures(Struct, frozen=True, kw_only=True):
+    """A year in a few numbers.
+
+    Attributes
+    ----------
+    complied
+        Entities that had surrendered all in time.
+    ccer_tonnes
+        Traded on the voluntary market.
+    """
+
+    entities: int
+    complied: int
+    allocated_tonnes: int
+    due_tonnes: int
+    surrendered_tonnes: int
+    offset_tonnes: int
+    orders: int
+    refused: int
+    trades: int
+    volume_tonnes: int
+    value_fen: int
+    block_tonnes: int
+    bidding_tonnes: int
+    december_tonnes: int
+    close_fen: int
+    trading_days: int
+    ccer_tonnes: int
+    short_tonnes: int
+    fined: int
+
+    @property
+    def surrendered_bp(self) -> int:
+        """Return which part of what was due was surrendered or offset."""
+        covered = min(self.surrendered_tonnes + self.offset_tonnes, self.due_tonnes)
+        return _bp(covered, self.due_tonnes)
+
+    @property
+    def block_share_bp(self) -> int:
+        """Return the blocks' part of the volume."""
+        return _bp(self.block_tonnes, self.volume_tonnes)
+
+    @property
+    def december_share_bp(self) -> int:
+        """Return the last month's part of the volume."""
+        return _bp(self.december_tonnes, self.volume_tonnes)
+
+
+class Beside(Struct, frozen=True, kw_only=True):
+    """A figure of the model beside one that is published."""
+
+    figure: str
+    model: int
+    published: int
+    period: str
+    source: str
+    origin: str
+
+
+def figures_of(folder: Path, setting: YearSetting, state: YearState) -> YearFigures:
+    """Return what a year came to, from the registry's ledger and the bulletins."""
+    with RegistryStore.open_reader(folder) as store:
+        one = store.one
+        year = (setting.year,)
+        entities, due = one(
+            "SELECT count(*), coalesce(sum(due_tonnes), 0) FROM obligations"
+            " WHERE compliance_year = ?",
+            year,
+        )
+        surrendered = one(
+            "SELECT coalesce(sum(tonnes), 0) FROM surrenders JOIN surrender_lines"
+            " ON surrender_lines.surrender_id = surrenders.surrender_id"
+            " WHERE compliance_year = ? AND state = 'retired'",
+            year,
+        )
+        offset = one(
+            "SELECT coalesce(sum(tonnes), 0) FROM offset_proofs"
+            " WHERE compliance_year = ? AND revoked_on = 0",
+            year,
+        )
+        allocated = one(
+            "SELECT coalesce(sum(given + kept), 0) FROM distribution_lines JOIN distributions"
+            " ON distributions.distribution_id = distribution_lines.distribution_id"
+            " WHERE compliance_year = ?",
+            year,
+        )
+        certified = one(
+            "SELECT count(*) FROM certificates WHERE compliance_year = ? AND revoked_on = 0", year
+        )
+    owed = sum(firm.owed for firm in state.firms)
+    days = [bulletin.composite for bulletin in state.bulletins]
+    december = [
+        bulletin.composite
+        for bulletin in state.bulletins
+        if bulletin.trading_date // 100 % 100 == 12
+    ]
+    return YearFigures(
+        entities=entities,
+        complied=certified,
+        allocated_tonnes=allocated,
+        due_tonnes=due,
+        surrendered_tonnes=surrendered,
+        offset_tonnes=offset,
+        orders=state.counts.orders,
+        refused=state.counts.refused,
+        trades=state.counts.trades,
+        volume_tonnes=sum(day.day.total.volume for day in days),
+        value_fen=sum(day.day.total.amount for day in days),
+        block_tonnes=sum(day.day.block.volume for day in days),
+        bidding_tonnes=sum(day.day.bidding.volume for day in days),
+        december_tonnes=sum(day.day.total.volume for day in december),
+        close_fen=days[-1].close,
+        trading_days=len(days),
+        ccer_tonnes=state.programme.tonnes,
+        short_tonnes=owed,
+        fined=sum(firm.owed > 0 for firm in state.firms),
+    )
+
+
+def beside(setting: YearSetting, figures: YearFigures) -> list[Beside]:
+    """Return the model's figures beside the published ones of a year."""
+    return [_beside(setting, figures, each) for each in published_of(setting.year)]
+
+
+def _beside(setting: YearSetting, figures: YearFigures, published: Statistic) -> Beside:
+    origins = ORIGINS | STEERED if setting.closes else ORIGINS
+    return Beside(
+        figure=published.figure,
+        model=getattr(figures, published.figure),
+        published=int(published.value),
+        period=published.period,
+        source=published.source,
+        origin=origins[published.figure],
+    )
+
+
+def _bp(part: int, whole: int) -> int:
+    return 10_000 * part // whole if whole else 0

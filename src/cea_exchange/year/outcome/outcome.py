@@ -1,0 +1,46 @@
+"""All that comes of a year: tables, reconciliations, figures, and the report."""
+
+from pathlib import Path
+
+from msgspec import Struct
+
+from cea_exchange.year.checkpoint import YearState
+from cea_exchange.year.outcome.figures import Beside, YearFigures, beside, figures_of
+from cea_exchange.year.outcome.reconciling import Reconciled, reconciled
+from cea_exchange.year.outcome.tables import tables_written
+from cea_exchange.year.own_plan import own_plan
+from cea_exchange.year.setting import YearSetting
+
+
+class Outcome(Struct, frozen=True, kw_only=True):
+    """What came of a year.
+
+    Attributes
+    ----------
+    files
+        The tables.
+    """
+
+    figures: YearFigures
+    beside: list[Beside]
+    reconciled: list[Reconciled]
+    files: list[str]
+
+    @property
+    def agrees(self) -> bool:
+        """Whether all systems say the same."""
+        return all(each.agrees for each in self.reconciled)
+
+
+def outcome_of(folder: Path, setting: YearSetting, state: YearState) -> Outcome:
+    """Write a year's tables, and return what it came to."""
+    files = tables_written(folder, state.bulletins)
+    figures = figures_of(folder, setting, state)
+    with own_plan(setting):
+        found = reconciled(folder, setting.year, state.bulletins)
+    return Outcome(
+        figures=figures,
+        beside=beside(setting, figures),
+        reconciled=found,
+        files=[str(file.relative_to(folder)) for file in files],
+    )

@@ -1,0 +1,93 @@
+"""A year's report: one HTML page that needs nothing from outside."""
+
+from collections.abc import Iterable, Sequence
+from html import escape
+from pathlib import Path
+
+from cea_exchange.year.checkpoint import YearState
+from cea_exchange.year.outcome.outcome import Outcome
+from cea_exchange.year.outcome.plots import PlotsMissing, plots
+from cea_exchange.year.outcome.wording import beside_rows, figure_rows
+from cea_exchange.year.setting import YearSetting
+
+FILE = "report.html"
+_STYLE = """
+body { font: 15px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem;
+  color: #1a1a1a; background: #fff; }
+h1 { font-size: 1.6rem; } h2 { font-size: 1.15rem; margin-top: 2.2rem; }
+table { border-collapse: collapse; width: 100%; }
+th, td { text-align: left; padding: .25rem .6rem; border-bottom: 1px solid #ddd; }
+td.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
+svg { width: 100%; height: auto; }
+.agree { color: #17692f; } .differ { color: #b00020; font-weight: 600; }
+p.note { color: #555; }
+"""
+
+
+def report_write(folder: Path, setting: YearSetting, state: YearState, outcome: Outcome) -> Path:
+    """Write ``report.html``, and return where it is; without matplotlib it has no plots."""
+    first, last = (state.bulletins[place].trading_date for place in (0, -1))
+    parts = [
+        f"<h1>Compliance year {setting.year}</h1>",
+        f"<p>{setting.entities:,} enterprises from seed {setting.seed}, traded {first} to {last}."
+        " The nation, its firms and what they do are made up; what decides about them is the"
+        " real systems' code.</p>",
+        "<h2>What it came to</h2>",
+        _table((), figure_rows(outcome.figures), numbers={1}),
+        "<h2>The model beside what is published</h2>",
+        _table(
+            ("figure", "model", "published", "of", "the model's is"),
+            beside_rows(outcome.beside),
+            numbers={1, 2},
+        ),
+        "<p class=note>Input: given to the model. Reproduced: follows by the rules from what was"
+        " given. The model's own: comes of how its firms behave, and says nothing of the real"
+        " market.</p>",
+        *_plots(folder, state),
+        "<h2>What the systems say of each other</h2>",
+        _reconciled(outcome),
+    ]
+    path = folder / FILE
+    text = (
+        "<!doctype html><html lang=en><head><meta charset=utf-8>"
+        f"<title>Compliance year {setting.year}</title><style>{_STYLE}</style></head><body>"
+        + "\n".join(parts)
+        + "</body></html>\n"
+    )
+    path.write_text(text, encoding="utf-8", newline="")
+    return path
+
+
+def _plots(folder: Path, state: YearState) -> Iterable[str]:
+    try:
+        for plot in plots(folder, state.bulletins):
+            yield f"<h2>{escape(plot.title)}</h2>{plot.svg}"
+    except PlotsMissing as error:
+        yield f"<p class=note>No plots: it {escape(str(error))}.</p>"
+
+
+def _table(
+    head: Sequence[str], rows: Iterable[Sequence[str]], numbers: frozenset[int] | set[int]
+) -> str:
+    cells = "".join(f"<th>{escape(name)}</th>" for name in head)
+    lines = [
+        "".join(
+            f"<td{' class=n' if place in numbers else ''}>{escape(cell)}</td>"
+            for place, cell in enumerate(row)
+        )
+        for row in rows
+    ]
+    body = "".join(f"<tr>{line}</tr>" for line in lines)
+    return f"<table>{f'<tr>{cells}</tr>' if head else ''}{body}</table>"
+
+
+def _reconciled(outcome: Outcome) -> str:
+    lines = []
+    for each in outcome.reconciled:
+        found = "agree" if each.agrees else "differ"
+        words = found if each.agrees else f"differ: {escape(each.differences[0])}"
+        lines.append(
+            f"<tr><td>{escape(each.name)}</td><td class=n>{each.count:,}</td>"
+            f"<td class={found}>{words}</td></tr>"
+        )
+    return f"<table>{''.join(lines)}</table>"

@@ -1,0 +1,341 @@
+"""Plays a compliance year, day by day.
+
+    each trading day:  enterprises file, or are verified --> allowances, on their day
+                       --> surrender --> what is brought to the venue --> blocks, orders, bidding
+                       --> close and settlement
+    after the last:    who is short is acted against
+
+Every day's numbers are drawn for it alone, from the seed: what came before a stop does not matter.
+"""
+
+import importlib
+from collections.abc import Callable, Sequence
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from cea_exchange.domain.calendar import date_number
+from cea_exchange.domain.profile import load_profile
+from cea_exchange.domain.records import Phase
+from cea_exchange.protocol.folder_lock import FolderLock
+from cea_exchange.venue.market.state_machine import VenueStateMachine
+from cea_exchange.year import checkpoint
+from cea_exchange.year.checkpoint import YearState
+from cea_exchange.year.firms.draws import Draws
+from cea_exchange.year.firms.firm import Day
+from cea_exchange.year.institutions import carryover, custody, enforcement, filing, programme
+from cea_exchange.year.institutions.market import YearFailed, YearMarket
+from cea_exchange.year.institutions.systems import Systems
+from cea_exchange.year.nation.enterprises import EnterpriseYear
+from cea_exchange.year.nation.members import Member, enterprise_year, members, sizes_of
+from cea_exchange.year.opening import banked, groups, opening_products
+from cea_exchange.year.own_plan import own_plan
+from cea_exchange.year.setting import POWER_ONLY_UNTIL, YearSetting
+from cea_exchange.year.timeline import Timeline, calendar_reaching, timeline
+
+LOCK = "year.lock"
+NOON_PARTS = 2
+"""Half of a day's listed orders come before noon."""
+
+Progress = Callable[[date, YearState, int], None]
+"""Takes a day that is done, where the year stands, and how many days it has."""
+
+
+class YearRun:
+    """A year in a folder.
+
+    Parameters
+    ----------
+    folder
+        New or empty, or of a year of the same setting that was stopped, which goes on.
+    setting
+        What is asked for.
+    progress
+        Is told each day that is done.
+
+    Raises
+    ------
+    OtherYear
+        The folder has something else in it.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        setting: YearSetting,
+        progress: Progress = lambda day, state, days: None,
+    ) -> None:
+        checkpoint.setting_kept(folder, setting)
+        self.folder, self.setting = folder, setting
+        self._progress = progress
+        self.profile = load_profile(setting.profile)
+        self.calendar = calendar_reaching(self.profile.calendar, setting.year)
+        self.days: Timeline = timeline(setting.year, self.calendar, setting.days)
+        is_power_only = setting.year <= POWER_ONLY_UNTIL
+        self.members = members(sizes_of(setting.entities, is_power_only=is_power_only))
+        self.behaviour = firms_load(setting)
+        self.state = YearState()
+
+    def run(self, *, stop_after: int | None = None) -> YearState:
+        """Play the year, or what is left of it, to its end.
+
+        Parameters
+        ----------
+        stop_after
+            Stop after so many days of the year, as if it had been interrupted then.
+
+        Raises
+        ------
+        FolderInUse
+            Another process plays it.
+        """
+        with FolderLock(self.folder, LOCK), own_plan(self.setting):
+            return self._run(stop_after)
+
+    def _run(self, stop_after: int | None) -> YearState:
+        if (ended := checkpoint.ended(self.folder)) is not None:
+            self.state = ended
+            return ended
+        found = checkpoint.restored(self.folder)
+        first = self.days.trading_days[0] if found is None else self._day_before(found)
+        has_bank = self.setting.has_bank
+        with Systems(self.folder, self.profile, self.calendar, first, has_bank=has_bank) as systems:
+            market = YearMarket(systems.exchange, self.profile)
+            if found is None:
+                self._begin(systems, market)
+                self._save(systems, market)
+            else:
+                self.state = found
+                self._resume(systems, market)
+            for number in range(self.state.days_done, len(self.days.trading_days)):
+                if stop_after is not None and number >= stop_after:
+                    return self.state
+                self._day(systems, market, number)
+                if self._is_last_of_month(number):
+                    self._save(systems, market)
+            enforcement.acted_against(systems, self.setting.year, self.days.after)
+            if carryover.is_carried_over(systems.registry, self.setting.year):
+                names = [name for name, _ in self.state.products]
+                carryover.carried_over(systems, self.state.firms, names)
+            self._keep(systems, market)
+        checkpoint.ended_save(self.folder, self.state)
+        return self.state
+
+    # -- beginning and going on -------------------------------------------------------------------
+
+    def _day_before(self, found: YearState) -> date:
+        return self.days.trading_days[max(found.days_done - 1, 0)]
+
+    def _begin(self, systems: Systems, market: YearMarket) -> None:
+        setting = self.setting
+        decided_on = date_number(date(setting.year, 12, 20))
+        filing.enterprises_listed(systems.platform, self.members, setting.year, decided_on)
+        systems.talk()
+        self.state.products = opening_products(setting)
+        with systems.registry.transaction():
+            for product, price in self.state.products:
+                systems.registry.product_declare(product, price)
+                market.product_declare(product, price)
+            self.state.firms = custody.accounts_opened(
+                systems.registry, self.members, groups(setting.seed, self.members)
+            )
+            if systems.bank is not None:
+                systems.bank.accounts_open(range(len(self.state.firms)))
+            first, _ = self.state.products[0]
+            custody.opening_held(systems.registry, first, banked(setting, self.members))
+
+    def _resume(self, systems: Systems, market: YearMarket) -> None:
+        systems.exchange.machine = VenueStateMachine.restore(self.profile, self.state.machine)
+        market.resume(self.state.bulletins, self.state.counts, self.state.products)
+
+    def _save(self, systems: Systems, market: YearMarket) -> None:
+        self._keep(systems, market)
+        checkpoint.saved(self.folder, self.state)
+
+    def _keep(self, systems: Systems, market: YearMarket) -> None:
+        self.state.bulletins, self.state.counts = market.bulletins, market.counts
+        self.state.machine = systems.exchange.machine.snapshot()
+
+    # -- a day ------------------------------------------------------------------------------------
+
+    def _day(self, systems: Systems, market: YearMarket, number: int) -> None:
+        day = self.days.trading_days[number]
+        systems.clock.day = day
+        self._platform_day(systems, number)
+        market.day_open(day)
+        custody.holdings_read(systems.registry, self.state.firms)
+        view = self._view(market, number)
+        self._ccer_day(systems, view, day)
+        self._surrenders(systems, view)
+        self._brought(systems, view)
+        custody.holdings_read(systems.registry, self.state.firms)
+        self._trade(market, view)
+        market.day_close()
+        if systems.bank is not None:
+            systems.bank.instructed()
+            systems.bank.statement(day)
+        self.state.days_done, self.state.counts = number + 1, market.counts
+        self._progress(day, self.state, len(self.days.trading_days))
+
+    def _platform_day(self, systems: Systems, number: int) -> None:
+        days, year, platform = self.days, self.setting.year, systems.platform
+        by_place = self.state.firms
+        for member in self._share(number, None, days.filed_until):
+            filed = self._year_of(member)
+            filing.year_filed(platform, filed, year)
+            firm = by_place[member.place - 1]
+            # Until its allocation a firm counts on as much as it owes.
+            firm.owed = firm.coming = int(sum(filed.emitted().values()))
+        for member in self._share(number, days.filed_until, days.verified_until):
+            filing.year_verified(platform, self._year_of(member), year, days)
+        if number == self._given_number():
+            provinces = sorted({member.province for member in self.members})
+            filing.allowances_given(platform, provinces, year)
+            systems.talk()
+            custody.duties_read(systems.registry, self.state.firms, year)
+        elif number > self._given_number():
+            systems.talk()
+
+    def _year_of(self, member: Member) -> EnterpriseYear:
+        return enterprise_year(self.setting.seed, member, self.setting.year)
+
+    def _share(self, number: int, after: date | None, until: date) -> Sequence[Member]:
+        """Return the enterprises whose turn it is on a day, all of them between two days."""
+        days = self.days.trading_days
+        turns = [day for day in days if (after is None or day > after) and day <= until]
+        if days[number] not in turns:
+            return []
+        return self.members[turns.index(days[number]) :: len(turns)]
+
+    def _given_number(self) -> int:
+        days = self.days.trading_days
+        return next(number for number, day in enumerate(days) if day >= self.days.given_on)
+
+    def _is_last_of_month(self, number: int) -> bool:
+        days = self.days.trading_days
+        return number + 1 < len(days) and days[number].month != days[number + 1].month
+
+    def _view(self, market: YearMarket, number: int) -> Day:
+        setting, days = self.setting, self.days.trading_days
+        today = date_number(days[number])
+        aim = setting.closes.get(today)
+        names = [name for name, _ in self.state.products]
+        return Day(
+            date=today,
+            days_left=len(days) - 1 - number,
+            days=len(days),
+            is_first_of_month=number == 0 or days[number].month != days[number - 1].month,
+            is_owed=number >= self._given_number(),
+            orders=_part(setting.orders, number, len(days)),
+            first_price=self.state.products[0][1],
+            is_steered=aim is not None,
+            products=market.products({} if aim is None else dict.fromkeys(names, aim)),
+            draws=Draws(setting.seed, "day", today),
+        )
+
+    def _ccer_day(self, systems: Systems, view: Day, day: date) -> None:
+        """Take the voluntary programme's next step; on a month's first day, trade and offset."""
+        if day.year < programme.FIRST_YEAR:
+            return
+        progress = self.state.programme
+        programme.programme_step(systems.ccer, progress, day, len(self.members))
+        if not (view.is_owed and view.is_first_of_month):
+            return
+        cap = systems.registry.ledger.rules.offsets.cap
+        asked = [
+            (firm, min(cap(firm.owed), self.behaviour.offset_wanted(view, firm)))
+            for firm in self.state.firms
+            # Of each obligation once: what is left of it then has no room under the cap.
+            if firm.owed and "offset" not in firm.memory
+        ]
+        wanted = [(firm, tonnes) for firm, tonnes in asked if tonnes > 0]
+        bought = programme.market_day(systems.ccer, progress, day, wanted)
+        for each in bought:
+            each.firm.memory["offset"] = each.firm.memory.get("offset", 0) + each.tonnes
+        programme.offset(systems.ccer, systems.registry, bought, self.setting.year)
+
+    def _surrenders(self, systems: Systems, view: Day) -> None:
+        if not view.is_owed:
+            return
+        owing = [firm for firm in self.state.firms if firm.owed]
+        now = [firm for firm in owing if self.behaviour.surrenders(view, firm)]
+        names = [name for name, _ in self.state.products]
+        custody.surrendered(systems.exchange, now, self.setting.year, names)
+        custody.holdings_read(systems.registry, now)
+
+    def _brought(self, systems: Systems, view: Day) -> None:
+        cash: dict[int, int] = {}
+        if view.is_first_of_month or view.date == date_number(self._given_on()):
+            for firm in self.state.firms:
+                fen = max(0, self.behaviour.cash_wanted(view, firm) - firm.cash)
+                if fen:
+                    cash[firm.index] = fen
+        self._paid_in(systems, cash)
+        custody.brought(systems.exchange, self.state.firms, cash)
+
+    def _paid_in(self, systems: Systems, cash: dict[int, int]) -> None:
+        if systems.bank is not None and cash:
+            systems.bank.paid_in(systems.clock.day, cash)
+        elif cash:
+            with systems.registry.transaction():
+                for index, fen in cash.items():
+                    systems.registry.pay_in(self.state.firms[index].account, fen)
+
+    def _given_on(self) -> date:
+        return self.days.trading_days[self._given_number()]
+
+    def _trade(self, market: YearMarket, view: Day) -> None:
+        firms, behaviour = self.state.firms, self.behaviour
+        kept = [(dict(firm.at_venue), firm.cash) for firm in firms]
+        # What blocks and a bidding need is kept out of what comes after them.
+        blocks = behaviour.blocks(view, firms)
+        for block in blocks:
+            block.seller.at_venue[block.product.name] -= block.tonnes
+            block.buyer.cash -= block.price * block.tonnes
+        offer = behaviour.bidding(view, firms)
+        if offer is not None:
+            offer.seller.at_venue[offer.product.name] -= offer.tonnes
+            for bid in offer.bids:
+                bid.firm.cash -= bid.price * bid.tonnes
+        entered = [*behaviour.listed(view, firms)]
+        noon = len(entered) // NOON_PARTS
+        market.phase(Phase.LISTED)
+        market.listed(entered[:noon])
+        market.phase(Phase.BREAK)
+        market.phase(Phase.LISTED_AND_BLOCK)
+        market.blocks(blocks)
+        if offer is not None:
+            market.bidding(offer)
+        market.listed(entered[noon:])
+        for firm, (stock, cash) in zip(firms, kept, strict=True):
+            firm.at_venue, firm.cash = stock, cash
+
+
+def _part(orders: int, number: int, days: int) -> int:
+    """Return a day's part of a year's orders: as many more each day, four times in the end."""
+
+    def until(day: int) -> int:
+        # Sum of weights 1 .. 4 in a straight line, in thousandths.
+        return day * 1_000 + day * (day - 1) * 3_000 // max(1, 2 * (days - 1))
+
+    whole = until(days)
+    return orders * until(number + 1) // whole - orders * until(number) // whole
+
+
+def firms_load(setting: YearSetting) -> Any:
+    """Return the class of firms that a setting names, made with its seed.
+
+    Raises
+    ------
+    ValueError
+        There is none.
+    """
+    module, _, name = setting.firms.partition(":")
+    try:
+        return getattr(importlib.import_module(module), name)(setting.seed)
+    except (ImportError, AttributeError, ValueError) as error:
+        text = f"firms: expected MODULE:CLASS, got {setting.firms!r}: {error}"
+        raise ValueError(text) from error
+
+
+__all__ = ["YearFailed", "YearRun"]

@@ -1,0 +1,46 @@
+"""What is asked of a year."""
+
+from msgspec import Struct
+
+FIRMS = "cea_exchange.year.firms.firms:Firms"
+ORDERS_EACH = 300
+"""Listed orders of an enterprise in a year, where nothing else is asked for."""
+YEARS = range(2021, 2027)
+POWER_ONLY_UNTIL = 2023
+"""Steel, cement and aluminium are in from the year after."""
+
+
+class YearSetting(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A year to be played; the same setting gives the same tables.
+
+    Attributes
+    ----------
+    year
+        The compliance year: of the emissions. It is traded and surrendered in the year of its
+        deadline.
+    orders
+        Listed orders that are entered in the year.
+    firms
+        ``module:Class`` of how firms behave.
+    profile
+        The market's rules: a name, or a path.
+    plan
+        A plan of one's own for the year, in TOML; empty: the packaged one.
+    days
+        Trading days that are played, spread over the year, the last one among them; 0: all.
+    has_bank
+        Whether a settlement bank is instructed of each trade, and cash comes by its statements.
+    closes
+        Day (yyyymmdd) -> fen: what prices are steered by, where the market had them.
+    """
+
+    year: int
+    entities: int
+    seed: int
+    orders: int
+    firms: str = FIRMS
+    profile: str = "cea"
+    plan: str = ""
+    days: int = 0
+    has_bank: bool = False
+    closes: dict[int, int] = {}

@@ -1,0 +1,93 @@
+"""What a year is made of, part by part."""
+
+from itertools import pairwise
+
+import pytest
+
+from cea_exchange.year import checkpoint
+from cea_exchange.year.checkpoint import YearState
+from cea_exchange.year.firms.draws import Draws
+from cea_exchange.year.nation.members import NATION, enterprise_year, members, sizes_of
+from cea_exchange.year.run import _part
+from cea_exchange.year.timeline import calendar_reaching, timeline
+
+
+def test_numbers_follow_from_what_they_are_drawn_for():
+    """These very numbers: on another machine, or Python, they are the same."""
+    draws = Draws(7, "day", 20251231)
+    assert [draws.below(1_000) for _ in range(4)] == [907, 857, 712, 391]
+    assert [Draws(7, "x").within(-3, 3), Draws(7, "x").one_in(1)] == [2, True]
+
+
+@pytest.mark.parametrize("entities", [2, 3, 50, 97, 3_378, 10_000])
+def test_a_nation_of_any_size_has_its_sectors_parts(entities):
+    sizes = sizes_of(entities)
+    assert sum(sizes) == entities == len(members(sizes))
+    for size, whole in zip(sizes, NATION, strict=True):
+        assert abs(size * sum(NATION) - entities * whole) <= sum(NATION)
+    assert sizes_of(sum(NATION)) == NATION
+
+
+def test_an_enterprise_is_the_same_whoever_else_is_drawn():
+    first, *_, last = members(sizes_of(40))
+    alone = enterprise_year(3, last, 2024)
+    enterprise_year(3, first, 2024)
+    assert enterprise_year(3, last, 2024) == alone != enterprise_year(4, last, 2024)
+
+
+@pytest.mark.parametrize(("orders", "days"), [(1, 243), (1_000, 7), (1_013_400, 243)])
+def test_all_orders_are_entered_the_most_in_the_end(orders, days):
+    parts = [_part(orders, day, days) for day in range(days)]
+    assert sum(parts) == orders
+    assert sum(parts[: days // 2]) <= sum(parts[days // 2 :])
+
+
+@pytest.mark.parametrize(
+    ("year", "traded", "days"),
+    [(2021, 2023, 242), (2022, 2023, 242), (2023, 2024, 242), (2024, 2025, 243), (2025, 2026, 242)],
+)
+def test_a_year_is_traded_in_the_year_of_its_deadline(year, traded, days):
+    """CEA-SUR-02."""
+    found = timeline(year, calendar_reaching("cn_carbon", year))
+    assert {day.year for day in found.trading_days} == {traded}
+    assert len(found.trading_days) == days
+    assert found.given_on <= found.deadline < found.after
+
+
+def test_days_that_nobody_has_announced_are_assumed():
+    days = timeline(2026, calendar_reaching("cn_carbon", 2026)).trading_days
+    assert len(days) == 260 and str(days[0]) == "2027-01-04"
+
+
+def test_some_days_are_spread_and_end_with_the_last():
+    whole = timeline(2024, calendar_reaching("cn_carbon", 2024)).trading_days
+    some = timeline(2024, calendar_reaching("cn_carbon", 2024), 12).trading_days
+    assert len(some) == 12 and some[-1] == whole[-1] and {*some} < {*whole}
+    gaps = [(later - day).days for day, later in pairwise(some)]
+    assert max(gaps) < 2 * min(gaps)
+
+
+def test_too_few_days_are_refused():
+    with pytest.raises(ValueError, match="days: expected 0 for all, or 7 or more, got 6"):
+        timeline(2024, calendar_reaching("cn_carbon", 2024), 6)
+
+
+@pytest.mark.parametrize("left", [".checkpoint.new", ".checkpoint.old"])
+def test_what_a_stop_leaves_of_keeping_is_passed_over(tmp_path, left):
+    """Whenever it stops, there is one whole copy: the new one, or the one before."""
+    (tmp_path / "registry").mkdir()
+    (tmp_path / "registry" / "a").write_text("kept")
+    checkpoint.saved(tmp_path, YearState(days_done=3))
+    (tmp_path / "registry" / "a").write_text("lost")
+    kept = tmp_path / checkpoint.FOLDER
+    if left == checkpoint.OLD:
+        kept.rename(tmp_path / checkpoint.OLD)
+    (tmp_path / checkpoint.NEW).mkdir()
+    assert checkpoint.restored(tmp_path).days_done == 3
+    assert (tmp_path / "registry" / "a").read_text() == "kept"
+
+
+def test_a_year_that_has_not_begun_begins_anew(tmp_path):
+    (tmp_path / "registry").mkdir()
+    assert checkpoint.restored(tmp_path) is None
+    assert not (tmp_path / "registry").exists()
