@@ -27,6 +27,8 @@ def holdings_hash(store: Store, deliveries: Deliveries) -> int:
     ).fetchall()
     for account, asset, tonnes in rows:
         holdings[account, asset] += int(tonnes)
+    accounts: dict[int, str]
+    products: dict[int, str]
     accounts, products = (
         dict(store.execute(query).fetchall())
         for query in (
