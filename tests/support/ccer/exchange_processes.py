@@ -210,7 +210,11 @@ class CcerExchange:
 
     def order(self, account, side, tonnes):
         """Enter an order; return how it was answered, whatever is killed meanwhile."""
-        client = self.client(account)
+        client, date = self.client(account), int(self.day.strftime("%Y%m%d"))
+        until_s = time.monotonic() + WAIT_S * patience()
+        while client.session.trading_date != date:
+            assert time.monotonic() < until_s, f"{account} does not hear of the day"
+            client.poll(0.02)
         entered = client.enter(P, side, price_fen=PRICE_FEN, tonnes=tonnes)
         return client.answer(entered, timeout_s=WAIT_S * patience())
 

@@ -27,12 +27,11 @@ def holdings_hash(store: Store, deliveries: Deliveries) -> int:
     ).fetchall()
     for account, asset, tonnes in rows:
         holdings[account, asset] += int(tonnes)
-    accounts, products = (
-        dict(store.execute(query).fetchall())
-        for query in (
-            "SELECT account_index, account FROM accounts",
-            "SELECT product_index, product FROM products",
-        )
+    accounts: dict[int, str] = dict(
+        store.execute("SELECT account_index, account FROM accounts").fetchall()
+    )
+    products: dict[int, str] = dict(
+        store.execute("SELECT product_index, product FROM products").fetchall()
     )
     held = [(account, asset, tonnes) for (account, asset), tonnes in holdings.items() if tonnes]
     return holdings_hash_sum(
