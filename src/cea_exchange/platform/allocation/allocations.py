@@ -204,7 +204,8 @@ class Allocations:
                 distributed_on=0,
             )
             self._store.insert(f"allocations ({_ROW})", [row])
-            ids = {each.enterprise: each.enterprise_id for each in self._enterprises.listed(province)}
+            of_province = self._enterprises.listed(province)
+            ids = {each.enterprise: each.enterprise_id for each in of_province}
             first = self._store.next_id("allocation_lines", "line_id")
             self._store.insert(
                 "allocation_lines (line_id, allocation_id, enterprise_id, result_id, emissions,"
