@@ -219,7 +219,11 @@ class VenueStateMachine:
         self._accounts: dict[str, int] = {}
         self._groups: dict[str, int] = {}
         self._rows, self._rows_lent = np.zeros((2, 4096), EVENT_DTYPE)
-        self._acts = {
+        self._acts = self._acts_by_kind()
+
+    def _acts_by_kind(self) -> dict[type[control.Control], Any]:
+        """Return what is done for each kind of message."""
+        return {
             control.ProductDeclared: self._product_declared,
             control.AccountDeclared: self._account_declared,
             control.AccountSuspended: self._account_suspended,
