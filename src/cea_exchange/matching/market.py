@@ -110,8 +110,8 @@ class Market:
     `bid`, `bid_cancel`; the operator's `bidding_open`, `bidding_close`, `bidding_cancel`. The day:
     `clock`, or `open_day`, `phase`, `close_day`. The operator: `halt`, `resume`, `suspend`,
     `restore_account`, `restrict`, `reference_price`, `list_product`, `delist_product`. Looking:
-    `state`, `account`, `depth`, `products`, `accounts`, `product_index`, `account_index`. The whole:
-    `state_hash`, `check`, `snapshot`, `restore`, `copy`.
+    `state`, `account`, `depth`, `products`, `accounts`, `product_index`, `account_index`. The
+    whole: `state_hash`, `check`, `snapshot`, `restore`, `copy`.
 
     A refused command is an answer: an event of it says why. Exceptions are for wrong types
     (TypeError) and misuse (ValueError); after one nothing has changed.
