@@ -5,7 +5,8 @@
 
 The events are those of the workload `market steady`, six products and 3,600 accounts of which every
 third has a mate of one will, spread over the four hours of a trading day; what each pattern took is
-printed beside the whole. Reading a journal is not in it: that is as fast as a start (bench.recovery).
+printed beside the whole. Reading a journal is not in it: that is as fast as a start
+(bench.recovery).
 """
 
 import argparse

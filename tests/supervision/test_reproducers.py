@@ -5,6 +5,7 @@ import json
 import pytest
 
 from cea_exchange.domain.profile import load_profile
+from cea_exchange.domain.records import EventKind
 from cea_exchange.supervision.corpus.cases import case_made
 from cea_exchange.supervision.reproducer import (
     NotReproduced,
@@ -69,6 +70,19 @@ def test_amended_orders_blocks_and_what_was_refused_play_again_as_they_were():
         if t["trade_id"]
     ]
     assert trades == [(9_000, 3_000)]
+
+
+def test_who_was_picked_is_picked_again():
+    days = MarketDays("A:G", "B:G", "O")
+    days.at("10:00:00")
+    days.enter("O", "sell", "90.00", 2_000)
+    days.deal("A", "B", "90.00", 2_000)
+    days.deal("A", "B", "90.00", 3_000)
+    days.close()
+    (alert,) = days.alerts("wash_group")
+    again = played(reproducer(days.tape(), alert), days.tape())
+    picked = again.events["counter_order_id"][again.events["kind"] == EventKind.ORDER_ACCEPTED]
+    assert picked.any()
 
 
 def test_what_is_not_found_again_says_so():

@@ -29,9 +29,10 @@ class Pattern(Cited, frozen=True, kw_only=True):
 
 
 class WashGroup(Pattern, frozen=True, kw_only=True):
-    """Any of the three, once there are tonnes enough, and more than chance gives."""
+    """Any of the three, once there are tonnes enough, more than chance gives, much of their own."""
 
     chance_per_mille: PerMille
+    own_per_mille: PerMille
     day_per_mille: PerMille
     phase_per_mille: PerMille
     trades_min: Count

@@ -1,4 +1,4 @@
-"""What abuse of the market may cost: what was gained in a case's window, and the range of the fine."""
+"""What abuse of the market may cost: the gain in a case's window, and the range of the fine."""
 
 import functools
 import tomllib

@@ -216,6 +216,8 @@ def _entered(columns: Columns, row: int, event: np.void) -> Made:
         fields["tif"] = Tif(int(event["tif"])).name.lower()
     if int(event["flags"]) & OrderFlag.POST_ONLY:
         fields["post_only"] = True
+    if event["counter_order_id"]:
+        fields["pick"] = f"o{event['counter_order_id']}"
     return fields, int(event["order_id"]), (int(event["account_index"]),)
 
 

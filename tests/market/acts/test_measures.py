@@ -28,9 +28,8 @@ def taken(machine, step, /, *barred, **fields):
     """Take a measure against alice."""
     named = {"by": "an", "second": "bo", "why": "case 17", "case": "2025-17", "account": "alice"}
     number = len(machine.measures) + 1
-    return machine.apply_control(
-        control.MeasureTaken(**(named | {"measure": number, "step": step, "barred": barred} | fields))
-    )
+    named |= {"measure": number, "step": step, "barred": barred}
+    return machine.apply_control(control.MeasureTaken(**(named | fields)))
 
 
 def lifted(machine, number, **fields):

@@ -128,6 +128,13 @@ def test_a_trade_is_busted_once_and_by_two(world):
     assert again is VenueRefusal.TRADE_BUSTED
 
 
+def test_a_measure_must_fit_and_be_one_that_was_taken(world):
+    """CEA-MSR-01."""
+    said = {"account": "bob", "case": "2025-17", "why": "x"}
+    assert refusal(world, op="measure_restrict", **said) is VenueRefusal.MEASURE_UNFIT
+    assert refusal(world, op="measure_lift", measure=9, why="x") is VenueRefusal.MEASURE_UNFIT
+
+
 def test_a_bidding_that_has_ended_is_not_ended_again(world):
     world.admin(op="bidding_cancel", bidding="B1", why="x")
     again = refusal(world, op="bidding_cancel", bidding="B1", why="x")

@@ -127,6 +127,8 @@ def position_shown(answer: Answer) -> str:
     """Return an account's cash and holdings at the venue."""
     group = f", group {answer['group']}" if answer["group"] else ""
     state = "suspended" if answer["suspended"] else "may trade"
+    if answer["restricted"]:
+        state += ", restricted by a measure"
     if not answer["may_trade"]:
         state = f"may not trade, its holder is: {answer['holder'].replace('_', ' ')}"
     cash = [(name, yuan(answer[name])) for name in ("cash", "cash_locked", "proceeds_today")]
@@ -219,6 +221,7 @@ VENUE = Asker(
         "sessions": _rows("sessions", "nobody is logged on"),
         "proposals": _rows("proposals", "nothing waits"),
         "biddings": _rows("biddings"),
+        "measures": _rows("measures", "no measure was taken"),
         "bidding_applications": _rows("applications"),
         "statement": _statement_text,
     },

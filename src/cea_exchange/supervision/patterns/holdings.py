@@ -115,10 +115,13 @@ def evasion(context: Context) -> Iterator[Alert]:
     for name in columns.tape.products:
         opening += _opening(context, name)
     wills, counts = np.unique(columns.will, return_counts=True)
+    whose = columns.will[changes["account"]]
+    order = np.argsort(whose, kind="stable")
+    changes, whose = changes[order], whose[order]
     for will in wills[counts > 1]:
         members = np.flatnonzero(columns.will == will)
         limit = limit_of(context, columns.names(members))
-        own = changes[np.isin(changes["account"], members)]
+        own = changes[slice(*np.searchsorted(whose, (will, will + 1)))]
         start = opening[members]
         together = int(start.sum()) + np.cumsum(own["tonnes"])
         if not len(own):

@@ -150,6 +150,13 @@ def marking_close(context: Context) -> Iterator[Alert]:
                 mine = "buyer" if side == Side.BUY else "seller"
                 own = late[late["side"] == side]
                 wills, tonnes = sums_by(columns.will[own[mine]], own["tonnes"])
+                # Most trade too little to be looked at closely.
+                least = max(
+                    int(late["tonnes"].sum()) * limits.window_per_mille,
+                    int(all_day["tonnes"].sum()) * limits.day_per_mille,
+                )
+                near = tonnes * 1_000_000 >= least * context.limits.warning_per_mille
+                wills, tonnes = wills[near], tonnes[near]
                 for will, count in zip(wills.tolist(), tonnes.tolist(), strict=True):
                     alert = _marking_alert(context, all_day, late, side, will, count)
                     if alert is not None:

@@ -29,6 +29,8 @@ def wash_group(context: Context) -> Iterator[Alert]:
     inside, keys = inside[order], keys[order]
     for start, end in zip(*runs_of(keys), strict=True):
         own = inside[start:end]
+        if own["tonnes"].sum() * 1000 < limits.tonnes_min * context.limits.warning_per_mille:
+            continue
         day, product = int(own["day"][0]), int(own["product"][0])
         all_day = listed[(listed["day"] == day) & (listed["product"] == product)]
         phase = all_day["phase"][-1]
@@ -40,10 +42,12 @@ def wash_group(context: Context) -> Iterator[Alert]:
         needed = [
             Figure("tonnes within the group", tonnes, ">=", limits.tonnes_min),
             Figure(
-                "beside chance per mille",
-                _beside_chance(all_day, own, product),
-                ">=",
+                *("beside chance per mille", _beside_chance(all_day, own, product), ">="),
                 limits.chance_per_mille,
+            ),
+            Figure(
+                *("with each other per mille of own", _mutual_share(all_day, own), ">="),
+                limits.own_per_mille,
             ),
         ]
         choice = [
@@ -93,6 +97,18 @@ def _beside_chance(trades: np.ndarray, own: np.ndarray, product: int) -> int:
     by_chance = sum(bought[a] * sold[b] for a in who for b in who if a != b)
     mutual = int(own["tonnes"].sum()) * max(total, 1)
     return min(mutual * 1000 // max(by_chance, 1), 1_000_000)
+
+
+def _mutual_share(all_day: np.ndarray, own: np.ndarray) -> int:
+    """Return which share trades with each other are of all that the busiest of them traded."""
+    shares = []
+    for account in {*own["buyer"].tolist(), *own["seller"].tolist()}:
+        whole, mutual = (
+            int(some["tonnes"][(some["buyer"] == account) | (some["seller"] == account)].sum())
+            for some in (all_day, own)
+        )
+        shares.append(per_mille(mutual, whole))
+    return min(shares)
 
 
 def wash_ring(context: Context) -> Iterator[Alert]:

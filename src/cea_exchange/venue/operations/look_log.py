@@ -1,7 +1,8 @@
 """What regulators and operators looked at: a line each in DIR/looks.jsonl, beside the journal.
 
-A look changes nothing and is no part of the market's history, so it is not journaled; whose key saw
-whose positions is kept all the same (CEA-OPR-04). Statuses, which monitors ask each second, are not.
+A look changes nothing and is no part of the market's history, so it is not journaled; whose key
+saw whose positions is kept all the same (CEA-OPR-04), but not the status, which monitors ask for
+each second.
 """
 
 from collections.abc import Callable, Iterator
