@@ -76,7 +76,7 @@ PLAIN_NUMBERS = {
     *("allocation", "case", "city", "compliance", "finding", "link_seq", "missing", "objection"),
     *("of", "quality", "shortfall", "timeliness", "traded_tonnes", "verification"),
     *("batch_number", "cancellation", "first_serial", "last_serial", "licence_id", "owner_days"),
-    *("sector", "serial"),
+    *("sector", "serial", "measure", "step"),
 }
 """Whole numbers that a person types as the daemons have them: tonnes, counts, numbers of things."""
 ON_THE_WIRE = {

@@ -139,9 +139,7 @@ def test_a_suspension_by_a_measure_ends_with_it_and_by_nobody_elses_word(machine
         control.AccountSuspended(account="alice"),
         control.AccountRestored(account="alice"),
     ):
-        machine.apply_control(
-            control.FeedItem(transfer_seq=machine.feed_seq + 1, command=command)
-        )
+        machine.apply_control(control.FeedItem(transfer_seq=machine.feed_seq + 1, command=command))
     assert entered(machine, 2, SELL) == Reason.ACCOUNT_SUSPENDED
     assert lifted(machine, 1)["kind"].tolist() == [EventKind.ACCOUNT_RESTORED]
     assert entered(machine, 3, SELL) == Reason.NONE

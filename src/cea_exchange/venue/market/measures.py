@@ -1,8 +1,8 @@
 """Measures of the exchange against accounts: the ladder, and what of it is in force on a day.
 
-    0 watched  1 called  2 report due  3 pledge or interview  4 warned  5 named in public
-    6 restricted: kept from purchases, sales, taking tonnes or cash out, each alone
-    7 suspended, and reported to the ministry
+0 watched  1 called  2 report due  3 pledge or interview  4 warned  5 named in public
+6 restricted: kept from purchases, sales, taking tonnes or cash out, each alone
+7 suspended, and reported to the ministry
 """
 
 from collections.abc import Mapping, Sequence
