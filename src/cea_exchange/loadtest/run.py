@@ -213,6 +213,9 @@ class _Run:
         finally:
             acts.finish((time.monotonic_ns() - start_ns) / 1e9)
         stand.whole()
+        if settings.audited:
+            progress("closing the day and settling it")
+            stand.settle()
         progress("holding reports against each other")
         ends = processes.ask({"do": "reconcile"})
         audit = self._audit(ends, progress)
@@ -310,7 +313,7 @@ class _Run:
                 audit.checked[name] = audit.checked.get(name, 0) + count
             audit.differences += end["differences"]
         if self._settings.audited:
-            progress("closing, settling and auditing")
+            progress("auditing: everything against everything")
             found = self._stand.audit()
             if found is not None:
                 audit.checked |= found.checked

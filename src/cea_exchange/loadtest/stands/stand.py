@@ -73,6 +73,9 @@ class Stand:
     def whole(self) -> None:
         """Wait until it is all there again, after what was done to it."""
 
+    def settle(self) -> None:
+        """Let what is open come to its end, while whoever is connected still hears of it."""
+
     def audit(self) -> Reconciliation | None:
         """Hold what it has against what it said; None where that can't be known."""
         return None

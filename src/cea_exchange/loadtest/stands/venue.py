@@ -198,10 +198,10 @@ class OwnExchange(Stand):
                     raise StandError(f"the venue does not answer: {error}") from error
                 time.sleep(AGAIN_S)
 
-    def audit(self) -> Reconciliation | None:
-        """Close the day, let it be settled, end both, and hold everything against everything."""
+    def settle(self) -> None:
+        """Close the day and let the registry settle it, if there is to be an audit."""
         if not self._audited:
-            return None
+            return
         self.exchange.operate("clock", at=f"{self._day}T15:00:00+08:00")
         number = date_number(self._day)
         self.exchange.wait_until(
@@ -213,6 +213,11 @@ class OwnExchange(Stand):
         self.exchange.wait_until(
             lambda: self._settled_seq() >= last, f"the registry to settle to {last}", SETTLE_S_MAX
         )
+
+    def audit(self) -> Reconciliation | None:
+        """End both daemons, and hold everything against everything."""
+        if not self._audited:
+            return None
         found = Reconciliation()
         for name in DAEMONS:
             status = self.exchange.stop(name)
