@@ -1,14 +1,18 @@
 """Gates, comparisons, the search for saturation, and the page: what is made of results."""
 
+import io
 import itertools
 import math
 import random
 import re
+from xml.etree import ElementTree
 
 import msgspec
 import numpy as np
 import pytest
+from rich.console import Console
 
+from cea_exchange.loadtest.results.charts import HEIGHT, WIDTH
 from cea_exchange.loadtest.results.comparison import STUDENT_95, compare, ratio_of, rounds_read
 from cea_exchange.loadtest.results.figures import Columns, Latency, figures_of
 from cea_exchange.loadtest.results.gate import GateError, condition_parse, failures
@@ -21,6 +25,7 @@ from cea_exchange.loadtest.results.result import (
     result_read,
     result_write,
 )
+from cea_exchange.loadtest.results.terminal import Board, result_show
 from cea_exchange.loadtest.saturation import saturate
 from cea_exchange.loadtest.sending.notes import Counts
 from cea_exchange.loadtest.timeline import Timeline
@@ -233,6 +238,41 @@ def test_the_search_ends_at_the_highest_rate_that_may_be_tried():
     assert (found.held, found.broken) == (35, None)
 
 
+# -- The terminal ----------------------------------------------------------------------------------
+
+
+def printed(*shown):
+    console = Console(width=80, record=True, file=io.StringIO())
+    for each in shown:
+        console.print(each)
+    return console.export_text()
+
+
+def test_the_board_shows_how_far_a_run_is():
+    board = Board("quotes against venue", 30.0)
+    for rate in (100.0, 800.0):
+        shown = board.shown(
+            10.0,
+            {"answered a second": rate, "p99_ns": 2e6, "sent": 900, "unanswered": 7,
+             "cpu venue": 0.5, "cpu venue worker": 0.4, "cpu sender 0": 0.1},
+        )  # fmt: skip
+    text = printed(shown)
+    for expected in ("quotes against venue", "20 s left", "800", "2.000 ms", "unanswered", "50%"):
+        assert expected in text, expected
+    assert "worker" not in text and "▂█" in text
+
+
+def test_a_result_for_people_names_all_that_counts():
+    console = Console(width=80, record=True, file=io.StringIO())
+    result_show(full_result(void="sent late", losses=["one order"], reconnects=3), console)
+    text = console.export_text()
+    for expected in ("quotes against venue", "passive", "cancel", "p99.9", "NO", "reconnects",
+                     "the harness's own floor", "void: sent late", "lost: one order",
+                     "kill venue"):  # fmt: skip
+        assert expected in text, expected
+    assert "…" not in text
+
+
 # -- The page --------------------------------------------------------------------------------------
 
 
@@ -259,7 +299,15 @@ def test_the_page_says_it_all_and_loads_nothing():
     for expected in ("Nothing was lost", "the harness&#x27;s floor", "kill venue", "cpu venue",
                      "cea_venue_commands", "p99.99"):  # fmt: skip
         assert expected in text, expected
-    assert text.count("<svg") == 5
+    charts = re.findall(r"<svg.*?</svg>", text, re.DOTALL)
+    assert len(charts) == 5
+    for each in charts:
+        points = [
+            tuple(map(float, pair.split(",")))
+            for line in ElementTree.fromstring(each).iter("polyline")
+            for pair in line.get("points").split()
+        ]
+        assert points and all(0 <= x <= WIDTH and 0 <= y <= HEIGHT for x, y in points)
     assert "nothing was seen" not in text
 
 

@@ -292,14 +292,10 @@ def _of_order_line(row: dict[str, str], at_ns: int, open_of: dict[int, Order]) -
 
 def _of_journal(data: Path) -> list[Order]:
     """Return a journal's listed orders; one that was refused is an order that nobody cancels."""
-    # A venue that was killed leaves an end that nobody has been answered for.
-    reader = SegmentReader(data / "journal", storage=OsStorage(), cut_torn_tail=True)
-    frames = [
-        (frame.time_ns, np.frombuffer(frame.payload, COMMAND_DTYPE))
-        for frame in reader.frames()
-        if frame.kind == FrameKind.RECORDS
-    ]
-    accepted = _accepted(data / "events", reader.headers[-1].log_id) if frames else {}
+    frames, log_id = _frames(data)
+    accepted = {
+        _identity(row): int(row["order_id"]) for row in _acceptances(data / "events", log_id)
+    }
     orders: list[Order] = []
     for time_ns, rows in frames:
         for row in rows:
@@ -318,12 +314,23 @@ def _of_journal(data: Path) -> list[Order]:
     return orders
 
 
-def _accepted(folder: Path, log_id: str) -> dict[Identity, int]:
-    """Return which order each accepted command became, by the venue's events."""
+def _frames(data: Path) -> tuple[list[tuple[int, NDArray[np.void]]], str]:
+    """Return a journal's times and commands, and which journal it is."""
+    # A venue that was killed leaves an end that nobody has been answered for.
+    reader = SegmentReader(data / "journal", storage=OsStorage(), cut_torn_tail=True)
+    frames = [
+        (frame.time_ns, np.frombuffer(frame.payload, COMMAND_DTYPE))
+        for frame in reader.frames()
+        if frame.kind == FrameKind.RECORDS
+    ]
+    return frames, reader.headers[-1].log_id
+
+
+def _acceptances(folder: Path, log_id: str) -> NDArray[np.void]:
+    """Return the venue's events that say which order a command became."""
     rows = event_rows_read(folder, log_id=log_id)
     events = np.frombuffer(rows.read(1, rows.count), EVENT_DTYPE)
-    events = events[events["kind"] == EventKind.ORDER_ACCEPTED]
-    return {_identity(row): int(row["order_id"]) for row in events}
+    return events[events["kind"] == EventKind.ORDER_ACCEPTED]
 
 
 def _identity(row: np.void) -> Identity:

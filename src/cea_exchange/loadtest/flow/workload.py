@@ -55,7 +55,6 @@ INTENTIONS = {
     "amend": Intention(CommandKind.AMEND, (5, 60)),
     "cancel": Intention(CommandKind.CANCEL, (4, 60)),
     "block_offer": Intention(CommandKind.BLOCK_OFFER, (-40, 80)),
-    "bid": Intention(CommandKind.BID, (0, 60)),
 }
 """Cancels and amendments of a participant without an open order become `passive`."""
 
@@ -131,11 +130,6 @@ class Workload(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     def has_blocks(self) -> bool:
         """Whether blocks are among it."""
         return self.mix.get("block_offer", 0) > 0
-
-    @property
-    def has_bids(self) -> bool:
-        """Whether bids are among it."""
-        return self.mix.get("bid", 0) > 0
 
 
 def workload_find(name: str) -> Workload:

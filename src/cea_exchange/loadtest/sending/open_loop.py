@@ -16,7 +16,6 @@ from dataclasses import dataclass, field
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
 from cea_exchange.domain.records import CommandKind
 from cea_exchange.loadtest.flow.plan import Plan, PlannedRow
@@ -302,8 +301,3 @@ def _beside(price: int, row: PlannedRow, aimed: Command) -> int:
     """Return the price of an amendment: the row's, if it is for the same product and side."""
     same = (row.product, row.side) == (aimed.product, aimed.side)
     return price if same else aimed.price
-
-
-def lateness_ns(notes: Notes) -> NDArray[np.int64]:
-    """Return how long after its time each command left."""
-    return np.asarray(notes.column("left_ns") - notes.column("due_ns"))

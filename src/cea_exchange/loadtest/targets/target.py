@@ -40,7 +40,7 @@ class Command(NamedTuple):
     number : int
         Of this command, ascending from 1; reports name commands by it.
     kind : CommandKind
-        ENTER, CANCEL and AMEND; blocks and bids where the system has them.
+        ENTER, CANCEL and AMEND; blocks where the system has them.
     participant, product : int
         Indexes into what `connect` was given.
     side : Side
