@@ -1,5 +1,6 @@
 """The open loop keeps to its times, counts from them, and loses no count of what comes back."""
 
+import dataclasses
 import time
 
 import numpy as np
@@ -15,6 +16,7 @@ from cea_exchange.loadtest.sending.open_loop import OpenLoop, Stop
 from cea_exchange.loadtest.targets import Outcome, Participants, Report, Target
 from cea_exchange.loadtest.targets.book import EmbeddedBook
 from cea_exchange.loadtest.targets.echo import EchoCall, EchoProcess
+from cea_exchange.loadtest.targets.market import EmbeddedMarket
 
 pytestmark = pytest.mark.unit
 
@@ -23,6 +25,7 @@ SIDES = [[Side.BUY, Side.BUY], [Side.SELL, Side.SELL]]
 PARTICIPANTS = Participants(
     [f"p{number}" for number in range(8)],
     list(PRODUCTS),
+    list(PRODUCTS.values()),
     [SIDES[number % 2] for number in range(8)],
     list(range(8)),
 )
@@ -97,7 +100,7 @@ def run(loop):
     return loop
 
 
-@pytest.mark.parametrize("target", [EchoCall, EchoProcess, EmbeddedBook])
+@pytest.mark.parametrize("target", [EchoCall, EchoProcess, EmbeddedBook, EmbeddedMarket])
 def test_every_command_of_a_plan_is_answered_once_by_who_answers_all(target, tmp_path):
     loop = loop_of(target())
     run(loop)
@@ -108,8 +111,9 @@ def test_every_command_of_a_plan_is_answered_once_by_who_answers_all(target, tmp
     loop.target.close()
 
 
-def test_an_embedded_book_trades_and_its_tonnes_are_accounted_for(tmp_path):
-    loop = loop_of(EmbeddedBook(), refused=0.05)
+@pytest.mark.parametrize("target", [EmbeddedBook, EmbeddedMarket])
+def test_what_is_embedded_trades_and_its_tonnes_are_accounted_for(target, tmp_path):
+    loop = loop_of(target(), refused=0.05)
     loop.fill(depth_draw(loop.workload, 300, PARTICIPANTS, seed=1, process_index=0))
     run(loop)
     loop.settle()
@@ -119,6 +123,21 @@ def test_an_embedded_book_trades_and_its_tonnes_are_accounted_for(tmp_path):
     # Those meant to be refused are, each of them.
     assert found.refused_by_kind["refused"] == found.sent_by_kind["refused"] > 50
     assert loop.target.reconcile().differences == []
+
+
+def test_blocks_are_offered_and_answered_in_an_embedded_market(tmp_path):
+    loop = run(loop_of(EmbeddedMarket(), mix={"passive": 5, "block_offer": 1}, rate=2_000))
+    loop.settle()
+    found = figures(loop, tmp_path)
+    assert found.sent_by_kind["block_accept"] > 10
+    assert found.trades >= found.sent_by_kind["block_accept"]
+    assert found.losses() == loop.target.reconcile().differences == []
+
+
+def test_a_market_whose_order_is_not_ours_is_found_out():
+    loop = run(loop_of(EmbeddedMarket()))
+    loop.target._ids.ended(next(iter(loop.target._ids.numbers)))
+    assert "orders were open" in loop.target.reconcile().differences[0]
 
 
 def test_a_book_that_has_lost_an_order_is_found_out():
@@ -214,7 +233,7 @@ def test_plans_of_several_processes_are_parts_of_one_schedule():
     times = arrivals_parse("poisson", rate=1_000, seconds=1).times(5)
     parts = [times[index::3] for index in range(3)]
     assert np.array_equal(np.sort(np.concatenate(parts)), times)
-    hosted = Participants(PARTICIPANTS.names, PARTICIPANTS.products, PARTICIPANTS.sides, [1, 4, 7])
+    hosted = dataclasses.replace(PARTICIPANTS, hosted=[1, 4, 7])
     plan = plan_draw(workload(), parts[1], hosted, seed=5, process_index=1)
     assert set(plan.column("participant").tolist()) == {1, 4, 7}
     again = plan_draw(workload(), parts[1], hosted, seed=5, process_index=1)

@@ -27,7 +27,7 @@ pytestmark = pytest.mark.unit
 
 WORKLOAD = Workload(mix={"passive": 1}, products={"CEA23": 10_000}, participants=4)
 PARTICIPANTS = Participants(
-    ["a", "b", "c", "d"], ["CEA23"], [[Side.BUY], [Side.SELL]] * 2, [0, 1, 2, 3]
+    ["a", "b", "c", "d"], ["CEA23"], [10_000], [[Side.BUY], [Side.SELL]] * 2, [0, 1, 2, 3]
 )
 LOBSTER = """34200.000000001,1,11,100,5000000,1
 34200.5,1,12,50,5100000,-1

@@ -16,7 +16,7 @@ from cea_exchange.loadtest.results.charts import HEIGHT, WIDTH
 from cea_exchange.loadtest.results.comparison import STUDENT_95, compare, ratio_of, rounds_read
 from cea_exchange.loadtest.results.figures import Columns, Latency, figures_of
 from cea_exchange.loadtest.results.gate import GateError, condition_parse, failures
-from cea_exchange.loadtest.results.page import page
+from cea_exchange.loadtest.results.page import mean_times, page
 from cea_exchange.loadtest.results.result import (
     Act,
     Floor,
@@ -282,6 +282,7 @@ def full_result(**changes):
         timeline.add(number / 2, {
             "sent a second": 1e3, "answered a second": 990.0, "p99_ns": 1e6 + number,
             "unanswered": 3.0, "cpu": 1.5, "cpu venue": 0.7, "target cea_venue_commands": 5.0,
+            "target sync_seconds_sum": 0.002 * number, "target sync_seconds_count": number,
         })  # fmt: skip
     return result_of(
         tuple(np.linspace(0.5, 9, 400)),
@@ -300,7 +301,7 @@ def test_the_page_says_it_all_and_loads_nothing():
                      "cea_venue_commands", "p99.99"):  # fmt: skip
         assert expected in text, expected
     charts = re.findall(r"<svg.*?</svg>", text, re.DOTALL)
-    assert len(charts) == 5
+    assert len(charts) == 6
     for each in charts:
         points = [
             tuple(map(float, pair.split(",")))
@@ -309,6 +310,15 @@ def test_the_page_says_it_all_and_loads_nothing():
         ]
         assert points and all(0 <= x <= WIDTH and 0 <= y <= HEIGHT for x, y in points)
     assert "nothing was seen" not in text
+
+
+def test_a_targets_histogram_is_shown_as_means_and_a_restart_of_it_as_a_hole():
+    timeline = Timeline()
+    for at_s, total, count in ((0.0, 1.0, 10), (0.5, 1.6, 12), (1.0, 0.1, 1), (1.5, 0.3, 2)):
+        timeline.add(at_s, {"target sync_seconds_sum": total, "target sync_seconds_count": count})
+    (line,) = mean_times(timeline)
+    assert line.name == "sync"
+    assert line.y == [None, pytest.approx(0.3e9), None, pytest.approx(0.2e9)]
 
 
 def test_the_page_of_a_failed_run_says_so_first_and_escapes_what_others_wrote():

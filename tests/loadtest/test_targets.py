@@ -80,7 +80,7 @@ def test_an_embedded_book_is_loaded_and_a_gate_fails_it(tmp_path):
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        ("nowhere", "expected one of venue, fix, book, or module:Class"),
+        ("nowhere", "expected one of venue, fix, market, book, or module:Class"),
         ("no_module:Class", "expected no_module:Class to be there"),
         ("json:loads", "to be a class below Target"),
         ("json:Nothing", "expected json:Nothing to be there"),

@@ -266,13 +266,14 @@ class _Run:
         settings, count = self._settings, self._settings.processes
         products = list(settings.workload.products)
         names = [member.name for member in self._members]
+        prices = list(settings.workload.products.values())
         sides = [[member.sides[product] for product in products] for member in self._members]
         return [
             ProcessConfig(
                 target=settings.target,
                 options=self._stand.options(),
                 participants=Participants(
-                    names, products, sides, list(range(index, len(names), count))
+                    names, products, prices, sides, list(range(index, len(names), count))
                 ),
                 workload=settings.workload,
                 arrivals=settings.arrivals,

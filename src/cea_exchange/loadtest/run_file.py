@@ -130,7 +130,7 @@ def run_settings(run: RunFile) -> RunSettings:
         warm_up_s=run.warm_up,
         stop=stop,
         seed=run.seed,
-        processes=run.processes or (2 if is_own else 1),
+        processes=run.processes or (2 if run.target == "venue" else 1),
         spin=run.spin,
         faults=faults,
         audited=is_own and (run.audit or bool(faults)),

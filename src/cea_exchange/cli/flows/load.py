@@ -71,7 +71,7 @@ def run(
         Path | None, typer.Option(help="A run as TOML; options say what differs from it.")
     ] = None,
     target: Annotated[
-        str | None, typer.Option(help="venue (ours), fix, book (embedded), or module:Class.")
+        str | None, typer.Option(help="venue (ours), fix, market or book (embedded), module:Class.")
     ] = None,
     options: Annotated[
         list[str] | None, typer.Option("--set", help="name=value, for the target; again for more.")

@@ -1,5 +1,6 @@
 """A result as one HTML page, with its charts in it and no link to anywhere."""
 
+import itertools
 import json
 import math
 from collections.abc import Iterable, Sequence
@@ -10,6 +11,7 @@ from hdrh.histogram import HdrHistogram
 from cea_exchange.loadtest.results.charts import Line, Mark, chart
 from cea_exchange.loadtest.results.figures import LATENESS_PART, Latency
 from cea_exchange.loadtest.results.result import Result
+from cea_exchange.loadtest.timeline import Timeline
 
 LATENCY_COLUMNS = ("p50", "p90", "p99", "p99.9", "p99.99", "max")
 CURVE_POINTS = (
@@ -217,10 +219,40 @@ def _machine(result: Result) -> str:
     lines = [Line(name, timeline.s, timeline.columns[name]) for name in names]
     found = "<h3>Processors in use, by process and thread</h3>"
     found += chart(lines, shown=lambda value: f"{value:.2f}", x_shown=_s, marks=marks)
+    steps = mean_times(timeline)
+    if steps:
+        found += "<h3>What the target took for its own steps, by its histograms</h3>"
+        found += chart(steps, shown=_ms, x_shown=_s, marks=marks, logarithmic=True)
     rows = [[name, value] for name, value in _last_metrics(result)]
     if rows:
         found += "<h3>What the target says of itself, at the end</h3>" + _table(["", ""], rows)
     return found
+
+
+def mean_times(timeline: Timeline) -> list[Line]:
+    """Return, of each histogram of seconds, what it took on average between two samples (ns)."""
+    found = []
+    for name, sums in timeline.columns.items():
+        counts = timeline.columns.get(name.removesuffix("_sum") + "_count")
+        if not name.endswith("_seconds_sum") or counts is None:
+            continue
+        means: list[float | None] = [None]
+        for before, here in itertools.pairwise(zip(sums, counts, strict=True)):
+            means.append(_mean_ns(before, here))
+        shown = name.removeprefix("target ").removesuffix("_seconds_sum")
+        found.append(Line(shown, timeline.s, means))
+    return found
+
+
+def _mean_ns(
+    before: tuple[float | None, float | None], here: tuple[float | None, float | None]
+) -> float | None:
+    (sum_before, count_before), (sum_here, count_here) = before, here
+    if sum_before is None or count_before is None or sum_here is None or count_here is None:
+        return None
+    # Fewer than before: it was started again meanwhile.
+    times = count_here - count_before
+    return (sum_here - sum_before) / times * 1e9 if times > 0 else None
 
 
 def _last_metrics(result: Result) -> Iterable[tuple[str, str]]:

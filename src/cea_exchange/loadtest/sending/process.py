@@ -29,6 +29,7 @@ from cea_exchange.loadtest.targets.finding import EMBEDDED, target_make
 from cea_exchange.loadtest.targets.target import Participants, Target
 
 SEEN_EVERY_S = 0.25
+SEEN_COMMANDS_MAX = 500
 IDLE_S = 0.05
 FLOOR_S_MAX = 2.0
 """So much of the schedule is enough to see what the harness takes."""
@@ -176,8 +177,9 @@ class SendingProcess:
         if now - self._seen_at < SEEN_EVERY_S:
             return
         self._seen_at = now
-        # What was answered of those that are old enough to be: enough for whoever looks on.
+        # A part of what was answered since: enough for whoever looks on, and no stall of the loop.
         first, self._seen_until = self._seen_until, notes.sent
+        first = max(first, self._seen_until - SEEN_COMMANDS_MAX)
         latencies = sorted(
             notes.answered_ns[number] - notes.due_ns[number]
             for number in range(first + 1, self._seen_until + 1)

@@ -10,11 +10,12 @@ from cea_exchange.loadtest.targets.target import Target, TargetError
 TARGETS = {
     "venue": "cea_exchange.loadtest.targets.order_entry:OrderEntry",
     "fix": "cea_exchange.loadtest.targets.fix:Fix",
+    "market": "cea_exchange.loadtest.targets.market:EmbeddedMarket",
     "book": "cea_exchange.loadtest.targets.book:EmbeddedBook",
 }
 """The named ones. A user's class stands beside them: it is looked for where Python is started."""
 
-EMBEDDED = frozenset({"book"})
+EMBEDDED = frozenset({"book", "market"})
 """They run inside the process that sends, so that there is one of it."""
 
 

@@ -15,9 +15,9 @@ from cea_exchange.client.connecting import Attempts
 from cea_exchange.client.order_entry import HEARTBEAT_INTERVAL_S, SILENCE_S_MAX, order_socket
 from cea_exchange.client.reports import Report as VenueReport
 from cea_exchange.client.session import OrderSession, SessionEnded, SessionState
-from cea_exchange.domain.records import BlockFlag, CommandKind, EventKind, Method, Phase, Reason
-from cea_exchange.loadtest.population import command_record
+from cea_exchange.domain.records import EventKind, Method, Phase, Reason
 from cea_exchange.loadtest.sockets import SocketSet, refusal_passes
+from cea_exchange.loadtest.targets.records import Ids, record_of
 from cea_exchange.loadtest.targets.target import (
     Command,
     Outcome,
@@ -82,10 +82,7 @@ class OrderEntry(Target):
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context(io_threads=1)
         self._sockets = SocketSet()
         self._seats: dict[int, _Seat] = {}
-        self._order_ids: dict[int, int] = {}
-        self._numbers: dict[int, int] = {}
-        self._products: list[int] = []
-        self._accounts: dict[int, int] = {}
+        self._ids = Ids()
         self._index_of: dict[str, int] = {}
         self._look: Iterator[_Seat] = iter(())
         self._look_at = 0.0
@@ -115,7 +112,7 @@ class OrderEntry(Target):
                 busy = self._busy()
             self.poll(0.01)
             busy = self._busy()
-        self._products = self._product_indexes(participants.products)
+        self._ids.products = self._product_indexes(participants.products)
         self._ask_accounts(participants)
         self._await_day()
         self.gaps = self.reconnects = 0
@@ -142,7 +139,7 @@ class OrderEntry(Target):
         self._flush(seat)
         self._index_of = {name: index for index, name in enumerate(participants.names)}
         deadline = time.monotonic() + LOGON_S_MAX
-        while len(self._accounts) < len(participants.names):
+        while len(self._ids.accounts) < len(participants.names):
             if time.monotonic() > deadline:
                 raise TargetError("the venue did not say the participants' accounts")
             self._read(0.01)
@@ -164,7 +161,12 @@ class OrderEntry(Target):
             seat = self._seats[command.participant]
             session = seat.session
             client_order_id = session.next_client_order_id
-            record = self._record(command, client_order_id, session.trading_date)
+            record = record_of(
+                command,
+                self._ids,
+                client_order_id=client_order_id,
+                trading_date=session.trading_date,
+            )
             seat.numbers[client_order_id] = command.number
             session.submit_packed([(client_order_id, record)])
             if self._log is not None:
@@ -172,33 +174,6 @@ class OrderEntry(Target):
             touched[command.participant] = seat
         for seat in touched.values():
             self._flush(seat)
-
-    def _record(self, command: Command, client_order_id: int, trading_date: int) -> bytes:
-        kind, order_id, counterparty, flags = command.kind, 0, 0, command.flags
-        product, price, tonnes = self._products[command.product], command.price, command.tonnes
-        if kind in (CommandKind.CANCEL, CommandKind.AMEND):
-            order_id, product = self._order_ids.get(command.order, 0), 0
-            if kind == CommandKind.CANCEL:
-                price = tonnes = 0
-        elif command.block:
-            order_id, product = command.block, 0
-        elif kind == CommandKind.BLOCK_OFFER and command.counterparty >= 0:
-            counterparty = self._accounts[command.counterparty]
-            flags |= BlockFlag.TO_ACCOUNT
-        is_new = kind in (CommandKind.ENTER, CommandKind.BLOCK_OFFER)
-        return command_record(
-            kind,
-            trading_date,
-            client_order_id,
-            side=command.side if is_new else 0,
-            tif=command.tif if kind == CommandKind.ENTER else 0,
-            flags=flags if is_new else 0,
-            product_index=product,
-            order_id=order_id,
-            pick_order_id=counterparty,
-            price=price,
-            tonnes=tonnes,
-        )
 
     def poll(self, timeout_s: float) -> Sequence[Report]:
         """Return what was reported; keep the connections alive."""
@@ -344,7 +319,7 @@ class OrderEntry(Target):
         if message["op"] == "heartbeat":
             seat.venue_report_seq = message["report_seq"]
         elif message["op"] == "party" and message["account_index"] is not None:
-            self._accounts[self._index_of[message["account"]]] = message["account_index"]
+            self._ids.accounts[self._index_of[message["account"]]] = message["account_index"]
         elif message["op"] == "refused" and not refusal_passes(message):
             raise TargetError(f"the venue refused a message of {seat.session.account}: {message}")
 
@@ -369,13 +344,12 @@ class OrderEntry(Target):
         if number:
             is_order = kind == EventKind.ORDER_ACCEPTED
             if is_order:
-                self._order_ids[number] = report.order_id
-                self._numbers[report.order_id] = number
+                self._ids.entered(number, report.order_id)
             yield Report(Outcome.ACCEPTED, number, report.tonnes if is_order else 0)
         if kind == EventKind.TRADE:
             yield from self._traded(report, account, number)
         elif kind in _ENDS:
-            yield Report(Outcome.ENDED, self._number_drop(report.order_id))
+            yield Report(Outcome.ENDED, self._ids.ended(report.order_id))
 
     def _traded(self, report: VenueReport, account: int, number: int) -> Iterator[Report]:
         if report.method != Method.LISTED:
@@ -384,13 +358,8 @@ class OrderEntry(Target):
         order_id = report.own_order_id(account)
         is_maker = report.is_maker(account)
         tonnes_open = report.counter_tonnes_open if is_maker else report.tonnes_open
-        number = self._numbers.get(order_id, 0) if tonnes_open else self._number_drop(order_id)
+        number = self._ids.traded(order_id, tonnes_open)
         yield Report(Outcome.TRADED, number, tonnes_open, trade=report.trade_id)
-
-    def _number_drop(self, order_id: int) -> int:
-        number = self._numbers.pop(order_id, 0)
-        self._order_ids.pop(number, None)
-        return number
 
 
 def _has_all(seat: _Seat) -> bool:

@@ -110,6 +110,8 @@ class Participants:
         By participant index.
     products : list of str
         By product index.
+    prices : list of int
+        The reference price by product index, in the system's smallest step.
     sides : list of list of Side
         By participant and product: each participant stands on one side of a product.
     hosted : list of int
@@ -118,6 +120,7 @@ class Participants:
 
     names: list[str]
     products: list[str]
+    prices: list[int]
     sides: list[list[Side]]
     hosted: list[int]
 
