@@ -30,7 +30,9 @@ class Toy(Target):
     def poll(self, timeout_s):
         if not select.select([self.socket], [], [], timeout_s)[0]:
             return []
-        *lines, self.unread = (self.unread + self.socket.recv(65536)).split(b"\n")
+        if not (data := self.socket.recv(65536)):
+            raise ConnectionError("the server is gone")
+        *lines, self.unread = (self.unread + data).split(b"\n")
         return [self.report(*line.decode().split()) for line in lines]
 
     def report(self, verdict, number, code="", tonnes="0"):

@@ -81,7 +81,7 @@ class SendingProcess:
         """Do what is asked, until the parent is gone."""
         while (request := self._request()) is not None:
             answer = getattr(self, f"do_{request.pop('do')}")(**request)
-            print(json.dumps(answer), flush=True)
+            _say(answer)
 
     def do_floor(self) -> dict[str, Any]:
         """Send the beginning of the plan to somebody who only answers."""
@@ -190,7 +190,7 @@ class SendingProcess:
                 "p99_ns": p99}  # fmt: skip
         if self._target is not None:
             seen |= {"reconnects": self._target.reconnects, "gaps": self._target.gaps}
-        print(json.dumps({"seen": seen}), flush=True)
+        _say({"seen": seen})
 
     def _request(self) -> dict[str, Any] | None:
         while b"\n" not in self._input:
@@ -218,11 +218,17 @@ def main(path: str) -> None:
             sending.serve()
         finally:
             sending.close()
-    except BrokenPipeError:
-        return
     except Exception as error:
         traceback.print_exc()
-        print(json.dumps({"error": f"{error}" or type(error).__name__}), flush=True)
+        _say({"error": str(error) or type(error).__name__})
+        sys.exit(1)
+
+
+def _say(answer: dict[str, Any]) -> None:
+    """Write a line for the parent; end where it is gone."""
+    try:
+        print(json.dumps(answer), flush=True)
+    except BrokenPipeError:
         sys.exit(1)
 
 
