@@ -58,7 +58,8 @@ def chart(
         return '<p class="none">nothing was seen</p>'
     xs = [x for x, _ in everything]
     ys = [y for _, y in everything]
-    x_axis = _Axis(min(xs), max(xs), LEFT, WIDTH - RIGHT)
+    # All charts of a run begin with it, and a mark is never outside of its own.
+    x_axis = _Axis(min(0.0, *xs), max([*xs, *(mark.x for mark in marks)]), LEFT, WIDTH - RIGHT)
     low = min(ys) if logarithmic else min(0.0, *ys)
     y_axis = _Axis(low, max(ys), HEIGHT - BOTTOM, TOP, logarithmic)
     parts = [f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img">']
