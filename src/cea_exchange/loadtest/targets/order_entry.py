@@ -57,6 +57,7 @@ class _Seat:
         self.beaten_at = 0.0
         self.again_at = 0.0
         self.attempts = Attempts(time.monotonic())
+        self.was_lost = False
         self.gap_seen = 0
         self.venue_report_seq = -1
 
@@ -259,10 +260,13 @@ class OrderEntry(Target):
             raise TargetError(str(SessionEnded(seat.session.end_reason)))
         if seat.session.state is SessionState.READY:
             seat.attempts.let_in(now)
+            # Each session that came back counts, not each attempt.
+            self.reconnects += seat.was_lost
+            seat.was_lost = False
         if self._is_lost(seat, now):
             self._stand_up(seat)
             self._sit_down(seat)
-            self.reconnects += 1
+            seat.was_lost = True
         elif now - seat.beaten_at > every_s:
             seat.beaten_at = now
             if seat.session.state is SessionState.READY:
