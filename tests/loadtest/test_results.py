@@ -25,7 +25,7 @@ from cea_exchange.loadtest.results.result import (
     result_read,
     result_write,
 )
-from cea_exchange.loadtest.results.terminal import Board, result_show
+from cea_exchange.loadtest.results.terminal import Board, milliseconds, result_show
 from cea_exchange.loadtest.saturation import saturate
 from cea_exchange.loadtest.sending.notes import Counts
 from cea_exchange.loadtest.timeline import Timeline
@@ -260,6 +260,15 @@ def test_the_board_shows_how_far_a_run_is():
     for expected in ("quotes against venue", "20 s left", "800", "2.000 ms", "unanswered", "50%"):
         assert expected in text, expected
     assert "worker" not in text and "▂█" in text
+
+
+@pytest.mark.parametrize(
+    ("nanoseconds", "expected"),
+    [(1_234, "0.001 ms"), (9_876_543, "9.877 ms"), (98_765_432, "98.77 ms"),
+     (987_654_321, "987.7 ms"), (3_565_300_000, "3.57 s")],
+)  # fmt: skip
+def test_a_latency_is_written_with_about_four_digits(nanoseconds, expected):
+    assert milliseconds(nanoseconds) == expected
 
 
 def test_a_result_for_people_names_all_that_counts():

@@ -15,6 +15,8 @@ HISTORY = 60
 
 def milliseconds(nanoseconds: float) -> str:
     """Write a latency: about four digits of it."""
+    if nanoseconds >= 1e9:
+        return f"{nanoseconds / 1e9:,.2f} s"
     value = nanoseconds / 1e6
     digits = 3 if value < 10 else 2 if value < 100 else 1
     return f"{value:,.{digits}f} ms"
