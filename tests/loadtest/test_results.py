@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from cea_exchange.loadtest.results.charts import HEIGHT, WIDTH
+from cea_exchange.loadtest.results.charts import HEIGHT, WIDTH, Line, chart
 from cea_exchange.loadtest.results.comparison import STUDENT_95, compare, ratio_of, rounds_read
-from cea_exchange.loadtest.results.figures import Columns, Latency, figures_of
+from cea_exchange.loadtest.results.figures import Columns, Latency, figures_of, p99_of_due
 from cea_exchange.loadtest.results.gate import GateError, condition_parse, failures
 from cea_exchange.loadtest.results.page import mean_times, page
 from cea_exchange.loadtest.results.result import (
@@ -91,6 +91,19 @@ def test_percentiles_and_histogram_agree_to_the_histograms_digits():
         near = np.sort(values)[place - 2 : place + 2]
         got = histogram.get_value_at_percentile(percentile)
         assert near[0] * 0.999 <= got <= near[-1] * 1.001
+
+
+def test_an_outage_is_seen_where_commands_were_due_in_it():
+    held = Columns.__new__(Columns)
+    due = np.array([1, 5, 12, 15, 31], np.int64)
+    held._columns = {"due_ns": due, "answered_ns": due + np.array([1, 2, 90, 80, 3])}
+    held._columns["answered_ns"][4] = 0
+    assert p99_of_due(held, [0, 10, 20, 30, 40]) == [None, 2.0, 90.0, None, None]
+
+
+def test_a_hole_in_a_line_is_no_line():
+    text = chart([Line("x", [0, 1, 2, 3, 4], [1.0, 2.0, None, 3.0, 4.0])], shown=str, x_shown=str)
+    assert text.count("<polyline") == 2
 
 
 def test_no_latency_at_all_is_no_error():

@@ -17,7 +17,12 @@ from cea_exchange.loadtest.flow.recorded import Recorded, recorded_orders
 from cea_exchange.loadtest.flow.workload import Workload
 from cea_exchange.loadtest.machine import machine, versions
 from cea_exchange.loadtest.population import Participant, population
-from cea_exchange.loadtest.results.figures import Columns, figures_of, void_reason
+from cea_exchange.loadtest.results.figures import (
+    Columns,
+    figures_of,
+    p99_of_due,
+    void_reason,
+)
 from cea_exchange.loadtest.results.result import Act, Audit, Floor, Result
 from cea_exchange.loadtest.sending.notes import Counts
 from cea_exchange.loadtest.sending.open_loop import Stop
@@ -234,8 +239,11 @@ class _Run:
     ) -> Result:
         settings = self._settings
         counts = [msgspec.convert(end["counts"], Counts) for end in ends]
+        columns = self._columns("columns")
+        edges_ns = [start_ns + round(at_s * 1e9) for at_s in sampler.timeline.s]
+        sampler.timeline.columns["p99_ns"] = p99_of_due(columns, edges_ns)
         figures = figures_of(
-            self._columns("columns"),
+            columns,
             counts,
             measured_after_ns=start_ns + round(settings.warm_up_s * 1e9),
         )

@@ -1,7 +1,7 @@
 """Charts as SVG text, for a page that loads nothing from anywhere."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from html import escape
 from typing import NamedTuple
 
@@ -45,15 +45,8 @@ def chart(
     logarithmic : bool
         Whether the y axis is; values that are not positive are left out then.
     """
-    points = [
-        [
-            (x, y)
-            for x, y in zip(line.x, line.y, strict=True)
-            if y is not None and _fits(y, logarithmic)
-        ]
-        for line in lines
-    ]
-    everything = [point for each in points for point in each]
+    parts_of = [list(_parts(line, logarithmic)) for line in lines]
+    everything = [point for parts in parts_of for part in parts for point in part]
     if not everything:
         return '<p class="none">nothing was seen</p>'
     xs = [x for x, _ in everything]
@@ -70,13 +63,26 @@ def chart(
             f'<line class="mark" x1="{x:.1f}" x2="{x:.1f}" y1="{TOP}" y2="{HEIGHT - BOTTOM}">'
             f"<title>{escape(mark.text)}</title></line>"
         )
-    for number, each in enumerate(points):
-        if each:
+    for number, runs in enumerate(parts_of):
+        colour = COLOURS[number % len(COLOURS)]
+        for each in runs:
             path = " ".join(f"{x_axis.place(x):.1f},{y_axis.place(y):.1f}" for x, y in each)
-            colour = COLOURS[number % len(COLOURS)]
             parts.append(f'<polyline points="{path}" stroke="{colour}"/>')
     parts.append("</svg>")
     return "".join(parts) + _legend(lines)
+
+
+def _parts(line: Line, logarithmic: bool) -> Iterator[list[tuple[float, float]]]:
+    """Yield the points of a line from hole to hole."""
+    part: list[tuple[float, float]] = []
+    for x, y in zip(line.x, line.y, strict=True):
+        if y is not None and _fits(y, logarithmic):
+            part.append((x, y))
+        elif part:
+            yield part
+            part = []
+    if part:
+        yield part
 
 
 def _fits(value: float, logarithmic: bool) -> bool:

@@ -192,6 +192,23 @@ def figures_of(columns: Columns, counts: Sequence[Counts], *, measured_after_ns:
     )
 
 
+def p99_of_due(columns: Columns, edges_ns: Sequence[int]) -> list[float | None]:
+    """Return, of what was due between two moments and the next, the p99; None where nothing was.
+
+    The first moment has none before it. A command is counted where it was due and not where it was
+    answered, so an outage is seen where it was.
+    """
+    answered = columns["answered_ns"] > 0
+    due = columns["due_ns"][answered]
+    latencies = columns["answered_ns"][answered] - due
+    places = np.searchsorted(np.asarray(edges_ns, np.int64), due)
+    found: list[float | None] = []
+    for place in range(len(edges_ns)):
+        within = latencies[places == place]
+        found.append(float(np.percentile(within, 99, method="higher")) if len(within) else None)
+    return found
+
+
 def void_reason(figures: Figures) -> str:
     """Say why the figures are worth nothing; empty if they are."""
     late, reported = figures.lateness.p99, figures.latency.p99

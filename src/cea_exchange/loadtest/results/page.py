@@ -199,7 +199,7 @@ def _passed(result: Result) -> str:
     waiting = of(("unanswered",))
     return (
         "<h3>Commands a second</h3>" + chart(rates, shown=_count, x_shown=_s, marks=marks)
-        + "<h3>p99 of what was answered meanwhile</h3>"
+        + "<h3>p99 of what was due meanwhile</h3>"
         + chart(p99, shown=_ms, x_shown=_s, marks=marks, logarithmic=True)
         + "<h3>Unanswered commands</h3>" + chart(waiting, shown=_count, x_shown=_s, marks=marks)
     )  # fmt: skip
