@@ -24,22 +24,33 @@ def run(*arguments):
 
 
 def test_a_rate_is_kept_and_every_command_answered_once(tmp_path):
-    result = run("--rate", "800", "--duration", "3", "--participants", "12",
+    result = run("--rate", "800", "--duration", "3", "--participants", "12", "--audit",
                  "--report", str(tmp_path), "--json")  # fmt: skip
     assert result.returncode == 0, result.stdout + result.stderr
     content = json.loads(result.stdout)
     assert content == json.loads((tmp_path / "report.json").read_text())
-    load = content["load"]
-    # A pick goes only if its book had an order to take, so a few commands may be fewer.
-    assert 2200 <= load["commands"] <= 2410
-    assert load["answered"] == load["commands"] and content["faults"] == []
-    latency = load["latency_ns"]
+    figures = content["figures"]
+    # What answers the blocks of others comes on top.
+    assert 2400 <= figures["commands"] <= 2450
+    assert figures["answered"] == figures["commands"] and content["losses"] == []
+    assert 750 < content["answered_per_second"] < 850
+    latency = figures["latency"]
     assert 0 < latency["p50"] <= latency["p99"] <= latency["p99.9"] <= latency["max"]
+    # The audit has looked at all of them, at the venue's events and at the registry's ledger.
+    checked = content["audit"]["checked"]
+    assert checked["commands"] == figures["commands"]
+    assert checked["trades"] == figures["trades"] > 100
+    columns = content["timeline"]["columns"]
+    assert columns["target cea_venue_commands_total"][-1] > 0 and "cpu venue" in columns
+    assert "<svg" in (tmp_path / "report.html").read_text()
 
 
 @pytest.mark.parametrize(
     "workload",
-    ["quotes", *(pytest.param(each, marks=pytest.mark.nightly) for each in WORKLOADS_BESIDE)],
+    [
+        pytest.param(each, marks=pytest.mark.nightly)
+        for each in ("quotes", *WORKLOADS_BESIDE, "year", "blocks")
+    ],
 )
 def test_every_workload_runs(workload):
     result = run("--rate", "300", "--duration", "1", "--participants", "6",
@@ -48,11 +59,39 @@ def test_every_workload_runs(workload):
     assert workload in result.stdout
 
 
+@pytest.mark.nightly
+def test_nothing_is_lost_under_every_fault(tmp_path):
+    result = run(
+        "--rate", "300", "--duration", "24", "--participants", "12", "--json",
+        "--report", str(tmp_path),
+        "--fault", "kill:venue@2", "--fault", "pause:registry+1@6", "--fault", "kill:registry@8",
+        "--fault", "kill:relay@10", "--fault", "drop@11", "--fault", "delay:0.03+1@12",
+        "--fault", "full_disk+0.5@14", "--fault", "slow_disk:20+1@16",
+        "--fault", "clock_step:60@18", "--fault", "slow_subscriber+3@19",
+        "--fault", "pause:venue+0.5@22",
+    )  # fmt: skip
+    assert result.returncode == 0, result.stdout[-300:] + result.stderr
+    content = json.loads(result.stdout)
+    assert content["losses"] == []
+    assert content["reconnects"] >= 24
+    assert len([act for act in content["acts"] if not act["what"].endswith(": over")]) == 11
+    assert content["audit"]["checked"]["trades"] > 100
+
+
 def test_bad_usage_is_one_clear_line():
-    for arguments in (["--workload", "rush"], ["--gateway", "tcp://127.0.0.1:1"]):
+    for arguments in (
+        ["--workload", "rush"],
+        ["--gateway", "tcp://127.0.0.1:1"],
+        ["--target", "nowhere"],
+        ["--target", "book", "--processes", "2"],
+        ["--fail-if", "p99>5"],
+        ["--fault", "kill:venue@50"],
+        ["saturate", "no.toml"],
+        ["compare", "no.json", "no.json"],
+    ):
         result = run(*arguments)
-        assert result.returncode == 2
-        assert len(result.stderr.strip().splitlines()) == 1
+        assert result.returncode == 2, arguments
+        assert len(result.stderr.strip().splitlines()) == 1, result.stderr
 
 
 def test_what_is_lost_or_doubled_is_told():

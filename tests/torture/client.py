@@ -23,6 +23,7 @@ from cea_exchange.client.reports import Report, reports_of
 from cea_exchange.client.session import SessionState
 from cea_exchange.domain.records import COMMAND_DTYPE, EVENT_DTYPE, EventKind, Phase, Side
 from cea_exchange.loadtest.population import WORKLOADS, PricePath, Trader
+from cea_exchange.loadtest.stands.audit import positions_of, rows_read
 from cea_exchange.protocol.security import CurveKeys
 
 POLL_S = 0.02
@@ -104,22 +105,6 @@ class RowLog:
         self._file.flush()
         if sync:
             os.fdatasync(self._file.fileno())
-
-
-def rows_read(path: Path, dtype: np.dtype) -> np.ndarray:
-    """Return the whole records of a file; none if it is not there."""
-    content = path.read_bytes() if path.exists() else b""
-    return np.frombuffer(content[: len(content) // dtype.itemsize * dtype.itemsize], dtype)
-
-
-def positions_of(reports: np.ndarray) -> np.ndarray:
-    """Return the reports' numbers in the account's own stream; 0 is an unnumbered refusal.
-
-    Of a trade that it did not take, the account sees no other number than its own as maker.
-    """
-    return np.where(
-        reports["report_seq"] == 0, reports["counter_report_seq"], reports["report_seq"]
-    )
 
 
 class Participant:

@@ -26,10 +26,10 @@ from cea_exchange.domain.timetable import time_parse
 from cea_exchange.loadtest.load_run import await_transfers
 from cea_exchange.loadtest.local_exchange import LocalExchange
 from cea_exchange.loadtest.population import Participant, population
+from cea_exchange.loadtest.stands.audit import audit_all
 from cea_exchange.registry.store import RegistryStore
 from cea_exchange.venue.operations.admin_client import AdminError, admin_ask
 from torture.chaos import Act, Chaos, acts_draw
-from torture.checks import check_all
 from torture.client import TRADE, Board, ClientConfig
 
 DAEMONS = ("venue", "registry")
@@ -448,11 +448,11 @@ class Torture:
             status = self._exchange.stop(name)
             if status != 0:
                 raise TortureFailed(f"asked to end, the {name} ended with {status}")
-        found = check_all(self.data, [client.directory for client in self.clients])
+        found = audit_all(self.data, [client.directory for client in self.clients])
         self.report.checked = found.checked
-        if found.discrepancies:
-            self.report.discrepancies = found.discrepancies
-            raise TortureFailed(found.discrepancies.pop(0))
+        if found.differences:
+            self.report.discrepancies = found.differences
+            raise TortureFailed(found.differences.pop(0))
         self._exchange.start()
         self._mode(TRADE)
 

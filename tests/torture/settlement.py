@@ -41,11 +41,11 @@ from cea_exchange.loadtest.local_exchange import (
     prepare_process,
 )
 from cea_exchange.loadtest.population import Participant, population
+from cea_exchange.loadtest.stands.audit import settlement_faults, venue_events, verify_faults
 from cea_exchange.registry.reconciliation.reconcile import check_ledger
 from cea_exchange.registry.store import RegistryStore
 from soak.flow import FlowAccount, FlowConfig
 from soak.run import FlowProcess, SoakFailed
-from torture.checks import settlement_faults, venue_events, verify_faults
 
 FIRST_DAY = date(2024, 1, 2)
 REFERENCE_PRICES = {"CEA22": 9749, "CEA23": 9749, "CEA24": 9749, "CEA25": 9749}

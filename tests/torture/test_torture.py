@@ -10,8 +10,8 @@ import pytest
 
 from cea_exchange.domain.records import EVENT_DTYPE, EventKind
 from cea_exchange.journal._crc32c import row_sums
+from cea_exchange.loadtest.stands.audit import audit_all
 from support.registry.ledger_by_hand import changed_at_rest
-from torture.checks import check_all
 from torture.run import Torture, TortureSettings, python_path
 
 pytestmark = pytest.mark.crash
@@ -132,8 +132,8 @@ def test_the_checks_name_what_was_spoiled(tortured, tmp_path, spoil, expected):
     data = shutil.copytree(tortured[0], tmp_path / "data")
     clients = sorted((data / "clients").iterdir())
     spoil(data, clients[0])
-    found = check_all(data, clients)
-    assert any(expected in each for each in found.discrepancies), found.discrepancies
+    found = audit_all(data, clients)
+    assert any(expected in each for each in found.differences), found.differences
 
 
 def test_the_program_gives_up_in_time_and_says_so(tmp_path):

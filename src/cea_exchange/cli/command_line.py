@@ -65,10 +65,17 @@ class CommandLine(typer.Typer):
     ----------
     panels
         Under which headings its commands are listed; the rest comes last.
+    group
+        What it is as a group of commands.
     """
 
-    def __init__(self, panels: Panels | None = None, **options: Any) -> None:
-        cls = type("Panelled", (PanelledGroup,), {"panels": panels or {}})
+    def __init__(
+        self,
+        panels: Panels | None = None,
+        group: type[PanelledGroup] = PanelledGroup,
+        **options: Any,
+    ) -> None:
+        cls = type("Panelled", (group,), {"panels": panels or {}})
         super().__init__(cls=cls, no_args_is_help=True, rich_markup_mode=None, **options)
 
     def command(self, name: str | None = None, **options: Any) -> Callable[[Any], Any]:

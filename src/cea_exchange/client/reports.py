@@ -147,3 +147,8 @@ def reports_of(payload: bytes) -> Iterator[Report]:
             f"a report frame: expected whole records of {_LAYOUT.size} bytes, got {len(payload)}"
         )
     return map(Report._make, _LAYOUT.iter_unpack(payload))
+
+
+def report_row(report: Report) -> bytes:
+    """Return the Event record that a report was."""
+    return _LAYOUT.pack(*report)

@@ -94,7 +94,7 @@ class LocalExchange:
         *,
         start: str,
         profile: str = "cea",
-        **venue_settings: int | bool,
+        **venue_settings: int | bool | str,
     ) -> None:
         """Make keys and configs, and fill the registry.
 

@@ -11,6 +11,9 @@ import random
 import struct
 from dataclasses import dataclass, field
 
+import numpy as np
+from numpy.typing import NDArray
+
 from cea_exchange.client.reports import Report
 from cea_exchange.domain.records import (
     COMMAND_DTYPE,
@@ -47,6 +50,7 @@ NOT_ORDERS = frozenset(
 """Commands that enter no order of the listed book."""
 
 _PATH_STEP_COMMANDS = 200
+_PATH_STEP_NS = 200_000_000
 _PATH_STEPS = 4096
 
 
@@ -175,6 +179,10 @@ class PricePath:
             offset = max(-width, min(width, offset))
             self._prices.append(reference_price + offset)
 
+    def at_times(self, times_ns: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return what the product is worth at these times, a step each fifth of a second."""
+        return np.array(self._prices, np.int64)[times_ns // _PATH_STEP_NS % _PATH_STEPS]
+
     def price(self, command_count: int) -> int:
         """Return what the product is worth, in fen per tonne, after so many commands."""
         return self._prices[command_count // _PATH_STEP_COMMANDS % _PATH_STEPS]
@@ -232,7 +240,9 @@ class Trader:
         if name == "cancel":
             order_id = self._some_order()
             self.live.pop(order_id)
-            return _record(CommandKind.CANCEL, trading_date, client_order_id, order_id=order_id)
+            return command_record(
+                CommandKind.CANCEL, trading_date, client_order_id, order_id=order_id
+            )
         if name == "amend":
             return self._amend(client_order_id, trading_date, count)
         product_index = self.product()
@@ -248,7 +258,7 @@ class Trader:
         else:
             away = -self._draw.randint(8, 45)
             tif = Tif.IOC if name == "ioc" else Tif.DAY
-        return _record(
+        return command_record(
             CommandKind.ENTER,
             trading_date,
             client_order_id,
@@ -271,7 +281,7 @@ class Trader:
         tonnes: int,
     ) -> bytes:
         """Return the record of an order that takes a resting one, or less of it."""
-        return _record(
+        return command_record(
             CommandKind.ENTER,
             trading_date,
             client_order_id,
@@ -309,7 +319,7 @@ class Trader:
         if not is_enquiry:
             self._block_tonnes_left -= tonnes
         open_terms = BlockFlag.PRICE_OPEN | BlockFlag.TONNES_OPEN
-        return _record(
+        return command_record(
             CommandKind.BLOCK_ENQUIRY if is_enquiry else CommandKind.BLOCK_OFFER,
             trading_date,
             client_order_id,
@@ -342,14 +352,14 @@ class Trader:
         if self._block_tonnes_left < report.tonnes or draw < 0.1:
             # Who has countered may leave as well as decline.
             ends = "block_withdraw" if is_counter and draw < 0.05 else "block_reject"
-            return ends, _record(_BLOCK_KINDS[ends], trading_date, client_order_id, **record)
+            return ends, command_record(_BLOCK_KINDS[ends], trading_date, client_order_id, **record)
         name = "block_counter" if draw < (0.2 if is_counter else 0.4) else "block_accept"
         self._block_tonnes_left -= report.tonnes
         if name == "block_counter":
             side = self.sides[report.product_index]
             price, _ = self._block_terms(report.product_index, side, count)
             record |= {"price": price, "tonnes": report.tonnes}
-        return name, _record(_BLOCK_KINDS[name], trading_date, client_order_id, **record)
+        return name, command_record(_BLOCK_KINDS[name], trading_date, client_order_id, **record)
 
     def _block_terms(self, product_index: int, side: Side, count: int) -> tuple[int, int]:
         away = self._draw.randint(-40, 80)
@@ -397,7 +407,7 @@ class Trader:
             tonnes = tonnes // 2
         else:
             price = _away(self.paths[product_index].price(count), side, self._draw.randint(5, 60))
-        return _record(
+        return command_record(
             CommandKind.AMEND,
             trading_date,
             client_order_id,
@@ -420,7 +430,7 @@ def _away(price: int, side: int, fen: int) -> int:
     return price - fen if side == Side.BUY else price + fen
 
 
-def _record(
+def command_record(
     kind: int,
     trading_date: int,
     client_order_id: int,
@@ -434,6 +444,7 @@ def _record(
     price: int = 0,
     tonnes: int = 0,
 ) -> bytes:
+    """Return the bytes of a Command record."""
     return _COMMAND.pack(
         kind, side, tif, flags, product_index, 0, 0, trading_date,
         client_order_id, order_id, pick_order_id, price, tonnes, 0,

@@ -23,7 +23,7 @@ from cea_exchange.client.session import OrderSession, SessionState
 from cea_exchange.domain.records import EventKind, Method, Phase, Reason, Side
 from cea_exchange.loadtest.population import NOT_ORDERS, WORKLOADS, PricePath, Trader
 from cea_exchange.loadtest.recorder import LatencyRecorder
-from cea_exchange.loadtest.sockets import SocketSet
+from cea_exchange.loadtest.sockets import SocketSet, refusal_passes
 from cea_exchange.protocol.security import CurveKeys
 
 HEARTBEAT_INTERVAL_S = 5.0
@@ -398,7 +398,7 @@ class Runner:
                 self._pick(seat, message)
             elif message["op"] == "heartbeat":
                 seat.heartbeat_report_seq = message["report_seq"]
-            elif message["op"] == "refused" and not _is_passing(message):
+            elif message["op"] == "refused" and not refusal_passes(message):
                 raise RuntimeError(f"the venue refused a message of {seat.member.name}: {message}")
         self._flush(seat)
 
@@ -455,11 +455,6 @@ class Runner:
         if not chunk:
             sys.exit("the parent is gone")
         self._input += chunk
-
-
-def _is_passing(refusal: dict) -> bool:
-    """Say whether the session deals with a refusal itself: it logs on again, or sends again."""
-    return refusal["where"] == "session" or bool(refusal.get("client_order_ids"))
 
 
 def best_order(book: dict, side: Side) -> tuple[int, int, int] | None:

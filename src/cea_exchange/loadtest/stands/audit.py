@@ -1,4 +1,4 @@
-"""What must hold after any kills: the participants' logs, the venue's events and the registry.
+"""What must hold after any run and any kills: participants' logs, the venue's events, the registry.
 
 Each check counts what it looked at and names what it finds; the first finding is the one to read.
 Nothing here asks a daemon: all is read from files.
@@ -8,10 +8,12 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cea_exchange.domain.records import (
     ACCOUNT_NONE,
@@ -25,9 +27,12 @@ from cea_exchange.domain.records import (
 )
 from cea_exchange.institution.venue_link.settlement_records import records_from
 from cea_exchange.journal import event_rows_read
+from cea_exchange.loadtest.targets.target import Reconciliation
+from cea_exchange.loadtest.targets.venue_log import REPORTS_FILE, SENT_FILE
 from cea_exchange.registry.reconciliation.reconcile import check_ledger
 from cea_exchange.registry.store import RegistryStore
-from torture.client import positions_of, rows_read
+
+Rows = NDArray[Any]
 
 ACCEPTANCES = (
     EventKind.ORDER_ACCEPTED,
@@ -44,22 +49,14 @@ VERIFY = [sys.executable, "-m", "cea_exchange.cli.main", "verify"]
 VERIFY_S_MAX = 3_600.0
 
 
-@dataclass
-class Findings:
-    """Counts of what was checked, and what was wrong."""
-
-    checked: dict[str, int] = field(default_factory=dict)
-    discrepancies: list[str] = field(default_factory=list)
-
-
 @dataclass(frozen=True)
 class ParticipantLog:
     """What a participant wrote down."""
 
     name: str
     account_index: int
-    sent: np.ndarray
-    reports: np.ndarray
+    sent: Rows
+    reports: Rows
 
     @classmethod
     def read(cls, directory: Path, account_index: int) -> "ParticipantLog":
@@ -67,12 +64,12 @@ class ParticipantLog:
         return cls(
             directory.name,
             account_index,
-            rows_read(directory / "sent.rows", COMMAND_DTYPE),
-            rows_read(directory / "reports.rows", EVENT_DTYPE),
+            rows_read(directory / SENT_FILE, COMMAND_DTYPE),
+            rows_read(directory / REPORTS_FILE, EVENT_DTYPE),
         )
 
 
-def check_all(data: Path, directories: list[Path]) -> Findings:
+def audit_all(data: Path, directories: list[Path]) -> Reconciliation:
     """Run every check on a data folder at rest and its participants' directories.
 
     Parameters
@@ -82,9 +79,11 @@ def check_all(data: Path, directories: list[Path]) -> Findings:
     directories : list of Path
         One per participant, named for it.
     """
-    found = Findings()
+    found = Reconciliation()
     with RegistryStore.open_reader(data) as store:
-        accounts = dict(store.execute("SELECT account, account_index FROM accounts").fetchall())
+        accounts: dict[str, int] = dict(
+            store.execute("SELECT account, account_index FROM accounts").fetchall()
+        )
         trades = store.execute(
             "SELECT settlement_seq, trade_id, buyer_index, seller_index, product_index, price,"
             " tonnes FROM trades WHERE state = 'settled' ORDER BY settlement_seq"
@@ -93,12 +92,12 @@ def check_all(data: Path, directories: list[Path]) -> Findings:
     logs = [ParticipantLog.read(each, accounts[each.name]) for each in directories]
     events = venue_events(data)
     for log in logs:
-        found.discrepancies += answer_faults(log, events)
-        found.discrepancies += report_faults(log, events)
-    found.discrepancies += trade_faults(logs, events, trades)
-    found.discrepancies += settlement_faults(events, records)
-    found.discrepancies += ledger_faults(data)
-    found.discrepancies += verify_faults(data)
+        found.differences += answer_faults(log, events)
+        found.differences += report_faults(log, events)
+    found.differences += trade_faults(logs, events, trades)
+    found.differences += settlement_faults(events, records)
+    found.differences += ledger_faults(data)
+    found.differences += verify_faults(data)
     found.checked = {
         "participants": len(logs),
         "commands": sum(len(log.sent) for log in logs),
@@ -115,7 +114,23 @@ def check_all(data: Path, directories: list[Path]) -> Findings:
     return found
 
 
-def reason_counts(events: np.ndarray, kind: EventKind, name: str) -> dict[str, int]:
+def rows_read(path: Path, dtype: np.dtype[Any]) -> Rows:
+    """Return the whole records of a file; none if it is not there."""
+    content = path.read_bytes() if path.exists() else b""
+    return np.frombuffer(content[: len(content) // dtype.itemsize * dtype.itemsize], dtype)
+
+
+def positions_of(reports: Rows) -> Rows:
+    """Return the reports' numbers in the account's own stream; 0 is an unnumbered refusal.
+
+    Of a trade that it did not take, the account sees no other number than its own as maker.
+    """
+    return np.where(
+        reports["report_seq"] == 0, reports["counter_report_seq"], reports["report_seq"]
+    )
+
+
+def reason_counts(events: Rows, kind: EventKind, name: str) -> dict[str, int]:
     """Count events of a kind by their reason, so that one sees what happened at all."""
     reasons, counts = np.unique(events["reason"][events["kind"] == kind], return_counts=True)
     return {
@@ -124,14 +139,14 @@ def reason_counts(events: np.ndarray, kind: EventKind, name: str) -> dict[str, i
     }
 
 
-def venue_events(data: Path) -> np.ndarray:
+def venue_events(data: Path) -> Rows:
     """Return all rows of the venue's event store."""
     log_id = json.loads((data / "venue" / "endpoints.json").read_text())["log_id"]
     rows = event_rows_read(data / "events", log_id=log_id)
     return np.frombuffer(rows.read(1, rows.count), EVENT_DTYPE)
 
 
-def is_acceptance(events: np.ndarray) -> np.ndarray:
+def is_acceptance(events: Rows) -> Rows:
     """Mark the events that acknowledge a command."""
     kind = events["kind"]
     accepted = np.isin(kind, ACCEPTANCES)
@@ -139,12 +154,12 @@ def is_acceptance(events: np.ndarray) -> np.ndarray:
     return accepted | requested | is_block_trade(events)
 
 
-def is_block_trade(events: np.ndarray) -> np.ndarray:
+def is_block_trade(events: Rows) -> Rows:
     """Mark the trades by block; to who accepted it is the answer."""
     return (events["kind"] == EventKind.TRADE) & (events["method"] == Method.BLOCK)
 
 
-def answer_faults(log: ParticipantLog, events: np.ndarray) -> Iterator[str]:
+def answer_faults(log: ParticipantLog, events: Rows) -> Iterator[str]:
     """Every command is answered; what was acknowledged happened, once, and as it was sent."""
     ids = log.sent["client_order_id"]
     if (np.diff(ids.astype(np.int64)) <= 0).any():
@@ -173,7 +188,7 @@ def answer_faults(log: ParticipantLog, events: np.ndarray) -> Iterator[str]:
         yield f"{log.name}: order {other} was accepted with other terms than were sent"
 
 
-def report_faults(log: ParticipantLog, events: np.ndarray) -> Iterator[str]:
+def report_faults(log: ParticipantLog, events: Rows) -> Iterator[str]:
     """The participant has its reports 1 to n, in order, each as the venue keeps it."""
     positions = positions_of(log.reports)
     numbered, positions = log.reports[positions > 0], positions[positions > 0]
@@ -192,7 +207,7 @@ def report_faults(log: ParticipantLog, events: np.ndarray) -> Iterator[str]:
         yield f"{log.name}: report {int(differs[0]) + 1} is not the venue's"
 
 
-def venue_reports(events: np.ndarray, account_index: int) -> np.ndarray:
+def venue_reports(events: Rows, account_index: int) -> Rows:
     """Return an account's reports out of the venue's events, as protocol/order_entry.md says."""
     layouts = (EventKind.DAY_CLOSED, EventKind.CHECKPOINT)
     own = events[
@@ -222,9 +237,7 @@ def venue_reports(events: np.ndarray, account_index: int) -> np.ndarray:
     return reports[np.argsort(positions_of(reports), kind="stable")]
 
 
-def trade_faults(
-    logs: list[ParticipantLog], events: np.ndarray, settled: list[tuple]
-) -> Iterator[str]:
+def trade_faults(logs: list[ParticipantLog], events: Rows, settled: list[tuple]) -> Iterator[str]:
     """Each trade was told to both its sides and is settled once, with the same terms."""
     trades = events[events["kind"] == EventKind.TRADE]
     expected = np.arange(1, len(trades) + 1, dtype=np.uint64)
@@ -259,7 +272,7 @@ def trade_faults(
         yield f"trade {trade_id} was made and is not settled"
 
 
-def settlement_faults(events: np.ndarray, records: np.ndarray) -> Iterator[str]:
+def settlement_faults(events: Rows, records: Rows) -> Iterator[str]:
     """The registry has the venue's settlement stream, all of it, record for record."""
     stream = events[events["settlement_seq"] != 0]
     common = min(len(stream), len(records))

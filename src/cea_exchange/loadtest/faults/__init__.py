@@ -1,0 +1,1 @@
+"""What is done to a system while it is loaded: by name, and at a time of the run."""

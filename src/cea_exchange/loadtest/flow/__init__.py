@@ -1,0 +1,1 @@
+"""What is sent, and when: workloads, arrivals, recorded days. Drawn before the run, from a seed."""

@@ -1,0 +1,303 @@
+"""The open loop: commands leave at their times, whatever comes back, or does not.
+
+A command's latency counts from when it was due. What a stall keeps from being sent is sent late and
+counts from its time all the same; nothing that would have been slow is left out.
+
+    due ---- lateness ---- left ---- the system ---- answered
+     \\________________________ latency ________________________/
+
+Lateness is the harness's own; a run whose lateness is not small beside its latency shows nothing.
+"""
+
+import gc
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import msgspec
+import numpy as np
+
+from cea_exchange.domain.records import CommandKind
+from cea_exchange.loadtest.flow.plan import Plan, PlannedRow
+from cea_exchange.loadtest.flow.workload import LABELS, REACTIONS, Workload
+from cea_exchange.loadtest.sending.notes import Notes, OpenOrders
+from cea_exchange.loadtest.targets.target import Command, Outcome, Report, Target
+
+ROWS_AT_ONCE = 256
+"""Made into tuples at a time: more would be a stall of the sender itself."""
+BATCH_MAX = 256
+"""Handed over at a time, when more is due: answers are looked at in between."""
+POLL_S_MAX = 0.05
+DEPTH_UNANSWERED_MAX = 256
+ANSWERS_S_MAX = 30.0
+SETTLE_S = 0.3
+_REJECT_SHARE_STEPS = 1_000
+
+
+class Stop(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """When a run ends before its time; 0 is never.
+
+    Attributes
+    ----------
+    commands : int
+        So many were sent by one process.
+    unanswered : int
+        So many wait for their answers: the system does not keep up.
+    refused : float
+        The share of answers that are refusals, once there are a thousand.
+    """
+
+    commands: int = 0
+    unanswered: int = 0
+    refused: float = 0.0
+
+    def reason(self, notes: Notes) -> str:
+        """Say why to stop now; empty if not."""
+        if self.commands and notes.sent >= self.commands:
+            return f"{self.commands:,} commands were sent"
+        if self.unanswered and notes.unanswered >= self.unanswered:
+            return f"{notes.unanswered:,} commands were unanswered"
+        if self.refused and notes.answered >= _REJECT_SHARE_STEPS:
+            share = notes.refused / notes.answered
+            if share > self.refused:
+                return f"{share:.1%} of the answers were refusals"
+        return ""
+
+
+@dataclass
+class LoopResult:
+    """What a loop did.
+
+    Attributes
+    ----------
+    started_ns : int
+        When the first command was due at the earliest (monotonic).
+    sent_s, done_s : float
+        Until the last was sent, and answered.
+    stopped : str
+        Why it ended before its time.
+    """
+
+    started_ns: int
+    sent_s: float = 0.0
+    done_s: float = 0.0
+    stopped: str = ""
+
+
+@dataclass
+class OpenLoop:
+    """One process's sending.
+
+    Parameters
+    ----------
+    target : Target
+        Connected.
+    workload : Workload
+    plan : Plan
+    spin : bool
+        Look all the time rather than sleep: punctual, and a processor's work.
+    look : callable, optional
+        Called now and then, with the notes; for whoever shows how far it is.
+    """
+
+    target: Target
+    workload: Workload
+    plan: Plan
+    stop: Stop = field(default_factory=Stop)
+    spin: bool = False
+    look: Callable[[Notes], None] | None = None
+    notes: Notes = field(default_factory=Notes)
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        self._orders = OpenOrders()
+        self._reactions: list[tuple[int, Report]] = []
+        self._numbers_of_rows: dict[int, int] = {}
+        self._draw = np.random.default_rng([0x0AC7, self.seed])
+        self._is_open = True
+        self._orders_max = self.workload.orders_live_max
+
+    # -- Before the clock -------------------------------------------------------------------------
+
+    def fill(self, depth: Plan) -> None:
+        """Put orders on the book, as fast as they are answered; they limit nobody's own."""
+        rows = depth.rows(0, len(depth))
+        self._orders_max += len(rows)
+        deadline = time.monotonic() + ANSWERS_S_MAX
+        while rows or self.notes.unanswered:
+            room = min(DEPTH_UNANSWERED_MAX - self.notes.unanswered, BATCH_MAX)
+            part, rows = rows[: max(room, 0)], rows[max(room, 0) :]
+            if part:
+                now = time.monotonic_ns()
+                self._hand_over([(row._replace(due_ns=now), 0) for row in part])
+            self._hear(POLL_S_MAX)
+            if time.monotonic() > deadline:
+                raise TimeoutError(
+                    f"the book was not filled in {ANSWERS_S_MAX:.0f} s:"
+                    f" {self.notes.unanswered} commands have no answer"
+                )
+        fullest = max(map(self._orders.count, range(max(self.notes.participant) + 1)))
+        self._orders_max = self.workload.orders_live_max + fullest
+
+    # -- The loop ---------------------------------------------------------------------------------
+
+    def run(self, start_ns: int) -> LoopResult:
+        """Send all of the plan from that moment on, and wait for the last answers."""
+        gc.collect()
+        gc.freeze()
+        gc.disable()
+        try:
+            result = self._run(start_ns)
+        finally:
+            gc.enable()
+            gc.unfreeze()
+        return result
+
+    def _run(self, start_ns: int) -> LoopResult:
+        result = LoopResult(start_ns)
+        plan, place = self.plan, 0
+        rows: list[PlannedRow] = []
+        first = 0
+        total = len(plan)
+        while place < total and not result.stopped:
+            if place == first + len(rows):
+                first, rows = place, plan.rows(place, ROWS_AT_ONCE)
+            now = time.monotonic_ns() - start_ns
+            batch = []
+            while place < first + len(rows) and rows[place - first].due_ns <= now:
+                row = rows[place - first]
+                place += 1
+                batch.append((row._replace(due_ns=row.due_ns + start_ns), place))
+                if len(batch) == BATCH_MAX:
+                    break
+            if batch:
+                self._hand_over(batch)
+                result.stopped = self.stop.reason(self.notes)
+            wait_ns = 0
+            if place < first + len(rows):
+                wait_ns = rows[place - first].due_ns - (time.monotonic_ns() - start_ns)
+            self._hear(0.0 if self.spin else min(max(wait_ns / 1e9, 0.0), POLL_S_MAX))
+        result.sent_s = (time.monotonic_ns() - start_ns) / 1e9
+        self._await_answers()
+        result.done_s = (time.monotonic_ns() - start_ns) / 1e9
+        return result
+
+    def _hand_over(self, batch: list[tuple[PlannedRow, int]]) -> None:
+        commands = [self._command(row, place) for row, place in batch]
+        self.target.send(commands)
+        self.notes.left(len(commands), time.monotonic_ns())
+
+    def _command(self, row: PlannedRow, place: int) -> Command:
+        """Return the command of a row: what it is aimed at is known now."""
+        orders = self._orders
+        participant, kind, label = row.participant, row.kind, row.label
+        order, aimed = 0, None
+        if row.order_row:
+            order = self._numbers_of_rows.get(row.order_row, 0)
+        elif kind in (CommandKind.CANCEL, CommandKind.AMEND):
+            aimed = orders.oldest(participant)
+        elif kind == CommandKind.ENTER and row.tonnes and not self._has_room(participant):
+            kind, label = CommandKind.CANCEL, _LABEL_CANCEL
+            aimed = orders.oldest(participant)
+        if aimed is not None:
+            order = aimed.number
+        elif kind in (CommandKind.CANCEL, CommandKind.AMEND) and not row.order_row:
+            kind, label = CommandKind.ENTER, _LABEL_PASSIVE
+        number = self.notes.add(row.due_ns, label, participant)
+        terms = row if aimed is None else aimed
+        amends = kind == CommandKind.AMEND
+        command = Command(
+            number,
+            kind,
+            participant,
+            terms.product,
+            terms.side,
+            row.tif,
+            row.flags,
+            _beside(row.price, row, aimed) if amends and aimed else row.price,
+            max(terms.tonnes // 2, 1) if amends else row.tonnes,
+            order,
+            counterparty=row.counterparty,
+        )
+        if kind == CommandKind.ENTER:
+            self._numbers_of_rows[place] = number
+        orders.sent(command)
+        return command
+
+    def _has_room(self, participant: int) -> bool:
+        return self._orders.count(participant) < self._orders_max
+
+    # -- What comes -------------------------------------------------------------------------------
+
+    def _hear(self, timeout_s: float) -> bool:
+        reports = self.target.poll(timeout_s)
+        if reports:
+            at_ns = time.monotonic_ns()
+            for report in reports:
+                self._take(report, at_ns)
+            if self._reactions:
+                self._react()
+        if self.look is not None:
+            self.look(self.notes)
+        return bool(reports)
+
+    def _take(self, report: Report, at_ns: int) -> None:
+        outcome = report.outcome
+        if outcome in (Outcome.ACCEPTED, Outcome.REJECTED):
+            if self.notes.answer(report, at_ns):
+                self._orders.take(report)
+        elif outcome == Outcome.TRADED:
+            self.notes.trade(report)
+            if report.tonnes_open == 0:
+                self._ended(report.number)
+        elif outcome == Outcome.ENDED:
+            self._ended(report.number)
+        elif self._is_open:
+            self._reactions.append((at_ns, report))
+
+    def _ended(self, number: int) -> None:
+        if 0 < number < len(self.notes.participant):
+            self._orders.ended(self.notes.participant[number], number)
+
+    def _react(self) -> None:
+        """Answer the blocks that participants were asked about; it is due when they were."""
+        reactions, self._reactions = self._reactions, []
+        commands = []
+        for at_ns, asked in reactions:
+            declines = self._draw.random() < self.workload.block_reject
+            name = REACTIONS[1] if declines else REACTIONS[0]
+            kind = CommandKind.BLOCK_REJECT if declines else CommandKind.BLOCK_ACCEPT
+            number = self.notes.add(at_ns, LABELS.index(name), asked.participant)
+            commands.append(
+                Command(number, kind, asked.participant, asked.product, block=asked.block)
+            )
+        self.target.send(commands)
+        self.notes.left(len(commands), time.monotonic_ns())
+
+    def idle(self, timeout_s: float) -> None:
+        """Take what is reported while nothing is sent, so that the connections live."""
+        self._hear(timeout_s)
+
+    def settle(self) -> None:
+        """Take what is still on its way, until nothing has been reported for a moment."""
+        quiet_since = time.monotonic()
+        while time.monotonic() - quiet_since < SETTLE_S:
+            if self._hear(POLL_S_MAX):
+                quiet_since = time.monotonic()
+
+    def _await_answers(self) -> None:
+        deadline = time.monotonic() + ANSWERS_S_MAX
+        while self.notes.unanswered and time.monotonic() < deadline:
+            self._hear(POLL_S_MAX)
+        # What is negotiated from now on lapses.
+        self._is_open = False
+
+
+_LABEL_CANCEL = LABELS.index("cancel")
+_LABEL_PASSIVE = LABELS.index("passive")
+
+
+def _beside(price: int, row: PlannedRow, aimed: Command) -> int:
+    """Return the price of an amendment: the row's, if it is for the same product and side."""
+    same = (row.product, row.side) == (aimed.product, aimed.side)
+    return price if same else aimed.price
