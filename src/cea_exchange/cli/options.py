@@ -22,9 +22,7 @@ Key = Annotated[
         help="Whose key: a name in DIR/keys, or a path without suffix.",
     ),
 ]
-Json = Annotated[
-    bool, typer.Option("--json", help="Print JSON: fen, and dates such as 20250716.")
-]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON: fen, and dates such as 20250716.")]
 Watch = Annotated[
     float | None, typer.Option("--watch", min=0.1, help="Again every so many seconds.")
 ]

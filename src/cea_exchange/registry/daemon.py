@@ -127,9 +127,7 @@ class RegistryDaemon(InstitutionDaemon[RegistryConfig, RegistryStore, RegistryMa
         self._feed_unreadable = UnreadableCount("feed", log.warning)
         self._line = VenueLine(host.context, self._keys, self._venue_key)
         self._link_lines = {
-            setting.institution: InstitutionLine(
-                host.context, self._keys, setting, key, self._data
-            )
+            setting.institution: InstitutionLine(host.context, self._keys, setting, key, self._data)
             for setting, key in self._link_keys.items()
         }
         self._feed_door = host.door(

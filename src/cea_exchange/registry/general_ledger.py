@@ -103,7 +103,7 @@ class Ledger(ActContext):
         Rules: CEA-ACC-03.
         """
         index = self.account(account)
-        state = self.store.one("SELECT state FROM accounts WHERE account_index = ?", (index,))
+        state = self.store.find("accounts", "state", account_index=index)
         if state != "open":
             raise ActError(
                 RegistryRefusal.ACCOUNT_SUSPENDED,
@@ -136,22 +136,16 @@ class Ledger(ActContext):
     ) -> int:
         """Post an entry from one account to another, or within one; within a transaction.
 
+        Returns its id, the ledger's sequence.
+
+        Raises ActError: it can't be: too little is held, or no such movement is allowed.
+
         Parameters
         ----------
         kind
             Says between which compartments (`legs_of`).
         reference
             The act it belongs to, as ``surrender 12``.
-
-        Returns
-        -------
-        int
-            Its id, the ledger's sequence.
-
-        Raises
-        ------
-        ActError
-            It can't be: too little is held, or no such movement is allowed.
         """
         movement = Movement(kind, account_index, counter_index, asset_index, amount)
         (entry_id,) = self.moves([movement], reference)
@@ -162,15 +156,9 @@ class Ledger(ActContext):
 
         Thousands are written at once, which is many times as fast as one by one.
 
-        Returns
-        -------
-        range
-            Their ids.
+        Returns their ids.
 
-        Raises
-        ------
-        ActError
-            One can't be.
+        Raises ActError: one can't be.
         """
         with self.store.transaction():
             for refuse in self.before_posting:

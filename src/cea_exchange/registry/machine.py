@@ -286,8 +286,6 @@ class RegistryMachine(InstitutionMachine):
         ----------
         messages
             As they came, frame by frame; no more of them is taken than a transaction should have.
-        now_ns
-            The time.
         """
         runs: list[np.ndarray] = []
         count, log_id = 0, ""

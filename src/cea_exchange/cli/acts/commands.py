@@ -59,9 +59,7 @@ class Asker(NamedTuple):
     forms: Mapping[str, Mapping[str, Form]] = {}
 
 
-def whole(
-    ask: Callable[[dict[str, Any]], Answer], request: dict[str, Any], *names: str
-) -> Answer:
+def whole(ask: Callable[[dict[str, Any]], Answer], request: dict[str, Any], *names: str) -> Answer:
     """Return an answer that comes in pages, as each one's `next` says, put together.
 
     Parameters
@@ -91,10 +89,7 @@ def commands_add(
 ) -> dict[str, CommandLine]:
     """Add the commands of requests; those of two words to the group of their noun.
 
-    Returns
-    -------
-    dict
-        The groups by their noun, to which commands written by hand are added.
+    Returns the groups by their noun, to which commands written by hand are added.
     """
     groups: dict[str, CommandLine] = {}
     for noun, words in helps.items():

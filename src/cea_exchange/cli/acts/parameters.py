@@ -84,8 +84,7 @@ def parameters_of(request: type[Request]) -> list[Parameter]:
     fields = [
         each
         for each in fields_of(request)
-        if not each.terms.is_hidden
-        and not (request.rows and each.name in PAGED and not each.words)
+        if not each.terms.is_hidden and not (request.rows and each.name in PAGED and not each.words)
     ]
     made = [each for field in fields for each in _parameters(field)]
     return sorted(made, key=lambda each: isinstance(each.info, typer.models.OptionInfo))
@@ -200,10 +199,7 @@ def _file_there(field: RequestField) -> Put:
 def file_content(file: Path) -> bytes:
     """Return what is in a file that goes to a daemon with a request.
 
-    Raises
-    ------
-    CommandError
-        It can't be read, or is too large.
+    Raises CommandError: it can't be read, or is too large.
     """
     content = _bytes_of(file)
     if len(content) > FILE_BYTES_MAX:
@@ -224,10 +220,7 @@ def _bytes_of(file: Path) -> bytes:
 def key_text(given: str) -> str:
     """Return a public key given as its 40 characters, or as the file it is in.
 
-    Raises
-    ------
-    CommandError
-        It is neither.
+    Raises CommandError: it is neither.
     """
     from cea_exchange.protocol.security import SecurityError, key_check, public_key_read
 

@@ -30,10 +30,7 @@ def _client() -> "AdminClient":
 def fetch_awaited(ask: Ask, wanted: Answer) -> Answer:
     """Return the statement that was to be fetched, once it is read.
 
-    Raises
-    ------
-    CommandError
-        It can't be fetched, or is not read in time.
+    Raises CommandError: it can't be fetched, or is not read in time.
     """
     until_s = time.monotonic() + FETCH_S_MAX
     while time.monotonic() < until_s:

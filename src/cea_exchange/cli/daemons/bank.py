@@ -112,6 +112,4 @@ def _sentence(message: Any) -> str:
         )
     if message.refusal:
         return f"report {message.report_id}: batch {message.batch_id} refused, {message.refusal}"
-    return (
-        f"report {message.report_id}: batch {message.batch_id}, {len(message.statuses)} statuses"
-    )
+    return f"report {message.report_id}: batch {message.batch_id}, {len(message.statuses)} statuses"

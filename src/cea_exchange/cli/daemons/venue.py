@@ -140,9 +140,7 @@ def check(
 # -- Looking --------------------------------------------------------------------------------------
 
 
-def status(
-    data: Data, key: Key = ADMIN, json: Json = False, watch: Watch = None
-) -> None:
+def status(data: Data, key: Key = ADMIN, json: Json = False, watch: Watch = None) -> None:
     """Print where a running venue stands.
 
     Example: cea-exchange venue status --json

@@ -52,8 +52,7 @@ def convert_flow(
     with ExitStack() as files:
         flows = [files.enter_context(FlowFile(path)) for path in paths]
         sources = [
-            FlowSource(flow.lines(), decimals, symbol, number)
-            for number, flow in enumerate(flows)
+            FlowSource(flow.lines(), decimals, symbol, number) for number, flow in enumerate(flows)
         ]
         writer = FlowWriter(*(files.enter_context(_written(path)) for path in (orders, trades)))
         try:

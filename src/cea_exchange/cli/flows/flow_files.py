@@ -90,10 +90,7 @@ class FlowFile:
     def fill(self, count: int, read: LineReader) -> int:
         """Take lines until so many are taken or the file ends; return how many it were.
 
-        Raises
-        ------
-        CommandError
-            With file and line, what was expected and what came.
+        Raises CommandError: with file and line, what was expected and what came.
         """
         filled = 0
         while filled < count:

@@ -87,9 +87,7 @@ def _replay(
 ) -> None:
     from cea_exchange.cli.flows import replay_orders
 
-    of_orders = {
-        "--" + name.replace("_", "-"): value for name, value in settings._asdict().items()
-    }
+    of_orders = {"--" + name.replace("_", "-"): value for name, value in settings._asdict().items()}
     if (flow / "journal").is_dir():
         _options_refuse(flow, "a venue's data folder", of_orders | {"BOOK": book})
         _journal_replay(flow, profile, json)

@@ -69,12 +69,9 @@ def is_order_file(path: Path) -> bool:
 def replay_orders(path: Path, settings: Settings, json: bool) -> None:
     """Play an order file and print what came of it.
 
-    Raises
-    ------
-    CommandError
-        A line, or a setting, is not as it has to be.
-    CheckFailed
-        Other trades came out than were expected.
+    Raises CommandError: a line, or a setting, is not as it has to be.
+
+    Raises CheckFailed: Other trades came out than were expected.
     """
     tick = _value("--tick", tick_of, settings.tick)
     header, survey = _survey(path, tick)
@@ -149,9 +146,7 @@ def _survey(path: Path, tick: Tick) -> tuple[OrderHeader, Survey]:
     return header, survey
 
 
-def _comparison(
-    file: FlowFile, tick: Tick, differences: DifferenceLog
-) -> TradeComparison:
+def _comparison(file: FlowFile, tick: Tick, differences: DifferenceLog) -> TradeComparison:
     try:
         columns = ExpectedColumns(file.first_line().decode("utf-8", "replace"), tick)
     except ValueError as error:
@@ -192,9 +187,7 @@ def _book(path: Path, survey: Survey, settings: Settings, tick: Tick) -> OrderBo
         high = _value("--price-max", tick.ticks, settings.price_max)
         low = low if settings.price_min is not None else min(low, high)
     if low > high:
-        raise CommandError(
-            f"--price-max: expected {tick.text(low)} or more, got {tick.text(high)}"
-        )
+        raise CommandError(f"--price-max: expected {tick.text(low)} or more, got {tick.text(high)}")
     if high - low >= LEVEL_COUNT_MAX:
         raise CommandError(
             f"{path}: expected prices within {LEVEL_COUNT_MAX} ticks, got {tick.text(low)} to "

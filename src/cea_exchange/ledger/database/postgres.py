@@ -191,8 +191,8 @@ class Postgres(_Guards):
             yield from rows
         self.execute(f"CLOSE {cursor}")
 
-    def named_rows(self, sql: str) -> Iterator[dict[str, Any]]:
-        cursor = self.execute(sql)
+    def named_rows(self, sql: str, values: Any = ()) -> Iterator[dict[str, Any]]:
+        cursor = self.execute(sql, values)
         names = [column.name for column in cursor.description]
         return (dict(zip(names, row, strict=True)) for row in cursor)
 

@@ -120,9 +120,10 @@ class Sqlite:
     def stream(self, sql: str, values: Any = ()) -> Iterator[Row]:
         return iter(self.execute(sql, values))
 
-    def named_rows(self, sql: str) -> Iterator[dict[str, Any]]:
+    def named_rows(self, sql: str, values: Any = ()) -> Iterator[dict[str, Any]]:
+        self._not_lost_check()
         with _told():
-            cursor = self.connection.execute(sql)
+            cursor = self.connection.execute(sql, values)
             for row in cursor:
                 yield dict(zip((name for name, _ in cursor.get_description()), row, strict=True))
 

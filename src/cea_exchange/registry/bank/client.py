@@ -95,12 +95,10 @@ class BankClient:
     def send(self, batch: Batch) -> StatusReport:
         """Send a batch and return the bank's answer to it.
 
-        Raises
-        ------
-        BankUnavailable, BankRefused
-            There is no answer, or no report; the batch may be sent again, unchanged.
-        BankFileError
-            The report is none, or of something else.
+        Raises BankUnavailable, BankRefused: there is no answer, or no report; the batch may be sent
+        again, unchanged.
+
+        Raises BankFileError: the report is none, or of something else.
         """
         content = self.send_content(batch)
         return pain_002.report_read(content, f"report of {batch.batch_id}", batch=batch)
@@ -137,12 +135,9 @@ class BankClient:
     def ask(self, request: BankRequest | dict[str, Any]) -> dict[str, Any]:
         """Ask until there is an answer.
 
-        Raises
-        ------
-        BankUnavailable
-            There is none after `tries_max` tries.
-        BankRefused
-            The answer is a refusal.
+        Raises BankUnavailable: there is none after `tries_max` tries.
+
+        Raises BankRefused: the answer is a refusal.
         """
         content = msgspec.msgpack.encode(request)
         trouble = "no answer"

@@ -79,9 +79,7 @@ class Errands:
     def busy(self, now_ns: int) -> set[str]:
         """Return what is under way, or was carried just now and waits a while."""
         self._pauses = {
-            name: pause
-            for name, pause in self._pauses.items()
-            if now_ns < pause[0] + PAUSE_LAST_NS
+            name: pause for name, pause in self._pauses.items() if now_ns < pause[0] + PAUSE_LAST_NS
         }
         paused = {name for name, (until_ns, _) in self._pauses.items() if now_ns < until_ns}
         return self._under_way | paused

@@ -18,13 +18,7 @@ EVERY_BATCH = 1 << 40
 
 
 class BankFiles:
-    """Carries what the bank is told, and says, as files.
-
-    Parameters
-    ----------
-    bank
-        Acted upon. Without `folder` there are no files.
-    """
+    """Carries what the bank is told, and says, as files."""
 
     def __init__(self, bank: BankService) -> None:
         self.folder: Path | None = None
@@ -49,20 +43,14 @@ class BankFiles:
     def report_read(self, file: str, sha256: str) -> tuple[StatusReport, list[Unapplied]]:
         """Take a status report (pain.002) from ``in``.
 
+        Returns the report, and what of it could not be applied.
+
+        Raises ActError: file, line and reason; nothing was changed.
+
         Parameters
         ----------
         sha256
             Of the file's bytes, in hexadecimal digits: another file of that name is refused.
-
-        Returns
-        -------
-        tuple of StatusReport and list of Unapplied
-            The report, and what of it could not be applied.
-
-        Raises
-        ------
-        ActError
-            File, line and reason; nothing was changed.
         """
         content, bank = self._content(file, sha256), self._bank
         try:

@@ -33,6 +33,8 @@ class Purpose(StrEnum):
 class Instruction(msgspec.Struct, frozen=True, kw_only=True):
     """One payment the bank shall make, whole or not at all.
 
+    Rules: CEA-BNK-01 (one reference for ever).
+
     Attributes
     ----------
     instruction_id
@@ -45,10 +47,6 @@ class Instruction(msgspec.Struct, frozen=True, kw_only=True):
         The day it shall be booked on, yyyymmdd.
     purpose
         Why.
-
-    Notes
-    -----
-    Rules: CEA-BNK-01 (one reference for ever).
     """
 
     instruction_id: str

@@ -105,6 +105,8 @@ def match(
 ) -> Matching:
     """Compare instructions with statements.
 
+    Rules: CEA-BNK-06 (what counts as booked), CEA-BNK-07 (what counts as a pay-in).
+
     Parameters
     ----------
     instructions
@@ -115,10 +117,6 @@ def match(
         All statements that may carry these instructions, in their order.
     references
         By sub-account, the reference by which its participant pays in.
-
-    Notes
-    -----
-    Rules: CEA-BNK-06 (what counts as booked), CEA-BNK-07 (what counts as a pay-in).
     """
     refused = _refused_ids(statuses)
     instructed = {instruction.instruction_id for instruction in instructions}

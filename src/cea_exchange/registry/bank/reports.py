@@ -55,16 +55,12 @@ class Unapplied(NamedTuple):
 class BankReports:
     """Takes the bank's answers, and tries again what of its messages could not be applied.
 
+    Rules: CEA-BNK-15.
+
     Parameters
     ----------
-    ledger, act_log, payments
-        Acted upon.
     finding_again
         Takes again what statements show of an instruction.
-
-    Notes
-    -----
-    Rules: CEA-BNK-15.
     """
 
     def __init__(
@@ -85,16 +81,11 @@ class BankReports:
     def answer_take(self, batch: Batch, content: bytes) -> list[Unapplied]:
         """Take what came over the socket as the answer to a batch, whatever it is.
 
-        Returns
-        -------
-        list of Unapplied
-            What of it could not be applied. An answer that can't be read is kept, and the batch
-            stays unanswered.
+        Returns what of it could not be applied. An answer that can't be read is kept, and the batch
+        stays unanswered.
 
-        Raises
-        ------
-        DatabaseError
-            It can't be kept now; nothing was changed, and the bank is asked again.
+        Raises DatabaseError: it can't be kept now; nothing was changed, and the bank is asked
+        again.
         """
         try:
             report = pain_002.report_read(content, f"answer to {batch.batch_id}", batch=batch)
@@ -106,8 +97,6 @@ class BankReports:
     def report_take(self, report: StatusReport, content: bytes) -> list[Unapplied]:
         """Take a report that was read: states, and what comes of them; once or again.
 
-        Notes
-        -----
         Rules: CEA-BNK-02, CEA-BNK-08, CEA-BNK-10, CEA-BNK-15.
         """
         store = self._ledger.store
@@ -126,16 +115,17 @@ class BankReports:
         return unapplied
 
     def _all_refused(self, report: StatusReport) -> list[InstructionStatus]:
-        rows = self._ledger.store.execute(
+        rows = self._ledger.store.column(
             "SELECT instruction_id FROM bank_instructions WHERE batch_id = ?", (report.batch_id,)
-        ).fetchall()
+        )
         return [
             InstructionStatus(instruction_id=name, status=Status.REFUSED, reason=report.refusal)
-            for (name,) in rows
+            for name in rows
         ]
 
     def _statuses_take(self, statuses: Iterable[InstructionStatus]) -> list[Unapplied]:
         """Apply all statuses at once; or where one can't be, each by itself."""
+
         def all_take() -> None:
             for status in statuses:
                 self._payments.status_take(status)
@@ -157,10 +147,8 @@ class BankReports:
     def tried(self, act: Callable[[], None]) -> str | None:
         """Do something, or nothing of it; return why not, None if it was done.
 
-        Raises
-        ------
-        DatabaseError, MemoryError
-            Nothing more can be done now; what is around it is to be taken back, too.
+        Raises DatabaseError, MemoryError: nothing more can be done now; what is around it is to be
+        taken back, too.
         """
         try:
             with self._ledger.transaction():
@@ -177,10 +165,7 @@ class BankReports:
     def _keep(self, batch_id: str, digest: str, content: bytes, state: str, why: str) -> int:
         """Keep an answer, unless the same was given before; return its number."""
         store = self._ledger.store
-        known = store.one(
-            "SELECT report_no FROM bank_reports WHERE batch_id = ? AND digest = ?",
-            (batch_id, digest),
-        )
+        known = store.find("bank_reports", "report_no", batch_id=batch_id, digest=digest)
         if known is not None:
             return int(known)
         report_no = store.next_id("bank_reports", "report_no")
@@ -238,18 +223,16 @@ class BankReports:
     def listed(self, *, first: int = 1, count: int) -> tuple[list[dict[str, Any]], int | None]:
         """Return what waits to be applied, and where the next page begins."""
         names = ("unapplied_id", "business_date", "source", *Unapplied._fields)
-        rows = self._ledger.store.execute(
+        rows = self._ledger.store.all(
             f"SELECT {', '.join(names)} FROM bank_unapplied WHERE state = 'open'"
             " AND unapplied_id >= ? ORDER BY unapplied_id LIMIT ?",
             (first, count + 1),
-        ).fetchall()
+        )
         return page((dict(zip(names, row, strict=True)) for row in rows), count, "unapplied_id")
 
     def retry(self) -> int:
         """Try again all that could not be applied, oldest first; return how much of it was.
 
-        Notes
-        -----
         Rules: CEA-BNK-15.
         """
         return sum(self._again(*row) for row in self._open_rows(0, EVERY))
@@ -264,11 +247,11 @@ class BankReports:
         return sum(self._again(*row) for row in rows)
 
     def _open_rows(self, after: int, count_max: int) -> list[tuple[Any, ...]]:
-        return self._ledger.store.execute(
+        return self._ledger.store.all(
             "SELECT unapplied_id, source, instruction_id, told, reason FROM bank_unapplied"
             " WHERE state = 'open' AND unapplied_id > ? ORDER BY unapplied_id LIMIT ?",
             (after, count_max),
-        ).fetchall()
+        )
 
     def _again(self, number: int, source: str, name: str, told: str, reason: str) -> bool:
         """Apply one that could not be; say whether it is now."""
@@ -280,9 +263,7 @@ class BankReports:
         with self._act_log.own(OwnAct.BANK_ANSWERED, {"unapplied_id": number}):
             if self.tried(apply) is not None:
                 return False
-            self._ledger.store.execute(
-                "UPDATE bank_unapplied SET state = 'applied' WHERE unapplied_id = ?", (number,)
-            )
+            self._ledger.store.change("bank_unapplied", {"unapplied_id": number}, state="applied")
         log.info("bank_applied_late", source=source, instruction_id=name, told=told)
         return True
 
@@ -298,9 +279,8 @@ class BankReports:
                     RegistryRefusal.UNAPPLIED_UNKNOWN,
                     f"unapplied_id: expected that of a report that waits, got {unapplied_id}",
                 )
-            self._ledger.store.execute(
-                "UPDATE bank_unapplied SET state = 'closed' WHERE unapplied_id = ?",
-                (unapplied_id,),
+            self._ledger.store.change(
+                "bank_unapplied", {"unapplied_id": unapplied_id}, state="closed"
             )
 
     def overtaken(self, names: Iterable[str]) -> None:

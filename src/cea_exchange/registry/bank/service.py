@@ -89,8 +89,6 @@ class BankService(BankPayments):
     def statement_take(self, asked: StatementOf, content: bytes) -> str:
         """Read a statement that was fetched, whole or not at all; return why not, empty if it was.
 
-        Notes
-        -----
         Rules: CEA-BNK-03, CEA-BNK-16.
         """
         name = f"statement {asked.business_date}-{asked.sequence}"
@@ -104,12 +102,12 @@ class BankService(BankPayments):
     def statements(self, first: int, count: int) -> list[dict[str, Any]]:
         """Return which statements were read, from a place on, the latest first."""
         names = ("business_date", "sequence", "statement_id", "accounts_moved", "entries")
-        rows = self._ledger.store.execute(
+        rows = self._ledger.store.all(
             "SELECT business_date, sequence, s.statement_id,"
             " count(DISTINCT account), count(account)"
             " FROM bank_statements s LEFT JOIN bank_entries e ON e.statement_id = s.statement_id"
             " GROUP BY business_date, sequence, s.statement_id"
             " ORDER BY business_date DESC, sequence DESC LIMIT ? OFFSET ?",
             (count, first),
-        ).fetchall()
+        )
         return [dict(zip(names, row, strict=True)) for row in rows]

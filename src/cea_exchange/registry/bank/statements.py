@@ -131,6 +131,8 @@ class AccountStatement(msgspec.Struct, frozen=True, kw_only=True):
 class Statement(msgspec.Struct, frozen=True, kw_only=True):
     """What the bank has booked on all sub-accounts since its statement before.
 
+    Rules: CEA-BNK-04 (a statement adds up), CEA-BNK-05 (corrections are statements of their own).
+
     Attributes
     ----------
     statement_id
@@ -143,10 +145,6 @@ class Statement(msgspec.Struct, frozen=True, kw_only=True):
         1 for the day's first; a correction of the same day is the next.
     accounts
         Every sub-account, those without entries too.
-
-    Notes
-    -----
-    Rules: CEA-BNK-04 (a statement adds up), CEA-BNK-05 (corrections are statements of their own).
     """
 
     statement_id: str

@@ -91,8 +91,6 @@ class _Line(NamedTuple):
 class Carryover:
     """The service for the carryover.
 
-    Notes
-    -----
     Rules: CEA-CRY-01 to CEA-CRY-07.
     """
 
@@ -110,18 +108,11 @@ class Carryover:
         since counts as that of its successor. The figures stay as they are told, but for a refusal
         that was its province's delay.
 
-        Returns
-        -------
-        int
-            How many notices there are.
+        Returns how many notices there are.
 
-        Raises
-        ------
-        ActError
-            The window is not over, or trades of it wait for their settlement, or notice was given.
+        Raises ActError: the window is not over, or trades of it wait for their settlement, or
+        notice was given.
 
-        Notes
-        -----
         Rules: CEA-CRY-01 to CEA-CRY-05, CEA-CRY-08.
         """
         store, rules = self._store, self._ledger.rules.carryover
@@ -139,7 +130,7 @@ class Carryover:
             self._trades_settled_check()
             into = successors(store)
             net_sales, completed = self._net_sales(into), self._completed(into)
-            sectors = dict(store.execute("SELECT account_index, sector FROM accounts").fetchall())
+            sectors = dict(store.all("SELECT account_index, sector FROM accounts"))
             rows = []
             for index, position in sorted(self._positions(into).items()):
                 refusal = rules.ineligibility(completed.get(index, {})) or ""
@@ -157,8 +148,6 @@ class Carryover:
     def notice(self, account: str) -> Notice:
         """Return an entity's notice, with those of accounts merged into it since; ActError if none.
 
-        Notes
-        -----
         Rules: CEA-CRY-08.
         """
         index = self._ledger.account(account)
@@ -183,19 +172,14 @@ class Carryover:
     def apply(self, account: str, tonnes: Mapping[str, int]) -> int:
         """Apply to carry over some allowances; they are set aside.
 
+        Returns the carryover's number.
+
+        Rules: CEA-CRY-04, CEA-CRY-05.
+
         Parameters
         ----------
         tonnes
             Product -> tonnes, on the registration account.
-
-        Returns
-        -------
-        int
-            The carryover's number.
-
-        Notes
-        -----
-        Rules: CEA-CRY-04, CEA-CRY-05.
         """
         ledger, store, rules = self._ledger, self._store, self._ledger.rules.carryover
         with store.transaction():
@@ -242,10 +226,8 @@ class Carryover:
         """Take an application back before its run, by whom it is of."""
         with self._store.transaction():
             index = self._ledger.account(account)
-            row = self._store.one(
-                "SELECT carryover_id, state FROM carryovers"
-                " WHERE carryover_id = ? AND account_index = ?",
-                (carryover_id, index),
+            row = self._store.find(
+                "carryovers", "carryover_id, state", carryover_id=carryover_id, account_index=index
             )
             number, state = row or (0, "none of its")
             if state != "applied":
@@ -259,27 +241,25 @@ class Carryover:
     def run(self, number: int) -> Exchanged:
         """Exchange what was applied for in a run, all at once: the old leave, the new are issued.
 
+        An application of one who owes a recall of what it is for ends instead: the recall takes it.
+
+        Rules: CEA-CRY-06, CEA-CRY-07, CEA-DIS-11.
+
         Parameters
         ----------
         number
             1 or 2; the one after the last takes late applications, as often as there are any.
-
-        Notes
-        -----
-        An application of one who owes a recall of what it is for ends instead: the recall takes it.
-
-        Rules: CEA-CRY-06, CEA-CRY-07, CEA-DIS-11.
         """
         ledger, store = self._ledger, self._store
         rules = ledger.rules.carryover
         with store.transaction():
             self._run_check(number)
             target = ledger.asset(ledger.rules.vintages.product_of(rules.target_vintage.value))
-            applications = store.execute(
+            applications = store.all(
                 "SELECT carryover_id, account_index FROM carryovers"
                 " WHERE run_number = ? AND state = 'applied' ORDER BY carryover_id",
                 (number,),
-            ).fetchall()
+            )
             if not applications:
                 raise ActError(
                     RegistryRefusal.CARRYOVER_RUN, f"run {number}: expected applications, got none"
@@ -301,9 +281,7 @@ class Carryover:
                 new = _Line(target, rules.target_vintage.value, sum(line.tonnes for line in lines))
                 self._move(EntryKind.ISSUE, Institution.ISSUANCE, index, new, carryover_id)
                 self._decide(carryover_id, "exchanged")
-        return Exchanged(
-            applications=exchanged, taken=dict(taken), issued=taken.total()
-        )
+        return Exchanged(applications=exchanged, taken=dict(taken), issued=taken.total())
 
     # -- the notice's figures -----------------------------------------------------------------
 
@@ -332,33 +310,26 @@ class Carryover:
         window = (rules.trades_from.number, rules.trades_to.number)
         traded: dict[int, list[VintageTrade]] = {}
         for side, of in (("sold", "seller_index"), ("bought", "buyer_index")):
-            rows = self._store.execute(
+            rows = self._store.all(
                 f"SELECT {of}, trading_date, product_index, sum(tonnes) FROM trades"
                 " WHERE state <> 'busted' AND trading_date BETWEEN ? AND ?"
                 f" GROUP BY {of}, trading_date, product_index",
                 window,
             )
-            for account, day, asset, tonnes in rows.fetchall():
+            for account, day, asset, tonnes in rows:
                 if asset in closed:
-                    trade = VintageTrade(
-                        trading_date=day, vintage=closed[asset], **{side: tonnes}
-                    )
+                    trade = VintageTrade(trading_date=day, vintage=closed[asset], **{side: tonnes})
                     traded.setdefault(into.get(account, account), []).append(trade)
         return {account: rules.net_sales(trades) for account, trades in traded.items()}
 
     def _positions(self, into: Mapping[int, int]) -> dict[int, EndPosition]:
         """Return account -> what it held of closed vintages as the window ended.
 
-        Notes
-        -----
         Rules: CEA-CRY-03.
         """
-        entities = {
-            index
-            for (index,) in self._store.execute(
+        entities = set(self._store.column(
                 "SELECT account_index FROM accounts WHERE kind = 'entity'"
-            ).fetchall()
-        }
+            ))
         parts: dict[int, dict[str, int]] = {}
         day = self._ledger.rules.carryover.position_on.number
         for holding, tonnes in (*self._held_on(day), *self._failed_until(day)):
@@ -379,12 +350,12 @@ class Carryover:
     def _failed_until(self, day: int) -> Iterator[tuple[Holding, int]]:
         """Yield what failed trades that stand would have moved by the end of a day."""
         closed = self._closed()
-        rows = self._store.execute(
+        rows = self._store.all(
             "SELECT seller_index, buyer_index, product_index, tonnes FROM trades"
             " WHERE state = 'failed' AND trading_date <= ?",
             (day,),
         )
-        for seller, buyer, asset, tonnes in rows.fetchall():
+        for seller, buyer, asset, tonnes in rows:
             if asset in closed:
                 yield Holding(seller, asset, Compartment.TRADING), -tonnes
                 yield Holding(buyer, asset, Compartment.TRADING), tonnes
@@ -412,12 +383,12 @@ class Carryover:
 
     def _notices(self, members: Sequence[int]) -> dict[int, Notice]:
         """Return those accounts' own notices, with what was decided late and counts in time."""
-        rows = self._store.execute(
+        rows = self._store.all(
             "SELECT account_index, account, net_sales, trading_tonnes, registration_tonnes,"
             " frozen_tonnes, limit_tonnes, refusal, noticed_on"
             " FROM carryover_notices JOIN accounts USING (account_index)"
             f" WHERE account_index IN ({', '.join(map(str, members))}) ORDER BY account_index"
-        ).fetchall()
+        )
         names = Notice.__struct_fields__
         return {
             index: self._as_it_stands(index, Notice(**dict(zip(names, row, strict=True))))
@@ -443,7 +414,7 @@ class Carryover:
             registration=notice.registration_tonnes,
             frozen=notice.frozen_tonnes,
         )
-        sector = self._store.one("SELECT sector FROM accounts WHERE account_index = ?", (index,))
+        sector = self._store.find("accounts", "sector", account_index=index)
         limit = rules.limit(notice.net_sales, position, sector)
         return msgspec.structs.replace(notice, refusal="", limit_tonnes=limit)
 
@@ -490,23 +461,23 @@ class Carryover:
         """
         store, last, closed = self._store, self._last_day(), self._closed()
         members = ", ".join(map(str, with_taken_over(store, index)))
-        kept = store.execute(
+        kept = store.all(
             "SELECT asset_index, sum(in_force) FROM freezes"
             f" WHERE account_index IN ({members}) AND from_date <= ? GROUP BY asset_index",
             (last,),
-        ).fetchall()
-        kept += store.execute(
+        )
+        kept += store.all(
             "SELECT asset_index, sum(amount) FROM freeze_acts JOIN freezes USING (freeze_id)"
             f" WHERE account_index IN ({members}) AND from_date <= ? AND act = 'deduct'"
             " AND business_date > ? GROUP BY asset_index",
             (last, last),
-        ).fetchall()
-        kept += store.execute(
+        )
+        kept += store.all(
             "SELECT asset_index, sum(tonnes) FROM carryovers JOIN carryover_lines"
             f" USING (carryover_id) WHERE account_index IN ({members}) AND run_number > ?"
             " AND state <> 'withdrawn' GROUP BY asset_index",
             (len(self._ledger.rules.carryover.run),),
-        ).fetchall()
+        )
         left = Counter(frozen)
         for asset, tonnes in kept:
             left[asset] -= int(tonnes)
@@ -517,11 +488,11 @@ class Carryover:
 
     def _pending(self, account_index: int) -> Iterator[str]:
         """Yield the applications that wait for their run: they keep an account from its end."""
-        for (number,) in self._store.execute(
+        for number in self._store.column(
             "SELECT carryover_id FROM carryovers WHERE state = 'applied' AND account_index = ?"
             " ORDER BY carryover_id",
             (account_index,),
-        ).fetchall():
+        ):
             yield f"carryover {number}"
 
     def _applied_before(self, index: int) -> int:
@@ -552,12 +523,12 @@ class Carryover:
         return lines
 
     def _lines_of(self, carryover_id: int) -> list[_Line]:
-        rows = self._store.execute(
+        rows = self._store.all(
             "SELECT asset_index, vintage, tonnes FROM carryover_lines WHERE carryover_id = ?"
             " ORDER BY asset_index",
             (carryover_id,),
         )
-        return [_Line(*row) for row in rows.fetchall()]
+        return [_Line(*row) for row in rows]
 
     def _run_check(self, number: int) -> None:
         runs = self._ledger.rules.carryover.run

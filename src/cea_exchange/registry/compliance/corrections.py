@@ -1,10 +1,9 @@
 """Orders to correct: what comes between a shortfall and its deduction.
 
-    deadline --> ordered, with a term --> the term passes --> refused --> deducted
-                     |                        |
-                     +---- surrendered -------+--> nothing is left to deduct
+deadline --> ordered, with a term --> the term passes --> refused --> deducted
+                 |                        |
+                 +---- surrendered -------+--> nothing is left to deduct
 """
-
 
 import msgspec
 
@@ -50,8 +49,6 @@ class OrderRow(msgspec.Struct, frozen=True, kw_only=True):
 class Corrections:
     """Records orders to correct a shortfall, and who refuses to follow them.
 
-    Notes
-    -----
     Rules: CEA-PEN-05.
     """
 
@@ -64,6 +61,10 @@ class Corrections:
     ) -> int:
         """Record that an entity was ordered to surrender what is missing, by a day.
 
+        Returns the order's id.
+
+        Raises ActError: the deadline has not passed, nothing is missing, or it was ordered before.
+
         Parameters
         ----------
         account
@@ -72,16 +73,6 @@ class Corrections:
             The order's number.
         until
             The last day of its term, yyyymmdd.
-
-        Returns
-        -------
-        int
-            The order's id.
-
-        Raises
-        ------
-        ActError
-            The deadline has not passed, nothing is missing, or it was ordered before.
         """
         words_checked(document, "document", DOCUMENT_LENGTH_MAX)
         today = self._ledger.business_date()
@@ -118,15 +109,12 @@ class Corrections:
     def refuse(self, account: str, compliance_year: int, province: int, document: str) -> int:
         """Record that an entity refuses: the term has passed, and something is missing still.
 
+        Returns the order's id.
+
         Parameters
         ----------
         document
             What shows it, as the record of an inspection.
-
-        Returns
-        -------
-        int
-            The order's id.
         """
         words_checked(document, "document", DOCUMENT_LENGTH_MAX)
         today = self._ledger.business_date()
@@ -148,9 +136,7 @@ class Corrections:
                     RegistryRefusal.TOO_EARLY,
                     f"refusal: expected after the order's term {until}, got on {today}",
                 )
-            known = self._store.one(
-                "SELECT document FROM correction_refusals WHERE order_id = ?", (number,)
-            )
+            known = self._store.find("correction_refusals", "document", order_id=number)
             if known is not None:
                 raise ActError(
                     RegistryRefusal.CORRECTION_REFUSED,
@@ -194,14 +180,14 @@ class Corrections:
             So many at most, from an order's id on.
         """
         of_whom = "" if province is None else " AND o.province = :province"
-        rows = self._store.execute(
+        rows = self._store.all(
             "SELECT o.order_id, account_index, o.province, o.document, o.tonnes, ordered_on,"
             " until_date, coalesce(r.document, ''), coalesce(recorded_on, 0)"
             " FROM correction_orders o LEFT JOIN correction_refusals r ON r.order_id = o.order_id"
             f" WHERE compliance_year = :year AND o.order_id >= :first{of_whom}"
             " ORDER BY o.order_id LIMIT :count",
             {"year": compliance_year, "first": first, "count": count, "province": province},
-        ).fetchall()
+        )
         store, rules = self._store, self._ledger.rules
         return [
             OrderRow(

@@ -34,13 +34,7 @@ class Adjustable(NamedTuple):
 
 
 class Deductions:
-    """Registers deductions, and says what of them is still to adjust.
-
-    Parameters
-    ----------
-    ledger
-        Acted upon.
-    """
+    """Registers deductions, and says what of them is still to adjust."""
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
@@ -51,6 +45,10 @@ class Deductions:
     ) -> int:
         """Register a decision that tonnes are taken off what an entity will be given.
 
+        Returns the deduction's number. Nothing moves; distributions take it off.
+
+        Rules: CEA-ALC-11, CEA-DIS-06, CEA-PEN-05.
+
         Parameters
         ----------
         document
@@ -60,15 +58,6 @@ class Deductions:
             acts that decide it.
         decided_on
             yyyymmdd.
-
-        Returns
-        -------
-        int
-            The deduction's number. Nothing moves; distributions take it off.
-
-        Notes
-        -----
-        Rules: CEA-ALC-11, CEA-DIS-06, CEA-PEN-05.
         """
         if cause not in BY_HAND:
             raise ActError(
@@ -77,18 +66,15 @@ class Deductions:
             )
         return self.add(account, document, cause, tonnes, decided_on)
 
-    def add(
-        self, account: str, document: str, cause: Cause, tonnes: int, decided_on: int
-    ) -> int:
+    def add(self, account: str, document: str, cause: Cause, tonnes: int, decided_on: int) -> int:
         """Register a deduction that another act has decided; as `deduct`, of any cause."""
         name_checked(document, "document")
         today = self._ledger.business_date()
         with self._store.transaction():
             index = self._ledger.account(account)
             decision = self._decision_checked(cause, tonnes, decided_on, today)
-            known = self._store.one(
-                "SELECT deduction_id FROM deductions WHERE account_index = ? AND document = ?",
-                (index, document),
+            known = self._store.find(
+                "deductions", "deduction_id", account_index=index, document=document
             )
             if known is not None:
                 raise ActError(

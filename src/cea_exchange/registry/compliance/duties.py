@@ -40,8 +40,6 @@ class Duty(NamedTuple):
 class Duties:
     """Looks for what is still to be done.
 
-    Notes
-    -----
     Rules: CEA-CRY-05, CEA-CRY-06, CEA-ALC-12.
     """
 
@@ -80,12 +78,9 @@ class Duties:
 
     def _runs(self) -> Iterator[Duty]:
         """The runs for which there are applications."""
-        waiting = {
-            number
-            for (number,) in self._store.execute(
+        waiting = set(self._store.column(
                 "SELECT DISTINCT run_number FROM carryovers WHERE state = 'applied'"
-            ).fetchall()
-        }
+            ))
         for number, run in enumerate(self._ledger.rules.carryover.run, 1):
             if number in waiting:
                 term = date_number(run.processed_by)
@@ -98,7 +93,7 @@ class Duties:
         rule = self._ledger.rules.adjustment.redetermine_days
         if rule is None:
             return
-        rows = self._store.execute(
+        rows = self._store.all(
             "SELECT account, province, entry.compliance_year, taken_on"
             " FROM obligation_entries AS entry JOIN obligation_files AS file"
             " ON file.file_id = entry.file_id JOIN accounts"
@@ -117,7 +112,7 @@ class Duties:
             " ORDER BY taken_on, entry.file_id, account",
             (province or 0, province is None),
         )
-        for account, code, year, taken_on in rows.fetchall():
+        for account, code, year, taken_on in rows:
             yield self._duty(
                 "redetermination",
                 rule.rule,

@@ -105,8 +105,6 @@ class _Named(NamedTuple):
 class Compliance:
     """The service that keeps the lists of a compliance year.
 
-    Notes
-    -----
     Rules: CEA-PEN-01 to CEA-PEN-06.
     """
 
@@ -159,17 +157,12 @@ class Compliance:
     ) -> list[Shortfall]:
         """Return who had not surrendered in full when the deadline had passed.
 
+        Raises ActError: it has not passed.
+
         Parameters
         ----------
-        province
-            Whose entities; None: all.
         first, count
             Only of so many obligations, whose accounts' indexes are from this one on.
-
-        Raises
-        ------
-        ActError
-            It has not passed.
         """
         self._after_deadline(compliance_year)
         traded = self.traded_before_deadline(compliance_year)
@@ -194,8 +187,6 @@ class Compliance:
     def traded_before_deadline(self, compliance_year: int) -> Traded:
         """Return what was traded in the month before a year's deadline.
 
-        Notes
-        -----
         Of all vintages, by every method; a trade that failed and is settled late is of its own day
         from the beginning, one that was busted is none.
 
@@ -207,12 +198,12 @@ class Compliance:
         products = product_vintages(self._store, rules.vintages)
         database = self._store.database
         bounds = trade_at_date(database, first), trade_at_date(database, last + 1)
-        rows = self._store.execute(
+        rows = self._store.all(
             "SELECT product_index, sum(cash), sum(tonnes) FROM trades"
             " WHERE settlement_seq >= ? AND settlement_seq < ? AND trading_date BETWEEN ? AND ?"
             " AND state <> 'busted' GROUP BY product_index",
             (*bounds, first, last),
-        ).fetchall()
+        )
         return Traded(
             amount=sum(cash for product, cash, _ in rows if product in products),
             tonnes=sum(tonnes for product, _, tonnes in rows if product in products),
@@ -225,8 +216,6 @@ class Compliance:
         surrendered any more; the shortfall stays one. What the province keeps for the entity pays
         first.
 
-        Notes
-        -----
         Rules: CEA-PEN-04, CEA-PEN-05, CEA-ALC-11, CEA-SUR-13.
         """
         ledger, store = self._ledger, self._store
@@ -315,10 +304,8 @@ class Compliance:
     ) -> Iterator[tuple[_Named, Standing]]:
         behind = None if count == ALL else self.next_after(compliance_year, first, count)
         last = ALL if behind is None else behind - 1
-        found = standings(
-            self._store, self._ledger.rules, compliance_year, within=(first, last)
-        )
-        rows = self._store.execute(
+        found = standings(self._store, self._ledger.rules, compliance_year, within=(first, last))
+        rows = self._store.all(
             "SELECT account_index, account, entity, province FROM accounts"
             " WHERE account_index BETWEEN ? AND ?",
             (first, last),
@@ -326,7 +313,7 @@ class Compliance:
         into, store = successors(self._store), self._store
         named = {
             index: _Named(*names, store.account_name(into[index]) if index in into else "")
-            for index, *names in rows.fetchall()
+            for index, *names in rows
         }
         return ((named[index], found[index]) for index in sorted(found))
 

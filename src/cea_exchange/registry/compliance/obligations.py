@@ -69,8 +69,6 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
 class Obligations:
     """The service that takes obligations and gives notice of them.
 
-    Notes
-    -----
     Rules: CEA-SUR-01 (how much is owed), CEA-SUR-10 (corrections).
 
     Attributes
@@ -87,22 +85,14 @@ class Obligations:
     def take(self, source: SourceFile, province: int | None = None) -> int:
         """Take a file of new obligations, whole.
 
+        Returns the number the file gets.
+
+        Raises ActError: with file, line and reason of everything that is wrong; nothing was taken.
+
         Parameters
         ----------
-        source
-            The file as it came.
         province
             Whose file it is; None: the authority's, which may name entities of several.
-
-        Returns
-        -------
-        int
-            The number the file gets.
-
-        Raises
-        ------
-        ActError
-            With file, line and reason of everything that is wrong; nothing was taken.
         """
         self._by_hand_check()
         with self._store.transaction():
@@ -131,21 +121,16 @@ class Obligations:
     def take_computed(self, table: FileTable[Obligation], why: str) -> int:
         """Take what the platform told, whole: new obligations, and others than there were.
 
+        Raises FileRefused: a line can't be; nothing was taken.
+
+        Rules: CEA-SUR-01, CEA-SUR-10, CEA-PLK-02.
+
         Parameters
         ----------
         table
             What the item says, as the registry has computed it again.
         why
             Which item it is.
-
-        Raises
-        ------
-        FileRefused
-            A line can't be; nothing was taken.
-
-        Notes
-        -----
-        Rules: CEA-SUR-01, CEA-SUR-10, CEA-PLK-02.
         """
         with self._store.transaction():
             before, findings = self._known(table), Findings(table.file)
@@ -161,8 +146,6 @@ class Obligations:
     def _by_hand_check(self) -> None:
         """Refuse what a person hands in where the platform says it itself.
 
-        Notes
-        -----
         Rules: CEA-PLK-06.
         """
         if self.by_platform_only:
@@ -171,9 +154,7 @@ class Obligations:
                 "obligations: expected those that came from the platform, got some by hand",
             )
 
-    def _replace(
-        self, table: FileTable[Obligation], before: dict[str, Standing], why: str
-    ) -> int:
+    def _replace(self, table: FileTable[Obligation], before: dict[str, Standing], why: str) -> int:
         """Keep obligations, and certify anew those that were others before."""
         file_id = self._keep(table, why)
         for entry in table.rows:
@@ -201,8 +182,6 @@ class Obligations:
     def notice(self, account: str, compliance_year: int) -> Notice:
         """Return the notice of an obligation; ActError if there is none.
 
-        Notes
-        -----
         Rules: CEA-SUR-02, CEA-OFS-01.
         """
         standing = self.standing(account, compliance_year)

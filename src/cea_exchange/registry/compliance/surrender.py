@@ -86,8 +86,6 @@ _OF_STATE = (
 class Surrender:
     """The service for surrenders.
 
-    Notes
-    -----
     Rules: CEA-SUR-03 to CEA-SUR-09, CEA-SUR-11.
 
     Attributes
@@ -116,6 +114,11 @@ class Surrender:
     ) -> int:
         """Apply to surrender allowances for an obligation; they are set aside.
 
+        Returns the surrender's number.
+
+        Raises ActError: a vintage may not pay for that year, more is given than is due or than is
+        there.
+
         Parameters
         ----------
         account
@@ -127,16 +130,6 @@ class Surrender:
             The allowances go straight to the province, so nobody can seize them on the way.
         why
             Of giving for another: what keeps the entity from buying. The province decides on it.
-
-        Returns
-        -------
-        int
-            The surrender's number.
-
-        Raises
-        ------
-        ActError
-            A vintage may not pay for that year, more is given than is due or than is there.
         """
         ledger, store = self._ledger, self._store
         with store.transaction():
@@ -178,8 +171,6 @@ class Surrender:
     def accept(self, surrender_id: int, province: int) -> None:
         """Accept an application of an entity of the province's own, and pass it on.
 
-        Notes
-        -----
         It counts of the day it was made: a late review harms nobody. What it may pay for was asked
         then, and nothing since can have taken its place.
 
@@ -202,10 +193,7 @@ class Surrender:
     def retire(self, surrender_id: int) -> str | None:
         """Retire what was surrendered, and certify the obligation if that was the last of it.
 
-        Returns
-        -------
-        str or None
-            The certificate's number, if there is one now.
+        Returns the certificate's number, if there is one now.
         """
         ledger, store = self._ledger, self._store
         with store.transaction():
@@ -225,9 +213,8 @@ class Surrender:
                     surrender.surrender_id,
                 )
             today = ledger.business_date()
-            store.execute(
-                "UPDATE surrenders SET state = 'retired', retired_on = ? WHERE surrender_id = ?",
-                (today, surrender_id),
+            store.change(
+                "surrenders", {"surrender_id": surrender_id}, state="retired", retired_on=today
             )
             standing = standing_of(
                 store, ledger.rules, surrender.account_index, surrender.compliance_year
@@ -241,13 +228,8 @@ class Surrender:
         nothing is due any more, all of it. What the province held as the deadline passed counts of
         that day: that it surrenders it later is not the entity's doing.
 
-        Returns
-        -------
-        ForcedSurrender
-            By vintage, what was taken and what was released; what is still due.
+        Returns by vintage, what was taken and what was released; what is still due.
 
-        Notes
-        -----
         Rules: CEA-SUR-07, CEA-SUR-08, CEA-SUR-13.
         """
         ledger, store = self._ledger, self._store
@@ -301,14 +283,9 @@ class Surrender:
 
         Within the transaction that gave it to the province, which has asked what may pay.
 
-        Raises
-        ------
-        ActError
-            The province is not the account's, the account has no obligation of the year, the
-            product has no vintage, or the province has fewer tonnes of it.
+        Raises ActError: the province is not the account's, the account has no obligation of the
+        year, the product has no vintage, or the province has fewer tonnes of it.
 
-        Notes
-        -----
         Rules: CEA-BOR-02.
         """
         tonnes = amount_checked(tonnes, "tonnes")
@@ -347,7 +324,7 @@ class Surrender:
             "count": count,
         }
         last = store.one(f"SELECT max(surrender_id) FROM ({_OF_STATE}) AS read", values)
-        rows = store.execute(
+        rows = store.all(
             "SELECT surrender_id, account.account, compliance_year, giver.account, why, applied_on,"
             f" read.state FROM ({_OF_STATE}) AS read"
             " JOIN accounts AS account ON account.account_index = read.account_index"
@@ -355,7 +332,7 @@ class Surrender:
             + ("" if province is None else " WHERE account.province = :province")
             + " ORDER BY surrender_id LIMIT :count",
             values,
-        ).fetchall()
+        )
         if len(rows) == count:
             last = rows[-1][0]
         tonnes = self._tonnes_of(rows[0][0], rows[-1][0]) if rows else {}
@@ -368,12 +345,12 @@ class Surrender:
     def _tonnes_of(self, first: int, last: int) -> dict[int, dict[str, int]]:
         """Return surrender -> product -> tonnes, of all between two numbers."""
         found: dict[int, dict[str, int]] = {}
-        for number, product, tonnes in self._store.execute(
+        for number, product, tonnes in self._store.all(
             "SELECT surrender_id, product, tonnes FROM surrender_lines"
             " JOIN products ON product_index = asset_index"
             " WHERE surrender_id BETWEEN ? AND ? ORDER BY surrender_id, asset_index",
             (first, last),
-        ).fetchall():
+        ):
             found.setdefault(number, {})[product] = tonnes
         return found
 
@@ -393,8 +370,6 @@ class Surrender:
     def _giver(self, debtor: int, giver: str | None, why: str) -> int:
         """Return who gives; another one than who owes says why.
 
-        Notes
-        -----
         Rules: CEA-SUR-11.
         """
         giver_index = debtor if giver is None else self._ledger.account(giver)
@@ -450,18 +425,16 @@ class Surrender:
 
     def _pending(self, account_index: int) -> Iterator[str]:
         """Yield surrenders under way, which keep an account from its end."""
-        for (number,) in self._store.execute(
+        for number in self._store.column(
             "SELECT surrender_id FROM surrenders WHERE state IN ('applied', 'accepted')"
             " AND (account_index = :account OR giver_index = :account) ORDER BY surrender_id",
             {"account": account_index},
-        ).fetchall():
+        ):
             yield f"surrender {number}"
 
     def _owed(self, account_index: int) -> Iterator[str]:
         """Yield what an account owes, which keeps it from being closed."""
-        for owing, year, standing in owed_standings(
-            self._store, self._ledger.rules, account_index
-        ):
+        for owing, year, standing in owed_standings(self._store, self._ledger.rules, account_index):
             if standing.owed:
                 own = owing == self._store.account_name(account_index)
                 yield f"obligation of {year}" + ("" if own else f" for {owing}")
@@ -561,14 +534,10 @@ class Surrender:
     def _of_province(self, surrender_id: int, province: int) -> _Surrender:
         """Return a surrender for an entity of a province; of others' it learns nothing."""
         surrender = self._found(surrender_id)
-        if (
-            surrender is None
-            or entity_province(self._store, surrender.account_index) != province
-        ):
+        if surrender is None or entity_province(self._store, surrender.account_index) != province:
             raise ActError(
                 RegistryRefusal.PROVINCE_OTHER,
-                f"surrender: expected one for an entity of province {province}, got"
-                f" {surrender_id}",
+                f"surrender: expected one for an entity of province {province}, got {surrender_id}",
             )
         return surrender
 
@@ -581,12 +550,12 @@ class Surrender:
         return None if row is None else _Surrender(*row)
 
     def _lines_of(self, surrender_id: int) -> list[_Line]:
-        rows = self._store.execute(
+        rows = self._store.all(
             "SELECT asset_index, vintage, tonnes FROM surrender_lines WHERE surrender_id = ?"
             " ORDER BY asset_index",
             (surrender_id,),
         )
-        return [_Line(*row) for row in rows.fetchall()]
+        return [_Line(*row) for row in rows]
 
     def _free(self, surrender: _Surrender) -> None:
         giver = surrender.giver_index

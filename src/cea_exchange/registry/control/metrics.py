@@ -106,9 +106,7 @@ class RegistryMetrics(InstitutionMetrics[RegistryStore]):
             "transfers_pending": store.one(
                 "SELECT count(*) FROM transfers WHERE state = 'pending'"
             ),
-            "bank_unapplied": store.one(
-                "SELECT count(*) FROM bank_unapplied WHERE state = 'open'"
-            ),
+            "bank_unapplied": store.one("SELECT count(*) FROM bank_unapplied WHERE state = 'open'"),
         }
 
     def families(self) -> Iterator[Metric]:

@@ -62,19 +62,14 @@ class Dispositions:
     def cancellation_apply(self, account: str, product: str, tonnes: int, *, purpose: str) -> int:
         """Apply for tonnes on a registration account to be cancelled for good.
 
+        Returns the disposition's id.
+
+        Rules: CEA-ENF-08 (voluntary cancellation).
+
         Parameters
         ----------
         purpose
             For whom or what: it is published.
-
-        Returns
-        -------
-        int
-            The disposition's id.
-
-        Notes
-        -----
-        Rules: CEA-ENF-08 (voluntary cancellation).
         """
         words_checked(purpose, "purpose", TEXT_LENGTH_MAX)
         return self._apply("cancellation", account, None, product, tonnes, purpose)
@@ -91,20 +86,15 @@ class Dispositions:
     ) -> int:
         """Apply for tonnes on a registration account to go to another entity's.
 
+        Returns the disposition's id.
+
+        Rules: CEA-ENF-07 (inheritance, succession, enforcement).
+
         Parameters
         ----------
         document
             What it rests on: a deed of succession, a merger's approval, a court's ruling. It is
             kept and not published.
-
-        Returns
-        -------
-        int
-            The disposition's id.
-
-        Notes
-        -----
-        Rules: CEA-ENF-07 (inheritance, succession, enforcement).
         """
         if kind not in TRANSFER_KINDS:
             raise ActError(
@@ -149,13 +139,8 @@ class Dispositions:
     def approve(self, disposition_id: int) -> dict[str, Any]:
         """Carry out what was applied for, and publish it.
 
-        Returns
-        -------
-        dict
-            ``notice``, the public notice's number; of a cancellation ``certificate`` too.
+        Returns ``notice``, the public notice's number; of a cancellation ``certificate`` too.
 
-        Notes
-        -----
         Rules: CEA-ENF-07 (inheritance, succession, enforcement), CEA-ENF-08 (voluntary
         cancellation), CEA-ENF-09 (public notices).
         """
@@ -199,12 +184,12 @@ class Dispositions:
         self, state: str | None = None, *, first: int = 1, count: int = ALL
     ) -> list[dict[str, Any]]:
         """Return dispositions from a number on in words, all or those in one state."""
-        rows = self._store.execute(
+        rows = self._store.all(
             f"SELECT {DISPOSITION_COLUMNS} FROM dispositions WHERE disposition_id >= :first"
             + ("" if state is None else " AND state = :state")
             + " ORDER BY disposition_id LIMIT :count",
             {"first": first, "state": state, "count": count},
-        ).fetchall()
+        )
         return [
             found._asdict()
             | {
@@ -219,12 +204,12 @@ class Dispositions:
 
     def pending(self, account_index: int) -> Iterator[str]:
         """Yield applications that are not decided on, from or to an account."""
-        rows = self._store.execute(
+        rows = self._store.column(
             "SELECT disposition_id FROM dispositions WHERE state = 'applied'"
             " AND ? IN (account_index, counter_index) ORDER BY disposition_id",
             (account_index,),
         )
-        for (disposition_id,) in rows.fetchall():
+        for disposition_id in rows:
             yield f"disposition {disposition_id} is applied for"
 
     def _pending(self, disposition_id: int) -> Disposition:
@@ -251,6 +236,4 @@ class Dispositions:
         )
 
     def _entity(self, account_index: int) -> str:
-        return self._store.one(
-            "SELECT entity FROM accounts WHERE account_index = ?", (account_index,)
-        )
+        return self._store.find("accounts", "entity", account_index=account_index)

@@ -79,8 +79,6 @@ class Recalls:
     Most recalls were filled long ago, and what is owed is asked for with each entry: those that are
     not are kept in a table of their own.
 
-    Notes
-    -----
     Rules: CEA-DIS-11.
     """
 
@@ -92,7 +90,7 @@ class Recalls:
 
         What a merged account owed its successor owes (CEA-DIS-10).
         """
-        found = [OwedRecall(*row) for row in self._store.execute(_OPEN).fetchall()]
+        found = [OwedRecall(*row) for row in self._store.all(_OPEN)]
         into = successors(self._store) if found else {}
         return [
             each._replace(account_index=into.get(each.account_index, each.account_index))
@@ -129,14 +127,10 @@ class Recalls:
 
         Within the transaction of what brought them there.
 
-        Notes
-        -----
         Rules: CEA-DIS-04, CEA-DIS-11.
         """
         store, account = self._store, owed.account_index
-        province: int = store.one(
-            "SELECT province FROM accounts WHERE account_index = ?", (account,)
-        )
+        province: int = store.find("accounts", "province", account_index=account)
         number = store.next_id("recalls", "recall_id")
         reference = f"recall {number}"
         terms = (account, province, owed.compliance_year, owed.asset_index)

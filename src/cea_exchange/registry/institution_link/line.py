@@ -49,11 +49,8 @@ class InstitutionLine:
     def look(self) -> bool | None:
         """Connect to where the institution is, which may have changed with its restart.
 
-        Returns
-        -------
-        bool or None
-            Whether there is a connection, where that has changed; None: nothing has. What is no
-            address is tried once.
+        Returns whether there is a connection, where that has changed; None: nothing has. What is no
+        address is tried once.
         """
         where = self._setting.link or link_endpoint_read(self._file)
         if where is None or where in (self._endpoint, self._nowhere):

@@ -114,6 +114,11 @@ class Accounts:
     ) -> int:
         """Open an entity's account and tell the venue.
 
+        Returns its index, the same at the venue.
+
+        Rules: CEA-ACC-02 (one entity, one account), CEA-ADM-01 (whose), CEA-PER-04 (names that
+        look alike).
+
         Parameters
         ----------
         entity
@@ -125,16 +130,6 @@ class Accounts:
         sector
             Of the key emitting entity: ``power``, ``steel``, ``cement`` or ``aluminium``; empty if
             not given.
-
-        Returns
-        -------
-        int
-            Its index, the same at the venue.
-
-        Notes
-        -----
-        Rules: CEA-ACC-02 (one entity, one account), CEA-ADM-01 (whose), CEA-PER-04 (names that
-        look alike).
         """
         name_checked(account, "account")
         if account.upper() == TOTAL:
@@ -195,8 +190,6 @@ class Accounts:
 
         The venue cancels its orders. It may still be given allowances, and surrender.
 
-        Notes
-        -----
         Rules: CEA-ACC-03, CEA-DAY-06.
         """
         with self._ledger.transaction():
@@ -206,8 +199,6 @@ class Accounts:
     def restore(self, account: str, why: str) -> None:
         """Lift a suspension; one by the venue's operators stays.
 
-        Notes
-        -----
         Rules: CEA-ACC-03.
         """
         with self._ledger.transaction():
@@ -217,8 +208,6 @@ class Accounts:
     def rename(self, account: str, entity: str, why: str) -> None:
         """Note an entity's new legal name, which is made public; the account's own name stays.
 
-        Notes
-        -----
         Rules: CEA-ACC-04.
         """
         name_words_checked(entity, "entity", ENTITY_LENGTH_MAX)
@@ -236,14 +225,10 @@ class Accounts:
         What it owes of any year the other one owes from then on, and what it sold and bought counts
         as the other's.
 
-        Notes
-        -----
-        Rules: CEA-ACC-05, CEA-ACC-08.
+        Raises ActError: the venue still holds something for it, or something is pending, frozen or
+        applied for.
 
-        Raises
-        ------
-        ActError
-            The venue still holds something for it, or something is pending, frozen or applied for.
+        Rules: CEA-ACC-05, CEA-ACC-08.
         """
         with self._ledger.transaction():
             index, target = self._ledger.account(account), self._ledger.account(into)
@@ -264,8 +249,6 @@ class Accounts:
     def close(self, account: str, why: str) -> None:
         """End an account that holds nothing and of which nothing is pending.
 
-        Notes
-        -----
         Rules: CEA-ACC-05.
         """
         with self._ledger.transaction():
@@ -283,8 +266,6 @@ class Accounts:
     def at_risk_set(self, account: str, at_risk: bool, why: str) -> None:
         """Mark an entity as at risk of not surrendering, or as not at risk any more.
 
-        Notes
-        -----
         Rules: CEA-ACC-06.
         """
         with self._ledger.transaction():
@@ -295,8 +276,6 @@ class Accounts:
     def bank_set(self, account: str, bank: str, bank_account: str, why: str) -> None:
         """Note the settlement bank of an account and its sub-account there.
 
-        Notes
-        -----
         Rules: CEA-ACC-07.
         """
         words_checked(why, "why", WHY_LENGTH_MAX)
@@ -314,12 +293,9 @@ class Accounts:
                     RegistryRefusal.SUB_ACCOUNT_TAKEN,
                     "bank_account: expected one account's only, got another's",
                 )
-            before = self._store.one(
-                "SELECT bank, bank_account FROM accounts WHERE account_index = ?", (index,)
-            )
-            self._store.execute(
-                "UPDATE accounts SET bank = ?, bank_account = ? WHERE account_index = ?",
-                (bank, bank_account, index),
+            before = self._store.find("accounts", "bank, bank_account", account_index=index)
+            self._store.change(
+                "accounts", {"account_index": index}, bank=bank, bank_account=bank_account
             )
             was, became = " ".join(before).strip(), f"{bank} {bank_account}"
             self._changed(index, "settlement bank set", was, became, why)
@@ -353,9 +329,7 @@ class Accounts:
                     if index != row[0]
                 ]
             ),
-            "representatives": self._persons.listed(
-                account_body(account), count=SHOWN_MAX
-            ),
+            "representatives": self._persons.listed(account_body(account), count=SHOWN_MAX),
             "changes": self.changes(row[0], first=first, count=count),
         }
 
@@ -399,7 +373,7 @@ class Accounts:
         A merged one's is that of whoever has taken it over; an institution's is nobody's in
         particular, a province's its own.
         """
-        row = self._store.one("SELECT kind, province FROM accounts WHERE account = ?", (account,))
+        row = self._store.find("accounts", "kind, province", account=account)
         kind, province = row or ("none", 0)
         own = {account_body(self.holder(account))} if kind == "entity" else set()
         return frozenset(own | {province_body(province)} if province else own)
@@ -450,8 +424,8 @@ class Accounts:
     def _pending(self, account_index: int) -> Iterator[str]:
         """Yield transfers, trades and claims that are not over yet."""
         for what, sql in _PENDING.items():
-            rows = self._store.execute(f"{sql} ORDER BY 1", {"account": account_index})
-            yield from (what.format(number) for (number,) in rows.fetchall())
+            rows = self._store.column(f"{sql} ORDER BY 1", {"account": account_index})
+            yield from (what.format(number) for number in rows)
 
     def _nothing_pending(
         self, index: int, held: list[tuple[int, int, int]], waiting: list[str]
@@ -474,19 +448,17 @@ class Accounts:
     def _end(self, index: int, account: str, state: str, became: str, why: str) -> None:
         """Note that an account has ended; nobody trades for it or speaks for it any more."""
         was = self._state(index)
-        for (key,) in self._store.execute(
+        for key in self._store.column(
             "SELECT public_key FROM keys WHERE account_index = ? AND revoked = 0"
             " ORDER BY public_key",
             (index,),
-        ).fetchall():
+        ):
             self._keys.revoke(key)
         for person in self._persons.listed(account_body(account)):
             self._persons.remove(person["key"])
         if was == "open":
             self._ledger.feed(AccountSuspended(account=account))
-        self._store.execute(
-            "UPDATE accounts SET state = ? WHERE account_index = ?", (state, index)
-        )
+        self._store.change("accounts", {"account_index": index}, state=state)
         words_checked(why, "why", WHY_LENGTH_MAX)
         self._changed(index, state, was, became, why)
 
@@ -501,7 +473,7 @@ class Accounts:
         self._set(index, "state", after, change, why)
 
     def _state(self, index: int) -> str:
-        return self._store.one("SELECT state FROM accounts WHERE account_index = ?", (index,))
+        return self._store.find("accounts", "state", account_index=index)
 
     def _set(self, index: int, column: str, value: str | int, change: str, why: str) -> str:
         """Set one column of an account, note what it was, and return that."""
@@ -554,8 +526,6 @@ def _shown(row: tuple[Any, ...]) -> dict[str, Any]:
 def _admission_check(credit_code: str | None, province: int, sector: str) -> None:
     """Raise `ActError` unless an account would be a key emitting entity's.
 
-    Notes
-    -----
     Rules: CEA-ADM-01.
     """
     if credit_code is None:

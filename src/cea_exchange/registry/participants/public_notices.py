@@ -45,12 +45,12 @@ def notice_publish(store: Store, date: int, kind: str, content: dict[str, str | 
 
 def notices_read(store: Store, first: int = 1, count: int = ALL) -> list[PublicNotice]:
     """Return the notices from a number on, so many at most."""
-    rows = store.execute(
+    rows = store.all(
         "SELECT notice_number, notice_date, kind, content FROM public_notices"
         " WHERE notice_number >= ? ORDER BY notice_number LIMIT ?",
         (first, count),
     )
     return [
         PublicNotice(number=number, date=date, kind=kind, content=msgspec.json.decode(content))
-        for number, date, kind, content in rows.fetchall()
+        for number, date, kind, content in rows
     ]

@@ -30,8 +30,8 @@ def feed_differences(store: Store) -> Iterator[str]:
     keys: dict[str, tuple[Any, ...]] = {}
     suspended: set[str] = set()
     transfers: _Rows = []
-    rows = store.execute("SELECT transfer_seq, item FROM feed ORDER BY transfer_seq")
-    for expected, (transfer_seq, payload) in enumerate(rows.fetchall(), start=1):
+    rows = store.all("SELECT transfer_seq, item FROM feed ORDER BY transfer_seq")
+    for expected, (transfer_seq, payload) in enumerate(rows, start=1):
         try:
             item = control_decode(payload)
         except ControlError as error:
@@ -88,7 +88,7 @@ def feed_differences(store: Store) -> Iterator[str]:
             " ORDER BY transfer_seq",
         ),
     ):
-        yield from _table_differs(store, what, told, store.execute(sql).fetchall())
+        yield from _table_differs(store, what, told, store.all(sql))
 
 
 def _transfer(store: Store, transfer_seq: int, command: Any) -> tuple[Any, ...]:

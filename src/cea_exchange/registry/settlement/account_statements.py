@@ -64,13 +64,7 @@ _PLACES = {
 
 
 class Statements:
-    """The office for account statements.
-
-    Parameters
-    ----------
-    ledger
-        Acted upon.
-    """
+    """The office for account statements."""
 
     def __init__(self, ledger: Ledger, accounts: Accounts) -> None:
         self._ledger = ledger
@@ -79,21 +73,13 @@ class Statements:
     def statement(self, account: str, business_date: int) -> dict[str, Any]:
         """Return an account's statement of a confirmed day.
 
-        Returns
-        -------
-        dict
-            ``cash`` with opening, deposits, withdrawals, bought, sold, fees, other and closing
-            (fen: opening + deposits - withdrawals - bought + sold - fees + other = closing);
-            ``products`` the same for tonnes; where the closing amounts are; the day's ``state``;
-            ``chain_link`` and ``chain_head``, which the day's receipts lead to.
+        Returns ``cash`` with opening, deposits, withdrawals, bought, sold, fees, other and closing
+        (fen: opening + deposits - withdrawals - bought + sold - fees + other = closing);
+        ``products`` the same for tonnes; where the closing amounts are; the day's ``state``;
+        ``chain_link`` and ``chain_head``, which the day's receipts lead to.
 
-        Raises
-        ------
-        ActError
-            The day has no statement yet.
+        Raises ActError: the day has no statement yet.
 
-        Notes
-        -----
         Rules: CEA-STM-01, CEA-REG-06.
         """
         store = self._ledger.store
@@ -108,9 +94,7 @@ class Statements:
         moved = self._moved(index, first, last)
         opening = self._held(index, first - 1)
         closing = self._held(index, last)
-        products = store.execute(
-            "SELECT product_index, product FROM products ORDER BY product_index"
-        ).fetchall()
+        products = store.all("SELECT product_index, product FROM products ORDER BY product_index")
         lines = [
             _line(
                 product,
@@ -143,7 +127,7 @@ class Statements:
             },
             "products": [line for line in lines if line is not None],
             "chain_link": link_id,
-            "chain_head": store.one("SELECT head FROM chain WHERE link_id = ?", (link_id,)),
+            "chain_head": store.find("chain", "head", link_id=link_id),
             "objections": self._objections(
                 " AND objections.account_index = :account AND business_date = :date",
                 {"account": index, "date": business_date, "first": 1, "count": OBJECTIONS_MAX},
@@ -153,8 +137,6 @@ class Statements:
     def object(self, account: str, business_date: int, content: str) -> int:
         """Object to a statement in writing, before the next day opens; return the number.
 
-        Notes
-        -----
         Rules: CEA-STM-02, CEA-STM-03 (how many).
         """
         ledger, store = self._ledger, self._ledger.store
@@ -201,9 +183,7 @@ class Statements:
                 f"answer: expected 1 to {CONTENT_CHARACTERS_MAX} characters, got {len(answer)}",
             )
         with self._ledger.transaction():
-            state = store.one(
-                "SELECT state FROM objections WHERE objection_id = ?", (objection_id,)
-            )
+            state = store.find("objections", "state", objection_id=objection_id)
             if state != "open":
                 raise ActError(
                     RegistryRefusal.OBJECTION_STATE,
@@ -234,29 +214,27 @@ class Statements:
 
     def _objections(self, where: str, values: dict[str, Any]) -> list[dict[str, Any]]:
         names = ("objection_id", "account", "business_date", "content", "state", "answer")
-        rows = self._ledger.store.execute(
+        rows = self._ledger.store.all(
             "SELECT objection_id, account, business_date, content, objections.state, answer"
             " FROM objections JOIN accounts ON accounts.account_index = objections.account_index"
             f" WHERE objection_id >= :first{where} ORDER BY objection_id LIMIT :count",
             values,
-        ).fetchall()
+        )
         return [dict(zip(names, row, strict=True)) for row in rows]
 
     def _pending(self, account_index: int) -> Iterator[str]:
-        rows = self._ledger.store.execute(
+        rows = self._ledger.store.column(
             "SELECT objection_id FROM objections WHERE account_index = ? AND state = 'open'"
             " ORDER BY objection_id",
             (account_index,),
         )
-        for (objection_id,) in rows.fetchall():
+        for objection_id in rows:
             yield f"objection {objection_id} is open"
 
     def _day(self, business_date: int) -> tuple[int, int, str, int]:
-        row = self._ledger.store.execute(
-            "SELECT first_entry, last_entry, state, link_id FROM statement_days"
-            " WHERE business_date = ?",
-            (business_date,),
-        ).fetchone()
+        row = self._ledger.store.find(
+            "statement_days", "first_entry, last_entry, state, link_id", business_date=business_date
+        )
         if row is None:
             raise ActError(
                 RegistryRefusal.DAY_NOT_CONFIRMED,
@@ -265,7 +243,7 @@ class Statements:
         return row
 
     def _trades(self, index: int, first: int, last: int) -> dict[int, dict[str, int]]:
-        rows = self._ledger.store.execute(
+        rows = self._ledger.store.all(
             _TRADES,
             {
                 "account": index,
@@ -276,7 +254,7 @@ class Statements:
             },
         )
         names = ("bought", "sold", "paid", "earned", "fees")
-        return {asset: dict(zip(names, rest, strict=True)) for asset, *rest in rows.fetchall()}
+        return {asset: dict(zip(names, rest, strict=True)) for asset, *rest in rows}
 
     def _moved(self, index: int, first: int, last: int) -> dict[int, dict[int, int]]:
         """Return what other entries brought or took, by asset and kind."""
@@ -288,7 +266,7 @@ class Statements:
             "trade": int(EntryKind.TRADE),
         }
         found: dict[int, dict[int, int]] = {}
-        for asset, kind, amount in self._ledger.store.execute(_MOVED, values).fetchall():
+        for asset, kind, amount in self._ledger.store.all(_MOVED, values):
             found.setdefault(asset, {})[kind] = amount
         return found
 

@@ -56,11 +56,6 @@ class CashLeg(Protocol):
 class Defaults:
     """The office for trades that failed.
 
-    Parameters
-    ----------
-    ledger
-        Acted upon.
-
     Attributes
     ----------
     cash_leg : CashLeg
@@ -83,7 +78,7 @@ class Defaults:
         first
             Their settlement sequences from this one on.
         """
-        rows = self._ledger.store.execute(
+        rows = self._ledger.store.all(
             "SELECT trade_id, settlement_seq, trading_date, buyer_index, seller_index,"
             " product_index, tonnes, cash, failure, coalesce(default_id, 0)"
             " FROM trades LEFT JOIN defaults ON trade_seq = settlement_seq"
@@ -91,7 +86,7 @@ class Defaults:
             " WHERE trades.state <> 'settled' AND trades.state = 'failed' AND failure <> ''"
             " AND settlement_seq >= ? ORDER BY settlement_seq LIMIT ?",
             (first, count),
-        ).fetchall()
+        )
         store = self._ledger.store
         return [
             {
@@ -109,28 +104,24 @@ class Defaults:
             for trade_id, seq, date, buyer, seller, product, tonnes, cash, why, default_id in rows
         ]
 
-    def all(
-        self, *, ended: bool = False, first: int = 1, count: int = ALL
-    ) -> list[dict[str, Any]]:
+    def all(self, *, ended: bool = False, first: int = 1, count: int = ALL) -> list[dict[str, Any]]:
         """Return defaults from a number on, those that are over only where asked for."""
         over = "" if ended else " AND state NOT IN ('cured', 'busted', 'recovered')"
-        rows = self._ledger.store.execute(
+        rows = self._ledger.store.all(
             f"SELECT {', '.join(_COLUMNS)} FROM defaults WHERE default_id >= ?{over}"
             " ORDER BY default_id LIMIT ?",
             (first, count),
-        ).fetchall()
+        )
         return [self._as_shown(dict(zip(_COLUMNS, row, strict=True))) for row in rows]
 
-    def show(
-        self, default_id: int, *, first: int = 1, count: int = ALL
-    ) -> dict[str, Any]:
+    def show(self, default_id: int, *, first: int = 1, count: int = ALL) -> dict[str, Any]:
         """Return a default with what was done about it, from an act on."""
         names = ("act_id", "business_date", "act", "amount", "entry_id", "note")
-        rows = self._ledger.store.execute(
+        rows = self._ledger.store.all(
             f"SELECT {', '.join(names)} FROM default_acts WHERE default_id = ? AND act_id >= ?"
             " ORDER BY act_id LIMIT ?",
             (default_id, first, count),
-        ).fetchall()
+        )
         acts = [dict(zip(names, row, strict=True)) for row in rows]
         return {**self._as_shown(self._default(default_id)), "acts": acts}
 
@@ -141,8 +132,6 @@ class Defaults:
     def free_cash_check(self, account_index: int, cash: int) -> None:
         """Raise `ActError` if cash is to leave a sub-account that is owed to the reserve.
 
-        Notes
-        -----
         Rules: CEA-DEF-03.
         """
         owed = self.owed(account_index)
@@ -163,14 +152,12 @@ class Defaults:
     def notice(self, default_id: int, deadline: int) -> None:
         """Tell a party to make good what it owes, by the end of a day.
 
+        Rules: CEA-DEF-01.
+
         Parameters
         ----------
         deadline
             As yyyymmdd; today at the earliest.
-
-        Notes
-        -----
-        Rules: CEA-DEF-01.
         """
         ledger = self._ledger
         with ledger.transaction():
@@ -185,9 +172,8 @@ class Defaults:
                     RegistryRefusal.DATE_OUT_OF_RANGE,
                     f"deadline: expected {today} or later, got {deadline}",
                 )
-            ledger.store.execute(
-                "UPDATE defaults SET state = 'noticed', deadline = ? WHERE default_id = ?",
-                (deadline, default_id),
+            ledger.store.change(
+                "defaults", {"default_id": default_id}, state="noticed", deadline=deadline
             )
             self._act(default_id, "noticed", note=f"until {deadline}")
 
@@ -198,13 +184,8 @@ class Defaults:
     def reserve_fund(self, cash_fen: int) -> None:
         """Book cash that was paid in into the risk reserve.
 
-        Raises
-        ------
-        ActError
-            There is a settlement bank: what it did not book never was paid in.
+        Raises ActError: there is a settlement bank: what it did not book never was paid in.
 
-        Notes
-        -----
         Rules: CEA-PER-06.
         """
         reserve = int(Institution.RISK_RESERVE)
@@ -217,14 +198,9 @@ class Defaults:
     def reserve_use(self, default_id: int) -> None:
         """Let the risk reserve pay for who did not, and post the trade.
 
-        Raises
-        ------
-        ActError
-            There was no notice, its deadline has not passed, tonnes are lacking, or the reserve
-            has too little. Nothing was changed.
+        Raises ActError: there was no notice, its deadline has not passed, tonnes are lacking, or
+        the reserve has too little. Nothing was changed.
 
-        Notes
-        -----
         Rules: CEA-DEF-02.
         """
         ledger = self._ledger
@@ -247,9 +223,7 @@ class Defaults:
                 return
             # The reserve's cash is at the bank, too: it pays when the bank has agreed.
             self.cash_leg.reserve_instruct(default_id, default["trade_seq"])
-            ledger.store.execute(
-                "UPDATE defaults SET state = 'covering' WHERE default_id = ?", (default_id,)
-            )
+            ledger.store.change("defaults", {"default_id": default_id}, state="covering")
             self._act(default_id, "covering", amount=default["amount"])
 
     def covered(self, default_id: int) -> None:
@@ -278,8 +252,6 @@ class Defaults:
     def recover(self, default_id: int, cash_fen: int) -> None:
         """Take back what the reserve paid, or a part, from the party's sub-account.
 
-        Notes
-        -----
         Rules: CEA-DEF-03.
         """
         cash = amount_checked(cash_fen, "cash")
@@ -312,12 +284,12 @@ class Defaults:
     # -- in common ----------------------------------------------------------------------------
 
     def _pending(self, account_index: int) -> Iterator[str]:
-        rows = self._ledger.store.execute(
+        rows = self._ledger.store.all(
             "SELECT default_id, state FROM defaults WHERE account_index = ?"
             " AND state IN ('open', 'noticed', 'covering', 'covered') ORDER BY default_id",
             (account_index,),
         )
-        for default_id, state in rows.fetchall():
+        for default_id, state in rows:
             yield f"default {default_id} is {state}"
 
     def _delivery(self) -> Delivery:

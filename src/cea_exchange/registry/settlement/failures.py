@@ -32,8 +32,6 @@ class Obstacles:
 
     Parameters
     ----------
-    store
-        Open for writing.
     failure_of
         Asked of every trade, if given.
     """
@@ -119,7 +117,7 @@ def default_end(store: Store, trade_seq: int, end: str, business_date: int) -> N
         (trade_seq,),
     )
     if default_id is not None:
-        store.execute("UPDATE defaults SET state = ? WHERE default_id = ?", (end, default_id))
+        store.change("defaults", {"default_id": default_id}, state=end)
         default_act(store, default_id, end, business_date)
 
 

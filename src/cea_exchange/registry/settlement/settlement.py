@@ -117,8 +117,6 @@ class Settlement:
 
     Parameters
     ----------
-    store
-        Open for writing.
     at_point
         Called with the name of each point at which a crash is of interest: ``postings_written``,
         ``last_seq_written``, ``committed``, ``delivery_written``, ``delivery_committed``. Tests
@@ -152,28 +150,21 @@ class Settlement:
     def apply(self, log_id: str, records: np.ndarray) -> int:
         """Apply records; those that are settled already are dropped.
 
+        Returns `last_seq` after the commit.
+
+        Raises SettlementGap: the first lies beyond `last_seq` + 1. Nothing was applied.
+
+        Raises SettlementStopped: everything before the record in question was applied and
+        committed.
+
+        Rules: CEA-STL-02 (one by one, in the venue's order, each once).
+
         Parameters
         ----------
         log_id
             Which stream they are of.
         records : Event[count], oldest first
             With contiguous `settlement_seq`.
-
-        Returns
-        -------
-        int
-            `last_seq` after the commit.
-
-        Raises
-        ------
-        SettlementGap
-            The first lies beyond `last_seq` + 1. Nothing was applied.
-        SettlementStopped
-            Everything before the record in question was applied and committed.
-
-        Notes
-        -----
-        Rules: CEA-STL-02 (one by one, in the venue's order, each once).
         """
         if records.dtype != EVENT_DTYPE:
             raise TypeError("records must be of EVENT_DTYPE")
@@ -204,10 +195,7 @@ class Settlement:
     def deliver(self, count_max: int = DELIVERY_COUNT_MAX) -> bool:
         """Post some of the trades of closed days that wait; say whether there are more.
 
-        Raises
-        ------
-        SettlementStopped
-            One of them can't be; nothing of this part was posted.
+        Raises SettlementStopped: one of them can't be; nothing of this part was posted.
         """
         try:
             return self.delivery.some(count_max)
@@ -344,6 +332,8 @@ class _Run:
     def take(self, kind: int, figures: Sequence[int], row: np.ndarray) -> None:
         """Take a record in.
 
+        Raises LedgerError: it can't be; nothing of it was taken in.
+
         Parameters
         ----------
         kind
@@ -352,11 +342,6 @@ class _Run:
             What `trade_figures` says of it; only looked at if it is a trade or its bust.
         row : Event[1]
             The record itself, as an array for other views of it.
-
-        Raises
-        ------
-        LedgerError
-            It can't be; nothing of it was taken in.
         """
         if kind == EventKind.TRADE:
             self._trade(trade_from_figures(figures))
@@ -382,10 +367,7 @@ class _Run:
     def take_trades(self, records: np.ndarray) -> bool:
         """Take a stretch of trades in at once, if each of them can be posted as it is.
 
-        Returns
-        -------
-        bool
-            False, and nothing was done, where one is to be looked at by itself.
+        Returns False, and nothing was done, where one is to be looked at by itself.
         """
         take = trades_post if self._is_at_once else trades_receive
         if self._is_at_once and self._obstacles.is_asked_of_all:
@@ -395,13 +377,9 @@ class _Run:
         self.count += len(records)
         return True
 
-    def _post(
-        self, kind: EntryKind, legs: Sequence[Posting], record: Any, *subject: int
-    ) -> bool:
+    def _post(self, kind: EntryKind, legs: Sequence[Posting], record: Any, *subject: int) -> bool:
         """Post an entry; or let it wait, if it takes what unposted trades bring or need: False.
 
-        Notes
-        -----
         Rules: CEA-STL-06, CEA-STL-09.
         """
         seq, date = int(record["settlement_seq"]), int(record["trading_date"])
@@ -433,9 +411,8 @@ class _Run:
         )
         if failure is not None:
             # By a change: only that is logged (`LOGGED_FROM_CHANGES_ON`).
-            self._store.execute(
-                "UPDATE trades SET failure = ? WHERE settlement_seq = ?",
-                (failure.why, trade.settlement_seq),
+            self._store.change(
+                "trades", {"settlement_seq": trade.settlement_seq}, failure=failure.why
             )
             default_open(self._store, trade, failure, trade.trading_date)
 
@@ -453,8 +430,6 @@ class _Run:
     def _trade_busted(self, busted: Trade, reason: int) -> None:
         """Undo a trade that was posted, end one that was not, or book who owes whom what.
 
-        Notes
-        -----
         Rules: CEA-STL-04 (bust).
         """
         row = self._store.one(
@@ -467,7 +442,7 @@ class _Run:
         trade, seq = Trade(*terms), busted.settlement_seq
         if busted._replace(trading_date=trade.trading_date) != trade._replace(settlement_seq=seq):
             raise LedgerError(f"bust of trade {trade.trade_id} must repeat {terms}, was {busted}")
-        if self._store.one("SELECT 1 FROM busts WHERE trade_seq = ?", (trade.settlement_seq,)):
+        if self._store.has("busts", trade_seq=trade.settlement_seq):
             raise LedgerError(f"trade {trade.trade_id} was busted already")
         self._store.insert(
             "busts (settlement_seq, trade_seq, reason)",
@@ -494,15 +469,10 @@ class _Run:
 
     def _undone(self, trade: Trade) -> None:
         """End a trade; one that waited waits no more."""
-        state = self._store.one(
-            "SELECT state FROM trades WHERE settlement_seq = ?", (trade.settlement_seq,)
-        )
+        state = self._store.find("trades", "state", settlement_seq=trade.settlement_seq)
         if state == "failed":
             self._obstacles.waiting.remove(trade.settlement_seq, trade_legs(trade))
-        self._store.execute(
-            "UPDATE trades SET state = 'busted' WHERE settlement_seq = ?",
-            (trade.settlement_seq,),
-        )
+        self._store.change("trades", {"settlement_seq": trade.settlement_seq}, state="busted")
 
     def _account_check(self, account_index: int) -> None:
         if account_index >= self._account_count:
@@ -550,10 +520,7 @@ class _Run:
     ) -> tuple[Place, int]:
         """Complete or take back a transfer; without a `kind` nothing had moved.
 
-        Returns
-        -------
-        tuple of Place and int
-            Whose it is, of what, and how much has moved: nothing yet if it was postponed.
+        Returns whose it is, of what, and how much has moved: nothing yet if it was postponed.
         """
         transfer_seq, seq = int(record["client_order_id"]), int(record["settlement_seq"])
         if transfer_seq >= SEQ_LIMIT:
@@ -599,8 +566,6 @@ class _Run:
     def _day_closed(self, _record: Any, row: np.ndarray) -> None:
         """Compare a product's totals of the day with what was settled.
 
-        Notes
-        -----
         Rules: CEA-STL-03 (the registry confirms a day it has settled and compared).
         """
         closed = row.view(DAY_CLOSED_DTYPE)[0]
@@ -640,8 +605,6 @@ class _Run:
     def _checkpoint(self, _record: Any, row: np.ndarray) -> None:
         """Compare the venue's holdings hash with that of the postings, at this same sequence.
 
-        Notes
-        -----
         Rules: CEA-REG-05 (each keeps the other's hashes).
         """
         checkpoint = row.view(CHECKPOINT_DTYPE)[0]
@@ -677,7 +640,7 @@ class _Run:
             return
         if not self._is_delivery_due():
             self._confirm(closed)
-        elif not self._store.one("SELECT 1 FROM deliveries WHERE trading_date = ?", (closed,)):
+        elif not self._store.has("deliveries", trading_date=closed):
             self._store.insert(
                 "deliveries (trading_date, settlement_seq, completed_seq)",
                 [(closed, seq, 0)],
@@ -712,14 +675,13 @@ def _first_of_contiguous(records: np.ndarray) -> int:
 
 
 def _is_any_received(store: Store) -> bool:
-    return store.one(
-        "SELECT 1 FROM trades WHERE state <> 'settled' AND state = 'received' LIMIT 1"
-    ) is not None
+    return (
+        store.one("SELECT 1 FROM trades WHERE state <> 'settled' AND state = 'received' LIMIT 1")
+        is not None
+    )
 
 
-def _amount_as_asked(
-    record: Any, account: int, asset: int, amount: int, less_will_do: bool
-) -> int:
+def _amount_as_asked(record: Any, account: int, asset: int, amount: int, less_will_do: bool) -> int:
     """Return what the venue's answer moves; it must be about what the registry asked."""
     if int(record["account_index"]) != account:
         raise LedgerError(f"account_index: expected {account}, got {record['account_index']}")

@@ -187,22 +187,17 @@ def _entry_put(stated: Node, entry: Entry, day: str) -> None:
 def statement_read(content: bytes, file: str, known: Known = Known()) -> Statement:
     """Read a file as a statement.
 
+    Raises BankFileError: it is none, does not add up, or does not agree with what is known.
+
+    Rules: CEA-BNK-02 (a message counts once), CEA-BNK-03 (refused whole), CEA-BNK-04 (it adds up
+    and follows the one before).
+
     Parameters
     ----------
     content, file
         The file's bytes, and its name for errors.
     known
         What it must agree with.
-
-    Raises
-    ------
-    BankFileError
-        It is none, does not add up, or does not agree with what is known.
-
-    Notes
-    -----
-    Rules: CEA-BNK-02 (a message counts once), CEA-BNK-03 (refused whole), CEA-BNK-04 (it adds up
-    and follows the one before).
     """
     message = document_read(content, file, NAMESPACE, MESSAGE, _SHAPE)
     header = message.one("GrpHdr")

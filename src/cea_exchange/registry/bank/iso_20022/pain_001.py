@@ -96,13 +96,8 @@ def _transfer_put(payment: Node, instruction: Instruction) -> None:
 def batch_read(content: bytes, file: str) -> Batch:
     """Read a file as a batch.
 
-    Raises
-    ------
-    BankFileError
-        It is none, or its counts and sums are not those of its transfers.
+    Raises BankFileError: it is none, or its counts and sums are not those of its transfers.
 
-    Notes
-    -----
     Rules: CEA-BNK-01 (one reference), CEA-BNK-03 (count and sum).
     """
     message = document_read(content, file, NAMESPACE, MESSAGE, _SHAPE)

@@ -88,6 +88,10 @@ def report_read(
 ) -> StatusReport:
     """Read a file as a status report.
 
+    Raises BankFileError: it is none, answers something else, or was read before.
+
+    Rules: CEA-BNK-02 (a message counts once), CEA-BNK-03 (refused whole).
+
     Parameters
     ----------
     content, file
@@ -96,15 +100,6 @@ def report_read(
         What it must be the answer to: this batch, and each of its instructions once.
     report_ids
         The ids of the reports read before.
-
-    Raises
-    ------
-    BankFileError
-        It is none, answers something else, or was read before.
-
-    Notes
-    -----
-    Rules: CEA-BNK-02 (a message counts once), CEA-BNK-03 (refused whole).
     """
     message = document_read(content, file, NAMESPACE, MESSAGE, _SHAPE)
     report_id = message.one("GrpHdr/MsgId")

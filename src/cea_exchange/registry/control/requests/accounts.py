@@ -25,7 +25,7 @@ class AccountOpen(Request, tag="account_open"):
     command = "account open"
     example = (
         'account open P001 --entity "Huadian Power Co., Ltd." '
-        '--credit-code 91330100799655058B --province 33'
+        "--credit-code 91330100799655058B --province 33"
     )
 
     account: Annotated[str, field("The account's name, for good.")]

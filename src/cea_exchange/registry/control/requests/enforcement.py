@@ -30,6 +30,7 @@ from cea_exchange.registry.participants.roles import (
 if TYPE_CHECKING:
     from cea_exchange.registry.registry import Registry
 
+
 class Freeze(Request, tag="freeze"):
     """Freeze tonnes of a product, or without tonnes all of it; or cash, a part of it or all.
 
@@ -116,9 +117,7 @@ class FreezeExtend(Request, tag="freeze_extend"):
     until: Until
 
     def act(self, registry: "Registry") -> dict[str, Any]:
-        registry.enforcement.extend(
-            self.freeze_id, self.until, order=self.order, court=self.court
-        )
+        registry.enforcement.extend(self.freeze_id, self.until, order=self.order, court=self.court)
         return registry.enforcement.freeze_shown(self.freeze_id)
 
 
@@ -161,9 +160,7 @@ class Freezes(Request, tag="freezes"):
     count: PageCount = PAGE_COUNT_MAX
 
     def act(self, registry: "Registry") -> dict[str, Any]:
-        rows = registry.enforcement.freezes(
-            self.account, first=self.first, count=self.count + 1
-        )
+        rows = registry.enforcement.freezes(self.account, first=self.first, count=self.count + 1)
         return paged("freezes", rows, "freeze_id", self.count)
 
 

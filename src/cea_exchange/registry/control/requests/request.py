@@ -9,6 +9,7 @@ from cea_exchange.registry.control.dual_control import Second, approving_body
 if TYPE_CHECKING:
     from cea_exchange.registry.registry import Registry
 
+
 class Request(request.Request, kw_only=True):
     """Base of every request. Amounts are tonnes, or fen of cash.
 

@@ -63,9 +63,7 @@ class DefaultShow(Request, tag="default_show"):
     count: PageCount = PAGE_COUNT_MAX
 
     def act(self, registry: "Registry") -> dict[str, Any]:
-        shown = registry.defaults.show(
-            self.default_id, first=self.first, count=self.count + 1
-        )
+        shown = registry.defaults.show(self.default_id, first=self.first, count=self.count + 1)
         return shown | paged("acts", shown["acts"], "act_id", self.count)
 
 

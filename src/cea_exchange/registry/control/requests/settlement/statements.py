@@ -66,9 +66,7 @@ class Receipt(Request, tag="receipt"):
         """Those of the account; of an act, those of the account it is about and of its persons."""
         if self.act_id is None:
             return super().bodies(registry)
-        row = registry.store.execute(
-            "SELECT account, person_key, second_key FROM acts WHERE act_id = ?", (self.act_id,)
-        ).fetchone()
+        row = registry.store.find("acts", "account, person_key, second_key", act_id=self.act_id)
         if row is None:
             return frozenset()
         account, *keys = row
