@@ -208,7 +208,7 @@ def test_every_request_is_done_or_refused(world, day, second_person):
 
 # -- The library --------------------------------------------------------------------------------
 
-WITHIN = frozenset({"surrender.listed_page"})
+WITHIN = frozenset({"surrender.listed"})
 """A part of looks that have checked what they are given."""
 OFFICIALS = (
     *("accounts", "persons", "province_holdings", "distribution", "obligations", "surrender"),

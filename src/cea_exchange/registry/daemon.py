@@ -24,6 +24,9 @@ import zmq
 from cea_exchange.control_plane.door import UnreadableCount
 from cea_exchange.control_plane.host import DaemonHost
 from cea_exchange.institution.daemon import InstitutionDaemon
+from cea_exchange.institution.links.line import InstitutionLine
+from cea_exchange.institution.links.setting import LinkSetting
+from cea_exchange.institution.links.turns import LinkAsked, LinkDropped, LinkTurns
 from cea_exchange.institution.persons import Person
 from cea_exchange.protocol.security import SecurityError
 from cea_exchange.registry.bank.client import BankClient
@@ -33,9 +36,6 @@ from cea_exchange.registry.bank.setting import BankSetting
 from cea_exchange.registry.config import RegistryConfig
 from cea_exchange.registry.control.metrics import RegistryMetrics
 from cea_exchange.registry.control.queries import OPENER
-from cea_exchange.registry.institution_link.line import InstitutionLine
-from cea_exchange.registry.institution_link.setting import LinkSetting
-from cea_exchange.registry.institution_link.turns import LinkAsked, LinkDropped, LinkTurns
 from cea_exchange.registry.machine import (
     ConnectionDropped,
     FeedAnswered,
@@ -172,10 +172,11 @@ class RegistryDaemon(InstitutionDaemon[RegistryConfig, RegistryStore, RegistryMa
         with noted("feed", now_ns):
             self._feed_take(now_ns)
         with noted("stream", now_ns):
-            if self._line.dealer in ready:
-                machine.replayed(self._line.dealer.recv_multipart(), now_ns)
-            elif self._is_listening and self._line.sub in ready:
-                machine.published(self._published(), now_ns)
+            dealer, sub = self._line.dealer, self._line.sub
+            if dealer is not None and dealer in ready:
+                machine.replayed(dealer.recv_multipart(), now_ns)
+            elif self._is_listening and sub is not None and sub in ready:
+                machine.published(self._published(sub), now_ns)
         for name, line in self._link_lines.items():
             with noted(f"{name}_answer", now_ns):
                 if line.dealer is not None and line.dealer in ready:
@@ -206,8 +207,10 @@ class RegistryDaemon(InstitutionDaemon[RegistryConfig, RegistryStore, RegistryMa
                 self._link_look(line, self._machine.links[name])
 
     def _venue_look(self, now_ns: int) -> None:
-        where = (self._config.settlement, self._config.replay)
-        if where[0] is None:
+        settlement, replay = self._config.settlement, self._config.replay
+        if settlement is not None and replay is not None:
+            where: tuple[str, str] | None = (settlement, replay)
+        else:
             where = venue_endpoints_read(self._config.endpoints_file(self._data))
         if where is not None and where != self._nowhere:
             self._venue_connect(where, now_ns)
@@ -215,7 +218,7 @@ class RegistryDaemon(InstitutionDaemon[RegistryConfig, RegistryStore, RegistryMa
     def _venue_connect(self, where: tuple[str, str], now_ns: int) -> None:
         """Connect, if not there already; what is no address is tried once."""
         try:
-            is_new = self._line.connect(*where)
+            is_new = self._line.venue_connect(*where)
         except (zmq.ZMQError, ValueError) as error:
             self._line.close()
             self._machine.venue_disconnected()
@@ -227,11 +230,12 @@ class RegistryDaemon(InstitutionDaemon[RegistryConfig, RegistryStore, RegistryMa
             log.info("venue_connected", settlement=where[0], replay=where[1])
             self._machine.venue_connected(now_ns)
 
-    def _published(self) -> Iterator[list[bytes]]:
+    @staticmethod
+    def _published(sub: zmq.Socket) -> Iterator[list[bytes]]:
         """Yield what was published, message by message."""
         for _ in range(MESSAGES_PER_TURN_MAX):
             try:
-                yield self._line.sub.recv_multipart(zmq.NOBLOCK)
+                yield sub.recv_multipart(zmq.NOBLOCK)
             except zmq.Again:
                 return
 
@@ -239,16 +243,16 @@ class RegistryDaemon(InstitutionDaemon[RegistryConfig, RegistryStore, RegistryMa
         """Carry out what the machine says."""
         match output:
             case RecordsAsked(log_id, first_seq):
-                self._line.ask(log_id, first_seq)
+                self._line.records_ask(log_id, first_seq)
             case ConnectionDropped():
-                self._line.dealer_renew()
+                self._line.renew()
             case FeedAnswered(connection, content):
                 self._feed_door.answer(connection, content)
             case LinkAsked(institution, question):
                 self._link_lines[institution].ask(question)
             case LinkDropped(institution):
                 self._link_lines[institution].renew()
-            case Errand() as errand:
+            case Errand() as errand if self._courier is not None:
                 self._courier.carry(errand)
 
     # -- towards other institutions -----------------------------------------------------------
@@ -270,7 +274,7 @@ class RegistryDaemon(InstitutionDaemon[RegistryConfig, RegistryStore, RegistryMa
             if message is None:
                 break
             if message.key != self._venue_key or len(message.frames) != 1:
-                self._feed_unreadable.note(message.key, "request must be the venue's, one frame")
+                self._feed_unreadable.note(message.key, "request: expected one frame of the venue")
                 continue
             why = self._machine.feed_question(message.routing_id, message.payload, now_ns)
             if why:

@@ -13,7 +13,7 @@ from cea_exchange.domain.calendar import TradingCalendar
 from cea_exchange.domain.compliance.rules import ComplianceRules
 from cea_exchange.domain.refusals import RegistryRefusal
 from cea_exchange.institution.act_context import ActContext
-from cea_exchange.institution.checks import ActError, amount_checked
+from cea_exchange.institution.checks import ActError, amount_checked, refused_as
 from cea_exchange.institution.clock import InstitutionClock
 from cea_exchange.ledger.double_entry import (
     CASH_ASSET,
@@ -205,12 +205,9 @@ class Ledger(ActContext):
 
     def feed(self, command: FeedCommand) -> int:
         """Number the command for the venue, if the venue would understand it."""
-        try:
+        says = f"{type(command).__name__}: "
+        with refused_as(RegistryRefusal.VALUE_NOT_TAKEN, msgspec.ValidationError, says=says):
             # Encoding checks no limits; a command the venue's strict decoder refuses would stop
             # the feed for good, so it must never get a number.
             msgspec.convert(msgspec.to_builtins(command), type(command))
-        except msgspec.ValidationError as error:
-            raise ActError(
-                RegistryRefusal.VALUE_NOT_TAKEN, f"{type(command).__name__}: {error}"
-            ) from None
         return feed_append(self.store, command, self.now_ns())

@@ -23,6 +23,7 @@ import numpy as np
 import structlog
 
 from cea_exchange.institution.clock import InstitutionClock
+from cea_exchange.institution.links.turns import LinkAsked, LinkDropped, LinkTurns
 from cea_exchange.institution.machine import InstitutionMachine
 from cea_exchange.institution.persons import Person
 from cea_exchange.ledger.balances_check import accounts_differing
@@ -36,7 +37,6 @@ from cea_exchange.registry.bank.service import BankService
 from cea_exchange.registry.ccer_link.turns import CcerTurns
 from cea_exchange.registry.config import RegistryConfig
 from cea_exchange.registry.control.service import RegistryService
-from cea_exchange.registry.institution_link.turns import LinkAsked, LinkDropped, LinkTurns
 from cea_exchange.registry.platform_link.turns import PlatformTurns
 from cea_exchange.registry.registry import Registry
 from cea_exchange.registry.settlement.settlement import (
@@ -159,7 +159,7 @@ class RegistryMachine(InstitutionMachine):
         self._bank_at_ns = self._retry_at_ns = 0
         self._waiting_at_ns, self._retried_date = 0, store.confirmed_date
         self._stopped = ""
-        self._is_delivering = True
+        self._is_settling = True
         self.last_seq = store.last_seq
         self._reported: tuple[int, str] = (-1, "")
         self._venue_last_seq = 0
@@ -214,7 +214,7 @@ class RegistryMachine(InstitutionMachine):
     @property
     def has_work(self) -> bool:
         """Whether a turn would do something though nothing has come."""
-        return self._is_delivering
+        return self._is_settling
 
     @property
     def is_listening(self) -> bool:
@@ -250,8 +250,8 @@ class RegistryMachine(InstitutionMachine):
         """Do what is due: the bank, what waits, the venue's questions."""
         noted = self.troubles.noted
         self._bank_turn(now_ns)
-        with noted("delivery", now_ns):
-            self._deliver()
+        with noted("batch_settlement", now_ns):
+            self._batch_settle()
         with noted("waiting", now_ns):
             self._waiting_look(now_ns)
         with noted("replay", now_ns):
@@ -341,10 +341,10 @@ class RegistryMachine(InstitutionMachine):
                 self.last_seq = self._settlement.apply(log_id, records)
             if len(records):
                 self._clock.follow(int(records["trading_date"].max()))
-            self._is_delivering = True
+            self._is_settling = True
         except SettlementGap as gap:
-            log.info("settlement_gap", expected=gap.expected, came=gap.came)
-            self._venue_last_seq = max(self._venue_last_seq, gap.came)
+            log.info("settlement_gap", expected=gap.expected, got=gap.got)
+            self._venue_last_seq = max(self._venue_last_seq, gap.got)
         except SettlementStopped as error:
             self._stop_line(str(error))
         except DatabaseFull as error:
@@ -385,17 +385,17 @@ class RegistryMachine(InstitutionMachine):
 
     # -- what waits ---------------------------------------------------------------------------
 
-    def _deliver(self) -> None:
+    def _batch_settle(self) -> None:
         """Post some of what waits for the close, while everything else goes on."""
-        if self._stopped or not self._is_delivering:
+        if self._stopped or not self._is_settling:
             return
         try:
-            self._is_delivering = self._settlement.deliver()
+            self._is_settling = self._settlement.settle_batch()
         except SettlementStopped as error:
             self._stop_line(str(error))
         except DatabaseFull as error:
             log.error("disk_full", error=str(error))
-            self._is_delivering = False
+            self._is_settling = False
         except (DatabaseLost, MemoryError):
             raise
         except Exception as error:
@@ -433,7 +433,7 @@ class RegistryMachine(InstitutionMachine):
             self._bank_answers_take(self._errands, now_ns)
         with self.troubles.noted("bank_statements", now_ns):
             self._bank_statements_take(self._errands, self.registry.bank, now_ns)
-        self._is_delivering = True
+        self._is_settling = True
 
     def _bank_instruct(self, errands: Errands, now_ns: int) -> bool:
         """Make instructions and let batches be carried; say whether there is more to make."""

@@ -110,7 +110,7 @@ def test_a_gap_applies_nothing_and_says_what_is_next(store):
     settlement.apply(LOG_ID, records[:5])
     with pytest.raises(SettlementGap) as gap:
         settlement.apply(LOG_ID, records[6:])
-    assert (6, 7) == (gap.value.expected, gap.value.came)
+    assert (6, 7) == (gap.value.expected, gap.value.got)
     assert 5 == store.last_seq
 
 

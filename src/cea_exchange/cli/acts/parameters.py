@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin
 
 import typer
 
-from cea_exchange.cli.errors import CommandError
+from cea_exchange.cli.errors import CommandError, bad_input, file_used
 from cea_exchange.cli.readable import (
     ALL_CASH,
     cash_or_all_typed,
@@ -38,27 +38,18 @@ Put = Callable[[Any, Asked, Path], None]
 
 
 class Parameter(NamedTuple):
-    """One argument or option.
-
-    Attributes
-    ----------
-    name
-        Of the function's parameter.
-    kind
-        As typer takes it.
-    info
-        What typer is told of it.
-    default
-        `inspect.Parameter.empty` where it must be given.
-    put
-        See `Put`.
-    """
+    """One argument or option."""
 
     name: str
+    """Of the function's parameter."""
     kind: Any
+    """As typer takes it."""
     info: Any
+    """What typer is told of it."""
     default: Any
+    """`inspect.Parameter.empty` where it must be given."""
     put: Put
+    """See `Put`."""
 
     def declared(self) -> inspect.Parameter:
         """Return it for a signature."""
@@ -208,10 +199,8 @@ def file_content(file: Path) -> bytes:
 
 
 def _bytes_of(file: Path) -> bytes:
-    try:
+    with file_used(file):
         return file.read_bytes()
-    except OSError as error:
-        raise CommandError(f"{file}: {error.strerror}") from error
 
 
 # -- keys, tonnes by product ----------------------------------------------------------------------
@@ -224,13 +213,11 @@ def key_text(given: str) -> str:
     """
     from cea_exchange.protocol.security import SecurityError, key_check, public_key_read
 
-    try:
+    with bad_input(OSError, SecurityError, ValueError, says="expected a public key or its file, "):
         # First the file: a path of 40 characters may look like a key.
         if Path(given).is_file():
             return public_key_read(given)
         key_check(given, "key")
-    except (OSError, SecurityError, ValueError) as error:
-        raise CommandError(f"expected a public key or its file, {error}") from error
     return given
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from cea_exchange.cli.acts.commands import Ask, Asker
-from cea_exchange.cli.errors import CheckFailed, CommandError
+from cea_exchange.cli.errors import CommandError, check_failed
 from cea_exchange.cli.output import Answer, refused, rows_table, table
 from cea_exchange.cli.readable import date_shown, tonnes, yuan
 
@@ -168,10 +168,8 @@ def statement_asked(ask: Ask, place: Answer) -> Answer:
         ask({"op": "history", "account": place["account"], "from": first, "count": count})
         for first, count in pages(place)
     ]
-    try:
+    with check_failed(ValueError):
         return {"statement": statement_of_answers(place, histories)}
-    except ValueError as error:
-        raise CheckFailed(str(error)) from error
 
 
 def _statement_text(answer: Answer) -> str:

@@ -39,7 +39,7 @@ def venue_page(status: Mapping[str, Any]) -> Sections:
 
     Parameters
     ----------
-    told
+    status
         The answer to `status`; keys are those of `protocol/admin.md`.
     """
     date = _date(status["trading_date"])

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from cea_exchange import __version__
-from cea_exchange.cli.errors import CheckFailed, CommandError
+from cea_exchange.cli.errors import CheckFailed, CommandError, bad_input, check_failed
 from cea_exchange.domain.reference_prices import reference_price
 from cea_exchange.loadtest.load_run import LoadOutcome, LoadSettings, Target, run_load
 from cea_exchange.loadtest.local_exchange import prepare_process
@@ -53,7 +53,7 @@ def load(
     target = _target(gateway, server_key, keys)
     prepare_process()
     console = Console(stderr=True)
-    try:
+    with bad_input(ValueError, OSError), check_failed(RuntimeError, TimeoutError):
         settings = LoadSettings(
             rate=rate,
             duration_s=duration,
@@ -69,10 +69,6 @@ def load(
                 stack.enter_context(tempfile.TemporaryDirectory(prefix="cea-exchange-load-"))
             )
             outcome = run_load(folder, settings, target, lambda line: console.print(f"- {line}"))
-    except (RuntimeError, TimeoutError) as error:
-        raise CheckFailed(str(error)) from error
-    except (ValueError, OSError) as error:
-        raise CommandError(str(error)) from error
     content = _content(outcome, settings)
     if report is not None:
         report.mkdir(parents=True, exist_ok=True)
@@ -86,12 +82,11 @@ def load(
 
 
 def _target(gateway: str | None, server_key: str | None, keys: Path | None) -> Target | None:
-    given = (gateway, server_key, keys)
-    if all(each is None for each in given):
-        return None
-    if any(each is None for each in given):
-        raise CommandError("--gateway, --server-key and --keys must be given together")
-    return Target(gateway, server_key, keys)
+    if gateway is not None and server_key is not None and keys is not None:
+        return Target(gateway, server_key, keys)
+    if gateway is not None or server_key is not None or keys is not None:
+        raise CommandError("expected --gateway, --server-key and --keys together")
+    return None
 
 
 def _content(outcome: LoadOutcome, settings: LoadSettings) -> dict:

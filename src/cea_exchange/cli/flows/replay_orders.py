@@ -10,7 +10,7 @@ import numpy as np
 
 from cea_exchange import OrderBook
 from cea_exchange._book import LEVEL_COUNT_MAX
-from cea_exchange.cli.errors import CheckFailed, CommandError
+from cea_exchange.cli.errors import CheckFailed, CommandError, bad_input, file_used
 from cea_exchange.cli.flows.differences import DifferenceLog
 from cea_exchange.cli.flows.flow_files import PART_ROWS, FlowFile, progress
 from cea_exchange.cli.flows.replay_summary import rate_of, show
@@ -98,10 +98,8 @@ def replay_orders(path: Path, settings: Settings, json: bool) -> None:
 
 
 def _value(option: str, read: Callable[[Any], Any], text: Any) -> Any:
-    try:
+    with bad_input(ValueError, says=f"{option}: "):
         return read(text)
-    except ValueError as error:
-        raise CommandError(f"{option}: {error}") from error
 
 
 def _header(file: FlowFile) -> OrderHeader:
@@ -336,10 +334,8 @@ def _event_file(
 ) -> "AbstractContextManager[EventWriter]":
     if path is None:
         return nullcontext(lambda events, kept: None)
-    try:
+    with file_used(path, "expected a file to write"):
         file = path.open("wb")
-    except OSError as error:
-        raise CommandError(f"{path}: expected a file to write: {error.strerror}") from error
     return _EventArray(file) if path.suffix == ".npy" else _EventText(file, tick, header)
 
 

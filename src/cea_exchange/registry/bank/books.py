@@ -16,26 +16,26 @@ from functools import partial
 from typing import Any
 
 from cea_exchange.domain.refusals import RegistryRefusal
-from cea_exchange.institution.checks import ActError
+from cea_exchange.institution.checks import ActError, refused_as
 from cea_exchange.ledger.database.interface import ConstraintViolated
 from cea_exchange.ledger.double_entry import BETWEEN_ACCOUNTS, CASH_ASSET, EntryKind
 from cea_exchange.ledger.institutions import CONTRA, Institution
 from cea_exchange.ledger.store import Store
-from cea_exchange.registry.bank.instructions import Instruction, Purpose
-from cea_exchange.registry.bank.iso_20022 import camt_053
-from cea_exchange.registry.bank.iso_20022.camt_053 import Known
-from cea_exchange.registry.bank.lifecycle import LifecycleError, State, after_outcome
-from cea_exchange.registry.bank.matching import Finding, Matching, Outcome, match
-from cea_exchange.registry.bank.payments import BankPayments
-from cea_exchange.registry.bank.reports import BankReports, Unapplied
-from cea_exchange.registry.bank.setting import BankSetting
-from cea_exchange.registry.bank.statements import (
+from cea_exchange.protocol.bank.instructions import Instruction, Purpose
+from cea_exchange.protocol.bank.iso_20022 import camt_053
+from cea_exchange.protocol.bank.iso_20022.camt_053 import Known
+from cea_exchange.protocol.bank.statements import (
     AccountStatement,
     Entry,
     InstructionStatus,
     Statement,
     Status,
 )
+from cea_exchange.registry.bank.lifecycle import LifecycleError, State, after_outcome
+from cea_exchange.registry.bank.matching import Finding, Matching, Outcome, match
+from cea_exchange.registry.bank.payments import BankPayments
+from cea_exchange.registry.bank.reports import BankReports, Unapplied
+from cea_exchange.registry.bank.setting import BankSetting
 from cea_exchange.registry.general_ledger import Ledger
 from cea_exchange.registry.participants.mergers import successors
 
@@ -131,7 +131,7 @@ class BankBooks:
             "SELECT business_date, sequence FROM bank_statements"
             " ORDER BY business_date DESC, sequence DESC LIMIT 1"
         )
-        closings = dict(store.all("SELECT account, closing FROM bank_accounts"))
+        closings: dict[str, int] = dict(store.all("SELECT account, closing FROM bank_accounts"))
         return Known(
             statement_ids=_Stored(store, "SELECT 1 FROM bank_statements WHERE statement_id = ?"),
             instruction_ids=_Stored(
@@ -244,8 +244,8 @@ class BankBooks:
             if why is None:
                 reports.overtaken([finding.instruction_id])
             else:
-                told = finding.outcome.value
-                unapplied.append(Unapplied(finding.instruction_id, told, "", why))
+                outcome = finding.outcome.value
+                unapplied.append(Unapplied(finding.instruction_id, outcome, "", why))
         reports.unapplied_keep(f"statement {statement_id}", unapplied)
 
     def _finding_take(self, finding: Finding) -> None:
@@ -253,12 +253,9 @@ class BankBooks:
         kind, subject, before, reason = self._store.find(
             "bank_instructions", "kind, subject, state, reason", instruction_id=name
         )
-        try:
+        says = f"instruction {name}: "
+        with refused_as(RegistryRefusal.BANK_CONTRADICTION, LifecycleError, says=says):
             state = after_outcome(State(before), finding.outcome)
-        except LifecycleError as error:
-            raise ActError(
-                RegistryRefusal.BANK_CONTRADICTION, f"instruction {name}: {error}"
-            ) from None
         self._payments.state_set(name, kind, subject, state, before, reason)
 
     def _pay_ins_take(self, found: Matching) -> None:
@@ -312,7 +309,7 @@ class BankBooks:
 
         Rules: CEA-BNK-13 (bank = ledger, but for what is open or wrong).
         """
-        bank = dict(self._store.all("SELECT account, closing FROM bank_accounts"))
+        bank: dict[str, int] = dict(self._store.all("SELECT account, closing FROM bank_accounts"))
         ledger = self._ledger_cash()
         wrong = Counter(self.wrong().differences)
         open_ = Counter(self._between())

@@ -11,8 +11,8 @@
 
 from enum import StrEnum
 
+from cea_exchange.protocol.bank.statements import Status
 from cea_exchange.registry.bank.matching import Outcome
-from cea_exchange.registry.bank.statements import Status
 
 
 class State(StrEnum):

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from cea_exchange.domain.bank_identifiers import account_check
 from cea_exchange.domain.refusals import RegistryRefusal
-from cea_exchange.institution.checks import ActError, amount_checked
+from cea_exchange.institution.checks import ActError, amount_checked, refused_as
 from cea_exchange.ledger.double_entry import (
     BETWEEN_ACCOUNTS,
     CASH_ASSET,
@@ -26,11 +26,11 @@ from cea_exchange.ledger.double_entry import (
     Trade,
 )
 from cea_exchange.ledger.institutions import Institution
-from cea_exchange.registry.bank.instructions import Batch, Instruction, Purpose
-from cea_exchange.registry.bank.iso_20022 import pain_001
+from cea_exchange.protocol.bank.instructions import Batch, Instruction, Purpose
+from cea_exchange.protocol.bank.iso_20022 import pain_001
+from cea_exchange.protocol.bank.statements import InstructionStatus
 from cea_exchange.registry.bank.lifecycle import LifecycleError, State, after_status
 from cea_exchange.registry.bank.setting import BankSetting
-from cea_exchange.registry.bank.statements import InstructionStatus
 from cea_exchange.registry.general_ledger import Ledger
 from cea_exchange.registry.participants.accounts import Accounts
 from cea_exchange.registry.participants.sub_accounts import SubAccounts
@@ -213,10 +213,11 @@ class BankPayments:
         """
         if self.setting is None:
             return
+        sub_account = self.sub_account
         self._make(
             _Made(
                 *("between", entry_id),
-                *map(self.sub_account, (moved.account_index, moved.counter_index)),
+                *(sub_account(moved.account_index), sub_account(moved.counter_index)),
                 *(moved.amount, Purpose.BETWEEN),
             )
             for moved, entry_id in zip(movements, entry_ids, strict=True)
@@ -239,7 +240,7 @@ class BankPayments:
                     RegistryRefusal.INSTRUCTION_STATE,
                     f"instruction: expected a refused one, got {instruction_id}",
                 )
-            kind, subject, *content, purpose, attempt, _state = row
+            kind, subject, debtor, creditor, cash, purpose, attempt, _state = row
             last = self._ledger.store.one(
                 "SELECT max(attempt) FROM bank_instructions WHERE kind = ? AND subject = ?",
                 (kind, subject),
@@ -250,7 +251,7 @@ class BankPayments:
                     f"instruction {instruction_id}: expected one not tried again yet, got one"
                     " that was",
                 )
-            made = _Made(kind, subject, *content, Purpose(purpose))
+            made = _Made(kind, subject, debtor, creditor, cash, Purpose(purpose))
             (new_id,) = self._make([made], attempt=attempt + 1)
         return new_id
 
@@ -367,12 +368,9 @@ class BankPayments:
                 f"status: expected that of an instruction, got one of {status.instruction_id}",
             )
         kind, subject, before = row
-        try:
+        says = f"instruction {status.instruction_id}: "
+        with refused_as(RegistryRefusal.BANK_CONTRADICTION, LifecycleError, says=says):
             state = after_status(State(before), status.status)
-        except LifecycleError as error:
-            raise ActError(
-                RegistryRefusal.BANK_CONTRADICTION, f"instruction {status.instruction_id}: {error}"
-            ) from None
         self.state_set(status.instruction_id, kind, subject, state, before, status.reason)
 
     def state_set(
@@ -503,10 +501,8 @@ class BankPayments:
         Rules: CEA-BNK-11 (two phases).
         """
         cash = amount_checked(cash_fen, "cash")
-        try:
+        with refused_as(RegistryRefusal.SUB_ACCOUNT_UNSOUND):
             account_check(creditor, "creditor")
-        except ValueError as error:
-            raise ActError(RegistryRefusal.SUB_ACCOUNT_UNSOUND, str(error)) from None
         ledger, store = self._ledger, self._ledger.store
         with ledger.transaction():
             index = ledger.account(account)
@@ -517,13 +513,10 @@ class BankPayments:
                     f"creditor: expected another account than {debtor}, got it",
                 )
             self._defaults.free_cash_check(index, cash)
-            pay_out_id = store.next_id("pay_outs", "pay_out_id")
+            into = "pay_outs (pay_out_id, account_index, cash, creditor, state)"
+            pay_out_id = store.add(into, index, cash, creditor, "begun")
             reference = f"pay_out {pay_out_id}"
             ledger.move(EntryKind.PAY_OUT_BEGUN, index, index, CASH_ASSET, cash, reference)
-            store.insert(
-                "pay_outs (pay_out_id, account_index, cash, creditor, state)",
-                [(pay_out_id, index, cash, creditor, "begun")],
-            )
             self._make([_Made("pay_out", pay_out_id, debtor, creditor, cash, Purpose.PAY_OUT)])
         return pay_out_id
 

@@ -25,11 +25,11 @@ from cea_exchange.institution.act_log import ActLog
 from cea_exchange.institution.checks import WHY_LENGTH_MAX, ActError, words_checked
 from cea_exchange.institution.paging import page
 from cea_exchange.ledger.database.interface import ConstraintViolated, DatabaseError
-from cea_exchange.registry.bank.instructions import Batch
-from cea_exchange.registry.bank.iso_20022 import pain_002
-from cea_exchange.registry.bank.iso_20022.xml_reading import BankFileError
+from cea_exchange.protocol.bank.instructions import Batch
+from cea_exchange.protocol.bank.iso_20022 import pain_002
+from cea_exchange.protocol.bank.iso_20022.xml_reading import BankFileError
+from cea_exchange.protocol.bank.statements import InstructionStatus, Status, StatusReport
 from cea_exchange.registry.bank.payments import BankPayments
-from cea_exchange.registry.bank.statements import InstructionStatus, Status, StatusReport
 from cea_exchange.registry.general_ledger import Ledger
 from cea_exchange.registry.own_acts import OwnAct
 
@@ -168,15 +168,12 @@ class BankReports:
         known = store.find("bank_reports", "report_no", batch_id=batch_id, digest=digest)
         if known is not None:
             return int(known)
-        report_no = store.next_id("bank_reports", "report_no")
-        kept = (content[:CONTENT_BYTES_MAX], len(content))
-        date = self._ledger.business_date()
-        store.insert(
+        return store.add(
             "bank_reports (report_no, batch_id, business_date, digest, content, content_bytes,"
             " state, why)",
-            [(report_no, batch_id, date, digest, *kept, state, why)],
+            *(batch_id, self._ledger.business_date(), digest),
+            *(content[:CONTENT_BYTES_MAX], len(content), state, why),
         )
-        return report_no
 
     def _unreadable_keep(self, batch_id: str, content: bytes, why: str) -> None:
         log.warning("bank_answer_unreadable", batch_id=batch_id, why=why)
@@ -207,11 +204,10 @@ class BankReports:
             ):
                 continue
             log.warning("bank_not_applied", source=source, **each._asdict())
-            number = store.next_id("bank_unapplied", "unapplied_id")
-            store.insert(
+            store.add(
                 "bank_unapplied (unapplied_id, business_date, source, instruction_id, told,"
                 " reason, why, state)",
-                [(number, date, source, *each, "open")],
+                *(date, source, *each, "open"),
             )
 
     def open_count(self) -> int:
@@ -222,13 +218,13 @@ class BankReports:
 
     def listed(self, *, first: int = 1, count: int) -> tuple[list[dict[str, Any]], int | None]:
         """Return what waits to be applied, and where the next page begins."""
-        names = ("unapplied_id", "business_date", "source", *Unapplied._fields)
-        rows = self._ledger.store.all(
-            f"SELECT {', '.join(names)} FROM bank_unapplied WHERE state = 'open'"
-            " AND unapplied_id >= ? ORDER BY unapplied_id LIMIT ?",
+        rows = self._ledger.store.records(
+            f"SELECT unapplied_id, business_date, source, {', '.join(Unapplied._fields)}"
+            " FROM bank_unapplied WHERE state = 'open' AND unapplied_id >= ?"
+            " ORDER BY unapplied_id LIMIT ?",
             (first, count + 1),
         )
-        return page((dict(zip(names, row, strict=True)) for row in rows), count, "unapplied_id")
+        return page(rows, count, "unapplied_id")
 
     def retry(self) -> int:
         """Try again all that could not be applied, oldest first; return how much of it was.

@@ -18,6 +18,7 @@ import msgspec
 from cea_exchange.domain.refusals import RegistryRefusal
 from cea_exchange.institution.act_log import ActLog
 from cea_exchange.institution.checks import WHY_LENGTH_MAX, ActError
+from cea_exchange.institution.links.turns import LinkStopped
 from cea_exchange.institution.paging import ALL
 from cea_exchange.protocol.links.ccer import (
     BEFORE_ALL,
@@ -36,7 +37,6 @@ from cea_exchange.protocol.links.ccer import (
 from cea_exchange.registry.compliance.offsets import Offsets
 from cea_exchange.registry.files import CancellationProof
 from cea_exchange.registry.general_ledger import Ledger
-from cea_exchange.registry.institution_link.turns import LinkStopped
 from cea_exchange.registry.own_acts import OwnAct
 
 
@@ -124,14 +124,13 @@ class CcerProofs:
         self, state: str | None = None, *, first: int = 1, count: int = ALL
     ) -> list[dict[str, Any]]:
         """Return proofs from a number of the stream on, all or those in one state."""
-        names = ("proof_seq", "proof", "account", "compliance_year", "state", "why")
-        rows = self._store.all(
-            f"SELECT {', '.join(names)} FROM ccer_proofs WHERE proof_seq >= :first"
+        return self._store.records(
+            "SELECT proof_seq, proof, account, compliance_year, state, why FROM ccer_proofs"
+            " WHERE proof_seq >= :first"
             + ("" if state is None else " AND state = :state")
             + " ORDER BY proof_seq LIMIT :count",
             {"first": first, "state": state, "count": count},
         )
-        return [dict(zip(names, row, strict=True)) for row in rows]
 
     # -- items --------------------------------------------------------------------------------
 
@@ -186,10 +185,7 @@ class CcerProofs:
     # -- claims -------------------------------------------------------------------------------
 
     def _claim_add(self, step: str, proof: str) -> None:
-        seq = self._store.next_id("ccer_claims", "claim_seq")
-        self._store.insert(
-            "ccer_claims (claim_seq, step, proof, answer)", [(seq, step, proof, None)]
-        )
+        self._store.add("ccer_claims (claim_seq, step, proof, answer)", step, proof, None)
 
     def _answer_take(self, answer: ClaimAnswer) -> bool:
         """Keep the answer to a claim; that of one that has one already is passed over."""

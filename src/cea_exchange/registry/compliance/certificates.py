@@ -7,26 +7,19 @@ from cea_exchange.registry.compliance.obligation_status import Standing
 
 
 class Certificate(msgspec.Struct, frozen=True, kw_only=True):
-    """What the authority certifies: an obligation is covered, by what, and since when.
-
-    Attributes
-    ----------
-    number
-        Of its compliance year; never used again.
-    surrendered
-        Product -> tonnes.
-    offset
-        Tonnes of CCERs.
-    """
+    """What the authority certifies: an obligation is covered, by what, and since when."""
 
     number: str
+    """Of its compliance year; never used again."""
     account: str
     entity: str
     credit_code: str | None
     compliance_year: int
     obligation_tonnes: int
     surrendered: dict[str, int]
+    """Product -> tonnes."""
     offset: int
+    """Tonnes of CCERs."""
     deadline: int
     completed_on: int
     issued_on: int

@@ -7,12 +7,11 @@ deadline --> ordered, with a term --> the term passes --> refused --> deducted
 
 import msgspec
 
-from cea_exchange.domain.calendar import date_of_number
 from cea_exchange.domain.compliance.penalties import Correction
 from cea_exchange.domain.refusals import RegistryRefusal
 from cea_exchange.institution.checks import ActError, words_checked
 from cea_exchange.institution.paging import ALL
-from cea_exchange.registry.checks import refusals_raised
+from cea_exchange.registry.checks import day_checked, refusals_raised
 from cea_exchange.registry.compliance.obligation_status import Standing, standing_of
 from cea_exchange.registry.general_ledger import Ledger
 from cea_exchange.registry.participants.entities import province_checked
@@ -22,28 +21,21 @@ DOCUMENT_LENGTH_MAX = 128
 
 
 class OrderRow(msgspec.Struct, frozen=True, kw_only=True):
-    """An order to correct, as the lists have it. Days are yyyymmdd, 0 is none.
-
-    Attributes
-    ----------
-    tonnes
-        Missing when it was made.
-    due
-        Missing today.
-    refusal
-        The document that shows the entity's refusal; empty: none is recorded.
-    """
+    """An order to correct, as the lists have it. Days are yyyymmdd, 0 is none."""
 
     order_id: int
     account: str
     province: int
     document: str
     tonnes: int
+    """Missing when it was made."""
     ordered_on: int
     until: int
     refusal: str
+    """The document that shows the entity's refusal; empty: none is recorded."""
     refused_on: int
     due: int
+    """Missing today."""
 
 
 class Corrections:
@@ -76,7 +68,7 @@ class Corrections:
         """
         words_checked(document, "document", DOCUMENT_LENGTH_MAX)
         today = self._ledger.business_date()
-        _day_check(until, today)
+        day_checked(until, "until", after=today)
         with self._store.transaction():
             standing = self._short(account, compliance_year, province)
             index, deadline = standing.account_index, standing.status.obligation.deadline
@@ -96,15 +88,11 @@ class Corrections:
                     f"{account}: expected one order to correct {compliance_year}, got {known}"
                     " before",
                 )
-            number = self._store.next_id("correction_orders", "order_id")
-            terms = (document, province, standing.due, today, until)
-            row = (number, compliance_year, index, *terms)
-            self._store.insert(
+            return self._store.add(
                 "correction_orders (order_id, compliance_year, account_index, document, province,"
                 " tonnes, ordered_on, until_date)",
-                [row],
+                *(compliance_year, index, document, province, standing.due, today, until),
             )
-        return number
 
     def refuse(self, account: str, compliance_year: int, province: int, document: str) -> int:
         """Record that an entity refuses: the term has passed, and something is missing still.
@@ -220,16 +208,3 @@ class Corrections:
                 f"{account}: expected short of {compliance_year}, got nothing missing",
             )
         return standing
-
-
-def _day_check(until: int, today: int) -> None:
-    try:
-        date_of_number(until)
-    except (TypeError, ValueError) as error:
-        raise ActError(
-            RegistryRefusal.DATE_UNSOUND, f"until: expected a date, yyyymmdd, got {until}: {error}"
-        ) from None
-    if until <= today:
-        raise ActError(
-            RegistryRefusal.DATE_OUT_OF_RANGE, f"until: expected after {today}, got {until}"
-        )

@@ -10,7 +10,7 @@ from cea_exchange.domain.calendar import date_of_number
 from cea_exchange.domain.compliance.adjustment import Cause, Deduction
 from cea_exchange.domain.refusals import RegistryRefusal
 from cea_exchange.domain.units import tonnes_check, whole_number
-from cea_exchange.institution.checks import ActError, amount_checked, name_checked
+from cea_exchange.institution.checks import ActError, amount_checked, name_checked, refused_as
 from cea_exchange.institution.paging import ALL
 from cea_exchange.registry.general_ledger import Ledger
 from cea_exchange.registry.participants.mergers import with_taken_over
@@ -82,29 +82,23 @@ class Deductions:
                     f"document: expected a new one, got {document}, which is deduction {known}"
                     f" of {account}",
                 )
-            number = self._store.next_id("deductions", "deduction_id")
-            decided = cause, 0, decision.tonnes, decision.decided_on
-            row = (number, index, document, *decided, today)
-            self._store.insert(
+            return self._store.add(
                 "deductions (deduction_id, account_index, document, cause, compliance_year,"
                 " tonnes, decided_on, business_date)",
-                [row],
+                *(index, document, cause, 0, decision.tonnes, decision.decided_on, today),
             )
-        return number
 
     def _decision_checked(
         self, cause: Cause, tonnes: int, decided_on: int, today: int
     ) -> Deduction:
         amount = amount_checked(tonnes, "tonnes")
-        try:
+        with refused_as(RegistryRefusal.DATE_UNSOUND):
             expected = f"a day until {today}"
             day = whole_number(decided_on, "decided_on", expected)
             if not 2000_01_01 <= day <= today:
                 raise ValueError(f"decided_on: expected {expected}, got {day}")
             date_of_number(day)
             tonnes_check(amount, "tonnes")
-        except (TypeError, ValueError) as error:
-            raise ActError(RegistryRefusal.DATE_UNSOUND, str(error)) from None
         decision = Deduction(cause=cause, tonnes=amount, decided_on=day)
         refusal = self._ledger.rules.adjustment.refusal(decision)
         if refusal is not None:

@@ -13,27 +13,18 @@ from cea_exchange.registry.vintages import product_vintages
 
 
 class Duty(NamedTuple):
-    """Something that is still to be done.
-
-    Attributes
-    ----------
-    duty
-        ``carryover notice``, ``carryover run`` or ``redetermination``.
-    whose
-        The body: ``registry``, ``authority``, ``province 11``.
-    subject
-        ``run 1``, ``P1 of 2024``; empty where there is one only.
-    rule
-        Which sets its term.
-    due_by
-        The last day (yyyymmdd); None where the calendar does not reach it.
-    """
+    """Something that is still to be done."""
 
     duty: str
+    """``carryover notice``, ``carryover run`` or ``redetermination``."""
     whose: str
+    """The body: ``registry``, ``authority``, ``province 11``."""
     subject: str
+    """``run 1``, ``P1 of 2024``; empty where there is one only."""
     rule: str
+    """Which sets its term."""
     due_by: int | None
+    """The last day (yyyymmdd); None where the calendar does not reach it."""
     is_overdue: bool
 
 
@@ -78,9 +69,9 @@ class Duties:
 
     def _runs(self) -> Iterator[Duty]:
         """The runs for which there are applications."""
-        waiting = set(self._store.column(
-                "SELECT DISTINCT run_number FROM carryovers WHERE state = 'applied'"
-            ))
+        waiting = set(
+            self._store.column("SELECT DISTINCT run_number FROM carryovers WHERE state = 'applied'")
+        )
         for number, run in enumerate(self._ledger.rules.carryover.run, 1):
             if number in waiting:
                 term = date_number(run.processed_by)

@@ -28,14 +28,7 @@ State = Literal["open", "in time", "late", "short"]
 
 
 class ComplianceRow(msgspec.Struct, frozen=True, kw_only=True):
-    """A line of the public list.
-
-    Attributes
-    ----------
-    state
-        `in time`, `late` (covered after the deadline), `short` (it has passed, and something is
-        missing) or `open` (it has not passed).
-    """
+    """A line of the public list."""
 
     account_index: int
     account: str
@@ -46,28 +39,14 @@ class ComplianceRow(msgspec.Struct, frozen=True, kw_only=True):
     offset: int
     completed_on: int | None
     state: State
+    """`in time`, `late` (covered after the deadline), `short` (it has passed, and something is
+    missing) or `open` (it has not passed)."""
     taken_over_by: str
     """Who owes for it, where the account was merged into another; else empty."""
 
 
 class Shortfall(msgspec.Struct, frozen=True, kw_only=True):
-    """What an entity had not surrendered when the deadline had passed.
-
-    Attributes
-    ----------
-    shortfall
-        Tonnes, at the deadline: the fine is of these.
-    applied
-        Tonnes that are applied for and not decided; where they were in time the shortfall is less
-        once the province accepts them.
-    due
-        Tonnes missing today.
-    fine
-        None where it is of the mean price, and nothing was traded in the month before the deadline.
-    fine_after_term
-        The second one, of what was still missing when the term of the order to correct had passed;
-        None where there is none, or no mean price.
-    """
+    """What an entity had not surrendered when the deadline had passed."""
 
     account_index: int
     account: str
@@ -75,10 +54,18 @@ class Shortfall(msgspec.Struct, frozen=True, kw_only=True):
     province: int
     obligation_tonnes: int
     shortfall: int
+    """Tonnes, at the deadline: the fine is of these."""
     applied: int
+    """Tonnes that are applied for and not decided; where they were in time the shortfall is less
+    once the province accepts them."""
     due: int
+    """Tonnes missing today."""
     fine: FineRange | None
+    """None where it is of the mean price, and nothing was traded in the month before the
+    deadline."""
     fine_after_term: FineRange | None
+    """The second one, of what was still missing when the term of the order to correct had passed;
+    None where there is none, or no mean price."""
     taken_over_by: str
     """Who owes for it, where the account was merged into another; else empty."""
 
@@ -135,15 +122,12 @@ class Compliance:
         return [
             ComplianceRow(
                 account_index=standing.account_index,
-                account=named.account,
-                entity=named.entity,
-                province=named.province,
+                **named._asdict(),
                 obligation_tonnes=standing.tonnes,
                 surrendered=standing.surrendered,
                 offset=standing.status.offset,
                 completed_on=standing.completed_on,
                 state=_state(standing, today),
-                taken_over_by=named.taken_over_by,
             )
             for named, standing in self._standings(compliance_year, first, count)
         ]
@@ -169,16 +153,13 @@ class Compliance:
         return [
             Shortfall(
                 account_index=standing.account_index,
-                account=named.account,
-                entity=named.entity,
-                province=named.province,
+                **named._asdict(),
                 obligation_tonnes=standing.tonnes,
                 shortfall=standing.shortfall,
                 applied=standing.applied,
                 due=standing.due,
                 fine=self._fine(standing, traded),
                 fine_after_term=self._fine_after_term(standing, traded),
-                taken_over_by=named.taken_over_by,
             )
             for named, standing in self._standings(compliance_year, first, count)
             if standing.shortfall and province in (None, named.province)
@@ -245,12 +226,10 @@ class Compliance:
                     correction=self._corrections.of(index, compliance_year),
                     adjustment=ledger.rules.adjustment,
                 )
-            decision_id = store.next_id("unpaid_deductions", "decision_id")
-            row = (decision_id, compliance_year, index, deduction.tonnes, today)
-            store.insert(
+            decision_id = store.add(
                 "unpaid_deductions (decision_id, compliance_year, account_index, tonnes,"
                 " decided_on)",
-                [row],
+                *(compliance_year, index, deduction.tonnes, today),
             )
             # The distribution takes them off, and keeps what of them is still to adjust.
             document = f"unpaid-{compliance_year}"
@@ -312,8 +291,10 @@ class Compliance:
         )
         into, store = successors(self._store), self._store
         named = {
-            index: _Named(*names, store.account_name(into[index]) if index in into else "")
-            for index, *names in rows
+            index: _Named(
+                account, entity, province, store.account_name(into[index]) if index in into else ""
+            )
+            for index, account, entity, province in rows
         }
         return ((named[index], found[index]) for index in sorted(found))
 

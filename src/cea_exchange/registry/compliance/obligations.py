@@ -23,19 +23,10 @@ _Check = Callable[[FileTable[Obligation]], Iterator[Finding]]
 
 
 class Notice(msgspec.Struct, frozen=True, kw_only=True):
-    """The notice of an obligation (履约通知书): what is owed, until when, and what may offset it.
-
-    Attributes
-    ----------
-    number
-        Of the file and the entity: a correction makes a new one.
-    due
-        Tonnes not covered as the notice is written.
-    offset_max
-        Tonnes of CCERs that may count at most.
-    """
+    """The notice of an obligation (履约通知书): what is owed, until when, and what may offset it."""
 
     number: str
+    """Of the file and the entity: a correction makes a new one."""
     account: str
     entity: str
     credit_code: str | None
@@ -44,8 +35,10 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
     verified_tonnes: int
     obligation_tonnes: int
     due: int
+    """Tonnes not covered as the notice is written."""
     deadline: int
     offset_max: int
+    """Tonnes of CCERs that may count at most."""
 
     def text(self) -> str:
         """Return it for a person."""
@@ -267,11 +260,9 @@ class Obligations:
 
     def _keep(self, table: FileTable[Obligation], why: str) -> int:
         store, year = self._store, table.rows[0].compliance_year
-        file_id = store.next_id("obligation_files", "file_id")
-        taken_on = self._ledger.business_date()
-        store.insert(
+        file_id = store.add(
             "obligation_files (file_id, file, sha256, compliance_year, why, taken_on)",
-            [(file_id, table.file, table.sha256, year, why, taken_on)],
+            *(table.file, table.sha256, year, why, self._ledger.business_date()),
         )
         store.insert(
             "obligation_entries (compliance_year, account_index, file_id, verified_tonnes,"

@@ -94,7 +94,7 @@ class RegistryMetrics(InstitutionMetrics[RegistryStore]):
     def looked(self) -> dict[str, int]:
         """Return what the gauges say now, and count the trades."""
         store = self._store
-        unsettled = dict(store.execute(_UNSETTLED))
+        unsettled: dict[str, int] = dict(store.execute(_UNSETTLED))
         settled = self._trade_count - sum(unsettled.values())
         self._trades = {"failed": 0, "busted": 0, **unsettled, "settled": settled}
         return {

@@ -145,8 +145,8 @@ class Distribution:
                 RegistryRefusal.PREVIEW_UNKNOWN,
                 f"preview_id: expected that of a preview, got {preview_id!r}",
             )
-        *counted, plan = row
-        return Preview(*counted, msgspec.msgpack.decode(plan, type=Plan))
+        shown = Preview(*row)
+        return shown._replace(plan=msgspec.msgpack.decode(row[-1], type=Plan))
 
     def distribute(self, preview_id: int) -> Preview:
         """Do what a preview showed: all of it, once.
@@ -202,14 +202,12 @@ class Distribution:
             )
 
     def _preview_keep(self, source: SourceFile, planned: Plan) -> int:
-        number = self._store.next_id("allocation_previews", "preview_id")
         shown, today = msgspec.msgpack.encode(planned), self._ledger.business_date()
-        self._store.insert(
+        return self._store.add(
             "allocation_previews (preview_id, file, sha256, encoding, content, plan,"
             " business_date)",
-            [(number, *_file_row(source), shown, today)],
+            *(*_file_row(source), shown, today),
         )
-        return number
 
     def _carry_out(self, number: int, sha256: str, plan: Plan) -> None:
         asset, today = self._ledger.asset(plan.product), self._ledger.business_date()
@@ -360,7 +358,7 @@ class Distribution:
         What is still to adjust of an account that was merged is taken off its successor's. What was
         borrowed is taken off the year it was borrowed from, and later ones (CEA-BOR-02).
         """
-        found = defaultdict(list)
+        found: dict[int, list[Owed]] = defaultdict(list)
         into, final_on = successors(self._store), self._final_on(year)
         rows = self._store.all(
             "SELECT d.account_index, d.deduction_id, d.tonnes - coalesce(sum(t.tonnes), 0),"
@@ -377,7 +375,8 @@ class Distribution:
                 # Its own final allocation has settled what was taken ahead.
                 owed = owed._replace(taken=0)
             if owed.remaining or owed.taken:
-                found[into.get(account, account)].append(owed)
+                index = int(account)
+                found[into.get(index, index)].append(owed)
         return found
 
     def _write(self, distribution_id: int, plan: Plan, asset: int, today: int) -> None:
@@ -408,7 +407,7 @@ class Distribution:
             " decided_on, business_date)",
             numbered,
         )
-        self._owed_recalls.note(row[0] for row in (*taken, *numbered))
+        self._owed_recalls.note([each[0] for each in taken] + [each[0] for each in numbered])
         self._holdings.change(kept, reference)
 
     # -- recalls ----------------------------------------------------------------------------------

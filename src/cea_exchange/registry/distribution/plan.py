@@ -320,7 +320,7 @@ def stages_check(
         last = known[entry.account].stage
         if entry.stage == "adjustment" and last in (None, "pre"):
             had = last or "none"
-            text = f"expected {entry.account} to have a final allocation before, has {had}"
+            text = f"expected {entry.account} to have a final allocation before, got {had}"
             yield Finding(line, "stage", text)
         elif last is not None and STAGES.index(entry.stage) < STAGES.index(last):
             text = f"expected {last} or later, as {entry.account} was before, got {entry.stage}"

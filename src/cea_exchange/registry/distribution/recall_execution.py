@@ -10,7 +10,7 @@ from cea_exchange.ledger.double_entry import EntryKind, Movement
 from cea_exchange.ledger.institutions import Institution, province_account
 from cea_exchange.registry.compliance.province_custody import ProvinceHoldings
 from cea_exchange.registry.enforcement.arrivals import Arrivals
-from cea_exchange.registry.enforcement.recalls import OwedRecall
+from cea_exchange.registry.enforcement.recalls import OwedRecall, recall_note
 from cea_exchange.registry.general_ledger import Ledger
 
 _AUTHORITY, _RECALL = Institution.AUTHORITY, Institution.RECALL
@@ -100,14 +100,8 @@ class RecallActs:
         recalled = recall(sum(each.tonnes for each in due), kept).recalled
         if not recalled:
             return
-        number = self._store.next_id("recalls", "recall_id")
         terms = (index, province, due[0].compliance_year, asset)
-        today, reference = self._ledger.business_date(), f"recall {number}"
-        self._store.insert(
-            "recalls (recall_id, account_index, province, compliance_year, product_index,"
-            " recalled, recalled_kept, business_date)",
-            [(number, *terms, 0, recalled, today)],
-        )
+        reference = recall_note(self._store, terms, 0, recalled, self._ledger.business_date())
         self._ledger.moves(back(province, [], recalled, asset), reference)
         self._custody.change([(province, index, asset, -recalled)], reference)
         taken, most = [], recalled

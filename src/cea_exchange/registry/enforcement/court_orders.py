@@ -10,7 +10,6 @@ How a freeze takes what it asks for is in `freezes`.
 from collections.abc import Iterator
 from typing import Any
 
-from cea_exchange.domain.calendar import date_of_number
 from cea_exchange.domain.naming import CASH_NAME
 from cea_exchange.domain.refusals import RegistryRefusal
 from cea_exchange.institution.act_log import ActLog
@@ -24,8 +23,9 @@ from cea_exchange.ledger.double_entry import (
     Holding,
 )
 from cea_exchange.ledger.history import balances_at_date
+from cea_exchange.registry.checks import day_checked
 from cea_exchange.registry.enforcement.arrivals import Arrivals
-from cea_exchange.registry.enforcement.freezes import Freeze
+from cea_exchange.registry.enforcement.freezes import FREEZE_COLUMNS, Freeze
 from cea_exchange.registry.general_ledger import Ledger
 from cea_exchange.registry.own_acts import OwnAct
 from cea_exchange.registry.participants.accounts import Accounts
@@ -140,17 +140,9 @@ class Enforcement:
     ) -> int:
         today = self._ledger.business_date()
         self._order_check(order, court)
-        _until_check(until, today)
-        number = self._store.next_id("freezes", "freeze_id")
-        freeze = Freeze(
-            *(number, *place, int(is_whole), amount, 0, 0, 0),
-            *("asked", order, court, today, until),
-        )
-        self._store.insert(
-            "freezes (freeze_id, account_index, asset_index, is_whole, ordered, released,"
-            " in_force, deducted, state, order_number, court, from_date, until_date)",
-            [freeze],
-        )
+        day_checked(until, "until", first=today)
+        terms = (*place, int(is_whole), amount, 0, 0, 0, "asked", order, court, today, until)
+        freeze = Freeze(self._store.add(f"freezes ({FREEZE_COLUMNS})", *terms), *terms)
         self._act(freeze, "freeze", order, court, amount or 0, until)
         self._arrivals.take(place, self._store.last_seq, today)
         self._arrivals.ask(place, self._ledger.now_ns())
@@ -207,7 +199,7 @@ class Enforcement:
         with self._store.transaction():
             self._order_check(order, court)
             freeze = self._live(freeze_id)
-            _until_check(until, self._ledger.business_date())
+            day_checked(until, "until", first=self._ledger.business_date())
             if until <= freeze.until_date:
                 raise ActError(
                     RegistryRefusal.DATE_OUT_OF_RANGE,
@@ -283,7 +275,9 @@ class Enforcement:
             )
             kind, reference = EntryKind.DEDUCTED, freeze.reference
             self._ledger.move(kind, account, creditor, asset, amount, reference)
-            content = {"entity": self._entity(account), "court": court, "order": order}
+            content: dict[str, str | int] = {
+                **{"entity": self._entity(account), "court": court, "order": order}
+            }
             if asset == CASH_ASSET:
                 content["asset"] = CASH_NAME
             else:
@@ -307,15 +301,11 @@ class Enforcement:
         self, account: str | None = None, *, first: int = 1, count: int = ALL
     ) -> list[dict[str, Any]]:
         """Return freezes from a number on, of all or of an account, in words."""
-        where, values = "freeze_id >= ?", (first,)
+        where = "freeze_id >= ?"
+        values: tuple[int | str, ...] = (first,)
         if account is not None:
-            where, values = (
-                f"{where} AND account_index = ?",
-                (
-                    first,
-                    self._ledger.account(account),
-                ),
-            )
+            where += " AND account_index = ?"
+            values += (self._ledger.account(account),)
         return [self._shown(freeze) for freeze in self._freezes.some(where, values, count)]
 
     def freeze_shown(self, freeze_id: int) -> dict[str, Any]:
@@ -387,13 +377,11 @@ class Enforcement:
         until: int,
         counter_index: int | None = None,
     ) -> None:
-        act_id = self._store.next_id("freeze_acts", "act_id")
-        date = self._ledger.business_date()
-        row = (act_id, freeze.freeze_id, date, act, order, court, amount, until, counter_index)
-        self._store.insert(
+        self._store.add(
             "freeze_acts (act_id, freeze_id, business_date, act, order_number, court, amount,"
             " until_date, counter_index)",
-            [row],
+            *(freeze.freeze_id, self._ledger.business_date()),
+            *(act, order, court, amount, until, counter_index),
         )
 
     def _order_check(self, order: str, court: str) -> None:
@@ -402,16 +390,3 @@ class Enforcement:
 
     def _entity(self, account_index: int) -> str:
         return self._store.find("accounts", "entity", account_index=account_index)
-
-
-def _until_check(until: int, first: int) -> None:
-    try:
-        date_of_number(until)
-    except (TypeError, ValueError) as error:
-        raise ActError(
-            RegistryRefusal.DATE_UNSOUND, f"until: expected a date, yyyymmdd, got {until}: {error}"
-        ) from None
-    if until < first:
-        raise ActError(
-            RegistryRefusal.DATE_OUT_OF_RANGE, f"until: expected {first} or later, got {until}"
-        )

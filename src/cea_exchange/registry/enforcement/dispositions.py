@@ -8,7 +8,6 @@ Voluntarily cancelled (自愿注销), or going to an heir, a successor in law or
          +------refused--------+
 """
 
-from collections.abc import Iterator
 from typing import Any, Literal, NamedTuple
 
 from cea_exchange.domain.refusals import RegistryRefusal
@@ -57,7 +56,11 @@ class Dispositions:
     def __init__(self, ledger: Ledger, accounts: Accounts) -> None:
         self._ledger = ledger
         self._store = ledger.store
-        accounts.pending_checks.append(self.pending)
+        accounts.pending_rows(
+            "disposition {} is applied for",
+            "disposition_id FROM dispositions WHERE state = 'applied'"
+            " AND :account IN (account_index, counter_index)",
+        )
 
     def cancellation_apply(self, account: str, product: str, tonnes: int, *, purpose: str) -> int:
         """Apply for tonnes on a registration account to be cancelled for good.
@@ -120,21 +123,14 @@ class Dispositions:
                 raise ActError(
                     RegistryRefusal.SAME_ACCOUNT, f"to: expected another account, got {to}"
                 )
-            number = self._store.next_id("dispositions", "disposition_id")
-            today = self._ledger.business_date()
-            disposition = Disposition(
-                *(number, kind, index, counter, asset, tonnes, document),
-                *("applied", "", "", today, 0),
+            number = self._store.add(
+                f"dispositions ({DISPOSITION_COLUMNS})",
+                *(kind, index, counter, asset, tonnes, document),
+                *("applied", "", "", self._ledger.business_date(), 0),
             )
-            self._store.insert(
-                "dispositions (disposition_id, kind, account_index, counter_index, asset_index,"
-                " tonnes, document, state, why, certificate, applied_date, decided_date)",
-                [disposition],
-            )
-            self._ledger.move(
-                EntryKind.SET_ASIDE, index, index, asset, tonnes, disposition.reference
-            )
-        return disposition.disposition_id
+            reference = f"disposition {number}"
+            self._ledger.move(EntryKind.SET_ASIDE, index, index, asset, tonnes, reference)
+        return number
 
     def approve(self, disposition_id: int) -> dict[str, Any]:
         """Carry out what was applied for, and publish it.
@@ -147,7 +143,7 @@ class Dispositions:
         with self._store.transaction():
             found = self._pending(disposition_id)
             today = self._ledger.business_date()
-            content = {
+            content: dict[str, str | int] = {
                 "entity": self._entity(found.account_index),
                 "product": self._store.asset_name(found.asset_index),
                 "tonnes": found.tonnes,
@@ -201,16 +197,6 @@ class Dispositions:
             }
             for found in (Disposition(*row) for row in rows)
         ]
-
-    def pending(self, account_index: int) -> Iterator[str]:
-        """Yield applications that are not decided on, from or to an account."""
-        rows = self._store.column(
-            "SELECT disposition_id FROM dispositions WHERE state = 'applied'"
-            " AND ? IN (account_index, counter_index) ORDER BY disposition_id",
-            (account_index,),
-        )
-        for disposition_id in rows:
-            yield f"disposition {disposition_id} is applied for"
 
     def _pending(self, disposition_id: int) -> Disposition:
         row = self._store.one(

@@ -35,11 +35,6 @@ from cea_exchange.registry.enforcement.reserve import lent_by_reserve
 Place = tuple[int, int]
 """Account index and asset index: what freezes are about, and queue up for."""
 
-FREEZE_COLUMNS = (
-    "freeze_id, account_index, asset_index, is_whole, ordered, released, in_force, deducted,"
-    " state, order_number, court, from_date, until_date"
-)
-
 
 class Freeze(NamedTuple):
     """A row of `freezes`."""
@@ -80,6 +75,10 @@ class Freeze(NamedTuple):
     def reference(self) -> str:
         """Of its entries in the ledger."""
         return f"freeze {self.freeze_id}"
+
+
+FREEZE_COLUMNS = ", ".join(Freeze._fields)
+"""Of the table `freezes`."""
 
 
 def shares(asked: list[int], amount: int) -> list[int]:

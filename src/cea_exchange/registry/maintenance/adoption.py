@@ -10,8 +10,6 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
-import msgspec
-
 from cea_exchange.domain.naming import CASH_NAME, holding_hash, is_one_line
 from cea_exchange.domain.records import DAY_CLOSED_DTYPE, Method
 from cea_exchange.ledger.balances_check import accounts_differing
@@ -29,6 +27,8 @@ from cea_exchange.protocol.control import (
     AdoptedAccount,
     AdoptedProduct,
     AdoptedState,
+    FeedCommand,
+    FeedItem,
     KeyGranted,
     KeyRevoked,
     control_decode,
@@ -199,12 +199,14 @@ def _feed_seq(store: Store) -> int:
     return feed_last_seq(store) if pending is None else pending - 1
 
 
-def _feed_commands(store: Store, last: int) -> Iterator[msgspec.Struct]:
+def _feed_commands(store: Store, last: int) -> Iterator[FeedCommand]:
     rows = store.column(
         "SELECT item FROM feed WHERE transfer_seq <= ? ORDER BY transfer_seq", (last,)
     )
     for item in rows:
-        yield control_decode(item).command
+        decoded = control_decode(item)
+        assert isinstance(decoded, FeedItem)
+        yield decoded.command
 
 
 def _holdings(store: Store) -> dict[int, Counter[int]]:

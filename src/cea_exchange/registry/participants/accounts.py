@@ -20,6 +20,7 @@ from cea_exchange.institution.checks import (
     ActError,
     name_checked,
     name_words_checked,
+    refused_as,
     words_checked,
 )
 from cea_exchange.institution.paging import ALL
@@ -50,16 +51,13 @@ _COLUMNS = (
 )
 
 _PENDING = {
-    "transfer {}": "SELECT transfer_seq FROM transfers"
-    " WHERE account_index = :account AND state = 'pending'",
-    "trade {}": "SELECT trade_id FROM trades"
-    " WHERE state <> 'settled' AND state IN ('received', 'failed')"
+    "transfer {}": "transfer_seq FROM transfers WHERE account_index = :account"
+    " AND state = 'pending'",
+    "trade {}": "trade_id FROM trades WHERE state <> 'settled' AND state IN ('received', 'failed')"
     " AND (buyer_index = :account OR seller_index = :account)",
-    "claim {}": "SELECT claim_id FROM claims"
-    " WHERE (debtor_index = :account OR creditor_index = :account)"
+    "claim {}": "claim_id FROM claims WHERE (debtor_index = :account OR creditor_index = :account)"
     " AND claim_id NOT IN (SELECT claim_id FROM claims_paid)",
 }
-
 
 Admission = Literal["listed_entities", "open"]
 """Whose accounts are opened: key emitting entities' only, by code and province, or anybody's."""
@@ -97,8 +95,10 @@ class Accounts:
         self._sub_accounts = sub_accounts
         self.admission = admission
         self.opening_checks: list[Callable[[str | None, int, str], None]] = []
-        self.pending_checks: list[Callable[[int], Iterable[str]]] = [self._pending]
+        self.pending_checks: list[Callable[[int], Iterable[str]]] = []
         self.passing_checks: list[Callable[[int], Iterable[str]]] = []
+        for what, rows in _PENDING.items():
+            self.pending_rows(what, rows)
 
     # -- Opening ------------------------------------------------------------------------------
 
@@ -143,7 +143,8 @@ class Accounts:
         entity = account if entity is None else entity
         name_words_checked(entity, "entity", ENTITY_LENGTH_MAX)
         if credit_code is not None:
-            _credit_code_checked(credit_code)
+            with refused_as(RegistryRefusal.CREDIT_CODE_UNSOUND):
+                credit_code_check(credit_code)
         if province != 0 and province not in PROVINCES:
             raise ActError(
                 RegistryRefusal.PROVINCE_UNKNOWN,
@@ -281,10 +282,8 @@ class Accounts:
         words_checked(why, "why", WHY_LENGTH_MAX)
         words_checked(bank, "bank", GROUP_LENGTH_MAX)
         words_checked(bank_account, "bank_account", GROUP_LENGTH_MAX)
-        try:
+        with refused_as(RegistryRefusal.SUB_ACCOUNT_UNSOUND):
             account_check(bank_account, "bank_account")
-        except ValueError as error:
-            raise ActError(RegistryRefusal.SUB_ACCOUNT_UNSOUND, str(error)) from None
         with self._ledger.transaction():
             index = self._ledger.account(account)
             taken = self._sub_accounts.owner(bank_account)
@@ -311,26 +310,21 @@ class Accounts:
             So many changes at most, from a number on. Of the rest `SHOWN_MAX` of each are told, and
             how many more there are of what is pending.
         """
-        row = self._store.one(
-            f"SELECT {_COLUMNS} FROM accounts WHERE account = ? AND account_index >= 0", (account,)
-        )
+        sql = f"SELECT {_COLUMNS} FROM accounts WHERE account = ? AND account_index >= 0"
+        row = next(iter(self._store.records(sql, (account,))), None)
         if row is None:
             raise ActError(
                 RegistryRefusal.ACCOUNT_UNKNOWN,
                 f"account: expected one that was opened, got {account!r}",
             )
+        index = row["account_index"]
+        others = (each for each in with_taken_over(self._store, index) if each != index)
         return {
             **_shown(row),
-            "pending": _some_shown(self.pending(row[0])),
-            "taken_over": _some_shown(
-                [
-                    self._store.account_name(index)
-                    for index in with_taken_over(self._store, row[0])
-                    if index != row[0]
-                ]
-            ),
+            "pending": _some_shown(self.pending(index)),
+            "taken_over": _some_shown([*map(self._store.account_name, others)]),
             "representatives": self._persons.listed(account_body(account), count=SHOWN_MAX),
-            "changes": self.changes(row[0], first=first, count=count),
+            "changes": self.changes(index, first=first, count=count),
         }
 
     def listed(
@@ -343,21 +337,19 @@ class Accounts:
         if state is not None:
             sql += " AND state = :state"
         values = {"province": province, "state": state, "first": first, "count": count}
-        rows = self._store.execute(f"{sql} ORDER BY account_index LIMIT :count", values)
+        rows = self._store.records(f"{sql} ORDER BY account_index LIMIT :count", values)
         return [_shown(row) for row in rows]
 
     def changes(
         self, account_index: int, *, first: int = 1, count: int = ALL
     ) -> list[dict[str, Any]]:
         """Return the history of an account from a change on, oldest first."""
-        names = ("change_id", "at_ns", "business_date", "change", "was", "became", "by", "why")
-        rows = self._store.execute(
-            "SELECT change_id, at_ns, business_date, change, was, became, by_persons, why"
+        return self._store.records(
+            "SELECT change_id, at_ns, business_date, change, was, became, by_persons AS by, why"
             " FROM account_changes WHERE account_index = ? AND change_id >= ?"
             " ORDER BY change_id LIMIT ?",
             (account_index, first, count),
         )
-        return [dict(zip(names, row, strict=True)) for row in rows]
 
     def key_bodies(self, key: str) -> frozenset[str]:
         """Return whose business a key is: that of the account it acts for."""
@@ -409,6 +401,24 @@ class Accounts:
 
     # -- In common ----------------------------------------------------------------------------
 
+    def pending_rows(self, what: str, rows: str) -> None:
+        """Let rows of a table be pending for an account.
+
+        Parameters
+        ----------
+        what
+            What each is called, with its columns: ``freeze {} is {}``.
+        rows
+            The columns, the table and which rows, in SQL; ``:account`` is the account's index.
+        """
+
+        def check(account_index: int) -> Iterator[str]:
+            values = {"account": account_index}
+            for row in self._store.all(f"SELECT {rows} ORDER BY 1", values):
+                yield what.format(*row)
+
+        self.pending_checks.append(check)
+
     def pending(self, account_index: int) -> list[str]:
         """Return what of an account is pending or owed, which keeps it from being closed."""
         return self._waiting(account_index) + self._passing(account_index)
@@ -420,12 +430,6 @@ class Accounts:
     def _passing(self, account_index: int) -> list[str]:
         """Return what of an account passes to another by a merger, and keeps it from its end."""
         return [what for check in self.passing_checks for what in check(account_index)]
-
-    def _pending(self, account_index: int) -> Iterator[str]:
-        """Yield transfers, trades and claims that are not over yet."""
-        for what, sql in _PENDING.items():
-            rows = self._store.column(f"{sql} ORDER BY 1", {"account": account_index})
-            yield from (what.format(number) for number in rows)
 
     def _nothing_pending(
         self, index: int, held: list[tuple[int, int, int]], waiting: list[str]
@@ -491,13 +495,11 @@ class Accounts:
         return str(was)
 
     def _changed(self, index: int, change: str, was: str, became: str, why: str = "") -> None:
-        change_id = self._store.next_id("account_changes", "change_id")
         ledger = self._ledger
-        row = (change_id, index, ledger.now_ns(), ledger.business_date(), change, was, became)
-        self._store.insert(
+        self._store.add(
             "account_changes (change_id, account_index, at_ns, business_date, change, was, became,"
             " by_persons, why)",
-            [(*row, ledger.by, why)],
+            *(index, ledger.now_ns(), ledger.business_date(), change, was, became, ledger.by, why),
         )
 
     def _is_new(self, column: str, value: str) -> None:
@@ -517,10 +519,8 @@ def _some_shown(names: list[str]) -> list[str]:
     return names if further <= 0 else [*names[:SHOWN_MAX], f"and {further} more"]
 
 
-def _shown(row: tuple[Any, ...]) -> dict[str, Any]:
-    names = [name.strip() for name in _COLUMNS.split(",")]
-    shown = dict(zip(names, row, strict=True))
-    return {**shown, "at_risk": bool(shown["at_risk"])}
+def _shown(row: dict[str, Any]) -> dict[str, Any]:
+    return {**row, "at_risk": bool(row["at_risk"])}
 
 
 def _admission_check(credit_code: str | None, province: int, sector: str) -> None:
@@ -544,10 +544,3 @@ def _admission_check(credit_code: str | None, province: int, sector: str) -> Non
             RegistryRefusal.ADMISSION_NOT_MET,
             f"sector: expected one of {sectors}, got {sector!r} (CEA-ADM-01)",
         )
-
-
-def _credit_code_checked(code: str) -> None:
-    try:
-        credit_code_check(code)
-    except ValueError as error:
-        raise ActError(RegistryRefusal.CREDIT_CODE_UNSOUND, str(error)) from None

@@ -86,7 +86,7 @@ class RegistryPersons(Persons):
                     RegistryRefusal.ROLE_BODY,
                     f"{field}: expected {must} for the role {role}, got {value!r}",
                 )
-        if wanted == "account":
+        if wanted == "account" and account is not None:
             self._ledger.account(account)
             return account_body(account)
         if wanted == "province":

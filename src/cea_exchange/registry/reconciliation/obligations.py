@@ -47,6 +47,6 @@ def _deductions_unordered(store: Store, rules: ComplianceRules) -> Iterator[str]
         is_ordered = until is not None and until < decided_on
         if not is_ordered or (asks_refusal and not (refused_on and refused_on <= decided_on)):
             yield (
-                f"{store.account_name(account)}, year {year}: deduction {number} must follow an"
-                " order to correct, and the refusal its law asks for"
+                f"{store.account_name(account)}, year {year}: deduction {number}: expected an"
+                " order to correct before it, and the refusal its law asks for"
             )

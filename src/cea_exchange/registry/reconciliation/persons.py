@@ -13,13 +13,13 @@ from typing import Any, NamedTuple
 import msgspec
 
 from cea_exchange.institution.act_log import LIBRARY
+from cea_exchange.institution.persons import Person
 from cea_exchange.ledger.store import Store
 from cea_exchange.registry.control.admin import SECOND
 from cea_exchange.registry.control.dual_control import Second
 from cea_exchange.registry.own_acts import OwnAct
 from cea_exchange.registry.participants.persons import (
     OWN_BODIES,
-    Person,
     account_body,
     province_body,
 )
@@ -142,12 +142,12 @@ class _Known:
         for key, (act_id, asked) in self.asked.items():
             wanted = Person(asked["name"], key, asked["role"], _body(asked))
             if key not in self.rows or self.rows[key].person != wanted:
-                came = tuple(self.rows[key].person) if key in self.rows else None
-                yield f"act {act_id} added the person {tuple(wanted)}, there is {came}"
+                there = tuple(self.rows[key].person) if key in self.rows else None
+                yield f"act {act_id} added the person {tuple(wanted)}, there is {there}"
         for row in self.rows.values():
-            of_desk = began_ns is not None and row.added_at_ns >= began_ns
+            of_service = began_ns is not None and row.added_at_ns >= began_ns
             who = f"person {row.person.name} of {row.person.body}"
-            if of_desk and not row.added_by:
+            if of_service and not row.added_by:
                 yield f"{who} was added by no act"
             if bool(row.removed_by) > bool(row.removed_at_ns):
                 yield f"{who} was removed by act {row.removed_by} and acts still"
@@ -213,8 +213,8 @@ class _Whose:
 
     def __init__(self, store: Store, known: _Known) -> None:
         self._known = known
-        self._provinces = dict(store.all("SELECT account, province FROM accounts"))
-        self._into = dict(
+        self._provinces: dict[str, int] = dict(store.all("SELECT account, province FROM accounts"))
+        self._into: dict[str, str] = dict(
             store.all(
                 "SELECT account, became FROM account_changes"
                 " JOIN accounts ON accounts.account_index = account_changes.account_index"
@@ -342,8 +342,8 @@ def _account_changes(store: Store, known: _Known) -> Iterator[str]:
         " JOIN accounts ON accounts.account_index = account_changes.account_index"
         " WHERE by_persons <> '' GROUP BY account, change, by_persons"
     )
-    for *which, count in changes:
-        changed[tuple(which)] = count
+    for account, change, by, count in changes:
+        changed[account, change, by] = count
     for which in sorted({*acted, *changed}):
         if acted[which] > changed[which] or (known.settings and acted[which] < changed[which]):
             account, change, by = which

@@ -134,7 +134,7 @@ class _Records:
         if trade is None or says != trade._replace(
             settlement_seq=seq, trading_date=says.trading_date
         ):
-            yield f"settlement record {seq}: bust of trade {trade_id} must repeat {trade}"
+            yield f"settlement record {seq}: bust of trade {trade_id}: expected {trade}, got {says}"
             return
         self._rows["busts"].append((seq, trade.settlement_seq, reason))
         if reason != Reason.NONE:

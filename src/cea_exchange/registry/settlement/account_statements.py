@@ -10,7 +10,6 @@ A statement is no copy: it is read from the entries that its day covers, so it s
 whenever it is asked for. A day covers all entries since the day before it.
 """
 
-from collections.abc import Iterator
 from typing import Any
 
 from cea_exchange.domain.refusals import RegistryRefusal
@@ -64,11 +63,14 @@ _PLACES = {
 
 
 class Statements:
-    """The office for account statements."""
+    """The service for account statements."""
 
     def __init__(self, ledger: Ledger, accounts: Accounts) -> None:
         self._ledger = ledger
-        accounts.pending_checks.append(self._pending)
+        accounts.pending_rows(
+            "objection {} is open",
+            "objection_id FROM objections WHERE account_index = :account AND state = 'open'",
+        )
 
     def statement(self, account: str, business_date: int) -> dict[str, Any]:
         """Return an account's statement of a confirmed day.
@@ -100,8 +102,8 @@ class Statements:
                 product,
                 trades.get(asset, {}),
                 moved.get(asset, {}),
-                _sum_told(opening, asset),
-                _places_told(closing, asset),
+                _sum_of(opening, asset),
+                _places_of(closing, asset),
             )
             for asset, product in products
         ]
@@ -116,14 +118,14 @@ class Statements:
             "account": account,
             "state": state,
             "cash": {
-                **_sum_told(opening, CASH_ASSET),
+                **_sum_of(opening, CASH_ASSET),
                 "deposits": deposits,
                 "withdrawals": withdrawals,
                 "bought": traded["paid"],
                 "sold": traded["earned"],
                 "fees": traded["fees"],
                 "other": sum(cash_moved.values()),
-                **_places_told(closing, CASH_ASSET),
+                **_places_of(closing, CASH_ASSET),
             },
             "products": [line for line in lines if line is not None],
             "chain_link": link_id,
@@ -140,11 +142,7 @@ class Statements:
         Rules: CEA-STM-02, CEA-STM-03 (how many).
         """
         ledger, store = self._ledger, self._ledger.store
-        if not 0 < len(content.strip()) <= CONTENT_CHARACTERS_MAX:
-            raise ActError(
-                RegistryRefusal.TEXT_UNSOUND,
-                f"content: expected 1 to {CONTENT_CHARACTERS_MAX} characters, got {len(content)}",
-            )
+        _text_check(content, "content")
         with ledger.transaction():
             index = ledger.account(account)
             _first, _last, state, _link_id = self._day(business_date)
@@ -164,24 +162,16 @@ class Statements:
                     f"objections of {account} to the statement of {business_date}: expected at"
                     f" most {OBJECTIONS_MAX}, got one more",
                 )
-            objection_id = store.next_id("objections", "objection_id")
-            today = ledger.business_date()
-            row = (objection_id, index, business_date, content, "open", "", today, 0)
-            store.insert(
+            return store.add(
                 "objections (objection_id, account_index, business_date, content, state, answer,"
                 " made_date, resolved_date)",
-                [row],
+                *(index, business_date, content, "open", "", ledger.business_date(), 0),
             )
-        return objection_id
 
     def resolve(self, objection_id: int, answer: str) -> None:
         """Answer an objection; what has to be put right is an act of its own."""
         store = self._ledger.store
-        if not 0 < len(answer.strip()) <= CONTENT_CHARACTERS_MAX:
-            raise ActError(
-                RegistryRefusal.TEXT_UNSOUND,
-                f"answer: expected 1 to {CONTENT_CHARACTERS_MAX} characters, got {len(answer)}",
-            )
+        _text_check(answer, "answer")
         with self._ledger.transaction():
             state = store.find("objections", "state", objection_id=objection_id)
             if state != "open":
@@ -213,23 +203,13 @@ class Statements:
         )
 
     def _objections(self, where: str, values: dict[str, Any]) -> list[dict[str, Any]]:
-        names = ("objection_id", "account", "business_date", "content", "state", "answer")
-        rows = self._ledger.store.all(
-            "SELECT objection_id, account, business_date, content, objections.state, answer"
-            " FROM objections JOIN accounts ON accounts.account_index = objections.account_index"
+        return self._ledger.store.records(
+            "SELECT objection_id, account, business_date, content, objections.state AS state,"
+            " answer FROM objections"
+            " JOIN accounts ON accounts.account_index = objections.account_index"
             f" WHERE objection_id >= :first{where} ORDER BY objection_id LIMIT :count",
             values,
         )
-        return [dict(zip(names, row, strict=True)) for row in rows]
-
-    def _pending(self, account_index: int) -> Iterator[str]:
-        rows = self._ledger.store.column(
-            "SELECT objection_id FROM objections WHERE account_index = ? AND state = 'open'"
-            " ORDER BY objection_id",
-            (account_index,),
-        )
-        for objection_id in rows:
-            yield f"objection {objection_id} is open"
 
     def _day(self, business_date: int) -> tuple[int, int, str, int]:
         row = self._ledger.store.find(
@@ -243,30 +223,15 @@ class Statements:
         return row
 
     def _trades(self, index: int, first: int, last: int) -> dict[int, dict[str, int]]:
-        rows = self._ledger.store.all(
-            _TRADES,
-            {
-                "account": index,
-                "first": first,
-                "last": last,
-                "legs": LEGS_MAX,
-                "trade": int(EntryKind.TRADE),
-            },
-        )
+        rows = self._ledger.store.all(_TRADES, _entries(index, first, last))
         names = ("bought", "sold", "paid", "earned", "fees")
         return {asset: dict(zip(names, rest, strict=True)) for asset, *rest in rows}
 
     def _moved(self, index: int, first: int, last: int) -> dict[int, dict[int, int]]:
         """Return what other entries brought or took, by asset and kind."""
-        values = {
-            "account": index,
-            "first": first,
-            "last": last,
-            "legs": LEGS_MAX,
-            "trade": int(EntryKind.TRADE),
-        }
         found: dict[int, dict[int, int]] = {}
-        for asset, kind, amount in self._ledger.store.all(_MOVED, values):
+        rows = self._ledger.store.all(_MOVED, _entries(index, first, last))
+        for asset, kind, amount in rows:
             found.setdefault(asset, {})[kind] = amount
         return found
 
@@ -274,6 +239,20 @@ class Statements:
         """Return what an account held after an entry, by asset and compartment."""
         held = account_as_of(self._ledger.store.database, index, entry_id)
         return {(holding.asset_index, holding.compartment): amount for holding, amount in held}
+
+
+def _text_check(text: str, what: str) -> None:
+    if not 0 < len(text.strip()) <= CONTENT_CHARACTERS_MAX:
+        raise ActError(
+            RegistryRefusal.TEXT_UNSOUND,
+            f"{what}: expected 1 to {CONTENT_CHARACTERS_MAX} characters, got {len(text)}",
+        )
+
+
+def _entries(account_index: int, first: int, last: int) -> dict[str, int]:
+    """Return the values of a query about an account's entries of a range."""
+    own = {"account": account_index, "first": first, "last": last}
+    return {**own, "legs": LEGS_MAX, "trade": int(EntryKind.TRADE)}
 
 
 def _line(
@@ -296,11 +275,11 @@ def _line(
     return line if any(line[name] for name in line if name != "product") else None
 
 
-def _sum_told(held: dict[tuple[int, int], int], asset: int) -> dict[str, int]:
+def _sum_of(held: dict[tuple[int, int], int], asset: int) -> dict[str, int]:
     places = _PLACES.values()
     return {"opening": sum(held.get((asset, int(place)), 0) for place in places)}
 
 
-def _places_told(held: dict[tuple[int, int], int], asset: int) -> dict[str, int]:
+def _places_of(held: dict[tuple[int, int], int], asset: int) -> dict[str, int]:
     places = {name: held.get((asset, int(place)), 0) for name, place in _PLACES.items()}
     return {"closing": sum(places.values()), **places}

@@ -5,8 +5,8 @@
     received ---- the day has closed, its totals agree ----> settled, or failed
     failed   ---- its cause is gone -----------------------> settled
 
-A delivery is many transactions, each of some thousands of trades in the venue's order, so a kill
-costs the last of them only. The last one confirms the day.
+A batch is settled in many transactions, each of some thousands of trades in the venue's order, so
+a kill costs the last of them only. The last one confirms the day.
 """
 
 from collections.abc import Callable, Iterable
@@ -28,28 +28,28 @@ from cea_exchange.registry.settlement.holdings_hash import TRADE_COLUMNS
 from cea_exchange.registry.settlement.statement_days import statements_issue
 from cea_exchange.registry.settlement.trade_posting import postponed_post, trade_post
 
-DELIVERY_COUNT_MAX = 4_096
+BATCH_TRADES_MAX = 4_096
 """Trades in one transaction."""
 
 
 _PARTIES = tuple(map(Trade._fields.index, ("buyer_index", "seller_index", "product_index")))
 
 
-class DeliveryStopped(Exception):
-    """A trade can't be delivered that the venue has made; nothing after it was."""
+class BatchStopped(Exception):
+    """A trade of the venue can't be settled; nothing after it was."""
 
 
-class Delivery:
+class BatchSettlement:
     """Posts into a store what was received before.
 
     Parameters
     ----------
     at_point
-        Called with ``delivery_written`` and ``delivery_committed``; tests kill the process there.
+        Called with ``batch_written`` and ``batch_committed``; tests kill the process there.
     failure_of
         See `Settlement`.
     is_ready
-        Asked whether a day may be delivered, trades up to a sequence; the bank may have to answer
+        Asked whether a day may be settled, trades up to a sequence; the bank may have to answer
         first.
     """
 
@@ -66,12 +66,12 @@ class Delivery:
         self._is_ready = is_ready
         self._until, self._done_seq = 0, 0
 
-    def some(self, count_max: int = DELIVERY_COUNT_MAX) -> bool:
+    def some(self, count_max: int = BATCH_TRADES_MAX) -> bool:
         """Deliver some trades of the oldest day that is due, and confirm it behind its last.
 
-        Returns whether there is more to deliver.
+        Returns whether there is more to settle.
 
-        Raises DeliveryStopped: a trade lacks what no other would bring. Nothing of this part was
+        Raises BatchStopped: a trade lacks what no other would bring. Nothing of this part was
         posted.
 
         Rules: CEA-STL-03 (confirmed when all of it is settled or failed), CEA-STL-05.
@@ -95,9 +95,9 @@ class Delivery:
                 store.change("deliveries", {"trading_date": date}, completed_seq=store.last_seq)
                 store.execute("UPDATE meta SET confirmed_date = ?", (date,))
                 statements_issue(store, date)
-            self._at_point("delivery_written")
+            self._at_point("batch_written")
         self._done_seq = done_seq
-        self._at_point("delivery_committed")
+        self._at_point("batch_committed")
         return done_seq < until or self._is_due()
 
     def retry(self) -> list[int]:
@@ -119,7 +119,7 @@ class Delivery:
     def _waiting(self) -> list[tuple[int, Trade | None, str]]:
         """Return what waits, in its order: failed trades with their failure, what was postponed.
 
-        What lies behind trades that are still to be delivered is looked at in its turn.
+        What lies behind trades that are still to be settled is looked at in its turn.
         """
         store = self._store
         first_received = store.one(
@@ -220,9 +220,9 @@ class Delivery:
             first = end
 
     def _are_clear(self, trades: np.ndarray) -> np.ndarray:
-        parties = (trades[:, column] for column in _PARTIES)
+        buyers, sellers, products = (trades[:, column] for column in _PARTIES)
         before = int(trades[-1, 0]) if len(trades) else None
-        return self._obstacles.are_clear(*parties, before=before)
+        return self._obstacles.are_clear(buyers, sellers, products, before)
 
     def _one_by_one(self, trades: np.ndarray) -> None:
         for row in trades.tolist():
@@ -253,7 +253,7 @@ class Delivery:
                 self._store, trade, waiting, settlement_seq=now, reference=reference
             )
         except LedgerError as error:
-            raise DeliveryStopped(f"delivery of trade {trade.trade_id}: {error}") from None
+            raise BatchStopped(f"settlement of trade {trade.trade_id}: {error}") from None
         if lacking is not None:
             return self._obstacles.lack(lacking, trade)
         state = self._store.find("trades", "state", settlement_seq=seq)

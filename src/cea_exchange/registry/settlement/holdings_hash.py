@@ -102,8 +102,8 @@ def holdings_hash(store: Store, unposted: Unposted | None = None) -> int:
     rows = store.all(_HELD, {"trading": int(Compartment.TRADING)})
     for account, asset, amount in rows:
         holdings[account, asset] += amount
-    accounts = dict(store.all("SELECT account_index, account FROM accounts"))
-    products = dict(store.all("SELECT product_index, product FROM products"))
+    accounts: dict[int, str] = dict(store.all("SELECT account_index, account FROM accounts"))
+    products: dict[int, str] = dict(store.all("SELECT product_index, product FROM products"))
     account_keys = {index: name_key(name) for index, name in accounts.items()}
     asset_keys = {index: name_key(name) for index, name in products.items()} | {
         CASH_ASSET: CASH_KEY
@@ -179,12 +179,12 @@ def _not_posted_at_once(store: Store) -> Iterator[_Move]:
     )
     trades = ((trade.settlement_seq, trade, 1) for trade in (Trade(*row) for row in rows))
     columns = ", ".join(f"t.{name.strip()}" for name in TRADE_COLUMNS.split(","))
-    rows = store.all(
+    undone = store.all(
         f"SELECT b.settlement_seq, {columns} FROM busts b"
         " JOIN trades t ON t.settlement_seq = b.trade_seq"
         " WHERE b.reason = 0 AND t.posted_seq = 0 ORDER BY b.settlement_seq"
     )
-    busts = ((seq, Trade(*terms), -1) for seq, *terms in rows)
+    busts = ((seq, Trade(*terms), -1) for seq, *terms in undone)
     for seq, trade, sign in merge(trades, busts, key=itemgetter(0)):
         for account, asset, compartment, amount in trade_legs(trade):
             if compartment == Compartment.TRADING:
@@ -195,8 +195,12 @@ class _Holdings:
     """What trading accounts hold, and the hash of it: only what moved is hashed again."""
 
     def __init__(self, store: Store) -> None:
-        self._accounts = dict(store.execute("SELECT account_index, account FROM accounts"))
-        self._products = dict(store.execute("SELECT product_index, product FROM products"))
+        self._accounts: dict[int, str] = dict(
+            store.execute("SELECT account_index, account FROM accounts")
+        )
+        self._products: dict[int, str] = dict(
+            store.execute("SELECT product_index, product FROM products")
+        )
         self._amounts: dict[tuple[int, int], int] = {}
         self._terms: dict[tuple[int, int], int] = {}
         self._moved: set[tuple[int, int]] = set()

@@ -113,8 +113,8 @@ def _leaves(store: Store, day: ReceiptDay, held: Iterable[tuple[Holding, int]]) 
 
     The database hashes requests and answers: a day's are many, and each has up to 4 MiB.
     """
-    accounts = dict(store.all("SELECT account_index, account FROM accounts"))
-    products = dict(store.all("SELECT product_index, product FROM products"))
+    accounts: dict[int, str] = dict(store.all("SELECT account_index, account FROM accounts"))
+    products: dict[int, str] = dict(store.all("SELECT product_index, product FROM products"))
     for index, group in groupby(held, key=lambda pair: pair[0].account_index):
         lines = [f"balance {accounts[index]}", f"date {day.business_date} entry {day.last_entry}"]
         for holding, amount in group:
@@ -127,8 +127,10 @@ def _leaves(store: Store, day: ReceiptDay, held: Iterable[tuple[Holding, int]]) 
         " FROM acts WHERE act_id BETWEEN ? AND ? ORDER BY act_id",
         (day.first_act, day.last_act),
     )
-    names = ("time_ns", "date", "op", "person", "key", "second", "second_key")
-    names += ("account", "product", "amount", "request_sha256", "answer_sha256")
+    names = (
+        *("time_ns", "date", "op", "person", "key", "second", "second_key"),
+        *("account", "product", "amount", "request_sha256", "answer_sha256"),
+    )
     for act_id, *values in acts:
         lines = [f"{name} {value}" for name, value in zip(names, values, strict=True)]
         yield "\n".join([f"act {act_id}", *lines]) + "\n"

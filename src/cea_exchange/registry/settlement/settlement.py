@@ -2,13 +2,12 @@
 
 A contiguous run of records is one transaction: records, trades, postings and `last_seq` are
 committed together, so wherever the process dies, it goes on behind the last record that counts.
-Delivery is at least once; the sequence makes it exactly once. The record's sequence is also a
-primary key, a second line of defence.
+The venue sends at least once; the sequence, a primary key too, makes it exactly once.
 
 What can't be applied stops the line in front of it: nothing is skipped, `last_seq` stays, the venue
 sees that the watermark stands still. The way out is to mend the cause and start again.
 
-Trades are posted as they come, or received and posted when the day has closed (`delivery`).
+Trades are posted as they come, or received and posted when the day has closed (`batch_settlement`).
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -50,9 +49,9 @@ from cea_exchange.protocol.control import LedgerHead
 from cea_exchange.registry.enforcement.arrivals import SEIZED, Arrivals
 from cea_exchange.registry.enforcement.freezes import Place
 from cea_exchange.registry.settlement.batch_settlement import (
-    DELIVERY_COUNT_MAX,
-    Delivery,
-    DeliveryStopped,
+    BATCH_TRADES_MAX,
+    BatchSettlement,
+    BatchStopped,
 )
 from cea_exchange.registry.settlement.bulk_posting import stretch_end, trades_post, trades_receive
 from cea_exchange.registry.settlement.failures import (
@@ -106,10 +105,10 @@ class Diverged(SettlementStopped):
 class SettlementGap(Exception):
     """Records are missing before those that came; ask for a replay from `expected`."""
 
-    def __init__(self, expected: int, came: int) -> None:
-        super().__init__(f"settlement_seq: expected {expected} next, got {came}")
+    def __init__(self, expected: int, got: int) -> None:
+        super().__init__(f"settlement_seq: expected {expected} next, got {got}")
         self.expected = expected
-        self.came = came
+        self.got = got
 
 
 class Settlement:
@@ -119,16 +118,16 @@ class Settlement:
     ----------
     at_point
         Called with the name of each point at which a crash is of interest: ``postings_written``,
-        ``last_seq_written``, ``committed``, ``delivery_written``, ``delivery_committed``. Tests
+        ``last_seq_written``, ``committed``, ``batch_written``, ``batch_committed``. Tests
         kill the process there.
     failure_of
         Says why a trade's cash can't be had (the bank refuses), or None; courts' orders are looked
         at in any case. Such a trade is received and failed; it goes the default path.
     mode
-        ``realtime`` posts a trade when it is received, ``end_of_day`` in `deliver`. Where trades
-        are still to be delivered, those that come after them wait too, whatever the mode.
+        ``realtime`` posts a trade when it is received, ``end_of_day`` in `settle_batch`. Where
+        trades are still to be settled, those that come after them wait too, whatever the mode.
     is_ready
-        Asked in `deliver` whether the trades up to a sequence may be: the bank has answered.
+        Asked in `settle_batch` whether the trades up to a sequence may be: the bank has answered.
     """
 
     def __init__(
@@ -140,7 +139,7 @@ class Settlement:
         is_ready: Callable[[int], bool] = lambda until_seq: True,
     ) -> None:
         self.store = store
-        self.delivery = Delivery(store, at_point, failure_of, is_ready)
+        self.batches = BatchSettlement(store, at_point, failure_of, is_ready)
         self._at_point = at_point
         self._obstacles = Obstacles(store, failure_of)
         self._unposted = Unposted(store)
@@ -167,7 +166,7 @@ class Settlement:
             With contiguous `settlement_seq`.
         """
         if records.dtype != EVENT_DTYPE:
-            raise TypeError("records must be of EVENT_DTYPE")
+            raise TypeError(f"records: expected EVENT_DTYPE, got {records.dtype}")
         if self.store.state != "ok":
             raise Diverged(self.store.state)
         known = self.store.log_id
@@ -192,14 +191,14 @@ class Settlement:
                 ) from None
         return last_seq
 
-    def deliver(self, count_max: int = DELIVERY_COUNT_MAX) -> bool:
+    def settle_batch(self, count_max: int = BATCH_TRADES_MAX) -> bool:
         """Post some of the trades of closed days that wait; say whether there are more.
 
         Raises SettlementStopped: one of them can't be; nothing of this part was posted.
         """
         try:
-            return self.delivery.some(count_max)
-        except DeliveryStopped as error:
+            return self.batches.some(count_max)
+        except BatchStopped as error:
             raise SettlementStopped(str(error)) from None
 
     def _repeats_check(self, records: np.ndarray) -> None:
@@ -208,12 +207,12 @@ class Settlement:
             return
         first = int(records[0]["settlement_seq"])
         for settled in self._kept_from(first):
-            came, records = records[: len(settled)], records[len(settled) :]
-            settled = settled[: len(came)]
-            if settled.tobytes() != came.tobytes():
-                odd = first + int(np.argmax(settled != came))
+            again, records = records[: len(settled)], records[len(settled) :]
+            settled = settled[: len(again)]
+            if settled.tobytes() != again.tobytes():
+                odd = first + int(np.argmax(settled != again))
                 raise PoisonRecord(odd, "is another one than was settled under this number")
-            first += len(came)
+            first += len(again)
             if not len(records):
                 return
         raise PoisonRecord(first, "is another one than was settled under this number")
@@ -377,7 +376,13 @@ class _Run:
         self.count += len(records)
         return True
 
-    def _post(self, kind: EntryKind, legs: Sequence[Posting], record: Any, *subject: int) -> bool:
+    def _post(
+        self,
+        kind: EntryKind,
+        legs: Sequence[Posting],
+        record: Any,
+        subject: tuple[int, int, int, int] = (0, 0, 0, 0),
+    ) -> bool:
         """Post an entry; or let it wait, if it takes what unposted trades bring or need: False.
 
         Rules: CEA-STL-06, CEA-STL-09.
@@ -390,9 +395,7 @@ class _Run:
             postpone(self._store, kind, legs, seq, date)
             waiting.add(seq, legs)
             return False
-        self._store.entry_add(
-            kind, legs, subject or (0, 0, 0, 0), settlement_seq=seq, business_date=date
-        )
+        self._store.entry_add(kind, legs, subject, settlement_seq=seq, business_date=date)
         return True
 
     def _trade(self, trade: Trade) -> None:
@@ -441,7 +444,7 @@ class _Run:
         *terms, posted_seq = row
         trade, seq = Trade(*terms), busted.settlement_seq
         if busted._replace(trading_date=trade.trading_date) != trade._replace(settlement_seq=seq):
-            raise LedgerError(f"bust of trade {trade.trade_id} must repeat {terms}, was {busted}")
+            raise LedgerError(f"bust of trade {trade.trade_id}: expected {terms}, got {busted}")
         if self._store.has("busts", trade_seq=trade.settlement_seq):
             raise LedgerError(f"trade {trade.trade_id} was busted already")
         self._store.insert(
@@ -535,8 +538,8 @@ class _Run:
         asked_direction, account, asset, amount, state = row
         if asked_direction not in directions or state != "pending":
             raise LedgerError(
-                f"transfer {transfer_seq} must be pending and {' or '.join(directions)},"
-                f" was {state} and {asked_direction}"
+                f"transfer {transfer_seq}: expected pending and {' or '.join(directions)},"
+                f" got {state} and {asked_direction}"
             )
         rejected = int(record["kind"]) == EventKind.TRANSFER_REJECTED
         if not rejected or int(record["account_index"]) != ACCOUNT_NONE:
@@ -544,7 +547,7 @@ class _Run:
             amount = _amount_as_asked(record, account, asset, amount, less_will_do)
         if kind is not None:
             legs = legs_of(kind, account, account, asset, amount)
-            if not self._post(kind, legs, record, account, account, asset, amount):
+            if not self._post(kind, legs, record, (account, account, asset, amount)):
                 amount = 0
         self._store.execute(
             "UPDATE transfers SET state = ?, reason = ?, settlement_seq = ? WHERE transfer_seq = ?",
@@ -557,7 +560,7 @@ class _Run:
     def _day_opened(self, record: Any, _row: np.ndarray) -> None:
         date, confirmed = int(record["trading_date"]), self._store.confirmed_date
         if date <= confirmed:
-            raise LedgerError(f"trading_date must lie after {confirmed}, was {date}")
+            raise LedgerError(f"trading_date: expected one after {confirmed}, got {date}")
         statements_accept(self._store, int(record["settlement_seq"]))
         # Nothing is locked yet, and what was bought or earned the day before may leave.
         for place in sorted(self._wanted):
@@ -574,7 +577,7 @@ class _Run:
         if product >= self._product_count:
             raise LedgerError(f"product_index: expected a declared product, got {product}")
         for method in Method:
-            venue = _venue_totals(closed, method)
+            venue = day_volume(closed, method), day_amount(closed, method)
             settled = self._settled_totals(date, product, method)
             if venue != settled:
                 self._diverge(
@@ -583,13 +586,11 @@ class _Run:
                     f" registry settled {settled[0]} t for {settled[1]} fen"
                 )
                 return
-        self._store.insert(
-            "day_closes (trading_date, product_index, settlement_seq)",
-            [(date, product, seq)],
-        )
+        into = "day_closes (trading_date, product_index, settlement_seq)"
+        self._store.insert(into, [(date, product, seq)])
         closes = self._store.one("SELECT count(*) FROM day_closes WHERE trading_date = ?", (date,))
-        # Where trades wait, the day's last checkpoint leads to their delivery.
-        if closes == self._product_count and not self._is_delivery_due():
+        # Where trades wait, the day's last checkpoint leads to their settlement.
+        if closes == self._product_count and not self._is_batch_due():
             self._confirm(date)
 
     def _settled_totals(self, date: int, product: int, method: int) -> tuple[int, int]:
@@ -630,7 +631,7 @@ class _Run:
             self._day_ended(date, seq)
 
     def _day_ended(self, date: int, seq: int) -> None:
-        """Confirm the day that closed before a checkpoint, or let its delivery begin.
+        """Confirm the day that closed before a checkpoint, or let its batch begin.
 
         The checkpoint's own date is 0 once no day is open. Also where a product is so new that the
         venue closed the day without it.
@@ -638,15 +639,13 @@ class _Run:
         closed = self._store.one("SELECT coalesce(max(trading_date), 0) FROM day_closes")
         if date not in (0, closed) or closed <= self._store.confirmed_date:
             return
-        if not self._is_delivery_due():
+        if not self._is_batch_due():
             self._confirm(closed)
         elif not self._store.has("deliveries", trading_date=closed):
-            self._store.insert(
-                "deliveries (trading_date, settlement_seq, completed_seq)",
-                [(closed, seq, 0)],
-            )
+            into = "deliveries (trading_date, settlement_seq, completed_seq)"
+            self._store.insert(into, [(closed, seq, 0)])
 
-    def _is_delivery_due(self) -> bool:
+    def _is_batch_due(self) -> bool:
         """Whether trades wait, or a day that comes first."""
         undone = self._store.one("SELECT 1 FROM deliveries WHERE completed_seq = 0")
         return undone is not None or _is_any_received(self._store)
@@ -666,11 +665,11 @@ def _first_of_contiguous(records: np.ndarray) -> int:
     sequences = records["settlement_seq"]
     first = int(sequences[0])
     if not 0 < first < SEQ_LIMIT:
-        raise PoisonRecord(first, "must be positive and below 2^62")
+        raise PoisonRecord(first, "expected a sequence of 1 to below 2^62")
     expected = np.arange(first, first + len(records), dtype=np.uint64)
     if not np.array_equal(sequences, expected):
         odd = int(np.argmax(sequences != expected))
-        raise PoisonRecord(int(sequences[odd]), f"must follow {first + odd - 1} in its run")
+        raise PoisonRecord(int(sequences[odd]), f"expected {first + odd} at its place in the run")
     return first
 
 
@@ -687,14 +686,10 @@ def _amount_as_asked(record: Any, account: int, asset: int, amount: int, less_wi
         raise LedgerError(f"account_index: expected {account}, got {record['account_index']}")
     if int(record["product_index"]) != asset:
         raise LedgerError(f"product_index: expected {asset}, got {record['product_index']}")
-    came = int(record["cash"] if asset == CASH_ASSET else record["tonnes"])
-    if came != amount and not (less_will_do and 0 < came < amount):
-        raise LedgerError(f"amount: expected {amount}, got {came}")
-    return came
-
-
-def _venue_totals(closed: Any, method: Method) -> tuple[int, int]:
-    return day_volume(closed, method), day_amount(closed, method)
+    moved = int(record["cash"] if asset == CASH_ASSET else record["tonnes"])
+    if moved != amount and not (less_will_do and 0 < moved < amount):
+        raise LedgerError(f"amount: expected {amount}, got {moved}")
+    return moved
 
 
 if CASH_ASSET != PRODUCT_NONE:

@@ -2,22 +2,22 @@
 
 from collections.abc import Collection
 
-from cea_exchange.registry.bank.instructions import NOT_PROVIDED, Batch
-from cea_exchange.registry.bank.iso_20022 import pain_001
-from cea_exchange.registry.bank.iso_20022.xml_reading import (
+from cea_exchange.protocol.bank.instructions import NOT_PROVIDED, Batch
+from cea_exchange.protocol.bank.iso_20022 import pain_001
+from cea_exchange.protocol.bank.iso_20022.xml_reading import (
     Element,
     document_read,
     made,
     shape,
     unique_check,
 )
-from cea_exchange.registry.bank.iso_20022.xml_writing import (
+from cea_exchange.protocol.bank.iso_20022.xml_writing import (
     document,
     document_bytes,
     put,
     time_text,
 )
-from cea_exchange.registry.bank.statements import InstructionStatus, Status, StatusReport
+from cea_exchange.protocol.bank.statements import InstructionStatus, Status, StatusReport
 
 NAMESPACE = "urn:iso:std:iso:20022:tech:xsd:pain.002.001.10"
 MESSAGE = "CstmrPmtStsRpt"

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from xml.parsers import expat
 
 from cea_exchange.domain.units import cash_format
-from cea_exchange.registry.bank.instructions import CASH_LIMIT
+from cea_exchange.protocol.bank.instructions import CASH_LIMIT
 
 CURRENCY = "CNY"
 FILE_BYTES_MAX = 256 << 20
