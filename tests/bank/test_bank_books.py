@@ -4,12 +4,12 @@ import random
 
 import pytest
 
-from cea_exchange.registry.bank.instructions import Batch, Instruction, Purpose
-from cea_exchange.registry.bank.iso_20022 import camt_053, pain_001, pain_002
-from cea_exchange.registry.bank.iso_20022.camt_053 import Known
+from cea_exchange.protocol.bank.instructions import Batch, Instruction, Purpose
+from cea_exchange.protocol.bank.iso_20022 import camt_053, pain_001, pain_002
+from cea_exchange.protocol.bank.iso_20022.camt_053 import Known
+from cea_exchange.protocol.bank.statements import Status
 from cea_exchange.registry.bank.matching import Outcome, match
 from cea_exchange.registry.bank.requests import PayIn, Withdraw
-from cea_exchange.registry.bank.statements import Status
 from cea_exchange.simulators.bank.books import BankActError, BankBooks
 from cea_exchange.simulators.bank.faults import Fault, FaultRates
 from support.refusing import refuses

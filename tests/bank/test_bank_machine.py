@@ -3,8 +3,8 @@
 import msgspec
 import pytest
 
-from cea_exchange.registry.bank.instructions import Batch, Instruction, Purpose
-from cea_exchange.registry.bank.iso_20022 import pain_001, pain_002
+from cea_exchange.protocol.bank.instructions import Batch, Instruction, Purpose
+from cea_exchange.protocol.bank.iso_20022 import pain_001, pain_002
 from cea_exchange.registry.bank.requests import AskTruth, OpenAccount, PayIn, SendBatch
 from cea_exchange.simulators.bank.faults import FaultRates
 from cea_exchange.simulators.bank.machine import BankMachine
@@ -18,9 +18,7 @@ def bank_of(path, **faults):
     machine = BankMachine(path, PERSONS, 1, FaultRates(**faults))
     for name in ("SUB-A", "SUB-B"):
         asked(machine, OpenAccount(account=name))
-    paid = PayIn(
-        payment_id="I-1", account="SUB-A", cash=500, business_date=DAY, reference="co"
-    )
+    paid = PayIn(payment_id="I-1", account="SUB-A", cash=500, business_date=DAY, reference="co")
     asked(machine, paid)
     return machine
 

@@ -77,7 +77,9 @@ def test_the_version_is_said_before_anything_is_loaded():
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
         said = subprocess.run(
             [sys.executable, "-m", "cea_exchange.cli.main", "--version"],
-            capture_output=True, text=True, check=True,
+            capture_output=True,
+            text=True,
+            check=True,
         ).stdout
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         used_s.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)

@@ -36,7 +36,7 @@ def test_a_table_of_rows_is_aligned_by_its_numbers():
         {"default_id": 12, "asset": "CEA24", "amount": 5, "deadline": 0},
     ]
     expected = [
-        "default_id  asset       amount  deadline",
+        "default id  asset       amount  deadline",
         "         1  CNY    100.00 yuan  2026-07-16",
         "        12  CEA24          5 t  -",
     ]
@@ -101,9 +101,7 @@ def test_fen_and_numbers_of_days_are_not_taken_for_yuan_and_dates(capsys, words,
 
 
 @pytest.mark.parametrize("command", [("venue", "status"), ("registry", "status")])
-def test_folder_and_key_may_be_said_once_for_all_commands(
-    tmp_path, monkeypatch, capsys, command
-):
+def test_folder_and_key_may_be_said_once_for_all_commands(tmp_path, monkeypatch, capsys, command):
     monkeypatch.setenv("CEA_EXCHANGE_DATA", str(tmp_path / "here"))
     monkeypatch.setenv("CEA_EXCHANGE_KEY", "an")
     assert 2 == run(command)

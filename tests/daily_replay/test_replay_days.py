@@ -105,7 +105,7 @@ def test_days_are_chosen_and_the_registry_kept(typed, tmp_path):
     assert check_ledger(data).agrees
     status, _, error = typed("--data", str(data))
     assert (status, error.count("\n")) == (2, 1)
-    assert "must be a new or an empty folder" in error
+    assert "expected a new or an empty folder" in error
     status, output, _ = typed("--json", "--to", "2025-07-15")
     assert json.loads(output)["days"] == 1
 

@@ -12,8 +12,8 @@ import pytest
 import zmq
 
 from cea_exchange.domain.records import EventKind
-from cea_exchange.registry.bank.instructions import Purpose
-from cea_exchange.registry.bank.iso_20022 import pain_001
+from cea_exchange.protocol.bank.instructions import Purpose
+from cea_exchange.protocol.bank.iso_20022 import pain_001
 from cea_exchange.registry.settlement.settlement import Settlement
 from cea_exchange.simulators.bank.books import BankBooks
 from cea_exchange.simulators.bank.faults import FaultRates

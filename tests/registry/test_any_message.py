@@ -19,11 +19,11 @@ import zmq
 
 from cea_exchange.domain.records import EventKind, Phase
 from cea_exchange.ledger.database.interface import DatabaseFull
+from cea_exchange.protocol.bank.iso_20022 import pain_001, pain_002
+from cea_exchange.protocol.bank.statements import InstructionStatus, Status, StatusReport
 from cea_exchange.protocol.clock import Clock, ClockSetting
 from cea_exchange.protocol.security import AllowList, CurveKeys, server_socket
-from cea_exchange.registry.bank.iso_20022 import pain_001, pain_002
 from cea_exchange.registry.bank.setting import BankSetting
-from cea_exchange.registry.bank.statements import InstructionStatus, Status, StatusReport
 from cea_exchange.registry.config import RegistryConfig
 from cea_exchange.registry.control.admin import REGISTRY_REQUESTS
 from cea_exchange.registry.daemon import RegistryDaemon
@@ -213,8 +213,7 @@ class World:
             CurveKeys.new().save(data / "keys", name)
         registry_prepare(data, address)
         self.config = RegistryConfig(
-            fronts=0,
-            settlement_mode=mode, database=address, bank=BankSetting(data=str(data))
+            fronts=0, settlement_mode=mode, database=address, bank=BankSetting(data=str(data))
         )
         records = days_of_trades(self.rng)
         self.venue = FakeVenue(data, LOG_ID, records)

@@ -208,8 +208,8 @@ def test_every_request_is_done_or_refused(world, day, second_person):
 
 # -- The library --------------------------------------------------------------------------------
 
-WITHIN = frozenset({"surrender.listed_page"})
-"""A part of looks that have checked what they are given."""
+WITHIN = frozenset({"surrender.listed", "accounts.pending_rows"})
+"""A part of looks that have checked what they are given, and what only services call."""
 OFFICIALS = (
     *("accounts", "persons", "province_holdings", "distribution", "obligations", "surrender"),
     *("offsets", "compliance", "carryover", "enforcement", "dispositions", "defaults", "claims"),

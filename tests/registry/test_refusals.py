@@ -7,7 +7,7 @@ from cea_exchange.domain.refusals import RegistryRefusal
 from cea_exchange.domain.refusals.answers import code_of, refused
 from cea_exchange.institution.control.admin_client import InstitutionRefused, InstitutionUnavailable
 from cea_exchange.ledger.database.interface import DatabaseFull
-from cea_exchange.registry.bank.statements import InstructionStatus, Status
+from cea_exchange.protocol.bank.statements import InstructionStatus, Status
 from cea_exchange.registry.participants import products
 from cea_exchange.registry.participants.entities import entity_province
 from cea_exchange.registry.vintages import product_vintages

@@ -12,9 +12,7 @@ SOURCE = ROOT / "src"
 UNNAMED_INSERT = re.compile(r"\bINSERT\s+INTO\s+\w+\s+(?:VALUES|SELECT)\b", re.IGNORECASE)
 EVERY_COLUMN = re.compile(r"(?:\bSELECT|,)\s+(?:\w+\.)?\*(?!\s*\w*\()", re.IGNORECASE)
 NEXT_ID = re.compile(r"\bSELECT\s+1\s*\+\s*coalesce\(max\(", re.IGNORECASE)
-GIVES_IDS = {
-    f"src/cea_exchange/ledger/{name}.py" for name in ("record_store", "database/row_log")
-}
+GIVES_IDS = {f"src/cea_exchange/ledger/{name}.py" for name in ("record_store", "database/row_log")}
 """The one place, and what the database does by itself as rows change."""
 IS_SQL = re.compile(r"\b(?:SELECT|INSERT INTO|FROM)\b")
 INTO = re.compile(r"\w+ \(\w+(?:, \w+)*\)")

@@ -24,7 +24,7 @@ GENERATED = {
     ),
     "src/cea_exchange/_records.pxd",
 }
-EXACT_ROOMS = tuple(
+EXACT_FOLDERS = tuple(
     f"src/cea_exchange/{room}/"
     for room in ("domain", "files", "matching", "ledger", "institution", "registry", "platform")
 )
@@ -212,7 +212,7 @@ def test_exact_rooms_hold_no_float():
         path
         for path in code_files(".py", ".pyx", ".pxd")
         if "src" in path.parts
-        and (path.suffix in COMPILED or path.relative_to(ROOT).as_posix().startswith(EXACT_ROOMS))
+        and (path.suffix in COMPILED or path.relative_to(ROOT).as_posix().startswith(EXACT_FOLDERS))
         and path.relative_to(ROOT).as_posix() not in TIMED_MODULES
     ]
     assert paths

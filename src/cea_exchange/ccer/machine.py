@@ -85,7 +85,7 @@ class CcerMachine(LinkMachine):
     @property
     def has_work(self) -> bool:
         """Whether a turn would do something though nothing has come."""
-        return self.venue.is_delivering
+        return self.venue.is_settling
 
     def own_place(self) -> dict[str, Any]:
         """Return how far it is behind the exchange."""
@@ -94,8 +94,8 @@ class CcerMachine(LinkMachine):
     def turn(self, now_ns: int) -> None:
         """Do what is due: what is to be delivered, the exchange's questions."""
         noted = self.troubles.noted
-        with noted("delivery", now_ns):
-            self.venue.deliver()
+        with noted("batch_settlement", now_ns):
+            self.venue.settle_batch()
         with noted("replay", now_ns):
             self.venue.missing_ask(now_ns)
         with noted("feed_answer", now_ns):

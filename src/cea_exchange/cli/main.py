@@ -49,11 +49,11 @@ PANELS = {
         *("replay-auctions", "load"),
     ),
 }
-ROOMS = ("daemons", "reports", "flows")
+FOLDERS = ("daemons", "reports", "flows")
 """The folders of the panels' commands."""
 COMMAND_MODULES = {
-    name: f"cea_exchange.cli.{room}.{name.replace('-', '_')}"
-    for room, names in zip(ROOMS, PANELS.values(), strict=True)
+    name: f"cea_exchange.cli.{folder}.{name.replace('-', '_')}"
+    for folder, names in zip(FOLDERS, PANELS.values(), strict=True)
     for name in names
 }
 STATUS_INTERRUPTED = 130

@@ -22,11 +22,16 @@ Key = Annotated[
         help="Whose key: a name in DIR/keys, or a path without suffix.",
     ),
 ]
-Json = Annotated[
-    bool, typer.Option("--json", help="Print JSON: fen, and dates such as 20250716.")
-]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON: fen, and dates such as 20250716.")]
+PlainJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Watch = Annotated[
     float | None, typer.Option("--watch", min=0.1, help="Again every so many seconds.")
+]
+Archive = Annotated[
+    Path | None, typer.Option(help="The journal's archive, if it is not in the data folder.")
+]
+ProfileFile = Annotated[
+    str | None, typer.Option(help="The profile file, if it is none of the package's.")
 ]
 Why = Annotated[str, typer.Option("--why", help="The reason; it is kept.")]
 

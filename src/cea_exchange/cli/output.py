@@ -55,7 +55,6 @@ def fields_line(fields: dict[str, Any]) -> str:
 def rows_table(
     rows: Sequence[dict[str, Any]],
     names: Sequence[str] | None = None,
-    heads: Sequence[str] | None = None,
     *,
     none: str = "none",
 ) -> str:
@@ -64,16 +63,24 @@ def rows_table(
     Parameters
     ----------
     names
-        The fields to show; those of the first row if left out.
-    heads
-        What stands above them; the names if left out.
+        The fields to show, under their names; those of the first row if left out.
     none
         What is said where there are no rows.
     """
     if not rows:
         return none
     names = list(rows[0]) if names is None else names
-    return table(heads or names, [[shown(name, row[name], row) for name in names] for row in rows])
+    heads = [name.replace("_", " ") for name in names]
+    return table(heads, [[cell(shown(name, row[name], row)) for name in names] for row in rows])
+
+
+def cell(value: Any) -> Any:
+    """Return a field's value in one line; what is no list and no mapping stays as it is."""
+    if isinstance(value, dict):
+        return fields_line(value) or "none"
+    if isinstance(value, list):
+        return "; ".join(str(cell(each)) for each in value) or "none"
+    return value
 
 
 def _cut(text: str) -> str:

@@ -317,9 +317,10 @@ class MarketBooks:
             if (name := self._names.get(int(row["product_index"]))) is not None:
                 self.products[name].listed = bool(row["kind"] == EventKind.PRODUCT_LISTED)
         elif row["kind"] in _BLOCK_ENTRIES:
-            terms = [int(row[field]) for field in ("product_index", "side", "price", "tonnes")]
+            fields = ("product_index", "side", "price", "tonnes")
+            product, side, price, tonnes = (int(row[field]) for field in fields)
             is_enquiry = bool(row["kind"] == EventKind.BLOCK_ENQUIRED)
-            self._blocks[int(row["order_id"])] = (*terms, is_enquiry)
+            self._blocks[int(row["order_id"])] = (product, side, price, tonnes, is_enquiry)
         elif row["kind"] in _BLOCK_ENDS:
             # Whatever other order a trade is of is no block.
             self._blocks.pop(int(row["order_id"]), None)

@@ -295,7 +295,7 @@ class OrderSession(SessionCommands):
             asked["account_index"] = id_read(account_index, "account_index")
         given = {name: value for name, value in asked.items() if value is not None}
         if len(given) != 1:
-            raise ValueError(f"one of account, group, account_index must be given, were {given}")
+            raise ValueError(f"expected one of account, group, account_index, got {given}")
         self._request({"op": "party", **given})
         return given
 
@@ -355,7 +355,7 @@ class OrderSession(SessionCommands):
             If the message is none of the protocol.
         """
         if len(frames) != 2:
-            raise SessionError(f"a message must have 2 frames, had {len(frames)}")
+            raise SessionError(f"message: expected 2 frames, got {len(frames)}")
         tag, payload = frames
         if tag == b"R":
             return self._reports(payload)
@@ -446,8 +446,8 @@ class OrderSession(SessionCommands):
             self.report_seq = message["report_seq"]
         if message["report_seq"] < self.report_seq:
             raise SessionError(
-                f"the venue's last report of {self.account} must be at least {self.report_seq}, "
-                f"was {message['report_seq']}: acknowledged work is missing there"
+                f"last report of {self.account}: expected at least {self.report_seq}, "
+                f"got {message['report_seq']}: acknowledged work is missing at the venue"
             )
         self._heartbeat_seqs = (-1, -1)
         self._catch_up_to = self._replay_wanted_to = message["report_seq"]

@@ -1,5 +1,7 @@
 """What every act checks first, and how it says no."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import IntEnum
 from typing import SupportsIndex
 
@@ -28,12 +30,30 @@ class ActError(ValueError):
         self.code = code
 
 
+@contextmanager
+def refused_as(
+    code: IntEnum,
+    errors: type[Exception] | tuple[type[Exception], ...] = (TypeError, ValueError),
+    *,
+    says: str = "",
+) -> Iterator[None]:
+    """Let an error within refuse the act: by default what says that a value is unsound.
+
+    Parameters
+    ----------
+    says
+        What stands before the error's own words.
+    """
+    try:
+        yield
+    except errors as error:
+        raise ActError(code, says + str(error)) from None
+
+
 def name_checked(name: str, what: str) -> None:
     """Raise `ActError` unless a name of an account or product is a sound one."""
-    try:
+    with refused_as(InstitutionRefusal.NAME_UNSOUND):
         plain_name_check(name_check(name, what), what)
-    except (TypeError, ValueError) as error:
-        raise ActError(InstitutionRefusal.NAME_UNSOUND, str(error)) from None
 
 
 def amount_checked(amount: SupportsIndex, what: str) -> int:
@@ -59,10 +79,8 @@ def name_words_checked(name: str, what: str, length_max: int, *, required: bool 
     Rules: CEA-PER-04.
     """
     words_checked(name, what, length_max, required=required)
-    try:
+    with refused_as(InstitutionRefusal.NAME_UNSOUND):
         plain_name_check(name, what)
-    except ValueError as error:
-        raise ActError(InstitutionRefusal.NAME_UNSOUND, str(error)) from None
 
 
 def words_checked(words: str, what: str, length_max: int, *, required: bool = True) -> None:

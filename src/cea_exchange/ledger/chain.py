@@ -64,27 +64,27 @@ def nothing_else_check(database: Database, schema: Schema, last: Link) -> None:
     What the institution does not write goes through its triggers, too; the next link must not cover
     it as if the institution had.
     """
-    came = database.execute(
+    (got,) = database.execute(
         "SELECT (SELECT coalesce(max(link_id), 0) FROM chain),"
         " (SELECT coalesce(max(change_id), 0) FROM row_changes),"
         f" {_entry_last(schema)}"
-    ).fetchone()
+    ).fetchall()
     expected = (last.link_id, last.change_last, last.entry_last)
-    if tuple(came) != expected:
+    if tuple(got) != expected:
         raise LinkBroken(
-            f"{database.name}: last link, row change and entry: expected {expected}, got {came}:"
+            f"{database.name}: last link, row change and entry: expected {expected}, got {got}:"
             f" somebody else has written to it; `{schema.institution} verify` names the place"
         )
 
 
 def link_add(database: Database, schema: Schema, before: Link, receipt_root: str = "") -> Link:
     """End a transaction with its link, and return it; what changed nothing gets none."""
-    entry_last, change_last, record_last = database.execute(
+    ((entry_last, change_last, record_last),) = database.execute(
         f"SELECT {_entry_last(schema)},"
         " (SELECT coalesce(max(change_id), 0) FROM row_changes),"
         f" {_record_last(schema)}",
         {"before": before.record_last},
-    ).fetchone()
+    ).fetchall()
     reached = (entry_last, change_last, max(record_last, before.record_last))
     if reached == before[1:4]:
         return before

@@ -68,7 +68,7 @@ def balance_as_of(database: Database, holding: Holding, entry_id: int) -> int:
         "first": first,
         "end": LEGS_MAX * (entry_id + 1),
     }
-    row = database.execute(
+    ((amount,),) = database.execute(
         "SELECT coalesce(sum(amount), 0) FROM ("
         " SELECT amount FROM snapshot_balances WHERE entry_id = :snapshot"
         "  AND account_index = :account AND asset_index = :asset AND compartment = :compartment"
@@ -77,8 +77,8 @@ def balance_as_of(database: Database, holding: Holding, entry_id: int) -> int:
         "  AND account_index = :account AND asset_index = :asset AND compartment = :compartment"
         ") AS counted",
         values,
-    ).fetchone()
-    return row[0]
+    ).fetchall()
+    return int(amount)
 
 
 def account_as_of(
@@ -146,7 +146,8 @@ def _held_among_later(
     From the end before them what counts is added, or from the last one what does not count is
     taken off: whichever is less to read.
     """
-    counted, others = [], []
+    counted: list[tuple[int, int]] = []
+    others: list[tuple[int, int]] = []
     for first, end, date in _day_stretches(database, first_later, last):
         (counted if 1 <= date <= business_date else others).append((first, end))
     is_adding = _entry_count(counted) <= _entry_count(others)
@@ -172,9 +173,7 @@ def _entry_count(stretches: list[tuple[int, int]]) -> int:
     return sum(end - first + 1 for first, end in stretches)
 
 
-def _held_as_of(
-    database: Database, entry_id: int, account_index: int | None
-) -> Counter[Holding]:
+def _held_as_of(database: Database, entry_id: int, account_index: int | None) -> Counter[Holding]:
     """Return what was held after an entry, by all or by one account."""
     if account_index is None:
         return Counter(dict(balances_as_of(database, entry_id)))

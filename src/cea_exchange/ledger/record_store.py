@@ -4,7 +4,7 @@ One writer at a time. What a writer has in memory beside it is changed with each
 taken back with it.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -18,7 +18,7 @@ from cea_exchange.ledger.chain import (
     nothing_else_check,
 )
 from cea_exchange.ledger.database.folder import folder_lock, reader_open, writer_open
-from cea_exchange.ledger.database.interface import Database, DatabaseError, DatabaseLost, Rows
+from cea_exchange.ledger.database.interface import Database, DatabaseError, DatabaseLost, Row, Rows
 from cea_exchange.ledger.database.schema import schema_check, schema_create, triggers_check
 from cea_exchange.ledger.database.tables import Schema
 from cea_exchange.ledger.double_entry import LedgerError
@@ -303,6 +303,49 @@ class RecordStore:
         """Return the first row (of one column: its value), or None."""
         row = self.database.execute(sql, values).fetchone()
         return row[0] if row is not None and len(row) == 1 else row
+
+    def all(self, sql: str, values: Any = ()) -> list[Row]:
+        """Run a query and return all its rows."""
+        return self.database.execute(sql, values).fetchall()
+
+    def column(self, sql: str, values: Any = ()) -> list[Any]:
+        """Run a query and return the first value of each row."""
+        return [value for value, *_ in self.database.execute(sql, values)]
+
+    def records(self, sql: str, values: Any = ()) -> list[dict[str, Any]]:
+        """Run a query and return its rows by the names of its columns."""
+        return list(self.database.named_rows(sql, values))
+
+    def find(self, table: str, columns: str, **where: Any) -> Any:
+        """Return, as `one` does, columns of the first row in which others have these values."""
+        condition = " AND ".join(f"{name} = ?" for name in where)
+        return self.one(f"SELECT {columns} FROM {table} WHERE {condition}", tuple(where.values()))
+
+    def has(self, table: str, **where: Any) -> bool:
+        """Tell whether a row has these values in these columns."""
+        return self.find(table, "1", **where) is not None
+
+    def change(self, table: str, where: Mapping[str, Any], **columns: Any) -> None:
+        """Set columns of the rows that have these values in others."""
+        setting = ", ".join(f"{name} = ?" for name in columns)
+        condition = " AND ".join(f"{name} = ?" for name in where)
+        values = (*columns.values(), *where.values())
+        self.execute(f"UPDATE {table} SET {setting} WHERE {condition}", values)
+
+    def add(self, into: str, *values: Any) -> int:
+        """Insert a row under its table's next number, and return that.
+
+        Parameters
+        ----------
+        into
+            Table and columns, as `insert` takes them; the first is the number's.
+        values
+            Of the other columns.
+        """
+        table, _, columns = into.removesuffix(")").partition(" (")
+        number = self.next_id(table, columns.split(",")[0])
+        self.insert(into, [(number, *values)])
+        return number
 
     def next_id(self, table: str, column: str) -> int:
         """Return the id after a table's last; the first is 1. Rows are never taken away."""

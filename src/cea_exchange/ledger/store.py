@@ -125,6 +125,16 @@ class Store(RecordStore):
         name = self.one("SELECT product FROM products WHERE product_index = ?", (asset_index,))
         return name if name is not None else f"product {asset_index}, which is not declared"
 
+    def named(self, row: dict[str, Any]) -> dict[str, Any]:
+        """Return a row with names in place of indexes: ``debtor_index`` becomes ``debtor``."""
+        names = {"asset_index": self.asset_name, "product_index": self.asset_name}
+        return {
+            column.removesuffix("_index"): names.get(column, self.account_name)(value)
+            if column.endswith("_index")
+            else value
+            for column, value in row.items()
+        }
+
     # -- holdings and entries -----------------------------------------------------------------
 
     @property

@@ -1,7 +1,7 @@
 """A daemon's clock, as its settings choose it; and how far the system's clock may be trusted.
 
-    what the clock says - how long the machine runs = when it began; that changes only where
-    somebody, or something, sets the clock
+what the clock says - how long the machine runs = when it began; that changes only where
+somebody, or something, sets the clock
 """
 
 import time
@@ -113,6 +113,7 @@ class ClockGuard:
 
     def __init__(self, now_ns: int, *, steady_ns: Callable[[], int] = running_ns) -> None:
         self._steady_ns = steady_ns
+        self._began_ns = self._anchor_ns = self._looked_ns = 0
         self.believe(now_ns)
 
     @property

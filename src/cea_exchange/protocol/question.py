@@ -9,7 +9,7 @@ import time
 import zmq
 from zmq.utils.monitor import recv_monitor_message
 
-from cea_exchange.protocol.security import CurveKeys, client_socket
+from cea_exchange.protocol.security import CURVE_BYTES_MAX, CurveKeys, client_socket
 
 _EVENTS = (
     zmq.EVENT_CONNECTED
@@ -32,9 +32,20 @@ class KeyRefused(NoAnswer):
 
 
 def question_ask(
-    address: str, payload: bytes, *, keys: CurveKeys, server_key: str, timeout_s: float
+    address: str,
+    payload: bytes,
+    *,
+    keys: CurveKeys,
+    server_key: str,
+    timeout_s: float,
+    answer_bytes_max: int | None = None,
 ) -> bytes:
     """Send one message and return the answer.
+
+    Parameters
+    ----------
+    answer_bytes_max
+        A larger answer ends the connection; left out, it is as large as a message may be.
 
     Raises
     ------
@@ -47,6 +58,8 @@ def question_ask(
     with zmq.Context() as context:
         socket = client_socket(context, zmq.DEALER, keys=keys, server_key=server_key)
         monitor = socket.get_monitor_socket(_EVENTS)
+        if answer_bytes_max is not None:
+            socket.setsockopt(zmq.MAXMSGSIZE, answer_bytes_max + CURVE_BYTES_MAX)
         try:
             socket.connect(address)
             # It waits in the socket's queue: there is room for the first.
@@ -64,7 +77,7 @@ def _answer(socket: zmq.Socket, monitor: zmq.Socket, timeout_s: float) -> bytes:
     poller.register(monitor, zmq.POLLIN)
     until_s = time.monotonic() + timeout_s
     while (left_s := until_s - time.monotonic()) > 0:
-        ready = dict(poller.poll(left_s * 1_000))
+        ready = dict(poller.poll(int(left_s * 1_000) + 1))
         if socket in ready:
             answer: bytes = socket.recv()
             return answer

@@ -59,7 +59,7 @@ class RegistryConfig(InstitutionConfig, kw_only=True):
 
     def __post_init__(self) -> None:
         if (self.settlement is None) != (self.replay is None):
-            raise ValueError("settlement and replay must both be given, or neither")
+            raise ValueError("expected settlement and replay both, or neither")
         if self.venue_public_key is not None:
             key_check(self.venue_public_key, "venue_public_key")
         super().__post_init__()

@@ -23,6 +23,9 @@ import zmq
 
 from cea_exchange.control_plane.host import DaemonHost
 from cea_exchange.institution.daemon import InstitutionDaemon
+from cea_exchange.institution.links.line import InstitutionLine
+from cea_exchange.institution.links.setting import LinkSetting
+from cea_exchange.institution.links.turns import LinkAsked, LinkDropped, LinkTurns
 from cea_exchange.institution.persons import Person
 from cea_exchange.institution.venue_link.sockets import VenueSockets
 from cea_exchange.protocol.security import SecurityError
@@ -33,9 +36,6 @@ from cea_exchange.registry.bank.setting import BankSetting
 from cea_exchange.registry.config import RegistryConfig
 from cea_exchange.registry.control.metrics import RegistryMetrics
 from cea_exchange.registry.control.queries import OPENER
-from cea_exchange.registry.institution_link.line import InstitutionLine
-from cea_exchange.registry.institution_link.setting import LinkSetting
-from cea_exchange.registry.institution_link.turns import LinkAsked, LinkDropped, LinkTurns
 from cea_exchange.registry.machine import Output, RegistryMachine
 from cea_exchange.registry.noted_time import noted_ns
 from cea_exchange.registry.settlement.settlement import Settlement
@@ -111,9 +111,7 @@ class RegistryDaemon(InstitutionDaemon[RegistryConfig, RegistryStore, RegistryMa
         """Open the feed's door, and make ready to go to the venue and to the bank."""
         self._courier = self._courier_made()
         self._link_lines = {
-            setting.institution: InstitutionLine(
-                host.context, self._keys, setting, key, self._data
-            )
+            setting.institution: InstitutionLine(host.context, self._keys, setting, key, self._data)
             for setting, key in self._link_keys.items()
         }
         self._venue = VenueSockets(
@@ -183,7 +181,8 @@ class RegistryDaemon(InstitutionDaemon[RegistryConfig, RegistryStore, RegistryMa
             case LinkDropped(institution):
                 self._link_lines[institution].renew()
             case Errand() as errand:
-                self._courier.carry(errand)
+                if self._courier is not None:
+                    self._courier.carry(errand)
             case _:
                 self._venue.say(output)
 

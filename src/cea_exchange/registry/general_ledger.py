@@ -13,7 +13,7 @@ from cea_exchange.domain.calendar import TradingCalendar
 from cea_exchange.domain.compliance.rules import ComplianceRules
 from cea_exchange.domain.refusals import RegistryRefusal
 from cea_exchange.institution.act_context import ActContext
-from cea_exchange.institution.checks import ActError, amount_checked
+from cea_exchange.institution.checks import ActError, amount_checked, refused_as
 from cea_exchange.institution.clock import InstitutionClock
 from cea_exchange.institution.venue_link.feed import feed_append
 from cea_exchange.ledger.double_entry import (
@@ -103,7 +103,7 @@ class Ledger(ActContext):
         Rules: CEA-ACC-03.
         """
         index = self.account(account)
-        state = self.store.one("SELECT state FROM accounts WHERE account_index = ?", (index,))
+        state = self.store.find("accounts", "state", account_index=index)
         if state != "open":
             raise ActError(
                 RegistryRefusal.ACCOUNT_SUSPENDED,
@@ -136,22 +136,16 @@ class Ledger(ActContext):
     ) -> int:
         """Post an entry from one account to another, or within one; within a transaction.
 
+        Returns its id, the ledger's sequence.
+
+        Raises ActError: it can't be: too little is held, or no such movement is allowed.
+
         Parameters
         ----------
         kind
             Says between which compartments (`legs_of`).
         reference
             The act it belongs to, as ``surrender 12``.
-
-        Returns
-        -------
-        int
-            Its id, the ledger's sequence.
-
-        Raises
-        ------
-        ActError
-            It can't be: too little is held, or no such movement is allowed.
         """
         movement = Movement(kind, account_index, counter_index, asset_index, amount)
         (entry_id,) = self.moves([movement], reference)
@@ -162,15 +156,9 @@ class Ledger(ActContext):
 
         Thousands are written at once, which is many times as fast as one by one.
 
-        Returns
-        -------
-        range
-            Their ids.
+        Returns their ids.
 
-        Raises
-        ------
-        ActError
-            One can't be.
+        Raises ActError: one can't be.
         """
         with self.store.transaction():
             for refuse in self.before_posting:
@@ -217,12 +205,9 @@ class Ledger(ActContext):
 
     def feed(self, command: FeedCommand) -> int:
         """Number the command for the venue, if the venue would understand it."""
-        try:
+        says = f"{type(command).__name__}: "
+        with refused_as(RegistryRefusal.VALUE_NOT_TAKEN, msgspec.ValidationError, says=says):
             # Encoding checks no limits; a command the venue's strict decoder refuses would stop
             # the feed for good, so it must never get a number.
             msgspec.convert(msgspec.to_builtins(command), type(command))
-        except msgspec.ValidationError as error:
-            raise ActError(
-                RegistryRefusal.VALUE_NOT_TAKEN, f"{type(command).__name__}: {error}"
-            ) from None
         return feed_append(self.store, command, self.now_ns())

@@ -16,6 +16,7 @@ from typing import Any
 import structlog
 
 from cea_exchange.institution.clock import InstitutionClock
+from cea_exchange.institution.links.turns import LinkAsked, LinkDropped, LinkTurns
 from cea_exchange.institution.machine import InstitutionMachine
 from cea_exchange.institution.persons import Person
 from cea_exchange.institution.venue_link.turns import Measured, VenueOutput, VenueTurns
@@ -28,7 +29,6 @@ from cea_exchange.registry.bank.service import BankService
 from cea_exchange.registry.ccer_link.turns import CcerTurns
 from cea_exchange.registry.config import RegistryConfig
 from cea_exchange.registry.control.service import RegistryService
-from cea_exchange.registry.institution_link.turns import LinkAsked, LinkDropped, LinkTurns
 from cea_exchange.registry.platform_link.turns import PlatformTurns
 from cea_exchange.registry.registry import Registry
 from cea_exchange.registry.settlement.settlement import Settlement
@@ -148,7 +148,7 @@ class RegistryMachine(InstitutionMachine):
     @property
     def has_work(self) -> bool:
         """Whether a turn would do something though nothing has come."""
-        return self.venue.is_delivering
+        return self.venue.is_settling
 
     def own_place(self) -> dict[str, Any]:
         """Return how far it is behind the venue."""
@@ -179,8 +179,8 @@ class RegistryMachine(InstitutionMachine):
         """Do what is due: the bank, what waits, the venue's questions."""
         noted = self.troubles.noted
         self._bank_turn(now_ns)
-        with noted("delivery", now_ns):
-            self.venue.deliver()
+        with noted("batch_settlement", now_ns):
+            self.venue.settle_batch()
         with noted("waiting", now_ns):
             self._waiting_look(now_ns)
         with noted("replay", now_ns):
@@ -231,7 +231,7 @@ class RegistryMachine(InstitutionMachine):
             self._bank_answers_take(self._errands, now_ns)
         with self.troubles.noted("bank_statements", now_ns):
             self._bank_statements_take(self._errands, self.registry.bank, now_ns)
-        self.venue.is_delivering = True
+        self.venue.is_settling = True
 
     def _bank_instruct(self, errands: Errands, now_ns: int) -> bool:
         """Make instructions and let batches be carried; say whether there is more to make."""

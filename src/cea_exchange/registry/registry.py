@@ -58,8 +58,6 @@ class Registry(InstitutionServices):
 
     Parameters
     ----------
-    store
-        Open for writing.
     clock_ns
         Gives the time (nanoseconds since 1970), whatever it is; left out, the system's.
     clock
@@ -135,9 +133,7 @@ class Registry(InstitutionServices):
         self.defaults = Defaults(ledger, accounts)
         self.claims = Claims(ledger, self.defaults)
         self.transfers = Transfers(ledger, self.defaults)
-        self.bank = BankService(
-            ledger, accounts, self._sub_accounts, self.defaults, self.act_log
-        )
+        self.bank = BankService(ledger, accounts, self._sub_accounts, self.defaults, self.act_log)
         self.defaults.cash_leg = self.bank
         self.bank_files = BankFiles(self.bank)
         self.statements = Statements(ledger, accounts)
@@ -145,8 +141,6 @@ class Registry(InstitutionServices):
     def platform_follow(self, *, acts_by_hand: bool) -> None:
         """Let the platform say whose accounts are opened and, but for a switch, all it decides.
 
-        Notes
-        -----
         Rules: CEA-PLK-06, CEA-ADM-01.
         """
         self.accounts.opening_checks.append(self.platform_stream.listed.opening_check)
@@ -188,13 +182,8 @@ class Registry(InstitutionServices):
     def pay_in(self, account: str, cash_fen: int) -> None:
         """Book cash that was paid in into an account's registration compartment.
 
-        Raises
-        ------
-        ActError
-            There is a settlement bank: what it did not book never was paid in.
+        Raises ActError: there is a settlement bank: what it did not book never was paid in.
 
-        Notes
-        -----
         Rules: CEA-PER-06.
         """
         with self.transaction():

@@ -11,12 +11,10 @@ def product_vintages(store: Store, rules: VintageRules) -> dict[int, int]:
 
     A product declared without a vintage has the one its name says.
 
-    Notes
-    -----
     Rules: CEA-PRD-02.
     """
     found: dict[int, int] = {}
-    rows = store.execute("SELECT product_index, product, vintage FROM products").fetchall()
+    rows = store.all("SELECT product_index, product, vintage FROM products")
     for index, product, declared in rows:
         vintage = rules.of_product(product) if declared is None else declared
         if vintage in found.values():

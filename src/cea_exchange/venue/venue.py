@@ -339,7 +339,7 @@ class Venue:
             **self._machine.summary(),
         }
 
-    # -- What the rooms share -----------------------------------------------------------------
+    # -- What the services share -----------------------------------------------------------------
 
     def _run_controls(self, acts: list[control.Control]) -> list[str | None]:
         """Journal and apply acts, release their events, and return why any were refused."""

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from cea_exchange import Market
+from cea_exchange.cli.reports.bulletin import Form, write
 from cea_exchange.domain.documents import bulletin as bulletin_module
 from cea_exchange.domain.documents.bulletin import BulletinBuilder, ByMethod, Traded
 from cea_exchange.domain.documents.bulletin_forms import (
@@ -265,10 +266,13 @@ def test_what_is_no_bulletin_is_refused_with_its_place(change, message):
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"closPric": "0.00"}, "must be positive, in COMCEA"),
-        ({"closPric": "-1.00"}, "must be positive, in COMCEA"),
-        ({"closPric": "1.00", "lastClosPric": "0.00"}, "must be positive, in COMCEA"),
-        ({"totalAmount": "-5.00"}, "no market trades 5 t, -500 fen, in COMCEA"),
+        ({"closPric": "0.00"}, "COMCEA: closPric, lastClosPric: expected both above 0"),
+        ({"closPric": "-1.00"}, "COMCEA: closPric, lastClosPric: expected both above 0"),
+        (
+            {"closPric": "1.00", "lastClosPric": "0.00"},
+            "COMCEA: closPric, lastClosPric: expected both above 0",
+        ),
+        ({"totalAmount": "-5.00"}, "COMCEA: no market trades 5 t, -500 fen"),
         ({"totalVolume": 1 << 62}, "no market trades"),
         ({"totalAmount": f"{10**40}.00"}, "no market trades"),
         ({"products": ["CEA24", "CEA24"]}, "expected each product once, got CEA24, CEA24"),
@@ -506,6 +510,18 @@ def test_the_text_is_for_a_person():
     assert all(line == line.rstrip() for line in text.splitlines())
     (row,) = [line for line in text.splitlines() if line.split()[:2] == ["CEA24", "90.00"]]
     assert row.split() == ["CEA24", "90.00", "-", "-", "90.00", "90.00", "0.00", "0.00"]
+
+
+def test_a_terminal_sees_tables_and_a_file_has_the_bytes_of_the_text(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "120")
+    bulletin = some_bulletins()[1]
+    write([bulletin], Form.text, tmp_path / "day.txt")
+    assert (tmp_path / "day.txt").read_text() == bulletin_text(bulletin)
+    write([bulletin], Form.text, None)
+    seen = capsys.readouterr().out
+    assert "───" in seen and "───" not in bulletin_text(bulletin)
+    assert any(line.split()[:2] == ["CEA24", "90.00"] for line in seen.splitlines())
 
 
 GOLDEN = sorted(p.stem for p in SCRIPTS.glob("*.jsonl") if ".events" not in p.name)

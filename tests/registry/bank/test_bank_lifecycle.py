@@ -2,6 +2,7 @@
 
 import pytest
 
+from cea_exchange.protocol.bank.statements import Status
 from cea_exchange.registry.bank.lifecycle import (
     LifecycleError,
     State,
@@ -9,7 +10,6 @@ from cea_exchange.registry.bank.lifecycle import (
     after_status,
 )
 from cea_exchange.registry.bank.matching import Outcome
-from cea_exchange.registry.bank.statements import Status
 
 NEVER = "never"
 AFTER_STATUS = """

@@ -2,15 +2,15 @@
 
 import pytest
 
-from cea_exchange.registry.bank.instructions import Instruction, Purpose
-from cea_exchange.registry.bank.matching import Outcome, match
-from cea_exchange.registry.bank.statements import (
+from cea_exchange.protocol.bank.instructions import Instruction, Purpose
+from cea_exchange.protocol.bank.statements import (
     AccountStatement,
     Entry,
     InstructionStatus,
     Statement,
     Status,
 )
+from cea_exchange.registry.bank.matching import Outcome, match
 from support.bank.bank_files import meaning_of
 
 DAY = 20260701

@@ -11,10 +11,8 @@ from cea_exchange.institution.clock import GivenClock
 from cea_exchange.ledger.database.interface import DatabaseFull
 from cea_exchange.ledger.double_entry import CASH_ASSET, Compartment, Holding
 from cea_exchange.ledger.institutions import Institution
-from cea_exchange.registry.bank import reports as bank_reports
-from cea_exchange.registry.bank.iso_20022 import camt_053, pain_002
-from cea_exchange.registry.bank.setting import BankSetting
-from cea_exchange.registry.bank.statements import (
+from cea_exchange.protocol.bank.iso_20022 import camt_053, pain_002
+from cea_exchange.protocol.bank.statements import (
     AccountStatement,
     Entry,
     InstructionStatus,
@@ -22,6 +20,8 @@ from cea_exchange.registry.bank.statements import (
     Status,
     StatusReport,
 )
+from cea_exchange.registry.bank import reports as bank_reports
+from cea_exchange.registry.bank.setting import BankSetting
 from cea_exchange.registry.reconciliation.reconcile import check_ledger
 from cea_exchange.registry.settlement.settlement import Settlement
 from registry.bank.test_bank_service import CASH, RESERVE
@@ -48,9 +48,7 @@ class Bank:
             status = statuses.get(each.instruction_id, plain)
             reason = "AM04" if status is Status.REFUSED else ""
             said.append(
-                InstructionStatus(
-                    instruction_id=each.instruction_id, status=status, reason=reason
-                )
+                InstructionStatus(instruction_id=each.instruction_id, status=status, reason=reason)
             )
         return pain_002.report_write(
             StatusReport(
@@ -81,9 +79,7 @@ class Staff:
             into = registry.transfer_in("bob", PRODUCT, 1_000)
             self.venue.deposited(BOB, into, tonnes=1_000)
         registry.bank.setting = BankSetting()
-        self.settlement = Settlement(
-            registry.store, mode=mode, is_ready=registry.bank.is_ready
-        )
+        self.settlement = Settlement(registry.store, mode=mode, is_ready=registry.bank.is_ready)
 
     def settle(self):
         self.settlement.apply(LOG_ID, self.venue.records[self.registry.store.last_seq :])
@@ -105,7 +101,7 @@ class Staff:
         unapplied = []
         for batch in bank.batches():
             unapplied += bank.reports.answer_take(batch, self.bank.answer(batch, **statuses))
-        while self.settlement.deliver():
+        while self.settlement.settle_batch():
             pass
         return unapplied
 
@@ -207,9 +203,7 @@ def test_one_statement_may_fund_the_reserve_and_show_what_it_paid(tmp_path, regi
     assert len(found.pay_ins) == 1 and staff.state("R1") == "booked"
     assert registry.defaults.show(1)["state"] == "covered"
     # An entry of what the bank has refused is an error of its own, and is shown as one.
-    content = staff.statement(
-        ("SUB-RESERVE", RESERVE - 500, []), ("bob", 500, [short]), sequence=2
-    )
+    content = staff.statement(("SUB-RESERVE", RESERVE - 500, []), ("bob", 500, [short]), sequence=2)
     assert not registry.bank.books.statement_read(content, "s2.xml").agrees
     assert staff.state("T3") == "in_error"
     assert check_ledger(tmp_path).differences == []
@@ -373,10 +367,12 @@ def test_reading_a_statement_looks_at_no_instruction_that_is_settled(registry):
     booked = []
     for seq in range(3, 63):
         ends = {"alice": -100, "bob": 100}
-        booked.append({
-            account: Entry(entry_ref=f"E{seq}{account}", cash=cash, instruction_id=f"T{seq}")
-            for account, cash in ends.items()
-        })
+        booked.append(
+            {
+                account: Entry(entry_ref=f"E{seq}{account}", cash=cash, instruction_id=f"T{seq}")
+                for account, cash in ends.items()
+            }
+        )
     content = staff.statement(
         ("alice", 0, [each["alice"] for each in booked]),
         ("bob", 0, [each["bob"] for each in booked]),
@@ -412,9 +408,7 @@ def rows_counted(store):
             return found
         rows = found.fetchall()
         counted.rows += len(rows)
-        return SimpleNamespace(
-            fetchall=lambda: rows, fetchone=lambda: rows[0] if rows else None
-        )
+        return SimpleNamespace(fetchall=lambda: rows, fetchone=lambda: rows[0] if rows else None)
 
     store.execute = counting
     try:

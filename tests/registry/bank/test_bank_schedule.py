@@ -115,7 +115,7 @@ def test_without_a_time_only_what_is_asked_for_is_fetched(days):
         days.service.statement_ask(WEDNESDAY)
     with refuses("DATE_OUT_OF_RANGE: business_date: expected 20250718 at most"):
         days.service.statement_ask(MONDAY)
-    with refuses("DATE_UNSOUND: .*date: expected yyyymmdd"):
+    with refuses("DATE_UNSOUND: .*date: expected a date as yyyymmdd"):
         days.service.statement_ask(20250700)
 
 
@@ -123,8 +123,11 @@ def test_cash_of_a_fetched_statement_has_its_act(days):
     days.registry.account_open("alice")
     days.admin.ask(
         PayIn(
-            payment_id="I-1", account="alice", cash=500,
-            business_date=WEDNESDAY, reference="alice",
+            payment_id="I-1",
+            account="alice",
+            cash=500,
+            business_date=WEDNESDAY,
+            reference="alice",
         )
     )
     days.set(16, 18)

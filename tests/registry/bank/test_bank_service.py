@@ -11,10 +11,10 @@ import pytest
 from cea_exchange.domain.records import Phase, Reason
 from cea_exchange.institution.clock import GivenClock
 from cea_exchange.ledger.double_entry import CASH_ASSET, Compartment, Holding
+from cea_exchange.protocol.bank.iso_20022.xml_reading import BankFileError
 from cea_exchange.protocol.clock import ClockSetting
 from cea_exchange.protocol.security import CurveKeys
 from cea_exchange.registry.bank.client import BankUnavailable
-from cea_exchange.registry.bank.iso_20022.xml_reading import BankFileError
 from cea_exchange.registry.bank.requests import PayIn, SendBatch
 from cea_exchange.registry.bank.setting import BankSetting
 from cea_exchange.registry.config import RegistryConfig
@@ -56,9 +56,7 @@ class Institutions:
         self.statements, self.day = 0, 0
         registry.ledger.clock = GivenClock(self.now_ns)
         registry.bank.setting = BankSetting(batch_count_max=13)
-        self.settlement = Settlement(
-            registry.store, mode=mode, is_ready=registry.bank.is_ready
-        )
+        self.settlement = Settlement(registry.store, mode=mode, is_ready=registry.bank.is_ready)
         self.client = bank.client(timeout_ms=400, tries_max=1)
         for account in ("alice", "bob", "SUB-FEES", "SUB-RESERVE"):
             self.client.open_account(account)
@@ -109,7 +107,7 @@ class Institutions:
         """Exchange with the bank until it has answered everything, whatever it is at."""
         for _ in range(40):
             try:
-                self.registry.bank.exchange(self.client)
+                self.client.exchange(self.registry.bank)
             except BankUnavailable:
                 self.bank.revive()
                 continue
@@ -135,7 +133,7 @@ class Institutions:
         self.settlement.apply(LOG_ID, self.venue.records[self.registry.store.last_seq :])
 
     def deliver(self):
-        while self.settlement.deliver():
+        while self.settlement.settle_batch():
             pass
 
     def rows(self):
@@ -303,9 +301,7 @@ def test_cash_between_accounts_goes_by_the_bank(tmp_path, institutions):
     ).fetchone()
     assert f"instruction {name} is made" in registry.accounts.pending(ALICE)
     registry.accounts.merge("carol", "alice", "merged")
-    cash_owed, fees_owed = (
-        claim for claim in registry.claims.all() if claim["asset"] == "CNY"
-    )
+    cash_owed, fees_owed = (claim for claim in registry.claims.all() if claim["asset"] == "CNY")
     assert (50 * 9_749 - 2, 5) == (cash_owed["amount"], fees_owed["amount"])
     for claim in (cash_owed, fees_owed):
         registry.claims.pay(claim["claim_id"])
@@ -331,9 +327,7 @@ def test_cash_between_accounts_goes_by_the_bank(tmp_path, institutions):
     after = registry.store.balance(Holding(ALICE, CASH_ASSET, Compartment.REGISTRATION))
     assert 300 == after - before
     assert audits_are_clean(registry.store) and check_ledger(tmp_path).differences == []
-    changed(
-        registry.store, "UPDATE bank_instructions SET cash = cash + 1 WHERE cash = 200000"
-    )
+    changed(registry.store, "UPDATE bank_instructions SET cash = cash + 1 WHERE cash = 200000")
     logged, difference = check_ledger(tmp_path).differences
     assert "of bank_instructions must be" in logged
     assert "the bank was told of 200001 fen, its entry moved 200000" in difference
@@ -487,9 +481,7 @@ def test_files_carried_by_hand_do_the_same(tmp_path, institutions):
         ("INSERT INTO pay_outs VALUES (1, 1, 5, 'own', 'begun')", "account bob: in banking"),
     ],
 )
-def test_what_is_changed_by_hand_in_the_banks_tables_is_found(
-    registry, tmp_path, change, sentence
-):
+def test_what_is_changed_by_hand_in_the_banks_tables_is_found(registry, tmp_path, change, sentence):
     with BankProcess(tmp_path, 1) as bank:
         Institutions(registry, bank, "realtime").begin()
     registry.store.execute(change)

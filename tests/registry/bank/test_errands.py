@@ -1,13 +1,13 @@
 """What is under way to the bank, and when it may be asked again: without thread or clock."""
 
+from cea_exchange.protocol.bank.instructions import Batch, Instruction, Purpose
+from cea_exchange.protocol.bank.iso_20022 import pain_001
 from cea_exchange.registry.bank.errands import (
     PAUSE_FIRST_NS,
     PAUSE_LAST_NS,
     Brought,
     Errands,
 )
-from cea_exchange.registry.bank.instructions import Batch, Instruction, Purpose
-from cea_exchange.registry.bank.iso_20022 import pain_001
 from cea_exchange.registry.bank.requests import AskStatement, AskStatus, SendBatch
 from cea_exchange.registry.bank.schedule import StatementOf
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from cea_exchange.ccer.audit import checks as ccer_checks
 from cea_exchange.domain.ccer.programme_error import ProgrammeError
+from cea_exchange.institution.links.turns import LinkStopped
 from cea_exchange.protocol.links.ccer import (
     ClaimAnswer,
     LinkAnswer,
@@ -16,7 +17,6 @@ from cea_exchange.protocol.links.ccer import (
     ProofReversed,
     head_after,
 )
-from cea_exchange.registry.institution_link.turns import LinkStopped
 from cea_exchange.registry.reconciliation.audit import checks
 from support.ccer.both_registries import Both, TakenBack, link_answer
 from support.refusing import refuses

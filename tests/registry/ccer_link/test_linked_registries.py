@@ -36,7 +36,10 @@ def reconciled(linked):
     folder = str(linked.data)
     run = subprocess.run(
         [*line, "--data", folder, "--registry", folder],
-        capture_output=True, text=True, timeout=120, env=dict(os.environ),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env=dict(os.environ),
     )
     return run.returncode, json.loads(run.stdout)
 

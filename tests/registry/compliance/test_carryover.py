@@ -384,8 +384,7 @@ def test_a_trade_that_is_settled_late_moves_neither_net_sales_nor_position(world
     world.settled_late()
     assert [] == registry.defaults.failures()
     assert failed == [
-        msgspec.structs.replace(notice, noticed_on=20260105)
-        for notice in figures_as_of_now(world)
+        msgspec.structs.replace(notice, noticed_on=20260105) for notice in figures_as_of_now(world)
     ]
     # Nor does what was entered between the two days count then.
     of_p1 = registry.enforcement.position("P1", "CEA23", 20251231)

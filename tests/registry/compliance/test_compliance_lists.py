@@ -224,7 +224,7 @@ def test_of_the_first_cycles_the_term_in_vain_will_do_and_of_2025_nothing(world)
 def test_reconcile_finds_a_deduction_that_nothing_came_before(world):
     """CEA-PEN-05."""
     world.clock.day = 20260105
-    registry, said = world.registry, "deduction 9 must follow an order to correct"
+    registry, said = world.registry, "deduction 9: expected an order to correct"
     registry.store.insert("unpaid_deductions", [(9, 2024, 0, 1_000, 20260105)])
     assert any(said in each for each in obligation_differences(registry.store))
     registry.store.insert(

@@ -124,9 +124,7 @@ def test_old_ccers_of_projects_in_a_regional_market_count(world, year):
         world.registry.offsets.book(
             proof("N1", "P1", 20, year=year, quota_managed="national", **dates)
         )
-    world.registry.offsets.book(
-        proof("N1", "P1", 20, year=year, quota_managed="regional", **dates)
-    )
+    world.registry.offsets.book(proof("N1", "P1", 20, year=year, quota_managed="regional", **dates))
     assert 20 == world.registry.obligations.standing("P1", year).status.offset
 
 

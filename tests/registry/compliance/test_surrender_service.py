@@ -49,9 +49,10 @@ def test_an_obligation_is_met_by_all_who_have_to_do_with_it(world, staff):
     file = handed_in(world, ("P1", 1_000))
     taken = by_two(staff.bei, staff.jing, "obligation_take", province=BEIJING, **file)
     assert {"file_id": 1} == taken["answer"]
-    assert 50 == staff.li("obligation_notice", account="P1", compliance_year=2024)["notice"][
-        "offset_max"
-    ]
+    assert (
+        50
+        == staff.li("obligation_notice", account="P1", compliance_year=2024)["notice"]["offset_max"]
+    )
     proofs = proof_file(proof("N1", "P1", 40))
     by_two(staff.an, staff.bo, "offset_take", file=proofs.name, content=proofs.data)
     fields = {"account": "P1", "compliance_year": 2024, "tonnes": {"CEA24": 960}}

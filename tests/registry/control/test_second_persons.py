@@ -1,6 +1,5 @@
 """Nobody acts alone, and nobody for another: whose second person approves what, op by op."""
 
-
 import msgspec
 import pytest
 
@@ -49,18 +48,31 @@ def held(staff, account, product="CEA24"):
 FOR_P2 = {
     "a trading key": {"op": "key_grant", "account": "P2", "key": key_of("mine")},
     "tonnes to the venue": {
-        "op": "transfer_in", "account": "P2", "product": "CEA24", "amount": 5,
+        "op": "transfer_in",
+        "account": "P2",
+        "product": "CEA24",
+        "amount": 5,
     },
     "cash back from it": {"op": "transfer_out", "account": "P2", "amount": 5},
     "another's sub-account": {
-        "op": "account_bank", "account": "P2", "bank": "Bank A", "bank_account": "62-1", **WHY,
+        "op": "account_bank",
+        "account": "P2",
+        "bank": "Bank A",
+        "bank_account": "62-1",
+        **WHY,
     },
     "its tonnes cancelled": {
-        "op": "cancellation_apply", "account": "P2", "product": "CEA24", "tonnes": 5,
+        "op": "cancellation_apply",
+        "account": "P2",
+        "product": "CEA24",
+        "tonnes": 5,
         "purpose": "for the climate",
     },
     "a representative more": {
-        "op": "person_add", "account": "P2", "name": "me", "key": key_of("me"),
+        "op": "person_add",
+        "account": "P2",
+        "name": "me",
+        "key": key_of("me"),
         "role": "initiator",
     },
     "a representative less": {"op": "person_remove", "key": key_of("ini-P2")},
@@ -221,9 +233,12 @@ def test_the_authoritys_persons_are_the_authoritys(staff):
     assert staff.mee("approve", proposal=removal)["ok"]
     last = staff.an.error("person_remove", key=key_of("mee"))
     assert "LAST_PERSON: authority: expected a person to stay" in last
-    assert staff.an("person_add", name="hu", key=key_of("hu"), role="province", province=31)[
-        "approving_body"
-    ] == "authority"
+    assert (
+        staff.an("person_add", name="hu", key=key_of("hu"), role="province", province=31)[
+            "approving_body"
+        ]
+        == "authority"
+    )
 
 
 def test_the_first_of_the_authority_are_brought_by_two_operators(registry):
@@ -380,7 +395,10 @@ def test_accounts_entities_groups_and_products_that_look_alike_are_one(staff):
     registry.account_open("Alpha", "Group", entity="Alpha Ltd")
     registry.account_open("Beta", "Group", entity="Beta Ltd")
     for account, group, entity in (
-        ("alpha", "", "X"), ("Αlpha", "", "X"), ("Y", "", "ALPHA Ltd"), ("Y", "group", "X"),
+        ("alpha", "", "X"),
+        ("Αlpha", "", "X"),
+        ("Y", "", "ALPHA Ltd"),
+        ("Y", "group", "X"),
     ):
         with pytest.raises(ValueError, match="expected one that looks like no other"):
             registry.account_open(account, group, entity=entity)
@@ -397,9 +415,10 @@ def test_a_proposal_whose_body_was_changed_is_not_done(staff):
     changed(staff.registry.store, "UPDATE proposals SET body = 'registry'")
     error = staff.bo.error("approve", proposal=number)
     assert "PROPOSAL_OUTDATED: " in error
-    assert msgspec.msgpack.decode(
-        staff.registry.store.one("SELECT request FROM proposals")
-    )["account"] == "P2"
+    assert (
+        msgspec.msgpack.decode(staff.registry.store.one("SELECT request FROM proposals"))["account"]
+        == "P2"
+    )
 
 
 def texts_of(kind):

@@ -344,13 +344,15 @@ def test_nothing_takes_two_and_is_done_by_fewer(staff, clock):
         person, account = staff.caller(generator.choice(names)), generator.choice(["P001", "P002"])
         made = staff.registry.store.one("SELECT count(*) FROM proposals")
         number = max(1, made - generator.randrange(3))
-        asked = generator.choice([
-            {**OUT, "account": account, "amount": generator.randrange(1, 9)},
-            {"op": "reserve_fund", "cash": 1},
-            {"op": "pay_in", "account": account, "cash": 1},
-            *3 * [{"op": "approve", "proposal": number}],
-            {"op": "reject", "proposal": number, "why": "no"},
-        ])
+        asked = generator.choice(
+            [
+                {**OUT, "account": account, "amount": generator.randrange(1, 9)},
+                {"op": "reserve_fund", "cash": 1},
+                {"op": "pay_in", "account": account, "cash": 1},
+                *3 * [{"op": "approve", "proposal": number}],
+                {"op": "reject", "proposal": number, "why": "no"},
+            ]
+        )
         done += person(**asked)["ok"] and asked["op"] == "approve"
         clock[0] += generator.choice([0, 0, 1, 30])
     found = staff.an("acts", count=1_000)["acts"]

@@ -233,7 +233,7 @@ def test_what_was_held_then_is_printed(service, reported, typed):
     status, out, _err = typed("account", "balance", "P001", "--as-of", 1)
     assert (status, out) == (
         0,
-        "P001 after entry 1\nproduct  where               amount\n"
+        "P001 after entry 1\nproduct  compartment         amount\n"
         "CNY      registration  1000.00 yuan\n",
     )
     for wrong, why in (

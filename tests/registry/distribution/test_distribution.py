@@ -327,7 +327,8 @@ REFUSED_DECISIONS = [
     ({"tonnes": "5"}, "AMOUNT_UNSOUND: tonnes: expected a whole number"),
     ({"decided_on": 2026_03_03}, "DATE_UNSOUND: .*a day until 20260302, got 20260303"),
     ({"decided_on": 2026_02_30}, "DATE_UNSOUND: .*20260230"),
-    ({"decided_on": "2026-03-01"}, "DATE_UNSOUND: .*decided_on: expected a day until"),]
+    ({"decided_on": "2026-03-01"}, "DATE_UNSOUND: .*decided_on: expected a day until"),
+]
 
 
 def test_decisions_that_can_not_be_are_refused(registry):
@@ -564,7 +565,7 @@ def test_stages_follow_each_other(registry):
             registry.distribution.preview(allocation_file(stage, tonnes, **terms))
         return str(refused.value)
 
-    text = "2024-adjustment.csv:2: stage: expected P0001 to have a final allocation before, has"
+    text = "2024-adjustment.csv:2: stage: expected P0001 to have a final allocation before, got"
     assert f"{text} none" == refusal("adjustment", {"P0001": 1})
     distributed(registry, "pre", {"P0001": 5})
     assert f"{text} pre" == refusal("adjustment", {"P0001": 1})
@@ -653,7 +654,8 @@ ODD_ROWS = [
         "deductions_taken",
         (1, "distribution 10", 1, -102),
         "deduction 1 of P0001: taken: expected within 0..100, got -1",
-    ),]
+    ),
+]
 
 
 def test_tables_that_say_other_things_than_the_ledger_are_found(open_registry, tmp_path):

@@ -50,9 +50,7 @@ class Model:
         self.failed = self.recalled_later = 0
 
     def asked(self, place):
-        return sum(
-            wanted - held for _, where, wanted, held in self.queue if where == place
-        )
+        return sum(wanted - held for _, where, wanted, held in self.queue if where == place)
 
     def arrived(self, place):
         """What lies free goes to the first that wants it."""

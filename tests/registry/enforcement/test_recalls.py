@@ -340,6 +340,6 @@ def test_the_venue_is_told_why(both, tmp_path):
     determine(both, "adjustment", 1_150_000)
     store = both.registry.store
     changed(store, "UPDATE transfers SET direction = 'court' WHERE direction = 'recall'")
-    (found,) = (each for each in check_ledger(tmp_path).differences if "venue was told" in each)
+    (found,) = (each for each in check_ledger(tmp_path).differences if "venue was sent" in each)
     assert "'recall'" in found and "'court'" in found
     changed(store, "UPDATE transfers SET direction = 'recall' WHERE direction = 'court'")

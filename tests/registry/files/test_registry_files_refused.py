@@ -170,8 +170,7 @@ FAULTS = {
     "total_twice": (
         ("31,TOTAL,300000", "11,TOTAL,1200000"),
         [
-            ":6: account: expected one TOTAL row of province 11 with its entries,"
-            " got a second one",
+            ":6: account: expected one TOTAL row of province 11 with its entries, got a second one",
             ":7: expected the TOTAL row of the file last, got earlier",
             ":7: account: expected a TOTAL row of province 31, got none",
         ],
@@ -281,9 +280,7 @@ def test_sums_beyond_all_tonnes_are_refused(tmp_path):
     path = tmp_path / "allocation.csv"
     text = ALLOCATION_CSV.replace("700000", half).replace("500000", half, 1)
     path.write_text(text.replace("1200000", str(2**62)))
-    assert refused(path)[0] == (
-        f":5: tonnes: expected tonnes from 0 to {TONNES_MOST}, got {2**62}"
-    )
+    assert refused(path)[0] == (f":5: tonnes: expected tonnes from 0 to {TONNES_MOST}, got {2**62}")
 
 
 def test_twenty_findings_are_told_and_how_many_more(tmp_path):

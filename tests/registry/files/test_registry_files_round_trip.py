@@ -45,11 +45,15 @@ def is_name(text):
 # Of any character at all four names in five would be refused, and so would Hypothesis.
 SEEN = st.characters(exclude_categories=("C", "Z")).filter(lambda each: is_name(normal(each)))
 # Above all what spreadsheets and CSV give a meaning of their own.
-NAMES = st.one_of(
-    st.from_regex(r"[A-Z][0-9]{1,6}", fullmatch=True),
-    st.text(st.sampled_from("=+-@#,;\"'/\\0019TRUEN&<>_x华能"), min_size=1, max_size=12),
-    st.text(SEEN, min_size=1, max_size=16),
-).map(normal).filter(lambda text: text != "TOTAL" and "_x" not in text and is_name(text))
+NAMES = (
+    st.one_of(
+        st.from_regex(r"[A-Z][0-9]{1,6}", fullmatch=True),
+        st.text(st.sampled_from("=+-@#,;\"'/\\0019TRUEN&<>_x华能"), min_size=1, max_size=12),
+        st.text(SEEN, min_size=1, max_size=16),
+    )
+    .map(normal)
+    .filter(lambda text: text != "TOTAL" and "_x" not in text and is_name(text))
+)
 # Each file's sum stays below 2^62.
 TONNES = st.one_of(st.integers(1, 10**7), st.integers(1, 2**58))
 PROVINCE_CODES = st.sampled_from(sorted(PROVINCES))

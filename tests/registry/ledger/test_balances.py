@@ -30,8 +30,9 @@ class Levels(RuleBasedStateMachine):
 
     @rule(
         trades=st.lists(
-            st.tuples(st.integers(0, 9), st.integers(1, 9), st.sampled_from([0, 1, 5]))
-            .flatmap(lambda key: st.tuples(st.just(key), st.integers(1, 9), st.integers(0, 9))),
+            st.tuples(st.integers(0, 9), st.integers(1, 9), st.sampled_from([0, 1, 5])).flatmap(
+                lambda key: st.tuples(st.just(key), st.integers(1, 9), st.integers(0, 9))
+            ),
             min_size=1,
             max_size=6,
         )

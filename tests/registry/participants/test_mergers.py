@@ -53,7 +53,7 @@ def test_the_successor_surrenders_for_the_account_it_has_taken_over(world):
         surrender.apply("P1", 2024, {"CEA24": 81})
     with refuses("PROVINCE_OTHER: .*province 11, got 2"):
         surrender.accept(surrender.apply("P1", 2024, {"CEA24": 80}), BEIJING)
-    (waiting,) = surrender.listed("applied", SHANGHAI)
+    (waiting,), _following = surrender.listed("applied", SHANGHAI)
     assert ("P1", "P2", "") == (waiting.account, waiting.giver, waiting.why)
     surrender.accept(waiting.surrender_id, SHANGHAI)
     assert surrender.retire(waiting.surrender_id).startswith("2024-")

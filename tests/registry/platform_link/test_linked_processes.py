@@ -122,9 +122,7 @@ def test_what_is_given_and_recalled_is_posted_once_whoever_is_killed(both):
         both.kill_one()
         both.judged()
         if number + 1 < rounds:
-            both.platform.ask(
-                "sun", "allocation_recall", allocation=allocation, reason="once more"
-            )
+            both.platform.ask("sun", "allocation_recall", allocation=allocation, reason="once more")
             both.kill_one()
             both.judged()
     both.platform.ask("sun", "obligations_set", province=ZHEJIANG, year=YEAR)

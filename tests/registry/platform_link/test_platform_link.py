@@ -3,6 +3,7 @@
 import msgspec
 import pytest
 
+from cea_exchange.institution.links.turns import LinkStopped
 from cea_exchange.platform.registry_link.outbox import Outbox
 from cea_exchange.protocol.links.platform import (
     AllowancesGiven,
@@ -10,7 +11,6 @@ from cea_exchange.protocol.links.platform import (
     LinkItem,
     item_decode,
 )
-from cea_exchange.registry.institution_link.turns import LinkStopped
 from cea_exchange.registry.reconciliation.platform_link import platform_differences
 from support.platform.linked import Linked
 from support.platform.platform_world import (

@@ -142,8 +142,10 @@ FOUND_BY = [
     ("trade_states", "UPDATE trades SET state = 'received' WHERE trade_id = 7"),
     ("trade_states", "DELETE FROM busts"),
     ("postponed_legs", "INSERT INTO postponed VALUES (3, 1, 6, 20250102, 1, 0, 3, -5, 0)"),
-    ("deliveries", "INSERT INTO deliveries VALUES (20250102, 9, 0); UPDATE meta SET confirmed_date"
-     " = 20250102"),
+    (
+        "deliveries",
+        "INSERT INTO deliveries VALUES (20250102, 9, 0); UPDATE meta SET confirmed_date = 20250102",
+    ),
     ("confirmed_day", "UPDATE meta SET confirmed_date = 20250102"),
     ("registry_state", "UPDATE meta SET state = 'diverged: cash'"),
     ("entry_days", "DELETE FROM entry_days"),
@@ -155,39 +157,60 @@ FOUND_BY = [
     ("issue_reversals", "INSERT INTO issue_reversals VALUES (1, 2, 'x')"),
     ("default_reserve", "UPDATE defaults SET reserve_cash = 7"),
     ("bank_pay_ins", "INSERT INTO bank_pay_ins VALUES ('S1', 2)"),
-    ("bank_instructions",
-     "INSERT INTO bank_instructions VALUES ('I1', 'between', 2, 1, 'a', 'b', 5,"
-     " 20250102, 'x', 'made', '', '')"),
+    (
+        "bank_instructions",
+        "INSERT INTO bank_instructions VALUES ('I1', 'between', 2, 1, 'a', 'b', 5,"
+        " 20250102, 'x', 'made', '', '')",
+    ),
     ("distribution_entries", "UPDATE entries SET kind = 9 WHERE kind = 15"),
-    ("kept_for_entities",
-     "INSERT INTO kept_changes VALUES (1, 11, 1, 0, -5, 'recall 1', 20250102)"),
+    (
+        "kept_for_entities",
+        "INSERT INTO kept_changes VALUES (1, 11, 1, 0, -5, 'recall 1', 20250102)",
+    ),
     ("kept_by_provinces", "INSERT INTO kept_changes VALUES (1, 11, 1, 0, 5, 'recall 1', 20250102)"),
-    ("deductions_taken",
-     "INSERT INTO deductions VALUES (1, 1, 'D', 'other', 0, 5, 20250102, 20250102);"
-     "INSERT INTO deductions_taken VALUES (1, 'distribution 1', 1, 6)"),
+    (
+        "deductions_taken",
+        "INSERT INTO deductions VALUES (1, 1, 'D', 'other', 0, 5, 20250102, 20250102);"
+        "INSERT INTO deductions_taken VALUES (1, 'distribution 1', 1, 6)",
+    ),
     ("recalls_taken", "INSERT INTO recalls VALUES (1, 1, 11, 2024, 0, 5, 0, 20250102)"),
     ("recalls_open", "INSERT INTO recalls_open VALUES (1)"),
-    ("recalls_first",
-     "INSERT INTO deductions VALUES (1, 1, 'D', 'recall', 2024, 5, 20250102, 20250102);"
-     "INSERT INTO distributions VALUES (1, 'x', 2024, 0, 'pre', 20250102)"),
+    (
+        "recalls_first",
+        "INSERT INTO deductions VALUES (1, 1, 'D', 'recall', 2024, 5, 20250102, 20250102);"
+        "INSERT INTO distributions VALUES (1, 'x', 2024, 0, 'pre', 20250102)",
+    ),
     ("recall_transfers", "INSERT INTO transfers VALUES (99, 'recall', 1, 0, 5, 'completed', 0, 0)"),
-    ("borrowings",
-     "INSERT INTO borrowings VALUES (1, 2021, 1, 11, 0, 5, 'D', 'x', 1, 1, 20250102)"),
-    ("borrowed_deductions",
-     "INSERT INTO deductions VALUES (1, 1, 'D', 'borrowed', 0, 5, 20250102, 20250102)"),
+    (
+        "borrowings",
+        "INSERT INTO borrowings VALUES (1, 2021, 1, 11, 0, 5, 'D', 'x', 1, 1, 20250102)",
+    ),
+    (
+        "borrowed_deductions",
+        "INSERT INTO deductions VALUES (1, 1, 'D', 'borrowed', 0, 5, 20250102, 20250102)",
+    ),
     ("freezes_held", FREEZE),
     ("freezes_ordered", FREEZE),
     ("frozen", FREEZE),
-    ("dispositions_done", "INSERT INTO dispositions VALUES (1, 'cancellation', 1, NULL, 0, 5, 'D',"
-     " 'applied', '', '', 20250102, 0)"),
+    (
+        "dispositions_done",
+        "INSERT INTO dispositions VALUES (1, 'cancellation', 1, NULL, 0, 5, 'D',"
+        " 'applied', '', '', 20250102, 0)",
+    ),
     ("enforcement_entries", "UPDATE entries SET reference = 'freeze 1' WHERE kind = 11"),
     ("enforcement_entries", "UPDATE entries SET reference = 'disposition 1' WHERE kind = 11"),
     ("surrender_entries", SURRENDER),
     ("surrendered", SURRENDER),
-    ("carried_over", "INSERT INTO carryovers VALUES (1, 1, 1, 20250102, 'exchanged', 20250102);"
-     "INSERT INTO carryover_lines VALUES (1, 0, 2024, 5)"),
-    ("obligations_paid", "INSERT INTO obligation_entries VALUES (2024, 1, 1, 5, 5);"
-     "INSERT INTO unpaid_deductions VALUES (1, 2024, 1, 6, 20250102)"),
+    (
+        "carried_over",
+        "INSERT INTO carryovers VALUES (1, 1, 1, 20250102, 'exchanged', 20250102);"
+        "INSERT INTO carryover_lines VALUES (1, 0, 2024, 5)",
+    ),
+    (
+        "obligations_paid",
+        "INSERT INTO obligation_entries VALUES (2024, 1, 1, 5, 5);"
+        "INSERT INTO unpaid_deductions VALUES (1, 2024, 1, 6, 20250102)",
+    ),
     ("offset_and_vintage", SURRENDER.replace("2024, 5)", "2025, 5)")),
     ("compartments", "UPDATE postings SET compartment = 3 WHERE posting_id = 17"),
     ("compartments", "UPDATE postings SET amount = -amount WHERE account_index = -7"),

@@ -184,9 +184,7 @@ def test_a_registry_that_was_not_changed_is_right(data):
 def test_all_tampers_are_found(store):
     """CEA-REG-05, CEA-REG-07."""
     assert len(TAMPERS) >= 40
-    unseen = [
-        name for name, sql in TAMPERS.items() if not found_after(store, *sql.split(";"))
-    ]
+    unseen = [name for name, sql in TAMPERS.items() if not found_after(store, *sql.split(";"))]
     assert [] == unseen
     assert [] == check_store(store).differences
 
@@ -265,9 +263,7 @@ def test_who_rewrites_the_log_too_breaks_the_chain_and_the_link_is_named(store, 
     forged = content[: content.index("{") - 4] + "2:{} 0 0:"
     store.execute("UPDATE row_changes SET image = ? WHERE change_id = ?", (forged, change_id))
     guards_on(store)
-    link = store.one(
-        "SELECT min(link_id) FROM chain WHERE change_last >= ?", (change_id,)
-    )
+    link = store.one("SELECT min(link_id) FROM chain WHERE change_last >= ?", (change_id,))
     (first, *_others) = registry_integrity(store)
     assert first.startswith(f"link {link} of the chain is broken")
     store.database.commit()

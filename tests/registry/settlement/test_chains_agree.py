@@ -86,7 +86,7 @@ class Model:
         back = {place: -amount for place, amount in item[2].items()}
         self.withdrawal([seq, "bust", back, 0])
 
-    def delivery(self, refused):
+    def settle_batch(self, refused):
         records = [item for item in self.waiting if not item[3]]
         for item in sorted([*self.received, *records], key=lambda each: each[0]):
             fits = item[3] not in refused and self.fits(item)
@@ -218,7 +218,7 @@ class Days:
             self.retry()
 
     def retry(self):
-        self.both.settlement.delivery.retry()
+        self.both.settlement.batches.retry()
         self.model.retry(self.refused)
 
     def bust(self):
@@ -230,15 +230,15 @@ class Days:
     def next_day(self):
         self.both.day_close()
         self.both.settle()
-        self.look_before_delivery()
+        self.look_before_settling()
         self.both.next_day_open()
 
-    def look_before_delivery(self):
+    def look_before_settling(self):
         for record in np.concatenate(self.both.records)[self.seen :]:
             self.shown(record)
             self.seen += 1
         if self.model.received:
-            self.model.delivery(self.refused)
+            self.model.settle_batch(self.refused)
         self.compare()
 
     def step(self):

@@ -50,7 +50,7 @@ def released(registry):
 def settled_day(settlement, venue, tonnes):
     day_closed(venue, tonnes)
     settlement.apply(LOG_ID, venue.records)
-    while settlement.deliver():
+    while settlement.settle_batch():
         pass
 
 

@@ -39,7 +39,7 @@ class Delivering(Both):
     def deliver(self, count_max: int) -> bool:
         while True:
             try:
-                return self.settlement.deliver(count_max)
+                return self.settlement.settle_batch(count_max)
             except TakenDown:
                 self.restart()
 
@@ -49,7 +49,7 @@ class Delivering(Both):
             self.deliver(self.random.randint(1, 9))
         if self.random.random() < 0.05:
             self.cured = self.random.randint(0, len(self.trades))
-            self.settlement.delivery.retry()
+            self.settlement.batches.retry()
 
     def step(self) -> None:
         if self.random.random() < 0.3:
@@ -81,7 +81,7 @@ class Delivering(Both):
         assert self.date == self.registry.store.confirmed_date
         assert [] == check_ledger(self.data).differences
         self.cured = 2**62
-        self.settlement.delivery.retry()
+        self.settlement.batches.retry()
         store = self.registry.store
         assert self.market.holdings_hash() == holdings_hash(store)
         assert store.one("SELECT count(*) FROM postponed WHERE posted_seq = 0") == 0

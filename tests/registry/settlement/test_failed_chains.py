@@ -152,7 +152,7 @@ def test_neither_a_trade_nor_an_owner_takes_what_a_refused_trade_is_owed(chain, 
     chain.both.next_day()
     assert chain.cash("P1", AT_VENUE) == COST
     chain.refused.clear()
-    settled = chain.both.settlement.delivery.retry()
+    settled = chain.both.settlement.batches.retry()
     assert settled == ([1, 2, 3] if taker == "trade" else [1, 2])
     assert set(chain.states()) == {"settled"} and chain.cash("P1", AT_VENUE) == 0
     chain.is_sound()
@@ -170,7 +170,7 @@ def test_what_fails_for_its_own_reason_behind_another_gets_a_default_of_its_own(
         chain.store.one("SELECT settlement_seq FROM trades WHERE trade_id = 1")
     ]
     chain.refused = {2}
-    assert chain.both.settlement.delivery.retry() == [1]
+    assert chain.both.settlement.batches.retry() == [1]
     (default,) = chain.registry.defaults.all()
     assert (default["account"], default["amount"]) == ("P3", COST)
     (failure,) = chain.registry.defaults.failures()
@@ -226,12 +226,12 @@ def test_who_lacks_what_a_bust_took_back_has_to_make_it_good(chain):
     both.meet()
     both.next_day()
     assert chain.states() == ["busted", "failed", "failed"]
-    assert chain.both.settlement.delivery.retry() == []
+    assert chain.both.settlement.batches.retry() == []
     (default,) = chain.registry.defaults.all()
     assert default["why"] == f"P1 lacks {300 * PRICE} of CNY"
     chain.both.endow("P1", None, 300 * PRICE)
     chain.both.meet()
-    assert chain.both.settlement.delivery.retry() == [2, 3]
+    assert chain.both.settlement.batches.retry() == [2, 3]
     chain.is_sound()
 
 
@@ -260,7 +260,7 @@ def test_in_one_day_proceeds_do_not_pay_out_what_the_days_own_trades_take(tmp_pa
     assert store.balance(Holding(ALICE, CASH_ASSET, AT_VENUE)) == ALICE_CASH
     day_closed(venue, 2_000, ALICE_CASH // 1_000)
     settlement.apply(LOG_ID, venue.records)
-    while settlement.deliver():
+    while settlement.settle_batch():
         pass
     assert states(store) == ["settled", "settled"]
     assert store.balance(Holding(ALICE, CASH_ASSET, HOME)) == ALICE_CASH

@@ -76,9 +76,7 @@ def eventful(store):
     venue.busted(6, Reason.ALLOWANCES_INSUFFICIENT)
     with store.transaction():
         store.insert("feed", [(6, b"")])
-        store.execute(
-            "INSERT INTO transfers VALUES (6, 'out', 0, 65535, 77, 'pending', 0, 0)"
-        )
+        store.execute("INSERT INTO transfers VALUES (6, 'out', 0, 65535, 77, 'pending', 0, 0)")
     failing = dict.fromkeys((2, 4, 6, 8), "frozen")
     settlement = Settlement(store, failure_of=lambda trade: failing.get(trade.trade_id))
     hashes = [holdings_hash(store)]

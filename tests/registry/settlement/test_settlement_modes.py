@@ -83,7 +83,7 @@ def test_a_day_is_delivered_after_its_close_and_then_confirmed(tmp_path, store):
     assert states(store) == ["received"] * 10 and held(store) == BEFORE
     assert (store.state, store.confirmed_date) == ("ok", 0)
     assert check_ledger(tmp_path).differences == []
-    while settlement.deliver(count_max=3):
+    while settlement.settle_batch(count_max=3):
         assert store.confirmed_date == 0
     assert states(store) == ["settled"] * 10 and store.confirmed_date == DATE
     assert held(store) == [(ALICE_CASH - 5_520, 55), (5_490, BOB_TONNES - 55)]
@@ -93,7 +93,7 @@ def test_a_day_is_delivered_after_its_close_and_then_confirmed(tmp_path, store):
     assert reference == "trade 3"
     found = check_ledger(tmp_path)
     assert (found.differences, found.checkpoints) == ([], 11)
-    assert not settlement.deliver()
+    assert not settlement.settle_batch()
 
 
 def test_a_day_whose_totals_differ_is_not_delivered(store):
@@ -104,7 +104,7 @@ def test_a_day_whose_totals_differ_is_not_delivered(store):
     settlement = Settlement(store, mode="end_of_day")
     with pytest.raises(SettlementStopped, match="venue traded 6 t"):
         settlement.apply(LOG_ID, venue.records)
-    assert not settlement.deliver() and states(store) == ["received"]
+    assert not settlement.settle_batch() and states(store) == ["received"]
 
 
 def test_proceeds_of_a_day_may_leave_the_venue_before_they_are_delivered(tmp_path, registry, store):
@@ -120,7 +120,7 @@ def test_proceeds_of_a_day_may_leave_the_venue_before_they_are_delivered(tmp_pat
     assert check_ledger(tmp_path).differences == []
     day_closed(venue, 57)
     settlement.apply(LOG_ID, venue.records)
-    while settlement.deliver(count_max=1):
+    while settlement.settle_batch(count_max=1):
         pass
     assert held(store, Compartment.REGISTRATION)[BOB] == (4_000, 0)
     assert held(store)[BOB] == (1_700, BOB_TONNES - 57)
@@ -147,7 +147,7 @@ def test_busts_before_and_after_delivery(tmp_path, store):
     day_closed(venue, 30)
     settlement = Settlement(store, mode="end_of_day")
     settlement.apply(LOG_ID, venue.records)
-    while settlement.deliver():
+    while settlement.settle_batch():
         pass
     assert states(store) == ["busted", "settled"]
     # alice sells the 30 back, buys them again, and the first purchase is undone before delivery
@@ -175,14 +175,14 @@ def test_a_failed_trade_and_what_hangs_on_it_are_posted_when_the_cause_is_gone(
     venue.withdrawn(BOB, registry.transfer_out("bob", None, 100), cash=100)
     day_closed(venue, 120)
     settlement.apply(LOG_ID, venue.records)
-    while settlement.deliver():
+    while settlement.settle_batch():
         pass
     assert states(store) == ["failed", "failed", "settled"] and store.confirmed_date == DATE
     assert held(store) == [(ALICE_CASH - 2_000, 20), (1_900, BOB_TONNES - 20)]
-    assert settlement.delivery.retry() == []
+    assert settlement.batches.retry() == []
     assert check_ledger(tmp_path).differences == []
     causes.clear()
-    assert settlement.delivery.retry() == [1, 2]
+    assert settlement.batches.retry() == [1, 2]
     assert held(store) == [(ALICE_CASH - 2_000, 20), (1_900, BOB_TONNES - 20)]
     found = check_ledger(tmp_path)
     assert (found.differences, found.failed) == ([], 0)
@@ -197,7 +197,7 @@ def test_a_failed_trade_posted_before_the_next_record_counts_once(tmp_path, stor
     venue.trade(50)
     settlement.apply(LOG_ID, venue.records)
     causes.clear()
-    assert settlement.delivery.retry() == [1]
+    assert settlement.batches.retry() == [1]
     venue.checkpoint()
     settlement.apply(LOG_ID, venue.records)
     assert check_ledger(tmp_path).differences == []
@@ -213,7 +213,7 @@ def test_with_another_mode_what_was_received_is_still_delivered_first(tmp_path, 
     settlement = Settlement(store)
     settlement.apply(LOG_ID, venue.records)
     assert states(store) == ["received", "received"]
-    while settlement.deliver():
+    while settlement.settle_batch():
         pass
     venue.trade(7)
     settlement.apply(LOG_ID, venue.records)
@@ -251,7 +251,7 @@ def test_claims_leave_a_received_trade_to_its_delivery(tmp_path, store):
     day_closed(venue, 5)
     settlement = Settlement(store, mode="end_of_day")
     settlement.apply(LOG_ID, venue.records)
-    while settlement.deliver():
+    while settlement.settle_batch():
         pass
     assert states(store) == ["settled"]
     assert check_ledger(tmp_path).differences == []
@@ -273,7 +273,7 @@ def deliver_until_killed(data: str, database: str | None, nth: int) -> None:
 
     def at_point(name: str) -> None:
         nonlocal passed
-        is_within = name == "delivery_written"
+        is_within = name == "batch_written"
         passed += is_within
         if is_within and passed == nth:
             os.kill(os.getpid(), signal.SIGKILL)
@@ -281,7 +281,7 @@ def deliver_until_killed(data: str, database: str | None, nth: int) -> None:
     with Registry.open(data, database, admission="open") as registry:
         settlement = Settlement(registry.store, at_point, mode="end_of_day")
         settlement.apply(LOG_ID, long_day().records[registry.store.last_seq :])
-        while settlement.deliver(count_max=7):
+        while settlement.settle_batch(count_max=7):
             pass
 
 
@@ -311,7 +311,7 @@ def test_what_was_counted_is_counted_again_when_it_changes(store):
     venue.checkpoint()
     settlement.apply(LOG_ID, venue.records)
     causes.clear()
-    assert settlement.delivery.retry() == [1]
+    assert settlement.batches.retry() == [1]
     venue.checkpoint()
     causes |= {2: "frozen by the court", 3: "frozen by the court"}
     venue.trade(7)

@@ -43,7 +43,7 @@ def venue(registry, settlement):
 def finish(settlement, venue, tonnes):
     day_closed(venue, tonnes)
     settlement.apply(LOG_ID, venue.records)
-    while settlement.deliver():
+    while settlement.settle_batch():
         pass
 
 
@@ -81,7 +81,7 @@ def test_what_comes_later_stands_in_the_next(registry, settlement, venue):
     venue.checkpoint(0)
     venue.rows[-1]["trading_date"] = NEXT
     settlement.apply(LOG_ID, venue.records)
-    while settlement.deliver():
+    while settlement.settle_batch():
         pass
     after = registry.statements.statement("alice", NEXT)["cash"]
     assert after["opening"] == before["cash"]["closing"]

@@ -1,11 +1,10 @@
 """The bank's golden files, and how each kind is read and written."""
 
-
 import msgspec
 
-from cea_exchange.registry.bank.instructions import Batch
-from cea_exchange.registry.bank.iso_20022 import camt_053, pain_001, pain_002
-from cea_exchange.registry.bank.statements import Statement, StatusReport
+from cea_exchange.protocol.bank.instructions import Batch
+from cea_exchange.protocol.bank.iso_20022 import camt_053, pain_001, pain_002
+from cea_exchange.protocol.bank.statements import Statement, StatusReport
 from support.places import ROOT
 
 FOLDER = ROOT / "protocol" / "vectors" / "bank"

@@ -6,8 +6,10 @@ import subprocess
 import sys
 import time
 
+from cea_exchange.protocol.bank.iso_20022 import camt_053, pain_001, pain_002
 from cea_exchange.protocol.security import CurveKeys
 from cea_exchange.registry.bank.client import BankClient
+from cea_exchange.registry.bank.requests import AskStatement, AskStatus, OpenAccount, SendBatch
 from support.patience import patience
 from support.places import ROOT
 
@@ -15,6 +17,41 @@ SERVE = (sys.executable, "-m", "cea_exchange.cli.main", "bank", "serve")
 SOURCE = ROOT / "src"
 RESTART_STATUS = 75
 WAIT_S = 30
+
+
+class Customer(BankClient):
+    """Says to the bank what a registry's errands say."""
+
+    def open_account(self, account):
+        self.ask(OpenAccount(account=account))
+
+    def send_content(self, batch):
+        return self.content(SendBatch(content=pain_001.batch_write(batch)))
+
+    def send(self, batch):
+        return pain_002.report_read(self.send_content(batch), batch.batch_id, batch=batch)
+
+    def status(self, batch):
+        content = self.content(AskStatus(batch_id=batch.batch_id))
+        return pain_002.report_read(content, batch.batch_id, batch=batch)
+
+    def statement_content(self, business_date, sequence=1):
+        return self.content(AskStatement(business_date=business_date, sequence=sequence))
+
+    def statement(self, business_date, sequence=1, known=None):
+        content = self.statement_content(business_date, sequence)
+        name = f"statement {business_date}"
+        return camt_053.statement_read(content, name, known or camt_053.Known())
+
+    def exchange(self, bank):
+        """Send what a registry's bank service has to say, and let it take the answers."""
+        while bank.instruct():
+            pass
+        for batch in bank.batches():
+            bank.reports.answer_take(batch, self.send_content(batch))
+        for batch in bank.batches_pending():
+            content = self.content(AskStatus(batch_id=batch.batch_id))
+            bank.reports.answer_take(batch, content)
 
 
 class BankProcess:
@@ -56,7 +93,7 @@ class BankProcess:
             time.sleep(0.01)
 
     def client(self, name="registry", **options):
-        return BankClient(self.data, CurveKeys.load(self.data / "keys", name), **options)
+        return Customer(self.data, CurveKeys.load(self.data / "keys", name), **options)
 
     def kill(self):
         self.process.kill()

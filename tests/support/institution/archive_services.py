@@ -45,6 +45,4 @@ class Archive(InstitutionServices):
         rows = self.store.execute(
             "SELECT document_id, title, state FROM documents ORDER BY document_id"
         )
-        return [
-            {"number": number, "title": title, "state": state} for number, title, state in rows
-        ]
+        return [{"number": number, "title": title, "state": state} for number, title, state in rows]

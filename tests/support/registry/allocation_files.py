@@ -60,9 +60,7 @@ def registered(registry, account, product="CEA24"):
     """Return what an entity, or a province by its code, has in its registration account."""
     known = isinstance(account, int)
     index = province_account(account) if known else registry.account(account)
-    return registry.store.balance(
-        Holding(index, registry.asset(product), Compartment.REGISTRATION)
-    )
+    return registry.store.balance(Holding(index, registry.asset(product), Compartment.REGISTRATION))
 
 
 def sent(registry, account, tonnes, product="CEA24"):

@@ -5,6 +5,15 @@ from pathlib import Path
 
 import msgspec
 
+from cea_exchange.protocol.bank.iso_20022 import camt_053
+from cea_exchange.protocol.bank.statements import (
+    AccountStatement,
+    Entry,
+    InstructionStatus,
+    Statement,
+    Status,
+    StatusReport,
+)
 from cea_exchange.protocol.links.ccer import (
     BEFORE_ALL,
     ClaimAnswer,
@@ -13,16 +22,7 @@ from cea_exchange.protocol.links.ccer import (
     ProofIssued,
     head_after,
 )
-from cea_exchange.registry.bank.iso_20022 import camt_053
 from cea_exchange.registry.bank.setting import BankSetting
-from cea_exchange.registry.bank.statements import (
-    AccountStatement,
-    Entry,
-    InstructionStatus,
-    Statement,
-    Status,
-    StatusReport,
-)
 from cea_exchange.registry.settlement.settlement import Settlement
 from support.registry.allocation_files import allocation_file
 from support.registry.compliance_world import obligation_file, proof
@@ -108,7 +108,7 @@ class Eventful(RegistryAndVenue):
         self.settlement = Settlement(registry.store, mode="end_of_day")
         self.trade("P1", "P3", "CEA24", 1)
         self.next_day()
-        self.settlement.deliver()
+        self.settlement.settle_batch()
         registry.defaults.notice(1, self.date)
 
     def courts(self) -> None:

@@ -101,7 +101,7 @@ class RegistryAndVenue:
         records = np.concatenate(self.records) if self.records else np.zeros(0, EVENT_DTYPE)
         last = self.registry.store.last_seq
         self.settlement.apply(LOG_ID, records[last : None if count is None else last + count])
-        while self.settlement.deliver():
+        while self.settlement.settle_batch():
             pass
 
     def meet(self) -> None:

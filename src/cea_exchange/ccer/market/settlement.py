@@ -347,7 +347,7 @@ class MarketSettlement(StreamSettlement):
 
     # -- delivery -----------------------------------------------------------------------------
 
-    def deliver(self, count_max: int = DELIVERY_COUNT_MAX) -> bool:
+    def settle_batch(self, count_max: int = DELIVERY_COUNT_MAX) -> bool:
         """Post some of the trades of days that are over; confirm a day behind its last."""
         store = self.store
         due = store.execute(

@@ -12,15 +12,12 @@ from cea_exchange.cli.readable import yuan
 def ask(data: Path, key: Path, request: dict[str, Any], json: bool = False) -> Answer:
     """Return the bank's answer.
 
+    Raises CommandError: there is none, or it is a refusal.
+
     Parameters
     ----------
     json
         Whether a refusal is printed as JSON too.
-
-    Raises
-    ------
-    CommandError
-        There is none, or it is a refusal.
     """
     from cea_exchange.protocol.operators import operator_pair
     from cea_exchange.protocol.security import SecurityError

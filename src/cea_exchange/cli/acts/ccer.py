@@ -60,16 +60,11 @@ CCER = institution_asker(
         ),
         "batch_list": rows_of(
             *("batches", "batch_number", "state", "produced_from", "produced_to", "verifier"),
-            heads=("batch", "state", "from", "to", "verifier"),
         ),
         "batch_show": _with_steps,
         "cancellation_list": rows_of(
             *("cancellations", "cancellation_id", "account", "instrument", "tonnes", "purpose"),
             *("beneficiary", "compliance_year", "state", "certificate"),
-            heads=(
-                *("id", "account", "instrument", "tonnes", "purpose", "beneficiary", "year"),
-                *("state", "certificate"),
-            ),
         ),
         "certificate_list": rows_of("certificates", "certificate", "issued_on"),
         "certificate_show": _certificate,

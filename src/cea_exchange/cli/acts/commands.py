@@ -18,7 +18,7 @@ import typer
 
 from cea_exchange.cli.acts.parameters import amount_check, parameters_of
 from cea_exchange.cli.command_line import CommandLine
-from cea_exchange.cli.errors import CommandError
+from cea_exchange.cli.errors import CommandError, file_used
 from cea_exchange.cli.options import ADMIN, Data, Json, Key
 from cea_exchange.cli.output import Answer, json_print
 from cea_exchange.control_plane.fields import fields_of
@@ -33,35 +33,23 @@ Form = Callable[[Answer], bytes]
 
 
 class Asker(NamedTuple):
-    """How the commands of one daemon ask it, and what they print.
-
-    Attributes
-    ----------
-    name
-        The daemon's command: ``registry``.
-    ask
-        Returns its answer to a request; the last says whether a refusal is printed as JSON too.
-    done
-        What is said of an act.
-    texts
-        What is said of a look, or of an act that has more to say, by op.
-    after
-        See `After`, by op.
-    forms
-        Other forms of an answer, by op and by the suffix of a file: ``--format`` and ``--out``.
-    """
+    """How the commands of one daemon ask it, and what they print."""
 
     name: str
+    """The daemon's command: ``registry``."""
     ask: Callable[[Path, Path, dict[str, Any], bool], Answer]
+    """Returns its answer to a request; the last says whether a refusal is printed as JSON too."""
     done: Text
+    """What is said of an act."""
     texts: Mapping[str, Text]
+    """What is said of a look, or of an act that has more to say, by op."""
     after: Mapping[str, After] = {}
+    """See `After`, by op."""
     forms: Mapping[str, Mapping[str, Form]] = {}
+    """Other forms of an answer, by op and by the suffix of a file: ``--format`` and ``--out``."""
 
 
-def whole(
-    ask: Callable[[dict[str, Any]], Answer], request: dict[str, Any], *names: str
-) -> Answer:
+def whole(ask: Callable[[dict[str, Any]], Answer], request: dict[str, Any], *names: str) -> Answer:
     """Return an answer that comes in pages, as each one's `next` says, put together.
 
     Parameters
@@ -91,10 +79,7 @@ def commands_add(
 ) -> dict[str, CommandLine]:
     """Add the commands of requests; those of two words to the group of their noun.
 
-    Returns
-    -------
-    dict
-        The groups by their noun, to which commands written by hand are added.
+    Returns the groups by their noun, to which commands written by hand are added.
     """
     groups: dict[str, CommandLine] = {}
     for noun, words in helps.items():
@@ -187,10 +172,8 @@ def _suffixes(forms: Mapping[str, Form]) -> dict[str, str]:
 
 
 def _write(out: Path, content: bytes) -> None:
-    try:
+    with file_used(out, "can't be written"):
         out.write_bytes(content)
-    except OSError as error:
-        raise CommandError(f"{out}: can't be written, {error.strerror}") from error
 
 
 def _each(request: type[Request], asked: dict[str, Any]) -> Iterable[dict[str, Any]]:

@@ -9,6 +9,7 @@ from cea_exchange.cli.errors import CommandError
 from cea_exchange.cli.output import (
     Answer,
     act_line,
+    cell,
     fields_line,
     refused,
     rows_table,
@@ -77,9 +78,19 @@ def institution_asker(
     return Asker(name, ask, done, {**TEXTS, **texts}, after, forms)
 
 
-def rows_of(name: str, *names: str, heads: tuple[str, ...] = (), none: str = "none") -> Text:
-    """Return how the rows of a field are shown: as a table, of some columns under some heads."""
-    return lambda answer: rows_table(answer[name], names or None, heads or None, none=none)
+def rows_of(name: str, *names: str, none: str = "none", more: str = "--first") -> Text:
+    """Return how the rows of a field are shown: as a table of some columns, or of all.
+
+    Parameters
+    ----------
+    none
+        What is said where there are no rows.
+    more
+        The option that asks for what comes after them.
+    """
+    return lambda answer: with_more(
+        rows_table(answer[name], names or None, none=none), answer, more
+    )
 
 
 def page_shown(answer: Answer) -> str:
@@ -87,25 +98,15 @@ def page_shown(answer: Answer) -> str:
     lines, tables = [], []
     for name, value in answer.items():
         if isinstance(value, list) and value and isinstance(value[0], dict):
-            rows = [{key: _cell(each) for key, each in row.items()} for row in value]
-            tables += ["", name.replace("_", " "), rows_table(rows)]
+            tables += ["", name.replace("_", " "), rows_table(value)]
         elif name != "next":
-            lines.append(f"{name.replace('_', ' '):16} {_cell(shown(name, value, answer))}")
+            lines.append(f"{name.replace('_', ' '):16} {cell(shown(name, value, answer))}")
     return "\n".join([*lines, *tables]).removeprefix("\n")
-
-
-def _cell(value: Any) -> Any:
-    """Return a field's value in one line; what is no list and no mapping stays as it is."""
-    if isinstance(value, dict):
-        return fields_line(value) or "none"
-    if isinstance(value, list):
-        return "; ".join(str(_cell(each)) for each in value) or "none"
-    return value
 
 
 def with_more(text: str, answer: Answer, option: str) -> str:
     """Return a text with how to ask for what comes after it, if something does."""
-    if answer["next"] is None:
+    if answer.get("next") is None:
         return text
     return f"{text}\nthere is more: {option} {answer['next']}"
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin
 
 import typer
 
-from cea_exchange.cli.errors import CommandError
+from cea_exchange.cli.errors import CommandError, bad_input, file_used
 from cea_exchange.cli.readable import (
     ALL_CASH,
     cash_or_all_typed,
@@ -38,27 +38,18 @@ Put = Callable[[Any, Asked, Path], None]
 
 
 class Parameter(NamedTuple):
-    """One argument or option.
-
-    Attributes
-    ----------
-    name
-        Of the function's parameter.
-    kind
-        As typer takes it.
-    info
-        What typer is told of it.
-    default
-        `inspect.Parameter.empty` where it must be given.
-    put
-        See `Put`.
-    """
+    """One argument or option."""
 
     name: str
+    """Of the function's parameter."""
     kind: Any
+    """As typer takes it."""
     info: Any
+    """What typer is told of it."""
     default: Any
+    """`inspect.Parameter.empty` where it must be given."""
     put: Put
+    """See `Put`."""
 
     def declared(self) -> inspect.Parameter:
         """Return it for a signature."""
@@ -84,8 +75,7 @@ def parameters_of(request: type[Request]) -> list[Parameter]:
     fields = [
         each
         for each in fields_of(request)
-        if not each.terms.is_hidden
-        and not (request.rows and each.name in PAGED and not each.words)
+        if not each.terms.is_hidden and not (request.rows and each.name in PAGED and not each.words)
     ]
     made = [each for field in fields for each in _parameters(field)]
     return sorted(made, key=lambda each: isinstance(each.info, typer.models.OptionInfo))
@@ -200,10 +190,7 @@ def _file_there(field: RequestField) -> Put:
 def file_content(file: Path) -> bytes:
     """Return what is in a file that goes to a daemon with a request.
 
-    Raises
-    ------
-    CommandError
-        It can't be read, or is too large.
+    Raises CommandError: it can't be read, or is too large.
     """
     content = _bytes_of(file)
     if len(content) > FILE_BYTES_MAX:
@@ -212,10 +199,8 @@ def file_content(file: Path) -> bytes:
 
 
 def _bytes_of(file: Path) -> bytes:
-    try:
+    with file_used(file):
         return file.read_bytes()
-    except OSError as error:
-        raise CommandError(f"{file}: {error.strerror}") from error
 
 
 # -- keys, tonnes by product ----------------------------------------------------------------------
@@ -224,20 +209,15 @@ def _bytes_of(file: Path) -> bytes:
 def key_text(given: str) -> str:
     """Return a public key given as its 40 characters, or as the file it is in.
 
-    Raises
-    ------
-    CommandError
-        It is neither.
+    Raises CommandError: it is neither.
     """
     from cea_exchange.protocol.security import SecurityError, key_check, public_key_read
 
-    try:
+    with bad_input(OSError, SecurityError, ValueError, says="expected a public key or its file, "):
         # First the file: a path of 40 characters may look like a key.
         if Path(given).is_file():
             return public_key_read(given)
         key_check(given, "key")
-    except (OSError, SecurityError, ValueError) as error:
-        raise CommandError(f"expected a public key or its file, {error}") from error
     return given
 
 

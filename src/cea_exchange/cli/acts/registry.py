@@ -7,7 +7,7 @@ import msgspec
 
 from cea_exchange.cli.acts.commands import Ask, Form, whole
 from cea_exchange.cli.acts.institution import institution_asker, rows_of, with_more
-from cea_exchange.cli.errors import CheckFailed, CommandError
+from cea_exchange.cli.errors import CheckFailed, CommandError, bad_input
 from cea_exchange.cli.output import Answer, fields_line, rows_table, table
 from cea_exchange.cli.readable import amount, date_shown, tonnes, yuan
 
@@ -30,10 +30,7 @@ def _client() -> "AdminClient":
 def fetch_awaited(ask: Ask, wanted: Answer) -> Answer:
     """Return the statement that was to be fetched, once it is read.
 
-    Raises
-    ------
-    CommandError
-        It can't be fetched, or is not read in time.
+    Raises CommandError: it can't be fetched, or is not read in time.
     """
     until_s = time.monotonic() + FETCH_S_MAX
     while time.monotonic() < until_s:
@@ -61,11 +58,9 @@ def _lines_form(suffix: str) -> Form:
         from cea_exchange.registry.distribution.plan_table import DISTRIBUTION_LINES
         from cea_exchange.registry.files import table_bytes
 
-        try:
+        with bad_input(ValueError, ModuleNotFoundError, says=f"{suffix}: "):
             rows = msgspec.convert(answer["lines"], list[Line])
             return table_bytes(DISTRIBUTION_LINES, rows, suffix)
-        except (ValueError, ModuleNotFoundError) as error:
-            raise CommandError(f"{suffix}: {error}") from error
 
     return form
 
@@ -123,18 +118,12 @@ def _account(answer: Answer) -> str:
 
 
 def _remaining(answer: Answer) -> str:
-    heads = ("number", "document", "cause", "decided on", "year", "tonnes", "remaining")
     fields = ("deduction_id", "document", "cause", "decided_on", "compliance_year", "tonnes")
     kept = fields_line(answer["kept"]) or "nothing"
     rows, none = answer["still_to_adjust"], "nothing is still to adjust"
-    still = rows_table(rows, (*fields, "remaining"), heads, none=none)
+    still = rows_table(rows, (*fields, "remaining"), none=none)
     called = fields_line(answer["called"]) or "nothing"
     return f"{still}\nits province holds for it: {kept}\ncalled from the venue: {called}"
-
-
-def _unapplied(answer: Answer) -> str:
-    names = ("unapplied_id", "business_date", "source", "instruction_id", "told", "why")
-    return with_more(rows_table(answer["unapplied"], names), answer, "--first")
 
 
 def _wrong(answer: Answer) -> str:
@@ -152,22 +141,8 @@ def _wrong(answer: Answer) -> str:
 
 
 def _balances(answer: Answer) -> str:
-    rows = [
-        (row["product"], row["compartment"], amount(row["product"], row["amount"]))
-        for row in answer["balances"]
-    ]
-    head = f"{answer['account']} after entry {answer['entry_id']}"
-    return "\n".join([head, table(("product", "where", "amount"), rows)] if rows else [head, "-"])
-
-
-def _transfers(answer: Answer) -> str:
-    heads = ("number", "direction", "account", "product", "amount", "state", "reason")
-    rows = [
-        (row["transfer_seq"], row["direction"], row["account"], row["product"])
-        + (amount(row["product"], row["amount"]), row["state"], row["reason"] or "-")
-        for row in answer["transfers"]
-    ]
-    return with_more(table(heads, rows) if rows else "no transfers", answer, "--after")
+    balances = rows_table(answer["balances"], ("product", "compartment", "amount"), none="-")
+    return f"{answer['account']} after entry {answer['entry_id']}\n{balances}"
 
 
 def _entries(answer: Answer) -> str:
@@ -199,16 +174,6 @@ def _shortfalls(answer: Answer) -> str:
     return table(heads, rows) if rows else "nobody was short"
 
 
-def _surrenders(answer: Answer) -> str:
-    heads = ("number", "account", "year", "giver", "applied on", "tonnes")
-    rows = [
-        (row["surrender_id"], row["account"], row["compliance_year"], row["giver"])
-        + (row["applied_on"], fields_line(row["tonnes"]))
-        for row in answer["surrenders"]
-    ]
-    return table(heads, rows) if rows else "no surrenders"
-
-
 def _duties(answer: Answer) -> str:
     heads = ("due by", "", "what", "of", "who", "rule")
     rows = [
@@ -236,15 +201,6 @@ def _default(answer: Answer) -> str:
     return "\n".join([fields_line(answer), *map(fields_line, acts)])
 
 
-def _notices(answer: Answer) -> str:
-    rows = [
-        (notice["number"], date_shown(notice["date"]), notice["kind"])
-        + (fields_line(notice["content"]),)
-        for notice in answer["notices"]
-    ]
-    return table(("number", "date", "kind", "content"), rows)
-
-
 REGISTRY = institution_asker(
     "registry",
     _client,
@@ -262,22 +218,20 @@ REGISTRY = institution_asker(
         "bank_fetch": lambda answer: f"read {fields_line(answer)}",
         "bank_reconcile": rows_of("accounts"),
         "bank_statements": rows_of("statements"),
-        "bank_unapplied": _unapplied,
+        "bank_unapplied": rows_of(
+            *("unapplied", "unapplied_id", "business_date", "source", "instruction_id", "told"),
+            "why",
+        ),
         "carryover_notice": lambda answer: fields_line(answer["notice"]),
         "claim_list": rows_of("claims"),
         "compliance_list": rows_of(
             *("entities", "account", "entity", "province", "obligation_tonnes", "surrendered"),
             *("offset", "state"),
-            heads=("account", "entity", "province", "obligation", "surrendered", "offset", "state"),
             none="no obligations",
         ),
         "correction_list": rows_of(
             *("orders", "account", "province", "document", "ordered_on", "until", "tonnes"),
             *("due", "refused_on"),
-            heads=(
-                *("account", "province", "order", "ordered on", "until", "tonnes", "due"),
-                "refused on",
-            ),
             none="nobody was ordered to correct anything",
         ),
         "default_list": rows_of("defaults"),
@@ -285,7 +239,6 @@ REGISTRY = institution_asker(
         "dispositions": rows_of(
             *("dispositions", "disposition_id", "kind", "account", "to", "product", "tonnes"),
             *("state", "certificate"),
-            heads=("id", "kind", "account", "to", "product", "tonnes", "state", "certificate"),
         ),
         "duty_list": _duties,
         "entries": _entries,
@@ -293,10 +246,6 @@ REGISTRY = institution_asker(
         "freezes": rows_of(
             *("freezes", "freeze_id", "account", "asset", "state", "ordered", "released"),
             *("in_force", "deducted", "until_date", "court", "order_number"),
-            heads=(
-                *("id", "account", "asset", "state", "ordered", "released", "in force"),
-                *("deducted", "until", "court", "order"),
-            ),
         ),
         "objections": rows_of("objections"),
         "offset_proofs": rows_of(
@@ -304,13 +253,22 @@ REGISTRY = institution_asker(
             none="no proof came from the CCER registry",
         ),
         "obligation_notice": lambda answer: str(answer["text"]),
-        "public_notices": _notices,
+        "public_notices": rows_of("notices", "number", "date", "kind", "content"),
         "receipt": _receipt,
         "shortfall_list": _shortfalls,
         "statement": _statement,
         "surrender_certificate": lambda answer: str(answer["text"]),
-        "surrender_list": _surrenders,
-        "transfers": _transfers,
+        "surrender_list": rows_of(
+            *("surrenders", "surrender_id", "account", "compliance_year", "giver", "applied_on"),
+            "tonnes",
+            none="no surrenders",
+        ),
+        "transfers": rows_of(
+            *("transfers", "transfer_seq", "direction", "account", "product", "amount", "state"),
+            "reason",
+            none="no transfers",
+            more="--after",
+        ),
     },
     {"allocation_preview": preview_shown, "bank_fetch": fetch_awaited},
     {"allocation_preview": LINES, "allocation_show": LINES, "receipt": {"json": _receipt_json}},

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from cea_exchange.cli.acts.commands import Ask, Asker
-from cea_exchange.cli.errors import CheckFailed, CommandError
+from cea_exchange.cli.errors import CommandError, check_failed
 from cea_exchange.cli.output import Answer, refused, rows_table, table
-from cea_exchange.cli.readable import date_shown, shown, tonnes, yuan
+from cea_exchange.cli.readable import date_shown, tonnes, yuan
 
 PRICES = ("reference_price", "band_low", "band_high", "open", "high", "low", "last")
 METHODS = (("listed", ""), ("block", "block_"), ("bidding", "bidding_"))
@@ -17,15 +17,12 @@ CASH_RECORDS = ("by_reference", "booked", "by_events", "cash")
 def answer(data: Path, key: Path, request: dict[str, Any], json: bool = False) -> Answer:
     """Return a running venue's answer.
 
+    Raises CommandError: there is none, or it is a refusal.
+
     Parameters
     ----------
     json
         Whether a refusal is printed as JSON too.
-
-    Raises
-    ------
-    CommandError
-        There is none, or it is a refusal.
     """
     from cea_exchange.venue.operations.admin_client import ActRefused, AdminError, admin_ask
 
@@ -167,13 +164,6 @@ def _rows(name: str, none: str = "none") -> Callable[[Answer], str]:
     return lambda answer: rows_table(answer[name], none=none)
 
 
-def fields_shown(answer: Answer) -> str:
-    """Return an answer's fields, one a line."""
-    return "\n".join(
-        f"{name:16} {shown(name, value, answer)}" for name, value in answer.items() if name != "op"
-    )
-
-
 # -- an account's statement -----------------------------------------------------------------------
 
 
@@ -185,10 +175,8 @@ def statement_asked(ask: Ask, place: Answer) -> Answer:
         ask({"op": "history", "account": place["account"], "from": first, "count": count})
         for first, count in pages(place)
     ]
-    try:
+    with check_failed(ValueError):
         return {"statement": statement_of_answers(place, histories)}
-    except ValueError as error:
-        raise CheckFailed(str(error)) from error
 
 
 def _statement_text(answer: Answer) -> str:

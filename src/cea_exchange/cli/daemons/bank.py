@@ -1,5 +1,6 @@
 """`cea-exchange bank`: a simulated settlement bank, and a look into a bank's files."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,7 +15,7 @@ from cea_exchange.cli.daemons.daemon_log import (
     crash_logged,
     log_to_standard_error,
 )
-from cea_exchange.cli.errors import CheckFailed, CommandError
+from cea_exchange.cli.errors import bad_input, check_failed
 from cea_exchange.cli.options import Data
 from cea_exchange.cli.readable import date_shown
 from cea_exchange.control_plane.signals import StopSignals
@@ -57,16 +58,15 @@ def serve(
     from cea_exchange.simulators.bank.daemon import BankConfig, BankDaemon
 
     log_to_standard_error(log_level)
-    with crash_logged():
-        try:
-            settings = BankConfig() if config is None else settings_read(config, BankConfig)
-            with FolderLock(data / "bank"), BankDaemon(settings, data, seed) as daemon:
-                signals.lead_to(daemon.stop)
-                daemon.run()
-        except (ConfigError, FolderInUse, SecurityError) as error:
-            raise CommandError(str(error)) from error
-        except apsw.Error as error:
-            raise CheckFailed(f"the bank's database: {error}") from error
+    with (
+        crash_logged(),
+        check_failed(apsw.Error, says="the bank's database: "),
+        bad_input(ConfigError, FolderInUse, SecurityError),
+    ):
+        settings = BankConfig() if config is None else settings_read(config, BankConfig)
+        with FolderLock(data / "bank"), BankDaemon(settings, data, seed) as daemon:
+            signals.lead_to(daemon.stop)
+            daemon.run()
     if daemon.is_restarting:
         raise typer.Exit(STATUS_RESTART)
 
@@ -78,11 +78,11 @@ def check(
 
     Example: cea-exchange bank file check statement.xml
     """
-    from cea_exchange.registry.bank.iso_20022 import camt_053, pain_001, pain_002
-    from cea_exchange.registry.bank.iso_20022.xml_reading import BankFileError
+    from cea_exchange.protocol.bank.iso_20022 import camt_053, pain_001, pain_002
+    from cea_exchange.protocol.bank.iso_20022.xml_reading import BankFileError
 
     content = file.read_bytes()
-    readers = {
+    readers: dict[str, Callable[[bytes, str], Any]] = {
         pain_002.NAMESPACE: pain_002.report_read,
         camt_053.NAMESPACE: camt_053.statement_read,
     }
@@ -90,16 +90,14 @@ def check(
         (read for namespace, read in readers.items() if namespace.encode() in content),
         pain_001.batch_read,
     )
-    try:
+    with bad_input(BankFileError):
         typer.echo(_sentence(read(content, str(file))))
-    except BankFileError as error:
-        raise CommandError(str(error)) from error
 
 
 def _sentence(message: Any) -> str:
     from cea_exchange.domain.units import cash_format
-    from cea_exchange.registry.bank.instructions import Batch
-    from cea_exchange.registry.bank.statements import Statement
+    from cea_exchange.protocol.bank.instructions import Batch
+    from cea_exchange.protocol.bank.statements import Statement
 
     if isinstance(message, Batch):
         total = cash_format(message.control_sum)
@@ -112,6 +110,4 @@ def _sentence(message: Any) -> str:
         )
     if message.refusal:
         return f"report {message.report_id}: batch {message.batch_id} refused, {message.refusal}"
-    return (
-        f"report {message.report_id}: batch {message.batch_id}, {len(message.statuses)} statuses"
-    )
+    return f"report {message.report_id}: batch {message.batch_id}, {len(message.statuses)} statuses"

@@ -146,8 +146,9 @@ class CcerCommands(InstitutionCommands):
             found = self.checked(store)
         differences = [*found.differences, *compared["differences"]]
         if json:
-            told = {"agrees": not differences, **msgspec.structs.asdict(found), "offsets": compared}
-            json_print(told)
+            json_print(
+                {"agrees": not differences, **msgspec.structs.asdict(found), "offsets": compared}
+            )
         else:
             for sentence in differences or (found.sentence(), _agreed(compared)):
                 typer.echo(sentence)
@@ -167,14 +168,14 @@ class CcerCommands(InstitutionCommands):
         with other.view(registry, registry_database) as store:
             offsets = offset_books(store)
         with self.view(data, database) as store:
-            told = books_shown(store)
+            books = books_shown(store)
         with other.view(registry, registry_database) as store:
             offsets = offsets._replace(claim_last_later=claim_last(store))
         return {
             "proofs": len(offsets.states),
-            "cancelled_tonnes": told.cancelled_tonnes,
+            "cancelled_tonnes": books.cancelled_tonnes,
             "counted_tonnes": sum(each.tonnes for each in offsets.counted.values()),
-            "differences": list(offset_differences(told, offsets)),
+            "differences": list(offset_differences(books, offsets)),
         }
 
     def queries(self) -> Mapping[str, "Check"]:

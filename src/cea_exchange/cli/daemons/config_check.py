@@ -14,10 +14,7 @@ Look = tuple[str, Callable[[], Any]]
 def check_all(looks: Iterable[Look], *wrong: type[Exception]) -> None:
     """Take each look and print what was found, a line each; all that is wrong, not only the first.
 
-    Raises
-    ------
-    CheckFailed
-        Something is.
+    Raises CheckFailed: something is.
     """
     count = 0
     for name, look in looks:

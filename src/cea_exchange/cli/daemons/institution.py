@@ -34,7 +34,7 @@ from cea_exchange.cli.daemons.daemon_log import (
     crash_logged,
     log_to_standard_error,
 )
-from cea_exchange.cli.errors import CheckFailed, CommandError
+from cea_exchange.cli.errors import CheckFailed, CommandError, bad_input
 from cea_exchange.cli.options import ADMIN, Data, Json, Key, Watch
 from cea_exchange.cli.output import Answer, json_print
 from cea_exchange.control_plane.signals import StopSignals
@@ -144,10 +144,8 @@ class InstitutionCommands(ABC):
         """Return its settings; CommandError names what is none."""
         from cea_exchange.protocol.settings import ConfigError, settings_read
 
-        try:
+        with bad_input(ConfigError):
             return settings_read(path, self.config_class())
-        except ConfigError as error:
-            raise CommandError(str(error)) from error
 
     def serve(self, config: Config, data: Data, log_level: LogLevelOption = LogLevel.info) -> None:
         """Run the {title} until it is told to stop (SIGTERM, or `{name} stop`)."""
@@ -252,11 +250,12 @@ class InstitutionCommands(ABC):
         """Open the database for reading, all of one moment whatever a daemon commits meanwhile."""
         from cea_exchange.ledger.record_store import StoreError
 
-        try:
-            with self.store_class().open_reader(data, database) as store, store.view():
-                yield store
-        except StoreError as error:
-            raise CommandError(str(error)) from error
+        with (
+            bad_input(StoreError),
+            self.store_class().open_reader(data, database) as store,
+            store.view(),
+        ):
+            yield store
 
     def reconcile(self, data: Data, json: Json = False, database: Database = None) -> None:
         """Check the {title}'s database against itself; 1, and what differs, if something does."""
@@ -319,7 +318,7 @@ class InstitutionCommands(ABC):
         queries = self.queries()
         if show is not None:
             if show not in queries:
-                raise CommandError(f"--show: must be one of {', '.join(queries)}, was {show}")
+                raise CommandError(f"--show: expected one of {', '.join(queries)}, got {show}")
             typer.echo(f"{queries[show].sql};")
             return
         with self.view(data, database) as store:
@@ -349,10 +348,8 @@ class InstitutionCommands(ABC):
         from cea_exchange.institution.maintenance.backup import backup
         from cea_exchange.ledger.record_store import StoreError
 
-        try:
+        with bad_input(StoreError):
             what, last = backup(self.store_class(), data, out, database)
-        except StoreError as error:
-            raise CommandError(str(error)) from error
         if json:
             json_print({"file": str(out), f"last_{what}": last})
         else:
@@ -375,10 +372,8 @@ class InstitutionCommands(ABC):
         from cea_exchange.institution.maintenance.backup import restore
         from cea_exchange.ledger.record_store import StoreError
 
-        try:
+        with bad_input(StoreError):
             found = restore(self.store_class(), self.checked, file, data, database)
-        except StoreError as error:
-            raise CommandError(str(error)) from error
         if json:
             json_print(msgspec.structs.asdict(found))
         else:

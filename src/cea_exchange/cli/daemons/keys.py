@@ -3,11 +3,12 @@
 from pathlib import Path
 from typing import Annotated
 
-import msgspec
 import typer
 
 from cea_exchange.cli.command_line import CommandLine
 from cea_exchange.cli.errors import CommandError
+from cea_exchange.cli.options import PlainJson
+from cea_exchange.cli.output import json_print
 
 
 def register(app: typer.Typer) -> None:
@@ -26,7 +27,7 @@ def _group() -> None:
 def new(
     name: Annotated[str, typer.Argument(help="Whose: NAME.public and NAME.secret are written.")],
     directory: Annotated[Path, typer.Option(help="Where to.")] = Path(),
-    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    json: PlainJson = False,
 ) -> None:
     """Make a key pair; an existing file is never overwritten."""
     from cea_exchange.protocol.security import CurveKeys
@@ -41,6 +42,6 @@ def new(
         raise CommandError(f"{place}: can't be written, {error.strerror}") from error
     if json:
         content = {"name": name, "public": keys.public, "directory": str(directory)}
-        typer.echo(msgspec.json.encode(content).decode())
+        json_print(content)
     else:
         typer.echo(f"{keys.public}  {directory / (name + '.public')}")

@@ -13,7 +13,7 @@ from cea_exchange.cli.acts.platform import PLATFORM
 from cea_exchange.cli.daemons.config_check import Look
 from cea_exchange.cli.daemons.daemon_log import LogLevel, LogLevelOption
 from cea_exchange.cli.daemons.institution import Database, InstitutionCommands
-from cea_exchange.cli.errors import CommandError
+from cea_exchange.cli.errors import bad_input
 from cea_exchange.cli.options import Data, Json
 from cea_exchange.cli.output import fields_print
 
@@ -136,15 +136,11 @@ class PlatformCommands(InstitutionCommands):
 
         Example: cea-exchange platform publish 2024 --out public
         """
-        from cea_exchange.ledger.record_store import StoreError
         from cea_exchange.platform.checks import PlatformActError
         from cea_exchange.platform.platform import Platform
 
-        try:
-            with self.store_class().open_reader(data, database) as store, store.view():
-                written = Platform(store).public_pages.write(year, out)
-        except (StoreError, PlatformActError) as error:
-            raise CommandError(str(error)) from error
+        with bad_input(PlatformActError), self.view(data, database) as store:
+            written = Platform(store).public_pages.write(year, out)
         fields_print({"written": [str(file) for file in written]}, json)
 
     def rehearse(
@@ -163,11 +159,9 @@ class PlatformCommands(InstitutionCommands):
         from cea_exchange.ledger.record_store import StoreError
         from cea_exchange.platform.rehearsal import rehearsal_prepare
 
-        try:
+        with bad_input(StoreError, OSError, says=f"{folder}: no rehearsal, "):
             rehearsal_prepare(folder)
             registry_prepare(folder)
-        except (StoreError, OSError) as error:
-            raise CommandError(f"{folder}: no rehearsal, {error}") from error
         with registry_running(folder, log_level.value):
             self.serve(folder / "platform.toml", folder, log_level)
 

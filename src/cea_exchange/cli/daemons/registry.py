@@ -12,7 +12,7 @@ import typer
 from cea_exchange.cli.acts.registry import REGISTRY
 from cea_exchange.cli.daemons.config_check import Look
 from cea_exchange.cli.daemons.institution import Config, Database, InstitutionCommands
-from cea_exchange.cli.errors import CommandError
+from cea_exchange.cli.errors import bad_input
 from cea_exchange.cli.options import Data, Json, Why
 from cea_exchange.cli.output import fields_print
 from cea_exchange.cli.readable import date_shown
@@ -184,10 +184,8 @@ class RegistryCommands(InstitutionCommands):
 
             if venue is None:
                 return []
-            try:
+            with bad_input(JournalError, OSError):
                 return list(heads_differing(store, registry_heads(venue), "the venue's journal"))
-            except (JournalError, OSError) as error:
-                raise CommandError(str(error)) from error
 
         self.verified(data, database, json, venue_differences)
 
@@ -230,7 +228,7 @@ def adopt(
     from cea_exchange.registry.noted_time import noted_ns
     from cea_exchange.registry.store import RegistryStore
 
-    try:
+    with bad_input(AdoptionError, ConfigError, SecurityError, StoreError):
         settings = config_load(config)
         persons = two_operators(settings.operators_by_key(data), first, second)
         with RegistryStore.open(data, settings.database) as store:
@@ -239,8 +237,6 @@ def adopt(
             statement = adopt_stream(
                 store, out, first=persons[0], second=persons[1], why=why, at_ns=at_ns
             )
-    except (AdoptionError, ConfigError, SecurityError, StoreError) as error:
-        raise CommandError(str(error)) from error
     shown = {
         "old_log_id": statement.old_log_id,
         "log_id": statement.log_id,

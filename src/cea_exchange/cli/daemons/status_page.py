@@ -39,7 +39,7 @@ def venue_page(status: Mapping[str, Any]) -> Sections:
 
     Parameters
     ----------
-    told
+    status
         The answer to `status`; keys are those of `protocol/admin.md`.
     """
     date = _date(status["trading_date"])
@@ -101,10 +101,13 @@ def venue_page(status: Mapping[str, Any]) -> Sections:
 
 def _listings(waiting: Sequence[Mapping[str, Any]]) -> str:
     """Say which first listings wait, and for whom or what."""
-    return ", ".join(
-        f"{one['product']} ({'confirmed' if one['confirmed_on'] else 'to be confirmed'})"
-        for one in waiting
-    ) or "none"
+    return (
+        ", ".join(
+            f"{one['product']} ({'confirmed' if one['confirmed_on'] else 'to be confirmed'})"
+            for one in waiting
+        )
+        or "none"
+    )
 
 
 def institution_page(

@@ -17,8 +17,8 @@ from cea_exchange.cli.daemons.daemon_log import (
     crash_logged,
     log_to_standard_error,
 )
-from cea_exchange.cli.errors import CheckFailed, CommandError
-from cea_exchange.cli.options import ADMIN, Data, Json, Key, Watch, Why
+from cea_exchange.cli.errors import CheckFailed, CommandError, bad_input, check_failed, file_used
+from cea_exchange.cli.options import ADMIN, Archive, Data, Json, Key, Watch, Why
 from cea_exchange.cli.output import Answer, fields_print
 from cea_exchange.control_plane.signals import StopSignals
 
@@ -124,10 +124,8 @@ def check(
     from cea_exchange.protocol.settings import ConfigError
     from cea_exchange.venue.config import config_load
 
-    try:
+    with bad_input(ConfigError):
         settings = config_load(config)
-    except ConfigError as error:
-        raise CommandError(str(error)) from error
     looks = (
         ("settings", lambda: config),
         ("own key", lambda: CurveKeys.load(data / "keys", "venue").public),
@@ -143,9 +141,7 @@ def check(
 # -- Looking --------------------------------------------------------------------------------------
 
 
-def status(
-    data: Data, key: Key = ADMIN, json: Json = False, watch: Watch = None
-) -> None:
+def status(data: Data, key: Key = ADMIN, json: Json = False, watch: Watch = None) -> None:
     """Print where a running venue stands.
 
     Example: cea-exchange venue status --json
@@ -160,9 +156,7 @@ def status(
 
 def log(
     data: Data,
-    archive: Annotated[
-        Path | None, typer.Option(help="The journal's archive, if it is not in the data folder.")
-    ] = None,
+    archive: Archive = None,
     json: Json = False,
 ) -> None:
     """Print the operators' acts in the journal: when, who, what, why. Changes nothing.
@@ -174,13 +168,9 @@ def log(
     from cea_exchange.journal import JournalError
     from cea_exchange.venue.operations.act_log import acts_read
 
-    try:
+    with file_used(data, "expected a journal"), check_failed(JournalError):
         for act in acts_read(data, archive):
             typer.echo(msgspec.json.encode(act).decode() if json else act.sentence())
-    except JournalError as error:
-        raise CheckFailed(str(error)) from error
-    except OSError as error:
-        raise CommandError(f"{data}: expected a journal, {error.strerror}") from error
 
 
 def looks(data: Data, json: Json = False) -> None:
@@ -226,7 +216,10 @@ def adopt(
     from cea_exchange.venue.config import config_load
     from cea_exchange.venue.maintenance.adoption import adopt as adopt_statement
 
-    try:
+    with (
+        check_failed(JournalError, JournalFull, says="nothing was adopted: "),
+        bad_input(AdoptionError, ConfigError, FolderInUse, ProfileError, SecurityError),
+    ):
         settings = config_load(config)
         persons = two_operators(settings.operators_by_key(data), first, second)
         with FolderLock(data, "venue.lock"):
@@ -234,8 +227,4 @@ def adopt(
             adopted = adopt_statement(
                 data, settings, read, first=persons[0], second=persons[1], why=why
             )
-    except (AdoptionError, ConfigError, FolderInUse, ProfileError, SecurityError) as error:
-        raise CommandError(str(error)) from error
-    except (JournalError, JournalFull) as error:
-        raise CheckFailed(f"nothing was adopted: {error}") from error
     fields_print(msgspec.structs.asdict(adopted), json)

@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from cea_exchange.cli.errors import CheckFailed, CommandError
-from cea_exchange.cli.options import Data, Json
+from cea_exchange.cli.errors import bad_input, check_failed, file_used
+from cea_exchange.cli.options import Archive, Data, Json, ProfileFile
 from cea_exchange.cli.output import fields_print
 
 
@@ -19,9 +19,7 @@ def register(group: typer.Typer) -> None:
 def backup(
     destination: Annotated[Path, typer.Argument(help="Folder to make; it may be there, empty.")],
     data: Data,
-    archive: Annotated[
-        Path | None, typer.Option(help="The journal's archive, if it is not in the data folder.")
-    ] = None,
+    archive: Archive = None,
     with_keys: Annotated[
         bool, typer.Option("--with-keys", help="Copy the secret keys too.")
     ] = False,
@@ -37,14 +35,12 @@ def backup(
     from cea_exchange.journal import JournalError
     from cea_exchange.venue.maintenance import backup as module
 
-    try:
+    with (
+        file_used(destination),
+        check_failed(JournalError, says="nothing is backed up: "),
+        bad_input(module.BackupError),
+    ):
         manifest = module.backup(data, destination, archive=archive, with_keys=with_keys)
-    except module.BackupError as error:
-        raise CommandError(str(error)) from error
-    except JournalError as error:
-        raise CheckFailed(f"nothing is backed up: {error}") from error
-    except OSError as error:
-        raise CommandError(f"{error.filename or destination}: {error.strerror}") from error
     shown = {
         "log_id": manifest.log_id,
         "last_seq": manifest.last_seq,
@@ -60,9 +56,7 @@ def backup(
 def restore(
     source: Annotated[Path, typer.Argument(help="A backup's folder.")],
     data: Annotated[Path, typer.Option("--data", help="Folder to make; it may be there, empty.")],
-    profile: Annotated[
-        str | None, typer.Option(help="The profile file, if it is none of the package's.")
-    ] = None,
+    profile: ProfileFile = None,
     json: Json = False,
 ) -> None:
     """Make a data folder of a backup; it appears only after a full replay has confirmed it.
@@ -75,15 +69,13 @@ def restore(
     from cea_exchange.journal import JournalError
     from cea_exchange.venue.maintenance import backup as module
 
-    try:
+    with (
+        file_used(source),
+        check_failed(JournalError, module.BackupDamaged, says="nothing is restored: "),
+        bad_input(module.BackupError, ProfileError),
+    ):
         loaded = load_profile(profile) if profile else None
         manifest, result = module.restore(source, data, profile=loaded)
-    except (module.BackupError, ProfileError) as error:
-        raise CommandError(str(error)) from error
-    except (JournalError, module.BackupDamaged) as error:
-        raise CheckFailed(f"nothing is restored: {error}") from error
-    except OSError as error:
-        raise CommandError(f"{error.filename or source}: {error.strerror}") from error
     shown = {
         "log_id": result.log_id,
         "last_seq": result.next_seq - 1,

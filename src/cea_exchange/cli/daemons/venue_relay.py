@@ -16,7 +16,7 @@ from cea_exchange.cli.daemons.daemon_log import (
     crash_logged,
     log_to_standard_error,
 )
-from cea_exchange.cli.errors import CheckFailed, CommandError
+from cea_exchange.cli.errors import bad_input, check_failed
 from cea_exchange.cli.options import Data
 from cea_exchange.control_plane.signals import StopSignals
 
@@ -48,16 +48,15 @@ def relay(
     from cea_exchange.venue.publication.relay import RelayOverMemory
 
     log_to_standard_error(log_level)
-    with crash_logged():
-        try:
-            if config == STANDARD_INPUT:
-                _of_venue(data)
-            else:
-                _alone(config, data)
-        except (ConfigError, FolderInUse, SecurityError) as error:
-            raise CommandError(str(error)) from error
-        except RelayOverMemory as error:
-            raise CheckFailed(f"begin it again: {error}") from error
+    with (
+        crash_logged(),
+        check_failed(RelayOverMemory, says="begin it again: "),
+        bad_input(ConfigError, FolderInUse, SecurityError),
+    ):
+        if config == STANDARD_INPUT:
+            _of_venue(data)
+        else:
+            _alone(config, data)
 
 
 def _of_venue(data: Path) -> None:
@@ -70,10 +69,8 @@ def _of_venue(data: Path) -> None:
 
     # Unbuffered: what comes behind its line is the relay's.
     lifeline = open(sys.stdin.fileno(), "rb", buffering=0, closefd=False)  # noqa: SIM115
-    try:
+    with bad_input(msgspec.MsgspecError, says="standard input: expected a venue's settings, "):
         settings = msgspec.json.decode(lifeline.readline(), type=ChildSettings)
-    except msgspec.MsgspecError as error:
-        raise CommandError(f"standard input: expected a venue's settings, {error}") from error
     limits_set(settings.config.memory_mib_max, niceness=NICENESS)
     pulse = sys.stdout.fileno()
     # A venue that stands still must not make its relay do so.

@@ -4,10 +4,11 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
-import msgspec
 import typer
 
-from cea_exchange.cli.errors import CommandError
+from cea_exchange.cli.errors import CommandError, bad_input
+from cea_exchange.cli.options import PlainJson
+from cea_exchange.cli.output import json_print
 from cea_exchange.matching.auction import AuctionResult, bids_parse, clear_auction
 
 ROW = "{:<20} {:<12} {:>10} {:>14} {:>14} {:>10}"
@@ -49,13 +50,11 @@ def auction(
     noncompetitive_max_bp: Annotated[
         int, typer.Option(help="Most that non-competitive bids win together.")
     ] = 0,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    json: PlainJson = False,
 ) -> None:
     """Award an auction and print what each bid wins and pays."""
-    try:
+    with bad_input(ValueError, says=f"{file}:"):
         bids = bids_parse(_text(file).splitlines())
-    except ValueError as error:
-        raise CommandError(f"{file}:{error}") from error
     try:
         result = clear_auction(
             bids,
@@ -76,7 +75,7 @@ def auction(
         place = f"{file}: " if str(error).startswith("bids[") else ""
         raise CommandError(f"{place}{error}") from error
     if json:
-        typer.echo(msgspec.json.encode(_content(result)).decode())
+        json_print(_content(result))
     else:
         _show(result)
 

@@ -5,10 +5,11 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Annotated, TextIO
 
-import msgspec
 import typer
 
 from cea_exchange.cli.errors import CommandError
+from cea_exchange.cli.options import PlainJson
+from cea_exchange.cli.output import json_print
 
 
 def register(app: typer.Typer) -> None:
@@ -35,7 +36,7 @@ def convert_flow(
             min=0, max=9, help="Of prices without a point; mbo has 9, itch 4, the others 0."
         ),
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    json: PlainJson = False,
 ) -> None:
     """Convert recorded flow for `replay`; prints the tick that it needs."""
     from cea_exchange.cli.flows.flow_files import FlowFile
@@ -52,8 +53,7 @@ def convert_flow(
     with ExitStack() as files:
         flows = [files.enter_context(FlowFile(path)) for path in paths]
         sources = [
-            FlowSource(flow.lines(), decimals, symbol, number)
-            for number, flow in enumerate(flows)
+            FlowSource(flow.lines(), decimals, symbol, number) for number, flow in enumerate(flows)
         ]
         writer = FlowWriter(*(files.enter_context(_written(path)) for path in (orders, trades)))
         try:
@@ -70,7 +70,7 @@ def convert_flow(
     }
     if json:
         content = summary | {"passed_over": dict(+writer.passed)}
-        typer.echo(msgspec.json.encode(content).decode())
+        json_print(content)
         return
     show({name.replace("_", " "): value for name, value in summary.items()})
     show({f"passed over: {why}": count for why, count in (+writer.passed).items()})

@@ -1,9 +1,6 @@
 """`cea-exchange demo`: one trading day as real processes, settled and reconciled."""
 
-import contextlib
 import json
-import tempfile
-from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 from typing import Annotated
@@ -12,7 +9,8 @@ import typer
 from msgspec import to_builtins
 from rich.console import Console
 
-from cea_exchange.cli.errors import CheckFailed, CommandError
+from cea_exchange.cli.errors import bad_input, check_failed
+from cea_exchange.cli.flows.flow_files import folder_new
 from cea_exchange.domain.documents.bulletin_forms import bulletin_document, bulletin_text
 from cea_exchange.domain.reference_prices import close_before, load_daily, reference_price
 from cea_exchange.domain.units import cash_format
@@ -49,14 +47,10 @@ def demo(
     """
     prepare_process()
     console = Console(stderr=as_json, soft_wrap=True)
-    try:
+    with bad_input(ValueError, OSError), check_failed(RuntimeError, TimeoutError):
         settings = _settings(participants, orders, days, seed, rate, day, closes)
-        with _data_folder(data) as folder:
+        with folder_new(data, "demo") as folder:
             report = run_trading_days(folder, settings, lambda line: console.print(f"- {line}"))
-    except (RuntimeError, TimeoutError) as error:
-        raise CheckFailed(str(error)) from error
-    except (ValueError, OSError) as error:
-        raise CommandError(str(error)) from error
     if as_json:
         print(json.dumps(_as_dict(report, settings), indent=2))
     else:
@@ -87,19 +81,6 @@ def _settings(
         first_day=first_day,
         reference_prices=dict.fromkeys(PRODUCTS, reference),
     )
-
-
-@contextlib.contextmanager
-def _data_folder(data: Path | None) -> Iterator[Path]:
-    """Yield an empty folder: the user's, which stays, or one that goes away."""
-    if data is None:
-        with tempfile.TemporaryDirectory(prefix="cea-exchange-demo-") as name:
-            yield Path(name)
-        return
-    data.mkdir(parents=True, exist_ok=True)
-    if any(data.iterdir()):
-        raise FileExistsError(f"{data}: must be a new or an empty folder")
-    yield data
 
 
 def _print(console: Console, report: DayReport, settings: DaySettings) -> None:

@@ -1,6 +1,7 @@
 """Text files of any size, line by line into arrays, and a bar that shows how far they are read."""
 
 import gzip
+import tempfile
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -90,10 +91,7 @@ class FlowFile:
     def fill(self, count: int, read: LineReader) -> int:
         """Take lines until so many are taken or the file ends; return how many it were.
 
-        Raises
-        ------
-        CommandError
-            With file and line, what was expected and what came.
+        Raises CommandError: with file and line, what was expected and what came.
         """
         filled = 0
         while filled < count:
@@ -188,3 +186,16 @@ def progress(title: str, total: int) -> Iterator[Callable[[int], None]]:
     ) as bar:
         task = bar.add_task(title, total=total)
         yield lambda done: bar.update(task, completed=done)
+
+
+@contextmanager
+def folder_new(folder: Path | None, command: str) -> Iterator[Path]:
+    """Yield an empty folder: the user's, which stays, or one that goes away."""
+    if folder is None:
+        with tempfile.TemporaryDirectory(prefix=f"cea-exchange-{command}-") as name:
+            yield Path(name)
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    if any(folder.iterdir()):
+        raise CommandError(f"{folder}: expected a new or an empty folder")
+    yield folder

@@ -272,7 +272,7 @@ def _running_venue(
     if all(each is None for each in given):
         return {}
     if gateway is None or server_key is None or keys is None:
-        raise CommandError("--gateway, --server-key and --keys must be given together")
+        raise CommandError("expected --gateway, --server-key and --keys together")
     return {"set": {"endpoint": gateway, "server_key": server_key, "keys": str(keys)}}
 
 

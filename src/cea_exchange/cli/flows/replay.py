@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 import typer
 
-from cea_exchange.cli.errors import CheckFailed, CommandError
+from cea_exchange.cli.errors import CheckFailed, CommandError, bad_input, check_failed, file_used
 from cea_exchange.cli.flows.replay_summary import rate_of, show
+from cea_exchange.cli.options import PlainJson
+from cea_exchange.cli.output import json_print
 
 if TYPE_CHECKING:
     import numpy as np
@@ -73,7 +75,7 @@ def replay(
         Path | None,
         typer.Option(help="Of an order file: the trades that have to come out, CSV."),
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    json: PlainJson = False,
 ) -> None:
     """Replay recorded flow; exit status 1 where what comes out and the record differ."""
     from cea_exchange.cli.flows.replay_orders import Settings
@@ -87,9 +89,7 @@ def _replay(
 ) -> None:
     from cea_exchange.cli.flows import replay_orders
 
-    of_orders = {
-        "--" + name.replace("_", "-"): value for name, value in settings._asdict().items()
-    }
+    of_orders = {"--" + name.replace("_", "-"): value for name, value in settings._asdict().items()}
     if (flow / "journal").is_dir():
         _options_refuse(flow, "a venue's data folder", of_orders | {"BOOK": book})
         _journal_replay(flow, profile, json)
@@ -242,10 +242,8 @@ def _lobster_show(report: "ReplayReport", run: _LobsterRun, json: bool) -> None:
 def _profile_check(name: str) -> None:
     from cea_exchange.domain.profile import ProfileError, load_profile
 
-    try:
+    with bad_input(ProfileError):
         rules = load_profile(name).rules
-    except ProfileError as error:
-        raise CommandError(str(error)) from error
     if rules.levels_max or rules.listed_band_bp or rules.self_trade != "allow":
         raise CommandError(
             f"expected a profile of a plain book such as 'open', got {name!r}: foreign flow knows "
@@ -260,7 +258,7 @@ def _files(flow: Path, book: Path | None) -> tuple[Path, Path | None]:
         if len(found) != 1:
             raise CommandError(
                 f"{flow}: expected one file *{MESSAGE_FILES}*.csv, or a folder journal/, "
-                f"came {len(found)} files"
+                f"got {len(found)} files"
             )
         books = _named(flow, ROW_FILES)
         if book is None and len(books) > 1:
@@ -291,21 +289,18 @@ def _journal_replay(data: Path, profile: str | None, json: bool) -> None:
     from cea_exchange.protocol.folder_lock import FolderInUse, FolderLock
     from cea_exchange.venue.maintenance.verify import verify_data
 
-    try:
+    with (
+        bad_input(FolderInUse, ends="; stop it first"),
+        file_used(data, "can't be read"),
+        bad_input(ProfileError),
+        check_failed(JournalError),
+    ):
         loaded = load_profile(profile) if profile else None
         total = sum(path.stat().st_size for path in (data / "journal").iterdir())
         with FolderLock(data, "venue.lock"), progress("replaying", total) as show_position:
             clock = _MarketClock(show_position)
             result = verify_data(data, profile=loaded, core_class=clock.market)
             show_position(total)
-    except FolderInUse as error:
-        raise CommandError(f"{error}; stop it first") from error
-    except OSError as error:
-        raise CommandError(f"{error.filename or data}: can't be read: {error.strerror}") from error
-    except ProfileError as error:
-        raise CommandError(str(error)) from error
-    except JournalError as error:
-        raise CheckFailed(str(error)) from error
     summary = {
         "messages": result.commands + result.controls,
         "commands": result.commands,
@@ -319,7 +314,7 @@ def _journal_replay(data: Path, profile: str | None, json: bool) -> None:
         "messages_per_second_read": rate_of(result.commands, clock.elapsed_ns()),
     }
     if json:
-        typer.echo(msgspec.json.encode(summary).decode())
+        json_print(summary)
         return
     names = {
         "messages_per_second": "messages a second",

@@ -5,10 +5,10 @@ from pathlib import Path
 from statistics import mean, median, quantiles
 from typing import Annotated, Any
 
-import msgspec
 import typer
 
-from cea_exchange.cli.errors import CheckFailed, CommandError
+from cea_exchange.cli.errors import CheckFailed, bad_input
+from cea_exchange.cli.output import json_print
 from cea_exchange.domain.units import price_format
 from cea_exchange.loadtest.auctions import (
     AuctionError,
@@ -44,7 +44,7 @@ def replay_auctions(
 
     auctions: list[Cleared] = []
     notes = ReadingNotes()
-    try:
+    with bad_input(AuctionError):
         results = results_read(file, notes)
         with progress("clearing", len(results)) as show_position:
             for result in results:
@@ -53,8 +53,6 @@ def replay_auctions(
                 except AuctionError as error:
                     raise AuctionError(f"{file}:{result.line}: {error}") from error
                 show_position(len(auctions))
-    except AuctionError as error:
-        raise CommandError(str(error)) from error
     warning = notes.cells.warning(file)
     if warning is not None:
         typer.echo(warning, err=True)
@@ -123,7 +121,7 @@ def _show(
         ]
         passed = [auction._asdict() for auction in unpriced]
         content = summary | {"results": rows, "passed_over": passed}
-        typer.echo(msgspec.json.encode(content).decode())
+        json_print(content)
         return
     count = summary["auctions"]
     typer.echo(f"auctions                   {count}, {summary['offered_tonnes']} t offered")

@@ -2,9 +2,7 @@
 
 import csv
 import json
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,8 +10,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from cea_exchange.cli.errors import CheckFailed, CommandError
-from cea_exchange.cli.flows.flow_files import progress
+from cea_exchange.cli.errors import CheckFailed, bad_input, check_failed, file_used
+from cea_exchange.cli.flows.flow_files import folder_new, progress
+from cea_exchange.cli.options import PlainJson
 from cea_exchange.daily_replay.chart import PlotsMissing, chart
 from cea_exchange.daily_replay.comparison import FIGURES, METHODS, PRICES, Cause
 from cea_exchange.daily_replay.local_market import ReplayFailed
@@ -53,13 +52,13 @@ def replay(
     data: Annotated[
         Path | None, typer.Option(help="New folder in which the registry is kept.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: PlainJson = False,
 ) -> None:
     """Trade and settle published days, and compare ours with them.
 
     Exit status 1 where something is not conserved or settled, or differs without a cause.
     """
-    try:
+    with check_failed(ReplayFailed), file_used(out), bad_input(ValueError):
         settings = ReplaySettings(
             first_reference=_first_reference(first_reference),
             accounts=accounts,
@@ -67,18 +66,12 @@ def replay(
         )
         days = _days(file, first_day, last_day, limit)
         out.mkdir(parents=True, exist_ok=True)
-        with _data_folder(data) as folder, progress("replaying days", len(days)) as show_day:
+        with folder_new(data, "days") as folder, progress("replaying days", len(days)) as show_day:
             report = replay_days(days, settings, folder, show_day)
         _days_write(report, out / DAYS_FILE)
         _bulletins_write(report, out)
         content = _content(report)
         (out / REPORT_FILE).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-    except ReplayFailed as error:
-        raise CheckFailed(str(error)) from error
-    except OSError as error:
-        raise CommandError(f"{error.filename or out}: {error.strerror or error}") from error
-    except ValueError as error:
-        raise CommandError(str(error)) from error
     if as_json:
         typer.echo(json.dumps(content, indent=2))
     else:
@@ -109,19 +102,6 @@ def _days(
     if warning is not None:
         typer.echo(warning, err=True)
     return days[:limit]
-
-
-@contextmanager
-def _data_folder(data: Path | None) -> Iterator[Path]:
-    """Yield an empty folder: the user's, which stays, or one that goes away."""
-    if data is None:
-        with tempfile.TemporaryDirectory(prefix="cea-exchange-days-") as name:
-            yield Path(name)
-        return
-    data.mkdir(parents=True, exist_ok=True)
-    if any(data.iterdir()):
-        raise ValueError(f"{data}: must be a new or an empty folder")
-    yield data
 
 
 def _explained_check(report: ReplayReport) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from cea_exchange import OrderBook
 from cea_exchange._book import LEVEL_COUNT_MAX
-from cea_exchange.cli.errors import CheckFailed, CommandError
+from cea_exchange.cli.errors import CheckFailed, CommandError, bad_input, file_used
 from cea_exchange.cli.flows.differences import DifferenceLog
 from cea_exchange.cli.flows.flow_files import PART_ROWS, FlowFile, progress
 from cea_exchange.cli.flows.replay_summary import rate_of, show
@@ -69,12 +69,9 @@ def is_order_file(path: Path) -> bool:
 def replay_orders(path: Path, settings: Settings, json: bool) -> None:
     """Play an order file and print what came of it.
 
-    Raises
-    ------
-    CommandError
-        A line, or a setting, is not as it has to be.
-    CheckFailed
-        Other trades came out than were expected.
+    Raises CommandError: a line, or a setting, is not as it has to be.
+
+    Raises CheckFailed: Other trades came out than were expected.
     """
     tick = _value("--tick", tick_of, settings.tick)
     header, survey = _survey(path, tick)
@@ -101,10 +98,8 @@ def replay_orders(path: Path, settings: Settings, json: bool) -> None:
 
 
 def _value(option: str, read: Callable[[Any], Any], text: Any) -> Any:
-    try:
+    with bad_input(ValueError, says=f"{option}: "):
         return read(text)
-    except ValueError as error:
-        raise CommandError(f"{option}: {error}") from error
 
 
 def _header(file: FlowFile) -> OrderHeader:
@@ -149,9 +144,7 @@ def _survey(path: Path, tick: Tick) -> tuple[OrderHeader, Survey]:
     return header, survey
 
 
-def _comparison(
-    file: FlowFile, tick: Tick, differences: DifferenceLog
-) -> TradeComparison:
+def _comparison(file: FlowFile, tick: Tick, differences: DifferenceLog) -> TradeComparison:
     try:
         columns = ExpectedColumns(file.first_line().decode("utf-8", "replace"), tick)
     except ValueError as error:
@@ -192,9 +185,7 @@ def _book(path: Path, survey: Survey, settings: Settings, tick: Tick) -> OrderBo
         high = _value("--price-max", tick.ticks, settings.price_max)
         low = low if settings.price_min is not None else min(low, high)
     if low > high:
-        raise CommandError(
-            f"--price-max: expected {tick.text(low)} or more, got {tick.text(high)}"
-        )
+        raise CommandError(f"--price-max: expected {tick.text(low)} or more, got {tick.text(high)}")
     if high - low >= LEVEL_COUNT_MAX:
         raise CommandError(
             f"{path}: expected prices within {LEVEL_COUNT_MAX} ticks, got {tick.text(low)} to "
@@ -343,10 +334,8 @@ def _event_file(
 ) -> "AbstractContextManager[EventWriter]":
     if path is None:
         return nullcontext(lambda events, kept: None)
-    try:
+    with file_used(path, "expected a file to write"):
         file = path.open("wb")
-    except OSError as error:
-        raise CommandError(f"{path}: expected a file to write: {error.strerror}") from error
     return _EventArray(file) if path.suffix == ".npy" else _EventText(file, tick, header)
 
 

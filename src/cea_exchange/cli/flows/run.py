@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO
 
 import typer
 
-from cea_exchange.cli.errors import CommandError
+from cea_exchange.cli.errors import CommandError, bad_input, file_used
 
 if TYPE_CHECKING:
     from cea_exchange.matching.events import Event
@@ -48,15 +48,13 @@ def run(
     from cea_exchange.matching.market import Market
     from cea_exchange.matching.script import ScriptError, script_events
 
-    try:
+    with bad_input(ProfileError):
         market = Market(profile, core=_core_class(core))
-    except ProfileError as error:
-        raise CommandError(str(error)) from error
     output = sys.stdout.buffer
     with ExitStack() as stack:
         lines = _lines(_open(script, stack), _name(script))
         day_files = _DayFiles(market, bulletins, statements, stack)
-        try:
+        with bad_input(ScriptError):
             for events in script_events(lines, market, _name(script)):
                 output.writelines(map(event_line, events))
                 day_files.take(events)
@@ -64,8 +62,6 @@ def run(
                     output.flush()
             if state:
                 output.write(event_line(market.state()))
-        except ScriptError as error:
-            raise CommandError(str(error)) from error
     output.flush()
 
 
@@ -82,13 +78,12 @@ class _DayFiles:
         self._bulletins = bulletins and MarketBulletins(market)
         self._statements = None
         if statements is not None:
-            try:
+            with (
+                bad_input(ValueError, says="--statements: "),
+                file_used(statements, "can't be written"),
+            ):
                 self._statements = MarketStatements(market)
                 self._file = stack.enter_context(statements.open("wb"))
-            except OSError as error:
-                raise CommandError(f"{statements}: can't be written, {error.strerror}") from error
-            except ValueError as error:
-                raise CommandError(f"--statements: {error}") from error
 
     def take(self, events: "list[Event]") -> None:
         """Write what the events of one command complete."""
@@ -105,12 +100,10 @@ def _lines(script: BinaryIO, name: str) -> Iterator[bytes]:
     """Read lines; what goes wrong here is the script's fault, not the output's."""
     from cea_exchange.matching.script import LINE_BYTES_MAX
 
-    try:
+    with file_used(name, "can't be read"):
         # Of a line without an end no more is read than shows that it is too long.
         while line := script.readline(LINE_BYTES_MAX + 1):
             yield line
-    except OSError as error:
-        raise CommandError(f"{name}: can't be read, {error.strerror}") from error
 
 
 def _core_class(core: Core) -> type | None:
@@ -130,7 +123,5 @@ def _open(script: str, stack: ExitStack) -> BinaryIO:
         if sys.stdin is None:
             raise CommandError("<stdin>: expected a market script, standard input is closed")
         return sys.stdin.buffer
-    try:
+    with file_used(script, "expected a market script"):
         return stack.enter_context(open(script, "rb"))
-    except OSError as error:
-        raise CommandError(f"{script}: expected a market script, {error.strerror}") from error

@@ -1,13 +1,17 @@
 """`cea-exchange bulletin`: a venue's bulletins, made of its events once more."""
 
+import sys
+from collections.abc import Sequence
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cea_exchange.cli.errors import CheckFailed, CommandError
-from cea_exchange.cli.options import DataArgument
+from cea_exchange.cli.errors import CommandError, bad_input, check_failed, file_used
+from cea_exchange.cli.options import Archive, DataArgument, ProfileFile
+from cea_exchange.cli.output import table
+from cea_exchange.cli.readable import Quantity
 
 if TYPE_CHECKING:
     from cea_exchange.domain.documents.bulletin import Bulletin
@@ -40,12 +44,8 @@ def bulletin(
     opening: Annotated[
         Path | None, typer.Option(help="A bulletin (JSON) of before the venue's first day.")
     ] = None,
-    profile: Annotated[
-        str | None, typer.Option(help="The profile file, if it is none of the package's.")
-    ] = None,
-    archive: Annotated[
-        Path | None, typer.Option(help="The journal's archive, if it is not in the data folder.")
-    ] = None,
+    profile: ProfileFile = None,
+    archive: Archive = None,
 ) -> None:
     """Print what the exchange publishes of a closed day. Changes nothing.
 
@@ -56,18 +56,16 @@ def bulletin(
     from cea_exchange.venue.publication.bulletins import bulletins_of_folder
 
     wanted = _wanted(date)
-    try:
+    with (
+        bad_input(ProfileError, ValueError),
+        file_used(data, "expected a venue's folder"),
+        check_failed(JournalError),
+    ):
         rules = load_profile(profile) if profile else None
         made = bulletins_of_folder(
             data, profile=rules, opening=opening, archive=archive, since=wanted[0] - 1
         )
         found = [each for each in made if wanted[0] <= each.trading_date <= wanted[1]]
-    except JournalError as error:
-        raise CheckFailed(str(error)) from error
-    except OSError as error:
-        raise CommandError(f"{data}: expected a venue's folder, {error.strerror}") from error
-    except (ProfileError, ValueError) as error:
-        raise CommandError(str(error)) from error
     if not found:
         raise CommandError(f"{data}: expected a closed day, there is no {date or 'one'}")
     write(found if date == "all" else found[-1:], form, out)
@@ -79,10 +77,8 @@ def _wanted(date: str | None) -> tuple[int, int]:
 
     if date is None or date == "all":
         return 1, 9999_12_31
-    try:
+    with bad_input(ValueError, says="--date: "):
         number = date_number(date_parse(date))
-    except ValueError as error:
-        raise CommandError(f"--date: {error}") from error
     return number, number
 
 
@@ -90,37 +86,36 @@ def write(bulletins: "list[Bulletin]", form: Form, out: Path | None) -> None:
     """Write bulletins in a form to a file, or print them."""
     from cea_exchange.domain.documents import bulletin_forms as forms
 
-    try:
+    with bad_input(ModuleNotFoundError):
         match form:
             case Form.text:
-                data = "\n".join(map(forms.bulletin_text, bulletins)).encode()
+                drawn = _table_seen if out is None and sys.stdout.isatty() else forms.table_plain
+                data = "\n".join(forms.bulletin_text(each, drawn) for each in bulletins).encode()
             case Form.json:
                 data = b"".join(map(forms.bulletin_json, bulletins))
             case Form.csv:
                 data = forms.bulletins_csv(bulletins).encode()
             case Form.parquet:
                 data = forms.bulletins_parquet(bulletins)
-    except ModuleNotFoundError as error:
-        raise CommandError(str(error)) from error
     if out is None:
         if form == Form.parquet:
             raise CommandError("--format parquet: expected --out FILE, there is none")
         typer.echo(data.decode(), nl=False)
         return
-    try:
+    with file_used(out, "can't be written"):
         out.write_bytes(data)
-    except OSError as error:
-        raise CommandError(f"{out}: can't be written, {error.strerror}") from error
+
+
+def _table_seen(heads: Sequence[str], rows: list[list[str]]) -> list[str]:
+    return table(heads, [(code, *map(Quantity, rest)) for code, *rest in rows]).splitlines()
 
 
 def write_day(bulletin: "Bulletin", folder: Path) -> None:
     """Write a day's bulletin into a folder as a venue does: `2025-07-16.txt`, `.csv`, `.json`."""
     from cea_exchange.domain.calendar import date_of_number
 
-    try:
+    with file_used(folder, "expected a folder"):
         folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise CommandError(f"{folder}: expected a folder, {error.strerror}") from error
     day = date_of_number(bulletin.trading_date)
     for form, suffix in ((Form.text, "txt"), (Form.csv, "csv"), (Form.json, "json")):
         write([bulletin], form, folder / f"{day}.{suffix}")

@@ -3,11 +3,12 @@
 from datetime import datetime
 from typing import Annotated
 
-import msgspec
 import typer
 
 from cea_exchange.cli.command_line import CommandLine
-from cea_exchange.cli.errors import CheckFailed, CommandError
+from cea_exchange.cli.errors import CheckFailed, bad_input
+from cea_exchange.cli.options import PlainJson
+from cea_exchange.cli.output import json_print
 from cea_exchange.domain.calendar import CalendarError, TradingCalendar, date_parse
 from cea_exchange.domain.timetable import SHANGHAI
 
@@ -28,17 +29,15 @@ def _group() -> None:
 def check(
     calendar: Annotated[str, typer.Argument(help="A calendar's name, or a file.")] = "cn_carbon",
     today: Annotated[str, typer.Option(help="Seen from this date, by default today's.")] = "",
-    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    json: PlainJson = False,
 ) -> None:
     """Read a calendar; exit status 1 if it has ended."""
-    try:
+    with bad_input(CalendarError, ValueError):
         loaded = TradingCalendar.load(calendar)
         day = date_parse(today) if today else datetime.now(SHANGHAI).date()
-    except (CalendarError, ValueError) as error:
-        raise CommandError(str(error)) from error
     summary = loaded.summary(day)
     if json:
-        typer.echo(msgspec.json.encode(summary).decode())
+        json_print(summary)
     else:
         typer.echo(f"{summary.name}: {summary.first} to {summary.last}")
         for year, count in summary.trading_days.items():

@@ -2,11 +2,12 @@
 
 from typing import Annotated
 
-import msgspec
 import typer
 
 from cea_exchange.cli.command_line import CommandLine
-from cea_exchange.cli.errors import CheckFailed, CommandError
+from cea_exchange.cli.errors import CheckFailed, CommandError, bad_input
+from cea_exchange.cli.options import PlainJson
+from cea_exchange.cli.output import json_print
 from cea_exchange.domain.calendar import date_parse
 from cea_exchange.domain.profile import (
     Profile,
@@ -20,7 +21,6 @@ Named = Annotated[str, typer.Argument(help="A packaged profile's name, or a file
 OnDate = Annotated[
     str | None, typer.Option("--date", help="Values in force on that trading day (YYYY-MM-DD).")
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -32,7 +32,7 @@ def register(app: typer.Typer) -> None:
     app.add_typer(group, name="profile", help="The rules in force, as data.")
 
 
-def show(profile: Named = "cea", date: OnDate = None, json: AsJson = False) -> None:
+def show(profile: Named = "cea", date: OnDate = None, json: PlainJson = False) -> None:
     """Print a profile's values, each with the id of its rule, and what notices change.
 
     Example: cea-exchange profile show cea --date 2025-03-03
@@ -47,7 +47,7 @@ def show(profile: Named = "cea", date: OnDate = None, json: AsJson = False) -> N
             "hash": loaded.profile_hash(),
             "settings": settings,
         }
-        typer.echo(msgspec.json.encode(content).decode())
+        json_print(content)
         return
     typer.echo(f"{loaded.name}: {loaded.title}")
     typer.echo(f"calendar {loaded.calendar}, hash {loaded.profile_hash()}")
@@ -57,7 +57,7 @@ def show(profile: Named = "cea", date: OnDate = None, json: AsJson = False) -> N
         typer.echo(f"{line:<68}  {remark}".rstrip())
 
 
-def check(profile: Named, json: AsJson = False) -> None:
+def check(profile: Named, json: PlainJson = False) -> None:
     """Read a profile strictly; say so if it can be used."""
     loaded = _load(profile)
     if json:
@@ -66,7 +66,7 @@ def check(profile: Named, json: AsJson = False) -> None:
             "hash": loaded.profile_hash(),
             "notices": len(loaded.notices),
         }
-        typer.echo(msgspec.json.encode(content).decode())
+        json_print(content)
     else:
         count = len(loaded.notices)
         notices = f" ({count} of them notices)" if count else ""
@@ -74,7 +74,7 @@ def check(profile: Named, json: AsJson = False) -> None:
         typer.echo(f"{loaded.name}: {values}, hash {loaded.profile_hash()}")
 
 
-def diff(first: Named, second: Named, date: OnDate = None, json: AsJson = False) -> None:
+def diff(first: Named, second: Named, date: OnDate = None, json: PlainJson = False) -> None:
     """Print where two profiles differ, or do on a day; exit status 1 if they do."""
     old, new = (
         {setting.name: setting.value for setting in _settings(_load(name), date)}
@@ -84,7 +84,7 @@ def diff(first: Named, second: Named, date: OnDate = None, json: AsJson = False)
     pairs = {name: [old.get(name), new.get(name)] for name in names}
     changed = {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
     if json:
-        typer.echo(msgspec.json.encode(changed).decode())
+        json_print(changed)
     else:
         for name, (before, after) in changed.items():
             typer.echo(f"  {name:<32} {_text(before):<20} {_text(after)}")
@@ -102,10 +102,8 @@ def _load(name: str) -> Profile:
 def _settings(profile: Profile, date: str | None) -> tuple[Setting, ...]:
     if date is None:
         return profile.settings
-    try:
+    with bad_input(ValueError, says="--date: "):
         return profile.settings_on(date_parse(date))
-    except ValueError as error:
-        raise CommandError(f"--date: {error}") from error
 
 
 def _text(value: int | bool | str | None) -> str:

@@ -6,11 +6,11 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
-import msgspec
 import typer
 
-from cea_exchange.cli.errors import CheckFailed, CommandError
-from cea_exchange.cli.options import DataArgument
+from cea_exchange.cli.errors import CheckFailed, CommandError, bad_input, check_failed, file_used
+from cea_exchange.cli.options import Archive, DataArgument, PlainJson, ProfileFile
+from cea_exchange.cli.output import json_print
 from cea_exchange.domain.profile import ProfileError, load_profile
 from cea_exchange.institution.maintenance.integrity import heads_differing
 from cea_exchange.institution.venue_link.settlement_records import records_from
@@ -34,13 +34,9 @@ def verify(
     registry: Annotated[
         Path | None, typer.Option(help="The registry's data folder, if it is another.")
     ] = None,
-    profile: Annotated[
-        str | None, typer.Option(help="The profile file, if it is none of the package's.")
-    ] = None,
-    archive: Annotated[
-        Path | None, typer.Option(help="The journal's archive, if it is not in the data folder.")
-    ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    profile: ProfileFile = None,
+    archive: Archive = None,
+    json: PlainJson = False,
 ) -> None:
     """Replay the journal; compare every recorded hash, event, snapshot and settled trade with it.
 
@@ -53,26 +49,23 @@ def verify(
         raise CommandError(f"{data}: expected a data folder with a journal, there is none")
     if registry is not None and not has_database(registry / "registry"):
         raise CommandError(f"{registry}: expected a registry's data folder, there is none")
-    try:
+    with (
+        bad_input(FolderInUse, ends="; stop it first"),
+        file_used(data, "can't be read"),
+        bad_input(ProfileError),
+        check_failed(JournalError, StoreError),
+    ):
         loaded = load_profile(profile) if profile else None
         with FolderLock(data, "venue.lock"), _registry_open(registry or data) as store:
             settlement = None if store is None else SettlementCheck(partial(records_from, store))
             result = verify_data(data, profile=loaded, archive=archive, settlement=settlement)
-            if store is not None:
+            if store is not None and settlement is not None:
                 _log_id_check(store, result)
                 settlement.finish(result.next_seq)
         ledger = None if settlement is None else _ledger_check(registry or data, data, archive)
-    except FolderInUse as error:
-        raise CommandError(f"{error}; stop it first") from error
-    except OSError as error:
-        raise CommandError(f"{error.filename or data}: can't be read: {error.strerror}") from error
-    except ProfileError as error:
-        raise CommandError(str(error)) from error
-    except (JournalError, StoreError) as error:
-        raise CheckFailed(str(error)) from error
     summary = _summary(result, ledger)
     if json:
-        typer.echo(msgspec.json.encode(summary).decode())
+        json_print(summary)
         return
     for name, value in summary.items():
         typer.echo(f"  {name:<20} {value}")

@@ -8,7 +8,7 @@ amounts are text in yuan, or decimals in Parquet; nothing is ever a binary fract
 import csv
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date
 from decimal import Decimal
 from typing import Annotated, Any
@@ -195,7 +195,7 @@ def _quote(row: QuoteRow) -> Quote:
     methods = {each.method_code: each for each in row.methods}
     unknown = set(methods) - set(METHOD_CODES.values())
     if unknown or len(methods) != len(row.methods):
-        raise ValueError(f"methodCode must be 10, 20 and 21, once each, in {row.subj_code}")
+        raise ValueError(f"{row.subj_code}: methodCode: expected 10, 20 and 21, once each")
 
     def traded(name: str) -> ByMethod:
         found = []
@@ -203,14 +203,14 @@ def _quote(row: QuoteRow) -> Quote:
             sums = methods.get(METHOD_CODES[method], MethodRow(method_code=0))
             volume, amount = getattr(sums, f"{name}_volume"), _fen(getattr(sums, f"{name}_amount"))
             if not (0 <= amount < _SUM_LIMIT_FEN and volume <= VOLUME_MOST):
-                raise ValueError(f"no market trades {volume} t, {amount} fen, in {row.subj_code}")
+                raise ValueError(f"{row.subj_code}: no market trades {volume} t, {amount} fen")
             found.append(Traded(volume, amount))
         return ByMethod(*found)
 
     close = _fen(row.clos_pric)
     last_close = close if row.last_clos_pric is None else _fen(row.last_clos_pric)
     if close <= 0 or last_close <= 0:
-        raise ValueError(f"closPric and lastClosPric must be positive, in {row.subj_code}")
+        raise ValueError(f"{row.subj_code}: closPric, lastClosPric: expected both above 0")
     return Quote(
         code=row.subj_code,
         open=close if row.open_pric is None else _fen(row.open_pric),
@@ -267,7 +267,11 @@ def bulletins_parquet(bulletins: Sequence[Bulletin]) -> bytes:
         "amount": pyarrow.decimal128(38, 2),
         "tonnes": pyarrow.int64(),
     }
-    readers = {"date": date.fromisoformat, "price": Decimal, "amount": Decimal}
+    readers: dict[str, Callable[[Any], Any]] = {
+        "date": date.fromisoformat,
+        "price": Decimal,
+        "amount": Decimal,
+    }
     rows = [row for bulletin in bulletins for row in _flat_rows(bulletin)]
     columns, fields = [], []
     for name, kind in _flat_types().items():
@@ -314,8 +318,25 @@ def _flat_rows(bulletin: Bulletin) -> list[dict[str, Any]]:
 # -- Text -----------------------------------------------------------------------------------------
 
 
-def bulletin_text(bulletin: Bulletin) -> str:
-    """Return a bulletin for a person to read, in English with the exchange's own terms."""
+def table_plain(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return rows in columns, the same bytes wherever they are written."""
+    widths = [max(map(len, column)) for column in zip(heads, *rows, strict=True)]
+    lines = []
+    for cells in (heads, *rows):
+        first, *rest = zip(cells, widths, strict=True)
+        padded = [first[0].ljust(first[1]), *(cell.rjust(width) for cell, width in rest)]
+        lines.append("  " + "  ".join(padded).rstrip())
+    return lines
+
+
+def bulletin_text(
+    bulletin: Bulletin,
+    table: Callable[[Sequence[str], list[list[str]]], list[str]] = table_plain,
+) -> str:
+    """Return a bulletin for a person to read, in English with the exchange's own terms.
+
+    Its file is of the same bytes everywhere; a terminal has tables of its own.
+    """
     composite = bulletin.composite
     terms = ", ".join(f"{m.name.lower()} {METHOD_TERMS[m]}" for m in Method)
     lines = [
@@ -333,9 +354,9 @@ def bulletin_text(bulletin: Bulletin) -> str:
         lines.append(
             f"Of the block volume {composite.volume_intra_group:,} t between accounts of one group."
         )
-    lines += ["", "Prices by product (yuan/t)", *_table(_PRICE_HEADS, _price_rows(bulletin))]
+    lines += ["", "Prices by product (yuan/t)", *table(_PRICE_HEADS, _price_rows(bulletin))]
     for title, part in (("Today", "day"), ("Since 1 January", "year"), ("Cumulative", "total")):
-        lines += ["", f"{title} (t, yuan; {terms})", *_table(_SUM_HEADS, _sum_rows(bulletin, part))]
+        lines += ["", f"{title} (t, yuan; {terms})", *table(_SUM_HEADS, _sum_rows(bulletin, part))]
     return "\n".join(lines) + "\n"
 
 
@@ -374,16 +395,6 @@ def _sum_rows(bulletin: Bulletin, part: str) -> list[list[str]]:
         for traded in cells:
             rows[-1] += [f"{traded.volume:,}", _yuan(traded.amount)]
     return rows
-
-
-def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    widths = [max(map(len, column)) for column in zip(heads, *rows, strict=True)]
-    lines = []
-    for cells in (heads, *rows):
-        first, *rest = zip(cells, widths, strict=True)
-        padded = [first[0].ljust(first[1]), *(cell.rjust(width) for cell, width in rest)]
-        lines.append("  " + "  ".join(padded).rstrip())
-    return lines
 
 
 def _price_or_dash(price: int | None) -> str:

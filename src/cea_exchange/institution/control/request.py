@@ -1,5 +1,6 @@
 """What every request over an institution's control socket has in common."""
 
+from collections.abc import Iterable
 from typing import Annotated, Any, ClassVar, TypeVar
 
 import msgspec
@@ -10,14 +11,13 @@ from cea_exchange.control_plane.requests import Requests, RequestUnread
 from cea_exchange.domain.refusals import InstitutionRefusal
 from cea_exchange.institution.checks import ActError
 from cea_exchange.institution.control.dual_control import second_of_own_body
+from cea_exchange.institution.paging import PAGE_COUNT_MAX, Number, PageCount, paged
 from cea_exchange.institution.persons import Person
 
 REQUEST_BYTES_MAX = 4 << 20
 """Files of all entities come in one request."""
 
-RequestId = Annotated[
-    str, msgspec.Meta(min_length=1, max_length=128), field("", is_hidden=True)
-]
+RequestId = Annotated[str, msgspec.Meta(min_length=1, max_length=128), field("", is_hidden=True)]
 """Of the asker's: what is asked again under it gets the first answer."""
 
 
@@ -34,8 +34,8 @@ class Request(control_plane.Request, kw_only=True):
 
     is_scoped: ClassVar[bool] = True
 
-    def act(self, services: Any) -> dict[str, Any]:
-        """Carry it out; return the answer's fields.
+    def act(self, services: Any) -> dict[str, Any] | None:
+        """Carry it out; return the answer's fields, None where there are none.
 
         Raises
         ------
@@ -51,6 +51,33 @@ class Request(control_plane.Request, kw_only=True):
     def approving_body(self, services: Any, proposer: Person) -> str:
         """Return the body whose second person has to approve it; ActError if there is none."""
         return second_of_own_body(services.persons, self.op, proposer)
+
+
+class Listing(Request, kw_only=True):
+    """Base of looks at rows that come in pages.
+
+    Attributes
+    ----------
+    numbered_by
+        The field of a row from which on the next page is asked for.
+    """
+
+    is_look = True
+    numbered_by: ClassVar[str]
+
+    first: Number = 1
+    count: PageCount = PAGE_COUNT_MAX
+
+    def listed(self, services: Any, count: int) -> Iterable[Any]:
+        """Return rows from `first` on, dicts or values, so many at most."""
+        raise NotImplementedError
+
+    def act(self, services: Any) -> dict[str, Any]:
+        rows = (
+            row if isinstance(row, dict) else msgspec.to_builtins(row)
+            for row in self.listed(services, self.count + 1)
+        )
+        return paged(self.rows[0], rows, self.numbered_by, self.count)
 
 
 R = TypeVar("R", bound=control_plane.Request)

@@ -140,7 +140,7 @@ class InstitutionService(Service[Person, R]):
                 return {**self.services.status(), **unsafe, **self._place()}
             case Proposals():
                 return self._proposals(person, request)
-        return request.act(self.services)
+        return request.act(self.services) or {}
 
     def act(self, person: Person, request: R) -> dict[str, Any]:
         """Do what is asked, or keep it for a second person, in one transaction."""
@@ -208,9 +208,7 @@ class InstitutionService(Service[Person, R]):
             case Approve():
                 return self._approve(person, request)
             case Reject():
-                rejected = self.services.approvals.reject(
-                    request.proposal, person, request.why
-                )
+                rejected = self.services.approvals.reject(request.proposal, person, request.why)
                 return {"proposal": rejected.proposal_id, "rejected": rejected.op}
         if request.op in self._of_two:
             return self._propose(person, request)
@@ -238,9 +236,7 @@ class InstitutionService(Service[Person, R]):
         }
 
     def _approve(self, person: Person, decision: Approve) -> dict[str, Any]:
-        proposal = self.services.approvals.approve(
-            decision.proposal, person, decision.request_hash
-        )
+        proposal = self.services.approvals.approve(decision.proposal, person, decision.request_hash)
         proposer = self.services.persons.of_key(proposal.proposer_key)
         if proposer is None:
             raise ActError(
@@ -275,7 +271,7 @@ class InstitutionService(Service[Person, R]):
             self.services.acting(by),
             self.services.store.transaction(act_id=act_log.next_id()),
         ):
-            answer = request.act(self.services)
+            answer = request.act(self.services) or {}
         act_log.add(
             request.op,
             person,

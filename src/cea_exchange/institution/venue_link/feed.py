@@ -26,10 +26,7 @@ class FeedRequest(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 def feed_append(store: Store, command: FeedCommand, at_ns: int) -> int:
     """Number a command and store it; belongs in the transaction of its act.
 
-    Returns
-    -------
-    int
-        Its `transfer_seq`.
+    Returns its `transfer_seq`.
     """
     transfer_seq = feed_last_seq(store) + 1
     item = FeedItem(transfer_seq=transfer_seq, command=command, at_ns=at_ns)
@@ -46,11 +43,11 @@ def feed_items(store: Store, first: int, count: int) -> list[bytes]:
     """Return encoded items from number `first` on, as many as a message may carry."""
     items: list[bytes] = []
     size = 0
-    rows = store.execute(
+    rows = store.column(
         "SELECT item FROM feed WHERE transfer_seq >= ? ORDER BY transfer_seq LIMIT ?",
         (first, min(count, ITEM_COUNT_MAX)),
     )
-    for (item,) in rows:
+    for item in rows:
         size += len(item) + 5
         if size > ANSWER_BYTES_MAX:
             break

@@ -36,15 +36,9 @@ def records_from(store: Store, after_seq: int = 0) -> Iterator[np.ndarray]:
 
     Each run is a look of its own, so that no view of the database is held in between.
 
-    Yields
-    ------
-    Event[count], oldest first
-        As they were received; `verify` compares them with those of the journal.
+    Yields as they were received; `verify` compares them with those of the journal.
 
-    Raises
-    ------
-    StoreError
-        They are no Event records.
+    Raises StoreError: they are no Event records.
     """
     while True:
         row = store.one(
@@ -61,9 +55,7 @@ def records_from(store: Store, after_seq: int = 0) -> Iterator[np.ndarray]:
         after_seq = row[0] + row[1] - 1
 
 
-def _records(
-    first_seq: int, record_count: int, payload: bytes, records_hash: str
-) -> np.ndarray:
+def _records(first_seq: int, record_count: int, payload: bytes, records_hash: str) -> np.ndarray:
     if sha256(payload).hexdigest() != records_hash:
         raise StoreError(f"settlement records from {first_seq} on are not those of their hash")
     if len(payload) != record_count * EVENT_DTYPE.itemsize:

@@ -106,9 +106,9 @@ class VenueSockets:
         """Carry out what is said."""
         match output:
             case RecordsAsked(log_id, first_seq):
-                self._line.ask(log_id, first_seq)
+                self._line.records_ask(log_id, first_seq)
             case ConnectionDropped():
-                self._line.dealer_renew()
+                self._line.renew()
             case FeedAnswered(connection, content):
                 self._door.answer(connection, content)
 
@@ -133,7 +133,7 @@ class VenueSockets:
     def _venue_connect(self, where: tuple[str, str], turns: VenueTurns, now_ns: int) -> None:
         """Connect, if not there already; what is no address is tried once."""
         try:
-            is_new = self._line.connect(*where)
+            is_new = self._line.venue_connect(*where)
         except (zmq.ZMQError, ValueError) as error:
             self._line.close()
             turns.disconnected()

@@ -39,10 +39,7 @@ _heartbeat_decoder = msgspec.msgpack.Decoder(Heartbeat)
 def run_decode(header: bytes, payload: bytes) -> tuple[str, np.ndarray]:
     """Return a run's `log_id` and its records.
 
-    Raises
-    ------
-    StreamError
-        Header or records are malformed, or the checksum is another.
+    Raises StreamError: header or records are malformed, or the checksum is another.
     """
     try:
         run = _run_header_decoder.decode(header)
@@ -71,10 +68,7 @@ def run_decode(header: bytes, payload: bytes) -> tuple[str, np.ndarray]:
 def heartbeat_decode(payload: bytes) -> Heartbeat:
     """Return a heartbeat.
 
-    Raises
-    ------
-    StreamError
-        It is none.
+    Raises StreamError: it is none.
     """
     try:
         return _heartbeat_decoder.decode(payload)

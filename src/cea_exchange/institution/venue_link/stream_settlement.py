@@ -76,7 +76,7 @@ class StreamSettlement(ABC):
         """Write what the records say; return how many were applied, and what stopped the rest."""
 
     @abstractmethod
-    def deliver(self) -> bool:
+    def settle_batch(self) -> bool:
         """Post some of the trades of closed days that wait; say whether there are more."""
 
     def apply(self, log_id: str, records: np.ndarray) -> int:

@@ -95,8 +95,8 @@ class VenueTurns:
         The last settlement record that is applied.
     stopped : str
         Why nothing more is settled in this process's life; empty if it is.
-    is_delivering : bool
-        Whether there may be something to deliver.
+    is_settling : bool
+        Whether there may be a batch to settle.
     """
 
     def __init__(
@@ -112,7 +112,7 @@ class VenueTurns:
         self._settlement = settlement
         self._measured = measured
         self.stopped = ""
-        self.is_delivering = True
+        self.is_settling = True
         self.last_seq = store.last_seq
         self._reported: tuple[int, str] = (-1, "")
         self._venue_last_seq = 0
@@ -222,7 +222,7 @@ class VenueTurns:
                 self.last_seq = self._settlement.apply(log_id, records)
             if len(records):
                 self._clock.follow(int(records["trading_date"].max()))
-            self.is_delivering = True
+            self.is_settling = True
         except SettlementGap as gap:
             log.info("settlement_gap", expected=gap.expected, got=gap.got)
             self._venue_last_seq = max(self._venue_last_seq, gap.got)
@@ -264,17 +264,17 @@ class VenueTurns:
             self.stopped = f"stopped: {why}"
             log.error("settlement_stopped", why=why, last_seq=self.last_seq)
 
-    def deliver(self) -> None:
+    def settle_batch(self) -> None:
         """Post some of what waits for the close, while everything else goes on."""
-        if self.stopped or not self.is_delivering:
+        if self.stopped or not self.is_settling:
             return
         try:
-            self.is_delivering = self._settlement.deliver()
+            self.is_settling = self._settlement.settle_batch()
         except SettlementStopped as error:
             self.stop_line(str(error))
         except DatabaseFull as error:
             log.error("disk_full", error=str(error))
-            self.is_delivering = False
+            self.is_settling = False
         except (DatabaseLost, MemoryError):
             raise
         except Exception as error:

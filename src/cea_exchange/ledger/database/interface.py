@@ -72,7 +72,7 @@ class Database(Protocol):
     def stream(self, sql: str, values: Any = ()) -> Iterator[Row]:
         """Yield the rows of a query that may have more than fit in memory; in a transaction."""
 
-    def named_rows(self, sql: str) -> Iterator[dict[str, Any]]:
+    def named_rows(self, sql: str, values: Any = ()) -> Iterator[dict[str, Any]]:
         """Yield the rows of a query, each by the names of its columns."""
 
     def script(self, sql: str) -> None:

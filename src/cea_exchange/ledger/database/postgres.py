@@ -156,7 +156,7 @@ class Postgres(_Guards):
         return self._name
 
     def execute(self, sql: str, values: Any = ()) -> psycopg.Cursor:
-        with _told():
+        with _errors_translated():
             cursor = self.connection.cursor()
             if values:
                 cursor.execute(_in_dialect(sql), values)
@@ -165,21 +165,24 @@ class Postgres(_Guards):
             return cursor
 
     def execute_many(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
-        with _told():
+        with _errors_translated():
             self.connection.cursor().executemany(_in_dialect(sql), rows)
 
     def insert(self, into: str, rows: Iterable[Sequence[Any]]) -> None:
         iterator = iter(rows)
         few = list(islice(iterator, COPY_COUNT_MIN))
         if len(few) == COPY_COUNT_MIN:
-            with _told(), self.connection.cursor().copy(f"COPY {into} FROM STDIN") as copy:
+            with (
+                _errors_translated(),
+                self.connection.cursor().copy(f"COPY {into} FROM STDIN") as copy,
+            ):
                 for row in chain(few, iterator):
                     copy.write_row(row)
         elif few:
             places = ", ".join(["%s"] * len(few[0]))
             listed = ", ".join([f"({places})"] * len(few))
             # Bound on the server, where the columns say the types: bytes travel as they are.
-            with _told():
+            with _errors_translated():
                 cursor = psycopg.Cursor(self.connection)
                 cursor.execute(f"INSERT INTO {into} VALUES {listed}", list(chain(*few)))
 
@@ -191,8 +194,8 @@ class Postgres(_Guards):
             yield from rows
         self.execute(f"CLOSE {cursor}")
 
-    def named_rows(self, sql: str) -> Iterator[dict[str, Any]]:
-        cursor = self.execute(sql)
+    def named_rows(self, sql: str, values: Any = ()) -> Iterator[dict[str, Any]]:
+        cursor = self.execute(sql, values)
         names = [column.name for column in cursor.description]
         return (dict(zip(names, row, strict=True)) for row in cursor)
 
@@ -239,8 +242,8 @@ class Postgres(_Guards):
             " WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'v')"
             " AND attnum > 0 AND NOT attisdropped ORDER BY relname, attnum"
         ):
-            told = f"{column} {type_}" if kind == "r" else column
-            found.setdefault(table, []).append(told)
+            declared = f"{column} {type_}" if kind == "r" else column
+            found.setdefault(table, []).append(declared)
         return found
 
     def foreign_keys(self) -> set[ForeignKey]:
@@ -305,7 +308,7 @@ class Postgres(_Guards):
 
 
 @contextmanager
-def _told() -> Iterator[None]:
+def _errors_translated() -> Iterator[None]:
     try:
         yield
     except psycopg.errors.IntegrityError as error:

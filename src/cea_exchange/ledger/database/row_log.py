@@ -134,7 +134,8 @@ def _append(table: LoggedTable, row: str, image: str) -> str:
 
 
 def _expression(columns: Iterable[str], row: str) -> str:
-    return " || ' ' || ".join(_encoded(*column.split(), row) for column in columns)
+    pairs = (column.split(maxsplit=1) for column in columns)
+    return " || ' ' || ".join(_encoded(name, type_, row) for name, type_ in pairs)
 
 
 def _encoded(name: str, type_: str, row: str) -> str:

@@ -68,11 +68,11 @@ def schema_check(database: Database, schema: Schema) -> None:
         if table not in found:
             raise DatabaseError(f"{database.name}: expected a table {table}, there is none")
         for place, pair in enumerate(zip_longest(columns, found[table], fillvalue="none"), 1):
-            expected, came = pair
-            if expected != came:
+            expected, got = pair
+            if expected != got:
                 raise DatabaseError(
                     f"{database.name}: table {table}, column {place}: expected {expected},"
-                    f" got {came}"
+                    f" got {got}"
                 )
     missing = declared_keys(schema) - database.foreign_keys()
     for key in sorted(missing):

@@ -69,7 +69,7 @@ class Sqlite:
             The file is no SQLite database.
         """
         connection = _connect(path, create=True)
-        with _told():
+        with _errors_translated():
             connection.pragma("journal_mode", "wal")
             connection.pragma("synchronous", 2)
             connection.pragma("wal_autocheckpoint", CHECKPOINT_PAGES)
@@ -98,12 +98,12 @@ class Sqlite:
 
     def execute(self, sql: str, values: Any = ()) -> Rows:
         self._not_lost_check()
-        with _told():
+        with _errors_translated():
             return _Rows(self.connection.execute(sql, values))
 
     def execute_many(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
         self._not_lost_check()
-        with _told():
+        with _errors_translated():
             self.connection.executemany(sql, rows)
 
     def insert(self, into: str, rows: Iterable[Sequence[Any]]) -> None:
@@ -113,21 +113,22 @@ class Sqlite:
             return
         sql = f"INSERT INTO {into} VALUES ({', '.join('?' * len(first))})"
         self._not_lost_check()
-        with _told():
+        with _errors_translated():
             self.connection.execute(sql, first)
             self.connection.executemany(sql, iterator)
 
     def stream(self, sql: str, values: Any = ()) -> Iterator[Row]:
         return iter(self.execute(sql, values))
 
-    def named_rows(self, sql: str) -> Iterator[dict[str, Any]]:
-        with _told():
-            cursor = self.connection.execute(sql)
+    def named_rows(self, sql: str, values: Any = ()) -> Iterator[dict[str, Any]]:
+        self._not_lost_check()
+        with _errors_translated():
+            cursor = self.connection.execute(sql, values)
             for row in cursor:
                 yield dict(zip((name for name, _ in cursor.get_description()), row, strict=True))
 
     def script(self, sql: str) -> None:
-        with _told():
+        with _errors_translated():
             self.connection.execute(_in_dialect(sql))
 
     def begin(self, *, snapshot: bool = False) -> None:
@@ -177,8 +178,8 @@ class Sqlite:
             " FROM sqlite_schema m, pragma_table_info(m.name) c WHERE m.type IN ('table', 'view')"
             " ORDER BY m.name, c.cid"
         ):
-            told = f"{column} {ours.get(type_, type_)}" if kind == "table" else column
-            found.setdefault(table, []).append(told)
+            declared = f"{column} {ours.get(type_, type_)}" if kind == "table" else column
+            found.setdefault(table, []).append(declared)
         return found
 
     def primary_keys(self) -> dict[str, list[str]]:
@@ -239,7 +240,7 @@ class Sqlite:
             )
 
     def backup(self, target: Path, schema: Schema) -> None:
-        with _told():
+        with _errors_translated():
             copy = apsw.Connection(str(target))
             try:
                 # In one step: one view of the database, however much a writer commits meanwhile.
@@ -269,20 +270,20 @@ class _Rows:
         self._cursor = cursor
 
     def __iter__(self) -> Iterator[Row]:
-        with _told():
+        with _errors_translated():
             yield from self._cursor
 
     def fetchone(self) -> Row | None:
-        with _told():
+        with _errors_translated():
             return self._cursor.fetchone()
 
     def fetchall(self) -> list[Row]:
-        with _told():
+        with _errors_translated():
             return self._cursor.fetchall()
 
 
 @contextmanager
-def _told() -> Iterator[None]:
+def _errors_translated() -> Iterator[None]:
     try:
         yield
     except apsw.ConstraintError as error:

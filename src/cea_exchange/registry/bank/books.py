@@ -16,26 +16,26 @@ from functools import partial
 from typing import Any
 
 from cea_exchange.domain.refusals import RegistryRefusal
-from cea_exchange.institution.checks import ActError
+from cea_exchange.institution.checks import ActError, refused_as
 from cea_exchange.ledger.database.interface import ConstraintViolated
 from cea_exchange.ledger.double_entry import BETWEEN_ACCOUNTS, CASH_ASSET, EntryKind
 from cea_exchange.ledger.institutions import CONTRA, Institution
 from cea_exchange.ledger.store import Store
-from cea_exchange.registry.bank.instructions import Instruction, Purpose
-from cea_exchange.registry.bank.iso_20022 import camt_053
-from cea_exchange.registry.bank.iso_20022.camt_053 import Known
-from cea_exchange.registry.bank.lifecycle import LifecycleError, State, after_outcome
-from cea_exchange.registry.bank.matching import Finding, Matching, Outcome, match
-from cea_exchange.registry.bank.payments import BankPayments
-from cea_exchange.registry.bank.reports import BankReports, Unapplied
-from cea_exchange.registry.bank.setting import BankSetting
-from cea_exchange.registry.bank.statements import (
+from cea_exchange.protocol.bank.instructions import Instruction, Purpose
+from cea_exchange.protocol.bank.iso_20022 import camt_053
+from cea_exchange.protocol.bank.iso_20022.camt_053 import Known
+from cea_exchange.protocol.bank.statements import (
     AccountStatement,
     Entry,
     InstructionStatus,
     Statement,
     Status,
 )
+from cea_exchange.registry.bank.lifecycle import LifecycleError, State, after_outcome
+from cea_exchange.registry.bank.matching import Finding, Matching, Outcome, match
+from cea_exchange.registry.bank.payments import BankPayments
+from cea_exchange.registry.bank.reports import BankReports, Unapplied
+from cea_exchange.registry.bank.setting import BankSetting
 from cea_exchange.registry.general_ledger import Ledger
 from cea_exchange.registry.participants.mergers import successors
 
@@ -73,23 +73,18 @@ class BankBooks:
     def statement_read(self, content: bytes, name: str) -> Matching:
         """Read a statement, whole or not at all, and take what comes of it.
 
+        Raises BankFileError: file, line and reason. Nothing was changed.
+
+        Raises ActError: it shows what can't be.
+
+        Rules: CEA-BNK-03, CEA-BNK-06, CEA-BNK-07, CEA-BNK-12 (a pay-in is booked once).
+
         Parameters
         ----------
         content
             The file, a camt.053.
         name
             Its name, for a refusal.
-
-        Raises
-        ------
-        BankFileError
-            File, line and reason. Nothing was changed.
-        ActError
-            It shows what can't be.
-
-        Notes
-        -----
-        Rules: CEA-BNK-03, CEA-BNK-06, CEA-BNK-07, CEA-BNK-12 (a pay-in is booked once).
         """
         store = self._store
         with self._ledger.transaction():
@@ -132,15 +127,13 @@ class BankBooks:
 
     def _statement_known(self) -> Known:
         store = self._store
-        last = store.execute(
+        last = store.one(
             "SELECT business_date, sequence FROM bank_statements"
             " ORDER BY business_date DESC, sequence DESC LIMIT 1"
-        ).fetchone()
-        closings = dict(store.execute("SELECT account, closing FROM bank_accounts").fetchall())
+        )
+        closings: dict[str, int] = dict(store.all("SELECT account, closing FROM bank_accounts"))
         return Known(
-            statement_ids=_Stored(
-                store, "SELECT 1 FROM bank_statements WHERE statement_id = ?"
-            ),
+            statement_ids=_Stored(store, "SELECT 1 FROM bank_statements WHERE statement_id = ?"),
             instruction_ids=_Stored(
                 store,
                 "SELECT 1 FROM bank_instructions WHERE instruction_id = ? AND state <> 'made'",
@@ -153,10 +146,10 @@ class BankBooks:
         """Hold what is not settled with the bank, and what a statement touches, against entries."""
         entries = [] if latest is None else [e for each in latest.accounts for e in each.entries]
         # One that was refused is settled until an entry speaks of it.
-        rows = self._store.execute(
+        rows = self._store.all(
             f"SELECT {_INSTRUCTION} FROM bank_instructions WHERE state <> 'booked'"
             " AND state <> 'made' AND state <> 'refused' ORDER BY subject, instruction_id"
-        ).fetchall()
+        )
         touched = {entry.instruction_id for entry in entries} - {""}
         rows += self._rows_of(touched - {row[0] for row in rows})
         refs = {entry.entry_ref for entry in entries if not entry.instruction_id}
@@ -178,8 +171,7 @@ class BankBooks:
         return match(instructions, statuses, [self._entries_of(rows, refs)], self._references())
 
     def _unexplained(self) -> list[str]:
-        rows = self._store.execute("SELECT entry_ref FROM bank_unexplained ORDER BY entry_ref")
-        return [ref for (ref,) in rows.fetchall()]
+        return self._store.column("SELECT entry_ref FROM bank_unexplained ORDER BY entry_ref")
 
     def _unexplained_keep(self, found: Matching) -> None:
         """Keep which entries without an instruction are still nobody's."""
@@ -192,9 +184,9 @@ class BankBooks:
     def _rows_of(self, names: set[str]) -> list[tuple[Any, ...]]:
         found = []
         for name in sorted(names):
-            found += self._store.execute(
+            found += self._store.all(
                 f"SELECT {_INSTRUCTION} FROM bank_instructions WHERE instruction_id = ?", (name,)
-            ).fetchall()
+            )
         return found
 
     def _entries_of(self, rows: list[tuple[Any, ...]], refs: list[str]) -> Statement:
@@ -202,13 +194,13 @@ class BankBooks:
         columns = "account, entry_ref, cash, instruction_id, counter_account, reference, reverses"
         entries: list[tuple[Any, ...]] = []
         for ref in dict.fromkeys(refs):
-            entries += self._store.execute(
+            entries += self._store.all(
                 f"SELECT {columns} FROM bank_entries WHERE entry_ref = ?", (ref,)
-            ).fetchall()
+            )
         for name, *_ in rows:
-            entries += self._store.execute(
+            entries += self._store.all(
                 f"SELECT {columns} FROM bank_entries WHERE instruction_id = ?", (name,)
-            ).fetchall()
+            )
         by_account: dict[str, list[Entry]] = {}
         for account, ref, cash, name, counter, reference, reverses in entries:
             entry = Entry(
@@ -234,17 +226,15 @@ class BankBooks:
         )
 
     def _references(self) -> dict[str, str]:
-        rows = self._store.execute(
+        rows = self._store.all(
             "SELECT CASE bank_account WHEN '' THEN account ELSE bank_account END, account"
             f" FROM accounts WHERE {_PAID_IN_TO}"
-        ).fetchall()
+        )
         return dict(rows) | {self._setting.reserve: RESERVE_REFERENCE}
 
     def _findings_take(self, statement_id: str, found: Matching) -> None:
         """Take what the entries show of each instruction; what can't be applied is kept for later.
 
-        Notes
-        -----
         Rules: CEA-BNK-15.
         """
         reports = self._reports
@@ -254,30 +244,26 @@ class BankBooks:
             if why is None:
                 reports.overtaken([finding.instruction_id])
             else:
-                told = finding.outcome.value
-                unapplied.append(Unapplied(finding.instruction_id, told, "", why))
+                outcome = finding.outcome.value
+                unapplied.append(Unapplied(finding.instruction_id, outcome, "", why))
         reports.unapplied_keep(f"statement {statement_id}", unapplied)
 
     def _finding_take(self, finding: Finding) -> None:
         name = finding.instruction_id
-        kind, subject, before, reason = self._store.one(
-            "SELECT kind, subject, state, reason FROM bank_instructions WHERE instruction_id = ?",
-            (name,),
+        kind, subject, before, reason = self._store.find(
+            "bank_instructions", "kind, subject, state, reason", instruction_id=name
         )
-        try:
+        says = f"instruction {name}: "
+        with refused_as(RegistryRefusal.BANK_CONTRADICTION, LifecycleError, says=says):
             state = after_outcome(State(before), finding.outcome)
-        except LifecycleError as error:
-            raise ActError(
-                RegistryRefusal.BANK_CONTRADICTION, f"instruction {name}: {error}"
-            ) from None
         self._payments.state_set(name, kind, subject, state, before, reason)
 
     def _pay_ins_take(self, found: Matching) -> None:
         owners = dict(
-            self._store.execute(
+            self._store.all(
                 "SELECT CASE bank_account WHEN '' THEN account ELSE bank_account END,"
                 f" account_index FROM accounts WHERE {_PAID_IN_TO}"
-            ).fetchall()
+            )
         ) | {self._setting.reserve: int(Institution.RISK_RESERVE)}
         into = successors(self._store)
         for stated in found.pay_ins:
@@ -318,17 +304,12 @@ class BankBooks:
     def reconcile(self) -> list[dict[str, Any]]:
         """Return each sub-account with the bank's balance, the ledger's, and what lies between.
 
-        Returns
-        -------
-        list of dict
-            ``account``, ``bank``, ``ledger``, ``open``, ``wrong``, and ``unexplained``, which must
-            be 0. All fen.
+        Returns ``account``, ``bank``, ``ledger``, ``open``, ``wrong``, and ``unexplained``, which
+        must be 0. All fen.
 
-        Notes
-        -----
         Rules: CEA-BNK-13 (bank = ledger, but for what is open or wrong).
         """
-        bank = dict(self._store.execute("SELECT account, closing FROM bank_accounts").fetchall())
+        bank: dict[str, int] = dict(self._store.all("SELECT account, closing FROM bank_accounts"))
         ledger = self._ledger_cash()
         wrong = Counter(self.wrong().differences)
         open_ = Counter(self._between())
@@ -351,22 +332,22 @@ class BankBooks:
         return rows
 
     def _ledger_cash(self) -> dict[str, int]:
-        rows = self._store.execute(
+        rows = self._store.all(
             "SELECT account_index, sum(amount) FROM balances WHERE asset_index = ?"
             " GROUP BY account_index",
             (CASH_ASSET,),
-        ).fetchall()
+        )
         number = self._payments.sub_account
         return {number(index): cash for index, cash in rows if index not in CONTRA}
 
     def _between(self) -> dict[str, int]:
         """Return by sub-account what the bank has booked less what the ledger has posted."""
         between: Counter[str] = Counter()
-        rows = self._store.execute(
+        rows = self._store.all(
             "SELECT account, sum(cash) FROM bank_entries"
             " WHERE entry_ref NOT IN (SELECT entry_ref FROM bank_pay_ins) GROUP BY account"
         )
-        for account, cash in rows.fetchall():
+        for account, cash in rows:
             between[account] += cash
         for account, cash in self._posted_legs():
             between[account] -= cash
@@ -381,12 +362,12 @@ class BankBooks:
             "out": (EntryKind.PAID_OUT,),
         }
         wanted = ", ".join(str(int(kind)) for each in kinds.values() for kind in each)
-        rows = self._store.execute(
+        rows = self._store.all(
             "SELECT p.account_index, sum(p.amount) FROM postings p"
             " JOIN entries e ON e.entry_id = p.posting_id / 8"
             f" WHERE e.kind IN ({wanted}) AND p.asset_index = ? GROUP BY p.account_index",
             (CASH_ASSET,),
-        ).fetchall()
+        )
         number = self._payments.sub_account
         return [(number(index), cash) for index, cash in rows if index not in CONTRA]
 

@@ -8,8 +8,8 @@ are on disk already go out.
 
 from typing import NamedTuple
 
-from cea_exchange.registry.bank.instructions import Batch
-from cea_exchange.registry.bank.iso_20022 import pain_001
+from cea_exchange.protocol.bank.instructions import Batch
+from cea_exchange.protocol.bank.iso_20022 import pain_001
 from cea_exchange.registry.bank.requests import AskStatement, AskStatus, BankRequest, SendBatch
 from cea_exchange.registry.bank.schedule import StatementOf
 
@@ -18,21 +18,14 @@ PAUSE_LAST_NS = 60_000_000_000
 
 
 class Errand(NamedTuple):
-    """What the bank is asked.
-
-    Attributes
-    ----------
-    name
-        Of the batch or statement: nothing is under way twice.
-    subject
-        What it is about.
-    is_sent
-        Whether the batch was sent before: then it is asked how it stands.
-    """
+    """What the bank is asked."""
 
     name: str
+    """Of the batch or statement: nothing is under way twice."""
     subject: Batch | StatementOf
+    """What it is about."""
     is_sent: bool = False
+    """Whether the batch was sent before: then it is asked how it stands."""
 
     def request(self) -> BankRequest:
         """Return the message; a large batch takes a while to write."""
@@ -46,19 +39,13 @@ class Errand(NamedTuple):
 
 
 class Brought(NamedTuple):
-    """What came of an errand.
-
-    Attributes
-    ----------
-    content
-        The answer's bytes; text says why there are none.
-    is_heard
-        Whether the bank has answered at all, with a refusal if need be.
-    """
+    """What came of an errand."""
 
     errand: Errand
     content: bytes | str
+    """The answer's bytes; text says why there are none."""
     is_heard: bool
+    """Whether the bank has answered at all, with a refusal if need be."""
 
 
 class Errands:
@@ -79,9 +66,7 @@ class Errands:
     def busy(self, now_ns: int) -> set[str]:
         """Return what is under way, or was carried just now and waits a while."""
         self._pauses = {
-            name: pause
-            for name, pause in self._pauses.items()
-            if now_ns < pause[0] + PAUSE_LAST_NS
+            name: pause for name, pause in self._pauses.items() if now_ns < pause[0] + PAUSE_LAST_NS
         }
         paused = {name for name, (until_ns, _) in self._pauses.items() if now_ns < until_ns}
         return self._under_way | paused

@@ -6,25 +6,19 @@ from pathlib import Path
 
 from cea_exchange.domain.naming import is_one_line
 from cea_exchange.domain.refusals import RegistryRefusal
-from cea_exchange.institution.checks import ActError
-from cea_exchange.registry.bank.iso_20022 import pain_001, pain_002
-from cea_exchange.registry.bank.iso_20022.xml_reading import BankFileError
+from cea_exchange.institution.checks import ActError, refused_as
+from cea_exchange.protocol.bank.iso_20022 import pain_001, pain_002
+from cea_exchange.protocol.bank.iso_20022.xml_reading import BankFileError
+from cea_exchange.protocol.bank.statements import StatusReport
 from cea_exchange.registry.bank.matching import Matching
 from cea_exchange.registry.bank.reports import Unapplied
 from cea_exchange.registry.bank.service import BankService
-from cea_exchange.registry.bank.statements import StatusReport
 
 EVERY_BATCH = 1 << 40
 
 
 class BankFiles:
-    """Carries what the bank is told, and says, as files.
-
-    Parameters
-    ----------
-    bank
-        Acted upon. Without `folder` there are no files.
-    """
+    """Carries what the bank is told, and says, as files."""
 
     def __init__(self, bank: BankService) -> None:
         self.folder: Path | None = None
@@ -49,35 +43,25 @@ class BankFiles:
     def report_read(self, file: str, sha256: str) -> tuple[StatusReport, list[Unapplied]]:
         """Take a status report (pain.002) from ``in``.
 
+        Returns the report, and what of it could not be applied.
+
+        Raises ActError: file, line and reason; nothing was changed.
+
         Parameters
         ----------
         sha256
             Of the file's bytes, in hexadecimal digits: another file of that name is refused.
-
-        Returns
-        -------
-        tuple of StatusReport and list of Unapplied
-            The report, and what of it could not be applied.
-
-        Raises
-        ------
-        ActError
-            File, line and reason; nothing was changed.
         """
         content, bank = self._content(file, sha256), self._bank
-        try:
+        with refused_as(RegistryRefusal.BANK_FILE_REFUSED, BankFileError):
             batch = bank.batch_sent(pain_002.report_read(content, file).batch_id)
             report = pain_002.report_read(content, file, batch=batch)
-        except BankFileError as error:
-            raise ActError(RegistryRefusal.BANK_FILE_REFUSED, str(error)) from None
         return report, bank.reports.report_take(report, content)
 
     def statement_read(self, file: str, sha256: str) -> Matching:
         """Read a statement (camt.053) from ``in``, whole or not at all; see `report_read`."""
-        try:
+        with refused_as(RegistryRefusal.BANK_FILE_REFUSED, BankFileError):
             return self._bank.books.statement_read(self._content(file, sha256), file)
-        except BankFileError as error:
-            raise ActError(RegistryRefusal.BANK_FILE_REFUSED, str(error)) from None
 
     def _place(self, name: str) -> Path:
         if self.folder is None:

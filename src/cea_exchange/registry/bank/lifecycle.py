@@ -11,8 +11,8 @@
 
 from enum import StrEnum
 
+from cea_exchange.protocol.bank.statements import Status
 from cea_exchange.registry.bank.matching import Outcome
-from cea_exchange.registry.bank.statements import Status
 
 
 class State(StrEnum):
@@ -41,14 +41,10 @@ class LifecycleError(ValueError):
 def after_status(state: State, status: Status) -> State:
     """Return the state of an instruction once the bank has told its status.
 
-    Raises
-    ------
-    LifecycleError
-        It was never sent, or was refused before: what was refused has been acted upon.
-
-    Notes
-    -----
     Only an entry makes it booked, late or wrong; no status takes that back. Rules: CEA-BNK-08.
+
+    Raises LifecycleError: it was never sent, or was refused before: what was refused has been acted
+    upon.
     """
     if state is State.MADE:
         raise LifecycleError(f"expected no status of what was not sent, got {status}")
@@ -68,13 +64,8 @@ def after_status(state: State, status: Status) -> State:
 def after_outcome(state: State, outcome: Outcome) -> State:
     """Return the state of an instruction once it was held against the statements of its day.
 
-    Raises
-    ------
-    LifecycleError
-        There are entries of what was never sent.
+    Raises LifecycleError: there are entries of what was never sent.
 
-    Notes
-    -----
     Rules: CEA-BNK-06, CEA-BNK-08.
     """
     if outcome is Outcome.MISSING:

@@ -11,8 +11,8 @@ from enum import StrEnum
 
 import msgspec
 
-from cea_exchange.registry.bank.instructions import Instruction, Purpose
-from cea_exchange.registry.bank.statements import Entry, InstructionStatus, Statement, Status
+from cea_exchange.protocol.bank.instructions import Instruction, Purpose
+from cea_exchange.protocol.bank.statements import Entry, InstructionStatus, Statement, Status
 
 
 class Outcome(StrEnum):
@@ -65,25 +65,17 @@ class StatedEntry(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Matching(msgspec.Struct, frozen=True, kw_only=True):
-    """What was found.
-
-    Attributes
-    ----------
-    findings
-        One for each instruction, in the order given.
-    pay_ins
-        Cash that came in with the participant's reference, to credit.
-    unknown
-        Entries nobody can account for: no instruction of ours, and no pay-in.
-    differences
-        By sub-account, fen booked less fen instructed, unknown entries included; accounts that
-        agree are not there.
-    """
+    """What was found."""
 
     findings: tuple[Finding, ...]
+    """One for each instruction, in the order given."""
     pay_ins: tuple[StatedEntry, ...]
+    """Cash that came in with the participant's reference, to credit."""
     unknown: tuple[StatedEntry, ...]
+    """Entries nobody can account for: no instruction of ours, and no pay-in."""
     differences: dict[str, int]
+    """By sub-account, fen booked less fen instructed, unknown entries included; accounts that agree
+    are not there."""
 
     @property
     def agrees(self) -> bool:
@@ -105,6 +97,8 @@ def match(
 ) -> Matching:
     """Compare instructions with statements.
 
+    Rules: CEA-BNK-06 (what counts as booked), CEA-BNK-07 (what counts as a pay-in).
+
     Parameters
     ----------
     instructions
@@ -115,10 +109,6 @@ def match(
         All statements that may carry these instructions, in their order.
     references
         By sub-account, the reference by which its participant pays in.
-
-    Notes
-    -----
-    Rules: CEA-BNK-06 (what counts as booked), CEA-BNK-07 (what counts as a pay-in).
     """
     refused = _refused_ids(statuses)
     instructed = {instruction.instruction_id for instruction in instructions}

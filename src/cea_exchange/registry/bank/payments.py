@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from cea_exchange.domain.bank_identifiers import account_check
 from cea_exchange.domain.refusals import RegistryRefusal
-from cea_exchange.institution.checks import ActError, amount_checked
+from cea_exchange.institution.checks import ActError, amount_checked, refused_as
 from cea_exchange.ledger.double_entry import (
     BETWEEN_ACCOUNTS,
     CASH_ASSET,
@@ -26,11 +26,11 @@ from cea_exchange.ledger.double_entry import (
     Trade,
 )
 from cea_exchange.ledger.institutions import Institution
-from cea_exchange.registry.bank.instructions import Batch, Instruction, Purpose
-from cea_exchange.registry.bank.iso_20022 import pain_001
+from cea_exchange.protocol.bank.instructions import Batch, Instruction, Purpose
+from cea_exchange.protocol.bank.iso_20022 import pain_001
+from cea_exchange.protocol.bank.statements import InstructionStatus
 from cea_exchange.registry.bank.lifecycle import LifecycleError, State, after_status
 from cea_exchange.registry.bank.setting import BankSetting
-from cea_exchange.registry.bank.statements import InstructionStatus
 from cea_exchange.registry.general_ledger import Ledger
 from cea_exchange.registry.participants.accounts import Accounts
 from cea_exchange.registry.participants.sub_accounts import SubAccounts
@@ -73,11 +73,6 @@ class _Made(NamedTuple):
 
 class BankPayments:
     """Instructions, from what moves cash to what comes of the bank's word on it.
-
-    Parameters
-    ----------
-    ledger
-        Acted upon.
 
     Attributes
     ----------
@@ -122,8 +117,6 @@ class BankPayments:
     def paid_in_by_hand_check(self, what: str) -> None:
         """Refuse cash that a person says was paid in, where the bank's statements say so.
 
-        Notes
-        -----
         Rules: CEA-PER-06.
         """
         if self.setting is not None:
@@ -138,8 +131,6 @@ class BankPayments:
     def instruct(self, count_max: int = TRADE_COUNT_MAX) -> bool:
         """Make the instructions that trades and busts need; say whether there may be more.
 
-        Notes
-        -----
         Rules: CEA-BNK-09 (one instruction for each trade's cash, then one for its fees).
         """
         store = self._ledger.store
@@ -179,10 +170,8 @@ class BankPayments:
         return is_more
 
     def _trades(self, where: str, values: tuple[Any, ...]) -> list[Trade]:
-        rows = self._ledger.store.execute(
-            f"SELECT {TRADE_COLUMNS} FROM trades WHERE {where}", values
-        )
-        return [Trade(*row) for row in rows.fetchall()]
+        rows = self._ledger.store.all(f"SELECT {TRADE_COLUMNS} FROM trades WHERE {where}", values)
+        return [Trade(*row) for row in rows]
 
     def _of_trade(self, trade: Trade) -> Iterable[_Made]:
         """Yield a trade's cash leg; its fees follow when the bank has taken that."""
@@ -201,13 +190,13 @@ class BankPayments:
 
     def _busts_instruct(self) -> None:
         """Send back what the bank has moved for trades that were undone."""
-        rows = self._ledger.store.execute(
+        rows = self._ledger.store.all(
             "SELECT b.settlement_seq, i.kind, i.debtor, i.creditor, i.cash FROM busts b"
             " JOIN bank_instructions i ON i.subject = b.trade_seq AND i.kind IN ('trade', 'fee')"
             " WHERE b.reason = 0 AND i.state NOT IN ('made', 'sent', 'pending', 'refused')"
             " AND NOT EXISTS (SELECT 1 FROM bank_instructions j WHERE j.subject = b.settlement_seq"
             " AND j.kind = CASE i.kind WHEN 'trade' THEN 'bust' ELSE 'fee_back' END)"
-        ).fetchall()
+        )
         self._make(
             _Made(
                 "bust" if kind == "trade" else "fee_back",
@@ -220,16 +209,15 @@ class BankPayments:
     def moved(self, movements: Sequence[Movement], entry_ids: Sequence[int]) -> None:
         """Tell the bank of cash that went from one account to another; within a transaction.
 
-        Notes
-        -----
         Rules: CEA-BNK-14.
         """
         if self.setting is None:
             return
+        sub_account = self.sub_account
         self._make(
             _Made(
                 *("between", entry_id),
-                *map(self.sub_account, (moved.account_index, moved.counter_index)),
+                *(sub_account(moved.account_index), sub_account(moved.counter_index)),
                 *(moved.amount, Purpose.BETWEEN),
             )
             for moved, entry_id in zip(movements, entry_ids, strict=True)
@@ -239,22 +227,20 @@ class BankPayments:
     def again(self, instruction_id: str) -> str:
         """Instruct again what the bank has refused, under a new id; return that.
 
-        Notes
-        -----
         Rules: CEA-BNK-01, CEA-BNK-08 (a refusal is final: what follows is another instruction).
         """
         with self._ledger.transaction():
-            row = self._ledger.store.execute(
+            row = self._ledger.store.one(
                 "SELECT kind, subject, debtor, creditor, cash, purpose, attempt, state"
                 " FROM bank_instructions WHERE instruction_id = ?",
                 (instruction_id,),
-            ).fetchone()
+            )
             if row is None or row[-1] != State.REFUSED:
                 raise ActError(
                     RegistryRefusal.INSTRUCTION_STATE,
                     f"instruction: expected a refused one, got {instruction_id}",
                 )
-            kind, subject, *content, purpose, attempt, _state = row
+            kind, subject, debtor, creditor, cash, purpose, attempt, _state = row
             last = self._ledger.store.one(
                 "SELECT max(attempt) FROM bank_instructions WHERE kind = ? AND subject = ?",
                 (kind, subject),
@@ -265,7 +251,7 @@ class BankPayments:
                     f"instruction {instruction_id}: expected one not tried again yet, got one"
                     " that was",
                 )
-            made = _Made(kind, subject, *content, Purpose(purpose))
+            made = _Made(kind, subject, debtor, creditor, cash, Purpose(purpose))
             (new_id,) = self._make([made], attempt=attempt + 1)
         return new_id
 
@@ -285,36 +271,32 @@ class BankPayments:
 
     # -- to the bank and back -----------------------------------------------------------------
 
-    def batches(
-        self, count_max: int = BATCH_COUNT_MAX, but: Container[str] = ()
-    ) -> list[Batch]:
+    def batches(self, count_max: int = BATCH_COUNT_MAX, but: Container[str] = ()) -> list[Batch]:
         """Put what was made into batches; return the oldest of those without an answer.
 
         The bytes are kept, so a batch that is sent again is the same message.
+
+        Rules: CEA-BNK-02.
 
         Parameters
         ----------
         but
             Batches to leave out; they are not read.
-
-        Notes
-        -----
-        Rules: CEA-BNK-02.
         """
         store, setting = self._ledger.store, self._known()
         with self._ledger.transaction():
-            rows = store.execute(
+            rows = store.all(
                 "SELECT instruction_id, debtor, creditor, cash, business_date, purpose"
                 " FROM bank_instructions WHERE state = 'made' AND state <> 'booked'"
                 " ORDER BY business_date, subject, instruction_id"
-            ).fetchall()
+            )
             for start in range(0, len(rows), setting.batch_count_max):
                 self._batch_make(rows[start : start + setting.batch_count_max])
-        unanswered = store.execute(
+        unanswered = store.all(
             "SELECT batch_id FROM bank_batches WHERE is_answered = 0"
             " ORDER BY length(batch_id), batch_id"
         )
-        return self._batches_read(unanswered.fetchall(), count_max, but)
+        return self._batches_read(unanswered, count_max, but)
 
     def _batches_read(
         self, rows: list[tuple[Any, ...]], count_max: int, but: Container[str]
@@ -347,17 +329,13 @@ class BankPayments:
             [(batch.batch_id, pain_001.batch_write(batch), 0)],
         )
         for name, *_ in rows:
-            store.execute(
-                "UPDATE bank_instructions SET state = 'sent', batch_id = ?"
-                " WHERE instruction_id = ?",
-                (batch.batch_id, name),
+            store.change(
+                "bank_instructions", {"instruction_id": name}, state="sent", batch_id=batch.batch_id
             )
 
     def batch_sent(self, batch_id: str) -> Batch:
         """Return a batch that was sent; `ActError` if there is none of that id."""
-        content = self._ledger.store.one(
-            "SELECT content FROM bank_batches WHERE batch_id = ?", (batch_id,)
-        )
+        content = self._ledger.store.find("bank_batches", "content", batch_id=batch_id)
         if content is None:
             raise ActError(
                 RegistryRefusal.BANK_BATCH_UNKNOWN,
@@ -369,35 +347,30 @@ class BankPayments:
         self, count_max: int = BATCH_COUNT_MAX, but: Container[str] = ()
     ) -> list[Batch]:
         """Return the oldest batches in which the bank has something and promises nothing."""
-        pending = self._ledger.store.execute(
+        pending = self._ledger.store.all(
             "SELECT batch_id FROM bank_instructions WHERE state = 'pending' AND state <> 'booked'"
             " GROUP BY batch_id ORDER BY length(batch_id), batch_id"
         )
-        return self._batches_read(pending.fetchall(), count_max, but)
+        return self._batches_read(pending, count_max, but)
 
     def status_take(self, status: InstructionStatus) -> None:
         """Take what the bank says of an instruction, and what comes of it; within a transaction.
 
-        Notes
-        -----
         Rules: CEA-BNK-08, CEA-BNK-10 (what is refused has failed, or opens a default).
         """
-        row = self._ledger.store.execute(
+        row = self._ledger.store.one(
             "SELECT kind, subject, state FROM bank_instructions WHERE instruction_id = ?",
             (status.instruction_id,),
-        ).fetchone()
+        )
         if row is None:
             raise ActError(
                 RegistryRefusal.INSTRUCTION_UNKNOWN,
                 f"status: expected that of an instruction, got one of {status.instruction_id}",
             )
         kind, subject, before = row
-        try:
+        says = f"instruction {status.instruction_id}: "
+        with refused_as(RegistryRefusal.BANK_CONTRADICTION, LifecycleError, says=says):
             state = after_status(State(before), status.status)
-        except LifecycleError as error:
-            raise ActError(
-                RegistryRefusal.BANK_CONTRADICTION, f"instruction {status.instruction_id}: {error}"
-            ) from None
         self.state_set(status.instruction_id, kind, subject, state, before, status.reason)
 
     def state_set(
@@ -406,9 +379,8 @@ class BankPayments:
         """Note an instruction's new state, and do what comes of it; within a transaction."""
         if state == before:
             return
-        self._ledger.store.execute(
-            "UPDATE bank_instructions SET state = ?, reason = ? WHERE instruction_id = ?",
-            (state.value, reason, name),
+        self._ledger.store.change(
+            "bank_instructions", {"instruction_id": name}, state=state.value, reason=reason
         )
         is_taken = state in (State.ACCEPTED, State.BOOKED, State.IN_ERROR) and not reason
         if is_taken and before in (State.SENT, State.PENDING, State.LATE):
@@ -424,15 +396,13 @@ class BankPayments:
         if kind == "trade":
             (trade,) = self._trades("settlement_seq = ?", (subject,))
             self._fees_make(trade, self.sub_account(trade.buyer_index))
-            state = store.one("SELECT state FROM trades WHERE settlement_seq = ?", (subject,))
+            state = store.find("trades", "state", settlement_seq=subject)
             if state == "failed":
                 defaults.retry()
             elif state == "settled":
                 default_end(store, subject, "cured", self._ledger.business_date())
         elif kind == "reserve":
-            trade_seq, state = store.one(
-                "SELECT trade_seq, state FROM defaults WHERE default_id = ?", (subject,)
-            )
+            trade_seq, state = store.find("defaults", "trade_seq, state", default_id=subject)
             if state == "covering":
                 defaults.covered(subject)
                 (trade,) = self._trades("settlement_seq = ?", (trade_seq,))
@@ -457,18 +427,16 @@ class BankPayments:
                 (failure.why, subject),
             )
             store.unposted_changes += 1
-            state = store.one("SELECT state FROM trades WHERE settlement_seq = ?", (subject,))
-            has_one = store.one("SELECT 1 FROM defaults WHERE trade_seq = ?", (subject,))
+            state = store.find("trades", "state", settlement_seq=subject)
+            has_one = store.has("defaults", trade_seq=subject)
             if state != "busted" and not has_one:
                 default_open(store, trade, failure, self._ledger.business_date())
         elif kind == "reserve":
             # What the ledger has paid is paid: the bank is to be instructed again.
-            before = store.one("SELECT state FROM defaults WHERE default_id = ?", (subject,))
+            before = store.find("defaults", "state", default_id=subject)
             if before != "covering":
                 return
-            store.execute(
-                "UPDATE defaults SET state = 'noticed' WHERE default_id = ?", (subject,)
-            )
+            store.change("defaults", {"default_id": subject}, state="noticed")
             date = self._ledger.business_date()
             default_act(store, subject, "uncovered", date, note=f"the bank refused: {reason}")
         elif kind == "pay_out":
@@ -488,11 +456,11 @@ class BankPayments:
 
     def refusal_of(self, trade: Trade) -> str | None:
         """Return why a trade's cash can't be had: its last instruction was refused, or waits."""
-        row = self._ledger.store.execute(
+        row = self._ledger.store.one(
             "SELECT state, reason FROM bank_instructions WHERE kind = 'trade' AND subject = ?"
             " ORDER BY attempt DESC LIMIT 1",
             (trade.settlement_seq,),
-        ).fetchone()
+        )
         if row is None or row[0] not in ("made", "sent", "pending", "late", "refused"):
             return None
         return f"the bank refused: {row[1]}" if row[1] else "the bank has not answered"
@@ -527,20 +495,14 @@ class BankPayments:
     def pay_out(self, account: str, cash_fen: int, creditor: str) -> int:
         """Pay cash from a sub-account to the participant's own account at its bank.
 
-        Returns
-        -------
-        int
-            The pay-out's number. The cash is on its way until the bank has booked or refused it.
+        Returns the pay-out's number. The cash is on its way until the bank has booked or refused
+        it.
 
-        Notes
-        -----
         Rules: CEA-BNK-11 (two phases).
         """
         cash = amount_checked(cash_fen, "cash")
-        try:
+        with refused_as(RegistryRefusal.SUB_ACCOUNT_UNSOUND):
             account_check(creditor, "creditor")
-        except ValueError as error:
-            raise ActError(RegistryRefusal.SUB_ACCOUNT_UNSOUND, str(error)) from None
         ledger, store = self._ledger, self._ledger.store
         with ledger.transaction():
             index = ledger.account(account)
@@ -551,13 +513,10 @@ class BankPayments:
                     f"creditor: expected another account than {debtor}, got it",
                 )
             self._defaults.free_cash_check(index, cash)
-            pay_out_id = store.next_id("pay_outs", "pay_out_id")
+            into = "pay_outs (pay_out_id, account_index, cash, creditor, state)"
+            pay_out_id = store.add(into, index, cash, creditor, "begun")
             reference = f"pay_out {pay_out_id}"
             ledger.move(EntryKind.PAY_OUT_BEGUN, index, index, CASH_ASSET, cash, reference)
-            store.insert(
-                "pay_outs (pay_out_id, account_index, cash, creditor, state)",
-                [(pay_out_id, index, cash, creditor, "begun")],
-            )
             self._make([_Made("pay_out", pay_out_id, debtor, creditor, cash, Purpose.PAY_OUT)])
         return pay_out_id
 
@@ -571,25 +530,21 @@ class BankPayments:
         counter = int(Institution.BANK) if kind is EntryKind.PAID_OUT else index
         reference = f"pay_out {pay_out_id}"
         self._ledger.move(kind, index, counter, CASH_ASSET, cash, reference)
-        store.execute(
-            "UPDATE pay_outs SET state = ? WHERE pay_out_id = ?", (state, pay_out_id)
-        )
+        store.change("pay_outs", {"pay_out_id": pay_out_id}, state=state)
 
     def _pending(self, account_index: int) -> Iterator[str]:
         """Yield what the bank was told of a sub-account and has not booked: it keeps an account.
 
-        Notes
-        -----
         Rules: CEA-ACC-05 (nothing pending).
         """
         if self.setting is None:
             return
-        rows = self._ledger.store.execute(
+        rows = self._ledger.store.all(
             "SELECT instruction_id, state FROM bank_instructions WHERE state <> 'booked'"
             " AND state <> 'refused' AND ? IN (debtor, creditor) ORDER BY instruction_id",
             (self.sub_account(account_index),),
         )
-        for name, state in rows.fetchall():
+        for name, state in rows:
             yield f"instruction {name} is {state.replace('_', ' ')}"
 
     def _known(self) -> BankSetting:

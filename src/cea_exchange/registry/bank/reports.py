@@ -25,11 +25,11 @@ from cea_exchange.institution.act_log import ActLog
 from cea_exchange.institution.checks import WHY_LENGTH_MAX, ActError, words_checked
 from cea_exchange.institution.paging import page
 from cea_exchange.ledger.database.interface import ConstraintViolated, DatabaseError
-from cea_exchange.registry.bank.instructions import Batch
-from cea_exchange.registry.bank.iso_20022 import pain_002
-from cea_exchange.registry.bank.iso_20022.xml_reading import BankFileError
+from cea_exchange.protocol.bank.instructions import Batch
+from cea_exchange.protocol.bank.iso_20022 import pain_002
+from cea_exchange.protocol.bank.iso_20022.xml_reading import BankFileError
+from cea_exchange.protocol.bank.statements import InstructionStatus, Status, StatusReport
 from cea_exchange.registry.bank.payments import BankPayments
-from cea_exchange.registry.bank.statements import InstructionStatus, Status, StatusReport
 from cea_exchange.registry.general_ledger import Ledger
 from cea_exchange.registry.own_acts import OwnAct
 
@@ -55,16 +55,12 @@ class Unapplied(NamedTuple):
 class BankReports:
     """Takes the bank's answers, and tries again what of its messages could not be applied.
 
+    Rules: CEA-BNK-15.
+
     Parameters
     ----------
-    ledger, act_log, payments
-        Acted upon.
     finding_again
         Takes again what statements show of an instruction.
-
-    Notes
-    -----
-    Rules: CEA-BNK-15.
     """
 
     def __init__(
@@ -85,16 +81,11 @@ class BankReports:
     def answer_take(self, batch: Batch, content: bytes) -> list[Unapplied]:
         """Take what came over the socket as the answer to a batch, whatever it is.
 
-        Returns
-        -------
-        list of Unapplied
-            What of it could not be applied. An answer that can't be read is kept, and the batch
-            stays unanswered.
+        Returns what of it could not be applied. An answer that can't be read is kept, and the batch
+        stays unanswered.
 
-        Raises
-        ------
-        DatabaseError
-            It can't be kept now; nothing was changed, and the bank is asked again.
+        Raises DatabaseError: it can't be kept now; nothing was changed, and the bank is asked
+        again.
         """
         try:
             report = pain_002.report_read(content, f"answer to {batch.batch_id}", batch=batch)
@@ -106,8 +97,6 @@ class BankReports:
     def report_take(self, report: StatusReport, content: bytes) -> list[Unapplied]:
         """Take a report that was read: states, and what comes of them; once or again.
 
-        Notes
-        -----
         Rules: CEA-BNK-02, CEA-BNK-08, CEA-BNK-10, CEA-BNK-15.
         """
         store = self._ledger.store
@@ -126,16 +115,17 @@ class BankReports:
         return unapplied
 
     def _all_refused(self, report: StatusReport) -> list[InstructionStatus]:
-        rows = self._ledger.store.execute(
+        rows = self._ledger.store.column(
             "SELECT instruction_id FROM bank_instructions WHERE batch_id = ?", (report.batch_id,)
-        ).fetchall()
+        )
         return [
             InstructionStatus(instruction_id=name, status=Status.REFUSED, reason=report.refusal)
-            for (name,) in rows
+            for name in rows
         ]
 
     def _statuses_take(self, statuses: Iterable[InstructionStatus]) -> list[Unapplied]:
         """Apply all statuses at once; or where one can't be, each by itself."""
+
         def all_take() -> None:
             for status in statuses:
                 self._payments.status_take(status)
@@ -157,10 +147,8 @@ class BankReports:
     def tried(self, act: Callable[[], None]) -> str | None:
         """Do something, or nothing of it; return why not, None if it was done.
 
-        Raises
-        ------
-        DatabaseError, MemoryError
-            Nothing more can be done now; what is around it is to be taken back, too.
+        Raises DatabaseError, MemoryError: nothing more can be done now; what is around it is to be
+        taken back, too.
         """
         try:
             with self._ledger.transaction():
@@ -177,21 +165,15 @@ class BankReports:
     def _keep(self, batch_id: str, digest: str, content: bytes, state: str, why: str) -> int:
         """Keep an answer, unless the same was given before; return its number."""
         store = self._ledger.store
-        known = store.one(
-            "SELECT report_no FROM bank_reports WHERE batch_id = ? AND digest = ?",
-            (batch_id, digest),
-        )
+        known = store.find("bank_reports", "report_no", batch_id=batch_id, digest=digest)
         if known is not None:
             return int(known)
-        report_no = store.next_id("bank_reports", "report_no")
-        kept = (content[:CONTENT_BYTES_MAX], len(content))
-        date = self._ledger.business_date()
-        store.insert(
+        return store.add(
             "bank_reports (report_no, batch_id, business_date, digest, content, content_bytes,"
             " state, why)",
-            [(report_no, batch_id, date, digest, *kept, state, why)],
+            *(batch_id, self._ledger.business_date(), digest),
+            *(content[:CONTENT_BYTES_MAX], len(content), state, why),
         )
-        return report_no
 
     def _unreadable_keep(self, batch_id: str, content: bytes, why: str) -> None:
         log.warning("bank_answer_unreadable", batch_id=batch_id, why=why)
@@ -222,11 +204,10 @@ class BankReports:
             ):
                 continue
             log.warning("bank_not_applied", source=source, **each._asdict())
-            number = store.next_id("bank_unapplied", "unapplied_id")
-            store.insert(
+            store.add(
                 "bank_unapplied (unapplied_id, business_date, source, instruction_id, told,"
                 " reason, why, state)",
-                [(number, date, source, *each, "open")],
+                *(date, source, *each, "open"),
             )
 
     def open_count(self) -> int:
@@ -237,19 +218,17 @@ class BankReports:
 
     def listed(self, *, first: int = 1, count: int) -> tuple[list[dict[str, Any]], int | None]:
         """Return what waits to be applied, and where the next page begins."""
-        names = ("unapplied_id", "business_date", "source", *Unapplied._fields)
-        rows = self._ledger.store.execute(
-            f"SELECT {', '.join(names)} FROM bank_unapplied WHERE state = 'open'"
-            " AND unapplied_id >= ? ORDER BY unapplied_id LIMIT ?",
+        rows = self._ledger.store.records(
+            f"SELECT unapplied_id, business_date, source, {', '.join(Unapplied._fields)}"
+            " FROM bank_unapplied WHERE state = 'open' AND unapplied_id >= ?"
+            " ORDER BY unapplied_id LIMIT ?",
             (first, count + 1),
-        ).fetchall()
-        return page((dict(zip(names, row, strict=True)) for row in rows), count, "unapplied_id")
+        )
+        return page(rows, count, "unapplied_id")
 
     def retry(self) -> int:
         """Try again all that could not be applied, oldest first; return how much of it was.
 
-        Notes
-        -----
         Rules: CEA-BNK-15.
         """
         return sum(self._again(*row) for row in self._open_rows(0, EVERY))
@@ -264,11 +243,11 @@ class BankReports:
         return sum(self._again(*row) for row in rows)
 
     def _open_rows(self, after: int, count_max: int) -> list[tuple[Any, ...]]:
-        return self._ledger.store.execute(
+        return self._ledger.store.all(
             "SELECT unapplied_id, source, instruction_id, told, reason FROM bank_unapplied"
             " WHERE state = 'open' AND unapplied_id > ? ORDER BY unapplied_id LIMIT ?",
             (after, count_max),
-        ).fetchall()
+        )
 
     def _again(self, number: int, source: str, name: str, told: str, reason: str) -> bool:
         """Apply one that could not be; say whether it is now."""
@@ -280,9 +259,7 @@ class BankReports:
         with self._act_log.own(OwnAct.BANK_ANSWERED, {"unapplied_id": number}):
             if self.tried(apply) is not None:
                 return False
-            self._ledger.store.execute(
-                "UPDATE bank_unapplied SET state = 'applied' WHERE unapplied_id = ?", (number,)
-            )
+            self._ledger.store.change("bank_unapplied", {"unapplied_id": number}, state="applied")
         log.info("bank_applied_late", source=source, instruction_id=name, told=told)
         return True
 
@@ -298,9 +275,8 @@ class BankReports:
                     RegistryRefusal.UNAPPLIED_UNKNOWN,
                     f"unapplied_id: expected that of a report that waits, got {unapplied_id}",
                 )
-            self._ledger.store.execute(
-                "UPDATE bank_unapplied SET state = 'closed' WHERE unapplied_id = ?",
-                (unapplied_id,),
+            self._ledger.store.change(
+                "bank_unapplied", {"unapplied_id": unapplied_id}, state="closed"
             )
 
     def overtaken(self, names: Iterable[str]) -> None:

@@ -52,10 +52,7 @@ class BankRequest(control_plane.Request):
     def act(self, bank: Bank) -> dict[str, Any]:
         """Carry it out; return the answer's fields.
 
-        Raises
-        ------
-        ValueError
-            It is refused; nothing was changed.
+        Raises ValueError: it is refused; nothing was changed.
         """
         raise NotImplementedError
 

@@ -32,6 +32,8 @@ class StatementOf(NamedTuple):
 class StatementSchedule:
     """What is to be fetched, and in which order: statements follow each other without a gap.
 
+    Rules: CEA-BNK-16.
+
     Parameters
     ----------
     store
@@ -44,10 +46,6 @@ class StatementSchedule:
     ----------
     trouble : str
         Why the last one that was asked for was not read; empty if it was.
-
-    Notes
-    -----
-    Rules: CEA-BNK-16.
     """
 
     def __init__(self, store: Store, at: time | None) -> None:
@@ -60,10 +58,7 @@ class StatementSchedule:
     def ask(self, business_date: int) -> StatementOf:
         """Note that somebody wants a day's next statement; return which one that is.
 
-        Raises
-        ------
-        ActError
-            There can be none any more: one of a later day was read.
+        Raises ActError: there can be none any more: one of a later day was read.
         """
         last = self._last()
         if last is not None and business_date < last.business_date:
@@ -127,10 +122,10 @@ class StatementSchedule:
         return StatementOf(business_date, 1 + int(count))
 
     def _last(self) -> StatementOf | None:
-        row = self._store.execute(
+        row = self._store.one(
             "SELECT business_date, sequence FROM bank_statements"
             " ORDER BY business_date DESC, sequence DESC LIMIT 1"
-        ).fetchone()
+        )
         return None if row is None else StatementOf(*row)
 
     def _first_day(self) -> int:

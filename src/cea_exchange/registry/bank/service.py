@@ -3,25 +3,22 @@
 What it is told is `payments`; what it says of that, `reports`; what it has booked, `books`.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from cea_exchange.domain.calendar import date_of_number
 from cea_exchange.domain.refusals import RegistryRefusal
 from cea_exchange.institution.act_log import ActLog
 from cea_exchange.institution.checks import ActError
+from cea_exchange.protocol.bank.iso_20022.xml_reading import BankFileError
 from cea_exchange.registry.bank.books import BankBooks
-from cea_exchange.registry.bank.iso_20022.xml_reading import BankFileError
 from cea_exchange.registry.bank.payments import BankPayments
 from cea_exchange.registry.bank.reports import BankReports
 from cea_exchange.registry.bank.schedule import StatementOf, StatementSchedule
+from cea_exchange.registry.checks import day_checked
 from cea_exchange.registry.general_ledger import Ledger
 from cea_exchange.registry.own_acts import OwnAct
 from cea_exchange.registry.participants.accounts import Accounts
 from cea_exchange.registry.participants.sub_accounts import SubAccounts
 from cea_exchange.registry.settlement.defaults import Defaults
-
-if TYPE_CHECKING:
-    from cea_exchange.registry.bank.client import BankClient
 
 
 class BankService(BankPayments):
@@ -57,15 +54,6 @@ class BankService(BankPayments):
         # There are books only once there is a setting.
         self.books.finding_again(instruction_id)
 
-    def exchange(self, client: "BankClient") -> None:
-        """Send what is unanswered over the bank's socket, take its answers, and ask what pends."""
-        while self.instruct():
-            pass
-        for batch in self.batches():
-            self.reports.answer_take(batch, client.send_content(batch))
-        for batch in self.batches_pending():
-            self.reports.answer_take(batch, client.status_content(batch))
-
     def statement_ask(self, business_date: int | None) -> StatementOf:
         """Let a day's next statement be fetched soon, today's if no day is said."""
         if self.schedule is None:
@@ -75,22 +63,12 @@ class BankService(BankPayments):
             )
         today = self._ledger.business_date()
         wanted = today if business_date is None else business_date
-        try:
-            date_of_number(wanted)
-        except ValueError as error:
-            raise ActError(RegistryRefusal.DATE_UNSOUND, f"business_date: {error}") from None
-        if wanted > today:
-            raise ActError(
-                RegistryRefusal.DATE_OUT_OF_RANGE,
-                f"business_date: expected {today} at most, got {wanted}",
-            )
+        day_checked(wanted, "business_date", last=today)
         return self.schedule.ask(wanted)
 
     def statement_take(self, asked: StatementOf, content: bytes) -> str:
         """Read a statement that was fetched, whole or not at all; return why not, empty if it was.
 
-        Notes
-        -----
         Rules: CEA-BNK-03, CEA-BNK-16.
         """
         name = f"statement {asked.business_date}-{asked.sequence}"
@@ -103,13 +81,11 @@ class BankService(BankPayments):
 
     def statements(self, first: int, count: int) -> list[dict[str, Any]]:
         """Return which statements were read, from a place on, the latest first."""
-        names = ("business_date", "sequence", "statement_id", "accounts_moved", "entries")
-        rows = self._ledger.store.execute(
-            "SELECT business_date, sequence, s.statement_id,"
-            " count(DISTINCT account), count(account)"
+        return self._ledger.store.records(
+            "SELECT business_date, sequence, s.statement_id AS statement_id,"
+            " count(DISTINCT account) AS accounts_moved, count(account) AS entries"
             " FROM bank_statements s LEFT JOIN bank_entries e ON e.statement_id = s.statement_id"
             " GROUP BY business_date, sequence, s.statement_id"
             " ORDER BY business_date DESC, sequence DESC LIMIT ? OFFSET ?",
             (count, first),
-        ).fetchall()
-        return [dict(zip(names, row, strict=True)) for row in rows]
+        )

@@ -18,6 +18,7 @@ import msgspec
 from cea_exchange.domain.refusals import RegistryRefusal
 from cea_exchange.institution.act_log import ActLog
 from cea_exchange.institution.checks import WHY_LENGTH_MAX, ActError
+from cea_exchange.institution.links.turns import LinkStopped
 from cea_exchange.institution.paging import ALL
 from cea_exchange.protocol.links.ccer import (
     BEFORE_ALL,
@@ -36,15 +37,12 @@ from cea_exchange.protocol.links.ccer import (
 from cea_exchange.registry.compliance.offsets import Offsets
 from cea_exchange.registry.files import CancellationProof
 from cea_exchange.registry.general_ledger import Ledger
-from cea_exchange.registry.institution_link.turns import LinkStopped
 from cea_exchange.registry.own_acts import OwnAct
 
 
 class CcerProofs:
     """Keeps what the CCER registry says of cancellations, and books what it has confirmed.
 
-    Notes
-    -----
     Rules: CCER-LNK-01 to CCER-LNK-04.
     """
 
@@ -57,7 +55,7 @@ class CcerProofs:
 
     def question(self) -> LinkQuestion:
         """Return what is to be asked: items from the next on, and claims without an answer."""
-        rows = self._store.execute(
+        rows = self._store.all(
             "SELECT c.claim_seq, c.step, c.proof, p.account, p.compliance_year"
             " FROM ccer_claims AS c JOIN ccer_proofs AS p ON p.proof = c.proof"
             " WHERE c.answer IS NULL ORDER BY c.claim_seq LIMIT ?",
@@ -65,22 +63,16 @@ class CcerProofs:
         )
         claims = tuple(
             Claim(claim_seq=seq, step=step, proof=proof, account=account, compliance_year=year)
-            for seq, step, proof, account, year in rows.fetchall()
+            for seq, step, proof, account, year in rows
         )
         return LinkQuestion(first_proof_seq=self.last_seq() + 1, claims=claims)
 
     def take(self, answer: LinkAnswer) -> int:
         """Keep what has come, in one transaction, and make of it what follows.
 
-        Returns
-        -------
-        int
-            How many items and answers were new.
+        Returns how many items and answers were new.
 
-        Raises
-        ------
-        LinkStopped
-            It contradicts what came before; nothing was kept.
+        Raises LinkStopped: it contradicts what came before; nothing was kept.
         """
         if answer.last_proof_seq < self.last_seq():
             raise LinkStopped(
@@ -111,13 +103,8 @@ class CcerProofs:
     def book(self, proof: str) -> str | None:
         """Count a proof that the CCER registry has confirmed.
 
-        Returns
-        -------
-        str or None
-            The number of the certificate, if its obligation is covered now.
+        Returns the number of the certificate, if its obligation is covered now.
 
-        Notes
-        -----
         Rules: CCER-LNK-01, CCER-LNK-04, CEA-OFS-05.
         """
         with self._store.transaction():
@@ -137,22 +124,21 @@ class CcerProofs:
         self, state: str | None = None, *, first: int = 1, count: int = ALL
     ) -> list[dict[str, Any]]:
         """Return proofs from a number of the stream on, all or those in one state."""
-        names = ("proof_seq", "proof", "account", "compliance_year", "state", "why")
-        rows = self._store.execute(
-            f"SELECT {', '.join(names)} FROM ccer_proofs WHERE proof_seq >= :first"
+        return self._store.records(
+            "SELECT proof_seq, proof, account, compliance_year, state, why FROM ccer_proofs"
+            " WHERE proof_seq >= :first"
             + ("" if state is None else " AND state = :state")
             + " ORDER BY proof_seq LIMIT :count",
             {"first": first, "state": state, "count": count},
         )
-        return [dict(zip(names, row, strict=True)) for row in rows.fetchall()]
 
     # -- items --------------------------------------------------------------------------------
 
     def _item_take(self, numbered: NumberedItem) -> bool:
         """Keep an item that follows; one that is kept must be the same."""
         store, seq = self._store, numbered.proof_seq
-        kept = store.one("SELECT head FROM ccer_items WHERE proof_seq = ?", (seq,))
-        before = store.one("SELECT head FROM ccer_items WHERE proof_seq = ?", (seq - 1,))
+        kept = store.find("ccer_items", "head", proof_seq=seq)
+        before = store.find("ccer_items", "head", proof_seq=seq - 1)
         head = head_after(before or BEFORE_ALL, numbered.item)
         if head != numbered.head or kept not in (None, head):
             raise LinkStopped(f"proof item {seq}: expected the head {head}, got {numbered.head}")
@@ -161,9 +147,7 @@ class CcerProofs:
         if seq != self.last_seq() + 1:
             raise LinkStopped(f"proof item: expected {self.last_seq() + 1}, got {seq}")
         item = self._decoded(numbered)
-        store.insert(
-            "ccer_items (proof_seq, item, head)", [(seq, numbered.item, numbered.head)]
-        )
+        store.insert("ccer_items (proof_seq, item, head)", [(seq, numbered.item, numbered.head)])
         match item:
             case ProofIssued():
                 self._issued(seq, item)
@@ -187,8 +171,6 @@ class CcerProofs:
     def _reversed(self, item: ProofReversed) -> None:
         """Let a proof count no more; where it was booked its offset is taken back.
 
-        Notes
-        -----
         Rules: CCER-LNK-03.
         """
         state = self._state(item.proof)
@@ -203,24 +185,18 @@ class CcerProofs:
     # -- claims -------------------------------------------------------------------------------
 
     def _claim_add(self, step: str, proof: str) -> None:
-        seq = self._store.next_id("ccer_claims", "claim_seq")
-        self._store.insert(
-            "ccer_claims (claim_seq, step, proof, answer)", [(seq, step, proof, None)]
-        )
+        self._store.add("ccer_claims (claim_seq, step, proof, answer)", step, proof, None)
 
     def _answer_take(self, answer: ClaimAnswer) -> bool:
         """Keep the answer to a claim; that of one that has one already is passed over."""
-        row = self._store.one(
-            "SELECT step, proof, answer FROM ccer_claims WHERE claim_seq = ?", (answer.claim_seq,)
-        )
+        row = self._store.find("ccer_claims", "step, proof, answer", claim_seq=answer.claim_seq)
         if row is None:
             raise LinkStopped(f"answer: expected to a claim that was made, got {answer.claim_seq}")
         step, proof, before = row
         if before is not None:
             return False
-        self._store.execute(
-            "UPDATE ccer_claims SET answer = ? WHERE claim_seq = ?",
-            (msgspec.msgpack.encode(answer), answer.claim_seq),
+        self._store.change(
+            "ccer_claims", {"claim_seq": answer.claim_seq}, answer=msgspec.msgpack.encode(answer)
         )
         if step == "reserve" and self._state(proof) == "received":
             is_kept = answer.state in ("reserved", "used")
@@ -230,15 +206,11 @@ class CcerProofs:
     # -- rows ---------------------------------------------------------------------------------
 
     def _state(self, proof: str) -> str | None:
-        state: str | None = self._store.one(
-            "SELECT state FROM ccer_proofs WHERE proof = ?", (proof,)
-        )
+        state: str | None = self._store.find("ccer_proofs", "state", proof=proof)
         return state
 
     def _state_set(self, proof: str, state: str, why: str = "") -> None:
-        self._store.execute(
-            "UPDATE ccer_proofs SET state = ?, why = ? WHERE proof = ?", (state, why, proof)
-        )
+        self._store.change("ccer_proofs", {"proof": proof}, state=state, why=why)
 
     def _content(self, proof: str) -> CancellationProof:
         """Return what the CCER registry certifies, as its item says it."""

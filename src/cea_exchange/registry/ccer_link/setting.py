@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from cea_exchange.registry.institution_link.setting import LinkSetting
+from cea_exchange.institution.links.setting import LinkSetting
 
 
 class CcerSetting(LinkSetting, frozen=True, kw_only=True):

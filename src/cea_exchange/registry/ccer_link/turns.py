@@ -2,9 +2,9 @@
 
 import msgspec
 
+from cea_exchange.institution.links.turns import LinkStopped, LinkTurns
 from cea_exchange.protocol.links.ccer import LinkAnswer
 from cea_exchange.registry.ccer_link.proofs import CcerProofs
-from cea_exchange.registry.institution_link.turns import LinkStopped, LinkTurns
 
 _decoder = msgspec.msgpack.Decoder(LinkAnswer)
 

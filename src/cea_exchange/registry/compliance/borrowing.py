@@ -39,8 +39,6 @@ class Borrowed(NamedTuple):
 class Borrowing:
     """Lets entities borrow of a later allocation.
 
-    Notes
-    -----
     Rules: CEA-BOR-01, CEA-BOR-02.
     """
 
@@ -62,6 +60,9 @@ class Borrowing:
     ) -> Borrowed:
         """Let an entity borrow for a year's obligation, which it covers at once.
 
+        Raises ActError: the year, the gap or the amount is none that may be borrowed, the deadline
+        has passed, or the authority has too little of the allowances.
+
         Parameters
         ----------
         account
@@ -72,12 +73,6 @@ class Borrowing:
             Number of the province's decision; an account has each once.
         why
             The hardship.
-
-        Raises
-        ------
-        ActError
-            The year, the gap or the amount is none that may be borrowed, the deadline has passed,
-            or the authority has too little of the allowances.
         """
         name_checked(document, "document")
         words_checked(why, "why", WHY_LENGTH_MAX)
@@ -100,9 +95,7 @@ class Borrowing:
                 tonnes,
                 f"borrowing {number}",
             )
-            surrender = self._surrender.by_province(
-                index, compliance_year, province, asset, tonnes
-            )
+            surrender = self._surrender.by_province(index, compliance_year, province, asset, tonnes)
             deduction = self._deductions.add(
                 store.account_name(debtor), document, "borrowed", tonnes, today
             )

@@ -12,18 +12,18 @@ about it, so it goes through neither's account.
 import itertools
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
 
 import msgspec
 
 from cea_exchange.domain.calendar import date_number
 from cea_exchange.domain.compliance.carryover import EndPosition, VintageTrade
 from cea_exchange.domain.refusals import RegistryRefusal
-from cea_exchange.institution.checks import ActError, amount_checked
+from cea_exchange.institution.checks import ActError
 from cea_exchange.ledger.double_entry import Compartment, EntryKind, Holding
 from cea_exchange.ledger.history import balances_at_date
 from cea_exchange.ledger.institutions import Institution
 from cea_exchange.registry.checks import refusals_raised
+from cea_exchange.registry.compliance.application_lines import ApplicationLines, Line
 from cea_exchange.registry.compliance.obligation_status import standings
 from cea_exchange.registry.enforcement.recalls import Recalls
 from cea_exchange.registry.general_ledger import Ledger
@@ -65,34 +65,18 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Exchanged(msgspec.Struct, frozen=True, kw_only=True):
-    """What a run exchanged.
-
-    Attributes
-    ----------
-    taken
-        Product -> tonnes that left circulation.
-    issued
-        Tonnes of the next vintage, as many.
-    """
+    """What a run exchanged."""
 
     applications: int
     taken: dict[str, int]
+    """Product -> tonnes that left circulation."""
     issued: int
-
-
-class _Line(NamedTuple):
-    """Some of what is to be exchanged."""
-
-    asset_index: int
-    vintage: int
-    tonnes: int
+    """Tonnes of the next vintage, as many."""
 
 
 class Carryover:
     """The service for the carryover.
 
-    Notes
-    -----
     Rules: CEA-CRY-01 to CEA-CRY-07.
     """
 
@@ -100,7 +84,11 @@ class Carryover:
         self._ledger = ledger
         self._store = ledger.store
         self._recalls = recalls
-        accounts.pending_checks.append(self._pending)
+        self._lines = ApplicationLines(ledger, "carryover")
+        accounts.pending_rows(
+            "carryover {}",
+            "carryover_id FROM carryovers WHERE state = 'applied' AND account_index = :account",
+        )
 
     def give_notice(self) -> int:
         """Tell every entity that held closed vintages as the window ended how much it may exchange.
@@ -110,18 +98,11 @@ class Carryover:
         since counts as that of its successor. The figures stay as they are told, but for a refusal
         that was its province's delay.
 
-        Returns
-        -------
-        int
-            How many notices there are.
+        Returns how many notices there are.
 
-        Raises
-        ------
-        ActError
-            The window is not over, or trades of it wait for their settlement, or notice was given.
+        Raises ActError: the window is not over, or trades of it wait for their settlement, or
+        notice was given.
 
-        Notes
-        -----
         Rules: CEA-CRY-01 to CEA-CRY-05, CEA-CRY-08.
         """
         store, rules = self._store, self._ledger.rules.carryover
@@ -139,7 +120,7 @@ class Carryover:
             self._trades_settled_check()
             into = successors(store)
             net_sales, completed = self._net_sales(into), self._completed(into)
-            sectors = dict(store.execute("SELECT account_index, sector FROM accounts").fetchall())
+            sectors: dict[int, str] = dict(store.all("SELECT account_index, sector FROM accounts"))
             rows = []
             for index, position in sorted(self._positions(into).items()):
                 refusal = rules.ineligibility(completed.get(index, {})) or ""
@@ -157,8 +138,6 @@ class Carryover:
     def notice(self, account: str) -> Notice:
         """Return an entity's notice, with those of accounts merged into it since; ActError if none.
 
-        Notes
-        -----
         Rules: CEA-CRY-08.
         """
         index = self._ledger.account(account)
@@ -183,19 +162,14 @@ class Carryover:
     def apply(self, account: str, tonnes: Mapping[str, int]) -> int:
         """Apply to carry over some allowances; they are set aside.
 
+        Returns the carryover's number.
+
+        Rules: CEA-CRY-04, CEA-CRY-05.
+
         Parameters
         ----------
         tonnes
             Product -> tonnes, on the registration account.
-
-        Returns
-        -------
-        int
-            The carryover's number.
-
-        Notes
-        -----
-        Rules: CEA-CRY-04, CEA-CRY-05.
         """
         ledger, store, rules = self._ledger, self._store, self._ledger.rules.carryover
         with store.transaction():
@@ -207,7 +181,7 @@ class Carryover:
                     RegistryRefusal.CARRYOVER_BARRED,
                     f"{account}: {refusal}",
                 )
-            lines = self._lines(tonnes)
+            lines = self._lines.asked(tonnes)
             frozen = self._frozen_at_the_end(index)
             with refusals_raised():
                 run = rules.run_of(today, notice.noticed_on, was_frozen=bool(frozen))
@@ -224,28 +198,21 @@ class Carryover:
                     limit=notice.limit_tonnes,
                     released=self._released(index, frozen) if is_late else None,
                 )
-            number = store.next_id("carryovers", "carryover_id")
-            store.insert(
+            number = store.add(
                 "carryovers (carryover_id, account_index, run_number, applied_on, state,"
                 " decided_on)",
-                [(number, index, run.number, today, "applied", 0)],
+                *(index, run.number, today, "applied", 0),
             )
-            store.insert(
-                "carryover_lines (carryover_id, asset_index, vintage, tonnes)",
-                [(number, *line) for line in lines],
-            )
-            for line in lines:
-                self._move(EntryKind.SET_ASIDE, index, index, line, number)
+            self._lines.add(number, lines)
+            self._lines.move(EntryKind.SET_ASIDE, index, index, lines, number)
         return number
 
     def withdraw(self, carryover_id: int, account: str) -> None:
         """Take an application back before its run, by whom it is of."""
         with self._store.transaction():
             index = self._ledger.account(account)
-            row = self._store.one(
-                "SELECT carryover_id, state FROM carryovers"
-                " WHERE carryover_id = ? AND account_index = ?",
-                (carryover_id, index),
+            row = self._store.find(
+                "carryovers", "carryover_id, state", carryover_id=carryover_id, account_index=index
             )
             number, state = row or (0, "none of its")
             if state != "applied":
@@ -259,27 +226,25 @@ class Carryover:
     def run(self, number: int) -> Exchanged:
         """Exchange what was applied for in a run, all at once: the old leave, the new are issued.
 
+        An application of one who owes a recall of what it is for ends instead: the recall takes it.
+
+        Rules: CEA-CRY-06, CEA-CRY-07, CEA-DIS-11.
+
         Parameters
         ----------
         number
             1 or 2; the one after the last takes late applications, as often as there are any.
-
-        Notes
-        -----
-        An application of one who owes a recall of what it is for ends instead: the recall takes it.
-
-        Rules: CEA-CRY-06, CEA-CRY-07, CEA-DIS-11.
         """
         ledger, store = self._ledger, self._store
         rules = ledger.rules.carryover
         with store.transaction():
             self._run_check(number)
             target = ledger.asset(ledger.rules.vintages.product_of(rules.target_vintage.value))
-            applications = store.execute(
+            applications = store.all(
                 "SELECT carryover_id, account_index FROM carryovers"
                 " WHERE run_number = ? AND state = 'applied' ORDER BY carryover_id",
                 (number,),
-            ).fetchall()
+            )
             if not applications:
                 raise ActError(
                     RegistryRefusal.CARRYOVER_RUN, f"run {number}: expected applications, got none"
@@ -287,23 +252,21 @@ class Carryover:
             taken: Counter[str] = Counter()
             owed, exchanged = self._recalls.owed(), 0
             for carryover_id, index in applications:
-                lines = self._lines_of(carryover_id)
+                lines = self._lines.of(carryover_id)
                 if any((index, line.asset_index) in owed for line in lines):
                     self._free(carryover_id, index)
                     owed = self._recalls.owed()
                     continue
                 exchanged += 1
+                self._lines.move(
+                    EntryKind.CARRIED_OVER, index, Institution.CARRYOVER, lines, carryover_id
+                )
                 for line in lines:
-                    self._move(
-                        EntryKind.CARRIED_OVER, index, Institution.CARRYOVER, line, carryover_id
-                    )
                     taken[store.asset_name(line.asset_index)] += line.tonnes
-                new = _Line(target, rules.target_vintage.value, sum(line.tonnes for line in lines))
-                self._move(EntryKind.ISSUE, Institution.ISSUANCE, index, new, carryover_id)
+                new = Line(target, rules.target_vintage.value, sum(line.tonnes for line in lines))
+                self._lines.move(EntryKind.ISSUE, Institution.ISSUANCE, index, [new], carryover_id)
                 self._decide(carryover_id, "exchanged")
-        return Exchanged(
-            applications=exchanged, taken=dict(taken), issued=taken.total()
-        )
+        return Exchanged(applications=exchanged, taken=dict(taken), issued=taken.total())
 
     # -- the notice's figures -----------------------------------------------------------------
 
@@ -332,33 +295,26 @@ class Carryover:
         window = (rules.trades_from.number, rules.trades_to.number)
         traded: dict[int, list[VintageTrade]] = {}
         for side, of in (("sold", "seller_index"), ("bought", "buyer_index")):
-            rows = self._store.execute(
+            rows = self._store.all(
                 f"SELECT {of}, trading_date, product_index, sum(tonnes) FROM trades"
                 " WHERE state <> 'busted' AND trading_date BETWEEN ? AND ?"
                 f" GROUP BY {of}, trading_date, product_index",
                 window,
             )
-            for account, day, asset, tonnes in rows.fetchall():
+            for account, day, asset, tonnes in rows:
                 if asset in closed:
-                    trade = VintageTrade(
-                        trading_date=day, vintage=closed[asset], **{side: tonnes}
-                    )
+                    trade = VintageTrade(trading_date=day, vintage=closed[asset], **{side: tonnes})
                     traded.setdefault(into.get(account, account), []).append(trade)
         return {account: rules.net_sales(trades) for account, trades in traded.items()}
 
     def _positions(self, into: Mapping[int, int]) -> dict[int, EndPosition]:
         """Return account -> what it held of closed vintages as the window ended.
 
-        Notes
-        -----
         Rules: CEA-CRY-03.
         """
-        entities = {
-            index
-            for (index,) in self._store.execute(
-                "SELECT account_index FROM accounts WHERE kind = 'entity'"
-            ).fetchall()
-        }
+        entities = set(
+            self._store.column("SELECT account_index FROM accounts WHERE kind = 'entity'")
+        )
         parts: dict[int, dict[str, int]] = {}
         day = self._ledger.rules.carryover.position_on.number
         for holding, tonnes in (*self._held_on(day), *self._failed_until(day)):
@@ -379,12 +335,12 @@ class Carryover:
     def _failed_until(self, day: int) -> Iterator[tuple[Holding, int]]:
         """Yield what failed trades that stand would have moved by the end of a day."""
         closed = self._closed()
-        rows = self._store.execute(
+        rows = self._store.all(
             "SELECT seller_index, buyer_index, product_index, tonnes FROM trades"
             " WHERE state = 'failed' AND trading_date <= ?",
             (day,),
         )
-        for seller, buyer, asset, tonnes in rows.fetchall():
+        for seller, buyer, asset, tonnes in rows:
             if asset in closed:
                 yield Holding(seller, asset, Compartment.TRADING), -tonnes
                 yield Holding(buyer, asset, Compartment.TRADING), tonnes
@@ -406,23 +362,20 @@ class Carryover:
         for rule, account in itertools.product(rules.carryover.complete, only):
             for index, standing in standings(self._store, rules, rule.year, account).items():
                 days = found.setdefault(into.get(index, index), {})
-                both = (days.get(rule.year, 0), standing.completed_on)
-                days[rule.year] = None if None in both else max(both)
+                before, now = days.get(rule.year, 0), standing.completed_on
+                days[rule.year] = None if before is None or now is None else max(before, now)
         return found
 
     def _notices(self, members: Sequence[int]) -> dict[int, Notice]:
         """Return those accounts' own notices, with what was decided late and counts in time."""
-        rows = self._store.execute(
+        rows = self._store.records(
             "SELECT account_index, account, net_sales, trading_tonnes, registration_tonnes,"
             " frozen_tonnes, limit_tonnes, refusal, noticed_on"
             " FROM carryover_notices JOIN accounts USING (account_index)"
             f" WHERE account_index IN ({', '.join(map(str, members))}) ORDER BY account_index"
-        ).fetchall()
-        names = Notice.__struct_fields__
-        return {
-            index: self._as_it_stands(index, Notice(**dict(zip(names, row, strict=True))))
-            for index, *row in rows
-        }
+        )
+        by_index = {row.pop("account_index"): Notice(**row) for row in rows}
+        return {index: self._as_it_stands(index, notice) for index, notice in by_index.items()}
 
     def _as_it_stands(self, index: int, notice: Notice) -> Notice:
         """Return a notice without its refusal and with its limit where it is in time after all.
@@ -443,7 +396,7 @@ class Carryover:
             registration=notice.registration_tonnes,
             frozen=notice.frozen_tonnes,
         )
-        sector = self._store.one("SELECT sector FROM accounts WHERE account_index = ?", (index,))
+        sector = self._store.find("accounts", "sector", account_index=index)
         limit = rules.limit(notice.net_sales, position, sector)
         return msgspec.structs.replace(notice, refusal="", limit_tonnes=limit)
 
@@ -490,23 +443,23 @@ class Carryover:
         """
         store, last, closed = self._store, self._last_day(), self._closed()
         members = ", ".join(map(str, with_taken_over(store, index)))
-        kept = store.execute(
+        kept = store.all(
             "SELECT asset_index, sum(in_force) FROM freezes"
             f" WHERE account_index IN ({members}) AND from_date <= ? GROUP BY asset_index",
             (last,),
-        ).fetchall()
-        kept += store.execute(
+        )
+        kept += store.all(
             "SELECT asset_index, sum(amount) FROM freeze_acts JOIN freezes USING (freeze_id)"
             f" WHERE account_index IN ({members}) AND from_date <= ? AND act = 'deduct'"
             " AND business_date > ? GROUP BY asset_index",
             (last, last),
-        ).fetchall()
-        kept += store.execute(
+        )
+        kept += store.all(
             "SELECT asset_index, sum(tonnes) FROM carryovers JOIN carryover_lines"
             f" USING (carryover_id) WHERE account_index IN ({members}) AND run_number > ?"
             " AND state <> 'withdrawn' GROUP BY asset_index",
             (len(self._ledger.rules.carryover.run),),
-        ).fetchall()
+        )
         left = Counter(frozen)
         for asset, tonnes in kept:
             left[asset] -= int(tonnes)
@@ -515,15 +468,6 @@ class Carryover:
     def _last_day(self) -> int:
         return date_number(self._ledger.rules.carryover.run[-1].applied_by)
 
-    def _pending(self, account_index: int) -> Iterator[str]:
-        """Yield the applications that wait for their run: they keep an account from its end."""
-        for (number,) in self._store.execute(
-            "SELECT carryover_id FROM carryovers WHERE state = 'applied' AND account_index = ?"
-            " ORDER BY carryover_id",
-            (account_index,),
-        ).fetchall():
-            yield f"carryover {number}"
-
     def _applied_before(self, index: int) -> int:
         tonnes: int = self._store.one(
             "SELECT coalesce(sum(tonnes), 0) FROM carryovers JOIN carryover_lines"
@@ -531,33 +475,6 @@ class Carryover:
             f" ({', '.join(map(str, with_taken_over(self._store, index)))})"
         )
         return tonnes
-
-    def _lines(self, tonnes: Mapping[str, int]) -> list[_Line]:
-        if not tonnes:
-            raise ActError(
-                RegistryRefusal.AMOUNT_UNSOUND,
-                "tonnes: expected those of at least one product, got none",
-            )
-        vintages = product_vintages(self._store, self._ledger.rules.vintages)
-        lines = []
-        for product, amount in sorted(tonnes.items()):
-            amount = amount_checked(amount, f"tonnes of {product}")
-            asset = self._ledger.asset(product)
-            if asset not in vintages:
-                raise ActError(
-                    RegistryRefusal.VINTAGE_MISSING,
-                    f"product: expected one with a vintage, got {product}",
-                )
-            lines.append(_Line(asset, vintages[asset], amount))
-        return lines
-
-    def _lines_of(self, carryover_id: int) -> list[_Line]:
-        rows = self._store.execute(
-            "SELECT asset_index, vintage, tonnes FROM carryover_lines WHERE carryover_id = ?"
-            " ORDER BY asset_index",
-            (carryover_id,),
-        )
-        return [_Line(*row) for row in rows.fetchall()]
 
     def _run_check(self, number: int) -> None:
         runs = self._ledger.rules.carryover.run
@@ -574,22 +491,10 @@ class Carryover:
                 f"run {number}: expected after its applications end on {closes}, got on {today}",
             )
 
-    def _move(
-        self, kind: EntryKind, account: int, counter: int, line: _Line, carryover_id: int
-    ) -> None:
-        self._ledger.move(
-            kind,
-            account,
-            counter,
-            line.asset_index,
-            line.tonnes,
-            reference=f"carryover {carryover_id}",
-        )
-
     def _free(self, carryover_id: int, index: int) -> None:
         """End an application; what was set aside for it is free again."""
-        for line in self._lines_of(carryover_id):
-            self._move(EntryKind.SET_FREE, index, index, line, carryover_id)
+        lines = self._lines.of(carryover_id)
+        self._lines.move(EntryKind.SET_FREE, index, index, lines, carryover_id)
         self._decide(carryover_id, "withdrawn")
 
     def _decide(self, carryover_id: int, state: str) -> None:

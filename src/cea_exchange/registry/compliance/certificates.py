@@ -7,26 +7,19 @@ from cea_exchange.registry.compliance.obligation_status import Standing
 
 
 class Certificate(msgspec.Struct, frozen=True, kw_only=True):
-    """What the authority certifies: an obligation is covered, by what, and since when.
-
-    Attributes
-    ----------
-    number
-        Of its compliance year; never used again.
-    surrendered
-        Product -> tonnes.
-    offset
-        Tonnes of CCERs.
-    """
+    """What the authority certifies: an obligation is covered, by what, and since when."""
 
     number: str
+    """Of its compliance year; never used again."""
     account: str
     entity: str
     credit_code: str | None
     compliance_year: int
     obligation_tonnes: int
     surrendered: dict[str, int]
+    """Product -> tonnes."""
     offset: int
+    """Tonnes of CCERs."""
     deadline: int
     completed_on: int
     issued_on: int
@@ -53,30 +46,24 @@ class Certificate(msgspec.Struct, frozen=True, kw_only=True):
 def certificate_issue_if_covered(store: Store, standing: Standing, on: int) -> str | None:
     """Certify an obligation that is covered and whose allowances are all retired.
 
-    Returns
-    -------
-    str or None
-        The certificate's number; None if there is nothing to certify yet.
+    Returns the certificate's number; None if there is nothing to certify yet.
 
-    Notes
-    -----
     Rules: CEA-SUR-12.
     """
     obligation, account_index = standing.status.obligation, standing.account_index
     year, completed_on = obligation.compliance_year, standing.completed_on
     if completed_on is None or standing.unretired:
         return None
-    account, entity, credit_code = store.one(
-        "SELECT account, entity, credit_code FROM accounts WHERE account_index = ?",
-        (account_index,),
+    account, entity, credit_code = store.find(
+        "accounts", "account, entity, credit_code", account_index=account_index
     )
-    surrendered = store.execute(
+    surrendered = store.all(
         "SELECT product, sum(tonnes) FROM surrenders JOIN surrender_lines USING (surrender_id)"
         " JOIN products ON product_index = asset_index"
         " WHERE compliance_year = ? AND account_index = ? AND state = 'retired'"
         " GROUP BY product ORDER BY product",
         (year, account_index),
-    ).fetchall()
+    )
     certificate_id = store.next_id("certificates", "certificate_id")
     certificate = Certificate(
         number=f"{year}-{certificate_id:06d}",

@@ -1,19 +1,17 @@
 """Orders to correct: what comes between a shortfall and its deduction.
 
-    deadline --> ordered, with a term --> the term passes --> refused --> deducted
-                     |                        |
-                     +---- surrendered -------+--> nothing is left to deduct
+deadline --> ordered, with a term --> the term passes --> refused --> deducted
+                 |                        |
+                 +---- surrendered -------+--> nothing is left to deduct
 """
-
 
 import msgspec
 
-from cea_exchange.domain.calendar import date_of_number
 from cea_exchange.domain.compliance.penalties import Correction
 from cea_exchange.domain.refusals import RegistryRefusal
 from cea_exchange.institution.checks import ActError, words_checked
 from cea_exchange.institution.paging import ALL
-from cea_exchange.registry.checks import refusals_raised
+from cea_exchange.registry.checks import day_checked, refusals_raised
 from cea_exchange.registry.compliance.obligation_status import Standing, standing_of
 from cea_exchange.registry.general_ledger import Ledger
 from cea_exchange.registry.participants.entities import province_checked
@@ -23,35 +21,26 @@ DOCUMENT_LENGTH_MAX = 128
 
 
 class OrderRow(msgspec.Struct, frozen=True, kw_only=True):
-    """An order to correct, as the lists have it. Days are yyyymmdd, 0 is none.
-
-    Attributes
-    ----------
-    tonnes
-        Missing when it was made.
-    due
-        Missing today.
-    refusal
-        The document that shows the entity's refusal; empty: none is recorded.
-    """
+    """An order to correct, as the lists have it. Days are yyyymmdd, 0 is none."""
 
     order_id: int
     account: str
     province: int
     document: str
     tonnes: int
+    """Missing when it was made."""
     ordered_on: int
     until: int
     refusal: str
+    """The document that shows the entity's refusal; empty: none is recorded."""
     refused_on: int
     due: int
+    """Missing today."""
 
 
 class Corrections:
     """Records orders to correct a shortfall, and who refuses to follow them.
 
-    Notes
-    -----
     Rules: CEA-PEN-05.
     """
 
@@ -64,6 +53,10 @@ class Corrections:
     ) -> int:
         """Record that an entity was ordered to surrender what is missing, by a day.
 
+        Returns the order's id.
+
+        Raises ActError: the deadline has not passed, nothing is missing, or it was ordered before.
+
         Parameters
         ----------
         account
@@ -72,20 +65,10 @@ class Corrections:
             The order's number.
         until
             The last day of its term, yyyymmdd.
-
-        Returns
-        -------
-        int
-            The order's id.
-
-        Raises
-        ------
-        ActError
-            The deadline has not passed, nothing is missing, or it was ordered before.
         """
         words_checked(document, "document", DOCUMENT_LENGTH_MAX)
         today = self._ledger.business_date()
-        _day_check(until, today)
+        day_checked(until, "until", after=today)
         with self._store.transaction():
             standing = self._short(account, compliance_year, province)
             index, deadline = standing.account_index, standing.status.obligation.deadline
@@ -105,28 +88,21 @@ class Corrections:
                     f"{account}: expected one order to correct {compliance_year}, got {known}"
                     " before",
                 )
-            number = self._store.next_id("correction_orders", "order_id")
-            terms = (document, province, standing.due, today, until)
-            row = (number, compliance_year, index, *terms)
-            self._store.insert(
+            return self._store.add(
                 "correction_orders (order_id, compliance_year, account_index, document, province,"
                 " tonnes, ordered_on, until_date)",
-                [row],
+                *(compliance_year, index, document, province, standing.due, today, until),
             )
-        return number
 
     def refuse(self, account: str, compliance_year: int, province: int, document: str) -> int:
         """Record that an entity refuses: the term has passed, and something is missing still.
+
+        Returns the order's id.
 
         Parameters
         ----------
         document
             What shows it, as the record of an inspection.
-
-        Returns
-        -------
-        int
-            The order's id.
         """
         words_checked(document, "document", DOCUMENT_LENGTH_MAX)
         today = self._ledger.business_date()
@@ -148,9 +124,7 @@ class Corrections:
                     RegistryRefusal.TOO_EARLY,
                     f"refusal: expected after the order's term {until}, got on {today}",
                 )
-            known = self._store.one(
-                "SELECT document FROM correction_refusals WHERE order_id = ?", (number,)
-            )
+            known = self._store.find("correction_refusals", "document", order_id=number)
             if known is not None:
                 raise ActError(
                     RegistryRefusal.CORRECTION_REFUSED,
@@ -194,14 +168,14 @@ class Corrections:
             So many at most, from an order's id on.
         """
         of_whom = "" if province is None else " AND o.province = :province"
-        rows = self._store.execute(
+        rows = self._store.all(
             "SELECT o.order_id, account_index, o.province, o.document, o.tonnes, ordered_on,"
             " until_date, coalesce(r.document, ''), coalesce(recorded_on, 0)"
             " FROM correction_orders o LEFT JOIN correction_refusals r ON r.order_id = o.order_id"
             f" WHERE compliance_year = :year AND o.order_id >= :first{of_whom}"
             " ORDER BY o.order_id LIMIT :count",
             {"year": compliance_year, "first": first, "count": count, "province": province},
-        ).fetchall()
+        )
         store, rules = self._store, self._ledger.rules
         return [
             OrderRow(
@@ -234,16 +208,3 @@ class Corrections:
                 f"{account}: expected short of {compliance_year}, got nothing missing",
             )
         return standing
-
-
-def _day_check(until: int, today: int) -> None:
-    try:
-        date_of_number(until)
-    except (TypeError, ValueError) as error:
-        raise ActError(
-            RegistryRefusal.DATE_UNSOUND, f"until: expected a date, yyyymmdd, got {until}: {error}"
-        ) from None
-    if until <= today:
-        raise ActError(
-            RegistryRefusal.DATE_OUT_OF_RANGE, f"until: expected after {today}, got {until}"
-        )

@@ -10,7 +10,7 @@ from cea_exchange.domain.calendar import date_of_number
 from cea_exchange.domain.compliance.adjustment import Cause, Deduction
 from cea_exchange.domain.refusals import RegistryRefusal
 from cea_exchange.domain.units import tonnes_check, whole_number
-from cea_exchange.institution.checks import ActError, amount_checked, name_checked
+from cea_exchange.institution.checks import ActError, amount_checked, name_checked, refused_as
 from cea_exchange.institution.paging import ALL
 from cea_exchange.registry.general_ledger import Ledger
 from cea_exchange.registry.participants.mergers import with_taken_over
@@ -34,13 +34,7 @@ class Adjustable(NamedTuple):
 
 
 class Deductions:
-    """Registers deductions, and says what of them is still to adjust.
-
-    Parameters
-    ----------
-    ledger
-        Acted upon.
-    """
+    """Registers deductions, and says what of them is still to adjust."""
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
@@ -51,6 +45,10 @@ class Deductions:
     ) -> int:
         """Register a decision that tonnes are taken off what an entity will be given.
 
+        Returns the deduction's number. Nothing moves; distributions take it off.
+
+        Rules: CEA-ALC-11, CEA-DIS-06, CEA-PEN-05.
+
         Parameters
         ----------
         document
@@ -60,15 +58,6 @@ class Deductions:
             acts that decide it.
         decided_on
             yyyymmdd.
-
-        Returns
-        -------
-        int
-            The deduction's number. Nothing moves; distributions take it off.
-
-        Notes
-        -----
-        Rules: CEA-ALC-11, CEA-DIS-06, CEA-PEN-05.
         """
         if cause not in BY_HAND:
             raise ActError(
@@ -77,18 +66,15 @@ class Deductions:
             )
         return self.add(account, document, cause, tonnes, decided_on)
 
-    def add(
-        self, account: str, document: str, cause: Cause, tonnes: int, decided_on: int
-    ) -> int:
+    def add(self, account: str, document: str, cause: Cause, tonnes: int, decided_on: int) -> int:
         """Register a deduction that another act has decided; as `deduct`, of any cause."""
         name_checked(document, "document")
         today = self._ledger.business_date()
         with self._store.transaction():
             index = self._ledger.account(account)
             decision = self._decision_checked(cause, tonnes, decided_on, today)
-            known = self._store.one(
-                "SELECT deduction_id FROM deductions WHERE account_index = ? AND document = ?",
-                (index, document),
+            known = self._store.find(
+                "deductions", "deduction_id", account_index=index, document=document
             )
             if known is not None:
                 raise ActError(
@@ -96,29 +82,23 @@ class Deductions:
                     f"document: expected a new one, got {document}, which is deduction {known}"
                     f" of {account}",
                 )
-            number = self._store.next_id("deductions", "deduction_id")
-            decided = cause, 0, decision.tonnes, decision.decided_on
-            row = (number, index, document, *decided, today)
-            self._store.insert(
+            return self._store.add(
                 "deductions (deduction_id, account_index, document, cause, compliance_year,"
                 " tonnes, decided_on, business_date)",
-                [row],
+                *(index, document, cause, 0, decision.tonnes, decision.decided_on, today),
             )
-        return number
 
     def _decision_checked(
         self, cause: Cause, tonnes: int, decided_on: int, today: int
     ) -> Deduction:
         amount = amount_checked(tonnes, "tonnes")
-        try:
+        with refused_as(RegistryRefusal.DATE_UNSOUND):
             expected = f"a day until {today}"
             day = whole_number(decided_on, "decided_on", expected)
             if not 2000_01_01 <= day <= today:
                 raise ValueError(f"decided_on: expected {expected}, got {day}")
             date_of_number(day)
             tonnes_check(amount, "tonnes")
-        except (TypeError, ValueError) as error:
-            raise ActError(RegistryRefusal.DATE_UNSOUND, str(error)) from None
         decision = Deduction(cause=cause, tonnes=amount, decided_on=day)
         refusal = self._ledger.rules.adjustment.refusal(decision)
         if refusal is not None:

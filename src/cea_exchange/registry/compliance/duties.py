@@ -13,35 +13,24 @@ from cea_exchange.registry.vintages import product_vintages
 
 
 class Duty(NamedTuple):
-    """Something that is still to be done.
-
-    Attributes
-    ----------
-    duty
-        ``carryover notice``, ``carryover run`` or ``redetermination``.
-    whose
-        The body: ``registry``, ``authority``, ``province 11``.
-    subject
-        ``run 1``, ``P1 of 2024``; empty where there is one only.
-    rule
-        Which sets its term.
-    due_by
-        The last day (yyyymmdd); None where the calendar does not reach it.
-    """
+    """Something that is still to be done."""
 
     duty: str
+    """``carryover notice``, ``carryover run`` or ``redetermination``."""
     whose: str
+    """The body: ``registry``, ``authority``, ``province 11``."""
     subject: str
+    """``run 1``, ``P1 of 2024``; empty where there is one only."""
     rule: str
+    """Which sets its term."""
     due_by: int | None
+    """The last day (yyyymmdd); None where the calendar does not reach it."""
     is_overdue: bool
 
 
 class Duties:
     """Looks for what is still to be done.
 
-    Notes
-    -----
     Rules: CEA-CRY-05, CEA-CRY-06, CEA-ALC-12.
     """
 
@@ -80,12 +69,9 @@ class Duties:
 
     def _runs(self) -> Iterator[Duty]:
         """The runs for which there are applications."""
-        waiting = {
-            number
-            for (number,) in self._store.execute(
-                "SELECT DISTINCT run_number FROM carryovers WHERE state = 'applied'"
-            ).fetchall()
-        }
+        waiting = set(
+            self._store.column("SELECT DISTINCT run_number FROM carryovers WHERE state = 'applied'")
+        )
         for number, run in enumerate(self._ledger.rules.carryover.run, 1):
             if number in waiting:
                 term = date_number(run.processed_by)
@@ -98,7 +84,7 @@ class Duties:
         rule = self._ledger.rules.adjustment.redetermine_days
         if rule is None:
             return
-        rows = self._store.execute(
+        rows = self._store.all(
             "SELECT account, province, entry.compliance_year, taken_on"
             " FROM obligation_entries AS entry JOIN obligation_files AS file"
             " ON file.file_id = entry.file_id JOIN accounts"
@@ -117,7 +103,7 @@ class Duties:
             " ORDER BY taken_on, entry.file_id, account",
             (province or 0, province is None),
         )
-        for account, code, year, taken_on in rows.fetchall():
+        for account, code, year, taken_on in rows:
             yield self._duty(
                 "redetermination",
                 rule.rule,

@@ -28,14 +28,7 @@ State = Literal["open", "in time", "late", "short"]
 
 
 class ComplianceRow(msgspec.Struct, frozen=True, kw_only=True):
-    """A line of the public list.
-
-    Attributes
-    ----------
-    state
-        `in time`, `late` (covered after the deadline), `short` (it has passed, and something is
-        missing) or `open` (it has not passed).
-    """
+    """A line of the public list."""
 
     account_index: int
     account: str
@@ -46,28 +39,14 @@ class ComplianceRow(msgspec.Struct, frozen=True, kw_only=True):
     offset: int
     completed_on: int | None
     state: State
+    """`in time`, `late` (covered after the deadline), `short` (it has passed, and something is
+    missing) or `open` (it has not passed)."""
     taken_over_by: str
     """Who owes for it, where the account was merged into another; else empty."""
 
 
 class Shortfall(msgspec.Struct, frozen=True, kw_only=True):
-    """What an entity had not surrendered when the deadline had passed.
-
-    Attributes
-    ----------
-    shortfall
-        Tonnes, at the deadline: the fine is of these.
-    applied
-        Tonnes that are applied for and not decided; where they were in time the shortfall is less
-        once the province accepts them.
-    due
-        Tonnes missing today.
-    fine
-        None where it is of the mean price, and nothing was traded in the month before the deadline.
-    fine_after_term
-        The second one, of what was still missing when the term of the order to correct had passed;
-        None where there is none, or no mean price.
-    """
+    """What an entity had not surrendered when the deadline had passed."""
 
     account_index: int
     account: str
@@ -75,10 +54,18 @@ class Shortfall(msgspec.Struct, frozen=True, kw_only=True):
     province: int
     obligation_tonnes: int
     shortfall: int
+    """Tonnes, at the deadline: the fine is of these."""
     applied: int
+    """Tonnes that are applied for and not decided; where they were in time the shortfall is less
+    once the province accepts them."""
     due: int
+    """Tonnes missing today."""
     fine: FineRange | None
+    """None where it is of the mean price, and nothing was traded in the month before the
+    deadline."""
     fine_after_term: FineRange | None
+    """The second one, of what was still missing when the term of the order to correct had passed;
+    None where there is none, or no mean price."""
     taken_over_by: str
     """Who owes for it, where the account was merged into another; else empty."""
 
@@ -105,8 +92,6 @@ class _Named(NamedTuple):
 class Compliance:
     """The service that keeps the lists of a compliance year.
 
-    Notes
-    -----
     Rules: CEA-PEN-01 to CEA-PEN-06.
     """
 
@@ -137,15 +122,12 @@ class Compliance:
         return [
             ComplianceRow(
                 account_index=standing.account_index,
-                account=named.account,
-                entity=named.entity,
-                province=named.province,
+                **named._asdict(),
                 obligation_tonnes=standing.tonnes,
                 surrendered=standing.surrendered,
                 offset=standing.status.offset,
                 completed_on=standing.completed_on,
                 state=_state(standing, today),
-                taken_over_by=named.taken_over_by,
             )
             for named, standing in self._standings(compliance_year, first, count)
         ]
@@ -159,33 +141,25 @@ class Compliance:
     ) -> list[Shortfall]:
         """Return who had not surrendered in full when the deadline had passed.
 
+        Raises ActError: it has not passed.
+
         Parameters
         ----------
-        province
-            Whose entities; None: all.
         first, count
             Only of so many obligations, whose accounts' indexes are from this one on.
-
-        Raises
-        ------
-        ActError
-            It has not passed.
         """
         self._after_deadline(compliance_year)
         traded = self.traded_before_deadline(compliance_year)
         return [
             Shortfall(
                 account_index=standing.account_index,
-                account=named.account,
-                entity=named.entity,
-                province=named.province,
+                **named._asdict(),
                 obligation_tonnes=standing.tonnes,
                 shortfall=standing.shortfall,
                 applied=standing.applied,
                 due=standing.due,
                 fine=self._fine(standing, traded),
                 fine_after_term=self._fine_after_term(standing, traded),
-                taken_over_by=named.taken_over_by,
             )
             for named, standing in self._standings(compliance_year, first, count)
             if standing.shortfall and province in (None, named.province)
@@ -194,8 +168,6 @@ class Compliance:
     def traded_before_deadline(self, compliance_year: int) -> Traded:
         """Return what was traded in the month before a year's deadline.
 
-        Notes
-        -----
         Of all vintages, by every method; a trade that failed and is settled late is of its own day
         from the beginning, one that was busted is none.
 
@@ -207,12 +179,12 @@ class Compliance:
         products = product_vintages(self._store, rules.vintages)
         database = self._store.database
         bounds = trade_at_date(database, first), trade_at_date(database, last + 1)
-        rows = self._store.execute(
+        rows = self._store.all(
             "SELECT product_index, sum(cash), sum(tonnes) FROM trades"
             " WHERE settlement_seq >= ? AND settlement_seq < ? AND trading_date BETWEEN ? AND ?"
             " AND state <> 'busted' GROUP BY product_index",
             (*bounds, first, last),
-        ).fetchall()
+        )
         return Traded(
             amount=sum(cash for product, cash, _ in rows if product in products),
             tonnes=sum(tonnes for product, _, tonnes in rows if product in products),
@@ -225,8 +197,6 @@ class Compliance:
         surrendered any more; the shortfall stays one. What the province keeps for the entity pays
         first.
 
-        Notes
-        -----
         Rules: CEA-PEN-04, CEA-PEN-05, CEA-ALC-11, CEA-SUR-13.
         """
         ledger, store = self._ledger, self._store
@@ -256,12 +226,10 @@ class Compliance:
                     correction=self._corrections.of(index, compliance_year),
                     adjustment=ledger.rules.adjustment,
                 )
-            decision_id = store.next_id("unpaid_deductions", "decision_id")
-            row = (decision_id, compliance_year, index, deduction.tonnes, today)
-            store.insert(
+            decision_id = store.add(
                 "unpaid_deductions (decision_id, compliance_year, account_index, tonnes,"
                 " decided_on)",
-                [row],
+                *(compliance_year, index, deduction.tonnes, today),
             )
             # The distribution takes them off, and keeps what of them is still to adjust.
             document = f"unpaid-{compliance_year}"
@@ -315,18 +283,18 @@ class Compliance:
     ) -> Iterator[tuple[_Named, Standing]]:
         behind = None if count == ALL else self.next_after(compliance_year, first, count)
         last = ALL if behind is None else behind - 1
-        found = standings(
-            self._store, self._ledger.rules, compliance_year, within=(first, last)
-        )
-        rows = self._store.execute(
+        found = standings(self._store, self._ledger.rules, compliance_year, within=(first, last))
+        rows = self._store.all(
             "SELECT account_index, account, entity, province FROM accounts"
             " WHERE account_index BETWEEN ? AND ?",
             (first, last),
         )
         into, store = successors(self._store), self._store
         named = {
-            index: _Named(*names, store.account_name(into[index]) if index in into else "")
-            for index, *names in rows.fetchall()
+            index: _Named(
+                account, entity, province, store.account_name(into[index]) if index in into else ""
+            )
+            for index, account, entity, province in rows
         }
         return ((named[index], found[index]) for index in sorted(found))
 

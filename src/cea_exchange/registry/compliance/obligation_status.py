@@ -125,32 +125,32 @@ def standings(
                 obligation=rules.obligations.obligation(compliance_year, due), allowances={}
             ),
         )
-        for account, verified, due in store.execute(
+        for account, verified, due in store.all(
             "SELECT account_index, verified_tonnes, due_tonnes FROM obligations"
             f" WHERE {which} ORDER BY account_index",
             values,
-        ).fetchall()
+        )
     }
-    for account, *surrender in store.execute(
+    for account, *surrender in store.all(
         "SELECT account_index, state, applied_on, vintage, sum(tonnes) FROM surrenders"
         " JOIN surrender_lines USING (surrender_id)"
         f" WHERE {which} AND state IN ('applied', 'accepted', 'retired')"
         " GROUP BY account_index, state, applied_on, vintage",
         values,
-    ).fetchall():
+    ):
         _surrender_add(found[account], surrender)
-    for account, booked_on, tonnes in store.execute(
+    for account, booked_on, tonnes in store.all(
         "SELECT account_index, booked_on, sum(tonnes) FROM offset_proofs"
         f" WHERE {which} AND revoked_on = 0 GROUP BY account_index, booked_on",
         values,
-    ).fetchall():
+    ):
         standing = found[account]
         covered = standing.status
         standing.status = replace(covered, offset=covered.offset + tonnes)
         standing.count(booked_on, tonnes)
-    for account, tonnes in store.execute(
+    for account, tonnes in store.all(
         f"SELECT account_index, tonnes FROM unpaid_deductions WHERE {which}", values
-    ).fetchall():
+    ):
         found[account].deducted = tonnes
     return found
 
@@ -160,16 +160,14 @@ def owed_standings(
 ) -> list[tuple[str, int, Standing]]:
     """Return account, year and standing of all that an account owes: its own, and taken over.
 
-    Notes
-    -----
     Rules: CEA-ACC-08.
     """
     return [
         (store.account_name(owing), year, standing_of(store, rules, owing, year))
         for owing in with_taken_over(store, account_index)
-        for (year,) in store.execute(
+        for year in store.column(
             "SELECT compliance_year FROM obligations WHERE account_index = ? ORDER BY 1", (owing,)
-        ).fetchall()
+        )
     ]
 
 

@@ -23,19 +23,10 @@ _Check = Callable[[FileTable[Obligation]], Iterator[Finding]]
 
 
 class Notice(msgspec.Struct, frozen=True, kw_only=True):
-    """The notice of an obligation (履约通知书): what is owed, until when, and what may offset it.
-
-    Attributes
-    ----------
-    number
-        Of the file and the entity: a correction makes a new one.
-    due
-        Tonnes not covered as the notice is written.
-    offset_max
-        Tonnes of CCERs that may count at most.
-    """
+    """The notice of an obligation (履约通知书): what is owed, until when, and what may offset it."""
 
     number: str
+    """Of the file and the entity: a correction makes a new one."""
     account: str
     entity: str
     credit_code: str | None
@@ -44,8 +35,10 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
     verified_tonnes: int
     obligation_tonnes: int
     due: int
+    """Tonnes not covered as the notice is written."""
     deadline: int
     offset_max: int
+    """Tonnes of CCERs that may count at most."""
 
     def text(self) -> str:
         """Return it for a person."""
@@ -69,8 +62,6 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
 class Obligations:
     """The service that takes obligations and gives notice of them.
 
-    Notes
-    -----
     Rules: CEA-SUR-01 (how much is owed), CEA-SUR-10 (corrections).
 
     Attributes
@@ -87,22 +78,14 @@ class Obligations:
     def take(self, source: SourceFile, province: int | None = None) -> int:
         """Take a file of new obligations, whole.
 
+        Returns the number the file gets.
+
+        Raises ActError: with file, line and reason of everything that is wrong; nothing was taken.
+
         Parameters
         ----------
-        source
-            The file as it came.
         province
             Whose file it is; None: the authority's, which may name entities of several.
-
-        Returns
-        -------
-        int
-            The number the file gets.
-
-        Raises
-        ------
-        ActError
-            With file, line and reason of everything that is wrong; nothing was taken.
         """
         self._by_hand_check()
         with self._store.transaction():
@@ -131,21 +114,16 @@ class Obligations:
     def take_computed(self, table: FileTable[Obligation], why: str) -> int:
         """Take what the platform told, whole: new obligations, and others than there were.
 
+        Raises FileRefused: a line can't be; nothing was taken.
+
+        Rules: CEA-SUR-01, CEA-SUR-10, CEA-PLK-02.
+
         Parameters
         ----------
         table
             What the item says, as the registry has computed it again.
         why
             Which item it is.
-
-        Raises
-        ------
-        FileRefused
-            A line can't be; nothing was taken.
-
-        Notes
-        -----
-        Rules: CEA-SUR-01, CEA-SUR-10, CEA-PLK-02.
         """
         with self._store.transaction():
             before, findings = self._known(table), Findings(table.file)
@@ -161,8 +139,6 @@ class Obligations:
     def _by_hand_check(self) -> None:
         """Refuse what a person hands in where the platform says it itself.
 
-        Notes
-        -----
         Rules: CEA-PLK-06.
         """
         if self.by_platform_only:
@@ -171,9 +147,7 @@ class Obligations:
                 "obligations: expected those that came from the platform, got some by hand",
             )
 
-    def _replace(
-        self, table: FileTable[Obligation], before: dict[str, Standing], why: str
-    ) -> int:
+    def _replace(self, table: FileTable[Obligation], before: dict[str, Standing], why: str) -> int:
         """Keep obligations, and certify anew those that were others before."""
         file_id = self._keep(table, why)
         for entry in table.rows:
@@ -201,8 +175,6 @@ class Obligations:
     def notice(self, account: str, compliance_year: int) -> Notice:
         """Return the notice of an obligation; ActError if there is none.
 
-        Notes
-        -----
         Rules: CEA-SUR-02, CEA-OFS-01.
         """
         standing = self.standing(account, compliance_year)
@@ -288,11 +260,9 @@ class Obligations:
 
     def _keep(self, table: FileTable[Obligation], why: str) -> int:
         store, year = self._store, table.rows[0].compliance_year
-        file_id = store.next_id("obligation_files", "file_id")
-        taken_on = self._ledger.business_date()
-        store.insert(
+        file_id = store.add(
             "obligation_files (file_id, file, sha256, compliance_year, why, taken_on)",
-            [(file_id, table.file, table.sha256, year, why, taken_on)],
+            *(table.file, table.sha256, year, why, self._ledger.business_date()),
         )
         store.insert(
             "obligation_entries (compliance_year, account_index, file_id, verified_tonnes,"

@@ -29,8 +29,6 @@ _Lines = Sequence[tuple[int | None, CancellationProof]]
 class Offsets:
     """The service that checks proofs of cancelled CCERs and books them.
 
-    Notes
-    -----
     Rules: CEA-OFS-01 to CEA-OFS-08.
 
     Attributes
@@ -51,15 +49,9 @@ class Offsets:
     def take(self, source: SourceFile) -> list[str]:
         """Check and book a file of proofs, whole.
 
-        Returns
-        -------
-        list of str
-            Numbers of the certificates of obligations that are covered now.
+        Returns numbers of the certificates of obligations that are covered now.
 
-        Raises
-        ------
-        ActError
-            With file, line and reason; nothing was booked.
+        Raises ActError: with file, line and reason; nothing was booked.
         """
         self._by_hand_check()
         with self._store.transaction(), refusals_raised():
@@ -69,10 +61,7 @@ class Offsets:
     def book(self, proof: CancellationProof) -> str | None:
         """Check and book one proof.
 
-        Returns
-        -------
-        str or None
-            The number of the certificate, if its obligation is covered now.
+        Returns the number of the certificate, if its obligation is covered now.
         """
         self._by_hand_check()
         return self.book_confirmed(proof)
@@ -90,17 +79,18 @@ class Offsets:
 
     def is_revoked(self, proof: str) -> bool:
         """Tell whether a proof was booked and taken back."""
-        return self._store.one(
-            "SELECT 1 FROM offset_proofs WHERE proof = ? AND revoked_on > 0", (proof,)
-        ) is not None
+        return (
+            self._store.one(
+                "SELECT 1 FROM offset_proofs WHERE proof = ? AND revoked_on > 0", (proof,)
+            )
+            is not None
+        )
 
     def revoke(self, proof: str, why: str) -> None:
         """Take back a proof that was found false: what it covered is due again.
 
         It is never used again, and neither are its CCERs.
 
-        Notes
-        -----
         Rules: CEA-OFS-07.
         """
         words_checked(why, "why", WHY_LENGTH_MAX)
@@ -115,10 +105,7 @@ class Offsets:
                 raise ActError(
                     RegistryRefusal.PROOF_UNKNOWN, f"proof: expected one that counts, got {proof!r}"
                 )
-            store.execute(
-                "UPDATE offset_proofs SET revoked_on = ?, revoked_why = ? WHERE proof = ?",
-                (today, why, proof),
-            )
+            store.change("offset_proofs", {"proof": proof}, revoked_on=today, revoked_why=why)
             index, year = row
             certificate_revoke(store, index, year, today, f"proof {proof} revoked: {why}")
             self._covered(index, year)
@@ -130,8 +117,6 @@ class Offsets:
     def _by_hand_check(self) -> None:
         """Refuse what a person hands in where the CCER registry says it itself.
 
-        Notes
-        -----
         Rules: CCER-LNK-04.
         """
         if self.by_link_only:
@@ -155,9 +140,7 @@ class Offsets:
         certified = [self._certify(*obligation) for obligation in obligations]
         return [number for number in certified if number is not None]
 
-    def _refusals(
-        self, proof: CancellationProof
-    ) -> Iterator[tuple[str, str, IntEnum]]:
+    def _refusals(self, proof: CancellationProof) -> Iterator[tuple[str, str, IntEnum]]:
         yield from self._used_before(proof)
         ledger, today = self._ledger, self._ledger.business_date()
         try:
@@ -182,11 +165,9 @@ class Offsets:
             text = f"expected at most the {standing.payable} t {proof.account} has not applied for"
             yield "tonnes", f"{text}, got {tonnes}", RegistryRefusal.NOT_DUE
 
-    def _used_before(
-        self, proof: CancellationProof
-    ) -> Iterator[tuple[str, str, IntEnum]]:
+    def _used_before(self, proof: CancellationProof) -> Iterator[tuple[str, str, IntEnum]]:
         """Find the proof, or any CCER of it, among those that were ever booked."""
-        if self._store.one("SELECT 1 FROM offset_proofs WHERE proof = ?", (proof.proof,)):
+        if self._store.has("offset_proofs", proof=proof.proof):
             text = f"expected a proof that was never used, got {proof.proof} again"
             yield "proof", text, RegistryRefusal.PROOF_USED
             return

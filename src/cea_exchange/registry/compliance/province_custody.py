@@ -17,13 +17,6 @@ from cea_exchange.registry.general_ledger import Ledger
 class ProvinceHoldings:
     """What is kept for whom.
 
-    Parameters
-    ----------
-    ledger
-        Acted upon.
-
-    Notes
-    -----
     Rules: CEA-DIS-03.
     """
 
@@ -37,47 +30,42 @@ class ProvinceHoldings:
 
     def kept_for(self, account_index: int) -> dict[str, int]:
         """Return the same for an account that may have ended."""
-        rows = self._store.execute(
+        rows = self._store.all(
             "SELECT product, sum(tonnes) FROM kept_changes JOIN products USING (product_index)"
             " WHERE account_index = ? GROUP BY product_index, product"
             " HAVING sum(tonnes) <> 0 ORDER BY product_index",
             (account_index,),
         )
-        return dict(rows.fetchall())
+        return dict(rows)
 
     def kept_since(self, account: str, date: int) -> dict[str, int]:
         """Return product -> tonnes kept as a day (yyyymmdd) ended, and ever since."""
         index = self._ledger.account(account)
-        rows = self._store.execute(
+        rows = self._store.all(
             "SELECT product, business_date, tonnes FROM kept_changes JOIN products"
             " USING (product_index) WHERE account_index = ? ORDER BY change_id",
             (index,),
         )
         now: Counter[str] = Counter()
         since: dict[str, int] = {}
-        for product, changed_on, tonnes in rows.fetchall():
+        for product, changed_on, tonnes in rows:
             now[product] += tonnes
             is_before = changed_on <= date
             since[product] = now[product] if is_before else min(since.get(product, 0), now[product])
         return {product: tonnes for product, tonnes in since.items() if tonnes}
 
-    def kept_use(
-        self, account: str, product: str, tonnes: int, reference: str
-    ) -> dict[int, int]:
+    def kept_use(self, account: str, product: str, tonnes: int, reference: str) -> dict[int, int]:
         """Note that the province uses some of it for the entity, as to surrender for it.
 
         It moves nothing: whoever calls it moves as much from that province's account, in the same
         transaction.
 
+        Returns tonnes by province; more than one where the entity has moved.
+
         Parameters
         ----------
         reference
             Of the act that uses it, as ``surrender 12``.
-
-        Returns
-        -------
-        dict of int to int
-            Tonnes by province; more than one where the entity has moved.
         """
         tonnes = amount_checked(tonnes, "tonnes")
         with self._store.transaction():
@@ -101,13 +89,8 @@ class ProvinceHoldings:
     def release(self, account: str) -> dict[str, int]:
         """Give an entity all that is kept for it: product -> tonnes; {} is nothing.
 
-        Raises
-        ------
-        ActError
-            It is at risk and owes allowances: what is kept is for them.
+        Raises ActError: it is at risk and owes allowances: what is kept is for them.
 
-        Notes
-        -----
         Rules: CEA-SUR-07.
         """
         with self._store.transaction():
@@ -128,7 +111,7 @@ class ProvinceHoldings:
         return released
 
     def _nothing_owed(self, index: int, account: str) -> None:
-        if not self._store.one("SELECT at_risk FROM accounts WHERE account_index = ?", (index,)):
+        if not self._store.find("accounts", "at_risk", account_index=index):
             return
         for owing, year, standing in owed_standings(self._store, self._ledger.rules, index):
             if standing.owed:
@@ -155,10 +138,7 @@ class ProvinceHoldings:
         """
         today = self._ledger.business_date()
         first = self._store.next_id("kept_changes", "change_id")
-        rows = [
-            (number, *change, reference, today)
-            for number, change in enumerate(changes, first)
-        ]
+        rows = [(number, *change, reference, today) for number, change in enumerate(changes, first)]
         self._store.insert(
             "kept_changes (change_id, province, account_index, product_index, tonnes, reference,"
             " business_date)",
@@ -167,9 +147,9 @@ class ProvinceHoldings:
 
     def _provinces_of(self, account_index: int, asset: int) -> list[tuple[int, int]]:
         """Return which province keeps how much of a product for an account."""
-        rows = self._store.execute(
+        rows = self._store.all(
             "SELECT province, sum(tonnes) FROM kept_changes WHERE account_index = ?"
             " AND product_index = ? GROUP BY province HAVING sum(tonnes) <> 0 ORDER BY province",
             (account_index, asset),
         )
-        return rows.fetchall()
+        return rows

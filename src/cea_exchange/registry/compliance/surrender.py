@@ -9,7 +9,7 @@ them on to the authority in one transaction; retiring is the authority's own act
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 from msgspec.structs import replace
@@ -21,6 +21,7 @@ from cea_exchange.institution.paging import SCAN_COUNT
 from cea_exchange.ledger.double_entry import EntryKind
 from cea_exchange.ledger.institutions import Institution, province_account
 from cea_exchange.registry.checks import refusals_raised
+from cea_exchange.registry.compliance.application_lines import ApplicationLines, Line
 from cea_exchange.registry.compliance.certificates import (
     Certificate,
     certificate_in_force,
@@ -33,14 +34,6 @@ from cea_exchange.registry.participants.accounts import Accounts
 from cea_exchange.registry.participants.entities import entity_province, province_checked
 from cea_exchange.registry.participants.mergers import with_successor
 from cea_exchange.registry.vintages import product_vintages, vintage_checked
-
-
-class _Line(NamedTuple):
-    """Some of what is surrendered."""
-
-    asset_index: int
-    vintage: int
-    tonnes: int
 
 
 class _Surrender(NamedTuple):
@@ -56,24 +49,18 @@ class _Surrender(NamedTuple):
 
 
 class Listed(msgspec.Struct, frozen=True, kw_only=True):
-    """A surrender as the lists of those who decide have it.
-
-    Attributes
-    ----------
-    giver
-        Whose allowances: the account's, another's, or its province's where it was forced.
-    tonnes
-        Product -> tonnes.
-    """
+    """A surrender as the lists of those who decide have it."""
 
     surrender_id: int
     account: str
     compliance_year: int
     giver: str
+    """Whose allowances: the account's, another's, or its province's where it was forced."""
     why: str
     applied_on: int
     state: str
     tonnes: dict[str, int]
+    """Product -> tonnes."""
 
 
 _OF_STATE = (
@@ -86,8 +73,6 @@ _OF_STATE = (
 class Surrender:
     """The service for surrenders.
 
-    Notes
-    -----
     Rules: CEA-SUR-03 to CEA-SUR-09, CEA-SUR-11.
 
     Attributes
@@ -101,8 +86,13 @@ class Surrender:
         self._ledger = ledger
         self._store = ledger.store
         self._holdings = custody
+        self._lines = ApplicationLines(ledger, "surrender")
         self.after_covering: list[Callable[[int, int], None]] = []
-        accounts.pending_checks.append(self._pending)
+        accounts.pending_rows(
+            "surrender {}",
+            "surrender_id FROM surrenders WHERE state IN ('applied', 'accepted')"
+            " AND (account_index = :account OR giver_index = :account)",
+        )
         accounts.passing_checks.append(self._owed)
 
     def apply(
@@ -116,6 +106,11 @@ class Surrender:
     ) -> int:
         """Apply to surrender allowances for an obligation; they are set aside.
 
+        Returns the surrender's number.
+
+        Raises ActError: a vintage may not pay for that year, more is given than is due or than is
+        there.
+
         Parameters
         ----------
         account
@@ -127,30 +122,18 @@ class Surrender:
             The allowances go straight to the province, so nobody can seize them on the way.
         why
             Of giving for another: what keeps the entity from buying. The province decides on it.
-
-        Returns
-        -------
-        int
-            The surrender's number.
-
-        Raises
-        ------
-        ActError
-            A vintage may not pay for that year, more is given than is due or than is there.
         """
         ledger, store = self._ledger, self._store
         with store.transaction():
             index, debtor = with_successor(ledger, account)
             entity_province(store, index)
             giver_index = self._giver(debtor, giver, why)
-            lines = self._lines(tonnes)
+            lines = self._lines.asked(tonnes)
             standing = standing_of(store, ledger.rules, index, compliance_year)
             today = ledger.business_date()
             self._payable_check(standing, lines, today, is_own=giver_index == debtor)
-            number = self._store.next_id("surrenders", "surrender_id")
-            self._row_add(number, compliance_year, index, giver_index, lines, why=why)
-            for line in lines:
-                self._move(EntryKind.SET_ASIDE, giver_index, giver_index, line, number)
+            number = self._row_add(compliance_year, index, giver_index, lines, why=why)
+            self._lines.move(EntryKind.SET_ASIDE, giver_index, giver_index, lines, number)
         return number
 
     def withdraw(self, surrender_id: int, giver: str) -> None:
@@ -178,8 +161,6 @@ class Surrender:
     def accept(self, surrender_id: int, province: int) -> None:
         """Accept an application of an entity of the province's own, and pass it on.
 
-        Notes
-        -----
         It counts of the day it was made: a late review harms nobody. What it may pay for was asked
         then, and nothing since can have taken its place.
 
@@ -187,13 +168,15 @@ class Surrender:
         """
         with self._store.transaction():
             surrender = _in_state(self._of_province(surrender_id, province), "applied")
-            through = province_account(province)
-            number = surrender.surrender_id
-            for line in self._lines_of(number):
-                self._move(EntryKind.SURRENDERED, surrender.giver_index, through, line, number)
-                self._move(EntryKind.SURRENDERED, through, Institution.AUTHORITY, line, number)
+            self._pass_on(surrender, province_account(province))
             self._decide(surrender_id, "accepted", province)
             self._covered(surrender.account_index, surrender.compliance_year)
+
+    def _pass_on(self, surrender: _Surrender, through: int) -> None:
+        number = surrender.surrender_id
+        for line in self._lines.of(number):
+            for ends in ((surrender.giver_index, through), (through, Institution.AUTHORITY)):
+                self._lines.move(EntryKind.SURRENDERED, *ends, [line], number)
 
     def _covered(self, account_index: int, compliance_year: int) -> None:
         for follow in self.after_covering:
@@ -202,10 +185,7 @@ class Surrender:
     def retire(self, surrender_id: int) -> str | None:
         """Retire what was surrendered, and certify the obligation if that was the last of it.
 
-        Returns
-        -------
-        str or None
-            The certificate's number, if there is one now.
+        Returns the certificate's number, if there is one now.
         """
         ledger, store = self._ledger, self._store
         with store.transaction():
@@ -216,18 +196,11 @@ class Surrender:
                     f"surrender: expected one there is, got {surrender_id}",
                 )
             _in_state(surrender, "accepted")
-            for line in self._lines_of(surrender_id):
-                self._move(
-                    EntryKind.RETIRED,
-                    Institution.AUTHORITY,
-                    Institution.RETIREMENT,
-                    line,
-                    surrender.surrender_id,
-                )
+            ends, number = (Institution.AUTHORITY, Institution.RETIREMENT), surrender.surrender_id
+            self._lines.move(EntryKind.RETIRED, *ends, self._lines.of(number), number)
             today = ledger.business_date()
-            store.execute(
-                "UPDATE surrenders SET state = 'retired', retired_on = ? WHERE surrender_id = ?",
-                (today, surrender_id),
+            store.change(
+                "surrenders", {"surrender_id": surrender_id}, state="retired", retired_on=today
             )
             standing = standing_of(
                 store, ledger.rules, surrender.account_index, surrender.compliance_year
@@ -241,13 +214,8 @@ class Surrender:
         nothing is due any more, all of it. What the province held as the deadline passed counts of
         that day: that it surrenders it later is not the entity's doing.
 
-        Returns
-        -------
-        ForcedSurrender
-            By vintage, what was taken and what was released; what is still due.
+        Returns by vintage, what was taken and what was released; what is still due.
 
-        Notes
-        -----
         Rules: CEA-SUR-07, CEA-SUR-08, CEA-SUR-13.
         """
         ledger, store = self._ledger, self._store
@@ -281,7 +249,7 @@ class Surrender:
                 )
             late = {v: tonnes - plan.in_time.get(v, 0) for v, tonnes in plan.taken.items()}
             for day, taken in ((obligation.deadline, plan.in_time), (today, late)):
-                lines = [_Line(kept[v][0], v, tonnes) for v, tonnes in taken.items() if tonnes]
+                lines = [Line(kept[v][0], v, tonnes) for v, tonnes in taken.items() if tonnes]
                 if lines:
                     self._forced_pass_on(holder, index, compliance_year, province, lines, day)
             if plan.due or self._owes_another(debtor, index, compliance_year):
@@ -301,14 +269,9 @@ class Surrender:
 
         Within the transaction that gave it to the province, which has asked what may pay.
 
-        Raises
-        ------
-        ActError
-            The province is not the account's, the account has no obligation of the year, the
-            product has no vintage, or the province has fewer tonnes of it.
+        Raises ActError: the province is not the account's, the account has no obligation of the
+        year, the product has no vintage, or the province has fewer tonnes of it.
 
-        Notes
-        -----
         Rules: CEA-BOR-02.
         """
         tonnes = amount_checked(tonnes, "tonnes")
@@ -316,27 +279,17 @@ class Surrender:
         province_checked(store, index, province)
         standing_of(store, rules, index, compliance_year)
         vintage = vintage_checked(store, rules.vintages, asset_index)
-        number = self._store.next_id("surrenders", "surrender_id")
-        line = _Line(asset_index, vintage, tonnes)
-        self._from_province(number, index, compliance_year, province, [line])
-        return number
+        line = Line(asset_index, vintage, tonnes)
+        return self._from_province(index, compliance_year, province, [line])
 
-    def listed(self, state: str, province: int | None = None) -> list[Listed]:
-        """Return the surrenders of a state, of a province's entities or of all, oldest first."""
-        found: list[Listed] = []
-        following: int | None = 1
-        while following is not None:
-            page, following = self.listed_page(state, province, following, SCAN_COUNT)
-            found += page
-        return found
-
-    def listed_page(
-        self, state: str, province: int | None, first: int, count: int
+    def listed(
+        self, state: str, province: int | None = None, first: int = 1, count: int = SCAN_COUNT
     ) -> tuple[list[Listed], int | None]:
-        """Return so many of `listed` from a number on, and the number to go on from.
+        """Return the surrenders of a state, of a province's entities or of all, oldest first.
 
-        Some of the state are read, whosever they are: a page may have none of the province's, and
-        there is more.
+        So many from a number on, and the number to go on from; None: there are no more. Some of the
+        state are read, whosever they are: a page may have none of the province's, and there is
+        more.
         """
         store = self._store
         values = {
@@ -347,33 +300,35 @@ class Surrender:
             "count": count,
         }
         last = store.one(f"SELECT max(surrender_id) FROM ({_OF_STATE}) AS read", values)
-        rows = store.execute(
-            "SELECT surrender_id, account.account, compliance_year, giver.account, why, applied_on,"
-            f" read.state FROM ({_OF_STATE}) AS read"
+        rows = store.records(
+            "SELECT surrender_id, account.account AS account, compliance_year,"
+            " giver.account AS giver, why, applied_on, read.state AS state"
+            f" FROM ({_OF_STATE}) AS read"
             " JOIN accounts AS account ON account.account_index = read.account_index"
             " JOIN accounts AS giver ON giver.account_index = read.giver_index"
             + ("" if province is None else " WHERE account.province = :province")
             + " ORDER BY surrender_id LIMIT :count",
             values,
-        ).fetchall()
+        )
         if len(rows) == count:
-            last = rows[-1][0]
-        tonnes = self._tonnes_of(rows[0][0], rows[-1][0]) if rows else {}
+            last = rows[-1]["surrender_id"]
+        within = (rows[0]["surrender_id"], last) if rows else (0, 0)
+        tonnes = self._tonnes_of(*within)
         is_more = last is not None and store.one(
             "SELECT 1 FROM surrenders WHERE state = ? AND surrender_id > ? LIMIT 1", (state, last)
         )
-        found = [_listed(row, tonnes[row[0]]) for row in rows]
+        found = [Listed(**row, tonnes=tonnes[row["surrender_id"]]) for row in rows]
         return found, last + 1 if is_more else None
 
     def _tonnes_of(self, first: int, last: int) -> dict[int, dict[str, int]]:
         """Return surrender -> product -> tonnes, of all between two numbers."""
         found: dict[int, dict[str, int]] = {}
-        for number, product, tonnes in self._store.execute(
+        for number, product, tonnes in self._store.all(
             "SELECT surrender_id, product, tonnes FROM surrender_lines"
             " JOIN products ON product_index = asset_index"
             " WHERE surrender_id BETWEEN ? AND ? ORDER BY surrender_id, asset_index",
             (first, last),
-        ).fetchall():
+        ):
             found.setdefault(number, {})[product] = tonnes
         return found
 
@@ -393,8 +348,6 @@ class Surrender:
     def _giver(self, debtor: int, giver: str | None, why: str) -> int:
         """Return who gives; another one than who owes says why.
 
-        Notes
-        -----
         Rules: CEA-SUR-11.
         """
         giver_index = debtor if giver is None else self._ledger.account(giver)
@@ -408,22 +361,8 @@ class Surrender:
             )
         return giver_index
 
-    def _lines(self, tonnes: Mapping[str, int]) -> list[_Line]:
-        if not tonnes:
-            raise ActError(
-                RegistryRefusal.AMOUNT_UNSOUND,
-                "tonnes: expected those of at least one product, got none",
-            )
-        rules = self._ledger.rules.vintages
-        lines = []
-        for product, amount in sorted(tonnes.items()):
-            amount = amount_checked(amount, f"tonnes of {product}")
-            asset = self._ledger.asset(product)
-            lines.append(_Line(asset, vintage_checked(self._store, rules, asset), amount))
-        return lines
-
     def _payable_check(
-        self, standing: Standing, lines: list[_Line], on: int, *, is_own: bool
+        self, standing: Standing, lines: list[Line], on: int, *, is_own: bool
     ) -> None:
         """Refuse vintages that may not pay, and more than nobody has applied for yet."""
         with refusals_raised():
@@ -448,20 +387,9 @@ class Surrender:
                 f" {total}",
             )
 
-    def _pending(self, account_index: int) -> Iterator[str]:
-        """Yield surrenders under way, which keep an account from its end."""
-        for (number,) in self._store.execute(
-            "SELECT surrender_id FROM surrenders WHERE state IN ('applied', 'accepted')"
-            " AND (account_index = :account OR giver_index = :account) ORDER BY surrender_id",
-            {"account": account_index},
-        ).fetchall():
-            yield f"surrender {number}"
-
     def _owed(self, account_index: int) -> Iterator[str]:
         """Yield what an account owes, which keeps it from being closed."""
-        for owing, year, standing in owed_standings(
-            self._store, self._ledger.rules, account_index
-        ):
+        for owing, year, standing in owed_standings(self._store, self._ledger.rules, account_index):
             if standing.owed:
                 own = owing == self._store.account_name(account_index)
                 yield f"obligation of {year}" + ("" if own else f" for {owing}")
@@ -486,89 +414,67 @@ class Surrender:
         index: int,
         compliance_year: int,
         province: int,
-        lines: list[_Line],
+        lines: list[Line],
         counts_of: int,
     ) -> None:
         """Surrender for an account's obligation what is kept for a holder, who owes for it."""
-        number = self._store.next_id("surrenders", "surrender_id")
+        reference = f"surrender {self._store.next_id('surrenders', 'surrender_id')}"
         for line in lines:
             product = self._store.asset_name(line.asset_index)
-            used = self._holdings.kept_use(holder, product, line.tonnes, f"surrender {number}")
+            used = self._holdings.kept_use(holder, product, line.tonnes, reference)
             if [*used] != [province]:
                 raise ActError(
                     RegistryRefusal.NOT_KEPT,
                     f"what is kept for {holder}: expected all with province {province}, got some"
                     f" with {', '.join(map(str, used))}",
                 )
-        self._from_province(number, index, compliance_year, province, lines, counts_of)
+        self._from_province(index, compliance_year, province, lines, counts_of)
 
     def _from_province(
-        self,
-        number: int,
-        index: int,
-        compliance_year: int,
-        province: int,
-        lines: list[_Line],
-        counts_of: int = 0,
-    ) -> None:
+        self, index: int, compliance_year: int, province: int, lines: list[Line], counts_of: int = 0
+    ) -> int:
         """Surrender for an account's obligation what is on its province's own account."""
         through = province_account(province)
-        obligation = (number, compliance_year, index, through)
-        self._row_add(*obligation, lines, province=province, counts_of=counts_of)
+        number = self._row_add(
+            compliance_year, index, through, lines, province=province, counts_of=counts_of
+        )
         for line in lines:
-            self._move(EntryKind.SET_ASIDE, through, through, line, number)
-            self._move(EntryKind.SURRENDERED, through, Institution.AUTHORITY, line, number)
+            self._lines.move(EntryKind.SET_ASIDE, through, through, [line], number)
+            ends = (through, Institution.AUTHORITY)
+            self._lines.move(EntryKind.SURRENDERED, *ends, [line], number)
         self._covered(index, compliance_year)
+        return number
 
     def _row_add(
         self,
-        number: int,
         compliance_year: int,
         index: int,
         giver_index: int,
-        lines: list[_Line],
+        lines: list[Line],
         *,
         why: str = "",
         province: int = 0,
         counts_of: int = 0,
-    ) -> None:
+    ) -> int:
         """Note an application, or with a province what that surrenders by force, of which day."""
         today = self._ledger.business_date()
         state, decided_on = ("accepted", today) if province else ("applied", 0)
-        who = (number, compliance_year, index, giver_index, why)
-        self._store.insert(
+        number = self._store.add(
             "surrenders (surrender_id, compliance_year, account_index, giver_index, why,"
             " applied_on, state, province, decided_on, rejection, retired_on)",
-            [(*who, counts_of or today, state, province, decided_on, "", 0)],
+            *(compliance_year, index, giver_index, why, counts_of or today),
+            *(state, province, decided_on, "", 0),
         )
-        self._store.insert(
-            "surrender_lines (surrender_id, asset_index, vintage, tonnes)",
-            [(number, *line) for line in lines],
-        )
-
-    def _move(
-        self, kind: EntryKind, account: int, counter: int, line: _Line, surrender_id: int
-    ) -> None:
-        self._ledger.move(
-            kind,
-            account,
-            counter,
-            line.asset_index,
-            line.tonnes,
-            reference=f"surrender {surrender_id}",
-        )
+        self._lines.add(number, lines)
+        return number
 
     def _of_province(self, surrender_id: int, province: int) -> _Surrender:
         """Return a surrender for an entity of a province; of others' it learns nothing."""
         surrender = self._found(surrender_id)
-        if (
-            surrender is None
-            or entity_province(self._store, surrender.account_index) != province
-        ):
+        if surrender is None or entity_province(self._store, surrender.account_index) != province:
             raise ActError(
                 RegistryRefusal.PROVINCE_OTHER,
-                f"surrender: expected one for an entity of province {province}, got"
-                f" {surrender_id}",
+                f"surrender: expected one for an entity of province {province}, got {surrender_id}",
             )
         return surrender
 
@@ -580,18 +486,9 @@ class Surrender:
         )
         return None if row is None else _Surrender(*row)
 
-    def _lines_of(self, surrender_id: int) -> list[_Line]:
-        rows = self._store.execute(
-            "SELECT asset_index, vintage, tonnes FROM surrender_lines WHERE surrender_id = ?"
-            " ORDER BY asset_index",
-            (surrender_id,),
-        )
-        return [_Line(*row) for row in rows.fetchall()]
-
     def _free(self, surrender: _Surrender) -> None:
-        giver = surrender.giver_index
-        for line in self._lines_of(surrender.surrender_id):
-            self._move(EntryKind.SET_FREE, giver, giver, line, surrender.surrender_id)
+        giver, number = surrender.giver_index, surrender.surrender_id
+        self._lines.move(EntryKind.SET_FREE, giver, giver, self._lines.of(number), number)
 
     def _decide(
         self, surrender_id: int, state: str, province: int = 0, rejection: str = ""
@@ -601,20 +498,6 @@ class Surrender:
             " WHERE surrender_id = ?",
             (state, province, self._ledger.business_date(), rejection, surrender_id),
         )
-
-
-def _listed(row: tuple[Any, ...], tonnes: dict[str, int]) -> Listed:
-    number, account, year, giver, why, applied_on, state = row
-    return Listed(
-        surrender_id=number,
-        account=account,
-        compliance_year=year,
-        giver=giver,
-        why=why,
-        applied_on=applied_on,
-        state=state,
-        tonnes=tonnes,
-    )
 
 
 def _in_state(surrender: _Surrender, state: str) -> _Surrender:

@@ -1,4 +1,4 @@
 """The registry's control plane: requests, dual control, and the processes that answer looks.
 
-Knows every room that acts.
+Knows every folder that acts.
 """

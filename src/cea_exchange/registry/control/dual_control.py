@@ -55,13 +55,9 @@ _AUTHORITY = OWN_BODIES[AUTHORITY]
 def approving_body(registry: "Registry", request: Proposed, proposer: Person) -> str:
     """Return the body whose second person has to approve a request.
 
-    Raises
-    ------
-    ActError
-        Nobody there is could approve it: there is no such body, or no other person of it.
+    Raises ActError: nobody there is could approve it: there is no such body, or no other person of
+    it.
 
-    Notes
-    -----
     Rules: CEA-REG-02, CEA-PER-01, CEA-PER-02, CEA-PER-03.
     """
     body = _body(registry, request, proposer)
@@ -93,8 +89,6 @@ def _body(registry: "Registry", request: Proposed, proposer: Person) -> str:
 def _persons_body(registry: "Registry", request: Proposed) -> str:
     """Return who decides on the persons of a body.
 
-    Notes
-    -----
     The registry's operators bring the first of each body; whoever is there decides on the next.
     A province's superior is the authority. So it is of an account that has no approver left, and
     of one that is suspended, as when its representatives can't be reached any more.

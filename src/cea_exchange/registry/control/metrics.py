@@ -94,7 +94,7 @@ class RegistryMetrics(InstitutionMetrics[RegistryStore]):
     def looked(self) -> dict[str, int]:
         """Return what the gauges say now, and count the trades."""
         store = self._store
-        unsettled = dict(store.execute(_UNSETTLED))
+        unsettled: dict[str, int] = dict(store.execute(_UNSETTLED))
         settled = self._trade_count - sum(unsettled.values())
         self._trades = {"failed": 0, "busted": 0, **unsettled, "settled": settled}
         return {
@@ -106,9 +106,7 @@ class RegistryMetrics(InstitutionMetrics[RegistryStore]):
             "transfers_pending": store.one(
                 "SELECT count(*) FROM transfers WHERE state = 'pending'"
             ),
-            "bank_unapplied": store.one(
-                "SELECT count(*) FROM bank_unapplied WHERE state = 'open'"
-            ),
+            "bank_unapplied": store.one("SELECT count(*) FROM bank_unapplied WHERE state = 'open'"),
         }
 
     def families(self) -> Iterator[Metric]:

@@ -63,11 +63,6 @@ class Preview(NamedTuple):
 class Distribution:
     """The service that issues, distributes, adjusts and recalls allowances.
 
-    Parameters
-    ----------
-    ledger
-        Acted upon.
-
     Attributes
     ----------
     by_platform_only : bool
@@ -97,13 +92,8 @@ class Distribution:
     def issue(self, product: str, tonnes: int) -> int:
         """Issue allowances into the competent authority's account, to be distributed.
 
-        Returns
-        -------
-        int
-            The entry's id, by which it may be reversed.
+        Returns the entry's id, by which it may be reversed.
 
-        Notes
-        -----
         Rules: CEA-DIS-01.
         """
         self._by_hand_check("issue")
@@ -119,20 +109,15 @@ class Distribution:
     def preview(self, source: SourceFile, units: SourceFile | None = None) -> Preview:
         """Show what an allocation file would do; keep the files and what was shown.
 
+        Raises ActError: a file is refused, each fault with its line, or was distributed before.
+
+        Rules: CEA-DIS-05, CEA-DIS-09.
+
         Parameters
         ----------
         units
             The units' figures, from which each entity's tonnes are computed and must come out the
             same.
-
-        Raises
-        ------
-        ActError
-            A file is refused, each fault with its line, or was distributed before.
-
-        Notes
-        -----
-        Rules: CEA-DIS-05, CEA-DIS-09.
         """
         self._by_hand_check("preview")
         with self._store.transaction():
@@ -160,19 +145,15 @@ class Distribution:
                 RegistryRefusal.PREVIEW_UNKNOWN,
                 f"preview_id: expected that of a preview, got {preview_id!r}",
             )
-        *counted, plan = row
-        return Preview(*counted, msgspec.msgpack.decode(plan, type=Plan))
+        shown = Preview(*row)
+        return shown._replace(plan=msgspec.msgpack.decode(row[-1], type=Plan))
 
     def distribute(self, preview_id: int) -> Preview:
         """Do what a preview showed: all of it, once.
 
-        Raises
-        ------
-        ActError
-            It was done before, something has changed since, or there is too little to distribute.
+        Raises ActError: it was done before, something has changed since, or there is too little to
+        distribute.
 
-        Notes
-        -----
         Rules: CEA-DIS-01, CEA-DIS-05, CEA-DIS-09.
         """
         self._by_hand_check("distribute")
@@ -188,21 +169,16 @@ class Distribution:
     def take(self, source: SourceFile, table: FileTable[Allocation]) -> int:
         """Distribute what the platform told, and issue what that takes; return its number.
 
+        Raises FileRefused: a line can't follow what was distributed before; nothing was done.
+
+        Rules: CEA-DIS-01, CEA-DIS-02, CEA-PLK-02.
+
         Parameters
         ----------
         source
             The item as it came; it is kept as a file that is previewed is.
         table
             What it says, whose tonnes the registry has computed again.
-
-        Raises
-        ------
-        FileRefused
-            A line can't follow what was distributed before; nothing was done.
-
-        Notes
-        -----
-        Rules: CEA-DIS-01, CEA-DIS-02, CEA-PLK-02.
         """
         with self._store.transaction():
             planned = plan(table, None, self._facts(table.rows, self._entities()))
@@ -217,8 +193,6 @@ class Distribution:
     def _by_hand_check(self, act: str) -> None:
         """Refuse what a person does where the platform says it itself.
 
-        Notes
-        -----
         Rules: CEA-PLK-06.
         """
         if self.by_platform_only:
@@ -228,14 +202,12 @@ class Distribution:
             )
 
     def _preview_keep(self, source: SourceFile, planned: Plan) -> int:
-        number = self._store.next_id("allocation_previews", "preview_id")
         shown, today = msgspec.msgpack.encode(planned), self._ledger.business_date()
-        self._store.insert(
+        return self._store.add(
             "allocation_previews (preview_id, file, sha256, encoding, content, plan,"
             " business_date)",
-            [(number, *_file_row(source), shown, today)],
+            *(*_file_row(source), shown, today),
         )
-        return number
 
     def _carry_out(self, number: int, sha256: str, plan: Plan) -> None:
         asset, today = self._ledger.asset(plan.product), self._ledger.business_date()
@@ -261,9 +233,7 @@ class Distribution:
         return found[0], found[1]
 
     def _new_checked(self, source: SourceFile) -> None:
-        done = self._store.one(
-            "SELECT distribution_id FROM distributions WHERE sha256 = ?", (source.sha256,)
-        )
+        done = self._store.find("distributions", "distribution_id", sha256=source.sha256)
         if done is not None:
             raise ActError(
                 RegistryRefusal.DISTRIBUTED_BEFORE,
@@ -274,8 +244,6 @@ class Distribution:
     def _plan(self, source: SourceFile, units: SourceFile | None) -> Plan:
         """Compute what a file does now, and its tonnes where the units' figures are given.
 
-        Notes
-        -----
         Rules: CEA-DIS-02, CEA-DIS-09.
         """
         entities = self._entities()
@@ -331,8 +299,6 @@ class Distribution:
 
         What was given ahead to an account that was merged since counts as its successor's.
 
-        Notes
-        -----
         Rules: CEA-DIS-10.
         """
         found: dict[int, tuple[str, int, int]] = {}
@@ -364,10 +330,7 @@ class Distribution:
     def _without_final(self, year: int) -> dict[int, tuple[int, bool]]:
         """Return merged accounts that had no final allocation of a year, and whose is for them.
 
-        Returns
-        -------
-        dict of int to (int, bool)
-            The successor's index, and whether it has had that allocation since the merger.
+        Returns the successor's index, and whether it has had that allocation since the merger.
         """
         final_on = self._final_on(year)
         merged_into, found = mergers(self._store), {}
@@ -381,13 +344,13 @@ class Distribution:
 
     def _final_on(self, year: int) -> dict[int, int]:
         """Return per account the last day of a final allocation or adjustment of a year."""
-        rows = self._store.execute(
+        rows = self._store.all(
             "SELECT account_index, max(business_date) FROM distribution_lines"
             " JOIN distributions USING (distribution_id)"
             " WHERE compliance_year = ? AND stage <> 'pre' GROUP BY account_index",
             (year,),
         )
-        return dict(rows.fetchall())
+        return dict(rows)
 
     def _owed(self, year: int) -> dict[int, list[Owed]]:
         """Return per account the deductions that are not done, or that this year has paid for.
@@ -395,9 +358,9 @@ class Distribution:
         What is still to adjust of an account that was merged is taken off its successor's. What was
         borrowed is taken off the year it was borrowed from, and later ones (CEA-BOR-02).
         """
-        found = defaultdict(list)
+        found: dict[int, list[Owed]] = defaultdict(list)
         into, final_on = successors(self._store), self._final_on(year)
-        rows = self._store.execute(
+        rows = self._store.all(
             "SELECT d.account_index, d.deduction_id, d.tonnes - coalesce(sum(t.tonnes), 0),"
             " coalesce(sum(CASE WHEN s.compliance_year = ? THEN t.tonnes ELSE 0 END), 0)"
             " FROM deductions d LEFT JOIN deductions_taken t ON t.deduction_id = d.deduction_id"
@@ -406,13 +369,14 @@ class Distribution:
             " GROUP BY d.account_index, d.deduction_id, d.tonnes ORDER BY d.deduction_id",
             (year, year, self._ledger.rules.borrowing.from_year.value),
         )
-        for account, *figures in rows.fetchall():
+        for account, *figures in rows:
             owed = Owed(*figures)
             if account in into and account in final_on:
                 # Its own final allocation has settled what was taken ahead.
                 owed = owed._replace(taken=0)
             if owed.remaining or owed.taken:
-                found[into.get(account, account)].append(owed)
+                index = int(account)
+                found[into.get(index, index)].append(owed)
         return found
 
     def _write(self, distribution_id: int, plan: Plan, asset: int, today: int) -> None:
@@ -443,7 +407,7 @@ class Distribution:
             " decided_on, business_date)",
             numbered,
         )
-        self._owed_recalls.note(row[0] for row in (*taken, *numbered))
+        self._owed_recalls.note([each[0] for each in taken] + [each[0] for each in numbered])
         self._holdings.change(kept, reference)
 
     # -- recalls ----------------------------------------------------------------------------------
@@ -454,20 +418,18 @@ class Distribution:
 
     def called(self, account: str) -> dict[str, int]:
         """Return product -> tonnes that recalls ask the venue for, which has not answered yet."""
-        rows = self._store.execute(
+        rows = self._store.all(
             "SELECT product, sum(amount) FROM transfers"
             " JOIN products ON product_index = asset_index"
             " WHERE state = 'pending' AND direction = 'recall' AND account_index = ?"
             " GROUP BY product_index, product ORDER BY product_index",
             (self._ledger.account(account),),
         )
-        return dict(rows.fetchall())
+        return dict(rows)
 
     def _pending(self, account_index: int) -> Iterator[str]:
         """Yield what keeps an account from being merged or closed.
 
-        Notes
-        -----
         Rules: CEA-DIS-08.
         """
         for each in self._deductions.pending(account_index):
@@ -481,11 +443,6 @@ class Distribution:
         """Return product -> vintage, of those that have one."""
         vintages = product_vintages(self._store, self._ledger.rules.vintages)
         return {self._store.asset_name(asset): vintage for asset, vintage in vintages.items()}
-
-    def _province(self, account_index: int) -> int:
-        return self._store.one(
-            "SELECT province FROM accounts WHERE account_index = ?", (account_index,)
-        )
 
 
 def _file_row(source: SourceFile) -> tuple[str, str, str, bytes]:
@@ -523,8 +480,6 @@ def _deciding(line: Line) -> dict[str, Any]:
 def _movements(plan: Plan, asset: int) -> list[Movement]:
     """Return what moves: to each province and from there to its entities, and back likewise.
 
-    Notes
-    -----
     Rules: CEA-DIS-01, CEA-DIS-04.
     """
     by_province = defaultdict(list)

@@ -16,6 +16,10 @@ _AUTHORITY = int(Institution.AUTHORITY)
 def issue_reverse(ledger: Ledger, issue_entry: int, tonnes: int, why: str) -> int:
     """Take tonnes of a mistaken issue out of circulation; return the entry's id.
 
+    Raises ActError: there is no such issue, it was reversed, or too little is there.
+
+    Rules: CEA-PER-07.
+
     Parameters
     ----------
     issue_entry
@@ -24,15 +28,6 @@ def issue_reverse(ledger: Ledger, issue_entry: int, tonnes: int, why: str) -> in
         At most those of the issue, and those of its product that the authority has.
     why
         What the mistake was; it is kept.
-
-    Raises
-    ------
-    ActError
-        There is no such issue, it was reversed, or too little is there.
-
-    Notes
-    -----
-    Rules: CEA-PER-07.
     """
     words_checked(why, "why", WHY_LENGTH_MAX)
     tonnes = amount_checked(tonnes, "tonnes")
@@ -49,14 +44,11 @@ def issue_reverse(ledger: Ledger, issue_entry: int, tonnes: int, why: str) -> in
                 f"entry: expected an issue to the authority, got {issue_entry}",
             )
         asset, issued = row
-        before = store.one(
-            "SELECT entry_id FROM issue_reversals WHERE issue_entry = ?", (issue_entry,)
-        )
+        before = store.find("issue_reversals", "entry_id", issue_entry=issue_entry)
         if before is not None:
             raise ActError(
                 RegistryRefusal.ISSUE_REVERSED,
-                f"issue {issue_entry}: expected to be reversed once, got entry {before}, which"
-                " did",
+                f"issue {issue_entry}: expected to be reversed once, got entry {before}, which did",
             )
         if tonnes > issued:
             raise ActError(

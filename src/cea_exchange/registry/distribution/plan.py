@@ -190,6 +190,11 @@ def _totals(code: int, lines: Sequence[Line]) -> Totals:
 def plan(table: FileTable[Allocation], units: SourceFile | None, facts: Facts) -> Plan:
     """Return what an allocation file does, of what is known now.
 
+    Raises FileRefused: a stage can't follow the one before, figures give other tonnes, or something
+    is given ahead where nothing is.
+
+    Rules: CEA-DIS-02, CEA-DIS-09, CEA-ALC-14.
+
     Parameters
     ----------
     table
@@ -197,16 +202,6 @@ def plan(table: FileTable[Allocation], units: SourceFile | None, facts: Facts) -
     units
         The units' figures, from which each entity's tonnes are computed and must come out the
         same; None leaves them as the file has them.
-
-    Raises
-    ------
-    FileRefused
-        A stage can't follow the one before, figures give other tonnes, or something is given ahead
-        where nothing is.
-
-    Notes
-    -----
-    Rules: CEA-DIS-02, CEA-DIS-09, CEA-ALC-14.
     """
     entries = list(zip(table.lines, table.rows, strict=True))
     findings = Findings(table.file)
@@ -270,8 +265,6 @@ def left_out(entries: Sequence[Allocation], facts: Facts) -> list[str]:
 def planned_of(entry: Allocation, known: Known) -> Planned:
     """Return what becomes of an entity: the difference to what it was given before.
 
-    Notes
-    -----
     What is given stays with the province where the file or the registry says that the entity is at
     risk. What is recalled is taken from what the province keeps first.
 
@@ -321,15 +314,13 @@ def stages_check(
 ) -> Iterable[Finding]:
     """Find entries whose stage can't follow the one before.
 
-    Notes
-    -----
     Rules: CEA-DIS-02.
     """
     for line, entry in entries:
         last = known[entry.account].stage
         if entry.stage == "adjustment" and last in (None, "pre"):
             had = last or "none"
-            text = f"expected {entry.account} to have a final allocation before, has {had}"
+            text = f"expected {entry.account} to have a final allocation before, got {had}"
             yield Finding(line, "stage", text)
         elif last is not None and STAGES.index(entry.stage) < STAGES.index(last):
             text = f"expected {last} or later, as {entry.account} was before, got {entry.stage}"
@@ -343,16 +334,14 @@ def ahead_check(
 ) -> Iterable[Finding]:
     """Find entries that give a sector something ahead which is given nothing for that year.
 
+    Rules: CEA-ALC-14.
+
     Parameters
     ----------
     entries
         Of the file, with their lines there; without those whose units' figures came with it.
     sectors
         Account -> its sector, of all that are not of power.
-
-    Notes
-    -----
-    Rules: CEA-ALC-14.
     """
     for line, entry in entries:
         sector = sectors.get(entry.account)
@@ -402,9 +391,7 @@ def warnings_of(
     return tuple(found)
 
 
-def uncomputed(
-    entries: Iterable[tuple[int, Allocation]], computed: Sequence[str]
-) -> Iterator[str]:
+def uncomputed(entries: Iterable[tuple[int, Allocation]], computed: Sequence[str]) -> Iterator[str]:
     """Yield a warning for each entity of which there are no units' figures."""
     known = set(computed)
     for line, entry in entries:

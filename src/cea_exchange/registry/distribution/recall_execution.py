@@ -10,7 +10,7 @@ from cea_exchange.ledger.double_entry import EntryKind, Movement
 from cea_exchange.ledger.institutions import Institution, province_account
 from cea_exchange.registry.compliance.province_custody import ProvinceHoldings
 from cea_exchange.registry.enforcement.arrivals import Arrivals
-from cea_exchange.registry.enforcement.recalls import OwedRecall
+from cea_exchange.registry.enforcement.recalls import OwedRecall, recall_note
 from cea_exchange.registry.general_ledger import Ledger
 
 _AUTHORITY, _RECALL = Institution.AUTHORITY, Institution.RECALL
@@ -27,13 +27,6 @@ class Recalled(NamedTuple):
 class RecallActs:
     """Lets recalls go on.
 
-    Parameters
-    ----------
-    ledger
-        Acted upon.
-
-    Notes
-    -----
     Rules: CEA-DIS-04, CEA-DIS-11.
     """
 
@@ -49,8 +42,6 @@ class RecallActs:
         Within the transaction of a distribution, which may put back what an earlier one had taken
         off for a recall.
 
-        Notes
-        -----
         Rules: CEA-DIS-11.
         """
         due = self._arrivals.recalls.all()
@@ -63,14 +54,9 @@ class RecallActs:
 
         Recalls go on by themselves; this asks the venue again, and says how one stands.
 
-        Returns
-        -------
-        Recalled
-            What was recalled, what is still owed of that year, and what of it the venue was asked
-            for.
+        Returns what was recalled, what is still owed of that year, and what of it the venue was
+        asked for.
 
-        Notes
-        -----
         Rules: CEA-ALC-09, CEA-DIS-04, CEA-DIS-11.
         """
         with self._store.transaction():
@@ -109,21 +95,13 @@ class RecallActs:
     def _kept_recall(self, due: Sequence[OwedRecall]) -> None:
         """Recall from what the province keeps for the entity, as far as it goes."""
         index, asset = due[0].place
-        province: int = self._store.one(
-            "SELECT province FROM accounts WHERE account_index = ?", (index,)
-        )
+        province: int = self._store.find("accounts", "province", account_index=index)
         kept = self._custody.of_product(asset).get((province, index), 0)
         recalled = recall(sum(each.tonnes for each in due), kept).recalled
         if not recalled:
             return
-        number = self._store.next_id("recalls", "recall_id")
         terms = (index, province, due[0].compliance_year, asset)
-        today, reference = self._ledger.business_date(), f"recall {number}"
-        self._store.insert(
-            "recalls (recall_id, account_index, province, compliance_year, product_index,"
-            " recalled, recalled_kept, business_date)",
-            [(number, *terms, 0, recalled, today)],
-        )
+        reference = recall_note(self._store, terms, 0, recalled, self._ledger.business_date())
         self._ledger.moves(back(province, [], recalled, asset), reference)
         self._custody.change([(province, index, asset, -recalled)], reference)
         taken, most = [], recalled
@@ -139,9 +117,7 @@ class RecallActs:
         self._arrivals.recalls.note(number for number, *_rest in taken)
 
 
-def back(
-    code: int, taken: Sequence[tuple[int, int]], total: int, asset: int
-) -> list[Movement]:
+def back(code: int, taken: Sequence[tuple[int, int]], total: int, asset: int) -> list[Movement]:
     """Return the way back: from entities to their province, the authority, out of circulation."""
     province = province_account(code)
     return moved(
@@ -155,12 +131,8 @@ def back(
     )
 
 
-def moved(
-    kind: EntryKind, ways: Sequence[tuple[int, int, int]], asset: int
-) -> list[Movement]:
+def moved(kind: EntryKind, ways: Sequence[tuple[int, int, int]], asset: int) -> list[Movement]:
     """Return the movements of (from, to, tonnes); nothing moves where it is 0."""
     return [
-        Movement(kind, source, target, asset, tonnes)
-        for source, target, tonnes in ways
-        if tonnes
+        Movement(kind, source, target, asset, tonnes) for source, target, tonnes in ways if tonnes
     ]

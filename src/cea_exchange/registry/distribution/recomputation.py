@@ -26,20 +26,15 @@ def recomputed(
     An entity without units in the file is passed over: of plants whose whole sector decides there
     can be none.
 
+    Raises FileRefused: tonnes differ, each with its line, what was expected and what came; or a
+    unit's figures are such that nothing can be computed.
+
+    Rules: CEA-DIS-09.
+
     Parameters
     ----------
     sectors
         Account -> its sector, of all that are not of power.
-
-    Raises
-    ------
-    FileRefused
-        Tonnes differ, each with its line, what was expected and what came; or a unit's figures are
-        such that nothing can be computed.
-
-    Notes
-    -----
-    Rules: CEA-DIS-09.
     """
     figures: dict[str, list[tuple[int, UnitFigures]]] = defaultdict(list)
     for unit_line, unit in zip(units.lines, units.rows, strict=True):
@@ -91,8 +86,6 @@ def _parts(
 def _ahead(unit: UnitFigures, year: int, rules: AllocationRules, sector: Sector) -> int:
     """Return what is given ahead for a unit; it has its own sector where its class says one.
 
-    Notes
-    -----
     Rules: CEA-ALC-08, CEA-ALC-14.
     """
     if unit.unit_class:

@@ -29,13 +29,6 @@ SEIZED = ("court", "recall")
 class Arrivals:
     """The queue for what arrives, in a store's database.
 
-    Parameters
-    ----------
-    store
-        Open for writing.
-
-    Notes
-    -----
     Rules: CEA-ENF-01 to CEA-ENF-03, CEA-DIS-11.
     """
 
@@ -82,14 +75,12 @@ class Arrivals:
         What is under way already is not asked for again; what the venue can't give today, for it
         was bought or earned today, is at the next opening.
 
+        Rules: CEA-ENF-02 (a freeze reaches the venue), CEA-DIS-11 (and so does a recall).
+
         Parameters
         ----------
         at_ns
             The time noted in the feed.
-
-        Notes
-        -----
-        Rules: CEA-ENF-02 (a freeze reaches the venue), CEA-DIS-11 (and so does a recall).
         """
         under_way, waiting = self.called(place), self._waiting(place)
         # Never more than is posted there: what failed trades brought can't be let go.
@@ -107,13 +98,13 @@ class Arrivals:
     def called(self, place: Place) -> Counter[str]:
         """Return what the venue was asked for and has not answered: by whom, and how much."""
         account, asset = place
-        rows = self._store.execute(
+        rows = self._store.all(
             "SELECT direction, sum(amount) FROM transfers WHERE state = 'pending'"
             " AND direction IN ('court', 'recall') AND account_index = ? AND asset_index = ?"
             " GROUP BY direction",
             (account, asset),
         )
-        return Counter(dict(rows.fetchall()))
+        return Counter(dict(rows))
 
     def _waiting(self, place: Place) -> int:
         """Return what has left the venue and waits to be posted: it is taken when it arrives."""

@@ -10,7 +10,6 @@ How a freeze takes what it asks for is in `freezes`.
 from collections.abc import Iterator
 from typing import Any
 
-from cea_exchange.domain.calendar import date_of_number
 from cea_exchange.domain.naming import CASH_NAME
 from cea_exchange.domain.refusals import RegistryRefusal
 from cea_exchange.institution.act_log import ActLog
@@ -24,8 +23,9 @@ from cea_exchange.ledger.double_entry import (
     Holding,
 )
 from cea_exchange.ledger.history import balances_at_date
+from cea_exchange.registry.checks import day_checked
 from cea_exchange.registry.enforcement.arrivals import Arrivals
-from cea_exchange.registry.enforcement.freezes import Freeze
+from cea_exchange.registry.enforcement.freezes import FREEZE_COLUMNS, Freeze
 from cea_exchange.registry.general_ledger import Ledger
 from cea_exchange.registry.own_acts import OwnAct
 from cea_exchange.registry.participants.accounts import Accounts
@@ -79,6 +79,10 @@ class Enforcement:
         What the account has at the registry is frozen at once, what it has at the venue is asked
         for, and what comes later counts too, until the amount is reached.
 
+        Returns the freeze's id; of several freezes of one account's asset the earlier come first.
+
+        Rules: CEA-ENF-01 (what a freeze takes), CEA-ENF-03 (freezes queue up).
+
         Parameters
         ----------
         amount
@@ -87,15 +91,6 @@ class Enforcement:
             The order's number, and whose it is.
         until
             The last day it is in force, yyyymmdd.
-
-        Returns
-        -------
-        int
-            The freeze's id; of several freezes of one account's asset the earlier come first.
-
-        Notes
-        -----
-        Rules: CEA-ENF-01 (what a freeze takes), CEA-ENF-03 (freezes queue up).
         """
         with self._store.transaction():
             place = self._ledger.account(account), self._ledger.asset(product)
@@ -110,30 +105,27 @@ class Enforcement:
     def freeze_all(self, account: str, *, order: str, court: str, until: int) -> list[int]:
         """Freeze all that an account has and gets: cash and every product, later ones too.
 
-        Returns
-        -------
-        list of int
-            The freezes' ids: that of cash, then by product.
+        Returns the freezes' ids: that of cash, then by product.
         """
         with self._store.transaction():
             index = self._ledger.account(account)
-            products = self._store.execute(
+            products = self._store.column(
                 "SELECT product_index FROM products ORDER BY product_index"
-            ).fetchall()
+            )
             return [
                 self._freeze((index, asset), None, order, court, until, is_whole=True)
-                for asset in (CASH_ASSET, *(product for (product,) in products))
+                for asset in (CASH_ASSET, *(product for product in products))
             ]
 
     def product_declared(self, product_index: int) -> None:
         """Extend freezes of all that accounts have to a new product, within its transaction."""
-        rows = self._store.execute(
+        rows = self._store.all(
             "SELECT account_index, order_number, court, until_date FROM freezes"
             " WHERE is_whole = 1 AND asset_index = ? AND state IN ('asked', 'in_force')"
             " ORDER BY freeze_id",
             (CASH_ASSET,),
         )
-        for account, order, court, until in rows.fetchall():
+        for account, order, court, until in rows:
             self._freeze((account, product_index), None, order, court, until, is_whole=True)
 
     def _freeze(
@@ -148,17 +140,9 @@ class Enforcement:
     ) -> int:
         today = self._ledger.business_date()
         self._order_check(order, court)
-        _until_check(until, today)
-        number = self._store.next_id("freezes", "freeze_id")
-        freeze = Freeze(
-            *(number, *place, int(is_whole), amount, 0, 0, 0),
-            *("asked", order, court, today, until),
-        )
-        self._store.insert(
-            "freezes (freeze_id, account_index, asset_index, is_whole, ordered, released,"
-            " in_force, deducted, state, order_number, court, from_date, until_date)",
-            [freeze],
-        )
+        day_checked(until, "until", first=today)
+        terms = (*place, int(is_whole), amount, 0, 0, 0, "asked", order, court, today, until)
+        freeze = Freeze(self._store.add(f"freezes ({FREEZE_COLUMNS})", *terms), *terms)
         self._act(freeze, "freeze", order, court, amount or 0, until)
         self._arrivals.take(place, self._store.last_seq, today)
         self._arrivals.ask(place, self._ledger.now_ns())
@@ -166,24 +150,17 @@ class Enforcement:
 
     # -- release, extension, expiry -----------------------------------------------------------
 
-    def release(
-        self, freeze_id: int, amount: int | None = None, *, order: str, court: str
-    ) -> int:
+    def release(self, freeze_id: int, amount: int | None = None, *, order: str, court: str) -> int:
         """End a freeze, or take an amount off what it wants; what is not in force goes first.
+
+        Returns what came back into the registration account; a later freeze may have taken it.
+
+        Rules: CEA-ENF-05 (how a freeze ends).
 
         Parameters
         ----------
         amount
             Tonnes or fen; None: all of it.
-
-        Returns
-        -------
-        int
-            What came back into the registration account; a later freeze may have taken it.
-
-        Notes
-        -----
-        Rules: CEA-ENF-05 (how a freeze ends).
         """
         with self._store.transaction():
             self._order_check(order, court)
@@ -209,9 +186,7 @@ class Enforcement:
             back = max(0, amount - freeze.asked)
             self._act(freeze, "release", order, court, amount, freeze.until_date)
             self._freezes.store_amounts(
-                freeze._replace(
-                    released=freeze.released + amount, in_force=freeze.in_force - back
-                )
+                freeze._replace(released=freeze.released + amount, in_force=freeze.in_force - back)
             )
             self._give_back(freeze, back)
             return back
@@ -219,38 +194,30 @@ class Enforcement:
     def extend(self, freeze_id: int, until: int, *, order: str, court: str) -> None:
         """Let a freeze hold for longer.
 
-        Notes
-        -----
         Rules: CEA-ENF-05 (how a freeze ends).
         """
         with self._store.transaction():
             self._order_check(order, court)
             freeze = self._live(freeze_id)
-            _until_check(until, self._ledger.business_date())
+            day_checked(until, "until", first=self._ledger.business_date())
             if until <= freeze.until_date:
                 raise ActError(
                     RegistryRefusal.DATE_OUT_OF_RANGE,
                     f"until: expected after {freeze.until_date}, got {until}",
                 )
             self._act(freeze, "extend", order, court, 0, until)
-            self._store.execute(
-                "UPDATE freezes SET until_date = ? WHERE freeze_id = ?", (until, freeze_id)
-            )
+            self._store.change("freezes", {"freeze_id": freeze_id}, until_date=until)
 
     def expire(self) -> list[int]:
         """End the freezes whose last day is over; return their ids.
 
         The daemon does it as a day begins; nothing ends a freeze within its last day.
 
-        Notes
-        -----
         Rules: CEA-ENF-05 (how a freeze ends).
         """
         today = self._ledger.business_date()
         with self._act_log.own(OwnAct.DAY_BEGUN, {"business_date": today}):
-            over = self._freezes.some(
-                "state IN ('asked', 'in_force') AND until_date < ?", (today,)
-            )
+            over = self._freezes.some("state IN ('asked', 'in_force') AND until_date < ?", (today,))
             for freeze in over:
                 self._act(freeze, "expire", "", "", 0, freeze.until_date)
                 self._ended(freeze, "expired")
@@ -260,23 +227,22 @@ class Enforcement:
         return [freeze.freeze_id for freeze in over]
 
     def _ended(self, freeze: Freeze, state: str) -> None:
-        self._store.execute(
-            "UPDATE freezes SET in_force = 0, state = ? WHERE freeze_id = ?",
-            (state, freeze.freeze_id),
-        )
+        self._store.change("freezes", {"freeze_id": freeze.freeze_id}, in_force=0, state=state)
 
     def _give_back(self, freeze: Freeze, amount: int) -> None:
         """Back into the registration account, where the next in the queue may take it."""
         if amount:
             account, asset = freeze.place
-            self._ledger.move(
-                EntryKind.RELEASED, account, account, asset, amount, freeze.reference
-            )
+            self._ledger.move(EntryKind.RELEASED, account, account, asset, amount, freeze.reference)
 
     # -- deduction ----------------------------------------------------------------------------
 
     def deduct(self, freeze_id: int, amount: int, to: str, *, order: str, court: str) -> int:
         """Give what a freeze holds to another account, as the court says, and publish it.
+
+        Returns the number of the public notice.
+
+        Rules: CEA-ENF-06 (deduction), CEA-ENF-09 (public notices).
 
         Parameters
         ----------
@@ -285,15 +251,6 @@ class Enforcement:
         to
             Another entity's account. Cash for somebody without one goes to the account that the
             court itself has here, and from there out through the bank.
-
-        Returns
-        -------
-        int
-            The number of the public notice.
-
-        Notes
-        -----
-        Rules: CEA-ENF-06 (deduction), CEA-ENF-09 (public notices).
         """
         with self._store.transaction():
             self._order_check(order, court)
@@ -318,14 +275,14 @@ class Enforcement:
             )
             kind, reference = EntryKind.DEDUCTED, freeze.reference
             self._ledger.move(kind, account, creditor, asset, amount, reference)
-            content = {"entity": self._entity(account), "court": court, "order": order}
+            content: dict[str, str | int] = {
+                **{"entity": self._entity(account), "court": court, "order": order}
+            }
             if asset == CASH_ASSET:
                 content["asset"] = CASH_NAME
             else:
                 content |= {"product": self._store.asset_name(asset), "tonnes": amount}
-            return notice_publish(
-                self._store, self._ledger.business_date(), "deduction", content
-            )
+            return notice_publish(self._store, self._ledger.business_date(), "deduction", content)
 
     def unit_check(self, freeze_id: int, unit: str | None) -> None:
         """Raise `ActError` unless a freeze's amounts are in a unit, `tonnes` or `fen`."""
@@ -344,12 +301,11 @@ class Enforcement:
         self, account: str | None = None, *, first: int = 1, count: int = ALL
     ) -> list[dict[str, Any]]:
         """Return freezes from a number on, of all or of an account, in words."""
-        where, values = "freeze_id >= ?", (first,)
+        where = "freeze_id >= ?"
+        values: tuple[int | str, ...] = (first,)
         if account is not None:
-            where, values = f"{where} AND account_index = ?", (
-                first,
-                self._ledger.account(account),
-            )
+            where += " AND account_index = ?"
+            values += (self._ledger.account(account),)
         return [self._shown(freeze) for freeze in self._freezes.some(where, values, count)]
 
     def freeze_shown(self, freeze_id: int) -> dict[str, Any]:
@@ -372,22 +328,18 @@ class Enforcement:
         """Return the public notices from a number on, so many at most."""
         return notices_read(self._store, first, count)
 
-    def position(
-        self, account: str, product: str | None, business_date: int | None = None
-    ) -> int:
+    def position(self, account: str, product: str | None, business_date: int | None = None) -> int:
         """Return what counts as an account's position of a product, or of cash.
 
         What is on the registration account, at the venue or on the way there, and what a court has
         frozen; not what is set aside for an application.
 
+        Rules: CEA-ENF-10 (frozen tonnes count).
+
         Parameters
         ----------
         business_date
             As it was at the end of a day, yyyymmdd; None: now.
-
-        Notes
-        -----
-        Rules: CEA-ENF-10 (frozen tonnes count).
         """
         index, asset = self._ledger.account(account), self._ledger.asset(product)
         holdings = [Holding(index, asset, compartment) for compartment in _COUNTED]
@@ -425,13 +377,11 @@ class Enforcement:
         until: int,
         counter_index: int | None = None,
     ) -> None:
-        act_id = self._store.next_id("freeze_acts", "act_id")
-        date = self._ledger.business_date()
-        row = (act_id, freeze.freeze_id, date, act, order, court, amount, until, counter_index)
-        self._store.insert(
+        self._store.add(
             "freeze_acts (act_id, freeze_id, business_date, act, order_number, court, amount,"
             " until_date, counter_index)",
-            [row],
+            *(freeze.freeze_id, self._ledger.business_date()),
+            *(act, order, court, amount, until, counter_index),
         )
 
     def _order_check(self, order: str, court: str) -> None:
@@ -439,19 +389,4 @@ class Enforcement:
         words_checked(court, "court", TEXT_LENGTH_MAX)
 
     def _entity(self, account_index: int) -> str:
-        return self._store.one(
-            "SELECT entity FROM accounts WHERE account_index = ?", (account_index,)
-        )
-
-
-def _until_check(until: int, first: int) -> None:
-    try:
-        date_of_number(until)
-    except (TypeError, ValueError) as error:
-        raise ActError(
-            RegistryRefusal.DATE_UNSOUND, f"until: expected a date, yyyymmdd, got {until}: {error}"
-        ) from None
-    if until < first:
-        raise ActError(
-            RegistryRefusal.DATE_OUT_OF_RANGE, f"until: expected {first} or later, got {until}"
-        )
+        return self._store.find("accounts", "entity", account_index=account_index)

@@ -8,7 +8,6 @@ Voluntarily cancelled (自愿注销), or going to an heir, a successor in law or
          +------refused--------+
 """
 
-from collections.abc import Iterator
 from typing import Any, Literal, NamedTuple
 
 from cea_exchange.domain.refusals import RegistryRefusal
@@ -57,24 +56,23 @@ class Dispositions:
     def __init__(self, ledger: Ledger, accounts: Accounts) -> None:
         self._ledger = ledger
         self._store = ledger.store
-        accounts.pending_checks.append(self.pending)
+        accounts.pending_rows(
+            "disposition {} is applied for",
+            "disposition_id FROM dispositions WHERE state = 'applied'"
+            " AND :account IN (account_index, counter_index)",
+        )
 
     def cancellation_apply(self, account: str, product: str, tonnes: int, *, purpose: str) -> int:
         """Apply for tonnes on a registration account to be cancelled for good.
+
+        Returns the disposition's id.
+
+        Rules: CEA-ENF-08 (voluntary cancellation).
 
         Parameters
         ----------
         purpose
             For whom or what: it is published.
-
-        Returns
-        -------
-        int
-            The disposition's id.
-
-        Notes
-        -----
-        Rules: CEA-ENF-08 (voluntary cancellation).
         """
         words_checked(purpose, "purpose", TEXT_LENGTH_MAX)
         return self._apply("cancellation", account, None, product, tonnes, purpose)
@@ -91,20 +89,15 @@ class Dispositions:
     ) -> int:
         """Apply for tonnes on a registration account to go to another entity's.
 
+        Returns the disposition's id.
+
+        Rules: CEA-ENF-07 (inheritance, succession, enforcement).
+
         Parameters
         ----------
         document
             What it rests on: a deed of succession, a merger's approval, a court's ruling. It is
             kept and not published.
-
-        Returns
-        -------
-        int
-            The disposition's id.
-
-        Notes
-        -----
-        Rules: CEA-ENF-07 (inheritance, succession, enforcement).
         """
         if kind not in TRANSFER_KINDS:
             raise ActError(
@@ -130,39 +123,27 @@ class Dispositions:
                 raise ActError(
                     RegistryRefusal.SAME_ACCOUNT, f"to: expected another account, got {to}"
                 )
-            number = self._store.next_id("dispositions", "disposition_id")
-            today = self._ledger.business_date()
-            disposition = Disposition(
-                *(number, kind, index, counter, asset, tonnes, document),
-                *("applied", "", "", today, 0),
+            number = self._store.add(
+                f"dispositions ({DISPOSITION_COLUMNS})",
+                *(kind, index, counter, asset, tonnes, document),
+                *("applied", "", "", self._ledger.business_date(), 0),
             )
-            self._store.insert(
-                "dispositions (disposition_id, kind, account_index, counter_index, asset_index,"
-                " tonnes, document, state, why, certificate, applied_date, decided_date)",
-                [disposition],
-            )
-            self._ledger.move(
-                EntryKind.SET_ASIDE, index, index, asset, tonnes, disposition.reference
-            )
-        return disposition.disposition_id
+            reference = f"disposition {number}"
+            self._ledger.move(EntryKind.SET_ASIDE, index, index, asset, tonnes, reference)
+        return number
 
     def approve(self, disposition_id: int) -> dict[str, Any]:
         """Carry out what was applied for, and publish it.
 
-        Returns
-        -------
-        dict
-            ``notice``, the public notice's number; of a cancellation ``certificate`` too.
+        Returns ``notice``, the public notice's number; of a cancellation ``certificate`` too.
 
-        Notes
-        -----
         Rules: CEA-ENF-07 (inheritance, succession, enforcement), CEA-ENF-08 (voluntary
         cancellation), CEA-ENF-09 (public notices).
         """
         with self._store.transaction():
             found = self._pending(disposition_id)
             today = self._ledger.business_date()
-            content = {
+            content: dict[str, str | int] = {
                 "entity": self._entity(found.account_index),
                 "product": self._store.asset_name(found.asset_index),
                 "tonnes": found.tonnes,
@@ -199,12 +180,12 @@ class Dispositions:
         self, state: str | None = None, *, first: int = 1, count: int = ALL
     ) -> list[dict[str, Any]]:
         """Return dispositions from a number on in words, all or those in one state."""
-        rows = self._store.execute(
+        rows = self._store.all(
             f"SELECT {DISPOSITION_COLUMNS} FROM dispositions WHERE disposition_id >= :first"
             + ("" if state is None else " AND state = :state")
             + " ORDER BY disposition_id LIMIT :count",
             {"first": first, "state": state, "count": count},
-        ).fetchall()
+        )
         return [
             found._asdict()
             | {
@@ -216,16 +197,6 @@ class Dispositions:
             }
             for found in (Disposition(*row) for row in rows)
         ]
-
-    def pending(self, account_index: int) -> Iterator[str]:
-        """Yield applications that are not decided on, from or to an account."""
-        rows = self._store.execute(
-            "SELECT disposition_id FROM dispositions WHERE state = 'applied'"
-            " AND ? IN (account_index, counter_index) ORDER BY disposition_id",
-            (account_index,),
-        )
-        for (disposition_id,) in rows.fetchall():
-            yield f"disposition {disposition_id} is applied for"
 
     def _pending(self, disposition_id: int) -> Disposition:
         row = self._store.one(
@@ -251,6 +222,4 @@ class Dispositions:
         )
 
     def _entity(self, account_index: int) -> str:
-        return self._store.one(
-            "SELECT entity FROM accounts WHERE account_index = ?", (account_index,)
-        )
+        return self._store.find("accounts", "entity", account_index=account_index)

@@ -34,8 +34,6 @@ class FirstClaims:
     def _recalls_first(self, movements: Sequence[Movement]) -> None:
         """Refuse that what was applied for leaves an account which owes a recall of it.
 
-        Notes
-        -----
         Rules: CEA-DIS-11.
         """
         ending = [moved for moved in movements if moved.kind in RECALL_WAITS_FOR]

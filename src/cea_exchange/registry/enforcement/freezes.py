@@ -35,11 +35,6 @@ from cea_exchange.registry.enforcement.reserve import lent_by_reserve
 Place = tuple[int, int]
 """Account index and asset index: what freezes are about, and queue up for."""
 
-FREEZE_COLUMNS = (
-    "freeze_id, account_index, asset_index, is_whole, ordered, released, in_force, deducted,"
-    " state, order_number, court, from_date, until_date"
-)
-
 
 class Freeze(NamedTuple):
     """A row of `freezes`."""
@@ -82,17 +77,19 @@ class Freeze(NamedTuple):
         return f"freeze {self.freeze_id}"
 
 
+FREEZE_COLUMNS = ", ".join(Freeze._fields)
+"""Of the table `freezes`."""
+
+
 def shares(asked: list[int], amount: int) -> list[int]:
     """Return what each of some freezes in a queue gets of an amount: the first its all, and so on.
+
+    Rules: CEA-ENF-03 (freezes queue up).
 
     Examples
     --------
     >>> shares([70, 50, 5], 100)
     [70, 30, 0]
-
-    Notes
-    -----
-    Rules: CEA-ENF-03 (freezes queue up).
     """
     taken = []
     for want in asked:
@@ -107,6 +104,11 @@ def frozen_place(
 ) -> Place | None:
     """Say which freeze keeps a trade from settling; None if none does.
 
+    Returns whose, and of what: the seller's tonnes, or the buyer's cash. Posted, the trade would
+    leave less of it at the venue than is asked for.
+
+    Rules: CEA-ENF-04 (trades against a freeze fail).
+
     Parameters
     ----------
     trade
@@ -115,16 +117,6 @@ def frozen_place(
         What freezes still ask for.
     held
         What is in a holding; only trading accounts are looked at.
-
-    Returns
-    -------
-    tuple of int, or None
-        Whose, and of what: the seller's tonnes, or the buyer's cash. Posted, the trade would leave
-        less of it at the venue than is asked for.
-
-    Notes
-    -----
-    Rules: CEA-ENF-04 (trades against a freeze fail).
     """
     for place, leaving in (
         ((trade.seller_index, trade.product_index), trade.tonnes),
@@ -147,10 +139,6 @@ def trades_touching(
         Indexes, in the order of the trades.
     places
         Where freezes ask for something, or what waits needs it.
-
-    Returns
-    -------
-    bool[count]
     """
     if not places:
         return np.zeros(len(buyers), bool)
@@ -209,21 +197,16 @@ class Freezes:
         Within the transaction of what brought it there. Cash that the risk reserve has lent stays
         until it is paid back.
 
+        Returns how much was frozen.
+
+        Rules: CEA-ENF-01 (what a freeze takes), CEA-ENF-03 (freezes queue up).
+
         Parameters
         ----------
         amount
             What has arrived: no more is taken. What lay there before was left for a reason.
         until
             Only by freezes ordered up to this day, yyyymmdd; None: by all.
-
-        Returns
-        -------
-        int
-            How much was frozen.
-
-        Notes
-        -----
-        Rules: CEA-ENF-01 (what a freeze takes), CEA-ENF-03 (freezes queue up).
         """
         account, asset = place
         own = self._store.balance(Holding(*place, Compartment.REGISTRATION))
@@ -269,8 +252,8 @@ class Freezes:
     def _rows(
         self, where: str, values: tuple[int | str, ...] = (), count: int = ALL
     ) -> Iterator[Freeze]:
-        rows = self._store.execute(
+        rows = self._store.all(
             f"SELECT {FREEZE_COLUMNS} FROM freezes WHERE {where} ORDER BY freeze_id LIMIT ?",
             (*values, count),
         )
-        return (Freeze(*row) for row in rows.fetchall())
+        return (Freeze(*row) for row in rows)

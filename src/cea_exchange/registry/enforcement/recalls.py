@@ -73,14 +73,32 @@ def by_place(recalls: Iterable[OwedRecall]) -> Counter[Place]:
     return sums
 
 
+def recall_note(
+    store: Store, terms: tuple[int, int, int, int], recalled: int, kept: int, business_date: int
+) -> str:
+    """Keep that something was recalled; return the reference of its entries.
+
+    Parameters
+    ----------
+    terms
+        Account, province, compliance year and product.
+    recalled, kept
+        Tonnes of the account's own, and of what its province kept for it.
+    """
+    number = store.add(
+        "recalls (recall_id, account_index, province, compliance_year, product_index,"
+        " recalled, recalled_kept, business_date)",
+        *(*terms, recalled, kept, business_date),
+    )
+    return f"recall {number}"
+
+
 class Recalls:
     """What is owed of recalls, in a store's database; nothing is kept in memory.
 
     Most recalls were filled long ago, and what is owed is asked for with each entry: those that are
     not are kept in a table of their own.
 
-    Notes
-    -----
     Rules: CEA-DIS-11.
     """
 
@@ -92,7 +110,7 @@ class Recalls:
 
         What a merged account owed its successor owes (CEA-DIS-10).
         """
-        found = [OwedRecall(*row) for row in self._store.execute(_OPEN).fetchall()]
+        found = [OwedRecall(*row) for row in self._store.all(_OPEN)]
         into = successors(self._store) if found else {}
         return [
             each._replace(account_index=into.get(each.account_index, each.account_index))
@@ -129,22 +147,12 @@ class Recalls:
 
         Within the transaction of what brought them there.
 
-        Notes
-        -----
         Rules: CEA-DIS-04, CEA-DIS-11.
         """
         store, account = self._store, owed.account_index
-        province: int = store.one(
-            "SELECT province FROM accounts WHERE account_index = ?", (account,)
-        )
-        number = store.next_id("recalls", "recall_id")
-        reference = f"recall {number}"
+        province: int = store.find("accounts", "province", account_index=account)
         terms = (account, province, owed.compliance_year, owed.asset_index)
-        store.insert(
-            "recalls (recall_id, account_index, province, compliance_year, product_index,"
-            " recalled, recalled_kept, business_date)",
-            [(number, *terms, tonnes, 0, business_date)],
-        )
+        reference = recall_note(store, terms, tonnes, 0, business_date)
         store.insert(
             "deductions_taken (deduction_id, reference, distribution_id, tonnes)",
             [(owed.deduction_id, reference, 0, tonnes)],

@@ -6,8 +6,6 @@ from cea_exchange.ledger.store import Store
 def lent_by_reserve(store: Store, account_index: int) -> int:
     """Return the fen an account owes the risk reserve; they are not its own to lose.
 
-    Notes
-    -----
     Rules: CEA-DEF-03, CEA-ENF-01.
     """
     return store.one(

@@ -10,8 +10,6 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
-import msgspec
-
 from cea_exchange.domain.naming import CASH_NAME, holding_hash, is_one_line
 from cea_exchange.domain.records import DAY_CLOSED_DTYPE, Method
 from cea_exchange.institution.venue_link.feed import feed_last_seq
@@ -31,6 +29,8 @@ from cea_exchange.protocol.control import (
     AdoptedAccount,
     AdoptedProduct,
     AdoptedState,
+    FeedCommand,
+    FeedItem,
     KeyGranted,
     KeyRevoked,
     control_decode,
@@ -46,6 +46,11 @@ def adopt(
 ) -> AdoptionStatement:
     """Let a new stream follow the last settled record, and write the statement for the venue.
 
+    Raises AdoptionError: there is no reason, nothing was settled yet, the ledger does not agree
+    with itself or with the venue, or the file is there. Nothing was changed.
+
+    Rules: CEA-OPR-02.
+
     Parameters
     ----------
     store
@@ -56,16 +61,6 @@ def adopt(
         The two persons.
     why, at_ns
         Their reason, and when.
-
-    Raises
-    ------
-    AdoptionError
-        There is no reason, nothing was settled yet, the ledger does not agree with itself or with
-        the venue, or the file is there. Nothing was changed.
-
-    Notes
-    -----
-    Rules: CEA-OPR-02.
     """
     if not why.strip() or not is_one_line(why):
         raise AdoptionError(f"why: expected one line of text, got {why!a}")
@@ -110,10 +105,7 @@ def _settled_log_id(store: Store) -> str | None:
 
     A statement that was lost, or never used, is replaced by another of the same life.
     """
-    replaced = store.one(
-        "SELECT old_log_id FROM adoptions WHERE log_id = ? AND last_seq = ?",
-        (store.log_id, store.last_seq),
-    )
+    replaced = store.find("adoptions", "old_log_id", log_id=store.log_id, last_seq=store.last_seq)
     return store.log_id if replaced is None else replaced
 
 
@@ -131,13 +123,11 @@ def _file_write(path: Path, data: bytes) -> None:
 def _state(store: Store) -> AdoptedState:
     feed_seq = _feed_seq(store)
     numbers, holdings = _numbers(store), _holdings(store)
-    accounts = store.execute(
+    accounts = store.all(
         "SELECT account_index, account, account_group FROM accounts"
         " WHERE account_index >= 0 ORDER BY account_index"
-    ).fetchall()
-    products = store.execute(
-        "SELECT product, reference_price FROM products ORDER BY product_index"
-    ).fetchall()
+    )
+    products = store.all("SELECT product, reference_price FROM products ORDER BY product_index")
     # What the venue hears of from the feed it does not begin with.
     declared = dict.fromkeys(("account_declared", "product_declared"), 0)
     suspended: set[str] = set()
@@ -209,12 +199,14 @@ def _feed_seq(store: Store) -> int:
     return feed_last_seq(store) if pending is None else pending - 1
 
 
-def _feed_commands(store: Store, last: int) -> Iterator[msgspec.Struct]:
-    rows = store.execute(
+def _feed_commands(store: Store, last: int) -> Iterator[FeedCommand]:
+    rows = store.column(
         "SELECT item FROM feed WHERE transfer_seq <= ? ORDER BY transfer_seq", (last,)
     )
-    for (item,) in rows:
-        yield control_decode(item).command
+    for item in rows:
+        decoded = control_decode(item)
+        assert isinstance(decoded, FeedItem)
+        yield decoded.command
 
 
 def _holdings(store: Store) -> dict[int, Counter[int]]:
@@ -256,18 +248,16 @@ def _tonnes(held: Counter[int]) -> tuple[tuple[int, int], ...]:
 
 
 def _busted(store: Store) -> tuple[int, ...]:
-    rows = store.execute(
+    rows = store.column(
         "SELECT trade_id FROM trades JOIN busts ON busts.trade_seq = trades.settlement_seq"
         " ORDER BY trade_id"
     )
-    return tuple(trade_id for (trade_id,) in rows)
+    return tuple(trade_id for trade_id in rows)
 
 
 def _reference_price(store: Store, product_index: int, declared: int) -> int:
     """Return a product's last close; of a day without one, what its listed trades make of it.
 
-    Notes
-    -----
     Rules: CEA-LST-08, as the day's close would have been.
     """
     closed_on, price = 0, declared

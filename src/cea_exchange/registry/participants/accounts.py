@@ -20,6 +20,7 @@ from cea_exchange.institution.checks import (
     ActError,
     name_checked,
     name_words_checked,
+    refused_as,
     words_checked,
 )
 from cea_exchange.institution.paging import ALL
@@ -50,16 +51,13 @@ _COLUMNS = (
 )
 
 _PENDING = {
-    "transfer {}": "SELECT transfer_seq FROM transfers"
-    " WHERE account_index = :account AND state = 'pending'",
-    "trade {}": "SELECT trade_id FROM trades"
-    " WHERE state <> 'settled' AND state IN ('received', 'failed')"
+    "transfer {}": "transfer_seq FROM transfers WHERE account_index = :account"
+    " AND state = 'pending'",
+    "trade {}": "trade_id FROM trades WHERE state <> 'settled' AND state IN ('received', 'failed')"
     " AND (buyer_index = :account OR seller_index = :account)",
-    "claim {}": "SELECT claim_id FROM claims"
-    " WHERE (debtor_index = :account OR creditor_index = :account)"
+    "claim {}": "claim_id FROM claims WHERE (debtor_index = :account OR creditor_index = :account)"
     " AND claim_id NOT IN (SELECT claim_id FROM claims_paid)",
 }
-
 
 Admission = Literal["listed_entities", "open"]
 """Whose accounts are opened: key emitting entities' only, by code and province, or anybody's."""
@@ -97,8 +95,10 @@ class Accounts:
         self._sub_accounts = sub_accounts
         self.admission = admission
         self.opening_checks: list[Callable[[str | None, int, str], None]] = []
-        self.pending_checks: list[Callable[[int], Iterable[str]]] = [self._pending]
+        self.pending_checks: list[Callable[[int], Iterable[str]]] = []
         self.passing_checks: list[Callable[[int], Iterable[str]]] = []
+        for what, rows in _PENDING.items():
+            self.pending_rows(what, rows)
 
     # -- Opening ------------------------------------------------------------------------------
 
@@ -114,6 +114,11 @@ class Accounts:
     ) -> int:
         """Open an entity's account and tell the venue.
 
+        Returns its index, the same at the venue.
+
+        Rules: CEA-ACC-02 (one entity, one account), CEA-ADM-01 (whose), CEA-PER-04 (names that
+        look alike).
+
         Parameters
         ----------
         entity
@@ -125,16 +130,6 @@ class Accounts:
         sector
             Of the key emitting entity: ``power``, ``steel``, ``cement`` or ``aluminium``; empty if
             not given.
-
-        Returns
-        -------
-        int
-            Its index, the same at the venue.
-
-        Notes
-        -----
-        Rules: CEA-ACC-02 (one entity, one account), CEA-ADM-01 (whose), CEA-PER-04 (names that
-        look alike).
         """
         name_checked(account, "account")
         if account.upper() == TOTAL:
@@ -148,7 +143,8 @@ class Accounts:
         entity = account if entity is None else entity
         name_words_checked(entity, "entity", ENTITY_LENGTH_MAX)
         if credit_code is not None:
-            _credit_code_checked(credit_code)
+            with refused_as(RegistryRefusal.CREDIT_CODE_UNSOUND):
+                credit_code_check(credit_code)
         if province != 0 and province not in PROVINCES:
             raise ActError(
                 RegistryRefusal.PROVINCE_UNKNOWN,
@@ -195,8 +191,6 @@ class Accounts:
 
         The venue cancels its orders. It may still be given allowances, and surrender.
 
-        Notes
-        -----
         Rules: CEA-ACC-03, CEA-DAY-06.
         """
         with self._ledger.transaction():
@@ -206,8 +200,6 @@ class Accounts:
     def restore(self, account: str, why: str) -> None:
         """Lift a suspension; one by the venue's operators stays.
 
-        Notes
-        -----
         Rules: CEA-ACC-03.
         """
         with self._ledger.transaction():
@@ -217,8 +209,6 @@ class Accounts:
     def rename(self, account: str, entity: str, why: str) -> None:
         """Note an entity's new legal name, which is made public; the account's own name stays.
 
-        Notes
-        -----
         Rules: CEA-ACC-04.
         """
         name_words_checked(entity, "entity", ENTITY_LENGTH_MAX)
@@ -236,14 +226,10 @@ class Accounts:
         What it owes of any year the other one owes from then on, and what it sold and bought counts
         as the other's.
 
-        Notes
-        -----
-        Rules: CEA-ACC-05, CEA-ACC-08.
+        Raises ActError: the venue still holds something for it, or something is pending, frozen or
+        applied for.
 
-        Raises
-        ------
-        ActError
-            The venue still holds something for it, or something is pending, frozen or applied for.
+        Rules: CEA-ACC-05, CEA-ACC-08.
         """
         with self._ledger.transaction():
             index, target = self._ledger.account(account), self._ledger.account(into)
@@ -264,8 +250,6 @@ class Accounts:
     def close(self, account: str, why: str) -> None:
         """End an account that holds nothing and of which nothing is pending.
 
-        Notes
-        -----
         Rules: CEA-ACC-05.
         """
         with self._ledger.transaction():
@@ -283,8 +267,6 @@ class Accounts:
     def at_risk_set(self, account: str, at_risk: bool, why: str) -> None:
         """Mark an entity as at risk of not surrendering, or as not at risk any more.
 
-        Notes
-        -----
         Rules: CEA-ACC-06.
         """
         with self._ledger.transaction():
@@ -295,17 +277,13 @@ class Accounts:
     def bank_set(self, account: str, bank: str, bank_account: str, why: str) -> None:
         """Note the settlement bank of an account and its sub-account there.
 
-        Notes
-        -----
         Rules: CEA-ACC-07.
         """
         words_checked(why, "why", WHY_LENGTH_MAX)
         words_checked(bank, "bank", GROUP_LENGTH_MAX)
         words_checked(bank_account, "bank_account", GROUP_LENGTH_MAX)
-        try:
+        with refused_as(RegistryRefusal.SUB_ACCOUNT_UNSOUND):
             account_check(bank_account, "bank_account")
-        except ValueError as error:
-            raise ActError(RegistryRefusal.SUB_ACCOUNT_UNSOUND, str(error)) from None
         with self._ledger.transaction():
             index = self._ledger.account(account)
             taken = self._sub_accounts.owner(bank_account)
@@ -314,12 +292,9 @@ class Accounts:
                     RegistryRefusal.SUB_ACCOUNT_TAKEN,
                     "bank_account: expected one account's only, got another's",
                 )
-            before = self._store.one(
-                "SELECT bank, bank_account FROM accounts WHERE account_index = ?", (index,)
-            )
-            self._store.execute(
-                "UPDATE accounts SET bank = ?, bank_account = ? WHERE account_index = ?",
-                (bank, bank_account, index),
+            before = self._store.find("accounts", "bank, bank_account", account_index=index)
+            self._store.change(
+                "accounts", {"account_index": index}, bank=bank, bank_account=bank_account
             )
             was, became = " ".join(before).strip(), f"{bank} {bank_account}"
             self._changed(index, "settlement bank set", was, became, why)
@@ -335,28 +310,21 @@ class Accounts:
             So many changes at most, from a number on. Of the rest `SHOWN_MAX` of each are told, and
             how many more there are of what is pending.
         """
-        row = self._store.one(
-            f"SELECT {_COLUMNS} FROM accounts WHERE account = ? AND account_index >= 0", (account,)
-        )
+        sql = f"SELECT {_COLUMNS} FROM accounts WHERE account = ? AND account_index >= 0"
+        row = next(iter(self._store.records(sql, (account,))), None)
         if row is None:
             raise ActError(
                 RegistryRefusal.ACCOUNT_UNKNOWN,
                 f"account: expected one that was opened, got {account!r}",
             )
+        index = row["account_index"]
+        others = (each for each in with_taken_over(self._store, index) if each != index)
         return {
             **_shown(row),
-            "pending": _some_shown(self.pending(row[0])),
-            "taken_over": _some_shown(
-                [
-                    self._store.account_name(index)
-                    for index in with_taken_over(self._store, row[0])
-                    if index != row[0]
-                ]
-            ),
-            "representatives": self._persons.listed(
-                account_body(account), count=SHOWN_MAX
-            ),
-            "changes": self.changes(row[0], first=first, count=count),
+            "pending": _some_shown(self.pending(index)),
+            "taken_over": _some_shown([*map(self._store.account_name, others)]),
+            "representatives": self._persons.listed(account_body(account), count=SHOWN_MAX),
+            "changes": self.changes(index, first=first, count=count),
         }
 
     def listed(
@@ -369,21 +337,19 @@ class Accounts:
         if state is not None:
             sql += " AND state = :state"
         values = {"province": province, "state": state, "first": first, "count": count}
-        rows = self._store.execute(f"{sql} ORDER BY account_index LIMIT :count", values)
+        rows = self._store.records(f"{sql} ORDER BY account_index LIMIT :count", values)
         return [_shown(row) for row in rows]
 
     def changes(
         self, account_index: int, *, first: int = 1, count: int = ALL
     ) -> list[dict[str, Any]]:
         """Return the history of an account from a change on, oldest first."""
-        names = ("change_id", "at_ns", "business_date", "change", "was", "became", "by", "why")
-        rows = self._store.execute(
-            "SELECT change_id, at_ns, business_date, change, was, became, by_persons, why"
+        return self._store.records(
+            "SELECT change_id, at_ns, business_date, change, was, became, by_persons AS by, why"
             " FROM account_changes WHERE account_index = ? AND change_id >= ?"
             " ORDER BY change_id LIMIT ?",
             (account_index, first, count),
         )
-        return [dict(zip(names, row, strict=True)) for row in rows]
 
     def key_bodies(self, key: str) -> frozenset[str]:
         """Return whose business a key is: that of the account it acts for."""
@@ -399,7 +365,7 @@ class Accounts:
         A merged one's is that of whoever has taken it over; an institution's is nobody's in
         particular, a province's its own.
         """
-        row = self._store.one("SELECT kind, province FROM accounts WHERE account = ?", (account,))
+        row = self._store.find("accounts", "kind, province", account=account)
         kind, province = row or ("none", 0)
         own = {account_body(self.holder(account))} if kind == "entity" else set()
         return frozenset(own | {province_body(province)} if province else own)
@@ -435,6 +401,24 @@ class Accounts:
 
     # -- In common ----------------------------------------------------------------------------
 
+    def pending_rows(self, what: str, rows: str) -> None:
+        """Let rows of a table be pending for an account.
+
+        Parameters
+        ----------
+        what
+            What each is called, with its columns: ``freeze {} is {}``.
+        rows
+            The columns, the table and which rows, in SQL; ``:account`` is the account's index.
+        """
+
+        def check(account_index: int) -> Iterator[str]:
+            values = {"account": account_index}
+            for row in self._store.all(f"SELECT {rows} ORDER BY 1", values):
+                yield what.format(*row)
+
+        self.pending_checks.append(check)
+
     def pending(self, account_index: int) -> list[str]:
         """Return what of an account is pending or owed, which keeps it from being closed."""
         return self._waiting(account_index) + self._passing(account_index)
@@ -446,12 +430,6 @@ class Accounts:
     def _passing(self, account_index: int) -> list[str]:
         """Return what of an account passes to another by a merger, and keeps it from its end."""
         return [what for check in self.passing_checks for what in check(account_index)]
-
-    def _pending(self, account_index: int) -> Iterator[str]:
-        """Yield transfers, trades and claims that are not over yet."""
-        for what, sql in _PENDING.items():
-            rows = self._store.execute(f"{sql} ORDER BY 1", {"account": account_index})
-            yield from (what.format(number) for (number,) in rows.fetchall())
 
     def _nothing_pending(
         self, index: int, held: list[tuple[int, int, int]], waiting: list[str]
@@ -474,19 +452,17 @@ class Accounts:
     def _end(self, index: int, account: str, state: str, became: str, why: str) -> None:
         """Note that an account has ended; nobody trades for it or speaks for it any more."""
         was = self._state(index)
-        for (key,) in self._store.execute(
+        for key in self._store.column(
             "SELECT public_key FROM keys WHERE account_index = ? AND revoked = 0"
             " ORDER BY public_key",
             (index,),
-        ).fetchall():
+        ):
             self._keys.revoke(key)
         for person in self._persons.listed(account_body(account)):
             self._persons.remove(person["key"])
         if was == "open":
             self._ledger.feed(AccountSuspended(account=account))
-        self._store.execute(
-            "UPDATE accounts SET state = ? WHERE account_index = ?", (state, index)
-        )
+        self._store.change("accounts", {"account_index": index}, state=state)
         words_checked(why, "why", WHY_LENGTH_MAX)
         self._changed(index, state, was, became, why)
 
@@ -501,7 +477,7 @@ class Accounts:
         self._set(index, "state", after, change, why)
 
     def _state(self, index: int) -> str:
-        return self._store.one("SELECT state FROM accounts WHERE account_index = ?", (index,))
+        return self._store.find("accounts", "state", account_index=index)
 
     def _set(self, index: int, column: str, value: str | int, change: str, why: str) -> str:
         """Set one column of an account, note what it was, and return that."""
@@ -519,13 +495,11 @@ class Accounts:
         return str(was)
 
     def _changed(self, index: int, change: str, was: str, became: str, why: str = "") -> None:
-        change_id = self._store.next_id("account_changes", "change_id")
         ledger = self._ledger
-        row = (change_id, index, ledger.now_ns(), ledger.business_date(), change, was, became)
-        self._store.insert(
+        self._store.add(
             "account_changes (change_id, account_index, at_ns, business_date, change, was, became,"
             " by_persons, why)",
-            [(*row, ledger.by, why)],
+            *(index, ledger.now_ns(), ledger.business_date(), change, was, became, ledger.by, why),
         )
 
     def _is_new(self, column: str, value: str) -> None:
@@ -545,17 +519,13 @@ def _some_shown(names: list[str]) -> list[str]:
     return names if further <= 0 else [*names[:SHOWN_MAX], f"and {further} more"]
 
 
-def _shown(row: tuple[Any, ...]) -> dict[str, Any]:
-    names = [name.strip() for name in _COLUMNS.split(",")]
-    shown = dict(zip(names, row, strict=True))
-    return {**shown, "at_risk": bool(shown["at_risk"])}
+def _shown(row: dict[str, Any]) -> dict[str, Any]:
+    return {**row, "at_risk": bool(row["at_risk"])}
 
 
 def _admission_check(credit_code: str | None, province: int, sector: str) -> None:
     """Raise `ActError` unless an account would be a key emitting entity's.
 
-    Notes
-    -----
     Rules: CEA-ADM-01.
     """
     if credit_code is None:
@@ -574,10 +544,3 @@ def _admission_check(credit_code: str | None, province: int, sector: str) -> Non
             RegistryRefusal.ADMISSION_NOT_MET,
             f"sector: expected one of {sectors}, got {sector!r} (CEA-ADM-01)",
         )
-
-
-def _credit_code_checked(code: str) -> None:
-    try:
-        credit_code_check(code)
-    except ValueError as error:
-        raise ActError(RegistryRefusal.CREDIT_CODE_UNSOUND, str(error)) from None

@@ -11,7 +11,7 @@ _OWING = "kind = 'entity' AND state <> 'closed'"
 
 def entity_provinces(store: Store) -> dict[str, int]:
     """Return account -> province code of all entities whose accounts are not closed."""
-    return dict(store.execute(f"SELECT account, province FROM accounts WHERE {_OWING}").fetchall())
+    return dict(store.all(f"SELECT account, province FROM accounts WHERE {_OWING}"))
 
 
 def entity_province(store: Store, account_index: int) -> int:

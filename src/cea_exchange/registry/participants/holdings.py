@@ -44,7 +44,7 @@ class Moment(NamedTuple):
 
 def account_known(store: Store, account: str) -> int:
     """Return the index of any account, an ended one or an institution's; ActError if none."""
-    index = store.one("SELECT account_index FROM accounts WHERE account = ?", (account,))
+    index = store.find("accounts", "account_index", account=account)
     if index is None:
         raise ActError(
             RegistryRefusal.ACCOUNT_UNKNOWN,
@@ -87,17 +87,14 @@ def entries_view(
 ) -> dict[str, Any]:
     """Return entries behind one, with their legs, or only those legs that were asked for.
 
-    Returns
-    -------
-    dict
-        ``entries``; ``next``: the entry behind which to go on, None at the ledger's end.
+    Returns ``entries``; ``next``: the entry behind which to go on, None at the ledger's end.
     """
     names = _Names(store)
     account_index = None if account is None else account_known(store, account)
     is_narrow = account_index is not None or asset_index is not None
     after = min(after, store.entry_last)
     last = min(after + (SCAN_COUNT if is_narrow else count), store.entry_last)
-    rows = store.execute(
+    rows = store.all(
         "SELECT postings.posting_id / :legs_max, kind, business_date, settlement_seq, reference,"
         " postings.account_index, postings.asset_index, postings.compartment, postings.amount"
         " FROM postings JOIN entries ON entries.entry_id = postings.posting_id / :legs_max"
@@ -131,9 +128,7 @@ def entries_view(
                 for row in legs
             ],
         }
-        for (entry_id, kind, date, seq, reference), legs in groupby(
-            rows.fetchall(), key=lambda row: row[:5]
-        )
+        for (entry_id, kind, date, seq, reference), legs in groupby(rows, key=lambda row: row[:5])
     ]
     found, further = page(found, count, "entry_id")
     if further is not None:
@@ -146,10 +141,7 @@ def transfers_view(
 ) -> dict[str, Any]:
     """Return transfers to the venue and back behind one, and what the venue said to each.
 
-    Returns
-    -------
-    dict
-        ``transfers``; ``next``: the transfer behind which to go on, None at the end.
+    Returns ``transfers``; ``next``: the transfer behind which to go on, None at the end.
     """
     account_index = None if account is None else account_known(store, account)
     names = _Names(store)
@@ -158,7 +150,7 @@ def transfers_view(
         "SELECT coalesce(min(transfer_seq), 0) FROM transfers WHERE transfer_seq > ?", (after,)
     )
     last = first + SCAN_COUNT - 1
-    rows = store.execute(
+    rows = store.all(
         "SELECT transfer_seq, direction, account_index, asset_index, amount, state, reason"
         " FROM transfers WHERE transfer_seq > :after AND transfer_seq <= :last"
         + (" AND account_index = :account" if account_index is not None else "")
@@ -182,14 +174,12 @@ def transfers_view(
             "state": now,
             "reason": Reason(reason).name.lower() if reason else None,
         }
-        for transfer_seq, direction, index, asset_index, amount, now, reason in rows.fetchall()
+        for transfer_seq, direction, index, asset_index, amount, now, reason in rows
     ]
     found, further = page(found, count, "transfer_seq")
     if further is not None:
         return {"transfers": found, "next": found[-1]["transfer_seq"]}
-    is_more = first and store.one(
-        "SELECT 1 FROM transfers WHERE transfer_seq > ? LIMIT 1", (last,)
-    )
+    is_more = first and store.one("SELECT 1 FROM transfers WHERE transfer_seq > ? LIMIT 1", (last,))
     return {"transfers": found, "next": last if is_more else None}
 
 

@@ -33,7 +33,7 @@ class Keys:
         """
         with self._store.transaction():
             account_index = self._ledger.account(account)
-            if self._store.one("SELECT 1 FROM keys WHERE public_key = ?", (key,)):
+            if self._store.has("keys", public_key=key):
                 raise ActError(
                     RegistryRefusal.KEY_TAKEN,
                     f"key: expected a new one, got {key!r}, which was granted before",
@@ -62,5 +62,5 @@ class Keys:
                 raise ActError(
                     RegistryRefusal.KEY_NOT_IN_FORCE, f"key: expected one in force, got {key!r}"
                 )
-            self._store.execute("UPDATE keys SET revoked = 1 WHERE public_key = ?", (key,))
+            self._store.change("keys", {"public_key": key}, revoked=1)
             self._ledger.feed(KeyRevoked(key=key))

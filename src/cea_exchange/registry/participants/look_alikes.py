@@ -9,26 +9,19 @@ from cea_exchange.ledger.store import Store
 def look_alikes_add(store: Store, kind: str, name: str) -> None:
     """Keep a name; belongs in the transaction of what bears it.
 
+    Raises ActError: it looks like another one of its kind, that is or was in use.
+
+    Rules: CEA-PER-04.
+
     Parameters
     ----------
     kind
         ``account``, ``entity``, ``group`` or ``product``.
     name
         The same again is no other one.
-
-    Raises
-    ------
-    ActError
-        It looks like another one of its kind, that is or was in use.
-
-    Notes
-    -----
-    Rules: CEA-PER-04.
     """
     for folded in sorted(look_alike_keys(name)) if name else ():
-        known = store.one(
-            "SELECT name FROM look_alikes WHERE kind = ? AND folded = ?", (kind, folded)
-        )
+        known = store.find("look_alikes", "name", kind=kind, folded=folded)
         if known is None:
             store.insert("look_alikes (kind, folded, name)", [(kind, folded, name)])
         elif known != name:

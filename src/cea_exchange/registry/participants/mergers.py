@@ -10,24 +10,22 @@ from cea_exchange.registry.general_ledger import Ledger
 
 def mergers(store: Store) -> dict[int, tuple[int, int]]:
     """Return merged account's index -> that of the account it was merged into, and the day."""
-    rows = store.execute(
+    rows = store.all(
         "SELECT account_changes.account_index, accounts.account_index, business_date"
         " FROM account_changes JOIN accounts ON account = became WHERE change = 'merged'"
     )
-    return {merged: (into, day) for merged, into, day in rows.fetchall()}
+    return {merged: (into, day) for merged, into, day in rows}
 
 
 def successors(store: Store, until: int = 9999_12_31) -> dict[int, int]:
     """Return merged account's index -> that of the account which has taken it over in the end.
 
+    Rules: CEA-ACC-08.
+
     Parameters
     ----------
     until
         Last day (yyyymmdd) of the mergers that count.
-
-    Notes
-    -----
-    Rules: CEA-ACC-08.
     """
     into = {merged: target for merged, (target, day) in mergers(store).items() if day <= until}
     found = {}
@@ -48,8 +46,6 @@ def with_taken_over(store: Store, account_index: int) -> list[int]:
 def with_successor(ledger: Ledger, account: str) -> tuple[int, int]:
     """Return the index of an account, open or merged, and of the one that owes for it now.
 
-    Notes
-    -----
     Rules: CEA-ACC-08.
     """
     store = ledger.store

@@ -56,6 +56,8 @@ class RegistryPersons(Persons):
     ) -> Person:
         """Let a key stand for a person from now on.
 
+        Rules: CEA-REG-01, CEA-PER-04.
+
         Parameters
         ----------
         key
@@ -64,10 +66,6 @@ class RegistryPersons(Persons):
             One of `ROLES`.
         account, province
             Of an initiator or approver: whose representative; of a province's person: its code.
-
-        Notes
-        -----
-        Rules: CEA-REG-01, CEA-PER-04.
         """
         self.name_and_key_check(name, key)
         return self.enter(name, key, role, self.body(role, account, province))
@@ -88,7 +86,7 @@ class RegistryPersons(Persons):
                     RegistryRefusal.ROLE_BODY,
                     f"{field}: expected {must} for the role {role}, got {value!r}",
                 )
-        if wanted == "account":
+        if wanted == "account" and account is not None:
             self._ledger.account(account)
             return account_body(account)
         if wanted == "province":

@@ -29,17 +29,14 @@ class Products:
     def declare(self, product: str, reference_price_fen: int) -> int:
         """Declare a product and tell the venue.
 
+        Returns its index, the same at the venue.
+
         Parameters
         ----------
         product
             Its name; any but that of cash.
         reference_price_fen
             Per tonne.
-
-        Returns
-        -------
-        int
-            Its index, the same at the venue.
         """
         name_checked(product, "product")
         reference_price = amount_checked(reference_price_fen, "reference_price")

@@ -4,6 +4,8 @@ Numbered without a gap and never changed. A notice says whose allowances moved, 
 not whom a court gave them to, not what somebody has in cash, not the papers it rests on.
 """
 
+from collections.abc import Mapping
+
 import msgspec
 
 from cea_exchange.institution.paging import ALL
@@ -11,46 +13,34 @@ from cea_exchange.ledger.store import Store
 
 
 class PublicNotice(msgspec.Struct, frozen=True, kw_only=True):
-    """A notice.
-
-    Attributes
-    ----------
-    number
-        1, 2, ...
-    date
-        yyyymmdd.
-    kind
-        ``deduction``, ``cancellation``, ``inheritance``, ``succession``, ``enforcement``,
-        ``rename`` or ``merger``.
-    content
-        What is said, by field.
-    """
+    """A notice."""
 
     number: int
+    """1, 2, ..."""
     date: int
+    """yyyymmdd."""
     kind: str
+    """``deduction``, ``cancellation``, ``inheritance``, ``succession``, ``enforcement``, ``rename``
+    or ``merger``."""
     content: dict[str, str | int]
+    """What is said, by field."""
 
 
-def notice_publish(store: Store, date: int, kind: str, content: dict[str, str | int]) -> int:
+def notice_publish(store: Store, date: int, kind: str, content: Mapping[str, str | int]) -> int:
     """Publish a notice, in the transaction of what it is about; return its number."""
-    number = store.next_id("public_notices", "notice_number")
     text = msgspec.json.encode(content, order="sorted").decode()
-    store.insert(
-        "public_notices (notice_number, notice_date, kind, content)",
-        [(number, date, kind, text)],
-    )
-    return number
+    into = "public_notices (notice_number, notice_date, kind, content)"
+    return store.add(into, date, kind, text)
 
 
 def notices_read(store: Store, first: int = 1, count: int = ALL) -> list[PublicNotice]:
     """Return the notices from a number on, so many at most."""
-    rows = store.execute(
+    rows = store.all(
         "SELECT notice_number, notice_date, kind, content FROM public_notices"
         " WHERE notice_number >= ? ORDER BY notice_number LIMIT ?",
         (first, count),
     )
     return [
         PublicNotice(number=number, date=date, kind=kind, content=msgspec.json.decode(content))
-        for number, date, kind, content in rows.fetchall()
+        for number, date, kind, content in rows
     ]

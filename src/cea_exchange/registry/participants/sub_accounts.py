@@ -31,8 +31,6 @@ class SubAccounts:
     def owner(self, bank_account: str) -> str | None:
         """Return whose a sub-account at the bank is: an account's or an institution's name.
 
-        Notes
-        -----
         An account without a sub-account noted has the one of its own name. Numbers are the same in
         either case.
 

@@ -14,6 +14,7 @@ import structlog
 
 from cea_exchange.institution.act_log import ActLog
 from cea_exchange.institution.checks import ActError
+from cea_exchange.institution.links.turns import LinkStopped
 from cea_exchange.protocol.links.platform import (
     COMPLETIONS_MAX,
     HEAD_BEFORE_ALL,
@@ -37,7 +38,6 @@ from cea_exchange.registry.compliance.surrender import Surrender
 from cea_exchange.registry.distribution.distribution import Distribution
 from cea_exchange.registry.files import SourceFile
 from cea_exchange.registry.general_ledger import Ledger
-from cea_exchange.registry.institution_link.turns import LinkStopped
 from cea_exchange.registry.own_acts import OwnAct
 from cea_exchange.registry.platform_link.completions import Completions
 from cea_exchange.registry.platform_link.given_allowances import GivenAllowances

@@ -2,8 +2,8 @@
 
 import msgspec
 
+from cea_exchange.institution.links.turns import LinkTurns
 from cea_exchange.protocol.links.platform import LinkAnswer, answer_decode
-from cea_exchange.registry.institution_link.turns import LinkTurns
 from cea_exchange.registry.platform_link.stream import PlatformStream
 
 

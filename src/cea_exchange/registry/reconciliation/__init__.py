@@ -1,4 +1,4 @@
 """Is the ledger what it should be?
 
-Reads all that the rooms keep, and changes nothing.
+Reads all that the others keep, and changes nothing.
 """

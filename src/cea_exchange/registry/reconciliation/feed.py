@@ -1,4 +1,4 @@
-"""Accounts, products, keys and transfers are what the venue was told by the feed, item by item."""
+"""Accounts, products, keys and transfers are what the venue was sent by the feed, item by item."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -30,8 +30,8 @@ def feed_differences(store: Store) -> Iterator[str]:
     keys: dict[str, tuple[Any, ...]] = {}
     suspended: set[str] = set()
     transfers: _Rows = []
-    rows = store.execute("SELECT transfer_seq, item FROM feed ORDER BY transfer_seq")
-    for expected, (transfer_seq, payload) in enumerate(rows.fetchall(), start=1):
+    rows = store.all("SELECT transfer_seq, item FROM feed ORDER BY transfer_seq")
+    for expected, (transfer_seq, payload) in enumerate(rows, start=1):
         try:
             item = control_decode(payload)
         except ControlError as error:
@@ -57,7 +57,7 @@ def feed_differences(store: Store) -> Iterator[str]:
         elif isinstance(command, TransferIn | TransferOut | Seizure):
             transfers.append(_transfer(store, transfer_seq, command))
     suspensions = [("suspended", account) for _, account, _ in accounts if account in suspended]
-    for what, told, sql in (
+    for what, sent, sql in (
         (
             "account",
             accounts,
@@ -88,7 +88,7 @@ def feed_differences(store: Store) -> Iterator[str]:
             " ORDER BY transfer_seq",
         ),
     ):
-        yield from _table_differs(store, what, told, store.execute(sql).fetchall())
+        yield from _table_differs(store, what, sent, store.all(sql))
 
 
 def _transfer(store: Store, transfer_seq: int, command: Any) -> tuple[Any, ...]:
@@ -100,10 +100,10 @@ def _transfer(store: Store, transfer_seq: int, command: Any) -> tuple[Any, ...]:
     return (transfer_seq, direction, store.account_index(command.account), asset, command.amount)
 
 
-def _table_differs(store: Store, what: str, told: _Rows, stored: _Rows) -> Iterator[str]:
-    for left, right in zip(told, stored, strict=False):
+def _table_differs(store: Store, what: str, sent: _Rows, stored: _Rows) -> Iterator[str]:
+    for left, right in zip(sent, stored, strict=False):
         if left != right:
             whose = f" of account {store.account_name(right[2])}" if what == "transfer" else ""
-            yield f"{what} {right[1]!r}{whose}: venue was told {left}, is {right}"
-    if len(told) != len(stored):
-        yield f"{what}s: venue was told of {len(told)}, there are {len(stored)}"
+            yield f"{what} {right[1]!r}{whose}: venue was sent {left}, the books have {right}"
+    if len(sent) != len(stored):
+        yield f"{what}s: venue was sent {len(sent)}, the books have {len(stored)}"

@@ -14,8 +14,6 @@ CAUSES = "causes"
 def registry_integrity(store: Store) -> Iterator[str]:
     """Yield where what is there is not what was written, or was caused by nothing.
 
-    Notes
-    -----
     Rules: CEA-REG-05 (the chain), CEA-REG-07 (every entry has a cause).
     """
     yield from integrity_differences(store)
@@ -29,10 +27,7 @@ def registry_integrity(store: Store) -> Iterator[str]:
 def heads_sent(store: Store) -> Iterator[tuple[int, str]]:
     """Yield the heads of the chain in the feed to the venue: link and head.
 
-    Raises
-    ------
-    ControlError
-        An item is none.
+    Raises ControlError: an item is none.
     """
     for (item,) in store.database.stream("SELECT item FROM feed ORDER BY transfer_seq"):
         message = control_decode(item)

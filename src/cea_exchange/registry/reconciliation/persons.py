@@ -13,13 +13,13 @@ from typing import Any, NamedTuple
 import msgspec
 
 from cea_exchange.institution.act_log import LIBRARY
+from cea_exchange.institution.persons import Person
 from cea_exchange.ledger.store import Store
 from cea_exchange.registry.control.admin import SECOND
 from cea_exchange.registry.control.dual_control import Second
 from cea_exchange.registry.own_acts import OwnAct
 from cea_exchange.registry.participants.persons import (
     OWN_BODIES,
-    Person,
     account_body,
     province_body,
 )
@@ -63,8 +63,6 @@ class _Row(NamedTuple):
 def persons_differences(store: Store) -> Iterator[str]:
     """Yield what persons, proposals, decisions, acts and changes of accounts say of each other.
 
-    Notes
-    -----
     Rules: CEA-REG-01 (who may), CEA-REG-02 (two persons), CEA-REG-03 (the record), CEA-REG-04,
     CEA-PER-01 (whose second person).
     """
@@ -82,17 +80,17 @@ class _Known:
     def __init__(self, store: Store) -> None:
         self.settings = [
             _settings(*row)
-            for row in store.execute(
+            for row in store.all(
                 "SELECT after_act, after_proposal, at_ns, content FROM desk_settings"
                 " ORDER BY setting_id"
-            ).fetchall()
+            )
         ]
         added, removed = dict[str, tuple[int, Any]](), dict[str, int]()
-        acts = store.execute(
+        acts = store.all(
             "SELECT act_id, op, request FROM acts WHERE op IN ('person_add', 'person_remove')"
             " ORDER BY act_id"
         )
-        for act_id, op, request in acts.fetchall():
+        for act_id, op, request in acts:
             asked = msgspec.msgpack.decode(request)
             if op == "person_add":
                 added[asked["key"]] = (act_id, asked)
@@ -105,9 +103,9 @@ class _Known:
                 *(added_at_ns, removed_at_ns),
                 *(added.get(key, (0,))[0], removed.get(key, 0)),
             )
-            for key, name, role, body, added_at_ns, removed_at_ns in store.execute(
+            for key, name, role, body, added_at_ns, removed_at_ns in store.all(
                 "SELECT public_key, person, role, body, added_at_ns, removed_at_ns FROM persons"
-            ).fetchall()
+            )
         }
 
     def settings_of_act(self, act_id: int) -> _Settings | None:
@@ -137,19 +135,19 @@ class _Known:
         began_ns = self.settings[0].at_ns if self.settings else None
         ended = {
             account_body(account)
-            for (account,) in store.execute(
+            for account in store.column(
                 "SELECT account FROM accounts WHERE state IN ('merged', 'closed')"
-            ).fetchall()
+            )
         }
         for key, (act_id, asked) in self.asked.items():
             wanted = Person(asked["name"], key, asked["role"], _body(asked))
             if key not in self.rows or self.rows[key].person != wanted:
-                came = tuple(self.rows[key].person) if key in self.rows else None
-                yield f"act {act_id} added the person {tuple(wanted)}, there is {came}"
+                there = tuple(self.rows[key].person) if key in self.rows else None
+                yield f"act {act_id} added the person {tuple(wanted)}, there is {there}"
         for row in self.rows.values():
-            of_desk = began_ns is not None and row.added_at_ns >= began_ns
+            of_service = began_ns is not None and row.added_at_ns >= began_ns
             who = f"person {row.person.name} of {row.person.body}"
-            if of_desk and not row.added_by:
+            if of_service and not row.added_by:
                 yield f"{who} was added by no act"
             if bool(row.removed_by) > bool(row.removed_at_ns):
                 yield f"{who} was removed by act {row.removed_by} and acts still"
@@ -176,13 +174,13 @@ def _body(asked: dict[str, Any]) -> str:
 
 def _acts(store: Store, known: _Known) -> Iterator[str]:
     """Each act is there, by persons who might; and by two where the settings say so."""
-    rows = store.execute(
+    rows = store.all(
         "SELECT act_id, acts.op, person, person_key, second, second_key, acts.proposal_id,"
         " coalesce(body, ''), coalesce(proposals.request, acts.request) FROM acts"
         " LEFT JOIN proposals ON proposals.proposal_id = acts.proposal_id ORDER BY act_id"
     )
     whose = _Whose(store, known)
-    for expected, row in enumerate(rows.fetchall(), start=1):
+    for expected, row in enumerate(rows, start=1):
         act_id, op, person, key, second, second_key, proposal, body, request = row
         if act_id != expected:
             yield f"act {expected} is missing, {act_id} comes next"
@@ -215,20 +213,18 @@ class _Whose:
 
     def __init__(self, store: Store, known: _Known) -> None:
         self._known = known
-        self._provinces = dict(store.execute("SELECT account, province FROM accounts").fetchall())
-        self._into = dict(
-            store.execute(
+        self._provinces: dict[str, int] = dict(store.all("SELECT account, province FROM accounts"))
+        self._into: dict[str, str] = dict(
+            store.all(
                 "SELECT account, became FROM account_changes"
                 " JOIN accounts ON accounts.account_index = account_changes.account_index"
                 " WHERE change = 'merged'"
-            ).fetchall()
+            )
         )
 
     def bodies(self, op: str, request: bytes, proposer: Person) -> set[str]:
         """Return the bodies of which one had to approve it.
 
-        Notes
-        -----
         Rules: CEA-PER-01, CEA-PER-02, CEA-PER-03.
         """
         asked = msgspec.msgpack.decode(request)
@@ -306,12 +302,12 @@ def _decision_in_time(
 
 def _decisions(store: Store, known: _Known) -> Iterator[str]:
     """Each decision is of a proposal there is, by another person of its body; or its proposer's."""
-    rows = store.execute(
+    rows = store.all(
         "SELECT decisions.proposal_id, approved, person, person_key, proposer_key, body"
         " FROM decisions LEFT JOIN proposals ON proposals.proposal_id = decisions.proposal_id"
         " ORDER BY decisions.proposal_id"
     )
-    for number, approved, person, key, proposer_key, body in rows.fetchall():
+    for number, approved, person, key, proposer_key, body in rows:
         what, settings = f"decision on proposal {number}", known.settings_of_proposal(number)
         if proposer_key is None:
             yield f"{what}: the proposal is not there"
@@ -332,23 +328,22 @@ def _account_changes(store: Store, known: _Known) -> Iterator[str]:
     """
     acted: Counter[tuple[str, str, str]] = Counter()
     ops = [*_CHANGE_OF_ACT, "account_at_risk"]
-    acts = store.execute(
-        "SELECT op, person, second, request FROM acts"
-        f" WHERE op IN ({', '.join('?' * len(ops))})",
+    acts = store.all(
+        f"SELECT op, person, second, request FROM acts WHERE op IN ({', '.join('?' * len(ops))})",
         tuple(ops),
     )
-    for op, person, second, request in acts.fetchall():
+    for op, person, second, request in acts:
         asked = msgspec.msgpack.decode(request)
         change = _CHANGE_OF_ACT.get(op) or _AT_RISK[asked["at_risk"]]
         acted[asked["account"], change, f"{person} and {second}" if second else person] += 1
     changed: Counter[tuple[str, str, str]] = Counter()
-    changes = store.execute(
+    changes = store.all(
         "SELECT account, change, by_persons, count(*) FROM account_changes"
         " JOIN accounts ON accounts.account_index = account_changes.account_index"
         " WHERE by_persons <> '' GROUP BY account, change, by_persons"
     )
-    for *which, count in changes.fetchall():
-        changed[tuple(which)] = count
+    for account, change, by, count in changes:
+        changed[account, change, by] = count
     for which in sorted({*acted, *changed}):
         if acted[which] > changed[which] or (known.settings and acted[which] < changed[which]):
             account, change, by = which

@@ -22,16 +22,12 @@ from cea_exchange.registry.platform_link.recomputation import Computed, computed
 def platform_differences(store: Store) -> Iterator[str]:
     """Yield a sentence for each item that does not follow, or was posted otherwise.
 
-    Notes
-    -----
     Rules: CEA-PLK-01, CEA-PLK-02.
     """
     due, head = 1, HEAD_BEFORE_ALL
     last = store.one("SELECT coalesce(max(link_seq), 0) FROM platform_items")
     while due <= last:
-        row = store.one(
-            "SELECT item, head, is_posted FROM platform_items WHERE link_seq = ?", (due,)
-        )
+        row = store.find("platform_items", "item, head, is_posted", link_seq=due)
         if row is None:
             yield f"platform item {due} is missing"
             return
@@ -55,28 +51,28 @@ def _posted_differs(
     digest = sha256(payload).hexdigest()
     given = {
         row[0]: (row[1], Computed(*row[2:]))
-        for row in store.execute(
+        for row in store.all(
             "SELECT enterprise, account_index, tonnes, verified, emissions, duty"
             " FROM platform_given"
             " JOIN (SELECT DISTINCT enterprise, account_index FROM platform_listings"
             "  JOIN accounts ON accounts.credit_code = platform_listings.credit_code) AS known"
             " USING (account_index) WHERE link_seq = ?",
             (link_seq,),
-        ).fetchall()
+        )
     }
     distributed: dict[int, int] = dict(
-        store.execute(
+        store.all(
             "SELECT account_index, tonnes FROM distribution_lines"
             " JOIN distributions USING (distribution_id) WHERE sha256 = ?",
             (digest,),
-        ).fetchall()
+        )
     )
     owed: dict[int, int] = dict(
-        store.execute(
+        store.all(
             "SELECT account_index, due_tonnes FROM obligation_entries"
             " JOIN obligation_files USING (file_id) WHERE sha256 = ?",
             (digest,),
-        ).fetchall()
+        )
     )
     is_allocation = isinstance(content, AllowancesGiven | AllowancesRecalled)
     if (given or distributed) and not is_allocation:

@@ -89,22 +89,14 @@ class Reconciliation(msgspec.Struct, kw_only=True):
 def check_ledger(data: Path | str, database: str | None = None) -> Reconciliation:
     """Check the registry in ``data/registry/``, at rest or at work.
 
+    Returns with all that differs (at most 100 sentences).
+
+    Raises StoreError: there is no registry's database.
+
     Parameters
     ----------
-    data
-        The data folder.
     database
         ``postgresql://...``; None takes the one that the folder speaks of.
-
-    Returns
-    -------
-    Reconciliation
-        With all that differs (at most 100 sentences).
-
-    Raises
-    ------
-    StoreError
-        There is no registry's database.
     """
     # One view of the database, whatever a daemon commits meanwhile.
     with RegistryStore.open_reader(data, database) as store, store.view():
@@ -141,9 +133,9 @@ def _differences(store: Store, found: Reconciliation) -> Iterator[str]:
 
 
 def _checkpoints_differ(store: Store, found: Reconciliation) -> Iterator[str]:
-    rows = store.execute(
+    rows = store.all(
         "SELECT settlement_seq, venue_hash, registry_hash FROM checkpoints ORDER BY settlement_seq"
-    ).fetchall()
+    )
     hashes = holdings_hashes(store, [seq for seq, *_ in rows])
     for (seq, venue_hash, then), posted in zip(rows, hashes, strict=True):
         now = hash_text(posted)
@@ -165,11 +157,11 @@ def _figures(store: Store, found: Reconciliation) -> None:
     )
     found.claims = store.one("SELECT count(*) FROM claims")
     found.postings = store.one("SELECT count(*) FROM postings")
-    rows = store.execute(
+    rows = store.all(
         "SELECT asset_index, sum(amount) FROM postings WHERE account_index NOT IN (-1, -2)"
         " GROUP BY asset_index ORDER BY asset_index"
     )
-    for asset, held in rows.fetchall():
+    for asset, held in rows:
         if asset == CASH_ASSET:
             found.cash = int(held)
         else:

@@ -55,8 +55,6 @@ _TABLES = {
 def record_differences(store: Store) -> Iterator[str]:
     """Yield a sentence for each place where a table is not what the records say.
 
-    Notes
-    -----
     Rules: CEA-STL-01, CEA-STL-02.
     """
     return _Records(store).differences()
@@ -98,11 +96,11 @@ class _Records:
         yield from self._entries_differ()
 
     def _trades(self, first: int, last: int) -> dict[int, Trade]:
-        rows = self._store.execute(
+        rows = self._store.all(
             f"SELECT {TRADE_COLUMNS} FROM trades WHERE settlement_seq BETWEEN ? AND ?",
             (first, last),
         )
-        return {row[0]: Trade(*row) for row in rows.fetchall()}
+        return {row[0]: Trade(*row) for row in rows}
 
     def _whose(self, trade: Trade) -> str:
         name = self._store.account_name
@@ -136,7 +134,7 @@ class _Records:
         if trade is None or says != trade._replace(
             settlement_seq=seq, trading_date=says.trading_date
         ):
-            yield f"settlement record {seq}: bust of trade {trade_id} must repeat {trade}"
+            yield f"settlement record {seq}: bust of trade {trade_id}: expected {trade}, got {says}"
             return
         self._rows["busts"].append((seq, trade.settlement_seq, reason))
         if reason != Reason.NONE:
@@ -171,16 +169,16 @@ class _Records:
 
     def _tables_differ(self) -> Iterator[str]:
         for table, columns in _TABLES.items():
-            stored = self._store.execute(f"SELECT {columns} FROM {table}").fetchall()
+            stored = self._store.all(f"SELECT {columns} FROM {table}")
             odd = sorted({*stored} ^ {*self._rows[table]})
             if odd or len(stored) != len(self._rows[table]):
                 yield f"{table} ({columns}): records and table differ in {odd or stored}"
 
     def _transfers_differ(self) -> Iterator[str]:
-        rows = self._store.execute(
+        rows = self._store.all(
             "SELECT transfer_seq, account_index, state, reason, settlement_seq FROM transfers"
         )
-        for transfer_seq, account, *stored in rows.fetchall():
+        for transfer_seq, account, *stored in rows:
             answer = self._answers.get(transfer_seq, ("pending", 0, 0))
             if tuple(stored) != answer:
                 yield (
@@ -191,18 +189,18 @@ class _Records:
     def _entries_differ(self) -> Iterator[str]:
         """Each deposit, return and withdrawal has its entry: at once, or once it need not wait."""
         waits: dict[int, int] = dict(
-            self._store.execute(
+            self._store.all(
                 "SELECT settlement_seq, max(posted_seq) FROM postponed WHERE kind = ?"
                 " GROUP BY settlement_seq",
                 (int(EntryKind.WITHDRAWN),),
-            ).fetchall()
+            )
         )
-        rows = self._store.execute(
+        rows = self._store.all(
             "SELECT settlement_seq, account_index, asset_index, amount FROM postponed"
             " WHERE kind = ? AND compartment = ?",
             (int(EntryKind.WITHDRAWN), int(Compartment.REGISTRATION)),
         )
-        for seq, account, *what in rows.fetchall():
+        for seq, account, *what in rows:
             if self._causes.get(seq, ())[:4] != (EntryKind.WITHDRAWN, account, *what):
                 name = self._store.account_name(account)
                 yield f"record {seq} is postponed: there is no such withdrawal of account {name}"

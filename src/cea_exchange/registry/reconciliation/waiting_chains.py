@@ -13,8 +13,6 @@ def chain_differences(store: Store) -> Iterator[str]:
 
     What a bust has taken back may be lacking: its party is told to bring it (CEA-DEF-01).
 
-    Notes
-    -----
     Rules: CEA-STL-09.
     """
     waiting = Waiting(store)
@@ -51,11 +49,11 @@ def _received_add(store: Store, waiting: Waiting, places: set[Place]) -> None:
 
 def _places_of_undone(store: Store) -> set[Place]:
     """Return where trades that were undone before they were posted would have brought something."""
-    rows = store.execute(
+    rows = store.all(
         f"SELECT {TRADE_COLUMNS} FROM trades WHERE state <> 'settled' AND state = 'busted'"
         " AND posted_seq = 0"
     )
-    trades = [Trade(*row) for row in rows.fetchall()]
+    trades = [Trade(*row) for row in rows]
     return {
         place
         for trade in trades
@@ -68,6 +66,6 @@ def _chain(store: Store, waiting: Waiting, place: Place) -> str:
     """Return the trades and records that take something there, in their order."""
     names = []
     for seq in waiting.takers(place):
-        trade_id = store.one("SELECT trade_id FROM trades WHERE settlement_seq = ?", (seq,))
+        trade_id = store.find("trades", "trade_id", settlement_seq=seq)
         names.append(f"record {seq}" if trade_id is None else f"trade {trade_id}")
     return ", ".join(names)

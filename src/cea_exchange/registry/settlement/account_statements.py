@@ -10,7 +10,6 @@ A statement is no copy: it is read from the entries that its day covers, so it s
 whenever it is asked for. A day covers all entries since the day before it.
 """
 
-from collections.abc import Iterator
 from typing import Any
 
 from cea_exchange.domain.refusals import RegistryRefusal
@@ -64,36 +63,25 @@ _PLACES = {
 
 
 class Statements:
-    """The office for account statements.
-
-    Parameters
-    ----------
-    ledger
-        Acted upon.
-    """
+    """The service for account statements."""
 
     def __init__(self, ledger: Ledger, accounts: Accounts) -> None:
         self._ledger = ledger
-        accounts.pending_checks.append(self._pending)
+        accounts.pending_rows(
+            "objection {} is open",
+            "objection_id FROM objections WHERE account_index = :account AND state = 'open'",
+        )
 
     def statement(self, account: str, business_date: int) -> dict[str, Any]:
         """Return an account's statement of a confirmed day.
 
-        Returns
-        -------
-        dict
-            ``cash`` with opening, deposits, withdrawals, bought, sold, fees, other and closing
-            (fen: opening + deposits - withdrawals - bought + sold - fees + other = closing);
-            ``products`` the same for tonnes; where the closing amounts are; the day's ``state``;
-            ``chain_link`` and ``chain_head``, which the day's receipts lead to.
+        Returns ``cash`` with opening, deposits, withdrawals, bought, sold, fees, other and closing
+        (fen: opening + deposits - withdrawals - bought + sold - fees + other = closing);
+        ``products`` the same for tonnes; where the closing amounts are; the day's ``state``;
+        ``chain_link`` and ``chain_head``, which the day's receipts lead to.
 
-        Raises
-        ------
-        ActError
-            The day has no statement yet.
+        Raises ActError: the day has no statement yet.
 
-        Notes
-        -----
         Rules: CEA-STM-01, CEA-REG-06.
         """
         store = self._ledger.store
@@ -108,16 +96,14 @@ class Statements:
         moved = self._moved(index, first, last)
         opening = self._held(index, first - 1)
         closing = self._held(index, last)
-        products = store.execute(
-            "SELECT product_index, product FROM products ORDER BY product_index"
-        ).fetchall()
+        products = store.all("SELECT product_index, product FROM products ORDER BY product_index")
         lines = [
             _line(
                 product,
                 trades.get(asset, {}),
                 moved.get(asset, {}),
-                _sum_told(opening, asset),
-                _places_told(closing, asset),
+                _sum_of(opening, asset),
+                _places_of(closing, asset),
             )
             for asset, product in products
         ]
@@ -132,18 +118,18 @@ class Statements:
             "account": account,
             "state": state,
             "cash": {
-                **_sum_told(opening, CASH_ASSET),
+                **_sum_of(opening, CASH_ASSET),
                 "deposits": deposits,
                 "withdrawals": withdrawals,
                 "bought": traded["paid"],
                 "sold": traded["earned"],
                 "fees": traded["fees"],
                 "other": sum(cash_moved.values()),
-                **_places_told(closing, CASH_ASSET),
+                **_places_of(closing, CASH_ASSET),
             },
             "products": [line for line in lines if line is not None],
             "chain_link": link_id,
-            "chain_head": store.one("SELECT head FROM chain WHERE link_id = ?", (link_id,)),
+            "chain_head": store.find("chain", "head", link_id=link_id),
             "objections": self._objections(
                 " AND objections.account_index = :account AND business_date = :date",
                 {"account": index, "date": business_date, "first": 1, "count": OBJECTIONS_MAX},
@@ -153,16 +139,10 @@ class Statements:
     def object(self, account: str, business_date: int, content: str) -> int:
         """Object to a statement in writing, before the next day opens; return the number.
 
-        Notes
-        -----
         Rules: CEA-STM-02, CEA-STM-03 (how many).
         """
         ledger, store = self._ledger, self._ledger.store
-        if not 0 < len(content.strip()) <= CONTENT_CHARACTERS_MAX:
-            raise ActError(
-                RegistryRefusal.TEXT_UNSOUND,
-                f"content: expected 1 to {CONTENT_CHARACTERS_MAX} characters, got {len(content)}",
-            )
+        _text_check(content, "content")
         with ledger.transaction():
             index = ledger.account(account)
             _first, _last, state, _link_id = self._day(business_date)
@@ -182,28 +162,18 @@ class Statements:
                     f"objections of {account} to the statement of {business_date}: expected at"
                     f" most {OBJECTIONS_MAX}, got one more",
                 )
-            objection_id = store.next_id("objections", "objection_id")
-            today = ledger.business_date()
-            row = (objection_id, index, business_date, content, "open", "", today, 0)
-            store.insert(
+            return store.add(
                 "objections (objection_id, account_index, business_date, content, state, answer,"
                 " made_date, resolved_date)",
-                [row],
+                *(index, business_date, content, "open", "", ledger.business_date(), 0),
             )
-        return objection_id
 
     def resolve(self, objection_id: int, answer: str) -> None:
         """Answer an objection; what has to be put right is an act of its own."""
         store = self._ledger.store
-        if not 0 < len(answer.strip()) <= CONTENT_CHARACTERS_MAX:
-            raise ActError(
-                RegistryRefusal.TEXT_UNSOUND,
-                f"answer: expected 1 to {CONTENT_CHARACTERS_MAX} characters, got {len(answer)}",
-            )
+        _text_check(answer, "answer")
         with self._ledger.transaction():
-            state = store.one(
-                "SELECT state FROM objections WHERE objection_id = ?", (objection_id,)
-            )
+            state = store.find("objections", "state", objection_id=objection_id)
             if state != "open":
                 raise ActError(
                     RegistryRefusal.OBJECTION_STATE,
@@ -233,30 +203,18 @@ class Statements:
         )
 
     def _objections(self, where: str, values: dict[str, Any]) -> list[dict[str, Any]]:
-        names = ("objection_id", "account", "business_date", "content", "state", "answer")
-        rows = self._ledger.store.execute(
-            "SELECT objection_id, account, business_date, content, objections.state, answer"
-            " FROM objections JOIN accounts ON accounts.account_index = objections.account_index"
+        return self._ledger.store.records(
+            "SELECT objection_id, account, business_date, content, objections.state AS state,"
+            " answer FROM objections"
+            " JOIN accounts ON accounts.account_index = objections.account_index"
             f" WHERE objection_id >= :first{where} ORDER BY objection_id LIMIT :count",
             values,
-        ).fetchall()
-        return [dict(zip(names, row, strict=True)) for row in rows]
-
-    def _pending(self, account_index: int) -> Iterator[str]:
-        rows = self._ledger.store.execute(
-            "SELECT objection_id FROM objections WHERE account_index = ? AND state = 'open'"
-            " ORDER BY objection_id",
-            (account_index,),
         )
-        for (objection_id,) in rows.fetchall():
-            yield f"objection {objection_id} is open"
 
     def _day(self, business_date: int) -> tuple[int, int, str, int]:
-        row = self._ledger.store.execute(
-            "SELECT first_entry, last_entry, state, link_id FROM statement_days"
-            " WHERE business_date = ?",
-            (business_date,),
-        ).fetchone()
+        row = self._ledger.store.find(
+            "statement_days", "first_entry, last_entry, state, link_id", business_date=business_date
+        )
         if row is None:
             raise ActError(
                 RegistryRefusal.DAY_NOT_CONFIRMED,
@@ -265,30 +223,15 @@ class Statements:
         return row
 
     def _trades(self, index: int, first: int, last: int) -> dict[int, dict[str, int]]:
-        rows = self._ledger.store.execute(
-            _TRADES,
-            {
-                "account": index,
-                "first": first,
-                "last": last,
-                "legs": LEGS_MAX,
-                "trade": int(EntryKind.TRADE),
-            },
-        )
+        rows = self._ledger.store.all(_TRADES, _entries(index, first, last))
         names = ("bought", "sold", "paid", "earned", "fees")
-        return {asset: dict(zip(names, rest, strict=True)) for asset, *rest in rows.fetchall()}
+        return {asset: dict(zip(names, rest, strict=True)) for asset, *rest in rows}
 
     def _moved(self, index: int, first: int, last: int) -> dict[int, dict[int, int]]:
         """Return what other entries brought or took, by asset and kind."""
-        values = {
-            "account": index,
-            "first": first,
-            "last": last,
-            "legs": LEGS_MAX,
-            "trade": int(EntryKind.TRADE),
-        }
         found: dict[int, dict[int, int]] = {}
-        for asset, kind, amount in self._ledger.store.execute(_MOVED, values).fetchall():
+        rows = self._ledger.store.all(_MOVED, _entries(index, first, last))
+        for asset, kind, amount in rows:
             found.setdefault(asset, {})[kind] = amount
         return found
 
@@ -296,6 +239,20 @@ class Statements:
         """Return what an account held after an entry, by asset and compartment."""
         held = account_as_of(self._ledger.store.database, index, entry_id)
         return {(holding.asset_index, holding.compartment): amount for holding, amount in held}
+
+
+def _text_check(text: str, what: str) -> None:
+    if not 0 < len(text.strip()) <= CONTENT_CHARACTERS_MAX:
+        raise ActError(
+            RegistryRefusal.TEXT_UNSOUND,
+            f"{what}: expected 1 to {CONTENT_CHARACTERS_MAX} characters, got {len(text)}",
+        )
+
+
+def _entries(account_index: int, first: int, last: int) -> dict[str, int]:
+    """Return the values of a query about an account's entries of a range."""
+    own = {"account": account_index, "first": first, "last": last}
+    return {**own, "legs": LEGS_MAX, "trade": int(EntryKind.TRADE)}
 
 
 def _line(
@@ -318,11 +275,11 @@ def _line(
     return line if any(line[name] for name in line if name != "product") else None
 
 
-def _sum_told(held: dict[tuple[int, int], int], asset: int) -> dict[str, int]:
+def _sum_of(held: dict[tuple[int, int], int], asset: int) -> dict[str, int]:
     places = _PLACES.values()
     return {"opening": sum(held.get((asset, int(place)), 0) for place in places)}
 
 
-def _places_told(held: dict[tuple[int, int], int], asset: int) -> dict[str, int]:
+def _places_of(held: dict[tuple[int, int], int], asset: int) -> dict[str, int]:
     places = {name: held.get((asset, int(place)), 0) for name, place in _PLACES.items()}
     return {"closing": sum(places.values()), **places}

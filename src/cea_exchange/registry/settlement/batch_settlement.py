@@ -5,8 +5,8 @@
     received ---- the day has closed, its totals agree ----> settled, or failed
     failed   ---- its cause is gone -----------------------> settled
 
-A delivery is many transactions, each of some thousands of trades in the venue's order, so a kill
-costs the last of them only. The last one confirms the day.
+A batch is settled in many transactions, each of some thousands of trades in the venue's order, so
+a kill costs the last of them only. The last one confirms the day.
 """
 
 from collections.abc import Callable, Iterable
@@ -28,30 +28,28 @@ from cea_exchange.registry.settlement.holdings_hash import TRADE_COLUMNS
 from cea_exchange.registry.settlement.statement_days import statements_issue
 from cea_exchange.registry.settlement.trade_posting import postponed_post, trade_post
 
-DELIVERY_COUNT_MAX = 4_096
+BATCH_TRADES_MAX = 4_096
 """Trades in one transaction."""
 
 
 _PARTIES = tuple(map(Trade._fields.index, ("buyer_index", "seller_index", "product_index")))
 
 
-class DeliveryStopped(Exception):
-    """A trade can't be delivered that the venue has made; nothing after it was."""
+class BatchStopped(Exception):
+    """A trade of the venue can't be settled; nothing after it was."""
 
 
-class Delivery:
+class BatchSettlement:
     """Posts into a store what was received before.
 
     Parameters
     ----------
-    store
-        Open for writing.
     at_point
-        Called with ``delivery_written`` and ``delivery_committed``; tests kill the process there.
+        Called with ``batch_written`` and ``batch_committed``; tests kill the process there.
     failure_of
         See `Settlement`.
     is_ready
-        Asked whether a day may be delivered, trades up to a sequence; the bank may have to answer
+        Asked whether a day may be settled, trades up to a sequence; the bank may have to answer
         first.
     """
 
@@ -68,28 +66,21 @@ class Delivery:
         self._is_ready = is_ready
         self._until, self._done_seq = 0, 0
 
-    def some(self, count_max: int = DELIVERY_COUNT_MAX) -> bool:
+    def some(self, count_max: int = BATCH_TRADES_MAX) -> bool:
         """Deliver some trades of the oldest day that is due, and confirm it behind its last.
 
-        Returns
-        -------
-        bool
-            Whether there is more to deliver.
+        Returns whether there is more to settle.
 
-        Raises
-        ------
-        DeliveryStopped
-            A trade lacks what no other would bring. Nothing of this part was posted.
+        Raises BatchStopped: a trade lacks what no other would bring. Nothing of this part was
+        posted.
 
-        Notes
-        -----
         Rules: CEA-STL-03 (confirmed when all of it is settled or failed), CEA-STL-05.
         """
         store = self._store
-        due = store.execute(
+        due = store.one(
             "SELECT trading_date, settlement_seq FROM deliveries WHERE completed_seq = 0"
             " ORDER BY trading_date LIMIT 1"
-        ).fetchone()
+        )
         if due is None:
             return False
         date, until = due
@@ -101,27 +92,19 @@ class Delivery:
             self._obstacles.refresh()
             done_seq = self._part_post(until, count_max)
             if done_seq == until:
-                store.execute(
-                    "UPDATE deliveries SET completed_seq = ? WHERE trading_date = ?",
-                    (store.last_seq, date),
-                )
+                store.change("deliveries", {"trading_date": date}, completed_seq=store.last_seq)
                 store.execute("UPDATE meta SET confirmed_date = ?", (date,))
                 statements_issue(store, date)
-            self._at_point("delivery_written")
+            self._at_point("batch_written")
         self._done_seq = done_seq
-        self._at_point("delivery_committed")
+        self._at_point("batch_committed")
         return done_seq < until or self._is_due()
 
     def retry(self) -> list[int]:
         """Post failed trades, and what waits for them, whose cause is gone; one transaction.
 
-        Returns
-        -------
-        list of int
-            The ids of the trades that are settled now.
+        Returns the ids of the trades that are settled now.
 
-        Notes
-        -----
         Rules: CEA-STL-07 (a failed trade is posted when it can be).
         """
         settled: list[int] = []
@@ -136,19 +119,18 @@ class Delivery:
     def _waiting(self) -> list[tuple[int, Trade | None, str]]:
         """Return what waits, in its order: failed trades with their failure, what was postponed.
 
-        What lies behind trades that are still to be delivered is looked at in its turn.
+        What lies behind trades that are still to be settled is looked at in its turn.
         """
         store = self._store
         first_received = store.one(
-            "SELECT min(settlement_seq) FROM trades WHERE state <> 'settled'"
-            " AND state = 'received'"
+            "SELECT min(settlement_seq) FROM trades WHERE state <> 'settled' AND state = 'received'"
         )
         until = store.last_seq if first_received is None else first_received - 1
-        rows = store.execute(
+        rows = store.all(
             f"SELECT {TRADE_COLUMNS}, failure FROM trades"
             " WHERE state <> 'settled' AND state = 'failed' AND settlement_seq <= ?",
             (until,),
-        ).fetchall()
+        )
         failed = [(seq, Trade(seq, *terms), failure) for seq, *terms, failure in rows]
         postponed = [(seq, None, "") for seq in self._postponed(until)]
         return sorted([*failed, *postponed], key=itemgetter(0))
@@ -169,10 +151,8 @@ class Delivery:
     def _fails_otherwise(self, trade: Trade, failure: Failure) -> None:
         """Say why a trade fails now; who has to make it good gets to know, if nobody had to."""
         store, seq = self._store, trade.settlement_seq
-        store.execute(
-            "UPDATE trades SET failure = ? WHERE settlement_seq = ?", (failure.why, seq)
-        )
-        if not store.one("SELECT 1 FROM defaults WHERE trade_seq = ?", (seq,)):
+        store.change("trades", {"settlement_seq": seq}, failure=failure.why)
+        if not store.has("defaults", trade_seq=seq):
             default_open(store, trade, failure, max(trade.trading_date, store.confirmed_date))
 
     def _postponed_post(self, seq: int) -> bool:
@@ -185,10 +165,7 @@ class Delivery:
     def post_covered(self, trade_seq: int) -> str:
         """Post a failed trade whose cash another has paid, within a transaction.
 
-        Returns
-        -------
-        str
-            What is lacking, of trades before it; empty if it is posted, or was.
+        Returns what is lacking, of trades before it; empty if it is posted, or was.
         """
         *terms, posted_seq = self._store.one(
             f"SELECT {TRADE_COLUMNS}, posted_seq FROM trades WHERE settlement_seq = ?",
@@ -205,11 +182,11 @@ class Delivery:
 
     def _part_post(self, until: int, count_max: int) -> int:
         """Post what comes next, trades and what was postponed; return up to where."""
-        rows = self._store.execute(
+        rows = self._store.all(
             f"SELECT {TRADE_COLUMNS} FROM trades WHERE settlement_seq > ? AND settlement_seq <= ?"
             " AND state = 'received' ORDER BY settlement_seq LIMIT ?",
             (self._done_seq, until, count_max),
-        ).fetchall()
+        )
         trades = np.array(rows, np.int64).reshape(len(rows), len(Trade._fields))
         horizon = int(trades[-1, 0]) if len(rows) == count_max else until
         first = 0
@@ -222,12 +199,11 @@ class Delivery:
         return horizon
 
     def _postponed(self, until: int, *, after: int = 0) -> Iterable[int]:
-        rows = self._store.execute(
+        return self._store.column(
             "SELECT DISTINCT settlement_seq FROM postponed WHERE posted_seq = 0"
             " AND settlement_seq > ? AND settlement_seq <= ? ORDER BY settlement_seq",
             (after, until),
         )
-        return [seq for (seq,) in rows.fetchall()]
 
     def _trades_post(self, trades: np.ndarray) -> None:
         """Post trades at once, or where one is to be looked at by itself, one after the other."""
@@ -244,9 +220,9 @@ class Delivery:
             first = end
 
     def _are_clear(self, trades: np.ndarray) -> np.ndarray:
-        parties = (trades[:, column] for column in _PARTIES)
+        buyers, sellers, products = (trades[:, column] for column in _PARTIES)
         before = int(trades[-1, 0]) if len(trades) else None
-        return self._obstacles.are_clear(*parties, before=before)
+        return self._obstacles.are_clear(buyers, sellers, products, before)
 
     def _one_by_one(self, trades: np.ndarray) -> None:
         for row in trades.tolist():
@@ -277,15 +253,12 @@ class Delivery:
                 self._store, trade, waiting, settlement_seq=now, reference=reference
             )
         except LedgerError as error:
-            raise DeliveryStopped(f"delivery of trade {trade.trade_id}: {error}") from None
+            raise BatchStopped(f"settlement of trade {trade.trade_id}: {error}") from None
         if lacking is not None:
             return self._obstacles.lack(lacking, trade)
-        state = self._store.one("SELECT state FROM trades WHERE settlement_seq = ?", (seq,))
+        state = self._store.find("trades", "state", settlement_seq=seq)
         if state == "failed":
             waiting.remove(seq, trade_legs(trade))
         self._store.unposted_changes += 1
-        self._store.execute(
-            "UPDATE trades SET state = 'settled', posted_seq = ? WHERE settlement_seq = ?",
-            (now, seq),
-        )
+        self._store.change("trades", {"settlement_seq": seq}, state="settled", posted_seq=now)
         return None

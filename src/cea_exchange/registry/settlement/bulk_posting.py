@@ -92,10 +92,13 @@ _VALUES = {
 }
 
 
-def trades_post(
-    store: Store, records: np.ndarray, account_count: int, product_count: int
-) -> bool:
+def trades_post(store: Store, records: np.ndarray, account_count: int, product_count: int) -> bool:
     """Post a run of trades, within a transaction, if nothing about them is out of the ordinary.
+
+    Returns False, and nothing was done, if a figure contradicts another, somebody trades with
+    himself, or a holding would not suffice at some moment.
+
+    Rules: CEA-STL-01 (delivery versus payment), CEA-STL-02 (each once, in order).
 
     Parameters
     ----------
@@ -103,16 +106,6 @@ def trades_post(
         TRADE records with contiguous sequences.
     account_count, product_count
         Indexes below these are declared.
-
-    Returns
-    -------
-    bool
-        False, and nothing was done, if a figure contradicts another, somebody trades with himself,
-        or a holding would not suffice at some moment.
-
-    Notes
-    -----
-    Rules: CEA-STL-01 (delivery versus payment), CEA-STL-02 (each once, in order).
     """
     columns = _columns_sound(records, account_count, product_count)
     if columns is None or not _balances_apply(store, columns):
@@ -138,11 +131,8 @@ def trades_receive(
 ) -> bool:
     """Take a run of trades in that are posted later; parameters as of `trades_post`.
 
-    Returns
-    -------
-    bool
-        False, and nothing was done, if a figure contradicts another, or somebody trades with
-        himself.
+    Returns False, and nothing was done, if a figure contradicts another, or somebody trades with
+    himself.
     """
     columns = _columns_sound(records, account_count, product_count)
     if columns is None:
@@ -161,15 +151,13 @@ def trades_receive(
 def trades_post_late(store: Store, trades: np.ndarray) -> bool:
     """Post trades that were received before, as `trades_post` does.
 
+    Rules: CEA-STL-05 (delivery after the close).
+
     Parameters
     ----------
     trades : int64[count, 12]
         All trades received and not posted between the first and the last of them, in order; the
         columns are those of the table `trades`.
-
-    Notes
-    -----
-    Rules: CEA-STL-05 (delivery after the close).
     """
     columns = dict(zip(_COLUMN_NAMES, trades.T, strict=True))
     if not _balances_apply(store, columns):

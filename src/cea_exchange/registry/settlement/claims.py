@@ -17,55 +17,32 @@ from cea_exchange.registry.settlement.defaults import Defaults
 
 
 class Claims:
-    """The office for what a bust left owing.
-
-    Parameters
-    ----------
-    ledger
-        Acted upon.
-    """
+    """The office for what a bust left owing."""
 
     def __init__(self, ledger: Ledger, defaults: Defaults) -> None:
         self._ledger = ledger
         self._defaults = defaults
 
-    def all(
-        self, *, paid: bool = False, first: int = 1, count: int = ALL
-    ) -> list[dict[str, Any]]:
+    def all(self, *, paid: bool = False, first: int = 1, count: int = ALL) -> list[dict[str, Any]]:
         """Return claims from a number on, those that are paid only where asked for."""
         store = self._ledger.store
-        rows = store.execute(
-            "SELECT claims.claim_id, trade_id, debtor_index, creditor_index, asset_index, amount,"
-            " coalesce(entry_id, 0)"
+        rows = store.records(
+            "SELECT claims.claim_id AS claim_id, trade_id, debtor_index, creditor_index,"
+            " asset_index, amount, coalesce(entry_id, 0) AS paid_by_entry"
             " FROM claims LEFT JOIN claims_paid ON claims_paid.claim_id = claims.claim_id"
             " WHERE claims.claim_id >= ?"
             + ("" if paid else " AND entry_id IS NULL")
             + " ORDER BY claims.claim_id LIMIT ?",
             (first, count),
-        ).fetchall()
-        return [
-            {
-                "claim_id": claim_id,
-                "trade_id": trade_id,
-                "debtor": store.account_name(debtor),
-                "creditor": store.account_name(creditor),
-                "asset": store.asset_name(asset),
-                "amount": amount,
-                "paid_by_entry": entry_id,
-            }
-            for claim_id, trade_id, debtor, creditor, asset, amount, entry_id in rows
-        ]
+        )
+        return [store.named(row) for row in rows]
 
     def pay(self, claim_id: int) -> int:
         """Pay a claim from the debtor's registration account; return the entry's id.
 
-        Raises
-        ------
-        ActError
-            There is no such claim, it is paid, or the debtor has too little that is free.
+        Raises ActError: there is no such claim, it is paid, or the debtor has too little that is
+        free.
 
-        Notes
-        -----
         Rules: CEA-STL-08.
         """
         ledger = self._ledger

@@ -12,24 +12,23 @@ he has paid it back, what he was lent can't leave his sub-account. The reserve h
 a seller who can't deliver tops up, or two persons bust the trade at the venue.
 """
 
-from collections.abc import Iterator
 from typing import Any, Protocol
 
-from cea_exchange.domain.bank_identifiers import date_check
 from cea_exchange.domain.refusals import RegistryRefusal
 from cea_exchange.institution.checks import ActError, amount_checked
 from cea_exchange.institution.paging import ALL
 from cea_exchange.ledger.double_entry import CASH_ASSET, Compartment, EntryKind, Holding, Trade
 from cea_exchange.ledger.institutions import Institution
+from cea_exchange.registry.checks import day_checked
 from cea_exchange.registry.enforcement.reserve import lent_by_reserve
 from cea_exchange.registry.general_ledger import Ledger
 from cea_exchange.registry.participants.accounts import Accounts
-from cea_exchange.registry.settlement.batch_settlement import Delivery
+from cea_exchange.registry.settlement.batch_settlement import BatchSettlement
 from cea_exchange.registry.settlement.failures import default_act
 
 _COLUMNS = (
-    *("default_id", "trade_seq", "account_index", "asset_index", "amount", "why", "state"),
-    *("opened_date", "deadline", "reserve_cash", "recovered_cash"),
+    "account_index, asset_index, default_id, trade_seq, amount, why, state, opened_date, deadline,"
+    " reserve_cash, recovered_cash"
 )
 
 
@@ -56,11 +55,6 @@ class CashLeg(Protocol):
 class Defaults:
     """The office for trades that failed.
 
-    Parameters
-    ----------
-    ledger
-        Acted upon.
-
     Attributes
     ----------
     cash_leg : CashLeg
@@ -71,7 +65,11 @@ class Defaults:
 
     def __init__(self, ledger: Ledger, accounts: Accounts) -> None:
         self._ledger = ledger
-        accounts.pending_checks.append(self._pending)
+        accounts.pending_rows(
+            "default {} is {}",
+            "default_id, state FROM defaults WHERE account_index = :account"
+            " AND state IN ('open', 'noticed', 'covering', 'covered')",
+        )
 
     # -- looking ------------------------------------------------------------------------------
 
@@ -83,56 +81,38 @@ class Defaults:
         first
             Their settlement sequences from this one on.
         """
-        rows = self._ledger.store.execute(
+        store = self._ledger.store
+        rows = store.records(
             "SELECT trade_id, settlement_seq, trading_date, buyer_index, seller_index,"
-            " product_index, tonnes, cash, failure, coalesce(default_id, 0)"
+            " product_index, tonnes, cash, failure AS why, coalesce(default_id, 0) AS default_id"
             " FROM trades LEFT JOIN defaults ON trade_seq = settlement_seq"
             # The first condition is the index's own: without it there is none.
             " WHERE trades.state <> 'settled' AND trades.state = 'failed' AND failure <> ''"
             " AND settlement_seq >= ? ORDER BY settlement_seq LIMIT ?",
             (first, count),
-        ).fetchall()
-        store = self._ledger.store
-        return [
-            {
-                "trade_id": trade_id,
-                "settlement_seq": seq,
-                "trading_date": date,
-                "buyer": store.account_name(buyer),
-                "seller": store.account_name(seller),
-                "product": store.asset_name(product),
-                "tonnes": tonnes,
-                "cash": cash,
-                "why": why,
-                "default_id": default_id,
-            }
-            for trade_id, seq, date, buyer, seller, product, tonnes, cash, why, default_id in rows
-        ]
+        )
+        return [store.named(row) for row in rows]
 
-    def all(
-        self, *, ended: bool = False, first: int = 1, count: int = ALL
-    ) -> list[dict[str, Any]]:
+    def all(self, *, ended: bool = False, first: int = 1, count: int = ALL) -> list[dict[str, Any]]:
         """Return defaults from a number on, those that are over only where asked for."""
         over = "" if ended else " AND state NOT IN ('cured', 'busted', 'recovered')"
-        rows = self._ledger.store.execute(
-            f"SELECT {', '.join(_COLUMNS)} FROM defaults WHERE default_id >= ?{over}"
+        store = self._ledger.store
+        rows = store.records(
+            f"SELECT {_COLUMNS} FROM defaults WHERE default_id >= ?{over}"
             " ORDER BY default_id LIMIT ?",
             (first, count),
-        ).fetchall()
-        return [self._as_shown(dict(zip(_COLUMNS, row, strict=True))) for row in rows]
+        )
+        return [store.named(row) for row in rows]
 
-    def show(
-        self, default_id: int, *, first: int = 1, count: int = ALL
-    ) -> dict[str, Any]:
+    def show(self, default_id: int, *, first: int = 1, count: int = ALL) -> dict[str, Any]:
         """Return a default with what was done about it, from an act on."""
-        names = ("act_id", "business_date", "act", "amount", "entry_id", "note")
-        rows = self._ledger.store.execute(
-            f"SELECT {', '.join(names)} FROM default_acts WHERE default_id = ? AND act_id >= ?"
-            " ORDER BY act_id LIMIT ?",
+        store = self._ledger.store
+        acts = store.records(
+            "SELECT act_id, business_date, act, amount, entry_id, note FROM default_acts"
+            " WHERE default_id = ? AND act_id >= ? ORDER BY act_id LIMIT ?",
             (default_id, first, count),
-        ).fetchall()
-        acts = [dict(zip(names, row, strict=True)) for row in rows]
-        return {**self._as_shown(self._default(default_id)), "acts": acts}
+        )
+        return {**store.named(self._default(default_id)), "acts": acts}
 
     def owed(self, account_index: int) -> int:
         """Return the fen an account owes the risk reserve."""
@@ -141,8 +121,6 @@ class Defaults:
     def free_cash_check(self, account_index: int, cash: int) -> None:
         """Raise `ActError` if cash is to leave a sub-account that is owed to the reserve.
 
-        Notes
-        -----
         Rules: CEA-DEF-03.
         """
         owed = self.owed(account_index)
@@ -163,48 +141,31 @@ class Defaults:
     def notice(self, default_id: int, deadline: int) -> None:
         """Tell a party to make good what it owes, by the end of a day.
 
+        Rules: CEA-DEF-01.
+
         Parameters
         ----------
         deadline
             As yyyymmdd; today at the earliest.
-
-        Notes
-        -----
-        Rules: CEA-DEF-01.
         """
         ledger = self._ledger
         with ledger.transaction():
             self._default(default_id, "open", "noticed")
-            today = ledger.business_date()
-            try:
-                date_check(deadline, "deadline")
-            except ValueError as error:
-                raise ActError(RegistryRefusal.DATE_UNSOUND, str(error)) from None
-            if deadline < today:
-                raise ActError(
-                    RegistryRefusal.DATE_OUT_OF_RANGE,
-                    f"deadline: expected {today} or later, got {deadline}",
-                )
-            ledger.store.execute(
-                "UPDATE defaults SET state = 'noticed', deadline = ? WHERE default_id = ?",
-                (deadline, default_id),
+            day_checked(deadline, "deadline", first=ledger.business_date())
+            ledger.store.change(
+                "defaults", {"default_id": default_id}, state="noticed", deadline=deadline
             )
             self._act(default_id, "noticed", note=f"until {deadline}")
 
     def retry(self) -> list[int]:
         """Post the failed trades whose cause is gone; return their ids."""
-        return self._delivery().retry()
+        return self._batches().retry()
 
     def reserve_fund(self, cash_fen: int) -> None:
         """Book cash that was paid in into the risk reserve.
 
-        Raises
-        ------
-        ActError
-            There is a settlement bank: what it did not book never was paid in.
+        Raises ActError: there is a settlement bank: what it did not book never was paid in.
 
-        Notes
-        -----
         Rules: CEA-PER-06.
         """
         reserve = int(Institution.RISK_RESERVE)
@@ -217,14 +178,9 @@ class Defaults:
     def reserve_use(self, default_id: int) -> None:
         """Let the risk reserve pay for who did not, and post the trade.
 
-        Raises
-        ------
-        ActError
-            There was no notice, its deadline has not passed, tonnes are lacking, or the reserve
-            has too little. Nothing was changed.
+        Raises ActError: there was no notice, its deadline has not passed, tonnes are lacking, or
+        the reserve has too little. Nothing was changed.
 
-        Notes
-        -----
         Rules: CEA-DEF-02.
         """
         ledger = self._ledger
@@ -247,9 +203,7 @@ class Defaults:
                 return
             # The reserve's cash is at the bank, too: it pays when the bank has agreed.
             self.cash_leg.reserve_instruct(default_id, default["trade_seq"])
-            ledger.store.execute(
-                "UPDATE defaults SET state = 'covering' WHERE default_id = ?", (default_id,)
-            )
+            ledger.store.change("defaults", {"default_id": default_id}, state="covering")
             self._act(default_id, "covering", amount=default["amount"])
 
     def covered(self, default_id: int) -> None:
@@ -269,17 +223,15 @@ class Defaults:
             (default_id,),
         )
         self._act(default_id, "covered", amount=default["amount"], entry_id=entry_id)
-        delivery = self._delivery()
-        lacking = delivery.post_covered(default["trade_seq"])
+        batches = self._batches()
+        lacking = batches.post_covered(default["trade_seq"])
         if lacking:
             raise ActError(RegistryRefusal.RESERVE_INSUFFICIENT, f"default {default_id}: {lacking}")
-        delivery.retry()
+        batches.retry()
 
     def recover(self, default_id: int, cash_fen: int) -> None:
         """Take back what the reserve paid, or a part, from the party's sub-account.
 
-        Notes
-        -----
         Rules: CEA-DEF-03.
         """
         cash = amount_checked(cash_fen, "cash")
@@ -311,29 +263,18 @@ class Defaults:
 
     # -- in common ----------------------------------------------------------------------------
 
-    def _pending(self, account_index: int) -> Iterator[str]:
-        rows = self._ledger.store.execute(
-            "SELECT default_id, state FROM defaults WHERE account_index = ?"
-            " AND state IN ('open', 'noticed', 'covering', 'covered') ORDER BY default_id",
-            (account_index,),
-        )
-        for default_id, state in rows.fetchall():
-            yield f"default {default_id} is {state}"
-
-    def _delivery(self) -> Delivery:
+    def _batches(self) -> BatchSettlement:
         refusal_of = self.cash_leg.refusal_of if self.cash_leg.is_there else None
-        return Delivery(self._ledger.store, failure_of=refusal_of)
+        return BatchSettlement(self._ledger.store, failure_of=refusal_of)
 
     def _default(self, default_id: int, *states: str) -> dict[str, Any]:
-        row = self._ledger.store.execute(
-            f"SELECT {', '.join(_COLUMNS)} FROM defaults WHERE default_id = ?", (default_id,)
-        ).fetchone()
-        if row is None:
+        sql = f"SELECT {_COLUMNS} FROM defaults WHERE default_id = ?"
+        default = next(iter(self._ledger.store.records(sql, (default_id,))), None)
+        if default is None:
             raise ActError(
                 RegistryRefusal.DEFAULT_UNKNOWN,
                 f"default_id: expected that of a default, got {default_id}",
             )
-        default = dict(zip(_COLUMNS, row, strict=True))
         if states and default["state"] not in states:
             expected = " or ".join(states)
             raise ActError(
@@ -341,12 +282,6 @@ class Defaults:
                 f"default {default_id}: expected {expected}, got {default['state']}",
             )
         return default
-
-    def _as_shown(self, default: dict[str, Any]) -> dict[str, Any]:
-        store = self._ledger.store
-        account, asset = default.pop("account_index"), default.pop("asset_index")
-        names = {"account": store.account_name(account), "asset": store.asset_name(asset)}
-        return {**names, **default}
 
     def _act(self, default_id: int, act: str, **what: Any) -> None:
         date = self._ledger.business_date()

@@ -32,8 +32,6 @@ class Obstacles:
 
     Parameters
     ----------
-    store
-        Open for writing.
     failure_of
         Asked of every trade, if given.
     """
@@ -101,13 +99,11 @@ def default_open(store: Store, trade: Trade, failure: Failure, business_date: in
     """Open the default of a trade that failed, unless another trade has to be made good first."""
     if failure.account_index is None:
         return
-    default_id = store.next_id("defaults", "default_id")
-    who = (failure.account_index, failure.asset_index, failure.amount, failure.why)
-    row = (default_id, trade.settlement_seq, *who, "open", business_date, 0, 0, 0)
-    store.insert(
+    default_id = store.add(
         "defaults (default_id, trade_seq, account_index, asset_index, amount, why, state,"
         " opened_date, deadline, reserve_cash, recovered_cash)",
-        [row],
+        *(trade.settlement_seq, failure.account_index, failure.asset_index, failure.amount),
+        *(failure.why, "open", business_date, 0, 0, 0),
     )
     default_act(store, default_id, "opened", business_date, note=failure.why)
 
@@ -119,7 +115,7 @@ def default_end(store: Store, trade_seq: int, end: str, business_date: int) -> N
         (trade_seq,),
     )
     if default_id is not None:
-        store.execute("UPDATE defaults SET state = ? WHERE default_id = ?", (end, default_id))
+        store.change("defaults", {"default_id": default_id}, state=end)
         default_act(store, default_id, end, business_date)
 
 
@@ -134,9 +130,7 @@ def default_act(
     note: str = "",
 ) -> None:
     """Write down what was done about a default."""
-    act_id = store.next_id("default_acts", "act_id")
-    row = (act_id, default_id, business_date, act, amount, entry_id, note)
-    store.insert(
+    store.add(
         "default_acts (act_id, default_id, business_date, act, amount, entry_id, note)",
-        [row],
+        *(default_id, business_date, act, amount, entry_id, note),
     )

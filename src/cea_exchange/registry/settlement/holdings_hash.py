@@ -81,8 +81,8 @@ class Unposted:
         if last < self._since or self._changes != self._store.unposted_changes:
             self._since, self._sums = 0, Counter()
             self._changes = self._store.unposted_changes
-        rows = self._store.execute(_UNPOSTED, {"since": self._since, "cash": CASH_ASSET})
-        for account, asset, amount in rows.fetchall():
+        rows = self._store.all(_UNPOSTED, {"since": self._since, "cash": CASH_ASSET})
+        for account, asset, amount in rows:
             self._sums[account, asset] += amount
         self._since = last
         return self._sums
@@ -91,22 +91,19 @@ class Unposted:
 def holdings_hash(store: Store, unposted: Unposted | None = None) -> int:
     """Compute the holdings hash of the trading accounts as they stand, by SQL over the postings.
 
+    Returns Equal to the venue's hash at `last_seq` if both hold the same.
+
     Parameters
     ----------
     unposted
         One that has counted before, to go on from; left out, all is counted.
-
-    Returns
-    -------
-    int
-        Equal to the venue's hash at `last_seq` if both hold the same.
     """
     holdings = Counter((unposted or Unposted(store)).sums())
-    rows = store.execute(_HELD, {"trading": int(Compartment.TRADING)}).fetchall()
+    rows = store.all(_HELD, {"trading": int(Compartment.TRADING)})
     for account, asset, amount in rows:
         holdings[account, asset] += amount
-    accounts = dict(store.execute("SELECT account_index, account FROM accounts").fetchall())
-    products = dict(store.execute("SELECT product_index, product FROM products").fetchall())
+    accounts: dict[int, str] = dict(store.all("SELECT account_index, account FROM accounts"))
+    products: dict[int, str] = dict(store.all("SELECT product_index, product FROM products"))
     account_keys = {index: name_key(name) for index, name in accounts.items()}
     asset_keys = {index: name_key(name) for index, name in products.items()} | {
         CASH_ASSET: CASH_KEY
@@ -123,26 +120,21 @@ def holdings_hash(store: Store, unposted: Unposted | None = None) -> int:
 def holdings_hashes(store: Store, sequences: Sequence[int]) -> list[int]:
     """Return the holdings hash of the trading accounts at each of some settlement sequences.
 
+    Returns Memory grows with holdings, not with postings.
+
     Parameters
     ----------
     sequences
         In ascending order.
-
-    Returns
-    -------
-    list of int
-        Memory grows with holdings, not with postings.
     """
     hashes: list[int] = []
     holdings = _Holdings(store)
-    postponed = store.execute(
+    postponed = store.all(
         "SELECT settlement_seq, account_index, asset_index, amount FROM postponed"
         " WHERE compartment = ? ORDER BY settlement_seq",
         (int(Compartment.TRADING),),
-    ).fetchall()
-    moves = merge(
-        _posted_at_once(store), _not_posted_at_once(store), postponed, key=itemgetter(0)
     )
+    moves = merge(_posted_at_once(store), _not_posted_at_once(store), postponed, key=itemgetter(0))
     move = next(moves, None)
     for seq in sequences:
         while move is not None and move[0] <= seq:
@@ -187,12 +179,12 @@ def _not_posted_at_once(store: Store) -> Iterator[_Move]:
     )
     trades = ((trade.settlement_seq, trade, 1) for trade in (Trade(*row) for row in rows))
     columns = ", ".join(f"t.{name.strip()}" for name in TRADE_COLUMNS.split(","))
-    rows = store.execute(
+    undone = store.all(
         f"SELECT b.settlement_seq, {columns} FROM busts b"
         " JOIN trades t ON t.settlement_seq = b.trade_seq"
         " WHERE b.reason = 0 AND t.posted_seq = 0 ORDER BY b.settlement_seq"
-    ).fetchall()
-    busts = ((seq, Trade(*terms), -1) for seq, *terms in rows)
+    )
+    busts = ((seq, Trade(*terms), -1) for seq, *terms in undone)
     for seq, trade, sign in merge(trades, busts, key=itemgetter(0)):
         for account, asset, compartment, amount in trade_legs(trade):
             if compartment == Compartment.TRADING:
@@ -203,8 +195,12 @@ class _Holdings:
     """What trading accounts hold, and the hash of it: only what moved is hashed again."""
 
     def __init__(self, store: Store) -> None:
-        self._accounts = dict(store.execute("SELECT account_index, account FROM accounts"))
-        self._products = dict(store.execute("SELECT product_index, product FROM products"))
+        self._accounts: dict[int, str] = dict(
+            store.execute("SELECT account_index, account FROM accounts")
+        )
+        self._products: dict[int, str] = dict(
+            store.execute("SELECT product_index, product FROM products")
+        )
         self._amounts: dict[tuple[int, int], int] = {}
         self._terms: dict[tuple[int, int], int] = {}
         self._moved: set[tuple[int, int]] = set()

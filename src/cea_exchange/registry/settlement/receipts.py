@@ -47,26 +47,20 @@ def day_root(store: Store, day: ReceiptDay) -> str:
 def receipt(store: Store, business_date: int, subject: str) -> dict[str, Any]:
     """Return a receipt of a confirmed day.
 
+    Returns ``leaf``, its text; ``path``, from below; ``root``; ``link``, whose hash is the head.
+
+    Raises ActError: the day was not confirmed, or it has nothing of the subject.
+
     Parameters
     ----------
     subject
         ``balance P001`` or ``act 12``.
-
-    Returns
-    -------
-    dict
-        ``leaf``, its text; ``path``, from below; ``root``; ``link``, whose hash is the head.
-
-    Raises
-    ------
-    ActError
-        The day was not confirmed, or it has nothing of the subject.
     """
-    row = store.execute(
+    row = store.one(
         "SELECT business_date, last_entry, first_act, last_act, link_id FROM statement_days"
         " WHERE business_date = ?",
         (business_date,),
-    ).fetchone()
+    )
     if row is None:
         raise ActError(
             RegistryRefusal.DAY_NOT_CONFIRMED,
@@ -106,23 +100,21 @@ def day_of_act(store: Store, act_id: int) -> int:
 
 def link_shown(store: Store, link_id: int) -> dict[str, Any]:
     """Return a link of the chain with the head before it: all that its own head is made of."""
-    rows = store.execute(
+    rows = store.all(
         f"SELECT {LINK_COLUMNS} FROM chain WHERE link_id IN (?, ?) ORDER BY link_id",
         (link_id - 1, link_id),
-    ).fetchall()
+    )
     before, link = (Link(*row) for row in rows)
     return {**link._asdict(), "head_before": before.head}
 
 
-def _leaves(
-    store: Store, day: ReceiptDay, held: Iterable[tuple[Holding, int]]
-) -> Iterator[str]:
+def _leaves(store: Store, day: ReceiptDay, held: Iterable[tuple[Holding, int]]) -> Iterator[str]:
     """Yield the leaves' texts: of each account that holds anything, by index, then of each act.
 
     The database hashes requests and answers: a day's are many, and each has up to 4 MiB.
     """
-    accounts = dict(store.execute("SELECT account_index, account FROM accounts").fetchall())
-    products = dict(store.execute("SELECT product_index, product FROM products").fetchall())
+    accounts: dict[int, str] = dict(store.all("SELECT account_index, account FROM accounts"))
+    products: dict[int, str] = dict(store.all("SELECT product_index, product FROM products"))
     for index, group in groupby(held, key=lambda pair: pair[0].account_index):
         lines = [f"balance {accounts[index]}", f"date {day.business_date} entry {day.last_entry}"]
         for holding, amount in group:
@@ -135,8 +127,10 @@ def _leaves(
         " FROM acts WHERE act_id BETWEEN ? AND ? ORDER BY act_id",
         (day.first_act, day.last_act),
     )
-    names = ("time_ns", "date", "op", "person", "key", "second", "second_key")
-    names += ("account", "product", "amount", "request_sha256", "answer_sha256")
+    names = (
+        *("time_ns", "date", "op", "person", "key", "second", "second_key"),
+        *("account", "product", "amount", "request_sha256", "answer_sha256"),
+    )
     for act_id, *values in acts:
         lines = [f"{name} {value}" for name, value in zip(names, values, strict=True)]
         yield "\n".join([f"act {act_id}", *lines]) + "\n"

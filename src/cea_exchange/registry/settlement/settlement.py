@@ -1,6 +1,6 @@
 """Apply the venue's settlement records to the registry's accounts; see `StreamSettlement`.
 
-Trades are posted as they come, or received and posted when the day has closed (`delivery`).
+Trades are posted as they come, or received and posted when the day has closed (`batch_settlement`).
 """
 
 from collections.abc import Callable, Sequence
@@ -49,9 +49,9 @@ from cea_exchange.protocol.control import LedgerHead
 from cea_exchange.registry.enforcement.arrivals import SEIZED, Arrivals
 from cea_exchange.registry.enforcement.freezes import Place
 from cea_exchange.registry.settlement.batch_settlement import (
-    DELIVERY_COUNT_MAX,
-    Delivery,
-    DeliveryStopped,
+    BATCH_TRADES_MAX,
+    BatchSettlement,
+    BatchStopped,
 )
 from cea_exchange.registry.settlement.bulk_posting import stretch_end, trades_post, trades_receive
 from cea_exchange.registry.settlement.failures import (
@@ -75,20 +75,18 @@ class Settlement(StreamSettlement):
 
     Parameters
     ----------
-    store
-        Open for writing.
     at_point
         Called with the name of each point at which a crash is of interest: ``postings_written``,
-        ``last_seq_written``, ``committed``, ``delivery_written``, ``delivery_committed``. Tests
+        ``last_seq_written``, ``committed``, ``batch_written``, ``batch_committed``. Tests
         kill the process there.
     failure_of
         Says why a trade's cash can't be had (the bank refuses), or None; courts' orders are looked
         at in any case. Such a trade is received and failed; it goes the default path.
     mode
-        ``realtime`` posts a trade when it is received, ``end_of_day`` in `deliver`. Where trades
-        are still to be delivered, those that come after them wait too, whatever the mode.
+        ``realtime`` posts a trade when it is received, ``end_of_day`` in `settle_batch`. Where
+        trades are still to be settled, those that come after them wait too, whatever the mode.
     is_ready
-        Asked in `deliver` whether the trades up to a sequence may be: the bank has answered.
+        Asked in `settle_batch` whether the trades up to a sequence may be: the bank has answered.
     """
 
     def __init__(
@@ -100,23 +98,20 @@ class Settlement(StreamSettlement):
         is_ready: Callable[[int], bool] = lambda until_seq: True,
     ) -> None:
         super().__init__(store, at_point)
-        self.delivery = Delivery(store, at_point, failure_of, is_ready)
+        self.batches = BatchSettlement(store, at_point, failure_of, is_ready)
         self._obstacles = Obstacles(store, failure_of)
         self._unposted = Unposted(store)
         self._received = Received(store)
         self._mode = mode
 
-    def deliver(self, count_max: int = DELIVERY_COUNT_MAX) -> bool:
+    def settle_batch(self, count_max: int = BATCH_TRADES_MAX) -> bool:
         """Post some of the trades of closed days that wait; say whether there are more.
 
-        Raises
-        ------
-        SettlementStopped
-            One of them can't be; nothing of this part was posted.
+        Raises SettlementStopped: one of them can't be; nothing of this part was posted.
         """
         try:
-            return self.delivery.some(count_max)
-        except DeliveryStopped as error:
+            return self.batches.some(count_max)
+        except BatchStopped as error:
             raise SettlementStopped(str(error)) from None
 
     def _records_post(self, records: np.ndarray) -> tuple[int, SettlementStopped | None]:
@@ -209,6 +204,8 @@ class _Run:
     def take(self, kind: int, figures: Sequence[int], row: np.ndarray) -> None:
         """Take a record in.
 
+        Raises LedgerError: it can't be; nothing of it was taken in.
+
         Parameters
         ----------
         kind
@@ -217,11 +214,6 @@ class _Run:
             What `trade_figures` says of it; only looked at if it is a trade or its bust.
         row : Event[1]
             The record itself, as an array for other views of it.
-
-        Raises
-        ------
-        LedgerError
-            It can't be; nothing of it was taken in.
         """
         if kind == EventKind.TRADE:
             self._trade(trade_from_figures(figures))
@@ -247,10 +239,7 @@ class _Run:
     def take_trades(self, records: np.ndarray) -> bool:
         """Take a stretch of trades in at once, if each of them can be posted as it is.
 
-        Returns
-        -------
-        bool
-            False, and nothing was done, where one is to be looked at by itself.
+        Returns False, and nothing was done, where one is to be looked at by itself.
         """
         take = trades_post if self._is_at_once else trades_receive
         if self._is_at_once and self._obstacles.is_asked_of_all:
@@ -261,12 +250,14 @@ class _Run:
         return True
 
     def _post(
-        self, kind: EntryKind, legs: Sequence[Posting], record: Any, *subject: int
+        self,
+        kind: EntryKind,
+        legs: Sequence[Posting],
+        record: Any,
+        subject: tuple[int, int, int, int] = (0, 0, 0, 0),
     ) -> bool:
         """Post an entry; or let it wait, if it takes what unposted trades bring or need: False.
 
-        Notes
-        -----
         Rules: CEA-STL-06, CEA-STL-09.
         """
         seq, date = int(record["settlement_seq"]), int(record["trading_date"])
@@ -277,9 +268,7 @@ class _Run:
             postpone(self._store, kind, legs, seq, date)
             waiting.add(seq, legs)
             return False
-        self._store.entry_add(
-            kind, legs, subject or (0, 0, 0, 0), settlement_seq=seq, business_date=date
-        )
+        self._store.entry_add(kind, legs, subject, settlement_seq=seq, business_date=date)
         return True
 
     def _trade(self, trade: Trade) -> None:
@@ -298,9 +287,8 @@ class _Run:
         )
         if failure is not None:
             # By a change: only that is logged (`LOGGED_FROM_CHANGES_ON`).
-            self._store.execute(
-                "UPDATE trades SET failure = ? WHERE settlement_seq = ?",
-                (failure.why, trade.settlement_seq),
+            self._store.change(
+                "trades", {"settlement_seq": trade.settlement_seq}, failure=failure.why
             )
             default_open(self._store, trade, failure, trade.trading_date)
 
@@ -318,8 +306,6 @@ class _Run:
     def _trade_busted(self, busted: Trade, reason: int) -> None:
         """Undo a trade that was posted, end one that was not, or book who owes whom what.
 
-        Notes
-        -----
         Rules: CEA-STL-04 (bust).
         """
         row = self._store.one(
@@ -331,8 +317,8 @@ class _Run:
         *terms, posted_seq = row
         trade, seq = Trade(*terms), busted.settlement_seq
         if busted._replace(trading_date=trade.trading_date) != trade._replace(settlement_seq=seq):
-            raise LedgerError(f"bust of trade {trade.trade_id} must repeat {terms}, was {busted}")
-        if self._store.one("SELECT 1 FROM busts WHERE trade_seq = ?", (trade.settlement_seq,)):
+            raise LedgerError(f"bust of trade {trade.trade_id}: expected {terms}, got {busted}")
+        if self._store.has("busts", trade_seq=trade.settlement_seq):
             raise LedgerError(f"trade {trade.trade_id} was busted already")
         self._store.insert(
             "busts (settlement_seq, trade_seq, reason)",
@@ -359,15 +345,10 @@ class _Run:
 
     def _undone(self, trade: Trade) -> None:
         """End a trade; one that waited waits no more."""
-        state = self._store.one(
-            "SELECT state FROM trades WHERE settlement_seq = ?", (trade.settlement_seq,)
-        )
+        state = self._store.find("trades", "state", settlement_seq=trade.settlement_seq)
         if state == "failed":
             self._obstacles.waiting.remove(trade.settlement_seq, trade_legs(trade))
-        self._store.execute(
-            "UPDATE trades SET state = 'busted' WHERE settlement_seq = ?",
-            (trade.settlement_seq,),
-        )
+        self._store.change("trades", {"settlement_seq": trade.settlement_seq}, state="busted")
 
     def _account_check(self, account_index: int) -> None:
         if account_index >= self._account_count:
@@ -415,10 +396,7 @@ class _Run:
     ) -> tuple[Place, int]:
         """Complete or take back a transfer; without a `kind` nothing had moved.
 
-        Returns
-        -------
-        tuple of Place and int
-            Whose it is, of what, and how much has moved: nothing yet if it was postponed.
+        Returns whose it is, of what, and how much has moved: nothing yet if it was postponed.
         """
         transfer_seq, seq = int(record["client_order_id"]), int(record["settlement_seq"])
         if transfer_seq >= SEQ_LIMIT:
@@ -433,8 +411,8 @@ class _Run:
         asked_direction, account, asset, amount, state = row
         if asked_direction not in directions or state != "pending":
             raise LedgerError(
-                f"transfer {transfer_seq} must be pending and {' or '.join(directions)},"
-                f" was {state} and {asked_direction}"
+                f"transfer {transfer_seq}: expected pending and {' or '.join(directions)},"
+                f" got {state} and {asked_direction}"
             )
         rejected = int(record["kind"]) == EventKind.TRANSFER_REJECTED
         if not rejected or int(record["account_index"]) != ACCOUNT_NONE:
@@ -442,7 +420,7 @@ class _Run:
             amount = _amount_as_asked(record, account, asset, amount, less_will_do)
         if kind is not None:
             legs = legs_of(kind, account, account, asset, amount)
-            if not self._post(kind, legs, record, account, account, asset, amount):
+            if not self._post(kind, legs, record, (account, account, asset, amount)):
                 amount = 0
         self._store.execute(
             "UPDATE transfers SET state = ?, reason = ?, settlement_seq = ? WHERE transfer_seq = ?",
@@ -455,7 +433,7 @@ class _Run:
     def _day_opened(self, record: Any, _row: np.ndarray) -> None:
         date, confirmed = int(record["trading_date"]), self._store.confirmed_date
         if date <= confirmed:
-            raise LedgerError(f"trading_date must lie after {confirmed}, was {date}")
+            raise LedgerError(f"trading_date: expected one after {confirmed}, got {date}")
         statements_accept(self._store, int(record["settlement_seq"]))
         # Nothing is locked yet, and what was bought or earned the day before may leave.
         for place in sorted(self._wanted):
@@ -464,8 +442,6 @@ class _Run:
     def _day_closed(self, _record: Any, row: np.ndarray) -> None:
         """Compare a product's totals of the day with what was settled.
 
-        Notes
-        -----
         Rules: CEA-STL-03 (the registry confirms a day it has settled and compared).
         """
         closed = row.view(DAY_CLOSED_DTYPE)[0]
@@ -474,7 +450,7 @@ class _Run:
         if product >= self._product_count:
             raise LedgerError(f"product_index: expected a declared product, got {product}")
         for method in Method:
-            venue = _venue_totals(closed, method)
+            venue = day_volume(closed, method), day_amount(closed, method)
             settled = self._settled_totals(date, product, method)
             if venue != settled:
                 self._diverge(
@@ -483,13 +459,11 @@ class _Run:
                     f" registry settled {settled[0]} t for {settled[1]} fen"
                 )
                 return
-        self._store.insert(
-            "day_closes (trading_date, product_index, settlement_seq)",
-            [(date, product, seq)],
-        )
+        into = "day_closes (trading_date, product_index, settlement_seq)"
+        self._store.insert(into, [(date, product, seq)])
         closes = self._store.one("SELECT count(*) FROM day_closes WHERE trading_date = ?", (date,))
-        # Where trades wait, the day's last checkpoint leads to their delivery.
-        if closes == self._product_count and not self._is_delivery_due():
+        # Where trades wait, the day's last checkpoint leads to their settlement.
+        if closes == self._product_count and not self._is_batch_due():
             self._confirm(date)
 
     def _settled_totals(self, date: int, product: int, method: int) -> tuple[int, int]:
@@ -505,8 +479,6 @@ class _Run:
     def _checkpoint(self, _record: Any, row: np.ndarray) -> None:
         """Compare the venue's holdings hash with that of the postings, at this same sequence.
 
-        Notes
-        -----
         Rules: CEA-REG-05 (each keeps the other's hashes).
         """
         checkpoint = row.view(CHECKPOINT_DTYPE)[0]
@@ -532,7 +504,7 @@ class _Run:
             self._day_ended(date, seq)
 
     def _day_ended(self, date: int, seq: int) -> None:
-        """Confirm the day that closed before a checkpoint, or let its delivery begin.
+        """Confirm the day that closed before a checkpoint, or let its batch begin.
 
         The checkpoint's own date is 0 once no day is open. Also where a product is so new that the
         venue closed the day without it.
@@ -540,15 +512,13 @@ class _Run:
         closed = self._store.one("SELECT coalesce(max(trading_date), 0) FROM day_closes")
         if date not in (0, closed) or closed <= self._store.confirmed_date:
             return
-        if not self._is_delivery_due():
+        if not self._is_batch_due():
             self._confirm(closed)
-        elif not self._store.one("SELECT 1 FROM deliveries WHERE trading_date = ?", (closed,)):
-            self._store.insert(
-                "deliveries (trading_date, settlement_seq, completed_seq)",
-                [(closed, seq, 0)],
-            )
+        elif not self._store.has("deliveries", trading_date=closed):
+            into = "deliveries (trading_date, settlement_seq, completed_seq)"
+            self._store.insert(into, [(closed, seq, 0)])
 
-    def _is_delivery_due(self) -> bool:
+    def _is_batch_due(self) -> bool:
         """Whether trades wait, or a day that comes first."""
         undone = self._store.one("SELECT 1 FROM deliveries WHERE completed_seq = 0")
         return undone is not None or _is_any_received(self._store)
@@ -564,27 +534,22 @@ class _Run:
 
 
 def _is_any_received(store: Store) -> bool:
-    return store.one(
-        "SELECT 1 FROM trades WHERE state <> 'settled' AND state = 'received' LIMIT 1"
-    ) is not None
+    return (
+        store.one("SELECT 1 FROM trades WHERE state <> 'settled' AND state = 'received' LIMIT 1")
+        is not None
+    )
 
 
-def _amount_as_asked(
-    record: Any, account: int, asset: int, amount: int, less_will_do: bool
-) -> int:
+def _amount_as_asked(record: Any, account: int, asset: int, amount: int, less_will_do: bool) -> int:
     """Return what the venue's answer moves; it must be about what the registry asked."""
     if int(record["account_index"]) != account:
         raise LedgerError(f"account_index: expected {account}, got {record['account_index']}")
     if int(record["product_index"]) != asset:
         raise LedgerError(f"product_index: expected {asset}, got {record['product_index']}")
-    came = int(record["cash"] if asset == CASH_ASSET else record["tonnes"])
-    if came != amount and not (less_will_do and 0 < came < amount):
-        raise LedgerError(f"amount: expected {amount}, got {came}")
-    return came
-
-
-def _venue_totals(closed: Any, method: Method) -> tuple[int, int]:
-    return day_volume(closed, method), day_amount(closed, method)
+    moved = int(record["cash"] if asset == CASH_ASSET else record["tonnes"])
+    if moved != amount and not (less_will_do and 0 < moved < amount):
+        raise LedgerError(f"amount: expected {amount}, got {moved}")
+    return moved
 
 
 if CASH_ASSET != PRODUCT_NONE:

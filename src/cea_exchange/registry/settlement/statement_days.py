@@ -7,8 +7,6 @@ from cea_exchange.registry.settlement.receipts import ReceiptDay, day_root
 def statements_issue(store: Store, business_date: int) -> None:
     """Close a day's statements at its last entry, in the transaction that confirms the day.
 
-    Notes
-    -----
     Rules: CEA-STM-01 (the same day), CEA-REG-06 (receipts).
     """
     entry_before, act_before = store.one(
@@ -28,8 +26,6 @@ def statements_issue(store: Store, business_date: int) -> None:
 def statements_accept(store: Store, settlement_seq: int) -> None:
     """Let the statements that were issued count as accepted: the next day opens.
 
-    Notes
-    -----
     Rules: CEA-STM-02 (deemed accepted).
     """
     store.execute(

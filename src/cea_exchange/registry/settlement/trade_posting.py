@@ -32,6 +32,10 @@ def trade_post(
 ) -> Lacking | None:
     """Post a trade, within a transaction; or say for want of what it can't be.
 
+    Returns None if it was posted; else what is lacking, of unposted trades before it.
+
+    Raises LedgerError: it lacks what no unposted trade would bring: it can't be.
+
     Parameters
     ----------
     waiting
@@ -40,16 +44,6 @@ def trade_post(
         That settlement has reached: the trade's own where it is posted at once.
     reference
         ``trade 12`` where it is posted late.
-
-    Returns
-    -------
-    Lacking, or None
-        None if it was posted; else what is lacking, of unposted trades before it.
-
-    Raises
-    ------
-    LedgerError
-        It lacks what no unposted trade would bring: it can't be.
     """
     legs = trade_legs(trade)
     lacking = waiting.lacking(legs, before=trade.settlement_seq)
@@ -85,18 +79,18 @@ def lacking_checked(store: Store, error: InsufficientHolding, seq: int) -> int:
 
 def _unposted_sum(store: Store, holding: Holding, but_seq: int) -> int:
     """Return what a holding would have more, were everything but one posted that waits."""
-    rows = store.execute(
+    rows = store.all(
         f"SELECT {TRADE_COLUMNS} FROM trades WHERE state <> 'settled' AND state <> 'busted'"
         " AND posted_seq = 0 AND settlement_seq <> ? AND ? IN (buyer_index, seller_index)",
         (but_seq, holding.account_index),
     )
-    legs = [leg for row in rows.fetchall() for leg in trade_legs(Trade(*row))]
-    rows = store.execute(
+    legs = [leg for row in rows for leg in trade_legs(Trade(*row))]
+    rows = store.all(
         "SELECT account_index, asset_index, compartment, amount FROM postponed"
         " WHERE posted_seq = 0 AND settlement_seq <> ? AND account_index = ?",
         (but_seq, holding.account_index),
     )
-    legs += [Posting(*row) for row in rows.fetchall()]
+    legs += [Posting(*row) for row in rows]
     return sum(leg.amount for leg in legs if Holding(*leg[:3]) == holding)
 
 
@@ -105,8 +99,6 @@ def postpone(
 ) -> None:
     """Let a withdrawal or a bust wait: to the venue it has happened, here it can't be posted yet.
 
-    Notes
-    -----
     Rules: CEA-STL-06 (what needs unposted trades waits for them), CEA-STL-09.
     """
     rows = [
@@ -123,11 +115,11 @@ def postpone(
 
 def postponed_post(store: Store, seq: int, waiting: Waiting) -> bool:
     """Post what was postponed at a sequence, within a transaction; say whether it could be."""
-    rows = store.execute(
+    rows = store.all(
         "SELECT kind, business_date, account_index, asset_index, compartment, amount"
         " FROM postponed WHERE settlement_seq = ? ORDER BY leg",
         (seq,),
-    ).fetchall()
+    )
     kind, business_date = rows[0][:2]
     legs = [Posting(*row[2:]) for row in rows]
     subject = (0, 0, 0, 0)
@@ -149,7 +141,5 @@ def postponed_post(store: Store, seq: int, waiting: Waiting) -> bool:
     if kind == EntryKind.WITHDRAWN:
         account, _account, asset, amount = subject
         Arrivals(store).take((account, asset), store.last_seq, business_date, amount)
-    store.execute(
-        "UPDATE postponed SET posted_seq = ? WHERE settlement_seq = ?", (store.last_seq, seq)
-    )
+    store.change("postponed", {"settlement_seq": seq}, posted_seq=store.last_seq)
     return True

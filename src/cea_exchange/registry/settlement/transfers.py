@@ -20,10 +20,7 @@ class Transfers:
 
         They are in transit until the venue's answer comes on the settlement stream.
 
-        Returns
-        -------
-        int
-            The `transfer_seq` under which the venue answers.
+        Returns the `transfer_seq` under which the venue answers.
         """
         with self._store.transaction():
             index, asset = self._ledger.account_moving(account), self._ledger.asset(product)
@@ -40,10 +37,7 @@ class Transfers:
         Nothing moves before the venue's answer comes on the settlement stream: until then they are
         still at the venue, and may just have been sold.
 
-        Returns
-        -------
-        int
-            The `transfer_seq` under which the venue answers.
+        Returns the `transfer_seq` under which the venue answers.
         """
         amount = amount_checked(amount, "amount")
         with self._store.transaction():

@@ -57,19 +57,12 @@ class Lacking(NamedTuple):
 class Waiting:
     """What trades that failed, and records that were postponed, will take and bring.
 
-    Parameters
-    ----------
-    store
-        Open.
+    Rules: CEA-STL-09 (what waits keeps its place).
 
     Attributes
     ----------
     changes : int
         How often something was added or taken away.
-
-    Notes
-    -----
-    Rules: CEA-STL-09 (what waits keeps its place).
     """
 
     def __init__(self, store: Store) -> None:
@@ -80,18 +73,18 @@ class Waiting:
     def refresh(self) -> None:
         """Look again; at the start of each transaction."""
         self._moves = {}
-        rows = self._store.execute(
+        rows = self._store.all(
             f"SELECT {TRADE_COLUMNS} FROM trades WHERE state <> 'settled' AND state = 'failed'"
             " AND posted_seq = 0"
         )
-        for row in rows.fetchall():
+        for row in rows:
             trade = Trade(*row)
             self.add(trade.settlement_seq, trade_legs(trade))
-        rows = self._store.execute(
+        rows = self._store.all(
             "SELECT settlement_seq, account_index, asset_index, compartment, amount"
             " FROM postponed WHERE posted_seq = 0"
         )
-        for seq, *leg in rows.fetchall():
+        for seq, *leg in rows:
             self.add(seq, [Posting(*leg)])
 
     def add(self, seq: int, legs: Iterable[Posting]) -> None:
@@ -124,9 +117,7 @@ class Waiting:
 
     def brings(self, place: Place, before: int) -> bool:
         """Tell whether something that waits in front of a sequence brings anything to a place."""
-        return any(
-            amount > 0 for seq, amount in self._moves.get(place, ()) if seq < before
-        )
+        return any(amount > 0 for seq, amount in self._moves.get(place, ()) if seq < before)
 
     def takers(self, place: Place) -> list[int]:
         """Return the sequences of what will take something there, in their order."""
@@ -177,7 +168,7 @@ class Received:
             self._changes = self._store.unposted_changes
         if last > self._since:
             values = {"since": self._since, "cash": CASH_ASSET}
-            for account, asset, amount in self._store.execute(_RECEIVED_TAKE, values).fetchall():
+            for account, asset, amount in self._store.all(_RECEIVED_TAKE, values):
                 self._sums[account, asset] += amount
             self._since = last
         return self._sums[place]

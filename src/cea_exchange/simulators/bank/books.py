@@ -15,10 +15,9 @@ import apsw
 
 from cea_exchange.domain.bank_identifiers import account_check, date_check, id_check
 from cea_exchange.domain.refusals import BankRefusal
-from cea_exchange.registry.bank.instructions import CASH_LIMIT, Batch, Instruction, Purpose
-from cea_exchange.registry.bank.iso_20022 import camt_053, pain_001, pain_002
-from cea_exchange.registry.bank.requests import PayIn, Withdraw
-from cea_exchange.registry.bank.statements import (
+from cea_exchange.protocol.bank.instructions import CASH_LIMIT, Batch, Instruction, Purpose
+from cea_exchange.protocol.bank.iso_20022 import camt_053, pain_001, pain_002
+from cea_exchange.protocol.bank.statements import (
     REFERENCE_CHARACTERS_MAX,
     AccountStatement,
     Entry,
@@ -28,6 +27,7 @@ from cea_exchange.registry.bank.statements import (
     StatusReport,
     text_check,
 )
+from cea_exchange.registry.bank.requests import PayIn, Withdraw
 from cea_exchange.simulators.bank.faults import (
     Fault,
     FaultRates,
@@ -266,9 +266,7 @@ class BankBooks:
         )
         return InstructionStatus(instruction_id=before.instruction_id, status=Status(status))
 
-    def _report(
-        self, batch_id: str, number: int, statuses: tuple[InstructionStatus, ...]
-    ) -> bytes:
+    def _report(self, batch_id: str, number: int, statuses: tuple[InstructionStatus, ...]) -> bytes:
         report = StatusReport(
             report_id=f"{batch_id}-{number}",
             created_s=self._clock(),

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import msgspec
 
-from cea_exchange.registry.bank.instructions import CASH_LIMIT
+from cea_exchange.protocol.bank.instructions import CASH_LIMIT
 
 PerMille = Annotated[int, msgspec.Meta(ge=0, le=1_000)]
 

@@ -9,8 +9,8 @@ from cea_exchange.control_plane.answers import Answer, Refusal
 from cea_exchange.control_plane.requests import RequestUnread
 from cea_exchange.control_plane.service import Service
 from cea_exchange.domain.refusals import BankRefusal
+from cea_exchange.protocol.bank.iso_20022.xml_reading import BankFileError
 from cea_exchange.protocol.operators import Operator
-from cea_exchange.registry.bank.iso_20022.xml_reading import BankFileError
 from cea_exchange.registry.bank.requests import (
     BANK_REQUESTS,
     BankRequest,

@@ -4,7 +4,7 @@ The loop adds to plain numbers, once a batch and never once an order; text is ma
 in the thread that asks.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 from prometheus_client.core import (
@@ -145,7 +145,7 @@ class VenueMetrics:
             yield buckets.family()
 
 
-def _one_of(name: str, label: str, values: object, now: str) -> GaugeMetricFamily:
+def _one_of(name: str, label: str, values: Iterable[str], now: str) -> GaugeMetricFamily:
     """Return a gauge that is 1 at the value of now."""
     family = GaugeMetricFamily(name, OTHERS[name], labels=(label,))
     for value in values:

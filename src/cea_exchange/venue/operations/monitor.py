@@ -250,7 +250,8 @@ class Monitor:
         return (self._calendar.last - today).days
 
     def _event_log(self, event: np.void) -> None:
-        machine, names, kind = self._machine, {}, EventKind(event["kind"])
+        machine, kind = self._machine, EventKind(event["kind"])
+        names: dict[str, Any] = {}
         product, account = int(event["product_index"]), int(event["account_index"])
         if kind in (EventKind.DAY_OPENED, EventKind.PHASE_CHANGED):
             log.info(kind.name.lower(), **machine.summary())

@@ -118,7 +118,7 @@ class LostSessions:
             self._cancel(self._sweeps[0])
             return
         began_s = self._now_s()
-        chosen = []
+        chosen: list[tuple[int, int]] = []
         for operator in list(self._lost)[:OPERATORS_PER_TURN_MAX]:
             if not self._may_have_orders(operator[0]):
                 del self._lost[operator]

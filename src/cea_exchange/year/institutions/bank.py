@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 
 from cea_exchange.domain.calendar import date_number
-from cea_exchange.registry.bank.iso_20022 import pain_001
+from cea_exchange.protocol.bank.iso_20022 import pain_001
 from cea_exchange.registry.bank.requests import PayIn
 from cea_exchange.registry.bank.setting import BankSetting
 from cea_exchange.registry.registry import Registry

@@ -1,5 +1,6 @@
 """Requests about entities' accounts."""
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cea_exchange.control_plane.fields import field
@@ -8,9 +9,8 @@ from cea_exchange.institution.checks import ActError
 from cea_exchange.institution.paging import PAGE_COUNT_MAX, Number, PageCount, Place, paged
 from cea_exchange.institution.persons import Person
 from cea_exchange.registry.control.dual_control import Second
-from cea_exchange.registry.control.requests.fields import Account, Into, ProvinceOnly, Why
-from cea_exchange.registry.control.requests.request import Request
-from cea_exchange.registry.participants.persons import province_body
+from cea_exchange.registry.control.requests.fields import Account, Into, Why
+from cea_exchange.registry.control.requests.request import ProvinceListing, Request
 from cea_exchange.registry.participants.roles import INITIATOR, OFFICIALS, OPERATOR, PROVINCE, ROLES
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ class AccountOpen(Request, tag="account_open"):
     command = "account open"
     example = (
         'account open P001 --entity "Huadian Power Co., Ltd." '
-        '--credit-code 91330100799655058B --province 33'
+        "--credit-code 91330100799655058B --province 33"
     )
 
     account: Annotated[str, field("The account's name, for good.")]
@@ -57,9 +57,8 @@ class AccountSuspend(Request, tag="account_suspend"):
     account: Account
     why: Why
 
-    def act(self, registry: "Registry") -> dict[str, Any]:
+    def act(self, registry: "Registry") -> None:
         registry.accounts.suspend(self.account, self.why)
-        return {}
 
 
 class AccountRestore(Request, tag="account_restore"):
@@ -73,9 +72,8 @@ class AccountRestore(Request, tag="account_restore"):
     account: Account
     why: Why
 
-    def act(self, registry: "Registry") -> dict[str, Any]:
+    def act(self, registry: "Registry") -> None:
         registry.accounts.restore(self.account, self.why)
-        return {}
 
 
 class AccountRename(Request, tag="account_rename"):
@@ -90,9 +88,8 @@ class AccountRename(Request, tag="account_rename"):
     entity: Annotated[str, field("The entity's new legal name.")]
     why: Why
 
-    def act(self, registry: "Registry") -> dict[str, Any]:
+    def act(self, registry: "Registry") -> None:
         registry.accounts.rename(self.account, self.entity, self.why)
-        return {}
 
 
 class AccountMerge(Request, tag="account_merge"):
@@ -122,9 +119,8 @@ class AccountMerge(Request, tag="account_merge"):
             )
         return super().approving_body(registry, proposer)
 
-    def act(self, registry: "Registry") -> dict[str, Any]:
+    def act(self, registry: "Registry") -> None:
         registry.accounts.merge(self.account, self.into, self.why)
-        return {}
 
 
 class AccountClose(Request, tag="account_close"):
@@ -138,9 +134,8 @@ class AccountClose(Request, tag="account_close"):
     account: Account
     why: Why
 
-    def act(self, registry: "Registry") -> dict[str, Any]:
+    def act(self, registry: "Registry") -> None:
         registry.accounts.close(self.account, self.why)
-        return {}
 
 
 class AccountAtRisk(Request, tag="account_at_risk", kw_only=True):
@@ -155,9 +150,8 @@ class AccountAtRisk(Request, tag="account_at_risk", kw_only=True):
     at_risk: Annotated[bool, field("Mark it, or unmark it.", name="--yes/--no")] = True
     why: Why
 
-    def act(self, registry: "Registry") -> dict[str, Any]:
+    def act(self, registry: "Registry") -> None:
         registry.accounts.at_risk_set(self.account, self.at_risk, self.why)
-        return {}
 
 
 class AccountBank(Request, tag="account_bank"):
@@ -173,9 +167,8 @@ class AccountBank(Request, tag="account_bank"):
     bank_account: Annotated[str, field("The account's sub-account there.")]
     why: Why
 
-    def act(self, registry: "Registry") -> dict[str, Any]:
+    def act(self, registry: "Registry") -> None:
         registry.accounts.bank_set(self.account, self.bank, self.bank_account, self.why)
-        return {}
 
 
 class AccountShow(Request, tag="account_show"):
@@ -196,27 +189,21 @@ class AccountShow(Request, tag="account_show"):
         return shown | paged("changes", shown["changes"], "change_id", self.count)
 
 
-class AccountList(Request, tag="account_list"):
+class AccountList(ProvinceListing, tag="account_list"):
     """Print all accounts, in the order of their opening."""
 
     roles = OFFICIALS
-    is_look = True
     command = "account list"
     example = "account list --province 33"
     rows = ("accounts",)
+    numbered_by = "account_index"
 
-    province: ProvinceOnly = None
     state: Annotated[
         Literal["open", "suspended", "merged", "closed"] | None, field("Only those that are so.")
     ] = None
     first: Place = 0
-    count: PageCount = PAGE_COUNT_MAX
 
-    def act(self, registry: "Registry") -> dict[str, Any]:
-        rows = registry.accounts.listed(
-            province=self.province, state=self.state, first=self.first, count=self.count + 1
+    def listed(self, registry: "Registry", count: int) -> Iterable[Any]:
+        return registry.accounts.listed(
+            province=self.province, state=self.state, first=self.first, count=count
         )
-        return paged("accounts", rows, "account_index", self.count)
-
-    def bodies(self, registry: "Registry") -> frozenset[str]:
-        return frozenset() if self.province is None else frozenset({province_body(self.province)})

@@ -43,7 +43,7 @@ class KeyGrant(Request, tag="key_grant"):
     role: Annotated[str, field("trader, canceller or reader.")] = "trader"
     cancel_on_disconnect: Annotated[bool, field("Whether orders go with a lost session.")] = True
 
-    def act(self, registry: "Registry") -> dict[str, Any]:
+    def act(self, registry: "Registry") -> None:
         registry.key_grant(
             self.key,
             self.account,
@@ -51,7 +51,6 @@ class KeyGrant(Request, tag="key_grant"):
             self.role,
             cancel_on_disconnect=self.cancel_on_disconnect,
         )
-        return {}
 
 
 class KeyRevoke(Request, tag="key_revoke"):
@@ -70,9 +69,8 @@ class KeyRevoke(Request, tag="key_revoke"):
         """Return whose it is: that of the account the key acts for."""
         return registry.key_bodies(self.key)
 
-    def act(self, registry: "Registry") -> dict[str, Any]:
+    def act(self, registry: "Registry") -> None:
         registry.key_revoke(self.key)
-        return {}
 
 
 class PayIn(Request, tag="pay_in"):
@@ -86,9 +84,8 @@ class PayIn(Request, tag="pay_in"):
     account: Account
     cash: Cash
 
-    def act(self, registry: "Registry") -> dict[str, Any]:
+    def act(self, registry: "Registry") -> None:
         registry.pay_in(self.account, self.cash)
-        return {}
 
 
 class TransferIn(Request, tag="transfer_in"):

@@ -1,11 +1,10 @@
 """Requests about courts' orders, dispositions and public notices."""
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import msgspec
-
 from cea_exchange.control_plane.fields import field
-from cea_exchange.institution.paging import PAGE_COUNT_MAX, Number, PageCount, paged
+from cea_exchange.institution.paging import Number
 from cea_exchange.registry.control.dual_control import Second
 from cea_exchange.registry.control.requests.fields import (
     Account,
@@ -17,7 +16,7 @@ from cea_exchange.registry.control.requests.fields import (
     Until,
     Why,
 )
-from cea_exchange.registry.control.requests.request import Request
+from cea_exchange.registry.control.requests.request import Listing, Request
 from cea_exchange.registry.enforcement.dispositions import TransferKind
 from cea_exchange.registry.participants.roles import (
     AUTHORITY,
@@ -29,6 +28,7 @@ from cea_exchange.registry.participants.roles import (
 
 if TYPE_CHECKING:
     from cea_exchange.registry.registry import Registry
+
 
 class Freeze(Request, tag="freeze"):
     """Freeze tonnes of a product, or without tonnes all of it; or cash, a part of it or all.
@@ -116,9 +116,7 @@ class FreezeExtend(Request, tag="freeze_extend"):
     until: Until
 
     def act(self, registry: "Registry") -> dict[str, Any]:
-        registry.enforcement.extend(
-            self.freeze_id, self.until, order=self.order, court=self.court
-        )
+        registry.enforcement.extend(self.freeze_id, self.until, order=self.order, court=self.court)
         return registry.enforcement.freeze_shown(self.freeze_id)
 
 
@@ -147,24 +145,19 @@ class FreezeDeduct(Request, tag="freeze_deduct"):
         return {"notice": notice, **registry.enforcement.freeze_shown(self.freeze_id)}
 
 
-class Freezes(Request, tag="freezes"):
+class Freezes(Listing, tag="freezes"):
     """List freezes, earlier ones first."""
 
     roles = ROLES
-    is_look = True
     command = "freeze list"
     example = "freeze list --account P001"
     rows = ("freezes",)
+    numbered_by = "freeze_id"
 
     account: Annotated[str | None, field("Of this account only.")] = None
-    first: Number = 1
-    count: PageCount = PAGE_COUNT_MAX
 
-    def act(self, registry: "Registry") -> dict[str, Any]:
-        rows = registry.enforcement.freezes(
-            self.account, first=self.first, count=self.count + 1
-        )
-        return paged("freezes", rows, "freeze_id", self.count)
+    def listed(self, registry: "Registry", count: int) -> Iterable[Any]:
+        return registry.enforcement.freezes(self.account, first=self.first, count=count)
 
 
 class CancellationApply(Request, tag="cancellation_apply"):
@@ -238,44 +231,38 @@ class DispositionRefuse(Request, tag="disposition_refuse"):
     disposition_id: Annotated[int, field("The application's id.")]
     why: Why
 
-    def act(self, registry: "Registry") -> dict[str, Any]:
+    def act(self, registry: "Registry") -> None:
         registry.dispositions.refuse(self.disposition_id, why=self.why)
-        return {}
 
 
-class Dispositions(Request, tag="dispositions"):
+class Dispositions(Listing, tag="dispositions"):
     """List applications for cancellation, inheritance, succession and enforcement."""
 
     roles = (OPERATOR, AUTHORITY, REGULATOR)
-    is_look = True
     command = "disposition list"
     example = "disposition list --state applied"
     rows = ("dispositions",)
+    numbered_by = "disposition_id"
 
     state: Annotated[
         Literal["applied", "done", "refused"] | None, field("Only those that are so.")
     ] = None
-    first: Number = 1
-    count: PageCount = PAGE_COUNT_MAX
 
-    def act(self, registry: "Registry") -> dict[str, Any]:
-        rows = registry.dispositions.shown(self.state, first=self.first, count=self.count + 1)
-        return paged("dispositions", rows, "disposition_id", self.count)
+    def listed(self, registry: "Registry", count: int) -> Iterable[Any]:
+        return registry.dispositions.shown(self.state, first=self.first, count=count)
 
 
-class PublicNotices(Request, tag="public_notices"):
+class PublicNotices(Listing, tag="public_notices"):
     """Print the public notices."""
 
     roles = ROLES
-    is_look = True
     is_scoped = False
     command = "notice list"
     example = "notice list --json"
     rows = ("notices",)
+    numbered_by = "number"
 
     first: Annotated[Number, field("From this number on.")] = 1
-    count: PageCount = PAGE_COUNT_MAX
 
-    def act(self, registry: "Registry") -> dict[str, Any]:
-        notices = registry.enforcement.notices(self.first, self.count + 1)
-        return paged("notices", map(msgspec.structs.asdict, notices), "number", self.count)
+    def listed(self, registry: "Registry", count: int) -> Iterable[Any]:
+        return registry.enforcement.notices(self.first, count)

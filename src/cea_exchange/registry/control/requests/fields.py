@@ -17,9 +17,7 @@ TonnesByProduct = Annotated[
 ]
 Cash = Annotated[int, field("Yuan, such as 1000.00.", typed="yuan")]
 Year = Annotated[int, field("Compliance year: of the emissions.", name="year")]
-Province = Annotated[
-    int, field("Two-digit code of the province that acts.", is_option=True)
-]
+Province = Annotated[int, field("Two-digit code of the province that acts.", is_option=True)]
 ProvinceOnly = Annotated[int | None, field("Two-digit code of a province, such as 11.")]
 Why = Annotated[str, field("The reason; it is kept.")]
 PublicKey = Annotated[

@@ -5,9 +5,12 @@ from typing import TYPE_CHECKING, ClassVar
 from cea_exchange.institution.control import request
 from cea_exchange.institution.persons import Person
 from cea_exchange.registry.control.dual_control import Second, approving_body
+from cea_exchange.registry.control.requests.fields import Province, ProvinceOnly
+from cea_exchange.registry.participants.persons import province_bodies
 
 if TYPE_CHECKING:
     from cea_exchange.registry.registry import Registry
+
 
 class Request(request.Request, kw_only=True):
     """Base of every request. Amounts are tonnes, or fen of cash.
@@ -37,3 +40,37 @@ class Request(request.Request, kw_only=True):
     def approving_body(self, registry: "Registry", proposer: Person) -> str:
         """Return the body whose second person has to approve it; ActError if there is none."""
         return approving_body(registry, self, proposer)
+
+
+class Listing(request.Listing, Request, kw_only=True):
+    """Base of looks at rows that come in pages; see there."""
+
+
+class ActOfProvince(Request, kw_only=True):
+    """Base of what a province does, as its own business."""
+
+    province: Province
+
+    def bodies(self, registry: "Registry") -> frozenset[str]:
+        """Return whose it is: the province's that it names."""
+        return province_bodies(self.province)
+
+
+class AboutProvince(Request, kw_only=True):
+    """Base of what is of one province if it names one, and of all if it does not."""
+
+    province: ProvinceOnly = None
+
+    def bodies(self, registry: "Registry") -> frozenset[str]:
+        """Return whose it is: the province's that it names."""
+        return province_bodies(self.province)
+
+
+class ProvinceListing(Listing, kw_only=True):
+    """Base of looks at rows of one province if it names one, and of all if it does not."""
+
+    province: ProvinceOnly = None
+
+    def bodies(self, registry: "Registry") -> frozenset[str]:
+        """Return whose it is: the province's that it names."""
+        return province_bodies(self.province)

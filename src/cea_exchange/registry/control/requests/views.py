@@ -41,9 +41,9 @@ class Balance(Request, tag="balance"):
     product: Annotated[str | None, field("Only this one; CNY is cash.")] = None
     as_of: Annotated[Seq | None, field("After this entry of the ledger.")] = None
     as_of_date: Annotated[Day | None, field("At the end of this day", typed="date")] = None
-    as_of_settlement: Annotated[
-        Seq | None, field("When settlement had reached this sequence.")
-    ] = None
+    as_of_settlement: Annotated[Seq | None, field("When settlement had reached this sequence.")] = (
+        None
+    )
 
     def act(self, registry: "Registry") -> dict[str, Any]:
         moment = Moment(self.as_of, self.as_of_date, self.as_of_settlement)

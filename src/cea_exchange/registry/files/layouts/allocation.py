@@ -56,23 +56,16 @@ def allocation_read(
 ) -> FileTable[Allocation]:
     """Read an allocation file.
 
+    Raises FileRefused: with everything that is wrong, each with its line.
+
+    Rules: CEA-FIL-03.
+
     Parameters
     ----------
-    source
-        The file as it came.
     vintages
         Product -> its vintage, of all that are known; None: products are not looked up.
     provinces
         Account -> its province, of all there are; None: accounts are not looked up.
-
-    Raises
-    ------
-    FileRefused
-        With everything that is wrong, each with its line.
-
-    Notes
-    -----
-    Rules: CEA-FIL-03.
     """
 
     def check(entries: Sequence[tuple[int, Allocation]]) -> Iterator[Finding]:

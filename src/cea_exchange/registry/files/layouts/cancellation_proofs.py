@@ -71,21 +71,14 @@ def cancellation_proofs_read(
 ) -> FileTable[CancellationProof]:
     """Read a file of cancellation proofs.
 
+    Whether the CCERs may be used is not decided here.
+
+    Raises FileRefused: with everything that is wrong, each with its line.
+
     Parameters
     ----------
-    source
-        The file as it came.
     provinces
         Account -> its province, of all there are; None: accounts are not looked up.
-
-    Raises
-    ------
-    FileRefused
-        With everything that is wrong, each with its line.
-
-    Notes
-    -----
-    Whether the CCERs may be used is not decided here.
     """
     return table_read(
         source, CANCELLATION_PROOFS, lambda entries: cancellation_proofs_check(entries, provinces)
@@ -97,8 +90,6 @@ def cancellation_proofs_check(
 ) -> Iterator[Finding]:
     """Yield what is wrong with proofs, each sound by itself, among each other.
 
-    Notes
-    -----
     Rules: CEA-FIL-04, CEA-OFS-08.
     """
     for line, entry in entries:

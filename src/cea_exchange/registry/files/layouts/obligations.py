@@ -45,17 +45,12 @@ def obligations_read(
 ) -> FileTable[Obligation]:
     """Read an obligation file.
 
+    Raises FileRefused: with everything that is wrong, each with its line.
+
     Parameters
     ----------
-    source
-        The file as it came.
     provinces
         Account -> its province, of all there are; None: accounts are not looked up.
-
-    Raises
-    ------
-    FileRefused
-        With everything that is wrong, each with its line.
     """
 
     def check(entries: Sequence[tuple[int, Obligation]]) -> Iterator[Finding]:

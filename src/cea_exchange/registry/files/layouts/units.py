@@ -81,19 +81,14 @@ def units_read(
 ) -> FileTable[UnitFigures]:
     """Read a unit file.
 
+    Raises FileRefused: with everything that is wrong, each with its line.
+
     Parameters
     ----------
-    source
-        The file as it came.
     compliance_year, stage, accounts
         Of the allocation file that it comes with.
     provinces
         Account -> its province, of all there are; None: accounts are not looked up.
-
-    Raises
-    ------
-    FileRefused
-        With everything that is wrong, each with its line.
     """
 
     def check(entries: Sequence[tuple[int, UnitFigures]]) -> Iterator[Finding]:

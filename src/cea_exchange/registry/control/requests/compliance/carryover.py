@@ -66,9 +66,8 @@ class CarryoverWithdraw(Request, tag="carryover_withdraw"):
     carryover_id: Annotated[int, field("The carryover's number.", name="number")]
     account: Account
 
-    def act(self, registry: "Registry") -> dict[str, Any]:
+    def act(self, registry: "Registry") -> None:
         registry.carryover.withdraw(self.carryover_id, self.account)
-        return {}
 
 
 class CarryoverRun(Request, tag="carryover_run"):

@@ -1,5 +1,6 @@
 """Requests about obligations: notices, lists of a compliance year, deductions for shortfalls."""
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
@@ -7,11 +8,9 @@ import msgspec
 from cea_exchange.control_plane.fields import field
 from cea_exchange.institution.paging import (
     PAGE_COUNT_MAX,
-    Number,
     PageCount,
     Place,
     page,
-    paged,
 )
 from cea_exchange.registry.control.dual_control import Second
 from cea_exchange.registry.control.requests.fields import (
@@ -19,21 +18,23 @@ from cea_exchange.registry.control.requests.fields import (
     Content,
     Encoding,
     File,
-    Province,
-    ProvinceOnly,
     Why,
     Year,
 )
-from cea_exchange.registry.control.requests.request import Request
+from cea_exchange.registry.control.requests.request import (
+    AboutProvince,
+    ActOfProvince,
+    ProvinceListing,
+    Request,
+)
 from cea_exchange.registry.files import SourceFile
-from cea_exchange.registry.participants.persons import province_bodies
 from cea_exchange.registry.participants.roles import AUTHORITY, OFFICIALS, PROVINCE, ROLES
 
 if TYPE_CHECKING:
     from cea_exchange.registry.registry import Registry
 
 
-class ObligationTake(Request, tag="obligation_take"):
+class ObligationTake(AboutProvince, tag="obligation_take"):
     """Take a file of new obligations, whole, or with --province that one's; two persons do it."""
 
     roles = (AUTHORITY, PROVINCE)
@@ -44,18 +45,13 @@ class ObligationTake(Request, tag="obligation_take"):
     file: File
     content: Content
     encoding: Encoding = "utf-8"
-    province: ProvinceOnly = None
-
-    def bodies(self, registry: "Registry") -> frozenset[str]:
-        """Return whose it is: the province's that it names."""
-        return province_bodies(self.province)
 
     def act(self, registry: "Registry") -> dict[str, Any]:
         source = SourceFile(self.file, self.content, self.encoding)
         return {"file_id": registry.obligations.take(source, self.province)}
 
 
-class ObligationCorrect(Request, tag="obligation_correct"):
+class ObligationCorrect(AboutProvince, tag="obligation_correct"):
     """Replace obligations there are by those of a file; a second person has to approve it."""
 
     roles = (AUTHORITY, PROVINCE)
@@ -67,11 +63,6 @@ class ObligationCorrect(Request, tag="obligation_correct"):
     content: Content
     why: Why
     encoding: Encoding = "utf-8"
-    province: ProvinceOnly = None
-
-    def bodies(self, registry: "Registry") -> frozenset[str]:
-        """Return whose it is: the province's that it names."""
-        return province_bodies(self.province)
 
     def act(self, registry: "Registry") -> dict[str, Any]:
         source = SourceFile(self.file, self.content, self.encoding)
@@ -117,7 +108,7 @@ class ComplianceList(Request, tag="compliance_list"):
         return {"entities": found, "next": further}
 
 
-class ShortfallList(Request, tag="shortfall_list"):
+class ShortfallList(AboutProvince, tag="shortfall_list"):
     """Print who was short when the deadline had passed, and what the fine may be.
 
     From an account's index on, of so many obligations: a page may have none that was short.
@@ -130,13 +121,8 @@ class ShortfallList(Request, tag="shortfall_list"):
     rows = ("shortfalls",)
 
     compliance_year: Year
-    province: ProvinceOnly = None
     first: Place = 0
     count: PageCount = PAGE_COUNT_MAX
-
-    def bodies(self, registry: "Registry") -> frozenset[str]:
-        """Return whose it is: the province's that it names."""
-        return province_bodies(self.province)
 
     def act(self, registry: "Registry") -> dict[str, Any]:
         lists = registry.compliance
@@ -147,7 +133,7 @@ class ShortfallList(Request, tag="shortfall_list"):
         return {"shortfalls": found, "next": further}
 
 
-class CorrectionOrder(Request, tag="correction_order"):
+class CorrectionOrder(ActOfProvince, tag="correction_order"):
     """Record an order to surrender what is missing; a second person has to approve it."""
 
     roles = (AUTHORITY, PROVINCE)
@@ -157,13 +143,8 @@ class CorrectionOrder(Request, tag="correction_order"):
 
     account: Account
     compliance_year: Year
-    province: Province
     document: Annotated[str, field("The order's number.")]
     until: Annotated[int, field("Last day of its term", typed="date")]
-
-    def bodies(self, registry: "Registry") -> frozenset[str]:
-        """Return whose it is: the province's that it names."""
-        return province_bodies(self.province)
 
     def act(self, registry: "Registry") -> dict[str, Any]:
         return {
@@ -173,7 +154,7 @@ class CorrectionOrder(Request, tag="correction_order"):
         }
 
 
-class CorrectionRefused(Request, tag="correction_refused"):
+class CorrectionRefused(ActOfProvince, tag="correction_refused"):
     """Record that the entity refuses to follow the order; a second person has to approve it."""
 
     roles = (AUTHORITY, PROVINCE)
@@ -183,12 +164,7 @@ class CorrectionRefused(Request, tag="correction_refused"):
 
     account: Account
     compliance_year: Year
-    province: Province
     document: Annotated[str, field("What shows it.")]
-
-    def bodies(self, registry: "Registry") -> frozenset[str]:
-        """Return whose it is: the province's that it names."""
-        return province_bodies(self.province)
 
     def act(self, registry: "Registry") -> dict[str, Any]:
         return {
@@ -198,32 +174,24 @@ class CorrectionRefused(Request, tag="correction_refused"):
         }
 
 
-class CorrectionList(Request, tag="correction_list"):
+class CorrectionList(ProvinceListing, tag="correction_list"):
     """Print who was ordered to surrender what was missing, by when, and who refuses."""
 
     roles = OFFICIALS
-    is_look = True
     command = "correction list"
     example = "correction list 2024"
     rows = ("orders",)
+    numbered_by = "order_id"
 
     compliance_year: Year
-    province: ProvinceOnly = None
-    first: Number = 1
-    count: PageCount = PAGE_COUNT_MAX
 
-    def bodies(self, registry: "Registry") -> frozenset[str]:
-        """Return whose it is: the province's that it names."""
-        return province_bodies(self.province)
-
-    def act(self, registry: "Registry") -> dict[str, Any]:
-        orders = registry.corrections.listed(
-            self.compliance_year, self.province, first=self.first, count=self.count + 1
+    def listed(self, registry: "Registry", count: int) -> Iterable[Any]:
+        return registry.corrections.listed(
+            self.compliance_year, self.province, first=self.first, count=count
         )
-        return paged("orders", map(msgspec.to_builtins, orders), "order_id", self.count)
 
 
-class Borrow(Request, tag="borrow"):
+class Borrow(ActOfProvince, tag="borrow"):
     """Let an entity borrow for 2021 or 2022 from 2023; the authority has to approve it."""
 
     roles = (PROVINCE,)
@@ -234,13 +202,8 @@ class Borrow(Request, tag="borrow"):
     account: Account
     compliance_year: Year
     tonnes: Annotated[int, field("Of the allocation that is borrowed from.")]
-    province: Province
     document: Annotated[str, field("Number of the province's decision.")]
     why: Why
-
-    def bodies(self, registry: "Registry") -> frozenset[str]:
-        """Return whose it is: the province's that it names."""
-        return province_bodies(self.province)
 
     def act(self, registry: "Registry") -> dict[str, Any]:
         done = registry.borrowing.borrow(
@@ -254,7 +217,7 @@ class Borrow(Request, tag="borrow"):
         return done._asdict()
 
 
-class UnpaidDeduct(Request, tag="unpaid_deduct"):
+class UnpaidDeduct(ActOfProvince, tag="unpaid_deduct"):
     """Take what is missing off the next allowances, after an order; a second person approves it."""
 
     roles = (AUTHORITY, PROVINCE)
@@ -264,11 +227,6 @@ class UnpaidDeduct(Request, tag="unpaid_deduct"):
 
     account: Account
     compliance_year: Year
-    province: Province
-
-    def bodies(self, registry: "Registry") -> frozenset[str]:
-        """Return whose it is: the province's that it names."""
-        return province_bodies(self.province)
 
     def act(self, registry: "Registry") -> dict[str, Any]:
         decision = registry.compliance.deduct(self.account, self.compliance_year, self.province)

@@ -1,12 +1,12 @@
 """Requests about offsets: proofs of cancelled CCERs."""
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cea_exchange.control_plane.fields import field
-from cea_exchange.institution.paging import PAGE_COUNT_MAX, Number, PageCount, paged
 from cea_exchange.registry.control.dual_control import Second
 from cea_exchange.registry.control.requests.fields import Content, Encoding, File, Why
-from cea_exchange.registry.control.requests.request import Request
+from cea_exchange.registry.control.requests.request import Listing, Request
 from cea_exchange.registry.files import CancellationProof, SourceFile
 from cea_exchange.registry.participants.roles import AUTHORITY, OPERATOR, REGULATOR
 
@@ -57,25 +57,22 @@ class OffsetConfirm(Request, tag="offset_confirm"):
         return {"certificate": registry.ccer_proofs.book(self.proof)}
 
 
-class OffsetProofs(Request, tag="offset_proofs"):
+class OffsetProofs(Listing, tag="offset_proofs"):
     """List the proofs that came from the CCER registry, and how far each is."""
 
     roles = (OPERATOR, AUTHORITY, REGULATOR)
-    is_look = True
     command = "offset proofs"
     example = "offset proofs --state confirmed"
     rows = ("proofs",)
+    numbered_by = "proof_seq"
 
     state: Annotated[
         Literal["received", "confirmed", "refused", "booked", "reversed"] | None,
         field("Only those that are so."),
     ] = None
-    first: Number = 1
-    count: PageCount = PAGE_COUNT_MAX
 
-    def act(self, registry: "Registry") -> dict[str, Any]:
-        rows = registry.ccer_proofs.listed(self.state, first=self.first, count=self.count + 1)
-        return paged("proofs", rows, "proof_seq", self.count)
+    def listed(self, registry: "Registry", count: int) -> Iterable[Any]:
+        return registry.ccer_proofs.listed(self.state, first=self.first, count=count)
 
 
 class OffsetRevoke(Request, tag="offset_revoke"):
@@ -89,6 +86,5 @@ class OffsetRevoke(Request, tag="offset_revoke"):
     proof: Annotated[str, field("The proof's number.")]
     why: Why
 
-    def act(self, registry: "Registry") -> dict[str, Any]:
+    def act(self, registry: "Registry") -> None:
         registry.offsets.revoke(self.proof, self.why)
-        return {}

@@ -9,14 +9,11 @@ from cea_exchange.institution.paging import PAGE_COUNT_MAX, Number, PageCount, p
 from cea_exchange.registry.control.dual_control import Second
 from cea_exchange.registry.control.requests.fields import (
     Account,
-    Province,
-    ProvinceOnly,
     TonnesByProduct,
     Why,
     Year,
 )
-from cea_exchange.registry.control.requests.request import Request
-from cea_exchange.registry.participants.persons import province_bodies
+from cea_exchange.registry.control.requests.request import AboutProvince, ActOfProvince, Request
 from cea_exchange.registry.participants.roles import (
     AUTHORITY,
     INITIATOR,
@@ -76,12 +73,11 @@ class SurrenderWithdraw(Request, tag="surrender_withdraw"):
     def holder(self, registry: "Registry") -> str:
         return registry.accounts.holder(self.giver)
 
-    def act(self, registry: "Registry") -> dict[str, Any]:
+    def act(self, registry: "Registry") -> None:
         registry.surrender.withdraw(self.surrender_id, self.giver)
-        return {}
 
 
-class SurrenderReject(Request, tag="surrender_reject"):
+class SurrenderReject(ActOfProvince, tag="surrender_reject"):
     """As a province, refuse an application; the allowances go back. Two persons do it."""
 
     roles = (PROVINCE,)
@@ -90,19 +86,13 @@ class SurrenderReject(Request, tag="surrender_reject"):
     example = 'surrender reject 12 --province 33 --why "disputed" --key pan'
 
     surrender_id: Annotated[int, field("The surrender's number.", name="number")]
-    province: Province
     why: Why
 
-    def bodies(self, registry: "Registry") -> frozenset[str]:
-        """Return whose it is: the province's that it names."""
-        return province_bodies(self.province)
-
-    def act(self, registry: "Registry") -> dict[str, Any]:
+    def act(self, registry: "Registry") -> None:
         registry.surrender.reject(self.surrender_id, self.province, self.why)
-        return {}
 
 
-class SurrenderAccept(Request, tag="surrender_accept"):
+class SurrenderAccept(ActOfProvince, tag="surrender_accept"):
     """As a province, accept an application and pass it on to the authority; two persons do it."""
 
     roles = (PROVINCE,)
@@ -111,15 +101,9 @@ class SurrenderAccept(Request, tag="surrender_accept"):
     example = "surrender accept 12 --province 33 --key pan"
 
     surrender_id: Annotated[int, field("The surrender's number.", name="number")]
-    province: Province
 
-    def bodies(self, registry: "Registry") -> frozenset[str]:
-        """Return whose it is: the province's that it names."""
-        return province_bodies(self.province)
-
-    def act(self, registry: "Registry") -> dict[str, Any]:
+    def act(self, registry: "Registry") -> None:
         registry.surrender.accept(self.surrender_id, self.province)
-        return {}
 
 
 class SurrenderRetire(Request, tag="surrender_retire"):
@@ -136,7 +120,7 @@ class SurrenderRetire(Request, tag="surrender_retire"):
         return {"certificate": registry.surrender.retire(self.surrender_id)}
 
 
-class SurrenderForce(Request, tag="surrender_force"):
+class SurrenderForce(ActOfProvince, tag="surrender_force"):
     """Surrender for an entity at risk what its province keeps for it; a second person approves."""
 
     roles = (OPERATOR, PROVINCE)
@@ -146,11 +130,6 @@ class SurrenderForce(Request, tag="surrender_force"):
 
     account: Account
     compliance_year: Year
-    province: Province
-
-    def bodies(self, registry: "Registry") -> frozenset[str]:
-        """Return whose it is: the province's that it names."""
-        return province_bodies(self.province)
 
     def act(self, registry: "Registry") -> dict[str, Any]:
         plan = registry.surrender.force(self.account, self.compliance_year, self.province)
@@ -161,7 +140,7 @@ class SurrenderForce(Request, tag="surrender_force"):
         }
 
 
-class SurrenderList(Request, tag="surrender_list"):
+class SurrenderList(AboutProvince, tag="surrender_list"):
     """Print the surrenders that wait for a province, or are of another state."""
 
     roles = OFFICIALS
@@ -174,16 +153,11 @@ class SurrenderList(Request, tag="surrender_list"):
         Literal["applied", "accepted", "retired", "rejected", "withdrawn"],
         field("In which they are."),
     ] = "applied"
-    province: ProvinceOnly = None
     first: Number = 1
     count: PageCount = PAGE_COUNT_MAX
 
-    def bodies(self, registry: "Registry") -> frozenset[str]:
-        """Return whose it is: the province's that it names."""
-        return province_bodies(self.province)
-
     def act(self, registry: "Registry") -> dict[str, Any]:
-        rows, following = registry.surrender.listed_page(
+        rows, following = registry.surrender.listed(
             self.state, self.province, self.first, self.count
         )
         found, further = page(map(msgspec.to_builtins, rows), self.count, "surrender_id")

@@ -1,33 +1,30 @@
 """Requests about claims: what busts left owing."""
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cea_exchange.control_plane.fields import field
-from cea_exchange.institution.paging import PAGE_COUNT_MAX, Number, PageCount, paged
 from cea_exchange.registry.control.dual_control import Second
-from cea_exchange.registry.control.requests.request import Request
+from cea_exchange.registry.control.requests.request import Listing, Request
 from cea_exchange.registry.participants.roles import OPERATOR, REGULATOR
 
 if TYPE_CHECKING:
     from cea_exchange.registry.registry import Registry
 
 
-class ClaimList(Request, tag="claim_list"):
+class ClaimList(Listing, tag="claim_list"):
     """Print what is owed after busts that the venue could not undo."""
 
     roles = (OPERATOR, REGULATOR)
-    is_look = True
     is_scoped = False
     command = "claim list"
     rows = ("claims",)
+    numbered_by = "claim_id"
 
     paid: Annotated[bool, field("Those that are paid too.", name="--all")] = False
-    first: Number = 1
-    count: PageCount = PAGE_COUNT_MAX
 
-    def act(self, registry: "Registry") -> dict[str, Any]:
-        rows = registry.claims.all(paid=self.paid, first=self.first, count=self.count + 1)
-        return paged("claims", rows, "claim_id", self.count)
+    def listed(self, registry: "Registry", count: int) -> Iterable[Any]:
+        return registry.claims.all(paid=self.paid, first=self.first, count=count)
 
 
 class ClaimPay(Request, tag="claim_pay"):

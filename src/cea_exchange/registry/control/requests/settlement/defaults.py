@@ -1,51 +1,45 @@
 """Requests about trades that failed, and what is done about them."""
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cea_exchange.control_plane.fields import field
 from cea_exchange.institution.paging import PAGE_COUNT_MAX, Number, PageCount, paged
 from cea_exchange.registry.control.dual_control import Second
 from cea_exchange.registry.control.requests.fields import Cash
-from cea_exchange.registry.control.requests.request import Request
+from cea_exchange.registry.control.requests.request import Listing, Request
 from cea_exchange.registry.participants.roles import OPERATOR, REGULATOR
 
 if TYPE_CHECKING:
     from cea_exchange.registry.registry import Registry
 
 
-class Failures(Request, tag="failures"):
+class Failures(Listing, tag="failures"):
     """Print the trades that failed and stand."""
 
     roles = (OPERATOR, REGULATOR)
-    is_look = True
     is_scoped = False
     command = "failure list"
     rows = ("failures",)
+    numbered_by = "settlement_seq"
 
-    first: Number = 1
-    count: PageCount = PAGE_COUNT_MAX
-
-    def act(self, registry: "Registry") -> dict[str, Any]:
-        rows = registry.defaults.failures(first=self.first, count=self.count + 1)
-        return paged("failures", rows, "settlement_seq", self.count)
+    def listed(self, registry: "Registry", count: int) -> Iterable[Any]:
+        return registry.defaults.failures(first=self.first, count=count)
 
 
-class DefaultList(Request, tag="default_list"):
+class DefaultList(Listing, tag="default_list"):
     """Print the defaults."""
 
     roles = (OPERATOR, REGULATOR)
-    is_look = True
     is_scoped = False
     command = "default list"
     rows = ("defaults",)
+    numbered_by = "default_id"
 
     ended: Annotated[bool, field("Those that are over too.", name="--all")] = False
-    first: Number = 1
-    count: PageCount = PAGE_COUNT_MAX
 
-    def act(self, registry: "Registry") -> dict[str, Any]:
-        rows = registry.defaults.all(ended=self.ended, first=self.first, count=self.count + 1)
-        return paged("defaults", rows, "default_id", self.count)
+    def listed(self, registry: "Registry", count: int) -> Iterable[Any]:
+        return registry.defaults.all(ended=self.ended, first=self.first, count=count)
 
 
 class DefaultShow(Request, tag="default_show"):
@@ -63,9 +57,7 @@ class DefaultShow(Request, tag="default_show"):
     count: PageCount = PAGE_COUNT_MAX
 
     def act(self, registry: "Registry") -> dict[str, Any]:
-        shown = registry.defaults.show(
-            self.default_id, first=self.first, count=self.count + 1
-        )
+        shown = registry.defaults.show(self.default_id, first=self.first, count=self.count + 1)
         return shown | paged("acts", shown["acts"], "act_id", self.count)
 
 
@@ -79,9 +71,8 @@ class DefaultNotice(Request, tag="default_notice"):
     default_id: Annotated[int, field("The default's number.", name="number")]
     deadline: Annotated[int, field("The last day to top up", typed="date")]
 
-    def act(self, registry: "Registry") -> dict[str, Any]:
+    def act(self, registry: "Registry") -> None:
         registry.defaults.notice(self.default_id, self.deadline)
-        return {}
 
 
 class DefaultRetry(Request, tag="default_retry"):
@@ -104,9 +95,8 @@ class ReserveFund(Request, tag="reserve_fund"):
 
     cash: Cash
 
-    def act(self, registry: "Registry") -> dict[str, Any]:
+    def act(self, registry: "Registry") -> None:
         registry.defaults.reserve_fund(self.cash)
-        return {}
 
 
 class ReserveUse(Request, tag="reserve_use"):
@@ -119,9 +109,8 @@ class ReserveUse(Request, tag="reserve_use"):
 
     default_id: Annotated[int, field("The default's number.", name="number")]
 
-    def act(self, registry: "Registry") -> dict[str, Any]:
+    def act(self, registry: "Registry") -> None:
         registry.defaults.reserve_use(self.default_id)
-        return {}
 
 
 class ReserveRecover(Request, tag="reserve_recover"):
@@ -135,6 +124,5 @@ class ReserveRecover(Request, tag="reserve_recover"):
     default_id: Annotated[int, field("The default's number.", name="number")]
     cash: Cash
 
-    def act(self, registry: "Registry") -> dict[str, Any]:
+    def act(self, registry: "Registry") -> None:
         registry.defaults.recover(self.default_id, self.cash)
-        return {}

@@ -1,5 +1,6 @@
 """Requests about account statements, and objections to them."""
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
@@ -7,9 +8,8 @@ import msgspec
 from cea_exchange.control_plane.fields import field
 from cea_exchange.domain.refusals import RegistryRefusal
 from cea_exchange.institution.checks import ActError
-from cea_exchange.institution.paging import PAGE_COUNT_MAX, Number, PageCount, paged
 from cea_exchange.registry.control.requests.fields import Account, Day
-from cea_exchange.registry.control.requests.request import Request
+from cea_exchange.registry.control.requests.request import Listing, Request
 from cea_exchange.registry.participants.roles import INITIATOR, OPERATOR, REGULATOR, ROLES
 from cea_exchange.registry.settlement.receipts import day_of_act, receipt
 
@@ -66,9 +66,7 @@ class Receipt(Request, tag="receipt"):
         """Those of the account; of an act, those of the account it is about and of its persons."""
         if self.act_id is None:
             return super().bodies(registry)
-        row = registry.store.execute(
-            "SELECT account, person_key, second_key FROM acts WHERE act_id = ?", (self.act_id,)
-        ).fetchone()
+        row = registry.store.find("acts", "account, person_key, second_key", act_id=self.act_id)
         if row is None:
             return frozenset()
         account, *keys = row
@@ -103,27 +101,21 @@ class StatementResolve(Request, tag="statement_resolve"):
     objection_id: Annotated[int, field("The objection's number.", name="number")]
     answer: Annotated[str, field("The answer.")]
 
-    def act(self, registry: "Registry") -> dict[str, Any]:
+    def act(self, registry: "Registry") -> None:
         registry.statements.resolve(self.objection_id, self.answer)
-        return {}
 
 
-class Objections(Request, tag="objections"):
+class Objections(Listing, tag="objections"):
     """Print all objections."""
 
     roles = (OPERATOR, REGULATOR)
-    is_look = True
     is_scoped = False
     command = "objection list"
     example = "objection list --state open"
     rows = ("objections",)
+    numbered_by = "objection_id"
 
     state: Annotated[Literal["open", "resolved"] | None, field("Only those that are so.")] = None
-    first: Number = 1
-    count: PageCount = PAGE_COUNT_MAX
 
-    def act(self, registry: "Registry") -> dict[str, Any]:
-        rows = registry.statements.objections(
-            state=self.state, first=self.first, count=self.count + 1
-        )
-        return paged("objections", rows, "objection_id", self.count)
+    def listed(self, registry: "Registry", count: int) -> Iterable[Any]:
+        return registry.statements.objections(state=self.state, first=self.first, count=count)

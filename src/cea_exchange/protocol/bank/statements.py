@@ -6,7 +6,7 @@ from enum import StrEnum
 import msgspec
 
 from cea_exchange.domain.bank_identifiers import account_check, date_check, id_check
-from cea_exchange.registry.bank.instructions import CASH_LIMIT
+from cea_exchange.protocol.bank.instructions import CASH_LIMIT
 
 REFERENCE_CHARACTERS_MAX = 140
 REFUSAL_TEXT_CHARACTERS_MAX = 105
@@ -70,30 +70,20 @@ class StatusReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
-    """One booking on one sub-account.
-
-    Attributes
-    ----------
-    entry_ref
-        The bank's name for it, unique for ever.
-    cash
-        Fen: positive came in, negative went out; never zero.
-    instruction_id
-        Of the instruction it carries out; empty where there is none.
-    counter_account
-        Where the cash came from or went to; empty where the bank does not say.
-    reference
-        What the payer wrote; empty where he wrote nothing.
-    reverses
-        The entry it undoes; empty where it undoes none.
-    """
+    """One booking on one sub-account."""
 
     entry_ref: str
+    """The bank's name for it, unique for ever."""
     cash: int
+    """Fen: positive came in, negative went out; never zero."""
     instruction_id: str = ""
+    """Of the instruction it carries out; empty where there is none."""
     counter_account: str = ""
+    """Where the cash came from or went to; empty where the bank does not say."""
     reference: str = ""
+    """What the payer wrote; empty where he wrote nothing."""
     reverses: str = ""
+    """The entry it undoes; empty where it undoes none."""
 
     def __post_init__(self) -> None:
         id_check(self.entry_ref, "entry_ref")
@@ -125,35 +115,25 @@ class AccountStatement(msgspec.Struct, frozen=True, kw_only=True):
                 f" closing is {self.closing}"
             )
         if max(abs(self.opening), abs(self.closing)) >= CASH_LIMIT:
-            raise ValueError(f"account {self.account}: balances must stay below {CASH_LIMIT} fen")
+            raise ValueError(f"account {self.account}: expected balances below {CASH_LIMIT} fen")
 
 
 class Statement(msgspec.Struct, frozen=True, kw_only=True):
     """What the bank has booked on all sub-accounts since its statement before.
 
-    Attributes
-    ----------
-    statement_id
-        The message's name.
-    created_s
-        When it was made, whole seconds since 1970.
-    business_date
-        The day it is for, yyyymmdd.
-    sequence
-        1 for the day's first; a correction of the same day is the next.
-    accounts
-        Every sub-account, those without entries too.
-
-    Notes
-    -----
     Rules: CEA-BNK-04 (a statement adds up), CEA-BNK-05 (corrections are statements of their own).
     """
 
     statement_id: str
+    """The message's name."""
     created_s: int
+    """When it was made, whole seconds since 1970."""
     business_date: int
+    """The day it is for, yyyymmdd."""
     sequence: int
+    """1 for the day's first; a correction of the same day is the next."""
     accounts: tuple[AccountStatement, ...]
+    """Every sub-account, those without entries too."""
 
     def __post_init__(self) -> None:
         id_check(self.statement_id, "statement_id")
@@ -161,7 +141,9 @@ class Statement(msgspec.Struct, frozen=True, kw_only=True):
         if self.sequence < 1:
             raise ValueError(f"sequence: expected 1 or more, got {self.sequence}")
         if not self.accounts:
-            raise ValueError(f"statement {self.statement_id} must have an account")
+            raise ValueError(
+                f"statement {self.statement_id}: expected an account or more, got none"
+            )
         _unique_check([each.account for each in self.accounts], "account")
         refs = [entry.entry_ref for each in self.accounts for entry in each.entries]
         _unique_check(refs, "entry")

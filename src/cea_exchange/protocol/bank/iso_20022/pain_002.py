@@ -2,22 +2,22 @@
 
 from collections.abc import Collection
 
-from cea_exchange.registry.bank.instructions import NOT_PROVIDED, Batch
-from cea_exchange.registry.bank.iso_20022 import pain_001
-from cea_exchange.registry.bank.iso_20022.xml_reading import (
+from cea_exchange.protocol.bank.instructions import NOT_PROVIDED, Batch
+from cea_exchange.protocol.bank.iso_20022 import pain_001
+from cea_exchange.protocol.bank.iso_20022.xml_reading import (
     Element,
     document_read,
     made,
     shape,
     unique_check,
 )
-from cea_exchange.registry.bank.iso_20022.xml_writing import (
+from cea_exchange.protocol.bank.iso_20022.xml_writing import (
     document,
     document_bytes,
     put,
     time_text,
 )
-from cea_exchange.registry.bank.statements import InstructionStatus, Status, StatusReport
+from cea_exchange.protocol.bank.statements import InstructionStatus, Status, StatusReport
 
 NAMESPACE = "urn:iso:std:iso:20022:tech:xsd:pain.002.001.10"
 MESSAGE = "CstmrPmtStsRpt"
@@ -88,6 +88,10 @@ def report_read(
 ) -> StatusReport:
     """Read a file as a status report.
 
+    Raises BankFileError: it is none, answers something else, or was read before.
+
+    Rules: CEA-BNK-02 (a message counts once), CEA-BNK-03 (refused whole).
+
     Parameters
     ----------
     content, file
@@ -96,15 +100,6 @@ def report_read(
         What it must be the answer to: this batch, and each of its instructions once.
     report_ids
         The ids of the reports read before.
-
-    Raises
-    ------
-    BankFileError
-        It is none, answers something else, or was read before.
-
-    Notes
-    -----
-    Rules: CEA-BNK-02 (a message counts once), CEA-BNK-03 (refused whole).
     """
     message = document_read(content, file, NAMESPACE, MESSAGE, _SHAPE)
     report_id = message.one("GrpHdr/MsgId")

@@ -66,16 +66,10 @@ class LinkTurns(ABC):
     def take(self, payload: bytes) -> bool | None:
         """Take an answer.
 
-        Returns
-        -------
-        bool or None
-            Whether there is more to say at once; None: it answers another question than the one
-            that waits.
+        Returns whether there is more to say at once; None: it answers another question than the one
+        that waits.
 
-        Raises
-        ------
-        LinkStopped, *DECODE_ERRORS
-            Nothing more of it is to be taken.
+        Raises LinkStopped, *DECODE_ERRORS: nothing more of it is to be taken.
         """
 
     @abstractmethod

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta, timezone
 from xml.etree import ElementTree
 
 from cea_exchange.domain.units import cash_format
-from cea_exchange.registry.bank.iso_20022.xml_reading import CURRENCY
+from cea_exchange.protocol.bank.iso_20022.xml_reading import CURRENCY
 
 _CHINA = timezone(timedelta(hours=8))
 

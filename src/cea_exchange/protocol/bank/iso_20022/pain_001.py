@@ -7,8 +7,8 @@ the instructions is the file's.
 from xml.etree.ElementTree import Element as Node
 
 from cea_exchange.domain.units import cash_format
-from cea_exchange.registry.bank.instructions import Batch, Instruction, Purpose
-from cea_exchange.registry.bank.iso_20022.xml_reading import (
+from cea_exchange.protocol.bank.instructions import Batch, Instruction, Purpose
+from cea_exchange.protocol.bank.iso_20022.xml_reading import (
     ACCOUNT,
     AGENT,
     DATE,
@@ -20,7 +20,7 @@ from cea_exchange.registry.bank.iso_20022.xml_reading import (
     totals_check,
     unique_check,
 )
-from cea_exchange.registry.bank.iso_20022.xml_writing import (
+from cea_exchange.protocol.bank.iso_20022.xml_writing import (
     date_text,
     document,
     document_bytes,
@@ -96,13 +96,8 @@ def _transfer_put(payment: Node, instruction: Instruction) -> None:
 def batch_read(content: bytes, file: str) -> Batch:
     """Read a file as a batch.
 
-    Raises
-    ------
-    BankFileError
-        It is none, or its counts and sums are not those of its transfers.
+    Raises BankFileError: it is none, or its counts and sums are not those of its transfers.
 
-    Notes
-    -----
     Rules: CEA-BNK-01 (one reference), CEA-BNK-03 (count and sum).
     """
     message = document_read(content, file, NAMESPACE, MESSAGE, _SHAPE)

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from xml.parsers import expat
 
 from cea_exchange.domain.units import cash_format
-from cea_exchange.registry.bank.instructions import CASH_LIMIT
+from cea_exchange.protocol.bank.instructions import CASH_LIMIT
 
 CURRENCY = "CNY"
 FILE_BYTES_MAX = 256 << 20
@@ -154,10 +154,11 @@ class Element:
 def document_read(content: bytes, file: str, namespace: str, message: str, inner: Shape) -> Element:
     """Read a message and return its element within ``Document``.
 
+    Raises BankFileError: it is no XML, another message or version, or has an element where none may
+    be.
+
     Parameters
     ----------
-    content
-        The file's bytes.
     file
         Its name, for errors.
     namespace
@@ -166,11 +167,6 @@ def document_read(content: bytes, file: str, namespace: str, message: str, inner
         The name of the element within ``Document``.
     inner
         What that element may contain.
-
-    Raises
-    ------
-    BankFileError
-        It is no XML, another message or version, or has an element where none may be.
     """
     whole = shape("Document", Document=shape(message, **{message: inner}))
     return _Builder(file, namespace, whole).read(content).one(f"Document/{message}")
@@ -255,9 +251,7 @@ class _Builder:
             )
 
 
-ACCOUNT = shape(
-    "Id Tp Ccy Nm Prxy Ownr Svcr", Id=shape("IBAN Othr", Othr=shape("Id SchmeNm Issr"))
-)
+ACCOUNT = shape("Id Tp Ccy Nm Prxy Ownr Svcr", Id=shape("IBAN Othr", Othr=shape("Id SchmeNm Issr")))
 DATE = shape("Dt DtTm")
 AGENT = shape(
     "FinInstnId BrnchId",

@@ -10,8 +10,8 @@ from xml.etree.ElementTree import Element as Node
 import msgspec
 
 from cea_exchange.domain.units import cash_format
-from cea_exchange.registry.bank.instructions import NOT_PROVIDED
-from cea_exchange.registry.bank.iso_20022.xml_reading import (
+from cea_exchange.protocol.bank.instructions import NOT_PROVIDED
+from cea_exchange.protocol.bank.iso_20022.xml_reading import (
     ACCOUNT,
     CURRENCY,
     DATE,
@@ -23,7 +23,7 @@ from cea_exchange.registry.bank.iso_20022.xml_reading import (
     totals_check,
     unique_check,
 )
-from cea_exchange.registry.bank.iso_20022.xml_writing import (
+from cea_exchange.protocol.bank.iso_20022.xml_writing import (
     date_text,
     document,
     document_bytes,
@@ -31,7 +31,7 @@ from cea_exchange.registry.bank.iso_20022.xml_writing import (
     put_cash,
     time_text,
 )
-from cea_exchange.registry.bank.statements import AccountStatement, Entry, Statement
+from cea_exchange.protocol.bank.statements import AccountStatement, Entry, Statement
 
 NAMESPACE = "urn:iso:std:iso:20022:tech:xsd:camt.053.001.08"
 MESSAGE = "BkToCstmrStmt"
@@ -89,26 +89,18 @@ _SHAPE = shape(
 
 
 class Known(msgspec.Struct, frozen=True, kw_only=True):
-    """What a statement is held against as it is read; what is None is not looked at.
-
-    Attributes
-    ----------
-    statement_ids
-        The ids of the statements read before.
-    instruction_ids
-        Every instruction the bank was ever sent.
-    closings
-        Each sub-account's closing balance in the statement before: all of them must be there
-        again; accounts that were not are new, and open with nothing.
-    last
-        Business date and sequence of the statement before: what comes is the day's next, or a
-        later day's first.
-    """
+    """What a statement is held against as it is read; what is None is not looked at."""
 
     statement_ids: Collection[str] = ()
+    """The ids of the statements read before."""
     instruction_ids: Collection[str] | None = None
+    """Every instruction the bank was ever sent."""
     closings: Mapping[str, int] | None = None
+    """Each sub-account's closing balance in the statement before: all of them must be there again;
+    accounts that were not are new, and open with nothing."""
     last: tuple[int, int] | None = None
+    """Business date and sequence of the statement before: what comes is the day's next, or a later
+    day's first."""
 
 
 def statement_write(statement: Statement) -> bytes:
@@ -187,22 +179,17 @@ def _entry_put(stated: Node, entry: Entry, day: str) -> None:
 def statement_read(content: bytes, file: str, known: Known = Known()) -> Statement:
     """Read a file as a statement.
 
+    Raises BankFileError: it is none, does not add up, or does not agree with what is known.
+
+    Rules: CEA-BNK-02 (a message counts once), CEA-BNK-03 (refused whole), CEA-BNK-04 (it adds up
+    and follows the one before).
+
     Parameters
     ----------
     content, file
         The file's bytes, and its name for errors.
     known
         What it must agree with.
-
-    Raises
-    ------
-    BankFileError
-        It is none, does not add up, or does not agree with what is known.
-
-    Notes
-    -----
-    Rules: CEA-BNK-02 (a message counts once), CEA-BNK-03 (refused whole), CEA-BNK-04 (it adds up
-    and follows the one before).
     """
     message = document_read(content, file, NAMESPACE, MESSAGE, _SHAPE)
     header = message.one("GrpHdr")

@@ -33,6 +33,8 @@ class Purpose(StrEnum):
 class Instruction(msgspec.Struct, frozen=True, kw_only=True):
     """One payment the bank shall make, whole or not at all.
 
+    Rules: CEA-BNK-01 (one reference for ever).
+
     Attributes
     ----------
     instruction_id
@@ -45,10 +47,6 @@ class Instruction(msgspec.Struct, frozen=True, kw_only=True):
         The day it shall be booked on, yyyymmdd.
     purpose
         Why.
-
-    Notes
-    -----
-    Rules: CEA-BNK-01 (one reference for ever).
     """
 
     instruction_id: str
@@ -66,7 +64,9 @@ class Instruction(msgspec.Struct, frozen=True, kw_only=True):
         account_check(self.creditor, "creditor")
         date_check(self.business_date, "business_date")
         if self.debtor == self.creditor:
-            raise ValueError(f"creditor must be another account than debtor {self.debtor}")
+            raise ValueError(
+                f"creditor: expected another account than the debtor, got {self.creditor}"
+            )
         if not 0 < self.cash < CASH_LIMIT:
             raise ValueError(f"cash: expected 1 to {CASH_LIMIT - 1} fen, got {self.cash}")
 
@@ -97,14 +97,17 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
         name_check(self.customer, "customer")
         name_check(self.bank, "bank")
         if not self.instructions:
-            raise ValueError(f"batch {self.batch_id} must have an instruction")
+            raise ValueError(f"batch {self.batch_id}: expected an instruction or more, got none")
         seen = set()
         for instruction in self.instructions:
             if instruction.instruction_id in seen:
                 raise ValueError(f"instruction_id {instruction.instruction_id} stands there twice")
             seen.add(instruction.instruction_id)
         if self.control_sum >= CASH_LIMIT:
-            raise ValueError(f"batch {self.batch_id}: its sum must stay below {CASH_LIMIT} fen")
+            raise ValueError(
+                f"batch {self.batch_id}: expected a sum below {CASH_LIMIT} fen, got"
+                f" {self.control_sum}"
+            )
 
     @property
     def count(self) -> int:

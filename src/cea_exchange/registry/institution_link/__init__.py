@@ -1,1 +1,0 @@
-"""Links to institutions that the registry asks: the line to one, its setting, when it is asked."""
