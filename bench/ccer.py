@@ -6,9 +6,9 @@
 
 Batches of 10,000,000 CCERs are issued through the programme itself. Then lots are split, sold and
 resold among 200 traders, and one in twenty ends by cancellation, a move an entry; rows are those
-that the registry's own acts write, brought in some tens of thousands in a transaction. Some serials
-are moved again and again: their ways are hundreds of moves long. Asked are the pedigree of serials
-drawn before it began, each from its issue to where it is, and where a range of 1,000 serials is.
+that the registry's own acts write, brought in some tens of thousands in a transaction. The first
+serials of each batch move most often. Asked are the pedigree of serials drawn before it began, each
+from its issue to where it is, and where a range of 1,000 serials is.
 
 Checked before a figure is printed: every way against one noted apart, as the serial moved; where it
 is now; and the registry's own audit of lots, serials, moves and balances.
