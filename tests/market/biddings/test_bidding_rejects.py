@@ -22,7 +22,7 @@ from support.market.bidding_scripts import (
     shown,
     wanted,
 )
-from support.market.market_scripts import CORES, buy, cea_with, sell
+from support.market.market_scripts import CORES, buy, cea_with, restrict, sell
 
 STATE = {"cmd": "state"}
 CLOSE_DAY = {"cmd": "close_day"}
@@ -62,6 +62,10 @@ REFUSED = {
     "ACCOUNT_SUSPENDED": [
         [{"cmd": "suspend", "account": "seller"}, B1],
         [B1, {"cmd": "suspend", "account": "alice"}, bid("a1", "alice")],
+    ],
+    "RESTRICTED": [
+        [restrict("seller", "sales"), B1],
+        [B1, restrict("alice", "purchases"), bid("a1", "alice")],
     ],
     "PHASE_CLOSED": [
         [CLOSE_DAY, B1],

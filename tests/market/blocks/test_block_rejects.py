@@ -20,7 +20,7 @@ from support.market.block_scripts import (
     shown,
     withdraw,
 )
-from support.market.market_scripts import CORES, buy, cea_with, sell
+from support.market.market_scripts import CORES, buy, cea_with, restrict, sell
 
 pytestmark = pytest.mark.core
 
@@ -61,6 +61,10 @@ REFUSED = {
     "ACCOUNT_SUSPENDED": [
         [{"cmd": "suspend", "account": "bob"}, offer("o1", "bob", "sell")],
         [DIRECTED, {"cmd": "suspend", "account": "alice"}, accept("o1", "alice")],
+    ],
+    "RESTRICTED": [
+        [restrict("bob", "sales"), offer("o1", "bob", "sell")],
+        [DIRECTED, restrict("alice", "purchases"), accept("o1", "alice")],
     ],
     "PHASE_CLOSED": [
         [LISTED, offer("o1", "bob", "sell")],

@@ -472,7 +472,7 @@ class Flow:
             self._block_enter(step, block_ids)
             return
         block = market.block(block_ids[step.what % len(block_ids)])
-        if block["agreed"] and step.tonnes % 4:
+        if step.tonnes % 4 if block["agreed"] else step.extra % 32 == 5:
             act = "block_confirm" if step.tonnes % 3 else "block_refuse"
             self.do(act, block["block_id"] + (step.extra % 16 == 9))
             return

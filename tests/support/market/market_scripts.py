@@ -37,6 +37,11 @@ def buy(id: str, price: str, tonnes: int, account: str = "alice", **more: Any) -
     return _enter("buy", id, account, price, tonnes, more)
 
 
+def restrict(account: str, *barred: str) -> Line:
+    """A measure that keeps an account from what it names."""
+    return {"cmd": "restrict", "account": account, "barred": [*barred]}
+
+
 def sell(id: str, price: str, tonnes: int, account: str = "bob", **more: Any) -> Line:
     """An order to sell."""
     return _enter("sell", id, account, price, tonnes, more)

@@ -451,13 +451,8 @@ class VenueStateMachine:
                 return f"kill of account {name!r}, which is not declared"
             case control.TradeBust():
                 return self._bust_refusal(message)
-            case control.CashPaidIn() | control.CashPaidOut():
-                known = self._accounts, self.payments
-                return exchange_cash.booking_refusal(self.profile, core.phase, *known, message)
-            case control.CashCorrected():
-                found = [each["account"] for each in cash_book.differences(*self.cash_records())]
-                known = self.profile, self._accounts, found
-                return exchange_cash.correction_refusal(*known, message)
+            case control.CashPaidIn() | control.CashPaidOut() | control.CashCorrected():
+                return self._cash_refusal(message)
             case control.BiddingApplied() | control.BiddingReviewed() | control.BiddingLapsed():
                 known = self._accounts, self._products
                 return application_refusal(self.applications, *known, core.trading_date, message)
@@ -481,6 +476,16 @@ class VenueStateMachine:
             case control.DayClose() | control.PhaseSet() if not core.day_is_open:
                 return "no trading day is open"
         return None
+
+    def _cash_refusal(
+        self, message: control.CashPaidIn | control.CashPaidOut | control.CashCorrected
+    ) -> str | None:
+        if isinstance(message, control.CashCorrected):
+            found = [each["account"] for each in cash_book.differences(*self.cash_records())]
+            known = self.profile, self._accounts, found
+            return exchange_cash.correction_refusal(*known, message)
+        booked = self._accounts, self.payments
+        return exchange_cash.booking_refusal(self.profile, self.core.phase, *booked, message)
 
     def checkpoint_now(self, at_ns: int = 0) -> control.Checkpoint:
         """Return the checkpoint message of the state as it is."""
