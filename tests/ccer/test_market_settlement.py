@@ -179,7 +179,7 @@ def test_the_exchange_opens_no_day_before_both_have_confirmed(trading):
     world.day_close()
     world.settle()
     dates = []
-    while world.settlement.deliver(3):
+    while world.settlement.settle_batch(3):
         dates.append(world.ccer.store.confirmed_date == day)
     assert dates == [False, False, True]
 

@@ -70,6 +70,7 @@ def test_a_command_is_a_noun_and_then_a_verb(daemon, request_type):
 
 
 PLAIN_NUMBERS = {
+    "block_id",
     *("tonnes", "count", "first", "after", "since", "as_of", "as_of_settlement"),
     *("act", "disposition_id", "entry_id", "freeze_id", "number", "preview_id", "trade_id"),
     *("unapplied_id", "operator_index", "province", "compliance_year", "year"),
@@ -148,7 +149,7 @@ def asked(tmp_path, monkeypatch):
     monkeypatch.setattr("cea_exchange.cli.acts.bank.ask", lambda *a: refuse(a[0], a[2]))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("CEA_EXCHANGE_DATA", str(tmp_path))
-    for name in ("p001", "li"):
+    for name in ("p001", "li", "seawind"):
         CurveKeys.new().save(tmp_path / "keys", name)
     for name in (
         *("obligations-2025.csv", "new.csv", "proofs.csv", "registry/bank/in/20260715-1.xml"),

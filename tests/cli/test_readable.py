@@ -18,7 +18,7 @@ PRODUCT = {
 POSITION = {
     **{"op": "position", "account": "P001", "group": "", "cash": 100_05, "cash_locked": 1},
     **{"proceeds_today": 0, "suspended": False, "orders": [7, 9], "report_seq": 3},
-    **{"holder": "natural_person", "may_trade": True},
+    **{"holder": "natural_person", "may_trade": True, "restricted": 0},
     "holdings": {"CEA24": {"tonnes": 50, "locked": 10, "bought_today": 0}},
 }
 
@@ -75,7 +75,8 @@ def test_a_position_is_shown_as_tables():
 
 
 def test_the_cash_book_is_shown_with_what_does_not_come_out():
-    told = {"payments": 2, "booked": "10000", "held": "9900", "fees": "100", "differences": []}
+    told = {"payments": 2, "booked": "10000", "held": "9900", "fees": "100"}
+    told |= {"corrections": {}, "differences": []}
     lines = [" ".join(line.split()) for line in cash_shown(told).splitlines()]
     assert lines[0] == "2 payments"
     assert {"booked 100.00 yuan", "held 99.00 yuan", "fees 1.00 yuan"} < set(lines)

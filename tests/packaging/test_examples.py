@@ -37,9 +37,10 @@ PRINTED = {
 }
 
 
-# One needs a receipt, and is run by tests/registry/reconciliation/test_chain.py; the other is no
-# program, and its firms play in tests/year/test_year.py.
-RUN_ELSEWHERE = {"receipt_check.py", "frugal_firms.py"}
+# One needs a receipt, and is run by tests/registry/reconciliation/test_chain.py; the others are no
+# programs by themselves: its firms play in tests/year/test_year.py, its server is loaded in
+# tests/loadtest/test_targets.py.
+RUN_ELSEWHERE = {"receipt_check.py", "frugal_firms.py", "load_toy.py"}
 
 
 def run(command: list[object], folder: Path) -> subprocess.CompletedProcess:

@@ -88,7 +88,7 @@ class CcerAndExchange:
         self.settlement.apply(LOG_ID, records[last : None if count is None else last + count])
 
     def deliver(self):
-        while self.settlement.deliver(3):
+        while self.settlement.settle_batch(3):
             pass
 
     def meet(self):

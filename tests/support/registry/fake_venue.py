@@ -112,7 +112,8 @@ class Caller:
             self.socket.send(payload, zmq.NOBLOCK)
         except zmq.Again:  # the daemon has refused the key and there is no connection any more
             return None
-        return unpack(self.socket.recv()) if self.socket.poll(int(timeout_ms * patience())) else None
+        is_there = self.socket.poll(int(timeout_ms * patience()))
+        return unpack(self.socket.recv()) if is_there else None
 
     def close(self) -> None:
         self.socket.close()

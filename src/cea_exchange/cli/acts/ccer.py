@@ -75,9 +75,13 @@ CCER = institution_asker(
         ),
         "holding_list": rows_of("lots"),
         "instrument_list": rows_of("instruments", "instrument", "project", "generation_year"),
+        "key_list": rows_of("keys"),
         "licence_list": rows_of("licences"),
         "lot_find": rows_of("lots"),
         "lot_pedigree": lambda answer: rows_table(answer["moves"]),
+        "market_deliveries": rows_of("deliveries"),
+        "market_list": rows_of("instruments"),
+        "market_transfers": rows_of("transfers"),
         "methodology_list": rows_of("methodologies", "code", "version", "released_on", "title"),
         "project_list": rows_of(
             *("projects", "project", "state", "owner", "methodology", "registered_on", "title")

@@ -26,7 +26,7 @@ PANELS = {
     "The daemon": ("serve", "check", "status", "stop", "kill", "clock"),
     "The market": ("day", "market", "product", "trade", "bidding", "block"),
     "Who trades": ("account", "cash", "session", "key"),
-    "Who acts": ("act", "proposal"),
+    "Who acts, and who looked": ("act", "look", "measure", "proposal"),
     "Copies, relays, another life": ("backup", "restore", "relay", "adopt"),
 }
 GROUPS = {
