@@ -28,7 +28,7 @@ from typing import NamedTuple
 import numpy as np
 
 from bench.calibration import calibrate
-from bench.settlement import server
+from bench.databases import database
 from cea_exchange.ccer.audit import checks
 from cea_exchange.ccer.ccer_registry import CcerRegistry
 from cea_exchange.domain.calendar import TradingCalendar, date_number, date_of_number
@@ -327,7 +327,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     asked = parser.parse_args()
     print(json.dumps({"database": asked.database, **calibrate().__dict__}, default=str))
-    with server(asked.database) as address, tempfile.TemporaryDirectory() as folder:
+    with database(asked.database) as address, tempfile.TemporaryDirectory() as folder:
         bench = Pedigrees(Path(folder), address, moves=asked.moves, seed=asked.seed)
         with bench.ccer:
             bench.build()

@@ -33,12 +33,16 @@ STILL = {
     *("came", "watch", "Told", "_told", "ConnectionWatch"),
     # What `status --watch` takes, as users type it.
     "Watch",
+    # Of one lot, which is no batch.
+    *("Delivery", "DeliveryKind", "DELIVERY_COUNT_MAX"),
 }
 STILL_IN = (
     "src/cea_exchange/control_plane/fronts/",
     "src/cea_exchange/control_plane/connection_watch.py",
     "src/cea_exchange/control_plane/door.py",
     "src/cea_exchange/registry/bank/reports.py",
+    # Lots that a trade sold are delivered, or are not: here it is no batch.
+    "src/cea_exchange/ccer/market/deliveries.py",
     "src/cea_exchange/cli/daemons/institution.py",
     "src/cea_exchange/cli/daemons/venue.py",
     "src/cea_exchange/cli/options.py",

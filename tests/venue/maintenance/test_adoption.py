@@ -89,6 +89,7 @@ def test_an_adopted_market_has_the_holdings_no_orders_and_goes_on_with_the_numbe
         "cash_locked": 0,
         "gaps": {},
         "proceeds_today": 0,
+        "restricted": 0,
         "suspended": True,
         "holdings": {0: (10**6 + 1, 0, 0)},
     }
