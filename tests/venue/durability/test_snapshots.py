@@ -314,8 +314,9 @@ def test_a_restored_machine_has_every_attribute():
         transfer_seq=feed_seq + 3, command=control.AccountSuspended(account="bob")
     )
     sequencer.run_controls([barred])
-    watched = control.MeasureTaken(measure=1, case="C1", account="bob", step=0, why="seen")
-    assert sequencer.run_controls([watched])[1] == [None]
+    named = {"case": "C1", "account": "bob", "why": "seen", "by": "an", "second": "bo"}
+    suspended = control.MeasureTaken(measure=1, step=7, **named)
+    assert sequencer.run_controls([suspended])[1] == [None]
     terms = {"account": "carol", "product": "CEA23", "tonnes": 100_000, "pricing": "uniform"}
     close = int(sequencer.machine.core.product(0)["reference_price"])
     sequencer.run_controls([
