@@ -5,6 +5,7 @@ import pickle
 import re
 import socket
 import threading
+import time
 
 import pytest
 import zmq
@@ -20,8 +21,9 @@ from cea_exchange.client import (
     SessionError,
 )
 from cea_exchange.client.connecting import not_connected
-from cea_exchange.protocol.connection import Reached
-from cea_exchange.protocol.security import AllowList, CurveKeys, server_socket
+from cea_exchange.protocol.connection import ConnectionMonitor, Reached
+from cea_exchange.protocol.security import AllowList, CurveKeys, client_socket, server_socket
+from support.registry.fake_venue import wait_until
 
 SECONDS = 1.0
 
@@ -106,6 +108,22 @@ def test_each_mistake_has_its_error(gateway, listener, connect, which):
     wrong_kind = {gateway.orders, gateway.market_data} - {endpoint}
     with pytest.raises(ServerKeyWrong, match="got another"):
         connect(*wrong_kind, *right)
+
+
+def test_who_found_another_key_still_has_while_it_tries_again(gateway):
+    """As often as it connects anew, it is not taken for somebody who meets with silence."""
+    context = zmq.Context()
+    other = CurveKeys.new().public
+    client = client_socket(context, zmq.DEALER, keys=gateway.granted, server_key=other)
+    client.reconnect_ivl = 1
+    monitor = ConnectionMonitor(client)
+    client.connect(gateway.orders)
+    wait_until(lambda: monitor.reached() is Reached.ANOTHER)
+    until_s = time.monotonic() + SECONDS
+    while time.monotonic() < until_s:
+        assert monitor.reached() is Reached.ANOTHER
+    monitor.close()
+    context.destroy(linger=0)
 
 
 @pytest.mark.parametrize("connect", [blocking, awaiting])

@@ -45,7 +45,8 @@ _REACHED = {
     zmq.EVENT_HANDSHAKE_FAILED_AUTH: Reached.REFUSED,
     zmq.EVENT_HANDSHAKE_SUCCEEDED: Reached.LET_IN,
 }
-
+TURNED_AWAY = {Reached.ANOTHER, Reached.REFUSED}
+"""After which the next connection, which has only begun, says nothing yet."""
 
 _ENDS = {
     zmq.EVENT_HANDSHAKE_FAILED_AUTH,
@@ -72,7 +73,10 @@ class ConnectionMonitor:
         self._events.connect(address)
 
     def reached(self) -> Reached:
-        """Return how far the latest connection came by now."""
+        """Return how far the latest connection came that one can tell of by now.
+
+        One that has only begun says nothing yet where the one before was refused, or broke off.
+        """
         self._look()
         return self._reached
 
@@ -85,7 +89,8 @@ class ConnectionMonitor:
     def _look(self) -> None:
         while self._events.poll(0):
             event = parse_monitor_message(self._events.recv_multipart())["event"]
-            self._reached = _REACHED.get(event, self._reached)
+            if event != zmq.EVENT_CONNECTED or self._reached not in TURNED_AWAY:
+                self._reached = _REACHED.get(event, self._reached)
             self._is_lost = event in _ENDS
 
     def close(self) -> None:
