@@ -1,7 +1,7 @@
 """How often a client tries to connect, and what its errors say: how far the connection got."""
 
 from cea_exchange.client.session import SessionError
-from cea_exchange.protocol.connection import Reached
+from cea_exchange.protocol.connection import TURNED_AWAY, Reached
 
 RECONNECT_S_MIN = 0.02
 RECONNECT_S_MAX = 1.0
@@ -53,6 +53,15 @@ def not_connected(
         case Reached.SILENT:
             return NotConnected(f"{late}: who listens at {address} is stopped, or no venue")
     return NotConnected(f"{late}: {address} lets the key in and does not answer: another socket?")
+
+
+def reached_by(latest: Reached, before: Reached, latest_age_s: float) -> Reached:
+    """Return how far attempts came: the latest may be too fresh to say, and the one before did."""
+    if latest is Reached.NOBODY and before is not Reached.LET_IN:
+        return before
+    if latest is Reached.SILENT and before in TURNED_AWAY and latest_age_s < RECONNECT_S_MAX:
+        return before
+    return latest
 
 
 class Attempts:

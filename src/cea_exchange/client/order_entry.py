@@ -30,12 +30,7 @@ from cea_exchange.client.answers import (
     BookAnswer,
     PartyAnswer,
 )
-from cea_exchange.client.connecting import (
-    RECONNECT_S_MAX,
-    RECONNECT_S_MIN,
-    Attempts,
-    not_connected,
-)
+from cea_exchange.client.connecting import RECONNECT_S_MIN, Attempts, not_connected, reached_by
 from cea_exchange.client.reports import Report
 from cea_exchange.client.session import (
     OrderSession,
@@ -46,7 +41,7 @@ from cea_exchange.client.session import (
 from cea_exchange.domain.documents.statement import Statement
 from cea_exchange.domain.refusals import VenueRefusal
 from cea_exchange.domain.refusals.answers import code_of
-from cea_exchange.protocol.connection import TURNED_AWAY, ConnectionMonitor, Reached
+from cea_exchange.protocol.connection import ConnectionMonitor, Reached
 from cea_exchange.protocol.security import CurveKeys, client_connect, client_socket
 from cea_exchange.protocol.statements import pages, statement_of_answers
 
@@ -448,14 +443,8 @@ class _OrderEntry:
         raise TimeoutError(f"{what} did not come in time")
 
     def _connection_reached(self) -> Reached:
-        reached = Reached.NOBODY if self._monitor is None else self._monitor.reached()
-        # The latest attempt may be too fresh to say.
-        is_fresh = time.monotonic() - self._heard_at < RECONNECT_S_MAX
-        if reached is Reached.NOBODY and self._reached is not Reached.LET_IN:
-            return self._reached
-        if reached is Reached.SILENT and is_fresh and self._reached in TURNED_AWAY:
-            return self._reached
-        return reached
+        latest = Reached.NOBODY if self._monitor is None else self._monitor.reached()
+        return reached_by(latest, self._reached, time.monotonic() - self._heard_at)
 
     def __repr__(self) -> str:
         return (
