@@ -56,7 +56,7 @@ DOCUMENT = "ab" * 32
 
 
 class Piece(NamedTuple):
-    """A lot as the bench itself knows it: where it is, and by which move it came."""
+    """A lot as the bench itself knows it: where it is, and which move brought it there."""
 
     first: int
     last: int

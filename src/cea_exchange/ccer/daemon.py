@@ -60,7 +60,7 @@ class CcerDaemon(LinkDaemon[CcerConfig, CcerStore, CcerMachine]):
             self._venue.poller_fill(poller, self._machine.venue)
 
     def take(self, ready: dict[Any, int]) -> None:
-        """Take what the allowance registry asks, and what came of the exchange."""
+        """Answer the allowance registry, and take what the exchange has sent."""
         super().take(ready)
         if self._venue is not None:
             noted = self._machine.troubles.noted

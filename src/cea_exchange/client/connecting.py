@@ -56,7 +56,7 @@ def not_connected(
 
 
 def reached_by(latest: Reached, before: Reached, latest_age_s: float) -> Reached:
-    """Return how far attempts came: the latest may be too fresh to say, and the one before did."""
+    """Return how far a connection got; by the attempt before, where the latest is too fresh."""
     if latest is Reached.NOBODY and before is not Reached.LET_IN:
         return before
     if latest is Reached.SILENT and before in TURNED_AWAY and latest_age_s < RECONNECT_S_MAX:

@@ -10,7 +10,7 @@ from cea_exchange.protocol.control import KeyGranted, KeyRevoked, Role
 
 
 class TradingKeys:
-    """Grants keys and takes them back; the venue is told."""
+    """Grants and revokes trading keys, and notifies the venue."""
 
     def __init__(self, books: Books) -> None:
         self._books = books

@@ -26,7 +26,7 @@ from cea_exchange.domain.records import (
     Phase,
     Reason,
 )
-from cea_exchange.institution.venue_link.feed import feed_append
+from cea_exchange.institution.venue_link.checkpoints import checkpoint_compare
 from cea_exchange.institution.venue_link.settlement_records import record_at, records_keep
 from cea_exchange.institution.venue_link.stream_settlement import (
     Diverged,
@@ -34,7 +34,6 @@ from cea_exchange.institution.venue_link.stream_settlement import (
     SettlementStopped,
     StreamSettlement,
 )
-from cea_exchange.ledger.balances_check import accounts_differing
 from cea_exchange.ledger.double_entry import (
     EntryKind,
     LedgerError,
@@ -42,8 +41,6 @@ from cea_exchange.ledger.double_entry import (
     trade_figures,
     trade_from_figures,
 )
-from cea_exchange.ledger.store import hash_text
-from cea_exchange.protocol.control import LedgerHead
 
 _TRADE_COLUMNS = (
     "settlement_seq, trade_id, trading_date, method, buyer_index, seller_index, asset_index, price,"
@@ -299,29 +296,16 @@ class MarketSettlement(StreamSettlement):
     def _checkpoint(self, _record: Any, row: np.ndarray) -> None:
         """Compare the venue's hash with that of the tonnes here, at this same sequence."""
         checkpoint = row.view(CHECKPOINT_DTYPE)[0]
-        seq, date = int(checkpoint["settlement_seq"]), int(checkpoint["trading_date"])
-        venue_hash = hash_text(int(checkpoint["holdings_hash"]))
-        registry_hash = hash_text(holdings_hash(self.store, self._deliveries))
-        self.store.insert(
-            "checkpoints (settlement_seq, trading_date, venue_hash, registry_hash)",
-            [(seq, date, venue_hash, registry_hash)],
-        )
-        if venue_hash != registry_hash:
-            accounts = accounts_differing(self.store)
-            named = ", ".join(accounts) if accounts else "none contradicts itself"
-            self._diverge(
-                f"at seq {seq} venue hash {venue_hash}, registry hash {registry_hash};"
-                f" accounts: {named}"
-            )
+        held = holdings_hash(self.store, self._deliveries)
+        why = checkpoint_compare(self.store, checkpoint, held)
+        if why:
+            self._diverge(why)
             return
-        # The record is in our chain; the head of the chain goes into the venue's journal.
-        head = LedgerHead(link_id=self.store.link.link_id, head=self.store.link.head)
-        feed_append(self.store, head, at_ns=0)
-        if int(checkpoint["phase"]) == Phase.CLOSED and date == 0:
-            self._day_over(seq)
+        if int(checkpoint["phase"]) == Phase.CLOSED and int(checkpoint["trading_date"]) == 0:
+            self._day_over(int(checkpoint["settlement_seq"]))
 
     def _day_over(self, seq: int) -> None:
-        """Let the delivery of what came before a checkpoint between days begin."""
+        """Begin to deliver the trades before a checkpoint between two days."""
         self.store.execute("UPDATE market_days SET closed_seq = ? WHERE closed_seq = 0", (seq,))
 
     def _diverge(self, why: str) -> None:

@@ -45,7 +45,7 @@ class Parameter(NamedTuple):
     kind: Any
     """As typer takes it."""
     info: Any
-    """What typer is told of it."""
+    """Its settings for typer."""
     default: Any
     """`inspect.Parameter.empty` where it must be given."""
     put: Put

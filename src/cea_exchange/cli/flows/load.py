@@ -1,4 +1,4 @@
-"""`cea-exchange load`: open-loop load on any system, and what came of it."""
+"""`cea-exchange load`: open-loop load on any system, and its results."""
 
 import tempfile
 from collections.abc import Iterator
@@ -119,7 +119,7 @@ def run(
     report: Report = None,
     as_json: AsJson = False,
 ) -> None:
-    """Load a system once, and say what came of it.
+    """Load a system once, and report the results.
 
     Without a target a venue and a registry are started for it. Exit status 1 if anything is lost,
     a command without an answer or with two, a report, a trade; or if a --fail-if holds.

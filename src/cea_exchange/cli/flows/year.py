@@ -1,4 +1,4 @@
-"""`cea-exchange year`: a nation's compliance year through all systems, and what came of it."""
+"""`cea-exchange year`: a nation's compliance year through all systems, and its results."""
 
 import json
 import resource
@@ -139,7 +139,7 @@ def _by_month(is_shown: bool) -> Iterator[Callable[[date, YearState, int], None]
         yield show
 
 
-# -- What came of it -------------------------------------------------------------------------------
+# -- Results ---------------------------------------------------------------------------------------
 
 
 def _print(outcome: Outcome, setting: YearSetting, state: YearState, wall_s: float) -> None:

@@ -7,7 +7,7 @@ from cea_exchange.registry.general_ledger import Ledger
 
 
 class Keys:
-    """Grants keys and takes them back; the venue is told."""
+    """Grants and revokes keys, and notifies the venue."""
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger

@@ -21,7 +21,7 @@ from cea_exchange.domain.records import (
     Reason,
     Side,
 )
-from cea_exchange.institution.venue_link.feed import feed_append
+from cea_exchange.institution.venue_link.checkpoints import checkpoint_compare
 from cea_exchange.institution.venue_link.settlement_records import record_at, records_keep
 from cea_exchange.institution.venue_link.stream_settlement import (
     SEQ_LIMIT,
@@ -30,7 +30,6 @@ from cea_exchange.institution.venue_link.stream_settlement import (
     SettlementStopped,
     StreamSettlement,
 )
-from cea_exchange.ledger.balances_check import accounts_differing
 from cea_exchange.ledger.double_entry import (
     CASH_ASSET,
     EntryKind,
@@ -44,8 +43,7 @@ from cea_exchange.ledger.double_entry import (
     trade_from_figures,
     trade_legs,
 )
-from cea_exchange.ledger.store import Store, hash_text
-from cea_exchange.protocol.control import LedgerHead
+from cea_exchange.ledger.store import Store
 from cea_exchange.registry.enforcement.arrivals import SEIZED, Arrivals
 from cea_exchange.registry.enforcement.freezes import Place
 from cea_exchange.registry.settlement.batch_settlement import (
@@ -482,26 +480,13 @@ class _Run:
         Rules: CEA-REG-05 (each keeps the other's hashes).
         """
         checkpoint = row.view(CHECKPOINT_DTYPE)[0]
-        seq, date = int(checkpoint["settlement_seq"]), int(checkpoint["trading_date"])
-        venue_hash = hash_text(int(checkpoint["holdings_hash"]))
-        registry_hash = hash_text(holdings_hash(self._store, self._unposted))
-        self._store.insert(
-            "checkpoints (settlement_seq, trading_date, venue_hash, registry_hash)",
-            [(seq, date, venue_hash, registry_hash)],
-        )
-        if venue_hash != registry_hash:
-            accounts = accounts_differing(self._store)
-            named = ", ".join(accounts) if accounts else "none contradicts itself"
-            self._diverge(
-                f"at seq {seq} venue hash {venue_hash}, registry hash {registry_hash};"
-                f" accounts: {named}"
-            )
+        held = holdings_hash(self._store, self._unposted)
+        why = checkpoint_compare(self._store, checkpoint, held)
+        if why:
+            self._diverge(why)
             return
-        # The record is in our chain; the head of the chain goes into the venue's journal.
-        head = LedgerHead(link_id=self._store.link.link_id, head=self._store.link.head)
-        feed_append(self._store, head, at_ns=0)
         if int(checkpoint["phase"]) == Phase.CLOSED:
-            self._day_ended(date, seq)
+            self._day_ended(int(checkpoint["trading_date"]), int(checkpoint["settlement_seq"]))
 
     def _day_ended(self, date: int, seq: int) -> None:
         """Confirm the day that closed before a checkpoint, or let its batch begin.
