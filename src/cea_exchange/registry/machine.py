@@ -135,7 +135,6 @@ class RegistryMachine(InstitutionMachine):
     def resume(self) -> None:
         """Go on with what a database that was lost has; DatabaseError if it is away again."""
         self._balances_check()
-        self.registry.platform_stream.resume()
         self.venue.resume()
 
     # -- how it stands ------------------------------------------------------------------------

@@ -12,6 +12,8 @@ from cea_exchange.protocol.links.platform import (
     item_decode,
 )
 from cea_exchange.registry.reconciliation.platform_link import platform_differences
+from cea_exchange.registry.registry import Registry
+from cea_exchange.registry.store import RegistryStore
 from support.platform.linked import Linked
 from support.platform.platform_world import (
     NATION,
@@ -69,6 +71,16 @@ def test_what_a_province_gives_is_computed_again_and_posted_once(linked):
     assert linked.platform.outbox.judged_seq == linked.platform.outbox.last_seq
     assert linked.refused() == []
     assert reconciled(linked) == []
+
+
+def test_who_looks_again_sees_what_came_since(linked, tmp_path, two_addresses):
+    store = RegistryStore.open_reader(tmp_path, two_addresses[1])
+    with Registry(store, linked.world.now_ns) as reader:
+        with store.view():
+            assert reader.platform_stream.standing().last_seq == 0
+        listed_and_given(linked)
+        with store.view():
+            assert reader.platform_stream.standing().last_seq == linked.stream.last_seq() > 0
 
 
 def test_obligations_are_those_of_the_verified_units(linked):

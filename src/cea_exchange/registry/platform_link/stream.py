@@ -93,7 +93,6 @@ class PlatformStream:
         self.given = GivenAllowances(ledger, distribution, self.listed)
         self.owed = OwedObligations(ledger, obligations, self.listed, self.given)
         self.completions = Completions(ledger, self.listed)
-        self._head: tuple[int, str] | None = None
 
     def completions_follow(self, surrender: Surrender, offsets: Offsets) -> None:
         """Report to the platform what covers obligations."""
@@ -189,7 +188,6 @@ class PlatformStream:
             self._refuse(log_id, item, payload, error.mismatches)
         except ActError as error:
             self._refuse(log_id, item, payload, (mismatch("", str(error)),))
-        self._head = (item.link_seq, head_after(before, payload))
         return True
 
     def _post(self, item: LinkItem, payload: bytes) -> None:
@@ -233,10 +231,6 @@ class PlatformStream:
 
     # -- how far it is ------------------------------------------------------------------------
 
-    def resume(self) -> None:
-        """Forget what a database that was lost may not have."""
-        self._head = None
-
     def last_seq(self) -> int:
         """Return the number of the last item that was taken, 0 before the first."""
         return self._last()[0]
@@ -252,9 +246,8 @@ class PlatformStream:
         return Standing(self.last_seq(), refused)
 
     def _last(self) -> tuple[int, str]:
-        if self._head is None:
-            row = self._store.one(
-                "SELECT link_seq, head FROM platform_items ORDER BY link_seq DESC LIMIT 1"
-            )
-            self._head = (0, HEAD_BEFORE_ALL) if row is None else tuple(row)
-        return self._head
+        # Never kept: who looks has a stream of his own, in which nothing is taken.
+        row = self._store.one(
+            "SELECT link_seq, head FROM platform_items ORDER BY link_seq DESC LIMIT 1"
+        )
+        return (0, HEAD_BEFORE_ALL) if row is None else tuple(row)
