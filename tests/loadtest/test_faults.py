@@ -20,6 +20,7 @@ pytestmark = pytest.mark.unit
     ("text", "expected"),
     [
         ("kill:venue@5", Fault("kill", "venue", 0, 5, 0)),
+        ("kill:database+1@5", Fault("kill", "database", 0, 5, 1)),
         ("kill:registry+0.5@7.25", Fault("kill", "registry", 0, 7.25, 0.5)),
         ("pause:venue+2@1", Fault("pause", "venue", 0, 1, 2)),
         ("drop@3", Fault("drop", "", 0, 3, 0)),

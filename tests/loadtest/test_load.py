@@ -78,8 +78,24 @@ def test_nothing_is_lost_under_every_fault(tmp_path):
     assert content["audit"]["checked"]["trades"] > 100
 
 
+@pytest.mark.nightly
+def test_nothing_is_lost_while_the_database_is_killed_and_paused():
+    result = run(
+        "--rate", "300", "--duration", "12", "--participants", "12", "--json",
+        "--database", "postgresql", "--fault", "kill:database+1@2", "--fault", "pause:database+1@5",
+        "--fault", "kill:registry@7", "--fault", "kill:venue@8",
+    )  # fmt: skip
+    assert result.returncode == 0, result.stdout[-300:] + result.stderr
+    content = json.loads(result.stdout)
+    assert content["losses"] == []
+    assert len([act for act in content["acts"] if not act["what"].endswith(": over")]) == 4
+    assert content["audit"]["checked"]["trades"] > 100
+
+
 def test_bad_usage_is_one_clear_line():
     for arguments in (
+        ["--database", "oracle"],
+        ["--target", "book", "--database", "postgresql"],
         ["--workload", "rush"],
         ["--gateway", "tcp://127.0.0.1:1"],
         ["--target", "nowhere"],

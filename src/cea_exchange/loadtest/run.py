@@ -36,6 +36,8 @@ from cea_exchange.loadtest.timeline import Sampler
 
 START_DELAY_S = 0.3
 PARTICIPANTS_MIN = 3
+DATABASES = ("sqlite", "postgresql")
+"""Where the registry that a run starts may keep its ledger; the first if nothing is said."""
 
 Progress = Callable[[str], None]
 Look = Callable[[float, dict[str, float]], None]
@@ -62,6 +64,8 @@ class RunSettings:
         Commands that are due before that count for no latency.
     faults, audited
         An audit can be left out where nothing was done to the system.
+    database
+        One of `DATABASES`; a PostgreSQL server is started for the run.
     """
 
     target: str
@@ -79,10 +83,18 @@ class RunSettings:
     spin: bool = False
     faults: tuple[Fault, ...] = ()
     audited: bool = False
+    database: str = DATABASES[0]
     trading_date: date = date(2025, 1, 2)
 
     def __post_init__(self) -> None:
         target_class(self.target)
+        if self.database not in DATABASES:
+            expected = " or ".join(DATABASES)
+            raise RunError(f"database: expected {expected}, got {self.database!r}")
+        if self.database != DATABASES[0] and not self.is_own:
+            raise RunError(
+                f"database: expected a registry that this run starts, got target {self.target}"
+            )
         if self.target in EMBEDDED and self.processes != 1:
             raise RunError(f"processes: expected 1 of an embedded target, got {self.processes}")
         if self.workload.participants < max(self.processes, PARTICIPANTS_MIN):
@@ -161,6 +173,7 @@ def _stand(folder: Path, settings: RunSettings) -> Stand:
             audited=settings.audited,
             faulty_disk=bool(names & OF_DISK),
             proxied=bool(names & PROXIED),
+            on_postgresql=settings.database == "postgresql",
         )
     if settings.serve:
         return Served(

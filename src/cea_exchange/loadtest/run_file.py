@@ -26,7 +26,7 @@ from cea_exchange.loadtest.flow.arrivals import (
 )
 from cea_exchange.loadtest.flow.recorded import Recorded, RecordedError, recorded_orders
 from cea_exchange.loadtest.flow.workload import Workload, WorkloadError, workload_find
-from cea_exchange.loadtest.run import RunError, RunSettings
+from cea_exchange.loadtest.run import DATABASES, RunError, RunSettings
 from cea_exchange.loadtest.sending.open_loop import Stop
 from cea_exchange.loadtest.targets.target import TargetError
 
@@ -81,6 +81,7 @@ class RunFile(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     spin: bool = False
     faults: list[str] = []
     audit: bool = False
+    database: str = DATABASES[0]
     date: str = TRADING_DATE
 
 
@@ -134,6 +135,7 @@ def run_settings(run: RunFile) -> RunSettings:
         spin=run.spin,
         faults=faults,
         audited=is_own and (run.audit or bool(faults)),
+        database=run.database,
         trading_date=_date(run.date),
     )
 

@@ -111,6 +111,10 @@ def run(
     audit: Annotated[
         bool, typer.Option(help="Hold everything against everything; with faults it is done.")
     ] = False,
+    database: Annotated[
+        str | None,
+        typer.Option(help="Of the registry that is started: sqlite, or postgresql (started too)."),
+    ] = None,
     trading_date: Annotated[str | None, typer.Option("--date", help="Trading date.")] = None,
     gateway: Annotated[str | None, typer.Option(help="A running venue's order gateway.")] = None,
     server_key: Annotated[str | None, typer.Option(help="Its public key.")] = None,
@@ -134,7 +138,8 @@ def run(
         "refused": refused, "arrivals": arrivals, "rate": rate, "duration": duration,
         "day": None if day is None else str(day), "speed_up": speed_up, "warm_up": warm_up,
         "stop": _numbers("--stop", stop), "seed": seed, "processes": processes,
-        "spin": spin or None, "faults": fault, "audit": audit or None, "date": trading_date,
+        "spin": spin or None, "faults": fault, "audit": audit or None, "database": database,
+        "date": trading_date,
     }  # fmt: skip
     with _worded():
         written = _written(settings, {**given, **_running_venue(gateway, server_key, keys)})

@@ -69,7 +69,9 @@ class ParticipantLog:
         )
 
 
-def audit_all(data: Path, directories: list[Path]) -> Reconciliation:
+def audit_all(
+    data: Path, directories: list[Path], database: str | None = None
+) -> Reconciliation:
     """Run every check on a data folder at rest and its participants' directories.
 
     Parameters
@@ -78,9 +80,11 @@ def audit_all(data: Path, directories: list[Path]) -> Reconciliation:
         Of venue and registry, neither of which may be running.
     directories : list of Path
         One per participant, named for it.
+    database : str, optional
+        The registry's, as `RegistryStore.open_reader` takes it.
     """
     found = Reconciliation()
-    with RegistryStore.open_reader(data) as store:
+    with RegistryStore.open_reader(data, database) as store:
         accounts: dict[str, int] = dict(
             store.execute("SELECT account, account_index FROM accounts").fetchall()
         )
@@ -96,7 +100,7 @@ def audit_all(data: Path, directories: list[Path]) -> Reconciliation:
         found.differences += report_faults(log, events)
     found.differences += trade_faults(logs, events, trades)
     found.differences += settlement_faults(events, records)
-    found.differences += ledger_faults(data)
+    found.differences += ledger_faults(data, database)
     found.differences += verify_faults(data)
     found.checked = {
         "participants": len(logs),
@@ -283,9 +287,9 @@ def settlement_faults(events: Rows, records: Rows) -> Iterator[str]:
         yield f"the registry has {len(records)} settlement records, the venue {len(stream)}"
 
 
-def ledger_faults(data: Path) -> Iterator[str]:
+def ledger_faults(data: Path, database: str | None = None) -> Iterator[str]:
     """The ledger holds, and at the last sequence both sides have the same hash."""
-    found = check_ledger(data)
+    found = check_ledger(data, database)
     yield from found.differences
     if found.checkpoint_seq != found.last_seq or found.venue_hash != found.registry_hash:
         yield (

@@ -21,6 +21,7 @@ from cea_exchange.loadtest.load_run import await_transfers
 from cea_exchange.loadtest.local_exchange import ExchangeError, LocalExchange
 from cea_exchange.loadtest.population import Participant
 from cea_exchange.loadtest.stands.audit import audit_all
+from cea_exchange.loadtest.stands.database import DatabaseServer, children_of
 from cea_exchange.loadtest.stands.stand import Progress, Stand, StandError, metrics_read
 from cea_exchange.loadtest.targets.target import Reconciliation
 from cea_exchange.protocol.security import CurveKeys, client_socket
@@ -30,7 +31,7 @@ SETTLE_S_MAX = 120.0
 AGAIN_S = 0.2
 FAULTY_DISK = "cea_exchange.loadtest.faults.faulty_disk"
 DAEMONS = ("venue", "registry")
-RELAY = "relay"
+RELAY, DATABASE = "relay", "database"
 
 
 class OwnExchange(Stand):
@@ -48,6 +49,8 @@ class OwnExchange(Stand):
         Let the venue's files pass a layer that can be full, or slow.
     proxied : bool
         Let connections to the gateway pass a proxy that can drop and delay.
+    on_postgresql : bool
+        Keep the registry's ledger in a PostgreSQL server of the run's own, instead of SQLite.
     settings : mapping
         Of the venue's config.
     """
@@ -60,13 +63,16 @@ class OwnExchange(Stand):
         audited: bool,
         faulty_disk: bool = False,
         proxied: bool = False,
+        on_postgresql: bool = False,
         settings: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__({})
         programs = {}
         if faulty_disk:
             programs["venue"] = [sys.executable, "-m", FAULTY_DISK]
-        self.exchange = LocalExchange(data, programs=programs)
+        self._server = DatabaseServer(data / DATABASE) if on_postgresql else None
+        self._database = None if self._server is None else self._server.address
+        self.exchange = LocalExchange(data, programs=programs, database=self._database)
         self.proxy: Proxy | None = None
         self._data = data
         self._day = day
@@ -109,9 +115,11 @@ class OwnExchange(Stand):
         return options
 
     def process_ids(self) -> dict[str, int]:
-        """Return both daemons' processes, and the venue's relay."""
+        """Return both daemons' processes, the venue's relay, and the database server's."""
         running = (name for name in DAEMONS if self.exchange.is_running(name))
         found = {name: self.exchange.process_id(name) for name in running}
+        if self._server is not None:
+            found[DATABASE] = self._server.process_id
         if "venue" in found and (relay := _relay_of(found["venue"])):
             found[RELAY] = relay
         return found
@@ -125,21 +133,27 @@ class OwnExchange(Stand):
         return metrics_read((f"http://{address}/metrics",))
 
     def kill(self, name: str) -> None:
-        """Kill a daemon, or the venue's relay."""
+        """Kill a daemon, the venue's relay, or the database server."""
         if name == RELAY:
             self._signal_relay(signal.SIGKILL)
+        elif name == DATABASE:
+            self._of_database().kill()
         else:
             self.exchange.kill(name)
 
     def begin(self, name: str) -> None:
         """Start a daemon on its data, without waiting for it; a relay is begun by its venue."""
-        if name != RELAY:
+        if name == DATABASE:
+            self._of_database().start()
+        elif name != RELAY:
             getattr(self.exchange, f"start_{name}")(wait=False)
 
     def pause(self, name: str) -> None:
         """Stop a process where it stands."""
         if name == RELAY:
             self._signal_relay(signal.SIGSTOP)
+        elif name == DATABASE:
+            self._of_database().pause()
         else:
             self.exchange.pause(name)
 
@@ -147,8 +161,15 @@ class OwnExchange(Stand):
         """Let it go on."""
         if name == RELAY:
             self._signal_relay(signal.SIGCONT)
+        elif name == DATABASE:
+            self._of_database().resume()
         else:
             self.exchange.resume(name)
+
+    def _of_database(self) -> DatabaseServer:
+        if self._server is None:
+            raise StandError("database: expected a run with --database postgresql")
+        return self._server
 
     def _signal_relay(self, number: int) -> None:
         process_id = self.process_ids().get(RELAY)
@@ -184,9 +205,15 @@ class OwnExchange(Stand):
 
     def whole(self) -> None:
         """Wait until both are ready, and the venue answers."""
+        self._begin_ended_registry()
         for name in DAEMONS:
             self.exchange.wait_ready(name)
         self._status()
+
+    def _begin_ended_registry(self) -> None:
+        """Start a registry that found no database at its own start, as a service manager would."""
+        if self._server is not None and not self.exchange.is_running("registry"):
+            self.exchange.start_registry(wait=False)
 
     def _status(self) -> dict[str, Any]:
         deadline = time.monotonic() + SETTLE_S_MAX
@@ -224,18 +251,20 @@ class OwnExchange(Stand):
             if status:
                 found.differences.append(f"asked to end, the {name} ended with {status}")
         of_files = audit_all(
-            self._data, [self._data / "participants" / each.name for each in self._members]
+            self._data,
+            [self._data / "participants" / each.name for each in self._members],
+            self._database,
         )
         found.checked |= of_files.checked
         found.differences += of_files.differences
         return found
 
     def _settled_seq(self) -> int:
-        with RegistryStore.open_reader(self._data) as store:
+        with RegistryStore.open_reader(self._data, self._database) as store:
             return store.last_seq
 
     def close(self) -> None:
-        """End both."""
+        """End all of it."""
         if self.proxy is not None:
             self.proxy.close()
         for name in DAEMONS:
@@ -243,14 +272,14 @@ class OwnExchange(Stand):
             if self.exchange.is_running(name):
                 self.exchange.resume(name)
         self.exchange.close()
+        if self._server is not None:
+            self._server.close()
 
 
 def _relay_of(venue: int) -> int:
     """Return the process that a venue serves the public with (Linux); 0 if it can't be seen."""
-    for children in Path(f"/proc/{venue}/task").glob("*/children"):
+    for child in children_of(venue):
         with contextlib.suppress(OSError):
-            for child in map(int, children.read_text().split()):
-                words = Path(f"/proc/{child}/cmdline").read_bytes().split(b"\0")
-                if b"relay" in words:
-                    return child
+            if b"relay" in Path(f"/proc/{child}/cmdline").read_bytes().split(b"\0"):
+                return child
     return 0

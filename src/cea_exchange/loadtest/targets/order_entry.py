@@ -36,6 +36,8 @@ LOGONS_AT_ONCE = 16
 DAY_S_MAX = 20.0
 CATCH_UP_S_MAX = 30.0
 LOOK_S = 0.05
+SOCKETS_EACH = 12
+"""Three are in use; those of connections before are taken away later, by another thread."""
 _OPEN_PHASES = (Phase.LISTED, Phase.LISTED_AND_BLOCK)
 _ENDS = (
     EventKind.ORDER_CANCELED,
@@ -91,7 +93,7 @@ class OrderEntry(Target):
 
     def connect(self, participants: Participants) -> None:
         """Log every hosted participant on and wait for an open session."""
-        self._context.max_sockets = 4 * len(participants.hosted) + 16
+        self._context.max_sockets = SOCKETS_EACH * len(participants.hosted) + 16
         # An audit wants all reports there ever were; a load, what comes from now on.
         report_seq = None if self._log is None else 0
         waiting = [
