@@ -27,6 +27,7 @@ from cea_exchange.domain.records import (
     Tif,
 )
 from cea_exchange.domain.refusals import VenueRefusal
+from cea_exchange.domain.refusals.frame_error import FrameError
 from cea_exchange.domain.units import tonnes_capped
 from cea_exchange.protocol.control import DECODE_ERRORS, Name
 
@@ -49,25 +50,6 @@ TOPIC_SETTLEMENT = b"S"
 TOPIC_SETTLEMENT_HEARTBEAT = b"H"
 
 Seq = Annotated[int, msgspec.Meta(ge=0, le=2**62)]
-
-
-class FrameError(ValueError):
-    """A message is refused.
-
-    Attributes
-    ----------
-    code : VenueRefusal
-        Why; programs branch on it.
-    expected, got, where : str
-        The three parts of what is told to the sender.
-    """
-
-    def __init__(self, code: VenueRefusal, *, expected: str, got: str, where: str) -> None:
-        super().__init__(f"{where}: expected {expected}, got {got}")
-        self.code = code
-        self.expected = expected
-        self.got = got
-        self.where = where
 
 
 def refusal_message(error: FrameError) -> dict[str, str]:

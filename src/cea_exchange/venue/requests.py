@@ -11,11 +11,11 @@ import msgspec
 from cea_exchange.control_plane.fields import field
 from cea_exchange.control_plane.maker_checker import Prepared, Second
 from cea_exchange.control_plane.requests import Request, Requests, requests_in
+from cea_exchange.domain.enums import Phase
 from cea_exchange.domain.profile_fields import TIME_FORM
-from cea_exchange.domain.records import Phase
 from cea_exchange.domain.refusals import VenueRefusal
+from cea_exchange.domain.refusals.frame_error import FrameError
 from cea_exchange.protocol import control
-from cea_exchange.protocol.framing import FrameError
 from cea_exchange.protocol.operators import Operator
 
 LOOKERS = ("operator", "regulator")

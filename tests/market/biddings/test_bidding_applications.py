@@ -7,9 +7,9 @@ import pytest
 from cea_exchange.domain.calendar import TradingCalendar, date_number
 from cea_exchange.domain.profile import Profile, load_profile, profile_parse
 from cea_exchange.domain.refusals import VenueRefusal
+from cea_exchange.domain.refusals.frame_error import FrameError
 from cea_exchange.domain.timetable import time_parse, time_to_ns
 from cea_exchange.protocol import control
-from cea_exchange.protocol.framing import FrameError
 from cea_exchange.venue import requests
 from cea_exchange.venue.market.bidding_applications import (
     acts_due,

@@ -14,9 +14,9 @@ from cea_exchange.control_plane.service import Reply, Service
 from cea_exchange.domain.calendar import date_number, date_parse
 from cea_exchange.domain.records import EventKind, Phase, Reason
 from cea_exchange.domain.refusals import VenueRefusal
+from cea_exchange.domain.refusals.frame_error import FrameError
 from cea_exchange.journal import EventDamaged
 from cea_exchange.protocol import control
-from cea_exchange.protocol.framing import FrameError
 from cea_exchange.protocol.operators import Operator
 from cea_exchange.venue.durability.sequencer import Sequencer, damage_refusal
 from cea_exchange.venue.market import cash_book, measures

@@ -9,10 +9,10 @@ import structlog
 
 from cea_exchange.domain.calendar import TradingCalendar, date_number, date_of_number, date_parse
 from cea_exchange.domain.refusals import VenueRefusal
+from cea_exchange.domain.refusals.frame_error import FrameError
 from cea_exchange.domain.timetable import day_start, time_from_ns, time_parse, time_to_ns
 from cea_exchange.matching.bidding_windows import windows_due
 from cea_exchange.protocol import control
-from cea_exchange.protocol.framing import FrameError
 from cea_exchange.venue import requests
 from cea_exchange.venue.config import VenueConfig
 from cea_exchange.venue.market.bidding_applications import (
