@@ -16,11 +16,11 @@ def check_all(looks: Iterable[Look], *wrong: type[Exception]) -> None:
 
     Raises CheckFailed: something is.
     """
-    count = 0
+    count, expected = 0, (*wrong, OSError)
     for name, look in looks:
         try:
             found = f"ok     {look()}"
-        except (*wrong, OSError) as error:
+        except expected as error:
             found = f"WRONG  {error}"
             count += 1
         typer.echo(f"{name:10} {found}")
