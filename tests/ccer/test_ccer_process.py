@@ -150,8 +150,8 @@ def test_the_allowance_registry_asks_over_the_link_and_gets_the_first_answer(cce
         caller.close()
         return answer
 
-    told = asked()
-    assert (told.question, told.last_proof_seq, len(told.items)) == (7, 1, 1)
+    result = asked()
+    assert (result.question, result.last_proof_seq, len(result.items)) == (7, 1, 1)
     terms = {"proof": proof, "account": "P001", "compliance_year": 2024}
     reserving = Claim(claim_seq=1, step="reserve", **terms)
     (first,) = asked(claims=(reserving,)).answers

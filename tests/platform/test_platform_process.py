@@ -187,6 +187,6 @@ def test_a_year_is_verified_and_given_over_the_socket(platform):
     platform.ask("sun", "allocation_distribute", allocation=number)
     registry = platform.caller("registry", "link")
     answer = registry.ask({"log_id": None, "first": 1, "count": 10, "verdicts": []})
-    told = [msgspec.msgpack.decode(item) for item in answer["items"]]
-    assert len(told) == answer["last_seq"] == 2
+    shown = [msgspec.msgpack.decode(item) for item in answer["items"]]
+    assert len(shown) == answer["last_seq"] == 2
     registry.close()
