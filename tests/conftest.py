@@ -7,6 +7,7 @@ was not tested on both was not tested.
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -20,6 +21,10 @@ LONGEST_FIRST = {"crash", "attack", "e2e"}
 DATABASES = ("sqlite", "postgresql")
 SHARED = "CEA_TEST_POSTGRES"
 """Names the folder of the PostgreSQL server that all workers of a run share."""
+COMPILED = Path(__file__).parents[1] / "build" / "pycache"
+"""Where what Python makes of modules is kept, whatever the environment says of it: tests begin more
+than a thousand processes, and to compile what a daemon imports takes as long as to import it."""
+
 STARTS_MAX = 60
 """Each is given ten seconds by the package: ten minutes, on whatever machine."""
 
@@ -27,11 +32,14 @@ is_shared_ours = pytest.StashKey[bool]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Choose the shared server's folder, in whoever begins the run."""
+    """Choose the shared server's folder, and where compiled modules are, in whoever begins."""
     config.stash[is_shared_ours] = SHARED not in os.environ
     if config.stash[is_shared_ours]:
         # Not in pytest's own folder: it takes the server's user its way there with every other run.
         os.environ[SHARED] = tempfile.mkdtemp(prefix="cea-pg-")
+        os.environ["PYTHONPYCACHEPREFIX"] = sys.pycache_prefix = str(COMPILED)
+        os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+        sys.dont_write_bytecode = False
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
