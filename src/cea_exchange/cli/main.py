@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from typing import Any
 
 import typer
 
@@ -61,7 +62,7 @@ STATUS_BROKEN_PIPE = 141
 UMASK_MIN = 0o027
 
 # Typer brings its own copy of click or uses the installed one, depending on its version.
-_ClickException = typer.BadParameter.__mro__[2]
+_ClickException: type[Any] = typer.BadParameter.__mro__[2]
 assert _ClickException.__name__ == "ClickException"
 
 
@@ -128,7 +129,7 @@ def _others_empty(app: typer.Typer, words: Sequence[str]) -> None:
         nouns = {each.name: each.typer_instance for each in group.registered_groups}
         if words[1] in nouns or words[1] in commands:
             for name, noun in nouns.items():
-                if name != words[1] and noun is not nouns.get(words[1]):
+                if name != words[1] and noun is not None and noun is not nouns.get(words[1]):
                     noun.registered_commands.clear()
 
 

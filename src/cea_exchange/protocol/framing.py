@@ -6,7 +6,7 @@ refused with one line: what was expected, what it got, and where.
 
 from collections.abc import Sequence
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, dataclass_transform
 
 import google_crc32c
 import msgspec
@@ -63,6 +63,8 @@ def refusal_message(error: FrameError) -> dict[str, str]:
     }
 
 
+# A type checker does not inherit that it is frozen.
+@dataclass_transform(frozen_default=True, field_specifiers=(msgspec.field,))
 class Request(msgspec.Struct, tag_field="op", frozen=True, forbid_unknown_fields=True):
     """Base of what a client may ask over order entry."""
 
@@ -283,7 +285,7 @@ def _block_faults(records: np.ndarray) -> np.ndarray:
 
 _WITH_SIDE = (CommandKind.ENTER, CommandKind.BLOCK_ENQUIRY, CommandKind.BLOCK_OFFER)
 _ADDRESSED = BlockFlag.TO_ACCOUNT | BlockFlag.TO_GROUP
-_FLAGS_ALLOWED = {
+_FLAGS_ALLOWED: dict[int, list[int]] = {
     CommandKind.ENTER: [0, 1],
     CommandKind.BLOCK_ENQUIRY: [n for n in range(16) if n & _ADDRESSED != _ADDRESSED],
     CommandKind.BLOCK_OFFER: [0, 1, 2],

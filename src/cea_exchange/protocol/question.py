@@ -19,7 +19,7 @@ _EVENTS = (
     | zmq.EVENT_DISCONNECTED
 )
 _ASKED = 2
-_REACHED = {zmq.EVENT_CONNECTED: 1, zmq.EVENT_HANDSHAKE_SUCCEEDED: _ASKED}
+_REACHED: dict[int, int] = {zmq.EVENT_CONNECTED: 1, zmq.EVENT_HANDSHAKE_SUCCEEDED: _ASKED}
 
 
 class NoAnswer(RuntimeError):

@@ -366,7 +366,7 @@ def sender_key(frame: zmq.Frame) -> str | None:
     The frame must have been received with ``copy=False``.
     """
     try:
-        return frame.get("User-Id")
+        return str(frame.get("User-Id"))
     except zmq.ZMQError:
         return None
 

@@ -16,7 +16,8 @@ def check_all(looks: Iterable[Look], *wrong: type[Exception]) -> None:
 
     Raises CheckFailed: something is.
     """
-    count, expected = 0, (*wrong, OSError)
+    count = 0
+    expected: tuple[type[Exception], ...] = (*wrong, OSError)
     for name, look in looks:
         try:
             found = f"ok     {look()}"

@@ -28,16 +28,10 @@ from cea_exchange.venue.operations.proposals import VenueProposals
 from cea_exchange.venue.operations.trade_search import trade_event
 from cea_exchange.venue.order_entry import activity_statements
 from cea_exchange.venue.order_entry.service import OrderEntry
-from cea_exchange.venue.requests import (
-    VENUE_REQUESTS,
-    ActRequest,
-    AdminRequest,
-    BiddingOpen,
-    CashCorrect,
-    CashPayIn,
-    CashPayOut,
-    MeasureRequest,
-)
+from cea_exchange.venue.requests import VENUE_REQUESTS
+from cea_exchange.venue.requests.base import ActRequest, AdminRequest, MeasureRequest
+from cea_exchange.venue.requests.biddings import BiddingOpen
+from cea_exchange.venue.requests.second import CashCorrect, CashPayIn, CashPayOut
 from cea_exchange.venue.trading_day.trading_day import TradingDay
 
 SECOND_TO_COME = "(who agrees)"
