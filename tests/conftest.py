@@ -7,6 +7,7 @@ was not tested on both was not tested.
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -20,6 +21,10 @@ LONGEST_FIRST = {"crash", "attack", "e2e"}
 DATABASES = ("sqlite", "postgresql")
 SHARED = "CEA_TEST_POSTGRES"
 """Names the folder of the PostgreSQL server that all workers of a run share."""
+COMPILED = Path(__file__).parents[1] / "build" / "pycache"
+"""Where what Python makes of modules is kept, whatever the environment says of it: tests begin more
+than a thousand processes, and to compile what a daemon imports takes as long as to import it."""
+
 STARTS_MAX = 60
 """Each is given ten seconds by the package: ten minutes, on whatever machine."""
 
@@ -27,11 +32,14 @@ is_shared_ours = pytest.StashKey[bool]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Choose the shared server's folder, in whoever begins the run."""
+    """Choose the shared server's folder, and where compiled modules are, in whoever begins."""
     config.stash[is_shared_ours] = SHARED not in os.environ
     if config.stash[is_shared_ours]:
         # Not in pytest's own folder: it takes the server's user its way there with every other run.
         os.environ[SHARED] = tempfile.mkdtemp(prefix="cea-pg-")
+        os.environ["PYTHONPYCACHEPREFIX"] = sys.pycache_prefix = str(COMPILED)
+        os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+        sys.dont_write_bytecode = False
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -126,19 +134,40 @@ class PostgresServer:
 
 
 @pytest.fixture(scope="session")
-def postgres_server() -> Iterator[str]:
-    """The address of this worker's own database, at the server that all workers share."""
+def postgres_shared() -> Iterator[Callable[[str], str]]:
+    """Give the address of one of this worker's databases, by its name, at the shared server."""
     server = PostgresServer(Path(os.environ[SHARED]))
-    yield server.database(os.environ.get("PYTEST_XDIST_WORKER", "alone"))
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "alone")
+    yield lambda name: server.database(worker + name)
     server.leave()
 
 
 @pytest.fixture(scope="session")
-def postgres_server_second() -> Iterator[str]:
+def postgres_server(postgres_shared: Callable[[str], str]) -> str:
+    """The address of this worker's own database."""
+    return postgres_shared("")
+
+
+@pytest.fixture(scope="session")
+def postgres_server_second(postgres_shared: Callable[[str], str]) -> str:
     """The address of a second database of this worker, for tests of two institutions."""
-    server = PostgresServer(Path(os.environ[SHARED]))
-    yield server.database(f"{os.environ.get('PYTEST_XDIST_WORKER', 'alone')}_second")
-    server.leave()
+    return postgres_shared("_second")
+
+
+@pytest.fixture(scope="session")
+def postgres_kept(postgres_shared: Callable[[str], str]) -> Callable[[Any], str]:
+    """Give the address of a database that is as a new institution's, by the class of its store."""
+    from support.institution.kept_postgres import KeptPostgres
+
+    kept: dict[Any, KeptPostgres] = {}
+
+    def as_new(store_class: Any) -> str:
+        if store_class not in kept:
+            address = postgres_shared(f"_{store_class.schema.institution}")
+            kept[store_class] = KeptPostgres(address, store_class)
+        return kept[store_class].as_new()
+
+    return as_new
 
 
 @pytest.fixture(scope="module")
@@ -163,24 +192,34 @@ def postgres_address_emptied(postgres_server: str) -> Callable[[], str]:
 
 
 def postgres_emptied(address: str) -> str:
-    """Take everything out of a database, and everybody off it."""
+    """Take everything out of a database, and everybody off it: quicker than to make a new one."""
     import psycopg
 
+    from support.institution.kept_postgres import everybody_off, schema_emptied
+
     with psycopg.connect(address, autocommit=True) as connection:
-        connection.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
-        )
-        # Emptied, for another database takes ten times as long.
-        connection.execute("DROP SCHEMA IF EXISTS public CASCADE")
-        connection.execute("CREATE SCHEMA public")
+        everybody_off(connection)
+        schema_emptied(connection)
     return address
 
 
+@pytest.fixture(scope="session")
+def store_class() -> Any:
+    """Whose tables a PostgreSQL database has at a test's begin; of nobody if it is None."""
+    return None
+
+
 @pytest.fixture(params=DATABASES)
-def database_address(request) -> str | None:
-    """Where a registry is kept: None for SQLite in its folder, or an empty PostgreSQL database."""
-    return None if request.param == "sqlite" else request.getfixturevalue("postgres_address")
+def database_address(request, store_class: Any) -> str | None:
+    """Where an institution is kept: None for SQLite in its folder, or a new PostgreSQL database.
+
+    Folders of tests say whose tables are there already (`store_class`).
+    """
+    if request.param == "sqlite":
+        return None
+    if store_class is None:
+        return request.getfixturevalue("postgres_address")
+    return request.getfixturevalue("postgres_kept")(store_class)
 
 
 @pytest.fixture(params=DATABASES)

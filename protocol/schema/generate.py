@@ -52,20 +52,33 @@ def enum_members(enum: dict) -> list[tuple[str, int, str]]:
     return members
 
 
-def python_module(schema: dict) -> str:
-    lines = [f'"""Record layouts and the numbers in them. {HEADER}"""', "",
-             "from enum import IntEnum, IntFlag", "", "import numpy as np", "",
+CONSTANTS = {"PRODUCT_NONE": "0xFFFF", "ACCOUNT_NONE": "0xFFFFFFFF", "OPERATOR_ANY": "0xFFFF"}
+
+
+def enums_module(schema: dict) -> str:
+    lines = [f'"""The numbers in records, by their names. {HEADER}"""', "",
+             "from enum import IntEnum, IntFlag", "",
              f"SCHEMA_VERSION = {schema['version']}",
-             "PRODUCT_NONE = 0xFFFF", "ACCOUNT_NONE = 0xFFFFFFFF", "OPERATOR_ANY = 0xFFFF"]
+             *(f"{name} = {number}" for name, number in CONSTANTS.items())]
     for name, enum in schema["enum"].items():
         base = "IntFlag" if name.endswith("Flag") else "IntEnum"
         lines += ["", "", f"class {name}({base}):", f'    """{enum["doc"]}"""', ""]
         for member, number, doc in enum_members(enum):
             lines += [f"    {member} = {number}", *wrapped_doc(doc)]
-    lines.append("")
-    for record in schema["record"]:
+    return "\n".join(lines) + "\n"
+
+
+def layouts_module(schema: dict) -> str:
+    enums = [*sorted(["SCHEMA_VERSION", *CONSTANTS]), *sorted(schema["enum"])]
+    layouts = [f"{upper_snake(record['name'])}_DTYPE" for record in schema["record"]]
+    exported = sorted([*layouts, "SCHEMA_VERSION", *CONSTANTS]) + sorted(schema["enum"])
+    lines = [f'"""Record layouts, and the numbers in them. {HEADER}"""', "",
+             "import numpy as np", "", "from cea_exchange.domain.enums import (",
+             *(f"    {name}," for name in enums), ")", "",
+             "__all__ = [", *(f'    "{name}",' for name in exported), "]", ""]
+    for record, layout in zip(schema["record"], layouts, strict=True):
         field_offsets(record)
-        lines += ["", f"{upper_snake(record['name'])}_DTYPE = np.dtype(", "    ["]
+        lines += ["", f"{layout} = np.dtype(", "    ["]
         for name, kind, *_ in record["fields"]:
             element, count = field_type(kind)
             shape = f", ({count},)" if count > 1 else ""
@@ -214,7 +227,8 @@ def outputs() -> dict[Path, str]:
         refusals[module] = refusals_module(key, daemon)
     return {
         **refusals,
-        ROOT / "src" / "cea_exchange" / "domain" / "records.py": python_module(schema),
+        ROOT / "src" / "cea_exchange" / "domain" / "enums.py": enums_module(schema),
+        ROOT / "src" / "cea_exchange" / "domain" / "records.py": layouts_module(schema),
         ROOT / "src" / "cea_exchange" / "_records.pxd": c_declarations(schema),
         ROOT / "protocol" / "records.md": doc_tables(schema),
         ROOT / "protocol" / "reasons.md": reasons_page(schema["enum"]["Reason"]),

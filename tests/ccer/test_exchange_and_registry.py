@@ -21,10 +21,10 @@ def test_a_day_is_traded_at_the_exchange_and_delivered_at_the_registry(tmp_path)
         assert world.held("SEAWIND") == 50_000
         world.day_end()
         assert (world.held("A"), world.held("B"), world.held("SEAWIND")) == (1_000, 400, 48_600)
-        told = world.admin(op="cash_reconcile")
-        assert told["differences"] == []
+        shown = world.admin(op="cash_reconcile")
+        assert shown["differences"] == []
         value = 1_400 * PRICE_FEN
-        assert int(told["fees"]) == 2 * value * 60 // 10_000
+        assert int(shown["fees"]) == 2 * value * 60 // 10_000
         seller = world.admin(op="position", account="SEAWIND")
         assert seller["cash"] == value - value * 60 // 10_000
         assert seller["holdings"][P]["tonnes"] == 48_600

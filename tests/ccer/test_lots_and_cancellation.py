@@ -17,7 +17,7 @@ from support.ccer.programme import (
 from support.refusing import refuses
 
 
-def told(code: str):
+def refused(code: str):
     return refuses(code, ProgrammeError)
 
 
@@ -58,7 +58,7 @@ def test_a_lot_is_split_moved_and_cancelled(ccer):
     assert held(ccer, "B", Compartment.APPLIED) == [(1, 1_500)]
     assert ccer.cancellations.approve(number)["proofs"] == []
     assert (held(ccer, "B"), held(ccer, "cancelled")) == ([(1_501, 4_000)], [(1, 1_500)])
-    with told("SERIALS_NOT_HELD: serials: expected 1400 to 1600 to be there whole"):
+    with refused("SERIALS_NOT_HELD: serials: expected 1400 to 1600 to be there whole"):
         move("transfer", "B", "A", "WIND-1-2022", [Lot(1, 1_400, 1_600)], document="contract 3")
     assert held(ccer, "B") == [(1_501, 4_000)]
     nothing_found(ccer)
@@ -68,7 +68,7 @@ def test_the_oldest_batch_is_cancelled_first(ccer, clock):
     """CCER-LOT-03 (RB3, example 2): of two batches of one instrument, the one issued first."""
     move = ccer.transfers.transfer
     batch_issued(ccer, clock, {2023: 1_200})
-    with told("CCERS_NOT_HELD: tonnes: expected at most the 10000 t there are, got 10001"):
+    with refused("CCERS_NOT_HELD: tonnes: expected at most the 10000 t there are, got 10001"):
         ccer.cancellations.apply("SEAWIND", "WIND-1-2022", 10_001, purpose="public_benefit")
     move("transfer", "SEAWIND", "A", "WIND-1-2023", [Lot(2, 501, 1_200)], document="c 1")
     assert held(ccer, "SEAWIND", instrument="WIND-1-2023") == [(1, 500)]
@@ -97,9 +97,9 @@ def test_a_certificate_is_public_and_names_the_serials(ccer):
         "beneficiary": "Asian Games",
         "compliance_year": 0,
     }
-    with told("CANCELLATION_STATE: cancellation 1: expected .* applied for, got done"):
+    with refused("CANCELLATION_STATE: cancellation 1: expected .* applied for, got done"):
         ccer.cancellations.approve(number)
-    with told("CERTIFICATE_UNKNOWN"):
+    with refused("CERTIFICATE_UNKNOWN"):
         ccer.cancellations.certificate("CC-2024-000002")
 
 
@@ -136,9 +136,9 @@ def test_every_serial_has_its_pedigree(ccer):
         ("cancelled", "cancellation account", "registration", 1_000),
     ]
     assert [step["account"] for step in ccer.pedigree("WIND-1", 1, 5_000)] == ["SEAWIND"]
-    with told("SERIALS_NOT_HELD: serial: expected one that was issued, got 10001"):
+    with refused("SERIALS_NOT_HELD: serial: expected one that was issued, got 10001"):
         ccer.pedigree("WIND-1", 1, 10_001)
-    with told("BATCH_UNKNOWN"):
+    with refused("BATCH_UNKNOWN"):
         ccer.pedigree("WIND-1", 2, 1)
     now = ccer.whereabouts("WIND-1", 1, 999, 1_010)
     assert [(each["account"], each["serial_first"]) for each in now] == [
@@ -155,11 +155,11 @@ def test_a_restricted_holder_gives_nothing_away(ccer):
         ),
         lambda: ccer.cancellations.apply("SEAWIND", "WIND-1-2022", 1, purpose="public_benefit"),
     ):
-        with told("ACCOUNT_RESTRICTED"):
+        with refused("ACCOUNT_RESTRICTED"):
             act()
     ccer.transfers.transfer("enforcement", "SEAWIND", "A", "WIND-1-2022", 1, document="(2024)1")
     ccer.accounts.restore("SEAWIND", "licence seen")
-    with told("ACCOUNT_STATE: account SEAWIND: expected one that is restricted, got open"):
+    with refused("ACCOUNT_STATE: account SEAWIND: expected one that is restricted, got open"):
         ccer.accounts.restore("SEAWIND", "again")
     ccer.transfers.transfer("transfer", "SEAWIND", "A", "WIND-1-2022", 1, document="contract")
     assert held(ccer, "A") == [(1, 1), (2, 2)]
@@ -167,11 +167,11 @@ def test_a_restricted_holder_gives_nothing_away(ccer):
 
 def test_vvbs_and_provinces_hold_nothing(ccer):
     """CCER-ACC-02."""
-    with told("ACCOUNT_KIND: account: expected one of kind owner or entity or trader, got CQC"):
+    with refused("ACCOUNT_KIND: account: expected one of kind owner or entity or trader, got CQC"):
         ccer.transfers.transfer("transfer", "SEAWIND", "CQC", "WIND-1-2022", 1, document="c")
-    with told("SAME_ACCOUNT"):
+    with refused("SAME_ACCOUNT"):
         ccer.transfers.transfer(
             "transfer", "SEAWIND", "SEAWIND", "WIND-1-2022", 1, document="contract"
         )
-    with told("INSTRUMENT_UNKNOWN: .*got 'WIND-1-2021'"):
+    with refused("INSTRUMENT_UNKNOWN: .*got 'WIND-1-2021'"):
         ccer.transfers.transfer("transfer", "SEAWIND", "A", "WIND-1-2021", 1, document="c")

@@ -20,7 +20,7 @@ ORDER = {"order": "(2025)1", "court": "Wuhan Court"}
 INSTRUMENT = "WIND-1-2022"
 
 
-def told(code: str):
+def refused(code: str):
     return refuses(code, ProgrammeError)
 
 
@@ -57,7 +57,7 @@ def test_a_court_freezes_what_is_there_and_what_comes(ccer):
     frozen = ccer.freezes.freeze("SEAWIND", INSTRUMENT, 25_000, **ORDER)
     assert (frozen.in_force, frozen.asked) == (20_000, 5_000)
     assert ccer.freezes.lots(frozen) == [Lot(1, 30_001, 50_000)]
-    with told("CCERS_NOT_HELD"):
+    with refused("CCERS_NOT_HELD"):
         ccer.cancellations.apply("SEAWIND", INSTRUMENT, 1, purpose="public_benefit")
     later = ccer.freezes.freeze("SEAWIND", INSTRUMENT, 1_000, **ORDER)
     given(ccer, "A", "SEAWIND", 5_600)
@@ -74,10 +74,10 @@ def test_a_court_releases_what_is_not_there_first(ccer):
     assert ccer.freezes.release(first, 1_000, **ORDER).in_force == 19_000
     assert ccer.freezes.found(second).in_force == 700
     assert tonnes(ccer, "SEAWIND") == 300
-    with told("FREEZE_STATE: freeze 1: expected 1 to 19000 t, got 19001"):
+    with refused("FREEZE_STATE: freeze 1: expected 1 to 19000 t, got 19001"):
         ccer.freezes.release(first, 19_001, **ORDER)
     assert ccer.freezes.release(first, **ORDER).in_force == 0
-    with told("FREEZE_STATE: freeze 9: expected a known one"):
+    with refused("FREEZE_STATE: freeze 9: expected a known one"):
         ccer.freezes.release(9, **ORDER)
 
 
@@ -87,16 +87,16 @@ def test_a_court_gives_what_is_frozen_to_another(ccer):
     lots = ccer.freezes.deduct(freeze_id, 400, "B", **ORDER)
     assert lots == [Lot(1, 1, 400)]
     assert (tonnes(ccer, "B"), tonnes(ccer, "A", Compartment.JUDICIAL)) == (400, 100)
-    with told("FREEZE_STATE: freeze 1: expected 1 to 100 t, got 101"):
+    with refused("FREEZE_STATE: freeze 1: expected 1 to 100 t, got 101"):
         ccer.freezes.deduct(freeze_id, 101, "B", **ORDER)
-    with told("CCERS_NOT_HELD: tonnes: expected 1 t or more, got 0"):
+    with refused("CCERS_NOT_HELD: tonnes: expected 1 t or more, got 0"):
         ccer.freezes.freeze("A", INSTRUMENT, 0, **ORDER)
 
 
 def test_what_the_supervisor_withholds_does_not_move(ccer):
     """CCER-FRZ-03."""
     ccer.supervision.withhold("A", INSTRUMENT, [Lot(1, 1, 29_000)], "order 1")
-    with told("CCERS_NOT_HELD: tonnes: expected at most the 1000 t"):
+    with refused("CCERS_NOT_HELD: tonnes: expected at most the 1000 t"):
         given(ccer, "A", "B", 1_001)
     ccer.supervision.give_back("A", INSTRUMENT, 500, "order 2")
     given(ccer, "A", "B", 1_001)

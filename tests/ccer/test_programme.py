@@ -22,7 +22,7 @@ REPORT = ReductionReport(
 )
 
 
-def told(code: str):
+def refused(code: str):
     return refuses(code, (ActError, ProgrammeError))
 
 
@@ -44,7 +44,7 @@ def test_a_project_waits_for_the_public_and_then_for_the_registry(ccer, clock):
     ccer.projects.draft("WIND-1", "SEAWIND", "Offshore wind", DESIGN)
     assert ccer.projects.publish("WIND-1", "CQC", HASH).ends_on == 20260330
     clock.day = 20260330
-    with told("TERM_RUNNING: validation: expected after 20260330"):
+    with refused("TERM_RUNNING: validation: expected after 20260330"):
         ccer.projects.validation_begin("WIND-1")
     clock.day = 20260331
     ccer.projects.validation_begin("WIND-1")
@@ -92,36 +92,36 @@ def test_steps_that_are_out_of_order_change_nothing(ccer):
         lambda: ccer.projects.deregister("WIND-1", "ended"),
         lambda: ccer.projects.revoke("WIND-1", "order 1", "false"),
     ):
-        with told("PROJECT_STATE: project to .*, got draft"):
+        with refused("PROJECT_STATE: project to .*, got draft"):
             step()
     assert ccer.projects.steps("WIND-1") == []
-    with told("PROJECT_UNKNOWN: project: expected a known one, got 'WIND-2'"):
+    with refused("PROJECT_UNKNOWN: project: expected a known one, got 'WIND-2'"):
         ccer.projects.publish("WIND-2", "CQC", HASH)
 
 
 def test_a_project_that_was_registered_never_comes_back(ccer, clock):
     """CCER-PRJ-05 (RB3, example 7)."""
     project_registered(ccer, clock)
-    with told("PROJECT_STATE: project to recall"):
+    with refused("PROJECT_STATE: project to recall"):
         ccer.projects.recall("WIND-1", "changed our mind")
     ccer.projects.deregister("WIND-1", "the owner wishes it")
-    with told("PROJECT_ENDED: .*got WIND-1, which was deregistered"):
+    with refused("PROJECT_ENDED: .*got WIND-1, which was deregistered"):
         ccer.projects.draft("WIND-1", "SEAWIND", "Offshore wind", DESIGN)
     ccer.projects.draft("WIND-2", "SEAWIND", "Offshore wind", DESIGN)
     ccer.projects.recall("WIND-2", "a fault in the design")
-    with told("PROJECT_TAKEN: project: expected a new code, got WIND-2, which is recalled"):
+    with refused("PROJECT_TAKEN: project: expected a new code, got WIND-2, which is recalled"):
         ccer.projects.draft("WIND-2", "SEAWIND", "Offshore wind", DESIGN)
 
 
 def test_only_an_owner_has_projects_that_the_programme_takes(ccer):
     """CCER-PRJ-02, CCER-ACC-02, CCER-MET-01."""
-    with told("ACCOUNT_KIND: .*expected one of kind owner, got A, trader"):
+    with refused("ACCOUNT_KIND: .*expected one of kind owner, got A, trader"):
         ccer.projects.draft("WIND-1", "A", "Offshore wind", DESIGN)
-    with told("ACCOUNT_UNKNOWN: account: expected an open one, got 'NOBODY'"):
+    with refused("ACCOUNT_UNKNOWN: account: expected an open one, got 'NOBODY'"):
         ccer.projects.draft("WIND-1", "NOBODY", "Offshore wind", DESIGN)
-    with told("PROJECT_NOT_ELIGIBLE"):
+    with refused("PROJECT_NOT_ELIGIBLE"):
         ccer.projects.draft("W", "SEAWIND", "Wind", replace(DESIGN, started_on=20120101))
-    with told("METHODOLOGY_NOT_IN_FORCE"):
+    with refused("METHODOLOGY_NOT_IN_FORCE"):
         early = replace(DESIGN, methodology="CCER-10-001")
         ccer.projects.draft("W", "SEAWIND", "Wind", early)
 
@@ -129,29 +129,30 @@ def test_only_an_owner_has_projects_that_the_programme_takes(ccer):
 def test_a_vvb_works_while_its_licence_lasts(ccer, clock):
     """CCER-VVB-01: on the day it is named, begins and reports."""
     ccer.projects.draft("WIND-1", "SEAWIND", "Offshore wind", DESIGN)
-    with told("ACCOUNT_KIND: account: expected one of kind vvb, got A, trader"):
+    with refused("ACCOUNT_KIND: account: expected one of kind vvb, got A, trader"):
         ccer.projects.publish("WIND-1", "A", HASH)
     ccer.accounts.open("NEW", "vvb")
-    with told("VVB_NOT_ACCREDITED: vvb: expected one accredited for sector 1 on 20240701, got NEW"):
+    accredited = "VVB_NOT_ACCREDITED: vvb: expected one accredited for sector 1 on 20240701, got NEW"
+    with refused(accredited):
         ccer.projects.publish("WIND-1", "NEW", HASH)
     ccer.projects.publish("WIND-1", "CQC", HASH)
     clock.days_on(40)
     ccer.projects.validation_begin("WIND-1")
     ccer.vvbs.withdraw(1, last_day=clock.day)
     clock.days_on(1)
-    with told("VVB_NOT_ACCREDITED"):
+    with refused("VVB_NOT_ACCREDITED"):
         ccer.projects.validate("WIND-1", HASH)
     for licence, day in ((1, 20240610), (1, 20290101), (9, 20250101)):
-        with told("LICENCE_UNSOUND: licence"):
+        with refused("LICENCE_UNSOUND: licence"):
             ccer.vvbs.withdraw(licence, last_day=day)
-    with told("LICENCE_UNSOUND: licence: expected a sector of 1 to 16"):
+    with refused("LICENCE_UNSOUND: licence: expected a sector of 1 to 16"):
         ccer.vvbs.accredit("CQC", 17, from_date=20240101, document="notice 2")
 
 
 def test_a_batch_is_verified_by_another_vvb(ccer, clock):
     """CCER-VVB-02 (RB3, example 7)."""
     project_registered(ccer, clock)
-    with told("VVB_SAME: verifier: expected another VVB .*, got CQC"):
+    with refused("VVB_SAME: verifier: expected another VVB .*, got CQC"):
         ccer.batches.publish("WIND-1", "CQC", REPORT, HASH)
 
 
@@ -162,11 +163,11 @@ def test_a_batch_waits_for_the_public_and_then_for_the_registry(ccer, clock):
     number, public = ccer.batches.publish("WIND-1", "CCSC", REPORT, HASH)
     assert (number, public.ends_on) == (1, 20250928)
     clock.day = public.ends_on
-    with told("TERM_RUNNING: verification"):
+    with refused("TERM_RUNNING: verification"):
         ccer.batches.verification_begin("WIND-1", 1)
     clock.day = 20250929
     ccer.batches.verification_begin("WIND-1", 1)
-    with told("REDUCTIONS_NOT_ELIGIBLE: tonnes of 2022: expected at most the 400 t reported"):
+    with refused("REDUCTIONS_NOT_ELIGIBLE: tonnes of 2022: expected at most the 400 t reported"):
         ccer.batches.verify("WIND-1", 1, {2021: 600, 2022: 401}, HASH)
     assert not ccer.batches.verify("WIND-1", 1, {2021: 550, 2022: 400}, HASH)
     assert ccer.batches.apply("WIND-1", 1, HASH).ends_on == 20251027
@@ -174,9 +175,9 @@ def test_a_batch_waits_for_the_public_and_then_for_the_registry(ccer, clock):
     lots = ccer.batches.issue("WIND-1", 1)
     assert [(lot.first, lot.last) for lot in lots] == [(1, 550), (551, 950)]
     assert ccer.batches.steps("WIND-1", 1)[-1]["is_late"] == 1
-    with told("BATCH_STATE: batch to issue: expected .* applied, got issued"):
+    with refused("BATCH_STATE: batch to issue: expected .* applied, got issued"):
         ccer.batches.issue("WIND-1", 1)
-    with told("BATCH_UNKNOWN: batch: expected a known one of WIND-1, got 2"):
+    with refused("BATCH_UNKNOWN: batch: expected a known one of WIND-1, got 2"):
         ccer.batches.issue("WIND-1", 2)
 
 
@@ -184,7 +185,7 @@ def test_reductions_of_a_batch_that_was_refused_may_be_reported_again(ccer, cloc
     """CCER-BAT-01, CCER-BAT-02."""
     project_registered(ccer, clock)
     ccer.batches.publish("WIND-1", "CCSC", REPORT, HASH)
-    with told("REDUCTIONS_NOT_ELIGIBLE: .*apart from another batch's"):
+    with refused("REDUCTIONS_NOT_ELIGIBLE: .*apart from another batch's"):
         ccer.batches.publish("WIND-1", "CCSC", REPORT, HASH)
     ccer.batches.recall("WIND-1", 1, "a meter was broken")
     batch_issued(ccer, clock, {2021: 600})
@@ -208,7 +209,7 @@ def test_reductions_that_are_too_old_are_not_applied_for(ccer, clock):
     ccer.batches.verification_begin("WIND-1", 1)
     ccer.batches.verify("WIND-1", 1, {2021: 1}, HASH)
     clock.day = 20260630
-    with told("REDUCTIONS_NOT_ELIGIBLE: .*in the 5 years before 20260630, got 20210629"):
+    with refused("REDUCTIONS_NOT_ELIGIBLE: .*in the 5 years before 20260630, got 20210629"):
         ccer.batches.apply("WIND-1", 1, HASH)
     clock.day = 20260629
     ccer.batches.apply("WIND-1", 1, HASH)
@@ -217,7 +218,7 @@ def test_reductions_that_are_too_old_are_not_applied_for(ccer, clock):
 def test_only_a_registered_project_has_batches(ccer, clock):
     """CCER-BAT-01, CCER-PRJ-05."""
     ccer.projects.draft("WIND-1", "SEAWIND", "Offshore wind", DESIGN)
-    with told("PROJECT_STATE: project: expected one that is registered, got WIND-1, draft"):
+    with refused("PROJECT_STATE: project: expected one that is registered, got WIND-1, draft"):
         ccer.batches.publish("WIND-1", "CCSC", REPORT, HASH)
     ccer.projects.recall("WIND-1", "changed")
     project_registered(ccer, clock, "WIND-2")
@@ -227,28 +228,28 @@ def test_only_a_registered_project_has_batches(ccer, clock):
     ccer.batches.verify("WIND-2", 1, {2021: 1}, HASH)
     ccer.batches.apply("WIND-2", 1, HASH)
     ccer.projects.revoke("WIND-2", "order 7", "false papers")
-    with told("PROJECT_STATE: project: expected one that is registered, got WIND-2, revoked"):
+    with refused("PROJECT_STATE: project: expected one that is registered, got WIND-2, revoked"):
         ccer.batches.issue("WIND-2", 1)
 
 
 def test_an_account_is_the_first_of_its_entity_and_ends_empty(ccer, clock):
     """CCER-ACC-02, CCER-ACC-03."""
     for name, entity in (("A", ""), ("SEA", "Sea Wind Ltd")):
-        with told("ACCOUNT_TAKEN: account: expected the first of"):
+        with refused("ACCOUNT_TAKEN: account: expected the first of"):
             ccer.accounts.open(name, "trader", entity=entity)
-    with told("NAME_UNSOUND"):
+    with refused("NAME_UNSOUND"):
         ccer.accounts.open("A B", "trader")
-    with told("PROVINCE_UNKNOWN"):
+    with refused("PROVINCE_UNKNOWN"):
         ccer.accounts.open("C", "trader", province=1)
     ccer.accounts.close("A", "the firm has ended")
-    with told("ACCOUNT_ENDED: account: expected an open one, got A, closed"):
+    with refused("ACCOUNT_ENDED: account: expected an open one, got A, closed"):
         ccer.accounts.restrict("A", "late")
     project_registered(ccer, clock)
-    with told("ACCOUNT_NOT_EMPTY: .*got 0 lots and 1 projects"):
+    with refused("ACCOUNT_NOT_EMPTY: .*got 0 lots and 1 projects"):
         ccer.accounts.close("SEAWIND", "ended")
     batch_issued(ccer, clock, {2022: 3})
     ccer.projects.deregister("WIND-1", "ended")
-    with told("ACCOUNT_NOT_EMPTY: .*got 1 lots and 0 projects"):
+    with refused("ACCOUNT_NOT_EMPTY: .*got 1 lots and 0 projects"):
         ccer.accounts.close("SEAWIND", "ended")
     states = {each["account"]: each["state"] for each in ccer.accounts.listed()}
     assert (states["A"], states["B"]) == ("closed", "open")

@@ -25,7 +25,7 @@ from support.ccer.programme import (
 from support.refusing import refuses
 
 
-def told(code: str):
+def refused(code: str):
     return refuses(code, ProgrammeError)
 
 
@@ -132,12 +132,12 @@ def test_claims_are_numbered_without_a_gap(ccer):
     """CCER-LNK-02: a number is one claim's."""
     (proof,) = cancelled(ccer)
     claims = Claims(ccer, seq=1)
-    with told("CLAIM_OUT_OF_ORDER: claim_seq: expected 1, got 2"):
+    with refused("CLAIM_OUT_OF_ORDER: claim_seq: expected 1, got 2"):
         claims.make("reserve", proof)
     claims.seq = 0
     claims.make("reserve", proof)
     claims.seq = 0
-    with told("CLAIM_OUT_OF_ORDER: claim 1: expected the claim of before, got another one"):
+    with refused("CLAIM_OUT_OF_ORDER: claim 1: expected the claim of before, got another one"):
         claims.make("use", proof)
 
 
@@ -150,7 +150,7 @@ def test_a_proof_is_reversed_by_order_in_whatever_state(ccer, steps):
         claims.make(step, proof)
     assert ccer.proofs.reverse(proof, "order 1") == ("use" in steps)
     assert claims.make("reserve", proof).code == "PROOF_REVERSED"
-    with told("PROOF_TAKEN: proof to reverse"):
+    with refused("PROOF_TAKEN: proof to reverse"):
         ccer.proofs.reverse(proof, "order 2")
     where = ccer.whereabouts("WIND-1", 1, 1, 1_000)
     assert [each["account"] for each in where] == ["cancellation account"]

@@ -85,3 +85,25 @@ def test_the_version_is_said_before_anything_is_loaded():
         used_s.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
         assert said.startswith("cea-exchange ")
     assert min(used_s) < VERSION_CPU_S_MAX, used_s
+
+
+def test_who_only_asks_a_daemon_loads_no_server_no_arrays_and_no_database():
+    """Every question of a person, and of a script, would wait for them."""
+    daemons = ("venue", "registry", "platform", "ccer", "bank")
+    code = (
+        "import sys; from cea_exchange.cli.main import app_build\n"
+        f"for name in {daemons}: app_build([name, 'status'])\n"
+        "import cea_exchange.institution.control.admin_client, cea_exchange.registry.bank.client\n"
+        "import cea_exchange.venue.operations.admin_client\n"
+        "print(sorted({'apsw', 'asyncio', 'numpy', 'psycopg'} & set(sys.modules)))"
+    )
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert said.stdout.strip() == "[]"
+
+
+def test_only_the_commands_of_the_noun_that_is_asked_for_are_built():
+    group = typer.main.get_command(app_build(["registry", "account", "list"])).commands["registry"]
+    assert "list" in group.commands["account"].commands
+    assert {*group.commands} == {*command_tree("registry").commands}
+    others = [each for name, each in group.commands.items() if name != "account"]
+    assert not any(getattr(each, "commands", None) for each in others)

@@ -75,14 +75,14 @@ def test_a_position_is_shown_as_tables():
 
 
 def test_the_cash_book_is_shown_with_what_does_not_come_out():
-    told = {"payments": 2, "booked": "10000", "held": "9900", "fees": "100"}
-    told |= {"corrections": {}, "differences": []}
-    lines = [" ".join(line.split()) for line in cash_shown(told).splitlines()]
+    found = {"payments": 2, "booked": "10000", "held": "9900", "fees": "100"}
+    found |= {"corrections": {}, "differences": []}
+    lines = [" ".join(line.split()) for line in cash_shown(found).splitlines()]
     assert lines[0] == "2 payments"
     assert {"booked 100.00 yuan", "held 99.00 yuan", "fees 1.00 yuan"} < set(lines)
     assert lines[-1] == "It comes out, account by account."
     row = {"account": "P1", "by_reference": "1", "booked": "2", "by_events": "3", "cash": "4"}
-    last = cash_shown({**told, "differences": [row]}).splitlines()[-1]
+    last = cash_shown({**found, "differences": [row]}).splitlines()[-1]
     assert " ".join(last.split()) == "P1 0.01 yuan 0.02 yuan 0.03 yuan 0.04 yuan"
 
 

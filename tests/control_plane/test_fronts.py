@@ -17,7 +17,7 @@ from cea_exchange.client.session import SessionState
 from cea_exchange.control_plane.door import Message
 from cea_exchange.control_plane.fronts import fronts, listening
 from cea_exchange.control_plane.fronts._ring import RING_BYTES
-from cea_exchange.control_plane.fronts.link import Arrived, End, Gone, Reached, Told
+from cea_exchange.control_plane.fronts.link import Arrived, End, Gone, LogLine, Reached
 from cea_exchange.protocol.security import CurveKeys, SecurityError
 from support.patience import patience
 from support.registry.fake_venue import wait_until
@@ -203,7 +203,7 @@ def test_several_that_hang_together_end_nothing_else(tmp_path, monkeypatch):
     [
         Arrived(99, b"\0abcd", "key", [b"M", b""]),
         Reached(5),
-        Told("event", {"event": "another"}),
+        LogLine("event", {"event": "another"}),
         Gone(7, b"\0abcd", True),
     ],
 )
@@ -213,7 +213,7 @@ def test_what_a_front_says_ends_no_daemon(tmp_path, said):
         world.listed()
         running, *_ = world.venue._fronts._by_prefix.values()
         world.venue._fronts._do_or_end(running, [said])
-        assert world.admin(op="status")["fronts_ended"] == (0 if isinstance(said, Told) else 1)
+        assert world.admin(op="status")["fronts_ended"] == (0 if isinstance(said, LogLine) else 1)
         world.logged_on("alice").command(enter(1, "buy", 9700))
         assert world.failure is None
 

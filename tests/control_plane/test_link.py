@@ -91,11 +91,11 @@ def test_messages_and_items_arrive_in_their_order(ends):
         ends.front.put(item)
     assert ends.front.flush()
     assert ends.daemon.receive() == said
-    told = [Send(0, b"\0abcd", (b"R", b"y" * 60_000)), Apart({"key": 2}), End(1, b"\0abcd", "why")]
-    for item in told:
+    shown = [Send(0, b"\0abcd", (b"R", b"y" * 60_000)), Apart({"key": 2}), End(1, b"\0abcd", "why")]
+    for item in shown:
         ends.daemon.put(item)
     assert ends.daemon.flush()
-    assert ends.front.receive() == told
+    assert ends.front.receive() == shown
     assert ends.daemon.receive() == ends.front.receive() == []
 
 
@@ -147,11 +147,11 @@ def test_a_packet_larger_than_the_ring_arrives_whole(ends):
         ends.front.put(item)
     # It is kept, and nobody waits for it.
     assert not ends.front.flush() and ends.front.waiting_bytes > 12 * CONTENT_BYTES
-    came, until_s = [], time.monotonic() + WAIT_S
-    while len(came) < len(said) and time.monotonic() < until_s:
-        came += ends.daemon.receive()
+    arrived, until_s = [], time.monotonic() + WAIT_S
+    while len(arrived) < len(said) and time.monotonic() < until_s:
+        arrived += ends.daemon.receive()
         ends.front.flush()
-    assert came == said
+    assert arrived == said
     assert ends.front.waiting_bytes == 0
 
 

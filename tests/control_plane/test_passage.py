@@ -40,8 +40,8 @@ class Front:
         os.close(memory)
         self.passage = Passage(
             self.link.fileno(),
-            self.link.came,
-            self.link.going,
+            self.link.incoming,
+            self.link.outgoing,
             [(Router(one, FRAMES_TAKEN_MAX), self._note(number))
              for number, one in enumerate(self.sockets)],
         )
@@ -54,11 +54,11 @@ class Front:
 
     def received(self, number=1):
         """Let the front pass messages on until the daemon has so many, and return them."""
-        came, until_s = [], time.monotonic() + WAIT_MS / 1_000
-        while len(came) < number and time.monotonic() < until_s:
+        arrived, until_s = [], time.monotonic() + WAIT_MS / 1_000
+        while len(arrived) < number and time.monotonic() < until_s:
             self.passage.run(5, 5)
-            came += self.daemon.receive()
-        return came
+            arrived += self.daemon.receive()
+        return arrived
 
     def hello(self, door):
         """Let a peer send something, and return its routing id."""
@@ -101,16 +101,16 @@ def test_a_message_passes_each_way_through_its_door(front):
 
 def test_many_pass_in_their_order(front):
     """More than the queues of the sockets have room for, and of both doors at once."""
-    sent, came = [0, 0], [[], []]
+    sent, arrived = [0, 0], [[], []]
     until_s = time.monotonic() + 10
-    while min(map(len, came)) < 200 and time.monotonic() < until_s:
+    while min(map(len, arrived)) < 200 and time.monotonic() < until_s:
         for door, peer in enumerate(front.peers):
             while sent[door] < 200 and peer.poll(0, zmq.POLLOUT):
                 peer.send_multipart([b"C", b"%d" % sent[door]])
                 sent[door] += 1
         for message in front.received():
-            came[message.door].append(message.frames[1])
-    assert came == 2 * [[b"%d" % number for number in range(200)]]
+            arrived[message.door].append(message.frames[1])
+    assert arrived == 2 * [[b"%d" % number for number in range(200)]]
 
 
 def test_frames_that_nobody_understands_are_dropped(front):

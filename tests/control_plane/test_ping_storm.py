@@ -33,7 +33,7 @@ QUIET_S = 5.0
 TURN_S = 0.01
 
 
-def trade(endpoint, directory, name, server_key, has_begun, is_storm, is_over, told):
+def trade(endpoint, directory, name, server_key, has_begun, is_storm, is_over, shown):
     """Enter orders at a rate until it is over, then wait for every answer; say what came of it.
 
     The longest gap between two answers is told for the time before the storm, and from then on.
@@ -58,7 +58,7 @@ def trade(endpoint, directory, name, server_key, has_begun, is_storm, is_over, t
                 when = int(is_storm.is_set())
                 gaps_s[when] = max(gaps_s[when], gap_s)
                 answered += 1
-    told.put((name, due, answered, *gaps_s, client.reconnections))
+    shown.put((name, due, answered, *gaps_s, client.reconnections))
     client.logoff(keep_orders=True)
     client.close()
 
@@ -90,7 +90,7 @@ def test_a_ping_storm_ends_fronts_and_its_key_is_cut_off(world):
         world.ready()
         world.admin(op="clock", at="2024-12-31T09:30:00+08:00")
         spawning = multiprocessing.get_context("spawn")
-        has_begun, told = spawning.Semaphore(0), spawning.Queue()
+        has_begun, shown = spawning.Semaphore(0), spawning.Queue()
         is_storm, is_over = spawning.Event(), spawning.Event()
         directory, server_key = str(world.data / "keys"), world.keys["venue"].public
         endpoint = venue.endpoints["gateway"]
@@ -98,7 +98,7 @@ def test_a_ping_storm_ends_fronts_and_its_key_is_cut_off(world):
             spawning.Process(
                 target=trade,
                 args=(endpoint, directory, f"trader{each}", server_key)
-                + (has_begun, is_storm, is_over, told),
+                + (has_begun, is_storm, is_over, shown),
                 daemon=True,
             )
             for each in range(TRADERS)
@@ -121,7 +121,7 @@ def test_a_ping_storm_ends_fronts_and_its_key_is_cut_off(world):
             time.sleep(0.2)
         time.sleep(BEHIND_S)
         is_over.set()
-        found = [told.get(timeout=120) for _ in traders]
+        found = [shown.get(timeout=120) for _ in traders]
         for trader in traders:
             trader.join(30)
         status = admin_ask(world.data, {"op": "status"})

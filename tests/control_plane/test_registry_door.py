@@ -151,33 +151,33 @@ def test_the_bytes_of_a_connection_are_counted_as_they_travel(doorway):
         client.send(bytes(size))
     client.send_multipart([b"a", b"b" * 900])
     assert doorway.turns(10, lambda: len(doorway.door) == 7 and doorway.door.unreadable.count == 1)
-    (connection,) = doorway.socket_door.watch._connections.values()
+    (connection,) = doorway.socket_door.monitor._connections.values()
     assert connection.held_bytes() < 1_000  # its handshake
 
 
 def test_a_number_that_is_another_files_by_now_is_not_watched(doorway, tmp_path):
     """libzmq tells of a connection by its descriptor's number, and later than it is so."""
-    watch, before = doorway.socket_door.watch, len(os.listdir("/proc/self/fd"))
+    monitor, before = doorway.socket_door.monitor, len(os.listdir("/proc/self/fd"))
     ours, theirs = sockets.socketpair()
     with ours, theirs, (tmp_path / "file").open("w") as file, sockets.socket() as unbound:
         numbers = [ours.fileno(), file.fileno(), unbound.fileno()]
         for number in (*numbers, 1_000_000):
-            watch._add(number)
-    watch._add(numbers[0])
-    assert {} == watch._connections and before == len(os.listdir("/proc/self/fd"))
+            monitor._add(number)
+    monitor._add(numbers[0])
+    assert {} == monitor._connections and before == len(os.listdir("/proc/self/fd"))
 
 
 def test_who_comes_after_a_key_was_taken_away_is_not_ended_for_it(doorway):
     """Its question may be on its way; who came before and says nothing may have the key."""
-    watch = doorway.socket_door.watch
+    monitor = doorway.socket_door.monitor
     doorway.client()
-    assert doorway.turns(10, lambda: len(watch._connections) == 1)
-    (before,) = watch._connections
-    watch.nameless_doubt()
+    assert doorway.turns(10, lambda: len(monitor._connections) == 1)
+    (before,) = monitor._connections
+    monitor.nameless_doubt()
     after = doorway.client(1)
-    assert doorway.turns(10, lambda: len(watch._connections) == 2)
-    watch.end_keys(lambda key: False, "its key has no business here any more")
-    assert before not in watch._connections and watch.closed_count == 1
+    assert doorway.turns(10, lambda: len(monitor._connections) == 2)
+    monitor.end_keys(lambda key: False, "its key has no business here any more")
+    assert before not in monitor._connections and monitor.closed_count == 1
     after.send(b"?")
     assert doorway.turns(10, lambda: len(doorway.door) == 1)
 
@@ -187,7 +187,7 @@ def test_a_message_of_many_frames_ends_its_connection(doorway):
     client = doorway.client()
     with structlog.testing.capture_logs() as logged:
         client.send_multipart([bytes(MIB)] * 40, zmq.NOBLOCK)
-        assert doorway.turns(20, lambda: doorway.socket_door.watch.closed_count > 0)
+        assert doorway.turns(20, lambda: doorway.socket_door.monitor.closed_count > 0)
     assert "connections_closed" in {event["event"] for event in logged}
 
 
@@ -198,7 +198,7 @@ def test_who_does_not_read_is_disconnected(doorway):
     assert doorway.turns(10, lambda: len(doorway.door) == 1)
     message = doorway.door.next()
     answered = 0
-    while not doorway.socket_door.watch.closed_count and answered < 100:
+    while not doorway.socket_door.monitor.closed_count and answered < 100:
         doorway.door.answer(message, bytes(MIB))
         answered += 1
         doorway.turns(0.01)
@@ -221,12 +221,12 @@ def test_who_takes_nothing_for_a_while_is_disconnected(impatient):
     assert doorway.turns(10, lambda: len(doorway.door) == 1)
     message = doorway.door.next()
     end = time.monotonic() + 20
-    while not doorway.socket_door.watch.closed_count and time.monotonic() < end:
+    while not doorway.socket_door.monitor.closed_count and time.monotonic() < end:
         if message.routing_id not in doorway.socket_door._outbox:
             doorway.door.answer(message, bytes(MIB))
         assert doorway.socket_door._outbox.bytes_held <= MIB + MESSAGE_BYTES
         doorway.turns(0.01)
-    assert doorway.socket_door.watch.closed_count == 1
+    assert doorway.socket_door.monitor.closed_count == 1
 
 
 def test_a_burst_of_answers_arrives_whole_and_in_order(doorway):
@@ -242,7 +242,7 @@ def test_a_burst_of_answers_arrives_whole_and_in_order(doorway):
     while client.poll(1_000 if len(got) < 500 else 0):
         got.append(int(client.recv()))
         doorway.turn()
-    assert list(range(500)) == got and not doorway.socket_door.watch.closed_count
+    assert list(range(500)) == got and not doorway.socket_door.monitor.closed_count
 
 
 def test_what_is_no_request_is_told_once_with_its_count(doorway):

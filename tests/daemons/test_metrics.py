@@ -155,8 +155,8 @@ def test_the_document_lists_exactly_the_metrics_there_are():
             listed[name] = (kind, text)
     for institution, metrics in (("platform", PlatformMetrics), ("ccer", CcerMetrics)):
         for kind in ("counter", "gauge"):
-            told = getattr(metrics, f"{kind}s")
-            listed |= {f"cea_{institution}_{name}": (kind, text) for name, text in told.items()}
+            answered = getattr(metrics, f"{kind}s")
+            listed |= {f"cea_{institution}_{name}": (kind, text) for name, text in answered.items()}
         listed[f"cea_{institution}_build"] = ("info", metrics.build_words)
     assert documented() == listed
 

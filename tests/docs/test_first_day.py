@@ -280,7 +280,7 @@ FILES = {
     "registry/bank/in/20260715-1.xml": b"<Document/>",
     "statement.xml": (CONTRIB.parent / "protocol/vectors/bank/statement.xml").read_bytes(),
 }
-"""What an office hands in; of these the registry says what is wrong with them."""
+"""What somebody hands in; of these the registry says what is wrong with them."""
 
 
 def examples():

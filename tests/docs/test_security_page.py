@@ -8,7 +8,14 @@ import shlex
 import pytest
 import typer
 
+from cea_exchange.ccer.config import CcerConfig
+from cea_exchange.ccer.daemon import CcerDaemon
 from cea_exchange.cli.main import app_build
+from cea_exchange.institution.control.request import REQUEST_BYTES_MAX
+from cea_exchange.institution.venue_link.setting import VenueSetting
+from cea_exchange.institution.venue_link.sockets import FEED_REQUEST_BYTES_MAX
+from cea_exchange.platform.config import PlatformConfig
+from cea_exchange.platform.daemon import PlatformDaemon
 from cea_exchange.protocol.control import Role
 from cea_exchange.protocol.security import CurveKeys
 from cea_exchange.registry.bank import requests
@@ -65,9 +72,11 @@ def test_a_test_that_is_not_there_is_noticed():
 @pytest.fixture
 def endpoints(tmp_path):
     """Each program's endpoints file, of one that ran."""
-    for name in ("venue", "registry", "bank", "admin"):
+    for name in ("venue", "registry", "platform", "ccer", "bank", "admin"):
         CurveKeys.new().save(tmp_path / "keys", name)
     metrics = "127.0.0.1:0"
+    PlatformDaemon(PlatformConfig(fronts=0, metrics=metrics), tmp_path).close()
+    CcerDaemon(CcerConfig(fronts=0, metrics=metrics, venue=VenueSetting()), tmp_path).close()
     with RegistryDaemon(RegistryConfig(fronts=0, metrics=metrics), tmp_path):
         venue = VenueDaemon(VenueConfig(fronts=0, metrics=metrics), tmp_path)
         upstream = tmp_path / "venue" / "endpoints.json"
@@ -84,7 +93,7 @@ def endpoints(tmp_path):
 
 
 def test_every_socket_of_the_endpoints_files_is_in_the_table(endpoints):
-    assert set(endpoints) == {"venue", "registry", "relay", "bank"}
+    assert set(endpoints) == {"venue", "registry", "platform", "ccer", "relay", "bank"}
     sockets = {
         (daemon, name)
         for daemon, shown in endpoints.items()
@@ -94,8 +103,12 @@ def test_every_socket_of_the_endpoints_files_is_in_the_table(endpoints):
     assert set(socket_rows()) == sockets
 
 
-def test_the_bounds_of_the_relay_and_the_bank_are_theirs():
+def test_the_bounds_of_the_others_are_theirs():
     """Those of venue and registry are tried: `tests/security/test_key_checks.py`."""
+    for name, daemon in (("platform", PlatformDaemon), ("ccer", CcerDaemon)):
+        assert message_bytes_max((name, "admin")) == REQUEST_BYTES_MAX
+        assert message_bytes_max((name, "link")) == daemon.question_bytes_max
+    assert message_bytes_max(("ccer", "feed")) == FEED_REQUEST_BYTES_MAX
     assert message_bytes_max(("bank", "bank")) == requests.BANK_MESSAGE_BYTES_MAX
     for name in ("market_data", "snapshot"):
         assert message_bytes_max(("relay", name)) == snapshot_service.REQUEST_BYTES_MAX

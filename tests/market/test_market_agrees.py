@@ -81,23 +81,31 @@ def test_markets_agree_on_batches_under_any_rules(case: MarketCase) -> None:
     MarketComparison(case).take_all()
 
 
+REACHING_MOST = {
+    *((7, name) for name in ("cea", "fees", "narrow", "blocks", "confirmed", "biddings")),
+    (7, "auctions"),
+    *((9, name) for name in ("cea", "confirmed")),
+}
+
+
 def test_every_event_and_every_reason_occurs() -> None:
     """The sequences above reach all that the market can say, on both markets alike."""
-    kinds: set[int] = set()
-    reasons: set[int] = set()
-    operations: set[int] = set()
-    for rules, seed in product(RULES.values(), (7, 9)):
-        flow = Flow(CORES, rules)
+    kinds, reasons, operations = {*EventKind}, {*Reason} - REASONS_ELSEWHERE, {*Operation}
+    # Those that reach the most come first: all the others are played only where something is left.
+    for seed, name in sorted(product((7, 9), RULES), key=lambda each: each not in REACHING_MOST):
+        flow = Flow(CORES, RULES[name])
         flow.run(steps_seeded(seed, 1200))
         events = flow.events
-        kinds |= set(events["kind"].tolist())
+        kinds -= {*events["kind"].tolist()}
         # Two records lay other things over these fields.
         plain = events[~np.isin(events["kind"], (EventKind.DAY_CLOSED, EventKind.CHECKPOINT))]
-        reasons |= set(plain["reason"].tolist())
-        operations |= set(plain["command"].tolist())
-    assert set(EventKind) - kinds == set()
-    assert set(Reason) - reasons == REASONS_ELSEWHERE
-    assert set(Operation) - operations == set()
+        found = {*plain["reason"].tolist()}
+        assert not found & REASONS_ELSEWHERE
+        reasons -= found
+        operations -= {*plain["command"].tolist()}
+        if not kinds | reasons | operations:
+            return
+    assert (kinds, reasons, operations) == (set(), set(), set())
 
 
 class KeepsPlaceOfMore(ListedTrading):

@@ -1,9 +1,7 @@
 """Both cores are a `MarketCore`, as the type checker sees them and as they are."""
 
 import inspect
-import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -11,9 +9,8 @@ import pytest
 from cea_exchange.core.market import CompiledMarket
 from cea_exchange.matching.market_core import MarketCore
 from cea_exchange.matching.reference import ReferenceMarket
-from support.places import TESTS
+from support.type_checker import type_check
 
-SOURCE = TESTS / "src"
 BOTH = """
 from cea_exchange.core.market import CompiledMarket
 from cea_exchange.matching.market_core import MarketCore
@@ -40,34 +37,21 @@ OF_COMPILED_ONLY = {"depth_into", "orders_into"}
 """Books into records, for pictures of whole books at speed."""
 
 
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What the checker keeps of the package, which is most of its work."""
-    return tmp_path_factory.mktemp("cache")
-
-
-def type_check(folder: Path, cache: Path, text: str) -> subprocess.CompletedProcess:
+def checked(folder: Path, text: str) -> subprocess.CompletedProcess[str]:
     """Check a program as a user's strict type checker does."""
     program = folder / "program.py"
     program.write_text(text, encoding="utf-8")
-    return subprocess.run(
-        [sys.executable, "-m", "mypy", "--strict", "--follow-imports=silent", program],
-        capture_output=True,
-        text=True,
-        timeout=200,
-        cwd=folder,
-        env={**os.environ, "MYPYPATH": str(SOURCE), "MYPY_CACHE_DIR": str(cache)},
-    )
+    return type_check(folder, program)
 
 
-def test_the_type_checker_holds_both_cores_to_the_protocol(tmp_path: Path, cache: Path) -> None:
-    finished = type_check(tmp_path, cache, BOTH)
+def test_the_type_checker_holds_both_cores_to_the_protocol(tmp_path: Path) -> None:
+    finished = checked(tmp_path, BOTH)
     assert finished.returncode == 0, finished.stdout + finished.stderr
 
 
 def test_the_type_checker_finds_a_core_that_takes_something_else(tmp_path: Path) -> None:
     """The canary: were this one taken for a core, the test above would prove nothing."""
-    finished = type_check(tmp_path, cache, WRONG)
+    finished = checked(tmp_path, WRONG)
     assert finished.returncode == 1, finished.stdout + finished.stderr
     assert "[assignment]" in finished.stdout
 

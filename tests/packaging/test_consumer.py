@@ -13,6 +13,7 @@ from cea_exchange.loadtest.load_run import await_transfers
 from cea_exchange.loadtest.local_exchange import LocalExchange
 from cea_exchange.loadtest.population import Participant
 from support.places import ROOT
+from support.type_checker import type_check
 
 HERE = Path(__file__).parent / "consumer"
 SOURCE = ROOT / "src"
@@ -27,14 +28,8 @@ def run(folder: Path, *command: object) -> subprocess.CompletedProcess:
         text=True,
         timeout=200,
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(SOURCE), "MYPYPATH": str(SOURCE)},
+        env={**os.environ, "PYTHONPATH": str(SOURCE)},
     )
-
-
-def type_check(folder: Path, *programs: Path) -> subprocess.CompletedProcess:
-    # Without the settings of this project: a user has none of them.
-    settings = ("--config-file=", "--strict", "--follow-imports=silent")
-    return run(folder, "-m", "mypy", *settings, *programs)
 
 
 def test_a_users_programs_pass_a_strict_type_check(tmp_path: Path) -> None:

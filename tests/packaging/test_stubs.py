@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from support.places import ROOT
+from support.type_checker import type_check
 
 SOURCE = ROOT / "src"
 ALLOWED = Path(__file__).with_name("stubtest_allowlist.txt")
@@ -85,7 +86,7 @@ def test_stubs_make_objects_as_the_modules_do(module: str, required: set[str]) -
 
 def test_examples_pass_strict_type_checking(tmp_path: Path) -> None:
     paths = [ROOT / "examples" / name for name in PLAIN_EXAMPLES]
-    finished = run(tmp_path, "mypy", "--strict", "--follow-imports=silent", *paths)
+    finished = type_check(tmp_path, *paths)
     assert finished.returncode == 0, finished.stdout + finished.stderr
 
 
@@ -98,6 +99,6 @@ def test_a_wrong_call_is_found_by_the_type_checker(tmp_path: Path) -> None:
         "book.enter(1, 1, 60, 5).tonnes_open = 3\n"
         "OrderBook(1, 100)\n"
     )
-    finished = run(tmp_path, "mypy", "--strict", "--follow-imports=silent", program)
+    finished = type_check(tmp_path, program)
     lines = [line for line in finished.stdout.splitlines() if "error:" in line]
     assert [line.split(":")[1] for line in lines] == ["3", "4", "5"], finished.stdout

@@ -161,6 +161,19 @@ def test_source_archive_has_all_sources_and_nothing_built(source_archive: Path) 
     assert not [name for name in names if name.endswith((".so", ".c", ".pyc"))]
 
 
+def test_wheel_has_all_that_the_modules_read(shipped: Shipped) -> None:
+    """Tables' SQL, profiles, calendars, rules: every file of the package but what is compiled."""
+    packed = set(zipfile.ZipFile(shipped.wheel).namelist())
+    compiled = (".pyx", ".c", ".so", ".pyc")
+    wanted = {
+        path.relative_to(PACKAGE.parent).as_posix()
+        for path in files("*")
+        if path.is_file() and path.suffix not in compiled
+    }
+    assert "cea_exchange/registry/schema/10_settlement.sql" in wanted
+    assert sorted(wanted - packed) == []
+
+
 def test_wheel_has_declarations_and_stubs_beside_the_compiled_modules(shipped: Shipped) -> None:
     packed = set(zipfile.ZipFile(shipped.wheel).namelist())
     source = PACKAGE.parent
@@ -172,6 +185,7 @@ def test_wheel_has_declarations_and_stubs_beside_the_compiled_modules(shipped: S
     assert not [name for name in packed if name.endswith((".pyx", ".c", ".pyc"))]
 
 
+@pytest.mark.nightly
 def test_installed_wheel_runs_a_script_from_packaged_profile_and_calendar(
     plain_install: PlainInstall,
 ) -> None:
@@ -190,6 +204,7 @@ def test_installed_wheel_runs_a_script_from_packaged_profile_and_calendar(
     run(command, "--help")
 
 
+@pytest.mark.nightly
 def test_examples_run_on_a_plain_install_or_say_which_extra_they_need(
     plain_install: PlainInstall, tmp_path: Path
 ) -> None:
@@ -200,6 +215,7 @@ def test_examples_run_on_a_plain_install_or_say_which_extra_they_need(
     assert "needs the extra `arrow`: pip install 'cea-exchange[arrow]'" in finished.stderr
 
 
+@pytest.mark.nightly
 def test_an_external_project_cimports_the_book_from_a_plain_install(
     plain_install: PlainInstall, tmp_path: Path
 ) -> None:

@@ -100,19 +100,19 @@ def test_a_wrong_file_is_refused_whole_with_line_rule_and_remedy(platform, typed
     """CEA-FIL-01: and the platform goes on."""
     content, said = WRONG[what]
     (platform.data / "wrong.csv").write_bytes(content)
-    status, told = typed("month enter E1 wrong.csv")
-    assert status == 2, told
-    assert "wrong.csv" + (said if said[0] == ":" else "") in told and said in told, told
-    assert "mend each line that is named, and enter it again (CEA-FIL-01)" in told
+    status, found = typed("month enter E1 wrong.csv")
+    assert status == 2, found
+    assert "wrong.csv" + (said if said[0] == ":" else "") in found and said in found, found
+    assert "mend each line that is named, and enter it again (CEA-FIL-01)" in found
     assert platform.ask("an", "status")["filings"] == 0
 
 
 def test_the_signature_of_a_wrong_person_signs_nothing(platform, typed):
     """CEA-ENT-14."""
-    status, told = typed("report sign E1 2024", key="li")
-    assert status == 2 and "NOT_PERMITTED" in told and "signatory" in told
-    status, told = typed("month enter E1 e1-2024.csv", key="nobody")
-    assert status == 2 and "nobody" in told
+    status, found = typed("report sign E1 2024", key="li")
+    assert status == 2 and "NOT_PERMITTED" in found and "signatory" in found
+    status, found = typed("month enter E1 e1-2024.csv", key="nobody")
+    assert status == 2 and "nobody" in found
     assert platform.ask("an", "status")["filings"] == 0
 
 
@@ -121,14 +121,14 @@ def test_the_signature_of_a_wrong_person_signs_nothing(platform, typed):
     ["month file E1 202401", "month file E1 2024-13", "due E1 --until 20260331"],
 )
 def test_a_day_or_month_that_is_not_typed_as_iso_has_it_is_refused(typed, command):
-    status, told = typed(command, key="wang")
-    assert status == 2 and "such as 202" in told.replace("'", ""), told
+    status, found = typed(command, key="wang")
+    assert status == 2 and "such as 202" in found.replace("'", ""), found
 
 
 def test_the_calendar_says_what_is_missing_by_a_day(typed):
     """CEA-MRV-01, CEA-MRV-12."""
-    status, told = typed("due E1 --until 2024-04-30")
-    rows = [line.split() for line in told.splitlines()]
+    status, found = typed("due E1 --until 2024-04-30")
+    rows = [line.split() for line in found.splitlines()]
     assert status == 0
     assert ["E1", "plan", "2024", "2023-12-31", "missing"] in rows
     assert ["E1", "month", "2024-02", "2024-04-09", "missing"] in rows
@@ -141,32 +141,33 @@ def test_a_plan_is_typed_and_a_wrong_one_is_refused_with_its_line(platform, type
     for name, changed in (("wrong", {"accuracy": Decimal(0)}), ("sound", {})):
         content = table_bytes(PLANNED_FIGURES, planned_figures(**changed), ".csv")
         (platform.data / f"{name}.csv").write_bytes(content)
-    status, told = typed(f"plan enter E1 2026 wrong.csv {words}")
-    assert status == 2, told
-    assert "wrong.csv:2: accuracy: expected the class of scale 1 in percent, got 0" in told
-    assert "mend each line that is named" in told
+    status, found = typed(f"plan enter E1 2026 wrong.csv {words}")
+    assert status == 2, found
+    assert "wrong.csv:2: accuracy: expected the class of scale 1 in percent, got 0" in found
+    assert "mend each line that is named" in found
     assert typed(f"plan enter E1 2026 sound.csv {words}")[0] == 0
     assert typed("plan file E1 2026", key="wang")[0] == 0
     for key in ("chen", "sun"):
         assert typed("filing pass E1 plan 2026", key=key)[0] == 0
-    status, told = typed("plan show E1 2026")
-    assert status == 0 and "second_source" in told and "boiler-1" in told, told
+    status, found = typed("plan show E1 2026")
+    assert status == 0 and "second_source" in found and "boiler-1" in found, found
 
 
 def test_a_month_that_was_entered_before_is_taken_with_a_reason_only(platform, typed):
     """CEA-MRV-08: a month twice, in two files."""
     (platform.data / "january.csv").write_bytes(january())
     assert typed("month enter E1 january.csv")[0] == 0
-    status, told = typed("month enter E1 january.csv")
-    assert status == 2 and "REASON_MISSING: reason: expected the reason for another version" in told
+    status, found = typed("month enter E1 january.csv")
+    missing = "REASON_MISSING: reason: expected the reason for another version"
+    assert status == 2 and missing in found
     assert typed("month enter E1 january.csv --reason typed-again")[0] == 0
 
 
 def test_the_month_of_who_entered_it_is_not_filed_by_a_firm_of_others(platform, typed):
     """CEA-ENT-14: of the city or the province nobody signs for the firm."""
     for key in ("chen", "sun", "wu", "li"):
-        status, told = typed("month file E1 2024-01", key=key)
-        assert status == 2 and "NOT_PERMITTED" in told, told
+        status, found = typed("month file E1 2024-01", key=key)
+        assert status == 2 and "NOT_PERMITTED" in found, found
 
 
 # -- copies ---------------------------------------------------------------------------------------

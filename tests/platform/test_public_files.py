@@ -47,8 +47,8 @@ def test_who_has_surrendered_is_public_and_no_tonnes_of_it(world, public):
         "2024,,TOTAL,,,0,",
     ]
     for seq, owed, said in ((1, 2_900_000, "0,"), (2, 2_957_724, "1,2025-12-20")):
-        told = Completion(seq, "E1", 2024, owed, owed, 0, 20251220)
-        question = LinkQuestion(1, 0, platform.outbox.log_id, (), (told,))
+        shown = Completion(seq, "E1", 2024, owed, owed, 0, 20251220)
+        question = LinkQuestion(1, 0, platform.outbox.log_id, (), (shown,))
         assert not platform.outbox.answer(msgspec.msgpack.encode(question)).refusal
         assert line() == f"2024,33,E1,Power 1,power,{said}"
 
@@ -69,9 +69,9 @@ def test_no_person_figure_or_document_leaves(world, public):
     """CEA-ENT-17."""
     given_2024(world)
     world.platform.firms.score("V1", 2025, 33, quality=90, compliance=100, timeliness=80)
-    told = public.emissions(2024) + public.scores(2025) + public.penalties()
+    shown = public.emissions(2024) + public.scores(2025) + public.penalties()
     for secret in (LI.name, WANG.name, PROVINCE.name, LI.key, "0.5432", "scale.pdf", "123000"):
-        assert secret.encode() not in told
+        assert secret.encode() not in shown
 
 
 def test_what_is_public_is_written_with_a_page_and_nothing_else(

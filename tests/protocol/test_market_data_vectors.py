@@ -5,10 +5,10 @@ import json
 import msgspec
 import pytest
 
+from cea_exchange.domain.refusals.frame_error import FrameError
 from cea_exchange.protocol.framing import (
     CutHeader,
     DepthRequest,
-    FrameError,
     MarketRequest,
     SnapshotHeader,
     SnapshotRequest,

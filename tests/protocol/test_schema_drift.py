@@ -9,6 +9,7 @@ from support.places import ROOT
 GENERATE = ROOT / "protocol" / "schema" / "generate.py"
 DAEMONS = ("venue", "institution", "registry", "platform", "ccer", "bank")
 GENERATED = (
+    "src/cea_exchange/domain/enums.py",
     "src/cea_exchange/domain/records.py",
     "src/cea_exchange/_records.pxd",
     "protocol/records.md",
@@ -41,7 +42,7 @@ def test_the_check_notices_a_changed_file(tmp_path):
     target.write_text(text, encoding="utf-8")
     result = check(script)
     assert result.returncode == 1
-    assert "domain/records.py differs" in result.stdout
+    assert "domain/enums.py differs" in result.stdout
 
 
 def test_the_version_in_the_code_is_the_schemas():

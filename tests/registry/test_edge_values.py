@@ -1,8 +1,8 @@
 """Whatever is asked, with whatever values: done, or refused by who knows why; never by accident.
 
-Every request there is, and every act of the offices as a library, is asked with the values at which
-numbers, days and texts end, one field after the other and at random. An answer that only the log
-explains is a fault, and so is an error of the library that is no `ActError`.
+Every request there is, and every act of the services as a library, is asked with the values at
+which numbers, days and texts end, one field after the other and at random. An answer that only the
+log explains is a fault, and so is an error of the library that is no `ActError`.
 """
 
 import inspect
@@ -296,12 +296,12 @@ def edges_of(source):
 
 def test_every_cell_of_a_file_is_taken_or_refused(world):
     registry = world.registry
-    offices = {
+    services = {
         registry.obligations.take: obligation_file(registry, 2023, ("P1", 300)),
         registry.offsets.take: proof_file(proof("N9", "P2", 4)),
         registry.distribution.preview: allocation_file("pre", {"P1": 9}, entities={"P1": BEIJING}),
     }
-    for take, source in offices.items():
+    for take, source in services.items():
         refused = count = 0
         for file in edges_of(source):
             count += 1

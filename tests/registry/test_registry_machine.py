@@ -34,16 +34,16 @@ def machine(registry):
         registry.store, GivenClock(lambda: NOON_NS), RegistryConfig(admission="open"), {}
     )
     made.venue.connected(0)
-    made.told = Venue()
-    made.told.deposited(ALICE, cash, cash=10_000_000)
-    made.told.deposited(BOB, tonnes, tonnes=1_000)
-    made.told.trade(10, 9_749)
+    made.venue_records = Venue()
+    made.venue_records.deposited(ALICE, cash, cash=10_000_000)
+    made.venue_records.deposited(BOB, tonnes, tonnes=1_000)
+    made.venue_records.trade(10, 9_749)
     return made
 
 
 def published(machine, first, last):
     """Records of the settlement stream, as the venue publishes them."""
-    return [b"S", *run_frames(LOG_ID, machine.told.records[first - 1 : last])]
+    return [b"S", *run_frames(LOG_ID, machine.venue_records.records[first - 1 : last])]
 
 
 def turned(machine, now_ns):
@@ -54,25 +54,25 @@ def turned(machine, now_ns):
 def test_a_fresh_connection_is_asked_for_all_that_is_missing(machine):
     assert machine.outputs() == [RecordsAsked(None, 1)]
     assert not machine.venue.is_listening
-    machine.venue.replayed(run_frames(LOG_ID, machine.told.records), 1)
+    machine.venue.replayed(run_frames(LOG_ID, machine.venue_records.records), 1)
     assert machine.venue.is_listening and machine.venue.last_seq == 3
     assert turned(machine, 2) == []
 
 
 def test_a_gap_is_asked_for_and_what_is_published_meanwhile_waits(machine):
-    machine.venue.replayed(run_frames(LOG_ID, machine.told.records[:0]), 0)
+    machine.venue.replayed(run_frames(LOG_ID, machine.venue_records.records[:0]), 0)
     machine.outputs()
     machine.venue.published([published(machine, 2, 3)], 1)
     assert machine.venue.last_seq == 0 and machine.venue.lag_records == 3
     assert turned(machine, REPLAY_PAUSE_NS - 1) == []
     assert turned(machine, REPLAY_PAUSE_NS) == [RecordsAsked(None, 1)]
     assert not machine.venue.is_listening
-    machine.venue.replayed(run_frames(LOG_ID, machine.told.records[:1]), S_NS)
+    machine.venue.replayed(run_frames(LOG_ID, machine.venue_records.records[:1]), S_NS)
     assert turned(machine, S_NS) == [RecordsAsked(LOG_ID, 2)]
 
 
 def test_a_heartbeat_shows_that_the_last_message_was_lost(machine):
-    machine.venue.replayed(run_frames(LOG_ID, machine.told.records[:2]), 0)
+    machine.venue.replayed(run_frames(LOG_ID, machine.venue_records.records[:2]), 0)
     machine.outputs()
     beat = [b"H", msgspec.msgpack.encode({"log_id": LOG_ID, "last_seq": 3})]
     machine.venue.published([beat], 1)
@@ -106,7 +106,7 @@ def test_a_question_waits_for_news_but_not_long(machine):
     (late,) = turned(machine, FEED_WAIT_NS + 1)
     assert msgspec.msgpack.decode(late.content)["items"] == []
     assert asked(behind, S_NS) == []
-    machine.venue.replayed(run_frames(LOG_ID, machine.told.records), S_NS + 1)
+    machine.venue.replayed(run_frames(LOG_ID, machine.venue_records.records), S_NS + 1)
     (news,) = turned(machine, S_NS + 1)
     assert msgspec.msgpack.decode(news.content)["settled_seq"] == 3
 
@@ -120,7 +120,7 @@ def test_what_is_no_question_is_told_and_answered_nothing(machine):
 def test_records_that_are_not_what_they_say_stop_the_line_and_nothing_else(machine):
     spoiled = published(machine, 1, 3)
     spoiled[2] = spoiled[2][:-1] + b"x"
-    machine.venue.replayed(run_frames(LOG_ID, machine.told.records[:0]), 0)
+    machine.venue.replayed(run_frames(LOG_ID, machine.venue_records.records[:0]), 0)
     machine.venue.published([spoiled], 1)
     assert machine.state.startswith("stopped: settlement records from 1 on: expected checksum")
     machine.venue.published([published(machine, 1, 3)], 2)

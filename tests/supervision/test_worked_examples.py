@@ -247,9 +247,9 @@ def test_half_of_the_float_in_a_rising_market_before_the_deadline_is_a_corner():
 
 def test_what_a_group_must_surrender_itself_is_netted():
     """Rules: CEA-SUR-14."""
-    (watch,) = cornered({"A": {PRODUCT: 1_000_000}, "B": {PRODUCT: 500_000}})
-    assert watch.grade == "watch"
-    assert figures(watch)["share of the float per mille"] == 314
+    (alert,) = cornered({"A": {PRODUCT: 1_000_000}, "B": {PRODUCT: 500_000}})
+    assert alert.grade == "watch"
+    assert figures(alert)["share of the float per mille"] == 314
 
 
 def test_a_limit_is_reached_at_a_million_and_passed_by_one_tonne_more():

@@ -17,6 +17,7 @@ COLUMNS_MAX = 100
 FUNCTION_LINES_MAX = 70
 CODE_FOLDERS = ("src", "tests", "bench", "contrib/lock", "examples", "protocol")
 GENERATED = {
+    "src/cea_exchange/domain/enums.py",
     "src/cea_exchange/domain/records.py",
     *(
         f"src/cea_exchange/domain/refusals/{key}.py"

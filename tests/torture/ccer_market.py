@@ -79,11 +79,11 @@ class Market:
                         world.pay_in(buyer)
                 self._day()
                 self._kill_while(world.day_end)
-            told = world.admin(op="cash_reconcile")
+            found = world.admin(op="cash_reconcile")
             cash = {who: self._cash_at_exchange(who) for who in (*BUYERS, SELLER)}
             at_exchange = {who: self._tonnes_at_exchange(who) for who in (*BUYERS, SELLER)}
             world.stop()
-            self._check(told, cash, at_exchange)
+            self._check(found, cash, at_exchange)
         self.report.seconds = round(time.monotonic() - began_s, 1)
         return self.report
 
@@ -150,7 +150,7 @@ class Market:
         holdings = self.world.admin(op="position", account=account)["holdings"]
         return holdings[P]["tonnes"] if P in holdings else 0
 
-    def _check(self, told: dict, cash: dict[str, int], at_exchange: dict[str, int]) -> None:
+    def _check(self, found: dict, cash: dict[str, int], at_exchange: dict[str, int]) -> None:
         """Hold what the traders did against both sides."""
         sold = sum(self._bought.values())
         wanted = {**self._bought, SELLER: TONNES - sold}
@@ -159,8 +159,8 @@ class Market:
             self._equal(f"{account} at the registry", self.world.held(account), tonnes)
         for buyer in BUYERS:
             self._equal(f"cash of {buyer}", cash[buyer], CASH_FEN - self._paid[buyer])
-        self._equal("differences of cash", told["differences"], [])
-        cash_held = sum(cash.values()) + int(told["fees"])
+        self._equal("differences of cash", found["differences"], [])
+        cash_held = sum(cash.values()) + int(found["fees"])
         self._equal("cash and fees", cash_held, CASH_FEN * len(BUYERS))
         trades = self.world.traded()
         by_buyer: Counter[str] = Counter()

@@ -292,8 +292,8 @@ class Year:
     def _accounts_open(self) -> None:
         operator = self._person("an", self.registry)
         waiting = Waiting("the list did not come to the registry")
-        while (came := operator.ask("status")["platform_seq"]) < len(self.years):
-            waiting.look(came)
+        while (arrived := operator.ask("status")["platform_seq"]) < len(self.years):
+            waiting.look(arrived)
         self._of_each(self._account_open, "have an account")
 
     def _of_each(self, act: Callable[[EnterpriseYear], None], what: str) -> None:

@@ -18,7 +18,7 @@ REGULATOR = "regulator"
 ROLES = (OPERATOR, AUTHORITY, PROVINCE, INITIATOR, APPROVER, REGULATOR)
 SCOPED = frozenset({PROVINCE, INITIATOR, APPROVER})
 """Roles that see and touch only what is their own."""
-OFFICES = (OPERATOR, AUTHORITY, REGULATOR)
+OFFICIALS = (OPERATOR, AUTHORITY, REGULATOR)
 """Roles that see whose all is."""
 APPROVING = (OPERATOR, AUTHORITY, APPROVER)
 """Roles that may be a second person."""

@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from typing import Any
 
 import typer
 
@@ -61,7 +62,7 @@ STATUS_BROKEN_PIPE = 141
 UMASK_MIN = 0o027
 
 # Typer brings its own copy of click or uses the installed one, depending on its version.
-_ClickException = typer.BadParameter.__mro__[2]
+_ClickException: type[Any] = typer.BadParameter.__mro__[2]
 assert _ClickException.__name__ == "ClickException"
 
 
@@ -112,11 +113,24 @@ def app_build(arguments: Sequence[str]) -> typer.Typer:
     first = next((word for word in arguments if not word.startswith("-")), "")
     if first in COMMAND_MODULES:
         import_module(COMMAND_MODULES[first]).register(app)
+        _others_empty(app, [word for word in arguments if not word.startswith("-")])
         return app
     # Only the list of all is wanted, or to be told that there is no such command.
     for name, summary in SUMMARIES.items():
         app.command(name, help=summary)(_listed)
     return app
+
+
+def _others_empty(app: typer.Typer, words: Sequence[str]) -> None:
+    """Drop the commands below nouns that are not the one asked for: to build them takes time."""
+    for group in (each.typer_instance for each in app.registered_groups if words[1:]):
+        assert group is not None
+        commands = {command.name for command in group.registered_commands}
+        nouns = {each.name: each.typer_instance for each in group.registered_groups}
+        if words[1] in nouns or words[1] in commands:
+            for name, noun in nouns.items():
+                if name != words[1] and noun is not None and noun is not nouns.get(words[1]):
+                    noun.registered_commands.clear()
 
 
 def _listed() -> None:

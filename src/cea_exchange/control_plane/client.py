@@ -1,6 +1,7 @@
 """Ask a running daemon something over its control socket, with a person's key."""
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -9,7 +10,6 @@ import msgspec
 
 from cea_exchange.control_plane.answers import answer_read
 from cea_exchange.protocol.operators import operator_pair
-from cea_exchange.protocol.processes import process_check
 from cea_exchange.protocol.question import KeyRefused, NoAnswer, question_ask
 from cea_exchange.protocol.security import SecurityError
 
@@ -118,3 +118,11 @@ class Daemon(NamedTuple):
         if not answer_read(reply).is_done:
             raise refused(reply)
         return reply
+
+
+def process_check(pid: int) -> None:
+    """Raise ProcessLookupError if a process is gone: no need to wait for its answer."""
+    try:
+        os.kill(pid, 0)
+    except PermissionError:
+        return  # it is there, and another user's

@@ -10,7 +10,7 @@ from typing import NamedTuple, Protocol
 import zmq
 
 from cea_exchange.control_plane._router import Router
-from cea_exchange.control_plane.connection_watch import ConnectionWatch
+from cea_exchange.control_plane.connection_monitor import ConnectionMonitor
 from cea_exchange.control_plane.outbox import Outbox, OutboxLimits
 from cea_exchange.control_plane.refused_count import RefusedCount, Tell
 
@@ -94,7 +94,7 @@ class Door:
     ----------
     router : Router
         The socket's messages.
-    watch : ConnectionWatch
+    monitor : ConnectionMonitor
         Its connections.
     """
 
@@ -113,7 +113,7 @@ class Door:
         self.router = Router(socket, FRAMES_TAKEN_MAX)
         # Who does not read is known by it: a send that would wait fails.
         socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
-        self.watch = ConnectionWatch(
+        self.monitor = ConnectionMonitor(
             socket,
             name,
             bytes_max=max(HELD_BYTES_MAX, 2 * message_bytes_max),
@@ -129,7 +129,7 @@ class Door:
         """Send what waits, and end who takes up too much."""
         if self._outbox:
             self._outbox_turn(now_s)
-        self.watch.turn(now_s)
+        self.monitor.turn(now_s)
 
     @property
     def has_waiting(self) -> bool:
@@ -144,7 +144,7 @@ class Door:
             return None
         routing_id, key, frames = taken
         wire_bytes, self._wire_bytes = router.wire_bytes - self._wire_bytes, router.wire_bytes
-        self.watch.took(router.descriptor, routing_id, key or "", wire_bytes)
+        self.monitor.took(router.descriptor, routing_id, key or "", wire_bytes)
         return Message(routing_id, key or "", frames)
 
     def answer(self, routing_id: bytes, *frames: bytes) -> None:
@@ -157,11 +157,11 @@ class Door:
     def end(self, routing_id: bytes, why: str) -> None:
         """End a connection."""
         self._outbox.drop(routing_id)
-        self.watch.end(routing_id, why)
+        self.monitor.end(routing_id, why)
 
     def close(self) -> None:
-        """End watching; the socket itself is its owner's."""
-        self.watch.close()
+        """End monitoring; the socket itself is its owner's."""
+        self.monitor.close()
 
     def _outbox_turn(self, now_s: float) -> None:
         """Send what waited, as far as it is taken."""

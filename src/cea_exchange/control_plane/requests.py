@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from enum import Enum
 from functools import cached_property
 from types import ModuleType
-from typing import Any, ClassVar, Generic, TypeVar, Union
+from typing import Any, ClassVar, Generic, TypeVar, Union, dataclass_transform
 
 import msgspec
 
@@ -34,6 +34,8 @@ class RequestUnread(ValueError):
         self.where, self.expected, self.got = where, expected, got
 
 
+# A type checker does not inherit that it is frozen.
+@dataclass_transform(frozen_default=True, field_specifiers=(msgspec.field,))
 class Request(
     msgspec.Struct, tag_field="op", frozen=True, forbid_unknown_fields=True, kw_only=True
 ):

@@ -19,6 +19,7 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from cea_exchange.domain.calendar import date_number
+from cea_exchange.domain.enums import Method, Phase, Side
 from cea_exchange.domain.naming import name_check, name_fault
 from cea_exchange.domain.profile_fields import (
     OPERATORS_MAX,
@@ -43,7 +44,6 @@ from cea_exchange.domain.profile_fields import (
     Undersubscription,
     fields_of,
 )
-from cea_exchange.domain.records import Method, Phase, Side
 from cea_exchange.domain.ruled import BasisPoints, Ruled, RuleId, Tonnes
 from cea_exchange.domain.units import PRICE_FEN_MAX, price_parse
 

@@ -15,8 +15,8 @@ from typing import Literal
 from msgspec import Struct
 
 from cea_exchange.domain.calendar import TradingCalendar
+from cea_exchange.domain.enums import BiddingState, Phase
 from cea_exchange.domain.profile import Profile
-from cea_exchange.domain.records import BiddingState, Phase
 
 # China has had one offset and no summer time since 1991, before any carbon market; a fixed offset
 # needs no time zone database.

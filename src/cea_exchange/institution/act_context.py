@@ -2,9 +2,11 @@
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from typing import TYPE_CHECKING
 
-from cea_exchange.institution.clock import InstitutionClock
-from cea_exchange.ledger.record_store import RecordStore
+if TYPE_CHECKING:
+    from cea_exchange.institution.clock import InstitutionClock
+    from cea_exchange.ledger.record_store import RecordStore
 
 
 class ActContext:
@@ -23,7 +25,7 @@ class ActContext:
         Who acts now, ``an`` or ``an and bo``; ``''`` where no person is known.
     """
 
-    def __init__(self, store: RecordStore, clock: InstitutionClock) -> None:
+    def __init__(self, store: "RecordStore", clock: "InstitutionClock") -> None:
         self.store = store
         self.clock = clock
         self.by = ""

@@ -1,7 +1,7 @@
 """The settings that every institution's daemon has; its own come beside them."""
 
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, dataclass_transform
 
 import msgspec
 
@@ -13,6 +13,8 @@ from cea_exchange.protocol.security import key_check, public_key_load
 from cea_exchange.protocol.settings import Address, MetricsAddress, TcpAddress
 
 
+# A type checker does not inherit that it is frozen.
+@dataclass_transform(frozen_default=True, field_specifiers=(msgspec.field,))
 class InstitutionConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
     """Settings of an institution's ``serve``; every one may be left out.
 

@@ -22,7 +22,7 @@ from collections.abc import Iterable, Sequence
 from enum import IntEnum
 from typing import Any, NamedTuple, Protocol
 
-from cea_exchange.domain.records import PRODUCT_NONE, Side
+from cea_exchange.domain.enums import PRODUCT_NONE, Side
 from cea_exchange.ledger.institutions import CONTRA, SINKS, Institution
 
 CASH_ASSET = PRODUCT_NONE

@@ -3,6 +3,7 @@
 from functools import cached_property
 from typing import Protocol
 
+from cea_exchange.control_plane.service import Person
 from cea_exchange.domain.calendar import (
     CalendarError,
     TradingCalendar,
@@ -15,17 +16,8 @@ from cea_exchange.institution.act_context import ActContext
 from cea_exchange.platform.checks import PlatformActError
 
 
-class Acting(Protocol):
-    """Who does something."""
-
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def key(self) -> str: ...
-
-    @property
-    def role(self) -> str: ...
+class Acting(Person, Protocol):
+    """Who does something, and for whom."""
 
     @property
     def body(self) -> str: ...

@@ -38,7 +38,7 @@ class Reached(Enum):
     LET_IN = "let_in"
 
 
-_REACHED = {
+_REACHED: dict[int, Reached] = {
     zmq.EVENT_CONNECTED: Reached.SILENT,
     zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL: Reached.ANOTHER,
     zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL: Reached.ANOTHER,

@@ -11,11 +11,11 @@ Long, because it is one contract: every message that a journal may hold, in one 
 """
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Literal, dataclass_transform
 
 import msgspec
 
-from cea_exchange.domain.records import Phase
+from cea_exchange.domain.enums import Phase
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
 Key = Annotated[str, msgspec.Meta(min_length=40, max_length=40)]
@@ -63,6 +63,8 @@ def _tag(name: str) -> str:
     return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
 
 
+# A type checker does not inherit that it is frozen.
+@dataclass_transform(frozen_default=True, field_specifiers=(msgspec.field,))
 class Control(
     msgspec.Struct, tag_field="t", tag=_tag, frozen=True, forbid_unknown_fields=True, kw_only=True
 ):

@@ -6,7 +6,7 @@ refused with one line: what was expected, what it got, and where.
 
 from collections.abc import Sequence
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, dataclass_transform
 
 import google_crc32c
 import msgspec
@@ -27,6 +27,7 @@ from cea_exchange.domain.records import (
     Tif,
 )
 from cea_exchange.domain.refusals import VenueRefusal
+from cea_exchange.domain.refusals.frame_error import FrameError
 from cea_exchange.domain.units import tonnes_capped
 from cea_exchange.protocol.control import DECODE_ERRORS, Name
 
@@ -51,25 +52,6 @@ TOPIC_SETTLEMENT_HEARTBEAT = b"H"
 Seq = Annotated[int, msgspec.Meta(ge=0, le=2**62)]
 
 
-class FrameError(ValueError):
-    """A message is refused.
-
-    Attributes
-    ----------
-    code : VenueRefusal
-        Why; programs branch on it.
-    expected, got, where : str
-        The three parts of what is told to the sender.
-    """
-
-    def __init__(self, code: VenueRefusal, *, expected: str, got: str, where: str) -> None:
-        super().__init__(f"{where}: expected {expected}, got {got}")
-        self.code = code
-        self.expected = expected
-        self.got = got
-        self.where = where
-
-
 def refusal_message(error: FrameError) -> dict[str, str]:
     """Return what a refused message is answered."""
     return {
@@ -81,6 +63,8 @@ def refusal_message(error: FrameError) -> dict[str, str]:
     }
 
 
+# A type checker does not inherit that it is frozen.
+@dataclass_transform(frozen_default=True, field_specifiers=(msgspec.field,))
 class Request(msgspec.Struct, tag_field="op", frozen=True, forbid_unknown_fields=True):
     """Base of what a client may ask over order entry."""
 
@@ -301,7 +285,7 @@ def _block_faults(records: np.ndarray) -> np.ndarray:
 
 _WITH_SIDE = (CommandKind.ENTER, CommandKind.BLOCK_ENQUIRY, CommandKind.BLOCK_OFFER)
 _ADDRESSED = BlockFlag.TO_ACCOUNT | BlockFlag.TO_GROUP
-_FLAGS_ALLOWED = {
+_FLAGS_ALLOWED: dict[int, list[int]] = {
     CommandKind.ENTER: [0, 1],
     CommandKind.BLOCK_ENQUIRY: [n for n in range(16) if n & _ADDRESSED != _ADDRESSED],
     CommandKind.BLOCK_OFFER: [0, 1, 2],

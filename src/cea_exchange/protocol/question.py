@@ -7,9 +7,8 @@ knows. So a daemon that is at work is not taken for one that refuses the key.
 import time
 
 import zmq
-from zmq.utils.monitor import recv_monitor_message
 
-from cea_exchange.protocol.security import CURVE_BYTES_MAX, CurveKeys, client_socket
+from cea_exchange.protocol.security import CURVE_BYTES_MAX, CurveKeys, client_socket, monitor_event
 
 _EVENTS = (
     zmq.EVENT_CONNECTED
@@ -20,7 +19,7 @@ _EVENTS = (
     | zmq.EVENT_DISCONNECTED
 )
 _ASKED = 2
-_REACHED = {zmq.EVENT_CONNECTED: 1, zmq.EVENT_HANDSHAKE_SUCCEEDED: _ASKED}
+_REACHED: dict[int, int] = {zmq.EVENT_CONNECTED: 1, zmq.EVENT_HANDSHAKE_SUCCEEDED: _ASKED}
 
 
 class NoAnswer(RuntimeError):
@@ -82,7 +81,7 @@ def _answer(socket: zmq.Socket, monitor: zmq.Socket, timeout_s: float) -> bytes:
             answer: bytes = socket.recv()
             return answer
         if monitor in ready:
-            event = recv_monitor_message(monitor)["event"]
+            event = monitor_event(monitor)
             if event == zmq.EVENT_HANDSHAKE_FAILED_AUTH:
                 raise KeyRefused("it refuses the key")
             if event == zmq.EVENT_DISCONNECTED and reached == _ASKED and not socket.poll(0):

@@ -19,8 +19,7 @@ from typing import Self
 
 import msgspec
 import zmq
-from zmq.auth.thread import ThreadAuthenticator
-from zmq.utils.monitor import recv_monitor_message
+from zmq.utils import z85
 
 MESSAGE_BYTES_MAX = 1 << 20
 BACKLOG_COUNT = 4_096
@@ -123,7 +122,7 @@ def key_check(text: str, where: str) -> None:
     if not isinstance(text, str):
         raise TypeError(f"{where}: expected a key as str, got {type(text).__name__}")
     try:
-        if len(text) == 40 and len(zmq.utils.z85.decode(text)) == 32:
+        if len(text) == 40 and len(z85.decode(text)) == 32:
             return
     except (ValueError, KeyError, struct.error):
         pass
@@ -170,20 +169,6 @@ _own_strangers: set[str] = set()
 """Keys that `refuses_strangers` is trying right now: that they are refused is no news."""
 
 
-class _Authenticator(ThreadAuthenticator):
-    """A ZAP handler that can say "not now" (status 300) besides "never" (400)."""
-
-    may_come_again = False
-
-    def _send_zap_reply(
-        self, request_id: bytes, status_code: bytes, status_text: bytes, user_id: str = ""
-    ) -> None:
-        if status_code == b"400" and self.may_come_again:
-            status_code = b"300"
-        self.may_come_again = False
-        super()._send_zap_reply(request_id, status_code, status_text, user_id)
-
-
 class AllowList:
     """Which keys may connect, per domain; the ZAP handler of one context.
 
@@ -211,7 +196,10 @@ class AllowList:
         self._refused_reported = 0
         self._refused_due_s = 0.0
         self._allowed: dict[str, Callable[[str], object]] = {}
-        self._authenticator = _Authenticator(context)
+        # Brings asyncio along, a good part of a client's start; and a client admits nobody.
+        from cea_exchange.protocol.zap import Authenticator
+
+        self._authenticator = Authenticator(context)
         self._authenticator.start()
 
     def allow(self, domain: str, allowed: Callable[[str], object]) -> None:
@@ -363,13 +351,22 @@ def _socket_set(
     socket.setsockopt(zmq.TCP_MAXRT, 10_000)
 
 
+def monitor_event(monitor: zmq.Socket) -> int:
+    """Return the next event that a socket's monitor tells of, a ``zmq.EVENT_``.
+
+    zmq's own reader brings asyncio along, a good part of a client's start.
+    """
+    event: int = struct.unpack_from("=H", monitor.recv_multipart()[0])[0]
+    return event
+
+
 def sender_key(frame: zmq.Frame) -> str | None:
     """Return the key (z85 text) of the connection a frame came over; None if it has none.
 
     The frame must have been received with ``copy=False``.
     """
     try:
-        return frame.get("User-Id")
+        return str(frame.get("User-Id"))
     except zmq.ZMQError:
         return None
 
@@ -419,7 +416,7 @@ def refuses_strangers(
         while (left_ms := int((until - time.monotonic()) * 1000)) > 0:
             if not monitor.poll(left_ms):
                 break
-            event = recv_monitor_message(monitor)["event"]
+            event = monitor_event(monitor)
             if event == zmq.EVENT_HANDSHAKE_FAILED_AUTH:
                 return
             if event == zmq.EVENT_HANDSHAKE_SUCCEEDED:

@@ -41,9 +41,9 @@ from cea_exchange.registry.enforcement.first_claims import FirstClaims
 from cea_exchange.registry.general_ledger import Ledger
 from cea_exchange.registry.participants.accounts import Accounts, Admission
 from cea_exchange.registry.participants.keys import Keys
-from cea_exchange.registry.participants.persons import OWN_BODIES, RegistryPersons
+from cea_exchange.registry.participants.persons import RegistryPersons
 from cea_exchange.registry.participants.products import Products
-from cea_exchange.registry.participants.roles import OPERATOR, REGULATOR, SCOPED
+from cea_exchange.registry.participants.roles import OPERATOR, OWN_BODIES, REGULATOR, SCOPED
 from cea_exchange.registry.participants.sub_accounts import SubAccounts
 from cea_exchange.registry.platform_link.stream import PlatformStream
 from cea_exchange.registry.settlement.account_statements import Statements

@@ -36,7 +36,7 @@ from cea_exchange.venue.publication.snapshot_service import SnapshotService
 from cea_exchange.venue.registry_link.feed import FeedLine, RegistryFeed
 from cea_exchange.venue.registry_link.lag_policy import LagPolicy
 from cea_exchange.venue.registry_link.link import RegistryLink
-from cea_exchange.venue.requests import AdminRequest
+from cea_exchange.venue.requests.base import AdminRequest
 from cea_exchange.venue.trading_day.clock_monitor import ClockMonitor
 from cea_exchange.venue.trading_day.trading_day import TradingDay
 

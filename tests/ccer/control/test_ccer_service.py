@@ -41,8 +41,8 @@ def test_a_project_goes_from_its_draft_to_a_certificate(staff):
     assert given == {"serials": ["1:31-70"]}
     ended = staff.cancelled(10, "A", purpose="company_offset", beneficiary="Wind Fair")
     assert ended == {"certificate": "CC-2024-000001", "proofs": []}
-    told = staff.done("sun", "certificate_show", certificate="CC-2024-000001")["content"]
-    assert (told["project"], told["serials"], told["tonnes"]) == ("WIND-1", [[1, 31, 40]], 10)
+    found = staff.done("sun", "certificate_show", certificate="CC-2024-000001")["content"]
+    assert (found["project"], found["serials"], found["tonnes"]) == ("WIND-1", [[1, 31, 40]], 10)
     moves = staff.done("he", "lot_pedigree", project="WIND-1", batch_number=1, serial=35)["moves"]
     assert [move["kind"] for move in moves] == [
         *("issue", "set_aside", "enforced", "set_aside", "cancelled")

@@ -14,7 +14,7 @@ PROOF = Claimed(number="CC-2025-000001-1", beneficiary="P001", compliance_year=2
 OFFSETS = ComplianceRules.load().offsets
 
 
-def told(code: str):
+def refused(code: str):
     return refuses(code, ProgrammeError)
 
 
@@ -23,7 +23,7 @@ def test_a_market_s_use_names_whom_and_which_year(purpose):
     """CCER-CAN-02."""
     assert use_of(purpose, "P001", 2024).compliance_year == 2024
     for beneficiary, year in (("", 2024), ("P001", 0)):
-        with told("PURPOSE_INCOMPLETE: .*expected a beneficiary and a year"):
+        with refused("PURPOSE_INCOMPLETE: .*expected a beneficiary and a year"):
             use_of(purpose, beneficiary, year)
 
 
@@ -32,14 +32,14 @@ def test_another_use_has_no_year(purpose):
     """CCER-CAN-02: whom it is for may be left open."""
     assert use_of(purpose, "", 0).purpose == Purpose(purpose)
     assert use_of(purpose, "Asian Games", 0).beneficiary == "Asian Games"
-    with told("PURPOSE_INCOMPLETE: .*expected no year, got beneficiary '', year 2024"):
+    with refused("PURPOSE_INCOMPLETE: .*expected no year, got beneficiary '', year 2024"):
         use_of(purpose, "", 2024)
 
 
 @pytest.mark.parametrize("purpose", ["cross_border", "", "NATIONAL_ETS"])
 def test_nothing_is_cancelled_for_what_is_no_purpose(purpose):
     """CCER-CAN-01: what crosses borders is to come."""
-    with told("PURPOSE_UNKNOWN: purpose: expected one of national_ets, local_ets"):
+    with refused("PURPOSE_UNKNOWN: purpose: expected one of national_ets, local_ets"):
         use_of(purpose, "P001", 2024)
 
 
@@ -65,13 +65,13 @@ def test_a_proof_twice_for_the_same_gets_the_first_answer():
 def test_a_proof_for_another_is_refused(entity, year, state):
     """CCER-LNK-02 (RB3, example 30)."""
     for claim in (reserved, used):
-        with told(f"PROOF_TAKEN: .*expected P001 and 2024, got {entity} and {year}"):
+        with refused(f"PROOF_TAKEN: .*expected P001 and 2024, got {entity} and {year}"):
             claim(replace(PROOF, state=state), entity, year)
 
 
 def test_a_proof_is_kept_before_it_is_used():
     """CCER-LNK-01."""
-    with told("PROOF_TAKEN: proof to use: expected one that is reserved, got issued"):
+    with refused("PROOF_TAKEN: proof to use: expected one that is reserved, got issued"):
         used(PROOF, "P001", 2024)
 
 
@@ -81,9 +81,9 @@ def test_a_reversed_proof_is_nobody_s():
         assert PROOF_LIFE.after(state, "reverse") == ProofState.REVERSED
     gone = replace(PROOF, state=ProofState.REVERSED)
     for claim in (reserved, used):
-        with told("PROOF_REVERSED: .*expected one that stands"):
+        with refused("PROOF_REVERSED: .*expected one that stands"):
             claim(gone, "P001", 2024)
-    with told("PROOF_TAKEN: proof to reverse"):
+    with refused("PROOF_TAKEN: proof to reverse"):
         PROOF_LIFE.after("reversed", "reverse")
 
 

@@ -9,7 +9,7 @@ from cea_exchange.domain.ccer.programme_error import ProgrammeError
 from support.refusing import refuses
 
 
-def told(code: str):
+def refused(code: str):
     return refuses(code, ProgrammeError)
 
 
@@ -52,7 +52,7 @@ def test_a_lot_is_split_and_its_lowest_serials_move_first():
     assert [sum(lot.tonnes for lot in lots) for lots in (held_by_a, held_by_b, cancelled)] == [
         *(6_000, 2_500, 1_500)
     ]
-    with told("SERIALS_NOT_HELD: serials: expected 1400 to 1600 to be there whole, got none"):
+    with refused("SERIALS_NOT_HELD: serials: expected 1400 to 1600 to be there whole, got none"):
         named(held_by_b, Lot(1, 1_400, 1_600))
 
 
@@ -66,9 +66,9 @@ def test_the_oldest_batch_goes_first():
 
 def test_more_than_is_held_is_refused_whole():
     """CCER-LOT-03."""
-    with told("CCERS_NOT_HELD: tonnes: expected at most the 10 t there are, got 11"):
+    with refused("CCERS_NOT_HELD: tonnes: expected at most the 10 t there are, got 11"):
         oldest([Lot(1, 1, 4), Lot(2, 1, 6)], 11)
-    with told("CCERS_NOT_HELD: tonnes: expected 1 t or more, got 0"):
+    with refused("CCERS_NOT_HELD: tonnes: expected 1 t or more, got 0"):
         oldest([Lot(1, 1, 4)], 0)
 
 
@@ -76,10 +76,10 @@ def test_a_named_range_may_lie_in_several_pieces():
     """CCER-LOT-03."""
     held = [Lot(1, 5, 8), Lot(1, 1, 4), Lot(2, 9, 20), Lot(1, 10, 12)]
     assert named(held, Lot(1, 3, 7)) == [Lot(1, 3, 4), Lot(1, 5, 7)]
-    with told("SERIALS_NOT_HELD: .*got none from 9 on"):
+    with refused("SERIALS_NOT_HELD: .*got none from 9 on"):
         named(held, Lot(1, 3, 10))
     for first, last in ((0, 3), (4, 3)):
-        with told("SERIALS_UNSOUND: serials: expected first to last from 1 on"):
+        with refused("SERIALS_UNSOUND: serials: expected first to last from 1 on"):
             named(held, Lot(1, first, last))
 
 

@@ -38,7 +38,7 @@ REPORT = ReductionReport(
 PUBLISHED_ON = 20250106
 
 
-def told(code: str):
+def refused(code: str):
     return refuses(code, ProgrammeError)
 
 
@@ -49,9 +49,9 @@ def test_a_methodology_is_known_and_released_or_none():
     """CCER-MET-01."""
     assert (WIND.sector, WIND.crediting_years_max) == (1, 10)
     assert METHODOLOGIES.in_force("CCER-10-001", 20250103).sector == 10
-    with told("METHODOLOGY_NOT_IN_FORCE: .*expected from 20250103 on, got 20250102"):
+    with refused("METHODOLOGY_NOT_IN_FORCE: .*expected from 20250103 on, got 20250102"):
         METHODOLOGIES.in_force("CCER-10-001", 20250102)
-    with told("METHODOLOGY_UNKNOWN: methodology: expected one of CCER-14-001, .*got 'CM-001'"):
+    with refused("METHODOLOGY_UNKNOWN: methodology: expected one of CCER-14-001, .*got 'CM-001'"):
         METHODOLOGIES.in_force("CM-001", 20250102)
 
 
@@ -75,13 +75,13 @@ def test_a_vvb_works_in_its_sectors_while_its_licence_lasts():
     for sector, day in ((1, 20240611), (1, 20290610), (14, 20250601), (14, 20400101)):
         accredited_check("CQC", LICENCES, sector, day)
     for sector, day in ((1, 20240610), (1, 20290611), (14, 20250531), (10, 20250601)):
-        with told(f"VVB_NOT_ACCREDITED: .*sector {sector} on {day}, got CQC"):
+        with refused(f"VVB_NOT_ACCREDITED: .*sector {sector} on {day}, got CQC"):
             accredited_check("CQC", LICENCES, sector, day)
 
 
 def test_who_validated_a_project_verifies_none_of_its_reductions():
     """CCER-VVB-02 (RB3, example 7)."""
-    with told("VVB_SAME: verifier: expected another VVB .*, got CQC"):
+    with refused("VVB_SAME: verifier: expected another VVB .*, got CQC"):
         verifier_check("CQC", "CQC")
     verifier_check("CCSC", "CQC")
 
@@ -112,7 +112,7 @@ def test_a_report_is_late_after_100_days_that_were_the_vvbs():
 )
 def test_a_project_that_the_programme_does_not_take(changes, message):
     """CCER-PRJ-02, CCER-PRJ-06."""
-    with told(message):
+    with refused(message):
         design_check(replace(DESIGN, **changes), WIND, TESTS)
 
 
@@ -133,14 +133,14 @@ def test_a_project_that_it_just_takes(changes):
 def test_how_long_reductions_count_is_the_methodologys():
     """CCER-PRJ-06: a forest's period is 20 to 40 years."""
     design_check(replace(DESIGN, crediting_to=20600922), FOREST, TESTS)
-    with told("PROJECT_NOT_ELIGIBLE: .*20 to 40 years"):
+    with refused("PROJECT_NOT_ELIGIBLE: .*20 to 40 years"):
         design_check(DESIGN, FOREST, TESTS)
 
 
 @pytest.mark.parametrize("state", ["deregistered", "revoked"])
 def test_what_was_deregistered_does_not_come_back(state):
     """CCER-PRJ-05 (RB3, example 7)."""
-    with told(f"PROJECT_ENDED: .*got WIND-1, which was {state}"):
+    with refused(f"PROJECT_ENDED: .*got WIND-1, which was {state}"):
         ended_check(state, "WIND-1")
     ended_check("recalled", "WIND-1")
 
@@ -162,7 +162,7 @@ def test_what_was_deregistered_does_not_come_back(state):
 )
 def test_a_report_that_the_programme_does_not_take(changes, message):
     """CCER-BAT-02, CCER-BAT-03."""
-    with told(message):
+    with refused(message):
         report_check(replace(REPORT, **changes), DESIGN, [], TESTS, PUBLISHED_ON)
 
 
@@ -171,20 +171,20 @@ def test_reductions_are_of_after_22_september_2020():
     early = replace(DESIGN, crediting_from=20200301, crediting_to=20300228)
     first = replace(REPORT, produced_from=20200923, tonnes={2020: 1})
     report_check(first, early, [], TESTS, PUBLISHED_ON)
-    with told("REDUCTIONS_NOT_ELIGIBLE: reductions: expected after 20200922, got 20200922"):
+    with refused("REDUCTIONS_NOT_ELIGIBLE: reductions: expected after 20200922, got 20200922"):
         report_check(replace(first, produced_from=20200922), early, [], TESTS, PUBLISHED_ON)
 
 
 def test_reductions_are_of_the_five_years_before_the_application():
     """CCER-BAT-03 (RB3, example 6)."""
-    with told("REDUCTIONS_NOT_ELIGIBLE: .*in the 5 years before 20260630, got 20210629"):
+    with refused("REDUCTIONS_NOT_ELIGIBLE: .*in the 5 years before 20260630, got 20210629"):
         application_check(Period(20210629, 20221231), 20260630, TESTS)
     application_check(Period(20210630, 20221231), 20260630, TESTS)
 
 
 def test_no_day_is_in_two_batches():
     """CCER-BAT-02."""
-    with told("REDUCTIONS_NOT_ELIGIBLE: .*apart from another batch's, 20221231 to 20230630"):
+    with refused("REDUCTIONS_NOT_ELIGIBLE: .*apart from another batch's, 20221231 to 20230630"):
         report_check(REPORT, DESIGN, [Period(20221231, 20230630)], TESTS, PUBLISHED_ON)
     beside = [Period(20200923, 20201231), Period(20230101, 20230630)]
     report_check(REPORT, DESIGN, beside, TESTS, PUBLISHED_ON)
@@ -193,7 +193,7 @@ def test_no_day_is_in_two_batches():
 def test_no_more_is_verified_than_was_reported():
     """CCER-BAT-05."""
     verified_check({2021: 6_000, 2022: 3_999}, REPORT)
-    with told("REDUCTIONS_NOT_ELIGIBLE: tonnes of 2022: expected at most the 4000 t .*got 4001"):
+    with refused("REDUCTIONS_NOT_ELIGIBLE: tonnes of 2022: expected at most the 4000 t .*got 4001"):
         verified_check({2022: 4_001}, REPORT)
-    with told("REDUCTIONS_NOT_ELIGIBLE: tonnes of 2022: expected at most the 0 t"):
+    with refused("REDUCTIONS_NOT_ELIGIBLE: tonnes of 2022: expected at most the 0 t"):
         verified_check({2022: 1}, replace(REPORT, tonnes={2021: 5}))

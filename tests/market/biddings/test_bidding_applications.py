@@ -7,10 +7,9 @@ import pytest
 from cea_exchange.domain.calendar import TradingCalendar, date_number
 from cea_exchange.domain.profile import Profile, load_profile, profile_parse
 from cea_exchange.domain.refusals import VenueRefusal
+from cea_exchange.domain.refusals.frame_error import FrameError
 from cea_exchange.domain.timetable import time_parse, time_to_ns
 from cea_exchange.protocol import control
-from cea_exchange.protocol.framing import FrameError
-from cea_exchange.venue import requests
 from cea_exchange.venue.market.bidding_applications import (
     acts_due,
     applied,
@@ -20,6 +19,7 @@ from cea_exchange.venue.market.bidding_applications import (
 )
 from cea_exchange.venue.market.bidding_views import biddings
 from cea_exchange.venue.market.state_machine import ControlRefused, VenueStateMachine
+from cea_exchange.venue.requests.biddings import BiddingApply
 from support.market.noticed_markets import notice, profile_with
 from support.refusing import refuses
 
@@ -29,7 +29,7 @@ DAYS = CALENDAR.days(date(2025, 7, 1), date(2025, 7, 16))
 SESSION = DAYS[-1]
 
 
-def request(**changes: object) -> requests.BiddingApply:
+def request(**changes: object) -> BiddingApply:
     """An application for the session of 16 July."""
     terms = {
         "bidding": "B1",
@@ -42,7 +42,7 @@ def request(**changes: object) -> requests.BiddingApply:
         "opens_at": "10:30",
         "closes_at": "11:00",
     }
-    return requests.BiddingApply(**(terms | changes))
+    return BiddingApply(**(terms | changes))
 
 
 def machine_make(tonnes: int = 100_000, profile: Profile | None = None) -> VenueStateMachine:

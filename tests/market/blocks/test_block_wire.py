@@ -17,9 +17,9 @@ from cea_exchange.domain.records import (
     EventKind,
     Phase,
 )
+from cea_exchange.domain.refusals.frame_error import FrameError
 from cea_exchange.protocol import control
 from cea_exchange.protocol.framing import (
-    FrameError,
     PartyRequest,
     command_fault,
     command_faults,

@@ -65,9 +65,9 @@ def ask(market, account, side, product=P, price="70.00"):
 
 def bands(market, product=P):
     """Return the listed and the block band of a product."""
-    told = market.core.product(market.product_index(product))
+    shown = market.core.product(market.product_index(product))
     return [
-        (told[f"{kind}band_low"], told[f"{kind}band_high"]) for kind in ("", "block_")
+        (shown[f"{kind}band_low"], shown[f"{kind}band_high"]) for kind in ("", "block_")
     ]
 
 
@@ -270,10 +270,10 @@ def test_each_side_pays_six_per_mille(core):
     """CCER-FEE-01: 424.56 of 70,760.00 from each; of 495.32 it is 2.98, rounded up."""
     market = market_of(core, "70.76")
     listed(market, "2026-03-02")
-    told = trade(market, "alice", "bob", "70.76", 1_000)
-    assert (told.buy_fee, told.sell_fee) == ("424.56", "424.56")
-    told = trade(market, "alice", "carol", "70.76", 7)
-    assert (told.buy_fee, told.sell_fee) == ("2.98", "2.98")
+    shown = trade(market, "alice", "bob", "70.76", 1_000)
+    assert (shown.buy_fee, shown.sell_fee) == ("424.56", "424.56")
+    shown = trade(market, "alice", "carol", "70.76", 7)
+    assert (shown.buy_fee, shown.sell_fee) == ("2.98", "2.98")
     assert market.account("alice").cash == "10070827.78"
     assert market.account("carol").cash == "9999501.70"
 

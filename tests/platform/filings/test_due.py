@@ -133,8 +133,8 @@ def test_what_is_owed_is_due_until_the_registry_says_it_is_covered(world):
     assert owed not in due(20251230)
     for seq, tonnes, day in ((1, 2_957_723, 0), (2, 2_957_724, 20251220)):
         assert owed in due()
-        told = Completion(seq, "E1", 2024, 2_957_724, tonnes, 0, day)
-        question = LinkQuestion(1, 0, platform.outbox.log_id, (), (told,))
+        shown = Completion(seq, "E1", 2024, 2_957_724, tonnes, 0, day)
+        question = LinkQuestion(1, 0, platform.outbox.log_id, (), (shown,))
         assert not platform.outbox.answer(msgspec.msgpack.encode(question)).refusal
     assert owed not in due()
 
@@ -148,5 +148,5 @@ def test_an_enterprise_sees_what_the_calendar_has_and_what_it_was_reminded_of(wo
     assert (report["day"], report["actor"]) == (20260331, "entity")
     assert world.platform.due.reminders("E1") == []
     world.platform.due.remind("E1")
-    told = {(each["kind"], each["is_late"]) for each in world.platform.due.reminders("E1")}
-    assert ("plan", 1) in told
+    shown = {(each["kind"], each["is_late"]) for each in world.platform.due.reminders("E1")}
+    assert ("plan", 1) in shown

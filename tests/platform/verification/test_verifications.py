@@ -215,10 +215,10 @@ def objection(world, result):
     )
 
 
-@pytest.mark.parametrize(("told", "last"), [(20250630, 20250709), (20260211, 20260227)])
-def test_an_enterprise_objects_within_seven_working_days(world, task, told, last):
+@pytest.mark.parametrize(("notified_on", "last"), [(20250630, 20250709), (20260211, 20260227)])
+def test_an_enterprise_objects_within_seven_working_days(world, task, notified_on, last):
     """CEA-VER-13, example 40: make-up weekends count."""
-    result = confirmed(world, task)._replace(notified_on=told)
+    result = confirmed(world, task)._replace(notified_on=notified_on)
     world.day = last + 1
     with refuses(f"OBJECTION_LATE: objection: expected by {last}"):
         objection(world, result)

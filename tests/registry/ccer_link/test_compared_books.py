@@ -99,8 +99,8 @@ def test_what_the_ccer_registry_judged_after_the_first_look_is_passed_over(both)
     before = offset_books(both.world.registry.store)
     both.proofs.book("CC-2025-000002-1")
     both.talk()
-    told = books_shown(both.ccer.store)
-    lagging = list(offset_differences(told, before))
+    shown = books_shown(both.ccer.store)
+    lagging = list(offset_differences(shown, before))
     assert lagging == ["claims: 4 were judged, 3 were made"]
     later = offset_books(both.world.registry.store).claim_last_later
-    assert list(offset_differences(told, before._replace(claim_last_later=later))) == []
+    assert list(offset_differences(shown, before._replace(claim_last_later=later))) == []

@@ -58,9 +58,9 @@ def test_a_proof_counts_once_whoever_is_killed(linked):
         due += 10 + number
         assert linked.offset("P001") + linked.offset("P002") == due
     linked.all_said()
-    status, told = reconciled(linked)
-    assert (status, told["agrees"]) == (0, True), told
-    assert told["offsets"] == {
+    status, shown = reconciled(linked)
+    assert (status, shown["agrees"]) == (0, True), shown
+    assert shown["offsets"] == {
         **{"proofs": rounds, "cancelled_tonnes": due, "counted_tonnes": due, "differences": []},
     }
     proofs = linked.ccer.staff.done("he", "proof_list")["proofs"]
@@ -123,8 +123,8 @@ def test_a_ccer_registry_that_has_lost_what_it_said_stops_the_link_alone(tmp_pat
             file.unlink()
         linked.ccer = CcerProcess(linked.data).prepare({"2022": 10_000}).start()
         wait_until(lambda: linked.ask("xu", "status")["troubles"].get("ccer"), 30)
-        told = linked.ask("xu", "status")["troubles"]["ccer"]
-        assert "the CCER registry has lost what it said" in told
+        shown = linked.ask("xu", "status")["troubles"]["ccer"]
+        assert "the CCER registry has lost what it said" in shown
         assert linked.states() == {proof: "confirmed"}
         differences = reconciled(linked)[1]["offsets"]["differences"]
         assert "items: 1 came from the CCER registry, which has 0" in differences

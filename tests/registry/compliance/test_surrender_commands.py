@@ -23,7 +23,7 @@ START = "2026-01-05T12:00:00+08:00"
 
 @pytest.fixture
 def data(tmp_path):
-    """A folder in which a registry runs that lets one person do all of his office's acts."""
+    """A folder in which a registry runs that lets one person do all of the operators' acts."""
     for name in ("venue", "registry", "admin", "beijing", "authority"):
         CurveKeys.new().save(tmp_path / "keys", name)
     alone = ("second_person = []", "fronts = 0")

@@ -287,7 +287,7 @@ def test_keys_of_participants_are_granted_and_revoked(service, data, reported, t
         assert (status, out, why in err, len(err.splitlines())) == (2, "", True, 1)
 
 
-def test_every_command_of_the_offices_has_help_with_an_example(capsys):
+def test_every_command_of_the_services_has_help_with_an_example(capsys):
     """Whoever types --help sees what it does, and what to type."""
     names = ("account open", "person add", "proposal approve", "act list", "account balance")
     for command in (*names, "entry list", "cash pay-in"):

@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
-from cea_exchange.domain.naming import CASH_NAME, holding_hash
+from cea_exchange.domain.naming import CASH_NAME
 from cea_exchange.domain.records import EventKind, Operation, Phase
 from cea_exchange.institution.checks import ActError
 from cea_exchange.institution.venue_link.feed import feed_items
+from cea_exchange.institution.venue_link.holding_hash import holding_hash
 from cea_exchange.institution.venue_link.settlement_records import records_from
 from cea_exchange.institution.venue_link.stream_settlement import (
     Diverged,

@@ -178,8 +178,8 @@ class CcerExchange:
         self._payments += 1
         terms = {"account": account, "cash": fen, "reference": f"BK{self._payments}"}
         proposal = self.admin(op="cash_pay_in", **terms)["proposal"]
-        told = self.admin("op_bo", op="approve", number=proposal)
-        assert told["outcome"] == "booked", told
+        shown = self.admin("op_bo", op="approve", number=proposal)
+        assert shown["outcome"] == "booked", shown
 
     def day_end(self):
         """Move the clock behind the close; wait until both have confirmed the day."""

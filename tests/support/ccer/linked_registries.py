@@ -104,12 +104,12 @@ class LinkedRegistries:
         """Wait until nothing is on its way between both."""
 
         def is_said():
-            told = self.ccer.ask("gu", "status")
+            shown = self.ccer.ask("gu", "status")
             here = self.ask("xu", "status")
             return (
-                here["ccer_seq"] == told["proof_seq"]
+                here["ccer_seq"] == shown["proof_seq"]
                 and here["ccer_claims_open"] == 0
-                and told["claim_seq"] == here["ccer_claim_seq"]
+                and shown["claim_seq"] == here["ccer_claim_seq"]
             )
 
         wait_until(is_said, 30)

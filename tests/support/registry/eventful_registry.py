@@ -44,7 +44,7 @@ class Eventful(RegistryAndVenue):
         self.courts()
         self.bank()
         self.ccer_link()
-        self.offices()
+        self.services()
 
     def at(self, year: int, month: int, day: int) -> None:
         """Go on to noon of a day."""
@@ -154,7 +154,7 @@ class Eventful(RegistryAndVenue):
         kept = ClaimAnswer(claim_seq=1, state="reserved")
         self.registry.ccer_proofs.take(LinkAnswer(last_proof_seq=1, answers=(kept,)))
 
-    def offices(self) -> None:
+    def services(self) -> None:
         staff = Staff(self.registry)
         staff._service.settings_keep()
         for name, role in (("li", "initiator"), ("mo", "approver")):

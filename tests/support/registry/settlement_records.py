@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cea_exchange.domain.naming import CASH_NAME, holding_hash
+from cea_exchange.domain.naming import CASH_NAME
 from cea_exchange.domain.records import (
     ACCOUNT_NONE,
     CHECKPOINT_DTYPE,
@@ -18,6 +18,7 @@ from cea_exchange.domain.records import (
     Reason,
     Side,
 )
+from cea_exchange.institution.venue_link.holding_hash import holding_hash
 from cea_exchange.registry.registry import Registry
 
 LOG_ID = "log-1"

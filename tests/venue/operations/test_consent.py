@@ -5,7 +5,7 @@ from hashlib import sha256
 import pytest
 
 from cea_exchange.domain.refusals import VenueRefusal
-from cea_exchange.protocol.framing import FrameError
+from cea_exchange.domain.refusals.frame_error import FrameError
 from cea_exchange.protocol.operators import (
     Operator,
     OperatorSetting,

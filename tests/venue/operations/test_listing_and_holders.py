@@ -125,8 +125,8 @@ def test_a_venue_runs_under_the_voluntary_markets_profile(tmp_path):
         zoe = control.AccountDeclared(account="zoe", holder="natural_person")
         world.registry.commands.append(zoe)
         world.until(lambda: world.admin(op="status")["accounts"] == 3)
-        told = world.admin(op="position", account="zoe")
-        assert (told["holder"], told["may_trade"], told["suspended"]) == (
+        found = world.admin(op="position", account="zoe")
+        assert (found["holder"], found["may_trade"], found["suspended"]) == (
             "natural_person", False, True,
         )
         with pytest.raises(ActRefused, match="natural_person") as refused:
@@ -134,13 +134,13 @@ def test_a_venue_runs_under_the_voluntary_markets_profile(tmp_path):
         assert refused.value.code is VenueRefusal.HOLDER_BARRED
         payment = {"account": "alice", "cash": 10**9, "reference": "BK1"}
         proposed = world.admin(op="cash_pay_in", **payment)
-        told = admin_ask(world.data, {"op": "approve", "number": proposed["proposal"]}, key="bo")
-        assert told["outcome"] == "booked"
+        found = admin_ask(world.data, {"op": "approve", "number": proposed["proposal"]}, key="bo")
+        assert found["outcome"] == "booked"
         with pytest.raises(AdminError, match="CASH_NOT_BOOKED: .*'BK1' was booked before"):
             world.admin(op="cash_pay_in", **payment)
         proposed = world.admin(op="cash_pay_out", account="alice", cash=10**9 + 1, reference="BK2")
-        told = admin_ask(world.data, {"op": "approve", "number": proposed["proposal"]}, key="bo")
-        assert told["outcome"] == "nothing moved: CASH_INSUFFICIENT"
+        found = admin_ask(world.data, {"op": "approve", "number": proposed["proposal"]}, key="bo")
+        assert found["outcome"] == "nothing moved: CASH_INSUFFICIENT"
         alice, bob = world.logged_on("alice"), world.logged_on("bob")
         bob.command(enter(1, "sell", 9749, 5))
         bob.reports(2)
@@ -149,8 +149,8 @@ def test_a_venue_runs_under_the_voluntary_markets_profile(tmp_path):
         alice.command(enter(2, "buy", 9749, 5))
         assert alice.reports(2)["kind"].tolist() == [EventKind.ORDER_ACCEPTED, EventKind.TRADE]
         bob.reports(1)
-        told = world.admin(op="cash_reconcile")
-        assert (told["fees"], told["differences"]) == ("586", [])
+        found = world.admin(op="cash_reconcile")
+        assert (found["fees"], found["differences"]) == ("586", [])
         world.admin(op="clock", at="2024-12-31T13:30:00+08:00")
         assert world.admin(op="status")["phase"] == "listed_and_block"
         world.admin(op="phase", phase="listed_and_block")

@@ -11,8 +11,9 @@ from cea_exchange.domain.documents.statement import Holding, Position, Statement
 from cea_exchange.domain.documents.statement_forms import statement_json
 from cea_exchange.domain.records import EventKind
 from cea_exchange.domain.refusals import VenueRefusal
+from cea_exchange.domain.refusals.frame_error import FrameError
 from cea_exchange.protocol import control
-from cea_exchange.protocol.framing import FrameError, request_decode
+from cea_exchange.protocol.framing import request_decode
 from cea_exchange.protocol.operators import OperatorSetting
 from cea_exchange.protocol.security import CurveKeys
 from cea_exchange.protocol.statements import pages, statement_of_answers

@@ -158,13 +158,13 @@ def test_two_persons_correct_what_does_not_come_out(machine, spoilt, found):
         machine.core.deposit(0, 65_535, 7)
     by_bank = 9_999_999 if spoilt == "payment" else 10_000_000
     correct(machine, found)
-    told = book(machine)
-    assert (told["differences"], told["held"]) == ([], str(found))
+    answered = book(machine)
+    assert (answered["differences"], answered["held"]) == ([], str(found))
     added = found - by_bank
-    assert told["corrections"] == ({"alice": str(added)} if added else {})
+    assert answered["corrections"] == ({"alice": str(added)} if added else {})
     assert machine.core.account(0)["cash"] == found
     again = VenueStateMachine.restore(GAPLESS, machine.snapshot(), type(machine.core))
-    assert book(again) == told
+    assert book(again) == answered
     machine.apply_control(control.DayOpen(date=TUESDAY))
 
 
@@ -173,8 +173,8 @@ def test_a_correction_of_cash_that_trades_moved_keeps_what_they_moved(machine):
     trade(machine, 1_000)
     machine.payments["BK1"] = ("alice", 10_000_100)
     correct(machine, 2_881_644)
-    told = book(machine)
-    assert (told["fees"], told["differences"]) == ("84912", [])
+    answered = book(machine)
+    assert (answered["fees"], answered["differences"]) == ("84912", [])
     assert machine.cash_flows["alice"].traded == -7_076_000
 
 

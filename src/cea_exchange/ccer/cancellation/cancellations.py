@@ -222,14 +222,11 @@ class Cancellations:
         count: int = ALL,
     ) -> list[dict[str, Any]]:
         """Return cancellations from an id on, all or those of an account, or in one state."""
-        names = (
-            *("cancellation_id", "account", "instrument", "tonnes", "purpose", "beneficiary"),
-            *("compliance_year", "state", "why", "certificate", "applied_on", "decided_on"),
-        )
-        rows = self._store.execute(
-            "SELECT c.cancellation_id, a.account, p.product, c.tonnes, c.purpose, c.beneficiary,"
-            " c.compliance_year, c.state, c.why, c.certificate, c.applied_on, c.decided_on"
-            " FROM cancellations AS c JOIN accounts AS a ON a.account_index = c.account_index"
+        return self._store.records(
+            "SELECT c.cancellation_id, a.account, p.product AS instrument, c.tonnes, c.purpose,"
+            " c.beneficiary, c.compliance_year, c.state, c.why, c.certificate, c.applied_on,"
+            " c.decided_on FROM cancellations AS c"
+            " JOIN accounts AS a ON a.account_index = c.account_index"
             " JOIN products AS p ON p.product_index = c.asset_index"
             " WHERE c.cancellation_id >= :first"
             + ("" if account is None else " AND c.account_index = :account")
@@ -242,17 +239,14 @@ class Cancellations:
                 "count": count,
             },
         )
-        return [dict(zip(names, row, strict=True)) for row in rows.fetchall()]
 
     def certificates(self, first: int = 1, count: int = ALL) -> list[dict[str, Any]]:
         """Return certificates in the order of their cancellations, from an id on."""
-        rows = self._store.execute(
+        return self._store.records(
             "SELECT cancellation_id, certificate, issued_on FROM certificates"
             " WHERE cancellation_id >= ? ORDER BY cancellation_id LIMIT ?",
             (first, count),
         )
-        names = ("cancellation_id", "certificate", "issued_on")
-        return [dict(zip(names, row, strict=True)) for row in rows.fetchall()]
 
     # -- rows ---------------------------------------------------------------------------------
 

@@ -128,11 +128,7 @@ class Proofs:
         account
             Only of what it cancelled.
         """
-        names = (
-            *("proof_seq", "proof", "account", "serial_first", "serial_last", "beneficiary"),
-            *("compliance_year", "state"),
-        )
-        rows = self._store.execute(
+        return self._store.records(
             "SELECT s.proof_seq, p.proof, a.account, p.serial_first, p.serial_last, p.beneficiary,"
             " p.compliance_year, p.state FROM proof_stream AS s"
             " JOIN proofs AS p ON p.proof = s.proof"
@@ -149,7 +145,6 @@ class Proofs:
                 "count": count,
             },
         )
-        return [dict(zip(names, row, strict=True)) for row in rows.fetchall()]
 
     # -- to the allowance registry ------------------------------------------------------------
 

@@ -25,10 +25,10 @@ from cea_exchange.ccer.roles import (
 )
 from cea_exchange.institution.control import request as institution
 from cea_exchange.institution.control.dual_control import can_approve, second_person_check
-from cea_exchange.institution.persons import Person
 
 if TYPE_CHECKING:
     from cea_exchange.ccer.ccer_registry import CcerRegistry
+    from cea_exchange.institution.persons import Person
 
 
 class Second(Enum):
@@ -64,7 +64,7 @@ class Request(institution.Request, kw_only=True):
         """Return the body whose persons it changes."""
         raise NotImplementedError
 
-    def approving_body(self, ccer: "CcerRegistry", proposer: Person) -> str:
+    def approving_body(self, ccer: "CcerRegistry", proposer: "Person") -> str:
         """Return the body whose second person has to approve it; ActError if there is none.
 
         Notes
@@ -78,7 +78,7 @@ class Request(institution.Request, kw_only=True):
             body = OWN_BODIES[AUTHORITY]
         return second_person_check(persons, self.op, body, proposer, APPROVING)
 
-    def _persons_approving(self, ccer: "CcerRegistry", proposer: Person) -> str:
+    def _persons_approving(self, ccer: "CcerRegistry", proposer: "Person") -> str:
         """Return who decides on the persons of a body; the operators bring the first of each."""
         body, persons = self.persons_body(ccer), ccer.persons
         own, authority = OWN_BODIES[OPERATOR], OWN_BODIES[AUTHORITY]

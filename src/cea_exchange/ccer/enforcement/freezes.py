@@ -195,13 +195,9 @@ class Freezes:
         self, account: str | None = None, *, first: int = 1, count: int = ALL
     ) -> list[dict[str, Any]]:
         """Return freezes, earlier ones first, from an id on, all or an account's."""
-        names = (
-            *("freeze_id", "account", "instrument", "ordered", "in_force", "released", "deducted"),
-            *("order_number", "court", "from_date"),
-        )
-        rows = self._store.execute(
-            "SELECT f.freeze_id, a.account, p.product, f.ordered, f.in_force, f.released,"
-            " f.deducted, f.order_number, f.court, f.from_date FROM freezes AS f"
+        return self._store.records(
+            "SELECT f.freeze_id, a.account, p.product AS instrument, f.ordered, f.in_force,"
+            " f.released, f.deducted, f.order_number, f.court, f.from_date FROM freezes AS f"
             " JOIN accounts AS a ON a.account_index = f.account_index"
             " JOIN products AS p ON p.product_index = f.asset_index WHERE f.freeze_id >= :first"
             + ("" if account is None else " AND f.account_index = :account")
@@ -212,7 +208,6 @@ class Freezes:
                 "count": count,
             },
         )
-        return [dict(zip(names, row, strict=True)) for row in rows.fetchall()]
 
     def lots(self, found: Freeze) -> list[Lot]:
         """Return all that is frozen of a freeze's account and instrument, by whatever freeze."""

@@ -86,11 +86,7 @@ class Supervision:
 
     def restitutions(self, first: int = 1, count: int = ALL) -> list[dict[str, Any]]:
         """Return what owners have to return, in the order of the orders, from an id on."""
-        names = (
-            *("restitution_id", "project", "account", "tonnes", "cancelled", "document"),
-            "ordered_on",
-        )
-        rows = self._store.execute(
+        return self._store.records(
             "SELECT r.restitution_id, p.project, a.account, r.tonnes, r.cancelled, r.document,"
             " r.ordered_on FROM restitutions AS r"
             " JOIN projects AS p ON p.project_id = r.project_id"
@@ -98,7 +94,6 @@ class Supervision:
             " WHERE r.restitution_id >= ? ORDER BY r.restitution_id LIMIT ?",
             (first, count),
         )
-        return [dict(zip(names, row, strict=True)) for row in rows.fetchall()]
 
     def _instruments(self, account_index: int, project_id: int) -> list[int]:
         """Return which instruments an account has free, those of a project first."""

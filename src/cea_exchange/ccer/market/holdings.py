@@ -5,7 +5,8 @@ from collections import Counter
 import numpy as np
 
 from cea_exchange.ccer.market.deliveries import Deliveries
-from cea_exchange.domain.naming import holdings_hash_sum, name_key
+from cea_exchange.domain.naming import name_key
+from cea_exchange.institution.venue_link.holding_hash import holdings_hash_sum
 from cea_exchange.ledger.double_entry import Compartment
 from cea_exchange.ledger.store import Store
 

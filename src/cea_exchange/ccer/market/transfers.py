@@ -166,25 +166,22 @@ class MarketTransfers:
 
     def listed(self, first: int = 1, count: int = ALL) -> list[dict[str, Any]]:
         """Return transfers to and from the exchange, from a number on."""
-        rows = self._store.execute(
-            "SELECT t.transfer_seq, t.direction, a.account, p.product, t.tonnes, t.state, t.reason"
-            " FROM market_transfers AS t JOIN accounts AS a ON a.account_index = t.account_index"
+        return self._store.records(
+            "SELECT t.transfer_seq, t.direction, a.account, p.product AS instrument, t.tonnes,"
+            " t.state, t.reason FROM market_transfers AS t"
+            " JOIN accounts AS a ON a.account_index = t.account_index"
             " JOIN products AS p ON p.product_index = t.asset_index"
             " WHERE t.transfer_seq >= ? ORDER BY t.transfer_seq LIMIT ?",
             (first, count),
         )
-        names = ("transfer_seq", "direction", "account", "instrument", "tonnes", "state", "reason")
-        return [dict(zip(names, row, strict=True)) for row in rows.fetchall()]
 
     def instruments(self, place: int = 0, count: int = ALL) -> list[dict[str, Any]]:
         """Return the instruments of the exchange, as it numbers them."""
-        rows = self._store.execute(
-            "SELECT l.market_index, p.product, l.reference_price, l.listing_date, a.account,"
-            " l.business_date FROM listings AS l"
+        return self._store.records(
+            "SELECT l.market_index, p.product AS instrument, l.reference_price, l.listing_date,"
+            " a.account AS declared_by, l.business_date AS date FROM listings AS l"
             " JOIN products AS p ON p.product_index = l.asset_index"
             " JOIN accounts AS a ON a.account_index = l.account_index"
             " WHERE l.market_index >= ? ORDER BY l.market_index LIMIT ?",
             (place, count),
         )
-        names = ("market_index", "instrument", "reference_price", "listing_date", "declared_by")
-        return [dict(zip((*names, "date"), row, strict=True)) for row in rows.fetchall()]

@@ -146,16 +146,11 @@ class Accounts:
 
     def listed(self, first: int = 0, count: int = ALL) -> list[dict[str, Any]]:
         """Return accounts in the order of their opening, from an index on."""
-        rows = self._store.execute(
+        return self._store.records(
             "SELECT account_index, account, kind, entity, credit_code, province, holder, state,"
             " opened_on FROM accounts WHERE account_index >= ? ORDER BY account_index LIMIT ?",
             (max(0, first), count),
         )
-        names = (
-            *("account_index", "account", "kind", "entity", "credit_code", "province", "holder"),
-            *("state", "opened_on"),
-        )
-        return [dict(zip(names, row, strict=True)) for row in rows.fetchall()]
 
     def bodies(self, account: str) -> frozenset[str]:
         """Return whose business an account is: its own, and its province's."""

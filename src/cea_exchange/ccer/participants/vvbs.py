@@ -81,14 +81,13 @@ class Vvbs:
 
     def listed(self, first: int = 1, count: int = ALL) -> list[dict[str, Any]]:
         """Return licences in the order they were noted, from an id on."""
-        names = ("licence_id", "vvb", "sector", "from_date", "until_date", "document")
-        rows = self._store.execute(
-            "SELECT l.accreditation_id, a.account, l.sector, l.from_date, l.until_date, l.document"
-            " FROM accreditations AS l JOIN accounts AS a ON a.account_index = l.account_index"
+        return self._store.records(
+            "SELECT l.accreditation_id AS licence_id, a.account AS vvb, l.sector, l.from_date,"
+            " l.until_date, l.document FROM accreditations AS l"
+            " JOIN accounts AS a ON a.account_index = l.account_index"
             " WHERE l.accreditation_id >= ? ORDER BY l.accreditation_id LIMIT ?",
             (first, count),
         )
-        return [dict(zip(names, row, strict=True)) for row in rows.fetchall()]
 
     def accreditations(self, index: int) -> Sequence[Accreditation]:
         """Return the licences of a VVB."""

@@ -271,14 +271,13 @@ class Batches:
 
     def instruments(self, first: int = 0, count: int = ALL) -> list[dict[str, Any]]:
         """Return the instruments in the order of their first issue, from an index on."""
-        names = ("instrument_index", "instrument", "project", "generation_year")
-        rows = self._store.execute(
-            "SELECT i.product_index, i.product, p.project, i.generation_year FROM products AS i"
+        return self._store.records(
+            "SELECT i.product_index AS instrument_index, i.product AS instrument, p.project,"
+            " i.generation_year FROM products AS i"
             " JOIN projects AS p ON p.project_id = i.project_id WHERE i.product_index >= ?"
             " ORDER BY i.product_index LIMIT ?",
             (first, count),
         )
-        return [dict(zip(names, row, strict=True)) for row in rows.fetchall()]
 
     def verifier_bodies(self, project: str, number: int) -> frozenset[str]:
         """Return whose business the verification of a batch is; of no batch, nobody's."""

@@ -17,10 +17,11 @@ def check_all(looks: Iterable[Look], *wrong: type[Exception]) -> None:
     Raises CheckFailed: something is.
     """
     count = 0
+    expected: tuple[type[Exception], ...] = (*wrong, OSError)
     for name, look in looks:
         try:
             found = f"ok     {look()}"
-        except (*wrong, OSError) as error:
+        except expected as error:
             found = f"WRONG  {error}"
             count += 1
         typer.echo(f"{name:10} {found}")

@@ -1,4 +1,4 @@
-"""What a replay comes to, as lines of name and value."""
+"""Prints the result of a replay: lines of name and value."""
 
 from typing import Any
 

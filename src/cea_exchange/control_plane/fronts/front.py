@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 import zmq
 
-from cea_exchange.control_plane.connection_watch import LOOK_S, TURNED_AWAY_S
+from cea_exchange.control_plane.connection_monitor import LOOK_S, TURNED_AWAY_S
 from cea_exchange.control_plane.door import Door
 from cea_exchange.control_plane.fronts._passage import Passage
 from cea_exchange.control_plane.fronts.link import (
@@ -32,12 +32,12 @@ from cea_exchange.control_plane.fronts.link import (
     Keys,
     Link,
     LinkEnded,
+    LogLine,
     Pulse,
     Reach,
     Reached,
     Send,
     ToFront,
-    Told,
     descriptors_take,
 )
 from cea_exchange.control_plane.fronts.listening import listen_at
@@ -96,9 +96,9 @@ class Front:
             self._doors.append(self._door(len(self._doors), setting, keys, descriptor))
         self._passage = Passage(
             self._link.fileno(),
-            self._link.came,
-            self._link.going,
-            [(door.router, door.watch.took) for door in self._doors],
+            self._link.incoming,
+            self._link.outgoing,
+            [(door.router, door.monitor.took) for door in self._doors],
         )
         # The daemon waits to hear that it serves.
         self._pulse()
@@ -173,7 +173,7 @@ class Front:
         if self._is_turning_away and now_s >= self._turned_away_due_s:
             self._turned_away_due_s = now_s + TURNED_AWAY_S
             for door in self._doors:
-                door.watch.end_turned_away()
+                door.monitor.end_turned_away()
         if now_s >= self._strays_due_s:
             self._strays_end()
         self._link.flush()
@@ -198,12 +198,12 @@ class Front:
                 # Replaced whole: the handler's thread reads it.
                 self._keys[door] = (self._keys[door] | set(added)).difference(removed)
                 if removed and self._doors:
-                    self._doors[door].watch.nameless_doubt()
+                    self._doors[door].monitor.nameless_doubt()
                     self._strays_due_s = time.monotonic() + LAST_S
             case Apart(parts=parts):
                 self._parts = parts
                 for each in self._doors:
-                    each.watch.nameless_doubt()
+                    each.monitor.nameless_doubt()
                 self._strays_end()
             case End(door=door, routing_id=routing_id, why=why):
                 self._doors[door].end(routing_id, why)
@@ -216,7 +216,7 @@ class Front:
         """End the connections that would not be admitted now, and those doubted that are silent."""
         self._strays_due_s = math.inf
         for number, door in enumerate(self._doors):
-            door.watch.end_keys(
+            door.monitor.end_keys(
                 lambda key, number=number: self._is_here(number, key) is not True,
                 "its key has no business here any more",
             )
@@ -243,7 +243,7 @@ class Front:
             raise RuntimeError("allow-list: its handler has stopped")
 
     def _tell(self, event: str, **fields: str | float | None) -> None:
-        self._link.put(Told(event, fields))
+        self._link.put(LogLine(event, fields))
 
 
 def front_run(end: socket.socket, notes: int) -> Front | None:

@@ -40,11 +40,11 @@ from cea_exchange.control_plane.fronts.link import (
     Gone,
     Keys,
     Link,
+    LogLine,
     Pulse,
     Reach,
     Reached,
     ToDaemon,
-    Told,
     descriptors_give,
     memory_make,
 )
@@ -190,7 +190,7 @@ class _Running:
         self.part = part
         self.link = link
         self.began_s = self.heard_s = now_s
-        self.told: list[frozenset[str]] = []
+        self.keys_sent: list[frozenset[str]] = []
         self.awaited: dict[int, Callable[[], None]] = {}
         self.refused_count = 0
         self.admitted: dict[str, float] = {}
@@ -206,8 +206,8 @@ class _Running:
             while content := os.read(self._notes, NOTES_BYTES_MAX):
                 *keys, self._noted = (self._noted + content).split(b"\n")
                 self._noted = self._noted[:KEY_BYTES]
-                told = (key.decode("ascii", "replace") for key in keys if len(key) == KEY_BYTES)
-                self.admitted |= dict.fromkeys(told, now_s)
+                admitted = (key.decode("ascii", "replace") for key in keys if len(key) == KEY_BYTES)
+                self.admitted |= dict.fromkeys(admitted, now_s)
 
     def close(self) -> None:
         self.link.close()
@@ -519,7 +519,7 @@ class Fronts:
                 self._memory_mib_max,
             )
         )
-        running.told = [frozenset()] * len(self._doors)
+        running.keys_sent = [frozenset()] * len(self._doors)
         for number in range(len(self._doors)):
             self._keys_tell(running, number)
         running.link.put(Apart(self.suspects.parts))
@@ -667,7 +667,7 @@ class Fronts:
                     self._doors[door].lost.append(Lost(running.prefix + routing_id, is_slow))
             case Reached(number=number):
                 running.awaited.pop(number)()
-            case Told(event=event, fields=fields):
+            case LogLine(event=event, fields=fields):
                 fields.pop("event", None)
                 log.warning(event, **fields)
             case Pulse(refused_count=refused_count):
@@ -675,6 +675,6 @@ class Fronts:
 
     def _keys_tell(self, running: _Running, number: int) -> None:
         wanted = self._doors[number].keys.difference(self.suspects.cut_off)
-        before, running.told[number] = running.told[number], wanted
+        before, running.keys_sent[number] = running.keys_sent[number], wanted
         if wanted != before:
             running.link.put(Keys(number, [*(wanted - before)], [*(before - wanted)]))

@@ -145,7 +145,7 @@ class Reached(msgspec.Struct, array_like=True, tag=2, gc=False):
     number: int
 
 
-class Told(msgspec.Struct, array_like=True, tag=3, gc=False):
+class LogLine(msgspec.Struct, array_like=True, tag=3, gc=False):
     """A line for the daemon's log."""
 
     event: str
@@ -159,7 +159,7 @@ class Pulse(msgspec.Struct, array_like=True, tag=4, gc=False):
 
 
 ToFront = Begin | Keys | Apart | Send | End | Reach
-ToDaemon = Arrived | Gone | Reached | Told | Pulse
+ToDaemon = Arrived | Gone | Reached | LogLine | Pulse
 
 
 class Link:
@@ -176,7 +176,7 @@ class Link:
 
     Attributes
     ----------
-    came, going : Reader, Writer
+    incoming, outgoing : Reader, Writer
         The rings.
 
     Raises
@@ -191,11 +191,11 @@ class Link:
         self._hangup = select.poll()
         self._hangup.register(end, 0)
         self._encoder = msgspec.msgpack.Encoder()
-        said = Begin | Keys | Apart | End | Reach if is_front else Gone | Reached | Told | Pulse
+        said = Begin | Keys | Apart | End | Reach if is_front else Gone | Reached | LogLine | Pulse
         self._decoder = msgspec.msgpack.Decoder(said)
         self._message = _send if is_front else _arrived
-        self.came = Reader(memory, 0 if is_front else RING_BYTES, end.fileno())
-        self.going = Writer(memory, RING_BYTES if is_front else 0, end.fileno())
+        self.incoming = Reader(memory, 0 if is_front else RING_BYTES, end.fileno())
+        self.outgoing = Writer(memory, RING_BYTES if is_front else 0, end.fileno())
 
     def fileno(self) -> int:
         """Return the socket's descriptor, to be polled: it can be read once something has come."""
@@ -209,21 +209,21 @@ class Link:
     @property
     def waiting_bytes(self) -> int:
         """What found no room yet."""
-        return self.going.waiting_bytes
+        return self.outgoing.waiting_bytes
 
     def put(self, item: ToFront | ToDaemon) -> None:
         """Say something; the other end hears of it with the next `flush`."""
         match item:
             case Send(door=door, routing_id=routing_id, frames=frames):
-                self.going.message(door, routing_id, b"", frames)
+                self.outgoing.message(door, routing_id, b"", frames)
             case Arrived(door=door, routing_id=routing_id, key=key, frames=frames):
-                self.going.message(door, routing_id, key.encode("ascii"), tuple(frames))
+                self.outgoing.message(door, routing_id, key.encode("ascii"), tuple(frames))
             case _:
-                self.going.item(self._encoder.encode(item))
+                self.outgoing.item(self._encoder.encode(item))
 
     def send(self, door: int, routing_id: bytes, frames: tuple[bytes, ...]) -> None:
         """Say the same as with `Send`."""
-        self.going.message(door, routing_id, b"", frames)
+        self.outgoing.message(door, routing_id, b"", frames)
 
     def flush(self) -> bool:
         """Let the other end hear what was put, as far as there is room; say whether it all has.
@@ -233,15 +233,15 @@ class Link:
         LinkEnded
             The other end says what can't be.
         """
-        return self.going.flush()
+        return self.outgoing.flush()
 
     def receive(self) -> list:
         """Return the items that have come; LinkEnded once there are none and the end is gone."""
-        packets = self.came.receive(RECEIVE_BYTES)
+        packets = self.incoming.receive(RECEIVE_BYTES)
         if not packets:
             is_over = self._is_over()
             # What came before the call, which is not heard again.
-            packets = self.came.receive(RECEIVE_BYTES)
+            packets = self.incoming.receive(RECEIVE_BYTES)
             if not packets and is_over:
                 raise LinkEnded("it has ended")
         return [self._item(packet) for packet in packets]
@@ -263,8 +263,8 @@ class Link:
 
     def close(self) -> None:
         """End the link."""
-        self.came.close()
-        self.going.close()
+        self.incoming.close()
+        self.outgoing.close()
         self._end.close()
 
     def _item(self, packet: bytes | tuple[int, bytes, bytes, list[bytes]]) -> ToFront | ToDaemon:

@@ -20,8 +20,9 @@ from msgspec.structs import replace
 
 from cea_exchange.domain.calendar import date_number, date_of_number, date_parse
 from cea_exchange.domain.documents.day_totals import day_amount, day_volume, day_volume_intra_group
+from cea_exchange.domain.enums import EventKind, Method
 from cea_exchange.domain.profile import Profile
-from cea_exchange.domain.records import DAY_CLOSED_DTYPE, EventKind, Method
+from cea_exchange.domain.records import DAY_CLOSED_DTYPE
 from cea_exchange.domain.units import price_parse
 
 _KINDS_BUT_TRADES = (

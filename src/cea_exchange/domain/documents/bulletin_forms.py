@@ -25,8 +25,8 @@ from cea_exchange.domain.documents.bulletin import (
     Traded,
     composite_code,
 )
+from cea_exchange.domain.enums import Method
 from cea_exchange.domain.naming import csv_name
-from cea_exchange.domain.records import Method
 from cea_exchange.domain.units import cash_format, price_format
 
 METHOD_CODES = {Method.LISTED: 10, Method.BLOCK: 20, Method.BIDDING: 21}

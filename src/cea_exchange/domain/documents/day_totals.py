@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from cea_exchange.domain.records import Method
+from cea_exchange.domain.enums import Method
 
 
 def day_volume(closed: np.void, method: Method) -> int:

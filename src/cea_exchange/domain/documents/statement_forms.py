@@ -19,8 +19,8 @@ from cea_exchange.domain.documents.statement import (
     Position,
     Statement,
 )
+from cea_exchange.domain.enums import Method
 from cea_exchange.domain.naming import csv_name
-from cea_exchange.domain.records import Method
 from cea_exchange.domain.units import cash_format, price_format
 
 _COLUMNS = (

@@ -1,11 +1,14 @@
 """Whether a body has a second person, who is not the one that proposes."""
 
 from collections.abc import Container
+from typing import TYPE_CHECKING
 
 from cea_exchange.domain.look_alikes import look_alike
 from cea_exchange.domain.refusals import InstitutionRefusal
 from cea_exchange.institution.checks import ActError
-from cea_exchange.institution.persons import Person, Persons
+
+if TYPE_CHECKING:
+    from cea_exchange.institution.persons import Person, Persons
 
 
 class AnyRole:
@@ -16,7 +19,7 @@ class AnyRole:
 
 
 def can_approve(
-    persons: Persons, body: str, proposer: Person, approving: Container[str] = AnyRole()
+    persons: "Persons", body: str, proposer: "Person", approving: Container[str] = AnyRole()
 ) -> bool:
     """Tell whether a body has a person who may approve what another one proposed.
 
@@ -32,10 +35,10 @@ def can_approve(
 
 
 def second_person_check(
-    persons: Persons,
+    persons: "Persons",
     op: str,
     body: str,
-    proposer: Person,
+    proposer: "Person",
     approving: Container[str] = AnyRole(),
 ) -> str:
     """Return the body that has to approve; ActError if no other person there could.
@@ -53,6 +56,6 @@ def second_person_check(
     return body
 
 
-def second_of_own_body(persons: Persons, op: str, proposer: Person) -> str:
+def second_of_own_body(persons: "Persons", op: str, proposer: "Person") -> str:
     """Return the proposer's own body, of which another person has to approve."""
     return second_person_check(persons, op, proposer.body, proposer)

@@ -1,7 +1,7 @@
 """What every request over an institution's control socket has in common."""
 
 from collections.abc import Iterable
-from typing import Annotated, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeVar
 
 import msgspec
 
@@ -12,7 +12,11 @@ from cea_exchange.domain.refusals import InstitutionRefusal
 from cea_exchange.institution.checks import ActError
 from cea_exchange.institution.control.dual_control import second_of_own_body
 from cea_exchange.institution.paging import PAGE_COUNT_MAX, Number, PageCount, paged
-from cea_exchange.institution.persons import Person
+
+if TYPE_CHECKING:
+    from cea_exchange.files.cells.csv import Encoding
+    from cea_exchange.files.cells.source import SourceFile
+    from cea_exchange.institution.persons import Person
 
 REQUEST_BYTES_MAX = 4 << 20
 """Files of all entities come in one request."""
@@ -48,7 +52,7 @@ class Request(control_plane.Request, kw_only=True):
         """Return the bodies whose own business it is; nobody's in particular, if it says none."""
         return frozenset()
 
-    def approving_body(self, services: Any, proposer: Person) -> str:
+    def approving_body(self, services: Any, proposer: "Person") -> str:
         """Return the body whose second person has to approve it; ActError if there is none."""
         return second_of_own_body(services.persons, self.op, proposer)
 
@@ -78,6 +82,13 @@ class Listing(Request, kw_only=True):
             for row in self.listed(services, self.count + 1)
         )
         return paged(self.rows[0], rows, self.numbered_by, self.count)
+
+
+def source_file(name: str, content: bytes, encoding: "Encoding") -> "SourceFile":
+    """Return a file that came with a request."""
+    from cea_exchange.files.cells.source import SourceFile
+
+    return SourceFile(name, content, encoding)
 
 
 R = TypeVar("R", bound=control_plane.Request)

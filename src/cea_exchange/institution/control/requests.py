@@ -6,13 +6,12 @@ Whom it lets ask says the institution: it takes each as its own, with its roles:
         roles = APPROVING
 """
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 
 from cea_exchange.control_plane.fields import field
 from cea_exchange.domain.refusals import InstitutionRefusal
-from cea_exchange.domain.timetable import time_parse, time_to_ns
 from cea_exchange.institution.checks import ActError
 from cea_exchange.institution.control.request import Request
 from cea_exchange.institution.paging import (
@@ -23,8 +22,10 @@ from cea_exchange.institution.paging import (
     page_at,
     page_read,
 )
-from cea_exchange.institution.services import InstitutionServices
 from cea_exchange.protocol.control import TIME_NS_MAX
+
+if TYPE_CHECKING:
+    from cea_exchange.institution.services import InstitutionServices
 
 COUNT_MAX = 1_000
 """Rows in one answer; the rest is asked for from the next number on."""
@@ -98,7 +99,7 @@ class Acts(Request, tag="acts"):
     since: Annotated[Number, field("The first act's number.")] = 1
     count: Annotated[Count, field("How many at most.")] = 100
 
-    def act(self, services: InstitutionServices) -> dict[str, Any]:
+    def act(self, services: "InstitutionServices") -> dict[str, Any]:
         acts = services.act_log.since(self.since, self.count + 1)
         shown = (
             (
@@ -124,12 +125,12 @@ class PersonList(Request, tag="person_list"):
     first: Place = 0
     count: PageCount = PAGE_COUNT_MAX
 
-    def act(self, services: InstitutionServices) -> dict[str, Any]:
+    def act(self, services: "InstitutionServices") -> dict[str, Any]:
         return persons_listed(services, self.body, self.first, self.count)
 
 
 def persons_listed(
-    services: InstitutionServices, body: str | None, first: int, count: int
+    services: "InstitutionServices", body: str | None, first: int, count: int
 ) -> dict[str, Any]:
     """Return a page of those who act, or of those of one body."""
     rows = services.persons.listed(body, first=first, count=count + 1)
@@ -145,7 +146,7 @@ class PersonRemove(Request, tag="person_remove"):
 
     key: PublicKey
 
-    def bodies(self, services: InstitutionServices) -> frozenset[str]:
+    def bodies(self, services: "InstitutionServices") -> frozenset[str]:
         """Return whose it is: that of the person."""
         person = services.persons.of_key(self.key)
         return frozenset() if person is None else frozenset({person.body})
@@ -162,7 +163,9 @@ class ClockMove(Request, tag="clock_move"):
 
     at: Annotated[str, field("ISO 8601 with offset.")]
 
-    def act(self, services: InstitutionServices) -> dict[str, Any]:
+    def act(self, services: "InstitutionServices") -> dict[str, Any]:
+        from cea_exchange.domain.timetable import time_parse, time_to_ns
+
         try:
             at_ns = time_to_ns(time_parse(self.at))
         except ValueError as error:
@@ -187,6 +190,6 @@ class ClockConfirm(Request, tag="clock_confirm"):
 
     date: Annotated[int, field("Today", typed="date")]
 
-    def act(self, services: InstitutionServices) -> dict[str, Any]:
+    def act(self, services: "InstitutionServices") -> dict[str, Any]:
         services.clock_acts.confirm(self.date)
         return {}

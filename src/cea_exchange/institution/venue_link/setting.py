@@ -1,4 +1,4 @@
-"""Where the venue is, and where it comes for the feed."""
+"""Settings of the link to the venue: where it is, and where it fetches the feed."""
 
 from pathlib import Path
 

@@ -1,1 +1,1 @@
-"""What came of a run: figures, whether they are worth anything, and how they are shown."""
+"""Results of a run: figures, whether they are worth anything, and how they are shown."""

@@ -1,4 +1,4 @@
-"""A run for people at a terminal: while it is on, and what came of it."""
+"""Shows a run to people at a terminal: while it is on, and its results."""
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console, Group, RenderableType

@@ -1,4 +1,4 @@
-"""From the core's event records to named events."""
+"""Turns the core's event records into named events."""
 
 from collections.abc import Callable
 from typing import NamedTuple

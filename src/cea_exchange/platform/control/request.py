@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from cea_exchange.institution.control import request as institution
 from cea_exchange.institution.control.dual_control import can_approve, second_person_check
-from cea_exchange.institution.persons import Person
 from cea_exchange.platform.roles import OWN_BODIES, firm_body, province_body
 
 if TYPE_CHECKING:
+    from cea_exchange.institution.persons import Person
     from cea_exchange.platform.platform import Platform
 
 
@@ -47,7 +47,7 @@ class Request(institution.Request, kw_only=True):
         """Return the body whose persons it changes."""
         raise NotImplementedError
 
-    def approving_body(self, platform: "Platform", proposer: Person) -> str:
+    def approving_body(self, platform: "Platform", proposer: "Person") -> str:
         """Return the body whose second person has to approve it; ActError if there is none.
 
         Notes

@@ -1,16 +1,14 @@
 """An enterprise's one account: what of it is active besides filing, and by which form."""
 
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 from cea_exchange.domain.refusals import PlatformRefusal
 from cea_exchange.platform.checks import PlatformActError, choice_checked
+from cea_exchange.platform.choices import Part
 from cea_exchange.platform.entity_list.enterprises import Enterprise
 from cea_exchange.platform.entity_list.listing import Listing
 from cea_exchange.platform.filings.evidence import Evidence
 from cea_exchange.platform.record import Acting, Record
-
-Part = Literal["registry", "voluntary"]
-"""The registry and trading, and the voluntary market. Who is registered may file."""
 
 
 class AccountParts:

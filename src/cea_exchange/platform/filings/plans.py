@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from functools import cached_property
-from typing import Literal, NamedTuple, get_args
+from typing import NamedTuple, get_args
 
 import msgspec
 
@@ -18,6 +18,7 @@ from cea_exchange.platform.checks import (
     words_checked,
     year_checked,
 )
+from cea_exchange.platform.choices import Cause
 from cea_exchange.platform.entity_list.enterprises import Enterprise, Enterprises
 from cea_exchange.platform.entity_list.units import Units
 from cea_exchange.platform.filings.documents import Documents, Filing, Place
@@ -33,13 +34,6 @@ from cea_exchange.platform.periods import plan_due
 from cea_exchange.platform.record import Acting, Record
 
 KIND = "plan"
-Cause = Literal[
-    "new_facility_or_fuel", "better_meter", "data_wrong", "more_accurate", "against_guideline",
-    "ministry",
-]  # fmt: skip
-"""Why a plan that counts may be changed, and for nothing else."""
-
-
 CARBON, CARBON_PER_HEAT = "B", "D"
 """Codes of a fuel's carbon as received, and by its heat."""
 

@@ -1,4 +1,4 @@
-"""What of the platform's acts the registry has to hear."""
+"""Makes the items of which the registry is notified, from the platform's acts."""
 
 from collections.abc import Iterator
 from fractions import Fraction

@@ -1,4 +1,4 @@
-"""The numbered stream to the registry: an item is kept in the transaction of the act it tells of.
+"""The numbered stream to the registry: an item is kept in the transaction of its act.
 
 So the registry hears of an act if and only if it happened, and applies each number once.
 """

@@ -1,12 +1,11 @@
 """What a verifier reports to the province besides his findings: it is not his to judge."""
 
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 from cea_exchange.platform.checks import TEXT_LENGTH_MAX, choice_checked, words_checked
+from cea_exchange.platform.choices import Irregularity
 from cea_exchange.platform.record import Acting, Record
 from cea_exchange.platform.verification.verifications import Verifications
-
-Irregularity = Literal["unapproved_unit", "unapproved_uprating", "faulty_sampling"]
 
 
 class Irregularities:

@@ -1,4 +1,4 @@
-"""The bank's answers: kept as they came, applied as far as they can be, the rest shown.
+"""The bank's answers: kept as received, applied as far as they can be, the rest shown.
 
 ::
 

@@ -15,11 +15,17 @@ from enum import Enum
 from typing import TYPE_CHECKING, Protocol
 
 from cea_exchange.institution.control.dual_control import second_person_check
-from cea_exchange.institution.persons import Person
-from cea_exchange.registry.participants.persons import OWN_BODIES, account_body
-from cea_exchange.registry.participants.roles import APPROVER, APPROVING, AUTHORITY, OPERATOR
+from cea_exchange.registry.participants.roles import (
+    APPROVER,
+    APPROVING,
+    AUTHORITY,
+    OPERATOR,
+    OWN_BODIES,
+    account_body,
+)
 
 if TYPE_CHECKING:
+    from cea_exchange.institution.persons import Person
     from cea_exchange.registry.registry import Registry
 
 
@@ -52,7 +58,7 @@ _REGISTRY = OWN_BODIES[OPERATOR]
 _AUTHORITY = OWN_BODIES[AUTHORITY]
 
 
-def approving_body(registry: "Registry", request: Proposed, proposer: Person) -> str:
+def approving_body(registry: "Registry", request: Proposed, proposer: "Person") -> str:
     """Return the body whose second person has to approve a request.
 
     Raises ActError: nobody there is could approve it: there is no such body, or no other person of
@@ -64,7 +70,7 @@ def approving_body(registry: "Registry", request: Proposed, proposer: Person) ->
     return second_person_check(registry.persons, request.op, body, proposer, APPROVING)
 
 
-def _body(registry: "Registry", request: Proposed, proposer: Person) -> str:
+def _body(registry: "Registry", request: Proposed, proposer: "Person") -> str:
     # What the settings add to it takes another person of the same body.
     match request.second or Second.OWN:
         case Second.OWN:

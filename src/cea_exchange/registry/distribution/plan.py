@@ -71,10 +71,11 @@ class Facts(Struct, frozen=True, kw_only=True):
     @property
     def sectors(self) -> dict[str, Sector]:
         """Return account -> sector, of all that are not of power."""
+        industries: dict[str, Industry] = {name: name for name in get_args(Industry)}
         return {
-            account: entity.sector
+            account: industries[entity.sector]
             for account, entity in self.entities.items()
-            if entity.sector in get_args(Industry)
+            if entity.sector in industries
         }
 
 

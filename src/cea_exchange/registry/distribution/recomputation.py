@@ -14,6 +14,8 @@ from cea_exchange.domain.compliance.ruled import ComplianceError
 from cea_exchange.files.findings import Findings
 from cea_exchange.registry.files import Allocation, FileTable, UnitFigures
 
+_INDUSTRIES: dict[str, Industry] = {name: name for name in get_args(Industry)}
+
 
 def recomputed(
     allocations: FileTable[Allocation],
@@ -66,16 +68,15 @@ def _parts(
     entry: Allocation, units: Sequence[UnitFigures], rules: AllocationRules, sector: Sector
 ) -> Iterator[tuple[str, int]]:
     """Yield what an entity's tonnes are made of, name and tonnes."""
-    year, industries = entry.compliance_year, get_args(Industry)
+    year = entry.compliance_year
     if entry.stage == "pre":
         for unit in units:
             yield f"unit {unit.unit}", _ahead(unit, year, rules, sector)
         return
     for unit in units:
-        if unit.unit_class in industries:
-            tonnes = rules.industry(unit.unit_class, unit.emissions, year)
-            yield f"{unit.unit_class} {unit.unit}", tonnes
-    power = [_power_unit(unit) for unit in units if unit.unit_class not in industries]
+        if (industry := _INDUSTRIES.get(unit.unit_class)) is not None:
+            yield f"{industry} {unit.unit}", rules.industry(industry, unit.emissions, year)
+    power = [_power_unit(unit) for unit in units if unit.unit_class not in _INDUSTRIES]
     allocation = rules.entity(power, year)
     for each in allocation.units:
         yield f"unit {each.name}", each.final
@@ -89,7 +90,7 @@ def _ahead(unit: UnitFigures, year: int, rules: AllocationRules, sector: Sector)
     Rules: CEA-ALC-08, CEA-ALC-14.
     """
     if unit.unit_class:
-        sector = unit.unit_class if unit.unit_class in get_args(Industry) else "power"
+        sector = _INDUSTRIES.get(unit.unit_class, "power")
     if rules.ahead(sector, year) is None:
         return 0
     emissions = {unit.unit: unit.emissions_before}

@@ -8,19 +8,18 @@ Voluntarily cancelled (自愿注销), or going to an heir, a successor in law or
          +------refused--------+
 """
 
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 from cea_exchange.domain.refusals import RegistryRefusal
 from cea_exchange.institution.checks import ActError, amount_checked, words_checked
 from cea_exchange.institution.paging import ALL
 from cea_exchange.ledger.double_entry import CASH_ASSET, EntryKind
 from cea_exchange.ledger.institutions import Institution
+from cea_exchange.registry.enforcement.transfer_kinds import TRANSFER_KINDS, TransferKind
 from cea_exchange.registry.general_ledger import Ledger
 from cea_exchange.registry.participants.accounts import Accounts
 from cea_exchange.registry.participants.public_notices import notice_publish
 
-TransferKind = Literal["inheritance", "succession", "enforcement"]
-TRANSFER_KINDS = ("inheritance", "succession", "enforcement")
 TEXT_LENGTH_MAX = 200
 
 

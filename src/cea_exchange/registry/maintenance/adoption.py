@@ -10,9 +10,10 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
-from cea_exchange.domain.naming import CASH_NAME, holding_hash, is_one_line
+from cea_exchange.domain.naming import CASH_NAME, is_one_line
 from cea_exchange.domain.records import DAY_CLOSED_DTYPE, Method
 from cea_exchange.institution.venue_link.feed import feed_last_seq
+from cea_exchange.institution.venue_link.holding_hash import holding_hash
 from cea_exchange.institution.venue_link.settlement_records import record_at, records_from
 from cea_exchange.ledger.balances_check import accounts_differing
 from cea_exchange.ledger.double_entry import CASH_ASSET, Compartment

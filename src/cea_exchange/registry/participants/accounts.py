@@ -34,8 +34,9 @@ from cea_exchange.registry.general_ledger import Ledger
 from cea_exchange.registry.participants.keys import Keys
 from cea_exchange.registry.participants.look_alikes import look_alikes_add
 from cea_exchange.registry.participants.mergers import successors, with_taken_over
-from cea_exchange.registry.participants.persons import RegistryPersons, account_body, province_body
+from cea_exchange.registry.participants.persons import RegistryPersons
 from cea_exchange.registry.participants.public_notices import notice_publish
+from cea_exchange.registry.participants.roles import account_body, province_body
 from cea_exchange.registry.participants.sub_accounts import SubAccounts
 
 TOTAL = "TOTAL"

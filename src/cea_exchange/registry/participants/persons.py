@@ -11,31 +11,13 @@ from cea_exchange.institution.persons import Person, Persons
 from cea_exchange.registry.general_ledger import Ledger
 from cea_exchange.registry.participants.roles import (
     APPROVER,
-    AUTHORITY,
     INITIATOR,
-    OPERATOR,
+    OWN_BODIES,
     PROVINCE,
-    REGULATOR,
     ROLES,
+    account_body,
+    province_body,
 )
-
-OWN_BODIES = {OPERATOR: "registry", AUTHORITY: "authority", REGULATOR: "regulator"}
-"""Of the roles that are for one body only."""
-
-
-def account_body(account: str) -> str:
-    """Return the body of an account's representatives."""
-    return f"account {account}"
-
-
-def province_body(code: int) -> str:
-    """Return the body of a province's persons."""
-    return f"province {code}"
-
-
-def province_bodies(code: int | None) -> frozenset[str]:
-    """Return the body of the province a request names; of none, nobody's in particular."""
-    return frozenset() if code is None else frozenset({province_body(code)})
 
 
 class RegistryPersons(Persons):

@@ -1,7 +1,8 @@
-"""The roles of those who ask the registry; each request says which of them may (`Request.roles`).
+"""The roles of those who ask the registry, and whom they act for.
 
-Provinces and the representatives of accounts may ask about their own only (`Request.bodies`). Whose
-second person has to approve what is asked is in `second_persons`.
+Each request says which roles may ask it (`Request.roles`). Provinces and the representatives of
+accounts may ask about their own only (`Request.bodies`). Whose second person has to approve what is
+asked is in `dual_control`.
 """
 
 OPERATOR = "operator"
@@ -23,3 +24,21 @@ SCOPED = frozenset({PROVINCE, INITIATOR, APPROVER})
 OFFICIALS = (OPERATOR, AUTHORITY, PROVINCE, REGULATOR)
 APPROVING = (OPERATOR, AUTHORITY, PROVINCE, APPROVER)
 """Roles that may be a second person."""
+
+OWN_BODIES = {OPERATOR: "registry", AUTHORITY: "authority", REGULATOR: "regulator"}
+"""Of the roles that are for one body only."""
+
+
+def account_body(account: str) -> str:
+    """Return the body of an account's representatives."""
+    return f"account {account}"
+
+
+def province_body(code: int) -> str:
+    """Return the body of a province's persons."""
+    return f"province {code}"
+
+
+def province_bodies(code: int | None) -> frozenset[str]:
+    """Return the body of the province a request names; of none, nobody's in particular."""
+    return frozenset() if code is None else frozenset({province_body(code)})

@@ -1,4 +1,4 @@
-"""Is the ledger what it should be?
+"""Checks that the ledger is what it should be: by itself, its records, and the other systems.
 
 Reads all that the others keep, and changes nothing.
 """

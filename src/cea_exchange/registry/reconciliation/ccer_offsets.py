@@ -1,4 +1,4 @@
-"""What came from the CCER registry and what counts of it: for comparing both books."""
+"""Reads what the CCER registry sent and what counts of it, to compare both books."""
 
 from cea_exchange.domain.ccer.offset_books import Certified, JudgedClaim, OffsetBooks
 from cea_exchange.ledger.store import Store

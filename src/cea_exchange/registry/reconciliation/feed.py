@@ -1,4 +1,4 @@
-"""Accounts, products, keys and transfers are what the venue was sent by the feed, item by item."""
+"""Checks that accounts, products, keys and transfers are what the feed sent, item by item."""
 
 from collections.abc import Iterator
 from typing import Any

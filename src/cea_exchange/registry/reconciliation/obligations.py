@@ -1,4 +1,4 @@
-"""What the rules of its year say of an obligation: how much is owed, and what a deduction takes.
+"""Computes by the rules of its year how much an obligation is, and what a deduction takes.
 
 What was surrendered, offset and carried over is compared by the queries of `audit`.
 """

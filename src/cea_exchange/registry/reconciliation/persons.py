@@ -1,4 +1,4 @@
-"""Who acted: each act, proposal and decision by a person there was, who might; and what came of it.
+"""Checks who acted: each act and decision was by a person who might, and did what it should.
 
 Persons are those of the settings, which each daemon keeps as it begins (table `desk_settings`), and
 those that were added by acts. Acts and proposals are in order by their numbers; clocks may step.
@@ -18,12 +18,13 @@ from cea_exchange.ledger.store import Store
 from cea_exchange.registry.control.admin import SECOND
 from cea_exchange.registry.control.dual_control import Second
 from cea_exchange.registry.own_acts import OwnAct
-from cea_exchange.registry.participants.persons import (
+from cea_exchange.registry.participants.roles import (
+    AUTHORITY,
+    OPERATOR,
     OWN_BODIES,
     account_body,
     province_body,
 )
-from cea_exchange.registry.participants.roles import AUTHORITY, OPERATOR
 
 _CHANGE_OF_ACT = {
     "account_open": "opened",

@@ -1,4 +1,4 @@
-"""What the platform told is whole and in order, and what was posted of it is what it comes to."""
+"""Checks that the platform's items are whole and in order, and posted as each of them says."""
 
 from collections.abc import Iterator
 from hashlib import sha256

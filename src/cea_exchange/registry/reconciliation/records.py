@@ -1,4 +1,4 @@
-"""The venue's settlement records against the tables that were made of them, record by record.
+"""Compares the venue's settlement records with the tables made of them, record by record.
 
 A record is bytes, which no query reads: what it says of trades, busts, closes, checkpoints and
 transfers is taken from it here, and compared with the tables. Whether those are what was posted is

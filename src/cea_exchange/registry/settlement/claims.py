@@ -17,7 +17,7 @@ from cea_exchange.registry.settlement.defaults import Defaults
 
 
 class Claims:
-    """The office for what a bust left owing."""
+    """The service for what a bust left owing."""
 
     def __init__(self, ledger: Ledger, defaults: Defaults) -> None:
         self._ledger = ledger

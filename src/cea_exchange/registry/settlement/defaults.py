@@ -53,7 +53,7 @@ class CashLeg(Protocol):
 
 
 class Defaults:
-    """The office for trades that failed.
+    """The service for trades that failed.
 
     Attributes
     ----------

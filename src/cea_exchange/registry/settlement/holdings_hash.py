@@ -17,13 +17,8 @@ from operator import itemgetter
 
 import numpy as np
 
-from cea_exchange.domain.naming import (
-    CASH_KEY,
-    CASH_NAME,
-    holding_hash,
-    holdings_hash_sum,
-    name_key,
-)
+from cea_exchange.domain.naming import CASH_KEY, CASH_NAME, name_key
+from cea_exchange.institution.venue_link.holding_hash import holding_hash, holdings_hash_sum
 from cea_exchange.ledger.double_entry import CASH_ASSET, Compartment, EntryKind, Trade, trade_legs
 from cea_exchange.ledger.history import LEGS_MAX
 from cea_exchange.ledger.store import Store

@@ -20,6 +20,7 @@ from cea_exchange import __version__
 from cea_exchange.domain.profile import Profile
 from cea_exchange.domain.records import EVENT_DTYPE, SCHEMA_VERSION, EventKind
 from cea_exchange.domain.refusals import VenueRefusal
+from cea_exchange.domain.refusals.frame_error import FrameError
 from cea_exchange.journal import (
     EventDamaged,
     EventStore,
@@ -39,7 +40,6 @@ from cea_exchange.protocol.control import (
     ProfileChanged,
     control_encode_checked,
 )
-from cea_exchange.protocol.framing import FrameError
 from cea_exchange.venue.durability.event_days import EventDay, day_of
 from cea_exchange.venue.durability.event_index import EventIndex
 from cea_exchange.venue.durability.profile_change import profile_change

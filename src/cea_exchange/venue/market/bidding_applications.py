@@ -16,20 +16,20 @@ from cea_exchange.domain.calendar import CalendarError, TradingCalendar, date_nu
 from cea_exchange.domain.profile import MarketRules
 from cea_exchange.domain.records import BiddingState
 from cea_exchange.domain.refusals import VenueRefusal
+from cea_exchange.domain.refusals.frame_error import FrameError
 from cea_exchange.domain.timetable import bidding_window, day_start, time_to_ns
 from cea_exchange.protocol import control
-from cea_exchange.protocol.framing import FrameError
-from cea_exchange.venue import requests
 from cea_exchange.venue.market.application_states import PENDING
 from cea_exchange.venue.market.names import account_known, product_known
 from cea_exchange.venue.market.state_machine import VenueStateMachine
+from cea_exchange.venue.requests.biddings import BiddingApply
 
 
 def applied(
     machine: VenueStateMachine,
     calendar: TradingCalendar,
     today: date,
-    request: requests.BiddingApply,
+    request: BiddingApply,
 ) -> control.BiddingApplied:
     """Return the act that files an application.
 

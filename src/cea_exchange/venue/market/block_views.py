@@ -7,7 +7,8 @@ import numpy as np
 
 from cea_exchange.domain.records import ACCOUNT_NONE, Phase
 from cea_exchange.domain.refusals import VenueRefusal
-from cea_exchange.protocol.framing import BLOCKS_COUNT_MAX, FrameError, PartyRequest
+from cea_exchange.domain.refusals.frame_error import FrameError
+from cea_exchange.protocol.framing import BLOCKS_COUNT_MAX, PartyRequest
 from cea_exchange.venue.market.state_machine import VenueStateMachine
 
 _FIELDS = (

@@ -1,7 +1,7 @@
 """Resolves the names that operators give: a known account or product, or a refusal."""
 
 from cea_exchange.domain.refusals import VenueRefusal
-from cea_exchange.protocol.framing import FrameError
+from cea_exchange.domain.refusals.frame_error import FrameError
 from cea_exchange.venue.market.state_machine import VenueStateMachine
 
 

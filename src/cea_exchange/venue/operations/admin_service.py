@@ -14,9 +14,9 @@ from cea_exchange.control_plane.service import Reply, Service
 from cea_exchange.domain.calendar import date_number, date_parse
 from cea_exchange.domain.records import EventKind, Phase, Reason
 from cea_exchange.domain.refusals import VenueRefusal
+from cea_exchange.domain.refusals.frame_error import FrameError
 from cea_exchange.journal import EventDamaged
 from cea_exchange.protocol import control
-from cea_exchange.protocol.framing import FrameError
 from cea_exchange.protocol.operators import Operator
 from cea_exchange.venue.durability.sequencer import Sequencer, damage_refusal
 from cea_exchange.venue.market import cash_book, measures
@@ -28,16 +28,10 @@ from cea_exchange.venue.operations.proposals import VenueProposals
 from cea_exchange.venue.operations.trade_search import trade_event
 from cea_exchange.venue.order_entry import activity_statements
 from cea_exchange.venue.order_entry.service import OrderEntry
-from cea_exchange.venue.requests import (
-    VENUE_REQUESTS,
-    ActRequest,
-    AdminRequest,
-    BiddingOpen,
-    CashCorrect,
-    CashPayIn,
-    CashPayOut,
-    MeasureRequest,
-)
+from cea_exchange.venue.requests import VENUE_REQUESTS
+from cea_exchange.venue.requests.base import ActRequest, AdminRequest, MeasureRequest
+from cea_exchange.venue.requests.biddings import BiddingOpen
+from cea_exchange.venue.requests.second import CashCorrect, CashPayIn, CashPayOut
 from cea_exchange.venue.trading_day.trading_day import TradingDay
 
 SECOND_TO_COME = "(who agrees)"

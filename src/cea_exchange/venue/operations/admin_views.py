@@ -15,7 +15,7 @@ _VOLUMES = ("volume", "block_volume", "intra_group_volume", "bidding_volume")
 def statistics(machine: VenueStateMachine) -> dict[str, Any]:
     """Return each product's prices (fen) and totals of the day, listed and block."""
     core = machine.core
-    products = {}
+    products: dict[str, dict[str, Any]] = {}
     for index, name in enumerate(machine.product_names):
         product = core.product(index)
         products[name] = {

@@ -4,16 +4,16 @@ import numpy as np
 
 from cea_exchange.domain.records import BiddingState, Operation, Reason
 from cea_exchange.domain.refusals import VenueRefusal
+from cea_exchange.domain.refusals.frame_error import FrameError
 from cea_exchange.domain.timetable import time_parse, time_to_ns
 from cea_exchange.protocol import control
-from cea_exchange.protocol.framing import FrameError
-from cea_exchange.venue import requests
 from cea_exchange.venue.durability.sequencer import Sequencer
 from cea_exchange.venue.market.names import account_known, product_known
 from cea_exchange.venue.market.state_machine import VenueStateMachine
+from cea_exchange.venue.requests.biddings import BiddingOpen
 
 
-def notice(machine: VenueStateMachine, request: requests.BiddingOpen) -> control.BiddingOpen:
+def notice(machine: VenueStateMachine, request: BiddingOpen) -> control.BiddingOpen:
     """Return the act that announces a bidding; FrameError for names and times that are none."""
     account_known(machine, request.account)
     product_known(machine, request.product)

@@ -14,7 +14,8 @@ import structlog
 
 from cea_exchange.domain.timetable import time_from_ns
 from cea_exchange.protocol.operators import Operator
-from cea_exchange.venue.requests import AdminRequest, Status
+from cea_exchange.venue.requests.base import AdminRequest
+from cea_exchange.venue.requests.looks import Status
 
 LOOKS_NAME = "looks.jsonl"
 

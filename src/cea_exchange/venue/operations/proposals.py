@@ -13,7 +13,7 @@ import msgspec
 
 from cea_exchange.control_plane.maker_checker import MakerChecker, ProposalRefusal, state_of
 from cea_exchange.domain.refusals import VenueRefusal
-from cea_exchange.protocol.framing import FrameError
+from cea_exchange.domain.refusals.frame_error import FrameError
 from cea_exchange.protocol.operators import Operator
 
 PROPOSALS_MAX = 100

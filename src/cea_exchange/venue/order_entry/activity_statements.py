@@ -12,7 +12,8 @@ import numpy as np
 from cea_exchange.domain.calendar import date_number, date_of_number, date_parse
 from cea_exchange.domain.records import EVENT_DTYPE
 from cea_exchange.domain.refusals import VenueRefusal
-from cea_exchange.protocol.framing import HISTORY_COUNT_MAX, FrameError
+from cea_exchange.domain.refusals.frame_error import FrameError
+from cea_exchange.protocol.framing import HISTORY_COUNT_MAX
 from cea_exchange.venue._reports import reports_by_account
 from cea_exchange.venue.durability.sequencer import Sequencer
 

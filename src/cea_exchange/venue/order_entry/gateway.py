@@ -26,13 +26,13 @@ from cea_exchange.domain.records import (
     Reason,
 )
 from cea_exchange.domain.refusals import VenueRefusal
+from cea_exchange.domain.refusals.frame_error import FrameError
 from cea_exchange.journal import EventDamaged
 from cea_exchange.protocol.framing import (
     FRAME_BYTES_MAX,
     TAG_COMMANDS,
     TAG_MESSAGE,
     TAG_REPORTS,
-    FrameError,
     Logon,
     Request,
     command_count,

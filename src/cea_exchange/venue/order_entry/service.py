@@ -13,6 +13,7 @@ from cea_exchange.control_plane.door import Doorway, Message
 from cea_exchange.control_plane.fronts.fronts import FRONT_BYTES, Lost
 from cea_exchange.domain.records import COMMAND_DTYPE, EVENT_DTYPE, EventKind, Phase
 from cea_exchange.domain.refusals import VenueRefusal
+from cea_exchange.domain.refusals.frame_error import FrameError
 from cea_exchange.journal import EventDamaged, JournalFull
 from cea_exchange.protocol import control
 from cea_exchange.protocol.framing import (
@@ -22,7 +23,6 @@ from cea_exchange.protocol.framing import (
     BiddingsRequest,
     BlocksRequest,
     BookRequest,
-    FrameError,
     Heartbeat,
     HistoryRequest,
     Logoff,

@@ -21,7 +21,7 @@ import structlog
 import zmq
 
 from cea_exchange.control_plane.limits import MemoryUse
-from cea_exchange.protocol.framing import FrameError
+from cea_exchange.domain.refusals.frame_error import FrameError
 from cea_exchange.protocol.security import (
     AllowList,
     CurveKeys,

@@ -15,10 +15,10 @@ import structlog
 import zmq
 
 from cea_exchange.control_plane.door import Message
+from cea_exchange.domain.refusals.frame_error import FrameError
 from cea_exchange.protocol.framing import (
     TOPIC_HEARTBEAT,
     TOPIC_MARKET_DATA,
-    FrameError,
     SnapshotRequest,
     cut_header_decode,
     snapshot_header_decode,

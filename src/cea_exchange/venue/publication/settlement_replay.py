@@ -5,10 +5,10 @@ import structlog
 
 from cea_exchange.control_plane.door import Mailbox
 from cea_exchange.domain.records import EVENT_DTYPE
+from cea_exchange.domain.refusals.frame_error import FrameError
 from cea_exchange.journal import EventDamaged
 from cea_exchange.protocol.framing import (
     REPLAY_COUNT_MAX,
-    FrameError,
     settlement_header,
     settlement_request_decode,
 )

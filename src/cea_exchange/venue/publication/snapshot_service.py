@@ -13,9 +13,9 @@ import msgspec
 
 from cea_exchange.control_plane.door import Mailbox, Message
 from cea_exchange.domain.refusals import VenueRefusal
+from cea_exchange.domain.refusals.frame_error import FrameError
 from cea_exchange.protocol.framing import (
     DepthRequest,
-    FrameError,
     MarketRequest,
     Request,
     market_data_request_decode,

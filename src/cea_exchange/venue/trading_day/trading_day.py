@@ -9,11 +9,10 @@ import structlog
 
 from cea_exchange.domain.calendar import TradingCalendar, date_number, date_of_number, date_parse
 from cea_exchange.domain.refusals import VenueRefusal
+from cea_exchange.domain.refusals.frame_error import FrameError
 from cea_exchange.domain.timetable import day_start, time_from_ns, time_parse, time_to_ns
 from cea_exchange.matching.bidding_windows import windows_due
 from cea_exchange.protocol import control
-from cea_exchange.protocol.framing import FrameError
-from cea_exchange.venue import requests
 from cea_exchange.venue.config import VenueConfig
 from cea_exchange.venue.market.bidding_applications import (
     acts_due,
@@ -23,6 +22,7 @@ from cea_exchange.venue.market.bidding_applications import (
 )
 from cea_exchange.venue.market.state_machine import VenueStateMachine
 from cea_exchange.venue.registry_link.link import AWAITING_REGISTRY, RegistryLink
+from cea_exchange.venue.requests.biddings import BiddingApply
 from cea_exchange.venue.trading_day.clock_monitor import ClockMonitor
 from cea_exchange.venue.trading_day.day_timer import DayTimer
 
@@ -118,7 +118,7 @@ class TradingDay:
             return
         self._run_due(self._agreed(act))
 
-    def application(self, request: requests.BiddingApply) -> control.BiddingApplied:
+    def application(self, request: BiddingApply) -> control.BiddingApplied:
         """Return the act that files an application for a bidding; FrameError if it may not be."""
         return applied(self._machine, self._calendar, self._today(), request)
 

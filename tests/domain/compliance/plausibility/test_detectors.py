@@ -103,7 +103,7 @@ def test_heat_and_power_together_stay_below_the_fuel():
 
 
 @pytest.mark.parametrize(
-    ("name", "told", "detector"),
+    ("name", "shown", "detector"),
     [
         ("A.bituminous", ("invoice", "131579"), "against_invoice"),
         ("A.bituminous", ("invoice", "131578"), None),
@@ -116,12 +116,12 @@ def test_heat_and_power_together_stay_below_the_fuel():
         ("B.bituminous", ("lab", "0.5490"), "against_lab"),
     ],
 )
-def test_second_sources(name, told, detector):
+def test_second_sources(name, shown, detector):
     """CEA-VER-04: fuel is not told too small, output not too large."""
-    findings = found(month({**COAL, f"{told[0]}:{name}": told[1]}))
+    findings = found(month({**COAL, f"{shown[0]}:{name}": shown[1]}))
     assert detectors(findings) == ([] if detector is None else [detector])
     if findings:
-        assert f"U1 {JANUARY} {told[0]}:{name}" in findings[0].expected
+        assert f"U1 {JANUARY} {shown[0]}:{name}" in findings[0].expected
 
 
 @pytest.mark.parametrize(
@@ -276,14 +276,14 @@ def year_of_coal(*, july="100", invoice="100", months=12):
     """Return months of a unit that burns 100 t for what it makes, a hundredth more or less."""
     filed = []
     for number in range(1, months + 1):
-        burnt, told = ("101", "99", "100")[number % 3], ("100", "101", "99")[number % 3]
+        burnt, shown = ("101", "99", "100")[number % 3], ("100", "101", "99")[number % 3]
         if number == 7:
-            burnt, told = july, invoice
+            burnt, shown = july, invoice
         coal = {
             "A.bituminous": str(1_000 * Decimal(burnt)),
             "C.bituminous": f"20.{500 + number}",
             "M": str(231 * (20_500 + number) / Decimal(20_500)),
-            "invoice:A.bituminous": str(1_000 * Decimal(told)),
+            "invoice:A.bituminous": str(1_000 * Decimal(shown)),
         }
         filed += month(coal, 202500 + number)
     return filed

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cea_exchange.ccer.control.request import Request, Second
 from cea_exchange.ccer.control.requests.fields import Account, Why
-from cea_exchange.ccer.roles import AUTHORITY, OFFICES, OPERATOR, ROLES
+from cea_exchange.ccer.roles import AUTHORITY, OFFICIALS, OPERATOR, ROLES
 from cea_exchange.control_plane.fields import field
 from cea_exchange.institution.paging import PAGE_COUNT_MAX, PageCount, Place, page_at, paged
 
@@ -90,7 +90,7 @@ class AccountClose(Request, tag="account_close"):
 class AccountList(Request, tag="account_list"):
     """List the accounts, in the order of their opening."""
 
-    roles = OFFICES
+    roles = OFFICIALS
     is_look = True
     command = "account list"
     example = "account list"

@@ -15,7 +15,7 @@ from cea_exchange.ccer.control.requests.fields import (
 from cea_exchange.ccer.roles import (
     AUTHORITY,
     INITIATOR,
-    OFFICES,
+    OFFICIALS,
     OPERATOR,
     ROLES,
     account_body,
@@ -153,7 +153,7 @@ class CertificateList(Request, tag="certificate_list"):
 class ProofList(Request, tag="proof_list"):
     """List the proofs of what was cancelled for the national market, and how far each is."""
 
-    roles = (*OFFICES, INITIATOR)
+    roles = (*OFFICIALS, INITIATOR)
     is_look = True
     command = "proof list"
     example = "proof list --state reserved"

@@ -14,7 +14,7 @@ from cea_exchange.ccer.control.requests.fields import (
     Serials,
     TonnesOnly,
 )
-from cea_exchange.ccer.roles import AUTHORITY, OFFICES, OPERATOR, ROLES
+from cea_exchange.ccer.roles import AUTHORITY, OFFICIALS, OPERATOR, ROLES
 from cea_exchange.control_plane.fields import field
 from cea_exchange.institution.paging import PAGE_COUNT_MAX, Number, PageCount, paged
 
@@ -173,7 +173,7 @@ class RestitutionOrder(Request, tag="restitution_order"):
 class RestitutionList(Request, tag="restitution_list"):
     """List what owners have to return, and what of it is cancelled."""
 
-    roles = OFFICES
+    roles = OFFICIALS
     is_look = True
     command = "restitution list"
     example = "restitution list"

@@ -13,7 +13,7 @@ from cea_exchange.ccer.control.requests.fields import (
     Serials,
     TonnesOnly,
 )
-from cea_exchange.ccer.roles import INITIATOR, OFFICES, OPERATOR, ROLES
+from cea_exchange.ccer.roles import INITIATOR, OFFICIALS, OPERATOR, ROLES
 from cea_exchange.control_plane.fields import field
 from cea_exchange.institution.paging import PAGE_COUNT_MAX, Number, PageCount, Place, paged
 
@@ -73,7 +73,7 @@ class TransferOrder(Request, tag="transfer_order"):
 class TransferList(Request, tag="transfer_list"):
     """List transfers to other accounts."""
 
-    roles = OFFICES
+    roles = OFFICIALS
     is_look = True
     command = "transfer list"
     example = "transfer list"
@@ -108,7 +108,7 @@ class InstrumentList(Request, tag="instrument_list"):
 class LotPedigree(Request, tag="lot_pedigree"):
     """Print all moves of a serial number, the first its issue."""
 
-    roles = OFFICES
+    roles = OFFICIALS
     is_look = True
     command = "lot pedigree"
     example = "lot pedigree WIND-1 1 4001"
@@ -124,7 +124,7 @@ class LotPedigree(Request, tag="lot_pedigree"):
 class LotFind(Request, tag="lot_find"):
     """Print where the serials of a batch are now, from one on."""
 
-    roles = OFFICES
+    roles = OFFICIALS
     is_look = True
     command = "lot find"
     example = "lot find WIND-1 1 4001 5000"

@@ -6,7 +6,7 @@ import msgspec
 
 from cea_exchange.ccer.control.request import Request, Second
 from cea_exchange.ccer.control.requests.fields import Account, Instrument, Serials, TonnesOnly
-from cea_exchange.ccer.roles import INITIATOR, OFFICES, OPERATOR, ROLES
+from cea_exchange.ccer.roles import INITIATOR, OFFICIALS, OPERATOR, ROLES
 from cea_exchange.control_plane.fields import field
 from cea_exchange.institution.control.requests import PublicKey
 from cea_exchange.institution.paging import (
@@ -65,7 +65,7 @@ class KeyRevoke(Request, tag="key_revoke"):
 class KeyList(Request, tag="key_list"):
     """List the keys that act at the exchange."""
 
-    roles = OFFICES
+    roles = OFFICIALS
     is_look = True
     command = "key list"
     example = "key list"
@@ -133,7 +133,7 @@ class MarketWithdraw(Request, tag="market_withdraw"):
 class MarketTransfers(Request, tag="market_transfers"):
     """List what went to trading accounts and back, and what the exchange answered."""
 
-    roles = OFFICES
+    roles = OFFICIALS
     is_look = True
     command = "market transfers"
     example = "market transfers"
@@ -168,7 +168,7 @@ class MarketList(Request, tag="market_list"):
 class MarketDeliveries(Request, tag="market_deliveries"):
     """List what the exchange's trades moved, and whether it is delivered; a failed one is named."""
 
-    roles = OFFICES
+    roles = OFFICIALS
     is_look = True
     command = "market deliveries"
     example = "market deliveries"

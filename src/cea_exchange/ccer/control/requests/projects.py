@@ -7,7 +7,7 @@ from cea_exchange.ccer.control.requests.fields import Document, OwnerDays, Proje
 from cea_exchange.ccer.roles import (
     AUTHORITY,
     INITIATOR,
-    OFFICES,
+    OFFICIALS,
     OPERATOR,
     ROLES,
     account_body,
@@ -265,7 +265,7 @@ class ProjectShow(Request, tag="project_show"):
 class DutyList(Request, tag="duty_list"):
     """List what the registry has to decide, and by which day."""
 
-    roles = OFFICES
+    roles = OFFICIALS
     is_look = True
     command = "duty list"
     example = "duty list"

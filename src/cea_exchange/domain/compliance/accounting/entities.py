@@ -1,4 +1,4 @@
-"""From units to their entity."""
+"""Adds up what units emitted to what their entity did."""
 
 from collections.abc import Iterable
 from decimal import Decimal, localcontext

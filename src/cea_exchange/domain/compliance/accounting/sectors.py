@@ -1,4 +1,4 @@
-"""One call for every sector."""
+"""Accounts a unit by the method of its sector: one call for all of them."""
 
 from collections.abc import Callable, Mapping
 from decimal import Decimal, localcontext

@@ -1,4 +1,4 @@
-"""The 26,000 t test, sector codes, who enters and leaves."""
+"""Decides who is listed: the 26,000 t test, sector codes, who enters and who leaves."""
 
 import functools
 from collections.abc import Iterable

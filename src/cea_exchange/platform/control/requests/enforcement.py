@@ -3,10 +3,8 @@
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cea_exchange.control_plane.fields import field
-from cea_exchange.domain.compliance.penalties import Traded
 from cea_exchange.platform.control.request import Request, Second
 from cea_exchange.platform.control.requests.fields import Case, DocumentNumber, Province
-from cea_exchange.platform.enforcement.cases import Breach
 from cea_exchange.platform.roles import OFFICIALS, PROVINCE, ROLES
 
 if TYPE_CHECKING:
@@ -42,6 +40,8 @@ class CaseOpen(Request, tag="case_open"):
         return frozenset({f"province {self.province}"})
 
     def act(self, platform: "Platform") -> dict[str, Any]:
+        from cea_exchange.platform.enforcement.cases import Breach
+
         of = {}
         if self.enterprise is not None:
             of["enterprise_id"] = platform.enterprises.of(self.enterprise).enterprise_id
@@ -114,6 +114,8 @@ class CaseDecide(OfCase, tag="case_decide"):
     traded_tonnes: Annotated[int | None, field("Tonnes traded in it.")] = None
 
     def act(self, platform: "Platform") -> dict[str, Any]:
+        from cea_exchange.domain.compliance.penalties import Traded
+
         traded = None
         if self.traded_value is not None and self.traded_tonnes is not None:
             traded = Traded(amount=self.traded_value, tonnes=self.traded_tonnes)

@@ -1,8 +1,9 @@
 """Enterprises, units, and the list of each year."""
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 from cea_exchange.control_plane.fields import field
+from cea_exchange.domain.compliance.listing.members import Process
 from cea_exchange.institution.paging import PAGE_COUNT_MAX, PageCount, Place, page_at
 from cea_exchange.platform.control.request import Request, Second
 from cea_exchange.platform.control.requests.fields import (
@@ -16,9 +17,6 @@ from cea_exchange.platform.control.requests.fields import (
     UnitName,
     ValidFrom,
 )
-from cea_exchange.platform.entity_list.enterprises import EnterpriseFacts
-from cea_exchange.platform.entity_list.listing import PROCESSES
-from cea_exchange.platform.entity_list.unit_facts import facts_read
 from cea_exchange.platform.roles import AUTHORITY, OFFICIALS, OPERATOR, PROVINCE, ROLES
 
 if TYPE_CHECKING:
@@ -27,7 +25,7 @@ if TYPE_CHECKING:
 City = Annotated[int, field("Four digits of its city.", is_option=True)]
 SectorCode = Annotated[str, field("Of the classification of industries.", is_option=True)]
 SubType = Annotated[
-    str, field(f"What it does, where its code has several: {', '.join(PROCESSES)}.")
+    str, field(f"What it does, where its code has several: {', '.join(get_args(Process))}.")
 ]
 UnitFactsText = Annotated[
     str,
@@ -62,6 +60,8 @@ class EnterpriseRegister(Request, tag="enterprise_register"):
         return frozenset({f"province {self.province}"})
 
     def act(self, platform: "Platform") -> dict[str, Any]:
+        from cea_exchange.platform.entity_list.enterprises import EnterpriseFacts
+
         number = platform.enterprises.register(
             self.enterprise,
             credit_code=self.credit_code,
@@ -224,6 +224,8 @@ class UnitAdd(Request, tag="unit_add"):
     document: DocumentNumber
 
     def act(self, platform: "Platform") -> dict[str, Any]:
+        from cea_exchange.platform.entity_list.unit_facts import facts_read
+
         number = platform.units.add(
             platform.enterprises.acting(self.enterprise),
             self.unit,
@@ -253,6 +255,8 @@ class UnitChange(Request, tag="unit_change"):
     has_stopped: Annotated[bool, field("It emits nothing any more.")] = False
 
     def act(self, platform: "Platform") -> dict[str, Any]:
+        from cea_exchange.platform.entity_list.unit_facts import facts_read
+
         found = platform.enterprises.of(self.enterprise)
         platform.units.owned(found.enterprise_id, self.unit, self.valid_from)
         platform.units.change(

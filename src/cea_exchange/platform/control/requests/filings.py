@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from msgspec import to_builtins
 
 from cea_exchange.control_plane.fields import field
-from cea_exchange.files.cells.source import SourceFile
+from cea_exchange.institution.control.request import source_file
 from cea_exchange.institution.paging import PAGE_COUNT_MAX, PageCount, Place, page_at
+from cea_exchange.platform.choices import Cause
 from cea_exchange.platform.control.request import Request, Second
 from cea_exchange.platform.control.requests.fields import (
     AnyFile,
@@ -24,7 +25,6 @@ from cea_exchange.platform.control.requests.fields import (
     Why,
     Year,
 )
-from cea_exchange.platform.filings.plans import Cause, PlanWords
 from cea_exchange.platform.roles import (
     AUTHORITY,
     CITY,
@@ -109,9 +109,11 @@ class PlanEnter(Request, tag="plan_enter"):
     reason: Reason = ""
 
     def act(self, platform: "Platform") -> dict[str, Any]:
+        from cea_exchange.platform.filings.plans import PlanWords
+
         filing = platform.plans.enter(
             *(platform.person, self.enterprise, self.year),
-            SourceFile(self.file, self.content, self.encoding),
+            source_file(self.file, self.content, self.encoding),
             PlanWords(self.boundary, self.quality, self.monitoring),
             cause=self.cause or "",
             reason=self.reason,
@@ -167,7 +169,7 @@ class MonthEnter(Request, tag="month_enter"):
     reason: Reason = ""
 
     def act(self, platform: "Platform") -> dict[str, Any]:
-        source = SourceFile(self.file, self.content, self.encoding)
+        source = source_file(self.file, self.content, self.encoding)
         filings = platform.months.enter(platform.person, self.enterprise, source, self.reason)
         return {"entered": [platform.pages.filing(filing) for filing in filings]}
 

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cea_exchange.control_plane.fields import field
 from cea_exchange.institution.paging import PAGE_COUNT_MAX, PageCount, Place, page_at
+from cea_exchange.platform.choices import Irregularity, Part
 from cea_exchange.platform.control.request import Request, Second
 from cea_exchange.platform.control.requests.fields import (
     DocumentNumber,
@@ -12,7 +13,6 @@ from cea_exchange.platform.control.requests.fields import (
     Province,
 )
 from cea_exchange.platform.control.requests.verification import OfVerification
-from cea_exchange.platform.filings.account_parts import Part
 from cea_exchange.platform.roles import (
     AUTHORITY,
     CITY,
@@ -23,11 +23,10 @@ from cea_exchange.platform.roles import (
     ROLES,
     VERIFIER,
 )
-from cea_exchange.platform.verification.inspections import Officer
-from cea_exchange.platform.verification.irregularities import Irregularity
 
 if TYPE_CHECKING:
     from cea_exchange.platform.platform import Platform
+    from cea_exchange.platform.verification.inspections import Officer
 
 
 class InspectionNote(Request, tag="inspection_note"):
@@ -61,7 +60,9 @@ class InspectionNote(Request, tag="inspection_note"):
         return {"inspection": number}
 
 
-def _officer(text: str) -> Officer:
+def _officer(text: str) -> "Officer":
+    from cea_exchange.platform.verification.inspections import Officer
+
     name, _, card = text.strip().partition(":")
     return Officer(name, card)
 

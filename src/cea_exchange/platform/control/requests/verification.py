@@ -19,7 +19,6 @@ from cea_exchange.platform.control.requests.fields import (
     Verification,
     Year,
 )
-from cea_exchange.platform.periods import month_end
 from cea_exchange.platform.roles import (
     AUTHORITY,
     ENTERPRISES,
@@ -30,7 +29,6 @@ from cea_exchange.platform.roles import (
     SIGNATORY,
     VERIFIER,
 )
-from cea_exchange.platform.verification.verifications import Finding
 
 if TYPE_CHECKING:
     from cea_exchange.platform.platform import Platform
@@ -225,6 +223,9 @@ class VerificationFind(OfVerification, tag="verification_find"):
     document: Annotated[str, field("SHA-256 of the document.")] = ""
 
     def act(self, platform: "Platform") -> dict[str, Any]:
+        from cea_exchange.platform.periods import month_end
+        from cea_exchange.platform.verification.verifications import Finding
+
         task = platform.verifications.of_number(self.verification)
         unit_id = 0
         if self.unit is not None:

@@ -7,13 +7,13 @@ from cea_exchange.control_plane.fields import field
 from cea_exchange.domain.refusals import RegistryRefusal
 from cea_exchange.institution.checks import ActError
 from cea_exchange.institution.paging import PAGE_COUNT_MAX, Number, PageCount, Place, paged
-from cea_exchange.institution.persons import Person
 from cea_exchange.registry.control.dual_control import Second
 from cea_exchange.registry.control.requests.fields import Account, Into, Why
 from cea_exchange.registry.control.requests.request import ProvinceListing, Request
 from cea_exchange.registry.participants.roles import INITIATOR, OFFICIALS, OPERATOR, PROVINCE, ROLES
 
 if TYPE_CHECKING:
+    from cea_exchange.institution.persons import Person
     from cea_exchange.registry.registry import Registry
 
 
@@ -108,7 +108,7 @@ class AccountMerge(Request, tag="account_merge"):
     into: Into
     why: Why
 
-    def approving_body(self, registry: "Registry", proposer: Person) -> str:
+    def approving_body(self, registry: "Registry", proposer: "Person") -> str:
         owed = registry.accounts.owed(self.account)
         if owed and proposer.role == OPERATOR:
             raise ActError(

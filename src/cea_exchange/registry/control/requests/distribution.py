@@ -6,6 +6,7 @@ import msgspec
 
 from cea_exchange.control_plane.fields import field
 from cea_exchange.domain.compliance.adjustment import Cause
+from cea_exchange.institution.control.request import source_file
 from cea_exchange.institution.paging import PAGE_COUNT_MAX, Number, PageCount, page_at, paged
 from cea_exchange.registry.control.dual_control import Second
 from cea_exchange.registry.control.requests.fields import (
@@ -18,9 +19,6 @@ from cea_exchange.registry.control.requests.fields import (
     Why,
 )
 from cea_exchange.registry.control.requests.request import Request
-from cea_exchange.registry.distribution.issue_reversals import issue_reverse
-from cea_exchange.registry.distribution.plan import totals_of
-from cea_exchange.registry.files import SourceFile
 from cea_exchange.registry.participants.roles import AUTHORITY, OPERATOR, PROVINCE, REGULATOR, ROLES
 
 if TYPE_CHECKING:
@@ -63,6 +61,8 @@ class AllocationReverse(Request, tag="allocation_reverse"):
     why: Why
 
     def act(self, registry: "Registry") -> dict[str, Any]:
+        from cea_exchange.registry.distribution.issue_reversals import issue_reverse
+
         return {"entry_id": issue_reverse(registry.ledger, self.entry_id, self.tonnes, self.why)}
 
 
@@ -89,9 +89,9 @@ class AllocationPreview(Request, tag="allocation_preview"):
     units_content: Content = b""
 
     def act(self, registry: "Registry") -> dict[str, Any]:
-        source, units = SourceFile(self.file, self.content, self.encoding), None
+        source, units = source_file(self.file, self.content, self.encoding), None
         if self.units_file is not None:
-            units = SourceFile(self.units_file, self.units_content, self.encoding)
+            units = source_file(self.units_file, self.units_content, self.encoding)
         return {"preview_id": registry.distribution.preview(source, units).preview_id}
 
 
@@ -109,6 +109,8 @@ class AllocationShow(Request, tag="allocation_show"):
     count: Annotated[int, msgspec.Meta(ge=0, le=LINES_MAX)] = LINES_MAX
 
     def act(self, registry: "Registry") -> dict[str, Any]:
+        from cea_exchange.registry.distribution.plan import totals_of
+
         preview = registry.distribution.previewed(self.preview_id)
         plan, lines = preview.plan, preview.plan.lines
         warnings = list(plan.warnings[:WARNINGS_MAX])
@@ -146,6 +148,8 @@ class AllocationDistribute(Request, tag="allocation_distribute"):
     preview_id: Annotated[int, field("The preview's number.")]
 
     def act(self, registry: "Registry") -> dict[str, Any]:
+        from cea_exchange.registry.distribution.plan import totals_of
+
         done = registry.distribution.distribute(self.preview_id)
         *_, totals = totals_of(done.plan.lines)
         return {

@@ -17,7 +17,7 @@ from cea_exchange.registry.control.requests.fields import (
     Why,
 )
 from cea_exchange.registry.control.requests.request import Listing, Request
-from cea_exchange.registry.enforcement.dispositions import TransferKind
+from cea_exchange.registry.enforcement.transfer_kinds import TransferKind
 from cea_exchange.registry.participants.roles import (
     AUTHORITY,
     INITIATOR,

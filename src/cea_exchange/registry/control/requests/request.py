@@ -3,12 +3,12 @@
 from typing import TYPE_CHECKING, ClassVar
 
 from cea_exchange.institution.control import request
-from cea_exchange.institution.persons import Person
 from cea_exchange.registry.control.dual_control import Second, approving_body
 from cea_exchange.registry.control.requests.fields import Province, ProvinceOnly
-from cea_exchange.registry.participants.persons import province_bodies
+from cea_exchange.registry.participants.roles import province_bodies
 
 if TYPE_CHECKING:
+    from cea_exchange.institution.persons import Person
     from cea_exchange.registry.registry import Registry
 
 
@@ -37,7 +37,7 @@ class Request(request.Request, kw_only=True):
         """Return the body whose persons it changes."""
         raise NotImplementedError
 
-    def approving_body(self, registry: "Registry", proposer: Person) -> str:
+    def approving_body(self, registry: "Registry", proposer: "Person") -> str:
         """Return the body whose second person has to approve it; ActError if there is none."""
         return approving_body(registry, self, proposer)
 

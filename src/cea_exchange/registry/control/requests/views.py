@@ -7,12 +7,6 @@ import msgspec
 from cea_exchange.control_plane.fields import field
 from cea_exchange.domain.naming import CASH_NAME
 from cea_exchange.registry.control.requests.request import Request
-from cea_exchange.registry.participants.holdings import (
-    Moment,
-    balances_view,
-    entries_view,
-    transfers_view,
-)
 from cea_exchange.registry.participants.roles import ROLES
 
 if TYPE_CHECKING:
@@ -46,6 +40,8 @@ class Balance(Request, tag="balance"):
     )
 
     def act(self, registry: "Registry") -> dict[str, Any]:
+        from cea_exchange.registry.participants.holdings import Moment, balances_view
+
         moment = Moment(self.as_of, self.as_of_date, self.as_of_settlement)
         asset = _asset(registry, self.product)
         return balances_view(registry.store, self.account, asset, moment)
@@ -68,6 +64,8 @@ class Entries(Request, tag="entries"):
     count: Annotated[int, msgspec.Meta(ge=1, le=COUNT_MAX), field("How many at most.")] = 100
 
     def act(self, registry: "Registry") -> dict[str, Any]:
+        from cea_exchange.registry.participants.holdings import entries_view
+
         asset = _asset(registry, self.product)
         return entries_view(registry.store, self.account, asset, self.after, self.count)
 
@@ -88,6 +86,8 @@ class Transfers(Request, tag="transfers"):
     count: Annotated[int, msgspec.Meta(ge=1, le=COUNT_MAX), field("How many at most.")] = 100
 
     def act(self, registry: "Registry") -> dict[str, Any]:
+        from cea_exchange.registry.participants.holdings import transfers_view
+
         return transfers_view(registry.store, self.account, self.state, self.after, self.count)
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 
 from cea_exchange.control_plane.fields import field
+from cea_exchange.institution.control.request import source_file
 from cea_exchange.institution.paging import (
     PAGE_COUNT_MAX,
     PageCount,
@@ -27,7 +28,6 @@ from cea_exchange.registry.control.requests.request import (
     ProvinceListing,
     Request,
 )
-from cea_exchange.registry.files import SourceFile
 from cea_exchange.registry.participants.roles import AUTHORITY, OFFICIALS, PROVINCE, ROLES
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class ObligationTake(AboutProvince, tag="obligation_take"):
     encoding: Encoding = "utf-8"
 
     def act(self, registry: "Registry") -> dict[str, Any]:
-        source = SourceFile(self.file, self.content, self.encoding)
+        source = source_file(self.file, self.content, self.encoding)
         return {"file_id": registry.obligations.take(source, self.province)}
 
 
@@ -65,7 +65,7 @@ class ObligationCorrect(AboutProvince, tag="obligation_correct"):
     encoding: Encoding = "utf-8"
 
     def act(self, registry: "Registry") -> dict[str, Any]:
-        source = SourceFile(self.file, self.content, self.encoding)
+        source = source_file(self.file, self.content, self.encoding)
         return {"file_id": registry.obligations.correct(source, self.why, self.province)}
 
 

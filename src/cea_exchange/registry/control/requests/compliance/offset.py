@@ -4,10 +4,11 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cea_exchange.control_plane.fields import field
+from cea_exchange.institution.control.request import source_file
 from cea_exchange.registry.control.dual_control import Second
 from cea_exchange.registry.control.requests.fields import Content, Encoding, File, Why
 from cea_exchange.registry.control.requests.request import Listing, Request
-from cea_exchange.registry.files import CancellationProof, SourceFile
+from cea_exchange.registry.files import CancellationProof
 from cea_exchange.registry.participants.roles import AUTHORITY, OPERATOR, REGULATOR
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ class OffsetTake(Request, tag="offset_take"):
     encoding: Encoding = "utf-8"
 
     def act(self, registry: "Registry") -> dict[str, Any]:
-        source = SourceFile(self.file, self.content, self.encoding)
+        source = source_file(self.file, self.content, self.encoding)
         return {"certificates": registry.offsets.take(source)}
 
 

@@ -11,7 +11,6 @@ from cea_exchange.institution.checks import ActError
 from cea_exchange.registry.control.requests.fields import Account, Day
 from cea_exchange.registry.control.requests.request import Listing, Request
 from cea_exchange.registry.participants.roles import INITIATOR, OPERATOR, REGULATOR, ROLES
-from cea_exchange.registry.settlement.receipts import day_of_act, receipt
 
 if TYPE_CHECKING:
     from cea_exchange.registry.registry import Registry
@@ -51,6 +50,8 @@ class Receipt(Request, tag="receipt"):
     ) = None
 
     def act(self, registry: "Registry") -> dict[str, Any]:
+        from cea_exchange.registry.settlement.receipts import day_of_act, receipt
+
         store = registry.store
         if self.act_id is not None and self.account is None and self.business_date is None:
             date = day_of_act(store, self.act_id)

@@ -64,12 +64,12 @@ class _Connection:
         return max(0, received - in_kernel - self.taken_bytes)
 
 
-class ConnectionWatch:
-    """Watches the connections of one bound socket.
+class ConnectionMonitor:
+    """Monitors the connections of one bound socket.
 
     Parameters
     ----------
-    watched
+    bound
         A ROUTER that is bound over TCP; created before its first connection is served.
     name
         For the log.
@@ -88,19 +88,19 @@ class ConnectionWatch:
 
     def __init__(
         self,
-        watched: zmq.Socket,
+        bound: zmq.Socket,
         name: str,
         *,
         bytes_max: int,
         connection_bytes_max: int,
         tell: Tell,
     ) -> None:
-        self._watched = watched
+        self._socket = bound
         self._closed = RefusedCount("connections_closed", name, tell)
         self._bytes_max = bytes_max
         self._connection_bytes_max = connection_bytes_max
-        self._port = int(watched.getsockopt_string(zmq.LAST_ENDPOINT).rpartition(":")[2])
-        self._monitor = watched.get_monitor_socket(_EVENTS)
+        self._port = int(bound.getsockopt_string(zmq.LAST_ENDPOINT).rpartition(":")[2])
+        self._monitor = bound.get_monitor_socket(_EVENTS)
         self._connections: dict[int, _Connection] = {}
         self._due_s = 0.0
         self.closed_count = 0
@@ -125,10 +125,10 @@ class ConnectionWatch:
             self._closed.turn(now_s)
 
     def close(self) -> None:
-        """End watching; the connections stay."""
+        """End monitoring; the connections stay."""
         for descriptor in list(self._connections):
             self._forget(descriptor)
-        self._watched.disable_monitor()
+        self._socket.disable_monitor()
         self._monitor.close(linger=0)
 
     def end(self, routing_id: bytes, why: str) -> None:
@@ -200,7 +200,7 @@ class ConnectionWatch:
         opened = _duplicate(descriptor)
         if opened is None:
             return
-        # The number may be another file's by now: what is watched must be a connection of ours.
+        # The number may be another file's by now: what is monitored must be a connection of ours.
         if _local_port(opened) == self._port:
             self._connections[descriptor] = _Connection(opened)
         else:
