@@ -4,6 +4,7 @@ Long, because all that may be asked is one list, and each of it a few lines.
 """
 
 import sys
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal, Protocol, get_args
 
 import msgspec
@@ -11,6 +12,7 @@ import msgspec
 from cea_exchange.control_plane.fields import field
 from cea_exchange.control_plane.maker_checker import Prepared, Second
 from cea_exchange.control_plane.requests import Request, Requests, requests_in
+from cea_exchange.domain.documents import cases
 from cea_exchange.domain.profile_fields import TIME_FORM
 from cea_exchange.domain.records import Phase
 from cea_exchange.domain.refusals import VenueRefusal
@@ -43,6 +45,13 @@ Number = Annotated[Seq, field("The proposal's number.")]
 Pricing = Annotated[Literal["uniform", "pay_as_bid"], field("uniform or pay_as_bid.")]
 Side = Annotated[Literal["buy", "sell"], field("sell or buy.")]
 Case = Annotated[control.Name, field("The case file it belongs to.", is_option=True)]
+CaseName = Annotated[control.Name, field("The case.")]
+Alerts = Annotated[
+    tuple[cases.AlertTaken, ...],
+    msgspec.Meta(max_length=100),
+    field("Alerts as `surveil --json` printed them, JSON Lines.", typed="alerts"),
+]
+Title = Annotated[cases.Line, field("What it is.")]
 LowStep = Annotated[int, msgspec.Meta(ge=0, le=5), field("0 to 5.")]
 Day = Annotated[str, msgspec.Meta(max_length=10)]
 Starts = Annotated[
@@ -139,6 +148,15 @@ class Venue(Protocol):
     def measure_prepared(
         self, act: control.MeasureTaken | control.MeasureLifted, what: str, by: Operator
     ) -> Prepared: ...
+    def case_rows(self) -> list[dict[str, Any]]: ...
+    def case_shown(self, name: str) -> dict[str, Any]: ...
+    def case_enter(
+        self, name: str, bodies: Sequence[cases.AnyBody], by: Operator, why: str
+    ) -> dict[str, Any]: ...
+    def case_prepared(
+        self, name: str, body: cases.AnyBody, what: str, by: Operator, why: str
+    ) -> Prepared: ...
+    def penalty_of(self, request: "CasePenalty") -> cases.PenaltyComputed: ...
     def bust_prepared(self, trade_id: int, by: Operator, why: str) -> Prepared: ...
     def cash_prepared(
         self, kind: type[CashAct], request: "CashPayIn | CashPayOut", by: Operator
@@ -880,6 +898,163 @@ class MeasureLift(ActRequest, tag="measure_lift", kw_only=True):
     def prepared(self, venue: Venue, by: Operator) -> Prepared:
         act = control.MeasureLifted(measure=self.measure, why=self.why)
         return venue.measure_prepared(act, f"lift measure {self.measure}", by)
+
+
+# -- case files -----------------------------------------------------------------------------------
+
+
+class CaseList(AdminRequest, tag="cases"):
+    """Print all case files: whom they are about, and how they ended."""
+
+    command = "case list"
+    example = "case list --key rex"
+
+    def look(self, venue: Venue) -> dict[str, Any]:
+        return {"cases": venue.case_rows()}
+
+
+class CaseShow(AdminRequest, tag="case"):
+    """Print a case file: every entry with who, when and the hash that ties it to all before it."""
+
+    command = "case show"
+    example = "case show 2025-17 --out 2025-17.html --key rex"
+
+    case: CaseName
+
+    def look(self, venue: Venue) -> dict[str, Any]:
+        return {"case": venue.case_shown(self.case)}
+
+
+class CaseOpen(ActRequest, tag="case_open"):
+    """Open a case file of alerts; their reproducers are kept beside it."""
+
+    command = "case open"
+    example = 'case open 2025-17 "spoofing by P001" --alerts alerts.jsonl'
+
+    case: CaseName
+    title: Title
+    alerts: Alerts = ()
+
+    def act(self, venue: Venue, by: Operator) -> dict[str, Any]:
+        bodies = cases.Opened(title=self.title), *self.alerts
+        return venue.case_enter(self.case, bodies, by, self.why)
+
+
+class CaseAlerts(ActRequest, tag="case_alerts"):
+    """Add alerts to a case."""
+
+    command = "case alert"
+    example = "case alert 2025-17 alerts.jsonl"
+
+    case: CaseName
+    alerts: Annotated[Alerts, msgspec.Meta(min_length=1)]
+
+    def act(self, venue: Venue, by: Operator) -> dict[str, Any]:
+        return venue.case_enter(self.case, self.alerts, by, self.why)
+
+
+class CaseNote(ActRequest, tag="case_note"):
+    """Add a note to a case, one line; a longer one is a document."""
+
+    command = "case note"
+    example = 'case note 2025-17 "called P001: a new trader, will explain by Friday"'
+
+    case: CaseName
+    text: Annotated[cases.Text, field("What is noted.")]
+
+    def act(self, venue: Venue, by: Operator) -> dict[str, Any]:
+        return venue.case_enter(self.case, (cases.Note(text=self.text),), by, self.why)
+
+
+class CaseDocument(ActRequest, tag="case_document"):
+    """Add a document to a case by its SHA-256: a file that is kept, or only its hash named."""
+
+    command = "case document"
+    example = 'case document 2025-17 "report of P001" --file report.pdf'
+
+    case: CaseName
+    title: Title
+    document: Annotated[
+        cases.Document | None,
+        field("A file; it is kept in DIR/documents.", typed="document", name="file"),
+    ] = None
+    sha256: Annotated[
+        cases.Sha256 | None, field("Its SHA-256, where the file stays elsewhere.", name="--sha256")
+    ] = None
+
+    def act(self, venue: Venue, by: Operator) -> dict[str, Any]:
+        if (self.document is None) == (self.sha256 is None):
+            raise FrameError(
+                VenueRefusal.BAD_REQUEST,
+                expected="a file, or a SHA-256",
+                got="neither" if self.document is None else "both",
+                where="document",
+            )
+        named = self.document or cases.Document(title=self.title, sha256=str(self.sha256))
+        body = msgspec.structs.replace(named, title=self.title)
+        return venue.case_enter(self.case, (body,), by, self.why)
+
+
+class CasePenalty(ActRequest, tag="case_penalty", kw_only=True):
+    """Propose to enter what may be decided of a case's abuse, by the law and what was gained."""
+
+    second = Second.OPERATOR
+    command = "case penalty"
+    example = "case penalty 2025-17 manipulation --key an"
+
+    case: CaseName
+    abuse: Annotated[cases.Abuse, field("manipulation or disturbance.")]
+    gain: Annotated[
+        cases.CaseGain,
+        field("Yuan gained; left out, computed from the journal, CEA-ABU-04.", typed="gain"),
+    ]
+    law: Annotated[
+        cases.LawMarket | None, field("Of which market; left out, of this one.", name="--law")
+    ] = None
+    why: Why = ""
+
+    def prepared(self, venue: Venue, by: Operator) -> Prepared:
+        body = venue.penalty_of(self)
+        what = (
+            f"enter of case {self.case}: {body.abuse}, gained {body.gain_fen.total} fen, "
+            f"fine of {body.least} to {body.most} fen ({body.rule})"
+        )
+        return venue.case_prepared(self.case, body, what, by, self.why)
+
+
+class CaseClose(ActRequest, tag="case_close", kw_only=True):
+    """Propose to close a case; nothing is entered any more."""
+
+    second = Second.OPERATOR
+    command = "case close"
+    example = 'case close 2025-17 measures --why "restricted until August" --key an'
+
+    case: CaseName
+    outcome: Annotated[cases.Outcome, field("no_abuse, measures or to_authority.")]
+    why: WhyOf
+
+    def prepared(self, venue: Venue, by: Operator) -> Prepared:
+        what = f"close case {self.case}: {self.outcome}"
+        body = cases.Closed(outcome=self.outcome)
+        return venue.case_prepared(self.case, body, what, by, self.why)
+
+
+class AnnouncementMake(ActRequest, tag="announcement_make", kw_only=True):
+    """Tell everybody something, such as a risk: it is published with the day's disclosure."""
+
+    command = "announcement make"
+    example = 'announcement make risk "prices of CEA24 moved by 20% in ten days" --product CEA24'
+
+    about: Annotated[
+        Literal["risk", "suspension", "resumption", "rules", "auction", "listing"],
+        field("What it is about."),
+    ]
+    text: Annotated[str, msgspec.Meta(min_length=1, max_length=1_000), field("What is told.")]
+    product: Annotated[control.Name | None, field("Product; left out, the whole market.")] = None
+
+    def command_of(self, venue: Venue) -> control.Act:
+        venue.product_check(self.product)
+        return control.AnnouncementMade(about=self.about, text=self.text, product=self.product)
 
 
 class Override(ActRequest, tag="override"):
