@@ -17,7 +17,7 @@ from cea_exchange.year.run import YearRun
 from cea_exchange.year.setting import YearSetting
 
 YEAR = YearSetting(
-    year=2024, entities=16, seed=7, orders=1_200, days=12, supervised=True, abusers=True
+    year=2024, entities=14, seed=7, orders=800, days=10, supervised=True, abusers=True
 )
 
 

@@ -99,17 +99,17 @@ class Discloser:
         record, tape = self._record, self._record.tape
         rows, accounts, products, tonnes = self._changes
         held = np.zeros((len(tape.accounts), max(len(tape.products), 1)), np.int64)
-        for account, product, before in record.opening:
-            held[account, product] += before
+        for account, place, before in record.opening:
+            held[account, place] += before
         done = rows < end
         np.add.at(held, (accounts[done], products[done]), tonnes[done])
         classes = np.array(record.classes)
-        for index, product in enumerate(tape.products):
+        for index, code in enumerate(tape.products):
             for name in sorted(set(record.classes)):
                 own = held[classes == name, index]
                 holding = own[own > 0]
                 if len(holding) >= CLASS_ACCOUNTS_MIN:
-                    yield PositionRow(product, name, len(holding), int(holding.sum()))
+                    yield PositionRow(code, name, len(holding), int(holding.sum()))
 
     def _measures(self, day: int) -> Iterator[MeasureRow]:
         """Yield the measures that the public is told of, as they stood at a day's close.

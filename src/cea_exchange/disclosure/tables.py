@@ -83,7 +83,7 @@ class ActivityRow(NamedTuple):
     """A count."""
 
     figure: str
-    count: int
+    number: int
 
 
 class AnnouncementRow(NamedTuple):
@@ -165,7 +165,7 @@ LAYOUTS: dict[str, Layout[Any]] = {
     "activity": Layout(
         title="activity",
         row=ActivityRow,
-        columns=(Column("figure", WORDS), Column("count", COUNT)),
+        columns=(Column("figure", WORDS), Column("number", COUNT)),
         totals=Totals("figure", ()),
         once=("figure",),
     ),

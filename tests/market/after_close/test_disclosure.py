@@ -181,7 +181,7 @@ def test_announcements_and_measures_are_told_as_they_stood_at_the_close(made):
     for name in ("2024-12-26", "2025-01-02"):
         (measure,) = rows(made["day", name], "measures")
         assert (measure.account, measure.barred, measure.is_in_force) == ("bob", "sales", "yes")
-    counts = {row.figure: row.count for row in rows(made["year", "2024"], "activity")}
+    counts = {row.figure: row.number for row in rows(made["year", "2024"], "activity")}
     assert (counts["trading days"], counts["halts"], counts["trades"]) == (4, 1, 6)
 
 

@@ -39,7 +39,7 @@ class CaseBody(
     """Base of what an entry says."""
 
 
-class Opened(CaseBody, kw_only=True):
+class Opened(CaseBody, frozen=True, kw_only=True):
     """The file is opened; its first entry."""
 
     title: Line
@@ -66,7 +66,7 @@ class CaseGain(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         return self.realised + self.marked
 
 
-class AlertTaken(CaseBody, kw_only=True):
+class AlertTaken(CaseBody, frozen=True, kw_only=True):
     """An alert of the surveillance, as `surveil --json` told it.
 
     Attributes
@@ -90,13 +90,13 @@ class AlertTaken(CaseBody, kw_only=True):
     reproducer: Annotated[str, msgspec.Meta(pattern="^([0-9a-f]{64})?$")] = ""
 
 
-class Note(CaseBody, kw_only=True):
+class Note(CaseBody, frozen=True, kw_only=True):
     """Words of who looks into it."""
 
     text: Text
 
 
-class Document(CaseBody, kw_only=True):
+class Document(CaseBody, frozen=True, kw_only=True):
     """A paper, known by its bytes.
 
     Attributes
@@ -113,7 +113,7 @@ class Document(CaseBody, kw_only=True):
     is_kept: bool = False
 
 
-class PenaltyComputed(CaseBody, kw_only=True):
+class PenaltyComputed(CaseBody, frozen=True, kw_only=True):
     """What may be decided of the abuse, in fen, by the law; the authority decides.
 
     Attributes
@@ -137,7 +137,7 @@ class PenaltyComputed(CaseBody, kw_only=True):
     persons_most: Count = 0
 
 
-class Closed(CaseBody, kw_only=True):
+class Closed(CaseBody, frozen=True, kw_only=True):
     """The case is over; nothing is entered any more."""
 
     outcome: Outcome

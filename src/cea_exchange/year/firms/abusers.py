@@ -89,7 +89,9 @@ def in_the_morning(day: Day, firms: Sequence[Firm], seat: TradingSeat) -> None:
         if (product := _held(day, seller, tonnes * times)) is None:
             seller, buyer = buyer, seller
             product = _held(day, seller, tonnes * times)
-        for _ in range(times if product is not None else 0):
+        if product is None:
+            continue
+        for _ in range(times):
             sides: tuple[tuple[Firm, Side], ...] = (seller, "sell"), (buyer, "buy")
             for firm, side in sides:
                 seat.enter(Order(firm, side, product, product.centre, tonnes))

@@ -202,7 +202,7 @@ class YearSupervision:
 def facts_of(firms: Sequence[Firm]) -> Facts:
     """Return what the supervisor knows besides: the washer's bank account is the washed one's."""
     links = tuple(
-        tuple(firm.account for firm in scheme.firms)
+        (scheme.firms[0].account, scheme.firms[1].account)
         for scheme in abusers.schemes(firms)
         if scheme.pattern == "wash_group"
     )
