@@ -30,6 +30,12 @@ from cea_exchange.year.run import YearRun
 from cea_exchange.year.setting import FIRMS, ORDERS_EACH, YEARS, YearSetting
 
 ENTITIES = 100
+SupervisedOption = Annotated[
+    bool, typer.Option("--supervised", help="Keep the venue's journal, look for abuse each month.")
+]
+AbusersOption = Annotated[
+    bool, typer.Option("--abusers", help="Three schemes of abuse; supervised.")
+]
 WIDTH_MIN = 110
 
 
@@ -67,13 +73,8 @@ def play(
     bank: Annotated[
         bool, typer.Option("--bank", help="A settlement bank, instructed of each trade.")
     ] = False,
-    supervised: Annotated[
-        bool,
-        typer.Option("--supervised", help="Keep the venue's journal, look for abuse each month."),
-    ] = False,
-    planted: Annotated[
-        bool, typer.Option("--abusers", help="Three schemes of abuse; supervised.")
-    ] = False,
+    supervised: SupervisedOption = False,
+    planted: AbusersOption = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
     """Play a nation's compliance year through platform, registry, venue and CCER registry.
