@@ -42,8 +42,10 @@ from cea_exchange.registry.settlement.settlement import Settlement
 from cea_exchange.registry.store import RegistryStore
 from cea_exchange.venue.cases.case_files import heads
 from cea_exchange.venue.config import VenueConfig
+from cea_exchange.venue.durability.sequencer import Sequencer
 from cea_exchange.venue.durability.snapshots import SnapshotBody
 from cea_exchange.venue.maintenance import adoption as venue_adoption
+from cea_exchange.venue.maintenance.verify import verify_data
 from cea_exchange.venue.market.state_machine import ControlRefused, VenueStateMachine
 from support.journal.small_market import PROFILE
 from support.market.market_scripts import CORES
@@ -482,6 +484,10 @@ def test_measures_stay_in_force_and_cases_go_on_with_the_same_hashes(tmp_path, s
     assert not machine.core.account(1)["suspended"]
     number = control.MeasureTaken(measure=5, step=1, account="bob", case="C1", by="an", why="x")
     machine.apply_control(number)
+    sequencer = Sequencer.open(data, PROFILE, now_ns=lambda: 10**18)
+    assert sequencer.machine.core.account(0)["restricted"] == Restriction.PURCHASES
+    sequencer.close()
+    assert verify_data(data).checkpoints == 1
     again = msgspec.structs.replace(statement, old_log_id=statement.log_id, log_id=32 * "a")
     assert venue_adopt(data, again).measures == 4
     assert adopted_machine(data).core.account(0)["restricted"] == Restriction.PURCHASES
