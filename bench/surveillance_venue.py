@@ -7,7 +7,7 @@ A venue's sequencer (journal, fdatasync, market, event store; no sockets) takes 
 steady` in batches as fast as it can. In every other turn `cea-exchange surveil DIR --follow` runs
 beside it, in a process of its own, on the same folder. Each turn ends in the same state, or no
 figure is printed. `--follow` paces the venue instead, and reads its journal once a second as
-`surveil` does: what is told is how long a look at the recent part took, and to read what is new.
+`surveil` does: what is told is the processor's time of a look at the recent part, and to read.
 """
 
 import argparse
@@ -107,14 +107,14 @@ def followed(commands: np.ndarray, events_per_second: int, seconds: int) -> None
                 batch = commands[place : place + BATCH]
                 produced += len(sequencer.run_records(batch))
                 place += len(batch)
-            begun = time.perf_counter()
+            begun = time.process_time()
             read = follower.take()
-            read_s = time.perf_counter() - begun
+            read_s = time.process_time() - begun
             part = recent.of(follower.tape())
             surveil(part, patterns=PATTERNS_RECENT)
-            looks.append((produced, read, read_s, time.perf_counter() - begun))
+            looks.append((produced, read, read_s, time.process_time() - begun))
         sequencer.close()
-        print("events so far   new   to read them   whole look")
+        print("events so far   new   to read them   whole look, seconds of processor")
         for events, read, read_s, whole_s in looks:
             print(f"{events:>13,}  {read:>6,}  {read_s:>8.3f} s  {whole_s:>8.3f} s")
         late = next((events for events, _, _, whole_s in looks if whole_s > 1), None)
