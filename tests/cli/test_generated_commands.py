@@ -22,6 +22,7 @@ from cea_exchange.registry.control.admin import REGISTRY_REQUESTS
 from cea_exchange.venue.operations.admin_client import ActRefused
 from cea_exchange.venue.requests import VENUE_REQUESTS
 from support.command_tree import below, command_tree
+from support.supervision.alert_line import ALERT_LINE
 
 DAEMONS = {
     "venue": (VENUE_REQUESTS, venue.VENUE),
@@ -158,6 +159,12 @@ def asked(tmp_path, monkeypatch):
     ):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(b"a,b\n")
+    (tmp_path / "report.pdf").write_bytes(b"x")
+    (tmp_path / "alerts.jsonl").write_bytes(ALERT_LINE)
+    monkeypatch.setattr(
+        "cea_exchange.cli.acts.case_papers.gain_of_case",
+        lambda *_: {"realised": 0, "marked": 0},
+    )
     (tmp_path / "a.csv").write_bytes(b"u\n")
     (tmp_path / "registry/bank/in/a.xml").write_bytes(b"<x/>")
     return found

@@ -1,11 +1,14 @@
 """`surveil`: alerts of a script and of a venue's days, each with a script that shows it."""
 
 import json
+import sys
+import time
 
 import pytest
 
+from cea_exchange.cli.errors import CommandError
 from cea_exchange.cli.main import run
-from cea_exchange.cli.reports.surveil import VenueAlerts
+from cea_exchange.cli.reports.surveil import VenueAlerts, WholeLook
 from cea_exchange.domain.records import Side
 from cea_exchange.protocol import control
 from cea_exchange.supervision.limits import limits_packaged
@@ -127,6 +130,29 @@ def test_a_venue_that_is_followed_has_each_alert_said_once(tmp_path):
     sequencer.run_records(orders((0, 2, Side.SELL, 10300, 20), (1, 2, Side.BUY, 10300, 20)))
     assert alerts.new()[1] == []
     sequencer.close()
+
+
+def test_a_look_at_the_whole_goes_on_beside_looks_at_the_recent_part(tmp_path):
+    sequencer = sequencer_open(tmp_path)
+    day_begin(sequencer)
+    alerts = VenueAlerts(tmp_path, None, limits_packaged(), NO_FACTS, None)
+    sequencer.run_records(orders((0, 1, Side.SELL, 10300, 50), (1, 1, Side.BUY, 10300, 50)))
+    tape, found = alerts.recent()
+    # That the day is so thin only a look at all of it tells.
+    assert (len(tape.events) > 0, found) == (True, [])
+    look = alerts.whole_begin()
+    while (whole := look.found()) is None:
+        time.sleep(0.01)
+    assert [alert.pattern for alert in alerts.unknown(whole)] == ["thin_close"]
+    assert alerts.unknown(whole) == []
+    sequencer.close()
+
+
+def test_a_look_that_ends_without_an_answer_is_told():
+    look = WholeLook(None, lambda: sys.exit(3))
+    with pytest.raises(CommandError, match="ended without an answer"):
+        while look.found() is None:
+            time.sleep(0.01)
 
 
 def test_a_folder_that_is_no_venues_is_refused(tmp_path, capsys):

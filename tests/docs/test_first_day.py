@@ -20,6 +20,7 @@ import pytest
 from cea_exchange.cli.main import run
 from support.command_tree import below, command_tree
 from support.places import ROOT
+from support.supervision.alert_line import ALERT_LINE
 
 CONTRIB = ROOT / "contrib"
 PAGES = ("README.md", "first_day.md")
@@ -275,6 +276,9 @@ FILES = {
     "allocation-2024-final.xlsx": b"PK",
     "units-2024.xlsx": b"PK",
     "obligations-2025.csv": b"",
+    "report.pdf": b"x",
+    "alerts.jsonl": ALERT_LINE,
+    "2025-17.json": b"{}",
     "new.csv": b"",
     "proofs.csv": b"",
     "registry/bank/in/20260715-1.xml": b"<Document/>",

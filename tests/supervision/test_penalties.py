@@ -2,8 +2,9 @@
 
 import pytest
 
+from cea_exchange.domain.compliance.enforcement.abuse import abuse_laws, abuse_penalty
 from cea_exchange.supervision.columns.market import Columns
-from cea_exchange.supervision.penalties import Gain, abuse_laws, abuse_penalty, gain_of
+from cea_exchange.supervision.gains import Gain, gain_of
 from support.supervision.market_days import MarketDays
 
 YUAN = 100

@@ -25,6 +25,7 @@ SUMMARIES = {
     "bank": "A simulated settlement bank, and bank files.",
     "keys": "CURVE key pairs.",
     "bulletin": "Print what the exchange publishes of a closed day. Changes nothing.",
+    "disclose": "Write what is to be published of each day, week, month and year that is over.",
     "verify": "Replay the journal; compare every recorded hash, event, snapshot and settled trade"
     " with it.",
     "surveil": "Look for abuse in a market script or a venue's days; changes nothing, acts on"
@@ -44,7 +45,9 @@ SUMMARIES = {
 """Every command, with the first sentence of its help: listing them loads none of them."""
 PANELS = {
     "Daemons and their operators": ("venue", "registry", "platform", "ccer", "bank", "keys"),
-    "What was recorded, and the rules": ("bulletin", "verify", "surveil", "profile", "calendar"),
+    "What was recorded, and the rules": (
+        *("bulletin", "disclose", "verify", "surveil", "profile", "calendar"),
+    ),
     "Without a daemon, and for trial": (
         *("year", "run", "demo", "replay", "convert-flow", "replay-days", "auction"),
         *("replay-auctions", "load"),

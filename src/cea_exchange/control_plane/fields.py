@@ -12,12 +12,12 @@ import msgspec
 
 Typed = Literal[
     "date", "month", "period", "yuan", "price", "amount", "key", "file", "by_product", "each",
-    "new_id",
+    "new_id", "alerts", "document", "gain",
 ]
 """How a person types it, where that is not as it is on the wire: an ISO date, an ISO month, a month
 or a year, yuan, yuan per tonne, tonnes or yuan, a key or its file, a file whose content goes along,
 several PRODUCT=TONNES, several of which each is a request of its own, an id of which a new one is
-made where it is left out."""
+made where it is left out, a file of alerts, a file that is kept beside the journal, yuan gained."""
 
 
 class FieldTerms(msgspec.Struct, frozen=True):

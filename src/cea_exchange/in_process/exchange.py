@@ -110,6 +110,10 @@ class Exchange(AbstractContextManager["Exchange"]):
     ) -> None:
         self.registry.close()
 
+    def machine_restore(self, data: bytes) -> None:
+        """Go on from a snapshot of the market."""
+        self.machine = VenueStateMachine.restore(self.machine.profile, data)
+
     # -- The day ----------------------------------------------------------------------------------
 
     def open_day(self, date: str) -> np.ndarray:

@@ -15,6 +15,7 @@ from typing import Annotated, Literal, dataclass_transform
 
 import msgspec
 
+from cea_exchange.domain.documents.cases import AnyBody
 from cea_exchange.domain.enums import Phase
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
@@ -314,6 +315,59 @@ class MeasureLifted(ActOfTwo, kw_only=True):
     """A measure ends before its day; of one from step 6 on two persons say so."""
 
     measure: Annotated[int, msgspec.Meta(ge=1, le=2**62)]
+
+
+class Measured(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True):
+    """A measure as it was taken, and how it was lifted; None while nobody has ended it."""
+
+    taken: MeasureTaken
+    lifted: MeasureLifted | None = None
+
+
+class MeasuresKept(ActOfTwo, kw_only=True):
+    """The measures of the life before an adoption go on; follows `Adopt` and its keys.
+
+    Attributes
+    ----------
+    measures
+        All of them, as they were journaled then, ended ones too; the first has number 1.
+    """
+
+    measures: Annotated[tuple[Measured, ...], msgspec.Meta(min_length=1)]
+
+
+class CaseEntered(ActOfTwo, kw_only=True):
+    """An entry of a case file: nothing of a file is ever changed or taken out (CEA-CAS-01).
+
+    Attributes
+    ----------
+    case
+        The file's name, as measures give it.
+    entry
+        Its number in the file: 1, 2, ...
+    body
+        What it says.
+    """
+
+    case: Name
+    entry: Annotated[int, msgspec.Meta(ge=1, le=2**32)]
+    body: AnyBody
+
+
+class AnnouncementMade(Act, kw_only=True):
+    """The exchange tells everybody something, such as a risk; nothing changes (CEA-INF-06).
+
+    Attributes
+    ----------
+    about
+        What it is about.
+    product
+        None is the whole market.
+    """
+
+    about: Literal["risk", "suspension", "resumption", "rules", "auction", "listing"]
+    product: Name | None = None
+    text: Annotated[str, msgspec.Meta(min_length=1, max_length=1_000, pattern=r"\S")]
 
 
 class TradeBust(ActOfTwo):
@@ -683,6 +737,9 @@ AnyControl = (
     | Kill
     | MeasureTaken
     | MeasureLifted
+    | MeasuresKept
+    | CaseEntered
+    | AnnouncementMade
     | TradeBust
     | CashPaidIn
     | CashPaidOut

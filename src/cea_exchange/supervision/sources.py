@@ -224,6 +224,11 @@ class VenueTape:
             machine.profile,
         )
 
+    @property
+    def holders(self) -> dict[str, str]:
+        """Return who holds the accounts that no organisation does, by their names."""
+        return dict(self._machine.holders)
+
     def _reader(self, tail: Tail | None) -> SegmentReader:
         point = None
         if tail is not None and tail.header is not None:

@@ -21,7 +21,7 @@ FOLDER, NEW, OLD = ".checkpoint", ".checkpoint.new", ".checkpoint.old"
 STATE = "state.msgpack"
 ENDED = "year.msgpack"
 SETTING = "year.json"
-SYSTEMS = ("platform", "registry", "ccer", "bank")
+SYSTEMS = ("platform", "registry", "ccer", "bank", "venue")
 
 
 class YearState(Struct, kw_only=True):

@@ -18,14 +18,16 @@ from cea_exchange.domain.calendar import date_number
 from cea_exchange.domain.profile import load_profile
 from cea_exchange.domain.records import Phase
 from cea_exchange.protocol.folder_lock import FolderLock
-from cea_exchange.venue.market.state_machine import VenueStateMachine
 from cea_exchange.year import checkpoint
 from cea_exchange.year.checkpoint import YearState
+from cea_exchange.year.firms import abusers
 from cea_exchange.year.firms.draws import Draws
 from cea_exchange.year.firms.firm import Day
 from cea_exchange.year.institutions import carryover, custody, enforcement, filing, programme
 from cea_exchange.year.institutions.market import YearFailed, YearMarket
+from cea_exchange.year.institutions.supervision import AbuserSeat, YearSupervision
 from cea_exchange.year.institutions.systems import Systems
+from cea_exchange.year.institutions.venue_record import JournaledExchange
 from cea_exchange.year.nation.enterprises import EnterpriseYear
 from cea_exchange.year.nation.members import Member, enterprise_year, members, sizes_of
 from cea_exchange.year.opening import banked, groups, opening_products
@@ -99,7 +101,9 @@ class YearRun:
         found = checkpoint.restored(self.folder)
         first = self.days.trading_days[0] if found is None else self._day_before(found)
         has_bank = self.setting.has_bank
-        with Systems(self.folder, self.profile, self.calendar, first, has_bank=has_bank) as systems:
+        journal = f"{self.setting.year} {self.setting.seed}" if self.setting.supervised else ""
+        named: dict[str, Any] = {"has_bank": has_bank, "journal": journal}
+        with Systems(self.folder, self.profile, self.calendar, first, **named) as systems:
             market = YearMarket(systems.exchange, self.profile)
             if found is None:
                 self._begin(systems, market)
@@ -112,7 +116,9 @@ class YearRun:
                     return self.state
                 self._day(systems, market, number)
                 if self._is_last_of_month(number):
+                    self._looked(systems)
                     self._save(systems, market)
+            self._looked(systems)
             enforcement.acted_against(systems, self.setting.year, self.days.after)
             if carryover.is_carried_over(systems.registry, self.setting.year):
                 names = [name for name, _ in self.state.products]
@@ -145,8 +151,13 @@ class YearRun:
             custody.opening_held(systems.registry, first, banked(setting, self.members))
 
     def _resume(self, systems: Systems, market: YearMarket) -> None:
-        systems.exchange.machine = VenueStateMachine.restore(self.profile, self.state.machine)
+        systems.exchange.machine_restore(self.state.machine)
         market.resume(self.state.bulletins, self.state.counts, self.state.products)
+
+    def _looked(self, systems: Systems) -> None:
+        """Let the market's supervision look at what there is by now."""
+        if isinstance(systems.exchange, JournaledExchange):
+            YearSupervision(systems.exchange, self.state.firms, self.setting.year).look()
 
     def _save(self, systems: Systems, market: YearMarket) -> None:
         self._keep(systems, market)
@@ -169,7 +180,9 @@ class YearRun:
         self._surrenders(systems, view)
         self._brought(systems, view)
         custody.holdings_read(systems.registry, self.state.firms)
-        self._trade(market, view)
+        if self.setting.abusers and number == 0:
+            abusers.chosen(self.state.firms)
+        self._trade(systems, market, view)
         market.day_close()
         if systems.bank is not None:
             systems.bank.instructed()
@@ -267,7 +280,8 @@ class YearRun:
         cash: dict[int, int] = {}
         if view.is_first_of_month or view.date == date_number(self._given_on()):
             for firm in self.state.firms:
-                fen = max(0, self.behaviour.cash_wanted(view, firm) - firm.cash)
+                wanted = self.behaviour.cash_wanted(view, firm) + abusers.cash_wanted(firm)
+                fen = max(0, wanted - firm.cash)
                 if fen:
                     cash[firm.index] = fen
         self._paid_in(systems, cash)
@@ -284,15 +298,17 @@ class YearRun:
     def _given_on(self) -> date:
         return self.days.trading_days[self._given_number()]
 
-    def _trade(self, market: YearMarket, view: Day) -> None:
+    def _trade(self, systems: Systems, market: YearMarket, view: Day) -> None:
         firms, behaviour = self.state.firms, self.behaviour
+        # What an abuser has may be gone by noon: it agrees on nothing that must be there.
+        others = [firm for firm in firms if abusers.ROLE not in firm.memory]
         kept = [(dict(firm.at_venue), firm.cash) for firm in firms]
         # What blocks and a bidding need is kept out of what comes after them.
-        blocks = behaviour.blocks(view, firms)
+        blocks = behaviour.blocks(view, others)
         for block in blocks:
             block.seller.at_venue[block.product.name] -= block.tonnes
             block.buyer.cash -= block.price * block.tonnes
-        offer = behaviour.bidding(view, firms)
+        offer = behaviour.bidding(view, others)
         if offer is not None:
             offer.seller.at_venue[offer.product.name] -= offer.tonnes
             for bid in offer.bids:
@@ -300,15 +316,24 @@ class YearRun:
         entered = [*behaviour.listed(view, firms)]
         noon = len(entered) // NOON_PARTS
         market.phase(Phase.LISTED)
+        self._abused(systems, market, view, abusers.in_the_morning)
         market.listed(entered[:noon])
         market.phase(Phase.BREAK)
         market.phase(Phase.LISTED_AND_BLOCK)
+        self._abused(systems, market, view, abusers.in_the_afternoon)
         market.blocks(blocks)
         if offer is not None:
             market.bidding(offer)
         market.listed(entered[noon:])
         for firm, (stock, cash) in zip(firms, kept, strict=True):
             firm.at_venue, firm.cash = stock, cash
+
+
+    def _abused(
+        self, systems: Systems, market: YearMarket, view: Day, act: Callable[..., None]
+    ) -> None:
+        if isinstance(systems.exchange, JournaledExchange):
+            act(view, self.state.firms, AbuserSeat(systems.exchange, market))
 
 
 def _part(orders: int, number: int, days: int) -> int:

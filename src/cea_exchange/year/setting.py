@@ -32,6 +32,10 @@ class YearSetting(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         Whether a settlement bank is instructed of each trade, and cash comes by its statements.
     closes
         Day (yyyymmdd) -> fen: what prices are steered by, where the market had them.
+    supervised
+        Whether the market's journal is kept, looked through each month, and acted upon.
+    abusers
+        Whether three schemes of abuse are committed; only where it is supervised.
     """
 
     year: int
@@ -44,3 +48,5 @@ class YearSetting(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     days: int = 0
     has_bank: bool = False
     closes: dict[int, int] = {}
+    supervised: bool = False
+    abusers: bool = False

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from cea_exchange.domain.calendar import date_number, date_of_number
+from cea_exchange.domain.documents.cases import Opened
 from cea_exchange.domain.records import EventKind, Phase, Side
 from cea_exchange.journal import JournalError, SegmentReader, snapshot_paths
 from cea_exchange.protocol import control
@@ -316,7 +317,8 @@ def test_a_restored_machine_has_every_attribute():
     sequencer.run_controls([barred])
     named = {"case": "C1", "account": "bob", "why": "seen", "by": "an", "second": "bo"}
     suspended = control.MeasureTaken(measure=1, step=7, **named)
-    assert sequencer.run_controls([suspended])[1] == [None]
+    opened = control.CaseEntered(case="C1", entry=1, by="an", body=Opened(title="seen"))
+    assert sequencer.run_controls([suspended, opened])[1] == [None, None]
     terms = {"account": "carol", "product": "CEA23", "tonnes": 100_000, "pricing": "uniform"}
     close = int(sequencer.machine.core.product(0)["reference_price"])
     sequencer.run_controls([

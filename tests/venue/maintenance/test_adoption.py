@@ -6,9 +6,26 @@ import msgspec
 import numpy as np
 import pytest
 
+from cea_exchange.domain.documents.cases import Note, Opened
 from cea_exchange.domain.profile import load_profile
-from cea_exchange.domain.records import EVENT_DTYPE, SCHEMA_VERSION, EventKind, Phase, Reason
-from cea_exchange.journal import FrameKind, Identity, Journal, OsStorage, SegmentReader
+from cea_exchange.domain.records import (
+    EVENT_DTYPE,
+    SCHEMA_VERSION,
+    EventKind,
+    Phase,
+    Reason,
+    Restriction,
+)
+from cea_exchange.journal import (
+    FrameKind,
+    Identity,
+    Journal,
+    JournalPoint,
+    OsStorage,
+    SegmentReader,
+    SnapshotHeader,
+    snapshot_write,
+)
 from cea_exchange.journal.segment import FRAME_PAYLOAD_BYTES_MAX
 from cea_exchange.protocol import control
 from cea_exchange.protocol.adoption import (
@@ -23,8 +40,12 @@ from cea_exchange.registry.maintenance.adoption import adopt
 from cea_exchange.registry.registry import Registry
 from cea_exchange.registry.settlement.settlement import Settlement
 from cea_exchange.registry.store import RegistryStore
+from cea_exchange.venue.cases.case_files import heads
 from cea_exchange.venue.config import VenueConfig
+from cea_exchange.venue.durability.sequencer import Sequencer
+from cea_exchange.venue.durability.snapshots import SnapshotBody
 from cea_exchange.venue.maintenance import adoption as venue_adoption
+from cea_exchange.venue.maintenance.verify import verify_data
 from cea_exchange.venue.market.state_machine import ControlRefused, VenueStateMachine
 from support.journal.small_market import PROFILE
 from support.market.market_scripts import CORES
@@ -421,6 +442,103 @@ def test_what_was_delisted_stays_so(tmp_path, statement):
         machine = VenueStateMachine(load_profile(profile))
         machine.apply_control(adopted)
         assert machine.core.product(0)["listed"] is not expected
+
+
+def adopted_machine(data):
+    machine = VenueStateMachine(PROFILE)
+    for frame in SegmentReader(data / "journal", storage=OsStorage()).frames():
+        machine.apply_control(control.control_decode(frame.payload))
+    return machine
+
+
+MEASURE = {"account": "alice", "case": "C1", "by": "an", "second": "bo", "why": "x"}
+SUPERVISED = (
+    control.CaseEntered(case="C1", entry=1, by="an", body=Opened(title="x")),
+    control.MeasureTaken(measure=1, step=6, barred=("purchases",), **MEASURE),
+    control.MeasureTaken(measure=2, step=2, ends=20200102, **MEASURE),
+    control.MeasureTaken(measure=3, step=7, **{**MEASURE, "account": "bob"}),
+    control.MeasureTaken(measure=4, step=6, barred=("sales",), **MEASURE),
+    control.MeasureLifted(measure=4, by="an", second="bo", why="explained"),
+    control.CaseEntered(case="C1", entry=2, by="bo", body=Note(text="called")),
+)
+
+
+def test_measures_stay_in_force_and_cases_go_on_with_the_same_hashes(tmp_path, statement):
+    """CEA-MSR-06, CEA-CAS-01: also where a second adoption follows."""
+    data = tmp_path / "venue"
+    old_folder(data, acts=SUPERVISED)
+    adopted = venue_adopt(data, statement)
+    assert (adopted.measures, adopted.cases) == (4, 1)
+    machine = adopted_machine(data)
+    assert machine.core.account(0)["restricted"] == Restriction.PURCHASES
+    assert machine.core.account(1)["suspended"]
+    assert [measure.lifted is None for measure in machine.measures] == [True, True, True, False]
+    assert heads(machine.cases["C1"]) == heads([SUPERVISED[0], SUPERVISED[-1]])
+    # An operator had killed it, too: that is taken back, and the measure stays.
+    machine.apply_control(control.Restore(account="bob", by="an"))
+    assert machine.core.account(1)["suspended"]
+    with pytest.raises(ControlRefused, match="suspended by a measure"):
+        machine.apply_control(control.Restore(account="bob", by="an"))
+    lifted = control.MeasureLifted(measure=3, by="an", second="bo", why="explained")
+    machine.apply_control(lifted)
+    assert not machine.core.account(1)["suspended"]
+    number = control.MeasureTaken(measure=5, step=1, account="bob", case="C1", by="an", why="x")
+    machine.apply_control(number)
+    sequencer = Sequencer.open(data, PROFILE, now_ns=lambda: 10**18)
+    assert sequencer.machine.core.account(0)["restricted"] == Restriction.PURCHASES
+    sequencer.close()
+    assert verify_data(data).checkpoints == 1
+    again = msgspec.structs.replace(statement, old_log_id=statement.log_id, log_id=32 * "a")
+    assert venue_adopt(data, again).measures == 4
+    assert adopted_machine(data).core.account(0)["restricted"] == Restriction.PURCHASES
+
+
+def test_of_a_lost_journal_the_newest_snapshot_says_which_measures_there_were(
+    tmp_path, statement
+):
+    """CEA-MSR-06."""
+    data = tmp_path / "venue"
+    old_folder(data, acts=SUPERVISED[:1])
+    old = VenueStateMachine(PROFILE)
+    for name in ("alice", "bob"):
+        old.apply_control(control.AccountDeclared(account=name))
+    for act in SUPERVISED:
+        old.apply_control(act)
+    identity = Identity("x", SCHEMA_VERSION, PROFILE.profile_hash())
+    point = JournalPoint(1_000, 10**18, 1, 100, bytes(32), bytes(32))
+    header = SnapshotHeader(
+        log_id=LOG_ID, identity=identity, point=point, event_count=0, state_hash=0
+    )
+    body = msgspec.msgpack.encode(SnapshotBody(old.snapshot(), {}))
+    snapshot_write(data / "snapshots", header, body, storage=OsStorage())
+    adopted = venue_adopt(data, statement)
+    assert (adopted.measures, adopted.cases) == (4, 1)
+    machine = adopted_machine(data)
+    assert machine.core.account(0)["restricted"] == Restriction.PURCHASES
+    assert len(machine.cases["C1"]) == 2
+
+
+@pytest.mark.parametrize("core", CORES, ids=lambda core: core.__name__)
+def test_measures_are_kept_once_by_two_and_of_accounts_that_there_are(core):
+    """CEA-MSR-06."""
+    machine = VenueStateMachine(PROFILE, core)
+    machine.apply_control(adoption())
+    taken = control.MeasureTaken(measure=1, step=7, **{**MEASURE, "account": "P00000"})
+    kept = control.MeasuresKept(
+        by="an", second="bo", why="disk lost", measures=(control.Measured(taken),)
+    )
+    stranger = msgspec.structs.replace(taken, account="eve")
+    for fields, words in (
+        ({"second": "an"}, "two persons"),
+        ({"measures": (control.Measured(stranger),)}, "'eve' is not declared"),
+        ({"measures": (control.Measured(msgspec.structs.replace(taken, measure=2)),)}, "number 1"),
+    ):
+        with pytest.raises(ControlRefused, match=words):
+            machine.apply_control(msgspec.structs.replace(kept, **fields))
+    machine.apply_control(kept)
+    assert machine.core.account(0)["suspended"]
+    with pytest.raises(ControlRefused, match="expected first of all"):
+        machine.apply_control(kept)
 
 
 def test_another_venues_folder_is_not_adopted(tmp_path, statement):

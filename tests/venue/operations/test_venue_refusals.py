@@ -135,6 +135,19 @@ def test_a_measure_must_fit_and_be_one_that_was_taken(world):
     assert refusal(world, op="measure_lift", measure=9, why="x") is VenueRefusal.MEASURE_UNFIT
 
 
+def test_an_entry_must_fit_its_case_and_the_case_be_open(world):
+    """CEA-CAS-01."""
+    note = {"op": "case_note", "case": "C1", "text": "x"}
+    assert refusal(world, **note) is VenueRefusal.CASE_UNKNOWN
+    opened = {"op": "case_open", "case": "C1", "title": "x"}
+    world.admin(**opened)
+    assert refusal(world, **opened) is VenueRefusal.CASE_UNFIT
+    closing = {"op": "case_close", "case": "C1", "outcome": "no_abuse", "why": "x"}
+    number = world.admin(**closing)["proposal"]
+    admin_ask(world.data, {"op": "approve", "number": number}, key="bo")
+    assert refusal(world, **note) is VenueRefusal.CASE_CLOSED
+
+
 def test_a_bidding_that_has_ended_is_not_ended_again(world):
     world.admin(op="bidding_cancel", bidding="B1", why="x")
     again = refusal(world, op="bidding_cancel", bidding="B1", why="x")

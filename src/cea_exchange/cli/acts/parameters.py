@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin
 
 import typer
 
+from cea_exchange.cli.acts import case_papers
 from cea_exchange.cli.errors import CommandError, bad_input, file_used
 from cea_exchange.cli.readable import (
     ALL_CASH,
@@ -85,6 +86,8 @@ def _parameters(field: RequestField) -> list[Parameter]:
     terms = field.terms
     if terms.typed == "amount":
         return _amount_parameters(field)
+    if terms.typed == "gain":
+        return [_gain_parameter(field)]
     is_needed = field.is_needed and terms.typed != "new_id"
     is_option = terms.is_option
     if is_option is None:
@@ -92,7 +95,7 @@ def _parameters(field: RequestField) -> list[Parameter]:
     name = field.name if terms.name.startswith("--") else terms.name or field.name
     kind, put, more, words = _typing(field)
     # What is typed as text has no default that is a number: left out, it is what the wire has.
-    has_text = terms.typed in PARSED
+    has_text = terms.typed in PARSED or terms.typed == "alerts"
     if not is_needed and (field.default is None or has_text):
         kind = kind | None
     flags = [_flags(field, name)] if is_option else []
@@ -144,6 +147,11 @@ def _typing(field: RequestField) -> Typing:
         case "each":
             metavar = {"metavar": f"{field.name.upper()}..."}
             return Typing(list[str], put_as(lambda value: value), metavar, words)
+        case "alerts":
+            return Typing(Path, _papers(field, case_papers.alerts_of), {"metavar": "FILE"}, words)
+        case "document":
+            put = _papers(field, case_papers.document_of)
+            return Typing(Path, put, {"metavar": "FILE"}, words)
         case "by_product":
             metavar = {"metavar": "PRODUCT=TONNES..."}
             return Typing(list[str], put_as(tonnes_by_product), metavar, words)
@@ -161,6 +169,32 @@ def _typing(field: RequestField) -> Typing:
 def _bounds(field: RequestField) -> dict[str, int]:
     bounds = (("min", field.least), ("max", field.most)) if field.kind is int else ()
     return {side: int(b) for side, b in bounds if b is not None and abs(b) < RANGE_MAX}
+
+
+# -- papers of a case -----------------------------------------------------------------------------
+
+
+def _papers(field: RequestField, read: Callable[[Path, Path], Any]) -> Put:
+    """Return what puts into the request what a file says; what is to be kept of it is."""
+
+    def put(file: Path | None, asked: Asked, data: Path) -> None:
+        if file is not None:
+            asked[field.wire_name] = read(file, data)
+
+    return put
+
+
+def _gain_parameter(field: RequestField) -> Parameter:
+    """Return the option for a gain: as typed, or computed from the journal."""
+
+    def put(fen: int | None, asked: Asked, data: Path) -> None:
+        if fen is None:
+            asked[field.wire_name] = case_papers.gain_of_case(data, asked["case"])
+        else:
+            asked[field.wire_name] = {"realised": fen, "marked": 0}
+
+    info = typer.Option("--gain", parser=yuan_typed, metavar="YUAN", help=field.words)
+    return Parameter("gain", int | None, info, None, put)
 
 
 # -- files ----------------------------------------------------------------------------------------

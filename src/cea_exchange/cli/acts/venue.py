@@ -197,6 +197,33 @@ def _statement_csv(answer: Answer) -> bytes:
     return statements_csv([answer["statement"]]).encode()
 
 
+# -- a case ---------------------------------------------------------------------------------------
+
+
+def _case_text(answer: Answer) -> str:
+    from cea_exchange.domain.documents.case_forms import case_text
+
+    return case_text(answer["case"])
+
+
+def _case_html(answer: Answer) -> bytes:
+    from cea_exchange.domain.documents.case_forms import case_html
+
+    return case_html(answer["case"]).encode()
+
+
+def _case_json(answer: Answer) -> bytes:
+    from cea_exchange.domain.documents.case_forms import case_json
+
+    return case_json(answer["case"])
+
+
+def _case_place(answer: Answer) -> str:
+    if "proposal" in answer:
+        return done(answer)
+    return f"case {answer['case']}: {answer['entries']} entries, the last is {answer['head']}"
+
+
 VENUE = Asker(
     "venue",
     lambda *asked: answer(*asked),  # noqa: PLW0108 - looked up when asked
@@ -210,6 +237,9 @@ VENUE = Asker(
         "proposals": _rows("proposals", "nothing waits"),
         "biddings": _rows("biddings"),
         "measures": _rows("measures", "no measure was taken"),
+        "cases": _rows("cases", "no case was opened"),
+        "case": lambda answer: _case_text(answer).rstrip("\n"),
+        **dict.fromkeys(("case_open", "case_alerts", "case_note", "case_document"), _case_place),
         "bidding_applications": _rows("applications"),
         "statement": _statement_text,
     },
@@ -219,6 +249,11 @@ VENUE = Asker(
             "text": lambda answer: f"{_statement_text(answer)}\n".encode(),
             "json": _statement_json,
             "csv": _statement_csv,
-        }
+        },
+        "case": {
+            "text": lambda answer: _case_text(answer).encode(),
+            "json": _case_json,
+            "html": _case_html,
+        },
     },
 )

@@ -26,15 +26,18 @@ PANELS = {
     "The daemon": ("serve", "check", "status", "stop", "kill", "clock"),
     "The market": ("day", "market", "product", "trade", "bidding", "block"),
     "Who trades": ("account", "cash", "session", "key"),
-    "Who acts, and who looked": ("act", "look", "measure", "proposal"),
+    "Who acts, and who looked": ("act", "look", "proposal"),
+    "Supervision": ("case", "measure", "announcement"),
     "Copies, relays, another life": ("backup", "restore", "relay", "adopt"),
 }
 GROUPS = {
     "account": "What an account has here, and whether it may trade.",
     "act": "What operators did.",
+    "announcement": "What everybody is told.",
     "bidding": "Single-direction biddings.",
     "block": "Block offers and enquiries.",
     "cash": "What the exchange's bank took in and paid out, where the exchange settles the cash.",
+    "case": "Case files: alerts, notes, documents, penalties, and how each ended.",
     "clock": "The venue's time.",
     "day": "The trading day and its phases.",
     "key": "Keys that were cut off.",
@@ -58,6 +61,7 @@ def register(app: typer.Typer) -> None:
     groups = commands_add(group, VENUE, VENUE_REQUESTS.types, GROUPS)
     groups["act"].command("list")(log)
     groups["look"].command("list")(looks)
+    groups["case"].command("check")(case_check)
     venue_backup.register(group)
     venue_relay.register(group)
     app.add_typer(group, name="venue", help="The venue's daemon and its operators.")
@@ -187,6 +191,34 @@ def looks(data: Data, json: Json = False) -> None:
             typer.echo(msgspec.json.encode(look).decode() if json else look.sentence())
     except OSError as error:
         raise CommandError(f"{data}: expected a venue's folder, {error.strerror}") from error
+
+
+def case_check(
+    data: Data,
+    file: Annotated[
+        Path | None, typer.Argument(help="A case as `case show --format json` wrote it.")
+    ] = None,
+    archive: Archive = None,
+) -> None:
+    """Hold case files against the journal: hashes, kept papers, gains. Changes nothing.
+
+    Works on the folder of a venue that runs or not. Exit status 1 where one differs.
+
+    Example: cea-exchange venue case check 2025-17.json
+    """
+    from cea_exchange.cli.acts.case_papers import cases_checked
+    from cea_exchange.journal import JournalError
+
+    with (
+        file_used(data, "expected a journal"),
+        check_failed(JournalError),
+        bad_input(ValueError),
+    ):
+        checked = cases_checked(data, archive, file)
+    for name, differences in checked.items():
+        for difference in differences:
+            raise CheckFailed(f"case {name}: {difference}")
+        typer.echo(f"case {name}: as entered")
 
 
 def adopt(

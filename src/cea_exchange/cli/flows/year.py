@@ -24,11 +24,18 @@ from cea_exchange.protocol.folder_lock import FolderInUse
 from cea_exchange.year.checkpoint import YearState
 from cea_exchange.year.outcome.outcome import Outcome, outcome_of
 from cea_exchange.year.outcome.report import report_write
+from cea_exchange.year.outcome.supervision import report_part, sentence, supervised_of
 from cea_exchange.year.outcome.wording import beside_rows, figure_rows
 from cea_exchange.year.run import YearRun
 from cea_exchange.year.setting import FIRMS, ORDERS_EACH, YEARS, YearSetting
 
 ENTITIES = 100
+SupervisedOption = Annotated[
+    bool, typer.Option("--supervised", help="Keep the venue's journal, look for abuse each month.")
+]
+AbusersOption = Annotated[
+    bool, typer.Option("--abusers", help="Three schemes of abuse; supervised.")
+]
 WIDTH_MIN = 110
 
 
@@ -66,6 +73,8 @@ def play(
     bank: Annotated[
         bool, typer.Option("--bank", help="A settlement bank, instructed of each trade.")
     ] = False,
+    supervised: SupervisedOption = False,
+    planted: AbusersOption = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
     """Play a nation's compliance year through platform, registry, venue and CCER registry.
@@ -75,7 +84,7 @@ def play(
     """
     log_to_standard_error(LogLevel.error)
     began_s = time.monotonic()
-    try:
+    with _input_refused(out):
         setting = YearSetting(
             year=year,
             entities=entities,
@@ -87,26 +96,39 @@ def play(
             days=days,
             has_bank=bank,
             closes={} if closes is None else _closes(closes),
+            supervised=supervised or planted,
+            abusers=planted,
         )
         with _by_month(sys.stderr.isatty()) as progress:
             run = YearRun(out, setting, progress)
             state = run.run()
         outcome = outcome_of(out, setting, state)
-        report = report_write(out, setting, state, outcome)
+        found = supervised_of(out, state.firms, run.calendar) if setting.supervised else None
+        more = () if found is None else report_part(found)
+        report = report_write(out, setting, state, outcome, more)
+    if as_json:
+        supervision = {} if found is None else {"supervision": msgspec.to_builtins(found)}
+        typer.echo(json.dumps(msgspec.to_builtins(outcome) | supervision, indent=2))
+    else:
+        _print(outcome, setting, state, time.monotonic() - began_s)
+        if found is not None:
+            typer.echo(sentence(found))
+        typer.echo(f"report: {report}", err=True)
+    for each in outcome.reconciled:
+        if not each.agrees:
+            raise CheckFailed(f"{each.name}: {each.differences[0]}")
+
+
+@contextmanager
+def _input_refused(out: Path) -> Iterator[None]:
+    try:
+        yield
     except FolderInUse as error:
         raise CommandError(str(error)) from error
     except OSError as error:
         raise CommandError(f"{error.filename or out}: {error.strerror or error}") from error
     except ValueError as error:
         raise CommandError(str(error)) from error
-    if as_json:
-        typer.echo(json.dumps(msgspec.to_builtins(outcome), indent=2))
-    else:
-        _print(outcome, setting, state, time.monotonic() - began_s)
-        typer.echo(f"report: {report}", err=True)
-    for each in outcome.reconciled:
-        if not each.agrees:
-            raise CheckFailed(f"{each.name}: {each.differences[0]}")
 
 
 def _closes(file: Path) -> dict[int, int]:

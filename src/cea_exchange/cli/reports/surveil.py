@@ -1,6 +1,8 @@
 """`cea-exchange surveil`: looks for abuse in a market script, or in a venue's days."""
 
+import multiprocessing
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,6 +12,8 @@ import typer
 from cea_exchange.cli.errors import CheckFailed, CommandError
 
 if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+
     from cea_exchange.domain.profile import Profile
     from cea_exchange.supervision.alerts import Alert
     from cea_exchange.supervision.limits import Limits
@@ -30,6 +34,9 @@ def surveil(
     follow: Annotated[
         bool, typer.Option("--follow", help="Go on while the venue runs; end with Ctrl-C.")
     ] = False,
+    whole: Annotated[
+        float, typer.Option(min=1.0, help="With --follow: all there is every so many seconds.")
+    ] = 60.0,
     interval: Annotated[
         float, typer.Option(min=0.1, help="With --follow: a look every so many seconds.")
     ] = 1.0,
@@ -71,7 +78,7 @@ def surveil(
             if holders:
                 _holders(reader.new()[0], measured, known, json)
                 return
-            _venue(reader, follow, interval, reproducers, json)
+            _venue(reader, follow, (interval, whole), reproducers, json)
             return
         if follow:
             raise CommandError(f"{source}: expected a venue's data folder with --follow")
@@ -101,11 +108,13 @@ class VenueAlerts:
         facts: "Facts",
         wanted: int | None,
     ) -> None:
+        from cea_exchange.supervision.recent import RecentTape
         from cea_exchange.supervision.sources import VenueTape
 
         if not (source / "journal").is_dir():
             raise CommandError(f"{source}: expected a data folder with a journal, there is none")
         self._tape = VenueTape(source, profile=profile)
+        self._recent = RecentTape()
         self._wanted = wanted
         self._grades: dict[tuple[object, ...], str] = {}
         self.limits, self.facts = limits, facts
@@ -114,29 +123,110 @@ class VenueAlerts:
         """Return the tape, and the alerts of it that are new, or graver than they were."""
         self._tape.take()
         tape = self._tape.tape()
+        return tape, self.unknown(_alerts(tape, self.limits, self.facts, self._wanted))
+
+    def recent(self) -> "tuple[Tape, list[Alert]]":
+        """Return the recent part of the tape, and what is new of patterns within minutes."""
+        from cea_exchange.supervision.recent import PATTERNS_RECENT
+
+        self._tape.take()
+        tape = self._recent.of(self._tape.tape())
+        found = _alerts(tape, self.limits, self.facts, self._wanted, PATTERNS_RECENT)
+        return tape, self.unknown(found)
+
+    def whole_begin(self) -> "WholeLook":
+        """Begin a look at all there is, beside."""
+        tape = self._tape.tape()
+        return WholeLook(tape, lambda: _alerts(tape, self.limits, self.facts, self._wanted))
+
+    def unknown(self, alerts: "list[Alert]") -> "list[Alert]":
+        """Return those that were not found before, or are graver than they were; they are now."""
+        from cea_exchange.supervision.alerts import GRADES
+
         found = []
-        for alert in _alerts(tape, self.limits, self.facts, self._wanted):
+        for alert in alerts:
             key = *alert.same, alert.trading_date
-            if self._grades.get(key) != alert.grade:
+            before = self._grades.get(key)
+            if before is None or GRADES.index(alert.grade) > GRADES.index(before):
                 self._grades[key] = alert.grade
                 found.append(alert)
-        return tape, found
+        return found
+
+
+class WholeLook:
+    """A look at all there is, in a process of its own: the recent part need not wait for it.
+
+    Parameters
+    ----------
+    tape
+        What is looked at.
+    look
+        Returns what is found.
+    """
+
+    def __init__(self, tape: "Tape", look: "Callable[[], list[Alert]]") -> None:
+        # Forked, it has the tape without a copy.
+        context = multiprocessing.get_context("fork")
+        self.tape = tape
+        self._answer, answering = context.Pipe(duplex=False)
+        self._process = context.Process(target=_look_sent, args=(look, answering), daemon=True)
+        self._process.start()
+        answering.close()
+
+    def found(self) -> "list[Alert] | None":
+        """Return what it found; None while it goes on.
+
+        Raises CommandError: it has ended without an answer.
+        """
+        from cea_exchange.supervision.alerts import Alert
+
+        if not self._answer.poll():
+            return None
+        try:
+            found = msgspec.msgpack.decode(self._answer.recv_bytes(), type=list[Alert])
+        except EOFError:
+            raise CommandError("a look at all there is ended without an answer") from None
+        finally:
+            self._process.join()
+        return found
+
+
+def _look_sent(look: "Callable[[], list[Alert]]", answering: "Connection") -> None:
+    answering.send_bytes(msgspec.msgpack.encode(look()))
 
 
 def _venue(
-    reader: VenueAlerts, follow: bool, interval: float, reproducers: Path | None, json: bool
+    reader: VenueAlerts,
+    follow: bool,
+    every_s: tuple[float, float],
+    reproducers: Path | None,
+    json: bool,
 ) -> None:
+    """Print a venue's alerts; followed, those of the recent part soon, all others when found."""
+
+    def show(tape: "Tape", found: "list[Alert]") -> None:
+        _print(tape, found, reader.limits, reader.facts, reproducers, json)
+
+    interval_s, whole_s = every_s
     tape, found = reader.new()
-    _print(tape, found, reader.limits, reader.facts, reproducers, json)
+    show(tape, found)
     if not json:
         _missing(tape, reader.facts)
+    looked, look, last_seq = time.monotonic(), None, _last_seq(tape)
     while follow:
         begun = time.monotonic()
-        count = len(tape.events)
-        tape, found = reader.new()
-        if len(tape.events) > count:
-            _print(tape, found, reader.limits, reader.facts, reproducers, json)
-        time.sleep(max(0.0, interval - (time.monotonic() - begun)))
+        tape, found = reader.recent()
+        show(tape, found)
+        if look is not None and (found_whole := look.found()) is not None:
+            show(look.tape, reader.unknown(found_whole))
+            look = None
+        elif look is None and begun - looked >= whole_s and _last_seq(tape) > last_seq:
+            look, looked, last_seq = reader.whole_begin(), begun, _last_seq(tape)
+        time.sleep(max(0.0, interval_s - (time.monotonic() - begun)))
+
+
+def _last_seq(tape: "Tape") -> int:
+    return int(tape.events["seq"][-1]) if len(tape.events) else 0
 
 
 def _script(source: Path, profile: "Profile") -> "Tape":
@@ -146,11 +236,18 @@ def _script(source: Path, profile: "Profile") -> "Tape":
         return script_tape(lines, profile, str(source))
 
 
-def _alerts(tape: "Tape", limits: "Limits", facts: "Facts", wanted: int | None) -> "list[Alert]":
+def _alerts(
+    tape: "Tape",
+    limits: "Limits",
+    facts: "Facts",
+    wanted: int | None,
+    patterns: tuple[str, ...] | None = None,
+) -> "list[Alert]":
+    from cea_exchange.supervision.surveillance import PATTERNS
     from cea_exchange.supervision.surveillance import surveil as find
 
     try:
-        found = find(tape, limits=limits, facts=facts)
+        found = find(tape, limits=limits, facts=facts, patterns=patterns or tuple(PATTERNS))
     except ValueError as error:
         raise CommandError(f"--facts: {error}") from error
     return [alert for alert in found if wanted in (None, alert.trading_date)]
@@ -165,7 +262,7 @@ def _print(
     json: bool,
 ) -> None:
     from cea_exchange.supervision.columns.market import Columns
-    from cea_exchange.supervision.penalties import gain_of
+    from cea_exchange.supervision.gains import gain_of
 
     columns = Columns(tape, facts.links)
     for alert in found:

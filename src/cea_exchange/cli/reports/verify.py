@@ -11,6 +11,8 @@ import typer
 from cea_exchange.cli.errors import CheckFailed, CommandError, bad_input, check_failed, file_used
 from cea_exchange.cli.options import Archive, DataArgument, PlainJson, ProfileFile
 from cea_exchange.cli.output import json_print
+from cea_exchange.cli.reports.disclose import disclosures_of
+from cea_exchange.disclosure.publishing import differing
 from cea_exchange.domain.profile import ProfileError, load_profile
 from cea_exchange.institution.maintenance.integrity import heads_differing
 from cea_exchange.institution.venue_link.settlement_records import records_from
@@ -33,6 +35,9 @@ def verify(
     data: DataArgument,
     registry: Annotated[
         Path | None, typer.Option(help="The registry's data folder, if it is another.")
+    ] = None,
+    disclosed: Annotated[
+        Path | None, typer.Option(help="A folder that `disclose` wrote: compared byte by byte.")
     ] = None,
     profile: ProfileFile = None,
     archive: Archive = None,
@@ -63,6 +68,8 @@ def verify(
                 _log_id_check(store, result)
                 settlement.finish(result.next_seq)
         ledger = None if settlement is None else _ledger_check(registry or data, data, archive)
+    if disclosed is not None:
+        _disclosed_check(data, disclosed, profile, archive)
     summary = _summary(result, ledger)
     if json:
         json_print(summary)
@@ -98,6 +105,13 @@ def _ledger_check(data: Path, venue: Path, archive: Path | None) -> Reconciliati
         for difference in heads_differing(store, heads, "the venue's journal"):
             raise CheckFailed(f"settlement sequence {ledger.last_seq}: {difference}")
     return ledger
+
+
+def _disclosed_check(
+    data: Path, disclosed: Path, profile: str | None, archive: Path | None
+) -> None:
+    for difference in differing(disclosed, disclosures_of(data, profile, archive)):
+        raise CheckFailed(difference)
 
 
 def _summary(result: VerifyResult, ledger: Reconciliation | None) -> dict[str, Any]:

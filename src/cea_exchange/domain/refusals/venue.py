@@ -100,3 +100,10 @@ class VenueRefusal(IntEnum):
     MEASURE_UNFIT = 109
     """The measure does not fit: its step, days, persons, or which one is meant (CEA-MSR-01 to
     CEA-MSR-03)."""
+    CASE_UNFIT = 110
+    """The entry does not fit its case: an alert of other accounts or of events to come, a case
+    that is open already, or persons (CEA-CAS-01, CEA-CAS-02)."""
+    CASE_UNKNOWN = 111
+    """No case of that name was opened."""
+    CASE_CLOSED = 112
+    """The case is closed: nothing is entered, and no measure taken of it (CEA-CAS-01)."""

@@ -7,7 +7,7 @@ its event store are put into a folder of their own.
     registry adopt -> statement -> venue adopt -> DIR/journal: Adopt, Checkpoint
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import date
 from pathlib import Path
 
@@ -28,6 +28,8 @@ from cea_exchange.journal import (
     OsStorage,
     SegmentReader,
     event_rows_each,
+    snapshot_paths,
+    snapshot_read,
 )
 from cea_exchange.journal.segment import FRAME_PAYLOAD_BYTES_MAX
 from cea_exchange.protocol import control
@@ -41,6 +43,8 @@ from cea_exchange.protocol.clock import Clock
 from cea_exchange.protocol.operators import Operator
 from cea_exchange.venue.config import VenueConfig
 from cea_exchange.venue.durability.sequencer import ADOPTING_FOLDER
+from cea_exchange.venue.durability.snapshots import body_decode
+from cea_exchange.venue.market.measures import Measure
 from cea_exchange.venue.market.state_machine import VenueStateMachine
 
 NUMBERS_SKIPPED = 1_000_000
@@ -65,6 +69,8 @@ class Adopted(msgspec.Struct, frozen=True, kw_only=True):
         Ids of trades that were reported to participants and that the registry never settled.
     suspended
         Accounts that stay suspended.
+    measures, cases
+        How many measures, and case files, of the old life go on.
     holdings_hash
         What both sides hold, 16 hexadecimal digits.
     """
@@ -78,6 +84,8 @@ class Adopted(msgspec.Struct, frozen=True, kw_only=True):
     accounts: int
     trades_void: list[int]
     suspended: list[str]
+    measures: int
+    cases: int
     holdings_hash: str
 
 
@@ -132,7 +140,7 @@ def adopt(
         state=old.state(profile),
         at_ns=max(Clock(config.clock).now_ns(), old.time_ns),
     )
-    payloads = _first_payloads(act, profile, statement)
+    payloads = _first_payloads(act, profile, statement, old.supervision)
     identity = Identity(__version__, SCHEMA_VERSION, profile.profile_hash())
     _put_aside(data, [ADOPTING_FOLDER], kept)
     with Journal.open(
@@ -164,23 +172,70 @@ def adopt(
             for account in act.state.accounts
             if account.suspended or account.suspended_by_registry
         ],
+        measures=len(old.supervision.measures),
+        cases=len(old.supervision.cases),
         holdings_hash=f"{statement.holdings_hash:016x}",
     )
 
 
+class _Supervision(msgspec.Struct):
+    """What the exchange had on record, as far as one of the old life's papers goes.
+
+    Attributes
+    ----------
+    next_seq
+        Up to where that paper goes: the one that goes furthest counts.
+    """
+
+    measures: list[Measure] = []
+    cases: dict[str, list[control.CaseEntered]] = {}
+    next_seq: int = 0
+
+    def take(self, message: control.Control | None) -> None:
+        """Go on by what was journaled."""
+        match message:
+            case control.MeasureTaken():
+                self.measures.append(Measure(message))
+            case control.MeasureLifted(measure=number):
+                self.measures[number - 1] = Measure(self.measures[number - 1].taken, message)
+            case control.MeasuresKept(measures=kept):
+                self.measures = [Measure(each.taken, each.lifted) for each in kept]
+            case control.CaseEntered(case=name):
+                self.cases.setdefault(name, []).append(message)
+
+    def messages(self, act: control.Adopt) -> Iterator[control.Control]:
+        """Yield what the new journal goes on with: measures as one, each entry as it was."""
+        if self.measures:
+            yield control.MeasuresKept(
+                at_ns=act.at_ns,
+                by=act.by,
+                second=act.second,
+                why=act.why,
+                measures=tuple(control.Measured(each.taken, each.lifted) for each in self.measures),
+            )
+        for file in self.cases.values():
+            yield from file
+
+
 def _first_payloads(
-    act: control.Adopt, profile: Profile, statement: AdoptionStatement
+    act: control.Adopt,
+    profile: Profile,
+    statement: AdoptionStatement,
+    supervision: _Supervision,
 ) -> list[bytes]:
-    """Return what is journaled first, if a venue can begin so: adoption, keys, checkpoint.
+    """Return what is journaled first, if a venue can begin so.
+
+    Adoption, keys, measures and cases of the life before, checkpoint.
 
     The checkpoint is the first record the registry gets: both sides compare before any trade.
     """
     machine = VenueStateMachine(profile)
     grants = (msgspec.structs.replace(key, at_ns=act.at_ns) for key in statement.keys)
-    payloads = [control.control_encode(message) for message in (act, *grants)]
-    if len(payloads[0]) > FRAME_PAYLOAD_BYTES_MAX:
+    kept = supervision.messages(act)
+    payloads = [control.control_encode(message) for message in (act, *grants, *kept)]
+    if (largest := max(map(len, payloads))) > FRAME_PAYLOAD_BYTES_MAX:
         expected = f"a state of at most {FRAME_PAYLOAD_BYTES_MAX} bytes"
-        raise AdoptionError(f"statement: expected {expected}, got {len(payloads[0])}")
+        raise AdoptionError(f"statement: expected {expected}, got {largest}")
     try:
         # Encoding checks no limits, so what will be read is tried, not what was meant.
         for payload in payloads:
@@ -207,9 +262,11 @@ class _OldLife:
         self._date = 0
         self._listed: dict[str, tuple[bool, int]] = {}
         self._numbers = NumbersGiven()
+        self.supervision = _Supervision()
         if not archive.exists():
             archive = _found(data, kept, "archive")
         self._journal_read(_found(data, kept, "journal"), archive)
+        self._snapshots_read(_found(data, kept, "snapshots"))
         self._events_read(_found(data, kept, "events"))
 
     def state(self, profile: Profile) -> control.AdoptedState:
@@ -272,6 +329,8 @@ class _OldLife:
                     self._log_id_check(reader.headers[0].log_id, message)
                 self.time_ns = frame.time_ns
                 self._note(message)
+                self.supervision.take(message)
+                self.supervision.next_seq = frame.first_seq + frame.count
         except (JournalError, control.ControlError):
             return  # a damaged journal may be why there is an adoption
 
@@ -301,6 +360,28 @@ class _OldLife:
                     self._listed[each.product] = not each.delisted, self._date
                 self._suspended |= {each.account for each in state.accounts if each.suspended}
                 self._numbers.take_state(state)
+
+    def _snapshots_read(self, directory: Path) -> None:
+        """Take measures and cases from the newest sound snapshot that goes beyond the journal.
+
+        Notes
+        -----
+        Rules: CEA-MSR-06.
+        """
+        for path in snapshot_paths(directory, storage=OsStorage()):
+            try:
+                snapshot = snapshot_read(path, storage=OsStorage())
+                if snapshot.header.log_id != self._statement.old_log_id:
+                    continue
+                if snapshot.header.point.next_seq <= self.supervision.next_seq:
+                    return
+                machine = body_decode(snapshot.body).machine
+                found = msgspec.msgpack.decode(machine, type=_Supervision)
+            except (JournalError, ValueError, *control.DECODE_ERRORS):
+                continue
+            found.next_seq = snapshot.header.point.next_seq
+            self.supervision = found
+            return
 
     def _events_read(self, directory: Path) -> None:
         last = self._statement.state.settlement_seq

@@ -34,6 +34,8 @@ from cea_exchange.journal import (
 )
 from cea_exchange.journal.row_file import HEADER_BYTES
 from cea_exchange.journal.segment import segment_paths, synced_prefix
+from cea_exchange.journal.storage import DRAFT_SUFFIX
+from cea_exchange.venue.cases.case_log import DOCUMENTS
 from cea_exchange.venue.durability.event_index import INDEX_FILE_NAME, INDEX_ROW_BYTES
 from cea_exchange.venue.durability.profile_shelf import PROFILES_FOLDER
 from cea_exchange.venue.durability.snapshots import body_decode
@@ -141,6 +143,10 @@ def _backup(data: Path, destination: Path, archive: Path, *, with_keys: bool) ->
     # After the journal: of whatever rules its segments speak, they are there.
     for path in sorted((data / PROFILES_FOLDER).glob("*.toml")):
         copy.file(path.relative_to(data))
+    # Likewise the papers of cases, which are kept before they are entered.
+    for path in sorted((data / DOCUMENTS).glob("*")):
+        if path.suffix != DRAFT_SUFFIX:
+            copy.file(path.relative_to(data))
     if with_keys:
         for path in sorted((data / "keys").iterdir()):
             copy.file(path.relative_to(data))

@@ -53,6 +53,25 @@ class Measure(Struct, frozen=True):
         return self.lifted is None and has_begun and not is_over
 
 
+MeasureAct = control.MeasureTaken | control.MeasureLifted | control.MeasuresKept
+
+
+def refusal(
+    measures: Sequence[Measure],
+    accounts: Mapping[str, int],
+    trading_date: int,
+    act: MeasureAct,
+) -> str | None:
+    """Say why an act about measures may not be journaled; None if it may."""
+    match act:
+        case control.MeasureTaken():
+            return taking_refusal(measures, accounts, trading_date, act)
+        case control.MeasureLifted():
+            return lifting_refusal(measures, trading_date, act)
+        case control.MeasuresKept():
+            return keeping_refusal(measures, accounts, act)
+
+
 def taking_refusal(
     measures: Sequence[Measure],
     accounts: Mapping[str, int],
@@ -102,6 +121,27 @@ def lifting_refusal(
     if not act.why.strip():
         return "measure: a reason must be given"
     return _persons_refusal(measure.taken.step, act)
+
+
+def keeping_refusal(
+    measures: Sequence[Measure], accounts: Mapping[str, int], act: control.MeasuresKept
+) -> str | None:
+    """Say why the measures of a life before can't go on; None if they can.
+
+    Notes
+    -----
+    Rules: CEA-MSR-06.
+    """
+    if measures:
+        return f"measures of the life before: expected first of all, {len(measures)} were taken"
+    if not act.by or not act.second or act.by == act.second:
+        return f"measures kept: expected two persons, got {act.by!r} and {act.second!r}"
+    for number, each in enumerate(act.measures, start=1):
+        if each.taken.measure != number:
+            return f"measures kept: expected number {number}, got {each.taken.measure}"
+        if each.taken.account not in accounts:
+            return f"measure {number}: account {each.taken.account!r} is not declared"
+    return None
 
 
 def _persons_refusal(step: int, act: control.ActOfTwo) -> str | None:

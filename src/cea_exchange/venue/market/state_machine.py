@@ -30,6 +30,7 @@ from cea_exchange.domain.records import (
 from cea_exchange.domain.timetable import bidding_window, time_from_ns
 from cea_exchange.matching.opening import day_open, notices_late
 from cea_exchange.protocol import control
+from cea_exchange.venue.cases import case_files
 from cea_exchange.venue.market import (
     cash_book,
     exchange_cash,
@@ -106,6 +107,7 @@ class MachineState(Struct, frozen=True, forbid_unknown_fields=True):
     barred: dict[str, bool] = {}
     measures: list[Measure] = []
     suspended_by_measure: dict[str, bool] = {}
+    cases: dict[str, list[control.CaseEntered]] = {}
 
 
 STATE_NAMES = tuple(name for name in MachineState.__struct_fields__ if name != "core")
@@ -184,6 +186,8 @@ class VenueStateMachine:
         All measures that were ever taken; the first has number 1.
     suspended_by_measure : dict
         Names of the accounts that a measure suspends: whether an operator has, too.
+    cases : dict
+        Case files by their names: the entries of each, oldest first.
     settlement_base, report_bases : int, list of int
         Which settlement records, and which reports by account index, another life gave out; 0 and
         empty but after an adoption.
@@ -217,6 +221,7 @@ class VenueStateMachine:
         self.barred: dict[str, bool] = {}
         self.measures: list[Measure] = []
         self.suspended_by_measure: dict[str, bool] = {}
+        self.cases: dict[str, list[control.CaseEntered]] = {}
         self._products: dict[str, int] = {}
         self._accounts: dict[str, int] = {}
         self._groups: dict[str, int] = {}
@@ -244,6 +249,10 @@ class VenueStateMachine:
             control.Kill: self._kill,
             control.MeasureTaken: self._measure_taken,
             control.MeasureLifted: self._measure_lifted,
+            control.MeasuresKept: self._measures_kept,
+            control.CaseEntered: self._case_entered,
+            # That everybody was told so is all.
+            control.AnnouncementMade: lambda act: None,
             control.TradeBust: self._trade_bust,
             **dict.fromkeys((control.CashPaidIn, control.CashPaidOut), self._cash_booked),
             control.CashCorrected: self._cash_corrected,
@@ -438,11 +447,12 @@ class VenueStateMachine:
             case control.Restore(account=name):
                 known = self.holders, self.barred, self.suspended_by_registry
                 return participants.reinstatement_refusal(name, *known)
-            case control.MeasureTaken():
+            case control.CaseEntered():
+                known = self.cases, self._accounts, core.event_seq
+                return case_files.entry_refusal(*known, message)
+            case control.MeasureTaken() | control.MeasureLifted() | control.MeasuresKept():
                 known = self.measures, self._accounts, core.trading_date
-                return measures.taking_refusal(*known, message)
-            case control.MeasureLifted():
-                return measures.lifting_refusal(self.measures, core.trading_date, message)
+                return measures.refusal(*known, message)
             case control.SessionLost():
                 for name in (message.account, *(other.account for other in message.others)):
                     if name not in self._accounts:
@@ -609,6 +619,17 @@ class VenueStateMachine:
         place = act.measure - 1
         self.measures[place] = Measure(self.measures[place].taken, act)
         return np.concatenate([_EVENTS_EMPTY, *self._measures_take_effect()])
+
+    def _measures_kept(self, act: control.MeasuresKept) -> np.ndarray:
+        self.measures = [Measure(each.taken, each.lifted) for each in act.measures]
+        return np.concatenate([_EVENTS_EMPTY, *self._measures_take_effect()])
+
+    def _case_entered(self, act: control.CaseEntered) -> None:
+        """Add an entry to a file; no other act touches one.
+
+        Rules: CEA-CAS-01.
+        """
+        self.cases.setdefault(act.case, []).append(act)
 
     def _measures_take_effect(self) -> list[np.ndarray]:
         others = self.suspended_by_registry, self.barred

@@ -1,6 +1,6 @@
 """Answers operators: each act of theirs becomes a journaled command with who and why."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -12,6 +12,7 @@ from cea_exchange.control_plane.maker_checker import Prepared
 from cea_exchange.control_plane.requests import RequestUnread
 from cea_exchange.control_plane.service import Reply, Service
 from cea_exchange.domain.calendar import date_number, date_parse
+from cea_exchange.domain.documents.cases import AnyBody, PenaltyComputed
 from cea_exchange.domain.records import EventKind, Phase, Reason
 from cea_exchange.domain.refusals import VenueRefusal
 from cea_exchange.domain.refusals.frame_error import FrameError
@@ -24,6 +25,7 @@ from cea_exchange.venue.market.bidding_views import biddings
 from cea_exchange.venue.market.block_views import block_word_check, blocks_of_all
 from cea_exchange.venue.market.names import account_known, product_known
 from cea_exchange.venue.operations import admin_views, bidding_service
+from cea_exchange.venue.operations.case_service import CaseService
 from cea_exchange.venue.operations.proposals import VenueProposals
 from cea_exchange.venue.operations.trade_search import trade_event
 from cea_exchange.venue.order_entry import activity_statements
@@ -31,6 +33,7 @@ from cea_exchange.venue.order_entry.service import OrderEntry
 from cea_exchange.venue.requests import VENUE_REQUESTS
 from cea_exchange.venue.requests.base import ActRequest, AdminRequest, MeasureRequest
 from cea_exchange.venue.requests.biddings import BiddingOpen
+from cea_exchange.venue.requests.cases import CasePenalty
 from cea_exchange.venue.requests.second import CashCorrect, CashPayIn, CashPayOut
 from cea_exchange.venue.trading_day.trading_day import TradingDay
 
@@ -55,6 +58,7 @@ _UNFIT = {
     control.BiddingLapsed: VenueRefusal.BIDDING_UNKNOWN,
     control.MeasureTaken: VenueRefusal.MEASURE_UNFIT,
     control.MeasureLifted: VenueRefusal.MEASURE_UNFIT,
+    control.CaseEntered: VenueRefusal.CASE_UNFIT,
 }
 """Why the market's state takes no act of a kind; any other: `DAY_STATE`."""
 
@@ -122,6 +126,7 @@ class AdminService(Service[Operator, AdminRequest]):
         self.stop = stop
         self.key_restore = key_restore
         self._looked = looked
+        self._cases = CaseService(sequencer.machine)
 
     def turn(self) -> None:
         """Answer what has arrived, for some milliseconds: the orders wait meanwhile."""
@@ -422,6 +427,7 @@ class AdminService(Service[Operator, AdminRequest]):
     ) -> control.MeasureTaken:
         """Return the measure that a request means, with the next number."""
         self.account_index(request.account)
+        self._cases.open_check(request.case)
         return control.MeasureTaken(
             measure=len(self.machine.measures) + 1,
             case=request.case,
@@ -457,6 +463,40 @@ class AdminService(Service[Operator, AdminRequest]):
             return {"what": what, "measure": agreed.measure}
 
         return Prepared(what, carry_out)
+
+    def case_rows(self) -> list[dict[str, Any]]:
+        """Return all case files, a row each."""
+        return self._cases.rows()
+
+    def case_shown(self, name: str) -> dict[str, Any]:
+        """Return a case file with its measures; FrameError if there is none of that name."""
+        return self._cases.shown(name, self.measures(public=False))
+
+    def case_enter(
+        self, name: str, bodies: Sequence[AnyBody], by: Operator, why: str
+    ) -> dict[str, Any]:
+        """Journal entries of a case."""
+        for act in self._cases.entries(name, bodies, by, why):
+            self._run(act)
+        return self._cases.place(name)
+
+    def case_prepared(
+        self, name: str, body: AnyBody, what: str, by: Operator, why: str
+    ) -> Prepared:
+        """Return an entry for a second person; FrameError if it does not fit."""
+        self._cases.proposal_check(name, body, by, why)
+
+        def carry_out(second: Operator) -> dict[str, Any]:
+            # Others may have entered something since.
+            (act,) = self._cases.entries(name, (body,), by, why)
+            self._run(msgspec.structs.replace(act, second=second.name))
+            return {"what": what, **self._cases.place(name)}
+
+        return Prepared(what, carry_out)
+
+    def penalty_of(self, request: CasePenalty) -> PenaltyComputed:
+        """Return what the law says of a case's abuse and gain."""
+        return self._cases.penalty(request)
 
     def _bust_outcome(self, trade_id: int) -> str:
         """Say what the market made of a bust: where the asset has moved on, nothing moves back."""

@@ -1,5 +1,6 @@
 """What operators' requests to a venue have in common: fields, and what they ask of it."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal, Protocol
 
 import msgspec
@@ -7,6 +8,7 @@ import msgspec
 from cea_exchange.control_plane.fields import field
 from cea_exchange.control_plane.maker_checker import Prepared
 from cea_exchange.control_plane.requests import Request
+from cea_exchange.domain.documents import cases
 from cea_exchange.domain.profile_fields import TIME_FORM
 from cea_exchange.protocol import control
 from cea_exchange.protocol.operators import Operator
@@ -133,6 +135,15 @@ class Venue(Protocol):
     def measure_prepared(
         self, act: control.MeasureTaken | control.MeasureLifted, what: str, by: Operator
     ) -> Prepared: ...
+    def case_rows(self) -> list[dict[str, Any]]: ...
+    def case_shown(self, name: str) -> dict[str, Any]: ...
+    def case_enter(
+        self, name: str, bodies: Sequence[cases.AnyBody], by: Operator, why: str
+    ) -> dict[str, Any]: ...
+    def case_prepared(
+        self, name: str, body: cases.AnyBody, what: str, by: Operator, why: str
+    ) -> Prepared: ...
+    def penalty_of(self, request: Any) -> cases.PenaltyComputed: ...
     def bust_prepared(self, trade_id: int, by: Operator, why: str) -> Prepared: ...
     def cash_prepared(
         self, kind: type[CashAct], request: Any, by: Operator

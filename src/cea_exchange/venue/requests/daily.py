@@ -1,6 +1,8 @@
 """Requests about the day and the daemon: clock, phases, opening and closing, sessions."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
+
+import msgspec
 
 from cea_exchange.control_plane.fields import field
 from cea_exchange.domain.enums import Phase
@@ -106,3 +108,21 @@ class Stop(ActRequest, tag="stop"):
     def act(self, venue: Venue, by: Operator) -> dict[str, Any]:
         venue.stop()
         return {}
+
+
+class AnnouncementMake(ActRequest, tag="announcement_make", kw_only=True):
+    """Tell everybody something, such as a risk: it is published with the day's disclosure."""
+
+    command = "announcement make"
+    example = 'announcement make risk "prices of CEA24 moved by 20% in ten days" --product CEA24'
+
+    about: Annotated[
+        Literal["risk", "suspension", "resumption", "rules", "auction", "listing"],
+        field("What it is about."),
+    ]
+    text: Annotated[str, msgspec.Meta(min_length=1, max_length=1_000), field("What is told.")]
+    product: Annotated[control.Name | None, field("Product; left out, the whole market.")] = None
+
+    def command_of(self, venue: Venue) -> control.Act:
+        venue.product_check(self.product)
+        return control.AnnouncementMade(about=self.about, text=self.text, product=self.product)

@@ -8,22 +8,19 @@ import numpy as np
 from msgspec import Struct
 
 from cea_exchange.domain.documents.bulletin import Bulletin, BulletinBuilder
-from cea_exchange.domain.naming import name_key
 from cea_exchange.domain.profile import Profile
 from cea_exchange.domain.records import (
     COMMAND_DTYPE,
     PRODUCT_NONE,
-    BiddingState,
     BlockFlag,
     CommandKind,
     EventKind,
     Phase,
-    Pricing,
     Reason,
     Side,
 )
 from cea_exchange.in_process.exchange import Exchange
-from cea_exchange.protocol.control import Control, DayClose, PhaseSet
+from cea_exchange.protocol.control import BiddingClose, BiddingOpen, Control, DayClose, PhaseSet
 from cea_exchange.year.firms.firm import Block, Offer, Order, Product
 
 BATCH = 4_096
@@ -145,26 +142,25 @@ class YearMarket:
 
     def bidding(self, offer: Offer) -> None:
         """Award what is offered to those who bid best, each at its own price."""
-        core = self._exchange.machine.core
-        opened = core.bidding_open(
-            name_key(f"{offer.seller.account}-{self._exchange.trading_date}"),
-            offer.seller.index,
-            self._index(offer.product),
-            side=Side.SELL,
-            tonnes=offer.tonnes,
-            limit=offer.price,
-            pricing=Pricing.PAY_AS_BID,
-            window=BiddingState.OPEN,
+        name = f"{offer.seller.account}-{self._exchange.trading_date}"
+        opened = self._exchange.apply(
+            BiddingOpen(
+                bidding=name,
+                account=offer.seller.account,
+                product=offer.product.name,
+                tonnes=offer.tonnes,
+                limit=offer.price,
+                pricing="pay_as_bid",
+            )
         )
-        number = self._must(self._exchange.noted(opened), EventKind.BIDDING_OPENED)["order_id"]
+        number = self._must(opened, EventKind.BIDDING_OPENED)["order_id"]
         bids = self._commands(len(offer.bids), CommandKind.BID)
         bids["account_index"] = [bid.firm.index for bid in offer.bids]
         bids["product_index"], bids["order_id"] = PRODUCT_NONE, number
         bids["price"] = [bid.price for bid in offer.bids]
         bids["tonnes"] = [bid.tonnes for bid in offer.bids]
         self._note(self._exchange.submit(bids))
-        closed = self._exchange.noted(core.bidding_close(int(number)))
-        self._must(closed, EventKind.BIDDING_CLOSED)
+        self._must(self._exchange.apply(BiddingClose(bidding=name)), EventKind.BIDDING_CLOSED)
 
     def day_close(self) -> None:
         """Close the day, settle all of it, and let market and registry compare what is held."""

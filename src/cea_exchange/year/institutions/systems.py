@@ -19,6 +19,8 @@ from cea_exchange.registry.platform_link.turns import PlatformTurns
 from cea_exchange.registry.registry import Registry
 from cea_exchange.registry.store import RegistryStore
 from cea_exchange.year.institutions.bank import SettlementBank
+from cea_exchange.year.institutions.venue_record import FOLDER as VENUE
+from cea_exchange.year.institutions.venue_record import JournaledExchange
 
 NOON_NS = 12 * 3_600 * 10**9
 
@@ -46,7 +48,8 @@ class Systems(AbstractContextManager["Systems"]):
     bank : SettlementBank or None
         None: cash is booked as it is said to be paid in.
     exchange : Exchange
-        The market, and the registry's settlement of its trades.
+        The market, and the registry's settlement of its trades; with a `journal`, the words that
+        its id follows from, it keeps a venue's folder.
     """
 
     def __init__(
@@ -57,6 +60,7 @@ class Systems(AbstractContextManager["Systems"]):
         day: date,
         *,
         has_bank: bool,
+        journal: str = "",
     ) -> None:
         self.clock = YearClock(day)
         with ExitStack() as opened:
@@ -76,6 +80,10 @@ class Systems(AbstractContextManager["Systems"]):
         self.registry.platform_follow(acts_by_hand=False)
         self.registry.offsets.by_link_only = True
         self.exchange = Exchange(self.registry, profile)
+        if journal:
+            journaled = JournaledExchange(self.registry, profile, data / VENUE, journal)
+            self._opened.callback(journaled.close)
+            self.exchange = journaled
         self._platform_turns = PlatformTurns(self.registry.platform_stream)
 
     def __exit__(

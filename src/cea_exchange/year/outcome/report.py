@@ -24,8 +24,20 @@ p.note { color: #555; }
 """
 
 
-def report_write(folder: Path, setting: YearSetting, state: YearState, outcome: Outcome) -> Path:
-    """Write ``report.html``, and return where it is; without matplotlib it has no plots."""
+def report_write(
+    folder: Path,
+    setting: YearSetting,
+    state: YearState,
+    outcome: Outcome,
+    more: Iterable[str] = (),
+) -> Path:
+    """Write ``report.html``, and return where it is; without matplotlib it has no plots.
+
+    Parameters
+    ----------
+    more
+        Further parts, as HTML.
+    """
     first, last = (state.bulletins[place].trading_date for place in (0, -1))
     parts = [
         f"<h1>Compliance year {setting.year}</h1>",
@@ -43,6 +55,7 @@ def report_write(folder: Path, setting: YearSetting, state: YearState, outcome: 
         "<p class=note>Input: given to the model. Reproduced: follows by the rules from what was"
         " given. The model's own: comes of how its firms behave, and says nothing of the real"
         " market.</p>",
+        *more,
         *_plots(folder, state),
         "<h2>What the systems say of each other</h2>",
         _reconciled(outcome),

@@ -1,0 +1,1 @@
+"""Case files of the exchange: what may be entered, what they show, and their papers on disk."""
