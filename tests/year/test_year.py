@@ -182,7 +182,7 @@ def test_firms_of_ones_own_decide_who_trades(tmp_path, monkeypatch):
 
 def test_a_year_that_another_process_plays_is_left_alone(year):
     folder, _ = year
-    with FolderLock(folder, LOCK), pytest.raises(FolderInUse, match="in use by process"):
+    with FolderLock(folder / LOCK), pytest.raises(FolderInUse, match="in use by process"):
         YearRun(folder, SMALL).run()
 
 

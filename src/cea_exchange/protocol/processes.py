@@ -1,6 +1,12 @@
-"""Checks that a daemon which has said where it listens is still running."""
+"""Whether a daemon that has said where it listens is still running; and daemons that are started."""
 
+import ctypes
 import os
+import signal
+import sys
+
+PR_SET_PDEATHSIG = 1
+_LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
 def process_check(pid: int) -> None:
@@ -9,3 +15,9 @@ def process_check(pid: int) -> None:
         os.kill(pid, 0)
     except PermissionError:
         return  # it is there, and another user's
+
+
+def end_with_parent() -> None:
+    """Ask Linux for SIGTERM when the parent ends, even by SIGKILL; runs in the new process."""
+    if _LIBC is not None:
+        _LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)

@@ -1,7 +1,10 @@
 """What is asked of a year."""
 
+from typing import Literal
+
 from msgspec import Struct
 
+Mode = Literal["embedded", "daemons"]
 FIRMS = "cea_exchange.year.firms.firms:Firms"
 ORDERS_EACH = 300
 """Listed orders of an enterprise in a year, where nothing else is asked for."""
@@ -32,6 +35,8 @@ class YearSetting(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         Whether a settlement bank is instructed of each trade, and cash comes by its statements.
     closes
         Day (yyyymmdd) -> fen: what prices are steered by, where the market had them.
+    mode
+        Whether the systems are all in one process, or daemons that are asked over sockets.
     """
 
     year: int
@@ -44,3 +49,4 @@ class YearSetting(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     days: int = 0
     has_bank: bool = False
     closes: dict[int, int] = {}
+    mode: Mode = "embedded"
