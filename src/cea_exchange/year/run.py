@@ -30,11 +30,11 @@ from cea_exchange.year.institutions import carryover, custody, enforcement, fili
 from cea_exchange.year.institutions.embedded import EmbeddedSystems
 from cea_exchange.year.institutions.market import Market, YearFailed
 from cea_exchange.year.institutions.systems import Systems
-from cea_exchange.year.nation.enterprises import EnterpriseYear
 from cea_exchange.year.nation.members import Member, enterprise_year, members, sizes_of
 from cea_exchange.year.opening import banked, groups, opening_products
 from cea_exchange.year.own_plan import own_plan
 from cea_exchange.year.setting import POWER_ONLY_UNTIL, YearSetting
+from cea_exchange.year.shape import part_of, parts_of_rest, weights
 from cea_exchange.year.timeline import Timeline, calendar_reaching, timeline
 
 LOCK = ".playing"
@@ -82,6 +82,8 @@ class YearRun:
         is_power_only = setting.year <= POWER_ONLY_UNTIL
         self.members = members(sizes_of(setting.entities, is_power_only=is_power_only))
         self.behaviour = firms_load(setting)
+        self._weights = weights(self.days.trading_days)
+        self._parts_ppm = parts_of_rest(self._weights)
         self.state = YearState()
 
     def run(self, *, stop_after: int | None = None) -> YearState:
@@ -132,7 +134,9 @@ class YearRun:
                 firms, first = self.state.firms, self.days.trading_days[0]
                 keys = prepared(self.folder, self.setting, beginning.registry, firms, first)
             has_bank = self.setting.has_bank
-            with DaemonSystems(self.folder, firms, keys, has_bank=has_bank) as daemons:
+            with DaemonSystems(
+                self.folder, self.profile, firms, keys, has_bank=has_bank
+            ) as daemons:
                 yield daemons
             return
         found = checkpoint.restored(self.folder)
@@ -202,13 +206,14 @@ class YearRun:
         days, year = self.days, self.setting.year
         by_place = self.state.firms
         for member in self._share(number, None, days.filed_until):
-            filed = self._year_of(member)
+            filed = enterprise_year(self.setting.seed, member, year)
             filing.year_filed(systems, filed, year)
+            emitted = self.state.emitted[member.name] = filed.emitted()
             firm = by_place[member.place - 1]
             # Until its allocation a firm counts on as much as it owes.
-            firm.owed = firm.coming = int(sum(filed.emitted().values()))
+            firm.owed = firm.coming = int(sum(emitted.values()))
         for member in self._share(number, days.filed_until, days.verified_until):
-            filing.year_verified(systems, self._year_of(member), year, days)
+            filing.year_verified(systems, member, self.state.emitted.pop(member.name), year, days)
         if number == self._given_number():
             provinces = sorted({member.province for member in self.members})
             filing.allowances_given(systems, provinces, year)
@@ -216,9 +221,6 @@ class YearRun:
             custody.duties_read(systems, self.state.firms, year)
         elif number > self._given_number():
             systems.talk()
-
-    def _year_of(self, member: Member) -> EnterpriseYear:
-        return enterprise_year(self.setting.seed, member, self.setting.year)
 
     def _share(self, number: int, after: date | None, until: date) -> Sequence[Member]:
         """Return the enterprises whose turn it is on a day, all of them between two days."""
@@ -237,7 +239,7 @@ class YearRun:
         return number + 1 < len(days) and days[number].month != days[number + 1].month
 
     def _view(self, market: Market, number: int) -> Day:
-        setting, days = self.setting, self.days.trading_days
+        setting, days, rules = self.setting, self.days.trading_days, self.profile.rules
         today = date_number(days[number])
         aim = setting.closes.get(today)
         names = [name for name, _ in self.state.products]
@@ -247,7 +249,11 @@ class YearRun:
             days=len(days),
             is_first_of_month=number == 0 or days[number].month != days[number - 1].month,
             is_owed=number >= self._given_number(),
-            orders=_part(setting.orders, number, len(days)),
+            orders=part_of(setting.orders, self._weights, number),
+            part_ppm=self._parts_ppm[number],
+            block_tonnes=rules.block_tonnes_min,
+            bidding_tonnes=rules.bidding_tonnes_min,
+            listed_tonnes=rules.listed_tonnes_most,
             first_price=self.state.products[0][1],
             is_steered=aim is not None,
             products=market.products({} if aim is None else dict.fromkeys(names, aim)),
@@ -322,17 +328,6 @@ class YearRun:
         market.listed(entered[noon:])
         for firm, (stock, cash) in zip(firms, kept, strict=True):
             firm.at_venue, firm.cash = stock, cash
-
-
-def _part(orders: int, number: int, days: int) -> int:
-    """Return a day's part of a year's orders: as many more each day, four times in the end."""
-
-    def until(day: int) -> int:
-        # Sum of weights 1 .. 4 in a straight line, in thousandths.
-        return day * 1_000 + day * (day - 1) * 3_000 // max(1, 2 * (days - 1))
-
-    whole = until(days)
-    return orders * until(number + 1) // whole - orders * until(number) // whole
 
 
 def _daemons_check(setting: YearSetting, calendar: TradingCalendar, profile: Profile) -> None:

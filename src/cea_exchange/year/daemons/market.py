@@ -17,6 +17,7 @@ from cea_exchange.client.order_entry import Client
 from cea_exchange.client.reports import Report
 from cea_exchange.domain.calendar import date_number, date_of_number
 from cea_exchange.domain.documents.bulletin import Bulletin
+from cea_exchange.domain.profile import Profile
 from cea_exchange.domain.records import EventKind, Phase, Reason
 from cea_exchange.domain.refusals import VenueRefusal
 from cea_exchange.protocol.security import CurveKeys
@@ -58,14 +59,21 @@ class DaemonMarket:
 
     Parameters
     ----------
+    profile
+        The market's.
     firms, keys
         Each firm, and the keys that it trades with.
     """
 
     def __init__(
-        self, venue: Venue, data: Path, firms: Sequence[Firm], keys: Sequence[CurveKeys]
+        self,
+        venue: Venue,
+        data: Path,
+        profile: Profile,
+        firms: Sequence[Firm],
+        keys: Sequence[CurveKeys],
     ) -> None:
-        self._venue, self._data = venue, data
+        self._venue, self._data, self._rules = venue, data, profile.rules
         self._keys = {firm.index: pair for firm, pair in zip(firms, keys, strict=True)}
         self._context = zmq.Context()
         self._context.max_sockets = max(self._context.max_sockets, 8 * len(firms) + 100)
@@ -93,7 +101,7 @@ class DaemonMarket:
         """Return the open day's products by index, with what they may be traded at."""
         rows = self._venue.operate("statistics")["products"]
         self._products = {name: index for index, name in enumerate(rows)}
-        return products_quoted(rows.items(), centres)
+        return products_quoted(self._rules, rows.items(), centres)
 
     def phase(self, phase: Phase) -> None:
         """Begin a phase of the day."""

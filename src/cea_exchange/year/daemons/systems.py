@@ -20,6 +20,7 @@ import msgspec
 from cea_exchange.ccer.control.requests import basics as ccer_basics
 from cea_exchange.ccer.store import CcerStore
 from cea_exchange.control_plane.answers import answer_read
+from cea_exchange.domain.profile import Profile
 from cea_exchange.domain.refusals import InstitutionRefusal, VenueRefusal
 from cea_exchange.institution.control.request import Request
 from cea_exchange.institution.control.requests import ClockMove
@@ -58,6 +59,8 @@ class DaemonSystems(AbstractContextManager["DaemonSystems"]):
 
     Parameters
     ----------
+    profile
+        The market's.
     firms, keys
         Each firm, and the keys that it trades with.
     has_bank
@@ -71,7 +74,13 @@ class DaemonSystems(AbstractContextManager["DaemonSystems"]):
     """
 
     def __init__(
-        self, data: Path, firms: Sequence[Firm], keys: Sequence[CurveKeys], *, has_bank: bool
+        self,
+        data: Path,
+        profile: Profile,
+        firms: Sequence[Firm],
+        keys: Sequence[CurveKeys],
+        *,
+        has_bank: bool,
     ) -> None:
         self._data = data
         names = [name for name in NAMES if name != "bank" or has_bank]
@@ -81,7 +90,7 @@ class DaemonSystems(AbstractContextManager["DaemonSystems"]):
         self._admin = CurveKeys.load(data / KEYS, "admin")
         self._persons: dict[tuple[System, Actor], CurveKeys] = {}
         self._request_ids = count(1)
-        self.market = DaemonMarket(self, data, firms, keys)
+        self.market = DaemonMarket(self, data, profile, firms, keys)
         self.bank = DaemonBank(self, data, self._admin) if has_bank else None
         self._opened = ExitStack()
 

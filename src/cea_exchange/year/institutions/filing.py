@@ -1,6 +1,7 @@
 """What enterprises, provinces and verifiers do at the platform in a year."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
 from functools import partial
 
 from cea_exchange.domain.calendar import date_number
@@ -105,11 +106,13 @@ def year_filed(systems: Systems, filed: EnterpriseYear, year: int) -> None:
         ask(signatory, ReportSign(enterprise=name, year=year))
 
 
-def year_verified(systems: Systems, filed: EnterpriseYear, year: int, days: Timeline) -> None:
-    """Let a verifier conclude what was filed, and the province confirm it."""
-    name, ask = filed.enterprise, partial(systems.ask, "platform")
-    theirs, until = province(filed.province), date_number(days.verified_until)
-    units = ",".join(f"{unit}={tonnes:f}" for unit, tonnes in filed.emitted().items())
+def year_verified(
+    systems: Systems, member: Member, emitted: Mapping[str, Decimal], year: int, days: Timeline
+) -> None:
+    """Let a verifier conclude what each unit emitted, and the province confirm it."""
+    name, ask = member.name, partial(systems.ask, "platform")
+    theirs, until = province(member.province), date_number(days.verified_until)
+    units = ",".join(f"{unit}={tonnes:f}" for unit, tonnes in emitted.items())
     with systems.together("platform"):
         given = VerificationGive(enterprise=name, year=year, firm=FIRM, due_on=until)
         task = ask(theirs, given)["verification"]

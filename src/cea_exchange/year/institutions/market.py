@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from cea_exchange.domain.documents.bulletin import Bulletin, BulletinBuilder
 from cea_exchange.domain.naming import name_key
-from cea_exchange.domain.profile import Profile
+from cea_exchange.domain.profile import MarketRules, Profile
 from cea_exchange.domain.records import (
     COMMAND_DTYPE,
     PRODUCT_NONE,
@@ -142,7 +142,7 @@ class YearMarket:
         """Return the open day's products by index, with what they may be traded at."""
         machine = self._exchange.machine
         rows = ((name, machine.core.product(i)) for i, name in enumerate(machine.product_names))
-        return products_quoted(rows, centres)
+        return products_quoted(self._profile.rules, rows, centres)
 
     def phase(self, phase: Phase) -> None:
         """Begin a phase of the day."""
@@ -229,7 +229,7 @@ class YearMarket:
 
 
 def products_quoted(
-    rows: Iterable[tuple[str, Mapping[str, Any]]], centres: Mapping[str, int]
+    rules: MarketRules, rows: Iterable[tuple[str, Mapping[str, Any]]], centres: Mapping[str, int]
 ) -> tuple[Product, ...]:
     """Return products as firms see them, from what the market says of each by name."""
     found = []
@@ -237,8 +237,20 @@ def products_quoted(
         low, high = int(row["band_low"]), int(row["band_high"])
         centre = min(max(centres.get(name, int(row["reference_price"])), low), high)
         block = int(row["block_band_low"]), int(row["block_band_high"])
-        found.append(Product(name, centre, low, high, *block))
+        bidding = _bidding_range(rules, int(row["reference_price"]), low, high)
+        found.append(Product(name, centre, low, high, *block, *bidding))
     return tuple(found)
+
+
+def _bidding_range(rules: MarketRules, close: int, low: int, high: int) -> tuple[int, int]:
+    """Return the least that may be asked for, and a most within what may be bid.
+
+    What is asked for is the last close, or the range's end below it, which is known where the
+    listed band is as wide.
+    """
+    if rules.bidding_band_bp == rules.listed_band_bp:
+        return low, high
+    return close, close * (10_000 + rules.bidding_band_bp) // 10_000
 
 
 def entered(orders: Sequence[Order], index_of: Callable[[Product], int]) -> np.ndarray:
