@@ -24,7 +24,7 @@ def by_daemons(setting):
 
 
 def test_a_tiny_year_by_daemons_comes_to_the_same_tables(tmp_path):
-    """Byte by byte, all of them: filings, trades, balances, surrender, offsets, carryover, fines."""
+    """Byte by byte, all of them: filings, trades, balances, surrender, carryover, fines."""
     whole = played(tmp_path / "embedded", TINY)
     outcome = played(tmp_path / "daemons", by_daemons(TINY))
     assert outcome.agrees and outcome.figures.trades > 0

@@ -59,7 +59,7 @@ def test_all_orders_are_entered_each_months_part_of_them(orders, days_max):
 
 
 def test_what_is_left_is_traded_by_the_last_day():
-    """A day's part is of what is still to come: a firm that takes it each day follows the months."""
+    """A day's part is of what is still to come: who takes it each day follows the months."""
     days = trading_days(2024)
     left, traded = 1.0, dict.fromkeys(range(1, 13), 0.0)
     for day, part in zip(days, parts_of_rest(weights(days)), strict=True):

@@ -1,4 +1,4 @@
-"""Whether a daemon that has said where it listens is still running; and daemons that are started."""
+"""Whether a daemon that has said where it listens still runs; how one ends with its parent."""
 
 import ctypes
 import os

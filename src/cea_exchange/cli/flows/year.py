@@ -81,7 +81,7 @@ def play(
     """
     log_to_standard_error(LogLevel.error)
     began_s = time.monotonic()
-    try:
+    with _errors_told(out):
         many = ENTITIES[mode] if entities is None else entities
         setting = YearSetting(
             year=year,
@@ -97,26 +97,29 @@ def play(
             mode=mode,
         )
         with _by_month(sys.stderr.isatty()) as progress:
-            run = YearRun(out, setting, progress)
-            state = run.run()
+            state = YearRun(out, setting, progress).run()
         outcome = outcome_of(out, setting, state)
         report = report_write(out, setting, state, outcome)
-    except FolderInUse as error:
-        raise CommandError(str(error)) from error
-    except YearFailed as error:
-        raise CheckFailed(str(error)) from error
-    except OSError as error:
-        raise CommandError(f"{error.filename or out}: {error.strerror or error}") from error
-    except ValueError as error:
-        raise CommandError(str(error)) from error
     if as_json:
         typer.echo(json.dumps(msgspec.to_builtins(outcome), indent=2))
     else:
         _print(outcome, setting, state, time.monotonic() - began_s)
         typer.echo(f"report: {report}", err=True)
-    for each in outcome.reconciled:
-        if not each.agrees:
-            raise CheckFailed(f"{each.name}: {each.differences[0]}")
+    for each in (each for each in outcome.reconciled if not each.agrees):
+        raise CheckFailed(f"{each.name}: {each.differences[0]}")
+
+
+@contextmanager
+def _errors_told(out: Path) -> Iterator[None]:
+    """Say what is in the way as a command does."""
+    try:
+        yield
+    except (FolderInUse, ValueError) as error:
+        raise CommandError(str(error)) from error
+    except YearFailed as error:
+        raise CheckFailed(str(error)) from error
+    except OSError as error:
+        raise CommandError(f"{error.filename or out}: {error.strerror or error}") from error
 
 
 def _closes(file: Path) -> dict[int, int]:

@@ -92,7 +92,8 @@ class Processes(AbstractContextManager["Processes"]):
 
     def _start(self, name: str) -> None:
         if self._starts[name] == STARTS_MAX:
-            raise YearFailed(f"{name}: expected it to run, it ended {STARTS_MAX} times: {self._log(name)}")
+            often = f"it ended {STARTS_MAX} times"
+            raise YearFailed(f"{name}: expected it to run, {often}: {self._log(name)}")
         self._starts[name] += 1
         self._endpoints_file(name).unlink(missing_ok=True)
         command = [sys.executable, "-m", "cea_exchange.cli.main", name, "serve"]

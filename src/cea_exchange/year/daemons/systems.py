@@ -85,7 +85,8 @@ class DaemonSystems(AbstractContextManager["DaemonSystems"]):
         self._data = data
         names = [name for name in NAMES if name != "bank" or has_bank]
         self.processes = Processes(data, names)
-        server_keys = {name: public_key_load(data / KEYS, name) for name in (*INSTITUTIONS, "venue")}
+        asked = (*INSTITUTIONS, "venue")
+        server_keys = {name: public_key_load(data / KEYS, name) for name in asked}
         self._lines = Lines(self.processes, server_keys)
         self._admin = CurveKeys.load(data / KEYS, "admin")
         self._persons: dict[tuple[System, Actor], CurveKeys] = {}

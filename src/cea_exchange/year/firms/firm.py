@@ -95,8 +95,8 @@ class Day(NamedTuple):
     orders
         How many listed orders are to be entered on it.
     part_ppm
-        Millionths: what of all that is traded from it on is its part, by the months of the published
-        volume.
+        Millionths: what of all that is traded from it on is its part, by the months of the
+        published volume.
     block_tonnes, bidding_tonnes, listed_tonnes
         The least of a block and of a bidding, and the most of a listed order; 0 is no limit.
     first_price

@@ -53,9 +53,9 @@ def report_write(folder: Path, setting: YearSetting, state: YearState, outcome: 
             numbers={1, 2},
         ),
         "<p class=note>Input: given to the model. Reproduced: follows by the rules from what was"
-        " given. Shaped by input: the model's own, of firms that are told by the published months when"
-        " to trade. The model's own: comes of how its firms behave, and says nothing of the real"
-        " market.</p>",
+        " given. Shaped by input: the model's own, of firms that are told by the published"
+        " months when to trade. The model's own: comes of how its firms behave, and says nothing"
+        " of the real market.</p>",
         *_plots(folder, state),
         "<h2>What the systems say of each other</h2>",
         _reconciled(outcome),
