@@ -8,7 +8,14 @@ from cea_exchange.year import checkpoint
 from cea_exchange.year.checkpoint import YearState
 from cea_exchange.year.firms.draws import Draws
 from cea_exchange.year.nation.members import NATION, enterprise_year, members, sizes_of
-from cea_exchange.year.run import _part
+from cea_exchange.year.shape import (
+    WHOLE_PPM,
+    part_of,
+    parts_of_rest,
+    shape_file,
+    shape_of,
+    weights,
+)
 from cea_exchange.year.timeline import calendar_reaching, timeline
 
 
@@ -35,11 +42,39 @@ def test_an_enterprise_is_the_same_whoever_else_is_drawn():
     assert enterprise_year(3, last, 2024) == alone != enterprise_year(4, last, 2024)
 
 
-@pytest.mark.parametrize(("orders", "days"), [(1, 243), (1_000, 7), (1_013_400, 243)])
-def test_all_orders_are_entered_the_most_in_the_end(orders, days):
-    parts = [_part(orders, day, days) for day in range(days)]
+def trading_days(year, days_max=0):
+    return timeline(year, calendar_reaching("cn_carbon", year), days_max).trading_days
+
+
+@pytest.mark.parametrize(("orders", "days_max"), [(1, 0), (1_000, 7), (1_013_400, 0)])
+def test_all_orders_are_entered_each_months_part_of_them(orders, days_max):
+    """As many in a month as the published volume has in it, of 2024's: two fifths in December."""
+    days = trading_days(2024, days_max)
+    weighed = weights(days)
+    parts = [part_of(orders, weighed, number) for number in range(len(days))]
     assert sum(parts) == orders
-    assert sum(parts[: days // 2]) <= sum(parts[days // 2 :])
+    if days_max == 0 and orders > 1_000:
+        december = sum(n for n, day in zip(parts, days, strict=True) if day.month == 12)
+        assert 10_000 * december // orders == 3_995
+
+
+def test_what_is_left_is_traded_by_the_last_day():
+    """A day's part is of what is still to come: who takes it each day follows the months."""
+    days = trading_days(2024)
+    left, traded = 1.0, dict.fromkeys(range(1, 13), 0.0)
+    for day, part in zip(days, parts_of_rest(weights(days)), strict=True):
+        traded[day.month] += left * part / WHOLE_PPM
+        left -= left * part / WHOLE_PPM
+    assert left == 0
+    months = shape_of(2025).months
+    for month, tonnes in enumerate(months, start=1):
+        assert abs(traded[month] - tonnes / sum(months)) < 0.002
+
+
+def test_a_year_is_shaped_by_its_own_months_or_those_of_the_last_known():
+    assert [shape_of(year).traded for year in (2021, 2023, 2025, 2027)] == [2021, 2023, 2024, 2024]
+    for year in shape_file().year:
+        assert len(year.months) == 12 and sum(year.months) > 50_000_000 and year.source
 
 
 @pytest.mark.parametrize(

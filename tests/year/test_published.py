@@ -36,7 +36,9 @@ def test_2024_stands_beside_what_is_published_of_it():
         ("volume", "188,646,053 t", "traded in 2024", "model's own"),
         ("value", "18113576585.00 yuan", "traded in 2024", "model's own"),
         ("volume by block", "80.37%", "traded in 2024", "model's own"),
-        ("volume in December", "75.00%", "traded in 2021", "model's own"),
+        ("volume in December", "75.00%", "traded in 2021", "shaped by input"),
+        ("volume in December", "39.95%", "traded in 2024", "shaped by input"),
+        ("biddings", "8", "held in 2025", "shaped by input"),
         ("last close", "97.49 yuan/t", "end of 2024", "model's own"),
         ("trading days", "243", "2025", "reproduced"),
     }

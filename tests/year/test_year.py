@@ -10,6 +10,7 @@ import pytest
 from cea_exchange.cli.main import run as cea_exchange
 from cea_exchange.domain.calendar import date_number
 from cea_exchange.domain.compliance.plans import plan
+from cea_exchange.domain.units import price_parse
 from cea_exchange.protocol.folder_lock import FolderInUse, FolderLock
 from cea_exchange.year.checkpoint import OtherYear
 from cea_exchange.year.outcome.report import report_write
@@ -21,6 +22,7 @@ from support.year.small import SMALL, hashes, options, played
 from support.year.tables import table_rows
 
 PLANS = ROOT / "src/cea_exchange/domain/compliance/plans"
+PROFILES = ROOT / "src/cea_exchange/domain/profiles"
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +101,17 @@ def test_closes_steer_the_prices(year, tmp_path):
     aims = {date_number(day): 9_749 - 100 * place for place, day in enumerate(days)}
     steered = msgspec.structs.replace(SMALL, closes=aims)
     outcome = played(tmp_path / "out", steered)
-    assert abs(outcome.figures.close_fen - aims[max(aims)]) * 100 < 3 * aims[max(aims)]
+    traded = [
+        row
+        for row in table_rows(tmp_path / "out", "bulletins")
+        if row["subjCode"].startswith("CEA") and int(row["listedTradeVolume"])
+    ]
+    assert len(traded) > 10
+    for row in traded:
+        before = price_parse(row["lastClosPric"])
+        aim = aims[int(row["quotPoin"].replace("-", ""))]
+        reached = min(max(aim, before * 9 // 10), before * 11 // 10)
+        assert abs(price_parse(row["closPric"]) - reached) * 100 <= 4 * reached
     assert outcome.figures.close_fen < 9_000 < unsteered.figures.close_fen
     assert {each.origin for each in outcome.beside if each.figure == "close_fen"} == {"input"}
 
@@ -117,6 +129,32 @@ def test_a_plan_of_ones_own_allocates_and_is_forgotten_after_the_trial(year, tmp
         assert recomputed(tmp_path / "out", setting).differences() == []
     cement = [row for row in table_rows(tmp_path / "out", "allocations") if row["enterprise"] > "C"]
     assert any(row["tonnes"] != row["due_tonnes"] for row in cement if row["enterprise"] < "D")
+
+
+def test_a_market_of_ones_own_rules_is_traded_by_them(tmp_path):
+    """CEA-LST-01, CEA-LST-02: a narrower band, and blocks of fewer tonnes."""
+    text = (PROFILES / "cea.toml").read_text(encoding="utf-8")
+    own = text.replace("listed_band_bp = {value = 1000,", "listed_band_bp = {value = 150,")
+    own = own.replace("block_tonnes_min = {value = 100_000,", "block_tonnes_min = {value = 2_000,")
+    assert own.count("value = 150,") == own.count("value = 2_000,") == 1
+    (tmp_path / "own.toml").write_text(own, encoding="utf-8")
+    setting = msgspec.structs.replace(SMALL, profile=str(tmp_path / "own.toml"), orders=800)
+    outcome = played(tmp_path / "out", setting)
+    assert outcome.agrees
+    before = {
+        (row["subjCode"], row["quotPoin"].replace("-", "")): price_parse(row["lastClosPric"])
+        for row in table_rows(tmp_path / "out", "bulletins")
+    }
+    by_method = {"listed": [], "block": []}
+    for row in table_rows(tmp_path / "out", "trades"):
+        if row["method"] in by_method:
+            by_method[row["method"]].append(row)
+    assert by_method["listed"] and by_method["block"]
+    assert max(int(row["tonnes"]) for row in by_method["listed"]) < 2_000
+    assert 2_000 <= min(int(row["tonnes"]) for row in by_method["block"]) < 100_000
+    for row in by_method["listed"]:
+        close = before[row["product"], row["trading_date"]]
+        assert 10_000 * abs(int(row["price_fen"]) - close) <= 150 * close + 5_000
 
 
 def test_a_bank_that_is_instructed_of_each_trade_says_what_the_ledger_says(year, tmp_path):
@@ -182,7 +220,7 @@ def test_firms_of_ones_own_decide_who_trades(tmp_path, monkeypatch):
 
 def test_a_year_that_another_process_plays_is_left_alone(year):
     folder, _ = year
-    with FolderLock(folder, LOCK), pytest.raises(FolderInUse, match="in use by process"):
+    with FolderLock(folder / LOCK), pytest.raises(FolderInUse, match="in use by process"):
         YearRun(folder, SMALL).run()
 
 

@@ -4,7 +4,6 @@ For the demo, the load harness and the tests. The registry is filled by its libr
 daemons start; everything else goes over their sockets.
 """
 
-import ctypes
 import errno
 import json
 import os
@@ -23,6 +22,7 @@ import msgspec
 import zmq
 
 from cea_exchange.loadtest.population import Participant
+from cea_exchange.protocol.processes import end_with_parent
 from cea_exchange.protocol.security import CurveKeys, client_socket
 from cea_exchange.registry.registry import Registry
 
@@ -31,9 +31,6 @@ STOP_S_MAX = 15.0
 ADMIN_S_MAX = 30.0
 
 PORT_FIRST, PORT_END = 20_000, 32_000
-PR_SET_PDEATHSIG = 1
-_IS_LINUX = sys.platform == "linux"
-_LIBC = ctypes.CDLL(None)
 _PROGRAM = [sys.executable, "-m", "cea_exchange.cli.main"]
 _UNTHROTTLED = {
     f"throttle_{whose}per_second": 0 for whose in ("", "cancels_", "account_", "account_cancels_")
@@ -263,7 +260,7 @@ class LocalExchange:
                 stderr=log,
                 env=dict(os.environ),
                 # ZeroMQ's threads run no Python, so none of them can hold what this call needs.
-                preexec_fn=_end_with_parent if _IS_LINUX else None,  # noqa: PLW1509
+                preexec_fn=end_with_parent,  # noqa: PLW1509
             )
         if wait:
             self.wait_ready(name)
@@ -317,11 +314,6 @@ def prepare_process() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-
-
-def _end_with_parent() -> None:
-    """Ask Linux for SIGTERM when the parent ends, even by SIGKILL; runs in the new process."""
-    _LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def _free_ports(count: int) -> list[int]:

@@ -6,6 +6,7 @@ the same numbers, and comes to the same.
 """
 
 import shutil
+from decimal import Decimal
 from pathlib import Path
 
 import msgspec
@@ -37,6 +38,8 @@ class YearState(Struct, kw_only=True):
         Each with its reference price (fen).
     programme
         The voluntary market's.
+    emitted
+        Enterprise -> unit -> tonnes, of those that have filed and are not verified yet.
     """
 
     days_done: int = 0
@@ -46,6 +49,7 @@ class YearState(Struct, kw_only=True):
     machine: bytes = b""
     products: list[tuple[str, int]] = []
     programme: Programme = msgspec.field(default_factory=Programme)
+    emitted: dict[str, dict[str, Decimal]] = {}
 
 
 class OtherYear(ValueError):

@@ -9,33 +9,39 @@ Every day's numbers are drawn for it alone, from the seed: what came before a st
 """
 
 import importlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 from typing import Any
 
-from cea_exchange.domain.calendar import date_number
-from cea_exchange.domain.profile import load_profile
+from cea_exchange.domain.calendar import TradingCalendar, date_number
+from cea_exchange.domain.compliance.rules import ComplianceRules
+from cea_exchange.domain.profile import Profile, load_profile
 from cea_exchange.domain.records import Phase
 from cea_exchange.protocol.folder_lock import FolderLock
 from cea_exchange.year import checkpoint
 from cea_exchange.year.checkpoint import YearState
+from cea_exchange.year.daemons.preparing import cleared, prepared
+from cea_exchange.year.daemons.systems import DaemonSystems
 from cea_exchange.year.firms import abusers
 from cea_exchange.year.firms.draws import Draws
 from cea_exchange.year.firms.firm import Day
 from cea_exchange.year.institutions import carryover, custody, enforcement, filing, programme
-from cea_exchange.year.institutions.market import YearFailed, YearMarket
+from cea_exchange.year.institutions.embedded import EmbeddedSystems
+from cea_exchange.year.institutions.market import Market, YearFailed
 from cea_exchange.year.institutions.supervision import AbuserSeat, YearSupervision
 from cea_exchange.year.institutions.systems import Systems
 from cea_exchange.year.institutions.venue_record import JournaledExchange
-from cea_exchange.year.nation.enterprises import EnterpriseYear
 from cea_exchange.year.nation.members import Member, enterprise_year, members, sizes_of
 from cea_exchange.year.opening import banked, groups, opening_products
 from cea_exchange.year.own_plan import own_plan
 from cea_exchange.year.setting import POWER_ONLY_UNTIL, YearSetting
+from cea_exchange.year.shape import part_of, parts_of_rest, weights
 from cea_exchange.year.timeline import Timeline, calendar_reaching, timeline
 
-LOCK = "year.lock"
+LOCK = ".playing"
+"""A folder that is held while the year is played: the year's own is the venue's to hold."""
 NOON_PARTS = 2
 """Half of a day's listed orders come before noon."""
 
@@ -59,6 +65,8 @@ class YearRun:
     ------
     OtherYear
         The folder has something else in it.
+    ValueError
+        What is asked for no daemon does.
     """
 
     def __init__(
@@ -72,10 +80,13 @@ class YearRun:
         self._progress = progress
         self.profile = load_profile(setting.profile)
         self.calendar = calendar_reaching(self.profile.calendar, setting.year)
+        _daemons_check(setting, self.calendar, self.profile)
         self.days: Timeline = timeline(setting.year, self.calendar, setting.days)
         is_power_only = setting.year <= POWER_ONLY_UNTIL
         self.members = members(sizes_of(setting.entities, is_power_only=is_power_only))
         self.behaviour = firms_load(setting)
+        self._weights = weights(self.days.trading_days)
+        self._parts_ppm = parts_of_rest(self._weights)
         self.state = YearState()
 
     def run(self, *, stop_after: int | None = None) -> YearState:
@@ -91,48 +102,73 @@ class YearRun:
         FolderInUse
             Another process plays it.
         """
-        with FolderLock(self.folder, LOCK), own_plan(self.setting):
+        with FolderLock(self.folder / LOCK), own_plan(self.setting):
             return self._run(stop_after)
 
     def _run(self, stop_after: int | None) -> YearState:
         if (ended := checkpoint.ended(self.folder)) is not None:
             self.state = ended
             return ended
-        found = checkpoint.restored(self.folder)
-        first = self.days.trading_days[0] if found is None else self._day_before(found)
-        has_bank = self.setting.has_bank
-        journal = f"{self.setting.year} {self.setting.seed}" if self.setting.supervised else ""
-        named: dict[str, Any] = {"has_bank": has_bank, "journal": journal}
-        with Systems(self.folder, self.profile, self.calendar, first, **named) as systems:
-            market = YearMarket(systems.exchange, self.profile)
-            if found is None:
-                self._begin(systems, market)
-                self._save(systems, market)
-            else:
-                self.state = found
-                self._resume(systems, market)
+        with self._systems() as systems:
             for number in range(self.state.days_done, len(self.days.trading_days)):
                 if stop_after is not None and number >= stop_after:
                     return self.state
-                self._day(systems, market, number)
+                self._day(systems, number)
                 if self._is_last_of_month(number):
                     self._looked(systems)
-                    self._save(systems, market)
+                    self._save(systems)
             self._looked(systems)
             enforcement.acted_against(systems, self.setting.year, self.days.after)
-            if carryover.is_carried_over(systems.registry, self.setting.year):
+            if carryover.is_carried_over(self.setting.year):
                 names = [name for name, _ in self.state.products]
                 carryover.carried_over(systems, self.state.firms, names)
-            self._keep(systems, market)
+            self._keep(systems)
         checkpoint.ended_save(self.folder, self.state)
         return self.state
 
     # -- beginning and going on -------------------------------------------------------------------
 
-    def _day_before(self, found: YearState) -> date:
-        return self.days.trading_days[max(found.days_done - 1, 0)]
+    @contextmanager
+    def _systems(self) -> Iterator[Systems]:
+        """Open the systems where the year stands, at its beginning or after some month."""
+        if self.setting.mode == "daemons":
+            # Nothing stops them together: what was stopped begins anew, and comes to the same.
+            cleared(self.folder)
+            with self._embedded(self.days.trading_days[0]) as beginning:
+                self._begin(beginning)
+                firms, first = self.state.firms, self.days.trading_days[0]
+                keys = prepared(self.folder, self.setting, beginning.registry, firms, first)
+            has_bank = self.setting.has_bank
+            with DaemonSystems(
+                self.folder, self.profile, firms, keys, has_bank=has_bank
+            ) as daemons:
+                yield daemons
+            return
+        found = checkpoint.restored(self.folder)
+        day = self.days.trading_days[0 if found is None else max(found.days_done - 1, 0)]
+        with self._embedded(day) as systems:
+            if found is None:
+                self._begin(systems)
+                self._save(systems)
+            else:
+                self.state = found
+            state = self.state
+            systems.market.resume(state.machine, state.bulletins, state.counts, state.products)
+            yield systems
 
-    def _begin(self, systems: Systems, market: YearMarket) -> None:
+    def _embedded(self, day: date) -> EmbeddedSystems:
+        setting = self.setting
+        return EmbeddedSystems(
+            self.folder,
+            self.profile,
+            self.calendar,
+            day,
+            has_bank=setting.has_bank,
+            journal=f"{setting.year} {setting.seed}" if setting.supervised else "",
+        )
+
+    def _begin(self, systems: EmbeddedSystems) -> None:
+        """Let there be enterprises, accounts and products: in a library's hands, before any day."""
         setting = self.setting
         decided_on = date_number(date(setting.year, 12, 20))
         filing.enterprises_listed(systems.platform, self.members, setting.year, decided_on)
@@ -141,7 +177,6 @@ class YearRun:
         with systems.registry.transaction():
             for product, price in self.state.products:
                 systems.registry.product_declare(product, price)
-                market.product_declare(product, price)
             self.state.firms = custody.accounts_opened(
                 systems.registry, self.members, groups(setting.seed, self.members)
             )
@@ -150,67 +185,61 @@ class YearRun:
             first, _ = self.state.products[0]
             custody.opening_held(systems.registry, first, banked(setting, self.members))
 
-    def _resume(self, systems: Systems, market: YearMarket) -> None:
-        systems.exchange.machine_restore(self.state.machine)
-        market.resume(self.state.bulletins, self.state.counts, self.state.products)
-
     def _looked(self, systems: Systems) -> None:
         """Let the market's supervision look at what there is by now."""
-        if isinstance(systems.exchange, JournaledExchange):
+        if isinstance(systems, EmbeddedSystems) and isinstance(systems.exchange, JournaledExchange):
             YearSupervision(systems.exchange, self.state.firms, self.setting.year).look()
 
-    def _save(self, systems: Systems, market: YearMarket) -> None:
-        self._keep(systems, market)
-        checkpoint.saved(self.folder, self.state)
+    def _save(self, systems: Systems) -> None:
+        self._keep(systems)
+        if isinstance(systems, EmbeddedSystems):
+            self.state.machine = systems.market.snapshot()
+            checkpoint.saved(self.folder, self.state)
 
-    def _keep(self, systems: Systems, market: YearMarket) -> None:
-        self.state.bulletins, self.state.counts = market.bulletins, market.counts
-        self.state.machine = systems.exchange.machine.snapshot()
+    def _keep(self, systems: Systems) -> None:
+        self.state.bulletins, self.state.counts = systems.market.bulletins, systems.market.counts
 
     # -- a day ------------------------------------------------------------------------------------
 
-    def _day(self, systems: Systems, market: YearMarket, number: int) -> None:
-        day = self.days.trading_days[number]
-        systems.clock.day = day
+    def _day(self, systems: Systems, number: int) -> None:
+        day, market = self.days.trading_days[number], systems.market
+        systems.day_begin(day)
         self._platform_day(systems, number)
         market.day_open(day)
-        custody.holdings_read(systems.registry, self.state.firms)
+        custody.holdings_read(systems, self.state.firms)
         view = self._view(market, number)
         self._ccer_day(systems, view, day)
         self._surrenders(systems, view)
-        self._brought(systems, view)
-        custody.holdings_read(systems.registry, self.state.firms)
+        self._brought(systems, view, day)
+        custody.holdings_read(systems, self.state.firms)
         if self.setting.abusers and number == 0:
             abusers.chosen(self.state.firms)
-        self._trade(systems, market, view)
+        self._trade(systems, view)
         market.day_close()
         if systems.bank is not None:
-            systems.bank.instructed()
-            systems.bank.statement(day)
+            systems.bank.day_closed(day)
         self.state.days_done, self.state.counts = number + 1, market.counts
         self._progress(day, self.state, len(self.days.trading_days))
 
     def _platform_day(self, systems: Systems, number: int) -> None:
-        days, year, platform = self.days, self.setting.year, systems.platform
+        days, year = self.days, self.setting.year
         by_place = self.state.firms
         for member in self._share(number, None, days.filed_until):
-            filed = self._year_of(member)
-            filing.year_filed(platform, filed, year)
+            filed = enterprise_year(self.setting.seed, member, year)
+            filing.year_filed(systems, filed, year)
+            emitted = self.state.emitted[member.name] = filed.emitted()
             firm = by_place[member.place - 1]
             # Until its allocation a firm counts on as much as it owes.
-            firm.owed = firm.coming = int(sum(filed.emitted().values()))
+            firm.owed = firm.coming = int(sum(emitted.values()))
         for member in self._share(number, days.filed_until, days.verified_until):
-            filing.year_verified(platform, self._year_of(member), year, days)
+            filing.year_verified(systems, member, self.state.emitted.pop(member.name), year, days)
         if number == self._given_number():
             provinces = sorted({member.province for member in self.members})
-            filing.allowances_given(platform, provinces, year)
+            filing.allowances_given(systems, provinces, year)
             systems.talk()
-            custody.duties_read(systems.registry, self.state.firms, year)
+            custody.duties_read(systems, self.state.firms, year)
         elif number > self._given_number():
             systems.talk()
-
-    def _year_of(self, member: Member) -> EnterpriseYear:
-        return enterprise_year(self.setting.seed, member, self.setting.year)
 
     def _share(self, number: int, after: date | None, until: date) -> Sequence[Member]:
         """Return the enterprises whose turn it is on a day, all of them between two days."""
@@ -228,8 +257,8 @@ class YearRun:
         days = self.days.trading_days
         return number + 1 < len(days) and days[number].month != days[number + 1].month
 
-    def _view(self, market: YearMarket, number: int) -> Day:
-        setting, days = self.setting, self.days.trading_days
+    def _view(self, market: Market, number: int) -> Day:
+        setting, days, rules = self.setting, self.days.trading_days, self.profile.rules
         today = date_number(days[number])
         aim = setting.closes.get(today)
         names = [name for name, _ in self.state.products]
@@ -239,7 +268,11 @@ class YearRun:
             days=len(days),
             is_first_of_month=number == 0 or days[number].month != days[number - 1].month,
             is_owed=number >= self._given_number(),
-            orders=_part(setting.orders, number, len(days)),
+            orders=part_of(setting.orders, self._weights, number),
+            part_ppm=self._parts_ppm[number],
+            block_tonnes=rules.block_tonnes_min,
+            bidding_tonnes=rules.bidding_tonnes_min,
+            listed_tonnes=rules.listed_tonnes_most,
             first_price=self.state.products[0][1],
             is_steered=aim is not None,
             products=market.products({} if aim is None else dict.fromkeys(names, aim)),
@@ -251,10 +284,10 @@ class YearRun:
         if day.year < programme.FIRST_YEAR:
             return
         progress = self.state.programme
-        programme.programme_step(systems.ccer, progress, day, len(self.members))
+        programme.programme_step(systems, progress, day, len(self.members))
         if not (view.is_owed and view.is_first_of_month):
             return
-        cap = systems.registry.ledger.rules.offsets.cap
+        cap = ComplianceRules.load().offsets.cap
         asked = [
             (firm, min(cap(firm.owed), self.behaviour.offset_wanted(view, firm)))
             for firm in self.state.firms
@@ -262,10 +295,10 @@ class YearRun:
             if firm.owed and "offset" not in firm.memory
         ]
         wanted = [(firm, tonnes) for firm, tonnes in asked if tonnes > 0]
-        bought = programme.market_day(systems.ccer, progress, day, wanted)
+        bought = programme.market_day(systems, progress, day, wanted)
         for each in bought:
             each.firm.memory["offset"] = each.firm.memory.get("offset", 0) + each.tonnes
-        programme.offset(systems.ccer, systems.registry, bought, self.setting.year)
+        programme.offset(systems, bought, self.setting.year)
 
     def _surrenders(self, systems: Systems, view: Day) -> None:
         if not view.is_owed:
@@ -273,10 +306,10 @@ class YearRun:
         owing = [firm for firm in self.state.firms if firm.owed]
         now = [firm for firm in owing if self.behaviour.surrenders(view, firm)]
         names = [name for name, _ in self.state.products]
-        custody.surrendered(systems.exchange, now, self.setting.year, names)
-        custody.holdings_read(systems.registry, now)
+        custody.surrendered(systems, now, self.setting.year, names)
+        custody.holdings_read(systems, now)
 
-    def _brought(self, systems: Systems, view: Day) -> None:
+    def _brought(self, systems: Systems, view: Day, day: date) -> None:
         cash: dict[int, int] = {}
         if view.is_first_of_month or view.date == date_number(self._given_on()):
             for firm in self.state.firms:
@@ -284,22 +317,14 @@ class YearRun:
                 fen = max(0, wanted - firm.cash)
                 if fen:
                     cash[firm.index] = fen
-        self._paid_in(systems, cash)
-        custody.brought(systems.exchange, self.state.firms, cash)
-
-    def _paid_in(self, systems: Systems, cash: dict[int, int]) -> None:
-        if systems.bank is not None and cash:
-            systems.bank.paid_in(systems.clock.day, cash)
-        elif cash:
-            with systems.registry.transaction():
-                for index, fen in cash.items():
-                    systems.registry.pay_in(self.state.firms[index].account, fen)
+        custody.paid_in(systems, self.state.firms, day, cash)
+        custody.brought(systems, self.state.firms, cash)
 
     def _given_on(self) -> date:
         return self.days.trading_days[self._given_number()]
 
-    def _trade(self, systems: Systems, market: YearMarket, view: Day) -> None:
-        firms, behaviour = self.state.firms, self.behaviour
+    def _trade(self, systems: Systems, view: Day) -> None:
+        market, firms, behaviour = systems.market, self.state.firms, self.behaviour
         # What an abuser has may be gone by noon: it agrees on nothing that must be there.
         others = [firm for firm in firms if abusers.ROLE not in firm.memory]
         kept = [(dict(firm.at_venue), firm.cash) for firm in firms]
@@ -316,11 +341,11 @@ class YearRun:
         entered = [*behaviour.listed(view, firms)]
         noon = len(entered) // NOON_PARTS
         market.phase(Phase.LISTED)
-        self._abused(systems, market, view, abusers.in_the_morning)
+        self._abused(systems, view, abusers.in_the_morning)
         market.listed(entered[:noon])
         market.phase(Phase.BREAK)
         market.phase(Phase.LISTED_AND_BLOCK)
-        self._abused(systems, market, view, abusers.in_the_afternoon)
+        self._abused(systems, view, abusers.in_the_afternoon)
         market.blocks(blocks)
         if offer is not None:
             market.bidding(offer)
@@ -328,23 +353,24 @@ class YearRun:
         for firm, (stock, cash) in zip(firms, kept, strict=True):
             firm.at_venue, firm.cash = stock, cash
 
-
-    def _abused(
-        self, systems: Systems, market: YearMarket, view: Day, act: Callable[..., None]
-    ) -> None:
-        if isinstance(systems.exchange, JournaledExchange):
-            act(view, self.state.firms, AbuserSeat(systems.exchange, market))
+    def _abused(self, systems: Systems, view: Day, act: Callable[..., None]) -> None:
+        if isinstance(systems, EmbeddedSystems) and isinstance(systems.exchange, JournaledExchange):
+            act(view, self.state.firms, AbuserSeat(systems.exchange, systems.market))
 
 
-def _part(orders: int, number: int, days: int) -> int:
-    """Return a day's part of a year's orders: as many more each day, four times in the end."""
-
-    def until(day: int) -> int:
-        # Sum of weights 1 .. 4 in a straight line, in thousandths.
-        return day * 1_000 + day * (day - 1) * 3_000 // max(1, 2 * (days - 1))
-
-    whole = until(days)
-    return orders * until(number + 1) // whole - orders * until(number) // whole
+def _daemons_check(setting: YearSetting, calendar: TradingCalendar, profile: Profile) -> None:
+    """Refuse what only systems in this process can be lent: a plan, and days that are assumed."""
+    if setting.mode != "daemons":
+        return
+    if setting.supervised:
+        raise ValueError("mode: expected embedded of a supervised year, got daemons")
+    if setting.plan:
+        raise ValueError("mode: expected embedded with a plan of one's own, got daemons")
+    if calendar.name != profile.calendar:
+        raise ValueError(
+            f"mode: expected embedded for {setting.year}, part of whose days off is assumed,"
+            " got daemons"
+        )
 
 
 def firms_load(setting: YearSetting) -> Any:

@@ -1,7 +1,10 @@
 """What is asked of a year."""
 
+from typing import Literal
+
 from msgspec import Struct
 
+Mode = Literal["embedded", "daemons"]
 FIRMS = "cea_exchange.year.firms.firms:Firms"
 ORDERS_EACH = 300
 """Listed orders of an enterprise in a year, where nothing else is asked for."""
@@ -36,6 +39,8 @@ class YearSetting(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         Whether the market's journal is kept, looked through each month, and acted upon.
     abusers
         Whether three schemes of abuse are committed; only where it is supervised.
+    mode
+        Whether the systems are all in one process, or daemons that are asked over sockets.
     """
 
     year: int
@@ -50,3 +55,4 @@ class YearSetting(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     closes: dict[int, int] = {}
     supervised: bool = False
     abusers: bool = False
+    mode: Mode = "embedded"

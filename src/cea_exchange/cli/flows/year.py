@@ -26,16 +26,16 @@ from cea_exchange.year.outcome.outcome import Outcome, outcome_of
 from cea_exchange.year.outcome.report import report_write
 from cea_exchange.year.outcome.supervision import report_part, sentence, supervised_of
 from cea_exchange.year.outcome.wording import beside_rows, figure_rows
-from cea_exchange.year.run import YearRun
-from cea_exchange.year.setting import FIRMS, ORDERS_EACH, YEARS, YearSetting
+from cea_exchange.year.run import YearFailed, YearRun
+from cea_exchange.year.setting import FIRMS, ORDERS_EACH, YEARS, Mode, YearSetting
 
-ENTITIES = 100
 SupervisedOption = Annotated[
     bool, typer.Option("--supervised", help="Keep the venue's journal, look for abuse each month.")
 ]
 AbusersOption = Annotated[
     bool, typer.Option("--abusers", help="Three schemes of abuse; supervised.")
 ]
+ENTITIES: dict[Mode, int] = {"embedded": 100, "daemons": 12}
 WIDTH_MIN = 110
 
 
@@ -52,7 +52,13 @@ def play(
         Path,
         typer.Option(help="New folder, or of a year that was stopped: it goes on."),
     ],
-    entities: Annotated[int, typer.Option(min=2, max=10_000, help="Enterprises.")] = ENTITIES,
+    mode: Annotated[
+        Mode, typer.Option(help="All systems in one process, or each a daemon that is asked.")
+    ] = "embedded",
+    entities: Annotated[
+        int | None,
+        typer.Option(min=2, max=10_000, help="Enterprises; by default 100, of daemons 12."),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Decides all that is drawn.")] = 1,
     orders: Annotated[
         int | None, typer.Option(min=1, help="Listed orders; by default 300 of an enterprise.")
@@ -79,23 +85,25 @@ def play(
 ) -> None:
     """Play a nation's compliance year through platform, registry, venue and CCER registry.
 
-    Filings, verification, allocation, trading, settlement, surrender and fines, in one process,
-    from one seed. Exit status 1 where the systems do not agree in the end.
+    Filings, verification, allocation, trading, settlement, surrender and fines, in one process or
+    by daemons, from one seed. Exit status 1 where the systems do not agree in the end.
     """
     log_to_standard_error(LogLevel.error)
     began_s = time.monotonic()
-    with _input_refused(out):
+    with _errors_told(out):
+        many = ENTITIES[mode] if entities is None else entities
         setting = YearSetting(
             year=year,
-            entities=entities,
+            entities=many,
             seed=seed,
-            orders=ORDERS_EACH * entities if orders is None else orders,
+            orders=ORDERS_EACH * many if orders is None else orders,
             firms=firms,
             profile=profile,
             plan="" if plan is None else plan.read_text(encoding="utf-8"),
             days=days,
             has_bank=bank,
             closes={} if closes is None else _closes(closes),
+            mode=mode,
             supervised=supervised or planted,
             abusers=planted,
         )
@@ -114,21 +122,21 @@ def play(
         if found is not None:
             typer.echo(sentence(found))
         typer.echo(f"report: {report}", err=True)
-    for each in outcome.reconciled:
-        if not each.agrees:
-            raise CheckFailed(f"{each.name}: {each.differences[0]}")
+    for each in (each for each in outcome.reconciled if not each.agrees):
+        raise CheckFailed(f"{each.name}: {each.differences[0]}")
 
 
 @contextmanager
-def _input_refused(out: Path) -> Iterator[None]:
+def _errors_told(out: Path) -> Iterator[None]:
+    """Say what is in the way as a command does."""
     try:
         yield
-    except FolderInUse as error:
+    except (FolderInUse, ValueError) as error:
         raise CommandError(str(error)) from error
+    except YearFailed as error:
+        raise CheckFailed(str(error)) from error
     except OSError as error:
         raise CommandError(f"{error.filename or out}: {error.strerror or error}") from error
-    except ValueError as error:
-        raise CommandError(str(error)) from error
 
 
 def _closes(file: Path) -> dict[int, int]:

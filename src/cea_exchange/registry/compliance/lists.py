@@ -10,10 +10,12 @@ from cea_exchange.domain.compliance.penalties import (
     Traded,
     month_before,
 )
+from cea_exchange.domain.compliance.rules import ComplianceRules
 from cea_exchange.domain.refusals import RegistryRefusal
 from cea_exchange.institution.checks import ActError
 from cea_exchange.institution.paging import ALL
 from cea_exchange.ledger.history import trade_at_date
+from cea_exchange.ledger.store import Store
 from cea_exchange.registry.checks import refusals_raised
 from cea_exchange.registry.compliance.corrections import Corrections
 from cea_exchange.registry.compliance.deductions import Deductions
@@ -149,7 +151,7 @@ class Compliance:
             Only of so many obligations, whose accounts' indexes are from this one on.
         """
         self._after_deadline(compliance_year)
-        traded = self.traded_before_deadline(compliance_year)
+        traded = traded_before_deadline(self._store, self._ledger.rules, compliance_year)
         return [
             Shortfall(
                 account_index=standing.account_index,
@@ -164,31 +166,6 @@ class Compliance:
             for named, standing in self._standings(compliance_year, first, count)
             if standing.shortfall and province in (None, named.province)
         ]
-
-    def traded_before_deadline(self, compliance_year: int) -> Traded:
-        """Return what was traded in the month before a year's deadline.
-
-        Of all vintages, by every method; a trade that failed and is settled late is of its own day
-        from the beginning, one that was busted is none.
-
-        Rules: CEA-PEN-02.
-        """
-        rules = self._ledger.rules
-        with refusals_raised():
-            first, last = month_before(rules.obligations.cycle_of(compliance_year).deadline)
-        products = product_vintages(self._store, rules.vintages)
-        database = self._store.database
-        bounds = trade_at_date(database, first), trade_at_date(database, last + 1)
-        rows = self._store.all(
-            "SELECT product_index, sum(cash), sum(tonnes) FROM trades"
-            " WHERE settlement_seq >= ? AND settlement_seq < ? AND trading_date BETWEEN ? AND ?"
-            " AND state <> 'busted' GROUP BY product_index",
-            (*bounds, first, last),
-        )
-        return Traded(
-            amount=sum(cash for product, cash, _ in rows if product in products),
-            tonnes=sum(tonnes for product, _, tonnes in rows if product in products),
-        )
 
     def deduct(self, account: str, compliance_year: int, province: int) -> UnpaidDeduction:
         """Decide that what is still missing is taken off the entity's next allowances.
@@ -325,6 +302,30 @@ class Compliance:
             return None
         missing = standing.missing_after(order.until)
         return ledger.rules.penalties.fine_after_term(year, missing, traded) if missing else None
+
+
+def traded_before_deadline(store: Store, rules: ComplianceRules, compliance_year: int) -> Traded:
+    """Return what was traded in the month before a year's deadline.
+
+    Of all vintages, by every method; a trade that failed and is settled late is of its own day
+    from the beginning, one that was busted is none.
+
+    Rules: CEA-PEN-02.
+    """
+    with refusals_raised():
+        first, last = month_before(rules.obligations.cycle_of(compliance_year).deadline)
+    products = product_vintages(store, rules.vintages)
+    bounds = trade_at_date(store.database, first), trade_at_date(store.database, last + 1)
+    rows = store.all(
+        "SELECT product_index, sum(cash), sum(tonnes) FROM trades"
+        " WHERE settlement_seq >= ? AND settlement_seq < ? AND trading_date BETWEEN ? AND ?"
+        " AND state <> 'busted' GROUP BY product_index",
+        (*bounds, first, last),
+    )
+    return Traded(
+        amount=sum(cash for product, cash, _ in rows if product in products),
+        tonnes=sum(tonnes for product, _, tonnes in rows if product in products),
+    )
 
 
 def _state(standing: Standing, today: int) -> State:

@@ -63,6 +63,8 @@ class Product(NamedTuple):
         Around what firms quote: its last close, or what a file of closes aims at.
     low, high, block_low, block_high
         Within which it may be traded, by listing and by block.
+    bidding_low, bidding_high
+        The least that a bidding may ask for, and the most that may be bid.
     """
 
     name: str
@@ -71,6 +73,8 @@ class Product(NamedTuple):
     high: int
     block_low: int
     block_high: int
+    bidding_low: int
+    bidding_high: int
 
 
 class Day(NamedTuple):
@@ -90,6 +94,11 @@ class Day(NamedTuple):
         Whether obligations are set.
     orders
         How many listed orders are to be entered on it.
+    part_ppm
+        Millionths: what of all that is traded from it on is its part, by the months of the
+        published volume.
+    block_tonnes, bidding_tonnes, listed_tonnes
+        The least of a block and of a bidding, and the most of a listed order; 0 is no limit.
     first_price
         Fen, with which the year began.
     is_steered
@@ -104,6 +113,10 @@ class Day(NamedTuple):
     is_first_of_month: bool
     is_owed: bool
     orders: int
+    part_ppm: int
+    block_tonnes: int
+    bidding_tonnes: int
+    listed_tonnes: int
     first_price: int
     is_steered: bool
     products: tuple[Product, ...]

@@ -4,6 +4,7 @@ firm pays in --> bank --statement, camt.053--> registry books it
 trades of the day --instructions, pain.001--> bank --report, pain.002--> registry
 """
 
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from datetime import date
 from pathlib import Path
@@ -52,19 +53,15 @@ class SettlementBank(AbstractContextManager["SettlementBank"]):
         for index in indexes:
             self._books.account_open(self._registry.bank.sub_account(index))
 
-    def paid_in(self, day: date, cash: dict[int, int]) -> None:
+    def paid_in(self, day: date, cash: Mapping[int, int]) -> None:
         """Take cash in (index of an account -> fen), and tell the registry by a statement."""
-        number = date_number(day)
+        sub_account = self._registry.bank.sub_account
         for index, fen in cash.items():
-            account = self._registry.bank.sub_account(index)
-            payment = PayIn(
-                payment_id=f"I-{index}-{number}", account=account, cash=fen, business_date=number
-            )
-            self._books.payment_take(payment)
-        self.statement(day)
+            self._books.payment_take(payment(index, sub_account(index), fen, day))
+        self._statement(day)
 
-    def instructed(self) -> None:
-        """Send what the day's trades need, and let the registry take the reports."""
+    def day_closed(self, day: date) -> None:
+        """Send what the day's trades need, and let the registry take reports and statement."""
         bank = self._registry.bank
         with self._registry.transaction():
             while bank.instruct():
@@ -74,11 +71,20 @@ class SettlementBank(AbstractContextManager["SettlementBank"]):
                     report, _ = self._books.batch_take(pain_001.batch_write(batch))
                     bank.reports.answer_take(batch, report)
 
-    def statement(self, day: date) -> None:
-        """Let the registry read the day's next statement."""
+        self._statement(day)
+
+    def _statement(self, day: date) -> None:
         number = date_number(day)
         before = self._registry.store.one(
             "SELECT count(*) FROM bank_statements WHERE business_date = ?", (number,)
         )
         content = self._books.statement(number, before + 1)
         self._registry.bank.books.statement_read(content, f"statement {number} {before + 1}")
+
+
+def payment(index: int, sub_account: str, fen: int, day: date) -> PayIn:
+    """Return what an account pays in on a day, at most once."""
+    number = date_number(day)
+    return PayIn(
+        payment_id=f"I-{index}-{number}", account=sub_account, cash=fen, business_date=number
+    )

@@ -1,13 +1,22 @@
 """What is done for firms at the registry in a year: accounts, holdings, transfers, surrenders."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
+from functools import partial
 
-from cea_exchange.in_process.exchange import Exchange
+from cea_exchange.domain.compliance.rules import ComplianceRules
 from cea_exchange.ledger.double_entry import CASH_ASSET, Compartment, Holding
 from cea_exchange.registry.compliance.obligation_status import standings
+from cea_exchange.registry.control.requests.basics import PayIn, TransferIn, TransferOut
+from cea_exchange.registry.control.requests.compliance.surrender import (
+    SurrenderAccept,
+    SurrenderApply,
+    SurrenderRetire,
+)
 from cea_exchange.registry.registry import Registry
 from cea_exchange.year.firms.firm import Firm
 from cea_exchange.year.institutions.filing import works_of
+from cea_exchange.year.institutions.systems import AUTHORITY, OPERATOR, Systems, province
 from cea_exchange.year.nation.members import Member
 
 
@@ -55,10 +64,11 @@ def opening_held(registry: Registry, product: str, tonnes: dict[str, int]) -> No
 # -- holdings --------------------------------------------------------------------------------------
 
 
-def holdings_read(registry: Registry, firms: Sequence[Firm]) -> None:
+def holdings_read(systems: Systems, firms: Sequence[Firm]) -> None:
     """Let each firm know what it has, as the ledger says."""
-    balance = registry.store.balance
-    products = registry.store.execute("SELECT product, product_index FROM products").fetchall()
+    balance = systems.balances()
+    with systems.registry_read() as registry:
+        products = registry.all("SELECT product, product_index FROM products")
     for firm in firms:
         index = firm.index
         firm.cash = balance(Holding(index, CASH_ASSET, Compartment.TRADING))
@@ -72,14 +82,27 @@ def holdings_read(registry: Registry, firms: Sequence[Firm]) -> None:
         )
 
 
-def duties_read(registry: Registry, firms: Sequence[Firm], year: int) -> None:
+def duties_read(systems: Systems, firms: Sequence[Firm], year: int) -> None:
     """Let each firm know what it owes, as the registry says; nobody counts on more to come."""
-    found = standings(registry.store, registry.ledger.rules, year)
+    with systems.registry_read() as registry:
+        found = standings(registry, ComplianceRules.load(), year)
     for firm in firms:
         firm.owed, firm.coming = found[firm.index].due if firm.index in found else 0, 0
 
 
-def brought(exchange: Exchange, firms: Iterable[Firm], cash: Mapping[int, int]) -> None:
+def paid_in(systems: Systems, firms: Sequence[Firm], day: date, cash: Mapping[int, int]) -> None:
+    """Pay cash in (index of an account -> fen): at the bank, where there is one."""
+    if not cash:
+        return
+    if systems.bank is not None:
+        systems.bank.paid_in(day, cash)
+        return
+    with systems.together("registry"):
+        for index, fen in cash.items():
+            systems.ask("registry", OPERATOR, PayIn(account=firms[index].account, cash=fen))
+
+
+def brought(systems: Systems, firms: Iterable[Firm], cash: Mapping[int, int]) -> None:
     """Bring cash that was paid in, and all registered allowances, to the venue.
 
     Parameters
@@ -87,42 +110,51 @@ def brought(exchange: Exchange, firms: Iterable[Firm], cash: Mapping[int, int]) 
     cash
         Index of an account -> fen.
     """
-    registry = exchange.registry
-    with registry.transaction():
+    ask = partial(systems.ask, "registry", OPERATOR)
+    with systems.together("registry"):
         for firm in firms:
             fen = cash.get(firm.index, 0)
             if fen:
-                registry.transfer_in(firm.account, None, fen)
+                ask(TransferIn(account=firm.account, amount=fen))
             for product, tonnes in firm.registered.items():
-                registry.transfer_in(firm.account, product, tonnes)
-        exchange.feed()
+                ask(TransferIn(account=firm.account, product=product, amount=tonnes))
+        systems.feed()
+
+
+def called_back(systems: Systems, wanted: Iterable[tuple[Firm, Mapping[str, int]]]) -> None:
+    """Let firms call back from the venue what they want to have registered and have not."""
+    for firm, tonnes in wanted:
+        for product, asked in tonnes.items():
+            leaving = asked - firm.registered.get(product, 0)
+            if leaving > 0:
+                leave = TransferOut(account=firm.account, product=product, amount=leaving)
+                systems.ask("registry", OPERATOR, leave)
+    systems.feed()
 
 
 # -- surrender -------------------------------------------------------------------------------------
 
 
 def surrendered(
-    exchange: Exchange, firms: Sequence[Firm], year: int, products: Sequence[str]
+    systems: Systems, firms: Sequence[Firm], year: int, products: Sequence[str]
 ) -> None:
     """Let firms surrender what they owe, or what of it they have; the oldest products go first.
 
     Each applies, its province accepts, and the authority retires.
     """
-    registry = exchange.registry
-    with registry.transaction():
-        given = [_given(firm, products) for firm in firms]
-        for firm, tonnes in zip(firms, given, strict=True):
-            for product, wanted in tonnes.items():
-                leaving = wanted - firm.registered.get(product, 0)
-                if leaving > 0:
-                    registry.transfer_out(firm.account, product, leaving)
-        exchange.feed()
-        for firm, tonnes in zip(firms, given, strict=True):
-            if tonnes:
-                number = registry.surrender.apply(firm.account, year, tonnes)
-                registry.surrender.accept(number, firm.province)
-                registry.surrender.retire(number)
-                firm.owed -= sum(tonnes.values())
+    ask = partial(systems.ask, "registry")
+    with systems.together("registry"):
+        given = [(firm, _given(firm, products)) for firm in firms]
+        called_back(systems, given)
+        for firm, tonnes in given:
+            if not tonnes:
+                continue
+            applied = SurrenderApply(account=firm.account, compliance_year=year, tonnes=tonnes)
+            number = ask(OPERATOR, applied)["surrender_id"]
+            accepted = SurrenderAccept(province=firm.province, surrender_id=number)
+            ask(province(firm.province), accepted)
+            ask(AUTHORITY, SurrenderRetire(surrender_id=number))
+            firm.owed -= sum(tonnes.values())
 
 
 def _given(firm: Firm, products: Sequence[str]) -> dict[str, int]:

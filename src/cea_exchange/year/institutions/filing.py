@@ -1,14 +1,36 @@
 """What enterprises, provinces and verifiers do at the platform in a year."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+from functools import partial
 
 from cea_exchange.domain.calendar import date_number
-from cea_exchange.files.cells.source import SourceFile
-from cea_exchange.institution.persons import Person
+from cea_exchange.platform.control.requests.allocation import (
+    AllocationApprove,
+    AllocationCompute,
+    AllocationDistribute,
+    BalanceRollUp,
+    ObligationsSet,
+    TotalSet,
+)
+from cea_exchange.platform.control.requests.filings import (
+    EvidenceBring,
+    FilingPass,
+    MonthEnter,
+    MonthFile,
+    ReportEnter,
+    ReportSign,
+)
+from cea_exchange.platform.control.requests.verification import (
+    VerificationConclude,
+    VerificationConfirm,
+    VerificationGive,
+)
 from cea_exchange.platform.entity_list.enterprises import EnterpriseFacts
 from cea_exchange.platform.entity_list.unit_facts import facts_read
 from cea_exchange.platform.platform import Platform
-from cea_exchange.year.institutions.systems import person
+from cea_exchange.platform.roles import city_body, enterprise_body, firm_body
+from cea_exchange.year.institutions.systems import AUTHORITY, Actor, Systems, province
 from cea_exchange.year.nation.enterprises import ACTIVITIES, EnterpriseYear
 from cea_exchange.year.nation.members import Member
 from cea_exchange.year.timeline import Timeline
@@ -20,10 +42,7 @@ TOTAL_TONNES = 10**12
 LISTED_TONNES = 26_000
 """From which an enterprise is on the list."""
 
-PREPARER, REVIEWER, SIGNATORY = map(person, ("preparer", "reviewer", "signatory"))
-PROVINCE, SECOND, NATION = map(person, ("province", "second", "nation"))
-VERIFIER = person("verifier")
-LEVELS: tuple[Person, ...] = (person("city"), PROVINCE)
+VERIFIER = Actor("verifier", firm_body(FIRM))
 
 
 def enterprises_listed(
@@ -40,7 +59,7 @@ def enterprises_listed(
                 province=member.province,
                 sector=member.sector,
                 facts=EnterpriseFacts(
-                    *(founded_on, works_of(member.name), 100 * member.province + 1),
+                    *(founded_on, works_of(member.name), _city(member.province)),
                     *(*ACTIVITIES[member.sector], "licence"),
                 ),
             )
@@ -65,36 +84,52 @@ def works_of(enterprise: str) -> str:
     return f"Works {enterprise}"
 
 
-def year_filed(platform: Platform, filed: EnterpriseYear, year: int) -> None:
+def _city(code: int) -> int:
+    """Return the one city that a province has here."""
+    return 100 * code + 1
+
+
+def year_filed(systems: Systems, filed: EnterpriseYear, year: int) -> None:
     """File an enterprise's months and its report, each by two persons and passed by both levels."""
-    name = filed.enterprise
-    enterprise = platform.enterprises.of(name)
-    with platform.record.transaction():
-        platform.evidence.bring(PREPARER, enterprise, "ledger.txt", filed.proof)
-        platform.months.enter(PREPARER, name, SourceFile("months.csv", filed.months))
-        platform.months.file(REVIEWER, name, year)
-        for level in LEVELS:
-            platform.documents.pass_all(level, enterprise.enterprise_id, "month", year)
-        platform.reports.enter(PREPARER, name, year)
-        platform.reports.sign(SIGNATORY, name, year)
+    name, ask = filed.enterprise, partial(systems.ask, "platform")
+    preparer, reviewer, signatory = (
+        Actor(role, enterprise_body(name)) for role in ("preparer", "reviewer", "signatory")
+    )
+    city = Actor("city", city_body(_city(filed.province)))
+    with systems.together("platform"):
+        ask(preparer, EvidenceBring(enterprise=name, file="ledger.txt", content=filed.proof))
+        ask(preparer, MonthEnter(enterprise=name, file="months.csv", content=filed.months))
+        ask(reviewer, MonthFile(enterprise=name, period=year))
+        for level in (city, province(filed.province)):
+            ask(level, FilingPass(enterprise=name, kind="month", period=year))
+        ask(preparer, ReportEnter(enterprise=name, year=year))
+        ask(signatory, ReportSign(enterprise=name, year=year))
 
 
-def year_verified(platform: Platform, filed: EnterpriseYear, year: int, days: Timeline) -> int:
-    """Let a verifier conclude what was filed, and the province confirm it; return the tonnes."""
-    until = date_number(days.verified_until)
-    with platform.record.transaction():
-        task = platform.verifications.give(filed.enterprise, year, FIRM, due_on=until)
-        platform.verifications.conclude(VERIFIER, task, filed.emitted())
-        return platform.verifications.confirm(PROVINCE, task).tonnes
+def year_verified(
+    systems: Systems, member: Member, emitted: Mapping[str, Decimal], year: int, days: Timeline
+) -> None:
+    """Let a verifier conclude what each unit emitted, and the province confirm it."""
+    name, ask = member.name, partial(systems.ask, "platform")
+    theirs, until = province(member.province), date_number(days.verified_until)
+    units = ",".join(f"{unit}={tonnes:f}" for unit, tonnes in emitted.items())
+    with systems.together("platform"):
+        given = VerificationGive(enterprise=name, year=year, firm=FIRM, due_on=until)
+        task = ask(theirs, given)["verification"]
+        ask(VERIFIER, VerificationConclude(verification=task, units=units))
+        ask(theirs, VerificationConfirm(verification=task))
 
 
-def allowances_given(platform: Platform, provinces: Sequence[int], year: int) -> None:
+def allowances_given(systems: Systems, provinces: Sequence[int], year: int) -> None:
     """Let every province compute, approve and distribute allowances, and set obligations."""
-    with platform.record.transaction():
-        platform.allocations.roll_up(NATION, year)
-        platform.allocations.total_set(NATION, year, "final", TOTAL_TONNES)
-        for province in provinces:
-            row = platform.allocations.compute(PROVINCE, province, year, "final")
-            platform.allocations.approve(SECOND, row.allocation_id)
-            platform.allocations.distribute(row.allocation_id)
-            platform.obligations.set_all(PROVINCE, province, year)
+    ask = partial(systems.ask, "platform")
+    with systems.together("platform"):
+        ask(AUTHORITY, BalanceRollUp(year=year))
+        ask(AUTHORITY, TotalSet(year=year, stage="final", tonnes=TOTAL_TONNES))
+        for code in provinces:
+            first, second = province(code), province(code, "second")
+            computed = AllocationCompute(province=code, year=year, stage="final")
+            number = ask(first, computed)["allocation"]
+            ask(second, AllocationApprove(allocation=number))
+            ask(first, AllocationDistribute(allocation=number))
+            ask(first, ObligationsSet(province=code, year=year))

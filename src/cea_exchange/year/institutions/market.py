@@ -1,14 +1,15 @@
 """The market's day: what firms enter, the three ways of trading, close and settlement."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
 from itertools import islice
+from typing import Any, Protocol
 
 import numpy as np
 from msgspec import Struct
 
 from cea_exchange.domain.documents.bulletin import Bulletin, BulletinBuilder
-from cea_exchange.domain.profile import Profile
+from cea_exchange.domain.profile import MarketRules, Profile
 from cea_exchange.domain.records import (
     COMMAND_DTYPE,
     PRODUCT_NONE,
@@ -21,7 +22,7 @@ from cea_exchange.domain.records import (
 )
 from cea_exchange.in_process.exchange import Exchange
 from cea_exchange.protocol.control import BiddingClose, BiddingOpen, Control, DayClose, PhaseSet
-from cea_exchange.year.firms.firm import Block, Offer, Order, Product
+from cea_exchange.year.firms.firm import Bid, Block, Offer, Order, Product
 
 BATCH = 4_096
 _SIDES = {"buy": Side.BUY, "sell": Side.SELL}
@@ -47,7 +48,7 @@ class Counts(Struct, kw_only=True):
     trades: int = 0
 
 
-class YearMarket:
+class Market(Protocol):
     """The market of a year, a day at a time.
 
     Attributes
@@ -55,39 +56,13 @@ class YearMarket:
     bulletins : list of Bulletin
         Of the days that were closed.
     counts : Counts
-    trades : list of ndarray
-        The open day's, as events.
     """
 
-    def __init__(self, exchange: Exchange, profile: Profile) -> None:
-        self._exchange = exchange
-        self._profile = profile
-        self._builder = BulletinBuilder(profile)
-        self.bulletins: list[Bulletin] = []
-        self.counts = Counts()
-        self.trades: list[np.ndarray] = []
-
-    def product_declare(self, product: str, reference_price: int) -> None:
-        """Take in a product before its first day."""
-        self._builder.declare(product, reference_price)
-
-    def resume(
-        self, bulletins: list[Bulletin], counts: Counts, products: Sequence[tuple[str, int]]
-    ) -> None:
-        """Go on after some days; a product comes with its first reference price."""
-        self.bulletins, self.counts = bulletins, counts
-        after = bulletins[-1] if bulletins else None
-        self._builder = BulletinBuilder(self._profile, after=after)
-        closes = {} if after is None else {quote.code: quote.close for quote in after.products}
-        for product, reference_price in products:
-            self._builder.declare(product, closes.get(product, reference_price))
-
-    # -- the day ----------------------------------------------------------------------------------
+    bulletins: list[Bulletin]
+    counts: Counts
 
     def day_open(self, day: date) -> None:
         """Open a day; what the registry has done before reaches the market first."""
-        self.trades = []
-        self._note(self._exchange.open_day(str(day)))
 
     def products(self, centres: Mapping[str, int]) -> tuple[Product, ...]:
         """Return the open day's products by index, with what they may be traded at.
@@ -97,15 +72,73 @@ class YearMarket:
         centres
             Product -> fen around which firms quote; left out, its last close.
         """
+
+    def phase(self, phase: Phase) -> None:
+        """Begin a phase of the day."""
+
+    def listed(self, orders: Iterable[Order]) -> None:
+        """Enter listed orders, one after the other."""
+
+    def blocks(self, blocks: Iterable[Block]) -> None:
+        """Trade each block: the seller offers it to the buyer, who accepts."""
+
+    def bidding(self, offer: Offer) -> None:
+        """Award what is offered to those who bid best, each at its own price."""
+
+    def day_close(self) -> None:
+        """Close the day, and see all of it settled."""
+
+
+class YearMarket:
+    """The market of a year in this process; see `Market`."""
+
+    def __init__(self, exchange: Exchange, profile: Profile) -> None:
+        self._exchange = exchange
+        self._profile = profile
+        self._builder = BulletinBuilder(profile)
+        self.bulletins: list[Bulletin] = []
+        self.counts = Counts()
+
+    def resume(
+        self,
+        machine: bytes,
+        bulletins: list[Bulletin],
+        counts: Counts,
+        products: Sequence[tuple[str, int]],
+    ) -> None:
+        """Begin, or go on after some days.
+
+        Parameters
+        ----------
+        machine
+            The market's snapshot; empty before its first day.
+        products
+            Each with its first reference price.
+        """
+        if machine:
+            self._exchange.machine_restore(machine)
+        self.bulletins, self.counts = bulletins, counts
+        after = bulletins[-1] if bulletins else None
+        self._builder = BulletinBuilder(self._profile, after=after)
+        closes = {} if after is None else {quote.code: quote.close for quote in after.products}
+        for product, reference_price in products:
+            self._builder.declare(product, closes.get(product, reference_price))
+
+    def snapshot(self) -> bytes:
+        """Return the market's state, to be resumed from."""
+        return self._exchange.machine.snapshot()
+
+    # -- the day ----------------------------------------------------------------------------------
+
+    def day_open(self, day: date) -> None:
+        """Open a day; what the registry has done before reaches the market first."""
+        self._note(self._exchange.open_day(str(day)))
+
+    def products(self, centres: Mapping[str, int]) -> tuple[Product, ...]:
+        """Return the open day's products by index, with what they may be traded at."""
         machine = self._exchange.machine
-        found = []
-        for index, name in enumerate(machine.product_names):
-            row = machine.core.product(index)
-            low, high = int(row["band_low"]), int(row["band_high"])
-            centre = min(max(centres.get(name, int(row["reference_price"])), low), high)
-            block = int(row["block_band_low"]), int(row["block_band_high"])
-            found.append(Product(name, centre, low, high, *block))
-        return tuple(found)
+        rows = ((name, machine.core.product(i)) for i, name in enumerate(machine.product_names))
+        return products_quoted(self._profile.rules, rows, centres)
 
     def phase(self, phase: Phase) -> None:
         """Begin a phase of the day."""
@@ -115,12 +148,8 @@ class YearMarket:
         """Enter listed orders, in batches."""
         rows = iter(orders)
         while batch := list(islice(rows, BATCH)):
-            commands = self._commands(len(batch), CommandKind.ENTER)
+            commands = self._numbered(entered(batch, self._index))
             commands["account_index"] = [order.firm.index for order in batch]
-            commands["product_index"] = [self._index(order.product) for order in batch]
-            commands["side"] = [_SIDES[order.side] for order in batch]
-            commands["price"] = [order.price for order in batch]
-            commands["tonnes"] = [order.tonnes for order in batch]
             events = self._note(self._exchange.submit(commands))
             self.counts.orders += len(batch)
             is_refused = events["kind"] == EventKind.ORDER_REJECTED
@@ -129,20 +158,16 @@ class YearMarket:
     def blocks(self, blocks: Iterable[Block]) -> None:
         """Trade each block: the seller offers it to the buyer, who accepts."""
         for block in blocks:
-            offer = self._commands(1, CommandKind.BLOCK_OFFER)
-            offer["account_index"], offer["side"] = block.seller.index, Side.SELL
-            offer["product_index"] = self._index(block.product)
-            offer["price"], offer["tonnes"] = block.price, block.tonnes
-            offer["flags"], offer["pick_order_id"] = BlockFlag.TO_ACCOUNT, block.buyer.index
+            offer = self._numbered(block_offered(block, self._index))
+            offer["account_index"] = block.seller.index
             offered = self._must(self._exchange.submit(offer), EventKind.BLOCK_OFFERED)
-            accept = self._commands(1, CommandKind.BLOCK_ACCEPT)
-            accept["account_index"], accept["product_index"] = block.buyer.index, PRODUCT_NONE
-            accept["order_id"] = offered["order_id"]
+            accept = self._numbered(block_accepted(int(offered["order_id"])))
+            accept["account_index"] = block.buyer.index
             self._must(self._exchange.submit(accept), EventKind.TRADE)
 
     def bidding(self, offer: Offer) -> None:
         """Award what is offered to those who bid best, each at its own price."""
-        name = f"{offer.seller.account}-{self._exchange.trading_date}"
+        name = bidding_name(offer, self._exchange.trading_date)
         opened = self._exchange.apply(
             BiddingOpen(
                 bidding=name,
@@ -154,11 +179,8 @@ class YearMarket:
             )
         )
         number = self._must(opened, EventKind.BIDDING_OPENED)["order_id"]
-        bids = self._commands(len(offer.bids), CommandKind.BID)
+        bids = self._numbered(bids_made(offer.bids, int(number)))
         bids["account_index"] = [bid.firm.index for bid in offer.bids]
-        bids["product_index"], bids["order_id"] = PRODUCT_NONE, number
-        bids["price"] = [bid.price for bid in offer.bids]
-        bids["tonnes"] = [bid.tonnes for bid in offer.bids]
         self._note(self._exchange.submit(bids))
         self._must(self._exchange.apply(BiddingClose(bidding=name)), EventKind.BIDDING_CLOSED)
 
@@ -176,9 +198,7 @@ class YearMarket:
     def _note(self, events: np.ndarray) -> np.ndarray:
         self.bulletins += self._builder.take_records(events)
         traded = events[events["kind"] == EventKind.TRADE]
-        if len(traded):
-            self.trades.append(traded)
-            self.counts.trades += len(traded)
+        self.counts.trades += len(traded)
         return events
 
     def _must(self, events: np.ndarray, kind: EventKind) -> np.void:
@@ -191,11 +211,84 @@ class YearMarket:
             raise YearFailed(f"{kind.name}: expected on {self._exchange.trading_date}, got {got}")
         return found[0]
 
-    def _commands(self, count: int, kind: CommandKind) -> np.ndarray:
-        commands = np.zeros(count, COMMAND_DTYPE)
-        commands["kind"], commands["trading_date"] = kind, self._exchange.trading_date
-        commands["client_order_id"] = [self._exchange.next_id() for _ in range(count)]
+    def _numbered(self, commands: np.ndarray) -> np.ndarray:
+        commands["trading_date"] = self._exchange.trading_date
+        commands["client_order_id"] = [self._exchange.next_id() for _ in commands]
         return commands
 
     def _index(self, product: Product) -> int:
         return self._exchange.machine.product_index(product.name)
+
+
+# -- what is entered -------------------------------------------------------------------------------
+
+
+def products_quoted(
+    rules: MarketRules, rows: Iterable[tuple[str, Mapping[str, Any]]], centres: Mapping[str, int]
+) -> tuple[Product, ...]:
+    """Return products as firms see them, from what the market says of each by name."""
+    found = []
+    for name, row in rows:
+        low, high = int(row["band_low"]), int(row["band_high"])
+        centre = min(max(centres.get(name, int(row["reference_price"])), low), high)
+        block = int(row["block_band_low"]), int(row["block_band_high"])
+        bidding = _bidding_range(rules, int(row["reference_price"]), low, high)
+        found.append(Product(name, centre, low, high, *block, *bidding))
+    return tuple(found)
+
+
+def _bidding_range(rules: MarketRules, close: int, low: int, high: int) -> tuple[int, int]:
+    """Return the least that may be asked for, and a most within what may be bid.
+
+    What is asked for is the last close, or the range's end below it, which is known where the
+    listed band is as wide.
+    """
+    if rules.bidding_band_bp == rules.listed_band_bp:
+        return low, high
+    return close, close * (10_000 + rules.bidding_band_bp) // 10_000
+
+
+def entered(orders: Sequence[Order], index_of: Callable[[Product], int]) -> np.ndarray:
+    """Return the commands that enter listed orders, without who enters them."""
+    commands = _commands(len(orders), CommandKind.ENTER)
+    commands["product_index"] = [index_of(order.product) for order in orders]
+    commands["side"] = [_SIDES[order.side] for order in orders]
+    commands["price"] = [order.price for order in orders]
+    commands["tonnes"] = [order.tonnes for order in orders]
+    return commands
+
+
+def block_offered(block: Block, index_of: Callable[[Product], int]) -> np.ndarray:
+    """Return the seller's command that offers a block to its buyer."""
+    commands = _commands(1, CommandKind.BLOCK_OFFER)
+    commands["side"], commands["product_index"] = Side.SELL, index_of(block.product)
+    commands["price"], commands["tonnes"] = block.price, block.tonnes
+    commands["flags"], commands["pick_order_id"] = BlockFlag.TO_ACCOUNT, block.buyer.index
+    return commands
+
+
+def block_accepted(block_id: int) -> np.ndarray:
+    """Return the buyer's command that accepts a block."""
+    commands = _commands(1, CommandKind.BLOCK_ACCEPT)
+    commands["product_index"], commands["order_id"] = PRODUCT_NONE, block_id
+    return commands
+
+
+def bidding_name(offer: Offer, trading_date: int) -> str:
+    """Return what a bidding is called: who is first among equals is drawn by it."""
+    return f"{offer.seller.account}-{trading_date}"
+
+
+def bids_made(bids: Sequence[Bid], bidding_id: int) -> np.ndarray:
+    """Return the commands that bid in a bidding."""
+    commands = _commands(len(bids), CommandKind.BID)
+    commands["product_index"], commands["order_id"] = PRODUCT_NONE, bidding_id
+    commands["price"] = [bid.price for bid in bids]
+    commands["tonnes"] = [bid.tonnes for bid in bids]
+    return commands
+
+
+def _commands(count: int, kind: CommandKind) -> np.ndarray:
+    commands = np.zeros(count, COMMAND_DTYPE)
+    commands["kind"] = kind
+    return commands

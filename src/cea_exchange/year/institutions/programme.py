@@ -7,21 +7,42 @@ autumn    monthly a day's market: owners sell, entities buy, cancel, and offset 
 
 from collections.abc import Iterator, Sequence
 from datetime import date
-from typing import NamedTuple
+from functools import partial
+from typing import Literal, NamedTuple
 
-import msgspec
 from msgspec import Struct
 
-from cea_exchange.ccer.ccer_registry import CcerRegistry
+from cea_exchange.ccer.control.requests.accounts import AccountOpen, HoldingList
+from cea_exchange.ccer.control.requests.batches import (
+    BatchApply,
+    BatchIssue,
+    BatchPublish,
+    BatchVerificationBegin,
+    BatchVerify,
+)
+from cea_exchange.ccer.control.requests.cancellations import (
+    CancellationApply,
+    CancellationApprove,
+)
+from cea_exchange.ccer.control.requests.lots import TransferMake
+from cea_exchange.ccer.control.requests.projects import (
+    ProjectApply,
+    ProjectDraft,
+    ProjectPublish,
+    ProjectRegister,
+    ProjectValidate,
+    ProjectValidationBegin,
+)
+from cea_exchange.ccer.control.requests.vvbs import LicenceGrant
+from cea_exchange.ccer.roles import account_body
 from cea_exchange.domain.calendar import date_number
-from cea_exchange.domain.ccer.batches import ReductionReport
-from cea_exchange.domain.ccer.projects import ProjectDesign
 from cea_exchange.domain.records import Side, Tif
 from cea_exchange.domain.units import cash_format, price_format
 from cea_exchange.matching.market import Market
-from cea_exchange.registry.ccer_link.turns import CcerTurns
-from cea_exchange.registry.registry import Registry
+from cea_exchange.registry.control.requests.compliance.offset import OffsetConfirm
 from cea_exchange.year.firms.firm import Firm
+from cea_exchange.year.institutions.systems import OPERATOR as REGISTRY
+from cea_exchange.year.institutions.systems import Actor, Systems
 
 FIRST_YEAR = 2024
 """In which the voluntary market began again: before it there are no CCERs of its registry."""
@@ -30,14 +51,16 @@ METHODOLOGY = "CCER-01-002"
 VALIDATOR, VERIFIER = "CQC", "CCSC"
 YEARS_BEFORE = 3
 """Whose reductions a batch has: of so many years before."""
+BATCH = 1
 TONNES_EACH = 1_750
 """A year's reductions of a project, for each enterprise of the nation: some 0.2% of what is due."""
 DOCUMENT = "ab" * 32
 PRICE = 7_076
 """Fen: the first base price, and the mean of 2025."""
-PURPOSE = "national_ets"
+PURPOSE: Literal["national_ets"] = "national_ets"
 ORDER_TONNES_MOST = 99_999
 """Of a listed order: a block's tonnes are no listed order's."""
+OPERATOR = Actor("operator", "ccer")
 
 
 class Programme(Struct, kw_only=True):
@@ -47,12 +70,14 @@ class Programme(Struct, kw_only=True):
     ----------
     step
         Of `programme_step`: how many were taken.
+    public_until
+        Day (yyyymmdd) until which what was published is before the public.
     base_price
         Fen, of the market.
     """
 
     step: int = 0
-    begun_on: int = 0
+    public_until: int = 0
     base_price: int = PRICE
     tonnes: int = 0
 
@@ -74,76 +99,99 @@ def owner_of(project: str) -> str:
 # -- the programme ---------------------------------------------------------------------------------
 
 
-def programme_step(ccer: CcerRegistry, programme: Programme, day: date, entities: int) -> None:
+def programme_step(systems: Systems, programme: Programme, day: date, entities: int) -> None:
     """Take the next step of all projects, if its day has come."""
-    number = date_number(day)
-    if programme.step == 0:
-        _designs_published(ccer)
-    elif programme.step > 2 or number <= _public_until(ccer, programme):
+    tonnes = entities * TONNES_EACH // len(PROJECTS)
+    if programme.step > 2 or date_number(day) <= programme.public_until:
         return
-    elif programme.step == 1:
-        _registered(ccer, day.year, entities * TONNES_EACH // len(PROJECTS))
-    else:
-        _issued(ccer, day.year, entities * TONNES_EACH // len(PROJECTS))
-    programme.step, programme.begun_on = programme.step + 1, number
+    with systems.together("ccer"):
+        if programme.step == 0:
+            programme.public_until = _designs_published(systems)
+        elif programme.step == 1:
+            programme.public_until = _registered(systems, day.year, tonnes)
+        else:
+            _issued(systems, day.year, tonnes)
+    programme.step += 1
 
 
-def _public_until(ccer: CcerRegistry, programme: Programme) -> int:
-    rules = ccer.books.rules
-    days = (rules.design_public_days, rules.report_public_days)[programme.step - 1]
-    return ccer.books.term(programme.begun_on, days.value).ends_on
-
-
-def _designs_published(ccer: CcerRegistry) -> None:
-    with ccer.transaction():
-        for vvb in (VALIDATOR, VERIFIER):
-            ccer.accounts.open(vvb, "vvb")
-            ccer.vvbs.accredit(vvb, 1, from_date=2024_01_22, document="notice 1")
-        for project in PROJECTS:
-            ccer.accounts.open(owner_of(project), "owner")
-            design = ProjectDesign(
+def _designs_published(systems: Systems) -> int:
+    """Publish all designs; return until when they are before the public."""
+    ask, until = partial(systems.ask, "ccer"), 0
+    for vvb in (VALIDATOR, VERIFIER):
+        ask(OPERATOR, AccountOpen(account=vvb, kind="vvb"))
+        ask(OPERATOR, LicenceGrant(vvb=vvb, sector=1, from_date=2024_01_22, document="notice 1"))
+    for project in PROJECTS:
+        owner = _representative(owner_of(project))
+        ask(OPERATOR, AccountOpen(account=owner_of(project), kind="owner"))
+        ask(
+            owner,
+            ProjectDraft(
+                project=project,
+                owner=owner_of(project),
+                title="Offshore wind",
                 methodology=METHODOLOGY,
                 started_on=2020_03_01,
                 crediting_from=2020_09_23,
                 crediting_to=2030_09_22,
-            )
-            ccer.projects.draft(project, owner_of(project), "Offshore wind", design)
-            ccer.projects.publish(project, VALIDATOR, DOCUMENT)
+            ),
+        )
+        published = ProjectPublish(project=project, validator=VALIDATOR, document=DOCUMENT)
+        until = ask(owner, published)["until"]
+    return until
 
 
-def _registered(ccer: CcerRegistry, year: int, tonnes: int) -> None:
-    with ccer.transaction():
-        for project in PROJECTS:
-            ccer.projects.validation_begin(project)
-            ccer.projects.validate(project, DOCUMENT)
-            ccer.projects.apply(project, DOCUMENT)
-            ccer.projects.register(project)
-            report = ReductionReport(
-                produced_from=10_000 * (year - YEARS_BEFORE) + 101,
-                produced_to=10_000 * (year - 1) + 1231,
+def _registered(systems: Systems, year: int, tonnes: int) -> int:
+    """Register all projects, and publish their batches; return until when."""
+    ask, vvb, until = partial(systems.ask, "ccer"), _representative(VALIDATOR), 0
+    for project in PROJECTS:
+        owner = _representative(owner_of(project))
+        ask(vvb, ProjectValidationBegin(project=project))
+        ask(vvb, ProjectValidate(project=project, document=DOCUMENT))
+        ask(owner, ProjectApply(project=project, document=DOCUMENT))
+        ask(OPERATOR, ProjectRegister(project=project))
+        published = BatchPublish(
+            project=project,
+            verifier=VERIFIER,
+            tonnes=_tonnes(year, tonnes),
+            produced_from=10_000 * (year - YEARS_BEFORE) + 101,
+            produced_to=10_000 * (year - 1) + 1231,
+            document=DOCUMENT,
+        )
+        until = ask(owner, published)["until"]
+    return until
+
+
+def _issued(systems: Systems, year: int, tonnes: int) -> None:
+    ask, vvb = partial(systems.ask, "ccer"), _representative(VERIFIER)
+    for project in PROJECTS:
+        owner = _representative(owner_of(project))
+        ask(vvb, BatchVerificationBegin(project=project, batch_number=BATCH))
+        ask(
+            vvb,
+            BatchVerify(
+                project=project,
+                batch_number=BATCH,
                 tonnes=_tonnes(year, tonnes),
-            )
-            ccer.batches.publish(project, VERIFIER, report, DOCUMENT)
+                document=DOCUMENT,
+            ),
+        )
+        ask(owner, BatchApply(project=project, batch_number=BATCH, document=DOCUMENT))
+        ask(OPERATOR, BatchIssue(project=project, batch_number=BATCH))
 
 
-def _issued(ccer: CcerRegistry, year: int, tonnes: int) -> None:
-    with ccer.transaction():
-        for project in PROJECTS:
-            ccer.batches.verification_begin(project, 1)
-            ccer.batches.verify(project, 1, _tonnes(year, tonnes), DOCUMENT)
-            ccer.batches.apply(project, 1, DOCUMENT)
-            ccer.batches.issue(project, 1)
+def _tonnes(year: int, tonnes: int) -> dict[str, int]:
+    return {str(each): tonnes for each in range(year - YEARS_BEFORE, year)}
 
 
-def _tonnes(year: int, tonnes: int) -> dict[int, int]:
-    return dict.fromkeys(range(year - YEARS_BEFORE, year), tonnes)
+def _representative(account: str) -> Actor:
+    return Actor("initiator", account_body(account))
 
 
 # -- the market, and what becomes of what was bought -----------------------------------------------
 
 
 def market_day(
-    ccer: CcerRegistry, programme: Programme, day: date, wanted: Sequence[tuple[Firm, int]]
+    systems: Systems, programme: Programme, day: date, wanted: Sequence[tuple[Firm, int]]
 ) -> list[Bought]:
     """Trade a day of the voluntary market, and let its registry move what was bought.
 
@@ -158,7 +206,7 @@ def market_day(
     stocks = [
         (owner, instrument, tonnes)
         for owner in map(owner_of, PROJECTS)
-        for instrument, tonnes in _held(ccer, owner).items()
+        for instrument, tonnes in _held(systems, owner).items()
     ]
     if not stocks or not wanted:
         return []
@@ -180,15 +228,16 @@ def market_day(
         for instrument, part in _taken(market, firm.account, list(owners), tonnes, price):
             bought.append(Bought(firm, owners[instrument], instrument, part))
     market.close_day()
-    _moved(ccer, bought)
+    _moved(systems, bought)
     programme.tonnes += sum(each.tonnes for each in bought)
     return bought
 
 
-def _held(ccer: CcerRegistry, owner: str) -> dict[str, int]:
+def _held(systems: Systems, owner: str) -> dict[str, int]:
     """Return instrument -> tonnes of an owner."""
     found: dict[str, int] = {}
-    for lot in ccer.accounts.lots(owner):
+    # Its owner sells from the beginning of each: what is left of it is one lot.
+    for lot in systems.ask("ccer", OPERATOR, HoldingList(account=owner))["lots"]:
         tonnes = lot["serial_last"] - lot["serial_first"] + 1
         found[lot["instrument"]] = found.get(lot["instrument"], 0) + tonnes
     return found
@@ -222,42 +271,51 @@ def _taken(
         tonnes -= made
 
 
-def _moved(ccer: CcerRegistry, bought: Sequence[Bought]) -> None:
-    known = {account for (account,) in ccer.store.execute("SELECT account FROM accounts")}
-    with ccer.transaction():
+def _moved(systems: Systems, bought: Sequence[Bought]) -> None:
+    with systems.ccer_read() as ccer:
+        known = {*ccer.column("SELECT account FROM accounts")}
+    with systems.together("ccer"):
         for each in bought:
             account = each.firm.account
             if account not in known:
-                ccer.accounts.open(account, "entity", province=each.firm.province)
+                opened = AccountOpen(account=account, kind="entity", province=each.firm.province)
+                systems.ask("ccer", OPERATOR, opened)
                 known.add(account)
-            ccer.transfers.transfer(
-                *("transfer", each.owner, account, each.instrument, each.tonnes),
+            moved = TransferMake(
+                account=each.owner,
+                to=account,
+                instrument=each.instrument,
                 document="day's trades of the voluntary market",
+                tonnes=each.tonnes,
             )
+            systems.ask("ccer", _representative(each.owner), moved)
 
 
-def offset(ccer: CcerRegistry, registry: Registry, bought: Sequence[Bought], year: int) -> None:
+def offset(systems: Systems, bought: Sequence[Bought], year: int) -> None:
     """Cancel what was bought, and let the allowance registry count the proofs."""
-    with ccer.transaction():
+    if not bought:
+        return
+    with systems.together("ccer"):
         for each in bought:
-            number = ccer.cancellations.apply(
-                *(each.firm.account, each.instrument, each.tonnes),
+            applied = CancellationApply(
+                account=each.firm.account,
+                instrument=each.instrument,
                 purpose=PURPOSE,
+                tonnes=each.tonnes,
                 beneficiary=each.firm.account,
                 compliance_year=year,
             )
-            ccer.cancellations.approve(number)
-    ccer_talk(ccer, registry)
-    with registry.transaction():
-        for proof in registry.ccer_proofs.listed("confirmed"):
-            registry.ccer_proofs.book(proof["proof"])
-    ccer_talk(ccer, registry)
+            answer = systems.ask("ccer", _representative(each.firm.account), applied)
+            approved = CancellationApprove(cancellation_id=answer["cancellation_id"])
+            systems.ask("ccer", OPERATOR, approved)
+    systems.proofs_talk()
+    with systems.registry_read() as registry:
+        proofs = registry.column(
+            "SELECT proof FROM ccer_proofs WHERE state = 'confirmed' ORDER BY proof_seq"
+        )
+    with systems.together("registry"):
+        for proof in proofs:
+            systems.ask("registry", REGISTRY, OffsetConfirm(proof=proof))
+    systems.proofs_talk()
     for each in bought:
         each.firm.owed -= each.tonnes
-
-
-def ccer_talk(ccer: CcerRegistry, registry: Registry) -> None:
-    """Let both registries say to each other what is new of proofs."""
-    turns = CcerTurns(registry.ccer_proofs)
-    while turns.take(msgspec.msgpack.encode(ccer.link.answer(turns.question()))):
-        pass

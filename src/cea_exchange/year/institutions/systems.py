@@ -1,108 +1,103 @@
-"""Platform, both registries, venue and settlement of a year: one process, one clock, no sockets."""
+"""The systems of a year as its steps see them: asked by requests, wherever they are.
 
-from contextlib import AbstractContextManager, ExitStack
+    step --who asks, what--+--> in this process: the institution's own act
+                           +--> a daemon: the same request over its socket, with that person's key
+
+So one set of steps plays a year on either; what waits for sockets is the systems' own.
+"""
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from datetime import date
-from pathlib import Path
-from types import TracebackType
+from typing import Any, Literal, NamedTuple, Protocol
 
-import msgspec
+from cea_exchange.ccer.store import CcerStore
+from cea_exchange.institution.control.request import Request
+from cea_exchange.ledger.double_entry import Holding
+from cea_exchange.ledger.store import Store
+from cea_exchange.year.institutions.market import Market
 
-from cea_exchange.ccer.ccer_registry import CcerRegistry
-from cea_exchange.domain.calendar import TradingCalendar
-from cea_exchange.domain.profile import Profile
-from cea_exchange.domain.timetable import day_start, time_to_ns
-from cea_exchange.in_process.exchange import Exchange
-from cea_exchange.institution.persons import Person
-from cea_exchange.platform.platform import Platform
-from cea_exchange.platform.store import PlatformStore
-from cea_exchange.registry.platform_link.turns import PlatformTurns
-from cea_exchange.registry.registry import Registry
-from cea_exchange.registry.store import RegistryStore
-from cea_exchange.year.institutions.bank import SettlementBank
-from cea_exchange.year.institutions.venue_record import FOLDER as VENUE
-from cea_exchange.year.institutions.venue_record import JournaledExchange
-
-NOON_NS = 12 * 3_600 * 10**9
+System = Literal["platform", "registry", "ccer"]
 
 
-class YearClock:
-    """Noon in Shanghai of a day that stands until the next is begun."""
-
-    def __init__(self, day: date) -> None:
-        self.day = day
-
-    def __call__(self) -> int:
-        return time_to_ns(day_start(self.day)) + NOON_NS
-
-
-class Systems(AbstractContextManager["Systems"]):
-    """The systems of a year on a data folder.
+class Actor(NamedTuple):
+    """Who asks.
 
     Attributes
     ----------
-    clock : YearClock
-        Of all of them.
-    platform : Platform
-    registry : Registry
-    ccer : CcerRegistry
-    bank : SettlementBank or None
-        None: cash is booked as it is said to be paid in.
-    exchange : Exchange
-        The market, and the registry's settlement of its trades; with a `journal`, the words that
-        its id follows from, it keeps a venue's folder.
+    role, body
+        As the institution that is asked has them: ``province``, ``province 11``.
+    name
+        Another one of the same role and body has another.
     """
 
-    def __init__(
-        self,
-        data: Path,
-        profile: Profile,
-        calendar: TradingCalendar,
-        day: date,
-        *,
-        has_bank: bool,
-        journal: str = "",
-    ) -> None:
-        self.clock = YearClock(day)
-        with ExitStack() as opened:
-            self.platform = Platform(PlatformStore.open(data), self.clock)
-            opened.callback(self.platform.close)
-            self.ccer = CcerRegistry.open(data, self.clock)
-            opened.callback(self.ccer.close)
-            self.registry = Registry(RegistryStore.open(data), self.clock)
-            opened.callback(self.registry.close)
-            self.bank = SettlementBank(data, self.registry) if has_bank else None
-            if self.bank is not None:
-                opened.enter_context(self.bank)
-            self._opened = opened.pop_all()
-        # Terms of working days may end after the calendar that institutions have by themselves.
-        for institution in (self.platform.record, self.ccer.books, self.registry.ledger):
-            institution.calendar = calendar
-        self.registry.platform_follow(acts_by_hand=False)
-        self.registry.offsets.by_link_only = True
-        self.exchange = Exchange(self.registry, profile)
-        if journal:
-            journaled = JournaledExchange(self.registry, profile, data / VENUE, journal)
-            self._opened.callback(journaled.close)
-            self.exchange = journaled
-        self._platform_turns = PlatformTurns(self.registry.platform_stream)
+    role: str
+    body: str
+    name: str = ""
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._opened.close()
+    @property
+    def person(self) -> str:
+        """Return what the person is called."""
+        return f"{self.name or self.role} of {self.body}"
+
+
+class Bank(Protocol):
+    """The settlement bank of a year."""
+
+    def paid_in(self, day: date, cash: Mapping[int, int]) -> None:
+        """Take cash in (index of an account -> fen); the registry hears of it by a statement."""
+
+    def day_closed(self, day: date) -> None:
+        """See the day's instructions carried out, and the registry read the day's statement."""
+
+
+class Systems(Protocol):
+    """Platform, both registries, market and bank of a year.
+
+    Attributes
+    ----------
+    market : Market
+    bank : Bank or None
+        None: cash is booked as it is said to be paid in.
+    """
+
+    @property
+    def market(self) -> Market: ...
+    @property
+    def bank(self) -> Bank | None: ...
+
+    def day_begin(self, day: date) -> None:
+        """Let it be noon of a day at every institution."""
+
+    def ask(self, system: System, actor: Actor, request: Request) -> dict[str, Any]:
+        """Ask an institution; return its answer. What it refuses ends the year."""
+
+    def together(self, system: System) -> AbstractContextManager[None]:
+        """Let what is asked within be one transaction, where the institution is in this process."""
 
     def talk(self) -> None:
-        """Let registry and platform say to each other what is new."""
-        turns, outbox = self._platform_turns, self.platform.outbox
-        # Each answer is one transaction of the registry's; all together are one on disk.
-        with self.registry.transaction(), self.platform.record.transaction():
-            while turns.take(msgspec.msgpack.encode(outbox.answer(turns.question()))):
-                pass
+        """See that registry and platform have said to each other what is new."""
+
+    def proofs_talk(self) -> None:
+        """See that both registries have said to each other what is new of proofs."""
+
+    def feed(self) -> None:
+        """See that the market has what the registry sent it, and the registry its answers."""
+
+    def balances(self) -> Callable[[Holding], int]:
+        """Return what tells how much is held now, in tonnes or fen."""
+
+    def registry_read(self) -> AbstractContextManager[Store]:
+        """Open what the registry keeps, as it stands."""
+
+    def ccer_read(self) -> AbstractContextManager[CcerStore]:
+        """Open what the CCER registry keeps, as it stands."""
 
 
-def person(role: str, body: str = "") -> Person:
-    """Return who acts in a role; each role is a person of its own."""
-    return Person(role, role.ljust(40, "k"), role, body or role)
+OPERATOR = Actor("operator", "registry")
+AUTHORITY = Actor("authority", "authority")
+
+
+def province(code: int, name: str = "") -> Actor:
+    """Return who acts for a province."""
+    return Actor("province", f"province {code}", name)

@@ -20,11 +20,15 @@ ORIGINS = {
     "volume_tonnes": "model's own",
     "value_fen": "model's own",
     "block_share_bp": "model's own",
-    "december_share_bp": "model's own",
+    "december_share_bp": "shaped by input",
+    "biddings": "shaped by input",
     "close_fen": "model's own",
     "ccer_tonnes": "model's own",
 }
-"""What each figure is: given by the user, reproduced by rules from what is given, or neither."""
+"""What each figure is: given by the user, reproduced by rules from what is given, or neither.
+
+What is shaped by an input is the model's own too, of firms that were told when to trade.
+"""
 STEERED = {"close_fen": "input"}
 """Likewise, of a year whose prices a file of closes steers."""
 
@@ -36,6 +40,8 @@ class YearFigures(Struct, frozen=True, kw_only=True):
     ----------
     complied
         Entities that had surrendered all in time.
+    biddings
+        Days with an award.
     ccer_tonnes
         Traded on the voluntary market.
     """
@@ -53,6 +59,7 @@ class YearFigures(Struct, frozen=True, kw_only=True):
     value_fen: int
     block_tonnes: int
     bidding_tonnes: int
+    biddings: int
     december_tonnes: int
     close_fen: int
     trading_days: int
@@ -139,6 +146,7 @@ def figures_of(folder: Path, setting: YearSetting, state: YearState) -> YearFigu
         value_fen=sum(day.day.total.amount for day in days),
         block_tonnes=sum(day.day.block.volume for day in days),
         bidding_tonnes=sum(day.day.bidding.volume for day in days),
+        biddings=sum(day.day.bidding.volume > 0 for day in days),
         december_tonnes=sum(day.day.total.volume for day in december),
         close_fen=days[-1].close,
         trading_days=len(days),

@@ -12,15 +12,27 @@ from cea_exchange.year.setting import YearSetting
 
 FILE = "report.html"
 _STYLE = """
+:root { color-scheme: light dark; --text: #1a1a1a; --page: #fff; --line: #ddd; --faint: #555;
+  --good: #17692f; --bad: #b00020; }
+@media (prefers-color-scheme: dark) {
+  :root { --text: #e4e4e4; --page: #161616; --line: #3a3a3a; --faint: #a8a8a8; --good: #7ccf95;
+    --bad: #ff8a95; }
+  svg { filter: invert(.91) hue-rotate(180deg); }
+}
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem;
-  color: #1a1a1a; background: #fff; }
+  color: var(--text); background: var(--page); }
 h1 { font-size: 1.6rem; } h2 { font-size: 1.15rem; margin-top: 2.2rem; }
+.wide { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; }
-th, td { text-align: left; padding: .25rem .6rem; border-bottom: 1px solid #ddd; }
-td.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
-svg { width: 100%; height: auto; }
-.agree { color: #17692f; } .differ { color: #b00020; font-weight: 600; }
-p.note { color: #555; }
+th, td { text-align: left; padding: .25rem .6rem; border-bottom: 1px solid var(--line); }
+.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
+svg { display: block; width: 100%; min-width: 38rem; height: auto; }
+.agree { color: var(--good); } .differ { color: var(--bad); font-weight: 600; }
+p.note { color: var(--faint); }
+@media (max-width: 40rem) {
+  body { margin: 1rem auto; padding: 0 .6rem; font-size: 14px; }
+  th, td { padding: .25rem .4rem; }
+}
 """
 
 
@@ -53,8 +65,9 @@ def report_write(
             numbers={1, 2},
         ),
         "<p class=note>Input: given to the model. Reproduced: follows by the rules from what was"
-        " given. The model's own: comes of how its firms behave, and says nothing of the real"
-        " market.</p>",
+        " given. Shaped by input: the model's own, of firms that are told by the published"
+        " months when to trade. The model's own: comes of how its firms behave, and says nothing"
+        " of the real market.</p>",
         *more,
         *_plots(folder, state),
         "<h2>What the systems say of each other</h2>",
@@ -63,6 +76,7 @@ def report_write(
     path = folder / FILE
     text = (
         "<!doctype html><html lang=en><head><meta charset=utf-8>"
+        '<meta name=viewport content="width=device-width, initial-scale=1">'
         f"<title>Compliance year {setting.year}</title><style>{_STYLE}</style></head><body>"
         + "\n".join(parts)
         + "</body></html>\n"
@@ -74,7 +88,7 @@ def report_write(
 def _plots(folder: Path, state: YearState) -> Iterable[str]:
     try:
         for plot in plots(folder, state.bulletins):
-            yield f"<h2>{escape(plot.title)}</h2>{plot.svg}"
+            yield f"<h2>{escape(plot.title)}</h2><div class=wide>{plot.svg}</div>"
     except PlotsMissing as error:
         yield f"<p class=note>No plots: it {escape(str(error))}.</p>"
 
@@ -82,16 +96,17 @@ def _plots(folder: Path, state: YearState) -> Iterable[str]:
 def _table(
     head: Sequence[str], rows: Iterable[Sequence[str]], numbers: frozenset[int] | set[int]
 ) -> str:
-    cells = "".join(f"<th>{escape(name)}</th>" for name in head)
-    lines = [
-        "".join(
-            f"<td{' class=n' if place in numbers else ''}>{escape(cell)}</td>"
-            for place, cell in enumerate(row)
-        )
-        for row in rows
-    ]
-    body = "".join(f"<tr>{line}</tr>" for line in lines)
-    return f"<table>{f'<tr>{cells}</tr>' if head else ''}{body}</table>"
+    lines = [_row("th", head, numbers)] if head else []
+    lines += [_row("td", row, numbers) for row in rows]
+    return f"<div class=wide><table>{''.join(lines)}</table></div>"
+
+
+def _row(kind: str, cells: Sequence[str], numbers: frozenset[int] | set[int]) -> str:
+    line = "".join(
+        f"<{kind}{' class=n' if place in numbers else ''}>{escape(cell)}</{kind}>"
+        for place, cell in enumerate(cells)
+    )
+    return f"<tr>{line}</tr>"
 
 
 def _reconciled(outcome: Outcome) -> str:
@@ -103,4 +118,4 @@ def _reconciled(outcome: Outcome) -> str:
             f"<tr><td>{escape(each.name)}</td><td class=n>{each.count:,}</td>"
             f"<td class={found}>{words}</td></tr>"
         )
-    return f"<table>{''.join(lines)}</table>"
+    return f"<div class=wide><table>{''.join(lines)}</table></div>"

@@ -13,6 +13,7 @@ NAMES = {
     "value_fen": "value",
     "block_share_bp": "volume by block",
     "december_share_bp": "volume in December",
+    "biddings": "biddings",
     "close_fen": "last close",
     "trading_days": "trading days",
     "ccer_tonnes": "CCERs traded",
@@ -34,7 +35,10 @@ def figure_rows(figures: YearFigures) -> Iterator[tuple[str, str]]:
     yield "trades settled", f"{figures.trades:,}"
     yield "volume", f"{figures.volume_tonnes:,} t"
     yield "value", f"{cash_format(figures.value_fen)} yuan"
-    yield "by block, by bidding", f"{figures.block_tonnes:,} t, {figures.bidding_tonnes:,} t"
+    share = part_shown(figures.block_share_bp)
+    yield "by block", f"{figures.block_tonnes:,} t, {share}"
+    yield "by bidding", f"{figures.bidding_tonnes:,} t in {figures.biddings}"
+    yield "in December", f"{figures.december_tonnes:,} t, {part_shown(figures.december_share_bp)}"
     yield "last close", f"{price_format(figures.close_fen)} yuan/t"
 
 

@@ -1,0 +1,88 @@
+"""What daemons need before they start: keys, settings, and who may trade."""
+
+import json
+import shutil
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+
+from cea_exchange.protocol.security import CurveKeys
+from cea_exchange.registry.registry import Registry
+from cea_exchange.year.firms.firm import Firm
+from cea_exchange.year.institutions.systems import System
+from cea_exchange.year.setting import YearSetting
+
+INSTITUTIONS: tuple[System, ...] = ("platform", "ccer", "registry")
+NAMES = (*INSTITUTIONS, "bank", "venue")
+KEYS = "keys"
+WRITTEN = (*NAMES, "journal", "events", "snapshots", "bulletins", "profiles", "archive", KEYS)
+"""Folders that daemons and their preparation write into a year's."""
+SILENCE_S_MAX = 3_600
+"""Firms are silent for as long as nobody trades."""
+UNTHROTTLED = {
+    f"throttle_{whose}per_second": 0 for whose in ("", "cancels_", "account_", "account_cancels_")
+}
+
+
+def cleared(folder: Path) -> None:
+    """Take away what daemons have written into a year's folder: it begins anew."""
+    for name in WRITTEN:
+        shutil.rmtree(folder / name, ignore_errors=True)
+    for name in NAMES:
+        for suffix in ("toml", "log"):
+            (folder / f"{name}.{suffix}").unlink(missing_ok=True)
+
+
+def prepared(
+    folder: Path, setting: YearSetting, registry: Registry, firms: Sequence[Firm], day: date
+) -> list[CurveKeys]:
+    """Make keys and settings; return the keys that firms trade with, in their order.
+
+    Parameters
+    ----------
+    registry
+        Open in this process, and with an account of each firm.
+    day
+        With which the year begins.
+    """
+    for name in (*NAMES, "admin"):
+        CurveKeys.new().save(folder / KEYS, name)
+    for name, lines in _settings(folder, setting).items():
+        clock = ["[clock]", 'kind = "manual"', f'start = "{noon(day)}"']
+        (folder / f"{name}.toml").write_text("\n".join([*lines, *clock]) + "\n", encoding="utf-8")
+    keys = [CurveKeys.new() for _ in firms]
+    with registry.transaction():
+        for firm, pair in zip(firms, keys, strict=True):
+            # An order is the firm's, whatever becomes of its connection.
+            registry.key_grant(pair.public, firm.account, cancel_on_disconnect=False)
+    return keys
+
+
+def noon(day: date) -> str:
+    """Return noon in Shanghai, as settings and requests have it."""
+    return f"{day}T12:00:00+08:00"
+
+
+def _settings(folder: Path, setting: YearSetting) -> dict[str, list[str]]:
+    """Return daemon -> lines of its settings, but for its clock."""
+    # Persons of all bodies are this one program: nobody could second anybody.
+    institution = ["second_person = []", "fronts = 0"]
+    bank = ["[bank]", f"data = {json.dumps(str(folder))}"] if setting.has_bank else []
+    profile = Path(setting.profile)
+    # A daemon's working folder may be another one.
+    named = str(profile.resolve()) if profile.exists() else setting.profile
+    venue = {
+        "profile": named,
+        "fronts": 0,
+        "relay": False,
+        "session_silence_s_max": SILENCE_S_MAX,
+        "heartbeat_s": 60,
+        **UNTHROTTLED,
+    }
+    return {
+        "platform": institution,
+        "ccer": institution,
+        "registry": [*institution, "[platform]", "[ccer]", *bank],
+        # JSON's text, numbers and booleans are TOML's.
+        "venue": [f"{name} = {json.dumps(value)}" for name, value in venue.items()],
+    }

@@ -1,0 +1,127 @@
+"""Daemons as processes of this program's: started, and started again where one ends by itself."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import msgspec
+
+from cea_exchange.protocol.processes import end_with_parent
+from cea_exchange.year.institutions.market import YearFailed
+
+START_S_MAX = 120.0
+STOP_S_MAX = 60.0
+STARTS_MAX = 20
+"""Of one daemon; who ends more often does not run."""
+LOOK_S = 0.01
+
+
+class Processes(AbstractContextManager["Processes"]):
+    """The daemons on a data folder, as a service manager has them.
+
+    Parameters
+    ----------
+    data
+        With the keys and settings of each.
+    names
+        As `cea-exchange NAME serve` has them.
+    """
+
+    def __init__(self, data: Path, names: Iterable[str]) -> None:
+        self._data = data
+        self._running: dict[str, subprocess.Popen[bytes]] = {}
+        self._starts = dict.fromkeys(names, 0)
+
+    def __enter__(self) -> Self:
+        try:
+            for name in self._starts:
+                self._start(name)
+            for name in self._starts:
+                self._wait_ready(name)
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Ask all to end, and wait until they have; what does not is ended."""
+        for process in self._running.values():
+            process.terminate()
+        for process in self._running.values():
+            try:
+                process.wait(STOP_S_MAX)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        self._running.clear()
+
+    def process_id(self, name: str) -> int:
+        """Return a daemon's process id."""
+        return self._running[name].pid
+
+    def life(self, name: str) -> int:
+        """Return how often a daemon was started, after starting it again if it has ended."""
+        if self._running[name].poll() is not None:
+            self._start(name)
+            self._wait_ready(name)
+        return self._starts[name]
+
+    def look(self) -> None:
+        """Start again whoever has ended."""
+        for name in self._starts:
+            self.life(name)
+
+    def endpoints(self, name: str) -> dict[str, Any]:
+        """Return where a daemon listens, and what else it says of itself."""
+        self.life(name)
+        found: dict[str, Any] = msgspec.json.decode(self._endpoints_file(name).read_bytes())
+        return found
+
+    def _start(self, name: str) -> None:
+        if self._starts[name] == STARTS_MAX:
+            often = f"it ended {STARTS_MAX} times"
+            raise YearFailed(f"{name}: expected it to run, {often}: {self._log(name)}")
+        self._starts[name] += 1
+        self._endpoints_file(name).unlink(missing_ok=True)
+        command = [sys.executable, "-m", "cea_exchange.cli.main", name, "serve"]
+        command += ["--data", str(self._data), "--log-level", "warning"]
+        settings = self._data / f"{name}.toml"
+        if settings.exists():
+            command += ["--config", str(settings)]
+        with self._log(name).open("ab") as log:
+            self._running[name] = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                # What stops this program at a terminal is no request to each of them.
+                start_new_session=True,
+                # ZeroMQ's threads run no Python, so none of them can hold what this call needs.
+                preexec_fn=end_with_parent,  # noqa: PLW1509
+            )
+
+    def _wait_ready(self, name: str) -> None:
+        until_s = time.monotonic() + START_S_MAX
+        while not self._endpoints_file(name).exists():
+            if self._running[name].poll() is not None or time.monotonic() > until_s:
+                raise YearFailed(f"{name}: expected it to start, it did not: {self._log(name)}")
+            time.sleep(LOOK_S)
+
+    def _endpoints_file(self, name: str) -> Path:
+        return self._data / name / "endpoints.json"
+
+    def _log(self, name: str) -> Path:
+        return self._data / f"{name}.log"

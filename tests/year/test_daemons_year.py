@@ -1,0 +1,100 @@
+"""A year whose systems are daemons comes to the same tables as one in a single process."""
+
+import os
+import random
+import signal
+
+import msgspec
+import pytest
+
+from cea_exchange.year.daemons.systems import DaemonSystems
+from cea_exchange.year.outcome.outcome import outcome_of
+from cea_exchange.year.run import YearRun
+from support.year.small import SMALL, hashes, options, played
+
+pytestmark = pytest.mark.e2e
+
+TINY = msgspec.structs.replace(SMALL, entities=2, orders=24, days=7)
+TWELVE = msgspec.structs.replace(SMALL, entities=12, orders=600, days=24)
+
+
+def by_daemons(setting):
+    """Return the same year, of daemons."""
+    return msgspec.structs.replace(setting, mode="daemons")
+
+
+def test_a_tiny_year_by_daemons_comes_to_the_same_tables(tmp_path):
+    """Byte by byte, all of them: filings, trades, balances, surrender, carryover, fines."""
+    whole = played(tmp_path / "embedded", TINY)
+    outcome = played(tmp_path / "daemons", by_daemons(TINY))
+    assert outcome.agrees and outcome.figures.trades > 0
+    assert hashes(tmp_path / "daemons") == hashes(tmp_path / "embedded")
+    assert outcome.figures == whole.figures
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("has_bank", [False, True])
+def test_a_year_by_daemons_comes_to_the_same_tables(tmp_path, has_bank):
+    setting = msgspec.structs.replace(TWELVE, has_bank=has_bank)
+    whole = played(tmp_path / "embedded", setting)
+    outcome = played(tmp_path / "daemons", by_daemons(setting))
+    assert outcome.agrees and outcome.figures.trades > 100
+    assert hashes(tmp_path / "daemons") == hashes(tmp_path / "embedded")
+    assert outcome.figures == whole.figures
+
+
+@pytest.mark.nightly
+@pytest.mark.crash
+def test_a_year_whose_daemons_are_killed_comes_to_the_same_tables(tmp_path, monkeypatch):
+    """Venue and registry by SIGKILL, in the middle of days: nothing is lost or done twice."""
+    played(tmp_path / "embedded", TWELVE)
+    drawn, killed = random.Random(1), []
+    ask = DaemonSystems.ask
+    operate = DaemonSystems.operate
+
+    def killing(method, one_in):
+        def asked(systems, *what, **terms):
+            if len(killed) < 12 and drawn.randrange(one_in) == 0:
+                name = ("venue", "registry")[len(killed) % 2]
+                os.kill(systems.processes.process_id(name), signal.SIGKILL)
+                killed.append(name)
+            return method(systems, *what, **terms)
+
+        return asked
+
+    monkeypatch.setattr(DaemonSystems, "ask", killing(ask, 60))
+    monkeypatch.setattr(DaemonSystems, "operate", killing(operate, 30))
+    run = YearRun(tmp_path / "daemons", by_daemons(TWELVE))
+    outcome = outcome_of(run.folder, run.setting, run.run())
+    assert {*killed} == {"venue", "registry"} and len(killed) == 12
+    assert outcome.agrees
+    assert hashes(tmp_path / "daemons") == hashes(tmp_path / "embedded")
+
+
+@pytest.mark.nightly
+def test_a_year_by_daemons_that_was_stopped_begins_anew_and_comes_to_the_same(tmp_path):
+    played(tmp_path / "embedded", TINY)
+    YearRun(tmp_path / "daemons", by_daemons(TINY)).run(stop_after=4)
+    played(tmp_path / "daemons", by_daemons(TINY))
+    assert hashes(tmp_path / "daemons") == hashes(tmp_path / "embedded")
+
+
+@pytest.mark.parametrize(
+    ("changed", "why"),
+    [
+        ({"plan": "year = 2024"}, "mode: expected embedded with a plan of one's own, got daemons"),
+        ({"year": 2026}, "mode: expected embedded for 2026, part of whose days off is assumed"),
+    ],
+)
+def test_what_only_systems_in_one_process_can_be_lent_is_refused(tmp_path, changed, why):
+    setting = msgspec.structs.replace(by_daemons(TINY), **changed)
+    with pytest.raises(ValueError, match=why):
+        YearRun(tmp_path / "out", setting)
+
+
+def test_the_command_takes_the_mode(tmp_path, capsys):
+    from cea_exchange.cli.main import run as cea_exchange
+
+    command = ["year", *options(TINY), "--out", str(tmp_path / "out"), "--mode", "elsewhere"]
+    assert cea_exchange(command) == 2
+    assert "embedded" in capsys.readouterr().err
