@@ -28,6 +28,7 @@ SUMMARIES = {
     " with it.",
     "surveil": "Look for abuse in a market script or a venue's days; changes nothing, acts on"
     " nothing.",
+    "adjustment": "Market adjustment: triggers, what was done, auctions by an authority's terms.",
     "profile": "The rules in force, as data.",
     "calendar": "The trading calendar.",
     "year": "Play a nation's compliance year through platform, registry, venue and CCER registry.",
@@ -43,7 +44,9 @@ SUMMARIES = {
 """Every command, with the first sentence of its help: listing them loads none of them."""
 PANELS = {
     "Daemons and their operators": ("venue", "registry", "platform", "ccer", "bank", "keys"),
-    "What was recorded, and the rules": ("bulletin", "verify", "surveil", "profile", "calendar"),
+    "What was recorded, and the rules": (
+        *("bulletin", "verify", "surveil", "adjustment", "profile", "calendar"),
+    ),
     "Without a daemon, and for trial": (
         *("year", "run", "demo", "replay", "convert-flow", "replay-days", "auction"),
         *("replay-auctions", "load"),

@@ -29,7 +29,7 @@ class MarketCore(Protocol):
 
     Notes
     -----
-    Methods by purpose. Declaring: `product_declare`, `account_declare`. Trading commands:
+    Methods by purpose. Declaring: `product_declare`, `account_declare`, `allocation_note`. Trading commands:
     `process`. Transfers: `deposit`, `withdraw`. The trading day: `day_open`, `day_close`,
     `phase_set`. The operator: `halt`, `resume`, `product_list`, `product_delist`, `suspend`,
     `restore`, `restrict`, `orders_cancel`, `operators_cancel`, `trade_bust`,
@@ -139,6 +139,16 @@ class MarketCore(Protocol):
 
     def account_declare(self, account_key: SupportsIndex, group_index: SupportsIndex = 0) -> int:
         """Add an account; return its index."""
+
+    def allocation_note(self, account_index: SupportsIndex, tonnes: SupportsIndex) -> None:
+        """Note what an account was allocated: it may hold so much beside a joint limit.
+
+        ValueError for an account that is not declared, and for tonnes below 0 or from 2^62 on.
+
+        Notes
+        -----
+        Rules: PLT-FND-01.
+        """
 
     def process(
         self, commands: Records, events: Records, trades_only: bool = False

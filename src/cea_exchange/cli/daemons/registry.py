@@ -35,7 +35,9 @@ PANELS = {
         *("allocation", "obligation", "shortfall", "correction", "surrender", "offset"),
         "carryover",
     ),
-    "Settlement and the bank": ("bank", "failure", "default", "reserve", "claim"),
+    "Settlement and the bank": (
+        *("bank", "failure", "default", "reserve", "claim", "adjustment", "proceeds"),
+    ),
     "Courts, dispositions, notices": ("freeze", "disposition", "notice"),
     "Proofs and copies": (
         *("reconcile", "verify", "audit", "receipt", "backup", "restore", "adopt"),
@@ -47,6 +49,7 @@ GROUPS = {
     "bank": "Instructions to the settlement bank, and its answers.",
     "carryover": "Closed vintages into the next one.",
     "cash": "Cash in and out.",
+    "adjustment": "Accounts by which the authority adjusts the market.",
     "claim": "What a bust left owing.",
     "correction": "Orders to surrender what was missing.",
     "default": "Who did not deliver or pay.",
@@ -62,6 +65,7 @@ GROUPS = {
     "offset": "CCERs against emissions.",
     "product": "Products.",
     "receipt": "Proofs of balances and acts, for every holder.",
+    "proceeds": "What the authority's sales brought.",
     "reserve": "The settlement risk reserve.",
     "shortfall": "Who was short at the deadline.",
     "statement": "Account statements.",

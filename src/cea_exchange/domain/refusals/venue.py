@@ -100,3 +100,6 @@ class VenueRefusal(IntEnum):
     MEASURE_UNFIT = 109
     """The measure does not fit: its step, days, persons, or which one is meant (CEA-MSR-01 to
     CEA-MSR-03)."""
+    ADJUSTMENT_UNFIT = 120
+    """The act of market adjustment does not fit: its account, persons, price, or which one is
+    meant (CEA-ADJ-01, CEA-ADJ-02)."""
