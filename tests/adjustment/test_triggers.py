@@ -1,4 +1,4 @@
-"""Triggers of market adjustment: the worked examples of section 36, and each side of each figure."""
+"""Triggers of market adjustment: the worked examples of section 36, each side of a figure."""
 
 from collections.abc import Sequence
 from datetime import date, timedelta

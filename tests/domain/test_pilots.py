@@ -13,7 +13,7 @@ PILOTS = ("beijing", "tianjin", "shanghai", "chongqing", "guangdong", "hubei", "
 
 @pytest.mark.parametrize("name", PILOTS)
 def test_a_pilot_says_how_sure_each_value_is(name: str) -> None:
-    """PLT-MKT-01, PLT-MKT-02, PLT-MKT-03, PLT-MKT-04: what no text says is marked; what is the pilot's own is told."""
+    """PLT-MKT-01, PLT-MKT-02, PLT-MKT-03, PLT-MKT-04: what no text says is marked."""
     profile = load_profile(name)
     assert profile.as_of is not None
     values = [

@@ -1,6 +1,7 @@
 """Trading accounts: their memory, transfers in and out, busts, and the day.
 
-Contents: storage, limits, transfers, busts, day. What trading does with them is in accounts.pxd, inline.
+Contents: storage, limits, transfers, busts, day. What trading does with them is in accounts.pxd,
+inline.
 """
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t

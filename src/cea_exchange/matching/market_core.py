@@ -29,16 +29,15 @@ class MarketCore(Protocol):
 
     Notes
     -----
-    Methods by purpose. Declaring: `product_declare`, `account_declare`, `allocation_note`. Trading commands:
-    `process`. Transfers: `deposit`, `withdraw`. The trading day: `day_open`, `day_close`,
+    Methods by purpose. Declaring: `product_declare`, `account_declare`, `allocation_note`; trading
+    commands: `process`. Transfers: `deposit`, `withdraw`. The trading day: `day_open`, `day_close`,
     `phase_set`. The operator: `halt`, `resume`, `product_list`, `product_delist`, `suspend`,
-    `restore`, `restrict`, `orders_cancel`, `operators_cancel`, `trade_bust`,
-    `reference_price_set`, `bidding_open`, `bidding_window_open`, `bidding_close`,
-    `bidding_cancel`, `block_confirm`, `block_refuse`, `checkpoint`. Looking:
-    `account`, `order`, `orders_of`, `product`, `best`, `depth`, `orders_at`, `block`, `block_ids`,
-    `blocks`, `blocks_seen`, `bidding`, `bidding_ids`, `bids`, `trade_bust_fault`, `report_seq`,
-    `last_client_order_id`. The whole: `state_hash`, `holdings_hash`, `check`, `snapshot`,
-    `from_snapshot`, `copy`.
+    `restore`, `restrict`, `orders_cancel`, `operators_cancel`, `trade_bust`, `reference_price_set`,
+    `bidding_open`, `bidding_window_open`, `bidding_close`, `bidding_cancel`, `block_confirm`,
+    `block_refuse`, `checkpoint`. Looking: `account`, `order`, `orders_of`, `product`, `best`,
+    `depth`, `orders_at`, `block`, `block_ids`, `blocks`, `blocks_seen`, `bidding`, `bidding_ids`,
+    `bids`, `trade_bust_fault`, `report_seq`, `last_client_order_id`. The whole: `state_hash`,
+    `holdings_hash`, `check`, `snapshot`, `from_snapshot`, `copy`.
 
     What the market says no to is an event. Exceptions are for wrong types and numbers that no call
     can mean; after one nothing has changed.

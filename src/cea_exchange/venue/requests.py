@@ -937,7 +937,7 @@ class MarketAdjust(ActRequest, tag="market_adjust", kw_only=True):
     price: Price
     trigger: Annotated[control.Name, field("The trigger that stands.", is_option=True)]
     closes_at: (
-        Annotated[str, field("When a bidding ends, ISO 8601 with offset; else with the day.")] | None
+        Annotated[str, field("When a bidding ends, ISO 8601 with offset.")] | None
     ) = None
     reserve_price: Annotated[
         control.Reserve, field("Of a bidding, told to nobody.", typed="price", name="--reserve")

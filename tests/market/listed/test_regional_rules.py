@@ -137,7 +137,10 @@ def test_blocks_count_for_the_close_and_biddings_do_not() -> None:
             **{"cmd": "bidding_open", "id": "B", "account": "bob", "product": "CEA23"},
             **{"tonnes": 100_000, "floor": "90.00", "pricing": "uniform"},
         },
-        {"cmd": "bid", "id": "b", "bidding": "B", "account": "alice", "price": "90.00", "tonnes": 9},
+        {
+            **{"cmd": "bid", "id": "b", "bidding": "B", "account": "alice"},
+            **{"price": "90.00", "tonnes": 9},
+        },
         {"cmd": "close_day"},
     ]
     profile = cea_with(close_with_blocks=True)

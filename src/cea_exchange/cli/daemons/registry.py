@@ -36,7 +36,7 @@ PANELS = {
         "carryover",
     ),
     "Settlement and the bank": (
-        *("bank", "failure", "default", "reserve", "claim", "adjustment", "proceeds"),
+        *("bank", "failure", "default", "reserve", "claim", "adjustment"),
     ),
     "Courts, dispositions, notices": ("freeze", "disposition", "notice"),
     "Proofs and copies": (
@@ -49,7 +49,7 @@ GROUPS = {
     "bank": "Instructions to the settlement bank, and its answers.",
     "carryover": "Closed vintages into the next one.",
     "cash": "Cash in and out.",
-    "adjustment": "Accounts by which the authority adjusts the market.",
+    "adjustment": "Accounts by which the authority adjusts the market, and what they brought.",
     "claim": "What a bust left owing.",
     "correction": "Orders to surrender what was missing.",
     "default": "Who did not deliver or pay.",
@@ -65,7 +65,6 @@ GROUPS = {
     "offset": "CCERs against emissions.",
     "product": "Products.",
     "receipt": "Proofs of balances and acts, for every holder.",
-    "proceeds": "What the authority's sales brought.",
     "reserve": "The settlement risk reserve.",
     "shortfall": "Who was short at the deadline.",
     "statement": "Account statements.",

@@ -1,4 +1,4 @@
-"""`cea-exchange adjustment`: triggers of market adjustment, and auctions by an authority's terms."""
+"""`cea-exchange adjustment`: triggers of market adjustment, auctions by an authority's terms."""
 
 from collections.abc import Iterator
 from datetime import date
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 Source = Annotated[
     Path,
-    typer.Argument(help="A venue's data folder, or days: CSV, date,last_close,close,tonnes,amount."),
+    typer.Argument(help="A venue's data folder, or CSV: date,last_close,close,tonnes,amount."),
 ]
 Product = Annotated[str | None, typer.Option(help="Of a venue's folder: which product.")]
 TriggerFile = Annotated[
@@ -138,7 +138,7 @@ def _report_show(report: "Report") -> None:
         typer.echo(f"  {act.day}  {act.what} {said}, {act.by} and {act.second}: {act.why}")
     for act in report.unfounded:
         number = act.fields.get("adjustment")
-        typer.echo(f"  {act.day}  act {number}: its trigger {act.trigger} did not let it {act.what}")
+        typer.echo(f"  {act.day}  act {number}: its trigger {act.trigger} did not stand")
 
 
 def auctions(json: PlainJson = False) -> None:

@@ -1,4 +1,4 @@
-"""Which share of an obligation CCERs may cover: the rule's, or what the authority set for a year."""
+"""Which share of an obligation CCERs may cover: the rule's, or the authority's for a year."""
 
 from typing import Any
 

@@ -119,6 +119,11 @@ DERIVED_NAMES = ("_products", "_accounts", "_groups")
 FIXED_NAMES = ("profile", "core", "_rows", "_rows_lent", "_acts")
 """Those that are the same in every machine, or have a snapshot of their own."""
 
+_ADJUSTMENTS = (
+    *(control.AdjustmentAccountNamed, control.MarketAdjusted, control.AdjustmentEnded),
+    control.AllocationNoted,
+)
+"""What the authority does, and what is noted of an account: each by two persons."""
 _TRANSFERS = (control.TransferIn, control.TransferOut)
 """Most of what a feed says; the market answers each with an event."""
 
@@ -426,13 +431,8 @@ class VenueStateMachine:
         """
         core = self.core
         match message:
-            case control.FeedItem(transfer_seq=seq, command=command):
-                if seq != self.feed_seq + 1:
-                    return f"feed: expected item {self.feed_seq + 1}, got {seq}"
-                reason = exchange_cash.feed_refusal(self.profile, command)
-                if reason is None and not isinstance(command, _TRANSFERS):
-                    reason = self.refusal(command)
-                return None if reason is None else f"feed item {seq}: {reason}"
+            case control.FeedItem():
+                return self._feed_refusal(message)
             case control.ProductDeclared(product=name) if name in self._products:
                 return f"product {name!r} is declared already"
             case control.AccountDeclared(account=name) if name in self._accounts:
@@ -459,16 +459,8 @@ class VenueStateMachine:
                 return measures.taking_refusal(*known, message)
             case control.MeasureLifted():
                 return measures.lifting_refusal(self.measures, core.trading_date, message)
-            case (
-                control.AdjustmentAccountNamed()
-                | control.MarketAdjusted()
-                | control.AdjustmentEnded()
-            ):
+            case _ if isinstance(message, _ADJUSTMENTS):
                 return self._adjustment_refusal(message)
-            case control.AllocationNoted(account=name) if name not in self._accounts:
-                return f"allocation of account {name!r}, which is not declared"
-            case control.AllocationNoted():
-                return adjustments.persons_refusal(message)
             case control.SessionLost():
                 for name in (message.account, *(other.account for other in message.others)):
                     if name not in self._accounts:
@@ -502,6 +494,15 @@ class VenueStateMachine:
             case control.DayClose() | control.PhaseSet() if not core.day_is_open:
                 return "no trading day is open"
         return None
+
+    def _feed_refusal(self, item: control.FeedItem) -> str | None:
+        seq, command = item.transfer_seq, item.command
+        if seq != self.feed_seq + 1:
+            return f"feed: expected item {self.feed_seq + 1}, got {seq}"
+        reason = exchange_cash.feed_refusal(self.profile, command)
+        if reason is None and not isinstance(command, _TRANSFERS):
+            reason = self.refusal(command)
+        return None if reason is None else f"feed item {seq}: {reason}"
 
     def _cash_refusal(
         self, message: control.CashPaidIn | control.CashPaidOut | control.CashCorrected
@@ -641,12 +642,7 @@ class VenueStateMachine:
         known = self.measures, self._accounts, self.suspended_by_measure
         return measures.taken_effect(self.core, *known, others)
 
-    def _adjustment_refusal(
-        self,
-        message: control.AdjustmentAccountNamed
-        | control.MarketAdjusted
-        | control.AdjustmentEnded,
-    ) -> str | None:
+    def _adjustment_refusal(self, message: control.Control) -> str | None:
         traded = [key.account_index for key in self.keys.values() if key.role != "reader"]
         named, known = self.adjustment_accounts, self._accounts
         match message:
@@ -655,7 +651,13 @@ class VenueStateMachine:
             case control.MarketAdjusted():
                 count = len(self.adjustments)
                 return adjustments.acting_refusal(named, known, traded, count, message)
-        return adjustments.ending_refusal(self.adjustments, message)
+            case control.AdjustmentEnded():
+                return adjustments.ending_refusal(self.adjustments, message)
+            case control.AllocationNoted(account=name) if name not in known:
+                return f"allocation of account {name!r}, which is not declared"
+            case control.AllocationNoted():
+                return adjustments.persons_refusal(message)
+        return None
 
     def _market_adjusted(self, act: control.MarketAdjusted) -> np.ndarray:
         """Let the market have the order, block or bidding of the authority's.

@@ -75,7 +75,7 @@ class AdjustmentAccount(Request, tag="adjustment_account"):
     roles = (AUTHORITY,)
     second = Second.OWN
     command = "adjustment account"
-    example = "adjustment account RESERVE"
+    example = "adjustment account RESERVE --key mee"
 
     account: Account
 
@@ -88,8 +88,8 @@ class ProceedsBook(Request, tag="proceeds_book"):
 
     roles = (AUTHORITY,)
     second = Second.OWN
-    command = "proceeds book"
-    example = "proceeds book RESERVE 2026-07-16"
+    command = "adjustment book"
+    example = "adjustment book RESERVE 2026-07-16 --key mee"
 
     account: Account
     date: Annotated[int, field("The trading day", typed="date")]
@@ -103,7 +103,7 @@ class ProceedsList(Listing, tag="proceeds_list"):
 
     roles = (OPERATOR, AUTHORITY, REGULATOR)
     is_scoped = False
-    command = "proceeds list"
+    command = "adjustment list"
     rows = ("sales",)
     numbered_by = "trading_date"
 
@@ -117,7 +117,7 @@ class OffsetShareSet(Request, tag="offset_share"):
     roles = (AUTHORITY,)
     second = Second.OWN
     command = "offset share"
-    example = 'offset share 2025 300 --why "market adjustment"'
+    example = 'offset share 2025 300 --why "market adjustment" --key mee'
 
     year: Year
     share_bp: Annotated[Share, field("Of what is due, in hundredths of a percent.")]
