@@ -42,7 +42,7 @@ BY_HAND = {
 OF_THE_DAEMON = {"due", "stop", "kill"}
 LISTED_PARTS = {
     *("applications", "deliveries", "differences", "proofs", "scores", "statements", "statistics"),
-    "transfers",
+    *("shares", "transfers"),
 }
 """Of a noun that a look shows."""
 EVERY = [
@@ -78,7 +78,7 @@ PLAIN_NUMBERS = {
     *("allocation", "case", "city", "compliance", "finding", "link_seq", "missing", "objection"),
     *("of", "quality", "shortfall", "timeliness", "traded_tonnes", "verification"),
     *("batch_number", "cancellation", "first_serial", "last_serial", "licence_id", "owner_days"),
-    *("sector", "serial", "measure", "step"),
+    *("sector", "serial", "measure", "step", "adjustment", "share_bp"),
 }
 """Whole numbers that a person types as the daemons have them: tonnes, counts, numbers of things."""
 ON_THE_WIRE = {

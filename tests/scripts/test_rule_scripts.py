@@ -143,10 +143,11 @@ REASONS = {
     "amend": f"ACCOUNT_UNKNOWN ORDER_UNKNOWN PHASE_CLOSED PRODUCT_HALTED {_LISTED}"
     " POST_ONLY_WOULD_TRADE",
     "cancel": "ACCOUNT_UNKNOWN ORDER_UNKNOWN PHASE_CLOSED",
-    "block_enquiry": f"PRODUCT_UNKNOWN {_NEW} COUNTERPARTY_MISMATCH {_BLOCK} CAPACITY",
+    # Of fixed terms are blocks in some of the regional pilots.
+    "block_enquiry": f"PRODUCT_UNKNOWN {_NEW} COUNTERPARTY_MISMATCH TERMS_FIXED {_BLOCK} CAPACITY",
     "block_offer": f"PRODUCT_UNKNOWN BLOCK_UNKNOWN {_NEW} COUNTERPARTY_MISMATCH {_BLOCK} {_COVER}"
     " CAPACITY",
-    "block_counter": f"{_TAKEN_BACK} PRODUCT_HALTED {_BLOCK} {_COVER}",
+    "block_counter": f"{_TAKEN_BACK} PRODUCT_HALTED TERMS_FIXED {_BLOCK} {_COVER}",
     "block_accept": f"{_TAKEN_BACK} PRODUCT_HALTED {_COVER}",
     "block_reject": _TAKEN_BACK,
     "block_withdraw": _TAKEN_BACK,

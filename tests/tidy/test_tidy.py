@@ -41,7 +41,7 @@ TIMED_MODULES = {
     )
 }
 FLOAT_TYPE = re.compile(r"float\d*|double")
-RULE_ID = re.compile(r"\b(?:CEA|CCER|OPEN)-[A-Z]{3}-[0-9]{2}\b")
+RULE_ID = re.compile(r"\b(?:CEA|CCER|OPEN|PLT)-[A-Z]{3}-[0-9]{2}\b")
 RULES_PATH = ROOT / "protocol" / "rules.md"
 REASONS_PATH = ROOT / "protocol" / "reasons.md"
 # Split, so that this line is no finding itself.

@@ -30,6 +30,7 @@ SUMMARIES = {
     " with it.",
     "surveil": "Look for abuse in a market script or a venue's days; changes nothing, acts on"
     " nothing.",
+    "adjustment": "Market adjustment: triggers, what was done, auctions by an authority's terms.",
     "profile": "The rules in force, as data.",
     "calendar": "The trading calendar.",
     "year": "Play a nation's compliance year through platform, registry, venue and CCER registry.",
@@ -46,7 +47,7 @@ SUMMARIES = {
 PANELS = {
     "Daemons and their operators": ("venue", "registry", "platform", "ccer", "bank", "keys"),
     "What was recorded, and the rules": (
-        *("bulletin", "disclose", "verify", "surveil", "profile", "calendar"),
+        *("bulletin", "disclose", "verify", "surveil", "adjustment", "profile", "calendar"),
     ),
     "Without a daemon, and for trial": (
         *("year", "run", "demo", "replay", "convert-flow", "replay-days", "auction"),

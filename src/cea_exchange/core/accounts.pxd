@@ -73,7 +73,9 @@ cdef struct Accounts:
     uint32_t product_capacity
     bint checked              # False: nothing is locked and no balance moves (profile open).
     int64_t cash_total        # Of all accounts.
+    int64_t* allocations      # [account_capacity], tonnes beside a joint limit.
     int64_t holding_tonnes_max  # 0: no limit.
+    bint holding_is_joint     # Of all products, and of the accounts of a group.
     int64_t large_tonnes      # From so many of a product on an account is large; 0: none is.
     int64_t* tonnes_totals    # [product_capacity], of all accounts.
     uint16_t gap_days         # From a purchase to a sale, and the other way; 0: there is no gap.
@@ -108,6 +110,9 @@ cdef void bust_apply(
     Accounts* accounts, const EventRecord* trade, bint is_of_last_day,
 ) noexcept nogil
 cdef void accounts_day_open(Accounts* accounts) noexcept nogil
+cdef bint joint_limit_exceeded(
+    const Accounts* accounts, uint32_t account_index, int64_t wanted, int64_t freed,
+) noexcept nogil
 
 
 # -- Places ---------------------------------------------------------------------------------------
@@ -309,7 +314,13 @@ cdef inline uint8_t order_unfunded(
         return reason
     holding = holding_of(accounts, wanted.owner, wanted.product_index)
     if wanted.side == SIDE_BUY:
-        if accounts.holding_tonnes_max != 0:
+        if accounts.holding_tonnes_max != 0 and accounts.holding_is_joint:
+            if joint_limit_exceeded(
+                accounts, wanted.owner, wanted.tonnes_open,
+                replaced.tonnes_open if replaced != NULL else 0,
+            ):
+                return REASON_HOLDING_LIMIT
+        elif accounts.holding_tonnes_max != 0:
             held = <uint64_t>holding.tonnes + <uint64_t>holding.buys_open
             held += <uint64_t>wanted.tonnes_open
             if replaced != NULL:
@@ -407,7 +418,10 @@ cdef inline uint8_t locks_refused(
     if reason != REASON_NONE:
         return reason
     if wanted.tonnes_bid > 0:
-        if accounts.holding_tonnes_max != 0:
+        if accounts.holding_tonnes_max != 0 and accounts.holding_is_joint:
+            if joint_limit_exceeded(accounts, account_index, wanted.tonnes_bid, own.tonnes_bid):
+                return REASON_HOLDING_LIMIT
+        elif accounts.holding_tonnes_max != 0:
             free_amount = accounts.holding_tonnes_max - holding.tonnes - holding.buys_open
             if wanted.tonnes_bid > free_amount + own.tonnes_bid:
                 return REASON_HOLDING_LIMIT

@@ -1,12 +1,13 @@
 """Trading accounts: their memory, transfers in and out, busts, and the day.
 
-Contents: storage, transfers, busts, day. What trading does with them is in accounts.pxd, inline.
+Contents: storage, limits, transfers, busts, day. What trading does with them is in accounts.pxd,
+inline.
 """
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
-from cea_exchange._ladder cimport memory_reserve, memory_return
+from cea_exchange._ladder cimport int128, memory_reserve, memory_return
 from cea_exchange._records cimport *
 
 if sizeof(Account) != 64 or sizeof(Holding) != 32 or sizeof(Operators) != 128:
@@ -38,6 +39,7 @@ cdef void accounts_close(Accounts* accounts) noexcept nogil:
         accounts.holdings, holding_bytes(accounts.account_capacity, accounts.product_capacity),
     )
     memory_return(accounts.operators, accounts.account_capacity * sizeof(Operators))
+    memory_return(accounts.allocations, accounts.account_capacity * sizeof(int64_t))
     memory_return(accounts.tonnes_totals, accounts.product_capacity * sizeof(int64_t))
 
 
@@ -62,16 +64,18 @@ cdef bint accounts_reserve(
     wider.holdings = <Holding*>memory_reserve(holding_bytes(account_capacity, product_capacity))
     wider.gaps = <Gap*>memory_reserve(gap_bytes(account_capacity, product_capacity))
     wider.operators = <Operators*>memory_reserve(account_capacity * sizeof(Operators))
+    wider.allocations = <int64_t*>memory_reserve(account_capacity * sizeof(int64_t))
     wider.tonnes_totals = <int64_t*>memory_reserve(product_capacity * sizeof(int64_t))
     if (
         wider.accounts == NULL or wider.holdings == NULL or wider.gaps == NULL
-        or wider.operators == NULL or wider.tonnes_totals == NULL
+        or wider.operators == NULL or wider.tonnes_totals == NULL or wider.allocations == NULL
     ):
         accounts_close(&wider)
         return False
     if accounts.account_count > 0:
         memcpy(wider.accounts, accounts.accounts, accounts.account_count * sizeof(Account))
         memcpy(wider.operators, accounts.operators, accounts.account_count * sizeof(Operators))
+        memcpy(wider.allocations, accounts.allocations, accounts.account_count * sizeof(int64_t))
     if accounts.product_capacity > 0:
         memcpy(
             wider.tonnes_totals, accounts.tonnes_totals,
@@ -89,10 +93,43 @@ cdef bint accounts_reserve(
     accounts.holdings = wider.holdings
     accounts.gaps = wider.gaps
     accounts.operators = wider.operators
+    accounts.allocations = wider.allocations
     accounts.tonnes_totals = wider.tonnes_totals
     accounts.account_capacity = account_capacity
     accounts.product_capacity = product_capacity
     return True
+
+
+# -- Limits ---------------------------------------------------------------------------------------
+
+cdef bint joint_limit_exceeded(
+    const Accounts* accounts, uint32_t account_index, int64_t wanted, int64_t freed,
+) noexcept nogil:
+    """Whether so many more tonnes would bring a group above what it may hold, all products.
+
+    An account of no group stands alone. All accounts are looked at: only some markets have such a
+    limit, and only purchases ask.
+
+    Rules: PLT-FND-01.
+    """
+    cdef uint32_t group = accounts.accounts[account_index].group_index
+    cdef uint32_t account
+    cdef uint32_t product
+    cdef const Holding* holding
+    cdef int128 held = wanted
+    held -= freed
+    held -= accounts.holding_tonnes_max
+    for account in range(accounts.account_count):
+        if account != account_index and (
+            group == 0 or accounts.accounts[account].group_index != group
+        ):
+            continue
+        held -= accounts.allocations[account]
+        for product in range(accounts.product_capacity):
+            holding = holding_of(accounts, account, <uint16_t>product)
+            held += holding.tonnes
+            held += holding.buys_open
+    return held > 0
 
 
 # -- Transfers ------------------------------------------------------------------------------------

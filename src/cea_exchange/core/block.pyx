@@ -348,7 +348,7 @@ cdef uint8_t session_refused(const Market* market, uint16_t product_index) noexc
 cdef uint8_t terms_refused(const Market* market, const BlockRecord* block) noexcept nogil:
     """What stands against tonnes and price, as far as they are named.
 
-    Rules: CEA-BLK-01, CEA-BLK-02.
+    Rules: CEA-BLK-01, CEA-BLK-02, PLT-BLK-02.
     """
     cdef bint tonnes_named = not block.flags & BLOCK_FLAG_TONNES_OPEN
     cdef int128 amount = block.price
@@ -364,6 +364,8 @@ cdef uint8_t terms_refused(const Market* market, const BlockRecord* block) noexc
     block_band(
         &market.rules, market.products[block.product_index].reference_price, &low, &high,
     )
+    if tonnes_named and 0 < market.rules.block_free_tonnes < block.tonnes:
+        low, high = 1, PRICE_MAX
     if not block.flags & BLOCK_FLAG_PRICE_OPEN and (block.price < low or block.price > high):
         return REASON_PRICE_OUT_OF_BAND
     return REASON_NONE
@@ -428,7 +430,8 @@ cdef uint8_t entry_refused(
 ) noexcept nogil:
     """The first reason against an enquiry or an offer.
 
-    Rules: CEA-BLK-01, CEA-BLK-02, CEA-BLK-03, CEA-BLK-05, CEA-BLK-07, CEA-BLK-12, CEA-ORD-10.
+    Rules: CEA-BLK-01, CEA-BLK-02, CEA-BLK-03, CEA-BLK-05, CEA-BLK-07, CEA-BLK-12, CEA-ORD-10,
+    PLT-BLK-01.
     """
     cdef const BlockRecord* enquiry = NULL
     cdef bint is_enquiry = block.flags & BLOCK_FLAG_ENQUIRY
@@ -452,6 +455,8 @@ cdef uint8_t entry_refused(
         return REASON_COUNTERPARTY_MISMATCH
     if enquiry != NULL and not is_answer(market, block, enquiry):
         return REASON_COUNTERPARTY_MISMATCH
+    if is_enquiry and market.rules.block_terms_fixed:
+        return REASON_TERMS_FIXED
     reason = terms_refused(market, block)
     if reason == REASON_NONE and not is_enquiry:
         reason = cover_refused(market, block, block.account_index)
@@ -517,7 +522,7 @@ cdef uint8_t answer_refused(
 ) noexcept nogil:
     """The first reason against an answer; `block` is what it names, or NULL.
 
-    Rules: CEA-BLK-03, CEA-BLK-04, CEA-BLK-06.
+    Rules: CEA-BLK-03, CEA-BLK-04, CEA-BLK-06, PLT-BLK-01.
     """
     cdef BlockRecord wanted
     cdef uint8_t reason
@@ -538,6 +543,8 @@ cdef uint8_t answer_refused(
         return REASON_COUNTERPARTY_MISMATCH
     wanted = block[0]
     if command.kind == COMMAND_KIND_BLOCK_COUNTER:
+        if market.rules.block_terms_fixed:
+            return REASON_TERMS_FIXED
         wanted.price = command.price
         wanted.tonnes = command.tonnes
         reason = terms_refused(market, &wanted)

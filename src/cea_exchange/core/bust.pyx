@@ -84,9 +84,13 @@ cdef object trade_fault(const Market* market, const EventRecord* trade):
 # -- Busts ----------------------------------------------------------------------------------------
 
 cdef void bust_count(Market* market, const EventRecord* trade) noexcept:
-    """Take a trade out of its day's volume and amount."""
+    """Take a trade out of its day's volume and amount, and out of the last trades."""
     cdef Product* product = &market.products[trade.product_index]
+    cdef uint32_t last
     if trade.method == METHOD_LISTED:
+        for last in range(product.last_count):
+            if product.last_trades[last].trade_id == trade.trade_id:
+                product.last_trades[last].tonnes = 0
         product.volume -= <uint128>trade.tonnes
         product.amount -= <uint128>trade.cash
         return

@@ -32,6 +32,7 @@ cdef void day_begin(Market* market, uint32_t date) noexcept nogil:
         product.volume = product.amount = 0
         product.block_volume = product.intra_group_volume = product.bidding_volume = 0
         product.block_amount = product.bidding_amount = 0
+        product.last_count = 0
     row = event_open(market, EVENT_KIND_DAY_OPENED)
     event_settles(market, row)
     event_is_public(market, row)
@@ -73,22 +74,40 @@ cdef void phase_enter(Market* market, uint8_t phase) noexcept nogil:
 
 # -- End ------------------------------------------------------------------------------------------
 
-cdef int64_t closing_price(const Product* product) noexcept nogil:
-    """Mean of the day's listed trades weighted by tonnes, half up; else the previous close.
+cdef int64_t closing_price(const Rules* rules, const Product* product) noexcept nogil:
+    """Mean of the day's trades that count, weighted by tonnes, half up; else the previous close.
 
-    Rules: CEA-LST-08, CCER-LST-05.
+    Rules: CEA-LST-08, CCER-LST-05, PLT-PRC-02, PLT-PRC-03, PLT-PRC-04.
     """
+    cdef uint128 amount = product.amount
+    cdef uint128 volume = product.volume
     cdef uint128 mean
-    if product.volume == 0:
+    cdef uint32_t last
+    if rules.close_with_blocks:
+        amount += product.block_amount
+        volume += product.block_volume
+    if volume <= <uint128>rules.close_tonnes_over:
         return product.reference_price
-    mean = (2 * product.amount + product.volume) / (2 * product.volume)
+    if product.last_count != 0:
+        amount = volume = 0
+        for last in range(product.last_count):
+            amount += <uint128>(
+                product.last_trades[last].price * product.last_trades[last].tonnes
+            )
+            volume += <uint128>product.last_trades[last].tonnes
+        if volume == 0:
+            return product.reference_price
+    mean = (2 * amount + volume) / (2 * volume)
     return <int64_t>mean
 
 
 cdef list closing_prices(const Market* market):
     """The close of each product."""
     cdef uint32_t index
-    return [closing_price(&market.products[index]) for index in range(market.product_count)]
+    return [
+        closing_price(&market.rules, &market.products[index])
+        for index in range(market.product_count)
+    ]
 
 
 cdef int64_t composite_close(const Market* market, list closes) except? -1:

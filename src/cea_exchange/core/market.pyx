@@ -227,10 +227,28 @@ cdef class CompiledMarket:
         memset(&accounts.accounts[index], 0, sizeof(Account))
         accounts.accounts[index].account_key = key
         accounts.accounts[index].group_index = group
+        accounts.allocations[index] = 0
         accounts.account_count += 1
         self.account_keys.add(key)
         self.market.command_seq += 1
         return index
+
+    def allocation_note(self, account_index, tonnes):
+        """Note what an account was allocated: it may hold so much beside a joint limit.
+
+        Notes
+        -----
+        Rules: PLT-FND-01.
+        """
+        cdef uint32_t index = exact_uint32(account_index, "account_index")
+        cdef int64_t allocated = exact_int64(tonnes, "tonnes")
+        self.check_alone()
+        if index >= self.market.accounts.account_count:
+            raise ValueError(f"account_index {index} is not declared")
+        if not 0 <= allocated < TOTAL_LIMIT:
+            raise ValueError(f"tonnes: expected within 0..2^62 - 1, got {allocated}")
+        self.market.accounts.allocations[index] = allocated
+        self.market.command_seq += 1
 
     # Trading commands.
 
@@ -1063,6 +1081,7 @@ cdef class CompiledMarket:
             orders_fill(&market.market, state["orders"])
             blocks_fill(&market.market, state["blocks"])
             biddings_fill(&market.market, state["biddings"], state["bids"])
+            last_trades_fill(&market.market, state.get("last_trades", []))
             market.check()
         except (AssertionError, KeyError, OverflowError, TypeError) as error:
             raise ValueError(f"data must be the snapshot of a market: {error!r}") from error

@@ -101,6 +101,12 @@ cdef int rules_change(Market* market, object rules) except -1:
     cdef bint block_confirmed = exact_bool(rules.block_confirmed, "block_confirmed")
     cdef int64_t block_min = rule_of(rules, "block_tonnes_min", AMOUNT_LIMIT)
     cdef int64_t block_band = rule_of(rules, "block_band_bp", 10_000)
+    cdef int64_t block_free = rule_of(rules, "block_free_tonnes", AMOUNT_LIMIT)
+    cdef bint block_fixed = exact_bool(rules.block_terms_fixed, "block_terms_fixed")
+    cdef bint open_at_close = exact_bool(rules.open_at_close, "open_at_close")
+    cdef bint close_with_blocks = exact_bool(rules.close_with_blocks, "close_with_blocks")
+    cdef int64_t close_over = rule_of(rules, "close_tonnes_over", AMOUNT_LIMIT)
+    cdef int64_t close_last = rule_of(rules, "close_trades_last", LAST_TRADES_MAX)
     cdef int64_t bids_max = rule_of(rules, "bids_open_max", 0xFFFFFFFF)
     cdef int64_t orders_max = rule_of(rules, "orders_open_max", 0xFFFFFFFF)
     cdef int64_t kept = rule_of(rules, "orders_kept_bp", 10_000)
@@ -110,6 +116,7 @@ cdef int rules_change(Market* market, object rules) except -1:
     cdef int64_t bidding_band = rule_of(rules, "bidding_band_bp", 10_000)
     cdef int64_t bid_min = rule_of(rules, "bid_tonnes_min", AMOUNT_LIMIT)
     cdef int64_t holding_max = rule_of(rules, "holding_limit_tonnes", <int64_t>1 << 62)
+    cdef bint joint = exact_bool(rules.holding_limit_joint, "holding_limit_joint")
     cdef int64_t large = rule_of(rules, "large_holder_tonnes", <int64_t>1 << 62)
     cdef FeeRule[METHODS_END][SIDES_END] fees
     fees_read(rules, fees)
@@ -120,6 +127,12 @@ cdef int rules_change(Market* market, object rules) except -1:
     market.rules.bidding_allowed = bidding_allowed
     market.rules.block_tonnes_min = block_min
     market.rules.block_band_bp = block_band
+    market.rules.block_free_tonnes = block_free
+    market.rules.block_terms_fixed = block_fixed
+    market.rules.open_at_close = open_at_close
+    market.rules.close_with_blocks = close_with_blocks
+    market.rules.close_tonnes_over = close_over
+    market.rules.close_trades_last = <uint32_t>close_last
     market.rules.enquiries_open_max = <uint32_t>enquiries_max
     market.rules.bidding_tonnes_min = bidding_min
     market.rules.bidding_band_bp = bidding_band
@@ -129,6 +142,7 @@ cdef int rules_change(Market* market, object rules) except -1:
     market.rules.orders_kept_bp = <uint32_t>kept
     market.rules.orders_kept_each = <uint32_t>kept_each
     market.accounts.holding_tonnes_max = holding_max
+    market.accounts.holding_is_joint = joint
     market.accounts.large_tonnes = large
     market.accounts.fees = fees
     return 0

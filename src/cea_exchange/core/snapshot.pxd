@@ -18,3 +18,4 @@ cdef int fields_fill(Market* market, dict state) except -1
 cdef int orders_fill(Market* market, object data) except -1
 cdef int blocks_fill(Market* market, object data) except -1
 cdef int biddings_fill(Market* market, object biddings, object bids) except -1
+cdef int last_trades_fill(Market* market, list rows) except -1

@@ -12,7 +12,9 @@ from cpython.bytes cimport PyBytes_AS_STRING
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
-from cea_exchange._edge cimport buffer_take, exact_member, exact_uint32
+from cea_exchange._edge cimport (
+    buffer_take, exact_int64, exact_member, exact_uint32, exact_uint64,
+)
 from cea_exchange._ladder cimport *
 from cea_exchange._records cimport *
 from cea_exchange.core.accounts cimport *
@@ -165,13 +167,29 @@ cdef dict account_packed(const Market* market, uint32_t account_index):
         packed["gaps"] = gaps
     if account.restricted:
         packed["restricted"] = account.restricted
+    if market.accounts.allocations[account_index] != 0:
+        packed["allocation"] = market.accounts.allocations[account_index]
+    return packed
+
+
+cdef list last_trades_packed(const Market* market):
+    """[product_index, trade_id, price, tonnes] of the trades that a close is made of."""
+    cdef const LastTrade* last
+    cdef uint32_t index
+    cdef uint32_t row
+    cdef list packed = []
+    for index in range(market.product_count):
+        for row in range(market.products[index].last_count):
+            last = &market.products[index].last_trades[row]
+            packed.append([index, last.trade_id, last.price, last.tonnes])
     return packed
 
 
 cdef bytes market_packed(const Market* market):
     """The whole state as msgpack."""
     cdef uint32_t index
-    return msgspec.msgpack.encode({
+    cdef list last_trades = last_trades_packed(market)
+    cdef dict packed = {
         "phase": market.phase,
         "trading_date": market.trading_date,
         "day_is_open": market.day_is_open,
@@ -196,7 +214,10 @@ cdef bytes market_packed(const Market* market):
         "blocks": blocks_snapshot(market),
         "biddings": biddings_snapshot(market),
         "bids": bids_snapshot(market),
-    })
+    }
+    if last_trades:
+        packed["last_trades"] = last_trades
+    return msgspec.msgpack.encode(packed)
 
 
 # -- Filling --------------------------------------------------------------------------------------
@@ -243,6 +264,17 @@ cdef uint8_t restricted_read(dict fields) except? 0:
     return <uint8_t>bits
 
 
+cdef int64_t allocation_read(dict fields) except? 0:
+    """What an account was allocated; a snapshot leaves out that it is nothing."""
+    cdef int64_t tonnes
+    if "allocation" not in fields:
+        return 0
+    tonnes = exact_int64(fields["allocation"], "allocation")
+    if not 0 < tonnes < TOTAL_LIMIT:
+        raise ValueError(f"allocation: expected within 1..2^62 - 1, got {tonnes}")
+    return tonnes
+
+
 cdef int account_fill(Market* market, uint32_t account_index, dict fields) except -1:
     """Put what an account has in place; locks come with what holds them."""
     cdef Accounts* accounts = &market.accounts
@@ -252,6 +284,7 @@ cdef int account_fill(Market* market, uint32_t account_index, dict fields) excep
     account.proceeds_today = fields["proceeds_today"]
     account.suspended = fields["suspended"]
     account.restricted = restricted_read(fields)
+    accounts.allocations[account_index] = allocation_read(fields)
     account.report_seq = fields["report_seq"]
     balance_move(accounts, account_index, PRODUCT_NONE, fields["cash"])
     for operator_index, client_order_id in fields["client_order_ids"]:
@@ -291,6 +324,40 @@ cdef int fields_fill(Market* market, dict state) except -1:
     market.transfer_seq = state["transfer_seq"]
     market.order_id_last = state["order_id_last"]
     market.priority_last = state["priority_last"]
+
+
+cdef int last_trades_fill(Market* market, list rows) except -1:
+    """Put the trades in place that a close is made of: each later than the one before it."""
+    cdef Product* product
+    cdef LastTrade* last
+    cdef uint32_t index
+    cdef uint64_t trade_id
+    cdef uint64_t trade_before
+    cdef int64_t price
+    cdef int64_t tonnes
+    for product_index, trade, price_fen, tonnes_traded in rows:
+        index = exact_uint32(product_index, "product_index")
+        if index >= market.product_count:
+            raise IndexError(f"product_index {index} is not declared")
+        trade_id = exact_uint64(trade, "trade_id")
+        price = exact_int64(price_fen, "price")
+        tonnes = exact_int64(tonnes_traded, "tonnes")
+        product = &market.products[index]
+        trade_before = 0
+        if product.last_count != 0:
+            trade_before = product.last_trades[product.last_count - 1].trade_id
+        if (
+            product.last_count >= market.rules.close_trades_last
+            or not trade_before < trade_id <= market.trade_id
+            or not 0 < price <= PRICE_MAX
+            or not 0 <= tonnes < <int64_t>AMOUNT_LIMIT // price
+        ):
+            raise ValueError(f"last_trades: trade {trade_id} is none of this market's last")
+        last = &product.last_trades[product.last_count]
+        last.trade_id = trade_id
+        last.price = price
+        last.tonnes = tonnes
+        product.last_count += 1
 
 
 cdef int blocks_fill(Market* market, object data) except -1:

@@ -86,6 +86,8 @@ cdef uint64_t accounts_sum(const Market* market) noexcept nogil:
             <uint64_t>account.proceeds_today, account.suspended | account.restricted << 1,
             account.report_seq,
         ], 8)
+        if accounts.allocations[index] != 0:
+            total += fold([29, index, <uint64_t>accounts.allocations[index]], 3)
         for part in range(market.product_count):
             holding = holding_of(accounts, index, <uint16_t>part)
             if holding.locked != 0 or holding.bought_today != 0:
@@ -165,6 +167,7 @@ cdef uint64_t state_sum(const Market* market) noexcept nogil:
     cdef uint64_t total = balances_sum(market, True) + orders_sum(market) + accounts_sum(market)
     cdef const Product* product
     cdef uint32_t index
+    cdef uint32_t last
     total += blocks_sum(market) + biddings_sum(market)
     for index in range(market.product_count):
         product = &market.products[index]
@@ -181,6 +184,12 @@ cdef uint64_t state_sum(const Market* market) noexcept nogil:
                 <uint64_t>(product.intra_group_volume >> 64),
                 <uint64_t>(product.bidding_volume >> 64),
             ], 6)
+        for last in range(product.last_count):
+            total += fold([
+                28, index, product.last_trades[last].trade_id,
+                <uint64_t>product.last_trades[last].price,
+                <uint64_t>product.last_trades[last].tonnes,
+            ], 5)
     return total + fold([
         7, market.phase, market.trading_date, market.day_is_open, market.halted,
         market.listed_started, market.command_seq, market.event_seq, market.settlement_seq,

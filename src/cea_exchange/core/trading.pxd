@@ -27,6 +27,10 @@ cdef enum:
 
 
 cdef enum:
+    LAST_TRADES_MAX = 32      # Of a day's listed trades, as many as a close may be made of.
+
+
+cdef enum:
     OPERATOR_SHIFT = 4        # An order's flags: OrderFlag bits, above them who entered it.
 
 
@@ -38,6 +42,8 @@ cdef struct Rules:            # What of the profile decides commands.
     int64_t listed_tonnes_max # Of a listed order; 0: no limit.
     int64_t block_tonnes_min  # Of a block; 0: no limit.
     int64_t block_band_bp     # Half width of a block's band; 0: no band.
+    int64_t block_free_tonnes # A block of more has no band; 0: each has.
+    bint block_terms_fixed    # Nobody enquires and nobody counters.
     uint32_t enquiries_open_max  # Of an account; 0: no limit.
     bint block_allowed        # Blocks, and biddings, are traded at all.
     bint bidding_allowed
@@ -61,6 +67,16 @@ cdef struct Rules:            # What of the profile decides commands.
     uint32_t levels_max       # Levels a taker may reach; 0: no limit.
     bint pick_allowed
     SelfTrade self_trade
+    bint open_at_close        # A day's open is the previous close.
+    bint close_with_blocks    # They count for it beside listed trades.
+    int64_t close_tonnes_over # A day of no more keeps the previous close.
+    uint32_t close_trades_last  # Of the day's listed trades make it; 0: all do.
+
+
+cdef struct LastTrade:
+    uint64_t trade_id
+    int64_t price
+    int64_t tonnes            # 0: it was undone.
 
 
 cdef struct Product:
@@ -81,6 +97,8 @@ cdef struct Product:
     uint128 intra_group_volume  # Of these, between accounts of one group.
     uint128 bidding_amount    # Of the day's bidding trades: sum of price x tonnes.
     uint128 bidding_volume
+    uint32_t last_count       # Where the close is made of the last trades: those, oldest first.
+    LastTrade last_trades[LAST_TRADES_MAX]
 
 
 cdef struct Blocks:           # Open block offers and enquiries.

@@ -9,7 +9,7 @@ nothing but the counters its event uses up.
 """
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
-from libc.string cimport memcpy, memset
+from libc.string cimport memcpy, memmove, memset
 
 from cea_exchange._ladder cimport *
 from cea_exchange._plan cimport *
@@ -286,19 +286,46 @@ cdef inline uint8_t match_plan(
 
 # -- Matching -------------------------------------------------------------------------------------
 
-cdef inline void statistics_note(Product* product, int64_t price, int64_t tonnes) noexcept nogil:
+cdef inline void statistics_note(
+    const Rules* rules, Product* product, int64_t price, int64_t tonnes,
+) noexcept nogil:
+    """Count a listed trade.
+
+    Rules: PLT-PRC-01.
+    """
     cdef uint128 amount = <uint64_t>price
     amount *= <uint64_t>tonnes
     product.amount += amount
     product.volume += <uint128>tonnes
     product.last = price
     if product.open == 0:
-        product.open = price
+        product.open = product.reference_price if rules.open_at_close else price
         product.low = price
     if price > product.high:
         product.high = price
     if price < product.low:
         product.low = price
+
+
+cdef void last_trade_note(
+    Product* product, uint32_t most, uint64_t trade_id, int64_t price, int64_t tonnes,
+) noexcept nogil:
+    """Keep a trade as the last one, so many at most.
+
+    Rules: PLT-PRC-04.
+    """
+    cdef LastTrade* last
+    if product.last_count == most:
+        product.last_count -= 1
+        memmove(
+            &product.last_trades[0], &product.last_trades[1],
+            product.last_count * sizeof(LastTrade),
+        )
+    last = &product.last_trades[product.last_count]
+    last.trade_id = trade_id
+    last.price = price
+    last.tonnes = tonnes
+    product.last_count += 1
 
 
 cdef inline void trade_emit(
@@ -357,8 +384,12 @@ cdef inline void order_trade(
     taker.amount_traded += <uint64_t>(price * tonnes)
     maker.amount_traded += <uint64_t>(price * tonnes)
     order_reduce(&product.ladder, &market.pool, slot, tonnes)
-    statistics_note(product, price, tonnes)
+    statistics_note(&market.rules, product, price, tonnes)
     trade_emit(market, taker, maker, tonnes, taker_fee, maker_fee)
+    if market.rules.close_trades_last != 0:
+        last_trade_note(
+            product, market.rules.close_trades_last, market.trade_id, price, tonnes,
+        )
     if tells_large(&market.accounts) and taker.owner != maker.owner:
         large_holder_note(
             market, taker.owner if taker.side == SIDE_BUY else maker.owner, taker.product_index,

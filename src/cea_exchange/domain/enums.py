@@ -320,6 +320,9 @@ class Reason(IntEnum):
     COUNTERPARTY_MISMATCH = 9
     """The block is not for this account, is its own, or waits for the other side; an offer to
     oneself; an offer that does not fit the enquiry it names (CEA-BLK-04, CEA-BLK-07)."""
+    TERMS_FIXED = 43
+    """The profile lets a block stand only as it was offered, a fixed-price transfer: nobody
+    enquires and nobody counters (PLT-BLK-01)."""
     TONNES_NOT_POSITIVE = 10
     """Tonnes were zero or less (CEA-ORD-02); of a transfer, tonnes or cash."""
     AMOUNT_TOO_LARGE = 11

@@ -27,6 +27,7 @@ from cea_exchange.domain.profile_fields import (
     Count,
     Fen,
     GapScope,
+    LastTrades,
     Levels,
     Open,
     Operators,
@@ -44,7 +45,7 @@ from cea_exchange.domain.profile_fields import (
     Undersubscription,
     fields_of,
 )
-from cea_exchange.domain.ruled import BasisPoints, Ruled, RuleId, Tonnes
+from cea_exchange.domain.ruled import UNSEEN, BasisPoints, Ruled, RuleId, Tonnes
 from cea_exchange.domain.units import PRICE_FEN_MAX, price_parse
 
 PriceText = Annotated[str, Meta(pattern=r"^[0-9]{1,6}\.[0-9]{2}$")]
@@ -99,6 +100,13 @@ class MarketRules(
     block_band_bp: Annotated[BasisPoints, Says(
         "half width of the block band; 0 is none", "CEA-BLK-02", noticed=2
     )]
+    block_free_tonnes: Annotated[OrderTonnes, Says(
+        "a block of more tonnes has no band; 0: each has", "PLT-BLK-02", added=27, noticed=21
+    )] = 0
+    block_terms_fixed: Annotated[bool, Says(
+        "whether a block's terms stand as they were offered, which is a fixed-price transfer: "
+        "nobody enquires and nobody counters", "PLT-BLK-01", added=28, noticed=22
+    )] = False
     enquiries_open_max: Annotated[Open, Says(
         "block enquiries that an account may have open at once; 0 is no limit",
         "CEA-BLK-12", added=6
@@ -180,6 +188,22 @@ class MarketRules(
         "a seller's fee in a bidding, where it is another", "CEA-FEE-01", added=21, noticed=19
     )] = None
     fee_min_fen: Annotated[Fen, Says("least fee of an order that traded", "CEA-FEE-01", noticed=9)]
+    open_at_close: Annotated[bool, Says(
+        "whether a day's open is the previous close; else the first listed trade's price",
+        "PLT-PRC-01", added=29, noticed=23
+    )] = False
+    close_with_blocks: Annotated[bool, Says(
+        "whether blocks count for the close beside listed trades", "PLT-PRC-02",
+        added=30, noticed=24
+    )] = False
+    close_tonnes_over: Annotated[OrderTonnes, Says(
+        "a day of no more tonnes than these keeps the previous close; 0: each trade counts",
+        "PLT-PRC-03", added=31, noticed=25
+    )] = 0
+    close_trades_last: Annotated[LastTrades, Says(
+        "so many of the day's last listed trades make the close; 0: all do",
+        "PLT-PRC-04", added=32, noticed=26
+    )] = 0
     gap_trading_days: Annotated[TradingDays, Says(
         "trading days that an account waits between a purchase and a sale of the same thing, "
         "whichever came first; 0: what it bought it may sell on the next",
@@ -196,6 +220,10 @@ class MarketRules(
     holding_limit_tonnes: Annotated[Tonnes, Says(
         "most tonnes of a product an account may hold; 0 is no limit", "CEA-FND-06", noticed=10
     )]
+    holding_limit_joint: Annotated[bool, Says(
+        "whether the limit is of all products, and of the accounts of a group, together, beside "
+        "what these were allocated", "PLT-FND-01", added=33, noticed=27
+    )] = False
     large_holder_tonnes: Annotated[Tonnes, Says(
         "from so many on an account is a large holder; 0: none is",
         "CEA-FND-08", added=5, noticed=11
@@ -329,6 +357,8 @@ class Setting(Struct, frozen=True, omit_defaults=True):
     """The notice that set it, if one did."""
     unconfirmed: bool = False
     """Whether no text was seen that says so."""
+    confidence: str = ""
+    """How sure it is, where the profile says so: S, S2, R or D, as protocol/rules.md has them."""
 
 
 class Profile(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -353,6 +383,8 @@ class Profile(Struct, frozen=True, kw_only=True, omit_defaults=True):
     settings: tuple[Setting, ...]
     notices: tuple[Notice, ...] = ()
     """By date, ascending."""
+    as_of: date | None = None
+    """Where a market has changed its rules: the day whose rules these are."""
     bidding_apply_days: Annotated[Count, Says(
         "working days between an application for a bidding and its day at least",
         "CEA-BID-10", added=2
@@ -481,6 +513,7 @@ class _ProfileHead(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     name: Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_-]{0,31}$")]
     title: str
     calendar: str
+    as_of: date | None = None
 
 
 def _file_shape() -> Any:
@@ -619,8 +652,10 @@ def _settings(file: Any) -> tuple[Setting, ...]:
     for name in file.__struct_fields__:
         ruled = getattr(file, name)
         if isinstance(ruled, Ruled):
-            marked = ruled.unconfirmed
-            settings.append(Setting(name, ruled.value, ruled.rule, unconfirmed=marked))
+            sure = ruled.confidence
+            marked = ruled.unconfirmed or sure in UNSEEN
+            value = Setting(name, ruled.value, ruled.rule, unconfirmed=marked, confidence=sure)
+            settings.append(value)
     for session in file.session:
         settings.append(Setting(f"session {session.time}", session.phase, session.rule))
     for entry in file.composite:
@@ -648,6 +683,7 @@ def _profile(file: Any, text: str) -> Profile:
         rules=MarketRules(name=file.name, changes=changes, **_values(file, MarketRules)),
         sessions=tuple((s.time, Phase[s.phase.upper()]) for s in file.session),
         calendar=file.calendar,
+        as_of=file.as_of,
         composite=file.composite,
         settings=_settings(file),
         notices=file.notice,

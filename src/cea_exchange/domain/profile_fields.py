@@ -17,6 +17,7 @@ TimeOfDay = Annotated[str, Meta(pattern=TIME_FORM, extra={"unit": "time in Shang
 OrderTonnes = Annotated[int, Meta(ge=0, le=AMOUNT_FEN_LIMIT, extra={"unit": "t"})]
 Fen = Annotated[int, Meta(ge=0, le=AMOUNT_FEN_LIMIT, extra={"unit": "fen"})]
 Count = Annotated[int, Meta(ge=0, lt=1 << 62)]
+LastTrades = Annotated[int, Meta(ge=0, le=32)]
 Levels = Annotated[int, Meta(ge=0, le=10_000)]
 Capacity = Annotated[int, Meta(ge=1, lt=1 << 31)]
 Open = Annotated[int, Meta(ge=0, lt=1 << 32)]

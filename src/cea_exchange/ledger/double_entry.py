@@ -120,10 +120,22 @@ class EntryKind(IntEnum):
     """from there out of circulation, by order"""
     DELIVERED = 32
     """from a seller to a buyer, or back, where the exchange settles the cash"""
+    RESERVE_CONTRIBUTED = 43
+    """from the fees into the risk reserve"""
+    PROCEEDS_BOOKED = 44
+    """what the authority's sales brought, to the account it has for that"""
 
 
-BETWEEN_ACCOUNTS = frozenset({EntryKind.DEDUCTED, EntryKind.MERGED, EntryKind.CLAIM_PAID})
-"""What moves cash from one account to another, other than trades and the risk reserve."""
+BETWEEN_ACCOUNTS = frozenset(
+    {
+        EntryKind.DEDUCTED,
+        EntryKind.MERGED,
+        EntryKind.CLAIM_PAID,
+        EntryKind.RESERVE_CONTRIBUTED,
+        EntryKind.PROCEEDS_BOOKED,
+    }
+)
+"""What moves cash from one account to another, other than trades and what the reserve lends."""
 
 
 class Posting(NamedTuple):
@@ -381,6 +393,16 @@ _MOVES = {
         asset="tonnes",
     ),
     EntryKind.DELIVERED: _Move(Compartment.TRADING, Compartment.TRADING, asset="tonnes"),
+    EntryKind.RESERVE_CONTRIBUTED: _Move(
+        _REGISTRATION,
+        _REGISTRATION,
+        account=Institution.FEES,
+        counter=Institution.RISK_RESERVE,
+        asset="cash",
+    ),
+    EntryKind.PROCEEDS_BOOKED: _Move(
+        _REGISTRATION, _REGISTRATION, counter=Institution.PROCEEDS, asset="cash"
+    ),
 }
 
 

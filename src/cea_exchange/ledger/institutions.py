@@ -31,6 +31,8 @@ class Institution(IntEnum):
     """recalled after the final allocation; nothing leaves it"""
     CARRYOVER = -9
     """old vintages carried over into a new one; nothing leaves it"""
+    PROCEEDS = -20
+    """what the authority's sales brought (有偿分配收入)"""
 
 
 CONTRA = frozenset({Institution.ISSUANCE, Institution.BANK})
@@ -53,6 +55,7 @@ INSTITUTION_NAMES = {
     Institution.CANCELLATION: "cancellation account",
     Institution.RECALL: "recall account",
     Institution.CARRYOVER: "carryover account",
+    Institution.PROCEEDS: "proceeds account",
 }
 
 _PROVINCE_BASE = -100

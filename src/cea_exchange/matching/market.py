@@ -899,6 +899,23 @@ class Market:
         return self._named(rows, Asked(account=account))
 
     @_alone
+    def allocation(self, account: str, tonnes: SupportsIndex) -> list[named.Event]:
+        """Note what an account was allocated: it may hold so much beside a joint limit.
+
+        Gives no event.
+
+        Notes
+        -----
+        Rules: PLT-FND-01.
+        """
+        text_check(account, "account")
+        index = self._names.account_index(account)
+        if index == ACCOUNT_NONE:
+            raise ValueError(f"account: expected a declared one, got {account!r}")
+        self._core.allocation_note(index, tonnes)
+        return []
+
+    @_alone
     def reference_price(self, product: str, price: str) -> list[named.Event]:
         """Measure a product's band from another price, before the day's first listed session."""
         price_fen = price_parse(price)

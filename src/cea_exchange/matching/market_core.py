@@ -29,16 +29,15 @@ class MarketCore(Protocol):
 
     Notes
     -----
-    Methods by purpose. Declaring: `product_declare`, `account_declare`. Trading commands:
-    `process`. Transfers: `deposit`, `withdraw`. The trading day: `day_open`, `day_close`,
+    Methods by purpose. Declaring: `product_declare`, `account_declare`, `allocation_note`; trading
+    commands: `process`. Transfers: `deposit`, `withdraw`. The trading day: `day_open`, `day_close`,
     `phase_set`. The operator: `halt`, `resume`, `product_list`, `product_delist`, `suspend`,
-    `restore`, `restrict`, `orders_cancel`, `operators_cancel`, `trade_bust`,
-    `reference_price_set`, `bidding_open`, `bidding_window_open`, `bidding_close`,
-    `bidding_cancel`, `block_confirm`, `block_refuse`, `checkpoint`. Looking:
-    `account`, `order`, `orders_of`, `product`, `best`, `depth`, `orders_at`, `block`, `block_ids`,
-    `blocks`, `blocks_seen`, `bidding`, `bidding_ids`, `bids`, `trade_bust_fault`, `report_seq`,
-    `last_client_order_id`. The whole: `state_hash`, `holdings_hash`, `check`, `snapshot`,
-    `from_snapshot`, `copy`.
+    `restore`, `restrict`, `orders_cancel`, `operators_cancel`, `trade_bust`, `reference_price_set`,
+    `bidding_open`, `bidding_window_open`, `bidding_close`, `bidding_cancel`, `block_confirm`,
+    `block_refuse`, `checkpoint`. Looking: `account`, `order`, `orders_of`, `product`, `best`,
+    `depth`, `orders_at`, `block`, `block_ids`, `blocks`, `blocks_seen`, `bidding`, `bidding_ids`,
+    `bids`, `trade_bust_fault`, `report_seq`, `last_client_order_id`. The whole: `state_hash`,
+    `holdings_hash`, `check`, `snapshot`, `from_snapshot`, `copy`.
 
     What the market says no to is an event. Exceptions are for wrong types and numbers that no call
     can mean; after one nothing has changed.
@@ -139,6 +138,16 @@ class MarketCore(Protocol):
 
     def account_declare(self, account_key: SupportsIndex, group_index: SupportsIndex = 0) -> int:
         """Add an account; return its index."""
+
+    def allocation_note(self, account_index: SupportsIndex, tonnes: SupportsIndex) -> None:
+        """Note what an account was allocated: it may hold so much beside a joint limit.
+
+        ValueError for an account that is not declared, and for tonnes below 0 or from 2^62 on.
+
+        Notes
+        -----
+        Rules: PLT-FND-01.
+        """
 
     def process(
         self, commands: Records, events: Records, trades_only: bool = False

@@ -339,6 +339,11 @@ COMMANDS: dict[str, ScriptCommand] = {
         {"account": _text, "barred": _restrictions},
         {},
     ),
+    "allocation": ScriptCommand(
+        lambda market, values: market.allocation(values["account"], values["tonnes"]),
+        {"account": _text, "tonnes": _tonnes},
+        {},
+    ),
     "reference_price": ScriptCommand(
         lambda market, values: market.reference_price(values["product"], values["price"]),
         {"product": _text, "price": _price},

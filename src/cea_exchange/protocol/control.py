@@ -43,6 +43,8 @@ Role = Literal["trader", "canceller", "reader"]
 LagLevel = Literal["normal", "warn", "throttle", "cancel_only", "halt"]
 Step = Annotated[int, msgspec.Meta(ge=0, le=7)]
 Barred = Literal["purchases", "sales", "tonnes_out", "cash_out"]
+AdjustmentKind = Literal["sale", "purchase", "release"]
+AdjustmentMethod = Literal["bidding", "listed", "block"]
 Who = Annotated[str, msgspec.Meta(max_length=64)]
 Why = Annotated[str, msgspec.Meta(max_length=200)]
 Holder = Literal[
@@ -368,6 +370,56 @@ class AnnouncementMade(Act, kw_only=True):
     about: Literal["risk", "suspension", "resumption", "rules", "auction", "listing"]
     product: Name | None = None
     text: Annotated[str, msgspec.Meta(min_length=1, max_length=1_000, pattern=r"\S")]
+
+
+class AdjustmentAccountNamed(ActOfTwo):
+    """An account is one by which the authority adjusts the market; no key trades by it."""
+
+    account: Name
+
+
+class MarketAdjusted(ActOfTwo, kw_only=True):
+    """The authority sells from its reserve, buys, or releases at a fixed price; two persons do.
+
+    Attributes
+    ----------
+    adjustment
+        Its number: 1, 2, ...
+    kind
+        ``sale`` and ``purchase`` by any method; ``release`` at a fixed price.
+    method
+        A bidding, a listed order, or a block offer that is open to all.
+    price
+        Of the order or the block; of a bidding its floor, or as a buyer its ceiling.
+    trigger
+        What let the authority act: a trigger of the adjustment rules, by its name.
+    closes_at, reserve_price
+        Of a bidding, as in `BiddingOpen`.
+    """
+
+    adjustment: Annotated[int, msgspec.Meta(ge=1, le=2**62)]
+    account: Name
+    kind: AdjustmentKind
+    method: AdjustmentMethod
+    product: Name
+    tonnes: Amount
+    price: Fen
+    trigger: Name
+    closes_at: Time = 0
+    reserve_price: Reserve = 0
+
+
+class AdjustmentEnded(ActOfTwo, kw_only=True):
+    """What is open of an act of market adjustment is taken off."""
+
+    adjustment: Annotated[int, msgspec.Meta(ge=1, le=2**62)]
+
+
+class AllocationNoted(ActOfTwo, kw_only=True):
+    """What an account was allocated this year: it may hold so much beside a joint limit."""
+
+    account: Name
+    tonnes: Holding
 
 
 class TradeBust(ActOfTwo):
@@ -740,6 +792,10 @@ AnyControl = (
     | MeasuresKept
     | CaseEntered
     | AnnouncementMade
+    | AdjustmentAccountNamed
+    | MarketAdjusted
+    | AdjustmentEnded
+    | AllocationNoted
     | TradeBust
     | CashPaidIn
     | CashPaidOut

@@ -30,6 +30,7 @@ from cea_exchange.registry.compliance.deductions import Deductions
 from cea_exchange.registry.compliance.duties import Duties
 from cea_exchange.registry.compliance.lists import Compliance
 from cea_exchange.registry.compliance.obligations import Obligations
+from cea_exchange.registry.compliance.offset_shares import OffsetShares
 from cea_exchange.registry.compliance.offsets import Offsets
 from cea_exchange.registry.compliance.province_custody import ProvinceHoldings
 from cea_exchange.registry.compliance.surrender import Surrender
@@ -49,6 +50,8 @@ from cea_exchange.registry.platform_link.stream import PlatformStream
 from cea_exchange.registry.settlement.account_statements import Statements
 from cea_exchange.registry.settlement.claims import Claims
 from cea_exchange.registry.settlement.defaults import Defaults
+from cea_exchange.registry.settlement.proceeds import Proceeds
+from cea_exchange.registry.settlement.risk_reserve import RiskReserve
 from cea_exchange.registry.settlement.transfers import Transfers
 from cea_exchange.registry.store import RegistryStore
 
@@ -121,6 +124,7 @@ class Registry(InstitutionServices):
         self.province_holdings = custody = ProvinceHoldings(ledger)
         self.deductions = Deductions(ledger)
         self.obligations, self.offsets = Obligations(ledger), Offsets(ledger)
+        self.offset_shares = OffsetShares(ledger)
         self.ccer_proofs = CcerProofs(ledger, self.act_log, self.offsets)
         self.surrender = Surrender(ledger, accounts, custody)
         self.corrections, self.duties = Corrections(ledger), Duties(ledger)
@@ -130,7 +134,8 @@ class Registry(InstitutionServices):
         self.distribution = Distribution(ledger, accounts, arrivals, custody, self.deductions)
 
     def _settlement(self, ledger: Ledger, accounts: Accounts) -> None:
-        self.defaults = Defaults(ledger, accounts)
+        self.risk_reserve, self.proceeds = RiskReserve(ledger), Proceeds(ledger)
+        self.defaults = Defaults(ledger, accounts, self.risk_reserve)
         self.claims = Claims(ledger, self.defaults)
         self.transfers = Transfers(ledger, self.defaults)
         self.bank = BankService(ledger, accounts, self._sub_accounts, self.defaults, self.act_log)

@@ -13,7 +13,7 @@ from cea_exchange.ledger.institutions import (
 from cea_exchange.ledger.store import Store
 from cea_exchange.registry.participants.roles import ROLES
 
-SCHEMA_VERSION = 8
+SCHEMA_VERSION = 9
 
 _ACCOUNTS, _PRODUCTS = ("accounts", "account_index"), ("products", "product_index")
 UNDECLARED = (
@@ -82,6 +82,8 @@ REGISTRY_SCHEMA = Schema(
         *("borrowings", "correction_orders", "correction_refusals"),
         *("unpaid_deductions", "carryover_notices", "carryover_lines"),
         *("freeze_acts", "public_notices", "default_acts", "claims_paid", "ccer_items"),
+        *("reserve_terms", "reserve_contributions", "adjustment_accounts", "proceeds"),
+        "offset_shares",
     ),
     first_rows=first_rows,
     has_entries=True,

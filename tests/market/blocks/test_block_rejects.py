@@ -230,9 +230,11 @@ def test_every_reason_of_blocks_is_reached() -> None:
     before = list(Reason)[1 : list(Reason).index(Reason.PICK_NOT_AVAILABLE)]
     # tests/market/listed/test_ccer_market.py, where the profile has a gap.
     of_gaps = {"WITHIN_GAP", "OTHER_SIDE_OPEN"}
+    # tests/market/listed/test_regional_rules.py, where the profile fixes terms.
+    of_pilots = {"TERMS_FIXED"}
     reached = {*REFUSED, "HOLDING_LIMIT"}
     assert reached == {reason.name for reason in before} - of_orders - (
-        of_transfers | of_biddings | of_gaps
+        of_transfers | of_biddings | of_gaps | of_pilots
     )
 
 

@@ -486,3 +486,24 @@ def test_what_is_changed_by_hand_in_the_banks_tables_is_found(registry, tmp_path
         Institutions(registry, bank, "realtime").begin()
     registry.store.execute(change)
     assert any(sentence in difference for difference in check_ledger(tmp_path).differences)
+
+
+@pytest.mark.parametrize("mode", ["realtime"], indirect=True)
+def test_the_risk_reserve_is_filled_by_the_bank(tmp_path, institutions):
+    """CEA-BNK-14, CEA-RSV-02: fee sub-account to reserve sub-account, as the entry says."""
+    both, registry = institutions, institutions.registry
+    both.next_day()
+    registry.risk_reserve.terms_set(1_000_000, 5_000)
+    both.venue.trade(50, 9_749, buy_fee=300, sell_fee=201)
+    both.settle()
+    both.talk()
+    both.statement()
+    assert registry.risk_reserve.contribute() == 250
+    shown = registry.store.execute(
+        "SELECT debtor, creditor, cash, purpose FROM bank_instructions WHERE kind = 'between'"
+    ).fetchall()
+    assert shown == [("SUB-FEES", "SUB-RESERVE", 250, "between")]
+    assert both.unexplained() == 0 and not both.is_reconciled()
+    both.talk()
+    assert both.statement().agrees and both.is_reconciled(), both.rows()
+    assert check_ledger(tmp_path).differences == []

@@ -2,6 +2,7 @@
 
 import pytest
 
+from cea_exchange.registry.control.admin import MAY, SECOND
 from cea_exchange.registry.files import SourceFile
 from support.refusing import refuses
 from support.registry.compliance_world import BEIJING, World, proof, proof_file
@@ -165,3 +166,23 @@ def test_an_offset_completes_an_obligation_and_its_revocation_opens_it_again(wor
     last = registry.surrender.apply("P1", 2024, {"CEA24": 21})
     registry.surrender.accept(last, BEIJING)
     assert registry.surrender.retire(last) is None
+
+
+def test_the_authority_sets_a_lower_share_for_a_year(world):
+    """CEA-ADJ-04: at most the rule's, for that year alone, and never below what counts."""
+    shares, service = world.registry.offset_shares, world.registry.offsets
+    assert MAY["offset_share"] == ("authority",) and "offset_share" in SECOND
+    shares.set(2024, 300, "market adjustment")
+    with refuses("OFFSET_LIMIT: .*at most 30 t of 1019 t, got 0 [+] 31"):
+        service.book(proof("N1", "P1", 31))
+    service.book(proof("N1", "P1", 30))
+    assert 30 == world.registry.obligations.notice("P1", 2024).offset_max
+    with refuses("OFFSET_LIMIT: share_bp: expected not below what counts of 2024 already, got 294"):
+        shares.set(2024, 294, "less")
+    for share in (501, -1):
+        with refuses(f"OFFSET_LIMIT: share_bp: expected within 0..500, got {share}"):
+            shares.set(2024, share, "more")
+    shares.set(2024, 500, "as it was")
+    service.book(proof("N2", "P1", 20))
+    assert [row["share_bp"] for row in shares.all()] == [300, 500]
+    assert 50 == counted(world)

@@ -109,6 +109,22 @@ RULES = {
         order_count_max=12,
         changes=(RuleChange(20250719, {"block_confirmed": False}),),
     ),
+    "regional": rules_make(
+        name="regional",
+        block_tonnes_min=6,
+        block_free_tonnes=9,
+        open_at_close=True,
+        close_with_blocks=True,
+        close_tonnes_over=5,
+        close_trades_last=3,
+        holding_limit_tonnes=1_100,
+        holding_limit_joint=True,
+        changes=(
+            RuleChange(20250717, {"block_terms_fixed": True, "close_trades_last": 0}),
+            RuleChange(20250718, {"block_terms_fixed": False, "close_trades_last": 4}),
+            RuleChange(20250719, {"close_with_blocks": False, "open_at_close": False}),
+        ),
+    ),
     "noticed": rules_make(
         large_holder_tonnes=120,
         changes=(
@@ -190,6 +206,7 @@ ACT_SHARES = {
     **{
         "blocks": (100, 0),
         "confirmed": (110, 0),
+        "regional": (70, 8),
         "biddings": (0, 100),
         "auctions": (0, 100),
         "mixed": (50, 60),
@@ -673,7 +690,7 @@ class Flow:
         elif act < 22:
             self.do("restore", account_index if step.what % 8 else 9)
         elif act < 24:
-            self.do("restrict", account_index if step.what % 4 else 9, step.price % 16)
+            self._measure(step, account_index if step.what % 4 else 9)
         elif act in (24, 30):
             self._bust(step)
         elif act < 26:
@@ -685,6 +702,13 @@ class Flow:
             self._listing(step, product_index)
         else:
             self.do("checkpoint")
+
+    def _measure(self, step: Step, account_index: int) -> None:
+        """A measure against an account; or what it was allocated."""
+        if self.rules.holding_limit_joint and step.extra % 2:
+            self.do("allocation_note", account_index, step.price)
+        else:
+            self.do("restrict", account_index, step.price % 16)
 
     def _listing(self, step: Step, product_index: int) -> None:
         price = 10_000_001 if step.price % 8 == 0 else 50 + step.price

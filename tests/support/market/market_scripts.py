@@ -115,6 +115,8 @@ PROFILE = "# profile: "
 
 def profile_of(script: Path) -> Profile | str:
     """What a script is played under: `cea`, with what its line `# profile: NAME = VALUE` says."""
+    if script.parent.name == "pilots":
+        return script.stem
     if script.stem.startswith("ccer_"):
         return "ccer"
     lines = script.read_text(encoding="utf-8").splitlines()

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from cea_exchange.institution.control.admin_client import AdminClient
 
 FETCH_S_MAX = 30
+RESERVE_CASH = ("held", "lent", "capital", "fees_since", "due")
 FETCH_LOOK_S = 0.3
 
 
@@ -140,6 +141,12 @@ def _wrong(answer: Answer) -> str:
     return table(["instruction", "outcome", "account", "instructed", "booked"], rows)
 
 
+def _reserve(answer: Answer) -> str:
+    cash = [(name.replace("_", " "), yuan(answer[name])) for name in RESERVE_CASH]
+    share = f"{answer['share_bp']} basis points of the fees"
+    return table(("risk reserve", ""), [*cash, ("share", share)])
+
+
 def _balances(answer: Answer) -> str:
     balances = rows_table(answer["balances"], ("product", "compartment", "amount"), none="-")
     return f"{answer['account']} after entry {answer['entry_id']}\n{balances}"
@@ -253,6 +260,9 @@ REGISTRY = institution_asker(
             none="no proof came from the CCER registry",
         ),
         "obligation_notice": lambda answer: str(answer["text"]),
+        "offset_shares": rows_of("shares"),
+        "proceeds_list": rows_of("sales"),
+        "reserve_show": _reserve,
         "public_notices": rows_of("notices", "number", "date", "kind", "content"),
         "receipt": _receipt,
         "shortfall_list": _shortfalls,

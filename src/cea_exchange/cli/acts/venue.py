@@ -159,6 +159,13 @@ def blocks_shown(answer: Answer) -> str:
     return f"{text}\n{answer['open']} are open" if left > 0 else text
 
 
+def adjustments_shown(answer: Answer) -> str:
+    """Return by which accounts the market is adjusted, and what was done."""
+    accounts = ", ".join(answer["accounts"]) or "no account"
+    done = rows_table(answer["adjustments"], none="nothing was done")
+    return f"by {accounts}\n{done}"
+
+
 def _rows(name: str, none: str = "none") -> Callable[[Answer], str]:
     """Return how a list of an answer is shown: as a table."""
     return lambda answer: rows_table(answer[name], none=none)
@@ -240,6 +247,7 @@ VENUE = Asker(
         "cases": _rows("cases", "no case was opened"),
         "case": lambda answer: _case_text(answer).rstrip("\n"),
         **dict.fromkeys(("case_open", "case_alerts", "case_note", "case_document"), _case_place),
+        "adjustments": adjustments_shown,
         "bidding_applications": _rows("applications"),
         "statement": _statement_text,
     },

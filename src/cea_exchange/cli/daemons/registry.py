@@ -35,7 +35,9 @@ PANELS = {
         *("allocation", "obligation", "shortfall", "correction", "surrender", "offset"),
         "carryover",
     ),
-    "Settlement and the bank": ("bank", "failure", "default", "reserve", "claim"),
+    "Settlement and the bank": (
+        *("bank", "failure", "default", "reserve", "claim", "adjustment"),
+    ),
     "Courts, dispositions, notices": ("freeze", "disposition", "notice"),
     "Proofs and copies": (
         *("reconcile", "verify", "audit", "receipt", "backup", "restore", "adopt"),
@@ -47,6 +49,7 @@ GROUPS = {
     "bank": "Instructions to the settlement bank, and its answers.",
     "carryover": "Closed vintages into the next one.",
     "cash": "Cash in and out.",
+    "adjustment": "Accounts by which the authority adjusts the market, and what they brought.",
     "claim": "What a bust left owing.",
     "correction": "Orders to surrender what was missing.",
     "default": "Who did not deliver or pay.",

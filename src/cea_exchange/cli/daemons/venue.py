@@ -24,7 +24,7 @@ from cea_exchange.control_plane.signals import StopSignals
 
 PANELS = {
     "The daemon": ("serve", "check", "status", "stop", "kill", "clock"),
-    "The market": ("day", "market", "product", "trade", "bidding", "block"),
+    "The market": ("day", "market", "product", "trade", "bidding", "block", "adjustment"),
     "Who trades": ("account", "cash", "session", "key"),
     "Who acts, and who looked": ("act", "look", "proposal"),
     "Supervision": ("case", "measure", "announcement"),
@@ -33,6 +33,7 @@ PANELS = {
 GROUPS = {
     "account": "What an account has here, and whether it may trade.",
     "act": "What operators did.",
+    "adjustment": "What the authority sells from its reserve, buys, or releases.",
     "announcement": "What everybody is told.",
     "bidding": "Single-direction biddings.",
     "block": "Block offers and enquiries.",

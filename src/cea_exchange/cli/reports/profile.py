@@ -26,10 +26,25 @@ OnDate = Annotated[
 def register(app: typer.Typer) -> None:
     """Add the group to the command line."""
     group = CommandLine()
+    group.command("list")(names)
     group.command("show")(show)
     group.command("check")(check)
     group.command("diff")(diff)
     app.add_typer(group, name="profile", help="The rules in force, as data.")
+
+
+def names(json: PlainJson = False) -> None:
+    """Print the packaged profiles: national markets, regional ones, and one without limits.
+
+    Example: cea-exchange profile list
+    """
+    profiles = [_load(name) for name in profile_names()]
+    if json:
+        json_print([{"name": each.name, "title": each.title} | _as_of(each) for each in profiles])
+        return
+    for each in profiles:
+        date = f", as of {each.as_of}" if each.as_of else ""
+        typer.echo(f"{each.name:<12} {each.title}{date}")
 
 
 def show(profile: Named = "cea", date: OnDate = None, json: PlainJson = False) -> None:
@@ -45,16 +60,18 @@ def show(profile: Named = "cea", date: OnDate = None, json: PlainJson = False) -
             "title": loaded.title,
             "calendar": loaded.calendar,
             "hash": loaded.profile_hash(),
+            **_as_of(loaded),
             "settings": settings,
         }
         json_print(content)
         return
     typer.echo(f"{loaded.name}: {loaded.title}")
-    typer.echo(f"calendar {loaded.calendar}, hash {loaded.profile_hash()}")
+    date_text = f", as of {loaded.as_of}" if loaded.as_of else ""
+    typer.echo(f"calendar {loaded.calendar}, hash {loaded.profile_hash()}{date_text}")
     for setting in settings:
         line = f"  {setting.name:<32} {_text(setting.value):<20} {setting.rule}"
         remark = "unconfirmed" if setting.unconfirmed else setting.by
-        typer.echo(f"{line:<68}  {remark}".rstrip())
+        typer.echo(f"{line:<68}  {setting.confidence:<3}{remark}".rstrip())
 
 
 def check(profile: Named, json: PlainJson = False) -> None:
@@ -90,6 +107,11 @@ def diff(first: Named, second: Named, date: OnDate = None, json: PlainJson = Fal
             typer.echo(f"  {name:<32} {_text(before):<20} {_text(after)}")
     if changed:
         raise CheckFailed(f"{first} and {second} differ in {len(changed)} values")
+
+
+def _as_of(profile: Profile) -> dict[str, str]:
+    """Return the day whose rules they are, where a profile says so."""
+    return {"as_of": profile.as_of.isoformat()} if profile.as_of else {}
 
 
 def _load(name: str) -> Profile:

@@ -177,6 +177,14 @@ class RegistryRefusal(IntEnum):
     """The objection is not open."""
     OBJECTIONS_TOO_MANY = 193
     """As many objections to that statement were made as may be (CEA-STM-03)."""
+    RESERVE_TERMS_MISSING = 204
+    """Nobody has set the registered capital and the risk reserve's share of the fees (CEA-
+    RSV-01)."""
+    RESERVE_FULL = 205
+    """The risk reserve would be larger than the registered capital (CEA-RSV-02)."""
+    ADJUSTMENT_ACCOUNT = 206
+    """The account is none by which the authority adjusts the market, or is one already (CEA-
+    ADJ-01)."""
     FILE_REFUSED = 220
     """A file is not as it must be; nothing of it was taken."""
     FILE_CHANGED = 221

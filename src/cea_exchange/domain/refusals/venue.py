@@ -107,3 +107,6 @@ class VenueRefusal(IntEnum):
     """No case of that name was opened."""
     CASE_CLOSED = 112
     """The case is closed: nothing is entered, and no measure taken of it (CEA-CAS-01)."""
+    ADJUSTMENT_UNFIT = 120
+    """The act of market adjustment does not fit: its account, persons, price, or which one is
+    meant (CEA-ADJ-01, CEA-ADJ-02)."""

@@ -67,9 +67,9 @@ def undo(state: MarketState, row: dict[str, int]) -> None:
         state.funds.exchange_back(bust, row["trading_date"] == state.trading_date)
         if _is_of_open_day(state, row):
             is_intra_group = state.is_intra_group(buyer, seller)
-            state.products[bust.product].busted_count(
-                Method(row["method"]), bust.cash, bust.tonnes, is_intra_group
-            )
+            product = state.products[bust.product]
+            product.busted_count(Method(row["method"]), bust.cash, bust.tonnes, is_intra_group)
+            product.last_undo(row["trade_id"])
     state.emit(
         EventKind.TRADE_BUSTED, reason=reason, **{name: row[name] for name in BUSTED_TERMS}
     )

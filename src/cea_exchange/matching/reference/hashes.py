@@ -24,6 +24,7 @@ TAG_HOLDING, TAG_ORDER, TAG_ACCOUNT, TAG_ALLOWANCES, TAG_OPERATOR, TAG_PRODUCT, 
 TAG_BLOCK, TAG_BLOCK_TRADES, TAG_BIDDING, TAG_BID, TAG_BIDDING_TRADES = range(10, 15)
 TAG_HIGH_VOLUMES = 15
 TAG_GAP, TAG_BLOCK_AGREED = 16, 17
+TAG_LAST_TRADE, TAG_ALLOCATION = 28, 29
 
 MARKET_FIELDS = (
     "phase trading_date day_is_open market_halted listed_started command_seq event_seq "
@@ -93,6 +94,8 @@ def state_hash(state: MarketState) -> int:
             + [account.proceeds_today, int(account.suspended) | account.restricted << 1]
             + [account.report_seq]
         )
+        if account.allocation:
+            total += fold([TAG_ALLOCATION, index, account.allocation])
         for product_index, held in account.holdings.items():
             if held.locked or held.bought_today:
                 total += fold(
@@ -110,6 +113,8 @@ def state_hash(state: MarketState) -> int:
         )
         if any(high_volumes(product)):
             total += fold([TAG_HIGH_VOLUMES, index, *high_volumes(product)])
+        for trade in product.last_trades:
+            total += fold([TAG_LAST_TRADE, index, *astuple(trade)])
         if product.block_volume:
             total += fold([TAG_BLOCK_TRADES, index, *block_trades(product)])
         if product.bidding_volume:

@@ -50,7 +50,7 @@ from cea_exchange.matching.reference.inputs import (
     trade_read,
 )
 from cea_exchange.matching.reference.rows.biddings import Notice
-from cea_exchange.matching.reference.rows.funds import RESTRICTION_ALL, Account
+from cea_exchange.matching.reference.rows.funds import ALLOCATION_MAX, RESTRICTION_ALL, Account
 from cea_exchange.matching.reference.rows.products import Product
 from cea_exchange.matching.reference.state import MarketState
 from cea_exchange.matching.reference.trading.methods import TradingMethods
@@ -106,6 +106,13 @@ class ReferenceMarket:
         account = Account.declared(account_key, group_index)
         with self._act() as state:
             return state.account_add(account)
+
+    def allocation_note(self, account_index: SupportsIndex, tonnes: SupportsIndex) -> None:
+        """Note what an account was allocated: it may hold so much beside a joint limit."""
+        index = int_taken("account_index", account_index, 0, len(self._state.accounts) - 1)
+        tonnes = int_taken("tonnes", tonnes, 0, ALLOCATION_MAX)
+        with self._act() as state:
+            state.accounts[index].allocation = tonnes
 
     # -- Trading commands --------------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import astuple
 from typing import Any
 
@@ -32,8 +33,19 @@ from cea_exchange.matching.reference.inputs import OPERATOR_COUNT_MAX, int_taken
 from cea_exchange.matching.reference.rows.biddings import Bid, Bidding
 from cea_exchange.matching.reference.rows.blocks import Block
 from cea_exchange.matching.reference.rows.book import Order
-from cea_exchange.matching.reference.rows.funds import RESTRICTION_ALL, Account, Gap
-from cea_exchange.matching.reference.rows.products import Product, amount_too_large
+from cea_exchange.matching.reference.rows.funds import (
+    ALLOCATION_MAX,
+    RESTRICTION_ALL,
+    Account,
+    Gap,
+)
+from cea_exchange.matching.reference.rows.products import (
+    ORDER_AMOUNT_LIMIT,
+    PRICE_MAX,
+    LastTrade,
+    Product,
+    amount_too_large,
+)
 from cea_exchange.matching.reference.state import MarketState
 from cea_exchange.matching.reference.trading.block_trading import ADDRESSED
 from cea_exchange.matching.reference.trading.methods import TradingMethods
@@ -67,6 +79,7 @@ def snapshot(state: MarketState) -> bytes:
         }
         | ({"gaps": [[index, *astuple(gap)] for index, gap in a.waits.items()]} if a.waits else {})
         | ({"restricted": a.restricted} if a.restricted else {})
+        | ({"allocation": a.allocation} if a.allocation else {})
         for a in state.accounts
     ]
     by_priority = sorted(state.orders.values(), key=lambda order: order.priority)
@@ -86,6 +99,13 @@ def snapshot(state: MarketState) -> bytes:
     words["biddings"] = biddings.tobytes()
     bids = [(*astuple(bid), 0) for bid in state.bids.values()]
     words["bids"] = np.array(bids, BID_DTYPE).tobytes()
+    last_trades = [
+        [index, *astuple(trade)]
+        for index, product in enumerate(state.products)
+        for trade in product.last_trades
+    ]
+    if last_trades:
+        words["last_trades"] = last_trades
     return msgspec.msgpack.encode(words)
 
 
@@ -128,6 +148,8 @@ def restore_into(state: MarketState, methods: TradingMethods, data: bytes) -> No
         account.suspended = fields["suspended"]
         if "restricted" in fields:
             account.restricted = int_taken("restricted", fields["restricted"], 1, RESTRICTION_ALL)
+        if "allocation" in fields:
+            account.allocation = int_taken("allocation", fields["allocation"], 1, ALLOCATION_MAX)
         account.report_seq = fields["report_seq"]
         account.client_order_ids = dict(fields["client_order_ids"])
         for product_index, tonnes, bought_today in fields["holdings"]:
@@ -143,8 +165,26 @@ def restore_into(state: MarketState, methods: TradingMethods, data: bytes) -> No
     for name in MARKET_FIELDS:
         setattr(state, name, words[name])
     state.phase = Phase(state.phase)
+    _last_trades_restore(state, words.get("last_trades", ()))
     for name in ("day_is_open", "market_halted", "listed_started"):
         setattr(state, name, bool(getattr(state, name)))
+
+
+def _last_trades_restore(state: MarketState, rows: Sequence[Sequence[Any]]) -> None:
+    """Put the trades in place that a close is made of: each later than the one before it."""
+    for place, *words in rows:
+        product_index = int_taken("product_index", place, 0, len(state.products) - 1)
+        trade_id, price, tonnes = words
+        kept = state.products[product_index].last_trades
+        before = kept[-1].trade_id if kept else 0
+        if (
+            len(kept) >= state.rules.close_trades_last
+            or not before < trade_id <= state.trade_id
+            or not 0 < price <= PRICE_MAX
+            or not 0 <= tonnes < ORDER_AMOUNT_LIMIT // price
+        ):
+            raise ValueError(f"last_trades: trade {trade_id} is none of this market's last")
+        kept.append(LastTrade(trade_id, price, tonnes))
 
 
 def _rows_read(what: str, data: bytes, dtype: np.dtype) -> list[tuple[Any, ...]]:

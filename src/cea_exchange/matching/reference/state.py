@@ -277,3 +277,26 @@ class MarketState:
             and self.biddings[bid.bidding_id].bid_side == Side.BUY
         )
         return listed + by_block + applied_for + bid
+
+    def held_elsewhere(self, account_index: int, product_index: int) -> int:
+        """What counts for a joint limit beside one product of an account, less the allocations.
+
+        Held and bid for: its other products, and all of the other accounts of its group.
+
+        Notes
+        -----
+        Rules: PLT-FND-01.
+        """
+        if not (self.rules.holding_limit_joint and self.rules.holding_limit_tonnes):
+            return 0
+        group = self.accounts[account_index].group_index
+        total = 0
+        for index, account in enumerate(self.accounts):
+            if index != account_index and (not group or account.group_index != group):
+                continue
+            total -= account.allocation
+            for product in range(len(self.products)):
+                if (index, product) != (account_index, product_index):
+                    held = account.holdings.get(product)
+                    total += self.tonnes_bid(index, product) + (held.tonnes if held else 0)
+        return total

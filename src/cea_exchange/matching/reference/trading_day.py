@@ -5,6 +5,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Sequence
 
+from cea_exchange.domain.profile import MarketRules
 from cea_exchange.domain.records import DAY_CLOSED_DTYPE, EventKind, Phase
 from cea_exchange.matching.reference import large_holders
 from cea_exchange.matching.reference.inputs import U64_MAX
@@ -76,8 +77,7 @@ def _product_close(state: MarketState, product_index: int, product: Product) -> 
     Rules: CEA-LST-08 and CCER-LST-05 (close), CEA-PRC-01 (open), CEA-PRC-03 (high and low).
     """
     previous_close = product.reference_price
-    if product.volume:
-        product.reference_price = _mean_half_up(product.amount, product.volume)
+    product.reference_price = _close_of(state.rules, product)
     row = state.emit(EventKind.DAY_CLOSED, product_index=product_index).view(DAY_CLOSED_DTYPE)
     row["open"] = product.open or previous_close
     row["high"] = product.high
@@ -94,6 +94,24 @@ def _product_close(state: MarketState, product_index: int, product: Product) -> 
         row[f"amount_{name}_high"] = amount >> 64
     row["volume_intra_group"] = product.intra_group_volume & U64_MAX
     row["volume_intra_group_high"] = product.intra_group_volume >> 64
+
+
+def _close_of(rules: MarketRules, product: Product) -> int:
+    """Work out a close: the mean of the trades that count, or the previous one.
+
+    Notes
+    -----
+    Rules: PLT-PRC-02 (blocks), PLT-PRC-03 (small days), PLT-PRC-04 (the last trades).
+    """
+    volume, amount = product.volume, product.amount
+    if rules.close_with_blocks:
+        volume, amount = volume + product.block_volume, amount + product.block_amount
+    if volume <= rules.close_tonnes_over:
+        return product.reference_price
+    if product.last_trades:
+        volume = sum(trade.tonnes for trade in product.last_trades)
+        amount = sum(trade.price * trade.tonnes for trade in product.last_trades)
+    return _mean_half_up(amount, volume) if volume else product.reference_price
 
 
 def _composite_close(state: MarketState, listed: list[Product]) -> None:

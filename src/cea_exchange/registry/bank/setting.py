@@ -19,8 +19,8 @@ class BankSetting(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_on
     ----------
     name, customer
         The bank's name, and ours there.
-    fees, reserve
-        Sub-accounts of the fees and of the risk reserve.
+    fees, reserve, proceeds
+        Sub-accounts of the fees, of the risk reserve, and of what the authority's sales brought.
     batch_count_max
         Instructions in one message.
     data
@@ -34,6 +34,7 @@ class BankSetting(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_on
     customer: str = "registry"
     fees: str = "SUB-FEES"
     reserve: str = "SUB-RESERVE"
+    proceeds: str = "SUB-PROCEEDS"
     batch_count_max: int = 2_000
     data: str | None = None
     statement_at: TimeOfDay | None = None
@@ -44,7 +45,11 @@ class BankSetting(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_on
 
     def institutions(self) -> dict[Institution, str]:
         """Return the sub-accounts of institutions."""
-        return {Institution.FEES: self.fees, Institution.RISK_RESERVE: self.reserve}
+        return {
+            Institution.FEES: self.fees,
+            Institution.RISK_RESERVE: self.reserve,
+            Institution.PROCEEDS: self.proceeds,
+        }
 
     def statement_time(self) -> time | None:
         """Return when the statement is fetched."""

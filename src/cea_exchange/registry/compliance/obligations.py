@@ -14,6 +14,7 @@ from cea_exchange.registry.compliance.certificates import (
     certificate_revoke,
 )
 from cea_exchange.registry.compliance.obligation_status import Standing, standing_of, standings
+from cea_exchange.registry.compliance.offset_shares import offset_rules
 from cea_exchange.registry.files import FileTable, Obligation, SourceFile, obligations_read
 from cea_exchange.registry.general_ledger import Ledger
 from cea_exchange.registry.participants.entities import entity_provinces
@@ -195,7 +196,7 @@ class Obligations:
             obligation_tonnes=obligation.tonnes,
             due=standing.due,
             deadline=obligation.deadline,
-            offset_max=self._ledger.rules.offsets.cap(obligation.tonnes),
+            offset_max=offset_rules(self._ledger, compliance_year).cap(obligation.tonnes),
         )
 
     # -- files --------------------------------------------------------------------------------
@@ -253,7 +254,7 @@ class Obligations:
         if entry.due_tonnes < spent:
             text = f"expected at least {spent}, covered, applied for or deducted"
             yield Finding(line, "due_tonnes", f"{text}, got {entry.due_tonnes}")
-        cap = self._ledger.rules.offsets.cap(entry.due_tonnes)
+        cap = offset_rules(self._ledger, entry.compliance_year).cap(entry.due_tonnes)
         if cap < standing.status.offset:
             text = f"expected so many that {standing.status.offset} t of CCERs may count"
             yield Finding(line, "due_tonnes", f"{text}, got {entry.due_tonnes}")

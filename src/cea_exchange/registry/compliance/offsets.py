@@ -17,6 +17,7 @@ from cea_exchange.registry.compliance.certificates import (
     certificate_revoke,
 )
 from cea_exchange.registry.compliance.obligation_status import standing_of
+from cea_exchange.registry.compliance.offset_shares import offset_rules
 from cea_exchange.registry.files import CancellationProof, SourceFile, cancellation_proofs_read
 from cea_exchange.registry.files.layouts.cancellation_proofs import cancellation_proofs_check
 from cea_exchange.registry.general_ledger import Ledger
@@ -149,7 +150,7 @@ class Offsets:
         except ActError as error:
             yield "account", str(error), error.code
             return
-        status, rules = standing.status, ledger.rules.offsets
+        status, rules = standing.status, offset_rules(ledger, proof.compliance_year)
         try:
             tonnes = rules.counted(
                 status.obligation,

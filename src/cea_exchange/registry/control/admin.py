@@ -20,7 +20,13 @@ from cea_exchange.registry.control.requests.compliance import (
     surrender,
 )
 from cea_exchange.registry.control.requests.request import Request
-from cea_exchange.registry.control.requests.settlement import bank, claims, defaults, statements
+from cea_exchange.registry.control.requests.settlement import (
+    adjustment,
+    bank,
+    claims,
+    defaults,
+    statements,
+)
 from cea_exchange.registry.participants.roles import OFFICIALS, OPERATOR
 
 
@@ -42,6 +48,7 @@ REGISTRY_REQUESTS: Requests[Request] = Requests(
         Stop,
         *requests_in(
             accounts,
+            adjustment,
             approvals,
             bank,
             basics,

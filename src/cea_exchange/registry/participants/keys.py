@@ -30,6 +30,8 @@ class Keys:
             ``trader``, ``canceller`` (cancels only) or ``reader`` (reports only).
         cancel_on_disconnect
             Whether a trader's orders are cancelled when its session is lost.
+
+        Rules: CEA-ADJ-01 (an account that adjusts the market has none that trades).
         """
         with self._store.transaction():
             account_index = self._ledger.account(account)
@@ -37,6 +39,14 @@ class Keys:
                 raise ActError(
                     RegistryRefusal.KEY_TAKEN,
                     f"key: expected a new one, got {key!r}, which was granted before",
+                )
+            if role != "reader" and self._store.has(
+                "adjustment_accounts", account_index=account_index
+            ):
+                raise ActError(
+                    RegistryRefusal.ADJUSTMENT_ACCOUNT,
+                    f"role: expected reader, {account} adjusts the market by two persons,"
+                    f" got {role}",
                 )
             command = KeyGranted(
                 key=key,

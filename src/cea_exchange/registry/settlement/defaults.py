@@ -25,6 +25,7 @@ from cea_exchange.registry.general_ledger import Ledger
 from cea_exchange.registry.participants.accounts import Accounts
 from cea_exchange.registry.settlement.batch_settlement import BatchSettlement
 from cea_exchange.registry.settlement.failures import default_act
+from cea_exchange.registry.settlement.risk_reserve import RiskReserve
 
 _COLUMNS = (
     "account_index, asset_index, default_id, trade_seq, amount, why, state, opened_date, deadline,"
@@ -63,8 +64,9 @@ class Defaults:
 
     cash_leg: CashLeg
 
-    def __init__(self, ledger: Ledger, accounts: Accounts) -> None:
+    def __init__(self, ledger: Ledger, accounts: Accounts, risk_reserve: RiskReserve) -> None:
         self._ledger = ledger
+        self._risk_reserve = risk_reserve
         accounts.pending_rows(
             "default {} is {}",
             "default_id, state FROM defaults WHERE account_index = :account"
@@ -164,13 +166,15 @@ class Defaults:
     def reserve_fund(self, cash_fen: int) -> None:
         """Book cash that was paid in into the risk reserve.
 
-        Raises ActError: there is a settlement bank: what it did not book never was paid in.
+        Raises ActError: there is a settlement bank: what it did not book never was paid in; or it
+        would be larger than the registered capital.
 
-        Rules: CEA-PER-06.
+        Rules: CEA-PER-06, CEA-RSV-02.
         """
         reserve = int(Institution.RISK_RESERVE)
         with self._ledger.transaction():
             self.cash_leg.paid_in_by_hand_check("reserve_fund")
+            self._risk_reserve.room_check(cash_fen)
             self._ledger.move(
                 EntryKind.PAY_IN, Institution.BANK, reserve, CASH_ASSET, cash_fen, "reserve"
             )

@@ -32,12 +32,14 @@ from cea_exchange.matching.opening import day_open, notices_late
 from cea_exchange.protocol import control
 from cea_exchange.venue.cases import case_files
 from cea_exchange.venue.market import (
+    adjustments,
     cash_book,
     exchange_cash,
     listings,
     measures,
     participants,
 )
+from cea_exchange.venue.market.adjustments import Adjustment
 from cea_exchange.venue.market.adopted_market import adopted_core, groups_of
 from cea_exchange.venue.market.application_states import (
     Application,
@@ -108,6 +110,8 @@ class MachineState(Struct, frozen=True, forbid_unknown_fields=True):
     measures: list[Measure] = []
     suspended_by_measure: dict[str, bool] = {}
     cases: dict[str, list[control.CaseEntered]] = {}
+    adjustment_accounts: list[str] = []
+    adjustments: list[Adjustment] = []
 
 
 STATE_NAMES = tuple(name for name in MachineState.__struct_fields__ if name != "core")
@@ -117,6 +121,11 @@ DERIVED_NAMES = ("_products", "_accounts", "_groups")
 FIXED_NAMES = ("profile", "core", "_rows", "_rows_lent", "_acts")
 """Those that are the same in every machine, or have a snapshot of their own."""
 
+_ADJUSTMENTS = (
+    *(control.AdjustmentAccountNamed, control.MarketAdjusted, control.AdjustmentEnded),
+    control.AllocationNoted,
+)
+"""What the authority does, and what is noted of an account: each by two persons."""
 _TRANSFERS = (control.TransferIn, control.TransferOut)
 """Most of what a feed says; the market answers each with an event."""
 
@@ -188,6 +197,8 @@ class VenueStateMachine:
         Names of the accounts that a measure suspends: whether an operator has, too.
     cases : dict
         Case files by their names: the entries of each, oldest first.
+    adjustment_accounts, adjustments : list
+        Names of the accounts by which the authority adjusts the market, and all that it did.
     settlement_base, report_bases : int, list of int
         Which settlement records, and which reports by account index, another life gave out; 0 and
         empty but after an adoption.
@@ -222,6 +233,8 @@ class VenueStateMachine:
         self.measures: list[Measure] = []
         self.suspended_by_measure: dict[str, bool] = {}
         self.cases: dict[str, list[control.CaseEntered]] = {}
+        self.adjustment_accounts: list[str] = []
+        self.adjustments: list[Adjustment] = []
         self._products: dict[str, int] = {}
         self._accounts: dict[str, int] = {}
         self._groups: dict[str, int] = {}
@@ -253,6 +266,14 @@ class VenueStateMachine:
             control.CaseEntered: self._case_entered,
             # That everybody was told so is all.
             control.AnnouncementMade: lambda act: None,
+            control.AdjustmentAccountNamed: lambda act: self.adjustment_accounts.append(
+                act.account
+            ),
+            control.MarketAdjusted: self._market_adjusted,
+            control.AllocationNoted: lambda act: self.core.allocation_note(
+                self._accounts[act.account], act.tonnes
+            ),
+            control.AdjustmentEnded: self._adjustment_ended,
             control.TradeBust: self._trade_bust,
             **dict.fromkeys((control.CashPaidIn, control.CashPaidOut), self._cash_booked),
             control.CashCorrected: self._cash_corrected,
@@ -419,13 +440,8 @@ class VenueStateMachine:
         """
         core = self.core
         match message:
-            case control.FeedItem(transfer_seq=seq, command=command):
-                if seq != self.feed_seq + 1:
-                    return f"feed: expected item {self.feed_seq + 1}, got {seq}"
-                reason = exchange_cash.feed_refusal(self.profile, command)
-                if reason is None and not isinstance(command, _TRANSFERS):
-                    reason = self.refusal(command)
-                return None if reason is None else f"feed item {seq}: {reason}"
+            case control.FeedItem():
+                return self._feed_refusal(message)
             case control.ProductDeclared(product=name) if name in self._products:
                 return f"product {name!r} is declared already"
             case control.AccountDeclared(account=name) if name in self._accounts:
@@ -453,6 +469,8 @@ class VenueStateMachine:
             case control.MeasureTaken() | control.MeasureLifted() | control.MeasuresKept():
                 known = self.measures, self._accounts, core.trading_date
                 return measures.refusal(*known, message)
+            case _ if isinstance(message, _ADJUSTMENTS):
+                return self._adjustment_refusal(message)
             case control.SessionLost():
                 for name in (message.account, *(other.account for other in message.others)):
                     if name not in self._accounts:
@@ -486,6 +504,15 @@ class VenueStateMachine:
             case control.DayClose() | control.PhaseSet() if not core.day_is_open:
                 return "no trading day is open"
         return None
+
+    def _feed_refusal(self, item: control.FeedItem) -> str | None:
+        seq, command = item.transfer_seq, item.command
+        if seq != self.feed_seq + 1:
+            return f"feed: expected item {self.feed_seq + 1}, got {seq}"
+        reason = exchange_cash.feed_refusal(self.profile, command)
+        if reason is None and not isinstance(command, _TRANSFERS):
+            reason = self.refusal(command)
+        return None if reason is None else f"feed item {seq}: {reason}"
 
     def _cash_refusal(
         self, message: control.CashPaidIn | control.CashPaidOut | control.CashCorrected
@@ -636,6 +663,55 @@ class VenueStateMachine:
         known = self.measures, self._accounts, self.suspended_by_measure
         return measures.taken_effect(self.core, *known, others)
 
+    def _adjustment_refusal(self, message: control.Control) -> str | None:
+        traded = [key.account_index for key in self.keys.values() if key.role != "reader"]
+        named, known = self.adjustment_accounts, self._accounts
+        match message:
+            case control.AdjustmentAccountNamed():
+                return adjustments.naming_refusal(known, named, traded, message)
+            case control.MarketAdjusted():
+                count = len(self.adjustments)
+                return adjustments.acting_refusal(named, known, traded, count, message)
+            case control.AdjustmentEnded():
+                return adjustments.ending_refusal(self.adjustments, message)
+            case control.AllocationNoted(account=name) if name not in known:
+                return f"allocation of account {name!r}, which is not declared"
+            case control.AllocationNoted():
+                return adjustments.persons_refusal(message)
+        return None
+
+    def _market_adjusted(self, act: control.MarketAdjusted) -> np.ndarray:
+        """Let the market have the order, block or bidding of the authority's.
+
+        Rules: CEA-ADJ-02.
+        """
+        window = BiddingState.ENDED
+        if act.method == "bidding":
+            window = self._window_of(0, act.closes_at)
+        account, product = self._accounts[act.account], self.product_index(act.product)
+        events, kept = adjustments.acted(self.core, account, product, window, act)
+        self.adjustments.append(kept)
+        if act.method == "bidding" and kept.target:
+            self.biddings[adjustments.bidding_name(act.adjustment)] = kept.target
+        return events
+
+    def _adjustment_ended(self, act: control.AdjustmentEnded) -> np.ndarray:
+        place = act.adjustment - 1
+        found = self.adjustments[place]
+        self.adjustments[place] = msgspec.structs.replace(found, ended=act)
+        return adjustments.ended(self.core, self._accounts[found.acted.account], found)
+
+    def _window_of(self, opens_at: int, closes_at: int) -> BiddingState:
+        """Return how a bidding's window stands at the journaled time.
+
+        Rules: CEA-BID-03.
+        """
+        if not self.core.day_is_open:
+            return BiddingState.ENDED
+        times = (time_from_ns(ns) if ns else None for ns in (opens_at, closes_at))
+        day, now = date_of_number(self.core.trading_date), time_from_ns(self.time_ns)
+        return bidding_window(self.profile, day, now, *times)
+
     def _key_granted(self, act: control.KeyGranted) -> None:
         self.keys[act.key] = KeyHolder(
             self._accounts[act.account], act.operator_index, act.role, act.cancel_on_disconnect
@@ -734,11 +810,7 @@ class VenueStateMachine:
 
         Rules: CEA-BID-03.
         """
-        window = BiddingState.ENDED
-        if self.core.day_is_open:
-            times = (time_from_ns(ns) if ns else None for ns in (act.opens_at, act.closes_at))
-            day, now = date_of_number(self.core.trading_date), time_from_ns(self.time_ns)
-            window = bidding_window(self.profile, day, now, *times)
+        window = self._window_of(act.opens_at, act.closes_at)
         events = self.core.bidding_open(
             name_key(act.bidding),
             self.account_index(act.account),

@@ -20,7 +20,7 @@ from cea_exchange.journal import EventDamaged
 from cea_exchange.protocol import control
 from cea_exchange.protocol.operators import Operator
 from cea_exchange.venue.durability.sequencer import Sequencer, damage_refusal
-from cea_exchange.venue.market import cash_book, measures
+from cea_exchange.venue.market import adjustments, cash_book, measures
 from cea_exchange.venue.market.bidding_views import biddings
 from cea_exchange.venue.market.block_views import block_word_check, blocks_of_all
 from cea_exchange.venue.market.names import account_known, product_known
@@ -31,7 +31,7 @@ from cea_exchange.venue.operations.trade_search import trade_event
 from cea_exchange.venue.order_entry import activity_statements
 from cea_exchange.venue.order_entry.service import OrderEntry
 from cea_exchange.venue.requests import VENUE_REQUESTS
-from cea_exchange.venue.requests.base import ActRequest, AdminRequest, MeasureRequest
+from cea_exchange.venue.requests.base import ActRequest, AdjustmentAct, AdminRequest, MeasureRequest
 from cea_exchange.venue.requests.biddings import BiddingOpen
 from cea_exchange.venue.requests.cases import CasePenalty
 from cea_exchange.venue.requests.second import CashCorrect, CashPayIn, CashPayOut
@@ -59,6 +59,10 @@ _UNFIT = {
     control.MeasureTaken: VenueRefusal.MEASURE_UNFIT,
     control.MeasureLifted: VenueRefusal.MEASURE_UNFIT,
     control.CaseEntered: VenueRefusal.CASE_UNFIT,
+    control.AdjustmentAccountNamed: VenueRefusal.ADJUSTMENT_UNFIT,
+    control.MarketAdjusted: VenueRefusal.ADJUSTMENT_UNFIT,
+    control.AdjustmentEnded: VenueRefusal.ADJUSTMENT_UNFIT,
+    control.AllocationNoted: VenueRefusal.ADJUSTMENT_UNFIT,
 }
 """Why the market's state takes no act of a kind; any other: `DAY_STATE`."""
 
@@ -302,6 +306,10 @@ class AdminService(Service[Operator, AdminRequest]):
         """Return the act that announces a bidding."""
         return bidding_service.notice(self.machine, request)
 
+    def time_ns(self, text: str | None, where: str) -> int:
+        """Return a time in nanoseconds, 0 of none; FrameError for a text that is none."""
+        return bidding_service.time_ns(text, where)
+
     def announced_check(self, bidding: str) -> None:
         """Say why the market refused a bidding just now, if it did."""
         bidding_service.announced_check(self._sequencer, bidding)
@@ -497,6 +505,38 @@ class AdminService(Service[Operator, AdminRequest]):
     def penalty_of(self, request: CasePenalty) -> PenaltyComputed:
         """Return what the law says of a case's abuse and gain."""
         return self._cases.penalty(request)
+
+    def adjustments(self) -> dict[str, Any]:
+        """Return by which accounts the market is adjusted, and all that was done."""
+        shown = adjustments.shown(self.machine.adjustments)
+        return {"accounts": self.machine.adjustment_accounts, "adjustments": shown}
+
+    def adjustment_prepared(self, act: AdjustmentAct, what: str, by: Operator) -> Prepared:
+        """Return an act of market adjustment for a second person; FrameError if it does not fit."""
+        act = msgspec.structs.replace(act, by=by.name)
+        refusal = self.machine.refusal(msgspec.structs.replace(act, second=SECOND_TO_COME))
+        if refusal is not None:
+            raise FrameError(
+                VenueRefusal.ADJUSTMENT_UNFIT,
+                expected="an act of market adjustment that fits",
+                got=refusal,
+                where="adjustment",
+            )
+
+        def carry_out(second: Operator) -> dict[str, Any]:
+            agreed = msgspec.structs.replace(act, second=second.name)
+            if isinstance(agreed, control.MarketAdjusted):
+                # Others may have acted since.
+                number = len(self.machine.adjustments) + 1
+                agreed = msgspec.structs.replace(agreed, adjustment=number)
+            self._run(agreed)
+            if not isinstance(agreed, control.MarketAdjusted):
+                return {"what": what}
+            kept = self.machine.adjustments[-1]
+            outcome = "taken" if kept.target else f"nothing was entered: {kept.reason}"
+            return {"what": what, "adjustment": agreed.adjustment, "outcome": outcome}
+
+        return Prepared(what, carry_out)
 
     def _bust_outcome(self, trade_id: int) -> str:
         """Say what the market made of a bust: where the asset has moved on, nothing moves back."""

@@ -32,8 +32,8 @@ def notice(machine: VenueStateMachine, request: BiddingOpen) -> control.BiddingO
         tonnes=request.tonnes,
         limit=request.limit,
         pricing=request.pricing,
-        opens_at=_time_ns(request.opens_at, "opens_at"),
-        closes_at=_time_ns(request.closes_at, "closes_at"),
+        opens_at=time_ns(request.opens_at, "opens_at"),
+        closes_at=time_ns(request.closes_at, "closes_at"),
         reserve_price=request.reserve_price,
     )
 
@@ -73,20 +73,21 @@ def end_check(machine: VenueStateMachine, name: str, *, must_be_open: bool) -> N
         )
 
 
-def _time_ns(text: str | None, field: str) -> int:
+def time_ns(text: str | None, field: str) -> int:
+    """Return a time in nanoseconds, 0 of none; FrameError for a text that is none."""
     if text is None:
         return 0
     try:
-        time_ns = time_to_ns(time_parse(text))
+        at_ns = time_to_ns(time_parse(text))
     except ValueError as error:
         raise FrameError(
             VenueRefusal.VALUE_UNSOUND, expected=str(error), got=text, where=field
         ) from error
-    if not 0 < time_ns <= control.TIME_NS_MAX:
+    if not 0 < at_ns <= control.TIME_NS_MAX:
         raise FrameError(
             VenueRefusal.VALUE_UNSOUND,
             expected="a time within 1970 and 2116",
             got=text,
             where=field,
         )
-    return time_ns
+    return at_ns

@@ -32,6 +32,12 @@ Price = Annotated[control.Fen, field("Yuan per tonne, such as 97.49.", typed="pr
 Cash = Annotated[Seq, field("Yuan, such as 1000.00.", typed="yuan")]
 BankReference = Annotated[control.Name, field("The bank's own reference of the payment.")]
 CashAct = control.CashPaidIn | control.CashPaidOut
+AdjustmentAct = (
+    control.AdjustmentAccountNamed
+    | control.MarketAdjusted
+    | control.AdjustmentEnded
+    | control.AllocationNoted
+)
 Bidding = Annotated[control.Name, field("The bidding's name.")]
 BlockId = Annotated[Seq, field("The block's id.")]
 Number = Annotated[Seq, field("The proposal's number.")]
@@ -135,6 +141,9 @@ class Venue(Protocol):
     def measure_prepared(
         self, act: control.MeasureTaken | control.MeasureLifted, what: str, by: Operator
     ) -> Prepared: ...
+    def adjustments(self) -> dict[str, Any]: ...
+    def adjustment_prepared(self, act: AdjustmentAct, what: str, by: Operator) -> Prepared: ...
+    def time_ns(self, text: str | None, where: str) -> int: ...
     def case_rows(self) -> list[dict[str, Any]]: ...
     def case_shown(self, name: str) -> dict[str, Any]: ...
     def case_enter(

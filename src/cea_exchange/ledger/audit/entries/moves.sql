@@ -10,7 +10,7 @@ WITH ways (kind, source, target) AS (VALUES
     (11, 1, 4), (12, 4, 1), (13, 4, 4), (14, 4, 1), (15, 4, 1), (16, 4, 1), (17, 1, 5), (18, 5, 1),
     (19, 5, 1), (20, 4, 1), (21, 1, 1), (22, 1, 6), (23, 6, 0), (24, 6, 1), (25, 1, 1), (26, 1, 1),
     (27, 1, 1), (28, 1, 0), (29, 1, 7), (30, 7, 1), (31, 7, 1),
-    (32, 3, 3)
+    (32, 3, 3), (43, 1, 1), (44, 1, 1)
 ), others AS (
     SELECT e.entry_id, e.kind, e.account_index, e.counter_index, e.asset_index, e.amount,
         ways.source, ways.target

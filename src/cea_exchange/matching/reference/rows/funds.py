@@ -24,6 +24,7 @@ from cea_exchange.matching.reference.rows.book import Order
 
 TOTAL_LIMIT = 1 << 62
 """all cash, and the tonnes of a product, stay below it"""
+ALLOCATION_MAX = (1 << 62) - 1
 RESTRICTION_ALL = sum(Restriction)
 """every bit of it"""
 _RESTRICTION_OF = {Side.BUY: Restriction.PURCHASES, Side.SELL: Restriction.SALES}
@@ -71,6 +72,8 @@ class Account:
     suspended: bool = False
     restricted: int = 0
     """bits of `Restriction`"""
+    allocation: int = 0
+    """tonnes it may hold beside a joint limit"""
     report_seq: int = 0
     holdings: dict[int, Holding] = field(default_factory=dict)
     gaps: dict[int, Gap] = field(default_factory=dict)
@@ -226,7 +229,9 @@ class ReferenceFunds:
         where = order.account_index, order.product_index
         return Need(*where, order.side, order.tonnes_open, self.lock_of(order))
 
-    def cover_refusal(self, need: Need, freed: int, tonnes_bid: int, stands: bool) -> Reason:
+    def cover_refusal(
+        self, need: Need, freed: int, tonnes_bid: int, stands: bool, elsewhere: int
+    ) -> Reason:
         """Whether the account has what an order or a block would lock.
 
         Parameters
@@ -240,11 +245,13 @@ class ReferenceFunds:
             What the account's other open buys and block purchases come to.
         stands : bool
             Whether it has something open on the other side, for which it would have to wait.
+        elsewhere : int
+            What else counts for a joint limit, less what was allocated; 0 where there is none.
 
         Notes
         -----
         Rules: CEA-FND-02 (allowances), CEA-FND-03 (cash), CEA-FND-04 (T+1), CEA-FND-06 (limit),
-        CCER-FND-03 and CCER-FND-04 (gap), CEA-MSR-02 (measures).
+        CCER-FND-03 and CCER-FND-04 (gap), CEA-MSR-02 (measures), PLT-FND-01 (joint limit).
         """
         if not self.rules.holdings_checked:
             return Reason.NONE
@@ -259,7 +266,7 @@ class ReferenceFunds:
         held = account.holdings.get(need.product_index, Holding())
         if need.side == Side.BUY:
             limit = self.rules.holding_limit_tonnes
-            if limit and held.tonnes + tonnes_bid + need.tonnes > limit:
+            if limit and held.tonnes + tonnes_bid + need.tonnes + elsewhere > limit:
                 return Reason.HOLDING_LIMIT
             if need.lock > account.cash - account.cash_locked + freed:
                 return Reason.CASH_INSUFFICIENT

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import SupportsIndex
 
 from cea_exchange.domain.profile import MarketRules
@@ -13,6 +13,16 @@ PRICE_MAX = 10_000_000
 """fen: 100000.00 yuan"""
 ORDER_AMOUNT_LIMIT = 1 << 60
 """fen: price x tonnes of an order is below it"""
+
+
+@dataclass(slots=True)
+class LastTrade:
+    """One of the listed trades that a close is made of."""
+
+    trade_id: int
+    price: int
+    tonnes: int
+    """0: it was undone"""
 
 
 @dataclass(slots=True)
@@ -37,6 +47,8 @@ class Product:
     """of `block_volume`, between accounts of one group"""
     bidding_volume: int = 0
     bidding_amount: int = 0
+    last_trades: list[LastTrade] = field(default_factory=list)
+    """where the close is made of the last ones: those, oldest first"""
 
     @classmethod
     def declared(
@@ -54,14 +66,35 @@ class Product:
             delisted=not listed,
         )
 
-    def listed_count(self, price: int, tonnes: int) -> None:
-        """Count a listed trade, which is also the last one and may be the first, or an extreme."""
-        self.open = self.open or price
+    def listed_count(self, price: int, tonnes: int, open_at_close: bool = False) -> None:
+        """Count a listed trade, which is also the last one and may be the first, or an extreme.
+
+        Notes
+        -----
+        Rules: PLT-PRC-01.
+        """
+        self.open = self.open or (self.reference_price if open_at_close else price)
         self.high = max(self.high, price)
         self.low = min(self.low or price, price)
         self.last = price
         self.volume += tonnes
         self.amount += price * tonnes
+
+    def last_note(self, trade: LastTrade, most: int) -> None:
+        """Keep a trade as the last one, so many at most.
+
+        Notes
+        -----
+        Rules: PLT-PRC-04.
+        """
+        if most:
+            self.last_trades = [*self.last_trades, trade][-most:]
+
+    def last_undo(self, trade_id: int) -> None:
+        """Let a trade that is busted count for nothing among the last ones."""
+        for trade in self.last_trades:
+            if trade.trade_id == trade_id:
+                trade.tonnes = 0
 
     def block_count(self, amount: int, tonnes: int, is_intra_group: bool) -> None:
         """Count a block trade, or with negative numbers one that is busted.
@@ -109,6 +142,7 @@ class Product:
         self.volume = self.amount = 0
         self.block_volume = self.block_amount = self.intra_group_volume = 0
         self.bidding_volume = self.bidding_amount = 0
+        self.last_trades = []
 
     @property
     def has_traded(self) -> bool:

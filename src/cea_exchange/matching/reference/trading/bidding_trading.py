@@ -223,7 +223,8 @@ class BiddingTrading:
         where = need.account_index, need.product_index
         bid = self._state.tonnes_bid(*where)
         stands = self._state.stands_against(*where, need.side)
-        return self._state.funds.cover_refusal(need, 0, bid, stands)
+        elsewhere = self._state.held_elsewhere(*where)
+        return self._state.funds.cover_refusal(need, 0, bid, stands, elsewhere)
 
     # -- Bids --------------------------------------------------------------------------------------
 

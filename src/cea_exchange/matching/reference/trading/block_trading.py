@@ -67,7 +67,7 @@ class BlockTrading:
         Notes
         -----
         Rules: CEA-BLK-01 (size), CEA-BLK-02 (band), CEA-BLK-03 (session), CEA-BLK-05 (locks),
-        CEA-BLK-07, CEA-BLK-12 (enquiries), CEA-ORD-10 (precedence).
+        CEA-BLK-07, CEA-BLK-12 (enquiries), CEA-ORD-10 (precedence), PLT-BLK-01 (fixed terms).
         """
         state = self._state
         if not state.is_listed(command.product_index):
@@ -87,6 +87,8 @@ class BlockTrading:
             return Reason.COUNTERPARTY_MISMATCH
         if enquiry and not self._answers(block, enquiry):
             return Reason.COUNTERPARTY_MISMATCH
+        if block.is_enquiry and state.rules.block_terms_fixed:
+            return Reason.TERMS_FIXED
         refusal = self._terms_refusal(block)
         if not refusal and not block.is_enquiry:
             refusal = self._cover_refusal(block, block.account_index)
@@ -114,7 +116,8 @@ class BlockTrading:
 
         Notes
         -----
-        Rules: CEA-BLK-03 (session), CEA-BLK-04 (who may), CEA-BLK-06 (counters), CEA-DAY-05.
+        Rules: CEA-BLK-03 (session), CEA-BLK-04 (who may), CEA-BLK-06 (counters), CEA-DAY-05,
+        PLT-BLK-01 (fixed terms).
         """
         state = self._state
         if not state.operator_known(command):
@@ -133,6 +136,8 @@ class BlockTrading:
         if not self._may_act(command, block):
             return Reason.COUNTERPARTY_MISMATCH
         if command.kind == CommandKind.BLOCK_COUNTER:
+            if state.rules.block_terms_fixed:
+                return Reason.TERMS_FIXED
             wanted = _with_terms(block, command)
             return self._terms_refusal(wanted) or self._cover_refusal(
                 wanted, command.account_index
@@ -212,7 +217,12 @@ class BlockTrading:
         )
 
     def _terms_refusal(self, block: Block) -> Reason:
-        """The first reason against tonnes and price, as far as they are named."""
+        """The first reason against tonnes and price, as far as they are named.
+
+        Notes
+        -----
+        Rules: PLT-BLK-02 (no band above a size).
+        """
         state = self._state
         tonnes_named = not block.flags & BlockFlag.TONNES_OPEN
         if tonnes_named and block.tonnes <= 0:
@@ -221,9 +231,10 @@ class BlockTrading:
             return Reason.AMOUNT_TOO_LARGE
         if tonnes_named and block.tonnes < state.rules.block_tonnes_min:
             return Reason.BLOCK_TONNES_TOO_SMALL
-        low, high = price_band(
-            state.rules, state.products[block.product_index], state.rules.block_band_bp
-        )
+        free_tonnes = state.rules.block_free_tonnes
+        is_free = tonnes_named and 0 < free_tonnes < block.tonnes
+        width = 0 if is_free else state.rules.block_band_bp
+        low, high = price_band(state.rules, state.products[block.product_index], width)
         if not block.flags & BlockFlag.PRICE_OPEN and not low <= block.price <= high:
             return Reason.PRICE_OUT_OF_BAND
         return Reason.NONE
@@ -245,7 +256,8 @@ class BlockTrading:
         need = Need(account_index, block.product_index, side, block.tonnes, lock)
         bid = state.tonnes_bid(account_index, block.product_index) - tonnes_freed
         stands = state.stands_against(account_index, block.product_index, side)
-        return state.funds.cover_refusal(need, freed, bid, stands)
+        elsewhere = state.held_elsewhere(account_index, block.product_index)
+        return state.funds.cover_refusal(need, freed, bid, stands, elsewhere)
 
     def _locks_of(self, block: Block, side: Side) -> Locks:
         """What a side must lock to deliver at the terms of a block.

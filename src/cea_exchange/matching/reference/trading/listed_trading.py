@@ -31,7 +31,7 @@ from cea_exchange.matching.reference.rows.book import (
     opposite,
     price_crosses,
 )
-from cea_exchange.matching.reference.rows.products import amount_too_large, price_band
+from cea_exchange.matching.reference.rows.products import LastTrade, amount_too_large, price_band
 from cea_exchange.matching.reference.state import LISTED_PHASES, MarketState
 
 
@@ -157,7 +157,8 @@ class ListedTrading:
         where = wanted.account_index, wanted.product_index
         bid = state.tonnes_bid(*where, without=replaced)
         stands = state.stands_against(*where, wanted.side)
-        return state.funds.cover_refusal(state.funds.need_of(wanted), freed, bid, stands)
+        need, elsewhere = state.funds.need_of(wanted), state.held_elsewhere(*where)
+        return state.funds.cover_refusal(need, freed, bid, stands, elsewhere)
 
     def _enter_decision(self, command: Command) -> Decision:
         """What an ENTER with good terms meets, and what becomes of the rest.
@@ -354,10 +355,12 @@ class ListedTrading:
         price, amount = maker.price, maker.price * tonnes
         buy, sell = (taker, maker) if taker.side == Side.BUY else (maker, taker)
         buy_fee, sell_fee = state.funds.exchange(buy, sell, price, tonnes)
-        state.products[maker.product_index].listed_count(price, tonnes)
+        product, rules = state.products[maker.product_index], state.rules
+        product.listed_count(price, tonnes, rules.open_at_close)
         if not maker.tonnes_open:
             self._take_off(maker)
         state.trade_id += 1
+        product.last_note(LastTrade(state.trade_id, price, tonnes), rules.close_trades_last)
         self._emit(
             EventKind.TRADE,
             taker,

@@ -19,7 +19,8 @@ WITH named (op, kind) AS (VALUES
     ('disposition_approve', 15), ('disposition_approve', 20),
     ('carryover_apply', 11), ('carryover_withdraw', 12),
     ('freeze_release', 18), ('freeze_deduct', 19), ('day_begun', 18),
-    ('reserve_use', 25), ('reserve_recover', 26)
+    ('reserve_use', 25), ('reserve_recover', 26),
+    ('reserve_contribute', 43), ('reserve_top_up', 43), ('proceeds_book', 44)
 ), bank_said (op) AS (VALUES
     ('bank_report'), ('bank_statement'), ('bank_retry'), ('bank_answered'), ('bank_stated')
 ), posts_late (op) AS (VALUES
@@ -34,7 +35,7 @@ WITH named (op, kind) AS (VALUES
     SELECT op, kind FROM posts_late CROSS JOIN (SELECT 6 AS kind UNION SELECT 7 UNION SELECT 8) AS k
 ), one_amount (op, kind) AS (VALUES
     ('allocation_issue', 1), ('allocation_reverse', 28), ('pay_in', 2), ('transfer_in', 3),
-    ('pay_out', 22), ('reserve_fund', 2), ('reserve_recover', 26), ('freeze_deduct', 19)
+    ('pay_out', 22), ('reserve_fund', 2), ('reserve_recover', 26), ('reserve_top_up', 43), ('freeze_deduct', 19)
 )
 SELECT e.entry_id, e.act_id, 'its act is not there' AS wrong
 FROM entries AS e LEFT JOIN acts AS a ON a.act_id = e.act_id
