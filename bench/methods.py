@@ -39,7 +39,8 @@ DATE = 20241231
 OFFERS_OPEN = 1_000
 ORDER_COUNT_MAX = 1 << 18
 OFFERED_TONNES = 20_000_000
-LIMIT = 9_000
+LIMIT = 8_774
+"""The reference price less a tenth, as a seller may ask for."""
 APPLICANT, BIDDING_ID = 0, 1
 
 Played = tuple[float, list[np.ndarray]]

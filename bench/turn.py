@@ -15,6 +15,7 @@ give the same ones, so versions can be compared, byte for byte.
 """
 
 import argparse
+import gc
 import json
 import os
 import select
@@ -251,6 +252,8 @@ def run(data: Path, options: argparse.Namespace) -> dict[str, Any]:
             }
         )
         room.published.clear()
+        # As the daemon does before it serves.
+        gc.freeze()
         due_s = room.now_s() + PUBLISHED_S
         for _ in range(options.turns):
             room.tell("send")
