@@ -6,6 +6,7 @@
 
 All fronts share the addresses; the kernel spreads who comes over them. A key that is set apart is
 turned away by the others' fronts, and comes again until it is at its own (`suspects`).
+Long, because a front may end in the middle of whatever is done with it, which is all here.
 """
 
 import contextlib
