@@ -13,7 +13,6 @@ import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Self
 
-from cea_exchange.journal._frames import frame_made
 from cea_exchange.journal.errors import JournalError, JournalFull, JournalPoisoned
 from cea_exchange.journal.segment import (
     CHAIN_START,
@@ -26,6 +25,7 @@ from cea_exchange.journal.segment import (
     SegmentHeader,
     SegmentReader,
     Tail,
+    frame_made,
     log_id_check,
     seal_encode,
     segment_header_encode,
