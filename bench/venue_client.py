@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import dataclass, field
+from typing import Self
 
 import msgspec
 import numpy as np
@@ -61,6 +62,31 @@ class Session:
     resting: np.ndarray = field(default_factory=lambda: np.zeros(0, np.uint64))
     outstanding: int = 0
     totals: Answered = field(default_factory=Answered)
+
+    @classmethod
+    def begun(
+        cls,
+        name: str,
+        side: Side,
+        socket: zmq.Socket | None,
+        shown: dict,
+        *,
+        commands_max: int,
+        rng: np.random.Generator,
+    ) -> Self:
+        """A session as the answer to its logon shows it."""
+        return cls(
+            name,
+            side,
+            socket,
+            shown["trading_date"],
+            shown["products"],
+            shown["report_seq"],
+            shown["last_client_order_id"] + 1,
+            rng,
+            np.zeros(commands_max, np.int64),
+            np.zeros(commands_max, np.int64),
+        )
 
     def batch(self, count: int) -> np.ndarray:
         """Return `count` new commands: orders around the touch, and cancels of resting ones."""
@@ -170,17 +196,13 @@ class Client:
             shown = msgspec.msgpack.decode(socket.recv_multipart()[1])
             self._poller.register(socket, zmq.POLLIN)
             self.sessions.append(
-                Session(
+                Session.begun(
                     name,
                     side,
                     socket,
-                    shown["trading_date"],
-                    shown["products"],
-                    shown["report_seq"],
-                    shown["last_client_order_id"] + 1,
-                    np.random.default_rng([seed, number]),
-                    np.zeros(commands_max, np.int64),
-                    np.zeros(commands_max, np.int64),
+                    shown,
+                    commands_max=commands_max,
+                    rng=np.random.default_rng([seed, number]),
                 )
             )
         self._by_socket = {session.socket: session for session in self.sessions}

@@ -19,9 +19,11 @@ from bench import (
     engines,
     expected,
     market_data,
+    methods,
     peer_run,
     peers,
     throughput,
+    turn,
     workloads,
 )
 from bench.tally import TradeTally, id_mixed
@@ -158,3 +160,29 @@ def test_the_open_loop_hears_every_answer_after_it_was_due(tmp_path):
     took_us = durable_echo.echo_us(tmp_path, rate=500, seconds=0.2, sockets=3)
     assert len(took_us) == 100
     assert 0 < took_us.min() < took_us.max() < 2_000_000
+
+
+def test_blocks_and_bids_are_all_taken_as_the_plain_market_takes_them():
+    commands = methods.blocks(600, 1)
+    accepted = int((commands["kind"] == CommandKind.BLOCK_ACCEPT).sum())
+    assert methods.confirm(methods.play_blocks, commands) == [accepted]
+    commands = methods.bids(900, 2)
+    bids = commands[commands["kind"] == CommandKind.BID]
+    assert len(bids) == 900 and 0 < len(commands) - 900 < 180
+    # Less is asked for than is offered, so all that is left is awarded.
+    left = 900 - (len(commands) - 900)
+    assert methods.confirm(methods.play_bidding, commands) == [0, left]
+
+
+@pytest.mark.nightly
+def test_turns_with_the_same_commands_leave_the_same_bytes(tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    asked = ["--commands", "64", "--messages", "3", "--turns", "20", "--digest"]
+    digests = []
+    for name, seed in (("a", "1"), ("b", "1"), ("c", "2")):
+        (tmp_path / name).mkdir()
+        options = turn.options_of([*asked, "--seed", seed])
+        digests.append(turn.run(tmp_path / name, options)["digests"])
+    assert digests[0] == digests[1]
+    differing = {name for name in digests[0] if digests[0][name] != digests[2][name]}
+    assert {"reports", "public", "journal/00000000000000000001.seg"} <= differing

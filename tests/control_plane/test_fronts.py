@@ -144,7 +144,7 @@ def test_what_waits_for_the_daemon_is_bounded(lone_fronts, monkeypatch):
     door = lone_fronts.doors["gateway"]
     at_once = [Arrived(0, b"\0abcd", "key", [b"x"])] * 100
     coming = iter([at_once] * 200)
-    monkeypatch.setattr(running.link, "receive", lambda: next(coming, []))
+    monkeypatch.setattr(running.link, "taken", lambda: next(coming, []))
     taken = longest = 0
     while door.receive() is not None:
         taken += 1
@@ -155,18 +155,46 @@ def test_what_waits_for_the_daemon_is_bounded(lone_fronts, monkeypatch):
     assert longest < fronts.ARRIVED_MAX + len(at_once)
 
 
+def test_once_all_was_taken_it_is_not_looked_for_more_at_once(lone_fronts, monkeypatch):
+    """A turn with one order looks once."""
+    (running,) = lone_fronts._by_prefix.values()
+    door = lone_fronts.doors["gateway"]
+    coming, looks = iter([[Arrived(0, b"\0abcd", "key", [b"x"])] * 2]), []
+
+    def taken():
+        looks.append(1)
+        return next(coming, [])
+
+    monkeypatch.setattr(running.link, "taken", taken)
+    assert [door.receive() is not None for _ in range(3)] == [True, True, False]
+    assert len(looks) == 1
+    assert door.receive() is None and len(looks) == 2
+
+
+def test_who_waits_asks_to_be_called(lone_fronts):
+    """Else a front does not call: while orders come it is looked at anyway."""
+    (running,) = lone_fronts._by_prefix.values()
+    while lone_fronts.listen():
+        lone_fronts.read()
+    # It says each second that it goes on.
+    assert dict(lone_fronts._poller.poll(WAIT_S * 1_000)) == {running.link.fileno(): zmq.POLLIN}
+    assert lone_fronts.listen()
+    assert lone_fronts.read() and not lone_fronts.listen()
+
+
 def test_what_comes_over_a_connection_that_was_ended_is_dropped(lone_fronts, monkeypatch):
     (running,) = lone_fronts._by_prefix.values()
     door = lone_fronts.doors["gateway"]
     coming = iter([[Arrived(0, b"\0abcd", "key", [b"x"])] * 3] * 2)
     said = []
-    monkeypatch.setattr(running.link, "receive", lambda: next(coming, []))
+    monkeypatch.setattr(running.link, "taken", lambda: next(coming, []))
     monkeypatch.setattr(running.link, "put", said.append)
     first = door.receive()
     for _ in range(2):
         door.end(first.routing_id, "it sends too much")
     assert said == [End(0, b"\0abcd", "it sends too much")]
-    assert door.receive() is None and next(coming, None) is None
+    # Of the first look, then of the second.
+    assert door.receive() is door.receive() is None and next(coming, None) is None
     door.turn(time.monotonic() + fronts.ENDED_S + 1)
     door.arrived.append(first)
     assert door.receive() == first

@@ -19,6 +19,7 @@ from cea_exchange.control_plane.fronts._ring import RING_BYTES
 from cea_exchange.control_plane.fronts.link import (
     Apart,
     Arrived,
+    Calls,
     End,
     Gone,
     Link,
@@ -100,11 +101,37 @@ def test_messages_and_items_arrive_in_their_order(ends):
 
 
 def test_an_end_that_is_gone_is_known_before_what_it_left_is_taken(ends):
+    calls, number = Calls(), ends.daemon.fileno()
+    calls.follow(ends.daemon)
+    assert ends.daemon.receive() == []
+    assert calls.look() == []
     ends.front.put(Arrived(0, b"\0abcd", "key", [b"x"]))
-    assert ends.front.flush() and not ends.daemon.is_other_gone
+    assert ends.front.flush()
+    assert calls.look() == [(number, False)]
     ends.front._end.close()
-    assert ends.daemon.is_other_gone
+    assert calls.look() == [(number, True)]
     assert len(ends.daemon.receive()) == 1
+
+
+def test_who_does_not_listen_is_not_called(ends):
+    calls = Calls()
+    calls.follow(ends.daemon)
+    assert ends.daemon.taken() == []
+    ends.front.put(Reached(1))
+    assert ends.front.flush()
+    assert calls.look() == []
+    assert ends.daemon.listen()
+    assert ends.daemon.taken() == [Reached(1)]
+    assert not ends.daemon.listen()
+    ends.front.put(Reached(2))
+    assert ends.front.flush()
+    assert calls.look() == [(ends.daemon.fileno(), False)]
+    ends.daemon.hear()
+    assert calls.look() == []
+    assert ends.daemon.taken() == [Reached(2)]
+    ends.front._end.close()
+    with pytest.raises(LinkEnded):
+        ends.daemon.hear()
 
 
 def test_every_kind_of_buffer_is_a_frame(ends):

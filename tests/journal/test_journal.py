@@ -4,10 +4,12 @@ import errno
 import itertools
 import os
 import random
+import struct
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -24,10 +26,12 @@ from cea_exchange.journal import (
     event_rows_read,
     read_frames,
 )
+from cea_exchange.journal._frames import frame_made
 from cea_exchange.journal.segment import (
     FRAME_HEADER_BYTES,
     FRAME_PAYLOAD_BYTES_MAX,
     SegmentReader,
+    crc32c,
     segment_first_seq,
     segment_paths,
 )
@@ -48,6 +52,23 @@ def journal_open(storage, *, padding_bytes=0, **options):
 
 def payloads(storage):
     return [frame.payload for frame in read_frames(DIRECTORY, storage=storage)]
+
+
+@pytest.mark.parametrize("size", [0, 1, 64, FRAME_PAYLOAD_BYTES_MAX])
+def test_a_frame_is_its_header_a_checksum_of_both_and_its_payload(size):
+    payload = random.Random(size).randbytes(size)
+    numbers = (FrameKind.RECORDS, 2**63 + 1, 2**62, 2**61, 2**32 - 1, size)
+    head = struct.pack("<4sIQQqII", b"\xceFRM", *numbers)
+    expected = head + struct.pack("<I", crc32c(head, payload)) + payload
+    forms = (payload, bytearray(payload), memoryview(payload), np.frombuffer(payload, "u1"))
+    assert {frame_made(*numbers[:-1], form) for form in forms} == {expected}
+
+
+def test_a_frame_has_no_more_than_it_may_and_none_of_what_is_apart():
+    with pytest.raises(ValueError, match="payload: expected up to"):
+        frame_made(1, 1, 0, 0, 1, bytes(FRAME_PAYLOAD_BYTES_MAX + 1))
+    with pytest.raises(TypeError, match="contiguous"):
+        frame_made(1, 1, 0, 0, 1, np.zeros(8)[::2])
 
 
 def test_an_empty_journal_starts_at_one_and_keeps_its_log_id():

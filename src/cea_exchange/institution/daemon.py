@@ -264,7 +264,7 @@ class InstitutionDaemon(ABC, Generic[C, S, M]):
         self.poller_fill(poller)
         self._looks.register(poller)
         is_waiting = not machine.has_work and not len(self._door)
-        ready = dict(poller.poll(POLL_MS if is_waiting else 0))
+        ready = dict(poller.poll(POLL_MS if is_waiting and not self._fronts.listen() else 0))
         with noted("admin", now_ns):
             self._admin_turn(time.monotonic())
         self.take(ready)

@@ -4,6 +4,9 @@ from typing_extensions import Buffer
 
 FRAME_PAYLOAD_BYTES_MAX: Final[int]
 
+def frame_made(
+    kind: int, first_seq: int, synced_seq: int, time_ns: int, count: int, payload: Buffer
+) -> bytes: ...
 def frames_whole(
     data: Buffer,
     offset: int,

@@ -1,10 +1,11 @@
-"""The frames of a journal's segment, decoded and checked one after the other.
+"""The frames of a journal's segment: made, and decoded and checked one after the other.
 
 Laid out in protocol/journal.md. Where this stops, journal/segment.py says what is wrong.
 """
 
 from cpython.bytearray cimport PyByteArray_AS_STRING, PyByteArray_GET_SIZE
 from cpython.buffer cimport PyBUF_C_CONTIGUOUS, PyBuffer_Release
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy
 
@@ -37,6 +38,51 @@ FRAME_PAYLOAD_BYTES_MAX = PAYLOAD_BYTES_MAX
 cdef const char* MAGIC = b"\xceFRM"
 
 
+cdef inline uint32_t frame_crc(
+    const FrameHeader* header, const void* payload, size_t length,
+) noexcept nogil:
+    return crc32c_extend(crc32c_extend(0, header, CHECKED_BYTES), payload, length)
+
+
+def frame_made(
+    uint32_t kind, uint64_t first_seq, uint64_t synced_seq, int64_t time_ns, uint32_t count,
+    payload,
+):
+    """Return the bytes of a frame.
+
+    Parameters
+    ----------
+    kind, first_seq, synced_seq, time_ns, count
+        Of its header; what they are, journal/segment.py says.
+    payload : buffer
+        Contiguous; it is copied.
+    """
+    cdef Py_buffer view
+    cdef bytes frame
+    cdef FrameHeader* header
+    cdef char* copied
+    buffer_take(payload, &view, PyBUF_C_CONTIGUOUS, "payload")
+    try:
+        if view.len > PAYLOAD_BYTES_MAX:
+            raise ValueError(f"payload: expected up to {PAYLOAD_BYTES_MAX} bytes, got {view.len}")
+        frame = PyBytes_FromStringAndSize(NULL, HEADER_BYTES + view.len)
+        header = <FrameHeader*>PyBytes_AS_STRING(frame)
+        copied = PyBytes_AS_STRING(frame) + HEADER_BYTES
+        memcpy(header.magic, MAGIC, sizeof(header.magic))
+        header.kind = kind
+        header.first_seq = first_seq
+        header.synced_seq = synced_seq
+        header.time_ns = time_ns
+        header.count = count
+        header.length = <uint32_t>view.len
+        memcpy(copied, view.buf, view.len)
+        # Of the copy: what is written is what was summed, whoever has the other memory, too.
+        header.crc = frame_crc(header, copied, view.len)
+    finally:
+        PyBuffer_Release(&view)
+    return frame
+
+
 cdef struct Joined:
     uint64_t synced_seq
     int64_t time_ns
@@ -59,9 +105,7 @@ cdef inline const FrameHeader* frame_next(
         or size - HEADER_BYTES < <Py_ssize_t>header.length
     ):
         return NULL
-    if crc32c_extend(
-        crc32c_extend(0, data, CHECKED_BYTES), data + HEADER_BYTES, header.length
-    ) != header.crc:
+    if frame_crc(header, data + HEADER_BYTES, header.length) != header.crc:
         return NULL
     return header
 

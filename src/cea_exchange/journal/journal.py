@@ -11,7 +11,7 @@ import contextlib
 import hashlib
 import uuid
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 from cea_exchange.journal.errors import JournalError, JournalFull, JournalPoisoned
 from cea_exchange.journal.segment import (
@@ -19,14 +19,13 @@ from cea_exchange.journal.segment import (
     FRAME_PAYLOAD_BYTES_MAX,
     PADDING_BYTES,
     SEGMENT_BYTES_MAX,
-    Frame,
     FrameKind,
     Identity,
     JournalPoint,
     SegmentHeader,
     SegmentReader,
     Tail,
-    frame_encode,
+    frame_made,
     log_id_check,
     seal_encode,
     segment_header_encode,
@@ -39,6 +38,9 @@ from cea_exchange.journal.storage import (
     StorageFile,
     create_whole,
 )
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
 
 
 class TornTail(NamedTuple):
@@ -164,7 +166,7 @@ class Journal:
         journal._continue_after(tail)
         return journal
 
-    def append(self, kind: FrameKind, count: int, time_ns: int, payload: bytes) -> int:
+    def append(self, kind: FrameKind, count: int, time_ns: int, payload: "Buffer") -> int:
         """Write one frame and return its first sequence number. Not durable before `sync`.
 
         Parameters
@@ -175,8 +177,8 @@ class Journal:
             How many sequence numbers the payload takes, at least one.
         time_ns : int
             When, in ns since 1970 by the venue's clock; never before the last frame.
-        payload : bytes
-            Up to `FRAME_PAYLOAD_BYTES_MAX` bytes.
+        payload : bytes-like
+            Up to `FRAME_PAYLOAD_BYTES_MAX` bytes; an array of records will do.
 
         Raises
         ------
@@ -187,24 +189,23 @@ class Journal:
             If an earlier failure left the end of the file unknown.
         """
         self._usable_check()
-        payload = bytes(payload)
+        payload_bytes = memoryview(payload).nbytes
         if kind not in (FrameKind.RECORDS, FrameKind.CONTROL):
             raise ValueError(f"kind: expected RECORDS or CONTROL, got {kind!r}")
         if count < 1:
             raise ValueError(f"count: expected at least 1, got {count}")
         if time_ns < self.last_time_ns:
             raise ValueError(f"time_ns: expected at least {self.last_time_ns}, got {time_ns}")
-        if len(payload) > FRAME_PAYLOAD_BYTES_MAX:
+        if payload_bytes > FRAME_PAYLOAD_BYTES_MAX:
             raise ValueError(
-                f"payload: expected up to {FRAME_PAYLOAD_BYTES_MAX} bytes, got {len(payload)}"
+                f"payload: expected up to {FRAME_PAYLOAD_BYTES_MAX} bytes, got {payload_bytes}"
             )
         if self._file is not None and self._size >= self._segment_bytes_max:
             self._seal()
         if self._file is None:
             self._segment_begin()
         first_seq = self.next_seq
-        frame = Frame(kind, first_seq, count, time_ns, payload, self.synced_seq)
-        data = frame_encode(frame)
+        data = frame_made(kind, first_seq, self.synced_seq, time_ns, count, payload)
         self._pad(self._size + len(data))
         self._write(data)
         self.next_seq += count

@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import google_crc32c
 
-from cea_exchange.journal._frames import FRAME_PAYLOAD_BYTES_MAX, frames_whole
+from cea_exchange.journal._frames import FRAME_PAYLOAD_BYTES_MAX, frame_made, frames_whole
 from cea_exchange.journal.errors import JournalError
 from cea_exchange.journal.storage import DRAFT_SUFFIX, OsStorage, Storage
 
@@ -158,16 +158,8 @@ def segment_header_encode(header: SegmentHeader) -> bytes:
 
 def frame_encode(frame: Frame) -> bytes:
     """Return the bytes of a frame."""
-    head = _FRAME_HEADER.pack(
-        _FRAME_MAGIC,
-        frame.kind,
-        frame.first_seq,
-        frame.synced_seq,
-        frame.time_ns,
-        frame.count,
-        len(frame.payload),
-    )
-    return b"".join((head, _CRC.pack(crc32c(head, frame.payload)), frame.payload))
+    kind, first_seq, count, time_ns, payload, synced_seq = frame
+    return frame_made(kind, first_seq, synced_seq, time_ns, count, payload)
 
 
 def seal_encode(next_seq: int, time_ns: int, sha256_so_far: bytes) -> bytes:

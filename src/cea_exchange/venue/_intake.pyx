@@ -17,13 +17,12 @@ from cea_exchange.core.block cimport block_malformed
 from cea_exchange.domain.records import COMMAND_DTYPE
 
 
-cdef struct Run:
+cdef struct Run:              # An operator's ids in a batch.
     uint64_t operator_key
-    uint64_t id_first
-    uint64_t id_last
-    int64_t number            # From 1; 0 is an empty place.
+    uint64_t id_accepted      # Its last accepted one,
+    uint64_t id_last          # and the highest so far.
     int64_t undecided_count
-    bint is_ascending
+    bint is_taken
 
 
 cdef enum IdPlace:
@@ -269,77 +268,34 @@ def are_of_date(records, uint32_t trading_date):
     return row == count
 
 
-def operator_runs(records):
-    """Return the ids that each operator uses: the first one, and whether they only ascend.
-
-    Parameters
-    ----------
-    records : ndarray of COMMAND_DTYPE
-        With account and operator.
-
-    Returns
-    -------
-    list of (int, int, bool)
-        account_index x 65536 + operator_index, each once, in order of first appearance; its first
-        client_order_id here; and whether each of its ids is above the one before.
-    """
-    cdef Py_buffer view
-    cdef int64_t run_count, number, place
-    cdef int bits
-    cdef Run* table
-    cdef Run* run
-    cdef list runs
-    records_check(records, COMMAND_DTYPE, "records")
-    if not len(records):
-        return []
-    bits = int(2 * len(records) - 1).bit_length()
-    table = <Run*>calloc(<size_t>1 << bits, sizeof(Run))
-    if table == NULL:
-        raise MemoryError("no memory to tell operators apart")
-    try:
-        buffer_take(records, &view, PyBUF_C_CONTIGUOUS, "records")
-        with nogil:
-            run_count = runs_find(
-                <const CommandRecord*>view.buf, view.len // sizeof(CommandRecord), table, bits
-            )
-        PyBuffer_Release(&view)
-        runs = [None] * run_count
-        for place in range(1 << bits):
-            run = &table[place]
-            if run.number != 0:
-                runs[run.number - 1] = (run.operator_key, run.id_first, bool(run.is_ascending))
-    finally:
-        free(table)
-    return runs
-
-
-def ids_placed(records, list lasts, int64_t undecided_max):
+def ids_placed(records, core, int64_t undecided_max):
     """Say of each command's id how it stands to the ids before it.
 
     Parameters
     ----------
     records : ndarray of COMMAND_DTYPE
         With account and operator.
-    lasts : list of int
-        The last accepted id of each operator, in the order of `operator_runs`.
+    core
+        The market, which knows the last accepted id of each operator.
     undecided_max : int
         So many undecided ones may an operator have.
 
     Returns
     -------
-    ndarray of uint8
+    ndarray of uint8 or None
         `ID_ABOVE` all before it, accepted ones and those here; `ID_PASSED`, at or below the last
         accepted; else `ID_UNDECIDED`, because an earlier command here has its id or passes it, or
-        `ID_UNDECIDED_TOO_MANY`.
+        `ID_UNDECIDED_TOO_MANY`. None if all are above, as most are.
     """
     cdef Py_buffer view
-    cdef const CommandRecord* commands
-    cdef int64_t count = len(records), run_count, row, place
-    cdef int bits = int(2 * count).bit_length()
+    cdef const CommandRecord* command
+    cdef int64_t count, row, above_count = 0
+    cdef int bits
     cdef Run* table
     cdef Run* run
-    cdef uint64_t[::1] accepted = np.array(lasts, np.uint64)
     records_check(records, COMMAND_DTYPE, "records")
+    count = len(records)
+    bits = int(2 * count).bit_length()
     places = np.empty(count, np.uint8)
     cdef uint8_t[::1] made = places
     table = <Run*>calloc(<size_t>1 << bits, sizeof(Run))
@@ -347,28 +303,29 @@ def ids_placed(records, list lasts, int64_t undecided_max):
         raise MemoryError("no memory to tell operators apart")
     try:
         buffer_take(records, &view, PyBUF_C_CONTIGUOUS, "records")
-        commands = <const CommandRecord*>view.buf
-        run_count = runs_find(commands, count, table, bits)
-        PyBuffer_Release(&view)
-        if run_count != accepted.shape[0]:
-            raise ValueError(f"expected {run_count} last ids, got {accepted.shape[0]}")
-        for place in range(1 << bits):
-            if table[place].number != 0:
-                table[place].id_last = accepted[table[place].number - 1]
-        for row in range(count):
-            run = run_of(&commands[row], table, bits)
-            made[row] = id_placed(
-                run, commands[row].client_order_id, accepted[run.number - 1], undecided_max
-            )
+        try:
+            for row in range(count):
+                command = <const CommandRecord*>view.buf + row
+                run = run_of(command, table, bits)
+                if not run.is_taken:
+                    run.is_taken = True
+                    run.operator_key = operator_key(command)
+                    run.id_last = run.id_accepted = core.last_client_order_id(
+                        command.account_index, command.operator_index
+                    )
+                made[row] = id_placed(run, command.client_order_id, undecided_max)
+                above_count += made[row] == PLACE_ABOVE
+        finally:
+            PyBuffer_Release(&view)
     finally:
         free(table)
-    return places
+    return None if above_count == count else places
 
 
 cdef inline IdPlace id_placed(
-    Run* run, uint64_t client_order_id, uint64_t accepted, int64_t undecided_max
+    Run* run, uint64_t client_order_id, int64_t undecided_max
 ) noexcept nogil:
-    if client_order_id <= accepted:
+    if client_order_id <= run.id_accepted:
         return PLACE_PASSED
     if client_order_id > run.id_last:
         run.id_last = client_order_id
@@ -379,36 +336,18 @@ cdef inline IdPlace id_placed(
     return PLACE_UNDECIDED
 
 
+cdef inline uint64_t operator_key(const CommandRecord* command) noexcept nogil:
+    return <uint64_t>command.account_index << 16 | command.operator_index
+
+
 cdef inline Run* run_of(const CommandRecord* command, Run* table, int bits) noexcept nogil:
     """The place of a command's operator, which is empty for a new one."""
     cdef uint64_t mask = (<uint64_t>1 << bits) - 1
-    cdef uint64_t key = <uint64_t>command.account_index << 16 | command.operator_index
+    cdef uint64_t key = operator_key(command)
     cdef uint64_t place = table_place(key, bits)
-    while table[place].number != 0 and table[place].operator_key != key:
+    while table[place].is_taken and table[place].operator_key != key:
         place = (place + 1) & mask
     return &table[place]
-
-
-cdef int64_t runs_find(
-    const CommandRecord* commands, int64_t count, Run* table, int bits
-) noexcept nogil:
-    """Find every operator; how many there are."""
-    cdef int64_t row, run_count = 0
-    cdef Run* run
-    for row in range(count):
-        run = run_of(&commands[row], table, bits)
-        if run.number == 0:
-            run_count += 1
-            run.number = run_count
-            run.operator_key = (
-                <uint64_t>commands[row].account_index << 16 | commands[row].operator_index
-            )
-            run.id_first = commands[row].client_order_id
-            run.is_ascending = True
-        elif commands[row].client_order_id <= run.id_last:
-            run.is_ascending = False
-        run.id_last = commands[row].client_order_id
-    return run_count
 
 
 def are_same_commands(records, events, rows):

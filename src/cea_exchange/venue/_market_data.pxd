@@ -34,6 +34,7 @@ cdef struct ShownProduct:
 
 cdef struct Touched:          # An order that events since the last cut were about.
     uint64_t order_id
+    int64_t price             # By the first of them; another one by now if it `is_moved`.
     uint16_t product_index
     uint8_t side
 
@@ -48,10 +49,11 @@ cdef struct View:
     int64_t touched_count
     int64_t touched_capacity
 
-    # A bit for each order id above `id_base`: whether the last cut left it in view, and whether it
-    # is among the touched.
+    # A bit for each order id above `id_base`: whether the last cut left it in view, whether it is
+    # among the touched, and whether it has another price than when it was touched first.
     uint64_t* in_view
     uint64_t* is_touched
+    uint64_t* is_moved
     uint64_t word_capacity
     uint64_t id_base
 

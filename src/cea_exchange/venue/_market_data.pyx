@@ -17,7 +17,7 @@ from libc.string cimport memset
 
 from cea_exchange._edge cimport buffer_take, exact_uint32, records_check
 from cea_exchange._ladder cimport (
-    Ladder, Level, Order, SLOT_NONE, level_is_none, level_worse, side_opposite,
+    Ladder, Level, Order, SLOT_NONE, level_is_none, level_worse, prefetch, side_opposite,
 )
 from cea_exchange._records cimport *
 from cea_exchange.core.market cimport CompiledMarket
@@ -27,6 +27,9 @@ from cea_exchange.domain.records import EVENT_DTYPE
 
 cdef int64_t INT64_MAX = 0x7FFFFFFFFFFFFFFF
 cdef uint64_t ROWS_MIN = 1024                    # What an array has room for at first.
+
+cdef enum:
+    AHEAD_ORDER = 8           # How far ahead a cut looks at touched orders, which lie anywhere.
 
 
 # -- Room -----------------------------------------------------------------------------------------
@@ -46,24 +49,32 @@ cdef void* array_grown(
     return grown
 
 
+cdef bint words_grow(
+    View* view, uint64_t** words, uint64_t needed, int64_t* capacity,
+) noexcept nogil:
+    cdef void* grown
+    capacity[0] = view.word_capacity
+    grown = array_grown(words[0], capacity, needed, sizeof(uint64_t))
+    if grown == NULL:
+        return False
+    words[0] = <uint64_t*>grown
+    return True
+
+
 cdef bint words_reserve(View* view, uint64_t order_id_last) noexcept nogil:
     """Have a bit for every order id so far."""
     cdef uint64_t needed = ((order_id_last - view.id_base) >> 6) + 1
-    cdef int64_t capacity = view.word_capacity
-    cdef int64_t capacity_too = view.word_capacity
-    cdef void* grown
+    cdef int64_t capacity = 0
     if needed <= view.word_capacity:
         return True
-    grown = array_grown(view.in_view, &capacity, needed, 8)
-    if grown == NULL:
-        return False
-    view.in_view = <uint64_t*>grown
-    grown = array_grown(view.is_touched, &capacity_too, needed, 8)
-    if grown == NULL:
-        return False
-    view.is_touched = <uint64_t*>grown
-    view.word_capacity = capacity
-    return True
+    if (
+        words_grow(view, &view.in_view, needed, &capacity)
+        and words_grow(view, &view.is_touched, needed, &capacity)
+        and words_grow(view, &view.is_moved, needed, &capacity)
+    ):
+        view.word_capacity = capacity
+        return True
+    return False
 
 
 cdef bint side_reserve(ShownSide* side, uint32_t levels) noexcept nogil:
@@ -123,19 +134,24 @@ cdef inline void bit_clear(uint64_t* words, uint64_t bit) noexcept nogil:
 
 
 cdef inline void order_touch(
-    View* view, uint64_t order_id, uint16_t product_index, uint8_t side, uint64_t order_id_last,
+    View* view, const EventRecord* event, uint64_t order_id, uint8_t side, uint64_t order_id_last,
 ) noexcept nogil:
+    cdef uint16_t product_index = event.product_index
     cdef Touched* row
     if order_id <= view.id_base or order_id > order_id_last:
         return
     view.products[product_index].moved = True
     view.products[product_index].moved_for_depth = True
     if bit_of(view.is_touched, order_id - view.id_base):
+        if event.kind == EVENT_KIND_ORDER_AMENDED:
+            bit_set(view.is_moved, order_id - view.id_base)
         return
     bit_set(view.is_touched, order_id - view.id_base)
     row = &view.touched[view.touched_count]
     view.touched_count += 1
     row.order_id = order_id
+    # A listed trade's price is that of the order that rested.
+    row.price = event.price
     row.product_index = product_index
     row.side = side
 
@@ -180,11 +196,10 @@ cdef void events_note(
             # The orders of block trades and biddings are in no book.
             if event.method == METHOD_LISTED:
                 order_touch(
-                    view, event.counter_order_id, event.product_index,
-                    side_opposite(event.side), order_id_last,
+                    view, event, event.counter_order_id, side_opposite(event.side), order_id_last,
                 )
         elif EVENT_KIND_ORDER_RESTED <= event.kind <= EVENT_KIND_ORDER_EXPIRED:
-            order_touch(view, event.order_id, event.product_index, event.side, order_id_last)
+            order_touch(view, event, event.order_id, event.side, order_id_last)
         elif (
             event.kind == EVENT_KIND_DAY_OPENED or event.kind == EVENT_KIND_DAY_CLOSED
             or event.kind == EVENT_KIND_REFERENCE_PRICE_CHANGED
@@ -315,32 +330,58 @@ cdef inline void order_tell(View* view, const Order* order) noexcept nogil:
     row.priority = order.priority
 
 
+cdef inline bint touched_may_be_news(const View* view, const Touched* touched) noexcept nogil:
+    """Whether a touched order may be in view, or was: of most the price says that it is not."""
+    cdef uint64_t bit = touched.order_id - view.id_base
+    return (
+        bit_of(view.in_view, bit) or bit_of(view.is_moved, bit)
+        or price_in_view(
+            &view.products[touched.product_index].sides[touched.side], touched.side, touched.price,
+        )
+    )
+
+
 cdef void touched_tell(View* view, const Market* market) noexcept nogil:
     """Tell how the touched orders stand, of those that are or were in view."""
     cdef const Touched* touched
-    cdef const Order* order
-    cdef const ShownSide* side
-    cdef uint32_t slot
-    cdef uint64_t bit
+    cdef const Touched* ahead
     cdef int64_t index
+    cdef uint64_t bit
     for index in range(view.touched_count):
+        if index + AHEAD_ORDER < view.touched_count:
+            ahead = &view.touched[index + AHEAD_ORDER]
+            if touched_may_be_news(view, ahead):
+                prefetch(&market.pool.orders[slot_of(market, ahead.order_id)])
         touched = &view.touched[index]
         bit = touched.order_id - view.id_base
-        side = &view.products[touched.product_index].sides[touched.side]
-        slot = slot_of(market, touched.order_id)
-        if slot != SLOT_NONE:
-            order = &market.pool.orders[slot]
-            if price_in_view(side, order.side, order.price):
-                bit_set(view.in_view, bit)
-                order_tell(view, order)
-                continue
-        if bit_of(view.in_view, bit):
-            bit_clear(view.in_view, bit)
-            # Where no level is left in view, all orders have gone with theirs.
-            if side.count > 0:
-                change_add(
-                    view, BOOK_CHANGE_KIND_ORDER, touched.side, touched.product_index,
-                ).order_id = touched.order_id
+        if touched_may_be_news(view, touched):
+            order_stands_tell(view, market, touched)
+        bit_clear(view.is_touched, bit)
+        bit_clear(view.is_moved, bit)
+    view.touched_count = 0
+
+
+cdef inline void order_stands_tell(
+    View* view, const Market* market, const Touched* touched,
+) noexcept nogil:
+    """Tell how an order stands if it is in view, or that it has gone out of view."""
+    cdef const ShownSide* side = &view.products[touched.product_index].sides[touched.side]
+    cdef uint64_t bit = touched.order_id - view.id_base
+    cdef uint32_t slot = slot_of(market, touched.order_id)
+    cdef const Order* order
+    if slot != SLOT_NONE:
+        order = &market.pool.orders[slot]
+        if price_in_view(side, order.side, order.price):
+            bit_set(view.in_view, bit)
+            order_tell(view, order)
+            return
+    if bit_of(view.in_view, bit):
+        bit_clear(view.in_view, bit)
+        # Where no level is left in view, all orders have gone with theirs.
+        if side.count > 0:
+            change_add(
+                view, BOOK_CHANGE_KIND_ORDER, touched.side, touched.product_index,
+            ).order_id = touched.order_id
 
 
 cdef void level_orders_tell(
@@ -362,7 +403,6 @@ cdef void view_cut(View* view, const Market* market) noexcept nogil:
     cdef ShownSide* side
     cdef uint32_t product_index
     cdef uint32_t level
-    cdef int64_t index
     cdef int side_name
     view.change_count = 0
     for product_index in range(view.product_count):
@@ -381,9 +421,6 @@ cdef void view_cut(View* view, const Market* market) noexcept nogil:
                     level_orders_tell(
                         view, market, product_index, side.levels[level].price, False,
                     )
-    for index in range(view.touched_count):
-        bit_clear(view.is_touched, view.touched[index].order_id - view.id_base)
-    view.touched_count = 0
     if market.pool.order_count == 0:
         # No order is in view, so all bits are zero; the next ids start from here.
         view.id_base = market.order_id_last
@@ -450,6 +487,7 @@ cdef class MarketFeed:
         free(self.view.touched)
         free(self.view.in_view)
         free(self.view.is_touched)
+        free(self.view.is_moved)
         free(self.view.changes)
         free(self.view.public)
 

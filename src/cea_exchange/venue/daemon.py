@@ -297,23 +297,41 @@ class VenueDaemon:
         While orders come, the others are looked at as often as what falls due by the clock.
         """
         venue = self.venue
-        has_orders = venue.orders_turn()
-        self._fronts.flush()
-        if has_orders and time.monotonic() < self._chores_due_s:
+        if self._orders_turn():
             return
-        venue.publish()
-        self._fronts.flush()
-        ready = dict(self._host.poller.poll(0 if has_orders or venue.has_work else timeout_ms))
+        has_come = self._fronts.listen()
+        is_busy = has_come or venue.has_work or time.monotonic() >= self._chores_due_s
+        ready = dict(self._host.poller.poll(0 if is_busy else timeout_ms))
+        has_come = has_come or self._fronts.is_ready(ready)
+        # Who has woken the venue does not wait for what all others want.
+        if has_come and self._orders_turn():
+            return
         if self._sockets["replay"] in ready:
             venue.replay_turn()
         venue.admin_turn()
         if self._sockets["snapshot"] in ready or venue.has_waiting:
             venue.snapshots_turn()
         now_s = time.monotonic()
-        if not self._fronts.is_ready(ready) or now_s >= self._chores_due_s:
+        if not has_come or now_s >= self._chores_due_s:
             self._chores_due_s = now_s + CHORES_S
             if venue.chores_turn():
                 self._heartbeat_turn(now_s)
+
+    def _orders_turn(self) -> bool:
+        """Take the orders that have arrived, and send what comes of them.
+
+        Returns
+        -------
+        bool
+            Whether all else is to wait, for there may be more of them; else it was published, too.
+        """
+        has_orders = self.venue.orders_turn()
+        self._fronts.flush()
+        if has_orders and time.monotonic() < self._chores_due_s:
+            return True
+        self.venue.publish()
+        self._fronts.flush()
+        return False
 
     def _heartbeat_turn(self, now_s: float) -> None:
         """Look after sockets and processes."""

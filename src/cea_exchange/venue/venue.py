@@ -18,7 +18,7 @@ import numpy as np
 import structlog
 
 from cea_exchange.control_plane.door import Mailbox
-from cea_exchange.domain.records import EVENT_DTYPE
+from cea_exchange.domain.records import EventKind
 from cea_exchange.domain.timetable import time_from_ns
 from cea_exchange.journal import Storage
 from cea_exchange.protocol import control
@@ -272,11 +272,9 @@ class Venue:
         """Give the streams and the monitor what was released since the last time."""
         if not self._released:
             return
-        # As bytes, for numpy copies records field by field.
-        events = np.frombuffer(b"".join(rows.data for rows in self._released), EVENT_DTYPE)
-        self._released.clear()
-        self._publisher.publish(events)
-        self.monitor.released(events)
+        released, self._released = self._released, []
+        self._publisher.publish(*released)
+        self.monitor.released(*released)
 
     def replay_turn(self) -> None:
         """Answer the registry's questions."""
@@ -352,6 +350,9 @@ class Venue:
         events, refusals = self._sequencer.run_controls(acts)
         self._keys_changed()
         self._release(events)
+        if EventKind.PHASE_CHANGED in events["kind"]:
+            # Trading commands change no phase, so only here is it looked for.
+            self.orders.tell_phase()
         self.publish()
         self.monitor.acts(events)
         self._bulletins.acts(events)

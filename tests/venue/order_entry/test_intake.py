@@ -17,7 +17,6 @@ from cea_exchange.venue._intake import (
     faulty_commands,
     faulty_payloads,
     ids_placed,
-    operator_runs,
 )
 from cea_exchange.venue.order_entry.gateway import is_cancel
 
@@ -52,28 +51,16 @@ def test_random_bytes_are_judged_as_clients_judge_them(seed):
     assert 0 < faults.sum() < 2_000
 
 
-def runs_plain(records):
-    runs = {}
-    for record in records:
-        key = int(record["account_index"]) << 16 | int(record["operator_index"])
-        client_order_id = int(record["client_order_id"])
-        first, last, ascending = runs.get(key, (client_order_id, -1, True))
-        runs[key] = first, client_order_id, ascending and client_order_id > last
-    return [(key, first, ascending) for key, (first, _, ascending) in runs.items()]
+class Accepted:
+    """A market that knows the last accepted id of each operator, any of them."""
 
+    def __init__(self, chance, most):
+        self._chance, self._most, self.lasts = chance, most, {}
 
-@pytest.mark.parametrize("seed", range(20))
-def test_operators_are_told_apart_with_their_first_id_and_whether_ids_ascend(seed):
-    rng = np.random.default_rng(seed)
-    records = np.zeros(1 + 40 * seed, COMMAND_DTYPE)
-    records["account_index"] = rng.integers(0, 1 + seed, len(records)) * 858_993_459 % (2**32 - 1)
-    records["operator_index"] = rng.integers(0, 3, len(records))
-    records["client_order_id"] = np.arange(1, len(records) + 1)
-    swapped = rng.random(len(records)) < 0.05
-    records["client_order_id"][swapped] = rng.choice(
-        np.array([0, 1, 2**64 - 1], np.uint64), size=swapped.sum()
-    )
-    assert operator_runs(records) == runs_plain(records)
+    def last_client_order_id(self, account_index, operator_index):
+        operator = account_index << 16 | operator_index
+        assert operator not in self.lasts
+        return self.lasts.setdefault(operator, int(self._chance.integers(0, self._most)))
 
 
 def places_plain(records, lasts, undecided_max):
@@ -101,17 +88,29 @@ def test_ids_are_placed_beside_accepted_ones_and_those_before_them(seed):
     records["operator_index"] = rng.integers(0, 3, len(records))
     records["client_order_id"] = np.arange(len(records)) // 3 + rng.integers(0, 30, len(records))
     records["client_order_id"][rng.random(len(records)) < 0.02] = 2**64 - 1
-    lasts = {key: int(rng.integers(0, 60)) for key, _, _ in operator_runs(records)}
-    placed = ids_placed(records, list(lasts.values()), 4)
-    assert placed.tolist() == places_plain(records, lasts, 4)
+    accepted = Accepted(rng, 60)
+    placed = ids_placed(records, accepted, 4)
+    if placed is None:
+        placed = np.full(len(records), ID_ABOVE)
+    assert placed.tolist() == places_plain(records, accepted.lasts, 4)
     if seed:
         assert {ID_ABOVE, ID_PASSED, ID_UNDECIDED} <= set(placed.tolist())
 
 
-def test_every_operator_has_a_last_id_and_every_row_an_event():
+def test_ids_that_are_all_above_those_before_them_need_no_places():
+    records = np.zeros(6, COMMAND_DTYPE)
+    records["account_index"] = [7, 7, 8, 7, 8, 2**32 - 2]
+    records["client_order_id"] = [1, 2, 1, 2**63, 2**64 - 1, 1]
+    nothing_yet = Accepted(np.random.default_rng(1), 1)
+    assert ids_placed(records, nothing_yet, 4) is None
+    assert set(nothing_yet.lasts.values()) == {0}
+    records["client_order_id"][1] = 1
+    again = ids_placed(records, Accepted(np.random.default_rng(1), 1), 4)
+    assert again.tolist() == [ID_ABOVE, ID_UNDECIDED, *4 * [ID_ABOVE]]
+
+
+def test_every_row_has_an_event():
     records, events = np.zeros(2, COMMAND_DTYPE), np.zeros(2, EVENT_DTYPE)
-    with pytest.raises(ValueError, match="1 last ids, got 2"):
-        ids_placed(records, [0, 0], 1)
     records["kind"], events["kind"] = CommandKind.CANCEL, EventKind.ORDER_CANCELED
     records["order_id"][1] = 7
     assert are_same_commands(records, events, np.array([1, 1])).tolist() == [True, False]
@@ -187,5 +186,4 @@ def test_nothing_that_came_has_no_fault_and_no_operator():
     assert [len(part) for part in commands_join([], [])] == [0, 0]
     assert are_of_date(nothing, 20241231)
     assert cancels_apart(nothing, np.zeros(0, np.int64), 0) == []
-    assert operator_runs(nothing) == []
-    assert ids_placed(nothing, [], 1).tolist() == []
+    assert ids_placed(nothing, Accepted(None, 0), 1) is None

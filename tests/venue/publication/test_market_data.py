@@ -85,7 +85,7 @@ class Venue:
         self.client_order_id = 0
 
     def release(self, *parts):
-        self.stream.publish(np.concatenate(parts))
+        self.stream.publish(*parts)
 
     def enter(self, side, *orders, account_index=0):
         """Enter orders of (price, tonnes) and give their events."""

@@ -129,7 +129,7 @@ cdef class Passage:
         cdef bint is_here
         cdef int index, ready
         self.incoming.await_more()
-        is_here = self.is_here()
+        is_here = self.incoming.is_here()
         for index in range(self.door_count):
             self.descriptors[index].events = POLLIN if is_taking else 0
             is_here = is_here or (is_taking and self.doors[index].is_open)
@@ -138,13 +138,6 @@ cdef class Passage:
         self.incoming.awake()
         # Of a signal Python has to hear.
         return is_here or ready > 0
-
-    cdef bint is_here(self) except -1:
-        """Whether the daemon has said something that can be taken."""
-        cdef Head head
-        if self.incoming.large is None:
-            return self.incoming.next(&head)
-        return self.incoming.unread() > 0
 
     cdef bint is_over(self) noexcept:
         """Hear the daemon's calls; say whether there will be none any more."""
@@ -158,7 +151,7 @@ cdef class Passage:
         cdef Head head
         cdef int passed
         if self.incoming.large is not None:
-            return not self.is_here()
+            return not self.incoming.is_here()
         for passed in range(MESSAGES_PER_TURN_MAX):
             if not self.incoming.next(&head):
                 break

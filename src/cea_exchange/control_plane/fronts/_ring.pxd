@@ -61,10 +61,12 @@ cdef class Writer(Ring):
 
 
 cdef class Reader(Ring):
+    cdef readonly bint has_more
     cdef uint64_t taken
     cdef bytearray large
     cdef size_t large_bytes
 
+    cdef bint is_here(self) except -1
     cdef size_t unread(self) except? 1
     cdef bint next(self, Head* head) except -1
     cdef const char* first(self) noexcept

@@ -24,6 +24,9 @@ class Writer(Ring):
 
 @disjoint_base
 class Reader(Ring):
+    @property
+    def has_more(self) -> bool: ...
     def receive(
-        self, bytes_max: int
+        self, bytes_max: int, listens: bool = True
     ) -> list[bytes | tuple[int, bytes, bytes, list[bytes]]]: ...
+    def listen(self) -> bool: ...

@@ -252,12 +252,19 @@ cdef class Writer(Ring):
 
 
 cdef class Reader(Ring):
-    """The end that reads."""
+    """The end that reads.
 
-    def receive(self, size_t bytes_max):
+    Attributes
+    ----------
+    has_more : bool
+        Whether the last `receive` left packets that have come.
+    """
+
+    def receive(self, size_t bytes_max, bint listens=True):
         """Take packets that have come whole, until they are more than some bytes.
 
-        Unless there are more, the writer is asked to wake this end by its next `flush`.
+        Unless there are more, and where it `listens`, the writer is asked to wake this end by its
+        next `flush`.
 
         Returns
         -------
@@ -273,13 +280,15 @@ cdef class Reader(Ring):
         cdef size_t taken_bytes = 0, size = 0
         cdef bint is_awaited = False
         cdef object packet
+        self.has_more = True
         while taken_bytes <= bytes_max:
             packet = self.packet_take(&size)
             if packet is not None:
                 taken.append(packet)
                 taken_bytes += size
                 is_awaited = False
-            elif is_awaited:
+            elif is_awaited or not listens:
+                self.has_more = False
                 break
             else:
                 self.await_more()
@@ -287,6 +296,18 @@ cdef class Reader(Ring):
                 is_awaited = True
         self.taken_tell()
         return taken
+
+    def listen(self):
+        """Ask to be woken when more comes; say whether something can be taken already."""
+        self.await_more()
+        return self.is_here()
+
+    cdef bint is_here(self) except -1:
+        """Whether something can be taken."""
+        cdef Head head
+        if self.large is None:
+            return self.next(&head)
+        return self.unread() > 0
 
     cdef object packet_take(self, size_t* size):
         """Take the next packet, and say its size; None if there is none that has come whole."""

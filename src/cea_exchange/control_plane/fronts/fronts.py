@@ -6,6 +6,7 @@
 
 All fronts share the addresses; the kernel spreads who comes over them. A key that is set apart is
 turned away by the others' fronts, and comes again until it is at its own (`suspects`).
+Long, because a front may end in the middle of whatever is done with it, which is all here.
 """
 
 import contextlib
@@ -35,6 +36,7 @@ from cea_exchange.control_plane.fronts.link import (
     Apart,
     Arrived,
     Begin,
+    Calls,
     DoorSetting,
     End,
     Gone,
@@ -134,16 +136,18 @@ class FrontDoor:
         self.arrived: deque[Message] = deque()
         self.lost: deque[Lost] = deque()
         self.is_followed = False
+        self._is_all = False
         self._fronts = fronts
         self._number = number
         self._ended: dict[bytes, float] = {}
 
     def receive(self) -> Message | None:
-        """Return the next message; None if there is none."""
+        """Return the next message; None if there is none, or was none more at the last look."""
         while True:
+            if not self.arrived and not self._is_all:
+                self._is_all = self._fronts.read()
             if not self.arrived:
-                self._fronts.read()
-            if not self.arrived:
+                self._is_all = False
                 return None
             message = self.arrived.popleft()
             if message.routing_id not in self._ended:
@@ -278,6 +282,7 @@ class Fronts:
         self._stranger = stranger
         self._poller = poller
         self._number = self._reach_number = self._refused_before = 0
+        self._calls = Calls()
         self._by_prefix: dict[bytes, _Running] = {}
         self._spares: deque[Started] = deque()
         self._spares_max = count + SPARES_APART
@@ -308,7 +313,7 @@ class Fronts:
         while not all(each.running and each.running.is_serving for each in self._places):
             if time.monotonic() > until_s:
                 raise SecurityError(f"fronts: expected them to serve within {BEGIN_S_MAX:g} s")
-            self._poller.poll(10)
+            self._poller.poll(0 if self.listen() else 10)
             self.read()
             self.turn(time.monotonic())
 
@@ -326,18 +331,51 @@ class Fronts:
         """Say whether any of them has sent something, by what a poller has found."""
         return any(one.link.fileno() in ready for one in self._by_prefix.values())
 
-    def read(self) -> None:
-        """Take in what the fronts have sent, unless that before it still waits for the daemon."""
-        self._gone_end()
-        if sum(len(door.arrived) for door in self._doors) < ARRIVED_MAX:
-            for running in self._each():
-                self._read(running)
+    def read(self) -> bool:
+        """Take in what the fronts have sent, unless that before it still waits for the daemon.
 
-    def _gone_end(self) -> None:
-        """Begin those anew that are gone, whatever they left: who has no answer sends again."""
+        Returns
+        -------
+        bool
+            Whether that was all.
+        """
+        self._hear()
+        if sum(len(door.arrived) for door in self._doors) >= ARRIVED_MAX:
+            return False
+        is_all = True
         for running in self._each():
-            if running.link.is_other_gone:
-                self._ended(running, "it has ended", time.monotonic())
+            self._read(running)
+            is_all = is_all and not running.link.came.has_more
+        return is_all
+
+    def listen(self) -> bool:
+        """Ask to be called when they send something; say whether something has come already.
+
+        Before any wait: else they don't call.
+        """
+        has_come = any(door.arrived for door in self._doors)
+        for running in self._each():
+            try:
+                has_come = running.link.listen() or has_come
+            except LinkEnded as error:
+                self._ended(running, str(error), time.monotonic())
+        return has_come
+
+    def _hear(self) -> None:
+        """Hear who calls, and begin those anew that are gone.
+
+        Whatever they left: who has no answer sends again.
+        """
+        told = dict(self._calls.look())
+        each = [(one, told.get(one.link.fileno())) for one in self._each()] if told else []
+        for running, is_gone in each:
+            try:
+                if is_gone:
+                    raise LinkEnded("it has ended")
+                if is_gone is not None:
+                    running.link.hear()
+            except LinkEnded as error:
+                self._ended(running, str(error), time.monotonic())
 
     def _each(self) -> Iterator[_Running]:
         """Those that run; the end of one may end others, and begin some."""
@@ -347,7 +385,7 @@ class Fronts:
 
     def _read(self, running: _Running) -> None:
         try:
-            items = running.link.receive()
+            items = running.link.taken()
             if items:
                 running.heard_s, running.is_serving = time.monotonic(), True
         except LinkEnded as error:
@@ -375,7 +413,7 @@ class Fronts:
 
     def turn(self, now_s: float) -> None:
         """Begin the fronts that are due, end those that hang, set free who is suspected no more."""
-        self._gone_end()
+        self._hear()
         for running in self._each():
             running.notes_read(now_s)
             if now_s - running.heard_s > QUIET_S:
@@ -410,7 +448,7 @@ class Fronts:
         until_s = time.monotonic() + CLOSE_S_MAX
         for running in self._by_prefix.values():
             running.link.finish(until_s)
-            self._poller.unregister(running.link.fileno())
+            self._leave(running)
             running.close()
         for process, _until_s in self._leaving:
             process_end(process, CLOSE_S_MAX)
@@ -435,7 +473,7 @@ class Fronts:
         """Let a message go to a connection, if its front is there."""
         running = self._by_prefix.get(routing_id[:FRONT_BYTES])
         if running is not None:
-            running.link.send(door, routing_id[FRONT_BYTES:], frames)
+            running.link.going.message(door, routing_id[FRONT_BYTES:], b"", frames)
 
     def put(self, routing_id: bytes, item: End) -> None:
         """Let something else go to a connection's front, if that is there."""
@@ -507,6 +545,7 @@ class Fronts:
         self.begun_count += 1
         self._by_prefix[running.prefix] = running
         self._poller.register(running.link.fileno(), zmq.POLLIN)
+        self._calls.follow(running.link)
         running.link.put(
             Begin(
                 [
@@ -565,7 +604,7 @@ class Fronts:
     def _ended(self, running: _Running, why: str, now_s: float) -> None:
         if self._by_prefix.pop(running.prefix, None) is None:
             return
-        self._poller.unregister(running.link.fileno())
+        self._leave(running)
         running.notes_read(now_s)
         running.close()
         self.ended_count += 1
@@ -592,6 +631,11 @@ class Fronts:
         if self._is_process and running.admitted and status in BY_PEERS:
             self._suspect(running, now_s)
         self._begin_due(now_s)
+
+    def _leave(self, running: _Running) -> None:
+        """Look for nothing from a front any more."""
+        self._poller.unregister(running.link.fileno())
+        self._calls.leave(running.link)
 
     def _forget(self, running: _Running, now_s: float) -> None:
         """Tell the doors' owners, and let the process end by itself for a moment."""
@@ -649,7 +693,7 @@ class Fronts:
     def _dismiss(self, running: _Running) -> None:
         """End a front that is not needed any more; who is still there comes again elsewhere."""
         del self._by_prefix[running.prefix]
-        self._poller.unregister(running.link.fileno())
+        self._leave(running)
         with contextlib.suppress(LinkEnded):
             running.link.flush()
         running.close()

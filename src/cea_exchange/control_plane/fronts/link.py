@@ -188,8 +188,6 @@ class Link:
     def __init__(self, end: socket.socket, memory: int, *, is_front: bool) -> None:
         end.setblocking(False)
         self._end = end
-        self._hangup = select.poll()
-        self._hangup.register(end, 0)
         self._encoder = msgspec.msgpack.Encoder()
         said = Begin | Keys | Apart | End | Reach if is_front else Gone | Reached | LogLine | Pulse
         self._decoder = msgspec.msgpack.Decoder(said)
@@ -200,11 +198,6 @@ class Link:
     def fileno(self) -> int:
         """Return the socket's descriptor, to be polled: it can be read once something has come."""
         return self._end.fileno()
-
-    @property
-    def is_other_gone(self) -> bool:
-        """Whether the other end is gone, whatever of it there is still to be taken."""
-        return bool(self._hangup.poll(0))
 
     @property
     def waiting_bytes(self) -> int:
@@ -234,6 +227,19 @@ class Link:
             The other end says what can't be.
         """
         return self.outgoing.flush()
+
+    def taken(self) -> list:
+        """Return the items that have come; the other end does not call for more unless asked to."""
+        return [self._item(packet) for packet in self.came.receive(RECEIVE_BYTES, False)]
+
+    def listen(self) -> bool:
+        """Ask the other end to call when more comes; say whether something has come already."""
+        return self.came.listen()
+
+    def hear(self) -> None:
+        """Hear the other end's calls; LinkEnded if there will be none any more."""
+        if self._is_over():
+            raise LinkEnded("it has ended")
 
     def receive(self) -> list:
         """Return the items that have come; LinkEnded once there are none and the end is gone."""
@@ -292,6 +298,28 @@ class Link:
             poll.register(self._end, select.POLLIN)
             poll.poll(1_000 * left_s)
         return left_s > 0
+
+
+class Calls:
+    """The other ends of links, of which it is known at one look who calls and who is gone."""
+
+    def __init__(self) -> None:
+        self._poll = select.poll()
+
+    def follow(self, link: Link) -> None:
+        """Look at a link's other end from now on."""
+        self._poll.register(link.fileno(), select.POLLIN)
+
+    def leave(self, link: Link) -> None:
+        """Look at it no more; before it is closed."""
+        self._poll.unregister(link.fileno())
+
+    def look(self) -> list[tuple[int, bool]]:
+        """Return the descriptors of links whose other end calls or is gone, and whether it is.
+
+        It may be gone with something left to be taken.
+        """
+        return [(number, bool(event & ~select.POLLIN)) for number, event in self._poll.poll(0)]
 
 
 def _arrived(door: int, routing_id: bytes, key: bytes, frames: list[bytes]) -> Arrived:

@@ -1,6 +1,6 @@
 """The one writer: everything that changes the market goes through here, in one total order.
 
-    append to the journal -> (apply in memory | fdatasync) -> event store -> release
+    append to the journal -> (apply in memory | fdatasync) -> release -> event store
 
 At the start `recovery` brings the state back; `snapshots` keeps it from time to time.
 Nothing of a batch is returned before it is on disk. Usable without sockets.
@@ -52,8 +52,9 @@ CHECKPOINT_COMMANDS = 65_536
 ADOPTING_FOLDER = "adopting"
 """In the data folder while `venue adopt` is at work; left behind if it was killed."""
 
-COMMANDS_SYNCED_APART = 64
-"""From so many on a batch is applied beside its fdatasync; for fewer another thread costs more."""
+COMMANDS_SYNCED_APART = 1_024
+"""From so many on a batch is applied beside its fdatasync; for fewer another thread costs more: to
+wake it and to be woken takes as long as to apply some hundreds."""
 RECORDS_PER_FRAME_MAX = 16_384
 STORE_ROWS_APART_MAX = 32
 
@@ -193,8 +194,18 @@ class Sequencer:
             sequencer._profile_changed(change)
         return sequencer
 
-    def run_records(self, records: np.ndarray) -> np.ndarray:
+    def run_records(
+        self, records: np.ndarray, release: Callable[[np.ndarray], None] = lambda events: None
+    ) -> np.ndarray:
         """Journal a batch of trading commands, apply it, and return its events once on disk.
+
+        Parameters
+        ----------
+        records
+            At most `RECORDS_PER_FRAME_MAX`.
+        release
+            Called with them once they may leave the venue: what is done for those who ask for them
+            later comes after.
 
         Raises
         ------
@@ -206,7 +217,7 @@ class Sequencer:
         assert 0 < len(records) <= RECORDS_PER_FRAME_MAX
         self._room_check()
         now_ns = self._stamp()
-        self.journal.append(FrameKind.RECORDS, len(records), now_ns, records.tobytes())
+        self.journal.append(FrameKind.RECORDS, len(records), now_ns, records)
         began_s = time.perf_counter()
         if len(records) < COMMANDS_SYNCED_APART:
             events = self.machine.apply_records(records, now_ns, lend=True)
@@ -219,9 +230,15 @@ class Sequencer:
                 apply_s = time.perf_counter() - began_s
             finally:
                 sync_s = synced.result()
-        events = self._keep(events)
+        rows = events.tobytes()
+        # Not the machine's, which it writes over.
+        events = np.frombuffer(rows, EVENT_DTYPE)
+        release(events)
+        self._keep(rows, events)
         self.on_batch((len(records), apply_s, sync_s))
-        return self._with_checkpoint(events)
+        with_checkpoint = self._with_checkpoint(events)
+        release(with_checkpoint[len(events) :])
+        return with_checkpoint
 
     def run_controls(self, messages: Iterable[Control]) -> tuple[np.ndarray, list[str | None]]:
         """Journal and apply control messages, and return their events once on disk.
@@ -246,7 +263,7 @@ class Sequencer:
         events = np.concatenate(parts)
         if len(parts) > 1:
             self.journal.sync()
-            self._keep(events)
+            self._keep(events.tobytes(), events)
         # Trading commands change no phase, so only here is it looked for.
         kinds = set(events["kind"].tolist())
         if EventKind.DAY_CLOSED in kinds:
@@ -347,12 +364,10 @@ class Sequencer:
         self.journal.sync()
         return time.perf_counter() - began_s
 
-    def _keep(self, events: np.ndarray) -> np.ndarray:
-        """Let events be found again; return them as rows of their own, not the machine's."""
-        rows = events.tobytes()
+    def _keep(self, rows: bytes, events: np.ndarray) -> None:
+        """Let events, of which these are the bytes, be found again."""
         self._store.append(rows)
         self.index.add(events)
-        return np.frombuffer(rows, EVENT_DTYPE)
 
     def _with_checkpoint(self, events: np.ndarray, *, is_due: bool = False) -> np.ndarray:
         block = self.machine.core.command_seq // CHECKPOINT_COMMANDS
@@ -365,7 +380,7 @@ class Sequencer:
             return events
         self._checkpoint_block = block
         self.journal.sync()
-        self._keep(checkpoint)
+        self._keep(checkpoint.tobytes(), checkpoint)
         # Nothing waits for it: replay would make the rows again.
         if self._store_synced.done():
             self._store_synced.result()

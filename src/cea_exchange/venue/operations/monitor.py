@@ -131,13 +131,15 @@ class Monitor:
         for event in events[np.isin(events["kind"], _LOGGED)]:
             self._event_log(event)
 
-    def released(self, events: np.ndarray) -> None:
+    def released(self, *released: np.ndarray) -> None:
         """Count what has left the venue, and log who has become a large holder (CEA-FND-08)."""
-        kinds = events["kind"].tobytes()
-        self.metrics.events(events, kinds)
-        self._count()
-        if _LARGE_HOLDER not in kinds:
-            return
+        for events in released:
+            kinds = events["kind"].tobytes()
+            self.metrics.events(events, kinds)
+            if _LARGE_HOLDER in kinds:
+                self._large_holders_log(events)
+
+    def _large_holders_log(self, events: np.ndarray) -> None:
         machine = self._machine
         for event in events[events["kind"] == EventKind.LARGE_HOLDER]:
             log.warning(
@@ -157,6 +159,7 @@ class Monitor:
     def status(self) -> dict[str, Any]:
         """Return what is known, for `venue status`."""
         self._sizes_due_s = 0.0
+        self._count()
         self._sample(self._now_s())
         outside = self._outside()
         core, products = self._machine.core, enumerate(self._machine.product_names)
@@ -184,7 +187,7 @@ class Monitor:
         }
 
     def _count(self) -> None:
-        """Count the turns since the last time: while orders wait they are only noted."""
+        """Count the turns since the last heartbeat: meanwhile they are only noted."""
         for batch in self._batches:
             self.metrics.batch(*batch)
         for waiting, took_s in self._turns:

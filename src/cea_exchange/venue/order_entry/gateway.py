@@ -52,7 +52,6 @@ from cea_exchange.venue._intake import (
     faulty_commands,
     faulty_payloads,
     ids_placed,
-    operator_runs,
     plain_join,
 )
 from cea_exchange.venue._reports import reports_masked
@@ -399,15 +398,9 @@ class Gateway:
 
     def _retries(self, batch: _Batch, answers: list[Answer], now_s: float) -> _Batch:
         """Answer repeats of accepted commands; carry what an earlier one here must decide first."""
-        core = self._machine.core
-        runs = operator_runs(batch.records)
-        lasts = [core.last_client_order_id(key >> 16, key & 0xFFFF) for key, _, _ in runs]
-        if all(
-            ascending and first > last
-            for (_, first, ascending), last in zip(runs, lasts, strict=True)
-        ):
+        places = ids_placed(batch.records, self._machine.core, CARRIED_PER_KEY_MAX)
+        if places is None:
             return batch
-        places = ids_placed(batch.records, lasts, CARRIED_PER_KEY_MAX)
         self._carry(batch, places, answers)
         kept = places == ID_ABOVE
         passed = np.flatnonzero(places == ID_PASSED)

@@ -11,7 +11,7 @@ import structlog
 
 from cea_exchange.control_plane.door import Doorway, Message
 from cea_exchange.control_plane.fronts.fronts import FRONT_BYTES, Lost
-from cea_exchange.domain.records import COMMAND_DTYPE, EVENT_DTYPE, EventKind, Phase
+from cea_exchange.domain.records import COMMAND_DTYPE, EVENT_DTYPE, Phase
 from cea_exchange.domain.refusals import VenueRefusal
 from cea_exchange.domain.refusals.frame_error import FrameError
 from cea_exchange.journal import EventDamaged, JournalFull
@@ -69,7 +69,6 @@ FLUSHES_MAX = 100
 LOOKS_PER_TURN_MAX = 1_000
 AWAY_S_MAX = 2.0
 """The daemon itself did nothing for so long: nobody's silence meanwhile tells anything."""
-_PHASE_CHANGED = bytes([EventKind.PHASE_CHANGED])
 _PRODUCT_FIELDS = ("reference_price", "band_low", "band_high", "block_band_low", "block_band_high")
 
 log = structlog.get_logger("venue")
@@ -98,7 +97,7 @@ class OrderEntry:
     sequencer, config
         Where commands go, and the settings.
     release
-        Called with the events of each batch once they are on disk.
+        Called with the events of each batch once they may leave.
     run_acts
         Journals acts, releases their events, and returns these and the refusals.
     now_s
@@ -186,7 +185,7 @@ class OrderEntry:
         for first in range(0, len(intake.records), self._config.batch_count_max):
             records = intake.records[first : first + self._config.batch_count_max]
             try:
-                self._release(self._sequencer.run_records(records))
+                self._sequencer.run_records(records, self._release)
             except JournalFull as error:
                 self._refuse_for_space(records, error)
         # After the commands: who logs off in the same breath gets their reports first.
@@ -200,9 +199,11 @@ class OrderEntry:
         for account, reports in reports_by_account(events):
             for session in self.sessions.of_account(account):
                 self._send_reports(session, reports)
-        if _PHASE_CHANGED in events["kind"].tobytes():
-            for session in self.sessions.connected():
-                self._tell(session.routing_id, {"op": "phase", **self._place(session)})
+
+    def tell_phase(self) -> None:
+        """Say to every session which phase it is now."""
+        for session in self.sessions.connected():
+            self._tell(session.routing_id, {"op": "phase", **self._place(session)})
 
     def tell_stopping(self) -> None:
         """Say to every session that the venue is about to end; it may come back and log on."""
@@ -534,11 +535,13 @@ class OrderEntry:
     # -- Sending ------------------------------------------------------------------------------
 
     def _send_reports(self, session: Session, reports: bytes) -> None:
-        for first in range(0, len(reports), REPORT_FRAME_BYTES_MAX):
-            if not session.is_connected:
-                return
-            payload = memoryview(reports)[first : first + REPORT_FRAME_BYTES_MAX]
-            self._send_to(session, Answer(session.routing_id, TAG_REPORTS, payload))
+        if not session.is_connected:
+            return
+        whole = memoryview(reports)
+        for first in range(0, len(whole), REPORT_FRAME_BYTES_MAX):
+            payload = whole[first : first + REPORT_FRAME_BYTES_MAX]
+            self._door.answer(session.routing_id, TAG_REPORTS, payload)
+        session.sent_s = self._now_s()
 
     def _beat(self, session: Session) -> None:
         self._tell(session.routing_id, {"op": "heartbeat", **self._place(session)})

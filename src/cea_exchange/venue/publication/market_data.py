@@ -211,13 +211,15 @@ class MarketDataPublisher:
         self._market_data_seq = machine.core.market_data_seq
         self._statistics: dict[str, Any] = {}
 
-    def publish(self, events: np.ndarray) -> None:
+    def publish(self, *released: np.ndarray) -> None:
         """Take events that are on disk, all in order, and send what is due."""
-        if not len(events):
-            return
-        self._feed.note(events)
-        self._noted_seq = int(events["seq"][-1])
-        if _DAY_CLOSED in events["kind"].tobytes():
+        closes = False
+        for events in released:
+            if len(events):
+                self._feed.note(events)
+                self._noted_seq = int(events["seq"][-1])
+                closes = closes or _DAY_CLOSED in events["kind"].tobytes()
+        if closes:
             self.cut()
         self.turn()
 

@@ -45,13 +45,13 @@ class Publisher:
         self._send = send
         self._next_seq = machine.core.settlement_seq + 1
 
-    def publish(self, events: np.ndarray) -> None:
-        """Send the public and the settlement part of events that are on disk."""
-        self._market_data.publish(events)
+    def publish(self, *released: np.ndarray) -> None:
+        """Send the public and the settlement part of events that are on disk, all in order."""
+        self._market_data.publish(*released)
         first_seq, self._next_seq = self._next_seq, self._machine.core.settlement_seq + 1
         if first_seq == self._next_seq:
             return
-        settled = settlement_part(events)
+        settled = b"".join(settlement_part(events) for events in released)
         for first in range(0, len(settled), RECORDS_BYTES_MAX):
             payload = settled[first : first + RECORDS_BYTES_MAX]
             count = len(payload) // EVENT_DTYPE.itemsize
