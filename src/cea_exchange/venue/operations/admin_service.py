@@ -37,6 +37,7 @@ from cea_exchange.venue.requests import (
     CashPayIn,
     CashPayOut,
     MeasureRequest,
+    Status,
 )
 from cea_exchange.venue.trading_day.trading_day import TradingDay
 
@@ -169,6 +170,8 @@ class AdminService(Service[Operator, AdminRequest]):
     def look(self, person: Operator, request: AdminRequest) -> dict[str, Any]:
         """Answer what only looks, and keep who has."""
         self._looked(person, request)
+        if isinstance(request, Status):
+            return {**request.look(self), "you": {"name": person.name, "role": person.role}}
         return request.look(self)
 
     def act(self, person: Operator, request: AdminRequest) -> dict[str, Any]:

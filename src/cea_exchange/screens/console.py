@@ -1,0 +1,78 @@
+"""One person's own console: a key, the systems it may ask, the pages that follow from it."""
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+
+from cea_exchange.domain.profile import load_profile
+from cea_exchange.screens import trader
+from cea_exchange.screens.access import KeyedSystems, Rights
+from cea_exchange.screens.board import market
+from cea_exchange.screens.live.broadcast import Hub
+from cea_exchange.screens.live.market_feed import MarketFeed, Source, source_read
+from cea_exchange.screens.page import Page
+from cea_exchange.screens.site import Site
+
+RIGHTS_S = 5.0
+"""So often it is asked anew what the key may do, as keys are granted and revoked meanwhile."""
+
+BOARD_PAGES: tuple[Page, ...] = (*market.PAGES,)
+"""What everybody may see, on the board and in each console."""
+CONSOLE_PAGES: tuple[Page, ...] = (*trader.PAGES, *BOARD_PAGES)
+"""All pages of consoles: each is there for those whom it admits."""
+
+
+def console_site(folders: Sequence[Path], key: Path, *, profile: str = "cea") -> Site:
+    """Return the site of one person.
+
+    Parameters
+    ----------
+    folders
+        Where the systems say how they are reached, see `KeyedSystems`.
+    key
+        The person's key pair.
+    profile
+        The market's rules, by which a ticket is looked at before it is sent.
+    """
+    systems = KeyedSystems(folders, key)
+    site = _site("console", CONSOLE_PAGES, folders)
+    site.systems = systems
+    site.tasks.append(lambda: _rights_follow(site, systems))
+    trader.open_room(site, systems, load_profile(profile).rules)
+    return site
+
+
+def board_site(folders: Sequence[Path]) -> Site:
+    """Return the public board."""
+    return _site("board", BOARD_PAGES, folders)
+
+
+def _site(name: str, pages: Sequence[Page], folders: Sequence[Path]) -> Site:
+    hub = Hub(lambda product: feed.product(product) is not None)
+    feed = MarketFeed(lambda: market_source(folders), hub.changed)
+    market.channels_add(hub, feed)
+    return Site(name, pages, hub, feed)
+
+
+def market_source(folders: Sequence[Path]) -> Source:
+    """Return where public market data is: of a relay, where one is known, else of the venue.
+
+    Raises
+    ------
+    OSError
+        No folder says so.
+    """
+    for name in ("relay", "venue"):
+        for folder in folders:
+            file = folder / name / "endpoints.json"
+            if file.exists():
+                return source_read(file)
+    raise FileNotFoundError("expected relay/endpoints.json or venue/endpoints.json, got neither")
+
+
+async def _rights_follow(site: Site, systems: KeyedSystems) -> None:
+    """Keep knowing what the key may do at each system."""
+    while True:
+        seats = await systems.seats()
+        site.rights = Rights(site.rights.trading, site.rights.account, seats)
+        await asyncio.sleep(RIGHTS_S)
