@@ -16,7 +16,7 @@ from support.screens.served import Served
 REFERENCES = {"CEA23": 9_610, "CEA24": 9_749}
 DAY = "2025-01-02"
 PEOPLE = [
-    Participant("alice", "short", {"CEA24": Side.BUY}, 5_000_000_000, {}),
+    Participant("alice", "short", {"CEA24": Side.BUY}, 9_000_000_000, {}),
     Participant("bob", "surplus", {"CEA24": Side.SELL}, 1_000_000, {"CEA24": 500_000}),
     Participant("carol", "surplus", {}, 800_000_000, {"CEA23": 40_000, "CEA24": 60_000}),
 ]
@@ -47,14 +47,33 @@ def board(exchange: LocalExchange) -> Iterator[Served]:
         yield board
 
 
+def connected(exchange: LocalExchange, name: str) -> Client:
+    """Somebody who trades without a screen."""
+    return Client.connect(
+        exchange.endpoint("venue", "gateway"),
+        exchange.keys(name),
+        exchange.keys("venue").public,
+    )
+
+
+@pytest.fixture(scope="session")
+def console(exchange: LocalExchange) -> Iterator[Served]:
+    """alice's own console."""
+    with Served.console(exchange.data, "alice") as console:
+        yield console
+
+
+@pytest.fixture(scope="session")
+def bob(exchange: LocalExchange) -> Iterator[Client]:
+    """Somebody with much to sell."""
+    with connected(exchange, "bob") as client:
+        yield client
+
+
 @pytest.fixture(scope="session")
 def carol(exchange: LocalExchange) -> Iterator[Client]:
     """Somebody whose orders stand in the books."""
-    with Client.connect(
-        exchange.endpoint("venue", "gateway"),
-        exchange.keys("carol"),
-        exchange.keys("venue").public,
-    ) as client:
+    with connected(exchange, "carol") as client:
         for price, tonnes in (("97.60", 300), ("97.80", 500), ("97.80", 200), ("98.00", 1_000)):
             client.answer(client.enter("CEA24", "sell", price=price, tonnes=tonnes))
         for price, tonnes in (("97.30", 400), ("97.10", 900)):

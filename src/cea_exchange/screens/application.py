@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+import gzip
 from collections.abc import AsyncIterator, Callable, Coroutine
+from functools import cache
 from typing import Any
 
 import structlog
@@ -86,11 +88,20 @@ async def _static(request: Request) -> Response:
     """Answer with a file of the page; its address changes with its content."""
     parts = request.path_params["name"].split("/")
     kind = STATIC_KINDS.get("." + parts[-1].rpartition(".")[2])
-    file = STATIC.joinpath(*parts)
-    if kind is None or ".." in parts or "" in parts or not file.is_file():
+    if kind is None or ".." in parts or "" in parts or not STATIC.joinpath(*parts).is_file():
         raise HTTPException(404)
-    headers = {"cache-control": STATIC_CACHED}
-    return Response(file.read_bytes(), media_type=kind, headers=headers)
+    headers = {"cache-control": STATIC_CACHED, "vary": "accept-encoding"}
+    plain, packed = _static_content(tuple(parts))
+    if "gzip" not in request.headers.get("accept-encoding", ""):
+        return Response(plain, media_type=kind, headers=headers)
+    headers["content-encoding"] = "gzip"
+    return Response(packed, media_type=kind, headers=headers)
+
+
+@cache
+def _static_content(parts: tuple[str, ...]) -> tuple[bytes, bytes]:
+    content = STATIC.joinpath(*parts).read_bytes()
+    return content, gzip.compress(content, mtime=0)
 
 
 class _Stream:

@@ -1,5 +1,6 @@
 """One request to one page: who reads in which language, what was typed, and how it is answered."""
 
+import gzip
 from collections.abc import Awaitable, Callable, Iterable
 from enum import IntEnum
 from functools import partial
@@ -24,6 +25,7 @@ from cea_exchange.screens.texts.catalogue import (
 
 THEMES = ("auto", "light", "dark")
 COOKIE_S = 365 * 24 * 3600
+PACKED_FROM = 2_048
 
 
 class Visit:
@@ -89,12 +91,20 @@ class Visit:
             form_mark=self.request.scope.get("form_mark", ""),
             **context,
         )
-        response = HTMLResponse(content, status)
+        response = self._written(content, status)
         for name, choices in (("lang", LANGUAGES), ("theme", THEMES)):
             chosen = self.request.query_params.get(name)
             if chosen in choices:
                 response.set_cookie(name, chosen, max_age=COOKIE_S, path="/", samesite="strict")
         return response
+
+    def _written(self, content: str, status: int) -> Response:
+        """Return an answer; packed, where it has no secret that its size could tell of."""
+        accepted = self.request.headers.get("accept-encoding", "")
+        if self.site.is_console or "gzip" not in accepted or len(content) < PACKED_FROM:
+            return HTMLResponse(content, status)
+        headers = {"content-encoding": "gzip", "vary": "accept-encoding"}
+        return HTMLResponse(gzip.compress(content.encode(), 5, mtime=0), status, headers)
 
     def see(self, path: str) -> Response:
         """Answer with another page: what was sent is not sent again when this one is reloaded."""
@@ -139,6 +149,10 @@ class Visit:
         form.troubles.setdefault(
             where if where in fields else "", self.trouble(code, words)
         )
+
+    def trouble_of(self, key: str) -> Trouble:
+        """Return what a text says is wrong."""
+        return Trouble(self.text(key))
 
     def trouble(self, code: IntEnum | None, detail: str = "") -> Trouble:
         """Return a refusal as the reader reads it."""

@@ -7,7 +7,7 @@ import typer
 
 from cea_exchange.cli.command_line import CommandLine
 from cea_exchange.cli.errors import bad_input
-from cea_exchange.cli.screens.screen import Folders
+from cea_exchange.cli.screens.screen import Folders, ProfileName, Public
 from cea_exchange.cli.screens.serving import served
 
 
@@ -28,6 +28,8 @@ def serve(
     data: Folders,
     host: Annotated[str, typer.Option(help="Where it listens.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65_535, help="0 takes a free one.")] = 0,
+    public: Public = None,
+    profile: ProfileName = "cea",
     name: Annotated[
         list[str] | None,
         typer.Option("--name", help="HOST or HOST:PORT that browsers may ask for; any, without."),
@@ -48,8 +50,8 @@ def serve(
         from cea_exchange.screens.serving.guard import Guard
         from cea_exchange.screens.serving.listening import address_of, listening_socket
 
-        site = board_site(data)
         with bad_input(ValueError, OSError):
+            site = board_site(data, public=public, profile=profile)
             listening = listening_socket(host, port, loopback_only=False)
         addresses.append(f"http://{address_of(listening)}/")
         hosts = {each.lower() for each in name or ()}

@@ -20,6 +20,11 @@ Folders = Annotated[
     ),
 ]
 
+Public = Annotated[
+    Path | None, typer.Option(help="What the authorities have published: a folder of lists.")
+]
+ProfileName = Annotated[str, typer.Option("--profile", help="The market's rules: name or file.")]
+
 
 def register(app: typer.Typer) -> None:
     """Add the command to the application."""
@@ -31,6 +36,8 @@ def screen(
     data: Folders,
     host: Annotated[str, typer.Option(help="A loopback address, none other.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65_535, help="0 takes a free one.")] = 0,
+    public: Public = None,
+    profile: ProfileName = "cea",
     browser: Annotated[bool, typer.Option(help="Open the browser.")] = True,
 ) -> None:
     """Open one person's own console in a browser, at this machine only.
@@ -55,7 +62,7 @@ def screen(
         from cea_exchange.screens.serving.listening import address_of, listening_socket
 
         with bad_input(SecurityError, ValueError, OSError):
-            site = console_site(data, keys)
+            site = console_site(data, keys, public=public, profile=profile)
             listening = listening_socket(host, port, loopback_only=True)
         address = address_of(listening)
         number = listening.getsockname()[1]

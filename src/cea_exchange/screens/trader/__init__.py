@@ -4,10 +4,15 @@ from cea_exchange.domain.profile import MarketRules
 from cea_exchange.screens.access import KeyedSystems
 from cea_exchange.screens.page import Page
 from cea_exchange.screens.site import Site
-from cea_exchange.screens.trader import trading
+from cea_exchange.screens.trader import biddings, blocks, positions, trading
 from cea_exchange.screens.trader.session import TradingSession
 
-PAGES: tuple[Page, ...] = (*trading.PAGES,)
+PAGES: tuple[Page, ...] = (
+    *trading.PAGES,
+    *blocks.PAGES,
+    *biddings.PAGES,
+    *positions.PAGES,
+)
 
 
 def open_room(site: Site, systems: KeyedSystems, rules: MarketRules) -> None:
@@ -15,4 +20,5 @@ def open_room(site: Site, systems: KeyedSystems, rules: MarketRules) -> None:
     session = TradingSession(site, systems, rules)
     site.rooms["trader"] = session
     site.tasks.append(session.run)
-    trading.channels_add(site, session)
+    for room in (trading, blocks, biddings, positions):
+        room.channels_add(site, session)

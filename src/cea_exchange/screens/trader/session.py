@@ -20,7 +20,7 @@ from cea_exchange.client import (
     SessionError,
     SessionState,
 )
-from cea_exchange.client.answers import PlaceAnswer
+from cea_exchange.client.answers import BiddingAnswer, BiddingNotice, BlockAnswer, PlaceAnswer
 from cea_exchange.domain.documents.statement import Holding, Position
 from cea_exchange.domain.profile import MarketRules
 from cea_exchange.domain.records import EventKind, Reason
@@ -33,6 +33,8 @@ from cea_exchange.screens.trader.alerts import Alerts
 
 ANSWER_S = 5.0
 LOOK_S = 0.05
+OTHERS_S = 1.0
+"""So often it is asked what others offer."""
 LOGON_S = 5.0
 AGAIN_S = 1.0
 STRANGER_S = 30.0
@@ -72,6 +74,9 @@ class TradingSession:
     day : AccountDay
     position : Position
         What the account has; as of the last report.
+    blocks, biddings, notices
+        What is open to the account, the day's biddings and those to come; asked for now and then,
+        for what concerns others too is no report.
     """
 
     def __init__(self, site: Site, systems: KeyedSystems, rules: MarketRules) -> None:
@@ -79,6 +84,9 @@ class TradingSession:
         self.day = AccountDay(-1, ())
         self.position = Position()
         self.alerts = Alerts()
+        self.blocks: list[BlockAnswer] = []
+        self.biddings: list[BiddingAnswer] = []
+        self.notices: list[BiddingNotice] = []
         self.events: deque[Report] = deque(maxlen=200)
         self._rules = rules
         self._site = site
@@ -158,12 +166,16 @@ class TradingSession:
         self._admit(client)
         known = await self._day_begin(client)
         self._client = client
+        others_due_s = 0.0
         while (session.log_id, session.trading_date or life[1]) == life:
             self._enter_state("ready" if session.state is SessionState.READY else "away")
             reports = await client.poll(LOOK_S)
             new = [each for each in reports if each.position(session.account_index) > known]
             if new:
                 await self._take(client, new)
+            if new or time.monotonic() >= others_due_s:
+                others_due_s = time.monotonic() + OTHERS_S
+                await self._others_ask(client)
             if self.alerts.look(self._site.feed, time.time_ns()):
                 self._site.hub.changed("alerts")
 
@@ -197,6 +209,21 @@ class TradingSession:
         self._everything_changed()
         self._place(await client.position())
         self._everything_changed()
+
+    async def blocks_ask(self) -> None:
+        """Ask for the open blocks at once."""
+        if self.client is not None:
+            await self._others_ask(self.client)
+
+    async def _others_ask(self, client: AsyncClient) -> None:
+        blocks, biddings = await client.blocks(), await client.biddings()
+        notices = await client.bidding_notices()
+        if blocks != self.blocks:
+            self.blocks = blocks
+            self._site.hub.changed("own_blocks")
+        if (biddings, notices) != (self.biddings, self.notices):
+            self.biddings, self.notices = biddings, notices
+            self._site.hub.changed("own_bids")
 
     def _alert(self, fill: Fill) -> None:
         self.alerts.filled(fill, time.time_ns())

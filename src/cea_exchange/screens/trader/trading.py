@@ -1,58 +1,34 @@
 """The trading page: book, ticket, own orders and fills, alerts."""
 
-from collections.abc import Awaitable, Callable
-from enum import IntEnum
+from collections.abc import Callable
 from typing import Any
 
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from cea_exchange.client import AsyncClient, SessionError
-from cea_exchange.domain.records import EventKind, Reason
-from cea_exchange.screens.access import Rights
+from cea_exchange.client import AsyncClient
 from cea_exchange.screens.board.market import book_shown
 from cea_exchange.screens.live.broadcast import Kind
 from cea_exchange.screens.page import Page
 from cea_exchange.screens.reading import Reading
 from cea_exchange.screens.rendering import render
-from cea_exchange.screens.serving.forms import Form, Trouble
+from cea_exchange.screens.serving.forms import Form
 from cea_exchange.screens.site import Site
 from cea_exchange.screens.trader.account_day import OwnOrder
-from cea_exchange.screens.trader.session import Outcome, TradingSession
+from cea_exchange.screens.trader.commands import (
+    command_send,
+    outcome_words,
+    refuse,
+    session_of,
+    trades,
+)
+from cea_exchange.screens.trader.session import TradingSession
 from cea_exchange.screens.trader.ticket_check import Seen, Terms, cash_needed, refusal
 from cea_exchange.screens.visit import Visit
 
 SIDES = ("buy", "sell")
 TIFS = ("day", "ioc", "fok")
 FILLS_SHOWN = 30
-FIELD_OF = {
-    Reason.PRICE_OUT_OF_BAND: "price",
-    Reason.AMOUNT_TOO_LARGE: "price",
-    Reason.TONNES_NOT_POSITIVE: "tonnes",
-    Reason.LISTED_TONNES_TOO_LARGE: "tonnes",
-    Reason.BLOCK_TONNES_TOO_SMALL: "tonnes",
-    Reason.BIDDING_TONNES_TOO_SMALL: "tonnes",
-    Reason.BID_OUT_OF_RANGE: "price",
-    Reason.HOLDING_LIMIT: "tonnes",
-    Reason.CASH_INSUFFICIENT: "tonnes",
-    Reason.ALLOWANCES_INSUFFICIENT: "tonnes",
-    Reason.ALLOWANCES_BOUGHT_TODAY: "tonnes",
-    Reason.PICK_NOT_AVAILABLE: "pick",
-}
-"""Beside which field a reason stands; others stand above the form."""
-
-
-def session_of(visit: Visit) -> TradingSession:
-    """Return the session that a trader's pages are about."""
-    session: TradingSession = visit.site.rooms["trader"]
-    return session
-
-
-def trades(rights: Rights) -> bool:
-    """Whether somebody sees a trader's pages."""
-    return rights.trading != ""
-
-
 def channels_add(site: Site, session: TradingSession) -> None:
     """Let the hub show the account."""
 
@@ -147,10 +123,10 @@ async def _order_send(visit: Visit, form: Form, product: str) -> Response:
     if terms is not None and form.is_sound:
         reason = refusal(terms, seen(visit, terms))
         if reason:
-            _refuse(visit, form, reason)
+            refuse(visit, form, reason)
         else:
-            outcome = await _sent(visit, form, lambda client: _enter(client, terms))
-            done = _done(visit, outcome)
+            outcome = await command_send(visit, form, lambda client: _enter(client, terms))
+            done = outcome_words(visit, outcome)
     after = visit.again(form)
     if done:
         # Whoever presses once more sends nothing but an empty ticket.
@@ -218,39 +194,6 @@ async def _enter(client: AsyncClient, terms: Terms) -> int:
     )
 
 
-async def _sent(
-    visit: Visit, form: Form, queue: Callable[[AsyncClient], Awaitable[int]]
-) -> Outcome:
-    """Send a command; note in the form why it was refused."""
-    try:
-        outcome = await session_of(visit).command(queue)
-    except SessionError as error:
-        sentence, remedy = visit.text("trade.not_sent"), visit.text("trade.not_sent_remedy")
-        form.troubles[""] = Trouble(sentence, remedy, "", str(error))
-        return Outcome(code=Reason.THROTTLED)
-    except (LookupError, ValueError) as error:
-        form.troubles[""] = Trouble(visit.text("refusal.other"), "", "", str(error))
-        return Outcome(code=Reason.THROTTLED)
-    if outcome.code is not None:
-        _refuse(visit, form, outcome.code)
-    return outcome
-
-
-def _refuse(visit: Visit, form: Form, code: IntEnum) -> None:
-    place = FIELD_OF.get(code, "") if isinstance(code, Reason) else ""
-    form.troubles.setdefault(place, visit.trouble(code))
-
-
-def _done(visit: Visit, outcome: Outcome) -> str:
-    """Return in a sentence what came of a command that was not refused."""
-    if outcome.code is not None:
-        return ""
-    if outcome.report is None:
-        return visit.text("trade.waits")
-    kind = EventKind(outcome.report.kind).name.lower()
-    return visit.text(f"done.{kind}", id=outcome.report.order_id)
-
-
 # -- Own orders -----------------------------------------------------------------------------------
 
 
@@ -283,23 +226,23 @@ async def _amend_send(visit: Visit, order: OwnOrder, form: Form) -> Response:
         terms = Terms(order.product, order.side, price, tonnes, replaced=order)
         reason = refusal(terms, seen(visit, terms))
         if reason:
-            _refuse(visit, form, reason)
+            refuse(visit, form, reason)
         else:
-            outcome = await _sent(
+            outcome = await command_send(
                 visit,
                 form,
                 lambda client: client.amend(order.order_id, price_fen=price, tonnes=tonnes),
             )
-            done = _done(visit, outcome)
+            done = outcome_words(visit, outcome)
     return visit.show("trader/amend.html", order=order, form=visit.again(form), done=done)
 
 
 async def cancel_send(visit: Visit) -> Response:
     """Cancel an order; a second time it is known to be over, so it needs no id."""
     order, form = _own_order(visit), visit.empty_form()
-    outcome = await _sent(visit, form, lambda client: client.cancel(order.order_id))
+    outcome = await command_send(visit, form, lambda client: client.cancel(order.order_id))
     trouble = form.troubles.get("") or next(iter(form.troubles.values()), None)
-    return visit.show("trader/note.html", trouble=trouble, done=_done(visit, outcome))
+    return visit.show("trader/note.html", trouble=trouble, done=outcome_words(visit, outcome))
 
 
 async def cancel_all_send(visit: Visit) -> Response:
@@ -307,7 +250,7 @@ async def cancel_all_send(visit: Visit) -> Response:
     form = visit.empty_form()
     count = 0
     for order in session_of(visit).day.open_orders:
-        outcome = await _sent(visit, form, lambda client, each=order: client.cancel(each.order_id))  # type: ignore[misc]
+        outcome = await command_send(visit, form, lambda client, each=order: client.cancel(each.order_id))  # type: ignore[misc]
         count += outcome.is_done
     trouble = next(iter(form.troubles.values()), None)
     done = visit.text("trade.canceled_all", count=count)
