@@ -69,6 +69,7 @@ def application(site: Site) -> Starlette:
 def _routes(site: Site, page: Page) -> list[Route]:
     def endpoint(handler: Handler) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         async def answer(request: Request) -> Response:
+            await site.rights_known()
             if not page.allowed(site.rights):
                 raise HTTPException(404)
             return await handler(Visit(request, site, page))

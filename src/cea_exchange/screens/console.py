@@ -46,6 +46,7 @@ def console_site(
     rules = load_profile(profile)
     site = _site("console", CONSOLE_PAGES, folders, public, rules)
     site.systems = systems
+    site.unknown = {"seats", "trading"}
     site.tasks.append(lambda: _rights_follow(site, systems))
     trader.open_room(site, systems, rules.rules)
     return site
@@ -104,4 +105,5 @@ async def _rights_follow(site: Site, systems: KeyedSystems) -> None:
     while True:
         seats = await systems.seats()
         site.rights = Rights(site.rights.trading, site.rights.account, seats)
+        site.learned("seats")
         await asyncio.sleep(RIGHTS_S)

@@ -1,5 +1,7 @@
 """What is served: pages, the market that they show, and who looks."""
 
+import asyncio
+import contextlib
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,6 +12,7 @@ from cea_exchange.screens.live.market_feed import MarketFeed
 from cea_exchange.screens.page import BODY_BYTES_MAX, Page
 from cea_exchange.screens.serving.forms import Once
 
+RIGHTS_S_MAX = 4.0
 Task = Callable[[], Coroutine[Any, Any, None]]
 
 
@@ -25,6 +28,8 @@ class Site:
         What rooms of pages keep for themselves, by the room's name.
     tasks
         What goes on while it is served.
+    unknown, known
+        What of the key's rights has not been asked yet; set when nothing is left of it.
     """
 
     name: str
@@ -36,11 +41,25 @@ class Site:
     once: Once = field(default_factory=Once)
     rooms: dict[str, Any] = field(default_factory=dict)
     tasks: list[Task] = field(default_factory=list)
+    unknown: set[str] = field(default_factory=set)
+    known: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
     def is_console(self) -> bool:
         """Whether it is one person's own; else it is everybody's."""
         return self.name == "console"
+
+    def learned(self, what: str) -> None:
+        """Note that it is known what the key may do somewhere, be it nothing."""
+        self.unknown.discard(what)
+        if not self.unknown:
+            self.known.set()
+
+    async def rights_known(self) -> None:
+        """Wait until it is known what the key may do, but not for ever."""
+        if self.unknown:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.known.wait(), RIGHTS_S_MAX)
 
     def menu(self) -> dict[str, list[Page]]:
         """Return the pages of the menu that there are now, by section."""

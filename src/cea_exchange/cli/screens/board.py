@@ -1,14 +1,13 @@
 """`cea-exchange board`: the public market board."""
 
-import socket
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from cea_exchange.cli.command_line import CommandLine
 from cea_exchange.cli.errors import bad_input
 from cea_exchange.cli.screens.screen import Folders, ProfileName, Public
-from cea_exchange.cli.screens.serving import served
+from cea_exchange.cli.screens.serving import extra_needed, served
 
 
 def register(app: typer.Typer) -> None:
@@ -42,19 +41,16 @@ def serve(
 
     Example: cea-exchange board serve --data DIR --host 0.0.0.0 --port 8080
     """
-    addresses: list[str] = []
-
-    def make() -> tuple[Any, socket.socket]:
+    with extra_needed():
         from cea_exchange.screens.application import application
         from cea_exchange.screens.console import board_site
         from cea_exchange.screens.serving.guard import Guard
         from cea_exchange.screens.serving.listening import address_of, listening_socket
 
-        with bad_input(ValueError, OSError):
-            site = board_site(data, public=public, profile=profile)
-            listening = listening_socket(host, port, loopback_only=False)
-        addresses.append(f"http://{address_of(listening)}/")
-        hosts = {each.lower() for each in name or ()}
-        return Guard(application(site), hosts=hosts, body_bytes_max=site.body_bytes_max), listening
-
-    served(make, lambda: print(addresses[0], flush=True))
+    with bad_input(ValueError, OSError):
+        site = board_site(data, public=public, profile=profile)
+        listening = listening_socket(host, port, loopback_only=False)
+    hosts = {each.lower() for each in name or ()}
+    app = Guard(application(site), hosts=hosts, body_bytes_max=site.body_bytes_max)
+    address = f"http://{address_of(listening)}/"
+    served(site, app, listening, lambda: print(address, flush=True))

@@ -1,15 +1,14 @@
 """`cea-exchange screen`: one person's console, at this machine only, with that person's key."""
 
-import socket
 import webbrowser
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from cea_exchange.cli.errors import bad_input
 from cea_exchange.cli.options import DATA_VARIABLE
-from cea_exchange.cli.screens.serving import served
+from cea_exchange.cli.screens.serving import extra_needed, served
 
 Folders = Annotated[
     list[Path],
@@ -47,13 +46,7 @@ def screen(
 
     Example: cea-exchange screen --keys keys/p001 --data DIR
     """
-    opened: list[str] = []
-
-    def announce(address: str, token: str) -> None:
-        opened.append(f"http://{address}/enter?token={token}")
-        print(opened[-1], flush=True)
-
-    def make() -> tuple[Any, socket.socket]:
+    with extra_needed():
         from cea_exchange.protocol.security import SecurityError
         from cea_exchange.screens.application import application
         from cea_exchange.screens.console import console_site
@@ -61,15 +54,21 @@ def screen(
         from cea_exchange.screens.serving.guard import Guard
         from cea_exchange.screens.serving.listening import address_of, listening_socket
 
-        with bad_input(SecurityError, ValueError, OSError):
-            site = console_site(data, keys, public=public, profile=profile)
-            listening = listening_socket(host, port, loopback_only=True)
-        address = address_of(listening)
-        number = listening.getsockname()[1]
-        door = Door(f"cea_screen_{number}", lambda token: announce(address, token))
-        hosts = {address, f"localhost:{number}"}
-        return Guard(
-            application(site), hosts=hosts, door=door, body_bytes_max=site.body_bytes_max
-        ), listening
+    with bad_input(SecurityError, ValueError, OSError):
+        site = console_site(data, keys, public=public, profile=profile)
+        listening = listening_socket(host, port, loopback_only=True)
+    address, number = address_of(listening), listening.getsockname()[1]
+    entrances: list[str] = []
 
-    served(make, lambda: browser and webbrowser.open(opened[0]))
+    def show(token: str) -> None:
+        entrances.append(f"http://{address}/enter?token={token}")
+        print(entrances[-1], flush=True)
+
+    door = Door(f"cea_screen_{number}", show)
+    app = Guard(
+        application(site),
+        hosts={address, f"localhost:{number}"},
+        door=door,
+        body_bytes_max=site.body_bytes_max,
+    )
+    served(site, app, listening, lambda: browser and webbrowser.open(entrances[0]))

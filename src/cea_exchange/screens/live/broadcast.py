@@ -7,6 +7,7 @@ missed it does not get. One that has read nothing for `STALLED_S` is let go.
 """
 
 import asyncio
+import contextlib
 import json
 import time
 from collections.abc import Awaitable, Callable, Iterable
@@ -18,6 +19,8 @@ INTERVAL_S = 0.1
 BEAT_S = 1.0
 """So often viewers are told that all goes on; the page calls itself stale after some without."""
 STALLED_S = 20.0
+LAST_S = 1.0
+"""How long the end of a stream may take to be sent."""
 
 Render = Callable[[Reading, str], str]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
@@ -127,6 +130,11 @@ class Hub:
                 if waits_since_s and now_s - waits_since_s > STALLED_S:
                     viewer.cancel()
 
+    def close(self) -> None:
+        """Let go of all who look."""
+        for viewer in list(self._viewers):
+            viewer.cancel()
+
     async def serve(
         self, receive: Receive, send: Send, names: Iterable[str], language: str
     ) -> None:
@@ -136,6 +144,10 @@ class Hub:
         leaving = asyncio.ensure_future(_left(receive))
         try:
             await asyncio.wait({viewer, leaving}, return_when=asyncio.FIRST_COMPLETED)
+            if not leaving.done():
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(LAST_S):
+                        await send({"type": "http.response.body", "body": b""})
         finally:
             self._viewers.pop(viewer, None)
             for task in (viewer, leaving):

@@ -1,8 +1,11 @@
 """The sockets: where screens listen, and how long a browser may take to say what it wants."""
 
 import asyncio
+import contextlib
 import ipaddress
+import signal
 import socket
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import uvicorn
@@ -21,29 +24,34 @@ class NotLoopback(ValueError):
 
 
 class ImpatientProtocol(H11Protocol):
-    """HTTP that lets go of whoever has not said what it wants in time."""
+    """HTTP that lets go of whoever has not said what it wants in time, or does not read the end."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for the head of the first request."""
         super().connection_made(transport)
-        self._head_timer = self.loop.call_later(HEAD_S_MAX, self._head_overdue)
+        self._idle_until_s = self.loop.time() + HEAD_S_MAX
+        self._look_timer = self.loop.call_later(HEAD_S_MAX, self._look)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait for nothing any more."""
-        self._head_timer.cancel()
+        self._look_timer.cancel()
         super().connection_lost(exc)
 
     def on_response_complete(self) -> None:
-        """Begin to wait for the next one: what is kept alive has a limit of its own."""
+        """Begin to wait for the head of the next request."""
         super().on_response_complete()
-        self._head_timer.cancel()
-        if not self.transport.is_closing():
-            wait_s = KEEP_ALIVE_S + HEAD_S_MAX
-            self._head_timer = self.loop.call_later(wait_s, self._head_overdue)
+        self._idle_until_s = self.loop.time() + KEEP_ALIVE_S + HEAD_S_MAX
 
-    def _head_overdue(self) -> None:
-        if self.cycle is None or self.cycle.response_complete:
+    def _look(self) -> None:
+        """See now and then whether the other side does its part."""
+        if self.transport.is_closing():
+            # What is left was not read, and a close would wait for that.
+            self.transport.abort()
+            return
+        is_idle = self.cycle is None or self.cycle.response_complete
+        if is_idle and self.loop.time() >= self._idle_until_s:
             self.transport.close()
+        self._look_timer = self.loop.call_later(HEAD_S_MAX / 2, self._look)
 
 
 def listening_socket(host: str, port: int, *, loopback_only: bool) -> socket.socket:
@@ -83,7 +91,35 @@ def address_of(listening: socket.socket) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def server(app: Any) -> uvicorn.Server:
+class Server(uvicorn.Server):
+    """Ends in order at SIGTERM and SIGINT, with exit status 0.
+
+    Parameters
+    ----------
+    config
+        As uvicorn takes it.
+    stopping
+        Called first: lets go of whoever would stay for ever.
+    """
+
+    def __init__(self, config: uvicorn.Config, stopping: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._stopping = stopping
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Take the signals while it serves."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._end)
+        yield
+
+    def _end(self) -> None:
+        self._stopping()
+        self.should_exit = True
+
+
+def server(app: Any, stopping: Callable[[], None]) -> Server:
     """Return what serves an application on a socket that listens: ``serve(sockets=[...])``."""
     config = uvicorn.Config(
         app,
@@ -101,4 +137,4 @@ def server(app: Any) -> uvicorn.Server:
         limit_concurrency=VIEWERS_MAX,
         backlog=BACKLOG_COUNT,
     )
-    return uvicorn.Server(config)
+    return Server(config, stopping)

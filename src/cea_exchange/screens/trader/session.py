@@ -240,6 +240,7 @@ class TradingSession:
     def _enter_state(self, state: str) -> None:
         if state != self.state:
             self.state = state
+            self._site.learned("trading")
             self._everything_changed()
 
     # -- Commands ---------------------------------------------------------------------------------
