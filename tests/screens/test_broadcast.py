@@ -97,7 +97,7 @@ def test_a_viewer_that_does_not_read_keeps_nobody_waiting_and_is_let_go(monkeypa
             hub.changed("book")
             await until(lambda wanted=price: f"CEA24 {wanted}".encode() in b"".join(other.received))
         assert len(stuck.received) <= 2
-        await until(lambda: stuck.task.done())
+        await until(stuck.task.done)
         assert hub.viewer_count == 1
         other.leave()
 
