@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cea_exchange.domain.profile import Profile, load_profile
-from cea_exchange.screens import trader
+from cea_exchange.screens import control_room, regulator, trader
 from cea_exchange.screens.access import KeyedSystems, Rights
 from cea_exchange.screens.board import history, market, reference
 from cea_exchange.screens.board.documents import Documents
@@ -24,7 +24,12 @@ BOARD_PAGES: tuple[Page, ...] = (
     *reference.PAGES,
 )
 """What everybody may see, on the board and in each console."""
-CONSOLE_PAGES: tuple[Page, ...] = (*trader.PAGES, *BOARD_PAGES)
+CONSOLE_PAGES: tuple[Page, ...] = (
+    *trader.PAGES,
+    *control_room.PAGES,
+    *regulator.PAGES,
+    *BOARD_PAGES,
+)
 """All pages of consoles: each is there for those whom it admits."""
 
 
@@ -49,6 +54,8 @@ def console_site(
     site.unknown = {"seats", "trading"}
     site.tasks.append(lambda: _rights_follow(site, systems))
     trader.open_room(site, systems, rules.rules)
+    control_room.open_room(site, systems)
+    regulator.open_room(site, systems)
     return site
 
 

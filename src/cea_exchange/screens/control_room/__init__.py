@@ -1,0 +1,36 @@
+"""The control room: daemons, market, sessions, approvals, settlement, records; for operators to act.
+
+Regulators see the same pages and may do nothing on them.
+"""
+
+from cea_exchange.screens.access import KeyedSystems
+from cea_exchange.screens.control_room import (
+    approvals,
+    market_acts,
+    overview,
+    records,
+    sessions,
+    settlement,
+)
+from cea_exchange.screens.control_room.watch import Watch
+from cea_exchange.screens.page import Page
+from cea_exchange.screens.site import Site
+
+PAGES: tuple[Page, ...] = (
+    *overview.PAGES,
+    *market_acts.PAGES,
+    *sessions.PAGES,
+    *approvals.PAGES,
+    *settlement.PAGES,
+    *records.PAGES,
+)
+
+
+def open_room(site: Site, systems: KeyedSystems) -> None:
+    """Let a site watch the daemons, and show them."""
+    watch = Watch(site, systems)
+    site.rooms["control"] = watch
+    site.rooms["reconciling"] = settlement.Reconciling(site, systems)
+    site.tasks.append(watch.run)
+    overview.channels_add(site, watch)
+    settlement.channels_add(site)

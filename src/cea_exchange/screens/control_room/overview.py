@@ -1,0 +1,70 @@
+"""All at one glance: alarms, the daemons, the day, how fast the venue is."""
+
+import json
+
+from starlette.responses import Response
+
+from cea_exchange.screens.control_room.rights import looks
+from cea_exchange.screens.control_room.watch import Sample, Watch
+from cea_exchange.screens.live.broadcast import Kind
+from cea_exchange.screens.page import Page
+from cea_exchange.screens.reading import Reading
+from cea_exchange.screens.rendering import render
+from cea_exchange.screens.site import Site
+from cea_exchange.screens.visit import Visit
+
+SAMPLES_TOLD = 3
+
+
+def watch_of(visit: Visit) -> Watch:
+    """Return who watches the daemons."""
+    watch: Watch = visit.site.rooms["control"]
+    return watch
+
+
+def channels_add(site: Site, watch: Watch) -> None:
+    """Let the hub show the daemons."""
+
+    def daemons(reading: Reading, _part: str) -> str:
+        return render("control/daemons.html", reading, watch=watch)
+
+    def performance(_reading: Reading, _part: str) -> str:
+        return samples_json(list(watch.samples)[-SAMPLES_TOLD:])
+
+    site.hub.kinds |= {
+        "control": Kind("control", daemons),
+        "performance": Kind("performance", performance),
+    }
+
+
+def samples_json(samples: list[Sample]) -> str:
+    """Return samples as the charts take them: a column each."""
+    return json.dumps([list(column) for column in zip(*samples, strict=True)] or [[]])
+
+
+async def overview_show(visit: Visit) -> Response:
+    """Show how all daemons are."""
+    watch = watch_of(visit)
+    if not watch.states:
+        await watch.look()
+    return visit.show(
+        "control/overview.html", live=["status", "control", "performance"], watch=watch
+    )
+
+
+async def performance_show(visit: Visit) -> Response:
+    """Answer with the last quarter of an hour, for the charts."""
+    return Response(samples_json(list(watch_of(visit).samples)), media_type="application/json")
+
+
+PAGES = (
+    Page(path="/control", name="control", section="control", show=overview_show, allowed=looks),
+    Page(
+        path="/control/performance",
+        name="control",
+        section="control",
+        show=performance_show,
+        allowed=looks,
+        in_menu=False,
+    ),
+)
