@@ -101,9 +101,8 @@ def bars_json(bars: list[Bar]) -> str:
 
 
 async def market_show(visit: Visit) -> Response:
-    """Show all products, with the first one in full."""
-    products = visit.site.feed.products
-    return _show(visit, products[0]["product"] if products else "")
+    """Show all products, with the newest one in full."""
+    return _show(visit, visit.site.feed.newest)
 
 
 async def product_show(visit: Visit) -> Response:
@@ -135,14 +134,14 @@ PAGES = (
     Page(path="/", name="market", section="market", show=market_show),
     Page(
         path="/product/{product}",
-        name="product",
+        name="market",
         section="market",
         show=product_show,
         in_menu=False,
     ),
     Page(
         path="/product/{product}/bars",
-        name="product",
+        name="market",
         section="market",
         show=bars_show,
         in_menu=False,

@@ -113,7 +113,7 @@ async def blocks_show(visit: Visit) -> Response:
     """Show the open blocks, and the form of a new one."""
     answers = visit.asked("answers")
     enquiry = _block(visit, answers) if answers.isdigit() else None
-    values = {"kind": "offer", "to": "all"}
+    values = {"kind": "offer", "to": "all", "product": visit.site.feed.newest}
     if enquiry is not None:
         values |= {"product": enquiry.product, "side": enquiry.side, "enquiry": answers}
         values |= {"price": visit.reading.price(enquiry.price)} if enquiry.price else {}

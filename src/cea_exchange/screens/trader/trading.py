@@ -61,9 +61,8 @@ def ladder(site: Site, session: TradingSession, reading: Reading, product: str) 
 
 
 async def trade_show(visit: Visit) -> Response:
-    """Show the page with the first product."""
-    products = visit.site.feed.products
-    return _show(visit, products[0]["product"] if products else "")
+    """Show the page with the newest product."""
+    return _show(visit, visit.site.feed.newest)
 
 
 async def product_show(visit: Visit) -> Response:
