@@ -9,6 +9,7 @@ from starlette.responses import Response
 from cea_exchange.screens.page import Page
 from cea_exchange.screens.regulator.evidence import (
     NotHere,
+    Seen,
     Unread,
     alert_key,
     evidence_of,
@@ -16,7 +17,7 @@ from cea_exchange.screens.regulator.evidence import (
 )
 from cea_exchange.screens.serving.forms import Trouble
 from cea_exchange.screens.visit import Visit
-from cea_exchange.supervision.alerts import GRADES
+from cea_exchange.supervision.alerts import GRADES, Alert
 
 GRADE_TONES = {"watch": "idle", "alert": "warn", "high": "bad"}
 
@@ -52,26 +53,34 @@ async def alert_show(visit: Visit) -> Response:
         return unread(visit, error)
     except LookupError:
         raise HTTPException(404) from None
-    place = place_asked(visit)
-    if not visit.is_partial:
-        await evidence.looked(visit, "alert", alert=key)
-    accounts = (*alert.accounts, *alert.counterparties)
-    found = await evidence.script_at(seen, alert, place, accounts)
-    steps, moment = found or (None, None)
-    template = "regulator/script_steps.html" if visit.is_partial else "regulator/alert.html"
+    if visit.is_partial:
+        return await _steps(visit, seen, alert)
+    await evidence.looked(visit, "alert", alert=key)
     return visit.show(
-        template,
+        "regulator/alert.html",
         live=["status"],
         alert=alert,
-        key=key,
         tones=GRADE_TONES,
         gain=await evidence.gain(seen, alert),
-        steps=steps,
+        address=f"/supervision/alerts/{key}",
+        place=place_asked(visit),
+    )
+
+
+async def _steps(visit: Visit, seen: Seen, alert: Alert) -> Response:
+    """Show the reproducer at one of its commands; the first time it must be found, which takes."""
+    accounts = (*alert.accounts, *alert.counterparties)
+    found = await evidence_of(visit).script_at(seen, alert, place_asked(visit), accounts)
+    if found is None:
+        return visit.show("regulator/not_reproduced.html")
+    steps, moment = found
+    return visit.show(
+        "regulator/script_steps.html",
         moment=moment,
-        commands=steps.script[: moment.at] if steps is not None and moment is not None else [],
+        commands=steps.script[: moment.at],
         suspects=frozenset(alert.accounts),
         product=alert.product,
-        address=f"/supervision/alerts/{key}",
+        address=f"/supervision/alerts/{alert_key(alert)}",
     )
 
 

@@ -128,11 +128,16 @@ class Evidence:
         return self._seen
 
     async def alert(self, key: str) -> tuple[Seen, Alert]:
-        """Return the alert of a key with its tape; LookupError where there is none."""
-        seen = await self.seen()
-        for alert in seen.alerts:
-            if alert_key(alert) == key:
-                return seen, alert
+        """Return the alert of a key with its tape; LookupError where there is none.
+
+        One that was found before is not looked for again, though the market has gone on.
+        """
+        seen = self._seen
+        for _ in range(2):
+            for alert in seen.alerts if seen is not None else ():
+                if seen is not None and alert_key(alert) == key:
+                    return seen, alert
+            seen = await self.seen()
         raise LookupError(key)
 
     async def gain(self, seen: Seen, alert: Alert) -> Gain:
