@@ -17,8 +17,8 @@ from support.places import ROOT
 
 
 def metrics(commands, buckets):
-    lines = ["# TYPE cea_venue_commands counter", f"cea_venue_commands_total {commands}"]
-    lines += ["# TYPE cea_venue_rejects counter"]
+    lines = ["# TYPE cea_venue_commands_total counter", f"cea_venue_commands_total {commands}"]
+    lines += ["# TYPE cea_venue_rejects_total counter"]
     lines += [f'cea_venue_rejects_total{{reason="{name}"}} {commands}' for name in ("A", "B")]
     lines += ["# TYPE cea_venue_release_seconds histogram"]
     for bound, count in zip(("0.001", "0.002", "0.01", "+Inf"), buckets, strict=True):

@@ -159,7 +159,7 @@ def _day_stepped(page):
     expect(place).to_have_text(traded)
 
 
-def test_who_only_looks_changes_nothing_though_the_form_is_sent(browser, office, consoles):
+def test_who_only_looks_has_no_form_to_send_and_one_that_is_made_up_is_not_taken(browser, office, consoles):
     console = consoles("rex")
     with at_console(browser, console, "en") as page:
         page.goto(f"{console.address}/control/market")

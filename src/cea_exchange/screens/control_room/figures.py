@@ -16,7 +16,7 @@ class Metrics(NamedTuple):
     Attributes
     ----------
     totals
-        Counters and gauges by name; those with labels are summed.
+        Counters (without `_total`) and gauges by name; those with labels are summed.
     buckets
         Of each histogram how many were at most so long, by upper bound (s).
     """
@@ -50,7 +50,7 @@ def metrics_read(text: str) -> Metrics:
                 bound = float(sample.labels["le"])
                 buckets.setdefault(family.name, []).append((bound, sample.value))
             elif family.type != "histogram":
-                name = family.name
+                name = sample.name.removesuffix("_total")
                 totals[name] = totals.get(name, 0.0) + sample.value
     return Metrics(totals, {name: tuple(sorted(rows)) for name, rows in buckets.items()})
 

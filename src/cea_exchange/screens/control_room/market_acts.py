@@ -107,7 +107,7 @@ async def _page(
         forms[wrong] = visit.again(form)
     return visit.show(
         "control/market.html",
-        live=["status", "control", "products"],
+        live=["status", "control_products"],
         status=status,
         forms=forms,
         watch=watch,

@@ -4,7 +4,7 @@ import json
 
 from starlette.responses import Response
 
-from cea_exchange.screens.control_room.rights import looks
+from cea_exchange.screens.control_room.rights import acts_at, looks
 from cea_exchange.screens.control_room.watch import Sample, Watch
 from cea_exchange.screens.live.broadcast import Kind
 from cea_exchange.screens.page import Page
@@ -28,11 +28,18 @@ def channels_add(site: Site, watch: Watch) -> None:
     def daemons(reading: Reading, _part: str) -> str:
         return render("control/daemons.html", reading, watch=watch)
 
+    def products(reading: Reading, _part: str) -> str:
+        may_act = acts_at("venue", site.rights)
+        return render(
+            "control/products.html", reading, watch=watch, feed=site.feed, may_act=may_act
+        )
+
     def performance(_reading: Reading, _part: str) -> str:
         return samples_json(list(watch.samples)[-SAMPLES_TOLD:])
 
     site.hub.kinds |= {
         "control": Kind("control", daemons),
+        "control_products": Kind("control", products),
         "performance": Kind("performance", performance),
     }
 

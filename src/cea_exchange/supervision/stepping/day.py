@@ -150,6 +150,10 @@ class DayReplay:
         There is no such day, or it is not over.
     JournalError
         The journal is damaged, or gives other events than the event store has.
+
+    Notes
+    -----
+    Rules: CEA-SUR-43.
     """
 
     def __init__(
