@@ -7,8 +7,8 @@ import pytest
 from cea_exchange.domain.records import EventKind
 from cea_exchange.screens.control_room.alarms import alarms_of
 from cea_exchange.screens.control_room.figures import metrics_read, quantile_between, rate
+from cea_exchange.screens.control_room.monitor import sample_between
 from cea_exchange.screens.control_room.settlement import reconciled_read
-from cea_exchange.screens.control_room.watch import sample_between
 from cea_exchange.screens.regulator.holders import concentration_of
 from cea_exchange.screens.texts.catalogue import LANGUAGES, texts
 from cea_exchange.supervision.large_holders import Holder

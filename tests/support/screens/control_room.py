@@ -17,7 +17,7 @@ PEOPLE = [
     Participant("bob", "surplus", {"CEA24": Side.SELL}, 1_000_000, {"CEA24": 500_000}),
     Participant("carol", "surplus", {}, 8_000_000_00, {"CEA24": 60_000}),
 ]
-OFFICE = {"an": "operator", "bo": "operator", "admin": "operator", "rex": "regulator"}
+ROLES = {"an": "operator", "bo": "operator", "admin": "operator", "rex": "regulator"}
 
 
 @contextmanager
@@ -32,7 +32,7 @@ def control_room(folder: Path) -> Iterator[LocalExchange]:
         exchange.prepare(
             PEOPLE, {"CEA24": 9_749}, start=start, fronts=0, metrics="127.0.0.1:0"
         )
-        _offices(exchange)
+        _operators_set(exchange)
         exchange.start()
         await_transfers(exchange)
         exchange.operate("clock", at=f"{DAY}T13:00:00+08:00")
@@ -68,13 +68,13 @@ def _day(alice: Client, bob: Client) -> None:
     bob.answer(bob.enter("CEA24", "sell", price="130.00", tonnes=10))
 
 
-def _offices(exchange: LocalExchange) -> None:
+def _operators_set(exchange: LocalExchange) -> None:
     """Let several persons act, and what takes two persons take two."""
-    for name in OFFICE.keys() - {"admin"}:
+    for name in ROLES.keys() - {"admin"}:
         CurveKeys.new().save(exchange.keys_directory, name)
     tables = "".join(
         f'\n[[operators]]\nname = "{name}"\nkey = "keys/{name}.public"\nrole = "{role}"\n'
-        for name, role in OFFICE.items()
+        for name, role in ROLES.items()
     )
     for daemon in ("venue", "registry"):
         file = exchange.data / f"{daemon}.toml"

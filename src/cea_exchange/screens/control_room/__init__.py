@@ -12,7 +12,7 @@ from cea_exchange.screens.control_room import (
     sessions,
     settlement,
 )
-from cea_exchange.screens.control_room.watch import Watch
+from cea_exchange.screens.control_room.monitor import Monitor
 from cea_exchange.screens.page import Page
 from cea_exchange.screens.site import Site
 
@@ -27,10 +27,10 @@ PAGES: tuple[Page, ...] = (
 
 
 def open_room(site: Site, systems: KeyedSystems) -> None:
-    """Let a site watch the daemons, and show them."""
-    watch = Watch(site, systems)
-    site.rooms["control"] = watch
+    """Let a site look at the daemons, and show them."""
+    monitor = Monitor(site, systems)
+    site.rooms["control"] = monitor
     site.rooms["reconciling"] = settlement.Reconciling(site, systems)
-    site.tasks.append(watch.run)
-    overview.channels_add(site, watch)
+    site.tasks.append(monitor.run)
+    overview.channels_add(site, monitor)
     settlement.channels_add(site)

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from cea_exchange.control_plane.client import NotDone
 from cea_exchange.screens.control_room.acting import act_send
-from cea_exchange.screens.control_room.rights import WATCHED, acts_at, looks, looks_at
+from cea_exchange.screens.control_room.rights import SYSTEMS_SHOWN, acts_at, looks, looks_at
 from cea_exchange.screens.page import Handler, Page
 from cea_exchange.screens.serving.forms import Form
 from cea_exchange.screens.visit import Visit
@@ -65,7 +65,7 @@ async def _page(
 ) -> Response:
     waiting: dict[str, list[Waiting]] = {}
     silent = {}
-    for system in WATCHED:
+    for system in SYSTEMS_SHOWN:
         if not looks_at(system, visit.rights):
             continue
         try:
@@ -89,7 +89,7 @@ async def _page(
         silent=silent,
         form_of=form_of,
         orphan=form.troubles.get("") if form is not None and orphan else None,
-        may_act={system: acts_at(system, visit.rights) for system in WATCHED},
+        may_act={system: acts_at(system, visit.rights) for system in SYSTEMS_SHOWN},
         done=done if done in ("approve", "reject") else "",
         outcome=outcome if outcome in ("undone", "moved") else "",
         proposed=visit.asked("proposed"),
@@ -167,8 +167,8 @@ async def _decided(visit: Visit, system: str, form: Form) -> Response:
         answer = await act_send(visit, system, form, request, ("why",))
         if answer is not None:
             outcome = str(answer.get("outcome", ""))
-            told = {"undone": "undone"}.get(outcome, "moved" if outcome else "")
-            return visit.see(f"/control/approvals?done={decision}&outcome={told}")
+            shown = {"undone": "undone"}.get(outcome, "moved" if outcome else "")
+            return visit.see(f"/control/approvals?done={decision}&outcome={shown}")
     return await _page(visit, (system, str(number)), form, status=422)
 
 
@@ -182,7 +182,7 @@ PAGES = (
         name="control_approvals",
         section="control",
         show=approvals_show,
-        acts={f"/{system}": _handler(system) for system in WATCHED},
+        acts={f"/{system}": _handler(system) for system in SYSTEMS_SHOWN},
         allowed=looks,
     ),
 )

@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from cea_exchange.domain.records import Phase
 from cea_exchange.screens.control_room.acting import act_send, answer_path
-from cea_exchange.screens.control_room.overview import watch_of
+from cea_exchange.screens.control_room.overview import monitor_of
 from cea_exchange.screens.control_room.rights import acts_at, looks_at
 from cea_exchange.screens.page import Handler, Page
 from cea_exchange.screens.serving.forms import Form
@@ -98,9 +98,9 @@ async def market_show(visit: Visit) -> Response:
 async def _page(
     visit: Visit, wrong: str = "", form: Form | None = None, *, status: int = 200, done: str = ""
 ) -> Response:
-    watch = watch_of(visit)
-    if "venue" not in watch.states:
-        await watch.look()
+    monitor = monitor_of(visit)
+    if "venue" not in monitor.states:
+        await monitor.look()
     forms = {name: visit.empty_form() for name in ACTS}
     forms["halt"].values |= {"act": visit.asked("act"), "product": visit.asked("product")}
     if form is not None:
@@ -110,7 +110,7 @@ async def _page(
         live=["status", "control_products"],
         status=status,
         forms=forms,
-        watch=watch,
+        monitor=monitor,
         phases=PHASES,
         products=[each["product"] for each in visit.site.feed.products],
         may_act=acts_at("venue", visit.rights),
@@ -129,7 +129,7 @@ async def _acted(visit: Visit, name: str, form: Form) -> Response:
     if form.is_sound:
         answer = await act_send(visit, "venue", form, request, act.fields)
         if answer is not None:
-            await watch_of(visit).look()
+            await monitor_of(visit).look()
             return visit.see(answer_path("/control/market", answer, name))
     return await _page(visit, name, form, status=422)
 

@@ -4,8 +4,8 @@ import json
 
 from starlette.responses import Response
 
+from cea_exchange.screens.control_room.monitor import Monitor, Sample
 from cea_exchange.screens.control_room.rights import acts_at, looks
-from cea_exchange.screens.control_room.watch import Sample, Watch
 from cea_exchange.screens.live.broadcast import Kind
 from cea_exchange.screens.page import Page
 from cea_exchange.screens.reading import Reading
@@ -13,29 +13,29 @@ from cea_exchange.screens.rendering import render
 from cea_exchange.screens.site import Site
 from cea_exchange.screens.visit import Visit
 
-SAMPLES_TOLD = 3
+SAMPLES_SHOWN = 3
 
 
-def watch_of(visit: Visit) -> Watch:
-    """Return who watches the daemons."""
-    watch: Watch = visit.site.rooms["control"]
-    return watch
+def monitor_of(visit: Visit) -> Monitor:
+    """Return who looks at the daemons."""
+    monitor: Monitor = visit.site.rooms["control"]
+    return monitor
 
 
-def channels_add(site: Site, watch: Watch) -> None:
+def channels_add(site: Site, monitor: Monitor) -> None:
     """Let the hub show the daemons."""
 
     def daemons(reading: Reading, _part: str) -> str:
-        return render("control/daemons.html", reading, watch=watch)
+        return render("control/daemons.html", reading, monitor=monitor)
 
     def products(reading: Reading, _part: str) -> str:
         may_act = acts_at("venue", site.rights)
         return render(
-            "control/products.html", reading, watch=watch, feed=site.feed, may_act=may_act
+            "control/products.html", reading, monitor=monitor, feed=site.feed, may_act=may_act
         )
 
     def performance(_reading: Reading, _part: str) -> str:
-        return samples_json(list(watch.samples)[-SAMPLES_TOLD:])
+        return samples_json(list(monitor.samples)[-SAMPLES_SHOWN:])
 
     site.hub.kinds |= {
         "control": Kind("control", daemons),
@@ -51,17 +51,17 @@ def samples_json(samples: list[Sample]) -> str:
 
 async def overview_show(visit: Visit) -> Response:
     """Show how all daemons are."""
-    watch = watch_of(visit)
-    if not watch.states:
-        await watch.look()
+    monitor = monitor_of(visit)
+    if not monitor.states:
+        await monitor.look()
     return visit.show(
-        "control/overview.html", live=["status", "control", "performance"], watch=watch
+        "control/overview.html", live=["status", "control", "performance"], monitor=monitor
     )
 
 
 async def performance_show(visit: Visit) -> Response:
     """Answer with the last quarter of an hour, for the charts."""
-    return Response(samples_json(list(watch_of(visit).samples)), media_type="application/json")
+    return Response(samples_json(list(monitor_of(visit).samples)), media_type="application/json")
 
 
 PAGES = (

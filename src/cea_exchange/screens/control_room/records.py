@@ -7,7 +7,7 @@ from typing import Any
 from starlette.responses import Response
 
 from cea_exchange.control_plane.client import NotDone
-from cea_exchange.screens.control_room.overview import watch_of
+from cea_exchange.screens.control_room.overview import monitor_of
 from cea_exchange.screens.control_room.rights import looks, looks_at
 from cea_exchange.screens.page import Page
 from cea_exchange.screens.visit import Visit
@@ -18,16 +18,16 @@ ACTS_SHOWN = 60
 
 async def records_show(visit: Visit) -> Response:
     """Show journal, snapshots, backups, and the last acts."""
-    watch = watch_of(visit)
-    await watch.look()
+    monitor = monitor_of(visit)
+    await monitor.look()
     acts: list[dict[str, Any]] = []
     if looks_at("registry", visit.rights):
         acts = await _registry_acts(visit)
     return visit.show(
         "control/records.html",
         live=["status"],
-        venue=watch.status("venue"),
-        registry=watch.status("registry"),
+        venue=monitor.status("venue"),
+        registry=monitor.status("registry"),
         folder=await _folder(visit),
         acts=acts,
     )

@@ -3,12 +3,12 @@
 from cea_exchange.screens.access import Rights
 
 LOOKERS = ("operator", "regulator")
-WATCHED = ("venue", "registry")
+SYSTEMS_SHOWN = ("venue", "registry")
 
 
 def looks(rights: Rights) -> bool:
     """Whether somebody sees the control room."""
-    return any(rights.role(system) in LOOKERS for system in WATCHED)
+    return any(rights.role(system) in LOOKERS for system in SYSTEMS_SHOWN)
 
 
 def looks_at(system: str, rights: Rights) -> bool:

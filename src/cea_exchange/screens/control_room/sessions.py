@@ -6,7 +6,7 @@ from starlette.responses import Response
 
 from cea_exchange.control_plane.client import NotDone
 from cea_exchange.screens.control_room.acting import act_send
-from cea_exchange.screens.control_room.overview import watch_of
+from cea_exchange.screens.control_room.overview import monitor_of
 from cea_exchange.screens.control_room.rights import acts_at, looks_at
 from cea_exchange.screens.page import Page
 from cea_exchange.screens.serving.forms import Form, Trouble
@@ -19,20 +19,20 @@ async def sessions_show(visit: Visit) -> Response:
 
 
 async def _page(visit: Visit, form: Form, *, status: int = 200, done: str = "") -> Response:
-    systems, watch = visit.site.systems, watch_of(visit)
+    systems, monitor = visit.site.systems, monitor_of(visit)
     assert systems is not None
     sessions, trouble = [], None
     try:
         sessions = (await systems.ask("venue", {"op": "sessions"}))["sessions"]
     except NotDone as error:
         trouble = Trouble(visit.text("control.silent"), "", "", str(error))
-    await watch.look()
+    await monitor.look()
     return visit.show(
         "control/sessions.html",
         live=["status"],
         status=status,
         sessions=sessions,
-        venue=watch.status("venue"),
+        venue=monitor.status("venue"),
         trouble=trouble,
         form=form,
         new_form=visit.empty_form,

@@ -16,7 +16,7 @@ from starlette.responses import Response
 from cea_exchange.control_plane.client import NotDone
 from cea_exchange.screens.access import KeyedSystems
 from cea_exchange.screens.control_room.acting import act_send, answer_path
-from cea_exchange.screens.control_room.overview import watch_of
+from cea_exchange.screens.control_room.overview import monitor_of
 from cea_exchange.screens.control_room.rights import acts_at, looks_at
 from cea_exchange.screens.live.broadcast import Kind
 from cea_exchange.screens.page import Handler, Page
@@ -188,9 +188,9 @@ async def settlement_show(visit: Visit) -> Response:
 async def _page(
     visit: Visit, wrong: str = "", form: Form | None = None, *, status: int = 200, done: str = ""
 ) -> Response:
-    watch = watch_of(visit)
-    if "registry" not in watch.states:
-        await watch.look()
+    monitor = monitor_of(visit)
+    if "registry" not in monitor.states:
+        await monitor.look()
     found = await asyncio.gather(*(_look(visit, op) for op in LOOKS.values()))
     forms = {name: visit.empty_form() for name in ACTS}
     if form is not None:
@@ -199,8 +199,8 @@ async def _page(
         "control/settlement.html",
         live=["status", "reconciled"],
         status=status,
-        watch=watch,
-        registry=watch.status("registry"),
+        monitor=monitor,
+        registry=monitor.status("registry"),
         looks=dict(zip(LOOKS, found, strict=True)),
         forms=forms,
         new_form=visit.empty_form,

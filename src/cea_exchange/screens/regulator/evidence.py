@@ -209,9 +209,9 @@ class Evidence:
         )
 
     def _venue_time_ns(self, visit: Visit) -> int:
-        watch = visit.site.rooms.get("control")
-        told = watch.status("venue").get("time") if watch is not None else None
-        return time_to_ns(time_parse(told)) if told else time.time_ns()
+        monitor = visit.site.rooms.get("control")
+        now = monitor.status("venue").get("time") if monitor is not None else None
+        return time_to_ns(time_parse(now)) if now else time.time_ns()
 
     async def looks(self, count: int) -> list[Look]:
         """Return who looked at what, the latest first."""

@@ -145,14 +145,14 @@ async def _ledger(visit: Visit, moment: Moment) -> list[Ledger]:
         asked = []
     systems = visit.site.systems
     assert systems is not None
-    told = set()
+    answered = set()
     for name in asked:
         request = {"op": "balance", "account": name, "as_of_settlement": moment.settlement_seq}
         try:
             answer = await systems.ask("registry", request)
         except NotDone:
             continue
-        told.add(name)
+        answered.add(name)
         for each in answer["balances"]:
             if each["compartment"] == "trading":
                 product = "" if each["product"] == CASH else each["product"]
@@ -160,7 +160,7 @@ async def _ledger(visit: Visit, moment: Moment) -> list[Ledger]:
     return [
         Ledger(
             each,
-            found.get((each.account, each.product), 0) if each.account in told else None,
+            found.get((each.account, each.product), 0) if each.account in answered else None,
         )
         for each in moment.holdings
     ]

@@ -54,7 +54,7 @@ class Sample(NamedTuple):
     disk_p99: float | None
 
 
-class Watch:
+class Monitor:
     """The daemons whose addresses are known and to which the key may speak.
 
     Parameters
