@@ -96,9 +96,11 @@ class Reconciling:
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
-            preexec_fn=lambda: os.nice(NICE),
         )
         try:
+            # The daemons on this machine come first.
+            with contextlib.suppress(ProcessLookupError):
+                os.setpriority(os.PRIO_PROCESS, process.pid, NICE)
             output, errors = await process.communicate()
         except asyncio.CancelledError:
             with contextlib.suppress(ProcessLookupError):
