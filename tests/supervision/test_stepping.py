@@ -7,42 +7,14 @@ import numpy as np
 import pytest
 
 from cea_exchange.domain.profile import load_profile
-from cea_exchange.domain.records import EVENT_DTYPE, EventKind, Side
+from cea_exchange.domain.records import EVENT_DTYPE, EventKind
 from cea_exchange.journal import EventStore, JournalError
 from cea_exchange.protocol import control
 from cea_exchange.supervision.looks import look_note, looks_last
 from cea_exchange.supervision.stepping.day import DayReplay, VenueRecord
 from cea_exchange.supervision.stepping.script import ScriptSteps
-from support.journal.small_market import day_begin, orders, sequencer_open
-
-DAYS = (20241231, 20250102)
-
-
-def two_days(directory, **options):
-    """Two days of random orders in batches of up to nine; the second is not over."""
-    draw = random.Random(5)
-    sequencer = sequencer_open(directory, **options)
-    day_begin(sequencer)
-    ids = [0, 0]
-
-    def batch():
-        rows = []
-        for _ in range(draw.randrange(1, 10)):
-            who = draw.randrange(2)
-            ids[who] += 1
-            side = draw.choice((Side.BUY, Side.SELL))
-            rows.append((who, ids[who], side, 9_740 + draw.randrange(20), draw.randrange(1, 60)))
-        records = orders(*rows)
-        records["trading_date"] = sequencer.machine.core.trading_date
-        sequencer.run_records(records)
-        sequencer.turn()
-
-    for _ in range(30):
-        batch()
-    sequencer.run_controls([control.DayClose()])
-    sequencer.run_controls([control.DayOpen(date=DAYS[1]), control.PhaseSet(phase=2)])
-    batch()
-    sequencer.close()
+from support.journal.record_days import DAYS, two_days
+from support.journal.small_market import sequencer_open
 
 
 def test_every_place_of_a_day_is_the_same_from_ahead_and_from_behind(tmp_path):
