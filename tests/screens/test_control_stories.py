@@ -177,7 +177,10 @@ def test_who_only_looks_has_no_form_to_send_and_one_that_is_made_up_is_not_taken
     assert market.operate("status")["halted"] is False
 
 
-@pytest.mark.parametrize(("language", "size", "theme"), [("en","desktop","light"),("zh","phone","dark"),("zh","desktop","dark")])
+@pytest.mark.nightly
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("size", ["desktop", "phone"])
+@pytest.mark.parametrize("language", ["zh", "en"])
 def test_no_page_of_the_control_room_is_wrong_at_any_size_in_any_light(
     browser, consoles, trade, language, size, theme
 ):
