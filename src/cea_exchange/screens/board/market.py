@@ -8,7 +8,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from cea_exchange.domain.units import fen_of
-from cea_exchange.screens.live.broadcast import Hub, Kind
+from cea_exchange.screens.live.broadcast import Hub, Kind, Render
 from cea_exchange.screens.live.market_feed import Bar, MarketFeed
 from cea_exchange.screens.page import Page
 from cea_exchange.screens.reading import Reading
@@ -25,9 +25,10 @@ METHODS = ("listed", "block", "bidding")
 def channels_add(hub: Hub, feed: MarketFeed) -> None:
     """Let the hub show the market."""
 
-    def shown(template: str, **more: Any) -> Any:
+    def shown(template: str) -> Render:
         def fragment(reading: Reading, part: str) -> str:
-            return render(template, reading, feed=feed, product=part, market=market_of(feed), **more)
+            market = market_of(feed)
+            return render(template, reading, feed=feed, product=part, market=market)
 
         return fragment
 

@@ -172,7 +172,8 @@ async def _block_send(visit: Visit, form: Form) -> Response:
     if not form.is_sound:
         return _page(visit, visit.again(form), status=422)
     await session_of(visit).blocks_ask()
-    return _page(visit, visit.empty_form(kind="offer", to="all"), done=outcome_words(visit, outcome))
+    fresh = visit.empty_form(kind="offer", to="all", product=product)
+    return _page(visit, fresh, done=outcome_words(visit, outcome))
 
 
 async def _receiver(visit: Visit, form: Form) -> dict[str, int]:
