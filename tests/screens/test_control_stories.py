@@ -159,7 +159,9 @@ def _day_stepped(page):
     expect(place).to_have_text(traded)
 
 
-def test_who_only_looks_has_no_form_to_send_and_one_that_is_made_up_is_not_taken(browser, market, consoles):
+def test_who_only_looks_has_no_form_and_one_that_is_made_up_is_not_taken(
+    browser, market, consoles
+):
     console = consoles("rex")
     with at_console(browser, console, "en") as page:
         page.goto(f"{console.address}/control/market")

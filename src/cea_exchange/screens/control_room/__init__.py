@@ -1,6 +1,6 @@
-"""The control room: daemons, market, sessions, approvals, settlement, records; for operators to act.
+"""The control room: daemons, market, sessions, approvals, settlement, records.
 
-Regulators see the same pages and may do nothing on them.
+Operators act there; regulators see the same pages and may do nothing on them.
 """
 
 from cea_exchange.screens.access import KeyedSystems

@@ -64,8 +64,8 @@ def rate(before: Metrics, now: Metrics, name: str, seconds: float) -> float:
 def quantile_between(before: Metrics, now: Metrics, name: str, share: float) -> float | None:
     """Return the quantile of what a histogram took in between; None where it took in nothing.
 
-    As Prometheus does it: within a bucket what it holds is taken to lie evenly. What lies beyond the
-    last bound is taken to lie at it.
+    As Prometheus does it: within a bucket what it holds is taken to lie evenly. What lies beyond
+    the last bound is taken to lie at it.
     """
     was = dict(before.buckets.get(name, ()))
     rows = [(bound, count - was.get(bound, 0.0)) for bound, count in now.buckets.get(name, ())]

@@ -1,4 +1,4 @@
-"""The market in the operator's hands: halts, phases, the day, suspensions, the kill switch, busts."""
+"""The market in an operator's hands: halts, phases, the day, suspensions, kill switch, busts."""
 
 from collections.abc import Callable
 from functools import partial

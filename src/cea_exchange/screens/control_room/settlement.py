@@ -1,4 +1,4 @@
-"""Settlement: how far it is, the bank's side, failed trades and defaults, claims, reconciliation."""
+"""Settlement: how far it is, the bank's side, failed trades, defaults, claims, reconciliation."""
 
 import asyncio
 import contextlib

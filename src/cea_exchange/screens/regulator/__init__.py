@@ -1,4 +1,4 @@
-"""Supervision: alerts and what shows them, large holders, past days replayed, who looked at what."""
+"""Supervision: alerts and what shows them, large holders, past days, who looked at what."""
 
 from cea_exchange.screens.access import KeyedSystems
 from cea_exchange.screens.page import Page

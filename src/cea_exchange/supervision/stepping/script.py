@@ -67,7 +67,8 @@ class ScriptSteps:
         names = Names(tape.products, tape.accounts)
         core = self._tape.market.core
         rows = tape.events[self._said :] if place else _NO_EVENTS
-        seen = events_seen(rows, [int(each) for each in tape.time_ns[self._said :][: len(rows)]], names)
+        times = [int(each) for each in tape.time_ns[len(tape.events) - len(rows) :]]
+        seen = events_seen(rows, times, names)
         known = [name for name in accounts if name in names.accounts]
         return Moment(
             at=place,
