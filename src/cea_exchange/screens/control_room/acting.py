@@ -1,16 +1,11 @@
 """An act at a daemon from a form: sent once; what it was answered is said where the form was."""
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
-
-from starlette.responses import Response
 
 from cea_exchange.control_plane.client import NotDone
 from cea_exchange.screens.serving.forms import Form
 from cea_exchange.screens.visit import Visit
-
-Shown = Callable[..., Awaitable[Response]]
-"""Shows the page again: `shown(visit, NAME, form, status=422)`, with a form that is wrong."""
 
 
 async def act_send(

@@ -1,6 +1,7 @@
 """Who is logged on, and keys that were cut off."""
 
 from functools import partial
+from typing import Any
 
 from starlette.responses import Response
 
@@ -21,7 +22,8 @@ async def sessions_show(visit: Visit) -> Response:
 async def _page(visit: Visit, form: Form, *, status: int = 200, done: str = "") -> Response:
     systems, monitor = visit.site.systems, monitor_of(visit)
     assert systems is not None
-    sessions, trouble = [], None
+    sessions: list[dict[str, Any]] = []
+    trouble: Trouble | None = None
     try:
         sessions = (await systems.ask("venue", {"op": "sessions"}))["sessions"]
     except NotDone as error:
