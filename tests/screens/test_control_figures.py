@@ -116,8 +116,8 @@ def test_concentration_is_of_all_that_is_held():
             (("a", 50), ("b", 30), ("c", 10), ("d", 10), ("e", -5))]
     found = concentration_of(held)
     assert (found.tonnes, found.largest, found.three, found.ten) == (100, 50, 90, 100)
-    assert found.index == 2_500 + 900 + 100 + 100
-    assert concentration_of([]).index == 0
+    assert found.herfindahl == 2_500 + 900 + 100 + 100
+    assert concentration_of([]).herfindahl == 0
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

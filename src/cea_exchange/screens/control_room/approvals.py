@@ -11,7 +11,7 @@ from cea_exchange.control_plane.client import NotDone
 from cea_exchange.screens.control_room.acting import act_send
 from cea_exchange.screens.control_room.rights import SYSTEMS_SHOWN, acts_at, looks, looks_at
 from cea_exchange.screens.page import Handler, Page
-from cea_exchange.screens.serving.forms import Form
+from cea_exchange.screens.serving.forms import Form, Trouble
 from cea_exchange.screens.visit import Visit
 
 NUMBER_OF = {"venue": "number", "registry": "proposal"}
@@ -64,7 +64,7 @@ async def _page(
     outcome: str = "",
 ) -> Response:
     waiting: dict[str, list[Waiting]] = {}
-    silent = {}
+    silent: dict[str, Trouble] = {}
     for system in SYSTEMS_SHOWN:
         if not looks_at(system, visit.rights):
             continue

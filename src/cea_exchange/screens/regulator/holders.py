@@ -23,7 +23,7 @@ class Concentration(NamedTuple):
         All that is held.
     largest, three, ten
         Of it the largest one's, the three and the ten largest ones' together.
-    index
+    herfindahl
         Herfindahl and Hirschman's: the sum of the squares of all shares in percent, rounded down;
         10,000 where one has all.
     """
@@ -32,7 +32,7 @@ class Concentration(NamedTuple):
     largest: int
     three: int
     ten: int
-    index: int
+    herfindahl: int
 
 
 def concentration_of(held: Sequence[Holder]) -> Concentration:

@@ -222,7 +222,7 @@ class DayReplay:
         shown = list(dict.fromkeys([*known, *concerned]))
         return Moment(
             at=place,
-            count=self.count,
+            steps=self.count,
             time_ns=self._time_ns(first) if place else machine.time_ns,
             trading_date=self.trading_date,
             phase=core.phase.name.lower(),
@@ -278,7 +278,7 @@ class DayReplay:
             if last < first:
                 return place
             rows = np.frombuffer(self._rows.read(first, last - first + 1), EVENT_DTYPE)
-            fits = np.ones(len(rows), bool)
+            fits: np.ndarray = np.ones(len(rows), bool)
             if kinds:
                 fits &= np.isin(rows["kind"], list(kinds))
             if index is not None:

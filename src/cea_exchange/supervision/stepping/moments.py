@@ -120,7 +120,7 @@ class Moment(NamedTuple):
 
     Attributes
     ----------
-    at, count
+    at, steps
         Which event of how many this is, from 1 on; 0 is before the first.
     events
         All that came of the command the event belongs to.
@@ -133,7 +133,7 @@ class Moment(NamedTuple):
     """
 
     at: int
-    count: int
+    steps: int
     time_ns: int
     trading_date: int
     phase: str

@@ -72,7 +72,7 @@ class ScriptSteps:
         known = [name for name in accounts if name in names.accounts]
         return Moment(
             at=place,
-            count=self.count,
+            steps=self.count,
             time_ns=int(tape.time_ns[-1]) if len(tape.time_ns) else 0,
             trading_date=core.trading_date,
             phase=core.phase.name.lower(),
