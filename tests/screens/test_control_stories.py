@@ -73,6 +73,7 @@ def test_an_operator_halts_and_busts_with_a_second_person(
         with at_console(browser, consoles("bo"), "en") as second:
             second.locator('.menu a[href="/control/approvals"]').press("Enter")
             expect(second.locator(".proposal h3")).to_contain_text(f"undo trade {trade}")
+            expect(second.locator(f"#proposal-venue-{number}-approve")).to_be_visible()
             looked_at(second, "control-approval-en")
             second.keyboard.press("a")
             expect(second.locator(f"#proposal-venue-{number}-approve")).to_be_focused()
@@ -84,6 +85,7 @@ def test_an_operator_halts_and_busts_with_a_second_person(
 
 
 def _halted_and_resumed(page):
+    expect(page.locator("#halt-act")).to_be_visible()
     page.keyboard.press("h")
     expect(page.locator("#halt-act")).to_be_focused()
     page.keyboard.press("Tab")
@@ -97,6 +99,7 @@ def _halted_and_resumed(page):
     expect(page.locator("#halt-act")).to_have_value("resume")
     page.locator("#halt-why").press("Enter")
     expect(row.locator(".mark")).to_have_text("Trades")
+    expect(page.locator(".done")).to_be_visible()
 
 
 def _bust_refused_then_proposed(page, trade):
