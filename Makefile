@@ -32,6 +32,7 @@ SOURCES := pyproject.toml setup.py $(shell find src -name '*.pyx' -o -name '*.px
 .PHONY: demo test check lint types imports wheel long bench conformance checked sanitize mutants torture settle year soak replay-days
 .PHONY: surveillance nightly random attacks lock sbom audit build clean
 
+# To watch a day instead: .venv/bin/pip install -e '.[screens]' && .venv/bin/cea-exchange demo --board
 demo: build
 	$(BIN)/cea-exchange demo
 

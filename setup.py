@@ -12,6 +12,7 @@ from pathlib import Path
 
 from Cython.Build import cythonize
 from setuptools import Extension, setup
+from setuptools.command.build_py import build_py
 
 CHECKED = os.environ.get("CEA_EXCHANGE_CHECKED", "0") == "1"
 SANITIZED = os.environ.get("CEA_EXCHANGE_SANITIZED", "0") == "1"
@@ -68,7 +69,23 @@ extensions = [
     for source in SOURCES
 ]
 
+RULES = Path("protocol", "rules.md")
+
+
+class BuildWithRules(build_py):
+    """Packs the page of the market's rules, which the public board shows, with the package."""
+
+    def run(self) -> None:
+        """Build as ever, and copy the page."""
+        super().run()
+        if RULES.exists() and not self.editable_mode:
+            target = Path(self.build_lib, "cea_exchange", "screens", RULES.name)
+            self.mkpath(str(target.parent))
+            self.copy_file(str(RULES), str(target))
+
+
 setup(
+    cmdclass={"build_py": BuildWithRules},
     ext_modules=cythonize(
         extensions,
         compiler_directives=DIRECTIVES,

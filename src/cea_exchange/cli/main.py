@@ -33,6 +33,8 @@ SUMMARIES = {
     "adjustment": "Market adjustment: triggers, what was done, auctions by an authority's terms.",
     "profile": "The rules in force, as data.",
     "calendar": "The trading calendar.",
+    "board": "The public market board in a browser.",
+    "screen": "Open one person's own console in a browser, at this machine only.",
     "year": "Play a nation's compliance year through platform, registry, venue and CCER registry.",
     "run": "Play a market script through an embedded market; write its events as JSON Lines.",
     "demo": "Run a venue, a registry and a population of participants through a trading day.",
@@ -49,12 +51,13 @@ PANELS = {
     "What was recorded, and the rules": (
         *("bulletin", "disclose", "verify", "surveil", "adjustment", "profile", "calendar"),
     ),
+    "In a browser": ("board", "screen"),
     "Without a daemon, and for trial": (
         *("year", "run", "demo", "replay", "convert-flow", "replay-days", "auction"),
         *("replay-auctions", "load"),
     ),
 }
-FOLDERS = ("daemons", "reports", "flows")
+FOLDERS = ("daemons", "reports", "screens", "flows")
 """The folders of the panels' commands."""
 COMMAND_MODULES = {
     name: f"cea_exchange.cli.{folder}.{name.replace('-', '_')}"

@@ -96,3 +96,23 @@ class BiddingNotice(TypedDict):
     date: str
     opens_at: int
     closes_at: int
+
+
+class PlaceAnswer(TypedDict):
+    """Where a day's reports lie, and what the account has now; see `protocol/order_entry.md`.
+
+    `cash` and `cash_locked` are fen; `holdings` has [tonnes, locked, bought today] by product.
+    """
+
+    op: Literal["statement"]
+    asked: str | None
+    trading_date: str
+    closed_seq: int | None
+    first: int
+    last: int
+    account: str
+    account_index: int
+    products: list[str]
+    cash: int
+    cash_locked: int
+    holdings: dict[str, list[int]]

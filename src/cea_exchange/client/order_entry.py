@@ -29,9 +29,10 @@ from cea_exchange.client.answers import (
     BlockAnswer,
     BookAnswer,
     PartyAnswer,
+    PlaceAnswer,
 )
 from cea_exchange.client.connecting import RECONNECT_S_MIN, Attempts, not_connected, reached_by
-from cea_exchange.client.reports import Report
+from cea_exchange.client.reports import Report, reports_of
 from cea_exchange.client.session import (
     OrderSession,
     SessionEnded,
@@ -259,15 +260,42 @@ class _OrderEntry:
             If the venue has no such day.
         """
         deadline = time.monotonic() + timeout_s
+        place = yield from self._place(date, deadline)
+        histories = yield from self._histories(place, deadline)
+        return statement_of_answers(place, histories)
+
+    @_Spoken
+    def position(self, *, timeout_s: float = 10.0) -> Steps[PlaceAnswer]:
+        """Ask what the account has now, and which reports are the open day's, or the last one's.
+
+        Raises
+        ------
+        SessionError
+            If the venue had no day yet, or keeps no balances.
+        """
+        return (yield from self._place(None, time.monotonic() + timeout_s))
+
+    @_Spoken
+    def history(self, place: PlaceAnswer, *, timeout_s: float = 30.0) -> Steps[list[Report]]:
+        """Ask for the reports that `position` named; the session's own stream goes on beside."""
+        deadline = time.monotonic() + timeout_s
+        histories = yield from self._histories(place, deadline)
+        return [report for each in histories for report in reports_of(each["rows"])]
+
+    def _place(self, date: str | None, deadline: float) -> Steps[PlaceAnswer]:
         self.session.statement(date)
         what = "the place of the statement"
+        place: PlaceAnswer
         place = yield from self._awaited(lambda: self._statement_place(date), what, deadline)
+        return place
+
+    def _histories(self, place: PlaceAnswer, deadline: float) -> Steps[list[dict[str, Any]]]:
         histories = []
         for first, count in pages(place):
             self.session.history(first, count)
             what = "the reports of the statement"
             histories.append((yield from self._message("history", {"from": first}, what, deadline)))
-        return statement_of_answers(place, histories)
+        return histories
 
     @_Spoken
     def biddings(self, *, timeout_s: float = 10.0) -> Steps[list[BiddingAnswer]]:

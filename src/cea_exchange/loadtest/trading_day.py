@@ -8,6 +8,7 @@ the close the registry settles and both sides compare.
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -93,8 +94,17 @@ class DayReport:
         self.checks.append((sentence, bool(holds), detail))
 
 
-def run_trading_days(data: Path, settings: DaySettings, progress: Progress) -> DayReport:
-    """Run it all and return the report; every process is ended, whatever happens."""
+def run_trading_days(
+    data: Path,
+    settings: DaySettings,
+    progress: Progress,
+    *,
+    beside: AbstractContextManager[object] | None = None,
+) -> DayReport:
+    """Run it all and return the report; every process is ended, whatever happens.
+
+    `beside` is entered once the daemons are there, and left before they end.
+    """
     started = time.monotonic()
     report = DayReport()
     orders_each = settings.orders * 2 // settings.participants + 50
@@ -105,12 +115,18 @@ def run_trading_days(data: Path, settings: DaySettings, progress: Progress) -> D
         orders_each=orders_each,
     )
     days = _trading_dates(settings)
-    with LocalExchange(data) as exchange, Runners(data / "runners") as runners:
+    with (
+        LocalExchange(data) as exchange,
+        Runners(data / "runners") as runners,
+        ExitStack() as stack,
+    ):
         progress(f"filling the registry: {len(members)} accounts, keys, holdings and cash")
         exchange.prepare(members, settings.reference_prices, start=_at(days[0], "08:30"))
         progress("starting venue and registry")
         exchange.start()
         await_transfers(exchange)
+        if beside is not None:
+            stack.enter_context(beside)
         progress(f"logging on {len(members)} participants, each with its own key")
         runners.start(
             members,

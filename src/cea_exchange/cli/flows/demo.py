@@ -1,6 +1,10 @@
 """`cea-exchange demo`: one trading day as real processes, settled and reconciled."""
 
 import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 from typing import Annotated
@@ -20,6 +24,7 @@ from cea_exchange.loadtest.trading_day import DayReport, DaySettings, run_tradin
 
 FIRST_DAY = "2025-01-02"
 PRODUCTS = ("CEA23", "CEA24")
+RATE, RATE_WATCHED = 2_500.0, 50.0
 
 
 def register(app: typer.Typer) -> None:
@@ -32,30 +37,65 @@ def demo(
     orders: Annotated[int, typer.Option(min=1, help="Orders entered, over all days.")] = 100_000,
     days: Annotated[int, typer.Option(min=1, max=250, help="Trading days.")] = 1,
     seed: Annotated[int, typer.Option(help="Decides who wants what.")] = 20250102,
-    rate: Annotated[float, typer.Option(min=1, help="Commands a second, all together.")] = 2_500.0,
+    rate: Annotated[
+        float | None,
+        typer.Option(min=1, help="Commands a second, all together: 2,500, with --board 50."),
+    ] = None,
     day: Annotated[str, typer.Option("--date", help="First trading day.")] = FIRST_DAY,
     closes: Annotated[
         Path | None, typer.Option(help="Daily data (CSV): the last close before is the reference.")
     ] = None,
     data: Annotated[Path | None, typer.Option(help="New folder that is kept.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+    board: Annotated[
+        bool, typer.Option("--board", help="Serve the public board meanwhile.")
+    ] = False,
 ) -> None:
     """Run a venue, a registry and a population of participants through a trading day.
 
     Prints the market bulletin, the settlement and the reconciliation. Exit status 1 if a check
     fails.
+
+    With --board the day runs at a speed that can be watched, for half an hour, and the address of
+    the public market board is printed; Ctrl-C ends it.
+
+    Example: cea-exchange demo --board
     """
     prepare_process()
     console = Console(stderr=as_json, soft_wrap=True)
+    rate = rate or (RATE_WATCHED if board else RATE)
     with bad_input(ValueError, OSError), check_failed(RuntimeError, TimeoutError):
         settings = _settings(participants, orders, days, seed, rate, day, closes)
         with folder_new(data, "demo") as folder:
-            report = run_trading_days(folder, settings, lambda line: console.print(f"- {line}"))
+            report = run_trading_days(
+                folder,
+                settings,
+                lambda line: console.print(f"- {line}"),
+                beside=_board(folder, console) if board else None,
+            )
     if as_json:
         print(json.dumps(_as_dict(report, settings), indent=2))
     else:
         _print(console, report, settings)
     raise typer.Exit(0 if report.passed else 1)
+
+
+@contextmanager
+def _board(folder: Path, console: Console) -> Iterator[None]:
+    """Serve the public board of the market in a folder, and say where."""
+    program = [sys.executable, "-m", "cea_exchange.cli.main", "board", "serve"]
+    with subprocess.Popen(
+        [*program, "--data", str(folder)], stdout=subprocess.PIPE, text=True
+    ) as serving:
+        try:
+            assert serving.stdout is not None
+            address = serving.stdout.readline().strip()
+            if not address:
+                raise RuntimeError("the board: expected an address, got none; it says why above")
+            console.print(f"- the market board: {address}", highlight=False)
+            yield
+        finally:
+            serving.terminate()
 
 
 def _settings(

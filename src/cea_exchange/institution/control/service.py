@@ -136,8 +136,9 @@ class InstitutionService(Service[Person, R]):
         """Answer what changes nothing."""
         match request:
             case Status():
-                unsafe = {"unsafe": self.unsafe}
-                return {**self.services.status(), **unsafe, **self._place()}
+                you = {"name": person.name, "role": person.role, "body": person.body}
+                own = {"unsafe": self.unsafe, "you": you}
+                return {**self.services.status(), **own, **self._place()}
             case Proposals():
                 return self._proposals(person, request)
         return request.act(self.services) or {}

@@ -34,6 +34,7 @@ from cea_exchange.venue.requests import VENUE_REQUESTS
 from cea_exchange.venue.requests.base import ActRequest, AdjustmentAct, AdminRequest, MeasureRequest
 from cea_exchange.venue.requests.biddings import BiddingOpen
 from cea_exchange.venue.requests.cases import CasePenalty
+from cea_exchange.venue.requests.looks import Status
 from cea_exchange.venue.requests.second import CashCorrect, CashPayIn, CashPayOut
 from cea_exchange.venue.trading_day.trading_day import TradingDay
 
@@ -172,6 +173,8 @@ class AdminService(Service[Operator, AdminRequest]):
     def look(self, person: Operator, request: AdminRequest) -> dict[str, Any]:
         """Answer what only looks, and keep who has."""
         self._looked(person, request)
+        if isinstance(request, Status):
+            return {**request.look(self), "you": {"name": person.name, "role": person.role}}
         return request.look(self)
 
     def act(self, person: Operator, request: AdminRequest) -> dict[str, Any]:

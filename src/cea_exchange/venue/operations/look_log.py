@@ -79,11 +79,16 @@ class LookLog:
             what=fields.pop("op"),
             fields={name: value for name, value in fields.items() if value is not None},
         )
-        try:
-            with self._path.open("ab") as file:
-                file.write(msgspec.json.encode(look) + b"\n")
-        except OSError as error:
-            log.warning("look_not_kept", look=look.sentence(), error=str(error))
+        look_keep(self._path.parent, look)
+
+
+def look_keep(directory: Path, look: Look) -> None:
+    """Append a look to a data folder's file, in one write; a disk that is full is no hindrance."""
+    try:
+        with (directory / LOOKS_NAME).open("ab", buffering=0) as file:
+            file.write(msgspec.json.encode(look) + b"\n")
+    except OSError as error:
+        log.warning("look_not_kept", look=look.sentence(), error=str(error))
 
 
 def _torn_cut(path: Path) -> None:

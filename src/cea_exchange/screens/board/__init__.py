@@ -1,0 +1,1 @@
+"""What everybody may see: products, books, trades, history, bulletins, rules, notices."""

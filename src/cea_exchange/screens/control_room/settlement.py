@@ -1,0 +1,276 @@
+"""Settlement: how far it is, the bank's side, failed trades, defaults, claims, reconciliation."""
+
+import asyncio
+import contextlib
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
+
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from cea_exchange.control_plane.client import NotDone
+from cea_exchange.screens.access import KeyedSystems
+from cea_exchange.screens.control_room.acting import act_send, answer_path
+from cea_exchange.screens.control_room.overview import monitor_of
+from cea_exchange.screens.control_room.rights import acts_at, looks_at
+from cea_exchange.screens.live.broadcast import Kind
+from cea_exchange.screens.page import Handler, Page
+from cea_exchange.screens.reading import Reading
+from cea_exchange.screens.rendering import render
+from cea_exchange.screens.serving.forms import Form
+from cea_exchange.screens.site import Site
+from cea_exchange.screens.visit import Visit
+
+LOOKS = {
+    "statements": "bank_statements",
+    "reconciled": "bank_reconcile",
+    "unapplied": "bank_unapplied",
+    "differences": "bank_differences",
+    "failures": "failures",
+    "defaults": "default_list",
+    "claims": "claim_list",
+}
+"""What the page shows, and what the registry is asked for it."""
+NICE = 10
+WORDS_MAX = 4_000
+
+Request = dict[str, Any]
+
+
+class Reconciled(NamedTuple):
+    """What comparing the whole ledger came to.
+
+    Attributes
+    ----------
+    state
+        `none`, `running`, `agrees`, `differs` or `broken`.
+    words
+        What differs, or why there is no result; the program's own words.
+    """
+
+    state: str = "none"
+    words: tuple[str, ...] = ()
+    at_ns: int = 0
+
+
+class Reconciling:
+    """`registry reconcile`, which reads the whole ledger, in a process of its own.
+
+    Parameters
+    ----------
+    site
+        Whose hub is told when it is done.
+    systems
+        Knows where the registry's folder is.
+    """
+
+    def __init__(self, site: Site, systems: KeyedSystems) -> None:
+        self.last = Reconciled()
+        self._site, self._systems = site, systems
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def is_here(self) -> bool:
+        """Whether the registry's ledger is on this machine."""
+        folder = self._systems.folder("registry")
+        return folder is not None and (folder / "registry" / "lock").exists()
+
+    def begin(self) -> None:
+        """Begin it, if it does not run already."""
+        if self._task is None or self._task.done():
+            self.last = Reconciled("running", at_ns=time.time_ns())
+            self._site.hub.changed("reconciled")
+            self._task = asyncio.ensure_future(self._run())
+
+    async def _run(self) -> None:
+        folder = self._systems.folder("registry")
+        words = [sys.executable, "-m", "cea_exchange.cli.main", "registry", "reconcile"]
+        process = await asyncio.create_subprocess_exec(
+            *words,
+            *("--data", str(folder), "--json"),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        try:
+            # The daemons on this machine come first.
+            with contextlib.suppress(ProcessLookupError):
+                os.setpriority(os.PRIO_PROCESS, process.pid, NICE)
+            output, errors = await process.communicate()
+        except asyncio.CancelledError:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            raise
+        self.last = reconciled_read(output, errors, time.time_ns())
+        self._site.hub.changed("reconciled")
+
+
+def reconciled_read(output: bytes, errors: bytes, at_ns: int) -> Reconciled:
+    """Return what the program's output says."""
+    try:
+        found = json.loads(output)
+        state = "agrees" if found["agrees"] else "differs"
+        return Reconciled(state, tuple(map(str, found["differences"])), at_ns)
+    except (ValueError, LookupError, TypeError):
+        words = errors.decode("utf-8", "replace")[-WORDS_MAX:].strip()
+        return Reconciled("broken", tuple(words.splitlines()[-3:]), at_ns)
+
+
+def channels_add(site: Site) -> None:
+    """Let the hub show how reconciliation is."""
+
+    def fragment(reading: Reading, _part: str) -> str:
+        return render("control/reconciled.html", reading, reconciling=site.rooms["reconciling"])
+
+    site.hub.kinds["reconciled"] = Kind("reconciled", fragment)
+
+
+# -- Acts -----------------------------------------------------------------------------------------
+
+
+class Act(NamedTuple):
+    """What a button or form asks the registry for, and beside which fields it may refuse."""
+
+    request: Callable[[Form], Request]
+    fields: tuple[str, ...] = ()
+
+
+def _fetch(form: Form) -> Request:
+    day = form.day("business_date", needed=False)
+    return {"op": "bank_fetch"} | ({"business_date": int(f"{day:%Y%m%d}")} if day else {})
+
+
+def _notice(form: Form) -> Request:
+    day = form.day("deadline")
+    number = form.whole("default_id")
+    return {
+        "op": "default_notice",
+        "default_id": number,
+        "deadline": int(f"{day:%Y%m%d}") if day else 0,
+    }
+
+
+def _of_default(op: str) -> Callable[[Form], Request]:
+    return lambda form: {"op": op, "default_id": form.whole("default_id")}
+
+
+def _recover(form: Form) -> Request:
+    number, cash = form.whole("default_id"), form.yuan("cash")
+    return {"op": "reserve_recover", "default_id": number, "cash": cash}
+
+
+def _close(form: Form) -> Request:
+    number, why = form.whole("unapplied_id"), form.line("why")
+    return {"op": "bank_unapplied_close", "unapplied_id": number, "why": why}
+
+
+ACTS = {
+    "fetch": Act(_fetch, ("business_date",)),
+    "write": Act(lambda form: {"op": "bank_batches"}),
+    "retry": Act(lambda form: {"op": "bank_retry"}),
+    "close": Act(_close, ("unapplied_id", "why")),
+    "default_retry": Act(lambda form: {"op": "default_retry"}),
+    "notice": Act(_notice, ("default_id", "deadline")),
+    "reserve": Act(_of_default("reserve_use"), ("default_id",)),
+    "recover": Act(_recover, ("default_id", "cash")),
+    "claim": Act(lambda form: {"op": "claim_pay", "claim_id": form.whole("claim_id")}),
+}
+
+
+async def settlement_show(visit: Visit) -> Response:
+    """Show how settlement stands."""
+    return await _page(visit, done=visit.asked("done"))
+
+
+async def _page(
+    visit: Visit, wrong: str = "", form: Form | None = None, *, status: int = 200, done: str = ""
+) -> Response:
+    monitor = monitor_of(visit)
+    if "registry" not in monitor.states:
+        await monitor.look()
+    found = await asyncio.gather(*(_look(visit, op) for op in LOOKS.values()))
+    forms = {name: visit.empty_form() for name in ACTS}
+    if form is not None:
+        forms[wrong] = visit.again(form)
+    return visit.show(
+        "control/settlement.html",
+        live=["status", "reconciled"],
+        status=status,
+        monitor=monitor,
+        registry=monitor.status("registry"),
+        looks=dict(zip(LOOKS, found, strict=True)),
+        forms=forms,
+        new_form=visit.empty_form,
+        reconcile_form=visit.empty_form(),
+        reconciling=reconciling_of(visit),
+        may_act=acts_at("registry", visit.rights),
+        done=done if done in ACTS else "",
+    )
+
+
+def reconciling_of(visit: Visit) -> Reconciling:
+    """Return who compares the whole ledger."""
+    reconciling: Reconciling = visit.site.rooms["reconciling"]
+    return reconciling
+
+
+async def _look(visit: Visit, op: str) -> dict[str, Any]:
+    """Return a look's answer; where it is refused, why as `trouble`."""
+    systems = visit.site.systems
+    assert systems is not None
+    try:
+        return await systems.ask("registry", {"op": op})
+    except NotDone as error:
+        return {"trouble": visit.trouble(getattr(error, "code", None), str(error))}
+
+
+async def _act(visit: Visit, name: str) -> Response:
+    form = await visit.form()
+    return await visit.once(form, lambda: _acted(visit, name, form))
+
+
+async def _acted(visit: Visit, name: str, form: Form) -> Response:
+    act = ACTS[name]
+    request = act.request(form)
+    if form.is_sound:
+        answer = await act_send(visit, "registry", form, request, act.fields)
+        if answer is not None:
+            return visit.see(answer_path("/control/settlement", answer, name))
+    return await _page(visit, name, form, status=422)
+
+
+async def reconcile_begin(visit: Visit) -> Response:
+    """Begin comparing the whole ledger."""
+    form, reconciling = await visit.form(), reconciling_of(visit)
+    if not reconciling.is_here:
+        raise HTTPException(404)
+
+    async def begun() -> Response:
+        reconciling.begin()
+        return visit.see("/control/settlement#reconcile")
+
+    return await visit.once(form, begun)
+
+
+def _handler(name: str) -> Handler:
+    return partial(_act, name=name)
+
+
+PAGES = (
+    Page(
+        path="/control/settlement",
+        name="control_settlement",
+        section="control",
+        show=settlement_show,
+        acts={
+            **{f"/{name}": _handler(name) for name in ACTS},
+            "/reconcile": reconcile_begin,
+        },
+        allowed=partial(looks_at, "registry"),
+    ),
+)

@@ -1,0 +1,14 @@
+"""Supervision: alerts and what shows them, large holders, past days, who looked at what."""
+
+from cea_exchange.screens.access import KeyedSystems
+from cea_exchange.screens.page import Page
+from cea_exchange.screens.regulator import alerts, holders, looks, replay
+from cea_exchange.screens.regulator.evidence import Evidence
+from cea_exchange.screens.site import Site
+
+PAGES: tuple[Page, ...] = (*alerts.PAGES, *holders.PAGES, *replay.PAGES, *looks.PAGES)
+
+
+def open_room(site: Site, systems: KeyedSystems) -> None:
+    """Let a site read the venue's record, where it is on this machine."""
+    site.rooms["evidence"] = Evidence(systems)

@@ -1,0 +1,1 @@
+"""Every text that a reader sees, by key and language; `catalogue` reads them."""

@@ -1,0 +1,24 @@
+"""A trader's pages: book and ticket, own orders and fills, blocks, biddings, positions."""
+
+from cea_exchange.domain.profile import MarketRules
+from cea_exchange.screens.access import KeyedSystems
+from cea_exchange.screens.page import Page
+from cea_exchange.screens.site import Site
+from cea_exchange.screens.trader import biddings, blocks, positions, trading
+from cea_exchange.screens.trader.session import TradingSession
+
+PAGES: tuple[Page, ...] = (
+    *trading.PAGES,
+    *blocks.PAGES,
+    *biddings.PAGES,
+    *positions.PAGES,
+)
+
+
+def open_room(site: Site, systems: KeyedSystems, rules: MarketRules) -> None:
+    """Let a site follow the account of its key, and show it."""
+    session = TradingSession(site, systems, rules)
+    site.rooms["trader"] = session
+    site.tasks.append(session.run)
+    for room in (trading, blocks, biddings, positions):
+        room.channels_add(site, session)

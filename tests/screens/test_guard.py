@@ -1,0 +1,153 @@
+"""Who is let in to a console, and what is refused before any page sees it."""
+
+import asyncio
+from typing import Any
+
+import httpx
+import pytest
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
+
+from cea_exchange.screens.serving import guard
+from cea_exchange.screens.serving.door import Door
+from cea_exchange.screens.serving.guard import Guard
+from cea_exchange.screens.serving.listening import NotLoopback, listening_socket
+
+HOST = "127.0.0.1:8123"
+ORIGIN = f"http://{HOST}"
+
+
+async def page(scope: Any, receive: Any, send: Any) -> None:
+    """Answers with what came to it."""
+    body = await Request(scope, receive).body()
+    await PlainTextResponse(b"seen " + body)(scope, receive, send)
+
+
+class Console:
+    """A guarded page, and a browser that was let in."""
+
+    def __init__(self) -> None:
+        self.tokens: list[str] = []
+        self.door = Door("cea_screen_8123", self.tokens.append)
+        app = Guard(page, hosts={HOST}, door=self.door, body_bytes_max=lambda path: 100)
+        self.http = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=ORIGIN)
+
+    async def enter(self) -> str:
+        """Come in, and return the mark that forms carry."""
+        await self.http.get("/enter", params={"token": self.tokens[-1]})
+        return self.door.mark(self.http.cookies["cea_screen_8123"])
+
+    async def post(self, data: dict[str, str], **headers: str) -> httpx.Response:
+        """Send a form as the console's own page does."""
+        return await self.http.post("/x", data=data, headers={"origin": ORIGIN, **headers})
+
+
+def run(story: Any) -> None:
+    asyncio.run(story)
+
+
+def test_the_address_works_once_and_the_next_one_is_shown():
+    async def story() -> None:
+        console = Console()
+        assert (await console.http.get("/")).status_code == 403
+        first = console.tokens[-1]
+        answer = await console.http.get("/enter", params={"token": first})
+        assert answer.status_code == 303
+        cookie = answer.headers["set-cookie"].lower()
+        assert "httponly" in cookie and "samesite=strict" in cookie
+        assert (await console.http.get("/")).text == "seen "
+        again = await another_browser(console).get("/enter", params={"token": first})
+        assert again.status_code == 403
+        assert len(console.tokens) == 2
+
+    run(story())
+
+
+def another_browser(console: Console) -> httpx.AsyncClient:
+    """Another browser at the same console."""
+    return httpx.AsyncClient(transport=console.http._transport, base_url=ORIGIN)
+
+
+def test_a_name_that_others_have_pointed_here_is_refused():
+    async def story() -> None:
+        console = Console()
+        await console.enter()
+        answer = await console.http.get("/", headers={"host": "evil.example:8123"})
+        assert (answer.status_code, answer.text[:4]) == (421, "this")
+
+    run(story())
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"origin": "http://evil.example"},
+        {"origin": "null"},
+        {"origin": ""},
+        {"sec-fetch-site": "cross-site"},
+        {"sec-fetch-site": "same-site"},
+    ],
+)
+def test_a_form_that_another_site_sends_is_refused(headers):
+    async def story() -> None:
+        console = Console()
+        mark = await console.enter()
+        assert (await console.post({"form_mark": mark})).status_code == 200
+        assert (await console.post({"form_mark": mark}, **headers)).status_code == 403
+
+    run(story())
+
+
+def test_a_form_needs_its_sessions_own_mark():
+    async def story() -> None:
+        console = Console()
+        mark = await console.enter()
+        assert (await console.post({})).status_code == 403
+        assert (await console.post({"form_mark": mark[::-1]})).status_code == 403
+        assert (await console.post({}, **{"x-form-mark": mark})).status_code == 200
+        assert (await console.http.put("/x")).status_code == 405
+
+    run(story())
+
+
+def test_a_form_that_is_too_large_or_too_slow_is_refused(monkeypatch):
+    monkeypatch.setattr(guard, "BODY_S_MAX", 0.05)
+
+    async def story() -> None:
+        console = Console()
+        mark = await console.enter()
+        assert (await console.post({"form_mark": mark, "a": "x" * 100})).status_code == 413
+
+        async def parts(pause_s: float) -> Any:
+            yield f"form_mark={mark}".encode()
+            await asyncio.sleep(pause_s)
+            yield b"x" * 100
+
+        headers = {"origin": ORIGIN}
+        for pause_s, status in ((0.0, 413), (0.2, 408)):
+            answer = await console.http.post("/x", content=parts(pause_s), headers=headers)
+            assert answer.status_code == status
+
+    run(story())
+
+
+def test_every_answer_says_what_the_page_may_load():
+    async def story() -> None:
+        answer = await Console().http.get("/")
+        assert "default-src 'none'" in answer.headers["content-security-policy"]
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert answer.headers["cache-control"] == "no-store"
+
+    run(story())
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.1", "::", "localhost"])
+def test_a_console_listens_at_this_machine_only(host):
+    with pytest.raises(ValueError) as caught:
+        listening_socket(host, 0, loopback_only=True)
+    assert host == "localhost" or isinstance(caught.value, NotLoopback)
+
+
+def test_a_console_listens_at_a_loopback_address():
+    with listening_socket("127.0.0.1", 0, loopback_only=True) as listening:
+        assert listening.getsockname()[0] == "127.0.0.1"

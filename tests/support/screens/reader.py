@@ -1,0 +1,70 @@
+"""Somebody at a screen, who uses the keyboard alone."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from support.screens.chromium import DESKTOP, picture, violations
+from support.screens.served import Served
+
+LOCALES = {"zh": "zh-CN", "en": "en-GB"}
+FORM_REFUSED = "status of 422"
+"""What Chromium calls an error, and is a form that is shown again with what is wrong with it."""
+
+
+@contextmanager
+def at_board(browser: Any, board: Served, language: str, **options: Any) -> Iterator[Any]:
+    """Sit down before the public board."""
+    with _context(browser, language, **options) as page:
+        page.goto(f"{board.address}/?lang={language}")
+        yield page
+
+
+@contextmanager
+def at_console(browser: Any, console: Served, language: str, **options: Any) -> Iterator[Any]:
+    """Sit down before a console, which is entered by the address that it has printed last."""
+    with _context(browser, language, **options) as page:
+        page.goto(console.entrance)
+        console.entrance = console.next_line()
+        page.goto(f"{console.address}/?lang={language}")
+        yield page
+
+
+@contextmanager
+def _context(browser: Any, language: str, **options: Any) -> Iterator[Any]:
+    context = browser.new_context(
+        viewport=options.pop("viewport", DESKTOP), locale=LOCALES[language], **options
+    )
+    page = context.new_page()
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on(
+        "console",
+        lambda message: (
+            message.type == "error"
+            and FORM_REFUSED not in message.text
+            and errors.append(message.text)
+        ),
+    )
+    try:
+        yield page
+        assert not errors, errors
+    finally:
+        context.close()
+
+
+def typed(page: Any, *words: str) -> None:
+    """Type into the fields one after the other, each over what is there, and send."""
+    for at, word in enumerate(words):
+        if at:
+            page.keyboard.press("Tab")
+        page.keyboard.press("Control+a")
+        page.keyboard.type(word)
+    page.keyboard.press("Enter")
+
+
+def looked_at(page: Any, name: str) -> None:
+    """Find nothing wrong with a page, and keep how it looks."""
+    picture(page, name)
+    found = violations(page)
+    assert not found, "\n".join(found)
