@@ -90,6 +90,15 @@ class Reading:
             return f"{day.year}年{day.month}月{day.day}日"
         return f"{day.day} {_MONTHS[day.month - 1]} {day.year}"
 
+    def period(self, period: int) -> str:
+        """Write a month or a year: 2025年7月, Jul 2025. Takes yyyymm and yyyy."""
+        year, month = divmod(period, 100)
+        if period < 10_000:
+            return f"{period}年" if self.language == "zh" else str(period)
+        if self.language == "zh":
+            return f"{year}年{month}月"
+        return f"{_MONTHS[month - 1]} {year}"
+
     def moment(self, ns: int | str | None) -> str:
         """Write a time with its day, in Shanghai; takes nanoseconds since 1970 and ISO 8601."""
         if not ns:
