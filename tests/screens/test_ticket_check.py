@@ -93,7 +93,7 @@ def test_the_ticket_and_the_market_give_the_same_reason(case):
         pick=case.pick or None,
         order_id="a9",
     )
-    answered = events[0].get("reason") if events[0]["event"] == "order_rejected" else "NONE"
+    answered = events[0]["reason"] if events[0]["event"] == "order_rejected" else "NONE"
     assert answered == case.reason
     price = int(case.price.replace(".", ""))
     terms = Terms(

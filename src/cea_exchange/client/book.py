@@ -154,6 +154,8 @@ class MarketBooks:
         The whole market is.
     products : dict
         By name, `ProductState`.
+    market : dict
+        The day so far, as the newest snapshot or `stats` has it; empty before the first.
     """
 
     def __init__(self) -> None:
@@ -165,6 +167,7 @@ class MarketBooks:
         self.trading_date = 0
         self.halted = False
         self.products: dict[str, ProductState] = {}
+        self.market: dict[str, Any] = {}
         self._names: dict[int, str] = {}
         self._books: dict[int, _BookState] = {}
         self._blocks: dict[int, tuple[int, int, int, int, bool]] = {}
@@ -236,6 +239,7 @@ class MarketBooks:
 
     def take_statistics(self, market: dict[str, Any]) -> None:
         """Take the day so far: a product that was declared since the snapshot is met here first."""
+        self.market = market
         for entry in market["products"]:
             if self.is_exact and entry["product_index"] not in self._names:
                 self._product_add(entry)
@@ -272,7 +276,7 @@ class MarketBooks:
         self.is_exact = False
 
     def _begin(self, header: SnapshotHeader) -> None:
-        market = header.market
+        market = self.market = header.market
         self.is_exact, self.seq = True, header.seq
         self.snapshots += 1
         self.phase = Phase[market["phase"].upper()]

@@ -69,7 +69,7 @@ def application(site: Site) -> Starlette:
 def _routes(site: Site, page: Page) -> list[Route]:
     def endpoint(handler: Handler) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         async def answer(request: Request) -> Response:
-            await site.rights_known()
+            await site.all_known()
             if not page.allowed(site.rights):
                 raise HTTPException(404)
             return await handler(Visit(request, site, page))
@@ -137,6 +137,8 @@ async def _freshness_follow(site: Site) -> None:
     """Keep telling the hub whether the market that is shown is the market."""
     while True:
         site.hub.is_fresh = site.feed.is_fresh
+        if site.hub.is_fresh:
+            site.learned("market")
         await asyncio.sleep(FRESH_LOOK_S)
 
 

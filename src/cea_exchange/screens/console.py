@@ -53,7 +53,7 @@ def console_site(
     rules = load_profile(profile)
     site = _site("console", CONSOLE_PAGES, folders, public, rules)
     site.systems = systems
-    site.unknown = {"seats", "trading"}
+    site.unknown |= {"seats", "trading"}
     site.tasks.append(lambda: _rights_follow(site, systems))
     trader.open_room(site, systems, rules.rules)
     return site

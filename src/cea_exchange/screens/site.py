@@ -12,7 +12,7 @@ from cea_exchange.screens.live.market_feed import MarketFeed
 from cea_exchange.screens.page import BODY_BYTES_MAX, Page
 from cea_exchange.screens.serving.forms import Once
 
-RIGHTS_S_MAX = 4.0
+START_S_MAX = 4.0
 Task = Callable[[], Coroutine[Any, Any, None]]
 
 
@@ -29,7 +29,8 @@ class Site:
     tasks
         What goes on while it is served.
     unknown, known
-        What of the key's rights has not been asked yet; set when nothing is left of it.
+        What is still waited for at the start: the market, what the key may do; set when it is all
+        there.
     """
 
     name: str
@@ -41,7 +42,7 @@ class Site:
     once: Once = field(default_factory=Once)
     rooms: dict[str, Any] = field(default_factory=dict)
     tasks: list[Task] = field(default_factory=list)
-    unknown: set[str] = field(default_factory=set)
+    unknown: set[str] = field(default_factory=lambda: {"market"})
     known: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
@@ -50,16 +51,18 @@ class Site:
         return self.name == "console"
 
     def learned(self, what: str) -> None:
-        """Note that it is known what the key may do somewhere, be it nothing."""
+        """Note that something is known now, be it that there is nothing."""
         self.unknown.discard(what)
         if not self.unknown:
             self.known.set()
 
-    async def rights_known(self) -> None:
-        """Wait until it is known what the key may do, but not for ever."""
+    async def all_known(self) -> None:
+        """Wait at the start until all is known, for some seconds at most."""
         if self.unknown:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self.known.wait(), RIGHTS_S_MAX)
+                await asyncio.wait_for(self.known.wait(), START_S_MAX)
+            self.unknown.clear()
+            self.known.set()
 
     def menu(self) -> dict[str, list[Page]]:
         """Return the pages of the menu that there are now, by section."""

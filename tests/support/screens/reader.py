@@ -42,7 +42,7 @@ def _context(browser: Any, language: str, **options: Any) -> Iterator[Any]:
     )
     try:
         yield page
-        assert errors == [], errors
+        assert not errors, errors
     finally:
         context.close()
 
@@ -59,5 +59,6 @@ def typed(page: Any, *words: str) -> None:
 
 def looked_at(page: Any, name: str) -> None:
     """Find nothing wrong with a page, and keep how it looks."""
-    assert violations(page) == []
     picture(page, name)
+    found = violations(page)
+    assert not found, "\n".join(found)

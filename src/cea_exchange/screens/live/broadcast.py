@@ -181,7 +181,7 @@ class Hub:
 def event_frame(name: str, text: str) -> bytes:
     """Return one event of a stream; lines of text stay lines."""
     data = "".join(f"data: {line.strip()}\n" for line in text.splitlines() if line.strip())
-    return f"event: {name}\n{data or 'data:'}\n\n".encode()
+    return "event: {}\n{}\n".format(name, data or "data:\n").encode()
 
 
 async def _left(receive: Receive) -> None:

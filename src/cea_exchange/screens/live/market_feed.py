@@ -19,8 +19,14 @@ from cea_exchange.domain.records import EventKind, Method, Phase, Side
 from cea_exchange.protocol.security import CurveKeys
 
 POLL_S = 0.02
-AWAY_S = 3.0
-"""Nothing heard for so long: what is shown is called stale, and the connection made anew."""
+STALE_S = 3.0
+"""Nothing heard for so long: what is shown is called stale."""
+AWAY_S = 10.0
+"""Nothing heard for so long: the connection is made anew; at once where the address has changed.
+
+Trades that come between two connections are not seen.
+"""
+LOOK_S = 0.5
 TRADES_KEPT = 50
 BARS_KEPT = 600
 BAR_S = 60
@@ -121,7 +127,9 @@ class MarketFeed:
         self._client: MarketDataClient | None = None
         self._trades: dict[str, deque[Trade]] = {}
         self._bars: dict[str, deque[Bar]] = {}
-        self._heard_s = 0.0
+        self._heard_s = -AWAY_S
+        self._look_s = 0.0
+        self._connected_to: Source | None = None
         self._log_id = ""
 
     # -- What there is ----------------------------------------------------------------------------
@@ -130,7 +138,7 @@ class MarketFeed:
     def is_fresh(self) -> bool:
         """Whether what is shown is what the market is: heard of just now, and books exact."""
         client = self._client
-        heard = time.monotonic() - self._heard_s < AWAY_S
+        heard = time.monotonic() - self._heard_s < STALE_S
         return client is not None and client.books.is_exact and heard and bool(self.market)
 
     @property
@@ -187,7 +195,8 @@ class MarketFeed:
             self._close()
 
     def _turn(self, now_s: float) -> None:
-        if self._client is None or now_s - self._heard_s > AWAY_S:
+        if now_s >= self._look_s and now_s - self._heard_s > STALE_S:
+            self._look_s = now_s + LOOK_S
             self._connect(now_s)
         if self._client is None:
             return
@@ -197,20 +206,24 @@ class MarketFeed:
         for topic, value in self._client.poll():
             self._heard_s = now_s
             self._take(topic, value, touched)
+        if self._client.books.market is not self.market:
+            self._take_market(self._client.books.market)
+            touched.add("market")
         if self._client.books.gaps != gaps or self._client.books.is_exact != was_exact:
             touched |= {"market", *(f"book.{each['product']}" for each in self.products)}
         for name in sorted(touched):
             self._changed(name)
 
     def _connect(self, now_s: float) -> None:
-        self._close()
-        # The next attempt is as far away as the silence that led to this one.
-        self._heard_s = now_s
         try:
             source = self._source()
         except (OSError, KeyError, ValueError) as error:
             log.debug("no_market_data", why=str(error))
             return
+        if source == self._connected_to and now_s - self._heard_s < AWAY_S:
+            return
+        self._close()
+        self._heard_s, self._connected_to = now_s, source
         self._client = MarketDataClient(
             source.endpoint,
             self._keys,
@@ -224,10 +237,7 @@ class MarketFeed:
             self._client = None
 
     def _take(self, topic: str, value: Any, touched: set[str]) -> None:
-        if topic == "stats":
-            self._take_market(value)
-            touched.add("market")
-        elif topic == "bulletin":
+        if topic == "bulletin":
             self.bulletins[value["quotPoin"]] = value
             touched.add("bulletin")
         elif topic == "depth":
@@ -238,12 +248,13 @@ class MarketFeed:
                 self._take_record(row, names, touched)
 
     def _take_market(self, market: dict[str, Any]) -> None:
-        if market["log_id"] != self._log_id:
+        # A snapshot's map does not name its numbering.
+        log_id = market.get("log_id", self._log_id)
+        if self._log_id not in ("", log_id):
             # Another life of the venue: what was seen belongs to the one before.
-            self._log_id = market["log_id"]
             self._trades.clear()
             self._bars.clear()
-        self.market = market
+        self._log_id, self.market = log_id, market
 
     def _all_products(self) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = self.market.get("products", [])
