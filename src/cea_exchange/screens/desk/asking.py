@@ -137,8 +137,8 @@ def word_of(visit: Visit) -> Callable[[str], str]:
 
 async def today_of(visit: Visit, system: str) -> date:
     """Return the day it is at an institution; the machine's where it does not say."""
-    status = await look(visit, system, "status")
-    now = status.answer.get("time")
+    seat = await look(visit, system, "seat")
+    now = seat.answer.get("time")
     moment = datetime.fromisoformat(now) if isinstance(now, str) else datetime.now(SHANGHAI)
     return moment.astimezone(SHANGHAI).date()
 

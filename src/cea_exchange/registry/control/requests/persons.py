@@ -12,7 +12,7 @@ from cea_exchange.registry.control.dual_control import Second
 from cea_exchange.registry.control.requests.fields import ProvinceOnly, PublicKey
 from cea_exchange.registry.control.requests.request import Request
 from cea_exchange.registry.participants.persons import account_body
-from cea_exchange.registry.participants.roles import AUTHORITY, INITIATOR, OPERATOR, REGULATOR
+from cea_exchange.registry.participants.roles import AUTHORITY, INITIATOR, OPERATOR, REGULATOR, ROLES
 
 if TYPE_CHECKING:
     from cea_exchange.registry.registry import Registry
@@ -69,6 +69,12 @@ class PersonRemove(requests.PersonRemove, Request, tag="person_remove"):
                 f"{person.body}: expected a person to stay, got {person.name}, its last",
             )
         return {"name": registry.persons.remove(self.key).name}
+
+
+class Seat(requests.Seat, Request, tag="seat"):
+    """Print for whom one's own key stands, and the time it is here."""
+
+    roles = ROLES
 
 
 class PersonList(Request, tag="person_list"):
