@@ -35,6 +35,14 @@ class Reading:
         """Write whole tonnes, or any whole number, in groups of three."""
         return NOTHING if tonnes is None else f"{tonnes:,}"
 
+    def exact(self, number: str | None) -> str:
+        """Write a decimal number of any length, as a daemon wrote it, in groups of three."""
+        if not number:
+            return NOTHING
+        sign, digits = ("−", number[1:]) if number[0] == "-" else ("", number)
+        whole, point, rest = digits.partition(".")
+        return f"{sign}{int(whole):,}{point}{rest}" if whole.isdigit() else number
+
     def yuan(self, fen: int | str | None) -> str:
         """Write fen, or what a daemon wrote as yuan, with all its digits."""
         if fen is None or fen == "":

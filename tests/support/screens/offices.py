@@ -7,7 +7,6 @@ It is Monday, 17 November 2025. The power firm `E1` of Zhejiang, `P001` at the r
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from hashlib import sha256
@@ -126,7 +125,7 @@ class Offices(LocalExchange):
                 self._account(registry, account, title, province, number)
             self._account(registry, "bob", "浦江贸易有限公司", 31, 40)
             registry.key_grant(self.keys("bob").public, "bob")
-            for account, tonnes in (("bob", 500_000), ("P001", 60_000)):
+            for account, tonnes in (("bob", 500_000), ("P001", 20_000)):
                 registry.issue(account, "CEA24", tonnes + 60_000)
                 registry.transfer_in(account, "CEA24", tonnes)
             self._persons(registry)
@@ -213,8 +212,22 @@ class Offices(LocalExchange):
         answer: dict[str, Any] = self.ask(system, second, "approve", proposal=number)["answer"]
         return answer
 
+    def filed(self) -> None:
+        """Let the firm's December be filed and passed, and its report be signed."""
+        content = table_bytes(MONTH_FIGURES, figures("E1", 12)[-len(FIGURES) :], ".csv")
+        self.ask("platform", "li", "month_enter", enterprise="E1", file="12.csv", content=content)
+        self.ask("platform", "wang", "month_file", enterprise="E1", period=202412)
+        self.passed("month", 202412)
+        self.ask("platform", "li", "report_enter", enterprise="E1", year=YEAR)
+        self.ask("platform", "zhao", "report_sign", enterprise="E1", year=YEAR)
+
+    def passed(self, kind: str, period: int) -> None:
+        """Let city and province have nothing against what the firm filed."""
+        for who in ("chen", "sun"):
+            self.ask("platform", who, "filing_pass", enterprise="E1", kind=kind, period=period)
+
     def verified(self) -> None:
-        """Let the rest of the firm's way to a verified result be gone, but for its own pages."""
+        """Let the firm's report be verified, and what was concluded count."""
         self.ask("platform", "sun", "verification_give", enterprise="E1", year=YEAR, firm="V1",
                  due_on=20251231)
         waiting = self.ask("platform", "sun", "verification_list", province=ZHEJIANG, year=YEAR)
@@ -232,6 +245,37 @@ class Offices(LocalExchange):
         self.two("platform", "sun", "qian", "allocation_distribute", allocation=number)
         self.two("platform", "sun", "qian", "obligations_set", **of)
         self.obliged()
+
+    def offset(self, tonnes: int) -> None:
+        """Let the registry count CCERs of the firm's for 2024."""
+        proof = {
+            "proof": "N000017",
+            "account": "P001",
+            "compliance_year": YEAR,
+            "tonnes": tonnes,
+            "project": "CCER-N000017",
+            "serial_first": 1,
+            "serial_last": tonnes,
+            "registered_on": 20250306,
+            "cancelled_on": 20251010,
+            "quota_managed": "no",
+            "project_started_on": 20200101,
+            "applied_on": 20241101,
+            "produced_from": 20210101,
+            "produced_to": 20240101,
+        }
+        self.two("registry", "an", "bo", "offset_book", proof=proof)
+
+    def retired(self) -> None:
+        """Let the province accept the firm's surrender, and the authority retire it."""
+        terms = {"surrender_id": self.applied()}
+        self.two("registry", "sun", "qian", "surrender_accept", province=ZHEJIANG, **terms)
+        self.two("registry", "zhou", "hu", "surrender_retire", **terms)
+
+    def applied(self) -> int:
+        """Return the number of the firm's surrender that waits."""
+        waiting = self.ask("registry", "sun", "surrender_list", province=ZHEJIANG)["surrenders"]
+        return int(waiting[-1]["surrender_id"])
 
     def obliged(self) -> None:
         """Wait until the registry knows what the firm owes."""
@@ -289,8 +333,8 @@ def _months_filed(platform: Platform, people: dict[str, Person], name: str, mont
     enterprise = platform.enterprises.of(name)
     preparer, reviewer = people["li"], people["wang"]
     if name != "E1":
-        preparer = replace_body(preparer, f"enterprise {name}")
-        reviewer = replace_body(reviewer, f"enterprise {name}")
+        preparer = preparer._replace(body=f"enterprise {name}")
+        reviewer = reviewer._replace(body=f"enterprise {name}")
     platform.evidence.bring(preparer, enterprise, "皮带秤-2024.csv", SCALE.encode())
     content = table_bytes(MONTH_FIGURES, figures(name, months), ".csv")
     platform.months.enter(preparer, name, SourceFile("2024.csv", content), "")
@@ -301,15 +345,10 @@ def _months_filed(platform: Platform, people: dict[str, Person], name: str, mont
             platform.documents.pass_all(people[level], enterprise.enterprise_id, "month", period)
 
 
-def replace_body(person: Person, body: str) -> Person:
-    """Return the same person as of another body."""
-    return person._replace(body=body) if hasattr(person, "_replace") else replace(person, body=body)
-
-
 def _verified(platform: Platform, people: dict[str, Person], name: str) -> None:
     of = f"enterprise {name}"
-    platform.reports.enter(replace_body(people["li"], of), name, YEAR)
-    platform.reports.sign(replace_body(people["zhao"], of), name, YEAR)
+    platform.reports.enter(people["li"]._replace(body=of), name, YEAR)
+    platform.reports.sign(people["zhao"]._replace(body=of), name, YEAR)
     task = platform.verifications.give(name, YEAR, "V1", due_on=20251231)
     platform.verifications.conclude(people["wu"], task, {f"{name}-1": VERIFIED})
     platform.verifications.confirm(people["sun"], task)

@@ -24,7 +24,7 @@ STARTING = {
 """What a sector's first month is asked for, with its unit; later ones begin as the month before."""
 _FULL_WIDTH = {0xFF10 + digit: str(digit) for digit in range(10)} | {0xFF0C: ",", 0xFF0E: "."}
 _VALUE = re.compile(r"-?(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]{1,15})(?:\.[0-9]{1,6})?")
-_LINE = re.compile(r"^[^\n:]+:(\d+): (\w+): (.+)$", re.MULTILINE)
+_LINE = re.compile(r"^(?:refused \w+: )?[^\n:]+:(\d+): (\w+): (.+)$", re.MULTILINE)
 
 
 class Row(NamedTuple):

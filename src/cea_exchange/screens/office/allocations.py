@@ -54,7 +54,9 @@ async def _page(visit: Visit, *, status: int = 200, **forms: Form) -> Response:
               for stage in STAGES)
         )
         national = {
-            stage: found.answer for stage, found in zip(STAGES, looks, strict=True) if found
+            stage: found.answer
+            for stage, found in zip(STAGES, looks, strict=True)
+            if found and (found.answer["total"] is not None or found.answer["given"])
         }
     return visit.show(
         "office/allocations.html",
