@@ -119,7 +119,7 @@ class Offices(LocalExchange):
         with registry, registry.transaction():
             for product, price in prices.items():
                 registry.product_declare(product, price)
-            for number, (name, title) in enumerate(FIRMS.items(), 1):
+            for number, title in enumerate(FIRMS.values(), 1):
                 self._account(registry, f"P00{number}", title, ZHEJIANG, number)
             for number, (account, province, title, *_) in enumerate(OTHERS, 11):
                 self._account(registry, account, title, province, number)

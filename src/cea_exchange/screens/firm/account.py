@@ -7,7 +7,15 @@ from starlette.responses import Response
 
 from cea_exchange.domain.records import Reason
 from cea_exchange.screens.access import Rights
-from cea_exchange.screens.desk.asking import act, done_see, done_words, look, rows_look, sent, word_of
+from cea_exchange.screens.desk.asking import (
+    act,
+    done_see,
+    done_words,
+    look,
+    rows_look,
+    sent,
+    word_of,
+)
 from cea_exchange.screens.desk.proposals import waiting_of
 from cea_exchange.screens.firm.holder import account_of, represents
 from cea_exchange.screens.firm.holdings import CASH, holdings_of

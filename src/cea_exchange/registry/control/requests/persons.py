@@ -12,7 +12,13 @@ from cea_exchange.registry.control.dual_control import Second
 from cea_exchange.registry.control.requests.fields import ProvinceOnly, PublicKey
 from cea_exchange.registry.control.requests.request import Request
 from cea_exchange.registry.participants.persons import account_body
-from cea_exchange.registry.participants.roles import AUTHORITY, INITIATOR, OPERATOR, REGULATOR, ROLES
+from cea_exchange.registry.participants.roles import (
+    AUTHORITY,
+    INITIATOR,
+    OPERATOR,
+    REGULATOR,
+    ROLES,
+)
 
 if TYPE_CHECKING:
     from cea_exchange.registry.registry import Registry
