@@ -1,6 +1,7 @@
 """Who is on a province's list of a year, who comes and goes, and what is known of each."""
 
 import asyncio
+from typing import Any
 
 from starlette.responses import Response
 
@@ -35,7 +36,7 @@ async def _page(visit: Visit, form: Form | None = None) -> Response:
     province = province_seen(visit, "platform")
     today = await today_of(visit, "platform")
     year = year_asked(visit, today.year)
-    of = {"province": province, "list_year": year}
+    of: dict[str, Any] = {"province": province, "list_year": year}
     (listed, trouble), (changes, no_changes) = await asyncio.gather(
         rows_look(visit, "platform", "list_show", "listed", **of),
         rows_look(visit, "platform", "list_next", "changes", **of),

@@ -119,7 +119,7 @@ def _by_enterprise(kind: str, period: int, rows: list[dict[str, Any]]) -> list[d
 
 async def _at_registry(visit: Visit) -> dict[str, Any]:
     own = own_province(visit.rights, "registry")
-    of = {"province": own} if own else {}
+    of: dict[str, Any] = {"province": own} if own else {}
     found = {}
     for state in ("applied", "accepted"):
         found[state], _ = await rows_look(
