@@ -1,9 +1,10 @@
 """What the screens take and give: `python -m bench.screens --viewers 2000 --rate 3000`.
 
 A venue, a registry and a population that trades, as real processes; a board; and viewers of one
-product, each a connection of its own that reads all that it is sent. How late a viewer is: from when
-a subscriber to the public stream has seen so many tonnes traded to when the viewer's own page says
-as many or more. The same day is traded without viewers first, so it shows what they cost the venue.
+product, each a connection of its own that reads all that it is sent. How late a viewer is: from
+when a subscriber to the public stream has seen so many tonnes traded to when the viewer's own page
+says as many or more. The same day is traded without viewers first, so it shows what they cost the
+venue.
 
 Then the ticket: from the request that the key press sends to its answer, beside the venue's own
 answer over order entry, in a market that trades on.

@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from cea_exchange.client import Client
 from cea_exchange.domain.records import Side
 from cea_exchange.loadtest.load_run import await_transfers
 from cea_exchange.loadtest.local_exchange import LocalExchange
 from cea_exchange.loadtest.population import Participant
 from support.screens.chromium import chromium
+from support.screens.kept_client import KeptClient
 from support.screens.served import Served
 
 REFERENCES = {"CEA23": 9_610, "CEA24": 9_749}
@@ -47,15 +47,6 @@ def board(exchange: LocalExchange) -> Iterator[Served]:
         yield board
 
 
-def connected(exchange: LocalExchange, name: str) -> Client:
-    """Somebody who trades without a screen."""
-    return Client.connect(
-        exchange.endpoint("venue", "gateway"),
-        exchange.keys(name),
-        exchange.keys("venue").public,
-    )
-
-
 @pytest.fixture(scope="session")
 def console(exchange: LocalExchange) -> Iterator[Served]:
     """alice's own console."""
@@ -64,16 +55,16 @@ def console(exchange: LocalExchange) -> Iterator[Served]:
 
 
 @pytest.fixture(scope="session")
-def bob(exchange: LocalExchange) -> Iterator[Client]:
+def bob(exchange: LocalExchange) -> Iterator[KeptClient]:
     """Somebody with much to sell."""
-    with connected(exchange, "bob") as client:
+    with KeptClient.of(exchange, "bob") as client:
         yield client
 
 
 @pytest.fixture(scope="session")
-def carol(exchange: LocalExchange) -> Iterator[Client]:
+def carol(exchange: LocalExchange) -> Iterator[KeptClient]:
     """Somebody whose orders stand in the books."""
-    with connected(exchange, "carol") as client:
+    with KeptClient.of(exchange, "carol") as client:
         for price, tonnes in (("97.60", 300), ("97.80", 500), ("97.80", 200), ("98.00", 1_000)):
             client.answer(client.enter("CEA24", "sell", price=price, tonnes=tonnes))
         for price, tonnes in (("97.30", 400), ("97.10", 900)):

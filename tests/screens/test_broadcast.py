@@ -116,4 +116,5 @@ def test_what_is_no_channel_is_none():
 
 
 def test_no_text_ends_an_event_early():
-    assert event_frame("a", "x\n\ny\r\nevent: b") == b"event: a\ndata: x\ndata: y\ndata: event: b\n\n"
+    expected = b"event: a\ndata: x\ndata: y\ndata: event: b\n\n"
+    assert expected == event_frame("a", "x\n\ny\r\nevent: b")

@@ -1,4 +1,4 @@
-"""Every page in both languages, on a phone and on a desktop, light and dark: pictures to look at."""
+"""Every page in both languages, on a phone and on a desktop, light and dark."""
 
 import pytest
 from playwright.sync_api import expect

@@ -40,7 +40,7 @@ def test_templates_have_neither_script_nor_style_of_their_own():
 
 
 def test_the_boards_first_view_is_light():
-    """The scripts and styles that the market's page asks for, as they are before they are packed."""
+    """The scripts and styles that the market's page asks for, before they are packed."""
     names = ("vendor/uPlot.min.css", "style.css", "live.js", "chart.js", "mark.svg")
     names += ("vendor/uPlot.iife.min.js",)
     assert sum(len(STATIC.joinpath(name).read_bytes()) for name in names) < 120_000

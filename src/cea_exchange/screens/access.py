@@ -44,7 +44,8 @@ class Rights:
     Attributes
     ----------
     trading
-        `trader`, `canceller` or `reader` where the key is one of an account's at the venue, else "".
+        `trader`, `canceller` or `reader` where the key is one of an account's at the venue, or
+        nothing.
     account
         That account.
     seats

@@ -136,6 +136,9 @@ class Visit:
         """Carry a form out, or give the answer that it got before."""
         if not self.site.once.knows(form.client_id):
             trouble = Trouble(self.text("form.old"), self.text("form.old_remedy"))
+            if self.is_partial:
+                # The page's script puts answers that are no refusals in their place.
+                return self.show("refused_part.html", trouble=trouble)
             return self.show("refused.html", status=409, trouble=trouble)
         return await self.site.once.run(form.client_id, act)
 

@@ -47,7 +47,9 @@ def demo(
     ] = None,
     data: Annotated[Path | None, typer.Option(help="New folder that is kept.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
-    board: Annotated[bool, typer.Option("--board", help="Serve the public board meanwhile.")] = False,
+    board: Annotated[
+        bool, typer.Option("--board", help="Serve the public board meanwhile.")
+    ] = False,
 ) -> None:
     """Run a venue, a registry and a population of participants through a trading day.
 

@@ -31,7 +31,9 @@ def register(app: typer.Typer) -> None:
 
 
 def screen(
-    keys: Annotated[Path, typer.Option(help="The person's pair: its path, with or without suffix.")],
+    keys: Annotated[
+        Path, typer.Option(help="The person's pair: its path, with or without suffix.")
+    ],
     data: Folders,
     host: Annotated[str, typer.Option(help="A loopback address, none other.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65_535, help="0 takes a free one.")] = 0,

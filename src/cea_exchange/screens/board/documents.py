@@ -127,7 +127,7 @@ class Documents:
 
     def list_rows(self, path: Path) -> tuple[list[str], list[list[str]]]:
         """Return a list's columns and its first rows."""
-        reader = csv.reader(io.StringIO(path.read_text(encoding="utf-8-sig")))
+        reader = csv.reader(io.StringIO(path.read_text(encoding="utf-8-sig", errors="replace")))
         columns = next(reader, [])
         rows = [row for _, row in zip(range(LIST_ROWS_SHOWN), reader, strict=False)]
         return columns, rows

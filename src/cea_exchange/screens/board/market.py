@@ -8,7 +8,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from cea_exchange.domain.units import fen_of
-from cea_exchange.screens.live.broadcast import Hub, Kind
+from cea_exchange.screens.live.broadcast import Hub, Kind, Render
 from cea_exchange.screens.live.market_feed import Bar, MarketFeed
 from cea_exchange.screens.page import Page
 from cea_exchange.screens.reading import Reading
@@ -25,9 +25,10 @@ METHODS = ("listed", "block", "bidding")
 def channels_add(hub: Hub, feed: MarketFeed) -> None:
     """Let the hub show the market."""
 
-    def shown(template: str, **more: Any) -> Any:
+    def shown(template: str) -> Render:
         def fragment(reading: Reading, part: str) -> str:
-            return render(template, reading, feed=feed, product=part, market=market_of(feed), **more)
+            market = market_of(feed)
+            return render(template, reading, feed=feed, product=part, market=market)
 
         return fragment
 
@@ -101,9 +102,8 @@ def bars_json(bars: list[Bar]) -> str:
 
 
 async def market_show(visit: Visit) -> Response:
-    """Show all products, with the first one in full."""
-    products = visit.site.feed.products
-    return _show(visit, products[0]["product"] if products else "")
+    """Show all products, with the newest one in full."""
+    return _show(visit, visit.site.feed.newest)
 
 
 async def product_show(visit: Visit) -> Response:
@@ -135,14 +135,14 @@ PAGES = (
     Page(path="/", name="market", section="market", show=market_show),
     Page(
         path="/product/{product}",
-        name="product",
+        name="market",
         section="market",
         show=product_show,
         in_menu=False,
     ),
     Page(
         path="/product/{product}/bars",
-        name="product",
+        name="market",
         section="market",
         show=bars_show,
         in_menu=False,

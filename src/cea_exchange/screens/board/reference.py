@@ -1,8 +1,9 @@
 """What the market goes by: the calendar, the rules and their sources, notices, public lists."""
 
 import calendar as months
+import re
 from datetime import date, datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
@@ -11,6 +12,7 @@ from cea_exchange.domain.calendar import TradingCalendar
 from cea_exchange.screens.board.history import documents_of
 from cea_exchange.screens.page import Page
 from cea_exchange.screens.reading import SHANGHAI
+from cea_exchange.screens.texts.catalogue import texts
 from cea_exchange.screens.visit import Visit
 
 MONDAY_FIRST = months.Calendar(firstweekday=0)
@@ -51,8 +53,16 @@ async def calendar_show(visit: Visit) -> Response:
         open_count=sum(day.year == year for day in summary),
         today=today,
         sessions=[(at, phase.name.lower()) for at, phase in profile.sessions],
-        closures=[each for each in trading.closures() if each[0].year == year],
+        closures=[
+            (day, _closure(visit, why)) for day, why in trading.closures() if day.year == year
+        ],
     )
+
+
+def _closure(visit: Visit, why: str) -> str:
+    """Return why a day is closed; as the calendar has it, where the reader's language has not."""
+    slug = "_".join(re.findall(r"[a-z]+", why.lower().replace("'", "")))
+    return texts(visit.language).get(f"closure.{slug}", why)
 
 
 def _weeks(trading: TradingCalendar, year: int, month: int) -> list[list[Day]]:
@@ -77,15 +87,30 @@ def _is_open(trading: TradingCalendar, day: date) -> bool:
 
 
 async def rules_show(visit: Visit) -> Response:
-    """Show the values in force, and every rule with its source."""
+    """Show the values in force, and under which headings there are rules."""
     documents = documents_of(visit)
-    settings: list[Any] = list(documents.profile.settings_on(_today(visit)))
+    groups = documents.rules()
+    places = {rule.rule_id: at for at, group in enumerate(groups) for rule in group.rules}
     return visit.show(
         "board/rules.html",
         live=["status"],
-        groups=documents.rules(),
-        settings=settings,
-        profile=documents.profile,
+        groups=groups,
+        places=places,
+        settings=list(documents.profile.settings_on(_today(visit))),
+    )
+
+
+async def rule_group_show(visit: Visit) -> Response:
+    """Show the rules under one heading, each with its source."""
+    groups, number = documents_of(visit).rules(), visit.part("number")
+    if not number.isdigit() or int(number) >= len(groups):
+        raise HTTPException(404)
+    return visit.show(
+        "board/rule_group.html",
+        live=["status"],
+        groups=groups,
+        group=groups[int(number)],
+        number=int(number),
     )
 
 
@@ -134,4 +159,11 @@ PAGES = (
         in_menu=False,
     ),
     Page(path="/rules", name="rules", section="market", show=rules_show),
+    Page(
+        path="/rules/{number}",
+        name="rules",
+        section="market",
+        show=rule_group_show,
+        in_menu=False,
+    ),
 )

@@ -1,6 +1,6 @@
 """The latest of many things to many viewers: whole states, rendered once a language, never a queue.
 
-    put -> version + 1 -> (at most ten times a second) -> each viewer: what is newer than it has seen
+    changed -> version + 1 -> at most ten times a second: each viewer what it has not seen
 
 A viewer that does not read holds nothing but its own connection: nothing waits for it, and what it
 missed it does not get. One that has read nothing for `STALLED_S` is let go.

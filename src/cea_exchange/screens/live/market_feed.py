@@ -146,6 +146,11 @@ class MarketFeed:
         """The listed products' maps of the day so far, in order of declaration."""
         return [each for each in self.market.get("products", ()) if each["listed"]]
 
+    @property
+    def newest(self) -> str:
+        """The product that was declared last; empty while none is known."""
+        return self.products[-1]["product"] if self.products else ""
+
     def product(self, name: str) -> dict[str, Any] | None:
         """Return a product's map; None where there is none."""
         return next((each for each in self.products if each["product"] == name), None)

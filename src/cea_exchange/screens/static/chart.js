@@ -1,6 +1,8 @@
 // Price and volume of a product: `data-chart` names its channel, `data-source` the minutes so far.
 "use strict";
 (() => {
+  const DAYS = [1, 2, 7, 14, 30, 90, 180, 365].map((days) => days * 86400);
+  const MINUTES = [1, 2, 5, 10, 15, 30, 60, 120].map((minutes) => minutes * 60);
   const style = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   const yuan = (fen) => (fen / 100).toFixed(2);
   const clock = (s) =>
@@ -11,6 +13,9 @@
     const [timeName, priceName, tonnesName] = element.dataset.names.split("|");
     const written = element.dataset.days ? day : clock;
     const axis = { stroke: style("--ink-soft"), grid: { stroke: style("--line"), width: 1 }, ticks: { show: false }, font: "11px system-ui" };
+    const isDays = Boolean(element.dataset.days);
+    const half = isDays ? 43200 : 30;
+    const around = (u, from, to) => (from == null ? [null, null] : [from - half, to + half]);
     const volume = (u) => Math.max(1, ...u.data[2].map((tonnes) => tonnes || 0)) * 4;
     return new uPlot(
       {
@@ -21,9 +26,9 @@
           { label: priceName, stroke: style("--accent"), width: 2, points: { show: data[0].length < 2 }, value: (_, fen) => (fen == null ? "–" : yuan(fen)) },
           { label: tonnesName, scale: "tonnes", stroke: style("--line-strong"), fill: style("--line"), paths: uPlot.paths.bars({ size: [0.7, 24] }), points: { show: false }, value: (_, tonnes) => (tonnes == null ? "–" : tonnes.toLocaleString("en-US")) },
         ],
-        scales: { x: { time: true }, tonnes: { range: (u) => [0, volume(u)] } },
+        scales: { x: { time: true, range: around }, tonnes: { range: (u) => [0, volume(u)] } },
         axes: [
-          { ...axis, values: (_, marks) => marks.map(written), space: 70 },
+          { ...axis, values: (_, marks) => marks.map(written), space: isDays ? 96 : 64, incrs: isDays ? DAYS : MINUTES },
           { ...axis, values: (_, marks) => marks.map(yuan), size: 58 },
         ],
         cursor: { drag: { x: false, y: false } },

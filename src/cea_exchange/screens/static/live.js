@@ -61,6 +61,14 @@
     });
   }
 
+  // A form that could not be sent, or was not taken at all, must not look as if nothing had been.
+  for (const kind of ["htmx:responseError", "htmx:sendError", "htmx:timeout"]) {
+    document.addEventListener(kind, ({ detail }) => {
+      const text = detail.xhr && detail.xhr.status && detail.xhr.responseText;
+      note.textContent = text && text.length < 300 && !text.includes("<") ? text : note.dataset.text;
+    });
+  }
+
   function close() {
     if (stream) stream.close();
     stream = null;

@@ -113,7 +113,7 @@ async def blocks_show(visit: Visit) -> Response:
     """Show the open blocks, and the form of a new one."""
     answers = visit.asked("answers")
     enquiry = _block(visit, answers) if answers.isdigit() else None
-    values = {"kind": "offer", "to": "all"}
+    values = {"kind": "offer", "to": "all", "product": visit.site.feed.newest}
     if enquiry is not None:
         values |= {"product": enquiry.product, "side": enquiry.side, "enquiry": answers}
         values |= {"price": visit.reading.price(enquiry.price)} if enquiry.price else {}
@@ -172,7 +172,8 @@ async def _block_send(visit: Visit, form: Form) -> Response:
     if not form.is_sound:
         return _page(visit, visit.again(form), status=422)
     await session_of(visit).blocks_ask()
-    return _page(visit, visit.empty_form(kind="offer", to="all"), done=outcome_words(visit, outcome))
+    fresh = visit.empty_form(kind="offer", to="all", product=product)
+    return _page(visit, fresh, done=outcome_words(visit, outcome))
 
 
 async def _receiver(visit: Visit, form: Form) -> dict[str, int]:

@@ -135,7 +135,8 @@ def _movements(statement: Statement) -> Rows:
 def _locks(statement: Statement) -> Rows:
     for each in statement.locks:
         price = price_format(each.price) if each.price else ""
-        yield each.method, each.id, each.product, each.side, price, each.tonnes, each.traded, each.end
+        lock = (each.method, each.id, each.product, each.side)
+        yield *lock, price, each.tonnes, each.traded, each.end
 
 
 PAGES = (

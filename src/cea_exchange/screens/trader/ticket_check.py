@@ -1,8 +1,8 @@
 """Why an order would be refused, before it is sent: what the market would say, as far as is seen.
 
 The venue decides; this only spares the way. What is not seen here (a measure against the account,
-the market's room, another's order that comes in between) it says then. The first reason that applies
-is given, in the venue's own order (CEA-ORD-10).
+the market's room, another's order that comes in between) it says then. The first reason that
+applies is given, in the venue's own order (CEA-ORD-10).
 """
 
 from collections.abc import Iterable, Sequence

@@ -1,5 +1,6 @@
 """The trading page: book, ticket, own orders and fills, alerts."""
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -22,13 +23,13 @@ from cea_exchange.screens.trader.commands import (
     session_of,
     trades,
 )
-from cea_exchange.screens.trader.session import TradingSession
+from cea_exchange.screens.trader.session import Outcome, TradingSession
 from cea_exchange.screens.trader.ticket_check import Seen, Terms, cash_needed, refusal
 from cea_exchange.screens.visit import Visit
 
 SIDES = ("buy", "sell")
 TIFS = ("day", "ioc", "fok")
-FILLS_SHOWN = 30
+CANCELS_AT_ONCE = 200
 def channels_add(site: Site, session: TradingSession) -> None:
     """Let the hub show the account."""
 
@@ -61,9 +62,8 @@ def ladder(site: Site, session: TradingSession, reading: Reading, product: str) 
 
 
 async def trade_show(visit: Visit) -> Response:
-    """Show the page with the first product."""
-    products = visit.site.feed.products
-    return _show(visit, products[0]["product"] if products else "")
+    """Show the page with the newest product."""
+    return _show(visit, visit.site.feed.newest)
 
 
 async def product_show(visit: Visit) -> Response:
@@ -240,18 +240,25 @@ async def _amend_send(visit: Visit, order: OwnOrder, form: Form) -> Response:
 async def cancel_send(visit: Visit) -> Response:
     """Cancel an order; a second time it is known to be over, so it needs no id."""
     order, form = _own_order(visit), visit.empty_form()
-    outcome = await command_send(visit, form, lambda client: client.cancel(order.order_id))
+    outcome = await _cancel(visit, form, order)
     trouble = form.troubles.get("") or next(iter(form.troubles.values()), None)
     return visit.show("trader/note.html", trouble=trouble, done=outcome_words(visit, outcome))
 
 
+async def _cancel(visit: Visit, form: Form, order: OwnOrder) -> Outcome:
+    return await command_send(visit, form, lambda client: client.cancel(order.order_id))
+
+
 async def cancel_all_send(visit: Visit) -> Response:
-    """Cancel all of the account's orders, one by one; answer with how many went."""
+    """Cancel all of the account's orders; answer with how many went."""
     form = visit.empty_form()
+    orders = session_of(visit).day.open_orders
     count = 0
-    for order in session_of(visit).day.open_orders:
-        outcome = await command_send(visit, form, lambda client, each=order: client.cancel(each.order_id))  # type: ignore[misc]
-        count += outcome.is_done
+    for first in range(0, len(orders), CANCELS_AT_ONCE):
+        outcomes = await asyncio.gather(
+            *(_cancel(visit, form, order) for order in orders[first : first + CANCELS_AT_ONCE])
+        )
+        count += sum(outcome.is_done for outcome in outcomes)
     trouble = next(iter(form.troubles.values()), None)
     done = visit.text("trade.canceled_all", count=count)
     return visit.show("trader/note.html", trouble=trouble, done=done)
