@@ -251,6 +251,11 @@ def test_a_proposal_shows_all_that_it_was_asked_with_in_the_readers_words():
     }
 
 
+def test_an_amount_without_a_product_is_cash():
+    shown = dict(terms_shown(READINGS["zh"], {"op": "transfer_in", "product": None, "amount": 12_345}))
+    assert shown == {"金额（元）": "123.45"}
+
+
 # -- the certificate -------------------------------------------------------------------------------
 
 CERTIFICATE = {

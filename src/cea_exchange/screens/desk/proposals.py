@@ -103,6 +103,9 @@ def _waiting(visit: Visit, system: str, row: dict[str, Any], key: str) -> Waitin
 def terms_shown(reading: Reading, request: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return what a request asks with as names and values for a person."""
     words = texts(reading.language)
+    if "amount" in request and not request.get("product"):
+        # Of cash: fen, where there is no product.
+        request = {"cash" if name == "amount" else name: request[name] for name in request}
     return [
         (words.get(f"term.{name}", name), term_shown(reading, name, value))
         for name, value in request.items()
