@@ -171,10 +171,10 @@ class Pages:
         }
 
     def verifications(self, province: int, year: int) -> list[dict[str, Any]]:
-        """Return a province's verifications of a year: whose, by whom, how far, with what result."""
+        """Return a province's verifications of a year: whose, by whom, how far, what came of it."""
         rows = self._store.execute(
-            "SELECT verifications.verification_id, enterprise, firm, given_on, verifications.due_on,"
-            " state, coalesce((SELECT tonnes FROM conclusions"
+            "SELECT verifications.verification_id, enterprise, firm, given_on,"
+            " verifications.due_on, state, coalesce((SELECT tonnes FROM conclusions"
             "  WHERE conclusions.verification_id = verifications.verification_id"
             "  ORDER BY conclusion_id DESC LIMIT 1), 0),"
             " (SELECT count(*) FROM findings"

@@ -1,4 +1,4 @@
-"""What waits for an official's word: filings, verifications, surrenders; and what looks unlikely."""
+"""What waits for an official's word: filings, verifications, surrenders; what looks unlikely."""
 
 import asyncio
 from typing import Any
