@@ -1,4 +1,4 @@
-"""What the desks compute by themselves: needs and their cost, typed months, progress, differences."""
+"""What desks compute by themselves: needs and their cost, typed months, progress, differences."""
 
 import base64
 import re
@@ -134,7 +134,8 @@ def test_a_typed_month_is_a_file_that_the_platform_takes():
     form = month_form(COAL, **{"value.1": "１,２３４.5", "parameter.1": "M", "measure.1": "MWh",
                                "origin.1": "measured", "evidence.1": "b" * 64})
     rows = rows_read(form)
-    assert form.is_sound and [row.value for row in rows] == [Decimal("125000.00"), Decimal("1234.5")]
+    assert form.is_sound
+    assert [row.value for row in rows] == [Decimal("125000.00"), Decimal("1234.5")]
     source = SourceFile("typed.csv", month_csv("E1", "E1-1", 202412, rows))
     read = months_read(source, lambda lines: iter(()))
     ((unit_month, lines),) = read.items()
@@ -168,7 +169,9 @@ def test_a_month_without_figures_is_not_sent():
 
 def test_what_the_platform_finds_stands_in_the_row_that_it_names():
     form = Form()
-    rows = [Row(0, "A", Decimal(1), "t", "measured", ""), Row(4, "M", Decimal(1), "t", "measured", "")]
+    rows = [
+        Row(at, name, Decimal(1), "t", "measured", "") for at, name in ((0, "A"), (4, "M"))
+    ]
     words = (
         "refused FILE_REFUSED: u.csv:3: measure: M: expected in MWh, got in t (CEA-PWR-02)\n"
         "u.csv:2: line: something else\n"
@@ -252,7 +255,8 @@ def test_a_proposal_shows_all_that_it_was_asked_with_in_the_readers_words():
 
 
 def test_an_amount_without_a_product_is_cash():
-    shown = dict(terms_shown(READINGS["zh"], {"op": "transfer_in", "product": None, "amount": 12_345}))
+    request = {"op": "transfer_in", "product": None, "amount": 12_345}
+    shown = dict(terms_shown(READINGS["zh"], request))
     assert shown == {"金额（元）": "123.45"}
 
 

@@ -238,9 +238,10 @@ class Offices(LocalExchange):
         self.two("platform", "sun", "qian", "verification_confirm", verification=number)
 
     def given(self) -> None:
-        """Let the province give what 2024 gives, and say what is owed; the registry has taken it."""
+        """Let the province give what 2024 gives, and say what is owed; the registry takes it."""
         of = {"province": ZHEJIANG, "year": YEAR}
-        number = self.ask("platform", "sun", "allocation_compute", stage="final", **of)["allocation"]
+        computed = self.ask("platform", "sun", "allocation_compute", stage="final", **of)
+        number = computed["allocation"]
         self.ask("platform", "qian", "allocation_approve", allocation=number)
         self.two("platform", "sun", "qian", "allocation_distribute", allocation=number)
         self.two("platform", "sun", "qian", "obligations_set", **of)

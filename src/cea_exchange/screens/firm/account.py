@@ -44,7 +44,9 @@ async def _page(visit: Visit, *, status: int = 200, **forms: Form) -> Response:
         look(visit, "registry", "account_show", account=account),
         look(visit, "registry", "balance", account=account),
         rows_look(visit, "registry", "transfers", "transfers", by="after", account=account),
-        rows_look(visit, "registry", "entries", "entries", by="after", account=account),
+        rows_look(
+            *(visit, "registry", "entries", "entries"), by="after", account=account, count=1_000
+        ),
         waiting_of(visit, ("registry",)),
     )
     holdings = holdings_of(balance.answer.get("balances", ()))
