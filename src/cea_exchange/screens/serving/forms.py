@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from email.parser import BytesParser
 from email.policy import HTTP
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 from urllib.parse import parse_qsl
 
 from cea_exchange.domain.units import INT64_MAX, cash_parse
@@ -88,7 +88,8 @@ class Form:
         """Read a positive whole number; groups of three and full-width digits are taken."""
         typed = self.value(name).translate(_FULL_WIDTH)
         if not typed:
-            return self._missing(name, needed)
+            self._missing(name, needed)
+            return None
         digits = typed.replace(",", "") if _GROUPED.fullmatch(typed) else typed
         if not digits.isascii() or not digits.isdigit() or not 0 < len(digits) <= 19:
             self.refuse(name, "form.not_whole")
@@ -103,7 +104,8 @@ class Form:
         """Read an amount or a price in yuan as fen; 97, 97.5 and 97.50 are one price."""
         typed = self.value(name).translate(_FULL_WIDTH)
         if not typed:
-            return self._missing(name, needed)
+            self._missing(name, needed)
+            return None
         whole, _, cents = typed.partition(".")
         whole = whole.replace(",", "") if _GROUPED.fullmatch(whole) else whole
         try:
@@ -124,7 +126,8 @@ class Form:
         """Read a day as the browser's own field writes it, 2025-07-16."""
         typed = self.value(name)
         if not typed:
-            return self._missing(name, needed)
+            self._missing(name, needed)
+            return None
         try:
             return date.fromisoformat(typed)
         except ValueError:
@@ -165,7 +168,7 @@ def multipart_read(content_type: str, body: bytes) -> tuple[dict[str, str], dict
     files: dict[str, Upload] = {}
     if not message.is_multipart():
         return values, files
-    for part in message.iter_parts():  # type: ignore[attr-defined]
+    for part in message.iter_parts():
         name = part.get_param("name", header="content-disposition")
         content = part.get_payload(decode=True)
         if not isinstance(name, str) or not isinstance(content, bytes):
@@ -189,7 +192,7 @@ class Once:
 
     def __init__(self) -> None:
         self._life = secrets.token_hex(8)
-        self._done: OrderedDict[str, asyncio.Future[object]] = OrderedDict()
+        self._done: OrderedDict[str, asyncio.Future[Any]] = OrderedDict()
         self._given: OrderedDict[str, None] = OrderedDict()
 
     def new_id(self) -> str:
@@ -206,7 +209,7 @@ class Once:
 
     async def run(self, client_id: str, act: Callable[[], Awaitable[R]]) -> R:
         """Carry it out, or wait for the answer that it gets, or got, elsewhere."""
-        known = self._done.get(client_id)
+        known: asyncio.Future[Any] | None = self._done.get(client_id)
         if known is None:
             known = asyncio.ensure_future(act())
             self._given.pop(client_id, None)
@@ -214,6 +217,6 @@ class Once:
             while len(self._done) > IDS_KEPT:
                 self._done.popitem(last=False)
         # Who goes away meanwhile does not stop it.
-        answer = await asyncio.shield(known)
-        return answer  # type: ignore[return-value]
+        answer: R = await asyncio.shield(known)
+        return answer
 

@@ -15,7 +15,7 @@
     field("tonnes").dispatchEvent(new Event("input", { bubbles: true }));
   });
 
-  document.addEventListener("htmx:afterSwap", ({ detail }) => {
+  document.addEventListener("htmx:afterSettle", ({ detail }) => {
     const dialog = detail.target.closest("dialog");
     if (dialog && !dialog.open) dialog.showModal();
   });

@@ -1,6 +1,7 @@
 """Positions by vintage, and the statement of a day: shown, and as files."""
 
 import io
+import re
 from collections.abc import Callable, Iterator, Sequence
 
 from starlette.responses import Response
@@ -19,6 +20,7 @@ from cea_exchange.screens.trader.commands import session_of, trades
 from cea_exchange.screens.trader.session import TradingSession
 from cea_exchange.screens.visit import Visit
 
+DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 FORMS = {".xlsx": XLSX, ".csv": "text/csv; charset=utf-8", ".json": "application/json"}
 
@@ -70,6 +72,8 @@ async def _statement(visit: Visit, date: str) -> tuple[Statement | None, Trouble
     client = session_of(visit).client
     if client is None:
         return None, Trouble(visit.text("positions.away"))
+    if date and DATE.fullmatch(date) is None:
+        return None, Trouble(visit.text("form.not_day"))
     try:
         return await client.statement(date or None), None
     except SessionError as error:
