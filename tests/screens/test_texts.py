@@ -6,7 +6,12 @@ from string import Formatter
 import pytest
 
 from cea_exchange.domain.records import Reason
-from cea_exchange.domain.refusals import InstitutionRefusal, VenueRefusal
+from cea_exchange.domain.refusals import (
+    InstitutionRefusal,
+    PlatformRefusal,
+    RegistryRefusal,
+    VenueRefusal,
+)
 from cea_exchange.screens.texts.catalogue import LANGUAGES, refusal_text, refusal_texts, texts
 from support.places import ROOT
 
@@ -19,7 +24,7 @@ ANY = re.compile(r"""["']([a-z_]+(?:\.[a-z_]+)+)["']""")
 """What may be such a key."""
 FAMILY = re.compile(r"""["']([a-z_]+\.[a-z_.]*)["']\s*~|f["']([a-z_]+\.[a-z_.]*)\{""")
 """How the keys begin of which one is chosen while a page is shown."""
-SPOKEN = (Reason, VenueRefusal, InstitutionRefusal)
+SPOKEN = (Reason, VenueRefusal, InstitutionRefusal, RegistryRefusal, PlatformRefusal)
 """Enums whose every member has words in both languages."""
 
 

@@ -84,14 +84,14 @@ class Pages:
         found = self._enterprises.of(enterprise)
         rows = self._store.execute(
             "SELECT documents.kind, documents.period, documents.unit_id, state, version,"
-            " emission, due_on FROM documents"
+            " emission, due_on, sha256 FROM documents"
             " JOIN filings ON filings.filing_id = documents.filing_id"
             " WHERE documents.enterprise_id = :whose"
             + _OF_YEAR * (year is not None)
             + " ORDER BY documents.period, documents.kind, documents.unit_id",
             {"whose": found.enterprise_id, "year": year or 0},
         )
-        names = ("kind", "period", "unit", "state", "version", "emission", "due_on")
+        names = ("kind", "period", "unit", "state", "version", "emission", "due_on", "sha256")
         return [
             dict(zip(names, (kind, period, self._unit_name(unit_id), *rest), strict=True))
             for kind, period, unit_id, *rest in rows.fetchall()
@@ -169,6 +169,26 @@ class Pages:
             "firm": self._firms.name_of(task.firm_id),
             "findings": self._verifications.findings(number),
         }
+
+    def verifications(self, province: int, year: int) -> list[dict[str, Any]]:
+        """Return a province's verifications of a year: whose, by whom, how far, what came of it."""
+        rows = self._store.execute(
+            "SELECT verifications.verification_id, enterprise, firm, given_on,"
+            " verifications.due_on, state, coalesce((SELECT tonnes FROM conclusions"
+            "  WHERE conclusions.verification_id = verifications.verification_id"
+            "  ORDER BY conclusion_id DESC LIMIT 1), 0),"
+            " (SELECT count(*) FROM findings"
+            "  WHERE findings.verification_id = verifications.verification_id"
+            "  AND findings.state = 'open')"
+            " FROM verifications"
+            " JOIN enterprises ON enterprises.enterprise_id = verifications.enterprise_id"
+            " JOIN service_firms ON service_firms.firm_id = verifications.firm_id"
+            " WHERE province = ? AND compliance_year = ?"
+            " ORDER BY enterprise, verifications.verification_id",
+            (province, year),
+        )
+        names = ("verification", "enterprise", "firm", "given_on", "due_on", "state")
+        return _rows(rows.fetchall(), *names, "tonnes", "findings_open")
 
     def result(self, enterprise: str, year: int) -> dict[str, Any]:
         """Return the verified result that counts."""

@@ -22,6 +22,8 @@ SYSTEMS: dict[str, Ask] = {
     "ccer": CCER.ask,
 }
 """The daemons with a control socket."""
+SEAT_OPS = {"venue": "status", "registry": "seat", "platform": "seat", "ccer": "seat"}
+"""What each is asked to say for whom a key stands; whoever it knows may ask."""
 PROBE_S = 3.0
 ASK_S = 20.0
 
@@ -138,7 +140,7 @@ class KeyedSystems:
         if self.folder(system) is None:
             return None
         try:
-            answer = await self.ask(system, {"op": "status"}, timeout_s=PROBE_S)
+            answer = await self.ask(system, {"op": SEAT_OPS[system]}, timeout_s=PROBE_S)
         except (NotDone, SecurityError):
             return None
         you = answer.get("you")

@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cea_exchange.domain.profile import Profile, load_profile
-from cea_exchange.screens import control_room, regulator, trader
+from cea_exchange.screens import control_room, firm, office, regulator, trader
 from cea_exchange.screens.access import KeyedSystems, Rights
 from cea_exchange.screens.board import history, market, reference
 from cea_exchange.screens.board.documents import Documents
+from cea_exchange.screens.desk import proposals
 from cea_exchange.screens.live.broadcast import Hub
 from cea_exchange.screens.live.market_feed import MarketFeed, Source, source_read
 from cea_exchange.screens.page import Page
@@ -28,6 +29,9 @@ CONSOLE_PAGES: tuple[Page, ...] = (
     *trader.PAGES,
     *control_room.PAGES,
     *regulator.PAGES,
+    *firm.PAGES,
+    *office.PAGES,
+    *proposals.PAGES,
     *BOARD_PAGES,
 )
 """All pages of consoles: each is there for those whom it admits."""

@@ -35,6 +35,14 @@ class Reading:
         """Write whole tonnes, or any whole number, in groups of three."""
         return NOTHING if tonnes is None else f"{tonnes:,}"
 
+    def exact(self, number: str | None) -> str:
+        """Write a decimal number of any length, as a daemon wrote it, in groups of three."""
+        if not number:
+            return NOTHING
+        sign, digits = ("−", number[1:]) if number[0] == "-" else ("", number)
+        whole, point, rest = digits.partition(".")
+        return f"{sign}{int(whole):,}{point}{rest}" if whole.isdigit() else number
+
     def yuan(self, fen: int | str | None) -> str:
         """Write fen, or what a daemon wrote as yuan, with all its digits."""
         if fen is None or fen == "":
@@ -89,6 +97,15 @@ class Reading:
         if self.language == "zh":
             return f"{day.year}年{day.month}月{day.day}日"
         return f"{day.day} {_MONTHS[day.month - 1]} {day.year}"
+
+    def period(self, period: int) -> str:
+        """Write a month or a year: 2025年7月, Jul 2025. Takes yyyymm and yyyy."""
+        year, month = divmod(period, 100)
+        if period < 10_000:
+            return f"{period}年" if self.language == "zh" else str(period)
+        if self.language == "zh":
+            return f"{year}年{month}月"
+        return f"{_MONTHS[month - 1]} {year}"
 
     def moment(self, ns: int | str | None) -> str:
         """Write a time with its day, in Shanghai; takes nanoseconds since 1970 and ISO 8601."""

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from cea_exchange.platform.control.service import PlatformService
-from support.platform.platform_world import PROOF, coal_month
+from support.platform.platform_world import PROOF, coal_month, given_2024
 
 PERSONS = {
     "Li Na": ("preparer", "enterprise E1"),
@@ -157,3 +157,42 @@ def test_what_was_filed_is_changed_in_bulk_by_two_of_the_authority_alone(staff):
     terms = {"sector": "power", "year": 2025, "notice": "notice of 2026-06-23"}
     assert staff.refused("Sun Yu", "filing_retrofit", **terms) == "NOT_PERMITTED"
     assert staff.refused("Zhou Hua", "filing_retrofit", **terms) == "NO_SECOND_PERSON"
+
+
+def test_a_province_sees_its_cases_with_the_steps_that_may_be_taken(staff):
+    opening = {"province": 33, "offence": "unpaid", "committed_on": 20241231, "document": "case 1"}
+    staff.world.day = 20250210
+    opened = staff.ask("Sun Yu", "case_open", enterprise="E1", year=2023, shortfall=10, **opening)
+    (case,) = staff.ask("Qian Lan", "case_list", province=33)["cases"]
+    assert (case["case_id"], case["enterprise"], case["firm"]) == (opened["case"], "E1", "")
+    assert "notice" in staff.ask("Sun Yu", "case_show", case=1)["may"]
+    assert "decide" not in staff.ask("Sun Yu", "case_show", case=1)["may"]
+    assert staff.ask("Zhou Hua", "case_list", province=11)["cases"] == []
+    assert staff.refused("Sun Yu", "case_list", province=11) == "NOT_YOURS"
+    assert staff.refused("Li Na", "case_list", province=33) == "NOT_PERMITTED"
+
+
+def test_a_province_sees_its_verifications_and_allocations_as_they_go(staff):
+    given_2024(staff.world)
+    (task,) = staff.ask("Sun Yu", "verification_list", province=33, year=2024)["verifications"]
+    assert (task["enterprise"], task["firm"], task["state"]) == ("E1", "V1", "confirmed")
+    assert (task["tonnes"], task["findings_open"]) == (2_957_724, 0)
+    (given,) = staff.ask("Sun Yu", "allocation_list", province=33)["allocations"]
+    assert (given["state"], given["tonnes"]) == ("distributed", 2_847_600)
+    assert "computed_key" not in given
+    none = staff.ask("Sun Yu", "allocation_list", province=33, year=2023)
+    assert none["allocations"] == []
+    assert staff.refused("Sun Yu", "allocation_list", province=11) == "NOT_YOURS"
+
+
+def test_everybody_is_told_for_whom_their_key_stands(staff):
+    for name, (role, body) in PERSONS.items():
+        answer = staff.ask(name, "seat")
+        assert answer["you"] == {"name": name, "role": role, "body": body}
+        assert answer["time"].endswith("+08:00")
+
+
+def test_where_filings_stand_is_told_with_the_hash_that_is_signed(staff):
+    (entered,) = month_enter(staff)["entered"]
+    (row,) = staff.ask("Li Na", "filing_list", enterprise="E1")["filings"]
+    assert row["sha256"] == entered["sha256"]

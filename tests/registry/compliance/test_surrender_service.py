@@ -216,3 +216,37 @@ def test_a_refusal_tells_no_representative_of_another_account(world, staff):
         error = staff.li.error("person_remove", key=staff.caller(key).key)
         expected = "expected the business of account P1, got another's"
         assert error == f"NOT_YOURS: person_remove: {expected}"
+
+
+def test_an_account_sees_what_became_of_its_applications_and_how_it_stands(world, staff):
+    by_two(staff.mee, staff.caller("mee-2"), "obligation_take", **handed_in(world, ("P1", 1_000)))
+    fields = {"account": "P1", "compliance_year": 2024}
+    for tonnes in (100, 200, 300):
+        by_two(staff.li, staff.mo, "surrender_apply", **fields, tonnes={"CEA24": tonnes})
+    decided = {"province": BEIJING}
+    by_two(staff.bei, staff.jing, "surrender_reject", surrender_id=1, why="disputed", **decided)
+    by_two(staff.bei, staff.jing, "surrender_accept", surrender_id=2, **decided)
+    rows = staff.li("surrender_history", **fields)["surrenders"]
+    assert [(row["surrender_id"], row["state"], row["rejection"]) for row in rows] == [
+        (1, "rejected", "disputed"),
+        (2, "accepted", ""),
+        (3, "applied", ""),
+    ]
+    assert rows[2]["tonnes"] == {"CEA24": 300}
+    page = staff.li("surrender_history", **fields, count=2)
+    assert (len(page["surrenders"]), page["next"]) == (2, 3)
+    assert staff.li("obligation_notice", **fields)["standing"] == {
+        "surrendered": 200,
+        "offset": 0,
+        "applied": 300,
+        "unretired": 200,
+        "deducted": 0,
+        "payable": 500,
+        "completed_on": None,
+    }
+    assert "expected the business of account P2" in staff.pa.error("surrender_history", **fields)
+
+
+def test_everybody_is_told_for_whom_their_key_stands(staff):
+    assert staff.li("seat")["you"] == {"name": "li", "role": "initiator", "body": "account P1"}
+    assert staff.bei("seat")["you"]["body"] == "province 11"

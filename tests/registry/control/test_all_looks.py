@@ -56,6 +56,7 @@ LOOKS = {
     "statement": [{"account": account(5), "business_date": DAY},
                   {"account": account(0), "business_date": days(1)[0]}],
     "surrender_certificate": [{"account": account(0), "compliance_year": 2024}],
+    "surrender_history": [{"account": account(0), "compliance_year": 2024}],
     "surrender_list": [{"state": "retired"}, {"state": "rejected", "province": 31},
                        {"state": "accepted"}],
     "offset_proofs": [{}],

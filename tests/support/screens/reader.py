@@ -7,9 +7,9 @@ from typing import Any
 from support.screens.chromium import DESKTOP, picture, violations
 from support.screens.served import Served
 
+REFUSED = "status of 422"
+"""What the browser itself says of a form that was refused, and shown again."""
 LOCALES = {"zh": "zh-CN", "en": "en-GB"}
-FORM_REFUSED = "status of 422"
-"""What Chromium calls an error, and is a form that is shown again with what is wrong with it."""
 
 
 @contextmanager
@@ -40,11 +40,9 @@ def _context(browser: Any, language: str, **options: Any) -> Iterator[Any]:
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.on(
         "console",
-        lambda message: (
-            message.type == "error"
-            and FORM_REFUSED not in message.text
-            and errors.append(message.text)
-        ),
+        lambda message: message.type == "error"
+        and REFUSED not in message.text
+        and errors.append(message.text),
     )
     try:
         yield page

@@ -142,6 +142,7 @@ def _request(request: dict[str, Any]) -> str:
 TEXTS: Mapping[str, Text] = {
     "acts": _acts,
     "person_list": rows_of("persons", "body", "role", "name", "key"),
+    "seat": lambda answer: fields_line({**answer["you"], "time": answer["time"]}),
     "proposals": _proposals,
 }
 """What is said of looks that every institution answers."""

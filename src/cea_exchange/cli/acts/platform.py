@@ -34,8 +34,10 @@ PLATFORM = institution_asker(
     _client,
     {
         "account_list": rows_of("accounts", none="nobody is listed"),
+        "allocation_list": rows_of("allocations", none="nothing was computed"),
         "allocation_national": page_shown,
         "allocation_show": page_shown,
+        "case_list": rows_of("cases", none="no cases"),
         "case_show": page_shown,
         "check_run": rows_of("findings", none="nothing is unlikely"),
         "due_list": _due,
@@ -43,7 +45,9 @@ PLATFORM = institution_asker(
         "enterprise_show": page_shown,
         "evidence_list": rows_of("documents", "file", "sha256", "brought_by", "brought_at_ns"),
         "evidence_shared": rows_of("documents"),
-        "filing_list": rows_of("filings"),
+        "filing_list": rows_of(
+            "filings", *("kind", "period", "unit", "state", "version", "emission", "due_on")
+        ),
         "filing_waiting": rows_of("waiting", none="nothing waits"),
         "firm_scores": rows_of("scores"),
         "inspection_list": rows_of("inspections", none="no inspections"),
@@ -60,6 +64,7 @@ PLATFORM = institution_asker(
         "penalty_list": rows_of("penalties"),
         "plan_show": page_shown,
         "result_show": page_shown,
+        "verification_list": rows_of("verifications", none="nobody verifies"),
         "verification_show": page_shown,
     },
 )

@@ -268,6 +268,11 @@ REGISTRY = institution_asker(
         "shortfall_list": _shortfalls,
         "statement": _statement,
         "surrender_certificate": lambda answer: str(answer["text"]),
+        "surrender_history": rows_of(
+            *("surrenders", "surrender_id", "giver", "applied_on", "tonnes", "state", "decided_on"),
+            *("rejection", "retired_on"),
+            none="nothing was applied for",
+        ),
         "surrender_list": rows_of(
             *("surrenders", "surrender_id", "account", "compliance_year", "giver", "applied_on"),
             "tonnes",

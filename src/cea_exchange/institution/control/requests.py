@@ -45,6 +45,15 @@ class Status(Request, tag="status"):
     is_scoped = False
 
 
+class Seat(Request, tag="seat"):
+    """Print for whom one's own key stands, and the time it is here."""
+
+    is_look = True
+    is_scoped = False
+    command = "person self"
+    example = "person self --key li"
+
+
 class Stop(Request, tag="stop"):
     """End the daemon."""
 

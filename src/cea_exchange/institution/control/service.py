@@ -20,10 +20,18 @@ from cea_exchange.control_plane.requests import Requests
 from cea_exchange.control_plane.service import Service
 from cea_exchange.domain.refusals import InstitutionRefusal
 from cea_exchange.domain.refusals.answers import refused
+from cea_exchange.domain.timetable import time_from_ns
 from cea_exchange.institution.approvals import Proposal
 from cea_exchange.institution.checks import ActError
 from cea_exchange.institution.control.request import Request, request_decode
-from cea_exchange.institution.control.requests import Approve, Proposals, Reject, Status, Stop
+from cea_exchange.institution.control.requests import (
+    Approve,
+    Proposals,
+    Reject,
+    Seat,
+    Status,
+    Stop,
+)
 from cea_exchange.institution.paging import message_shown, page_read
 from cea_exchange.institution.persons import Person
 from cea_exchange.institution.services import InstitutionServices
@@ -134,9 +142,12 @@ class InstitutionService(Service[Person, R]):
 
     def look(self, person: Person, request: R) -> dict[str, Any]:
         """Answer what changes nothing."""
+        you = {"name": person.name, "role": person.role, "body": person.body}
         match request:
+            case Seat():
+                now = time_from_ns(self.services.now_ns())
+                return {"you": you, "time": now.isoformat(timespec="seconds")}
             case Status():
-                you = {"name": person.name, "role": person.role, "body": person.body}
                 own = {"unsafe": self.unsafe, "you": you}
                 return {**self.services.status(), **own, **self._place()}
             case Proposals():

@@ -296,6 +296,16 @@ class Allocations:
             )
         return row
 
+    def of_province(self, province: int, year: int | None = None) -> list[AllocationRow]:
+        """Return the allocations of a province, of one year or of all, the last one first."""
+        rows = self._store.execute(
+            f"SELECT {_ROW} FROM allocations WHERE province = :province"
+            + " AND compliance_year = :year" * (year is not None)
+            + " ORDER BY allocation_id DESC",
+            {"province": province, "year": year or 0},
+        )
+        return [AllocationRow(*row) for row in rows.fetchall()]
+
     def distributed(self, province: int, year: int) -> AllocationRow:
         """Return the last final allocation of a year, or adjustment of it, that was distributed."""
         found = self._store.one(

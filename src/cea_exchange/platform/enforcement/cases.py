@@ -290,6 +290,23 @@ class Cases:
         )
         return [dict(zip(names, row, strict=True)) for row in rows.fetchall()]
 
+    def may(self, case: Case) -> list[str]:
+        """Return the steps that may be taken in a case as it is."""
+        return [step for step, each in STEPS.items() if case.state in each.after]
+
+    def of_province(self, province: int) -> list[dict[str, Any]]:
+        """Return a province's cases with the names of whose breaches they are, the last first."""
+        rows = self._store.execute(
+            f"SELECT {', '.join(f'cases.{name}' for name in Case._fields)},"
+            " coalesce(enterprise, ''), coalesce(firm, '') FROM cases"
+            " LEFT JOIN enterprises ON enterprises.enterprise_id = cases.enterprise_id"
+            " LEFT JOIN service_firms ON service_firms.firm_id = cases.firm_id"
+            " WHERE cases.province = ? ORDER BY cases.case_id DESC",
+            (province,),
+        )
+        names = (*Case._fields, "enterprise", "firm")
+        return [dict(zip(names, row, strict=True)) for row in rows.fetchall()]
+
     def published(self) -> list[dict[str, Any]]:
         """Return the decisions that were published, as everybody may read them."""
         names = (

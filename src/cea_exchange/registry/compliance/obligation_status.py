@@ -77,6 +77,18 @@ class Standing:
         """Return the tonnes that were missing when the deadline had passed."""
         return self.missing_after(self.status.obligation.deadline)
 
+    def figures(self) -> dict[str, int | None]:
+        """Return in tonnes how it stands, as its account is told."""
+        return {
+            "surrendered": self.surrendered,
+            "offset": self.status.offset,
+            "applied": self.applied,
+            "unretired": self.unretired,
+            "deducted": self.deducted,
+            "payable": self.payable,
+            "completed_on": self.completed_on,
+        }
+
     def missing_after(self, date: int) -> int:
         """Return the tonnes that were missing when a day (yyyymmdd) had passed."""
         return self.tonnes - sum(t for day, t in self.counted.items() if day <= date)

@@ -9,7 +9,7 @@ them on to the authority in one transaction; retiring is the authority's own act
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 from msgspec.structs import replace
@@ -319,6 +319,24 @@ class Surrender:
         )
         found = [Listed(**row, tonnes=tonnes[row["surrender_id"]]) for row in rows]
         return found, last + 1 if is_more else None
+
+    def history(
+        self, account: str, compliance_year: int, *, first: int, count: int
+    ) -> list[dict[str, Any]]:
+        """Return all applications for an account's obligation of a year, from a number on."""
+        index, _successor = with_successor(self._ledger, account)
+        rows = self._store.records(
+            "SELECT surrender_id, giver.account AS giver, why, applied_on, surrenders.state AS"
+            " state, decided_on, rejection, retired_on FROM surrenders"
+            " JOIN accounts AS giver ON giver.account_index = giver_index"
+            " WHERE compliance_year = ? AND surrenders.account_index = ? AND surrender_id >= ?"
+            " ORDER BY surrender_id LIMIT ?",
+            (compliance_year, index, first, count),
+        )
+        if not rows:
+            return []
+        tonnes = self._tonnes_of(rows[0]["surrender_id"], rows[-1]["surrender_id"])
+        return [{**row, "tonnes": tonnes[row["surrender_id"]]} for row in rows]
 
     def _tonnes_of(self, first: int, last: int) -> dict[int, dict[str, int]]:
         """Return surrender -> product -> tonnes, of all between two numbers."""

@@ -36,6 +36,12 @@ class Status(shared.Status, Request, tag="status"):
     roles = ROLES
 
 
+class Seat(shared.Seat, Request, tag="seat"):
+    """Print for whom one's own key stands, and the time it is here."""
+
+    roles = ROLES
+
+
 class Stop(shared.Stop, Request, tag="stop"):
     """End the daemon."""
 

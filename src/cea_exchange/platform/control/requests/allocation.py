@@ -158,6 +158,29 @@ class AllocationShow(OfAllocation, tag="allocation_show"):
         return {**shown, "lines": page, "next": further}
 
 
+class AllocationList(Request, tag="allocation_list"):
+    """Print a province's allocations, the last one first."""
+
+    roles = OFFICIALS
+    is_look = True
+    command = "allocation list"
+    example = "allocation list 33 --year 2025"
+    rows = ("allocations",)
+
+    province: Province
+    year: Annotated[int | None, field("Only of this year.")] = None
+    first: Place = 0
+    count: PageCount = PAGE_COUNT_MAX
+
+    def act(self, platform: "Platform") -> dict[str, Any]:
+        rows = [
+            {name: value for name, value in row._asdict().items() if name != "computed_key"}
+            for row in platform.allocations.of_province(self.province, self.year)
+        ]
+        page, further = page_at(rows, self.first, self.count)
+        return {"allocations": page, "next": further}
+
+
 class AllocationNational(Request, tag="allocation_national"):
     """Print what provinces have given of a year in a stage, and the total."""
 

@@ -37,6 +37,12 @@ class Status(shared.Status, tag="status"):
     roles = ROLES
 
 
+class Seat(shared.Seat, tag="seat"):
+    """Print for whom one's own key stands, and the time it is here."""
+
+    roles = ROLES
+
+
 class Stop(shared.Stop, tag="stop"):
     """End the daemon."""
 

@@ -3,6 +3,8 @@
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cea_exchange.control_plane.fields import field
+from cea_exchange.domain.compliance.penalties import Traded
+from cea_exchange.institution.paging import PAGE_COUNT_MAX, PageCount, Place, page_at
 from cea_exchange.platform.control.request import Request, Second
 from cea_exchange.platform.control.requests.fields import Case, DocumentNumber, Province
 from cea_exchange.platform.roles import OFFICIALS, PROVINCE, ROLES
@@ -114,7 +116,6 @@ class CaseDecide(OfCase, tag="case_decide"):
     traded_tonnes: Annotated[int | None, field("Tonnes traded in it.")] = None
 
     def act(self, platform: "Platform") -> dict[str, Any]:
-        from cea_exchange.domain.compliance.penalties import Traded
 
         traded = None
         if self.traded_value is not None and self.traded_tonnes is not None:
@@ -176,8 +177,27 @@ class CaseShow(OfCase, tag="case_show"):
         return {
             **case._asdict(),
             "owed_fen": platform.cases.owed(case),
+            "may": platform.cases.may(case),
             "steps": platform.cases.steps(self.case),
         }
+
+
+class CaseList(Request, tag="case_list"):
+    """Print a province's cases, the last one first."""
+
+    roles = OFFICIALS
+    is_look = True
+    command = "case list"
+    example = "case list 33"
+    rows = ("cases",)
+
+    province: Province
+    first: Place = 0
+    count: PageCount = PAGE_COUNT_MAX
+
+    def act(self, platform: "Platform") -> dict[str, Any]:
+        page, further = page_at(platform.cases.of_province(self.province), self.first, self.count)
+        return {"cases": page, "next": further}
 
 
 class PenaltyList(Request, tag="penalty_list"):

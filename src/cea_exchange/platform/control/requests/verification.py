@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cea_exchange.control_plane.fields import field
 from cea_exchange.domain.refusals import PlatformRefusal
+from cea_exchange.institution.paging import PAGE_COUNT_MAX, PageCount, Place, page_at
 from cea_exchange.platform.checks import PlatformActError, month_checked
 from cea_exchange.platform.control.request import Request, Second
 from cea_exchange.platform.control.requests.fields import (
@@ -22,6 +23,7 @@ from cea_exchange.platform.control.requests.fields import (
 from cea_exchange.platform.roles import (
     AUTHORITY,
     ENTERPRISES,
+    OFFICIALS,
     OPERATOR,
     PREPARER,
     PROVINCE,
@@ -331,6 +333,26 @@ class VerificationShow(OfVerification, tag="verification_show"):
 
     def act(self, platform: "Platform") -> dict[str, Any]:
         return platform.pages.verification(self.verification)
+
+
+class VerificationList(Request, tag="verification_list"):
+    """Print a province's verifications of a compliance year, by enterprise."""
+
+    roles = OFFICIALS
+    is_look = True
+    command = "verification list"
+    example = "verification list 33 2025"
+    rows = ("verifications",)
+
+    province: Province
+    year: Year
+    first: Place = 0
+    count: PageCount = PAGE_COUNT_MAX
+
+    def act(self, platform: "Platform") -> dict[str, Any]:
+        rows = platform.pages.verifications(self.province, self.year)
+        page, further = page_at(rows, self.first, self.count)
+        return {"verifications": page, "next": further}
 
 
 class ResultShow(Request, tag="result_show"):

@@ -16,6 +16,7 @@ from cea_exchange.registry.participants.roles import (
     INITIATOR,
     OPERATOR,
     REGULATOR,
+    ROLES,
     account_body,
 )
 
@@ -74,6 +75,12 @@ class PersonRemove(requests.PersonRemove, Request, tag="person_remove"):
                 f"{person.body}: expected a person to stay, got {person.name}, its last",
             )
         return {"name": registry.persons.remove(self.key).name}
+
+
+class Seat(requests.Seat, Request, tag="seat"):
+    """Print for whom one's own key stands, and the time it is here."""
+
+    roles = ROLES
 
 
 class PersonList(Request, tag="person_list"):

@@ -82,7 +82,12 @@ class ObligationNotice(Request, tag="obligation_notice"):
 
     def act(self, registry: "Registry") -> dict[str, Any]:
         notice = registry.obligations.notice(self.account, self.compliance_year)
-        return {"notice": msgspec.to_builtins(notice), "text": notice.text()}
+        standing = registry.obligations.standing(self.account, self.compliance_year)
+        return {
+            "notice": msgspec.to_builtins(notice),
+            "standing": standing.figures(),
+            "text": notice.text(),
+        }
 
 
 class ComplianceList(Request, tag="compliance_list"):

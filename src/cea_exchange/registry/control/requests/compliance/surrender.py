@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import msgspec
 
 from cea_exchange.control_plane.fields import field
-from cea_exchange.institution.paging import PAGE_COUNT_MAX, Number, PageCount, page
+from cea_exchange.institution.paging import PAGE_COUNT_MAX, Number, PageCount, page, paged
 from cea_exchange.registry.control.dual_control import Second
 from cea_exchange.registry.control.requests.fields import (
     Account,
@@ -162,6 +162,27 @@ class SurrenderList(AboutProvince, tag="surrender_list"):
         )
         found, further = page(map(msgspec.to_builtins, rows), self.count, "surrender_id")
         return {"surrenders": found, "next": following if further is None else further}
+
+
+class SurrenderHistory(Request, tag="surrender_history"):
+    """Print what was applied for to cover an account's obligation, and what became of it."""
+
+    roles = ROLES
+    is_look = True
+    command = "surrender history"
+    example = "surrender history P001 2024"
+    rows = ("surrenders",)
+
+    account: Account
+    compliance_year: Year
+    first: Number = 1
+    count: PageCount = PAGE_COUNT_MAX
+
+    def act(self, registry: "Registry") -> dict[str, Any]:
+        rows = registry.surrender.history(
+            self.account, self.compliance_year, first=self.first, count=self.count + 1
+        )
+        return paged("surrenders", rows, "surrender_id", self.count)
 
 
 class SurrenderCertificate(Request, tag="surrender_certificate"):

@@ -1,0 +1,72 @@
+"""Every desk's page in both languages, on a phone and on a desktop, light and dark."""
+
+from collections.abc import Iterator
+from itertools import product
+
+import pytest
+from playwright.sync_api import expect
+
+from support.screens.chromium import DESKTOP, PHONE, picture, violations
+from support.screens.offices import YEAR, ZHEJIANG, Offices, offices_open
+from support.screens.reader import at_console
+from support.screens.served import Served
+
+pytestmark = [pytest.mark.e2e, pytest.mark.nightly]
+
+SIZES = {"desktop": DESKTOP, "phone": PHONE}
+DESKS = {
+    "li": ("account", "obligation", "filings", "filings/202411", "filings/202411/E1-1"),
+    "wang": ("approvals", "account"),
+    "sun": (
+        *("entities?year=2025", "entities/E1", f"reviews?year={YEAR}"),
+        *(f"allocations?year={YEAR}", "allocations/1", f"compliance?year={YEAR}"),
+        *("cases", "cases/1", "approvals"),
+    ),
+    "zhou": (f"allocations?year={YEAR}", "reviews", "cases?province=33"),
+}
+
+
+@pytest.fixture(scope="module")
+def nation(tmp_path_factory) -> Iterator[Offices]:
+    """The offices after a distribution: something is owed, something waits, a case is open."""
+    with offices_open(tmp_path_factory.mktemp("nation")) as offices:
+        offices.filed()
+        offices.verified()
+        offices.given()
+        offices.ask("registry", "li", "transfer_in", account="P001", product="CEA24", amount=500)
+        offices.ask("registry", "li", "surrender_apply", account="P001", compliance_year=YEAR,
+                    tonnes={"CEA24": 100_000})
+        case = offices.ask(
+            *("platform", "sun", "case_open"),
+            province=ZHEJIANG,
+            offence="unpaid",
+            committed_on=20241231,
+            document="浙环罚立 1",
+            enterprise="E2",
+            year=2023,
+            shortfall=865_300,
+        )["case"]
+        offices.ask("platform", "sun", "case_step", case=case, step="notice", document="告知 1")
+        yield offices
+
+
+@pytest.mark.parametrize("who", DESKS)
+def test_no_desk_is_wrong_in_any_language_at_any_size_in_any_light(browser, nation, who):
+    found = {}
+    with Served.console(nation.data, who) as served:
+        for language, size, theme in product(("zh", "en"), SIZES, ("light", "dark")):
+            options = {"viewport": SIZES[size], "color_scheme": theme}
+            with at_console(browser, served, language, **options) as page:
+                for path in DESKS[who]:
+                    page.goto(f"{served.address}/{path}")
+                    expect(page.locator("main h1")).to_be_visible()
+                    shown = path.partition("?")[0].replace("/", "-")
+                    name = f"desk-{who}-{shown}-{language}-{size}-{theme}"
+                    picture(page, name)
+                    wrong = violations(page)
+                    width = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+                    if width > 0:
+                        wrong.append(f"{width} pixels wider than the window")
+                    if wrong:
+                        found[name] = wrong
+    assert found == {}
