@@ -17,7 +17,8 @@ from support.places import ROOT
 
 SCREENS = ROOT / "src" / "cea_exchange" / "screens"
 NAMED = re.compile(
-    r"""(?:\bt|\.texts?)\(\s*["']([a-z_]+(?:\.[a-z_]+)+)["'](?!\s*~)|refuse\([^()]*?,\s*["']([a-z_.]+)["']\)"""
+    r"""(?:\bt|\.texts?)\(\s*["']([a-z_]+(?:\.[a-z_]+)+)["'](?!\s*~)"""
+    r"""|refuse\([^()]*?,\s*["']([a-z_.]+)["']\)"""
 )
 """A text that is asked for by its whole key."""
 ANY = re.compile(r"""["']([a-z_]+(?:\.[a-z_]+)+)["']""")

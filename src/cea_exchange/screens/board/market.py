@@ -17,7 +17,7 @@ from cea_exchange.screens.visit import Visit
 
 LEVELS = 5
 ORDERS_SHOWN = 4
-BARS_TOLD = 2
+BARS_SENT = 2
 """The latest minutes, told again with each change: the page has the ones before."""
 METHODS = ("listed", "block", "bidding")
 
@@ -39,7 +39,7 @@ def channels_add(hub: Hub, feed: MarketFeed) -> None:
         "quote": Kind("market", shown("board/quote.html")),
         "book": Kind("book", lambda reading, part: book_shown(feed, reading, part)),
         "trades": Kind("trades", shown("board/trades.html")),
-        "bars": Kind("bars", lambda _, part: bars_json(feed.bars(part)[-BARS_TOLD:])),
+        "bars": Kind("bars", lambda _, part: bars_json(feed.bars(part)[-BARS_SENT:])),
         "blocks": Kind("blocks", shown("board/blocks.html")),
         "notices": Kind("notices", shown("board/notices.html")),
     }

@@ -279,7 +279,7 @@ class MarketFeed:
             self._bars.clear()
             self.began_ns = at_ns
             touched |= {f"{what}.{name}" for what in ("trades", "bars") for name in names.values()}
-        if kind in _NOTICES and not (kind == EventKind.DAY_CLOSED and self._is_told(kind)):
+        if kind in _NOTICES and not (kind == EventKind.DAY_CLOSED and self._is_noted(kind)):
             is_phase = kind == EventKind.PHASE_CHANGED
             phase = Phase(int(row["phase"])).name.lower() if is_phase else ""
             named = "" if kind == EventKind.DAY_CLOSED else product
@@ -288,7 +288,7 @@ class MarketFeed:
         if kind.name.startswith("BLOCK_"):
             touched.add("blocks")
 
-    def _is_told(self, kind: EventKind) -> bool:
+    def _is_noted(self, kind: EventKind) -> bool:
         return bool(self.notices) and self.notices[0].kind == _NOTICES[kind]
 
     def _take_trade(self, row: Any, product: str, at_ns: int, touched: set[str]) -> None:
