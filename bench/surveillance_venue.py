@@ -7,7 +7,7 @@ A venue's sequencer (journal, fdatasync, market, event store; no sockets) takes 
 steady` in batches as fast as it can. In every other turn `cea-exchange surveil DIR --follow` runs
 beside it, in a process of its own, on the same folder. Each turn ends in the same state, or no
 figure is printed. `--follow` paces the venue instead, and reads its journal once a second as
-`surveil` does: what is told is the processor's time of a look at the recent part, and to read.
+`surveil` does: what is printed is the processor's time of a look at the recent part, and to read.
 """
 
 import argparse
@@ -118,8 +118,8 @@ def followed(commands: np.ndarray, events_per_second: int, seconds: int) -> None
         for events, read, read_s, whole_s in looks:
             print(f"{events:>13,}  {read:>6,}  {read_s:>8.3f} s  {whole_s:>8.3f} s")
         late = next((events for events, _, _, whole_s in looks if whole_s > 1), None)
-        told = "never" if late is None else f"from {late:,} events on"
-        print(f"a look took longer than a second: {told}")
+        lateness = "never" if late is None else f"from {late:,} events on"
+        print(f"a look took longer than a second: {lateness}")
 
 
 def main() -> None:

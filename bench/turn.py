@@ -71,15 +71,15 @@ class Played:
 
     def __init__(self, process_id: int, opened: ExitStack) -> None:
         path = f"{os.environ[FOLDER]}/{process_id}"
-        self._told, self._says = (
+        self._instructions, self._says = (
             opened.enter_context(open(f"{path}.{way}", mode, encoding="ascii"))  # noqa: SIM115
             for way, mode in (("in", "w"), ("out", "r"))
         )
 
     def tell(self, what: str) -> None:
         """Say what it is to do."""
-        self._told.write(what + "\n")
-        self._told.flush()
+        self._instructions.write(what + "\n")
+        self._instructions.flush()
 
     def hear(self) -> str:
         """Wait until it has done it."""

@@ -126,15 +126,15 @@ def main() -> None:
     while not os.path.exists(f"{folder}/{own}.out"):
         time.sleep(0.001)
     with (
-        open(f"{folder}/{own}.in", encoding="ascii") as told,
+        open(f"{folder}/{own}.in", encoding="ascii") as instructions,
         open(f"{folder}/{own}.out", "w", encoding="ascii") as telling,
         contextlib.suppress(LinkEnded),
     ):
         say = telling.write
-        front = PlayedFront(link, json.loads(told.readline()))
+        front = PlayedFront(link, json.loads(instructions.readline()))
         say("logged on\n")
         telling.flush()
-        for line in told:
+        for line in instructions:
             match line.strip():
                 case "send":
                     front.send()

@@ -71,9 +71,9 @@ def test_the_command_line_reports_and_awards(tmp_path, capsys) -> None:
     bids.write_text("account,class,price,tonnes,emissions\nA,kee,16.09,2000,\nA,kee,17.00,999,\n")
     wanted = ["adjustment", "auction", "guangdong_2017_03", str(bids), "--floor", "16.09"]
     assert run(wanted) == 0
-    told = capsys.readouterr().out
-    assert "bid 2 of A does not count: tonnes: expected 1000 or more" in told
-    assert "clearing price 16.09" in told
+    shown = capsys.readouterr().out
+    assert "bid 2 of A does not count: tonnes: expected 1000 or more" in shown
+    assert "clearing price 16.09" in shown
     assert run(["adjustment", "auctions", "--json"]) == 0
     assert "shenzhen_2024" in json.loads(capsys.readouterr().out)
     assert run(["adjustment", "auction", "nowhere", str(bids)]) == 2

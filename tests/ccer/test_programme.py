@@ -132,7 +132,9 @@ def test_a_vvb_works_while_its_licence_lasts(ccer, clock):
     with refused("ACCOUNT_KIND: account: expected one of kind vvb, got A, trader"):
         ccer.projects.publish("WIND-1", "A", HASH)
     ccer.accounts.open("NEW", "vvb")
-    accredited = "VVB_NOT_ACCREDITED: vvb: expected one accredited for sector 1 on 20240701, got NEW"
+    accredited = (
+        "VVB_NOT_ACCREDITED: vvb: expected one accredited for sector 1 on 20240701, got NEW"
+    )
     with refused(accredited):
         ccer.projects.publish("WIND-1", "NEW", HASH)
     ccer.projects.publish("WIND-1", "CQC", HASH)

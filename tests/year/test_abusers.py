@@ -61,8 +61,8 @@ def test_each_has_a_case_a_measure_in_force_and_a_penalty(year):
 def test_the_measures_are_in_what_the_exchange_publishes_of_the_year(year):
     """CEA-INF-06, CEA-MSR-05."""
     folder, state, _ = year
-    (told,) = (folder / PUBLISHED / "year").glob(f"*/{WHOLE}.json")
-    measures = json.loads(told.read_bytes())["tables"]["measures"]
+    (disclosed,) = (folder / PUBLISHED / "year").glob(f"*/{WHOLE}.json")
+    measures = json.loads(disclosed.read_bytes())["tables"]["measures"]
     expected = {firm.account for scheme in abusers.schemes(state.firms) for firm in scheme.firms}
     assert {measure["account"] for measure in measures} == expected
     assert {measure["is_in_force"] for measure in measures} == {"yes"}
@@ -71,7 +71,7 @@ def test_the_measures_are_in_what_the_exchange_publishes_of_the_year(year):
 
 
 def test_the_years_venue_is_verified_and_disclosed_as_any(year, tmp_path, capsys):
-    """CEA-INF-08: byte by byte; a byte that is another is told."""
+    """CEA-INF-08: byte by byte; a byte that is another is named."""
     folder, _, _ = year
     data, out = str(folder / "venue"), folder / PUBLISHED
     assert cea_exchange(["verify", data, "--disclosed", str(out)]) == 0

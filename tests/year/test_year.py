@@ -228,3 +228,4 @@ def test_what_names_no_firms_is_refused(tmp_path):
     setting = msgspec.structs.replace(SMALL, firms="no.such:Firms")
     with pytest.raises(ValueError, match="firms: expected MODULE:CLASS, got 'no.such:Firms'"):
         YearRun(tmp_path / "out", setting)
+    assert not (tmp_path / "out").exists()

@@ -1,4 +1,7 @@
-"""Order-entry clients over ZeroMQ: `Client` blocks, `AsyncClient` awaits, `OrderSession` thinks."""
+"""Order-entry clients over ZeroMQ: `Client` blocks, `AsyncClient` awaits, `OrderSession` thinks.
+
+Long, because both clients have the same commands, each typed, from one table.
+"""
 
 import asyncio
 import contextlib

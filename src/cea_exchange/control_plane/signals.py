@@ -1,7 +1,12 @@
-"""Ends a daemon in order at SIGTERM and SIGINT."""
+"""How a process ends: in order at SIGTERM and SIGINT, and with its parent."""
 
+import ctypes
 import signal
+import sys
 from collections.abc import Callable
+
+PR_SET_PDEATHSIG = 1
+_LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
 class StopSignals:
@@ -33,3 +38,9 @@ class StopSignals:
         self.are_asked = True
         if self._stop is not None:
             self._stop()
+
+
+def end_with_parent() -> None:
+    """Ask Linux for SIGTERM when the parent ends, even by SIGKILL; runs in the new process."""
+    if _LIBC is not None:
+        _LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)

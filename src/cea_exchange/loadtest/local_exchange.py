@@ -21,8 +21,8 @@ from typing import Self
 import msgspec
 import zmq
 
+from cea_exchange.control_plane.signals import end_with_parent
 from cea_exchange.loadtest.population import Participant
-from cea_exchange.protocol.processes import end_with_parent
 from cea_exchange.protocol.security import CurveKeys, client_socket
 from cea_exchange.registry.registry import Registry
 

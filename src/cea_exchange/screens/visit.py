@@ -94,7 +94,7 @@ class Visit:
         response = self._written(content, status)
         for name, choices in (("lang", LANGUAGES), ("theme", THEMES)):
             chosen = self.request.query_params.get(name)
-            if chosen in choices:
+            if chosen is not None and chosen in choices:
                 response.set_cookie(name, chosen, max_age=COOKIE_S, path="/", samesite="strict")
         return response
 

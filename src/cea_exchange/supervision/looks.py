@@ -1,4 +1,4 @@
-"""Who looked at what: the venue's own log of looks, and looks that went past the venue (CEA-OPR-04).
+"""Who looked at what: the venue's own log of looks, and looks past the venue (CEA-OPR-04).
 
 A day that is stepped through, or an alert, is read off the venue's disk: the venue is not asked, so
 whoever shows it writes the line that the venue would have.

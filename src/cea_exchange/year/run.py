@@ -75,7 +75,6 @@ class YearRun:
         setting: YearSetting,
         progress: Progress = lambda day, state, days: None,
     ) -> None:
-        checkpoint.setting_kept(folder, setting)
         self.folder, self.setting = folder, setting
         self._progress = progress
         self.profile = load_profile(setting.profile)
@@ -85,6 +84,7 @@ class YearRun:
         is_power_only = setting.year <= POWER_ONLY_UNTIL
         self.members = members(sizes_of(setting.entities, is_power_only=is_power_only))
         self.behaviour = firms_load(setting)
+        checkpoint.setting_kept(folder, setting)
         self._weights = weights(self.days.trading_days)
         self._parts_ppm = parts_of_rest(self._weights)
         self.state = YearState()

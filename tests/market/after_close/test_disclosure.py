@@ -91,8 +91,8 @@ def folder(tmp_path_factory):
                     measure=1, account="bob", step=6, barred=("sales",), **said
                 )
             )
-            told = {"about": "risk", "text": "prices moved", "product": PRODUCT}
-            venue.act(control.AnnouncementMade(by="an", **told))
+            announced = {"about": "risk", "text": "prices moved", "product": PRODUCT}
+            venue.act(control.AnnouncementMade(by="an", **announced))
         if day == DAYS[2]:
             venue.act(control.Halt(product=PRODUCT, by="an", why="inside words"))
             venue.act(control.Resume(product=PRODUCT, by="an"))

@@ -1,14 +1,14 @@
-"""The offices of a small nation, opened anew for each story that changes them."""
+"""The institutions of a small nation, opened anew for each story that changes them."""
 
 from collections.abc import Iterator
 
 import pytest
 
-from support.screens.offices import Offices, offices_open
+from support.screens.institutions import Institutions, institutions_open
 
 
 @pytest.fixture
-def offices(tmp_path) -> Iterator[Offices]:
+def institutions(tmp_path) -> Iterator[Institutions]:
     """Venue, registry, platform and bank."""
-    with offices_open(tmp_path) as offices:
-        yield offices
+    with institutions_open(tmp_path) as institutions:
+        yield institutions

@@ -7,14 +7,14 @@ import pytest
 from playwright.sync_api import expect
 
 from support.screens.chromium import DESKTOP, PHONE, picture, violations
-from support.screens.offices import YEAR, ZHEJIANG, Offices, offices_open
+from support.screens.institutions import YEAR, ZHEJIANG, Institutions, institutions_open
 from support.screens.reader import at_console
 from support.screens.served import Served
 
 pytestmark = [pytest.mark.e2e, pytest.mark.nightly]
 
 SIZES = {"desktop": DESKTOP, "phone": PHONE}
-DESKS = {
+PAGES = {
     "li": ("account", "obligation", "filings", "filings/202411", "filings/202411/E1-1"),
     "wang": ("approvals", "account"),
     "sun": (
@@ -27,16 +27,17 @@ DESKS = {
 
 
 @pytest.fixture(scope="module")
-def nation(tmp_path_factory) -> Iterator[Offices]:
-    """The offices after a distribution: something is owed, something waits, a case is open."""
-    with offices_open(tmp_path_factory.mktemp("nation")) as offices:
-        offices.filed()
-        offices.verified()
-        offices.given()
-        offices.ask("registry", "li", "transfer_in", account="P001", product="CEA24", amount=500)
-        offices.ask("registry", "li", "surrender_apply", account="P001", compliance_year=YEAR,
-                    tonnes={"CEA24": 100_000})
-        case = offices.ask(
+def nation(tmp_path_factory) -> Iterator[Institutions]:
+    """The institutions after a distribution: something is owed, something waits, a case is open."""
+    with institutions_open(tmp_path_factory.mktemp("nation")) as institutions:
+        institutions.filed()
+        institutions.verified()
+        institutions.given()
+        asked = {"account": "P001"}
+        institutions.ask("registry", "li", "transfer_in", **asked, product="CEA24", amount=500)
+        institutions.ask("registry", "li", "surrender_apply", **asked, compliance_year=YEAR,
+                         tonnes={"CEA24": 100_000})
+        case = institutions.ask(
             *("platform", "sun", "case_open"),
             province=ZHEJIANG,
             offence="unpaid",
@@ -46,18 +47,18 @@ def nation(tmp_path_factory) -> Iterator[Offices]:
             year=2023,
             shortfall=865_300,
         )["case"]
-        offices.ask("platform", "sun", "case_step", case=case, step="notice", document="告知 1")
-        yield offices
+        institutions.ask("platform", "sun", "case_step", case=case, step="notice", document="告知 1")
+        yield institutions
 
 
-@pytest.mark.parametrize("who", DESKS)
+@pytest.mark.parametrize("who", PAGES)
 def test_no_desk_is_wrong_in_any_language_at_any_size_in_any_light(browser, nation, who):
     found = {}
     with Served.console(nation.data, who) as served:
         for language, size, theme in product(("zh", "en"), SIZES, ("light", "dark")):
             options = {"viewport": SIZES[size], "color_scheme": theme}
             with at_console(browser, served, language, **options) as page:
-                for path in DESKS[who]:
+                for path in PAGES[who]:
                     page.goto(f"{served.address}/{path}")
                     expect(page.locator("main h1")).to_be_visible()
                     shown = path.partition("?")[0].replace("/", "-")

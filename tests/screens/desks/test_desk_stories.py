@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from support.screens.offices import YEAR
+from support.screens.institutions import YEAR
 from support.screens.reader import at_console, looked_at
 from support.screens.served import Served
 
@@ -41,8 +41,8 @@ def approved(page):
     expect(page.locator(".done")).to_be_visible()
 
 
-def test_a_transfer_takes_two_persons_and_is_proposed_once(browser, offices):
-    data = offices.data
+def test_a_transfer_takes_two_persons_and_is_proposed_once(browser, institutions):
+    data = institutions.data
     with (
         Served.console(data, "li") as of_li,
         Served.console(data, "wang") as of_wang,
@@ -84,8 +84,8 @@ def test_a_transfer_takes_two_persons_and_is_proposed_once(browser, offices):
 
 
 @pytest.mark.nightly
-def test_a_firm_goes_from_filing_to_certificate_with_two_persons(browser, offices, tmp_path):
-    data = offices.data
+def test_a_firm_goes_from_filing_to_certificate_with_two_persons(browser, institutions, tmp_path):
+    data = institutions.data
     with (
         Served.console(data, "li") as of_li,
         Served.console(data, "wang") as of_wang,
@@ -97,21 +97,21 @@ def test_a_firm_goes_from_filing_to_certificate_with_two_persons(browser, office
         second.locator('a[href="/filings/202412"]').last.press("Enter")
         second.locator("#file-send").press("Enter")
         expect(second.locator(".done")).to_have_text("已报送")
-        offices.passed("month", 202412)
+        institutions.passed("month", 202412)
         to(page, "/filings")
         page.get_by_role("button", name="生成年度报告").press("Enter")
         expect(page.locator(".done")).to_contain_text("已存为草稿")
-        offices.ask("platform", "zhao", "report_sign", enterprise="E1", year=YEAR)
-        offices.verified()
-        offices.given()
+        institutions.ask("platform", "zhao", "report_sign", enterprise="E1", year=YEAR)
+        institutions.verified()
+        institutions.given()
         to(page, "/obligation")
         expect(page.locator(".figure.large").first).to_contain_text("2,957,724")
         expect(page.locator("table").first).to_contain_text("30,124")
         looked_at(page, "obligation-short-zh")
-        offices.offset(50_124)
+        institutions.offset(50_124)
         _surrendered(page)
         approved(second)
-        offices.retired()
+        institutions.retired()
         to(page, "/obligation")
         expect(page.locator(".mark.good").nth(1)).to_contain_text("已取得履约证明")
         looked_at(page, "obligation-zh")
@@ -155,10 +155,10 @@ def _surrendered(page):
 
 
 @pytest.mark.nightly
-def test_a_province_approves_an_allocation(browser, offices):
-    offices.filed()
-    offices.verified()
-    data = offices.data
+def test_a_province_approves_an_allocation(browser, institutions):
+    institutions.filed()
+    institutions.verified()
+    data = institutions.data
     with (
         Served.console(data, "sun") as of_sun,
         Served.console(data, "qian") as of_qian,
@@ -183,7 +183,7 @@ def test_a_province_approves_an_allocation(browser, offices):
         page.locator("#act-obligations").press("Enter")
         expect(page.locator(".done")).to_have_text(re.compile("Proposed as number"))
         approved(second)
-        offices.obliged()
+        institutions.obliged()
         page.goto(f"{of_sun.address}/compliance?year={YEAR}")
         expect(page.locator("tr.is-current").first).to_contain_text("Zhejiang")
         expect(page.locator("tr.is-current").first).to_contain_text("8,873,172")

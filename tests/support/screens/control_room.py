@@ -1,4 +1,4 @@
-"""A venue and a registry with two operators and a regulator, after a day with something to look at."""
+"""A venue and a registry with two operators and a regulator, after a day of trading."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -62,6 +62,10 @@ StopIf = Annotated[
 Day = Annotated[
     Path | None, typer.Option(help="A recorded day: LOBSTER, an order file, a venue's data folder.")
 ]
+Database = Annotated[
+    str | None,
+    typer.Option(help="Of the registry that is started: sqlite, or postgresql (started too)."),
+]
 Report = Annotated[Path | None, typer.Option(help="Folder for report.json and report.html.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")]
 
@@ -111,10 +115,7 @@ def run(
     audit: Annotated[
         bool, typer.Option(help="Hold everything against everything; with faults it is done.")
     ] = False,
-    database: Annotated[
-        str | None,
-        typer.Option(help="Of the registry that is started: sqlite, or postgresql (started too)."),
-    ] = None,
+    database: Database = None,
     trading_date: Annotated[str | None, typer.Option("--date", help="Trading date.")] = None,
     gateway: Annotated[str | None, typer.Option(help="A running venue's order gateway.")] = None,
     server_key: Annotated[str | None, typer.Option(help="Its public key.")] = None,

@@ -29,6 +29,12 @@ from cea_exchange.year.outcome.wording import beside_rows, figure_rows
 from cea_exchange.year.run import YearFailed, YearRun
 from cea_exchange.year.setting import FIRMS, ORDERS_EACH, YEARS, Mode, YearSetting
 
+DaysOption = Annotated[
+    int, typer.Option(min=0, help="So many trading days, spread over the year; 0: all.")
+]
+BankOption = Annotated[
+    bool, typer.Option("--bank", help="A settlement bank, instructed of each trade.")
+]
 SupervisedOption = Annotated[
     bool, typer.Option("--supervised", help="Keep the venue's journal, look for abuse each month.")
 ]
@@ -73,12 +79,8 @@ def play(
     closes: Annotated[
         Path | None, typer.Option(help="Daily data (CSV), whose closes steer the prices.")
     ] = None,
-    days: Annotated[
-        int, typer.Option(min=0, help="So many trading days, spread over the year; 0: all.")
-    ] = 0,
-    bank: Annotated[
-        bool, typer.Option("--bank", help="A settlement bank, instructed of each trade.")
-    ] = False,
+    days: DaysOption = 0,
+    bank: BankOption = False,
     supervised: SupervisedOption = False,
     planted: AbusersOption = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
@@ -90,7 +92,7 @@ def play(
     """
     log_to_standard_error(LogLevel.error)
     began_s = time.monotonic()
-    with _errors_told(out):
+    with _errors_worded(out):
         many = ENTITIES[mode] if entities is None else entities
         setting = YearSetting(
             year=year,
@@ -122,12 +124,17 @@ def play(
         if found is not None:
             typer.echo(sentence(found))
         typer.echo(f"report: {report}", err=True)
-    for each in (each for each in outcome.reconciled if not each.agrees):
-        raise CheckFailed(f"{each.name}: {each.differences[0]}")
+    _agree_check(outcome)
+
+
+def _agree_check(outcome: Outcome) -> None:
+    for each in outcome.reconciled:
+        if not each.agrees:
+            raise CheckFailed(f"{each.name}: {each.differences[0]}")
 
 
 @contextmanager
-def _errors_told(out: Path) -> Iterator[None]:
+def _errors_worded(out: Path) -> Iterator[None]:
     """Say what is in the way as a command does."""
     try:
         yield

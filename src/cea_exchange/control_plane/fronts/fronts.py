@@ -345,7 +345,7 @@ class Fronts:
         is_all = True
         for running in self._each():
             self._read(running)
-            is_all = is_all and not running.link.came.has_more
+            is_all = is_all and not running.link.incoming.has_more
         return is_all
 
     def listen(self) -> bool:
@@ -366,8 +366,8 @@ class Fronts:
 
         Whatever they left: who has no answer sends again.
         """
-        told = dict(self._calls.look())
-        each = [(one, told.get(one.link.fileno())) for one in self._each()] if told else []
+        calls = dict(self._calls.look())
+        each = [(one, calls.get(one.link.fileno())) for one in self._each()] if calls else []
         for running, is_gone in each:
             try:
                 if is_gone:
@@ -473,7 +473,7 @@ class Fronts:
         """Let a message go to a connection, if its front is there."""
         running = self._by_prefix.get(routing_id[:FRONT_BYTES])
         if running is not None:
-            running.link.going.message(door, routing_id[FRONT_BYTES:], b"", frames)
+            running.link.outgoing.message(door, routing_id[FRONT_BYTES:], b"", frames)
 
     def put(self, routing_id: bytes, item: End) -> None:
         """Let something else go to a connection's front, if that is there."""

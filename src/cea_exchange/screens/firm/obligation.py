@@ -93,8 +93,8 @@ def _figures(
     nothing |= {"standing": None, "ccer_price": "", "is_late": False}
     if not notice:
         return nothing
-    told, standing = notice.answer["notice"], notice.answer["standing"]
-    is_late = today > told["deadline"]
+    noticed, standing = notice.answer["notice"], notice.answer["standing"]
+    is_late = today > noticed["deadline"]
     paying = {
         name: held
         for name, held in sorted(holdings.items())
@@ -109,7 +109,7 @@ def _figures(
     ccer_price = asked.yuan("ccer", needed=False)
     need = need_of(
         payable=standing["payable"],
-        offset_max=told["offset_max"],
+        offset_max=noticed["offset_max"],
         offset=standing["offset"],
         paying=paying,
     )

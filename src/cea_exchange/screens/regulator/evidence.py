@@ -15,11 +15,11 @@ from cea_exchange.screens.access import KeyedSystems, Rights
 from cea_exchange.screens.visit import Visit
 from cea_exchange.supervision.alerts import Alert
 from cea_exchange.supervision.columns.market import Columns
+from cea_exchange.supervision.gains import Gain, gain_of
 from cea_exchange.supervision.large_holders import Holder, holders
 from cea_exchange.supervision.limits import limits_packaged
 from cea_exchange.supervision.looks import Look, look_note, looks_last
 from cea_exchange.supervision.patterns.context import NO_FACTS, Context
-from cea_exchange.supervision.penalties import Gain, gain_of
 from cea_exchange.supervision.reproducer import NotReproduced, reproducer
 from cea_exchange.supervision.sources import VenueTape
 from cea_exchange.supervision.stepping.day import DayReplay, VenueRecord

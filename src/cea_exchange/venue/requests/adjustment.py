@@ -1,4 +1,4 @@
-"""Requests for market adjustment: what the authority sells, buys or releases; what was allocated."""
+"""Requests for market adjustment: what the authority sells, buys or releases."""
 
 from typing import Annotated, Any
 

@@ -11,7 +11,7 @@ from typing import Any, Self
 
 import msgspec
 
-from cea_exchange.protocol.processes import end_with_parent
+from cea_exchange.control_plane.signals import end_with_parent
 from cea_exchange.year.institutions.market import YearFailed
 
 START_S_MAX = 120.0

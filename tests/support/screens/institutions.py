@@ -89,7 +89,7 @@ def credit_code(number: int) -> str:
     return bare + check_character(bare)
 
 
-class Offices(LocalExchange):
+class Institutions(LocalExchange):
     """The four daemons on one folder, and their people's keys."""
 
     def __init__(self, data: Path) -> None:
@@ -356,10 +356,10 @@ def _verified(platform: Platform, people: dict[str, Person], name: str) -> None:
 
 
 @contextmanager
-def offices_open(data: Path) -> Iterator[Offices]:
+def institutions_open(data: Path) -> Iterator[Institutions]:
     """Run the four daemons."""
-    with Offices(data) as offices:
-        offices.open()
-        yield offices
+    with Institutions(data) as institutions:
+        institutions.open()
+        yield institutions
 
 
