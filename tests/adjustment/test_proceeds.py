@@ -3,13 +3,17 @@
 import pytest
 
 from cea_exchange.domain.records import DAY_CLOSED_DTYPE, Method, Phase, Reason
+from cea_exchange.ledger.database.row_log import logged_tables
 from cea_exchange.ledger.double_entry import CASH_ASSET, Compartment, Holding
 from cea_exchange.ledger.institutions import Institution
 from cea_exchange.protocol.security import CurveKeys
 from cea_exchange.registry.control.admin import MAY, SECOND
 from cea_exchange.registry.control.requests.settlement.adjustment import ProceedsList
 from cea_exchange.registry.reconciliation.reconcile import check_ledger
+from cea_exchange.registry.registry import Registry
 from cea_exchange.registry.settlement.settlement import Settlement
+from cea_exchange.registry.store import REGISTRY_SCHEMA
+from registry.reconciliation.test_chain import columns_changed
 from registry.settlement.test_settlement_modes import accounts_open
 from support.refusing import refuses
 from support.registry.ledger_by_hand import changed
@@ -20,6 +24,10 @@ BROUGHT = 5 * 100 - 3 + 9 * 101
 
 @pytest.fixture
 def venue(registry):
+    return sold_by_bob(registry)
+
+
+def sold_by_bob(registry):
     """The authority sells by bob: 5 t in a bidding, 9 t as a block; alice sells 2 t to it."""
     accounts_open(registry)
     registry.proceeds.account_name("bob")
@@ -134,3 +142,20 @@ def test_what_was_booked_otherwise_is_found(registry, venue, tmp_path, change, s
     registry.proceeds.book("bob", DATE)
     changed(registry.store, change)
     assert any(said in sentence for sentence in check_ledger(tmp_path).differences)
+
+
+def test_a_change_of_any_column_of_what_is_kept_is_found(tmp_path):
+    """CEA-REG-05: of proceeds, of the risk reserve's contributions, and of CCERs' shares."""
+    kept = {"adjustment_accounts", "offset_shares", "proceeds"}
+    kept |= {"reserve_contributions", "reserve_terms"}
+    with Registry.open(tmp_path, admission="open") as registry:
+        registry.risk_reserve.terms_set(10**9, 5_000)
+        authoritys = sold_by_bob(registry)
+        confirm(registry, authoritys)
+        withdraw(registry, authoritys)
+        registry.proceeds.book("bob", DATE)
+        assert registry.risk_reserve.contribute() == 1
+        registry.offset_shares.set(2024, 300, "by order")
+        tables = [each for each in logged_tables(REGISTRY_SCHEMA) if each.name in kept]
+        unseen, tried, empty = columns_changed(registry.store, tables)
+    assert (unseen, empty) == ([], []) and tried > 15

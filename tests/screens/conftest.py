@@ -22,9 +22,9 @@ PEOPLE = [
 ]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    """A Chromium without a window."""
+    """A Chromium without a window; while it is driven, no test may run an event loop of its own."""
     with chromium() as browser:
         yield browser
 

@@ -237,6 +237,7 @@ def test_a_bid_has_a_least_size_if_the_profile_says_so() -> None:
 def test_every_reason_of_biddings_is_reached() -> None:
     """A new reason up to SELF_TRADE needs a script here, or a word why a bidding can't have it."""
     elsewhere = {"LISTED_TONNES_TOO_LARGE", "BLOCK_TONNES_TOO_SMALL", "BLOCK_UNKNOWN"}
+    elsewhere |= {"TERMS_FIXED"}
     elsewhere |= {"COUNTERPARTY_MISMATCH", "PRICE_OUT_OF_BAND", "PROCEEDS_OF_TODAY"}
     elsewhere |= {"PICK_NOT_AVAILABLE"}
     # tests/market/listed/test_ccer_market.py, where the profile has a gap.

@@ -493,7 +493,7 @@ def test_the_risk_reserve_is_filled_by_the_bank(tmp_path, institutions):
     """CEA-BNK-14, CEA-RSV-02: fee sub-account to reserve sub-account, as the entry says."""
     both, registry = institutions, institutions.registry
     both.next_day()
-    registry.risk_reserve.terms_set(1_000_000, 5_000)
+    registry.risk_reserve.terms_set(10**9, 5_000)
     both.venue.trade(50, 9_749, buy_fee=300, sell_fee=201)
     both.settle()
     both.talk()

@@ -3,7 +3,7 @@
 import pytest
 
 from cea_exchange.domain.compliance.penalties import FineRange, Traded
-from cea_exchange.registry.compliance.lists import UnpaidDeduction
+from cea_exchange.registry.compliance.lists import UnpaidDeduction, traded_before_deadline
 from cea_exchange.registry.reconciliation.obligations import obligation_differences
 from support.refusing import refuses
 from support.registry.compliance_world import BEIJING, SHANGHAI, World, proof
@@ -47,6 +47,12 @@ def test_the_public_list_says_who_complied_and_when(world):
     )
 
 
+def december_2024(world):
+    """Return what was traded in the month that fines of 2024 are reckoned by."""
+    registry = world.registry
+    return traded_before_deadline(registry.store, registry.ledger.rules, 2024)
+
+
 def test_section_15_the_fine_is_of_the_mean_price_in_december(world):
     """CEA-PEN-01, CEA-PEN-02: all vintages, value by volume, 1 to 31 December, x 5 to 10."""
     for product, day, tonnes, price in (
@@ -61,7 +67,7 @@ def test_section_15_the_fine_is_of_the_mean_price_in_december(world):
     world.busted(20251205)
     world.clock.day = 20260101
     service = world.registry.compliance
-    assert Traded(amount=240_000_000, tonnes=30_000) == service.traded_before_deadline(2024)
+    assert Traded(amount=240_000_000, tonnes=30_000) == december_2024(world)
     pay(world, "P1", BEIJING, CEA24=600)
     shortfalls = {row.account: row for row in service.shortfalls(2024)}
     # 8,000 fen a tonne: 1,000 t short at the deadline, whatever was paid since.
@@ -73,17 +79,16 @@ def test_section_15_the_fine_is_of_the_mean_price_in_december(world):
 
 def test_a_trade_that_is_settled_late_does_not_move_the_mean_price(world):
     """CEA-PEN-02: it counts on its own day, before it is settled and after; busted it is none."""
-    service = world.registry.compliance
     world.traded("P3", "P4", "CEA24", 20251201, 20_000, 9_000)
     world.traded("P3", "P4", "CEA23", 20251230, 1_000, 50_000, frozen=True)
     world.traded("P3", "P4", "CEA24", 20251231, 5_000, 1, frozen=True)
     world.busted(20260104)
     world.clock.day = 20260105
-    traded = service.traded_before_deadline(2024)
+    traded = december_2024(world)
     assert Traded(amount=230_000_000, tonnes=21_000) == traded
     world.settled_late()
     assert [] == world.registry.defaults.failures()
-    assert traded == service.traded_before_deadline(2024)
+    assert traded == december_2024(world)
 
 
 def test_shortfalls_are_known_once_the_deadline_has_passed(world):

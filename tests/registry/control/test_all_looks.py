@@ -52,6 +52,9 @@ LOOKS = {
     "proposals": [{"count": 1_000}, {"count": 1_000, "all": True}],
     "public_notices": [{}],
     "receipt": [{"account": account(5), "business_date": days(40)[39]}],
+    "proceeds_list": [{}],
+    "reserve_show": [{}],
+    "seat": [{}],
     "shortfall_list": [{"compliance_year": 2023}, {"compliance_year": 2023, "province": 31}],
     "statement": [{"account": account(5), "business_date": DAY},
                   {"account": account(0), "business_date": days(1)[0]}],
@@ -60,6 +63,7 @@ LOOKS = {
     "surrender_list": [{"state": "retired"}, {"state": "rejected", "province": 31},
                        {"state": "accepted"}],
     "offset_proofs": [{}],
+    "offset_shares": [{}],
     "transfers": [{"count": 1_000}, {"account": account(5)}],
 }  # fmt: skip
 LONGER = {"bank_reconcile": 5.0, "bank_differences": 5.0}

@@ -154,6 +154,8 @@ FOUND_BY = [
     ("acts_of_two", "UPDATE acts SET proposal_id = 1"),
     ("claims_paid", "UPDATE entries SET kind = 27 WHERE kind = 15"),
     ("claims_paid", "INSERT INTO claims_paid VALUES (1, 1)"),
+    ("proceeds_booked", "UPDATE entries SET kind = 44 WHERE kind = 15"),
+    ("reserve_filled", "UPDATE entries SET kind = 43 WHERE kind = 15"),
     ("issue_reversals", "INSERT INTO issue_reversals VALUES (1, 2, 'x')"),
     ("default_reserve", "UPDATE defaults SET reserve_cash = 7"),
     ("bank_pay_ins", "INSERT INTO bank_pay_ins VALUES ('S1', 2)"),

@@ -235,6 +235,9 @@ RARE = {
     *("claims", "claims_paid", "ccer_claims", "ccer_items", "ccer_proofs"),
     *("borrowings", "clock_acts", "correction_orders", "correction_refusals", "deliveries"),
     *("issue_reversals", "postponed"),
+    # tests/adjustment/test_proceeds.py
+    *("adjustment_accounts", "offset_shares", "proceeds"),
+    *("reserve_contributions", "reserve_terms"),
     *("unpaid_deductions", "recalls_open", "platform_completions"),
     *PLATFORMS,
 }

@@ -1,8 +1,10 @@
 """A Chromium that tests drive, and pages in it."""
 
+import fcntl
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,6 +28,8 @@ HOW = (
     "no Chromium: install it (Debian: apt-get install chromium), or say in CHROMIUM where it is"
 )
 AXE = TESTS / "screens" / "vendor" / "axe.min.js"
+LOCK = Path(tempfile.gettempdir()) / "cea-exchange-tests-chromium.lock"
+UNATTENDED = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
 PICTURES = ROOT / "build" / "screens"
 """Where a run keeps pictures of the pages, for people to look at."""
 DESKTOP, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
@@ -44,12 +48,21 @@ def chromium_path() -> str:
     """Return it; on Debian, as root, the distribution's package is installed where it is not."""
     found = chromium_found()
     if found is None and Path("/etc/debian_version").exists() and os.geteuid() == 0:
-        for words in (["update"], ["install", "--yes", "--no-install-recommends", "chromium"]):
-            subprocess.run(["apt-get", "--quiet", *words], capture_output=True)
-        found = chromium_found()
+        found = _installed()
     if found is None:
         pytest.fail(HOW, pytrace=False)
     return found
+
+
+def _installed() -> str | None:
+    """Install the package; only one of those that run tests at a time can."""
+    with LOCK.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if (found := chromium_found()) is not None:
+            return found
+        for words in (["update"], ["install", "--yes", "--no-install-recommends", "chromium"]):
+            subprocess.run(["apt-get", "--quiet", *words], capture_output=True, env=UNATTENDED)
+    return chromium_found()
 
 
 @contextmanager

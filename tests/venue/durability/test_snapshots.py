@@ -328,6 +328,16 @@ def test_a_restored_machine_has_every_attribute():
             bidding="B2", limit="close", date=20991231, applied_on=20991201, **terms
         ),
     ])
+    two = {"by": "an", "second": "bo", "why": "by order"}
+    sale = {"kind": "sale", "method": "listed", "tonnes": 10, "price": close, "trigger": "low"}
+    adjusting = [
+        control.AdjustmentAccountNamed(account="dora", **two),
+        control.MarketAdjusted(adjustment=1, account="dora", product="CEA23", **sale, **two),
+    ]
+    dora = control.FeedItem(
+        transfer_seq=feed_seq + 4, command=control.AccountDeclared(account="dora")
+    )
+    assert sequencer.run_controls([dora, *adjusting])[1] == [None, None, None]
     settled = sequencer.event_rows(sequencer.index.settlement_events(1, 10**6))
     trades = settled[settled["kind"] == EventKind.TRADE][-1:]
     _, refusals = sequencer.run_controls(acts_of_operators(random.Random(1), trades))
