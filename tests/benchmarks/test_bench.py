@@ -162,6 +162,7 @@ def test_the_open_loop_hears_every_answer_after_it_was_due(tmp_path):
     assert 0 < took_us.min() < took_us.max() < 2_000_000
 
 
+@pytest.mark.nightly
 def test_blocks_and_bids_are_all_taken_as_the_plain_market_takes_them():
     commands = methods.blocks(600, 1)
     accepted = int((commands["kind"] == CommandKind.BLOCK_ACCEPT).sum())
