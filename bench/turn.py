@@ -55,7 +55,7 @@ PUBLISHED_S = 0.01
 
 
 class PlayedFronts(Fronts):
-    """Fronts that are played, and take their turns when they are told."""
+    """Simulated fronts, each of which takes a turn when asked to."""
 
     program = (sys.executable, "-m", "bench.turn_front")
 
@@ -237,7 +237,7 @@ def room_open(names: dict[str, Side], data: Path) -> Iterator[Room]:
 
 
 def run(data: Path, options: argparse.Namespace) -> dict[str, Any]:
-    """Take turns, and return what each took and what came of all."""
+    """Take turns, and return the cost of each and the digests."""
     names = traders(options.accounts)
     per_turn = options.commands * options.messages
     took_s, public = [], blake2b(digest_size=16)

@@ -84,7 +84,7 @@ class TermedBid(Struct, frozen=True, kw_only=True):
 
 
 class TermedResult(Struct, frozen=True, kw_only=True):
-    """What came of an auction by terms.
+    """The outcome of an auction by terms.
 
     Attributes
     ----------

@@ -36,7 +36,7 @@ Tables = dict[str, list[Any]]
 
 
 class Disclosure(NamedTuple):
-    """What is told of a period: rows by the names of `tables.LAYOUTS`."""
+    """What is disclosed of a period: rows by the names of `tables.LAYOUTS`."""
 
     market: str
     period: Period
@@ -57,7 +57,7 @@ class Discloser:
         self._changes = _holding_changes(record)
 
     def of(self, period: Period) -> Disclosure:
-        """Return what is told of a period.
+        """Return what is disclosed of a period.
 
         Notes
         -----
@@ -112,7 +112,7 @@ class Discloser:
                     yield PositionRow(code, name, len(holding), int(holding.sum()))
 
     def _measures(self, day: int) -> Iterator[MeasureRow]:
-        """Yield the measures that the public is told of, as they stood at a day's close.
+        """Yield the public measures, as they stood at a day's close.
 
         Notes
         -----
@@ -347,11 +347,11 @@ def _moved(
     return at, events[who][source], events["product_index"][source], tonnes
 
 
-# -- what everybody was told ----------------------------------------------------------------------
+# -- announcements ---------------------------------------------------------------------------------
 
 
 def _announcements(announced: Sequence[Announced], period: Period) -> Iterator[AnnouncementRow]:
-    """Yield the announcements that are told with the period's days.
+    """Yield the announcements disclosed with the period's days.
 
     Notes
     -----

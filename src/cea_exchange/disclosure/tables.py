@@ -87,7 +87,7 @@ class ActivityRow(NamedTuple):
 
 
 class AnnouncementRow(NamedTuple):
-    """What everybody was told."""
+    """An announcement to everybody."""
 
     day: int
     at: str

@@ -34,7 +34,7 @@ def serve(
         typer.Option("--name", help="HOST or HOST:PORT that browsers may ask for; any, without."),
     ] = None,
 ) -> None:
-    """Serve the public market board, until told to stop (SIGTERM).
+    """Serve the public market board until SIGTERM.
 
     It is for looking only, and reads what everybody may read: the public market data, of a relay
     where there is one. It may listen anywhere.

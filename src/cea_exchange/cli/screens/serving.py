@@ -1,4 +1,4 @@
-"""Serves a site until told to stop; what it needs is said where it is not installed."""
+"""Serves a site until SIGTERM; names the missing package where the extra is not installed."""
 
 import asyncio
 from collections.abc import Callable, Iterator

@@ -455,14 +455,7 @@ class AdminService(Service[Operator, AdminRequest]):
     ) -> Prepared:
         """Return a measure, or its end, for a second person; FrameError if it does not fit."""
         act = msgspec.structs.replace(act, by=by.name)
-        refusal = self.machine.refusal(msgspec.structs.replace(act, second=SECOND_TO_COME))
-        if refusal is not None:
-            raise FrameError(
-                VenueRefusal.MEASURE_UNFIT,
-                expected="a measure that fits",
-                got=refusal,
-                where="measure",
-            )
+        self._fit_check(act, "a measure that fits", "measure")
 
         def carry_out(second: Operator) -> dict[str, Any]:
             agreed = msgspec.structs.replace(act, second=second.name)
@@ -474,6 +467,12 @@ class AdminService(Service[Operator, AdminRequest]):
             return {"what": what, "measure": agreed.measure}
 
         return Prepared(what, carry_out)
+
+    def _fit_check(self, act: control.ActOfTwo, expected: str, where: str) -> None:
+        """Refuse an act that would not fit once a second person agreed."""
+        refusal = self.machine.refusal(msgspec.structs.replace(act, second=SECOND_TO_COME))
+        if refusal is not None:
+            raise FrameError(_UNFIT[type(act)], expected=expected, got=refusal, where=where)
 
     def case_rows(self) -> list[dict[str, Any]]:
         """Return all case files, a row each."""
@@ -517,14 +516,7 @@ class AdminService(Service[Operator, AdminRequest]):
     def adjustment_prepared(self, act: AdjustmentAct, what: str, by: Operator) -> Prepared:
         """Return an act of market adjustment for a second person; FrameError if it does not fit."""
         act = msgspec.structs.replace(act, by=by.name)
-        refusal = self.machine.refusal(msgspec.structs.replace(act, second=SECOND_TO_COME))
-        if refusal is not None:
-            raise FrameError(
-                VenueRefusal.ADJUSTMENT_UNFIT,
-                expected="an act of market adjustment that fits",
-                got=refusal,
-                where="adjustment",
-            )
+        self._fit_check(act, "an act of market adjustment that fits", "adjustment")
 
         def carry_out(second: Operator) -> dict[str, Any]:
             agreed = msgspec.structs.replace(act, second=second.name)
