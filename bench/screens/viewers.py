@@ -50,9 +50,9 @@ class Reference:
         self.trades: list[tuple[float, int]] = []
         self.volume: list[tuple[float, int]] = []
         self._client = MarketDataClient(
-            exchange.endpoint("relay", "market_data"),
+            exchange.endpoint("venue", "market_data"),
             CurveKeys.new(),
-            exchange.endpoint("relay", "market_data_public_key"),
+            exchange.endpoint("venue", "market_data_public_key"),
             topics=("md", "stats"),
         )
         self._is_over = False

@@ -80,7 +80,7 @@ def test_an_operator_halts_and_busts_with_a_second_person(
         expect(second.locator(".proposal h3")).to_contain_text(f"undo trade {trade}")
         expect(second.locator(f"#proposal-venue-{number}-approve")).to_be_visible()
         looked_at(second, "control-approval-en")
-        _another_comes_while_a_reason_is_typed(second, market, number)
+        _another_comes_while_a_reason_is_typed(second, market, number, trade)
         second.locator("body").click(position={"x": 2, "y": 2})
         second.keyboard.press("a")
         expect(second.locator(f"#proposal-venue-{number}-approve")).to_be_focused()
@@ -92,11 +92,11 @@ def test_an_operator_halts_and_busts_with_a_second_person(
         expect(second.locator(".proposal")).to_have_count(0)
 
 
-def _another_comes_while_a_reason_is_typed(second, market, number):
+def _another_comes_while_a_reason_is_typed(second, market, number, trade):
     reason = second.locator(f"#proposal-venue-{number}-why")
     reason.focus()
     second.keyboard.type("not so")
-    answer = market.operate("override", why="the registry is away")
+    answer = market.operate("bust", trade_id=trade, why="I saw it too")
     expect(second.locator(".proposal")).to_have_count(2)
     expect(reason).to_have_value("not so")
     expect(reason).to_be_focused()
