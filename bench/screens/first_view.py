@@ -2,14 +2,13 @@
 
 import os
 import shutil
-import subprocess
 from typing import Any
 
 import numpy as np
 from playwright.sync_api import Page, sync_playwright
 
 from bench.screens.market import PRODUCT
-from bench.screens.viewers import PROGRAM
+from bench.screens.serving import served
 from cea_exchange.loadtest.local_exchange import LocalExchange
 
 THIRD_GENERATION = {
@@ -31,16 +30,12 @@ PAINTED = """() => new Promise((done) => {
 
 def first_view_measured(exchange: LocalExchange, times: int) -> dict[str, Any]:
     """Open the board anew, each time with nothing kept, on a wide and a slow line."""
-    serving = subprocess.Popen(
-        [*PROGRAM, "board", "serve", "--data", str(exchange.data)],
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert serving.stdout is not None
-    address = serving.stdout.readline().strip()
     found: dict[str, list[float]] = {}
     program = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chrome")
-    with sync_playwright() as playwright:
+    with (
+        served("board", "serve", "--data", exchange.data) as (address, _),
+        sync_playwright() as playwright,
+    ):
         browser = playwright.chromium.launch(executable_path=program, args=list(SWITCHES))
         for _ in range(times):
             for line, conditions in (("", None), ("_3g", THIRD_GENERATION)):
@@ -49,8 +44,6 @@ def first_view_measured(exchange: LocalExchange, times: int) -> dict[str, Any]:
                     found.setdefault(f"{name}{line}", []).append(value)
                 context.close()
         browser.close()
-    serving.terminate()
-    assert serving.wait() == 0
     return {name: round(float(np.median(values))) for name, values in found.items()}
 
 

@@ -67,7 +67,9 @@ class Trading:
         self._exchange = exchange
         self._here, there = multiprocessing.Pipe()
         self._process = multiprocessing.get_context("spawn").Process(
-            target=_trade, args=(exchange.data, rate, int(rate * seconds) + 10_000, there)
+            target=_trade,
+            args=(exchange.data, rate, int(rate * seconds) + 10_000, there),
+            daemon=True,
         )
         self._process.start()
 

@@ -1,6 +1,5 @@
 """How long an order through the ticket takes, beside one over order entry in the same minute."""
 
-import subprocess
 import time
 from typing import Any
 
@@ -8,7 +7,7 @@ import httpx
 import numpy as np
 
 from bench.screens.market import PRODUCT
-from bench.screens.viewers import PROGRAM
+from bench.screens.serving import served
 from cea_exchange.client import Client
 from cea_exchange.loadtest.local_exchange import LocalExchange
 
@@ -19,21 +18,16 @@ def ticket_measured(exchange: LocalExchange, count: int) -> dict[str, Any]:
     Each is of one tonne far below the market, and must be accepted.
     """
     key = exchange.keys_directory / "probe"
-    serving = subprocess.Popen(
-        [*PROGRAM, "screen", "--keys", str(key), "--data", str(exchange.data), "--no-browser"],
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert serving.stdout is not None
-    entrance = serving.stdout.readline().strip()
-    address = entrance.split("/enter")[0]
+    words = ("screen", "--keys", key, "--data", exchange.data, "--no-browser")
     waited_s: dict[str, list[float]] = {"ticket": [], "venue": []}
     other = Client.connect(
         exchange.endpoint("venue", "gateway"),
         exchange.keys("other"),
         exchange.keys("venue").public,
     )
-    with httpx.Client(base_url=address, headers={"origin": address}) as http, other:
+    with other, served(*words) as (entrance, _), httpx.Client() as http:
+        address = entrance.split("/enter")[0]
+        http.base_url, http.headers["origin"] = httpx.URL(address), address
         http.get(entrance)
         text = http.get(f"/trade/{PRODUCT}").text
         http.headers["x-form-mark"] = text.split('name="form_mark" value="')[1].split('"')[0]
@@ -49,8 +43,6 @@ def ticket_measured(exchange: LocalExchange, count: int) -> dict[str, Any]:
             accepted = other.answer(other.enter(PRODUCT, "buy", price=price, tonnes=1))
             waited_s["venue"].append(time.monotonic() - began_s)
             assert accepted.order_id
-    serving.terminate()
-    assert serving.wait() == 0
     figures: dict[str, Any] = {
         f"{name}_ms_p{share}": round(1_000 * float(np.percentile(values, share)), 2)
         for name, values in waited_s.items()

@@ -9,8 +9,6 @@ import multiprocessing
 import re
 import selectors
 import socket
-import subprocess
-import sys
 import threading
 import time
 import zlib
@@ -21,12 +19,12 @@ from typing import Any
 import numpy as np
 
 from bench.screens.market import PRODUCT, Trading
+from bench.screens.serving import served
 from cea_exchange.client import MarketDataClient
 from cea_exchange.domain.records import EventKind
 from cea_exchange.loadtest.local_exchange import LocalExchange
 from cea_exchange.protocol.security import CurveKeys
 
-PROGRAM = [sys.executable, "-m", "cea_exchange.cli.main"]
 CHANNELS = (
     *("status", "composite", "products", "notices", "blocks"),
     *(f"{kind}.{PRODUCT}" for kind in ("quote", "book", "trades", "bars")),
@@ -194,30 +192,24 @@ def board_measured(
         Market time in a second of it.
     """
     without = trading.run(min(seconds, 30.0))
-    serving = subprocess.Popen(
-        [*PROGRAM, "board", "serve", "--data", str(exchange.data)],
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert serving.stdout is not None
-    address = serving.stdout.readline().strip()
-    reference = Reference(exchange)
-    here, there = multiprocessing.Pipe()
-    looking = multiprocessing.get_context("spawn").Process(
-        target=_view, args=(address, viewers, stuck, there)
-    )
-    looking.start()
-    assert here.recv() == "ready"
-    time.sleep(SETTLE_S)
-    trading.begin(seconds)
-    memory, processor = _monitored(exchange, serving.pid, seconds, speed)
-    with_viewers = trading.ended()
-    here.send("end")
-    sights, read, left = here.recv()
-    looking.join()
-    reference.close()
-    serving.terminate()
-    assert serving.wait() == 0
+    with served("board", "serve", "--data", exchange.data) as (address, process_id):
+        reference = Reference(exchange)
+        here, there = multiprocessing.Pipe()
+        looking = multiprocessing.get_context("spawn").Process(
+            target=_view, args=(address, viewers, stuck, there), daemon=True
+        )
+        looking.start()
+        try:
+            assert here.recv() == "ready"
+            time.sleep(SETTLE_S)
+            trading.begin(seconds)
+            memory, processor = _monitored(exchange, process_id, seconds, speed)
+            with_viewers = trading.ended()
+            here.send("end")
+            sights, read, left = here.recv()
+            looking.join()
+        finally:
+            reference.close()
     late = {
         name: np.concatenate(
             [lateness_ms(getattr(reference, name), each[name]) for each in sights]

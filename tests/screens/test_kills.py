@@ -33,10 +33,10 @@ def test_a_page_of_a_killed_board_is_stale_until_it_is_served_again(
 
 
 def test_a_killed_console_sends_nothing_and_lets_nobody_in_until_it_is_entered_anew(
-    browser, exchange, carol
+    browser, exchange
 ):
-    first = Served.console(exchange.data, "carol")
-    with at_console(browser, first, "en", expected=f"{GONE}|status of 403") as page:
+    first = Served.console(exchange.data, "dora")
+    with at_console(browser, first, "en", expected=GONE) as page:
         page.goto(f"{first.address}/trade/CEA24")
         page.keyboard.press("b")
         typed(page, "93.00", "6")
@@ -45,7 +45,7 @@ def test_a_killed_console_sends_nothing_and_lets_nobody_in_until_it_is_entered_a
         expect(page.locator("html")).to_have_attribute(STALE, "yes", timeout=15_000)
         typed(page, "92.00")
         expect(page.locator("#stale")).not_to_be_empty()
-        with Served.console(exchange.data, "carol", "--port", port_of(first)) as again:
+        with Served.console(exchange.data, "dora", "--port", port_of(first)) as again:
             typed(page, "92.00")
             expect(page.locator("#stale")).to_contain_text("open the address")
             page.goto(again.entrance)

@@ -1,6 +1,7 @@
 """Script in every field of every form of every page, by those who may send it: it stays text."""
 
 import re
+from contextlib import contextmanager
 from html.parser import HTMLParser
 from urllib.parse import urlsplit
 
@@ -76,14 +77,14 @@ def nation(tmp_path_factory):
         yield institutions
 
 
-def entered(served):
-    """Return a browser that was let in, at a console that knows what its key may do."""
-    http = httpx.Client(
-        base_url=served.address, headers={"origin": served.address}, timeout=60,
-        follow_redirects=True,
-    )
-    assert http.get(served.entrance).status_code == 200
-    return http
+@contextmanager
+def entered(nation, who):
+    """Let a browser in at somebody's console."""
+    with Served.console(nation.data, who) as served:
+        options = {"base_url": served.address, "headers": {"origin": served.address}}
+        with httpx.Client(**options, timeout=60, follow_redirects=True) as http:
+            assert http.get(served.entrance).status_code == 200
+            yield http
 
 
 def pages_of(http):
@@ -105,7 +106,7 @@ def pages_of(http):
 def test_script_in_every_field_stays_text(nation):
     sent, shown = set(), 0
     for who in SENDERS:
-        with Served.console(nation.data, who) as served, entered(served) as http:
+        with entered(nation, who) as http:
             for path in pages_of(http):
                 for wholly in (True, False):
                     # Forms are carried out once: each try takes them anew.
@@ -117,7 +118,7 @@ def test_script_in_every_field_stays_text(nation):
                         sent.add(re.sub(r"[0-9]+", "N", action))
     assert len(sent) > 25 and shown > 25, (sent, shown)
     for who in SENDERS:
-        with Served.console(nation.data, who) as served, entered(served) as http:
+        with entered(nation, who) as http:
             texts = pages_of(http)
             assert len(texts) > 5
             assert {path for path, text in texts.items() if RAW in text} == set()

@@ -12,7 +12,7 @@ from support.screens.served import Served
 
 REFUSED = "status of 422"
 """What the browser itself says of a form that was refused, and shown again."""
-GONE = "status of (422|503)|ERR_"
+GONE = "status of (403|422|503)|ERR_|htmx:|Response Status Error"
 """The same, and of what does not answer: for tests that end it."""
 MENU = '.menu a[href="{}"]'
 TRIES = 60
