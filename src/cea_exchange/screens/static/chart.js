@@ -68,7 +68,7 @@
       element.textContent = "";
       element.classList.remove("chart-empty");
       chart = draw(element, data);
-      fit();
+      requestAnimationFrame(fit);
     }
     function again() {
       if (chart) chart.destroy();

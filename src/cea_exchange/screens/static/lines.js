@@ -76,7 +76,7 @@
       if (chart) return chart.setData(chosen());
       element.textContent = "";
       chart = draw();
-      fit();
+      requestAnimationFrame(fit);
     }
     found.shows.push(show);
     const fit = () => chart?.setSize({ width: element.clientWidth - 12, height: element.clientHeight - below(element) });
