@@ -45,8 +45,8 @@ ENVIRONMENT = _environment()
 def render(template: str, reading: Reading, **context: Any) -> str:
     """Return a template's text.
 
-    In it stand `t(key, field=...)` for a text of the catalogue, `because(name)` for what a reason of
-    the market means, and `r` for what writes numbers and dates: `r.price(fen)`.
+    In it stand `t(key, field=...)` for a text of the catalogue, `because(name)` for what a reason
+    of the market means, and `r` for what writes numbers and dates: `r.price(fen)`.
     """
     language = reading.language
     return ENVIRONMENT.get_template(template).render(
