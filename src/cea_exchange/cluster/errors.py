@@ -23,6 +23,10 @@ class LogDamaged(ClusterRefused):
         self.log_seq = log_seq
 
 
+class Halted(Exception):
+    """A standby's market or journal is not the log's any more; it must not lead."""
+
+
 class LogUnreachable(Exception):
     """No node of the log answers, or too few of them are up; it may pass."""
 

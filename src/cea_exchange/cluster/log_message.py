@@ -211,8 +211,8 @@ class Chain:
     ----------
     log_seq, next_seq, sha256
         Of the last message that was followed.
-    epoch, epoch_log_seq
-        Who wrote it, and where that epoch began.
+    epoch, epoch_log_seq, kind
+        Its epoch, where that began, and what it is.
     """
 
     def __init__(self, last: LogMessage | None = None) -> None:
@@ -223,16 +223,15 @@ class Chain:
         self.epoch_log_seq = 0
         self.kind: MessageKind | None = None
         if last is not None:
-            self._take(last)
+            self.take(last)
 
     def follow(self, message: LogMessage) -> None:
-        """Check the next message, and stand behind it.
+        """Check the next message, and stand behind it; LogDamaged if it does not follow."""
+        self.check(message)
+        self.take(message)
 
-        Raises
-        ------
-        LogDamaged
-            It does not follow.
-        """
+    def check(self, message: LogMessage) -> None:
+        """Check the next message; LogDamaged if it does not follow."""
         head, seq = message.head, message.log_seq
         begins = head.kind == MessageKind.EPOCH
         for what, expected, got in (
@@ -253,9 +252,9 @@ class Chain:
             raise LogDamaged(seq, f"expected an epoch record, got {head.kind.name}")
         if self.kind == MessageKind.HANDOVER and not begins:
             raise LogDamaged(seq, f"after a handover: expected an epoch record, got {head.kind.name}")
-        self._take(message)
 
-    def _take(self, message: LogMessage) -> None:
+    def take(self, message: LogMessage) -> None:
+        """Stand behind a message that was checked."""
         head = message.head
         self.log_seq, self.sha256 = message.log_seq, message.sha256
         self.next_seq = head.next_seq

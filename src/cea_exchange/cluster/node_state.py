@@ -23,7 +23,7 @@ class NodeState(msgspec.Struct, frozen=True, kw_only=True):
     node, incarnation
         Its name, and of which process; two of one name are found out by that.
     state
-        ``leader``, ``standby`` (follows the log), ``starting`` or ``halted``.
+        ``leader``, ``standby`` (follows the log), ``halted`` or ``ended``.
     epoch
         The epoch of the last message it has.
     log_seq, next_seq
@@ -31,7 +31,7 @@ class NodeState(msgspec.Struct, frozen=True, kw_only=True):
     lag
         Messages that the log has beyond.
     checkpoint_seq, checkpoint_hash
-        The last checkpoint that it has made or compared: the journal's sequence number, and the
+        The last checkpoint that it has made or compared since its start: after which event, and the
         market's hash there, 16 hexadecimal digits.
     code_version, profile_hash
         What it runs.

@@ -62,6 +62,8 @@ class ReplicatedJournal:
         self._node = shared.config.node
         self._frames: list[tuple[bytes, int]] = []
         """Of each that the log has not: its bytes, and how many sequence numbers it takes."""
+        self._begun: _Appending | None = None
+        self._begun_frames = 0
         self._fault = ""
         self.synced_seq = local.next_seq - 1
 
@@ -124,6 +126,12 @@ class ReplicatedJournal:
         self._frames.append((data, count))
         return seq
 
+    def sync_begin(self) -> None:
+        """Let the log have what was appended, while the caller does something else."""
+        if self._begun is None and self._frames:
+            group = self._groups()[0]
+            self._begun, self._begun_frames = self._frames_begin(group), len(group)
+
     def sync(self) -> int:
         """Return the last sequence number once it is on disk here and in the log.
 
@@ -137,18 +145,17 @@ class ReplicatedJournal:
             The disk here failed.
         """
         self._usable_check()
-        groups = self._groups()
-        first = self._frames_begin(groups[0]) if groups else None
+        self.sync_begin()
         try:
             self._local.sync()
         except JournalPoisoned as error:
             self._fault = str(error)
             raise
-        if first is not None:
-            self._message_end(first)
-        for group in groups[1:]:
-            self._message_end(self._frames_begin(group))
-        self._frames.clear()
+        while self._begun is not None:
+            self._message_end(self._begun)
+            del self._frames[: self._begun_frames]
+            self._begun = None
+            self.sync_begin()
         self.synced_seq = self._local.next_seq - 1
         return self.synced_seq
 
@@ -203,7 +210,7 @@ class ReplicatedJournal:
         if outcome is Outcome.UNKNOWN:
             self._fault = f"unknown: whether the log has {place} could not be found out"
             raise OutcomeUnknown(self._fault)
-        chain.follow(LogMessage(chain.log_seq + 1, appending.head, b"", appending.sha256))
+        chain.take(LogMessage(chain.log_seq + 1, appending.head, b"", appending.sha256))
 
     def _usable_check(self) -> None:
         if self._fault:

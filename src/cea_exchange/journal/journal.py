@@ -250,6 +250,9 @@ class Journal:
         """Whether the next append seals the segment first."""
         return self._file is not None and self._size >= self._segment_bytes_max
 
+    def sync_begin(self) -> None:
+        """Begin nothing: the disk is here, and `sync` waits for it."""
+
     def sync(self) -> int:
         """Bring all that was appended to disk and return the last sequence number there.
 
