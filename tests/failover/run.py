@@ -20,9 +20,9 @@ from cea_exchange.loadtest.load_run import await_transfers
 from cea_exchange.loadtest.local_cluster import WAY_IN, LocalCluster
 from cea_exchange.loadtest.local_exchange import ExchangeError
 from cea_exchange.loadtest.population import Participant, population
+from cea_exchange.loadtest.stands.cluster_audit import cluster_audit
 from cea_exchange.registry.store import RegistryStore
 from failover.acts import Act, Acts, wait
-from failover.check import cluster_faults
 from failover.disks import Disk
 from failover.faults import LOG_NODES, VENUES, Fault, faults_draw
 from failover.network import Network
@@ -334,7 +334,7 @@ class FailoverRun:
                 raise FailoverFailed(f"asked to end, {name} ended with {status}")
         self._cluster.log_nodes.wait_ready()
         self._cluster.log_nodes.close()
-        found = cluster_faults(
+        found = cluster_audit(
             self._cluster, leads, [client.directory for client in self.clients]
         )
         self.report.checked = found.checked

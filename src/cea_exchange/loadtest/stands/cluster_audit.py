@@ -3,20 +3,23 @@
 All of it is read from files: the participants' own, each venue's, each log node's, the registry's.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from cea_exchange.cluster.log_nodes.replica_files import ReplicaError, replica_messages
+from cea_exchange.cluster.log_nodes.replica_files import (
+    ReplicaError,
+    ReplicaMessage,
+    replica_messages,
+)
 from cea_exchange.loadtest.local_cluster import CLUSTER, REGISTRY, LocalCluster
 from cea_exchange.loadtest.stands.audit import audit_all, venue_events, verify_faults
 from cea_exchange.loadtest.targets.target import Reconciliation
-from failover.history import replica_differences
 
 OF_VENUE = ("journal", "events", "snapshots", "bulletins", "profiles", "venue", "archive")
 
 
-def cluster_faults(cluster: LocalCluster, leads: str, participants: list[Path]) -> Reconciliation:
+def cluster_audit(cluster: LocalCluster, leads: str, participants: list[Path]) -> Reconciliation:
     """Hold everything against everything; nothing of the cluster may be running.
 
     Parameters
@@ -28,15 +31,25 @@ def cluster_faults(cluster: LocalCluster, leads: str, participants: list[Path]) 
     """
     with TemporaryDirectory(prefix="cea-exchange-audit-") as place:
         found = audit_all(_as_one(cluster, leads, Path(place)), participants)
-    others = [name for name in cluster.venue_names if name != leads]
-    for name in others:
-        found.differences += venue_differences(cluster, leads, name)
-        found.differences += [
-            f"{name}: {each}" for each in verify_faults(cluster.folder(name))
-        ]
+    copies = cluster_copies(cluster, leads)
+    found.differences += copies.differences
+    found.checked |= copies.checked
+    return found
+
+
+def cluster_copies(cluster: LocalCluster, leads: str) -> Reconciliation:
+    """Hold each venue's files and each copy of the log against themselves and one another."""
+    found = Reconciliation()
+    for name in cluster.venue_names:
+        found.differences += [f"{name}: {each}" for each in verify_faults(cluster.folder(name))]
+        if name != leads:
+            found.differences += venue_differences(cluster, leads, name)
     found.differences += log_differences(cluster)
-    found.checked["venues"] = 1 + len(others)
-    found.checked["log_messages"] = sum(1 for _ in _messages(cluster, 0))
+    found.checked = {
+        "venues": len(cluster.venue_names),
+        "events": len(venue_events(cluster.folder(leads))),
+        "log_messages": sum(1 for _ in _messages(cluster, 0)),
+    }
     return found
 
 
@@ -77,5 +90,18 @@ def log_differences(cluster: LocalCluster) -> Iterator[str]:
     yield from replica_differences(copies)
 
 
-def _messages(cluster: LocalCluster, number: int):
+def _messages(cluster: LocalCluster, number: int) -> Iterator[ReplicaMessage]:
     return replica_messages(cluster.log_nodes.data(number), f"{CLUSTER}-journal")
+
+
+def replica_differences(replicas: Mapping[str, Iterable[bytes]]) -> Iterator[str]:
+    """Say where a node's messages are not the first node's, or end before them."""
+    first, *others = ((name, list(messages)) for name, messages in replicas.items())
+    for name, messages in others:
+        for seq, (one, other) in enumerate(zip(first[1], messages, strict=False), 1):
+            if one != other:
+                yield f"message {seq} of {name} is not that of {first[0]}"
+                break
+        else:
+            if len(messages) != len(first[1]):
+                yield f"{name} has {len(messages)} messages, {first[0]} {len(first[1])}"
