@@ -146,7 +146,8 @@ class LogConnection:
             log.info("log_reconnected", node=str(client.connected_url and client.connected_url.netloc))
 
         async def disconnected() -> None:
-            log.warning("log_disconnected")
+            if not self._is_closing:
+                log.warning("log_disconnected")
 
         async def closed() -> None:
             # nats-py gives up at some words of a server; a daemon does not end for them.
