@@ -1,10 +1,14 @@
 """A standby follows the leader's log, and goes on where it was killed, frozen or told to hand over."""
 
+import json
+from datetime import datetime
+
 import pytest
 
 from cea_exchange.domain.records import EventKind
 from cea_exchange.venue.operations.admin_client import admin_ask
-from support.cluster.cluster_world import cluster_open, peer
+from support.cluster.cluster_world import WAIT_S, cluster_open, peer
+from support.venue.venue_process import command
 from support.venue.venue_world import enter
 
 pytestmark = pytest.mark.e2e
@@ -61,3 +65,53 @@ def test_a_standby_goes_on_where_the_leader_was_killed(tmp_path):
         again = world.leader(beside={"two"})
         assert again is first
         assert admin(first, op="status")["state_hash"] == status["state_hash"]
+
+
+def test_an_operator_hands_over_and_sees_who_leads(tmp_path):
+    with cluster_open(tmp_path) as world:
+        one, two = world.nodes.values()
+        one.start()
+        trading(world, world.leader())
+        two.start()
+        world.until(lambda: two.log_file.exists() and two.events("follows"))
+        alice, bob = peer(world, "alice"), peer(world, "bob")
+        alice.command(enter(1, "sell", 9749, 30))
+        report(alice, EventKind.ORDER_ACCEPTED, 1)
+        places = ("--config", str(one.config), "--data", str(one.data))
+        world.until(lambda: len(standing(places)["nodes"]) == 2)
+        assert standing(places)["leader"] == "one"
+
+        absent = command("cluster", "handover", "three", *places)
+        assert absent.returncode == 2 and "HANDOVER_UNFIT" in absent.stderr, absent.stderr
+        handed = command("cluster", "handover", "two", *places, "--why", "upgrade")
+        assert handed.returncode == 0, handed.stderr
+        assert world.leader(beside={"one"}) is two
+        assert one.process.wait(WAIT_S) == 0
+        (begun,), (ended,) = two.events("leads"), one.events("handed_over")
+        world.until(lambda: not admin(two, op="status")["cancels_only"])
+        bob = peer(world, "bob")
+        bob.command(enter(1, "buy", 9749, 10))
+        report(bob, EventKind.TRADE, 1)
+        outage_s = seconds(two.events("ready")[0]) - seconds(one.events("stopping")[0])
+        print(f"handed over in {outage_s:.3f} s; {ended}, {begun}")
+        assert outage_s < 2.0
+        one.start()
+        world.until(lambda: one.events("follows"))
+        world.until(lambda: all(not node["lag"] for node in standing(places)["nodes"]))
+        by_name = {node["node"]: node for node in standing(places)["nodes"]}
+        assert (by_name["one"]["state"], by_name["two"]["state"]) == ("standby", "leader")
+        verified = command("cluster", "verify", *places, "--json")
+        assert verified.returncode == 0, verified.stderr
+        found = json.loads(verified.stdout)
+        assert found["frames"] == found["frames_compared"] > 5, found
+
+
+def standing(places):
+    """Return what `cluster status` says."""
+    answer = command("cluster", "status", *places, "--json")
+    assert answer.returncode == 0, answer.stderr
+    return json.loads(answer.stdout)
+
+
+def seconds(event):
+    return datetime.fromisoformat(event["timestamp"]).timestamp()

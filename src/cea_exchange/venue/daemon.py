@@ -20,6 +20,8 @@ from cea_exchange.control_plane.door import HIGH_WATER_MARK
 from cea_exchange.control_plane.fronts.fronts import DoorLimits
 from cea_exchange.control_plane.host import DaemonHost
 from cea_exchange.domain.profile import load_profile
+from cea_exchange.domain.refusals import VenueRefusal
+from cea_exchange.domain.refusals.frame_error import FrameError
 from cea_exchange.journal import OsStorage, Storage
 from cea_exchange.protocol.clock import Clock
 from cea_exchange.protocol.folder_lock import FolderLock
@@ -109,6 +111,7 @@ class VenueDaemon:
         self._metrics_server: MetricsServer | None = None
         self.member: ClusterMember | None = None
         self._is_open = False
+        self._successor = ""
         self._lock = FolderLock(self.data, "venue.lock")
         with ExitStack() as opened:
             opened.callback(self._lock.release)
@@ -282,6 +285,7 @@ class VenueDaemon:
             keys_changed=self._keys_admit,
             key_restore=fronts.restore,
             stop=self.stop,
+            hand_over=self._hand_over,
             outside=self._outside,
             sizes=lambda: sizes_of(self.data),
             storage=storage,
@@ -325,6 +329,21 @@ class VenueDaemon:
             return
         self._host.run(lambda: self.turn(POLL_MS))
         self.venue.end()
+        if self.member is not None and self._successor:
+            self.member.hand_over(self._successor)
+
+    def _hand_over(self, node: str) -> None:
+        """End this node after its turn, so that a standby leads."""
+        fault = "in none" if self.member is None else self.member.successor_fault(node)
+        if fault:
+            raise FrameError(
+                VenueRefusal.HANDOVER_UNFIT,
+                expected="a standby of this cluster that follows closely",
+                got=fault,
+                where="node",
+            )
+        self._successor = node
+        self.stop()
 
     def _led(self, member: ClusterMember) -> bool:
         """Follow the log until this node leads, and open the doors; False if it is stopped before."""

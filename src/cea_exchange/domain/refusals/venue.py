@@ -65,6 +65,8 @@ class VenueRefusal(IntEnum):
     """The clock is not doubted, or does not say this time."""
     CLOCK_MOVING = 66
     """The last move of the clock is not done yet."""
+    HANDOVER_UNFIT = 67
+    """The venue is in no cluster, or the node is no standby that follows closely."""
     BIDDING_UNKNOWN = 80
     """There is no such bidding today, or no application that waits."""
     BIDDING_TAKEN = 81
