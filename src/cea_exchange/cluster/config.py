@@ -53,7 +53,7 @@ class ClusterConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_
     certificate_key: str | None = None
     user: Annotated[str, msgspec.Meta(min_length=1)] | None = None
     secret_file: str | None = None
-    lease_s: Annotated[float, msgspec.Meta(ge=0.5, le=LEASE_S_MAX)] = 2.0
+    lease_s: Annotated[float, msgspec.Meta(ge=0.5, le=LEASE_S_MAX)] = 1.0
     replicas: Annotated[int, msgspec.Meta(ge=1, le=5)] = 3
 
     def __post_init__(self) -> None:

@@ -105,6 +105,14 @@ class JournalPoint(NamedTuple):
     """What the segment's header has of the segment before."""
 
 
+class TailCut(NamedTuple):
+    """Where the last segment is to end though whole frames follow, and why."""
+
+    path: Path
+    offset: int
+    reason: str
+
+
 class Tail(NamedTuple):
     """How the last segment ends: what a writer needs to go on after it."""
 
@@ -260,6 +268,8 @@ class SegmentReader:
     start : JournalPoint, optional
         Begin there and not at the first frame. What lies before it in its segment is checked by its
         hash; segments before are not read.
+    cut : TailCut, optional
+        Where the journal ends, whatever follows there.
 
     Notes
     -----
@@ -275,7 +285,9 @@ class SegmentReader:
         cut_torn_tail: bool = False,
         archive: Path | None = None,
         start: JournalPoint | None = None,
+        cut: TailCut | None = None,
     ):
+        self._cut = cut
         self._storage = storage
         self.paths = segment_paths(directory, storage, archive=archive)
         self._cut_torn_tail = cut_torn_tail
@@ -350,6 +362,8 @@ class SegmentReader:
         self, path: Path, segment: _Segment, header: SegmentHeader, is_last: bool
     ) -> Iterator[Frame]:
         data = segment.data
+        cut = self._cut if self._cut is not None and self._cut.path == path else None
+        data = data if cut is None else data[: cut.offset]
         offset, seq = self._segment_start(path, data, header)
         time_ns = self.tail.time_ns
         sealed, fault = False, ""
@@ -369,7 +383,9 @@ class SegmentReader:
                 self._seal_check(path, segment, offset, last)
         if fault:
             self._tail_judge(path, data, offset, seq, fault, is_last)
-        whole = offset == len(data)
+        if cut is not None:
+            fault = fault or cut.reason
+        whole = offset == len(segment.data)
         self.tail = Tail(
             path,
             header,
@@ -378,7 +394,7 @@ class SegmentReader:
             sealed,
             segment.hashes.sha256 if whole else hashlib.sha256(memoryview(data)[:offset]).digest(),
             offset,
-            len(data) - offset if fault else 0,
+            len(segment.data) - offset if fault else 0,
             fault,
         )
 
@@ -434,6 +450,45 @@ class SegmentReader:
                 return
             fault = f"{fault}, and {evidence}"
         raise JournalError(_place(path, offset), seq, fault)
+
+
+def frames_split(data: bytes) -> Iterator[tuple[Frame, bytes]]:
+    """Yield frames that stand one after the other, and the bytes of each.
+
+    Raises
+    ------
+    JournalError
+        One is not whole, or a seal.
+    """
+    offset = 0
+    while offset < len(data):
+        frame, fault = _frame_parse(data, offset)
+        if frame is None or frame.kind not in (FrameKind.RECORDS, FrameKind.CONTROL):
+            what = fault or f"the frame's kind: expected RECORDS or CONTROL, got {frame.kind!r}"
+            raise JournalError(f"frames at byte {offset}", 0, what)
+        end = offset + FRAME_HEADER_BYTES + len(frame.payload)
+        yield frame, data[offset:end]
+        offset = end
+
+
+def frames_last(path: Path, data: bytes) -> list[tuple[int, Frame]]:
+    """Return the whole frames of a segment, seals apart, and at which byte each is.
+
+    Raises
+    ------
+    JournalError
+        The header is damaged.
+    """
+    seq, offset, frames = segment_first_seq(path), SEGMENT_HEADER_BYTES, []
+    _segment_header_decode(path, data, seq)
+    while offset < len(data):
+        frame, _ = _frame_decode(data, offset, seq)
+        if frame is None or frame.kind == FrameKind.SEAL:
+            break
+        frames.append((offset, frame))
+        offset += FRAME_HEADER_BYTES + len(frame.payload)
+        seq += frame.count
+    return frames
 
 
 def read_frames(directory: Path, *, storage: Storage | None = None) -> Iterator[Frame]:

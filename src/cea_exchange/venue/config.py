@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from cea_exchange.cluster.config import ClusterConfig
 from cea_exchange.protocol.clock import ClockSetting
 from cea_exchange.protocol.operators import Operator, OperatorSetting, operators_by_key
 from cea_exchange.protocol.security import key_check, public_key_load
@@ -144,6 +145,9 @@ class VenueConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_on
         See `LagSetting`.
     metrics
         Where Prometheus may ask, as ``127.0.0.1:0``; left out, nowhere.
+    cluster
+        The venues that share one journal, this one among them, see `ClusterConfig`; left out, the
+        journal is in the data folder alone.
     """
 
     profile: str = "cea"
@@ -183,6 +187,7 @@ class VenueConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_on
     bulletin_opening: str | None = None
     lag: LagSetting = msgspec.field(default_factory=LagSetting)
     metrics: MetricsAddress | None = None
+    cluster: ClusterConfig | None = None
     session_queue_bytes_max: Annotated[int, msgspec.Meta(ge=65_536, le=1 << 40)] = 8 << 20
     second_logon: Literal["take_over", "refuse"] = "take_over"
 

@@ -3,11 +3,14 @@
 One thread and one loop: what has come in is given to the venue, and what it says is sent.
 """
 
+from __future__ import annotations
+
 import math
 import os
 import time
 from contextlib import ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import structlog
 import zmq
@@ -36,10 +39,16 @@ from cea_exchange.venue.publication.snapshot_service import (
     REQUEST_BYTES_MAX,
 )
 from cea_exchange.venue.registry_link.connection import RegistryLine
+from cea_exchange.venue.replication.folder_mark import alone_check
 from cea_exchange.venue.trading_day.clock_monitor import ClockMonitor
 from cea_exchange.venue.venue import Clocks, Surroundings, Venue, Ways
 
+if TYPE_CHECKING:
+    from cea_exchange.venue.replication.member import ClusterMember
+
 POLL_MS = 10
+FOLLOW_S = 0.05
+"""So long a standby waits for what the log has next, before it looks whether its turn has come."""
 MESSAGES_IN_ZEROMQ_MAX = 64
 """Of one participant and one direction: outward 4 MiB, as a full frame of reports is about the
 largest message; inward at most 64 MiB, and of batches of 256 commands as many as a turn takes."""
@@ -80,8 +89,12 @@ class VenueDaemon:
 
     Raises
     ------
-    FolderInUse, JournalError, StateDiverged, SecurityError
+    FolderInUse, JournalError, StateDiverged, SecurityError, ClusterRefused, LogUnreachable
         Nothing starts; the message names the place.
+
+    Notes
+    -----
+    One that is a node of a cluster follows the log in `run` until it leads; `venue` is there after.
     """
 
     def __init__(
@@ -96,45 +109,69 @@ class VenueDaemon:
         self.data = Path(data)
         self._relay: RelayChild | None = None
         self._metrics_server: MetricsServer | None = None
+        self.member: ClusterMember | None = None
+        self._is_open = False
         self._lock = FolderLock(self.data, "venue.lock")
         with ExitStack() as opened:
             opened.callback(self._lock.release)
             self._host = DaemonHost(CurveKeys.load(self.data / "keys", "venue"), log)
             opened.callback(self._relay_close)
             opened.callback(self._host.close)
-            self._open(core_class, storage)
+            opened.callback(self._member_close)
+            self._open(core_class, storage or OsStorage())
             opened.pop_all()
 
-    def _open(self, core_class: type | None, storage: Storage | None) -> None:
-        config, host, storage = self.config, self._host, storage or OsStorage()
-        self.endpoints = host.endpoints
+    def _open(self, core_class: type | None, storage: Storage) -> None:
+        config = self.config
+        self._storage = storage
+        self.endpoints = self._host.endpoints
         self._clock = ClockMonitor(Clock(config.clock))
-        self.sequencer = Sequencer.open(
-            self.data,
-            load_profile(config.profile),
-            now_ns=self._clock.now_ns,
-            core_class=core_class,
-            storage=storage,
-            snapshot_commands=config.snapshot_commands,
-            archive=config.archive_folder(self.data),
-        )
+        self.sequencer = self._sequencer_open(core_class)
         self.machine = self.sequencer.machine
-        self._clock.start_behind(self.machine.time_ns)
         self._operators = config.operators_by_key(self.data)
+        if self.member is None:
+            self._venue_open()
+
+    def _sequencer_open(self, core_class: type | None) -> Sequencer:
+        config = self.config
+        opening = {
+            "now_ns": self._clock.now_ns,
+            "core_class": core_class,
+            "storage": self._storage,
+            "snapshot_commands": config.snapshot_commands,
+            "archive": config.archive_folder(self.data),
+        }
+        profile = load_profile(config.profile)
+        if config.cluster is None:
+            alone_check(self.data, self._storage)
+            return Sequencer.open(self.data, profile, **opening)
+        # What it needs is in an extra.
+        from cea_exchange.venue.replication.member import ClusterMember
+
+        self.member = ClusterMember.open(config.cluster, self.data, profile, **opening)
+        return self.member.sequencer
+
+    def _venue_open(self) -> None:
+        """Open the doors: from here on this venue is the one that trades."""
+        host = self._host
+        self._clock.start_behind(self.machine.time_ns)
         self._sockets_open(host)
-        self.venue = self._venue_made(host, storage)
+        self.venue = self._venue_made(host, self._storage)
         self._metrics_serve(host)
         self._chores_due_s = time.monotonic()
         # Before others can find the venue: who waits for its endpoints finds the line in the log.
         log.info("ready", data=str(self.data), **self.machine.summary())
-        host.endpoints_write(
-            self.data / "venue" / "endpoints.json",
-            public_key=host.keys.public,
-            market_data_public_key=self.market_data_public_key,
-            log_id=self.sequencer.journal.log_id,
-            metrics=self._outside().metrics,
-            pid=os.getpid(),
-        )
+        more = {
+            "public_key": host.keys.public,
+            "market_data_public_key": self.market_data_public_key,
+            "log_id": self.sequencer.journal.log_id,
+            "metrics": self._outside().metrics,
+            "pid": os.getpid(),
+        }
+        self._is_open = True
+        host.endpoints_write(self.data / "venue" / "endpoints.json", **more)
+        if self.member is not None:
+            self.member.endpoints_say({**host.endpoints, **more})
 
     def _sockets_open(self, host: DaemonHost) -> None:
         operators = self._operators
@@ -301,8 +338,22 @@ class VenueDaemon:
 
     def run(self) -> None:
         """Serve until `stop`. Whatever it raises ends the venue; replay recovers it."""
+        if self.member is not None and not self._led(self.member):
+            return
         self._host.run(lambda: self.turn(POLL_MS))
         self.venue.end()
+
+    def _led(self, member: ClusterMember) -> bool:
+        """Follow the log until this node leads, and open the doors; False if it is stopped before."""
+        log.info("follows", data=str(self.data), **self.machine.summary())
+        while not self._host.is_stopping:
+            member.follow(FOLLOW_S)
+            member.turn()
+            self._host.pulse.beat(time.monotonic())
+            if member.lead_if_due():
+                self._venue_open()
+                return True
+        return False
 
     def stop(self) -> None:
         """Let `run` return after the turn it is in. Safe in a signal handler."""
@@ -355,6 +406,11 @@ class VenueDaemon:
     def _heartbeat_turn(self, now_s: float) -> None:
         """Look after sockets and processes."""
         self._host.pulse.beat(now_s)
+        if self.member is not None:
+            self.member.turn()
+            if self.member.is_lost:
+                log.error("lease_lost_to_another")
+                self.stop()
         if self._relay is not None:
             self._relay.turn(now_s)
             self.venue.monitor.metrics.totals["cea_venue_relays_begun"] = self._relay.begun_count
@@ -365,16 +421,22 @@ class VenueDaemon:
 
     def close(self) -> None:
         """Seal the journal, close the sockets, give the folder back."""
-        self.venue.close()
+        if self._is_open:
+            self.venue.close()
         if self._metrics_server is not None:
             self._metrics_server.close()
         try:
+            self._member_close()
             self.sequencer.close()
         finally:
             self._host.close()
             self._relay_close()
             self._lock.release()
         log.info("stopped", **self.machine.summary())
+
+    def _member_close(self) -> None:
+        if self.member is not None:
+            self.member.close()
 
     def _relay_close(self) -> None:
         if self._relay is not None:

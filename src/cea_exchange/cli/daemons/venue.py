@@ -75,6 +75,13 @@ def serve(
 ) -> None:
     """Run the venue until it is told to stop (SIGTERM, or `venue stop`)."""
     signals = StopSignals()
+    from cea_exchange.cluster.errors import (
+        ClusterRefused,
+        Fenced,
+        Halted,
+        LogUnreachable,
+        OutcomeUnknown,
+    )
     from cea_exchange.domain.calendar import CalendarError
     from cea_exchange.domain.profile import ProfileError
     from cea_exchange.journal import JournalError, JournalFull
@@ -89,8 +96,18 @@ def serve(
     with crash_logged():
         try:
             daemon = VenueDaemon(config_load(config), data)
-        except (JournalError, JournalFull, StateDiverged) as error:
+        except (
+            ClusterRefused,
+            JournalError,
+            JournalFull,
+            LogUnreachable,
+            StateDiverged,
+        ) as error:
             raise CheckFailed(f"nothing starts: {error}") from error
+        except ModuleNotFoundError as error:
+            raise CommandError(
+                f"[cluster] needs the extra `cluster`: pip install 'cea-exchange[cluster]' ({error})"
+            ) from error
         except (
             CalendarError,
             ConfigError,
@@ -109,6 +126,9 @@ def serve(
             gc.collect()
             gc.freeze()
             daemon.run()
+        except (Fenced, Halted, OutcomeUnknown) as error:
+            # Nothing is wrong here, or it was said where: the next start finds out what counts.
+            raise CheckFailed(f"the venue ends: {error}") from error
         finally:
             daemon.close()
 

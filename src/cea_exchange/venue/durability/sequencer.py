@@ -29,9 +29,11 @@ from cea_exchange.journal import (
     Journal,
     JournalError,
     JournalFull,
+    JournalWriter,
     OsStorage,
     SnapshotHeader,
     Storage,
+    TailCut,
 )
 from cea_exchange.protocol.control import (
     TIME_NS_MAX,
@@ -44,7 +46,7 @@ from cea_exchange.venue.durability.event_days import EventDay, day_of
 from cea_exchange.venue.durability.event_index import EventIndex
 from cea_exchange.venue.durability.profile_change import profile_change
 from cea_exchange.venue.durability.profile_shelf import profile_keep
-from cea_exchange.venue.durability.recovery import recover
+from cea_exchange.venue.durability.recovery import frame_apply, recover
 from cea_exchange.venue.durability.snapshots import SnapshotBody, SnapshotPlan, SnapshotWriter
 from cea_exchange.venue.market.state_machine import VenueStateMachine
 
@@ -87,7 +89,7 @@ class Sequencer:
     def __init__(
         self,
         machine: VenueStateMachine,
-        journal: Journal,
+        journal: JournalWriter,
         store: EventStore,
         index: EventIndex,
         *,
@@ -96,7 +98,7 @@ class Sequencer:
         helper: Callable[[str], Executor] = helper_thread,
     ) -> None:
         self.machine = machine
-        self.journal = journal
+        self.journal: JournalWriter = journal
         self.index = index
         self.checkpoints_on = True
         self.on_batch: Callable[[tuple[int, float, float]], None] = lambda _: None
@@ -120,6 +122,7 @@ class Sequencer:
         snapshot_commands: int = 0,
         archive: Path | None = None,
         log_id: str | None = None,
+        cut: TailCut | None = None,
         now_s: Callable[[], float] = time.monotonic,
         helper: Callable[[str], Executor] = helper_thread,
     ) -> "Sequencer":
@@ -140,6 +143,8 @@ class Sequencer:
             more in the journal's folder.
         log_id
             Which journal it has to be; one that begins takes it, or makes its own.
+        cut
+            Where the journal is to end though more was written: it never counted.
         now_s
             A clock that never goes back, for snapshots.
         helper
@@ -160,7 +165,11 @@ class Sequencer:
             raise JournalError(ADOPTING_FOLDER, 1, reason)
         identity = Identity(__version__, SCHEMA_VERSION, profile.profile_hash())
         found = recover(
-            directory, profile, core_class=core_class, storage=storage, archive=archive
+            *(directory, profile),
+            core_class=core_class,
+            storage=storage,
+            archive=archive,
+            cut=cut,
         )
         change = profile_change(directory, found.machine, found.tail, profile)
         profile_keep(directory, profile, storage)
@@ -218,6 +227,7 @@ class Sequencer:
         self._room_check()
         now_ns = self._stamp()
         self.journal.append(FrameKind.RECORDS, len(records), now_ns, records)
+        self.journal.sync_begin()
         began_s = time.perf_counter()
         if len(records) < COMMANDS_SYNCED_APART:
             events = self.machine.apply_records(records, now_ns, lend=True)
@@ -269,6 +279,42 @@ class Sequencer:
         if EventKind.DAY_CLOSED in kinds:
             self._snapshots.day_closed()
         return self._with_checkpoint(events, is_due=not kinds.isdisjoint(_PHASE_KINDS)), refusals
+
+    def follow(self, journal: Journal, frames: bytes) -> None:
+        """Journal frames that another venue has made, apply them, and keep their events.
+
+        Parameters
+        ----------
+        journal
+            The one that this sequencer was opened with: it follows until `lead`.
+        frames
+            Whole frames of the same journal, from the next on; what is there already is left out.
+
+        Raises
+        ------
+        JournalError
+            They do not follow, or don't fit the state.
+        StateDiverged
+            The other came to another state at a checkpoint.
+        JournalFull
+            The disk has no room; what was applied is kept, and the rest may be tried again.
+        """
+        self._room_check()
+        parts = [_NO_EVENTS]
+        try:
+            for frame in journal.append_frames(frames):
+                parts.append(frame_apply(self.machine, frame))
+        finally:
+            journal.sync()
+            events = np.concatenate(parts)
+            self._keep(events.tobytes(), events)
+        if EventKind.DAY_CLOSED in events["kind"]:
+            self._snapshots.day_closed()
+
+    def lead(self, journal: JournalWriter) -> None:
+        """Write from now on, to this journal; all before was followed."""
+        self.journal = journal
+        self._checkpoint_block = self.machine.core.command_seq // CHECKPOINT_COMMANDS
 
     def event_rows(self, seqs: Iterable[int]) -> np.ndarray:
         """Return the events of ascending sequence numbers from the store.
