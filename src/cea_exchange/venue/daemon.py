@@ -31,6 +31,8 @@ from cea_exchange.venue.config import VenueConfig
 from cea_exchange.venue.durability.sequencer import Sequencer, helper_thread
 from cea_exchange.venue.operations.look_log import LookLog
 from cea_exchange.venue.operations.monitor import Outside, sizes_of
+from cea_exchange.venue.order_entry.ways_in import HIGH_WATER_MARK as WAY_IN_MESSAGES_MAX
+from cea_exchange.venue.order_entry.ways_in import JoinedDoors, WaysIn
 from cea_exchange.venue.publication.relay import RelayConfig, Upstream
 from cea_exchange.venue.publication.relay_child import PUBLIC, RelayChild, relay_keys_load
 from cea_exchange.venue.publication.router import RouterMailbox
@@ -229,8 +231,20 @@ class VenueDaemon:
             memory_mib_max=config.front_memory_mib_max,
         )
         self._fronts.doors["admin"].admit(self._operators)
+        self._ways_in_open(host)
         self._keys_admit()
         host.fronts_prove()
+
+    def _ways_in_open(self, host: DaemonHost) -> None:
+        """Let those come that hold participants' sessions for whichever venue leads."""
+        self._ways_in: WaysIn | None = None
+        if self.config.way_in_keys:
+            opened = host.socket(
+                *("way_in", zmq.ROUTER, self.config.way_in),
+                frozenset(self.config.way_in_keys).__contains__,
+                high_water_mark=WAY_IN_MESSAGES_MAX,
+            )
+            self._ways_in = WaysIn(opened, self.sequencer.journal.log_id, time.monotonic)
 
     def _keys_admit(self) -> None:
         """Let the fronts know which keys are granted, if that has changed."""
@@ -238,6 +252,8 @@ class VenueDaemon:
         door = self._fronts.doors["gateway"]
         if granted != door.keys:
             door.admit(granted)
+            if self._ways_in is not None:
+                self._ways_in.admit(granted)
             if self._relay is not None and not self.config.market_data_public:
                 self._relay.admit(self._may_follow.union(granted))
 
@@ -272,8 +288,9 @@ class VenueDaemon:
 
     def _venue_made(self, host: DaemonHost, storage: Storage) -> Venue:
         sockets, config, fronts = self._sockets, self.config, self._fronts
+        gateway = fronts.doors["gateway"]
         ways = Ways(
-            gateway=fronts.doors["gateway"],
+            gateway=gateway if self._ways_in is None else JoinedDoors(gateway, self._ways_in),
             admin=fronts.doors["admin"],
             snapshots=RouterMailbox(sockets["snapshot"]),
             replay=RouterMailbox(sockets["replay"]),
@@ -373,6 +390,8 @@ class VenueDaemon:
         is_busy = has_come or venue.has_work or time.monotonic() >= self._chores_due_s
         ready = dict(self._host.poller.poll(0 if is_busy else timeout_ms))
         has_come = has_come or self._fronts.is_ready(ready)
+        if self._ways_in is not None:
+            has_come = has_come or self._ways_in.socket in ready
         # Who has woken the venue does not wait for what all others want.
         if has_come and self._orders_turn():
             return
@@ -415,6 +434,8 @@ class VenueDaemon:
             self._relay.turn(now_s)
             self.venue.monitor.metrics.totals["cea_venue_relays_begun"] = self._relay.begun_count
         self._fronts.turn(now_s)
+        if self._ways_in is not None:
+            self._ways_in.beat(now_s, is_open=not self.venue.orders.gateway.cancels_only)
         self._host.monitor(now_s)
 
     def close(self) -> None:
