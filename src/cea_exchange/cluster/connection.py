@@ -117,6 +117,8 @@ class LogConnection:
 
     def close(self) -> None:
         """End the connection and its thread."""
+        if self._is_closing:
+            return
         self._is_closing = True
         if self._client is not None:
             try:
