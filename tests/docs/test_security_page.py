@@ -26,7 +26,7 @@ from cea_exchange.simulators.bank.daemon import BankConfig, BankDaemon
 from cea_exchange.venue.config import VenueConfig
 from cea_exchange.venue.daemon import VenueDaemon
 from cea_exchange.venue.publication import snapshot_service
-from cea_exchange.venue.publication.relay import Relay, RelayConfig, endpoints_write, upstream_read
+from cea_exchange.venue.publication.relay import Relay, RelayConfig, UpstreamSought, endpoints_write
 from support.security_page import ROOT, message_bytes_max, page, socket_rows
 
 TEST = re.compile(r"\b(tests/[\w/]+\.py)(?:::(\w+))?")
@@ -79,9 +79,9 @@ def endpoints(tmp_path):
     CcerDaemon(CcerConfig(fronts=0, metrics=metrics, venue=VenueSetting()), tmp_path).close()
     with RegistryDaemon(RegistryConfig(fronts=0, metrics=metrics), tmp_path):
         venue = VenueDaemon(VenueConfig(fronts=0, metrics=metrics), tmp_path)
-        upstream = tmp_path / "venue" / "endpoints.json"
         relay_keys = CurveKeys.new()
-        relay = Relay(RelayConfig(), relay_keys, lambda: upstream_read(upstream))
+        upstream = UpstreamSought(RelayConfig().whereabouts(tmp_path))
+        relay = Relay(RelayConfig(), relay_keys, upstream)
         endpoints_write(tmp_path, relay, relay_keys.public)
         relay.close()
         venue.close()

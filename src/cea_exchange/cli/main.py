@@ -19,6 +19,7 @@ from cea_exchange.cli.errors import STATUS_BAD_INPUT, CommandError
 
 SUMMARIES = {
     "venue": "The venue's daemon and its operators.",
+    "cluster": "A venue of several machines, and its log.",
     "registry": "Ledger, settlement, reconciliation.",
     "platform": "Filings, verification, allocation, enforcement.",
     "ccer": "Projects, CCERs, cancellation.",
@@ -47,7 +48,9 @@ SUMMARIES = {
 }
 """Every command, with the first sentence of its help: listing them loads none of them."""
 PANELS = {
-    "Daemons and their operators": ("venue", "registry", "platform", "ccer", "bank", "keys"),
+    "Daemons and their operators": (
+        *("venue", "cluster", "registry", "platform", "ccer", "bank", "keys"),
+    ),
     "What was recorded, and the rules": (
         *("bulletin", "disclose", "verify", "surveil", "adjustment", "profile", "calendar"),
     ),

@@ -117,6 +117,8 @@ class LogConnection:
 
     def close(self) -> None:
         """End the connection and its thread."""
+        if self._is_closing:
+            return
         self._is_closing = True
         if self._client is not None:
             try:
@@ -146,7 +148,8 @@ class LogConnection:
             log.info("log_reconnected", node=str(client.connected_url and client.connected_url.netloc))
 
         async def disconnected() -> None:
-            log.warning("log_disconnected")
+            if not self._is_closing:
+                log.warning("log_disconnected")
 
         async def closed() -> None:
             # nats-py gives up at some words of a server; a daemon does not end for them.

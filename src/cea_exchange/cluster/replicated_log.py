@@ -30,6 +30,7 @@ OUTCOME_S_MAX = 60.0
 """For so long an unknown outcome is asked for: well under the window, beyond any election."""
 ATTEMPT_S_MAX = 1.0
 RETRY_WAIT_S = 0.02
+RETRY_WAIT_S_MAX = 0.2
 CALL_S_MAX = 15.0
 MESSAGE_ROOM_BYTES = 8 << 20
 LOG_WAIT_S_MAX = 30.0
@@ -104,43 +105,45 @@ class ReplicatedLog:
             api.Header.MSG_ID.value: message_id,
         }
         began_s = time.monotonic()
-        attempts = 0
+        attempts, unknown = 0, ""
         while True:
             attempts += 1
             try:
                 answer = await self.connection.client.request(
                     self.config.subject, data, timeout=ATTEMPT_S_MAX, headers=headers
                 )
-                outcome = await self._judged(msgspec.json.decode(answer.data), expected, data)
+                outcome, said = await self._judged(
+                    msgspec.json.decode(answer.data), expected, data
+                )
             except (LogUnreachable, TimeoutError, OSError, nats.errors.Error) as error:
                 outcome, said = None, str(error) or type(error).__name__
-            else:
-                said = "no definite answer"
             took_s = time.monotonic() - began_s
             if outcome is not None:
                 if attempts > 1:
                     log.info("append_definite", outcome=outcome.value, attempts=attempts,
                              took_s=round(took_s, 3))
                 return outcome
-            if attempts == 1:
-                log.warning("append_unknown", expected=expected, error=said)
+            if said != unknown:
+                log.warning("append_unknown", expected=expected, attempts=attempts, error=said)
+                unknown = said
             if took_s > OUTCOME_S_MAX:
                 return Outcome.UNKNOWN
-            await asyncio.sleep(RETRY_WAIT_S)
+            await asyncio.sleep(min(RETRY_WAIT_S * attempts, RETRY_WAIT_S_MAX))
 
-    async def _judged(self, answer: dict[str, Any], expected: int, data: bytes) -> Outcome | None:
-        """Return what an answer to an append means; None if nothing definite."""
+    async def _judged(
+        self, answer: dict[str, Any], expected: int, data: bytes
+    ) -> tuple[Outcome | None, str]:
+        """Return what an answer to an append means; None if nothing definite, and why."""
         error = answer.get("error")
         if error is None:
             # A message with this id was taken before; elsewhere it can't be the same.
-            return Outcome.ACKED if answer.get("seq") == expected + 1 else Outcome.FENCED
+            return Outcome.ACKED if answer.get("seq") == expected + 1 else Outcome.FENCED, ""
         if error.get("err_code") not in _WRONG_LAST_SEQUENCE:
-            log.warning("append_refused", error=error.get("description"))
-            return None
+            return None, str(error.get("description"))
         there = await self._read(expected + 1)
         if there is None:
-            return None
-        return Outcome.ACKED if there == data else Outcome.FENCED
+            return None, f"{error.get('description')}, and no message {expected + 1}"
+        return Outcome.ACKED if there == data else Outcome.FENCED, ""
 
     # -- Reading --------------------------------------------------------------------------------
 

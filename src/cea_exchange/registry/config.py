@@ -2,8 +2,14 @@
 
 from pathlib import Path
 
+from cea_exchange.cluster.config import ClusterConfig
 from cea_exchange.institution.config import InstitutionConfig
-from cea_exchange.institution.venue_link.setting import VenueSetting
+from cea_exchange.institution.venue_link.setting import (
+    Addressed,
+    Files,
+    VenueSetting,
+    venues_check,
+)
 from cea_exchange.protocol.security import key_check
 from cea_exchange.protocol.settings import Address, settings_read
 from cea_exchange.registry.bank.setting import BankSetting
@@ -24,10 +30,14 @@ class RegistryConfig(InstitutionConfig, kw_only=True):
         Where the venue fetches accounts, products, keys and transfers. Port 0 takes a free one,
         written to ``DIR/registry/endpoints.json``.
     settlement, replay
-        The venue's settlement stream and its replay socket. Left out, both are taken from
-        `venue_endpoints`, again whenever that file changes.
+        The venue's settlement stream and its replay socket; of several venues, one of which leads,
+        a list each in the same order. Left out, both are taken from `venue_endpoints`, again
+        whenever that file changes.
     venue_endpoints
-        File in which the venue says where it listens; ``DIR/venue/endpoints.json`` if left out.
+        File in which the venue says where it listens, or a list of such files;
+        ``DIR/venue/endpoints.json`` if left out.
+    venue_cluster
+        The cluster, whose lease says where the leader is; then none of those is given.
     venue_public_key
         The venue's key, z85 text; ``DIR/keys/venue.public`` if left out.
     settlement_mode
@@ -47,9 +57,10 @@ class RegistryConfig(InstitutionConfig, kw_only=True):
     requests = REGISTRY_REQUESTS
 
     feed: Address = "tcp://127.0.0.1:0"
-    settlement: Address | None = None
-    replay: Address | None = None
-    venue_endpoints: str | None = None
+    settlement: Addressed = None
+    replay: Addressed = None
+    venue_endpoints: Files = None
+    venue_cluster: ClusterConfig | None = None
     venue_public_key: str | None = None
     settlement_mode: SettlementMode = "realtime"
     admission: Admission = "listed_entities"
@@ -58,8 +69,7 @@ class RegistryConfig(InstitutionConfig, kw_only=True):
     ccer: CcerSetting | None = None
 
     def __post_init__(self) -> None:
-        if (self.settlement is None) != (self.replay is None):
-            raise ValueError("expected settlement and replay both, or neither")
+        venues_check(self.settlement, self.replay, self.venue_endpoints, self.venue_cluster)
         if self.venue_public_key is not None:
             key_check(self.venue_public_key, "venue_public_key")
         super().__post_init__()
@@ -72,6 +82,7 @@ class RegistryConfig(InstitutionConfig, kw_only=True):
             settlement=self.settlement,
             replay=self.replay,
             endpoints=self.venue_endpoints,
+            cluster=self.venue_cluster,
             public_key=self.venue_public_key,
         )
 

@@ -20,6 +20,8 @@ from cea_exchange.control_plane.door import HIGH_WATER_MARK
 from cea_exchange.control_plane.fronts.fronts import DoorLimits
 from cea_exchange.control_plane.host import DaemonHost
 from cea_exchange.domain.profile import load_profile
+from cea_exchange.domain.refusals import VenueRefusal
+from cea_exchange.domain.refusals.frame_error import FrameError
 from cea_exchange.journal import OsStorage, Storage
 from cea_exchange.protocol.clock import Clock
 from cea_exchange.protocol.folder_lock import FolderLock
@@ -29,6 +31,8 @@ from cea_exchange.venue.config import VenueConfig
 from cea_exchange.venue.durability.sequencer import Sequencer, helper_thread
 from cea_exchange.venue.operations.look_log import LookLog
 from cea_exchange.venue.operations.monitor import Outside, sizes_of
+from cea_exchange.venue.order_entry.ways_in import HIGH_WATER_MARK as WAY_IN_MESSAGES_MAX
+from cea_exchange.venue.order_entry.ways_in import JoinedDoors, WaysIn
 from cea_exchange.venue.publication.relay import RelayConfig, Upstream
 from cea_exchange.venue.publication.relay_child import PUBLIC, RelayChild, relay_keys_load
 from cea_exchange.venue.publication.router import RouterMailbox
@@ -109,6 +113,7 @@ class VenueDaemon:
         self._metrics_server: MetricsServer | None = None
         self.member: ClusterMember | None = None
         self._is_open = False
+        self._successor = ""
         self._lock = FolderLock(self.data, "venue.lock")
         with ExitStack() as opened:
             opened.callback(self._lock.release)
@@ -226,8 +231,20 @@ class VenueDaemon:
             memory_mib_max=config.front_memory_mib_max,
         )
         self._fronts.doors["admin"].admit(self._operators)
+        self._ways_in_open(host)
         self._keys_admit()
         host.fronts_prove()
+
+    def _ways_in_open(self, host: DaemonHost) -> None:
+        """Let those come that hold participants' sessions for whichever venue leads."""
+        self._ways_in: WaysIn | None = None
+        if self.config.way_in_keys:
+            opened = host.socket(
+                *("way_in", zmq.ROUTER, self.config.way_in),
+                frozenset(self.config.way_in_keys).__contains__,
+                high_water_mark=WAY_IN_MESSAGES_MAX,
+            )
+            self._ways_in = WaysIn(opened, self.sequencer.journal.log_id, time.monotonic)
 
     def _keys_admit(self) -> None:
         """Let the fronts know which keys are granted, if that has changed."""
@@ -235,6 +252,8 @@ class VenueDaemon:
         door = self._fronts.doors["gateway"]
         if granted != door.keys:
             door.admit(granted)
+            if self._ways_in is not None:
+                self._ways_in.admit(granted)
             if self._relay is not None and not self.config.market_data_public:
                 self._relay.admit(self._may_follow.union(granted))
 
@@ -269,8 +288,9 @@ class VenueDaemon:
 
     def _venue_made(self, host: DaemonHost, storage: Storage) -> Venue:
         sockets, config, fronts = self._sockets, self.config, self._fronts
+        gateway = fronts.doors["gateway"]
         ways = Ways(
-            gateway=fronts.doors["gateway"],
+            gateway=gateway if self._ways_in is None else JoinedDoors(gateway, self._ways_in),
             admin=fronts.doors["admin"],
             snapshots=RouterMailbox(sockets["snapshot"]),
             replay=RouterMailbox(sockets["replay"]),
@@ -282,6 +302,7 @@ class VenueDaemon:
             keys_changed=self._keys_admit,
             key_restore=fronts.restore,
             stop=self.stop,
+            hand_over=self._hand_over,
             outside=self._outside,
             sizes=lambda: sizes_of(self.data),
             storage=storage,
@@ -325,6 +346,21 @@ class VenueDaemon:
             return
         self._host.run(lambda: self.turn(POLL_MS))
         self.venue.end()
+        if self.member is not None and self._successor:
+            self.member.hand_over(self._successor)
+
+    def _hand_over(self, node: str) -> None:
+        """End this node after its turn, so that a standby leads."""
+        fault = "in none" if self.member is None else self.member.successor_fault(node)
+        if fault:
+            raise FrameError(
+                VenueRefusal.HANDOVER_UNFIT,
+                expected="a standby of this cluster that follows closely",
+                got=fault,
+                where="node",
+            )
+        self._successor = node
+        self.stop()
 
     def _led(self, member: ClusterMember) -> bool:
         """Follow the log until this node leads, and open the doors; False if it is stopped before."""
@@ -354,6 +390,8 @@ class VenueDaemon:
         is_busy = has_come or venue.has_work or time.monotonic() >= self._chores_due_s
         ready = dict(self._host.poller.poll(0 if is_busy else timeout_ms))
         has_come = has_come or self._fronts.is_ready(ready)
+        if self._ways_in is not None:
+            has_come = has_come or self._ways_in.socket in ready
         # Who has woken the venue does not wait for what all others want.
         if has_come and self._orders_turn():
             return
@@ -396,6 +434,8 @@ class VenueDaemon:
             self._relay.turn(now_s)
             self.venue.monitor.metrics.totals["cea_venue_relays_begun"] = self._relay.begun_count
         self._fronts.turn(now_s)
+        if self._ways_in is not None:
+            self._ways_in.beat(now_s, is_open=not self.venue.orders.gateway.cancels_only)
         self._host.monitor(now_s)
 
     def close(self) -> None:

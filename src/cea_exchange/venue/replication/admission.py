@@ -83,10 +83,10 @@ def admitted(
         if own_log_id is not None:
             raise ClusterRefused(
                 "the log is empty, and there is a journal here: give it to the cluster with "
-                "`cea-exchange cluster adopt`"
+                "`cea-exchange cluster join`"
             )
         market = VenueStateMachine(profile)
-        begin(shared, 0, None, uuid.uuid4().hex, 1, market)
+        begin(shared, None, uuid.uuid4().hex, 1, market)
         info = _info(shared)
     last = shared.require(info.last_log_seq)
     base = _base(shared, info, last)
@@ -108,7 +108,6 @@ def admitted(
 
 def begin(
     shared: ReplicatedLog,
-    last_log_seq: int,
     last: LogMessage | None,
     log_id: str,
     next_seq: int,
@@ -118,7 +117,7 @@ def begin(
 
     Parameters
     ----------
-    shared, last_log_seq, last
+    shared, last
         The log, and its last message if there is one.
     log_id, next_seq
         The journal's, and the sequence number it goes on from.
@@ -126,6 +125,7 @@ def begin(
         Its state there.
     """
     epoch = 1 if last is None else last.head.epoch + 1
+    last_log_seq = 0 if last is None else last.log_seq
     place = last_log_seq + 1
     record = epoch_of(shared.config, log_id, 0, market)
     previous = CHAIN_START if last is None else last.sha256
@@ -206,7 +206,7 @@ def _base(shared: ReplicatedLog, info: LogInfo, last: LogMessage) -> LogMessage:
     if last.head.kind == MessageKind.END:
         raise ClusterRefused(
             f"the journal was taken out of the log after sequence {last.head.next_seq - 1}: it goes "
-            "on alone, or is given back with `cea-exchange cluster adopt`"
+            "on alone, or is given back with `cea-exchange cluster join`"
         )
     epoch = shared.require(last.head.epoch_log_seq)
     base_log_seq = epoch_record(epoch).base_log_seq

@@ -18,7 +18,7 @@ import structlog
 from cea_exchange import __version__
 from cea_exchange.cluster.config import ClusterConfig
 from cea_exchange.cluster.connection import LogConnection
-from cea_exchange.cluster.errors import Halted, LogDamaged, LogUnreachable
+from cea_exchange.cluster.errors import ClusterRefused, Halted, LogDamaged, LogUnreachable
 from cea_exchange.cluster.leader import LeaderRecord
 from cea_exchange.cluster.lease import Lease
 from cea_exchange.cluster.log_message import (
@@ -35,7 +35,12 @@ from cea_exchange.cluster.log_message import (
     record_encode,
 )
 from cea_exchange.cluster.log_reader import LogReader
-from cea_exchange.cluster.node_state import SAID_EACH_S, NodeState, node_state_say
+from cea_exchange.cluster.node_state import (
+    SAID_EACH_S,
+    NodeState,
+    node_state_say,
+    node_states,
+)
 from cea_exchange.cluster.replicated_journal import ReplicatedJournal
 from cea_exchange.cluster.replicated_log import Outcome, ReplicatedLog
 from cea_exchange.domain.profile import Profile
@@ -52,6 +57,10 @@ from cea_exchange.venue.replication.admission import (
 from cea_exchange.venue.replication.folder_mark import mark_write
 from cea_exchange.venue.replication.local_tail import agreement, set_aside
 
+STATES_S_MAX = 2.0
+SILENT_S_MAX = 5.0
+LAG_MAX = 1_000
+"""Messages that a successor may be behind: it applies them in a fraction of a second."""
 HANDOVER_LEASES = 3
 """After a handover the others leave its successor alone for so many leases."""
 
@@ -300,6 +309,21 @@ class ClusterMember:
             LeaderRecord(node=self._config.node, epoch=self.epoch, endpoints=endpoints)
         )
 
+    def successor_fault(self, node: str) -> str:
+        """Say why a node can't lead now; empty if it can."""
+        try:
+            states = self._connection.call(node_states(self._connection), STATES_S_MAX)
+        except LogUnreachable as error:
+            return str(error)
+        found = next((state for state in states if state.node == node), None)
+        if found is None or node == self._config.node:
+            return f"{node}, which is {'the leader itself' if found else 'no node of it'}"
+        if time.time_ns() - found.now_ns > SILENT_S_MAX * 1e9 or found.state != "standby":
+            return f"{node}, which is {found.state} and does not follow"
+        if found.why or found.lag > LAG_MAX:
+            return f"{node}, {found.lag} messages behind: {found.why or 'it catches up'}"
+        return ""
+
     def hand_over(self, successor: str) -> None:
         """Write nothing more, and let one node follow; the caller ends.
 
@@ -313,6 +337,39 @@ class ClusterMember:
         self._leading.record(MessageKind.HANDOVER, record_encode(record))
         self._lease.give_up()
         log.info("handed_over", successor=successor, log_seq=self._leading.log_seq)
+
+    # -- Between two days -----------------------------------------------------------------------
+
+    def take_out(self) -> int:
+        """End the journal's life in the log, of which all was followed; return its last message.
+
+        Raises
+        ------
+        ClusterRefused
+            Somebody leads, or has just written.
+        LogUnreachable
+            It could not be found out whether the log took it.
+        """
+        deadline_s = time.monotonic() + 2 * self._config.lease_s
+        while not self._lease.is_free():
+            leader = self._lease.leader
+            if leader is not None and time.monotonic() > deadline_s:
+                raise ClusterRefused(f"node {leader.node} leads: end all nodes first")
+            time.sleep(0.05)
+        chain = self._chain
+        head = Head(
+            *(MessageKind.END, chain.epoch, chain.epoch_log_seq),
+            *(chain.next_seq, 0, chain.sha256),
+        )
+        data = message_encode(head, [record_encode(EndRecord(node=self._config.node))])
+        outcome = self._shared.append(
+            chain.log_seq, f"X{chain.epoch}-{self._config.node}-{chain.log_seq}", data
+        )
+        if outcome is Outcome.UNKNOWN:
+            raise LogUnreachable("whether the log took the journal's end could not be found out")
+        if outcome is Outcome.FENCED:
+            raise ClusterRefused("another node has just written to the log: end all nodes first")
+        return chain.log_seq + 1
 
     # -- Both -----------------------------------------------------------------------------------
 
