@@ -121,9 +121,9 @@ class LocalCluster(LocalExchange):
         shutil.copytree(self.keys_directory, folder / "keys", dirs_exist_ok=True)
         gateway = self._place(WAY_IN, f"tcp://127.0.0.1:{next(ports)}")
         watched = {"cluster": self.log_nodes.cluster_settings(WAY_IN, WATCHER)}
-        _toml_write(folder / "way_in.toml", {"gateway": gateway, "venues": watched})
+        _toml_write(folder / "way_in.toml", {"gateway": gateway, **watched})
         follows = tomllib.loads((self.data / "registry.toml").read_text())
-        _toml_write(self.data / "registry.toml", {**follows, "venues": watched})
+        _toml_write(self.data / "registry.toml", {**follows, "venue_cluster": watched["cluster"]})
 
     def _place(self, name: str, address: str) -> str:
         """Return an address at the host of a process."""

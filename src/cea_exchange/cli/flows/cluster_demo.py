@@ -4,17 +4,16 @@ import json
 import threading
 import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 
 from cea_exchange.cli.errors import bad_input, check_failed
-from cea_exchange.cli.flows.flow_files import folder_new
-from cea_exchange.loadtest.driver import RunnerError, Runners
-from cea_exchange.loadtest.local_cluster import REGISTRY, WAY_IN, LocalCluster
-from cea_exchange.loadtest.local_exchange import ExchangeError, prepare_process
-from cea_exchange.loadtest.population import population
+
+if TYPE_CHECKING:
+    from cea_exchange.loadtest.driver import Runners
+    from cea_exchange.loadtest.local_cluster import LocalCluster
 
 FIRST_DAY = "2024-01-02"
 REFERENCE_PRICES = {"CEA22": 9749, "CEA23": 9749}
@@ -45,6 +44,13 @@ def demo(
 
     Example: cea-exchange cluster demo --seconds 120
     """
+    # What the other commands of the group don't need.
+    from cea_exchange.cli.flows.flow_files import folder_new
+    from cea_exchange.loadtest.driver import RunnerError, Runners
+    from cea_exchange.loadtest.local_cluster import WAY_IN, LocalCluster
+    from cea_exchange.loadtest.local_exchange import ExchangeError, prepare_process
+    from cea_exchange.loadtest.population import population
+
     prepare_process()
     console = Console(stderr=as_json, soft_wrap=True, highlight=False)
     with (
@@ -78,7 +84,7 @@ def demo(
     raise typer.Exit(1 if found["differences"] else 0)
 
 
-def _processes_print(console: Console, cluster: LocalCluster) -> None:
+def _processes_print(console: Console, cluster: "LocalCluster") -> None:
     record = cluster.await_leader()
     console.print("- it trades; kill any of these, from another terminal:")
     for name in (*cluster.venue_names, "log-1", "log-2", "log-3"):
@@ -87,9 +93,11 @@ def _processes_print(console: Console, cluster: LocalCluster) -> None:
 
 
 def _trade(
-    console: Console, cluster: LocalCluster, runners: Runners, rate: float, seconds: float
+    console: Console, cluster: "LocalCluster", runners: "Runners", rate: float, seconds: float
 ) -> list[dict[str, Any]]:
     """Let all trade, show how it goes, and start again whoever is gone."""
+    from cea_exchange.loadtest.driver import RunnerError
+
     answers: list[dict[str, Any]] = []
     failed: list[Exception] = []
 
@@ -117,15 +125,16 @@ def _trade(
     return answers
 
 
-def _line(cluster: LocalCluster, leader: str, epoch: int) -> str:
+def _line(cluster: "LocalCluster", leader: str, epoch: int) -> str:
     states = cluster.states()
     has = ", ".join(f"{name} {state.next_seq - 1:,}" for name, state in sorted(states.items()))
     who = f"{leader} leads epoch {epoch}" if leader else "nobody leads"
     return f"  {who}; commands in the journal of {has}"
 
 
-def _close(console: Console, cluster: LocalCluster) -> dict[str, Any]:
+def _close(console: Console, cluster: "LocalCluster") -> dict[str, Any]:
     """Close the day, let all be settled and stop, and hold each copy against the others."""
+    from cea_exchange.loadtest.local_cluster import REGISTRY, WAY_IN
     from cea_exchange.loadtest.stands.cluster_audit import cluster_copies
     from cea_exchange.registry.store import RegistryStore
 
