@@ -17,7 +17,6 @@ from cea_exchange.cluster.log_nodes.rights import (
 )
 from cea_exchange.cluster.log_nodes.server import ServerMissing, version_check
 from cea_exchange.cluster.log_nodes.settings import (
-    LogNodeSettings,
     log_node_read,
     server_file_write,
 )

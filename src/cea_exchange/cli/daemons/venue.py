@@ -75,13 +75,8 @@ def serve(
 ) -> None:
     """Run the venue until it is told to stop (SIGTERM, or `venue stop`)."""
     signals = StopSignals()
-    from cea_exchange.cluster.errors import (
-        ClusterRefused,
-        Fenced,
-        Halted,
-        LogUnreachable,
-        OutcomeUnknown,
-    )
+    from cea_exchange.cluster.endings import Fenced, OutcomeUnknown
+    from cea_exchange.cluster.errors import ClusterRefused, Halted, LogUnreachable
     from cea_exchange.domain.calendar import CalendarError
     from cea_exchange.domain.profile import ProfileError
     from cea_exchange.journal import JournalError, JournalFull

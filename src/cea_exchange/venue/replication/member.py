@@ -373,6 +373,11 @@ class ClusterMember:
 
     # -- Both -----------------------------------------------------------------------------------
 
+    def log_bytes(self) -> int:
+        """Return how much the log holds on each of its nodes; LogUnreachable if nobody answers."""
+        info = self._shared.info()
+        return 0 if info is None else info.bytes
+
     def turn(self) -> None:
         """Say once a second where this node stands."""
         if time.monotonic() >= self._state_due_s:
