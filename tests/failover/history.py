@@ -4,7 +4,7 @@ Nothing is taken from an engine's memory. The log is read from the files of each
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 Command = tuple[int, int]
@@ -76,16 +76,3 @@ def history_check(
             verdict.lost += found is None
             verdict.misplaced += found is not None and found != place
     return verdict
-
-
-def replica_differences(replicas: Mapping[str, Iterable[bytes]]) -> Iterator[str]:
-    """Say where a node's messages are not the first node's, or end before them."""
-    first, *others = ((name, list(messages)) for name, messages in replicas.items())
-    for name, messages in others:
-        for seq, (one, other) in enumerate(zip(first[1], messages, strict=False), 1):
-            if one != other:
-                yield f"message {seq} of {name} is not that of {first[0]}"
-                break
-        else:
-            if len(messages) != len(first[1]):
-                yield f"{name} has {len(messages)} messages, {first[0]} {len(first[1])}"

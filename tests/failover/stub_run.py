@@ -24,7 +24,8 @@ from cea_exchange.cluster.log_nodes.replica_files import replica_messages
 from cea_exchange.cluster.log_nodes.rights import VENUE
 from cea_exchange.control_plane.free_ports import free_ports
 from cea_exchange.control_plane.signals import end_with_parent
-from failover.history import Verdict, history_check, replica_differences
+from cea_exchange.loadtest.stands.cluster_audit import replica_differences
+from failover.history import Verdict, history_check
 from failover.stub_engine import ANSWER, LEASE_S, STREAM, EngineConfig, History
 from failover.stub_participants import ParticipantsConfig
 from torture.run import python_path

@@ -2,7 +2,8 @@
 
 import pytest
 
-from failover.history import Verdict, history_check, replica_differences
+from cea_exchange.loadtest.stands.cluster_audit import replica_differences
+from failover.history import Verdict, history_check
 from failover.stub_run import StubRun
 
 pytestmark = [pytest.mark.e2e, pytest.mark.crash]

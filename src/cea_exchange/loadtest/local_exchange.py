@@ -28,7 +28,7 @@ START_S_MAX = 30.0
 STOP_S_MAX = 15.0
 ADMIN_S_MAX = 30.0
 
-_PROGRAM = [sys.executable, "-m", "cea_exchange.cli.main"]
+PROGRAM = [sys.executable, "-m", "cea_exchange.cli.main"]
 _UNTHROTTLED = {
     f"throttle_{whose}per_second": 0 for whose in ("", "cancels_", "account_", "account_cancels_")
 }
@@ -67,7 +67,7 @@ class LocalExchange:
     ):
         self.data = Path(data)
         self._database = database
-        self._programs = {name: [*_PROGRAM, name] for name in ("venue", "registry")}
+        self._programs = {name: [*PROGRAM, name] for name in ("venue", "registry")}
         self._programs |= programs or {}
         self._processes: dict[str, subprocess.Popen] = {}
         self._context = zmq.Context()
@@ -249,6 +249,11 @@ class LocalExchange:
         config = self.data / f"{name}.toml"
         command = [*self._programs[name], "serve", "--config", str(config)]
         command += ["--data", str(self.data)]
+        self._spawn(name, command)
+        if wait:
+            self.wait_ready(name)
+
+    def _spawn(self, name: str, command: list[str]) -> None:
         with self.log(name).open("ab") as log:
             self._processes[name] = subprocess.Popen(
                 command,
@@ -259,8 +264,6 @@ class LocalExchange:
                 # ZeroMQ's threads run no Python, so none of them can hold what this call needs.
                 preexec_fn=end_with_parent,  # noqa: PLW1509
             )
-        if wait:
-            self.wait_ready(name)
 
     def _endpoints_file(self, name: str) -> Path:
         return self.data / name / "endpoints.json"

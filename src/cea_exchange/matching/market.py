@@ -991,6 +991,10 @@ class Market:
         """Return an account's index in records, `ACCOUNT_NONE` for an unknown name."""
         return self._names.account_index(account)
 
+    def bidding_record_id(self, bidding_id: str) -> int:
+        """Return a bidding's id in records, which a BID names; one that none has for an unknown."""
+        return self._bidding_or_unknown(bidding_id)
+
     def events_named(self, events: np.ndarray) -> list[named.Event]:
         """Return named events of the rows that `process` wrote, to be called with all of them.
 

@@ -4,12 +4,7 @@ from pathlib import Path
 
 from cea_exchange.cluster.config import ClusterConfig
 from cea_exchange.institution.config import InstitutionConfig
-from cea_exchange.institution.venue_link.setting import (
-    Addressed,
-    Files,
-    VenueSetting,
-    venues_check,
-)
+from cea_exchange.institution.venue_link.setting import Files, VenueNode, VenueSetting
 from cea_exchange.protocol.security import key_check
 from cea_exchange.protocol.settings import Address, settings_read
 from cea_exchange.registry.bank.setting import BankSetting
@@ -30,14 +25,15 @@ class RegistryConfig(InstitutionConfig, kw_only=True):
         Where the venue fetches accounts, products, keys and transfers. Port 0 takes a free one,
         written to ``DIR/registry/endpoints.json``.
     settlement, replay
-        The venue's settlement stream and its replay socket; of several venues, one of which leads,
-        a list each in the same order. Left out, both are taken from `venue_endpoints`, again
-        whenever that file changes.
+        The venue's settlement stream and its replay socket. Left out, both are taken from
+        `venue_endpoints`, again whenever that file changes.
+    venue_nodes
+        The same of several venues, one of which leads.
     venue_endpoints
         File in which the venue says where it listens, or a list of such files;
         ``DIR/venue/endpoints.json`` if left out.
     venue_cluster
-        The cluster, whose lease says where the leader is; then none of those is given.
+        The cluster, whose lease says where the leader is.
     venue_public_key
         The venue's key, z85 text; ``DIR/keys/venue.public`` if left out.
     settlement_mode
@@ -57,8 +53,9 @@ class RegistryConfig(InstitutionConfig, kw_only=True):
     requests = REGISTRY_REQUESTS
 
     feed: Address = "tcp://127.0.0.1:0"
-    settlement: Addressed = None
-    replay: Addressed = None
+    settlement: Address | None = None
+    replay: Address | None = None
+    venue_nodes: tuple[VenueNode, ...] = ()
     venue_endpoints: Files = None
     venue_cluster: ClusterConfig | None = None
     venue_public_key: str | None = None
@@ -69,9 +66,9 @@ class RegistryConfig(InstitutionConfig, kw_only=True):
     ccer: CcerSetting | None = None
 
     def __post_init__(self) -> None:
-        venues_check(self.settlement, self.replay, self.venue_endpoints, self.venue_cluster)
         if self.venue_public_key is not None:
             key_check(self.venue_public_key, "venue_public_key")
+        self.venue.one_way_check()
         super().__post_init__()
 
     @property
@@ -81,6 +78,7 @@ class RegistryConfig(InstitutionConfig, kw_only=True):
             feed=self.feed,
             settlement=self.settlement,
             replay=self.replay,
+            nodes=self.venue_nodes,
             endpoints=self.venue_endpoints,
             cluster=self.venue_cluster,
             public_key=self.venue_public_key,

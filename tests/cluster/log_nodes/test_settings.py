@@ -190,7 +190,8 @@ def test_a_node_as_it_must_be_has_no_fault():
         ({"config": {"max_age": 5}}, "expected max_age 0"),
         ({"config": {"duplicate_window": 1}}, "expected a duplicate window"),
         ({"first_seq": 5}, "it begins at 5"),
-        ({"replicas": [{"name": "log-2", "current": False}]}, "expected log-2 to have all"),
+        ({"replicas": [{"name": "log-2", "current": False, "lag": 1}]}, "expected log-2 to have all"),
+        ({"replicas": [{"name": "log-2", "current": True, "offline": True}]}, "log-2"),
         ({"replicas": [{"name": "log-2", "current": True, "lag": 20_000}]}, "log-2"),
     ],
 )

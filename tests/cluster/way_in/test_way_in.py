@@ -1,33 +1,92 @@
 """Participants come by the way in, and the venue that leads is killed: they see a pause."""
 
+import signal
 import time
 
 import pytest
 
 from cea_exchange.domain.records import EventKind
-from support.cluster.way_in_world import way_in_world
+from support.cluster.way_in_world import Trader, trade_for, way_in_world
 from support.patience import patience
 
 pytestmark = pytest.mark.e2e
 
+KILLS = 3
+WAIT_S = 20
+
 
 @pytest.fixture
 def opened(tmp_path):
-    with way_in_world(tmp_path) as opened:
+    with way_in_world(tmp_path, grants={"copy": {"account": "alice", "role": "reader"}}) as opened:
         yield opened
 
 
-def test_a_session_outlives_the_venue_that_leads(opened):
-    alice = opened.client("alice", report_seq=0)
-    first = alice.enter("CEA24", "buy", price_fen=9700, tonnes=5)
-    assert alice.answer(first).kind == EventKind.ORDER_ACCEPTED
-    opened.venue_kill()
-    during = alice.enter("CEA24", "buy", price_fen=9701, tonnes=5)
-    time.sleep(1.5)
-    opened.venue_begin()
-    report = alice.answer(during, timeout_s=20 * patience())
-    assert report.kind == EventKind.ORDER_ACCEPTED
-    after = alice.enter("CEA24", "buy", price_fen=9702, tonnes=5)
-    assert alice.answer(after).kind == EventKind.ORDER_ACCEPTED
-    assert alice.reconnections == 0
-    assert opened.way_in.way_in.resumed_count == 1
+def test_commands_under_way_are_answered_once_whoever_leads(opened):
+    clients = [opened.client(name, report_seq=0) for name in ("alice", "bob")]
+    copy = opened.client("copy", report_seq=0)
+    traders = [Trader(client, seed) for seed, client in enumerate(clients)]
+    in_flight = 0
+    for _ in range(KILLS):
+        trade_for(traders, 0.4)
+        for trader in traders:
+            for _ in range(20):
+                trader.send()
+        opened.venue_kill()
+        for trader in traders:
+            trader.poll()
+        in_flight += sum(len(client.unacknowledged) for client in clients)
+        trade_for(traders, 0.2)
+        opened.venue_begin()
+    trade_for(traders, 0.4)
+    for trader in traders:
+        trader.settle(WAIT_S)
+    # Or the test shows little.
+    assert in_flight > KILLS
+    # Both clients had one connection and one session all the time, and so had the drop copy.
+    assert [client.reconnections for client in (*clients, copy)] == [0, 0, 0]
+    assert opened.way_in.way_in.resumed_count == KILLS * 3
+    copied = list(copy.reports(timeout_s=0.5))
+    assert copied == [each for each in traders[0].log if each.report_seq or each.counter_report_seq]
+    for trader, name in zip(traders, ("alice", "bob"), strict=True):
+        trader.client.close()
+        trader.check(opened.client(name, report_seq=0))
+    assert any(report.kind == EventKind.TRADE for report in traders[0].log)
+
+
+def test_a_client_that_was_refused_for_want_of_a_leader_goes_on_when_there_is_one(tmp_path):
+    with way_in_world(tmp_path, wait_s_max=1) as opened:
+        alice = opened.client("alice", report_seq=0)
+        order = alice.answer(alice.enter("CEA24", "buy", price_fen=9700, tonnes=5))
+        opened.world.venue.process.send_signal(signal.SIGSTOP)
+        sent = alice.enter("CEA24", "buy", price_fen=9701, tonnes=5)
+        time.sleep(0.2)
+        opened.venue_kill()
+        kept = alice.cancel(order.order_id)
+        refused = refusals(alice, 3.0)
+        assert refused[sent] == "OUTCOME_UNKNOWN"
+        # Cancels too: there is nobody who could do it.
+        assert refused[kept] == "VENUE_UNAVAILABLE"
+        assert alice.unacknowledged == [sent, kept]
+        opened.venue_begin()
+        assert alice.answer(sent, timeout_s=WAIT_S * patience()).kind == EventKind.ORDER_ACCEPTED
+        assert alice.answer(kept, timeout_s=WAIT_S * patience()).kind == EventKind.ORDER_CANCELED
+        assert alice.reconnections == 0
+
+
+def test_a_client_of_several_addresses_goes_to_the_next(opened):
+    nobody = "tcp://127.0.0.1:9"
+    there = opened.way_in.endpoints["gateway"]
+    alice = opened.client("alice", endpoint=[nobody, there])
+    assert alice.answer(alice.enter("CEA24", "buy", price_fen=9700, tonnes=5))
+    assert alice.reconnections >= 1
+
+
+def refusals(client, seconds):
+    """Return by id the first code for which commands are refused, in so long."""
+    until_s, found = time.monotonic() + seconds, {}
+    while time.monotonic() < until_s:
+        client.poll(0.05)
+        for said in list(client.session.messages):
+            for client_order_id in said.get("client_order_ids", ()):
+                found.setdefault(client_order_id, said["code"])
+    return found

@@ -1,6 +1,7 @@
 """A venue that is killed and begun again on its log, at other ports, and the way in before it."""
 
 import contextlib
+import random
 import signal
 import threading
 import time
@@ -8,10 +9,11 @@ import time
 from cea_exchange.client import Client
 from cea_exchange.cluster.way_in.config import WayInConfig
 from cea_exchange.cluster.way_in.daemon import WayInDaemon
+from cea_exchange.domain.records import EventKind
 from cea_exchange.protocol.security import CurveKeys
 from support.patience import patience
 from support.venue.venue_process import CLOCK, VenueProcess
-from support.venue.venue_world import world_open
+from support.venue.venue_world import PRODUCT, world_open
 
 LISTED = "2024-12-31T09:30:00+08:00"
 
@@ -57,11 +59,12 @@ class WayInWorld:
         self.way_in = WayInDaemon(WayInConfig(**self._settings), self.world.data)
         self._thread = threading.Thread(target=self.way_in.run)
         self._thread.start()
+        self.world.until(lambda: self.way_in.has_leader)
 
-    def client(self, name, **options):
+    def client(self, name, endpoint=None, **options):
         """Return a client that comes by the way in."""
         client = Client.connect(
-            self.way_in.endpoints["gateway"],
+            endpoint or self.way_in.endpoints["gateway"],
             self.world.keys[name],
             self.keys.public,
             timeout_s=20.0 * patience(),
@@ -94,11 +97,73 @@ def way_in_world(data, grants=None, **settings):
             opened.close()
 
 
-def polled_for(clients, seconds):
-    """Return what reports clients get in so long, each client's in its order."""
+class Trader:
+    """A participant that writes down what it sent and every report that it got.
+
+    Attributes
+    ----------
+    sent : dict of int to float
+        When each command was sent (monotonic).
+    answered : dict of int to float
+        When its answer came.
+    log : list of Report
+        What came, in its order.
+    """
+
+    def __init__(self, client, seed):
+        self.client = client
+        self.sent = {}
+        self.answered = {}
+        self.log = []
+        self._draw = random.Random(seed)
+        self._orders = []
+
+    def send(self):
+        """Send one command: mostly an order that may trade, now and then a cancel."""
+        if self._orders and self._draw.random() < 0.3:
+            order_id = self._orders.pop(self._draw.randrange(len(self._orders)))
+            client_order_id = self.client.cancel(order_id)
+        else:
+            side = self._draw.choice(("buy", "sell"))
+            price_fen = 9749 + self._draw.randint(-20, 20)
+            tonnes = self._draw.randint(1, 9)
+            client_order_id = self.client.enter(PRODUCT, side, price_fen=price_fen, tonnes=tonnes)
+        self.sent[client_order_id] = time.monotonic()
+
+    def poll(self):
+        """Take what has come."""
+        now_s = time.monotonic()
+        for report in self.client.poll(0.0):
+            self.log.append(report)
+            if report.answers():
+                self.answered.setdefault(report.answers(), now_s)
+            if report.kind == EventKind.ORDER_ACCEPTED:
+                self._orders.append(report.order_id)
+
+    def settle(self, timeout_s):
+        """Wait until every command is answered."""
+        deadline = time.monotonic() + timeout_s * patience()
+        while self.client.unacknowledged:
+            assert time.monotonic() < deadline, self.client.unacknowledged[:9]
+            self.poll()
+            time.sleep(0.01)
+        self.poll()
+
+    def check(self, fresh):
+        """Hold the log to what a client that asks for all reports gets: none lost, none doubled."""
+        index = self.client.session.account_index
+        numbered = [report for report in self.log if report.position(index)]
+        assert [each.position(index) for each in numbered] == [*range(1, len(numbered) + 1)]
+        assert list(fresh.reports(timeout_s=0.5)) == numbered
+        answers = [report.answers() for report in self.log if report.answers()]
+        assert sorted(answers) == sorted(self.sent)
+
+
+def trade_for(traders, seconds):
+    """Let traders send and read for a while, about a thousand commands a second."""
     until_s = time.monotonic() + seconds
-    got = {client: [] for client in clients}
     while time.monotonic() < until_s:
-        for client in clients:
-            got[client] += client.poll(0.01)
-    return got
+        for trader in traders:
+            trader.send()
+            trader.poll()
+        time.sleep(0.002)

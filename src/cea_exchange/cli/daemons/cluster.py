@@ -10,8 +10,9 @@ import typer
 
 from cea_exchange.cli.acts.venue import answer, done
 from cea_exchange.cli.command_line import CommandLine
-from cea_exchange.cli.daemons import cluster_log
+from cea_exchange.cli.daemons import cluster_log, cluster_way_in
 from cea_exchange.cli.errors import CheckFailed, bad_input, check_failed
+from cea_exchange.cli.flows import cluster_demo
 from cea_exchange.cli.options import ADMIN, Data, Json, Key, PlainJson, Why
 from cea_exchange.cli.output import fields_print, json_print, rows_table
 
@@ -19,7 +20,7 @@ PANELS = {
     "The nodes": ("status", "handover"),
     "Between two days": ("join", "leave"),
     "What was recorded": ("verify",),
-    "The log, and a trial": ("log",),
+    "The way in, the log, and a trial": ("way-in", "log", "demo"),
 }
 Config = Annotated[Path, typer.Option("--config", help="The venue's settings (TOML).")]
 SILENT_S = 5.0
@@ -33,6 +34,8 @@ def register(app: typer.Typer) -> None:
     for command in (status, handover, join, leave, verify):
         group.command(command.__name__)(command)
     cluster_log.register(group)
+    cluster_way_in.register(group)
+    cluster_demo.register(group)
     app.add_typer(group, name="cluster", help="A venue of several machines, and its log.")
 
 

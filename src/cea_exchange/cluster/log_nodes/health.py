@@ -31,7 +31,7 @@ class StreamHealth(msgspec.Struct, frozen=True, kw_only=True):
     last_seq
         Of the last message that this node has.
     behind
-        Nodes that lack messages or are not there, as the leader knows them.
+        Nodes that lack messages or are not there, as it knows them where it leads.
     """
 
     name: str
@@ -138,7 +138,7 @@ def _judged(
     streams = []
     for account in log.get("account_details", ()):
         for stream in account.get("stream_detail", ()):
-            health, wrong = _stream(stream)
+            health, wrong = _stream(node, stream)
             streams.append(health)
             faults += wrong
     return LogNodeHealth(
@@ -155,13 +155,17 @@ def _judged(
     )
 
 
-def _stream(stream: dict[str, Any]) -> tuple[StreamHealth, list[str]]:
+def _stream(node: str, stream: dict[str, Any]) -> tuple[StreamHealth, list[str]]:
     name = str(stream.get("name"))
     state, place = stream.get("state", {}), stream.get("cluster") or {}
+    # Who follows hears from the leader alone, and knows nothing of the others.
+    others = (place.get("replicas") or ()) if place.get("leader") == node else ()
     behind = tuple(
         str(each.get("name"))
-        for each in place.get("replicas") or ()
-        if not each.get("current") or each.get("offline") or int(each.get("lag", 0)) > LAG_MAX
+        for each in others
+        if each.get("offline")
+        # A node that was frozen is called current only at the next message, though it lacks none.
+        or int(each.get("lag", 0)) > (LAG_MAX if each.get("current") else 0)
     )
     health = StreamHealth(
         name=name,

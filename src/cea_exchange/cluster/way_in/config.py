@@ -66,9 +66,9 @@ class WayInConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_on
     def whereabouts(self, data: Path) -> Whereabouts:
         """Return what says where the leader is."""
         if self.cluster is not None:
-            from cea_exchange.cluster.way_in.lease import Lease
+            from cea_exchange.cluster.way_in.leader_lease import LeaderLease
 
-            return Lease(self.cluster, data, SOCKETS)
+            return LeaderLease(self.cluster, data, SOCKETS)
         if self.venues:
             return Addresses([(address,) for address in self.venues])
         files = self.venue_endpoints or (str(data / "venue" / "endpoints.json"),)

@@ -96,6 +96,11 @@ class WayInDaemon:
         """Let `run` return after the turn it is in. Safe in a signal handler."""
         self._host.stop()
 
+    @property
+    def has_leader(self) -> bool:
+        """Whether a venue that leads is at the other end of the line."""
+        return self._has_leader
+
     def turn(self, timeout_ms: int) -> None:
         """Pass on what has come from either side; if nothing had, wait for something."""
         now_s = time.monotonic()

@@ -86,9 +86,9 @@ class RelayConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_on
         """Return what says where the venue that leads is."""
         names = Upstream.__struct_fields__
         if self.cluster is not None:
-            from cea_exchange.cluster.way_in.lease import Lease
+            from cea_exchange.cluster.way_in.leader_lease import LeaderLease
 
-            return Lease(self.cluster, data, names)
+            return LeaderLease(self.cluster, data, names)
         given = self.venue_endpoints or str(data / "venue" / "endpoints.json")
         files = (given,) if isinstance(given, str) else given
         return EndpointsFiles([Path(file) for file in files], names)
