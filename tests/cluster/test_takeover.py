@@ -86,7 +86,7 @@ def test_an_operator_hands_over_and_sees_who_leads(tmp_path):
         handed = command("cluster", "handover", "two", *places, "--why", "upgrade")
         assert handed.returncode == 0, handed.stderr
         assert world.leader(beside={"one"}) is two
-        assert one.process.wait(WAIT_S) == 0
+        assert one.process.wait(WAIT_S) == 3
         (begun,), (ended,) = two.events("leads"), one.events("handed_over")
         world.until(lambda: not admin(two, op="status")["cancels_only"])
         bob = peer(world, "bob")

@@ -17,7 +17,7 @@ from cea_exchange.cli.daemons.daemon_log import (
     crash_logged,
     log_to_standard_error,
 )
-from cea_exchange.cli.errors import CheckFailed, CommandError, bad_input, check_failed, file_used
+from cea_exchange.cli.errors import CheckFailed, CommandError, StartAgain, bad_input, check_failed, file_used
 from cea_exchange.cli.options import ADMIN, Archive, Data, Json, Key, Watch, Why
 from cea_exchange.cli.output import Answer, fields_print
 from cea_exchange.control_plane.signals import StopSignals
@@ -121,11 +121,15 @@ def serve(
             gc.collect()
             gc.freeze()
             daemon.run()
-        except (Fenced, Halted, OutcomeUnknown) as error:
-            # Nothing is wrong here, or it was said where: the next start finds out what counts.
+        except Halted as error:
             raise CheckFailed(f"the venue ends: {error}") from error
+        except (Fenced, OutcomeUnknown) as error:
+            # The next start finds out what of the end counts.
+            raise StartAgain(f"the venue ends: {error}") from error
         finally:
             daemon.close()
+        if daemon.why_again:
+            raise StartAgain(f"the venue ends: {daemon.why_again}")
 
 
 def check(
