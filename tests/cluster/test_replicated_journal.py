@@ -31,7 +31,7 @@ from cea_exchange.journal import (
     SegmentReader,
     read_frames,
 )
-from cea_exchange.journal.segment import frames_split
+from cea_exchange.journal.frame_bytes import frames_split
 from cea_exchange.venue.replication.local_tail import agreement, set_aside
 
 pytestmark = pytest.mark.e2e
