@@ -202,12 +202,12 @@ class Lease:
         except (TimeoutError, OSError, nats.errors.Error) as error:
             raise LogUnreachable(f"the lease can't be written: {error}") from error
         decoded: dict[str, Any] = msgspec.json.decode(answer.data)
-        error = decoded.get("error")
-        if error is None:
+        fault = decoded.get("error")
+        if fault is None:
             return int(decoded["seq"])
-        if error.get("err_code") in _WRONG_LAST_SEQUENCE:
+        if fault.get("err_code") in _WRONG_LAST_SEQUENCE:
             return None
-        raise LogUnreachable(f"the lease can't be written: {error.get('description')}")
+        raise LogUnreachable(f"the lease can't be written: {fault.get('description')}")
 
     async def _read(self) -> _Held:
         return await _record_read(self._connection)

@@ -27,9 +27,10 @@ def frames_split(data: bytes) -> Iterator[tuple[Frame, bytes]]:
     offset = 0
     while offset < len(data):
         frame, fault = frame_parse(data, offset)
-        if frame is None or frame.kind not in (FrameKind.RECORDS, FrameKind.CONTROL):
-            what = fault or f"the frame's kind: expected RECORDS or CONTROL, got {frame.kind!r}"
-            raise JournalError(f"frames at byte {offset}", 0, what)
+        if frame is not None and frame.kind not in (FrameKind.RECORDS, FrameKind.CONTROL):
+            fault = f"the frame's kind: expected RECORDS or CONTROL, got {frame.kind!r}"
+        if frame is None or fault:
+            raise JournalError(f"frames at byte {offset}", 0, fault)
         end = offset + FRAME_HEADER_BYTES + len(frame.payload)
         yield frame, data[offset:end]
         offset = end
