@@ -94,6 +94,12 @@ class VenueDaemon:
     FolderInUse, JournalError, StateDiverged, SecurityError, ClusterRefused, LogUnreachable
         Nothing starts; the message names the place.
 
+    Attributes
+    ----------
+    why_again : str
+        Why this node of a cluster has ended though nothing failed: it is to be started again, as a
+        standby. Empty else.
+
     Notes
     -----
     One that is a node of a cluster follows the log in `run` until it leads; `venue` is there after.
@@ -111,9 +117,10 @@ class VenueDaemon:
         self.data = Path(data)
         self._relay: RelayChild | None = None
         self._metrics_server: MetricsServer | None = None
+        self._collectors = CollectorRegistry()
         self.member: ClusterMember | None = None
         self._is_open = False
-        self._successor = ""
+        self._successor = self.why_again = ""
         self._lock = FolderLock(self.data, "venue.lock")
         with ExitStack() as opened:
             opened.callback(self._lock.release)
@@ -132,6 +139,7 @@ class VenueDaemon:
         self.sequencer = self._sequencer_open(core_class)
         self.machine = self.sequencer.machine
         self._operators = config.operators_by_key(self.data)
+        self._metrics_serve()
         if self.member is None:
             self._venue_open()
 
@@ -160,7 +168,7 @@ class VenueDaemon:
         self._clock.start_behind(self.machine.time_ns)
         self._sockets_open(host)
         self.venue = self._venue_made(host, self._storage)
-        self._metrics_serve(host)
+        self._collectors.register(self.venue.monitor.metrics)
         self._chores_due_s = time.monotonic()
         # Before others can find the venue: who waits for its endpoints finds the line in the log.
         log.info("ready", data=str(self.data), **self.machine.summary())
@@ -316,13 +324,15 @@ class VenueDaemon:
             surroundings=surroundings,
         )
 
-    def _metrics_serve(self, host: DaemonHost) -> None:
-        """Let Prometheus ask, where the settings say so."""
+    def _metrics_serve(self) -> None:
+        """Let Prometheus ask, where the settings say so; a standby tells of the cluster only."""
+        if self.member is not None:
+            from cea_exchange.venue.replication.metrics import ClusterMetrics
+
+            self._collectors.register(ClusterMetrics(self.member))
         if self.config.metrics is not None:
-            collectors = CollectorRegistry()
-            collectors.register(self.venue.monitor.metrics)
             self._metrics_server = MetricsServer(
-                self.config.metrics, collectors, host.pulse.health
+                self.config.metrics, self._collectors, self._host.pulse.health
             )
 
     def _outside(self) -> Outside:
@@ -348,6 +358,7 @@ class VenueDaemon:
         self.venue.end()
         if self.member is not None and self._successor:
             self.member.hand_over(self._successor)
+            self.why_again = f"handed over to node {self._successor}"
 
     def _hand_over(self, node: str) -> None:
         """End this node after its turn, so that a standby leads."""
@@ -428,7 +439,7 @@ class VenueDaemon:
         if self.member is not None:
             self.member.turn()
             if self.member.is_lost:
-                log.error("lease_lost_to_another")
+                self.why_again = "another node holds the lease"
                 self.stop()
         if self._relay is not None:
             self._relay.turn(now_s)
