@@ -16,6 +16,8 @@ import structlog
 import zmq
 from prometheus_client import CollectorRegistry
 
+from cea_exchange.cluster.way_in.venue_door import HIGH_WATER_MARK as WAY_IN_MESSAGES_MAX
+from cea_exchange.cluster.way_in.venue_door import JoinedDoors, WaysIn
 from cea_exchange.control_plane.door import HIGH_WATER_MARK
 from cea_exchange.control_plane.fronts.fronts import DoorLimits
 from cea_exchange.control_plane.host import DaemonHost
@@ -31,8 +33,6 @@ from cea_exchange.venue.config import VenueConfig
 from cea_exchange.venue.durability.sequencer import Sequencer, helper_thread
 from cea_exchange.venue.operations.look_log import LookLog
 from cea_exchange.venue.operations.monitor import Outside, sizes_of
-from cea_exchange.venue.order_entry.ways_in import HIGH_WATER_MARK as WAY_IN_MESSAGES_MAX
-from cea_exchange.venue.order_entry.ways_in import JoinedDoors, WaysIn
 from cea_exchange.venue.publication.relay import RelayConfig, Upstream
 from cea_exchange.venue.publication.relay_child import PUBLIC, RelayChild, relay_keys_load
 from cea_exchange.venue.publication.router import RouterMailbox
