@@ -8,7 +8,8 @@ import pytest
 
 from cea_exchange.cluster.config import ClusterConfig
 from cea_exchange.cluster.connection import LogConnection
-from cea_exchange.cluster.errors import ClusterRefused, Fenced
+from cea_exchange.cluster.endings import Fenced
+from cea_exchange.cluster.errors import ClusterRefused
 from cea_exchange.cluster.log_message import (
     MESSAGE_BYTES_MAX,
     Chain,
@@ -22,8 +23,15 @@ from cea_exchange.cluster.log_nodes.local import LogNodes
 from cea_exchange.cluster.log_reader import LogReader
 from cea_exchange.cluster.replicated_journal import ReplicatedJournal
 from cea_exchange.cluster.replicated_log import Outcome, ReplicatedLog
-from cea_exchange.journal import FrameKind, Journal, JournalPoisoned, OsStorage, SegmentReader, read_frames
-from cea_exchange.journal.segment import frames_split
+from cea_exchange.journal import (
+    FrameKind,
+    Journal,
+    JournalPoisoned,
+    OsStorage,
+    SegmentReader,
+    read_frames,
+)
+from cea_exchange.journal.frame_bytes import frames_split
 from cea_exchange.venue.replication.local_tail import agreement, set_aside
 
 pytestmark = pytest.mark.e2e

@@ -1,6 +1,8 @@
 """A standby follows the leader's log, and goes on where it was killed, frozen or told to hand over."""
 
 import json
+import re
+import signal
 from datetime import datetime
 
 import pytest
@@ -86,7 +88,7 @@ def test_an_operator_hands_over_and_sees_who_leads(tmp_path):
         handed = command("cluster", "handover", "two", *places, "--why", "upgrade")
         assert handed.returncode == 0, handed.stderr
         assert world.leader(beside={"one"}) is two
-        assert one.process.wait(WAIT_S) == 0
+        assert one.process.wait(WAIT_S) == 3
         (begun,), (ended,) = two.events("leads"), one.events("handed_over")
         world.until(lambda: not admin(two, op="status")["cancels_only"])
         bob = peer(world, "bob")
@@ -115,3 +117,33 @@ def standing(places):
 
 def seconds(event):
     return datetime.fromisoformat(event["timestamp"]).timestamp()
+
+
+def test_a_frozen_leader_is_replaced_and_ends_when_it_thaws(tmp_path):
+    with cluster_open(tmp_path) as world:
+        one, two = world.nodes.values()
+        one.start()
+        trading(world, world.leader())
+        two.start()
+        world.until(lambda: two.log_file.exists() and two.events("follows"))
+        alice = peer(world, "alice")
+        alice.command(enter(1, "sell", 9749, 30))
+        report(alice, EventKind.ORDER_ACCEPTED, 1)
+        one.process.send_signal(signal.SIGSTOP)
+        # It gets this, and can't do anything about it any more.
+        alice.command(enter(2, "sell", 9749, 1))
+        assert world.leader(beside={"one"}) is two
+        world.until(lambda: not admin(two, op="status")["cancels_only"])
+        bob = peer(world, "bob")
+        bob.command(enter(1, "buy", 9749, 10))
+        report(bob, EventKind.TRADE, 1)
+        one.process.send_signal(signal.SIGCONT)
+        assert one.process.wait(WAIT_S) == 3, one.log()
+        assert re.search("fenced|another node holds the lease", one.log().splitlines()[-1])
+        one.start()
+        world.until(lambda: len(one.events("follows")) == 2)
+        places = ("--config", str(one.config), "--data", str(one.data))
+        world.until(lambda: all(not node["lag"] for node in standing(places)["nodes"]))
+        assert two.end() == 0
+        assert world.leader(beside={"two"}) is one
+        assert admin(one, op="status")["orders_live"] == 1

@@ -18,6 +18,7 @@ from cea_exchange.simulators.bank.daemon import BankConfig
 from cea_exchange.venue.config import VenueConfig
 from cea_exchange.venue.operations import metrics as venue_metrics
 from cea_exchange.venue.publication.relay import RelayConfig
+from cea_exchange.venue.replication import metrics as cluster_metrics
 from support.places import ROOT
 
 CONTRIB = ROOT / "contrib"
@@ -119,6 +120,7 @@ def test_alert_rules_and_board_ask_for_metrics_there_are(file):
         names |= {f"{name}_total" for name in (*module.COUNTERS, *module.OTHERS)}
         names |= {*module.GAUGES, *module.OTHERS}
         names |= {f"{name}_bucket" for name in module.HISTOGRAMS}
+    names |= cluster_metrics.GAUGES.keys()
     text = (CONTRIB / "prometheus" / file).read_text(encoding="utf-8")
     asked = set(re.findall(r"\bcea_\w+", text))
     assert asked and asked <= names

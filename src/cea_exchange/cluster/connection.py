@@ -141,8 +141,12 @@ class LogConnection:
         except (OSError, ValueError) as error:
             raise ClusterRefused(f"cluster: {error}") from error
 
+        is_refused = asyncio.Event()
+
         async def failed(error: Exception) -> None:
             refusals.append(str(error) or type(error).__name__)
+            if any(word in refusals[-1].lower() for word in _REFUSED):
+                is_refused.set()
 
         async def reconnected() -> None:
             log.info("log_reconnected", node=str(client.connected_url and client.connected_url.netloc))
@@ -162,35 +166,41 @@ class LogConnection:
         user: dict[str, Any] = {} if config.user is None else {
             "user": config.user, "password": secret, "inbox_prefix": f"_INBOX_{config.user}",
         }
-        try:
-            await asyncio.wait_for(
-                client.connect(
-                    list(config.log_nodes),
-                    name=config.node,
-                    error_cb=failed,
-                    reconnected_cb=reconnected,
-                    disconnected_cb=disconnected,
-                    closed_cb=closed,
-                    connect_timeout=2,
-                    reconnect_time_wait=RECONNECT_WAIT_S,  # type: ignore[arg-type]
-                    max_reconnect_attempts=-1,
-                    ping_interval=PING_S,
-                    max_outstanding_pings=PINGS_UNANSWERED_MAX,
-                    pending_size=PENDING_BYTES_MAX,
-                    tls=tls,
-                    **user,
-                ),
-                CONNECT_S_MAX,
+        connecting = asyncio.ensure_future(
+            client.connect(
+                list(config.log_nodes),
+                name=config.node,
+                error_cb=failed,
+                reconnected_cb=reconnected,
+                disconnected_cb=disconnected,
+                closed_cb=closed,
+                connect_timeout=2,
+                reconnect_time_wait=RECONNECT_WAIT_S,  # type: ignore[arg-type]
+                max_reconnect_attempts=-1,
+                ping_interval=PING_S,
+                max_outstanding_pings=PINGS_UNANSWERED_MAX,
+                pending_size=PENDING_BYTES_MAX,
+                tls=tls,
+                **user,
             )
-        except (TimeoutError, nats.errors.Error, OSError, ssl.SSLError) as error:
-            await client.close()
-            said = "; ".join(dict.fromkeys([*refusals, str(error)])).strip("; ")
-            nodes = ", ".join(config.log_nodes)
-            if any(word in said.lower() for word in _REFUSED):
-                who = config.user or "without a user"
-                raise ClusterRefused(f"the log at {nodes} refuses {who}: {said}") from error
-            raise LogUnreachable(f"no node of the log answers at {nodes}: {said}") from error
-        return client
+        )
+        refusing = asyncio.ensure_future(is_refused.wait())
+        await asyncio.wait(
+            {connecting, refusing}, timeout=CONNECT_S_MAX, return_when=asyncio.FIRST_COMPLETED
+        )
+        refusing.cancel()
+        if connecting.done() and connecting.exception() is None:
+            return client
+        if connecting.done():
+            refusals.append(str(connecting.exception()))
+        # It would try again for ever.
+        connecting.cancel()
+        await client.close()
+        said = "; ".join(dict.fromkeys(refusals)) or f"no answer within {CONNECT_S_MAX:g} s"
+        nodes = ", ".join(config.log_nodes)
+        if is_refused.is_set():
+            raise ClusterRefused(f"the log at {nodes} refuses {config.user or 'nobody'}: {said}")
+        raise LogUnreachable(f"no node of the log answers at {nodes}: {said}")
 
     async def _connect_again(self) -> None:
         while not self._is_closing:

@@ -1,6 +1,4 @@
-"""What can be wrong with a cluster, and how a leader ends."""
-
-from cea_exchange.journal.errors import JournalPoisoned
+"""What can be wrong with a cluster."""
 
 
 class ClusterRefused(Exception):
@@ -29,12 +27,3 @@ class Halted(Exception):
 
 class LogUnreachable(Exception):
     """No node of the log answers, or too few of them are up; it may pass."""
-
-
-class Fenced(JournalPoisoned):
-    """Another node leads: what this one wrote last was not taken. Release nothing and exit."""
-
-
-class OutcomeUnknown(JournalPoisoned):
-    """Whether the log took what was written last could not be found out in time. Release nothing
-    and exit: the next leader finds it in the log, or not."""

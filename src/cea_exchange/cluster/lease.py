@@ -13,6 +13,8 @@ from typing import Any
 import msgspec
 import nats.errors
 import structlog
+from nats.aio.client import Client
+from nats.aio.msg import Msg
 from nats.js import api
 
 from cea_exchange.cluster.config import ClusterConfig
@@ -22,6 +24,8 @@ from cea_exchange.cluster.leader import LEADER_KEY, LeaderRecord, leader_decode,
 
 RENEWALS_PER_LEASE = 5
 WRITE_S_MAX = 1.0
+ABSENT_S = 0.3
+"""A leader whose connection to the log is gone comes back sooner, or its process has ended."""
 _NO_MESSAGE, _NO_STREAM = 10037, 10059
 _WRONG_LAST_SEQUENCE = frozenset({10071, 10164})
 _DELETED = frozenset({"DEL", "PURGE"})
@@ -54,6 +58,8 @@ class Lease:
         self._seen_since_s = time.monotonic()
         self._has_looked = False
         self._is_lost = False
+        self._absent_since_s: float | None = None
+        self._answering: Client | None = None
         self._keeping: Future[None] = connection.begin(self._keep())
 
     @property
@@ -67,9 +73,11 @@ class Lease:
         return self._is_lost
 
     def is_free(self) -> bool:
-        """Whether nobody has renewed it for as long as it lasts."""
-        silence_s = time.monotonic() - self._seen_since_s
-        return self._has_looked and silence_s > self._config.lease_s
+        """Whether nobody has renewed it for as long as it lasts, or its holder is not there."""
+        now_s, absent_since_s = time.monotonic(), self._absent_since_s
+        if absent_since_s is not None and now_s - absent_since_s > ABSENT_S:
+            return True
+        return self._has_looked and now_s - self._seen_since_s > self._config.lease_s
 
     def stand(self) -> bool:
         """Take the lease without an epoch, so that others need not stand; say whether it is held."""
@@ -108,11 +116,13 @@ class Lease:
         try:
             if self._wanted is None:
                 await self._look()
+                await self._leader_call()
             else:
+                await self._answer_calls()
                 await self._renew(self._wanted)
         except (LogUnreachable, nats.errors.Error, OSError, msgspec.DecodeError) as error:
             # What was last seen is of no use after that: the silence may be the log's own.
-            self._seen_since_s = time.monotonic()
+            self._seen_since_s, self._absent_since_s = time.monotonic(), None
             log.warning("lease_unknown", error=str(error))
 
     async def _look(self) -> _Held:
@@ -124,6 +134,34 @@ class Lease:
             self._seen_since_s = -self._config.lease_s
         self._seen, self._has_looked = held, True
         return held
+
+    async def _leader_call(self) -> None:
+        """Find out whether a leader's connection to the log is there: it ends with its process."""
+        leader = self._seen.record
+        absent = False
+        if leader is not None and leader.epoch:
+            try:
+                await self._connection.client.request(
+                    self._calls_to(leader.node), b"", timeout=self._config.lease_s
+                )
+            except nats.errors.NoRespondersError:
+                absent = True
+            except (TimeoutError, nats.errors.Error):
+                pass  # It stands still, or the way there does: the lease will tell.
+        if not absent:
+            self._absent_since_s = None
+        elif self._absent_since_s is None:
+            self._absent_since_s = time.monotonic()
+
+    async def _answer_calls(self) -> None:
+        """Answer those who want to know whether this leader is there."""
+        client = self._connection.client
+        if client is not self._answering:
+            await client.subscribe(self._calls_to(self._config.node), cb=_called)
+            self._answering = client
+
+    def _calls_to(self, node: str) -> str:
+        return f"{self._config.name}.alive.{node}"
 
     async def _take(self, record: LeaderRecord) -> bool:
         revision = await self._write(leader_encode(record), self._seen.revision)
@@ -164,15 +202,19 @@ class Lease:
         except (TimeoutError, OSError, nats.errors.Error) as error:
             raise LogUnreachable(f"the lease can't be written: {error}") from error
         decoded: dict[str, Any] = msgspec.json.decode(answer.data)
-        error = decoded.get("error")
-        if error is None:
+        fault = decoded.get("error")
+        if fault is None:
             return int(decoded["seq"])
-        if error.get("err_code") in _WRONG_LAST_SEQUENCE:
+        if fault.get("err_code") in _WRONG_LAST_SEQUENCE:
             return None
-        raise LogUnreachable(f"the lease can't be written: {error.get('description')}")
+        raise LogUnreachable(f"the lease can't be written: {fault.get('description')}")
 
     async def _read(self) -> _Held:
         return await _record_read(self._connection)
+
+
+async def _called(message: Msg) -> None:
+    await message.respond(b"")
 
 
 async def _record_read(connection: LogConnection) -> _Held:

@@ -98,14 +98,14 @@ class Head(NamedTuple):
     """The epoch's record; in that record itself its own place."""
     first_seq: int
     """Of its first frame; of a record the sequence number that comes next."""
-    count: int
+    seq_count: int
     """Sequence numbers that the frames take; 0 of a record."""
     previous_sha256: bytes
 
     @property
     def next_seq(self) -> int:
         """The journal's sequence number after it."""
-        return self.first_seq + self.count
+        return self.first_seq + self.seq_count
 
 
 class LogMessage(NamedTuple):
@@ -126,7 +126,7 @@ def message_encode(head: Head, parts: Sequence[bytes]) -> bytes:
         head.epoch,
         head.epoch_log_seq,
         head.first_seq,
-        head.count,
+        head.seq_count,
         sum(map(len, parts)),
         head.previous_sha256,
     )

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import structlog
 
-from cea_exchange.cluster.errors import Fenced, OutcomeUnknown
+from cea_exchange.cluster.endings import Fenced, OutcomeUnknown
 from cea_exchange.cluster.log_message import (
     MESSAGE_BYTES_MAX,
     Chain,

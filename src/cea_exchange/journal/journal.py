@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 from cea_exchange.journal.errors import JournalError, JournalFull, JournalPoisoned
+from cea_exchange.journal.frame_bytes import frames_split
 from cea_exchange.journal.segment import (
     CHAIN_START,
     FRAME_PAYLOAD_BYTES_MAX,
@@ -28,7 +29,6 @@ from cea_exchange.journal.segment import (
     SegmentReader,
     Tail,
     frame_made,
-    frames_split,
     log_id_check,
     seal_encode,
     segment_header_encode,

@@ -16,6 +16,8 @@ import structlog
 import zmq
 from prometheus_client import CollectorRegistry
 
+from cea_exchange.cluster.way_in.venue_door import HIGH_WATER_MARK as WAY_IN_MESSAGES_MAX
+from cea_exchange.cluster.way_in.venue_door import JoinedDoors, WaysIn
 from cea_exchange.control_plane.door import HIGH_WATER_MARK
 from cea_exchange.control_plane.fronts.fronts import DoorLimits
 from cea_exchange.control_plane.host import DaemonHost
@@ -31,8 +33,6 @@ from cea_exchange.venue.config import VenueConfig
 from cea_exchange.venue.durability.sequencer import Sequencer, helper_thread
 from cea_exchange.venue.operations.look_log import LookLog
 from cea_exchange.venue.operations.monitor import Outside, sizes_of
-from cea_exchange.venue.order_entry.ways_in import HIGH_WATER_MARK as WAY_IN_MESSAGES_MAX
-from cea_exchange.venue.order_entry.ways_in import JoinedDoors, WaysIn
 from cea_exchange.venue.publication.relay import RelayConfig, Upstream
 from cea_exchange.venue.publication.relay_child import PUBLIC, RelayChild, relay_keys_load
 from cea_exchange.venue.publication.router import RouterMailbox
@@ -94,6 +94,12 @@ class VenueDaemon:
     FolderInUse, JournalError, StateDiverged, SecurityError, ClusterRefused, LogUnreachable
         Nothing starts; the message names the place.
 
+    Attributes
+    ----------
+    why_again : str
+        Why this node of a cluster has ended though nothing failed: it is to be started again, as a
+        standby. Empty else.
+
     Notes
     -----
     One that is a node of a cluster follows the log in `run` until it leads; `venue` is there after.
@@ -111,9 +117,10 @@ class VenueDaemon:
         self.data = Path(data)
         self._relay: RelayChild | None = None
         self._metrics_server: MetricsServer | None = None
+        self._collectors = CollectorRegistry()
         self.member: ClusterMember | None = None
         self._is_open = False
-        self._successor = ""
+        self._successor = self.why_again = ""
         self._lock = FolderLock(self.data, "venue.lock")
         with ExitStack() as opened:
             opened.callback(self._lock.release)
@@ -132,6 +139,9 @@ class VenueDaemon:
         self.sequencer = self._sequencer_open(core_class)
         self.machine = self.sequencer.machine
         self._operators = config.operators_by_key(self.data)
+        self._metrics_serve()
+        # A standby has them, too: they take long to begin, and it may have to lead at once.
+        self._fronts_open()
         if self.member is None:
             self._venue_open()
 
@@ -160,7 +170,7 @@ class VenueDaemon:
         self._clock.start_behind(self.machine.time_ns)
         self._sockets_open(host)
         self.venue = self._venue_made(host, self._storage)
-        self._metrics_serve(host)
+        self._collectors.register(self.venue.monitor.metrics)
         self._chores_due_s = time.monotonic()
         # Before others can find the venue: who waits for its endpoints finds the line in the log.
         log.info("ready", data=str(self.data), **self.machine.summary())
@@ -210,10 +220,13 @@ class VenueDaemon:
         self.market_data_public_key = host.keys.public
         if relay_keys is not None:
             self._relay_begin(host, relay_keys.public)
-        self._fronts_open(host)
+        self._ways_in_open(host)
+        self._fronts.doors["admin"].admit(self._operators)
+        self._keys_admit()
+        host.fronts_prove()
 
-    def _fronts_open(self, host: DaemonHost) -> None:
-        """Let participants and operators come to processes of their own."""
+    def _fronts_open(self) -> None:
+        """Begin the processes that participants and operators come to; nobody is admitted yet."""
         config = self.config
         gateway = DoorLimits(
             MESSAGES_IN_ZEROMQ_MAX,
@@ -225,15 +238,11 @@ class VenueDaemon:
             ends_slow=False,
         )
         admin = DoorLimits(HIGH_WATER_MARK, MESSAGE_BYTES_MAX)
-        self._fronts = host.fronts_open(
+        self._fronts = self._host.fronts_open(
             {"gateway": (config.gateway, gateway), "admin": (config.admin, admin)},
             count=config.fronts,
             memory_mib_max=config.front_memory_mib_max,
         )
-        self._fronts.doors["admin"].admit(self._operators)
-        self._ways_in_open(host)
-        self._keys_admit()
-        host.fronts_prove()
 
     def _ways_in_open(self, host: DaemonHost) -> None:
         """Let those come that hold participants' sessions for whichever venue leads."""
@@ -316,13 +325,15 @@ class VenueDaemon:
             surroundings=surroundings,
         )
 
-    def _metrics_serve(self, host: DaemonHost) -> None:
-        """Let Prometheus ask, where the settings say so."""
+    def _metrics_serve(self) -> None:
+        """Let Prometheus ask, where the settings say so; a standby tells of the cluster only."""
+        if self.member is not None:
+            from cea_exchange.venue.replication.metrics import ClusterMetrics
+
+            self._collectors.register(ClusterMetrics(self.member))
         if self.config.metrics is not None:
-            collectors = CollectorRegistry()
-            collectors.register(self.venue.monitor.metrics)
             self._metrics_server = MetricsServer(
-                self.config.metrics, collectors, host.pulse.health
+                self.config.metrics, self._collectors, self._host.pulse.health
             )
 
     def _outside(self) -> Outside:
@@ -348,6 +359,15 @@ class VenueDaemon:
         self.venue.end()
         if self.member is not None and self._successor:
             self.member.hand_over(self._successor)
+            self.why_again = f"handed over to node {self._successor}"
+
+    def _standby_turn(self, now_s: float) -> None:
+        """Look after the fronts, to which nobody comes yet."""
+        self._host.pulse.beat(now_s)
+        self._fronts.listen()
+        self._fronts.read()
+        self._fronts.turn(now_s)
+        self._fronts.flush()
 
     def _hand_over(self, node: str) -> None:
         """End this node after its turn, so that a standby leads."""
@@ -368,7 +388,7 @@ class VenueDaemon:
         while not self._host.is_stopping:
             member.follow(FOLLOW_S)
             member.turn()
-            self._host.pulse.beat(time.monotonic())
+            self._standby_turn(time.monotonic())
             if member.lead_if_due():
                 self._venue_open()
                 return True
@@ -428,7 +448,7 @@ class VenueDaemon:
         if self.member is not None:
             self.member.turn()
             if self.member.is_lost:
-                log.error("lease_lost_to_another")
+                self.why_again = "another node holds the lease"
                 self.stop()
         if self._relay is not None:
             self._relay.turn(now_s)

@@ -17,7 +17,14 @@ from cea_exchange.cli.daemons.daemon_log import (
     crash_logged,
     log_to_standard_error,
 )
-from cea_exchange.cli.errors import CheckFailed, CommandError, bad_input, check_failed, file_used
+from cea_exchange.cli.errors import (
+    CheckFailed,
+    CommandError,
+    StartAgain,
+    bad_input,
+    check_failed,
+    file_used,
+)
 from cea_exchange.cli.options import ADMIN, Archive, Data, Json, Key, Watch, Why
 from cea_exchange.cli.output import Answer, fields_print
 from cea_exchange.control_plane.signals import StopSignals
@@ -75,13 +82,8 @@ def serve(
 ) -> None:
     """Run the venue until it is told to stop (SIGTERM, or `venue stop`)."""
     signals = StopSignals()
-    from cea_exchange.cluster.errors import (
-        ClusterRefused,
-        Fenced,
-        Halted,
-        LogUnreachable,
-        OutcomeUnknown,
-    )
+    from cea_exchange.cluster.endings import Fenced, OutcomeUnknown
+    from cea_exchange.cluster.errors import ClusterRefused, Halted, LogUnreachable
     from cea_exchange.domain.calendar import CalendarError
     from cea_exchange.domain.profile import ProfileError
     from cea_exchange.journal import JournalError, JournalFull
@@ -126,11 +128,15 @@ def serve(
             gc.collect()
             gc.freeze()
             daemon.run()
-        except (Fenced, Halted, OutcomeUnknown) as error:
-            # Nothing is wrong here, or it was said where: the next start finds out what counts.
+        except Halted as error:
             raise CheckFailed(f"the venue ends: {error}") from error
+        except (Fenced, OutcomeUnknown) as error:
+            # The next start finds out what of the end counts.
+            raise StartAgain(f"the venue ends: {error}") from error
         finally:
             daemon.close()
+        if daemon.why_again:
+            raise StartAgain(f"the venue ends: {daemon.why_again}")
 
 
 def check(
@@ -259,8 +265,9 @@ def adopt(
     Example: cea-exchange venue adopt statement --config venue.toml
     --first an.secret --second bo.secret --why "disk lost on 12 May"
     """
+    from cea_exchange.cluster.errors import ClusterRefused
     from cea_exchange.domain.profile import ProfileError
-    from cea_exchange.journal import JournalError, JournalFull
+    from cea_exchange.journal import JournalError, JournalFull, OsStorage
     from cea_exchange.protocol.adoption import AdoptionError, statement_read
     from cea_exchange.protocol.folder_lock import FolderInUse, FolderLock
     from cea_exchange.protocol.operators import two_operators
@@ -268,14 +275,17 @@ def adopt(
     from cea_exchange.protocol.settings import ConfigError
     from cea_exchange.venue.config import config_load
     from cea_exchange.venue.maintenance.adoption import adopt as adopt_statement
+    from cea_exchange.venue.replication.folder_mark import alone_check
 
     with (
-        check_failed(JournalError, JournalFull, says="nothing was adopted: "),
+        check_failed(ClusterRefused, JournalError, JournalFull, says="nothing was adopted: "),
         bad_input(AdoptionError, ConfigError, FolderInUse, ProfileError, SecurityError),
     ):
         settings = config_load(config)
         persons = two_operators(settings.operators_by_key(data), first, second)
         with FolderLock(data, "venue.lock"):
+            # Others would go on with the old life.
+            alone_check(data, OsStorage())
             read = statement_read(statement)
             adopted = adopt_statement(
                 data, settings, read, first=persons[0], second=persons[1], why=why

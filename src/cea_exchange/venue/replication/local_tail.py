@@ -16,7 +16,8 @@ from cea_exchange.cluster.errors import ClusterRefused
 from cea_exchange.cluster.log_message import LogMessage, MessageKind
 from cea_exchange.cluster.replicated_log import ReplicatedLog
 from cea_exchange.journal import Frame, Storage, TailCut
-from cea_exchange.journal.segment import frames_last, frames_split, segment_paths
+from cea_exchange.journal.frame_bytes import frames_last, frames_split
+from cea_exchange.journal.segment import segment_paths
 from cea_exchange.journal.storage import create_whole
 
 SET_ASIDE_FOLDER = "set_aside"

@@ -172,6 +172,16 @@ class ClusterMember:
         return self._chain.epoch
 
     @property
+    def log_seq(self) -> int:
+        """The last message of the log that is known here."""
+        return self._chain.log_seq
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether a node of the log answers now."""
+        return self._connection.is_connected
+
+    @property
     def lag(self) -> int:
         """How many messages the log has beyond those that were followed."""
         return 0 if self.leads else max(0, self._reader.last_log_seq - self._chain.log_seq)
@@ -372,6 +382,11 @@ class ClusterMember:
         return chain.log_seq + 1
 
     # -- Both -----------------------------------------------------------------------------------
+
+    def log_bytes(self) -> int:
+        """Return how much the log holds on each of its nodes; LogUnreachable if nobody answers."""
+        info = self._shared.info()
+        return 0 if info is None else info.bytes
 
     def turn(self) -> None:
         """Say once a second where this node stands."""

@@ -25,7 +25,7 @@ from cea_exchange.cluster.log_reader import LogReader
 from cea_exchange.cluster.replicated_log import LogInfo, ReplicatedLog
 from cea_exchange.domain.profile import load_profile
 from cea_exchange.journal import Frame, OsStorage, SegmentReader
-from cea_exchange.journal.segment import frames_split
+from cea_exchange.journal.frame_bytes import frames_split
 from cea_exchange.protocol.clock import Clock
 from cea_exchange.venue.config import VenueConfig
 from cea_exchange.venue.durability.sequencer import Sequencer

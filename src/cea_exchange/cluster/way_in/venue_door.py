@@ -1,6 +1,6 @@
 """The venue's end of the lines to the ways in: their participants' messages, as a front's door.
 
-A way in keeps participants' sessions while one venue after another leads ([way in](cluster/way_in));
+A way in keeps participants' sessions while one venue after another leads (`way_in`);
 its line may break at any moment, and with it the venue's side of its sessions: whoever is still
 there is logged on again over the next line. What a line says is believed as a front is, but nothing
 that it says ends the venue.
