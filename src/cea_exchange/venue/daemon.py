@@ -140,6 +140,8 @@ class VenueDaemon:
         self.machine = self.sequencer.machine
         self._operators = config.operators_by_key(self.data)
         self._metrics_serve()
+        # A standby has them, too: they take long to begin, and it may have to lead at once.
+        self._fronts_open()
         if self.member is None:
             self._venue_open()
 
@@ -218,10 +220,13 @@ class VenueDaemon:
         self.market_data_public_key = host.keys.public
         if relay_keys is not None:
             self._relay_begin(host, relay_keys.public)
-        self._fronts_open(host)
+        self._ways_in_open(host)
+        self._fronts.doors["admin"].admit(self._operators)
+        self._keys_admit()
+        host.fronts_prove()
 
-    def _fronts_open(self, host: DaemonHost) -> None:
-        """Let participants and operators come to processes of their own."""
+    def _fronts_open(self) -> None:
+        """Begin the processes that participants and operators come to; nobody is admitted yet."""
         config = self.config
         gateway = DoorLimits(
             MESSAGES_IN_ZEROMQ_MAX,
@@ -233,15 +238,11 @@ class VenueDaemon:
             ends_slow=False,
         )
         admin = DoorLimits(HIGH_WATER_MARK, MESSAGE_BYTES_MAX)
-        self._fronts = host.fronts_open(
+        self._fronts = self._host.fronts_open(
             {"gateway": (config.gateway, gateway), "admin": (config.admin, admin)},
             count=config.fronts,
             memory_mib_max=config.front_memory_mib_max,
         )
-        self._fronts.doors["admin"].admit(self._operators)
-        self._ways_in_open(host)
-        self._keys_admit()
-        host.fronts_prove()
 
     def _ways_in_open(self, host: DaemonHost) -> None:
         """Let those come that hold participants' sessions for whichever venue leads."""
@@ -360,6 +361,14 @@ class VenueDaemon:
             self.member.hand_over(self._successor)
             self.why_again = f"handed over to node {self._successor}"
 
+    def _standby_turn(self, now_s: float) -> None:
+        """Look after the fronts, to which nobody comes yet."""
+        self._host.pulse.beat(now_s)
+        self._fronts.listen()
+        self._fronts.read()
+        self._fronts.turn(now_s)
+        self._fronts.flush()
+
     def _hand_over(self, node: str) -> None:
         """End this node after its turn, so that a standby leads."""
         fault = "in none" if self.member is None else self.member.successor_fault(node)
@@ -379,7 +388,7 @@ class VenueDaemon:
         while not self._host.is_stopping:
             member.follow(FOLLOW_S)
             member.turn()
-            self._host.pulse.beat(time.monotonic())
+            self._standby_turn(time.monotonic())
             if member.lead_if_due():
                 self._venue_open()
                 return True
