@@ -58,6 +58,8 @@ class Lease:
         self._seen_since_s = time.monotonic()
         self._has_looked = False
         self._is_lost = False
+        self._turn = asyncio.Lock()
+        """One writes or looks at a time: the revision is of the last."""
         self._absent_since_s: float | None = None
         self._answering: Client | None = None
         self._keeping: Future[None] = connection.begin(self._keep())
@@ -114,13 +116,15 @@ class Lease:
 
     async def _renew_logged(self) -> None:
         try:
-            if self._wanted is None:
-                await self._look()
-                await self._leader_call()
-            else:
-                await self._answer_calls()
-                await self._renew(self._wanted)
-        except (LogUnreachable, nats.errors.Error, OSError, msgspec.DecodeError) as error:
+            async with self._turn:
+                if self._wanted is None:
+                    await self._look()
+                    await self._leader_call()
+                else:
+                    await self._answer_calls()
+                    await self._renew(self._wanted)
+        except Exception as error:
+            # Whatever the log says to it, the lease is looked after.
             # What was last seen is of no use after that: the silence may be the log's own.
             self._seen_since_s, self._absent_since_s = time.monotonic(), None
             log.warning("lease_unknown", error=str(error))
@@ -164,12 +168,13 @@ class Lease:
         return f"{self._config.name}.alive.{node}"
 
     async def _take(self, record: LeaderRecord) -> bool:
-        revision = await self._write(leader_encode(record), self._seen.revision)
-        if revision is None:
-            await self._look()
-            return False
-        self._revision = revision
-        return True
+        async with self._turn:
+            revision = await self._write(leader_encode(record), self._seen.revision)
+            if revision is None:
+                await self._look()
+                return False
+            self._revision = revision
+            return True
 
     async def _renew(self, record: LeaderRecord) -> None:
         revision = await self._write(leader_encode(record), self._revision)
@@ -185,7 +190,8 @@ class Lease:
             self._revision = revision
 
     async def _delete(self) -> None:
-        await self._write(b"", self._revision, {"KV-Operation": "DEL"})
+        async with self._turn:
+            await self._write(b"", self._revision, {"KV-Operation": "DEL"})
 
     async def _write(
         self, value: bytes, revision: int, headers: dict[str, str] | None = None
