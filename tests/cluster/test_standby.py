@@ -8,14 +8,19 @@ import numpy as np
 import pytest
 
 from cea_exchange.cluster.config import ClusterConfig
-from cea_exchange.cluster.errors import Halted
+from cea_exchange.cluster.errors import ClusterRefused, Halted
 from cea_exchange.cluster.log_nodes.local import LogNodes
 from cea_exchange.cluster.node_state import node_states
 from cea_exchange.domain.profile import load_profile
 from cea_exchange.domain.records import COMMAND_DTYPE, CommandKind, Phase, Side
 from cea_exchange.journal import JournalFull, OsStorage, SegmentReader
 from cea_exchange.protocol import control
+from cea_exchange.venue.config import VenueConfig
+from cea_exchange.venue.durability.sequencer import Sequencer
+from cea_exchange.venue.maintenance.backup import backup, restore
+from cea_exchange.venue.maintenance.verify import verify_data
 from cea_exchange.venue.replication.member import ClusterMember
+from cea_exchange.venue.replication.membership import join
 
 pytestmark = pytest.mark.e2e
 DATE = 20241231
@@ -135,6 +140,33 @@ def test_a_standby_has_the_same_market_events_and_journal_and_leads_on(nodes):
     for member in (again, two):
         nodes.close(member)
     assert frames(nodes.folder / "one") == frames(nodes.folder / "two")
+
+
+def test_a_new_node_begins_with_a_backup_of_a_journal_that_was_given_to_the_log(nodes, tmp_path):
+    alone = Sequencer.open(tmp_path / "one", load_profile("cea"), now_ns=count(1_000).__next__)
+    day_begin(alone)
+    alone.run_records(orders(1, 20, 0))
+    _, refusals = alone.run_controls([control.DayClose()])
+    assert refusals == [None]
+    before = alone.journal.next_seq
+    alone.close()
+    cluster = msgspec.convert(nodes.log_nodes.cluster_settings("one"), ClusterConfig)
+    assert join(VenueConfig(cluster=cluster), tmp_path / "one").next_seq == before
+    one = nodes.leader("one")
+    one.sequencer.run_controls([control.DayOpen(date=DATE + 1), control.PhaseSet(Phase.LISTED)])
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ClusterRefused, match=f"the log begins at {before}: restore a backup"):
+        nodes.open("empty")
+    backup(tmp_path / "one", tmp_path / "copy")
+    restore(tmp_path / "copy", tmp_path / "two")
+    rows = orders(21, 20, 1)
+    rows["trading_date"] = DATE + 1
+    one.sequencer.run_records(rows)
+    two = nodes.open("two")
+    level(two)
+    assert state_hash(two) == state_hash(one)
+    found = verify_data(tmp_path / "two")
+    assert (found.next_seq, found.state_hash) == (one.sequencer.journal.next_seq, state_hash(one))
 
 
 def test_a_standby_that_differs_halts_at_the_next_checkpoint(nodes):

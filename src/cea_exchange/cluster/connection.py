@@ -7,7 +7,7 @@ import asyncio
 import ssl
 import threading
 from collections.abc import Awaitable, Callable, Coroutine
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -99,6 +99,8 @@ class LogConnection:
         except TimeoutError:
             future.cancel()
             raise LogUnreachable(f"the log did not answer within {wait_s_max:g} s") from None
+        except CancelledError:
+            raise LogUnreachable("the connection to the log was closed") from None
 
     async def ask(self, subject: str, request: Any = None) -> dict[str, Any]:
         """Ask JetStream's interface, and return its answer, an error among them.

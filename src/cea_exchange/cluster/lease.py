@@ -6,6 +6,7 @@ who holds it may stand for the next epoch, and the log decides.
 
 import asyncio
 import base64
+import math
 import time
 from concurrent.futures import Future
 from typing import Any
@@ -55,9 +56,12 @@ class Lease:
         self._wanted: LeaderRecord | None = None
         self._revision = 0
         self._seen = _Held(0, None)
-        self._seen_since_s = time.monotonic()
-        self._has_looked = False
+        self._changed_s = time.monotonic()
+        self._silence_s = 0.0
+        """How long it had not been renewed when it was last looked at."""
         self._is_lost = False
+        self._turn = asyncio.Lock()
+        """One writes or looks at a time: the revision is of the last."""
         self._absent_since_s: float | None = None
         self._answering: Client | None = None
         self._keeping: Future[None] = connection.begin(self._keep())
@@ -77,7 +81,7 @@ class Lease:
         now_s, absent_since_s = time.monotonic(), self._absent_since_s
         if absent_since_s is not None and now_s - absent_since_s > ABSENT_S:
             return True
-        return self._has_looked and now_s - self._seen_since_s > self._config.lease_s
+        return self._silence_s > self._config.lease_s
 
     def stand(self) -> bool:
         """Take the lease without an epoch, so that others need not stand; say whether it is held."""
@@ -114,25 +118,27 @@ class Lease:
 
     async def _renew_logged(self) -> None:
         try:
+            async with self._turn:
+                if self._wanted is None:
+                    await self._look()
+                else:
+                    await self._answer_calls()
+                    await self._renew(self._wanted)
             if self._wanted is None:
-                await self._look()
                 await self._leader_call()
-            else:
-                await self._answer_calls()
-                await self._renew(self._wanted)
-        except (LogUnreachable, nats.errors.Error, OSError, msgspec.DecodeError) as error:
+        except Exception as error:
+            # Whatever the log says to it, the lease is looked after.
             # What was last seen is of no use after that: the silence may be the log's own.
-            self._seen_since_s, self._absent_since_s = time.monotonic(), None
+            self._changed_s, self._silence_s, self._absent_since_s = time.monotonic(), 0.0, None
             log.warning("lease_unknown", error=str(error))
 
     async def _look(self) -> _Held:
-        held = await self._read()
-        if held.revision != self._seen.revision or (not self._has_looked and held.revision):
-            self._seen_since_s = time.monotonic()
-        if held.record is None:
-            # Given up, or never taken: there is nobody to wait for.
-            self._seen_since_s = -self._config.lease_s
-        self._seen, self._has_looked = held, True
+        held, now_s = await self._read(), time.monotonic()
+        if held.revision != self._seen.revision:
+            self._changed_s = now_s
+        # Given up, or never taken: there is nobody to wait for.
+        self._silence_s = math.inf if held.record is None else now_s - self._changed_s
+        self._seen = held
         return held
 
     async def _leader_call(self) -> None:
@@ -142,7 +148,7 @@ class Lease:
         if leader is not None and leader.epoch:
             try:
                 await self._connection.client.request(
-                    self._calls_to(leader.node), b"", timeout=self._config.lease_s
+                    self._calls_to(leader.node), b"", timeout=self._config.lease_s / 10
                 )
             except nats.errors.NoRespondersError:
                 absent = True
@@ -164,12 +170,13 @@ class Lease:
         return f"{self._config.name}.alive.{node}"
 
     async def _take(self, record: LeaderRecord) -> bool:
-        revision = await self._write(leader_encode(record), self._seen.revision)
-        if revision is None:
-            await self._look()
-            return False
-        self._revision = revision
-        return True
+        async with self._turn:
+            revision = await self._write(leader_encode(record), self._seen.revision)
+            if revision is None:
+                await self._look()
+                return False
+            self._revision = revision
+            return True
 
     async def _renew(self, record: LeaderRecord) -> None:
         revision = await self._write(leader_encode(record), self._revision)
@@ -185,7 +192,8 @@ class Lease:
             self._revision = revision
 
     async def _delete(self) -> None:
-        await self._write(b"", self._revision, {"KV-Operation": "DEL"})
+        async with self._turn:
+            await self._write(b"", self._revision, {"KV-Operation": "DEL"})
 
     async def _write(
         self, value: bytes, revision: int, headers: dict[str, str] | None = None

@@ -94,7 +94,7 @@ class LogReader:
                     log.warning("log_consumer", status=status)
                 await self._ask()
                 continue
-            log_seq = int(message.metadata.sequence.stream)
+            log_seq = await self._log_seq(message)
             self._asked -= 1
             if log_seq < self._next_log_seq:
                 continue
@@ -108,6 +108,13 @@ class LogReader:
         if not found and time.monotonic() - self._heard_s > SILENCE_S_MAX:
             await self._look()
         return found
+
+    async def _log_seq(self, message: Any) -> int:
+        try:
+            return int(message.metadata.sequence.stream)
+        except (nats.errors.Error, ValueError) as error:
+            await self._drop()
+            raise LogUnreachable(f"no message of the log came: {error}") from error
 
     async def _next(self, wait_s: float) -> Any:
         assert self._messages is not None
