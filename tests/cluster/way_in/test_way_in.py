@@ -1,11 +1,15 @@
 """Participants come by the way in, and the venue that leads is killed: they see a pause."""
 
 import signal
+import threading
 import time
 
 import pytest
 
+from cea_exchange.client import MarketDataClient
 from cea_exchange.domain.records import EventKind
+from cea_exchange.protocol.security import CurveKeys
+from cea_exchange.venue.publication.relay import Relay, RelayConfig, UpstreamSought
 from support.cluster.way_in_world import Trader, trade_for, way_in_world
 from support.patience import patience
 
@@ -79,6 +83,47 @@ def test_a_client_of_several_addresses_goes_to_the_next(opened):
     alice = opened.client("alice", endpoint=[nobody, there])
     assert alice.answer(alice.enter("CEA24", "buy", price_fen=9700, tonnes=5))
     assert alice.reconnections >= 1
+
+
+def test_books_of_the_public_go_on_at_another_venue(tmp_path):
+    """Numbers go on; what was missed meanwhile comes by a snapshot."""
+    with way_in_world(tmp_path) as opened:
+        keys = CurveKeys.new()
+        sought = UpstreamSought(RelayConfig().whereabouts(tmp_path))
+        relay = Relay(RelayConfig(), keys, sought)
+        thread = threading.Thread(target=relay.run)
+        thread.start()
+        public = MarketDataClient(
+            relay.endpoints["market_data"],
+            CurveKeys.new(),
+            keys.public,
+            snapshot_endpoint=relay.endpoints["snapshot"],
+        )
+        try:
+            alice = opened.client("alice", report_seq=0)
+            alice.answer(alice.enter("CEA24", "buy", price_fen=9700, tonnes=5))
+            public.await_books(WAIT_S * patience())
+            before = public.market_data_seq
+            opened.venue_kill()
+            sent = alice.enter("CEA24", "buy", price_fen=9701, tonnes=7)
+            opened.venue_begin()
+            alice.answer(sent, timeout_s=WAIT_S * patience())
+            opened.world.until(lambda: best_of(public) == (9701, 7), WAIT_S)
+            assert public.market_data_seq > before
+        finally:
+            public.close()
+            relay.stop()
+            thread.join()
+            relay.close()
+
+
+def best_of(public):
+    """Return price and tonnes of the best bid, None while it is not known."""
+    public.poll(0.05)
+    if not public.books.is_exact:
+        return None
+    bids = public.book("CEA24").bids
+    return (bids[0].price, bids[0].tonnes) if bids else None
 
 
 def refusals(client, seconds):
