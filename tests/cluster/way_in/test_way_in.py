@@ -3,6 +3,7 @@
 import signal
 import threading
 import time
+import urllib.request
 
 import pytest
 
@@ -58,7 +59,7 @@ def test_commands_under_way_are_answered_once_whoever_leads(opened):
 
 
 def test_a_client_that_was_refused_for_want_of_a_leader_goes_on_when_there_is_one(tmp_path):
-    with way_in_world(tmp_path, wait_s_max=1) as opened:
+    with way_in_world(tmp_path, wait_s_max=1, metrics="127.0.0.1:0") as opened:
         alice = opened.client("alice", report_seq=0)
         order = alice.answer(alice.enter("CEA24", "buy", price_fen=9700, tonnes=5))
         opened.world.venue.process.send_signal(signal.SIGSTOP)
@@ -71,10 +72,20 @@ def test_a_client_that_was_refused_for_want_of_a_leader_goes_on_when_there_is_on
         # Cancels too: there is nobody who could do it.
         assert refused[kept] == "VENUE_UNAVAILABLE"
         assert alice.unacknowledged == [sent, kept]
+        opened.world.until(lambda: "cea_way_in_has_leader 0.0" in metrics_of(opened))
         opened.venue_begin()
         assert alice.answer(sent, timeout_s=WAIT_S * patience()).kind == EventKind.ORDER_ACCEPTED
         assert alice.answer(kept, timeout_s=WAIT_S * patience()).kind == EventKind.ORDER_CANCELED
         assert alice.reconnections == 0
+        resumed = "cea_way_in_resumed_total 1.0"
+        opened.world.until(lambda: resumed in metrics_of(opened), WAIT_S)
+
+
+def metrics_of(opened):
+    """Return what the way in says to Prometheus."""
+    address = opened.way_in.metrics_address
+    with urllib.request.urlopen(f"http://{address}/metrics", timeout=10) as answer:
+        return answer.read().decode()
 
 
 def test_a_client_of_several_addresses_goes_to_the_next(opened):
