@@ -227,6 +227,7 @@ def test_heartbeats_go_on_while_nobody_leads(run):
 
 
 def test_what_waits_too_long_is_refused_and_not_sent_later(run):
+    """CEA-OPR-05."""
     run.commands(1)
     run.leaves()
     run.commands(2)
@@ -244,6 +245,7 @@ def test_what_waits_too_long_is_refused_and_not_sent_later(run):
 
 
 def test_no_more_than_so_many_commands_wait(run):
+    """CEA-OPR-05."""
     run = Run(commands_max=3)
     run.leads()
     run.asks(op="logon")

@@ -58,7 +58,8 @@ def test_a_place_that_moved_is_followed():
 
 def test_addresses_are_tried_as_they_were_given():
     following = Following(Addresses([("a",), ("b",)]))
-    assert [following.choose(is_alive=False).addresses for _ in range(3)] == [("a",), ("b",), ("a",)]
+    tried = [following.choose(is_alive=False).addresses for _ in range(3)]
+    assert tried == [("a",), ("b",), ("a",)]
 
 
 def said(path, at, **fields):
@@ -76,7 +77,9 @@ def test_the_file_that_was_written_last_comes_first(tmp_path):
     assert files.places()[0].addresses == ("s3", "r3")
 
 
-@pytest.mark.parametrize("content", ["", "[]", '{"settlement": "s"}', '{"settlement": 1, "replay": 2}'])
+@pytest.mark.parametrize(
+    "content", ["", "[]", '{"settlement": "s"}', '{"settlement": 1, "replay": 2}']
+)
 def test_a_file_that_does_not_say_it_is_passed_over(tmp_path, content):
     path = tmp_path / "endpoints.json"
     path.write_text(content)

@@ -1,4 +1,4 @@
-"""`cea-exchange cluster way-in`: holds participants' sessions while one venue after another leads."""
+"""`cea-exchange cluster way-in`: holds participants' sessions, whichever venue leads."""
 
 from pathlib import Path
 from typing import Annotated

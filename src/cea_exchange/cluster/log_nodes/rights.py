@@ -53,10 +53,21 @@ def publish_rights(holder: str, name: str) -> list[str]:
     return [
         *reading,
         f"{name}.journal",
+        alive(name),
         f"$KV.{lease}.>",
         f"$KV.{nodes}.>",
         *(f"$JS.API.STREAM.CREATE.{stream}" for stream in streams),
     ]
+
+
+def subscribe_rights(holder: str, name: str) -> list[str]:
+    """Return the subjects that a right's holder may listen to: what is answered to it alone."""
+    return [f"{inbox(holder)}.>", *([alive(name)] if holder == VENUE else [])]
+
+
+def alive(name: str) -> str:
+    """Return the subjects that a venue that leads answers on: where nobody does, none leads."""
+    return f"{name}.alive.>"
 
 
 _KEEPING = ("INFO", "LEADER.STEPDOWN", "PEER.REMOVE")

@@ -218,6 +218,6 @@ def _user(holder: str, secret: str, name: str) -> dict[str, Any]:
         "password": secret,
         "permissions": {
             "publish": rights.publish_rights(holder, name),
-            "subscribe": [f"{rights.inbox(holder)}.>"],
+            "subscribe": rights.subscribe_rights(holder, name),
         },
     }

@@ -32,7 +32,9 @@ _TWO_SIDED = np.array(
         for kind in range(256)
     ]
 )
-_ANSWERS = np.array([_WHEN.get(kind, _NEVER) for kind in range(256)], np.uint8)  # type: ignore[call-overload]
+_ANSWERS = np.zeros(256, np.uint8)
+for _kind, _when in _WHEN.items():
+    _ANSWERS[_kind] = _when
 
 
 class Reports(NamedTuple):

@@ -1,4 +1,4 @@
-"""Holds participants' sessions while one venue after another leads: messages and the time, no socket.
+"""Holds participants' sessions, whichever venue leads: messages and the time, no socket.
 
     participants <--> Doorway  WayIn  Line <--> the venue that leads
 
@@ -407,7 +407,10 @@ class WayIn:
                 self._give_up_waiting(session)
 
     def _give_up_waiting(self, session: HeldSession) -> None:
-        """Refuse what has waited too long: nobody wants his order of then to be entered later."""
+        """Refuse what has waited too long: nobody wants his order of then to be entered later.
+
+        Rules: CEA-OPR-05.
+        """
         ids, unknown = list(session.held), sorted(session.unanswered)
         requests = len(session.waiting)
         is_logon = session.stage is Stage.LOGGING_ON

@@ -63,7 +63,7 @@ class ConnectionDropped(NamedTuple):
 
 
 class VenueRefused(NamedTuple):
-    """Who publishes there is not the venue that leads: nothing of it is taken, another is sought."""
+    """Who publishes there is not the venue that leads: nothing of it is taken."""
 
     why: str
 
