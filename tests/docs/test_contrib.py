@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from cea_exchange.ccer.config import CcerConfig
+from cea_exchange.cluster.way_in.config import WayInConfig
 from cea_exchange.platform.config import PlatformConfig
 from cea_exchange.protocol.settings import settings_read
 from cea_exchange.registry.config import RegistryConfig
@@ -28,6 +29,7 @@ CONFIGS = {
     "platform.toml": PlatformConfig,
     "ccer.toml": CcerConfig,
     "relay.toml": RelayConfig,
+    "way_in.toml": WayInConfig,
     "bank.toml": BankConfig,
 }
 UNITS = ("venue", "registry", "bank", "ccer", "platform")

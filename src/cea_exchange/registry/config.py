@@ -28,12 +28,12 @@ class RegistryConfig(InstitutionConfig, kw_only=True):
         The venue's settlement stream and its replay socket. Left out, both are taken from
         `venue_endpoints`, again whenever that file changes.
     venue_nodes
-        The same of several venues, one of which leads.
+        The same of several venues, one of which leads; goes before `settlement` and `replay`.
     venue_endpoints
         File in which the venue says where it listens, or a list of such files;
         ``DIR/venue/endpoints.json`` if left out.
     venue_cluster
-        The cluster, whose lease says where the leader is.
+        The cluster, whose lease says where the leader is; goes before all those.
     venue_public_key
         The venue's key, z85 text; ``DIR/keys/venue.public`` if left out.
     settlement_mode
@@ -68,7 +68,8 @@ class RegistryConfig(InstitutionConfig, kw_only=True):
     def __post_init__(self) -> None:
         if self.venue_public_key is not None:
             key_check(self.venue_public_key, "venue_public_key")
-        self.venue.one_way_check()
+        if (self.settlement is None) != (self.replay is None):
+            raise ValueError("expected settlement and replay both, or neither")
         super().__post_init__()
 
     @property

@@ -1,9 +1,8 @@
-"""A registry with several venues, one of which leads: it goes to who does, and takes nothing else."""
+"""A registry with several venues, one of which leads: it goes there, and takes nothing else."""
 
 import pytest
 
 from cea_exchange.protocol.security import CurveKeys
-from cea_exchange.registry.config import RegistryConfig
 from cea_exchange.registry.reconciliation.reconcile import check_ledger
 from support.registry.fake_venue import FakeVenue, wait_until
 from support.registry.registry_process import Daemon
@@ -104,8 +103,3 @@ def test_a_venue_of_another_log_is_left_for_another(data, run, venues, records):
     one.log_id = "log-2"
     settled(daemon, len(records))
     assert "log_id: expected log-1, got log-2" in (data / "registry.log").read_text()
-
-
-def test_where_the_venues_are_is_said_in_one_way():
-    with pytest.raises(ValueError, match="one of settlement and replay, nodes, endpoints"):
-        RegistryConfig(settlement="tcp://a:1", replay="tcp://a:2", venue_endpoints=("one", "other"))

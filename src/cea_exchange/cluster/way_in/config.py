@@ -28,7 +28,7 @@ class WayInConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_on
     venue_endpoints
         Files in which the venues say where they listen; ``DIR/venue/endpoints.json`` if left out.
     cluster
-        The cluster, whose lease says where the leader is; then neither of the two is given.
+        The cluster, whose lease says where the leader is; goes before the two others.
     venue_public_key
         The key that all venues of the cluster have; ``DIR/keys/venue.public`` if left out.
     silence_s_max
@@ -56,8 +56,6 @@ class WayInConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_on
     def __post_init__(self) -> None:
         if self.venue_public_key is not None:
             key_check(self.venue_public_key, "venue_public_key")
-        if sum(map(bool, (self.venues, self.venue_endpoints, self.cluster))) > 1:
-            raise ValueError("expected one of venues, venue_endpoints and cluster")
 
     def venue_key(self, data: Path) -> str:
         """Return the venues' public key."""

@@ -9,10 +9,11 @@ import structlog
 from cea_exchange.cluster.config import ClusterConfig
 from cea_exchange.cluster.connection import LogConnection
 from cea_exchange.cluster.errors import ClusterRefused, LogUnreachable
-from cea_exchange.cluster.lease import Lease
+from cea_exchange.cluster.lease import leader_read
 from cea_exchange.cluster.way_in.whereabouts import Place, place_of
 
-LOOK_S = 0.05
+LOOK_S = 0.1
+"""So often it is asked for: a part of the pause that participants see."""
 AGAIN_S = 1.0
 
 log = structlog.get_logger("cluster")
@@ -55,7 +56,6 @@ class LeaderLease:
         while not self._is_closing.is_set():
             try:
                 with LogConnection(self._config, self._data) as connection:
-                    self._trouble("")
                     self._follow(connection)
             except (ClusterRefused, LogUnreachable) as error:
                 self._trouble(str(error))
@@ -65,19 +65,25 @@ class LeaderLease:
             self._is_closing.wait(AGAIN_S)
 
     def _follow(self, connection: LogConnection) -> None:
-        lease = Lease(connection)
-        try:
-            while not self._is_closing.wait(LOOK_S):
-                record = lease.leader
-                if record is not None and record.endpoints:
-                    self._take(record.endpoints, record.epoch)
-        finally:
-            lease.close()
+        while not self._is_closing.wait(LOOK_S):
+            try:
+                record = leader_read(connection)
+            except LogUnreachable as error:
+                # The connection comes back by itself, to whichever node answers.
+                self._trouble(str(error))
+                continue
+            self._trouble("")
+            if record is not None and record.endpoints:
+                self._take(record.endpoints, record.epoch)
 
     def _take(self, endpoints: dict[str, object], epoch: int) -> None:
         try:
-            self._places = [place_of(endpoints, self._names, epoch)]
+            places = [place_of(endpoints, self._names, epoch)]
+            if places != self._places:
+                self._places = places
+                log.info("leader_known", epoch=epoch, address=places[0].addresses[0])
         except KeyError as error:
+            # A leader without such a socket.
             self._trouble(f"epoch {epoch}: the leader's endpoints: {error}")
 
     def _trouble(self, why: str) -> None:

@@ -37,12 +37,12 @@ class VenueSetting(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_o
         The venue's settlement stream and its replay socket. Left out, both are taken from
         `endpoints`, again whenever that file changes.
     nodes
-        The same of several venues, one of which leads.
+        The same of several venues, one of which leads; goes before `settlement` and `replay`.
     endpoints
         File in which the venue says where it listens, or a list of such files;
         ``DIR/venue/endpoints.json`` if left out.
     cluster
-        The cluster, whose lease says where the leader is.
+        The cluster, whose lease says where the leader is; goes before all those.
     public_key
         The venue's key, z85 text; ``DIR/keys/venue.public`` if left out.
     """
@@ -56,21 +56,14 @@ class VenueSetting(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_o
     public_key: str | None = None
 
     def __post_init__(self) -> None:
-        self.one_way_check()
+        if (self.settlement is None) != (self.replay is None):
+            raise ValueError("settlement and replay must both be given, or neither")
         if self.public_key is not None:
             key_check(self.public_key, "public_key")
 
     def key(self, data: Path) -> str:
         """Return the venue's public key."""
         return self.public_key or public_key_load(data / "keys", "venue")
-
-    def one_way_check(self) -> None:
-        """Raise ValueError unless it is said in one way where the venues are."""
-        if (self.settlement is None) != (self.replay is None):
-            raise ValueError("expected settlement and replay both, or neither")
-        ways = (self.settlement, self.nodes, self.endpoints, self.cluster)
-        if sum(map(bool, ways)) > 1:
-            raise ValueError("expected one of settlement and replay, nodes, endpoints and cluster")
 
     def whereabouts(self, data: Path) -> Whereabouts:
         """Return what says where the venue that leads is."""
@@ -79,10 +72,10 @@ class VenueSetting(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_o
             from cea_exchange.cluster.way_in.leader_lease import LeaderLease
 
             return LeaderLease(self.cluster, data, SOCKETS)
-        if self.settlement is not None and self.replay is not None:
-            return Addresses([(self.settlement, self.replay)])
         if self.nodes:
             return Addresses([(node.settlement, node.replay) for node in self.nodes])
+        if self.settlement is not None and self.replay is not None:
+            return Addresses([(self.settlement, self.replay)])
         given = self.endpoints or str(data / "venue" / "endpoints.json")
         files = (given,) if isinstance(given, str) else given
         return EndpointsFiles([Path(file) for file in files], SOCKETS)

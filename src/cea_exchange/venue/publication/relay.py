@@ -67,7 +67,7 @@ class RelayConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_on
         The file in which the venue, or another relay, says where it listens, or a list of such
         files, one of whose venues leads; ``DIR/venue/endpoints.json`` if left out.
     cluster
-        The cluster, whose lease says where the leader is; then `venue_endpoints` is left out.
+        The cluster, whose lease says where the leader is; goes before `venue_endpoints`.
     memory_mib_max
         A relay that has grown beyond it ends, to be started again.
     """
@@ -77,10 +77,6 @@ class RelayConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_on
     venue_endpoints: str | tuple[str, ...] | None = None
     cluster: ClusterConfig | None = None
     memory_mib_max: Annotated[int, msgspec.Meta(ge=128, le=1 << 20)] = 512
-
-    def __post_init__(self) -> None:
-        if self.cluster is not None and self.venue_endpoints is not None:
-            raise ValueError("expected no venue_endpoints beside a cluster")
 
     def whereabouts(self, data: Path) -> Whereabouts:
         """Return what says where the venue that leads is."""
