@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
-from cea_exchange.loadtest.local_cluster import LocalCluster
+from cea_exchange.loadtest.stands.local_cluster import LocalCluster
 from failover.clock_program import STEP_FILE
 from failover.disks import Disk, SlowSyncs, can_be_slow
 from failover.faults import CUTS, LOG_NODES, OTHERS, SLOW_MS, STEPS_S, VENUES, WEIGHTS, Fault

@@ -17,10 +17,10 @@ from pathlib import Path
 
 from cea_exchange.domain.calendar import TradingCalendar, date_number
 from cea_exchange.loadtest.load_run import await_transfers
-from cea_exchange.loadtest.local_cluster import WAY_IN, LocalCluster
 from cea_exchange.loadtest.local_exchange import ExchangeError
 from cea_exchange.loadtest.population import Participant, population
 from cea_exchange.loadtest.stands.cluster_audit import cluster_audit
+from cea_exchange.loadtest.stands.local_cluster import WAY_IN, LocalCluster
 from cea_exchange.registry.store import RegistryStore
 from failover.acts import Act, Acts, wait
 from failover.disks import Disk

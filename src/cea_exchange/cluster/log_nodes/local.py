@@ -10,10 +10,10 @@ from typing import Any, NamedTuple, Self
 import msgspec
 
 from cea_exchange.cluster.log_nodes import rights
+from cea_exchange.cluster.log_nodes.free_ports import free_ports
 from cea_exchange.cluster.log_nodes.health import LogNodeHealth, log_node_health
 from cea_exchange.cluster.log_nodes.server import server_program
 from cea_exchange.cluster.log_nodes.settings import LogNodeSettings, server_file_write
-from cea_exchange.control_plane.free_ports import free_ports
 from cea_exchange.control_plane.signals import end_with_parent
 
 START_S_MAX = 30.0

@@ -12,8 +12,8 @@ from cea_exchange.cluster.log_nodes.replica_files import (
     ReplicaMessage,
     replica_messages,
 )
-from cea_exchange.loadtest.local_cluster import CLUSTER, REGISTRY, LocalCluster
 from cea_exchange.loadtest.stands.audit import audit_all, venue_events, verify_faults
+from cea_exchange.loadtest.stands.local_cluster import CLUSTER, REGISTRY, LocalCluster
 from cea_exchange.loadtest.targets.target import Reconciliation
 
 OF_VENUE = ("journal", "events", "snapshots", "bulletins", "profiles", "venue", "archive")

@@ -22,11 +22,11 @@ from cea_exchange.cluster.connection import LogConnection
 from cea_exchange.cluster.errors import LogUnreachable
 from cea_exchange.cluster.leader import LeaderRecord
 from cea_exchange.cluster.lease import leader_read
+from cea_exchange.cluster.log_nodes.free_ports import free_ports
 from cea_exchange.cluster.log_nodes.local import LogNodes
 from cea_exchange.cluster.log_nodes.rights import WATCHER
 from cea_exchange.cluster.node_state import NodeState, node_states
 from cea_exchange.cluster.replicated_log import log_info
-from cea_exchange.control_plane.free_ports import free_ports
 from cea_exchange.loadtest.local_exchange import PROGRAM, ExchangeError, LocalExchange
 from cea_exchange.loadtest.stands.database import children_of
 from cea_exchange.protocol.security import CurveKeys
