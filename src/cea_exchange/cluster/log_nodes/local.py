@@ -196,16 +196,17 @@ class LogNodes:
         return log_node_health(settings.node, settings.monitor, peers=running)
 
     def tend(self) -> list[int]:
-        """Start again each node that has ended by itself or can't go on; return their numbers."""
-        again = [
-            number
-            for number, process in self._processes.items()
-            if process.poll() is not None or self.node_health(number).needs_start
-        ]
+        """Start again each node that has ended by itself; return their numbers."""
+        again = [number for number, each in self._processes.items() if each.poll() is not None]
         for number in again:
-            self.kill(number)
             self.start(number)
         return again
+
+    def mend(self, number: int) -> None:
+        """Start a node again if it can't go on, as after a full disk."""
+        if self.is_running(number) and self.node_health(number).needs_start:
+            self.kill(number)
+            self.start(number)
 
     def kill(self, number: int) -> None:
         """End a node with SIGKILL, as a crash would; it may be frozen."""

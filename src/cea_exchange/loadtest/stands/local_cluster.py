@@ -83,6 +83,7 @@ class LocalCluster(LocalExchange):
             launch=lambda number, command: self._launch(f"log-{number + 1}", command),
         )
         self._watching: LogConnection | None = None
+        self._operated = ""
         self.ended: list[tuple[str, int]] = []
 
     # -- Preparing ---------------------------------------------------------------------------------
@@ -165,8 +166,8 @@ class LocalCluster(LocalExchange):
             os.kill(process_id, signal.SIGSTOP)
 
     def thaw(self, name: str) -> None:
-        """Let a frozen process go on."""
-        for process_id in self.process_ids(name):
+        """Let a frozen process go on, if it was not killed meanwhile."""
+        for process_id in self.process_ids(name) if self.is_running(name) else ():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(process_id, signal.SIGCONT)
 
@@ -316,6 +317,14 @@ class LocalCluster(LocalExchange):
                 raise ExchangeError(f"waited {timeout_s:.0f} s for a venue that leads")
             time.sleep(AGAIN_S)
         return record
+
+    def operate(self, op: str, **fields: Any) -> dict[str, Any]:
+        """Ask the admin socket of the venue that leads; see `LocalExchange`."""
+        address = self.endpoint("venue", "admin")
+        if address != self._operated:
+            self._drop_admin()
+            self._operated = address
+        return super().operate(op, **fields)
 
     def endpoint(self, daemon: str, name: str) -> str:
         """Return the address of a process's socket; the venue is the one that leads."""
