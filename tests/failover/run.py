@@ -1,7 +1,7 @@
-"""A failover run: a cluster that trades, faults one after another and by two, and checks at each close.
+"""A failover run: a cluster that trades, faults one after another and by two, and checks.
 
-Nobody may lose, double or reorder what was acknowledged. What is measured beside: for how long nobody
-was answered, from each fault on.
+Nobody may lose, double or reorder what was acknowledged. What is measured beside: for how long
+nobody was answered, from each fault on.
 """
 
 import contextlib
@@ -17,10 +17,10 @@ from pathlib import Path
 
 from cea_exchange.domain.calendar import TradingCalendar, date_number
 from cea_exchange.loadtest.load_run import await_transfers
-from cea_exchange.loadtest.local_cluster import WAY_IN, LocalCluster
 from cea_exchange.loadtest.local_exchange import ExchangeError
 from cea_exchange.loadtest.population import Participant, population
 from cea_exchange.loadtest.stands.cluster_audit import cluster_audit
+from cea_exchange.loadtest.stands.local_cluster import WAY_IN, LocalCluster
 from cea_exchange.registry.store import RegistryStore
 from failover.acts import Act, Acts, wait
 from failover.disks import Disk

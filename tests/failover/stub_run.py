@@ -19,10 +19,10 @@ from pathlib import Path
 
 import msgspec
 
+from cea_exchange.cluster.log_nodes.free_ports import free_ports
 from cea_exchange.cluster.log_nodes.local import LogNodes
 from cea_exchange.cluster.log_nodes.replica_files import replica_messages
 from cea_exchange.cluster.log_nodes.rights import VENUE
-from cea_exchange.control_plane.free_ports import free_ports
 from cea_exchange.control_plane.signals import end_with_parent
 from cea_exchange.loadtest.stands.cluster_audit import replica_differences
 from failover.history import Verdict, history_check
@@ -170,9 +170,8 @@ class StubRun:
             for number in range(self._log.count)
         }
         history = History()
-        commands = [
-            command for message in next(iter(replicas.values())) for command in history.take(message)
-        ]
+        first = next(iter(replicas.values()))
+        commands = [command for message in first for command in history.take(message)]
         self.epochs = history.epoch
         answers = {}
         for number in range(PARTICIPANTS):

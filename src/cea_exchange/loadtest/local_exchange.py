@@ -18,7 +18,7 @@ from typing import Self
 import msgspec
 import zmq
 
-from cea_exchange.control_plane.free_ports import free_ports
+from cea_exchange.cluster.log_nodes.free_ports import free_ports
 from cea_exchange.control_plane.signals import end_with_parent
 from cea_exchange.loadtest.population import Participant
 from cea_exchange.protocol.security import CurveKeys, client_socket

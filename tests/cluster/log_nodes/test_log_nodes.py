@@ -13,10 +13,10 @@ import pytest
 import trustme
 from nats.js import api
 
+from cea_exchange.cluster.log_nodes.free_ports import free_ports
 from cea_exchange.cluster.log_nodes.local import Certificates, LogNodes, LogNodesError
 from cea_exchange.cluster.log_nodes.replica_files import ReplicaError, replica_messages
 from cea_exchange.cluster.log_nodes.rights import VENUE, WATCHER, inbox, secrets_new
-from cea_exchange.control_plane.free_ports import free_ports
 from cea_exchange.loadtest.stands.cluster_audit import replica_differences
 from support.patience import patience
 
@@ -163,7 +163,9 @@ def test_a_killed_node_comes_back_with_all_of_it(nodes, certificates):
     nodes.wait_ready(30 * patience())
     nodes.close()
     copies = {
-        nodes.settings[number].node: [each.payload for each in replica_messages(nodes.data(number), STREAM)]
+        nodes.settings[number].node: [
+            each.payload for each in replica_messages(nodes.data(number), STREAM)
+        ]
         for number in range(3)
     }
     assert copies["log-1"] == [b"%d" % number for number in range(COUNT + 1)]

@@ -10,9 +10,8 @@ import typer
 
 from cea_exchange.cli.acts.venue import answer, done
 from cea_exchange.cli.command_line import CommandLine
-from cea_exchange.cli.daemons import cluster_log, cluster_way_in
+from cea_exchange.cli.daemons.cluster import demo, log, way_in
 from cea_exchange.cli.errors import CheckFailed, bad_input, check_failed
-from cea_exchange.cli.flows import cluster_demo
 from cea_exchange.cli.options import ADMIN, Data, Json, Key, PlainJson, Why
 from cea_exchange.cli.output import fields_print, json_print, rows_table
 
@@ -33,9 +32,9 @@ def register(app: typer.Typer) -> None:
     group = CommandLine(PANELS)
     for command in (status, handover, join, leave, verify):
         group.command(command.__name__)(command)
-    cluster_log.register(group)
-    cluster_way_in.register(group)
-    cluster_demo.register(group)
+    log.register(group)
+    way_in.register(group)
+    demo.register(group)
     app.add_typer(group, name="cluster", help="A venue of several machines, and its log.")
 
 

@@ -13,7 +13,7 @@ from cea_exchange.cli.errors import bad_input, check_failed
 
 if TYPE_CHECKING:
     from cea_exchange.loadtest.driver import Runners
-    from cea_exchange.loadtest.local_cluster import LocalCluster
+    from cea_exchange.loadtest.stands.local_cluster import LocalCluster
 
 FIRST_DAY = "2024-01-02"
 REFERENCE_PRICES = {"CEA22": 9749, "CEA23": 9749}
@@ -47,9 +47,9 @@ def demo(
     # What the other commands of the group don't need.
     from cea_exchange.cli.flows.flow_files import folder_new
     from cea_exchange.loadtest.driver import RunnerError, Runners
-    from cea_exchange.loadtest.local_cluster import WAY_IN, LocalCluster
     from cea_exchange.loadtest.local_exchange import ExchangeError, prepare_process
     from cea_exchange.loadtest.population import population
+    from cea_exchange.loadtest.stands.local_cluster import WAY_IN, LocalCluster
 
     prepare_process()
     console = Console(stderr=as_json, soft_wrap=True, highlight=False)
@@ -134,8 +134,8 @@ def _line(cluster: "LocalCluster", leader: str, epoch: int) -> str:
 
 def _close(console: Console, cluster: "LocalCluster") -> dict[str, Any]:
     """Close the day, let all be settled and stop, and hold each copy against the others."""
-    from cea_exchange.loadtest.local_cluster import REGISTRY, WAY_IN
     from cea_exchange.loadtest.stands.cluster_audit import cluster_copies
+    from cea_exchange.loadtest.stands.local_cluster import REGISTRY, WAY_IN
     from cea_exchange.registry.store import RegistryStore
 
     cluster.operate("clock", at=f"{FIRST_DAY}T15:00:00+08:00")
