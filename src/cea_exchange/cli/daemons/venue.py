@@ -165,6 +165,7 @@ def check(
         ("profile", lambda: load_profile(settings.profile).name),
         ("archive", lambda: settings.archive_folder(data)),
         ("clock", lambda: settings.clock.kind),
+        ("cluster", lambda: settings.cluster.files_read(data) if settings.cluster else "none"),
     )
     check_all(looks, CalendarError, ConfigError, ProfileError, SecurityError)
 
