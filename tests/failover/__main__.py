@@ -2,8 +2,8 @@
 
     python -m failover --faults 1000 [--seed 1] [--json FILE]
 
-In namespaces of its own where this user may have some; else on the loopback, where nobody is cut off
-and no disk is full, and it says so. Exit status 1 with the first discrepancy, if anything
+In namespaces of its own where this user may have some; else on the loopback, where nobody is cut
+off and no disk is full, and it says so. Exit status 1 with the first discrepancy, if anything
 acknowledged is lost, doubled or reordered, or two copies differ.
 """
 

@@ -91,7 +91,7 @@ class Acts:
             # It was just ending by itself, and will be begun again by who tends it.
             return lambda: None
         self._cluster.kill(target)
-        return lambda: self._cluster.begin(target)
+        return lambda: None if self._cluster.is_running(target) else self._cluster.begin(target)
 
     def _freeze(self, target: str, _: Fault) -> Callable[[], None]:
         if not self._cluster.is_running(target):
@@ -123,12 +123,18 @@ class Acts:
         if not self._cluster.is_running(target):
             return lambda: None
         milliseconds = SLOW_MS[int(fault.draw * len(SLOW_MS))]
-        return SlowSyncs(self._cluster.process_id(target), milliseconds).close
+        return SlowSyncs(self._cluster.process_ids(target)[0], milliseconds).close
 
     def _full_disk(self, target: str, _: Fault) -> Callable[[], None]:
         disk = self._disks[target]
         disk.fill()
-        return disk.empty
+
+        def end() -> None:
+            disk.empty()
+            if target in LOG_NODES:
+                self._cluster.log_nodes.mend(LOG_NODES.index(target))
+
+        return end
 
     def _clock_step(self, target: str, fault: Fault) -> Callable[[], None]:
         file = self._cluster.folder(target) / STEP_FILE

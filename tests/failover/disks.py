@@ -1,7 +1,7 @@
 """A node's disk: a file system of its own that can be full, and a process whose syncs can be slow.
 
-A full disk is full: what else is free of the node's small file system is taken by a file. A slow one
-is the system's word too: each sync of the process takes so long more, which strace holds back.
+A full disk is full: what else is free of the node's small file system is taken by a file. A slow
+one is the system's word too: each sync of the process takes so long more, which strace holds back.
 """
 
 import os

@@ -14,7 +14,7 @@
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 VENUES = ("venue-1", "venue-2", "venue-3")
 LOG_NODES = ("log-1", "log-2", "log-3")
@@ -92,10 +92,15 @@ def faults_draw(seed: int, count: int, kinds: Sequence[str]) -> list[Fault]:
                 draw.random(),
                 lasts_s,
                 draw.uniform(0.1, 0.8),
-                kind != "rolling" and draw.random() < PAIR_SHARE,
+                draw.random() < PAIR_SHARE,
             )
         )
-    return faults
+    # Who is begun anew one after another must find the others well.
+    alone = [fault.kind == "rolling" for fault in faults] + [False]
+    return [
+        replace(fault, is_paired=fault.is_paired and not (alone[place] or alone[place + 1]))
+        for place, fault in enumerate(faults)
+    ]
 
 
 def _whom(kind: str, draw: random.Random) -> str:

@@ -65,9 +65,9 @@ def history_check(
     """
     verdict = Verdict(doubled=sum(count - 1 for count in Counter(history).values()))
     places = {command: place for place, command in reversed(list(enumerate(history)))}
-    for participant, told in answers.items():
+    for participant, received in answers.items():
         first: dict[int, int] = {}
-        for number, place in told:
+        for number, place in received:
             if first.setdefault(number, place) != place:
                 verdict.conflicting += 1
         verdict.acknowledged += len(first)

@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -46,7 +47,7 @@ class Network:
 
     def __init__(self) -> None:
         self._hosts: dict[str, str] = {}
-        self._cuts: dict[tuple[str, str], list[str]] = {}
+        self._cuts: Counter[str] = Counter()
         Path("/run/netns").mkdir(exist_ok=True)
         _run("mount -t tmpfs tmpfs /run/netns")
         _run("ip link set lo up")
@@ -80,22 +81,22 @@ class Network:
 
     def cut(self, source: str, target: str) -> None:
         """Let nothing pass from one node to another; `ANYBODY` is every node."""
-        rule = []
-        if source != ANYBODY:
-            rule += ["from", self._hosts[source]]
-        if target != ANYBODY:
-            rule += ["to", self._hosts[target]]
-        _run("ip rule add " + " ".join(rule) + " blackhole")
-        self._cuts[source, target] = rule
+        rule = self._rule(source, target)
+        self._cuts[rule] += 1
+        if self._cuts[rule] == 1:
+            _run(f"ip rule add {rule}")
 
     def heal(self, source: str, target: str) -> None:
-        """Let it pass again."""
-        _run("ip rule del " + " ".join(self._cuts.pop((source, target))) + " blackhole")
+        """Let it pass again, unless it was cut twice."""
+        rule = self._rule(source, target)
+        self._cuts[rule] -= 1
+        if not self._cuts[rule]:
+            _run(f"ip rule del {rule}")
 
-    def heal_all(self) -> None:
-        """Let everything pass."""
-        for source, target in list(self._cuts):
-            self.heal(source, target)
+    def _rule(self, source: str, target: str) -> str:
+        of = f"from {self._hosts[source]} " if source != ANYBODY else ""
+        to = f"to {self._hosts[target]} " if target != ANYBODY else ""
+        return f"{of}{to}blackhole"
 
 
 def _run(line: str) -> None:

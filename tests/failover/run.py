@@ -1,7 +1,7 @@
-"""A failover run: a cluster that trades, faults one after another and by two, and checks at each close.
+"""A failover run: a cluster that trades, faults one after another and by two, and checks.
 
-Nobody may lose, double or reorder what was acknowledged. What is measured beside: for how long nobody
-was answered, from each fault on.
+Nobody may lose, double or reorder what was acknowledged. What is measured beside: for how long
+nobody was answered, from each fault on.
 """
 
 import contextlib

@@ -170,9 +170,8 @@ class StubRun:
             for number in range(self._log.count)
         }
         history = History()
-        commands = [
-            command for message in next(iter(replicas.values())) for command in history.take(message)
-        ]
+        first = next(iter(replicas.values()))
+        commands = [command for message in first for command in history.take(message)]
         self.epochs = history.epoch
         answers = {}
         for number in range(PARTICIPANTS):

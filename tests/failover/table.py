@@ -30,7 +30,8 @@ def outage_table(report: FailoverReport) -> str:
         lines.append(f"{kind:14} {role:15} {len(seconds):5} {shown}")
     done = sum(len(outage.acts) for outage in report.outages)
     verdict = report.discrepancies[0] if report.discrepancies else (
-        "nothing acknowledged lost, doubled or reordered; all copies equal; every trade settled once"
+        "nothing acknowledged lost, doubled or reordered; all copies equal;"
+        " every trade settled once"
     )
     checked = ", ".join(f"{count:,} {what}" for what, count in report.checked.items())
     return "\n".join(

@@ -163,7 +163,9 @@ def test_a_killed_node_comes_back_with_all_of_it(nodes, certificates):
     nodes.wait_ready(30 * patience())
     nodes.close()
     copies = {
-        nodes.settings[number].node: [each.payload for each in replica_messages(nodes.data(number), STREAM)]
+        nodes.settings[number].node: [
+            each.payload for each in replica_messages(nodes.data(number), STREAM)
+        ]
         for number in range(3)
     }
     assert copies["log-1"] == [b"%d" % number for number in range(COUNT + 1)]

@@ -1,7 +1,7 @@
 """What a log node says of itself, and what of that is not as it must be.
 
-All is asked of the node's monitor on its own machine. A fault is a sentence: what was expected, what
-was found. Some faults only a new start mends; the others pass by themselves, or are the operator's.
+All is asked of the node's monitor on its own machine. A fault is a sentence: what was expected,
+what was found. Some faults only a new start mends; the others pass by themselves, or are the operator's.
 """
 
 import http.client
@@ -131,7 +131,8 @@ def _judged(
         faults.append("expected sync_interval always, got another: it could lose acknowledged work")
     used, most = int(log.get("storage", 0)), int(config.get("max_storage", 0))
     if most and used * 100 > most * STORE_PERCENT_MAX:
-        faults.append(f"expected {STORE_PERCENT_MAX}% of its store at most, got {used} of {most} bytes")
+        limit = f"{STORE_PERCENT_MAX}% of its store at most"
+        faults.append(f"expected {limit}, got {used} of {most} bytes")
     meta_leader = str(log.get("meta_cluster", {}).get("leader", ""))
     if not meta_leader and not is_off:
         faults.append("expected a leader of the log's nodes, got none")
@@ -179,7 +180,7 @@ def _stream(node: str, stream: dict[str, Any]) -> tuple[StreamHealth, list[str]]
     if name.endswith("-journal"):
         faults += [f"{name}: {each}" for each in _terms(stream.get("config") or {})]
         if health.first_seq > 1:
-            faults.append(f"{name}: expected it from its message 1, it begins at {health.first_seq}")
+            faults.append(f"{name}: expected message 1 to be its first, got {health.first_seq}")
     return health, faults
 
 

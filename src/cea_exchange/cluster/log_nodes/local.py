@@ -1,4 +1,4 @@
-"""Several log nodes on this machine, each a process of its own: for the demo, and to try faults on."""
+"""Several log nodes on this machine, a process each: for the demo, and to try faults on."""
 
 import signal
 import subprocess
@@ -21,6 +21,10 @@ STOP_S_MAX = 15.0
 TURN_S = 0.05
 PLACES_FILE = "places.json"
 CLIENTS_PORT, ROUTES_PORT, MONITOR_PORT = 4222, 6222, 8222
+
+
+Place = tuple[str, str, str]
+"""Where a node's clients come in, the other nodes, and who asks how it is."""
 
 
 class LogNodesError(RuntimeError):
@@ -75,22 +79,20 @@ class LogNodes:
         places = self._places(count, hosts)
         self.settings = [self._settings(number, places) for number in range(count)]
 
-    def _places(self, count: int, hosts: Sequence[str] | None) -> list[tuple[str, str, str]]:
+    def _places(self, count: int, hosts: Sequence[str] | None) -> list[Place]:
         """Return each node's addresses for clients, routes and its monitor."""
         if hosts is not None:
             ports = (CLIENTS_PORT, ROUTES_PORT, MONITOR_PORT)
-            return [tuple(f"{host}:{port}" for port in ports) for host in hosts]  # type: ignore[misc]
+            return [_place([f"{host}:{port}" for port in ports]) for host in hosts]
         file = self.folder / PLACES_FILE
         if file.exists():
-            return msgspec.json.decode(file.read_bytes(), type=list[tuple[str, str, str]])
+            return msgspec.json.decode(file.read_bytes(), type=list[Place])
         ports = iter(free_ports(3 * count))
-        places = [
-            tuple(f"127.0.0.1:{next(ports)}" for _ in range(3)) for _ in range(count)
-        ]
+        places = [_place([f"127.0.0.1:{next(ports)}" for _ in range(3)]) for _ in range(count)]
         file.write_bytes(msgspec.json.encode(places))
-        return places  # type: ignore[return-value]
+        return places
 
-    def _settings(self, number: int, places: list[tuple[str, str, str]]) -> LogNodeSettings:
+    def _settings(self, number: int, places: list[Place]) -> LogNodeSettings:
         clients, routes, monitor = places[number]
         own = self._certificates[number] if self._certificates else None
         return LogNodeSettings(
@@ -176,7 +178,8 @@ class LogNodes:
             for number, process in self._processes.items():
                 if process.poll() is not None:
                     raise LogNodesError(
-                        f"log-{number + 1} ended with {process.returncode}: {self._last_line(number)}"
+                        f"log-{number + 1} ended with {process.returncode}:"
+                        f" {self._last_line(number)}"
                     )
             if time.monotonic() > deadline:
                 raise LogNodesError(f"waited {timeout_s:.0f} s: {faults[0]}")
@@ -193,16 +196,17 @@ class LogNodes:
         return log_node_health(settings.node, settings.monitor, peers=running)
 
     def tend(self) -> list[int]:
-        """Start again each node that has ended by itself or can't go on; return their numbers."""
-        again = [
-            number
-            for number, process in self._processes.items()
-            if process.poll() is not None or self.node_health(number).needs_start
-        ]
+        """Start again each node that has ended by itself; return their numbers."""
+        again = [number for number, each in self._processes.items() if each.poll() is not None]
         for number in again:
-            self.kill(number)
             self.start(number)
         return again
+
+    def mend(self, number: int) -> None:
+        """Start a node again if it can't go on, as after a full disk."""
+        if self.is_running(number) and self.node_health(number).needs_start:
+            self.kill(number)
+            self.start(number)
 
     def kill(self, number: int) -> None:
         """End a node with SIGKILL, as a crash would; it may be frozen."""
@@ -257,3 +261,8 @@ class LogNodes:
     def _last_line(self, number: int) -> str:
         lines = self.log(number).read_text(errors="replace").strip().splitlines()
         return lines[-1] if lines else "it wrote nothing"
+
+
+def _place(addresses: Sequence[str]) -> Place:
+    clients, routes, monitor = addresses
+    return clients, routes, monitor

@@ -2,8 +2,8 @@
 
 What a server answers may come from another node, and from its memory. Who wants to know that three
 copies are three, and the same, reads the files. The layout is the server's own (``filestore.go``,
-2.15): per message a length with a mark for headers, sequence number, time, subject, headers, payload,
-and a checksum, little-endian.
+2.15): per message a length with a mark for headers, sequence number, time, subject, headers,
+payload, and a checksum, little-endian.
 """
 
 import struct

@@ -1,7 +1,7 @@
 """Who may do what at the log: a name and a secret for each right.
 
-All is allowed by name; what is not named is refused. Nobody may delete, purge or change the journal,
-the venues included: the log keeps what it has acknowledged whoever is at its other end.
+All is allowed by name; what is not named is refused. Nobody may delete, purge or change the
+journal, the venues included: the log keeps what it has acknowledged whoever is at its other end.
 """
 
 import re
@@ -82,7 +82,7 @@ def _reading(stream: str) -> Iterable[str]:
 
 
 def inbox(holder: str) -> str:
-    """Return the prefix of the subjects that answers to a holder come on; nobody else hears them."""
+    """Return the prefix of the subjects that a holder, and nobody else, is answered on."""
     return f"_INBOX_{holder}"
 
 

@@ -48,4 +48,6 @@ def version_check(said: str, whose: str) -> None:
     version = tuple(map(int, match.groups())) if match else ()
     if not VERSION_FIRST <= version < VERSION_END:
         first, end = (".".join(map(str, each)) for each in (VERSION_FIRST, VERSION_END))
-        raise ServerMissing(f"{whose}: expected a {PROGRAM} from {first} to below {end}, got {said!r}")
+        raise ServerMissing(
+            f"{whose}: expected a {PROGRAM} from {first} to below {end}, got {said!r}"
+        )

@@ -1,7 +1,7 @@
 """One log node as a service: its server, begun anew where it can't go on, and ended in order.
 
-The server is a child of this process. A server whose disk was full keeps no log any more, and says so
-to nobody but its monitor: here it is started again once there is room. One that the other nodes
+The server is a child of this process. A server whose disk was full keeps no log any more, and says
+so to nobody but its monitor: here it is started again once there is room. One that the other nodes
 don't let in, by its secret or certificate, ends with the reason, as does one on another's folder.
 """
 

@@ -12,7 +12,13 @@ from cea_exchange.cluster.log_nodes.replica_files import (
     ReplicaMessage,
     replica_messages,
 )
-from cea_exchange.loadtest.stands.audit import audit_all, venue_events, verify_faults
+from cea_exchange.loadtest.stands.audit import (
+    audit_all,
+    event_log_id,
+    events_of,
+    venue_events,
+    verify_faults,
+)
 from cea_exchange.loadtest.stands.local_cluster import CLUSTER, REGISTRY, LocalCluster
 from cea_exchange.loadtest.targets.target import Reconciliation
 
@@ -66,7 +72,8 @@ def _as_one(cluster: LocalCluster, leads: str, place: Path) -> Path:
 
 def venue_differences(cluster: LocalCluster, one: str, other: str) -> Iterator[str]:
     """Say where another venue's events are not the first's: all of them are numbered alike."""
-    expected, found = (venue_events(cluster.folder(name)) for name in (one, other))
+    log_id = event_log_id(cluster.folder(one))
+    expected, found = (events_of(cluster.folder(name), log_id) for name in (one, other))
     common = min(len(expected), len(found))
     differs = (expected[:common] != found[:common]).nonzero()[0]
     if len(differs):

@@ -1,7 +1,7 @@
 """A venue of several nodes, its log, a registry and a way in, as real processes on this machine.
 
-For the demo of the cluster, and to try faults on. Each node has a folder of its own, as on a machine
-of its own; who starts them may put each elsewhere: in a network, or on a disk, of its own.
+For the demo of the cluster, and to try faults on. Each node has a folder of its own, as on a
+machine of its own; who starts them may put each elsewhere: in a network, or on a disk, of its own.
 """
 
 import contextlib
@@ -43,7 +43,7 @@ Launch = Callable[[str, list[str]], list[str]]
 
 
 class LocalCluster(LocalExchange):
-    """Venue nodes ``venue-1`` to ``venue-3``, log nodes ``log-1`` to ``log-3``, ``registry``, ``way-in``.
+    """Venues ``venue-1`` to ``venue-3``, log nodes ``log-1`` to ``log-3``, ``registry``, ``way-in``.
 
     Parameters
     ----------
@@ -83,6 +83,7 @@ class LocalCluster(LocalExchange):
             launch=lambda number, command: self._launch(f"log-{number + 1}", command),
         )
         self._watching: LogConnection | None = None
+        self._operated = ""
         self.ended: list[tuple[str, int]] = []
 
     # -- Preparing ---------------------------------------------------------------------------------
@@ -165,8 +166,8 @@ class LocalCluster(LocalExchange):
             os.kill(process_id, signal.SIGSTOP)
 
     def thaw(self, name: str) -> None:
-        """Let a frozen process go on."""
-        for process_id in self.process_ids(name):
+        """Let a frozen process go on, if it was not killed meanwhile."""
+        for process_id in self.process_ids(name) if self.is_running(name) else ():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(process_id, signal.SIGCONT)
 
@@ -184,7 +185,7 @@ class LocalCluster(LocalExchange):
         return super().is_running(name)
 
     def tend(self) -> list[str]:
-        """Start again whoever has ended by itself, as a service manager would; return their names."""
+        """Start again whoever has ended by itself, as a service manager would; return the names."""
         again = [
             name for name in (*self.venue_names, WAY_IN)
             if name in self._processes and not self.is_running(name)
@@ -317,6 +318,14 @@ class LocalCluster(LocalExchange):
             time.sleep(AGAIN_S)
         return record
 
+    def operate(self, op: str, **fields: Any) -> dict[str, Any]:
+        """Ask the admin socket of the venue that leads; see `LocalExchange`."""
+        address = self.endpoint("venue", "admin")
+        if address != self._operated:
+            self._drop_admin()
+            self._operated = address
+        return super().operate(op, **fields)
+
     def endpoint(self, daemon: str, name: str) -> str:
         """Return the address of a process's socket; the venue is the one that leads."""
         if daemon == "venue":
@@ -326,21 +335,14 @@ class LocalCluster(LocalExchange):
 
 def _toml_write(file: Path, table: dict[str, Any]) -> None:
     """Write settings; JSON's text, numbers, booleans and lists are TOML's."""
-    lines = [f"{key} = {json.dumps(value)}" for key, value in table.items() if not _is_table(value)]
-    for key, value in table.items():
-        if _is_table(value):
-            lines += _table_lines(key, value)
-    file.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    file.write_text("\n".join(_table_lines("", table)) + "\n", encoding="utf-8")
 
 
 def _table_lines(name: str, table: dict[str, Any]) -> list[str]:
-    lines = [f"[{name}]"]
-    lines += [f"{key} = {json.dumps(value)}" for key, value in table.items() if not _is_table(value)]
+    plain = {key: value for key, value in table.items() if not isinstance(value, dict)}
+    lines = [f"[{name}]"] if name else []
+    lines += [f"{key} = {json.dumps(value)}" for key, value in plain.items()]
     for key, value in table.items():
-        if _is_table(value):
-            lines += _table_lines(f"{name}.{key}", value)
+        if isinstance(value, dict):
+            lines += _table_lines(f"{name}.{key}" if name else key, value)
     return lines
-
-
-def _is_table(value: object) -> bool:
-    return isinstance(value, dict)
