@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from cea_exchange.ccer.config import CcerConfig
+from cea_exchange.cluster.way_in import metrics as way_in_metrics
 from cea_exchange.cluster.way_in.config import WayInConfig
 from cea_exchange.platform.config import PlatformConfig
 from cea_exchange.protocol.settings import settings_read
@@ -122,7 +123,7 @@ def test_alert_rules_and_board_ask_for_metrics_there_are(file):
         names |= {f"{name}_total" for name in (*module.COUNTERS, *module.OTHERS)}
         names |= {*module.GAUGES, *module.OTHERS}
         names |= {f"{name}_bucket" for name in module.HISTOGRAMS}
-    names |= cluster_metrics.GAUGES.keys()
+    names |= cluster_metrics.GAUGES.keys() | way_in_metrics.GAUGES.keys()
     text = (CONTRIB / "prometheus" / file).read_text(encoding="utf-8")
     asked = set(re.findall(r"\bcea_\w+", text))
     assert asked and asked <= names
