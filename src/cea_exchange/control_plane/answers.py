@@ -43,7 +43,7 @@ class Answer(msgspec.Struct, frozen=True):
     Attributes
     ----------
     fields
-        What is told; nothing of a refusal.
+        The answer's fields; none of a refusal.
     refusal
         None: it was done.
     """

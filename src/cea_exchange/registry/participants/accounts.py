@@ -308,7 +308,7 @@ class Accounts:
         Parameters
         ----------
         first, count
-            So many changes at most, from a number on. Of the rest `SHOWN_MAX` of each are told, and
+            So many changes at most, from a number on. Of the rest `SHOWN_MAX` of each are shown, and
             how many more there are of what is pending.
         """
         sql = f"SELECT {_COLUMNS} FROM accounts WHERE account = ? AND account_index >= 0"

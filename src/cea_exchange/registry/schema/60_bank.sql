@@ -1,4 +1,4 @@
--- What the settlement bank was told, what it said, and what it has booked.
+-- The settlement bank's instructions, its answers, and what it has booked.
 CREATE TABLE bank_instructions (
     instruction_id TEXT PRIMARY KEY,              -- also the end-to-end reference, for ever
     kind TEXT NOT NULL CHECK (kind IN
