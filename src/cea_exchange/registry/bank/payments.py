@@ -533,7 +533,7 @@ class BankPayments:
         store.change("pay_outs", {"pay_out_id": pay_out_id}, state=state)
 
     def _pending(self, account_index: int) -> Iterator[str]:
-        """Yield what the bank was instructed of a sub-account and has not booked: it keeps an account.
+        """Yield what was instructed of a sub-account and not booked: it keeps an account.
 
         Rules: CEA-ACC-05 (nothing pending).
         """
