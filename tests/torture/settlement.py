@@ -3,8 +3,8 @@
     python -m torture.settlement --trades 1000000 --kills 50 [--database postgresql] [--seed 1]
     python -m torture.settlement --trades 200000 --kills 50 --database failover
 
-With `failover` only the database's primary is killed; its standby is promoted each time, and the one
-of before rewound or copied anew, as contrib/failover.md says.
+With `failover` only the database's primary is killed; its standby is promoted each time, and that
+of before is rewound or copied anew, as contrib/failover.md says.
 
 Sums of zero prove little: a trade that is settled twice sums to zero too. So at the end the journal
 is replayed, every account's every balance is computed from what it gives, trade by trade, and held

@@ -176,6 +176,7 @@ def test_where_commits_wait_for_nobody_the_same_loses_and_it_is_said(tmp_path, d
             store.reconnect()
 
 
+@pytest.mark.nightly
 def test_a_primary_that_stands_still_is_left(store, pair, soon):
     pair.primary.freeze()
     try:
@@ -257,6 +258,7 @@ def test_a_server_that_would_lose_is_refused_where_a_standby_is_asked_for(
             pair.primary.asked("SELECT pg_reload_conf()")
 
 
+@pytest.mark.nightly
 def test_a_standby_that_is_not_there_is_waited_for(tmp_path, data, pair):
     pair.standby.kill()
     with pytest.raises(DatabaseAway, match="expected a synchronous standby that streams, got none"):
@@ -268,6 +270,7 @@ def test_a_standby_that_is_not_there_is_waited_for(tmp_path, data, pair):
 # -- what an operator sees and does ---------------------------------------------------------------
 
 
+@pytest.mark.nightly
 def test_standbys_are_shown_and_one_takes_over_only_if_nothing_is_lost(data, pair):
     """The drill of contrib/failover.md."""
 
@@ -294,6 +297,7 @@ def test_standbys_are_shown_and_one_takes_over_only_if_nothing_is_lost(data, pai
     assert [] == check_ledger(data).differences
 
 
+@pytest.mark.nightly
 def test_a_standby_that_lacks_what_was_acknowledged_is_not_promoted(data, pair):
     pair.commits_wait("")
     pair.standby.kill()
