@@ -35,7 +35,7 @@ PANELS = {
     ),
     "The exchange": ("market", "key"),
     "Courts and the supervisor": ("freeze", "withholding", "restitution"),
-    "Proofs and copies": ("reconcile", "verify", "audit", "backup", "restore"),
+    "Proofs and copies": ("reconcile", "verify", "audit", "backup", "restore", "standby"),
 }
 GROUPS = {
     "account": "Accounts, one for each entity.",

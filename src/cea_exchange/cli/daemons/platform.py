@@ -36,7 +36,7 @@ PANELS = {
     "What is given and owed": ("balance", "total", "allocation", "obligation"),
     "What is punished": ("case", "penalty"),
     "What is public": ("publish",),
-    "Proofs and copies": ("reconcile", "verify", "audit", "backup", "restore"),
+    "Proofs and copies": ("reconcile", "verify", "audit", "backup", "restore", "standby"),
 }
 GROUPS = {
     "account": "Which parts of enterprises' accounts are active.",

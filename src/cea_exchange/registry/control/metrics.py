@@ -30,6 +30,8 @@ GAUGES = {
     "cea_registry_bank_unapplied": "What the bank said and could not be applied yet.",
     "cea_registry_ok": "1 while the settlement line moves, 0 while it is stopped or diverged.",
     "cea_registry_clock_ok": "1 while the system's clock is believed, 0 while it is doubted.",
+    "cea_registry_database_ok": "1 while its database is there, 0 while it is waited for.",
+    "cea_registry_database_standbys": "Standbys whose disk commits wait for; absent with SQLite.",
 }
 OTHERS = {
     "cea_registry_trades": "Trades received, by what became of them.",
