@@ -174,7 +174,9 @@ class AdminService(Service[Operator, AdminRequest]):
         """Answer what only looks, and keep who has."""
         self._looked(person, request)
         if isinstance(request, Status):
-            return {**request.look(self), "you": {"name": person.name, "role": person.role}}
+            waiting = [each["number"] for each in self.proposals.listed()]
+            you = {"name": person.name, "role": person.role}
+            return {**request.look(self), "proposals": waiting, "you": you}
         return request.look(self)
 
     def act(self, person: Operator, request: AdminRequest) -> dict[str, Any]:
