@@ -563,6 +563,13 @@ def load_profile(name_or_path: str | Path) -> Profile:
         If there is no such profile, or it can't be read, has an unknown or missing key, a value of
         a wrong type or out of range, or sessions out of order.
     """
+    text = profile_text(name_or_path)
+    is_name = isinstance(name_or_path, str) and not _is_path(name_or_path)
+    return profile_parse(text, f"profile {name_or_path}" if is_name else str(name_or_path))
+
+
+def profile_text(name_or_path: str | Path) -> str:
+    """Return a profile's file as it is written; parameters and errors are `load_profile`'s."""
     if not isinstance(name_or_path, (str, PathLike)):
         kind = type(name_or_path).__name__
         raise TypeError(f"profile: expected a name such as 'cea', or a path, got {kind}")
@@ -571,14 +578,12 @@ def load_profile(name_or_path: str | Path) -> Profile:
             known = ", ".join(profile_names())
             raise ProfileError(f"profile: expected one of {known} or a path, got {name_or_path!r}")
         folder = resources.files("cea_exchange.domain").joinpath("profiles")
-        text = folder.joinpath(f"{name_or_path}.toml").read_text(encoding="utf-8")
-        return profile_parse(text, f"profile {name_or_path}")
+        return folder.joinpath(f"{name_or_path}.toml").read_text(encoding="utf-8")
     path = Path(name_or_path)
     try:
-        text = path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ProfileError(f"{path}: can't be read: {error}") from error
-    return profile_parse(text, str(path))
 
 
 def profile_parse(text: str, place: str) -> Profile:

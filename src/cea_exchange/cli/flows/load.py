@@ -117,6 +117,9 @@ def run(
     ] = False,
     database: Database = None,
     trading_date: Annotated[str | None, typer.Option("--date", help="Trading date.")] = None,
+    profile: Annotated[
+        str | None, typer.Option(help="Rules of the market that is started: a name, or a file.")
+    ] = None,
     gateway: Annotated[str | None, typer.Option(help="A running venue's order gateway.")] = None,
     server_key: Annotated[str | None, typer.Option(help="Its public key.")] = None,
     keys: Annotated[Path | None, typer.Option(help="Folder with the participants' keys.")] = None,
@@ -133,6 +136,8 @@ def run(
 
     Example: cea-exchange load --target fix --set port=9878 --workload quotes --report out
     """
+    from cea_exchange.cli.flows.flow_files import profile_given
+
     given = {
         "target": target, "set": _pairs("--set", options), "serve": serve, "port": port,
         "metrics": metrics, "workload": workload, "participants": participants, "depth": depth,
@@ -140,7 +145,7 @@ def run(
         "day": None if day is None else str(day), "speed_up": speed_up, "warm_up": warm_up,
         "stop": _numbers("--stop", stop), "seed": seed, "processes": processes,
         "spin": spin or None, "faults": fault, "audit": audit or None, "database": database,
-        "date": trading_date,
+        "date": trading_date, "profile": None if profile is None else profile_given(profile),
     }  # fmt: skip
     with _worded():
         written = _written(settings, {**given, **_running_venue(gateway, server_key, keys)})
