@@ -1,8 +1,9 @@
 """Drawings without a display, which a notebook shows and a file takes; matplotlib, where it is."""
 
+from collections.abc import Callable
 from functools import cache
-from io import BytesIO
-from typing import TYPE_CHECKING
+from io import BytesIO, StringIO
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -42,3 +43,26 @@ def _shown_figure(base: "type[Figure]") -> "type[Figure]":
             return image.getvalue()
 
     return ShownFigure
+
+
+def svg(
+    title: str, draw: Callable[[Any], None], inches: tuple[float, float] = (10, 4.6)
+) -> str:
+    """Return what is drawn on a figure, as SVG to stand in a page: the same bytes every time.
+
+    Raises
+    ------
+    PlotsMissing
+        Without matplotlib.
+    """
+    figure = figure_new(*inches)
+    import matplotlib
+
+    # Names within the drawing come from its title, and it has no date.
+    with matplotlib.rc_context({"svg.hashsalt": title, "svg.fonttype": "none"}):
+        draw(figure)
+        text = StringIO()
+        nothing: Any = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+        figure.savefig(text, format="svg", metadata=nothing)
+    # What comes before is for a file of its own.
+    return text.getvalue()[text.getvalue().index("<svg") :]

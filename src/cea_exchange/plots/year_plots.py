@@ -1,9 +1,9 @@
 """The plots of a year: of its tables, which lie in its folder, and of its bulletins."""
 
 import csv
-import io
 from collections.abc import Callable, Sequence
 from datetime import date
+from functools import partial
 from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -18,7 +18,7 @@ from cea_exchange.plots.days import (
     ranges_draw,
     tonnes_draw,
 )
-from cea_exchange.plots.figures import METHOD_COLOURS, figure_new
+from cea_exchange.plots.figures import METHOD_COLOURS, figure_new, svg
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -45,7 +45,7 @@ def year_svgs(folder: Path) -> list[Plot]:
     PlotsMissing
         Without matplotlib.
     """
-    return [Plot(title, _svg(title, draw, folder)) for title, draw in DRAWN.items()]
+    return [Plot(title, svg(title, partial(draw, folder=folder))) for title, draw in DRAWN.items()]
 
 
 def year(folder: Path | str) -> "Figure":
@@ -67,20 +67,6 @@ def year(folder: Path | str) -> "Figure":
     for part, draw in zip(parts[1].subfigures(1, 2), (_sectors, _surrender), strict=True):
         draw(part, Path(folder))
     return figure
-
-
-def _svg(title: str, draw: Callable[[Any, Path], None], folder: Path) -> str:
-    figure = figure_new(10, 4.6)
-    import matplotlib
-
-    # The same drawing every time: names within it come from its title, and it has no date.
-    with matplotlib.rc_context({"svg.hashsalt": title, "svg.fonttype": "none"}):
-        draw(figure, folder)
-        text = io.StringIO()
-        nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
-        figure.savefig(text, format="svg", metadata=nothing)
-    # What comes before is for a file of its own.
-    return text.getvalue()[text.getvalue().index("<svg") :]
 
 
 def rows_of(folder: Path, table: str) -> list[dict[str, str]]:
