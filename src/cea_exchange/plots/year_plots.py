@@ -3,7 +3,6 @@
 import csv
 from collections.abc import Callable, Sequence
 from datetime import date
-from functools import partial
 from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -45,7 +44,11 @@ def year_svgs(folder: Path) -> list[Plot]:
     PlotsMissing
         Without matplotlib.
     """
-    return [Plot(title, svg(title, partial(draw, folder=folder))) for title, draw in DRAWN.items()]
+    return [Plot(title, svg(title, _of_year(draw, folder))) for title, draw in DRAWN.items()]
+
+
+def _of_year(draw: Callable[[Any, Path], None], folder: Path) -> Callable[[Any], None]:
+    return lambda figure: draw(figure, folder)
 
 
 def year(folder: Path | str) -> "Figure":

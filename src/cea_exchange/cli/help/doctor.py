@@ -246,8 +246,8 @@ def _extras() -> Iterator[Finding]:
         return
     needs: dict[str, list[str]] = {}
     for line in requires:
-        if extra := re.search(r"""extra == ["']([\w-]+)["']""", line):
-            needs.setdefault(extra[1], []).append(re.split(r"[\s\[<>=!~;]", line)[0])
+        if named := re.search(r"""extra == ["']([\w-]+)["']""", line):
+            needs.setdefault(named[1], []).append(re.split(r"[\s\[<>=!~;]", line)[0])
     for extra in sorted(needs.keys() - FOR_DEVELOPERS):
         there = {name: _installed(name) for name in needs[extra]}
         found = ", ".join(f"{name} {version or 'missing'}" for name, version in there.items())
