@@ -3,12 +3,12 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from cea_exchange.plots.figures import svg
 from cea_exchange.sweep.cell import CellResult
 from cea_exchange.sweep.outcome.figures import TITLES, figure_title, unit_of
 from cea_exchange.sweep.plan_file import Value
 from cea_exchange.sweep.points import Point
 from cea_exchange.sweep.sensitivity import Sensitivity
-from cea_exchange.year.outcome.plots import svg
 
 COLUMNS = 3
 INCHES_WIDE, INCHES_EACH = 10.0, 2.5

@@ -6,6 +6,7 @@ from html import escape
 
 import msgspec
 
+from cea_exchange.plots.figures import PlotsMissing
 from cea_exchange.sweep.cell import CellResult
 from cea_exchange.sweep.outcome.figures import (
     TITLES,
@@ -20,7 +21,6 @@ from cea_exchange.sweep.plan_file import SweepPlan, Value
 from cea_exchange.sweep.points import Point
 from cea_exchange.sweep.sensitivity import Sensitivity
 from cea_exchange.year.outcome.page import page, table
-from cea_exchange.year.outcome.plots import PlotsMissing
 
 POINTS_MAX, FAILED_MAX, COMBINATIONS_MAX, VALUES_MAX = 100, 50, 6, 24
 """Of each so many are shown; the tables have all."""
