@@ -103,7 +103,7 @@ class PlatformCommands(InstitutionCommands):
         from cea_exchange.cli.daemons.status_page import institution_page
 
         place = [
-            ("registry", f"told item {status['link_seq']:,}, judged {status['judged_seq']:,}"),
+            ("registry", f"sent item {status['link_seq']:,}, judged {status['judged_seq']:,}"),
             ("refused", f"{status['link_refused']:,} items"),
         ]
         counts = [

@@ -147,7 +147,7 @@ class RegistryCommands(InstitutionCommands):
         return checks()
 
     def integrity(self, store: "RegistryStore") -> Iterator[str]:
-        """Yield what was changed by others, and what the venue was told otherwise."""
+        """Yield what was changed by others, and what the venue was sent otherwise."""
         from cea_exchange.registry.reconciliation.integrity import registry_integrity
 
         return registry_integrity(store)

@@ -22,7 +22,7 @@ COUNTERS = {
 }
 GAUGES = {
     "cea_registry_applied_seq": "The last settlement record that is applied.",
-    "cea_registry_lag_records": "Records the venue has told of that are not applied yet.",
+    "cea_registry_lag_records": "Records the venue has announced that are not applied yet.",
     "cea_registry_confirmed_date": "The last trading day that is settled and compared.",
     "cea_registry_feed_seq": "The last item of the feed.",
     "cea_registry_entries": "Entries in the ledger.",
@@ -51,7 +51,7 @@ class RegistryMetrics(InstitutionMetrics[RegistryStore]):
     Attributes
     ----------
     lag_records : int
-        Records the venue has told of that are not applied yet.
+        Records the venue has announced that are not applied yet.
     """
 
     counters: ClassVar[dict[str, str]] = {
