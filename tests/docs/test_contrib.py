@@ -132,11 +132,12 @@ def test_the_board_shows_each_panel_somewhere_else():
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="there is no systemd here")
-def test_systemd_understands_the_timer(tmp_path):
+@pytest.mark.parametrize("timer", ["nightly", "ledger-drill"])
+def test_systemd_understands_the_timer(timer, tmp_path):
     for suffix in ("service", "timer"):
-        name = f"cea-exchange-nightly.{suffix}"
+        name = f"cea-exchange-{timer}.{suffix}"
         text = (CONTRIB / "systemd" / name).read_text(encoding="utf-8")
-        (tmp_path / name).write_text(text.replace("/etc/cea-exchange/nightly.sh", "/bin/true"))
+        (tmp_path / name).write_text(re.sub(r"/etc/cea-exchange/\w+\.sh", "/bin/true", text))
     command = ["systemd-analyze", "verify", "--man=no", str(tmp_path / name)]
     checked = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    assert not [line for line in checked.stderr.splitlines() if "nightly" in line]
+    assert not [line for line in checked.stderr.splitlines() if timer in line]

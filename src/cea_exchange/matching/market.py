@@ -622,7 +622,7 @@ class Market:
             Times with an offset: it opens at once, and is open until `bidding_close` or the day's
             close, without them.
         reserve_price : str, optional
-            The worst price that the applicant takes, yuan per tonne, within the bids' range; told
+            The worst price that the applicant takes, yuan per tonne, within the bids' range; shown
             to nobody.
 
         Raises
@@ -990,6 +990,10 @@ class Market:
     def account_index(self, account: str) -> int:
         """Return an account's index in records, `ACCOUNT_NONE` for an unknown name."""
         return self._names.account_index(account)
+
+    def bidding_record_id(self, bidding_id: str) -> int:
+        """Return a bidding's id in records, which a BID names; one that none has for an unknown."""
+        return self._bidding_or_unknown(bidding_id)
 
     def events_named(self, events: np.ndarray) -> list[named.Event]:
         """Return named events of the rows that `process` wrote, to be called with all of them.

@@ -64,7 +64,7 @@ class YearRun:
     setting
         What is asked for.
     progress
-        Is told each day that is done.
+        Called with each day that is done.
 
     Raises
     ------

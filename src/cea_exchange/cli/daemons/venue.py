@@ -34,7 +34,7 @@ GROUPS = {
     "account": "What an account has here, and whether it may trade.",
     "act": "What operators did.",
     "adjustment": "What the authority sells from its reserve, buys, or releases.",
-    "announcement": "What everybody is told.",
+    "announcement": "The text, for everybody.",
     "bidding": "Single-direction biddings.",
     "block": "Block offers and enquiries.",
     "cash": "What the exchange's bank took in and paid out, where the exchange settles the cash.",
