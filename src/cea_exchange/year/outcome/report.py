@@ -61,7 +61,7 @@ def report_write(
 def _plots(folder: Path) -> Iterable[str]:
     try:
         for plot in year_svgs(folder):
-            yield f"<h2>{escape(plot.title)}</h2><div class=wide>{plot.svg}</div>"
+            yield f"<h2>{escape(plot.title)}</h2><div class=wide tabindex=0>{plot.svg}</div>"
     except PlotsMissing as error:
         yield f"<p class=note>No plots: it {escape(str(error))}.</p>"
 
@@ -75,4 +75,4 @@ def _reconciled(outcome: Outcome) -> str:
             f"<tr><td>{escape(each.name)}</td><td class=n>{each.count:,}</td>"
             f"<td class={found}>{words}</td></tr>"
         )
-    return f"<div class=wide><table>{''.join(lines)}</table></div>"
+    return f"<div class=wide tabindex=0><table>{''.join(lines)}</table></div>"
