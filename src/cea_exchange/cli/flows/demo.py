@@ -79,6 +79,8 @@ def demo(
         print(json.dumps(_as_dict(report, settings), indent=2))
     else:
         _print(console, report, settings)
+        if not board:
+            console.print("a day to watch in a browser: cea-exchange demo --board")
     raise typer.Exit(0 if report.passed else 1)
 
 
