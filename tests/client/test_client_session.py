@@ -14,6 +14,7 @@ from cea_exchange.domain.records import (
     ACCOUNT_NONE,
     COMMAND_DTYPE,
     EVENT_DTYPE,
+    CommandKind,
     EventKind,
     Reason,
     Side,
@@ -304,7 +305,7 @@ def test_malformed_messages_are_refused_and_named():
 
 
 def refused(session, code, **fields):
-    answer = {"op": "refused", "code": code.name, "expected": "x", "came": "y", "where": "z"}
+    answer = {"op": "refused", "code": code.name, "expected": "x", "got": "y", "where": "z"}
     answer |= fields
     session.receive([b"M", msgspec.msgpack.encode(answer)])
 
@@ -335,6 +336,32 @@ def test_what_the_venue_takes_only_later_is_sent_again_at_the_next_heartbeat():
     assert commands_of(session.outgoing())["client_order_id"].tolist() == [1, 2]
     session.receive([b"M", msgspec.msgpack.encode(beat)])
     assert session.outgoing() == []
+
+
+def test_later_commands_wait_behind_what_the_venue_takes_only_later_but_cancels_do_not():
+    """The venue takes ascending ids only: overtaken, the earlier would be refused for good."""
+    session = OrderSession()
+    logon(session)
+    session.enter("CEA24", "buy", price="97.50", tonnes=10)
+    session.outgoing()
+    refused(session, VenueRefusal.CANCELS_ONLY, client_order_ids=[1])
+    session.enter("CEA24", "buy", price="97.51", tonnes=10)
+    record = np.zeros(1, COMMAND_DTYPE)
+    record["kind"], record["client_order_id"] = CommandKind.ENTER, 3
+    session.submit_packed([(3, record.tobytes())])
+    assert session.outgoing() == []
+    session.cancel(77)
+    assert commands_of(session.outgoing())["client_order_id"].tolist() == [4]
+    beat = {"op": "heartbeat", "trading_date": 20250102, "phase": "listed", "report_seq": 0}
+    session.receive([b"M", msgspec.msgpack.encode(beat)])
+    assert commands_of(session.outgoing())["client_order_id"].tolist() == [1, 2, 3]
+    # Whether they are taken now is not known yet.
+    session.enter("CEA24", "buy", price="97.52", tonnes=10)
+    session.receive([b"M", msgspec.msgpack.encode(beat)])
+    assert session.outgoing() == []
+    for number in (1, 2, 3):
+        session.receive([b"R", accepted(number, number)])
+    assert commands_of(session.outgoing())["client_order_id"].tolist() == [5]
 
 
 def ended(session, reason):

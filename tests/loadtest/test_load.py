@@ -49,7 +49,7 @@ def test_a_rate_is_kept_and_every_command_answered_once(tmp_path):
     "workload",
     [
         pytest.param(each, marks=pytest.mark.nightly)
-        for each in ("quotes", *WORKLOADS_BESIDE, "year", "blocks")
+        for each in ("quotes", *WORKLOADS_BESIDE, "year", "blocks", "biddings")
     ],
 )
 def test_every_workload_runs(workload):
@@ -57,6 +57,19 @@ def test_every_workload_runs(workload):
                  "--workload", workload)  # fmt: skip
     assert result.returncode == 0, result.stdout + result.stderr
     assert workload in result.stdout
+
+
+@pytest.mark.nightly
+def test_bids_are_awarded_and_settled_and_nothing_is_lost():
+    result = run(
+        "--rate", "400", "--duration", "5", "--participants", "12", "--workload", "biddings",
+        "--fault", "kill:venue@2", "--json",
+    )  # fmt: skip
+    assert result.returncode == 0, result.stdout[-300:] + result.stderr
+    content = json.loads(result.stdout)
+    assert content["losses"] == []
+    assert content["figures"]["sent_by_kind"]["bid_cancel"] > 50
+    assert content["audit"]["checked"]["bidding_trades"] >= 2
 
 
 @pytest.mark.nightly

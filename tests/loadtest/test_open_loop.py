@@ -9,7 +9,13 @@ import pytest
 from cea_exchange.domain.records import CommandKind, Side
 from cea_exchange.loadtest.flow.arrivals import arrivals_parse
 from cea_exchange.loadtest.flow.plan import depth_draw, plan_draw
-from cea_exchange.loadtest.flow.workload import LABELS, Workload, workload_find, workload_read
+from cea_exchange.loadtest.flow.workload import (
+    LABELS,
+    Workload,
+    WorkloadError,
+    workload_find,
+    workload_read,
+)
 from cea_exchange.loadtest.results.figures import Columns, figures_of, void_reason
 from cea_exchange.loadtest.sending.notes import Counts
 from cea_exchange.loadtest.sending.open_loop import OpenLoop, Stop
@@ -132,6 +138,29 @@ def test_blocks_are_offered_and_answered_in_an_embedded_market(tmp_path):
     assert found.sent_by_kind["block_accept"] > 10
     assert found.trades >= found.sent_by_kind["block_accept"]
     assert found.losses() == loop.target.reconcile().differences == []
+
+
+def test_who_buys_bids_in_an_embedded_markets_biddings(tmp_path):
+    mix = {"passive": 5, "bid": 10, "bid_cancel": 3}
+    loop = loop_of(EmbeddedMarket(), mix=mix, rate=2_000, seconds=0.5, orders_live_max=6)
+    found = figures(run(loop), tmp_path)
+    assert found.refused == {} and found.sent_by_kind["bid"] > 50
+    # Asked for, and where there was no room for more.
+    assert found.sent_by_kind["bid_cancel"] > 20
+    reconciled = loop.target.reconcile()
+    assert reconciled.differences == []
+    bids = found.sent_by_kind["bid"] - found.sent_by_kind["bid_cancel"]
+    assert reconciled.checked["bids"] == bids > 0
+
+
+def test_nobody_bids_who_does_not_buy():
+    times = arrivals_parse("constant", rate=1_000, seconds=0.1).times(1)
+    of = workload(mix={"bid": 1})
+    plan = plan_draw(of, times, PARTICIPANTS, seed=1, process_index=0)
+    assert set(plan.column("participant").tolist()) == {0, 2, 4, 6}
+    sellers = dataclasses.replace(PARTICIPANTS, hosted=[1, 3])
+    with pytest.raises(WorkloadError, match="bid: expected a participant"):
+        plan_draw(of, times, sellers, seed=1, process_index=0)
 
 
 def test_a_market_whose_order_is_not_ours_is_found_out():
@@ -260,7 +289,7 @@ def test_a_run_is_void_whose_commands_left_late():
 
 def test_the_named_workloads_can_all_be_drawn():
     times = arrivals_parse("constant", rate=1_000, seconds=1).times(1)
-    for name in ("trading_day", "quotes", "takers", "cancel_heavy", "year", "blocks"):
+    for name in ("trading_day", "quotes", "takers", "cancel_heavy", "year", "blocks", "biddings"):
         of = workload_find(name)
         of = Workload(**{field: getattr(of, field) for field in of.__struct_fields__}
                       | {"products": PRODUCTS})  # fmt: skip

@@ -45,6 +45,7 @@ MESSAGES_KEPT = 256
 """Answers to control messages that wait to be looked at; the oldest go first."""
 
 _FINAL_ENDS = frozenset(SessionEnd) - {SessionEnd.SILENT, SessionEnd.SLOW}
+_KIND_AT = COMMAND_DTYPE.fields["kind"][1]
 _CANCELS = (
     CommandKind.CANCEL,
     CommandKind.BLOCK_WITHDRAW,
@@ -53,8 +54,12 @@ _CANCELS = (
 )
 
 
-_NOT_ITS_KEYS = (VenueRefusal.NOT_AUTHENTICATED, VenueRefusal.NOT_PERMITTED)
-"""What is refused for these is refused for good: the key may not send it."""
+_FOR_GOOD = (
+    VenueRefusal.NOT_AUTHENTICATED,
+    VenueRefusal.NOT_PERMITTED,
+    VenueRefusal.BAD_REQUEST,
+)
+"""What is refused for these is refused for good: the key may not send it, or nobody may."""
 
 
 class SessionError(Exception):
@@ -74,7 +79,7 @@ class SessionError(Exception):
     def of(cls, refused: dict[str, Any]) -> "SessionError":
         """Return the error of a venue's answer that refuses something."""
         why = f"refused {refused.get('code', '')}".strip()
-        words = f"{why}: expected {refused['expected']}, got {refused['came']}"
+        words = f"{why}: expected {refused['expected']}, got {refused['got']}"
         return cls(words, code_of(refused, VenueRefusal))
 
 
@@ -123,8 +128,8 @@ class OrderSession(SessionCommands):
     A command that the venue refuses only for now (while it takes nothing but cancels, or its disk
     is full) stays in `unacknowledged` and is sent again at each heartbeat until it is answered: it
     may be accepted minutes later, at its own price, on its own trading date only. Who no longer
-    wants it deletes its id from `unacknowledged`. Later commands of the session overtake it; once
-    one of them is accepted, it is answered `ORDER_ID_DUPLICATE`.
+    wants it deletes its id from `unacknowledged`. Later commands of the session wait behind it, but
+    for cancels: once one of these is accepted, it is answered `ORDER_ID_DUPLICATE`.
     """
 
     def __init__(self, *, report_seq: SupportsIndex | None = None) -> None:
@@ -150,6 +155,7 @@ class OrderSession(SessionCommands):
         self._attempt = 0
         self._early: dict[int, Report] = {}
         self._deferred: set[int] = set()
+        self._resent: set[int] = set()
         self._catch_up_to = 0
         self._replay_wanted_to = 0
         self._replay_asked_to = 0
@@ -243,8 +249,7 @@ class OrderSession(SessionCommands):
                 )
             self._client_order_id = client_order_id
             self.unacknowledged[client_order_id] = record
-            if self.state is SessionState.READY:
-                self._commands.append(record)
+            self._send(client_order_id, record)
 
     @property
     def next_client_order_id(self) -> int:
@@ -404,6 +409,10 @@ class OrderSession(SessionCommands):
         client_order_id = report.answers()
         if not client_order_id or report.operator_index != self.operator_index:
             return False
+        if self._resent:
+            self._resent.discard(client_order_id)
+            if not self._resent:
+                self._resend_deferred()
         return self.unacknowledged.pop(client_order_id, None) is not None
 
     def _message(self, message: dict[str, Any]) -> list[Report]:
@@ -461,10 +470,7 @@ class OrderSession(SessionCommands):
     def _caught_up(self) -> None:
         self.state = SessionState.READY
         # All reports up to the logon are in, so what is still unanswered was never judged.
-        self._deferred.clear()
-        pending = sorted(self.unacknowledged.items())
-        self.resent_count += len(pending)
-        self._commands.extend(record for _, record in pending)
+        self._resend(set(self.unacknowledged))
 
     def _refused(self, message: dict[str, Any]) -> None:
         """Log on again where the session was forgotten; keep what was refused only for now."""
@@ -481,10 +487,11 @@ class OrderSession(SessionCommands):
         elif code is VenueRefusal.NOT_LOGGED_ON and self.state is not SessionState.ENDED:
             self.connected()
         for client_order_id in message.get("client_order_ids", ()):
-            if code in _NOT_ITS_KEYS:
+            if code in _FOR_GOOD:
                 self.unacknowledged.pop(client_order_id, None)
             elif client_order_id in self.unacknowledged:
                 self._deferred.add(client_order_id)
+            self._resent.discard(client_order_id)
 
     def _ended(self, reason: str) -> None:
         """Log on again, unless that would take back what somebody has decided."""
@@ -500,13 +507,16 @@ class OrderSession(SessionCommands):
 
     def _resend_deferred(self) -> None:
         """Try again what the venue would not take at its time, e.g. while it took only cancels."""
-        if self.state is not SessionState.READY:
-            return
-        for client_order_id in sorted(self._deferred):
-            if client_order_id in self.unacknowledged:
-                self._commands.append(self.unacknowledged[client_order_id])
-                self.resent_count += 1
-        self._deferred.clear()
+        self._resent &= self.unacknowledged.keys()
+        if self.state is SessionState.READY and not self._resent:
+            self._resend(self._deferred & self.unacknowledged.keys())
+
+    def _resend(self, client_order_ids: set[int]) -> None:
+        """Send commands again, in their order; until they are answered, later ones wait."""
+        self._commands += [self.unacknowledged[each] for each in sorted(client_order_ids)]
+        self.resent_count += len(client_order_ids)
+        self._resent = client_order_ids
+        self._deferred = set()
 
     def _repair_tail(self, message: dict[str, Any]) -> None:
         """Ask for reports that a heartbeat knows of, if the one before knew them already."""
@@ -543,9 +553,18 @@ class OrderSession(SessionCommands):
             self._client_order_id += 1
             ids.append(self._client_order_id)
             self.unacknowledged[self._client_order_id] = record
-            if self.state is SessionState.READY:
-                self._commands.append(record)
+            self._send(self._client_order_id, record)
         return ids
+
+    def _send(self, client_order_id: int, record: bytes) -> None:
+        """Send a command now, or when those before it are: the venue takes ascending ids only."""
+        if self.state is not SessionState.READY:
+            return
+        is_behind = self._deferred or self._resent
+        if is_behind and record[_KIND_AT] not in _CANCELS:
+            self._deferred.add(client_order_id)
+        else:
+            self._commands.append(record)
 
 
 def _phase(value: int | str) -> Phase:

@@ -622,7 +622,7 @@ class Market:
             Times with an offset: it opens at once, and is open until `bidding_close` or the day's
             close, without them.
         reserve_price : str, optional
-            The worst price that the applicant takes, yuan per tonne, within the bids' range; told
+            The worst price that the applicant takes, yuan per tonne, within the bids' range; shown
             to nobody.
 
         Raises
@@ -774,7 +774,7 @@ class Market:
             day_open=self.trading_date if self._core.day_is_open else None,
             last_date=self.trading_date,
         )
-        events = []
+        events = named.Events()
         for change in due:
             events += self._windows_run(change.at)
             events += self._change_apply(change)
@@ -784,7 +784,7 @@ class Market:
 
     def _windows_run(self, until: datetime) -> list[named.Event]:
         """Open and close the biddings that are due."""
-        events = []
+        events = named.Events()
         for change in windows_due(self._core, time_to_ns(until)):
             act = self._core.bidding_window_open if change.opens else self._core.bidding_close
             events += self._named(act(change.bidding_id), Asked())
@@ -991,6 +991,10 @@ class Market:
         """Return an account's index in records, `ACCOUNT_NONE` for an unknown name."""
         return self._names.account_index(account)
 
+    def bidding_record_id(self, bidding_id: str) -> int:
+        """Return a bidding's id in records, which a BID names; one that none has for an unknown."""
+        return self._bidding_or_unknown(bidding_id)
+
     def events_named(self, events: np.ndarray) -> list[named.Event]:
         """Return named events of the rows that `process` wrote, to be called with all of them.
 
@@ -1130,6 +1134,10 @@ class Market:
             f"{len(self.products)} products, {len(self.accounts)} accounts, "
             f"{self._core.live_order_count} orders>"
         )
+
+    @_alone
+    def _repr_html_(self) -> str:
+        return self._in_words().html(repr(self)[1:-1])
 
 
 def _core_class(core: type[MarketCore] | None) -> type[MarketCore]:

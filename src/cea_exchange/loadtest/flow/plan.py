@@ -10,7 +10,14 @@ from numpy.typing import NDArray
 
 from cea_exchange.domain.records import CommandKind, Side
 from cea_exchange.loadtest.flow.arrivals import Times
-from cea_exchange.loadtest.flow.workload import DEPTH, INTENTIONS, LABELS, REFUSED, Workload
+from cea_exchange.loadtest.flow.workload import (
+    DEPTH,
+    INTENTIONS,
+    LABELS,
+    REFUSED,
+    Workload,
+    WorkloadError,
+)
 from cea_exchange.loadtest.population import PricePath
 from cea_exchange.loadtest.targets.target import Participants
 
@@ -108,12 +115,14 @@ def _columns(
         draw.integers(len(participants.hosted), size=count)
     ]
     product = draw.integers(len(participants.products), size=count)
+    kind = of_intention([each.kind for each in intentions])
+    is_bid = np.isin(kind, (CommandKind.BID, CommandKind.BID_CANCEL))
+    participant[is_bid], product[is_bid] = _bidders(participants, int(is_bid.sum()), draw)
     side = np.array(participants.sides, np.int64)[participant, product]
     away = draw.integers(
         of_intention([each.away[0] for each in intentions]),
         of_intention([each.away[1] for each in intentions]) + 1,
     )
-    kind = of_intention([each.kind for each in intentions])
     tonnes = np.array(workload.tonnes, np.int64)[draw.integers(len(workload.tonnes), size=count)]
     is_block = kind == CommandKind.BLOCK_OFFER
     blocks = np.array(workload.block_tonnes, np.int64)
@@ -134,6 +143,23 @@ def _columns(
     }
     _refused_make(columns, workload, draw)
     return columns
+
+
+def _bidders(
+    participants: Participants, count: int, draw: np.random.Generator
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return participants and products of bids: who bids buys, as the applicants sell."""
+    buyers = [
+        (participant, product)
+        for participant in participants.hosted
+        for product, side in enumerate(participants.sides[participant])
+        if side == Side.BUY
+    ]
+    if count and not buyers:
+        raise WorkloadError("bid: expected a participant of each process that buys, got none")
+    chosen = np.array(buyers, np.int64).reshape(-1, 2)
+    rows = chosen[draw.integers(len(buyers), size=count)] if count else chosen[:0]
+    return rows[:, 0], rows[:, 1]
 
 
 def _refused_make(

@@ -22,7 +22,7 @@ import msgspec
 
 from cea_exchange.domain.records import CommandKind, OrderFlag, Tif
 
-NAMED = ("trading_day", "quotes", "takers", "cancel_heavy", "year", "blocks")
+NAMED = ("trading_day", "quotes", "takers", "cancel_heavy", "year", "blocks", "biddings")
 """The workloads that come with the package; each file says what it is for."""
 
 
@@ -55,8 +55,11 @@ INTENTIONS = {
     "amend": Intention(CommandKind.AMEND, (5, 60)),
     "cancel": Intention(CommandKind.CANCEL, (4, 60)),
     "block_offer": Intention(CommandKind.BLOCK_OFFER, (-40, 80)),
+    "bid": Intention(CommandKind.BID, (-60, 60)),
+    "bid_cancel": Intention(CommandKind.BID_CANCEL, (-60, 60)),
 }
-"""Cancels and amendments of a participant without an open order become `passive`."""
+"""Cancels and amendments of a participant without an open order become `passive`; a withdrawal of
+one without a bid becomes a `bid`."""
 
 REFUSED = "refused"
 """An order of no tonnes at all, which every system must refuse."""
@@ -88,7 +91,7 @@ class Workload(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     tonnes, block_tonnes : tuple of int
         Drawn from, each as often as it stands there.
     orders_live_max : int
-        A participant with more takes one back rather than adding another.
+        A participant with more takes one back rather than adding another; of bids likewise.
     block_reject : float
         The share of blocks that the other side declines.
     """
@@ -130,6 +133,11 @@ class Workload(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     def has_blocks(self) -> bool:
         """Whether blocks are among it."""
         return self.mix.get("block_offer", 0) > 0
+
+    @property
+    def has_bids(self) -> bool:
+        """Whether bids in a bidding are among it."""
+        return self.mix.get("bid", 0) + self.mix.get("bid_cancel", 0) > 0
 
 
 def workload_find(name: str) -> Workload:

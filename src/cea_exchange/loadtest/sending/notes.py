@@ -125,12 +125,22 @@ class Counts(msgspec.Struct, kw_only=True):
 
 
 class OpenOrders:
-    """The orders that are open, of each participant, the oldest first.
+    """The orders, or the bids, that are open, of each participant, the oldest first.
 
     A cancel that was sent takes its order out at once: two cancels of one order would be one lost.
+
+    Parameters
+    ----------
+    entry, cancel : CommandKind
+        What opens one, and what ends it.
     """
 
-    def __init__(self) -> None:
+    def __init__(
+        self,
+        entry: CommandKind = CommandKind.ENTER,
+        cancel: CommandKind = CommandKind.CANCEL,
+    ) -> None:
+        self._entry, self._cancel = entry, cancel
         self._of: dict[int, dict[int, Command]] = {}
         self._waiting: dict[int, Command] = {}
 
@@ -145,9 +155,9 @@ class OpenOrders:
 
     def sent(self, command: Command) -> None:
         """Note a command that may open an order, or end one."""
-        if command.kind == CommandKind.ENTER:
+        if command.kind == self._entry:
             self._waiting[command.number] = command
-        elif command.kind == CommandKind.CANCEL:
+        elif command.kind == self._cancel:
             self.drop(command.participant, command.order)
 
     def take(self, report: Report) -> None:

@@ -111,6 +111,7 @@ class OpenLoop:
 
     def __post_init__(self) -> None:
         self._orders = OpenOrders()
+        self._bids = OpenOrders(CommandKind.BID, CommandKind.BID_CANCEL)
         self._reactions: list[tuple[int, Report]] = []
         self._numbers_of_rows: dict[int, int] = {}
         self._draw = np.random.default_rng([0x0AC7, self.seed])
@@ -189,6 +190,8 @@ class OpenLoop:
 
     def _command(self, row: PlannedRow, place: int) -> Command:
         """Return the command of a row: what it is aimed at is known now."""
+        if row.kind in (CommandKind.BID, CommandKind.BID_CANCEL):
+            return self._bid(row)
         orders = self._orders
         participant, kind, label = row.participant, row.kind, row.label
         order, aimed = 0, None
@@ -224,6 +227,29 @@ class OpenLoop:
         orders.sent(command)
         return command
 
+    def _bid(self, row: PlannedRow) -> Command:
+        """Return a bid, or the withdrawal of the oldest, where there is one or no room for more."""
+        participant = row.participant
+        aimed = None
+        if (
+            row.kind == CommandKind.BID_CANCEL
+            or self._bids.count(participant) >= self.workload.orders_live_max
+        ):
+            aimed = self._bids.oldest(participant)
+        kind = CommandKind.BID if aimed is None else CommandKind.BID_CANCEL
+        command = Command(
+            self.notes.add(row.due_ns, LABELS.index(kind.name.lower()), participant),
+            kind,
+            participant,
+            row.product if aimed is None else aimed.product,
+            row.side,
+            price=row.price,
+            tonnes=row.tonnes,
+            order=0 if aimed is None else aimed.number,
+        )
+        self._bids.sent(command)
+        return command
+
     def _has_room(self, participant: int) -> bool:
         return self._orders.count(participant) < self._orders_max
 
@@ -246,6 +272,7 @@ class OpenLoop:
         if outcome in (Outcome.ACCEPTED, Outcome.REJECTED):
             if self.notes.answer(report, at_ns):
                 self._orders.take(report)
+                self._bids.take(report)
         elif outcome == Outcome.TRADED:
             self.notes.trade(report)
             if report.tonnes_open == 0:
@@ -258,6 +285,7 @@ class OpenLoop:
     def _ended(self, number: int) -> None:
         if 0 < number < len(self.notes.participant):
             self._orders.ended(self.notes.participant[number], number)
+            self._bids.ended(self.notes.participant[number], number)
 
     def _react(self) -> None:
         """Answer the blocks that participants were asked about; it is due when they were."""

@@ -41,8 +41,21 @@ ACCEPTANCES = (
     EventKind.BLOCK_OFFERED,
     EventKind.BLOCK_COUNTERED,
     EventKind.BLOCK_REJECTED,
+    EventKind.BID_ACCEPTED,
 )
-ACCEPTANCES_IF_REQUESTED = (EventKind.ORDER_CANCELED, EventKind.BLOCK_WITHDRAWN)
+ACCEPTANCES_IF_REQUESTED = (
+    EventKind.ORDER_CANCELED,
+    EventKind.BLOCK_WITHDRAWN,
+    EventKind.BID_CANCELED,
+)
+_TERMS_ACCEPTED = (
+    (
+        EventKind.ORDER_ACCEPTED,
+        CommandKind.ENTER,
+        ("side", "tif", "flags", "product_index", "price", "tonnes"),
+    ),
+    (EventKind.BID_ACCEPTED, CommandKind.BID, ("price", "tonnes")),
+)
 BLOCK_KINDS = tuple(kind for kind in EventKind if kind.name.startswith("BLOCK_"))
 
 VERIFY = [sys.executable, "-m", "cea_exchange.cli.main", "verify"]
@@ -111,7 +124,8 @@ def audit_all(
         "settlement_records": len(records),
         "events": len(events),
         "block_events": int(np.count_nonzero(np.isin(events["kind"], BLOCK_KINDS))),
-        "block_trades": int(np.count_nonzero(is_block_trade(events))),
+        "block_trades": int(np.count_nonzero(is_trade_by(Method.BLOCK, events))),
+        "bidding_trades": int(np.count_nonzero(is_trade_by(Method.BIDDING, events))),
         **reason_counts(events, EventKind.ORDER_CANCELED, "canceled"),
         **reason_counts(events, EventKind.ORDER_REJECTED, "rejected"),
     }
@@ -145,7 +159,16 @@ def reason_counts(events: Rows, kind: EventKind, name: str) -> dict[str, int]:
 
 def venue_events(data: Path) -> Rows:
     """Return all rows of the venue's event store."""
-    log_id = json.loads((data / "venue" / "endpoints.json").read_text())["log_id"]
+    return events_of(data, event_log_id(data))
+
+
+def event_log_id(data: Path) -> Any:
+    """Return the id of the log that a venue has written, as it said when it listened last."""
+    return json.loads((data / "venue" / "endpoints.json").read_text())["log_id"]
+
+
+def events_of(data: Path, log_id: Any) -> Rows:
+    """Return all rows of the event store of a log; a venue that never listened has one too."""
     rows = event_rows_read(data / "events", log_id=log_id)
     return np.frombuffer(rows.read(1, rows.count), EVENT_DTYPE)
 
@@ -155,12 +178,13 @@ def is_acceptance(events: Rows) -> Rows:
     kind = events["kind"]
     accepted = np.isin(kind, ACCEPTANCES)
     requested = np.isin(kind, ACCEPTANCES_IF_REQUESTED) & (events["reason"] == Reason.REQUESTED)
-    return accepted | requested | is_block_trade(events)
+    # A block's trade is the answer to who accepted it.
+    return accepted | requested | is_trade_by(Method.BLOCK, events)
 
 
-def is_block_trade(events: Rows) -> Rows:
-    """Mark the trades by block; to who accepted it is the answer."""
-    return (events["kind"] == EventKind.TRADE) & (events["method"] == Method.BLOCK)
+def is_trade_by(method: Method, events: Rows) -> Rows:
+    """Mark the trades of one method."""
+    return (events["kind"] == EventKind.TRADE) & (events["method"] == method)
 
 
 def answer_faults(log: ParticipantLog, events: Rows) -> Iterator[str]:
@@ -182,14 +206,16 @@ def answer_faults(log: ParticipantLog, events: Rows) -> Iterator[str]:
         yield f"{log.name}: command {twice} was accepted twice"
     for strange in np.setdiff1d(made, ids)[:3]:
         yield f"{log.name}: the venue accepted command {strange}, which was never sent"
-    orders = accepted[accepted["kind"] == EventKind.ORDER_ACCEPTED]
-    orders = orders[np.isin(orders["client_order_id"], ids)]
-    asked = log.sent[np.searchsorted(ids, orders["client_order_id"])]
-    same = asked["kind"] == CommandKind.ENTER
-    for field_name in ("side", "tif", "flags", "product_index", "price", "tonnes"):
-        same &= asked[field_name] == orders[field_name]
-    for other in orders["client_order_id"][~same][:3]:
-        yield f"{log.name}: order {other} was accepted with other terms than were sent"
+    for event_kind, command_kind, terms in _TERMS_ACCEPTED:
+        orders = accepted[accepted["kind"] == event_kind]
+        orders = orders[np.isin(orders["client_order_id"], ids)]
+        asked = log.sent[np.searchsorted(ids, orders["client_order_id"])]
+        same = asked["kind"] == command_kind
+        for field_name in terms:
+            same &= asked[field_name] == orders[field_name]
+        for other in orders["client_order_id"][~same][:3]:
+            name = command_kind.name.lower()
+            yield f"{log.name}: {name} {other} was accepted with other terms than were sent"
 
 
 def report_faults(log: ParticipantLog, events: Rows) -> Iterator[str]:
@@ -242,7 +268,7 @@ def venue_reports(events: Rows, account_index: int) -> Rows:
 
 
 def trade_faults(logs: list[ParticipantLog], events: Rows, settled: list[tuple]) -> Iterator[str]:
-    """Each trade was told to both its sides and is settled once, with the same terms."""
+    """Each trade was reported to both its sides and is settled once, with the same terms."""
     trades = events[events["kind"] == EventKind.TRADE]
     expected = np.arange(1, len(trades) + 1, dtype=np.uint64)
     if (trades["trade_id"] != expected).any():
@@ -255,7 +281,7 @@ def trade_faults(logs: list[ParticipantLog], events: Rows, settled: list[tuple])
         ids = np.concatenate([rows["trade_id"] for rows in of_side])
         counts = np.bincount(ids.astype(np.int64), minlength=len(trades) + 1)
         for odd in np.flatnonzero(counts[1:] != 1)[:3]:
-            yield f"trade {odd + 1} was told to {counts[odd + 1]} {side}s"
+            yield f"trade {odd + 1} was reported to {counts[odd + 1]} {side}s"
     bought = trades["side"] == Side.BUY
     taker, maker = trades["account_index"], trades["counter_account_index"]
     columns = (

@@ -13,6 +13,7 @@ from typing import Any
 import zmq
 
 from cea_exchange.domain.calendar import date_number
+from cea_exchange.domain.records import Side
 from cea_exchange.domain.timetable import time_parse
 from cea_exchange.loadtest.faults.faulty_disk import FAULT_FILE
 from cea_exchange.loadtest.faults.proxy import Proxy
@@ -28,6 +29,7 @@ from cea_exchange.protocol.security import CurveKeys, client_socket
 from cea_exchange.registry.store import RegistryStore
 
 SETTLE_S_MAX = 120.0
+BIDDING_TONNES = 100_000
 AGAIN_S = 0.2
 FAULTY_DISK = "cea_exchange.loadtest.faults.faulty_disk"
 DAEMONS = ("venue", "registry")
@@ -98,9 +100,25 @@ class OwnExchange(Stand):
         # Blocks are traded in the afternoon.
         opening = "13:00" if workload.has_blocks else "09:30"
         self.exchange.operate("clock", at=f"{self._day}T{opening}:00+08:00")
+        if workload.has_bids:
+            self._biddings_open(members, workload)
         if self._proxied:
             self.proxy = Proxy(self.exchange.endpoint("venue", "gateway"))
             self.proxy.start()
+
+    def _biddings_open(self, members: list[Participant], workload: Workload) -> None:
+        """Let a participant who sells it apply for a bidding of each product, until the close."""
+        bands = self.exchange.operate("statistics")["products"]
+        for product in workload.products:
+            sellers = (each.name for each in members if each.sides[product] == Side.SELL)
+            self.exchange.operate(
+                "bidding_open",
+                bidding=f"{self._day} {product}",
+                account=next(sellers),
+                product=product,
+                tonnes=BIDDING_TONNES,
+                limit=bands[product]["band_low"],
+            )
 
     def options(self) -> dict[str, str]:
         """Return where the gateway is, and the keys."""

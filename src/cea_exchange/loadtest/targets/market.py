@@ -1,4 +1,4 @@
-"""The market with all its rules in the sending process: listed orders and blocks, no sockets."""
+"""The market with all its rules in the sending process: no sockets, but every trading method."""
 
 import select
 from collections.abc import Iterator, Sequence
@@ -32,6 +32,7 @@ from cea_exchange.matching.market import Market
 
 CASH_FEN_EACH = 10**14
 TONNES_EACH = 10**9
+BIDDING_TONNES = 1_000_000
 EVENT_ROWS = 1 << 14
 LEVELS_ALL = 1 << 20
 
@@ -52,6 +53,7 @@ class EmbeddedMarket(Target):
         self._events = np.zeros(EVENT_ROWS, EVENT_DTYPE)
         self._reports: list[Report] = []
         self._ids = Ids()
+        self._bids: set[int] = set()
         self._traded = 0
 
     def connect(self, participants: Participants) -> None:
@@ -75,8 +77,30 @@ class EmbeddedMarket(Target):
         self._participants = {index: place for place, index in enumerate(indexes)}
         self._names = participants.products
         self._ids.products = [market.product_index(name) for name in participants.products]
+        self._biddings_open(participants)
         self._trading_date = int(self._date.replace("-", ""))
         self._count = len(participants.names)
+
+    def _biddings_open(self, participants: Participants) -> None:
+        """Let a seller of each product apply for a bidding, which stays open."""
+        books = self._market.state().books
+        for product, name in enumerate(participants.products):
+            sellers = [
+                participant
+                for participant, sides in enumerate(participants.sides)
+                if sides[product] == Side.SELL
+            ]
+            if not sellers:
+                continue
+            self._market.bidding_open(
+                participants.names[sellers[0]],
+                name,
+                bidding_id=name,
+                tonnes=BIDDING_TONNES,
+                pricing="uniform",
+                floor=books[name].band_low,
+            )
+            self._ids.biddings[product] = self._market.bidding_record_id(name)
 
     def send(self, commands: Sequence[Command]) -> None:
         """Let the market process them, one after the other."""
@@ -105,13 +129,16 @@ class EmbeddedMarket(Target):
             yield Report(Outcome.REJECTED, number, code=Reason(event.reason).name)
             return
         if number:
-            is_order = kind == EventKind.ORDER_ACCEPTED
-            if is_order:
+            is_entry = kind in (EventKind.ORDER_ACCEPTED, EventKind.BID_ACCEPTED)
+            if is_entry:
                 self._ids.entered(number, event.order_id)
-            yield Report(Outcome.ACCEPTED, number, event.tonnes if is_order else 0)
+            if kind == EventKind.BID_ACCEPTED:
+                self._bids.add(event.order_id)
+            yield Report(Outcome.ACCEPTED, number, event.tonnes if is_entry else 0)
         if kind == EventKind.TRADE:
             yield from self._trade(event)
-        elif kind in (EventKind.ORDER_CANCELED, EventKind.ORDER_EXPIRED):
+        elif kind in (EventKind.ORDER_CANCELED, EventKind.ORDER_EXPIRED, EventKind.BID_CANCELED):
+            self._bids.discard(event.order_id)
             yield Report(Outcome.ENDED, self._ids.ended(event.order_id))
         elif kind == EventKind.BLOCK_OFFERED and event.counter_account_index != ACCOUNT_NONE:
             asked = self._participants[event.counter_account_index]
@@ -142,17 +169,17 @@ class EmbeddedMarket(Target):
         """Let the market check itself, and hold its open orders and all tonnes against ours."""
         market = self._market
         market.check()
-        found = Reconciliation({"orders": len(self._ids.numbers), "trades": self._traded})
+        orders = len(self._ids.numbers) - len(self._bids)
+        counts = {"orders": orders, "bids": len(self._bids), "trades": self._traded}
+        found = Reconciliation(counts)
         resting = sum(
             orders
             for name in self._names
             for side in Side
             for _, _, orders in market.depth(name, side, LEVELS_ALL)
         )
-        if resting != len(self._ids.numbers):
-            found.differences.append(
-                f"{len(self._ids.numbers)} orders were open, the market has {resting}"
-            )
+        if resting != orders:
+            found.differences.append(f"{orders} orders were open, the market has {resting}")
         held = [market.account(name).holdings for name in market.accounts]
         for name in self._names:
             total = sum(each[name].tonnes for each in held)

@@ -39,10 +39,8 @@ LOOK_S = 0.05
 SOCKETS_EACH = 12
 """Three are in use; those of connections before are taken away later, by another thread."""
 _OPEN_PHASES = (Phase.LISTED, Phase.LISTED_AND_BLOCK)
-_ENDS = (
-    EventKind.ORDER_CANCELED,
-    EventKind.ORDER_EXPIRED,
-)
+_ENTRIES = (EventKind.ORDER_ACCEPTED, EventKind.BID_ACCEPTED)
+_ENDS = (EventKind.ORDER_CANCELED, EventKind.ORDER_EXPIRED, EventKind.BID_CANCELED)
 
 
 class _Seat:
@@ -87,6 +85,7 @@ class OrderEntry(Target):
         self._seats: dict[int, _Seat] = {}
         self._ids = Ids()
         self._index_of: dict[str, int] = {}
+        self._product_of: dict[str, int] = {}
         self._look: Iterator[_Seat] = iter(())
         self._look_at = 0.0
         self._reports: list[Report] = []
@@ -116,7 +115,7 @@ class OrderEntry(Target):
             self.poll(0.01)
             busy = self._busy()
         self._ids.products = self._product_indexes(participants.products)
-        self._ask_accounts(participants)
+        self._ask_parties_and_biddings(participants)
         self._await_day()
         self.gaps = self.reconnects = 0
 
@@ -134,9 +133,11 @@ class OrderEntry(Target):
         except LookupError as error:
             raise TargetError(str(error)) from error
 
-    def _ask_accounts(self, participants: Participants) -> None:
-        """Learn the accounts of all participants: a block names its counterparty's."""
+    def _ask_parties_and_biddings(self, participants: Participants) -> None:
+        """Learn what commands name: a block its counterparty's account, a bid its bidding."""
         seat = next(iter(self._seats.values()))
+        self._product_of = {name: index for index, name in enumerate(participants.products)}
+        seat.session.biddings()
         for name in participants.names:
             seat.session.party(account=name)
         self._flush(seat)
@@ -326,6 +327,12 @@ class OrderEntry(Target):
             seat.venue_report_seq = message["report_seq"]
         elif message["op"] == "party" and message["account_index"] is not None:
             self._ids.accounts[self._index_of[message["account"]]] = message["account_index"]
+        elif message["op"] == "biddings":
+            self._ids.biddings = {
+                self._product_of[each["product"]]: each["bidding_id"]
+                for each in message["biddings"]
+                if each["state"] == "open" and each["product"] in self._product_of
+            }
         elif message["op"] == "refused" and not refusal_passes(message):
             raise TargetError(f"the venue refused a message of {seat.session.account}: {message}")
 
@@ -348,10 +355,10 @@ class OrderEntry(Target):
             yield Report(Outcome.REJECTED, number, code=Reason(report.reason).name)
             return
         if number:
-            is_order = kind == EventKind.ORDER_ACCEPTED
-            if is_order:
+            is_entry = kind in _ENTRIES
+            if is_entry:
                 self._ids.entered(number, report.order_id)
-            yield Report(Outcome.ACCEPTED, number, report.tonnes if is_order else 0)
+            yield Report(Outcome.ACCEPTED, number, report.tonnes if is_entry else 0)
         if kind == EventKind.TRADE:
             yield from self._traded(report, account, number)
         elif kind in _ENDS:

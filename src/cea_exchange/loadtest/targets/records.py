@@ -17,12 +17,15 @@ class Ids:
         By product.
     accounts : dict
         By participant.
+    biddings : dict
+        The open bidding by product.
     orders, numbers : dict
-        Its order id by the number of the command that entered it, and back.
+        Its id of an order or a bid by the number of the command that entered it, and back.
     """
 
     products: list[int] = field(default_factory=list)
     accounts: dict[int, int] = field(default_factory=dict)
+    biddings: dict[int, int] = field(default_factory=dict)
     orders: dict[int, int] = field(default_factory=dict)
     numbers: dict[int, int] = field(default_factory=dict)
 
@@ -46,10 +49,12 @@ def record_of(command: Command, ids: Ids, *, client_order_id: int, trading_date:
     """Return the record of a command; an order that is not known is order 0."""
     kind, order_id, counterparty, flags = command.kind, 0, 0, command.flags
     product, price, tonnes = ids.products[command.product], command.price, command.tonnes
-    if kind in (CommandKind.CANCEL, CommandKind.AMEND):
+    if kind in (CommandKind.CANCEL, CommandKind.AMEND, CommandKind.BID_CANCEL):
         order_id, product = ids.orders.get(command.order, 0), 0
-        if kind == CommandKind.CANCEL:
+        if kind != CommandKind.AMEND:
             price = tonnes = 0
+    elif kind == CommandKind.BID:
+        order_id, product = ids.biddings.get(command.product, 0), 0
     elif command.block:
         order_id, product = command.block, 0
     elif kind == CommandKind.BLOCK_OFFER and command.counterparty >= 0:

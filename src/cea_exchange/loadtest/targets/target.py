@@ -40,7 +40,7 @@ class Command(NamedTuple):
     number : int
         Of this command, ascending from 1; reports name commands by it.
     kind : CommandKind
-        ENTER, CANCEL and AMEND; blocks where the system has them.
+        ENTER, CANCEL and AMEND; blocks and bids where the system has them.
     participant, product : int
         Indexes into what `connect` was given.
     side : Side
@@ -51,7 +51,7 @@ class Command(NamedTuple):
     tonnes : int
         The quantity.
     order : int
-        Of a cancel or an amendment: the number of the command that entered the order.
+        Of a cancel or an amendment: the number of the command that entered the order, or the bid.
     block : int
         Of an answer to a block: what the report of ASKED had there.
     counterparty : int

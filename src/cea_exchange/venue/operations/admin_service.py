@@ -89,6 +89,8 @@ class AdminService(Service[Operator, AdminRequest]):
         Journals acts, releases their events, and returns the refusals.
     status, stop
         Says where the venue stands; ends the daemon.
+    hand_over
+        Ends it and lets another node lead; FrameError if that one can't.
     key_restore
         Admits a key that was cut off; False if it was not.
     now_s
@@ -113,6 +115,7 @@ class AdminService(Service[Operator, AdminRequest]):
         run_controls: Callable[[list[control.Control]], list[str | None]],
         status: Callable[[], dict[str, Any]],
         stop: Callable[[], None],
+        hand_over: Callable[[str], None],
         key_restore: Callable[[str], bool],
         now_s: Callable[[], float],
         looked: Callable[[Operator, AdminRequest], None],
@@ -129,6 +132,7 @@ class AdminService(Service[Operator, AdminRequest]):
         self.proposals = VenueProposals(proposal_s, now_s)
         self.status = status
         self.stop = stop
+        self.hand_over = hand_over
         self.key_restore = key_restore
         self._looked = looked
         self._cases = CaseService(sequencer.machine)
@@ -164,7 +168,7 @@ class AdminService(Service[Operator, AdminRequest]):
         return self._operators[key]
 
     def role_refusal(self, person: Operator, request: AdminRequest) -> FrameError:
-        """Return what a role that may only look is told of an act."""
+        """Return what a role that may only look is shown of an act."""
         got = f"the {person.role}'s {person.name}"
         return FrameError(
             VenueRefusal.NOT_PERMITTED, expected="an operator's key", got=got, where="key"
@@ -431,7 +435,7 @@ class AdminService(Service[Operator, AdminRequest]):
         return "booked" if reason == Reason.NONE else f"nothing moved: {reason.name}"
 
     def measures(self, *, public: bool) -> list[dict[str, Any]]:
-        """Return the measures that were taken, or what the public is told of them."""
+        """Return the measures that were taken, or what the public is shown of them."""
         shown = measures.public_list if public else measures.shown
         return shown(self.machine.measures, self.machine.core.trading_date)
 

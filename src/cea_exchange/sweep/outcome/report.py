@@ -1,0 +1,258 @@
+"""A sweep's report: one HTML page that needs nothing from outside."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from html import escape
+
+import msgspec
+
+from cea_exchange.plots.figures import PlotsMissing
+from cea_exchange.sweep.cell import CellResult
+from cea_exchange.sweep.outcome.figures import (
+    TITLES,
+    figure_shown,
+    figure_title,
+    parameter_shown,
+    spread_of,
+    unit_of,
+)
+from cea_exchange.sweep.outcome.outcome import Outcome
+from cea_exchange.sweep.outcome.plots import by_parameter, sensitivities, spreads, that_vary
+from cea_exchange.sweep.plan_file import SweepPlan, Value
+from cea_exchange.sweep.points import Point
+from cea_exchange.sweep.sensitivity import Sensitivity
+from cea_exchange.year.outcome.page import page, table
+
+POINTS_MAX, FAILED_MAX, COMBINATIONS_MAX, VALUES_MAX = 30, 50, 6, 8
+"""Of each so many are shown; the tables have all."""
+METHODS = {
+    "sobol": "Sobol's indices: the part of a figure's variance over the ranges that a parameter"
+    " makes alone, and together with others. Lines: confidence of 95%.",
+    "morris": "Morris' elementary effects: the mean size of what a parameter changes a figure by,"
+    " over its whole range, in the figure's unit. Lines: confidence of 95%.",
+}
+
+
+def report_page(
+    plan: SweepPlan,
+    points: Sequence[Point],
+    results: Mapping[str, CellResult],
+    outcome: Outcome,
+) -> str:
+    """Return the report; without matplotlib it has no plots."""
+    ended = [point for point in points if results[point.cell.id].figures]
+    parts = [
+        f"<h1>{escape(plan.title)}</h1>",
+        f"<p>{outcome.points:,} points, {outcome.cells:,} compliance years, seeds"
+        f" {_seeds(plan.seeds)}. The nation, its firms and what they do are made up; what decides"
+        " about them is the real systems' code. A figure says what the model does, and nothing of"
+        " the real market.</p>",
+        *_failed(outcome),
+        "<h2>What is varied</h2>",
+        table(("parameter", "as", "values"), _varied(plan), ()),
+        f"<p class=note>In common: {escape(_common(plan))}.</p>",
+    ]
+    if ended:
+        shown = that_vary(plan.figures, points, results)
+        parts += [
+            "<h2>Spread over all points</h2>",
+            table(
+                ("figure", "least", "lower quartile", "median", "upper quartile", "most", "mean"),
+                _spread_rows(outcome),
+                range(1, 7),
+            ),
+            *_plotted(partial(spreads, shown, points, results), shown),
+            *_by_parameters(plan, ended, results, shown),
+            *_sensitivity_parts(plan, points, outcome),
+        ]
+    parts += [
+        "<h2>Where it comes from</h2>",
+        table(
+            ("of", "hash"),
+            [
+                ("this sweep: every cell, and what it came to (SHA-256)", outcome.hash),
+                ("the plan (SHA-256)", outcome.plan),
+                ("the program", outcome.program),
+            ],
+        ),
+        *_points(plan, points, results),
+    ]
+    return page(plan.title, parts)
+
+
+# -- What is played --------------------------------------------------------------------------------
+
+
+def _seeds(seeds: Sequence[int]) -> str:
+    first, last = seeds[0], seeds[-1]
+    if len(seeds) > 2 and list(seeds) == list(range(first, last + 1)):
+        return f"{first} to {last}"
+    shown = ", ".join(map(str, seeds[:10]))
+    return shown if len(seeds) <= 10 else f"{shown}, … ({len(seeds)})"
+
+
+def _varied(plan: SweepPlan) -> Iterator[tuple[str, str, str]]:
+    for name, values in plan.grid.items():
+        yield name, "grid", ", ".join(map(str, values))
+    for name in plan.rows[0] if plan.rows else ():
+        yield name, "rows", ", ".join(str(row[name]) for row in plan.rows)
+    for name, found in plan.ranges.items():
+        assert plan.sensitivity is not None
+        how = f"{plan.sensitivity.samples} samples, {plan.sensitivity.method}"
+        yield name, how, f"{found.least} to {found.most} by {found.step}"
+
+
+def _common(plan: SweepPlan) -> str:
+    varied = plan.names()
+    return ", ".join(
+        f"{name} {value}"
+        for name, value in msgspec.structs.asdict(plan.year).items()
+        if name not in varied and value not in ("", None)
+    )
+
+
+def _failed(outcome: Outcome) -> Iterator[str]:
+    if not outcome.failed:
+        return
+    count = len(outcome.failed)
+    yield f"<h2 class=differ>{count:,} of {outcome.cells:,} years failed</h2>"
+    rows = [(each.cell, each.error, each.command) for each in outcome.failed[:FAILED_MAX]]
+    yield table(("cell", "what is wrong", "plays it again, in files/"), rows)
+    if count > FAILED_MAX:
+        yield f"<p class=note>The first {FAILED_MAX}; points.parquet has all.</p>"
+
+
+# -- Figures ---------------------------------------------------------------------------------------
+
+
+def _spread_rows(outcome: Outcome) -> Iterator[tuple[str, ...]]:
+    for figure, spread in outcome.figures.items():
+        values = (
+            *(spread.least, spread.lower_quartile, spread.median),
+            *(spread.upper_quartile, spread.most, spread.mean),
+        )
+        yield figure_title(figure), *(figure_shown(figure, value) for value in values)
+
+
+def _by_parameters(
+    plan: SweepPlan,
+    points: Sequence[Point],
+    results: Mapping[str, CellResult],
+    plotted: Sequence[str],
+) -> Iterator[str]:
+    for name in plan.names():
+        yield f"<h2>By {escape(name)}</h2>"
+        yield from _plotted(partial(by_parameter, name, plotted, points, results), plotted)
+        by_value: dict[Value, list[Point]] = {}
+        for point in points:
+            by_value.setdefault(point.values[name], []).append(point)
+        if name not in plan.ranges and len(by_value) <= VALUES_MAX:
+            head = (f"median, with {parameter_shown(name)}", *map(str, by_value))
+            counts = ("points", *(f"{len(found):,}" for found in by_value.values()))
+            rows = [_medians(figure, [*by_value.values()], results) for figure in plan.figures]
+            yield table(head, [counts, *rows], range(1, len(head)))
+
+
+def _medians(
+    figure: str, by_value: Sequence[Sequence[Point]], results: Mapping[str, CellResult]
+) -> tuple[str, ...]:
+    shown = []
+    for points in by_value:
+        spread = spread_of([results[point.cell.id].figures[figure] for point in points])
+        shown.append(figure_shown(figure, spread.median) if spread else "")
+    return figure_title(figure), *shown
+
+
+def _sensitivity_parts(
+    plan: SweepPlan, points: Sequence[Point], outcome: Outcome
+) -> Iterator[str]:
+    if plan.sensitivity is None:
+        return
+    title = "What figures depend on"
+    yield f"<h2>{title}</h2><p>{METHODS[plan.sensitivity.method]}</p>"
+    by_combination: dict[int, list[Sensitivity]] = {}
+    for each in outcome.analysis.sensitivities:
+        by_combination.setdefault(each.combination, []).append(each)
+    values = {point.combination: point.values for point in points}
+    for number, found in [*by_combination.items()][:COMBINATIONS_MAX]:
+        fixed = {name: v for name, v in values[number].items() if name not in plan.ranges}
+        words = ", ".join(f"{name} = {value}" for name, value in fixed.items())
+        if words:
+            yield f"<h3>With {escape(words)}</h3>"
+        yield from _plotted(partial(sensitivities, f"{title} {words}", plan.figures, found), found)
+        yield _sensitivity_table(plan, found)
+    if len(by_combination) > COMBINATIONS_MAX:
+        yield (
+            f"<p class=note>The first {COMBINATIONS_MAX} combinations of {len(by_combination):,};"
+            " sensitivities.parquet has all.</p>"
+        )
+    if outcome.analysis.notes:
+        notes = "".join(f"<li>{escape(note)}</li>" for note in outcome.analysis.notes)
+        yield f"<p>To be known of it:</p><ul>{notes}</ul>"
+
+
+def _sensitivity_table(plan: SweepPlan, found: Sequence[Sensitivity]) -> str:
+    """Return a row a figure, a column a parameter."""
+    by_figure: dict[str, list[Sensitivity]] = {}
+    for each in found:
+        by_figure.setdefault(each.figure, []).append(each)
+    is_sobol = found[0].method == "sobol"
+    head = ("with others (alone)" if is_sobol else "mean size", *map(parameter_shown, plan.ranges))
+    rows = [
+        (
+            TITLES[figure] if is_sobol else figure_title(figure),
+            *map(_sobol if is_sobol else _morris, of_figure),
+        )
+        for figure, of_figure in by_figure.items()
+    ]
+    return table(head, rows, range(1, len(head)))
+
+
+def _sobol(each: Sensitivity) -> str:
+    return f"{each.st or 0:.2f} ± {each.st_conf or 0:.2f} ({each.s1 or 0:.2f})"
+
+
+def _morris(each: Sensitivity) -> str:
+    unit = unit_of(each.figure)
+    size, confidence = ((part or 0) / unit.one for part in (each.mu_star, each.mu_star_conf))
+    return f"{size:,.{unit.places}f} ± {confidence:,.{unit.places}f}"
+
+
+# -- Points ----------------------------------------------------------------------------------------
+
+
+def _points(
+    plan: SweepPlan, points: Sequence[Point], results: Mapping[str, CellResult]
+) -> Iterator[str]:
+    names = plan.names()
+    first = plan.figures[: max(1, 5 - len(names))]
+    head = (
+        *("point", "seed", *map(parameter_shown, names)),
+        *(figure_title(figure) for figure in first),
+        "cell",
+    )
+    rows = []
+    for point in points[:POINTS_MAX]:
+        figures = results[point.cell.id].figures
+        shown = (figure_shown(each, figures[each]) if figures else "failed" for each in first)
+        values = (str(point.values[name]) for name in names)
+        rows.append((f"{point.number}", f"{point.seed}", *values, *shown, point.cell.id))
+    yield "<h3>Points</h3>"
+    yield table(head, rows, range(2 + len(names) + len(first)))
+    yield (
+        f"<p class=note>{_of_all(len(rows), len(points))} Each with all figures, its files, the"
+        " hash of its tables, and the command that plays it again, is in points.parquet.</p>"
+    )
+
+
+def _of_all(shown: int, count: int) -> str:
+    return f"The first {shown} points of {count:,}." if shown < count else ""
+
+
+def _plotted(draw: Callable[[], str], what: Sequence[object]) -> Iterator[str]:
+    if not what:
+        return
+    try:
+        yield f"<div class=wide tabindex=0>{draw()}</div>"
+    except PlotsMissing as error:
+        yield f"<p class=note>No plots: it {escape(str(error))}.</p>"
