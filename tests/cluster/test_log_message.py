@@ -1,4 +1,4 @@
-"""Messages of the log: what is not as it was written, or does not follow, is refused with its place."""
+"""Messages of the log: what is not as written, or does not follow, is refused with its place."""
 
 import pytest
 
@@ -47,10 +47,9 @@ def begun(first=1):
     """Return a chain behind a log's first message."""
     chain = Chain()
     assert chain.sha256 == CHAIN_START
+    record = record_encode(RECORD)
     chain.follow(
-        message(
-            1, chain, MessageKind.EPOCH, record_encode(RECORD), epoch=1, epoch_log_seq=1, first=first
-        )
+        message(1, chain, MessageKind.EPOCH, record, epoch=1, epoch_log_seq=1, first=first)
     )
     return chain
 
