@@ -12,6 +12,7 @@
 # and on the whole exchange:
 #   make torture KILLS=200 [SEED=n]  everything killed and stopped at random, nothing lost
 #   make settle TRADES=1000000 DATABASE=postgresql  a live venue's trades settled, killed meanwhile
+#   make failover-ledger  its database's primary killed 50 times, the standby promoted each time
 #   make year [DATABASE=postgresql]  a nation's filings to allowances at the registry, killed 50 times
 #   make replay-days FILE=daily.csv  published days traded, settled, compared, and a plot of them
 #   make surveillance  precision and recall of the patterns of abuse, on seeds held out
@@ -29,7 +30,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := pyproject.toml setup.py $(shell find src -name '*.pyx' -o -name '*.pxd')
 
-.PHONY: demo test check lint types imports wheel long bench conformance checked sanitize mutants torture settle year soak replay-days
+.PHONY: demo test check lint types imports wheel long bench conformance checked sanitize mutants torture settle failover-ledger year soak replay-days
 .PHONY: surveillance nightly random attacks lock sbom audit build clean
 
 # To watch a day instead: .venv/bin/pip install -e '.[screens]' && .venv/bin/cea-exchange demo --board
@@ -145,6 +146,11 @@ settle: build
 	PYTHONPATH=tests $(BIN)/python -m torture.settlement --trades $(TRADES) --kills 50 \
 		--database $(DATABASE) $(if $(SEED),--seed $(SEED))
 
+# The ledger's primary killed 50 times under a live venue's settlement: contrib/failover.md.
+failover-ledger: build
+	PYTHONPATH=tests $(BIN)/python -m torture.settlement --trades 200000 --kills 50 \
+		--database failover $(if $(SEED),--seed $(SEED))
+
 # A year of 3,378 enterprises from monthly files to allowances and obligations, both sides killed.
 SCALE ?= 1
 year: build
@@ -174,6 +180,7 @@ attacks: build
 nightly: random attacks conformance checked sanitize long torture failover soak mutants
 	$(MAKE) settle DATABASE=sqlite
 	$(MAKE) settle DATABASE=postgresql
+	$(MAKE) failover-ledger
 	$(MAKE) year DATABASE=sqlite
 	$(MAKE) year DATABASE=postgresql
 

@@ -1,9 +1,10 @@
 """What a client sees by the way in: python -m bench.way_in [--kills 20] [--orders 400].
 
-Venues, log nodes, registry and way in as real processes on this machine. In turns, in one run: single
-orders to the leader's own gateway, and by the way in, each from its sending to its answer. Then the
+Venues, log nodes, registry and way in as real processes on this machine. In turns, in one run:
+single orders to the leader's own gateway, and by the way in, each until its answer. Then the
 venue that leads is killed (SIGKILL) again and again while a client sends an order each 20 ms by the
 way in; the outage is the longest time between two answers around a kill. Killed venues come back.
+Then the lead is handed over, as an operator does.
 
 Before a figure is printed the client has an answer to each of its orders, one only, over one
 connection, and its reports are those that a fresh client is given from the first on.
@@ -23,6 +24,7 @@ from cea_exchange.domain.records import Side
 from cea_exchange.loadtest.load_run import await_transfers
 from cea_exchange.loadtest.local_cluster import WAY_IN, WAY_IN_KEYS, LocalCluster
 from cea_exchange.loadtest.population import Participant
+from cea_exchange.venue.operations.admin_client import admin_ask
 
 REFERENCES = {"CEA24": 9749}
 PRICE_FEN = 9_600
@@ -103,7 +105,24 @@ def latency(cluster: LocalCluster, orders: int) -> None:
         print(f"single orders by {what}: p50 {p50:.2f} ms, p99 {p99:.2f} ms, {len(taken_ms)}")
 
 
-def outages(cluster: LocalCluster, kills: int) -> None:
+def handed_over(cluster: LocalCluster, probe: Probe) -> float:
+    """Let another venue lead, as an operator would; return for how long nobody was answered, s."""
+    probe.send_for(0.5)
+    probe.settle()
+    began = len(probe.answers_s) - 1
+    leader = cluster.await_leader().node
+    successor = next(name for name in cluster.venue_names if name != leader)
+    request = {"op": "cluster_handover", "node": successor, "why": "bench"}
+    admin_ask(cluster.folder(leader), request, key="admin")
+    probe.send_for(AROUND_S)
+    probe.settle()
+    cluster.tend()
+    cluster.await_well(leader)
+    cluster.await_well(successor)
+    return float(np.diff(probe.answers_s[began:]).max())
+
+
+def outages(cluster: LocalCluster, kills: int, handovers: int) -> None:
     """Print for how long nobody was answered after each kill of the venue that leads."""
     client = client_of(cluster, "probe", by_way_in=True)
     probe, found_s = Probe(client), []
@@ -119,6 +138,7 @@ def outages(cluster: LocalCluster, kills: int) -> None:
         found_s.append(float(np.diff(probe.answers_s[began:]).max()))
         cluster.begin(name)
         cluster.await_well(name)
+    handovers_s = [handed_over(cluster, probe) for _ in range(handovers)]
     probe.settle()
     assert len(probe.answered) == probe.sent
     assert client.reconnections == 0, "the client lost its connection"
@@ -130,12 +150,16 @@ def outages(cluster: LocalCluster, kills: int) -> None:
         f"outage seen by a client over {kills} kills of the leader: p50 {p50:.2f} s,"
         f" p99 {p99:.2f} s, most {max(found_s):.2f} s; {probe.sent} orders, each answered once"
     )
+    if handovers_s:
+        p50, most = float(np.median(handovers_s)), max(handovers_s)
+        print(f"over {handovers} planned handovers: p50 {p50:.2f} s, most {most:.2f} s")
 
 
 def main() -> None:
     """Run it."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--kills", type=int, default=20)
+    parser.add_argument("--handovers", type=int, default=5)
     parser.add_argument("--orders", type=int, default=400)
     settings = parser.parse_args()
     print(calibrate())
@@ -147,7 +171,7 @@ def main() -> None:
         await_transfers(cluster)
         cluster.operate("clock", at="2025-01-02T09:30:00+08:00")
         latency(cluster, settings.orders)
-        outages(cluster, settings.kills)
+        outages(cluster, settings.kills, settings.handovers)
 
 
 if __name__ == "__main__":

@@ -285,7 +285,7 @@ def test_what_can_not_be_meant_is_refused_before_it_is_asked(typed, said, asked,
 def test_a_refusal_is_printed_as_json_where_the_answer_would_be(
     form, is_printed, monkeypatch, capsys
 ):
-    words = {"expected": "an account", "came": "P9", "where": "account"}
+    words = {"expected": "an account", "got": "P9", "where": "account"}
     answer = {"op": "refused", "code": "ACCOUNT_UNKNOWN", **words}
 
     def refuse(*_asked, **_more):

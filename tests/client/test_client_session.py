@@ -305,7 +305,7 @@ def test_malformed_messages_are_refused_and_named():
 
 
 def refused(session, code, **fields):
-    answer = {"op": "refused", "code": code.name, "expected": "x", "came": "y", "where": "z"}
+    answer = {"op": "refused", "code": code.name, "expected": "x", "got": "y", "where": "z"}
     answer |= fields
     session.receive([b"M", msgspec.msgpack.encode(answer)])
 

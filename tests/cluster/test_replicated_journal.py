@@ -31,7 +31,7 @@ from cea_exchange.journal import (
     SegmentReader,
     read_frames,
 )
-from cea_exchange.journal.frame_bytes import frames_split
+from cea_exchange.journal.frame_bytes import frames_last, frames_split
 from cea_exchange.venue.replication.local_tail import agreement, set_aside
 
 pytestmark = pytest.mark.e2e
@@ -177,6 +177,23 @@ def test_a_fenced_writer_ends_and_its_tail_is_set_aside(writers, log_nodes, tmp_
     assert [frame.payload for frame in shared] == [b"a", b"b", b"c"]
     back.local.close()
     assert list(read_frames(tmp_path / "one" / "journal")) == shared
+    # A power loss took a frame that was not synced yet, and left those after it.
+    for number, payload in enumerate((b"d", b"e", b"f"), 4):
+        assert two.write(payload) == number
+    writers("standby").catch_up()
+    (segment,) = (tmp_path / "standby" / "journal").iterdir()
+    content = segment.read_bytes()
+    places = [offset for offset, _ in frames_last(segment, content)]
+    assert len(places) == 6
+    for lost in (0, 3):
+        hole = bytes(places[lost + 1] - places[lost])
+        segment.write_bytes(content[: places[lost]] + hole + content[places[lost + 1] :])
+        torn = writers("standby")
+        torn.catch_up()
+        torn.local.close()
+        assert list(read_frames(tmp_path / "standby" / "journal")) == frames_of(two.log)
+        for made in (tmp_path / "standby" / "journal").iterdir():
+            made.unlink()
     # A frame that is here and in the log, and one that counted and the log has lost.
     lost = Journal.open(tmp_path / "one" / "journal", identity=IDENTITY)
     for payload in (b"d", b"e"):

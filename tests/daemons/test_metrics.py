@@ -8,6 +8,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from cea_exchange.ccer.metrics import CcerMetrics
+from cea_exchange.cluster.way_in import metrics as way_in_metrics
 from cea_exchange.loadtest.local_exchange import LocalExchange
 from cea_exchange.loadtest.population import population
 from cea_exchange.platform.metrics import PlatformMetrics
@@ -155,6 +156,8 @@ def test_the_document_lists_exactly_the_metrics_there_are():
             kind = {"build": "info", "rejects": "counter"}.get(name.rpartition("_")[2], "gauge")
             listed[name] = (kind, text)
     listed |= {name: ("gauge", text) for name, text in cluster_metrics.GAUGES.items()}
+    listed |= {name: ("gauge", text) for name, text in way_in_metrics.GAUGES.items()}
+    listed |= {name: ("counter", text) for name, text in way_in_metrics.COUNTERS.items()}
     for institution, metrics in (("platform", PlatformMetrics), ("ccer", CcerMetrics)):
         for kind in ("counter", "gauge"):
             answered = getattr(metrics, f"{kind}s")

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from cea_exchange.ccer.config import CcerConfig
+from cea_exchange.cluster.way_in import metrics as way_in_metrics
 from cea_exchange.cluster.way_in.config import WayInConfig
 from cea_exchange.platform.config import PlatformConfig
 from cea_exchange.protocol.settings import settings_read
@@ -122,7 +123,7 @@ def test_alert_rules_and_board_ask_for_metrics_there_are(file):
         names |= {f"{name}_total" for name in (*module.COUNTERS, *module.OTHERS)}
         names |= {*module.GAUGES, *module.OTHERS}
         names |= {f"{name}_bucket" for name in module.HISTOGRAMS}
-    names |= cluster_metrics.GAUGES.keys()
+    names |= cluster_metrics.GAUGES.keys() | way_in_metrics.GAUGES.keys()
     text = (CONTRIB / "prometheus" / file).read_text(encoding="utf-8")
     asked = set(re.findall(r"\bcea_\w+", text))
     assert asked and asked <= names
@@ -136,11 +137,12 @@ def test_the_board_shows_each_panel_somewhere_else():
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="there is no systemd here")
-def test_systemd_understands_the_timer(tmp_path):
+@pytest.mark.parametrize("timer", ["nightly", "ledger-drill"])
+def test_systemd_understands_the_timer(timer, tmp_path):
     for suffix in ("service", "timer"):
-        name = f"cea-exchange-nightly.{suffix}"
+        name = f"cea-exchange-{timer}.{suffix}"
         text = (CONTRIB / "systemd" / name).read_text(encoding="utf-8")
-        (tmp_path / name).write_text(text.replace("/etc/cea-exchange/nightly.sh", "/bin/true"))
+        (tmp_path / name).write_text(re.sub(r"/etc/cea-exchange/\w+\.sh", "/bin/true", text))
     command = ["systemd-analyze", "verify", "--man=no", str(tmp_path / name)]
     checked = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    assert not [line for line in checked.stderr.splitlines() if "nightly" in line]
+    assert not [line for line in checked.stderr.splitlines() if timer in line]

@@ -83,7 +83,7 @@ def endpoints(tmp_path):
     with RegistryDaemon(RegistryConfig(fronts=0, metrics=metrics), tmp_path):
         settings = VenueConfig(fronts=0, metrics=metrics, way_in_keys=(way_in_key,))
         venue = VenueDaemon(settings, tmp_path)
-        WayInDaemon(WayInConfig(fronts=0), tmp_path).close()
+        WayInDaemon(WayInConfig(fronts=0, metrics=metrics), tmp_path).close()
         relay_keys = CurveKeys.new()
         upstream = UpstreamSought(RelayConfig().whereabouts(tmp_path))
         relay = Relay(RelayConfig(), relay_keys, upstream)

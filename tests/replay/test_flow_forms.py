@@ -75,7 +75,7 @@ def test_mbo_fills_become_orders_that_hit(convert, replay, tmp_path) -> None:
     assert (status, errors) == (0, "")
     assert (report["tick"], report["trades"], report["orders_left"]) == ("0.01", 3, 1)
     assert report["passed_over"] == {
-        "trades, told by their fills": 2,
+        "trades, reported by their fills": 2,
         "cancels of what was filled": 2,
         "about orders from before": 1,
     }

@@ -19,6 +19,7 @@ PEOPLE = [
     Participant("alice", "short", {"CEA24": Side.BUY}, 9_000_000_000, {}),
     Participant("bob", "surplus", {"CEA24": Side.SELL}, 1_000_000, {"CEA24": 500_000}),
     Participant("carol", "surplus", {}, 800_000_000, {"CEA23": 40_000, "CEA24": 60_000}),
+    Participant("dora", "short", {"CEA24": Side.BUY}, 9_000_000, {}),
 ]
 
 

@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 
 from support.screens.chromium import DESKTOP, PHONE, picture, violations
 from support.screens.control_room import connected, control_room
-from support.screens.reader import at_console, looked_at, typed
+from support.screens.reader import at_console, looked_at, to, typed
 from support.screens.served import Served
 
 pytestmark = pytest.mark.e2e
@@ -23,6 +23,7 @@ CONTROL = (
 )
 SUPERVISION = (
     "supervision/alerts",
+    "supervision/cases",
     "supervision/holders",
     "supervision/replay",
     "supervision/replay/20250102?at=30&account=alice",
@@ -63,25 +64,45 @@ def trade(market):
 def test_an_operator_halts_and_busts_with_a_second_person(
     browser, market, consoles, trade
 ):
-    with at_console(browser, consoles("an"), "en") as page:
-        page.locator('.menu a[href="/control"]').press("Enter")
+    with (
+        at_console(browser, consoles("an"), "en") as page,
+        at_console(browser, consoles("bo"), "en") as second,
+    ):
+        to(second, "/control/approvals")
+        expect(second.locator("#waiting .empty")).to_have_count(2)
+        to(page, "/control")
         expect(page.locator(".daemon.good, .daemon.warn")).to_have_count(2)
-        page.locator('.menu a[href="/control/market"]').press("Enter")
+        to(page, "/control/market")
         _halted_and_resumed(page)
         number = _bust_refused_then_proposed(page, trade)
         expect(page.locator(f"#proposal-venue-{number}-approve")).to_have_count(0)
-        with at_console(browser, consoles("bo"), "en") as second:
-            second.locator('.menu a[href="/control/approvals"]').press("Enter")
-            expect(second.locator(".proposal h3")).to_contain_text(f"undo trade {trade}")
-            expect(second.locator(f"#proposal-venue-{number}-approve")).to_be_visible()
-            looked_at(second, "control-approval-en")
-            second.keyboard.press("a")
-            expect(second.locator(f"#proposal-venue-{number}-approve")).to_be_focused()
-            second.keyboard.press("Enter")
-            expect(second.locator(".done")).to_contain_text("The trade is undone")
-            second.go_back()
-            second.reload()
-            expect(second.locator(".proposal")).to_have_count(0)
+        # It came to the second person's page by itself.
+        expect(second.locator(".proposal h3")).to_contain_text(f"undo trade {trade}")
+        expect(second.locator(f"#proposal-venue-{number}-approve")).to_be_visible()
+        looked_at(second, "control-approval-en")
+        _another_comes_while_a_reason_is_typed(second, market, number, trade)
+        second.locator("body").click(position={"x": 2, "y": 2})
+        second.keyboard.press("a")
+        expect(second.locator(f"#proposal-venue-{number}-approve")).to_be_focused()
+        second.keyboard.press("Enter")
+        expect(second.locator(".done")).to_contain_text("The trade is undone")
+        expect(page.locator(".proposal")).to_have_count(0)
+        second.go_back()
+        second.reload()
+        expect(second.locator(".proposal")).to_have_count(0)
+
+
+def _another_comes_while_a_reason_is_typed(second, market, number, trade):
+    reason = second.locator(f"#proposal-venue-{number}-why")
+    reason.focus()
+    second.keyboard.type("not so")
+    answer = market.operate("bust", trade_id=trade, why="I saw it too")
+    expect(second.locator(".proposal")).to_have_count(2)
+    expect(reason).to_have_value("not so")
+    expect(reason).to_be_focused()
+    market.operate("reject", number=answer["proposal"], why="it is back")
+    expect(second.locator(".proposal")).to_have_count(1)
+    expect(reason).to_have_value("not so")
 
 
 def _halted_and_resumed(page):
@@ -118,7 +139,7 @@ def _bust_refused_then_proposed(page, trade):
 
 def test_a_regulator_replays_an_alert_and_the_day_it_lies_in(browser, market, consoles):
     with at_console(browser, consoles("rex"), "zh") as page:
-        page.locator('.menu a[href="/supervision/alerts"]').press("Enter")
+        to(page, "/supervision/alerts")
         alerts = page.locator("tbody tr")
         expect(alerts.filter(has_text="小额成交影响收盘价")).to_have_count(1)
         page.get_by_role("link", name="小额成交影响收盘价").press("Enter")
@@ -128,7 +149,7 @@ def test_a_regulator_replays_an_alert_and_the_day_it_lies_in(browser, market, co
         page.get_by_role("link", name="在当日回放中查看").press("Enter")
         _day_stepped(page)
         looked_at(page, "supervision-day-zh")
-        page.locator('.menu a[href="/supervision/looks"]').press("Enter")
+        to(page, "/supervision/looks")
         first = page.locator("tbody tr").first
         expect(first).to_contain_text("replay")
         expect(first).to_contain_text("rex")
@@ -162,6 +183,39 @@ def _day_stepped(page):
     expect(page.locator(".stepper .happened strong")).to_have_text("委托接受")
     page.keyboard.press("l")
     expect(place).to_have_text(traded)
+
+
+@pytest.mark.nightly
+def test_a_case_is_opened_of_an_alert_added_to_and_closed_by_two(browser, market, consoles):
+    """Rules: CEA-CAS-01."""
+    with (
+        at_console(browser, consoles("an"), "en") as page,
+        at_console(browser, consoles("bo"), "en") as second,
+    ):
+        to(page, "/supervision/alerts")
+        page.locator("tbody th a").first.press("Enter")
+        page.locator("#case-case").focus()
+        typed(page, "2025-1", "a close that one trade moved")
+        expect(page.locator("h1")).to_have_text("2025-1")
+        expect(page.locator("tbody tr")).to_have_count(2)
+        page.locator("#note-text").focus()
+        typed(page, "<script>alert(1)</script> was called")
+        expect(page.locator("tbody tr").last).to_contain_text("<script>alert(1)</script>")
+        looked_at(page, "supervision-case-en")
+        page.locator("#close-outcome").select_option("measures")
+        page.locator("#close-why").focus()
+        typed(page, "told off")
+        expect(page.locator(".done")).to_contain_text("waits for a second person")
+        to(second, "/control/approvals")
+        expect(second.locator(".proposal h3")).to_contain_text("close case 2025-1")
+        second.keyboard.press("a")
+        second.keyboard.press("Enter")
+        expect(second.locator(".done")).to_be_visible()
+        to(page, "/supervision/cases")
+        expect(page.locator("tbody tr")).to_contain_text("Ended with measures")
+        page.get_by_role("link", name="2025-1").press("Enter")
+        expect(page.locator("form")).to_have_count(0)
+        expect(page.locator("tbody tr").last).to_contain_text("bo")
 
 
 def test_who_only_looks_has_no_form_and_one_that_is_made_up_is_not_taken(

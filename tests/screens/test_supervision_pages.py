@@ -110,6 +110,11 @@ def test_a_record_that_is_elsewhere_is_said_to_be(tmp_path):
 def test_the_control_room_says_what_does_not_answer(tmp_path):
     seats = [(name, Seat("an", "operator", "registry")) for name in ("venue", "registry")]
     away = console(tmp_path, *seats)
-    for path in ("", "/market", "/sessions", "/approvals", "/settlement", "/records"):
+    for path in ("", "/market", "/approvals", "/records"):
         answer = away.get(f"/control{path}?lang=en")
         assert answer.status_code == 200, path
+    for path in ("/sessions", "/settlement"):
+        answer = away.get(f"/control{path}?lang=en")
+        assert answer.status_code == 503, path
+        # Nothing that could be taken for what it would have answered; and it is asked again.
+        assert "<td" not in answer.text and 'data-again="3"' in answer.text

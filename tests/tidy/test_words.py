@@ -27,8 +27,6 @@ INSTEAD = {
     "delivery": "batch settlement",
 }
 STILL = {
-    # A column of a table.
-    "told": ("src/cea_exchange/registry/bank/reports.py",),
     # What `status --watch` takes, as users type it.
     **dict.fromkeys(
         ("watch", "Watch"),

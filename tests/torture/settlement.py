@@ -1,6 +1,10 @@
 """A million trades of a live venue, settled while venue, registry and database server are killed.
 
     python -m torture.settlement --trades 1000000 --kills 50 [--database postgresql] [--seed 1]
+    python -m torture.settlement --trades 200000 --kills 50 --database failover
+
+With `failover` only the database's primary is killed; its standby is promoted each time, and that
+of before is rewound or copied anew, as contrib/failover.md says.
 
 Sums of zero prove little: a trade that is settled twice sums to zero too. So at the end the journal
 is replayed, every account's every balance is computed from what it gives, trade by trade, and held
@@ -46,6 +50,7 @@ from cea_exchange.registry.reconciliation.reconcile import check_ledger
 from cea_exchange.registry.store import RegistryStore
 from soak.flow import FlowAccount, FlowConfig
 from soak.run import FlowProcess, SoakFailed
+from support.institution.postgres_pair import PostgresPair
 
 FIRST_DAY = date(2024, 1, 2)
 REFERENCE_PRICES = {"CEA22": 9749, "CEA23": 9749, "CEA24": 9749, "CEA25": 9749}
@@ -57,8 +62,13 @@ ORDERS_EACH = 4_000_000
 IDS_PER_SENDER = 1_000_000_000
 TAKE_SHARE = 0.4
 SETTLE_S_MAX = 300.0
-VICTIMS = ("registry", "registry", "venue")
 SERVER = "server"
+VICTIMS = {
+    "sqlite": ("registry", "registry", "venue"),
+    "postgresql": ("registry", "registry", "venue", SERVER),
+    "failover": (SERVER,),
+}
+REWOUND_SHARE = 0.7
 
 
 class SettlementFailed(Exception):
@@ -75,6 +85,8 @@ class SettlementReport:
     trades: int = 0
     commands: int = 0
     balances: int = 0
+    rewound: int = 0
+    outages_s: list[float] = field(default_factory=list)
     seconds: float = 0.0
     check_seconds: float = 0.0
     faults: list[str] = field(default_factory=list)
@@ -82,6 +94,45 @@ class SettlementReport:
     def as_dict(self) -> dict:
         """Return plain values for JSON."""
         return {**self.__dict__, "kills": dict(self.kills)}
+
+
+class FailoverServers:
+    """A primary and its standby, which changes places with it each time that it is killed.
+
+    Attributes
+    ----------
+    outages_s
+        From each kill until the new primary had a standby again, and took commits.
+    """
+
+    def __init__(self, draw: random.Random) -> None:
+        self._draw = draw
+        self._pair = PostgresPair()
+        self._pair.commits_wait("ANY 1 (a, b)")
+        self._killed_s = 0.0
+        self.outages_s: list[float] = []
+        self.rewound = 0
+
+    @property
+    def address(self) -> str:
+        """Of the ledger's database, on whichever of them is the primary."""
+        return self._pair.address
+
+    def kill(self) -> None:
+        """Kill the primary, and promote its standby."""
+        self._killed_s = time.monotonic()
+        self._pair.fail_over()
+
+    def start(self) -> None:
+        """Make the primary of before a standby."""
+        is_rewound = self._draw.random() < REWOUND_SHARE
+        self.rewound += is_rewound
+        self._pair.standby_make(is_rewound=is_rewound)
+        self.outages_s.append(time.monotonic() - self._killed_s)
+
+    def close(self) -> None:
+        """End both for good."""
+        self._pair.close()
 
 
 class SettlementRun:
@@ -92,10 +143,17 @@ class SettlementRun:
         self.report = report
         self._trades, self._kills_left = trades, kills
         self._draw = random.Random(report.seed)
-        self._server = DatabaseServer(data / "server") if report.database == "postgresql" else None
+        self._server = self._server_made()
         address = None if self._server is None else self._server.address
         self._exchange = LocalExchange(data, database=address)
         self._senders = 0
+
+    def _server_made(self) -> DatabaseServer | FailoverServers | None:
+        if self.report.database == "failover":
+            return FailoverServers(self._draw)
+        if self.report.database == "postgresql":
+            return DatabaseServer(self.data / "server")
+        return None
 
     def run(self, show) -> None:
         """Trade, kill, settle, and hold everything against everything."""
@@ -104,6 +162,9 @@ class SettlementRun:
             with self._exchange:
                 self._trade(show)
             self.report.seconds = time.monotonic() - began
+            if isinstance(self._server, FailoverServers):
+                self.report.rewound = self._server.rewound
+                self.report.outages_s = sorted(round(each, 2) for each in self._server.outages_s)
             self._check()
             self.report.check_seconds = time.monotonic() - began - self.report.seconds
         finally:
@@ -117,6 +178,9 @@ class SettlementRun:
             PARTICIPANTS, REFERENCE_PRICES, seed=self.report.seed, orders_each=ORDERS_EACH
         )
         self._exchange.prepare(members, REFERENCE_PRICES, start=f"{FIRST_DAY}T08:30:00+08:00")
+        if self.report.database == "failover":
+            with (self.data / "registry.toml").open("a") as settings:
+                settings.write("database_synchronous = true\n")
         self._exchange.start()
         await_transfers(self._exchange)
         flow = self._sender(members)
@@ -155,8 +219,7 @@ class SettlementRun:
             sending = pool.submit(flow.run, ROUND_COMMANDS, day)
             for _ in range(kills):
                 time.sleep(self._draw.uniform(0.0, 0.4))
-                victims = (*VICTIMS, SERVER) if self._server is not None else VICTIMS
-                self._kill(self._draw.choice(victims), flow)
+                self._kill(self._draw.choice(VICTIMS[self.report.database]), flow)
                 self._kills_left -= 1
             try:
                 sending.result()
@@ -313,7 +376,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m torture.settlement", description=__doc__)
     parser.add_argument("--trades", type=int, default=1_000_000)
     parser.add_argument("--kills", type=int, default=50)
-    parser.add_argument("--database", choices=("sqlite", "postgresql"), default="sqlite")
+    parser.add_argument("--database", choices=tuple(VICTIMS), default="sqlite")
     parser.add_argument("--seed", type=int, help="decides who is killed when; drawn if left out")
     parser.add_argument("--data", type=Path, help="folder to keep; it must not be there yet")
     asked = parser.parse_args()

@@ -81,7 +81,7 @@ def test_the_account_comes_from_the_key_and_from_no_field(world):
     alice.command(enter(1, "buy", account_index=1))
     refused = alice.message()
     assert (refused["op"], refused["where"]) == ("refused", "record 0, account_index")
-    assert (refused["expected"], refused["came"]) == ("0", "1")
+    assert (refused["expected"], refused["got"]) == ("0", "1")
 
 
 @pytest.mark.parametrize(

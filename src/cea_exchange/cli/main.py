@@ -37,6 +37,7 @@ SUMMARIES = {
     "board": "The public market board in a browser.",
     "screen": "Open one person's own console in a browser, at this machine only.",
     "year": "Play a nation's compliance year through platform, registry, venue and CCER registry.",
+    "sweep": "Play many compliance years over seeds, plans and profiles; a table and a report.",
     "run": "Play a market script through an embedded market; write its events as JSON Lines.",
     "demo": "Run a venue, a registry and a population of participants through a trading day.",
     "replay": "Replay recorded flow; exit status 1 where what comes out and the record differ.",
@@ -56,7 +57,7 @@ PANELS = {
     ),
     "In a browser": ("board", "screen"),
     "Without a daemon, and for trial": (
-        *("year", "run", "demo", "replay", "convert-flow", "replay-days", "auction"),
+        *("year", "sweep", "run", "demo", "replay", "convert-flow", "replay-days", "auction"),
         *("replay-auctions", "load"),
     ),
 }

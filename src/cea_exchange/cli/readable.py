@@ -1,6 +1,6 @@
 """Turns what daemons say in integers into text for people, and back: ISO dates, yuan, tonnes.
 
-An answer's fields are told apart by their names, and amounts of one asset or another by the fields
+Fields of an answer are distinguished by their names, amounts of one asset or another by the fields
 beside them, so that no command prints fen or yyyymmdd by itself. JSON stays as the daemons have it.
 """
 

@@ -22,7 +22,7 @@ _TIFS = {tif.name.lower(): tif for tif in Tif}
 
 
 class SessionCommands(ABC):
-    """What a session can be told to do, over what it knows of its venue."""
+    """What a session can be asked to do, over what it knows of its venue."""
 
     trading_date: int
     """The venue's current one, yyyymmdd."""

@@ -451,7 +451,7 @@ class _OrderEntry:
 
     def _book_answer(self, product: str) -> BookAnswer | None:
         """Take the answer to `book` out of the messages; LookupError for an unknown product."""
-        if self._message_answer("refused", {"where": "product", "came": product}):
+        if self._message_answer("refused", {"where": "product", "got": product}):
             known = ", ".join(self.session.products)
             raise LookupError(f"product: expected one of {known}, got {product!r}")
         answer: BookAnswer | None = self._message_answer("book", {"product": product})

@@ -79,7 +79,7 @@ class SessionError(Exception):
     def of(cls, refused: dict[str, Any]) -> "SessionError":
         """Return the error of a venue's answer that refuses something."""
         why = f"refused {refused.get('code', '')}".strip()
-        words = f"{why}: expected {refused['expected']}, got {refused['came']}"
+        words = f"{why}: expected {refused['expected']}, got {refused['got']}"
         return cls(words, code_of(refused, VenueRefusal))
 
 

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import msgspec
 
+from cea_exchange.protocol.settings import ConfigError
+
 Name = Annotated[
     str, msgspec.Meta(pattern=r"^[a-z][a-z0-9-]{0,31}$", examples=["cea", "venue-1"])
 ]
@@ -95,12 +97,25 @@ class ClusterConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_
 
         Raises
         ------
-        OSError, ValueError
+        OSError, ConfigError
             The file can't be read, or has nothing in it.
         """
         if self.secret_file is None:
             return None
         lines = (data / self.secret_file).read_text(encoding="utf-8").splitlines()
         if not lines or not lines[0].strip():
-            raise ValueError(f"{self.secret_file}: expected a password in its first line, got none")
+            raise ConfigError(f"{self.secret_file}: expected a password in its first line, got none")
         return lines[0].strip()
+
+    def files_read(self, data: Path) -> str:
+        """Read every file that is named, and return in a line what these settings are for.
+
+        Raises
+        ------
+        OSError, ConfigError
+            One can't be read.
+        """
+        self.secret(data)
+        for name in filter(None, (self.ca, self.certificate, self.certificate_key)):
+            (data / name).read_bytes()
+        return f"node {self.node} of {self.name}, log at {', '.join(self.log_nodes)}"

@@ -1,6 +1,6 @@
 """What a daemon answers, fields or a refusal: one shape in memory, two forms on the wire.
 
-    {"op": OP, ...}      {"op": "refused", "code", "expected", "came", "where"}    the venue
+    {"op": OP, ...}      {"op": "refused", "code", "expected", "got", "where"}    the venue
     {"ok": True, ...}    {"ok": False, "code", "error"}                            registry and bank
 """
 
@@ -43,7 +43,7 @@ class Answer(msgspec.Struct, frozen=True):
     Attributes
     ----------
     fields
-        What is told; nothing of a refusal.
+        The answer's fields; none of a refusal.
     refusal
         None: it was done.
     """
@@ -61,7 +61,7 @@ class Answer(msgspec.Struct, frozen=True):
         if self.refusal is None:
             return {"op": op, **self.fields}
         refusal = self.refusal
-        words = {"expected": refusal.expected, "came": refusal.got, "where": refusal.where}
+        words = {"expected": refusal.expected, "got": refusal.got, "where": refusal.where}
         return {"op": "refused"} | _code(refusal) | words
 
     def by_ok(self) -> dict[str, Any]:
@@ -82,9 +82,8 @@ def answer_read(answer: dict[str, Any]) -> Answer:
             return Answer({name: value for name, value in answer.items() if name != "ok"})
         return Answer({}, Refusal(why=answer["error"], code=answer.get("code", "")))
     if answer["op"] == "refused":
-        return Answer({}, Refusal(**{part: answer.get(name, "") for part, name in _NAMES.items()}))
+        return Answer({}, Refusal(**{name: answer.get(name, "") for name in _PARTS}))
     return Answer(answer)
 
 
-_NAMES = {"where": "where", "expected": "expected", "got": "came", "code": "code"}
-"""Part of a refusal -> its name on the wire."""
+_PARTS = ("where", "expected", "got", "code")

@@ -19,7 +19,7 @@ class NotDone(RuntimeError):
 
 
 def refusal_words(answer: dict[str, Any]) -> str:
-    """Return what a person is told of an answer that refuses a request: its code, and the words."""
+    """Return the line that a person reads of a refused request: its code, and the words."""
     refusal = answer_read(answer).refusal
     assert refusal is not None, answer
     return f"refused {refusal.code}".strip() + f": {refusal.sentence()}"

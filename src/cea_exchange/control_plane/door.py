@@ -1,6 +1,6 @@
 """A ROUTER socket that others send to: bounds what all connections hold, answers those who read.
 
-What is no request is counted, and told of now and then: no peer fills memory, disk or log.
+What is no request is counted, and logged now and then: no peer fills memory, disk or log.
 """
 
 import time
@@ -85,7 +85,7 @@ class Door:
     limits
         How much may wait to be read by the other side.
     ends_slow
-        Whether who does not read is disconnected; else only told of.
+        Whether who does not read is disconnected; else only logged.
     on_gone
         Called with a connection's routing id, and whether it did not read, once nothing can be
         sent to it any more.

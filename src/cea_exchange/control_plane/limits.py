@@ -46,7 +46,7 @@ def limits_set(memory_mib_max: int | None, *, niceness: int) -> None:
 
 
 def freed_keep(kept_mib: int) -> None:
-    """Give memory back to the system only where more than so much is free, if malloc can be told.
+    """Give memory back to the system only where more than so much is free, if malloc can be set so.
 
     It takes messages of all sizes and frees them at once: what the system takes back each time, it
     has to fill with zeros each time.

@@ -636,7 +636,7 @@ cdef void bidding_award(Market* market, BiddingRecord* bidding) noexcept nogil:
         )
         return
     for place in range(award.count):
-        # Its row keeps all but the tonnes, which is what the trades below are told by.
+        # Its row keeps all but the tonnes, by which the trades below are reported.
         bid_take(market, bidding, &market.biddings.bids[award.rows[place]])
     bidding_release(market, bidding)
     bidding.clearing_price = result.clearing_price

@@ -135,7 +135,7 @@ cdef int64_t composite_close(const Market* market, list closes) except? -1:
 
 
 cdef inline bint has_close(const Product* product, bint any_listed) noexcept nogil:
-    """Whether a day's close is told of a product: it is listed, or was when it traded today.
+    """Whether a product has a day's close: it is listed, or was when it traded today.
 
     A day ends with a close at least, or nobody would hear of it.
     """

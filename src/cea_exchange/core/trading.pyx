@@ -758,7 +758,7 @@ cdef inline void order_end(
 ) noexcept nogil:
     """Take an order off without a command of its owner's."""
     cdef EventRecord* row = event_order(market, kind, &market.pool.orders[slot])
-    # No command is answered: it is told to whoever entered the order.
+    # No command is answered: it is reported to whoever entered the order.
     row.operator_index = market.pool.orders[slot].flags >> OPERATOR_SHIFT
     row.tonnes_open = 0
     row.reason = reason

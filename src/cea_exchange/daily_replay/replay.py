@@ -122,7 +122,7 @@ def replay_days(
     data
         A folder for the registry, without one yet.
     progress
-        Is told how many days are done.
+        Called with the number of days that are done.
 
     Raises
     ------

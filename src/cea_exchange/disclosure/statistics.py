@@ -355,7 +355,7 @@ def _announcements(announced: Sequence[Announced], period: Period) -> Iterator[A
 
     Notes
     -----
-    Rules: CEA-INF-06. An operator's words are told where they were written for everybody.
+    Rules: CEA-INF-06. An operator's words are shown where they were written for everybody.
     """
     days = set(period.days)
     for each in announced:

@@ -97,7 +97,7 @@ class AnnouncementRow(NamedTuple):
 
 
 class MeasureRow(NamedTuple):
-    """A measure from step 5 on, as the public is told of it (CEA-MSR-05)."""
+    """A measure from step 5 on, as the public is shown it (CEA-MSR-05)."""
 
     measure: str
     account: str
@@ -192,7 +192,7 @@ LAYOUTS: dict[str, Layout[Any]] = {
         once=("measure",),
     ),
 }
-"""All tables, by name, in the order in which they are told."""
+"""All tables, by name, in the order in which they are published."""
 
 
 def yuan(fen: int) -> Decimal:

@@ -1,4 +1,4 @@
-"""Unified social credit codes (统一社会信用代码), by which entities are told apart: GB 32100-2015.
+"""Unified social credit codes (统一社会信用代码), by which entities are identified: GB 32100-2015.
 
 18 characters: who registered it, what it is, six digits of where, nine of the subject, and a check
 character over the others.

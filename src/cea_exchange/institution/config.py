@@ -47,7 +47,10 @@ class InstitutionConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True,
     database
         ``postgresql://...``, the database to keep everything in; left out, the one that the
         institution's folder speaks of, or SQLite. A password does not belong here: libpq takes it
-        from ``PGPASSWORD`` or ``.pgpass``.
+        from ``PGPASSWORD`` or ``.pgpass``. It may name several servers, of which one writes.
+    database_synchronous
+        Whether each commit must be on the disk of a standby, too, before it counts; then a server
+        that would not wait for one is not written to.
     database_wait_s
         How long a start waits for that database's server, in seconds; 0 not at all.
     metrics
@@ -66,6 +69,7 @@ class InstitutionConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True,
     second_person: tuple[str, ...] | None = None
     proposal_s: Annotated[int, msgspec.Meta(ge=1, le=31_536_000)] = 259_200
     database: str | None = None
+    database_synchronous: bool = False
     database_wait_s: Annotated[int, msgspec.Meta(ge=0, le=86_400)] = 60
     metrics: MetricsAddress | None = None
 

@@ -163,7 +163,8 @@ class InstitutionDaemon(ABC, Generic[C, S, M]):
     def _awaited(self, is_stopping: Callable[[], bool]) -> Any:
         config = self._config
         return store_awaited(
-            *(self.store_class, self._data, config.database, config.database_wait_s, is_stopping)
+            *(self.store_class, self._data, config.database, config.database_wait_s, is_stopping),
+            is_synchronous=config.database_synchronous,
         )
 
     def _bind(self, host: DaemonHost) -> None:
@@ -238,6 +239,7 @@ class InstitutionDaemon(ABC, Generic[C, S, M]):
     def _database_wait(self, lost: DatabaseLost) -> None:
         """Wait until the database is back, and go on with what it says was committed."""
         log.error("database_lost", error=str(lost), **self._machine.log_fields())
+        self._metrics.database_lost()
         pause_s = RECONNECT_FIRST_S
         while not self._host.is_stopping:
             self._host.pulse.beat(time.monotonic(), f"database lost: {lost}")
@@ -348,6 +350,8 @@ def store_awaited(
     database: str | None,
     wait_s: int,
     is_stopping: Callable[[], bool],
+    *,
+    is_synchronous: bool = False,
 ) -> RecordStore:
     """Open an institution's database; where its server is away, wait for it, but not for ever.
 
@@ -359,7 +363,7 @@ def store_awaited(
     until_s, pause_s = time.monotonic() + wait_s, RECONNECT_FIRST_S
     while True:
         try:
-            return store_class.open(data, database)
+            return store_class.open(data, database, is_synchronous=is_synchronous)
         except DatabaseAway as error:
             left_s = until_s - time.monotonic()
             if left_s <= 0 or is_stopping():

@@ -21,6 +21,8 @@ SHARED_COUNTERS = {"troubles": "Parts of a turn that were given up since the sta
 SHARED_GAUGES = {
     "ok": "1 while it does its work, 0 while something keeps it from it.",
     "clock_ok": "1 while the system's clock is believed, 0 while it is doubted.",
+    "database_ok": "1 while its database is there, 0 while it is waited for.",
+    "database_standbys": "Standbys whose disk commits wait for; absent with SQLite.",
 }
 S = TypeVar("S", bound=RecordStore)
 
@@ -70,8 +72,16 @@ class InstitutionMetrics(Generic[S]):
         if now_ns < self._look_due_ns:
             return
         self._look_due_ns = now_ns + LOOK_NS
-        shared = {"ok": int(state == "ok"), "clock_ok": int(is_clock_right)}
+        shared = {"ok": int(state == "ok"), "clock_ok": int(is_clock_right), "database_ok": 1}
+        standbys = self._store.database.standby_count()
+        if standbys is not None:
+            shared["database_standbys"] = standbys
         self._now = shared | self.looked()
+
+    def database_lost(self) -> None:
+        """Tell that the database is waited for, until the next look."""
+        self._now |= {"ok": 0, "database_ok": 0, "database_standbys": 0}
+        self._look_due_ns = 0
 
     def looked(self) -> dict[str, int]:
         """Return what the institution's own gauges say now."""

@@ -220,6 +220,9 @@ class Journal:
     def append_frames(self, data: bytes) -> Iterator[Frame]:
         """Write frames as another writer of the same journal made them, and yield each.
 
+        They say of what is before them that it is on disk, which of this disk is not so before the
+        next `sync`: who writes so has to know, after a crash, where to have the rest from.
+
         Parameters
         ----------
         data : bytes
@@ -239,9 +242,6 @@ class Journal:
                 what = f"the next frame: expected sequence {self.next_seq} after time "
                 what += f"{self.last_time_ns}, got {frame.first_seq} at {frame.time_ns}"
                 raise JournalError("frames", frame.first_seq, what)
-            if frame.synced_seq > self.synced_seq:
-                # It says that what is before it is on disk: a torn end is judged by that.
-                self.sync()
             self.append_frame(raw, frame.count, frame.time_ns)
             yield frame
 

@@ -99,7 +99,7 @@ class EntryKind(IntEnum):
     MERGED = 21
     """to the account that an account was merged into"""
     PAY_OUT_BEGUN = 22
-    """registration to banking: the bank is told to pay"""
+    """registration to banking: the bank is instructed to pay"""
     PAID_OUT = 23
     """the bank has paid"""
     PAY_OUT_RETURNED = 24

@@ -17,7 +17,12 @@ from cea_exchange.ledger.chain import (
     link_last,
     nothing_else_check,
 )
-from cea_exchange.ledger.database.folder import folder_lock, reader_open, writer_open
+from cea_exchange.ledger.database.folder import (
+    folder_lock,
+    reader_open,
+    writer_begin,
+    writer_open,
+)
 from cea_exchange.ledger.database.interface import Database, DatabaseError, DatabaseLost, Row, Rows
 from cea_exchange.ledger.database.schema import schema_check, schema_create, triggers_check
 from cea_exchange.ledger.database.tables import Schema
@@ -44,7 +49,8 @@ class RecordStore:
     lock
         Of the folder, for a writer.
     connect
-        Connects again, for a writer whose connection may be lost.
+        Connects again, for a writer whose connection may be lost, to a database that has the link
+        it is given, with its head.
     is_writer
         Whether it was opened for writing.
     head_file
@@ -68,7 +74,7 @@ class RecordStore:
         self,
         database: Database,
         lock: FolderLock | None = None,
-        connect: Callable[[], Database] | None = None,
+        connect: Callable[[tuple[int, str] | None], Database] | None = None,
         *,
         is_writer: bool = False,
         head_file: HeadFile | None = None,
@@ -93,7 +99,9 @@ class RecordStore:
         self.link = link_last(self.database)
 
     @classmethod
-    def open(cls, data: Path | str, database: str | None = None) -> Self:
+    def open(
+        cls, data: Path | str, database: str | None = None, *, is_synchronous: bool = False
+    ) -> Self:
         """Open the institution's folder, ``data/registry/``, for writing; made where it is not.
 
         Parameters
@@ -102,11 +110,13 @@ class RecordStore:
             The data folder.
         database
             ``postgresql://...``; None takes the one the institution began with, or SQLite.
+        is_synchronous
+            Whether each commit must be on a standby, too, before it counts.
 
         Raises
         ------
         DatabaseAway
-            The database's server can't be reached.
+            The database's server can't be reached, or has no standby.
         StoreError
             Another process has it open, or the database is none of ours.
         """
@@ -115,11 +125,9 @@ class RecordStore:
         lock = None
         try:
             lock = folder_lock(folder)
-            connect = partial(writer_open, folder, database)
-            opened = connect()
-            _schema_ready(opened, cls.schema)
+            connect = partial(cls._writer, folder, database, is_synchronous=is_synchronous)
             before = head_kept(folder)
-            head_check(opened, before)
+            opened = connect(before)
             head_file = HeadFile(folder)
             return cls(
                 *(opened, lock, connect), is_writer=True, head_file=head_file, head_before=before
@@ -129,6 +137,32 @@ class RecordStore:
                 lock.release()
             kind = DatabaseAway if isinstance(error, DatabaseLost) else StoreError
             raise kind(str(error)) from error
+
+    @classmethod
+    def _writer(
+        cls,
+        folder: Path,
+        address: str | None,
+        before: tuple[int, str] | None,
+        *,
+        is_synchronous: bool,
+    ) -> Database:
+        """Connect for writing to a database that is the institution's, and has a link.
+
+        A new one gets its tables.
+        """
+        database = writer_open(folder, address, is_synchronous=is_synchronous)
+        try:
+            if not database.has_schema():
+                _tables_make(database, cls.schema, before)
+            schema_check(database, cls.schema)
+            triggers_check(database, cls.schema)
+            head_check(database, before)
+            writer_begin(folder, database, address)
+        except BaseException:
+            database.close()
+            raise
+        return database
 
     @classmethod
     def open_reader(cls, data: Path | str, database: str | None = None) -> Self:
@@ -161,10 +195,7 @@ class RecordStore:
         if self._connect is None:
             raise StoreError(f"{self.database.name}: expected a writer, is open for reading")
         self.database.close()
-        database = self._connect()
-        schema_check(database, self.schema)
-        triggers_check(database, self.schema)
-        head_check(database, (self.link.link_id, self.link.head))
+        database = self._connect((self.link.link_id, self.link.head))
         self._memory_read(database)
         self.database = database
         self._numbers_read()
@@ -380,16 +411,17 @@ def _act_unknown() -> int:
     raise LedgerError("an entry must be caused by an act or a settlement record")
 
 
-def _schema_ready(database: Database, schema: Schema) -> None:
-    """Create the tables in a new database; check them in one that has some."""
+def _tables_make(database: Database, schema: Schema, before: tuple[int, str] | None) -> None:
+    """Make the tables of a new institution; `LinkBroken` if there was one."""
+    if before is not None:
+        raise LinkBroken(
+            f"{database.name}: expected link {before[0]} of the chain, there are no tables"
+        )
     database.begin()
     try:
-        if not database.has_schema():
-            schema_create(database, schema)
-            link_add(database, schema, BEFORE_ALL)
+        schema_create(database, schema)
+        link_add(database, schema, BEFORE_ALL)
         database.commit()
     except BaseException:
         database.rollback()
         raise
-    schema_check(database, schema)
-    triggers_check(database, schema)

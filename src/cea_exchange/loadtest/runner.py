@@ -45,7 +45,7 @@ class RunnerMember(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class RunnerConfig(msgspec.Struct, forbid_unknown_fields=True):
-    """What a runner process is told.
+    """What a runner process is configured with.
 
     Attributes
     ----------

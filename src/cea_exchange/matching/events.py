@@ -412,7 +412,7 @@ class ProductListed(Event, frozen=True, kw_only=True, tag="product_listed"):
 
 
 class ProductDelisted(Event, frozen=True, kw_only=True, tag="product_delisted"):
-    """The product is traded no more; what was open of it is told next."""
+    """The product is traded no more; events about what was open of it follow."""
 
     product: str
 

@@ -622,7 +622,7 @@ class Market:
             Times with an offset: it opens at once, and is open until `bidding_close` or the day's
             close, without them.
         reserve_price : str, optional
-            The worst price that the applicant takes, yuan per tonne, within the bids' range; told
+            The worst price that the applicant takes, yuan per tonne, within the bids' range; shown
             to nobody.
 
         Raises

@@ -371,7 +371,7 @@ class MarketCore(Protocol):
         pricing : Pricing
             What the winners pay, or get.
         opens_at, closes_at : int
-            Nanoseconds since 1970, told with the bidding; 0 is none.
+            Nanoseconds since 1970, published with the bidding; 0 is none.
         window : BiddingState
             What the clock of who calls says of that window: OPEN, ANNOUNCED if it opens later,
             ENDED if it can not be.

@@ -1,6 +1,6 @@
 """Control messages: all that is journaled and is no trading command.
 
-They are msgspec structs in MessagePack, told apart by the field ``t``. Decoding is strict: an
+They are msgspec structs in MessagePack, distinguished by the field ``t``. Decoding is strict: an
 unknown field, a wrong type or a number out of range is an error, never a guess.
 
 Long, because it is the list of all that a journal holds beside commands, a few lines each.
@@ -608,7 +608,7 @@ class BiddingOpen(Act, kw_only=True):
     opens_at, closes_at
         Nanoseconds since 1970 (UTC); 0: at once, and until it is closed by hand or with the day.
     reserve_price
-        The worst price that is taken, told to nobody; 0 is none.
+        The worst price that is taken, shown to nobody; 0 is none.
     """
 
     bidding: Name

@@ -58,7 +58,7 @@ def refusal_message(error: FrameError) -> dict[str, str]:
         "op": "refused",
         "code": error.code.name,
         "expected": error.expected,
-        "came": error.got,
+        "got": error.got,
         "where": error.where,
     }
 

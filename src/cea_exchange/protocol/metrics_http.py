@@ -83,7 +83,7 @@ class MetricsServer:
     address
         ``127.0.0.1:9464``; port 0 takes a free one.
     metrics
-        What is told.
+        What is exposed.
     health
         Asked for ``/healthz``: 200 where the daemon is well, 503 where it is not.
 

@@ -216,11 +216,11 @@ class RegistryMachine(InstitutionMachine):
             self._errands.brought_back(brought)
 
     def _bank_turn(self, now_ns: int) -> None:
-        """Make what the bank is to be told, let it be carried, and take what came back."""
+        """Make the bank's instructions, let them be carried, and take its answers."""
         if self._errands is None or now_ns < self._bank_at_ns or self.venue.stopped:
             return
         if not self._clock.is_known:
-            # What the bank is told to do, and what comes of it, is of a day.
+            # The bank's instructions, and what comes of them, are of a day.
             return
         self._bank_at_ns = now_ns + BANK_LOOK_NS
         with self.troubles.noted("bank", now_ns):

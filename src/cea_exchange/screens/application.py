@@ -14,15 +14,19 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from cea_exchange.screens.live.broadcast import Wire
 from cea_exchange.screens.page import Handler, Page
 from cea_exchange.screens.rendering import STATIC
 from cea_exchange.screens.serving.forms import Trouble
+from cea_exchange.screens.serving.listening import TRANSPORT
 from cea_exchange.screens.site import Site, Task
-from cea_exchange.screens.visit import Visit, language_of
+from cea_exchange.screens.visit import Away, Visit, language_of
 
 CHANNELS_MAX = 24
 FRESH_LOOK_S = 0.2
 AGAIN_S = 1.0
+LAST_S = 1.0
+"""How long the end of a stream may take to be sent."""
 STATIC_KINDS = {
     ".css": "text/css; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
@@ -72,7 +76,13 @@ def _routes(site: Site, page: Page) -> list[Route]:
             await site.all_known()
             if not page.allowed(site.rights):
                 raise HTTPException(404)
-            return await handler(Visit(request, site, page))
+            visit = Visit(request, site, page)
+            try:
+                return await handler(visit)
+            except Away as away:
+                return visit.show(
+                    "away.html", live=["status"], status=503, trouble=away.trouble
+                )
 
         return answer
 
@@ -114,13 +124,26 @@ class _Stream:
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         request = Request(scope, receive)
         names = request.query_params.getlist("c")[:CHANNELS_MAX]
+        # A console's is not packed: it has secrets, of which its size could tell.
+        may_pack = not self._site.is_console
+        wire = Wire(
+            is_packed=may_pack and "gzip" in request.headers.get("accept-encoding", ""),
+            is_chunked=scope["http_version"] == "1.1",
+        )
         headers = [
             (b"content-type", b"text/event-stream; charset=utf-8"),
             (b"cache-control", b"no-store"),
             (b"x-accel-buffering", b"no"),
         ]
+        if wire.is_packed:
+            headers.append((b"content-encoding", b"gzip"))
         await send({"type": "http.response.start", "status": 200, "headers": headers})
-        await self._site.hub.serve(receive, send, names, language_of(request))
+        if scope["method"] == "GET":
+            transport, language = scope["state"][TRANSPORT], language_of(request)
+            await self._site.hub.serve(receive, transport, names, language, wire)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LAST_S):
+                await send({"type": "http.response.body", "body": b""})
 
 
 async def _kept_going(job: Task) -> None:

@@ -60,6 +60,7 @@ def console_site(
     trader.open_room(site, systems, rules.rules)
     control_room.open_room(site, systems)
     regulator.open_room(site, systems)
+    proposals.open_room(site, systems)
     return site
 
 

@@ -28,6 +28,14 @@ COOKIE_S = 365 * 24 * 3600
 PACKED_FROM = 2_048
 
 
+class Away(Exception):
+    """A daemon without whose answer a page would say something wrong does not answer."""
+
+    def __init__(self, trouble: Trouble) -> None:
+        super().__init__(trouble.sentence)
+        self.trouble = trouble
+
+
 class Visit:
     """What a page's handler is given.
 
@@ -142,6 +150,23 @@ class Visit:
             return self.show("refused.html", status=409, trouble=trouble)
         return await self.site.once.run(form.client_id, act)
 
+    async def act(
+        self, system: str, form: Form, request: dict[str, Any], fields: Iterable[str] = ()
+    ) -> dict[str, Any] | None:
+        """Ask a daemon for an act; None where it refuses, which is noted in the form.
+
+        Parameters
+        ----------
+        fields
+            Of the form: a refusal that names one of them stands beside it.
+        """
+        assert self.site.systems is not None, self.site.name
+        try:
+            return await self.site.systems.ask(system, request)
+        except NotDone as error:
+            self.refuse(form, error, fields)
+            return None
+
     def refuse(self, form: Form, error: NotDone, fields: Iterable[str] = ()) -> None:
         """Note in a form why a daemon refused it: beside the field that its words begin with."""
         words = str(error)
@@ -152,6 +177,20 @@ class Visit:
         form.troubles.setdefault(
             where if where in fields else "", self.trouble(code, words)
         )
+
+    def look_trouble(self, error: NotDone) -> Trouble:
+        """Return why a look was refused.
+
+        Raises
+        ------
+        Away
+            It was not refused: the daemon does not answer.
+        """
+        code = getattr(error, "code", None)
+        if code is None:
+            words = self.text("refused.away"), self.text("refused.away_remedy")
+            raise Away(Trouble(*words, detail=str(error))) from error
+        return self.trouble(code, str(error))
 
     def trouble_of(self, key: str) -> Trouble:
         """Return what a text says is wrong."""

@@ -245,7 +245,7 @@ cdef void level_leaves(
     change_add(view, BOOK_CHANGE_KIND_LEVEL, side_name, product_index).price = price
     while slot != SLOT_NONE:
         bit = market.pool.orders[slot].order_id - view.id_base
-        # A touched one may have been told of at another price, from which it must be taken.
+        # A touched one may have been published at another price, from which it must be taken.
         if not bit_of(view.is_touched, bit):
             bit_clear(view.in_view, bit)
         slot = market.pool.orders[slot].newer

@@ -15,11 +15,16 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import msgspec
+from msgspec.structs import replace
+
 from cea_exchange.domain.calendar import TradingCalendar, date_number
+from cea_exchange.domain.compliance.offsets import OffsetRules
 from cea_exchange.domain.compliance.rules import ComplianceRules
 from cea_exchange.domain.profile import Profile, load_profile
 from cea_exchange.domain.records import Phase
 from cea_exchange.protocol.folder_lock import FolderLock
+from cea_exchange.registry.control.requests.settlement.adjustment import OffsetShareSet
 from cea_exchange.year import checkpoint
 from cea_exchange.year.checkpoint import YearState
 from cea_exchange.year.daemons.preparing import cleared, prepared
@@ -31,7 +36,7 @@ from cea_exchange.year.institutions import carryover, custody, enforcement, fili
 from cea_exchange.year.institutions.embedded import EmbeddedSystems
 from cea_exchange.year.institutions.market import Market, YearFailed
 from cea_exchange.year.institutions.supervision import AbuserSeat, YearSupervision
-from cea_exchange.year.institutions.systems import Systems
+from cea_exchange.year.institutions.systems import AUTHORITY, Systems
 from cea_exchange.year.institutions.venue_record import JournaledExchange
 from cea_exchange.year.nation.members import Member, enterprise_year, members, sizes_of
 from cea_exchange.year.opening import banked, groups, opening_products
@@ -59,7 +64,7 @@ class YearRun:
     setting
         What is asked for.
     progress
-        Is told each day that is done.
+        Called with each day that is done.
 
     Raises
     ------
@@ -184,6 +189,11 @@ class YearRun:
                 systems.bank.accounts_open(range(len(self.state.firms)))
             first, _ = self.state.products[0]
             custody.opening_held(systems.registry, first, banked(setting, self.members))
+        if setting.offset_share_bp is not None:
+            share = OffsetShareSet(
+                year=setting.year, share_bp=setting.offset_share_bp, why="the year's setting"
+            )
+            systems.ask("registry", AUTHORITY, share)
 
     def _looked(self, systems: Systems) -> None:
         """Let the market's supervision look at what there is by now."""
@@ -287,7 +297,7 @@ class YearRun:
         programme.programme_step(systems, progress, day, len(self.members))
         if not (view.is_owed and view.is_first_of_month):
             return
-        cap = ComplianceRules.load().offsets.cap
+        cap = self._offset_rules().cap
         asked = [
             (firm, min(cap(firm.owed), self.behaviour.offset_wanted(view, firm)))
             for firm in self.state.firms
@@ -299,6 +309,13 @@ class YearRun:
         for each in bought:
             each.firm.memory["offset"] = each.firm.memory.get("offset", 0) + each.tonnes
         programme.offset(systems, bought, self.setting.year)
+
+    def _offset_rules(self) -> OffsetRules:
+        """Return the rules of offset, with the share of CCERs that the authority has set."""
+        rules, share_bp = ComplianceRules.load().offsets, self.setting.offset_share_bp
+        if share_bp is None:
+            return rules
+        return replace(rules, cap_bp=replace(rules.cap_bp, value=share_bp))
 
     def _surrenders(self, systems: Systems, view: Day) -> None:
         if not view.is_owed:
@@ -374,19 +391,30 @@ def _daemons_check(setting: YearSetting, calendar: TradingCalendar, profile: Pro
 
 
 def firms_load(setting: YearSetting) -> Any:
-    """Return the class of firms that a setting names, made with its seed.
+    """Return the class of firms that a setting names, made with its seed, with its behaviour.
 
     Raises
     ------
     ValueError
-        There is none.
+        There is none, or it has no such behaviour.
     """
     module, _, name = setting.firms.partition(":")
     try:
-        return getattr(importlib.import_module(module), name)(setting.seed)
+        firms = getattr(importlib.import_module(module), name)(setting.seed)
     except (ImportError, AttributeError, ValueError) as error:
         text = f"firms: expected MODULE:CLASS, got {setting.firms!r}: {error}"
         raise ValueError(text) from error
+    if setting.behaviour:
+        shape = type(getattr(firms, "behaviour", None))
+        try:
+            firms.behaviour = msgspec.convert(setting.behaviour, shape, strict=True)
+        except msgspec.ValidationError as error:
+            known = ", ".join(getattr(shape, "__struct_fields__", ())) or "none"
+            raise ValueError(
+                f"behaviour of {setting.firms}: expected fields of {known},"
+                f" got {setting.behaviour}: {error}"
+            ) from error
+    return firms
 
 
 __all__ = ["YearFailed", "YearRun"]

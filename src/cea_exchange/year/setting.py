@@ -41,6 +41,10 @@ class YearSetting(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         Whether three schemes of abuse are committed; only where it is supervised.
     mode
         Whether the systems are all in one process, or daemons that are asked over sockets.
+    behaviour
+        What the class of firms has as ``behaviour``: its fields that are to be others.
+    offset_share_bp
+        Which share of what is due CCERs may cover, set by the authority; None: the rule's.
     """
 
     year: int
@@ -56,3 +60,5 @@ class YearSetting(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     supervised: bool = False
     abusers: bool = False
     mode: Mode = "embedded"
+    behaviour: dict[str, int] = {}
+    offset_share_bp: int | None = None

@@ -8,6 +8,7 @@ from cea_exchange.cluster.way_in.line_messages import Standing
 from cea_exchange.cluster.way_in.way_in import SESSION_COMMANDS_MAX, Limits, WayIn
 from cea_exchange.control_plane.door import Message
 from cea_exchange.domain.records import COMMAND_DTYPE, EVENT_DTYPE, EventKind
+from cea_exchange.domain.refusals import VenueRefusal
 from cea_exchange.protocol.framing import REPLAY_COUNT_MAX
 from support.venue.venue_world import enter
 
@@ -234,8 +235,8 @@ def test_what_waits_too_long_is_refused_and_not_sent_later(run):
     run.turn(15.1)
     refused = [said for said in run.door.said if said["op"] == "refused"]
     assert [(said["code"], said["client_order_ids"]) for said in refused] == [
-        ("VENUE_UNAVAILABLE", [2]),
-        ("OUTCOME_UNKNOWN", [1]),
+        (VenueRefusal.VENUE_UNAVAILABLE.name, [2]),
+        (VenueRefusal.OUTCOME_UNKNOWN.name, [1]),
     ]
     run.commands(3)
     assert run.door.said[-1]["code"] == "VENUE_UNAVAILABLE"

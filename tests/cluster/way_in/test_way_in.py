@@ -1,11 +1,16 @@
 """Participants come by the way in, and the venue that leads is killed: they see a pause."""
 
 import signal
+import threading
 import time
+import urllib.request
 
 import pytest
 
+from cea_exchange.client import MarketDataClient
 from cea_exchange.domain.records import EventKind
+from cea_exchange.protocol.security import CurveKeys
+from cea_exchange.venue.publication.relay import Relay, RelayConfig, UpstreamSought
 from support.cluster.way_in_world import Trader, trade_for, way_in_world
 from support.patience import patience
 
@@ -54,7 +59,7 @@ def test_commands_under_way_are_answered_once_whoever_leads(opened):
 
 
 def test_a_client_that_was_refused_for_want_of_a_leader_goes_on_when_there_is_one(tmp_path):
-    with way_in_world(tmp_path, wait_s_max=1) as opened:
+    with way_in_world(tmp_path, wait_s_max=1, metrics="127.0.0.1:0") as opened:
         alice = opened.client("alice", report_seq=0)
         order = alice.answer(alice.enter("CEA24", "buy", price_fen=9700, tonnes=5))
         opened.world.venue.process.send_signal(signal.SIGSTOP)
@@ -67,10 +72,20 @@ def test_a_client_that_was_refused_for_want_of_a_leader_goes_on_when_there_is_on
         # Cancels too: there is nobody who could do it.
         assert refused[kept] == "VENUE_UNAVAILABLE"
         assert alice.unacknowledged == [sent, kept]
+        opened.world.until(lambda: "cea_way_in_has_leader 0.0" in metrics_of(opened))
         opened.venue_begin()
         assert alice.answer(sent, timeout_s=WAIT_S * patience()).kind == EventKind.ORDER_ACCEPTED
         assert alice.answer(kept, timeout_s=WAIT_S * patience()).kind == EventKind.ORDER_CANCELED
         assert alice.reconnections == 0
+        resumed = "cea_way_in_resumed_total 1.0"
+        opened.world.until(lambda: resumed in metrics_of(opened), WAIT_S)
+
+
+def metrics_of(opened):
+    """Return what the way in says to Prometheus."""
+    address = opened.way_in.metrics_address
+    with urllib.request.urlopen(f"http://{address}/metrics", timeout=10) as answer:
+        return answer.read().decode()
 
 
 def test_a_client_of_several_addresses_goes_to_the_next(opened):
@@ -79,6 +94,47 @@ def test_a_client_of_several_addresses_goes_to_the_next(opened):
     alice = opened.client("alice", endpoint=[nobody, there])
     assert alice.answer(alice.enter("CEA24", "buy", price_fen=9700, tonnes=5))
     assert alice.reconnections >= 1
+
+
+def test_books_of_the_public_go_on_at_another_venue(tmp_path):
+    """Numbers go on; what was missed meanwhile comes by a snapshot."""
+    with way_in_world(tmp_path) as opened:
+        keys = CurveKeys.new()
+        sought = UpstreamSought(RelayConfig().whereabouts(tmp_path))
+        relay = Relay(RelayConfig(), keys, sought)
+        thread = threading.Thread(target=relay.run)
+        thread.start()
+        public = MarketDataClient(
+            relay.endpoints["market_data"],
+            CurveKeys.new(),
+            keys.public,
+            snapshot_endpoint=relay.endpoints["snapshot"],
+        )
+        try:
+            alice = opened.client("alice", report_seq=0)
+            alice.answer(alice.enter("CEA24", "buy", price_fen=9700, tonnes=5))
+            public.await_books(WAIT_S * patience())
+            before = public.market_data_seq
+            opened.venue_kill()
+            sent = alice.enter("CEA24", "buy", price_fen=9701, tonnes=7)
+            opened.venue_begin()
+            alice.answer(sent, timeout_s=WAIT_S * patience())
+            opened.world.until(lambda: best_of(public) == (9701, 7), WAIT_S)
+            assert public.market_data_seq > before
+        finally:
+            public.close()
+            relay.stop()
+            thread.join()
+            relay.close()
+
+
+def best_of(public):
+    """Return price and tonnes of the best bid, None while it is not known."""
+    public.poll(0.05)
+    if not public.books.is_exact:
+        return None
+    bids = public.book("CEA24").bids
+    return (bids[0].price, bids[0].tonnes) if bids else None
 
 
 def refusals(client, seconds):

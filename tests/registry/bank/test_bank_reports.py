@@ -151,7 +151,7 @@ def test_a_reserve_that_no_statement_has_shown_waits_and_ends_nothing(tmp_path, 
     staff.venue.day_closed(volume=12, amount=1_200)
     staff.venue.checkpoint(Phase.CLOSED)
     (unapplied,) = staff.answered()
-    assert unapplied.instruction_id == "R1" and unapplied.told == "accepted"
+    assert unapplied.instruction_id == "R1" and unapplied.status == "accepted"
     assert "expected risk reserve to hold 500 of CNY" in unapplied.why
     (shown,), further = registry.bank.reports.listed(count=9)
     assert (shown["source"], shown["instruction_id"], further) == ("report 2", "R1", None)
@@ -220,7 +220,7 @@ def test_a_statement_shows_what_the_reserve_paid_before_it_was_funded(registry):
     content = staff.statement(("SUB-RESERVE", 0, [nobody, paid]), ("bob", 0, [got]))
     registry.bank.books.statement_read(content, "s.xml")
     (shown,), _ = registry.bank.reports.listed(count=9)
-    assert (shown["instruction_id"], shown["told"]) == ("R1", "booked")
+    assert (shown["instruction_id"], shown["status"]) == ("R1", "booked")
     assert shown["source"].startswith("statement S") and staff.state("R1") == "pending"
     registry.bank.setting = None
     registry.defaults.reserve_fund(600)

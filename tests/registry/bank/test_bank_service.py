@@ -330,7 +330,7 @@ def test_cash_between_accounts_goes_by_the_bank(tmp_path, institutions):
     changed(registry.store, "UPDATE bank_instructions SET cash = cash + 1 WHERE cash = 200000")
     logged, difference = check_ledger(tmp_path).differences
     assert "of bank_instructions must be" in logged
-    assert "the bank was told of 200001 fen, its entry moved 200000" in difference
+    assert "the bank was instructed to move 200001 fen, its entry moved 200000" in difference
 
 
 def test_an_instruction_between_accounts_that_was_refused_is_given_again(registry, tmp_path):

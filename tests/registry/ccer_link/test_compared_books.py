@@ -20,7 +20,7 @@ AT_REGISTRY = {
     "UPDATE offset_proofs SET proof = 'N1'": f"{PROOF}: is booked, and does not count",
     "UPDATE ccer_proofs SET state = 'reversed'": f"{PROOF}: is reversed, the .* says used",
     "UPDATE ccer_proofs SET state = 'confirmed'": f"{PROOF}: is confirmed, the .* says used",
-    "DELETE FROM ccer_proofs": f"{PROOF}: was told of, and is not known",
+    "DELETE FROM ccer_proofs": f"{PROOF}: was reported, and is not known",
     "UPDATE ccer_items SET head = 'x'": "item 1: came with the head x",
     "DELETE FROM ccer_claims WHERE step = 'use'": "claims: 2 were judged, 1 were made",
     "UPDATE ccer_claims SET answer = x'80'": f"claim 1 on {PROOF}: its answer is not the one",

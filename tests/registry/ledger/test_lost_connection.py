@@ -115,8 +115,8 @@ def test_a_commit_whose_answer_was_lost_counts_once(data, store, monkeypatch):
 
     connect = store._connect
 
-    def connected():
-        database = connect()
+    def connected(before):
+        database = connect(before)
         monkeypatch.setattr(database, "commit", commit)
         return database
 

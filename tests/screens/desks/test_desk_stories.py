@@ -6,26 +6,12 @@ import pytest
 from playwright.sync_api import expect
 
 from support.screens.institutions import YEAR
-from support.screens.reader import at_console, looked_at
+from support.screens.reader import GONE, TRIES, at_console, looked_at, to
 from support.screens.served import Served
 
 pytestmark = pytest.mark.e2e
 
-MENU = '.menu a[href="{}"]'
-TRIES = 60
 DECEMBER = ("125000.00", "0.5432", "99", "300000", "0", "640.00")
-
-
-def to(page, path):
-    """Go to a page by the menu, which has it once the institutions have said whose key it is."""
-    link = page.locator(MENU.format(path))
-    for _ in range(TRIES):
-        if link.count():
-            break
-        page.wait_for_timeout(500)
-        page.reload()
-    link.press("Enter")
-    expect(page.locator(MENU.format(path))).to_have_attribute("aria-current", "page")
 
 
 def typed_into(page, selector, words):
@@ -49,6 +35,8 @@ def test_a_transfer_takes_two_persons_and_is_proposed_once(browser, institutions
         at_console(browser, of_li, "zh") as page,
         at_console(browser, of_wang, "zh") as second,
     ):
+        to(second, "/approvals")
+        expect(second.locator(".proposal")).to_have_count(0)
         to(page, "/account")
         page.locator("#transfer-asset").select_option("CEA24")
         typed_into(page, "#transfer-amount", "12.5")
@@ -72,7 +60,7 @@ def test_a_transfer_takes_two_persons_and_is_proposed_once(browser, institutions
         to(page, "/approvals")
         expect(page.locator(".proposal")).to_have_count(1)
         expect(page.locator("[id$=-approve]")).to_have_count(0)
-        to(second, "/approvals")
+        # It came to the second person's page by itself.
         expect(second.locator(".proposal")).to_contain_text("1,500")
         looked_at(second, "approvals-zh")
         approved(second)
@@ -152,6 +140,92 @@ def _surrendered(page):
     typed_into(page, "#surrender-tonnes_CEA24", "2907600")
     page.keyboard.press("Enter")
     expect(page.locator(".done")).to_contain_text("等待第二人同意")
+
+
+@pytest.mark.nightly
+def test_while_the_registry_is_away_no_number_is_shown_and_pages_come_back(
+    browser, institutions
+):
+    with (
+        Served.console(institutions.data, "li") as of_li,
+        Served.console(institutions.data, "an") as of_an,
+        at_console(browser, of_li, "en", expected=GONE) as page,
+        at_console(browser, of_an, "en", expected=GONE) as operator,
+    ):
+        to(page, "/account")
+        expect(page.locator("table").first).to_contain_text("80,000")
+        to(operator, "/control")
+        registry = operator.locator(".daemon", has_text="Registry")
+        expect(registry).to_contain_text("Runs")
+        institutions.kill("registry")
+        expect(registry).to_contain_text("Does not answer", timeout=20_000)
+        expect(registry).to_contain_text("said before it fell silent")
+        for path in ("account", "obligation", "approvals"):
+            page.goto(f"{of_li.address}/{path}", timeout=60_000)
+            expect(page.locator(".refusal").first).to_contain_text("does not answer")
+            assert page.locator(".figure, td").count() == 0
+        operator.goto(f"{of_an.address}/control/settlement", timeout=60_000)
+        assert operator.locator(".figure, td").count() == 0
+        page.goto(f"{of_li.address}/account", timeout=60_000)
+        institutions.start_registry()
+        expect(page.locator("table").first).to_contain_text("80,000", timeout=60_000)
+        expect(operator.locator(".figure").first).to_be_visible(timeout=60_000)
+
+
+@pytest.mark.nightly
+def test_cash_comes_from_the_bank_and_goes_back_by_firm_second_person_and_operator(
+    browser, institutions
+):
+    data = institutions.data
+    institutions.paid_in("P001", 1_000_000_00)
+    with (
+        Served.console(data, "li") as of_li,
+        Served.console(data, "wang") as of_wang,
+        Served.console(data, "an") as of_an,
+        at_console(browser, of_li, "zh") as page,
+        at_console(browser, of_wang, "zh") as second,
+        at_console(browser, of_an, "en") as operator,
+    ):
+        _statement_fetched(operator)
+        to(page, "/account")
+        figures = page.locator(".figure")
+        _reloaded_until(page, figures.first, "1,000,000.00")
+        typed_into(page, "#pay-out-cash", "2000000")
+        typed_into(page, "#pay-out-creditor", "CNBANK0001")
+        page.keyboard.press("Enter")
+        expect(page.locator("#pay-out .refusal").first).to_be_visible()
+        typed_into(page, "#pay-out-cash", "250000.50")
+        page.keyboard.press("Enter")
+        expect(page.locator(".done")).to_contain_text("第二人")
+        approved(second)
+        _reloaded_until(page, figures.first, "749,999.50")
+        expect(figures.filter(has_text="银行")).to_contain_text("250,000.50")
+        to(operator, "/control/settlement")
+        operator.get_by_role("button", name="Make the batches").press("Enter")
+        expect(operator.locator(".done")).to_contain_text("batches are made")
+        _statement_fetched(operator)
+        _reloaded_until(page, figures.filter(has_text="银行"), "0.00")
+        row = operator.locator("tr", has=operator.get_by_role("rowheader", name="P001"))
+        _reloaded_until(operator, row.first, "749,999.50")
+        expect(row.locator(".mark.good").first).to_contain_text("0.00")
+        looked_at(operator, "control-settlement-bank-en")
+
+
+def _statement_fetched(page):
+    to(page, "/control/settlement")
+    page.get_by_role("button", name="Fetch the next").press("Enter")
+    expect(page.locator(".done")).to_contain_text("statement was asked for")
+
+
+def _reloaded_until(page, found, words):
+    """What is no live part of a page is looked at again, as a person does."""
+    page.goto(page.url.partition("?")[0])
+    for _ in range(TRIES):
+        if found.count() and words in found.first.text_content():
+            return
+        page.wait_for_timeout(500)
+        page.reload()
+    expect(found.first).to_contain_text(words)
 
 
 @pytest.mark.nightly

@@ -25,6 +25,8 @@ from cea_exchange.platform.filings.month_files import MONTH_FIGURES, FiledFigure
 from cea_exchange.platform.platform import Platform
 from cea_exchange.platform.store import PlatformStore
 from cea_exchange.protocol.security import CurveKeys
+from cea_exchange.registry.bank.client import BankClient
+from cea_exchange.registry.bank.requests import OpenAccount, PayIn
 from cea_exchange.registry.control.admin_client import REGISTRY
 from cea_exchange.registry.files import OBLIGATIONS, Obligation, SourceFile
 from cea_exchange.registry.registry import Registry
@@ -211,6 +213,14 @@ class Institutions(LocalExchange):
         number = self.ask(system, first, op, **terms)["proposal"]
         answer: dict[str, Any] = self.ask(system, second, "approve", proposal=number)["answer"]
         return answer
+
+    def paid_in(self, account: str, cash: int) -> None:
+        """Let the bank have the firm's sub-account, and cash (fen) that was paid into it today."""
+        bank = BankClient(self.data, self.keys("admin"))
+        for name in (account, "SUB-FEES", "SUB-RESERVE"):
+            bank.ask(OpenAccount(account=name))
+        payment = PayIn(payment_id="I-1", account=account, cash=cash, business_date=DAY)
+        bank.ask(payment)
 
     def filed(self) -> None:
         """Let the firm's December be filed and passed, and its report be signed."""

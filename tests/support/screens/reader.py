@@ -1,14 +1,21 @@
 """Somebody at a screen, who uses the keyboard alone."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+
+from playwright.sync_api import expect
 
 from support.screens.chromium import DESKTOP, picture, violations
 from support.screens.served import Served
 
 REFUSED = "status of 422"
 """What the browser itself says of a form that was refused, and shown again."""
+GONE = "status of (403|422|503)|ERR_|htmx:|Response Status Error"
+"""The same, and of what does not answer: for tests that end it."""
+MENU = '.menu a[href="{}"]'
+TRIES = 60
 LOCALES = {"zh": "zh-CN", "en": "en-GB"}
 
 
@@ -31,7 +38,9 @@ def at_console(browser: Any, console: Served, language: str, **options: Any) -> 
 
 
 @contextmanager
-def _context(browser: Any, language: str, **options: Any) -> Iterator[Any]:
+def _context(
+    browser: Any, language: str, *, expected: str = REFUSED, **options: Any
+) -> Iterator[Any]:
     context = browser.new_context(
         viewport=options.pop("viewport", DESKTOP), locale=LOCALES[language], **options
     )
@@ -41,7 +50,7 @@ def _context(browser: Any, language: str, **options: Any) -> Iterator[Any]:
     page.on(
         "console",
         lambda message: message.type == "error"
-        and REFUSED not in message.text
+        and not re.search(expected, message.text)
         and errors.append(message.text),
     )
     try:
@@ -49,6 +58,18 @@ def _context(browser: Any, language: str, **options: Any) -> Iterator[Any]:
         assert not errors, errors
     finally:
         context.close()
+
+
+def to(page: Any, path: str) -> None:
+    """Go to a page by the menu, which has it once the daemons have said whose key it is."""
+    link = page.locator(MENU.format(path))
+    for _ in range(TRIES):
+        if link.count():
+            break
+        page.wait_for_timeout(500)
+        page.reload()
+    link.press("Enter")
+    expect(page.locator(MENU.format(path))).to_have_attribute("aria-current", "page")
 
 
 def typed(page: Any, *words: str) -> None:

@@ -321,6 +321,7 @@ def test_two_persons_open_a_day_without_the_registry(world):
     next_day_waits(world)
     number = world.as_operator("an", op="override", why="registry back at noon")["proposal"]
     (proposal,) = world.as_operator("reg", op="proposals")["proposals"]
+    assert world.as_operator("reg", op="status")["proposals"] == [number]
     assert (proposal["number"], proposal["by"]) == (number, "an")
     refused(world, "an", "another person than an", op="approve", number=number)
     refused(world, "an2", "another person than an", op="approve", number=number)

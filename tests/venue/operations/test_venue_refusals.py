@@ -200,7 +200,7 @@ def test_a_systems_clock_is_confirmed_only_where_it_is_doubted(tmp_path):
 
 def test_an_answer_without_a_code_that_is_known_has_none():
     """Of a venue of another version."""
-    answer = {"op": "refused", "expected": "a", "came": "b", "where": "c"}
+    answer = {"op": "refused", "expected": "a", "got": "b", "where": "c"}
     assert str(ActRefused(answer)) == "refused: c: expected a, got b"
     assert ActRefused(answer).code is ActRefused({**answer, "code": "NEW_ONE"}).code is None
     assert issubclass(ActRefused, AdminError)

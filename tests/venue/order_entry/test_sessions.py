@@ -373,7 +373,7 @@ def test_who_asks_for_too_much_is_refused_and_gets_what_was_taken_whole(tmp_path
             if frames[0] == b"R":
                 reports += len(frames[1]) // EVENT_DTYPE.itemsize
             elif (shown := msgspec.msgpack.decode(frames[1]))["op"] == "refused":
-                assert (shown["where"], shown["came"]) == ("message", "another")
+                assert (shown["where"], shown["got"]) == ("message", "another")
                 refused += 1
         assert refused > 0 and reports >= 64 * each and reports % each == 0
 
@@ -474,7 +474,7 @@ def test_a_drop_copy_follows_the_account_and_can_do_nothing(tmp_path):
         raw = world.logged_on("copy")
         raw.command(target("cancel", 1, accepted["order_id"]))
         refused = raw.message()
-        assert (refused["where"], refused["came"]) == ("key", "a reader's")
+        assert (refused["where"], refused["got"]) == ("key", "a reader's")
         assert orders_live(world) == 2
 
 

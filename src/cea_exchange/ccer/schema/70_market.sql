@@ -1,6 +1,6 @@
--- The exchange: what it is told, what its settlement stream brought, and what became of it. The cash
+-- The exchange: what it is sent, what its settlement stream brought, and what became of it. The cash
 -- of a trade is the exchange's affair, and here for the comparison of a day's totals only.
-CREATE TABLE feed (                     -- what the venue is told, in order
+CREATE TABLE feed (                     -- what is sent to the venue, in order
     transfer_seq BIGINT PRIMARY KEY CHECK (transfer_seq > 0),
     item BYTEA NOT NULL
 );

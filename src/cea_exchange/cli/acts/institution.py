@@ -25,6 +25,7 @@ GROUPS = {
     "clock": "The {title}'s time and day.",
     "person": "Who acts at the {title}, by key.",
     "proposal": "What waits for a second person.",
+    "standby": "Servers that follow the {title}'s database, and take over.",
 }
 """The groups of the commands that every institution has."""
 

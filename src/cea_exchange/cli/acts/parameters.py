@@ -35,7 +35,7 @@ request takes less than 1 KiB."""
 
 Asked = dict[str, Any]
 Put = Callable[[Any, Asked, Path], None]
-"""Puts what was typed into the request; it is told the data folder."""
+"""Puts what was typed into the request; called with the data folder."""
 
 
 class Parameter(NamedTuple):
@@ -63,7 +63,7 @@ class Parameter(NamedTuple):
 
 
 class Typing(NamedTuple):
-    """How a field is typed: its type for typer, how it goes on the wire, what else is told."""
+    """How a field is typed: its type for typer, how it goes on the wire, what else is known."""
 
     kind: Any
     put: Put

@@ -226,7 +226,7 @@ REGISTRY = institution_asker(
         "bank_reconcile": rows_of("accounts"),
         "bank_statements": rows_of("statements"),
         "bank_unapplied": rows_of(
-            *("unapplied", "unapplied_id", "business_date", "source", "instruction_id", "told"),
+            *("unapplied", "unapplied_id", "business_date", "source", "instruction_id", "status"),
             "why",
         ),
         "carryover_notice": lambda answer: fields_line(answer["notice"]),

@@ -35,7 +35,7 @@ PANELS = {
     ),
     "The exchange": ("market", "key"),
     "Courts and the supervisor": ("freeze", "withholding", "restitution"),
-    "Proofs and copies": ("reconcile", "verify", "audit", "backup", "restore"),
+    "Proofs and copies": ("reconcile", "verify", "audit", "backup", "restore", "standby"),
 }
 GROUPS = {
     "account": "Accounts, one for each entity.",
@@ -52,7 +52,7 @@ GROUPS = {
     "market": "What goes to the exchange and back, and what it traded.",
     "methodology": "After which projects are designed.",
     "project": "Projects, from a draft to their end.",
-    "proof": "What the allowance registry is told.",
+    "proof": "What is reported to the allowance registry.",
     "restitution": "CCERs that false papers brought.",
     "transfer": "CCERs to another account.",
     "withholding": "What the supervisor keeps from being moved.",
@@ -97,7 +97,7 @@ class CcerCommands(InstitutionCommands):
         from cea_exchange.cli.daemons.status_page import institution_page
 
         place = [
-            ("registry", f"told item {status['proof_seq']:,}, claim {status['claim_seq']:,}"),
+            ("registry", f"sent item {status['proof_seq']:,}, claim {status['claim_seq']:,}"),
             (
                 "exchange",
                 f"settled {status['last_seq']:,}, confirmed {status['confirmed_date'] or 'no day'},"

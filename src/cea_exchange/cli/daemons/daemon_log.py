@@ -2,7 +2,7 @@
 
 Every line has `timestamp` (ISO 8601, UTC), `level` and `event`; what else it has is the event's. A
 log that can't be written, on a disk that is full, must not end a daemon that can still refuse, and
-an event that comes a thousand times in ten seconds is told no more for the rest of them.
+an event that comes a thousand times in ten seconds is logged no more for the rest of them.
 """
 
 import contextlib

@@ -135,6 +135,9 @@ class InstitutionCommands(ABC):
         shared_nouns = {noun: self._worded(text) for noun, text in GROUPS.items()}
         requests = self.requests().types
         self.nouns = commands_add(group, self.asker, requests, {**shared_nouns, **self.groups})
+        for verb, command in (("show", self.standby_show), ("promote", self.standby_promote)):
+            text = self._worded(inspect.cleandoc(command.__doc__ or ""))
+            self.nouns["standby"].command(verb, help=text)(command)
         app.add_typer(group, name=self.name, help=self.help)
         return group
 
@@ -193,21 +196,23 @@ class InstitutionCommands(ABC):
             ("settings", lambda: config),
             ("own key", lambda: CurveKeys.load(data / "keys", self.name).public),
             ("persons", lambda: persons_said(settings.operators_by_key(data))),
-            ("database", lambda: self._database_said(data, settings.database)),
+            ("database", lambda: self._database_said(data, settings)),
             *self.start_needs(settings, data),
             ("clock", lambda: settings.clock.kind),
         )
         check_all(looks, ConfigError, SecurityError, DatabaseError)
 
-    def _database_said(self, data: Path, database: str | None) -> str:
+    def _database_said(self, data: Path, settings: "InstitutionConfig") -> str:
         from cea_exchange.ledger.database.folder import has_database, reader_open
         from cea_exchange.ledger.database.schema import schema_check
 
         store_class = self.store_class()
         folder = store_class.folder(data)
-        if database is None and not has_database(folder):
+        is_synchronous = settings.database_synchronous
+        if settings.database is None and not (is_synchronous or has_database(folder)):
             return "none yet, the first start makes it"
-        with closing(reader_open(folder, database)) as opened:
+        database = reader_open(folder, settings.database, is_synchronous=is_synchronous)
+        with closing(database) as opened:
             if not opened.has_schema():
                 return f"{opened.name}, empty: the first start makes its tables"
             schema_check(opened, store_class.schema)
@@ -378,3 +383,55 @@ class InstitutionCommands(ABC):
             json_print(msgspec.structs.asdict(found))
         else:
             typer.echo(found.sentence())
+
+    # -- its database's servers -------------------------------------------------------------------
+
+    def standby_show(self, data: Data, database: Database = None, json: Json = False) -> None:
+        """Show the servers of the {title}'s database; 1 if none could take over without a loss.
+
+        Example: cea-exchange {name} standby show
+        """
+        from cea_exchange.cli.output import rows_table
+        from cea_exchange.institution.maintenance.standby import Servers
+        from cea_exchange.ledger.record_store import StoreError
+
+        with bad_input(StoreError):
+            report = Servers(self.store_class(), data, database).look()
+        if json:
+            json_print(msgspec.to_builtins(report))
+        else:
+            columns = ("server", "role", "name", "timeline", "epoch", "wal_bytes", "link_id")
+            rows = [msgspec.structs.asdict(each) for each in report.servers]
+            typer.echo(rows_table(rows, columns))
+            for finding in report.findings:
+                typer.echo(finding)
+        if not report.takes_over:
+            raise CheckFailed("no standby could take over without a loss")
+        if not json:
+            typer.echo(f"{report.takes_over} could take over: every commit waits for its disk")
+
+    def standby_promote(
+        self,
+        server: Annotated[str, typer.Argument(help="As `standby show` calls it.")],
+        data: Data,
+        database: Database = None,
+        json: Json = False,
+    ) -> None:
+        """Let a standby write from now on, where the primary is gone and nothing would be lost.
+
+        The primary of before must be off, and stay off until it is made a standby: see
+        contrib/failover.md. A drill does the same with a primary that was stopped.
+
+        Example: cea-exchange {name} standby promote db2.internal
+        """
+        from cea_exchange.institution.maintenance.standby import Servers
+        from cea_exchange.ledger.record_store import StoreError
+
+        with bad_input(StoreError):
+            promoted = Servers(self.store_class(), data, database).promote(server)
+        if json:
+            json_print(msgspec.to_builtins(promoted))
+        else:
+            typer.echo(
+                f"{promoted.server}: primary, timeline {promoted.timeline}, link {promoted.link_id}"
+            )

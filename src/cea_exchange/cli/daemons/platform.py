@@ -36,7 +36,7 @@ PANELS = {
     "What is given and owed": ("balance", "total", "allocation", "obligation"),
     "What is punished": ("case", "penalty"),
     "What is public": ("publish",),
-    "Proofs and copies": ("reconcile", "verify", "audit", "backup", "restore"),
+    "Proofs and copies": ("reconcile", "verify", "audit", "backup", "restore", "standby"),
 }
 GROUPS = {
     "account": "Which parts of enterprises' accounts are active.",
@@ -103,7 +103,7 @@ class PlatformCommands(InstitutionCommands):
         from cea_exchange.cli.daemons.status_page import institution_page
 
         place = [
-            ("registry", f"told item {status['link_seq']:,}, judged {status['judged_seq']:,}"),
+            ("registry", f"sent item {status['link_seq']:,}, judged {status['judged_seq']:,}"),
             ("refused", f"{status['link_refused']:,} items"),
         ]
         counts = [

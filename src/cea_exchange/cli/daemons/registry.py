@@ -40,7 +40,7 @@ PANELS = {
     ),
     "Courts, dispositions, notices": ("freeze", "disposition", "notice"),
     "Proofs and copies": (
-        *("reconcile", "verify", "audit", "receipt", "backup", "restore", "adopt"),
+        *("reconcile", "verify", "audit", "receipt", "backup", "restore", "standby", "adopt"),
     ),
 }
 GROUPS = {
@@ -147,7 +147,7 @@ class RegistryCommands(InstitutionCommands):
         return checks()
 
     def integrity(self, store: "RegistryStore") -> Iterator[str]:
-        """Yield what was changed by others, and what the venue was told otherwise."""
+        """Yield what was changed by others, and what the venue was sent otherwise."""
         from cea_exchange.registry.reconciliation.integrity import registry_integrity
 
         return registry_integrity(store)
@@ -234,7 +234,9 @@ def adopt(
     with bad_input(AdoptionError, ConfigError, SecurityError, StoreError):
         settings = config_load(config)
         persons = two_operators(settings.operators_by_key(data), first, second)
-        with RegistryStore.open(data, settings.database) as store:
+        with RegistryStore.open(
+            data, settings.database, is_synchronous=settings.database_synchronous
+        ) as store:
             # By a wrong clock it is of the time that was noted last.
             at_ns = GuardedClock(Clock(settings.clock), noted_ns(store)).now_ns()
             statement = adopt_stream(

@@ -41,7 +41,7 @@ GROUPS = {
     "account": "What an account has here, and whether it may trade.",
     "act": "What operators did.",
     "adjustment": "What the authority sells from its reserve, buys, or releases.",
-    "announcement": "What everybody is told.",
+    "announcement": "The text, for everybody.",
     "bidding": "Single-direction biddings.",
     "block": "Block offers and enquiries.",
     "cash": "What the exchange's bank took in and paid out, where the exchange settles the cash.",
@@ -165,6 +165,7 @@ def check(
         ("profile", lambda: load_profile(settings.profile).name),
         ("archive", lambda: settings.archive_folder(data)),
         ("clock", lambda: settings.clock.kind),
+        ("cluster", lambda: settings.cluster.files_read(data) if settings.cluster else "none"),
     )
     check_all(looks, CalendarError, ConfigError, ProfileError, SecurityError)
 

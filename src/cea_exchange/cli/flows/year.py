@@ -29,6 +29,18 @@ from cea_exchange.year.outcome.wording import beside_rows, figure_rows
 from cea_exchange.year.run import YearFailed, YearRun
 from cea_exchange.year.setting import FIRMS, ORDERS_EACH, YEARS, Mode, YearSetting
 
+PlanOption = Annotated[
+    Path | None, typer.Option(help="An allocation plan of your own for the year (TOML).")
+]
+ClosesOption = Annotated[
+    Path | None, typer.Option(help="Daily data (CSV), whose closes steer the prices.")
+]
+OffsetShareOption = Annotated[
+    int | None, typer.Option(min=0, help="Basis points of what is due that CCERs may cover.")
+]
+BehaviourOption = Annotated[
+    list[str] | None, typer.Option(help="NAME=VALUE of the firms' behaviour; repeatable.")
+]
 DaysOption = Annotated[
     int, typer.Option(min=0, help="So many trading days, spread over the year; 0: all.")
 ]
@@ -73,12 +85,10 @@ def play(
         str, typer.Option(help="MODULE:CLASS of how firms behave; protocol/year.md.")
     ] = FIRMS,
     profile: Annotated[str, typer.Option(help="The market's rules: a name, or a file.")] = "cea",
-    plan: Annotated[
-        Path | None, typer.Option(help="An allocation plan of your own for the year (TOML).")
-    ] = None,
-    closes: Annotated[
-        Path | None, typer.Option(help="Daily data (CSV), whose closes steer the prices.")
-    ] = None,
+    plan: PlanOption = None,
+    closes: ClosesOption = None,
+    offset_share: OffsetShareOption = None,
+    behaviour: BehaviourOption = None,
     days: DaysOption = 0,
     bank: BankOption = False,
     supervised: SupervisedOption = False,
@@ -108,6 +118,8 @@ def play(
             mode=mode,
             supervised=supervised or planted,
             abusers=planted,
+            behaviour=_behaviour(behaviour or []),
+            offset_share_bp=offset_share,
         )
         with _by_month(sys.stderr.isatty()) as progress:
             run = YearRun(out, setting, progress)
@@ -148,6 +160,16 @@ def _errors_worded(out: Path) -> Iterator[None]:
 
 def _closes(file: Path) -> dict[int, int]:
     return {date_number(day.trading_date): day.close for day in load_daily(file)}
+
+
+def _behaviour(typed: list[str]) -> dict[str, int]:
+    found = {}
+    for each in typed:
+        name, _, value = each.partition("=")
+        if not (value.isascii() and value.isdecimal() and len(value) < 19):
+            raise CommandError(f"--behaviour: expected NAME=WHOLE NUMBER, got {each!r}")
+        found[name] = int(value)
+    return found
 
 
 @contextmanager

@@ -8,7 +8,7 @@ import msgspec
 from cea_exchange.cluster.config import ClusterConfig
 from cea_exchange.cluster.way_in.whereabouts import Addresses, EndpointsFiles, Whereabouts
 from cea_exchange.protocol.security import key_check, public_key_load
-from cea_exchange.protocol.settings import TcpAddress, settings_read
+from cea_exchange.protocol.settings import MetricsAddress, TcpAddress, settings_read
 
 KEYS_NAME = "way_in"
 """Of its key files: participants know it by them, and so does the venue."""
@@ -39,6 +39,8 @@ class WayInConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_on
         So many commands of all participants wait for a leader.
     fronts, front_memory_mib_max, session_queue_bytes_max
         As of a venue.
+    metrics
+        Where Prometheus may ask, as ``127.0.0.1:0``; left out, nowhere.
     """
 
     gateway: TcpAddress = "tcp://127.0.0.1:0"
@@ -52,6 +54,7 @@ class WayInConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_on
     fronts: Annotated[int, msgspec.Meta(ge=0, le=64)] = 2
     front_memory_mib_max: Annotated[int, msgspec.Meta(ge=128, le=1 << 20)] = 512
     session_queue_bytes_max: Annotated[int, msgspec.Meta(ge=65_536, le=1 << 40)] = 8 << 20
+    metrics: MetricsAddress | None = None
 
     def __post_init__(self) -> None:
         if self.venue_public_key is not None:

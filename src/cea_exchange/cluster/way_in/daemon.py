@@ -7,14 +7,17 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import structlog
+from prometheus_client import CollectorRegistry
 
 from cea_exchange.cluster.way_in import line_messages
 from cea_exchange.cluster.way_in.config import KEYS_NAME, WayInConfig
 from cea_exchange.cluster.way_in.line import LeaderLine
+from cea_exchange.cluster.way_in.metrics import WayInMetrics
 from cea_exchange.cluster.way_in.way_in import Limits, WayIn
 from cea_exchange.control_plane.fronts.fronts import FRONT_BYTES, DoorLimits
 from cea_exchange.control_plane.host import DaemonHost
 from cea_exchange.protocol.folder_lock import FolderLock
+from cea_exchange.protocol.metrics_http import MetricsServer
 from cea_exchange.protocol.security import MESSAGE_BYTES_MAX, CurveKeys
 
 POLL_MS = 10
@@ -83,10 +86,35 @@ class WayInDaemon:
         waiting = Limits(config.wait_s_max, config.commands_waiting_max)
         self.way_in = WayIn(self._door, self._line, waiting, now_s)
         self._heartbeat_due_s = self._beat_due_s = now_s
+        self._leaders_count = 0
+        self._figures = self._figures_now()
+        self.metrics_address = self._metrics_serve()
         log.info("ready", data=str(self.data))
-        host.endpoints_write(
-            self.data / KEYS_NAME / "endpoints.json", public_key=keys.public, pid=os.getpid()
-        )
+        path = self.data / KEYS_NAME / "endpoints.json"
+        more = {"metrics": self.metrics_address, "pid": os.getpid()}
+        host.endpoints_write(path, public_key=keys.public, **more)
+
+    def _metrics_serve(self) -> str | None:
+        """Let Prometheus ask, where the settings say so; return where."""
+        self._metrics_server: MetricsServer | None = None
+        if self.config.metrics is None:
+            return None
+        collectors = CollectorRegistry()
+        collectors.register(WayInMetrics(lambda: self._figures))
+        health = self._host.pulse.health
+        self._metrics_server = MetricsServer(self.config.metrics, collectors, health)
+        return self._metrics_server.address
+
+    def _figures_now(self) -> dict[str, int]:
+        way_in = self.way_in
+        return {
+            "resumed": way_in.resumed_count,
+            "refused": way_in.refused_count,
+            "leaders": self._leaders_count,
+            "has_leader": self._has_leader,
+            "sessions": len(way_in),
+            "unanswered_commands": way_in.unanswered_count,
+        }
 
     def run(self) -> None:
         """Serve until `stop`."""
@@ -173,6 +201,7 @@ class WayInDaemon:
             return
         self._line.begun()
         self._has_leader = True
+        self._leaders_count += 1
         log.info("venue_leads", log_id=standing.log_id, sessions=len(self.way_in))
         # Until here those were let in whom the venue before had granted a key.
         self._door.admit(self._line.keys)
@@ -193,10 +222,14 @@ class WayInDaemon:
         if now_s >= self._beat_due_s:
             self._beat_due_s = now_s + BEAT_S
             self.way_in.beat(now_s)
+            # Replaced whole: whoever asks does so in a thread of his own.
+            self._figures = self._figures_now()
 
     def close(self) -> None:
         """Close the sockets, give the folder back."""
         self._line.close()
+        if self._metrics_server is not None:
+            self._metrics_server.close()
         self._host.close()
         self._lock.release()
         log.info("stopped", sessions=len(self.way_in))

@@ -39,7 +39,7 @@ cdef enum:
 
 
 cdef struct Door:
-    uint64_t wire_bytes       # Of all messages that the front was told of.
+    uint64_t wire_bytes       # Of all messages that the front was sent.
     bint is_held
     bint is_open              # Something may be there that its descriptor does not tell of.
 

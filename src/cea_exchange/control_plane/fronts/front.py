@@ -55,7 +55,7 @@ MEMORY_S = 0.1
 CLOSE_S_MAX = 2.0
 STATUS_S_MAX = 0.05
 LAST_S = 1.0
-"""So long a key that is admitted no more can be told why."""
+"""For so long a key that is no longer admitted is answered why."""
 
 
 class Front:

@@ -177,7 +177,7 @@ class FrontDoor:
         return self._fronts.is_there(routing_id)
 
     def reach(self, routing_id: bytes, then: Callable[[], None]) -> None:
-        """Call something once the front of a connection has done all it was told, or has ended."""
+        """Call something once a connection's front has done all that it was sent, or has ended."""
         self._fronts.reach(routing_id, then)
 
     def admit(self, keys: Iterable[str]) -> None:

@@ -49,7 +49,7 @@ def descriptors_take(end: socket.socket) -> list[int]:
 
 
 class DoorSetting(msgspec.Struct, frozen=True):
-    """What a front is told of a door when it starts.
+    """What a front knows of a door when it starts.
 
     Attributes
     ----------

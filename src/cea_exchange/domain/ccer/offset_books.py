@@ -142,7 +142,7 @@ def _states_differing(ccer: CcerBooks, offsets: OffsetBooks) -> Iterator[str]:
             states[proof] = "reversed"
     for proof, (seq, _certified) in ccer.proofs.items():
         if seq <= item_last and proof not in offsets.states:
-            yield f"proof {proof}: was told of, and is not known"
+            yield f"proof {proof}: was reported, and is not known"
     for proof, here in offsets.states.items():
         there = states.get(proof)
         if there is None:

@@ -362,7 +362,7 @@ class BulletinBuilder:
         weight_of = self._weights_of(listed)
         weights = [weight_of.get(quote.code, 0) for quote in quotes]
         if close is None:
-            # Nothing is listed, and all products are told of.
+            # Nothing is listed, and all products are shown.
             weights = [1] * len(quotes)
         last_close = self._composite_close
         if last_close is None:

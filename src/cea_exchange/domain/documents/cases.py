@@ -67,7 +67,7 @@ class CaseGain(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 
 
 class AlertTaken(CaseBody, frozen=True, kw_only=True):
-    """An alert of the surveillance, as `surveil --json` told it.
+    """An alert of the surveillance, as `surveil --json` printed it.
 
     Attributes
     ----------

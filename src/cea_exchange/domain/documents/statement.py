@@ -439,7 +439,7 @@ def opening_of(position: Position, steps: Iterable[Step]) -> Position:
 
 
 class NamedBefore(Struct):
-    """What named events told that later ones of a day leave out, by id of a bidding or block."""
+    """What named events said that later ones of a day leave out, by id of a bidding or block."""
 
     bidding_sides: dict[str, str] = field(default_factory=dict)
     """What the applicants do."""
@@ -457,7 +457,7 @@ def steps_named(
     event : mapping
         Of `matching.events`, or the dict that its JSON line decodes to.
     before : NamedBefore
-        What the events before have told, and what this one does.
+        What the events before have said, and what this one does.
 
     Yields
     ------

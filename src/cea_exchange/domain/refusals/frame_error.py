@@ -11,7 +11,7 @@ class FrameError(ValueError):
     code : VenueRefusal
         Why; programs branch on it.
     expected, got, where : str
-        The three parts of what is told to the sender.
+        The three parts of what the sender is answered.
     """
 
     def __init__(self, code: VenueRefusal, *, expected: str, got: str, where: str) -> None:

@@ -141,7 +141,7 @@ class VenueTurns:
 
     @property
     def lag_records(self) -> int:
-        """How many records the venue has told of that are not applied."""
+        """How many records the venue has announced that are not applied."""
         return max(0, self._venue_last_seq - self.last_seq)
 
     @property

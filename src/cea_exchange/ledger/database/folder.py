@@ -5,10 +5,12 @@ PostgreSQL database that was chosen when the registry began; every other institu
 Passwords are libpq's business (``.pgpass``, ``PGPASSWORD``): none is kept.
 """
 
+import os
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
+from cea_exchange.ledger.database.epoch_file import EpochFile
 from cea_exchange.ledger.database.interface import Database, DatabaseError, DatabaseTaken
 from cea_exchange.ledger.database.sqlite import Sqlite
 from cea_exchange.protocol.folder_lock import FolderInUse, FolderLock
@@ -21,8 +23,10 @@ def sqlite_file(folder: Path) -> Path:
     return folder / f"{folder.name}.sqlite"
 
 
-def writer_open(folder: Path, address: str | None) -> Database:
-    """Open a folder's database for its one writer.
+def writer_open(
+    folder: Path, address: str | None, *, is_synchronous: bool = False
+) -> Database:
+    """Open a folder's database for its one writer, who fences it once it knows it for its own.
 
     Parameters
     ----------
@@ -30,26 +34,66 @@ def writer_open(folder: Path, address: str | None) -> Database:
         ``DIR/registry/``; made where it is not there.
     address
         ``postgresql://...``; None takes what the folder says, SQLite where it says nothing.
+    is_synchronous
+        Whether each commit must be on a standby, too, before it counts.
 
     Raises
     ------
     DatabaseError
         It can't be opened, or the folder speaks of another one.
     """
-    chosen = _chosen(folder, address)
+    chosen = address_of(folder, address)
     if chosen is None:
+        _sqlite_is_alone(is_synchronous)
         return Sqlite.open_writer(sqlite_file(folder))
-    database = postgres().Postgres.open_writer(chosen, folder.name)
-    address_keep(folder, chosen)
+    database: Database = postgres().Postgres.open_writer(
+        chosen, folder.name, EpochFile(folder).known(), is_synchronous=is_synchronous
+    )
+    kept = _kept(folder)
+    if kept not in (None, _without_password(chosen)) and not database.has_schema():
+        database.close()
+        raise DatabaseError(f"database: {folder} speaks of {kept}, {database.name} is empty")
     return database
 
 
-def reader_open(folder: Path, address: str | None = None) -> Database:
-    """Open a folder's database for reading, whether or not a daemon is at work on it."""
-    chosen = _chosen(folder, address)
+def _sqlite_is_alone(is_synchronous: bool) -> None:
+    if is_synchronous:
+        raise DatabaseError("database_synchronous: expected a PostgreSQL database, got SQLite")
+
+
+def writer_begin(folder: Path, database: Database, address: str | None) -> None:
+    """Fence a database that is known for the folder's own, and note in the folder that it is.
+
+    Parameters
+    ----------
+    address
+        As `writer_open` took it.
+    """
+    epoch = database.fence()
+    if epoch:
+        EpochFile(folder).keep(epoch)
+    if address is not None:
+        address_keep(folder, address)
+
+
+def reader_open(
+    folder: Path, address: str | None = None, *, is_synchronous: bool = False
+) -> Database:
+    """Open a folder's database for reading, whether or not a daemon is at work on it.
+
+    Parameters
+    ----------
+    is_synchronous
+        Whether to refuse it where a writer's commits would not wait for a standby.
+    """
+    chosen = address_of(folder, address)
     if chosen is None:
+        _sqlite_is_alone(is_synchronous)
         return Sqlite.open_reader(sqlite_file(folder))
-    return postgres().Postgres.open_reader(chosen, folder.name)
+    opened: Database = postgres().Postgres.open_reader(
+        chosen, folder.name, EpochFile(folder).known(), is_synchronous=is_synchronous
+    )
+    return opened
 
 
 def has_database(folder: Path) -> bool:
@@ -65,42 +109,73 @@ def folder_lock(folder: Path) -> FolderLock:
         raise DatabaseTaken(f"{error}: another process has this {folder.name} open") from None
 
 
-def _chosen(folder: Path, address: str | None) -> str | None:
-    """Return the address of a PostgreSQL database; None is SQLite."""
-    if address is not None and not address.startswith(("postgresql://", "postgres://")):
-        raise DatabaseError(f"database: expected postgresql://..., got {address!r}")
-    file = folder / ADDRESS_FILE
-    kept = file.read_text(encoding="utf-8").strip() if file.is_file() else None
-    if address is None:
-        return kept
-    if sqlite_file(folder).exists():
-        raise DatabaseError(f"database: {folder} has an SQLite database already")
-    if kept is not None and kept != _without_password(address):
-        raise DatabaseError(f"database: {folder} speaks of {kept}")
-    return address
+def address_of(folder: Path, address: str | None = None) -> str | None:
+    """Return the address of a folder's PostgreSQL database; None if it is SQLite.
 
-
-def address_keep(folder: Path, address: str) -> None:
-    """Let a folder speak of a PostgreSQL database from now on."""
-    file = folder / ADDRESS_FILE
-    if not file.exists():
-        file.write_text(_without_password(address) + "\n", encoding="utf-8")
-
-
-def _without_password(address: str) -> str:
-    return str(postgres().address_without_password(address))
-
-
-def postgres() -> ModuleType:
-    """Return the module for PostgreSQL.
+    Parameters
+    ----------
+    address
+        As `writer_open` takes it.
 
     Raises
     ------
     DatabaseError
-        Its driver is not installed, or finds no libpq.
+        The folder speaks of another database.
     """
+    if address is not None and not address.startswith(("postgresql://", "postgres://")):
+        raise DatabaseError(f"database: expected postgresql://..., got {address!r}")
+    kept = _kept(folder)
+    if address is None:
+        return kept
+    if sqlite_file(folder).exists():
+        raise DatabaseError(f"database: {folder} has an SQLite database already")
+    # Servers come and go; which database it is stays.
+    if kept is not None and _database_name(kept) != _database_name(address):
+        raise DatabaseError(f"database: {folder} speaks of {kept}")
+    return address
+
+
+def _kept(folder: Path) -> str | None:
+    """Return the address that a folder speaks of."""
+    file = folder / ADDRESS_FILE
+    return file.read_text(encoding="utf-8").strip() if file.is_file() else None
+
+
+def address_keep(folder: Path, address: str) -> None:
+    """Let a folder speak of a PostgreSQL database from now on."""
+    shown = _without_password(address)
+    if shown != _kept(folder):
+        draft = folder / f"{ADDRESS_FILE}.new"
+        draft.write_text(shown + "\n", encoding="utf-8")
+        os.replace(draft, folder / ADDRESS_FILE)
+
+
+def _database_name(address: str) -> str:
+    return str(postgres_servers().database_name(address))
+
+
+def _without_password(address: str) -> str:
+    return str(postgres_servers().address_without_password(address))
+
+
+def postgres() -> ModuleType:
+    """Return the module for PostgreSQL; DatabaseError if its driver is not there."""
+    return _with_driver("postgres")
+
+
+def postgres_servers() -> ModuleType:
+    """Return the module for PostgreSQL's servers; DatabaseError if its driver is not there."""
+    return _with_driver("postgres_servers")
+
+
+def postgres_standbys() -> ModuleType:
+    """Return the module for a database's standbys; DatabaseError if its driver is not there."""
+    return _with_driver("postgres_standbys")
+
+
+def _with_driver(module: str) -> ModuleType:
     try:
-        return import_module("cea_exchange.ledger.database.postgres")
+        return import_module(f"cea_exchange.ledger.database.{module}")
     except ImportError as error:
         why = str(error).splitlines()[0]
         raise DatabaseError(

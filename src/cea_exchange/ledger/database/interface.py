@@ -78,6 +78,16 @@ class Database(Protocol):
     def script(self, sql: str) -> None:
         """Run the statements of a schema file."""
 
+    def fence(self) -> int:
+        """Let no writer but this one commit any more; return its epoch.
+
+        Whatever was committed before is then where a commit has to be, so that it counts. An epoch
+        is 0 where the folder's lock is enough.
+        """
+
+    def standby_count(self) -> int | None:
+        """Return how many standbys commits wait for; None of a database that has none."""
+
     def begin(self, *, snapshot: bool = False) -> None:
         """Begin a transaction: a writer's, or a reader's view that stays as it is."""
 

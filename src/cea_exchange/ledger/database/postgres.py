@@ -1,8 +1,9 @@
 """PostgreSQL: a database of a server that others may replicate, back up and read.
 
-One writer: it holds an advisory lock of its database as long as its connection lives. Values are
-put into statements on this side (psycopg's client cursors), so that a parameter has a type wherever
-it stands. Commits wait for the server's disk (`synchronous_commit = on`, whatever the server says).
+One writer: `ledger/database/postgres_fence.py`; on which of several servers:
+`ledger/database/postgres_servers.py`. Values are put into statements on this side (psycopg's client
+cursors), so that a parameter has a type wherever it stands. Commits wait for the server's disk, and
+for its standby's (`synchronous_commit = on`, whatever the server says).
 """
 
 import re
@@ -13,27 +14,28 @@ from functools import lru_cache
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Self
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import psycopg
-from psycopg import conninfo
 from psycopg.types.numeric import IntLoader
 
-from cea_exchange.ledger.database.interface import (
-    ConstraintViolated,
-    DatabaseError,
-    DatabaseFull,
-    DatabaseLost,
-    DatabaseTaken,
-    Row,
+from cea_exchange.ledger.database.interface import DatabaseError, DatabaseLost, Row
+from cea_exchange.ledger.database.postgres_fence import (
+    commit_replicated,
+    epoch_held,
+    epoch_take,
+    synchronous_check,
+    writer_lock,
+)
+from cea_exchange.ledger.database.postgres_servers import (
+    HeardConnection,
+    errors_translated,
+    server_connect,
+    server_name,
 )
 from cea_exchange.ledger.database.schema import tables_copy
 from cea_exchange.ledger.database.sqlite import Sqlite
 from cea_exchange.ledger.database.tables import ForeignKey, Schema
 
-WRITER_LOCK = 0x6365_6172  # 'cear', the key of the writer's advisory lock
-WRITER_WAIT_MS = 5_000
-CONNECT_TIMEOUT_S = 10
 COPY_COUNT_MIN = 32
 """From so many rows on a COPY is faster than an INSERT of them all."""
 
@@ -42,10 +44,6 @@ _SHA256_HEX = """
 CREATE OR REPLACE FUNCTION sha256_hex(content BYTEA) RETURNS TEXT LANGUAGE sql IMMUTABLE AS
 $$ SELECT encode(sha256(content), 'hex') $$
 """
-_REFUSED = re.compile(
-    r'FATAL: +((database|role) ".*" does not exist|password authentication failed'
-    r"|no pg_hba\.conf entry|permission denied for database)"
-)
 _CONDITION = re.compile(r" WHEN \(.*?\)(?= EXECUTE)", re.DOTALL)
 """PostgreSQL writes it in its own words; a row that it leaves out differs from the log of rows."""
 
@@ -105,58 +103,78 @@ class Postgres(_Guards):
         In autocommit: transactions are begun and ended by their own statements.
     """
 
-    def __init__(self, connection: psycopg.Connection) -> None:
+    def __init__(self, connection: HeardConnection) -> None:
         self.connection = connection
         self._stream_count = 0
         # Kept: a connection that was lost does not know it any more.
-        self._name = f"postgresql://{connection.info.host}/{connection.info.dbname}"
+        self._name = server_name(connection)
+        self._fence = ""
         # Sums of BIGINT are numeric, and every one of ours is whole.
         connection.adapters.register_loader("numeric", IntLoader)
 
     @classmethod
-    def open_writer(cls, address: str, institution: str) -> Self:
-        """Connect and take the writer's lock.
+    def open_writer(
+        cls, address: str, institution: str, epoch_known: int = 0, *, is_synchronous: bool = False
+    ) -> Self:
+        """Connect to the server that was promoted last, and take the writer's lock.
 
         Parameters
         ----------
         institution
             Whose connection the server says it is.
+        epoch_known
+            Of the last writer that is known of; see `fence`.
+        is_synchronous
+            Whether only a server is taken whose commits wait for a standby.
 
         Raises
         ------
         DatabaseTaken
             Another connection has it.
         DatabaseLost
-            The server can't be reached, or refuses.
+            No server can be reached, or none that may be written to.
         """
-        opened = cls(_connect(address, institution))
-        try:
-            # The server may need a moment to notice that the writer of before is gone.
-            opened.execute(f"SET lock_timeout = {WRITER_WAIT_MS}")
-            opened.execute("SELECT pg_advisory_lock(?)", (WRITER_LOCK,))
-            opened.execute("RESET lock_timeout")
+        opened = cls(server_connect(address, institution, epoch_known, session="read-write"))
+        with opened._kept(), errors_translated():
+            if is_synchronous:
+                synchronous_check(opened.connection)
+            writer_lock(opened.connection)
             opened.execute("SET synchronous_commit = on")
-        except DatabaseLost as error:
-            name = opened.name
-            opened.close()
-            if isinstance(error.__cause__, psycopg.errors.LockNotAvailable):
-                raise DatabaseTaken(f"{name}: another process writes to this database") from None
-            raise
         return opened
 
     @classmethod
-    def open_reader(cls, address: str, institution: str) -> Self:
-        """Connect for reading only."""
-        opened = cls(_connect(address, institution))
-        opened.execute("SET default_transaction_read_only = on")
+    def open_reader(
+        cls, address: str, institution: str, epoch_known: int = 0, *, is_synchronous: bool = False
+    ) -> Self:
+        """Connect for reading only, where the writer writes or where the address says."""
+        opened = cls(server_connect(address, institution, epoch_known))
+        with opened._kept(), errors_translated():
+            if is_synchronous:
+                synchronous_check(opened.connection)
+            opened.execute("SET default_transaction_read_only = on")
         return opened
+
+    @contextmanager
+    def _kept(self) -> Iterator[None]:
+        """Close it if what follows fails."""
+        try:
+            yield
+        except BaseException:
+            self.close()
+            raise
+
+    def fence(self) -> int:
+        with errors_translated():
+            epoch = epoch_take(self.connection)
+        self._fence = epoch_held(epoch)
+        return epoch
 
     @property
     def name(self) -> str:
         return self._name
 
     def execute(self, sql: str, values: Any = ()) -> psycopg.Cursor:
-        with _errors_translated():
+        with errors_translated():
             cursor = self.connection.cursor()
             if values:
                 cursor.execute(_in_dialect(sql), values)
@@ -165,7 +183,7 @@ class Postgres(_Guards):
             return cursor
 
     def execute_many(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
-        with _errors_translated():
+        with errors_translated():
             self.connection.cursor().executemany(_in_dialect(sql), rows)
 
     def insert(self, into: str, rows: Iterable[Sequence[Any]]) -> None:
@@ -173,7 +191,7 @@ class Postgres(_Guards):
         few = list(islice(iterator, COPY_COUNT_MIN))
         if len(few) == COPY_COUNT_MIN:
             with (
-                _errors_translated(),
+                errors_translated(),
                 self.connection.cursor().copy(f"COPY {into} FROM STDIN") as copy,
             ):
                 for row in chain(few, iterator):
@@ -182,7 +200,7 @@ class Postgres(_Guards):
             places = ", ".join(["%s"] * len(few[0]))
             listed = ", ".join([f"({places})"] * len(few))
             # Bound on the server, where the columns say the types: bytes travel as they are.
-            with _errors_translated():
+            with errors_translated():
                 cursor = psycopg.Cursor(self.connection)
                 cursor.execute(f"INSERT INTO {into} VALUES {listed}", list(chain(*few)))
 
@@ -206,12 +224,27 @@ class Postgres(_Guards):
         if "CREATE TABLE settlement_runs" in sql:
             self.execute("ALTER TABLE settlement_runs ALTER COLUMN records SET STORAGE EXTERNAL")
 
+    def standby_count(self) -> int:
+        (count,) = self.execute(
+            "SELECT count(*) FROM pg_stat_replication"
+            " WHERE state = 'streaming' AND sync_state IN ('sync', 'quorum')"
+        ).fetchone()
+        found: int = count
+        return found
+
     def begin(self, *, snapshot: bool = False) -> None:
-        self.execute("BEGIN ISOLATION LEVEL REPEATABLE READ" if snapshot else "BEGIN")
+        if snapshot:
+            self.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
+            return
+        begun = self.execute(f"BEGIN{self._fence}")
+        if begun.nextset() and begun.fetchone() is None:
+            self.connection.close()
+            raise DatabaseLost(f"{self.name}: another writer has taken it: nothing more is written")
 
     def commit(self) -> None:
+        with errors_translated():
+            done = commit_replicated(self.connection)
         # After a statement that failed the server answers with ROLLBACK, and calls it no error.
-        done = self.execute("COMMIT").statusmessage
         if done != "COMMIT":
             raise DatabaseError(f"{self.name}: expected COMMIT, got {done}: a statement had failed")
 
@@ -307,70 +340,9 @@ class Postgres(_Guards):
         self.connection.close()
 
 
-@contextmanager
-def _errors_translated() -> Iterator[None]:
-    try:
-        yield
-    except psycopg.errors.IntegrityError as error:
-        raise ConstraintViolated(_line(error)) from error
-    except (psycopg.errors.DiskFull, psycopg.errors.ReadOnlySqlTransaction) as error:
-        raise DatabaseFull(_line(error)) from error
-    except psycopg.OperationalError as error:
-        raise DatabaseLost(_line(error)) from error
-    except psycopg.Error as error:
-        raise DatabaseError(_line(error)) from error
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())
-
-
 @lru_cache(maxsize=1_000)
 def _in_dialect(sql: str) -> str:
     """Return a statement with psycopg's places for values: ``%s`` for ``?``, ``%(name)s``."""
     sql = sql.replace("%", "%%")
     sql = re.sub(r"(?<![:\w]):([a-z_]\w*)", r"%(\1)s", sql)
     return sql.replace("?", "%s")
-
-
-def _connect(address: str, institution: str) -> psycopg.Connection:
-    try:
-        connection = psycopg.connect(
-            address,
-            autocommit=True,
-            cursor_factory=psycopg.ClientCursor,
-            connect_timeout=CONNECT_TIMEOUT_S,
-            # A server that is gone without a word is one that is lost, not one that thinks.
-            keepalives_idle=CONNECT_TIMEOUT_S,
-            keepalives_interval=CONNECT_TIMEOUT_S,
-            keepalives_count=2,
-            tcp_user_timeout=3_000 * CONNECT_TIMEOUT_S,
-            application_name=f"cea-exchange {institution}",
-        )
-    except psycopg.OperationalError as error:
-        # What the server refuses for good is not waited for; there is no code of it, only words.
-        kind = DatabaseError if _REFUSED.search(str(error)) else DatabaseLost
-        raise kind(f"{address_without_password(address)}: {_line(error)}") from None
-    except psycopg.Error as error:
-        raise DatabaseError(f"{address_without_password(address)}: {_line(error)}") from None
-    return connection
-
-
-def address_without_password(address: str) -> str:
-    """Return an address that may be kept and shown.
-
-    Raises
-    ------
-    DatabaseError
-        It is none.
-    """
-    try:
-        conninfo.conninfo_to_dict(address)
-    except psycopg.Error as error:
-        raise DatabaseError(f"database: expected postgresql://..., {_line(error)}") from None
-    parts = urlsplit(address)
-    user, _colon, _password = parts.netloc.rpartition("@")[0].partition(":")
-    host = parts.netloc.rpartition("@")[2]
-    pairs = [(name, value) for name, value in parse_qsl(parts.query) if name != "password"]
-    netloc = f"{user}@{host}" if user else host
-    return urlunsplit(parts._replace(netloc=netloc, query=urlencode(pairs)))

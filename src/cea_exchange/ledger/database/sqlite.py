@@ -131,6 +131,12 @@ class Sqlite:
         with _errors_translated():
             self.connection.execute(_in_dialect(sql))
 
+    def fence(self) -> int:
+        return 0
+
+    def standby_count(self) -> None:
+        return None
+
     def begin(self, *, snapshot: bool = False) -> None:
         self.execute("BEGIN" if snapshot else "BEGIN IMMEDIATE")
         self._has_begun = True

@@ -136,7 +136,7 @@ class SendingProcess:
         """Write what was noted, and ask the target what it has."""
         loop, target = self._sending, self._target
         assert target is not None
-        # A trade's other side may have been told of while nobody asked.
+        # A trade's other side may have been reported while nobody asked.
         loop.settle()
         found = target.reconcile()
         loop.notes.write(self._path("columns"))

@@ -268,7 +268,7 @@ def venue_reports(events: Rows, account_index: int) -> Rows:
 
 
 def trade_faults(logs: list[ParticipantLog], events: Rows, settled: list[tuple]) -> Iterator[str]:
-    """Each trade was told to both its sides and is settled once, with the same terms."""
+    """Each trade was reported to both its sides and is settled once, with the same terms."""
     trades = events[events["kind"] == EventKind.TRADE]
     expected = np.arange(1, len(trades) + 1, dtype=np.uint64)
     if (trades["trade_id"] != expected).any():
@@ -281,7 +281,7 @@ def trade_faults(logs: list[ParticipantLog], events: Rows, settled: list[tuple])
         ids = np.concatenate([rows["trade_id"] for rows in of_side])
         counts = np.bincount(ids.astype(np.int64), minlength=len(trades) + 1)
         for odd in np.flatnonzero(counts[1:] != 1)[:3]:
-            yield f"trade {odd + 1} was told to {counts[odd + 1]} {side}s"
+            yield f"trade {odd + 1} was reported to {counts[odd + 1]} {side}s"
     bought = trades["side"] == Side.BUY
     taker, maker = trades["account_index"], trades["counter_account_index"]
     columns = (

@@ -19,7 +19,7 @@ TRADE_COLUMNS = tuple(
 """
 TRADE_COLUMNS_NEEDED = 2
 AHEAD_MAX = 64
-"""How many trades too many or too few at one place are still told apart from others."""
+"""How many trades too many or too few at one place are still distinguished from others."""
 SIDES = {"buy": int(Side.BUY), "sell": int(Side.SELL)}
 _SIDE_NAMES = {number: name for name, number in SIDES.items()}
 _FIELDS = {"owner": "account_index", "counter_owner": "counter_account_index"}

@@ -1,6 +1,6 @@
 """Order files: the commands of an `OrderBook` as lines of text, and its events likewise.
 
-The form is told in protocol/order_flow.md. Lines become records in the compiled `CommandReader`;
+The form is in protocol/order_flow.md. Lines become records in the compiled `CommandReader`;
 here is what is done once a file, and the events' text.
 """
 

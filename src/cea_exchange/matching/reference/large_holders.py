@@ -10,7 +10,7 @@ from cea_exchange.matching.reference.rows.funds import Account
 
 
 def are_reported(rules: MarketRules) -> bool:
-    """Whether it is told who becomes a large holder: where no balances are kept nobody holds."""
+    """Whether large holders are reported: where no balances are kept nobody holds."""
     return rules.holdings_checked and rules.large_holder_tonnes > 0
 
 

@@ -79,7 +79,7 @@ class DueDates:
         return sorted(due, key=lambda each: (each.due_on, each.kind, each.period))
 
     def _unsurrendered(self, enterprise: Enterprise, until: int) -> Iterator[Due]:
-        """Yield the years of which an enterprise owes something, as the registry told last.
+        """Yield the years of which an enterprise owes something, as the registry reported last.
 
         Notes
         -----

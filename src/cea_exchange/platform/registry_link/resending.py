@@ -58,7 +58,7 @@ class Resending:
     def _refused_check(self, link_seq: int) -> None:
         again = self._outbox.again_of(link_seq)
         if again is not None or not self._outbox.is_refused(link_seq):
-            got = "one that was not" if again is None else f"one that was told again as {again}"
+            got = "one that was not" if again is None else f"one that was sent again as {again}"
             raise PlatformActError(
                 PlatformRefusal.ITEM_NOT_REFUSED,
                 f"item {link_seq}: expected one that the registry refused, got {got}",

@@ -4,7 +4,7 @@
              <-- LinkAnswer: items, and the last number there is -----------------------
 
 Each item is of one act of the platform, has the next number, and the hash of the item before, so
-that nothing can be slipped in, left out or told twice. It carries the figures of the units, by
+that nothing can be slipped in, left out or sent twice. It carries the figures of the units, by
 which the registry computes everything again before it posts anything; what it finds otherwise it
 says in a verdict, line by line.
 """

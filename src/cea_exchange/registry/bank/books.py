@@ -7,7 +7,7 @@ Per sub-account, at any moment::
     bank's closing balance = cash in the ledger + what is open + what is wrong
 
 Open is what one side has done and the other not yet: an instruction not booked, a trade not posted.
-Wrong is what the bank booked otherwise than it was told, until it corrects it.
+Wrong is what the bank booked otherwise than instructed, until it corrects it.
 """
 
 from collections import Counter
@@ -282,7 +282,7 @@ class BankBooks:
                 self._ledger.move(EntryKind.MERGED, *ends, f"bank {ref}")
 
     def wrong(self) -> Matching:
-        """Return what the bank has booked otherwise than it was told, and what nobody knows."""
+        """Return what the bank has booked otherwise than instructed, and what nobody knows."""
         found = self.matching()
         settled = (Outcome.BOOKED, Outcome.MISSING, Outcome.REFUSED)
         findings = tuple(each for each in found.findings if each.outcome not in settled)

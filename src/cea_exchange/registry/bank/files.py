@@ -18,7 +18,7 @@ EVERY_BATCH = 1 << 40
 
 
 class BankFiles:
-    """Carries what the bank is told, and says, as files."""
+    """Carries the bank's instructions and answers as files."""
 
     def __init__(self, bank: BankService) -> None:
         self.folder: Path | None = None

@@ -39,7 +39,7 @@ class LifecycleError(ValueError):
 
 
 def after_status(state: State, status: Status) -> State:
-    """Return the state of an instruction once the bank has told its status.
+    """Return the state of an instruction once the bank has reported its status.
 
     Only an entry makes it booked, late or wrong; no status takes that back. Rules: CEA-BNK-08.
 

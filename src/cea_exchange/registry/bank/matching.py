@@ -102,7 +102,7 @@ def match(
     Parameters
     ----------
     instructions
-        What the bank was told, each once.
+        The bank's instructions, each once.
     statuses
         What it answered, oldest first: the last about an instruction counts.
     statements

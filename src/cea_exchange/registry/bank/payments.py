@@ -9,7 +9,7 @@
 
 In the mode ``realtime`` a trade is posted and the bank follows: what it refuses opens a default.
 In ``end_of_day`` a day is delivered after the bank has answered for each of its trades: what it
-refuses has failed. What bank and ledger hold differently meanwhile is told by `BankBooks`.
+refuses has failed. What bank and ledger hold differently meanwhile is shown by `BankBooks`.
 """
 
 from collections.abc import Container, Iterable, Iterator, Sequence
@@ -139,7 +139,7 @@ class BankPayments:
             if done is None:
                 store.insert("bank_progress (id, trade_seq)", [(1, 0)])
                 done = 0
-            # What waits for the close is told to the bank once the day has ended.
+            # What waits for the close is instructed once the day has ended.
             until = store.one(
                 "SELECT coalesce(max(settlement_seq), 0) FROM deliveries WHERE completed_seq = 0"
             )
@@ -533,7 +533,7 @@ class BankPayments:
         store.change("pay_outs", {"pay_out_id": pay_out_id}, state=state)
 
     def _pending(self, account_index: int) -> Iterator[str]:
-        """Yield what the bank was told of a sub-account and has not booked: it keeps an account.
+        """Yield what was instructed of a sub-account and not booked: it keeps an account.
 
         Rules: CEA-ACC-05 (nothing pending).
         """

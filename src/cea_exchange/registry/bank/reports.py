@@ -47,7 +47,7 @@ class Unapplied(NamedTuple):
     """What a message of the bank says of an instruction, and why that can't be applied."""
 
     instruction_id: str
-    told: str
+    status: str
     reason: str
     why: str
 
@@ -199,13 +199,13 @@ class BankReports:
         for each in found:
             if store.one(
                 "SELECT 1 FROM bank_unapplied WHERE state = 'open' AND instruction_id = ?"
-                " AND told = ? AND reason = ?",
+                " AND status = ? AND reason = ?",
                 each[:3],
             ):
                 continue
             log.warning("bank_not_applied", source=source, **each._asdict())
             store.add(
-                "bank_unapplied (unapplied_id, business_date, source, instruction_id, told,"
+                "bank_unapplied (unapplied_id, business_date, source, instruction_id, status,"
                 " reason, why, state)",
                 *(date, source, *each, "open"),
             )
@@ -244,23 +244,23 @@ class BankReports:
 
     def _open_rows(self, after: int, count_max: int) -> list[tuple[Any, ...]]:
         return self._ledger.store.all(
-            "SELECT unapplied_id, source, instruction_id, told, reason FROM bank_unapplied"
+            "SELECT unapplied_id, source, instruction_id, status, reason FROM bank_unapplied"
             " WHERE state = 'open' AND unapplied_id > ? ORDER BY unapplied_id LIMIT ?",
             (after, count_max),
         )
 
-    def _again(self, number: int, source: str, name: str, told: str, reason: str) -> bool:
+    def _again(self, number: int, source: str, name: str, status: str, reason: str) -> bool:
         """Apply one that could not be; say whether it is now."""
         if source.startswith("statement"):
             apply = partial(self._finding_again, name)
         else:
-            status = InstructionStatus(instruction_id=name, status=Status(told), reason=reason)
-            apply = partial(self._payments.status_take, status)
+            answer = InstructionStatus(instruction_id=name, status=Status(status), reason=reason)
+            apply = partial(self._payments.status_take, answer)
         with self._act_log.own(OwnAct.BANK_ANSWERED, {"unapplied_id": number}):
             if self.tried(apply) is not None:
                 return False
             self._ledger.store.change("bank_unapplied", {"unapplied_id": number}, state="applied")
-        log.info("bank_applied_late", source=source, instruction_id=name, told=told)
+        log.info("bank_applied_late", source=source, instruction_id=name, status=status)
         return True
 
     def close(self, unapplied_id: int, why: str) -> None:

@@ -1,6 +1,6 @@
 """The settlement bank: its answers and statements, fetched or read from files.
 
-What it is told is `payments`; what it says of that, `reports`; what it has booked, `books`.
+Its instructions are `payments`; its answers, `reports`; what it has booked, `books`.
 """
 
 from typing import Any
@@ -47,7 +47,7 @@ class BankService(BankPayments):
 
     @property
     def books(self) -> BankBooks:
-        """What the bank's statements show, held against what it was told."""
+        """What the bank's statements show, held against its instructions."""
         return BankBooks(self._ledger, self, self.reports, self._known())
 
     def _finding_again(self, instruction_id: str) -> None:

@@ -1,6 +1,6 @@
 """Proofs of cancelled CCERs, from the word of their registry to the offset that counts.
 
-    item --> received --reserve--> confirmed --book--> booked --use--> (told: it was counted)
+    item --> received --reserve--> confirmed --book--> booked --use--> (reported: it was counted)
                 |        |             |                  |
                 |        +--> refused  +--> reversed <----+--> the offset is taken back
                 +--> reversed

@@ -95,7 +95,7 @@ class Carryover:
 
         Net sales and positions are of the trades that exchange and registry agree in, failed ones
         that stand too: settled late they move neither. What an account had and did that was merged
-        since counts as that of its successor. The figures stay as they are told, but for a refusal
+        since counts as that of its successor. The figures stay as they are shown, but for a refusal
         that was its province's delay.
 
         Returns how many notices there are.

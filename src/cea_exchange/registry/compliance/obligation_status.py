@@ -78,7 +78,7 @@ class Standing:
         return self.missing_after(self.status.obligation.deadline)
 
     def figures(self) -> dict[str, int | None]:
-        """Return in tonnes how it stands, as its account is told."""
+        """Return in tonnes how it stands, as its account is shown."""
         return {
             "surrendered": self.surrendered,
             "offset": self.status.offset,

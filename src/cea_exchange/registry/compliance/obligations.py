@@ -113,7 +113,7 @@ class Obligations:
             return self._replace(table, self._known(table), why)
 
     def take_computed(self, table: FileTable[Obligation], why: str) -> int:
-        """Take what the platform told, whole: new obligations, and others than there were.
+        """Take what the platform sent, whole: new obligations, and others than there were.
 
         Raises FileRefused: a line can't be; nothing was taken.
 

@@ -22,7 +22,7 @@ COUNTERS = {
 }
 GAUGES = {
     "cea_registry_applied_seq": "The last settlement record that is applied.",
-    "cea_registry_lag_records": "Records the venue has told of that are not applied yet.",
+    "cea_registry_lag_records": "Records the venue has announced that are not applied yet.",
     "cea_registry_confirmed_date": "The last trading day that is settled and compared.",
     "cea_registry_feed_seq": "The last item of the feed.",
     "cea_registry_entries": "Entries in the ledger.",
@@ -30,6 +30,8 @@ GAUGES = {
     "cea_registry_bank_unapplied": "What the bank said and could not be applied yet.",
     "cea_registry_ok": "1 while the settlement line moves, 0 while it is stopped or diverged.",
     "cea_registry_clock_ok": "1 while the system's clock is believed, 0 while it is doubted.",
+    "cea_registry_database_ok": "1 while its database is there, 0 while it is waited for.",
+    "cea_registry_database_standbys": "Standbys whose disk commits wait for; absent with SQLite.",
 }
 OTHERS = {
     "cea_registry_trades": "Trades received, by what became of them.",
@@ -49,7 +51,7 @@ class RegistryMetrics(InstitutionMetrics[RegistryStore]):
     Attributes
     ----------
     lag_records : int
-        Records the venue has told of that are not applied yet.
+        Records the venue has announced that are not applied yet.
     """
 
     counters: ClassVar[dict[str, str]] = {

@@ -167,7 +167,7 @@ class Distribution:
         return preview._replace(distributed_on=self._ledger.business_date(), plan=plan)
 
     def take(self, source: SourceFile, table: FileTable[Allocation]) -> int:
-        """Distribute what the platform told, and issue what that takes; return its number.
+        """Distribute what the platform sent, and issue what that takes; return its number.
 
         Raises FileRefused: a line can't follow what was distributed before; nothing was done.
 

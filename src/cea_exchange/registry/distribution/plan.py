@@ -14,7 +14,7 @@ from cea_exchange.registry.files import Allocation, FileTable, SourceFile, units
 from cea_exchange.registry.files.layouts.allocation import STAGES
 
 LARGE_TIMES = 2
-"""From more than so many times of what was determined before on, a person is told to look."""
+"""From more than so many times of what was determined before on, a person is asked to look."""
 
 
 class Owed(NamedTuple):

@@ -181,7 +181,7 @@ def _holdings_hash(state: AdoptedState) -> int:
 
 
 def _keys(store: Store) -> tuple[KeyGranted, ...]:
-    """Return the grants in force, as the venue was told of them."""
+    """Return the grants in force, as the venue received them."""
     keys: dict[str, KeyGranted] = {}
     for command in _feed_commands(store, _feed_seq(store)):
         if isinstance(command, KeyGranted):

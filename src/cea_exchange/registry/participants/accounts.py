@@ -308,8 +308,8 @@ class Accounts:
         Parameters
         ----------
         first, count
-            So many changes at most, from a number on. Of the rest `SHOWN_MAX` of each are told, and
-            how many more there are of what is pending.
+            So many changes at most, from a number on. Of the rest `SHOWN_MAX` of each are shown,
+            and how many more there are of what is pending.
         """
         sql = f"SELECT {_COLUMNS} FROM accounts WHERE account = ? AND account_index >= 0"
         row = next(iter(self._store.records(sql, (account,))), None)

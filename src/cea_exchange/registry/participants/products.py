@@ -13,7 +13,7 @@ PRODUCT_COUNT_MAX = 65_535
 
 
 class Products:
-    """Declares products; the venue is told.
+    """Declares products; the venue is notified.
 
     Attributes
     ----------

@@ -207,7 +207,7 @@ def _acts(store: Store, known: _Known) -> Iterator[str]:
 
 
 class _Whose:
-    """Whose approval an act takes, as `second_persons` has it, as far as it can be told later on.
+    """Whose approval an act takes, as `second_persons` has it, as far as it can be known later on.
 
     Who had an approver then, or was suspended, is not asked again: the authority may stand in.
     """

@@ -122,7 +122,7 @@ def _differences(store: Store, found: Reconciliation) -> Iterator[str]:
     yield from record_differences(store)
     yield from registry_integrity(store)
     others = [check for name, check in checks().items() if name not in (ROWS_AS_LOGGED, CAUSES)]
-    # The first is what a person is told: whose it is, before sums of all.
+    # The first is what a person reads: whose it is, before sums of all.
     others.sort(key=lambda check: "{account_index}" not in check.says)
     yield from findings(store, *(check.name for check in others))
     yield from persons_differences(store)

@@ -11,7 +11,7 @@ from cea_exchange.registry.settlement.waiting import Place, Waiting, at_places
 def chain_differences(store: Store) -> Iterator[str]:
     """Yield a sentence for each place that what waits was paid out from under.
 
-    What a bust has taken back may be lacking: its party is told to bring it (CEA-DEF-01).
+    What a bust has taken back may be lacking: its party is asked to bring it (CEA-DEF-01).
 
     Rules: CEA-STL-09.
     """

@@ -1,4 +1,4 @@
--- What the venue is told, and what it answers.
+-- What is sent to the venue, and what it answers.
 CREATE TABLE feed (
     transfer_seq BIGINT PRIMARY KEY CHECK (transfer_seq > 0),
     item BYTEA NOT NULL

@@ -1,4 +1,4 @@
--- What the management platform has told, and what became of it. Every table is only added to.
+-- What the management platform has sent, and what became of it. Every table is only added to.
 CREATE TABLE platform_stream (
     id BIGINT PRIMARY KEY CHECK (id = 1),
     log_id TEXT NOT NULL                -- whose numbers these are

@@ -1,4 +1,4 @@
--- What the settlement bank was told, what it said, and what it has booked.
+-- The settlement bank's instructions, its answers, and what it has booked.
 CREATE TABLE bank_instructions (
     instruction_id TEXT PRIMARY KEY,              -- also the end-to-end reference, for ever
     kind TEXT NOT NULL CHECK (kind IN
@@ -41,7 +41,7 @@ CREATE TABLE bank_unapplied (                     -- what reports and statements
     business_date BIGINT NOT NULL,
     source TEXT NOT NULL,                         -- report 12, statement S-1
     instruction_id TEXT NOT NULL,
-    told TEXT NOT NULL,                           -- the status, or the outcome a statement shows
+    status TEXT NOT NULL,                         -- the status, or the outcome a statement shows
     reason TEXT NOT NULL,                         -- the bank's, where it refused
     why TEXT NOT NULL,                            -- what kept it from being applied
     state TEXT NOT NULL CHECK (state IN

@@ -3,7 +3,7 @@
     bust --> claim: debtor, creditor, asset, amount --paid--> entry of the debtor to the creditor
 
 It is paid from registration account to registration account, whole and once; of cash the bank is
-told as well.
+notified as well.
 """
 
 from typing import Any

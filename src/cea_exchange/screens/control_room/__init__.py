@@ -13,8 +13,10 @@ from cea_exchange.screens.control_room import (
     settlement,
 )
 from cea_exchange.screens.control_room.monitor import Monitor
+from cea_exchange.screens.control_room.rights import SYSTEMS_SHOWN
 from cea_exchange.screens.page import Page
 from cea_exchange.screens.site import Site
+from cea_exchange.screens.waiting import WaitingMonitor
 
 PAGES: tuple[Page, ...] = (
     *overview.PAGES,
@@ -34,3 +36,4 @@ def open_room(site: Site, systems: KeyedSystems) -> None:
     site.tasks.append(monitor.run)
     overview.channels_add(site, monitor)
     settlement.channels_add(site)
+    WaitingMonitor(site, systems, approvals.CHANNEL, SYSTEMS_SHOWN)

@@ -3,20 +3,22 @@
 import time
 from collections.abc import Mapping
 from functools import partial
+from itertools import chain
 from typing import Any, NamedTuple
 
 from starlette.responses import Response
 
 from cea_exchange.control_plane.client import NotDone
-from cea_exchange.screens.control_room.acting import act_send
 from cea_exchange.screens.control_room.rights import SYSTEMS_SHOWN, acts_at, looks, looks_at
 from cea_exchange.screens.page import Handler, Page
 from cea_exchange.screens.serving.forms import Form, Trouble
 from cea_exchange.screens.visit import Visit
+from cea_exchange.screens.waiting import waiting_digest
 
 NUMBER_OF = {"venue": "number", "registry": "proposal"}
 """How a proposal's number is called in requests."""
 SECOND_NS = 1_000_000_000
+CHANNEL = "waiting_control"
 
 
 class Waiting(NamedTuple):
@@ -83,9 +85,10 @@ async def _page(
     )
     return visit.show(
         "control/approvals.html",
-        live=["status"],
+        live=["status", CHANNEL],
         status=status,
         waiting=waiting,
+        digest=waiting_digest((each.system, each.number) for each in chain(*waiting.values())),
         silent=silent,
         form_of=form_of,
         orphan=form.troubles.get("") if form is not None and orphan else None,
@@ -164,7 +167,7 @@ async def _decided(visit: Visit, system: str, form: Form) -> Response:
     else:
         request["why"] = form.line("why")
     if form.is_sound:
-        answer = await act_send(visit, system, form, request, ("why",))
+        answer = await visit.act(system, form, request, ("why",))
         if answer is not None:
             outcome = str(answer.get("outcome", ""))
             shown = {"undone": "undone"}.get(outcome, "moved" if outcome else "")

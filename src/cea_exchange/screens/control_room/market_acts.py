@@ -1,39 +1,19 @@
 """The market in an operator's hands: halts, phases, the day, suspensions, kill switch, busts."""
 
-from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 from starlette.responses import Response
 
 from cea_exchange.domain.records import Phase
-from cea_exchange.screens.control_room.acting import act_send, answer_path
+from cea_exchange.screens.control_room.acting import Act, ActsPage, Request
 from cea_exchange.screens.control_room.overview import monitor_of
-from cea_exchange.screens.control_room.rights import acts_at, looks_at
-from cea_exchange.screens.page import Handler, Page
+from cea_exchange.screens.control_room.rights import looks_at
+from cea_exchange.screens.page import Page
 from cea_exchange.screens.serving.forms import Form
 from cea_exchange.screens.visit import Visit
 
 PHASES = tuple(phase.name.lower() for phase in Phase)
-MARKET = ""
-"""In a form: all products."""
-
-Request = dict[str, Any]
-
-
-class Act(NamedTuple):
-    """A form of the page, and what it asks the venue for.
-
-    Attributes
-    ----------
-    request
-        Reads the form; what it returns is sent where the form is sound.
-    fields
-        Beside which a refusal may stand.
-    """
-
-    request: Callable[[Form], Request]
-    fields: tuple[str, ...]
 
 
 def _halt(form: Form) -> Request:
@@ -90,61 +70,28 @@ ACTS = {
 }
 
 
-async def market_show(visit: Visit) -> Response:
-    """Show the market's state, and the forms of what may be done to it."""
-    return await _page(visit, done=visit.asked("done"))
-
-
-async def _page(
-    visit: Visit, wrong: str = "", form: Form | None = None, *, status: int = 200, done: str = ""
-) -> Response:
-    monitor = monitor_of(visit)
-    if "venue" not in monitor.states:
-        await monitor.look()
-    forms = {name: visit.empty_form() for name in ACTS}
-    forms["halt"].values |= {"act": visit.asked("act"), "product": visit.asked("product")}
-    if form is not None:
-        forms[wrong] = visit.again(form)
+async def _write(visit: Visit, forms: dict[str, Form], **shown: Any) -> Response:
+    halt = forms["halt"]
+    halt.values = {name: visit.asked(name) for name in ("act", "product")} | halt.values
     return visit.show(
         "control/market.html",
         live=["status", "control_products"],
-        status=status,
         forms=forms,
-        monitor=monitor,
+        monitor=monitor_of(visit),
         phases=PHASES,
         products=[each["product"] for each in visit.site.feed.products],
-        may_act=acts_at("venue", visit.rights),
-        done=done if done in ACTS else "",
+        **shown,
     )
 
 
-async def _act(visit: Visit, name: str) -> Response:
-    form = await visit.form()
-    return await visit.once(form, lambda: _acted(visit, name, form))
-
-
-async def _acted(visit: Visit, name: str, form: Form) -> Response:
-    act = ACTS[name]
-    request = act.request(form)
-    if form.is_sound:
-        answer = await act_send(visit, "venue", form, request, act.fields)
-        if answer is not None:
-            await monitor_of(visit).look()
-            return visit.see(answer_path("/control/market", answer, name))
-    return await _page(visit, name, form, status=422)
-
-
-def _handler(name: str) -> Handler:
-    return partial(_act, name=name)
-
-
+MARKET = ActsPage("/control/market", "venue", ACTS, _write)
 PAGES = (
     Page(
-        path="/control/market",
+        path=MARKET.path,
         name="control_market",
         section="control",
-        show=market_show,
-        acts={f"/{name}": _handler(name) for name in ACTS},
+        show=MARKET.show,
+        acts=MARKET.handlers,
         allowed=partial(looks_at, "venue"),
     ),
 )

@@ -6,7 +6,6 @@ from typing import Any
 from starlette.responses import Response
 
 from cea_exchange.control_plane.client import NotDone
-from cea_exchange.screens.control_room.acting import act_send
 from cea_exchange.screens.control_room.overview import monitor_of
 from cea_exchange.screens.control_room.rights import acts_at, looks_at
 from cea_exchange.screens.page import Page
@@ -27,7 +26,7 @@ async def _page(visit: Visit, form: Form, *, status: int = 200, done: str = "") 
     try:
         sessions = (await systems.ask("venue", {"op": "sessions"}))["sessions"]
     except NotDone as error:
-        trouble = Trouble(visit.text("control.silent"), "", "", str(error))
+        trouble = visit.look_trouble(error)
     await monitor.look()
     return visit.show(
         "control/sessions.html",
@@ -52,7 +51,7 @@ async def session_end(visit: Visit) -> Response:
 async def _session_end(visit: Visit, form: Form) -> Response:
     who = form.line("who")
     if form.is_sound:
-        answer = await act_send(visit, "venue", form, {"op": "disconnect", "who": who}, ("who",))
+        answer = await visit.act("venue", form, {"op": "disconnect", "who": who}, ("who",))
         if answer is not None:
             return visit.see("/control/sessions?done=ended")
     return await _page(visit, visit.again(form), status=422)
@@ -67,7 +66,7 @@ async def key_restore(visit: Visit) -> Response:
 async def _key_restore(visit: Visit, form: Form) -> Response:
     key = form.line("key")
     if form.is_sound:
-        answer = await act_send(visit, "venue", form, {"op": "key_restore", "key": key}, ("key",))
+        answer = await visit.act("venue", form, {"op": "key_restore", "key": key}, ("key",))
         if answer is not None:
             return visit.see("/control/sessions?done=restored")
     return await _page(visit, visit.again(form), status=422)

@@ -15,11 +15,11 @@ from starlette.responses import Response
 
 from cea_exchange.control_plane.client import NotDone
 from cea_exchange.screens.access import KeyedSystems
-from cea_exchange.screens.control_room.acting import act_send, answer_path
+from cea_exchange.screens.control_room.acting import Act, ActsPage, Request
 from cea_exchange.screens.control_room.overview import monitor_of
-from cea_exchange.screens.control_room.rights import acts_at, looks_at
+from cea_exchange.screens.control_room.rights import looks_at
 from cea_exchange.screens.live.broadcast import Kind
-from cea_exchange.screens.page import Handler, Page
+from cea_exchange.screens.page import Page
 from cea_exchange.screens.reading import Reading
 from cea_exchange.screens.rendering import render
 from cea_exchange.screens.serving.forms import Form
@@ -38,8 +38,6 @@ LOOKS = {
 """What the page shows, and what the registry is asked for it."""
 NICE = 10
 WORDS_MAX = 4_000
-
-Request = dict[str, Any]
 
 
 class Reconciled(NamedTuple):
@@ -133,13 +131,6 @@ def channels_add(site: Site) -> None:
 # -- Acts -----------------------------------------------------------------------------------------
 
 
-class Act(NamedTuple):
-    """What a button or form asks the registry for, and beside which fields it may refuse."""
-
-    request: Callable[[Form], Request]
-    fields: tuple[str, ...] = ()
-
-
 def _fetch(form: Form) -> Request:
     day = form.day("business_date", needed=False)
     return {"op": "bank_fetch"} | ({"business_date": int(f"{day:%Y%m%d}")} if day else {})
@@ -182,34 +173,19 @@ ACTS = {
 }
 
 
-async def settlement_show(visit: Visit) -> Response:
-    """Show how settlement stands."""
-    return await _page(visit, done=visit.asked("done"))
-
-
-async def _page(
-    visit: Visit, wrong: str = "", form: Form | None = None, *, status: int = 200, done: str = ""
-) -> Response:
-    monitor = monitor_of(visit)
-    if "registry" not in monitor.states:
-        await monitor.look()
+async def _write(visit: Visit, **shown: Any) -> Response:
     found = await asyncio.gather(*(_look(visit, op) for op in LOOKS.values()))
-    forms = {name: visit.empty_form() for name in ACTS}
-    if form is not None:
-        forms[wrong] = visit.again(form)
+    monitor = monitor_of(visit)
     return visit.show(
         "control/settlement.html",
         live=["status", "reconciled"],
-        status=status,
         monitor=monitor,
         registry=monitor.status("registry"),
         looks=dict(zip(LOOKS, found, strict=True)),
-        forms=forms,
         new_form=visit.empty_form,
         reconcile_form=visit.empty_form(),
         reconciling=reconciling_of(visit),
-        may_act=acts_at("registry", visit.rights),
-        done=done if done in ACTS else "",
+        **shown,
     )
 
 
@@ -226,22 +202,7 @@ async def _look(visit: Visit, op: str) -> dict[str, Any]:
     try:
         return await systems.ask("registry", {"op": op})
     except NotDone as error:
-        return {"trouble": visit.trouble(getattr(error, "code", None), str(error))}
-
-
-async def _act(visit: Visit, name: str) -> Response:
-    form = await visit.form()
-    return await visit.once(form, lambda: _acted(visit, name, form))
-
-
-async def _acted(visit: Visit, name: str, form: Form) -> Response:
-    act = ACTS[name]
-    request = act.request(form)
-    if form.is_sound:
-        answer = await act_send(visit, "registry", form, request, act.fields)
-        if answer is not None:
-            return visit.see(answer_path("/control/settlement", answer, name))
-    return await _page(visit, name, form, status=422)
+        return {"trouble": visit.look_trouble(error)}
 
 
 async def reconcile_begin(visit: Visit) -> Response:
@@ -257,20 +218,14 @@ async def reconcile_begin(visit: Visit) -> Response:
     return await visit.once(form, begun)
 
 
-def _handler(name: str) -> Handler:
-    return partial(_act, name=name)
-
-
+SETTLEMENT = ActsPage("/control/settlement", "registry", ACTS, _write)
 PAGES = (
     Page(
-        path="/control/settlement",
+        path=SETTLEMENT.path,
         name="control_settlement",
         section="control",
-        show=settlement_show,
-        acts={
-            **{f"/{name}": _handler(name) for name in ACTS},
-            "/reconcile": reconcile_begin,
-        },
+        show=SETTLEMENT.show,
+        acts=SETTLEMENT.handlers | {"/reconcile": reconcile_begin},
         allowed=partial(looks_at, "registry"),
     ),
 )

@@ -40,11 +40,11 @@ def systems_of(visit: Visit) -> KeyedSystems:
 
 
 async def look(visit: Visit, system: str, op: str, **terms: Any) -> Looked:
-    """Ask something that changes nothing."""
+    """Ask something that changes nothing; Away where the daemon does not answer."""
     try:
         return Looked(await systems_of(visit).ask(system, {"op": op, **terms}))
     except NotDone as error:
-        return Looked({}, visit.trouble(getattr(error, "code", None), str(error)))
+        return Looked({}, visit.look_trouble(error))
 
 
 async def rows_look(
@@ -92,11 +92,7 @@ async def act(
         Tells several acts of one form apart.
     """
     request_id = f"{form.client_id}{part}"
-    try:
-        return await systems_of(visit).ask(system, {**request, "request_id": request_id})
-    except NotDone as error:
-        visit.refuse(form, error, fields=fields)
-        return None
+    return await visit.act(system, form, {**request, "request_id": request_id}, fields)
 
 
 def sent(carry_out: Callable[[Visit, Form], Awaitable[Response]]) -> Handler:

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from starlette.responses import Response
 
 from cea_exchange.domain.provinces import PROVINCES
-from cea_exchange.screens.access import Rights
+from cea_exchange.screens.access import KeyedSystems, Rights
 from cea_exchange.screens.desk.asking import (
     act,
     done_see,
@@ -19,10 +19,13 @@ from cea_exchange.screens.desk.asking import (
 from cea_exchange.screens.page import Page
 from cea_exchange.screens.reading import NOTHING, Reading
 from cea_exchange.screens.serving.forms import Form, Trouble
+from cea_exchange.screens.site import Site
 from cea_exchange.screens.texts.catalogue import texts
-from cea_exchange.screens.visit import Visit
+from cea_exchange.screens.visit import Away, Visit
+from cea_exchange.screens.waiting import WaitingMonitor, waiting_digest
 
 INSTITUTIONS = ("registry", "platform")
+CHANNEL = "waiting_desk"
 WAITED_FOR = {
     "registry": ("authority", "province", "initiator", "approver"),
     "platform": (
@@ -74,7 +77,11 @@ async def waiting_of(
         seat = visit.rights.seat(system)
         if seat is None or seat.role not in WAITED_FOR[system]:
             continue
-        rows, trouble = await rows_look(visit, system, "proposals", "proposals")
+        try:
+            rows, trouble = await rows_look(visit, system, "proposals", "proposals")
+        except Away as away:
+            # What waits elsewhere can be decided meanwhile.
+            rows, trouble = [], away.trouble
         if trouble is not None:
             troubles.append(trouble)
         key = systems_of(visit).keys.public
@@ -154,9 +161,10 @@ async def _page(
             troubles += form.troubles.values()
     return visit.show(
         "desk/proposals.html",
-        live=["status"],
+        live=["status", CHANNEL],
         status=status,
         waiting=waiting,
+        digest=waiting_digest((each.system, each.number) for each in waiting),
         forms=forms,
         troubles=troubles,
         done=done_words(visit),
@@ -178,6 +186,11 @@ async def _decide(visit: Visit, form: Form) -> Response:
             done = "approved" if decision == "approve" else "rejected"
             return done_see(visit, "/approvals", answer, done)
     return await _page(visit, form, f"{system}-{number}", status=422)
+
+
+def open_room(site: Site, systems: KeyedSystems) -> None:
+    """Let whoever has the page open be told of what comes to wait."""
+    WaitingMonitor(site, systems, CHANNEL, INSTITUTIONS)
 
 
 PAGES = (

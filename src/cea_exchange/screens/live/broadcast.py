@@ -1,17 +1,21 @@
-"""The latest of many things to many viewers: whole states, rendered once a language, never a queue.
+"""The latest of many things to many viewers: whole states, made once for all, never a queue.
 
-    changed -> version + 1 -> at most ten times a second: each viewer what it has not seen
+    changed -> version + 1 -> at most ten times a second: one message for each audience
 
-A viewer that does not read holds nothing but its own connection: nothing waits for it, and what it
-missed it does not get. One that has read nothing for `STALLED_S` is let go.
+An audience are those who look at the same things in the same language: what has changed is
+rendered, packed and framed once for them, and written to each connection as it is. A viewer who has
+not read the last message is passed over, holds nothing but that one, and gets the whole state once
+it has; one that has read nothing for `STALLED_S` is let go.
 """
 
 import asyncio
-import contextlib
 import json
 import time
+import zlib
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, NamedTuple
+
+import structlog
 
 from cea_exchange.screens.reading import READINGS, Reading
 
@@ -19,12 +23,16 @@ INTERVAL_S = 0.1
 BEAT_S = 1.0
 """So often viewers are told that all goes on; the page calls itself stale after some without."""
 STALLED_S = 20.0
-LAST_S = 1.0
-"""How long the end of a stream may take to be sent."""
+WRITES_AT_ONCE = 200
+"""Viewers that are written to before anything else may go on."""
+PACKED_HEAD = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
+"""With which each gzip stream begins."""
+PACKING = 5
 
 Render = Callable[[Reading, str], str]
-Send = Callable[[dict[str, Any]], Awaitable[None]]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
+
+log = structlog.get_logger("screens")
 
 
 class Kind(NamedTuple):
@@ -64,6 +72,105 @@ class Channel:
         return frame
 
 
+class Wire(NamedTuple):
+    """How a stream is written to its connection.
+
+    Attributes
+    ----------
+    is_packed
+        With gzip: each message is packed by itself, so that all may get the same bytes.
+    is_chunked
+        In chunks, as HTTP/1.1 has it.
+    """
+
+    is_packed: bool
+    is_chunked: bool
+
+    def begun(self) -> bytes:
+        """Return what stands before the first message."""
+        return self._chunk(PACKED_HEAD) if self.is_packed else b""
+
+    def framed(self, frames: Iterable[bytes]) -> bytes:
+        """Return one message as it is written."""
+        content = b"".join(frames)
+        if self.is_packed and content:
+            packer = zlib.compressobj(PACKING, zlib.DEFLATED, -zlib.MAX_WBITS)
+            # After a full flush nothing refers back: what a connection got before does not matter.
+            content = packer.compress(content) + packer.flush(zlib.Z_FULL_FLUSH)
+        return self._chunk(content) if content else b""
+
+    def _chunk(self, content: bytes) -> bytes:
+        return b"%x\r\n%b\r\n" % (len(content), content) if self.is_chunked else content
+
+
+class Viewer:
+    """One connection.
+
+    Attributes
+    ----------
+    is_current
+        Whether it was sent the last message; else it gets the whole state.
+    waits_since_s
+        Since when it has not read what it was sent; 0 where it has.
+    """
+
+    def __init__(self, transport: asyncio.WriteTransport) -> None:
+        self.transport = transport
+        self.is_current = False
+        self.waits_since_s = 0.0
+
+    def has_read(self, now_s: float) -> bool:
+        """Whether all that was written to it has left; one that waits too long is let go."""
+        if self.transport.is_closing():
+            return False
+        if not self.transport.get_write_buffer_size():
+            self.waits_since_s = 0.0
+        elif not self.waits_since_s:
+            self.waits_since_s = now_s
+        elif now_s - self.waits_since_s > STALLED_S:
+            self.transport.abort()
+        return not self.waits_since_s
+
+
+class Audience:
+    """Those who look at the same channels in the same language, over the same kind of wire."""
+
+    def __init__(self, channels: list[Channel], language: str, wire: Wire) -> None:
+        self.viewers: dict[Viewer, None] = {}
+        self._channels = channels
+        self._language = language
+        self._wire = wire
+        self._versions = [-1] * len(channels)
+        self._whole: tuple[list[int], bytes, bytes] = ([], b"", b"")
+
+    def whole(self, beat: bytes) -> bytes:
+        """Return all that there is to show now, with a beat."""
+        versions = [channel.version for channel in self._channels]
+        if (versions, beat) != self._whole[:2]:
+            frames = [channel.frame(self._language) for channel in self._channels]
+            self._whole = versions, beat, self._wire.framed([*frames, beat])
+        return self._whole[2]
+
+    @property
+    def names(self) -> list[str]:
+        """Its channels."""
+        return [channel.name for channel in self._channels]
+
+    def abort(self) -> None:
+        """Let go of all of them."""
+        for viewer in self.viewers:
+            viewer.transport.abort()
+
+    def news(self, beat: bytes) -> bytes:
+        """Return what has changed since last asked, with the beat where there is one."""
+        frames = []
+        for at, channel in enumerate(self._channels):
+            if channel.version != self._versions[at]:
+                self._versions[at] = channel.version
+                frames.append(channel.frame(self._language))
+        return self._wire.framed([*frames, beat])
+
+
 class Hub:
     """All channels, and who looks at them.
 
@@ -83,11 +190,9 @@ class Hub:
         self.is_fresh = False
         self._is_part = is_part
         self._channels: dict[str, Channel] = {}
-        self._next = asyncio.Event()
-        self._viewers: dict[asyncio.Task[None], float] = {}
-        self._beat = 0
-        self._sent_version = -1
-        self._sent_s = 0.0
+        self._audiences: dict[tuple[tuple[str, ...], str, Wire], Audience] = {}
+        self._leaving: set[asyncio.Task[None]] = set()
+        self._beat_s = 0.0
 
     def channel(self, name: str) -> Channel | None:
         """Return a channel; None where there is no such kind, or no such product."""
@@ -106,76 +211,90 @@ class Hub:
             if channel.kind.source == source and part in ("", channel.part):
                 channel.version += 1
 
+    def is_looked_at(self, name: str) -> bool:
+        """Whether somebody looks at a channel."""
+        return any(name in names for names, _, _ in self._audiences)
+
     @property
     def viewer_count(self) -> int:
         """How many look."""
-        return len(self._viewers)
+        return len(self._leaving)
 
     async def run(self) -> None:
         """Tell viewers of what has changed, for as long as the screens are served."""
+        due_s = time.monotonic()
         while True:
-            await asyncio.sleep(INTERVAL_S)
-            now_s = time.monotonic()
-            version = sum(channel.version for channel in self._channels.values())
-            is_beat = now_s - self._sent_s >= BEAT_S
-            if version == self._sent_version and not is_beat:
-                continue
-            self._sent_version = version
-            if is_beat:
-                self._sent_s = now_s
-                self._beat += 1
-            before, self._next = self._next, asyncio.Event()
-            before.set()
-            for viewer, waits_since_s in list(self._viewers.items()):
-                if waits_since_s and now_s - waits_since_s > STALLED_S:
-                    viewer.cancel()
+            due_s = max(due_s + INTERVAL_S, time.monotonic())
+            await asyncio.sleep(due_s - time.monotonic())
+            beat = b""
+            if due_s - self._beat_s >= BEAT_S:
+                self._beat_s, beat = due_s, self._fresh()
+            for audience in list(self._audiences.values()):
+                try:
+                    await self._tell(audience, beat)
+                except Exception:
+                    # Their pages say that they are stale, and come again.
+                    log.exception("not_told", channels=audience.names)
+                    audience.abort()
+
+    def _fresh(self) -> bytes:
+        return _FRESH if self.is_fresh else _STALE
+
+    async def _tell(self, audience: Audience, beat: bytes) -> None:
+        news, now_s = audience.news(beat), time.monotonic()
+        for number, viewer in enumerate(list(audience.viewers), 1):
+            if number % WRITES_AT_ONCE == 0:
+                await asyncio.sleep(0)
+            if not viewer.has_read(now_s):
+                viewer.is_current = viewer.is_current and not news
+            elif viewer.is_current:
+                if news:
+                    viewer.transport.write(news)
+            else:
+                viewer.transport.write(audience.whole(self._fresh()))
+                viewer.is_current = True
 
     def close(self) -> None:
         """Let go of all who look."""
-        for viewer in list(self._viewers):
-            viewer.cancel()
+        for leaving in list(self._leaving):
+            leaving.cancel()
 
     async def serve(
-        self, receive: Receive, send: Send, names: Iterable[str], language: str
+        self,
+        receive: Receive,
+        transport: asyncio.WriteTransport,
+        names: Iterable[str],
+        language: str,
+        wire: Wire,
     ) -> None:
-        """Show channels to one viewer until it goes away."""
-        viewer = asyncio.ensure_future(self._show(send, list(names), language))
-        self._viewers[viewer] = 0.0
-        leaving = asyncio.ensure_future(_left(receive))
-        try:
-            await asyncio.wait({viewer, leaving}, return_when=asyncio.FIRST_COMPLETED)
-            if not leaving.done():
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(LAST_S):
-                        await send({"type": "http.response.body", "body": b""})
-        finally:
-            self._viewers.pop(viewer, None)
-            for task in (viewer, leaving):
-                task.cancel()
-            await asyncio.gather(viewer, leaving, return_exceptions=True)
+        """Show channels to one viewer until it goes away.
 
-    async def _show(self, send: Send, names: list[str], language: str) -> None:
-        viewer = asyncio.current_task()
-        assert viewer is not None
-        channels = [channel for name in names if (channel := self.channel(name)) is not None]
-        seen = [-1] * len(channels)
-        beat = -1
-        while True:
-            following = self._next
-            frames = []
-            for at, channel in enumerate(channels):
-                if channel.version != seen[at]:
-                    seen[at] = channel.version
-                    frames.append(channel.frame(language))
-            if self._beat != beat:
-                beat = self._beat
-                frames.append(_FRESH if self.is_fresh else _STALE)
-            if frames:
-                self._viewers[viewer] = time.monotonic()
-                body = b"".join(frames)
-                await send({"type": "http.response.body", "body": body, "more_body": True})
-                self._viewers[viewer] = 0.0
-            await following.wait()
+        Parameters
+        ----------
+        receive
+            Returns when the connection is lost.
+        transport
+            The connection, of which nothing else is written to meanwhile.
+        names
+            Of channels; what is none is left out.
+        """
+        found = [channel for name in names if (channel := self.channel(name)) is not None]
+        key = tuple(channel.name for channel in found), language, wire
+        audience = self._audiences.setdefault(key, Audience(found, language, wire))
+        viewer = Viewer(transport)
+        transport.write(wire.begun() + audience.whole(self._fresh()))
+        viewer.is_current = True
+        audience.viewers[viewer] = None
+        leaving = asyncio.ensure_future(_left(receive))
+        self._leaving.add(leaving)
+        try:
+            await asyncio.wait({leaving})
+        finally:
+            leaving.cancel()
+            self._leaving.discard(leaving)
+            del audience.viewers[viewer]
+            if not audience.viewers:
+                self._audiences.pop(key, None)
 
 
 def event_frame(name: str, text: str) -> bytes:

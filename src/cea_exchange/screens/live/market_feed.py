@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import structlog
 
 from cea_exchange.client import Book, MarketDataClient
@@ -46,6 +47,14 @@ _NOTICES = {
     EventKind.BIDDING_CANCELED: "bidding_canceled",
 }
 NOTICES_KEPT = 60
+_SHOWN = np.array(
+    [
+        *_NOTICES,
+        EventKind.TRADE,
+        *(kind for kind in EventKind if kind.name.startswith("BLOCK_")),
+    ]
+)
+"""Of most records, those of orders, only the books are shown."""
 
 log = structlog.get_logger("screens")
 
@@ -249,7 +258,7 @@ class MarketFeed:
             touched.add(f"book.{value['product']}")
         elif topic == "md" and len(value):
             names = {each["product_index"]: each["product"] for each in self._all_products()}
-            for row in value:
+            for row in value[np.isin(value["kind"], _SHOWN)]:
                 self._take_record(row, names, touched)
 
     def _take_market(self, market: dict[str, Any]) -> None:

@@ -1,12 +1,18 @@
-"""Supervision: alerts and what shows them, large holders, past days, who looked at what."""
+"""Supervision: alerts and what shows them, case files, holders, past days, who looked at what."""
 
 from cea_exchange.screens.access import KeyedSystems
 from cea_exchange.screens.page import Page
-from cea_exchange.screens.regulator import alerts, holders, looks, replay
+from cea_exchange.screens.regulator import alerts, cases, holders, looks, replay
 from cea_exchange.screens.regulator.evidence import Evidence
 from cea_exchange.screens.site import Site
 
-PAGES: tuple[Page, ...] = (*alerts.PAGES, *holders.PAGES, *replay.PAGES, *looks.PAGES)
+PAGES: tuple[Page, ...] = (
+    *alerts.PAGES,
+    *cases.PAGES,
+    *holders.PAGES,
+    *replay.PAGES,
+    *looks.PAGES,
+)
 
 
 def open_room(site: Site, systems: KeyedSystems) -> None:

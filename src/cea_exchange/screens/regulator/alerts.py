@@ -1,12 +1,13 @@
 """Alerts: a list, each one in figures against thresholds, and its reproducer over the book.
 
-Case files begin at an alert: `alert_key` is what one would be opened with.
+A case file begins at one.
 """
 
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from cea_exchange.screens.page import Page
+from cea_exchange.screens.regulator import cases
 from cea_exchange.screens.regulator.evidence import (
     NotHere,
     Seen,
@@ -15,7 +16,7 @@ from cea_exchange.screens.regulator.evidence import (
     evidence_of,
     supervises,
 )
-from cea_exchange.screens.serving.forms import Trouble
+from cea_exchange.screens.serving.forms import Form, Trouble
 from cea_exchange.screens.visit import Visit
 from cea_exchange.supervision.alerts import GRADES, Alert
 
@@ -56,15 +57,39 @@ async def alert_show(visit: Visit) -> Response:
     if visit.is_partial:
         return await _steps(visit, seen, alert)
     await evidence.looked(visit, "alert", alert=key)
+    return await _page(visit, seen, alert, visit.empty_form())
+
+
+async def _page(visit: Visit, seen: Seen, alert: Alert, form: Form, status: int = 200) -> Response:
     return visit.show(
         "regulator/alert.html",
         live=["status"],
+        status=status,
         alert=alert,
         tones=GRADE_TONES,
-        gain=await evidence.gain(seen, alert),
-        address=f"/supervision/alerts/{key}",
+        gain=await evidence_of(visit).gain(seen, alert),
+        address=f"/supervision/alerts/{alert_key(alert)}",
         place=place_asked(visit),
+        form=form,
+        may_enter=cases.may_enter(visit.rights),
     )
+
+
+async def case_open(visit: Visit) -> Response:
+    """Open a case file of the alert."""
+    form = await visit.form()
+    return await visit.once(form, lambda: _case_open(visit, form))
+
+
+async def _case_open(visit: Visit, form: Form) -> Response:
+    evidence = evidence_of(visit)
+    try:
+        seen, alert = await evidence.alert(visit.part("key"))
+    except LookupError:
+        raise HTTPException(404) from None
+    gain = await evidence.gain(seen, alert)
+    opened = await cases.case_opened(visit, form, alert, gain)
+    return opened or await _page(visit, seen, alert, visit.again(form), 422)
 
 
 async def _steps(visit: Visit, seen: Seen, alert: Alert) -> Response:
@@ -112,6 +137,7 @@ PAGES = (
         name="alerts",
         section="supervision",
         show=alert_show,
+        acts={"/case": case_open},
         allowed=supervises,
         in_menu=False,
     ),

@@ -17,6 +17,8 @@ HEAD_BYTES_MAX = 16 * 1024
 KEEP_ALIVE_S = 30
 BACKLOG_COUNT = 2_048
 VIEWERS_MAX = 8_192
+TRANSPORT = "transport"
+"""Under which a request's `state` has its connection, for streams that thousands read."""
 
 
 class NotLoopback(ValueError):
@@ -29,6 +31,7 @@ class ImpatientProtocol(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for the head of the first request."""
         super().connection_made(transport)
+        self.app_state = {**self.app_state, TRANSPORT: transport}
         self._idle_until_s = self.loop.time() + HEAD_S_MAX
         self._look_timer = self.loop.call_later(HEAD_S_MAX, self._look)
 

@@ -15,7 +15,10 @@
     const axis = { stroke: style("--ink-soft"), grid: { stroke: style("--line"), width: 1 }, ticks: { show: false }, font: "11px system-ui" };
     const isDays = Boolean(element.dataset.days);
     const half = isDays ? 43200 : 30;
-    const around = (u, from, to) => (from == null ? [null, null] : [from - half, to + half]);
+    // Of a single minute uPlot itself would show a day, and prices from zero on.
+    const around = (u) => (u.data[0].length ? [u.data[0][0] - half, u.data[0].at(-1) + half] : [null, null]);
+    const beside = (u, low, high) => (low == null ? [null, null] : [low - room(low, high), high + room(low, high)]);
+    const room = (low, high) => Math.max(20, (high - low) / 8);
     const volume = (u) => Math.max(1, ...u.data[2].map((tonnes) => tonnes || 0)) * 4;
     return new uPlot(
       {
@@ -26,7 +29,7 @@
           { label: priceName, stroke: style("--accent"), width: 2, points: { show: data[0].length < 2 }, value: (_, fen) => (fen == null ? "–" : yuan(fen)) },
           { label: tonnesName, scale: "tonnes", stroke: style("--line-strong"), fill: style("--line"), paths: uPlot.paths.bars({ size: [0.7, 24] }), points: { show: false }, value: (_, tonnes) => (tonnes == null ? "–" : tonnes.toLocaleString("en-US")) },
         ],
-        scales: { x: { time: true, range: around }, tonnes: { range: (u) => [0, volume(u)] } },
+        scales: { x: { time: true, range: around }, y: { range: beside }, tonnes: { range: (u) => [0, volume(u)] } },
         axes: [
           { ...axis, values: (_, marks) => marks.map(written), space: isDays ? 96 : 64, incrs: isDays ? DAYS : MINUTES },
           { ...axis, values: (_, marks) => marks.map(yuan), size: 58 },

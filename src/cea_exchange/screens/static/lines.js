@@ -3,6 +3,7 @@
 "use strict";
 (() => {
   const KEPT = 900;
+  const SHOWN_S = 60;
   const style = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   const clock = (s) =>
     new Date(s * 1000).toLocaleTimeString("en-GB", { timeZone: "Asia/Shanghai" });
@@ -52,7 +53,7 @@
           width: element.clientWidth - 12,
           height: element.clientHeight - 34,
           series: [{ label: time, value: (_, at) => (at == null ? "–" : clock(at)) }, ...series],
-          scales: { x: { time: true }, y: { range: (_, low, high) => [0, Math.max(1, high || 0) * 1.1] } },
+          scales: { x: { time: true, range: (u) => [u.data[0][0], Math.max(u.data[0].at(-1), u.data[0][0] + SHOWN_S)] }, y: { range: (_, low, high) => [0, Math.max(1, high || 0) * 1.1] } },
           axes: [
             { ...axis, values: (_, marks) => marks.map(clock), space: 80 },
             { ...axis, size: 58 },

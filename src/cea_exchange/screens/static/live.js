@@ -74,6 +74,9 @@
     stream = null;
   }
 
+  // A page that could not be made for want of a daemon is asked for anew, until it can be.
+  if (body.dataset.again) setTimeout(() => location.reload(), 1000 * body.dataset.again);
+
   // A browser has six connections for a host: a page that nobody sees gives its own back.
   document.addEventListener("visibilitychange", () => {
     if (document.hidden && body.dataset.hidden !== "keep") close();

@@ -26,7 +26,7 @@ log = structlog.get_logger()
 
 
 class AnswerLost(Exception):
-    """What was asked was done, and nobody is told.
+    """What was asked was done, and nobody is notified.
 
     Attributes
     ----------

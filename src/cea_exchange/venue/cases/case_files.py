@@ -152,7 +152,7 @@ def shown(name: str, file: CaseFile, measures: list[dict[str, Any]]) -> dict[str
 
 
 def file_of(shown: Mapping[str, Any]) -> list[control.CaseEntered]:
-    """Return the entries of a case as `shown` told them, so that their hashes can be made anew.
+    """Return the entries of a case as `shown` gave them, so that their hashes can be made anew.
 
     Raises
     ------

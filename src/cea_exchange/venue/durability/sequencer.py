@@ -59,6 +59,8 @@ COMMANDS_SYNCED_APART = 1_024
 wake it and to be woken takes as long as to apply some hundreds."""
 RECORDS_PER_FRAME_MAX = 16_384
 STORE_ROWS_APART_MAX = 32
+EVENTS_FOLLOWED_MAX = 65_536
+"""A standby syncs after so many events, or when nothing more has come."""
 
 log = structlog.get_logger("venue")
 
@@ -109,6 +111,8 @@ class Sequencer:
         self._store_helper = helper("fdatasync-events")
         self._store_synced: Future = self._store_helper.submit(store.sync_written)
         self._checkpoint_block = machine.core.command_seq // CHECKPOINT_COMMANDS
+        self._followed: list[np.ndarray] = []
+        self._followed_count = 0
 
     @classmethod
     def open(
@@ -281,7 +285,7 @@ class Sequencer:
         return self._with_checkpoint(events, is_due=not kinds.isdisjoint(_PHASE_KINDS)), refusals
 
     def follow(self, journal: Journal, frames: bytes) -> None:
-        """Journal frames that another venue has made, apply them, and keep their events.
+        """Journal frames that another venue has made, and apply them; `followed` is to come.
 
         Parameters
         ----------
@@ -297,17 +301,24 @@ class Sequencer:
         StateDiverged
             The other came to another state at a checkpoint.
         JournalFull
-            The disk has no room; what was applied is kept, and the rest may be tried again.
+            The disk has no room; what was applied counts, and the rest may be tried again.
         """
         self._room_check()
-        parts = [_NO_EVENTS]
-        try:
-            for frame in journal.append_frames(frames):
-                parts.append(frame_apply(self.machine, frame))
-        finally:
-            journal.sync()
-            events = np.concatenate(parts)
-            self._keep(events.tobytes(), events)
+        for frame in journal.append_frames(frames):
+            events = frame_apply(self.machine, frame)
+            self._followed.append(events)
+            self._followed_count += len(events)
+        if self._followed_count > EVENTS_FOLLOWED_MAX:
+            self.followed(journal)
+
+    def followed(self, journal: Journal) -> None:
+        """Bring what was followed to disk, and keep its events."""
+        if not self._followed:
+            return
+        journal.sync()
+        events = np.concatenate(self._followed)
+        self._followed, self._followed_count = [], 0
+        self._keep(events.tobytes(), events)
         if EventKind.DAY_CLOSED in events["kind"]:
             self._snapshots.day_closed()
 

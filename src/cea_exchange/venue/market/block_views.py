@@ -52,11 +52,11 @@ def blocks(machine: VenueStateMachine, account_index: int, first: int) -> dict[s
     account_index : int
         Who asks.
     first : int
-        The lowest block id that is told.
+        The lowest block id that is shown.
 
     Notes
     -----
-    Rules: CEA-BLK-04, CEA-BLK-07. At most BLOCKS_COUNT_MAX are told; the locks of a block are its
+    Rules: CEA-BLK-04, CEA-BLK-07. At most BLOCKS_COUNT_MAX are shown; the locks of a block are its
     parties' own affair and are not. Of very many open ones the core looks at a part: who asks goes
     on from `next`.
     """
@@ -69,7 +69,7 @@ def blocks(machine: VenueStateMachine, account_index: int, first: int) -> dict[s
 def blocks_of_all(machine: VenueStateMachine, first: int) -> dict[str, Any]:
     """Return all open offers and enquiries with what their sides have locked: an operator's view.
 
-    At most BLOCKS_COUNT_MAX are told, from an id on; `open` says how many there are.
+    At most BLOCKS_COUNT_MAX are shown, from an id on; `open` says how many there are.
     """
     rows = machine.core.blocks()
     shown = rows[rows["block_id"] >= first][:BLOCKS_COUNT_MAX]

@@ -259,7 +259,7 @@ def shown(measures: Sequence[Measure], trading_date: int) -> list[dict[str, Any]
 
 
 def public_list(measures: Sequence[Measure], trading_date: int) -> list[dict[str, Any]]:
-    """Return what the public is told of measures: those from step 5 on, without the words inside.
+    """Return what the public is shown of measures: those from step 5 on, without the words inside.
 
     Notes
     -----

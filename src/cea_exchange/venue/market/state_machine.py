@@ -267,7 +267,7 @@ class VenueStateMachine:
             control.MeasureLifted: self._measure_lifted,
             control.MeasuresKept: self._measures_kept,
             control.CaseEntered: self._case_entered,
-            # That everybody was told so is all.
+            # It changes nothing but that everybody was notified.
             control.AnnouncementMade: lambda act: None,
             control.AdjustmentAccountNamed: lambda act: self.adjustment_accounts.append(
                 act.account

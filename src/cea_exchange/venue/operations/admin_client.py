@@ -30,7 +30,7 @@ class ActRefused(AdminError):
     code : VenueRefusal or None
         Why; None where the venue is of another version and says none that is known here.
     answer : dict
-        As it came: ``op``, ``code``, ``expected``, ``came``, ``where``.
+        As it came: ``op``, ``code``, ``expected``, ``got``, ``where``.
     """
 
     def __init__(self, answer: dict[str, Any]) -> None:

@@ -168,7 +168,7 @@ class AdminService(Service[Operator, AdminRequest]):
         return self._operators[key]
 
     def role_refusal(self, person: Operator, request: AdminRequest) -> FrameError:
-        """Return what a role that may only look is told of an act."""
+        """Return what a role that may only look is shown of an act."""
         got = f"the {person.role}'s {person.name}"
         return FrameError(
             VenueRefusal.NOT_PERMITTED, expected="an operator's key", got=got, where="key"
@@ -178,7 +178,9 @@ class AdminService(Service[Operator, AdminRequest]):
         """Answer what only looks, and keep who has."""
         self._looked(person, request)
         if isinstance(request, Status):
-            return {**request.look(self), "you": {"name": person.name, "role": person.role}}
+            waiting = [each["number"] for each in self.proposals.listed()]
+            you = {"name": person.name, "role": person.role}
+            return {**request.look(self), "proposals": waiting, "you": you}
         return request.look(self)
 
     def act(self, person: Operator, request: AdminRequest) -> dict[str, Any]:
@@ -433,7 +435,7 @@ class AdminService(Service[Operator, AdminRequest]):
         return "booked" if reason == Reason.NONE else f"nothing moved: {reason.name}"
 
     def measures(self, *, public: bool) -> list[dict[str, Any]]:
-        """Return the measures that were taken, or what the public is told of them."""
+        """Return the measures that were taken, or what the public is shown of them."""
         shown = measures.public_list if public else measures.shown
         return shown(self.machine.measures, self.machine.core.trading_date)
 

@@ -84,7 +84,7 @@ class SessionDoor(Doorway, Protocol):
         """Say whether the front of a connection is still there."""
 
     def reach(self, routing_id: bytes, then: Callable[[], None]) -> None:
-        """Call something once all that was told a connection is on its way, or it has ended."""
+        """Call something once all that was sent to a connection is on its way, or it has ended."""
 
 
 class OrderEntry:

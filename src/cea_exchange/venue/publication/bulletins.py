@@ -298,7 +298,7 @@ class BulletinService:
         if run.newest is not None:
             self._publish(run.newest)
         if failure is not None:
-            # Whatever it is: trading does not depend on it, and it is told.
+            # Whatever it is: trading does not depend on it, and it is logged.
             failed = f"{type(failure).__name__}: {failure}"
             log.error("bulletin", error=failed, again_in_s=RETRY_S)
             self._not_before_s = now_s + RETRY_S

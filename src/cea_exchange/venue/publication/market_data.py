@@ -183,7 +183,7 @@ class MarketDataPublisher:
     Attributes
     ----------
     seq : int
-        Up to which event the stream has told the market.
+        Up to which event the stream has published the market.
     """
 
     def __init__(

@@ -58,7 +58,7 @@ class RelayChild:
     upstream
         The venue's sockets for it.
     config
-        What it is told.
+        Its settings.
     now_s
         The time (monotonic).
     is_public

@@ -27,7 +27,7 @@ class RegistryLink:
     feed
         The connection.
     sequencer, gateway
-        Where its items are journaled, and what is told to take only cancels.
+        Where its items are journaled, and what is set to take only cancels.
     run_controls
         Journals acts, releases their events, and returns the refusals.
     sessions_check

@@ -15,13 +15,19 @@ import structlog
 from cea_exchange.cluster.errors import ClusterRefused
 from cea_exchange.cluster.log_message import LogMessage, MessageKind
 from cea_exchange.cluster.replicated_log import ReplicatedLog
-from cea_exchange.journal import Frame, Storage, TailCut
+from cea_exchange.journal import Frame, FrameKind, Storage, TailCut
 from cea_exchange.journal.frame_bytes import frames_last, frames_split
-from cea_exchange.journal.segment import segment_paths
+from cea_exchange.journal.segment import (
+    FRAME_HEADER_BYTES,
+    SEGMENT_HEADER_BYTES,
+    frame_parse,
+    segment_paths,
+)
 from cea_exchange.journal.storage import create_whole
 
 SET_ASIDE_FOLDER = "set_aside"
 REASON = "the log never took it"
+TORN = "a crash tore it, and the log has it"
 
 log = structlog.get_logger("cluster")
 
@@ -79,6 +85,11 @@ def agreement(
         The log does not answer; it or the journal is damaged.
     """
     local = _local_end(directory, storage, archive)
+
+    def torn_cut() -> TailCut | None:
+        last = shared.require(last_log_seq)
+        return _torn(directory, next_seq, last.head.next_seq, storage)
+
     first_seq = base.head.first_seq
     next_seq = 1 if local is None else local.next_seq
     if next_seq < first_seq:
@@ -87,7 +98,7 @@ def agreement(
             "restore a backup of a node of this cluster"
         )
     if local is None or next_seq == first_seq:
-        return Agreement(base, None)
+        return Agreement(base, torn_cut())
     last = shared.find(next_seq - 1, base.log_seq, last_log_seq)
     known = {frame.first_seq: frame for _, frame in local.frames}
     while last.log_seq > base.log_seq and not _is_here(last, known, local.first_seq):
@@ -102,7 +113,7 @@ def agreement(
         if known.get(frame.first_seq) != frame or frame.first_seq != agreed_seq:
             break
         agreed_seq += frame.count
-    return Agreement(last, _cut(local, agreed_seq))
+    return Agreement(last, _cut(local, agreed_seq) or torn_cut())
 
 
 def set_aside(directory: Path, cut: TailCut, storage: Storage) -> Path:
@@ -153,3 +164,17 @@ def _cut(local: _Local, agreed_seq: int) -> TailCut | None:
             f"{counted} was in it, and they agree up to {agreed_seq - 1} only"
         )
     return TailCut(local.path, beyond[0][0], REASON)
+
+
+def _torn(directory: Path, next_seq: int, log_next_seq: int, storage: Storage) -> TailCut | None:
+    """Cut what a crash left of frames that were followed and not yet synced: the log has them."""
+    paths = segment_paths(directory / "journal", storage)
+    if not paths or log_next_seq <= next_seq:
+        return None
+    data, end = storage.read(paths[-1]), SEGMENT_HEADER_BYTES
+    for offset, frame in frames_last(paths[-1], data):
+        end = offset + FRAME_HEADER_BYTES + len(frame.payload)
+    seal, _ = frame_parse(data, end)
+    is_sealed = seal is not None and seal.kind is FrameKind.SEAL
+    is_torn = bool(data[end:].strip(b"\0")) and not is_sealed
+    return TailCut(paths[-1], end, TORN) if is_torn else None

@@ -215,9 +215,12 @@ class ClusterMember:
         except LogDamaged as error:
             raise self._halted(error) from error
         try:
-            while self._waiting:
-                self._apply(self._waiting[0])
-                self._waiting.popleft()
+            try:
+                while self._waiting:
+                    self._apply(self._waiting[0])
+                    self._waiting.popleft()
+            finally:
+                self.sequencer.followed(self._local)
         except JournalFull as error:
             # It stays behind until there is room, and says so; the log has it.
             log.error("no_room", error=str(error))

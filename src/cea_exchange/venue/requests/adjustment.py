@@ -64,7 +64,7 @@ class MarketAdjust(ActRequest, tag="market_adjust", kw_only=True):
         Annotated[str, field("When a bidding ends, ISO 8601 with offset.")] | None
     ) = None
     reserve_price: Annotated[
-        control.Reserve, field("Of a bidding, told to nobody.", typed="price", name="--reserve")
+        control.Reserve, field("Of a bidding, shown to nobody.", typed="price", name="--reserve")
     ] = 0
     why: WhyOf
 

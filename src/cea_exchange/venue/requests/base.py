@@ -181,7 +181,7 @@ class ActRequest(AdminRequest, kw_only=True):
     why: Why = ""
 
     def act(self, venue: Venue, by: Operator) -> dict[str, Any]:
-        """Do it; return what is told beside where the venue stands then.
+        """Do it; return the answer's fields beside where the venue stands then.
 
         Raises
         ------

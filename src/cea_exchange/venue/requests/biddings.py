@@ -83,7 +83,7 @@ class BiddingOpen(ActRequest, tag="bidding_open"):
     """Announce a bidding of today; its applicant's allowances, or cash, are locked.
 
     The limit is the least who applied sells at, or with ``--side buy`` the most it pays. The
-    reserve price is told to nobody.
+    reserve price is shown to nobody.
     """
 
     command = "bidding open"

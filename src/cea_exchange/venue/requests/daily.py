@@ -130,7 +130,7 @@ class AnnouncementMake(ActRequest, tag="announcement_make", kw_only=True):
         Literal["risk", "suspension", "resumption", "rules", "auction", "listing"],
         field("What it is about."),
     ]
-    text: Annotated[str, msgspec.Meta(min_length=1, max_length=1_000), field("What is told.")]
+    text: Annotated[str, msgspec.Meta(min_length=1, max_length=1_000), field("The text.")]
     product: Annotated[control.Name | None, field("Product; left out, the whole market.")] = None
 
     def command_of(self, venue: Venue) -> control.Act:

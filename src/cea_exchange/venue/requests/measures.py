@@ -28,7 +28,7 @@ class MeasureList(AdminRequest, tag="measures"):
     command = "measure list"
     example = "measure list --key rex"
 
-    public: Annotated[bool, field("What the public is told.", name="--public")] = False
+    public: Annotated[bool, field("What the public may see.", name="--public")] = False
 
     def look(self, venue: Venue) -> dict[str, Any]:
         return {"measures": venue.measures(public=self.public)}

@@ -180,7 +180,7 @@ class DaemonSystems(AbstractContextManager["DaemonSystems"]):
 
     def talk(self) -> None:
         """Wait until registry and platform have said to each other what is new."""
-        self.wait(self._has_talked, "platform and registry have told each other all")
+        self.wait(self._has_talked, "platform and registry have exchanged all")
 
     def _has_talked(self) -> bool:
         with (
@@ -204,7 +204,7 @@ class DaemonSystems(AbstractContextManager["DaemonSystems"]):
 
     def proofs_talk(self) -> None:
         """Wait until both registries have said to each other what is new of proofs."""
-        self.wait(self._has_talked_of_proofs, "both registries have told each other all of proofs")
+        self.wait(self._has_talked_of_proofs, "both registries have exchanged all of proofs")
 
     def _has_talked_of_proofs(self) -> bool:
         with self.ccer_read() as ccer, self.registry_read() as registry:
@@ -216,7 +216,7 @@ class DaemonSystems(AbstractContextManager["DaemonSystems"]):
 
     def feed(self) -> None:
         """Wait until the venue has what the registry sent it, and the registry its answers."""
-        self.wait(self._is_fed, "venue and registry have told each other all")
+        self.wait(self._is_fed, "venue and registry have exchanged all")
 
     def _is_fed(self) -> bool:
         with self.registry_read() as registry:

@@ -28,11 +28,16 @@ The rules:
 8. One firm of some thousand neglects it: it buys nothing, and surrenders only what it has.
 
 A class of firms is made with the seed of the year, once, and keeps what it remembers of a firm in
-`Firm.memory`: so that a year that was stopped goes on as if it had not been.
+`Firm.memory`: so that a year that was stopped goes on as if it had not been. What of its rules a
+year may have otherwise are the fields of its `behaviour`.
 """
 
 from collections.abc import Iterator, Sequence
+from typing import Annotated
 
+from msgspec import Meta, Struct
+
+from cea_exchange.domain.ruled import BasisPoints
 from cea_exchange.year.firms.draws import Draws
 from cea_exchange.year.firms.firm import Bid, Block, Day, Firm, Offer, Order, Product
 
@@ -50,16 +55,39 @@ BIDDING_DAYS, BIDDING_EACH = 80, 10
 BIDDING_PART = 4
 """A firm bids for one part of so many of what it lacks."""
 BIDDERS_MAX = 500
-NEGLIGENT_ONE_IN = 1_500
 PATIENCE_DAYS = 45
 """Before the deadline: the earliest day on which a firm surrenders."""
 ATTEMPTS = 5
 """Firms that are asked for an order, for each that is to be entered: not everybody enters one."""
 WHOLE_PPM = 1_000_000
+WHOLE_BP = 10_000
 LAST_DAYS = 3
 """On which nobody waits any more."""
 VIEWS = (800, 1_200)
 """Thousandths of the year's first price: the lowest and the highest view of an allowance."""
+OneIn = Annotated[int, Meta(ge=1, le=1_000_000)]
+
+
+class Behaviour(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What may be another in a year; the defaults are the rules above.
+
+    Attributes
+    ----------
+    sold_bp
+        Of what it has beyond what anybody may bank, a firm sells so much (rule 3).
+    auction_share_bp
+        Of that, so much is offered by bidding, where it is that firm's turn; 0: no bidding is held
+        (rule 5).
+    offset_one_in
+        One firm of so many that lack allowances offsets (rule 7).
+    negligent_one_in
+        One firm of so many neglects what it owes (rule 8).
+    """
+
+    sold_bp: BasisPoints = 4_000
+    auction_share_bp: BasisPoints = 10_000
+    offset_one_in: OneIn = 4
+    negligent_one_in: OneIn = 1_500
 
 
 class Firms:
@@ -70,6 +98,8 @@ class Firms:
     seed
         Of the year.
     """
+
+    behaviour = Behaviour()
 
     def __init__(self, seed: int) -> None:
         self.seed = seed
@@ -133,7 +163,8 @@ class Firms:
     def bidding(self, day: Day, firms: Sequence[Firm]) -> Offer | None:
         """Return what is offered to all who bid on a day, with the bids; None: nothing is."""
         is_day = day.days_left < BIDDING_DAYS and day.days_left % BIDDING_EACH == BIDDING_EACH // 2
-        if not (is_day and day.is_owed):
+        share_bp = self.behaviour.auction_share_bp
+        if not (is_day and day.is_owed and share_bp):
             return None
         seller = max(firms, key=lambda firm: (-firm.lacks, -firm.index))
         product = _largest(day, seller.at_venue)
@@ -149,12 +180,12 @@ class Firms:
         payable = [bid for bid in bids if 0 < bid.price * bid.tonnes <= bid.firm.cash]
         if not payable:
             return None
-        tonnes = min(beyond, max(least, self.may_sell(seller)))
+        tonnes = min(beyond, max(least, self.may_sell(seller) * share_bp // WHOLE_BP))
         return Offer(seller, product, product.bidding_low, tonnes, payable[:BIDDERS_MAX])
 
     def may_sell(self, firm: Firm) -> int:
-        """Return the tonnes that a firm sells in the end: two fifths of what it can't bank."""
-        return max(0, (-firm.lacks - BANKED_BASE) * 2 // 5)
+        """Return the tonnes that a firm sells in the end: a part of what it can't bank."""
+        return max(0, (-firm.lacks - BANKED_BASE) * self.behaviour.sold_bp // WHOLE_BP)
 
     # -- surrender and offset ---------------------------------------------------------------------
 
@@ -174,7 +205,8 @@ class Firms:
         The rules' cap is seen to elsewhere.
         """
         own = Draws(self.seed, "offsets", firm.account)
-        return max(0, firm.lacks) if own.one_in(4) and not self._is_negligent(firm) else 0
+        is_offsetting = own.one_in(self.behaviour.offset_one_in) and not self._is_negligent(firm)
+        return max(0, firm.lacks) if is_offsetting else 0
 
     # -- in detail --------------------------------------------------------------------------------
 
@@ -285,7 +317,7 @@ class Firms:
     def _is_negligent(self, firm: Firm) -> bool:
         if "negligent" not in firm.memory:
             own = Draws(self.seed, "negligent", firm.account)
-            firm.memory["negligent"] = int(own.one_in(NEGLIGENT_ONE_IN))
+            firm.memory["negligent"] = int(own.one_in(self.behaviour.negligent_one_in))
         return bool(firm.memory["negligent"])
 
 

@@ -23,7 +23,7 @@ NS_PER_S = 1_000_000_000
 
 
 class SettlementBank(AbstractContextManager["SettlementBank"]):
-    """The bank's books in ``bank/``, and the registry that they are told to."""
+    """The bank's books in ``bank/``, and the registry that reads them."""
 
     def __init__(self, data: Path, registry: Registry) -> None:
         folder = data / NAME

@@ -32,9 +32,11 @@ class Outcome(Struct, frozen=True, kw_only=True):
         return all(each.agrees for each in self.reconciled)
 
 
-def outcome_of(folder: Path, setting: YearSetting, state: YearState) -> Outcome:
-    """Write a year's tables, and return what it came to."""
-    files = tables_written(folder, state.bulletins)
+def outcome_of(
+    folder: Path, setting: YearSetting, state: YearState, *, csv_alone: bool = False
+) -> Outcome:
+    """Write a year's tables, as Parquet too where that is wanted, and return what it came to."""
+    files = tables_written(folder, state.bulletins, csv_alone=csv_alone)
     figures = figures_of(folder, setting, state)
     with own_plan(setting):
         found = reconciled(folder, setting.year, state.bulletins)

@@ -45,10 +45,19 @@ def plots(folder: Path, bulletins: Sequence[Bulletin]) -> list[Plot]:
         ("Surrender toward the deadline", lambda figure: _surrender(figure, folder)),
         ("Concentration of trading", lambda figure: _concentration(figure, folder)),
     )
-    return [Plot(title, _svg(title, draw)) for title, draw in drawn]
+    return [Plot(title, svg(title, draw)) for title, draw in drawn]
 
 
-def _svg(title: str, draw: Callable[[Any], None]) -> str:
+def svg(
+    title: str, draw: Callable[[Any], None], inches: tuple[float, float] = (10, 4.6)
+) -> str:
+    """Return what is drawn on a figure, as SVG to stand in a page: the same bytes every time.
+
+    Raises
+    ------
+    PlotsMissing
+        Without matplotlib.
+    """
     try:
         import matplotlib
         from matplotlib.backends.backend_svg import FigureCanvasSVG
@@ -57,7 +66,7 @@ def _svg(title: str, draw: Callable[[Any], None]) -> str:
         raise PlotsMissing("needs matplotlib: pip install 'cea-exchange[plots]'") from error
     # The same drawing every time: names within it come from its title, and it has no date.
     with matplotlib.rc_context({"svg.hashsalt": title, "svg.fonttype": "none"}):
-        figure = Figure(figsize=(10, 4.6), layout="constrained")
+        figure = Figure(figsize=inches, layout="constrained")
         FigureCanvasSVG(figure)
         draw(figure)
         text = io.StringIO()

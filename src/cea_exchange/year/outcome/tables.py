@@ -168,17 +168,20 @@ _AFTER = (
 )
 
 
-def tables_written(folder: Path, bulletins: Sequence[Bulletin]) -> list[Path]:
+def tables_written(
+    folder: Path, bulletins: Sequence[Bulletin], *, csv_alone: bool = False
+) -> list[Path]:
     """Write the tables of a year into ``tables/``, and return the files.
 
     Parquet needs pyarrow; without it there is CSV only.
     """
     out = folder / FOLDER
     out.mkdir(exist_ok=True)
-    written = list(_write_all(folder, out))
+    is_columnar = not csv_alone and has_parquet()
+    written = list(_write_all(folder, out, is_columnar=is_columnar))
     (out / f"{BULLETINS}.csv").write_text(bulletins_csv(bulletins), encoding="utf-8", newline="")
     written.append(out / f"{BULLETINS}.csv")
-    if has_parquet():
+    if is_columnar:
         (out / f"{BULLETINS}.parquet").write_bytes(bulletins_parquet(bulletins))
         written.append(out / f"{BULLETINS}.parquet")
     return sorted(written)
@@ -193,7 +196,7 @@ def has_parquet() -> bool:
     return True
 
 
-def _write_all(folder: Path, out: Path) -> Iterator[Path]:
+def _write_all(folder: Path, out: Path, *, is_columnar: bool) -> Iterator[Path]:
     stores: tuple[tuple[type[RecordStore], tuple[Table, ...]], ...] = (
         (PlatformStore, _OF_PLATFORM),
         (RegistryStore, (*_OF_REGISTRY, *_AFTER)),
@@ -201,10 +204,13 @@ def _write_all(folder: Path, out: Path) -> Iterator[Path]:
     for opened, tables in stores:
         with opened.open_reader(folder) as store:
             for table in tables:
-                yield from _write(out, table, iter(store.execute(table.query)))
+                rows = iter(store.execute(table.query))
+                yield from _write(out, table, rows, is_columnar=is_columnar)
 
 
-def _write(out: Path, table: Table, rows: Iterator[tuple[Any, ...]]) -> list[Path]:
+def _write(
+    out: Path, table: Table, rows: Iterator[tuple[Any, ...]], *, is_columnar: bool
+) -> list[Path]:
     """Write a table row group by row group: a nation's trades are never in memory together."""
     paths = [out / f"{table.name}.csv"]
     with ExitStack() as opened:
@@ -212,7 +218,7 @@ def _write(out: Path, table: Table, rows: Iterator[tuple[Any, ...]]) -> list[Pat
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(table.columns)
         columnar = None
-        if has_parquet():
+        if is_columnar:
             paths.append(out / f"{table.name}.parquet")
             columnar = opened.enter_context(_Columnar(paths[1], table.columns))
         while True:

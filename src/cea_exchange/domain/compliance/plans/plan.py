@@ -107,11 +107,19 @@ class SmallEntity(Cited, frozen=True, kw_only=True):
 
 
 class PlanFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The shape of a plan's file."""
+    """The shape of a plan's file.
+
+    Attributes
+    ----------
+    power
+        Rules of generating units instead of the packaged ``allocation.toml``, in its form: of a
+        plan that is tried; no packaged plan has them.
+    """
 
     document: str
     years: Annotated[tuple[Year, ...], Meta(min_length=1)]
     mark: Mark | None = None
+    power: AllocationRules | None = None
     early_power: EarlyPower | None = None
     power_balance: dict[Year, Benchmarks] = msgspec.field(default_factory=dict)
     industry: tuple[IndustryYear, ...] = ()
@@ -223,7 +231,7 @@ def parse_plan(text: str, place: str, power: AllocationRules) -> Iterable[Plan]:
             year=year,
             document=file.document,
             mark=file.mark,
-            power=power,
+            power=file.power or power,
             early_power=file.early_power,
             power_balance=file.power_balance.get(year),
             industry=next((each for each in file.industry if each.year == year), None),

@@ -245,7 +245,7 @@ def gather(units: Sequence[UnitFacts], filed: Iterable[Filed]) -> Filings:
     documents: dict[str, int] = {}
     for each in filed:
         if each.unit not in order:
-            raise ValueError(f"unit: expected one that is told of, got {each.unit!r}")
+            raise ValueError(f"unit: expected one of those given, got {each.unit!r}")
         of_parameter = values.get(each.parameter)
         if of_parameter is None:
             of_parameter = values[each.parameter] = _Values(each.parameter)

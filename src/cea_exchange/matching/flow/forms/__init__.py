@@ -1,6 +1,6 @@
 """Recorded flow of other venues as order files, and as the trades that have to come out.
 
-The forms and what becomes of their records are told in protocol/order_flow.md.
+The forms and how their records are converted are described in protocol/order_flow.md.
 """
 
 from cea_exchange.matching.flow.forms.itch import convert_itch

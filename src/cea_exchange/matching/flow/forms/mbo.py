@@ -63,7 +63,7 @@ class _MboConversion:
         elif action == "trade":
             if record.order_id("order_id") in writer.orders:
                 self._traded[record.order_id("order_id")] += record.size("size")
-            writer.passed["trades, told by their fills"] += 1
+            writer.passed["trades, reported by their fills"] += 1
         elif record.order_id("order_id") not in writer.orders:
             self._unknown(action, record)
         else:

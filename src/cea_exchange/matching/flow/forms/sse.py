@@ -92,7 +92,7 @@ class _Traded(NamedTuple):
 
 @dataclass
 class _Taker:
-    """An order that trades as it comes, so far as it was told."""
+    """An order that trades as it comes, as far as it is known."""
 
     order_id: int
     side: str
@@ -123,7 +123,7 @@ class _SseConversion:
                 self._delete(record, order_id)
 
     def end(self) -> None:
-        """Enter what still waits for more to be told."""
+        """Enter what still waits for further trades."""
         self.finish()
         self._auction.release()
 
@@ -138,7 +138,7 @@ class _SseConversion:
         return self._auction.phase(minute)
 
     def finish(self) -> None:
-        """Enter the order whose trades were told, if there is one: nothing is left of it."""
+        """Enter the order whose trades were read, if there is one: it was filled."""
         if self._taker is None:
             return
         side, trades = self._taker.side, self._taker.trades

@@ -57,7 +57,7 @@ class FlowWriter:
         return price_text(self._price_step or PRICE_UNIT)
 
     def enter(self, order_id: int, side: str, price: int, size: int, tif: str = "") -> None:
-        """Enter an order; what trades of it has to be told by `trade`."""
+        """Enter an order; its trades have to be reported by `trade`."""
         self._command("enter", order_id, side, price, str(size), tif)
         self.orders[order_id] = Resting(side, price, size)
 

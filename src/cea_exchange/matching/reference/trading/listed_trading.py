@@ -388,7 +388,7 @@ class ListedTrading:
         )
 
     def _cancel_by_act(self, order: Order, reason: Reason) -> None:
-        """Take it off where no command is answered: it is told to whoever entered the order."""
+        """Take it off where no command is answered: it is reported to whoever entered the order."""
         self._cancel(order, reason, operator_index=order.operator_index)
 
     # -- By the operator, the day and a suspension -------------------------------------------------

@@ -114,7 +114,7 @@ class AllocationShow(Request, tag="allocation_show"):
         preview = registry.distribution.previewed(self.preview_id)
         plan, lines = preview.plan, preview.plan.lines
         warnings = list(plan.warnings[:WARNINGS_MAX])
-        # None may be asked for: what they sum to is told all the same.
+        # None may be asked for: what they sum to is shown all the same.
         shown, further = page_at(lines, self.first, self.count)
         if len(plan.warnings) > WARNINGS_MAX:
             warnings.append(f"and {len(plan.warnings) - WARNINGS_MAX} more")

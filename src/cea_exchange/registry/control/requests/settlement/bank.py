@@ -133,7 +133,7 @@ class BankReconcile(Request, tag="bank_reconcile"):
 
 
 class BankDifferences(Request, tag="bank_differences"):
-    """Print what the bank has booked otherwise than it was told."""
+    """Print what the bank has booked otherwise than instructed."""
 
     roles = (OPERATOR, REGULATOR)
     is_look = True

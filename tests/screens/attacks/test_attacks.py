@@ -6,6 +6,7 @@ import time
 import httpx
 import pytest
 
+from cea_exchange.screens.serving.guard import BODY_S_MAX
 from cea_exchange.screens.serving.listening import HEAD_S_MAX
 
 pytestmark = [pytest.mark.e2e, pytest.mark.attack]
@@ -87,6 +88,27 @@ def test_a_head_that_never_ends_is_let_go(board):
     request = b"GET / HTTP/1.1\r\nHost: x\r\nX: "
     assert exchanged(board, request, timeout_s=4 * HEAD_S_MAX) == b""
     assert HEAD_S_MAX / 2 < time.monotonic() - began_s < 3 * HEAD_S_MAX
+
+
+@pytest.mark.nightly
+def test_a_form_that_never_ends_is_let_go_and_keeps_nobody_waiting(console, entered):
+    http, _, _ = entered
+    host = console.address.removeprefix("http://")
+    cookie = "; ".join(f"{name}={value}" for name, value in http.cookies.items())
+    head = (
+        f"POST /trade/CEA24 HTTP/1.1\r\nHost: {host}\r\nOrigin: {console.address}\r\n"
+        f"Cookie: {cookie}\r\nContent-Length: 100\r\nConnection: close\r\n\r\nprice="
+    )
+    slow = [socket.create_connection(host.split(":"), 30) for _ in range(20)]
+    for each in slow:
+        each.sendall(head.encode())
+    began_s = time.monotonic()
+    assert http.get("/trade").status_code == 200
+    assert time.monotonic() - began_s < BODY_S_MAX / 2
+    for each in slow:
+        assert each.recv(65_536).startswith(b"HTTP/1.1 408 ")
+        each.close()
+    assert time.monotonic() - began_s < 2 * BODY_S_MAX
 
 
 def test_another_site_can_make_nobody_trade(console, entered):
