@@ -66,6 +66,7 @@ def test_a_client_that_was_refused_for_want_of_a_leader_goes_on_when_there_is_on
         sent = alice.enter("CEA24", "buy", price_fen=9701, tonnes=5)
         time.sleep(0.2)
         opened.venue_kill()
+        opened.world.until(lambda: not opened.way_in.has_leader)
         kept = alice.cancel(order.order_id)
         refused = refusals(alice, 3.0)
         assert refused[sent] == "OUTCOME_UNKNOWN"
@@ -114,13 +115,14 @@ def test_books_of_the_public_go_on_at_another_venue(tmp_path):
             alice = opened.client("alice", report_seq=0)
             alice.answer(alice.enter("CEA24", "buy", price_fen=9700, tonnes=5))
             public.await_books(WAIT_S * patience())
-            before = public.market_data_seq
+            before, gaps = public.books.seq, public.missed
             opened.venue_kill()
             sent = alice.enter("CEA24", "buy", price_fen=9701, tonnes=7)
             opened.venue_begin()
             alice.answer(sent, timeout_s=WAIT_S * patience())
             opened.world.until(lambda: best_of(public) == (9701, 7), WAIT_S)
-            assert public.market_data_seq > before
+            assert public.books.seq > before
+            assert public.missed == gaps
         finally:
             public.close()
             relay.stop()

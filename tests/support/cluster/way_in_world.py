@@ -62,7 +62,11 @@ class WayInWorld:
         self.world.until(lambda: self.way_in.has_leader)
 
     def client(self, name, endpoint=None, **options):
-        """Return a client that comes by the way in."""
+        """Return a client that comes by the way in.
+
+        While a test begins a venue nobody polls it, which it would take for the other's silence.
+        """
+        options.setdefault("silence_s_max", 120.0)
         client = Client.connect(
             endpoint or self.way_in.endpoints["gateway"],
             self.world.keys[name],
