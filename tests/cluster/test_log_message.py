@@ -82,11 +82,11 @@ def test_a_cut_message_is_found():
 def test_records_come_back_and_others_are_no_records():
     chain = begun()
     handed = HandoverRecord(node="one", successor="two")
-    told = message(2, chain, MessageKind.HANDOVER, record_encode(handed))
-    assert record_decode(told) == handed
+    handing = message(2, chain, MessageKind.HANDOVER, record_encode(handed))
+    assert record_decode(handing) == handed
     assert record_decode(message(2, chain, MessageKind.FRAMES, b"x", count=1)) is None
     with pytest.raises(LogDamaged, match="expected an epoch record, got HANDOVER"):
-        epoch_record(told)
+        epoch_record(handing)
     with pytest.raises(LogDamaged, match="message 2 of the log: EPOCH: "):
         record_decode(message(2, chain, MessageKind.EPOCH, b"\xc1"))
 
