@@ -18,7 +18,7 @@ pytestmark = pytest.mark.e2e
 LISTED = "2024-12-31T09:30:00+08:00"
 
 
-def admin(node, **request):
+def admin(node, /, **request):
     return admin_ask(node.data, request, key="admin")
 
 
