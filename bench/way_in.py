@@ -22,8 +22,8 @@ from cea_exchange.client import Client
 from cea_exchange.client.reports import Report
 from cea_exchange.domain.records import Side
 from cea_exchange.loadtest.load_run import await_transfers
-from cea_exchange.loadtest.local_cluster import WAY_IN, WAY_IN_KEYS, LocalCluster
 from cea_exchange.loadtest.population import Participant
+from cea_exchange.loadtest.stands.local_cluster import WAY_IN, WAY_IN_KEYS, LocalCluster
 from cea_exchange.venue.operations.admin_client import admin_ask
 
 REFERENCES = {"CEA24": 9749}
