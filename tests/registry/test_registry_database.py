@@ -1,8 +1,10 @@
 """The registry daemon on PostgreSQL: whatever happens to the server it goes on and settles once."""
 
+import json
 import subprocess
 import sys
 import time
+import urllib.request
 from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
@@ -32,6 +34,7 @@ def data(tmp_path, postgres_address):
     for name in ("venue", "registry", "admin"):
         CurveKeys.new().save(tmp_path / "keys", name)
     settings = f'database = "{postgres_address}"\nsecond_person = []\nfronts = 0\n'
+    settings += 'metrics = "127.0.0.1:0"\n'
     (tmp_path / "registry.toml").write_text(settings)
     registry_prepare(tmp_path, postgres_address)
     return tmp_path
@@ -68,6 +71,12 @@ def settled_to(address, seq):
     wait_until(is_there, 30)
 
 
+def metrics(data):
+    endpoints = json.loads((data / "registry" / "endpoints.json").read_text())
+    with urllib.request.urlopen(f"http://{endpoints['metrics']}/metrics", timeout=10) as answer:
+        return answer.read().decode()
+
+
 def test_its_server_killed_and_started_it_goes_on_where_it_was(
     data, venue, daemon, postgres_process, postgres_address
 ):
@@ -88,9 +97,11 @@ def test_its_server_killed_and_started_it_goes_on_where_it_was(
         venue.publish(151, 50)
         log = data / "registry.log"
         wait_until(lambda: "database_waited_for" in log.read_text(), 20)
+        assert "cea_registry_database_ok 0.0" in metrics(data)
     finally:
         postgres_process.start()
     settled_to(postgres_address, 200)
+    wait_until(lambda: "cea_registry_database_ok 1.0" in metrics(data), 10)
     # What was acknowledged is there, and a repeat does nothing.
     assert admin.ask(request, 10_000) == {"ok": True}
     assert admin.ask(second, 10_000) == {"ok": True}
