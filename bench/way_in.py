@@ -117,7 +117,8 @@ def handed_over(cluster: LocalCluster, probe: Probe) -> float:
     probe.send_for(AROUND_S)
     probe.settle()
     # Who led has ended, and is begun again as a standby.
-    cluster.wait_until(lambda: leader in cluster.tend(), f"the end of {leader}", ANSWER_S_MAX)
+    while leader not in cluster.tend():
+        probe.take(EACH_S)
     cluster.await_well(leader)
     cluster.await_well(successor)
     return float(np.diff(probe.answers_s[began:]).max())
