@@ -136,7 +136,7 @@ def measured(folder: Path, size: int, batches: int, singles: int) -> None:
     print(f"single, replicated       {quantiles(single_s[both[0]])}")
     print(f"single, this disk alone  {quantiles(single_s[both[1]])}")
     print(f"a late standby, a second {total / follow_s:,.0f} commands")
-    print(f"the log                  {log_bytes:,} bytes on each node, {compared.messages:,} messages")
+    print(f"the log                  {log_bytes:,} bytes on a node, {compared.messages:,} messages")
     print(f"state hash               {expected}, on all three; {compared.frames:,} frames compared")
     print(f"machine, now             {calibrate()} ns, load {load:.2f}")
 

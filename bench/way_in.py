@@ -107,16 +107,21 @@ def latency(cluster: LocalCluster, orders: int) -> None:
 
 def handed_over(cluster: LocalCluster, probe: Probe) -> float:
     """Let another venue lead, as an operator would; return for how long nobody was answered, s."""
+    for name in cluster.tend():
+        cluster.await_well(name)
     probe.send_for(0.5)
     probe.settle()
     began = len(probe.answers_s) - 1
     leader = cluster.await_leader().node
-    successor = next(name for name in cluster.venue_names if name != leader)
+    states = cluster.states().values()
+    successor = next(each.node for each in states if each.state == "standby" and not each.lag)
     request = {"op": "cluster_handover", "node": successor, "why": "bench"}
     admin_ask(cluster.folder(leader), request, key="admin")
     probe.send_for(AROUND_S)
     probe.settle()
-    cluster.tend()
+    # Who led has ended, and is begun again as a standby.
+    while leader not in cluster.tend():
+        probe.take(EACH_S)
     cluster.await_well(leader)
     cluster.await_well(successor)
     return float(np.diff(probe.answers_s[began:]).max())
@@ -137,22 +142,26 @@ def outages(cluster: LocalCluster, kills: int, handovers: int) -> None:
         probe.settle()
         found_s.append(float(np.diff(probe.answers_s[began:]).max()))
         cluster.begin(name)
-        cluster.await_well(name)
-    handovers_s = [handed_over(cluster, probe) for _ in range(handovers)]
+        for each in (name, *cluster.tend()):
+            cluster.await_well(each)
+    print_outages(f"{kills} kills", found_s)
+    print_outages(
+        f"{handovers} planned handovers", [handed_over(cluster, probe) for _ in range(handovers)]
+    )
     probe.settle()
     assert len(probe.answered) == probe.sent
     assert client.reconnections == 0, "the client lost its connection"
     client.close()
     with client_of(cluster, "probe", by_way_in=True) as fresh:
         assert list(fresh.reports(timeout_s=2.0)) == probe.log, "other reports than were seen"
+    print(f"{probe.sent} orders, each answered once")
+
+
+def print_outages(what: str, found_s: list[float]) -> None:
+    """Print for how long nobody was answered."""
     p50, p99 = np.percentile(found_s, [50, 99])
-    print(
-        f"outage seen by a client over {kills} kills of the leader: p50 {p50:.2f} s,"
-        f" p99 {p99:.2f} s, most {max(found_s):.2f} s; {probe.sent} orders, each answered once"
-    )
-    if handovers_s:
-        p50, most = float(np.median(handovers_s)), max(handovers_s)
-        print(f"over {handovers} planned handovers: p50 {p50:.2f} s, most {most:.2f} s")
+    most = max(found_s)
+    print(f"no answer at {what} for: p50 {p50:.2f} s, p99 {p99:.2f} s, most {most:.2f} s")
 
 
 def main() -> None:

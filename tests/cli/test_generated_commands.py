@@ -32,13 +32,14 @@ DAEMONS = {
     "bank": (BANK_REQUESTS, bank.BANK),
 }
 BY_HAND = {
-    "venue": {"status", "history"},
+    "venue": {"status", "history", "cluster_handover"},
     "registry": {"status", "offset_book"},
     "platform": {"status"},
     "ccer": {"status"},
     "bank": {"batch", "status", "statement"},
 }
-"""A page that is shown again and again, a part of another command, or what only daemons ask."""
+"""A page that is shown again and again, a part of another command, or what only daemons ask; a
+handover is asked of whoever leads, by `cluster handover`."""
 OF_THE_DAEMON = {"due", "stop", "kill"}
 LISTED_PARTS = {
     *("applications", "deliveries", "differences", "proofs", "scores", "statements", "statistics"),

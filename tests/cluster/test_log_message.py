@@ -1,4 +1,4 @@
-"""Messages of the log: what is not as it was written, or does not follow, is refused with its place."""
+"""Messages of the log: what is not as written, or does not follow, is refused with its place."""
 
 import pytest
 
@@ -47,10 +47,9 @@ def begun(first=1):
     """Return a chain behind a log's first message."""
     chain = Chain()
     assert chain.sha256 == CHAIN_START
+    record = record_encode(RECORD)
     chain.follow(
-        message(
-            1, chain, MessageKind.EPOCH, record_encode(RECORD), epoch=1, epoch_log_seq=1, first=first
-        )
+        message(1, chain, MessageKind.EPOCH, record, epoch=1, epoch_log_seq=1, first=first)
     )
     return chain
 
@@ -83,11 +82,11 @@ def test_a_cut_message_is_found():
 def test_records_come_back_and_others_are_no_records():
     chain = begun()
     handed = HandoverRecord(node="one", successor="two")
-    told = message(2, chain, MessageKind.HANDOVER, record_encode(handed))
-    assert record_decode(told) == handed
+    handing = message(2, chain, MessageKind.HANDOVER, record_encode(handed))
+    assert record_decode(handing) == handed
     assert record_decode(message(2, chain, MessageKind.FRAMES, b"x", count=1)) is None
     with pytest.raises(LogDamaged, match="expected an epoch record, got HANDOVER"):
-        epoch_record(told)
+        epoch_record(handing)
     with pytest.raises(LogDamaged, match="message 2 of the log: EPOCH: "):
         record_decode(message(2, chain, MessageKind.EPOCH, b"\xc1"))
 

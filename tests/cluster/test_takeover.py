@@ -1,4 +1,4 @@
-"""A standby follows the leader's log, and goes on where it was killed, frozen or told to hand over."""
+"""A standby follows the leader's log, and goes on where it was killed, frozen or handed over."""
 
 import json
 import re
@@ -8,7 +8,8 @@ from datetime import datetime
 import pytest
 
 from cea_exchange.domain.records import EventKind
-from cea_exchange.venue.operations.admin_client import admin_ask
+from cea_exchange.domain.refusals import VenueRefusal
+from cea_exchange.venue.operations.admin_client import ActRefused, admin_ask
 from support.cluster.cluster_world import WAIT_S, cluster_open, peer
 from support.venue.venue_process import command
 from support.venue.venue_world import enter
@@ -17,7 +18,7 @@ pytestmark = pytest.mark.e2e
 LISTED = "2024-12-31T09:30:00+08:00"
 
 
-def admin(node, **request):
+def admin(node, /, **request):
     return admin_ask(node.data, request, key="admin")
 
 
@@ -42,6 +43,9 @@ def test_a_standby_goes_on_where_the_leader_was_killed(tmp_path):
         first = world.leader()
         world.nodes["two"].start()
         trading(world, first)
+        with pytest.raises(ActRefused) as refused:
+            admin(first, op="cluster_handover", node="three")
+        assert refused.value.code is VenueRefusal.HANDOVER_UNFIT
         alice, bob = peer(world, "alice"), peer(world, "bob")
         alice.command(enter(1, "sell", 9749, 30))
         accepted = report(alice, EventKind.ORDER_ACCEPTED, 1)

@@ -17,6 +17,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from cea_exchange.cli.daemons.daemon_log import LogLevel, log_to_standard_error
 from cea_exchange.loadtest.local_exchange import prepare_process
 from failover.network import PRIVATE, Network, can_be_private, enter
 from failover.run import FailoverRun, FailoverSettings
@@ -41,6 +42,7 @@ def main() -> int:
     is_private = PRIVATE in os.environ
     if not is_private and not arguments.loopback and can_be_private():
         enter(["-m", "failover", *sys.argv[1:]])
+    log_to_standard_error(LogLevel.error)
     prepare_process()
     network = Network() if is_private else None
     if network is None:

@@ -12,8 +12,8 @@ from pathlib import Path
 
 DISK_BYTES = 4 << 30
 BALLAST = "ballast"
-FREE_BYTES = 64 * 1024
-"""Left free on a full one: less than a block of the log."""
+FREE_BYTES = 4 * 1024
+"""Left free on a full one: less than a batch takes."""
 
 
 class Disk:

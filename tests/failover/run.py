@@ -20,7 +20,7 @@ from cea_exchange.loadtest.load_run import await_transfers
 from cea_exchange.loadtest.local_exchange import ExchangeError
 from cea_exchange.loadtest.population import Participant, population
 from cea_exchange.loadtest.stands.cluster_audit import cluster_audit
-from cea_exchange.loadtest.stands.local_cluster import WAY_IN, LocalCluster
+from cea_exchange.loadtest.stands.local_cluster import WAY_IN, WAY_IN_KEYS, LocalCluster
 from cea_exchange.registry.store import RegistryStore
 from failover.acts import Act, Acts, wait
 from failover.disks import Disk
@@ -200,7 +200,7 @@ class FailoverRun:
                 for name, side in member.sides.items()
             },
             endpoint=self._cluster.endpoint(WAY_IN, "gateway"),
-            server_key=self._cluster.keys("venue").public,
+            server_key=self._cluster.keys(WAY_IN_KEYS).public,
             keys=str(self._cluster.keys_directory),
             reference_prices=REFERENCE_PRICES,
             seed=self.settings.seed,

@@ -54,6 +54,7 @@ class StubRun:
         self._log = LogNodes(folder / "log")
         self._engines: dict[int, subprocess.Popen[bytes]] = {}
         self._participants: subprocess.Popen[bytes] | None = None
+        self._thawed: int | None = None
 
     def run(self, faults: int, kinds: tuple[str, ...] = ("freeze", "kill", "log")) -> None:
         """Let faults happen one after another, each once all is served again; then check."""
@@ -80,7 +81,8 @@ class StubRun:
             self._log.kill(number)
             self._log.start(number)
         else:
-            number = self._leader()
+            # A leader that leads no more, and doesn't know it, is not the one to be met.
+            number = self._leader(besides=self._thawed)
             engine = self._engines[number]
             if kind == "kill":
                 engine.kill()
@@ -92,6 +94,7 @@ class StubRun:
                 # Not before another has answered: only then is it one that leads no more.
                 self._await_answers()
                 engine.send_signal(signal.SIGCONT)
+                self._thawed = number
         self.done.append(kind)
         self._await_answers()
         self.outages_s.append(time.monotonic() - began)
@@ -128,11 +131,13 @@ class StubRun:
                 preexec_fn=end_with_parent,  # noqa: PLW1509
             )
 
-    def _leader(self) -> int:
-        """Return the node that listens."""
+    def _leader(self, besides: int | None) -> int:
+        """Return the node that listens; another than one, if there is."""
         deadline = time.monotonic() + SERVED_S_MAX
         while time.monotonic() < deadline:
-            for number, port in enumerate(self._ports):
+            others = sorted(range(ENGINES), key=lambda number: number == besides)
+            for number in others:
+                port = self._ports[number]
                 with socket.socket() as line:
                     if line.connect_ex(("127.0.0.1", port)) == 0:
                         return number

@@ -104,7 +104,8 @@ class ClusterConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_
             return None
         lines = (data / self.secret_file).read_text(encoding="utf-8").splitlines()
         if not lines or not lines[0].strip():
-            raise ConfigError(f"{self.secret_file}: expected a password in its first line, got none")
+            what = "expected a password in its first line, got none"
+            raise ConfigError(f"{self.secret_file}: {what}")
         return lines[0].strip()
 
     def files_read(self, data: Path) -> str:

@@ -151,7 +151,8 @@ class LogConnection:
                 is_refused.set()
 
         async def reconnected() -> None:
-            log.info("log_reconnected", node=str(client.connected_url and client.connected_url.netloc))
+            place = client.connected_url
+            log.info("log_reconnected", node="" if place is None else place.netloc)
 
         async def disconnected() -> None:
             if not self._is_closing:

@@ -1,4 +1,4 @@
-"""Holds the leader's lease, or watches it; in the connection's loop, beside whatever its owner does.
+"""Holds the leader's lease, or watches it; in the connection's loop, beside what its owner does.
 
 Each writing of the record needs the revision before, so two never hold it. It is for liveness only:
 who holds it may stand for the next epoch, and the log decides.
@@ -84,7 +84,7 @@ class Lease:
         return self._silence_s > self._config.lease_s
 
     def stand(self) -> bool:
-        """Take the lease without an epoch, so that others need not stand; say whether it is held."""
+        """Take the lease without an epoch, so that others need not stand; say whether it is."""
         record = LeaderRecord(node=self._config.node, epoch=0)
         try:
             return self._connection.call(self._take(record), 2 * WRITE_S_MAX)

@@ -1,4 +1,4 @@
-"""A message of the replicated journal: a head, and the journal's frames or a record of the log's own.
+"""A message of the replicated journal: a head, and the journal's frames or a record of the log.
 
     head:  magic version kind epoch epoch_log_seq first_seq count length previous_sha256 crc
 
@@ -251,7 +251,8 @@ class Chain:
         if not goes_on and not begins:
             raise LogDamaged(seq, f"expected an epoch record, got {head.kind.name}")
         if self.kind == MessageKind.HANDOVER and not begins:
-            raise LogDamaged(seq, f"after a handover: expected an epoch record, got {head.kind.name}")
+            what = f"after a handover: expected an epoch record, got {head.kind.name}"
+            raise LogDamaged(seq, what)
 
     def take(self, message: LogMessage) -> None:
         """Stand behind a message that was checked."""

@@ -178,7 +178,7 @@ class ReplicatedJournal:
         self._fault = self._fault or "the journal is closed"
 
     def _groups(self) -> list[list[tuple[bytes, int]]]:
-        """Return the frames that the log has not, in as many parts as there are messages of them."""
+        """Return the frames that the log has not, in as many parts as they are messages."""
         groups: list[list[tuple[bytes, int]]] = []
         bytes_left = 0
         for data, count in self._frames:

@@ -383,7 +383,7 @@ class VenueDaemon:
         self.stop()
 
     def _led(self, member: ClusterMember) -> bool:
-        """Follow the log until this node leads, and open the doors; False if it is stopped before."""
+        """Follow the log until this node leads, and open the doors; False if it was stopped."""
         log.info("follows", data=str(self.data), **self.machine.summary())
         while not self._host.is_stopping:
             member.follow(FOLLOW_S)

@@ -137,6 +137,7 @@ def test_a_log_of_three_keeps_what_it_acknowledged_and_each_right_is_held_to(nod
     assert (journal.last_seq, journal.first_seq) == (COUNT, 1)
 
 
+@pytest.mark.nightly
 def test_a_killed_node_comes_back_with_all_of_it(nodes, certificates):
     """Each of the three copies on disk has all messages, in the same order."""
     leads = next(number for number in range(3) if nodes.settings[number].node == leader(nodes))

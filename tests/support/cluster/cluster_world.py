@@ -1,4 +1,4 @@
-"""Several venue nodes on three log nodes, a fake registry and raw peers: real processes, all on the loopback."""
+"""Venue nodes on three log nodes, a fake registry and raw peers: real processes on the loopback."""
 
 import contextlib
 import json

@@ -17,6 +17,7 @@ from cea_exchange.venue.durability.sequencer import Sequencer
 from cea_exchange.venue.market.state_machine import (
     DERIVED_NAMES,
     FIXED_NAMES,
+    SHOWN_NAMES,
     STATE_NAMES,
     VenueStateMachine,
 )
@@ -286,7 +287,7 @@ def test_the_compiled_market_goes_on_from_the_reference_markets_snapshot():
 
 def test_every_attribute_of_the_machine_is_kept_derived_or_fixed():
     """Whoever gives the machine a new attribute says here what a snapshot does with it."""
-    names = {*STATE_NAMES, *DERIVED_NAMES, *FIXED_NAMES}
+    names = {*STATE_NAMES, *DERIVED_NAMES, *FIXED_NAMES, *SHOWN_NAMES}
     assert set(vars(VenueStateMachine(PROFILE))) == names
 
 

@@ -108,7 +108,7 @@ def serve(
             raise CheckFailed(f"nothing starts: {error}") from error
         except ModuleNotFoundError as error:
             raise CommandError(
-                f"[cluster] needs the extra `cluster`: pip install 'cea-exchange[cluster]' ({error})"
+                f"[cluster] needs the extra: pip install 'cea-exchange[cluster]' ({error})"
             ) from error
         except (
             CalendarError,

@@ -1,7 +1,8 @@
 """What a log node says of itself, and what of that is not as it must be.
 
 All is asked of the node's monitor on its own machine. A fault is a sentence: what was expected,
-what was found. Some faults only a new start mends; the others pass by themselves, or are the operator's.
+what was found. Some faults only a new start mends; the others pass by themselves, or are the
+operator's.
 """
 
 import http.client

@@ -87,8 +87,8 @@ class LogNodes:
         file = self.folder / PLACES_FILE
         if file.exists():
             return msgspec.json.decode(file.read_bytes(), type=list[Place])
-        ports = iter(free_ports(3 * count))
-        places = [_place([f"127.0.0.1:{next(ports)}" for _ in range(3)]) for _ in range(count)]
+        drawn = iter(free_ports(3 * count))
+        places = [_place([f"127.0.0.1:{next(drawn)}" for _ in range(3)]) for _ in range(count)]
         file.write_bytes(msgspec.json.encode(places))
         return places
 
@@ -103,7 +103,9 @@ class LogNodes:
             monitor=monitor,
             peers=tuple(each[1] for each in places if each[1] != routes),
             secrets=str(self.folder / "secrets"),
-            **({name: str(value) for name, value in own._asdict().items()} if own else {}),
+            ca=str(own.ca) if own else None,
+            certificate=str(own.certificate) if own else None,
+            certificate_key=str(own.certificate_key) if own else None,
             unencrypted=own is None and not clients.startswith("127."),
         )
 

@@ -43,7 +43,7 @@ Launch = Callable[[str, list[str]], list[str]]
 
 
 class LocalCluster(LocalExchange):
-    """Venues ``venue-1`` to ``venue-3``, log nodes ``log-1`` to ``log-3``, ``registry``, ``way-in``.
+    """Venues ``venue-1`` to ``-3``, log nodes ``log-1`` to ``-3``, ``registry`` and ``way-in``.
 
     Parameters
     ----------

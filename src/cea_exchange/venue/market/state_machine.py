@@ -120,6 +120,8 @@ DERIVED_NAMES = ("_products", "_accounts", "_groups")
 """Those that follow from the others."""
 FIXED_NAMES = ("profile", "core", "_rows", "_rows_lent", "_acts")
 """Those that are the same in every machine, or have a snapshot of their own."""
+SHOWN_NAMES = ("checkpoint_event_seq", "checkpoint_hash")
+"""Those that decide nothing: they are shown, and begin anew with each machine."""
 
 _ADJUSTMENTS = (
     *(control.AdjustmentAccountNamed, control.MarketAdjusted, control.AdjustmentEnded),

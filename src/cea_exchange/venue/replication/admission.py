@@ -77,8 +77,8 @@ def admitted(
     if info.last_log_seq == 0:
         if mark is not None:
             raise ClusterRefused(
-                f"the log of cluster {config.name} is empty, and the journal here was in it: it was "
-                "lost, or these are other nodes"
+                f"the log of cluster {config.name} is empty, and the journal here was in it: "
+                "it was lost, or these are other nodes"
             )
         if own_log_id is not None:
             raise ClusterRefused(
@@ -98,8 +98,8 @@ def admitted(
         )
     if mark is not None and mark.base_log_seq > base.log_seq:
         raise ClusterRefused(
-            f"this journal began as message {mark.base_log_seq} of the log, which has it as message "
-            f"{base.log_seq}: it is another log"
+            f"this journal began as message {mark.base_log_seq} of the log, which has it as "
+            f"message {base.log_seq}: it is another log"
         )
     latest = epoch_record(shared.require(last.head.epoch_log_seq))
     _rules_check(latest, profile)
@@ -205,8 +205,8 @@ def _info(shared: ReplicatedLog) -> LogInfo:
 def _base(shared: ReplicatedLog, info: LogInfo, last: LogMessage) -> LogMessage:
     if last.head.kind == MessageKind.END:
         raise ClusterRefused(
-            f"the journal was taken out of the log after sequence {last.head.next_seq - 1}: it goes "
-            "on alone, or is given back with `cea-exchange cluster join`"
+            f"the journal was taken out of the log after sequence {last.head.next_seq - 1}: "
+            "it goes on alone, or is given back with `cea-exchange cluster join`"
         )
     epoch = shared.require(last.head.epoch_log_seq)
     base_log_seq = epoch_record(epoch).base_log_seq
@@ -216,7 +216,8 @@ def _base(shared: ReplicatedLog, info: LogInfo, last: LogMessage) -> LogMessage:
 def _rules_check(latest: EpochRecord, profile: Profile) -> None:
     own = (__version__, SCHEMA_VERSION)
     theirs = (latest.code_version, latest.schema_version)
-    if _version(latest.code_version) > _version(__version__) or latest.schema_version > SCHEMA_VERSION:
+    is_newer = _version(latest.code_version) > _version(__version__)
+    if is_newer or latest.schema_version > SCHEMA_VERSION:
         raise ClusterRefused(
             f"the log is written by cea-exchange {theirs[0]}, schema {theirs[1]}; this node has "
             f"{own[0]}, schema {own[1]}: bring it to that version first"

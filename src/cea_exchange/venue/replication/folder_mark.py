@@ -72,6 +72,6 @@ def alone_check(data: Path, storage: Storage) -> None:
     mark = mark_read(data, storage)
     if mark is not None:
         raise ClusterRefused(
-            f"the journal here is shared by cluster {mark.name}: start with its [cluster] settings, "
-            "or let it go on alone with `cea-exchange cluster leave`"
+            f"the journal here is shared by cluster {mark.name}: start with its [cluster] "
+            "settings, or let it go on alone with `cea-exchange cluster leave`"
         )

@@ -142,7 +142,9 @@ def _is_here(message: LogMessage, known: dict[int, Frame], first_seq: int) -> bo
     if message.head.kind != MessageKind.FRAMES:
         return False
     frames = [frame for frame, _ in frames_split(message.payload)]
-    return all(frame.first_seq < first_seq or known.get(frame.first_seq) == frame for frame in frames)
+    return all(
+        frame.first_seq < first_seq or known.get(frame.first_seq) == frame for frame in frames
+    )
 
 
 def _frames_after(shared: ReplicatedLog, log_seq: int, last_log_seq: int) -> Iterator[Frame]:

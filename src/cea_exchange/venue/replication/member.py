@@ -231,7 +231,7 @@ class ClusterMember:
         self.sequencer.turn()
 
     def lead_if_due(self) -> bool:
-        """Stand for the next epoch if nobody leads, or it is this node's turn; say whether it leads."""
+        """Stand for the next epoch if nobody leads, or its turn has come; say whether it leads."""
         if self.lag or not (self._is_successor() or self._may_stand()):
             return False
         if self._epoch_taken():

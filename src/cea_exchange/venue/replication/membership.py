@@ -1,7 +1,7 @@
 """Gives a venue's journal to a log, takes it back, and compares the two. No venue runs meanwhile.
 
     join:   local journal, day closed -> the log's next message says where it goes on -> mark
-    leave:  followed to the log's end, day closed -> the log's last message says who has it -> no mark
+    leave:  followed to the log's end, day closed -> its last message says who has it -> no mark
 
 What was journaled before `join` is not in the log: other nodes begin with a backup of this one.
 """

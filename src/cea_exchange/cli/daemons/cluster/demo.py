@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
+from cea_exchange.cli.daemons.daemon_log import LogLevel, log_to_standard_error
 from cea_exchange.cli.errors import bad_input, check_failed
 
 if TYPE_CHECKING:
@@ -49,8 +50,9 @@ def demo(
     from cea_exchange.loadtest.driver import RunnerError, Runners
     from cea_exchange.loadtest.local_exchange import ExchangeError, prepare_process
     from cea_exchange.loadtest.population import population
-    from cea_exchange.loadtest.stands.local_cluster import WAY_IN, LocalCluster
+    from cea_exchange.loadtest.stands.local_cluster import WAY_IN, WAY_IN_KEYS, LocalCluster
 
+    log_to_standard_error(LogLevel.error)
     prepare_process()
     console = Console(stderr=as_json, soft_wrap=True, highlight=False)
     with (
@@ -68,7 +70,7 @@ def demo(
         runners.start(
             members,
             endpoint=cluster.endpoint(WAY_IN, "gateway"),
-            server_key=cluster.keys("venue").public,
+            server_key=cluster.keys(WAY_IN_KEYS).public,
             keys=cluster.keys_directory,
             reference_prices=REFERENCE_PRICES,
             workload="trading_day",
