@@ -130,6 +130,15 @@ torture: build
 	PYTHONPATH=tests:. $(BIN)/python -m torture.compliance_year --kills 30 --scale 40 \
 		$(if $(SEED),--seed $(SEED))
 
+# Faults of every kind at every node of a cluster that trades, and the fence: tests/failover/README.md.
+FAULTS ?= 1000
+failover: build
+	PYTHONPATH=tests $(BIN)/python -m failover.stub_run --faults 30 $(if $(SEED),--seed $(SEED))
+	PYTHONPATH=tests $(BIN)/python -m failover.stub_run --faults 8 --unfenced \
+		$(if $(SEED),--seed $(SEED))
+	PYTHONPATH=tests $(BIN)/python -m failover --faults $(FAULTS) $(if $(SEED),--seed $(SEED)) \
+		$(if $(JSON),--json $(JSON))
+
 # A million trades settled while venue, registry and database server are killed.
 TRADES ?= 1000000
 DATABASE ?= sqlite
@@ -168,7 +177,7 @@ random: build
 attacks: build
 	CEA_TEST_ROUNDS=$(ROUNDS) $(BIN)/python -m pytest -q -m attack
 
-nightly: random attacks conformance checked sanitize long torture soak mutants
+nightly: random attacks conformance checked sanitize long torture failover soak mutants
 	$(MAKE) settle DATABASE=sqlite
 	$(MAKE) settle DATABASE=postgresql
 	$(MAKE) failover-ledger

@@ -28,8 +28,9 @@ DIRECTIVES = {
     "freethreading_compatible": False,
 }
 
-# Not -march=native: a wheel must run on other machines of the same kind.
-COMPILE_ARGS = ["-O3", "-Wno-unused-function", "-Wno-sign-compare"]
+# Not -march=native: a wheel must run on other machines of the same kind. And no debug symbols,
+# which most Pythons' own flags ask for: they were the larger part of a wheel.
+COMPILE_ARGS = ["-O3", "-g0", "-Wno-unused-function", "-Wno-sign-compare"]
 if CHECKED:
     # Python's own flags say -fwrapv, which would hide an overflow. Records come at any address.
     COMPILE_ARGS += [
@@ -69,23 +70,24 @@ extensions = [
     for source in SOURCES
 ]
 
-RULES = Path("protocol", "rules.md")
+PAGES = (Path("protocol", "rules.md"), Path("protocol", "glossary.md"))
 
 
-class BuildWithRules(build_py):
-    """Packs the page of the market's rules, which the public board shows, with the package."""
+class BuildWithPages(build_py):
+    """Packs the rules and the glossary, which board and `explain` show, with the package."""
 
     def run(self) -> None:
-        """Build as ever, and copy the page."""
+        """Build as ever, and copy the pages."""
         super().run()
-        if RULES.exists() and not self.editable_mode:
-            target = Path(self.build_lib, "cea_exchange", "screens", RULES.name)
-            self.mkpath(str(target.parent))
-            self.copy_file(str(RULES), str(target))
+        for page in PAGES:
+            if page.exists() and not self.editable_mode:
+                target = Path(self.build_lib, "cea_exchange", "screens", page.name)
+                self.mkpath(str(target.parent))
+                self.copy_file(str(page), str(target))
 
 
 setup(
-    cmdclass={"build_py": BuildWithRules},
+    cmdclass={"build_py": BuildWithPages},
     ext_modules=cythonize(
         extensions,
         compiler_directives=DIRECTIVES,

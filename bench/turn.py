@@ -193,6 +193,7 @@ class Room:
                 keys_changed=lambda: None,
                 key_restore=lambda key: False,
                 stop=lambda: None,
+                hand_over=lambda node: None,
                 outside=Outside,
                 sizes=dict,
                 storage=OsStorage(),

@@ -10,8 +10,7 @@ import sys
 
 import numpy as np
 
-from cea_exchange import EVENT_DTYPE, OrderBook
-from cea_exchange.matching.tables import to_arrow
+from cea_exchange import EVENT_DTYPE, OrderBook, to_arrow
 
 try:
     import pyarrow.compute

@@ -3,7 +3,8 @@
     from cea_exchange import Market, OrderBook, Side
 
 `Market` is a whole market with accounts, money and the trading day; `OrderBook` one product's book
-in integers; `clear_auction` awards an auction on its own. Nothing here opens a socket, a database
+in integers; `clear_auction` awards an auction on its own; `events_table` makes a table of events,
+`cea_exchange.plots` draws them. Nothing here opens a socket, a database
 or a file; daemons, clients and commands live in `cea_exchange.venue`, `.registry`, `.client` and
 `.cli`.
 """
@@ -38,7 +39,9 @@ if TYPE_CHECKING:
     )
     from cea_exchange.matching.auction import AuctionBid, AuctionResult, clear_auction
     from cea_exchange.matching.award import AwardRules
+    from cea_exchange.matching.event_tables import EventsTable, events_table
     from cea_exchange.matching.market import Market
+    from cea_exchange.matching.tables import to_arrow, to_pandas, to_polars
 
 __all__ = [
     "ACCOUNT_NONE",
@@ -55,6 +58,7 @@ __all__ = [
     "AwardRules",
     "CommandKind",
     "EventKind",
+    "EventsTable",
     "Market",
     "Method",
     "Operation",
@@ -68,7 +72,11 @@ __all__ = [
     "__version__",
     "award_arrays",
     "clear_auction",
+    "events_table",
     "load_profile",
+    "to_arrow",
+    "to_pandas",
+    "to_polars",
 ]
 
 # Loaded at first use: a command that needs no market starts without one, and the reference market
@@ -77,12 +85,17 @@ _HOMES = {
     "AuctionBid": "cea_exchange.matching.auction",
     "AuctionResult": "cea_exchange.matching.auction",
     "AwardRules": "cea_exchange.matching.award",
+    "EventsTable": "cea_exchange.matching.event_tables",
     "Market": "cea_exchange.matching.market",
     "OrderBook": "cea_exchange._book",
     "Profile": "cea_exchange.domain.profile",
     "award_arrays": "cea_exchange.core.award",
     "clear_auction": "cea_exchange.matching.auction",
+    "events_table": "cea_exchange.matching.event_tables",
     "load_profile": "cea_exchange.domain.profile",
+    "to_arrow": "cea_exchange.matching.tables",
+    "to_pandas": "cea_exchange.matching.tables",
+    "to_polars": "cea_exchange.matching.tables",
 }
 
 

@@ -35,6 +35,9 @@ cdef enum:
     AHEAD_ORDER = 10
     AHEAD_NEIGHBOURS = 5
 
+    # Levels of a side that a notebook shows.
+    HTML_LEVELS = 10
+
 LEVEL_COUNT_MAX = 1 << 36
 
 cdef object ZERO = 0
@@ -1027,3 +1030,14 @@ cdef class OrderBook:
             f"<{type(self).__name__} {self.price_min}..{self.price_max}: {len(self)} of "
             f"{self.order_count_max} orders, bid {bid}, ask {ask}>"
         )
+
+    def _repr_html_(self):
+        # What a notebook shows: numbers only, so there is nothing to escape.
+        bids, asks = self.depth(HTML_LEVELS)
+        rows = [("", "", *level) for level in reversed(asks)]
+        rows += [(orders, tonnes, price, "", "") for price, tonnes, orders in bids]
+        heads = ("orders", "t bid", "price", "t asked", "orders")
+        lines = "".join(
+            f"<tr>{''.join([f'<td>{cell}</td>' for cell in row])}</tr>" for row in (heads, *rows)
+        )
+        return f"<table><caption>{repr(self)[1:-1]}</caption>{lines}</table>"

@@ -8,6 +8,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from cea_exchange.ccer.metrics import CcerMetrics
+from cea_exchange.cluster.way_in import metrics as way_in_metrics
 from cea_exchange.loadtest.local_exchange import LocalExchange
 from cea_exchange.loadtest.population import population
 from cea_exchange.platform.metrics import PlatformMetrics
@@ -16,6 +17,7 @@ from cea_exchange.protocol.settings import ConfigError, settings_read
 from cea_exchange.registry.control import metrics as registry_metrics
 from cea_exchange.venue.config import VenueConfig
 from cea_exchange.venue.operations import metrics as venue_metrics
+from cea_exchange.venue.replication import metrics as cluster_metrics
 from support.places import ROOT
 from support.registry.fake_venue import wait_until
 from support.venue.venue_world import enter, world_open
@@ -153,6 +155,9 @@ def test_the_document_lists_exactly_the_metrics_there_are():
         for name, text in module.OTHERS.items():
             kind = {"build": "info", "rejects": "counter"}.get(name.rpartition("_")[2], "gauge")
             listed[name] = (kind, text)
+    listed |= {name: ("gauge", text) for name, text in cluster_metrics.GAUGES.items()}
+    listed |= {name: ("gauge", text) for name, text in way_in_metrics.GAUGES.items()}
+    listed |= {name: ("counter", text) for name, text in way_in_metrics.COUNTERS.items()}
     for institution, metrics in (("platform", PlatformMetrics), ("ccer", CcerMetrics)):
         for kind in ("counter", "gauge"):
             answered = getattr(metrics, f"{kind}s")

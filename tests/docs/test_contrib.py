@@ -10,6 +10,8 @@ import msgspec
 import pytest
 
 from cea_exchange.ccer.config import CcerConfig
+from cea_exchange.cluster.way_in import metrics as way_in_metrics
+from cea_exchange.cluster.way_in.config import WayInConfig
 from cea_exchange.platform.config import PlatformConfig
 from cea_exchange.protocol.settings import settings_read
 from cea_exchange.registry.config import RegistryConfig
@@ -18,6 +20,7 @@ from cea_exchange.simulators.bank.daemon import BankConfig
 from cea_exchange.venue.config import VenueConfig
 from cea_exchange.venue.operations import metrics as venue_metrics
 from cea_exchange.venue.publication.relay import RelayConfig
+from cea_exchange.venue.replication import metrics as cluster_metrics
 from support.places import ROOT
 
 CONTRIB = ROOT / "contrib"
@@ -27,6 +30,7 @@ CONFIGS = {
     "platform.toml": PlatformConfig,
     "ccer.toml": CcerConfig,
     "relay.toml": RelayConfig,
+    "way_in.toml": WayInConfig,
     "bank.toml": BankConfig,
 }
 UNITS = ("venue", "registry", "bank", "ccer", "platform")
@@ -119,6 +123,7 @@ def test_alert_rules_and_board_ask_for_metrics_there_are(file):
         names |= {f"{name}_total" for name in (*module.COUNTERS, *module.OTHERS)}
         names |= {*module.GAUGES, *module.OTHERS}
         names |= {f"{name}_bucket" for name in module.HISTOGRAMS}
+    names |= cluster_metrics.GAUGES.keys() | way_in_metrics.GAUGES.keys()
     text = (CONTRIB / "prometheus" / file).read_text(encoding="utf-8")
     asked = set(re.findall(r"\bcea_\w+", text))
     assert asked and asked <= names

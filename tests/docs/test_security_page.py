@@ -11,6 +11,8 @@ import typer
 from cea_exchange.ccer.config import CcerConfig
 from cea_exchange.ccer.daemon import CcerDaemon
 from cea_exchange.cli.main import app_build
+from cea_exchange.cluster.way_in.config import WayInConfig
+from cea_exchange.cluster.way_in.daemon import WayInDaemon
 from cea_exchange.institution.control.request import REQUEST_BYTES_MAX
 from cea_exchange.institution.venue_link.setting import VenueSetting
 from cea_exchange.institution.venue_link.sockets import FEED_REQUEST_BYTES_MAX
@@ -26,7 +28,7 @@ from cea_exchange.simulators.bank.daemon import BankConfig, BankDaemon
 from cea_exchange.venue.config import VenueConfig
 from cea_exchange.venue.daemon import VenueDaemon
 from cea_exchange.venue.publication import snapshot_service
-from cea_exchange.venue.publication.relay import Relay, RelayConfig, endpoints_write, upstream_read
+from cea_exchange.venue.publication.relay import Relay, RelayConfig, UpstreamSought, endpoints_write
 from support.security_page import ROOT, message_bytes_max, page, socket_rows
 
 TEST = re.compile(r"\b(tests/[\w/]+\.py)(?:::(\w+))?")
@@ -72,16 +74,19 @@ def test_a_test_that_is_not_there_is_noticed():
 @pytest.fixture
 def endpoints(tmp_path):
     """Each program's endpoints file, of one that ran."""
-    for name in ("venue", "registry", "platform", "ccer", "bank", "admin"):
+    for name in ("venue", "registry", "platform", "ccer", "bank", "admin", "way_in"):
         CurveKeys.new().save(tmp_path / "keys", name)
+    way_in_key = CurveKeys.load(tmp_path / "keys", "way_in").public
     metrics = "127.0.0.1:0"
     PlatformDaemon(PlatformConfig(fronts=0, metrics=metrics), tmp_path).close()
     CcerDaemon(CcerConfig(fronts=0, metrics=metrics, venue=VenueSetting()), tmp_path).close()
     with RegistryDaemon(RegistryConfig(fronts=0, metrics=metrics), tmp_path):
-        venue = VenueDaemon(VenueConfig(fronts=0, metrics=metrics), tmp_path)
-        upstream = tmp_path / "venue" / "endpoints.json"
+        settings = VenueConfig(fronts=0, metrics=metrics, way_in_keys=(way_in_key,))
+        venue = VenueDaemon(settings, tmp_path)
+        WayInDaemon(WayInConfig(fronts=0, metrics=metrics), tmp_path).close()
         relay_keys = CurveKeys.new()
-        relay = Relay(RelayConfig(), relay_keys, lambda: upstream_read(upstream))
+        upstream = UpstreamSought(RelayConfig().whereabouts(tmp_path))
+        relay = Relay(RelayConfig(), relay_keys, upstream)
         endpoints_write(tmp_path, relay, relay_keys.public)
         relay.close()
         venue.close()
@@ -93,7 +98,8 @@ def endpoints(tmp_path):
 
 
 def test_every_socket_of_the_endpoints_files_is_in_the_table(endpoints):
-    assert set(endpoints) == {"venue", "registry", "platform", "ccer", "relay", "bank"}
+    daemons = {"venue", "registry", "platform", "ccer", "way_in", "relay", "bank"}
+    assert set(endpoints) == daemons
     sockets = {
         (daemon, name)
         for daemon, shown in endpoints.items()

@@ -33,6 +33,7 @@ PRINTED = {
         r"unlikely E1-1 .*chen \{'filed': 12\}\nsun \{'accepted': 12\}\n.*verified 2957724\n"
         r".*expected another person than Sun Yu.*given 2847600 .* 2 items"
     ),
+    "see_a_day.py": r"^\d+ trades, \d+ t for \d+\.\d\d yuan\nplot depth\.png\nplot day\.png",
     "event_tables.py": r"^who took most: .*ORDER_REJECTED, ORDER_UNKNOWN: ",
 }
 

@@ -61,6 +61,7 @@ AT_NIGHT = [pytest.param(each, marks=pytest.mark.nightly) for each in pythons()]
 class Shipped(NamedTuple):
     interpreter: str
     wheel: Path
+    is_compiled_here: bool
 
 
 class PlainInstall(NamedTuple):
@@ -121,7 +122,7 @@ def shipped(
         run(interpreter, "-m", "venv", folder / "venv")
         run(folder / "venv/bin/python", *pip_wheel, "--wheel-dir", wheels, source_archive)
     (wheel,) = wheels.glob("*.whl")
-    return Shipped(interpreter, wheel)
+    return Shipped(interpreter, wheel, request.param != BUILT)
 
 
 def unpacked_with_built(source_archive: Path, folder: Path) -> Path:
@@ -159,6 +160,11 @@ def test_source_archive_has_all_sources_and_nothing_built(source_archive: Path) 
     sources = {path.relative_to(ROOT).as_posix() for path in files(*patterns)}
     assert sources | {"setup.py", "pyproject.toml", "LICENSE", "README.md"} <= names
     assert not [name for name in names if name.endswith((".so", ".c", ".pyc"))]
+    for folder in ("protocol", "docs", "examples"):
+        kept = [path for path in (ROOT / folder).rglob("*") if path.is_file()]
+        shipped = {path.relative_to(ROOT).as_posix() for path in kept}
+        built = {name for name in shipped if name.endswith((".pyc", ".so", ".c"))}
+        assert shipped - built <= names and len(shipped) > 5
 
 
 def test_wheel_has_all_that_the_modules_read(shipped: Shipped) -> None:
@@ -171,6 +177,8 @@ def test_wheel_has_all_that_the_modules_read(shipped: Shipped) -> None:
         if path.is_file() and path.suffix not in compiled
     }
     assert "cea_exchange/registry/schema/10_settlement.sql" in wanted
+    # What `explain` reads of the pages.
+    assert {f"cea_exchange/screens/{page}.md" for page in ("rules", "glossary")} <= packed
     assert sorted(wanted - packed) == []
 
 
@@ -186,6 +194,23 @@ def test_wheel_has_declarations_and_stubs_beside_the_compiled_modules(shipped: S
 
 
 @pytest.mark.nightly
+def test_a_wheel_has_no_debug_symbols(shipped: Shipped) -> None:
+    if not shipped.is_compiled_here:
+        pytest.skip("what this environment has may be of an earlier build")
+    wheel = zipfile.ZipFile(shipped.wheel)
+    modules = [name for name in wheel.namelist() if name.endswith(".so")]
+    assert modules
+    assert not [name for name in modules if b".debug_info" in wheel.read(name)]
+
+
+def installed(install: PlainInstall) -> set[str]:
+    """What is there beside pip, and setuptools where venv itself puts it."""
+    lines = run(install.python, "-m", "pip", "list", "--format", "json").stdout
+    brought = {"setuptools"} if sys.version_info < (3, 12) else set()
+    return {each["name"].lower() for each in json.loads(lines)} - brought
+
+
+@pytest.mark.nightly
 def test_installed_wheel_runs_a_script_from_packaged_profile_and_calendar(
     plain_install: PlainInstall,
 ) -> None:
@@ -197,6 +222,13 @@ def test_installed_wheel_runs_a_script_from_packaged_profile_and_calendar(
     assert (trade["price"], trade["tonnes"], trade["buyer"]) == ("97.50", 40, "alice")
     for profile in ("cea", "open"):
         run(command, "profile", "show", profile)
+    # From what the wheel has: the words, and whether all is there.
+    for name in ("CASH_INSUFFICIENT", "CEA-LST-02", "resting order", "venue.lag.warn"):
+        assert "Source: " in run(command, "explain", name, cwd="/").stdout
+    said = json.loads(run(command, "doctor", "--json", cwd="/tmp").stdout)
+    assert {each["name"]: each["state"] for each in said}["package"] == "ok"
+    assert {name.lower() for name in installed(plain_install)} >= {"cea-exchange", "numpy"}
+    assert not {"setuptools", "pbr", "hdrhistogram", "wheel"} & installed(plain_install)
     # Seen from a fixed date: a calendar that has ended is exit status 1.
     for calendar in ("cn_carbon", "every_day"):
         run(command, "calendar", "check", calendar, "--today", "2026-01-05")

@@ -201,6 +201,7 @@ def test_after_a_kill_of_the_venue_the_pages_recover_and_no_report_is_lost(
         for each in (page, public):
             expect(each.locator("html")).to_have_attribute("data-stale", "no", timeout=60_000)
         expect(page.locator(".mark.good", has_text="Logged on")).to_be_visible(timeout=60_000)
-        expect(page.locator("tr", has_text="94.00")).to_contain_text("Open")
-        page.locator("tr", has_text="94.00").locator(".danger").press("Enter")
+        order = page.locator('[data-live="orders"] tr', has_text="94.00")
+        expect(order).to_contain_text("Open")
+        order.locator(".danger").press("Enter")
         expect(page.locator("#orders-note .done")).to_be_visible(timeout=20_000)

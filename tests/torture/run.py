@@ -152,8 +152,15 @@ class Daemon:
 class ClientProcess:
     """A participant's process; it keeps its directory, whatever happens to it."""
 
-    def __init__(self, directory: Path, config: ClientConfig):
+    def __init__(
+        self,
+        directory: Path,
+        config: ClientConfig,
+        *,
+        launch: Callable[[list[str]], list[str]] | None = None,
+    ):
         self.name = config.name
+        self._launch = launch or (lambda command: command)
         self.directory = directory
         directory.mkdir(parents=True)
         (directory / "config.json").write_bytes(msgspec.json.encode(config))
@@ -163,7 +170,7 @@ class ClientProcess:
     def start(self) -> None:
         with (self.directory / "log").open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "torture.client", str(self.directory)],
+                self._launch([sys.executable, "-m", "torture.client", str(self.directory)]),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

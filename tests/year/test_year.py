@@ -7,6 +7,7 @@ from html import escape
 import msgspec
 import pytest
 
+from cea_exchange import plots
 from cea_exchange.cli.main import run as cea_exchange
 from cea_exchange.domain.calendar import date_number
 from cea_exchange.domain.compliance.plans import plan
@@ -184,6 +185,23 @@ def test_the_report_needs_nothing_from_outside_and_is_the_same_again(year):
     for words in ("the model&#x27;s is", "188,646,053 t", "97.49 yuan/t", "Surrender toward"):
         assert words in text, words
     assert report_write(folder, SMALL, state, outcome).read_text(encoding="utf-8") == text
+
+
+def test_a_year_shows_itself_in_lines_tables_and_a_plot(year):
+    pytest.importorskip("matplotlib")
+    folder, outcome = year
+    state = YearRun(folder, SMALL).run()
+    assert repr(outcome).endswith("all systems agree>") and len(repr(state)) < 200
+    assert f"{outcome.figures.due_tonnes:,} t" in outcome._repr_html_()
+    assert escape(outcome.reconciled[0].name) in outcome._repr_html_()
+    last = state.bulletins[-1]
+    assert f"{last.trading_date}</td>" in state._repr_html_()
+    prices, volumes, *_ = plots.year(folder).axes
+    closes = [bulletin.composite.close / 100 for bulletin in state.bulletins]
+    assert list(prices.lines[0].get_ydata()) == closes
+    drawn = sum(bar.get_height() for bars in volumes.containers for bar in bars)
+    traded = sum(bulletin.composite.day.total.volume for bulletin in state.bulletins)
+    assert drawn == pytest.approx(traded / 1e6)
 
 
 def test_the_command_says_what_came_of_it_and_goes_on_where_it_was(year, tmp_path, capsys):

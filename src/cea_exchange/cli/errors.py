@@ -6,6 +6,7 @@ from pathlib import Path
 
 STATUS_CHECK_FAILED = 1
 STATUS_BAD_INPUT = 2
+STATUS_START_AGAIN = 3
 
 
 class CommandError(Exception):
@@ -18,6 +19,12 @@ class CheckFailed(CommandError):
     """What the command checks does not hold."""
 
     status = STATUS_CHECK_FAILED
+
+
+class StartAgain(CommandError):
+    """A node of a cluster has ended in order, or was replaced: it comes back as a standby."""
+
+    status = STATUS_START_AGAIN
 
 
 @contextmanager

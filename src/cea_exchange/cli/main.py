@@ -1,6 +1,6 @@
-"""The `cea-exchange` command: finds the subcommand, and ends with exit status 0, 1 or 2.
+"""The `cea-exchange` command: finds the subcommand, and ends with exit status 0, 1, 2 or 3.
 
-Exit status: 0 done, 1 a check failed, 2 bad usage or input. Errors are one line on standard error.
+Exit status: 0 done, 1 a check failed, 2 bad usage or input, 3 a cluster's node to be started again. Errors are one line on standard error.
 
 Each command's module has a function `register(app)` that adds its commands; only the module of the
 command that is run gets imported, so that `run` needs no ZeroMQ and `--help` nothing at all.
@@ -16,9 +16,11 @@ import typer
 
 from cea_exchange.cli.command_line import CommandLine
 from cea_exchange.cli.errors import STATUS_BAD_INPUT, CommandError
+from cea_exchange.cli.options import COMPLETION_VARIABLE
 
 SUMMARIES = {
     "venue": "The venue's daemon and its operators.",
+    "cluster": "A venue of several machines, and its log.",
     "registry": "Ledger, settlement, reconciliation.",
     "platform": "Filings, verification, allocation, enforcement.",
     "ccer": "Projects, CCERs, cancellation.",
@@ -44,11 +46,16 @@ SUMMARIES = {
     "replay-days": "Trade and settle published days, and compare ours with them.",
     "auction": "Award an auction and print what each bid wins and pays.",
     "replay-auctions": "Clear each auction of bids with its published figures; compare the prices.",
+    "explain": "Say what a refusal, a rule, a word or a setting means, and what may be done.",
+    "doctor": "Look whether this machine has what is needed, and say what to do where not.",
+    "completion": "Completion of commands and options in a shell.",
     "load": "Send commands in an open loop: when each is due does not depend on the answers.",
 }
 """Every command, with the first sentence of its help: listing them loads none of them."""
 PANELS = {
-    "Daemons and their operators": ("venue", "registry", "platform", "ccer", "bank", "keys"),
+    "Daemons and their operators": (
+        *("venue", "cluster", "registry", "platform", "ccer", "bank", "keys"),
+    ),
     "What was recorded, and the rules": (
         *("bulletin", "disclose", "verify", "surveil", "adjustment", "profile", "calendar"),
     ),
@@ -57,8 +64,9 @@ PANELS = {
         *("year", "sweep", "run", "demo", "replay", "convert-flow", "replay-days", "auction"),
         *("replay-auctions", "load"),
     ),
+    "Help": ("explain", "doctor", "completion"),
 }
-FOLDERS = ("daemons", "reports", "screens", "flows")
+FOLDERS = ("daemons", "reports", "screens", "flows", "help")
 """The folders of the panels' commands."""
 COMMAND_MODULES = {
     name: f"cea_exchange.cli.{folder}.{name.replace('-', '_')}"
@@ -84,6 +92,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def run(arguments: Sequence[str]) -> int:
     """Run `cea-exchange` and return its exit status."""
     try:
+        if COMPLETION_VARIABLE in os.environ:
+            arguments = _words_to_complete()
         app = app_build(arguments)
         status = app(args=list(arguments), prog_name="cea-exchange", standalone_mode=False)
         sys.stdout.flush()
@@ -139,6 +149,20 @@ def _others_empty(app: typer.Typer, words: Sequence[str]) -> None:
             for name, noun in nouns.items():
                 if name != words[1] and noun is not None and noun is not nouns.get(words[1]):
                     noun.registered_commands.clear()
+
+
+def _words_to_complete() -> list[str]:
+    """Return the whole words that are typed, as the shell says, and let typer answer it."""
+    from typer.completion import completion_init  # type: ignore[attr-defined]
+
+    completion_init()
+    typed = os.environ.get("_TYPER_COMPLETE_ARGS")
+    if typed is None:
+        # Bash says which word is being typed.
+        typed_place = int(os.environ.get("COMP_CWORD", "0"))
+        return os.environ.get("COMP_WORDS", "").split()[1:typed_place]
+    words = typed.split()[1:]
+    return words if typed.endswith(" ") else words[:-1]
 
 
 def _listed() -> None:

@@ -11,6 +11,8 @@ import typer
 
 DATA_VARIABLE = "CEA_EXCHANGE_DATA"
 KEY_VARIABLE = "CEA_EXCHANGE_KEY"
+COMPLETION_VARIABLE = "_CEA_EXCHANGE_COMPLETE"
+"""Set by a shell that asks what may come next; the name is what click makes of the command's."""
 
 Data = Annotated[Path, typer.Option("--data", envvar=DATA_VARIABLE, help="Data folder, DIR.")]
 DataArgument = Annotated[Path, typer.Argument(envvar=DATA_VARIABLE, help="Data folder.")]
@@ -32,6 +34,9 @@ Archive = Annotated[
 ]
 ProfileFile = Annotated[
     str | None, typer.Option(help="The profile file, if it is none of the package's.")
+]
+MarketProfile = Annotated[
+    str, typer.Option("--profile", help="The market's rules: a name, or a file.")
 ]
 Why = Annotated[str, typer.Option("--why", help="The reason; it is kept.")]
 

@@ -7,7 +7,15 @@ import asyncio
 import contextlib
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Iterator, Mapping
+from collections.abc import (
+    AsyncIterator,
+    Callable,
+    Coroutine,
+    Generator,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from functools import wraps
 from types import MethodType
 from typing import (
@@ -61,7 +69,7 @@ HIGH_WATER_MARK = 100_000
 ANSWERS_KEPT = 10_000
 """The latest answers, kept so that `answer` finds one that another reader has taken already."""
 
-Endpoint = str | Callable[[], str]
+Endpoint = str | Sequence[str] | Callable[[], str]
 
 
 class Options(TypedDict, total=False):
@@ -346,14 +354,26 @@ class _OrderEntry:
     # -- The connection ----------------------------------------------------------------------------
 
     def _open_socket(self) -> None:
-        endpoint = self.endpoint() if callable(self.endpoint) else self.endpoint
-        self._connected_to = endpoint
+        endpoint = self._connected_to = self._endpoint_next()
         self._socket = order_socket(self._context, self._keys, self._server_key)
         self._monitor = ConnectionMonitor(self._socket)
         client_connect(self._socket, endpoint)
         self._is_lost = False
         self._heard_at = self._beaten_at = time.monotonic()
         self.session.connected()
+
+    def _endpoint_next(self) -> str:
+        """Return where to go; of several addresses the one behind that where it was."""
+        if callable(self.endpoint):
+            return self.endpoint()
+        if isinstance(self.endpoint, str):
+            return self.endpoint
+        addresses = list(self.endpoint)
+        if not addresses:
+            raise ValueError("endpoint: expected at least one address, got none")
+        if self._connected_to not in addresses:
+            return addresses[0]
+        return addresses[(addresses.index(self._connected_to) + 1) % len(addresses)]
 
     def _close_socket(self) -> None:
         self.session.disconnected()
@@ -514,8 +534,10 @@ class Client(_OrderEntry):
 
         Parameters
         ----------
-        endpoint : str or callable
-            Address of the gateway; a callable is asked again at each reconnection.
+        endpoint : str, sequence of str, or callable
+            Address of the gateway. Several are tried one after the other, each time that the
+            connection is lost: all must have the same public key. A callable is asked again at
+            each reconnection.
         keys : CurveKeys
             The participant's own key pair: it alone says who acts.
         server_key : str

@@ -54,8 +54,12 @@ _CANCELS = (
 )
 
 
-_NOT_ITS_KEYS = (VenueRefusal.NOT_AUTHENTICATED, VenueRefusal.NOT_PERMITTED)
-"""What is refused for these is refused for good: the key may not send it."""
+_FOR_GOOD = (
+    VenueRefusal.NOT_AUTHENTICATED,
+    VenueRefusal.NOT_PERMITTED,
+    VenueRefusal.BAD_REQUEST,
+)
+"""What is refused for these is refused for good: the key may not send it, or nobody may."""
 
 
 class SessionError(Exception):
@@ -483,7 +487,7 @@ class OrderSession(SessionCommands):
         elif code is VenueRefusal.NOT_LOGGED_ON and self.state is not SessionState.ENDED:
             self.connected()
         for client_order_id in message.get("client_order_ids", ()):
-            if code in _NOT_ITS_KEYS:
+            if code in _FOR_GOOD:
                 self.unacknowledged.pop(client_order_id, None)
             elif client_order_id in self.unacknowledged:
                 self._deferred.add(client_order_id)

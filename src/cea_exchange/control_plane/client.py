@@ -15,7 +15,15 @@ from cea_exchange.protocol.security import SecurityError
 
 
 class NotDone(RuntimeError):
-    """The daemon did not answer, or refused."""
+    """The daemon did not answer, or refused.
+
+    Attributes
+    ----------
+    is_key_refused : bool
+        It is there, and the key is on no list of it.
+    """
+
+    is_key_refused = False
 
 
 def refusal_words(answer: dict[str, Any]) -> str:
@@ -112,7 +120,9 @@ class Daemon(NamedTuple):
                 )
             )
         except KeyRefused as why:
-            raise error(f"{place}: {why}; is {key} {self.person}'s key?") from None
+            stranger = error(f"{place}: {why}; is {key} {self.person}'s key?")
+            stranger.is_key_refused = True
+            raise stranger from None
         except NoAnswer as why:
             raise error(f"{place}: {why}") from None
         if not answer_read(reply).is_done:

@@ -44,11 +44,14 @@ class ReplaySettings(Struct, frozen=True, kw_only=True):
         Fen; None takes the first published open.
     accounts, seed
         How many participants, and what decides who trades with whom.
+    profile
+        The market's rules: a packaged profile's name, or a file.
     """
 
     first_reference: int | None = None
     accounts: int = 60
     seed: int = 20210716
+    profile: str = "cea"
 
 
 class DayResult(NamedTuple):
@@ -132,7 +135,7 @@ def replay_days(
         A day is not conserved, or not settled, or was not traded as planned.
     """
     started = time.monotonic()
-    profile = load_profile("cea")
+    profile = load_profile(settings.profile)
     reference = first_reference(days, settings)
     has = endowment(days, settings.accounts, reference, profile.rules.block_tonnes_min)
     report = ReplayReport(first_reference=reference, accounts=settings.accounts, endowment=has)

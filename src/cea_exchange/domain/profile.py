@@ -57,6 +57,7 @@ PROJECT_YEAR = re.compile(r"[A-Z0-9][A-Z0-9-]*-20[0-9]{2}")
 """A project's code and the year its reductions were made in (CCER-PRD-01)."""
 NOTICED_AS_NULL = 13
 """So many values count in a profile's hash where its notices leave them out; later ones do not."""
+PROFILES = resources.files("cea_exchange.domain").joinpath("profiles")
 
 
 class ProfileError(ValueError):
@@ -544,8 +545,7 @@ ProfileFile = _file_shape()
 
 def profile_names() -> list[str]:
     """Return the names of the packaged profiles."""
-    folder = resources.files("cea_exchange.domain").joinpath("profiles")
-    names = (entry.name for entry in folder.iterdir())
+    names = (entry.name for entry in PROFILES.iterdir())
     return sorted(name.removesuffix(".toml") for name in names if name.endswith(".toml"))
 
 
@@ -563,6 +563,12 @@ def load_profile(name_or_path: str | Path) -> Profile:
         If there is no such profile, or it can't be read, has an unknown or missing key, a value of
         a wrong type or out of range, or sessions out of order.
     """
+    place = f"profile {name_or_path}" if name_or_path in profile_names() else str(name_or_path)
+    return profile_parse(profile_text(name_or_path), place)
+
+
+def profile_text(name_or_path: str | Path) -> str:
+    """Return a profile's file as it is written; parameters and errors are `load_profile`'s."""
     if not isinstance(name_or_path, (str, PathLike)):
         kind = type(name_or_path).__name__
         raise TypeError(f"profile: expected a name such as 'cea', or a path, got {kind}")
@@ -570,15 +576,11 @@ def load_profile(name_or_path: str | Path) -> Profile:
         if name_or_path not in profile_names():
             known = ", ".join(profile_names())
             raise ProfileError(f"profile: expected one of {known} or a path, got {name_or_path!r}")
-        folder = resources.files("cea_exchange.domain").joinpath("profiles")
-        text = folder.joinpath(f"{name_or_path}.toml").read_text(encoding="utf-8")
-        return profile_parse(text, f"profile {name_or_path}")
-    path = Path(name_or_path)
+        return PROFILES.joinpath(f"{name_or_path}.toml").read_text(encoding="utf-8")
     try:
-        text = path.read_text(encoding="utf-8")
+        return Path(name_or_path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise ProfileError(f"{path}: can't be read: {error}") from error
-    return profile_parse(text, str(path))
+        raise ProfileError(f"{name_or_path}: can't be read: {error}") from error
 
 
 def profile_parse(text: str, place: str) -> Profile:

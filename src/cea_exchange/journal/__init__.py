@@ -25,6 +25,7 @@ from cea_exchange.journal.segment import (
     Identity,
     JournalPoint,
     SegmentReader,
+    TailCut,
     read_frames,
 )
 from cea_exchange.journal.snapshot_file import (
@@ -35,6 +36,7 @@ from cea_exchange.journal.snapshot_file import (
     snapshot_write,
 )
 from cea_exchange.journal.storage import OsStorage, Storage
+from cea_exchange.journal.writer import JournalWriter
 
 __all__ = [
     "EVENT_FILE_NAME",
@@ -53,12 +55,14 @@ __all__ = [
     "JournalFull",
     "JournalPoint",
     "JournalPoisoned",
+    "JournalWriter",
     "OsStorage",
     "RowFile",
     "SegmentReader",
     "Snapshot",
     "SnapshotHeader",
     "Storage",
+    "TailCut",
     "TornTail",
     "archive_check",
     "archive_sealed",

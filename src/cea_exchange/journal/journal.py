@@ -10,15 +10,18 @@ After a failed sync nothing may be released, and the process has to end.
 import contextlib
 import hashlib
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 from cea_exchange.journal.errors import JournalError, JournalFull, JournalPoisoned
+from cea_exchange.journal.frame_bytes import frames_split
 from cea_exchange.journal.segment import (
     CHAIN_START,
     FRAME_PAYLOAD_BYTES_MAX,
     PADDING_BYTES,
     SEGMENT_BYTES_MAX,
+    Frame,
     FrameKind,
     Identity,
     JournalPoint,
@@ -188,29 +191,67 @@ class Journal:
         JournalPoisoned
             If an earlier failure left the end of the file unknown.
         """
+        self._frame_check(kind, count, time_ns, payload)
+        self._segment_prepare()
+        data = frame_made(kind, self.next_seq, self.synced_seq, time_ns, count, payload)
+        return self._append_frame(data, count, time_ns)
+
+    def frame(
+        self, kind: FrameKind, count: int, time_ns: int, payload: "Buffer", *, synced_seq: int
+    ) -> bytes:
+        """Return the bytes of the frame that `append` would write; see there.
+
+        Parameters
+        ----------
+        kind, count, time_ns, payload
+            As of `append`.
+        synced_seq : int
+            The last sequence number that is where it can't be lost.
+        """
+        self._frame_check(kind, count, time_ns, payload)
+        return frame_made(kind, self.next_seq, synced_seq, time_ns, count, payload)
+
+    def append_frame(self, data: bytes, count: int, time_ns: int) -> int:
+        """Write the bytes of the next frame and return its first sequence number, as `append`."""
         self._usable_check()
-        payload_bytes = memoryview(payload).nbytes
-        if kind not in (FrameKind.RECORDS, FrameKind.CONTROL):
-            raise ValueError(f"kind: expected RECORDS or CONTROL, got {kind!r}")
-        if count < 1:
-            raise ValueError(f"count: expected at least 1, got {count}")
-        if time_ns < self.last_time_ns:
-            raise ValueError(f"time_ns: expected at least {self.last_time_ns}, got {time_ns}")
-        if payload_bytes > FRAME_PAYLOAD_BYTES_MAX:
-            raise ValueError(
-                f"payload: expected up to {FRAME_PAYLOAD_BYTES_MAX} bytes, got {payload_bytes}"
-            )
-        if self._file is not None and self._size >= self._segment_bytes_max:
-            self._seal()
-        if self._file is None:
-            self._segment_begin()
-        first_seq = self.next_seq
-        data = frame_made(kind, first_seq, self.synced_seq, time_ns, count, payload)
-        self._pad(self._size + len(data))
-        self._write(data)
-        self.next_seq += count
-        self.last_time_ns = time_ns
-        return first_seq
+        self._segment_prepare()
+        return self._append_frame(data, count, time_ns)
+
+    def append_frames(self, data: bytes) -> Iterator[Frame]:
+        """Write frames as another writer of the same journal made them, and yield each.
+
+        They say of what is before them that it is on disk, which of this disk is not so before the
+        next `sync`: who writes so has to know, after a crash, where to have the rest from.
+
+        Parameters
+        ----------
+        data : bytes
+            Whole frames, one after the other; what this journal has already is left out.
+
+        Raises
+        ------
+        JournalError
+            They are not whole, or not the next.
+        JournalFull
+            As of `append`; the frames before were appended.
+        """
+        for frame, raw in frames_split(data):
+            if frame.first_seq < self.next_seq:
+                continue
+            if frame.first_seq != self.next_seq or frame.time_ns < self.last_time_ns:
+                what = f"the next frame: expected sequence {self.next_seq} after time "
+                what += f"{self.last_time_ns}, got {frame.first_seq} at {frame.time_ns}"
+                raise JournalError("frames", frame.first_seq, what)
+            self.append_frame(raw, frame.count, frame.time_ns)
+            yield frame
+
+    @property
+    def is_segment_full(self) -> bool:
+        """Whether the next append seals the segment first."""
+        return self._file is not None and self._size >= self._segment_bytes_max
+
+    def sync_begin(self) -> None:
+        """Begin nothing: the disk is here, and `sync` waits for it."""
 
     def sync(self) -> int:
         """Bring all that was appended to disk and return the last sequence number there.
@@ -253,6 +294,11 @@ class Journal:
             self._previous_sha256,
         )
 
+    def abandon(self) -> None:
+        """Close it and leave the segment as it is, with frames that may not count."""
+        self._fault = self._fault or "the journal is closed"
+        self._file_close()
+
     def close(self) -> None:
         """Seal the segment and close it.
 
@@ -273,6 +319,36 @@ class Journal:
 
     def __exit__(self, *exception: object) -> None:
         self.close()
+
+    def _frame_check(
+        self, kind: FrameKind, count: int, time_ns: int, payload: "Buffer"
+    ) -> None:
+        self._usable_check()
+        payload_bytes = memoryview(payload).nbytes
+        if kind not in (FrameKind.RECORDS, FrameKind.CONTROL):
+            raise ValueError(f"kind: expected RECORDS or CONTROL, got {kind!r}")
+        if count < 1:
+            raise ValueError(f"count: expected at least 1, got {count}")
+        if time_ns < self.last_time_ns:
+            raise ValueError(f"time_ns: expected at least {self.last_time_ns}, got {time_ns}")
+        if payload_bytes > FRAME_PAYLOAD_BYTES_MAX:
+            raise ValueError(
+                f"payload: expected up to {FRAME_PAYLOAD_BYTES_MAX} bytes, got {payload_bytes}"
+            )
+
+    def _segment_prepare(self) -> None:
+        if self.is_segment_full:
+            self._seal()
+        if self._file is None:
+            self._segment_begin()
+
+    def _append_frame(self, data: bytes, count: int, time_ns: int) -> int:
+        first_seq = self.next_seq
+        self._pad(self._size + len(data))
+        self._write(data)
+        self.next_seq += count
+        self.last_time_ns = time_ns
+        return first_seq
 
     def _continue_after(self, tail: Tail) -> None:
         """Cut what was torn, seal what was left open, and begin a segment."""

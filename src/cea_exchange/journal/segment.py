@@ -105,6 +105,14 @@ class JournalPoint(NamedTuple):
     """What the segment's header has of the segment before."""
 
 
+class TailCut(NamedTuple):
+    """Where the last segment is to end though whole frames follow, and why."""
+
+    path: Path
+    offset: int
+    reason: str
+
+
 class Tail(NamedTuple):
     """How the last segment ends: what a writer needs to go on after it."""
 
@@ -260,6 +268,8 @@ class SegmentReader:
     start : JournalPoint, optional
         Begin there and not at the first frame. What lies before it in its segment is checked by its
         hash; segments before are not read.
+    cut : TailCut, optional
+        Where the journal ends, whatever follows there.
 
     Notes
     -----
@@ -275,7 +285,9 @@ class SegmentReader:
         cut_torn_tail: bool = False,
         archive: Path | None = None,
         start: JournalPoint | None = None,
+        cut: TailCut | None = None,
     ):
+        self._cut = cut
         self._storage = storage
         self.paths = segment_paths(directory, storage, archive=archive)
         self._cut_torn_tail = cut_torn_tail
@@ -331,7 +343,7 @@ class SegmentReader:
     def _header_read(self, path: Path, data: _Bytes) -> SegmentHeader:
         """Decode and check a segment's header against the segment before it."""
         seq = self.tail.next_seq
-        header = _segment_header_decode(path, data, seq)
+        header = segment_header_decode(path, data, seq)
         named_seq = segment_first_seq(path)
         previous = self.tail.header
         for what, expected, found in (
@@ -350,13 +362,15 @@ class SegmentReader:
         self, path: Path, segment: _Segment, header: SegmentHeader, is_last: bool
     ) -> Iterator[Frame]:
         data = segment.data
+        cut = self._cut if self._cut is not None and self._cut.path == path else None
+        data = data if cut is None else data[: cut.offset]
         offset, seq = self._segment_start(path, data, header)
         time_ns = self.tail.time_ns
         sealed, fault = False, ""
         while offset < len(data) and not sealed:
             frames, end = frames_whole(data, offset, seq, Frame, _KINDS, *self._joining)
             if not frames:
-                fault = _frame_decode(data, offset, seq)[1] or "no frame can be read here"
+                fault = frame_decode(data, offset, seq)[1] or "no frame can be read here"
                 if is_last and not data[offset:].strip(b"\0"):
                     fault = ""  # Padding, written ahead of the frames that were to come.
                 break
@@ -369,7 +383,9 @@ class SegmentReader:
                 self._seal_check(path, segment, offset, last)
         if fault:
             self._tail_judge(path, data, offset, seq, fault, is_last)
-        whole = offset == len(data)
+        if cut is not None:
+            fault = fault or cut.reason
+        whole = offset == len(segment.data)
         self.tail = Tail(
             path,
             header,
@@ -378,7 +394,7 @@ class SegmentReader:
             sealed,
             segment.hashes.sha256 if whole else hashlib.sha256(memoryview(data)[:offset]).digest(),
             offset,
-            len(data) - offset if fault else 0,
+            len(segment.data) - offset if fault else 0,
             fault,
         )
 
@@ -461,51 +477,17 @@ def segment_header_read(path: Path, storage: Storage) -> SegmentHeader:
         data = file.read(0, SEGMENT_HEADER_BYTES)
     finally:
         file.close()
-    return _segment_header_decode(path, data, segment_first_seq(path))
+    return segment_header_decode(path, data, segment_first_seq(path))
 
 
-def synced_prefix(path: Path, data: bytes, *, synced_seq: int = 0) -> tuple[bytes, int]:
-    """Return what of a segment that is being written is known to be on disk.
-
-    Parameters
-    ----------
-    path : Path
-        The segment's file; for its name.
-    data : bytes
-        All of it, as read just now.
-    synced_seq : int
-        A sequence number known to be on disk from elsewhere.
-
-    Returns
-    -------
-    prefix : bytes
-        Whole frames up to the last that a later frame, or the seal, says was synced.
-    next_seq : int
-        The sequence after it.
+def segment_header_decode(path: Path, data: _Bytes, seq: int) -> SegmentHeader:
+    """Return the header that a segment's bytes begin with, which `seq` is expected to follow.
 
     Raises
     ------
     JournalError
-        The header is damaged.
+        If it is damaged, or of another format.
     """
-    seq = segment_first_seq(path)
-    _segment_header_decode(path, data, seq)
-    ends, offset = [(seq, SEGMENT_HEADER_BYTES)], SEGMENT_HEADER_BYTES
-    while offset < len(data):
-        frame, _ = _frame_decode(data, offset, seq)
-        if frame is None:
-            break
-        offset += FRAME_HEADER_BYTES + len(frame.payload)
-        seq += frame.count
-        synced_seq = max(synced_seq, frame.synced_seq)
-        if frame.kind == FrameKind.SEAL:
-            return data[:offset], seq
-        ends.append((seq, offset))
-    next_seq, end = [place for place in ends if place[0] - 1 <= synced_seq or place is ends[0]][-1]
-    return data[:end], next_seq
-
-
-def _segment_header_decode(path: Path, data: _Bytes, seq: int) -> SegmentHeader:
     head = data[: _SEGMENT_HEADER.size]
     if len(data) < SEGMENT_HEADER_BYTES:
         raise JournalError(_place(path, len(data)), seq, "the segment header is incomplete")
@@ -525,9 +507,9 @@ def _segment_header_decode(path: Path, data: _Bytes, seq: int) -> SegmentHeader:
     return SegmentHeader(log_id.hex(), identity, first_seq, previous)
 
 
-def _frame_decode(data: _Bytes, offset: int, seq: int) -> tuple[Frame | None, str]:
+def frame_decode(data: _Bytes, offset: int, seq: int) -> tuple[Frame | None, str]:
     """Return the frame at `offset`, or None and what is wrong with it."""
-    frame, fault = _frame_parse(data, offset)
+    frame, fault = frame_parse(data, offset)
     if frame is None:
         return None, fault
     if frame.first_seq != seq:
@@ -537,7 +519,7 @@ def _frame_decode(data: _Bytes, offset: int, seq: int) -> tuple[Frame | None, st
     return frame, ""
 
 
-def _frame_parse(data: _Bytes, offset: int) -> tuple[Frame | None, str]:
+def frame_parse(data: _Bytes, offset: int) -> tuple[Frame | None, str]:
     """Return what stands at `offset` if its CRC is right, whatever it says; else None and why."""
     start = offset + FRAME_HEADER_BYTES
     if len(data) < start:
@@ -571,7 +553,7 @@ def _acknowledged_evidence(data: bytes, offset: int, seq: int) -> str:
         return "more than a frame's bytes are broken"
     found = offset
     while (found := data.find(_FRAME_MAGIC, found)) >= 0:
-        frame, _ = _frame_parse(data, found)
+        frame, _ = frame_parse(data, found)
         if frame is not None and found == offset:
             return "its CRC-32C is right"
         if frame is not None and frame.synced_seq >= seq:

@@ -4,13 +4,10 @@ For the demo, the load harness and the tests. The registry is filled by its libr
 daemons start; everything else goes over their sockets.
 """
 
-import errno
 import json
 import os
-import random
 import resource
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -21,6 +18,7 @@ from typing import Self
 import msgspec
 import zmq
 
+from cea_exchange.cluster.log_nodes.free_ports import free_ports
 from cea_exchange.control_plane.signals import end_with_parent
 from cea_exchange.loadtest.population import Participant
 from cea_exchange.protocol.security import CurveKeys, client_socket
@@ -30,8 +28,7 @@ START_S_MAX = 30.0
 STOP_S_MAX = 15.0
 ADMIN_S_MAX = 30.0
 
-PORT_FIRST, PORT_END = 20_000, 32_000
-_PROGRAM = [sys.executable, "-m", "cea_exchange.cli.main"]
+PROGRAM = [sys.executable, "-m", "cea_exchange.cli.main"]
 _UNTHROTTLED = {
     f"throttle_{whose}per_second": 0 for whose in ("", "cancels_", "account_", "account_cancels_")
 }
@@ -70,7 +67,7 @@ class LocalExchange:
     ):
         self.data = Path(data)
         self._database = database
-        self._programs = {name: [*_PROGRAM, name] for name in ("venue", "registry")}
+        self._programs = {name: [*PROGRAM, name] for name in ("venue", "registry")}
         self._programs |= programs or {}
         self._processes: dict[str, subprocess.Popen] = {}
         self._context = zmq.Context()
@@ -112,7 +109,7 @@ class LocalExchange:
         for name in ("venue", "registry", "admin"):
             CurveKeys.new().save(self.keys_directory, name)
         self._fill_registry(participants, reference_prices)
-        addresses = [f"tcp://127.0.0.1:{port}" for port in _free_ports(8)]
+        addresses = [f"tcp://127.0.0.1:{port}" for port in free_ports(8)]
         venue = dict(zip(_VENUE_SOCKETS, addresses[:6], strict=True))
         registry = dict(zip(_REGISTRY_SOCKETS, addresses[6:], strict=True))
         settings = {"profile": profile, **_UNTHROTTLED, **venue_settings}
@@ -252,6 +249,11 @@ class LocalExchange:
         config = self.data / f"{name}.toml"
         command = [*self._programs[name], "serve", "--config", str(config)]
         command += ["--data", str(self.data)]
+        self._spawn(name, command)
+        if wait:
+            self.wait_ready(name)
+
+    def _spawn(self, name: str, command: list[str]) -> None:
         with self.log(name).open("ab") as log:
             self._processes[name] = subprocess.Popen(
                 command,
@@ -262,8 +264,6 @@ class LocalExchange:
                 # ZeroMQ's threads run no Python, so none of them can hold what this call needs.
                 preexec_fn=end_with_parent,  # noqa: PLW1509
             )
-        if wait:
-            self.wait_ready(name)
 
     def _endpoints_file(self, name: str) -> Path:
         return self.data / name / "endpoints.json"
@@ -314,33 +314,3 @@ def prepare_process() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-
-
-def _free_ports(count: int) -> list[int]:
-    """Return ports that are free now; all are held until the last is found.
-
-    They lie below those that Linux gives to connections: one of these would be in the way before
-    the daemon binds.
-    """
-    held: list[socket.socket] = []
-    try:
-        while len(held) < count:
-            each = socket.socket()
-            held.append(each)
-            while not _is_bound(each, random.randrange(PORT_FIRST, PORT_END)):
-                pass
-        return [each.getsockname()[1] for each in held]
-    finally:
-        for each in held:
-            each.close()
-
-
-def _is_bound(unbound: socket.socket, port: int) -> bool:
-    """Bind a socket, or say that somebody has the port."""
-    try:
-        unbound.bind(("127.0.0.1", port))
-    except OSError as error:
-        if error.errno != errno.EADDRINUSE:
-            raise
-        return False
-    return True

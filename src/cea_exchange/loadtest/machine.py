@@ -7,7 +7,7 @@ import re
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-PACKAGES = ("cea-exchange", "numpy", "pyzmq", "msgspec", "hdrhistogram", "quickfix")
+PACKAGES = ("cea-exchange", "numpy", "pyzmq", "msgspec", "quickfix")
 PROC = Path("/proc")
 _TICKS = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
 

@@ -1,9 +1,7 @@
-"""Latencies of answered commands, from the moment each was due, as HDR histograms."""
+"""Latencies of answered commands, from the moment each was due, mergeable across processes."""
 
-from hdrh.histogram import HdrHistogram
+from cea_exchange.loadtest.results.latency_histogram import LatencyHistogram
 
-LATENCY_NS_MIN = 1_000
-LATENCY_NS_MAX = 600 * 10**9
 PERCENTILES = (50.0, 90.0, 99.0, 99.9)
 
 
@@ -17,26 +15,22 @@ class LatencyRecorder:
     """
 
     def __init__(self) -> None:
-        self._histogram = HdrHistogram(LATENCY_NS_MIN, LATENCY_NS_MAX, 3)
+        self._histogram = LatencyHistogram()
 
     def record(self, latency_ns: int) -> None:
         """Count one latency; beyond ten minutes counts as ten minutes."""
-        self._histogram.record_value(min(max(latency_ns, LATENCY_NS_MIN), LATENCY_NS_MAX))
+        self._histogram.record(latency_ns)
 
     def encode(self) -> str:
         """Return the histogram in HdrHistogram's own text form."""
-        return self._histogram.encode().decode()
+        return self._histogram.encode()
 
     def add(self, encoded: str) -> None:
         """Add another process's histogram."""
-        self._histogram.decode_and_add(encoded)
+        self._histogram.add(LatencyHistogram.decode(encoded))
 
     def summary(self) -> dict:
         """Return count, percentiles and maximum in nanoseconds."""
         histogram = self._histogram
-        count = histogram.get_total_count()
-        at = {
-            f"p{percentile:g}": histogram.get_value_at_percentile(percentile) if count else 0
-            for percentile in PERCENTILES
-        }
-        return {"count": count, **at, "max": histogram.get_max_value() if count else 0}
+        at = {f"p{percentile:g}": histogram.at(percentile) for percentile in PERCENTILES}
+        return {"count": histogram.count, **at, "max": histogram.max}

@@ -37,6 +37,7 @@ from cea_exchange.loadtest.timeline import Sampler
 START_DELAY_S = 0.3
 PARTICIPANTS_MIN = 3
 DATABASES = ("sqlite", "postgresql")
+PROFILE = "cea"
 """Where the registry that a run starts may keep its ledger; the first if nothing is said."""
 
 Progress = Callable[[str], None]
@@ -66,6 +67,8 @@ class RunSettings:
         An audit can be left out where nothing was done to the system.
     database
         One of `DATABASES`; a PostgreSQL server is started for the run.
+    profile
+        The market's rules, of a venue that is started for the run and of the target `market`.
     """
 
     target: str
@@ -85,6 +88,7 @@ class RunSettings:
     audited: bool = False
     database: str = DATABASES[0]
     trading_date: date = date(2025, 1, 2)
+    profile: str = PROFILE
 
     def __post_init__(self) -> None:
         target_class(self.target)
@@ -94,6 +98,11 @@ class RunSettings:
         if self.database != DATABASES[0] and not self.is_own:
             raise RunError(
                 f"database: expected a registry that this run starts, got target {self.target}"
+            )
+        if self.profile != PROFILE and not self.is_own and self.target != "market":
+            raise RunError(
+                "profile: expected a venue that this run starts, or target market,"
+                f" got target {self.target}"
             )
         if self.target in EMBEDDED and self.processes != 1:
             raise RunError(f"processes: expected 1 of an embedded target, got {self.processes}")
@@ -174,6 +183,7 @@ def _stand(folder: Path, settings: RunSettings) -> Stand:
             faulty_disk=bool(names & OF_DISK),
             proxied=bool(names & PROXIED),
             on_postgresql=settings.database == "postgresql",
+            settings={"profile": settings.profile},
         )
     if settings.serve:
         return Served(
@@ -183,7 +193,8 @@ def _stand(folder: Path, settings: RunSettings) -> Stand:
             port=settings.port,
             log=folder / "server.log",
         )
-    return Stand(settings.options, settings.metrics)
+    of_profile = {"profile": settings.profile} if settings.profile != PROFILE else {}
+    return Stand({**of_profile, **settings.options}, settings.metrics)
 
 
 class _Run:

@@ -26,7 +26,7 @@ from cea_exchange.loadtest.flow.arrivals import (
 )
 from cea_exchange.loadtest.flow.recorded import Recorded, RecordedError, recorded_orders
 from cea_exchange.loadtest.flow.workload import Workload, WorkloadError, workload_find
-from cea_exchange.loadtest.run import DATABASES, RunError, RunSettings
+from cea_exchange.loadtest.run import DATABASES, PROFILE, RunError, RunSettings
 from cea_exchange.loadtest.sending.open_loop import Stop
 from cea_exchange.loadtest.targets.target import TargetError
 
@@ -58,6 +58,8 @@ class RunFile(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         A shape such as ``bursts:size=50``; instead of the workload's.
     day, speed_up
         A recorded day instead of arrivals; see `flow.recorded`.
+    profile
+        Of the venue that is started, or of the embedded target `market`: a name, or a file.
     """
 
     target: str = "venue"
@@ -83,6 +85,7 @@ class RunFile(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     audit: bool = False
     database: str = DATABASES[0]
     date: str = TRADING_DATE
+    profile: str = PROFILE
 
 
 def run_file_read(path: Path) -> RunFile:
@@ -137,6 +140,7 @@ def run_settings(run: RunFile) -> RunSettings:
         audited=is_own and (run.audit or bool(faults)),
         database=run.database,
         trading_date=_date(run.date),
+        profile=run.profile,
     )
 
 

@@ -50,6 +50,8 @@ class DaySettings:
         A trading day.
     reference_prices : dict
         Fen per tonne by product name.
+    profile : str
+        The venue's: a name, or an absolute path.
     """
 
     participants: int
@@ -60,6 +62,7 @@ class DaySettings:
     first_day: date
     reference_prices: dict[str, int]
     workload: str = "trading_day"
+    profile: str = "cea"
 
 
 @dataclass
@@ -121,7 +124,12 @@ def run_trading_days(
         ExitStack() as stack,
     ):
         progress(f"filling the registry: {len(members)} accounts, keys, holdings and cash")
-        exchange.prepare(members, settings.reference_prices, start=_at(days[0], "08:30"))
+        exchange.prepare(
+            members,
+            settings.reference_prices,
+            start=_at(days[0], "08:30"),
+            profile=settings.profile,
+        )
         progress("starting venue and registry")
         exchange.start()
         await_transfers(exchange)

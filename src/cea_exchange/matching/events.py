@@ -8,17 +8,20 @@ An event is also a mapping, and as such a row of a table: ``dict(event)``, ``pan
 ``polars.DataFrame`` of a list of events. There each amount of money, such as ``price``, is in two
 more columns as a number: ``price_fen``, exact, and ``price_yuan``, a float to look at and to plot.
 A day's figures by method have a column each, such as ``volume_listed`` and ``amount_block_fen``;
-the books and accounts of a `State` have none.
+the books and accounts of a `State` have none. `cea_exchange.events_table` makes such a table whole.
+
+A notebook shows an event, and the list of them that a command of a `Market` gives, as a table.
 """
 
-from collections.abc import Callable, Iterator, KeysView, Mapping
+from collections.abc import Callable, Iterable, Iterator, KeysView, Mapping, Sequence
 from functools import cache
 from operator import attrgetter
-from typing import Annotated, Any, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, NamedTuple, Self, get_args, get_origin, get_type_hints
 
 import msgspec
 
-from cea_exchange.domain.units import fen_of
+from cea_exchange.domain.documents.html_table import ROWS_SHOWN, html_table
+from cea_exchange.domain.units import cash_format, fen_of
 
 Yuan = Annotated[str, msgspec.Meta(description="yuan, two decimals")]
 """An amount of money, or a price per tonne."""
@@ -36,47 +39,95 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="event"):
 
     def __getitem__(self, name: str) -> Any:
         """Return a field by the name it has in JSON, or a column of a table by its name."""
-        columns = _columns(type(self))
+        columns = columns_of(type(self))
         if name in columns:
-            return columns[name](self)
+            return columns[name].get(self)
         if name not in self.__struct_fields__:
             raise KeyError(name)
         return getattr(self, name)
 
     def __iter__(self) -> Iterator[str]:
-        return iter(_columns(type(self)))
+        return iter(columns_of(type(self)))
 
     def __len__(self) -> int:
-        return len(_columns(type(self)))
+        return len(columns_of(type(self)))
 
     def __contains__(self, name: object) -> bool:
-        return name in _columns(type(self)) or name in self.__struct_fields__
+        return name in columns_of(type(self)) or name in self.__struct_fields__
 
     def keys(self) -> KeysView[str]:
         """Return the columns that the event has as a row of a table."""
-        return _columns(type(self)).keys()
+        return columns_of(type(self)).keys()
 
     def to_dict(self) -> dict[str, Any]:
         """Return the event as the dict that its JSON line decodes to."""
         return msgspec.to_builtins(self)
+
+    def _repr_html_(self) -> str:
+        return events_html([self])
 
 
 # To pandas and polars a row by its columns is a Mapping; a Struct can not inherit from one.
 Mapping.register(Event)
 
 
+class Events(list[Event]):
+    """The events of a command, or of several: a list that a notebook shows as a table."""
+
+    def __add__(self, others: Iterable[Any]) -> Self:
+        """Return both together."""
+        return type(self)([*self, *others])
+
+    def _repr_html_(self) -> str:
+        return events_html(self)
+
+
+def events_html(events: Sequence[Event]) -> str:
+    """Return events as a table of HTML: each field that one of them has is a column."""
+    rows = [_shown(event) for event in events[:ROWS_SHOWN]]
+    heads = list(dict.fromkeys(name for row in rows for name, cell in row.items() if cell != ""))
+    return html_table(
+        [name.replace("_", " ") for name in heads],
+        ([row.get(name, "") for name in heads] for row in rows),
+        caption="" if rows else "no events",
+        count=len(events),
+    )
+
+
+def _shown(event: Event) -> dict[str, Any]:
+    """Return an event's columns as a person reads them: money once, in yuan."""
+    row: dict[str, Any] = {}
+    for name in event:
+        value = event[name]
+        field, _, unit = name.rpartition("_")
+        if unit == "fen" and field not in row:
+            row[field] = cash_format(value)
+        elif unit not in ("fen", "yuan"):
+            row[name] = "" if value is None else value
+    return row
+
+
+class Column(NamedTuple):
+    """How a column of a kind of event is got, and what its values are where they are not None."""
+
+    get: Callable[[Event], Any]
+    type: type
+
+
 @cache
-def _columns(kind: type[Event]) -> dict[str, Callable[[Event], Any]]:
-    """Return how each column of a kind of event is got, in order; see the module's docstring."""
-    columns: dict[str, Callable[[Event], Any]] = {"event": attrgetter("event")}
+def columns_of(kind: type[Event]) -> dict[str, Column]:
+    """Return the columns of a kind of event, in order; see the module's docstring."""
+    columns = {"event": Column(attrgetter("event"), str)}
     for path, hint in _leaves(kind):
         name, get = "_".join(path), attrgetter(".".join(path))
+        # An amount is `Yuan`, or `Yuan | None`; all else is one class, or that and None.
+        plain, *_ = [each for each in (get_args(hint) or (hint,)) if each is not type(None)]
         is_money = Yuan in (hint, *get_args(hint))
         if len(path) == 1 or not is_money:
-            columns[name] = get
+            columns[name] = Column(get, str if is_money else plain)
         if is_money:
-            columns[f"{name}_fen"] = _number(get, fen_of)
-            columns[f"{name}_yuan"] = _number(get, float)
+            columns[f"{name}_fen"] = Column(_number(get, fen_of), int)
+            columns[f"{name}_yuan"] = Column(_number(get, float), float)
     return columns
 
 

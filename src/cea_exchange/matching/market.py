@@ -774,7 +774,7 @@ class Market:
             day_open=self.trading_date if self._core.day_is_open else None,
             last_date=self.trading_date,
         )
-        events = []
+        events = named.Events()
         for change in due:
             events += self._windows_run(change.at)
             events += self._change_apply(change)
@@ -784,7 +784,7 @@ class Market:
 
     def _windows_run(self, until: datetime) -> list[named.Event]:
         """Open and close the biddings that are due."""
-        events = []
+        events = named.Events()
         for change in windows_due(self._core, time_to_ns(until)):
             act = self._core.bidding_window_open if change.opens else self._core.bidding_close
             events += self._named(act(change.bidding_id), Asked())
@@ -1134,6 +1134,10 @@ class Market:
             f"{len(self.products)} products, {len(self.accounts)} accounts, "
             f"{self._core.live_order_count} orders>"
         )
+
+    @_alone
+    def _repr_html_(self) -> str:
+        return self._in_words().html(repr(self)[1:-1])
 
 
 def _core_class(core: type[MarketCore] | None) -> type[MarketCore]:

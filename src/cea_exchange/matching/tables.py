@@ -123,7 +123,7 @@ def to_arrow(
     TypeError, ValueError
         An array of something else; an unknown column; with `names`, a number without a name.
     """
-    arrow = _library("pyarrow", "to_arrow", "cea-exchange[arrow]")
+    arrow = library("pyarrow", "to_arrow", "cea-exchange[arrow]")
     table = {}
     for name, values in _columns(records, columns).items():
         enum = _ENUMS[records.dtype].get(name) if names else None
@@ -148,7 +148,7 @@ def to_pandas(
     -------
     pandas.DataFrame
     """
-    pandas = _library("pandas", "to_pandas", "pandas")
+    pandas = library("pandas", "to_pandas", "pandas")
     table: dict[str, Any] = {}
     for name, values in _columns(records, columns).items():
         enum = _ENUMS[records.dtype].get(name) if names else None
@@ -172,7 +172,7 @@ def to_polars(
     -------
     polars.DataFrame
     """
-    polars = _library("polars", "to_polars", "polars")
+    polars = library("polars", "to_polars", "polars")
     table = {}
     for name, values in _columns(records, columns).items():
         enum = _ENUMS[records.dtype].get(name) if names else None
@@ -186,7 +186,8 @@ def to_polars(
     return polars.DataFrame(table)
 
 
-def _library(module: str, function: str, requirement: str) -> Any:
+def library(module: str, function: str, requirement: str) -> Any:
+    """Return an optional library; ModuleNotFoundError says how to get it."""
     try:
         return import_module(module)
     except ModuleNotFoundError as error:

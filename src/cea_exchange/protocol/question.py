@@ -61,8 +61,11 @@ def question_ask(
             socket.setsockopt(zmq.MAXMSGSIZE, answer_bytes_max + CURVE_BYTES_MAX)
         try:
             socket.connect(address)
-            # It waits in the socket's queue: there is room for the first.
-            socket.send(payload, zmq.NOBLOCK)
+            try:
+                # It waits in the socket's queue: there is room for the first.
+                socket.send(payload, zmq.NOBLOCK)
+            except zmq.Again:
+                raise NoAnswer("it could not be asked: no way to it is open") from None
             return _answer(socket, monitor, timeout_s)
         finally:
             socket.disable_monitor()

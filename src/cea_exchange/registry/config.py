@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
+from cea_exchange.cluster.config import ClusterConfig
 from cea_exchange.institution.config import InstitutionConfig
-from cea_exchange.institution.venue_link.setting import VenueSetting
+from cea_exchange.institution.venue_link.setting import Files, VenueNode, VenueSetting
 from cea_exchange.protocol.security import key_check
 from cea_exchange.protocol.settings import Address, settings_read
 from cea_exchange.registry.bank.setting import BankSetting
@@ -26,8 +27,13 @@ class RegistryConfig(InstitutionConfig, kw_only=True):
     settlement, replay
         The venue's settlement stream and its replay socket. Left out, both are taken from
         `venue_endpoints`, again whenever that file changes.
+    venue_nodes
+        The same of several venues, one of which leads; goes before `settlement` and `replay`.
     venue_endpoints
-        File in which the venue says where it listens; ``DIR/venue/endpoints.json`` if left out.
+        File in which the venue says where it listens, or a list of such files;
+        ``DIR/venue/endpoints.json`` if left out.
+    venue_cluster
+        The cluster, whose lease says where the leader is; goes before all those.
     venue_public_key
         The venue's key, z85 text; ``DIR/keys/venue.public`` if left out.
     settlement_mode
@@ -49,7 +55,9 @@ class RegistryConfig(InstitutionConfig, kw_only=True):
     feed: Address = "tcp://127.0.0.1:0"
     settlement: Address | None = None
     replay: Address | None = None
-    venue_endpoints: str | None = None
+    venue_nodes: tuple[VenueNode, ...] = ()
+    venue_endpoints: Files = None
+    venue_cluster: ClusterConfig | None = None
     venue_public_key: str | None = None
     settlement_mode: SettlementMode = "realtime"
     admission: Admission = "listed_entities"
@@ -58,10 +66,10 @@ class RegistryConfig(InstitutionConfig, kw_only=True):
     ccer: CcerSetting | None = None
 
     def __post_init__(self) -> None:
-        if (self.settlement is None) != (self.replay is None):
-            raise ValueError("expected settlement and replay both, or neither")
         if self.venue_public_key is not None:
             key_check(self.venue_public_key, "venue_public_key")
+        if (self.settlement is None) != (self.replay is None):
+            raise ValueError("expected settlement and replay both, or neither")
         super().__post_init__()
 
     @property
@@ -71,7 +79,9 @@ class RegistryConfig(InstitutionConfig, kw_only=True):
             feed=self.feed,
             settlement=self.settlement,
             replay=self.replay,
+            nodes=self.venue_nodes,
             endpoints=self.venue_endpoints,
+            cluster=self.venue_cluster,
             public_key=self.venue_public_key,
         )
 

@@ -37,6 +37,10 @@ class Seat:
     body: str = ""
 
 
+Seats = tuple[tuple[str, Seat], ...]
+"""By system."""
+
+
 @dataclass(frozen=True)
 class Rights:
     """What a key may do: the pages that there are follow from it.
@@ -54,7 +58,7 @@ class Rights:
 
     trading: str = ""
     account: str = ""
-    seats: tuple[tuple[str, Seat], ...] = ()
+    seats: Seats = ()
 
     def seat(self, system: str) -> Seat | None:
         """Return whom the key stands for at a system; None if for nobody."""
@@ -129,19 +133,23 @@ class KeyedSystems:
         key = self.key.absolute()
         return await asyncio.to_thread(ask, folder, request, key=key, timeout_s=timeout_s)
 
-    async def seats(self) -> tuple[tuple[str, Seat], ...]:
-        """Return for whom the key stands, at all systems that answer."""
-        found = await asyncio.gather(*(self._seat(system) for system in SYSTEMS))
+    async def seats(self, known: Seats = ()) -> Seats:
+        """Return for whom the key stands; as was known before at a system that does not answer."""
+        before = dict(known)
+        found = await asyncio.gather(*(self._seat(each, before.get(each)) for each in SYSTEMS))
         return tuple(
             (system, seat) for system, seat in zip(SYSTEMS, found, strict=True) if seat is not None
         )
 
-    async def _seat(self, system: str) -> Seat | None:
+    async def _seat(self, system: str, known: Seat | None) -> Seat | None:
         if self.folder(system) is None:
-            return None
+            return known
         try:
             answer = await self.ask(system, {"op": SEAT_OPS[system]}, timeout_s=PROBE_S)
-        except (NotDone, SecurityError):
-            return None
+        except NotDone as error:
+            is_refused = error.is_key_refused or getattr(error, "code", None) is not None
+            return None if is_refused else known
+        except SecurityError:
+            return known
         you = answer.get("you")
         return Seat(you["name"], you["role"], you.get("body", "")) if you else None

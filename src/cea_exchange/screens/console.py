@@ -115,7 +115,7 @@ def market_source(folders: Sequence[Path]) -> Source:
 async def _rights_follow(site: Site, systems: KeyedSystems) -> None:
     """Keep knowing what the key may do at each system."""
     while True:
-        seats = await systems.seats()
+        seats = await systems.seats(site.rights.seats)
         site.rights = Rights(site.rights.trading, site.rights.account, seats)
         site.learned("seats")
         await asyncio.sleep(RIGHTS_S)

@@ -7,8 +7,9 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from cea_exchange.domain.records import Reason
 from cea_exchange.screens.reading import Reading, direction
-from cea_exchange.screens.texts.catalogue import text
+from cea_exchange.screens.texts.catalogue import refusal_text, text
 
 STATIC = resources.files("cea_exchange.screens").joinpath("static")
 HASH_CHARACTERS = 12
@@ -44,9 +45,19 @@ ENVIRONMENT = _environment()
 def render(template: str, reading: Reading, **context: Any) -> str:
     """Return a template's text.
 
-    In it stand `t(key, field=...)` for a text of the catalogue, and `r` for what writes numbers and
-    dates: `r.price(fen)`.
+    In it stand `t(key, field=...)` for a text of the catalogue, `because(name)` for what a reason
+    of the market means, and `r` for what writes numbers and dates: `r.price(fen)`.
     """
+    language = reading.language
     return ENVIRONMENT.get_template(template).render(
-        t=partial(text, reading.language), r=reading, lang=reading.language, **context
+        t=partial(text, language),
+        because=partial(_because, language),
+        r=reading,
+        lang=language,
+        **context,
     )
+
+
+def _because(language: str, name: str) -> str:
+    meant = refusal_text(language, Reason[name])
+    return name if meant is None else meant.meaning

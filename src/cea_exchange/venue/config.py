@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from cea_exchange.cluster.config import ClusterConfig
 from cea_exchange.protocol.clock import ClockSetting
 from cea_exchange.protocol.operators import Operator, OperatorSetting, operators_by_key
 from cea_exchange.protocol.security import key_check, public_key_load
@@ -75,6 +76,10 @@ class VenueConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_on
         See `ClockSetting`.
     gateway, market_data, snapshot, settlement, replay, admin
         Where the daemon listens. Port 0 takes a free one, written to ``DIR/venue/endpoints.json``.
+    way_in, way_in_keys
+        Where ways in come that hold participants' sessions for whichever venue leads
+        (`cea_exchange.cluster.way_in`), and their public keys: whom one of them names is believed
+        to be there, as of the venue's own fronts. Without keys nobody may come.
     registry_feed
         The registry's feed. Left out, it is taken from `registry_endpoints`, again whenever the
         connection is made anew.
@@ -140,6 +145,9 @@ class VenueConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_on
         See `LagSetting`.
     metrics
         Where Prometheus may ask, as ``127.0.0.1:0``; left out, nowhere.
+    cluster
+        The venues that share one journal, this one among them, see `ClusterConfig`; left out, the
+        journal is in the data folder alone.
     """
 
     profile: str = "cea"
@@ -150,6 +158,8 @@ class VenueConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_on
     settlement: Address = "tcp://127.0.0.1:0"
     replay: Address = "tcp://127.0.0.1:0"
     admin: TcpAddress = "tcp://127.0.0.1:0"
+    way_in: TcpAddress = "tcp://127.0.0.1:0"
+    way_in_keys: tuple[PublicKey, ...] = ()
     registry_feed: Address | None = None
     registry_endpoints: str | None = None
     registry_public_key: PublicKey | None = None
@@ -177,6 +187,7 @@ class VenueConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_on
     bulletin_opening: str | None = None
     lag: LagSetting = msgspec.field(default_factory=LagSetting)
     metrics: MetricsAddress | None = None
+    cluster: ClusterConfig | None = None
     session_queue_bytes_max: Annotated[int, msgspec.Meta(ge=65_536, le=1 << 40)] = 8 << 20
     second_logon: Literal["take_over", "refuse"] = "take_over"
 
@@ -185,6 +196,8 @@ class VenueConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_on
             key_check(key, "registry_public_key and settlement_keys")
         for key in self.relay_keys:
             key_check(key, "relay_keys")
+        for key in self.way_in_keys:
+            key_check(key, "way_in_keys")
         for key in self.admin_keys or ():
             key_check(key, "admin_keys")
         if self.heartbeat_s > self.session_silence_s_max:

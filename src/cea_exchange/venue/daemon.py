@@ -3,20 +3,27 @@
 One thread and one loop: what has come in is given to the venue, and what it says is sent.
 """
 
+from __future__ import annotations
+
 import math
 import os
 import time
 from contextlib import ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import structlog
 import zmq
 from prometheus_client import CollectorRegistry
 
+from cea_exchange.cluster.way_in.venue_door import HIGH_WATER_MARK as WAY_IN_MESSAGES_MAX
+from cea_exchange.cluster.way_in.venue_door import JoinedDoors, WaysIn
 from cea_exchange.control_plane.door import HIGH_WATER_MARK
 from cea_exchange.control_plane.fronts.fronts import DoorLimits
 from cea_exchange.control_plane.host import DaemonHost
 from cea_exchange.domain.profile import load_profile
+from cea_exchange.domain.refusals import VenueRefusal
+from cea_exchange.domain.refusals.frame_error import FrameError
 from cea_exchange.journal import OsStorage, Storage
 from cea_exchange.protocol.clock import Clock
 from cea_exchange.protocol.folder_lock import FolderLock
@@ -34,10 +41,16 @@ from cea_exchange.venue.publication.snapshot_service import (
     REQUEST_BYTES_MAX,
 )
 from cea_exchange.venue.registry_link.connection import RegistryLine
+from cea_exchange.venue.replication.folder_mark import alone_check
 from cea_exchange.venue.trading_day.clock_monitor import ClockMonitor
 from cea_exchange.venue.venue import Clocks, Surroundings, Venue, Ways
 
+if TYPE_CHECKING:
+    from cea_exchange.venue.replication.member import ClusterMember
+
 POLL_MS = 10
+FOLLOW_S = 0.05
+"""So long a standby waits for what the log has next, before it looks whether its turn has come."""
 MESSAGES_IN_ZEROMQ_MAX = 64
 """Of one participant and one direction: outward 4 MiB, as a full frame of reports is about the
 largest message; inward at most 64 MiB, and of batches of 256 commands as many as a turn takes."""
@@ -78,8 +91,18 @@ class VenueDaemon:
 
     Raises
     ------
-    FolderInUse, JournalError, StateDiverged, SecurityError
+    FolderInUse, JournalError, StateDiverged, SecurityError, ClusterRefused, LogUnreachable
         Nothing starts; the message names the place.
+
+    Attributes
+    ----------
+    why_again : str
+        Why this node of a cluster has ended though nothing failed: it is to be started again, as a
+        standby. Empty else.
+
+    Notes
+    -----
+    One that is a node of a cluster follows the log in `run` until it leads; `venue` is there after.
     """
 
     def __init__(
@@ -94,45 +117,74 @@ class VenueDaemon:
         self.data = Path(data)
         self._relay: RelayChild | None = None
         self._metrics_server: MetricsServer | None = None
+        self._collectors = CollectorRegistry()
+        self.member: ClusterMember | None = None
+        self._is_open = False
+        self._successor = self.why_again = ""
         self._lock = FolderLock(self.data, "venue.lock")
         with ExitStack() as opened:
             opened.callback(self._lock.release)
             self._host = DaemonHost(CurveKeys.load(self.data / "keys", "venue"), log)
             opened.callback(self._relay_close)
             opened.callback(self._host.close)
-            self._open(core_class, storage)
+            opened.callback(self._member_close)
+            self._open(core_class, storage or OsStorage())
             opened.pop_all()
 
-    def _open(self, core_class: type | None, storage: Storage | None) -> None:
-        config, host, storage = self.config, self._host, storage or OsStorage()
-        self.endpoints = host.endpoints
+    def _open(self, core_class: type | None, storage: Storage) -> None:
+        config = self.config
+        self._storage = storage
+        self.endpoints = self._host.endpoints
         self._clock = ClockMonitor(Clock(config.clock))
-        self.sequencer = Sequencer.open(
-            self.data,
-            load_profile(config.profile),
-            now_ns=self._clock.now_ns,
-            core_class=core_class,
-            storage=storage,
-            snapshot_commands=config.snapshot_commands,
-            archive=config.archive_folder(self.data),
-        )
+        self.sequencer = self._sequencer_open(core_class)
         self.machine = self.sequencer.machine
-        self._clock.start_behind(self.machine.time_ns)
         self._operators = config.operators_by_key(self.data)
+        self._metrics_serve()
+        # A standby has them, too: they take long to begin, and it may have to lead at once.
+        self._fronts_open()
+        if self.member is None:
+            self._venue_open()
+
+    def _sequencer_open(self, core_class: type | None) -> Sequencer:
+        config = self.config
+        opening = {
+            "now_ns": self._clock.now_ns,
+            "core_class": core_class,
+            "storage": self._storage,
+            "snapshot_commands": config.snapshot_commands,
+            "archive": config.archive_folder(self.data),
+        }
+        profile = load_profile(config.profile)
+        if config.cluster is None:
+            alone_check(self.data, self._storage)
+            return Sequencer.open(self.data, profile, **opening)
+        # What it needs is in an extra.
+        from cea_exchange.venue.replication.member import ClusterMember
+
+        self.member = ClusterMember.open(config.cluster, self.data, profile, **opening)
+        return self.member.sequencer
+
+    def _venue_open(self) -> None:
+        """Open the doors: from here on this venue is the one that trades."""
+        host = self._host
+        self._clock.start_behind(self.machine.time_ns)
         self._sockets_open(host)
-        self.venue = self._venue_made(host, storage)
-        self._metrics_serve(host)
+        self.venue = self._venue_made(host, self._storage)
+        self._collectors.register(self.venue.monitor.metrics)
         self._chores_due_s = time.monotonic()
         # Before others can find the venue: who waits for its endpoints finds the line in the log.
         log.info("ready", data=str(self.data), **self.machine.summary())
-        host.endpoints_write(
-            self.data / "venue" / "endpoints.json",
-            public_key=host.keys.public,
-            market_data_public_key=self.market_data_public_key,
-            log_id=self.sequencer.journal.log_id,
-            metrics=self._outside().metrics,
-            pid=os.getpid(),
-        )
+        more = {
+            "public_key": host.keys.public,
+            "market_data_public_key": self.market_data_public_key,
+            "log_id": self.sequencer.journal.log_id,
+            "metrics": self._outside().metrics,
+            "pid": os.getpid(),
+        }
+        self._is_open = True
+        host.endpoints_write(self.data / "venue" / "endpoints.json", **more)
+        if self.member is not None:
+            self.member.endpoints_say({**host.endpoints, **more})
 
     def _sockets_open(self, host: DaemonHost) -> None:
         operators = self._operators
@@ -168,10 +220,13 @@ class VenueDaemon:
         self.market_data_public_key = host.keys.public
         if relay_keys is not None:
             self._relay_begin(host, relay_keys.public)
-        self._fronts_open(host)
+        self._ways_in_open(host)
+        self._fronts.doors["admin"].admit(self._operators)
+        self._keys_admit()
+        host.fronts_prove()
 
-    def _fronts_open(self, host: DaemonHost) -> None:
-        """Let participants and operators come to processes of their own."""
+    def _fronts_open(self) -> None:
+        """Begin the processes that participants and operators come to; nobody is admitted yet."""
         config = self.config
         gateway = DoorLimits(
             MESSAGES_IN_ZEROMQ_MAX,
@@ -183,14 +238,22 @@ class VenueDaemon:
             ends_slow=False,
         )
         admin = DoorLimits(HIGH_WATER_MARK, MESSAGE_BYTES_MAX)
-        self._fronts = host.fronts_open(
+        self._fronts = self._host.fronts_open(
             {"gateway": (config.gateway, gateway), "admin": (config.admin, admin)},
             count=config.fronts,
             memory_mib_max=config.front_memory_mib_max,
         )
-        self._fronts.doors["admin"].admit(self._operators)
-        self._keys_admit()
-        host.fronts_prove()
+
+    def _ways_in_open(self, host: DaemonHost) -> None:
+        """Let those come that hold participants' sessions for whichever venue leads."""
+        self._ways_in: WaysIn | None = None
+        if self.config.way_in_keys:
+            opened = host.socket(
+                *("way_in", zmq.ROUTER, self.config.way_in),
+                frozenset(self.config.way_in_keys).__contains__,
+                high_water_mark=WAY_IN_MESSAGES_MAX,
+            )
+            self._ways_in = WaysIn(opened, self.sequencer.journal.log_id, time.monotonic)
 
     def _keys_admit(self) -> None:
         """Let the fronts know which keys are granted, if that has changed."""
@@ -198,6 +261,8 @@ class VenueDaemon:
         door = self._fronts.doors["gateway"]
         if granted != door.keys:
             door.admit(granted)
+            if self._ways_in is not None:
+                self._ways_in.admit(granted)
             if self._relay is not None and not self.config.market_data_public:
                 self._relay.admit(self._may_follow.union(granted))
 
@@ -232,8 +297,9 @@ class VenueDaemon:
 
     def _venue_made(self, host: DaemonHost, storage: Storage) -> Venue:
         sockets, config, fronts = self._sockets, self.config, self._fronts
+        gateway = fronts.doors["gateway"]
         ways = Ways(
-            gateway=fronts.doors["gateway"],
+            gateway=gateway if self._ways_in is None else JoinedDoors(gateway, self._ways_in),
             admin=fronts.doors["admin"],
             snapshots=RouterMailbox(sockets["snapshot"]),
             replay=RouterMailbox(sockets["replay"]),
@@ -245,6 +311,7 @@ class VenueDaemon:
             keys_changed=self._keys_admit,
             key_restore=fronts.restore,
             stop=self.stop,
+            hand_over=self._hand_over,
             outside=self._outside,
             sizes=lambda: sizes_of(self.data),
             storage=storage,
@@ -258,13 +325,15 @@ class VenueDaemon:
             surroundings=surroundings,
         )
 
-    def _metrics_serve(self, host: DaemonHost) -> None:
-        """Let Prometheus ask, where the settings say so."""
+    def _metrics_serve(self) -> None:
+        """Let Prometheus ask, where the settings say so; a standby tells of the cluster only."""
+        if self.member is not None:
+            from cea_exchange.venue.replication.metrics import ClusterMetrics
+
+            self._collectors.register(ClusterMetrics(self.member))
         if self.config.metrics is not None:
-            collectors = CollectorRegistry()
-            collectors.register(self.venue.monitor.metrics)
             self._metrics_server = MetricsServer(
-                self.config.metrics, collectors, host.pulse.health
+                self.config.metrics, self._collectors, self._host.pulse.health
             )
 
     def _outside(self) -> Outside:
@@ -284,8 +353,46 @@ class VenueDaemon:
 
     def run(self) -> None:
         """Serve until `stop`. Whatever it raises ends the venue; replay recovers it."""
+        if self.member is not None and not self._led(self.member):
+            return
         self._host.run(lambda: self.turn(POLL_MS))
         self.venue.end()
+        if self.member is not None and self._successor:
+            self.member.hand_over(self._successor)
+            self.why_again = f"handed over to node {self._successor}"
+
+    def _standby_turn(self, now_s: float) -> None:
+        """Look after the fronts, to which nobody comes yet."""
+        self._host.pulse.beat(now_s)
+        self._fronts.listen()
+        self._fronts.read()
+        self._fronts.turn(now_s)
+        self._fronts.flush()
+
+    def _hand_over(self, node: str) -> None:
+        """End this node after its turn, so that a standby leads."""
+        fault = "in none" if self.member is None else self.member.successor_fault(node)
+        if fault:
+            raise FrameError(
+                VenueRefusal.HANDOVER_UNFIT,
+                expected="a standby of this cluster that follows closely",
+                got=fault,
+                where="node",
+            )
+        self._successor = node
+        self.stop()
+
+    def _led(self, member: ClusterMember) -> bool:
+        """Follow the log until this node leads, and open the doors; False if it is stopped before."""
+        log.info("follows", data=str(self.data), **self.machine.summary())
+        while not self._host.is_stopping:
+            member.follow(FOLLOW_S)
+            member.turn()
+            self._standby_turn(time.monotonic())
+            if member.lead_if_due():
+                self._venue_open()
+                return True
+        return False
 
     def stop(self) -> None:
         """Let `run` return after the turn it is in. Safe in a signal handler."""
@@ -303,6 +410,8 @@ class VenueDaemon:
         is_busy = has_come or venue.has_work or time.monotonic() >= self._chores_due_s
         ready = dict(self._host.poller.poll(0 if is_busy else timeout_ms))
         has_come = has_come or self._fronts.is_ready(ready)
+        if self._ways_in is not None:
+            has_come = has_come or self._ways_in.socket in ready
         # Who has woken the venue does not wait for what all others want.
         if has_come and self._orders_turn():
             return
@@ -336,24 +445,37 @@ class VenueDaemon:
     def _heartbeat_turn(self, now_s: float) -> None:
         """Look after sockets and processes."""
         self._host.pulse.beat(now_s)
+        if self.member is not None:
+            self.member.turn()
+            if self.member.is_lost:
+                self.why_again = "another node holds the lease"
+                self.stop()
         if self._relay is not None:
             self._relay.turn(now_s)
             self.venue.monitor.metrics.totals["cea_venue_relays_begun"] = self._relay.begun_count
         self._fronts.turn(now_s)
+        if self._ways_in is not None:
+            self._ways_in.beat(now_s, is_open=not self.venue.orders.gateway.cancels_only)
         self._host.monitor(now_s)
 
     def close(self) -> None:
         """Seal the journal, close the sockets, give the folder back."""
-        self.venue.close()
+        if self._is_open:
+            self.venue.close()
         if self._metrics_server is not None:
             self._metrics_server.close()
         try:
+            self._member_close()
             self.sequencer.close()
         finally:
             self._host.close()
             self._relay_close()
             self._lock.release()
         log.info("stopped", **self.machine.summary())
+
+    def _member_close(self) -> None:
+        if self.member is not None:
+            self.member.close()
 
     def _relay_close(self) -> None:
         if self._relay is not None:

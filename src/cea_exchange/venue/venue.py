@@ -99,8 +99,8 @@ class Surroundings(NamedTuple):
         Called after acts: they may have granted keys.
     key_restore
         Admits a key that was cut off; False if it was not.
-    stop
-        Ends the daemon.
+    stop, hand_over
+        Ends the daemon; the same, and lets another node of its cluster lead.
     outside, sizes
         What is shown of sockets and processes, and of the disk.
     storage
@@ -114,6 +114,7 @@ class Surroundings(NamedTuple):
     keys_changed: Callable[[], None]
     key_restore: Callable[[str], bool]
     stop: Callable[[], None]
+    hand_over: Callable[[str], None]
     outside: Callable[[], Outside]
     sizes: Callable[[], dict[str, int | float]]
     storage: Storage
@@ -247,6 +248,7 @@ class Venue:
             run_controls=self._run_controls,
             status=self.status,
             stop=surroundings.stop,
+            hand_over=surroundings.hand_over,
             key_restore=surroundings.key_restore,
             now_s=self._now_s,
             looked=surroundings.looked,

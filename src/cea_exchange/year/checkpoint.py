@@ -13,6 +13,8 @@ import msgspec
 from msgspec import Struct
 
 from cea_exchange.domain.documents.bulletin import Bulletin
+from cea_exchange.domain.documents.html_table import html_table
+from cea_exchange.domain.units import price_format
 from cea_exchange.year.firms.firm import Firm
 from cea_exchange.year.institutions.market import Counts
 from cea_exchange.year.institutions.programme import Programme
@@ -50,6 +52,22 @@ class YearState(Struct, kw_only=True):
     products: list[tuple[str, int]] = []
     programme: Programme = msgspec.field(default_factory=Programme)
     emitted: dict[str, dict[str, Decimal]] = {}
+
+    def __repr__(self) -> str:
+        counts, last = self.counts, self.bulletins[-1] if self.bulletins else "no day yet"
+        return (
+            f"<{type(self).__name__} {self.days_done} days, {len(self.firms):,} firms,"
+            f" {counts.orders:,} orders, {counts.trades:,} trades; {last}>"
+        )
+
+    def _repr_html_(self) -> str:
+        heads = ("day", "close", "t")
+        days = (
+            (str(each.trading_date), price_format(each.composite.close),
+             f"{each.composite.day.total.volume:,}")
+            for each in reversed(self.bulletins)
+        )  # fmt: skip
+        return html_table(heads, days, caption=repr(self), count=len(self.bulletins))
 
 
 class OtherYear(ValueError):

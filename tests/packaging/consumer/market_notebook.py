@@ -11,10 +11,18 @@ import numpy as np
 import pandas as pd  # type: ignore[import-untyped]
 import polars as pl
 
-from cea_exchange import EVENT_DTYPE, Market, OrderBook, Side, clear_auction
+from cea_exchange import (
+    EVENT_DTYPE,
+    Market,
+    OrderBook,
+    Side,
+    clear_auction,
+    events_table,
+    to_pandas,
+    to_polars,
+)
 from cea_exchange.matching.events import Event, Trade
 from cea_exchange.matching.reference import ReferenceMarket
-from cea_exchange.matching.tables import to_pandas, to_polars
 
 # -- An order flow, made by numpy --------------------------------------------------------------
 
@@ -58,6 +66,10 @@ mean_yuan = turnover_fen / trades["tonnes"].sum() / 100
 assert trades["price_yuan"].min() <= mean_yuan <= trades["price_yuan"].max()
 (day,) = frame[frame["event"] == "day_closed"].to_dict("records")
 assert day["volume_listed"] == trades["tonnes"].sum() and day["amount_listed_fen"] == turnover_fen
+
+whole = events_table(events)
+assert whole.to_polars().height == len(frame) == len(whole.to_pandas())
+assert whole.to_pandas()["price_fen"].equals(frame["price_fen"].astype("Int64"))
 
 lazy = pl.DataFrame(events, infer_schema_length=None).filter(pl.col("event") == "trade")
 assert lazy.select((pl.col("price_fen") * pl.col("tonnes")).sum()).item() == turnover_fen

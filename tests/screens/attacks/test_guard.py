@@ -1,6 +1,7 @@
 """Who is let in to a console, and what is refused before any page sees it."""
 
 import asyncio
+import socket
 from typing import Any
 
 import httpx
@@ -151,3 +152,22 @@ def test_a_console_listens_at_this_machine_only(host):
 def test_a_console_listens_at_a_loopback_address():
     with listening_socket("127.0.0.1", 0, loopback_only=True) as listening:
         assert listening.getsockname()[0] == "127.0.0.1"
+
+
+def test_what_is_answered_is_sent_at_once():
+    """Without TCP_NODELAY a page's parts wait for each other's acknowledgement."""
+
+    async def story() -> None:
+        accepted: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        with listening_socket("127.0.0.1", 0, loopback_only=True) as listening:
+            serving = await asyncio.start_server(
+                lambda _, writer: accepted.set_result(writer), sock=listening
+            )
+            _, here = await asyncio.open_connection(*listening.getsockname())
+            there = await accepted
+            connection = there.get_extra_info("socket")
+            assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+            for each in (here, there, serving):
+                each.close()
+
+    run(story())

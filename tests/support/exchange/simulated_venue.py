@@ -175,6 +175,7 @@ class SimulatedVenue:
                 keys_changed=lambda: None,
                 key_restore=lambda key: False,
                 stop=lambda: None,
+                hand_over=lambda node: None,
                 outside=Outside,
                 sizes=dict,
                 storage=self.storage,

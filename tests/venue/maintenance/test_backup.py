@@ -10,7 +10,8 @@ import pytest
 from cea_exchange.cli.main import run
 from cea_exchange.domain.records import Side
 from cea_exchange.journal import JournalError, OsStorage, SegmentReader
-from cea_exchange.journal.segment import segment_paths, synced_prefix
+from cea_exchange.journal.frame_bytes import synced_prefix
+from cea_exchange.journal.segment import segment_paths
 from cea_exchange.protocol import control
 from cea_exchange.venue.maintenance.backup import (
     BackupDamaged,

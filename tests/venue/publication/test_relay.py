@@ -12,6 +12,7 @@ import msgspec
 import pytest
 import zmq
 
+from cea_exchange.cluster.way_in.whereabouts import EndpointsFiles
 from cea_exchange.protocol.security import (
     CurveKeys,
     SecurityError,
@@ -19,7 +20,7 @@ from cea_exchange.protocol.security import (
     refuses_strangers,
 )
 from cea_exchange.venue.publication import relay_child
-from cea_exchange.venue.publication.relay import upstream_read
+from cea_exchange.venue.publication.relay import Upstream, UpstreamSought
 from cea_exchange.venue.publication.relay_child import relay_keys_load
 from support.venue.market_followers import WAIT_S, Trader, follow_to_the_end, follower
 from support.venue.venue_process import VenueProcess, command
@@ -323,7 +324,8 @@ def relay_alone(folder, settings):
         while not path.exists():
             assert running.poll() is None and time.monotonic() < end, (folder / "log").read_text()
             time.sleep(0.02)
-        yield upstream_read(path), running
+        listening = EndpointsFiles([path], Upstream.__struct_fields__)
+        yield UpstreamSought(listening)(is_alive=True), running
     finally:
         running.kill()
         running.wait()

@@ -17,7 +17,14 @@ from cea_exchange.cli.daemons.daemon_log import (
     crash_logged,
     log_to_standard_error,
 )
-from cea_exchange.cli.errors import CheckFailed, CommandError, bad_input, check_failed, file_used
+from cea_exchange.cli.errors import (
+    CheckFailed,
+    CommandError,
+    StartAgain,
+    bad_input,
+    check_failed,
+    file_used,
+)
 from cea_exchange.cli.options import ADMIN, Archive, Data, Json, Key, Watch, Why
 from cea_exchange.cli.output import Answer, fields_print
 from cea_exchange.control_plane.signals import StopSignals
@@ -75,6 +82,8 @@ def serve(
 ) -> None:
     """Run the venue until it is told to stop (SIGTERM, or `venue stop`)."""
     signals = StopSignals()
+    from cea_exchange.cluster.endings import Fenced, OutcomeUnknown
+    from cea_exchange.cluster.errors import ClusterRefused, Halted, LogUnreachable
     from cea_exchange.domain.calendar import CalendarError
     from cea_exchange.domain.profile import ProfileError
     from cea_exchange.journal import JournalError, JournalFull
@@ -89,8 +98,18 @@ def serve(
     with crash_logged():
         try:
             daemon = VenueDaemon(config_load(config), data)
-        except (JournalError, JournalFull, StateDiverged) as error:
+        except (
+            ClusterRefused,
+            JournalError,
+            JournalFull,
+            LogUnreachable,
+            StateDiverged,
+        ) as error:
             raise CheckFailed(f"nothing starts: {error}") from error
+        except ModuleNotFoundError as error:
+            raise CommandError(
+                f"[cluster] needs the extra `cluster`: pip install 'cea-exchange[cluster]' ({error})"
+            ) from error
         except (
             CalendarError,
             ConfigError,
@@ -109,8 +128,15 @@ def serve(
             gc.collect()
             gc.freeze()
             daemon.run()
+        except Halted as error:
+            raise CheckFailed(f"the venue ends: {error}") from error
+        except (Fenced, OutcomeUnknown) as error:
+            # The next start finds out what of the end counts.
+            raise StartAgain(f"the venue ends: {error}") from error
         finally:
             daemon.close()
+        if daemon.why_again:
+            raise StartAgain(f"the venue ends: {daemon.why_again}")
 
 
 def check(
@@ -139,6 +165,7 @@ def check(
         ("profile", lambda: load_profile(settings.profile).name),
         ("archive", lambda: settings.archive_folder(data)),
         ("clock", lambda: settings.clock.kind),
+        ("cluster", lambda: settings.cluster.files_read(data) if settings.cluster else "none"),
     )
     check_all(looks, CalendarError, ConfigError, ProfileError, SecurityError)
 
@@ -239,8 +266,9 @@ def adopt(
     Example: cea-exchange venue adopt statement --config venue.toml
     --first an.secret --second bo.secret --why "disk lost on 12 May"
     """
+    from cea_exchange.cluster.errors import ClusterRefused
     from cea_exchange.domain.profile import ProfileError
-    from cea_exchange.journal import JournalError, JournalFull
+    from cea_exchange.journal import JournalError, JournalFull, OsStorage
     from cea_exchange.protocol.adoption import AdoptionError, statement_read
     from cea_exchange.protocol.folder_lock import FolderInUse, FolderLock
     from cea_exchange.protocol.operators import two_operators
@@ -248,14 +276,17 @@ def adopt(
     from cea_exchange.protocol.settings import ConfigError
     from cea_exchange.venue.config import config_load
     from cea_exchange.venue.maintenance.adoption import adopt as adopt_statement
+    from cea_exchange.venue.replication.folder_mark import alone_check
 
     with (
-        check_failed(JournalError, JournalFull, says="nothing was adopted: "),
+        check_failed(ClusterRefused, JournalError, JournalFull, says="nothing was adopted: "),
         bad_input(AdoptionError, ConfigError, FolderInUse, ProfileError, SecurityError),
     ):
         settings = config_load(config)
         persons = two_operators(settings.operators_by_key(data), first, second)
         with FolderLock(data, "venue.lock"):
+            # Others would go on with the old life.
+            alone_check(data, OsStorage())
             read = statement_read(statement)
             adopted = adopt_statement(
                 data, settings, read, first=persons[0], second=persons[1], why=why

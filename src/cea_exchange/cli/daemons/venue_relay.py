@@ -78,7 +78,7 @@ def _of_venue(data: Path) -> None:
     relay = Relay(
         settings.config,
         CurveKeys.load(data / "keys", KEYS_NAME),
-        lambda: settings.upstream,
+        lambda is_alive: settings.upstream,
         descriptors=settings.descriptors,
         lifeline=lifeline.fileno(),
         is_public=settings.is_public,
@@ -97,17 +97,17 @@ def _alone(config: Path, data: Path) -> None:
         NICENESS,
         Relay,
         RelayConfig,
+        UpstreamSought,
         endpoints_write,
-        upstream_read,
     )
     from cea_exchange.venue.publication.relay_child import relay_keys_load
 
     settings = settings_read(config, RelayConfig)
-    endpoints = Path(settings.venue_endpoints or data / "venue" / "endpoints.json")
-    with FolderLock(data / "relay"):
+    sought = UpstreamSought(settings.whereabouts(data))
+    with FolderLock(data / "relay"), contextlib.closing(sought):
         keys = relay_keys_load(data)
         limits_set(settings.memory_mib_max, niceness=NICENESS)
-        relay = Relay(settings, keys, lambda: upstream_read(endpoints))
+        relay = Relay(settings, keys, sought)
         with contextlib.closing(relay):
             endpoints_write(data, relay, keys.public)
             signals.lead_to(relay.stop)

@@ -14,7 +14,8 @@ from msgspec import to_builtins
 from rich.console import Console
 
 from cea_exchange.cli.errors import bad_input, check_failed
-from cea_exchange.cli.flows.flow_files import folder_new
+from cea_exchange.cli.flows.flow_files import folder_new, profile_given
+from cea_exchange.cli.options import MarketProfile
 from cea_exchange.domain.documents.bulletin_forms import bulletin_document, bulletin_text
 from cea_exchange.domain.reference_prices import close_before, load_daily, reference_price
 from cea_exchange.domain.units import cash_format
@@ -45,6 +46,7 @@ def demo(
     closes: Annotated[
         Path | None, typer.Option(help="Daily data (CSV): the last close before is the reference.")
     ] = None,
+    profile: MarketProfile = "cea",
     data: Annotated[Path | None, typer.Option(help="New folder that is kept.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
     board: Annotated[
@@ -65,7 +67,7 @@ def demo(
     console = Console(stderr=as_json, soft_wrap=True)
     rate = rate or (RATE_WATCHED if board else RATE)
     with bad_input(ValueError, OSError), check_failed(RuntimeError, TimeoutError):
-        settings = _settings(participants, orders, days, seed, rate, day, closes)
+        settings = _settings(participants, orders, days, seed, rate, day, closes, profile)
         with folder_new(data, "demo") as folder:
             report = run_trading_days(
                 folder,
@@ -77,6 +79,8 @@ def demo(
         print(json.dumps(_as_dict(report, settings), indent=2))
     else:
         _print(console, report, settings)
+        if not board:
+            console.print("a day to watch in a browser: cea-exchange demo --board")
     raise typer.Exit(0 if report.passed else 1)
 
 
@@ -106,6 +110,7 @@ def _settings(
     rate: float,
     day: str,
     closes: Path | None,
+    profile: str,
 ) -> DaySettings:
     first_day = date.fromisoformat(day)
     if closes is None:
@@ -118,6 +123,7 @@ def _settings(
         days=days,
         seed=seed,
         rate=rate,
+        profile=profile_given(profile),
         first_day=first_day,
         reference_prices=dict.fromkeys(PRODUCTS, reference),
     )

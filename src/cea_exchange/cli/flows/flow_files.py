@@ -12,7 +12,8 @@ from typing import Self
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from cea_exchange.cli.errors import CommandError
+from cea_exchange.cli.errors import CommandError, bad_input
+from cea_exchange.domain.profile import ProfileError, load_profile, profile_names
 
 BLOCK_BYTES = 4 << 20
 """Bytes read at a time."""
@@ -199,3 +200,13 @@ def folder_new(folder: Path | None, command: str) -> Iterator[Path]:
     if any(folder.iterdir()):
         raise CommandError(f"{folder}: expected a new or an empty folder")
     yield folder
+
+
+def profile_given(name: str) -> str:
+    """Return a profile as a daemon of another folder finds it: its name, or where its file is.
+
+    Raises CommandError: there is none such, or it is not as profiles are.
+    """
+    with bad_input(ProfileError):
+        load_profile(name)
+    return name if name in profile_names() else str(Path(name).resolve())

@@ -66,6 +66,9 @@ Database = Annotated[
     str | None,
     typer.Option(help="Of the registry that is started: sqlite, or postgresql (started too)."),
 ]
+Profile = Annotated[
+    str | None, typer.Option(help="Rules of the market that is started: a name, or a file.")
+]
 Report = Annotated[Path | None, typer.Option(help="Folder for report.json and report.html.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")]
 
@@ -117,6 +120,7 @@ def run(
     ] = False,
     database: Database = None,
     trading_date: Annotated[str | None, typer.Option("--date", help="Trading date.")] = None,
+    profile: Profile = None,
     gateway: Annotated[str | None, typer.Option(help="A running venue's order gateway.")] = None,
     server_key: Annotated[str | None, typer.Option(help="Its public key.")] = None,
     keys: Annotated[Path | None, typer.Option(help="Folder with the participants' keys.")] = None,
@@ -140,7 +144,7 @@ def run(
         "day": None if day is None else str(day), "speed_up": speed_up, "warm_up": warm_up,
         "stop": _numbers("--stop", stop), "seed": seed, "processes": processes,
         "spin": spin or None, "faults": fault, "audit": audit or None, "database": database,
-        "date": trading_date,
+        "date": trading_date, "profile": _profile(profile),
     }  # fmt: skip
     with _worded():
         written = _written(settings, {**given, **_running_venue(gateway, server_key, keys)})
@@ -247,6 +251,12 @@ def _settings(run: "RunFile") -> "RunSettings":
     from cea_exchange.loadtest.run_file import run_settings
 
     return run_settings(run)
+
+
+def _profile(name: str | None) -> str | None:
+    from cea_exchange.cli.flows.flow_files import profile_given
+
+    return None if name is None else profile_given(name)
 
 
 def _pairs(option: str, texts: list[str] | None) -> dict[str, str] | None:

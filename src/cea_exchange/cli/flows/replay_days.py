@@ -11,9 +11,9 @@ from rich.console import Console
 from rich.table import Table
 
 from cea_exchange.cli.errors import CheckFailed, bad_input, check_failed, file_used
-from cea_exchange.cli.flows.flow_files import folder_new, progress
-from cea_exchange.cli.options import PlainJson
-from cea_exchange.daily_replay.chart import PlotsMissing, chart
+from cea_exchange.cli.flows.flow_files import folder_new, profile_given, progress
+from cea_exchange.cli.options import MarketProfile, PlainJson
+from cea_exchange.daily_replay.chart import chart
 from cea_exchange.daily_replay.comparison import FIGURES, METHODS, PRICES, Cause
 from cea_exchange.daily_replay.local_market import ReplayFailed
 from cea_exchange.daily_replay.participants import ACCOUNTS_MIN
@@ -23,6 +23,7 @@ from cea_exchange.domain.documents.bulletin_forms import bulletin_text, bulletin
 from cea_exchange.domain.reference_prices import DailyFigures, first_reference_parse, load_daily
 from cea_exchange.domain.spreadsheet import CellsMended
 from cea_exchange.domain.units import cash_format, price_format
+from cea_exchange.plots.figures import PlotsMissing
 
 OUT = Path("replay-days")
 DAYS_FILE, REPORT_FILE, CHART_FILE = "days.csv", "report.json", "days.png"
@@ -48,6 +49,7 @@ def replay(
     limit: Annotated[int | None, typer.Option(min=1, help="So many days at most.")] = None,
     accounts: Annotated[int, typer.Option(min=ACCOUNTS_MIN, max=999, help="Participants.")] = 60,
     seed: Annotated[int, typer.Option(help="Decides who trades with whom.")] = 20210716,
+    profile: MarketProfile = "cea",
     out: Annotated[Path, typer.Option(help="Folder for table, report and plot.")] = OUT,
     data: Annotated[
         Path | None, typer.Option(help="New folder in which the registry is kept.")
@@ -63,6 +65,7 @@ def replay(
             first_reference=_first_reference(first_reference),
             accounts=accounts,
             seed=seed,
+            profile=profile_given(profile),
         )
         days = _days(file, first_day, last_day, limit)
         out.mkdir(parents=True, exist_ok=True)

@@ -15,6 +15,7 @@ from cea_exchange.domain.profile import (
     Setting,
     load_profile,
     profile_names,
+    profile_text,
 )
 
 Named = Annotated[str, typer.Argument(help="A packaged profile's name, or a file.")]
@@ -30,6 +31,7 @@ def register(app: typer.Typer) -> None:
     group.command("show")(show)
     group.command("check")(check)
     group.command("diff")(diff)
+    group.command("copy")(copy)
     app.add_typer(group, name="profile", help="The rules in force, as data.")
 
 
@@ -107,6 +109,15 @@ def diff(first: Named, second: Named, date: OnDate = None, json: PlainJson = Fal
             typer.echo(f"  {name:<32} {_text(before):<20} {_text(after)}")
     if changed:
         raise CheckFailed(f"{first} and {second} differ in {len(changed)} values")
+
+
+def copy(profile: Named = "cea") -> None:
+    """Print a profile's file, to change and to use: `--profile` of many commands takes it.
+
+    Example: cea-exchange profile copy cea > mine.toml
+    """
+    with bad_input(ProfileError):
+        typer.echo(profile_text(profile), nl=False)
 
 
 def _as_of(profile: Profile) -> dict[str, str]:

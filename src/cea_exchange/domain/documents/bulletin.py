@@ -20,10 +20,11 @@ from msgspec.structs import replace
 
 from cea_exchange.domain.calendar import date_number, date_of_number, date_parse
 from cea_exchange.domain.documents.day_totals import day_amount, day_volume, day_volume_intra_group
+from cea_exchange.domain.documents.html_table import Cell, html_table
 from cea_exchange.domain.enums import EventKind, Method
 from cea_exchange.domain.profile import Profile
 from cea_exchange.domain.records import DAY_CLOSED_DTYPE
-from cea_exchange.domain.units import price_parse
+from cea_exchange.domain.units import cash_format, price_format, price_parse
 
 _KINDS_BUT_TRADES = (
     EventKind.DAY_OPENED,
@@ -141,6 +142,34 @@ class Bulletin(Struct, frozen=True, kw_only=True):
             if each.code == code:
                 return each
         raise KeyError(code)
+
+    def __repr__(self) -> str:
+        return (
+            f"<{type(self).__name__} {self.market} {date_of_number(self.trading_date)}:"
+            f" close {price_format(self.composite.close)},"
+            f" {self.composite.day.total.volume:,} t of {len(self.products)} products>"
+        )
+
+    def _repr_html_(self) -> str:
+        return html_table(_HEADS, map(_cells, (*self.products, self.composite)), caption=repr(self))
+
+
+_HEADS = (
+    *("product", "open", "high", "low", "close", "last close"),
+    *(f"t by {method.name.lower()}" for method in Method),
+    *("t", "yuan"),
+)
+
+
+def _cells(quote: Quote) -> list[Cell]:
+    prices = (quote.open, quote.high, quote.low, quote.close, quote.last_close)
+    total = quote.day.total
+    return [
+        quote.code,
+        *("" if price is None else price_format(price) for price in prices),
+        *(f"{quote.day.of(method).volume:,}" for method in Method),
+        *(f"{total.volume:,}", cash_format(total.amount)),
+    ]
 
 
 def composite_code(market: str) -> str:

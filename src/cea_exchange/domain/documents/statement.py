@@ -14,6 +14,8 @@ import numpy as np
 from msgspec import Struct, field
 from msgspec.structs import replace
 
+from cea_exchange.domain.calendar import date_of_number
+from cea_exchange.domain.documents.html_table import ROWS_SHOWN, Cell, html_table
 from cea_exchange.domain.records import (
     PRODUCT_NONE,
     BlockFlag,
@@ -22,7 +24,7 @@ from cea_exchange.domain.records import (
     Reason,
     Side,
 )
-from cea_exchange.domain.units import cash_parse, price_parse
+from cea_exchange.domain.units import cash_format, cash_parse, price_format, price_parse
 
 TRADE, BUST, DEPOSIT, WITHDRAWAL = "trade", "trade_busted", "deposited", "withdrawn"
 _MOVES = frozenset({TRADE, BUST, DEPOSIT, WITHDRAWAL})
@@ -144,6 +146,21 @@ class Movement(Struct, frozen=True, kw_only=True):
     tonnes_change: int
 
 
+_HEADS = ("", "product", "id", "price", "tonnes", "fee", "cash")
+
+
+def _movement_cells(movement: Movement) -> list[Cell]:
+    return [
+        f"{movement.kind} {movement.side or ''}".strip(),
+        movement.product,
+        movement.id,
+        price_format(movement.price) if movement.price else "",
+        f"{movement.tonnes_change:+,}" if movement.tonnes_change else "",
+        cash_format(movement.fee) if movement.fee else "",
+        cash_format(movement.cash_change) if movement.cash_change else "",
+    ]
+
+
 class Lock(Struct, frozen=True, kw_only=True):
     """What an order, offer or bid locked: tonnes of a sale, of a purchase their cash and the fee.
 
@@ -191,6 +208,27 @@ class Statement(Struct, frozen=True, kw_only=True):
     closing: Position
     movements: tuple[Movement, ...]
     locks: tuple[Lock, ...]
+
+    def __repr__(self) -> str:
+        ends = "closing" if self.is_final else "so far"
+        return (
+            f"<{type(self).__name__} {self.account} {date_of_number(self.trading_date)}:"
+            f" cash opening {cash_format(self.opening.cash)}, {ends}"
+            f" {cash_format(self.closing.cash)}, {len(self.movements)} movements>"
+        )
+
+    def _repr_html_(self) -> str:
+        end = "closing" if self.is_final else "so far"
+        positions = {"opening": self.opening, end: self.closing}
+        rows: list[list[Cell]] = []
+        for name, position in positions.items():
+            if name != "opening":
+                rows += [_movement_cells(each) for each in self.movements]
+            held = ((product, position.holding(product).tonnes) for product in self.products)
+            words = ", ".join(f"{product} {tonnes:,} t" for product, tonnes in held)
+            rows.append([name, words, "", "", "", "", cash_format(position.cash)])
+        # The movements are cut first, never the closing.
+        return html_table(_HEADS, [*rows[:-1][: ROWS_SHOWN - 1], rows[-1]], caption=repr(self))
 
     def sum_of(self, name: str, **wanted: str) -> int:
         """Return the sum of a field of the movements of a `kind`, `method`, `side`, `product`."""

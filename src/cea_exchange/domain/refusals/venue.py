@@ -37,6 +37,12 @@ class VenueRefusal(IntEnum):
     """As many resends wait as may."""
     REPORTS_NOT_HELD = 25
     """The reports are from before the venue's log begins."""
+    VENUE_UNAVAILABLE = 26
+    """No venue leads for now, and there is no room or time to wait for one; nothing was done
+    (CEA-OPR-05)."""
+    OUTCOME_UNKNOWN = 27
+    """The venue was gone before it answered, and none leads since: whether it was done is not
+    known (CEA-OPR-05)."""
     ACCOUNT_UNKNOWN = 40
     """There is no such account."""
     PRODUCT_UNKNOWN = 41
@@ -65,6 +71,8 @@ class VenueRefusal(IntEnum):
     """The clock is not doubted, or does not say this time."""
     CLOCK_MOVING = 66
     """The last move of the clock is not done yet."""
+    HANDOVER_UNFIT = 67
+    """The venue is in no cluster, or the node is no standby that follows closely."""
     BIDDING_UNKNOWN = 80
     """There is no such bidding today, or no application that waits."""
     BIDDING_TAKEN = 81

@@ -1,11 +1,8 @@
-"""The registry's two sockets towards the venue, and where the venue says they lead."""
+"""The registry's two sockets towards the venue."""
 
-from pathlib import Path
-
-import msgspec
 import zmq
 
-from cea_exchange.control_plane.server_line import ServerLine, endpoints_read
+from cea_exchange.control_plane.server_line import ServerLine
 from cea_exchange.institution.venue_link.stream import replay_request
 from cea_exchange.protocol.security import CurveKeys, client_socket
 
@@ -43,16 +40,3 @@ class VenueLine(ServerLine):
         if self.sub is not None:
             self.sub.close()
         self.sub = self._endpoints = None
-
-
-class _VenueEndpoints(msgspec.Struct, frozen=True):
-    """What a venue writes of where it listens; the rest is for others."""
-
-    settlement: str
-    replay: str
-
-
-def venue_endpoints_read(path: Path) -> tuple[str, str] | None:
-    """Return the venue's settlement and replay endpoints, None while it has not said them."""
-    found = endpoints_read(path, _VenueEndpoints)
-    return None if found is None else (found.settlement, found.replay)

@@ -15,20 +15,24 @@ from typing import Any
 import structlog
 import zmq
 
+from cea_exchange.cluster.way_in.whereabouts import Following
 from cea_exchange.control_plane.door import UnreadableCount
 from cea_exchange.control_plane.host import DaemonHost
-from cea_exchange.institution.venue_link.connection import VenueLine, venue_endpoints_read
-from cea_exchange.institution.venue_link.setting import VenueSetting
+from cea_exchange.institution.venue_link.connection import VenueLine
+from cea_exchange.institution.venue_link.setting import SOCKETS, VenueSetting
 from cea_exchange.institution.venue_link.turns import (
     ConnectionDropped,
     FeedAnswered,
     RecordsAsked,
     VenueOutput,
+    VenueRefused,
     VenueTurns,
 )
 from cea_exchange.protocol.security import CurveKeys
 
 ENDPOINTS_LOOK_NS = 200_000_000
+SILENCE_NS_MAX = 2_000_000_000
+"""A venue says ten times a second how far it is; where there are several, another one is tried."""
 MESSAGES_PER_TURN_MAX = 100
 FEED_REQUEST_BYTES_MAX = 4_096
 
@@ -63,11 +67,11 @@ class VenueSockets:
         *,
         domain: str,
     ) -> None:
-        self._setting = setting
         self._venue_key = venue_key
-        self._data = data
-        self._look_at_ns = 0
-        self._nowhere: tuple[str, str] | None = None
+        self._following = Following(setting.whereabouts(data))
+        self._look_at_ns = self._heard_ns = 0
+        self._is_refused, self._refused_why = False, ""
+        self._nowhere: tuple[str, ...] | None = None
         self._is_listening = False
         self._unreadable = UnreadableCount("feed", log.warning)
         self._line = VenueLine(host.context, keys, venue_key)
@@ -82,6 +86,7 @@ class VenueSockets:
     def close(self) -> None:
         """End the line to the venue; the door is the host's."""
         self._line.close()
+        self._following.close()
 
     def poller_fill(self, poller: zmq.Poller, turns: VenueTurns) -> None:
         """Wake up for the venue's answers and, unless one is awaited, for what it publishes."""
@@ -97,6 +102,8 @@ class VenueSockets:
             self._feed_take(turns, now_ns)
         with noted("stream", now_ns):
             dealer, sub = self._line.dealer, self._line.sub
+            if any(each is not None and each in ready for each in (dealer, sub)):
+                self._heard_ns = now_ns
             if dealer is not None and dealer in ready:
                 turns.replayed(dealer.recv_multipart(), now_ns)
             elif self._is_listening and sub is not None and sub in ready:
@@ -111,6 +118,12 @@ class VenueSockets:
                 self._line.renew()
             case FeedAnswered(connection, content):
                 self._door.answer(connection, content)
+            case VenueRefused(why):
+                self._is_refused = True
+                if why != self._refused_why:
+                    # One that is tried again and again says the same each time.
+                    self._refused_why = why
+                    log.error("venue_refused", why=why, **self._where())
 
     def look(self, turns: VenueTurns, noted: Noted, now_ns: int) -> bool:
         """Connect to where the venue is, which may have changed; say whether it was time to."""
@@ -122,28 +135,36 @@ class VenueSockets:
         return True
 
     def _venue_look(self, turns: VenueTurns, now_ns: int) -> None:
-        setting = self._setting
-        if setting.settlement is None or setting.replay is None:
-            where = venue_endpoints_read(setting.endpoints_file(self._data))
-        else:
-            where = (setting.settlement, setting.replay)
-        if where is not None and where != self._nowhere:
-            self._venue_connect(where, turns, now_ns)
+        is_alive = not self._is_refused and now_ns - self._heard_ns <= SILENCE_NS_MAX
+        if self._is_refused:
+            # Heard no more; asked again only where no other one is.
+            self._line.close()
+            turns.disconnected()
+            self._is_refused = False
+        place = self._following.choose(is_alive=is_alive)
+        if place is not None and place.addresses != self._nowhere:
+            self._venue_connect(place.addresses, turns, now_ns)
 
-    def _venue_connect(self, where: tuple[str, str], turns: VenueTurns, now_ns: int) -> None:
+    def _venue_connect(self, where: tuple[str, ...], turns: VenueTurns, now_ns: int) -> None:
         """Connect, if not there already; what is no address is tried once."""
+        settlement, replay = where
         try:
-            is_new = self._line.venue_connect(*where)
+            is_new = self._line.venue_connect(settlement, replay)
         except (zmq.ZMQError, ValueError) as error:
             self._line.close()
             turns.disconnected()
             self._nowhere = where
-            log.warning("venue_unreachable", settlement=where[0], replay=where[1], error=str(error))
+            log.warning("venue_unreachable", **self._where(), error=str(error))
             return
         self._nowhere = None
         if is_new:
-            log.info("venue_connected", settlement=where[0], replay=where[1])
+            self._heard_ns = now_ns
+            log.info("venue_connected", **self._where())
             turns.connected(now_ns)
+
+    def _where(self) -> dict[str, str]:
+        place = self._following.place
+        return {} if place is None else dict(zip(SOCKETS, place.addresses, strict=True))
 
     def _feed_take(self, turns: VenueTurns, now_ns: int) -> None:
         now_s = time.monotonic()

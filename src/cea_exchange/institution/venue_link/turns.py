@@ -19,6 +19,7 @@ import structlog
 from cea_exchange.institution.clock import InstitutionClock
 from cea_exchange.institution.venue_link.feed import FeedRequest, feed_answer
 from cea_exchange.institution.venue_link.stream import (
+    Heartbeat,
     StreamError,
     heartbeat_decode,
     run_decode,
@@ -37,6 +38,9 @@ FEED_WAIT_NS = 100_000_000
 REPLAY_WAIT_NS = 1_000_000_000
 REPLAY_PAUSE_NS = 50_000_000
 FULL_PAUSE_NS = 1_000_000_000
+BEHIND_NS_MAX = 1_000_000_000
+"""A venue's heartbeats that were on their way while it was asked tell of less than it has answered;
+one that goes on so is behind what is settled."""
 WAITING_COUNT_MAX = 64
 """Feed requests that wait, of as many connections; the venue has one."""
 
@@ -58,6 +62,12 @@ class ConnectionDropped(NamedTuple):
     """The venue has not answered for too long: what it still says is to be heard no more."""
 
 
+class VenueRefused(NamedTuple):
+    """Who publishes there is not the venue that leads: nothing of it is taken."""
+
+    why: str
+
+
 class FeedAnswered(NamedTuple):
     """An answer to the venue over the connection that asked."""
 
@@ -65,7 +75,7 @@ class FeedAnswered(NamedTuple):
     content: bytes
 
 
-VenueOutput = RecordsAsked | ConnectionDropped | FeedAnswered
+VenueOutput = RecordsAsked | ConnectionDropped | VenueRefused | FeedAnswered
 
 
 class _Waiting(msgspec.Struct):
@@ -119,6 +129,7 @@ class VenueTurns:
         self._is_connected = False
         self._asked_at_ns: int | None = None
         self._ask_from_ns = 0
+        self._behind_since_ns: int | None = None
         self._waiting: dict[bytes, _Waiting] = {}
         self._outputs: list[VenueOutput] = []
 
@@ -151,7 +162,9 @@ class VenueTurns:
 
     def connected(self, now_ns: int) -> None:
         """Hear of a fresh connection to the venue, and ask over it."""
-        self._is_connected, self._asked_at_ns = True, None
+        self._is_connected, self._asked_at_ns, self._behind_since_ns = True, None, None
+        # What another one has told of, this one may not have yet.
+        self._venue_last_seq = self.last_seq
         self._ask(now_ns)
 
     def disconnected(self) -> None:
@@ -172,7 +185,7 @@ class VenueTurns:
         count, log_id = 0, ""
         for frames in messages:
             try:
-                records = self._published_read(frames)
+                records = self._published_read(frames, now_ns)
             except StreamError as error:
                 self.stop_line(str(error))
                 return
@@ -190,15 +203,31 @@ class VenueTurns:
         if runs:
             self._apply(log_id, np.concatenate(runs), now_ns)
 
-    def _published_read(self, frames: list[bytes]) -> tuple[str, np.ndarray] | None:
+    def _published_read(
+        self, frames: list[bytes], now_ns: int
+    ) -> tuple[str, np.ndarray] | None:
         """Return a run and of which journal; None for a heartbeat, which is noted."""
         if frames[0] == b"H" and len(frames) == 2:
-            beat = heartbeat_decode(frames[1])
-            self._venue_last_seq = max(self._venue_last_seq, beat.last_seq)
+            self._beat_note(heartbeat_decode(frames[1]), now_ns)
             return None
         if frames[0] != b"S" or len(frames) != 3:
             raise StreamError(f"settlement message: expected S or H, got {frames[0][:8]!r}")
         return run_decode(frames[1], frames[2])
+
+    def _beat_note(self, beat: Heartbeat, now_ns: int) -> None:
+        """Note how far a venue is; refuse one of another log, and one that went back."""
+        self._venue_last_seq = max(self._venue_last_seq, beat.last_seq)
+        known = self._store.log_id
+        if known not in (None, beat.log_id):
+            self._outputs.append(VenueRefused(f"log_id: expected {known}, got {beat.log_id}"))
+        elif beat.last_seq >= self.last_seq:
+            self._behind_since_ns = None
+        elif self._behind_since_ns is None:
+            self._behind_since_ns = now_ns
+        elif now_ns - self._behind_since_ns > BEHIND_NS_MAX:
+            self._behind_since_ns = now_ns
+            expected = f"{self.last_seq} or more, as settled here, got {beat.last_seq}"
+            self._outputs.append(VenueRefused(f"settlement_seq: expected {expected}"))
 
     def replayed(self, frames: list[bytes], now_ns: int) -> None:
         """Take the venue's answer to a question for records."""

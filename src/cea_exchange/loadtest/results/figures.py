@@ -6,18 +6,19 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
-from hdrh.histogram import HdrHistogram
 from numpy.typing import NDArray
 
 from cea_exchange.loadtest.flow.workload import DEPTH, LABELS
+from cea_exchange.loadtest.results.latency_histogram import (
+    LATENCY_NS_MAX,
+    LATENCY_NS_MIN,
+    LatencyHistogram,
+)
 from cea_exchange.loadtest.sending.notes import COLUMNS, Counts
 from cea_exchange.loadtest.targets.target import Outcome
 
 Numbers = NDArray[np.int64]
 
-LATENCY_NS_MIN = 1_000
-LATENCY_NS_MAX = 600 * 10**9
-SIGNIFICANT_DIGITS = 3
 PERCENTILES = (50.0, 90.0, 99.0, 99.9, 99.99)
 LATENESS_PART = 10
 """A run is void whose sending lateness p99 passes this part of the p99 that it reports."""
@@ -45,10 +46,9 @@ class Latency(msgspec.Struct, kw_only=True):
     @classmethod
     def of(cls, values: Numbers) -> "Latency":
         """Return the figures of some latencies."""
-        histogram = HdrHistogram(LATENCY_NS_MIN, LATENCY_NS_MAX, SIGNIFICANT_DIGITS)
+        histogram = LatencyHistogram()
+        histogram.record_all(values)
         clipped = np.clip(values, LATENCY_NS_MIN, LATENCY_NS_MAX)
-        for value, count in zip(*_rounded(clipped), strict=True):
-            histogram.record_value(value, count)
         at = np.percentile(clipped, PERCENTILES, method="higher") if len(values) else [0] * 5
         p50, p90, p99, p99_9, p99_99 = (int(value) for value in at)
         return cls(
@@ -60,19 +60,12 @@ class Latency(msgspec.Struct, kw_only=True):
             p99_9=p99_9,
             p99_99=p99_99,
             max=int(values.max()) if len(values) else 0,
-            histogram=histogram.encode().decode(),
+            histogram=histogram.encode(),
         )
 
     def at(self, name: str) -> int:
         """Return a percentile by its name, such as ``p99.9``, or ``max``."""
         return int(getattr(self, name.replace(".", "_")))
-
-
-def _rounded(values: Numbers) -> tuple[list[int], list[int]]:
-    """Return how often each value occurs, at a precision finer than the histogram's."""
-    bits = np.maximum(np.int64(np.log2(np.maximum(values, 1))) - 12, 0)
-    found, counts = np.unique(values >> bits << bits, return_counts=True)
-    return found.tolist(), counts.tolist()
 
 
 class Columns:

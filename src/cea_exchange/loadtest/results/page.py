@@ -6,10 +6,9 @@ import math
 from collections.abc import Iterable, Sequence
 from html import escape
 
-from hdrh.histogram import HdrHistogram
-
 from cea_exchange.loadtest.results.charts import Line, Mark, chart
 from cea_exchange.loadtest.results.figures import LATENESS_PART, Latency
+from cea_exchange.loadtest.results.latency_histogram import LatencyHistogram
 from cea_exchange.loadtest.results.result import Result
 from cea_exchange.loadtest.timeline import Timeline
 
@@ -140,9 +139,9 @@ def _curves(result: Result) -> str:
 
 
 def _curve(name: str, latency: Latency) -> Line:
-    histogram = HdrHistogram.decode(latency.histogram)
+    histogram = LatencyHistogram.decode(latency.histogram)
     places = [_nines(point) for point in CURVE_POINTS]
-    values = [float(histogram.get_value_at_percentile(point)) for point in CURVE_POINTS]
+    values = [float(histogram.at(point)) for point in CURVE_POINTS]
     return Line(name, places, values)
 
 

@@ -159,7 +159,16 @@ def reason_counts(events: Rows, kind: EventKind, name: str) -> dict[str, int]:
 
 def venue_events(data: Path) -> Rows:
     """Return all rows of the venue's event store."""
-    log_id = json.loads((data / "venue" / "endpoints.json").read_text())["log_id"]
+    return events_of(data, event_log_id(data))
+
+
+def event_log_id(data: Path) -> Any:
+    """Return the id of the log that a venue has written, as it said when it listened last."""
+    return json.loads((data / "venue" / "endpoints.json").read_text())["log_id"]
+
+
+def events_of(data: Path, log_id: Any) -> Rows:
+    """Return all rows of the event store of a log; a venue that never listened has one too."""
     rows = event_rows_read(data / "events", log_id=log_id)
     return np.frombuffer(rows.read(1, rows.count), EVENT_DTYPE)
 

@@ -89,7 +89,7 @@ def events_named(
     seq_offset : int
         How many events the market has given that are not the core's.
     """
-    events = []
+    events = named.Events()
     for index, values in enumerate(rows.tolist()):
         row = EventRow._make(values)
         if row.kind == EventKind.DAY_CLOSED:

@@ -1,5 +1,6 @@
 """The state of a market in words: what a core tells by numbers, with names, yuan and text ids."""
 
+from cea_exchange.domain.documents.html_table import ROWS_SHOWN, Cell, html_table
 from cea_exchange.domain.records import BiddingState, BlockFlag, OrderFlag, Phase, Pricing, Side
 from cea_exchange.domain.units import cash_format, price_format
 from cea_exchange.matching import events as named
@@ -10,6 +11,13 @@ from cea_exchange.matching.text.event_naming import (
     time_text,
 )
 from cea_exchange.matching.text.names import Names
+
+_PRICES = ("reference_price", "band_low", "band_high")
+_PRODUCT_HEADS = (
+    *("product", "", "reference", "band low", "band high"),
+    *("bid", "t bid", "ask", "t asked"),
+)
+_ACCOUNT_HEADS = ("account", "", "cash", "locked", "holdings")
 
 
 class StateNaming:
@@ -37,6 +45,37 @@ class StateNaming:
             ],
             state_hash=f"{core.state_hash():016x}",
         )
+
+    def html(self, caption: str) -> str:
+        """Return products with their best prices, and accounts with what they have, as tables."""
+        products, accounts = self._names.products, self._names.accounts
+        shown = map(self._account_cells, range(min(len(accounts), ROWS_SHOWN)))
+        return html_table(
+            _PRODUCT_HEADS,
+            map(self._product_cells, range(min(len(products), ROWS_SHOWN))),
+            caption=caption,
+            count=len(products),
+        ) + html_table(_ACCOUNT_HEADS, shown, count=len(accounts))
+
+    def _product_cells(self, index: int) -> list[Cell]:
+        """Return a product's row; two levels are looked at, however deep its book is."""
+        product = self._core.product(index)
+        state = "halted" if product["halted"] else "" if product["listed"] else "not listed"
+        cells: list[Cell] = [self._names.products[index], state]
+        cells += [price_format(product[name]) for name in _PRICES]
+        for side in (Side.BUY, Side.SELL):
+            levels = self._core.depth(index, side, 1)
+            for price, tonnes, _ in levels:
+                cells += [price_format(price), f"{tonnes:,}"]
+            cells += [] if levels else ["", ""]
+        return cells
+
+    def _account_cells(self, index: int) -> list[Cell]:
+        account = self.account(index)
+        held = (f"{name} {holding.tonnes:,} t" for name, holding in account.holdings.items())
+        state = "suspended" if account.suspended else ""
+        name = self._names.accounts[index]
+        return [name, state, account.cash, account.cash_locked, ", ".join(held)]
 
     def order_text(self, order_id: int) -> str:
         """Return the id of a live order as its owner knows it."""

@@ -3,6 +3,8 @@
 (() => {
   const DAYS = [1, 2, 7, 14, 30, 90, 180, 365].map((days) => days * 86400);
   const MINUTES = [1, 2, 5, 10, 15, 30, 60, 120].map((minutes) => minutes * 60);
+  // Below the chart stands what is at the pointer: one line, or more on a phone.
+  const below = (element) => (element.querySelector(".u-legend")?.offsetHeight ?? 26) + 8;
   const style = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   const yuan = (fen) => (fen / 100).toFixed(2);
   const clock = (s) =>
@@ -23,7 +25,7 @@
     return new uPlot(
       {
         width: element.clientWidth - 12,
-        height: element.clientHeight - 34,
+        height: element.clientHeight - below(element),
         series: [
           { label: timeName, value: (_, at) => (at == null ? "–" : written(at)) },
           { label: priceName, stroke: style("--accent"), width: 2, points: { show: data[0].length < 2 }, value: (_, fen) => (fen == null ? "–" : yuan(fen)) },
@@ -66,6 +68,7 @@
       element.textContent = "";
       element.classList.remove("chart-empty");
       chart = draw(element, data);
+      requestAnimationFrame(fit);
     }
     function again() {
       if (chart) chart.destroy();
@@ -79,9 +82,8 @@
       if (news[0].length === 0) again();
       else show();
     });
-    new ResizeObserver(() => {
-      if (chart) chart.setSize({ width: element.clientWidth - 12, height: element.clientHeight - 34 });
-    }).observe(element);
+    const fit = () => chart?.setSize({ width: element.clientWidth - 12, height: element.clientHeight - below(element) });
+    new ResizeObserver(fit).observe(element);
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", again);
     const answer = await fetch(element.dataset.source);
     if (answer.ok) data = merged(await answer.json(), data);

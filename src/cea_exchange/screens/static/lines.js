@@ -4,6 +4,8 @@
 (() => {
   const KEPT = 900;
   const SHOWN_S = 60;
+  // Below the chart stands what is at the pointer: one line, or more on a phone.
+  const below = (element) => (element.querySelector(".u-legend")?.offsetHeight ?? 26) + 8;
   const style = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   const clock = (s) =>
     new Date(s * 1000).toLocaleTimeString("en-GB", { timeZone: "Asia/Shanghai" });
@@ -51,7 +53,7 @@
       return new uPlot(
         {
           width: element.clientWidth - 12,
-          height: element.clientHeight - 34,
+          height: element.clientHeight - below(element),
           series: [{ label: time, value: (_, at) => (at == null ? "–" : clock(at)) }, ...series],
           scales: { x: { time: true, range: (u) => [u.data[0][0], Math.max(u.data[0].at(-1), u.data[0][0] + SHOWN_S)] }, y: { range: (_, low, high) => [0, Math.max(1, high || 0) * 1.1] } },
           axes: [
@@ -74,11 +76,11 @@
       if (chart) return chart.setData(chosen());
       element.textContent = "";
       chart = draw();
+      requestAnimationFrame(fit);
     }
     found.shows.push(show);
-    new ResizeObserver(() => {
-      if (chart) chart.setSize({ width: element.clientWidth - 12, height: element.clientHeight - 34 });
-    }).observe(element);
+    const fit = () => chart?.setSize({ width: element.clientWidth - 12, height: element.clientHeight - below(element) });
+    new ResizeObserver(fit).observe(element);
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
       if (chart) chart.destroy();
       chart = null;

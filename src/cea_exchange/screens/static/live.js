@@ -74,6 +74,9 @@
     stream = null;
   }
 
+  // On a phone the menu is wider than the page: where one is in it shall be seen.
+  document.querySelector(".menu [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
+
   // A page that could not be made for want of a daemon is asked for anew, until it can be.
   if (body.dataset.again) setTimeout(() => location.reload(), 1000 * body.dataset.again);
 

@@ -23,7 +23,7 @@ from cea_exchange.client import (
 from cea_exchange.client.answers import BiddingAnswer, BiddingNotice, BlockAnswer, PlaceAnswer
 from cea_exchange.domain.documents.statement import Holding, Position
 from cea_exchange.domain.profile import MarketRules
-from cea_exchange.domain.records import EventKind, Reason
+from cea_exchange.domain.records import EventKind, Method, Reason
 from cea_exchange.domain.refusals import VenueRefusal
 from cea_exchange.domain.refusals.answers import code_of
 from cea_exchange.screens.access import KeyedSystems, Rights
@@ -173,7 +173,7 @@ class TradingSession:
             new = [each for each in reports if each.position(session.account_index) > known]
             if new:
                 await self._take(client, new)
-            if new or time.monotonic() >= others_due_s:
+            if any(map(_concerns_others, new)) or time.monotonic() >= others_due_s:
                 others_due_s = time.monotonic() + OTHERS_S
                 await self._others_ask(client)
             if self.alerts.look(self._site.feed, time.time_ns()):
@@ -274,6 +274,14 @@ class TradingSession:
             is_refused = report.kind == EventKind.ORDER_REJECTED
             return Outcome(report, Reason(report.reason) if is_refused else None)
         return Outcome()
+
+
+def _concerns_others(report: Report) -> bool:
+    """Whether it may have changed what others offer or bid: listed orders and trades don't."""
+    kind = EventKind(report.kind)
+    if kind == EventKind.TRADE:
+        return report.method != Method.LISTED
+    return kind.name.startswith(("BLOCK_", "BID"))
 
 
 def _gateway_refusal(client: AsyncClient, client_order_id: int) -> VenueRefusal | None:

@@ -9,6 +9,7 @@ from cea_exchange.sweep.plan_file import PlanError
 
 SUMMED = "value_fen"
 """In yuan, where other fen are yuan per tonne."""
+NAME_MAX = 22
 TITLES = {
     "entities": "entities",
     "complied": "surrendered in full, in time",
@@ -71,6 +72,13 @@ def figure_title(figure: str) -> str:
     """Return what a figure is called, with its unit."""
     unit = unit_of(figure).name
     return f"{TITLES[figure]}, {unit}" if unit else TITLES[figure]
+
+
+def parameter_shown(name: str) -> str:
+    """Return a parameter's name as there is room for it: without its kind, of a path the end."""
+    _, _, rest = name.partition(".")
+    text = rest or name
+    return text if len(text) <= NAME_MAX else f"…{text[1 - NAME_MAX:]}"
 
 
 def figures_check(figures: Iterable[str]) -> None:

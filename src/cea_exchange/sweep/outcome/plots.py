@@ -3,21 +3,33 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from cea_exchange.plots.figures import svg
 from cea_exchange.sweep.cell import CellResult
-from cea_exchange.sweep.outcome.figures import TITLES, figure_title, unit_of
+from cea_exchange.sweep.outcome.figures import TITLES, figure_title, parameter_shown, unit_of
 from cea_exchange.sweep.plan_file import Value
 from cea_exchange.sweep.points import Point
 from cea_exchange.sweep.sensitivity import Sensitivity
-from cea_exchange.year.outcome.plots import svg
 
 COLUMNS = 3
 INCHES_WIDE, INCHES_EACH = 10.0, 2.5
 BINS_MAX = 24
 BOXES_MAX = 12
 """More values than these are points of a cloud."""
+VALUE_MAX = 18
 GRAY, BLUE, ORANGE = "#6b7280", "#1f6feb", "#d9730d"
 
 Draw = Callable[[Any, str], None]
+
+
+def that_vary(
+    figures: Sequence[str], points: Sequence[Point], results: Mapping[str, CellResult]
+) -> list[str]:
+    """Return the figures that are not the same at all points: of the others there is no plot."""
+    return [
+        figure
+        for figure in figures
+        if len({value for _, value in _values(figure, points, results)}) > 1
+    ]
 
 
 def spreads(
@@ -119,10 +131,6 @@ def _boxes(axes: Any, boxes: Sequence[Sequence[float]], labels: Sequence[str]) -
 
 def _titled(axes: Any, figure: str, of_values: str) -> None:
     axes.set_title(figure_title(figure), fontsize=9, loc="left")
-    # A figure that is the same at all points is one line, not a range of its own making.
-    low, high = getattr(axes, f"get_{of_values}lim")()
-    if high - low < 1e-9 * max(abs(high), 1):
-        getattr(axes, f"set_{of_values}lim")(low - 1, high + 1)
     axes.ticklabel_format(axis=of_values, useOffset=False, style="plain")
 
 
@@ -159,11 +167,12 @@ def _morris(axes: Any, rows: Sequence[Sensitivity]) -> None:
         capsize=2,
     )
     axes.set_xlabel(one.name, fontsize=8)
+    axes.set_xlim(left=0)
     _named(axes, rows)
 
 
 def _named(axes: Any, rows: Sequence[Sensitivity]) -> None:
-    axes.set_yticks(range(len(rows)), [_short(row.parameter) for row in rows])
+    axes.set_yticks(range(len(rows)), [parameter_shown(row.parameter) for row in rows])
     axes.invert_yaxis()
 
 
@@ -172,9 +181,9 @@ def _parameters(found: Sequence[Sensitivity]) -> int:
 
 
 def _short(value: Value) -> str:
-    """Return a value or a name as there is room for it: of a path its end."""
+    """Return a value as there is room for it."""
     text = str(value)
-    return text if len(text) <= 18 else f"…{text[-17:]}"
+    return text if len(text) <= VALUE_MAX else f"…{text[1 - VALUE_MAX:]}"
 
 
 def _order(value: Value) -> tuple[bool, float, str]:

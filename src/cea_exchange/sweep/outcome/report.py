@@ -6,23 +6,24 @@ from html import escape
 
 import msgspec
 
+from cea_exchange.plots.figures import PlotsMissing
 from cea_exchange.sweep.cell import CellResult
 from cea_exchange.sweep.outcome.figures import (
     TITLES,
     figure_shown,
     figure_title,
+    parameter_shown,
     spread_of,
     unit_of,
 )
 from cea_exchange.sweep.outcome.outcome import Outcome
-from cea_exchange.sweep.outcome.plots import by_parameter, sensitivities, spreads
+from cea_exchange.sweep.outcome.plots import by_parameter, sensitivities, spreads, that_vary
 from cea_exchange.sweep.plan_file import SweepPlan, Value
 from cea_exchange.sweep.points import Point
 from cea_exchange.sweep.sensitivity import Sensitivity
 from cea_exchange.year.outcome.page import page, table
-from cea_exchange.year.outcome.plots import PlotsMissing
 
-POINTS_MAX, FAILED_MAX, COMBINATIONS_MAX, VALUES_MAX = 100, 50, 6, 24
+POINTS_MAX, FAILED_MAX, COMBINATIONS_MAX, VALUES_MAX = 30, 50, 6, 8
 """Of each so many are shown; the tables have all."""
 METHODS = {
     "sobol": "Sobol's indices: the part of a figure's variance over the ranges that a parameter"
@@ -52,6 +53,7 @@ def report_page(
         f"<p class=note>In common: {escape(_common(plan))}.</p>",
     ]
     if ended:
+        shown = that_vary(plan.figures, points, results)
         parts += [
             "<h2>Spread over all points</h2>",
             table(
@@ -59,14 +61,14 @@ def report_page(
                 _spread_rows(outcome),
                 range(1, 7),
             ),
-            *_plotted(partial(spreads, plan.figures, points, results)),
-            *_by_parameters(plan, ended, results),
-            *_sensitivity_parts(plan, outcome),
+            *_plotted(partial(spreads, shown, points, results), shown),
+            *_by_parameters(plan, ended, results, shown),
+            *_sensitivity_parts(plan, points, outcome),
         ]
     parts += [
         "<h2>Where it comes from</h2>",
         table(
-            ("", "hash"),
+            ("of", "hash"),
             [
                 ("this sweep: every cell, and what it came to (SHA-256)", outcome.hash),
                 ("the plan (SHA-256)", outcome.plan),
@@ -133,50 +135,52 @@ def _spread_rows(outcome: Outcome) -> Iterator[tuple[str, ...]]:
 
 
 def _by_parameters(
-    plan: SweepPlan, points: Sequence[Point], results: Mapping[str, CellResult]
+    plan: SweepPlan,
+    points: Sequence[Point],
+    results: Mapping[str, CellResult],
+    plotted: Sequence[str],
 ) -> Iterator[str]:
     for name in plan.names():
         yield f"<h2>By {escape(name)}</h2>"
-        yield from _plotted(partial(by_parameter, name, plan.figures, points, results))
+        yield from _plotted(partial(by_parameter, name, plotted, points, results), plotted)
         by_value: dict[Value, list[Point]] = {}
         for point in points:
             by_value.setdefault(point.values[name], []).append(point)
         if name not in plan.ranges and len(by_value) <= VALUES_MAX:
-            head = (name, "points", *(figure_title(figure) for figure in plan.figures))
-            rows = [
-                _medians(plan.figures, value, found, results) for value, found in by_value.items()
-            ]
-            yield table(head, rows, range(1, len(head)))
-            yield "<p class=note>Medians over the points of each value.</p>"
+            head = (f"median, with {parameter_shown(name)}", *map(str, by_value))
+            counts = ("points", *(f"{len(found):,}" for found in by_value.values()))
+            rows = [_medians(figure, [*by_value.values()], results) for figure in plan.figures]
+            yield table(head, [counts, *rows], range(1, len(head)))
 
 
 def _medians(
-    figures: Sequence[str],
-    value: Value,
-    points: Sequence[Point],
-    results: Mapping[str, CellResult],
+    figure: str, by_value: Sequence[Sequence[Point]], results: Mapping[str, CellResult]
 ) -> tuple[str, ...]:
     shown = []
-    for figure in figures:
+    for points in by_value:
         spread = spread_of([results[point.cell.id].figures[figure] for point in points])
         shown.append(figure_shown(figure, spread.median) if spread else "")
-    return str(value), f"{len(points):,}", *shown
+    return figure_title(figure), *shown
 
 
-def _sensitivity_parts(plan: SweepPlan, outcome: Outcome) -> Iterator[str]:
+def _sensitivity_parts(
+    plan: SweepPlan, points: Sequence[Point], outcome: Outcome
+) -> Iterator[str]:
     if plan.sensitivity is None:
         return
-    yield "<h2>What figures depend on</h2>"
-    yield f"<p>{METHODS[plan.sensitivity.method]}</p>"
+    title = "What figures depend on"
+    yield f"<h2>{title}</h2><p>{METHODS[plan.sensitivity.method]}</p>"
     by_combination: dict[int, list[Sensitivity]] = {}
     for each in outcome.analysis.sensitivities:
         by_combination.setdefault(each.combination, []).append(each)
+    values = {point.combination: point.values for point in points}
     for number, found in [*by_combination.items()][:COMBINATIONS_MAX]:
-        title = f"Combination {number}" if len(by_combination) > 1 else "What figures depend on"
-        if len(by_combination) > 1:
-            yield f"<h3>{title}</h3>"
-        yield from _plotted(partial(sensitivities, title, plan.figures, found))
-        yield table(*_sensitivity_table(found), range(2, 6))
+        fixed = {name: v for name, v in values[number].items() if name not in plan.ranges}
+        words = ", ".join(f"{name} = {value}" for name, value in fixed.items())
+        if words:
+            yield f"<h3>With {escape(words)}</h3>"
+        yield from _plotted(partial(sensitivities, f"{title} {words}", plan.figures, found), found)
+        yield _sensitivity_table(plan, found)
     if len(by_combination) > COMBINATIONS_MAX:
         yield (
             f"<p class=note>The first {COMBINATIONS_MAX} combinations of {len(by_combination):,};"
@@ -187,27 +191,31 @@ def _sensitivity_parts(plan: SweepPlan, outcome: Outcome) -> Iterator[str]:
         yield f"<p>To be known of it:</p><ul>{notes}</ul>"
 
 
-def _sensitivity_table(
-    found: Sequence[Sensitivity],
-) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
-    if found[0].method == "sobol":
-        head = ("figure", "parameter", "with others", "±", "alone", "±")
-        rows = [
-            (
-                *(TITLES[each.figure], each.parameter),
-                *(f"{part or 0:.3f}" for part in (each.st, each.st_conf, each.s1, each.s1_conf)),
-            )
-            for each in found
-        ]
-        return head, rows
-    head = ("figure", "parameter", "mean size", "±", "mean", "deviation")
-    rows = []
+def _sensitivity_table(plan: SweepPlan, found: Sequence[Sensitivity]) -> str:
+    """Return a row a figure, a column a parameter."""
+    by_figure: dict[str, list[Sensitivity]] = {}
     for each in found:
-        unit = unit_of(each.figure)
-        parts = (each.mu_star, each.mu_star_conf, each.mu, each.sigma)
-        shown = (f"{(part or 0) / unit.one:,.{unit.places + 1}f}" for part in parts)
-        rows.append((figure_title(each.figure), each.parameter, *shown))
-    return head, rows
+        by_figure.setdefault(each.figure, []).append(each)
+    is_sobol = found[0].method == "sobol"
+    head = ("with others (alone)" if is_sobol else "mean size", *map(parameter_shown, plan.ranges))
+    rows = [
+        (
+            TITLES[figure] if is_sobol else figure_title(figure),
+            *map(_sobol if is_sobol else _morris, of_figure),
+        )
+        for figure, of_figure in by_figure.items()
+    ]
+    return table(head, rows, range(1, len(head)))
+
+
+def _sobol(each: Sensitivity) -> str:
+    return f"{each.st or 0:.2f} ± {each.st_conf or 0:.2f} ({each.s1 or 0:.2f})"
+
+
+def _morris(each: Sensitivity) -> str:
+    unit = unit_of(each.figure)
+    size, confidence = ((part or 0) / unit.one for part in (each.mu_star, each.mu_star_conf))
+    return f"{size:,.{unit.places}f} ± {confidence:,.{unit.places}f}"
 
 
 # -- Points ----------------------------------------------------------------------------------------
@@ -217,21 +225,23 @@ def _points(
     plan: SweepPlan, points: Sequence[Point], results: Mapping[str, CellResult]
 ) -> Iterator[str]:
     names = plan.names()
-    first = plan.figures[: max(1, 4 - len(names))]
-    head = ("point", "seed", *names, *(figure_title(figure) for figure in first), "cell", "files")
+    first = plan.figures[: max(1, 5 - len(names))]
+    head = (
+        *("point", "seed", *map(parameter_shown, names)),
+        *(figure_title(figure) for figure in first),
+        "cell",
+    )
     rows = []
     for point in points[:POINTS_MAX]:
         figures = results[point.cell.id].figures
         shown = (figure_shown(each, figures[each]) if figures else "failed" for each in first)
         values = (str(point.values[name]) for name in names)
-        files = ", ".join(point.cell.files())
-        rows.append(
-            (f"{point.number}", f"{point.seed}", *values, *shown, point.cell.id, files)
-        )
+        rows.append((f"{point.number}", f"{point.seed}", *values, *shown, point.cell.id))
+    yield "<h3>Points</h3>"
     yield table(head, rows, range(2 + len(names) + len(first)))
     yield (
-        f"<p class=note>{_of_all(len(rows), len(points))} Each with all figures, the hash of its"
-        " tables, and the command that plays it again, is in points.parquet.</p>"
+        f"<p class=note>{_of_all(len(rows), len(points))} Each with all figures, its files, the"
+        " hash of its tables, and the command that plays it again, is in points.parquet.</p>"
     )
 
 
@@ -239,8 +249,10 @@ def _of_all(shown: int, count: int) -> str:
     return f"The first {shown} points of {count:,}." if shown < count else ""
 
 
-def _plotted(draw: Callable[[], str]) -> Iterator[str]:
+def _plotted(draw: Callable[[], str], what: Sequence[object]) -> Iterator[str]:
+    if not what:
+        return
     try:
-        yield f"<div class=wide>{draw()}</div>"
+        yield f"<div class=wide tabindex=0>{draw()}</div>"
     except PlotsMissing as error:
         yield f"<p class=note>No plots: it {escape(str(error))}.</p>"

@@ -29,6 +29,7 @@ from cea_exchange.journal import (
     SegmentReader,
     Snapshot,
     Storage,
+    TailCut,
     event_rows_read,
     snapshot_paths,
     snapshot_read,
@@ -90,6 +91,7 @@ class _Folder(NamedTuple):
     core_class: type | None
     storage: Storage
     archive: Path | None
+    cut: TailCut | None
 
     def profile_of(self, identity: Identity) -> Profile:
         return profile_find(
@@ -104,6 +106,7 @@ def recover(
     core_class: type | None,
     storage: Storage,
     archive: Path | None,
+    cut: TailCut | None = None,
 ) -> Recovered:
     """Bring a data folder's state back, and the event store to what the journal gives.
 
@@ -114,7 +117,7 @@ def recover(
     profile
         The rules of a journal that begins; of another the one that it names is looked for here,
         on the folder's shelf and in the package.
-    core_class, storage, archive
+    core_class, storage, archive, cut
         As in `Sequencer.open`.
 
     Raises
@@ -126,7 +129,7 @@ def recover(
     StateDiverged
         Replay comes to another state than a checkpoint recorded.
     """
-    folder = _Folder(directory, profile, core_class, storage, archive)
+    folder = _Folder(directory, profile, core_class, storage, archive, cut)
     paths = segment_paths(directory / "journal", storage, archive=archive)
     if not paths:
         return _nothing(folder)
@@ -238,6 +241,7 @@ def _replay(folder: _Folder, start: _Start, check: "_StoreCheck") -> Tail:
         cut_torn_tail=True,
         archive=folder.archive,
         start=start.point,
+        cut=folder.cut,
     )
     joined = reader.frames_joined(COMMAND_DTYPE.itemsize, COMMANDS_PER_BATCH)
     frames = frames_under_rules(reader, joined, start.machine.profile.profile_hash())

@@ -29,9 +29,11 @@ from cea_exchange.journal import (
     Journal,
     JournalError,
     JournalFull,
+    JournalWriter,
     OsStorage,
     SnapshotHeader,
     Storage,
+    TailCut,
 )
 from cea_exchange.protocol.control import (
     TIME_NS_MAX,
@@ -44,7 +46,7 @@ from cea_exchange.venue.durability.event_days import EventDay, day_of
 from cea_exchange.venue.durability.event_index import EventIndex
 from cea_exchange.venue.durability.profile_change import profile_change
 from cea_exchange.venue.durability.profile_shelf import profile_keep
-from cea_exchange.venue.durability.recovery import recover
+from cea_exchange.venue.durability.recovery import frame_apply, recover
 from cea_exchange.venue.durability.snapshots import SnapshotBody, SnapshotPlan, SnapshotWriter
 from cea_exchange.venue.market.state_machine import VenueStateMachine
 
@@ -57,6 +59,8 @@ COMMANDS_SYNCED_APART = 1_024
 wake it and to be woken takes as long as to apply some hundreds."""
 RECORDS_PER_FRAME_MAX = 16_384
 STORE_ROWS_APART_MAX = 32
+EVENTS_FOLLOWED_MAX = 65_536
+"""A standby syncs after so many events, or when nothing more has come."""
 
 log = structlog.get_logger("venue")
 
@@ -87,7 +91,7 @@ class Sequencer:
     def __init__(
         self,
         machine: VenueStateMachine,
-        journal: Journal,
+        journal: JournalWriter,
         store: EventStore,
         index: EventIndex,
         *,
@@ -96,7 +100,7 @@ class Sequencer:
         helper: Callable[[str], Executor] = helper_thread,
     ) -> None:
         self.machine = machine
-        self.journal = journal
+        self.journal: JournalWriter = journal
         self.index = index
         self.checkpoints_on = True
         self.on_batch: Callable[[tuple[int, float, float]], None] = lambda _: None
@@ -107,6 +111,8 @@ class Sequencer:
         self._store_helper = helper("fdatasync-events")
         self._store_synced: Future = self._store_helper.submit(store.sync_written)
         self._checkpoint_block = machine.core.command_seq // CHECKPOINT_COMMANDS
+        self._followed: list[np.ndarray] = []
+        self._followed_count = 0
 
     @classmethod
     def open(
@@ -120,6 +126,7 @@ class Sequencer:
         snapshot_commands: int = 0,
         archive: Path | None = None,
         log_id: str | None = None,
+        cut: TailCut | None = None,
         now_s: Callable[[], float] = time.monotonic,
         helper: Callable[[str], Executor] = helper_thread,
     ) -> "Sequencer":
@@ -140,6 +147,8 @@ class Sequencer:
             more in the journal's folder.
         log_id
             Which journal it has to be; one that begins takes it, or makes its own.
+        cut
+            Where the journal is to end though more was written: it never counted.
         now_s
             A clock that never goes back, for snapshots.
         helper
@@ -160,7 +169,11 @@ class Sequencer:
             raise JournalError(ADOPTING_FOLDER, 1, reason)
         identity = Identity(__version__, SCHEMA_VERSION, profile.profile_hash())
         found = recover(
-            directory, profile, core_class=core_class, storage=storage, archive=archive
+            *(directory, profile),
+            core_class=core_class,
+            storage=storage,
+            archive=archive,
+            cut=cut,
         )
         change = profile_change(directory, found.machine, found.tail, profile)
         profile_keep(directory, profile, storage)
@@ -218,6 +231,7 @@ class Sequencer:
         self._room_check()
         now_ns = self._stamp()
         self.journal.append(FrameKind.RECORDS, len(records), now_ns, records)
+        self.journal.sync_begin()
         began_s = time.perf_counter()
         if len(records) < COMMANDS_SYNCED_APART:
             events = self.machine.apply_records(records, now_ns, lend=True)
@@ -269,6 +283,49 @@ class Sequencer:
         if EventKind.DAY_CLOSED in kinds:
             self._snapshots.day_closed()
         return self._with_checkpoint(events, is_due=not kinds.isdisjoint(_PHASE_KINDS)), refusals
+
+    def follow(self, journal: Journal, frames: bytes) -> None:
+        """Journal frames that another venue has made, and apply them; `followed` is to come.
+
+        Parameters
+        ----------
+        journal
+            The one that this sequencer was opened with: it follows until `lead`.
+        frames
+            Whole frames of the same journal, from the next on; what is there already is left out.
+
+        Raises
+        ------
+        JournalError
+            They do not follow, or don't fit the state.
+        StateDiverged
+            The other came to another state at a checkpoint.
+        JournalFull
+            The disk has no room; what was applied counts, and the rest may be tried again.
+        """
+        self._room_check()
+        for frame in journal.append_frames(frames):
+            events = frame_apply(self.machine, frame)
+            self._followed.append(events)
+            self._followed_count += len(events)
+        if self._followed_count > EVENTS_FOLLOWED_MAX:
+            self.followed(journal)
+
+    def followed(self, journal: Journal) -> None:
+        """Bring what was followed to disk, and keep its events."""
+        if not self._followed:
+            return
+        journal.sync()
+        events = np.concatenate(self._followed)
+        self._followed, self._followed_count = [], 0
+        self._keep(events.tobytes(), events)
+        if EventKind.DAY_CLOSED in events["kind"]:
+            self._snapshots.day_closed()
+
+    def lead(self, journal: JournalWriter) -> None:
+        """Write from now on, to this journal; all before was followed."""
+        self.journal = journal
+        self._checkpoint_block = self.machine.core.command_seq // CHECKPOINT_COMMANDS
 
     def event_rows(self, seqs: Iterable[int]) -> np.ndarray:
         """Return the events of ascending sequence numbers from the store.

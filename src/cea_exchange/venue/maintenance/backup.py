@@ -32,8 +32,9 @@ from cea_exchange.journal import (
     snapshot_paths,
     snapshot_read,
 )
+from cea_exchange.journal.frame_bytes import synced_prefix
 from cea_exchange.journal.row_file import HEADER_BYTES
-from cea_exchange.journal.segment import segment_paths, synced_prefix
+from cea_exchange.journal.segment import segment_paths
 from cea_exchange.journal.storage import DRAFT_SUFFIX
 from cea_exchange.venue.cases.case_log import DOCUMENTS
 from cea_exchange.venue.durability.event_index import INDEX_FILE_NAME, INDEX_ROW_BYTES

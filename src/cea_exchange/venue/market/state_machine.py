@@ -202,6 +202,8 @@ class VenueStateMachine:
     settlement_base, report_bases : int, list of int
         Which settlement records, and which reports by account index, another life gave out; 0 and
         empty but after an adoption.
+    checkpoint_event_seq, checkpoint_hash : int
+        After which event the last checkpoint was applied since this was made, and the hash there.
     """
 
     def __init__(self, profile: Profile, core_class: type | None = None) -> None:
@@ -235,6 +237,7 @@ class VenueStateMachine:
         self.cases: dict[str, list[control.CaseEntered]] = {}
         self.adjustment_accounts: list[str] = []
         self.adjustments: list[Adjustment] = []
+        self.checkpoint_event_seq = self.checkpoint_hash = 0
         self._products: dict[str, int] = {}
         self._accounts: dict[str, int] = {}
         self._groups: dict[str, int] = {}
@@ -941,6 +944,7 @@ class VenueStateMachine:
                     f"checkpoint after event {self.core.event_seq}: {field} in the journal is "
                     f"{expected}, replay came to {got}"
                 )
+        self.checkpoint_event_seq, self.checkpoint_hash = self.core.event_seq, now.state_hash
         return self.core.checkpoint()
 
     def _settlement_confirmed(self, act: control.SettlementConfirmed) -> None:

@@ -89,6 +89,8 @@ class AdminService(Service[Operator, AdminRequest]):
         Journals acts, releases their events, and returns the refusals.
     status, stop
         Says where the venue stands; ends the daemon.
+    hand_over
+        Ends it and lets another node lead; FrameError if that one can't.
     key_restore
         Admits a key that was cut off; False if it was not.
     now_s
@@ -113,6 +115,7 @@ class AdminService(Service[Operator, AdminRequest]):
         run_controls: Callable[[list[control.Control]], list[str | None]],
         status: Callable[[], dict[str, Any]],
         stop: Callable[[], None],
+        hand_over: Callable[[str], None],
         key_restore: Callable[[str], bool],
         now_s: Callable[[], float],
         looked: Callable[[Operator, AdminRequest], None],
@@ -129,6 +132,7 @@ class AdminService(Service[Operator, AdminRequest]):
         self.proposals = VenueProposals(proposal_s, now_s)
         self.status = status
         self.stop = stop
+        self.hand_over = hand_over
         self.key_restore = key_restore
         self._looked = looked
         self._cases = CaseService(sequencer.machine)

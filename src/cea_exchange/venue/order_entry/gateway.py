@@ -307,7 +307,7 @@ class Gateway:
         """Drop whole messages with a malformed record, join the others, fill from the key."""
         faulty = faulty_payloads([message.frames[1] for message in messages])
         for index in faulty:
-            answers.append(self._refuse_faulty(messages[index]))
+            answers += self._refuse_faulty(messages[index])
         if faulty:
             dropped = set(faulty)
             messages = [each for index, each in enumerate(messages) if index not in dropped]
@@ -316,13 +316,17 @@ class Gateway:
         records, owner = commands_join(payloads, [holder.operator for holder in holders])
         return self._rightful(_Batch(records, owner, messages), holders, answers)
 
-    def _refuse_faulty(self, message: Message) -> Answer:
+    def _refuse_faulty(self, message: Message) -> list[Answer]:
         records = np.frombuffer(message.frames[1], COMMAND_DTYPE)
         first = int(np.argmax(faulty_commands(records)))
         fault = command_fault(records[first])
         place = f"record {first}, {fault.where}"
         error = FrameError(fault.code, expected=fault.expected, got=fault.got, where=place)
-        return self.refuse(message, error)
+        ids = records["client_order_id"].tolist()
+        return [
+            self.refuse(message, error, client_order_ids=ids[first : first + REFUSED_IDS_MAX])
+            for first in range(0, len(ids), REFUSED_IDS_MAX)
+        ]
 
     def _rightful(
         self, batch: _Batch, holders: list[KeyHolder], answers: list[Answer]

@@ -20,6 +20,8 @@ import msgspec
 import structlog
 import zmq
 
+from cea_exchange.cluster.config import ClusterConfig
+from cea_exchange.cluster.way_in.whereabouts import EndpointsFiles, Following, Whereabouts
 from cea_exchange.control_plane.limits import MemoryUse
 from cea_exchange.domain.refusals.frame_error import FrameError
 from cea_exchange.protocol.security import (
@@ -41,8 +43,9 @@ POLL_MS = 100
 POLL_BUSY_MS = 5
 LAST_MS = 50
 LOOK_S = 1.0
-SILENCE_S_MAX = 5.0
-"""The venue sends ten heartbeats a second; one that is silent for so long is connected to anew."""
+SILENCE_S_MAX = 2.0
+"""The venue sends ten heartbeats a second; one that is silent for so long is connected to anew, or
+another one, where there are several."""
 NICENESS = 5
 LIFELINE_BYTES = 65_536
 
@@ -61,16 +64,30 @@ class RelayConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_on
     market_data, snapshot
         Where the relay listens. Port 0 takes a free one, written to ``DIR/relay/endpoints.json``.
     venue_endpoints
-        The file in which the venue, or another relay, says where it listens;
-        ``DIR/venue/endpoints.json`` if left out.
+        The file in which the venue, or another relay, says where it listens, or a list of such
+        files, one of whose venues leads; ``DIR/venue/endpoints.json`` if left out.
+    cluster
+        The cluster, whose lease says where the leader is; goes before `venue_endpoints`.
     memory_mib_max
         A relay that has grown beyond it ends, to be started again.
     """
 
     market_data: Address = "tcp://127.0.0.1:0"
     snapshot: Address = "tcp://127.0.0.1:0"
-    venue_endpoints: str | None = None
+    venue_endpoints: str | tuple[str, ...] | None = None
+    cluster: ClusterConfig | None = None
     memory_mib_max: Annotated[int, msgspec.Meta(ge=128, le=1 << 20)] = 512
+
+    def whereabouts(self, data: Path) -> Whereabouts:
+        """Return what says where the venue that leads is."""
+        names = Upstream.__struct_fields__
+        if self.cluster is not None:
+            from cea_exchange.cluster.way_in.leader_lease import LeaderLease
+
+            return LeaderLease(self.cluster, data, names)
+        given = self.venue_endpoints or str(data / "venue" / "endpoints.json")
+        files = (given,) if isinstance(given, str) else given
+        return EndpointsFiles([Path(file) for file in files], names)
 
 
 class Upstream(msgspec.Struct, frozen=True):
@@ -108,16 +125,33 @@ class KeysChange(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     removed: list[str]
 
 
-def upstream_read(path: Path) -> Upstream:
-    """Read where the venue is; ConfigError if the file does not say so."""
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=Upstream)
-    except OSError as error:
-        raise ConfigError(
-            f"{path}: expected the venue's endpoints.json, {error.strerror}"
-        ) from None
-    except msgspec.MsgspecError as error:
-        raise ConfigError(f"{path}: expected the venue's endpoints.json, {error}") from None
+class UpstreamSought:
+    """Finds the venue that leads, and goes on to another one once it is silent.
+
+    Parameters
+    ----------
+    whereabouts
+        Where it may be.
+    """
+
+    def __init__(self, whereabouts: Whereabouts) -> None:
+        self._following = Following(whereabouts)
+
+    def __call__(self, *, is_alive: bool) -> Upstream:
+        """Return where to be now; ConfigError while nobody says where a venue is."""
+        place = self._following.choose(is_alive=is_alive)
+        if place is None:
+            wanted = "market data, snapshots and their key"
+            raise ConfigError(f"expected the venue's endpoints.json with its {wanted}, got none")
+        return Upstream(*place.addresses)
+
+    def close(self) -> None:
+        """Look no more."""
+        self._following.close()
+
+
+UpstreamOf = Callable[..., Upstream]
+"""Says where the venue is, by the named argument `is_alive`: whether the one before goes on."""
 
 
 class Relay:
@@ -155,7 +189,7 @@ class Relay:
         self,
         config: RelayConfig,
         keys: CurveKeys,
-        upstream: Callable[[], Upstream],
+        upstream: UpstreamOf,
         *,
         descriptors: dict[str, int] | None = None,
         lifeline: int | None = None,
@@ -188,7 +222,7 @@ class Relay:
                 os.set_blocking(lifeline, False)
                 self._poller.register(lifeline, zmq.POLLIN)
             self._stream: zmq.Socket | None = None
-            self._connect(upstream())
+            self._connect(upstream(is_alive=True))
         except BaseException:
             self.close()
             raise
@@ -258,6 +292,7 @@ class Relay:
             self._stopping = True
 
     def _connect(self, upstream: Upstream) -> None:
+        self._connected_to = upstream
         if self._stream is not None:
             self._poller.unregister(self._stream)
             self._stream.close(linger=0)
@@ -296,14 +331,16 @@ class Relay:
         used_mib = self._memory.mib()
         if used_mib > self._config.memory_mib_max:
             raise RelayOverMemory(f"{used_mib} MiB of {self._config.memory_mib_max} in use")
-        if now_s - self._heard_s > SILENCE_S_MAX or self._service.venue.is_stuck(now_s):
-            # Whom libzmq has seen refused once it does not try again.
-            try:
-                self._connect(self._upstream())
-            except ConfigError as error:
-                log.warning("venue_unknown", error=str(error))
-                return
-            log.warning("venue_connected_anew")
+        is_silent = now_s - self._heard_s > SILENCE_S_MAX or self._service.venue.is_stuck(now_s)
+        try:
+            upstream = self._upstream(is_alive=not is_silent)
+        except ConfigError as error:
+            log.warning("venue_unknown", error=str(error))
+            return
+        # Whom libzmq has seen refused once it does not try again.
+        if is_silent or upstream != self._connected_to:
+            self._connect(upstream)
+            log.warning("venue_connected_anew", market_data=upstream.market_data)
 
 
 def endpoints_write(data: Path, relay: Relay, public_key: str) -> None:

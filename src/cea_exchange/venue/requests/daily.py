@@ -110,6 +110,16 @@ class Stop(ActRequest, tag="stop"):
         return {}
 
 
+class ClusterHandover(ActRequest, tag="cluster_handover", kw_only=True):
+    """End this node of a cluster, and let a standby lead; `cluster handover` asks who leads."""
+
+    node: Annotated[str, msgspec.Meta(max_length=32), field("The standby that is to lead.")]
+
+    def act(self, venue: Venue, by: Operator) -> dict[str, Any]:
+        venue.hand_over(self.node)
+        return {"what": f"node {self.node} is to lead"}
+
+
 class AnnouncementMake(ActRequest, tag="announcement_make", kw_only=True):
     """Tell everybody something, such as a risk: it is published with the day's disclosure."""
 

@@ -18,7 +18,7 @@ h1 { font-size: 1.6rem; } h2 { font-size: 1.15rem; margin-top: 2.2rem; }
 table { border-collapse: collapse; width: 100%; }
 th, td { text-align: left; padding: .25rem .6rem; border-bottom: 1px solid var(--line); }
 .n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
-svg { display: block; width: 100%; min-width: 38rem; height: auto; }
+svg { display: block; margin-top: .8rem; width: 100%; min-width: 38rem; height: auto; }
 .agree { color: var(--good); } .differ { color: var(--bad); font-weight: 600; }
 p.note { color: var(--faint); }
 @media (max-width: 40rem) {
@@ -45,7 +45,7 @@ def table(
     """Return a table of texts; `numbers` are the places of columns of numbers."""
     lines = [_row("th", head, numbers)] if head else []
     lines += [_row("td", row, numbers) for row in rows]
-    return f"<div class=wide><table>{''.join(lines)}</table></div>"
+    return f"<div class=wide tabindex=0><table>{''.join(lines)}</table></div>"
 
 
 def _row(kind: str, cells: Sequence[str], numbers: Collection[int]) -> str:

@@ -4,10 +4,11 @@ from collections.abc import Iterable
 from html import escape
 from pathlib import Path
 
+from cea_exchange.plots.figures import PlotsMissing
+from cea_exchange.plots.year_plots import year_svgs
 from cea_exchange.year.checkpoint import YearState
 from cea_exchange.year.outcome.outcome import Outcome
 from cea_exchange.year.outcome.page import page, table
-from cea_exchange.year.outcome.plots import PlotsMissing, plots
 from cea_exchange.year.outcome.wording import beside_rows, figure_rows
 from cea_exchange.year.setting import YearSetting
 
@@ -47,7 +48,7 @@ def report_write(
         " months when to trade. The model's own: comes of how its firms behave, and says nothing"
         " of the real market.</p>",
         *more,
-        *_plots(folder, state),
+        *_plots(folder),
         "<h2>What the systems say of each other</h2>",
         _reconciled(outcome),
     ]
@@ -57,10 +58,10 @@ def report_write(
     return path
 
 
-def _plots(folder: Path, state: YearState) -> Iterable[str]:
+def _plots(folder: Path) -> Iterable[str]:
     try:
-        for plot in plots(folder, state.bulletins):
-            yield f"<h2>{escape(plot.title)}</h2><div class=wide>{plot.svg}</div>"
+        for plot in year_svgs(folder):
+            yield f"<h2>{escape(plot.title)}</h2><div class=wide tabindex=0>{plot.svg}</div>"
     except PlotsMissing as error:
         yield f"<p class=note>No plots: it {escape(str(error))}.</p>"
 
@@ -74,4 +75,4 @@ def _reconciled(outcome: Outcome) -> str:
             f"<tr><td>{escape(each.name)}</td><td class=n>{each.count:,}</td>"
             f"<td class={found}>{words}</td></tr>"
         )
-    return f"<div class=wide><table>{''.join(lines)}</table></div>"
+    return f"<div class=wide tabindex=0><table>{''.join(lines)}</table></div>"

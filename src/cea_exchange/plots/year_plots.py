@@ -1,26 +1,32 @@
-"""The plots of a year, as SVG to stand in a page."""
+"""The plots of a year: of its tables, which lie in its folder, and of its bulletins."""
 
 import csv
-import io
 from collections.abc import Callable, Sequence
 from datetime import date
 from itertools import accumulate
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from cea_exchange.domain.calendar import date_of_number
-from cea_exchange.domain.documents.bulletin import Bulletin
-from cea_exchange.year.outcome.tables import FOLDER
+from cea_exchange.domain.calendar import date_of_number, date_parse
+from cea_exchange.domain.units import fen_of
+from cea_exchange.plots.days import (
+    MILLION,
+    DrawnDay,
+    axes_finish,
+    closes_draw,
+    ranges_draw,
+    tonnes_draw,
+)
+from cea_exchange.plots.figures import METHOD_COLOURS, figure_new, svg
 
-METHOD_COLOURS = {"listed": "tab:blue", "block": "tab:gray", "bidding": "tab:orange"}
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+TABLES = "tables"
+"""The folder of a year's tables in its own."""
 SECTORS = ("power", "steel", "cement", "aluminium")
 SHORTEST = 20
 """So many of those that lack most are named."""
-MILLION = 1e6
-
-
-class PlotsMissing(Exception):
-    """matplotlib is not installed."""
 
 
 class Plot(NamedTuple):
@@ -30,78 +36,67 @@ class Plot(NamedTuple):
     svg: str
 
 
-def plots(folder: Path, bulletins: Sequence[Bulletin]) -> list[Plot]:
-    """Return the plots of a year, from its tables and bulletins.
+def year_svgs(folder: Path) -> list[Plot]:
+    """Return the plots of a year that was played to its end, to stand in a page.
 
     Raises
     ------
     PlotsMissing
         Without matplotlib.
     """
-    drawn: tuple[tuple[str, Callable[[Any], None]], ...] = (
-        ("Price and volume by day and method", lambda figure: _days(figure, bulletins)),
-        ("Allowances by sector", lambda figure: _sectors(figure, folder)),
-        ("Who is short of its allocation", lambda figure: _short(figure, folder)),
-        ("Surrender toward the deadline", lambda figure: _surrender(figure, folder)),
-        ("Concentration of trading", lambda figure: _concentration(figure, folder)),
-    )
-    return [Plot(title, svg(title, draw)) for title, draw in drawn]
+    return [Plot(title, svg(title, _of_year(draw, folder))) for title, draw in DRAWN.items()]
 
 
-def svg(
-    title: str, draw: Callable[[Any], None], inches: tuple[float, float] = (10, 4.6)
-) -> str:
-    """Return what is drawn on a figure, as SVG to stand in a page: the same bytes every time.
+def _of_year(draw: Callable[[Any, Path], None], folder: Path) -> Callable[[Any], None]:
+    return lambda figure: draw(figure, folder)
+
+
+def year(folder: Path | str) -> "Figure":
+    """Draw a year that was played to its end: prices, tonnes, allowances, surrender.
+
+    Parameters
+    ----------
+    folder
+        What `cea-exchange year` wrote to.
 
     Raises
     ------
-    PlotsMissing
-        Without matplotlib.
+    FileNotFoundError
+        There is no such year, or it has not come to its end.
     """
-    try:
-        import matplotlib
-        from matplotlib.backends.backend_svg import FigureCanvasSVG
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise PlotsMissing("needs matplotlib: pip install 'cea-exchange[plots]'") from error
-    # The same drawing every time: names within it come from its title, and it has no date.
-    with matplotlib.rc_context({"svg.hashsalt": title, "svg.fonttype": "none"}):
-        figure = Figure(figsize=inches, layout="constrained")
-        FigureCanvasSVG(figure)
-        draw(figure)
-        text = io.StringIO()
-        nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
-        figure.savefig(text, format="svg", metadata=nothing)
-    # What comes before is for a file of its own.
-    return text.getvalue()[text.getvalue().index("<svg") :]
+    figure = figure_new(12, 8)
+    parts: Any = figure.subfigures(2, 1, height_ratios=(3, 2))
+    _days(parts[0], Path(folder))
+    for part, draw in zip(parts[1].subfigures(1, 2), (_sectors, _surrender), strict=True):
+        draw(part, Path(folder))
+    return figure
 
 
 def rows_of(folder: Path, table: str) -> list[dict[str, str]]:
     """Return the rows of a table."""
-    with (folder / FOLDER / f"{table}.csv").open(encoding="utf-8", newline="") as file:
+    with (folder / TABLES / f"{table}.csv").open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
 
 
-def _days(figure: Any, bulletins: Sequence[Bulletin]) -> None:
+def days_of(folder: Path) -> list[DrawnDay]:
+    """Return the days of a year's table of bulletins, by the composite."""
+    days = []
+    for row in rows_of(folder, "bulletins"):
+        if row["subjCode"].startswith("COM"):
+            tonnes = {method: int(row[f"{method}TradeVolume"]) for method in METHOD_COLOURS}
+            low, high = (fen_of(row[name]) or None for name in ("lowPric", "highPric"))
+            on = date_parse(row["quotPoin"])
+            days.append(DrawnDay(on, low, high, fen_of(row["closPric"]), tonnes))
+    return days
+
+
+def _days(figure: Any, folder: Path) -> None:
     prices, volumes = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
-    days = [date_of_number(bulletin.trading_date) for bulletin in bulletins]
-    composites = [bulletin.composite for bulletin in bulletins]
-    ranges = [(quote.low or quote.close, quote.high or quote.close) for quote in composites]
-    low, high = ([price / 100 for price in ends] for ends in zip(*ranges, strict=True))
-    prices.fill_between(days, low, high, color="tab:blue", alpha=0.25, label="low to high")
-    closes = [quote.close / 100 for quote in composites]
-    prices.plot(days, closes, color="black", linewidth=0.9, label="close")
-    prices.set(ylabel="yuan/t")
-    below = [0.0] * len(days)
-    for method, colour in METHOD_COLOURS.items():
-        made = [getattr(quote.day, method).volume / MILLION for quote in composites]
-        if any(made):
-            volumes.bar(days, made, bottom=below, width=1, label=method, color=colour)
-            below = [sum(pair) for pair in zip(below, made, strict=True)]
-    volumes.set(ylabel="million t a day")
-    for axes in (prices, volumes):
-        axes.grid(alpha=0.3)
-        axes.legend(loc="upper left")
+    days = days_of(folder)
+    ranges_draw(prices, days)
+    closes_draw(prices, days)
+    tonnes_draw(volumes, days)
+    axes_finish(prices, volumes)
 
 
 def _sectors(figure: Any, folder: Path) -> None:
@@ -152,6 +147,10 @@ def _surrender(figure: Any, folder: Path) -> None:
     sums = accumulate(by_day[day] for day in days)
     axes.step(days, [100 * tonnes / due for tonnes in sums], where="post")
     axes.set(ylabel="% of what is due", ylim=(0, 102))
+    from matplotlib import dates
+
+    short: Any = dates.ConciseDateFormatter
+    axes.xaxis.set_major_formatter(short(axes.xaxis.get_major_locator()))
     axes.grid(alpha=0.3)
 
 
@@ -175,3 +174,13 @@ def _concentration(figure: Any, folder: Path) -> None:
 
 def _top(tonnes: Sequence[int]) -> float:
     return 100 * sum(tonnes[:10]) / sum(tonnes)
+
+
+DRAWN: dict[str, Callable[[Any, Path], None]] = {
+    "Price and volume by day and method": _days,
+    "Allowances by sector": _sectors,
+    "Who is short of its allocation": _short,
+    "Surrender toward the deadline": _surrender,
+    "Concentration of trading": _concentration,
+}
+"""The plots by their titles, and what draws each of a year's folder."""

@@ -1,0 +1,253 @@
+"""What a code, rule, word or setting means, from the sources that the pages are made of.
+
+Refusals: the texts that `protocol/schema/generate.py` makes, in both languages. Rules and terms:
+the pages `rules.md` and `glossary.md`, which the wheel has. Settings: the classes that read a
+daemon's file. Values of the market: the packaged profiles.
+"""
+
+import difflib
+import inspect
+import re
+from collections.abc import Iterator
+from functools import cache
+from importlib import import_module, resources
+from pathlib import Path
+from typing import Any, get_args
+
+import msgspec
+
+from cea_exchange.domain.profile import load_profile
+from cea_exchange.screens.texts.catalogue import RefusalText, refusal_texts
+
+NEAR_MAX = 5
+MARKET = "cea"
+_RULE_ID = re.compile(r"[A-Z]+-[A-Z]{3}-[0-9]{2}")
+_REFUSALS = {
+    "Reason": ("market", "domain.enums", "reasons"),
+    "VenueRefusal": ("venue", "domain.refusals.venue", "venue_refusals"),
+    "RegistryRefusal": ("registry", "domain.refusals.registry", "registry_refusals"),
+    "PlatformRefusal": ("platform", "domain.refusals.platform", "platform_refusals"),
+    "CcerRefusal": ("ccer", "domain.refusals.ccer", "ccer_refusals"),
+    "BankRefusal": ("bank", "domain.refusals.bank", "bank_refusals"),
+    "InstitutionRefusal": (
+        "any institution", "domain.refusals.institution", "institution_refusals",
+    ),
+}  # fmt: skip
+"""Each enumeration: whose it is, its module, its page."""
+_CONFIGS = {
+    "venue": ("venue.config", "VenueConfig"),
+    "registry": ("registry.config", "RegistryConfig"),
+    "platform": ("platform.config", "PlatformConfig"),
+    "ccer": ("ccer.config", "CcerConfig"),
+    "bank": ("simulators.bank.daemon", "BankConfig"),
+}
+
+
+class Explanation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What one thing means.
+
+    Attributes
+    ----------
+    kind
+        ``refusal``, ``rule``, ``term``, ``setting`` or ``market value``.
+    of
+        Whose it is: the system, the heading.
+    others
+        Other words by which it is found.
+    rules
+        The rules that the text names, each with its sentence and source.
+    """
+
+    kind: str
+    name: str
+    of: str
+    text: str
+    chinese: str = ""
+    remedy: str = ""
+    source: str = ""
+    others: tuple[str, ...] = ()
+    rules: dict[str, str] = {}
+
+
+def explained(name: str) -> list[Explanation]:
+    """Return all that a name means, in each system that knows it; nothing where none does."""
+    return [found for key, found in everything() if key == _key(name)]
+
+
+def near(name: str) -> list[str]:
+    """Return names that look like one that nothing has, the nearest first."""
+    names = {key: each.name for key, each in everything()}
+    found = difflib.get_close_matches(_key(name), names, NEAR_MAX, cutoff=0.6)
+    within = (key for key in names if len(name) > 2 and _key(name) in key)
+    return list(dict.fromkeys(names[key] for key in [*found, *within]))[:NEAR_MAX]
+
+
+@cache
+def everything() -> tuple[tuple[str, Explanation], ...]:
+    """Return each explanation by each of the keys that it is found under."""
+    return tuple(
+        (key, each)
+        for source in (_refusals, _rules, _terms, _settings, _market_values)
+        for each in source()
+        for key in dict.fromkeys(map(_key, (each.name, *each.others)))
+    )
+
+
+def _key(name: str) -> str:
+    return name.strip().casefold().replace("-", "_").replace(" ", "_")
+
+
+# -- Refusals --------------------------------------------------------------------------------------
+
+
+def _refusals() -> Iterator[Explanation]:
+    chinese = refusal_texts("zh")
+    for name, words in refusal_texts("en").items():
+        enum, _, code = name.partition(".")
+        system, module, page = _REFUSALS[enum]
+        member = getattr(import_module(f"cea_exchange.{module}"), enum)[code]
+        said = chinese.get(name, RefusalText("", ""))
+        yield Explanation(
+            kind="refusal",
+            name=code,
+            of=f"{system}, number {member}",
+            text=words.meaning,
+            chinese=" ".join(part for part in said if part not in ("", "-")),
+            remedy=words.remedy.removeprefix("-"),
+            source=f"protocol/{page}.md",
+            rules=_rules_in(words.meaning),
+        )
+
+
+# -- Rules and words: pages ------------------------------------------------------------------------
+
+
+def page(name: str) -> str:
+    """Return a page of `protocol/`: of the installed package, or of the sources beside it."""
+    packed = resources.files("cea_exchange.screens").joinpath(name)
+    if packed.is_file():
+        return packed.read_text(encoding="utf-8")
+    return Path(__file__).parents[4].joinpath("protocol", name).read_text(encoding="utf-8")
+
+
+def _rows(name: str) -> Iterator[tuple[str, list[str]]]:
+    """Yield heading and cells of each row of a page's tables, in plain words."""
+    heading = ""
+    for line in page(name).splitlines():
+        if line.startswith("#"):
+            heading = line.lstrip("# ")
+        elif line.startswith("| ") and not line.startswith("|--"):
+            plain = re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", line).replace("`", "")
+            yield heading, [cell.strip() for cell in plain.strip("| ").split(" | ")]
+
+
+def _rules() -> Iterator[Explanation]:
+    for heading, cells in _rows("rules.md"):
+        if _RULE_ID.fullmatch(cells[0]):
+            name, text, chinese, source, confidence = cells
+            yield Explanation(
+                kind="rule",
+                name=name,
+                of=heading,
+                text=text,
+                chinese=chinese.removeprefix("-"),
+                source=f"{source}; confidence {confidence} (protocol/rules.md says what they are)",
+            )
+
+
+@cache
+def _rule_texts() -> dict[str, str]:
+    texts: dict[str, str] = {}
+    for each in _rules():
+        text = f"{each.text} ({each.source.partition('; confidence')[0]})"
+        # Some ids stand for two rules, of surrender and of surveillance: both are said.
+        texts[each.name] = f"{texts[each.name]} Or: {text}" if each.name in texts else text
+    return texts
+
+
+def _rules_in(text: str) -> dict[str, str]:
+    return {name: _rule_texts()[name] for name in _RULE_ID.findall(text) if name in _rule_texts()}
+
+
+def _terms() -> Iterator[Explanation]:
+    for _, (word, means, chinese, instead_of) in _rows("glossary.md"):
+        if word == "word":
+            continue
+        # "tonne (t)" is found by either, "yuan, fen" too; Chinese words have brackets of their own.
+        others = re.split(r"[(),]|（|）|、", f"{word},{chinese}")
+        yield Explanation(
+            kind="term",
+            name=word,
+            of="glossary",
+            text=means,
+            chinese=chinese.removeprefix("-"),
+            remedy="" if instead_of == "-" else f"Say it so, and not {instead_of}.",
+            source="protocol/glossary.md",
+            others=tuple(other.strip() for other in others if other.strip() not in ("", "-")),
+        )
+
+
+# -- Settings --------------------------------------------------------------------------------------
+
+
+def _settings() -> Iterator[Explanation]:
+    for daemon, (module, name) in _CONFIGS.items():
+        yield from _fields(daemon, getattr(import_module(f"cea_exchange.{module}"), name))
+
+
+def _fields(prefix: str, config: type[msgspec.Struct]) -> Iterator[Explanation]:
+    words = _attributes(config)
+    for field in msgspec.structs.fields(config):
+        name = f"{prefix}.{field.name}"
+        default = "" if field.required else f", {_default(field)} if left out"
+        yield Explanation(
+            kind="setting",
+            name=name,
+            of=f"{prefix.partition('.')[0]}: the file that `serve --config` reads",
+            text=words.get(field.name, "See its class."),
+            source=f"{config.__module__}.{config.__qualname__}{default}",
+            others=(field.name, name.partition(".")[2]),
+        )
+        for nested in _structs_in(field.type):
+            yield from _fields(name, nested)
+
+
+def _default(field: msgspec.structs.FieldInfo) -> str:
+    if field.default is not msgspec.NODEFAULT:
+        return "nothing" if field.default is None else repr(field.default)
+    return "that of its parts"
+
+
+def _structs_in(kind: Any) -> Iterator[type[msgspec.Struct]]:
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+        yield kind
+    for part in get_args(kind):
+        yield from _structs_in(part)
+
+
+def _attributes(config: type) -> dict[str, str]:
+    """Return what the docstrings of a class and of those it is made of say of its attributes."""
+    words: dict[str, str] = {}
+    for each in reversed(config.__mro__):
+        _, _, section = (inspect.cleandoc(each.__doc__ or "")).partition("Attributes\n----------\n")
+        names: list[str] = []
+        for line in section.splitlines():
+            if line.startswith("    "):
+                for name in names:
+                    words[name] = f"{words.get(name, '')} {line.strip()}".strip()
+            else:
+                names = [name.strip() for name in line.split(",")] if line else []
+                words |= dict.fromkeys(names, "")
+    return {name: text.replace("`", "") for name, text in words.items()}
+
+
+def _market_values() -> Iterator[Explanation]:
+    for setting in load_profile(MARKET).settings:
+        yield Explanation(
+            kind="market value",
+            name=setting.name,
+            of=f"profile {MARKET}",
+            text=f"{str(setting.value).lower()} in the profile {MARKET}.",
+            source=f"`cea-exchange profile show {MARKET}`",
+            rules=_rules_in(setting.rule),
+        )

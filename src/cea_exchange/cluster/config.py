@@ -1,0 +1,121 @@
+"""The settings of a venue that several machines share: the table ``[cluster]``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+
+from cea_exchange.protocol.settings import ConfigError
+
+Name = Annotated[
+    str, msgspec.Meta(pattern=r"^[a-z][a-z0-9-]{0,31}$", examples=["cea", "venue-1"])
+]
+LogNode = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=r"^(nats|tls)://[^/:@]+:[0-9]{1,5}$", examples=["tls://log-1.example:4222"]
+    ),
+]
+LEASE_S_MAX = 30.0
+
+
+class ClusterConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """Where the replicated journal is, and who this node is in it.
+
+    The same on every node, but for `node` and files' places.
+
+    Attributes
+    ----------
+    name
+        Of the cluster; the log's stream and buckets are named after it.
+    node
+        Of this node, unlike all others of the cluster.
+    log_nodes
+        Addresses of the log's nodes; one that answers is enough to find the others.
+    ca
+        File of the authority (PEM) that the log's nodes have their certificates of. Left out, the
+        connection is in the clear: for a log on the loopback.
+    certificate, certificate_key
+        Files of this node's own certificate (PEM), where the log's nodes ask for one.
+    user
+        As whom the log's nodes know this node.
+    secret_file
+        File that holds the user's password, alone in its first line.
+    lease_s
+        A leader that was not heard of for so long is taken for dead, in seconds.
+    replicas
+        On how many of the log's nodes everything is kept.
+    """
+
+    name: Name
+    node: Name
+    log_nodes: Annotated[tuple[LogNode, ...], msgspec.Meta(min_length=1)]
+    ca: str | None = None
+    certificate: str | None = None
+    certificate_key: str | None = None
+    user: Annotated[str, msgspec.Meta(min_length=1)] | None = None
+    secret_file: str | None = None
+    lease_s: Annotated[float, msgspec.Meta(ge=0.5, le=LEASE_S_MAX)] = 1.0
+    replicas: Annotated[int, msgspec.Meta(ge=1, le=5)] = 3
+
+    def __post_init__(self) -> None:
+        for one, other in (("certificate", "certificate_key"), ("user", "secret_file")):
+            if (getattr(self, one) is None) != (getattr(self, other) is None):
+                raise ValueError(f"`{one}` and `{other}` are given both or neither")
+        if self.certificate is not None and self.ca is None:
+            raise ValueError("`certificate` is for a connection that `ca` secures")
+        if self.replicas % 2 == 0:
+            raise ValueError(f"`replicas`: expected an odd number, got {self.replicas}")
+
+    @property
+    def stream(self) -> str:
+        """The stream that is the journal."""
+        return f"{self.name}-journal"
+
+    @property
+    def subject(self) -> str:
+        """What the journal's messages are published on."""
+        return f"{self.name}.journal"
+
+    @property
+    def lease_bucket(self) -> str:
+        """The bucket in which the leader's record lives as long as its lease."""
+        return f"{self.name}-lease"
+
+    @property
+    def nodes_bucket(self) -> str:
+        """The bucket in which each node says where it stands."""
+        return f"{self.name}-nodes"
+
+    def secret(self, data: Path) -> str | None:
+        """Return the user's password; None without a user.
+
+        Parameters
+        ----------
+        data
+            The folder that a relative `secret_file` is in.
+
+        Raises
+        ------
+        OSError, ConfigError
+            The file can't be read, or has nothing in it.
+        """
+        if self.secret_file is None:
+            return None
+        lines = (data / self.secret_file).read_text(encoding="utf-8").splitlines()
+        if not lines or not lines[0].strip():
+            raise ConfigError(f"{self.secret_file}: expected a password in its first line, got none")
+        return lines[0].strip()
+
+    def files_read(self, data: Path) -> str:
+        """Read every file that is named, and return in a line what these settings are for.
+
+        Raises
+        ------
+        OSError, ConfigError
+            One can't be read.
+        """
+        self.secret(data)
+        for name in filter(None, (self.ca, self.certificate, self.certificate_key)):
+            (data / name).read_bytes()
+        return f"node {self.node} of {self.name}, log at {', '.join(self.log_nodes)}"

@@ -1,0 +1,241 @@
+"""A connection to the log's nodes, for callers that do not wait in a loop of their own.
+
+nats-py is asyncio: its loop runs in a thread of its own, which alone touches the connection.
+"""
+
+import asyncio
+import ssl
+import threading
+from collections.abc import Awaitable, Callable, Coroutine
+from concurrent.futures import CancelledError, Future
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+import msgspec
+import nats
+import nats.errors
+import structlog
+from nats.aio.client import Client
+from nats.js import JetStreamContext
+
+from cea_exchange.cluster.config import ClusterConfig
+from cea_exchange.cluster.errors import ClusterRefused, LogUnreachable
+
+CONNECT_S_MAX = 10.0
+ANSWER_S_MAX = 2.0
+RECONNECT_WAIT_S = 0.1
+PING_S = 1
+PINGS_UNANSWERED_MAX = 2
+PENDING_BYTES_MAX = 64 << 20
+_REFUSED = ("authorization violation", "authentication", "certificate", "tls")
+
+Answer = TypeVar("Answer")
+log = structlog.get_logger("cluster")
+
+
+class LogConnection:
+    """A connection that comes back by itself, to whichever of the log's nodes answers.
+
+    Parameters
+    ----------
+    config
+        The settings.
+    data
+        The folder that relative names of files are in.
+
+    Raises
+    ------
+    ClusterRefused
+        The log's nodes do not take this user or certificate, or a file of these can't be read.
+    LogUnreachable
+        None of them answers within CONNECT_S_MAX.
+    """
+
+    def __init__(self, config: ClusterConfig, data: Path) -> None:
+        self.config = config
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="log", daemon=True)
+        self._thread.start()
+        self._data = data
+        self._client: Client | None = None
+        self._is_closing = False
+        try:
+            self._client = self.call(self._connect(), CONNECT_S_MAX + ANSWER_S_MAX)
+        except BaseException:
+            self._loop_end()
+            raise
+
+    @property
+    def client(self) -> Client:
+        """Of nats-py; for coroutines that run in the connection's loop."""
+        assert self._client is not None
+        return self._client
+
+    @property
+    def stream(self) -> JetStreamContext:
+        """JetStream over it, likewise."""
+        return self.client.jetstream(timeout=ANSWER_S_MAX)
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether a node of the log answers now."""
+        return self._client is not None and self._client.is_connected
+
+    def begin(self, work: Coroutine[Any, Any, Answer]) -> "Future[Answer]":
+        """Let a coroutine run in the connection's loop."""
+        return asyncio.run_coroutine_threadsafe(work, self._loop)
+
+    def call(self, work: Coroutine[Any, Any, Answer], wait_s_max: float) -> Answer:
+        """Let a coroutine run in the connection's loop, and return what it returns.
+
+        Raises
+        ------
+        LogUnreachable
+            It took longer.
+        """
+        future = self.begin(work)
+        try:
+            return future.result(wait_s_max)
+        except TimeoutError:
+            future.cancel()
+            raise LogUnreachable(f"the log did not answer within {wait_s_max:g} s") from None
+        except CancelledError:
+            raise LogUnreachable("the connection to the log was closed") from None
+
+    async def ask(self, subject: str, request: Any = None) -> dict[str, Any]:
+        """Ask JetStream's interface, and return its answer, an error among them.
+
+        Raises
+        ------
+        LogUnreachable
+            Nobody answers, or not in time.
+        """
+        data = b"" if request is None else msgspec.json.encode(request)
+        answer = await reachable(
+            self.client.request, f"$JS.API.{subject}", data, timeout=ANSWER_S_MAX
+        )
+        decoded: dict[str, Any] = msgspec.json.decode(answer.data)
+        return decoded
+
+    def close(self) -> None:
+        """End the connection and its thread."""
+        if self._is_closing:
+            return
+        self._is_closing = True
+        if self._client is not None:
+            try:
+                self.call(self._client.close(), ANSWER_S_MAX)
+            except (LogUnreachable, nats.errors.Error, OSError) as error:
+                log.warning("log_close", error=str(error))
+        self._loop_end()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    async def _connect(self) -> Client:
+        config, refusals = self.config, list[str]()
+        try:
+            secret = config.secret(self._data)
+            tls = _tls(config, self._data)
+        except (OSError, ValueError) as error:
+            raise ClusterRefused(f"cluster: {error}") from error
+
+        is_refused = asyncio.Event()
+
+        async def failed(error: Exception) -> None:
+            refusals.append(str(error) or type(error).__name__)
+            if any(word in refusals[-1].lower() for word in _REFUSED):
+                is_refused.set()
+
+        async def reconnected() -> None:
+            log.info("log_reconnected", node=str(client.connected_url and client.connected_url.netloc))
+
+        async def disconnected() -> None:
+            if not self._is_closing:
+                log.warning("log_disconnected")
+
+        async def closed() -> None:
+            # nats-py gives up at some words of a server; a daemon does not end for them.
+            if client is self._client and not self._is_closing:
+                log.error("log_connection_closed", error=str(client.last_error))
+                self._again = asyncio.create_task(self._connect_again())
+
+        client = Client()
+        # Each of the log's users may hear only what is answered to himself.
+        user: dict[str, Any] = {} if config.user is None else {
+            "user": config.user, "password": secret, "inbox_prefix": f"_INBOX_{config.user}",
+        }
+        connecting = asyncio.ensure_future(
+            client.connect(
+                list(config.log_nodes),
+                name=config.node,
+                error_cb=failed,
+                reconnected_cb=reconnected,
+                disconnected_cb=disconnected,
+                closed_cb=closed,
+                connect_timeout=2,
+                reconnect_time_wait=RECONNECT_WAIT_S,  # type: ignore[arg-type]
+                max_reconnect_attempts=-1,
+                ping_interval=PING_S,
+                max_outstanding_pings=PINGS_UNANSWERED_MAX,
+                pending_size=PENDING_BYTES_MAX,
+                tls=tls,
+                **user,
+            )
+        )
+        refusing = asyncio.ensure_future(is_refused.wait())
+        await asyncio.wait(
+            {connecting, refusing}, timeout=CONNECT_S_MAX, return_when=asyncio.FIRST_COMPLETED
+        )
+        refusing.cancel()
+        if connecting.done() and connecting.exception() is None:
+            return client
+        if connecting.done():
+            refusals.append(str(connecting.exception()))
+        # It would try again for ever.
+        connecting.cancel()
+        await client.close()
+        said = "; ".join(dict.fromkeys(refusals)) or f"no answer within {CONNECT_S_MAX:g} s"
+        nodes = ", ".join(config.log_nodes)
+        if is_refused.is_set():
+            raise ClusterRefused(f"the log at {nodes} refuses {config.user or 'nobody'}: {said}")
+        raise LogUnreachable(f"no node of the log answers at {nodes}: {said}")
+
+    async def _connect_again(self) -> None:
+        while not self._is_closing:
+            await asyncio.sleep(RECONNECT_WAIT_S)
+            try:
+                self._client = await self._connect()
+                return
+            except (ClusterRefused, LogUnreachable) as error:
+                log.error("log_not_reached", error=str(error))
+
+    def _loop_end(self) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(ANSWER_S_MAX)
+
+
+async def reachable(
+    asked: Callable[..., Awaitable[Answer]], *arguments: Any, **named: Any
+) -> Answer:
+    """Ask something of nats-py; whatever says that nobody answers is LogUnreachable."""
+    try:
+        return await asked(*arguments, **named)
+    except (TimeoutError, OSError) as error:
+        raise LogUnreachable("the log did not answer in time") from error
+    except nats.errors.Error as error:
+        if isinstance(error, nats.js.errors.APIError):
+            raise
+        raise LogUnreachable(f"the log can't be asked: {error}") from error
+
+
+def _tls(config: ClusterConfig, data: Path) -> ssl.SSLContext | None:
+    if config.ca is None:
+        return None
+    context = ssl.create_default_context(cafile=str(data / config.ca))
+    if config.certificate is not None and config.certificate_key is not None:
+        context.load_cert_chain(data / config.certificate, data / config.certificate_key)
+    return context

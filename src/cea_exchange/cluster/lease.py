@@ -1,0 +1,256 @@
+"""Holds the leader's lease, or watches it; in the connection's loop, beside whatever its owner does.
+
+Each writing of the record needs the revision before, so two never hold it. It is for liveness only:
+who holds it may stand for the next epoch, and the log decides.
+"""
+
+import asyncio
+import base64
+import math
+import time
+from concurrent.futures import Future
+from typing import Any
+
+import msgspec
+import nats.errors
+import structlog
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.js import api
+
+from cea_exchange.cluster.config import ClusterConfig
+from cea_exchange.cluster.connection import LogConnection
+from cea_exchange.cluster.errors import LogUnreachable
+from cea_exchange.cluster.leader import LEADER_KEY, LeaderRecord, leader_decode, leader_encode
+
+RENEWALS_PER_LEASE = 5
+WRITE_S_MAX = 1.0
+ABSENT_S = 0.3
+"""A leader whose connection to the log is gone comes back sooner, or its process has ended."""
+_NO_MESSAGE, _NO_STREAM = 10037, 10059
+_WRONG_LAST_SEQUENCE = frozenset({10071, 10164})
+_DELETED = frozenset({"DEL", "PURGE"})
+
+log = structlog.get_logger("cluster")
+
+
+class _Held(msgspec.Struct, frozen=True):
+    """What the bucket has."""
+
+    revision: int
+    record: LeaderRecord | None
+
+
+class Lease:
+    """The lease as one node sees it.
+
+    Parameters
+    ----------
+    connection
+        Open; the caller's to close, after this.
+    """
+
+    def __init__(self, connection: LogConnection) -> None:
+        self._connection = connection
+        self._config: ClusterConfig = connection.config
+        self._wanted: LeaderRecord | None = None
+        self._revision = 0
+        self._seen = _Held(0, None)
+        self._changed_s = time.monotonic()
+        self._silence_s = 0.0
+        """How long it had not been renewed when it was last looked at."""
+        self._is_lost = False
+        self._turn = asyncio.Lock()
+        """One writes or looks at a time: the revision is of the last."""
+        self._absent_since_s: float | None = None
+        self._answering: Client | None = None
+        self._keeping: Future[None] = connection.begin(self._keep())
+
+    @property
+    def leader(self) -> LeaderRecord | None:
+        """Who was seen to lead last, if anybody."""
+        return self._seen.record
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether another holds it that this node held."""
+        return self._is_lost
+
+    def is_free(self) -> bool:
+        """Whether nobody has renewed it for as long as it lasts, or its holder is not there."""
+        now_s, absent_since_s = time.monotonic(), self._absent_since_s
+        if absent_since_s is not None and now_s - absent_since_s > ABSENT_S:
+            return True
+        return self._silence_s > self._config.lease_s
+
+    def stand(self) -> bool:
+        """Take the lease without an epoch, so that others need not stand; say whether it is held."""
+        record = LeaderRecord(node=self._config.node, epoch=0)
+        try:
+            return self._connection.call(self._take(record), 2 * WRITE_S_MAX)
+        except LogUnreachable as error:
+            log.warning("lease_not_taken", error=str(error))
+            return False
+
+    def hold(self, record: LeaderRecord) -> None:
+        """Keep it from now on, with this record; it may be called again with another."""
+        self._wanted = record
+        self._connection.begin(self._renew_logged())
+
+    def give_up(self) -> None:
+        """Let it go: whoever stands next need not wait."""
+        self._wanted = None
+        try:
+            self._connection.call(self._delete(), 2 * WRITE_S_MAX)
+        except LogUnreachable as error:
+            log.warning("lease_not_given_up", error=str(error))
+
+    def close(self) -> None:
+        """Stop renewing and watching."""
+        self._wanted = None
+        self._keeping.cancel()
+
+    async def _keep(self) -> None:
+        tick_s = self._config.lease_s / RENEWALS_PER_LEASE
+        while True:
+            await asyncio.sleep(tick_s / 2 if self._wanted is None else tick_s)
+            await self._renew_logged()
+
+    async def _renew_logged(self) -> None:
+        try:
+            async with self._turn:
+                if self._wanted is None:
+                    await self._look()
+                else:
+                    await self._answer_calls()
+                    await self._renew(self._wanted)
+            if self._wanted is None:
+                await self._leader_call()
+        except Exception as error:
+            # Whatever the log says to it, the lease is looked after.
+            # What was last seen is of no use after that: the silence may be the log's own.
+            self._changed_s, self._silence_s, self._absent_since_s = time.monotonic(), 0.0, None
+            log.warning("lease_unknown", error=str(error))
+
+    async def _look(self) -> _Held:
+        held, now_s = await self._read(), time.monotonic()
+        if held.revision != self._seen.revision:
+            self._changed_s = now_s
+        # Given up, or never taken: there is nobody to wait for.
+        self._silence_s = math.inf if held.record is None else now_s - self._changed_s
+        self._seen = held
+        return held
+
+    async def _leader_call(self) -> None:
+        """Find out whether a leader's connection to the log is there: it ends with its process."""
+        leader = self._seen.record
+        absent = False
+        if leader is not None and leader.epoch:
+            try:
+                await self._connection.client.request(
+                    self._calls_to(leader.node), b"", timeout=self._config.lease_s / 10
+                )
+            except nats.errors.NoRespondersError:
+                absent = True
+            except (TimeoutError, nats.errors.Error):
+                pass  # It stands still, or the way there does: the lease will tell.
+        if not absent:
+            self._absent_since_s = None
+        elif self._absent_since_s is None:
+            self._absent_since_s = time.monotonic()
+
+    async def _answer_calls(self) -> None:
+        """Answer those who want to know whether this leader is there."""
+        client = self._connection.client
+        if client is not self._answering:
+            await client.subscribe(self._calls_to(self._config.node), cb=_called)
+            self._answering = client
+
+    def _calls_to(self, node: str) -> str:
+        return f"{self._config.name}.alive.{node}"
+
+    async def _take(self, record: LeaderRecord) -> bool:
+        async with self._turn:
+            revision = await self._write(leader_encode(record), self._seen.revision)
+            if revision is None:
+                await self._look()
+                return False
+            self._revision = revision
+            return True
+
+    async def _renew(self, record: LeaderRecord) -> None:
+        revision = await self._write(leader_encode(record), self._revision)
+        if revision is None:
+            held = await self._look()
+            other = held.record
+            if other is not None and other.node != record.node and other.epoch >= record.epoch:
+                self._wanted, self._is_lost = None, True
+                log.warning("lease_lost", leader=other.node, epoch=other.epoch)
+                return
+            revision = await self._write(leader_encode(record), held.revision)
+        if revision is not None:
+            self._revision = revision
+
+    async def _delete(self) -> None:
+        async with self._turn:
+            await self._write(b"", self._revision, {"KV-Operation": "DEL"})
+
+    async def _write(
+        self, value: bytes, revision: int, headers: dict[str, str] | None = None
+    ) -> int | None:
+        """Write the record behind a revision; None if that is not the last any more."""
+        asked = {api.Header.EXPECTED_LAST_SUBJECT_SEQUENCE.value: str(revision), **(headers or {})}
+        try:
+            answer = await self._connection.client.request(
+                f"$KV.{self._config.lease_bucket}.{LEADER_KEY}",
+                value,
+                timeout=WRITE_S_MAX,
+                headers=asked,
+            )
+        except (TimeoutError, OSError, nats.errors.Error) as error:
+            raise LogUnreachable(f"the lease can't be written: {error}") from error
+        decoded: dict[str, Any] = msgspec.json.decode(answer.data)
+        fault = decoded.get("error")
+        if fault is None:
+            return int(decoded["seq"])
+        if fault.get("err_code") in _WRONG_LAST_SEQUENCE:
+            return None
+        raise LogUnreachable(f"the lease can't be written: {fault.get('description')}")
+
+    async def _read(self) -> _Held:
+        return await _record_read(self._connection)
+
+
+async def _called(message: Msg) -> None:
+    await message.respond(b"")
+
+
+async def _record_read(connection: LogConnection) -> _Held:
+    config = connection.config
+    subject = f"$KV.{config.lease_bucket}.{LEADER_KEY}"
+    answer = await connection.ask(
+        f"STREAM.MSG.GET.KV_{config.lease_bucket}", {"last_by_subj": subject}
+    )
+    error = answer.get("error")
+    if error is not None:
+        if error.get("err_code") in (_NO_MESSAGE, _NO_STREAM):
+            return _Held(0, None)
+        raise LogUnreachable(f"the lease can't be read: {error.get('description')}")
+    message = answer["message"]
+    headers = base64.b64decode(message.get("hdrs", "")).decode(errors="replace")
+    operation = [line.partition(":")[2].strip() for line in headers.splitlines()
+                 if line.startswith("KV-Operation:")]
+    if _DELETED.intersection(operation):
+        return _Held(message["seq"], None)
+    return _Held(message["seq"], leader_decode(base64.b64decode(message.get("data", ""))))
+
+
+def leader_read(connection: LogConnection) -> LeaderRecord | None:
+    """Return who leads, as the lease says; None if nobody holds it.
+
+    Raises
+    ------
+    LogUnreachable
+        Nobody answers.
+    """
+    return connection.call(_record_read(connection), WRITE_S_MAX * 3).record

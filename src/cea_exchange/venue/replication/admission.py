@@ -1,0 +1,246 @@
+"""Whether a node may follow a log at all: everything that has to be the same is compared first."""
+
+import time
+import uuid
+from pathlib import Path
+from typing import NamedTuple
+
+import structlog
+
+from cea_exchange import __version__
+from cea_exchange.cluster.config import ClusterConfig
+from cea_exchange.cluster.errors import ClusterRefused, LogUnreachable
+from cea_exchange.cluster.log_message import (
+    CHAIN_START,
+    EpochRecord,
+    Head,
+    LogMessage,
+    MessageKind,
+    epoch_record,
+    message_encode,
+    record_encode,
+)
+from cea_exchange.cluster.node_state import NodeState, node_states
+from cea_exchange.cluster.replicated_log import LogInfo, Outcome, ReplicatedLog
+from cea_exchange.domain.profile import Profile
+from cea_exchange.domain.records import SCHEMA_VERSION
+from cea_exchange.journal import Storage
+from cea_exchange.journal.segment import segment_header_read, segment_paths
+from cea_exchange.venue.market.state_machine import VenueStateMachine
+from cea_exchange.venue.replication.folder_mark import FolderMark, mark_read
+
+CLOCK_APART_S_MAX = 30.0
+"""Between this node and the log's; beyond, its timer would open and close days at other times."""
+SAME_NAME_S = 3.0
+"""A node that said something within so long may be alive."""
+
+log = structlog.get_logger("cluster")
+
+
+class Admitted(NamedTuple):
+    """The log that a node may follow."""
+
+    info: LogInfo
+    base: LogMessage
+    """The record that this journal's life in it began with."""
+    record: EpochRecord
+    """The same, decoded."""
+
+
+def admitted(
+    shared: ReplicatedLog,
+    data: Path,
+    profile: Profile,
+    *,
+    storage: Storage,
+    archive: Path | None,
+) -> Admitted:
+    """Return the log if this node belongs to it; an empty one is begun by an empty folder.
+
+    Raises
+    ------
+    ClusterRefused
+        The log was cut, or is of another journal, a newer version or another profile; the folder is
+        of another cluster, or its journal was never given to this one; the clock is wrong.
+    LogUnreachable
+        The log does not answer.
+    """
+    config = shared.config
+    shared.make()
+    mark, own_log_id = mark_read(data, storage), _own_log_id(data, storage, archive)
+    if mark is not None and mark.name != config.name:
+        raise ClusterRefused(
+            f"the data folder is of cluster {mark.name}, the settings are of {config.name}"
+        )
+    info = _info(shared)
+    _clock_check(info)
+    if info.last_log_seq == 0:
+        if mark is not None:
+            raise ClusterRefused(
+                f"the log of cluster {config.name} is empty, and the journal here was in it: it was "
+                "lost, or these are other nodes"
+            )
+        if own_log_id is not None:
+            raise ClusterRefused(
+                "the log is empty, and there is a journal here: give it to the cluster with "
+                "`cea-exchange cluster join`"
+            )
+        market = VenueStateMachine(profile)
+        begin(shared, None, uuid.uuid4().hex, 1, market)
+        info = _info(shared)
+    last = shared.require(info.last_log_seq)
+    base = _base(shared, info, last)
+    record = epoch_record(base)
+    if own_log_id is not None and own_log_id != record.log_id:
+        raise ClusterRefused(
+            f"log_id of the journal: the log's is {record.log_id}, the data folder's {own_log_id}: "
+            "this node is of another log"
+        )
+    if mark is not None and mark.base_log_seq > base.log_seq:
+        raise ClusterRefused(
+            f"this journal began as message {mark.base_log_seq} of the log, which has it as message "
+            f"{base.log_seq}: it is another log"
+        )
+    latest = epoch_record(shared.require(last.head.epoch_log_seq))
+    _rules_check(latest, profile)
+    return Admitted(info, base, record)
+
+
+def begin(
+    shared: ReplicatedLog,
+    last: LogMessage | None,
+    log_id: str,
+    next_seq: int,
+    market: VenueStateMachine,
+) -> None:
+    """Begin a journal's life in the log, unless another has just begun it; raises LogUnreachable.
+
+    Parameters
+    ----------
+    shared, last
+        The log, and its last message if there is one.
+    log_id, next_seq
+        The journal's, and the sequence number it goes on from.
+    market
+        Its state there.
+    """
+    epoch = 1 if last is None else last.head.epoch + 1
+    last_log_seq = 0 if last is None else last.log_seq
+    place = last_log_seq + 1
+    record = epoch_of(shared.config, log_id, 0, market)
+    previous = CHAIN_START if last is None else last.sha256
+    head = Head(MessageKind.EPOCH, epoch, place, next_seq, 0, previous)
+    data = message_encode(head, [record_encode(record)])
+    message_id = f"E{epoch}-{shared.config.node}-{last_log_seq}-{uuid.uuid4().hex[:8]}"
+    outcome = shared.append(last_log_seq, message_id, data)
+    if outcome is Outcome.UNKNOWN:
+        raise LogUnreachable("whether the log was begun could not be found out")
+    log.info("log_begun", log_id=log_id, by_this_node=outcome is Outcome.ACKED)
+
+
+def epoch_of(
+    config: ClusterConfig, log_id: str, base_log_seq: int, market: VenueStateMachine
+) -> EpochRecord:
+    """Return the record by which this node leads, from a state of the market on."""
+    return EpochRecord(
+        node=config.node,
+        log_id=log_id,
+        base_log_seq=base_log_seq,
+        state_hash=market.core.state_hash(),
+        code_version=__version__,
+        schema_version=SCHEMA_VERSION,
+        profile_hash=market.profile.profile_hash(),
+    )
+
+
+def name_check(shared: ReplicatedLog, incarnation: str) -> None:
+    """Refuse to be the second node of one name.
+
+    Raises
+    ------
+    ClusterRefused
+        Another process says under this node's name where it stands.
+    """
+    first = _namesake(shared)
+    if first is None or first.incarnation == incarnation or first.state == "ended":
+        return
+    if time.time_ns() - first.now_ns > SAME_NAME_S * 1e9:
+        return
+    time.sleep(SAME_NAME_S / 2)
+    second = _namesake(shared)
+    if second is not None and second.now_ns != first.now_ns:
+        raise ClusterRefused(
+            f"node {shared.config.node} is running already, from another data folder or on another "
+            "machine: each node has a name of its own"
+        )
+
+
+def mark_of(config: ClusterConfig, found: Admitted) -> FolderMark:
+    """Return the mark of a folder that follows this log."""
+    return FolderMark(
+        name=config.name,
+        node=config.node,
+        log_id=found.record.log_id,
+        base_log_seq=found.base.log_seq,
+    )
+
+
+def _namesake(shared: ReplicatedLog) -> NodeState | None:
+    states = shared.connection.call(node_states(shared.connection), 15.0)
+    return next((state for state in states if state.node == shared.config.node), None)
+
+
+def _info(shared: ReplicatedLog) -> LogInfo:
+    info = shared.info()
+    if info is None:
+        raise LogUnreachable(f"stream {shared.config.stream} is not there")
+    shared.settings_check()
+    if info.last_log_seq and info.first_log_seq != 1:
+        raise ClusterRefused(
+            f"the log begins with message {info.first_log_seq}: what was before it was cut"
+        )
+    return info
+
+
+def _base(shared: ReplicatedLog, info: LogInfo, last: LogMessage) -> LogMessage:
+    if last.head.kind == MessageKind.END:
+        raise ClusterRefused(
+            f"the journal was taken out of the log after sequence {last.head.next_seq - 1}: it goes "
+            "on alone, or is given back with `cea-exchange cluster join`"
+        )
+    epoch = shared.require(last.head.epoch_log_seq)
+    base_log_seq = epoch_record(epoch).base_log_seq
+    return epoch if base_log_seq == 0 else shared.require(base_log_seq)
+
+
+def _rules_check(latest: EpochRecord, profile: Profile) -> None:
+    own = (__version__, SCHEMA_VERSION)
+    theirs = (latest.code_version, latest.schema_version)
+    if _version(latest.code_version) > _version(__version__) or latest.schema_version > SCHEMA_VERSION:
+        raise ClusterRefused(
+            f"the log is written by cea-exchange {theirs[0]}, schema {theirs[1]}; this node has "
+            f"{own[0]}, schema {own[1]}: bring it to that version first"
+        )
+    if latest.profile_hash != profile.profile_hash():
+        raise ClusterRefused(
+            f"the log goes by profile {latest.profile_hash}, this node's {profile.name} is "
+            f"{profile.profile_hash()}"
+        )
+
+
+def _version(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in text.split("+")[0].split(".") if part.isdigit())
+
+
+def _clock_check(info: LogInfo) -> None:
+    apart_s = (time.time_ns() - info.now_ns) / 1e9
+    if abs(apart_s) > CLOCK_APART_S_MAX:
+        raise ClusterRefused(
+            f"this machine's clock is {apart_s:+.0f} s from the log's node; up to "
+            f"{CLOCK_APART_S_MAX:g} s is allowed"
+        )
+
+
+def _own_log_id(data: Path, storage: Storage, archive: Path | None) -> str | None:
+    paths = segment_paths(data / "journal", storage, archive=archive)
+    return segment_header_read(paths[-1], storage).log_id if paths else None

@@ -1,0 +1,77 @@
+"""The mark of a data folder whose journal is in a log: no venue goes on with it alone by mistake.
+
+    DIR/venue/cluster.json
+"""
+
+from pathlib import Path
+
+import msgspec
+
+from cea_exchange.cluster.errors import ClusterRefused
+from cea_exchange.journal import Storage
+from cea_exchange.journal.storage import create_whole
+
+MARK = Path("venue") / "cluster.json"
+
+
+class FolderMark(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """Which cluster a folder's journal is shared by.
+
+    Attributes
+    ----------
+    name, node
+        The cluster's and this node's.
+    log_id
+        Of the journal.
+    base_log_seq
+        The message that began this journal's life in the log.
+    """
+
+    name: str
+    node: str
+    log_id: str
+    base_log_seq: int
+
+
+def mark_read(data: Path, storage: Storage) -> FolderMark | None:
+    """Return a folder's mark; None if its journal is its own.
+
+    Raises
+    ------
+    ClusterRefused
+        The file is none.
+    """
+    if MARK.name not in storage.names((data / MARK).parent):
+        return None
+    try:
+        return msgspec.json.decode(storage.read(data / MARK), type=FolderMark)
+    except msgspec.DecodeError as error:
+        raise ClusterRefused(f"{MARK}: expected a cluster's mark, {error}") from error
+
+
+def mark_write(data: Path, mark: FolderMark, storage: Storage) -> None:
+    """Mark a folder, durably."""
+    storage.make_directory((data / MARK).parent)
+    create_whole(storage, data / MARK, msgspec.json.encode(mark)).close()
+
+
+def mark_remove(data: Path, storage: Storage) -> None:
+    """Take the mark away: the journal is the folder's own again."""
+    storage.remove(data / MARK)
+    storage.sync_directory((data / MARK).parent)
+
+
+def alone_check(data: Path, storage: Storage) -> None:
+    """Refuse a folder whose journal others go on with.
+
+    Raises
+    ------
+    ClusterRefused
+        It has a mark.
+    """
+    mark = mark_read(data, storage)
+    if mark is not None:
+        raise ClusterRefused(
+            f"the journal here is shared by cluster {mark.name}: start with its [cluster] settings, "
+            "or let it go on alone with `cea-exchange cluster leave`"
+        )

@@ -1,0 +1,244 @@
+"""What a node must have in common with the log: whatever differs is refused, and nothing starts."""
+
+import json
+import shutil
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from cea_exchange.cluster.config import ClusterConfig
+from cea_exchange.cluster.errors import ClusterRefused, LogUnreachable
+from cea_exchange.cluster.log_nodes.local import LogNodes
+from cea_exchange.domain.profile import load_profile
+from cea_exchange.journal import FrameKind, Journal, OsStorage
+from cea_exchange.protocol.settings import ConfigError
+from cea_exchange.venue.config import VenueConfig, config_load
+from cea_exchange.venue.durability.sequencer import Sequencer
+from cea_exchange.venue.replication import admission
+from cea_exchange.venue.replication.folder_mark import MARK, alone_check
+from cea_exchange.venue.replication.member import ClusterMember
+from cea_exchange.venue.replication.membership import compare, join, leave
+
+pytestmark = pytest.mark.e2e
+MINUTE_NS = 60 * 10**9
+
+
+@dataclass
+class Place:
+    """A log with a journal in it, and a folder of a node that has followed it."""
+
+    log_nodes: LogNodes
+    folder: Path
+    config: ClusterConfig
+
+    def settings(self, **changed):
+        return msgspec.structs.replace(self.config, **changed)
+
+    def copy(self, name):
+        """Return a copy of the node's folder."""
+        return Path(shutil.copytree(self.folder, self.folder.with_name(name)))
+
+
+def opened(config, data, profile="cea"):
+    return ClusterMember.open(
+        *(config, data, load_profile(profile)),
+        storage=OsStorage(),
+        archive=data / "archive",
+        now_ns=time.time_ns,
+    )
+
+
+def closed(member):
+    member.close()
+    member.sequencer.close()
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("admission")
+    with LogNodes(folder / "log") as log_nodes:
+        log_nodes.start()
+        config = msgspec.convert(log_nodes.cluster_settings("one"), ClusterConfig)
+        (folder / "one").mkdir()
+        closed(opened(config, folder / "one"))
+        yield Place(log_nodes, folder / "one", config)
+
+
+def refused(words, config, data, **more):
+    with pytest.raises(ClusterRefused, match=words):
+        closed(opened(config, data, **more))
+
+
+def test_who_belongs_to_the_log_may_follow_it(place):
+    closed(opened(place.settings(node="copy"), place.copy("copy")))
+
+
+def test_a_wrong_secret_is_refused(place, tmp_path):
+    (tmp_path / "secret").write_text("not this\n")
+    wrong = place.settings(secret_file=str(tmp_path / "secret"))
+    refused("refuses venue: .*[Aa]uthorization", wrong, tmp_path)
+    (tmp_path / "secret").write_text("\n")
+    refused("expected a password in its first line, got none", wrong, tmp_path)
+    refused("No such file", place.settings(secret_file="absent"), tmp_path)
+
+
+def test_a_log_that_nobody_has_is_waited_for_no_longer_than_it_takes(place, tmp_path, monkeypatch):
+    monkeypatch.setattr("cea_exchange.cluster.connection.CONNECT_S_MAX", 1.0)
+    with pytest.raises(LogUnreachable, match="no node of the log answers at nats://127.0.0.1:9"):
+        opened(place.settings(log_nodes=("nats://127.0.0.1:9",)), tmp_path)
+
+
+def test_a_node_of_another_log_is_refused(place, tmp_path):
+    Sequencer.open(tmp_path, load_profile("cea"), now_ns=time.time_ns).close()
+    refused("this node is of another log", place.settings(node="two"), tmp_path)
+
+
+def test_a_folder_of_another_cluster_is_refused(place):
+    data = place.copy("elsewhere")
+    mark = json.loads((data / MARK).read_text())
+    (data / MARK).write_text(json.dumps({**mark, "name": "other"}))
+    refused("the data folder is of cluster other", place.config, data)
+    (data / MARK).write_text("{}")
+    refused("expected a cluster's mark", place.config, data)
+    (data / MARK).write_text(json.dumps({**mark, "base_log_seq": 99}))
+    refused("it is another log", place.config, data)
+
+
+def test_a_shared_journal_is_not_served_alone(place):
+    with pytest.raises(ClusterRefused, match=r"shared by cluster cea.*cluster leave"):
+        alone_check(place.folder, OsStorage())
+
+
+def test_another_profile_is_refused(place, tmp_path):
+    refused("this node's ccer is", place.settings(node="two"), tmp_path, profile="ccer")
+
+
+def test_an_older_version_than_the_logs_is_refused(place, tmp_path, monkeypatch):
+    monkeypatch.setattr(admission, "__version__", "0.0.9")
+    refused("bring it to that version first", place.settings(node="two"), tmp_path)
+
+
+@pytest.mark.parametrize("minutes", [-5, 5])
+def test_a_clock_apart_by_minutes_is_refused(place, tmp_path, monkeypatch, minutes):
+    real_ns = time.time_ns
+    monkeypatch.setattr(admission.time, "time_ns", lambda: real_ns() + minutes * MINUTE_NS)
+    apart = f"clock is [+-]{abs(minutes) * 60 - 1}|clock is [+-]{abs(minutes) * 60}"
+    refused(apart, place.settings(node="two"), tmp_path)
+
+
+def test_two_nodes_of_one_name_are_refused(place, tmp_path):
+    member = opened(place.settings(node="twin"), place.copy("twin"))
+    try:
+        member.say()
+        end_s = time.monotonic() + 5
+
+        def goes_on(_):
+            assert time.monotonic() < end_s
+            member.say()
+            real_sleep(0.3)
+
+        real_sleep, admission.time.sleep = time.sleep, goes_on
+        try:
+            refused("node twin is running already", place.settings(node="twin"), tmp_path)
+        finally:
+            admission.time.sleep = real_sleep
+    finally:
+        closed(member)
+
+
+def test_a_journal_that_has_what_the_log_has_lost_is_refused(place):
+    data = place.copy("ahead")
+    journal = Journal.open(data / "journal", identity=identity_of(data))
+    for payload in (b"one", b"two"):
+        journal.append(FrameKind.CONTROL, 1, 1, payload)
+        journal.sync()
+    journal.close()
+    refused("acknowledged work is missing from the log", place.settings(node="ahead"), data)
+
+
+def test_a_damaged_message_of_the_journal_is_named(place):
+    data = place.copy("damaged")
+    segment = max((data / "journal").iterdir())
+    content = bytearray(segment.read_bytes())
+    content[40] ^= 1
+    segment.write_bytes(content)
+    with pytest.raises(Exception, match="CRC-32C is wrong"):
+        opened(place.settings(node="damaged"), data)
+
+
+def test_a_journal_is_given_to_the_log_between_two_days_and_taken_back(tmp_path):
+    with LogNodes(tmp_path / "log") as log_nodes:
+        log_nodes.start()
+        data = tmp_path / "venue"
+        cluster = msgspec.convert(log_nodes.cluster_settings("one"), ClusterConfig)
+        config, alone = VenueConfig(cluster=cluster), VenueConfig()
+        sequencer = Sequencer.open(data, load_profile("cea"), now_ns=time.time_ns)
+        log_id = sequencer.journal.log_id
+        sequencer.close()
+        with pytest.raises(ClusterRefused, match="give it to the cluster with `cea-exchange"):
+            opened(cluster, data)
+        with pytest.raises(ClusterRefused, match="no table"):
+            join(alone, data)
+        joined = join(config, data)
+        assert (joined.log_id, joined.log_seq) == (log_id, 1)
+        with pytest.raises(ClusterRefused, match="shared by cluster cea already"):
+            join(config, data)
+        member = opened(cluster, data)
+        while not member.lead_if_due():
+            member.follow(0.05)
+        with pytest.raises(ClusterRefused, match="node one leads"):
+            leave_elsewhere(config, data, tmp_path)
+        closed(member)
+        left = leave(config, data)
+        assert (left.next_seq, left.state_hash) == (joined.next_seq, joined.state_hash)
+        alone_check(data, OsStorage())
+        with pytest.raises(ClusterRefused, match="taken out of the log"):
+            opened(cluster, tmp_path / "other")
+        compared = compare(config, data)
+        assert (compared.epochs, compared.messages) == (2, left.log_seq)
+        again = join(config, data)
+        assert again.log_seq == left.log_seq + 1
+        closed(opened(cluster, data))
+
+
+def leave_elsewhere(config, data, tmp_path):
+    """Take the journal out with a copy of the folder, while a node leads."""
+    copy = Path(shutil.copytree(data, tmp_path / "copy"))
+    other = msgspec.structs.replace(config.cluster, node="copy")
+    leave(msgspec.structs.replace(config, cluster=other), copy)
+
+
+def identity_of(data):
+    from cea_exchange.journal.segment import segment_header_read
+
+    return segment_header_read(max((data / "journal").iterdir()), OsStorage()).identity
+
+
+@pytest.mark.parametrize(
+    ("table", "words"),
+    [
+        ('node = "one"', "missing required field `log_nodes`|missing required field `name`"),
+        ('node = "One"\nname = "cea"\nlog_nodes = ["nats://127.0.0.1:1"]', "such as \"cea\""),
+        ('node = "one"\nname = "cea"\nlog_nodes = []', "length >= 1"),
+        ('node = "one"\nname = "cea"\nlog_nodes = ["127.0.0.1:4222"]', "tls://log-1.example:4222"),
+        (
+            'node = "one"\nname = "cea"\nlog_nodes = ["nats://127.0.0.1:1"]\nuser = "venue"',
+            "`user` and `secret_file` are given both or neither",
+        ),
+        (
+            'node = "one"\nname = "cea"\nlog_nodes = ["nats://127.0.0.1:1"]\nreplicas = 2',
+            "expected an odd number, got 2",
+        ),
+        (
+            'node = "one"\nname = "cea"\nlog_nodes = ["nats://127.0.0.1:1"]\nleases_s = 2',
+            "did you mean lease_s",
+        ),
+    ],
+)
+def test_settings_that_can_t_be_are_refused(tmp_path, table, words):
+    (tmp_path / "venue.toml").write_text(f"[cluster]\n{table}\n")
+    with pytest.raises(ConfigError, match=words):
+        config_load(tmp_path / "venue.toml")

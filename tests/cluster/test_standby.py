@@ -1,0 +1,217 @@
+"""A standby in this process: the same market, events and journal as the leader's, or it halts."""
+
+import time
+from itertools import count
+
+import msgspec
+import numpy as np
+import pytest
+
+from cea_exchange.cluster.config import ClusterConfig
+from cea_exchange.cluster.errors import ClusterRefused, Halted
+from cea_exchange.cluster.log_nodes.local import LogNodes
+from cea_exchange.cluster.node_state import node_states
+from cea_exchange.domain.profile import load_profile
+from cea_exchange.domain.records import COMMAND_DTYPE, CommandKind, Phase, Side
+from cea_exchange.journal import JournalFull, OsStorage, SegmentReader
+from cea_exchange.protocol import control
+from cea_exchange.venue.config import VenueConfig
+from cea_exchange.venue.durability.sequencer import Sequencer
+from cea_exchange.venue.maintenance.backup import backup, restore
+from cea_exchange.venue.maintenance.verify import verify_data
+from cea_exchange.venue.replication.member import ClusterMember
+from cea_exchange.venue.replication.membership import join
+
+pytestmark = pytest.mark.e2e
+DATE = 20241231
+PRICE = 9749
+
+
+class Nodes:
+    """Nodes of one cluster, all in this process."""
+
+    def __init__(self, folder, log_nodes):
+        self.folder = folder
+        self.log_nodes = log_nodes
+        self.opened = []
+
+    def open(self, name):
+        config = msgspec.convert(self.log_nodes.cluster_settings(name), ClusterConfig)
+        data = self.folder / name
+        data.mkdir(exist_ok=True)
+        member = ClusterMember.open(
+            *(config, data, load_profile("cea")),
+            storage=OsStorage(),
+            archive=None,
+            now_ns=count(1_000).__next__,
+        )
+        self.opened.append(member)
+        return member
+
+    def leader(self, name):
+        member = self.open(name)
+        end_s = time.monotonic() + 20
+        while not member.lead_if_due():
+            assert time.monotonic() < end_s
+            member.follow(0.05)
+        return member
+
+    def close(self, member):
+        self.opened.remove(member)
+        member.close()
+        member.sequencer.close()
+
+
+@pytest.fixture
+def nodes(tmp_path):
+    with LogNodes(tmp_path / "log") as log_nodes:
+        log_nodes.start()
+        made = Nodes(tmp_path, log_nodes)
+        yield made
+        for member in list(made.opened):
+            made.close(member)
+
+
+def day_begin(sequencer):
+    feed = [control.ProductDeclared(product="CEA24", reference_price=PRICE)]
+    for account in ("alice", "bob"):
+        feed.append(control.AccountDeclared(account=account))
+        feed.append(control.TransferIn(account=account, amount=10**12))
+        feed.append(control.TransferIn(account=account, product="CEA24", amount=10**6))
+    acts = [control.FeedItem(transfer_seq=seq, command=each) for seq, each in enumerate(feed, 1)]
+    acts += [control.DayOpen(date=DATE), control.PhaseSet(phase=Phase.LISTED)]
+    _, refusals = sequencer.run_controls(acts)
+    assert not any(refusals), refusals
+
+
+def orders(first, number, account):
+    """Return orders of an account, each for a tonne, at the reference price."""
+    rows = np.zeros(number, COMMAND_DTYPE)
+    rows["kind"] = CommandKind.ENTER
+    rows["side"] = (Side.BUY, Side.SELL)[account]
+    rows["account_index"] = account
+    rows["client_order_id"] = np.arange(first, first + number)
+    rows["price"], rows["tonnes"], rows["trading_date"] = PRICE, 1, DATE
+    return rows
+
+
+def level(member):
+    """Follow until there is nothing more."""
+    end_s = time.monotonic() + 20
+    while True:
+        assert time.monotonic() < end_s
+        member.follow(1.1)
+        if not member.lag:
+            return
+
+
+def frames(folder):
+    reader = SegmentReader(folder / "journal", storage=OsStorage(), cut_torn_tail=True)
+    return list(reader.frames())
+
+
+def state_hash(member):
+    return member.sequencer.machine.core.state_hash()
+
+
+def test_a_standby_has_the_same_market_events_and_journal_and_leads_on(nodes):
+    one = nodes.leader("one")
+    day_begin(one.sequencer)
+    two = nodes.open("two")
+    for number in range(5):
+        one.sequencer.run_records(orders(1 + 20 * number, 20, number % 2))
+    traded = one.sequencer.machine.core.event_seq
+    level(two)
+    assert state_hash(two) == state_hash(one)
+    assert two.sequencer.machine.core.event_seq == traded > 100
+    seqs = np.arange(1, traded + 1, dtype=np.uint64)
+    events = one.sequencer.event_rows(seqs)
+    assert two.sequencer.event_rows(seqs).tobytes() == events.tobytes()
+    # A planned change: the other leads at once, and numbers go on.
+    one.hand_over("two")
+    level(two)
+    assert two.lead_if_due() and two.leads and two.epoch == one.epoch + 1
+    more = two.sequencer.run_records(orders(101, 20, 0))
+    assert more["seq"].min() == two.sequencer.event_rows(seqs[-1:])[0]["seq"] + 1
+    nodes.close(one)
+    again = nodes.open("one")
+    level(again)
+    assert state_hash(again) == state_hash(two)
+    for member in (again, two):
+        nodes.close(member)
+    assert frames(nodes.folder / "one") == frames(nodes.folder / "two")
+
+
+def test_a_new_node_begins_with_a_backup_of_a_journal_that_was_given_to_the_log(nodes, tmp_path):
+    alone = Sequencer.open(tmp_path / "one", load_profile("cea"), now_ns=count(1_000).__next__)
+    day_begin(alone)
+    alone.run_records(orders(1, 20, 0))
+    _, refusals = alone.run_controls([control.DayClose()])
+    assert refusals == [None]
+    before = alone.journal.next_seq
+    alone.close()
+    cluster = msgspec.convert(nodes.log_nodes.cluster_settings("one"), ClusterConfig)
+    assert join(VenueConfig(cluster=cluster), tmp_path / "one").next_seq == before
+    one = nodes.leader("one")
+    one.sequencer.run_controls([control.DayOpen(date=DATE + 1), control.PhaseSet(Phase.LISTED)])
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ClusterRefused, match=f"the log begins at {before}: restore a backup"):
+        nodes.open("empty")
+    backup(tmp_path / "one", tmp_path / "copy")
+    restore(tmp_path / "copy", tmp_path / "two")
+    rows = orders(21, 20, 1)
+    rows["trading_date"] = DATE + 1
+    one.sequencer.run_records(rows)
+    two = nodes.open("two")
+    level(two)
+    assert state_hash(two) == state_hash(one)
+    found = verify_data(tmp_path / "two")
+    assert (found.next_seq, found.state_hash) == (one.sequencer.journal.next_seq, state_hash(one))
+
+
+def test_a_standby_that_differs_halts_at_the_next_checkpoint(nodes):
+    one = nodes.leader("one")
+    day_begin(one.sequencer)
+    two = nodes.open("two")
+    level(two)
+    two.sequencer.machine.apply_control(control.Halt(by="a fault", why="of memory"))
+    one.sequencer.run_controls([control.PhaseSet(phase=Phase.BREAK)])
+    with pytest.raises(Halted, match=r"state_hash in the journal is \d+, replay came to"):
+        level(two)
+    assert not two.leads
+    end_s = time.monotonic() + 5
+    while not (halted := [state for state in said_by(one) if state.state == "halted"]):
+        assert time.monotonic() < end_s
+    assert "state_hash in the journal is" in halted[0].why
+    assert one.successor_fault("two") == "two, which is halted and does not follow"
+
+
+def test_a_standby_without_room_stays_behind_and_comes_after(nodes, monkeypatch):
+    one = nodes.leader("one")
+    day_begin(one.sequencer)
+    two = nodes.open("two")
+    level(two)
+    full, journal = 3, two.sequencer.journal
+    append = journal.append_frame
+
+    def append_or_not(*arguments):
+        nonlocal full
+        full -= 1
+        if full >= 0:
+            raise JournalFull("no room for 64 bytes")
+        return append(*arguments)
+
+    monkeypatch.setattr(journal, "append_frame", append_or_not)
+    one.sequencer.run_records(orders(1, 20, 0))
+    two.follow(1.0)
+    assert two.why == "no room for 64 bytes" and two.lag == 1
+    assert not two.lead_if_due()
+    level(two)
+    assert full < 0 and two.why == ""
+    assert state_hash(two) == state_hash(one)
+
+
+def said_by(member):
+    """Return what all nodes have said of themselves."""
+    connection = member._connection
+    return connection.call(node_states(connection), 5.0)

@@ -1,0 +1,159 @@
+"""Brings faults about, at whom they are meant when they come, and ends them."""
+
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+from cea_exchange.loadtest.stands.local_cluster import LocalCluster
+from failover.clock_program import STEP_FILE
+from failover.disks import Disk, SlowSyncs, can_be_slow
+from failover.faults import CUTS, LOG_NODES, OTHERS, SLOW_MS, STEPS_S, VENUES, WEIGHTS, Fault
+from failover.network import ANYBODY, Network
+
+LED, STANDBY, LOG_LED, LOG_FOLLOWER = "venue leader", "venue standby", "log leader", "log follower"
+
+
+class Act(NamedTuple):
+    """What was done.
+
+    Attributes
+    ----------
+    role
+        What its target was when it came.
+    end
+        Ends it.
+    """
+
+    kind: str
+    target: str
+    role: str
+    lasts_s: float
+    end: Callable[[], None]
+
+
+class Acts:
+    """Does faults to a cluster.
+
+    Parameters
+    ----------
+    network
+        The nodes' network; without one nobody is cut off.
+    disks
+        By node; without one no disk is full.
+    """
+
+    def __init__(
+        self, cluster: LocalCluster, network: Network | None, disks: dict[str, Disk]
+    ) -> None:
+        self._cluster = cluster
+        self._network = network
+        self._disks = disks
+
+    @staticmethod
+    def kinds(network: Network | None, disks: dict[str, Disk]) -> list[str]:
+        """Return what can be brought about here."""
+        return [
+            kind
+            for kind in WEIGHTS
+            if (kind not in CUTS or network is not None)
+            and (kind != "full_disk" or disks)
+            and (kind != "slow_disk" or can_be_slow())
+        ]
+
+    def begin(self, fault: Fault, leads: str, log_leads: str) -> Act:
+        """Bring a fault about.
+
+        Parameters
+        ----------
+        leads, log_leads
+            The venue and the log node that led when all was well.
+        """
+        target = self._target(fault, leads, log_leads)
+        role = {leads: LED, log_leads: LOG_LED}.get(target) or (
+            STANDBY if target in VENUES else LOG_FOLLOWER if target in LOG_NODES else target
+        )
+        end = getattr(self, f"_{fault.kind}")(target, fault)
+        return Act(fault.kind, target, role, fault.lasts_s, end)
+
+    @staticmethod
+    def _target(fault: Fault, leads: str, log_leads: str) -> str:
+        if fault.who == "leads" and leads:
+            return leads
+        if fault.who == "log leads" and log_leads:
+            return log_leads
+        among = {"log": LOG_NODES, "log leads": LOG_NODES, "other": OTHERS}.get(fault.who, VENUES)
+        return among[int(fault.draw * len(among))]
+
+    # -- Each of them ------------------------------------------------------------------------------
+
+    def _kill(self, target: str, _: Fault) -> Callable[[], None]:
+        if not self._cluster.is_running(target):
+            # It was just ending by itself, and will be begun again by who tends it.
+            return lambda: None
+        self._cluster.kill(target)
+        return lambda: None if self._cluster.is_running(target) else self._cluster.begin(target)
+
+    def _freeze(self, target: str, _: Fault) -> Callable[[], None]:
+        if not self._cluster.is_running(target):
+            return lambda: None
+        self._cluster.freeze(target)
+        return lambda: self._cluster.thaw(target)
+
+    def _cut(self, target: str, _: Fault) -> Callable[[], None]:
+        return self._line(target, ANYBODY)
+
+    def _deaf(self, target: str, _: Fault) -> Callable[[], None]:
+        return self._line(ANYBODY, target)
+
+    def _apart(self, target: str, _: Fault) -> Callable[[], None]:
+        ends = (self._line(target, ANYBODY), self._line(ANYBODY, target))
+        return lambda: [end() for end in ends] and None
+
+    def _one_way(self, target: str, fault: Fault) -> Callable[[], None]:
+        others = [each for each in (*VENUES, *LOG_NODES) if each != target]
+        return self._line(target, others[int(fault.draw * len(others))])
+
+    def _line(self, source: str, target: str) -> Callable[[], None]:
+        assert self._network is not None
+        network = self._network
+        network.cut(source, target)
+        return lambda: network.heal(source, target)
+
+    def _slow_disk(self, target: str, fault: Fault) -> Callable[[], None]:
+        if not self._cluster.is_running(target):
+            return lambda: None
+        milliseconds = SLOW_MS[int(fault.draw * len(SLOW_MS))]
+        return SlowSyncs(self._cluster.process_ids(target)[0], milliseconds).close
+
+    def _full_disk(self, target: str, _: Fault) -> Callable[[], None]:
+        disk = self._disks[target]
+        disk.fill()
+
+        def end() -> None:
+            disk.empty()
+            if target in LOG_NODES:
+                self._cluster.log_nodes.mend(LOG_NODES.index(target))
+
+        return end
+
+    def _clock_step(self, target: str, fault: Fault) -> Callable[[], None]:
+        file = self._cluster.folder(target) / STEP_FILE
+        file.write_text(str(STEPS_S[int(fault.draw * len(STEPS_S))]))
+        return lambda: file.unlink(missing_ok=True)
+
+    def _rolling(self, target: str, _: Fault) -> Callable[[], None]:
+        """Stop and start each of a kind; a node only once the one before is well again."""
+        for name in VENUES if target in VENUES else LOG_NODES:
+            if self._cluster.is_running(name):
+                self._cluster.stop(name)
+            self._cluster.begin(name)
+            self._cluster.await_well(name)
+        return lambda: None
+
+
+def wait(seconds: float, turn: Callable[[], None]) -> None:
+    """Let time pass, with what is to be done meanwhile."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        turn()
+        time.sleep(0.005)

@@ -1,0 +1,84 @@
+"""A node's disk: a file system of its own that can be full, and a process whose syncs can be slow.
+
+A full disk is full: what else is free of the node's small file system is taken by a file. A slow
+one is the system's word too: each sync of the process takes so long more, which strace holds back.
+"""
+
+import os
+import shutil
+import signal
+import subprocess
+from pathlib import Path
+
+DISK_BYTES = 4 << 30
+BALLAST = "ballast"
+FREE_BYTES = 64 * 1024
+"""Left free on a full one: less than a block of the log."""
+
+
+class Disk:
+    """A file system of its own, mounted in this process's namespace."""
+
+    def __init__(self, folder: Path, image: Path) -> None:
+        self.folder = folder
+        folder.mkdir(parents=True)
+        if os.access("/dev/loop-control", os.W_OK):
+            with image.open("wb") as file:
+                file.truncate(DISK_BYTES)
+            _run(["mkfs.ext4", "-q", "-m", "0", "-E", "lazy_itable_init=1", str(image)])
+            _run(["mount", "-o", "loop", str(image), str(folder)])
+            (folder / "lost+found").rmdir()
+        else:
+            _run(["mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES}", "tmpfs", str(folder)])
+
+    def fill(self) -> None:
+        """Leave no room for anything."""
+        state = os.statvfs(self.folder)
+        free = state.f_bavail * state.f_frsize - FREE_BYTES
+        with (self.folder / BALLAST).open("wb") as file:
+            os.posix_fallocate(file.fileno(), 0, max(free, 1))
+
+    def empty(self) -> None:
+        """Give the room back."""
+        (self.folder / BALLAST).unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """Take it away."""
+        _run(["umount", "-l", str(self.folder)])
+
+
+class SlowSyncs:
+    """Every sync of a process takes longer, until `close`."""
+
+    def __init__(self, process_id: int, milliseconds: int) -> None:
+        calls = "fsync,fdatasync"
+        self._tracer = subprocess.Popen(
+            [
+                *("strace", "-f", "-qq", "-o", "/dev/null", "-p", str(process_id)),
+                *("-e", f"trace={calls}"),
+                *("-e", f"inject={calls}:delay_exit={milliseconds * 1000}"),
+            ],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
+    def close(self) -> None:
+        """Let it be as fast as it is."""
+        self._tracer.send_signal(signal.SIGINT)
+        try:
+            self._tracer.wait(5.0)
+        except subprocess.TimeoutExpired:
+            self._tracer.kill()
+            self._tracer.wait()
+
+
+def can_be_slow() -> bool:
+    """Whether there is a strace."""
+    return shutil.which("strace") is not None
+
+
+def _run(command: list[str]) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"{command}: expected it to be done, got {done.stderr.strip()}")

@@ -1,0 +1,345 @@
+"""A failover run: a cluster that trades, faults one after another and by two, and checks.
+
+Nobody may lose, double or reorder what was acknowledged. What is measured beside: for how long
+nobody was answered, from each fault on.
+"""
+
+import contextlib
+import os
+import random
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+
+from cea_exchange.domain.calendar import TradingCalendar, date_number
+from cea_exchange.loadtest.load_run import await_transfers
+from cea_exchange.loadtest.local_exchange import ExchangeError
+from cea_exchange.loadtest.population import Participant, population
+from cea_exchange.loadtest.stands.cluster_audit import cluster_audit
+from cea_exchange.loadtest.stands.local_cluster import WAY_IN, LocalCluster
+from cea_exchange.registry.store import RegistryStore
+from failover.acts import Act, Acts, wait
+from failover.disks import Disk
+from failover.faults import LOG_NODES, VENUES, Fault, faults_draw
+from failover.network import Network
+from torture.client import TRADE, ClientConfig
+from torture.run import ClientProcess, python_path
+
+FIRST_DAY = date(2024, 1, 2)
+REFERENCE_PRICES = {"CEA22": 9749, "CEA23": 9749}
+FAULTS_PER_DAY = 100
+ORDERS_EACH = 2_000_000
+SERVED_S_MAX = 90.0
+CALM_S = 0.3
+SETTLE_S_MAX = 180.0
+TEND_S = 0.5
+CLOCK_PROGRAM = "failover.clock_program"
+PEOPLE = "people"
+
+
+class FailoverFailed(Exception):
+    """Something is not as it must be; the run ends."""
+
+
+@dataclass(frozen=True)
+class FailoverSettings:
+    """What to run.
+
+    Attributes
+    ----------
+    per_second
+        Commands of all participants together, at most.
+    kinds
+        Only these kinds of faults; all that this machine can bring about if empty.
+    """
+
+    faults: int
+    seed: int
+    participants: int = 6
+    per_second: float = 2_000.0
+    kinds: tuple[str, ...] = ()
+
+
+@dataclass
+class Outage:
+    """For how long nobody was answered, after one fault or a pair of them.
+
+    Attributes
+    ----------
+    acts
+        What was done: kind, target, the target's role, seconds.
+    outage_s
+        The longest time without an answer, from the first of them until all was served again.
+    """
+
+    acts: list[tuple[str, str, str, float]]
+    outage_s: float = 0.0
+
+
+@dataclass
+class FailoverReport:
+    """What was done, what was found."""
+
+    seed: int
+    outages: list[Outage] = field(default_factory=list)
+    days: int = 0
+    seconds: float = 0.0
+    epochs: int = 0
+    ended: list[tuple[str, int]] = field(default_factory=list)
+    resent: int = 0
+    commands: int = 0
+    checked: dict[str, int] = field(default_factory=dict)
+    discrepancies: list[str] = field(default_factory=list)
+
+
+class FailoverRun:
+    """One run in an empty folder.
+
+    Parameters
+    ----------
+    network
+        The nodes' network; without one all are on the loopback, and nobody is cut off.
+    progress
+        Told the number of faults done.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        settings: FailoverSettings,
+        network: Network | None,
+        progress: Callable[[int], None],
+    ) -> None:
+        self.settings = settings
+        self.report = FailoverReport(settings.seed)
+        self.clients: list[ClientProcess] = []
+        self._network = network
+        self._progress = progress
+        self._draw = random.Random(f"moments {settings.seed}")
+        self._data = folder / "data"
+        self._data.mkdir()
+        self._disks: dict[str, Disk] = {}
+        hosts, launch = None, None
+        if network is not None:
+            names = (*VENUES, *LOG_NODES, "registry", WAY_IN, PEOPLE)
+            hosts = {name: network.add(name) for name in names}
+            launch = network.command
+            for name in (*VENUES, *LOG_NODES):
+                place = self._data / "log" / name if name in LOG_NODES else self._data / name
+                self._disks[name] = Disk(place, folder / f"{name}.img")
+        self._cluster = LocalCluster(
+            self._data,
+            hosts=hosts,
+            launch=launch,
+            venue_program=[sys.executable, "-m", CLOCK_PROGRAM],
+        )
+        self._acts = Acts(self._cluster, network, self._disks)
+        self._answered = 0
+        self._answered_s = time.monotonic()
+        self._longest_s = 0.0
+        self._tended_s = 0.0
+
+    def run(self) -> FailoverReport:
+        """Run it all; every process is ended, whatever happens."""
+        began = time.monotonic()
+        os.environ["PYTHONPATH"] = python_path()
+        with contextlib.ExitStack() as stack:
+            for disk in self._disks.values():
+                stack.callback(disk.close)
+            stack.enter_context(self._cluster)
+            stack.callback(self._end_clients)
+            try:
+                self._start()
+                faults = self._faults()
+                day, calendar = FIRST_DAY, TradingCalendar.load("cn_carbon")
+                while faults:
+                    self._day(day, faults[:FAULTS_PER_DAY])
+                    faults = faults[FAULTS_PER_DAY:]
+                    day = calendar.next_trading_day(day)
+                self._settle_and_check()
+            except (FailoverFailed, RuntimeError, subprocess.TimeoutExpired) as error:
+                self.report.discrepancies.insert(0, f"{type(error).__name__}: {error}")
+            self.report.ended = self._cluster.ended
+            self.report.resent = sum(each.board["resent"] for each in self.clients)
+            self.report.commands = sum(each.board["answered"] for each in self.clients)
+        self.report.seconds = time.monotonic() - began
+        return self.report
+
+    # -- Before and after --------------------------------------------------------------------------
+
+    def _faults(self) -> list[Fault]:
+        here = Acts.kinds(self._network, self._disks)
+        kinds = [kind for kind in here if kind in (self.settings.kinds or here)]
+        return faults_draw(self.settings.seed, self.settings.faults, kinds)
+
+    def _start(self) -> None:
+        settings = self.settings
+        members = population(
+            settings.participants, REFERENCE_PRICES, seed=settings.seed, orders_each=ORDERS_EACH
+        )
+        self._cluster.prepare(members, REFERENCE_PRICES, start=f"{FIRST_DAY}T08:30:00+08:00")
+        self._cluster.start()
+        await_transfers(self._cluster)
+        self.clients = [self._client(member, members) for member in members]
+        for client in self.clients:
+            client.start()
+
+    def _client(self, member: Participant, members: list[Participant]) -> ClientProcess:
+        with RegistryStore.open_reader(self._data) as store:
+            accounts = dict(store.execute("SELECT account, account_index FROM accounts").fetchall())
+        config = ClientConfig(
+            name=member.name,
+            account_index=accounts[member.name],
+            sides={name: side.name.lower() for name, side in member.sides.items()},
+            counterparties={
+                name: [accounts[other.name] for other in members if other.sides[name] != side]
+                for name, side in member.sides.items()
+            },
+            endpoint=self._cluster.endpoint(WAY_IN, "gateway"),
+            server_key=self._cluster.keys("venue").public,
+            keys=str(self._cluster.keys_directory),
+            reference_prices=REFERENCE_PRICES,
+            seed=self.settings.seed,
+            # A batch is up to 8 commands, 4.5 in the mean.
+            batches_per_second=self.settings.per_second / self.settings.participants / 4.5,
+        )
+        command = self._network.command if self._network is not None else None
+        launch = None if command is None else (lambda own: command(PEOPLE, own))
+        return ClientProcess(self._data / "clients" / member.name, config, launch=launch)
+
+    def _end_clients(self) -> None:
+        for client in self.clients:
+            client.kill()
+
+    # -- A day -------------------------------------------------------------------------------------
+
+    def _day(self, day: date, faults: list[Fault]) -> None:
+        self._clock(f"{day}T09:30:00+08:00")
+        for client in self.clients:
+            client.board["mode"] = TRADE
+        self._await_served("the day's first answer")
+        while faults:
+            count = 2 if faults[0].is_paired and len(faults) > 1 else 1
+            self._happen(faults[:count])
+            faults = faults[count:]
+        self._settle_clients()
+        self._clock(f"{day}T15:00:00+08:00")
+        number = date_number(day)
+        self._until(
+            lambda: self._status().get("confirmed_date", 0) >= number,
+            f"the registry to confirm {day}",
+            SETTLE_S_MAX,
+        )
+        self.report.days += 1
+
+    def _happen(self, faults: list[Fault]) -> None:
+        """Let faults happen together, end each in its time, and wait until all is served again."""
+        wait(faults[0].after_s, self._turn)
+        leads, log_leads = self._cluster.leader_names()
+        self._longest_s, self._answered_s = 0.0, time.monotonic()
+        began = time.monotonic()
+        acts: list[tuple[float, Act]] = []
+        outage = Outage([])
+        self.report.outages.append(outage)
+        for fault in faults:
+            act = self._acts.begin(fault, leads, log_leads)
+            acts.append((began + fault.lasts_s, act))
+            outage.acts.append((act.kind, act.target, act.role, round(act.lasts_s, 2)))
+        for due, act in sorted(acts, key=lambda each: each[0]):
+            wait(due - time.monotonic(), self._turn)
+            act.end()
+        self._await_served(", ".join(f"{kind} {target}" for kind, target, *_ in outage.acts))
+        outage.outage_s = self._longest_s
+        self._progress(sum(len(each.acts) for each in self.report.outages))
+
+    def _turn(self) -> None:
+        """Look whether anybody was answered; start again whoever has ended by himself."""
+        now = time.monotonic()
+        answered = sum(client.board["answered"] for client in self.clients)
+        if answered > self._answered:
+            self._answered, self._answered_s = answered, now
+        self._longest_s = max(self._longest_s, now - self._answered_s)
+        for client in self.clients:
+            if (how := client.ended()) is not None:
+                raise FailoverFailed(f"{client.name} ended by itself, {how}")
+        if now - self._tended_s > TEND_S:
+            self._tended_s = now
+            self._cluster.tend()
+
+    def _await_served(self, after: str) -> None:
+        """Wait until answers come again, and go on coming."""
+        deadline = time.monotonic() + SERVED_S_MAX
+        calm_s = time.monotonic() + CALM_S
+        before = self._answered
+        while time.monotonic() < calm_s or self._answered == before:
+            self._turn()
+            if time.monotonic() - self._answered_s > CALM_S:
+                calm_s, before = time.monotonic() + CALM_S, self._answered
+            if time.monotonic() > deadline:
+                raise FailoverFailed(f"waited {SERVED_S_MAX:.0f} s for answers after: {after}")
+            time.sleep(0.005)
+
+    def _until(self, condition: Callable[[], bool], what: str, timeout_s: float) -> None:
+        deadline = time.monotonic() + timeout_s
+        while not condition():
+            self._turn()
+            if time.monotonic() > deadline:
+                raise FailoverFailed(f"waited {timeout_s:.0f} s for {what}")
+            time.sleep(0.02)
+
+    def _status(self) -> dict:
+        try:
+            return self._cluster.operate("status")
+        except ExchangeError:
+            return {}
+
+    def _clock(self, at: str) -> None:
+        def is_there() -> bool:
+            with contextlib.suppress(ExchangeError):
+                self._cluster.operate("clock", at=at)
+                return True
+            return False
+
+        self._until(is_there, f"the venue's clock to be {at}", SERVED_S_MAX)
+
+    # -- The close ---------------------------------------------------------------------------------
+
+    def _settle_clients(self) -> None:
+        """Wait until every command is answered and every report known."""
+        for token in (TRADE + 1, TRADE + 2):
+            # Once more: what one has sent again may have given another one a report.
+            own = token + 2 * self.report.days
+            for client in self.clients:
+                client.board["mode"] = own
+            self._until(
+                lambda own=own: all(each.board["settled"] == own for each in self.clients),
+                "the participants' answers and reports",
+                SETTLE_S_MAX,
+            )
+
+    def _settle_and_check(self) -> None:
+        """Let the nodes be level, stop all, and hold everything against everything."""
+        last_seq = self._cluster.operate("status")["settlement_seq"]
+        self._until(lambda: self._settled() >= last_seq, "the registry to settle", SETTLE_S_MAX)
+        self._until(self._cluster.is_level, "all nodes to have the whole log", SETTLE_S_MAX)
+        leads, _ = self._cluster.leader_names()
+        self.report.epochs = self._cluster.await_leader().epoch
+        for name in (WAY_IN, *(each for each in VENUES if each != leads), leads, "registry"):
+            status = self._cluster.stop(name)
+            if status != 0:
+                raise FailoverFailed(f"asked to end, {name} ended with {status}")
+        self._cluster.log_nodes.wait_ready()
+        self._cluster.log_nodes.close()
+        found = cluster_audit(
+            self._cluster, leads, [client.directory for client in self.clients]
+        )
+        self.report.checked = found.checked
+        self.report.discrepancies += found.differences
+
+    def _settled(self) -> int:
+        with RegistryStore.open_reader(self._data) as store:
+            return store.last_seq
