@@ -2,7 +2,7 @@
 
 import hashlib
 import inspect
-from functools import cache
+from functools import cache, cached_property
 from importlib import import_module, resources
 from importlib.abc import Traversable
 from typing import Literal, NamedTuple
@@ -22,7 +22,7 @@ def hash_of(content: bytes) -> str:
     return hashlib.blake2b(content, digest_size=8).hexdigest()
 
 
-class Cell(Struct, frozen=True, kw_only=True):
+class Cell(Struct, frozen=True, kw_only=True, dict=True):
     """A year to be played, wherever that is.
 
     Attributes
@@ -39,7 +39,7 @@ class Cell(Struct, frozen=True, kw_only=True):
     profile: str
     firms_hash: str = ""
 
-    @property
+    @cached_property
     def id(self) -> str:
         """Return 16 hex digits of all that decides about it but the program."""
         return hash_of(msgspec.json.encode((self.setting, self.firms_hash)))

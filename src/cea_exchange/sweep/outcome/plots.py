@@ -97,6 +97,7 @@ def _small_plots(
                 draw(axes, figures[place])
                 axes.tick_params(labelsize=8)
                 axes.grid(alpha=0.3)
+                axes.set_axisbelow(True)
                 axes.spines[["top", "right"]].set_visible(False)
             else:
                 axes.set_visible(False)

@@ -227,18 +227,17 @@ def _points(
     names = plan.names()
     first = plan.figures[: max(1, 5 - len(names))]
     head = (
-        *("point", "seed", *map(parameter_shown, names)),
+        *("point", "seed", "cell", *map(parameter_shown, names)),
         *(figure_title(figure) for figure in first),
-        "cell",
     )
     rows = []
     for point in points[:POINTS_MAX]:
         figures = results[point.cell.id].figures
         shown = (figure_shown(each, figures[each]) if figures else "failed" for each in first)
         values = (str(point.values[name]) for name in names)
-        rows.append((f"{point.number}", f"{point.seed}", *values, *shown, point.cell.id))
+        rows.append((f"{point.number}", f"{point.seed}", point.cell.id, *values, *shown))
     yield "<h3>Points</h3>"
-    yield table(head, rows, range(2 + len(names) + len(first)))
+    yield table(head, rows, range(len(head)))
     yield (
         f"<p class=note>{_of_all(len(rows), len(points))} Each with all figures, its files, the"
         " hash of its tables, and the command that plays it again, is in points.parquet.</p>"
