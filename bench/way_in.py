@@ -78,8 +78,9 @@ def client_of(cluster: LocalCluster, name: str, *, by_way_in: bool) -> Client:
     endpoint = cluster.endpoint(WAY_IN if by_way_in else "venue", "gateway")
     key = cluster.keys(WAY_IN_KEYS if by_way_in else "venue").public
     # Nobody polls it while a venue is begun again, which it would take for the other's silence.
-    options = {"timeout_s": 60.0, "report_seq": 0, "silence_s_max": 120.0}
-    return Client.connect(endpoint, cluster.keys(name), key, **options)
+    return Client.connect(
+        *(endpoint, cluster.keys(name), key), timeout_s=60.0, report_seq=0, silence_s_max=120.0
+    )
 
 
 def single_orders(client: Client, count: int) -> list[float]:
