@@ -77,7 +77,10 @@ def client_of(cluster: LocalCluster, name: str, *, by_way_in: bool) -> Client:
     """Return a client at the way in, or at the venue that leads."""
     endpoint = cluster.endpoint(WAY_IN if by_way_in else "venue", "gateway")
     key = cluster.keys(WAY_IN_KEYS if by_way_in else "venue").public
-    return Client.connect(endpoint, cluster.keys(name), key, timeout_s=60.0, report_seq=0)
+    # Nobody polls it while a venue is begun again, which it would take for the other's silence.
+    return Client.connect(
+        *(endpoint, cluster.keys(name), key), timeout_s=60.0, report_seq=0, silence_s_max=120.0
+    )
 
 
 def single_orders(client: Client, count: int) -> list[float]:
