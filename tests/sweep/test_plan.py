@@ -174,7 +174,7 @@ RANGE = '[sensitivity]\nmethod = "{}"\nsamples = {}\n[sensitivity.ranges]\n{}\n'
         ("[[rows]]\nyear = 2024\n[[rows]]\ndays = 7", r"rows\[1\]: expected year, got days"),
         ("[[rows]]\ndays = 7\n[[rows]]\ndays = 7", r"each row once, got it as rows\[0\]"),
         (GRID.format("days = [7]") + "[[rows]]\ndays = 8", "days: expected to be varied in one"),
-        (RANGE.format("sobol", 6, "days = {from=7, to=20}"), "got 6 samples of sobol: .*power of 2"),
+        (RANGE.format("sobol", 6, "days = {from=7, to=20}"), "6 samples of sobol: .*power of 2"),
         (RANGE.format("sobol", 8, "days = {from=7, to=7}"), "two values or more, got 7 to 7 by 1"),
         (RANGE.format("sobol", 8, "days = {from='x', to='y'}"), "decimals as text"),
         (RANGE.format("sobol", 8, "days = [7, 8]"), r"expected {from = ..., to = ...}, got \[7, 8"),

@@ -93,7 +93,8 @@ def test_a_sweep_all_of_which_failed_has_a_report(tmp_path):
         results[lost] = CellResult(cell=lost, program="p", fault="year", error="nothing")
     outcome = outcome_of(plan, points, results)
     assert (len(outcome.failed), outcome.figures) == (outcome.cells, {})
-    assert f"{outcome.cells} of {outcome.cells} years failed" in report_page(plan, points, results, outcome)
+    page = report_page(plan, points, results, outcome)
+    assert f"{outcome.cells} of {outcome.cells} years failed" in page
 
 
 def test_quartiles_are_values_that_there_are():
