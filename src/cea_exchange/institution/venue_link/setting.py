@@ -19,7 +19,13 @@ Files = str | tuple[str, ...] | None
 
 
 class VenueNode(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
-    """Where one of several venues listens, one of which leads."""
+    """Where one of several venues listens, one of which leads.
+
+    Attributes
+    ----------
+    settlement, replay
+        Where that venue publishes settlement records, and where it serves those that were missed.
+    """
 
     settlement: Address
     replay: Address
