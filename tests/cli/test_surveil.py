@@ -42,13 +42,13 @@ def alerts_of(capsys):
 
 
 def test_an_alert_has_figures_a_sentence_and_a_script_that_run_plays(script, tmp_path, capsys):
-    """Rules: CEA-SUR-01, CEA-SUR-03."""
+    """Rules: CEA-SVL-01, CEA-SVL-03."""
     folder = tmp_path / "alerts"
     assert run(["surveil", str(script), "--reproducers", str(folder), "--json"]) == 0
     (alert,) = alerts_of(capsys)
     assert (alert["pattern"], alert["rule"], alert["grade"]) == (
         "wash_group",
-        "CEA-SUR-03",
+        "CEA-SVL-03",
         "alert",
     )
     assert alert["accounts"] == ["A", "B"]
@@ -84,7 +84,7 @@ def test_a_day_is_chosen_and_limits_are_ones_own(script, tmp_path, capsys):
 
 
 def test_accounts_that_facts_link_are_of_one_will(script, tmp_path, capsys):
-    """Rules: CEA-SUR-02."""
+    """Rules: CEA-SVL-02."""
     script.write_text(WASH.replace(', "group": "G"', ""))
     assert run(["surveil", str(script), "--json"]) == 0
     assert alerts_of(capsys) == []
@@ -98,7 +98,7 @@ def test_accounts_that_facts_link_are_of_one_will(script, tmp_path, capsys):
 
 
 def test_large_holders_are_printed_with_their_limits(script, tmp_path, capsys):
-    """Rules: CEA-SUR-21."""
+    """Rules: CEA-SVL-21."""
     facts = tmp_path / "facts.json"
     facts.write_text('{"holding_limit_tonnes": 6000}')
     assert run(["surveil", str(script), "--holders", "--facts", str(facts)]) == 0

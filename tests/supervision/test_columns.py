@@ -63,7 +63,7 @@ def test_a_trade_that_was_undone_is_none():
 
 
 def test_one_will_is_a_declared_group_and_what_links_say():
-    """Rules: CEA-SUR-02."""
+    """Rules: CEA-SVL-02."""
     wills = control_groups(("A", "B", "C", "D"), ("", "G", "G", ""), (("D", "C"),))
     assert wills[1] == wills[2] == wills[3] != wills[0]
     with pytest.raises(ValueError, match="link: expected accounts of this market, got 'X'"):

@@ -26,14 +26,14 @@ def context_of(days: MarketDays, **facts) -> Context:
 def test_reaching_four_fifths_reports_and_reaching_the_limit_does_not_exceed_it(
     tonnes, must_report, exceeds
 ):
-    """CEA-SUR-21, CEA-SUR-22."""
+    """CEA-SVL-21, CEA-SVL-22."""
     days = MarketDays("A", tonnes=tonnes)
     (holder,) = holders(context_of(days, holding_limit_tonnes=1_000_000))
     assert (holder.must_report, holder.exceeds) == (must_report, exceeds)
 
 
 def test_a_firms_allocation_counts_on_top():
-    """CEA-SUR-22: Beijing's rules of 2014, 2,400,000 t allocated."""
+    """CEA-SVL-22: Beijing's rules of 2014, 2,400,000 t allocated."""
     context = context_of(
         MarketDays("A:G", "B:G", "C"),
         holding_limit_tonnes=1_000_000,
@@ -44,7 +44,7 @@ def test_a_firms_allocation_counts_on_top():
 
 
 def test_accounts_of_one_will_vintages_and_open_buys_add_up():
-    """CEA-SUR-22."""
+    """CEA-SVL-22."""
     days = MarketDays("A:G", "B:G", "C", "D", tonnes=100_000)
     days.play(cmd="product", product="CEA23", reference_price="80.00")
     days.play(cmd="deposit", account="C", product="CEA23", tonnes=50_000)

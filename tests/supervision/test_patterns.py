@@ -38,18 +38,18 @@ def washed(times: int, tonnes: int, *, elsewhere: int = 0) -> MarketDays:
     [(1, 60_000, ["alert"]), (5, 1_000, ["alert"]), (3, 3_000, []), (5, 700, [])],
 )
 def test_a_tenth_of_the_day_or_five_trades_of_one_will_are_an_alert(times, tonnes, expected):
-    """Rules: CEA-SUR-03."""
+    """Rules: CEA-SVL-03."""
     assert grades(washed(times, tonnes).alerts("wash_group")) == expected
 
 
 def test_two_desks_that_mostly_trade_with_others_meet_by_chance():
-    """Rules: CEA-SUR-03. Each of them buys as much elsewhere as it sells."""
+    """Rules: CEA-SVL-03. Each of them buys as much elsewhere as it sells."""
     assert grades(washed(6, 6_000, elsewhere=90_000).alerts("wash_group")) == []
     assert grades(washed(6, 6_000, elsewhere=8_000).alerts("wash_group")) == ["alert"]
 
 
 def test_three_times_each_way_between_accounts_of_one_will_are_an_alert():
-    """Rules: CEA-SUR-18."""
+    """Rules: CEA-SVL-18."""
     for times, expected in ((3, ["alert"]), (2, [])):
         days = MarketDays("A:G", "B:G")
         days.at("10:00:00")
@@ -61,7 +61,7 @@ def test_three_times_each_way_between_accounts_of_one_will_are_an_alert():
 
 
 def test_value_that_is_passed_on_over_three_round_trips_is_an_alert_of_strangers_too():
-    """Rules: CEA-SUR-18. Each day A buys as blocks 6% over the mean, and sells at it."""
+    """Rules: CEA-SVL-18. Each day A buys as blocks 6% over the mean, and sells at it."""
     for price, expected in (("95.40", ["alert"]), ("91.00", [])):
         days = MarketDays("A", "B", "O", "P")
         for number in (14, 15, 16):
@@ -87,7 +87,7 @@ def test_value_that_is_passed_on_over_three_round_trips_is_an_alert_of_strangers
     ],
 )
 def test_a_third_of_the_queue_at_the_limit_taken_away_twice(tonnes, rest_s, times, expected):
-    """Rules: CEA-SUR-08. Others have 10,000 t in the queue."""
+    """Rules: CEA-SVL-08. Others have 10,000 t in the queue."""
     days = MarketDays("X", "O")
     days.at("09:31:00")
     days.enter("O", "buy", "99.00", 10_000)
@@ -112,7 +112,7 @@ def test_a_third_of_the_queue_at_the_limit_taken_away_twice(tonnes, rest_s, time
 def test_most_of_a_side_at_one_price_for_an_hour_on_three_days(
     days_held, until, price_step, expected
 ):
-    """Rules: CEA-SUR-13."""
+    """Rules: CEA-SVL-13."""
     days = MarketDays("X", "O")
     for number in range(days_held):
         day = f"2025-07-{14 + number}"
@@ -132,7 +132,7 @@ def test_most_of_a_side_at_one_price_for_an_hour_on_three_days(
 
 @pytest.mark.parametrize(("count", "expected"), [(501, ["alert"]), (440, ["watch"]), (300, [])])
 def test_five_hundred_orders_that_live_a_second(count, expected):
-    """Rules: CEA-SUR-09. Spread over the day, so that no ten minutes have a hundred of them."""
+    """Rules: CEA-SVL-09. Spread over the day, so that no ten minutes have a hundred of them."""
     days = MarketDays("X", "O")
     for number in range(count):
         second = 9 * 3600 + 1860 + number * 13
@@ -149,7 +149,7 @@ def test_five_hundred_orders_that_live_a_second(count, expected):
 
 @pytest.mark.parametrize(("count", "expected"), [(100, ["alert"]), (79, [])])
 def test_a_hundred_orders_in_ten_minutes_without_a_trade(count, expected):
-    """Rules: CEA-SUR-09."""
+    """Rules: CEA-SVL-09."""
     days = MarketDays("X", "O")
     for number in range(count):
         days.at(f"10:{number * 5 // 60:02}:{number * 5 % 60:02}")
@@ -165,7 +165,7 @@ def test_a_hundred_orders_in_ten_minutes_without_a_trade(count, expected):
     [("94.50", 10_000, ["alert"]), ("94.40", 10_000, ["watch"]), ("94.50", 7_000, [])],
 )
 def test_ten_thousand_tonnes_five_percent_off_the_latest_deal(price, tonnes, expected):
-    """Rules: CEA-SUR-19."""
+    """Rules: CEA-SVL-19."""
     days = MarketDays("X", "O", "P")
     days.at("10:00:00")
     days.deal("O", "P", "90.00", 10)
@@ -194,7 +194,7 @@ def ramped(*, top: str = "91.80", sold: int = 1_500, sold_at: str = "10:30:00") 
 
 
 def test_a_push_of_two_percent_of_which_half_comes_back_is_an_alert():
-    """Rules: CEA-SUR-10."""
+    """Rules: CEA-SVL-10."""
     (alert,) = ramped().alerts("ramping")
     assert (alert.grade, alert.accounts) == ("alert", ("X",))
     assert figures(alert)["move per mille"] == 20
@@ -211,7 +211,7 @@ def test_a_push_of_two_percent_of_which_half_comes_back_is_an_alert():
     ],
 )
 def test_a_lesser_push_or_one_that_stays_is_none(changed, expected):
-    """Rules: CEA-SUR-10. What is kept is a purchase; the next day is the way back under T+1."""
+    """Rules: CEA-SVL-10. What is kept is a purchase; the next day is the way back under T+1."""
     assert grades(ramped(**changed).alerts("ramping")) == expected
 
 
@@ -229,7 +229,7 @@ def test_a_lesser_push_or_one_that_stays_is_none(changed, expected):
     ],
 )
 def test_who_buys_ahead_of_a_block_of_its_own_will(who, bought_at, tonnes, expected):
-    """Rules: CEA-SUR-16. B buys the block; A is of its will, and 50,000 t are a mean day."""
+    """Rules: CEA-SVL-16. B buys the block; A is of its will, and 50,000 t are a mean day."""
     days = MarketDays("A:G", "B:G", "O", "P")
     days.at("10:00:00")
     days.deal("O", "P", "90.00", 50_000)
@@ -248,7 +248,7 @@ def test_who_buys_ahead_of_a_block_of_its_own_will(who, bought_at, tonnes, expec
     [("112.50", True, ["alert"]), ("112.50", False, []), ("109.80", True, ["watch"])],
 )
 def test_a_block_a_quarter_off_whose_pair_trades_back(price, back, expected):
-    """Rules: CEA-SUR-20."""
+    """Rules: CEA-SVL-20."""
     days = MarketDays("A", "B", "O", "P")
     days.at("13:30:00")
     days.deal("O", "P", "90.00", 5_000)
@@ -279,7 +279,7 @@ def bid_in(bids: list[tuple[str, str, int, str]]) -> MarketDays:
 
 
 def test_accounts_of_one_will_that_win_half_of_a_bidding_together():
-    """Rules: CEA-SUR-17."""
+    """Rules: CEA-SVL-17."""
     bids = [("A", "95.00", 25_000, "10:01:00"), ("B", "94.00", 25_000, "10:02:00")]
     others = [("C", "93.00", 50_000, "10:03:00")]
     (alert,) = bid_in(bids + others).alerts("bid_ring")
@@ -289,7 +289,7 @@ def test_accounts_of_one_will_that_win_half_of_a_bidding_together():
 
 
 def test_three_bids_of_one_price_in_one_second():
-    """Rules: CEA-SUR-17."""
+    """Rules: CEA-SVL-17."""
     bids = [(name, "95.00", 20_000, "10:01:00.500") for name in ("A", "C", "D")]
     (alert,) = bid_in(bids).alerts("bid_ring")
     assert (alert.grade, alert.accounts) == ("alert", ("A", "C", "D"))
@@ -308,7 +308,7 @@ def test_an_empty_market_has_no_alerts():
 
 
 def test_each_pattern_has_limits_with_a_rule_of_its_own_and_a_source():
-    """Rules: CEA-SUR-01."""
+    """Rules: CEA-SVL-01."""
     limits = limits_packaged()
     rules = [getattr(limits, name).rule for name in PATTERNS]
     assert len(set(rules)) == len(PATTERNS)

@@ -44,7 +44,7 @@ def test_its_book_is_the_whole_tapes_however_it_grew(seed):
 
 
 def test_a_large_order_from_before_is_seen_when_it_goes():
-    """CEA-SUR-06."""
+    """CEA-SVL-06."""
     days = MarketDays("X", "A", "B", "N", "O")
     days.at("10:00:00")
     days.enter("A", "buy", "89.98", 12_000)

@@ -33,7 +33,7 @@ def found_again(script, alert, facts):
     "pattern", ["wash_group", "spoofing", "ramping", "thin_close", "bid_ring", "front_running"]
 )
 def test_an_alert_of_the_corpus_is_found_again_in_far_fewer_commands(pattern):
-    """Rules: CEA-SUR-01."""
+    """Rules: CEA-SVL-01."""
     case = case_made(pattern, 3, 7)
     who = set(case.accounts)
     (alert, *_) = [

@@ -18,7 +18,7 @@ from support.journal.small_market import sequencer_open
 
 
 def test_every_place_of_a_day_is_the_same_from_ahead_and_from_behind(tmp_path):
-    """Rules: CEA-SUR-43."""
+    """Rules: CEA-SVL-43."""
     two_days(tmp_path)
     replay = DayReplay(VenueRecord(tmp_path), DAYS[0], events_between=20)
     forward = [replay.at(place) for place in range(replay.count + 1)]
@@ -30,7 +30,7 @@ def test_every_place_of_a_day_is_the_same_from_ahead_and_from_behind(tmp_path):
 
 
 def test_each_event_is_the_one_the_venue_has_kept(tmp_path):
-    """Rules: CEA-SUR-43."""
+    """Rules: CEA-SVL-43."""
     two_days(tmp_path)
     replay = DayReplay(VenueRecord(tmp_path), DAYS[0])
     stored = stored_rows(tmp_path)
@@ -102,7 +102,7 @@ def close_second_day(directory):
 
 
 def test_a_day_that_is_open_is_not_stepped_through(tmp_path):
-    """Rules: CEA-SUR-43, CEA-BID-05."""
+    """Rules: CEA-SVL-43, CEA-BID-05."""
     two_days(tmp_path)
     record = VenueRecord(tmp_path)
     assert [day.trading_date for day in record.days()] == [DAYS[0]]

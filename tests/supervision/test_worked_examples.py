@@ -24,7 +24,7 @@ def ring_of(tonnes: int, day_total: int) -> MarketDays:
 
 
 def test_a_ring_that_is_three_tenths_of_the_day_is_found():
-    """Rules: CEA-SUR-04."""
+    """Rules: CEA-SVL-04."""
     (alert,) = ring_of(40_000, 400_000).alerts("wash_ring")
     assert alert.grade == "alert"
     assert alert.accounts == ("A", "B", "C")
@@ -36,7 +36,7 @@ def test_a_ring_that_is_three_tenths_of_the_day_is_found():
 
 
 def test_a_ring_of_nine_percent_is_watched_and_no_alert():
-    """Rules: CEA-SUR-01, CEA-SUR-04."""
+    """Rules: CEA-SVL-01, CEA-SVL-04."""
     (alert,) = ring_of(12_000, 400_000).alerts("wash_ring")
     assert alert.grade == "watch"
     assert figures(alert)["share of volume per mille"] == 90
@@ -59,7 +59,7 @@ def matched_times(times: int, *, apart_s: int = 3, as_block: bool = False) -> Ma
 
 
 def test_the_third_matched_pair_of_orders_is_an_alert_the_second_is_none():
-    """Rules: CEA-SUR-05."""
+    """Rules: CEA-SVL-05."""
     (alert,) = matched_times(3).alerts("matched_orders")
     assert (alert.grade, alert.accounts) == ("alert", ("A", "B"))
     assert figures(alert) == {"times": 3, "slowest ms": 3000}
@@ -67,7 +67,7 @@ def test_the_third_matched_pair_of_orders_is_an_alert_the_second_is_none():
 
 
 def test_orders_further_apart_and_blocks_do_not_match():
-    """Rules: CEA-SUR-05."""
+    """Rules: CEA-SVL-05."""
     assert matched_times(3, apart_s=6).alerts("matched_orders") == []
     assert matched_times(3, as_block=True).alerts("matched_orders") == []
 
@@ -94,7 +94,7 @@ def spoofed(large: int, episodes: int) -> MarketDays:
 
 
 def test_a_spoof_of_twenty_to_one_is_an_episode_and_the_third_a_grave_case():
-    """Rules: CEA-SUR-06."""
+    """Rules: CEA-SVL-06."""
     (one,) = spoofed(80_000, 1).alerts("spoofing")
     assert (one.grade, one.accounts) == ("watch", ("X",))
     assert figures(one) == {
@@ -109,7 +109,7 @@ def test_a_spoof_of_twenty_to_one_is_an_episode_and_the_third_a_grave_case():
 
 
 def test_a_large_order_of_seven_and_a_half_to_one_is_no_spoof():
-    """Rules: CEA-SUR-06."""
+    """Rules: CEA-SVL-06."""
     assert spoofed(30_000, 3).alerts("spoofing") == []
 
 
@@ -137,7 +137,7 @@ def layered(own: tuple[int, int, int], times: int) -> MarketDays:
 
 
 def test_layers_of_a_third_of_the_best_five_four_times_are_an_alert():
-    """Rules: CEA-SUR-07."""
+    """Rules: CEA-SVL-07."""
     (alert,) = layered((12_500, 12_500, 8_000), 4).alerts("layering")
     assert (alert.grade, alert.accounts) == ("alert", ("X",))
     assert figures(alert) == {
@@ -149,17 +149,17 @@ def test_layers_of_a_third_of_the_best_five_four_times_are_an_alert():
 
 
 def test_three_times_are_not_more_than_three():
-    """Rules: CEA-SUR-07."""
+    """Rules: CEA-SVL-07."""
     assert layered((12_500, 12_500, 8_000), 3).alerts("layering") == []
 
 
 def test_three_tenths_of_the_best_five_are_not_more_than_that():
-    """Rules: CEA-SUR-07. 29,900 t, as each sale makes the book a little smaller."""
+    """Rules: CEA-SVL-07. 29,900 t, as each sale makes the book a little smaller."""
     assert layered((11_000, 11_000, 7_900), 4).alerts("layering") == []
 
 
 def test_a_busy_desk_that_cancels_and_trades_nothing_is_honest():
-    """Rules: CEA-SUR-06, CEA-SUR-07, CEA-SUR-09. Forty orders of 500 t, 38 cancelled."""
+    """Rules: CEA-SVL-06, CEA-SVL-07, CEA-SVL-09. Forty orders of 500 t, 38 cancelled."""
     days = MarketDays("X", "O")
     days.at("09:31:00")
     days.enter("O", "buy", "89.90", 12_000)
@@ -188,7 +188,7 @@ def closed_with(tonnes: int, price: str) -> MarketDays:
 
 
 def test_six_thousand_tonnes_at_94_after_1455_mark_the_close():
-    """Rules: CEA-SUR-11."""
+    """Rules: CEA-SVL-11."""
     days = closed_with(6_000, "94.00")
     (alert,) = days.alerts("marking_close")
     assert (alert.grade, alert.accounts) == ("alert", ("X",))
@@ -202,12 +202,12 @@ def test_six_thousand_tonnes_at_94_after_1455_mark_the_close():
 
 
 def test_five_hundred_tonnes_are_too_few_to_mark_a_close():
-    """Rules: CEA-SUR-11."""
+    """Rules: CEA-SVL-11."""
     assert closed_with(500, "94.00").alerts("marking_close") == []
 
 
 def test_ten_tonnes_that_are_the_whole_day_and_move_the_close_name_both_sides():
-    """Rules: CEA-SUR-12. Five such days come from 90.00 to 144.95 with 50 t."""
+    """Rules: CEA-SVL-12. Five such days come from 90.00 to 144.95 with 50 t."""
     days = MarketDays("A", "B")
     dates = [f"2025-07-{number}" for number in (14, 15, 16, 17, 18)]
     for date, price in zip(dates, ("99.00", "108.90", "119.79", "131.77", "144.95"), strict=True):
@@ -236,7 +236,7 @@ def cornered(need: dict[str, dict[str, int]]) -> list:
 
 
 def test_half_of_the_float_in_a_rising_market_before_the_deadline_is_a_corner():
-    """Rules: CEA-SUR-02, CEA-SUR-14."""
+    """Rules: CEA-SVL-02, CEA-SVL-14."""
     (alert,) = cornered({})
     assert alert.grade == "alert"
     assert figures(alert) == {
@@ -246,14 +246,14 @@ def test_half_of_the_float_in_a_rising_market_before_the_deadline_is_a_corner():
 
 
 def test_what_a_group_must_surrender_itself_is_netted():
-    """Rules: CEA-SUR-14."""
+    """Rules: CEA-SVL-14."""
     (alert,) = cornered({"A": {PRODUCT: 1_000_000}, "B": {PRODUCT: 500_000}})
     assert alert.grade == "watch"
     assert figures(alert)["share of the float per mille"] == 314
 
 
 def test_a_limit_is_reached_at_a_million_and_passed_by_one_tonne_more():
-    """Rules: CEA-SUR-15. Held 950,000 t together; 50,000 more reach the limit, 50,001 exceed it."""
+    """Rules: CEA-SVL-15. Held 950,000 t together; 50,000 more reach the limit, 50,001 exceed it."""
     for tonnes, expected in ((50_000, "watch"), (50_001, "alert")):
         days = MarketDays("A:G", "B:G", "O", tonnes=475_000)
         days.at("10:00:00")

@@ -5,6 +5,7 @@ import io
 import re
 import tokenize
 import tomllib
+from collections import Counter
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -178,9 +179,15 @@ def rule_ids(path: str, text: str) -> Iterator[tuple[int, str]]:
 
 def known_rules() -> dict[str, int]:
     """Return rule id -> its line in rules.md."""
+    return dict(rule_rows(RULES_PATH.read_text(encoding="utf-8")))
+
+
+def rule_rows(text: str) -> Iterator[tuple[str, int]]:
+    """Yield (rule id, line) of the tables' rows."""
     row = re.compile(r"\| ([A-Z]+-[A-Z]+-\d+) \|")
-    lines = enumerate(RULES_PATH.read_text(encoding="utf-8").splitlines(), 1)
-    return {match[1]: number for number, line in lines if (match := row.match(line))}
+    for number, line in enumerate(text.splitlines(), 1):
+        if match := row.match(line):
+            yield match[1], number
 
 
 # -- The tests -------------------------------------------------------------------------------------
@@ -233,6 +240,11 @@ def test_links_between_documents_lead_somewhere():
 def test_rule_ids_exist_in_rules_md():
     paths = code_files(".py", ".pyx", ".pxd", ".sql", ".toml", ".md", ".json")
     assert_none(findings(rule_ids, [path for path in paths if path != RULES_PATH]))
+
+
+def test_a_rule_id_stands_for_one_rule():
+    rows = Counter(rule for rule, _ in rule_rows(RULES_PATH.read_text(encoding="utf-8")))
+    assert_none([f"{rule} has {count} rows" for rule, count in rows.items() if count > 1])
 
 
 def test_every_rule_has_a_test_that_names_it():

@@ -30,7 +30,7 @@ def year(tmp_path_factory):
 
 
 def test_three_planted_schemes_are_found_each_under_its_own_pattern(year):
-    """CEA-SUR-03, CEA-SUR-05, CEA-SUR-06."""
+    """CEA-SVL-03, CEA-SVL-05, CEA-SVL-06."""
     _, state, supervised = year
     assert (supervised.planted, supervised.found) == (3, 3)
     assert {row.pattern for row in supervised.cases if row.planted == "yes"} == {

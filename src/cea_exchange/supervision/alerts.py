@@ -89,7 +89,7 @@ def grade_of(
 
     Notes
     -----
-    Rules: CEA-SUR-01.
+    Rules: CEA-SVL-01.
     """
     needed, choice = list(figures), list(any_of)
     if all(f.holds for f in needed) and (not choice or any(f.holds for f in choice)):

@@ -41,7 +41,7 @@ def limit_of(context: Context, accounts: tuple[str, ...]) -> int:
 
     Notes
     -----
-    Rules: CEA-SUR-22.
+    Rules: CEA-SVL-22.
     """
     facts = context.facts
     limit = facts.holding_limit_tonnes or context.columns.tape.profile.rules.holding_limit_tonnes
@@ -55,7 +55,7 @@ def holders(context: Context) -> list[Holder]:
 
     Notes
     -----
-    Rules: CEA-SUR-21 (who reports), CEA-SUR-22 (what counts).
+    Rules: CEA-SVL-21 (who reports), CEA-SVL-22 (what counts).
     """
     columns = context.columns
     held = np.zeros(columns.account_count, np.int64)

@@ -92,7 +92,7 @@ def control_groups(
 
     Notes
     -----
-    Rules: CEA-SUR-02.
+    Rules: CEA-SVL-02.
     """
     place = {name: index for index, name in enumerate(accounts)}
     number = np.arange(len(accounts))

@@ -24,8 +24,8 @@ ROLES = {"an": "operator", "bo": "operator", "admin": "operator", "rex": "regula
 def control_room(folder: Path) -> Iterator[LocalExchange]:
     """Run both; one day is over, the next one is in its last session.
 
-    The day's last price is 5% from its reference by one trade of 30 t (CEA-SUR-12), and before it
-    somebody has offered 10,000 t far from the last deal (CEA-SUR-19).
+    The day's last price is 5% from its reference by one trade of 30 t (CEA-SVL-12), and before it
+    somebody has offered 10,000 t far from the last deal (CEA-SVL-19).
     """
     with LocalExchange(folder) as exchange:
         start = f"{DAY}T08:30:00+08:00"

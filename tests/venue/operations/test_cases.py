@@ -20,7 +20,7 @@ pytestmark = pytest.mark.e2e
 ROLES = {"an": "operator", "bo": "operator", "reg": "regulator"}
 ALERT = {
     "pattern": "spoofing",
-    "rule": "CEA-SUR-06",
+    "rule": "CEA-SVL-06",
     "grade": "high",
     "trading_date": 20241231,
     "product": PRODUCT,

@@ -62,7 +62,7 @@ class Columns:
     Attributes
     ----------
     will
-        Of each account a number, the same for all that one will controls (CEA-SUR-02).
+        Of each account a number, the same for all that one will controls (CEA-SVL-02).
     days
         The trading dates, ascending; in columns a day is its index here.
     """

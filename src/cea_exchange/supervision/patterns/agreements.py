@@ -17,7 +17,7 @@ def front_running(context: Context) -> Iterator[Alert]:
 
     Notes
     -----
-    Rules: CEA-SUR-16. The block's own party may trade before; it is its own need.
+    Rules: CEA-SVL-16. The block's own party may trade before; it is its own need.
     """
     columns, limits = context.columns, context.limits.front_running
     best: dict[tuple[int, int, int], Alert] = {}
@@ -102,7 +102,7 @@ def block_edge(context: Context) -> Iterator[Alert]:
 
     Notes
     -----
-    Rules: CEA-SUR-20.
+    Rules: CEA-SVL-20.
     """
     columns, limits = context.columns, context.limits.block_edge
     trades = columns.trades
@@ -146,7 +146,7 @@ def bid_ring(context: Context) -> Iterator[Alert]:
 
     Notes
     -----
-    Rules: CEA-SUR-17.
+    Rules: CEA-SVL-17.
     """
     columns, limits = context.columns, context.limits.bid_ring
     events = columns.events

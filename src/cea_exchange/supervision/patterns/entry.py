@@ -16,7 +16,7 @@ def dense_entry(context: Context) -> Iterator[Alert]:
 
     Notes
     -----
-    Rules: CEA-SUR-09. That most of an account's orders are cancelled is ordinary and no sign.
+    Rules: CEA-SVL-09. That most of an account's orders are cancelled is ordinary and no sign.
     """
     columns, limits = context.columns, context.limits.dense_entry
     orders, messages = columns.orders, columns.messages
@@ -109,7 +109,7 @@ def off_price(context: Context) -> Iterator[Alert]:
 
     Notes
     -----
-    Rules: CEA-SUR-19. Before a product's first listed trade the reference price counts.
+    Rules: CEA-SVL-19. Before a product's first listed trade the reference price counts.
     """
     columns, limits = context.columns, context.limits.off_price
     warning = context.limits.warning_per_mille

@@ -139,7 +139,7 @@ def spoofing(context: Context) -> Iterator[Alert]:
 
     Notes
     -----
-    Rules: CEA-SUR-06. Orders that can't rest (`ioc`, `fok`) never count, nor what expires.
+    Rules: CEA-SVL-06. Orders that can't rest (`ioc`, `fok`) never count, nor what expires.
     """
     columns, limits = context.columns, context.limits.spoofing
     warning = context.limits.warning_per_mille
@@ -201,7 +201,7 @@ def layering(context: Context) -> Iterator[Alert]:
 
     Notes
     -----
-    Rules: CEA-SUR-07.
+    Rules: CEA-SVL-07.
     """
     columns, limits = context.columns, context.limits.layering
     warning = context.limits.warning_per_mille
@@ -294,7 +294,7 @@ def limit_queue(context: Context) -> Iterator[Alert]:
 
     Notes
     -----
-    Rules: CEA-SUR-08.
+    Rules: CEA-SVL-08.
     """
     columns, limits = context.columns, context.limits.limit_queue
     orders, rules = columns.orders, columns.tape.profile.rules
@@ -368,7 +368,7 @@ def building(context: Context) -> Iterator[Alert]:
 
     Notes
     -----
-    Rules: CEA-SUR-13. Looked at each minute of the sessions.
+    Rules: CEA-SVL-13. Looked at each minute of the sessions.
     """
     columns, limits = context.columns, context.limits.building
     for product in range(columns.product_count):

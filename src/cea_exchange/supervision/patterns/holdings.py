@@ -19,7 +19,7 @@ def corner(context: Context) -> Iterator[Alert]:
 
     Notes
     -----
-    Rules: CEA-SUR-14. What one will must surrender itself is no corner: it is taken off both the
+    Rules: CEA-SVL-14. What one will must surrender itself is no corner: it is taken off both the
     holding and the float. Without a float in the facts nothing can be said.
     """
     columns, limits = context.columns, context.limits.corner
@@ -105,7 +105,7 @@ def evasion(context: Context) -> Iterator[Alert]:
 
     Notes
     -----
-    Rules: CEA-SUR-15. All vintages and open buys count.
+    Rules: CEA-SVL-15. All vintages and open buys count.
     """
     columns = context.columns
     if not limit_of(context, ()):

@@ -17,7 +17,7 @@ def ramping(context: Context) -> Iterator[Alert]:
 
     Notes
     -----
-    Rules: CEA-SUR-10. Accounts of one will count as one. Where T+1 bars the way back, what was held
+    Rules: CEA-SVL-10. Accounts of one will count as one. Where T+1 bars the way back, what was held
     before may go it at once, and what was bought the next day.
     """
     for product in range(context.columns.product_count):
@@ -135,7 +135,7 @@ def marking_close(context: Context) -> Iterator[Alert]:
 
     Notes
     -----
-    Rules: CEA-SUR-11. The close is the mean of the whole day, so tonnes count, not the last price.
+    Rules: CEA-SVL-11. The close is the mean of the whole day, so tonnes count, not the last price.
     """
     columns, limits = context.columns, context.limits.marking_close
     for day in range(len(columns.days)):
@@ -230,7 +230,7 @@ def thin_close(context: Context) -> Iterator[Alert]:
 
     Notes
     -----
-    Rules: CEA-SUR-12. Both sides are named.
+    Rules: CEA-SVL-12. Both sides are named.
     """
     columns, limits = context.columns, context.limits.thin_close
     listed = columns.listed

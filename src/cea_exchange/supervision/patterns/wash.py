@@ -17,7 +17,7 @@ def wash_group(context: Context) -> Iterator[Alert]:
 
     Notes
     -----
-    Rules: CEA-SUR-03.
+    Rules: CEA-SVL-03.
     """
     columns, limits = context.columns, context.limits.wash_group
     listed = columns.listed
@@ -116,7 +116,7 @@ def wash_ring(context: Context) -> Iterator[Alert]:
 
     Notes
     -----
-    Rules: CEA-SUR-04. Only trades that carry a sixth of what a ring needs at least can be part of
+    Rules: CEA-SVL-04. Only trades that carry a sixth of what a ring needs at least can be part of
     one: what is left of the graph is small, and its cycles are looked at one by one.
     """
     columns = context.columns
@@ -217,7 +217,7 @@ def matched_orders(context: Context) -> Iterator[Alert]:
 
     Notes
     -----
-    Rules: CEA-SUR-05. Blocks are agreed on by design and do not count.
+    Rules: CEA-SVL-05. Blocks are agreed on by design and do not count.
     """
     columns, limits = context.columns, context.limits.matched_orders
     listed, orders = columns.listed, columns.orders
@@ -273,7 +273,7 @@ def reverse_trades(context: Context) -> Iterator[Alert]:
 
     Notes
     -----
-    Rules: CEA-SUR-18.
+    Rules: CEA-SVL-18.
     """
     columns, limits = context.columns, context.limits.reverse_trades
     trades = columns.trades

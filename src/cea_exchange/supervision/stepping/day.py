@@ -153,7 +153,7 @@ class DayReplay:
 
     Notes
     -----
-    Rules: CEA-SUR-43.
+    Rules: CEA-SVL-43.
     """
 
     def __init__(

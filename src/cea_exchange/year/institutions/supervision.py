@@ -100,7 +100,7 @@ class YearSupervision:
 
         Notes
         -----
-        Rules: CEA-SUR-01, CEA-CAS-01, CEA-MSR-02, CEA-MSR-03, CEA-CAS-04.
+        Rules: CEA-SVL-01, CEA-CAS-01, CEA-MSR-02, CEA-MSR-03, CEA-CAS-04.
         """
         self._follower.take()
         tape = self._follower.tape()
