@@ -7,6 +7,7 @@ import zmq
 
 from cea_exchange.domain.records import (
     ACCOUNT_NONE,
+    COMMAND_DTYPE,
     EVENT_DTYPE,
     MARKET_DATA_DTYPE,
     EventKind,
@@ -17,6 +18,7 @@ from cea_exchange.protocol import control
 from cea_exchange.protocol.clock import ClockSetting
 from cea_exchange.protocol.security import client_socket
 from cea_exchange.venue.operations.admin_client import ActRefused, AdminError
+from cea_exchange.venue.order_entry.gateway import REFUSED_IDS_MAX
 from support.venue.venue_world import DATE, PRODUCT, enter, target, world_open
 
 pytestmark = pytest.mark.e2e
@@ -115,6 +117,11 @@ def test_a_malformed_message_is_refused_and_disturbs_nobody(shared, tag, payload
     unknown = where == "product"
     code = VenueRefusal.PRODUCT_UNKNOWN if unknown else VenueRefusal.BAD_REQUEST
     assert refused["code"] == code.name
+    if tag == b"C":
+        # A refusal names all commands of its message, in as many answers as that takes.
+        named_bytes = COMMAND_DTYPE.itemsize * REFUSED_IDS_MAX
+        for _ in range(named_bytes, len(payload), named_bytes):
+            assert alice.message()["where"] == where
     bob.ask(op="heartbeat")
     assert world.failure is None
 

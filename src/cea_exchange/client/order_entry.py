@@ -366,7 +366,7 @@ class _OrderEntry:
         """Return where to go; of several addresses the one behind that where it was."""
         if callable(self.endpoint):
             return self.endpoint()
-        if isinstance(self.endpoint, str):
+        if isinstance(self.endpoint, str) or not isinstance(self.endpoint, Sequence):
             return self.endpoint
         addresses = list(self.endpoint)
         if not addresses:

@@ -244,7 +244,7 @@ def test_months_are_their_year():
 @pytest.mark.parametrize(
     ("filed", "message"),
     [
-        (month({"O": "1"}, unit="U2"), "unit: expected one that is told of, got 'U2'"),
+        (month({"O": "1"}, unit="U2"), "unit: expected one of those given, got 'U2'"),
         (month({"X": "1"}), "parameter: expected one of a guideline or an auxiliary one, got 'X'"),
         (month({"O": "1"}) * 2, "O of U1, 202501: expected version 1 once, got it twice"),
     ],
