@@ -126,7 +126,7 @@ def _halted_and_resumed(page):
 
 
 def _followed(page, link, url):
-    """Follow a link of a part that is drawn anew meanwhile: a key pressed at that moment is lost."""
+    """Follow a link of a part that is drawn anew meanwhile: a key pressed then is lost."""
     for _ in range(TRIES):
         link.press("Enter")
         with contextlib.suppress(PlaywrightTimeoutError):
