@@ -92,7 +92,13 @@ def cells_in(folder):
     return [*(folder / "cells").glob("*.json")] if (folder / "cells").exists() else []
 
 
-@pytest.mark.parametrize(("ending", "status"), [("SIGINT", 130), ("SIGKILL", -signal.SIGKILL)])
+@pytest.mark.parametrize(
+    ("ending", "status"),
+    [
+        ("SIGINT", 130),
+        pytest.param("SIGKILL", -signal.SIGKILL, marks=pytest.mark.nightly),
+    ],
+)
 def test_a_sweep_that_is_stopped_goes_on_to_the_same_bytes(whole, tmp_path, ending, status):
     """Whole cells only, nobody plays on, and the same command goes on."""
     out, plan, _ = whole
