@@ -19,8 +19,15 @@ import zmq
 
 from cea_exchange.domain.records import EventKind, Phase
 from cea_exchange.ledger.database.interface import DatabaseFull
-from cea_exchange.protocol.bank.iso_20022 import pain_001, pain_002
-from cea_exchange.protocol.bank.statements import InstructionStatus, Status, StatusReport
+from cea_exchange.protocol.bank.iso_20022 import camt_053, pain_001, pain_002
+from cea_exchange.protocol.bank.statements import (
+    AccountStatement,
+    Entry,
+    InstructionStatus,
+    Statement,
+    Status,
+    StatusReport,
+)
 from cea_exchange.protocol.clock import Clock, ClockSetting
 from cea_exchange.protocol.security import AllowList, CurveKeys, server_socket
 from cea_exchange.registry.bank.setting import BankSetting
@@ -213,13 +220,18 @@ class World:
             CurveKeys.new().save(data / "keys", name)
         registry_prepare(data, address)
         self.config = RegistryConfig(
-            fronts=0, settlement_mode=mode, database=address, bank=BankSetting(data=str(data))
+            fronts=0,
+            settlement_mode=mode,
+            database=address,
+            bank=BankSetting(data=str(data)),
+            second_person=(),
         )
         records = days_of_trades(self.rng)
         self.venue = FakeVenue(data, LOG_ID, records)
         self.bank = FakeBank(data, self.rng)
         self.published, self.errors, self.restarts = 0, [], -1
         self.is_full = False
+        self.statements_read = 0
         self.said_ns = said_ns
         (data / "registry" / "bank" / "in").mkdir(parents=True)
         self.start()
@@ -317,13 +329,38 @@ class World:
             self.callers[name].socket.recv()
 
     def bank_file(self):
-        report = self.rng.choice(list(self.bank.sent.values()) or [None])
-        content = b"<Document/>" if report is None else self.bank._report(report, 0.4)
+        op, content = "bank_statement", self._statement()
+        if self.bank.sent and self.rng.random() < 0.5:
+            batch = self.rng.choice(list(self.bank.sent.values()))
+            op, content = "bank_report", self.bank._report(batch, 0.4)
         if self.rng.random() < 0.5:
             content = spoiled(self.rng, content)
         (self.data / "registry" / "bank" / "in" / "f.xml").write_bytes(content)
-        op = self.rng.choice(("bank_report", "bank_statement"))
-        self.callers["admin"].ask({"op": op, "file": self.rng.choice(("f.xml", "none", "../a"))})
+        asked = {
+            "op": op,
+            "file": self.rng.choice(("f.xml", "f.xml", "none", "../a")),
+            "sha256": sha256(content).hexdigest(),
+        }
+        answer = self.callers["admin"].ask(asked)
+        # It was read, or refused for what is in it or where it is: the request itself is sound.
+        if answer is not None and asked["file"] == "f.xml":
+            assert answer.get("code") not in ("BAD_REQUEST", "NO_SECOND_PERSON"), answer
+            self.statements_read += answer["ok"] and op == "bank_statement"
+
+    def _statement(self):
+        """Return the next statement, which shows a pay-in."""
+        number = self.statements_read + 1
+        entry = Entry(entry_ref=f"S{number}", cash=700, counter_account="own", reference="alice")
+        paid = AccountStatement(account="alice", opening=0, entries=(entry,), closing=700)
+        return camt_053.statement_write(
+            Statement(
+                statement_id=f"ST{number}",
+                created_s=1_784_000_000,
+                business_date=DATES[0],
+                sequence=number,
+                accounts=(paid,),
+            )
+        )
 
     def endpoints_nonsense(self):
         path = self.data / self.rng.choice(("venue", "bank")) / "endpoints.json"
