@@ -174,7 +174,7 @@ def _behaviour(typed: list[str]) -> dict[str, int]:
 
 @contextmanager
 def _by_month(is_shown: bool) -> Iterator[Callable[[date, YearState, int], None]]:
-    """Show how far the year is, and a line of each month that is over."""
+    """Show how far the year is: the month, and the day of all."""
     console = Console(stderr=True)
     columns = (
         TextColumn("{task.description}"),

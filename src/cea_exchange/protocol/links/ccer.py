@@ -2,7 +2,8 @@
 
 The CCER registry numbers what became of proofs; the allowance registry asks for the items from a
 number on, and for its part numbers its claims. Each item carries the head of a chain of hashes, so
-that none is left out, changed or slipped in; CURVE says whose they are.
+that none is left out, changed or slipped in; CURVE says whose they are, to the registry alone: an
+item has no signature that would prove it to somebody else.
 """
 
 from hashlib import sha256
