@@ -79,7 +79,7 @@ class Trading:
         self._here.send(seconds)
 
     def ended(self) -> dict[str, Any]:
-        """Wait until all is answered; return what it came to."""
+        """Wait until all is answered; return the outcome."""
         found: dict[str, Any] = self._here.recv()
         took_s = time.monotonic() - self._began_s
         return found | {"events_per_s": round((self._event_seq() - self._events) / took_s)}

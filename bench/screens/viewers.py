@@ -2,7 +2,7 @@
 
 Each viewer is a connection of its own that reads all that it is sent. An event's lateness at a
 viewer: from when a subscriber to the public stream had it, to when what that viewer was sent shows
-it or a later one. Trades are told by their number, sums by the tonnes traded so far.
+it or a later one. Trades are identified by their number, sums by the tonnes traded so far.
 """
 
 import multiprocessing
@@ -92,7 +92,7 @@ class Connected:
         self._packed = zlib.decompressobj(16 + zlib.MAX_WBITS)
 
     def take(self, data: bytes, now_s: float) -> None:
-        """Take what came."""
+        """Take what was received."""
         self._raw += data
         if not self._has_head:
             head, end, rest = self._raw.partition(b"\r\n\r\n")
@@ -114,7 +114,7 @@ class Connected:
 
 
 def _view(address: str, count: int, stuck: int, there: Connection) -> None:
-    """Look over many connections, some of which never read, until told to end."""
+    """Look over many connections, some of which never read, until the parent asks it to end."""
     host, port = address.removeprefix("http://").rstrip("/").split(":")
     query = "&".join(f"c={name}" for name in CHANNELS)
     request = (

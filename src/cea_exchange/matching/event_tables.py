@@ -7,6 +7,7 @@ Each amount of money is in two columns: `price_fen`, exact, and `price_yuan`, a 
 to plot; the text that an event has in `price` is a column too.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -54,12 +55,14 @@ def events_table(events: Iterable[Event] | np.ndarray) -> "EventsTable":
     return NamedTable(events)
 
 
-class EventsTable:
+class EventsTable(ABC):
     """Events, a row each, in order; see `events_table`."""
 
+    @abstractmethod
     def __len__(self) -> int:
-        raise NotImplementedError
+        """Return how many events there are."""
 
+    @abstractmethod
     def to_pandas(self) -> "pandas.DataFrame":
         """Return a pandas DataFrame; what is absent is NA, and whole numbers stay whole.
 
@@ -68,8 +71,8 @@ class EventsTable:
         ModuleNotFoundError
             Without pandas: ``pip install pandas``.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def to_polars(self) -> "polars.DataFrame":
         """Return a polars DataFrame.
 
@@ -78,8 +81,8 @@ class EventsTable:
         ModuleNotFoundError
             Without polars: ``pip install polars``.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def to_arrow(self) -> "pyarrow.Table":
         """Return a pyarrow Table.
 
@@ -88,7 +91,6 @@ class EventsTable:
         ModuleNotFoundError
             Without pyarrow: ``pip install 'cea-exchange[arrow]'``.
         """
-        raise NotImplementedError
 
 
 class NamedTable(EventsTable):

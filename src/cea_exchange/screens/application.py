@@ -1,4 +1,4 @@
-"""The application: pages become routes, the market is followed, viewers are told."""
+"""The application: pages become routes, the market is followed, viewers are sent what changes."""
 
 import asyncio
 import contextlib

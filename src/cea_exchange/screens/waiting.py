@@ -1,4 +1,4 @@
-"""That something waits for a second person, told to whoever has the approvals before them."""
+"""Publishes to open pages of approvals that something waits for a second person."""
 
 import asyncio
 from collections.abc import Iterable
@@ -23,7 +23,7 @@ class WaitingMonitor:
     Parameters
     ----------
     site
-        Whose hub is told, under `channel`.
+        Whose hub publishes it, under `channel`.
     systems
         Asks with the person's key.
     channel

@@ -75,7 +75,7 @@ class Range(
 
 
 class SensitivityPlan(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How ranges are sampled, so that what the figures depend on can be told.
+    """How ranges are sampled, so that it can be seen what the figures depend on.
 
     Attributes
     ----------

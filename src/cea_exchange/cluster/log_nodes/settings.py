@@ -204,7 +204,7 @@ def server_settings(
             "authorization": route_user,
             **tls,
             "routes": routes,
-            # Each node is told where all others are: nobody learns of a node by hearsay.
+            # Each node has the addresses of all others: none is discovered from a peer.
             "no_advertise": True,
             "ping_interval": f"{PING_S}s",
             "ping_max": PINGS_MAX,

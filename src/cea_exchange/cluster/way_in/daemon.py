@@ -208,7 +208,7 @@ class WayInDaemon:
         self.way_in.begun(standing, now_s)
 
     def _reach(self, connection: bytes, number: bytes) -> None:
-        """Say so once all that was told a participant is on its way, or nobody is there."""
+        """Say so once all that was sent to a participant is on its way, or nobody is there."""
         routing_id = self.way_in.routing_id(connection)
         if routing_id is None:
             self._line.reached(number)

@@ -42,7 +42,7 @@ PULSE_S = 0.25
 
 
 class LineError(ValueError):
-    """What came over the line is none of its messages."""
+    """What was received on the line is none of its messages."""
 
 
 class Standing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

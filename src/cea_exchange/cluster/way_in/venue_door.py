@@ -113,7 +113,7 @@ class WaysIn:
         return routing_id[:FRONT_BYTES] in self._lines
 
     def reach(self, routing_id: bytes, then: Callable[[], None]) -> None:
-        """Call something once all that was told a connection is on its way, or it has ended."""
+        """Call something once all that was sent to a connection has left, or it has ended."""
         line = self._lines.get(routing_id[:FRONT_BYTES])
         if line is None:
             then()
@@ -252,7 +252,7 @@ class JoinedDoors:
         return self._of(routing_id).is_served(routing_id)
 
     def reach(self, routing_id: bytes, then: Callable[[], None]) -> None:
-        """Call something once all that was told a connection is on its way, or it has ended."""
+        """Call something once all that was sent to a connection has left, or it has ended."""
         self._of(routing_id).reach(routing_id, then)
 
     def _of(self, routing_id: bytes) -> FrontDoor | WaysIn:

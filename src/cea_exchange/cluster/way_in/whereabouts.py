@@ -99,7 +99,7 @@ class EndpointsFiles:
         except FileNotFoundError:
             return None
         except (OSError, KeyError, *DECODE_ERRORS) as error:
-            # A venue without such a socket, or a file that is none; told of once.
+            # A venue without such a socket, or a file that is none; logged once.
             if self._unreadable.get(path) != repr(error):
                 self._unreadable[path] = repr(error)
                 log.warning("endpoints_unreadable", path=str(path), error=repr(error))

@@ -163,7 +163,7 @@ class VenueTurns:
     def connected(self, now_ns: int) -> None:
         """Hear of a fresh connection to the venue, and ask over it."""
         self._is_connected, self._asked_at_ns, self._behind_since_ns = True, None, None
-        # What another one has told of, this one may not have yet.
+        # What another one has announced, this one may not have yet.
         self._venue_last_seq = self.last_seq
         self._ask(now_ns)
 

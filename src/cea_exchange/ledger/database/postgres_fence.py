@@ -7,7 +7,7 @@ Three things keep a second one off, each where the one before does not reach::
     synchronous standby   a writer on a primary of old         its commits are never acknowledged
 
 Who begins to write takes the next epoch, and waits until a standby has that: so whatever was
-committed before and is seen now is on the standby, too, even if nobody was told that it is. A
+committed before and is seen now is on the standby, too, even if nobody was answered that it is. A
 server that knows a lower epoch than the institution's folder has been replaced by another.
 """
 

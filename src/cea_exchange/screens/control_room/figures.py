@@ -29,7 +29,7 @@ NO_METRICS = Metrics({}, {})
 
 
 def metrics_fetch(address: str) -> Metrics:
-    """Return the metrics at an address that a daemon has told.
+    """Return the metrics at an address that a daemon has given.
 
     Raises
     ------

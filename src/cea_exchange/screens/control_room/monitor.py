@@ -60,7 +60,7 @@ class Monitor:
     Parameters
     ----------
     site
-        Whose hub is told of what changes.
+        Whose hub publishes what changes.
     systems
         Asks with the key.
 

@@ -62,7 +62,7 @@ class Reconciling:
     Parameters
     ----------
     site
-        Whose hub is told when it is done.
+        Whose hub publishes that it is done.
     systems
         Knows where the registry's folder is.
     """

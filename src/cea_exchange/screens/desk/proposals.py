@@ -189,7 +189,7 @@ async def _decide(visit: Visit, form: Form) -> Response:
 
 
 def open_room(site: Site, systems: KeyedSystems) -> None:
-    """Let whoever has the page open be told of what comes to wait."""
+    """Publish what comes to wait to whoever has the page open."""
     WaitingMonitor(site, systems, CHANNEL, INSTITUTIONS)
 
 

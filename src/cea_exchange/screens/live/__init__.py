@@ -1,1 +1,1 @@
-"""What changes while somebody looks: the market from its public stream, and who is told of it."""
+"""What changes while somebody looks: the market from its public stream, and who is sent it."""

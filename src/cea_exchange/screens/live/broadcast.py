@@ -21,7 +21,7 @@ from cea_exchange.screens.reading import READINGS, Reading
 
 INTERVAL_S = 0.1
 BEAT_S = 1.0
-"""So often viewers are told that all goes on; the page calls itself stale after some without."""
+"""So often viewers are sent a beat; the page calls itself stale after some without."""
 STALLED_S = 20.0
 WRITES_AT_ONCE = 200
 """Viewers that are written to before anything else may go on."""
@@ -182,7 +182,7 @@ class Hub:
     Attributes
     ----------
     is_fresh : bool
-        Whether what the channels show is as the market is; viewers are told with each beat.
+        Whether what the channels show is as the market is; each beat says so to viewers.
     """
 
     def __init__(self, is_part: Callable[[str], bool]) -> None:

@@ -131,7 +131,7 @@ def leave(config: VenueConfig, data: Path) -> Joined:
         last = _last(ReplicatedLog(connection))
     ended = None if last is None else record_decode(last)
     if last is not None and isinstance(ended, EndRecord) and ended.node == cluster.node:
-        # It was killed after it had told the log.
+        # It was killed after the log had its record.
         mark_remove(data, storage)
         return Joined(mark.log_id, last.head.next_seq, last.log_seq, "")
     member = ClusterMember.open(cluster, data, profile, **_opening(config, data))

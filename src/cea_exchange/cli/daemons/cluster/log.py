@@ -30,7 +30,7 @@ def register(group: typer.Typer) -> None:
 
 
 def serve(config: Config, data: Data, log_level: LogLevelOption = LogLevel.info) -> None:
-    """Run a node of the replicated log until told to stop (SIGTERM).
+    """Run a node of the replicated log until SIGTERM.
 
     Its server is started again where it can't go on, as after a full disk.
 

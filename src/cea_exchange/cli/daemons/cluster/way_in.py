@@ -26,7 +26,7 @@ def way_in(
     data: Data,
     log_level: LogLevelOption = LogLevel.info,
 ) -> None:
-    """Let participants in to whichever venue of a cluster leads, until told to stop (SIGTERM).
+    """Let participants in to whichever venue of a cluster leads, until SIGTERM.
 
     Their sessions outlive the leader: they see a pause. Its keys are `way_in` in the data folder.
 
