@@ -48,6 +48,7 @@ def demo(
     # What the other commands of the group don't need.
     from cea_exchange.cli.flows.flow_files import folder_new
     from cea_exchange.loadtest.driver import RunnerError, Runners
+    from cea_exchange.loadtest.load_run import await_transfers
     from cea_exchange.loadtest.local_exchange import ExchangeError, prepare_process
     from cea_exchange.loadtest.population import population
     from cea_exchange.loadtest.stands.local_cluster import WAY_IN, WAY_IN_KEYS, LocalCluster
@@ -66,6 +67,8 @@ def demo(
         cluster.prepare(members, REFERENCE_PRICES, start=f"{FIRST_DAY}T08:30:00+08:00")
         console.print("- starting three log servers, three venues, a registry and a way in")
         cluster.start()
+        # Until the venue has the participants' keys, it turns them away, ever longer.
+        await_transfers(cluster)
         cluster.operate("clock", at=f"{FIRST_DAY}T09:30:00+08:00")
         runners.start(
             members,
