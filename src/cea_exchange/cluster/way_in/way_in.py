@@ -3,8 +3,8 @@
     participants <--> Doorway  WayIn  Line <--> the venue that leads
 
 What a participant sends goes on to the venue, and is kept until it is answered. When the venue is
-gone, nobody hears of it: to the next one the way in logs every session on again behind the last report
-that it passed on, passes on what was missed, and sends again, in the order of their ids and with
+gone, nobody hears of it: the way in logs every session on again to the next one, behind the report
+that it passed on last, passes on what was missed, and sends again, in the order of their ids and with
 these ids, the commands that are still without an answer. The log has each of them once or not at
 all, so the first answer is the only one. What can't wait any longer is refused.
 """
