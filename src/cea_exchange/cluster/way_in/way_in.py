@@ -4,9 +4,9 @@
 
 What a participant sends goes on to the venue, and is kept until it is answered. When the venue is
 gone, nobody hears of it: the way in logs every session on again to the next one, behind the report
-that it passed on last, passes on what was missed, and sends again, in the order of their ids and with
-these ids, the commands that are still without an answer. The log has each of them once or not at
-all, so the first answer is the only one. What can't wait any longer is refused.
+that it passed on last, passes on what was missed, and sends again, in the order of their ids and
+with these ids, the commands that are still without an answer. The log has each of them once or not
+at all, so the first answer is the only one. What can't wait any longer is refused.
 """
 
 from typing import Any, NamedTuple, Protocol
