@@ -56,6 +56,13 @@ class Nodes:
             member.follow(0.05)
         return member
 
+    def level(self, member):
+        """Follow until there is nothing more: what one of the others wrote, this one has."""
+        end_s = time.monotonic() + 20
+        while member.lag or member.log_seq < max(each.log_seq for each in self.opened):
+            assert time.monotonic() < end_s
+            member.follow(1.1)
+
     def close(self, member):
         self.opened.remove(member)
         member.close()
@@ -95,16 +102,6 @@ def orders(first, number, account):
     return rows
 
 
-def level(member):
-    """Follow until there is nothing more."""
-    end_s = time.monotonic() + 20
-    while True:
-        assert time.monotonic() < end_s
-        member.follow(1.1)
-        if not member.lag:
-            return
-
-
 def frames(folder):
     reader = SegmentReader(folder / "journal", storage=OsStorage(), cut_torn_tail=True)
     return list(reader.frames())
@@ -121,7 +118,7 @@ def test_a_standby_has_the_same_market_events_and_journal_and_leads_on(nodes):
     for number in range(5):
         one.sequencer.run_records(orders(1 + 20 * number, 20, number % 2))
     traded = one.sequencer.machine.core.event_seq
-    level(two)
+    nodes.level(two)
     assert state_hash(two) == state_hash(one)
     assert two.sequencer.machine.core.event_seq == traded > 100
     seqs = np.arange(1, traded + 1, dtype=np.uint64)
@@ -129,13 +126,13 @@ def test_a_standby_has_the_same_market_events_and_journal_and_leads_on(nodes):
     assert two.sequencer.event_rows(seqs).tobytes() == events.tobytes()
     # A planned change: the other leads at once, and numbers go on.
     one.hand_over("two")
-    level(two)
+    nodes.level(two)
     assert two.lead_if_due() and two.leads and two.epoch == one.epoch + 1
     more = two.sequencer.run_records(orders(101, 20, 0))
     assert more["seq"].min() == two.sequencer.event_rows(seqs[-1:])[0]["seq"] + 1
     nodes.close(one)
     again = nodes.open("one")
-    level(again)
+    nodes.level(again)
     assert state_hash(again) == state_hash(two)
     for member in (again, two):
         nodes.close(member)
@@ -163,21 +160,37 @@ def test_a_new_node_begins_with_a_backup_of_a_journal_that_was_given_to_the_log(
     rows["trading_date"] = DATE + 1
     one.sequencer.run_records(rows)
     two = nodes.open("two")
-    level(two)
+    nodes.level(two)
     assert state_hash(two) == state_hash(one)
     found = verify_data(tmp_path / "two")
     assert (found.next_seq, found.state_hash) == (one.sequencer.journal.next_seq, state_hash(one))
+
+
+def test_a_standby_whose_consumer_has_ended_begins_another(nodes):
+    one = nodes.leader("one")
+    day_begin(one.sequencer)
+    two = nodes.open("two")
+    nodes.level(two)
+    # As when the log's node on which it lived has ended.
+    stream, name = two._reader._ask_subject.split(".")[-2:]
+    gone = two._connection.ask(f"CONSUMER.DELETE.{stream}.{name}", {})
+    assert two._connection.call(gone, 5.0)["success"]
+    one.sequencer.run_records(orders(1, 20, 0))
+    began_s = time.monotonic()
+    nodes.level(two)
+    assert time.monotonic() - began_s < 5
+    assert state_hash(two) == state_hash(one)
 
 
 def test_a_standby_that_differs_halts_at_the_next_checkpoint(nodes):
     one = nodes.leader("one")
     day_begin(one.sequencer)
     two = nodes.open("two")
-    level(two)
+    nodes.level(two)
     two.sequencer.machine.apply_control(control.Halt(by="a fault", why="of memory"))
     one.sequencer.run_controls([control.PhaseSet(phase=Phase.BREAK)])
     with pytest.raises(Halted, match=r"state_hash in the journal is \d+, replay came to"):
-        level(two)
+        nodes.level(two)
     assert not two.leads
     end_s = time.monotonic() + 5
     while not (halted := [state for state in said_by(one) if state.state == "halted"]):
@@ -190,7 +203,7 @@ def test_a_standby_without_room_stays_behind_and_comes_after(nodes, monkeypatch)
     one = nodes.leader("one")
     day_begin(one.sequencer)
     two = nodes.open("two")
-    level(two)
+    nodes.level(two)
     full, journal = 3, two.sequencer.journal
     append = journal.append_frame
 
@@ -203,10 +216,13 @@ def test_a_standby_without_room_stays_behind_and_comes_after(nodes, monkeypatch)
 
     monkeypatch.setattr(journal, "append_frame", append_or_not)
     one.sequencer.run_records(orders(1, 20, 0))
-    two.follow(1.0)
+    end_s = time.monotonic() + 20
+    while not two.why:
+        assert time.monotonic() < end_s
+        two.follow(1.0)
     assert two.why == "no room for 64 bytes" and two.lag == 1
     assert not two.lead_if_due()
-    level(two)
+    nodes.level(two)
     assert full < 0 and two.why == ""
     assert state_hash(two) == state_hash(one)
 

@@ -26,6 +26,8 @@ ASKED_S = 5.0
 SILENCE_S_MAX = 1.0
 """After so long without a message the log is asked where it ends."""
 CONSUMER_S = 30
+NO_RESPONDERS = "503"
+CONSUMER_YOUNG_S, CONSUMER_WAIT_S = 0.5, 0.02
 
 log = structlog.get_logger("cluster")
 
@@ -54,7 +56,7 @@ class LogReader:
         self._ask_subject = ""
         self._asked = 0
         self._asked_until_s = 0.0
-        self._heard_s = time.monotonic()
+        self._begun_s = self._heard_s = time.monotonic()
         self.last_log_seq = next_log_seq - 1
 
     def take(self, wait_s: float) -> list[LogMessage]:
@@ -90,7 +92,10 @@ class LogReader:
             if status is not None:
                 # The request has ended: by time, or as it had as many bytes as it may.
                 self._asked = 0
-                if status not in ("404", "408", "409"):
+                if status == NO_RESPONDERS:
+                    if not await self._is_coming():
+                        break
+                elif status not in ("404", "408", "409"):
                     log.warning("log_consumer", status=status)
                 await self._ask()
                 continue
@@ -108,6 +113,14 @@ class LogReader:
         if not found and time.monotonic() - self._heard_s > SILENCE_S_MAX:
             await self._look()
         return found
+
+    async def _is_coming(self) -> bool:
+        """Wait for a consumer that nobody knows: begun just now it will be; else it has ended."""
+        if time.monotonic() - self._begun_s > CONSUMER_YOUNG_S:
+            await self._drop()
+            return False
+        await asyncio.sleep(CONSUMER_WAIT_S)
+        return True
 
     async def _log_seq(self, message: Any) -> int:
         try:
@@ -160,7 +173,7 @@ class LogReader:
         except (nats.errors.Error, OSError) as error:
             raise LogUnreachable(f"the log can't be followed: {error}") from error
         self._inbox, self._client, self._asked = inbox, client, 0
-        self._heard_s = time.monotonic()
+        self._begun_s = self._heard_s = time.monotonic()
 
     async def _ask(self) -> None:
         """Have a request for messages outstanding, before the last one is used up."""
