@@ -210,6 +210,16 @@ def test_all_tampers_are_found_and_by_which_command(store):
     assert [] == check_store(store).differences
 
 
+@pytest.mark.nightly
+def test_on_postgresql_too_all_tampers_are_found(tmp_path, postgres_address):
+    """CEA-REG-05, CEA-REG-07."""
+    eventful(tmp_path, postgres_address)
+    with RegistryStore.open(tmp_path, postgres_address) as store:
+        found = {name: found_by(store, *sql.split(";")) for name, sql in TAMPERS.items()}
+        assert {name: FOUND_BY.get(name, COMMANDS) for name in TAMPERS} == found
+        assert found_by(store, "SELECT 1") == set()
+
+
 def columns_changed(store, tables, other_bytes=BYTES):
     """Change each column of a row of each table; return those unseen, how many, empty tables."""
     unseen, tried, empty = [], 0, []
