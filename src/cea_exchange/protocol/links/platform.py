@@ -28,6 +28,8 @@ VERDICTS_MAX = 100
 COMPLETIONS_MAX = 500
 HEAD_BEFORE_ALL = "0" * 64
 
+Whole = Annotated[int, Meta(ge=0, le=2**62)]
+Day = Annotated[int, Meta(ge=0, le=99991231)]
 LinkSeq = Annotated[int, Meta(ge=1, le=2**62)]
 MarkText = Annotated[str, Meta(pattern="^[a-z_ ]*$", max_length=60)]
 """Marks, each once, in the order of the alphabet."""
@@ -37,10 +39,10 @@ Stage = Literal["pre", "final", "adjustment"]
 class EntityListed(Struct, frozen=True, tag="entity_listed", forbid_unknown_fields=True):
     """An entity entered the list of a year or left it: it may have an account, or no new one."""
 
-    list_year: int
+    list_year: Whole
     enterprise: str
     credit_code: str
-    province: int
+    province: Whole
     sector: str
     title: str
     is_listed: bool
@@ -60,8 +62,8 @@ class GivenLine(Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     enterprise: str
-    emissions: int
-    tonnes: int
+    emissions: Whole
+    tonnes: Whole
     generating: tuple[GeneratingUnit, ...] = ()
     plants: tuple[Plant, ...] = ()
     mark: MarkText = ""
@@ -80,14 +82,14 @@ class AllowancesGiven(Struct, frozen=True, tag="allowances_given", forbid_unknow
         Of a plan with an absolute cap, ``numerator/denominator``, as the authority set it.
     """
 
-    allocation_id: int
-    province: int
-    compliance_year: int
+    allocation_id: Whole
+    province: Whole
+    compliance_year: Whole
     stage: Stage
     balance: dict[str, str]
     lines: Annotated[tuple[GivenLine, ...], Meta(max_length=LINES_MAX)]
     share_bp: Annotated[int, Meta(ge=0, le=10_000)] | None = None
-    cap_factor: str = ""
+    cap_factor: Annotated[str, Meta(pattern="^([0-9]+/[0-9]+)?$", max_length=200)] = ""
 
 
 class RecalledLine(Struct, frozen=True, forbid_unknown_fields=True):
@@ -100,7 +102,7 @@ class RecalledLine(Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     enterprise: str
-    tonnes: int
+    tonnes: Whole
 
 
 class AllowancesRecalled(
@@ -108,9 +110,9 @@ class AllowancesRecalled(
 ):
     """A province recalled what it had distributed: what was before it holds again."""
 
-    allocation_id: int
-    province: int
-    compliance_year: int
+    allocation_id: Whole
+    province: Whole
+    compliance_year: Whole
     stage: Stage
     lines: Annotated[tuple[RecalledLine, ...], Meta(max_length=LINES_MAX)]
 
@@ -119,16 +121,16 @@ class DutyLine(Struct, frozen=True, forbid_unknown_fields=True):
     """What an entity owes of a year."""
 
     enterprise: str
-    verified_tonnes: int
-    due_tonnes: int
+    verified_tonnes: Whole
+    due_tonnes: Whole
 
 
 class ObligationsSet(Struct, frozen=True, tag="obligations_set", forbid_unknown_fields=True):
     """What entities of a province owe of a year, and until when."""
 
-    province: int
-    compliance_year: int
-    due_on: int
+    province: Whole
+    compliance_year: Whole
+    due_on: Day
     lines: Annotated[tuple[DutyLine, ...], Meta(max_length=LINES_MAX)]
 
 
@@ -145,7 +147,7 @@ class LinkItem(Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     link_seq: LinkSeq
-    at_ns: int
+    at_ns: Whole
     before: str
     content: LinkContent
 
@@ -193,11 +195,11 @@ class Completion(Struct, frozen=True, forbid_unknown_fields=True):
 
     completion_seq: LinkSeq
     enterprise: str
-    compliance_year: int
-    owed: int
-    surrendered: int
-    offset: int
-    completed_on: int
+    compliance_year: Whole
+    owed: Whole
+    surrendered: Whole
+    offset: Whole
+    completed_on: Day
 
 
 class LinkQuestion(Struct, frozen=True, forbid_unknown_fields=True):
