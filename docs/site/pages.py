@@ -18,6 +18,7 @@ from mkdocs.structure.files import File, Files
 from cea_exchange.cli.help.explanations import Explanation, everything
 
 ROOT = Path(__file__).parents[2]
+NAV = tomllib.loads((ROOT / "docs" / "site" / "nav.toml").read_text(encoding="utf-8"))
 FOLDERS = ("protocol", "contrib", "bench", "examples", "tests", "docs")
 CHINESE = ".zh.md"
 _LINK = re.compile(r"\]\(([^)#\s]+)")
@@ -30,9 +31,9 @@ _SYSTEMS = ("market", "venue", "registry", "platform", "ccer", "bank", "any inst
 def on_config(config: MkDocsConfig) -> None:
     """Name the pages in the site's language."""
     language = config.theme["language"]
-    tabs = tomllib.loads((ROOT / "docs" / "site" / "nav.toml").read_text(encoding="utf-8"))["tab"]
     config.nav = [
-        {tab[language]: [{page[language]: page["page"]} for page in tab["pages"]]} for tab in tabs
+        {tab[language]: [{page[language]: page["page"]} for page in tab["pages"]]}
+        for tab in NAV["tab"]
     ]
 
 
@@ -88,15 +89,15 @@ def explanations(kind: str) -> list[Explanation]:
 
 def refusal_pages(language: str) -> Iterator[tuple[str, str]]:
     """Yield place and text of a page for the refusals of each system."""
+    titles = {page["page"]: page[language] for tab in NAV["tab"] for page in tab["pages"]}
     for system in _SYSTEMS:
-        name = "institution" if system == "any institution" else system
-        title = f"拒绝代码：{name}" if language == "zh" else f"Refusals: {system}"
-        parts = [f"# {title}\n"]
+        place = f"docs/refusals/{system.rpartition(' ')[2]}.md"
+        parts = [f"# {'拒绝代码：' if language == 'zh' else 'Refusals: '}{titles[place]}\n"]
         for each in explanations("refusal"):
             whose, _, number = each.of.partition(", number ")
             if whose == system:
                 parts.append(_refusal_text(each, number, language))
-        yield f"docs/refusals/{name}.md", "\n".join(parts)
+        yield place, "\n".join(parts)
 
 
 def _refusal_text(each: Explanation, number: str, language: str) -> str:

@@ -15,7 +15,7 @@ import cea_exchange.client
 import cea_exchange.plots
 from support.places import ROOT
 
-NAV = tomllib.loads((ROOT / "docs" / "site" / "nav.toml").read_text(encoding="utf-8"))["tab"]
+NAV = tomllib.loads((ROOT / "docs/site/nav.toml").read_text(encoding="utf-8"))["tab"]
 LINK = re.compile(r"(?<!!)\[[^]]*\]\(([^)\s]+)\)")
 HEADING = re.compile(r"^#{1,6} (.+?)(?: *\{#([\w-]+)\})?$", re.MULTILINE)
 FENCE = re.compile(r"^( *)```.*?^\1```", re.MULTILINE | re.DOTALL)
