@@ -18,7 +18,7 @@ _MARK = "=== step"
 
 # A reader's fresh environment; by day it is this source tree that is found in it.
 _STAND_INS = {
-    "python3": 'test "$1 $2" = "-m venv" && mkdir -p "$3/bin" && touch "$3/bin/activate"\n',
+    "python3": 'test "$2" = "venv" && mkdir -p "$3/bin" && touch "$3/bin/activate"\n',
     "pip": "",
     "python": f'exec {sys.executable} "$@"\n',
     "cea-exchange": f'exec {sys.executable} -m cea_exchange.cli.main "$@"\n',
@@ -39,11 +39,12 @@ def steps_of(page: str) -> list[Step]:
 
 def prints(shown: str, said: str) -> bool:
     """Return whether what was said is what a page shows."""
-    lines = [
-        r"(?:.*\n)*?" if line.strip() == "..." else re.escape(line).replace(r"\.\.\.", ".*") + " *\n"
-        for line in shown.splitlines()
-    ]
-    return re.fullmatch("".join(lines), said) is not None
+    pattern = ""
+    for line in shown.splitlines():
+        part = re.escape(line).replace(r"\.\.\.", ".*")
+        # What fills a column up stands in no page.
+        pattern += r"(?:.*\n)*?" if line.strip() == "..." else rf"{part} *\n"
+    return re.fullmatch(pattern, said) is not None
 
 
 def stand_ins_make(folder: Path) -> dict[str, str]:
@@ -70,7 +71,7 @@ def walk(steps: list[Step], folder: Path, environment: dict[str, str]) -> Walked
     script.write_text("set -e\n" + "".join(parts))
     folder.mkdir()
     began_s = time.monotonic()
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("CEA", "LC_"))}
+    kept = {name: text for name, text in os.environ.items() if not name.startswith(("CEA", "LC_"))}
     # What a shell leaves running goes with it: it leads a group of its own.
     shell = subprocess.Popen(
         ["bash", script], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=folder,

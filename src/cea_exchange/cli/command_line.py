@@ -28,7 +28,10 @@ def _help_write(text: str, formatter: Any) -> None:
                 formatter.write_text(joined)
 
 
-FRAME = ("Usage:", "Options:", "Arguments:", "Show this message and exit.", "[required]", "[default:")
+FRAME = (
+    *("Usage:", "Options:", "Arguments:"),
+    *("Show this message and exit.", "[required]", "[default:"),
+)
 """What the library writes about a command's own words."""
 
 

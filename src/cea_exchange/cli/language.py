@@ -24,7 +24,9 @@ def language() -> str:
     return _spoken.get()
 
 
-def language_set(arguments: Sequence[str], environment: Mapping[str, str] = os.environ) -> list[str]:
+def language_set(
+    arguments: Sequence[str], environment: Mapping[str, str] = os.environ
+) -> list[str]:
     """Speak as `--lang` says, or else the shell; return the arguments without that option.
 
     It may stand anywhere before ``--``: in front of the command, or behind it.

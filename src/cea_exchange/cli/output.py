@@ -32,7 +32,10 @@ class Refused(Protocol):
     """What a daemon has refused a request by: its answer, and the code if that is known here."""
 
     answer: Answer
-    code: IntEnum | None
+
+    @property
+    def code(self) -> IntEnum | None:
+        """Why."""
 
 
 def refused(error: Refused, json: bool) -> CommandError:
@@ -47,8 +50,8 @@ def refused(error: Refused, json: bool) -> CommandError:
     from cea_exchange.screens.texts.catalogue import refusal_text
 
     means = refusal_text(language(), error.code)
-    told = "".join(part for part in means or () if part != "-")
-    return CommandError(f"{error.code.name}：{told}（{error}）" if told else str(error))
+    text = "".join(part for part in means or () if part != "-")
+    return CommandError(f"{error.code.name}：{text}（{error}）" if text else str(error))
 
 
 def fields_print(fields: Mapping[str, Any], json: bool) -> None:
@@ -89,7 +92,8 @@ def rows_table(
     if not rows:
         return none
     names = list(rows[0]) if names is None else names
-    return table([name.replace("_", " ") for name in names], [[cell(shown(name, row[name], row)) for name in names] for row in rows])
+    heads = [name.replace("_", " ") for name in names]
+    return table(heads, [[cell(shown(name, row[name], row)) for name in names] for row in rows])
 
 
 def cell(value: Any) -> Any:

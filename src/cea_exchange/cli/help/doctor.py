@@ -25,7 +25,7 @@ import typer
 from msgspec import Struct, to_builtins
 
 from cea_exchange.cli.errors import CheckFailed
-from cea_exchange.cli.language import said
+from cea_exchange.cli.language import said, word
 from cea_exchange.cli.options import PlainJson
 from cea_exchange.cli.output import json_print, table
 
@@ -87,7 +87,9 @@ def doctor(
     if json:
         json_print([to_builtins(each) for each in found])
     else:
-        rows = [[said(each.name), each.state.value, each.found, said(each.remedy)] for each in found]
+        rows = [
+            [word(each.name), each.state.value, each.found, said(each.remedy)] for each in found
+        ]
         typer.echo(table(("what", "state", "found", "what to do"), rows))
     wrong = [each.name for each in found if each.state is State.WRONG]
     if wrong:

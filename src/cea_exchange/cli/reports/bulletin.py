@@ -116,7 +116,7 @@ def write(bulletins: "list[Bulletin]", form: Form, out: Path | None) -> None:
 
 
 def _text(bulletin: "Bulletin", is_printed: bool) -> str:
-    """Return a bulletin's text: a file's is the venue's own, a terminal's as its reader wants it."""
+    """Return a bulletin for a file, where it is the venue's own, or as a reader wants it."""
     from cea_exchange.domain.documents.bulletin_forms import bulletin_text
 
     if is_printed and (sys.stdout.isatty() or language() != ENGLISH):
