@@ -153,6 +153,7 @@ def plain_install(shipped: Shipped, tmp_path_factory: pytest.TempPathFactory) ->
     return install
 
 
+@pytest.mark.nightly
 def test_source_archive_has_all_sources_and_nothing_built(source_archive: Path) -> None:
     with tarfile.open(source_archive) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}

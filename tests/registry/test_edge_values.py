@@ -178,7 +178,7 @@ def persons(staff):
 
 
 @pytest.mark.parametrize("day", [DAY, 20260120, 20260321])
-@pytest.mark.parametrize("second_person", [None, ()])
+@pytest.mark.parametrize("second_person", [None, pytest.param((), marks=pytest.mark.nightly)])
 def test_every_request_is_done_or_refused(world, day, second_person):
     rng = random.Random(day)
     world.clock.day = day

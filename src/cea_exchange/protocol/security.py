@@ -55,9 +55,11 @@ class CurveKeys(msgspec.Struct, frozen=True):
 
     @classmethod
     def new(cls) -> Self:
-        """Return a fresh random pair."""
-        public, secret = zmq.curve_keypair()
-        return cls(public.decode(), secret.decode())
+        """Return a fresh random pair; the public key is never taken for a command's option."""
+        while True:
+            public, secret = zmq.curve_keypair()
+            if not public.startswith(b"-"):
+                return cls(public.decode(), secret.decode())
 
     @classmethod
     def load(cls, directory: Path | str, name: str) -> Self:
