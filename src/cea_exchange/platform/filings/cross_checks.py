@@ -14,6 +14,7 @@ from cea_exchange.domain.compliance.plausibility import (
 )
 from cea_exchange.domain.compliance.plausibility.energy import months_against_year
 from cea_exchange.domain.compliance.plausibility.filings import Filings, unit_of
+from cea_exchange.platform.checks import year_checked
 from cea_exchange.platform.entity_list.unit_facts import UnitFacts as KnownFacts
 from cea_exchange.platform.filings import months
 from cea_exchange.platform.filings.evidence import Evidence
@@ -85,6 +86,7 @@ class CrossChecks:
         -----
         Rules: CEA-VER-01 to CEA-VER-08, CEA-CEM-08.
         """
+        year_checked(year)
         terms: dict[str, int | str] = {
             "kind": months.KIND,
             "first": 100 * (year - 1) + 1,
