@@ -77,6 +77,7 @@ PLAIN_NUMBERS = {
     *("act", "disposition_id", "entry_id", "freeze_id", "number", "preview_id", "trade_id"),
     *("unapplied_id", "operator_index", "province", "compliance_year", "year"),
     *("allocation", "case", "city", "compliance", "finding", "link_seq", "missing", "objection"),
+    "message",
     *("of", "quality", "shortfall", "timeliness", "traded_tonnes", "verification"),
     *("batch_number", "cancellation", "first_serial", "last_serial", "licence_id", "owner_days"),
     *("sector", "serial", "measure", "step", "adjustment", "share_bp"),

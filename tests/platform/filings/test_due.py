@@ -100,7 +100,7 @@ def test_what_is_due_is_told_by_message_to_who_has_to_file_it(world):
     messages.read(WANG, found[0]["message_id"])
     unread = messages.of("enterprise E1", found[0]["message_id"], 10, unread=True)
     assert [each["is_late"] for each in unread] == [1]
-    with refuses("MESSAGE_UNKNOWN: message: expected one of province 33, got 1"):
+    with refuses("MESSAGE_UNKNOWN: message: expected one of province 33, got 2"):
         messages.read(PROVINCE, found[0]["message_id"])
 
 
