@@ -51,6 +51,7 @@ def anchors(place, language):
 
 def broken(language):
     """Yield each link that goes nowhere, as the page and the target."""
+    kept = hook().pages_of(language)
     for place, text in pages(language).items():
         for target in LINK.findall(FENCE.sub("", text)):
             if "://" in target:
@@ -59,7 +60,7 @@ def broken(language):
             whole = (ROOT / place).parent.joinpath(path).resolve() if path else ROOT / place
             name = whole.relative_to(ROOT).as_posix()
             # Who reads a page where it is has no page that is made with the site.
-            if place in hook().pages_of(language) and not whole.is_file():
+            if place in kept and not whole.is_file():
                 yield f"{place}: {target}: no such page or file"
             elif name in pages(language):
                 if anchor and anchor not in anchors(name, language):
