@@ -165,7 +165,7 @@ def _key_read(path: Path) -> str:
 
 REFUSED_NEWS_S = 10.0
 ELSEWHERE = object()
-"""What an allow-list says of a key that another server at the same address admits."""
+"""What an allow-list says of a key that another server at the address admits, or this one later."""
 
 _own_strangers: set[str] = set()
 """Keys that `refuses_strangers` is trying right now: that they are refused is no news."""
@@ -208,7 +208,7 @@ class AllowList:
         """Admit to `domain` the keys (z85 text) for which `allowed` says True.
 
         A key for which it says `ELSEWHERE` loses this connection only: libzmq comes again by
-        itself, and finds another server at the same address.
+        itself, and finds another server at the same address, or this one of another mind.
 
         `allowed` is called in the handler's thread, at each handshake; ``set.__contains__`` of a
         set that the caller changes later is a good choice. Whatever it raises refuses the key.
