@@ -29,7 +29,9 @@ GROUPS = {
     "standby": "Servers that follow the {title}'s database, and take over.",
 }
 """The groups of the commands that every institution has."""
-WAITS = "proposal {proposal} waits for a second person of {body}: {name} proposal approve {proposal}"
+WAITS = (
+    "proposal {proposal} waits for a second person of {body}: {name} proposal approve {proposal}"
+)
 APPROVED = "proposal {proposal} approved, {what} is done"
 
 
