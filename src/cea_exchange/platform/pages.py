@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 
 from cea_exchange.domain.refusals import PlatformRefusal
-from cea_exchange.platform.checks import PlatformActError, month_checked
+from cea_exchange.platform.checks import PlatformActError, month_checked, year_checked
 from cea_exchange.platform.entity_list.enterprises import Enterprises
 from cea_exchange.platform.entity_list.units import Units
 from cea_exchange.platform.filings import months, plans
@@ -81,6 +81,8 @@ class Pages:
 
     def filings(self, enterprise: str, year: int | None = None) -> list[dict[str, Any]]:
         """Return where the documents of an enterprise stand, by period."""
+        if year is not None:
+            year_checked(year)
         found = self._enterprises.of(enterprise)
         rows = self._store.execute(
             "SELECT documents.kind, documents.period, documents.unit_id, state, version,"

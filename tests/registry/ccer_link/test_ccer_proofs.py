@@ -15,6 +15,7 @@ from cea_exchange.protocol.links.ccer import (
     LinkAnswer,
     ProofReversed,
     head_after,
+    item_decode,
 )
 from cea_exchange.protocol.links.signatures import SigningKey
 from cea_exchange.registry.reconciliation.audit import checks
@@ -168,12 +169,14 @@ def test_words_that_contradict_each_other_stop_the_link(both):
     unknown = chained([first], 2, ProofReversed(proof="N9", document="order"))
     forged = msgspec.structs.replace(second, item=second.item + b"\x00")
     no_item = signed(2, b"\x80", head_after(first.head, b"\x80"))
+    too_many = msgspec.structs.replace(item_decode(second.item), tonnes=2**63)
     wrong = {
         "proof item 3: expected the head": msgspec.structs.replace(second, proof_seq=3),
         "proof item 2: expected the head": forged,
         "proof item 1: expected the head": chained([], 1, ProofReversed(proof="N", document="x")),
         "proof N9: expected one that was issued": unknown,
         "proof item 2: ": no_item,
+        "proof item 2: Expected `int` <=": chained([first], 2, too_many),
     }
     for said, item in wrong.items():
         with pytest.raises(LinkStopped, match=said):

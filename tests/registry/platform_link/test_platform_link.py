@@ -7,8 +7,10 @@ from cea_exchange.institution.links.turns import LinkStopped
 from cea_exchange.platform.registry_link.outbox import Outbox
 from cea_exchange.protocol.links.platform import (
     AllowancesGiven,
+    DutyLine,
     LinkAnswer,
     LinkItem,
+    ObligationsSet,
     item_decode,
 )
 from cea_exchange.registry.reconciliation.platform_link import platform_differences
@@ -248,6 +250,32 @@ def test_another_platform_and_one_that_forgot_are_not_heard(linked):
     for answer in (LinkAnswer("other", 1, 1), LinkAnswer(linked.stream.log_id(), 0, 0)):
         with pytest.raises(LinkStopped):
             linked.stream.take(answer)
+
+
+def test_an_obligation_of_an_impossible_year_is_refused_and_the_next_item_posted(linked):
+    """CEA-PLK-02: what no rule is for goes back with the words of the rules."""
+    linked.world.listed(2024)
+    line = DutyLine("E1", 1_000, 1_000)
+    for year in (2018, 9_999):
+        linked.platform.outbox.tell(ObligationsSet(ZHEJIANG, year, 20251231, (line,)))
+    linked.world.listed(2025)
+    linked.talk()
+    assert [words for _, words in linked.refused()] == [
+        "year: expected 2019 or later, got 2018",
+        "year: expected before 9999, got 9999",
+    ]
+    assert linked.stream.last_seq() == 4
+
+
+def test_a_number_that_no_database_holds_stops_the_link(linked):
+    """CEA-PLK-01."""
+    linked.world.listed(2024)
+    linked.talk()
+    seq, head = linked.stream._last()
+    content = ObligationsSet(ZHEJIANG, 2024, 20251231, (DutyLine("E1", 2**63, 1),))
+    item = msgspec.msgpack.encode(LinkItem(seq + 1, 1, head, content))
+    with pytest.raises(LinkStopped, match="Expected `int` <="):
+        linked.stream.take(LinkAnswer(linked.stream.log_id(), seq + 1, seq, items=(item,)))
 
 
 def test_figures_that_were_changed_are_found_line_by_line(linked):

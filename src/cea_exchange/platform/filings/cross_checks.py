@@ -13,6 +13,7 @@ from cea_exchange.domain.compliance.plausibility import (
     gather,
 )
 from cea_exchange.domain.compliance.plausibility.filings import unit_of
+from cea_exchange.platform.checks import year_checked
 from cea_exchange.platform.entity_list.unit_facts import UnitFacts as KnownFacts
 from cea_exchange.platform.filings import months
 from cea_exchange.platform.filings.month_files import MEASURED
@@ -81,6 +82,7 @@ class CrossChecks:
         -----
         Rules: CEA-VER-01 to CEA-VER-08, CEA-CEM-08.
         """
+        year_checked(year)
         terms: dict[str, int | str] = {
             "kind": months.KIND,
             "first": 100 * year + 1,

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from cea_exchange.control_plane.maker_checker import is_another
 from cea_exchange.domain.refusals import PlatformRefusal
-from cea_exchange.platform.checks import PlatformActError, words_checked
+from cea_exchange.platform.checks import PlatformActError, period_checked, words_checked
 from cea_exchange.platform.record import Acting, Record
 from cea_exchange.platform.roles import AUTHORITY, CITY, PROVINCE
 
@@ -279,6 +279,7 @@ class Documents:
             self.give_back(person, places, why)
 
     def _some(self, enterprise_id: int, kind: str, period: int, *states: str) -> list[Place]:
+        period_checked(period)
         found = self.in_state(enterprise_id, kind, period, *states)
         if not found:
             raise PlatformActError(

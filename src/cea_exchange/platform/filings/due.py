@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from cea_exchange.domain.calendar import date_number, date_of_number
 from cea_exchange.domain.compliance.deadlines.calendar import events
+from cea_exchange.platform.checks import day_checked
 from cea_exchange.platform.entity_list.enterprises import Enterprise, Enterprises
 from cea_exchange.platform.entity_list.listing import Listing
 from cea_exchange.platform.entity_list.units import Units
@@ -62,6 +63,7 @@ class DueDates:
 
     def missing(self, enterprise: str, until: int) -> list[Due]:
         """Return what an enterprise has not filed that is due by a day, the earliest first."""
+        day_checked(until, "until")
         found = self._enterprises.of(enterprise)
         years = self._store.execute(
             "SELECT DISTINCT list_year FROM list_changes WHERE enterprise_id = ?"
@@ -109,6 +111,7 @@ class DueDates:
         Rules: CEA-CAL-02.
         """
         found = self._enterprises.of(enterprise)
+        day_checked(until, "until")
         first, last = (date_of_number(day) for day in (self._record.business_date(), until))
         return [
             {

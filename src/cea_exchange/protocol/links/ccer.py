@@ -22,6 +22,10 @@ SIGNED = "cea-exchange proof of cancellation"
 """What the CCER registry's signing key is for."""
 
 
+Whole = Annotated[int, msgspec.Meta(ge=0, le=2**62)]
+Day = Annotated[int, msgspec.Meta(ge=0, le=99991231)]
+
+
 class ProofIssued(msgspec.Struct, tag="issued", frozen=True, kw_only=True):
     """CCERs were cancelled for an entity's obligation of a year.
 
@@ -34,19 +38,19 @@ class ProofIssued(msgspec.Struct, tag="issued", frozen=True, kw_only=True):
     """
 
     proof: str
-    compliance_year: int
+    compliance_year: Whole
     account: str
     project: str
-    serial_first: int
-    serial_last: int
-    tonnes: int
-    registered_on: int
-    cancelled_on: int
+    serial_first: Whole
+    serial_last: Whole
+    tonnes: Whole
+    registered_on: Day
+    cancelled_on: Day
     quota_managed: Literal["no", "regional", "national"]
-    project_started_on: int
-    applied_on: int
-    produced_from: int
-    produced_to: int
+    project_started_on: Day
+    applied_on: Day
+    produced_from: Day
+    produced_to: Day
 
 
 class ProofReversed(msgspec.Struct, tag="reversed", frozen=True, kw_only=True):
@@ -76,7 +80,7 @@ class NumberedItem(msgspec.Struct, frozen=True, kw_only=True):
         The public half of the key, and its signature of what `signed_words` returns.
     """
 
-    proof_seq: int
+    proof_seq: Whole
     item: bytes
     head: str
     signing_key: str = ""
@@ -94,11 +98,11 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
         ``reserve``: to be kept for an entity and year; ``use``: it was counted.
     """
 
-    claim_seq: int
+    claim_seq: Whole
     step: Literal["reserve", "use"]
     proof: str
     account: str
-    compliance_year: int
+    compliance_year: Whole
 
 
 class ClaimAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -112,7 +116,7 @@ class ClaimAnswer(msgspec.Struct, frozen=True, kw_only=True):
         Why it was refused.
     """
 
-    claim_seq: int
+    claim_seq: Whole
     state: str = ""
     code: str = ""
     words: str = ""
@@ -127,7 +131,7 @@ class LinkQuestion(msgspec.Struct, frozen=True, kw_only=True):
         Its number in the life of the process that asks; the answer repeats it.
     """
 
-    question: int = 0
+    question: Whole = 0
     first_proof_seq: Annotated[int, msgspec.Meta(ge=1, le=2**62)]
     claims: Annotated[tuple[Claim, ...], msgspec.Meta(max_length=CLAIMS_MAX)] = ()
 
@@ -141,8 +145,8 @@ class LinkAnswer(msgspec.Struct, frozen=True, kw_only=True):
         Why nothing was answered: the question contradicts what was asked before, or is none.
     """
 
-    question: int = 0
-    last_proof_seq: int
+    question: Whole = 0
+    last_proof_seq: Whole
     items: tuple[NumberedItem, ...] = ()
     answers: tuple[ClaimAnswer, ...] = ()
     code: str = ""

@@ -28,6 +28,8 @@ VERDICTS_MAX = 100
 COMPLETIONS_MAX = 500
 HEAD_BEFORE_ALL = "0" * 64
 
+Whole = Annotated[int, Meta(ge=0, le=2**62)]
+Day = Annotated[int, Meta(ge=0, le=99991231)]
 LinkSeq = Annotated[int, Meta(ge=1, le=2**62)]
 Stage = Literal["pre", "final", "adjustment"]
 
@@ -35,10 +37,10 @@ Stage = Literal["pre", "final", "adjustment"]
 class EntityListed(Struct, frozen=True, tag="entity_listed", forbid_unknown_fields=True):
     """An entity entered the list of a year or left it: it may have an account, or no new one."""
 
-    list_year: int
+    list_year: Whole
     enterprise: str
     credit_code: str
-    province: int
+    province: Whole
     sector: str
     title: str
     is_listed: bool
@@ -56,8 +58,8 @@ class GivenLine(Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     enterprise: str
-    emissions: int
-    tonnes: int
+    emissions: Whole
+    tonnes: Whole
     generating: tuple[GeneratingUnit, ...] = ()
     plants: tuple[Plant, ...] = ()
 
@@ -71,9 +73,9 @@ class AllowancesGiven(Struct, frozen=True, tag="allowances_given", forbid_unknow
         Sector -> balance value, ``numerator/denominator``, as the authority set it.
     """
 
-    allocation_id: int
-    province: int
-    compliance_year: int
+    allocation_id: Whole
+    province: Whole
+    compliance_year: Whole
     stage: Stage
     balance: dict[str, str]
     lines: Annotated[tuple[GivenLine, ...], Meta(max_length=LINES_MAX)]
@@ -89,7 +91,7 @@ class RecalledLine(Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     enterprise: str
-    tonnes: int
+    tonnes: Whole
 
 
 class AllowancesRecalled(
@@ -97,9 +99,9 @@ class AllowancesRecalled(
 ):
     """A province recalled what it had distributed: what was before it holds again."""
 
-    allocation_id: int
-    province: int
-    compliance_year: int
+    allocation_id: Whole
+    province: Whole
+    compliance_year: Whole
     stage: Stage
     lines: Annotated[tuple[RecalledLine, ...], Meta(max_length=LINES_MAX)]
 
@@ -108,16 +110,16 @@ class DutyLine(Struct, frozen=True, forbid_unknown_fields=True):
     """What an entity owes of a year."""
 
     enterprise: str
-    verified_tonnes: int
-    due_tonnes: int
+    verified_tonnes: Whole
+    due_tonnes: Whole
 
 
 class ObligationsSet(Struct, frozen=True, tag="obligations_set", forbid_unknown_fields=True):
     """What entities of a province owe of a year, and until when."""
 
-    province: int
-    compliance_year: int
-    due_on: int
+    province: Whole
+    compliance_year: Whole
+    due_on: Day
     lines: Annotated[tuple[DutyLine, ...], Meta(max_length=LINES_MAX)]
 
 
@@ -134,7 +136,7 @@ class LinkItem(Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     link_seq: LinkSeq
-    at_ns: int
+    at_ns: Whole
     before: str
     content: LinkContent
 
@@ -175,11 +177,11 @@ class Completion(Struct, frozen=True, forbid_unknown_fields=True):
 
     completion_seq: LinkSeq
     enterprise: str
-    compliance_year: int
-    owed: int
-    surrendered: int
-    offset: int
-    completed_on: int
+    compliance_year: Whole
+    owed: Whole
+    surrendered: Whole
+    offset: Whole
+    completed_on: Day
 
 
 class LinkQuestion(Struct, frozen=True, forbid_unknown_fields=True):

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import msgspec
 import structlog
 
+from cea_exchange.domain.compliance.ruled import ComplianceError
 from cea_exchange.institution.act_log import ActLog
 from cea_exchange.institution.checks import ActError
 from cea_exchange.institution.links.turns import LinkStopped
@@ -186,7 +187,7 @@ class PlatformStream:
                 self._post(item, payload)
         except Mismatched as error:
             self._refuse(log_id, item, payload, error.mismatches)
-        except ActError as error:
+        except (ActError, ComplianceError) as error:
             self._refuse(log_id, item, payload, (mismatch("", str(error)),))
         return True
 
