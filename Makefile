@@ -16,6 +16,7 @@
 #   make failover-ledger  its database's primary killed 50 times, the standby promoted each time
 #   make year [DATABASE=postgresql]  a nation's filings to allowances at the registry, killed 50 times
 #   make replay-days FILE=daily.csv  published days traded, settled, compared, and a plot of them
+#   make planted [SCALE=1] [SEED=n]  errors and frauds planted into a nation's filings: found, missed, named in vain
 #   make surveillance  precision and recall of the patterns of abuse, on seeds held out
 #   make attacks ROUNDS=20  what was tried from outside, and must not work any more
 #   make soak HOURS=10  20 million commands over 20 days: do memory and open files stay flat?
@@ -32,7 +33,7 @@ BIN := $(VENV)/bin
 SOURCES := pyproject.toml setup.py $(shell find src -name '*.pyx' -o -name '*.pxd')
 
 .PHONY: demo test check lint types imports docs wheel long bench conformance checked sanitize mutants torture settle failover-ledger year soak replay-days
-.PHONY: surveillance nightly random attacks lock sbom audit build clean
+.PHONY: planted surveillance nightly random attacks lock sbom audit build clean
 
 # To watch a day instead: .venv/bin/pip install -e '.[screens]' && .venv/bin/cea-exchange demo --board
 demo: build
@@ -171,6 +172,10 @@ HOURS ?= 10
 soak: build
 	PYTHONPATH=tests $(BIN)/python -m soak $(if $(SEED),--seed $(SEED)) \
 		$(if $(COMMANDS),--commands $(COMMANDS),--hours $(HOURS))
+
+# Errors and frauds planted into a nation's filings, found and named in vain by kind: bench/README.md.
+planted: build
+	$(BIN)/python -m bench.filings --scale $(or $(SCALE),1) --seed $(or $(SEED),1)
 
 # What was planted in a labelled corpus, and how much of it is found: protocol/supervision.md.
 surveillance: build

@@ -48,11 +48,18 @@ def pythons() -> list[str]:
     """Return the interpreters of this machine that the package is for, this one first."""
     found = {sys.version_info[:2]: sys.executable}
     for minor in range(11, 15):
-        program = shutil.which(f"python3.{minor}")
-        # What is found may be a shim that knows of no such version, or lack headers or venv.
-        if program and subprocess.run([program, "-c", USABLE], capture_output=True).returncode == 0:
-            found.setdefault((3, minor), program)
+        for program in candidates(minor):
+            # It may be a shim that knows of no such version, or lack headers or venv.
+            if subprocess.run([program, "-c", USABLE], capture_output=True).returncode == 0:
+                found.setdefault((3, minor), program)
     return list(found.values())
+
+
+def candidates(minor: int) -> list[str]:
+    """Return where a Python may be: on the path, or one of those that pyenv keeps."""
+    named = shutil.which(f"python3.{minor}")
+    kept = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"), "versions")
+    return [*filter(None, [named]), *map(str, kept.glob(f"3.{minor}.*/bin/python3.{minor}"))]
 
 
 WHEEL_BYTES_MAX = 4_600_000
