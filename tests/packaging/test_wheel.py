@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import pytest
 
+from support.page_walk import WALK_S_MAX, prints, steps_of, walk
 from support.places import ROOT
 
 PACKAGE = ROOT / "src" / "cea_exchange"
@@ -47,13 +48,25 @@ def pythons() -> list[str]:
     """Return the interpreters of this machine that the package is for, this one first."""
     found = {sys.version_info[:2]: sys.executable}
     for minor in range(11, 15):
-        program = shutil.which(f"python3.{minor}")
-        # What is found may be a shim that knows of no such version, or lack headers or venv.
-        if program and subprocess.run([program, "-c", USABLE], capture_output=True).returncode == 0:
-            found.setdefault((3, minor), program)
+        for program in candidates(minor):
+            # It may be a shim that knows of no such version, or lack headers or venv.
+            if subprocess.run([program, "-c", USABLE], capture_output=True).returncode == 0:
+                found.setdefault((3, minor), program)
     return list(found.values())
 
 
+def candidates(minor: int) -> list[str]:
+    """Return where a Python may be: on the path, or one of those that pyenv keeps."""
+    named = shutil.which(f"python3.{minor}")
+    kept = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"), "versions")
+    return [*filter(None, [named]), *map(str, kept.glob(f"3.{minor}.*/bin/python3.{minor}"))]
+
+
+WHEEL_BYTES_MAX = 4_600_000
+"""Of it Python is 1.9 MB, what is compiled 1.6: a build with debug symbols has thrice as much."""
+DEPENDENCIES_MAX = 24
+IMPORT_US_MAX = 300_000
+"""Nothing but the package itself is imported before it is used; of a machine that is busy."""
 BUILT = "what is built here"
 AT_NIGHT = [pytest.param(each, marks=pytest.mark.nightly) for each in pythons()]
 
@@ -260,6 +273,45 @@ def test_an_external_project_cimports_the_book_from_a_plain_install(
     code = "import market_maker; market_maker.main(50_000)"
     finished = run(plain_install.python, "-c", code, cwd=tmp_path)
     assert re.match(r"249,\d{3} commands, [\d,]+ trades, ", finished.stdout), finished.stdout
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("name", ["embed", "simulate", "operate", "trade", "supervise"])
+def test_a_stranger_walks_a_path_from_nothing(shipped: Shipped, name: str, tmp_path: Path) -> None:
+    """As the page says, `pip install cea-exchange` too: it finds the wheel before the index."""
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    (programs / "python3").symlink_to(shipped.interpreter)
+    environment = {
+        "PATH": f"{programs}:{os.defpath}",
+        "PIP_FIND_LINKS": str(shipped.wheel.parent),
+        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+        "PIP_QUIET": "1",
+        "PYTHONPATH": "",
+    }
+    steps = steps_of((ROOT / "docs" / "paths" / f"{name}.md").read_text(encoding="utf-8"))
+    walked = walk(steps, tmp_path / "walk", environment)
+    for step, said in zip(steps, walked.said, strict=True):
+        assert step.shown is None or prints(step.shown, said), said
+    assert (tmp_path / "walk" / "mine" / "bin" / "cea-exchange").exists()
+    print(f"{name}: {walked.seconds:.0f} s, {len(steps)} blocks")
+    assert walked.seconds < WALK_S_MAX < 3_600
+
+
+@pytest.mark.nightly
+def test_an_installation_is_small_and_starts_soon(plain_install: PlainInstall) -> None:
+    """What it brings along is what pyproject.toml says and what that needs."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    direct = {re.split(r"[<>=]", each)[0].lower() for each in project["dependencies"]}
+    brought = installed(plain_install) - {"pip", "cea-exchange"}
+    assert direct <= brought and len(brought) <= DEPENDENCIES_MAX, brought
+    spent = run(plain_install.python, "-X", "importtime", "-c", "import cea_exchange").stderr
+    imported_us = int(spent.splitlines()[-1].split("|")[1])
+    assert imported_us < IMPORT_US_MAX, imported_us
+
+
+def test_a_wheel_is_of_a_size_that_is_known(shipped: Shipped) -> None:
+    assert shipped.wheel.stat().st_size < WHEEL_BYTES_MAX
 
 
 def test_wheels_are_configured_for_every_python_and_machine_promised() -> None:

@@ -25,13 +25,15 @@ from typing import Any, Self
 from cea_exchange.institution.clock import GivenClock, InstitutionClock
 from cea_exchange.institution.persons import Person, Persons
 from cea_exchange.institution.services import Ended, InstitutionServices
-from cea_exchange.platform.allocation.allocations import Allocations
+from cea_exchange.platform.allocation.allocations import AllocationRow, Allocations
+from cea_exchange.platform.allocation.computation import Computation, Line, Terms
+from cea_exchange.platform.allocation.forms import Forms
 from cea_exchange.platform.allocation.unit_years import UnitYears
 from cea_exchange.platform.disclosure.public_files import PublicFiles
 from cea_exchange.platform.disclosure.public_pages import PublicPages
 from cea_exchange.platform.enforcement.cases import Cases
 from cea_exchange.platform.entity_list.complexes import Complexes
-from cea_exchange.platform.entity_list.enterprises import Enterprises
+from cea_exchange.platform.entity_list.enterprises import Enterprise, Enterprises
 from cea_exchange.platform.entity_list.listing import Listing
 from cea_exchange.platform.entity_list.units import Units
 from cea_exchange.platform.filings.account_parts import AccountParts
@@ -43,6 +45,7 @@ from cea_exchange.platform.filings.months import Months
 from cea_exchange.platform.filings.plans import Plans
 from cea_exchange.platform.filings.reports import Reports
 from cea_exchange.platform.filings.retrofits import Retrofits
+from cea_exchange.platform.messages import Message, Messages
 from cea_exchange.platform.obligations.obligations import Obligations
 from cea_exchange.platform.pages import Pages
 from cea_exchange.platform.record import Record
@@ -59,11 +62,12 @@ from cea_exchange.platform.roles import (
     province_body,
 )
 from cea_exchange.platform.store import PlatformStore
+from cea_exchange.platform.verification.clocks import Clocks
 from cea_exchange.platform.verification.firms import Firms
 from cea_exchange.platform.verification.inspections import Inspections
 from cea_exchange.platform.verification.irregularities import Irregularities
 from cea_exchange.platform.verification.objections import Objections
-from cea_exchange.platform.verification.verifications import Verifications
+from cea_exchange.platform.verification.verifications import Result, Verifications
 
 OVERSEERS = frozenset(OWN_BODIES.values())
 NOBODY = Person("", "", "", "")
@@ -86,8 +90,8 @@ class Platform(InstitutionServices):
     ----------
     person : Person
         Who asks for what is being done.
-    to_remind : deque of str
-        Enterprises that the day has still to look at.
+    to_remind : deque of str or int
+        Enterprises and provinces that the day has still to look at.
     """
 
     def __init__(
@@ -101,7 +105,7 @@ class Platform(InstitutionServices):
         super().__init__(record, Persons(record), scoped=SCOPED, overseers=OVERSEERS)
         self.record = record
         self.person: Person = NOBODY
-        self.to_remind: deque[str] = deque()
+        self.to_remind: deque[str | int] = deque()
         self.enterprises, self.units = Enterprises(record), Units(record)
         self.complexes = Complexes(record, self.enterprises, self.units)
         self.listing = Listing(record, self.enterprises, self.units, self.complexes)
@@ -118,14 +122,16 @@ class Platform(InstitutionServices):
         self.months = Months(record, enterprises, units, evidence, documents)
         self.reports = Reports(record, enterprises, units, documents, self.months)
         self.retrofits = Retrofits(record, enterprises, documents, self.months)
-        self.due = DueDates(record, enterprises, units, self.listing, documents)
-        self.cross_checks = CrossChecks(record, self.plans)
+        self.messages = Messages(record)
+        self.due = DueDates(record, enterprises, units, self.listing, documents, self.messages)
+        self.cross_checks = CrossChecks(record, self.plans, evidence)
 
     def _verification(self, record: Record) -> None:
         self.firms = Firms(record, self.enterprises)
         self.verifications = Verifications(
             record, self.enterprises, self.firms, self.documents, self.reports
         )
+        self.clocks = Clocks(record, self.enterprises, self.messages)
         self.objections = Objections(record)
         self.inspections = Inspections(record)
         self.irregularities = Irregularities(record, self.verifications)
@@ -138,16 +144,14 @@ class Platform(InstitutionServices):
             self.firms,
             self.verifications,
             self.account_parts,
+            self.clocks,
         )
 
     def _allocation(self, record: Record) -> None:
-        self.allocations = Allocations(
-            record,
-            self.enterprises,
-            self.listing,
-            self.verifications,
-            UnitYears(self.units, self.documents, self.months),
-        )
+        unit_years = UnitYears(self.units, self.documents, self.months)
+        self.computation = Computation(record, unit_years)
+        self.allocations = Allocations(record, self.enterprises, self.computation)
+        self.forms = Forms(self.computation)
         self.obligations = Obligations(record, self.enterprises, self.allocations)
         self.cases = Cases(record)
         self.public_files = PublicFiles(record, self.firms, self.cases)
@@ -162,6 +166,9 @@ class Platform(InstitutionServices):
         )
         self.listing.after_changing.append(news.listed)
         self.allocations.after_distributing.append(news.given)
+        self.listing.after_changing.append(self._listed_tell)
+        self.verifications.after_confirming.append(self._confirmed_tell)
+        self.allocations.after_distributing.append(self._distributed_tell)
         self.obligations.after_setting.append(news.owed)
 
     @classmethod
@@ -208,6 +215,66 @@ class Platform(InstitutionServices):
             if body.startswith(prefix) and len(body) == len(prefix) + 2
         )
 
+    # -- what enterprises are told of -------------------------------------------------------------
+
+    def _listed_tell(self, list_year: int, enterprise: Enterprise, is_listed: bool) -> None:
+        """Tell an enterprise that it entered a list, or left it.
+
+        Notes
+        -----
+        Rules: CEA-ENT-02, CEA-CAL-05.
+        """
+        words = (
+            "it files its plan, months and report, is verified, and surrenders what it owes"
+            if is_listed
+            else "nothing is asked of it for that year any more"
+        )
+        change = "entered" if is_listed else "left"
+        self._tell(
+            enterprise.enterprise,
+            f"list {list_year} {change} {self.business_date()}",
+            f"{change.capitalize()} the list of {list_year}: {words} (CEA-ENT-02)",
+        )
+
+    def _confirmed_tell(self, result: Result) -> None:
+        """Tell an enterprise its verified result.
+
+        Notes
+        -----
+        Rules: CEA-VER-12, CEA-VER-13, CEA-CAL-05.
+        """
+        year, version = result.compliance_year, result.version
+        mark = f", {result.mark}" if result.mark else ""
+        self._tell(
+            self.enterprises.name_of(result.enterprise_id),
+            f"result {year} {version}",
+            f"Verified result of {year}, version {version}: {result.tonnes} t{mark}; objections"
+            " within 7 working days (CEA-VER-13)",
+        )
+
+    def _distributed_tell(self, row: AllocationRow, lines: list[Line], _terms: Terms) -> None:
+        """Tell enterprises what they are given.
+
+        Notes
+        -----
+        Rules: CEA-VER-13, CEA-PLN-30, CEA-CAL-05.
+        """
+        year = row.compliance_year
+        self.messages.tell(
+            Message(
+                enterprise_body(line.enterprise),
+                f"allocation {row.allocation_id} {row.stage} {year}",
+                f"Allowances of {year}, {row.stage}: {line.tonnes} t"
+                f"{', ' + line.mark if line.mark else ''}; objections within 7 working days"
+                " (CEA-VER-13)",
+                0,
+            )
+            for line in lines
+        )
+
+    def _tell(self, enterprise: str, subject: str, words: str) -> None:
+        self.messages.tell([Message(enterprise_body(enterprise), subject, words, 0)])
+
     # -- acts that several services do together ---------------------------------------------------
 
     def objection_make(
@@ -235,8 +302,13 @@ class Platform(InstitutionServices):
 
     def day_begun(self, date: int) -> Ended:
         """Note whom to remind of what is due; see `remind_some`."""
-        self.to_remind = deque(self.listing.ever())
+        self.remind_all()
+        self.clocks.authority_remind()
         return {}
+
+    def remind_all(self) -> None:
+        """Note that everybody is to be looked at."""
+        self.to_remind = deque([*self.clocks.provinces(), *self.listing.ever()])
 
     def remind_some(self, count: int) -> list[Due]:
         """Remind so many more enterprises of what is due, and return what they are reminded of.
@@ -247,7 +319,11 @@ class Platform(InstitutionServices):
         reminded: list[Due] = []
         for _ in range(min(count, len(self.to_remind))):
             # Taken off before: one that can't be reminded keeps nobody else from it.
-            reminded += self.due.remind(self.to_remind.popleft())
+            body = self.to_remind.popleft()
+            if isinstance(body, int):
+                self.clocks.remind(body)
+            else:
+                reminded += self.due.remind(body)
         return reminded
 
     def status(self) -> dict[str, Any]:

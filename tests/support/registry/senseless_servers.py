@@ -21,6 +21,7 @@ from cea_exchange.protocol.bank.statements import (
 )
 from cea_exchange.protocol.links import ccer, platform
 from cea_exchange.protocol.security import AllowList, CurveKeys, server_socket
+from support.ccer.programme import signed
 from support.registry.fake_venue import pack
 
 DATES = (2025_07_16, 2025_07_17, 2025_07_18)
@@ -323,8 +324,4 @@ class FakeCcer(FakeServer):
         )
         item = pack(any_of((issued, issued, reversed_)))
         head = self.items[-1].head if self.items else ccer.BEFORE_ALL
-        self.items.append(
-            ccer.NumberedItem(
-                proof_seq=len(self.items) + 1, item=item, head=ccer.head_after(head, item)
-            )
-        )
+        self.items.append(signed(len(self.items) + 1, item, ccer.head_after(head, item)))

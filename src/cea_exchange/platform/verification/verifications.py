@@ -5,7 +5,7 @@ given --> open --concluded by the verifier--> concluded --confirmed by the provi
             +---------- withdrawn <---------------+
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, NamedTuple
 
@@ -62,6 +62,7 @@ class Result(NamedTuple):
     compliance_year: int
     version: int
     tonnes: int
+    mark: str
     unit_emissions: str
     unit_figures: str
     conclusion_id: int
@@ -73,17 +74,23 @@ class Result(NamedTuple):
 _VERIFICATION = ", ".join(Verification._fields)
 _RESULT = ", ".join(Result._fields)
 CONCLUDED = {
-    "power": frozenset({"M", "N", "O"}),
+    "power": frozenset({"M", "N", "O", "supplied", "turbine_heat"}),
     **dict.fromkeys(("steel", "cement", "aluminium"), frozenset[str]()),
 }
 """What of a sector's allocation rests on figures of the year that are no part of the emissions."""
-MADE = frozenset({"M", "N"})
+MADE = frozenset({"M", "N", "supplied", "turbine_heat"})
 """Of these more gives more allowances."""
 _UNDER_WAY = "('open', 'concluded')"
 
 
 class Verifications:
-    """The verifications of all enterprises."""
+    """The verifications of all enterprises.
+
+    Attributes
+    ----------
+    after_confirming : list of callable
+        Each is called with a result in the transaction that makes it count.
+    """
 
     def __init__(
         self,
@@ -99,6 +106,7 @@ class Verifications:
         self._firms = firms
         self._documents = documents
         self._reports = annual_reports
+        self.after_confirming: list[Callable[[Result], None]] = []
         documents.before_entering.append(self._not_verified_check)
 
     # -- the province -----------------------------------------------------------------------------
@@ -181,6 +189,7 @@ class Verifications:
                 task.compliance_year,
                 version=1 + (before or 0),
                 tonnes=tonnes,
+                mark=self._documents.of_id(task.report_id).mark,
                 unit_emissions=units,
                 unit_figures=figures,
                 conclusion_id=conclusion_id,
@@ -190,6 +199,8 @@ class Verifications:
             )
             self._store.insert(f"verified_results ({_RESULT})", [result])
             self._stand(number, "confirmed")
+            for follow in self.after_confirming:
+                follow(result)
         return result
 
     # -- the verifier -----------------------------------------------------------------------------

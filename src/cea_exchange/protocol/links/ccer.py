@@ -2,8 +2,8 @@
 
 The CCER registry numbers what became of proofs; the allowance registry asks for the items from a
 number on, and for its part numbers its claims. Each item carries the head of a chain of hashes, so
-that none is left out, changed or slipped in; CURVE says whose they are, to the registry alone: an
-item has no signature that would prove it to somebody else.
+that none is left out, changed or slipped in, and the CCER registry's signature of number and head,
+which proves to anybody that this item, and each before it, is that registry's word.
 """
 
 from hashlib import sha256
@@ -18,6 +18,8 @@ ITEMS_MAX = 256
 CLAIMS_MAX = 64
 """In one question."""
 MESSAGE_BYTES_MAX = 1 << 20
+SIGNED = "cea-exchange proof of cancellation"
+"""What the CCER registry's signing key is for."""
 
 
 Whole = Annotated[int, msgspec.Meta(ge=0, le=2**62)]
@@ -74,11 +76,15 @@ class NumberedItem(msgspec.Struct, frozen=True, kw_only=True):
     ----------
     item
         MessagePack of an `Item`: what `head` covers.
+    signing_key, signature
+        The public half of the key, and its signature of what `signed_words` returns.
     """
 
     proof_seq: Whole
     item: bytes
     head: str
+    signing_key: str = ""
+    signature: str = ""
 
 
 class Claim(msgspec.Struct, frozen=True, kw_only=True):
@@ -158,3 +164,8 @@ def item_decode(payload: bytes) -> Item:
 def head_after(head: str, item: bytes) -> str:
     """Return the head of a chain of items after one more."""
     return sha256(head.encode("ascii") + item).hexdigest()
+
+
+def signed_words(proof_seq: int, head: str) -> bytes:
+    """Return what of an item is signed: its number and its head, which covers all before it."""
+    return f"{SIGNED} {proof_seq} {head}".encode("ascii")

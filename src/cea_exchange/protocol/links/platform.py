@@ -31,6 +31,8 @@ HEAD_BEFORE_ALL = "0" * 64
 Whole = Annotated[int, Meta(ge=0, le=2**62)]
 Day = Annotated[int, Meta(ge=0, le=99991231)]
 LinkSeq = Annotated[int, Meta(ge=1, le=2**62)]
+MarkText = Annotated[str, Meta(pattern="^[a-z_ ]*$", max_length=60)]
+"""Marks, each once, in the order of the alphabet."""
 Stage = Literal["pre", "final", "adjustment"]
 
 
@@ -53,6 +55,8 @@ class GivenLine(Struct, frozen=True, forbid_unknown_fields=True):
     ----------
     tonnes
         In all of the year: what was given before counts in.
+    mark
+        Why it is no settled law: ``draft second_hand``; '' is settled law.
     generating, plants
         Its units with their verified year, of one kind or the other.
     """
@@ -62,6 +66,7 @@ class GivenLine(Struct, frozen=True, forbid_unknown_fields=True):
     tonnes: Whole
     generating: tuple[GeneratingUnit, ...] = ()
     plants: tuple[Plant, ...] = ()
+    mark: MarkText = ""
 
 
 class AllowancesGiven(Struct, frozen=True, tag="allowances_given", forbid_unknown_fields=True):
@@ -71,6 +76,10 @@ class AllowancesGiven(Struct, frozen=True, tag="allowances_given", forbid_unknow
     ----------
     balance
         Sector -> balance value, ``numerator/denominator``, as the authority set it.
+    share_bp
+        Of a pre-allocation the province's own share, in hundredths of a percent; None: the plan's.
+    cap_factor
+        Of a plan with an absolute cap, ``numerator/denominator``, as the authority set it.
     """
 
     allocation_id: Whole
@@ -79,6 +88,8 @@ class AllowancesGiven(Struct, frozen=True, tag="allowances_given", forbid_unknow
     stage: Stage
     balance: dict[str, str]
     lines: Annotated[tuple[GivenLine, ...], Meta(max_length=LINES_MAX)]
+    share_bp: Annotated[int, Meta(ge=0, le=10_000)] | None = None
+    cap_factor: Annotated[str, Meta(pattern="^([0-9]+/[0-9]+)?$", max_length=200)] = ""
 
 
 class RecalledLine(Struct, frozen=True, forbid_unknown_fields=True):
@@ -157,11 +168,18 @@ class Mismatch(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Verdict(Struct, frozen=True, forbid_unknown_fields=True):
-    """What became of an item at the registry: posted whole, or refused whole and why."""
+    """What became of an item at the registry: posted whole, or refused whole and why.
+
+    Attributes
+    ----------
+    mark
+        Why what the registry computed again is no settled law; '' is settled law.
+    """
 
     link_seq: LinkSeq
     is_posted: bool
     mismatches: Annotated[tuple[Mismatch, ...], Meta(max_length=LINES_MAX)] = ()
+    mark: MarkText = ""
 
 
 class Completion(Struct, frozen=True, forbid_unknown_fields=True):
