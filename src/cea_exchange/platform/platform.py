@@ -149,7 +149,7 @@ class Platform(InstitutionServices):
             UnitYears(self.units, self.documents, self.months),
         )
         self.obligations = Obligations(record, self.enterprises, self.allocations)
-        self.cases = Cases(record)
+        self.cases = Cases(record, self.obligations, self.firms)
         self.public_files = PublicFiles(record, self.firms, self.cases)
         self.public_pages = PublicPages(self.public_files, self.listing)
         self.outbox = Outbox(record)
@@ -163,6 +163,7 @@ class Platform(InstitutionServices):
         self.listing.after_changing.append(news.listed)
         self.allocations.after_distributing.append(news.given)
         self.obligations.after_setting.append(news.owed)
+        self.cases.cuts.after_cutting.append(news.cut)
 
     @classmethod
     def open(cls, data: Path | str, database: str | None = None) -> Self:

@@ -1,5 +1,7 @@
 """What covers obligations, numbered for the platform, whose completion lists are made of it."""
 
+import msgspec
+
 from cea_exchange.protocol.links.platform import Completion
 from cea_exchange.registry.compliance.obligation_status import standing_of
 from cea_exchange.registry.general_ledger import Ledger
@@ -28,10 +30,11 @@ class Completions:
         number = self._store.next_id("platform_completions", "completion_seq")
         self._store.insert(
             "platform_completions (completion_seq, account_index, compliance_year, owed,"
-            " surrendered, offset_tonnes, completed_on)",
+            " surrendered, offset_tonnes, completed_on, applied, covered)",
             [
                 (number, account_index, compliance_year, standing.tonnes, standing.surrendered)
-                + (standing.status.offset, standing.completed_on or 0)
+                + (standing.status.offset, standing.completed_on or 0, standing.applied)
+                + (msgspec.json.encode(sorted(standing.counted.items())).decode(),)
             ],
         )
 
@@ -39,11 +42,20 @@ class Completions:
         """Return so many from a number on."""
         rows = self._store.execute(
             "SELECT completion_seq, account_index, compliance_year, owed, surrendered,"
-            " offset_tonnes, completed_on FROM platform_completions"
+            " offset_tonnes, completed_on, applied, covered FROM platform_completions"
             " WHERE completion_seq >= ? ORDER BY completion_seq LIMIT ?",
             (first, count),
         )
         return tuple(
-            Completion(seq, self._listed.enterprise_of(account) or "", *rest)
-            for seq, account, *rest in rows.fetchall()
+            Completion(
+                *(seq, self._listed.enterprise_of(account) or "", year, *tonnes),
+                completed_on=completed_on,
+                applied=applied,
+                covered=_pairs(covered),
+            )
+            for seq, account, year, *tonnes, completed_on, applied, covered in rows.fetchall()
         )
+
+
+def _pairs(covered: str) -> tuple[tuple[int, int], ...]:
+    return msgspec.json.decode(covered, type=tuple[tuple[int, int], ...])

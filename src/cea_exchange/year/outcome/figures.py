@@ -7,6 +7,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from cea_exchange.platform.store import PlatformStore
 from cea_exchange.registry.store import RegistryStore
 from cea_exchange.year.checkpoint import YearState
 from cea_exchange.year.published import Statistic, published_of
@@ -125,7 +126,13 @@ def figures_of(folder: Path, setting: YearSetting, state: YearState) -> YearFigu
         certified = one(
             "SELECT count(*) FROM certificates WHERE compliance_year = ? AND revoked_on = 0", year
         )
-    owed = sum(firm.owed for firm in state.firms)
+    with PlatformStore.open_reader(folder) as platform:
+        fined, short = platform.one(
+            "SELECT count(DISTINCT CASE WHEN fine_fen > 0 THEN enterprise_id END),"
+            " coalesce(sum(shortfall), 0) FROM cases"
+            " WHERE compliance_year = ? AND offence = 'unpaid' AND state <> 'dropped'",
+            year,
+        )
     days = [bulletin.composite for bulletin in state.bulletins]
     december = [
         bulletin.composite
@@ -151,8 +158,8 @@ def figures_of(folder: Path, setting: YearSetting, state: YearState) -> YearFigu
         close_fen=days[-1].close,
         trading_days=len(days),
         ccer_tonnes=state.programme.tonnes,
-        short_tonnes=owed,
-        fined=sum(firm.owed > 0 for firm in state.firms),
+        short_tonnes=short,
+        fined=fined,
     )
 
 
