@@ -63,7 +63,8 @@ class ObligationStatus:
 
     def _covered(self, obligation: Obligation) -> list[tuple[int, int]]:
         row = self._store.one(
-            "SELECT applied, covered FROM completions WHERE compliance_year = ? AND enterprise_id = ?"
+            "SELECT applied, covered FROM completions"
+            " WHERE compliance_year = ? AND enterprise_id = ?"
             " ORDER BY completion_seq DESC LIMIT 1",
             (obligation.compliance_year, obligation.enterprise_id),
         )

@@ -2,6 +2,7 @@
 
 import msgspec
 
+from cea_exchange.ledger.database.interface import Row
 from cea_exchange.protocol.links.platform import Completion
 from cea_exchange.registry.compliance.obligation_status import standing_of
 from cea_exchange.registry.general_ledger import Ledger
@@ -46,16 +47,18 @@ class Completions:
             " WHERE completion_seq >= ? ORDER BY completion_seq LIMIT ?",
             (first, count),
         )
-        return tuple(
-            Completion(
-                *(seq, self._listed.enterprise_of(account) or "", year, *tonnes),
-                completed_on=completed_on,
-                applied=applied,
-                covered=_pairs(covered),
-            )
-            for seq, account, year, *tonnes, completed_on, applied, covered in rows.fetchall()
+        return tuple(map(self._completion, rows.fetchall()))
+
+    def _completion(self, row: Row) -> Completion:
+        seq, account, year, owed, surrendered, offset, completed_on, applied, covered = row
+        return Completion(
+            seq,
+            self._listed.enterprise_of(account) or "",
+            year,
+            owed,
+            surrendered,
+            offset,
+            completed_on,
+            applied,
+            msgspec.json.decode(covered, type=tuple[tuple[int, int], ...]),
         )
-
-
-def _pairs(covered: str) -> tuple[tuple[int, int], ...]:
-    return msgspec.json.decode(covered, type=tuple[tuple[int, int], ...])

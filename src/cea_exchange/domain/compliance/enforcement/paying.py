@@ -33,11 +33,6 @@ class Span(NamedTuple):
         """Tell whether a day is within."""
         return self.first <= day and (self.last is None or day <= self.last)
 
-    def days_until(self, day: date) -> int:
-        """Return how many of its days have come by a day, inclusive."""
-        last = day if self.last is None else min(day, self.last)
-        return max(0, (last - self.first).days + 1)
-
 
 def late_added(
     parts: Sequence[Part], paid: Sequence[Paid], today: date, still: Sequence[Span] = ()
