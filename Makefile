@@ -6,6 +6,7 @@
 #   make bench        speed and memory beside the peers'; results verified first
 #   make conformance  an order book written by somebody else as the judge
 #   make long         a hundred thousand differential examples; counts of all that came
+#   make docs         the documents as a site in both languages: build/site, without a network
 #   make sanitize     the core's tests under address and undefined-behaviour sanitizers
 #   make checked      the core's tests with bounds checks and trapped undefined behaviour
 #   make mutants      does `make test` notice small mistakes in the core?
@@ -15,6 +16,7 @@
 #   make failover-ledger  its database's primary killed 50 times, the standby promoted each time
 #   make year [DATABASE=postgresql]  a nation's filings to allowances at the registry, killed 50 times
 #   make replay-days FILE=daily.csv  published days traded, settled, compared, and a plot of them
+#   make planted [SCALE=1] [SEED=n]  errors and frauds planted into a nation's filings: found, missed, named in vain
 #   make surveillance  precision and recall of the patterns of abuse, on seeds held out
 #   make attacks ROUNDS=20  what was tried from outside, and must not work any more
 #   make soak HOURS=10  20 million commands over 20 days: do memory and open files stay flat?
@@ -30,8 +32,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := pyproject.toml setup.py $(shell find src -name '*.pyx' -o -name '*.pxd')
 
-.PHONY: demo test check lint types imports wheel long bench conformance checked sanitize mutants torture settle failover-ledger year soak replay-days
-.PHONY: surveillance nightly random attacks lock sbom audit build clean
+.PHONY: demo test check lint types imports docs wheel long bench conformance checked sanitize mutants torture settle failover-ledger year soak replay-days
+.PHONY: planted surveillance nightly random attacks lock sbom audit build clean
 
 # To watch a day instead: .venv/bin/pip install -e '.[screens]' && .venv/bin/cea-exchange demo --board
 demo: build
@@ -54,6 +56,11 @@ types: build
 
 imports: build
 	$(BIN)/lint-imports --no-cache
+
+# Every warning is an error; what a page links to has to be there.
+docs: build
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict --config-file docs/site/zh.yml
 
 # What is too long for `make test`: the wheel, kills, workloads.
 wheel: build
@@ -131,13 +138,16 @@ torture: build
 		$(if $(SEED),--seed $(SEED))
 
 # Faults of every kind at every node of a cluster that trades, and the fence: tests/failover/README.md.
+# With TLS=1 the log's nodes have certificates.
 FAULTS ?= 1000
 failover: build
-	PYTHONPATH=tests $(BIN)/python -m failover.stub_run --faults 30 $(if $(SEED),--seed $(SEED))
-	PYTHONPATH=tests $(BIN)/python -m failover.stub_run --faults 8 --unfenced \
+	PYTHONPATH=tests $(BIN)/python -m failover.fence.stub_run --faults 30 $(if $(SEED),--seed $(SEED))
+	PYTHONPATH=tests $(BIN)/python -m failover.fence.stub_run --faults 8 --unfenced \
 		$(if $(SEED),--seed $(SEED))
+	PYTHONPATH=tests $(BIN)/python -m failover.fence.control_run $(if $(SEED),--seed $(SEED))
+	PYTHONPATH=tests $(BIN)/python -m failover.fence.control_run --unfenced $(if $(SEED),--seed $(SEED))
 	PYTHONPATH=tests $(BIN)/python -m failover --faults $(FAULTS) $(if $(SEED),--seed $(SEED)) \
-		$(if $(JSON),--json $(JSON))
+		$(if $(TLS),--tls) $(if $(JSON),--json $(JSON))
 
 # A million trades settled while venue, registry and database server are killed.
 TRADES ?= 1000000
@@ -162,6 +172,10 @@ HOURS ?= 10
 soak: build
 	PYTHONPATH=tests $(BIN)/python -m soak $(if $(SEED),--seed $(SEED)) \
 		$(if $(COMMANDS),--commands $(COMMANDS),--hours $(HOURS))
+
+# Errors and frauds planted into a nation's filings, found and named in vain by kind: bench/README.md.
+planted: build
+	$(BIN)/python -m bench.filings --scale $(or $(SCALE),1) --seed $(or $(SEED),1)
 
 # What was planted in a labelled corpus, and how much of it is found: protocol/supervision.md.
 surveillance: build

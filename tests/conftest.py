@@ -25,6 +25,9 @@ COMPILED = Path(__file__).parents[1] / "build" / "pycache"
 """Where what Python makes of modules is kept, whatever the environment says of it: tests begin more
 than a thousand processes, and to compile what a daemon imports takes as long as to import it."""
 
+# What is compared is English, wherever the tests run.
+os.environ["LC_ALL"] = "C.UTF-8"
+
 STARTS_MAX = 60
 """Each is given ten seconds by the package: ten minutes, on whatever machine."""
 

@@ -1,4 +1,4 @@
-"""Errors and frauds of 26 kinds, each planted into months of its own."""
+"""Errors and frauds of 27 kinds, each planted into months of its own."""
 
 from collections.abc import Callable
 from decimal import Decimal
@@ -14,10 +14,19 @@ Kind = Callable[[Month, Month, Draw], Month | None]
 
 
 class Planted(NamedTuple):
-    """Filings with errors in them: kind -> the (unit, month) that have one."""
+    """Filings with errors in them.
+
+    Attributes
+    ----------
+    where
+        Kind -> the (unit, month) that have one.
+    spliced
+        Document -> another one, of which a page was put into it.
+    """
 
     nation: Nation
     where: dict[str, set[tuple[str, int]]]
+    spliced: dict[str, str]
 
 
 def plant(nation: Nation, seed: int, each: int) -> Planted:
@@ -32,6 +41,7 @@ def plant(nation: Nation, seed: int, each: int) -> Planted:
     free = sorted({unit for unit, _ in months})
     draw.random.shuffle(free)
     where: dict[str, set[tuple[str, int]]] = {}
+    spliced: dict[str, str] = {}
     for name, kind in KINDS.items():
         where[name] = set()
         for unit in list(free):
@@ -45,11 +55,14 @@ def plant(nation: Nation, seed: int, each: int) -> Planted:
                 # Its lie begins two months before.
                 for back in (1, 2):
                     _copy(months, unit, at[1] - back, changed)
+            if name == SPLICED:
+                report = coal(changed, "B")
+                spliced[changed[report].document] = months[unit, at[1] - 1][report].document
             months[at] = changed
             free.remove(unit)
             where[name].add(at)
     filed = [value for month in months.values() for value in month.values()]
-    return Planted(Nation(nation.units, filed), where)
+    return Planted(Nation(nation.units, filed), where, spliced)
 
 
 def _copy(months: dict[tuple[str, int], Month], unit: str, month: int, of: Month) -> None:
@@ -123,6 +136,11 @@ def copied(month: Month, before: Month, _draw: Draw) -> Month | None:
     return {**month, name: replace(month[name], document=before[name].document)}
 
 
+def spliced_report(month: Month, _before: Month, _draw: Draw) -> Month | None:
+    """A report of its own has a page of last month's in it; no figure shows that."""
+    return None if coal(month, "B") is None else dict(month)
+
+
 def undocumented(month: Month, _before: Month, _draw: Draw) -> Month | None:
     """A figure has no document."""
     name = coal(month, "A")
@@ -172,6 +190,7 @@ def wetter(month: Month, name: str) -> Decimal:
     return month[name.replace("lab_", "")].value + Decimal("0.5")
 
 
+SPLICED = "page of last month's report"
 KINDS: dict[str, Kind] = {
     "another coal": other_kind,
     "fuel ten times": times("A", "10", "invoice"),
@@ -191,6 +210,7 @@ KINDS: dict[str, Kind] = {
     "wetter dry than wet": put("lab_moisture", wetter),
     "more ash and more heat": ashes,
     "report of last month": copied,
+    SPLICED: spliced_report,
     "no document": undocumented,
     "late": late,
     "altered without a reason": altered,

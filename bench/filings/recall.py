@@ -24,7 +24,13 @@ class Recall:
             for unit, month in places
             for after in (-2, -1, 0, 1)
         }
-        self.false = len(named - planted)
+        in_vain = named - planted
+        self.false = len(in_vain)
+        by_detector: dict[str, set[Place]] = {}
+        for each in findings:
+            if (each.unit, each.month) in in_vain:
+                by_detector.setdefault(each.detector, set()).add((each.unit, each.month))
+        self.false_by = {name: len(places) for name, places in sorted(by_detector.items())}
         self.months = months
 
     @staticmethod
@@ -41,4 +47,5 @@ class Recall:
             lines.append(f"{kind:<35}{found:>5} of {planted:<7}  {by}")
         share = f"{10_000 * self.false // max(1, self.months) / 100:.2f}%"
         lines.append(f"months named in vain: {self.false} of {self.months} ({share})")
+        lines += [f"  by {name:<40}{count:>5}" for name, count in self.false_by.items()]
         return "\n".join(lines)

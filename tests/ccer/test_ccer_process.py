@@ -61,6 +61,7 @@ def differences(data, database):
         return store_check(store, checks()).differences
 
 
+@pytest.mark.nightly
 @pytest.mark.postgres_at_night
 def test_a_projects_life_outlives_kills_at_each_of_its_steps(new):
     """CCER-PRJ-01, CCER-BAT-01, CCER-CAN-03, CCER-LOT-04: what was answered is there."""
@@ -198,6 +199,7 @@ def own_database(postgres_process):
     return postgres_process.database("ccer")
 
 
+@pytest.mark.nightly
 def test_its_database_killed_and_started_it_goes_on_where_it_was(
     tmp_path, own_database, postgres_process
 ):

@@ -64,6 +64,18 @@ def test_a_lot_is_split_moved_and_cancelled(ccer):
     nothing_found(ccer)
 
 
+def test_what_was_cancelled_is_not_sold(ccer):
+    """CCER-CAN-03, CCER-LOT-03 (RB3 34.22): neither moved nor sent to the exchange."""
+    number = ccer.cancellations.apply("SEAWIND", "WIND-1-2022", 1_500, purpose="public_benefit")
+    ccer.cancellations.approve(number)
+    gone = [Lot(1, 1_000, 1_600)]
+    with refused("SERIALS_NOT_HELD: serials: expected 1000 to 1600 to be there whole"):
+        ccer.market_transfers.to_market("SEAWIND", "WIND-1-2022", gone, price_fen=8_000)
+    with refused("SERIALS_NOT_HELD: serials: expected 1000 to 1600 to be there whole"):
+        ccer.transfers.transfer("transfer", "SEAWIND", "A", "WIND-1-2022", gone, document="c 1")
+    nothing_found(ccer)
+
+
 def test_the_oldest_batch_is_cancelled_first(ccer, clock):
     """CCER-LOT-03 (RB3, example 2): of two batches of one instrument, the one issued first."""
     move = ccer.transfers.transfer

@@ -4,13 +4,18 @@ from dataclasses import dataclass
 
 import msgspec
 import pytest
+from structlog.testing import capture_logs
 
 from cea_exchange.ccer.audit import checks
+from cea_exchange.ccer.config import CcerConfig
+from cea_exchange.ccer.machine import CcerMachine
 from cea_exchange.domain.ccer.lots import Lot
 from cea_exchange.domain.ccer.programme_error import ProgrammeError
+from cea_exchange.institution.clock import GivenClock
 from cea_exchange.protocol.links.ccer import (
     BEFORE_ALL,
     Claim,
+    LinkQuestion,
     ProofReversed,
     head_after,
     item_decode,
@@ -126,6 +131,19 @@ def test_a_claim_for_another_is_refused_for_good(ccer):
     assert claims.make("use", proof).code == "PROOF_TAKEN"
     assert claims.make("reserve", "CC-2024-000009-1").code == "PROOF_UNKNOWN"
     assert ccer.proofs.found(proof).state == "issued"
+
+
+def test_a_refused_claim_is_an_error_in_the_log(ccer):
+    """CCER-LNK-02 (RB3 34.22, example 30): no threshold, once is enough."""
+    (proof,) = cancelled(ccer)
+    machine = CcerMachine(ccer.store, GivenClock(DayClock()), CcerConfig(), {})
+    asked = {"claim_seq": 1, "step": "reserve", "proof": proof, "compliance_year": 2024}
+    question = LinkQuestion(first_proof_seq=1, claims=(Claim(account="P002", **asked),))
+    with capture_logs() as logged:
+        machine.link_answer(msgspec.msgpack.encode(question))
+    (said,) = [each for each in logged if each["event"] == "claim_refused"]
+    assert (said["log_level"], said["code"]) == ("error", "PROOF_TAKEN")
+    assert "got P002 and 2024" in said["words"]
 
 
 def test_claims_are_numbered_without_a_gap(ccer):

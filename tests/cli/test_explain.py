@@ -58,11 +58,20 @@ def test_every_rule_and_word_of_the_pages_is_found():
     assert "listed order" in resting.remedy
 
 
-@pytest.mark.parametrize("daemon", ["venue", "registry", "platform", "ccer", "bank"])
+PROCESSES = ["venue", "registry", "platform", "ccer", "bank", "relay", "way_in", "log_node"]
+
+
+@pytest.mark.parametrize("daemon", PROCESSES)
 def test_every_setting_of_a_daemon_is_described(daemon):
     keys = [each for _, each in everything() if each.kind == "setting"]
     own = {each.name: each for each in keys if each.name.startswith(f"{daemon}.")}
     assert len(own) >= 5
+    # Every settings file that is shipped is of such a process, and each of its keys is known.
+    shipped = {path.stem for path in (ROOT / "contrib").glob("*.toml")}
+    assert shipped <= set(PROCESSES)
+    if daemon in shipped:
+        file = tomllib.loads((ROOT / "contrib" / f"{daemon}.toml").read_text(encoding="utf-8"))
+        assert {f"{daemon}.{key}" for key in file} <= own.keys()
     for each in own.values():
         assert each.text and each.text != "See its class.", each.name
     assert not [name for name in own if name.count(".") > 3]

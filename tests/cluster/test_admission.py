@@ -17,7 +17,7 @@ from cea_exchange.journal import FrameKind, Journal, OsStorage
 from cea_exchange.protocol.settings import ConfigError
 from cea_exchange.venue.config import VenueConfig, config_load
 from cea_exchange.venue.durability.sequencer import Sequencer
-from cea_exchange.venue.replication import admission
+from cea_exchange.venue.replication import admission, version_step
 from cea_exchange.venue.replication.folder_mark import MARK, alone_check
 from cea_exchange.venue.replication.member import ClusterMember
 from cea_exchange.venue.replication.membership import compare, join, leave
@@ -117,7 +117,7 @@ def test_another_profile_is_refused(place, tmp_path):
 
 
 def test_an_older_version_than_the_logs_is_refused(place, tmp_path, monkeypatch):
-    monkeypatch.setattr(admission, "__version__", "0.0.9")
+    monkeypatch.setattr(version_step, "__version__", "0.0.9")
     refused("bring it to that version first", place.settings(node="two"), tmp_path)
 
 

@@ -286,6 +286,7 @@ def test_what_a_front_writes_into_their_memory_ends_no_daemon(tmp_path, monkeypa
         alice.close()
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("lacking", [(fronts.socket, "socketpair"), (fronts, "memory_make")])
 def test_no_descriptor_or_memory_left_ends_no_daemon(tmp_path, monkeypatch, lacking):
     """Neither for a front that is due nor for one that waits."""

@@ -80,6 +80,7 @@ def world(tmp_path):
     world.close()
 
 
+@pytest.mark.nightly
 def test_a_ping_storm_ends_fronts_and_its_key_is_cut_off(world):
     """No gap of a second for the others, nothing lost, and the culprit is found."""
     program = (sys.executable, "-m", "cea_exchange.cli.main", "venue", "serve")

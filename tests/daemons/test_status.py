@@ -154,6 +154,7 @@ def test_a_registry_without_anything_has_a_page_too():
         ("uptime_s", "last_seq", "lag_records", "confirmed_date", "accounts", "products"), 0
     )
     shown |= dict.fromkeys(("trades", "entries", "transfers_pending", "bank_unapplied"), 0)
+    shown["duties_overdue"] = 0
     shown |= {"state": "ok", "log_id": None, "metrics": None, "clock_warning": None}
     shown |= {"unsafe": None, "troubles": {}, "clock": "system"}
     shown |= {"time": "2026-03-02T12:00:00+08:00"}
@@ -166,7 +167,8 @@ def test_a_registry_without_anything_has_a_page_too():
     # CEA-PER-05: a test bench says what it is.
     lines = lines_of(RegistryCommands().page(shown | {"unsafe": "one person alone"}))
     assert lines["registry", "second person"] == "NONE: one person alone"
-    shown |= {"bank_unapplied": 3, "troubles": {"bank": "disk full"}}
+    shown |= {"bank_unapplied": 3, "duties_overdue": 2, "troubles": {"bank": "disk full"}}
     lines = lines_of(RegistryCommands().page(shown))
     assert lines["registry", "trouble: bank"] == "disk full"
     assert lines["ledger", "bank"] == "3 of its answers not applied"
+    assert lines["ledger", "duties"] == "2 overdue"

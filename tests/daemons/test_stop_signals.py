@@ -49,7 +49,9 @@ def stopped_at(data, side, path, number):
     return status, [json.loads(line)["event"] for line in lines]
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize(
+    "number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.nightly)]
+)
 @pytest.mark.parametrize(
     ("side", "place", "last_event"),
     [

@@ -7,7 +7,7 @@ from support.places import ROOT
 PAGE = (ROOT / "protocol" / "ccer_rulebook.md").read_text(encoding="utf-8")
 LAST_ROWS = {30: 17, 31: 20, 32: 8}
 ROWS = [f"{chapter}.{row}" for chapter, last in LAST_ROWS.items() for row in range(1, last + 1)]
-EXAMPLES = [*range(1, 14), 15, 30]
+EXAMPLES = [*range(1, 16), 30]
 
 
 def test_every_row_is_decided_or_says_why_not() -> None:
@@ -29,10 +29,26 @@ def test_its_examples_are_tests() -> None:
     rows = re.findall(r"^\| (\d+), [^|]*\| (.*?) \|$", table, re.MULTILINE)
     assert [int(number) for number, _tests in rows] == EXAMPLES
     for _number, tests in rows:
-        for path, name in re.findall(r"`([\w/]+\.py)::(\w+)`", tests):
-            text = (ROOT / "tests" / path).read_text(encoding="utf-8")
-            assert re.search(rf"^def {name}\(", text, re.MULTILINE), f"{path}::{name}"
-        assert "::" in tests
+        are_tests(tests)
+
+
+def test_what_surveillance_says_of_serials_and_proofs_is_shown() -> None:
+    """RB3 34.22: each of its four cases."""
+    table = PAGE.partition("## Surveillance")[2].partition("## Worked")[0]
+    rows = re.findall(r"^\| 34\.22, ([^|]*) \|.* \| (.*?) \|$", table, re.MULTILINE)
+    cases = ["serial in two states", "proof used twice", "sale after cancel"]
+    assert [case for case, _tests in rows] == [*cases, "batch outside its period"]
+    for _case, tests in rows:
+        are_tests(tests)
+
+
+def are_tests(cell: str) -> None:
+    """Check that a cell names tests, and that there are such."""
+    named = re.findall(r"`([\w/]+\.py)::(\w+)`", cell)
+    assert named, cell
+    for path, name in named:
+        text = (ROOT / "tests" / path).read_text(encoding="utf-8")
+        assert re.search(rf"^def {name}\(", text, re.MULTILINE), f"{path}::{name}"
 
 
 def rules_page() -> str:

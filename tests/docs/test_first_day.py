@@ -236,6 +236,7 @@ def nightly(machine):
     return done.returncode, done.stdout + done.stderr, backups
 
 
+@pytest.mark.nightly
 def test_a_nightly_copy_is_good(archived):
     machine, _segment = archived
     status, said, backups = nightly(machine)

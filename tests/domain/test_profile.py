@@ -204,7 +204,7 @@ list = {CEA26 = "81.50"}
     hashes.append(profile_parse(noticed, "noticed").profile_hash())
     assert hashes == [
         "313efc6875ee08b75a9914d85db254db",
-        "6aa203103624c91f1f7c9a62242a6e1d",
+        "ca567f871f59a25c2b56e99b7025bb8c",
         "cdcf917923d4be16b33fdc12bade3dd0",
         "cdb52e48678584d223b42a16109a5e8d",
     ]

@@ -31,6 +31,8 @@ def arguments_parse() -> argparse.Namespace:
     parser.add_argument("--participants", type=int, default=6, help="client processes")
     parser.add_argument("--per-second", type=float, default=2_000.0, help="commands, of all")
     parser.add_argument("--kinds", default="", help="only these kinds, with commas between")
+    parser.add_argument("--whom", default="", help="only these, with commas: leads, other, log")
+    parser.add_argument("--tls", action="store_true", help="certificates for the log's nodes")
     parser.add_argument("--loopback", action="store_true", help="no namespaces, though it may")
     parser.add_argument("--data", type=Path, help="folder to keep; it must not be there yet")
     parser.add_argument("--json", type=Path, help="file for the report as JSON")
@@ -54,6 +56,8 @@ def main() -> int:
         participants=arguments.participants,
         per_second=arguments.per_second,
         kinds=tuple(filter(None, arguments.kinds.split(","))),
+        whom=tuple(filter(None, arguments.whom.split(","))),
+        is_encrypted=arguments.tls,
     )
     print(f"seed {seed}: {settings.faults} faults", flush=True)
     folder = arguments.data or Path(tempfile.mkdtemp(prefix="cea-exchange-failover-"))

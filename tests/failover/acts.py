@@ -7,10 +7,21 @@ from typing import NamedTuple
 from cea_exchange.loadtest.stands.local_cluster import LocalCluster
 from failover.clock_program import STEP_FILE
 from failover.disks import Disk, SlowSyncs, can_be_slow
-from failover.faults import CUTS, LOG_NODES, OTHERS, SLOW_MS, STEPS_S, VENUES, WEIGHTS, Fault
+from failover.faults import (
+    CUTS,
+    LOG_NODES,
+    OTHERS,
+    SLOW_MS,
+    STEPS_S,
+    VENUES,
+    WAYS_IN,
+    WEIGHTS,
+    Fault,
+)
 from failover.network import ANYBODY, Network
 
 LED, STANDBY, LOG_LED, LOG_FOLLOWER = "venue leader", "venue standby", "log leader", "log follower"
+ROLES = {STANDBY: VENUES, LOG_FOLLOWER: LOG_NODES, "a way in": WAYS_IN}
 
 
 class Act(NamedTuple):
@@ -69,8 +80,8 @@ class Acts:
             The venue and the log node that led when all was well.
         """
         target = self._target(fault, leads, log_leads)
-        role = {leads: LED, log_leads: LOG_LED}.get(target) or (
-            STANDBY if target in VENUES else LOG_FOLLOWER if target in LOG_NODES else target
+        role = {leads: LED, log_leads: LOG_LED}.get(target) or next(
+            (each for each, names in ROLES.items() if target in names), target
         )
         end = getattr(self, f"_{fault.kind}")(target, fault)
         return Act(fault.kind, target, role, fault.lasts_s, end)

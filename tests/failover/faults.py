@@ -18,10 +18,13 @@ from dataclasses import dataclass, replace
 
 VENUES = ("venue-1", "venue-2", "venue-3")
 LOG_NODES = ("log-1", "log-2", "log-3")
-OTHERS = ("registry", "way-in")
+WAYS_IN = ("way-in", "way-in-2")
+OTHERS = ("registry", *WAYS_IN)
 NODES = (*VENUES, *LOG_NODES)
 
 CUTS = ("cut", "deaf", "apart", "one_way")
+OF_OTHERS = ("kill", "freeze", "cut", "deaf", "apart")
+"""What meets the registry and the ways in, too."""
 WEIGHTS = {
     "kill": 30,
     "freeze": 20,
@@ -67,15 +70,22 @@ class Fault:
     is_paired: bool = False
 
 
-def faults_draw(seed: int, count: int, kinds: Sequence[str]) -> list[Fault]:
+def faults_draw(
+    seed: int, count: int, kinds: Sequence[str], whom: Sequence[str] = ()
+) -> list[Fault]:
     """Draw the faults of a run; the seed decides everything.
 
     Parameters
     ----------
     kinds
         Those that this machine can bring about.
+    whom
+        Only who is one of these (`WHO`), as far as a kind can meet them; anybody if empty.
     """
     draw = random.Random(f"faults {seed}")
+    kinds = [kind for kind in kinds if _whom(kind, whom)]
+    if not kinds:
+        raise ValueError(f"whom: expected somebody whom a fault can meet, got {', '.join(whom)}")
     weights = [WEIGHTS[kind] for kind in kinds]
     # Each kind comes, however few there are; the rest by weight.
     chosen = [*kinds, *draw.choices(list(kinds), weights, k=count)][:count]
@@ -88,7 +98,7 @@ def faults_draw(seed: int, count: int, kinds: Sequence[str]) -> list[Fault]:
         faults.append(
             Fault(
                 kind,
-                _whom(kind, draw),
+                _drawn(kind, whom, draw),
                 draw.random(),
                 lasts_s,
                 draw.uniform(0.1, 0.8),
@@ -103,10 +113,19 @@ def faults_draw(seed: int, count: int, kinds: Sequence[str]) -> list[Fault]:
     ]
 
 
-def _whom(kind: str, draw: random.Random) -> str:
+def _whom(kind: str, only: Sequence[str]) -> list[str]:
+    """Return whom a kind of fault can meet."""
     if kind == "clock_step":
-        return draw.choice(("leads", "venue"))
-    if kind == "rolling":
-        return draw.choice(("venue", "log"))
-    whom = [who for who in WHO if who != "other" or kind in ("kill", "freeze")]
+        can = ["leads", "venue"]
+    elif kind == "rolling":
+        can = ["venue", "log"]
+    else:
+        can = [who for who in WHO if who != "other" or kind in OF_OTHERS]
+    return [who for who in can if not only or who in only]
+
+
+def _drawn(kind: str, only: Sequence[str], draw: random.Random) -> str:
+    whom = _whom(kind, only)
+    if kind in ("clock_step", "rolling"):
+        return draw.choice(whom)
     return draw.choices(whom, [WHO[who] for who in whom])[0]

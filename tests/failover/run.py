@@ -15,16 +15,18 @@ from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 
+from cea_exchange.cluster.log_nodes.local import Certificates
 from cea_exchange.domain.calendar import TradingCalendar, date_number
 from cea_exchange.loadtest.load_run import await_transfers
 from cea_exchange.loadtest.local_exchange import ExchangeError
 from cea_exchange.loadtest.population import Participant, population
 from cea_exchange.loadtest.stands.cluster_audit import cluster_audit
-from cea_exchange.loadtest.stands.local_cluster import WAY_IN, WAY_IN_KEYS, LocalCluster
+from cea_exchange.loadtest.stands.local_cluster import WAY_IN_KEYS, LocalCluster
 from cea_exchange.registry.store import RegistryStore
 from failover.acts import Act, Acts, wait
+from failover.certificates import certificates_new
 from failover.disks import Disk
-from failover.faults import LOG_NODES, VENUES, Fault, faults_draw
+from failover.faults import LOG_NODES, VENUES, WAYS_IN, Fault, faults_draw
 from failover.network import Network
 from torture.client import TRADE, ClientConfig
 from torture.run import ClientProcess, python_path
@@ -55,6 +57,10 @@ class FailoverSettings:
         Commands of all participants together, at most.
     kinds
         Only these kinds of faults; all that this machine can bring about if empty.
+    whom
+        Only who is one of these (`failover.faults.WHO`); anybody if empty.
+    is_encrypted
+        Whether what goes to the log's nodes and between them is (TLS), as beyond one machine.
     """
 
     faults: int
@@ -62,6 +68,8 @@ class FailoverSettings:
     participants: int = 6
     per_second: float = 2_000.0
     kinds: tuple[str, ...] = ()
+    whom: tuple[str, ...] = ()
+    is_encrypted: bool = False
 
 
 @dataclass
@@ -82,7 +90,14 @@ class Outage:
 
 @dataclass
 class FailoverReport:
-    """What was done, what was found."""
+    """What was done, what was found.
+
+    Attributes
+    ----------
+    trading_s, per_second
+        How long participants traded, outages counted in; how many commands a second they were to
+        send in all.
+    """
 
     seed: int
     outages: list[Outage] = field(default_factory=list)
@@ -92,6 +107,8 @@ class FailoverReport:
     ended: list[tuple[str, int]] = field(default_factory=list)
     resent: int = 0
     commands: int = 0
+    trading_s: float = 0.0
+    per_second: float = 0.0
     checked: dict[str, int] = field(default_factory=dict)
     discrepancies: list[str] = field(default_factory=list)
 
@@ -115,7 +132,7 @@ class FailoverRun:
         progress: Callable[[int], None],
     ) -> None:
         self.settings = settings
-        self.report = FailoverReport(settings.seed)
+        self.report = FailoverReport(settings.seed, per_second=settings.per_second)
         self.clients: list[ClientProcess] = []
         self._network = network
         self._progress = progress
@@ -125,7 +142,7 @@ class FailoverRun:
         self._disks: dict[str, Disk] = {}
         hosts, launch = None, None
         if network is not None:
-            names = (*VENUES, *LOG_NODES, "registry", WAY_IN, PEOPLE)
+            names = (*VENUES, *LOG_NODES, "registry", *WAYS_IN, PEOPLE)
             hosts = {name: network.add(name) for name in names}
             launch = network.command
             for name in (*VENUES, *LOG_NODES):
@@ -136,12 +153,22 @@ class FailoverRun:
             hosts=hosts,
             launch=launch,
             venue_program=[sys.executable, "-m", CLOCK_PROGRAM],
+            ways_in=len(WAYS_IN),
+            certificates=self._certificates(folder / "tls", hosts),
         )
         self._acts = Acts(self._cluster, network, self._disks)
         self._answered = 0
         self._answered_s = time.monotonic()
         self._longest_s = 0.0
         self._tended_s = 0.0
+
+    def _certificates(
+        self, folder: Path, hosts: dict[str, str] | None
+    ) -> list[Certificates] | None:
+        if not self.settings.is_encrypted:
+            return None
+        places = dict.fromkeys(LOG_NODES, "127.0.0.1") if hosts is None else hosts
+        return certificates_new(folder, [places[name] for name in LOG_NODES])
 
     def run(self) -> FailoverReport:
         """Run it all; every process is ended, whatever happens."""
@@ -174,7 +201,8 @@ class FailoverRun:
     def _faults(self) -> list[Fault]:
         here = Acts.kinds(self._network, self._disks)
         kinds = [kind for kind in here if kind in (self.settings.kinds or here)]
-        return faults_draw(self.settings.seed, self.settings.faults, kinds)
+        settings = self.settings
+        return faults_draw(settings.seed, settings.faults, kinds, settings.whom)
 
     def _start(self) -> None:
         settings = self.settings
@@ -184,11 +212,17 @@ class FailoverRun:
         self._cluster.prepare(members, REFERENCE_PRICES, start=f"{FIRST_DAY}T08:30:00+08:00")
         self._cluster.start()
         await_transfers(self._cluster)
-        self.clients = [self._client(member, members) for member in members]
+        places = [self._cluster.endpoint(name, "gateway") for name in WAYS_IN]
+        for number, member in enumerate(members):
+            first = number % len(places)
+            own = places[first:] + places[:first]
+            self.clients.append(self._client(member, members, own))
         for client in self.clients:
             client.start()
 
-    def _client(self, member: Participant, members: list[Participant]) -> ClientProcess:
+    def _client(
+        self, member: Participant, members: list[Participant], places: list[str]
+    ) -> ClientProcess:
         with RegistryStore.open_reader(self._data) as store:
             accounts = dict(store.execute("SELECT account, account_index FROM accounts").fetchall())
         config = ClientConfig(
@@ -199,7 +233,7 @@ class FailoverRun:
                 name: [accounts[other.name] for other in members if other.sides[name] != side]
                 for name, side in member.sides.items()
             },
-            endpoint=self._cluster.endpoint(WAY_IN, "gateway"),
+            endpoint=places,
             server_key=self._cluster.keys(WAY_IN_KEYS).public,
             keys=str(self._cluster.keys_directory),
             reference_prices=REFERENCE_PRICES,
@@ -221,11 +255,13 @@ class FailoverRun:
         self._clock(f"{day}T09:30:00+08:00")
         for client in self.clients:
             client.board["mode"] = TRADE
+        began_s = time.monotonic()
         self._await_served("the day's first answer")
         while faults:
             count = 2 if faults[0].is_paired and len(faults) > 1 else 1
             self._happen(faults[:count])
             faults = faults[count:]
+        self.report.trading_s += time.monotonic() - began_s
         self._settle_clients()
         self._clock(f"{day}T15:00:00+08:00")
         number = date_number(day)
@@ -328,7 +364,7 @@ class FailoverRun:
         self._until(self._cluster.is_level, "all nodes to have the whole log", SETTLE_S_MAX)
         leads, _ = self._cluster.leader_names()
         self.report.epochs = self._cluster.await_leader().epoch
-        for name in (WAY_IN, *(each for each in VENUES if each != leads), leads, "registry"):
+        for name in (*WAYS_IN, *(each for each in VENUES if each != leads), leads, "registry"):
             status = self._cluster.stop(name)
             if status != 0:
                 raise FailoverFailed(f"asked to end, {name} ended with {status}")

@@ -56,6 +56,7 @@ def test_the_examples_class_has_forty_lines_at_most():
     assert len([line for line in of_class.splitlines() if line.strip()]) <= 40
 
 
+@pytest.mark.nightly
 def test_a_server_that_is_killed_fails_the_run():
     port = free_port()
     result = run("--target", "load_toy:Toy", "--set", f"port={port}", "--port", port,

@@ -70,6 +70,7 @@ def exchange(tmp_path: Path):
         yield exchange
 
 
+@pytest.mark.nightly
 def test_the_participants_program_runs(exchange: LocalExchange, tmp_path: Path) -> None:
     exchange.keys("alice").save(tmp_path / "own", "alice")
     endpoint, venue = exchange.endpoint("venue", "gateway"), exchange.keys("venue").public

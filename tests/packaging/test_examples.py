@@ -87,6 +87,7 @@ def test_example_that_lacks_its_extra_says_so_at_once(tmp_path: Path) -> None:
     assert finished.stdout == ""
 
 
+@pytest.mark.nightly
 def test_a_module_that_cimports_the_book_builds_and_drives_it(tmp_path: Path) -> None:
     assert find_spec("Cython"), "the test extra brings Cython"
     folder = tmp_path / "cimport_book"

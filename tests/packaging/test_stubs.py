@@ -60,6 +60,7 @@ def test_what_python_takes_from_has_a_stub_and_the_rest_none() -> None:
     assert {".".join(stub.parts) for stub in stubs} == set(modules)
 
 
+@pytest.mark.nightly
 def test_stubs_are_what_the_compiled_modules_are(tmp_path: Path) -> None:
     modules = compiled_modules()
     finished = run(tmp_path, "mypy.stubtest", *modules, "--allowlist", ALLOWED)

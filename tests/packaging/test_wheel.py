@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import pytest
 
+from support.page_walk import WALK_S_MAX, prints, steps_of, walk
 from support.places import ROOT
 
 PACKAGE = ROOT / "src" / "cea_exchange"
@@ -54,6 +55,11 @@ def pythons() -> list[str]:
     return list(found.values())
 
 
+WHEEL_BYTES_MAX = 4_600_000
+"""Of it Python is 1.9 MB, what is compiled 1.6: a build with debug symbols has thrice as much."""
+DEPENDENCIES_MAX = 24
+IMPORT_US_MAX = 300_000
+"""Nothing but the package itself is imported before it is used; of a machine that is busy."""
 BUILT = "what is built here"
 AT_NIGHT = [pytest.param(each, marks=pytest.mark.nightly) for each in pythons()]
 
@@ -153,6 +159,7 @@ def plain_install(shipped: Shipped, tmp_path_factory: pytest.TempPathFactory) ->
     return install
 
 
+@pytest.mark.nightly
 def test_source_archive_has_all_sources_and_nothing_built(source_archive: Path) -> None:
     with tarfile.open(source_archive) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
@@ -259,6 +266,45 @@ def test_an_external_project_cimports_the_book_from_a_plain_install(
     code = "import market_maker; market_maker.main(50_000)"
     finished = run(plain_install.python, "-c", code, cwd=tmp_path)
     assert re.match(r"249,\d{3} commands, [\d,]+ trades, ", finished.stdout), finished.stdout
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("name", ["embed", "simulate", "operate", "trade", "supervise"])
+def test_a_stranger_walks_a_path_from_nothing(shipped: Shipped, name: str, tmp_path: Path) -> None:
+    """As the page says, `pip install cea-exchange` too: it finds the wheel before the index."""
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    (programs / "python3").symlink_to(shipped.interpreter)
+    environment = {
+        "PATH": f"{programs}:{os.defpath}",
+        "PIP_FIND_LINKS": str(shipped.wheel.parent),
+        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+        "PIP_QUIET": "1",
+        "PYTHONPATH": "",
+    }
+    steps = steps_of((ROOT / "docs" / "paths" / f"{name}.md").read_text(encoding="utf-8"))
+    walked = walk(steps, tmp_path / "walk", environment)
+    for step, said in zip(steps, walked.said, strict=True):
+        assert step.shown is None or prints(step.shown, said), said
+    assert (tmp_path / "walk" / "mine" / "bin" / "cea-exchange").exists()
+    print(f"{name}: {walked.seconds:.0f} s, {len(steps)} blocks")
+    assert walked.seconds < WALK_S_MAX < 3_600
+
+
+@pytest.mark.nightly
+def test_an_installation_is_small_and_starts_soon(plain_install: PlainInstall) -> None:
+    """What it brings along is what pyproject.toml says and what that needs."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    direct = {re.split(r"[<>=]", each)[0].lower() for each in project["dependencies"]}
+    brought = installed(plain_install) - {"pip", "cea-exchange"}
+    assert direct <= brought and len(brought) <= DEPENDENCIES_MAX, brought
+    spent = run(plain_install.python, "-X", "importtime", "-c", "import cea_exchange").stderr
+    imported_us = int(spent.splitlines()[-1].split("|")[1])
+    assert imported_us < IMPORT_US_MAX, imported_us
+
+
+def test_a_wheel_is_of_a_size_that_is_known(shipped: Shipped) -> None:
+    assert shipped.wheel.stat().st_size < WHEEL_BYTES_MAX
 
 
 def test_wheels_are_configured_for_every_python_and_machine_promised() -> None:

@@ -2,10 +2,13 @@
 
 import json
 from decimal import Decimal
+from fractions import Fraction
+from importlib.resources import files
 
 import pytest
 from msgspec.structs import replace
 
+from cea_exchange.domain.compliance.plans.plan import plans_tried
 from cea_exchange.platform.entity_list.unit_facts import facts_read
 from support.platform.platform_world import (
     CITY,
@@ -19,6 +22,7 @@ from support.platform.platform_world import (
     ZHAO,
     coal_month,
     verified_2024,
+    verified_year,
 )
 from support.refusing import refuses
 
@@ -60,6 +64,158 @@ def test_a_pre_allocation_rests_on_the_year_before(verified):
     (line,) = verified.platform.allocations.lines(row.allocation_id)
     assert (line.duty, row.plan_mark) == (0, "draft")
     assert line.tonnes == 2_957_724 * 5 // 10
+
+
+def test_who_left_the_list_is_given_nothing_ahead_for_its_year(verified):
+    """CEA-PLN-14, CEA-ENT-10."""
+    verified.enterprise("E2", number=2)
+    verified.listed(2025, enterprise="E2")
+    assert verified.platform.allocations.compute(PROVINCE, 33, 2025, "pre").tonnes == 0
+    verified.platform.allocations.withdraw(1)
+    verified.listed(2025)
+    assert verified.platform.allocations.compute(PROVINCE, 33, 2025, "pre").tonnes == 1_478_862
+
+
+def test_a_province_may_give_a_smaller_share_ahead(verified):
+    """CEA-ALC-08: where the plan lets it, and of what is given ahead alone."""
+    allocations = verified.platform.allocations
+    with refuses("CHOICE_UNKNOWN: share_bp: expected with stage pre, got with final"):
+        allocations.compute(PROVINCE, 33, 2024, "final", 4_000)
+    with refuses("ALLOCATION_NOT_COMPUTABLE: share of 2025: expected within 0..5000 bp, got 5001"):
+        allocations.compute(PROVINCE, 33, 2025, "pre", 5_001)
+    row = allocations.compute(PROVINCE, 33, 2025, "pre", 4_000)
+    assert (row.share_bp, row.tonnes) == (4_000, 2_957_724 * 4 // 10)
+    allocations.approve(SECOND, row.allocation_id)
+    allocations.total_set(NATION, 2025, "pre", row.tonnes)
+    allocations.distribute(row.allocation_id)
+    assert allocations.of_number(row.allocation_id).state == "distributed"
+
+
+SUPPLIED = {"supplied": ("280000", "MWh")}
+HEATED = SUPPLIED | {"N": ("100000", "GJ"), "turbine_heat": ("400000", "GJ")}
+
+
+def test_of_2021_and_2022_electricity_supplied_counts_and_both_are_given_2021s_ahead(world):
+    """CEA-PLN-06, CEA-PLN-08, CEA-PLN-14: the heat ratio follows from the months."""
+    verified_year(world, 2021, **HEATED)
+    world.listed(2022)
+    allocations = world.platform.allocations
+    for year in (2021, 2022):
+        row = allocations.compute(PROVINCE, 33, year, "pre")
+        assert row.tonnes == 2_957_724 * 7 // 10
+    row = allocations.compute(PROVINCE, 33, 2021, "final")
+    (line,) = allocations.lines(row.allocation_id)
+    (unit,) = json.loads(line.units)
+    assert (unit["electricity_kwh"], unit["heat_share_bp"]) == (12 * 280_000_000, 2_500)
+    made = 12 * 280_000 * Fraction("0.8218") * (1 - Fraction("0.22") / 4)
+    heat = 12 * 100_000 * Fraction("0.1111")
+    assert line.tonnes == made // 1 + heat // 1
+    assert line.mark == row.plan_mark == "second_hand"
+
+
+def test_for_2019_and_2020_the_output_of_2018_counts(world):
+    """CEA-PLN-14."""
+    world.listed(2019, 2020)
+    world.unit("E1-0", valid_from=20170101)
+    verified_year(world, 2018, unit="E1-0", is_listed=False, **SUPPLIED)
+    for year in (2019, 2020):
+        row = world.platform.allocations.compute(PROVINCE, 33, year, "pre")
+        assert row.tonnes == 12 * 280_000 * Fraction("0.877") * 7 / 10 // 1
+        with refuses(f"share of {year}: expected 7000 bp, got 6000"):
+            world.platform.computation.lines(33, year, "pre", 6_000)
+
+
+@pytest.mark.parametrize(
+    ("others", "missing"),
+    [({}, "supplied"), (SUPPLIED | {"N": ("1", "GJ")}, "turbine_heat")],
+)
+def test_a_month_of_2021_without_what_its_plan_asks_is_refused(world, others, missing):
+    """CEA-MRV-03, CEA-PLN-06, CEA-PLN-08."""
+    with refuses(f"FILE_REFUSED: .*expected {missing} of E1-1 in 202101, got none"):
+        verified_year(world, 2021, **others)
+
+
+HEAT = {"C_bituminous": ("20.000", "GJ/t")}
+BIOMASS = HEAT | {"I": ("90", "%"), "J": ("2600000", "GJ")}
+"""2,888,888.89 GJ fed, 2,500,000 of coal: 13.46% of biomass."""
+
+
+def test_a_unit_with_more_biomass_than_a_tenth_is_outside_the_plan_of_2024(world):
+    """CEA-PWR-16, CEA-PLN-02: no allowances and no duty, by the boilers' heat."""
+    verified_year(world, 2024, **BIOMASS)
+    row = world.platform.allocations.compute(PROVINCE, 33, 2024, "final")
+    (line,) = world.platform.allocations.lines(row.allocation_id)
+    assert json.loads(line.units)[0]["biomass_bp"] == 1_346
+    assert (line.tonnes, line.duty) == (0, 0)
+    form = world.platform.forms.of(row, [line], {})
+    assert (form.units[0]["treatment"], form.units[0]["rule"]) == ("outside", "CEA-PLN-02")
+
+
+def test_a_unit_with_more_own_gas_than_a_tenth_gets_what_it_emitted_in_2025(world):
+    """CEA-PWR-17, CEA-PLN-03."""
+    own = {"own_bituminous": ("12500.01", "t")}
+    verified_year(world, 2025, **HEAT, **own)
+    row = world.platform.allocations.compute(PROVINCE, 33, 2025, "final")
+    (line,) = world.platform.allocations.lines(row.allocation_id)
+    assert json.loads(line.units)[0]["own_secondary_bp"] == 1_000
+    assert line.tonnes != line.emissions
+    with refuses("own.bituminous: expected at most 125000.00, what was burnt, got 125000.01"):
+        verified_year(world, 2024, **HEAT, own_bituminous=("125000.01", "t"))
+
+
+CAPPED = """
+[[absolute_cap]]
+year = 2024
+tonnes = 2000000
+rule = "CEA-PLN-32"
+mark = "decided"
+"""
+
+
+def test_an_absolute_cap_cuts_what_the_plan_gives_by_one_factor(verified):
+    """CEA-PLN-32: the authority's roll-up sets it, of the whole nation."""
+    folder = files("cea_exchange.domain.compliance.plans")
+    text = (folder / "2023-2024.toml").read_text(encoding="utf-8") + CAPPED
+    allocations = verified.platform.allocations
+    with plans_tried(text, "2023-2024.toml"):
+        with refuses("ALLOCATION_NOT_COMPUTABLE: 2024: expected the factor of the absolute cap"):
+            allocations.compute(PROVINCE, 33, 2024, "final")
+        factor = allocations.roll_up(NATION, 2024).terms.cap_factor
+        row = allocations.compute(PROVINCE, 33, 2024, "final")
+        (line,) = allocations.lines(row.allocation_id)
+        assert 0 < factor < 1
+        assert line.tonnes == row.tonnes == 2_000_000
+        assert (line.duty, row.plan_mark) == (2_957_724, "decided")
+        (entity,) = verified.platform.forms.of(row, [line], {}).entities
+        assert entity["initial"] + entity["top_up"] - entity["cut"] == line.tonnes
+        assert entity["agrees"]
+
+
+def test_the_forms_have_each_units_figures_and_each_entitys_sum(verified):
+    """CEA-PLN-27."""
+    row = verified.platform.allocations.compute(PROVINCE, 33, 2024, "final")
+    lines = verified.platform.allocations.lines(row.allocation_id)
+    form = verified.platform.forms.of(row, lines, {"E1": 1_000_000})
+    (unit,), (entity,) = form.units, form.entities
+    assert (unit["class"], unit["electricity_mwh"], unit["electricity_benchmark"]) == (
+        *("coal_large", "3600000.000", "0.7910"),
+    )
+    assert unit["load_percent"] == "78.13"
+    assert unit["by_electricity"] + unit["by_heat"] + unit["top_up"] == unit["tonnes"]
+    assert entity["gap_percent"] == "3.72"
+    assert entity["difference"] == entity["tonnes"] - 1_000_000
+    assert entity["agrees"]
+
+
+def test_a_verified_result_has_the_marks_of_its_defaults_and_so_has_what_rests_on_it(world):
+    """CEA-PLN-30: carbon by a default that was seen second-hand."""
+    verified_year(world, 2024, B_bituminous=("0.5432", "tC/t"))
+    assert world.platform.pages.result("E1", 2024)["mark"] == ""
+    world.listed(2025)
+    figures = [each for each in coal_month(202501) if each.parameter != "B.bituminous"]
+    world.platform.months.enter(LI, "E1", world.month_file(*figures))
+    (january,) = world.platform.pages.filings("E1", 2025)
+    assert january["mark"] == "recalled second_hand"
 
 
 def test_what_changed_since_is_computed_anew(verified):

@@ -14,7 +14,7 @@ from cea_exchange.platform.rehearsal import year_figures
 from support.platform.platform_process import PlatformProcess
 from support.platform.platform_world import planned_figures
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.postgres_at_night]
 
 
 @pytest.fixture(scope="module")

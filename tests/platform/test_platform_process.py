@@ -47,6 +47,7 @@ def states(platform):
     return [row["state"] for row in rows]
 
 
+@pytest.mark.nightly
 @pytest.mark.postgres_at_night
 def test_a_firms_key_files_a_month_and_what_was_answered_outlives_kills(platform):
     """CEA-MRV-08, CEA-ENT-14."""
@@ -135,6 +136,7 @@ def own_database(postgres_process):
     return postgres_process.database("platform")
 
 
+@pytest.mark.nightly
 def test_its_database_killed_and_started_it_goes_on_where_it_was(
     tmp_path, own_database, postgres_process
 ):

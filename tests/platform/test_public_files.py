@@ -7,7 +7,14 @@ import pytest
 
 from cea_exchange.cli.main import run
 from cea_exchange.protocol.links.platform import Completion, LinkQuestion
-from support.platform.platform_world import LI, PROVINCE, VERIFIER, WANG, given_2024
+from support.platform.platform_world import (
+    LI,
+    PROVINCE,
+    VERIFIER,
+    WANG,
+    given_2024,
+    verified_year,
+)
 
 
 @pytest.fixture
@@ -19,16 +26,22 @@ def test_what_each_entity_emitted_is_public_by_its_last_result(world, public):
     """CEA-ENT-17, CEA-VER-12."""
     given_2024(world)
     assert public.emissions(2024).decode().splitlines() == [
-        "compliance_year,province,enterprise,title,sector,tonnes",
-        "2024,33,E1,Power 1,power,2957724",
-        "2024,33,TOTAL,,,2957724",
-        "2024,,TOTAL,,,2957724",
+        "compliance_year,province,enterprise,title,sector,tonnes,mark",
+        "2024,33,E1,Power 1,power,2957724,",
+        "2024,33,TOTAL,,,2957724,",
+        "2024,,TOTAL,,,2957724,",
     ]
     world.platform.verifications.withdraw(1)
     task = world.platform.verifications.give("E1", 2024, "V1", due_on=20250630)
     world.platform.verifications.conclude(VERIFIER, task, {"E1-1": Decimal("2900000.00")})
     world.platform.verifications.confirm(PROVINCE, task, reason="objection 1")
     assert b"E1,Power 1,power,2900000" in public.emissions(2024)
+
+
+def test_what_was_emitted_by_a_second_hand_default_is_marked_so(world, public):
+    """CEA-PLN-30, CEA-ENT-17: from the month to the public file."""
+    verified_year(world, 2024, without=("B.bituminous",))
+    assert public.emissions(2024).decode().splitlines()[1].endswith(",recalled second_hand")
 
 
 def test_who_has_surrendered_is_public_and_no_tonnes_of_it(world, public):
@@ -91,6 +104,8 @@ def test_what_is_public_is_written_with_a_page_and_nothing_else(
         "index-2024.html",
     }
     assert (out / "list-2024-33.csv").read_bytes() == world.platform.listing.published(2024, 33)
-    assert 'href="emissions-2024.csv"' in (out / "index-2024.html").read_text()
+    page = (out / "index-2024.html").read_text()
+    assert 'href="emissions-2024.csv"' in page
+    assert "second_hand, as another than the maker of the rule says" in page
     assert run([*command[:2], "12", *command[3:]]) == 2
-    assert "expected a year from 2019" in capsys.readouterr().err
+    assert "expected a year from 2018" in capsys.readouterr().err

@@ -12,34 +12,37 @@ import time
 from contextlib import contextmanager
 from hashlib import sha256
 
-import msgspec
 import numpy as np
 import pytest
 import zmq
 
 from cea_exchange.domain.records import EventKind, Phase
 from cea_exchange.ledger.database.interface import DatabaseFull
-from cea_exchange.protocol.bank.iso_20022 import camt_053, pain_001, pain_002
-from cea_exchange.protocol.bank.statements import (
-    AccountStatement,
-    Entry,
-    InstructionStatus,
-    Statement,
-    Status,
-    StatusReport,
-)
 from cea_exchange.protocol.clock import Clock, ClockSetting
-from cea_exchange.protocol.security import AllowList, CurveKeys, server_socket
+from cea_exchange.protocol.security import CurveKeys
 from cea_exchange.registry.bank.setting import BankSetting
+from cea_exchange.registry.ccer_link.setting import CcerSetting
 from cea_exchange.registry.config import RegistryConfig
 from cea_exchange.registry.control.admin import REGISTRY_REQUESTS
 from cea_exchange.registry.daemon import RegistryDaemon
+from cea_exchange.registry.platform_link.setting import PlatformSetting
 from cea_exchange.registry.reconciliation.reconcile import check_ledger
 from cea_exchange.registry.registry import Registry
 from cea_exchange.registry.store import RegistryStore
 from registry.bank.test_bank_reports import FUNDED, Staff
 from registry.bank.test_bank_service import DatedVenue
 from support.registry.fake_venue import Caller, FakeVenue, pack, run_frames, wait_until
+from support.registry.senseless_servers import (
+    DATES,
+    DEEP,
+    NUMBERS,
+    FakeBank,
+    FakeCcer,
+    FakePlatform,
+    anything,
+    spoiled,
+    statement_of,
+)
 from support.registry.settlement_records import (
     ALICE,
     ALICE_CASH,
@@ -54,140 +57,11 @@ pytestmark = [pytest.mark.attack, pytest.mark.random]
 ROUNDS = int(os.environ.get("CEA_TEST_ROUNDS", "1"))
 """Of each mode on each database; a nightly run takes more."""
 ACTS = 50
-DATES = (2025_07_16, 2025_07_17, 2025_07_18)
-NUMBERS = (0, -1, 1, 2**31, 2**62, 2**63 - 1, 2**63, 2**64 - 1, -(2**63))
 IMPOSSIBLE = (
     *("cash", "price", "tonnes", "buy_fee", "sell_fee", "side", "trade_id"),
     *("account_index", "counter_account_index", "product_index"),
 )
 """Fields of a trade in which the largest number is none it can have."""
-DEEP = b"\x91" * 100_000
-
-
-def spoiled(rng, content):
-    """Return bytes with some of them changed, cut or doubled."""
-    content = bytearray(content)
-    for _ in range(rng.randint(1, 4)):
-        place = rng.randrange(len(content) + 1)
-        match rng.randrange(3):
-            case 0:
-                content[place : place + 1] = bytes([rng.randrange(256)])
-            case 1:
-                del content[place : place + rng.randint(1, 40)]
-            case 2:
-                content[place:place] = content[place : place + rng.randint(1, 40)]
-    return bytes(content)
-
-
-def anything(rng, depth=2):
-    """Return something that MessagePack can say."""
-    kinds = 6 if depth else 4
-    match rng.randrange(kinds):
-        case 0:
-            return rng.choice(NUMBERS)
-        case 1:
-            return rng.choice(("", "alice", "x" * 5_000, "\x00", "a\nb", "=1+1"))
-        case 2:
-            return rng.choice((None, True, False, 1.5, b"\xff\x00"))
-        case 3:
-            return rng.randbytes(rng.randrange(50))
-        case 4:
-            return [anything(rng, depth - 1) for _ in range(rng.randrange(4))]
-        case _:
-            return {rng.choice(("ok", "content", "op", "a")): anything(rng, depth - 1)}
-
-
-class FakeBank:
-    """A bank's socket that answers what it likes; with `is_sane` it accepts what it can."""
-
-    def __init__(self, data, rng):
-        self.data, self.rng, self.is_sane = data, rng, False
-        self.sent, self.said = {}, {}
-        self._keys = CurveKeys.load(data / "keys", "bank")
-        self._context = zmq.Context()
-        self._allow_list = AllowList(self._context)
-        self._allow_list.allow("bank", lambda key: True)
-        self._socket, self.endpoint = server_socket(
-            self._allow_list,
-            self._context,
-            zmq.ROUTER,
-            domain="bank",
-            keys=self._keys,
-            address="tcp://127.0.0.1:0",
-        )
-        self.endpoints_write()
-        self._quit = threading.Event()
-        self._thread = threading.Thread(target=self._serve, daemon=True)
-        self._thread.start()
-
-    def endpoints_write(self):
-        path = self.data / "bank" / "endpoints.json"
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(json.dumps({"bank": self.endpoint}))
-
-    def _serve(self):
-        while not self._quit.is_set():
-            if self._socket.poll(20):
-                identity, payload = self._socket.recv_multipart()
-                answer = self._answer(msgspec.msgpack.decode(payload))
-                if answer is not None:
-                    self._socket.send_multipart([identity, answer])
-
-    def _answer(self, request):
-        if request["op"] == "batch":
-            batch = pain_001.batch_read(request["content"], "batch")
-            self.sent[batch.batch_id] = batch
-        elif request["batch_id"] in self.sent:
-            batch = self.sent[request["batch_id"]]
-        else:
-            return pack({"ok": False, "error": f"no batch {request['batch_id']}"})
-        if self.is_sane:
-            return pack({"ok": True, "content": self._report(batch, 0.0)})
-        content = self._report(batch, 0.4)
-        return self.rng.choice(
-            (
-                None,
-                DEEP,
-                spoiled(self.rng, pack({"ok": True, "content": content})),
-                pack(anything(self.rng)),
-                pack({"ok": True, "content": spoiled(self.rng, content)}),
-                pack({"ok": True, "content": self._report(self._other(), 0.4)}),
-                *[pack({"ok": True, "content": content})] * 3,
-                pack({"ok": self.rng.choice(NUMBERS), "content": content}),
-                pack({"ok": False, "error": anything(self.rng)}),
-            )
-        )
-
-    def _other(self):
-        return self.rng.choice(list(self.sent.values()))
-
-    def _report(self, batch, wrong):
-        """Say of each instruction what was said last, or with some odds something else."""
-        statuses = []
-        for each in batch.instructions:
-            name = each.instruction_id
-            if self.rng.random() < wrong or name not in self.said:
-                odds = (Status.ACCEPTED, Status.PENDING, Status.REFUSED)
-                self.said[name] = self.rng.choice(odds) if wrong else Status.ACCEPTED
-            if not wrong and self.said[name] is Status.PENDING:
-                self.said[name] = Status.ACCEPTED
-            status = self.said[name]
-            reason = "AM04" if status is Status.REFUSED else ""
-            statuses.append(InstructionStatus(instruction_id=name, status=status, reason=reason))
-        report = StatusReport(
-            report_id=f"R{self.rng.randrange(10**9)}",
-            created_s=1_784_000_000,
-            batch_id=batch.batch_id,
-            statuses=tuple(statuses),
-        )
-        return pain_002.report_write(report)
-
-    def close(self):
-        self._quit.set()
-        self._thread.join()
-        self._socket.close()
-        self._allow_list.close()
-        self._context.term()
 
 
 def days_of_trades(rng):
@@ -216,7 +90,7 @@ class World:
     def __init__(self, data, address, mode, seed, said_ns):
         self.sane_ns = said_ns["now"]
         self.data, self.rng = data, random.Random(seed)
-        for name in ("registry", "venue", "admin", "bank"):
+        for name in ("registry", "venue", "admin", "bank", "platform", "ccer"):
             CurveKeys.new().save(data / "keys", name)
         registry_prepare(data, address)
         self.config = RegistryConfig(
@@ -224,17 +98,23 @@ class World:
             settlement_mode=mode,
             database=address,
             bank=BankSetting(data=str(data)),
+            platform=PlatformSetting(acts_by_hand=True),
+            ccer=CcerSetting(),
             second_person=(),
         )
         records = days_of_trades(self.rng)
         self.venue = FakeVenue(data, LOG_ID, records)
-        self.bank = FakeBank(data, self.rng)
+        self.servers = [made(data, self.rng) for made in (FakeBank, FakePlatform, FakeCcer)]
         self.published, self.errors, self.restarts = 0, [], -1
         self.is_full = False
         self.statements_read = 0
         self.said_ns = said_ns
         (data / "registry" / "bank" / "in").mkdir(parents=True)
         self.start()
+
+    @property
+    def bank(self):
+        return self.servers[0]
 
     def start(self):
         self.restarts += 1
@@ -329,7 +209,8 @@ class World:
             self.callers[name].socket.recv()
 
     def bank_file(self):
-        op, content = "bank_statement", self._statement()
+        op = "bank_statement"
+        content = statement_of(DATES[0], self.statements_read + 1, self.statements_read)
         if self.bank.sent and self.rng.random() < 0.5:
             batch = self.rng.choice(list(self.bank.sent.values()))
             op, content = "bank_report", self.bank._report(batch, 0.4)
@@ -347,30 +228,20 @@ class World:
             assert answer.get("code") not in ("BAD_REQUEST", "NO_SECOND_PERSON"), answer
             self.statements_read += answer["ok"] and op == "bank_statement"
 
-    def _statement(self):
-        """Return the next statement, which shows a pay-in."""
-        number = self.statements_read + 1
-        entry = Entry(entry_ref=f"S{number}", cash=700, counter_account="own", reference="alice")
-        paid = AccountStatement(account="alice", opening=0, entries=(entry,), closing=700)
-        return camt_053.statement_write(
-            Statement(
-                statement_id=f"ST{number}",
-                created_s=1_784_000_000,
-                business_date=DATES[0],
-                sequence=number,
-                accounts=(paid,),
-            )
-        )
+    def bank_fetch(self):
+        day = self.rng.choice((None, *DATES, *NUMBERS))
+        self.callers["admin"].ask({"op": "bank_fetch", "business_date": day})
 
     def endpoints_nonsense(self):
-        path = self.data / self.rng.choice(("venue", "bank")) / "endpoints.json"
+        name = self.rng.choice(("venue", *(server.name for server in self.servers)))
+        path = self.data / name / "endpoints.json"
         content = self.rng.choice(
             (
                 b"",
                 b"[" * 100_000,
                 b"\xff",
-                b'{"settlement": "nowhere", "replay": 7, "bank": []}',
-                b'{"settlement": "nowhere", "replay": "tcp://127.0.0.1:0", "bank": "nowhere"}',
+                b'{"settlement": "nowhere", "replay": 7, "bank": [], "link": {}}',
+                b'{"settlement": "nowhere", "replay": "tcp://127.0.0.1:0", "link": "nowhere"}',
                 b'{"settlement": "tcp://256.1.1.1:x", "replay": "\\u0000", "bank": "\\u0000"}',
             )
         )
@@ -378,7 +249,8 @@ class World:
 
     def endpoints_right(self):
         self.venue.endpoints_write()
-        self.bank.endpoints_write()
+        for server in self.servers:
+            server.endpoints_write()
 
     def clock_nonsense(self):
         wrong = (0, -1, -(10**30), 10**30, 2**63, self.sane_ns + 10**18)
@@ -404,6 +276,7 @@ class World:
             self.replay_sense: 4,
             self.caller_nonsense: 8,
             self.bank_file: 4,
+            self.bank_fetch: 4,
             self.endpoints_nonsense: 3,
             self.endpoints_right: 4,
             self.clock_nonsense: 2,
@@ -415,11 +288,15 @@ class World:
         act()
         time.sleep(self.rng.random() * 0.05)
         assert self.thread.is_alive() and not self.errors, (act.__name__, self.errors)
+        for server in self.servers:
+            assert not server.errors, (server.name, server.errors)
 
     # -- and once all have come to ----------------------------------------------------------------
 
     def come_to(self):
-        self.is_full, self.bank.is_sane = False, True
+        self.is_full = False
+        for server in self.servers:
+            server.is_sane = True
         self.clock_right()
         self.replay_sense()
         self.endpoints_right()
@@ -432,8 +309,20 @@ class World:
         except AssertionError:
             raise AssertionError(self.ask(op="status")) from None
         answer = self.ask(op="status")
-        assert answer["ok"] and answer["troubles"] == {}, answer
+        assert answer["ok"], answer
+        # An institution that contradicts itself stops its own link, and nothing else.
+        troubles = {name: why.split(":")[0] for name, why in answer["troubles"].items()}
+        assert troubles.items() <= {"platform": "stopped", "ccer": "stopped"}.items(), answer
         assert self.ask(op="bank_unapplied")["ok"]
+        self.bank.statements_read = read = len(self.statements())
+        answer = self.ask(op="bank_fetch", business_date=max([DATES[-1], *self.statements()]))
+        assert answer["ok"], answer
+        wait_until(lambda: len(self.statements()) > read, 20)
+
+    def statements(self):
+        """Return the days of the statements that were read."""
+        answer = self.ask(op="bank_statements")
+        return [each["business_date"] for each in answer["statements"]]
 
     def is_done(self):
         assert self.thread.is_alive() and not self.errors, self.errors
@@ -445,7 +334,8 @@ class World:
 
     def close(self):
         self.stop()
-        self.bank.close()
+        for server in self.servers:
+            server.close()
         self.venue.close()
 
 
@@ -474,7 +364,7 @@ def test_a_reserve_that_was_not_funded_ends_no_daemon_and_is_applied_once_it_is(
     tmp_path, database_address
 ):
     """CEA-BNK-15: nor at the next start; the statement that shows the cash applies the answer."""
-    for name in ("registry", "venue", "admin", "bank"):
+    for name in ("registry", "venue", "admin", "bank", "platform", "ccer"):
         CurveKeys.new().save(tmp_path / "keys", name)
     folder = tmp_path / "registry" / "bank" / "in"
     folder.mkdir(parents=True)

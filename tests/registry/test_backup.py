@@ -16,6 +16,8 @@ from support.registry.copies import backup, restore
 from support.registry.ledger_by_hand import changed_at_rest
 from support.registry.settlement_records import LOG_ID, registry_prepare, venue_with_deposits
 
+pytestmark = pytest.mark.postgres_at_night
+
 
 @pytest.fixture
 def data(tmp_path, database_address):

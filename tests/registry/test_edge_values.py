@@ -18,6 +18,14 @@ from cea_exchange.institution.checks import ActError
 from cea_exchange.registry.bank.setting import BankSetting
 from cea_exchange.registry.control.admin import MAY, REGISTRY_REQUESTS, Stop
 from cea_exchange.registry.files import SourceFile
+from support.institution.edge_requests import (
+    IDS,
+    INTS,
+    TEXTS,
+    EdgeRequests,
+    TakenBack,
+    broken_by,
+)
 from support.registry.allocation_files import allocation_file
 from support.registry.compliance_world import (
     BEIJING,
@@ -30,19 +38,6 @@ from support.registry.compliance_world import (
 from support.registry.service_callers import Staff, key_of
 
 DAY = 20251101
-INTS = (
-    *(-(2**63), -(10**9), -1, 0, 1, 2, 5, 11, 99, 2024, 2025, 2**31, 2**53, 2**62, 2**63 - 1),
-    *(2**63, 2**64 - 1),
-    # Years and days that no calendar has.
-    *(1, 9999, 10_000, 10**9, 99991231, 99991232, 20250229, 20251301, 10**9 * 10_000 + 101),
-    *(DAY, 1_01_01, 20261231),
-)
-TEXTS = (
-    *("", " ", "P1", "P2", "P3", "P99", "CEA24", "CEA25", "CEA2024", "CNY", "TOTAL", "CEA"),
-    *("\0", "a\0b", "x\u202ey", "\u3164", "=1+1", "-", "ＡＢ", "１", "²", "9" * 30, "x" * 5_000),
-    *("competent authority", "province Beijing", "a.csv", "../a", ".", "..", "2024-12-31"),
-)
-BYTES = (b"", b"\0\xff", b"PK\3\4", b"compliance_year\n2024\n", b"a,b\n" * 1_000, b"\xa8\xa6")
 SOUND = {
     "account": ("P1", "P2"),
     "into": ("P2",),
@@ -72,11 +67,6 @@ SOUND = {
     **dict.fromkeys(("bank", "creditor"), ("words",)),
     **dict.fromkeys(("bank_account", "entity", "answer", "content"), ("62-1",)),
 }
-IDS = (1, 2, 3)
-
-
-class _TakenBack(Exception):
-    pass
 
 
 @pytest.fixture
@@ -109,65 +99,6 @@ def world(tmp_path):
 # -- Requests -----------------------------------------------------------------------------------
 
 
-def values(kind, name, rng):
-    """Return values to try for a field of a type, as a message has them."""
-    inspected = msgspec.inspect
-    match kind:
-        case inspected.Metadata(type=bare):
-            return values(bare, name, rng)
-        case inspected.UnionType(types=types):
-            return [each for one in types for each in values(one, name, rng)]
-        case inspected.NoneType():
-            return [None]
-        case inspected.BoolType():
-            return [True, False]
-        case inspected.IntType():
-            return [*INTS, *(IDS if name.endswith("_id") else ())]
-        case inspected.StrType():
-            return [*TEXTS, *(key_of(each) for each in ("k", "an", "new"))]
-        case inspected.BytesType():
-            return list(BYTES)
-        case inspected.LiteralType(values=found):
-            return list(found)
-        case inspected.DictType():
-            names = rng.sample(TEXTS, 3)
-            return [{}, *({each: rng.choice(INTS)} for each in ("CEA24", *names))]
-        case inspected.StructType(fields=fields) | inspected.DataclassType(fields=fields):
-            sound = msgspec.to_builtins(proof("N9", "P2", 4))
-            return [sound] + [
-                sound | {field.encode_name: value}
-                for field in fields
-                for value in values(field.type, field.name, rng)
-            ]
-        case inspected.EnumType(cls=cls):
-            return [each.value for each in cls]
-    raise AssertionError(f"{name}: no values for {kind}")
-
-
-def requests(rng):
-    """Yield requests of every kind: each field at all its edges, then all of them at random."""
-    for found in REGISTRY_REQUESTS.types:
-        if found is Stop:
-            continue
-        info = msgspec.inspect.type_info(found)
-        fields = {
-            field.encode_name: values(field.type, field.name, rng)
-            for field in info.fields
-            if field.name != "request_id"
-        }
-        sound = {
-            name: SOUND.get(name, IDS if name.endswith("_id") else each)
-            for name, each in fields.items()
-        }
-        yield {"op": info.tag}
-        for name, each in fields.items():
-            for value in each:
-                others = {other: rng.choice(sound[other]) for other in fields if other != name}
-                yield {"op": info.tag, **others, name: value}
-        for _ in range(60):
-            yield {"op": info.tag, **{name: rng.choice(each) for name, each in fields.items()}}
-
-
 def persons(staff):
     staff.person("ini", "initiator", account="P1")
     staff.person("app", "approver", account="P1")
@@ -178,7 +109,7 @@ def persons(staff):
 
 
 @pytest.mark.parametrize("day", [DAY, 20260120, 20260321])
-@pytest.mark.parametrize("second_person", [None, ()])
+@pytest.mark.parametrize("second_person", [None, pytest.param((), marks=pytest.mark.nightly)])
 def test_every_request_is_done_or_refused(world, day, second_person):
     rng = random.Random(day)
     world.clock.day = day
@@ -187,33 +118,34 @@ def test_every_request_is_done_or_refused(world, day, second_person):
         world.registry.bank.setting = BankSetting()
     staff = Staff(world.registry, second_person=second_person)
     names = persons(staff)
-    done = 0
-    broken = []
-    for request in requests(rng):
-        for role in MAY[request["op"]]:
-            try:
-                payload = msgspec.msgpack.encode(request)
-            except OverflowError:
-                continue
-            with suppress(_TakenBack), world.registry.transaction():
-                answer = staff._service.reply(key_of(names[role]), payload).answer.by_ok()
-                msgspec.msgpack.encode(answer)
-                raise _TakenBack
-            if "log says why" in answer.get("error", ""):
-                broken.append((answer["error"], request))
-            done += answer["ok"]
+    requests = EdgeRequests(
+        [each for each in REGISTRY_REQUESTS.types if each is not Stop],
+        SOUND,
+        rng,
+        texts=tuple(key_of(each) for each in ("k", "an", "new")),
+        record=msgspec.to_builtins(proof("N9", "P2", 4)),
+    )
+    broken, done = broken_by(
+        requests,
+        MAY,
+        lambda role, payload: staff._service.reply(key_of(names[role]), payload).answer.by_ok(),
+        world.registry.transaction,
+    )
     assert broken == []
     assert done > 500
 
 
 # -- The library --------------------------------------------------------------------------------
 
-WITHIN = frozenset({"surrender.listed", "accounts.pending_rows"})
+WITHIN = frozenset(
+    {"surrender.listed", "accounts.pending_rows", "bank.instruct", "bank.reserve_instruct"}
+)
 """A part of looks that have checked what they are given, and what only services call."""
 OFFICIALS = (
     *("accounts", "persons", "province_holdings", "distribution", "obligations", "surrender"),
     *("offsets", "compliance", "carryover", "enforcement", "dispositions", "defaults", "claims"),
-    *("statements", "bank_files"),
+    *("statements", "bank_files", "borrowing", "deductions", "corrections", "offset_shares"),
+    *("risk_reserve", "proceeds", "bank", "transfers", "duties", "ccer_proofs"),
 )
 ACTS = (
     *("account_open", "product_declare", "key_grant", "key_revoke", "issue", "pay_in"),
@@ -265,7 +197,7 @@ def test_every_act_of_the_library_is_done_or_refused(world):
     broken, tried = {}, set()
     for name, method, fields in library_calls(world.registry, rng):
         tried.add(name)
-        with suppress(_TakenBack, ActError), world.registry.transaction():
+        with suppress(TakenBack, ActError), world.registry.transaction():
             try:
                 found = method(**fields)
                 if inspect.isgenerator(found):
@@ -274,7 +206,7 @@ def test_every_act_of_the_library_is_done_or_refused(world):
                 raise
             except Exception as error:
                 broken[name, type(error).__name__, str(error)[:60]] = fields
-            raise _TakenBack
+            raise TakenBack
     assert broken == {}, "\n".join(f"{k} {v}" for k, v in broken.items())
     assert {"issue", "claims.pay", "enforcement.extend", "compliance.shortfalls"} <= tried
 
@@ -305,10 +237,10 @@ def test_every_cell_of_a_file_is_taken_or_refused(world):
         refused = count = 0
         for file in edges_of(source):
             count += 1
-            with suppress(_TakenBack), world.registry.transaction():
+            with suppress(TakenBack), world.registry.transaction():
                 try:
                     take(file)
                 except ActError:
                     refused += 1
-                raise _TakenBack
+                raise TakenBack
         assert count > refused > count // 2

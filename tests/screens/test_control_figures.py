@@ -71,6 +71,7 @@ REGISTRY = {
     "trades_failed": 0,
     "claims": 0,
     "bank_unapplied": 0,
+    "duties_overdue": 0,
     "unsafe": None,
     "clock_warning": None,
 }

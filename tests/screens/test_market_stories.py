@@ -11,7 +11,7 @@ from support.screens.reader import at_board, at_console, looked_at, typed
 
 pytestmark = pytest.mark.e2e
 
-LANGUAGES = ("zh", "en")
+LANGUAGES = ("zh", pytest.param("en", marks=pytest.mark.nightly))
 BOARD_PAGES = ("history", "bulletins", "calendar", "rules", "notices", "lists")
 BOARD = {
     "zh": ("CEA24 买卖五档", "挂牌与大宗交易中"),

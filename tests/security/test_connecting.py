@@ -103,7 +103,7 @@ def test_each_mistake_has_its_error(gateway, listener, connect, which):
     address = nobody()
     with pytest.raises(NobodyThere, match=f"nobody could be reached at {address}"):
         connect(address, *right)
-    with pytest.raises(NotConnected, match=f"who listens at {listener} is stopped, or no venue"):
+    with pytest.raises(NotConnected, match=f"who listens at {listener} is stopped, admits"):
         connect(listener, *right)
     wrong_kind = {gateway.orders, gateway.market_data} - {endpoint}
     with pytest.raises(ServerKeyWrong, match="got another"):

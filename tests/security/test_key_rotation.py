@@ -118,6 +118,7 @@ def test_a_daemons_key_is_replaced(context, exchange, tmp_path, daemon):
     assert not mistaken.poll(1_000)
 
 
+@pytest.mark.nightly
 def test_a_relay_makes_itself_a_key_where_the_old_one_was_taken_away(exchange):
     restart(exchange)
     old = exchange.endpoint("venue", "market_data_public_key")

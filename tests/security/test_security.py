@@ -230,3 +230,9 @@ def test_a_peer_that_goes_with_its_queue_full_takes_nobody_along():
     shown = subprocess.run(program, capture_output=True, text=True, timeout=120, check=False)
     assert shown.returncode == 0, shown.stderr
     assert int(shown.stdout) >= 10
+
+
+def test_a_new_public_key_is_never_taken_for_an_option(monkeypatch):
+    pairs = [(b"-" * 40, b"s" * 40), (b"p-" * 20, b"-" * 40)]
+    monkeypatch.setattr(zmq, "curve_keypair", iter(pairs).__next__)
+    assert CurveKeys.new().public == "p-" * 20

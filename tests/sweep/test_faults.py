@@ -60,6 +60,7 @@ def test_a_year_that_fails_is_kept_with_its_error_and_the_others_go_on(tmp_path,
     assert len((tmp_path / "out" / "played.csv").read_text().split()) == 2
 
 
+@pytest.mark.nightly
 def test_a_process_that_is_killed_fails_its_year_alone_which_is_played_again(tmp_path, monkeypatch):
     plan = of_firms(tmp_path, "Doomed", monkeypatch)
     standing, outcome = swept(tmp_path / "out", plan, processes=1)

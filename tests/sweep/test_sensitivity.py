@@ -44,6 +44,7 @@ def played(folder, method, samples):
     return plan, points, results
 
 
+@pytest.mark.nightly
 def test_sobol_finds_the_parts_of_a_sum_and_the_report_shows_them(tmp_path):
     plan, points, results = played(tmp_path, "sobol", 64)
     outcome = outcome_of(plan, points, results)

@@ -95,7 +95,7 @@ def cells_in(folder):
 @pytest.mark.parametrize(
     ("ending", "status"),
     [
-        ("SIGINT", 130),
+        pytest.param("SIGINT", 130, marks=pytest.mark.nightly),
         pytest.param("SIGKILL", -signal.SIGKILL, marks=pytest.mark.nightly),
     ],
 )

@@ -52,23 +52,28 @@ class ClientConfig(msgspec.Struct, forbid_unknown_fields=True):
     ----------
     counterparties
         By product, the accounts that stand on the other side: blocks are offered to them.
+    endpoint
+        Where it comes in; of several to the next when it is not served.
     batches_per_second
         Of up to 8 commands each, on average, while there is a session.
     fault
         `drop_report` makes it lose reports, which the checks must notice.
+    silence_s_max
+        After so long without a word it connects anew.
     """
 
     name: str
     account_index: int
     sides: dict[str, str]
     counterparties: dict[str, list[int]]
-    endpoint: str
+    endpoint: str | list[str]
     server_key: str
     keys: str
     reference_prices: dict[str, int]
     seed: int
     batches_per_second: float
     fault: str = ""
+    silence_s_max: float = SILENCE_S_MAX
 
 
 class Board:
@@ -135,7 +140,7 @@ class Participant:
             context=zmq.Context.instance(),
             report_seq=int(positions_of(self._heard.rows).max(initial=0)),
             heartbeat_interval_s=HEARTBEAT_INTERVAL_S,
-            silence_s_max=SILENCE_S_MAX,
+            silence_s_max=config.silence_s_max,
         )
         self._session = self._client.session
         self._resume()

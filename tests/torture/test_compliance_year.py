@@ -16,6 +16,7 @@ pytestmark = pytest.mark.crash
 SMALL = {"seed": 1, "scale": 200, "kills": 6}
 
 
+@pytest.mark.nightly
 @pytest.mark.postgres_at_night
 def test_the_registry_has_what_the_rules_alone_make_of_the_same_figures(tmp_path, two_addresses):
     """CEA-PLK-01, CEA-PLK-02: totals equal, line by line, and the books are clean."""
@@ -24,6 +25,7 @@ def test_the_registry_has_what_the_rules_alone_make_of_the_same_figures(tmp_path
     assert report.allowances > 0 < report.due_tonnes
 
 
+@pytest.mark.nightly
 def test_what_the_rules_do_not_give_is_noticed(tmp_path, monkeypatch):
     """It can fail: a unit more than was filed is another sum."""
     honest = compliance_year.plan_units

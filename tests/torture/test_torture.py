@@ -31,6 +31,7 @@ def tortured(tmp_path_factory):
     return data, torture(data, kills=6, seed=20250102)
 
 
+@pytest.mark.nightly
 def test_killed_and_paused_at_random_nothing_is_lost_doubled_or_different(tortured):
     _, report = tortured
     assert report.discrepancies == []
@@ -43,6 +44,7 @@ def test_killed_and_paused_at_random_nothing_is_lost_doubled_or_different(tortur
 # -- What is broken must be found ------------------------------------------------------------------
 
 
+@pytest.mark.nightly
 def test_a_client_that_loses_a_report_is_noticed(tmp_path):
     report = torture(tmp_path, kills=2, seed=1, victims=("venue",), fault="drop_report")
     assert any("is missing" in each for each in report.discrepancies), report.discrepancies

@@ -448,6 +448,27 @@ def test_all_is_there_after_a_restart_and_only_cancels_until_the_registry_answer
     alice.reports(2)
 
 
+def test_after_a_restart_an_order_waits_for_the_registry_and_stays_before_a_later_cancel(world):
+    world.listed()
+    alice = world.logged_on("alice")
+    alice.command(enter(1, "buy", 9700))
+    first = alice.reports(2)[0]
+    world.stop()
+    world.registry.is_silent = True
+    world.start()
+    alice = world.peer("alice")
+    alice.ask(op="logon")
+    alice.command(enter(2, "buy", 9702))
+    alice.command(target("cancel", 3, first["order_id"]))
+    # The line does not seem to be dead meanwhile.
+    assert alice.ask(op="heartbeat")["op"] == "heartbeat"
+    assert world.admin(op="status")["orders_live"] == 1
+    world.registry.is_silent = False
+    rows = alice.reports(3)
+    assert kinds(rows) == ["ORDER_ACCEPTED", "ORDER_RESTED", "ORDER_CANCELED"]
+    assert rows["client_order_id"].tolist()[::2] == [2, 3]
+
+
 def test_a_registry_that_knows_more_stops_the_venue(world):
     world.registry.settled_seq = 10_000
     world.start()

@@ -1,5 +1,6 @@
 """`cea-exchange venue` as a process: starts, refuses to, ends, and comes back after a kill."""
 
+import functools
 import json
 import re
 import signal
@@ -11,9 +12,11 @@ import time
 import msgspec
 import numpy as np
 import pytest
+import typer
 from typer.testing import CliRunner
 
 from cea_exchange.cli.main import app_build
+from cea_exchange.cli.main import run as cea_exchange
 from cea_exchange.domain.records import EVENT_DTYPE, Phase
 from cea_exchange.journal import FrameKind, SegmentReader
 from cea_exchange.journal.storage import OsStorage
@@ -143,6 +146,7 @@ def test_status_halt_and_errors_on_the_command_line(world):
     assert run("status", *data).returncode == 2
 
 
+@pytest.mark.nightly
 def test_operators_of_two_names_act_on_the_command_line(world):
     """CEA-OPR-01, CEA-OPR-02."""
     config = CLOCK
@@ -268,8 +272,14 @@ def _listed(text: str) -> set[str]:
     return set(re.findall(r"^  ([a-z][a-z-]+)  ", text, re.MULTILINE))
 
 
+@functools.cache
 def _help(name: str) -> str:
-    return CliRunner().invoke(app_build(["venue"]), ["venue", *name.split(), "--help"]).output
+    return CliRunner().invoke(venue_app(), ["venue", *name.split(), "--help"]).output
+
+
+@functools.cache
+def venue_app() -> typer.Typer:
+    return app_build(["venue"])
 
 
 @pytest.mark.parametrize(
@@ -295,10 +305,12 @@ def _help(name: str) -> str:
         ("gateway =\n", "line 1"),
     ],
 )
-def test_a_bad_setting_is_one_clear_error(world, config, complaint):
-    tried = serve(world, config)
-    assert tried.returncode == 2
-    error = tried.stderr.splitlines()[-1]
+def test_a_bad_setting_is_one_clear_error(world, capsys, config, complaint):
+    path = world.data / "tried.toml"
+    path.write_text(config)
+    status = cea_exchange(["venue", "serve", "--config", str(path), "--data", str(world.data)])
+    assert status == 2
+    error = capsys.readouterr().err.splitlines()[-1]
     assert error.startswith("cea-exchange: ") and complaint in error
 
 

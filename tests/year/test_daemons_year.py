@@ -8,13 +8,17 @@ import msgspec
 import pytest
 
 from cea_exchange.year.daemons.systems import DaemonSystems
+from cea_exchange.year.daemons.venue_operator import VenueOperator
 from cea_exchange.year.outcome.outcome import outcome_of
 from cea_exchange.year.run import YearRun
 from support.year.small import SMALL, hashes, options, played
 
 pytestmark = pytest.mark.e2e
 
-TINY = msgspec.structs.replace(SMALL, entities=2, orders=24, days=7)
+TINY = msgspec.structs.replace(
+    SMALL, entities=4, orders=24, days=7, behaviour={"offset_one_in": 1}
+)
+KILLED = ("venue", "registry", "ccer_exchange", "ccer")
 TWELVE = msgspec.structs.replace(SMALL, entities=12, orders=600, days=24)
 
 
@@ -28,6 +32,7 @@ def test_a_tiny_year_by_daemons_comes_to_the_same_tables(tmp_path):
     whole = played(tmp_path / "embedded", TINY)
     outcome = played(tmp_path / "daemons", by_daemons(TINY))
     assert outcome.agrees and outcome.figures.trades > 0
+    assert outcome.figures.offset_tonnes == outcome.figures.ccer_tonnes > 0
     assert hashes(tmp_path / "daemons") == hashes(tmp_path / "embedded")
     assert outcome.figures == whole.figures
 
@@ -46,16 +51,16 @@ def test_a_year_by_daemons_comes_to_the_same_tables(tmp_path, has_bank):
 @pytest.mark.nightly
 @pytest.mark.crash
 def test_a_year_whose_daemons_are_killed_comes_to_the_same_tables(tmp_path, monkeypatch):
-    """Venue and registry by SIGKILL, in the middle of days: nothing is lost or done twice."""
+    """Both venues and both registries by SIGKILL, in the middle of days: nothing is lost."""
     played(tmp_path / "embedded", TWELVE)
     drawn, killed = random.Random(1), []
     ask = DaemonSystems.ask
-    operate = DaemonSystems.operate
+    operate = VenueOperator.operate
 
     def killing(method, one_in):
         def asked(systems, *what, **terms):
             if len(killed) < 12 and drawn.randrange(one_in) == 0:
-                name = ("venue", "registry")[len(killed) % 2]
+                name = KILLED[len(killed) % len(KILLED)]
                 os.kill(systems.processes.process_id(name), signal.SIGKILL)
                 killed.append(name)
             return method(systems, *what, **terms)
@@ -63,10 +68,10 @@ def test_a_year_whose_daemons_are_killed_comes_to_the_same_tables(tmp_path, monk
         return asked
 
     monkeypatch.setattr(DaemonSystems, "ask", killing(ask, 60))
-    monkeypatch.setattr(DaemonSystems, "operate", killing(operate, 30))
+    monkeypatch.setattr(VenueOperator, "operate", killing(operate, 30))
     run = YearRun(tmp_path / "daemons", by_daemons(TWELVE))
     outcome = outcome_of(run.folder, run.setting, run.run())
-    assert {*killed} == {"venue", "registry"} and len(killed) == 12
+    assert {*killed} == {*KILLED} and len(killed) == 12
     assert outcome.agrees
     assert hashes(tmp_path / "daemons") == hashes(tmp_path / "embedded")
 

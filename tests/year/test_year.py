@@ -162,7 +162,7 @@ def test_a_bank_that_is_instructed_of_each_trade_says_what_the_ledger_says(year,
     """CEA-BNK-13: and nobody trades otherwise for its sake."""
     folder, _ = year
     outcome = played(tmp_path / "out", msgspec.structs.replace(SMALL, has_bank=True))
-    (cash,) = [each for each in outcome.reconciled if each.name.startswith("cash")]
+    (cash,) = [each for each in outcome.reconciled if each.name.startswith("cash: ")]
     assert cash.agrees and cash.count == SMALL.entities and outcome.agrees
     assert hashes(tmp_path / "out")["trades.csv"] == hashes(folder)["trades.csv"]
 

@@ -179,6 +179,7 @@ class CcerRegistry(InstitutionServices):
             "confirmed_date": store.confirmed_date,
             "proof_seq": self.proofs.last_seq(),
             "claim_seq": self.proofs.last_claim_seq(),
+            "signing_key": "" if self.proofs.signer is None else self.proofs.signer.public,
             **{name: int(self.store.one(query)) for name, query in _COUNTS.items()},
             **super().status(),
         }

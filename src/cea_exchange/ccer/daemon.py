@@ -13,7 +13,10 @@ from cea_exchange.ccer.metrics import CcerMetrics
 from cea_exchange.ccer.store import CcerStore
 from cea_exchange.control_plane.host import DaemonHost
 from cea_exchange.institution.link_daemon import LinkDaemon
+from cea_exchange.institution.persons import Person
 from cea_exchange.institution.venue_link.sockets import VenueSockets
+from cea_exchange.protocol.links.ccer import SIGNED
+from cea_exchange.protocol.links.signatures import SigningKey
 
 
 class CcerDaemon(LinkDaemon[CcerConfig, CcerStore, CcerMachine]):
@@ -30,6 +33,12 @@ class CcerDaemon(LinkDaemon[CcerConfig, CcerStore, CcerMachine]):
         super().settings_read()
         venue = self._config.venue
         self._venue_key = "" if venue is None else venue.key(self._data)
+
+    def machine_made(self, operators: dict[str, Person]) -> CcerMachine:
+        """Return the machine upon the store, which signs its proofs (CCER-LNK-05)."""
+        machine = super().machine_made(operators)
+        machine.ccer.proofs.signer = SigningKey.of(self._keys.secret, SIGNED)
+        return machine
 
     def metrics_made(self) -> CcerMetrics:
         """Return what is counted."""

@@ -8,6 +8,7 @@ the exchange's records, questions   --->  venue    ---> RecordsAsked, FeedAnswer
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import structlog
 
 from cea_exchange.ccer.books import Books
@@ -116,4 +117,8 @@ class CcerMachine(LinkMachine):
         answer = self.ccer.link.answer(payload)
         if answer.code:
             log.error("link_refused", code=answer.code, words=answer.words)
+        for each in answer.answers:
+            if each.code:
+                # A proof used twice, or none: an error, however often it happens (CCER-LNK-02).
+                log.error("claim_refused", **msgspec.structs.asdict(each))
         return answer

@@ -6,6 +6,8 @@ from typing import Any, ClassVar
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from cea_exchange.cli.language import said
+
 OTHERS = "Commands"
 EXAMPLE = "Example:"
 
@@ -17,7 +19,7 @@ def _help_write(text: str, formatter: Any) -> None:
     """Write a help text: its paragraphs wrapped, its examples each on one line."""
     for paragraph in text.strip().split("\n\n"):
         formatter.write_paragraph()
-        joined = " ".join(paragraph.split())
+        joined = said(" ".join(paragraph.split()))
         if joined.startswith(EXAMPLE):
             for example in joined.split(EXAMPLE)[1:]:
                 formatter.write(f"  {EXAMPLE} {example.strip()}\n")
@@ -26,8 +28,25 @@ def _help_write(text: str, formatter: Any) -> None:
                 formatter.write_text(joined)
 
 
+FRAME = (
+    *("Usage:", "Options:", "Arguments:"),
+    *("Show this message and exit.", "[required]", "[default:"),
+)
+"""What the library writes about a command's own words."""
+
+
+def _framed(help_text: str) -> str:
+    for english in FRAME:
+        help_text = help_text.replace(english, said(english))
+    return help_text
+
+
 class HelpedCommand(TyperCommand):
     """A command whose examples are not wrapped: a line that is broken is no command any more."""
+
+    def get_help(self, ctx: Any) -> str:
+        """Return the help, in the language that is spoken."""
+        return _framed(super().get_help(ctx))
 
     def format_help_text(self, ctx: Any, formatter: Any) -> None:
         """Write the docstring."""
@@ -40,6 +59,15 @@ class PanelledGroup(TyperGroup):
 
     panels: ClassVar[Panels] = {}
 
+    def get_help(self, ctx: Any) -> str:
+        """Return the help, in the language that is spoken."""
+        return _framed(super().get_help(ctx))
+
+    def format_help_text(self, ctx: Any, formatter: Any) -> None:
+        """Write what the group is."""
+        if self.help:
+            _help_write(self.help, formatter)
+
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """Write the commands, those of no panel last."""
         names = [name for name in self.list_commands(ctx) if not self.commands[name].hidden]
@@ -48,14 +76,14 @@ class PanelledGroup(TyperGroup):
         for title, listed in {**self.panels, **others}.items():
             rows = [(name, _sentence(self, ctx, name)) for name in listed if name in names]
             if rows:
-                with formatter.section(title):
+                with formatter.section(said(title)):
                     formatter.write_dl(rows)
 
 
 def _sentence(group: PanelledGroup, ctx: Any, name: str) -> str:
     command = group.get_command(ctx, name)
     text = (command.help or "") if command is not None else ""
-    return " ".join(text.split("\n\n")[0].split())
+    return said(" ".join(text.split("\n\n")[0].split()))
 
 
 class CommandLine(typer.Typer):

@@ -17,6 +17,7 @@ import typer
 
 from cea_exchange.cli.command_line import CommandLine
 from cea_exchange.cli.errors import STATUS_BAD_INPUT, CommandError
+from cea_exchange.cli.language import language_set
 from cea_exchange.cli.options import COMPLETION_VARIABLE
 
 SUMMARIES = {
@@ -95,6 +96,7 @@ def run(arguments: Sequence[str]) -> int:
     try:
         if COMPLETION_VARIABLE in os.environ:
             arguments = _words_to_complete()
+        arguments = language_set(arguments)
         app = app_build(arguments)
         status = app(args=list(arguments), prog_name="cea-exchange", standalone_mode=False)
         sys.stdout.flush()
@@ -182,8 +184,10 @@ def _options(
     version: bool = typer.Option(
         False, "--version", callback=_version_show, is_eager=True, help="Print the version."
     ),
+    lang: str = typer.Option("", help="en or zh; by default the shell's LANG.", show_default=False),
 ) -> None:
     """A trading venue and a registry for China's carbon allowances."""
+    # `--lang` is read before all others, as it may stand behind the command too; here for the help.
 
 
 def _output_drop() -> None:

@@ -2,15 +2,18 @@
 
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Any
+from enum import IntEnum
+from typing import Any, Protocol
 
 import msgspec
 import typer
 
 from cea_exchange.cli.errors import CommandError
+from cea_exchange.cli.language import ENGLISH, language, word
 from cea_exchange.cli.readable import Quantity, shown
 
 WORDS_MAX = 60
+NAME_CELLS = 16
 
 Answer = dict[str, Any]
 
@@ -25,11 +28,30 @@ def json_print(content: Any) -> None:
     typer.echo(msgspec.json.encode(content).decode())
 
 
-def refused(words: str, answer: Answer, json: bool) -> CommandError:
-    """Return what ends a command that a daemon refused; the answer is printed where JSON is."""
+class Refused(Protocol):
+    """What a daemon has refused a request by: its answer, and the code if that is known here."""
+
+    answer: Answer
+
+    @property
+    def code(self) -> IntEnum | None:
+        """Why."""
+
+
+def refused(error: Refused, json: bool) -> CommandError:
+    """Return what ends a command that a daemon refused; the answer is printed where JSON is.
+
+    In Chinese the code's meaning and remedy come first: what the daemon says of it is English.
+    """
     if json:
-        json_print(answer)
-    return CommandError(words)
+        json_print(error.answer)
+    if language() == ENGLISH or error.code is None:
+        return CommandError(str(error))
+    from cea_exchange.screens.texts.catalogue import refusal_text
+
+    means = refusal_text(language(), error.code)
+    text = "".join(part for part in means or () if part != "-")
+    return CommandError(f"{error.code.name}：{text}（{error}）" if text else str(error))
 
 
 def fields_print(fields: Mapping[str, Any], json: bool) -> None:
@@ -40,13 +62,13 @@ def fields_print(fields: Mapping[str, Any], json: bool) -> None:
     for name, value in fields.items():
         if isinstance(value, list):
             value = ", ".join(map(str, value)) or "none"
-        typer.echo(f"{name:16} {value}")
+        typer.echo(f"{_filled(word(name), NAME_CELLS)} {value}")
 
 
 def fields_line(fields: dict[str, Any]) -> str:
     """Return ``name value, name value``, without what is absent; long values are cut."""
     return ", ".join(
-        f"{name} {_cut(str(shown(name, value, fields)))}"
+        f"{word(name)} {_cut(str(shown(name, value, fields)))}"
         for name, value in fields.items()
         if value is not None
     )
@@ -93,6 +115,7 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
     Where a person looks it fits the terminal, with its heads set off. Elsewhere a row is a line and
     a column as wide as it must be, written here: rich takes seconds for a ledger's entries.
     """
+    heads = list(map(word, heads))
     texts = [[str(cell) for cell in row] for row in rows]
     columns = zip(*rows, strict=True) if rows else (() for _ in heads)
     is_number = [all(isinstance(cell, int | Quantity) for cell in column) for column in columns]
@@ -100,15 +123,19 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
         return _table_seen(heads, texts, is_number)
     from rich.cells import cell_len
 
-    def filled(cell: str, width: int, right: bool) -> str:
-        blanks = " " * (width - cell_len(cell))
-        return blanks + cell if right else cell + blanks
-
     widths = [max(map(cell_len, column)) for column in zip(heads, *texts, strict=True)]
     lines = (
-        "  ".join(map(filled, row, widths, is_number)).rstrip() for row in (list(heads), *texts)
+        "  ".join(map(_filled, row, widths, is_number)).rstrip() for row in (heads, *texts)
     )
     return "\n".join(lines)
+
+
+def _filled(cell: str, width: int, right: bool = False) -> str:
+    """Return a cell as wide as so many letters; a Chinese character is as wide as two."""
+    from rich.cells import cell_len
+
+    blanks = " " * (width - cell_len(cell))
+    return blanks + cell if right else cell + blanks
 
 
 def _table_seen(

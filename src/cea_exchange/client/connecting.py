@@ -19,7 +19,10 @@ class NobodyThere(NotConnected):
 
 
 class ServerKeyWrong(NotConnected):
-    """Who listens at the address does not have this public key, or is another kind of socket."""
+    """Who listens at the address does not have this public key, or is another kind of socket.
+
+    So it looks, too, where a venue or way in does not know yet whose keys are granted.
+    """
 
 
 class KeyRefused(NotConnected):
@@ -46,12 +49,14 @@ def not_connected(
             return NobodyThere(f"{late}: nobody could be reached at {address}")
         case Reached.ANOTHER:
             expected = f"expected the venue's socket with the public key {server_key}"
-            return ServerKeyWrong(f"{late}: at {address}, {expected}, got another")
+            got = "got another, or one that admits nobody yet"
+            return ServerKeyWrong(f"{late}: at {address}, {expected}, {got}")
         case Reached.REFUSED:
             refused = f"the key {key}: it is not granted, or was revoked"
             return KeyRefused(f"{late}: the venue at {address} refuses {refused}")
         case Reached.SILENT:
-            return NotConnected(f"{late}: who listens at {address} is stopped, or no venue")
+            what = "is stopped, admits nobody yet, or is no venue"
+            return NotConnected(f"{late}: who listens at {address} {what}")
     return NotConnected(f"{late}: {address} lets the key in and does not answer: another socket?")
 
 

@@ -129,7 +129,8 @@ class OrderSession(SessionCommands):
     is full) stays in `unacknowledged` and is sent again at each heartbeat until it is answered: it
     may be accepted minutes later, at its own price, on its own trading date only. Who no longer
     wants it deletes its id from `unacknowledged`. Later commands of the session wait behind it, but
-    for cancels: once one of these is accepted, it is answered `ORDER_ID_DUPLICATE`.
+    for cancels: once one of these is accepted, it is answered `ORDER_ID_DUPLICATE`. A venue
+    that was begun anew is no reason: there orders wait for its registry, and what comes behind.
     """
 
     def __init__(self, *, report_seq: SupportsIndex | None = None) -> None:

@@ -78,6 +78,11 @@ class ClusterConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_
         return f"{self.name}.journal"
 
     @property
+    def leader_subject(self) -> str:
+        """What whoever leads answers on: where he is to be found."""
+        return f"{self.name}.leader"
+
+    @property
     def lease_bucket(self) -> str:
         """The bucket in which the leader's record lives as long as its lease."""
         return f"{self.name}-lease"

@@ -58,7 +58,7 @@ class LogConnection:
         self._thread.start()
         self._data = data
         self._client: Client | None = None
-        self._is_closing = False
+        self._is_closing = self._is_ended = False
         try:
             self._client = self.call(self._connect(), CONNECT_S_MAX + ANSWER_S_MAX)
         except BaseException:
@@ -82,7 +82,10 @@ class LogConnection:
         return self._client is not None and self._client.is_connected
 
     def begin(self, work: Coroutine[Any, Any, Answer]) -> "Future[Answer]":
-        """Let a coroutine run in the connection's loop."""
+        """Let a coroutine run in the connection's loop; LogUnreachable once that has ended."""
+        if self._is_ended:
+            work.close()
+            raise LogUnreachable("the connection to the log was closed")
         return asyncio.run_coroutine_threadsafe(work, self._loop)
 
     def call(self, work: Coroutine[Any, Any, Answer], wait_s_max: float) -> Answer:
@@ -215,8 +218,25 @@ class LogConnection:
                 log.error("log_not_reached", error=str(error))
 
     def _loop_end(self) -> None:
+        """End the loop; nothing that nats-py or anybody has begun in it is left half done."""
+        ending = asyncio.run_coroutine_threadsafe(_others_end(), self._loop)
+        self._is_ended = True
+        try:
+            ending.result(ANSWER_S_MAX)
+        except TimeoutError:
+            log.warning("log_close", error=f"something goes on after {ANSWER_S_MAX:g} s")
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(ANSWER_S_MAX)
+        if not self._thread.is_alive():
+            self._loop.close()
+
+
+async def _others_end() -> None:
+    """Cancel whatever else is under way in this loop, and wait for its end."""
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in others:
+        task.cancel()
+    await asyncio.gather(*others, return_exceptions=True)
 
 
 async def reachable(

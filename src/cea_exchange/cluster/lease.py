@@ -27,6 +27,8 @@ RENEWALS_PER_LEASE = 5
 WRITE_S_MAX = 1.0
 ABSENT_S = 0.3
 """A leader whose connection to the log is gone comes back sooner, or its process has ended."""
+LATE_S = 0.3
+"""A bucket that has not answered by then may be electing: whoever leads is asked for himself."""
 _NO_MESSAGE, _NO_STREAM = 10037, 10059
 _WRONG_LAST_SEQUENCE = frozenset({10071, 10164})
 _DELETED = frozenset({"DEL", "PURGE"})
@@ -48,9 +50,15 @@ class Lease:
     ----------
     connection
         Open; the caller's to close, after this.
+
+    Attributes
+    ----------
+    led_by : str
+        Who leads by the log's last epoch record.
     """
 
     def __init__(self, connection: LogConnection) -> None:
+        self.led_by = ""
         self._connection = connection
         self._config: ClusterConfig = connection.config
         self._wanted: LeaderRecord | None = None
@@ -60,11 +68,16 @@ class Lease:
         self._silence_s = 0.0
         """How long it had not been renewed when it was last looked at."""
         self._is_lost = False
+        self._asked_s: float | None = None
+        self._has_looked = False
+        self._why = ""
         self._turn = asyncio.Lock()
         """One writes or looks at a time: the revision is of the last."""
         self._absent_since_s: float | None = None
         self._answering: Client | None = None
-        self._keeping: Future[None] = connection.begin(self._keep())
+        self._going_on: list[Future[None]] = [
+            connection.begin(self._keep()), connection.begin(self._call_on()),
+        ]
 
     @property
     def leader(self) -> LeaderRecord | None:
@@ -78,23 +91,46 @@ class Lease:
 
     def is_free(self) -> bool:
         """Whether nobody has renewed it for as long as it lasts, or its holder is not there."""
-        now_s, absent_since_s = time.monotonic(), self._absent_since_s
-        if absent_since_s is not None and now_s - absent_since_s > ABSENT_S:
-            return True
-        return self._silence_s > self._config.lease_s
+        return self._is_absent or self._silence_s > self._config.lease_s
+
+    @property
+    def _is_absent(self) -> bool:
+        """Whether the process that was seen to lead is not connected to the log any more."""
+        since_s = self._absent_since_s
+        return since_s is not None and time.monotonic() - since_s > ABSENT_S
+
+    @property
+    def _is_late(self) -> bool:
+        """Whether the bucket leaves a question without an answer."""
+        asked_s = self._asked_s
+        return asked_s is not None and time.monotonic() - asked_s > LATE_S
 
     def stand(self) -> bool:
-        """Take the lease without an epoch, so that others need not stand; say whether it is."""
+        """Take the lease without an epoch, so that others need not stand; say whether it is.
+
+        Where the bucket elects, as after the loss of one of the log's nodes, nobody can take it.
+        The log may be there all the same: then whoever's leader is gone may stand without.
+        """
         record = LeaderRecord(node=self._config.node, epoch=0)
+        if not self._is_late:
+            try:
+                return self._connection.call(self._take(record), 2 * WRITE_S_MAX)
+            except LogUnreachable as error:
+                log.warning("lease_not_taken", error=str(error))
         try:
-            return self._connection.call(self._take(record), 2 * WRITE_S_MAX)
-        except LogUnreachable as error:
-            log.warning("lease_not_taken", error=str(error))
+            return self._is_absent and self._connection.call(self._has_log(), 2 * WRITE_S_MAX)
+        except LogUnreachable:
             return False
+
+    async def _has_log(self) -> bool:
+        """Whether who leads the log's stream is there: only then can an epoch begin."""
+        stream = f"STREAM.INFO.{self._config.stream}"
+        return "error" not in await self._connection.ask(stream)
 
     def hold(self, record: LeaderRecord) -> None:
         """Keep it from now on, with this record; it may be called again with another."""
         self._wanted = record
+        self._connection.begin(self._call_logged())
         self._connection.begin(self._renew_logged())
 
     def give_up(self) -> None:
@@ -108,7 +144,8 @@ class Lease:
     def close(self) -> None:
         """Stop renewing and watching."""
         self._wanted = None
-        self._keeping.cancel()
+        for each in self._going_on:
+            each.cancel()
 
     async def _keep(self) -> None:
         tick_s = self._config.lease_s / RENEWALS_PER_LEASE
@@ -116,39 +153,63 @@ class Lease:
             await asyncio.sleep(tick_s / 2 if self._wanted is None else tick_s)
             await self._renew_logged()
 
+    async def _call_on(self) -> None:
+        while True:
+            await asyncio.sleep(self._config.lease_s / RENEWALS_PER_LEASE / 2)
+            await self._call_logged()
+
+    async def _call_logged(self) -> None:
+        """Call the leader, or be called, whatever becomes of the bucket."""
+        try:
+            if self._wanted is None:
+                await self._leader_call()
+            else:
+                await self._answer_calls()
+        except Exception as error:
+            self._absent_since_s = None
+            self._trouble("leader_not_called", str(error))
+
     async def _renew_logged(self) -> None:
         try:
             async with self._turn:
                 if self._wanted is None:
                     await self._look()
                 else:
-                    await self._answer_calls()
                     await self._renew(self._wanted)
-            if self._wanted is None:
-                await self._leader_call()
         except Exception as error:
             # Whatever the log says to it, the lease is looked after.
             # What was last seen is of no use after that: the silence may be the log's own.
-            self._changed_s, self._silence_s, self._absent_since_s = time.monotonic(), 0.0, None
-            log.warning("lease_unknown", error=str(error))
+            self._changed_s, self._silence_s = time.monotonic(), 0.0
+            self._trouble("lease_unknown", str(error))
+        else:
+            self._why = ""
+
+    def _trouble(self, event: str, why: str) -> None:
+        """Log what is wrong, once for as long as it is."""
+        if why != self._why:
+            log.warning(event, error=why)
+        self._why = why
 
     async def _look(self) -> _Held:
-        held, now_s = await self._read(), time.monotonic()
+        self._asked_s = time.monotonic()
+        try:
+            held, now_s = await self._read(), time.monotonic()
+        finally:
+            self._asked_s = None
         if held.revision != self._seen.revision:
             self._changed_s = now_s
         # Given up, or never taken: there is nobody to wait for.
         self._silence_s = math.inf if held.record is None else now_s - self._changed_s
-        self._seen = held
+        self._seen, self._has_looked = held, True
         return held
 
     async def _leader_call(self) -> None:
         """Find out whether a leader's connection to the log is there: it ends with its process."""
-        leader = self._seen.record
-        absent = False
-        if leader is not None and leader.epoch:
+        absent, node = False, self._leader_node()
+        if node:
             try:
                 await self._connection.client.request(
-                    self._calls_to(leader.node), b"", timeout=self._config.lease_s / 10
+                    self._calls_to(node), b"", timeout=self._config.lease_s / 10
                 )
             except nats.errors.NoRespondersError:
                 absent = True
@@ -159,12 +220,29 @@ class Lease:
         elif self._absent_since_s is None:
             self._absent_since_s = time.monotonic()
 
+    def _leader_node(self) -> str:
+        """Return who leads: by the bucket, or by the log for who has not seen into the bucket."""
+        leader = self._seen.record
+        if leader is not None:
+            return leader.node if leader.epoch else ""
+        return "" if self._has_looked else self.led_by
+
     async def _answer_calls(self) -> None:
         """Answer those who want to know whether this leader is there."""
-        client = self._connection.client
-        if client is not self._answering:
-            await client.subscribe(self._calls_to(self._config.node), cb=_called)
+        client, before = self._connection.client, self._answering
+        if client is not before:
             self._answering = client
+            try:
+                await client.subscribe(self._calls_to(self._config.node), cb=_called)
+                await client.subscribe(self._config.leader_subject, cb=self._asked)
+            except BaseException:
+                self._answering = before
+                raise
+
+    async def _asked(self, message: Msg) -> None:
+        """Say to whoever asks for the leader where this one is."""
+        if self._wanted is not None:
+            await message.respond(leader_encode(self._wanted))
 
     def _calls_to(self, node: str) -> str:
         return f"{self._config.name}.alive.{node}"
@@ -245,12 +323,35 @@ async def _record_read(connection: LogConnection) -> _Held:
     return _Held(message["seq"], leader_decode(base64.b64decode(message.get("data", ""))))
 
 
+async def _leader_record(connection: LogConnection) -> LeaderRecord | None:
+    """Return the bucket's record; of one that does not answer at once the leader's own word."""
+    reading = asyncio.ensure_future(_record_read(connection))
+    try:
+        await asyncio.wait({reading}, timeout=LATE_S)
+        is_late = not reading.done() or reading.exception() is not None
+        asked = await _leader_asked(connection) if is_late else None
+        return asked or (await reading).record
+    finally:
+        reading.cancel()
+
+
+async def _leader_asked(connection: LogConnection) -> LeaderRecord | None:
+    """Ask for whoever leads; None if nobody answers."""
+    try:
+        answer = await connection.client.request(
+            connection.config.leader_subject, b"", timeout=LATE_S
+        )
+        return leader_decode(answer.data)
+    except (TimeoutError, OSError, nats.errors.Error, msgspec.DecodeError):
+        return None
+
+
 def leader_read(connection: LogConnection) -> LeaderRecord | None:
-    """Return who leads, as the lease says; None if nobody holds it.
+    """Return who leads, as the lease or the leader says; None if nobody does.
 
     Raises
     ------
     LogUnreachable
         Nobody answers.
     """
-    return connection.call(_record_read(connection), WRITE_S_MAX * 3).record
+    return connection.call(_leader_record(connection), WRITE_S_MAX * 3)

@@ -1,7 +1,9 @@
 """Follows the log: every message once and in order, as soon as the log has it.
 
 A consumer of JetStream lives on one of the log's nodes and ends with it, silently. So whoever gets
-nothing looks where the log ends, and where there is more he begins a consumer anew.
+nothing looks where the log ends, and where there is more he begins a consumer anew. That needs a
+leader of all log nodes, who may be the very one that is gone: until there is another, which takes
+as long as an election, what comes is read message by message from whoever leads the log itself.
 """
 
 import asyncio
@@ -18,9 +20,11 @@ from nats.aio.subscription import Subscription
 from cea_exchange.cluster.connection import LogConnection
 from cea_exchange.cluster.errors import LogUnreachable
 from cea_exchange.cluster.log_message import LogMessage, message_decode
-from cea_exchange.cluster.replicated_log import log_info
+from cea_exchange.cluster.replicated_log import log_info, message_bytes
 
 MESSAGES_ASKED = 256
+MESSAGES_READ = 32
+"""So many are read one by one before a consumer is looked for again."""
 BYTES_ASKED = 16 << 20
 ASKED_S = 5.0
 SILENCE_S_MAX = 1.0
@@ -53,6 +57,8 @@ class LogReader:
         self._next_log_seq = next_log_seq
         self._client: Client | None = None
         self._messages: Subscription | None = None
+        self._beginning: asyncio.Task[None] | None = None
+        self._why_not_begun = ""
         self._ask_subject = ""
         self._asked = 0
         self._asked_until_s = 0.0
@@ -80,8 +86,8 @@ class LogReader:
     async def _take(self, wait_s: float) -> list[tuple[int, bytes]]:
         found: list[tuple[int, bytes]] = []
         deadline_s = time.monotonic() + wait_s
-        if self._messages is None or self._client is not self._connection.client:
-            await self._begin()
+        if not await self._is_begun(wait_s):
+            return await self._read_on()
         await self._ask()
         while len(found) < MESSAGES_ASKED:
             left_s = 0.0 if found else max(0.0, deadline_s - time.monotonic())
@@ -112,6 +118,44 @@ class LogReader:
         self.last_log_seq = max(self.last_log_seq, self._next_log_seq - 1)
         if not found and time.monotonic() - self._heard_s > SILENCE_S_MAX:
             await self._look()
+        return found
+
+    async def _is_begun(self, wait_s: float) -> bool:
+        """Say whether there is a consumer; one is begun, and waited for no longer than `wait_s`."""
+        if self._messages is not None and self._client is self._connection.client:
+            return True
+        if self._beginning is None:
+            self._beginning = asyncio.create_task(self._begin())
+        done, _ = await asyncio.wait({self._beginning}, timeout=max(wait_s, CONSUMER_WAIT_S))
+        if not done:
+            return False
+        beginning, self._beginning = self._beginning, None
+        error = beginning.exception()
+        if error is None:
+            return True
+        if not isinstance(error, LogUnreachable):
+            raise error
+        if str(error) != self._why_not_begun:
+            log.warning("log_consumer_not_begun", error=str(error))
+        self._why_not_begun = str(error)
+        await asyncio.sleep(CONSUMER_WAIT_S)
+        return False
+
+    async def _read_on(self) -> list[tuple[int, bytes]]:
+        """Read what the log has more, a few messages of it."""
+        await self._end_find()
+        found: list[tuple[int, bytes]] = []
+        while self._next_log_seq <= self.last_log_seq and len(found) < MESSAGES_READ:
+            try:
+                data = await message_bytes(self._connection, self._next_log_seq)
+            except LogUnreachable:
+                if not found:
+                    raise
+                break
+            if data is None:
+                break
+            found.append((self._next_log_seq, data))
+            self._next_log_seq += 1
         return found
 
     async def _is_coming(self) -> bool:
@@ -197,15 +241,23 @@ class LogReader:
 
     async def _look(self) -> None:
         """Look where the log ends; if there is more than was heard, begin anew."""
+        await self._end_find()
+        if self.last_log_seq >= self._next_log_seq:
+            await self._drop()
+
+    async def _end_find(self) -> None:
+        """Find out where the log ends."""
         self._heard_s = time.monotonic()
         info = await log_info(self._connection)
         if info is None:
             raise LogUnreachable(f"stream {self._connection.config.stream} is not there")
         self.last_log_seq = max(self.last_log_seq, info.last_log_seq)
-        if info.last_log_seq >= self._next_log_seq:
-            await self._drop()
 
     async def _drop(self) -> None:
+        beginning = self._beginning
+        if beginning is not None and beginning is not asyncio.current_task():
+            beginning.cancel()
+            self._beginning = None
         messages, self._messages = self._messages, None
         if messages is not None:
             with contextlib.suppress(nats.errors.Error, OSError):

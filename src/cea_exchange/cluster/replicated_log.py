@@ -193,15 +193,7 @@ class ReplicatedLog:
         return await log_info(self.connection)
 
     async def _read(self, log_seq: int) -> bytes | None:
-        answer = await self.connection.ask(
-            f"STREAM.MSG.GET.{self.config.stream}", {"seq": log_seq}
-        )
-        error = answer.get("error")
-        if error is None:
-            return base64.b64decode(answer["message"].get("data", ""))
-        if error.get("err_code") == _NO_MESSAGE:
-            return None
-        raise LogUnreachable(f"message {log_seq} of the log: {error.get('description')}")
+        return await message_bytes(self.connection, log_seq)
 
     # -- Making it ------------------------------------------------------------------------------
 
@@ -306,6 +298,24 @@ async def log_info(connection: LogConnection) -> LogInfo | None:
         cluster.get("leader", ""),
         tuple(cluster.get("replicas") or ()),
     )
+
+
+async def message_bytes(connection: LogConnection, log_seq: int) -> bytes | None:
+    """Return a message as it is in the log; None if there is none of that number.
+
+    Raises
+    ------
+    LogUnreachable
+        Nobody answers.
+    """
+    stream = connection.config.stream
+    answer = await connection.ask(f"STREAM.MSG.GET.{stream}", {"seq": log_seq})
+    error = answer.get("error")
+    if error is None:
+        return base64.b64decode(answer["message"].get("data", ""))
+    if error.get("err_code") == _NO_MESSAGE:
+        return None
+    raise LogUnreachable(f"message {log_seq} of the log: {error.get('description')}")
 
 
 async def _made(connection: LogConnection, settings: dict[str, Any]) -> None:

@@ -168,7 +168,7 @@ class ConnectionMonitor:
                 if not connection.is_unanswered():
                     connection.was_unanswered = False
                 elif connection.was_unanswered:
-                    self._end(descriptor, "its key belongs to another front")
+                    self._end(descriptor, "it is turned away for now")
                 else:
                     connection.was_unanswered = True
 

@@ -504,9 +504,8 @@ class Profile(Struct, frozen=True, kw_only=True, omit_defaults=True):
         Its comments don't count, and what is left at its default neither: a setting that is new to
         the program leaves the hashes of the profiles before it as they are.
         """
-        canonical = msgspec.json.encode(
-            msgspec.structs.replace(self, text=""), order="deterministic"
-        )
+        values = msgspec.structs.replace(self, text="")
+        canonical = msgspec.json.encode(values, order="deterministic")
         return blake2b(canonical, digest_size=16).hexdigest()
 
 
@@ -610,8 +609,7 @@ def _check_sessions(file: Any, place: str) -> None:
                 f"{place}: expected times that ascend from day_opens_at on, "
                 f"got {session.time} after {previous} - at `$.session[{index}]`"
             )
-        last = index == len(file.session) - 1
-        if (session.phase == "closed") != last:
+        if (session.phase == "closed") != (index == len(file.session) - 1):
             raise ProfileError(
                 f"{place}: the last session, and only that: expected 'closed', "
                 f"got {session.phase!r} - at `$.session[{index}]`"
@@ -629,20 +627,23 @@ def _check_composite(file: Any, place: str) -> None:
 
 
 def _check_notices(file: Any, place: str) -> None:
-    for index, notice in enumerate(file.notice):
+    size = file.block_tonnes_min.value
+    for index, each in enumerate(file.notice):
         where = f"`$.notice[{index}]`"
-        if index and notice.since <= file.notice[index - 1].since:
-            since = notice.since
-            raise ProfileError(f"{place}: expected ascending dates, got {since} - at {where}")
-        named = [*notice.reference_prices, *notice.listings, *notice.delistings]
-        if not (notice.values() or named):
+        if index and each.since <= file.notice[index - 1].since:
+            raise ProfileError(f"{place}: expected ascending dates, got {each.since} - at {where}")
+        named = [*each.reference_prices, *each.listings, *each.delistings]
+        if not ((values := each.values()) or named):
             raise ProfileError(f"{place}: a notice must change something - at {where}")
         if len({*named}) < len(named):
             raise ProfileError(f"{place}: a notice must name a product once - at {where}")
+        size = values.get("block_tonnes_min", size)
+        if values.get("block_allowed") and not (size or file.block_allowed.value):
+            raise ProfileError(f"{place}: no block_tonnes_min of blocks (CCER-MKT-02) - at {where}")
         for product in named:
             try:
                 name_check(product, "product")
-                price = price_parse(notice.prices().get(product, "1.00"))
+                price = price_parse(each.prices().get(product, "1.00"))
                 if price > PRICE_FEN_MAX:
                     raise ValueError(f"price of {product}: expected at most 100000.00")
             except ValueError as error:
@@ -658,8 +659,7 @@ def _settings(file: Any) -> tuple[Setting, ...]:
             marked = ruled.unconfirmed or sure in UNSEEN
             value = Setting(name, ruled.value, ruled.rule, unconfirmed=marked, confidence=sure)
             settings.append(value)
-    for session in file.session:
-        settings.append(Setting(f"session {session.time}", session.phase, session.rule))
+    settings += [Setting(f"session {each.time}", each.phase, each.rule) for each in file.session]
     for entry in file.composite:
         weights = ", ".join(f"{name} {weight}" for name, weight in sorted(entry.weights.items()))
         settings.append(Setting(f"composite from {entry.since}", weights or "equal", entry.rule))
@@ -675,9 +675,9 @@ def _settings(file: Any) -> tuple[Setting, ...]:
 
 def _profile(file: Any, text: str) -> Profile:
     changes = tuple(
-        RuleChange(date_number(notice.since), notice.values())
+        RuleChange(date_number(notice.since), values)
         for notice in file.notice
-        if notice.values()
+        if (values := notice.values())
     )
     return Profile(
         name=file.name,

@@ -19,6 +19,8 @@ Cell = Any
 
 YEAR_MIN, YEAR_MAX = 2019, 2099
 """The first compliance year, and the last that can be meant."""
+FIRST_MONTH_YEAR = 2018
+"""By its output units were given ahead for the first compliance years."""
 
 _WHOLE_FORM = re.compile(r"-?(?:0|[1-9][0-9]{0,18})")
 _MONTH_FORM = re.compile(r"([0-9]{4})-([0-9]{2})")
@@ -228,7 +230,7 @@ class Month:
         """Return the month's number."""
         found = _MONTH_FORM.fullmatch(cell) if isinstance(cell, str) else None
         year, month = (0, 0) if found is None else map(int, found.groups())
-        if not (YEAR_MIN <= year <= YEAR_MAX and 1 <= month <= 12):
+        if not (FIRST_MONTH_YEAR <= year <= YEAR_MAX and 1 <= month <= 12):
             raise ValueError(f"expected a month such as 2025-07, got {got(cell)}")
         return 100 * year + month
 

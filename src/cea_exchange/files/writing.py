@@ -99,7 +99,7 @@ def _xlsx(layout: Layout[Row], rows: Sequence[Row]) -> bytes:
                 cell.data_type = "s"
     output = io.BytesIO()
     workbook.save(output)
-    return _timeless(output.getvalue())
+    return timeless(output.getvalue())
 
 
 def _xlsx_text(value: Any) -> str | None:
@@ -113,7 +113,7 @@ def _xlsx_text(value: Any) -> str | None:
     return value
 
 
-def _timeless(workbook: bytes) -> bytes:
+def timeless(workbook: bytes) -> bytes:
     """Pack a workbook anew without the moment it was made."""
     output = io.BytesIO()
     with (

@@ -1,13 +1,4 @@
-"""The compiled market and a registry on disk in one process, a day at a time.
-
-    registry --numbered feed--> the venue's state machine --settlement records--> settlement
-        ^                                                                              |
-        +------------------------------------------------------------------------------+
-
-Everything is what the daemons run, without sockets, journal and clocks: names reach the market by
-the registry's feed, each settlement record is applied once, and a checkpoint after each close lets
-both sides compare who holds what.
-"""
+"""The compiled market and a registry of allowances on disk in one process, a day at a time."""
 
 from contextlib import AbstractContextManager
 from datetime import date
@@ -17,21 +8,16 @@ from typing import Self
 
 import numpy as np
 
-from cea_exchange.domain.calendar import date_number, date_parse
+from cea_exchange.domain.calendar import date_parse
 from cea_exchange.domain.profile import Profile, load_profile
-from cea_exchange.domain.records import COMMAND_DTYPE, CommandKind, Phase, Side
+from cea_exchange.domain.records import COMMAND_DTYPE, CommandKind, Side
 from cea_exchange.domain.timetable import day_start, time_to_ns
 from cea_exchange.domain.units import price_parse, whole_number
-from cea_exchange.institution.venue_link.feed import feed_items
-from cea_exchange.protocol.control import Control, DayClose, DayOpen, PhaseSet, control_decode
+from cea_exchange.in_process.settled_market import SettledMarket
 from cea_exchange.registry.participants.accounts import Admission
 from cea_exchange.registry.registry import Registry
 from cea_exchange.registry.settlement.settlement import Settlement
 from cea_exchange.registry.store import RegistryStore
-from cea_exchange.venue.market.state_machine import VenueStateMachine
-
-LOG_ID = "in-process"
-FEED_COUNT = 1_000
 
 
 class _DayClock:
@@ -44,8 +30,8 @@ class _DayClock:
         return time_to_ns(day_start(self.day))
 
 
-class Exchange(AbstractContextManager["Exchange"]):
-    """A market whose trades a registry settles.
+class Exchange(SettledMarket, AbstractContextManager["Exchange"]):
+    """A market whose trades a registry of allowances settles; see `SettledMarket`.
 
     Parameters
     ----------
@@ -58,19 +44,11 @@ class Exchange(AbstractContextManager["Exchange"]):
     ----------
     registry : Registry
         For all acts: accounts, distribution, transfers, surrender.
-    machine : VenueStateMachine
-    settlement : Settlement
-    trading_date : int
-        Of the open or the last day, yyyymmdd.
     """
 
     def __init__(self, registry: Registry, profile: Profile) -> None:
+        super().__init__(registry.store, profile, Settlement(registry.store))
         self.registry = registry
-        self.machine = VenueStateMachine(profile)
-        self.settlement = Settlement(registry.store)
-        self.trading_date = 0
-        self._unsettled: list[np.ndarray] = []
-        self._client_order_id = 0
         self._clock: _DayClock | None = None
 
     @classmethod
@@ -110,31 +88,13 @@ class Exchange(AbstractContextManager["Exchange"]):
     ) -> None:
         self.registry.close()
 
-    def machine_restore(self, data: bytes) -> None:
-        """Go on from a snapshot of the market."""
-        self.machine = VenueStateMachine.restore(self.machine.profile, data)
-
-    # -- The day ----------------------------------------------------------------------------------
-
     def open_day(self, date: str) -> np.ndarray:
-        """Open a trading day (``2025-07-16``), after what the registry has done since the last.
-
-        Returns
-        -------
-        Event[count]
-            What came of the opening.
-        """
+        """Open a trading day; the registry's acts are of it from then on."""
+        # What the registry has done since the last one is of that day.
         self.feed()
-        day = date_parse(date)
-        self.trading_date = date_number(day)
         if self._clock is not None:
-            self._clock.day = day
-        self._client_order_id = 0
-        return self.apply(DayOpen(date=self.trading_date))
-
-    def phase(self, phase: str) -> None:
-        """Begin a phase: ``listed``, ``listed_and_block``, ``break``."""
-        self.apply(PhaseSet(phase=Phase[phase.upper()]))
+            self._clock.day = date_parse(date)
+        return super().open_day(date)
 
     def enter(
         self, account: str, product: str, side: str, *, price: str, tonnes: int
@@ -160,51 +120,3 @@ class Exchange(AbstractContextManager["Exchange"]):
         command["trading_date"], command["client_order_id"] = self.trading_date, self.next_id()
         command["price"], command["tonnes"] = price_parse(price), whole_number(tonnes, "tonnes")
         return self.submit(command)
-
-    def close_day(self) -> None:
-        """Close the day, settle all of it, and let both sides compare what everybody holds.
-
-        Raises
-        ------
-        SettlementStopped
-            They differ, or a record can't be.
-        """
-        self.apply(DayClose())
-        self.apply(self.machine.checkpoint_now())
-        self.settle()
-
-    # -- Between market and registry --------------------------------------------------------------
-
-    def feed(self) -> None:
-        """Bring what the registry has done to the market, and settle its answers."""
-        store = self.registry.store
-        while items := feed_items(store, self.machine.feed_seq + 1, FEED_COUNT):
-            for item in items:
-                self.apply(control_decode(item))
-        self.settle()
-
-    def settle(self) -> None:
-        """Apply the settlement records made since the last time."""
-        if self._unsettled:
-            self.settlement.apply(LOG_ID, np.concatenate(self._unsettled))
-            self._unsettled.clear()
-
-    def apply(self, message: Control) -> np.ndarray:
-        """Apply a control message to the market; return its events (Event[count])."""
-        return self.noted(self.machine.apply_control(message))
-
-    def submit(self, commands: np.ndarray) -> np.ndarray:
-        """Apply commands (Command[count]) to the market; return its events (Event[count])."""
-        return self.noted(self.machine.apply_records(commands))
-
-    def noted(self, events: np.ndarray) -> np.ndarray:
-        """Keep what of the market's events is to be settled; return them."""
-        settled = events[events["settlement_seq"] != 0]
-        if len(settled):
-            self._unsettled.append(settled)
-        return events
-
-    def next_id(self) -> int:
-        """Return the next command's id: one row of numbers for all accounts rises for each."""
-        self._client_order_id += 1
-        return self._client_order_id

@@ -13,7 +13,8 @@ from cea_exchange.institution.checks import ActError
 WORDS_LENGTH_MAX = 200
 TEXT_LENGTH_MAX = 2_000
 """Of an objection, a finding and the answer to one."""
-YEAR_MIN, YEAR_MAX = 2019, 2099
+YEAR_MIN, YEAR_MAX = 2018, 2099
+"""By the output of 2018 units were given ahead for 2019 and 2020 (CEA-PLN-14)."""
 
 
 class PlatformActError(ActError):

@@ -60,7 +60,7 @@ class PlatformMachine(LinkMachine):
 
     def resume(self) -> None:
         """Look again at who is to be reminded, where the database was lost meanwhile."""
-        self.platform.to_remind.extend(self.platform.listing.ever())
+        self.platform.remind_all()
 
     @property
     def has_work(self) -> bool:

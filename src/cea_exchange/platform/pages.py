@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 
 from cea_exchange.domain.refusals import PlatformRefusal
-from cea_exchange.platform.checks import PlatformActError, month_checked
+from cea_exchange.platform.checks import PlatformActError, month_checked, year_checked
 from cea_exchange.platform.entity_list.enterprises import Enterprises
 from cea_exchange.platform.entity_list.units import Units
 from cea_exchange.platform.filings import months, plans
@@ -14,13 +14,16 @@ from cea_exchange.platform.filings.documents import Documents, Filing, Place
 from cea_exchange.platform.filings.months import Months
 from cea_exchange.platform.periods import month_end
 from cea_exchange.platform.record import Record
+from cea_exchange.platform.verification.clocks import Clocks
 from cea_exchange.platform.verification.firms import Firms
 from cea_exchange.platform.verification.verifications import Verifications
 
 _OF_YEAR = (
     " AND (documents.period = :year OR documents.period BETWEEN 100 * :year AND 100 * :year + 12)"
 )
-SHOWN = ("kind", "period", "version", "sha256", "emission", "reason", "due_on", "entered_on")
+SHOWN = (
+    *("kind", "period", "version", "sha256", "emission", "mark", "reason", "due_on", "entered_on"),
+)
 
 
 class Pages:
@@ -36,6 +39,7 @@ class Pages:
         firms: Firms,
         verifications: Verifications,
         account_parts: AccountParts,
+        clocks: Clocks,
     ) -> None:
         self._record = record
         self._store = record.store
@@ -46,6 +50,7 @@ class Pages:
         self._firms = firms
         self._verifications = verifications
         self._account_parts = account_parts
+        self._clocks = clocks
 
     def enterprise(self, name: str) -> dict[str, Any]:
         """Return what is known of an enterprise today."""
@@ -58,7 +63,7 @@ class Pages:
             (found.enterprise_id,),
         )
         results = self._store.execute(
-            "SELECT compliance_year, version, tonnes FROM verified_results"
+            "SELECT compliance_year, version, tonnes, mark FROM verified_results"
             " WHERE enterprise_id = ? ORDER BY compliance_year, version",
             (found.enterprise_id,),
         )
@@ -71,7 +76,7 @@ class Pages:
                 for unit in self._units.of(found.enterprise_id, today).values()
             ],
             "lists": _rows(lists.fetchall(), "list_year", "change", "cause", "tonnes"),
-            "results": _rows(results.fetchall(), "compliance_year", "version", "tonnes"),
+            "results": _rows(results.fetchall(), "compliance_year", "version", "tonnes", "mark"),
         }
 
     def filing(self, filing: Filing) -> dict[str, Any]:
@@ -81,17 +86,21 @@ class Pages:
 
     def filings(self, enterprise: str, year: int | None = None) -> list[dict[str, Any]]:
         """Return where the documents of an enterprise stand, by period."""
+        if year is not None:
+            year_checked(year)
         found = self._enterprises.of(enterprise)
         rows = self._store.execute(
             "SELECT documents.kind, documents.period, documents.unit_id, state, version,"
-            " emission, due_on, sha256 FROM documents"
+            " emission, mark, due_on, sha256 FROM documents"
             " JOIN filings ON filings.filing_id = documents.filing_id"
             " WHERE documents.enterprise_id = :whose"
             + _OF_YEAR * (year is not None)
             + " ORDER BY documents.period, documents.kind, documents.unit_id",
             {"whose": found.enterprise_id, "year": year or 0},
         )
-        names = ("kind", "period", "unit", "state", "version", "emission", "due_on", "sha256")
+        names = (
+            *("kind", "period", "unit", "state", "version", "emission", "mark", "due_on", "sha256"),
+        )
         return [
             dict(zip(names, (kind, period, self._unit_name(unit_id), *rest), strict=True))
             for kind, period, unit_id, *rest in rows.fetchall()
@@ -165,6 +174,7 @@ class Pages:
         task = self._verifications.of_number(number)
         return {
             **task._asdict(),
+            "mark": self._documents.of_id(task.report_id).mark,
             "enterprise": self._enterprises.name_of(task.enterprise_id),
             "firm": self._firms.name_of(task.firm_id),
             "findings": self._verifications.findings(number),
@@ -174,7 +184,7 @@ class Pages:
         """Return a province's verifications of a year: whose, by whom, how far, what came of it."""
         rows = self._store.execute(
             "SELECT verifications.verification_id, enterprise, firm, given_on,"
-            " verifications.due_on, state, coalesce((SELECT tonnes FROM conclusions"
+            " verifications.due_on, state, mark, coalesce((SELECT tonnes FROM conclusions"
             "  WHERE conclusions.verification_id = verifications.verification_id"
             "  ORDER BY conclusion_id DESC LIMIT 1), 0),"
             " (SELECT count(*) FROM findings"
@@ -183,26 +193,34 @@ class Pages:
             " FROM verifications"
             " JOIN enterprises ON enterprises.enterprise_id = verifications.enterprise_id"
             " JOIN service_firms ON service_firms.firm_id = verifications.firm_id"
+            " JOIN filings ON filings.filing_id = verifications.report_id"
             " WHERE province = ? AND compliance_year = ?"
             " ORDER BY enterprise, verifications.verification_id",
             (province, year),
         )
-        names = ("verification", "enterprise", "firm", "given_on", "due_on", "state")
+        names = ("verification", "enterprise", "firm", "given_on", "due_on", "state", "mark")
         return _rows(rows.fetchall(), *names, "tonnes", "findings_open")
 
     def result(self, enterprise: str, year: int) -> dict[str, Any]:
         """Return the verified result that counts."""
         found = self._enterprises.of(enterprise)
         result = self._verifications.result(found.enterprise_id, year)
+        concluded_on: int = self._store.one(
+            "SELECT concluded_on FROM conclusions WHERE conclusion_id = ?", (result.conclusion_id,)
+        )
+        notify_by = self._clocks.feedback_due(concluded_on, year, found.sector)
         return {
             "enterprise": enterprise,
             "year": year,
             "tonnes": result.tonnes,
+            "mark": result.mark,
             "version": result.version,
             "units": msgspec.json.decode(result.unit_emissions),
             "figures": msgspec.json.decode(result.unit_figures),
             "confirmed_by": result.confirmed_by,
             "notified_on": result.notified_on,
+            "notify_by": notify_by.number,
+            "is_notified_late": notify_by.is_over(result.notified_on),
         }
 
     def _unit_name(self, unit_id: int) -> str:

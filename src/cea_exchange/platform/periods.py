@@ -11,10 +11,6 @@ from cea_exchange.domain.compliance.deadlines.calendar import (
     is_filed_monthly,
 )
 
-BACK_FILED = range(202501, 202507)
-"""The months that the three industries filed afterwards."""
-BACK_FILED_BY = 2025_10_31
-
 
 def months_of(year: int) -> tuple[int, ...]:
     """Return the months of a year, as yyyymm.
@@ -50,9 +46,7 @@ def month_due(sector: Sector, month: int) -> int:
     -----
     Rules: CEA-MRV-01, CEA-MRV-02.
     """
-    if sector != "power" and month in BACK_FILED:
-        return BACK_FILED_BY
-    return date_number(filing_due(*divmod(month, 100)))
+    return date_number(filing_due(sector, *divmod(month, 100)))
 
 
 def plan_due(sector: Sector, year: int) -> int:
@@ -81,17 +75,14 @@ def months_asked(sector: Sector, year: int) -> tuple[int, ...]:
     Examples
     --------
     >>> months_asked("steel", 2024), months_asked("power", 2022)[0]
-    ((), 202203)
+    ((), 202204)
 
     Notes
     -----
     Rules: CEA-MRV-02.
     """
     return tuple(
-        month
-        for month in months_of(year)
-        if is_filed_monthly(sector, *divmod(month, 100))
-        or (sector != "power" and month in BACK_FILED)
+        month for month in months_of(year) if is_filed_monthly(sector, *divmod(month, 100))
     )
 
 

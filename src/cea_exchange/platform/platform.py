@@ -26,6 +26,8 @@ from cea_exchange.institution.clock import GivenClock, InstitutionClock
 from cea_exchange.institution.persons import Person, Persons
 from cea_exchange.institution.services import Ended, InstitutionServices
 from cea_exchange.platform.allocation.allocations import Allocations
+from cea_exchange.platform.allocation.computation import Computation
+from cea_exchange.platform.allocation.forms import Forms
 from cea_exchange.platform.allocation.unit_years import UnitYears
 from cea_exchange.platform.disclosure.public_files import PublicFiles
 from cea_exchange.platform.disclosure.public_pages import PublicPages
@@ -43,6 +45,7 @@ from cea_exchange.platform.filings.months import Months
 from cea_exchange.platform.filings.plans import Plans
 from cea_exchange.platform.filings.reports import Reports
 from cea_exchange.platform.filings.retrofits import Retrofits
+from cea_exchange.platform.messages import Messages
 from cea_exchange.platform.obligations.obligations import Obligations
 from cea_exchange.platform.pages import Pages
 from cea_exchange.platform.record import Record
@@ -59,6 +62,7 @@ from cea_exchange.platform.roles import (
     province_body,
 )
 from cea_exchange.platform.store import PlatformStore
+from cea_exchange.platform.verification.clocks import Clocks
 from cea_exchange.platform.verification.firms import Firms
 from cea_exchange.platform.verification.inspections import Inspections
 from cea_exchange.platform.verification.irregularities import Irregularities
@@ -86,8 +90,8 @@ class Platform(InstitutionServices):
     ----------
     person : Person
         Who asks for what is being done.
-    to_remind : deque of str
-        Enterprises that the day has still to look at.
+    to_remind : deque of str or int
+        Enterprises and provinces that the day has still to look at.
     """
 
     def __init__(
@@ -101,7 +105,7 @@ class Platform(InstitutionServices):
         super().__init__(record, Persons(record), scoped=SCOPED, overseers=OVERSEERS)
         self.record = record
         self.person: Person = NOBODY
-        self.to_remind: deque[str] = deque()
+        self.to_remind: deque[str | int] = deque()
         self.enterprises, self.units = Enterprises(record), Units(record)
         self.complexes = Complexes(record, self.enterprises, self.units)
         self.listing = Listing(record, self.enterprises, self.units, self.complexes)
@@ -118,14 +122,16 @@ class Platform(InstitutionServices):
         self.months = Months(record, enterprises, units, evidence, documents)
         self.reports = Reports(record, enterprises, units, documents, self.months)
         self.retrofits = Retrofits(record, enterprises, documents, self.months)
-        self.due = DueDates(record, enterprises, units, self.listing, documents)
-        self.cross_checks = CrossChecks(record, self.plans)
+        self.messages = Messages(record)
+        self.due = DueDates(record, enterprises, units, self.listing, documents, self.messages)
+        self.cross_checks = CrossChecks(record, self.plans, evidence)
 
     def _verification(self, record: Record) -> None:
         self.firms = Firms(record, self.enterprises)
         self.verifications = Verifications(
             record, self.enterprises, self.firms, self.documents, self.reports
         )
+        self.clocks = Clocks(record, self.enterprises, self.messages)
         self.objections = Objections(record)
         self.inspections = Inspections(record)
         self.irregularities = Irregularities(record, self.verifications)
@@ -138,16 +144,14 @@ class Platform(InstitutionServices):
             self.firms,
             self.verifications,
             self.account_parts,
+            self.clocks,
         )
 
     def _allocation(self, record: Record) -> None:
-        self.allocations = Allocations(
-            record,
-            self.enterprises,
-            self.listing,
-            self.verifications,
-            UnitYears(self.units, self.documents, self.months),
-        )
+        unit_years = UnitYears(self.units, self.documents, self.months)
+        self.computation = Computation(record, unit_years)
+        self.allocations = Allocations(record, self.enterprises, self.computation)
+        self.forms = Forms(self.computation)
         self.obligations = Obligations(record, self.enterprises, self.allocations)
         self.cases = Cases(record, self.obligations, self.firms)
         self.public_files = PublicFiles(record, self.firms, self.cases)
@@ -236,8 +240,13 @@ class Platform(InstitutionServices):
 
     def day_begun(self, date: int) -> Ended:
         """Note whom to remind of what is due; see `remind_some`."""
-        self.to_remind = deque(self.listing.ever())
+        self.remind_all()
+        self.clocks.authority_remind()
         return {}
+
+    def remind_all(self) -> None:
+        """Note that everybody is to be looked at."""
+        self.to_remind = deque([*self.clocks.provinces(), *self.listing.ever()])
 
     def remind_some(self, count: int) -> list[Due]:
         """Remind so many more enterprises of what is due, and return what they are reminded of.
@@ -248,7 +257,11 @@ class Platform(InstitutionServices):
         reminded: list[Due] = []
         for _ in range(min(count, len(self.to_remind))):
             # Taken off before: one that can't be reminded keeps nobody else from it.
-            reminded += self.due.remind(self.to_remind.popleft())
+            body = self.to_remind.popleft()
+            if isinstance(body, int):
+                self.clocks.remind(body)
+            else:
+                reminded += self.due.remind(body)
         return reminded
 
     def status(self) -> dict[str, Any]:

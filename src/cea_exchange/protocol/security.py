@@ -55,9 +55,11 @@ class CurveKeys(msgspec.Struct, frozen=True):
 
     @classmethod
     def new(cls) -> Self:
-        """Return a fresh random pair."""
-        public, secret = zmq.curve_keypair()
-        return cls(public.decode(), secret.decode())
+        """Return a fresh random pair; the public key is never taken for a command's option."""
+        while True:
+            public, secret = zmq.curve_keypair()
+            if not public.startswith(b"-"):
+                return cls(public.decode(), secret.decode())
 
     @classmethod
     def load(cls, directory: Path | str, name: str) -> Self:
@@ -163,7 +165,7 @@ def _key_read(path: Path) -> str:
 
 REFUSED_NEWS_S = 10.0
 ELSEWHERE = object()
-"""What an allow-list says of a key that another server at the same address admits."""
+"""What an allow-list says of a key that another server at the address admits, or this one later."""
 
 _own_strangers: set[str] = set()
 """Keys that `refuses_strangers` is trying right now: that they are refused is no news."""
@@ -206,7 +208,7 @@ class AllowList:
         """Admit to `domain` the keys (z85 text) for which `allowed` says True.
 
         A key for which it says `ELSEWHERE` loses this connection only: libzmq comes again by
-        itself, and finds another server at the same address.
+        itself, and finds another server at the same address, or this one of another mind.
 
         `allowed` is called in the handler's thread, at each handshake; ``set.__contains__`` of a
         set that the caller changes later is a good choice. Whatever it raises refuses the key.

@@ -98,6 +98,8 @@ class RegistryMachine(InstitutionMachine):
         if config.platform is not None:
             self.registry.platform_follow(acts_by_hand=config.platform.acts_by_hand)
         self.registry.offsets.by_link_only = config.ccer is not None
+        if config.ccer is not None:
+            self.registry.ccer_proofs.signing_key = config.ccer.signing_key
         settlement = settlement_class(
             store,
             mode=config.settlement_mode,

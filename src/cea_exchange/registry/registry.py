@@ -226,6 +226,7 @@ class Registry(InstitutionServices):
                 "SELECT count(*) FROM transfers WHERE state = 'pending'"
             ),
             "bank_unapplied": self.bank.reports.open_count(),
+            "duties_overdue": sum(duty.is_overdue for duty in self.duties.open()),
             "platform_seq": self.platform_stream.standing().last_seq,
             "platform_refused": self.platform_stream.standing().refused,
             **self.ccer_proofs.standing(),

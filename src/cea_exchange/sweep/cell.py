@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 import msgspec
 from msgspec import Struct
 
-from cea_exchange.year.outcome.reconciling import Reconciled
+from cea_exchange.year.outcome.held import Reconciled
 from cea_exchange.year.setting import FIRMS, YearSetting
 
 PROGRAM_FILES = (".py", ".pyx", ".pxd", ".toml", ".sql", ".csv", ".json")

@@ -18,6 +18,8 @@ from cea_exchange.domain.units import price_format
 from cea_exchange.year.firms.firm import Firm
 from cea_exchange.year.institutions.market import Counts
 from cea_exchange.year.institutions.programme import Programme
+from cea_exchange.year.institutions.systems import ExchangeCash
+from cea_exchange.year.institutions.voluntary_market import Voluntary
 from cea_exchange.year.setting import YearSetting
 
 FOLDER, NEW, OLD = ".checkpoint", ".checkpoint.new", ".checkpoint.old"
@@ -25,6 +27,25 @@ STATE = "state.msgpack"
 ENDED = "year.msgpack"
 SETTING = "year.json"
 SYSTEMS = ("platform", "registry", "ccer", "bank", "venue")
+
+
+class CcerState(Struct, kw_only=True):
+    """Likewise of the voluntary side.
+
+    Attributes
+    ----------
+    machine, bulletins, counts
+        Of the exchange of CCERs, as those of the market of allowances.
+    cash
+        Of that exchange, when the year is over.
+    """
+
+    programme: Programme = msgspec.field(default_factory=Programme)
+    voluntary: Voluntary = msgspec.field(default_factory=Voluntary)
+    machine: bytes = b""
+    bulletins: list[Bulletin] = []
+    counts: Counts = msgspec.field(default_factory=Counts)
+    cash: ExchangeCash = msgspec.field(default_factory=ExchangeCash)
 
 
 class YearState(Struct, kw_only=True):
@@ -38,8 +59,8 @@ class YearState(Struct, kw_only=True):
         The market's snapshot.
     products
         Each with its reference price (fen).
-    programme
-        The voluntary market's.
+    ccer
+        The voluntary side.
     emitted
         Enterprise -> unit -> tonnes, of those that have filed and are not verified yet.
     """
@@ -50,7 +71,7 @@ class YearState(Struct, kw_only=True):
     counts: Counts = msgspec.field(default_factory=Counts)
     machine: bytes = b""
     products: list[tuple[str, int]] = []
-    programme: Programme = msgspec.field(default_factory=Programme)
+    ccer: CcerState = msgspec.field(default_factory=CcerState)
     emitted: dict[str, dict[str, Decimal]] = {}
 
     def __repr__(self) -> str:

@@ -31,8 +31,15 @@ from cea_exchange.year.daemons.preparing import cleared, prepared
 from cea_exchange.year.daemons.systems import DaemonSystems
 from cea_exchange.year.firms import abusers
 from cea_exchange.year.firms.draws import Draws
-from cea_exchange.year.firms.firm import Day
-from cea_exchange.year.institutions import carryover, custody, enforcement, filing, programme
+from cea_exchange.year.firms.firm import Day, Firm
+from cea_exchange.year.institutions import (
+    carryover,
+    custody,
+    enforcement,
+    filing,
+    programme,
+    voluntary_market,
+)
 from cea_exchange.year.institutions.embedded import EmbeddedSystems
 from cea_exchange.year.institutions.market import Market, YearFailed
 from cea_exchange.year.institutions.supervision import AbuserSeat, YearSupervision
@@ -130,6 +137,7 @@ class YearRun:
                 names = [name for name, _ in self.state.products]
                 carryover.carried_over(systems, self.state.firms, names)
             self._keep(systems)
+            self.state.ccer.cash = systems.ccer_market.cash()
         checkpoint.ended_save(self.folder, self.state)
         return self.state
 
@@ -160,7 +168,9 @@ class YearRun:
             else:
                 self.state = found
             state = self.state
-            systems.market.resume(state.machine, state.bulletins, state.counts, state.products)
+            systems.market.resume(state.machine, state.bulletins, state.counts)
+            ccer = state.ccer
+            systems.ccer_market.resume(ccer.machine, ccer.bulletins, ccer.counts)
             yield systems
 
     def _embedded(self, day: date) -> EmbeddedSystems:
@@ -206,10 +216,13 @@ class YearRun:
         self._keep(systems)
         if isinstance(systems, EmbeddedSystems):
             self.state.machine = systems.market.snapshot()
+            self.state.ccer.machine = systems.ccer_market.snapshot()
             checkpoint.saved(self.folder, self.state)
 
     def _keep(self, systems: Systems) -> None:
         self.state.bulletins, self.state.counts = systems.market.bulletins, systems.market.counts
+        ccer, market = self.state.ccer, systems.ccer_market
+        ccer.bulletins, ccer.counts = market.bulletins, market.counts
 
     # -- a day ------------------------------------------------------------------------------------
 
@@ -292,13 +305,26 @@ class YearRun:
         )
 
     def _ccer_day(self, systems: Systems, view: Day, day: date) -> None:
-        """Take the voluntary programme's next step; on a month's first day, trade and offset."""
+        """Let the exchange of CCERs have its day, and take the voluntary programme's next step."""
         if day.year < programme.FIRST_YEAR:
             return
-        progress = self.state.programme
-        programme.programme_step(systems, progress, day, len(self.members))
-        if not (view.is_owed and view.is_first_of_month):
+        ccer, market = self.state.ccer, systems.ccer_market
+        if ccer.programme.is_issued:
+            market.day_open(day)
+            voluntary_market.offset(systems, ccer.voluntary, self.setting.year)
+            if wanted := self._ccers_wanted(view):
+                self._ccers_bought(systems, view, wanted)
+            else:
+                market.day_close()
             return
+        programme.programme_step(systems, ccer.programme, day, len(self.members))
+        if ccer.programme.is_issued:
+            voluntary_market.listed(systems)
+
+    def _ccers_wanted(self, view: Day) -> list[tuple[Firm, int]]:
+        """Return what firms want to buy on a month's first day, if they can still offset it."""
+        if not (view.is_owed and view.is_first_of_month and view.days_left):
+            return []
         cap = self._offset_rules().cap
         asked = [
             (firm, min(cap(firm.owed), self.behaviour.offset_wanted(view, firm)))
@@ -306,11 +332,18 @@ class YearRun:
             # Of each obligation once: what is left of it then has no room under the cap.
             if firm.owed and "offset" not in firm.memory
         ]
-        wanted = [(firm, tonnes) for firm, tonnes in asked if tonnes > 0]
-        bought = programme.market_day(systems, progress, day, wanted)
-        for each in bought:
-            each.firm.memory["offset"] = each.firm.memory.get("offset", 0) + each.tonnes
-        programme.offset(systems, bought, self.setting.year)
+        return [(firm, tonnes) for firm, tonnes in asked if tonnes > 0]
+
+    def _ccers_bought(
+        self, systems: Systems, view: Day, wanted: Sequence[tuple[Firm, int]]
+    ) -> None:
+        voluntary = self.state.ccer.voluntary
+        by_account = {firm.account: firm for firm, _ in wanted}
+        for each in voluntary_market.traded(systems, voluntary, view.date, wanted):
+            firm = by_account[each.account]
+            firm.memory["offset"] = firm.memory.get("offset", 0) + each.tonnes
+            # It is cancelled and counted on the next day.
+            firm.owed -= each.tonnes
 
     def _offset_rules(self) -> OffsetRules:
         """Return the rules of offset, with the share of CCERs that the authority has set."""

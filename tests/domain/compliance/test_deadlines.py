@@ -34,15 +34,30 @@ def day(text):
 )
 def test_a_month_is_filed_within_40_days(year, month, last):
     """CEA-MRV-01, CEA-CAL-04, example 39: rest days count and move nothing."""
-    assert filing_due(year, month) == day(last)
+    assert filing_due("power", year, month) == day(last)
+
+
+@pytest.mark.parametrize(
+    ("sector", "month", "last"),
+    [
+        ("steel", 1, "2025-10-31"),
+        ("cement", 6, "2025-10-31"),
+        ("aluminium", 7, "2025-09-09"),
+        ("power", 1, "2025-03-12"),
+    ],
+)
+def test_what_the_industries_filed_afterwards_was_due_at_once(sector, month, last):
+    """CEA-MRV-02."""
+    assert filing_due(sector, 2025, month) == day(last)
 
 
 @pytest.mark.parametrize(
     ("sector", "year", "month", "filed"),
     [
-        ("power", 2022, 2, False),
-        ("power", 2022, 3, True),
-        ("cement", 2025, 6, False),
+        ("power", 2022, 3, False),
+        ("power", 2022, 4, True),
+        ("cement", 2024, 12, False),
+        ("cement", 2025, 6, True),
         ("steel", 2025, 7, True),
     ],
 )

@@ -27,7 +27,7 @@ from cea_exchange.protocol.framing import (
 from cea_exchange.venue._intake import are_same_commands
 from cea_exchange.venue.market.block_views import blocks, blocks_of_all, party
 from cea_exchange.venue.market.state_machine import VenueStateMachine
-from cea_exchange.venue.order_entry.gateway import is_cancel
+from cea_exchange.venue.order_entry.cancels import is_cancel
 from support.market.market_scripts import CORES
 
 # Bids too: they have as little beside their target and terms as the answers to a block.

@@ -73,7 +73,7 @@ def test_an_account_has_five_operators_at_most(core):
 
 def test_blocks_and_biddings_open_by_notice(core):
     """CCER-MKT-01: in due course; nothing else has to change."""
-    allowed = {"block_allowed": "true", "bidding_allowed": "true"}
+    allowed = {"block_allowed": "true", "bidding_allowed": "true", "block_tonnes_min": "100_000"}
     profile = profile_with(notice(**allowed), text=CCER.text)
     market = Market(profile, {P: "100.00"}, core=core)
     market.deposit("bob", product=P, tonnes=300_000)

@@ -4,7 +4,7 @@ import pytest
 
 from cea_exchange import Market
 from cea_exchange.core.market import CompiledMarket
-from cea_exchange.domain.profile import load_profile, profile_parse
+from cea_exchange.domain.profile import ProfileError, load_profile, profile_parse
 from cea_exchange.domain.records import Method, Side
 from cea_exchange.matching.reference import ReferenceMarket
 from support.market.noticed_markets import listed, notice, profile_with, reason
@@ -95,7 +95,7 @@ def test_half_a_fen_of_the_base_price_is_rounded_up(core):
 
 def test_blocks_do_not_move_the_base_price(core):
     """CCER-LST-05, CCER-BLK-01"""
-    profile = profile_with(notice(block_allowed="true"), text=CCER.text)
+    profile = profile_with(notice(block_allowed="true", block_tonnes_min="100_000"), text=CCER.text)
     market = market_of(core, "70.76", profile, tonnes=200_000)
     market.deposit("bob", cash="90000000.00")
     market.open_day("2026-03-02")
@@ -201,7 +201,7 @@ def test_an_account_stands_on_one_side_of_a_project(core):
 
 def test_blocks_and_biddings_begin_a_gap_and_keep_to_it(core):
     """CCER-FND-03, CCER-FND-04, CCER-BLK-01: any trading method counts, a block once confirmed."""
-    allowed = {"block_allowed": "true", "bidding_allowed": "true"}
+    allowed = {"block_allowed": "true", "bidding_allowed": "true", "block_tonnes_min": "100_000"}
     profile = profile_with(notice(**allowed), text=CCER.text)
     market = market_of(core, profile=profile, tonnes=400_000)
     market.open_day("2026-03-02")
@@ -228,7 +228,7 @@ def test_blocks_and_biddings_begin_a_gap_and_keep_to_it(core):
 
 def test_blocks_biddings_and_bids_are_refused_for_the_same_reasons(core):
     """CCER-FND-03, CCER-FND-04"""
-    allowed = {"block_allowed": "true", "bidding_allowed": "true"}
+    allowed = {"block_allowed": "true", "bidding_allowed": "true", "block_tonnes_min": "100_000"}
     profile = profile_with(notice(**allowed), text=CCER.text)
     market = market_of(core, profile=profile, tonnes=400_000)
     market.open_day("2026-03-02")
@@ -331,3 +331,54 @@ def test_a_halt_does_not_make_the_session_longer(core):
     assert ask(market, "bob", "buy") is None
     market.clock("2026-03-02T11:30:00+08:00")
     assert ask(market, "bob", "buy") == "PHASE_CLOSED"
+
+
+# -- Exceed and reach (RB3 31.20, worked example 14) ----------------------------------------------
+
+LIMITED = profile_with(
+    notice(since="2025-03-01", holding_limit_tonnes="1_000_000", large_holder_tonnes="800_000"),
+    text=CCER.text,
+)
+
+
+def test_what_exceeds_a_limit_is_more_than_it(core):
+    """CCER-FND-02: of 1,000,000 with 950,000 held and 30,000 open, 20,000 are taken."""
+    market = market_of(core, profile=LIMITED, tonnes=950_000)
+    market.deposit("bob", cash="90000000.00")
+    market.open_day("2026-03-02")
+    market.phase("listed")
+    assert reason(order(market, "bob", "buy", "69.00", 30_000)) is None
+    assert reason(order(market, "bob", "buy", "69.00", 20_001)) == "HOLDING_LIMIT"
+    assert reason(order(market, "bob", "buy", "69.00", 20_000)) is None
+    assert reason(order(market, "bob", "buy", "69.00", 1)) == "HOLDING_LIMIT"
+
+
+@pytest.mark.parametrize(("bought", "reported"), [(99_999, []), (100_000, ["bob"])])
+def test_who_reaches_a_large_holding_reports_it(core, bought, reported):
+    """CCER-FND-02: 80% of the limit itself counts, 799,999 t do not."""
+    market = market_of(core, profile=LIMITED, tonnes=700_000)
+    market.open_day("2026-03-02")
+    market.phase("listed")
+    assert reason(order(market, "alice", "sell", "70.00", bought)) is None
+    events = order(market, "bob", "buy", "70.00", bought)
+    assert [each.account for each in events if each.event == "large_holder"] == reported
+
+
+def test_a_listed_order_may_be_of_any_size_until_a_notice_names_a_blocks(core):
+    """CCER-MKT-02: 100,000 t is no size that a text confirms, and binds nobody."""
+    market = market_of(core, tonnes=400_000)
+    market.open_day("2026-03-02")
+    market.phase("listed")
+    assert reason(order(market, "alice", "sell", "70.00", 100_000)) is None
+    assert CCER.rules.listed_tonnes_most == CCER.rules.bidding_tonnes_min == 0
+    text = CCER.text + notice(since="2026-03-03", block_tonnes_min="100_000")
+    named = market_of(core, profile=profile_parse(text, "named"), tonnes=400_000)
+    named.open_day("2026-03-03")
+    named.phase("listed")
+    assert reason(order(named, "alice", "sell", "70.00", 100_000)) == "LISTED_TONNES_TOO_LARGE"
+
+
+def test_no_notice_allows_blocks_without_their_size():
+    """CCER-MKT-02"""
+    with pytest.raises(ProfileError, match="no block_tonnes_min of blocks .CCER-MKT-02. - at"):
+        profile_with(notice(block_allowed="true"), text=CCER.text)

@@ -100,8 +100,8 @@ def test_a_unit_of_a_taken_name_or_unsound_facts_is_refused(world):
         world.unit("E1-1")
     with refuses("UNIT_FACTS_UNSOUND: facts: .*unknown field `colour`"):
         world.unit("E1-2", colour="red")
-    with refuses("UNIT_FACTS_UNSOUND: .*`int` <= 10000.*biomass_bp"):
-        world.unit("E1-2", biomass_bp=10_001)
+    with refuses("UNIT_FACTS_UNSOUND: .*`int` <= 10000.*green_bp"):
+        world.unit("E1-2", green_bp=10_001)
     with refuses("FACT_OUTDATED"):
         world.platform.units.change(
             "E1-1", 1, UnitFacts(), valid_from=20190101, document="licence 2"

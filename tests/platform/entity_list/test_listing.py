@@ -45,7 +45,7 @@ def test_an_enterprise_that_was_forgotten_enters_on_request(world):
         world.platform.listing.enter(2026, "E1", cause="whim", **terms)
     with refuses("AMOUNT_UNSOUND: tonnes: expected a whole number from 0 to .*, got -1"):
         world.platform.listing.enter(2026, "E1", cause="on_request", **terms | {"tonnes": -1})
-    with refuses("DATE_UNSOUND: list_year: expected a year from 2019 to 2099, got 25"):
+    with refuses("DATE_UNSOUND: list_year: expected a year from 2018 to 2099, got 25"):
         world.platform.listing.enter(25, "E1", cause="on_request", **terms)
 
 
@@ -93,10 +93,10 @@ def verified(world, year, tonnes, enterprise="E1"):
     number = world.store.next_id("verified_results", "result_id")
     world.store.insert(
         "verified_results (result_id, enterprise_id, compliance_year, version, tonnes,"
-        " unit_emissions, unit_figures, conclusion_id, reason, confirmed_by, notified_on)",
+        " mark, unit_emissions, unit_figures, conclusion_id, reason, confirmed_by, notified_on)",
         [
             (number, world.platform.enterprises.of(enterprise).enterprise_id, year, 1, tonnes)
-            + ("{}", "{}", number, "", "Sun Yu", 20250701)
+            + ("", "{}", "{}", number, "", "Sun Yu", 20250701)
         ],
     )
 

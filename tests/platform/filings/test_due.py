@@ -1,5 +1,7 @@
 """What is due until when, who is late, and reminders."""
 
+from decimal import Decimal
+
 import msgspec
 import pytest
 
@@ -8,7 +10,15 @@ from cea_exchange.platform.config import PlatformConfig
 from cea_exchange.platform.machine import PlatformMachine
 from cea_exchange.platform.periods import month_due, months_asked, plan_due, report_due
 from cea_exchange.protocol.links.platform import Completion, LinkQuestion
-from support.platform.platform_world import PROVINCE, WANG, given_2024
+from support.platform.platform_world import (
+    NATION,
+    PROVINCE,
+    SECOND,
+    VERIFIER,
+    WANG,
+    given_2024,
+)
+from support.refusing import refuses
 
 
 @pytest.mark.parametrize(
@@ -69,6 +79,70 @@ def test_an_enterprise_is_reminded_once_before_the_day_and_once_behind_it(world)
         reminded += [(world.day, due.period) for due in world.platform.due.remind("E1")]
     assert reminded == [(20250302, 202501), (20250313, 202501)]
     assert world.store.one("SELECT count(*) FROM reminders WHERE is_late = 1") == 1
+
+
+def test_what_is_due_is_told_by_message_to_who_has_to_file_it(world):
+    """CEA-CAL-05, CEA-MRV-09: each once, numbered, and who read it is kept."""
+    world.listed(2025)
+    world.plan(2025)
+    world.platform.plans.file(WANG, "E1", 2025)
+    messages = world.platform.messages
+    for world.day in (20250301, 20250302, 20250303, 20250313):
+        world.platform.due.remind("E1")
+    found = messages.of("enterprise E1", 1, 10)
+    assert [(each["subject"], each["due_on"], each["is_late"]) for each in found] == [
+        ("month 202501", 20250312, 0),
+        ("month 202501", 20250312, 1),
+    ]
+    assert found[0]["words"] == "Figures of the month 202501: missing, due 2025-03-12"
+    assert messages.of("province 33", 1, 10) == []
+    messages.read(WANG, found[0]["message_id"])
+    assert [each["is_late"] for each in messages.of("enterprise E1", 1, 10, unread=True)] == [1]
+    with refuses("MESSAGE_UNKNOWN: message: expected one of province 33, got 1"):
+        messages.read(PROVINCE, found[0]["message_id"])
+
+
+def test_a_province_and_the_authority_are_told_what_the_calendar_has(world):
+    """CEA-CAL-02, CEA-CAL-05."""
+    world.day = 20250625
+    platform = world.platform
+    platform.day_begun(20250625)
+    while platform.to_remind:
+        platform.remind_some(1)
+    found = platform.messages.of("province 33", 1, 10)
+    assert ("calendar verify 2024", 20250630) in {
+        (each["subject"], each["due_on"]) for each in found
+    }
+    assert platform.clocks.remind(33) == 0
+
+
+def test_a_provinces_clocks_run_until_it_has_done_what_they_are_for(world):
+    """CEA-VER-12, CEA-VER-13, CEA-PLN-26: what is late is told as late."""
+    world.day = 20250602
+    given_2024(world)
+    platform = world.platform
+    assert platform.clocks.open(33, 20991231) == []
+    shown = platform.pages.result("E1", 2024)
+    assert (shown["notify_by"], shown["is_notified_late"]) == (20250611, False)
+    platform.verifications.withdraw(1)
+    task = platform.verifications.give("E1", 2024, "V1", due_on=20250630)
+    platform.verifications.conclude(VERIFIER, task, {"E1-1": Decimal("2900000.00")})
+    (clock,) = platform.clocks.open(33, 20991231)
+    # 7 working days over the dragon boat festival, which 2 June is of; before 30 June.
+    assert clock[:4] == ("result", "E1 2024", 20250611, "CEA-VER-12")
+    world.day = 20250612
+    platform.clocks.remind(33)
+    late = [each for each in platform.messages.of("province 33", 1, 10) if each["is_late"]]
+    assert [each["subject"] for each in late] == ["result E1 2024"]
+    platform.verifications.confirm(PROVINCE, task, reason="objection 1")
+    assert platform.pages.result("E1", 2024)["is_notified_late"]
+    (clock,) = platform.clocks.open(33, 20991231)
+    assert clock[:4] == ("allocation", "E1 2024", 20250626, "CEA-PLN-26")
+    row = platform.allocations.compute(PROVINCE, 33, 2024, "adjustment")
+    platform.allocations.approve(SECOND, row.allocation_id)
+    platform.allocations.total_set(NATION, 2024, "adjustment", 10**10)
+    platform.allocations.distribute(row.allocation_id)
+    assert platform.clocks.open(33, 20991231) == []
 
 
 def machine_of(world):

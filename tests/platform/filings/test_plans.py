@@ -2,6 +2,8 @@
 
 from decimal import Decimal
 
+from msgspec.structs import replace
+
 from cea_exchange.platform.filings.plan_files import PlannedFigure
 from support.platform.platform_world import (
     LI,
@@ -38,6 +40,7 @@ WRONG = (
     ({"accuracy": Decimal(0)}, "accuracy: expected the class of scale 1 in percent, got 0"),
     ({"calibration_months": 0}, "calibration_months: expected 1 to 12 months between"),
     ({"meter": ""}, "meter: expected the meter that has a class"),
+    ({"basis": ""}, "basis: expected as_fired or as_received of A.bituminous, got nothing"),
 )
 
 
@@ -47,6 +50,20 @@ def test_a_line_that_can_not_be_is_refused_with_its_rule(world):
         with refuses(f"FILE_REFUSED: plan.csv:2: {said}"):
             world.plan(**changed)
     assert world.platform.documents.standing(world.place("plan", 2026)) is None
+
+
+def test_coal_that_was_weighed_as_it_is_fired_is_not_weighed_as_it_came_a_year_later(world):
+    """CEA-PWR-09: the kind of data may not fall, and its laboratory's goes with it."""
+    world.plan(2025)
+    accepted(world, 2025)
+    figures = [
+        replace(each, basis="as_received") if each.basis else each for each in planned_figures()
+    ]
+    with refuses("basis: expected as_fired of A.bituminous of E1-1, as in the plan of 2025"):
+        world.plan(2026, figures=figures)
+    with refuses("basis: expected as_received of B.bituminous, as its coal is weighed, got as_f"):
+        world.plan(2027, basis="as_received")
+    assert world.plan(2027, figures=figures, name="other.csv").version == 1
 
 
 def test_a_plan_without_what_the_allocation_rests_on_is_refused(world):

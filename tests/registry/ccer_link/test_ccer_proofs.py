@@ -13,12 +13,15 @@ from cea_exchange.institution.links.turns import LinkStopped
 from cea_exchange.protocol.links.ccer import (
     ClaimAnswer,
     LinkAnswer,
-    NumberedItem,
     ProofReversed,
     head_after,
+    item_decode,
 )
+from cea_exchange.protocol.links.signatures import SigningKey
 from cea_exchange.registry.reconciliation.audit import checks
+from cea_exchange.registry.reconciliation.ccer_offsets import signature_differences
 from support.ccer.both_registries import Both, TakenBack, link_answer
+from support.ccer.programme import SIGNER, signed
 from support.refusing import refuses
 from support.registry.compliance_world import proof
 from support.registry.ledger_by_hand import changed
@@ -115,10 +118,46 @@ def test_the_same_words_again_change_nothing(both):
     assert (both.offset(), both.offset("P002")) == (1_000, 1_000)
 
 
+def test_what_the_ccer_registry_has_not_signed_is_not_taken(both):
+    """CCER-LNK-05: no signature, another's, one of another item, a key that came later."""
+    both.cancel()
+    both.cancel()
+    first, second = both.ccer.proofs.items(1)
+    replaced, other = msgspec.structs.replace, SigningKey(bytes(32))
+    wrong = {
+        "expected one signed by the CCER registry, got none": replaced(
+            first, signing_key="", signature=""
+        ),
+        "expected a signature by .*, got another": replaced(first, signature=second.signature),
+        "expected a signature by \\S+, got": replaced(first, signing_key=other.public),
+    }
+    for said, item in wrong.items():
+        with pytest.raises(LinkStopped, match=f"proof item 1: {said}"):
+            both.proofs.take(LinkAnswer(last_proof_seq=1, items=(item,)))
+    both.proofs.signing_key = other.public
+    with pytest.raises(LinkStopped, match="proof item 1: expected one signed by"):
+        both.proofs.take(LinkAnswer(last_proof_seq=1, items=(first,)))
+    both.proofs.signing_key = SIGNER.public
+    both.proofs.take(LinkAnswer(last_proof_seq=1, items=(first,)))
+    both.proofs.signing_key = None
+    by_other = signed(2, second.item, second.head, other)
+    with pytest.raises(LinkStopped, match="proof item 2: expected one signed by"):
+        both.proofs.take(LinkAnswer(last_proof_seq=2, items=(by_other,)))
+    both.proofs.signing_key = other.public
+    both.proofs.take(LinkAnswer(last_proof_seq=2, items=(by_other,)))
+    store = both.world.registry.store
+    assert [*signature_differences(store)] == []
+    with pytest.raises(TakenBack), store.transaction():
+        changed(store, "UPDATE ccer_items SET signing_key = signature WHERE proof_seq = 1")
+        (said,) = signature_differences(store)
+        assert said.startswith("item 1: expected a signature by")
+        raise TakenBack
+
+
 def chained(items, seq, item):
     payload = msgspec.msgpack.encode(item)
     head = head_after(items[-1].head if items else "0" * 64, payload)
-    return NumberedItem(proof_seq=seq, item=payload, head=head)
+    return signed(seq, payload, head)
 
 
 def test_words_that_contradict_each_other_stop_the_link(both):
@@ -129,13 +168,15 @@ def test_words_that_contradict_each_other_stop_the_link(both):
     both.proofs.take(LinkAnswer(last_proof_seq=1, items=(first,)))
     unknown = chained([first], 2, ProofReversed(proof="N9", document="order"))
     forged = msgspec.structs.replace(second, item=second.item + b"\x00")
-    no_item = NumberedItem(proof_seq=2, item=b"\x80", head=head_after(first.head, b"\x80"))
+    no_item = signed(2, b"\x80", head_after(first.head, b"\x80"))
+    too_many = msgspec.structs.replace(item_decode(second.item), tonnes=2**63)
     wrong = {
         "proof item 3: expected the head": msgspec.structs.replace(second, proof_seq=3),
         "proof item 2: expected the head": forged,
         "proof item 1: expected the head": chained([], 1, ProofReversed(proof="N", document="x")),
         "proof N9: expected one that was issued": unknown,
         "proof item 2: ": no_item,
+        "proof item 2: Expected `int` <=": chained([first], 2, too_many),
     }
     for said, item in wrong.items():
         with pytest.raises(LinkStopped, match=said):

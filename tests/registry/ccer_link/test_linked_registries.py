@@ -44,6 +44,7 @@ def reconciled(linked):
     return run.returncode, json.loads(run.stdout)
 
 
+@pytest.mark.nightly
 @pytest.mark.postgres_at_night
 def test_a_proof_counts_once_whoever_is_killed(linked):
     """CCER-LNK-01, CCER-LNK-02, CCER-LNK-04: cancelled, told, confirmed, booked by two, used."""

@@ -14,6 +14,8 @@ from support.refusing import refuses
 from support.registry.allocation_files import allocation_file
 from support.registry.compliance_world import BEIJING, World, proof
 
+pytestmark = pytest.mark.postgres_at_night
+
 
 @pytest.fixture
 def world(tmp_path, database_address):

@@ -31,7 +31,9 @@ def test_notices_of_the_carryover_are_due_by_their_day(world):
     notice = ("carryover notice", "registry", "", 20260131)
     assert duties(world, 20260101) == [(*notice, False)]
     assert duties(world, 20260131) == [(*notice, False)]
+    assert world.registry.status()["duties_overdue"] == 0
     assert duties(world, 20260201) == [(*notice, True)]
+    assert world.registry.status()["duties_overdue"] == 1
     # Late it is given all the same: no entity loses its carryover by it.
     world.registry.carryover.give_notice()
     assert duties(world, 20260201) == []

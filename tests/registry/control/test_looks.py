@@ -19,6 +19,8 @@ from cea_exchange.registry.control.queries import OPENER
 from cea_exchange.registry.registry import Registry
 from support.registry.service_callers import key_of
 
+pytestmark = pytest.mark.postgres_at_night
+
 AN = Person("an", key_of("an"), "operator", "registry")
 BO = Person("bo", key_of("bo"), "operator", "registry")
 SILENT = (sys.executable, "-c", "import time; time.sleep(60)")

@@ -14,6 +14,8 @@ from support.registry.allocation_files import allocation_file
 from support.registry.ledger_by_hand import changed
 from support.registry.registry_venue import RegistryAndVenue
 
+pytestmark = pytest.mark.postgres_at_night
+
 PRODUCT = "CEA24"
 COURT = {"order": "(2026) E 1", "court": "Wuhan Court"}
 LATER = 2099_12_31

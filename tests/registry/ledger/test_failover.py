@@ -128,6 +128,7 @@ def paid_in(store):
     return store.column("SELECT amount FROM entries WHERE kind = 2 AND amount < 9 ORDER BY 1")
 
 
+@pytest.mark.nightly
 def test_a_primary_of_old_that_comes_back_has_no_say(tmp_path, data, pair, soon):
     """Its writer's commit is never acknowledged, and is gone once it follows the new one."""
     old = pair.primary

@@ -12,6 +12,8 @@ from cea_exchange.registry.registry import Registry
 from support.refusing import refuses
 from support.registry.ledger_by_hand import guards_off
 
+pytestmark = pytest.mark.postgres_at_night
+
 PRODUCT = "CEA24"
 REGISTRATION = Compartment.REGISTRATION
 

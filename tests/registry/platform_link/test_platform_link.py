@@ -1,16 +1,24 @@
 """From the platform's acts to the registry's books, whatever is lost, repeated or wrong between."""
 
+import re
+
 import msgspec
 import pytest
 
+from cea_exchange.domain.compliance.plans import GeneratingUnit
 from cea_exchange.institution.links.turns import LinkStopped
 from cea_exchange.platform.registry_link.outbox import Outbox
 from cea_exchange.protocol.links.platform import (
     AllowancesGiven,
+    DutyLine,
+    GivenLine,
     LinkAnswer,
     LinkItem,
+    ObligationsSet,
     item_decode,
 )
+from cea_exchange.registry.platform_link.mismatches import Mismatched
+from cea_exchange.registry.platform_link.recomputation import computed
 from cea_exchange.registry.reconciliation.platform_link import platform_differences
 from cea_exchange.registry.registry import Registry
 from cea_exchange.registry.store import RegistryStore
@@ -81,6 +89,49 @@ def test_who_looks_again_sees_what_came_since(linked, tmp_path, two_addresses):
         listed_and_given(linked)
         with store.view():
             assert reader.platform_stream.standing().last_seq == linked.stream.last_seq() > 0
+
+
+def test_the_registry_computes_a_smaller_share_and_marks_again_and_says_so(linked):
+    """CEA-PLK-02, CEA-PLN-30, CEA-ALC-08: its recomputation report has the marks."""
+    verified_2024(linked.world)
+    linked.opened(product="CEA25")
+    linked.registry.product_declare("CEA24", 9_000)
+    allocations = linked.platform.allocations
+    row = allocations.compute(PROVINCE, ZHEJIANG, 2025, "pre", 4_000)
+    allocations.approve(SECOND, row.allocation_id)
+    allocations.total_set(NATION, 2025, "pre", 10**10)
+    allocations.distribute(row.allocation_id)
+    linked.talk()
+    assert linked.refused() == []
+    assert linked.held(product="CEA25") == row.tonnes == OWED * 4 // 10
+    (report,) = linked.platform.outbox.recomputed(row.allocation_id)
+    assert (report["is_posted"], report["mark"], report["mismatches"]) == (True, "draft", [])
+    assert linked.registry.store.one("SELECT mark FROM platform_given") == "draft"
+    assert reconciled(linked) == []
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"mark": ""}, "mark: expected 'draft' by its plan, got ''"),
+        ({"mark": "draft", "share_bp": 3_000}, "tonnes: expected 887317 by its units, got"),
+        ({"mark": "draft", "share_bp": 6_000}, "share of 2025: expected within 0..5000 bp, got 6"),
+        ({"mark": "draft", "cap_factor": "1/2"}, "cap_factor: expected none, got 1/2"),
+        ({"mark": "draft", "cap_factor": "1/0"}, "Fraction(1, 0)"),
+    ],
+)
+def test_a_line_without_its_marks_or_by_other_terms_is_refused(linked, wrong, said):
+    """CEA-PLK-02, CEA-PLN-30, CEA-PLN-32."""
+    verified_2024(linked.world)
+    platform = linked.platform
+    row = platform.allocations.compute(PROVINCE, ZHEJIANG, 2025, "pre")
+    (line,) = platform.allocations.lines(row.allocation_id)
+    (unit,) = msgspec.json.decode(line.units, type=list[GeneratingUnit])
+    terms = {name: value for name, value in wrong.items() if name != "mark"}
+    line = GivenLine("E1", line.emissions, line.tonnes, generating=(unit,), mark=wrong["mark"])
+    given = AllowancesGiven(1, ZHEJIANG, 2025, "pre", {}, (line,), **terms)
+    with pytest.raises(Mismatched, match=re.escape(said)):
+        computed(given)
 
 
 def test_obligations_are_those_of_the_verified_units(linked):
@@ -251,6 +302,32 @@ def test_another_platform_and_one_that_forgot_are_not_heard(linked):
     for answer in (LinkAnswer("other", 1, 1), LinkAnswer(linked.stream.log_id(), 0, 0)):
         with pytest.raises(LinkStopped):
             linked.stream.take(answer)
+
+
+def test_an_obligation_of_an_impossible_year_is_refused_and_the_next_item_posted(linked):
+    """CEA-PLK-02: what no rule is for goes back with the words of the rules."""
+    linked.world.listed(2024)
+    line = DutyLine("E1", 1_000, 1_000)
+    for year in (2018, 9_999):
+        linked.platform.outbox.tell(ObligationsSet(ZHEJIANG, year, 20251231, (line,)))
+    linked.world.listed(2025)
+    linked.talk()
+    assert [words for _, words in linked.refused()] == [
+        "year: expected 2019 or later, got 2018",
+        "year: expected before 9999, got 9999",
+    ]
+    assert linked.stream.last_seq() == 4
+
+
+def test_a_number_that_no_database_holds_stops_the_link(linked):
+    """CEA-PLK-01."""
+    linked.world.listed(2024)
+    linked.talk()
+    seq, head = linked.stream._last()
+    content = ObligationsSet(ZHEJIANG, 2024, 20251231, (DutyLine("E1", 2**63, 1),))
+    item = msgspec.msgpack.encode(LinkItem(seq + 1, 1, head, content))
+    with pytest.raises(LinkStopped, match="Expected `int` <="):
+        linked.stream.take(LinkAnswer(linked.stream.log_id(), seq + 1, seq, items=(item,)))
 
 
 def test_figures_that_were_changed_are_found_line_by_line(linked):

@@ -240,6 +240,7 @@ def test_whatever_was_changed_comes_out(store):
     assert {name for name, _sql in FOUND_BY} == {*CHECKS}
 
 
+@pytest.mark.nightly
 @pytest.mark.postgres_at_night
 def test_an_auditor_with_a_plain_connection_finds_what_reconciling_finds(
     store, tmp_path, database_address

@@ -21,6 +21,8 @@ from support.registry.settlement_records import (
     venue_with_deposits,
 )
 
+pytestmark = pytest.mark.postgres_at_night
+
 MODES = ("realtime", "end_of_day")
 
 

@@ -116,6 +116,7 @@ def test_what_is_delivered_late_agrees_with_the_market(seed):
     assert ends.keys() <= {"settled", "busted", "late", "postponed", "restarts"}
 
 
+@pytest.mark.nightly
 def test_the_random_days_fail_wait_and_are_cured():
     ends = [day_of(seed) for seed in range(3)]
     assert sum(each["late"] for each in ends) > 4

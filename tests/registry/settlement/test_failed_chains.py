@@ -13,6 +13,8 @@ from support.refusing import refuses
 from support.registry.registry_venue import RegistryAndVenue
 from support.registry.settlement_records import ALICE, ALICE_CASH, BOB, LOG_ID, venue_with_deposits
 
+pytestmark = pytest.mark.postgres_at_night
+
 ORDER = {"order": "(2026) 1", "court": "a court"}
 PRICE = 9_749
 COST = 600 * PRICE

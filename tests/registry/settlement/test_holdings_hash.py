@@ -20,6 +20,8 @@ from support.registry.settlement_records import (
     venue_with_deposits,
 )
 
+pytestmark = pytest.mark.postgres_at_night
+
 
 @pytest.fixture
 def data(tmp_path, database_address):

@@ -13,6 +13,8 @@ from support.refusing import refuses
 from support.registry.ledger_by_hand import changed
 from support.registry.settlement_records import LOG_ID, venue_with_deposits
 
+pytestmark = pytest.mark.postgres_at_night
+
 
 @pytest.fixture
 def venue(registry):

@@ -8,6 +8,8 @@ from cea_exchange.domain.calendar import TradingCalendar, date_number, date_of_n
 from cea_exchange.domain.ccer.batches import ReductionReport
 from cea_exchange.domain.ccer.lots import Lot
 from cea_exchange.domain.ccer.projects import ProjectDesign
+from cea_exchange.protocol.links.ccer import NumberedItem, signed_words
+from cea_exchange.protocol.links.signatures import SigningKey
 
 CALENDAR = TradingCalendar.load("cn_carbon")
 DESIGN = ProjectDesign(
@@ -16,6 +18,7 @@ DESIGN = ProjectDesign(
     crediting_from=20200923,
     crediting_to=20300922,
 )
+SIGNER = SigningKey(b"of a registry that is in a test ")
 HASH = "ab" * 32
 """Of a document."""
 
@@ -43,7 +46,20 @@ class DayClock:
 
 def registry_open(data: Path, clock: DayClock, database: str | None = None) -> CcerRegistry:
     """Open a CCER registry on a day that the test sets."""
-    return CcerRegistry.open(data, clock, database)
+    ccer = CcerRegistry.open(data, clock, database)
+    ccer.proofs.signer = SIGNER
+    return ccer
+
+
+def signed(seq: int, item: bytes, head: str, signer: SigningKey = SIGNER) -> NumberedItem:
+    """Return an item of the stream of proofs as such a registry sends it."""
+    return NumberedItem(
+        proof_seq=seq,
+        item=item,
+        head=head,
+        signing_key=signer.public,
+        signature=signer.sign(signed_words(seq, head)),
+    )
 
 
 def accounts_opened(ccer: CcerRegistry) -> None:

@@ -37,6 +37,7 @@ class WayInWorld:
         settings.setdefault("fronts", 0)
         self._settings = settings
         self.way_in = None
+        self._ways_in = []
 
     def venue_begin(self):
         """Begin the venue; the ports are others than before."""
@@ -56,10 +57,25 @@ class WayInWorld:
 
     def way_in_begin(self):
         """Begin the way in, in a thread."""
-        self.way_in = WayInDaemon(WayInConfig(**self._settings), self.world.data)
-        self._thread = threading.Thread(target=self.way_in.run)
-        self._thread.start()
+        self.way_in = self.another_way_in(self.world.data)
         self.world.until(lambda: self.way_in.has_leader)
+
+    def another_way_in(self, data):
+        """Begin a way in with a folder of its own; whether a venue leads is for it to find out."""
+        places = {"venue_endpoints": (str(self.world.data / "venue" / "endpoints.json"),)}
+        way_in = WayInDaemon(WayInConfig(**places, **self._settings), data)
+        thread = threading.Thread(target=way_in.run)
+        thread.start()
+        self._ways_in.append((way_in, thread))
+        return way_in
+
+    def way_in_end(self, way_in):
+        """End a way in; its participants learn it from their connections."""
+        ended = next(each for each in self._ways_in if each[0] is way_in)
+        self._ways_in.remove(ended)
+        way_in.stop()
+        ended[1].join()
+        way_in.close()
 
     def client(self, name, endpoint=None, **options):
         """Return a client that comes by the way in.
@@ -80,10 +96,8 @@ class WayInWorld:
     def close(self):
         for client in self._clients:
             client.close()
-        if self.way_in is not None:
-            self.way_in.stop()
-            self._thread.join()
-            self.way_in.close()
+        for way_in, _ in list(self._ways_in):
+            self.way_in_end(way_in)
         for process in self._processes:
             process.end(signal.SIGKILL)
 

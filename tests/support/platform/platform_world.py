@@ -228,8 +228,10 @@ LABORATORY = SCALE | {
 def planned_figures(**changed):
     """Return how a unit's coal, its carbon, output and hours are measured; coal's, changed."""
     rows = {
-        "A.bituminous": SCALE | {"missing_data": "second_source"} | changed,
-        "B.bituminous": LABORATORY | {"missing_data": "default"},
+        "A.bituminous": SCALE
+        | {"missing_data": "second_source", "basis": "as_fired"}
+        | changed,
+        "B.bituminous": LABORATORY | {"missing_data": "default", "basis": "as_fired"},
         **{code: SCALE | {"missing_data": "second_source"} for code in ("M", "N", "O")},
     }
     return [
@@ -243,14 +245,35 @@ MADE = {"M": ("300000", "MWh"), "N": ("0", "GJ"), "O": ("640.00", "h")}
 
 def verified_2024(world):
     """Let 2024 be verified, of a unit of 600 MW: 300,000 MWh and 246,477.00 t a month."""
-    world.listed(2024)
-    for month in range(202401, 202413):
-        world.enter(month)
+    verified_year(world, 2024)
+
+
+def verified_year(world, year, *, unit="E1-1", is_listed=True, without=(), **others):
+    """Let a year be verified as 2024 is, each month with other figures besides, or instead.
+
+    `others` is parameter -> (value, measure), with ``_`` for the point.
+    """
+    if is_listed:
+        world.listed(year)
+    for month in range(100 * year + 1, 100 * year + 13):
+        figures = {
+            each.parameter: each
+            for each in coal_month(month, unit=unit)
+            if each.parameter not in without
+        }
+        for name, (value, measure) in others.items():
+            parameter = name if name == "turbine_heat" else name.replace("_", ".", 1)
+            figures[parameter] = filed(
+                unit=unit, month=month, parameter=parameter, value=Decimal(value), measure=measure
+            )
+        world.platform.months.enter(LI, "E1", world.month_file(*figures.values()))
         world.accept(month)
-    world.platform.reports.enter(LI, "E1", 2024)
-    world.platform.reports.sign(ZHAO, "E1", 2024)
-    task = world.platform.verifications.give("E1", 2024, "V1", due_on=20250630)
-    world.platform.verifications.conclude(VERIFIER, task, {"E1-1": Decimal("2957724.00")})
+    report = world.platform.reports.enter(LI, "E1", year)
+    world.platform.reports.sign(ZHAO, "E1", year)
+    task = world.platform.verifications.give("E1", year, "V1", due_on=10_000 * year + 10_630)
+    units = world.platform.reports.units(report)
+    emitted = {name: Decimal(unit.emission) for name, unit in units.items()}
+    world.platform.verifications.conclude(VERIFIER, task, emitted)
     world.platform.verifications.confirm(PROVINCE, task)
 
 

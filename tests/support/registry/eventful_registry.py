@@ -18,12 +18,12 @@ from cea_exchange.protocol.links.ccer import (
     BEFORE_ALL,
     ClaimAnswer,
     LinkAnswer,
-    NumberedItem,
     ProofIssued,
     head_after,
 )
 from cea_exchange.registry.bank.setting import BankSetting
 from cea_exchange.registry.settlement.settlement import Settlement
+from support.ccer.programme import signed
 from support.registry.allocation_files import allocation_file
 from support.registry.compliance_world import obligation_file, proof
 from support.registry.registry_venue import RegistryAndVenue
@@ -149,7 +149,7 @@ class Eventful(RegistryAndVenue):
         """Take a proof from the CCER registry, which keeps it for its entity and year."""
         fields = msgspec.structs.asdict(proof("C1", "P1", 5))
         payload = msgspec.msgpack.encode(ProofIssued(**fields))
-        item = NumberedItem(proof_seq=1, item=payload, head=head_after(BEFORE_ALL, payload))
+        item = signed(1, payload, head_after(BEFORE_ALL, payload))
         self.registry.ccer_proofs.take(LinkAnswer(last_proof_seq=1, items=(item,)))
         kept = ClaimAnswer(claim_seq=1, state="reserved")
         self.registry.ccer_proofs.take(LinkAnswer(last_proof_seq=1, answers=(kept,)))

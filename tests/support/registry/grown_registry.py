@@ -224,8 +224,11 @@ def _line(index, figures):
 
 def _bank(store):
     store.insert("bank_accounts", ((account(index), 5) for index in range(ENTITIES)))
-    store.insert("bank_statements", [("S-1", 20240101, 1, b"")])
+    statements = 2_000
+    store.insert("bank_statements", (
+        (f"S-{1 + n}", 20240101 + n // 20, 1 + n % 20, b"") for n in range(statements)
+    ))  # fmt: skip
     store.insert("bank_entries", (
-        (f"R-{n}", "S-1", account(n % ENTITIES), 5, "", "", WORDS[:100], "")
-        for n in range(20_000)
+        (f"R-{n}", f"S-{1 + n % statements}", account(n % ENTITIES), 5, "", "", WORDS[:100], "")
+        for n in range(100_000)
     ))  # fmt: skip

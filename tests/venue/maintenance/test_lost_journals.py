@@ -293,6 +293,7 @@ def test_a_venue_from_an_old_copy_is_named_and_adopted(exchange, tmp_path):
     assert ids == [1, 2, 3, first, first + 1, first + 2]
 
 
+@pytest.mark.nightly
 def test_a_participant_follows_into_the_adopted_life(exchange):
     """A connected client takes the new log_id for what it is, and trades on."""
     with connect(exchange, "carol") as carol:
@@ -348,6 +349,7 @@ def tree(data):
     }
 
 
+@pytest.mark.nightly
 def test_adopting_takes_two_operators_and_a_whole_statement(lost):
     """CEA-OPR-02: whatever is refused has changed nothing on either side."""
     statement = lost.data / "statement"

@@ -91,6 +91,7 @@ def test_a_backup_under_load_is_restored_verified_and_serves(world, tmp_path):
     assert len(alice.reports(2)) == 2
 
 
+@pytest.mark.nightly
 def test_a_killed_venue_comes_back_from_its_snapshot(world):
     start(world, settings=SNAPSHOTS)
     world.admin(op="clock", at="2024-12-31T09:30:00+08:00")

@@ -23,7 +23,9 @@ from cea_exchange.venue.market.state_machine import VenueStateMachine
 from support.market.noticed_markets import notice, profile_with
 
 P, MONDAY = "CCER-01-002-0001-2024", 20260302
-PROFILE = profile_with(notice(block_allowed="true"), text=load_profile("ccer").text)
+PROFILE = profile_with(
+    notice(block_allowed="true", block_tonnes_min="100_000"), text=load_profile("ccer").text
+)
 BOB, ALICE = 0, 1
 
 

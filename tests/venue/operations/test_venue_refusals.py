@@ -13,6 +13,7 @@ from cea_exchange.venue.operations import admin_views
 from cea_exchange.venue.operations.admin_client import ActRefused, AdminError, admin_ask
 from cea_exchange.venue.operations.proposals import PROPOSALS_MAX
 from cea_exchange.venue.order_entry.waiting_requests import REQUESTS_WAITING_MAX
+from cea_exchange.venue.requests.accounts import Halt
 from support.venue.venue_world import PRODUCT, enter, world_open
 
 pytestmark = pytest.mark.e2e
@@ -160,6 +161,47 @@ def test_events_that_are_damaged_are_told(world, monkeypatch):
 
     monkeypatch.setattr(admin_views, "statistics", damaged)
     assert refusal(world, op="statistics") is VenueRefusal.EVENTS_DAMAGED
+
+
+@pytest.mark.parametrize("error", [KeyError("x"), OSError(28, "no space"), OverflowError("big")])
+def test_a_look_that_breaks_ends_no_venue(world, monkeypatch, error):
+    """CEA-OPR-04: one that can't be kept is not answered either."""
+
+    def broken(_machine):
+        raise error
+
+    monkeypatch.setattr(admin_views, "statistics", broken)
+    assert refusal(world, op="statistics") is VenueRefusal.INTERNAL
+    monkeypatch.undo()
+    assert PRODUCT in str(world.admin(op="statistics"))
+
+
+def test_an_act_that_breaks_before_it_is_journaled_changes_nothing(world, monkeypatch):
+    before = world.admin(op="status")
+
+    def broken(_request, _venue):
+        raise OverflowError("number too large")
+
+    monkeypatch.setattr(Halt, "command_of", broken)
+    assert refusal(world, op="halt", why="x") is VenueRefusal.INTERNAL
+    after = world.admin(op="status")
+    assert after["state_hash"] == before["state_hash"]
+
+
+def test_an_act_that_breaks_behind_the_journal_ends_the_venue(tmp_path, monkeypatch):
+    halted = Halt.act
+
+    def broken(request, venue, operator):
+        halted(request, venue, operator)
+        raise OverflowError("number too large")
+
+    with world_open(tmp_path) as world:
+        world.listed()
+        monkeypatch.setattr(Halt, "act", broken)
+        with pytest.raises(AdminError):
+            admin_ask(world.data, {"op": "halt", "why": "x"}, timeout_s=2)
+        world.until(lambda: world.failure is not None)
+        assert isinstance(world.failure, OverflowError)
 
 
 def test_so_many_requests_of_a_session_wait(world):

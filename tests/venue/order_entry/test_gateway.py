@@ -23,6 +23,7 @@ from cea_exchange.protocol.framing import (
     command_faults,
 )
 from cea_exchange.venue._intake import plain_join
+from cea_exchange.venue.order_entry import held_messages
 from cea_exchange.venue.order_entry.gateway import (
     CARRIED_PER_KEY_MAX,
     RESENDS_PER_TURN,
@@ -410,3 +411,62 @@ def test_every_malformed_record_has_a_named_fault(raw, kind, side):
     if command_faults(records)[0]:
         fault = command_fault(records[0])
         assert int(records[0][fault.where]) == int(fault.got)
+
+
+# -- While the registry is awaited -----------------------------------------------------------------
+
+
+def cancel_of(key, client_order_id, order_id=1):
+    records = orders((0, client_order_id, Side.BUY, 0, 0))
+    records["kind"], records["side"], records["order_id"] = CommandKind.CANCEL, 0, order_id
+    return Message(ROUTES[key], key, [b"C", records.tobytes()])
+
+
+def asked(key, op):
+    return Message(ROUTES[key], key, [b"M", msgspec.msgpack.encode({"op": op})])
+
+
+@pytest.fixture
+def waiting(room):
+    room.gateway.cancels_only, room.gateway.held.until_s = "the registry", 3.0
+    return room
+
+
+def test_an_order_waits_and_what_its_sender_says_after_it(waiting):
+    waits = (commands(ALICE, (1, Side.BUY, 9700, 1)), cancel_of(ALICE, 2), asked(ALICE, "logoff"))
+    intake = waiting.take(*waits, asked(ALICE, "heartbeat"), cancel_of(BOB, 1), now_s=1.0)
+    assert intake.records["client_order_id"].tolist() == [1]
+    assert intake.records["account_index"].tolist() == [1]
+    assert [type(each.request).__name__ for each in intake.asked] == ["Heartbeat"]
+    assert not intake.answers and not waiting.gateway.held.is_due(2.9)
+    # The registry has answered.
+    waiting.gateway.cancels_only, waiting.gateway.held.until_s = "", 0.0
+    assert waiting.gateway.held.is_due(2.0)
+    intake = waiting.take(now_s=2.0)
+    assert intake.records["client_order_id"].tolist() == [1, 2]
+    assert [type(each.request).__name__ for each in intake.asked] == ["Logoff"]
+    assert not waiting.gateway.held.is_due(9.0)
+
+
+def test_an_order_that_has_waited_too_long_is_refused_and_the_cancel_behind_it_is_taken(waiting):
+    waiting.take(commands(ALICE, (1, Side.BUY, 9700, 1)), cancel_of(ALICE, 2), now_s=1.0)
+    intake = waiting.take(now_s=3.0)
+    assert intake.records["client_order_id"].tolist() == [2]
+    assert shown(intake.answers[0])["code"] == VenueRefusal.CANCELS_ONLY.name
+    assert shown(intake.answers[0])["client_order_ids"] == [1]
+
+
+def test_who_is_not_logged_on_is_told_so_at_once(waiting):
+    waiting.sessions.end(waiting.sessions.of_key(ALICE), SessionEnd.LOGGED_OFF)
+    (answer,) = waiting.take(commands(ALICE, (1, Side.BUY, 9700, 1)), now_s=1.0).answers
+    assert shown(answer)["code"] == VenueRefusal.NOT_LOGGED_ON.name
+
+
+def test_nobody_waits_any_longer_where_too_much_waits(waiting, monkeypatch):
+    monkeypatch.setattr(held_messages, "HELD_BYTES_MAX", 100)
+    waiting.take(commands(ALICE, (1, Side.BUY, 9700, 1)), now_s=1.0)
+    assert not waiting.gateway.held.is_due(1.0)
+    waiting.take(commands(BOB, (1, Side.BUY, 9700, 1)), now_s=1.0)
+    assert waiting.gateway.held.is_due(1.0)
+    refused = [shown(each)["client_order_ids"] for each in waiting.take(now_s=1.0).answers]
+    assert refused == [[1], [1]]

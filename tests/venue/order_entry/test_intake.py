@@ -18,7 +18,7 @@ from cea_exchange.venue._intake import (
     faulty_payloads,
     ids_placed,
 )
-from cea_exchange.venue.order_entry.gateway import is_cancel
+from cea_exchange.venue.order_entry.cancels import is_cancel
 
 BYTES = np.arange(256)
 

@@ -158,6 +158,7 @@ def ping_and_leave(world, name):
         context.destroy(linger=0)
 
 
+@pytest.mark.nightly
 def test_who_ends_the_relay_with_pings_does_not_end_the_venue(world):
     alice = world.logged_on("alice")
     before, number = relay_id(world), 0
@@ -237,6 +238,7 @@ def test_questions_that_differ_wait_for_their_turn_and_a_snapshot_passes_them(wo
     assert 1 < len(answers) < 201
 
 
+@pytest.mark.nightly
 def test_a_relay_that_hangs_is_ended(world, monkeypatch):
     monkeypatch.setattr(relay_child, "PULSE_S_MAX", 3.0)
     with follower(world) as client:
@@ -331,6 +333,7 @@ def relay_alone(folder, settings):
         running.wait()
 
 
+@pytest.mark.nightly
 def test_a_relay_elsewhere_follows_another_relay_and_the_venue_over_its_restart(world, tmp_path):
     settings = f'venue_endpoints = "{world.data}/venue/endpoints.json"\n'
     with relay_alone(tmp_path / "elsewhere", settings) as (there, running):
@@ -356,6 +359,7 @@ def test_a_relay_elsewhere_follows_another_relay_and_the_venue_over_its_restart(
         assert running.wait(WAIT_S) == 0
 
 
+@pytest.mark.nightly
 def test_a_relay_may_follow_where_market_data_is_not_public(tmp_path):
     keys = relay_keys_load(tmp_path / "elsewhere")
     with world_open(
@@ -383,6 +387,7 @@ def test_a_relay_without_a_venue_says_what_is_wrong(tmp_path):
     assert "market_data" in command(*map(str, arguments)).stderr
 
 
+@pytest.mark.nightly
 def test_an_address_in_use_starts_nothing(tmp_path):
     with world_open(tmp_path / "one", relay=True) as one:
         one.start()

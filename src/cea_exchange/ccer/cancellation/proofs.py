@@ -26,7 +26,9 @@ from cea_exchange.protocol.links.ccer import (
     ProofIssued,
     ProofReversed,
     head_after,
+    signed_words,
 )
+from cea_exchange.protocol.links.signatures import SigningKey
 
 _STEPS = {"reserve": reserved, "use": used}
 
@@ -41,6 +43,11 @@ WHERE i.issue_number = ?"""
 class Proofs:
     """Issues proofs, keeps them for who claims them, and reverses them by order.
 
+    Attributes
+    ----------
+    signer : SigningKey or None
+        Signs what is sent; without one it is sent unsigned, and the allowance registry refuses it.
+
     Notes
     -----
     Rules: CCER-LNK-01 to CCER-LNK-03.
@@ -49,6 +56,7 @@ class Proofs:
     def __init__(self, books: Books) -> None:
         self._books = books
         self._store = books.store
+        self.signer: SigningKey | None = None
 
     def issue(
         self,
@@ -159,16 +167,27 @@ class Proofs:
         return number
 
     def items(self, first_seq: int, count: int = ITEMS_MAX) -> tuple[NumberedItem, ...]:
-        """Return items from a number on."""
+        """Return items from a number on, each with its signature.
+
+        Notes
+        -----
+        Rules: CCER-LNK-05.
+        """
         rows = self._store.execute(
             "SELECT proof_seq, item, head FROM proof_stream WHERE proof_seq >= ?"
             " ORDER BY proof_seq LIMIT ?",
             (first_seq, count),
         )
         return tuple(
-            NumberedItem(proof_seq=seq, item=bytes(item), head=head)
+            NumberedItem(proof_seq=seq, item=bytes(item), head=head, **self._signed(seq, head))
             for seq, item, head in rows.fetchall()
         )
+
+    def _signed(self, seq: int, head: str) -> dict[str, str]:
+        if self.signer is None:
+            return {}
+        signature = self.signer.sign(signed_words(seq, head))
+        return {"signing_key": self.signer.public, "signature": signature}
 
     def claim(self, claim: Claim) -> ClaimAnswer:
         """Judge a claim once, and give that answer whenever it is asked again.

@@ -26,7 +26,7 @@ def ask(data: Path, key: Path, request: dict[str, Any], json: bool = False) -> A
     try:
         answer = BankClient(data, operator_pair(data, key)).ask(request)
     except BankRefused as error:
-        raise refused(str(error), error.answer, json) from error
+        raise refused(error, json) from error
     except (BankUnavailable, SecurityError) as error:
         raise CommandError(str(error)) from error
     del answer["ok"]

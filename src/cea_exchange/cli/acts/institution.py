@@ -58,7 +58,7 @@ def institution_asker(
         try:
             answer = client().ask(data, request, key=key)
         except InstitutionRefused as error:
-            raise refused(str(error), error.answer, json) from error
+            raise refused(error, json) from error
         except InstitutionUnavailable as error:
             raise CommandError(str(error)) from error
         del answer["ok"]

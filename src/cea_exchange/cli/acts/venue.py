@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from cea_exchange.cli.acts.commands import Ask, Asker
-from cea_exchange.cli.errors import CommandError, check_failed
+from cea_exchange.cli.errors import CommandError, bad_input, check_failed
+from cea_exchange.cli.language import said
 from cea_exchange.cli.output import Answer, refused, rows_table, table
 from cea_exchange.cli.readable import date_shown, tonnes, yuan
 
@@ -29,7 +30,7 @@ def answer(data: Path, key: Path, request: dict[str, Any], json: bool = False) -
     try:
         return admin_ask(data, request, key=key)
     except ActRefused as error:
-        raise refused(str(error), error.answer, json) from error
+        raise refused(error, json) from error
     except AdminError as error:
         raise CommandError(str(error)) from error
 
@@ -187,9 +188,11 @@ def statement_asked(ask: Ask, place: Answer) -> Answer:
 
 
 def _statement_text(answer: Answer) -> str:
+    from rich.cells import cell_len
+
     from cea_exchange.domain.documents.statement_forms import statement_text
 
-    return statement_text(answer["statement"]).rstrip("\n")
+    return statement_text(answer["statement"], said, cell_len).rstrip("\n")
 
 
 def _statement_json(answer: Answer) -> bytes:
@@ -202,6 +205,14 @@ def _statement_csv(answer: Answer) -> bytes:
     from cea_exchange.domain.documents.statement_forms import statements_csv
 
     return statements_csv([answer["statement"]]).encode()
+
+
+def _statement_workbook(answer: Answer) -> bytes:
+    from cea_exchange.domain.documents.statement_forms import statements_csv
+    from cea_exchange.files.spreadsheet import workbook
+
+    with bad_input(ModuleNotFoundError):
+        return workbook(statements_csv([answer["statement"]]), "statement")
 
 
 # -- a case ---------------------------------------------------------------------------------------
@@ -257,6 +268,7 @@ VENUE = Asker(
             "text": lambda answer: f"{_statement_text(answer)}\n".encode(),
             "json": _statement_json,
             "csv": _statement_csv,
+            "xlsx": _statement_workbook,
         },
         "case": {
             "text": lambda answer: _case_text(answer).encode(),

@@ -163,11 +163,15 @@ class CcerCommands(InstitutionCommands):
         from cea_exchange.ccer.cancellation.books import books_shown
         from cea_exchange.cli.daemons.registry import RegistryCommands
         from cea_exchange.domain.ccer.offset_books import offset_differences
-        from cea_exchange.registry.reconciliation.ccer_offsets import claim_last, offset_books
+        from cea_exchange.registry.reconciliation.ccer_offsets import (
+            claim_last,
+            offset_books,
+            signature_differences,
+        )
 
         other = RegistryCommands()
         with other.view(registry, registry_database) as store:
-            offsets = offset_books(store)
+            offsets, unsigned = offset_books(store), [*signature_differences(store)]
         with self.view(data, database) as store:
             books = books_shown(store)
         with other.view(registry, registry_database) as store:
@@ -176,7 +180,7 @@ class CcerCommands(InstitutionCommands):
             "proofs": len(offsets.states),
             "cancelled_tonnes": books.cancelled_tonnes,
             "counted_tonnes": sum(each.tonnes for each in offsets.counted.values()),
-            "differences": list(offset_differences(books, offsets)),
+            "differences": [*offset_differences(books, offsets), *unsigned],
         }
 
     def queries(self) -> Mapping[str, "Check"]:

@@ -121,6 +121,7 @@ class RegistryCommands(InstitutionCommands):
             ("trades", f"{status['trades']:,}, entries {status['entries']:,}"),
             ("transfers", f"{status['transfers_pending']:,} pending"),
             ("bank", f"{status['bank_unapplied']:,} of its answers not applied"),
+            ("duties", f"{status['duties_overdue']:,} overdue"),
         ]
         return institution_page(self.name, status, place, counts)
 

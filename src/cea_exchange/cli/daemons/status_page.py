@@ -8,6 +8,7 @@ from rich.console import Console, RenderableType
 from rich.live import Live
 from rich.table import Table
 
+from cea_exchange.cli.language import word
 from cea_exchange.cli.output import json_print
 
 Lines = Iterable[tuple[str, str]]
@@ -153,7 +154,7 @@ def _table(sections: Sections) -> RenderableType:
     table.add_column(overflow="fold")
     for title, lines in sections:
         for index, (name, value) in enumerate(lines):
-            table.add_row("" if index else title, name, value)
+            table.add_row("" if index else word(title), word(name), value)
         if title != sections[-1][0]:
             table.add_row()
     return table

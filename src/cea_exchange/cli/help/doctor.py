@@ -25,6 +25,7 @@ import typer
 from msgspec import Struct, to_builtins
 
 from cea_exchange.cli.errors import CheckFailed
+from cea_exchange.cli.language import said, word
 from cea_exchange.cli.options import PlainJson
 from cea_exchange.cli.output import json_print, table
 
@@ -37,7 +38,7 @@ SYNC_US_MIN, SYNC_US_MAX = 20, 50_000
 FREE_BYTES_MIN = 1 << 30
 OPEN_FILES_MIN = 1_024
 CALENDAR = "cn_carbon"
-FOR_DEVELOPERS = frozenset({"test", "bench", "conformance"})
+FOR_DEVELOPERS = frozenset({"test", "bench", "conformance", "docs"})
 """Extras that no user misses."""
 _TIME_ERROR = 5
 """What adjtimex answers where nothing keeps the clock right."""
@@ -86,7 +87,9 @@ def doctor(
     if json:
         json_print([to_builtins(each) for each in found])
     else:
-        rows = [[each.name, each.state.value, each.found, each.remedy] for each in found]
+        rows = [
+            [word(each.name), each.state.value, each.found, said(each.remedy)] for each in found
+        ]
         typer.echo(table(("what", "state", "found", "what to do"), rows))
     wrong = [each.name for each in found if each.state is State.WRONG]
     if wrong:

@@ -7,6 +7,7 @@ from msgspec import to_builtins
 
 from cea_exchange.cli.errors import CommandError
 from cea_exchange.cli.help.explanations import Explanation, explained, near
+from cea_exchange.cli.language import CHINESE, language, word
 from cea_exchange.cli.options import PlainJson
 from cea_exchange.cli.output import json_print
 
@@ -48,12 +49,13 @@ def explain(
 
 
 def _shown(each: Explanation) -> str:
-    lines = [f"{each.name}  {each.kind}, {each.of}", f"  {each.text}"]
-    if each.chinese:
-        lines.append(f"  {each.chinese}")
-    if each.remedy:
-        lines.append(f"  What may be done: {each.remedy}" if each.kind == "refusal"
-                     else f"  {each.remedy}")  # fmt: skip
-    lines.append(f"  Source: {each.source}")
+    remedy = each.remedy
+    if remedy and each.kind == "refusal":
+        remedy = f"What may be done: {remedy}"
+    # What there is in Chinese says the remedy, too; of a rule or a word it is but the term.
+    is_whole = language() == CHINESE and each.kind == "refusal" and each.chinese
+    texts = [each.chinese] if is_whole else [each.text, each.chinese, remedy]
+    lines = [f"{each.name}  {word(each.kind)}, {each.of}", *(f"  {text}" for text in texts if text)]
+    lines.append(f"  {word('Source')}: {each.source}")
     lines += [f"  {rule}: {text}" for rule, text in each.rules.items()]
     return "\n".join(lines)

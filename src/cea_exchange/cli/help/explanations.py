@@ -35,12 +35,16 @@ _REFUSALS = {
 }  # fmt: skip
 """Each enumeration: whose it is, its module, its page."""
 _CONFIGS = {
-    "venue": ("venue.config", "VenueConfig"),
-    "registry": ("registry.config", "RegistryConfig"),
-    "platform": ("platform.config", "PlatformConfig"),
-    "ccer": ("ccer.config", "CcerConfig"),
-    "bank": ("simulators.bank.daemon", "BankConfig"),
+    "venue": ("venue.config", "VenueConfig", "venue serve --config"),
+    "registry": ("registry.config", "RegistryConfig", "registry serve --config"),
+    "platform": ("platform.config", "PlatformConfig", "platform serve --config"),
+    "ccer": ("ccer.config", "CcerConfig", "ccer serve --config"),
+    "bank": ("simulators.bank.daemon", "BankConfig", "bank serve --config"),
+    "relay": ("venue.publication.relay", "RelayConfig", "venue relay --config"),
+    "way_in": ("cluster.way_in.config", "WayInConfig", "cluster way-in --config"),
+    "log_node": ("cluster.log_nodes.settings", "LogNodeSettings", "cluster log serve --config"),
 }
+"""Each process that is set by a file: the class that reads it, the command that is given it."""
 
 
 class Explanation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -191,11 +195,12 @@ def _terms() -> Iterator[Explanation]:
 
 
 def _settings() -> Iterator[Explanation]:
-    for daemon, (module, name) in _CONFIGS.items():
-        yield from _fields(daemon, getattr(import_module(f"cea_exchange.{module}"), name))
+    for process, (module, name, command) in _CONFIGS.items():
+        config = getattr(import_module(f"cea_exchange.{module}"), name)
+        yield from _fields(process, config, f"the file of `cea-exchange {command}`")
 
 
-def _fields(prefix: str, config: type[msgspec.Struct]) -> Iterator[Explanation]:
+def _fields(prefix: str, config: type[msgspec.Struct], of: str) -> Iterator[Explanation]:
     words = _attributes(config)
     for field in msgspec.structs.fields(config):
         name = f"{prefix}.{field.name}"
@@ -203,13 +208,13 @@ def _fields(prefix: str, config: type[msgspec.Struct]) -> Iterator[Explanation]:
         yield Explanation(
             kind="setting",
             name=name,
-            of=f"{prefix.partition('.')[0]}: the file that `serve --config` reads",
+            of=of,
             text=words.get(field.name, "See its class."),
             source=f"{config.__module__}.{config.__qualname__}{default}",
             others=(field.name, name.partition(".")[2]),
         )
         for nested in _structs_in(field.type):
-            yield from _fields(name, nested)
+            yield from _fields(name, nested, of)
 
 
 def _default(field: msgspec.structs.FieldInfo) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cea_exchange.cli.errors import CommandError, bad_input, check_failed, file_used
+from cea_exchange.cli.language import ENGLISH, language, said
 from cea_exchange.cli.options import Archive, DataArgument, ProfileFile
 from cea_exchange.cli.output import table
 from cea_exchange.cli.readable import Quantity
@@ -23,10 +24,14 @@ class Form(Enum):
     text = "text"
     json = "json"
     csv = "csv"
+    spreadsheet = "spreadsheet"
+    xlsx = "xlsx"
     parquet = "parquet"
 
 
-FormOption = Annotated[Form, typer.Option("--format", help="text, json, csv or parquet.")]
+FORMS_HELP = "text, json, csv, spreadsheet (CSV with a byte order mark), xlsx or parquet."
+FormOption = Annotated[Form, typer.Option("--format", help=FORMS_HELP)]
+BINARY = (Form.xlsx, Form.parquet)
 
 
 def register(app: typer.Typer) -> None:
@@ -85,25 +90,38 @@ def _wanted(date: str | None) -> tuple[int, int]:
 def write(bulletins: "list[Bulletin]", form: Form, out: Path | None) -> None:
     """Write bulletins in a form to a file, or print them."""
     from cea_exchange.domain.documents import bulletin_forms as forms
+    from cea_exchange.files.spreadsheet import marked_csv, workbook
 
     with bad_input(ModuleNotFoundError):
         match form:
             case Form.text:
-                drawn = _table_seen if out is None and sys.stdout.isatty() else forms.table_plain
-                data = "\n".join(forms.bulletin_text(each, drawn) for each in bulletins).encode()
+                data = "\n".join(_text(each, is_printed=out is None) for each in bulletins).encode()
             case Form.json:
                 data = b"".join(map(forms.bulletin_json, bulletins))
             case Form.csv:
                 data = forms.bulletins_csv(bulletins).encode()
+            case Form.spreadsheet:
+                data = marked_csv(forms.bulletins_csv(bulletins))
+            case Form.xlsx:
+                data = workbook(forms.bulletins_csv(bulletins), "bulletin")
             case Form.parquet:
                 data = forms.bulletins_parquet(bulletins)
     if out is None:
-        if form == Form.parquet:
-            raise CommandError("--format parquet: expected --out FILE, there is none")
+        if form in BINARY:
+            raise CommandError(f"--format {form.value}: expected --out FILE, there is none")
         typer.echo(data.decode(), nl=False)
         return
     with file_used(out, "can't be written"):
         out.write_bytes(data)
+
+
+def _text(bulletin: "Bulletin", is_printed: bool) -> str:
+    """Return a bulletin for a file, where it is the venue's own, or as a reader wants it."""
+    from cea_exchange.domain.documents.bulletin_forms import bulletin_text
+
+    if is_printed and (sys.stdout.isatty() or language() != ENGLISH):
+        return bulletin_text(bulletin, _table_seen, said)
+    return bulletin_text(bulletin)
 
 
 def _table_seen(heads: Sequence[str], rows: list[list[str]]) -> list[str]:

@@ -46,6 +46,7 @@ def publish_rights(holder: str, name: str) -> list[str]:
         "$JS.API.STREAM.NAMES",
         "$JS.ACK.>",
         "$JS.FC.>",
+        f"{name}.leader",
         *(f"$JS.API.{each}" for stream in streams for each in _reading(stream)),
     ]
     if holder == WATCHER:
@@ -62,7 +63,7 @@ def publish_rights(holder: str, name: str) -> list[str]:
 
 def subscribe_rights(holder: str, name: str) -> list[str]:
     """Return the subjects that a right's holder may listen to: what is answered to it alone."""
-    return [f"{inbox(holder)}.>", *([alive(name)] if holder == VENUE else [])]
+    return [f"{inbox(holder)}.>", *([alive(name), f"{name}.leader"] if holder == VENUE else [])]
 
 
 def alive(name: str) -> str:

@@ -30,6 +30,7 @@ CONNECTIONS_MAX = 1024
 STREAMS_MAX, CONSUMERS_MAX = 8, 512
 MEMORY_BYTES_MAX = 256 << 20
 DUPLICATE_WINDOW_MAX = "10m"
+RESPONSE_EXPIRES = "1s"
 PING_S, PINGS_MAX = 2, 2
 """Who is cut off is let go after this many seconds, times this many and one."""
 
@@ -213,11 +214,11 @@ def server_settings(
 
 
 def _user(holder: str, secret: str, name: str) -> dict[str, Any]:
-    return {
-        "user": holder,
-        "password": secret,
-        "permissions": {
-            "publish": rights.publish_rights(holder, name),
-            "subscribe": rights.subscribe_rights(holder, name),
-        },
+    permissions: dict[str, Any] = {
+        "publish": rights.publish_rights(holder, name),
+        "subscribe": rights.subscribe_rights(holder, name),
     }
+    if holder == rights.VENUE:
+        # To whoever asks for the leader, wherever he is answered.
+        permissions["allow_responses"] = {"max": 1, "expires": RESPONSE_EXPIRES}
+    return {"user": holder, "password": secret, "permissions": permissions}

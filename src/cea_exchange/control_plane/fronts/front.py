@@ -78,7 +78,7 @@ class Front:
         self._part = begin.part
         self._parts: dict[str, int] = {}
         self._turned_away_due_s = 0.0
-        self._keys: list[set[str]] = [set() for _ in begin.doors]
+        self._keys: list[set[str] | None] = [None for _ in begin.doors]
         self._memory, self.memory_mib_max = MemoryUse(), begin.memory_mib_max
         self._pulse_due_s, self._strays_due_s = 0.0, math.inf
         self._memory_due_s = 0.0
@@ -155,7 +155,7 @@ class Front:
         """Pass on messages for a while, and do what else is due."""
         for number, door in enumerate(self._doors):
             self._passage.hold(number, door.has_waiting)
-        is_waiting = any(door.has_waiting for door in self._doors) or self._is_turning_away
+        is_waiting = any(door.has_waiting for door in self._doors) or bool(self._parts)
         self._passage.run(WAITING_POLL_MS if is_waiting else POLL_MS, PASSING_MS)
         for item in self._link.receive():
             self.do(item)
@@ -196,7 +196,7 @@ class Front:
                 self._link.put(Reached(number))
             case Keys(door=door, added=added, removed=removed):
                 # Replaced whole: the handler's thread reads it.
-                self._keys[door] = (self._keys[door] | set(added)).difference(removed)
+                self._keys[door] = ((self._keys[door] or set()) | set(added)).difference(removed)
                 if removed and self._doors:
                     self._doors[door].monitor.nameless_doubt()
                     self._strays_due_s = time.monotonic() + LAST_S
@@ -210,7 +210,7 @@ class Front:
 
     @property
     def _is_turning_away(self) -> bool:
-        return bool(self._parts)
+        return bool(self._parts) or None in self._keys
 
     def _strays_end(self) -> None:
         """End the connections that would not be admitted now, and those doubted that are silent."""
@@ -222,8 +222,12 @@ class Front:
             )
 
     def _is_here(self, door: int, key: str) -> object:
-        """Say whether a door admits a key; `ELSEWHERE` if another front does."""
-        if key not in self._keys[door]:
+        """Say whether a door admits a key; `ELSEWHERE` if another front or this one later may."""
+        keys = self._keys[door]
+        if keys is None and key != self._begin.stranger:
+            # The daemon does not know yet: a standby, or a way in that has found no leader.
+            return ELSEWHERE
+        if keys is None or key not in keys:
             return False
         return True if self._parts.get(key, 0) == self._part else ELSEWHERE
 

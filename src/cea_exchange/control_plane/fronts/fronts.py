@@ -124,6 +124,8 @@ class FrontDoor:
     ----------
     endpoint : str
         Where others come to.
+    keys, is_known
+        Whom it admits; whether that is known yet.
     lost : deque of Lost
         To be taken off by the owner, where it follows its connections (`is_followed`).
     """
@@ -133,6 +135,7 @@ class FrontDoor:
         self.limits = limits
         self.endpoint = ""
         self.keys: frozenset[str] = frozenset()
+        self.is_known = False
         self.arrived: deque[Message] = deque()
         self.lost: deque[Lost] = deque()
         self.is_followed = False
@@ -181,8 +184,8 @@ class FrontDoor:
         self._fronts.reach(routing_id, then)
 
     def admit(self, keys: Iterable[str]) -> None:
-        """Admit these keys from now on, and no others."""
-        self.keys = frozenset(keys)
+        """Admit these keys from now on, and no others; until then all are to come again."""
+        self.keys, self.is_known = frozenset(keys), True
         self._fronts.keys_tell(self._number)
 
 
@@ -194,7 +197,7 @@ class _Running:
         self.part = part
         self.link = link
         self.began_s = self.heard_s = now_s
-        self.keys_sent: list[frozenset[str]] = []
+        self.keys_sent: list[frozenset[str] | None] = []
         self.awaited: dict[int, Callable[[], None]] = {}
         self.refused_count = 0
         self.admitted: dict[str, float] = {}
@@ -558,7 +561,7 @@ class Fronts:
                 self._memory_mib_max,
             )
         )
-        running.keys_sent = [frozenset()] * len(self._doors)
+        running.keys_sent = [None] * len(self._doors)
         for number in range(len(self._doors)):
             self._keys_tell(running, number)
         running.link.put(Apart(self.suspects.parts))
@@ -718,7 +721,10 @@ class Fronts:
                 running.refused_count = refused_count
 
     def _keys_tell(self, running: _Running, number: int) -> None:
+        if not self._doors[number].is_known:
+            return
         wanted = self._doors[number].keys.difference(self.suspects.cut_off)
         before, running.keys_sent[number] = running.keys_sent[number], wanted
         if wanted != before:
-            running.link.put(Keys(number, [*(wanted - before)], [*(before - wanted)]))
+            known = before or frozenset()
+            running.link.put(Keys(number, [*(wanted - known)], [*(known - wanted)]))

@@ -1,6 +1,7 @@
 """Values beside their rules' ids, read from the packaged files; drafts can be left out."""
 
 import tomllib
+from collections.abc import Iterable
 from datetime import date
 from fractions import Fraction
 from importlib import resources
@@ -22,6 +23,17 @@ DecimalText = Annotated[str, Meta(pattern=r"^[0-9]{1,9}(\.[0-9]{1,9})?$")]
 Mark = Literal["draft", "second_hand", "recalled", "decided"]
 """Why a figure is no settled law: a draft says so, another than the maker of the rule, memory, or
 this project. It goes with every result the figure has part in."""
+
+
+def marks_text(*marks: Iterable[str]) -> str:
+    """Return marks as one text, each once, in the order of the alphabet; '' is settled law.
+
+    Examples
+    --------
+    >>> marks_text(("second_hand",), "draft second_hand".split())
+    'draft second_hand'
+    """
+    return " ".join(sorted({each for some in marks for each in some}))
 
 
 class ComplianceError(ValueError):

@@ -332,42 +332,65 @@ def table_plain(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str
 def bulletin_text(
     bulletin: Bulletin,
     table: Callable[[Sequence[str], list[list[str]]], list[str]] = table_plain,
+    said: Callable[[str], str] = str,
 ) -> str:
     """Return a bulletin for a person to read, in English with the exchange's own terms.
 
-    Its file is of the same bytes everywhere; a terminal has tables of its own.
+    Its file is of the same bytes everywhere; a terminal has tables and a language of its own.
+
+    Parameters
+    ----------
+    said
+        Returns a text in the reader's language.
     """
     composite = bulletin.composite
     terms = ", ".join(f"{m.name.lower()} {METHOD_TERMS[m]}" for m in Method)
+    head, quote = said(_HEAD), said(_COMPOSITE)
     lines = [
-        f"Daily bulletin 每日行情  {_date_text(bulletin)}  market {bulletin.market}",
+        head.format(date=_date_text(bulletin), market=bulletin.market),
         "",
-        f"Composite quote {COMPOSITE_TERM} {composite.code} (yuan/t):"
-        f" open 开盘价 {price_format(composite.open)}, high 最高价 {_price_or_dash(composite.high)},"
-        f" low 最低价 {_price_or_dash(composite.low)}, close 收盘价 {price_format(composite.close)},"
-        f" change 涨跌 {_signed(composite.change)}, {_signed(composite.change_rate)}%.",
-        _sentence("Traded today 今日成交", composite.day),
-        _sentence("Since 1 January 本年累计", composite.year),
-        _sentence("Since the market began 累计", composite.total),
+        quote.format(
+            term=COMPOSITE_TERM,
+            code=composite.code,
+            open=price_format(composite.open),
+            high=_price_or_dash(composite.high),
+            low=_price_or_dash(composite.low),
+            close=price_format(composite.close),
+            change=_signed(composite.change),
+            rate=_signed(composite.change_rate),
+        ),
+        *(
+            said(sentence).format(
+                volume=f"{traded.total.volume:,}", amount=_yuan(traded.total.amount)
+            )
+            for sentence, traded in zip(
+                _TRADED, (composite.day, composite.year, composite.total), strict=True
+            )
+        ),
     ]
     if composite.volume_intra_group:
-        lines.append(
-            f"Of the block volume {composite.volume_intra_group:,} t between accounts of one group."
-        )
-    lines += ["", "Prices by product (yuan/t)", *table(_PRICE_HEADS, _price_rows(bulletin))]
+        lines.append(said(_INTRA_GROUP).format(volume=f"{composite.volume_intra_group:,}"))
+    heads = list(map(said, _PRICE_HEADS))
+    lines += ["", said("Prices by product (yuan/t)"), *table(heads, _price_rows(bulletin))]
     for title, part in (("Today", "day"), ("Since 1 January", "year"), ("Cumulative", "total")):
-        lines += ["", f"{title} (t, yuan; {terms})", *table(_SUM_HEADS, _sum_rows(bulletin, part))]
+        lines += ["", said("{title} (t, yuan; {terms})").format(title=said(title), terms=terms)]
+        lines += table(list(map(said, _SUM_HEADS)), _sum_rows(bulletin, part))
     return "\n".join(lines) + "\n"
 
 
+_HEAD = "Daily bulletin 每日行情  {date}  market {market}"
+_COMPOSITE = (
+    "Composite quote {term} {code} (yuan/t): open 开盘价 {open}, high 最高价 {high},"
+    " low 最低价 {low}, close 收盘价 {close}, change 涨跌 {change}, {rate}%."
+)
+_TRADED = tuple(
+    f"{start}: {{volume}} t 成交量, {{amount}} yuan 成交额."
+    for start in ("Traded today 今日成交", "Since 1 January 本年累计", "Since the market began 累计")
+)
+_INTRA_GROUP = "Of the block volume {volume} t between accounts of one group."
 _PRICE_HEADS = ("product", "open", "high", "low", "close", "last close", "change", "change %")
 _SUM_HEADS = ("product", "listed t", "listed yuan", "block t", "block yuan",
               "bidding t", "bidding yuan", "total t", "total yuan")  # fmt: skip
-
-
-def _sentence(start: str, traded: ByMethod) -> str:
-    total = traded.total
-    return f"{start}: {total.volume:,} t 成交量, {_yuan(total.amount)} yuan 成交额."
 
 
 def _price_rows(bulletin: Bulletin) -> list[list[str]]:

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -174,32 +174,52 @@ def _balance_rows(
 # -- Text -----------------------------------------------------------------------------------------
 
 
-def statement_text(statement: Statement) -> str:
-    """Return a statement for a person to read."""
+def statement_text(
+    statement: Statement,
+    said: Callable[[str], str] = str,
+    width: Callable[[str], int] = len,
+) -> str:
+    """Return a statement for a person to read.
+
+    Parameters
+    ----------
+    said
+        Returns a text in the reader's language.
+    width
+        Returns how wide a text is where it is read.
+    """
+
+    def table(rows: Iterable[Sequence[str]]) -> list[str]:
+        return _table(list(rows), width)
+
+    def headed(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+        return table([list(map(said, heads)), *rows])
+
     sums = _cash_sums(statement)
     ends = ("opening", "closing") if statement.is_final else ("opening", "so far")
     cash = [
-        [ends[0], _yuan(statement.opening.cash)],
-        *([name, _yuan(fen)] for name, fen in sums.items() if fen),
-        [ends[1], _yuan(statement.closing.cash)],
-        ["  locked", _yuan(statement.closing.cash_locked)],
-        ["  available", _yuan(statement.closing.cash_available)],
+        [said(ends[0]), _yuan(statement.opening.cash)],
+        *([said(name), _yuan(fen)] for name, fen in sums.items() if fen),
+        [said(ends[1]), _yuan(statement.closing.cash)],
+        [f"  {said('locked')}", _yuan(statement.closing.cash_locked)],
+        [f"  {said('available')}", _yuan(statement.closing.cash_available)],
     ]
+    head = said("Activity statement 结算单  {date}  account {account}")
     lines = [
-        f"Activity statement 结算单  {_date_text(statement)}  account {statement.account}",
+        head.format(date=_date_text(statement), account=statement.account),
         "",
-        "Cash 资金 (yuan)",
-        *_table(cash),
+        said("Cash 资金 (yuan)"),
+        *table(cash),
         "",
-        "Holdings 持仓 (t)",
-        *_table([_HOLDING_HEADS, *(_holding_row(statement, p) for p in statement.products)]),
+        said("Holdings 持仓 (t)"),
+        *headed(_HOLDING_HEADS, (_holding_row(statement, p) for p in statement.products)),
     ]
     if statement.movements:
-        rows = [_movement_row(each) for each in statement.movements]
-        lines += ["", "Trades and transfers 成交与划转", *_table([_MOVEMENT_HEADS, *rows])]
+        rows = [_movement_row(each, said) for each in statement.movements]
+        lines += ["", said("Trades and transfers 成交与划转"), *headed(_MOVEMENT_HEADS, rows)]
     if statement.locks:
-        rows = [_lock_row(each) for each in statement.locks]
-        lines += ["", "Locked 冻结", *_table([_LOCK_HEADS, *rows])]
+        rows = [_lock_row(each, said) for each in statement.locks]
+        lines += ["", said("Locked 冻结"), *headed(_LOCK_HEADS, rows)]
     return "\n".join(lines) + "\n"
 
 
@@ -218,13 +238,13 @@ def _holding_row(statement: Statement, product: str) -> list[str]:
     return [product, *(f"{each:,}" for each in tonnes)]
 
 
-def _movement_row(movement: Movement) -> list[str]:
+def _movement_row(movement: Movement, said: Callable[[str], str]) -> list[str]:
     price = price_format(movement.price) if movement.price else ""
     return [
-        movement.kind.replace("_", " "),
-        movement.product or "cash",
-        movement.method or "",
-        movement.side or "",
+        said(movement.kind.replace("_", " ")),
+        movement.product or said("cash"),
+        said(movement.method) if movement.method else "",
+        said(movement.side) if movement.side else "",
         movement.id,
         price,
         f"{movement.tonnes:,}" if movement.product else "",
@@ -234,18 +254,24 @@ def _movement_row(movement: Movement) -> list[str]:
     ]
 
 
-def _lock_row(lock: Lock) -> list[str]:
+def _lock_row(lock: Lock, said: Callable[[str], str]) -> list[str]:
     price = price_format(lock.price) if lock.price else ""
     numbers = [price, f"{lock.tonnes:,}", f"{lock.traded:,}"]
-    return [lock.method, lock.id, lock.product, lock.side, *numbers, lock.end]
+    return [
+        said(lock.method), lock.id, lock.product, said(lock.side), *numbers, said(lock.end)
+    ]  # fmt: skip
 
 
-def _table(rows: Sequence[Sequence[str]]) -> list[str]:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+def _table(rows: Sequence[Sequence[str]], width: Callable[[str], int]) -> list[str]:
+    widths = [max(map(width, column)) for column in zip(*rows, strict=True)]
     lines = []
     for first, *rest in rows:
-        cells = [cell.rjust(width) for cell, width in zip(rest, widths[1:], strict=True)]
-        lines.append("  " + "  ".join([first.ljust(widths[0]), *cells]).rstrip())
+        cells = [
+            " " * (widest - width(cell)) + cell
+            for cell, widest in zip(rest, widths[1:], strict=True)
+        ]
+        filled = first + " " * (widths[0] - width(first))
+        lines.append("  " + "  ".join([filled, *cells]).rstrip())
     return lines
 
 

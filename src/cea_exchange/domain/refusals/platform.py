@@ -185,6 +185,8 @@ class PlatformRefusal(IntEnum):
     OFFICERS_TOO_FEW = 276
     """An inspection has fewer than two officers, or one without a card of their own (CEA-
     VER-09)."""
+    MESSAGE_UNKNOWN = 277
+    """There is no such message to your body."""
     ALLOCATION_UNKNOWN = 290
     """There is no such allocation."""
     ALLOCATION_STATE = 291

@@ -25,6 +25,8 @@ class VenueRefusal(IntEnum):
     """A word is none of those it may be."""
     WHY_MISSING = 9
     """The act needs a reason."""
+    INTERNAL = 10
+    """The venue failed at it; nothing was done."""
     NOT_LOGGED_ON = 20
     """No session is open over this connection."""
     SECOND_LOGON = 21

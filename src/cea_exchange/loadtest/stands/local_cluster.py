@@ -23,7 +23,7 @@ from cea_exchange.cluster.errors import LogUnreachable
 from cea_exchange.cluster.leader import LeaderRecord
 from cea_exchange.cluster.lease import leader_read
 from cea_exchange.cluster.log_nodes.free_ports import free_ports
-from cea_exchange.cluster.log_nodes.local import LogNodes
+from cea_exchange.cluster.log_nodes.local import Certificates, LogNodes
 from cea_exchange.cluster.log_nodes.rights import WATCHER
 from cea_exchange.cluster.node_state import NodeState, node_states
 from cea_exchange.cluster.replicated_log import log_info
@@ -45,6 +45,8 @@ Launch = Callable[[str, list[str]], list[str]]
 class LocalCluster(LocalExchange):
     """Venues ``venue-1`` to ``-3``, log nodes ``log-1`` to ``-3``, ``registry`` and ``way-in``.
 
+    More ways in are ``way-in-2`` and so on.
+
     Parameters
     ----------
     data
@@ -55,6 +57,11 @@ class LocalCluster(LocalExchange):
         Makes a process's name and command the command that is run.
     venue_program
         Run instead of ``cea-exchange venue``.
+    ways_in
+        How many.
+    certificates
+        One for each log node, of one authority; without, what goes to them and between them is in
+        the clear.
 
     Attributes
     ----------
@@ -69,17 +76,21 @@ class LocalCluster(LocalExchange):
         hosts: dict[str, str] | None = None,
         launch: Launch | None = None,
         venue_program: Sequence[str] = (*PROGRAM, "venue"),
+        ways_in: int = 1,
+        certificates: Sequence[Certificates] | None = None,
     ) -> None:
         super().__init__(data)
         self._hosts = hosts or {}
         self._launch = launch or (lambda _, command: command)
         self._venue_program = list(venue_program)
         self.venue_names = [f"venue-{number}" for number in range(1, VENUES + 1)]
+        self.way_in_names = [WAY_IN, *(f"{WAY_IN}-{each}" for each in range(2, ways_in + 1))]
         log_hosts = [self._hosts[f"log-{number}"] for number in (1, 2, 3)] if hosts else None
         self.log_nodes = LogNodes(
             self.data / "log",
             name=CLUSTER,
             hosts=log_hosts,
+            certificates=certificates,
             launch=lambda number, command: self._launch(f"log-{number + 1}", command),
         )
         self._watching: LogConnection | None = None
@@ -100,7 +111,7 @@ class LocalCluster(LocalExchange):
         way_in_key = CurveKeys.load(self.keys_directory, WAY_IN_KEYS).public
         registry = {name: self._place(REGISTRY, address) for name, address in registry.items()}
         super()._write_configs(venue, registry, start, settings)
-        ports = iter(free_ports(len(VENUE_SOCKETS) * VENUES + 1))
+        ports = iter(free_ports(len(VENUE_SOCKETS) * VENUES + len(self.way_in_names)))
         for name in self.venue_names:
             folder = self.folder(name)
             folder.mkdir(exist_ok=True)
@@ -117,12 +128,13 @@ class LocalCluster(LocalExchange):
                 "cluster": self.log_nodes.cluster_settings(name),
             }
             _toml_write(folder / "venue.toml", table)
-        folder = self.folder(WAY_IN)
-        folder.mkdir(exist_ok=True)
-        shutil.copytree(self.keys_directory, folder / "keys", dirs_exist_ok=True)
-        gateway = self._place(WAY_IN, f"tcp://127.0.0.1:{next(ports)}")
         watched = {"cluster": self.log_nodes.cluster_settings(WAY_IN, WATCHER)}
-        _toml_write(folder / "way_in.toml", {"gateway": gateway, **watched})
+        for name in self.way_in_names:
+            folder = self.folder(name)
+            folder.mkdir(exist_ok=True)
+            shutil.copytree(self.keys_directory, folder / "keys", dirs_exist_ok=True)
+            gateway = self._place(name, f"tcp://127.0.0.1:{next(ports)}")
+            _toml_write(folder / "way_in.toml", {"gateway": gateway, **watched})
         follows = tomllib.loads((self.data / "registry.toml").read_text())
         _toml_write(self.data / "registry.toml", {**follows, "venue_cluster": watched["cluster"]})
 
@@ -139,11 +151,11 @@ class LocalCluster(LocalExchange):
     def start(self) -> None:
         """Start all, and wait until a venue leads and the registry knows the same."""
         self.log_nodes.start()
-        for name in (*self.venue_names, REGISTRY, WAY_IN):
+        for name in (*self.venue_names, REGISTRY, *self.way_in_names):
             self.begin(name)
         self.await_leader()
-        self.wait_ready(REGISTRY)
-        self.wait_ready(WAY_IN)
+        for name in (REGISTRY, *self.way_in_names):
+            self.wait_ready(name)
 
     def begin(self, name: str) -> None:
         """Start a process that does not run."""
@@ -187,7 +199,7 @@ class LocalCluster(LocalExchange):
     def tend(self) -> list[str]:
         """Start again whoever has ended by itself, as a service manager would; return the names."""
         again = [
-            name for name in (*self.venue_names, WAY_IN)
+            name for name in (*self.venue_names, *self.way_in_names)
             if name in self._processes and not self.is_running(name)
         ]
         for name in again:
@@ -219,18 +231,20 @@ class LocalCluster(LocalExchange):
         folder = self.folder(name)
         if name in self.venue_names:
             program, config = self._venue_program, "venue.toml"
-        elif name == WAY_IN:
+        elif name in self.way_in_names:
             program, config = [*PROGRAM, "cluster", "way-in"], "way_in.toml"
         else:
             program, config = [*PROGRAM, name], f"{name}.toml"
-        command = [*program, *([] if name == WAY_IN else ["serve"])]
+        command = [*program, *([] if name in self.way_in_names else ["serve"])]
         command += ["--config", str(folder / config), "--data", str(folder)]
         self._spawn(name, self._launch(name, command))
         if wait:
             self.wait_ready(name)
 
     def _endpoints_file(self, name: str) -> Path:
-        kind = "venue" if name in self.venue_names else name.replace("-", "_")
+        kind = "venue" if name in self.venue_names else name
+        if name in self.way_in_names:
+            kind = WAY_IN_KEYS
         return self.folder(name) / kind / "endpoints.json"
 
     # -- Who leads ---------------------------------------------------------------------------------

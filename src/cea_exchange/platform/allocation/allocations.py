@@ -7,77 +7,28 @@
 The authority sets the balance values, from all verified results of the nation, and the totals.
 """
 
-from collections.abc import Callable, Iterable, Mapping
-from fractions import Fraction
+from collections.abc import Callable
 from hashlib import sha256
 from typing import Any, NamedTuple
 
 import msgspec
 
 from cea_exchange.control_plane.maker_checker import is_another
-from cea_exchange.domain.compliance.plans import (
-    Allocation,
-    GeneratingUnit,
-    Plan,
-    Plant,
-    allocate,
-    plan,
-    pre_allocate,
-)
-from cea_exchange.domain.compliance.plans.allocating import solve
+from cea_exchange.domain.compliance.ruled import marks_text
 from cea_exchange.domain.refusals import PlatformRefusal
-from cea_exchange.platform.allocation.unit_years import PlanUnits, UnitYears
+from cea_exchange.platform.allocation.computation import Computation, Line, RolledUp, Terms
 from cea_exchange.platform.checks import (
     PlatformActError,
     choice_checked,
     count_checked,
-    rule_refusals_raised,
     year_checked,
 )
-from cea_exchange.platform.entity_list.enterprises import Enterprise, Enterprises
-from cea_exchange.platform.entity_list.listing import Listing
+from cea_exchange.platform.entity_list.enterprises import Enterprises
 from cea_exchange.platform.record import Acting, Record
-from cea_exchange.platform.verification.verifications import Result, Verifications
 
 STAGES = ("pre", "final", "adjustment")
 TOTAL_MAX = 10**12
-_RESULTS = (
-    "SELECT"
-    f" {', '.join(f'enterprises.{name}' for name in Enterprise._fields)},"
-    f" {', '.join(f'result.{name}' for name in Result._fields)}, report_id"
-    " FROM (SELECT enterprise_id FROM list_changes AS entry"
-    "  WHERE list_year = :year AND change = 'entered' AND change_id ="
-    "  (SELECT max(change_id) FROM list_changes AS later"
-    "   WHERE later.list_year = :year AND later.enterprise_id = entry.enterprise_id)) AS listed"
-    " JOIN enterprises ON enterprises.enterprise_id = listed.enterprise_id"
-    " LEFT JOIN verified_results AS result ON result.enterprise_id = listed.enterprise_id"
-    " AND result.compliance_year = :year AND result.version = (SELECT max(version)"
-    "  FROM verified_results AS later WHERE later.enterprise_id = listed.enterprise_id"
-    "  AND later.compliance_year = :year)"
-    " LEFT JOIN conclusions ON conclusions.conclusion_id = result.conclusion_id"
-    " LEFT JOIN verifications"
-    " ON verifications.verification_id = conclusions.verification_id"
-)
-Units = PlanUnits
-
-
-class Verified(NamedTuple):
-    """A listed enterprise, its result that counts, and the report that was verified."""
-
-    enterprise: Enterprise
-    result: Result
-    report_id: int
-
-
-class Line(NamedTuple):
-    """What an entity is to have; see the table `allocation_lines`."""
-
-    enterprise: str
-    result_id: int
-    emissions: int
-    tonnes: int
-    duty: int
-    units: str
+WHOLE_BP = 10_000
 
 
 class AllocationRow(NamedTuple):
@@ -88,6 +39,7 @@ class AllocationRow(NamedTuple):
     compliance_year: int
     stage: str
     state: str
+    share_bp: int | None
     plan_mark: str
     tonnes: int
     sha256: str
@@ -99,8 +51,8 @@ class AllocationRow(NamedTuple):
 
 
 _ROW = ", ".join(AllocationRow._fields)
-Distributed = Callable[[AllocationRow, list[Line], dict[str, Fraction]], None]
-"""Takes an allocation, its lines, and the balance values they were computed with."""
+Distributed = Callable[[AllocationRow, list[Line], Terms], None]
+"""Takes an allocation, its lines, and the authority's terms they were computed with."""
 
 
 class Allocations:
@@ -116,48 +68,47 @@ class Allocations:
         self,
         record: Record,
         enterprises: Enterprises,
-        listing: Listing,
-        verifications: Verifications,
-        unit_years: UnitYears,
+        computation: Computation,
     ) -> None:
         self._record = record
         self._store = record.store
         self._enterprises = enterprises
-        self._listing = listing
-        self._verifications = verifications
-        self._unit_years = unit_years
+        self._computation = computation
         self.after_distributing: list[Distributed] = []
 
     # -- the authority ----------------------------------------------------------------------------
 
-    def roll_up(self, person: Acting, year: int) -> dict[str, Fraction]:
-        """Set the balance values of a year from all verified results, and return them.
+    def roll_up(self, person: Acting, year: int) -> RolledUp:
+        """Set what binds all provinces of a year, from all verified results, and return it.
 
         Notes
         -----
-        Rules: CEA-PLN-21, CEA-PLN-22.
+        Rules: CEA-PLN-21, CEA-PLN-22, CEA-PLN-32.
         """
-        rules = _plan(year)
-        covered = [
-            verified
-            for verified in self._results(year)
-            if rules.covers(_sector(verified.enterprise))
-        ]
-        units = [unit for units in self._unit_years.of(covered) for unit in units]
-        with rule_refusals_raised(PlatformRefusal.ALLOCATION_NOT_COMPUTABLE):
-            values = solve(rules, units)
+        found = self._computation.roll_up(year)
+        today = self._record.business_date()
         with self._record.transaction():
-            for sector, value in values.items():
+            for sector, value in found.terms.balance.items():
                 number = self._store.next_id("balance_values", "balance_id")
                 self._store.insert(
                     "balance_values (balance_id, compliance_year, sector, numerator, denominator,"
                     " set_by, set_on)",
                     [
                         (number, year, sector, str(value.numerator), str(value.denominator))
-                        + (person.name, self._record.business_date())
+                        + (person.name, today)
                     ],
                 )
-        return {str(sector): value for sector, value in values.items()}
+            if (factor := found.terms.cap_factor) is not None:
+                number = self._store.next_id("cap_factors", "factor_id")
+                self._store.insert(
+                    "cap_factors (factor_id, compliance_year, numerator, denominator, set_by,"
+                    " set_on)",
+                    [
+                        (number, year, str(factor.numerator), str(factor.denominator))
+                        + (person.name, today)
+                    ],
+                )
+        return found
 
     def total_set(self, person: Acting, year: int, stage: str, tonnes: int) -> None:
         """Set what all provinces together may give of a year in a stage."""
@@ -173,20 +124,36 @@ class Allocations:
 
     # -- the province -----------------------------------------------------------------------------
 
-    def compute(self, person: Acting, province: int, year: int, stage: str) -> AllocationRow:
+    def compute(
+        self, person: Acting, province: int, year: int, stage: str, share_bp: int | None = None
+    ) -> AllocationRow:
         """Compute what a province's entities are to have of a year, and return the allocation.
 
-        A pre-allocation rests on the verified results of the year before.
+        A pre-allocation rests on the verified results of the year that the plan names, as a rule
+        the one before.
+
+        Parameters
+        ----------
+        share_bp
+            Of what is given ahead the province's own share of those emissions, in hundredths of a
+            percent, where the plan lets it give less.
 
         Notes
         -----
-        Rules: CEA-PLN-13, CEA-PLN-14.
+        Rules: CEA-PLN-13, CEA-PLN-14, CEA-ALC-08, CEA-ALC-14.
         """
         year_checked(year)
         choice_checked(stage, STAGES, "stage")
+        if share_bp is not None:
+            count_checked(share_bp, "share_bp", WHOLE_BP)
+            if stage != "pre":
+                raise PlatformActError(
+                    PlatformRefusal.CHOICE_UNKNOWN,
+                    f"share_bp: expected with stage pre, got with {stage} (CEA-ALC-08)",
+                )
         with self._record.transaction():
             self._none_under_way_check(province, year, stage)
-            lines = self._lines(province, year, stage)
+            lines = self._computation.lines(province, year, stage, share_bp)
             content = msgspec.json.encode(lines)
             row = AllocationRow(
                 self._store.next_id("allocations", "allocation_id"),
@@ -194,7 +161,10 @@ class Allocations:
                 year,
                 stage,
                 state="computed",
-                plan_mark=_plan(year).mark or "",
+                share_bp=share_bp,
+                plan_mark=marks_text(
+                    *(line.mark.split() for line in lines), self._computation.marks(year)
+                ),
                 tonnes=sum(line.tonnes for line in lines),
                 sha256=sha256(content).hexdigest(),
                 computed_by=person.name,
@@ -209,7 +179,7 @@ class Allocations:
             first = self._store.next_id("allocation_lines", "line_id")
             self._store.insert(
                 "allocation_lines (line_id, allocation_id, enterprise_id, result_id, emissions,"
-                " tonnes, duty, units)",
+                " tonnes, duty, mark, units)",
                 [
                     (
                         number,
@@ -252,7 +222,9 @@ class Allocations:
         """
         with self._record.transaction():
             row = self.of_number(number, "approved")
-            lines = self._lines(row.province, row.compliance_year, row.stage)
+            lines = self._computation.lines(
+                row.province, row.compliance_year, row.stage, row.share_bp
+            )
             if sha256(msgspec.json.encode(lines)).hexdigest() != row.sha256:
                 raise PlatformActError(
                     PlatformRefusal.ALLOCATION_OUTDATED,
@@ -266,7 +238,7 @@ class Allocations:
                 (self._record.business_date(), number),
             )
             for follow in self.after_distributing:
-                follow(row, lines, self._balance(_plan(row.compliance_year)))
+                follow(row, lines, self._computation.terms(row.compliance_year))
 
     def withdraw(self, number: int) -> None:
         """Take back what was computed or approved, and not distributed yet."""
@@ -344,7 +316,8 @@ class Allocations:
     def lines(self, number: int) -> list[Line]:
         """Return the lines of an allocation, by enterprise."""
         rows = self._store.execute(
-            "SELECT enterprise, result_id, emissions, tonnes, duty, units FROM allocation_lines"
+            "SELECT enterprise, result_id, emissions, tonnes, duty, mark, units"
+            " FROM allocation_lines"
             " JOIN enterprises ON enterprises.enterprise_id = allocation_lines.enterprise_id"
             " WHERE allocation_id = ? ORDER BY enterprise",
             (number,),
@@ -353,7 +326,7 @@ class Allocations:
 
     def national(self, year: int, stage: str) -> dict[str, Any]:
         """Return what provinces have distributed of a year in a stage, and its total."""
-        names = ("province", "tonnes", "distributed_on")
+        names = ("province", "tonnes", "plan_mark", "distributed_on")
         rows = self._store.execute(
             f"SELECT {', '.join(names)} FROM allocations WHERE compliance_year = ? AND stage = ?"
             " AND state = 'distributed' ORDER BY province",
@@ -361,74 +334,11 @@ class Allocations:
         )
         provinces = [dict(zip(names, row, strict=True)) for row in rows.fetchall()]
         given = sum(each["tonnes"] for each in provinces)
-        return {"total": self._total(year, stage), "given": given, "provinces": provinces}
-
-    # -- how it is computed -----------------------------------------------------------------------
-
-    def _lines(self, province: int, year: int, stage: str) -> list[Line]:
-        rules = _plan(year)
-        basis = year - 1 if stage == "pre" else year
-        found = [
-            verified
-            for verified in self._results(basis, province)
-            if rules.covers(_sector(verified.enterprise))
-        ]
-        names = [each.enterprise.enterprise for each in found]
-        units = dict(zip(names, self._unit_years.of(found), strict=True))
-        with rule_refusals_raised(PlatformRefusal.ALLOCATION_NOT_COMPUTABLE):
-            tonnes, duties = (
-                _ahead(rules, units)
-                if stage == "pre"
-                else _whole(rules, units, self._balance(rules))
-            )
-        return [
-            Line(
-                enterprise.enterprise,
-                result.result_id,
-                result.tonnes,
-                tonnes.get(enterprise.enterprise, 0),
-                duties.get(enterprise.enterprise, 0),
-                msgspec.json.encode(units[enterprise.enterprise]).decode(),
-            )
-            for enterprise, result, _report_id in found
-        ]
-
-    def _results(self, year: int, province: int | None = None) -> list[Verified]:
-        """Return the listed enterprises of a year with their verified results, by name.
-
-        Raises
-        ------
-        PlatformActError
-            A listed one has none.
-        """
-        rows = self._store.execute(
-            _RESULTS + ("" if province is None else " WHERE province = :province")
-            + " ORDER BY enterprise",
-            {"year": year, "province": province},
-        ).fetchall()
-        count = len(Enterprise._fields)
-        missing = [row[1] for row in rows if row[-1] is None]
-        if missing or not rows:
-            raise PlatformActError(
-                PlatformRefusal.RESULTS_MISSING,
-                f"{year}: expected a verified result of every listed enterprise, got none of"
-                f" {', '.join(missing[:20]) or 'any'}",
-            )
-        return [
-            Verified(Enterprise(*row[:count]), Result(*row[count:-1]), row[-1]) for row in rows
-        ]
-
-    def _balance(self, rules: Plan) -> dict[str, Fraction]:
-        """Return the balance values that the authority set; a sector without any has none."""
-        if rules.industry is None or rules.industry.method != "intensity":
-            return {}
-        rows = self._store.execute(
-            "SELECT sector, numerator, denominator FROM balance_values"
-            " WHERE compliance_year = ? ORDER BY balance_id",
-            (rules.year,),
-        )
         return {
-            sector: Fraction(int(above), int(below)) for sector, above, below in rows.fetchall()
+            "total": self._total(year, stage),
+            "given": given,
+            "mark": marks_text(*(each["plan_mark"].split() for each in provinces)),
+            "provinces": provinces,
         }
 
     def _none_under_way_check(self, province: int, year: int, stage: str) -> None:
@@ -467,33 +377,3 @@ class Allocations:
                 f" {'a total that is set' if total is None else total - given} t, got"
                 f" {row.tonnes}",
             )
-
-
-def _plan(year: int) -> Plan:
-    with rule_refusals_raised(PlatformRefusal.ALLOCATION_NOT_COMPUTABLE):
-        return plan(year)
-
-
-def _sector(enterprise: Enterprise) -> Any:
-    return enterprise.sector
-
-
-def _ahead(rules: Plan, units: Mapping[str, Units]) -> tuple[dict[str, int], dict[str, int]]:
-    """Return what each entity is given ahead; it owes nothing yet."""
-    given: dict[str, int] = {}
-    for unit in pre_allocate(rules, _all(units)):
-        given[unit.entity] = given.get(unit.entity, 0) + unit.tonnes
-    return given, {}
-
-
-def _whole(
-    rules: Plan, units: Mapping[str, Units], balance: Mapping[Any, Fraction]
-) -> tuple[dict[str, int], dict[str, int]]:
-    """Return what each entity is to have of the year, and what it owes."""
-    found: Allocation = allocate(rules, _all(units), balance=balance)
-    tonnes = {entity.entity: entity.final for entity in found.entities}
-    return tonnes, {entity.entity: entity.duty for entity in found.entities}
-
-
-def _all(units: Mapping[str, Units]) -> Iterable[GeneratingUnit | Plant]:
-    return (unit for of_it in units.values() for unit in of_it)

@@ -10,12 +10,15 @@ import msgspec
 from cea_exchange.domain.compliance.accounting import GUIDELINES, Accounted
 from cea_exchange.domain.compliance.accounting.facts import (
     HeatShares,
+    biomass_bp,
     carbide_slag_bp,
     heat_shares,
+    heat_supply_bp,
     intensity,
     load,
+    own_secondary_bp,
 )
-from cea_exchange.domain.compliance.plans import GeneratingUnit, Plant
+from cea_exchange.domain.compliance.plans import GeneratingUnit, Plant, counts_supplied
 from cea_exchange.domain.refusals import PlatformRefusal
 from cea_exchange.platform.checks import PlatformActError
 from cea_exchange.platform.entity_list.enterprises import Enterprise
@@ -187,8 +190,16 @@ class _Year(NamedTuple):
 
 
 def _generating(year: _Year) -> GeneratingUnit:
+    """Return a generating unit's year.
+
+    Notes
+    -----
+    Rules: CEA-PLN-06, CEA-PLN-08, CEA-PWR-16, CEA-PWR-17, CEA-PWR-22, CEA-PWR-23.
+    """
     facts, shares = year.facts, _heat_shares(year.bills)
     generated, heat, hours = (year.sum(code) for code in ("M", "N", "O"))
+    is_supplied = counts_supplied(year.bills[0].year)
+    electricity = year.sum("supplied") if is_supplied else generated
     capacity = Decimal(sum(facts.rated_kw)) / KW_PER_MW
     load_percent = load(generated, capacity, hours) if capacity * hours else Decimal(0)
     return GeneratingUnit(
@@ -199,14 +210,14 @@ def _generating(year: _Year) -> GeneratingUnit:
         conventional_bp=shares.conventional_bp,
         unconventional_bp=shares.unconventional_bp,
         gas_bp=shares.gas_bp,
-        biomass_bp=facts.biomass_bp,
-        own_secondary_bp=facts.own_secondary_bp,
+        biomass_bp=biomass_bp(year.bills),
+        own_secondary_bp=own_secondary_bp(year.bills),
         green_bp=facts.green_bp,
         cases=facts.cases,
-        electricity_kwh=int(generated * THOUSAND),
+        electricity_kwh=int(electricity * THOUSAND),
         heat_mj=int(heat * THOUSAND),
         load_bp=int(load_percent * 100),
-        heat_share_bp=facts.heat_share_bp,
+        heat_share_bp=heat_supply_bp(heat, year.sum("turbine_heat")) if is_supplied else 0,
         cooling=facts.cooling,
         emissions=year.emissions,
     )

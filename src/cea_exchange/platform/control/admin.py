@@ -8,10 +8,14 @@ from cea_exchange.platform.control.requests import (
     enforcement,
     entity_list,
     filings,
+    messages,
     oversight,
     verification,
 )
 
 PLATFORM_REQUESTS: Requests[Request] = Requests(
-    requests_in(basics, entity_list, filings, oversight, verification, allocation, enforcement)
+    requests_in(
+        *(basics, entity_list, filings, messages, oversight, verification),
+        *(allocation, enforcement),
+    )
 )

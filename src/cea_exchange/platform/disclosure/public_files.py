@@ -26,6 +26,8 @@ class PublicEmission(NamedTuple):
     title: str
     sector: str
     tonnes: int
+    mark: str
+    """Why the tonnes are no settled law: ``second_hand``."""
 
 
 class PublicCompletion(NamedTuple):
@@ -87,6 +89,7 @@ EMISSIONS = Layout(
         Column("title", Words()),
         Column("sector", NAME),
         Column("tonnes", TONNES_OR_ZERO),
+        Column("mark", Words(), empty=""),
     ),
     totals=Totals(mark="enterprise", summed=("tonnes",), by="province"),
     once=("enterprise",),
@@ -176,7 +179,7 @@ class PublicFiles:
         """
         year_checked(year)
         rows = self._store.execute(
-            "SELECT compliance_year, province, enterprise, title, sector, tonnes"
+            "SELECT compliance_year, province, enterprise, title, sector, tonnes, mark"
             " FROM verified_results AS result"
             " JOIN enterprises ON enterprises.enterprise_id = result.enterprise_id"
             " JOIN enterprise_facts ON fact_id = (SELECT max(fact_id) FROM enterprise_facts AS last"

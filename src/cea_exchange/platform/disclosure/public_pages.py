@@ -12,12 +12,17 @@ PAGE = """<!doctype html>
 <meta charset="utf-8">
 <title>{title}</title>
 <h1>{title}</h1>
+<p>{marks}</p>
 <ul>
 {lines}
 </ul>
 </html>
 """
 FORM = ".csv"
+MARKED = (
+    "What is marked is no settled law: draft, as a draft for consultation has it; second_hand, as"
+    " another than the maker of the rule says; recalled, from memory; decided, by this project."
+)
 
 
 class PublicPages:
@@ -52,7 +57,7 @@ class PublicPages:
         files = self.files(year)
         lines = "\n".join(f'<li><a href="{escape(name)}">{escape(name)}</a>' for name in files)
         title = f"Carbon emissions {year}: what is public"
-        page = PAGE.format(title=title, lines=lines).encode()
+        page = PAGE.format(title=title, marks=MARKED, lines=lines).encode()
         folder.mkdir(parents=True, exist_ok=True)
         written = []
         for name, content in {**files, f"index-{year}.html": page}.items():

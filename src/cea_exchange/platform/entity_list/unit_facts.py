@@ -44,8 +44,9 @@ class UnitFacts(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, o
     ----------
     rated_kw
         Of each generator that reports in it; a plant of another sector has none.
-    own_secondary_bp, biomass_bp, green_bp, heat_share_bp
-        Shares of its heat, in hundredths of a percent.
+    green_bp
+        The share of green hydrogen or ammonia in its heat, in hundredths of a percent. Those of
+        biomass, of the works' own coke and gas, and of heat supplied follow from its figures.
     cases
         What a plan treats apart: ``oil``, ``closed``, ``new``, ``white_clinker``.
     line
@@ -54,10 +55,7 @@ class UnitFacts(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, o
 
     rated_kw: tuple[int, ...] = ()
     cooling: Cooling = "water"
-    biomass_bp: BasisPoints = 0
-    own_secondary_bp: BasisPoints = 0
     green_bp: BasisPoints = 0
-    heat_share_bp: BasisPoints = 0
     cases: tuple[Case, ...] = ()
     line: ClinkerLine | None = None
 

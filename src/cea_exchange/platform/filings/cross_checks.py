@@ -12,9 +12,12 @@ from cea_exchange.domain.compliance.plausibility import (
     detect,
     gather,
 )
-from cea_exchange.domain.compliance.plausibility.filings import unit_of
+from cea_exchange.domain.compliance.plausibility.energy import months_against_year
+from cea_exchange.domain.compliance.plausibility.filings import Filings, unit_of
+from cea_exchange.platform.checks import year_checked
 from cea_exchange.platform.entity_list.unit_facts import UnitFacts as KnownFacts
 from cea_exchange.platform.filings import months
+from cea_exchange.platform.filings.evidence import Evidence
 from cea_exchange.platform.filings.month_files import MEASURED
 from cea_exchange.platform.filings.months import KeptFigure
 from cea_exchange.platform.filings.plans import Plan, Plans
@@ -65,10 +68,12 @@ class _Unplanned:
 class CrossChecks:
     """Reads what was filed, and lets the detectors look at it."""
 
-    def __init__(self, record: Record, plans: Plans) -> None:
+    def __init__(self, record: Record, plans: Plans, evidence: Evidence) -> None:
         self._store = record.store
         self._plans = plans
+        self._evidence = evidence
         self._decode = msgspec.json.Decoder(list[KeptFigure]).decode
+        self._decode_figures = msgspec.json.Decoder(dict[str, dict[str, Decimal]]).decode
 
     def findings(
         self, year: int, *, province: int | None = None, enterprise: str | None = None
@@ -81,9 +86,10 @@ class CrossChecks:
         -----
         Rules: CEA-VER-01 to CEA-VER-08, CEA-CEM-08.
         """
+        year_checked(year)
         terms: dict[str, int | str] = {
             "kind": months.KIND,
-            "first": 100 * year + 1,
+            "first": 100 * (year - 1) + 1,
             "last": 100 * year + 12,
             "province": province or 0,
             "enterprise": enterprise or "",
@@ -91,8 +97,33 @@ class CrossChecks:
         chosen = _OF_PROVINCE * (province is not None) + _OF_ENTERPRISE * (enterprise is not None)
         unplanned = _Unplanned()
         filed = self._filed(chosen, terms, year, unplanned)
-        found = detect(gather(self._units(chosen, terms), filed))
-        return tuple(sorted((*found, *unplanned.findings())))
+        filings = gather(self._units(chosen, terms), filed, self._evidence.spliced())
+        yearly = self._verified(chosen, {**terms, "year": year}, filings)
+        found = (*detect(filings), *months_against_year(filings, yearly))
+        # The year before is there to be compared with.
+        of_year = (each for each in found if each.month // 100 == year)
+        return tuple(sorted((*of_year, *unplanned.findings())))
+
+    def _verified(
+        self, chosen: str, terms: dict[str, int | str], filings: Filings
+    ) -> dict[tuple[str, int, str], Decimal]:
+        """Return the yearly figures that verifiers concluded, of units that filed."""
+        rows = self._store.execute(
+            "SELECT unit_figures FROM verified_results AS result"
+            " JOIN enterprises ON enterprises.enterprise_id = result.enterprise_id"
+            f" WHERE compliance_year = :year{chosen} AND version = (SELECT max(version)"
+            "  FROM verified_results AS later WHERE later.compliance_year = :year"
+            "  AND later.enterprise_id = result.enterprise_id)",
+            terms,
+        )
+        known = {facts.name for facts in filings.units}
+        return {
+            (unit, int(terms["year"]), name): value
+            for (text,) in rows.fetchall()
+            for unit, figures in self._decode_figures(text).items()
+            if unit in known
+            for name, value in figures.items()
+        }
 
     def _units(self, chosen: str, terms: dict[str, int | str]) -> list[UnitFacts]:
         """Return the units of which something was filed."""
@@ -126,7 +157,7 @@ class CrossChecks:
         for (enterprise_id,) in rows.fetchall():
             plan = self._plans.accepted(enterprise_id, year)
             for each in self._of_enterprise({**terms, "enterprise_id": enterprise_id}):
-                if plan is not None:
+                if plan is not None and each.month // 100 == year:
                     unplanned.look(plan, each)
                 yield each
 
@@ -167,6 +198,5 @@ def _facts(unit: str, sector: str, text: str) -> UnitFacts:
         name=unit,
         sector=msgspec.convert(sector, UnitFacts.__annotations__["sector"]),
         peers=peers,
-        supplies_heat=facts.heat_share_bp > 0,
         approved_t_a_day=0 if facts.line is None else facts.line.approved_t_a_day,
     )

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from cea_exchange.control_plane.maker_checker import is_another
 from cea_exchange.domain.refusals import PlatformRefusal
-from cea_exchange.platform.checks import PlatformActError, words_checked
+from cea_exchange.platform.checks import PlatformActError, period_checked, words_checked
 from cea_exchange.platform.record import Acting, Record
 from cea_exchange.platform.roles import AUTHORITY, CITY, PROVINCE
 
@@ -44,6 +44,7 @@ class Filing(NamedTuple):
     content: str
     sha256: str
     emission: str
+    mark: str
     reason: str
     due_on: int
     entered_on: int
@@ -85,6 +86,7 @@ class Entry(NamedTuple):
     content: str
     due_on: int
     emission: str = ""
+    mark: str = ""
 
 
 STATES = ("draft", "filed", "returned", "accepted")
@@ -116,10 +118,11 @@ class Documents:
         *,
         due_on: int,
         emission: str = "",
+        mark: str = "",
         reason: str = "",
     ) -> Filing:
         """Enter a version of a document; see `enter_all`."""
-        (filing,) = self.enter_all(person, [Entry(place, content, due_on, emission)], reason)
+        (filing,) = self.enter_all(person, [Entry(place, content, due_on, emission, mark)], reason)
         return filing
 
     def enter_all(self, person: Acting, entries: Sequence[Entry], reason: str = "") -> list[Filing]:
@@ -156,6 +159,7 @@ class Documents:
                     content=entry.content,
                     sha256=sha256(entry.content.encode()).hexdigest(),
                     emission=entry.emission,
+                    mark=entry.mark,
                     reason=reason,
                     due_on=entry.due_on,
                     entered_on=today,
@@ -279,6 +283,7 @@ class Documents:
             self.give_back(person, places, why)
 
     def _some(self, enterprise_id: int, kind: str, period: int, *states: str) -> list[Place]:
+        period_checked(period)
         found = self.in_state(enterprise_id, kind, period, *states)
         if not found:
             raise PlatformActError(
@@ -303,7 +308,14 @@ class Documents:
     # -- the nation -------------------------------------------------------------------------------
 
     def retrofit(
-        self, person: Acting, place: Place, content: str, *, reason: str, emission: str = ""
+        self,
+        person: Acting,
+        place: Place,
+        content: str,
+        *,
+        reason: str,
+        emission: str = "",
+        mark: str = "",
     ) -> Filing:
         """Put a further version in the place of one that was filed; it stands as that one did.
 
@@ -323,6 +335,7 @@ class Documents:
                 content=content,
                 sha256=sha256(content.encode()).hexdigest(),
                 emission=emission,
+                mark=mark,
                 reason=reason,
                 entered_on=self._record.business_date(),
                 entered_by=person.name,

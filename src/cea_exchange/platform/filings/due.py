@@ -6,11 +6,18 @@ from typing import NamedTuple
 
 from cea_exchange.domain.calendar import date_number, date_of_number
 from cea_exchange.domain.compliance.deadlines.calendar import events
+from cea_exchange.platform.checks import day_checked
 from cea_exchange.platform.entity_list.enterprises import Enterprise, Enterprises
 from cea_exchange.platform.entity_list.listing import Listing
 from cea_exchange.platform.entity_list.units import Units
 from cea_exchange.platform.filings import months, plans, reports
 from cea_exchange.platform.filings.documents import Documents, Place
+from cea_exchange.platform.messages import (
+    REMIND_DAYS,
+    Message,
+    Messages,
+    calendar_messages,
+)
 from cea_exchange.platform.periods import (
     month_due,
     months_asked,
@@ -18,9 +25,8 @@ from cea_exchange.platform.periods import (
     report_due,
 )
 from cea_exchange.platform.record import Record
+from cea_exchange.platform.roles import enterprise_body
 
-REMIND_DAYS = 10
-"""So many calendar days before something is due its enterprise is reminded."""
 FILED = ("filed", "accepted")
 SURRENDER = "surrender"
 """What is due at the registry, of an obligation that is not covered."""
@@ -52,6 +58,7 @@ class DueDates:
         units: Units,
         listing: Listing,
         documents: Documents,
+        messages: Messages,
     ) -> None:
         self._record = record
         self._store = record.store
@@ -59,9 +66,11 @@ class DueDates:
         self._units = units
         self._listing = listing
         self._documents = documents
+        self._messages = messages
 
     def missing(self, enterprise: str, until: int) -> list[Due]:
         """Return what an enterprise has not filed that is due by a day, the earliest first."""
+        day_checked(until, "until")
         found = self._enterprises.of(enterprise)
         years = self._store.execute(
             "SELECT DISTINCT list_year FROM list_changes WHERE enterprise_id = ?"
@@ -109,6 +118,7 @@ class DueDates:
         Rules: CEA-CAL-02.
         """
         found = self._enterprises.of(enterprise)
+        day_checked(until, "until")
         first, last = (date_of_number(day) for day in (self._record.business_date(), until))
         return [
             {
@@ -116,6 +126,7 @@ class DueDates:
                 "act": event.act,
                 "actor": event.actor,
                 "words": event.words,
+                "mark": event.mark or "",
             }
             for event in events(first, last, sector=found.sector)
         ]
@@ -152,9 +163,11 @@ class DueDates:
     def remind(self, enterprise: str) -> list[Due]:
         """Remind an enterprise of what is due soon or late, each once; return what is new.
 
+        Its persons have a message of each.
+
         Notes
         -----
-        Rules: CEA-MRV-01, CEA-MRV-09.
+        Rules: CEA-MRV-01, CEA-MRV-09, CEA-CAL-05.
         """
         today = self._record.business_date()
         soon = date_number(date_of_number(today) + timedelta(days=REMIND_DAYS))
@@ -177,6 +190,13 @@ class DueDates:
                         for number, (due, is_late) in enumerate(new, first)
                     ],
                 )
+            body = enterprise_body(enterprise)
+            self._messages.tell(
+                (
+                    *(_message(body, due, bool(is_late)) for due, is_late in new),
+                    *calendar_messages(body, "entity", today, soon, found.sector),
+                )
+            )
         return [due for due, _is_late in new]
 
     def _reminded(self, enterprise_id: int) -> set[tuple[str, int, int]]:
@@ -204,6 +224,19 @@ class DueDates:
             yield from _unfiled(enterprise, months.KIND, month, due_on, unit_ids, states)
         if report <= until:
             yield from _unfiled(enterprise, reports.KIND, year, report, whole, states)
+
+
+def _message(body: str, due: Due, is_late: bool) -> Message:
+    words = f"{_WORDS[due.kind]} {due.period}: {due.state}, due {date_of_number(due.due_on)}"
+    return Message(body, f"{due.kind} {due.period}", words, due.due_on, is_late)
+
+
+_WORDS = {
+    plans.KIND: "Quality-control plan of",
+    months.KIND: "Figures of the month",
+    reports.KIND: "Annual report of",
+    SURRENDER: "Surrender for",
+}
 
 
 def _unfiled(

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from cea_exchange.domain.refusals import PlatformRefusal
 from cea_exchange.platform.checks import PlatformActError, words_checked
 from cea_exchange.platform.entity_list.enterprises import Enterprise
+from cea_exchange.platform.filings.document_pages import page_hashes
 from cea_exchange.platform.record import Acting, Record
 
 
@@ -31,10 +32,11 @@ class Evidence:
 
         Notes
         -----
-        Rules: CEA-MRV-04.
+        Rules: CEA-MRV-04, CEA-VER-08.
         """
         words_checked(file, "file")
         digest = sha256(content).hexdigest()
+        pages = page_hashes(content)
         with self._record.transaction():
             if digest in self.known(enterprise.enterprise_id, [digest]):
                 raise PlatformActError(
@@ -49,6 +51,10 @@ class Evidence:
                     (number, enterprise.enterprise_id, digest, file, content, person.name)
                     + (self._record.now_ns(),)
                 ],
+            )
+            self._store.insert(
+                "evidence_pages (evidence_id, page, sha256)",
+                [(number, page, each) for page, each in enumerate(pages, 1)],
             )
         return digest
 
@@ -84,6 +90,27 @@ class Evidence:
             (enterprise_id,),
         )
         return [Document(*row)._asdict() for row in rows.fetchall()]
+
+    def spliced(self) -> dict[str, str]:
+        """Return the documents of which a page stands in another one too, and in which.
+
+        Of several others it is the one that came first. A document that two enterprises brought as
+        it is, is `shared` and not spliced.
+
+        Notes
+        -----
+        Rules: CEA-VER-08.
+        """
+        rows = self._store.execute(
+            "SELECT mine.sha256, other.sha256 FROM evidence_pages AS page"
+            " JOIN evidence_pages AS same ON same.sha256 = page.sha256"
+            "  AND same.evidence_id <> page.evidence_id"
+            " JOIN evidence AS mine ON mine.evidence_id = page.evidence_id"
+            " JOIN evidence AS other ON other.evidence_id = same.evidence_id"
+            " WHERE mine.sha256 <> other.sha256"
+            " ORDER BY other.evidence_id DESC"
+        )
+        return dict(rows.fetchall())
 
     def shared(self) -> list[tuple[str, list[str]]]:
         """Return the documents that more than one enterprise brought, and which did."""

@@ -15,7 +15,9 @@ from cea_exchange.domain.compliance.accounting import (
     emissions,
 )
 from cea_exchange.domain.compliance.accounting.missing import Substitution, fill_missing
+from cea_exchange.domain.compliance.plans import counts_supplied
 from cea_exchange.domain.compliance.plausibility.filings import unit_of
+from cea_exchange.domain.compliance.ruled import marks_text
 from cea_exchange.domain.refusals import PlatformRefusal
 from cea_exchange.files.cells.source import SourceFile
 from cea_exchange.files.findings import Finding
@@ -24,6 +26,7 @@ from cea_exchange.platform.entity_list.enterprises import Enterprise, Enterprise
 from cea_exchange.platform.entity_list.units import Units
 from cea_exchange.platform.filings.documents import Documents, Entry, Filing, Place
 from cea_exchange.platform.filings.evidence import Evidence
+from cea_exchange.platform.filings.heat_choices import HeatChoices
 from cea_exchange.platform.filings.month_files import (
     DEFAULT,
     MEASURED,
@@ -74,6 +77,7 @@ class Months:
         self._units = units
         self._evidence = evidence
         self._documents = documents
+        self._heat_choices = HeatChoices(record)
 
     def enter(
         self, person: Acting, enterprise: str, source: SourceFile, reason: str = ""
@@ -82,7 +86,7 @@ class Months:
 
         Notes
         -----
-        Rules: CEA-MRV-08, CEA-MRV-04, CEA-FIL-01.
+        Rules: CEA-MRV-08, CEA-MRV-04, CEA-STE-07, CEA-FIL-01.
         """
         found = self._enterprises.of(enterprise)
         accounts: dict[UnitMonth, KeptMonth] = {}
@@ -99,6 +103,7 @@ class Months:
                     _content(accounts[each].kept),
                     due_on=month_due(found.sector, each.month),
                     emission=f"{accounts[each].account.emissions:f}",
+                    mark=marks_text(accounts[each].account.marks),
                 )
                 for each in groups
             ]
@@ -171,6 +176,7 @@ class Months:
         yield from self._evidence_faults(enterprise, lines)
         groups = by_unit_month(lines)
         unit_ids |= self._owned(enterprise, groups)
+        yield from self._heat_choices.faults(enterprise, groups, unit_ids)
         today = self._record.business_date()
         for each, group in groups.items():
             line = group[0][0]
@@ -257,8 +263,18 @@ def _kept(figure: FiledFigure, substitution: Substitution | None) -> KeptFigure:
     return KeptFigure(figure.parameter, f"{value:f}", figure.measure, origin, figure.evidence)
 
 
-ASKED: dict[str, tuple[str, ...]] = {"power": ("M", "O"), "steel": ("product.crude_steel",)}
-"""What an allocation rests on, and the bill does without."""
+_ASKED: dict[str, tuple[str, ...]] = {"power": ("M", "O"), "steel": ("product.crude_steel",)}
+
+
+def asked(sector: str, year: int) -> tuple[str, ...]:
+    """Return what a year's allocation rests on, and the bill does without.
+
+    Notes
+    -----
+    Rules: CEA-MRV-03, CEA-PLN-06.
+    """
+    supplied = ("supplied",) if sector == "power" and counts_supplied(year) else ()
+    return (*_ASKED.get(sector, ()), *supplied)
 
 
 def _asked_faults(sector: str, each: UnitMonth, lines: Lines) -> Iterator[Finding]:
@@ -269,9 +285,12 @@ def _asked_faults(sector: str, each: UnitMonth, lines: Lines) -> Iterator[Findin
     Rules: CEA-MRV-03.
     """
     named = {figure.parameter for _, figure in lines}
-    for asked in ASKED.get(sector, ()):
-        if asked not in named:
-            text = f"expected {asked} of {each.unit} in {each.month}, got none (CEA-MRV-03)"
+    needed = asked(sector, each.month // 100)
+    if "supplied" in needed and any(f.parameter == "N" and f.value > 0 for _, f in lines):
+        needed = (*needed, "turbine_heat")
+    for name in needed:
+        if name not in named:
+            text = f"expected {name} of {each.unit} in {each.month}, got none (CEA-MRV-03)"
             yield Finding(lines[0][0], "parameter", text)
 
 

@@ -14,6 +14,8 @@ from cea_exchange.files.reading import table_read
 
 Method = Literal["default", "second_source"]
 """What stands for a figure that is missing: the guideline's value, or another source's."""
+Basis = Literal["as_fired", "as_received"]
+"""In which state coal is weighed and sampled: as it is burnt, or as it came, by the stock."""
 CALIBRATION_MONTHS_MAX = 12
 
 
@@ -32,6 +34,8 @@ class PlannedFigure(Struct, frozen=True, kw_only=True):
         At most so many between two calibrations; 0 without a meter.
     ledger
         Where it is written down.
+    basis
+        Of a solid fuel of a power unit, a `Basis`; of anything else empty.
     """
 
     enterprise: str
@@ -47,6 +51,7 @@ class PlannedFigure(Struct, frozen=True, kw_only=True):
     missing_data: Method
     department: str
     ledger: str
+    basis: str = ""
 
 
 PLANNED_FIGURES: Layout[PlannedFigure] = Layout(
@@ -66,6 +71,7 @@ PLANNED_FIGURES: Layout[PlannedFigure] = Layout(
         Column("missing_data", Choice(*get_args(Method))),
         Column("department", Words()),
         Column("ledger", Words()),
+        Column("basis", Choice(*get_args(Basis)), empty=""),
     ),
     totals=Totals(mark="parameter", summed=("calibration_months",), by="unit"),
     once=("unit", "parameter"),

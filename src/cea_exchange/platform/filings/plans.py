@@ -6,7 +6,7 @@ from typing import NamedTuple, get_args
 
 import msgspec
 
-from cea_exchange.domain.compliance.accounting import PARAMETERS
+from cea_exchange.domain.compliance.accounting import GUIDELINES, PARAMETERS
 from cea_exchange.domain.refusals import PlatformRefusal
 from cea_exchange.files.cells.source import SourceFile
 from cea_exchange.files.findings import Finding
@@ -23,7 +23,7 @@ from cea_exchange.platform.entity_list.enterprises import Enterprise, Enterprise
 from cea_exchange.platform.entity_list.units import Units
 from cea_exchange.platform.filings.documents import Documents, Filing, Place
 from cea_exchange.platform.filings.evidence import Evidence
-from cea_exchange.platform.filings.months import ASKED
+from cea_exchange.platform.filings.months import asked
 from cea_exchange.platform.filings.plan_files import (
     Method,
     PlanLines,
@@ -121,7 +121,7 @@ class Plans:
 
         Notes
         -----
-        Rules: CEA-MRV-08, CEA-MRV-10, CEA-MRV-11, CEA-MRV-12, CEA-FIL-01.
+        Rules: CEA-MRV-08, CEA-MRV-10, CEA-MRV-11, CEA-MRV-12, CEA-PWR-09, CEA-FIL-01.
         """
         year_checked(year)
         for what, said in words._asdict().items():
@@ -185,11 +185,15 @@ class Plans:
                 yield Finding(line, "unit", text)
             else:
                 yield from _line_faults(enterprise.sector, year, line, figure)
+                yield from _basis_faults(enterprise.sector, line, figure)
+        yield from _state_faults(lines)
+        before = self.accepted(enterprise.enterprise_id, year - 1)
+        yield from _fallen_faults(lines, before, year - 1)
         for unit in owned:
             planned = {figure.parameter for _, figure in lines if figure.unit == unit}
-            for asked in _asked(enterprise.sector):
-                if asked not in planned:
-                    text = f"expected how {asked} of {unit} is measured, got nothing (CEA-MRV-10)"
+            for needed in _asked(enterprise.sector, year):
+                if needed not in planned:
+                    text = f"expected how {needed} of {unit} is measured, got nothing (CEA-MRV-10)"
                     yield Finding(lines[-1][0], "parameter", text)
 
 
@@ -215,10 +219,59 @@ def method_of(sector: str, parameter: str, year: int) -> Method:
     return "second_source"
 
 
-def _asked(sector: str) -> list[str]:
+def _asked(sector: str, year: int) -> list[str]:
     """Return what every unit's month has: what its bill needs, and what its allocation rests on."""
     needed = [each.id for each in PARAMETERS[sector].values() if each.required]
-    return [*needed, *(each for each in ASKED.get(sector, ()) if each not in needed)]
+    return [*needed, *(each for each in asked(sector, year) if each not in needed)]
+
+
+def _is_solid(sector: str, parameter: str) -> bool:
+    code, _, fuel = parameter.partition(".")
+    fuels = GUIDELINES[sector].fuels
+    is_coal = sector == "power" and code in ("A", "B", "C")
+    return is_coal and fuel in fuels and fuels[fuel].state == "solid"
+
+
+def _basis_faults(sector: str, line: int, figure: PlannedFigure) -> Iterator[Finding]:
+    """Yield that a solid fuel's state is not said, or another figure's is."""
+    if _is_solid(sector, figure.parameter) != bool(figure.basis):
+        expected = "nothing" if figure.basis else "as_fired or as_received"
+        text = f"expected {expected} of {figure.parameter}, got {figure.basis or 'nothing'}"
+        yield Finding(line, "basis", f"{text} (CEA-PWR-09)")
+
+
+def _state_faults(lines: PlanLines) -> Iterator[Finding]:
+    """Yield where heat or carbon of a coal is not of the state in which it is weighed.
+
+    Notes
+    -----
+    Rules: CEA-PWR-09.
+    """
+    weighed = {
+        (figure.unit, figure.parameter.partition(".")[2]): figure.basis
+        for _, figure in lines
+        if figure.parameter.startswith("A.")
+    }
+    for line, figure in lines:
+        code, _, fuel = figure.parameter.partition(".")
+        of_coal = weighed.get((figure.unit, fuel), "")
+        if code in ("B", "C") and figure.basis and of_coal not in ("", figure.basis):
+            text = f"expected {of_coal} of {figure.parameter}, as its coal is weighed, got"
+            yield Finding(line, "basis", f"{text} {figure.basis} (CEA-PWR-09)")
+
+
+def _fallen_faults(lines: PlanLines, before: Plan | None, year: int) -> Iterator[Finding]:
+    """Yield coal that was weighed as it is fired the year before, and is not to be any more.
+
+    Notes
+    -----
+    Rules: CEA-PWR-09.
+    """
+    was = {} if before is None else {(f.unit, f.parameter): f.basis for f in before.figures}
+    for line, figure in lines:
+        if figure.basis == "as_received" and was.get((figure.unit, figure.parameter)) == "as_fired":
+            text = f"expected as_fired of {figure.parameter} of {figure.unit}, as in the plan of"
+            yield Finding(line, "basis", f"{text} {year}, got as_received (CEA-PWR-09)")
 
 
 def _line_faults(sector: str, year: int, line: int, figure: PlannedFigure) -> Iterator[Finding]:

@@ -5,6 +5,7 @@ from decimal import Decimal
 import msgspec
 
 from cea_exchange.domain.compliance.accounting import entity_emissions
+from cea_exchange.domain.compliance.ruled import marks_text
 from cea_exchange.domain.refusals import PlatformRefusal
 from cea_exchange.platform.checks import PlatformActError, year_checked
 from cea_exchange.platform.entity_list.enterprises import Enterprises
@@ -77,12 +78,14 @@ class Reports:
                 f"{enterprise}: expected a unit in {year}, got none",
             )
         total = entity_emissions(Decimal(unit.emission) for unit in units.values())
+        mark = marks_text(*(filing.mark.split() for filing in accepted.values()))
         return self._documents.enter(
             person,
             Place(KIND, found.enterprise_id, 0, year),
             msgspec.json.encode(units, order="sorted").decode(),
             due_on=report_due(found.sector, year),
             emission=str(total.tonnes),
+            mark=mark,
             reason=reason,
         )
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import msgspec
 
 from cea_exchange.domain.compliance.accounting import PARAMETERS
+from cea_exchange.domain.compliance.ruled import marks_text
 from cea_exchange.platform.checks import (
     PlatformActError,
     choice_checked,
@@ -107,11 +108,14 @@ class Retrofits:
             before = list(self._months.figures(filing).values())
             after = [_figure_now(enterprise.sector, year, figure) for figure in before]
             by_name = {figure.parameter: figure for figure in after}
-            emission = f"{account_of(enterprise.sector, filing, by_name).emissions:f}"
-            if after == before and emission == filing.emission:
+            account = account_of(enterprise.sector, filing, by_name)
+            emission, mark = f"{account.emissions:f}", marks_text(account.marks)
+            if after == before and (emission, mark) == (filing.emission, filing.mark):
                 continue
             content = msgspec.json.encode(sorted(after)).decode()
-            self._documents.retrofit(person, place, content, reason=notice, emission=emission)
+            self._documents.retrofit(
+                person, place, content, reason=notice, emission=emission, mark=mark
+            )
             changed += 1
         return changed
 

@@ -6,7 +6,8 @@ from typing import NamedTuple
 from cea_exchange.domain.calendar import date_number
 from cea_exchange.domain.compliance.deadlines.calendar import due_day
 from cea_exchange.domain.refusals import PlatformRefusal
-from cea_exchange.platform.allocation.allocations import Allocations, Line
+from cea_exchange.platform.allocation.allocations import Allocations
+from cea_exchange.platform.allocation.computation import Line
 from cea_exchange.platform.checks import PlatformActError, words_checked, year_checked
 from cea_exchange.platform.entity_list.enterprises import Enterprises
 from cea_exchange.platform.record import Acting, Record
@@ -23,6 +24,7 @@ class Obligation(NamedTuple):
     due_tonnes: int
     due_on: int
     result_id: int
+    mark: str
     reason: str
     set_by: str
     set_on: int
@@ -120,6 +122,7 @@ class Obligations:
             due_tonnes=line.duty,
             due_on=date_number(due_day("surrender", year, enterprise.sector)),
             result_id=line.result_id,
+            mark=line.mark,
             reason="" if before is None else reason,
             set_by=person.name,
             set_on=self._record.business_date(),

@@ -7,7 +7,8 @@ from typing import TypeVar
 import msgspec
 
 from cea_exchange.domain.compliance.plans import GeneratingUnit, Plant
-from cea_exchange.platform.allocation.allocations import AllocationRow, Line
+from cea_exchange.platform.allocation.allocations import AllocationRow
+from cea_exchange.platform.allocation.computation import Line, Terms
 from cea_exchange.platform.entity_list.enterprises import Enterprise, Enterprises
 from cea_exchange.platform.obligations.cut_decided import CutDecided
 from cea_exchange.platform.obligations.obligations import Obligation
@@ -51,9 +52,7 @@ class RegistryNews:
             )
         )
 
-    def given(
-        self, allocation: AllocationRow, lines: list[Line], balance: dict[str, Fraction]
-    ) -> None:
+    def given(self, allocation: AllocationRow, lines: list[Line], terms: Terms) -> None:
         """Tell what a province gave, in items of some lines and units at most."""
         for part in _given_parts([self._line(line) for line in lines]):
             self.allocation_tell(
@@ -63,11 +62,10 @@ class RegistryNews:
                     allocation.province,
                     allocation.compliance_year,
                     msgspec.convert(allocation.stage, AllowancesGiven.__annotations__["stage"]),
-                    {
-                        name: f"{value.numerator}/{value.denominator}"
-                        for name, value in balance.items()
-                    },
+                    {name: _exact(value) for name, value in terms.balance.items()},
                     part,
+                    share_bp=allocation.share_bp,
+                    cap_factor="" if terms.cap_factor is None else _exact(terms.cap_factor),
                 ),
             )
 
@@ -129,9 +127,14 @@ class RegistryNews:
             line.enterprise,
             line.emissions,
             line.tonnes,
+            mark=line.mark,
             generating=units if is_power else (),
             plants=() if is_power else units,
         )
+
+
+def _exact(value: Fraction) -> str:
+    return f"{value.numerator}/{value.denominator}"
 
 
 def _given_parts(lines: list[GivenLine]) -> Iterator[tuple[GivenLine, ...]]:

@@ -147,10 +147,10 @@ class Outbox:
 
     def _is_kept(self, verdict: Verdict) -> bool:
         row = self._store.one(
-            "SELECT is_posted, mismatches FROM link_verdicts WHERE link_seq = ?",
+            "SELECT is_posted, mismatches, mark FROM link_verdicts WHERE link_seq = ?",
             (verdict.link_seq,),
         )
-        return bool(row == (int(verdict.is_posted), _mismatches(verdict)))
+        return bool(row == (int(verdict.is_posted), _mismatches(verdict), verdict.mark))
 
     def _judged(self, verdicts: tuple[Verdict, ...]) -> None:
         new = [verdict for verdict in verdicts if verdict.link_seq > self.judged_seq]
@@ -158,8 +158,11 @@ class Outbox:
             return
         today = self._record.business_date()
         self._store.insert(
-            "link_verdicts (link_seq, is_posted, mismatches, notified_on)",
-            [(each.link_seq, int(each.is_posted), _mismatches(each), today) for each in new],
+            "link_verdicts (link_seq, is_posted, mismatches, mark, notified_on)",
+            [
+                (each.link_seq, int(each.is_posted), _mismatches(each), each.mark, today)
+                for each in new
+            ],
         )
         for verdict in new:
             if not verdict.is_posted:
@@ -222,6 +225,30 @@ class Outbox:
             (allocation_id,),
         )
         return [(seq, None if posted is None else bool(posted)) for seq, posted in rows.fetchall()]
+
+    def recomputed(self, allocation_id: int) -> list[dict[str, Any]]:
+        """Return what the registry's recomputation of an allocation said, item by item.
+
+        Notes
+        -----
+        Rules: CEA-PLK-02, CEA-PLN-30.
+        """
+        names = ("link_seq", "is_posted", "mark", "notified_on", "mismatches")
+        rows = self._store.execute(
+            "SELECT item.link_seq, is_posted, mark, notified_on, mismatches"
+            " FROM link_allocations AS item"
+            " JOIN link_verdicts ON link_verdicts.link_seq = item.link_seq"
+            " WHERE allocation_id = ? ORDER BY item.link_seq",
+            (allocation_id,),
+        )
+        return [
+            {
+                **dict(zip(names, row, strict=True)),
+                "is_posted": bool(row[1]),
+                "mismatches": msgspec.json.decode(row[-1]),
+            }
+            for row in rows.fetchall()
+        ]
 
     def again_note(self, link_seq: int, again_seq: int) -> None:
         """Note that a refused item is sent again."""

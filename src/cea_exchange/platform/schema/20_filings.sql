@@ -10,6 +10,13 @@ CREATE TABLE evidence (                           -- documents, known by the has
     UNIQUE (enterprise_id, sha256)
 );
 CREATE INDEX evidence_same ON evidence (sha256);
+CREATE TABLE evidence_pages (                     -- of documents whose pages are known
+    evidence_id BIGINT NOT NULL REFERENCES evidence,
+    page BIGINT NOT NULL CHECK (page > 0),        -- from 1, blank ones left out
+    sha256 TEXT NOT NULL,                         -- of what is on it
+    PRIMARY KEY (evidence_id, page)
+);
+CREATE INDEX evidence_pages_same ON evidence_pages (sha256);
 CREATE TABLE filings (                            -- a version of a document
     filing_id BIGINT PRIMARY KEY CHECK (filing_id > 0),
     kind TEXT NOT NULL CHECK (kind IN ('plan', 'month', 'report')),
@@ -20,6 +27,7 @@ CREATE TABLE filings (                            -- a version of a document
     content TEXT NOT NULL,                        -- JSON; of a plan its file's name and hash
     sha256 TEXT NOT NULL,                         -- of the content
     emission TEXT NOT NULL,                       -- tonnes of CO2 that follow; '' of a plan
+    mark TEXT NOT NULL,                           -- why they are no settled law: 'second_hand'
     reason TEXT NOT NULL,                         -- why there is another version; '' of the first
     due_on BIGINT NOT NULL,                       -- yyyymmdd
     entered_on BIGINT NOT NULL,

@@ -70,6 +70,7 @@ CREATE TABLE verified_results (                   -- what counts: the last versi
     compliance_year BIGINT NOT NULL,
     version BIGINT NOT NULL CHECK (version > 0),
     tonnes BIGINT NOT NULL CHECK (tonnes >= 0),
+    mark TEXT NOT NULL,                           -- of the report: 'draft', 'second_hand', ...
     unit_emissions TEXT NOT NULL,
     unit_figures TEXT NOT NULL,                   -- as concluded; of the others the months' sums
     conclusion_id BIGINT NOT NULL REFERENCES conclusions,

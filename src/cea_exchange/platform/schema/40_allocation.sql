@@ -9,6 +9,15 @@ CREATE TABLE balance_values (                     -- the last one counts
     set_on BIGINT NOT NULL
 );
 CREATE INDEX balance_values_of ON balance_values (compliance_year, sector, balance_id);
+CREATE TABLE cap_factors (                        -- of a plan with an absolute cap; the last counts
+    factor_id BIGINT PRIMARY KEY CHECK (factor_id > 0),
+    compliance_year BIGINT NOT NULL,
+    numerator TEXT NOT NULL,
+    denominator TEXT NOT NULL,
+    set_by TEXT NOT NULL,
+    set_on BIGINT NOT NULL
+);
+CREATE INDEX cap_factors_of ON cap_factors (compliance_year, factor_id);
 CREATE TABLE allocation_totals (                  -- the last one counts
     total_id BIGINT PRIMARY KEY CHECK (total_id > 0),
     compliance_year BIGINT NOT NULL,
@@ -25,7 +34,10 @@ CREATE TABLE allocations (                        -- of one province, year and s
     stage TEXT NOT NULL CHECK (stage IN ('pre', 'final', 'adjustment')),
     state TEXT NOT NULL CHECK (state IN
         ('computed', 'approved', 'distributed', 'withdrawn', 'recalled')),
-    plan_mark TEXT NOT NULL,                      -- 'draft', 'second_hand'; '' is settled law
+    share_bp BIGINT CHECK (share_bp BETWEEN 0 AND 10000), -- ahead, of what was emitted; NULL: the
+                                                  -- plan's own
+    plan_mark TEXT NOT NULL,                      -- 'draft second_hand': why it is no settled law;
+                                                  -- '' is settled law
     tonnes BIGINT NOT NULL,                       -- of all its lines
     sha256 TEXT NOT NULL,                         -- of its lines
     computed_by TEXT NOT NULL,
@@ -49,6 +61,7 @@ CREATE TABLE allocation_lines (
     emissions BIGINT NOT NULL CHECK (emissions >= 0),
     tonnes BIGINT NOT NULL CHECK (tonnes >= 0),   -- what the entity is to have of the year
     duty BIGINT NOT NULL CHECK (duty >= 0),       -- what it owes
+    mark TEXT NOT NULL,                           -- as plan_mark, of this line
     units TEXT NOT NULL,                          -- their figures, by which anybody computes it
                                                   -- again, as JSON
     UNIQUE (allocation_id, enterprise_id)

@@ -8,6 +8,7 @@ CREATE TABLE link_verdicts (
     link_seq BIGINT PRIMARY KEY REFERENCES link_items, -- without gaps
     is_posted BIGINT NOT NULL CHECK (is_posted IN (0, 1)),
     mismatches TEXT NOT NULL,                     -- as JSON
+    mark TEXT NOT NULL,                           -- why what it computed again is no settled law
     notified_on BIGINT NOT NULL
 );
 CREATE TABLE link_resends (             -- of items that were refused, once mended

@@ -8,6 +8,7 @@ CREATE TABLE obligations (                        -- the last version counts
     due_tonnes BIGINT NOT NULL CHECK (due_tonnes >= 0),
     due_on BIGINT NOT NULL,
     result_id BIGINT NOT NULL REFERENCES verified_results, -- the verified result it rests on
+    mark TEXT NOT NULL,                           -- why it is no settled law: 'second_hand'
     reason TEXT NOT NULL,                         -- why there is another version; '' of the first
     set_by TEXT NOT NULL,
     set_on BIGINT NOT NULL,

@@ -62,6 +62,7 @@ class Result(NamedTuple):
     compliance_year: int
     version: int
     tonnes: int
+    mark: str
     unit_emissions: str
     unit_figures: str
     conclusion_id: int
@@ -73,11 +74,11 @@ class Result(NamedTuple):
 _VERIFICATION = ", ".join(Verification._fields)
 _RESULT = ", ".join(Result._fields)
 CONCLUDED = {
-    "power": frozenset({"M", "N", "O"}),
+    "power": frozenset({"M", "N", "O", "supplied", "turbine_heat"}),
     **dict.fromkeys(("steel", "cement", "aluminium"), frozenset[str]()),
 }
 """What of a sector's allocation rests on figures of the year that are no part of the emissions."""
-MADE = frozenset({"M", "N"})
+MADE = frozenset({"M", "N", "supplied", "turbine_heat"})
 """Of these more gives more allowances."""
 _UNDER_WAY = "('open', 'concluded')"
 
@@ -181,6 +182,7 @@ class Verifications:
                 task.compliance_year,
                 version=1 + (before or 0),
                 tonnes=tonnes,
+                mark=self._documents.of_id(task.report_id).mark,
                 unit_emissions=units,
                 unit_figures=figures,
                 conclusion_id=conclusion_id,

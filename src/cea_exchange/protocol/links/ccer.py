@@ -2,8 +2,8 @@
 
 The CCER registry numbers what became of proofs; the allowance registry asks for the items from a
 number on, and for its part numbers its claims. Each item carries the head of a chain of hashes, so
-that none is left out, changed or slipped in; CURVE says whose they are, to the registry alone: an
-item has no signature that would prove it to somebody else.
+that none is left out, changed or slipped in, and the CCER registry's signature of number and head,
+which proves to anybody that this item, and each before it, is that registry's word.
 """
 
 from hashlib import sha256
@@ -18,6 +18,12 @@ ITEMS_MAX = 256
 CLAIMS_MAX = 64
 """In one question."""
 MESSAGE_BYTES_MAX = 1 << 20
+SIGNED = "cea-exchange proof of cancellation"
+"""What the CCER registry's signing key is for."""
+
+
+Whole = Annotated[int, msgspec.Meta(ge=0, le=2**62)]
+Day = Annotated[int, msgspec.Meta(ge=0, le=99991231)]
 
 
 class ProofIssued(msgspec.Struct, tag="issued", frozen=True, kw_only=True):
@@ -32,19 +38,19 @@ class ProofIssued(msgspec.Struct, tag="issued", frozen=True, kw_only=True):
     """
 
     proof: str
-    compliance_year: int
+    compliance_year: Whole
     account: str
     project: str
-    serial_first: int
-    serial_last: int
-    tonnes: int
-    registered_on: int
-    cancelled_on: int
+    serial_first: Whole
+    serial_last: Whole
+    tonnes: Whole
+    registered_on: Day
+    cancelled_on: Day
     quota_managed: Literal["no", "regional", "national"]
-    project_started_on: int
-    applied_on: int
-    produced_from: int
-    produced_to: int
+    project_started_on: Day
+    applied_on: Day
+    produced_from: Day
+    produced_to: Day
 
 
 class ProofReversed(msgspec.Struct, tag="reversed", frozen=True, kw_only=True):
@@ -70,11 +76,15 @@ class NumberedItem(msgspec.Struct, frozen=True, kw_only=True):
     ----------
     item
         MessagePack of an `Item`: what `head` covers.
+    signing_key, signature
+        The public half of the key, and its signature of what `signed_words` returns.
     """
 
-    proof_seq: int
+    proof_seq: Whole
     item: bytes
     head: str
+    signing_key: str = ""
+    signature: str = ""
 
 
 class Claim(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,11 +98,11 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
         ``reserve``: to be kept for an entity and year; ``use``: it was counted.
     """
 
-    claim_seq: int
+    claim_seq: Whole
     step: Literal["reserve", "use"]
     proof: str
     account: str
-    compliance_year: int
+    compliance_year: Whole
 
 
 class ClaimAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -106,7 +116,7 @@ class ClaimAnswer(msgspec.Struct, frozen=True, kw_only=True):
         Why it was refused.
     """
 
-    claim_seq: int
+    claim_seq: Whole
     state: str = ""
     code: str = ""
     words: str = ""
@@ -121,7 +131,7 @@ class LinkQuestion(msgspec.Struct, frozen=True, kw_only=True):
         Its number in the life of the process that asks; the answer repeats it.
     """
 
-    question: int = 0
+    question: Whole = 0
     first_proof_seq: Annotated[int, msgspec.Meta(ge=1, le=2**62)]
     claims: Annotated[tuple[Claim, ...], msgspec.Meta(max_length=CLAIMS_MAX)] = ()
 
@@ -135,8 +145,8 @@ class LinkAnswer(msgspec.Struct, frozen=True, kw_only=True):
         Why nothing was answered: the question contradicts what was asked before, or is none.
     """
 
-    question: int = 0
-    last_proof_seq: int
+    question: Whole = 0
+    last_proof_seq: Whole
     items: tuple[NumberedItem, ...] = ()
     answers: tuple[ClaimAnswer, ...] = ()
     code: str = ""
@@ -154,3 +164,8 @@ def item_decode(payload: bytes) -> Item:
 def head_after(head: str, item: bytes) -> str:
     """Return the head of a chain of items after one more."""
     return sha256(head.encode("ascii") + item).hexdigest()
+
+
+def signed_words(proof_seq: int, head: str) -> bytes:
+    """Return what of an item is signed: its number and its head, which covers all before it."""
+    return f"{SIGNED} {proof_seq} {head}".encode("ascii")

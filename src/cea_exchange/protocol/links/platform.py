@@ -30,17 +30,21 @@ COVERED_MAX = 1_000
 """Days on which something came to cover one obligation."""
 HEAD_BEFORE_ALL = "0" * 64
 
+Whole = Annotated[int, Meta(ge=0, le=2**62)]
+Day = Annotated[int, Meta(ge=0, le=99991231)]
 LinkSeq = Annotated[int, Meta(ge=1, le=2**62)]
+MarkText = Annotated[str, Meta(pattern="^[a-z_ ]*$", max_length=60)]
+"""Marks, each once, in the order of the alphabet."""
 Stage = Literal["pre", "final", "adjustment"]
 
 
 class EntityListed(Struct, frozen=True, tag="entity_listed", forbid_unknown_fields=True):
     """An entity entered the list of a year or left it: it may have an account, or no new one."""
 
-    list_year: int
+    list_year: Whole
     enterprise: str
     credit_code: str
-    province: int
+    province: Whole
     sector: str
     title: str
     is_listed: bool
@@ -53,15 +57,18 @@ class GivenLine(Struct, frozen=True, forbid_unknown_fields=True):
     ----------
     tonnes
         In all of the year: what was given before counts in.
+    mark
+        Why it is no settled law: ``draft second_hand``; '' is settled law.
     generating, plants
         Its units with their verified year, of one kind or the other.
     """
 
     enterprise: str
-    emissions: int
-    tonnes: int
+    emissions: Whole
+    tonnes: Whole
     generating: tuple[GeneratingUnit, ...] = ()
     plants: tuple[Plant, ...] = ()
+    mark: MarkText = ""
 
 
 class AllowancesGiven(Struct, frozen=True, tag="allowances_given", forbid_unknown_fields=True):
@@ -71,14 +78,20 @@ class AllowancesGiven(Struct, frozen=True, tag="allowances_given", forbid_unknow
     ----------
     balance
         Sector -> balance value, ``numerator/denominator``, as the authority set it.
+    share_bp
+        Of a pre-allocation the province's own share, in hundredths of a percent; None: the plan's.
+    cap_factor
+        Of a plan with an absolute cap, ``numerator/denominator``, as the authority set it.
     """
 
-    allocation_id: int
-    province: int
-    compliance_year: int
+    allocation_id: Whole
+    province: Whole
+    compliance_year: Whole
     stage: Stage
     balance: dict[str, str]
     lines: Annotated[tuple[GivenLine, ...], Meta(max_length=LINES_MAX)]
+    share_bp: Annotated[int, Meta(ge=0, le=10_000)] | None = None
+    cap_factor: Annotated[str, Meta(pattern="^([0-9]+/[0-9]+)?$", max_length=200)] = ""
 
 
 class RecalledLine(Struct, frozen=True, forbid_unknown_fields=True):
@@ -91,7 +104,7 @@ class RecalledLine(Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     enterprise: str
-    tonnes: int
+    tonnes: Whole
 
 
 class AllowancesRecalled(
@@ -99,9 +112,9 @@ class AllowancesRecalled(
 ):
     """A province recalled what it had distributed: what was before it holds again."""
 
-    allocation_id: int
-    province: int
-    compliance_year: int
+    allocation_id: Whole
+    province: Whole
+    compliance_year: Whole
     stage: Stage
     lines: Annotated[tuple[RecalledLine, ...], Meta(max_length=LINES_MAX)]
 
@@ -110,16 +123,16 @@ class DutyLine(Struct, frozen=True, forbid_unknown_fields=True):
     """What an entity owes of a year."""
 
     enterprise: str
-    verified_tonnes: int
-    due_tonnes: int
+    verified_tonnes: Whole
+    due_tonnes: Whole
 
 
 class ObligationsSet(Struct, frozen=True, tag="obligations_set", forbid_unknown_fields=True):
     """What entities of a province owe of a year, and until when."""
 
-    province: int
-    compliance_year: int
-    due_on: int
+    province: Whole
+    compliance_year: Whole
+    due_on: Day
     lines: Annotated[tuple[DutyLine, ...], Meta(max_length=LINES_MAX)]
 
 
@@ -164,7 +177,7 @@ class LinkItem(Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     link_seq: LinkSeq
-    at_ns: int
+    at_ns: Whole
     before: str
     content: LinkContent
 
@@ -185,11 +198,18 @@ class Mismatch(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Verdict(Struct, frozen=True, forbid_unknown_fields=True):
-    """What became of an item at the registry: posted whole, or refused whole and why."""
+    """What became of an item at the registry: posted whole, or refused whole and why.
+
+    Attributes
+    ----------
+    mark
+        Why what the registry computed again is no settled law; '' is settled law.
+    """
 
     link_seq: LinkSeq
     is_posted: bool
     mismatches: Annotated[tuple[Mismatch, ...], Meta(max_length=LINES_MAX)] = ()
+    mark: MarkText = ""
 
 
 class Completion(Struct, frozen=True, forbid_unknown_fields=True):
@@ -211,13 +231,13 @@ class Completion(Struct, frozen=True, forbid_unknown_fields=True):
 
     completion_seq: LinkSeq
     enterprise: str
-    compliance_year: int
-    owed: int
-    surrendered: int
-    offset: int
-    completed_on: int
-    applied: int = 0
-    covered: Annotated[tuple[tuple[int, int], ...], Meta(max_length=COVERED_MAX)] = ()
+    compliance_year: Whole
+    owed: Whole
+    surrendered: Whole
+    offset: Whole
+    completed_on: Day
+    applied: Whole = 0
+    covered: Annotated[tuple[tuple[Day, Whole], ...], Meta(max_length=COVERED_MAX)] = ()
 
 
 class LinkQuestion(Struct, frozen=True, forbid_unknown_fields=True):

@@ -84,8 +84,10 @@ class BankService(BankPayments):
         return self._ledger.store.records(
             "SELECT business_date, sequence, s.statement_id AS statement_id,"
             " count(DISTINCT account) AS accounts_moved, count(account) AS entries"
-            " FROM bank_statements s LEFT JOIN bank_entries e ON e.statement_id = s.statement_id"
+            " FROM (SELECT business_date, sequence, statement_id FROM bank_statements"
+            "  ORDER BY business_date DESC, sequence DESC LIMIT ? OFFSET ?) AS s"
+            " LEFT JOIN bank_entries AS e ON e.statement_id = s.statement_id"
             " GROUP BY business_date, sequence, s.statement_id"
-            " ORDER BY business_date DESC, sequence DESC LIMIT ? OFFSET ?",
+            " ORDER BY business_date DESC, sequence DESC",
             (count, first),
         )

@@ -33,7 +33,9 @@ from cea_exchange.protocol.links.ccer import (
     ProofReversed,
     head_after,
     item_decode,
+    signed_words,
 )
+from cea_exchange.protocol.links.signatures import is_signed
 from cea_exchange.registry.compliance.offsets import Offsets
 from cea_exchange.registry.files import CancellationProof
 from cea_exchange.registry.general_ledger import Ledger
@@ -43,8 +45,17 @@ from cea_exchange.registry.own_acts import OwnAct
 class CcerProofs:
     """Keeps what the CCER registry says of cancellations, and books what it has confirmed.
 
-    Rules: CCER-LNK-01 to CCER-LNK-04.
+    Attributes
+    ----------
+    signing_key : str or None
+        By which all must be signed that comes; None: by the key of the last that came.
+
+    Notes
+    -----
+    Rules: CCER-LNK-01 to CCER-LNK-05.
     """
+
+    signing_key: str | None = None
 
     def __init__(self, ledger: Ledger, act_log: ActLog, offsets: Offsets) -> None:
         self._store = ledger.store
@@ -146,14 +157,34 @@ class CcerProofs:
             return False
         if seq != self.last_seq() + 1:
             raise LinkStopped(f"proof item: expected {self.last_seq() + 1}, got {seq}")
+        self._signature_check(numbered)
         item = self._decoded(numbered)
-        store.insert("ccer_items (proof_seq, item, head)", [(seq, numbered.item, numbered.head)])
+        store.insert(
+            "ccer_items (proof_seq, item, head, signing_key, signature)",
+            [(seq, numbered.item, head, numbered.signing_key, numbered.signature)],
+        )
         match item:
             case ProofIssued():
                 self._issued(seq, item)
             case ProofReversed():
                 self._reversed(item)
         return True
+
+    def _signature_check(self, numbered: NumberedItem) -> None:
+        """Refuse what the CCER registry has not signed.
+
+        Rules: CCER-LNK-05.
+        """
+        seq, got = numbered.proof_seq, numbered.signing_key
+        last = self._store.find("ccer_items", "signing_key", proof_seq=seq - 1)
+        expected = self.signing_key or last or got
+        if not got or got != expected:
+            raise LinkStopped(
+                f"proof item {seq}: expected one signed by {expected or 'the CCER registry'}, got"
+                f" {got or 'none'}"
+            )
+        if not is_signed(got, numbered.signature, signed_words(seq, numbered.head)):
+            raise LinkStopped(f"proof item {seq}: expected a signature by {got}, got another")
 
     def _decoded(self, numbered: NumberedItem) -> Item:
         try:

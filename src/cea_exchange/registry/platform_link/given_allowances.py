@@ -90,7 +90,8 @@ class GivenAllowances:
         """Return the allocations of an entity's year that were not recalled, oldest first."""
         held: list[tuple[int, Computed]] = []
         rows = self._store.execute(
-            "SELECT allocation_id, is_recall, tonnes, verified, emissions, duty FROM platform_given"
+            "SELECT allocation_id, is_recall, tonnes, verified, emissions, duty, mark"
+            " FROM platform_given"
             " WHERE account_index = ? AND compliance_year = ? ORDER BY link_seq",
             (account_index, compliance_year),
         )
@@ -136,7 +137,7 @@ class GivenAllowances:
                 raise mismatched(refused, [line.enterprise for line in posted]) from refused
         self._store.insert(
             "platform_given (link_seq, account_index, compliance_year, allocation_id, is_recall,"
-            " tonnes, verified, emissions, duty)",
+            " tonnes, verified, emissions, duty, mark)",
             [
                 (link_seq, self._ledger.account(line.account), content.compliance_year)
                 + (content.allocation_id, int(is_recall), *line.computed)

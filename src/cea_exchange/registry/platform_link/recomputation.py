@@ -1,12 +1,12 @@
 """Each entity's tonnes, computed again from its units' figures, and held against the item. Pure."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any, NamedTuple
 
 from cea_exchange.domain.compliance.plans import Plan, allocate, plan, pre_allocate
 from cea_exchange.domain.compliance.plans.units import Unit
-from cea_exchange.domain.compliance.ruled import ComplianceError
+from cea_exchange.domain.compliance.ruled import ComplianceError, marks_text
 from cea_exchange.protocol.links.platform import AllowancesGiven, GivenLine, Mismatch
 from cea_exchange.registry.platform_link.mismatches import Mismatched, mismatch
 
@@ -20,12 +20,15 @@ class Computed(NamedTuple):
         Tonnes of all its units.
     emissions, duty
         Of those within the plan, and what is owed for them; 0 of what is given ahead.
+    mark
+        Why it is no settled law: by its plan, or as its emissions were accounted.
     """
 
     tonnes: int
     verified: int
     emissions: int
     duty: int
+    mark: str = ""
 
 
 def computed(given: AllowancesGiven) -> list[Computed]:
@@ -40,11 +43,11 @@ def computed(given: AllowancesGiven) -> list[Computed]:
     -----
     Rules: CEA-PLK-02.
     """
-    rules, balance = _terms(given)
+    terms = _terms(given)
     found, wrong = [], []
     for line in given.lines:
         try:
-            mine = _line(rules, balance, given.stage, line)
+            mine = _line(terms, given, line)
         except ComplianceError as error:
             wrong.append(mismatch(line.enterprise, str(error)))
             continue
@@ -55,28 +58,48 @@ def computed(given: AllowancesGiven) -> list[Computed]:
     return found
 
 
-def _terms(given: AllowancesGiven) -> tuple[Plan, dict[Any, Fraction]]:
+class _Terms(NamedTuple):
+    rules: Plan
+    balance: dict[Any, Fraction]
+    cap_factor: Fraction | None
+
+
+def _terms(given: AllowancesGiven) -> _Terms:
     try:
         balance: dict[Any, Fraction] = {
             sector: Fraction(value) for sector, value in given.balance.items()
         }
-        return plan(given.compliance_year), balance
+        rules = plan(given.compliance_year)
+        factor = Fraction(given.cap_factor) if given.cap_factor else None
     except (ComplianceError, ValueError, ZeroDivisionError) as error:
         raise Mismatched([mismatch("", str(error))]) from None
+    if (factor is None) != (rules.absolute_cap is None) or (factor or 0) > 1:
+        expected = "none" if rules.absolute_cap is None else "one up to 1"
+        text = f"cap_factor: expected {expected}, got {given.cap_factor or 'none'} (CEA-PLN-32)"
+        raise Mismatched([mismatch("", text)])
+    return _Terms(rules, balance, factor)
 
 
-def _line(rules: Plan, balance: Mapping[Any, Fraction], stage: str, line: GivenLine) -> Computed:
-    units = _units(line)
+def _line(terms: _Terms, given: AllowancesGiven, line: GivenLine) -> Computed:
+    """Return what a line comes to.
+
+    Its marks are those of the plan and those that the platform says, which knows how the emissions
+    were accounted.
+    """
+    units, rules = _units(line), terms.rules
     verified = sum(unit.emissions for unit in units)
-    if stage == "pre":
-        ahead = sum(each.tonnes for each in pre_allocate(rules, units))
-        return Computed(ahead, verified, 0, 0)
-    entities = allocate(rules, units, balance=balance).entities
+    stated = line.mark.split()
+    if given.stage == "pre":
+        ahead = pre_allocate(rules, units, share_bp=given.share_bp)
+        mark = marks_text(stated, *(each.marks for each in ahead))
+        return Computed(sum(each.tonnes for each in ahead), verified, 0, 0, mark)
+    found = allocate(rules, units, balance=terms.balance, cap_factor=terms.cap_factor)
     return Computed(
-        sum(each.final for each in entities),
+        sum(each.final for each in found.entities),
         verified,
-        sum(each.emissions for each in entities),
-        sum(each.duty for each in entities),
+        sum(each.emissions for each in found.entities),
+        sum(each.duty for each in found.entities),
+        marks_text(stated, found.marks),
     )
 
 
@@ -92,6 +115,9 @@ def _differences(given: AllowancesGiven, line: GivenLine, mine: Computed) -> Ite
             yield mismatch(line.enterprise, f"{text}, got {unit.entity}'s in {unit.province}")
     if mine.verified != line.emissions:
         text = f"emissions: expected {mine.verified} by its units, got {line.emissions}"
+        yield mismatch(line.enterprise, text)
+    if mine.mark != line.mark:
+        text = f"mark: expected {mine.mark!r} by its plan, got {line.mark!r} (CEA-PLN-30)"
         yield mismatch(line.enterprise, text)
     if mine.tonnes != line.tonnes:
         text = f"tonnes: expected {mine.tonnes} by its units, got {line.tonnes}"

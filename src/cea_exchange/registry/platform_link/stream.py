@@ -12,6 +12,7 @@ from typing import NamedTuple
 import msgspec
 import structlog
 
+from cea_exchange.domain.compliance.ruled import ComplianceError, marks_text
 from cea_exchange.institution.act_log import ActLog
 from cea_exchange.institution.checks import ActError
 from cea_exchange.institution.links.turns import LinkStopped
@@ -142,18 +143,18 @@ class PlatformStream:
 
     def _verdicts(self, first: int) -> tuple[Verdict, ...]:
         rows = self._store.execute(
-            "SELECT link_seq, is_posted, mismatches FROM platform_items WHERE link_seq >= ?"
+            "SELECT link_seq, is_posted, mismatches, mark FROM platform_items WHERE link_seq >= ?"
             " ORDER BY link_seq LIMIT ?",
             (first, VERDICTS_MAX),
         )
         found: list[Verdict] = []
         size = 0
-        for link_seq, is_posted, mismatches in rows.fetchall():
+        for link_seq, is_posted, mismatches, mark in rows.fetchall():
             size += len(mismatches)
             if found and size > VERDICT_BYTES_MAX:
                 break
             lines = msgspec.msgpack.decode(mismatches, type=tuple[Mismatch, ...])
-            found.append(Verdict(link_seq, bool(is_posted), lines))
+            found.append(Verdict(link_seq, bool(is_posted), lines, mark))
         return tuple(found)
 
     # -- what comes ---------------------------------------------------------------------------
@@ -198,7 +199,7 @@ class PlatformStream:
                 self._post(item, payload)
         except Mismatched as error:
             self._refuse(log_id, item, payload, error.mismatches)
-        except ActError as error:
+        except (ActError, ComplianceError) as error:
             self._refuse(log_id, item, payload, (mismatch("", str(error)),))
         return True
 
@@ -239,8 +240,11 @@ class PlatformStream:
         lines = msgspec.msgpack.encode(mismatches)
         head, today = head_after(item.before, payload), self._ledger.business_date()
         self._store.insert(
-            "platform_items (link_seq, item, head, is_posted, mismatches, business_date)",
-            [(item.link_seq, payload, head, int(not mismatches), lines, today)],
+            "platform_items (link_seq, item, head, is_posted, mismatches, mark, business_date)",
+            [
+                (item.link_seq, payload, head, int(not mismatches), lines)
+                + (_mark(item.content), today)
+            ],
         )
 
     # -- how far it is ------------------------------------------------------------------------
@@ -265,3 +269,9 @@ class PlatformStream:
             "SELECT link_seq, head FROM platform_items ORDER BY link_seq DESC LIMIT 1"
         )
         return (0, HEAD_BEFORE_ALL) if row is None else tuple(row)
+
+
+def _mark(content: LinkContent) -> str:
+    """Return why an item's tonnes are no settled law; what is posted has the marks it must have."""
+    lines = content.lines if isinstance(content, AllowancesGiven) else ()
+    return marks_text(*(line.mark.split() for line in lines))

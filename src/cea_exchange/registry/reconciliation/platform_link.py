@@ -52,7 +52,7 @@ def _posted_differs(
     given = {
         row[0]: (row[1], Computed(*row[2:]))
         for row in store.all(
-            "SELECT enterprise, account_index, tonnes, verified, emissions, duty"
+            "SELECT enterprise, account_index, tonnes, verified, emissions, duty, mark"
             " FROM platform_given"
             " JOIN (SELECT DISTINCT enterprise, account_index FROM platform_listings"
             "  JOIN accounts ON accounts.credit_code = platform_listings.credit_code) AS known"

@@ -2,7 +2,9 @@
 CREATE TABLE ccer_items (
     proof_seq BIGINT PRIMARY KEY CHECK (proof_seq > 0),     -- the CCER registry's, without gaps
     item BYTEA NOT NULL,                -- MessagePack: protocol/links/ccer.py
-    head TEXT NOT NULL                  -- SHA-256 of the head before, and the item
+    head TEXT NOT NULL,                 -- SHA-256 of the head before, and the item
+    signing_key TEXT NOT NULL,          -- the CCER registry's, public half
+    signature TEXT NOT NULL             -- by it, of number and head
 );
 CREATE TABLE ccer_proofs (              -- what became of each proof
     proof TEXT PRIMARY KEY,

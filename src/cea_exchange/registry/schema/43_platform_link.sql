@@ -9,6 +9,7 @@ CREATE TABLE platform_items (           -- posted whole, or refused whole
     head TEXT NOT NULL,                 -- SHA-256 of the head before, and the item
     is_posted BIGINT NOT NULL CHECK (is_posted IN (0, 1)),
     mismatches BYTEA NOT NULL,          -- MessagePack: the lines that are computed otherwise
+    mark TEXT NOT NULL,                 -- of its lines: 'draft second_hand'; '' is settled law
     business_date BIGINT NOT NULL
 );
 CREATE TABLE platform_listings (        -- the last one of an entity and year counts
@@ -32,6 +33,7 @@ CREATE TABLE platform_given (           -- what was computed and posted, line by
     verified BIGINT NOT NULL CHECK (verified >= 0),         -- of all units
     emissions BIGINT NOT NULL CHECK (emissions >= 0),       -- of those within the plan
     duty BIGINT NOT NULL CHECK (duty >= 0),                 -- what is owed for them
+    mark TEXT NOT NULL,                 -- why that is no settled law; '' it is
     PRIMARY KEY (link_seq, account_index)
 ) WITHOUT ROWID;
 CREATE INDEX platform_given_of ON platform_given (account_index, compliance_year, link_seq);

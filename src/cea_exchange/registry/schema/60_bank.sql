@@ -54,6 +54,7 @@ CREATE TABLE bank_statements (                    -- each read once, whole
     sequence BIGINT NOT NULL,
     content BYTEA NOT NULL                        -- the camt.053, byte for byte
 ) WITHOUT ROWID;
+CREATE INDEX bank_statements_on ON bank_statements (business_date, sequence);
 CREATE TABLE bank_entries (                       -- what the statements show
     entry_ref TEXT PRIMARY KEY,
     statement_id TEXT NOT NULL REFERENCES bank_statements,
@@ -65,6 +66,7 @@ CREATE TABLE bank_entries (                       -- what the statements show
     reverses TEXT NOT NULL
 );
 CREATE INDEX bank_entries_of ON bank_entries (instruction_id);
+CREATE INDEX bank_entries_in ON bank_entries (statement_id);
 CREATE TABLE bank_unexplained (                   -- entries without an instruction that are no pay-in
     entry_ref TEXT PRIMARY KEY REFERENCES bank_entries -- and that nothing has reversed
 ) WITHOUT ROWID;

@@ -94,7 +94,7 @@ def _of_venue(status: Status) -> Found:
 def _of_registry(status: Status) -> Found:
     if status["state"] != "ok":
         yield "settlement_stopped", "bad", str(status["state"])
-    for key in ("trades_failed", "claims", "bank_unapplied"):
+    for key in ("trades_failed", "claims", "bank_unapplied", "duties_overdue"):
         if status[key]:
             yield key, "warn", str(status[key])
 

@@ -14,7 +14,6 @@ from cea_exchange.screens.desk.asking import (
     sent,
     today_of,
     whole_part,
-    word_of,
     year_asked,
 )
 from cea_exchange.screens.desk.proposals import province_name
@@ -131,7 +130,6 @@ async def _one(visit: Visit, form: Form | None = None) -> Response:
         may_act=visit.rights.role("platform") == "province",
         is_own=shown.answer["computed_by"] == _name(visit),
         trouble=trouble,
-        word=word_of(visit),
         form=form or visit.empty_form(),
         done=done_words(visit),
     )
@@ -153,7 +151,7 @@ def lines_compared(
     An entity that was given something, and has no line now, has one here with nothing.
     """
     known = {line["enterprise"] for line in lines}
-    nothing = {"emissions": 0, "tonnes": 0, "duty": 0}
+    nothing = {"emissions": 0, "tonnes": 0, "duty": 0, "mark": ""}
     gone = [{"enterprise": name, **nothing} for name in sorted(before) if name not in known]
     return [
         {

@@ -2,7 +2,8 @@
 
 A text is found by a dotted key, `board.empty`, in `zh/*.toml` and `en/*.toml`; files are there for
 whoever edits them and mean nothing. What refusals mean is in `refusals/`: English is generated from
-the protocol's schema, Chinese is written by hand beside it.
+the protocol's schema, Chinese is written by hand beside it. `commands/` has what the command line
+says: Chinese under the English, which stands in the commands.
 """
 
 import tomllib
@@ -47,6 +48,16 @@ def refusal_texts(language: str) -> dict[str, RefusalText]:
         for enum, codes in tables.items()
         for name, words in codes.items()
     }
+
+
+@cache
+def command_texts(language: str) -> dict[str, str]:
+    """Return what the command line says in a language, by what it says in English."""
+    file = FOLDER.joinpath("commands", f"{language}.toml")
+    found: dict[str, str] = {}
+    for table in tomllib.loads(file.read_text(encoding="utf-8")).values():
+        found |= table
+    return found
 
 
 def text(language: str, key: str, **fields: object) -> str:

@@ -7,7 +7,9 @@ from msgspec import Struct
 
 from cea_exchange.sweep.plan_file import PlanError
 
-SUMMED = "value_fen"
+SUMMED = frozenset(
+    {"value_fen", "cash_fen", "fees_fen", "reserve_fen", "ccer_cash_fen", "ccer_fees_fen"}
+)
 """In yuan, where other fen are yuan per tonne."""
 NAME_MAX = 22
 TITLES = {
@@ -31,6 +33,11 @@ TITLES = {
     "ccer_tonnes": "CCERs traded",
     "short_tonnes": "short at the deadline",
     "fined": "fined",
+    "cash_fen": "cash of participants at the end",
+    "fees_fen": "fees",
+    "reserve_fen": "risk reserve",
+    "ccer_cash_fen": "cash at the exchange of CCERs",
+    "ccer_fees_fen": "fees of that exchange",
     "surrendered_bp": "surrendered of what is due",
     "block_share_bp": "part by block",
     "december_share_bp": "part in December",
@@ -53,7 +60,7 @@ class Unit(NamedTuple):
 
 def unit_of(figure: str) -> Unit:
     """Return in which unit a figure is shown."""
-    if figure == SUMMED:
+    if figure in SUMMED:
         return Unit("million yuan", 100 * 10**6, 1)
     if figure.endswith("_fen"):
         return Unit("yuan/t", 100, 2)

@@ -16,7 +16,7 @@ from cea_exchange.domain.documents.cases import AnyBody, PenaltyComputed
 from cea_exchange.domain.records import EventKind, Phase, Reason
 from cea_exchange.domain.refusals import VenueRefusal
 from cea_exchange.domain.refusals.frame_error import FrameError
-from cea_exchange.journal import EventDamaged
+from cea_exchange.journal import EventDamaged, JournalError
 from cea_exchange.protocol import control
 from cea_exchange.protocol.operators import Operator
 from cea_exchange.venue.durability.sequencer import Sequencer, damage_refusal
@@ -135,6 +135,7 @@ class AdminService(Service[Operator, AdminRequest]):
         self.hand_over = hand_over
         self.key_restore = key_restore
         self._looked = looked
+        self._is_journaled = False
         self._cases = CaseService(sequencer.machine)
 
     def turn(self) -> None:
@@ -167,6 +168,11 @@ class AdminService(Service[Operator, AdminRequest]):
             )
         return self._operators[key]
 
+    def read(self, payload: bytes) -> AdminRequest:
+        """Return the request in a message; raises a refusal where it is none."""
+        self._is_journaled = False
+        return super().read(payload)
+
     def role_refusal(self, person: Operator, request: AdminRequest) -> FrameError:
         """Return what a role that may only look is shown of an act."""
         got = f"the {person.role}'s {person.name}"
@@ -186,10 +192,15 @@ class AdminService(Service[Operator, AdminRequest]):
     def act(self, person: Operator, request: AdminRequest) -> dict[str, Any]:
         """Do it, or keep it for a second operator; say where the venue stands then."""
         assert isinstance(request, ActRequest), request
-        if request.second is None:
-            fields = request.act(self, person)
-        else:
-            fields = self._propose(person, request)
+        next_seq = self._sequencer.journal.next_seq
+        try:
+            if request.second is None:
+                fields = request.act(self, person)
+            else:
+                fields = self._propose(person, request)
+        except Exception:
+            self._is_journaled = self._sequencer.journal.next_seq != next_seq
+            raise
         log.info("act", by=person.name, **msgspec.to_builtins(request))
         return {**fields, **self.status()}
 
@@ -204,7 +215,10 @@ class AdminService(Service[Operator, AdminRequest]):
         }
 
     def refusal(self, error: Exception, by: str, request: AdminRequest | None) -> Answer:
-        """Return the answer to what was refused; what is no refusal ends the venue."""
+        """Return the answer to what was refused, or broke before it changed anything.
+
+        What broke on the way to the disk, or behind it, is raised: it ends the venue.
+        """
         if isinstance(error, EventDamaged):
             refusal = damage_refusal(error)
         elif isinstance(error, RequestUnread):
@@ -215,6 +229,10 @@ class AdminService(Service[Operator, AdminRequest]):
         elif isinstance(error, ValueError):
             unsound = {"expected": str(error), "got": "", "where": "payload"}
             refusal = FrameError(VenueRefusal.VALUE_UNSOUND, **unsound)
+        elif self._is_harmless(error, request):
+            log.error("request_broke", op=request and request.op, by=by or None, exc_info=error)
+            got = type(error).__name__
+            refusal = FrameError(VenueRefusal.INTERNAL, expected="an answer", got=got, where="venue")
         else:
             raise error
         if isinstance(error, FrameError | RequestUnread):
@@ -228,6 +246,15 @@ class AdminService(Service[Operator, AdminRequest]):
                 code=refusal.code.name,
             ),
         )
+
+    def _is_harmless(self, error: Exception, request: AdminRequest | None) -> bool:
+        """Tell whether all is as it was before what broke."""
+        if isinstance(error, MemoryError):
+            return False
+        if request is None or request.is_look:
+            return True
+        is_of_the_disk = isinstance(error, OSError | JournalError | AssertionError)
+        return not is_of_the_disk and not self._is_journaled
 
     # -- what requests look at --------------------------------------------------------------------
 

@@ -58,6 +58,8 @@ from cea_exchange.venue._reports import reports_masked
 from cea_exchange.venue.durability.event_index import EventIndex, groups_of, operator_keys
 from cea_exchange.venue.durability.sequencer import damage_refusal
 from cea_exchange.venue.market.state_machine import KeyHolder, VenueStateMachine
+from cea_exchange.venue.order_entry.cancels import is_cancel
+from cea_exchange.venue.order_entry.held_messages import HeldMessages
 from cea_exchange.venue.order_entry.sessions import Session, Sessions
 from cea_exchange.venue.order_entry.throttle import Throttle
 from cea_exchange.venue.order_entry.waiting_resends import RESENDS_WAITING_MAX, WaitingResends
@@ -135,6 +137,8 @@ class Gateway:
     ----------
     cancels_only, cancels_only_for_lag : str
         Why only cancels are taken; both empty when everything is.
+    held : HeldMessages
+        What waits for the end of `cancels_only` rather than being refused.
     ending : set of bytes
         Connections to end, because their key sends too much that can't be taken.
     throttle_for_lag : int
@@ -153,6 +157,7 @@ class Gateway:
     ) -> None:
         self.cancels_only = ""
         self.cancels_only_for_lag = ""
+        self.held = HeldMessages()
         self.throttle_for_lag = 0
         self.refused_count = 0
         self.throttled_count = 0
@@ -191,7 +196,8 @@ class Gateway:
             Message(routing_id, key, [TAG_COMMANDS, commands])
             for routing_id, key, commands in self._resends.take(RESENDS_PER_TURN)
         ]
-        messages, self._carried = waited + self._carried + messages, []
+        arrived = self.held.taken(messages, now_s, self._sessions.by_routing_id.__contains__)
+        messages, self._carried = waited + self._carried + arrived, []
         answers: list[Answer] = []
         asked: list[Asked] = []
         senders = self._machine.keys, self._sessions.by_routing_id
@@ -515,18 +521,6 @@ def _joined(answers: list[Answer]) -> list[Answer]:
             room = REPORT_FRAME_BYTES_MAX
         room -= len(answer.payload)
     return joined
-
-
-def is_cancel(records: np.ndarray) -> np.ndarray:
-    """Return, per command, whether it only takes something back: never kept from anybody.
-
-    Notes
-    -----
-    Rules: CEA-ORD-06, CEA-BLK-03, CEA-BID-05.
-    """
-    kind = records["kind"]
-    ends_a_block = (kind == CommandKind.BLOCK_WITHDRAW) | (kind == CommandKind.BLOCK_REJECT)
-    return (kind == CommandKind.CANCEL) | ends_a_block | (kind == CommandKind.BID_CANCEL)
 
 
 def gateway_rejects(

@@ -155,7 +155,9 @@ class OrderEntry:
     @property
     def has_work(self) -> bool:
         """Whether a turn would do something though nothing arrives."""
-        return self.gateway.has_carried or bool(self._waiting) or self._lost.has_work
+        gateway = self.gateway
+        is_due = gateway.has_carried or gateway.held.is_due(self._now_s())
+        return is_due or bool(self._waiting) or self._lost.has_work
 
     def turn(self) -> int:
         """Take what has arrived, up to one batch, and answer it; cancel for lost sessions.

@@ -10,6 +10,8 @@ from cea_exchange.venue.order_entry.gateway import Gateway
 from cea_exchange.venue.registry_link.feed import FeedAnswer, RegistryFeed
 
 FEED_PAUSE_S = 1.0
+COMMANDS_WAIT_S = 3.0
+"""So long commands wait for the first answer; then all but cancels are refused until it comes."""
 AWAITING_REGISTRY = "the registry has not answered since the start"
 
 log = structlog.get_logger("venue")
@@ -97,7 +99,9 @@ class RegistryLink:
         if reason != self._gateway.cancels_only:
             log.info("registry", cancels_only=reason)
         self._gateway.cancels_only = reason
-        self._sequencer.checkpoints_on = reason != AWAITING_REGISTRY
+        is_awaited = reason == AWAITING_REGISTRY
+        self._gateway.held.until_s = self._now_s() + COMMANDS_WAIT_S if is_awaited else 0.0
+        self._sequencer.checkpoints_on = not is_awaited
 
     def _take(self, answer: FeedAnswer) -> None:
         if answer.settled_seq > self._machine.core.settlement_seq:

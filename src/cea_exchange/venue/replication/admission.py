@@ -28,6 +28,7 @@ from cea_exchange.journal import Storage
 from cea_exchange.journal.segment import segment_header_read, segment_paths
 from cea_exchange.venue.market.state_machine import VenueStateMachine
 from cea_exchange.venue.replication.folder_mark import FolderMark, mark_read
+from cea_exchange.venue.replication.version_step import follow_fault
 
 CLOCK_APART_S_MAX = 30.0
 """Between this node and the log's; beyond, its timer would open and close days at other times."""
@@ -45,6 +46,8 @@ class Admitted(NamedTuple):
     """The record that this journal's life in it began with."""
     record: EpochRecord
     """The same, decoded."""
+    latest: EpochRecord
+    """By which the last leader led."""
 
 
 def admitted(
@@ -103,7 +106,7 @@ def admitted(
         )
     latest = epoch_record(shared.require(last.head.epoch_log_seq))
     _rules_check(latest, profile)
-    return Admitted(info, base, record)
+    return Admitted(info, base, record, latest)
 
 
 def begin(
@@ -214,23 +217,14 @@ def _base(shared: ReplicatedLog, info: LogInfo, last: LogMessage) -> LogMessage:
 
 
 def _rules_check(latest: EpochRecord, profile: Profile) -> None:
-    own = (__version__, SCHEMA_VERSION)
-    theirs = (latest.code_version, latest.schema_version)
-    is_newer = _version(latest.code_version) > _version(__version__)
-    if is_newer or latest.schema_version > SCHEMA_VERSION:
-        raise ClusterRefused(
-            f"the log is written by cea-exchange {theirs[0]}, schema {theirs[1]}; this node has "
-            f"{own[0]}, schema {own[1]}: bring it to that version first"
-        )
+    fault = follow_fault(latest)
+    if fault:
+        raise ClusterRefused(fault)
     if latest.profile_hash != profile.profile_hash():
         raise ClusterRefused(
             f"the log goes by profile {latest.profile_hash}, this node's {profile.name} is "
             f"{profile.profile_hash()}"
         )
-
-
-def _version(text: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in text.split("+")[0].split(".") if part.isdigit())
 
 
 def _clock_check(info: LogInfo) -> None:

@@ -6,6 +6,7 @@ The same market is fed by the log while it is a standby and by orders when it le
 is: apply what is left, have the log take the epoch record, open the doors.
 """
 
+import contextlib
 import shutil
 import time
 import uuid
@@ -24,6 +25,7 @@ from cea_exchange.cluster.lease import Lease
 from cea_exchange.cluster.log_message import (
     Chain,
     EndRecord,
+    EpochRecord,
     HandoverRecord,
     Head,
     LogMessage,
@@ -56,6 +58,7 @@ from cea_exchange.venue.replication.admission import (
 )
 from cea_exchange.venue.replication.folder_mark import mark_write
 from cea_exchange.venue.replication.local_tail import agreement, set_aside
+from cea_exchange.venue.replication.version_step import follow_fault, lead_fault
 
 STATES_S_MAX = 2.0
 SILENT_S_MAX = 5.0
@@ -93,10 +96,13 @@ class ClusterMember:
         self._shared = ReplicatedLog(connection)
         self._local: Journal = sequencer.journal
         self._base_log_seq = found.base.log_seq
+        self._led = found.latest
+        self._why_not_said = ""
         self._chain = Chain(last)
         self._reader = LogReader(connection, last.log_seq + 1)
         self._reader.last_log_seq = found.info.last_log_seq
         self._lease = Lease(connection)
+        self._lease.led_by = self._led.node
         self._leading: ReplicatedJournal | None = None
         self._successor = ""
         self._patient_until_s = 0.0
@@ -189,7 +195,7 @@ class ClusterMember:
     @property
     def why(self) -> str:
         """What keeps this node from following or leading; empty if nothing does."""
-        return self._why
+        return self._why or self._lead_fault()
 
     @property
     def is_lost(self) -> bool:
@@ -232,13 +238,24 @@ class ClusterMember:
 
     def lead_if_due(self) -> bool:
         """Stand for the next epoch if nobody leads, or its turn has come; say whether it leads."""
-        if self.lag or not (self._is_successor() or self._may_stand()):
+        if self.lag or self._is_unfit() or not (self._is_successor() or self._may_stand()):
             return False
         if self._epoch_taken():
             return True
         log.info("epoch_not_taken", log_seq=self._chain.log_seq)
         self._lease.give_up()
         return False
+
+    def _is_unfit(self) -> bool:
+        """Whether this node can't lead whoever else there is; its log says so once."""
+        fault = self._lead_fault()
+        if fault and fault != self._why_not_said:
+            log.warning("can_not_lead", why=fault)
+        self._why_not_said = fault
+        return bool(fault)
+
+    def _lead_fault(self) -> str:
+        return "" if self.leads else lead_fault(self._led, self.sequencer.machine)
 
     def _is_successor(self) -> bool:
         """Whether the last leader has ended and named this node: it need not wait for the lease."""
@@ -260,6 +277,7 @@ class ClusterMember:
         if self._shared.append(chain.log_seq, message_id, data) is not Outcome.ACKED:
             return False
         chain.follow(message_decode(place, data))
+        self._led = record
         self._leading = ReplicatedJournal(self._local, self._shared, chain)
         self.sequencer.lead(self._leading)
         self._lease.hold(LeaderRecord(node=self._config.node, epoch=epoch))
@@ -294,6 +312,8 @@ class ClusterMember:
                     f"epoch {message.head.epoch} of {record.node} begins at state "
                     f"{record.state_hash:016x}, this node is at {found:016x}"
                 )
+            self._led = self._followed(record)
+            self._lease.led_by = record.node
             log.info("epoch_begun", epoch=message.head.epoch, leader=record.node)
             return
         said = record_decode(message)
@@ -307,6 +327,13 @@ class ClusterMember:
                 time.monotonic() + HANDOVER_LEASES * self._config.lease_s
             )
             log.info("handover", leader=said.node, successor=said.successor)
+
+    def _followed(self, record: EpochRecord) -> EpochRecord:
+        """Return the record of a new leader whom this node can follow; else it halts."""
+        fault = follow_fault(record)
+        if fault:
+            raise self._halted(ClusterRefused(fault))
+        return record
 
     def _halted(self, error: Exception) -> Halted:
         self._why, self._is_halted = str(error), True
@@ -333,9 +360,9 @@ class ClusterMember:
             return f"{node}, which is {'the leader itself' if found else 'no node of it'}"
         if time.time_ns() - found.now_ns > SILENT_S_MAX * 1e9 or found.state != "standby":
             return f"{node}, which is {found.state} and does not follow"
-        if found.why or found.lag > LAG_MAX:
+        if found.lag > LAG_MAX:
             return f"{node}, {found.lag} messages behind: {found.why or 'it catches up'}"
-        return ""
+        return f"{node}: {found.why}" if found.why else ""
 
     def hand_over(self, successor: str) -> None:
         """Write nothing more, and let one node follow; the caller ends.
@@ -394,13 +421,14 @@ class ClusterMember:
     def turn(self) -> None:
         """Say once a second where this node stands."""
         if time.monotonic() >= self._state_due_s:
-            self.say(why=self._why)
+            self.say(why=self.why)
 
     def say(self, *, state: str = "", why: str = "") -> None:
         """Say now where this node stands."""
         self._state_due_s = time.monotonic() + SAID_EACH_S
         said = state or ("leader" if self.leads else "standby")
-        self._connection.begin(node_state_say(self._connection, self.state(said, why)))
+        with contextlib.suppress(LogUnreachable):
+            self._connection.begin(node_state_say(self._connection, self.state(said, why)))
 
     def state(self, state: str, why: str = "") -> NodeState:
         """Return where this node stands."""

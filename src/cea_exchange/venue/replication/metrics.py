@@ -12,7 +12,7 @@ GAUGES = {
     "cea_cluster_log_seq": "The last message of the log that it has.",
     "cea_cluster_lag_messages": "Messages that the log has beyond.",
     "cea_cluster_log_connected": "1 while a node of the log answers it.",
-    "cea_cluster_hindered": "1 while something keeps it from following; its log says what.",
+    "cea_cluster_hindered": "1 while it can't follow, or can't lead; its log says why.",
 }
 
 

@@ -4,11 +4,10 @@ What one firm enters is answered before the next one enters anything: so the ord
 reaches the market is the same again, and the same as where there are no sockets.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import date
 from itertools import groupby
 from pathlib import Path
-from typing import Any, Protocol
 
 import numpy as np
 import zmq
@@ -21,12 +20,10 @@ from cea_exchange.domain.profile import Profile
 from cea_exchange.domain.records import EventKind, Phase, Reason
 from cea_exchange.domain.refusals import VenueRefusal
 from cea_exchange.protocol.security import CurveKeys
-from cea_exchange.registry.store import RegistryStore
 from cea_exchange.venue.publication.bulletins import FOLDER, bulletin_read
-from cea_exchange.year.daemons.lines import VenueRefused
 from cea_exchange.year.daemons.preparing import SILENCE_S_MAX
-from cea_exchange.year.daemons.processes import Processes
-from cea_exchange.year.firms.firm import Block, Firm, Offer, Order, Product
+from cea_exchange.year.daemons.venue_operator import VenueOperator
+from cea_exchange.year.firms.firm import Block, Offer, Order, Product
 from cea_exchange.year.institutions.market import (
     Counts,
     YearFailed,
@@ -44,39 +41,30 @@ ANSWERS_MAX = 150
 """So often an answer is waited for; in between, who has ended is started again."""
 
 
-class Venue(Protocol):
-    """What a market asks of its systems."""
-
-    @property
-    def processes(self) -> Processes: ...
-    def operate(self, op: str, **terms: Any) -> dict[str, Any]: ...
-    def wait(self, condition: Callable[[], bool], what: str) -> None: ...
-    def feed(self) -> None: ...
-
-
 class DaemonMarket:
     """The market of a year at a venue's daemon; see `Market`.
 
     Parameters
     ----------
+    data
+        The venue's data folder.
     profile
         The market's.
-    firms, keys
-        Each firm, and the keys that it trades with.
+    keys
+        Index of an account -> the keys that it trades with.
     """
 
     def __init__(
         self,
-        venue: Venue,
+        venue: VenueOperator,
         data: Path,
         profile: Profile,
-        firms: Sequence[Firm],
-        keys: Sequence[CurveKeys],
+        keys: dict[int, CurveKeys],
     ) -> None:
         self._venue, self._data, self._rules = venue, data, profile.rules
-        self._keys = {firm.index: pair for firm, pair in zip(firms, keys, strict=True)}
+        self._keys = keys
         self._context = zmq.Context()
-        self._context.max_sockets = max(self._context.max_sockets, 8 * len(firms) + 100)
+        self._context.max_sockets = self._context.get(zmq.SOCKET_LIMIT)
         self._clients: dict[int, Client] = {}
         self._date = 0
         self._products: dict[str, int] = {}
@@ -127,7 +115,7 @@ class DaemonMarket:
     def bidding(self, offer: Offer) -> None:
         """Award what is offered to those who bid best, each at its own price."""
         name = bidding_name(offer, self._date)
-        self._once(
+        self._venue.once(
             VenueRefusal.BIDDING_TAKEN,
             "bidding_open",
             bidding=name,
@@ -141,35 +129,29 @@ class DaemonMarket:
         (number,) = (each["bidding_id"] for each in shown if each["bidding"] == name)
         for bid in offer.bids:
             self._entered(bid.firm.index, bids_made([bid], number))
-        self._once(VenueRefusal.BIDDING_STATE, "bidding_close", bidding=name)
+        self._venue.once(VenueRefusal.BIDDING_STATE, "bidding_close", bidding=name)
 
     def day_close(self) -> None:
         """Close the day, and wait until all of it is settled, confirmed and published."""
         self._venue.operate("close_day")
-        wait = self._venue.wait
-        wait(self._is_confirmed, f"the registry has confirmed {self._date}")
+        wait = self._venue.processes.wait
+        wait(self._is_confirmed, f"{self._venue.name}: its registry has confirmed {self._date}")
         self._venue.feed()
         bulletin = self._data / FOLDER / f"{date_of_number(self._date)}.json"
-        wait(bulletin.exists, f"the venue has published {self._date}")
+        wait(bulletin.exists, f"{self._venue.name} has published {self._date}")
         self.bulletins.append(bulletin_read(bulletin))
-        with RegistryStore.open_reader(self._data) as registry:
+        with self._venue.read() as registry:
             self.counts.trades = registry.one("SELECT count(*) FROM trades")
 
     # -- in common --------------------------------------------------------------------------------
 
     def _is_confirmed(self) -> bool:
-        with RegistryStore.open_reader(self._data) as registry:
+        with self._venue.read() as registry:
             if not registry.state.startswith("ok"):
-                raise YearFailed(f"registry: expected ok, got {registry.state}")
+                raise YearFailed(
+                    f"{self._venue.name}: expected ok of its registry, got {registry.state}"
+                )
             return bool(registry.confirmed_date >= self._date)
-
-    def _once(self, done: VenueRefusal, op: str, **terms: Any) -> None:
-        """Ask for what is refused the second time, as after an answer that was lost."""
-        try:
-            self._venue.operate(op, **terms)
-        except VenueRefused as error:
-            if error.code is not done:
-                raise
 
     def _entered(self, firm_index: int, commands: np.ndarray) -> list[Report]:
         """Enter a firm's commands; return the answer to each."""
@@ -185,7 +167,7 @@ class DaemonMarket:
             self._clients[firm_index] = Client.connect(
                 self._gateway,
                 self._keys[firm_index],
-                self._venue.processes.endpoints("venue")["public_key"],
+                self._venue.processes.endpoints(self._venue.name)["public_key"],
                 timeout_s=LOGON_S_MAX,
                 context=self._context,
                 silence_s_max=SILENCE_S_MAX,
@@ -193,7 +175,7 @@ class DaemonMarket:
         return self._clients[firm_index]
 
     def _gateway(self) -> str:
-        address: str = self._venue.processes.endpoints("venue")["gateway"]
+        address: str = self._venue.processes.endpoints(self._venue.name)["gateway"]
         return address
 
     def _answer(self, client: Client, client_order_id: int) -> Report:
@@ -202,7 +184,7 @@ class DaemonMarket:
                 return client.answer(client_order_id, timeout_s=ANSWER_S)
             except TimeoutError:
                 self._venue.processes.look()
-        raise YearFailed(f"venue: expected an answer to {client!r}, got none")
+        raise YearFailed(f"{self._venue.name}: expected an answer to {client!r}, got none")
 
     def _must(self, answer: Report, kind: EventKind) -> None:
         if answer.kind != kind:

@@ -2,26 +2,38 @@
 
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 from cea_exchange.protocol.security import CurveKeys
 from cea_exchange.registry.registry import Registry
 from cea_exchange.year.firms.firm import Firm
-from cea_exchange.year.institutions.systems import System
+from cea_exchange.year.institutions.ccer_exchange import PROFILE
+from cea_exchange.year.institutions.systems import CCER_OPERATORS, System
 from cea_exchange.year.setting import YearSetting
 
 INSTITUTIONS: tuple[System, ...] = ("platform", "ccer", "registry")
-NAMES = (*INSTITUTIONS, "bank", "venue")
+CCER_EXCHANGE = "ccer_exchange"
+"""The venue of CCERs, in a data folder of its own."""
+NAMES = (*INSTITUTIONS, "bank", "venue", CCER_EXCHANGE)
 KEYS = "keys"
 WRITTEN = (*NAMES, "journal", "events", "snapshots", "bulletins", "profiles", "archive", KEYS)
 """Folders that daemons and their preparation write into a year's."""
 SILENCE_S_MAX = 3_600
 """Firms are silent for as long as nobody trades."""
-UNTHROTTLED = {
-    f"throttle_{whose}per_second": 0 for whose in ("", "cancels_", "account_", "account_cancels_")
+_VENUE = {
+    "fronts": 0,
+    "relay": False,
+    "session_silence_s_max": SILENCE_S_MAX,
+    "heartbeat_s": 60,
+    **{
+        f"throttle_{whose}per_second": 0
+        for whose in ("", "cancels_", "account_", "account_cancels_")
+    },
 }
+"""Of both venues: all that is entered is this program's, one after the other."""
 
 
 def cleared(folder: Path) -> None:
@@ -45,8 +57,11 @@ def prepared(
     day
         With which the year begins.
     """
-    for name in (*NAMES, "admin"):
+    for name in (*NAMES, "admin", "second"):
         CurveKeys.new().save(folder / KEYS, name)
+    exchange_keys = folder / CCER_EXCHANGE / KEYS
+    exchange_keys.mkdir(parents=True)
+    CurveKeys.load(folder / KEYS, CCER_EXCHANGE).save(exchange_keys, "venue")
     for name, lines in _settings(folder, setting).items():
         clock = ["[clock]", 'kind = "manual"', f'start = "{noon(day)}"']
         (folder / f"{name}.toml").write_text("\n".join([*lines, *clock]) + "\n", encoding="utf-8")
@@ -71,18 +86,35 @@ def _settings(folder: Path, setting: YearSetting) -> dict[str, list[str]]:
     profile = Path(setting.profile)
     # A daemon's working folder may be another one.
     named = str(profile.resolve()) if profile.exists() else setting.profile
-    venue = {
-        "profile": named,
-        "fronts": 0,
-        "relay": False,
-        "session_silence_s_max": SILENCE_S_MAX,
-        "heartbeat_s": 60,
-        **UNTHROTTLED,
+    keys = {
+        name: CurveKeys.load(folder / KEYS, name).public
+        for name in ("admin", "second", "ccer", CCER_EXCHANGE)
+    }
+    exchange = {
+        "registry_endpoints": str(folder / "ccer" / "endpoints.json"),
+        "registry_public_key": keys["ccer"],
+    }
+    first, second = CCER_OPERATORS
+    operators = [
+        f"{{name = {json.dumps(name)}, key = {json.dumps(key)}}}"
+        for name, key in ((first, keys["admin"]), (second, keys["second"]))
+    ]
+    of_exchange = {
+        "endpoints": str(folder / CCER_EXCHANGE / "venue" / "endpoints.json"),
+        "public_key": keys[CCER_EXCHANGE],
     }
     return {
         "platform": institution,
-        "ccer": institution,
+        "ccer": [*institution, "[venue]", *_lines(of_exchange)],
         "registry": [*institution, "[platform]", "[ccer]", *bank],
-        # JSON's text, numbers and booleans are TOML's.
-        "venue": [f"{name} = {json.dumps(value)}" for name, value in venue.items()],
+        "venue": _lines({"profile": named} | _VENUE),
+        CCER_EXCHANGE: [
+            *_lines({"profile": PROFILE} | _VENUE | exchange),
+            f"operators = [{', '.join(operators)}]",
+        ],
     }
+
+
+def _lines(settings: Mapping[str, Any]) -> list[str]:
+    # JSON's text, numbers and booleans are TOML's.
+    return [f"{name} = {json.dumps(value)}" for name, value in settings.items()]

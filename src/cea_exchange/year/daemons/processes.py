@@ -3,7 +3,7 @@
 import subprocess
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
@@ -16,6 +16,7 @@ from cea_exchange.year.institutions.market import YearFailed
 
 START_S_MAX = 120.0
 STOP_S_MAX = 60.0
+WAIT_S_MAX = 300.0
 STARTS_MAX = 20
 """Of one daemon; who ends more often does not run."""
 LOOK_S = 0.01
@@ -29,11 +30,15 @@ class Processes(AbstractContextManager["Processes"]):
     data
         With the keys and settings of each.
     names
-        As `cea-exchange NAME serve` has them.
+        As `cea-exchange NAME serve` has them, but for those that are `apart`.
+    apart
+        Name -> what it is: that one's data are in a folder of its name.
     """
 
-    def __init__(self, data: Path, names: Iterable[str]) -> None:
-        self._data = data
+    def __init__(
+        self, data: Path, names: Iterable[str], apart: Mapping[str, str] | None = None
+    ) -> None:
+        self._data, self._apart = data, apart or {}
         self._running: dict[str, subprocess.Popen[bytes]] = {}
         self._starts = dict.fromkeys(names, 0)
 
@@ -96,8 +101,9 @@ class Processes(AbstractContextManager["Processes"]):
             raise YearFailed(f"{name}: expected it to run, {often}: {self._log(name)}")
         self._starts[name] += 1
         self._endpoints_file(name).unlink(missing_ok=True)
-        command = [sys.executable, "-m", "cea_exchange.cli.main", name, "serve"]
-        command += ["--data", str(self._data), "--log-level", "warning"]
+        kind, data = self._apart.get(name, name), self.folder(name)
+        command = [sys.executable, "-m", "cea_exchange.cli.main", kind, "serve"]
+        command += ["--data", str(data), "--log-level", "warning"]
         settings = self._data / f"{name}.toml"
         if settings.exists():
             command += ["--config", str(settings)]
@@ -120,8 +126,21 @@ class Processes(AbstractContextManager["Processes"]):
                 raise YearFailed(f"{name}: expected it to start, it did not: {self._log(name)}")
             time.sleep(LOOK_S)
 
+    def folder(self, name: str) -> Path:
+        """Return a daemon's data folder."""
+        return self._data / name if name in self._apart else self._data
+
+    def wait(self, condition: Callable[[], bool], what: str) -> None:
+        """Wait for something that the daemons bring about among themselves."""
+        until_s = time.monotonic() + WAIT_S_MAX
+        while not condition():
+            if time.monotonic() > until_s:
+                raise YearFailed(f"waited {WAIT_S_MAX:g} s until {what}")
+            self.look()
+            time.sleep(LOOK_S)
+
     def _endpoints_file(self, name: str) -> Path:
-        return self._data / name / "endpoints.json"
+        return self.folder(name) / self._apart.get(name, name) / "endpoints.json"
 
     def _log(self, name: str) -> Path:
         return self._data / f"{name}.log"

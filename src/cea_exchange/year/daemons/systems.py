@@ -6,7 +6,6 @@
 The ledgers' balances are read as the registries' own commands read them, beside the daemons.
 """
 
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from datetime import date
@@ -21,10 +20,9 @@ from cea_exchange.ccer.control.requests import basics as ccer_basics
 from cea_exchange.ccer.store import CcerStore
 from cea_exchange.control_plane.answers import answer_read
 from cea_exchange.domain.profile import Profile
-from cea_exchange.domain.refusals import InstitutionRefusal, VenueRefusal
+from cea_exchange.domain.refusals import InstitutionRefusal
 from cea_exchange.institution.control.request import Request
 from cea_exchange.institution.control.requests import ClockMove
-from cea_exchange.institution.venue_link.feed import feed_last_seq
 from cea_exchange.ledger.double_entry import Compartment, Holding
 from cea_exchange.ledger.store import Store
 from cea_exchange.platform.control.requests import basics as platform_basics
@@ -34,10 +32,12 @@ from cea_exchange.registry.control.requests import clock as registry_clock
 from cea_exchange.registry.control.requests import persons as registry_persons
 from cea_exchange.registry.store import RegistryStore
 from cea_exchange.year.daemons.bank import DaemonBank
-from cea_exchange.year.daemons.lines import GIVEN_UP_S, Lines, VenueRefused
+from cea_exchange.year.daemons.ccer_market import DaemonCcerMarket
+from cea_exchange.year.daemons.lines import Lines
 from cea_exchange.year.daemons.market import DaemonMarket
-from cea_exchange.year.daemons.preparing import INSTITUTIONS, KEYS, NAMES, noon
-from cea_exchange.year.daemons.processes import LOOK_S, Processes
+from cea_exchange.year.daemons.preparing import CCER_EXCHANGE, INSTITUTIONS, KEYS, NAMES, noon
+from cea_exchange.year.daemons.processes import Processes
+from cea_exchange.year.daemons.venue_operator import VenueOperator
 from cea_exchange.year.firms.firm import Firm
 from cea_exchange.year.institutions.market import YearFailed
 from cea_exchange.year.institutions.systems import Actor, System
@@ -70,6 +70,7 @@ class DaemonSystems(AbstractContextManager["DaemonSystems"]):
     ----------
     processes : Processes
     market : DaemonMarket
+    ccer_market : DaemonCcerMarket
     bank : DaemonBank or None
     """
 
@@ -84,14 +85,24 @@ class DaemonSystems(AbstractContextManager["DaemonSystems"]):
     ) -> None:
         self._data = data
         names = [name for name in NAMES if name != "bank" or has_bank]
-        self.processes = Processes(data, names)
+        self.processes = processes = Processes(data, names, {CCER_EXCHANGE: "venue"})
         asked = (*INSTITUTIONS, "venue")
         server_keys = {name: public_key_load(data / KEYS, name) for name in asked}
-        self._lines = Lines(self.processes, server_keys)
-        self._admin = CurveKeys.load(data / KEYS, "admin")
+        server_keys[CCER_EXCHANGE] = public_key_load(data / CCER_EXCHANGE / KEYS, "venue")
+        self._lines = lines = Lines(processes, server_keys)
+        self._admin = admin = CurveKeys.load(data / KEYS, "admin")
         self._persons: dict[tuple[System, Actor], CurveKeys] = {}
         self._request_ids = count(1)
-        self.market = DaemonMarket(self, data, profile, firms, keys)
+        self._venue = VenueOperator("venue", processes, lines, admin, self.registry_read)
+        of_firms = {firm.index: pair for firm, pair in zip(firms, keys, strict=True)}
+        self.market = DaemonMarket(self._venue, data, profile, of_firms)
+        self.ccer_market = DaemonCcerMarket(
+            self,
+            VenueOperator(CCER_EXCHANGE, processes, lines, admin, self.ccer_read),
+            data / CCER_EXCHANGE,
+            CurveKeys.load(data / KEYS, "second"),
+            self.ccer_read,
+        )
         self.bank = DaemonBank(self, data, self._admin) if has_bank else None
         self._opened = ExitStack()
 
@@ -99,6 +110,7 @@ class DaemonSystems(AbstractContextManager["DaemonSystems"]):
         with ExitStack() as opened:
             opened.callback(self._lines.close)
             opened.callback(self.market.close)
+            opened.callback(self.ccer_market.close)
             opened.enter_context(self.processes)
             self._opened = opened.pop_all()
         return self
@@ -130,27 +142,6 @@ class DaemonSystems(AbstractContextManager["DaemonSystems"]):
             if answer.refusal.code != InstitutionRefusal.OUTCOME_UNKNOWN.name:
                 raise YearFailed(f"{system}, {request.op}: {answer.refusal.sentence()}")
 
-    def operate(self, op: str, **terms: Any) -> dict[str, Any]:
-        """Ask the venue as its operator.
-
-        Raises
-        ------
-        VenueRefused
-            It refuses; what it refuses only until the registry has answered is asked again.
-        """
-        payload = msgspec.msgpack.encode({"op": op, **terms})
-        until_s = time.monotonic() + GIVEN_UP_S
-        while True:
-            answer = self._lines.ask("venue", self._admin, payload)
-            if answer_read(answer).is_done:
-                return answer
-            refused = VenueRefused(op, answer)
-            is_awaited = refused.code is VenueRefusal.REGISTRY_AWAITED
-            if not is_awaited or time.monotonic() > until_s:
-                raise refused
-            self.processes.look()
-            time.sleep(LOOK_S)
-
     def _keys_of(self, system: System, actor: Actor) -> CurveKeys:
         if actor == _operator(system):
             return self._admin
@@ -171,12 +162,7 @@ class DaemonSystems(AbstractContextManager["DaemonSystems"]):
 
     def wait(self, condition: Callable[[], bool], what: str) -> None:
         """Wait for something that the daemons bring about among themselves."""
-        until_s = time.monotonic() + GIVEN_UP_S
-        while not condition():
-            if time.monotonic() > until_s:
-                raise YearFailed(f"waited {GIVEN_UP_S:g} s until {what}")
-            self.processes.look()
-            time.sleep(LOOK_S)
+        self.processes.wait(condition, what)
 
     def talk(self) -> None:
         """Wait until registry and platform have said to each other what is new."""
@@ -216,13 +202,7 @@ class DaemonSystems(AbstractContextManager["DaemonSystems"]):
 
     def feed(self) -> None:
         """Wait until the venue has what the registry sent it, and the registry its answers."""
-        self.wait(self._is_fed, "venue and registry have exchanged all")
-
-    def _is_fed(self) -> bool:
-        with self.registry_read() as registry:
-            sent, settled = feed_last_seq(registry), registry.last_seq
-        status = self.operate("status")
-        return bool(status["feed_seq"] >= sent and status["settlement_seq"] == settled)
+        self._venue.feed()
 
     # -- looking ----------------------------------------------------------------------------------
 

@@ -1,6 +1,6 @@
 """A firm as it knows itself, the day that it acts on, and what it may do."""
 
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Protocol
 
 from msgspec import Struct, field
 
@@ -123,10 +123,25 @@ class Day(NamedTuple):
     draws: Draws
 
 
+class Participant(Protocol):
+    """Whoever has an account at a market: a firm, or another's seat there.
+
+    Attributes
+    ----------
+    index
+        Of the account.
+    """
+
+    @property
+    def account(self) -> str: ...
+    @property
+    def index(self) -> int: ...
+
+
 class Order(NamedTuple):
     """A listed order until the close."""
 
-    firm: Firm
+    firm: Participant
     side: Side
     product: Product
     price: int

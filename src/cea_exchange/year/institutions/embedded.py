@@ -21,11 +21,13 @@ from cea_exchange.ledger.double_entry import Holding
 from cea_exchange.ledger.store import Store
 from cea_exchange.platform.platform import Platform
 from cea_exchange.platform.store import PlatformStore
+from cea_exchange.protocol.links.signatures import SigningKey
 from cea_exchange.registry.ccer_link.turns import CcerTurns
 from cea_exchange.registry.platform_link.turns import PlatformTurns
 from cea_exchange.registry.registry import Registry
 from cea_exchange.registry.store import RegistryStore
 from cea_exchange.year.institutions.bank import SettlementBank
+from cea_exchange.year.institutions.ccer_exchange import YearCcerMarket
 from cea_exchange.year.institutions.market import YearMarket
 from cea_exchange.year.institutions.systems import Actor, System
 from cea_exchange.year.institutions.venue_record import FOLDER as VENUE
@@ -33,6 +35,8 @@ from cea_exchange.year.institutions.venue_record import JournaledExchange
 
 NOON_NS = 12 * 3_600 * 10**9
 KEY_CHARACTERS = 40
+SIGNING_SEED = b"a year that is played, not lived"
+"""Of the CCER registry's signatures: there is nobody here from whom it would be kept."""
 
 
 class YearClock:
@@ -58,6 +62,8 @@ class EmbeddedSystems(AbstractContextManager["EmbeddedSystems"]):
     exchange : Exchange
         The market, and the registry's settlement of its trades; with a `journal`, the words that
         its id follows from, it keeps a venue's folder.
+    market, ccer_market
+        Of allowances, and of CCERs; see `Systems`.
     """
 
     def __init__(
@@ -76,6 +82,7 @@ class EmbeddedSystems(AbstractContextManager["EmbeddedSystems"]):
             opened.callback(self.platform.close)
             self.ccer = CcerRegistry.open(data, self.clock)
             opened.callback(self.ccer.close)
+            self.ccer.proofs.signer = SigningKey(SIGNING_SEED)
             self.registry = Registry(RegistryStore.open(data), self.clock)
             opened.callback(self.registry.close)
             self.bank = SettlementBank(data, self.registry) if has_bank else None
@@ -93,6 +100,7 @@ class EmbeddedSystems(AbstractContextManager["EmbeddedSystems"]):
             self._opened.callback(journaled.close)
             self.exchange = journaled
         self.market = YearMarket(self.exchange, profile)
+        self.ccer_market = YearCcerMarket(self.ccer)
         self._platform_turns = PlatformTurns(self.registry.platform_stream)
 
     def __exit__(

@@ -20,7 +20,7 @@ from cea_exchange.domain.records import (
     Reason,
     Side,
 )
-from cea_exchange.in_process.exchange import Exchange
+from cea_exchange.in_process.settled_market import SettledMarket
 from cea_exchange.protocol.control import BiddingClose, BiddingOpen, Control, DayClose, PhaseSet
 from cea_exchange.year.firms.firm import Bid, Block, Offer, Order, Product
 
@@ -92,28 +92,20 @@ class Market(Protocol):
 class YearMarket:
     """The market of a year in this process; see `Market`."""
 
-    def __init__(self, exchange: Exchange, profile: Profile) -> None:
+    def __init__(self, exchange: SettledMarket, profile: Profile) -> None:
         self._exchange = exchange
         self._profile = profile
         self._builder = BulletinBuilder(profile)
         self.bulletins: list[Bulletin] = []
         self.counts = Counts()
 
-    def resume(
-        self,
-        machine: bytes,
-        bulletins: list[Bulletin],
-        counts: Counts,
-        products: Sequence[tuple[str, int]],
-    ) -> None:
+    def resume(self, machine: bytes, bulletins: list[Bulletin], counts: Counts) -> None:
         """Begin, or go on after some days.
 
         Parameters
         ----------
         machine
             The market's snapshot; empty before its first day.
-        products
-            Each with its first reference price.
         """
         if machine:
             self._exchange.machine_restore(machine)
@@ -121,8 +113,7 @@ class YearMarket:
         after = bulletins[-1] if bulletins else None
         self._builder = BulletinBuilder(self._profile, after=after)
         closes = {} if after is None else {quote.code: quote.close for quote in after.products}
-        for product, reference_price in products:
-            self._builder.declare(product, closes.get(product, reference_price))
+        self._declare(closes)
 
     def snapshot(self) -> bytes:
         """Return the market's state, to be resumed from."""
@@ -132,7 +123,9 @@ class YearMarket:
 
     def day_open(self, day: date) -> None:
         """Open a day; what the registry has done before reaches the market first."""
-        self._note(self._exchange.open_day(str(day)))
+        opened = self._exchange.open_day(str(day))
+        self._declare({})
+        self._note(opened)
 
     def products(self, centres: Mapping[str, int]) -> tuple[Product, ...]:
         """Return the open day's products by index, with what they may be traded at."""
@@ -191,6 +184,13 @@ class YearMarket:
         self._exchange.settle()
 
     # -- in common --------------------------------------------------------------------------------
+
+    def _declare(self, closes: Mapping[str, int]) -> None:
+        """Let the bulletins know the products that the market has been told of since."""
+        machine, known = self._exchange.machine, len(self._builder.product_names)
+        declared = zip(machine.product_names, machine.declared_prices, strict=True)
+        for product, declared_price in islice(declared, known, None):
+            self._builder.declare(product, closes.get(product, declared_price))
 
     def _apply(self, message: Control) -> None:
         self._note(self._exchange.apply(message))

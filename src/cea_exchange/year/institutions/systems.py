@@ -11,6 +11,8 @@ from contextlib import AbstractContextManager
 from datetime import date
 from typing import Any, Literal, NamedTuple, Protocol
 
+from msgspec import Struct
+
 from cea_exchange.ccer.store import CcerStore
 from cea_exchange.institution.control.request import Request
 from cea_exchange.ledger.double_entry import Holding
@@ -51,18 +53,66 @@ class Bank(Protocol):
         """See the day's instructions carried out, and the registry read the day's statement."""
 
 
+class Seat(Struct, frozen=True):
+    """An account at the exchange of CCERs, which numbers them in its own way."""
+
+    account: str
+    index: int
+
+
+class ExchangeCash(Struct, kw_only=True):
+    """The cash of an exchange that settles it itself, in fen.
+
+    Attributes
+    ----------
+    booked
+        Paid in by the bank's references, less what was paid out.
+    fees
+        Of both sides: the exchange's own.
+    held
+        Account -> what it has, of those that have any.
+    """
+
+    booked: int = 0
+    fees: int = 0
+    held: dict[str, int] = {}
+
+
+class CcerMarket(Market, Protocol):
+    """The market of CCERs: an exchange that keeps the cash, while their registry delivers."""
+
+    def feed(self) -> None:
+        """See that the market has what the CCER registry sent it, and that registry its answers."""
+
+    def listing_confirm(self, instrument: str) -> None:
+        """Confirm an instrument's first listing: it is traded from the next trading day on."""
+
+    def paid_in(self, account: str, fen: int, reference: str) -> None:
+        """Book what the exchange's bank took in for an account, once by the bank's reference."""
+
+    def seat(self, account: str) -> Seat:
+        """Return the seat of an account that the market knows."""
+
+    def cash(self) -> ExchangeCash:
+        """Return the exchange's cash book."""
+
+
 class Systems(Protocol):
-    """Platform, both registries, market and bank of a year.
+    """Platform, both registries, both markets and bank of a year.
 
     Attributes
     ----------
     market : Market
+        Of allowances.
+    ccer_market : CcerMarket
     bank : Bank or None
         None: cash is booked as it is said to be paid in.
     """
 
     @property
     def market(self) -> Market: ...
+    @property
+    def ccer_market(self) -> CcerMarket: ...
     @property
     def bank(self) -> Bank | None: ...
 
@@ -96,6 +146,8 @@ class Systems(Protocol):
 
 OPERATOR = Actor("operator", "registry")
 AUTHORITY = Actor("authority", "authority")
+CCER_OPERATORS = ("first", "second")
+"""Of the exchange of CCERs: cash is booked by two."""
 
 
 def province(code: int, name: str = "") -> Actor:

@@ -70,17 +70,17 @@ def power_units(draw: Draw, number: int, year: int) -> Iterator[Made]:
         yield (_gas if _is_gas(number) else _power)(draw, name, number, year)
 
 
-def _months(name: str, draw: Draw, year: int, month_of: Month) -> Iterator[Filed]:
+def _months(facts: UnitFacts, draw: Draw, year: int, month_of: Month) -> Iterator[Filed]:
     for month in range(1, 13):
-        due = filing_due(year, month)
+        due = filing_due(facts.sector, year, month)
         filed_on = date_number(due - timedelta(days=draw.random.randint(0, 20)))
         for parameter, value in month_of(month).items():
             yield Filed(
-                unit=name,
+                unit=facts.name,
                 month=year * 100 + month,
                 parameter=parameter,
                 value=value,
-                document=document(name, month, parameter),
+                document=document(facts.name, month, parameter),
                 filed_on=filed_on,
             )
 
@@ -117,7 +117,7 @@ def _power(draw: Draw, name: str, number: int, year: int) -> Made:
 
     peers = f"{'large' if large else 'small'} {coal}"
     facts = UnitFacts(name=name, sector="power", peers=peers)
-    return facts, list(_months(name, draw, year, month))
+    return facts, list(_months(facts, draw, year, month))
 
 
 def _gas(draw: Draw, name: str, number: int, year: int) -> Made:
@@ -144,8 +144,8 @@ def _gas(draw: Draw, name: str, number: int, year: int) -> Made:
             "settlement:M": generated * draw.within(95, 97) / 100,
         }
 
-    facts = UnitFacts(name=name, sector="power", peers="gas", supplies_heat=True)
-    return facts, list(_months(name, draw, year, month))
+    facts = UnitFacts(name=name, sector="power", peers="gas")
+    return facts, list(_months(facts, draw, year, month))
 
 
 def cement(draw: Draw, number: int, year: int) -> Made:
@@ -167,7 +167,7 @@ def cement(draw: Draw, number: int, year: int) -> Made:
         }
 
     facts = UnitFacts(name=f"C{number:04}", sector="cement", peers="cement")
-    return facts, list(_months(facts.name, draw, year, month))
+    return facts, list(_months(facts, draw, year, month))
 
 
 def aluminium(draw: Draw, number: int, year: int) -> Made:
@@ -179,7 +179,7 @@ def aluminium(draw: Draw, number: int, year: int) -> Made:
         return {"aluminium": metal, "anode": metal * draw.near(per_tonne, 8)}
 
     facts = UnitFacts(name=f"A{number:04}", sector="aluminium", peers="aluminium")
-    return facts, list(_months(facts.name, draw, year, month))
+    return facts, list(_months(facts, draw, year, month))
 
 
 def steel(draw: Draw, number: int, year: int) -> Made:
@@ -200,4 +200,4 @@ def steel(draw: Draw, number: int, year: int) -> Made:
         }
 
     facts = UnitFacts(name=f"S{number:04}", sector="steel", peers="steel")
-    return facts, list(_months(facts.name, draw, year, month))
+    return facts, list(_months(facts, draw, year, month))

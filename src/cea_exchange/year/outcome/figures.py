@@ -3,13 +3,17 @@
 All is a whole number; what is shown of it as a part is in hundredths of a percent.
 """
 
+from collections import Counter
 from pathlib import Path
 
 from msgspec import Struct
 
+from cea_exchange.ledger.institutions import INSTITUTION_NAMES, Institution
+from cea_exchange.platform.enforcement.book import UNPAID
 from cea_exchange.platform.store import PlatformStore
 from cea_exchange.registry.store import RegistryStore
 from cea_exchange.year.checkpoint import YearState
+from cea_exchange.year.outcome.tables import cash_rows
 from cea_exchange.year.published import Statistic, published_of
 from cea_exchange.year.setting import YearSetting
 
@@ -45,6 +49,12 @@ class YearFigures(Struct, frozen=True, kw_only=True):
         Days with an award.
     ccer_tonnes
         Traded on the voluntary market.
+    fined
+        Entities of which a case's fine was decided.
+    cash_fen, fees_fen, reserve_fen
+        What participants, the fee account and the risk reserve have at the end.
+    ccer_cash_fen, ccer_fees_fen
+        The same at the exchange of CCERs, which keeps its own cash.
     """
 
     entities: int
@@ -67,6 +77,11 @@ class YearFigures(Struct, frozen=True, kw_only=True):
     ccer_tonnes: int
     short_tonnes: int
     fined: int
+    cash_fen: int
+    fees_fen: int
+    reserve_fen: int
+    ccer_cash_fen: int
+    ccer_fees_fen: int
 
     @property
     def surrendered_bp(self) -> int:
@@ -126,13 +141,11 @@ def figures_of(folder: Path, setting: YearSetting, state: YearState) -> YearFigu
         certified = one(
             "SELECT count(*) FROM certificates WHERE compliance_year = ? AND revoked_on = 0", year
         )
-    with PlatformStore.open_reader(folder) as platform:
-        fined, short = platform.one(
-            "SELECT count(DISTINCT CASE WHEN fine_fen > 0 THEN enterprise_id END),"
-            " coalesce(sum(shortfall), 0) FROM cases"
-            " WHERE compliance_year = ? AND offence = 'unpaid' AND state <> 'dropped'",
-            year,
-        )
+    cash = Counter[str]()
+    for market, holder, _, fen in cash_rows(folder, state.ccer.cash):
+        if market == "allowances":
+            cash[holder] += fen
+    owed = sum(firm.owed for firm in state.firms)
     days = [bulletin.composite for bulletin in state.bulletins]
     december = [
         bulletin.composite
@@ -157,10 +170,26 @@ def figures_of(folder: Path, setting: YearSetting, state: YearState) -> YearFigu
         december_tonnes=sum(day.day.total.volume for day in december),
         close_fen=days[-1].close,
         trading_days=len(days),
-        ccer_tonnes=state.programme.tonnes,
-        short_tonnes=short,
-        fined=fined,
+        ccer_tonnes=state.ccer.voluntary.tonnes,
+        short_tonnes=owed,
+        fined=_fined(folder, setting.year),
+        cash_fen=cash["participants"],
+        fees_fen=cash[INSTITUTION_NAMES[Institution.FEES]],
+        reserve_fen=cash[INSTITUTION_NAMES[Institution.RISK_RESERVE]],
+        ccer_cash_fen=sum(state.ccer.cash.held.values()),
+        ccer_fees_fen=state.ccer.cash.fees,
     )
+
+
+def _fined(folder: Path, year: int) -> int:
+    """Return of how many entities a case's fine was decided."""
+    with PlatformStore.open_reader(folder) as platform:
+        count: int = platform.one(
+            "SELECT count(DISTINCT enterprise_id) FROM cases"
+            " WHERE compliance_year = ? AND offence = ? AND fine_fen > 0",
+            (year, UNPAID),
+        )
+    return count
 
 
 def beside(setting: YearSetting, figures: YearFigures) -> list[Beside]:

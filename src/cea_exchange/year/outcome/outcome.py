@@ -7,7 +7,8 @@ from msgspec import Struct
 from cea_exchange.domain.documents.html_table import html_table
 from cea_exchange.year.checkpoint import YearState
 from cea_exchange.year.outcome.figures import Beside, YearFigures, beside, figures_of
-from cea_exchange.year.outcome.reconciling import Reconciled, reconciled
+from cea_exchange.year.outcome.held import Reconciled
+from cea_exchange.year.outcome.reconciling import reconciled
 from cea_exchange.year.outcome.tables import tables_written
 from cea_exchange.year.outcome.wording import beside_rows, figure_rows
 from cea_exchange.year.own_plan import own_plan
@@ -56,10 +57,10 @@ def outcome_of(
     folder: Path, setting: YearSetting, state: YearState, *, csv_alone: bool = False
 ) -> Outcome:
     """Write a year's tables, as Parquet too where that is wanted, and return what it came to."""
-    files = tables_written(folder, state.bulletins, csv_alone=csv_alone)
+    files = tables_written(folder, state, csv_alone=csv_alone)
     figures = figures_of(folder, setting, state)
     with own_plan(setting):
-        found = reconciled(folder, setting.year, state.bulletins)
+        found = reconciled(folder, setting.year, state)
     return Outcome(
         figures=figures,
         beside=beside(setting, figures),

@@ -1,40 +1,23 @@
 """Whether the systems say the same of a year: each against itself, and against the next."""
 
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
-
-from msgspec import Struct
 
 from cea_exchange.ccer.cancellation.books import books_shown
 from cea_exchange.ccer.store import CcerStore
 from cea_exchange.domain.ccer.offset_books import offset_differences
-from cea_exchange.domain.documents.bulletin import Bulletin
 from cea_exchange.domain.records import Method
-from cea_exchange.ledger.double_entry import CASH_ASSET
-from cea_exchange.ledger.institutions import Institution
+from cea_exchange.ledger.double_entry import CASH_ASSET, EntryKind
+from cea_exchange.ledger.institutions import INSTITUTION_NAMES, Institution
 from cea_exchange.platform.store import PlatformStore
-from cea_exchange.registry.reconciliation.ccer_offsets import offset_books
+from cea_exchange.registry.reconciliation.ccer_offsets import offset_books, signature_differences
 from cea_exchange.registry.reconciliation.reconcile import check_ledger
 from cea_exchange.registry.store import RegistryStore
-
-SHOWN_MAX = 5
-
-
-class Reconciled(Struct, frozen=True):
-    """What was held against what, how many figures, and those that differ, a sentence each."""
-
-    name: str
-    count: int
-    differences: tuple[str, ...]
-
-    @property
-    def agrees(self) -> bool:
-        """Whether nothing differs."""
-        return not self.differences
+from cea_exchange.year.checkpoint import YearState
+from cea_exchange.year.outcome.held import SHOWN_MAX, Reconciled, held, published
+from cea_exchange.year.outcome.voluntary import voluntary_reconciled
 
 
-def reconciled(folder: Path, year: int, bulletins: Sequence[Bulletin]) -> list[Reconciled]:
+def reconciled(folder: Path, year: int, state: YearState) -> list[Reconciled]:
     """Return what comes of holding a year's systems against each other."""
     ledger = check_ledger(folder)
     found = [
@@ -49,29 +32,34 @@ def reconciled(folder: Path, year: int, bulletins: Sequence[Bulletin]) -> list[R
         RegistryStore.open_reader(folder) as registry,
     ):
         found += [
-            _held(
+            held(
                 "allocations: platform against registry",
                 _allocated(platform, year),
                 _distributed(registry, year),
             ),
-            _held(
+            held(
                 "obligations: platform against registry",
                 _duties(platform, year),
                 _owed(registry, year),
             ),
-            _held(
+            held(
                 "completions: platform against registry",
                 _completed(platform, year),
                 _surrendered(registry, year),
             ),
-            _held(
+            held(
                 "volume and value by day and method: bulletins against settled trades",
-                _published(bulletins),
+                published(state.bulletins),
                 _settled(registry),
             ),
             _conserved(registry),
+            held(
+                "cash of allowances, by account: paid in and traded against the ledger",
+                _cash_due(registry),
+                _cash_held(registry),
+            ),
         ]
-        offsets = offset_books(registry)
+        offsets, unsigned = offset_books(registry), [*signature_differences(registry)]
         if registry.one("SELECT count(*) FROM bank_statements"):
             found.append(_banked(registry))
     with CcerStore.open_reader(folder) as ccer:
@@ -79,10 +67,46 @@ def reconciled(folder: Path, year: int, bulletins: Sequence[Bulletin]) -> list[R
             Reconciled(
                 "offsets: CCER registry against registry, proof by proof",
                 len(offsets.counted),
-                tuple([*offset_differences(books_shown(ccer), offsets)][:SHOWN_MAX]),
+                tuple([*offset_differences(books_shown(ccer), offsets), *unsigned][:SHOWN_MAX]),
             )
         )
+        found += voluntary_reconciled(ccer, state.ccer)
     return found
+
+
+def _cash_due(registry: RegistryStore) -> dict[str, int]:
+    """Return what each account must have of what it paid in, and the fees that were taken."""
+    due: dict[str, int] = {}
+    fees = 0
+    for account, fen in registry.execute(
+        "SELECT account, sum(amount) FROM entries"
+        " JOIN accounts ON accounts.account_index = entries.counter_index"
+        " WHERE entries.kind = ? GROUP BY account",
+        (int(EntryKind.PAY_IN),),
+    ):
+        due[account] = int(fen)
+    for buyer, seller, cash, buy_fee, sell_fee in registry.execute(
+        "SELECT buyer.account, seller.account, sum(cash), sum(buy_fee), sum(sell_fee) FROM trades"
+        " JOIN accounts AS buyer ON buyer.account_index = buyer_index"
+        " JOIN accounts AS seller ON seller.account_index = seller_index"
+        " WHERE trades.state = 'settled' GROUP BY buyer.account, seller.account"
+    ):
+        due[buyer] = due.get(buyer, 0) - int(cash) - int(buy_fee)
+        due[seller] = due.get(seller, 0) + int(cash) - int(sell_fee)
+        fees += int(buy_fee) + int(sell_fee)
+    due[INSTITUTION_NAMES[Institution.FEES]] = fees
+    return {account: fen for account, fen in due.items() if fen}
+
+
+def _cash_held(registry: RegistryStore) -> dict[str, int]:
+    """Return what the ledger says everybody has, the bank's contra account left out."""
+    rows = registry.execute(
+        "SELECT account, sum(amount) FROM balances"
+        " JOIN accounts ON accounts.account_index = balances.account_index"
+        " WHERE asset_index = ? AND balances.account_index <> ? GROUP BY account",
+        (CASH_ASSET, int(Institution.BANK)),
+    )
+    return {account: int(fen) for account, fen in rows if fen}
 
 
 def _banked(registry: RegistryStore) -> Reconciled:
@@ -96,18 +120,8 @@ def _banked(registry: RegistryStore) -> Reconciled:
         " WHERE asset_index = ? AND kind = 'entity' GROUP BY 1",
         (CASH_ASSET,),
     )
-    held = {account: amount for account, amount in cash.fetchall() if amount}
-    return _held("cash: the bank's statements against the ledger", stated, held)
-
-
-def _held(name: str, expected: Mapping[Any, Any], got: Mapping[Any, Any]) -> Reconciled:
-    keys = sorted({*expected, *got}, key=str)
-    different = [
-        f"{key}: expected {expected.get(key)}, got {got.get(key)}"
-        for key in keys
-        if expected.get(key) != got.get(key)
-    ]
-    return Reconciled(name, len(keys), tuple(different[:SHOWN_MAX]))
+    kept = {account: amount for account, amount in cash.fetchall() if amount}
+    return held("cash: the bank's statements against the ledger", stated, kept)
 
 
 def _allocated(platform: PlatformStore, year: int) -> dict[str, int]:
@@ -186,16 +200,6 @@ def _surrendered(registry: RegistryStore, year: int) -> dict[str, tuple[int, int
     }
 
 
-def _published(bulletins: Sequence[Bulletin]) -> dict[tuple[int, str], tuple[int, int]]:
-    figures = {}
-    for bulletin in bulletins:
-        for method in Method:
-            traded = bulletin.composite.day.of(method)
-            if traded.volume:
-                figures[bulletin.trading_date, method.name] = (traded.volume, traded.amount)
-    return figures
-
-
 def _settled(registry: RegistryStore) -> dict[tuple[int, str], tuple[int, int]]:
     rows = registry.execute(
         "SELECT trading_date, method, sum(tonnes), sum(cash) FROM trades"
@@ -222,4 +226,4 @@ def _conserved(registry: RegistryStore) -> Reconciled:
                 issued[names[asset]] = -amount
             else:
                 there[names[asset]] = there.get(names[asset], 0) + amount
-    return _held("allowances: issued against held and retired, by product", issued, there)
+    return held("allowances: issued against held and retired, by product", issued, there)

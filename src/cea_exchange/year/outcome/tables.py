@@ -12,13 +12,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple
 
-from cea_exchange.domain.documents.bulletin import Bulletin
+from cea_exchange.ccer.store import CcerStore
 from cea_exchange.domain.documents.bulletin_forms import bulletins_csv, bulletins_parquet
 from cea_exchange.domain.records import Method
 from cea_exchange.ledger.double_entry import CASH_ASSET, Compartment
 from cea_exchange.ledger.record_store import RecordStore
 from cea_exchange.platform.store import PlatformStore
 from cea_exchange.registry.store import RegistryStore
+from cea_exchange.year.checkpoint import YearState
+from cea_exchange.year.institutions.systems import ExchangeCash
 
 FOLDER = "tables"
 BULLETINS = "bulletins"
@@ -168,9 +170,33 @@ _AFTER = (
 )
 
 
-def tables_written(
-    folder: Path, bulletins: Sequence[Bulletin], *, csv_alone: bool = False
-) -> list[Path]:
+_OF_CCER = (
+    Table(
+        "ccer_trades",
+        (
+            *("trade_id", "trading_date", "method", "buyer", "seller", "instrument"),
+            *("price_fen", "tonnes", "cash_fen", "buy_fee_fen", "sell_fee_fen", "state"),
+        ),
+        f"SELECT trade_id, trading_date, {_METHODS}, buyer.account, seller.account, product,"
+        " price, trades.tonnes, cash, buy_fee, sell_fee, deliveries.state FROM trades"
+        " JOIN deliveries ON deliveries.settlement_seq = trades.settlement_seq"
+        " JOIN accounts AS buyer ON buyer.account_index = buyer_index"
+        " JOIN accounts AS seller ON seller.account_index = seller_index"
+        " JOIN products ON product_index = trades.asset_index ORDER BY trades.settlement_seq",
+    ),
+    Table(
+        "ccer_balances",
+        ("account", "instrument", "compartment", "tonnes"),
+        f"SELECT account, product, {_NAMES}, amount FROM balances"
+        " JOIN accounts ON accounts.account_index = balances.account_index"
+        " JOIN products ON product_index = asset_index"
+        " WHERE amount <> 0 ORDER BY account, product, compartment",
+    ),
+)
+_CASH = ("market", "holder", "place", "fen")
+
+
+def tables_written(folder: Path, state: YearState, *, csv_alone: bool = False) -> list[Path]:
     """Write the tables of a year into ``tables/``, and return the files.
 
     Parquet needs pyarrow; without it there is CSV only.
@@ -178,13 +204,41 @@ def tables_written(
     out = folder / FOLDER
     out.mkdir(exist_ok=True)
     is_columnar = not csv_alone and has_parquet()
+    bulletins = state.bulletins
     written = list(_write_all(folder, out, is_columnar=is_columnar))
+    cash = Table("cash", _CASH, "")
+    written += _write(out, cash, cash_rows(folder, state.ccer.cash), is_columnar=is_columnar)
     (out / f"{BULLETINS}.csv").write_text(bulletins_csv(bulletins), encoding="utf-8", newline="")
     written.append(out / f"{BULLETINS}.csv")
     if is_columnar:
         (out / f"{BULLETINS}.parquet").write_bytes(bulletins_parquet(bulletins))
         written.append(out / f"{BULLETINS}.parquet")
     return sorted(written)
+
+
+def cash_rows(folder: Path, ccer: ExchangeCash) -> Iterator[tuple[str, str, str, int]]:
+    """Yield what cash there is at the end: market, whose, where, and fen.
+
+    The bank's line of a market is what it took in; the others' sum.
+    """
+    with RegistryStore.open_reader(folder) as registry:
+        rows = registry.all(
+            "SELECT CASE WHEN accounts.account_index >= 0 THEN 'participants' ELSE account END,"
+            f" {_NAMES}, sum(amount) FROM balances"
+            " JOIN accounts ON accounts.account_index = balances.account_index"
+            " WHERE asset_index = ? GROUP BY 1, 2 HAVING sum(amount) <> 0 ORDER BY 1, 2",
+            (CASH_ASSET,),
+        )
+    for holder, place, fen in rows:
+        yield "allowances", holder, place, int(fen)
+    exchange = (
+        ("bank account", "contra", -ccer.booked),
+        ("fee account", "trading", ccer.fees),
+        ("participants", "trading", sum(ccer.held.values())),
+    )
+    for holder, place, fen in exchange:
+        if fen:
+            yield "ccers", holder, place, fen
 
 
 def has_parquet() -> bool:
@@ -200,6 +254,7 @@ def _write_all(folder: Path, out: Path, *, is_columnar: bool) -> Iterator[Path]:
     stores: tuple[tuple[type[RecordStore], tuple[Table, ...]], ...] = (
         (PlatformStore, _OF_PLATFORM),
         (RegistryStore, (*_OF_REGISTRY, *_AFTER)),
+        (CcerStore, _OF_CCER),
     )
     for opened, tables in stores:
         with opened.open_reader(folder) as store:

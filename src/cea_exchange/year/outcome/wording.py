@@ -39,6 +39,10 @@ def figure_rows(figures: YearFigures) -> Iterator[tuple[str, str]]:
     yield "by block", f"{figures.block_tonnes:,} t, {share}"
     yield "by bidding", f"{figures.bidding_tonnes:,} t in {figures.biddings}"
     yield "in December", f"{figures.december_tonnes:,} t, {part_shown(figures.december_share_bp)}"
+    yield "CCERs traded", f"{figures.ccer_tonnes:,} t"
+    reserve = f"{cash_format(figures.reserve_fen)} of the risk reserve"
+    yield "cash at the end", _cash(figures.cash_fen, figures.fees_fen, reserve)
+    yield "at the exchange of CCERs", _cash(figures.ccer_cash_fen, figures.ccer_fees_fen)
     yield "last close", f"{price_format(figures.close_fen)} yuan/t"
 
 
@@ -52,6 +56,11 @@ def beside_rows(rows: Iterable[Beside]) -> Iterator[tuple[str, str, str, str, st
 def part_shown(basis_points: int) -> str:
     """Return hundredths of a percent as a percentage."""
     return f"{basis_points // 100}.{basis_points % 100:02}%"
+
+
+def _cash(participants: int, fees: int, *others: str) -> str:
+    parts = (f"{cash_format(participants)} yuan of participants", f"{cash_format(fees)} of fees")
+    return ", ".join((*parts, *others))
 
 
 def _shown(figure: str, value: int) -> str:

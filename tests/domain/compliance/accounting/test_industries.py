@@ -140,9 +140,21 @@ def test_processes_of_a_steelworks_and_what_is_left():
 
 
 def test_the_intensity_of_steel_is_of_iron_and_sinter():
-    """CEA-PLN-20, example 21."""
-    emitted = Decimal("6812345.67") + Decimal("1203456.78")
-    assert round(emitted / 4_700_000, 4) == Decimal("1.7055")
+    """CEA-PLN-20, example 21: 6,812,345.67 t of iron making and 1,203,456.78 t of sinter."""
+    a_tonne = Decimal("28.435") * Decimal("0.02942") * 44 / 12
+    burnt = {
+        "iron_in.coke": (Decimal("6812345.67") / a_tonne).quantize(Decimal("0.01")),
+        "sinter_in.coke": (Decimal("1203456.78") / a_tonne).quantize(Decimal("0.01")),
+    }
+    works = {**STEELWORKS, **burnt, "iron": Decimal(4_700_000)}
+    bill = emissions("steel", works)
+    # A hundredth of a tonne of coke is 0.03 t of CO2.
+    assert abs(bill["E.iron"] - Decimal("6812345.67")) < Decimal("0.02")
+    assert abs(bill["E.sinter"] - Decimal("1203456.78")) < Decimal("0.02")
+    assert bill["intensity"] == Decimal("1.7055")
+    assert round(intensity([bill]), 4) == Decimal("1.7055")
+    half = {**works, "iron": Decimal(2_350_000)}
+    assert round(intensity([emissions("steel", half)] * 2), 4) == Decimal("3.4110")
 
 
 @pytest.mark.parametrize("name", ["NCV.coke", "CC.anthracite"])

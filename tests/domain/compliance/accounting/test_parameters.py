@@ -77,7 +77,7 @@ def test_a_default_is_the_years_own():
     ("sector", "figures", "year", "message"),
     [
         ("paper", {}, 2025, "sector: expected one of power, steel, cement, aluminium, got 'paper'"),
-        ("power", {}, 2018, "year: expected within 2019..2026, got 2018"),
+        ("power", {}, 2017, "year: expected within 2018..2026, got 2017"),
         ("power", {}, 2025, r"A: expected a quantity of some fuel.*\(CEA-PWR-02\)"),
         ("cement", {}, 2025, r"clinker: expected tonnes of some clinker.*\(CEA-CEM-03\)"),
         ("aluminium", {}, 2025, "aluminium: expected t of liquid aluminium, got nothing"),

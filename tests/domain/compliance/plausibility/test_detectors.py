@@ -14,8 +14,8 @@ from cea_exchange.domain.compliance.plausibility import (
 )
 from cea_exchange.domain.compliance.plausibility.energy import months_against_year
 
-PLANT = UnitFacts(name="U1", sector="power", peers="large", supplies_heat=False)
-COMBINED = UnitFacts(name="U1", sector="power", peers="gas", supplies_heat=True)
+PLANT = UnitFacts(name="U1", sector="power", peers="large")
+COMBINED = UnitFacts(name="U1", sector="power", peers="gas")
 JANUARY, FEBRUARY, MARCH = 202501, 202502, 202503
 IN_TIME = 20250301
 COAL = {
@@ -310,3 +310,35 @@ def test_of_few_months_nothing_is_known_to_be_usual():
     """CEA-VER-03."""
     filed = [each for each in year_of_coal(july="96.7") if 202504 <= each.month <= 202508]
     assert "short_together" not in detectors(found(filed))
+
+
+def test_what_the_industries_filed_afterwards_is_late_by_its_own_day():
+    """CEA-MRV-02, CEA-MRV-09: January 2025 until 31 October, and not 40 days."""
+    works = UnitFacts(name="U1", sector="cement", peers="cement")
+    for filed_on, late in ((20251031, False), (20251101, True)):
+        filed = [
+            replace(each, filed_on=filed_on) for each in month({"clinker.portland": "100000"})
+        ]
+        assert ("late_filing" in detectors(found(filed, [works]))) == late
+
+
+def test_a_document_with_a_page_of_another_is_named_once_a_month():
+    """CEA-VER-08."""
+    filed = month({"A.bituminous": "125000", "C.bituminous": "20.512"})
+    both = [replace(each, document="report 1") for each in filed]
+    findings = detect(gather([PLANT], both, {"report 1": "report 2"}))
+    assert [(each.detector, each.document) for each in findings] == [
+        ("spliced_evidence", "report 1")
+    ]
+    assert findings[0].expected == "pages of its own: one of them stands in report 2"
+
+
+def test_heat_much_unlike_the_same_months_of_last_year():
+    """CEA-VER-03: of months that both years have; within a tenth nothing is said."""
+    for heat, named in (("18.461", False), ("18.460", True), ("22.563", False), ("22.564", True)):
+        before = [replace(each, month=202401) for each in month(COAL)]
+        now = month({**COAL, "C.bituminous": heat})
+        findings = found([*before, *now])
+        assert ("change_to_last_year" in detectors(findings)) == named, heat
+    alone = [replace(each, month=202312) for each in month(COAL)]
+    assert "change_to_last_year" not in detectors(found([*alone, *now]))

@@ -14,7 +14,7 @@ HALF_OF_THEM = {"fuel cut by a thirtieth"}
 @pytest.fixture(scope="module")
 def recall():
     planted = plant(nation(2, scale=10), 2, 6)
-    filings = gather(planted.nation.units, planted.nation.filed)
+    filings = gather(planted.nation.units, planted.nation.filed, planted.spliced)
     return Recall(detect(filings), planted.where, len(filings.unit))
 
 
@@ -29,6 +29,7 @@ def test_every_kind_of_error_is_found_and_one_of_them_half_the_time(recall):
 def test_hardly_a_month_is_named_in_vain(recall):
     assert recall.months > 5000
     assert recall.false * 500 < recall.months
+    assert max(recall.false_by.values()) <= recall.false <= sum(recall.false_by.values())
 
 
 def test_a_clean_year_is_the_same_from_the_same_seed():

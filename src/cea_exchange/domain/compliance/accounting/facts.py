@@ -99,6 +99,74 @@ def heat_shares(months: Sequence[Accounted]) -> HeatShares:
     )
 
 
+def heat_supply_bp(supplied: Decimal, fed: Decimal) -> int:
+    """Return which part of the turbine's heat was supplied as heat (供热比), in 0.01%.
+
+    Parameters
+    ----------
+    supplied, fed : Decimal
+        GJ supplied, and fed to the turbine and past it to who is supplied.
+
+    Notes
+    -----
+    Rules: CEA-PWR-23, CEA-PLN-08.
+    """
+    if not supplied:
+        return 0
+    if not 0 < supplied <= fed:
+        raise ValueError(f"turbine_heat: expected {supplied} GJ or more, got {fed} (CEA-PWR-23)")
+    with localcontext(EXACT):
+        return int(half_up(supplied / fed * _BASIS_POINTS, 0))
+
+
+def biomass_bp(months: Sequence[Accounted]) -> int:
+    """Return which part of the boilers' heat came from biomass in a year, in 0.01%.
+
+    A month without boiler heat burnt fossil fuel only. Where the boilers gave no more heat than
+    their fossil fuel has, there was none.
+
+    Notes
+    -----
+    Rules: CEA-PWR-16, CEA-PLN-02, CEA-PLN-03.
+    """
+    if not any("L" in month for month in months):
+        return 0
+    fed = fossil = Decimal(0)
+    with localcontext(EXACT):
+        for month in months:
+            own = _fossil_heat(month)
+            fossil += own
+            fed += month["J"] / (month["I"] / _PERCENT) if "L" in month else own
+        return max(0, int(half_up((fed - fossil) / fed * _BASIS_POINTS, 0)))
+
+
+def own_secondary_bp(months: Sequence[Accounted]) -> int:
+    """Return which part of a year's fossil heat the works' own coke and gas had, in 0.01%.
+
+    Notes
+    -----
+    Rules: CEA-PWR-17, CEA-PLN-02, CEA-PLN-03.
+    """
+    own = sum((month["heat.own"] for month in months if "heat.own" in month), Decimal(0))
+    if not own:
+        return 0
+    share = secondary_share(own, sum(map(_fossil_heat, months), Decimal(0)))
+    return int(share * 100)
+
+
+def _fossil_heat(month: Accounted) -> Decimal:
+    if "K" in month:
+        return month["K"]
+    heat = Decimal(0)
+    for fuel in GUIDELINES["power"].fuels:
+        if f"A.{fuel}" not in month:
+            continue
+        if f"heat.{fuel}" not in month:
+            raise ValueError(f"C.{fuel}: expected in every month, got none")
+        heat += month[f"heat.{fuel}"]
+    return heat
+
+
 def secondary_share(own_heat: Decimal, fossil_heat: Decimal) -> Decimal:
     """Return the share of self-made coke and gas in the fossil heat, in percent.
 

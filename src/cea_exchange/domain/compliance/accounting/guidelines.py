@@ -19,7 +19,8 @@ SignedText = Annotated[str, Meta(pattern=r"^-?[0-9]{1,9}(\.[0-9]{1,9})?$")]
 State = Literal["solid", "liquid", "gas"]
 Decimals = Annotated[int, Meta(ge=0, le=6)]
 
-FIRST_YEAR = 2019
+FIRST_YEAR = 2018
+"""By its output units were given ahead for 2019 and 2020."""
 NEWEST_YEAR = 2026
 """Of the newest guideline that is known."""
 AMOUNT_OF_STATE = {"solid": "t", "liquid": "t", "gas": "10^4Nm3"}

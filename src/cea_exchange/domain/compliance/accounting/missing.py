@@ -20,7 +20,7 @@ from cea_exchange.domain.compliance.accounting.guidelines import (
 from cea_exchange.domain.compliance.ruled import Mark
 
 _OUTPUTS = {
-    "power": ("M", "N"),
+    "power": ("M", "N", "supplied", "turbine_heat"),
     "cement": ("substitute.",),
     "aluminium": (),
     "steel": ("product.", "iron", "captive"),

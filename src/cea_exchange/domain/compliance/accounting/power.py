@@ -14,7 +14,8 @@ def power(sheet: Worksheet) -> Decimal:
 
     Notes
     -----
-    Rules: CEA-PWR-02 to CEA-PWR-05, CEA-PWR-12 to CEA-PWR-16, CEA-PWR-22, CEA-PWR-26.
+    Rules: CEA-PWR-02 to CEA-PWR-05, CEA-PWR-12 to CEA-PWR-17, CEA-PWR-22, CEA-PWR-23,
+    CEA-PWR-26.
     """
     fuels = list(sheet.fuels("A"))
     if not fuels:
@@ -23,6 +24,8 @@ def power(sheet: Worksheet) -> Decimal:
     total = sum((_burnt(sheet, fuel) for fuel in fuels), Decimal(0))
     total += _purchased(sheet)
     _output(sheet, total)
+    _heat_ratio(sheet)
+    _secondary(sheet, fuels)
     _biomass(sheet, fuels)
     return sheet.computed("Q", total, "tCO2", "CEA-PWR-04")
 
@@ -75,14 +78,51 @@ def _output(sheet: Worksheet, emitted: Decimal) -> None:
             sheet.computed("P", load, "%", "CEA-PWR-22", decimals=2)
 
 
+def _heat_ratio(sheet: Worksheet) -> None:
+    """Write down which part of the turbine's heat was supplied as heat (供热比)."""
+    if not (sheet.has("N") and sheet.has("turbine_heat")):
+        return
+    supplied, fed = sheet.figure("N"), sheet.figure("turbine_heat")
+    if supplied > fed:
+        words = f"expected at most {fed} GJ, which the turbine was fed, got {supplied}"
+        raise FiguresError((Fault(kind="absurd", parameter="N", words=words, rule="CEA-PWR-23"),))
+    if fed:
+        sheet.computed("heat_share", supplied / fed * _PERCENT, "%", "CEA-PWR-23")
+
+
+def _secondary(sheet: Worksheet, fuels: list[str]) -> None:
+    """Write down the heat of coke and gas of the works' own, and all fossil heat, K."""
+    own = [fuel for fuel in fuels if sheet.has(f"own.{fuel}")]
+    if not own:
+        return
+    for fuel in own:
+        most = sheet.figure(f"A.{fuel}")
+        if sheet.figure(f"own.{fuel}") > most:
+            words = f"expected at most {most}, what was burnt, got {sheet.figure(f'own.{fuel}')}"
+            fault = Fault(kind="absurd", parameter=f"own.{fuel}", words=words, rule="CEA-PWR-17")
+            raise FiguresError((fault,))
+    heat = sum(
+        (sheet.figure(f"own.{fuel}") * sheet.figure(f"C.{fuel}") for fuel in own), Decimal(0)
+    )
+    sheet.computed("heat.own", heat, "GJ", "CEA-PWR-17")
+    _fossil_heat(sheet, fuels)
+
+
+def _fossil_heat(sheet: Worksheet, fuels: list[str]) -> Decimal:
+    """Write down K."""
+    fossil = sum(
+        (sheet.figure(f"A.{fuel}") * sheet.figure(f"C.{fuel}") for fuel in fuels), Decimal(0)
+    )
+    return sheet.computed("K", fossil, "GJ", "CEA-PWR-16")
+
+
 def _biomass(sheet: Worksheet, fuels: list[str]) -> None:
     """Write down K, the fossil heat, and L, the share of biomass in the boiler's heat."""
     if not (sheet.has("I") and sheet.has("J")):
         return
-    fossil = sum(
-        (sheet.figure(f"A.{fuel}") * sheet.figure(f"C.{fuel}") for fuel in fuels), Decimal(0)
-    )
-    sheet.computed("K", fossil, "GJ", "CEA-PWR-16")
+    fossil = _fossil_heat(sheet, fuels)
     fed = sheet.figure("J") / (sheet.figure("I") / _PERCENT)
+    if not fed:
+        return
     share = (fed - fossil) / fed * _PERCENT
     sheet.computed("L", share, "%", "CEA-PWR-16")

@@ -65,11 +65,21 @@ class FilingStart(Cited, frozen=True, kw_only=True):
     mark: Mark | None = None
 
 
+class FiledAfterwards(Cited, frozen=True, kw_only=True):
+    """Months, from a first one to a last, that sectors filed by one day."""
+
+    sectors: tuple[Sector, ...]
+    first: date
+    last: date
+    by: date
+
+
 class CalendarFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The shape of the file of deadlines."""
 
     filing_days: Ruled[Count]
     filing_start: tuple[FilingStart, ...]
+    filed_afterwards: tuple[FiledAfterwards, ...]
     standing: tuple[Standing, ...]
     event: tuple[Event, ...]
 
@@ -80,28 +90,38 @@ def deadlines() -> CalendarFile:
     return load_rules("deadlines/calendar", CalendarFile, drafts=True)
 
 
-def filing_due(year: int, month: int) -> date:
+def filing_due(sector: Sector, year: int, month: int) -> date:
     """Return the last day, inclusive, to file a month: 40 calendar days after its end.
 
     Notes
     -----
-    No day of rest moves it.
+    No day of rest moves it. What a sector filed afterwards was due by a day of its own.
 
-    Rules: CEA-MRV-01, CEA-CAL-04.
+    Rules: CEA-MRV-01, CEA-MRV-02, CEA-CAL-04.
     """
+    if (afterwards := _filed_afterwards(sector, year, month)) is not None:
+        return afterwards.by
     first_after = date(year + month // 12, month % 12 + 1, 1)
     return first_after + timedelta(days=deadlines().filing_days.value - 1)
 
 
+def _filed_afterwards(sector: Sector, year: int, month: int) -> FiledAfterwards | None:
+    day = date(year, month, 1)
+    for each in deadlines().filed_afterwards:
+        if sector in each.sectors and each.first <= day <= each.last:
+            return each
+    return None
+
+
 def is_filed_monthly(sector: Sector, year: int, month: int) -> bool:
-    """Tell whether a sector files a month.
+    """Tell whether a sector files a month, in time or afterwards.
 
     Notes
     -----
-    January to June 2025 were filed afterwards by the industries.
-
     Rules: CEA-MRV-02.
     """
+    if _filed_afterwards(sector, year, month) is not None:
+        return True
     start = next(each for each in deadlines().filing_start if sector in each.sectors)
     return date(year, month, 1) >= start.month
 

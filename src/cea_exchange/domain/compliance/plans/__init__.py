@@ -20,7 +20,7 @@ from cea_exchange.domain.compliance.plans.allocating import (
 )
 from cea_exchange.domain.compliance.plans.balance import balance_value
 from cea_exchange.domain.compliance.plans.cap import Capped, under_cap
-from cea_exchange.domain.compliance.plans.plan import PLAN_YEARS, Plan, plan
+from cea_exchange.domain.compliance.plans.plan import PLAN_YEARS, Plan, counts_supplied, plan
 from cea_exchange.domain.compliance.plans.units import GeneratingUnit, Plant
 
 __all__ = [
@@ -35,6 +35,7 @@ __all__ = [
     "UnitAllocated",
     "allocate",
     "balance_value",
+    "counts_supplied",
     "plan",
     "pre_allocate",
     "under_cap",

@@ -9,7 +9,8 @@ from cea_exchange.domain.compliance.allocation import Sector
 from cea_exchange.domain.compliance.plans.plan import EarlyPower, Plan
 from cea_exchange.domain.compliance.plans.power import class_of
 from cea_exchange.domain.compliance.plans.units import GeneratingUnit, Unit
-from cea_exchange.domain.compliance.ruled import Mark
+from cea_exchange.domain.compliance.ruled import ComplianceError, Mark
+from cea_exchange.domain.refusals import RegistryRefusal
 
 
 class PreAllocated(Struct, frozen=True, kw_only=True):
@@ -58,6 +59,11 @@ def _ahead(plan: Plan, unit: Unit, share_bp: int | None) -> PreAllocated:
         return _given(unit, 0, "CEA-PLN-14", None)
     if plan.early_power is not None:
         rules = plan.early_power
+        if share_bp not in (None, rules.ahead_bp):
+            raise ComplianceError(
+                RegistryRefusal.AMOUNT_UNSOUND,
+                f"share of {plan.year}: expected {rules.ahead_bp} bp, got {share_bp} (CEA-PLN-14)",
+            )
         return _given(unit, _early(plan, rules, unit), "CEA-PLN-14", rules.mark)
     mark = plan.mark if unit.sector == "power" or plan.industry is None else plan.industry.mark
     if plan.power.ahead(unit.sector, plan.year) is None:

@@ -4,10 +4,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from fractions import Fraction
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from cea_exchange.domain.compliance.allocation import Industry, Sector, UnitClass, share_bp
 from cea_exchange.domain.compliance.plans.balance import allowed, balance_value
+from cea_exchange.domain.compliance.plans.cap import under_cap
 from cea_exchange.domain.compliance.plans.plan import Plan, Treatment
 from cea_exchange.domain.compliance.plans.power import by_benchmark
 from cea_exchange.domain.compliance.plans.units import GeneratingUnit, Plant, Unit
@@ -72,6 +73,8 @@ class EntityAllocated(Struct, frozen=True, kw_only=True):
         What the cap on the shortfall adds.
     duty
         What it owes: its emissions, less in 2019 and 2020.
+    cut
+        What an absolute cap over the nation takes off.
     """
 
     entity: str
@@ -83,12 +86,13 @@ class EntityAllocated(Struct, frozen=True, kw_only=True):
     shortfall_bp: int
     top_up: int
     duty: int
+    cut: int = 0
     marks: tuple[Mark, ...] = ()
 
     @property
     def final(self) -> int:
         """Return the tonnes it is allocated."""
-        return self.initial + self.top_up
+        return self.initial + self.top_up - self.cut
 
 
 class Total(Struct, frozen=True, kw_only=True):
@@ -107,6 +111,8 @@ class Allocation(Struct, frozen=True, kw_only=True):
     ----------
     balance
         Sector -> balance value, unrounded, where plants were compared.
+    cap_factor
+        By which an absolute cap multiplies what each entity gets; None: the plan has no cap.
     marks
         Why it is no settled law; empty if all of it is.
     """
@@ -117,11 +123,16 @@ class Allocation(Struct, frozen=True, kw_only=True):
     provinces: dict[str, Total]
     total: Total
     balance: dict[Industry, Fraction]
+    cap_factor: Fraction | None
     marks: tuple[Mark, ...]
 
 
 def allocate(
-    plan: Plan, units: Iterable[Unit], *, balance: Mapping[Industry, Fraction] | None = None
+    plan: Plan,
+    units: Iterable[Unit],
+    *,
+    balance: Mapping[Industry, Fraction] | None = None,
+    cap_factor: Fraction | None = None,
 ) -> Allocation:
     """Return what a plan gives to units, their entities and provinces.
 
@@ -134,6 +145,8 @@ def allocate(
     balance : mapping of str to Fraction, optional
         The sectors' balance values, where `units` are not the whole nation's; else they are solved
         from the units.
+    cap_factor : Fraction, optional
+        The absolute cap's, where the plan has one and `units` are not the whole nation's.
 
     Raises
     ------
@@ -143,7 +156,7 @@ def allocate(
 
     Notes
     -----
-    Rules: CEA-PLN-02 to CEA-PLN-05, CEA-PLN-13, CEA-PLN-16 to CEA-PLN-22.
+    Rules: CEA-PLN-02 to CEA-PLN-05, CEA-PLN-13, CEA-PLN-16 to CEA-PLN-22, CEA-PLN-32.
     """
     units = tuple(units)
     _check(plan, units)
@@ -153,10 +166,18 @@ def allocate(
         _unit(plan, unit, (unit.entity, unit.sector) in small, values) for unit in units
     )
     entities = _entities(plan, allocated)
+    if plan.absolute_cap is not None:
+        cap = plan.absolute_cap
+        if cap_factor is None:
+            cap_factor = under_cap(
+                {f"{each.entity} {each.sector}": each.final for each in entities}, cap.tonnes
+            ).factor
+        entities = tuple(_capped(each, cap_factor, cap.mark) for each in entities)
     provinces: dict[str, list[EntityAllocated]] = {}
     for entity in entities:
         provinces.setdefault(entity.province, []).append(entity)
     marks: set[Mark] = {mark for each in allocated for mark in each.marks}
+    marks.update(mark for each in entities for mark in each.marks)
     return Allocation(
         year=plan.year,
         units=allocated,
@@ -164,6 +185,7 @@ def allocate(
         provinces={name: _total(of_it) for name, of_it in sorted(provinces.items())},
         total=_total(entities),
         balance=values,
+        cap_factor=None if plan.absolute_cap is None else cap_factor,
         marks=tuple(sorted(marks)),
     )
 
@@ -340,6 +362,18 @@ def _entity(plan: Plan, units: Sequence[UnitAllocated]) -> EntityAllocated:
         duty=_lowered_duty(plan, units) if _lowers_duty(plan) else emissions,
         marks=tuple(sorted(marks)),
     )
+
+
+def _capped(entity: EntityAllocated, factor: Fraction, mark: Mark | None) -> EntityAllocated:
+    """Return what an entity gets under an absolute cap, rounded down.
+
+    Notes
+    -----
+    Rules: CEA-PLN-32.
+    """
+    marks = {*entity.marks, *(() if mark is None else (mark,))}
+    cut = entity.final - entity.final * factor // 1
+    return structs.replace(entity, cut=cut, marks=tuple(sorted(marks)))
 
 
 def _lowers_duty(plan: Plan) -> bool:

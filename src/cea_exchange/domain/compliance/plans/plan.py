@@ -106,6 +106,14 @@ class SmallEntity(Cited, frozen=True, kw_only=True):
     mark: Mark | None = None
 
 
+class AbsoluteCap(Cited, frozen=True, kw_only=True):
+    """What all entities of the nation together get at most in a year; no plan until 2026 has it."""
+
+    year: Year
+    tonnes: Tonnes
+    mark: Mark | None = None
+
+
 class PlanFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The shape of a plan's file.
 
@@ -125,6 +133,7 @@ class PlanFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     industry: tuple[IndustryYear, ...] = ()
     special: tuple[Special, ...] = ()
     small_entity: SmallEntity | None = None
+    absolute_cap: tuple[AbsoluteCap, ...] = ()
 
 
 class Plan(Struct, frozen=True, kw_only=True):
@@ -152,14 +161,38 @@ class Plan(Struct, frozen=True, kw_only=True):
     industry: IndustryYear | None
     special: tuple[Special, ...]
     small_entity: SmallEntity | None
+    absolute_cap: AbsoluteCap | None = None
 
     def special_of(self, unit: Unit) -> Special | None:
         """Return the first reason for which no benchmark applies to a unit; None if one does."""
         return next((each for each in self.special if each.fits(unit)), None)
 
+    @property
+    def ahead_year(self) -> int:
+        """Return the year by whose figures units are given ahead.
+
+        Notes
+        -----
+        Rules: CEA-PLN-14.
+        """
+        return self.year - 1 if self.early_power is None else self.early_power.ahead_year
+
     def covers(self, sector: Literal["power"] | Industry) -> bool:
         """Tell whether a sector was in that year."""
         return sector == "power" or self.industry is not None
+
+
+def counts_supplied(year: int) -> bool:
+    """Tell whether a year's electricity counts as it was supplied, not as it was generated.
+
+    2018 is the year by whose output units were given ahead for 2019 and 2020.
+
+    Notes
+    -----
+    Rules: CEA-PLN-06.
+    """
+    known = min(max(year, PLAN_YEARS[0]), PLAN_YEARS[-1])
+    return plan(known).early_power is not None
 
 
 def plan(year: int) -> Plan:
@@ -237,4 +270,5 @@ def parse_plan(text: str, place: str, power: AllocationRules) -> Iterable[Plan]:
             industry=next((each for each in file.industry if each.year == year), None),
             special=file.special,
             small_entity=file.small_entity,
+            absolute_cap=next((each for each in file.absolute_cap if each.year == year), None),
         )

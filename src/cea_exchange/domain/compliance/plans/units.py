@@ -31,8 +31,6 @@ class GeneratingUnit(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         Shares of the year's heat, in hundredths of a percent; what is left is other fuel.
     electricity_kwh
         Generated; for 2019 to 2022 supplied.
-    supplies_heat
-        Whether it supplies any heat at all.
     heat_share_bp
         Part of its heat that is supplied as such (供热比); asked for 2019 to 2022.
     emissions

@@ -44,6 +44,39 @@ def change_to_last_month(filings: Filings) -> Iterator[Finding]:
                 )
 
 
+def change_to_last_year(filings: Filings) -> Iterator[Finding]:
+    """Find heat or carbon of a fuel that is much unlike the same months of the year before.
+
+    Notes
+    -----
+    Compared are the plain means of the months that both years have, in the last of them.
+
+    Rules: CEA-VER-03.
+    """
+    within = limits().thresholds.change_bp
+    keys = filings.unit * 1_000_000 + filings.month
+    place = np.minimum(np.searchsorted(keys, keys - 100), max(0, len(keys) - 1))
+    has_before = keys[place] == keys - 100 if len(keys) else np.zeros(0, bool)
+    years = filings.unit * 10_000 + filings.month // 100
+    for code in limits().steady:
+        for name in filings.names(code):
+            column = filings.column(name)
+            both = has_before & present(column) & present(column[place])
+            rows = np.flatnonzero(both)
+            for year in np.unique(years[rows]):
+                of_year = rows[years[rows] == year]
+                now, then = int(column[of_year].sum()), int(column[place[of_year]].sum())
+                if abs(now - then) * _HUNDRED_PERCENT > then * within:
+                    yield filings.finding(
+                        int(of_year[-1]),
+                        "change_to_last_year",
+                        "CEA-VER-03",
+                        name,
+                        f"mean {_ratio(now, then)} of last year's, of {len(of_year)} months",
+                        f"within {_percent(within)} of it",
+                    )
+
+
 def rate_to_last_month(filings: Filings) -> Iterator[Finding]:
     """Find units that need much more, or less, for what they make than a month before.
 

@@ -42,7 +42,10 @@ def efficiency(filings: Filings) -> Iterator[Finding]:
     thresholds = limits().thresholds
     heat = products(filings, "A", "C")
     power, supplied = filings.column("M"), filings.column("N")
-    combined = np.array([facts.supplies_heat for facts in filings.units], bool)[filings.unit]
+    # A unit that supplies any heat in the year is one of heat and power (VG26 table 2).
+    supplies = np.zeros(len(filings.units), bool)
+    supplies[filings.unit[present(supplied) & (supplied > 0)]] = True
+    combined = supplies[filings.unit]
     there = present(power) & (heat > 0) & filings.of_sector("power")
     made = np.where(there, power, 0) * _GJ_A_MWH
     # N has two decimals of a GJ.

@@ -87,6 +87,35 @@ def copied_evidence(filings: Filings) -> Iterator[Finding]:
             )
 
 
+def spliced_evidence(filings: Filings) -> Iterator[Finding]:
+    """Find documents of which a page stands in another document too.
+
+    Notes
+    -----
+    One finding for a document and month, however many figures it shows.
+
+    Rules: CEA-VER-08.
+    """
+    spliced = np.array([name in filings.spliced for name in filings.document_names], bool)
+    found: set[tuple[int, int]] = set()
+    for name, column in filings.documents.items():
+        rows = np.flatnonzero(column >= 0)
+        for row in rows[spliced[column[rows]]].tolist():
+            document = int(column[row])
+            if (document, row) in found:
+                continue
+            found.add((document, row))
+            digest = filings.document_names[document]
+            yield filings.finding(
+                row,
+                "spliced_evidence",
+                "CEA-VER-08",
+                name,
+                f"document {digest}",
+                f"pages of its own: one of them stands in {filings.spliced[digest]}",
+            )
+
+
 def missing_evidence(filings: Filings) -> Iterator[Finding]:
     """Find measured figures without a document.
 
@@ -109,17 +138,13 @@ def missing_evidence(filings: Filings) -> Iterator[Finding]:
 
 
 def late_filing(filings: Filings) -> Iterator[Finding]:
-    """Find months filed after their 40 days.
+    """Find months filed behind their last day.
 
     Notes
     -----
-    Rules: CEA-MRV-01, CEA-MRV-09.
+    Rules: CEA-MRV-01, CEA-MRV-02, CEA-MRV-09.
     """
-    due = {
-        int(month): date_number(filing_due(int(month) // 100, int(month) % 100))
-        for month in np.unique(filings.month)
-    }
-    last = np.array([due[int(month)] for month in filings.month], np.int64)
+    last = _last_days(filings)
     for row in rows_where(filings.filed_on > last):
         yield filings.finding(
             row,
@@ -131,6 +156,20 @@ def late_filing(filings: Filings) -> Iterator[Finding]:
         )
 
 
+def _last_days(filings: Filings) -> Column:
+    """Return the last day to file of each row, as its sector has it."""
+    sectors = sorted({facts.sector for facts in filings.units})
+    sector = np.array([sectors.index(facts.sector) for facts in filings.units], np.int64)
+    keys = sector[filings.unit] * 1_000_000 + filings.month
+    known, where = np.unique(keys, return_inverse=True)
+    days = [
+        date_number(filing_due(sectors[key // 1_000_000], *divmod(key % 1_000_000, 100)))
+        for key in known.tolist()
+    ]
+    last: Column = np.array(days, np.int64)[where]
+    return last
+
+
 def altered_figures(filings: Filings) -> Iterator[Finding]:
     """Find figures replaced without a reason, without a new document, or long after their month.
 
@@ -138,13 +177,13 @@ def altered_figures(filings: Filings) -> Iterator[Finding]:
     -----
     Rules: CEA-MRV-08, CEA-VER-08.
     """
+    last = _last_days(filings)
     for each in filings.alterations:
         row, name = each.row, each.parameter
-        month = int(filings.month[row])
         wrong = [] if each.reason.strip() else ["no reason"]
         if not each.document:
             wrong.append("no document")
-        due = filing_due(month // 100, month % 100) + timedelta(days=365)
+        due = date_of_number(int(last[row])) + timedelta(days=365)
         if each.filed_on > date_number(due):
             wrong.append("more than a year after it was due")
         if wrong:

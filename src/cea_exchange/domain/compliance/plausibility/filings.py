@@ -8,6 +8,7 @@ among them.
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
+from types import MappingProxyType
 
 import numpy as np
 from msgspec import Struct
@@ -23,6 +24,7 @@ Column = np.ndarray
 
 _KEY_BASE = 1_000_000
 """A row's key is its unit times this and its month."""
+NONE_SPLICED: Mapping[str, str] = MappingProxyType({})
 _NO_KEYS = np.zeros(0, np.int64)
 
 
@@ -33,8 +35,6 @@ class UnitFacts(Struct, frozen=True, kw_only=True):
     ----------
     peers
         Units that it is compared with have the same: the class of a power unit, a kind of plant.
-    supplies_heat
-        Of a power unit.
     approved_t_a_day
         Of a clinker line; 0: not known.
     """
@@ -42,7 +42,6 @@ class UnitFacts(Struct, frozen=True, kw_only=True):
     name: str
     sector: Sector
     peers: str
-    supplies_heat: bool = False
     approved_t_a_day: int = 0
 
 
@@ -97,6 +96,8 @@ class Filings(Struct, frozen=True, kw_only=True):
         Of each row the last day for a first version; 0: not known.
     columns, documents, defaults
         By parameter; documents are indexes into `document_names`, -1 none.
+    spliced
+        Document -> another one that has a page of it.
     """
 
     units: tuple[UnitFacts, ...]
@@ -108,6 +109,7 @@ class Filings(Struct, frozen=True, kw_only=True):
     defaults: dict[str, Column]
     document_names: tuple[str, ...]
     alterations: tuple[Alteration, ...]
+    spliced: Mapping[str, str]
 
     def names(self, code: str) -> list[str]:
         """Return the columns of a code: `A` has `A.bituminous` and others."""
@@ -232,8 +234,15 @@ class _Values:
             self.reasons[key, filed.version] = filed.reason
 
 
-def gather(units: Sequence[UnitFacts], filed: Iterable[Filed]) -> Filings:
+def gather(
+    units: Sequence[UnitFacts], filed: Iterable[Filed], spliced: Mapping[str, str] = NONE_SPLICED
+) -> Filings:
     """Return filed values as columns; of several versions the last counts.
+
+    Parameters
+    ----------
+    spliced
+        Document -> another one that has a page of it, where such are known.
 
     Raises
     ------
@@ -255,7 +264,7 @@ def gather(units: Sequence[UnitFacts], filed: Iterable[Filed]) -> Filings:
     keys = np.unique(
         np.concatenate([np.array(v.key, np.int64) for v in values.values()] or [_NO_KEYS])
     )
-    return _columns(tuple(units), keys, values, tuple(documents))
+    return _columns(tuple(units), keys, values, tuple(documents), spliced)
 
 
 def _columns(
@@ -263,6 +272,7 @@ def _columns(
     keys: Column,
     values: Mapping[str, _Values],
     document_names: tuple[str, ...],
+    spliced: Mapping[str, str],
 ) -> Filings:
     columns, documents, defaults = ({} for _ in range(3))
     filed_on = np.zeros(len(keys), np.int64)
@@ -308,6 +318,7 @@ def _columns(
         defaults=defaults,
         document_names=document_names,
         alterations=tuple(alterations),
+        spliced=spliced,
     )
 
 

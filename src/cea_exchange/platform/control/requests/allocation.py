@@ -1,8 +1,10 @@
 """Balance values, totals, allocations, obligations, and the stream to the registry."""
 
-from typing import TYPE_CHECKING, Annotated, Any
+from fractions import Fraction
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cea_exchange.control_plane.fields import field
+from cea_exchange.domain.compliance.ruled import marks_text
 from cea_exchange.institution.paging import PAGE_COUNT_MAX, PageCount, Place, page_at
 from cea_exchange.platform.control.request import Request, Second
 from cea_exchange.platform.control.requests.fields import (
@@ -30,12 +32,17 @@ class BalanceRollUp(Request, tag="balance_roll_up"):
     year: Year
 
     def act(self, platform: "Platform") -> dict[str, Any]:
-        values = platform.allocations.roll_up(platform.person, self.year)
+        found = platform.allocations.roll_up(platform.person, self.year)
+        factor = found.terms.cap_factor
         return {
-            "balance": {
-                name: f"{value.numerator}/{value.denominator}" for name, value in values.items()
-            }
+            "balance": {name: _exact(value) for name, value in found.terms.balance.items()},
+            "cap_factor": None if factor is None else _exact(factor),
+            "mark": found.mark,
         }
+
+
+def _exact(value: Fraction) -> str:
+    return f"{value.numerator}/{value.denominator}"
 
 
 class TotalSet(Request, tag="total_set"):
@@ -65,9 +72,15 @@ class AllocationCompute(Request, tag="allocation_compute"):
     province: Province
     year: Year
     stage: Stage
+    share_bp: Annotated[
+        int | None,
+        field("The province's own share of a pre-allocation, 0.01%; the plan's, if left out."),
+    ] = None
 
     def act(self, platform: "Platform") -> dict[str, Any]:
-        row = platform.allocations.compute(platform.person, self.province, self.year, self.stage)
+        row = platform.allocations.compute(
+            platform.person, self.province, self.year, self.stage, self.share_bp
+        )
         return {"allocation": row.allocation_id, "tonnes": row.tonnes, "mark": row.plan_mark}
 
 
@@ -148,14 +161,39 @@ class AllocationShow(OfAllocation, tag="allocation_show"):
 
     def act(self, platform: "Platform") -> dict[str, Any]:
         row = platform.allocations.of_number(self.allocation)
-        names = ("enterprise", "emissions", "tonnes", "duty")
+        names = ("enterprise", "emissions", "tonnes", "duty", "mark")
         lines = [
             {name: getattr(line, name) for name in names}
             for line in platform.allocations.lines(self.allocation)
         ]
         page, further = page_at(lines, self.first, self.count)
         shown = {name: value for name, value in row._asdict().items() if name != "computed_key"}
-        return {**shown, "lines": page, "next": further}
+        recomputed = platform.outbox.recomputed(self.allocation)
+        return {**shown, "recomputed": recomputed, "lines": page, "next": further}
+
+
+class AllocationForm(OfAllocation, tag="allocation_form"):
+    """Print the columns of the plan's forms: each unit's figures and steps, each entity's sum."""
+
+    roles = OFFICIALS
+    is_look = True
+    command = "allocation form"
+    example = "allocation form 4 units"
+    rows = ("rows",)
+
+    of: Annotated[Literal["units", "entities"], field("units or entities.")]
+    first: Place = 0
+    count: PageCount = PAGE_COUNT_MAX
+
+    def act(self, platform: "Platform") -> dict[str, Any]:
+        row = platform.allocations.of_number(self.allocation)
+        form = platform.forms.of(
+            row,
+            platform.allocations.lines(self.allocation),
+            platform.allocations.tonnes_before(row),
+        )
+        page, further = page_at(getattr(form, self.of), self.first, self.count)
+        return {"mark": row.plan_mark, "rows": page, "next": further}
 
 
 class AllocationList(Request, tag="allocation_list"):
@@ -210,7 +248,11 @@ class ObligationsSet(Request, tag="obligations_set"):
 
     def act(self, platform: "Platform") -> dict[str, Any]:
         made = platform.obligations.set_all(platform.person, self.province, self.year, self.reason)
-        return {"set": len(made), "due_tonnes": sum(each.due_tonnes for each in made)}
+        return {
+            "set": len(made),
+            "due_tonnes": sum(each.due_tonnes for each in made),
+            "mark": marks_text(*(each.mark.split() for each in made)),
+        }
 
 
 class ObligationShow(Request, tag="obligation_show"):

@@ -3,8 +3,9 @@
 import pytest
 
 from cea_exchange.loadtest.stands.cluster_audit import replica_differences
-from failover.history import Verdict, history_check
-from failover.stub_run import StubRun
+from failover.fence.control_run import ROUNDS, ControlRun
+from failover.fence.history import Verdict, history_check
+from failover.fence.stub_run import StubRun
 
 pytestmark = [pytest.mark.e2e, pytest.mark.crash]
 
@@ -22,6 +23,19 @@ def test_the_control_without_a_fence_loses_and_the_checker_says_so(tmp_path):
     run.run(2, ("freeze", "freeze"))
     assert not run.verdict.passed
     assert run.verdict.lost > 0, str(run.verdict)
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("is_fenced", [True, False])
+def test_the_venue_s_own_fence_is_what_keeps_it_from_losing(tmp_path, is_fenced):
+    run = ControlRun(tmp_path, seed=1, is_fenced=is_fenced)
+    losses = run.run()
+    # It ends as one that is to be started again, and not because it was told to.
+    assert run.statuses == [3] * ROUNDS
+    assert losses.acknowledged > 300
+    assert losses.differences == []
+    assert losses.is_lossless == is_fenced, str(losses)
+    assert is_fenced or losses.lost > 0
 
 
 LOG = [(0, 1), (1, 1), (0, 2)]

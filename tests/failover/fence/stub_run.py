@@ -1,6 +1,6 @@
 """The fence on trial: stub engines on real log nodes, killed and frozen, with a fence or without.
 
-    python -m failover.stub_run --faults 20 [--unfenced] [--seed 1]
+    python -m failover.fence.stub_run --faults 20 [--unfenced] [--seed 1]
 
 A leader that is frozen for longer than its lease, and thawed, is what a fence is for: it doesn't
 know that it leads no more.
@@ -25,9 +25,9 @@ from cea_exchange.cluster.log_nodes.replica_files import replica_messages
 from cea_exchange.cluster.log_nodes.rights import VENUE
 from cea_exchange.control_plane.signals import end_with_parent
 from cea_exchange.loadtest.stands.cluster_audit import replica_differences
-from failover.history import Verdict, history_check
-from failover.stub_engine import ANSWER, LEASE_S, STREAM, EngineConfig, History
-from failover.stub_participants import ParticipantsConfig
+from failover.fence.history import Verdict, history_check
+from failover.fence.stub_engine import ANSWER, LEASE_S, STREAM, EngineConfig, History
+from failover.fence.stub_participants import ParticipantsConfig
 from torture.run import python_path
 
 ENGINES = 2
@@ -123,7 +123,7 @@ class StubRun:
         module = "stub_participants" if name == "participants" else "stub_engine"
         with (self.folder / f"{name}.out").open("ab") as out:
             return subprocess.Popen(
-                [sys.executable, "-m", f"failover.{module}", str(file)],
+                [sys.executable, "-m", f"failover.fence.{module}", str(file)],
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=out,
@@ -189,7 +189,8 @@ class StubRun:
 
 def main() -> int:
     """Run and tell."""
-    parser = argparse.ArgumentParser(prog="python -m failover.stub_run", description=__doc__)
+    program = "python -m failover.fence.stub_run"
+    parser = argparse.ArgumentParser(prog=program, description=__doc__)
     parser.add_argument("--faults", type=int, default=20)
     parser.add_argument("--seed", type=int, default=secrets.randbelow(1_000_000))
     parser.add_argument("--unfenced", action="store_true", help="the control, which must lose")

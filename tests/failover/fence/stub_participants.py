@@ -1,6 +1,6 @@
 """Participants of the stub engines: they send numbered commands, and write down each answer.
 
-    python -m failover.stub_participants CONFIG
+    python -m failover.fence.stub_participants CONFIG
 
 What has no answer is sent again, under its number, to whoever leads now.
 """
@@ -14,7 +14,7 @@ from pathlib import Path
 
 import msgspec
 
-from failover.stub_engine import ANSWER, COMMAND
+from failover.fence.stub_engine import ANSWER, COMMAND
 
 SILENCE_S_MAX = 1.0
 OUTSTANDING_MAX = 64

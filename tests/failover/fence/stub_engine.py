@@ -1,6 +1,6 @@
 """An engine that only numbers commands, on the log's nodes: it shows what the fence is worth.
 
-    python -m failover.stub_engine CONFIG
+    python -m failover.fence.stub_engine CONFIG
 
 The protocol is the venue's (a lease for liveness, an epoch record as the authority, each message
 published behind the one before), the rest is left out. Without its fence it is the control: the

@@ -1,0 +1,84 @@
+"""A venue's daemon as its operators have it: what they ask, and what they wait for."""
+
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any
+
+import msgspec
+
+from cea_exchange.control_plane.answers import answer_read
+from cea_exchange.domain.refusals import VenueRefusal
+from cea_exchange.institution.venue_link.feed import feed_last_seq
+from cea_exchange.ledger.store import Store
+from cea_exchange.protocol.security import CurveKeys
+from cea_exchange.year.daemons.lines import GIVEN_UP_S, Lines, VenueRefused
+from cea_exchange.year.daemons.processes import LOOK_S, Processes
+
+
+class VenueOperator:
+    """Operators of a venue.
+
+    Parameters
+    ----------
+    name
+        The daemon's.
+    keys
+        An operator's; what takes two persons is approved with those that `operate` is given.
+    read
+        Opens what the registry keeps that the venue is linked to.
+
+    Attributes
+    ----------
+    processes : Processes
+    """
+
+    def __init__(
+        self,
+        name: str,
+        processes: Processes,
+        lines: Lines,
+        keys: CurveKeys,
+        read: Callable[[], AbstractContextManager[Store]],
+    ) -> None:
+        self.name, self.processes, self.read = name, processes, read
+        self._lines, self._keys = lines, keys
+
+    def operate(self, op: str, keys: CurveKeys | None = None, **terms: Any) -> dict[str, Any]:
+        """Ask the venue as an operator of it.
+
+        Raises
+        ------
+        VenueRefused
+            It refuses; what it refuses only until the registry has answered is asked again.
+        """
+        payload = msgspec.msgpack.encode({"op": op, **terms})
+        until_s = time.monotonic() + GIVEN_UP_S
+        while True:
+            answer = self._lines.ask(self.name, keys or self._keys, payload)
+            if answer_read(answer).is_done:
+                return answer
+            refused = VenueRefused(op, answer)
+            is_awaited = refused.code is VenueRefusal.REGISTRY_AWAITED
+            if not is_awaited or time.monotonic() > until_s:
+                raise refused
+            self.processes.look()
+            time.sleep(LOOK_S)
+
+    def once(self, done: VenueRefusal, op: str, **terms: Any) -> None:
+        """Ask for what is refused the second time, as after an answer that was lost."""
+        try:
+            self.operate(op, **terms)
+        except VenueRefused as error:
+            if error.code is not done:
+                raise
+
+    def feed(self) -> None:
+        """Wait until the venue has what the registry sent it, and the registry its answers."""
+        self.processes.wait(self._is_fed, f"{self.name} and its registry have exchanged all")
+
+    def _is_fed(self) -> bool:
+        with self.read() as registry:
+            sent, settled = feed_last_seq(registry), registry.last_seq
+        status = self.operate("status")
+        return bool(status["feed_seq"] >= sent and status["settlement_seq"] == settled)

@@ -1,0 +1,167 @@
+"""The command line speaks Chinese where it is asked to, or where the shell does."""
+
+import os
+import re
+import tomllib
+from string import Formatter
+
+import pytest
+
+from cea_exchange.cli import language
+from cea_exchange.cli.errors import CommandError
+from cea_exchange.cli.language import language_set, word
+from cea_exchange.cli.main import COMMAND_MODULES, PANELS, run
+from cea_exchange.cli.output import refused, rows_table
+from cea_exchange.domain.documents.bulletin_forms import bulletin_text
+from cea_exchange.domain.documents.statement_forms import statement_text
+from cea_exchange.domain.refusals import RegistryRefusal
+from cea_exchange.institution.control.admin_client import InstitutionRefused
+from cea_exchange.matching.bulletins import MarketBulletins
+from cea_exchange.matching.market import Market
+from cea_exchange.matching.statements import MarketStatements
+from cea_exchange.screens.texts.catalogue import FOLDER, command_texts, refusal_texts
+from support.command_tree import below, command_tree
+from support.places import ROOT
+
+FILE = FOLDER.joinpath("commands", "zh.toml")
+TABLES = tomllib.loads(FILE.read_text(encoding="utf-8"))
+HAN = re.compile(r"[\u4e00-\u9fff]")
+
+
+@pytest.fixture(autouse=True)
+def english_after():
+    yield
+    language_set([], {})
+
+
+@pytest.fixture
+def chinese():
+    language_set(["--lang", "zh"])
+
+
+def sentences() -> set[str]:
+    commands = (
+        command for name in COMMAND_MODULES for _, command in below(command_tree(name), name)
+    )
+    return {" ".join((command.help or "").split("\n\n")[0].split()) for command in commands}
+
+
+def test_the_help_of_every_command_has_its_chinese_and_nothing_else_does():
+    assert sentences() == TABLES["help"].keys()
+    assert len(sentences()) > 500 and PANELS.keys() <= TABLES["frame"].keys()
+
+
+def test_every_text_is_said_once_in_chinese_and_with_the_same_fields():
+    texts = [(key, text) for table in TABLES.values() for key, text in table.items()]
+    assert len(dict(texts)) == len(texts)
+    for key, text in texts:
+        assert HAN.search(text) or "://" in text, key
+        assert fields_of(key) == fields_of(text), key
+
+
+def fields_of(text: str) -> set[str]:
+    return {name for _, name, _, _ in Formatter().parse(text) if name}
+
+
+def test_every_other_text_is_one_that_the_program_says():
+    folders = ("cli/reports", "domain", "matching")
+    paths = (path for name in folders for path in (ROOT / "src/cea_exchange" / name).rglob("*.py"))
+    source = " ".join(" ".join(path.read_text(encoding="utf-8").split()) for path in paths)
+    # A long one stands in parts; one of a field or an event has underscores there.
+    joined = re.sub(r'" f?"', "", source).replace("{{", "{").replace("}}", "}").replace("_", " ")
+    started = re.compile(r"^(Traded|Since)")
+    unsaid = [
+        key for key in TABLES["documents"]
+        if " ".join(key.replace("_", " ").split()) not in joined and not started.match(key)
+    ]  # fmt: skip
+    assert unsaid == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "shell", "spoken", "rest"),
+    [
+        (["doctor"], {}, "en", ["doctor"]),
+        (["doctor"], {"LANG": "zh_CN.UTF-8"}, "zh", ["doctor"]),
+        (["doctor"], {"LANG": "zh_CN.UTF-8", "LC_ALL": "C.UTF-8"}, "en", ["doctor"]),
+        (["doctor"], {"LANG": "en_US.UTF-8", "LC_MESSAGES": "zh_CN"}, "zh", ["doctor"]),
+        (["--lang", "zh", "doctor"], {"LANG": "en_US"}, "zh", ["doctor"]),
+        (["doctor", "--json", "--lang=en"], {"LANG": "zh_CN"}, "en", ["doctor", "--json"]),
+        (["explain", "--", "--lang"], {}, "en", ["explain", "--", "--lang"]),
+    ],
+)
+def test_the_option_goes_before_the_shell(arguments, shell, spoken, rest):
+    assert language_set(arguments, shell) == rest
+    assert language.language() == spoken
+
+
+@pytest.mark.parametrize("arguments", [["--lang", "fr"], ["doctor", "--lang"], ["--lang="]])
+def test_a_language_that_is_not_spoken_is_refused(arguments, capsys):
+    with pytest.raises(CommandError, match="expected one of en, zh"):
+        language_set(arguments, {})
+    assert run([*arguments]) == 2
+    assert "--lang: expected one of en, zh" in capsys.readouterr().err
+
+
+def test_help_and_explanations_are_chinese(capsys):
+    assert run(["venue", "account", "--help", "--lang", "zh"]) == 0
+    shown = capsys.readouterr().out
+    assert shown.startswith("用法：") and "暂停账户：撤销其委托，只能收取。" in shown
+    assert "Usage" not in shown and "What an account" not in shown
+    assert run(["explain", "CASH_INSUFFICIENT", "--lang", "zh"]) == 0
+    shown = capsys.readouterr().out
+    words = refusal_texts("zh")["Reason.CASH_INSUFFICIENT"]
+    assert words.meaning in shown and words.remedy in shown and "来源" in shown
+    assert refusal_texts("en")["Reason.CASH_INSUFFICIENT"].meaning not in shown
+    assert run(["explain", "CASH_INSUFFICIENT"]) == 0
+    assert refusal_texts("en")["Reason.CASH_INSUFFICIENT"].meaning in capsys.readouterr().out
+
+
+def test_a_refusal_says_what_its_code_means_in_chinese(capsys):
+    name = next(key for key in refusal_texts("zh") if key.startswith("RegistryRefusal."))
+    code = RegistryRefusal[name.partition(".")[2]]
+    answer = {"ok": False, "code": code.name, "error": "cash: expected 5, got 3"}
+    error = InstitutionRefused(answer, RegistryRefusal)
+    assert str(refused(error, json=False)) == str(error)
+    language_set(["--lang", "zh"])
+    said = str(refused(error, json=True))
+    meaning = refusal_texts("zh")[name].meaning
+    assert said.startswith(f"{code.name}：{meaning}") and said.endswith(f"（{error}）")
+    assert capsys.readouterr().out.count(code.name) == 1  # JSON is in no language
+
+
+def test_heads_of_tables_are_chinese_and_stand_above_their_columns(chinese):
+    rows = [{"product": "CEA24", "tonnes": 5, "unheard_of": "x"}]
+    head, line = rows_table(rows).splitlines()
+    assert head.split() == ["产品", "吨数", "unheard", "of"] and word("product") == "产品"
+    assert head == "产品   吨数  unheard of" and line == "CEA24   5 t  x"
+
+
+def day() -> tuple[str, str]:
+    """Return a day's bulletin and a statement, as the shell's reader has them."""
+    market = Market("cea", reference_prices={"CEA24": "97.49"})
+    bulletins, statements = MarketBulletins(market), MarketStatements(market)
+    events = market.deposit("alice", cash="100000.00")
+    events += market.deposit("bob", product="CEA24", tonnes=500)
+    events += market.open_day("2025-07-16") + market.phase("listed")
+    for account, side, tonnes in (("bob", "sell", 100), ("alice", "buy", 40)):
+        events += market.enter(
+            account, "CEA24", side, price="97.60", tonnes=tonnes, order_id="1"
+        )
+    events += market.close_day()
+    (bulletin,) = bulletins.take(events)
+    statement = next(each for each in statements.take(events) if each.account == "bob")
+    said = command_texts("zh").__getitem__
+    return bulletin_text(bulletin, said=said), statement_text(statement, said)
+
+
+def test_a_bulletin_and_a_statement_are_chinese_throughout():
+    for text in day():
+        plain = re.sub(r"CEA24|COMCEA|cea|bob|alice|listed 挂牌|block 大宗|bidding 单向", "", text)
+        assert HAN.search(text) and re.findall(r"[a-z]{2,}", plain) == [], text
+    bulletin, statement = day()
+    assert "今日成交：成交量 40 吨，成交额 3,904.00 元。" in bulletin
+    assert statement.startswith("结算单  2025-07-16  账户 bob\n")
+
+
+def test_the_tests_of_this_project_speak_english():
+    assert os.environ["LC_ALL"] == "C.UTF-8"
