@@ -38,6 +38,8 @@ PLATFORM = institution_asker(
         "allocation_list": rows_of("allocations", none="nothing was computed"),
         "allocation_national": page_shown,
         "allocation_show": page_shown,
+        "ban_list": rows_of("bans", none="nobody is banned"),
+        "calendar_show": page_shown,
         "case_list": rows_of("cases", none="no cases"),
         "case_show": page_shown,
         "check_run": rows_of("findings", none="nothing is unlikely"),
