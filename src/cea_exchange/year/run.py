@@ -136,7 +136,9 @@ class YearRun:
                     self._looked(systems)
                     self._save(systems)
             self._looked(systems)
-            enforcement.acted_against(systems, self.setting.year, self.days.after)
+            enforcement.acted_against(
+                systems, self.setting.year, self.days.after, self.days.decided
+            )
             if carryover.is_carried_over(self.setting.year):
                 names = [name for name, _ in self.state.products]
                 carryover.carried_over(systems, self.state.firms, names)
