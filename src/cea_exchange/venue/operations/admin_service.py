@@ -231,8 +231,8 @@ class AdminService(Service[Operator, AdminRequest]):
             refusal = FrameError(VenueRefusal.VALUE_UNSOUND, **unsound)
         elif self._is_harmless(error, request):
             log.error("request_broke", op=request and request.op, by=by or None, exc_info=error)
-            got = type(error).__name__
-            refusal = FrameError(VenueRefusal.INTERNAL, expected="an answer", got=got, where="venue")
+            got, where = type(error).__name__, "venue"
+            refusal = FrameError(VenueRefusal.INTERNAL, expected="an answer", got=got, where=where)
         else:
             raise error
         if isinstance(error, FrameError | RequestUnread):
