@@ -77,7 +77,8 @@ PLAIN_NUMBERS = {
     *("act", "disposition_id", "entry_id", "freeze_id", "number", "preview_id", "trade_id"),
     *("unapplied_id", "operator_index", "province", "compliance_year", "year"),
     *("allocation", "case", "city", "compliance", "finding", "link_seq", "missing", "objection"),
-    *("of", "quality", "shortfall", "timeliness", "traded_tonnes", "verification"),
+    *("decision", "message", "misreported", "of", "quality", "timeliness", "traded_tonnes"),
+    "verification",
     *("batch_number", "cancellation", "first_serial", "last_serial", "licence_id", "owner_days"),
     *("sector", "serial", "measure", "step", "adjustment", "share_bp"),
 }
@@ -156,7 +157,7 @@ def asked(tmp_path, monkeypatch):
     for name in (
         *("obligations-2025.csv", "new.csv", "proofs.csv", "registry/bank/in/20260715-1.xml"),
         *("allocation-2024-final.xlsx", "units-2024.xlsx"),
-        *("coal-ledger-2025-07.pdf", "july.csv", "plan-2026.csv"),
+        *("coal-ledger-2025-07.pdf", "july.csv", "plan-2026.csv", "calendar-2027.toml"),
     ):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(b"a,b\n")

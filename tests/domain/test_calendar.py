@@ -225,3 +225,51 @@ def test_dates_as_numbers_and_text():
     for number in (0, 20250230, 20251301, -1):
         with pytest.raises(ValueError, match="date: expected yyyymmdd"):
             date_of_number(number)
+
+
+def days_2027(first="2027-01-01", weekdays='"saturday", "sunday"', closures="", worked=""):
+    return TradingCalendar.parse(
+        f'name = "2027"\nfirst = {first}\nlast = 2027-12-31\nclosed_weekdays = [{weekdays}]\n'
+        f"[closures]\n{closures}\n[worked]\n{worked}\n",
+        "2027.toml",
+    )
+
+
+def test_a_term_behind_the_calendar_is_by_the_weekdays_and_over_for_nobody(cn_carbon):
+    """CEA-DAY-10: never early, never late, until the days are known."""
+    known = cn_carbon.term_end(date(2026, 12, 24), 5)
+    assert (known.number, known.is_provisional) == (20261231, False)
+    assert not known.is_over(20261231)
+    assert known.is_over(20270101)
+    end = cn_carbon.term_end(date(2026, 12, 28), 5)
+    assert (end.number, end.is_provisional) == (20270104, True)
+    assert not end.is_over(20991231)
+    rolled = cn_carbon.rolled(date(2027, 1, 2))
+    assert (rolled.number, rolled.is_provisional) == (20270104, True)
+    assert not cn_carbon.rolled(date(2026, 12, 31)).is_provisional
+
+
+@pytest.mark.parametrize(
+    ("closures", "worked", "last"),
+    [
+        ('2027-01-01 = "New Year"', "", 20270105),
+        ('2027-01-01 = "New Year"', '2027-01-02 = "made up"', 20270104),
+        ("", '2027-01-02 = "made up"\n2027-01-03 = "made up"', 20270102),
+    ],
+)
+def test_the_next_years_days_make_it_certain(cn_carbon, closures, worked, last):
+    """CEA-DAY-10: days off put it off, made-up weekends bring it forward."""
+    known = cn_carbon.followed_by(days_2027(closures=closures, worked=worked))
+    end = known.term_end(date(2026, 12, 28), 5)
+    assert (end.number, end.is_provisional) == (last, False)
+    assert known.is_trading_day(date(2026, 12, 31))
+    assert known.days(last=date(2026, 12, 31)) == cn_carbon.days()
+
+
+def test_only_days_behind_the_last_one_known_follow(cn_carbon):
+    """CEA-DAY-10: no known day changes, and no day is left out."""
+    for first in ("2026-12-31", "2027-01-02"):
+        with pytest.raises(CalendarError, match="first: expected 2027-01-01, the day after"):
+            cn_carbon.followed_by(days_2027(first=first))
+    with pytest.raises(CalendarError, match="closed_weekdays: expected those of cn_carbon"):
+        cn_carbon.followed_by(days_2027(weekdays='"friday"'))

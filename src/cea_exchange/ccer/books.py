@@ -12,7 +12,6 @@ from typing import NamedTuple
 import msgspec
 
 from cea_exchange.ccer.lots.places import Place, Places
-from cea_exchange.domain.calendar import CalendarError, TradingCalendar
 from cea_exchange.domain.ccer.lots import Lot
 from cea_exchange.domain.ccer.methodologies import Methodologies
 from cea_exchange.domain.ccer.programme import ProgrammeRules, eligibility
@@ -64,11 +63,6 @@ class Books(ActContext):
         self._cause: RecordCause | None = None
 
     @cached_property
-    def calendar(self) -> TradingCalendar:
-        """The national market's working days."""
-        return TradingCalendar.load("cn_carbon")
-
-    @cached_property
     def rules(self) -> ProgrammeRules:
         """The programme's terms and limits."""
         return ProgrammeRules.load()
@@ -84,11 +78,8 @@ class Books(ActContext):
         return eligibility()
 
     def term(self, began_on: int, working_days: int) -> Term:
-        """Return a term of working days; ProgrammeError where the calendar does not reach."""
-        try:
-            return term(self.calendar, began_on, working_days)
-        except CalendarError as error:
-            raise ProgrammeError(CcerRefusal.DATE_OUT_OF_RANGE, str(error)) from None
+        """Return a term of working days, provisional where the calendar ends before."""
+        return term(self.calendar, began_on, working_days)
 
     # -- accounts and instruments -------------------------------------------------------------
 

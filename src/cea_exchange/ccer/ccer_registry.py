@@ -12,6 +12,7 @@ Usable without a daemon: open the data folder, act, close::
 
 import time
 from collections.abc import Callable, Iterable
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, Self
 
@@ -41,16 +42,11 @@ from cea_exchange.institution.paging import ALL
 from cea_exchange.institution.persons import Persons
 from cea_exchange.institution.services import InstitutionServices
 
-_DECISIONS_DUE = """SELECT 'registration' AS what, p.project, 0 AS batch_number, (
-    SELECT max(s.due_on) FROM project_steps AS s
-    WHERE s.project_id = p.project_id AND s.step = 'apply') AS due_on
-FROM projects AS p WHERE p.state = 'applied'
+_DECISIONS_DUE = """SELECT 'registration' AS what, project, 0 AS batch_number, applied_on
+FROM projects WHERE state = 'applied'
 UNION ALL
-SELECT 'issue', p.project, b.batch_number, (
-    SELECT max(s.due_on) FROM batch_steps AS s
-    WHERE s.batch_id = b.batch_id AND s.step = 'apply')
-FROM batches AS b JOIN projects AS p ON p.project_id = b.project_id WHERE b.state = 'applied'
-ORDER BY 4, 1, 2, 3"""
+SELECT 'issue', project, batch_number, b.applied_on
+FROM batches AS b JOIN projects AS p ON p.project_id = b.project_id WHERE b.state = 'applied'"""
 
 _COUNTS = {
     "accounts": "SELECT count(*) FROM accounts WHERE account_index >= 0",
@@ -156,20 +152,23 @@ class CcerRegistry(InstitutionServices):
 
         Notes
         -----
-        Rules: CCER-PRJ-04, CCER-BAT-05.
+        Rules: CCER-PRJ-04, CCER-BAT-05, CEA-DAY-10.
         """
-        today = self.business_date()
-        rows = self.store.execute(_DECISIONS_DUE).fetchall()
-        return [
-            {
-                "what": what,
-                "project": project,
-                "batch_number": batch_number,
-                "due_on": due_on,
-                "is_overdue": due_on < today,
-            }
-            for what, project, batch_number, due_on in rows
-        ]
+        today, rules = self.business_date(), self.books.rules
+        days = {"registration": rules.registration_days.value, "issue": rules.issue_days.value}
+        due: list[dict[str, Any]] = []
+        for what, project, batch_number, applied_on in self.store.all(_DECISIONS_DUE):
+            term = self.books.term(applied_on, days[what])
+            due.append(
+                {
+                    "what": what,
+                    "project": project,
+                    "batch_number": batch_number,
+                    "due_on": term.ends_on,
+                    "is_overdue": term.is_overdue(today),
+                }
+            )
+        return sorted(due, key=itemgetter("due_on", "what", "project", "batch_number"))
 
     def status(self) -> dict[str, Any]:
         """Return how far the CCER registry is, with its counts."""

@@ -7,7 +7,7 @@ from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from types import MappingProxyType
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import msgspec
 from msgspec import Struct
@@ -49,6 +49,41 @@ class CalendarSummary(Struct, frozen=True):
     closures: int
     warning: str | None
     """Set from `HORIZON_WARNING_DAYS` before the last day on."""
+
+
+class TermEnd(NamedTuple):
+    """The last day of a term, and whether that is certain.
+
+    Attributes
+    ----------
+    is_provisional
+        It lies beyond the days that the calendar knows: it is by the weekdays alone until the
+        calendar of that year is loaded, and the term is not over by it.
+    """
+
+    day: date
+    is_provisional: bool = False
+
+    @classmethod
+    def of(cls, number: int) -> "TermEnd":
+        """Return a day (yyyymmdd) that somebody set, which no calendar moves."""
+        return cls(date_of_number(number))
+
+    @property
+    def number(self) -> int:
+        """Return the day as yyyymmdd."""
+        return date_number(self.day)
+
+    def is_over(self, today: int) -> bool:
+        """Tell whether the term has certainly passed on a day (yyyymmdd): a provisional one never.
+
+        So nobody is late by days off that nobody knows, and nothing comes early by them.
+
+        Notes
+        -----
+        Rules: CEA-DAY-10.
+        """
+        return today > self.number and not self.is_provisional
 
 
 def date_number(day: date) -> int:
@@ -216,6 +251,67 @@ class TradingCalendar:
             while not self.is_working_day(day):
                 day += _DAY
         return day
+
+    def term_end(self, day: date, count: int) -> TermEnd:
+        """Return the end of a term of so many working days, also where the calendar ends before.
+
+        Notes
+        -----
+        Rules: CEA-DAY-09, CEA-DAY-10.
+        """
+        for _ in range(count):
+            day += _DAY
+            while not self._is_worked(day):
+                day += _DAY
+        return TermEnd(day, is_provisional=day > self.last)
+
+    def rolled(self, day: date) -> TermEnd:
+        """Return the last day of a term of calendar days: the next working day if it is none.
+
+        Notes
+        -----
+        Rules: CEA-DAY-10, CEA-LAW-27.
+        """
+        while not self._is_worked(day):
+            day += _DAY
+        return TermEnd(day, is_provisional=day > self.last)
+
+    def _is_worked(self, day: date) -> bool:
+        """Tell whether a day is worked: beyond the calendar by its weekday alone."""
+        if day > self.last:
+            return day.weekday() not in self._closed_weekdays
+        return self.is_working_day(day)
+
+    def followed_by(self, later: "TradingCalendar") -> "TradingCalendar":
+        """Return this calendar with the days of a later one behind it; no known day changes.
+
+        Raises
+        ------
+        CalendarError
+            The later one does not begin on the day after this one's last, or has other weekdays.
+
+        Notes
+        -----
+        Rules: CEA-DAY-10.
+        """
+        begins = self.last + _DAY
+        if later.first != begins:
+            raise CalendarError(
+                f"calendar {later.name}: first: expected {begins}, the day after the last of"
+                f" {self.name}, got {later.first}"
+            )
+        if later._closed_weekdays != self._closed_weekdays:
+            raise CalendarError(
+                f"calendar {later.name}: closed_weekdays: expected those of {self.name}"
+            )
+        return TradingCalendar(
+            self.name,
+            self.first,
+            later.last,
+            self._closed_weekdays,
+            self._closures | later._closures,
+            self._worked | later._worked,
+        )
 
     def days(self, first: date | None = None, last: date | None = None) -> list[date]:
         """Return the trading days from `first` to `last`, both inclusive, by default all."""

@@ -4,6 +4,9 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING
 
+from cea_exchange.domain.calendar import TradingCalendar
+from cea_exchange.institution.working_days import WorkingDays
+
 if TYPE_CHECKING:
     from cea_exchange.institution.clock import InstitutionClock
     from cea_exchange.ledger.record_store import RecordStore
@@ -23,12 +26,26 @@ class ActContext:
     ----------
     by : str
         Who acts now, ``an`` or ``an and bo``; ``''`` where no person is known.
+    working_days : WorkingDays
+        By which its terms are counted.
     """
 
     def __init__(self, store: "RecordStore", clock: "InstitutionClock") -> None:
         self.store = store
         self.clock = clock
         self.by = ""
+        self.working_days = WorkingDays(store)
+        self._assumed: TradingCalendar | None = None
+
+    @property
+    def calendar(self) -> TradingCalendar:
+        """The national market's working days, as far as they are known."""
+        return self._assumed or self.working_days.calendar
+
+    @calendar.setter
+    def calendar(self, assumed: TradingCalendar) -> None:
+        """Count by another calendar: a model's, which assumes days that nobody announced."""
+        self._assumed = assumed
 
     def transaction(self) -> AbstractContextManager[None]:
         """Make many acts one: all are committed, or none. Thousands in one are fast."""

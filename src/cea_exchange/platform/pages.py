@@ -219,8 +219,8 @@ class Pages:
             "figures": msgspec.json.decode(result.unit_figures),
             "confirmed_by": result.confirmed_by,
             "notified_on": result.notified_on,
-            "notify_by": notify_by,
-            "is_notified_late": result.notified_on > notify_by,
+            "notify_by": notify_by.number,
+            "is_notified_late": notify_by.is_over(result.notified_on),
         }
 
     def _unit_name(self, unit_id: int) -> str:

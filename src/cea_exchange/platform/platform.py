@@ -153,7 +153,7 @@ class Platform(InstitutionServices):
         self.allocations = Allocations(record, self.enterprises, self.computation)
         self.forms = Forms(self.computation)
         self.obligations = Obligations(record, self.enterprises, self.allocations)
-        self.cases = Cases(record)
+        self.cases = Cases(record, self.obligations, self.firms)
         self.public_files = PublicFiles(record, self.firms, self.cases)
         self.public_pages = PublicPages(self.public_files, self.listing)
         self.outbox = Outbox(record)
@@ -170,6 +170,7 @@ class Platform(InstitutionServices):
         self.verifications.after_confirming.append(self._confirmed_tell)
         self.allocations.after_distributing.append(self._distributed_tell)
         self.obligations.after_setting.append(news.owed)
+        self.cases.cuts.after_cutting.append(news.cut)
 
     @classmethod
     def open(cls, data: Path | str, database: str | None = None) -> Self:

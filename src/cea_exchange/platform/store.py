@@ -38,7 +38,9 @@ PLATFORM_SCHEMA = Schema(
         *("engagements", "firm_ties", "conclusions", "verified_results", "verifier_scores"),
         *("balance_values", "cap_factors", "allocation_totals", "allocation_lines"),
         *("allocation_recalls", "link_resends", "link_allocations", "completions"),
-        *("link_items", "link_verdicts", "obligations", "case_steps"),
+        *("link_items", "link_verdicts", "obligations", "registry_days"),
+        *("case_steps", "case_decisions", "case_persons", "case_rulings"),
+        *("case_parts", "case_payments"),
     ),
     first_rows=first_rows,
     undeclared=(
@@ -49,7 +51,9 @@ PLATFORM_SCHEMA = Schema(
         *_none_is_zero("filings", "filing_id", "documents.accepted_id"),
         *_none_is_zero("enterprises", "enterprise_id", "cases.enterprise_id"),
         *_none_is_zero("enterprises", "enterprise_id", "firm_ties.enterprise_id"),
-        *_none_is_zero("service_firms", "firm_id", "cases.firm_id"),
+        *_none_is_zero("service_firms", "firm_id", "cases.firm_id", "person_bans.firm_id"),
+        *_none_is_zero("case_decisions", "decision_id", "case_steps.decision_id"),
+        Reference(ForeignKey("person_bans", "decision_id", "case_decisions", "decision_id")),
         *(
             Reference(ForeignKey("objections", "subject_id", *parent), f"against <> '{against}'")
             for against, parent in (

@@ -9,7 +9,6 @@ from functools import cached_property
 
 import msgspec
 
-from cea_exchange.domain.calendar import TradingCalendar
 from cea_exchange.domain.compliance.rules import ComplianceRules
 from cea_exchange.domain.refusals import RegistryRefusal
 from cea_exchange.institution.act_context import ActContext
@@ -68,11 +67,6 @@ class Ledger(ActContext):
     def rules(self) -> ComplianceRules:
         """The rules of the compliance cycle."""
         return ComplianceRules.load()
-
-    @cached_property
-    def calendar(self) -> TradingCalendar:
-        """The national market's trading and working days."""
-        return TradingCalendar.load("cn_carbon")
 
     # -- accounts and assets ------------------------------------------------------------------
 

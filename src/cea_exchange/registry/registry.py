@@ -98,7 +98,10 @@ class Registry(InstitutionServices):
         self._compliance(ledger, self.accounts)
         self._settlement(ledger, self.accounts)
         self.platform_stream = PlatformStream(
-            ledger, self.act_log, self.distribution, self.obligations
+            *(ledger, self.act_log, self.distribution, self.obligations),
+            self.corrections,
+            self.compliance,
+            self.deductions,
         )
         self.platform_stream.completions_follow(self.surrender, self.offsets)
         self.account, self.asset = ledger.account, ledger.asset

@@ -18,6 +18,8 @@ GIVEN = (8, 20)
 """Month and day on which allowances are given, where none is known: as in 2025."""
 DAYS_MIN = 7
 """Fewer trading days would leave none to file or to verify on."""
+HEARD_DAYS = 5
+"""Working days to state and to ask for a hearing, once there was notice (CEA-LAW-19)."""
 AFTER_DAYS = 6
 """From the deadline to the acts against whom it found short."""
 
@@ -35,8 +37,8 @@ class Timeline(NamedTuple):
         Allowances are given, and obligations set.
     deadline
         Last day to surrender.
-    after
-        What is short is acted against.
+    after, decided
+        What is short is acted against, and fined once who is short could be heard.
     """
 
     trading_days: tuple[date, ...]
@@ -45,6 +47,7 @@ class Timeline(NamedTuple):
     given_on: date
     deadline: date
     after: date
+    decided: date
 
 
 def calendar_reaching(name: str, year: int) -> TradingCalendar:
@@ -106,7 +109,8 @@ def timeline(year: int, calendar: TradingCalendar, days_max: int = 0) -> Timelin
         verified_until=date(deadline.year, 6, 30),
         given_on=_given_on(year, deadline.year),
         deadline=deadline,
-        after=deadline + timedelta(days=AFTER_DAYS),
+        after=(after := deadline + timedelta(days=AFTER_DAYS)),
+        decided=calendar.term_end(after, HEARD_DAYS + 1).day,
     )
 
 

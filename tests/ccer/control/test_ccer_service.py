@@ -202,12 +202,22 @@ def test_rules_of_the_programme_refuse_by_their_codes(issued):
         assert issued.refused("li", "batch_publish", **(odd | changes)) == code
 
 
-def test_a_term_beyond_the_calendar_is_refused(staff):
-    """CCER-PRJ-03: a day that nobody knows is none to count from."""
+def test_a_term_beyond_the_calendar_is_over_for_nobody_until_its_days_are_loaded(staff):
+    """CEA-DAY-10, CCER-PRJ-04: nothing is refused because nobody knows the days off yet."""
     staff.project_validated()
-    staff.clock.day = 20401231
-    applying = {"project": "WIND-1", "document": HASH}
-    assert staff.refused("li", "project_apply", **applying) == "DATE_OUT_OF_RANGE"
+    staff.clock.day = 20261228
+    applied = staff.of_two("li", "wang", "project_apply", project="WIND-1", document=HASH)
+    assert applied["due_on"] == 20270118
+    staff.clock.day = 20270215
+    (duty,) = staff.done("he", "duty_list")["duties"]
+    assert (duty["due_on"], duty["is_overdue"]) == (20270118, False)
+    days = b'name = "2027"\nfirst = 2027-01-01\nlast = 2027-12-31\n'
+    days += b'closed_weekdays = ["saturday", "sunday"]\n[closures]\n2027-01-01 = "New Year"\n'
+    loaded = staff.of_two("gu", "ma", "calendar_load", file="2027.toml", content=days)
+    assert loaded == {"last_day": 20271231}
+    assert staff.done("he", "calendar_show")["last_day"] == 20271231
+    (duty,) = staff.done("he", "duty_list")["duties"]
+    assert (duty["due_on"], duty["is_overdue"]) == (20270119, True)
 
 
 def test_what_is_to_be_decided_is_listed_by_its_day(staff):

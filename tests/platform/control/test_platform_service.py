@@ -160,9 +160,11 @@ def test_what_was_filed_is_changed_in_bulk_by_two_of_the_authority_alone(staff):
 
 
 def test_a_province_sees_its_cases_with_the_steps_that_may_be_taken(staff):
-    opening = {"province": 33, "offence": "unpaid", "committed_on": 20241231, "document": "case 1"}
+    opening = {"province": 33, "offence": "no_report", "committed_on": 20250131}
+    opening |= {"document": "case 1", "enterprise": "E1", "year": 2024}
     staff.world.day = 20250210
-    opened = staff.ask("Sun Yu", "case_open", enterprise="E1", year=2023, shortfall=10, **opening)
+    opened = staff.ask("Sun Yu", "case_open", **opening)
+    assert (opened["decide_by"], opened["is_provisional"]) == (20250512, False)
     (case,) = staff.ask("Qian Lan", "case_list", province=33)["cases"]
     assert (case["case_id"], case["enterprise"], case["firm"]) == (opened["case"], "E1", "")
     assert "notice" in staff.ask("Sun Yu", "case_show", case=1)["may"]
@@ -196,3 +198,68 @@ def test_where_filings_stand_is_told_with_the_hash_that_is_signed(staff):
     (entered,) = month_enter(staff)["entered"]
     (row,) = staff.ask("Li Na", "filing_list", enterprise="E1")["filings"]
     assert row["sha256"] == entered["sha256"]
+
+
+def test_a_case_goes_by_two_of_its_province_from_decision_to_instalments_and_ruling(staff):
+    """CEA-LAW-12, CEA-LAW-24, CEA-LAW-25."""
+    world = staff.world
+    world.day = 20250602
+
+    def two(op, **terms):
+        proposed = staff.ask("Sun Yu", op, case=1, document=f"{op} 1", **terms)
+        if not proposed["ok"]:
+            return proposed
+        return staff.ask("Qian Lan", "approve", proposal=proposed["proposal"])["answer"]
+
+    def step(name, **terms):
+        answer = staff.ask("Sun Yu", "case_step", case=1, step=name, document="d", **terms)
+        assert answer["ok"], answer
+
+    opening = {"province": 33, "offence": "fraud", "committed_on": 20250401}
+    staff.ask("Sun Yu", "case_open", enterprise="E1", document="case 1", **opening)
+    step("notice")
+    world.day = 20250610
+    step("legal_review")
+    step("joint_decision")
+    terms = {"fine": 100_000_000, "words": "the facts"}
+    assert two("case_decide", persons="Lu Yi:50000", **terms)["code"] == "AMOUNT_UNSOUND"
+    assert two("case_decide", persons="Lu Yi:50000.00:year", **terms)["code"] == "CHOICE_UNKNOWN"
+    assert two("case_decide", persons="Lu Yi:50000.00", **terms)["fine"] == 100_000_000
+    step("serve")
+    assert two("case_instalments", parts="2025-07-31 1.00")["code"] == "AMOUNT_UNSOUND"
+    parts = "2025-07-31:400000.00,2025-08-31:600000.00"
+    assert two("case_instalments", parts=parts)["parts"] == 2
+    paid = {"case": 1, "paid": 5_000_000, "document": "slip 1", "payer": "Lu Yi"}
+    assert staff.ask("Sun Yu", "case_pay", **paid)["owed"] == 0
+    step("ask_review")
+    assert two("case_ruling", outcome="changed", fine=60_000_000)["fine"] == 60_000_000
+    assert staff.ask("Sun Yu", "case_show", case=1)["owed_fen"] == 60_000_000
+    assert staff.ask("Zhou Hua", "ban_list")["bans"] == []
+
+
+def test_the_next_years_days_are_loaded_by_two_operators_from_a_file(staff):
+    """CEA-DAY-10: no known day changes, and a term that was provisional is certain then."""
+    staff.world.day = 20261228
+    opening = {"province": 33, "offence": "no_report", "committed_on": 20261120}
+    opened = staff.ask("Sun Yu", "case_open", enterprise="E1", document="case 1", **opening)
+    assert (opened["decide_by"], opened["is_provisional"]) == (20270329, True)
+    content = b'name = "2027"\nfirst = 2027-01-01\nlast = 2027-12-31\n'
+    content += b'closed_weekdays = ["saturday", "sunday"]\n[closures]\n'
+    content += b'2027-03-29 = "a day of this test"\n'
+
+    def loaded(content):
+        proposed = staff.ask("Gu Bo", "calendar_load", file="2027.toml", content=content)
+        if not proposed["ok"]:
+            return proposed
+        return staff.ask("Ma Li", "approve", proposal=proposed["proposal"])["answer"]
+
+    assert staff.refused("Sun Yu", "calendar_load", file="f", content=b"") == "NOT_PERMITTED"
+    assert loaded(b"no calendar")["code"] == "CALENDAR_UNSOUND"
+    assert loaded(content.replace(b"first = 2027-01-01", b"first = 2026-12-31"))["code"]
+    assert loaded(content)["last_day"] == 20271231
+    assert staff.ask("Li Na", "calendar_show")["last_day"] == 20271231
+    shown = staff.ask("Sun Yu", "case_show", case=1)
+    assert (shown["decide_by"], shown["is_provisional"]) == (20270330, False)
+    again = loaded(content)
+    assert again["code"] == "CALENDAR_UNSOUND"
+    assert "expected 2028-01-01" in again["error"]

@@ -100,7 +100,7 @@ def test_what_is_due_is_told_by_message_to_who_has_to_file_it(world):
     messages.read(WANG, found[0]["message_id"])
     unread = messages.of("enterprise E1", found[0]["message_id"], 10, unread=True)
     assert [each["is_late"] for each in unread] == [1]
-    with refuses("MESSAGE_UNKNOWN: message: expected one of province 33, got 1"):
+    with refuses("MESSAGE_UNKNOWN: message: expected one of province 33, got 2"):
         messages.read(PROVINCE, found[0]["message_id"])
 
 
@@ -145,7 +145,7 @@ def test_a_provinces_clocks_run_until_it_has_done_what_they_are_for(world):
     platform.verifications.conclude(VERIFIER, task, {"E1-1": Decimal("2900000.00")})
     (clock,) = platform.clocks.open(33, 20991231)
     # 7 working days over the dragon boat festival, which 2 June is of; before 30 June.
-    assert clock == ("result", "E1 2024", 20250611, "CEA-VER-12")
+    assert clock[:4] == ("result", "E1 2024", 20250611, "CEA-VER-12")
     world.day = 20250612
     platform.clocks.remind(33)
     late = [each for each in platform.messages.of("province 33", 1, 10) if each["is_late"]]
@@ -153,7 +153,7 @@ def test_a_provinces_clocks_run_until_it_has_done_what_they_are_for(world):
     platform.verifications.confirm(PROVINCE, task, reason="objection 1")
     assert platform.pages.result("E1", 2024)["is_notified_late"]
     (clock,) = platform.clocks.open(33, 20991231)
-    assert clock == ("allocation", "E1 2024", 20250626, "CEA-PLN-26")
+    assert clock[:4] == ("allocation", "E1 2024", 20250626, "CEA-PLN-26")
     row = platform.allocations.compute(PROVINCE, 33, 2024, "adjustment")
     platform.allocations.approve(SECOND, row.allocation_id)
     platform.allocations.total_set(NATION, 2024, "adjustment", 10**10)

@@ -245,11 +245,22 @@ def test_a_province_decides_within_ten_working_days(world, task, made, decide_by
         objections.enterprise_of(9)
 
 
-def test_beyond_the_calendar_no_term_is_guessed(world, task):
-    result = confirmed(world, task)._replace(notified_on=20981230)
-    with refuses(
-        "CALENDAR_ENDS: calendar: expected one that reaches the end of object from 20981230"
-    ):
+def test_nobody_objects_too_late_by_days_off_that_nobody_knows(world, task):
+    """CEA-DAY-10, CEA-VER-13: once they are loaded the term is certain."""
+    result = confirmed(world, task)._replace(notified_on=20261225)
+    world.day = 20270106
+    term = world.platform.record.term("object", 20261225)
+    assert (term.number, term.is_provisional) == (20270105, True)
+    made = objection(world, result)
+    assert (made["decide_by"], made["is_provisional"]) == (20270120, True)
+    world.platform.objections.decide(PROVINCE, made["objection"], "dismissed", "no")
+    days = 'name = "2027"\nfirst = 2027-01-01\nlast = 2027-12-31\n'
+    days += 'closed_weekdays = ["saturday", "sunday"]\n[closures]\n2027-01-01 = "New Year"\n'
+    world.platform.record.working_days.load("2027.toml", days.encode(), world.day)
+    objection(world, result)
+    world.platform.objections.decide(PROVINCE, 2, "dismissed", "no")
+    world.day = 20270107
+    with refuses("OBJECTION_LATE: objection: expected by 20270106, got on 20270107"):
         objection(world, result)
 
 

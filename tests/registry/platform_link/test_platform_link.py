@@ -259,9 +259,12 @@ def test_what_was_surrendered_comes_back_to_the_platform(linked):
     linked.registry.surrender.accept(number, ZHEJIANG)
     linked.talk()
     rows = linked.platform.store.execute(
-        "SELECT completion_seq, owed, surrendered, completed_on FROM completions"
+        "SELECT completion_seq, owed, surrendered, applied, completed_on, covered FROM completions"
     ).fetchall()
-    assert [tuple(row) for row in rows] == [(1, OWED, 1_000, 0)]
+    assert [tuple(row) for row in rows] == [
+        (1, OWED, 0, 1_000, 0, "[]"),
+        (2, OWED, 1_000, 0, 0, "[[20260110,1000]]"),
+    ]
 
 
 def tampered(answer, change):

@@ -40,14 +40,14 @@ def nation(tmp_path_factory) -> Iterator[Institutions]:
         case = institutions.ask(
             *("platform", "sun", "case_open"),
             province=ZHEJIANG,
-            offence="unpaid",
-            committed_on=20241231,
+            offence="no_report",
+            committed_on=20250331,
             document="浙环罚立 1",
             enterprise="E2",
-            year=2023,
-            shortfall=865_300,
+            year=2024,
         )["case"]
-        institutions.ask("platform", "sun", "case_step", case=case, step="notice", document="告知 1")
+        noticed = {"step": "notice", "document": "告知 1"}
+        institutions.ask("platform", "sun", "case_step", case=case, **noticed)
         yield institutions
 
 

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from cea_exchange.cli.acts.institution import institution_asker, rows_of
+from cea_exchange.cli.acts.institution import institution_asker, page_shown, rows_of
 from cea_exchange.cli.output import Answer, rows_table, table
 from cea_exchange.cli.readable import date_shown, shown, tonnes
 
@@ -62,6 +62,7 @@ CCER = institution_asker(
             *("batches", "batch_number", "state", "produced_from", "produced_to", "verifier"),
         ),
         "batch_show": _with_steps,
+        "calendar_show": page_shown,
         "cancellation_list": rows_of(
             *("cancellations", "cancellation_id", "account", "instrument", "tonnes", "purpose"),
             *("beneficiary", "compliance_year", "state", "certificate"),

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from cea_exchange.ledger.audit import Check
 
 PANELS = {
-    "The daemon": ("serve", "check", "status", "stop", "clock"),
+    "The daemon": ("serve", "check", "status", "stop", "clock", "calendar"),
     "Persons and what waits for a second one": ("person", "proposal", "act", "duty"),
     "Who takes part": ("account", "licence", "methodology"),
     "From a project to its CCERs": ("project", "batch", "instrument"),
@@ -40,6 +40,7 @@ PANELS = {
 GROUPS = {
     "account": "Accounts, one for each entity.",
     "batch": "Reductions of a project, from a report to their issue.",
+    "calendar": "The working days that terms are counted by.",
     "cancellation": "How CCERs end.",
     "certificate": "What is public of a cancellation.",
     "duty": "What is to be decided by a day.",

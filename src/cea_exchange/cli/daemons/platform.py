@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from cea_exchange.platform.store import PlatformStore
 
 PANELS = {
-    "The daemon": ("serve", "rehearse", "check", "status", "stop", "clock", "link"),
+    "The daemon": ("serve", "rehearse", "check", "status", "stop", "clock", "calendar", "link"),
     "Persons and what waits for a second one": ("person", "proposal", "act"),
     "Who has to report": ("enterprise", "unit", "account", "list"),
     "What is filed": ("evidence", "plan", "month", "report", "filing"),
@@ -35,7 +35,7 @@ PANELS = {
         *("result", "objection"),
     ),
     "What is given and owed": ("balance", "total", "allocation", "obligation"),
-    "What is punished": ("case", "penalty"),
+    "What is punished": ("case", "penalty", "ban"),
     "What is public": ("publish",),
     "Proofs and copies": ("reconcile", "verify", "audit", "backup", "restore", "standby"),
 }
@@ -43,6 +43,8 @@ GROUPS = {
     "account": "Which parts of enterprises' accounts are active.",
     "allocation": "What a province gives its entities.",
     "balance": "The industries' balance values.",
+    "ban": "Persons who may not verify.",
+    "calendar": "The working days that terms are counted by.",
     "case": "Breaches, step by step to the fine that is paid.",
     "enterprise": "Enterprises, and what is true of each.",
     "evidence": "Documents that figures rest on.",

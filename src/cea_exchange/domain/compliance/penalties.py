@@ -1,6 +1,7 @@
 """The fine for what was not surrendered in time, and what is taken off next year's allowances."""
 
 from collections.abc import Iterable
+from datetime import date
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
@@ -20,14 +21,23 @@ Times = Annotated[int, Meta(ge=1, le=100)]
 class FixedFine(Drafted, frozen=True, kw_only=True):
     """A fine of years up to `last_year`, whatever is missing."""
 
+    document: str
     last_year: Year
     least_yuan: Yuan
     most_yuan: Yuan
 
 
 class StagedFine(Drafted, frozen=True, kw_only=True):
-    """The first fine of years from `from_year` on, whatever is missing; a second may follow."""
+    """The first fine of years from `from_year` on, whatever is missing; a second may follow.
 
+    Attributes
+    ----------
+    in_force
+        From which day on it is the law: an older breach is judged by it where it is lighter.
+    """
+
+    document: str
+    in_force: date
     from_year: Year
     least_yuan: Yuan
     most_yuan: Yuan
@@ -36,6 +46,7 @@ class StagedFine(Drafted, frozen=True, kw_only=True):
 class MarketFine(Drafted, frozen=True, kw_only=True):
     """A fine of years from `from_year` on, in times the value of what is missing."""
 
+    document: str
     from_year: Year
     least_times: Times
     most_times: Times
@@ -140,7 +151,7 @@ class PenaltyRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         if compliance_year <= self.fixed.last_year:
             return FineRange(least=self.fixed.least_yuan * 100, most=self.fixed.most_yuan * 100)
         if self.has_stages(compliance_year):
-            return FineRange(least=self.staged.least_yuan * 100, most=self.staged.most_yuan * 100)
+            return self.first_fine
         return self._market_fine(compliance_year, shortfall, traded)
 
     def fine_after_term(
@@ -177,6 +188,18 @@ class PenaltyRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
                 RegistryRefusal.NOTHING_SHORT, "missing: expected 1 t or more, got 0"
             )
         return self._market_fine(compliance_year, missing, traded)
+
+    @property
+    def first_fine(self) -> FineRange:
+        """Return the range of the first of two fines, in fen."""
+        return FineRange(least=self.staged.least_yuan * 100, most=self.staged.most_yuan * 100)
+
+    def document_of(self, compliance_year: int) -> str:
+        """Return the article by which a year's shortfall is fined."""
+        if compliance_year <= self.fixed.last_year:
+            return self.fixed.document
+        is_staged = self.has_stages(compliance_year)
+        return self.staged.document if is_staged else self.market.document
 
     def has_stages(self, compliance_year: int) -> bool:
         """Tell whether a year's shortfall is fined with the order, and again after its term."""

@@ -33,6 +33,9 @@ class CcerRefusal(IntEnum):
     """The `request_id` was another request of the same person."""
     LEDGER_BROKEN = 13
     """The ledger's chain of hashes is broken; nothing was done."""
+    CALENDAR_UNSOUND = 29
+    """The file is no calendar, or does not begin on the day after the last one known (CEA-
+    DAY-10)."""
     NAME_UNSOUND = 30
     """A name is not written as names are (CEA-PER-04)."""
     NAME_LOOKS_ALIKE = 31

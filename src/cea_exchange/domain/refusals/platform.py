@@ -33,6 +33,9 @@ class PlatformRefusal(IntEnum):
     """The `request_id` was another request of the same person."""
     LEDGER_BROKEN = 13
     """The ledger's chain of hashes is broken; nothing was done."""
+    CALENDAR_UNSOUND = 29
+    """The file is no calendar, or does not begin on the day after the last one known (CEA-
+    DAY-10)."""
     NAME_UNSOUND = 30
     """A name is not written as names are (CEA-PER-04)."""
     NAME_LOOKS_ALIKE = 31
@@ -52,7 +55,8 @@ class PlatformRefusal(IntEnum):
     ROLE_BODY = 41
     """The role does not go with the enterprise, firm, province or city given."""
     CALENDAR_ENDS = 42
-    """The calendar of working days does not reach that far."""
+    """The calendar of working days does not know these days: a term that only then ends is not
+    over (CEA-DAY-10)."""
     KEY_UNSOUND = 95
     """A public key is no 40 characters of z85."""
     KEY_TAKEN = 96
@@ -213,3 +217,15 @@ class PlatformRefusal(IntEnum):
     """The term for it is over."""
     HEARING_NOT_DUE = 326
     """The fine and gains are too small for a hearing (CEA-LAW-20)."""
+    TERM_RUNNING = 327
+    """A term that it waits for is not over."""
+    ACT_HAS_CASE = 328
+    """There is a case about that act: one act is fined once (CEA-LAW-29)."""
+    NOTHING_SHORT = 329
+    """By the registry nothing is missing, or nothing is missing any more."""
+    STEP_MISSING = 330
+    """A step that must come before was not taken, or is not at its end."""
+    LIMITATION_OVER = 331
+    """The act was found too late to be punished (CEA-LAW-17)."""
+    PERSON_BANNED = 332
+    """The person is banned from verifying (CEA-LAW-12)."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 
 from cea_exchange.control_plane.fields import field
+from cea_exchange.domain.calendar import date_number, date_of_number
 from cea_exchange.domain.refusals import InstitutionRefusal
 from cea_exchange.institution.checks import ActError
 from cea_exchange.institution.control.request import Request
@@ -202,3 +203,44 @@ class ClockConfirm(Request, tag="clock_confirm"):
     def act(self, services: "InstitutionServices") -> dict[str, Any]:
         services.clock_acts.confirm(self.date)
         return {}
+
+
+class CalendarLoad(Request, tag="calendar_load"):
+    """Load the working days of the next year from a file; a second person has to approve it.
+
+    The file is a calendar (TOML) that begins on the day after the last one known.
+    """
+
+    command = "calendar load"
+    example = "calendar load calendar-2027.toml --key gu"
+
+    file: Annotated[
+        str,
+        msgspec.Meta(min_length=1, max_length=200, pattern="^[^\\x00-\\x1f]+$"),
+        field("The calendar.", typed="file"),
+    ]
+    content: Annotated[bytes, field(is_hidden=True)]
+
+    def act(self, services: "InstitutionServices") -> dict[str, Any]:
+        days = services.context.working_days
+        known = days.load(self.file, self.content, services.business_date())
+        return {"last_day": date_number(known.last)}
+
+
+class CalendarShow(Request, tag="calendar_show"):
+    """Print how far the working days are known: a term that ends later is provisional."""
+
+    is_look = True
+    is_scoped = False
+    command = "calendar show"
+    example = "calendar show"
+
+    def act(self, services: "InstitutionServices") -> dict[str, Any]:
+        known = services.context.calendar
+        today = date_of_number(services.business_date())
+        return {
+            "name": known.name,
+            "first_day": date_number(known.first),
+            "last_day": date_number(known.last),
+            "warning": known.warning(today) or "",
+        }

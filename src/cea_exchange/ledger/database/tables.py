@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 ACTS_APPEND_ONLY = (
     *("proposals", "decisions", "desk_settings", "acts", "business_days", "clock_acts"),
-    *("row_changes", "chain"),
+    *("calendar_files", "row_changes", "chain"),
 )
 ENTRIES_APPEND_ONLY = ("entries", "entry_days", "postings", "snapshots", "snapshot_balances")
 

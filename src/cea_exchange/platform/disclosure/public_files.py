@@ -69,10 +69,14 @@ class PublicPenalty(NamedTuple):
     """A decision that was published."""
 
     case_id: int
+    stage: int
     province: int
     who: str
     offence: str
+    law: str
     fine_fen: int
+    confiscated_fen: int
+    decided_on: int
 
 
 EMISSIONS = Layout(
@@ -144,13 +148,17 @@ PENALTIES = Layout(
     row=PublicPenalty,
     columns=(
         Column("case_id", Whole(1, FEN_MAX, "number")),
+        Column("stage", Whole(1, 3, "1, or 2")),
         Column("province", PROVINCE),
         Column("who", NAME),
         Column("offence", NAME),
+        Column("law", Words()),
         Column("fine_fen", Whole(0, FEN_MAX, "fen")),
+        Column("confiscated_fen", Whole(0, FEN_MAX, "fen")),
+        Column("decided_on", DAY),
     ),
     totals=Totals(mark="who", summed=("fine_fen",)),
-    once=("case_id",),
+    once=("case_id", "stage"),
 )
 
 
@@ -263,8 +271,9 @@ class PublicFiles:
         """
         rows = [
             PublicPenalty(
-                *(each["case_id"], each["province"], each["enterprise"] or each["firm"]),
-                *(each["offence"], each["fine_fen"]),
+                *(each["case_id"], each["stage"], each["province"]),
+                *(each["enterprise"] or each["firm"], each["offence"], each["law"]),
+                *(each["fine_fen"], each["confiscated_fen"], each["decided_on"]),
             )
             for each in self._cases.published()
         ]

@@ -1,70 +1,82 @@
-"""Cases: what a breach is, what may be fined for it, and what was done about it."""
+"""Cases: what a breach is, how a case about it is opened, and what is known of each."""
 
 from typing import Any, NamedTuple, get_args
 
-from cea_exchange.domain.calendar import date_of_number
-from cea_exchange.domain.compliance.enforcement.clocks import late_fine, may_ask_hearing
-from cea_exchange.domain.compliance.enforcement.offences import Offence, cut, lighter
-from cea_exchange.domain.compliance.penalties import FineRange, Traded
-from cea_exchange.domain.compliance.rules import ComplianceRules
+from cea_exchange.domain.calendar import TermEnd, date_of_number
+from cea_exchange.domain.compliance.enforcement.clocks import may_still_be_punished
+from cea_exchange.domain.compliance.enforcement.offences import Offence
 from cea_exchange.domain.refusals import PlatformRefusal
 from cea_exchange.platform.checks import (
-    TEXT_LENGTH_MAX,
     PlatformActError,
     choice_checked,
     count_checked,
     day_checked,
-    rule_refusals_raised,
     words_checked,
+    year_checked,
 )
-from cea_exchange.platform.enforcement.steps import STEPS
+from cea_exchange.platform.enforcement.appeals import Appeals
+from cea_exchange.platform.enforcement.book import UNPAID, Case, CaseBook, Decision, History
+from cea_exchange.platform.enforcement.cuts import Cuts
+from cea_exchange.platform.enforcement.deciding import Deciding
+from cea_exchange.platform.enforcement.laws import Laws
+from cea_exchange.platform.enforcement.payments import Payments
+from cea_exchange.platform.enforcement.procedure import Procedure
+from cea_exchange.platform.enforcement.steps import OVER, STEPS
+from cea_exchange.platform.obligations.obligation_status import ObligationStatus
+from cea_exchange.platform.obligations.obligations import Obligations
 from cea_exchange.platform.record import Acting, Record
+from cea_exchange.platform.verification.firms import Firms
 
-UNPAID = "unpaid"
 OFFENCES = (UNPAID, *get_args(Offence))
 FEN_MAX = 10**15
-TONNES_MAX = 10**12
-
-
-class Case(NamedTuple):
-    """A row of `cases`."""
-
-    case_id: int
-    province: int
-    enterprise_id: int
-    firm_id: int
-    offence: str
-    compliance_year: int
-    committed_on: int
-    shortfall: int
-    gains_fen: int
-    state: str
-    decide_by: int
-    fine_fen: int
-    paid_fen: int
-    pay_by: int
 
 
 class Breach(NamedTuple):
-    """What somebody did, or did not do."""
+    """What somebody did, or did not do.
+
+    Attributes
+    ----------
+    committed_on
+        When; where it went on, when it ended.
+    found_on
+        0 is today.
+    is_harmful
+        Whether it did harm, and may be punished for longer.
+    apart
+        Why it is another act than one about which there is a case.
+    """
 
     offence: str
     committed_on: int
     compliance_year: int = 0
-    shortfall: int = 0
     gains_fen: int = 0
-
-
-_ROW = ", ".join(Case._fields)
+    found_on: int = 0
+    is_harmful: bool = False
+    apart: str = ""
 
 
 class Cases:
-    """The cases of all provinces."""
+    """The cases of all provinces.
 
-    def __init__(self, record: Record) -> None:
+    Attributes
+    ----------
+    procedure, deciding, appeals, payments, cuts
+        Who take the steps of a case.
+    """
+
+    def __init__(self, record: Record, obligations: Obligations, firms: Firms) -> None:
         self._record = record
         self._store = record.store
-        self._rules = ComplianceRules.load()
+        self._obligations = obligations
+        self._status = status = ObligationStatus(record, obligations)
+        self._book = book = CaseBook(record)
+        self._laws = laws = Laws(book, status)
+        self.appeals = Appeals(book, firms)
+        self.payments = Payments(book, self.appeals)
+        self.procedure = Procedure(book, laws, status, self.payments, self.appeals, firms)
+        self.deciding = Deciding(book, laws)
+        self.cuts = Cuts(book, laws, status, obligations)
+        self.of_number = book.case
 
     def open(
         self,
@@ -75,224 +87,198 @@ class Cases:
         *,
         enterprise_id: int = 0,
         firm_id: int = 0,
+        is_extended: bool = False,
     ) -> Case:
         """Open a case against an enterprise or a firm.
 
+        What was not surrendered is read from the obligation and what the registry has told, and
+        typed by nobody.
+
+        Parameters
+        ----------
+        is_extended
+            Whether the term to open it was extended.
+
         Notes
         -----
-        Rules: CEA-LAW-18, CEA-LAW-22.
+        Rules: CEA-LAW-17, CEA-LAW-18, CEA-LAW-29, CEA-PEN-07.
         """
         choice_checked(breach.offence, OFFENCES, "offence")
         day_checked(breach.committed_on, "committed_on")
-        count_checked(breach.shortfall, "shortfall", TONNES_MAX)
         count_checked(breach.gains_fen, "gains", FEN_MAX)
-        if (breach.offence == UNPAID) != (breach.shortfall > 0):
+        words_checked(breach.apart, "apart", is_needed=False)
+        if bool(enterprise_id) == bool(firm_id):
             raise PlatformActError(
-                PlatformRefusal.AMOUNT_UNSOUND,
-                f"shortfall: expected 1 t or more of what was not surrendered, none of others,"
-                f" got {breach.shortfall} of {breach.offence}",
+                PlatformRefusal.CHOICE_UNKNOWN,
+                "case: expected an enterprise or a firm, got both or none",
             )
         with self._record.transaction():
             today = self._record.business_date()
+            found_on = breach.found_on or today
+            day_checked(found_on, "found_on")
+            if not breach.committed_on <= found_on <= today:
+                raise PlatformActError(
+                    PlatformRefusal.DATE_OUT_OF_RANGE,
+                    f"found_on: expected from {breach.committed_on} to {today}, got {found_on}",
+                )
+            self._act_check(breach, enterprise_id, firm_id)
+            shortfall = 0
+            if breach.offence == UNPAID:
+                shortfall = self._shortfall(breach, enterprise_id)
+            else:
+                self._limitation_check(breach, found_on)
             case = Case(
-                self._store.next_id("cases", "case_id"),
-                province,
-                enterprise_id,
-                firm_id,
-                breach.offence,
-                breach.compliance_year,
-                breach.committed_on,
-                breach.shortfall,
-                breach.gains_fen,
+                case_id=self._store.next_id("cases", "case_id"),
+                province=province,
+                enterprise_id=enterprise_id,
+                firm_id=firm_id,
+                offence=breach.offence,
+                compliance_year=breach.compliance_year,
+                committed_on=breach.committed_on,
+                found_on=found_on,
+                opened_on=today,
+                apart=breach.apart,
+                shortfall=shortfall,
+                gains_fen=breach.gains_fen,
                 state="opened",
-                decide_by=self._record.term_end("decide", today),
                 fine_fen=0,
                 paid_fen=0,
-                pay_by=0,
             )
-            self._store.insert(f"cases ({_ROW})", [case])
-            self._note(case.case_id, "open", person, document=document)
+            self._store.insert(f"cases ({', '.join(Case._fields)})", [case])
+            end = self._record.term("open_case", found_on, extended=int(is_extended))
+            self._book.note(
+                *(case.case_id, "open", person),
+                document=document,
+                words=breach.apart,
+                tonnes=shortfall,
+                is_late=end.is_over(today),
+            )
         return case
 
-    def take(
-        self,
-        person: Acting,
-        number: int,
-        step: str,
-        document: str,
-        *,
-        words: str = "",
-        due_on: int = 0,
-    ) -> Case:
-        """Take a step that decides nothing of its own: an order, a notice, an appeal, a stop.
+    def _shortfall(self, breach: Breach, enterprise_id: int) -> int:
+        """Return what was missing when the deadline had passed, by the registry.
 
-        Parameters
-        ----------
-        due_on
-            The day that a correction order sets; the others have their clocks.
-
-        Notes
-        -----
-        Rules: CEA-LAW-19, CEA-LAW-20, CEA-LAW-23, CEA-LAW-25, CEA-LAW-26, CEA-LAW-28.
+        As long as anything is missing the breach goes on: it is found in time.
         """
-        choice_checked(step, tuple(each for each in STEPS if each not in _OWN), "step")
-        with self._record.transaction():
-            case = self._may(number, step)
-            if step == "order":
-                day_checked(due_on, "due_on")
-            if step == "ask_hearing":
-                self._hearing_check(case)
-            self._step(case, step, person, document=document, words=words, due_on=due_on)
-        return self.of_number(number)
-
-    def decide(
-        self,
-        person: Acting,
-        number: int,
-        fine_fen: int,
-        document: str,
-        *,
-        words: str,
-        missing: int | None = None,
-        traded: Traded | None = None,
-    ) -> Case:
-        """Decide a fine within what the law of the year allows.
-
-        Parameters
-        ----------
-        words
-            The law that was chosen, and why.
-        missing
-            Tonnes that are still missing at the end of the order's term: of a second fine.
-        traded
-            All trades of the deadline's month, where the fine goes by their mean price.
-
-        Notes
-        -----
-        Rules: CEA-PEN-01, CEA-PEN-05, CEA-PEN-06, CEA-LAW-07, CEA-LAW-22.
-        """
-        words_checked(words, "words", TEXT_LENGTH_MAX)
-        with self._record.transaction():
-            case = self._may(number, "decide")
-            allowed = self.fine_range(case, missing=missing, traded=traded)
-            if not allowed.least <= fine_fen <= allowed.most:
-                raise PlatformActError(
-                    PlatformRefusal.FINE_OUT_OF_RANGE,
-                    f"fine: expected from {allowed.least} to {allowed.most} fen, got {fine_fen}",
-                )
-            self._step(
-                case,
-                "decide",
-                person,
-                document=document,
-                words=words,
-                fen=fine_fen,
-                tonnes=missing or case.shortfall,
+        year_checked(breach.compliance_year)
+        owed = self._obligations.of(enterprise_id, breach.compliance_year)
+        if owed is not None and breach.committed_on != owed.due_on:
+            raise PlatformActError(
+                PlatformRefusal.DATE_OUT_OF_RANGE,
+                f"committed_on: expected {owed.due_on}, the deadline of {breach.compliance_year},"
+                f" got {breach.committed_on}",
             )
-            self._store.execute(
-                "UPDATE cases SET fine_fen = fine_fen + ? WHERE case_id = ?", (fine_fen, number)
+        year = breach.compliance_year
+        shortfall = self._status.missing_after(enterprise_id, year, breach.committed_on)
+        if shortfall <= 0:
+            raise PlatformActError(
+                PlatformRefusal.NOTHING_SHORT,
+                f"shortfall of {year}: expected tonnes missing after {breach.committed_on}, got"
+                " none by the registry",
             )
-        return self.of_number(number)
+        if not self._status.missing_now(enterprise_id, year):
+            self._limitation_check(breach, breach.found_on or self._record.business_date())
+        return shortfall
 
-    def pay(self, person: Acting, number: int, fen: int, document: str) -> int:
-        """Note a payment; return what is still to pay today, with what being late adds.
+    def _limitation_check(self, breach: Breach, found_on: int) -> None:
+        """Refuse an act that was found too late.
 
         Notes
         -----
-        Rules: CEA-LAW-24.
+        Rules: CEA-LAW-17.
         """
-        count_checked(fen, "fen", FEN_MAX)
-        with self._record.transaction():
-            case = self._may(number, "pay")
-            owed = self.owed(case)
-            if not 0 < fen <= owed:
-                raise PlatformActError(
-                    PlatformRefusal.AMOUNT_UNSOUND,
-                    f"payment: expected from 1 to {owed} fen, got {fen}",
-                )
-            self._step(case, "pay", person, document=document, fen=fen)
-            self._store.execute(
-                "UPDATE cases SET paid_fen = paid_fen + ? WHERE case_id = ?", (fen, number)
+        days = date_of_number(breach.committed_on), date_of_number(found_on)
+        if not may_still_be_punished(*days, harmful=breach.is_harmful):
+            years = "5 years, as it did harm" if breach.is_harmful else "2 years"
+            raise PlatformActError(
+                PlatformRefusal.LIMITATION_OVER,
+                f"act of {breach.committed_on}: expected to be found within {years}, got found on"
+                f" {found_on} (CEA-LAW-17)",
             )
-        return self.owed(self.of_number(number))
 
-    def cut(self, person: Acting, number: int, tonnes: int, of: int, document: str) -> Case:
-        """Decide that an entity's next allowances are cut, where the law of the year allows it.
-
-        Parameters
-        ----------
-        of
-            Of what a share is cut: the next final allocation, or what was misreported.
+    def _act_check(self, breach: Breach, enterprise_id: int, firm_id: int) -> None:
+        """Refuse a second case about one act: the same offence of that day or year, never; another
+        offence of that day, unless it is said why it is another act.
 
         Notes
         -----
-        Rules: CEA-PEN-04, CEA-LAW-08, CEA-LAW-09.
+        Rules: CEA-LAW-29.
         """
-        with self._record.transaction():
-            case = self._may(number, "cut")
-            with rule_refusals_raised(PlatformRefusal.PENALTY_NOT_ALLOWED):
-                if case.offence == UNPAID:
-                    self._rules.penalties.deduction_law(case.compliance_year)
-                    least = most = case.shortfall
-                else:
-                    allowed = cut(self._penalty(case).law, of)
-                    least, most = allowed.least, allowed.most
-            if not least <= tonnes <= most:
-                raise PlatformActError(
-                    PlatformRefusal.AMOUNT_UNSOUND,
-                    f"cut: expected from {least} to {most} t, got {tonnes}",
-                )
-            self._step(case, "cut", person, document=document, tonnes=tonnes)
-        return self.of_number(number)
+        whose = {"enterprise": enterprise_id, "firm": firm_id}
+        row = self._store.one(
+            "SELECT case_id, offence, committed_on FROM cases WHERE enterprise_id = :enterprise"
+            " AND firm_id = :firm AND state <> 'dropped' AND (committed_on = :day"
+            " OR (offence = :offence AND compliance_year = :year AND compliance_year > 0))"
+            " ORDER BY CASE WHEN offence = :offence THEN 0 ELSE 1 END, case_id LIMIT 1",
+            whose
+            | {"day": breach.committed_on, "offence": breach.offence}
+            | {"year": breach.compliance_year},
+        )
+        if row is None:
+            return
+        number, offence, day = row
+        is_same = offence == breach.offence and (day == breach.committed_on or offence == UNPAID)
+        if is_same or not breach.apart:
+            expected = "none about that act" if is_same else "the reason why it is another act"
+            raise PlatformActError(
+                PlatformRefusal.ACT_HAS_CASE,
+                f"case: expected {expected}, got case {number} about {offence} of {day}"
+                " (CEA-LAW-29)",
+            )
 
     # -- what there is ----------------------------------------------------------------------------
 
-    def of_number(self, number: int) -> Case:
-        """Return a case there is."""
-        row = self._store.one(f"SELECT {_ROW} FROM cases WHERE case_id = ?", (number,))
-        if row is None:
-            raise PlatformActError(
-                PlatformRefusal.CASE_UNKNOWN, f"case: expected one that was opened, got {number}"
-            )
-        return Case(*row)
+    def shown(self, number: int) -> dict[str, Any]:
+        """Return a case with its terms, decisions and steps, as it stands today."""
+        case = self._book.case(number)
+        history = self._book.history(number)
+        decisions = [self._decision_shown(case, each) for each in self._book.decisions(number)]
+        return {
+            **self._standing(case, history),
+            "correction": history.correction,
+            "owed_fen": sum(each["owed_fen"] for each in decisions),
+            "may": [step for step, each in STEPS.items() if case.state in each.after],
+            "decisions": decisions,
+            "steps": [
+                {name: value for name, value in step._asdict().items() if name != "step_id"}
+                for step in history.steps
+            ],
+        }
 
-    def fine_range(
-        self, case: Case, *, missing: int | None = None, traded: Traded | None = None
-    ) -> FineRange:
-        """Return the least and the most that may be fined now."""
-        with rule_refusals_raised(PlatformRefusal.PENALTY_NOT_ALLOWED):
-            if case.offence != UNPAID:
-                return self._penalty(case).organisation
-            rules = self._rules.penalties
-            if missing is not None:
-                return rules.fine_after_term(case.compliance_year, missing, traded)
-            return rules.fine(case.compliance_year, case.shortfall, traded)
+    def _standing(self, case: Case, history: History) -> dict[str, Any]:
+        """Return a case with its terms: 0 is none, or one that stands still."""
+        is_open = case.state not in OVER and case.state not in ("decided", "served")
+        decide_by = self._book.decide_by(case, history) if is_open else None
+        pay_by = None
+        for decision in self._book.in_force(case.case_id):
+            pay_by = self.payments.pay_by(decision) or pay_by
+        return {
+            **case._asdict(),
+            "decide_by": _number(decide_by),
+            "pay_by": _number(pay_by),
+            "is_provisional": any(
+                end is not None and end.is_provisional for end in (decide_by, pay_by)
+            ),
+        }
 
-    def owed(self, case: Case) -> int:
-        """Return what is to pay today, in fen: the fine, what being late adds, less what is paid.
-
-        Notes
-        -----
-        Rules: CEA-LAW-24.
-        """
-        if not case.pay_by:
-            return 0
-        late = date_of_number(self._record.business_date()) - date_of_number(case.pay_by)
-        added = late_fine(case.fine_fen, max(0, late.days))
-        return max(0, case.fine_fen + added - case.paid_fen)
-
-    def steps(self, number: int) -> list[dict[str, Any]]:
-        """Return what was done in a case, in order."""
-        names = ("step", "day", "due_on", "fen", "tonnes", "document", "words", "person")
+    def _decision_shown(self, case: Case, decision: Decision) -> dict[str, Any]:
         rows = self._store.execute(
-            f"SELECT {', '.join(names)} FROM case_steps WHERE case_id = ? ORDER BY step_id",
-            (number,),
+            "SELECT name, fine_fen, ban FROM case_persons WHERE decision_id = ? ORDER BY name",
+            (decision.decision_id,),
         )
-        return [dict(zip(names, row, strict=True)) for row in rows.fetchall()]
-
-    def may(self, case: Case) -> list[str]:
-        """Return the steps that may be taken in a case as it is."""
-        return [step for step, each in STEPS.items() if case.state in each.after]
+        return {
+            **decision._asdict(),
+            "in_force_fen": self._book.fine_in_force(decision),
+            "owed_fen": self.payments.owed(decision),
+            "refundable_fen": self.payments.refundable(decision),
+            "pay_by": _number(self.payments.pay_by(decision)),
+            "persons": [
+                {"name": name, "fine_fen": fen, "ban": ban}
+                | {"owed_fen": self.payments.owed(decision, name)}
+                for name, fen, ban in rows.fetchall()
+            ],
+            "rulings": [each._asdict() for each in self._book.rulings(decision)],
+        }
 
     def of_province(self, province: int) -> list[dict[str, Any]]:
         """Return a province's cases with the names of whose breaches they are, the last first."""
@@ -304,100 +290,49 @@ class Cases:
             " WHERE cases.province = ? ORDER BY cases.case_id DESC",
             (province,),
         )
-        names = (*Case._fields, "enterprise", "firm")
-        return [dict(zip(names, row, strict=True)) for row in rows.fetchall()]
+        found: list[dict[str, Any]] = []
+        for *row, enterprise, firm in rows.fetchall():
+            case = Case(*row)
+            standing = self._standing(case, self._book.history(case.case_id))
+            found.append({**standing, "enterprise": enterprise, "firm": firm})
+        return found
 
     def published(self) -> list[dict[str, Any]]:
-        """Return the decisions that were published, as everybody may read them."""
-        names = (
-            *("case_id", "province", "enterprise", "firm", "offence", "compliance_year"),
-            *("fine_fen", "published_on"),
-        )
+        """Return the decisions that are public, as everybody may read them.
+
+        One that was revoked is public no more, of a changed one the fine is that of the ruling.
+
+        Notes
+        -----
+        Rules: CEA-LAW-23.
+        """
+        names = ("case_id", "province", "enterprise", "firm", "offence", "compliance_year")
         rows = self._store.execute(
             "SELECT cases.case_id, cases.province, coalesce(enterprise, ''), coalesce(firm, ''),"
-            " offence, compliance_year, fine_fen, day FROM cases"
-            " JOIN case_steps ON case_steps.case_id = cases.case_id AND step = 'publish'"
+            " offence, compliance_year, day, case_steps.decision_id FROM case_steps"
+            " JOIN cases ON cases.case_id = case_steps.case_id"
             " LEFT JOIN enterprises ON enterprises.enterprise_id = cases.enterprise_id"
             " LEFT JOIN service_firms ON service_firms.firm_id = cases.firm_id"
-            " ORDER BY day, cases.case_id"
+            " WHERE step = 'publish' ORDER BY day, case_steps.decision_id"
         )
-        return [dict(zip(names, row, strict=True)) for row in rows.fetchall()]
-
-    # -- how it is kept ---------------------------------------------------------------------------
-
-    def _penalty(self, case: Case) -> Any:
-        offence: Any = case.offence
-        return lighter(
-            offence,
-            date_of_number(case.committed_on),
-            date_of_number(self._record.business_date()),
-            gains=case.gains_fen,
-        )
-
-    def _hearing_check(self, case: Case) -> None:
-        """Refuse a hearing that is asked for too late, or of a fine that is too small."""
-        noticed = [step for step in self.steps(case.case_id) if step["step"] == "notice"]
-        last = self._record.term_end("ask_hearing", noticed[-1]["day"])
-        if self._record.business_date() > last:
-            raise PlatformActError(
-                PlatformRefusal.TERM_OVER,
-                f"hearing: expected to be asked for by {last}, got asked for on"
-                f" {self._record.business_date()} (CEA-LAW-20)",
+        found: list[dict[str, Any]] = []
+        for *case, day, decision_id in rows.fetchall():
+            decision = self._book.decision(decision_id)
+            if self._book.is_revoked(decision):
+                continue
+            found.append(
+                dict(zip(names, case, strict=True))
+                | {
+                    "stage": decision.stage,
+                    "law": decision.law,
+                    "fine_fen": self._book.fine_in_force(decision),
+                    "confiscated_fen": decision.confiscated_fen,
+                    "decided_on": decision.decided_on,
+                    "published_on": day,
+                }
             )
-        if case.offence != UNPAID and not may_ask_hearing(self.fine_range(case), case.gains_fen):
-            raise PlatformActError(
-                PlatformRefusal.HEARING_NOT_DUE,
-                "hearing: expected a fine or gains of 200,000 yuan, got less (CEA-LAW-20)",
-            )
-
-    def _may(self, number: int, step: str) -> Case:
-        case = self.of_number(number)
-        after = STEPS[step].after
-        if case.state not in after:
-            raise PlatformActError(
-                PlatformRefusal.CASE_STATE,
-                f"case {number}: expected {' or '.join(sorted(after))} for {step}, got"
-                f" {case.state}",
-            )
-        return case
-
-    def _step(self, case: Case, step: str, person: Acting, **terms: Any) -> None:
-        found = STEPS[step]
-        if found.clock:
-            terms["due_on"] = self._record.term_end(found.clock, self._record.business_date())
-        self._note(case.case_id, step, person, **terms)
-        self._store.execute(
-            "UPDATE cases SET state = ?, pay_by = ? WHERE case_id = ?",
-            (
-                found.state or case.state,
-                terms["due_on"] if step == "serve" else case.pay_by,
-                case.case_id,
-            ),
-        )
-
-    def _note(
-        self,
-        number: int,
-        step: str,
-        person: Acting,
-        *,
-        document: str,
-        words: str = "",
-        due_on: int = 0,
-        fen: int = 0,
-        tonnes: int = 0,
-    ) -> None:
-        words_checked(document, "document")
-        words_checked(words, "words", TEXT_LENGTH_MAX, is_needed=False)
-        self._store.insert(
-            "case_steps (step_id, case_id, step, day, due_on, fen, tonnes, document, words,"
-            " person)",
-            [
-                (self._store.next_id("case_steps", "step_id"), number, step)
-                + (self._record.business_date(), due_on, fen, tonnes, document, words, person.name)
-            ],
-        )
+        return found
 
 
-_OWN = frozenset({"decide", "pay", "cut"})
-"""Steps with figures of their own."""
+def _number(end: TermEnd | None) -> int:
+    return 0 if end is None else end.number

@@ -1,11 +1,13 @@
-"""The steps of a case: after which state each may come, what it leads to, which clock it starts.
+"""The steps of a case: in which states each may be taken, and to which it leads.
 
-    opened --> ordered --> noticed --> decided --> served --> paid --> closed
-                  |                       ^           |
-                  +--> refused -----------+           +--> appealed --> ...
+    opened --notice--> noticed --decide--> decided --serve--> served --close--> closed
+       |                  |  ^                                  |
+       +------drop--------+  +--notice of the second stage------+--ruling--> revoked
+       v
+    dropped
 
-A correction order is no penalty: it comes alone or before the fine. Neither review nor suit keeps a
-penalty from being carried out.
+An order to correct is no penalty and changes no state: it comes alone, before the fine or with it.
+Which terms and steps each waits for stands where it is taken.
 """
 
 from typing import NamedTuple
@@ -20,33 +22,49 @@ class Step(NamedTuple):
         The states in which a case may take it.
     state
         The state it leads to; '' leaves it as it is.
-    clock
-        Of `enforcement.clocks`, that begins with it; '' is none.
     """
 
     after: frozenset[str]
-    state: str
-    clock: str = ""
+    state: str = ""
 
 
-_OPEN = frozenset({"opened", "ordered", "refused", "noticed"})
+_OPEN = frozenset({"opened", "noticed", "revoked"})
 _DECIDED = frozenset({"decided", "served"})
+_LIVE = _OPEN | _DECIDED
+_NOTICED = frozenset({"noticed"})
+_APPEALED = frozenset({"noticed", *_DECIDED})
 
 STEPS = {
-    "order": Step(frozenset({"opened", "decided", "served"}), "ordered"),
-    "refuse": Step(frozenset({"ordered"}), "refused"),
-    "correct": Step(frozenset({"ordered", "refused"}), ""),
-    "notice": Step(frozenset({"opened", "ordered", "refused"}), "noticed", "statement"),
-    "ask_hearing": Step(frozenset({"noticed"}), "", "hearing_notice"),
-    "decide": Step(frozenset({"noticed"}), "decided", "serve"),
-    "serve": Step(frozenset({"decided"}), "served", "pay"),
-    "publish": Step(_DECIDED, ""),
-    "pay": Step(frozenset({"ordered", "refused", "noticed", *_DECIDED}), ""),
-    "ask_review": Step(_DECIDED, ""),
-    "sue": Step(_DECIDED, ""),
-    "ask_court": Step(frozenset({"served"}), ""),
-    "stop_production": Step(frozenset({"refused", *_DECIDED}), ""),
-    "cut": Step(frozenset({"refused", *_DECIDED}), ""),
-    "drop": Step(_OPEN, "closed"),
-    "close": Step(frozenset({"served", "decided"}), "closed"),
+    "order": Step(_LIVE),
+    "refuse": Step(_LIVE),
+    "correct": Step(_LIVE),
+    "notice": Step(frozenset({"opened", "revoked", "served"}), "noticed"),
+    "notice_stop": Step(frozenset({"opened", "revoked", "served"}), "noticed"),
+    "statement": Step(_NOTICED),
+    "ask_hearing": Step(_NOTICED),
+    "tell_hearing": Step(_NOTICED),
+    "hear": Step(_NOTICED),
+    "withdraw_hearing": Step(_NOTICED),
+    "legal_review": Step(_NOTICED),
+    "joint_decision": Step(_NOTICED),
+    "pause": Step(_OPEN),
+    "resume": Step(_OPEN),
+    "extend": Step(_OPEN),
+    "decide": Step(_NOTICED, "decided"),
+    "serve": Step(frozenset({"decided"}), "served"),
+    "publish": Step(_APPEALED),
+    "pay": Step(_APPEALED),
+    "instalments": Step(_APPEALED),
+    "ask_review": Step(_APPEALED),
+    "sue": Step(_APPEALED),
+    "ruling": Step(_APPEALED),
+    "remind": Step(_APPEALED),
+    "ask_court": Step(_APPEALED),
+    "stop_production": Step(_APPEALED),
+    "cut": Step(_LIVE),
+    "drop": Step(_OPEN, "dropped"),
+    "close": Step(frozenset({"served"}), "closed"),
 }
+OWN = frozenset({"decide", "pay", "instalments", "ruling", "cut"})
+"""Steps with figures of their own."""
+OVER = frozenset({"dropped", "closed"})

@@ -10,11 +10,13 @@ from cea_exchange.domain.compliance.plans import GeneratingUnit, Plant
 from cea_exchange.platform.allocation.allocations import AllocationRow
 from cea_exchange.platform.allocation.computation import Line, Terms
 from cea_exchange.platform.entity_list.enterprises import Enterprise, Enterprises
+from cea_exchange.platform.obligations.cut_decided import CutDecided
 from cea_exchange.platform.obligations.obligations import Obligation
 from cea_exchange.platform.registry_link.outbox import Outbox
 from cea_exchange.protocol.links.platform import (
     LINES_MAX,
     UNITS_MAX,
+    AllowancesCut,
     AllowancesGiven,
     AllowancesRecalled,
     DutyLine,
@@ -92,6 +94,22 @@ class RegistryNews:
         for part in _parts(obligations):
             lines = tuple(map(self.duty_line, part))
             self._outbox.tell(ObligationsSet(province, year, part[0].due_on, lines))
+
+    def cut(self, decided: CutDecided) -> None:
+        """Tell that an entity's next allowances are cut.
+
+        Notes
+        -----
+        Rules: CEA-PEN-04, CEA-PLK-01.
+        """
+        self._outbox.tell(
+            AllowancesCut(
+                decided.case_id,
+                decided.province,
+                self._enterprises.name_of(decided.enterprise_id),
+                *decided[3:],
+            )
+        )
 
     def duty_line(self, obligation: Obligation) -> DutyLine:
         """Return what an obligation is for the registry."""

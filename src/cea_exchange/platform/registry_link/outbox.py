@@ -103,10 +103,14 @@ class Outbox:
         why = self._refusal(question)
         if why:
             return self._answer(refusal=why)
-        if question.verdicts or question.completions:
+        if question.verdicts or question.completions or self._is_later(question.reported_until):
             with self._record.transaction():
                 self._judged(question.verdicts)
                 self._completed(question.completions)
+                if self._is_later(question.reported_until):
+                    self._store.insert(
+                        "registry_days (business_date)", [(question.reported_until,)]
+                    )
         return self._answer(items=self._items(question.first, question.count))
 
     def _refusal(self, question: LinkQuestion) -> str:
@@ -172,14 +176,19 @@ class Outbox:
         today = self._record.business_date()
         self._store.insert(
             "completions (completion_seq, enterprise_id, compliance_year, owed, surrendered,"
-            " offset_tonnes, completed_on, notified_on)",
+            " offset_tonnes, completed_on, applied, covered, notified_on)",
             [
                 (each.completion_seq, self._enterprise_id(each.enterprise))
                 + (each.compliance_year, each.owed, each.surrendered, each.offset)
-                + (each.completed_on, today)
+                + (each.completed_on, each.applied)
+                + (msgspec.json.encode(each.covered).decode(), today)
                 for each in new
             ],
         )
+
+    def _is_later(self, reported_until: int) -> bool:
+        known = self._store.one("SELECT coalesce(max(business_date), 0) FROM registry_days")
+        return bool(reported_until > known)
 
     def _items(self, first: int, count: int) -> tuple[bytes, ...]:
         items: list[bytes] = []

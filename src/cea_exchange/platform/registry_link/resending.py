@@ -10,6 +10,7 @@ from cea_exchange.platform.record import Record
 from cea_exchange.platform.registry_link.news import RegistryNews
 from cea_exchange.platform.registry_link.outbox import Outbox
 from cea_exchange.protocol.links.platform import (
+    AllowancesCut,
     AllowancesGiven,
     AllowancesRecalled,
     EntityListed,
@@ -77,6 +78,8 @@ class Resending:
                 return self._news.allocation_tell(content.allocation_id, content)
             case ObligationsSet():
                 return self._outbox.tell(self._owed_now(content))
+            case AllowancesCut():
+                return self._outbox.tell(content)
 
     def _owed_now(self, content: ObligationsSet) -> ObligationsSet:
         year = content.compliance_year

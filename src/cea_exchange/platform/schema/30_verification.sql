@@ -88,14 +88,14 @@ CREATE TABLE objections (
     words TEXT NOT NULL,
     made_by TEXT NOT NULL,
     made_on BIGINT NOT NULL,
-    decide_by BIGINT NOT NULL,                    -- the province's last day
     state TEXT NOT NULL CHECK (state IN ('open', 'upheld', 'dismissed')),
     answer TEXT NOT NULL,                         -- '' before
     decided_by TEXT NOT NULL,
     decided_on BIGINT NOT NULL                    -- 0 before
 );
 CREATE INDEX objections_of ON objections (enterprise_id, compliance_year);
-CREATE INDEX objections_open ON objections (decide_by) WHERE state = 'open';
+CREATE INDEX objections_open ON objections (enterprise_id, compliance_year)
+    WHERE state = 'open';
 CREATE TABLE verifier_scores (
     score_id BIGINT PRIMARY KEY CHECK (score_id > 0),
     firm_id BIGINT NOT NULL REFERENCES service_firms,
@@ -131,3 +131,12 @@ CREATE TABLE irregularities (                     -- that verifiers reported to 
     reported_on BIGINT NOT NULL
 );
 CREATE INDEX irregularities_of ON irregularities (verification_id);
+CREATE TABLE person_bans (                        -- persons of firms who may not verify
+    decision_id BIGINT NOT NULL,                  -- by which decision of a case
+    name TEXT NOT NULL,
+    firm_id BIGINT NOT NULL,                      -- for which they acted; 0: for none
+    banned_from BIGINT NOT NULL,
+    banned_until BIGINT NOT NULL,                 -- 0: for life
+    lifted_on BIGINT NOT NULL,                    -- as the decision was revoked; 0: it was not
+    PRIMARY KEY (decision_id, name)
+);

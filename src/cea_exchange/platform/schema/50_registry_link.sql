@@ -28,6 +28,11 @@ CREATE TABLE completions (              -- of obligations at the registry; the l
     surrendered BIGINT NOT NULL CHECK (surrendered >= 0),
     offset_tonnes BIGINT NOT NULL CHECK (offset_tonnes >= 0),
     completed_on BIGINT NOT NULL,                 -- 0 before
+    applied BIGINT NOT NULL CHECK (applied >= 0), -- not decided there
+    covered TEXT NOT NULL,                        -- day and tonnes that count from it, as JSON
     notified_on BIGINT NOT NULL
 );
 CREATE INDEX completions_of ON completions (compliance_year, enterprise_id, completion_seq);
+CREATE TABLE registry_days (            -- of the registry's, before which it has told all
+    business_date BIGINT PRIMARY KEY CHECK (business_date > 0)
+);

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import NamedTuple
 
-from cea_exchange.domain.calendar import date_number, date_of_number
+from cea_exchange.domain.calendar import TermEnd, date_number, date_of_number
 from cea_exchange.domain.compliance.deadlines.calendar import due_day
 from cea_exchange.platform.entity_list.enterprises import Enterprises
 from cea_exchange.platform.messages import (
@@ -27,12 +27,24 @@ class Clock(NamedTuple):
         one; ``objection``: to decide it.
     subject
         What it is about: an enterprise and year, or an objection.
+    is_provisional
+        Its day lies behind the days that the calendar knows: nothing is late by it.
     """
 
     step: str
     subject: str
     due_on: int
     rule: str
+    is_provisional: bool
+
+    def is_late(self, today: int) -> bool:
+        """Tell whether its term has passed on a day (yyyymmdd).
+
+        Notes
+        -----
+        Rules: CEA-DAY-10.
+        """
+        return TermEnd(date_of_number(self.due_on), self.is_provisional).is_over(today)
 
 
 class Clocks:
@@ -55,15 +67,16 @@ class Clocks:
         due = [each for each in found if each.due_on <= until]
         return sorted(due, key=lambda each: (each.due_on, each.step, each.subject))
 
-    def feedback_due(self, concluded_on: int, year: int, sector: str) -> int:
+    def feedback_due(self, concluded_on: int, year: int, sector: str) -> TermEnd:
         """Return the last day to notify a result: 7 working days, and the year's day at most.
 
         Notes
         -----
         Rules: CEA-VER-12.
         """
-        of_term = self._record.term_end("verification_feedback", concluded_on)
-        return min(of_term, _year_day(year, sector) or of_term)
+        of_term = self._record.term("verification_feedback", concluded_on)
+        of_year = _year_day(year, sector)
+        return of_term if of_year is None else min(of_term, TermEnd.of(of_year))
 
     def remind(self, province: int) -> int:
         """Tell a province what is due soon or late, each once; return how much is new.
@@ -81,7 +94,7 @@ class Clocks:
                 f"{clock.step} {clock.subject}",
                 f"{_WORDS[clock.step]} ({clock.rule}): {clock.subject}",
                 clock.due_on,
-                clock.due_on < today,
+                clock.is_late(today),
             )
             for clock in self.open(province, soon)
         ]
@@ -109,8 +122,8 @@ class Clocks:
             (province,),
         )
         for enterprise, sector, year, concluded_on in rows.fetchall():
-            due_on = self.feedback_due(concluded_on, year, sector)
-            yield Clock("result", f"{enterprise} {year}", due_on, "CEA-VER-12")
+            end = self.feedback_due(concluded_on, year, sector)
+            yield _clock("result", f"{enterprise} {year}", end, "CEA-VER-12")
 
     def _anew(self, province: int) -> Iterator[Clock]:
         """Yield the changed results on which what was distributed last does not rest yet."""
@@ -131,18 +144,23 @@ class Clocks:
             (province,),
         )
         for enterprise, year, notified_on in rows.fetchall():
-            due_on = self._record.term_end("allocate_anew", notified_on)
-            yield Clock("allocation", f"{enterprise} {year}", due_on, "CEA-PLN-26")
+            end = self._record.term("allocate_anew", notified_on)
+            yield _clock("allocation", f"{enterprise} {year}", end, "CEA-PLN-26")
 
     def _objections(self, province: int) -> Iterator[Clock]:
         rows = self._store.execute(
-            "SELECT objection_id, enterprise, compliance_year, decide_by FROM objections"
+            "SELECT objection_id, enterprise, compliance_year, made_on FROM objections"
             " JOIN enterprises ON enterprises.enterprise_id = objections.enterprise_id"
             " WHERE province = ? AND state = 'open'",
             (province,),
         )
-        for number, enterprise, year, decide_by in rows.fetchall():
-            yield Clock("objection", f"{number} {enterprise} {year}", decide_by, "CEA-VER-13")
+        for number, enterprise, year, made_on in rows.fetchall():
+            end = self._record.term("decide_objection", made_on)
+            yield _clock("objection", f"{number} {enterprise} {year}", end, "CEA-VER-13")
+
+
+def _clock(step: str, subject: str, end: TermEnd, rule: str) -> Clock:
+    return Clock(step, subject, end.number, rule, end.is_provisional)
 
 
 _WORDS = {

@@ -2,7 +2,8 @@
 
 from typing import Any, NamedTuple
 
-from cea_exchange.domain.calendar import date_of_number
+from cea_exchange.domain.calendar import date_number, date_of_number
+from cea_exchange.domain.compliance.enforcement.clocks import months_after
 from cea_exchange.domain.compliance.listing.firms import ServiceRecord, conflict
 from cea_exchange.domain.credit_code import credit_code_check
 from cea_exchange.domain.refusals import PlatformRefusal
@@ -21,6 +22,8 @@ from cea_exchange.platform.record import Record
 SERVICES = ("report", "advice", "laboratory")
 TIES = ("interest", "manager", "trade")
 POINTS_MAX = 100
+BAN_YEARS = 5
+"""For how long a person is banned who is not banned for life (CEA-LAW-12)."""
 
 
 class Firm(NamedTuple):
@@ -74,6 +77,69 @@ class Firms:
                 "UPDATE service_firms SET barred_from = ? WHERE firm_id = ?",
                 (self._record.business_date(), found.firm_id),
             )
+
+    def readmit(self, firm: str) -> None:
+        """Let a firm work again, whose bar was revoked."""
+        with self._record.transaction():
+            found = self.of(firm)
+            self._store.execute(
+                "UPDATE service_firms SET barred_from = 0 WHERE firm_id = ?", (found.firm_id,)
+            )
+
+    def persons_ban(self, decision_id: int, firm_id: int) -> None:
+        """Ban the persons of a decision that is served, from today on for as long as it says.
+
+        Notes
+        -----
+        Rules: CEA-LAW-12.
+        """
+        today = self._record.business_date()
+        rows = self._store.execute(
+            "SELECT name, ban FROM case_persons WHERE decision_id = ? AND ban <> '' ORDER BY name",
+            (decision_id,),
+        ).fetchall()
+        until = date_number(months_after(date_of_number(today), 12 * BAN_YEARS))
+        self._store.insert(
+            "person_bans (decision_id, name, firm_id, banned_from, banned_until, lifted_on)",
+            [
+                (decision_id, name, firm_id, today, 0 if ban == "life" else until, 0)
+                for name, ban in rows
+            ],
+        )
+
+    def bans_lift(self, decision_id: int) -> None:
+        """Lift the bans of a decision that was revoked."""
+        self._store.execute(
+            "UPDATE person_bans SET lifted_on = ? WHERE decision_id = ?",
+            (self._record.business_date(), decision_id),
+        )
+
+    def bans(self) -> list[dict[str, Any]]:
+        """Return who is banned today, and until when; 0 is for life."""
+        names = ("name", "firm", "banned_from", "banned_until", "decision_id")
+        rows = self._store.execute(
+            "SELECT name, coalesce(firm, ''), banned_from, banned_until, decision_id"
+            " FROM person_bans LEFT JOIN service_firms"
+            " ON service_firms.firm_id = person_bans.firm_id WHERE lifted_on = 0"
+            " AND (banned_until = 0 OR banned_until >= ?) ORDER BY name, decision_id",
+            (self._record.business_date(),),
+        )
+        return [dict(zip(names, row, strict=True)) for row in rows.fetchall()]
+
+    def person_check(self, name: str) -> None:
+        """Refuse a person who is banned, by the name that the decision has.
+
+        Notes
+        -----
+        Rules: CEA-LAW-12.
+        """
+        for ban in self.bans():
+            if ban["name"] == name:
+                until = ban["banned_until"] or "for life"
+                raise PlatformActError(
+                    PlatformRefusal.PERSON_BANNED,
+                    f"person: expected one who may verify, got {name}, banned until {until}",
+                )
 
     def engage(self, enterprise: str, firm: str, year: int, service: str) -> None:
         """Declare whom an enterprise had do what for a compliance year."""

@@ -46,13 +46,8 @@ class Objections:
         choice_checked(against, ("verification", "allocation"), "against")
         words_checked(words, "words", TEXT_LENGTH_MAX)
         today = self._record.business_date()
-        last = self._record.term_end("object", notified_on)
-        if today > last:
-            raise PlatformActError(
-                PlatformRefusal.OBJECTION_LATE,
-                f"objection: expected by {last}, notice {notified_on}, got one on {today}"
-                " (CEA-VER-13)",
-            )
+        last = self._record.term("object", notified_on)
+        self._record.in_time_check("objection", last, "CEA-VER-13", PlatformRefusal.OBJECTION_LATE)
         with self._record.transaction():
             is_open = self._store.one(
                 "SELECT objection_id FROM objections WHERE enterprise_id = ?"
@@ -65,16 +60,20 @@ class Objections:
                     f"objection: expected none that is open, got {is_open}",
                 )
             number = self._store.next_id("objections", "objection_id")
-            decide_by = self._record.term_end("decide_objection", today)
+            end = self._record.term("decide_objection", today)
             self._store.insert(
                 "objections (objection_id, enterprise_id, compliance_year, against, subject_id,"
-                " words, made_by, made_on, decide_by, state, answer, decided_by, decided_on)",
+                " words, made_by, made_on, state, answer, decided_by, decided_on)",
                 [
                     (number, enterprise_id, year, against, subject_id, words, person.name, today)
-                    + (decide_by, "open", "", "", 0)
+                    + ("open", "", "", 0)
                 ],
             )
-        return {"objection": number, "decide_by": decide_by}
+        return {
+            "objection": number,
+            "decide_by": end.number,
+            "is_provisional": end.is_provisional,
+        }
 
     def decide(self, person: Acting, number: int, state: str, answer: str) -> None:
         """Uphold an objection or dismiss it.

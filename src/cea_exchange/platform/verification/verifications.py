@@ -212,6 +212,7 @@ class Verifications:
         words_checked(finding.parameter, "parameter", is_needed=False)
         words_checked(finding.document, "document", is_needed=False)
         with self._record.transaction():
+            self._firms.person_check(person.name)
             self.of_number(number, "open")
             finding_id = self._store.next_id("findings", "finding_id")
             self._store.insert(
@@ -271,6 +272,7 @@ class Verifications:
         Rules: CEA-VER-10, CEA-VER-14.
         """
         with self._record.transaction():
+            self._firms.person_check(person.name)
             task = self.of_number(number, "open")
             states = self._finding_states(number)
             if "open" in states:

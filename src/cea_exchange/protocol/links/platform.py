@@ -26,6 +26,8 @@ UNITS_MAX = 1_000
 """Of one item that has several lines."""
 VERDICTS_MAX = 100
 COMPLETIONS_MAX = 500
+COVERED_MAX = 1_000
+"""Days on which something came to cover one obligation."""
 HEAD_BEFORE_ALL = "0" * 64
 
 Whole = Annotated[int, Meta(ge=0, le=2**62)]
@@ -134,7 +136,35 @@ class ObligationsSet(Struct, frozen=True, tag="obligations_set", forbid_unknown_
     lines: Annotated[tuple[DutyLine, ...], Meta(max_length=LINES_MAX)]
 
 
-LinkContent = EntityListed | AllowancesGiven | AllowancesRecalled | ObligationsSet
+class AllowancesCut(Struct, frozen=True, tag="allowances_cut", forbid_unknown_fields=True):
+    """A province decided that an entity's next allowances are cut.
+
+    Attributes
+    ----------
+    cause
+        ``unpaid``, what was not surrendered of the year; or ``enforcement``.
+    order, ordered_on, until
+        The order to correct that came before, and the last day of its term; '' and 0: none did.
+    refusal, refused_on
+        What shows that it was refused, and since when that is on record; likewise.
+    """
+
+    case_id: int
+    province: int
+    enterprise: str
+    compliance_year: int
+    cause: Literal["unpaid", "enforcement"]
+    tonnes: int
+    document: str
+    decided_on: int
+    order: str
+    ordered_on: int
+    until: int
+    refusal: str
+    refused_on: int
+
+
+LinkContent = EntityListed | AllowancesGiven | AllowancesRecalled | ObligationsSet | AllowancesCut
 
 
 class LinkItem(Struct, frozen=True, forbid_unknown_fields=True):
@@ -191,6 +221,12 @@ class Completion(Struct, frozen=True, forbid_unknown_fields=True):
         Tonnes of allowances and of CCERs that cover it.
     completed_on
         Day (yyyymmdd) since which it is covered whole; 0 before.
+    applied
+        Tonnes that are applied for and not decided: they count of the day of their application
+        once they are accepted.
+    covered
+        Day (yyyymmdd) and tonnes that count from it, in order: all that covers it, so that it is
+        known what was missing when a day had passed.
     """
 
     completion_seq: LinkSeq
@@ -200,6 +236,8 @@ class Completion(Struct, frozen=True, forbid_unknown_fields=True):
     surrendered: Whole
     offset: Whole
     completed_on: Day
+    applied: Whole = 0
+    covered: Annotated[tuple[tuple[Day, Whole], ...], Meta(max_length=COVERED_MAX)] = ()
 
 
 class LinkQuestion(Struct, frozen=True, forbid_unknown_fields=True):
@@ -213,6 +251,9 @@ class LinkQuestion(Struct, frozen=True, forbid_unknown_fields=True):
         Of the stream it speaks of; None before its first item.
     completions
         What was surrendered, from the one after `LinkAnswer.completed_seq` on.
+    reported_until
+        With these the registry has told all that covers obligations before this day of its own
+        (yyyymmdd); 0: it has more to tell.
     """
 
     first: LinkSeq
@@ -220,6 +261,7 @@ class LinkQuestion(Struct, frozen=True, forbid_unknown_fields=True):
     log_id: str | None = None
     verdicts: Annotated[tuple[Verdict, ...], Meta(max_length=VERDICTS_MAX)] = ()
     completions: Annotated[tuple[Completion, ...], Meta(max_length=COMPLETIONS_MAX)] = ()
+    reported_until: Annotated[int, Meta(ge=0, le=99991231)] = 0
 
 
 class LinkAnswer(Struct, frozen=True, forbid_unknown_fields=True):

@@ -137,6 +137,42 @@ class Corrections:
             )
         return int(number)
 
+    def take(
+        self,
+        account: str,
+        compliance_year: int,
+        province: int,
+        decided: Correction,
+        refusal: str,
+    ) -> None:
+        """Keep an order and its refusal as the platform's case has them, on the days they have.
+
+        What was recorded here before stays.
+
+        Parameters
+        ----------
+        refusal
+            The document that shows it, if it was refused.
+
+        Rules: CEA-PEN-05.
+        """
+        with self._store.transaction():
+            standing = self._short(account, compliance_year, province)
+            index = standing.account_index
+            if self.of(index, compliance_year) is not None or not decided.document:
+                return
+            number = self._store.add(
+                "correction_orders (order_id, compliance_year, account_index, document, province,"
+                " tonnes, ordered_on, until_date)",
+                *(compliance_year, index, decided.document, province, standing.due),
+                *(decided.ordered_on, decided.until),
+            )
+            if decided.refused_on:
+                self._store.insert(
+                    "correction_refusals (order_id, document, tonnes, recorded_on)",
+                    [(number, refusal, standing.due, decided.refused_on)],
+                )
+
     def of(self, account_index: int, compliance_year: int) -> Correction | None:
         """Return the order that an account had for a year; None if it had none."""
         row = self._store.one(

@@ -167,19 +167,26 @@ class Compliance:
             if standing.shortfall and province in (None, named.province)
         ]
 
-    def deduct(self, account: str, compliance_year: int, province: int) -> UnpaidDeduction:
+    def deduct(
+        self, account: str, compliance_year: int, province: int, *, decided_on: int | None = None
+    ) -> UnpaidDeduction:
         """Decide that what is still missing is taken off the entity's next allowances.
 
         The entity was ordered to correct it, and has not (`Corrections`). What is deducted can't be
         surrendered any more; the shortfall stays one. What the province keeps for the entity pays
         first.
 
+        Parameters
+        ----------
+        decided_on
+            When the platform's case decided it (yyyymmdd); None: today, here.
+
         Rules: CEA-PEN-04, CEA-PEN-05, CEA-ALC-11, CEA-SUR-13.
         """
         ledger, store = self._ledger, self._store
         with store.transaction():
             index, debtor = with_successor(ledger, account)
-            today = ledger.business_date()
+            today = ledger.business_date() if decided_on is None else decided_on
             province_checked(store, index, province)
             standing = standing_of(store, ledger.rules, index, compliance_year)
             if standing.deducted:

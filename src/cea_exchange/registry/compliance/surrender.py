@@ -78,8 +78,8 @@ class Surrender:
     Attributes
     ----------
     after_covering : list of callable
-        Each takes an account's index and a year of which something was surrendered, in the same
-        transaction.
+        Each takes an account's index and a year of which something was surrendered, or is applied
+        for or not any more, in the same transaction.
     """
 
     def __init__(self, ledger: Ledger, accounts: Accounts, custody: ProvinceHoldings) -> None:
@@ -134,6 +134,7 @@ class Surrender:
             self._payable_check(standing, lines, today, is_own=giver_index == debtor)
             number = self._row_add(compliance_year, index, giver_index, lines, why=why)
             self._lines.move(EntryKind.SET_ASIDE, giver_index, giver_index, lines, number)
+            self._covered(index, compliance_year)
         return number
 
     def withdraw(self, surrender_id: int, giver: str) -> None:
@@ -149,6 +150,7 @@ class Surrender:
                 )
             self._free(_in_state(surrender, "applied"))
             self._decide(surrender_id, "withdrawn")
+            self._covered(surrender.account_index, surrender.compliance_year)
 
     def reject(self, surrender_id: int, province: int, why: str) -> None:
         """Refuse an application of an entity of the province's own; the allowances go back."""
@@ -157,6 +159,7 @@ class Surrender:
             surrender = _in_state(self._of_province(surrender_id, province), "applied")
             self._free(surrender)
             self._decide(surrender_id, "rejected", province, why)
+            self._covered(surrender.account_index, surrender.compliance_year)
 
     def accept(self, surrender_id: int, province: int) -> None:
         """Accept an application of an entity of the province's own, and pass it on.

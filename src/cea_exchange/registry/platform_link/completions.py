@@ -1,5 +1,8 @@
 """What covers obligations, numbered for the platform, whose completion lists are made of it."""
 
+import msgspec
+
+from cea_exchange.ledger.database.interface import Row
 from cea_exchange.protocol.links.platform import Completion
 from cea_exchange.registry.compliance.obligation_status import standing_of
 from cea_exchange.registry.general_ledger import Ledger
@@ -28,10 +31,11 @@ class Completions:
         number = self._store.next_id("platform_completions", "completion_seq")
         self._store.insert(
             "platform_completions (completion_seq, account_index, compliance_year, owed,"
-            " surrendered, offset_tonnes, completed_on)",
+            " surrendered, offset_tonnes, completed_on, applied, covered)",
             [
                 (number, account_index, compliance_year, standing.tonnes, standing.surrendered)
-                + (standing.status.offset, standing.completed_on or 0)
+                + (standing.status.offset, standing.completed_on or 0, standing.applied)
+                + (msgspec.json.encode(sorted(standing.counted.items())).decode(),)
             ],
         )
 
@@ -39,11 +43,22 @@ class Completions:
         """Return so many from a number on."""
         rows = self._store.execute(
             "SELECT completion_seq, account_index, compliance_year, owed, surrendered,"
-            " offset_tonnes, completed_on FROM platform_completions"
+            " offset_tonnes, completed_on, applied, covered FROM platform_completions"
             " WHERE completion_seq >= ? ORDER BY completion_seq LIMIT ?",
             (first, count),
         )
-        return tuple(
-            Completion(seq, self._listed.enterprise_of(account) or "", *rest)
-            for seq, account, *rest in rows.fetchall()
+        return tuple(map(self._completion, rows.fetchall()))
+
+    def _completion(self, row: Row) -> Completion:
+        seq, account, year, owed, surrendered, offset, completed_on, applied, covered = row
+        return Completion(
+            seq,
+            self._listed.enterprise_of(account) or "",
+            year,
+            owed,
+            surrendered,
+            offset,
+            completed_on,
+            applied,
+            msgspec.json.decode(covered, type=tuple[tuple[int, int], ...]),
         )

@@ -20,6 +20,7 @@ from cea_exchange.protocol.links.platform import (
     COMPLETIONS_MAX,
     HEAD_BEFORE_ALL,
     VERDICTS_MAX,
+    AllowancesCut,
     AllowancesGiven,
     AllowancesRecalled,
     EntityListed,
@@ -33,6 +34,9 @@ from cea_exchange.protocol.links.platform import (
     head_after,
     item_decode,
 )
+from cea_exchange.registry.compliance.corrections import Corrections
+from cea_exchange.registry.compliance.deductions import Deductions
+from cea_exchange.registry.compliance.lists import Compliance
 from cea_exchange.registry.compliance.obligations import Obligations
 from cea_exchange.registry.compliance.offsets import Offsets
 from cea_exchange.registry.compliance.surrender import Surrender
@@ -41,6 +45,7 @@ from cea_exchange.registry.files import SourceFile
 from cea_exchange.registry.general_ledger import Ledger
 from cea_exchange.registry.own_acts import OwnAct
 from cea_exchange.registry.platform_link.completions import Completions
+from cea_exchange.registry.platform_link.cut_allowances import CutAllowances
 from cea_exchange.registry.platform_link.given_allowances import GivenAllowances
 from cea_exchange.registry.platform_link.listed_entities import ListedEntities
 from cea_exchange.registry.platform_link.mismatches import Mismatched, mismatch
@@ -72,7 +77,7 @@ class PlatformStream:
 
     Attributes
     ----------
-    listed, given, owed, completions
+    listed, given, owed, cuts, completions
         Who post what items say.
 
     Notes
@@ -86,6 +91,9 @@ class PlatformStream:
         act_log: ActLog,
         distribution: Distribution,
         obligations: Obligations,
+        corrections: Corrections,
+        compliance: Compliance,
+        deductions: Deductions,
     ) -> None:
         self._ledger = ledger
         self._store = ledger.store
@@ -93,6 +101,7 @@ class PlatformStream:
         self.listed = ListedEntities(ledger)
         self.given = GivenAllowances(ledger, distribution, self.listed)
         self.owed = OwedObligations(ledger, obligations, self.listed, self.given)
+        self.cuts = CutAllowances(ledger, self.listed, corrections, compliance, deductions)
         self.completions = Completions(ledger, self.listed)
 
     def completions_follow(self, surrender: Surrender, offsets: Offsets) -> None:
@@ -114,12 +123,15 @@ class PlatformStream:
         first, log_id = self.last_seq() + 1, self.log_id()
         if answer is None:
             return LinkQuestion(first, 0, log_id)
+        completions = self.completions.since(answer.completed_seq + 1, COMPLETIONS_MAX)
+        has_more = len(completions) == COMPLETIONS_MAX
         return LinkQuestion(
             first,
             ITEMS_MAX,
             log_id,
             self._verdicts(answer.judged_seq + 1),
-            self.completions.since(answer.completed_seq + 1, COMPLETIONS_MAX),
+            completions,
+            reported_until=0 if has_more else self._ledger.business_date(),
         )
 
     def has_more_to_say(self, answer: LinkAnswer) -> bool:
@@ -203,6 +215,8 @@ class PlatformStream:
                 self.given.recall(item.link_seq, source, content)
             case ObligationsSet():
                 self.owed.take(source, content)
+            case AllowancesCut():
+                self.cuts.take(content)
 
     def _refuse(
         self, log_id: str, item: LinkItem, payload: bytes, mismatches: tuple[Mismatch, ...]

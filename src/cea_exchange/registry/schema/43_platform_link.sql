@@ -44,5 +44,7 @@ CREATE TABLE platform_completions (     -- obligations of which something was co
     owed BIGINT NOT NULL CHECK (owed >= 0),
     surrendered BIGINT NOT NULL CHECK (surrendered >= 0),
     offset_tonnes BIGINT NOT NULL CHECK (offset_tonnes >= 0),
-    completed_on BIGINT NOT NULL        -- yyyymmdd; 0 before
+    completed_on BIGINT NOT NULL,       -- yyyymmdd; 0 before
+    applied BIGINT NOT NULL CHECK (applied >= 0), -- for which nobody has decided yet
+    covered TEXT NOT NULL               -- day and tonnes that count from it, as JSON
 );

@@ -23,7 +23,7 @@ from cea_exchange.screens.visit import Visit
 
 PATH = "/cases"
 OFFENCES = ("unpaid", *get_args(Offence))
-OF_THEIR_OWN = ("decide", "pay", "cut")
+OF_THEIR_OWN = ("decide", "pay", "instalments", "ruling", "cut")
 """Steps that have figures, and requests of their own."""
 
 
@@ -56,7 +56,6 @@ async def _open(visit: Visit, form: Form) -> Response:
     offence, day = form.choice("offence", OFFENCES), form.day("committed_on")
     enterprise, firm = form.line("enterprise", needed=False), form.line("firm", needed=False)
     year, document = form.whole("year", needed=False), form.line("document")
-    shortfall = form.whole("shortfall", needed=offence == "unpaid")
     gains = form.yuan("gains", needed=False)
     if bool(enterprise) == bool(firm):
         form.refuse("enterprise", "cases.one_of_both")
@@ -68,11 +67,11 @@ async def _open(visit: Visit, form: Form) -> Response:
             "committed_on": int(day.strftime("%Y%m%d")),
             "document": document,
             "year": year or 0,
-            "shortfall": shortfall or 0,
             "gains": gains or 0,
+            "apart": form.line("apart", needed=False),
             **({"enterprise": enterprise} if enterprise else {"firm": firm}),
         }
-        fields = ("enterprise", "firm", "shortfall", "committed_on", "gains", "document")
+        fields = ("enterprise", "firm", "committed_on", "year", "gains", "document", "apart")
         answer = await act(visit, form, "platform", request, fields=fields)
         if answer is not None:
             return done_see(visit, f"{PATH}/{answer['case']}", answer, "taken")
@@ -105,6 +104,7 @@ async def _one(visit: Visit, **forms: Form) -> Response:
         steps=may,
         may=shown.answer["may"] if visit.rights.role("platform") == "province" else [],
         word=word_of(visit),
+        outcomes=OUTCOMES,
         forms={name: forms.get(name) or visit.empty_form() for name in names},
         done=done_words(visit),
     )
@@ -112,7 +112,8 @@ async def _one(visit: Visit, **forms: Form) -> Response:
 
 async def _step(visit: Visit, form: Form) -> Response:
     number, step = whole_part(visit, "number"), form.line("step")
-    document, day = form.line("document"), form.day("due_on", needed=step == "order")
+    is_dated = step in ("order", "tell_hearing")
+    document, day = form.line("document"), form.day("due_on", needed=is_dated)
     request: dict[str, Any] = {"op": "case_step", "case": number, "step": step}
     request |= {"document": document, "words": form.line("words", needed=False)}
     request |= {"due_on": int(day.strftime("%Y%m%d")) if day else 0}
@@ -123,8 +124,8 @@ async def _decide(visit: Visit, form: Form) -> Response:
     request: dict[str, Any] = {"op": "case_decide", "case": whole_part(visit, "number")}
     request |= {"fine": form.yuan("fine"), "document": form.line("document")}
     request |= {"words": form.line("words")}
+    request |= {name: form.line(name, needed=False) for name in ("persons", "measures")}
     given = {
-        "missing": form.whole("missing", needed=False),
         "traded_value": form.yuan("traded_value", needed=False),
         "traded_tonnes": form.whole("traded_tonnes", needed=False),
     }
@@ -135,17 +136,36 @@ async def _decide(visit: Visit, form: Form) -> Response:
 async def _pay(visit: Visit, form: Form) -> Response:
     request: dict[str, Any] = {"op": "case_pay", "case": whole_part(visit, "number")}
     request |= {"paid": form.yuan("paid"), "document": form.line("document")}
+    request |= {"payer": form.line("payer", needed=False)}
     return await _taken(visit, form, "pay", request)
 
 
 async def _cut(visit: Visit, form: Form) -> Response:
     request: dict[str, Any] = {"op": "case_cut", "case": whole_part(visit, "number")}
-    request |= {"tonnes": form.whole("tonnes"), "of": form.whole("of", needed=False) or 0}
-    request |= {"document": form.line("document")}
+    request |= {"tonnes": form.whole("tonnes"), "document": form.line("document")}
+    for name in ("year", "misreported"):
+        request |= {name: form.whole(name, needed=False) or 0}
     return await _taken(visit, form, "cut", request)
 
 
-FIELDS = ("document", "words", "due_on", "step", "fine", "paid", "tonnes", "missing")
+async def _instalments(visit: Visit, form: Form) -> Response:
+    request: dict[str, Any] = {"op": "case_instalments", "case": whole_part(visit, "number")}
+    request |= {"parts": form.line("parts"), "document": form.line("document")}
+    return await _taken(visit, form, "instalments", request)
+
+
+async def _ruling(visit: Visit, form: Form) -> Response:
+    request: dict[str, Any] = {"op": "case_ruling", "case": whole_part(visit, "number")}
+    request |= {"outcome": form.choice("outcome", OUTCOMES), "document": form.line("document")}
+    request |= {"fine": form.yuan("fine", needed=False) or 0}
+    return await _taken(visit, form, "ruling", request)
+
+
+OUTCOMES = ("upheld", "changed", "revoked", "withdrawn")
+FIELDS = (
+    *("document", "words", "due_on", "step", "fine", "persons", "measures", "paid", "payer"),
+    *("tonnes", "year", "misreported", "parts", "outcome"),
+)
 
 
 async def _taken(visit: Visit, form: Form, name: str, request: dict[str, Any]) -> Response:
@@ -174,6 +194,8 @@ PAGES = (
             "/step": sent(_step),
             "/decide": sent(_decide),
             "/pay": sent(_pay),
+            "/instalments": sent(_instalments),
+            "/ruling": sent(_ruling),
             "/cut": sent(_cut),
         },
         allowed=official_at("platform"),

@@ -232,7 +232,8 @@ class AdminService(Service[Operator, AdminRequest]):
         elif self._is_harmless(error, request):
             log.error("request_broke", op=request and request.op, by=by or None, exc_info=error)
             got = type(error).__name__
-            refusal = FrameError(VenueRefusal.INTERNAL, expected="an answer", got=got, where="venue")
+            parts = {"expected": "an answer", "got": got, "where": "venue"}
+            refusal = FrameError(VenueRefusal.INTERNAL, **parts)
         else:
             raise error
         if isinstance(error, FrameError | RequestUnread):

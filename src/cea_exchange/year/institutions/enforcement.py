@@ -9,7 +9,7 @@ from cea_exchange.domain.calendar import date_number
 from cea_exchange.domain.compliance.penalties import Traded
 from cea_exchange.domain.compliance.rules import ComplianceRules
 from cea_exchange.platform.control.requests.enforcement import CaseDecide, CaseOpen, CaseStep
-from cea_exchange.platform.enforcement.cases import UNPAID
+from cea_exchange.platform.enforcement.book import UNPAID
 from cea_exchange.registry.compliance.lists import Shortfall, traded_before_deadline
 from cea_exchange.registry.control.requests.compliance.obligation import ShortfallList
 from cea_exchange.year.institutions.systems import AUTHORITY, Systems, province
@@ -18,10 +18,15 @@ TERM_DAYS = 30
 """Of an order to correct: no text says how long it is."""
 
 
-def acted_against(systems: Systems, year: int, day: date) -> list[Shortfall]:
+def acted_against(systems: Systems, year: int, day: date, decided: date) -> list[Shortfall]:
     """Open a case against each entity that was short, order it to correct, and decide the fine.
 
-    The least fine of the law's range is decided.
+    The least fine of the law's range is decided, once the entity could state and ask to be heard.
+
+    Parameters
+    ----------
+    day, decided
+        On which days cases are opened, with notice, and decided, served and published.
     """
     systems.day_begin(day)
     systems.talk()
@@ -30,8 +35,11 @@ def acted_against(systems: Systems, year: int, day: date) -> list[Shortfall]:
     with systems.registry_read() as registry:
         traded = traded_before_deadline(registry, rules, year)
     with systems.together("platform"):
-        for each in short:
-            _case(systems, each, year, day, traded)
+        cases = [_opened(systems, each, year, day) for each in short]
+    systems.day_begin(decided)
+    with systems.together("platform"):
+        for case, each in zip(cases, short, strict=True):
+            _decided(systems, case, each, traded)
     return short
 
 
@@ -46,9 +54,9 @@ def _shortfalls(systems: Systems, year: int) -> list[Shortfall]:
     return found
 
 
-def _case(systems: Systems, short: Shortfall, year: int, day: date, traded: Traded) -> None:
+def _opened(systems: Systems, short: Shortfall, year: int, day: date) -> int:
     ask = partial(systems.ask, "platform", province(short.province))
-    case = ask(
+    case: int = ask(
         CaseOpen(
             province=short.province,
             offence=UNPAID,
@@ -56,22 +64,30 @@ def _case(systems: Systems, short: Shortfall, year: int, day: date, traded: Trad
             document="list",
             enterprise=short.account.removeprefix("A-"),
             year=year,
-            shortfall=short.shortfall,
         )
     )["case"]
     until = date_number(date.fromordinal(day.toordinal() + TERM_DAYS))
     ask(CaseStep(case=case, step="order", document="order", due_on=until))
     ask(CaseStep(case=case, step="notice", document="notice"))
+    return case
+
+
+def _decided(systems: Systems, case: int, short: Shortfall, traded: Traded) -> None:
     if short.fine is None:
         # Nothing was traded in the deadline's month: there is no price to fine by.
         return
+    ask = partial(systems.ask, "platform", province(short.province))
+    for step in ("legal_review", "joint_decision"):
+        ask(CaseStep(case=case, step=step, document=step))
     ask(
         CaseDecide(
             case=case,
             fine=short.fine.least,
             document="decision",
-            words="the law of the year, the least of it",
+            words="the least of it",
             traded_value=traded.amount,
             traded_tonnes=traded.tonnes,
         )
     )
+    for step in ("serve", "publish"):
+        ask(CaseStep(case=case, step=step, document=step))

@@ -9,7 +9,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from cea_exchange.ledger.institutions import INSTITUTION_NAMES, Institution
-from cea_exchange.platform.enforcement.cases import UNPAID
+from cea_exchange.platform.enforcement.book import UNPAID
 from cea_exchange.platform.store import PlatformStore
 from cea_exchange.registry.store import RegistryStore
 from cea_exchange.year.checkpoint import YearState

@@ -89,6 +89,19 @@ class ClockConfirm(shared.ClockConfirm, Request, tag="clock_confirm"):
     second = Second.OWN
 
 
+class CalendarLoad(shared.CalendarLoad, Request, tag="calendar_load"):
+    """Load the working days of the next year from a file; a second person has to approve it."""
+
+    roles = (OPERATOR,)
+    second = Second.OWN
+
+
+class CalendarShow(shared.CalendarShow, Request, tag="calendar_show"):
+    """Print how far the working days are known: a term that ends later is provisional."""
+
+    roles = ROLES
+
+
 class PersonList(shared.PersonList, Request, tag="person_list"):
     """Print who acts, for whom, in which role."""
 

@@ -9,7 +9,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from cea_exchange.domain.calendar import TradingCalendar
+from cea_exchange.domain.calendar import CalendarError, TermEnd, TradingCalendar
 from cea_exchange.domain.compliance.penalties import FineRange
 from cea_exchange.domain.compliance.ruled import ComplianceError, Mark, load_rules
 from cea_exchange.domain.refusals import RegistryRefusal
@@ -50,10 +50,10 @@ def clocks() -> Mapping[str, Clock]:
     return MappingProxyType({clock.step: clock for clock in file.clock})
 
 
-def due(
+def term(
     step: str, event: date, calendar: TradingCalendar, *, extended: int = 0, stopped: int = 0
-) -> date:
-    """Return the last day for a step; the whole of it is in time.
+) -> TermEnd:
+    """Return the last day for a step, the whole of which is in time, and whether it is certain.
 
     Parameters
     ----------
@@ -72,12 +72,10 @@ def due(
     ------
     ComplianceError
         If there is no such step, or it has fewer extensions.
-    CalendarError
-        If the calendar ends before.
 
     Notes
     -----
-    Rules: CEA-LAW-18 to CEA-LAW-27, CEA-VER-12, CEA-VER-13, CEA-PLN-26.
+    Rules: CEA-LAW-18 to CEA-LAW-27, CEA-VER-12, CEA-VER-13, CEA-PLN-26, CEA-DAY-10.
     """
     clock = clocks().get(step)
     if clock is None:
@@ -92,13 +90,34 @@ def due(
             f" ({clock.rule})",
         )
     if clock.working:
-        return calendar.working_day_after(event, (clock.days or 0) + stopped)
+        return calendar.term_end(event, (clock.days or 0) + stopped)
     if clock.months is not None:
         last = months_after(event, clock.months) + timedelta(days=stopped)
     else:
         days = (clock.days or 0) + sum(clock.extensions[:extended]) + stopped
         last = event + timedelta(days=days)
-    return last if calendar.is_working_day(last) else calendar.working_day_after(last, 1)
+    return calendar.rolled(last)
+
+
+def due(
+    step: str, event: date, calendar: TradingCalendar, *, extended: int = 0, stopped: int = 0
+) -> date:
+    """Return the last day for a step, which is certain; as `term`.
+
+    Raises
+    ------
+    ComplianceError
+        If there is no such step, or it has fewer extensions.
+    CalendarError
+        If the calendar ends before.
+    """
+    end = term(step, event, calendar, extended=extended, stopped=stopped)
+    if end.is_provisional:
+        raise CalendarError(
+            f"{step}: expected to end by {calendar.last}, the last day of calendar"
+            f" {calendar.name}, got {end.day} by the weekdays"
+        )
+    return end.day
 
 
 def months_after(day: date, months: int) -> date:

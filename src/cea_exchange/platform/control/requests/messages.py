@@ -67,5 +67,5 @@ class ProvinceDue(Request, tag="province_due"):
             self.province, 99_991_231 if self.until is None else self.until
         )
         return {
-            "due": [{**each._asdict(), "is_late": each.due_on < today} for each in clocks]
+            "due": [{**each._asdict(), "is_late": each.is_late(today)} for each in clocks]
         }
