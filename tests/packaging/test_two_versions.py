@@ -120,6 +120,10 @@ def test_the_page_leads_from_one_version_to_the_next(versions, tmp_path):
         exchange.start()
         after = exchange.operate("status")
         assert {name: after[name] for name in KEPT} == {name: before[name] for name in KEPT}
+        # Until the registry has answered it takes cancels only.
+        exchange.wait_until(
+            lambda: not exchange.operate("status")["cancels_only"], "the registry's answer", 30
+        )
         exchange.operate("clock", at="2025-07-17T09:30:00+08:00")
         assert EventKind.TRADE in trade(exchange, "97.60")
         closed(exchange, "2025-07-17T15:30:00+08:00", 20250717)
