@@ -1,6 +1,6 @@
 """How much faster a sweep is on two processes than on one; both must come to the same bytes.
 
-    python -m bench.sweep                               100 years of 200 firms: some hours
+    python -m bench.sweep                               100 years of 200 firms: about an hour
     python -m bench.sweep --years 8 --firms 50 --rounds 3
     python -m bench.sweep --quick                       in a minute or two
 

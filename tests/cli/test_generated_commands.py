@@ -78,6 +78,7 @@ PLAIN_NUMBERS = {
     *("unapplied_id", "operator_index", "province", "compliance_year", "year"),
     *("allocation", "case", "city", "compliance", "finding", "link_seq", "objection"),
     *("decision", "misreported", "quality", "timeliness", "traded_tonnes", "verification"),
+    "message",
     *("batch_number", "cancellation", "first_serial", "last_serial", "licence_id", "owner_days"),
     *("sector", "serial", "measure", "step", "adjustment", "share_bp"),
 }

@@ -16,7 +16,7 @@ from support.cluster.cluster_world import WAIT_S, cluster_open, peer
 from support.cluster.newer_program import VERSION
 from support.venue.venue_world import enter
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.nightly]
 NEWER_PROGRAM = (sys.executable, "-m", "support.cluster.newer_program")
 NEWER = (*NEWER_PROGRAM, "venue", "serve")
 DATE, NEXT_DATE = 20241231, 20250102

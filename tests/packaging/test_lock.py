@@ -17,9 +17,9 @@ LOCKS = ROOT / "contrib" / "lock"
 TOOLS = ROOT / "build" / "security-tools"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 EXTRAS = PROJECT["optional-dependencies"]
-RUN_TIME = ("arrow", "plots", "postgres", "ray", "screens", "sweep", "xlsx")
+RUN_TIME = ("arrow", "evidence", "plots", "postgres", "ray", "screens", "sweep", "xlsx")
 """Extras that a user's installation may have; the others are for who works on the project."""
-LOCKED_EXTRAS = ("arrow", "postgres", "xlsx")
+LOCKED_EXTRAS = ("arrow", "evidence", "postgres", "xlsx")
 ENTRY = re.compile(r"^(\S+)==(\S+) \\\n((?: +--hash=sha256:[0-9a-f]{64}(?: \\)?\n)+)", re.MULTILINE)
 
 

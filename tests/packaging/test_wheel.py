@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from support.page_walk import WALK_S_MAX, prints, steps_of, walk
 from support.places import ROOT
@@ -48,11 +50,18 @@ def pythons() -> list[str]:
     """Return the interpreters of this machine that the package is for, this one first."""
     found = {sys.version_info[:2]: sys.executable}
     for minor in range(11, 15):
-        program = shutil.which(f"python3.{minor}")
-        # What is found may be a shim that knows of no such version, or lack headers or venv.
-        if program and subprocess.run([program, "-c", USABLE], capture_output=True).returncode == 0:
-            found.setdefault((3, minor), program)
+        for program in candidates(minor):
+            # It may be a shim that knows of no such version, or lack headers or venv.
+            if subprocess.run([program, "-c", USABLE], capture_output=True).returncode == 0:
+                found.setdefault((3, minor), program)
     return list(found.values())
+
+
+def candidates(minor: int) -> list[str]:
+    """Return where a Python may be: on the path, or one of those that pyenv keeps."""
+    named = shutil.which(f"python3.{minor}")
+    kept = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"), "versions")
+    return [*filter(None, [named]), *map(str, kept.glob(f"3.{minor}.*/bin/python3.{minor}"))]
 
 
 WHEEL_BYTES_MAX = 4_600_000
@@ -274,7 +283,10 @@ def test_a_stranger_walks_a_path_from_nothing(shipped: Shipped, name: str, tmp_p
     """As the page says, `pip install cea-exchange` too: it finds the wheel before the index."""
     programs = tmp_path / "programs"
     programs.mkdir()
-    (programs / "python3").symlink_to(shipped.interpreter)
+    # No link: a shim of pyenv goes by the name that it is called by.
+    python3 = programs / "python3"
+    python3.write_text(f'#!/bin/sh\nexec {shipped.interpreter} "$@"\n')
+    python3.chmod(0o755)
     environment = {
         "PATH": f"{programs}:{os.defpath}",
         "PIP_FIND_LINKS": str(shipped.wheel.parent),
@@ -295,8 +307,8 @@ def test_a_stranger_walks_a_path_from_nothing(shipped: Shipped, name: str, tmp_p
 def test_an_installation_is_small_and_starts_soon(plain_install: PlainInstall) -> None:
     """What it brings along is what pyproject.toml says and what that needs."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    direct = {re.split(r"[<>=]", each)[0].lower() for each in project["dependencies"]}
-    brought = installed(plain_install) - {"pip", "cea-exchange"}
+    direct = {canonicalize_name(Requirement(each).name) for each in project["dependencies"]}
+    brought = set(map(canonicalize_name, installed(plain_install))) - {"pip", "cea-exchange"}
     assert direct <= brought and len(brought) <= DEPENDENCIES_MAX, brought
     spent = run(plain_install.python, "-X", "importtime", "-c", "import cea_exchange").stderr
     imported_us = int(spent.splitlines()[-1].split("|")[1])

@@ -16,7 +16,7 @@ from support.places import ROOT
 
 COLUMNS_MAX = 100
 FUNCTION_LINES_MAX = 70
-CODE_FOLDERS = ("src", "tests", "bench", "contrib/lock", "examples", "protocol")
+CODE_FOLDERS = ("src", "tests", "bench", "contrib/lock", "docs", "examples", "protocol")
 GENERATED = {
     "src/cea_exchange/domain/enums.py",
     "src/cea_exchange/domain/records.py",

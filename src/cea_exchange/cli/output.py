@@ -9,7 +9,7 @@ import msgspec
 import typer
 
 from cea_exchange.cli.errors import CommandError
-from cea_exchange.cli.language import ENGLISH, language, word
+from cea_exchange.cli.language import ENGLISH, language, said, word
 from cea_exchange.cli.readable import Quantity, shown
 
 WORDS_MAX = 60
@@ -20,7 +20,7 @@ Answer = dict[str, Any]
 
 def act_line(answer: Answer) -> str:
     """Return in a line what came of an act."""
-    return fields_line(answer) or "done"
+    return fields_line(answer) or said("done")
 
 
 def json_print(content: Any) -> None:
@@ -90,7 +90,7 @@ def rows_table(
         What is said where there are no rows.
     """
     if not rows:
-        return none
+        return said(none)
     names = list(rows[0]) if names is None else names
     heads = [name.replace("_", " ") for name in names]
     return table(heads, [[cell(shown(name, row[name], row)) for name in names] for row in rows])

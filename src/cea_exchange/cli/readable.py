@@ -10,6 +10,8 @@ from typing import Any
 
 import typer
 
+from cea_exchange.cli.language import said
+
 DATES = frozenset(
     {
         *("date", "day", "deadline", "until", "valid_from"),
@@ -70,7 +72,7 @@ def shown(name: str, value: Any, beside: Mapping[str, Any]) -> Any:
     if value is None:
         return ""
     if isinstance(value, bool):
-        return "yes" if value else "no"
+        return said("yes" if value else "no")
     if not isinstance(value, int):
         return value
     if name in DATES or name.endswith(DATE_SUFFIXES):
@@ -100,12 +102,12 @@ def yuan(fen: int) -> Quantity:
     """Return cash, such as ``1000.00 yuan``."""
     from cea_exchange.domain.units import cash_format
 
-    return Quantity(f"{cash_format(fen)} yuan")
+    return Quantity(f"{cash_format(fen)} {said('yuan')}")
 
 
 def tonnes(count: int) -> Quantity:
     """Return an amount of allowances, such as ``5000 t``."""
-    return Quantity(f"{count} t")
+    return Quantity(f"{count} {said('t')}")
 
 
 def date_shown(number: int) -> str:

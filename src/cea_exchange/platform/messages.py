@@ -25,7 +25,7 @@ class Message(NamedTuple):
     subject
         What it is about: ``month 202507``; with the day and whether it is late it is told once.
     due_on
-        yyyymmdd, the last day that is in time.
+        yyyymmdd, the last day that is in time; 0: there is none.
     """
 
     body: str

@@ -25,15 +25,15 @@ from typing import Any, Self
 from cea_exchange.institution.clock import GivenClock, InstitutionClock
 from cea_exchange.institution.persons import Person, Persons
 from cea_exchange.institution.services import Ended, InstitutionServices
-from cea_exchange.platform.allocation.allocations import Allocations
-from cea_exchange.platform.allocation.computation import Computation
+from cea_exchange.platform.allocation.allocations import AllocationRow, Allocations
+from cea_exchange.platform.allocation.computation import Computation, Line, Terms
 from cea_exchange.platform.allocation.forms import Forms
 from cea_exchange.platform.allocation.unit_years import UnitYears
 from cea_exchange.platform.disclosure.public_files import PublicFiles
 from cea_exchange.platform.disclosure.public_pages import PublicPages
 from cea_exchange.platform.enforcement.cases import Cases
 from cea_exchange.platform.entity_list.complexes import Complexes
-from cea_exchange.platform.entity_list.enterprises import Enterprises
+from cea_exchange.platform.entity_list.enterprises import Enterprise, Enterprises
 from cea_exchange.platform.entity_list.listing import Listing
 from cea_exchange.platform.entity_list.units import Units
 from cea_exchange.platform.filings.account_parts import AccountParts
@@ -45,7 +45,7 @@ from cea_exchange.platform.filings.months import Months
 from cea_exchange.platform.filings.plans import Plans
 from cea_exchange.platform.filings.reports import Reports
 from cea_exchange.platform.filings.retrofits import Retrofits
-from cea_exchange.platform.messages import Messages
+from cea_exchange.platform.messages import Message, Messages
 from cea_exchange.platform.obligations.obligations import Obligations
 from cea_exchange.platform.pages import Pages
 from cea_exchange.platform.record import Record
@@ -67,7 +67,7 @@ from cea_exchange.platform.verification.firms import Firms
 from cea_exchange.platform.verification.inspections import Inspections
 from cea_exchange.platform.verification.irregularities import Irregularities
 from cea_exchange.platform.verification.objections import Objections
-from cea_exchange.platform.verification.verifications import Verifications
+from cea_exchange.platform.verification.verifications import Result, Verifications
 
 OVERSEERS = frozenset(OWN_BODIES.values())
 NOBODY = Person("", "", "", "")
@@ -166,6 +166,9 @@ class Platform(InstitutionServices):
         )
         self.listing.after_changing.append(news.listed)
         self.allocations.after_distributing.append(news.given)
+        self.listing.after_changing.append(self._listed_tell)
+        self.verifications.after_confirming.append(self._confirmed_tell)
+        self.allocations.after_distributing.append(self._distributed_tell)
         self.obligations.after_setting.append(news.owed)
         self.cases.cuts.after_cutting.append(news.cut)
 
@@ -212,6 +215,66 @@ class Platform(InstitutionServices):
             for (body,) in rows.fetchall()
             if body.startswith(prefix) and len(body) == len(prefix) + 2
         )
+
+    # -- what enterprises are told of -------------------------------------------------------------
+
+    def _listed_tell(self, list_year: int, enterprise: Enterprise, is_listed: bool) -> None:
+        """Tell an enterprise that it entered a list, or left it.
+
+        Notes
+        -----
+        Rules: CEA-ENT-02, CEA-CAL-05.
+        """
+        words = (
+            "it files its plan, months and report, is verified, and surrenders what it owes"
+            if is_listed
+            else "nothing is asked of it for that year any more"
+        )
+        change = "entered" if is_listed else "left"
+        self._tell(
+            enterprise.enterprise,
+            f"list {list_year} {change} {self.business_date()}",
+            f"{change.capitalize()} the list of {list_year}: {words} (CEA-ENT-02)",
+        )
+
+    def _confirmed_tell(self, result: Result) -> None:
+        """Tell an enterprise its verified result.
+
+        Notes
+        -----
+        Rules: CEA-VER-12, CEA-VER-13, CEA-CAL-05.
+        """
+        year, version = result.compliance_year, result.version
+        mark = f", {result.mark}" if result.mark else ""
+        self._tell(
+            self.enterprises.name_of(result.enterprise_id),
+            f"result {year} {version}",
+            f"Verified result of {year}, version {version}: {result.tonnes} t{mark}; objections"
+            " within 7 working days (CEA-VER-13)",
+        )
+
+    def _distributed_tell(self, row: AllocationRow, lines: list[Line], _terms: Terms) -> None:
+        """Tell enterprises what they are given.
+
+        Notes
+        -----
+        Rules: CEA-VER-13, CEA-PLN-30, CEA-CAL-05.
+        """
+        year = row.compliance_year
+        self.messages.tell(
+            Message(
+                enterprise_body(line.enterprise),
+                f"allocation {row.allocation_id} {row.stage} {year}",
+                f"Allowances of {year}, {row.stage}: {line.tonnes} t"
+                f"{', ' + line.mark if line.mark else ''}; objections within 7 working days"
+                " (CEA-VER-13)",
+                0,
+            )
+            for line in lines
+        )
+
+    def _tell(self, enterprise: str, subject: str, words: str) -> None:
+        self.messages.tell([Message(enterprise_body(enterprise), subject, words, 0)])
 
     # -- acts that several services do together ---------------------------------------------------
 

@@ -60,7 +60,8 @@ def _played(cell: Cell, folder: Path) -> CellResult:
     profile.write_text(cell.profile, encoding="utf-8", newline="")
     setting = msgspec.structs.replace(cell.setting, profile=str(profile))
     year = folder / "year"
-    state = YearRun(year, setting).run()
+    # What is left of a cell that was stopped is thrown away.
+    state = YearRun(year, setting, goes_on=False).run()
     outcome = outcome_of(year, setting, state, csv_alone=True)
     tables = {
         file.rpartition("/")[2]: hashlib.sha256((year / file).read_bytes()).hexdigest()

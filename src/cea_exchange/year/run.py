@@ -72,6 +72,9 @@ class YearRun:
         What is asked for.
     progress
         Called with each day that is done.
+    goes_on
+        Whether what there is after each month is kept, so that a year that was stopped goes on from
+        there; without, it begins anew.
 
     Raises
     ------
@@ -86,8 +89,11 @@ class YearRun:
         folder: Path,
         setting: YearSetting,
         progress: Progress = lambda day, state, days: None,
+        *,
+        goes_on: bool = True,
     ) -> None:
         self.folder, self.setting = folder, setting
+        self._goes_on = goes_on
         self._progress = progress
         self.profile = load_profile(setting.profile)
         self.calendar = calendar_reaching(self.profile.calendar, setting.year)
@@ -217,7 +223,8 @@ class YearRun:
         if isinstance(systems, EmbeddedSystems):
             self.state.machine = systems.market.snapshot()
             self.state.ccer.machine = systems.ccer_market.snapshot()
-            checkpoint.saved(self.folder, self.state)
+            if self._goes_on:
+                checkpoint.saved(self.folder, self.state)
 
     def _keep(self, systems: Systems) -> None:
         self.state.bulletins, self.state.counts = systems.market.bulletins, systems.market.counts

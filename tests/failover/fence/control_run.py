@@ -103,7 +103,6 @@ class ControlRun:
         """Let each leader but the last freeze and thaw, and look at what is left."""
         os.environ["PYTHONPATH"] = python_path()
         cluster = self._cluster
-        (self._folder / "data").mkdir()
         with cluster:
             try:
                 cluster.prepare(self._members, REFERENCE_PRICES, start=f"{DAY}T08:30:00+08:00")

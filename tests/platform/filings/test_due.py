@@ -89,7 +89,8 @@ def test_what_is_due_is_told_by_message_to_who_has_to_file_it(world):
     messages = world.platform.messages
     for world.day in (20250301, 20250302, 20250303, 20250313):
         world.platform.due.remind("E1")
-    found = messages.of("enterprise E1", 1, 10)
+    listed, *found = messages.of("enterprise E1", 1, 10)
+    assert listed["subject"].startswith("list 2025 entered")
     assert [(each["subject"], each["due_on"], each["is_late"]) for each in found] == [
         ("month 202501", 20250312, 0),
         ("month 202501", 20250312, 1),
@@ -97,9 +98,24 @@ def test_what_is_due_is_told_by_message_to_who_has_to_file_it(world):
     assert found[0]["words"] == "Figures of the month 202501: missing, due 2025-03-12"
     assert messages.of("province 33", 1, 10) == []
     messages.read(WANG, found[0]["message_id"])
-    assert [each["is_late"] for each in messages.of("enterprise E1", 1, 10, unread=True)] == [1]
-    with refuses("MESSAGE_UNKNOWN: message: expected one of province 33, got 1"):
+    unread = messages.of("enterprise E1", found[0]["message_id"], 10, unread=True)
+    assert [each["is_late"] for each in unread] == [1]
+    with refuses("MESSAGE_UNKNOWN: message: expected one of province 33, got 2"):
         messages.read(PROVINCE, found[0]["message_id"])
+
+
+def test_an_enterprise_is_told_what_was_decided_about_it(world):
+    """CEA-ENT-02, CEA-VER-12, CEA-VER-13, CEA-CAL-05: its list, its result, its allowances."""
+    row = given_2024(world)
+    found = world.platform.messages.of("enterprise E1", 1, 10)
+    assert [each["words"] for each in found] == [
+        "Entered the list of 2024: it files its plan, months and report, is verified, and"
+        " surrenders what it owes (CEA-ENT-02)",
+        "Verified result of 2024, version 1: 2957724 t; objections within 7 working days"
+        " (CEA-VER-13)",
+        f"Allowances of 2024, final: {row.tonnes} t; objections within 7 working days"
+        " (CEA-VER-13)",
+    ]
 
 
 def test_a_province_and_the_authority_are_told_what_the_calendar_has(world):

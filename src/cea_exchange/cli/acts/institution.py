@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from cea_exchange.cli.acts.commands import After, Asker, Form, Text
 from cea_exchange.cli.errors import CommandError
+from cea_exchange.cli.language import said
 from cea_exchange.cli.output import (
     Answer,
     act_line,
@@ -28,6 +29,10 @@ GROUPS = {
     "standby": "Servers that follow the {title}'s database, and take over.",
 }
 """The groups of the commands that every institution has."""
+WAITS = (
+    "proposal {proposal} waits for a second person of {body}: {name} proposal approve {proposal}"
+)
+APPROVED = "proposal {proposal} approved, {what} is done"
 
 
 def institution_asker(
@@ -66,14 +71,13 @@ def institution_asker(
 
     def done(answer: Answer) -> str:
         if "approving_body" in answer:
-            return (
-                f"proposal {answer['proposal']} waits for a second person of"
-                f" {answer['approving_body']}: {name} proposal approve {answer['proposal']}"
+            return said(WAITS).format(
+                proposal=answer["proposal"], body=answer["approving_body"], name=name
             )
         if "approved" in answer:
             fields = fields_line(answer["answer"])
-            said = f"proposal {answer['proposal']} approved, {answer['approved']} is done"
-            return f"{said}: {fields}" if fields else said
+            line = said(APPROVED).format(proposal=answer["proposal"], what=answer["approved"])
+            return f"{line}: {fields}" if fields else line
         return act_line(answer)
 
     return Asker(name, ask, done, {**TEXTS, **texts}, after, forms)

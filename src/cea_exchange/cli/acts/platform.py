@@ -25,7 +25,7 @@ def _due(answer: Answer) -> str:
 
 def _filings(rows: list[dict[str, Any]]) -> str:
     """Return versions, each in a line."""
-    names = ("kind", "unit", "period", "version", "emission", "due_on", "sha256")
+    names = ("kind", "unit", "period", "version", "emission", "mark", "due_on", "sha256")
     return "\n".join(fields_line({name: row[name] for name in names}) for row in rows)
 
 
@@ -34,6 +34,7 @@ PLATFORM = institution_asker(
     _client,
     {
         "account_list": rows_of("accounts", none="nobody is listed"),
+        "allocation_form": rows_of("rows", none="nothing was computed"),
         "allocation_list": rows_of("allocations", none="nothing was computed"),
         "allocation_national": page_shown,
         "allocation_show": page_shown,
@@ -48,7 +49,8 @@ PLATFORM = institution_asker(
         "evidence_list": rows_of("documents", "file", "sha256", "brought_by", "brought_at_ns"),
         "evidence_shared": rows_of("documents"),
         "filing_list": rows_of(
-            "filings", *("kind", "period", "unit", "state", "version", "emission", "due_on")
+            "filings",
+            *("kind", "period", "unit", "state", "version", "emission", "mark", "due_on"),
         ),
         "filing_waiting": rows_of("waiting", none="nothing waits"),
         "firm_scores": rows_of("scores"),
@@ -57,6 +59,7 @@ PLATFORM = institution_asker(
         "link_show": page_shown,
         "list_next": rows_of("changes", none="nobody enters, stays or leaves"),
         "list_show": rows_of("listed", none="nobody is listed"),
+        "message_list": rows_of("messages", none="no messages"),
         "month_enter": lambda answer: _filings(answer["entered"]),
         "month_file": lambda answer: _filings(answer["filed"]),
         "month_show": page_shown,
@@ -65,6 +68,7 @@ PLATFORM = institution_asker(
         ),
         "penalty_list": rows_of("penalties"),
         "plan_show": page_shown,
+        "province_due": rows_of("due", none="nothing is due"),
         "result_show": page_shown,
         "verification_list": rows_of("verifications", none="nobody verifies"),
         "verification_show": page_shown,

@@ -6,12 +6,13 @@ from typing import Any
 
 from cea_exchange.cli.acts.commands import Ask, Asker
 from cea_exchange.cli.errors import CommandError, bad_input, check_failed
-from cea_exchange.cli.language import said
+from cea_exchange.cli.language import said, word
 from cea_exchange.cli.output import Answer, refused, rows_table, table
 from cea_exchange.cli.readable import date_shown, tonnes, yuan
 
 PRICES = ("reference_price", "band_low", "band_high", "open", "high", "low", "last")
 METHODS = (("listed", ""), ("block", "block_"), ("bidding", "bidding_"))
+WAITS = "proposal {number}, {what}, waits for a second operator: venue proposal approve {number}"
 CASH_RECORDS = ("by_reference", "booked", "by_events", "cash")
 
 
@@ -39,30 +40,27 @@ def done(answer: Answer) -> str:
     """Return in a line what came of an act, and where the venue stands."""
     if "proposal" in answer:
         number = answer["proposal"]
-        return (
-            f"proposal {number}, {answer['what']}, waits for a second operator:"
-            f" venue proposal approve {number}"
-        )
+        return said(WAITS).format(number=number, what=answer["what"])
     return f"{_done(answer)}; {_standing(answer)}"
 
 
 def _done(answer: Answer) -> str:
-    parts = [f"{answer['op'].replace('_', '-')} done"]
+    parts = [said("{op} done").format(op=answer["op"].replace("_", "-"))]
     parts += [str(answer[name]) for name in ("what", "outcome") if name in answer]
     if "ended" in answer:
-        parts.append(f"{answer['ended']} sessions ended")
+        parts.append(said("{count} sessions ended").format(count=answer["ended"]))
     return ", ".join(parts)
 
 
 def _standing(answer: Answer) -> str:
     day = date_shown(answer["trading_date"])
-    state = "open" if answer["day_is_open"] else "closed"
-    place = "no day yet" if day == "-" else f"{day} {state}, phase {answer['phase']}"
-    halted = ["the market"] if answer["halted"] else []
-    halted += answer["halted_products"]
-    parts = [place, *([f"halted: {', '.join(halted)}"] if halted else [])]
-    if answer["changes_pending"]:
-        parts.append(f"{answer['changes_pending']} changes of the clock wait")
+    state = "{day} open, phase {phase}" if answer["day_is_open"] else "{day} closed, phase {phase}"
+    parts = [said("no day yet" if day == "-" else state).format(day=day, phase=answer["phase"])]
+    halted = [said("the market")] if answer["halted"] else []
+    if halted := [*halted, *answer["halted_products"]]:
+        parts.append(f"{word('halted')}: {', '.join(halted)}")
+    if waiting := answer["changes_pending"]:
+        parts.append(said("{count} changes of the clock wait").format(count=waiting))
     return ", ".join(parts)
 
 

@@ -4,7 +4,7 @@ CREATE TABLE messages (
     body TEXT NOT NULL,                           -- 'enterprise E1', 'province 33', 'authority'
     subject TEXT NOT NULL,                        -- 'month 202507', 'result E1 2024'
     words TEXT NOT NULL,
-    due_on BIGINT NOT NULL,                       -- yyyymmdd
+    due_on BIGINT NOT NULL,                       -- yyyymmdd; 0 is none
     is_late BIGINT NOT NULL CHECK (is_late IN (0, 1)),
     made_on BIGINT NOT NULL,
     UNIQUE (body, subject, due_on, is_late)

@@ -5,7 +5,7 @@ given --> open --concluded by the verifier--> concluded --confirmed by the provi
             +---------- withdrawn <---------------+
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, NamedTuple
 
@@ -84,7 +84,13 @@ _UNDER_WAY = "('open', 'concluded')"
 
 
 class Verifications:
-    """The verifications of all enterprises."""
+    """The verifications of all enterprises.
+
+    Attributes
+    ----------
+    after_confirming : list of callable
+        Each is called with a result in the transaction that makes it count.
+    """
 
     def __init__(
         self,
@@ -100,6 +106,7 @@ class Verifications:
         self._firms = firms
         self._documents = documents
         self._reports = annual_reports
+        self.after_confirming: list[Callable[[Result], None]] = []
         documents.before_entering.append(self._not_verified_check)
 
     # -- the province -----------------------------------------------------------------------------
@@ -192,6 +199,8 @@ class Verifications:
             )
             self._store.insert(f"verified_results ({_RESULT})", [result])
             self._stand(number, "confirmed")
+            for follow in self.after_confirming:
+                follow(result)
         return result
 
     # -- the verifier -----------------------------------------------------------------------------

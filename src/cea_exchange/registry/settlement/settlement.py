@@ -465,12 +465,14 @@ class _Run:
             self._confirm(date)
 
     def _settled_totals(self, date: int, product: int, method: int) -> tuple[int, int]:
+        # Trades have no index by day: those of days before would all be read again at each close.
+        before = "SELECT coalesce(max(settlement_seq), 0) FROM day_closes WHERE trading_date < ?"
         # In halves: a day's amount may exceed 64 bits, where SQLite's sum() fails.
         tonnes, high, low = self._store.one(
             "SELECT coalesce(sum(tonnes), 0), coalesce(sum(cash >> 32), 0),"
-            " coalesce(sum(cash & 0xFFFFFFFF), 0) FROM trades"
-            " WHERE trading_date = ? AND product_index = ? AND method = ? AND state <> 'busted'",
-            (date, product, int(method)),
+            f" coalesce(sum(cash & 0xFFFFFFFF), 0) FROM trades WHERE settlement_seq > ({before})"
+            " AND trading_date = ? AND product_index = ? AND method = ? AND state <> 'busted'",
+            (date, date, product, int(method)),
         )
         return tonnes, (high << 32) + low
 
