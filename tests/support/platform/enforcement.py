@@ -29,6 +29,7 @@ def owes(world, year, tonnes):
         *(number, 1, year, 1, tonnes, tonnes, DEADLINES[year], result),
         reason="",
         set_by="Sun Yu",
+        mark="",
         set_on=DEADLINES[year] - 100,
     )
     with world.platform.transaction():
