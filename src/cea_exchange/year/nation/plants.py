@@ -13,8 +13,10 @@ from decimal import Decimal
 
 from cea_exchange.domain.calendar import date_number
 from cea_exchange.domain.compliance.deadlines.calendar import filing_due
+from cea_exchange.domain.compliance.plans.plan import counts_supplied
 from cea_exchange.domain.compliance.plausibility import Filed, UnitFacts
 
+ZERO = Decimal(0)
 HOURS = (744, 672, 744, 720, 744, 720, 744, 744, 720, 744, 720, 744)
 COALS = {
     # GJ for a tonne of what is neither water nor ash, carbon per heat, water and ash in percent.
@@ -85,6 +87,14 @@ def _months(facts: UnitFacts, draw: Draw, year: int, month_of: Month) -> Iterato
             )
 
 
+def _supplied(year: int, generated: Decimal, heat: Decimal = ZERO) -> dict[str, Decimal]:
+    """Return what a year's plan needs of what left the works; later ones go by what was made."""
+    if not counts_supplied(year):
+        return {}
+    electricity = {"supplied": generated * Decimal("0.94")}
+    return electricity if not heat else {**electricity, "turbine_heat": heat * Decimal("1.05")}
+
+
 def _power(draw: Draw, name: str, number: int, year: int) -> Made:
     coal = "lignite" if number % 9 == 4 else "anthracite" if number % 13 == 5 else "bituminous"
     large = number % 3 == 0
@@ -113,6 +123,7 @@ def _power(draw: Draw, name: str, number: int, year: int) -> Made:
             f"invoice:A.{coal}": draw.near(burnt, 20),
             f"lab:B.{coal}": carbon,
             "settlement:M": generated * draw.within(92, 95) / 100,
+            **_supplied(year, generated),
         }
 
     peers = f"{'large' if large else 'small'} {coal}"
@@ -142,6 +153,7 @@ def _gas(draw: Draw, name: str, number: int, year: int) -> Made:
             "capacity": capacity,
             "invoice:A.natural_gas": draw.near(burnt, 20),
             "settlement:M": generated * draw.within(95, 97) / 100,
+            **_supplied(year, generated, supplied),
         }
 
     facts = UnitFacts(name=name, sector="power", peers="gas")
