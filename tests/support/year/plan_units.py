@@ -35,8 +35,9 @@ def plan_units(year: EnterpriseYear) -> Iterator[GeneratingUnit | Plant]:
 
 def _generating(year: EnterpriseYear, unit: str, common: dict[str, object]) -> GeneratingUnit:
     months = year.figures[unit].values()
-    made, heat, hours = (
-        sum((month.get(code, Decimal(0)) for month in months), Decimal(0)) for code in "MNO"
+    made, heat, hours, supplied, fed = (
+        sum((month.get(code, Decimal(0)) for month in months), Decimal(0))
+        for code in ("M", "N", "O", "supplied", "turbine_heat")
     )
     rated_kw = tuple(msgspec.json.decode(year.units[unit])["rated_kw"])
     is_gas = any("A.natural_gas" in month for month in months)
@@ -44,7 +45,9 @@ def _generating(year: EnterpriseYear, unit: str, common: dict[str, object]) -> G
         rated_kw=rated_kw,
         conventional_bp=0 if is_gas else 10_000,
         gas_bp=10_000 if is_gas else 0,
-        electricity_kwh=int(made * 1_000),
+        # Until 2022 a plan counts what was supplied, and the part of heat that was.
+        electricity_kwh=int((supplied or made) * 1_000),
+        heat_share_bp=int(10_000 * heat / fed + Decimal("0.5")) if fed else 0,
         heat_mj=int(heat * 1_000),
         load_bp=int(load(made, Decimal(sum(rated_kw)) / 1_000, hours) * 100),
         **common,

@@ -92,7 +92,7 @@ def _supplied(year: int, generated: Decimal, heat: Decimal = ZERO) -> dict[str, 
     if not counts_supplied(year):
         return {}
     electricity = {"supplied": generated * Decimal("0.94")}
-    return electricity if not heat else {**electricity, "turbine_heat": heat * Decimal("1.05")}
+    return electricity if not heat else {**electricity, "turbine_heat": heat + generated * 9}
 
 
 def _power(draw: Draw, name: str, number: int, year: int) -> Made:
