@@ -9,12 +9,14 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 
 KINDS = {"unit", "property", "differential", "e2e", "crash", "attack"}
 LONGEST_FIRST = {"crash", "attack", "e2e"}
@@ -134,6 +136,15 @@ class PostgresServer:
     def leave(self) -> None:
         """Need it no more: the last who leaves stops it."""
         self._server.cleanup()
+
+
+@pytest.fixture(autouse=True)
+def log_as_before() -> Iterator[None]:
+    """Take back what a daemon's command has made of the log, where a test runs it in its process."""
+    yield
+    if structlog.is_configured():
+        structlog.reset_defaults()
+        threading.excepthook = threading.__excepthook__
 
 
 @pytest.fixture(scope="session")

@@ -80,9 +80,8 @@ def test_what_can_not_be_run_is_one_clear_line(tmp_path, capsys):
         assert len(said.strip().splitlines()) == 1, said
 
 
-@pytest.mark.parametrize(
-    "number", [signal.SIGTERM, pytest.param(signal.SIGKILL, marks=pytest.mark.nightly)]
-)
+@pytest.mark.nightly
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_an_ended_demo_leaves_no_process_behind(tmp_path, number):
     data = tmp_path / "data"
     arguments = ["--participants", "6", "--orders", "100000", "--rate", "200", "--data", str(data)]

@@ -38,6 +38,7 @@ def content_of(result):
     return content
 
 
+@pytest.mark.nightly
 def test_the_example_of_a_class_of_ones_own_is_loaded():
     port = free_port()
     result = run("--target", "load_toy:Toy", "--set", f"port={port}", "--port", port,

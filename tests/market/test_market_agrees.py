@@ -49,7 +49,7 @@ def test_markets_agree_on_any_sequence(rules_name: str) -> None:
     """After each of a hundred acts and more: the same events, the same hashes."""
 
     @settings(
-        max_examples=15 * ROUNDS,
+        max_examples=10 * ROUNDS,
         derandomize=True,
         deadline=None,
         database=None,
@@ -70,7 +70,7 @@ def test_markets_agree_over_long_days(rules_name: str) -> None:
 
 
 @settings(
-    max_examples=120 * ROUNDS,
+    max_examples=80 * ROUNDS,
     derandomize=True,
     deadline=None,
     database=None,

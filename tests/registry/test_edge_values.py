@@ -9,6 +9,7 @@ import inspect
 import random
 import typing
 from contextlib import suppress
+from itertools import product
 from types import UnionType
 
 import msgspec
@@ -108,8 +109,16 @@ def persons(staff):
     return names | {"approver": "app", "regulator": "rex"}
 
 
-@pytest.mark.parametrize("day", [DAY, 20260120, 20260321])
-@pytest.mark.parametrize("second_person", [None, pytest.param((), marks=pytest.mark.nightly)])
+@pytest.mark.parametrize(
+    ("day", "second_person"),
+    [
+        (DAY, None),
+        *(
+            pytest.param(day, second, marks=pytest.mark.nightly)
+            for day, second in ((DAY, ()), *product((20260120, 20260321), (None, ())))
+        ),
+    ],
+)
 def test_every_request_is_done_or_refused(world, day, second_person):
     rng = random.Random(day)
     world.clock.day = day

@@ -71,6 +71,7 @@ def is_let_in(context, exchange, place, keys, server_key=None):
     return gets_in(curve_socket(context, place, keys, server_key), exchange.endpoint(*place))
 
 
+@pytest.mark.nightly
 def test_an_operators_key_is_replaced_with_both_in_force_meanwhile(context, exchange):
     for daemon in ("venue", "registry"):
         with settings_of(exchange, daemon).open("a") as file:

@@ -45,6 +45,7 @@ def of_firms(folder, name, monkeypatch):
     return plan_at(folder, TWO.replace("entities", f"firms = 'fussy:{name}'\nentities"))
 
 
+@pytest.mark.nightly
 def test_a_year_that_fails_is_kept_with_its_error_and_the_others_go_on(tmp_path, monkeypatch):
     plan = of_firms(tmp_path, "Fussy", monkeypatch)
     standing, outcome = swept(tmp_path / "out", plan)

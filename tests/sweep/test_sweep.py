@@ -62,6 +62,7 @@ def test_every_point_has_its_row_and_can_be_traced(whole):
     assert json.loads((out / "summary.json").read_text())["hash"] == outcome.hash
 
 
+@pytest.mark.nightly
 def test_a_cell_played_by_its_command_comes_to_the_same_tables(whole, tmp_path):
     out, *_ = whole
     row = pyarrow.parquet.read_table(out / "points.parquet").to_pylist()[3]

@@ -29,6 +29,7 @@ def year(tmp_path_factory):
     return folder, state, supervised_of(folder, state.firms, run.calendar)
 
 
+@pytest.mark.nightly
 def test_three_planted_schemes_are_found_each_under_its_own_pattern(year):
     """CEA-SVL-03, CEA-SVL-05, CEA-SVL-06."""
     _, state, supervised = year

@@ -114,6 +114,7 @@ def test_one_person_books_nothing(linked):
     assert linked.offset() == 0
 
 
+@pytest.mark.nightly
 def test_a_ccer_registry_that_has_lost_what_it_said_stops_the_link_alone(tmp_path):
     """CCER-LNK-01: an older copy in its place is found, and everything else goes on."""
     with LinkedRegistries(tmp_path / "data") as linked:

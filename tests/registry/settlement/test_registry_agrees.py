@@ -238,6 +238,7 @@ def test_registry_and_market_hold_the_same_at_every_checkpoint(seed):
     day_of(seed)
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("seed", [1, 2])
 def test_in_postgresql_they_do_too(postgres_address, seed):
     day_of(seed, postgres_address)

@@ -10,8 +10,9 @@ from playwright.sync_api import expect
 from support.screens.chromium import DESKTOP, picture, violations
 from support.screens.served import Served
 
-REFUSED = "status of 422"
-"""What the browser itself says of a form that was refused, and shown again."""
+REFUSED = "status of 422|htmx:sendAbort|htmx:afterRequest"
+"""What the browser itself says of a form that was refused, and shown again; and of a ticket's check
+that the next one has overtaken."""
 GONE = "status of (403|422|503)|ERR_|htmx:|Response Status Error"
 """The same, and of what does not answer: for tests that end it."""
 MENU = '.menu a[href="{}"]'

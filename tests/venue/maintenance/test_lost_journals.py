@@ -383,6 +383,7 @@ def test_adopting_takes_two_operators_and_a_whole_statement(lost):
     assert (twice.returncode, "adopted already" in twice.stderr) == (2, True)
 
 
+@pytest.mark.nightly
 def test_a_running_daemon_adopts_nothing(exchange):
     trade(exchange, 10)
     settle_all(exchange)
