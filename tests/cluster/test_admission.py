@@ -10,8 +10,10 @@ import msgspec
 import pytest
 
 from cea_exchange.cluster.config import ClusterConfig
+from cea_exchange.cluster.connection import LogConnection
 from cea_exchange.cluster.errors import ClusterRefused, LogUnreachable
 from cea_exchange.cluster.log_nodes.local import LogNodes
+from cea_exchange.cluster.replicated_log import ReplicatedLog
 from cea_exchange.domain.profile import load_profile
 from cea_exchange.journal import FrameKind, Journal, OsStorage
 from cea_exchange.protocol.settings import ConfigError
@@ -147,6 +149,16 @@ def test_two_nodes_of_one_name_are_refused(place, tmp_path):
             admission.time.sleep = real_sleep
     finally:
         closed(member)
+
+
+def test_what_nodes_say_is_not_taken_for_nothing_while_it_can_t_be_read(place, monkeypatch):
+    async def electing(subject, request=None):
+        return {"error": {"code": 503, "description": "temporarily unavailable"}}
+
+    with LogConnection(place.config, place.folder) as connection:
+        monkeypatch.setattr(connection, "ask", electing)
+        with pytest.raises(LogUnreachable, match="bucket cea-nodes: temporarily unavailable"):
+            admission.name_check(ReplicatedLog(connection))
 
 
 def test_a_journal_that_has_what_the_log_has_lost_is_refused(place):
