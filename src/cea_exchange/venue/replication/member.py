@@ -103,7 +103,7 @@ class ClusterMember:
         self._reader = LogReader(connection, last.log_seq + 1)
         self._reader.last_log_seq = found.info.last_log_seq
         self._lease = Lease(connection)
-        self._lease.led_by = self._led.node
+        self._lease.led(self._led.node)
         self._leading: ReplicatedJournal | None = None
         self._successor = ""
         self._patient_until_s = 0.0
@@ -318,7 +318,8 @@ class ClusterMember:
                     f"{record.state_hash:016x}, this node is at {found:016x}"
                 )
             self._led = self._followed(record)
-            self._lease.led_by = record.node
+            self._lease.led(record.node)
+            self._patient_until_s = time.monotonic() + self._config.lease_s
             log.info("epoch_begun", epoch=message.head.epoch, leader=record.node)
             return
         said = record_decode(message)
