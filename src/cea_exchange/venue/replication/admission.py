@@ -75,6 +75,8 @@ def admitted(
         raise ClusterRefused(
             f"the data folder is of cluster {mark.name}, the settings are of {config.name}"
         )
+    if mark is not None:
+        mark.joined_check()
     info = _info(shared)
     _clock_check(info)
     if info.last_log_seq == 0:
