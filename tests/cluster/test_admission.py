@@ -10,14 +10,16 @@ import msgspec
 import pytest
 
 from cea_exchange.cluster.config import ClusterConfig
+from cea_exchange.cluster.connection import LogConnection
 from cea_exchange.cluster.errors import ClusterRefused, LogUnreachable
 from cea_exchange.cluster.log_nodes.local import LogNodes
+from cea_exchange.cluster.replicated_log import ReplicatedLog
 from cea_exchange.domain.profile import load_profile
 from cea_exchange.journal import FrameKind, Journal, OsStorage
 from cea_exchange.protocol.settings import ConfigError
 from cea_exchange.venue.config import VenueConfig, config_load
 from cea_exchange.venue.durability.sequencer import Sequencer
-from cea_exchange.venue.replication import admission, version_step
+from cea_exchange.venue.replication import admission, membership, version_step
 from cea_exchange.venue.replication.folder_mark import MARK, alone_check
 from cea_exchange.venue.replication.member import ClusterMember
 from cea_exchange.venue.replication.membership import compare, join, leave
@@ -149,6 +151,16 @@ def test_two_nodes_of_one_name_are_refused(place, tmp_path):
         closed(member)
 
 
+def test_what_nodes_say_is_not_taken_for_nothing_while_it_can_t_be_read(place, monkeypatch):
+    async def electing(subject, request=None):
+        return {"error": {"code": 503, "description": "temporarily unavailable"}}
+
+    with LogConnection(place.config, place.folder) as connection:
+        monkeypatch.setattr(connection, "ask", electing)
+        with pytest.raises(LogUnreachable, match="bucket cea-nodes: temporarily unavailable"):
+            admission.name_check(ReplicatedLog(connection))
+
+
 def test_a_journal_that_has_what_the_log_has_lost_is_refused(place):
     data = place.copy("ahead")
     journal = Journal.open(data / "journal", identity=identity_of(data))
@@ -169,7 +181,7 @@ def test_a_damaged_message_of_the_journal_is_named(place):
         opened(place.settings(node="damaged"), data)
 
 
-def test_a_journal_is_given_to_the_log_between_two_days_and_taken_back(tmp_path):
+def test_a_journal_is_given_to_the_log_between_two_days_and_taken_back(tmp_path, monkeypatch):
     with LogNodes(tmp_path / "log") as log_nodes:
         log_nodes.start()
         data = tmp_path / "venue"
@@ -182,7 +194,7 @@ def test_a_journal_is_given_to_the_log_between_two_days_and_taken_back(tmp_path)
             opened(cluster, data)
         with pytest.raises(ClusterRefused, match="no table"):
             join(alone, data)
-        joined = join(config, data)
+        joined = joined_at_the_third_try(config, data, monkeypatch)
         assert (joined.log_id, joined.log_seq) == (log_id, 1)
         with pytest.raises(ClusterRefused, match="shared by cluster cea already"):
             join(config, data)
@@ -202,6 +214,27 @@ def test_a_journal_is_given_to_the_log_between_two_days_and_taken_back(tmp_path)
         again = join(config, data)
         assert again.log_seq == left.log_seq + 1
         closed(opened(cluster, data))
+
+
+def joined_at_the_third_try(config, data, monkeypatch):
+    """Give a journal to the log, killed before the log had it, and again behind that."""
+
+    class Killed(BaseException):
+        pass
+
+    def killed(*_):
+        raise Killed
+
+    for name in ("begin", "_joined"):
+        with monkeypatch.context() as patch:
+            patch.setattr(membership, name, killed)
+            with pytest.raises(Killed):
+                join(config, data)
+        ended = "being given to cluster cea: end that with `cea-exchange cluster join`"
+        with pytest.raises(ClusterRefused, match=ended):
+            alone_check(data, OsStorage())
+        refused(ended, config.cluster, data)
+    return join(config, data)
 
 
 def leave_elsewhere(config, data, tmp_path):

@@ -21,6 +21,7 @@ from cea_exchange.cluster.log_message import (
 
 RECORD = EpochRecord(
     node="one",
+    incarnation="c" * 32,
     log_id="a" * 32,
     base_log_seq=0,
     state_hash=7,

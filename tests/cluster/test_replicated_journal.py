@@ -2,6 +2,7 @@
 
 import threading
 import time
+from functools import partial
 
 import msgspec
 import pytest
@@ -36,7 +37,7 @@ from cea_exchange.venue.replication.local_tail import agreement, set_aside
 
 pytestmark = pytest.mark.e2e
 IDENTITY = {"code_version": "0.1.0", "schema_version": 3, "profile_hash": "b" * 64}
-LOG_ID = "c" * 32
+LOG_ID, INCARNATION = "c" * 32, "d" * 32
 
 
 @pytest.fixture(scope="module")
@@ -101,6 +102,7 @@ class Writer:
             chain = self.chain
         record = EpochRecord(
             node=self.connection.config.node,
+            incarnation=INCARNATION,
             log_id=LOG_ID,
             base_log_seq=0 if info.last_log_seq == 0 else base_of(self.log).log_seq,
             state_hash=0,
@@ -114,7 +116,7 @@ class Writer:
         outcome = self.log.append(chain.log_seq, f"E{place}-{record.node}", data)
         if outcome is Outcome.ACKED:
             chain.follow(self.log.require(place))
-            self.journal = ReplicatedJournal(self.local, self.log, chain)
+            self.journal = ReplicatedJournal(self.local, self.log, chain, INCARNATION)
         return outcome is Outcome.ACKED
 
     def write(self, *payloads, time_ns=1):
@@ -241,3 +243,20 @@ def test_much_at_once_is_several_messages_and_is_read_in_order(writers):
     reader.close()
     assert payloads == big
     assert len(before) + len(big) == len(frames_of(one.log))
+
+
+def test_a_message_whose_id_is_known_counts_only_if_it_is_what_is_there(writers):
+    one = writers("five")
+    assert one.lead()
+    last = one.log.require(one.journal.log_seq)
+    ours, theirs = (
+        message_encode(
+            Head(MessageKind.FRAMES, *(last.head[1:3]), last.head.next_seq, 0, last.sha256), parts
+        )
+        for parts in ([], [b"theirs"])
+    )
+    append = partial(one.log.append, last.log_seq, "an id")
+    assert append(ours) is Outcome.ACKED
+    assert append(ours) is Outcome.ACKED
+    assert append(theirs) is Outcome.FENCED
+    assert one.log.require(last.log_seq + 1).payload == b""

@@ -27,6 +27,8 @@ RENEWALS_PER_LEASE = 5
 WRITE_S_MAX = 1.0
 ABSENT_S = 0.3
 """A leader whose connection to the log is gone comes back sooner, or its process has ended."""
+RENEWALS_MISSED = 2
+"""Who renews is there, though nobody can be heard listening: a link between log nodes may be cut."""
 LATE_S = 0.3
 """A bucket that has not answered by then may be electing: whoever leads is asked for himself."""
 _NO_MESSAGE, _NO_STREAM = 10037, 10059
@@ -54,7 +56,7 @@ class Lease:
     Attributes
     ----------
     led_by : str
-        Who leads by the log's last epoch record.
+        Who leads by the log's last epoch record; set by `led`.
     """
 
     def __init__(self, connection: LogConnection) -> None:
@@ -69,11 +71,12 @@ class Lease:
         """How long it had not been renewed when it was last looked at."""
         self._is_lost = False
         self._asked_s: float | None = None
-        self._has_looked = False
         self._why = ""
         self._turn = asyncio.Lock()
         """One writes or looks at a time: the revision is of the last."""
         self._absent_since_s: float | None = None
+        self._renewed_s = -math.inf
+        """When somebody was last seen to have written it: who leads, or stands."""
         self._answering: Client | None = None
         self._going_on: list[Future[None]] = [
             connection.begin(self._keep()), connection.begin(self._call_on()),
@@ -95,15 +98,21 @@ class Lease:
 
     @property
     def _is_absent(self) -> bool:
-        """Whether the process that was seen to lead is not connected to the log any more."""
-        since_s = self._absent_since_s
-        return since_s is not None and time.monotonic() - since_s > ABSENT_S
+        """Whether the leader's process is not connected to the log, and nobody renews the lease."""
+        since_s, now_s = self._absent_since_s, time.monotonic()
+        renewal_s = self._config.lease_s / RENEWALS_PER_LEASE
+        is_silent = now_s - self._renewed_s > RENEWALS_MISSED * renewal_s
+        return since_s is not None and now_s - since_s > ABSENT_S and is_silent
 
     @property
     def _is_late(self) -> bool:
         """Whether the bucket leaves a question without an answer."""
         asked_s = self._asked_s
         return asked_s is not None and time.monotonic() - asked_s > LATE_S
+
+    def led(self, node: str) -> None:
+        """Take note of who leads from here on; what was found out is of the one before."""
+        self.led_by, self._absent_since_s = node, None
 
     def stand(self) -> bool:
         """Take the lease without an epoch, so that others need not stand; say whether it is.
@@ -198,18 +207,20 @@ class Lease:
             self._asked_s = None
         if held.revision != self._seen.revision:
             self._changed_s = now_s
+            if held.record is not None:
+                self._renewed_s = now_s
         # Given up, or never taken: there is nobody to wait for.
         self._silence_s = math.inf if held.record is None else now_s - self._changed_s
-        self._seen, self._has_looked = held, True
+        self._seen = held
         return held
 
     async def _leader_call(self) -> None:
         """Find out whether a leader's connection to the log is there: it ends with its process."""
-        absent, node = False, self._leader_node()
-        if node:
+        absent = False
+        if self.led_by:
             try:
                 await self._connection.client.request(
-                    self._calls_to(node), b"", timeout=self._config.lease_s / 10
+                    self._calls_to(self.led_by), b"", timeout=self._config.lease_s / 10
                 )
             except nats.errors.NoRespondersError:
                 absent = True
@@ -219,13 +230,6 @@ class Lease:
             self._absent_since_s = None
         elif self._absent_since_s is None:
             self._absent_since_s = time.monotonic()
-
-    def _leader_node(self) -> str:
-        """Return who leads: by the bucket, or by the log for who has not seen into the bucket."""
-        leader = self._seen.record
-        if leader is not None:
-            return leader.node if leader.epoch else ""
-        return "" if self._has_looked else self.led_by
 
     async def _answer_calls(self) -> None:
         """Answer those who want to know whether this leader is there."""
@@ -261,7 +265,7 @@ class Lease:
         if revision is None:
             held = await self._look()
             other = held.record
-            if other is not None and other.node != record.node and other.epoch >= record.epoch:
+            if other is not None and other.epoch > record.epoch:
                 self._wanted, self._is_lost = None, True
                 log.warning("lease_lost", leader=other.node, epoch=other.epoch)
                 return

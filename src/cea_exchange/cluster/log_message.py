@@ -48,8 +48,8 @@ class EpochRecord(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_on
 
     Attributes
     ----------
-    node
-        The leader's name.
+    node, incarnation
+        The leader's name, and of which process: two of one name are not one leader.
     log_id
         Of the journal.
     base_log_seq
@@ -61,6 +61,7 @@ class EpochRecord(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_on
     """
 
     node: str
+    incarnation: str
     log_id: str
     base_log_seq: int
     state_hash: int

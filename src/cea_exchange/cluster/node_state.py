@@ -74,14 +74,14 @@ async def node_states(connection: LogConnection) -> list[NodeState]:
     Raises
     ------
     LogUnreachable
-        Nobody answers.
+        Nobody answers, or not what was asked for: that says nothing of the nodes.
     """
     bucket = connection.config.nodes_bucket
     answer = await connection.ask(
         f"STREAM.INFO.KV_{bucket}", {"subjects_filter": f"$KV.{bucket}.>"}
     )
     if "error" in answer:
-        return []
+        raise LogUnreachable(f"bucket {bucket}: {answer['error'].get('description')}")
     states = []
     for subject in sorted(answer["state"].get("subjects") or {}):
         said: dict[str, Any] = await connection.ask(

@@ -52,14 +52,18 @@ class ReplicatedJournal:
         The log.
     chain
         At the log's last message, which is of this node's epoch.
+    incarnation
+        Of this process, as its epoch record has it.
     """
 
-    def __init__(self, local: Journal, shared: ReplicatedLog, chain: Chain) -> None:
+    def __init__(
+        self, local: Journal, shared: ReplicatedLog, chain: Chain, incarnation: str
+    ) -> None:
         assert chain.next_seq == local.next_seq, (chain.next_seq, local.next_seq)
         self._local = local
         self._shared = shared
         self._chain = chain
-        self._node = shared.config.node
+        self._writer = f"{shared.config.node}-{incarnation}"
         self._frames: list[tuple[bytes, int]] = []
         """Of each that the log has not: its bytes, and how many sequence numbers it takes."""
         self._begun: _Appending | None = None
@@ -197,7 +201,7 @@ class ReplicatedJournal:
         chain = self._chain
         head = Head(kind, chain.epoch, chain.epoch_log_seq, chain.next_seq, count, chain.sha256)
         data = message_encode(head, parts)
-        message_id = f"{chain.epoch}-{self._node}-{chain.log_seq}"
+        message_id = f"{chain.epoch}-{self._writer}-{chain.log_seq}"
         outcome = self._shared.append_begin(chain.log_seq, message_id, data)
         return _Appending(outcome, head, sha256_of(data))
 

@@ -136,13 +136,20 @@ class ReplicatedLog:
         """Return what an answer to an append means; None if nothing definite, and why."""
         error = answer.get("error")
         if error is None:
-            # A message with this id was taken before; elsewhere it can't be the same.
-            return Outcome.ACKED if answer.get("seq") == expected + 1 else Outcome.FENCED, ""
-        if error.get("err_code") not in _WRONG_LAST_SEQUENCE:
-            return None, str(error.get("description"))
+            if answer.get("seq") != expected + 1:
+                # A message with this id was taken before; elsewhere it can't be the same.
+                return Outcome.FENCED, ""
+            if not answer.get("duplicate"):
+                return Outcome.ACKED, ""
+            said = "a message of this id was taken before"
+        else:
+            said = str(error.get("description"))
+            if error.get("err_code") not in _WRONG_LAST_SEQUENCE:
+                return None, said
+        # Only its bytes say whose message is there.
         there = await self._read(expected + 1)
         if there is None:
-            return None, f"{error.get('description')}, and no message {expected + 1}"
+            return None, f"{said}, and no message {expected + 1}"
         return Outcome.ACKED if there == data else Outcome.FENCED, ""
 
     # -- Reading --------------------------------------------------------------------------------

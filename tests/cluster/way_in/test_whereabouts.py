@@ -40,6 +40,17 @@ def test_a_later_epoch_is_gone_to_though_the_place_before_answers():
     assert following.choose(is_alive=True) == Place(2, ("b",))
 
 
+@pytest.mark.parametrize("is_alive", [True, False])
+def test_an_earlier_epoch_is_not_gone_back_to(is_alive):
+    given = Given(Place(2, ("b",)))
+    following = Following(given)
+    following.choose(is_alive=False)
+    given.now = [Place(1, ("a",))]
+    assert following.choose(is_alive=is_alive) == Place(2, ("b",))
+    given.now = [Place(3, ("a",))]
+    assert following.choose(is_alive=is_alive) == Place(3, ("a",))
+
+
 def test_what_was_known_last_stays_while_nothing_is_known():
     given = Given(A)
     following = Following(given)

@@ -27,9 +27,9 @@ class Nodes:
         self.log_nodes = log_nodes
         self.opened = []
 
-    def open(self, name):
+    def open(self, name, folder=None):
         config = msgspec.convert(self.log_nodes.cluster_settings(name), ClusterConfig)
-        data = self.folder / name
+        data = self.folder / (folder or name)
         data.mkdir(exist_ok=True)
         member = ClusterMember.open(
             *(config, data, load_profile("cea")),

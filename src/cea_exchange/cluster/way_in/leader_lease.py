@@ -77,6 +77,9 @@ class LeaderLease:
                 self._take(record.endpoints, record.epoch)
 
     def _take(self, endpoints: dict[str, object], epoch: int) -> None:
+        if self._places and epoch < self._places[0].epoch:
+            # A bucket's node that is behind, or who does not know yet that he leads no more.
+            return
         try:
             places = [place_of(endpoints, self._names, epoch)]
             if places != self._places:

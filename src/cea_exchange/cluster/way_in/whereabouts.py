@@ -134,11 +134,13 @@ class Following:
         is_alive
             Whether the place it is at answers, or has not had the time to.
         """
-        places = self._whereabouts.places()
+        here, places = self.place, self._whereabouts.places()
+        if here is not None:
+            # Who led before it leads no more.
+            places = [place for place in places if place.epoch >= here.epoch]
         if not places:
             # What was said last may be true still.
-            return self.place
-        here = self.place
+            return here
         if here not in places or places[0].epoch > here.epoch:
             self.place = places[0]
         elif not is_alive:

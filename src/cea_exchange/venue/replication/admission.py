@@ -75,6 +75,8 @@ def admitted(
         raise ClusterRefused(
             f"the data folder is of cluster {mark.name}, the settings are of {config.name}"
         )
+    if mark is not None:
+        mark.joined_check()
     info = _info(shared)
     _clock_check(info)
     if info.last_log_seq == 0:
@@ -130,11 +132,11 @@ def begin(
     epoch = 1 if last is None else last.head.epoch + 1
     last_log_seq = 0 if last is None else last.log_seq
     place = last_log_seq + 1
-    record = epoch_of(shared.config, log_id, 0, market)
+    record = epoch_of(shared.config, uuid.uuid4().hex, log_id, 0, market)
     previous = CHAIN_START if last is None else last.sha256
     head = Head(MessageKind.EPOCH, epoch, place, next_seq, 0, previous)
     data = message_encode(head, [record_encode(record)])
-    message_id = f"E{epoch}-{shared.config.node}-{last_log_seq}-{uuid.uuid4().hex[:8]}"
+    message_id = epoch_id(record, epoch, last_log_seq)
     outcome = shared.append(last_log_seq, message_id, data)
     if outcome is Outcome.UNKNOWN:
         raise LogUnreachable("whether the log was begun could not be found out")
@@ -142,11 +144,16 @@ def begin(
 
 
 def epoch_of(
-    config: ClusterConfig, log_id: str, base_log_seq: int, market: VenueStateMachine
+    config: ClusterConfig,
+    incarnation: str,
+    log_id: str,
+    base_log_seq: int,
+    market: VenueStateMachine,
 ) -> EpochRecord:
-    """Return the record by which this node leads, from a state of the market on."""
+    """Return the record by which this process leads, from a state of the market on."""
     return EpochRecord(
         node=config.node,
+        incarnation=incarnation,
         log_id=log_id,
         base_log_seq=base_log_seq,
         state_hash=market.core.state_hash(),
@@ -156,16 +163,26 @@ def epoch_of(
     )
 
 
-def name_check(shared: ReplicatedLog, incarnation: str) -> None:
-    """Refuse to be the second node of one name.
+def epoch_id(record: EpochRecord, epoch: int, last_log_seq: int) -> str:
+    """Return the id by which the log knows an epoch's record behind a message again."""
+    return f"E{epoch}-{record.node}-{record.incarnation}-{last_log_seq}"
+
+
+def name_check(shared: ReplicatedLog) -> None:
+    """Refuse to be the second node of one name, where the first is heard of.
+
+    It spares an operator a surprise, and no more: of two that are not found out the log still takes
+    one's epoch, as their records differ.
 
     Raises
     ------
     ClusterRefused
         Another process says under this node's name where it stands.
+    LogUnreachable
+        What the nodes say can't be read.
     """
     first = _namesake(shared)
-    if first is None or first.incarnation == incarnation or first.state == "ended":
+    if first is None or first.state == "ended":
         return
     if time.time_ns() - first.now_ns > SAME_NAME_S * 1e9:
         return

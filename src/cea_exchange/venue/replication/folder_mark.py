@@ -25,12 +25,29 @@ class FolderMark(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_onl
         Of the journal.
     base_log_seq
         The message that began this journal's life in the log.
+    is_joining
+        Whether it is not known here yet that the log has that message.
     """
 
     name: str
     node: str
     log_id: str
     base_log_seq: int
+    is_joining: bool = False
+
+    def joined_check(self) -> None:
+        """Refuse a folder whose journal is half given to a log.
+
+        Raises
+        ------
+        ClusterRefused
+            `join` has not come to its end.
+        """
+        if self.is_joining:
+            raise ClusterRefused(
+                f"the journal here is being given to cluster {self.name}: end that with "
+                "`cea-exchange cluster join`"
+            )
 
 
 def mark_read(data: Path, storage: Storage) -> FolderMark | None:
@@ -71,6 +88,7 @@ def alone_check(data: Path, storage: Storage) -> None:
     """
     mark = mark_read(data, storage)
     if mark is not None:
+        mark.joined_check()
         raise ClusterRefused(
             f"the journal here is shared by cluster {mark.name}: start with its [cluster] "
             "settings, or let it go on alone with `cea-exchange cluster leave`"

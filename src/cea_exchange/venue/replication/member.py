@@ -52,6 +52,7 @@ from cea_exchange.venue.market.state_machine import StateDiverged
 from cea_exchange.venue.replication.admission import (
     Admitted,
     admitted,
+    epoch_id,
     epoch_of,
     mark_of,
     name_check,
@@ -102,7 +103,7 @@ class ClusterMember:
         self._reader = LogReader(connection, last.log_seq + 1)
         self._reader.last_log_seq = found.info.last_log_seq
         self._lease = Lease(connection)
-        self._lease.led_by = self._led.node
+        self._lease.led(self._led.node)
         self._leading: ReplicatedJournal | None = None
         self._successor = ""
         self._patient_until_s = 0.0
@@ -144,8 +145,8 @@ class ClusterMember:
         connection = LogConnection(config, data)
         try:
             shared = ReplicatedLog(connection)
-            name_check(shared, "")
             found = admitted(shared, data, profile, storage=storage, archive=archive)
+            name_check(shared)
             agreed = agreement(
                 *(data, shared, found.base, found.info.last_log_seq),
                 storage=storage,
@@ -269,16 +270,20 @@ class ClusterMember:
     def _epoch_taken(self) -> bool:
         """Have the log take this node's epoch record behind the last message that was applied."""
         chain, market = self._chain, self.sequencer.machine
-        record = epoch_of(self._config, self._local.log_id, self._base_log_seq, market)
+        record = epoch_of(
+            *(self._config, self._incarnation, self._local.log_id, self._base_log_seq, market)
+        )
         epoch, place = chain.epoch + 1, chain.log_seq + 1
         head = Head(MessageKind.EPOCH, epoch, place, self._local.next_seq, 0, chain.sha256)
         data = message_encode(head, [record_encode(record)])
-        message_id = f"E{epoch}-{self._config.node}-{chain.log_seq}-{self._incarnation[:8]}"
+        message_id = epoch_id(record, epoch, chain.log_seq)
         if self._shared.append(chain.log_seq, message_id, data) is not Outcome.ACKED:
             return False
         chain.follow(message_decode(place, data))
         self._led = record
-        self._leading = ReplicatedJournal(self._local, self._shared, chain)
+        self._leading = ReplicatedJournal(
+            self._local, self._shared, chain, self._incarnation
+        )
         self.sequencer.lead(self._leading)
         self._lease.hold(LeaderRecord(node=self._config.node, epoch=epoch))
         self._reader.close()
@@ -313,7 +318,8 @@ class ClusterMember:
                     f"{record.state_hash:016x}, this node is at {found:016x}"
                 )
             self._led = self._followed(record)
-            self._lease.led_by = record.node
+            self._lease.led(record.node)
+            self._patient_until_s = time.monotonic() + self._config.lease_s
             log.info("epoch_begun", epoch=message.head.epoch, leader=record.node)
             return
         said = record_decode(message)

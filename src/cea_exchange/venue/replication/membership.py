@@ -1,6 +1,6 @@
 """Gives a venue's journal to a log, takes it back, and compares the two. No venue runs meanwhile.
 
-    join:   local journal, day closed -> the log's next message says where it goes on -> mark
+    join:   local journal, day closed -> mark -> the log's next message says where it goes on
     leave:  followed to the log's end, day closed -> its last message says who has it -> no mark
 
 What was journaled before `join` is not in the log: other nodes begin with a backup of this one.
@@ -9,6 +9,8 @@ What was journaled before `join` is not in the log: other nodes begin with a bac
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
+
+import msgspec
 
 from cea_exchange.cluster.config import ClusterConfig
 from cea_exchange.cluster.connection import LogConnection
@@ -67,6 +69,9 @@ class Compared(NamedTuple):
 def join(config: VenueConfig, data: Path) -> Joined:
     """Give the journal of a data folder to its cluster's log, between two days.
 
+    The folder is marked before the log has it, so that nobody goes on with it alone; where this was
+    cut short, it is called again.
+
     Parameters
     ----------
     config, data
@@ -81,30 +86,41 @@ def join(config: VenueConfig, data: Path) -> Joined:
     """
     cluster, storage = _cluster(config), OsStorage()
     mark = mark_read(data, storage)
-    if mark is not None:
+    if mark is not None and not (mark.is_joining and mark.name == cluster.name):
         raise ClusterRefused(f"the journal here is shared by cluster {mark.name} already")
     with LogConnection(cluster, data) as connection:
         shared = ReplicatedLog(connection)
         shared.make()
+        if mark is not None and (base := shared.read(mark.base_log_seq)) is not None:
+            return _joined(mark, base, data)
         last = _last(shared)
         sequencer = Sequencer.open(data, load_profile(config.profile), **_opening(config, data))
         try:
             _between_days_check(sequencer)
             log_id, next_seq = sequencer.journal.log_id, sequencer.journal.next_seq
             _room_check(shared, last, log_id, next_seq)
-            log_seq = 1 if last is None else last.log_seq + 1
+            mark = FolderMark(
+                name=cluster.name,
+                node=cluster.node,
+                log_id=log_id,
+                base_log_seq=1 if last is None else last.log_seq + 1,
+                is_joining=True,
+            )
+            mark_write(data, mark, storage)
             begin(shared, last, log_id, next_seq, sequencer.machine)
-            taken = epoch_record(shared.require(log_seq))
-            if (taken.node, taken.log_id) != (cluster.node, log_id):
-                raise ClusterRefused(f"node {taken.node} has just begun log {taken.log_id} there")
-            state_hash = f"{sequencer.machine.core.state_hash():016x}"
         finally:
             sequencer.close()
-        mark = FolderMark(
-            name=cluster.name, node=cluster.node, log_id=log_id, base_log_seq=log_seq
-        )
-        mark_write(data, mark, storage)
-    return Joined(log_id, next_seq, log_seq, state_hash)
+        return _joined(mark, shared.require(mark.base_log_seq), data)
+
+
+def _joined(mark: FolderMark, base: LogMessage, data: Path) -> Joined:
+    """Mark a folder by what the log has where its journal was to begin."""
+    taken, storage = epoch_record(base), OsStorage()
+    if (taken.node, taken.log_id) != (mark.node, mark.log_id):
+        mark_remove(data, storage)
+        raise ClusterRefused(f"node {taken.node} has just begun log {taken.log_id} there")
+    mark_write(data, msgspec.structs.replace(mark, is_joining=False), storage)
+    return Joined(mark.log_id, base.head.first_seq, base.log_seq, f"{taken.state_hash:016x}")
 
 
 def leave(config: VenueConfig, data: Path) -> Joined:
