@@ -37,6 +37,25 @@ def test_what_no_message_can_hold_is_not_sent_to_the_registry(tmp_path, field):
         registry_ask(tmp_path, {"op": "pay_in", **field})
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        *("[" * 100_000, "[]", "{}", '{"admin": 5}', '{"admin": "\\ud800", "public_key": "%s"}'),
+        *('{"admin": "nowhere", "public_key": "%s"}', '{"admin": "tcp://a:1", "public_key": 7}'),
+        *('{"admin": "a", "public_key": "%s", "pid": "x"}', '{"admin": "a", "public_key": "no"}'),
+        '{"admin": "a", "public_key": "%s", "pid": 99999999999999999999}',
+    ],
+)
+def test_a_file_that_says_no_place_is_one_error(tmp_path, content):
+    keys = CurveKeys.new()
+    keys.save(tmp_path / "keys", "admin")
+    (tmp_path / "venue").mkdir()
+    (tmp_path / "venue.lock").touch()
+    (tmp_path / "venue" / "endpoints.json").write_text(content.replace("%s", keys.public))
+    with pytest.raises(AdminError):
+        admin_ask(tmp_path, {"op": "status"})
+
+
 def test_a_registry_that_has_ended_is_said_to_have(tmp_path):
     for name in ("admin", "registry"):
         CurveKeys.new().save(tmp_path / "keys", name)

@@ -318,11 +318,33 @@ class World:
         # An institution that contradicts itself stops its own link, and nothing else.
         troubles = {name: why.split(":")[0] for name, why in answer["troubles"].items()}
         assert troubles.items() <= {"platform": "stopped", "ccer": "stopped"}.items(), answer
+        self.links_come_to()
         assert self.ask(op="bank_unapplied")["ok"]
         self.bank.statements_read = read = len(self.statements())
         answer = self.ask(op="bank_fetch", business_date=max([DATES[-1], *self.statements()]))
         assert answer["ok"], answer
         wait_until(lambda: len(self.statements()) > read, 20)
+
+    def links_come_to(self):
+        """Check that a link has all there is, or was stopped by what nobody could take."""
+        for server in self.servers:
+            if server.name not in ("platform", "ccer"):
+                continue
+            wait_until(lambda server=server: self.link_stands(server) is not None, 20)
+            words = self.link_stands(server)
+            assert (words == "all is taken") != self.is_stopped(server), (server.name, words)
+
+    def link_stands(self, server):
+        """Return why a link has come to its end, None while it should go on."""
+        with RegistryStore.open_reader(self.data) as store:
+            kept = [bytes(item) for item in store.column(server.kept)]
+            log_id = store.one("SELECT log_id FROM platform_stream")
+        if server.name == "platform" and log_id not in (None, "platform"):
+            return "another platform came first"
+        return server.stands(kept)
+
+    def is_stopped(self, server):
+        return server.name in self.ask(op="status")["troubles"]
 
     def statements(self):
         """Return the days of the statements that were read."""

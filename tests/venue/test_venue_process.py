@@ -398,13 +398,13 @@ def test_the_log_tells_what_an_operator_wants_to_know(world):
 
 
 def test_a_crash_is_one_event_and_status_1(world):
-    """The registry's feed ends before the journal's: the venue must not run on."""
+    """The registry has settled what the journal has not: the venue must not run on."""
     start(world)
-    world.registry.last_seq = 0
+    world.registry.settled_seq = 10_000
     assert world.venue.process.wait(20) == 1
     crash = events(world.venue)[-1]
     assert (crash["event"], crash["level"], crash["kind"]) == ("crash", "critical", "VenueError")
-    assert "feed ends at item 0" in crash["error"] and "Traceback" in crash["exception"]
+    assert "has settled sequence 10000" in crash["error"] and "Traceback" in crash["exception"]
 
 
 def test_an_address_for_metrics_that_is_taken_is_one_clear_error(world):

@@ -13,6 +13,9 @@ from cea_exchange.protocol.operators import operator_pair
 from cea_exchange.protocol.question import KeyRefused, NoAnswer, question_ask
 from cea_exchange.protocol.security import SecurityError
 
+NO_ENDPOINTS = (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError)
+"""What an endpoints file may raise that is none, or has another's values."""
+
 
 class NotDone(RuntimeError):
     """The daemon did not answer, or refused.
@@ -106,7 +109,7 @@ class Daemon(NamedTuple):
         except ProcessLookupError:
             gone = f"it is not running, process {endpoints['pid']} is gone"
             raise error(f"{data}: no {self.name} to ask: {gone}") from None
-        except (OSError, ValueError, KeyError, SecurityError) as why:
+        except (*NO_ENDPOINTS, SecurityError) as why:
             raise error(f"{data}: no {self.name} to ask: {why}") from None
         place = f"{self.name} at {address}"
         try:
@@ -123,7 +126,8 @@ class Daemon(NamedTuple):
             stranger = error(f"{place}: {why}; is {key} {self.person}'s key?")
             stranger.is_key_refused = True
             raise stranger from None
-        except NoAnswer as why:
+        except (NoAnswer, TypeError, ValueError) as why:
+            # The last two: its endpoints have no address there, or no key.
             raise error(f"{place}: {why}") from None
         if not answer_read(reply).is_done:
             raise refused(reply)

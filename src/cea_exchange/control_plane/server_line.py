@@ -2,14 +2,14 @@
 
 from contextlib import suppress
 from pathlib import Path
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 import msgspec
 import structlog
 import zmq
 
 from cea_exchange.protocol.control import DECODE_ERRORS
-from cea_exchange.protocol.security import CurveKeys, client_socket
+from cea_exchange.protocol.security import CurveKeys, client_connect, client_socket
 
 ENDPOINTS_BYTES_MAX = 64 * 1024
 
@@ -27,7 +27,7 @@ class ServerLine:
         self.dealer: zmq.Socket | None = None
 
     def connect(self, address: str) -> None:
-        """Go to where the server is now."""
+        """Go to where the server is now; ValueError if that is no address."""
         self.close()
         self.address = address
         self.renew()
@@ -41,7 +41,7 @@ class ServerLine:
         self.dealer = client_socket(
             self._context, zmq.DEALER, keys=self._keys, server_key=self._server_key
         )
-        self.dealer.connect(self.address)
+        client_connect(self.dealer, self.address)
 
     def ask(self, question: bytes) -> None:
         """Send a question; where that can't be, the wait for its answer leads to a fresh socket."""
@@ -57,13 +57,32 @@ class ServerLine:
         self.dealer = self.address = None
 
 
-def endpoints_read(path: Path, kind: type[Endpoints]) -> Endpoints | None:
-    """Return what of a server's endpoints file is of interest; None while it says none of it."""
-    try:
-        with path.open("rb") as file:
-            return msgspec.json.decode(file.read(ENDPOINTS_BYTES_MAX), type=kind)
-    except FileNotFoundError:
-        return None
-    except (OSError, *DECODE_ERRORS) as error:
-        log.warning("endpoints_unreadable", path=str(path), error=repr(error))
-        return None
+class EndpointsFile(Generic[Endpoints]):
+    """A file in which a server says where it listens.
+
+    Parameters
+    ----------
+    path
+        The file.
+    kind
+        What of it is of interest.
+    """
+
+    def __init__(self, path: Path, kind: type[Endpoints]) -> None:
+        self._path, self._kind = path, kind
+        self._unreadable = ""
+
+    def read(self) -> Endpoints | None:
+        """Return what it says; None while it says nothing, or nonsense, which is logged once."""
+        try:
+            with self._path.open("rb") as file:
+                said = msgspec.json.decode(file.read(ENDPOINTS_BYTES_MAX), type=self._kind)
+        except FileNotFoundError:
+            return None
+        except (OSError, *DECODE_ERRORS) as error:
+            if self._unreadable != repr(error):
+                self._unreadable = repr(error)
+                log.warning("endpoints_unreadable", path=str(self._path), error=repr(error))
+            return None
+        self._unreadable = ""
+        return said

@@ -8,7 +8,13 @@ import time
 
 import zmq
 
-from cea_exchange.protocol.security import CURVE_BYTES_MAX, CurveKeys, client_socket, monitor_event
+from cea_exchange.protocol.security import (
+    CURVE_BYTES_MAX,
+    CurveKeys,
+    client_connect,
+    client_socket,
+    monitor_event,
+)
 
 _EVENTS = (
     zmq.EVENT_CONNECTED
@@ -53,6 +59,8 @@ def question_ask(
     NoAnswer
         Nobody listens there, somebody else does, the answer takes longer, or the connection ended
         after the question was sent: it would not come any more.
+    TypeError, ValueError
+        That is no address, or no key.
     """
     with zmq.Context() as context:
         socket = client_socket(context, zmq.DEALER, keys=keys, server_key=server_key)
@@ -60,7 +68,7 @@ def question_ask(
         if answer_bytes_max is not None:
             socket.setsockopt(zmq.MAXMSGSIZE, answer_bytes_max + CURVE_BYTES_MAX)
         try:
-            socket.connect(address)
+            client_connect(socket, address)
             try:
                 # It waits in the socket's queue: there is room for the first.
                 socket.send(payload, zmq.NOBLOCK)

@@ -148,8 +148,9 @@ class RegistryDaemon(InstitutionDaemon[RegistryConfig, RegistryStore, RegistryMa
         noted = machine.troubles.noted
         self._venue.take(ready, machine.venue, noted, now_ns)
         for name, line in self._link_lines.items():
-            with noted(f"{name}_answer", now_ns):
-                if line.dealer is not None and line.dealer in ready:
+            if line.dealer is not None and line.dealer in ready:
+                # Only then: a turn in which nothing came does not end a trouble.
+                with noted(f"{name}_answer", now_ns):
                     machine.links[name].answered(line.dealer.recv_multipart(), now_ns)
         if self._courier is not None:
             for brought in self._courier.back():

@@ -89,7 +89,11 @@ def test_the_file_that_was_written_last_comes_first(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "content", ["", "[]", '{"settlement": "s"}', '{"settlement": 1, "replay": 2}']
+    "content",
+    [
+        *("", "[]", "[" * 100_000, '{"a": "\\ud800"}'),
+        *('{"settlement": "s"}', '{"settlement": 1, "replay": 2}'),
+    ],
 )
 def test_a_file_that_does_not_say_it_is_passed_over(tmp_path, content):
     path = tmp_path / "endpoints.json"

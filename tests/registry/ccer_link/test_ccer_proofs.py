@@ -171,6 +171,7 @@ def test_words_that_contradict_each_other_stop_the_link(both):
     no_item = signed(2, b"\x80", head_after(first.head, b"\x80"))
     too_many = msgspec.structs.replace(item_decode(second.item), tonnes=2**63)
     wrong = {
+        "proof item 2: expected a new proof, got": chained([first], 2, item_decode(first.item)),
         "proof item 3: expected the head": msgspec.structs.replace(second, proof_seq=3),
         "proof item 2: expected the head": forged,
         "proof item 1: expected the head": chained([], 1, ProofReversed(proof="N", document="x")),

@@ -9,12 +9,16 @@ from cea_exchange.domain.compliance.plans import GeneratingUnit
 from cea_exchange.institution.links.turns import LinkStopped
 from cea_exchange.platform.registry_link.outbox import Outbox
 from cea_exchange.protocol.links.platform import (
+    AllowancesCut,
     AllowancesGiven,
+    AllowancesRecalled,
     DutyLine,
     GivenLine,
     LinkAnswer,
     LinkItem,
+    LinkQuestion,
     ObligationsSet,
+    RecalledLine,
     item_decode,
 )
 from cea_exchange.registry.platform_link.mismatches import Mismatched
@@ -324,10 +328,45 @@ def test_a_number_that_no_database_holds_stops_the_link(linked):
     linked.world.listed(2024)
     linked.talk()
     seq, head = linked.stream._last()
-    content = ObligationsSet(ZHEJIANG, 2024, 20251231, (DutyLine("E1", 2**63, 1),))
-    item = msgspec.msgpack.encode(LinkItem(seq + 1, 1, head, content))
-    with pytest.raises(LinkStopped, match="Expected `int` <="):
-        linked.stream.take(LinkAnswer(linked.stream.log_id(), seq + 1, seq, items=(item,)))
+    owed = ObligationsSet(ZHEJIANG, 2024, 20251231, (DutyLine("E1", 2**63, 1),))
+    for content in (owed, cut(tonnes=2**63), cut(compliance_year=-1), cut(decided_on=2**40)):
+        item = msgspec.msgpack.encode(LinkItem(seq + 1, 1, head, content))
+        with pytest.raises(LinkStopped, match="Expected `int`"):
+            linked.stream.take(LinkAnswer(linked.stream.log_id(), seq + 1, seq, items=(item,)))
+
+
+def cut(**how):
+    figures = {"case_id": 1, "province": ZHEJIANG, "compliance_year": 2024, "tonnes": 1}
+    days = dict.fromkeys(("decided_on", "ordered_on", "until", "refused_on"), 20260101)
+    words = dict.fromkeys(("document", "order", "refusal"), "D1")
+    named = {"enterprise": "E1", "cause": "unpaid"}
+    return AllowancesCut(**{**figures, **days, **words, **named, **how})
+
+
+def test_what_no_column_holds_is_refused_and_the_next_item_posted(linked):
+    """CEA-PLK-02: a text that PostgreSQL does not take, figures that no day or law is for."""
+    linked.world.listed(2024)
+    (listed,) = linked.platform.outbox.answer(
+        msgspec.msgpack.encode(LinkQuestion(1, 10))
+    ).items
+    entity = item_decode(listed).content
+    odd = (
+        msgspec.structs.replace(entity, enterprise="E\0", title="\0"),
+        msgspec.structs.replace(entity, list_year=2**62, province=2**62),
+        *(cut(), cut(compliance_year=2**62), cut(decided_on=0, until=99991231)),
+        *(cut(cause="enforcement", tonnes=2**62), cut(cause="enforcement", decided_on=99990231)),
+        ObligationsSet(2**62, 2024, 99990231, (DutyLine("E1", 2**62, 2**62),)),
+        AllowancesGiven(1, 2**62, 2024, "final", {}, (GivenLine("E1", 2**62, 2**62),)),
+        AllowancesRecalled(2**62, ZHEJIANG, 2024, "pre", (RecalledLine("E1", 2**62),)),
+    )
+    for content in odd:
+        linked.platform.outbox.tell(content)
+    linked.world.listed(2025)
+    linked.talk()
+    assert linked.stream.last_seq() == linked.platform.outbox.last_seq == len(odd) + 2
+    assert linked.platform.outbox.judged_seq == len(odd) + 2
+    assert len(linked.refused()) >= len(odd) - 2
+    assert linked.stream.listed is not None and reconciled(linked) == []
 
 
 def test_figures_that_were_changed_are_found_line_by_line(linked):

@@ -19,6 +19,7 @@ from cea_exchange.protocol.bank.statements import (
     Status,
     StatusReport,
 )
+from cea_exchange.protocol.control import DECODE_ERRORS
 from cea_exchange.protocol.links import ccer, platform
 from cea_exchange.protocol.security import AllowList, CurveKeys, server_socket
 from support.ccer.programme import signed
@@ -26,7 +27,10 @@ from support.registry.fake_venue import pack
 
 DATES = (2025_07_16, 2025_07_17, 2025_07_18)
 NUMBERS = (0, -1, 1, 2**31, 2**62, 2**63 - 1, 2**63, 2**64 - 1, -(2**63))
+ITEM_NUMBERS = (0, 1, 2024, 2**31, 2**62)
 DEEP = b"\x91" * 100_000
+ITEMS_MAX = 20
+"""In one answer of the CCER registry."""
 
 
 def spoiled(rng, content):
@@ -213,10 +217,28 @@ def statement_of(date, sequence, read):
     )
 
 
+def _refusal_of(decode, item):
+    """Return why bytes are no item, None if they are one."""
+    try:
+        decode(item)
+    except DECODE_ERRORS as error:
+        return str(error)
+    return None
+
+
 class FakePlatform(FakeServer):
     """The platform's link: a chain of items, sound in form and odd in what they say."""
 
     name, door = "platform", "link"
+    kept = "SELECT item FROM platform_items ORDER BY link_seq"
+
+    def stands(self, kept):
+        """Return whether all was kept, or why not; None if what is next can be taken."""
+        if kept != self.items[: len(kept)]:
+            return "another item was kept"
+        if len(kept) == len(self.items):
+            return "all is taken"
+        return _refusal_of(platform.item_decode, self.items[len(kept)])
 
     def __init__(self, data, rng):
         self.items, self.heads, self.judged = [], [platform.HEAD_BEFORE_ALL], 0
@@ -251,20 +273,32 @@ class FakePlatform(FakeServer):
 
     def _item_add(self):
         number = self.rng.choice
+        # Mostly such as an item may have: then the registry has to judge it.
+        numbers = number((NUMBERS, *[ITEM_NUMBERS] * 4))
+        dates = (0, 20251231, 99990231, numbers[1])
         listed = platform.EntityListed(
-            *(number(NUMBERS), "E1", number(("", "91310000MA1FL0001X", "=1")), number(NUMBERS)),
+            *(number(numbers), "E1", number(("", "91310000MA1FL0001X", "=1")), number(numbers)),
             *(number(("power", "none", "")), "x" * number((0, 5_000)), number((True, False))),
         )
-        line = platform.GivenLine("E1", number(NUMBERS), number(NUMBERS))
+        line = platform.GivenLine("E1", number(numbers), number(numbers))
         given = platform.AllowancesGiven(
-            *(number(NUMBERS), number(NUMBERS), number((2024, *NUMBERS)), number(("pre", "final"))),
+            *(number(numbers), number(numbers), number((2024, *numbers)), number(("pre", "final"))),
             *(number(({}, {"power": "1/0"}, {"x": "y"})), (line,) * number((0, 1, 2))),
         )
-        duty = platform.DutyLine("E1", number(NUMBERS), number(NUMBERS))
+        duty = platform.DutyLine("E1", number(numbers), number(numbers))
         owed = platform.ObligationsSet(
-            number(NUMBERS), number((2024, *NUMBERS)), number((20251231, *NUMBERS)), (duty,)
+            number(numbers), number((2024, *numbers)), number(dates), (duty,)
         )
-        content = number((listed, given, owed))
+        figures = ("case_id", "province", "compliance_year", "tonnes")
+        days = ("decided_on", "ordered_on", "until", "refused_on")
+        cut = platform.AllowancesCut(
+            enterprise=number(("E1", "E\0", "")),
+            cause=number(("unpaid", "enforcement")),
+            **{name: number(numbers) for name in figures},
+            **{name: number(dates) for name in days},
+            **{name: number(("", "D1", "\0")) for name in ("document", "order", "refusal")},
+        )
+        content = number((listed, given, owed, cut))
         item = pack(platform.LinkItem(len(self.items) + 1, 1, self.heads[-1], content))
         self.items.append(item)
         self.heads.append(platform.head_after(self.heads[-1], item))
@@ -274,6 +308,26 @@ class FakeCcer(FakeServer):
     """The CCER registry's link: proofs, chained as they should be, of anything."""
 
     name, door = "ccer", "link"
+    kept = "SELECT item FROM ccer_items ORDER BY proof_seq"
+
+    def stands(self, kept):
+        """Return whether all was kept, or why not; None if what is next can be taken."""
+        items = [each.item for each in self.items]
+        if kept != items[: len(kept)]:
+            return "another item was kept"
+        if len(kept) == len(items):
+            return "all is taken"
+        issued = {each.proof for each in map(ccer.item_decode, kept)}
+        # What comes in one answer is kept whole or not at all.
+        for item in items[len(kept) : len(kept) + ITEMS_MAX]:
+            refusal = _refusal_of(ccer.item_decode, item)
+            if refusal is not None:
+                return refusal
+            said = ccer.item_decode(item)
+            if (said.proof in issued) == isinstance(said, ccer.ProofIssued):
+                return "a proof issued twice, or reversed before it was issued"
+            issued.add(said.proof)
+        return None
 
     def __init__(self, data, rng):
         self.items = []
@@ -290,7 +344,7 @@ class FakeCcer(FakeServer):
         return ccer.LinkAnswer(
             question=question["question"],
             last_proof_seq=len(self.items),
-            items=tuple(self.items[first - 1 : first - 1 + 20]),
+            items=tuple(self.items[first - 1 : first - 1 + ITEMS_MAX]),
             answers=answers,
         )
 
@@ -311,7 +365,8 @@ class FakeCcer(FakeServer):
         return msgspec.structs.replace(right, **change)
 
     def _item_add(self):
-        any_of, proofs = self.rng.choice, [f"P{number}" for number in range(4)]
+        any_of, proofs = self.rng.choice, [f"P{number}" for number in range(40)]
+        numbers = any_of((NUMBERS, *[(0,)] * 4))
         reversed_ = ccer.ProofReversed(proof=any_of(proofs), document=any_of(("", "x" * 5_000)))
         names = ("tonnes", "registered_on", "cancelled_on", "project_started_on", "applied_on")
         days = ("produced_from", "produced_to", "serial_first", "serial_last", "compliance_year")
@@ -320,7 +375,7 @@ class FakeCcer(FakeServer):
             account=any_of(("alice", "nobody", "")),
             project=any_of(("CCER-1/2", "")),
             quota_managed=any_of(("no", "regional", "national")),
-            **{name: any_of((1, 2024, 20250101, *NUMBERS)) for name in (*names, *days)},
+            **{name: any_of((1, 2024, 20250101, *numbers)) for name in (*names, *days)},
         )
         item = pack(any_of((issued, issued, reversed_)))
         head = self.items[-1].head if self.items else ccer.BEFORE_ALL

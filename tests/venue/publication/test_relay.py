@@ -19,8 +19,9 @@ from cea_exchange.protocol.security import (
     client_socket,
     refuses_strangers,
 )
+from cea_exchange.protocol.settings import ConfigError
 from cea_exchange.venue.publication import relay_child
-from cea_exchange.venue.publication.relay import Upstream, UpstreamSought
+from cea_exchange.venue.publication.relay import Relay, RelayConfig, Upstream, UpstreamSought
 from cea_exchange.venue.publication.relay_child import relay_keys_load
 from support.venue.market_followers import WAIT_S, Trader, follow_to_the_end, follower
 from support.venue.venue_process import VenueProcess, command
@@ -385,6 +386,45 @@ def test_a_relay_without_a_venue_says_what_is_wrong(tmp_path):
     (tmp_path / "venue").mkdir()
     (tmp_path / "venue" / "endpoints.json").write_text("{}")
     assert "market_data" in command(*map(str, arguments)).stderr
+
+
+NO_KEY = {"market_data_public_key": "none"}
+NOWHERE = {"market_data": "nowhere"}
+NO_SNAPSHOTS = {"snapshot": "ipc:///" + "a" * 999}
+
+
+def test_what_the_venues_file_says_ends_no_relay_that_runs(world, tmp_path):
+    """It stays where it is, and passes on what comes, until the file says a place again."""
+    file = world.data / "venue" / "endpoints.json"
+    right = file.read_text()
+    # It is in this process, which is large.
+    settings = RelayConfig(memory_mib_max=1 << 20)
+    relay = Relay(settings, CurveKeys.new(), UpstreamSought(settings.whereabouts(world.data)))
+    with contextlib.closing(relay):
+        for odd in (NOWHERE, NO_SNAPSHOTS, NO_KEY, None):
+            said = "[" * 100_000 if odd is None else json.dumps(json.loads(right) | odd)
+            file.write_text(said)
+            before = relay._heard_s
+            for _ in range(2):
+                relay._look_due_s = 0.0
+                relay.turn()
+            world.until(lambda before=before: relay.turn() or relay._heard_s > before, WAIT_S)
+        file.write_text(right)
+        relay._look_due_s = 0.0
+        relay.turn()
+        assert relay._connected_to == msgspec.json.decode(right, type=Upstream)
+
+
+@pytest.mark.parametrize("odd", [NOWHERE, NO_SNAPSHOTS, NO_KEY])
+def test_a_relay_begins_at_no_place_that_is_none(tmp_path, odd):
+    right = {"market_data": "tcp://127.0.0.1:9", "snapshot": "tcp://127.0.0.1:9"}
+    right["market_data_public_key"] = CurveKeys.new().public
+    (tmp_path / "venue").mkdir()
+    (tmp_path / "venue" / "endpoints.json").write_text(json.dumps(right | odd))
+    settings = RelayConfig()
+    sought = UpstreamSought(settings.whereabouts(tmp_path))
+    with pytest.raises(ConfigError, match="the venue's endpoints: "):
+        Relay(settings, CurveKeys.new(), sought)
 
 
 @pytest.mark.nightly

@@ -59,11 +59,19 @@ def test_without_a_descriptor_it_is_tried_again(make, context, monkeypatch):
     assert event == "registry_not_reached" and "Too many open files" in fields["error"]
 
 
-@pytest.mark.parametrize("address", ["nowhere", 5, "tcp://127.0.0.1:none", None])
-def test_a_file_without_an_address_is_read_again(make, tmp_path, address):
+@pytest.mark.parametrize(
+    "content",
+    [
+        *(b"", b"\xff", b"[" * 100_000, b'{"feed": ' * 7_000, b"[]", b"{}", b'{"feed": null}'),
+        *(b'{"feed": 5}', b'{"feed": "nowhere"}', b'{"feed": "tcp://127.0.0.1:none"}'),
+        *(b'{"feed": "\\ud800"}', b'{"feed": "tcp://\\ud800:1"}', '{"feed": "tcp://碳:1"}'.encode()),
+        *(b'{"feed": "%s"}' % (b"a" * 100_000), b'{"feed": "ipc:///%s"}' % (b"a" * 999)),
+    ],
+)
+def test_a_file_without_an_address_is_read_again(make, tmp_path, content):
     (tmp_path / "registry").mkdir()
     file = tmp_path / "registry" / "endpoints.json"
-    file.write_text(json.dumps({"feed": address}))
+    file.write_bytes(content)
     one = make()
     assert not ask(one)
     file.write_text(json.dumps({"feed": "tcp://127.0.0.1:9"}))

@@ -11,7 +11,7 @@ from cea_exchange.cluster.way_in import line_messages
 from cea_exchange.cluster.way_in.held_session import Frames
 from cea_exchange.cluster.way_in.whereabouts import Following, Whereabouts
 from cea_exchange.protocol.connection import ConnectionMonitor
-from cea_exchange.protocol.security import CurveKeys, client_socket
+from cea_exchange.protocol.security import CurveKeys, client_connect, client_socket
 
 HIGH_WATER_MARK = 1_000
 UNSENT_MAX = 10_000
@@ -143,19 +143,20 @@ class LeaderLine:
         return now_s - self._heard_s <= (self._silence_s_max if self.is_up else TRY_S_MAX)
 
     def _connect(self, address: str, now_s: float) -> None:
-        socket = client_socket(
-            self._context,
-            zmq.DEALER,
-            keys=self._keys,
-            server_key=self._venue_key,
-            high_water_mark=HIGH_WATER_MARK,
-        )
-        # What was put for one venue must not reach another, or the same one begun anew.
-        socket.reconnect_ivl = -1
-        self._socket, self._monitor = socket, ConnectionMonitor(socket)
         try:
-            socket.connect(address)
-        except zmq.ZMQError as error:
+            socket = self._socket = client_socket(
+                self._context,
+                zmq.DEALER,
+                keys=self._keys,
+                server_key=self._venue_key,
+                high_water_mark=HIGH_WATER_MARK,
+            )
+            # What was put for one venue must not reach another, or the same one begun anew.
+            socket.reconnect_ivl = -1
+            self._monitor = ConnectionMonitor(socket)
+            client_connect(socket, address)
+        except (zmq.ZMQError, ValueError) as error:
+            # No descriptor is left, or it is no address: it may be otherwise soon.
             log.warning("venue_unreachable", address=address, error=str(error))
             self.drop()
             return

@@ -6,7 +6,7 @@ import msgspec
 import structlog
 import zmq
 
-from cea_exchange.control_plane.server_line import ServerLine, endpoints_read
+from cea_exchange.control_plane.server_line import EndpointsFile, ServerLine
 from cea_exchange.institution.links.setting import LinkSetting
 from cea_exchange.protocol.security import CurveKeys
 
@@ -32,7 +32,7 @@ class InstitutionLine(ServerLine):
     ) -> None:
         super().__init__(context, keys, server_key)
         self._setting = setting
-        self._file = setting.endpoints_file(data)
+        self._file = EndpointsFile(setting.endpoints_file(data), _LinkEndpoints)
         self._nowhere: str | None = None
 
     def look(self) -> bool | None:
@@ -57,5 +57,5 @@ class InstitutionLine(ServerLine):
         return True
 
     def _address_read(self) -> str | None:
-        found = endpoints_read(self._file, _LinkEndpoints)
+        found = self._file.read()
         return None if found is None else found.link

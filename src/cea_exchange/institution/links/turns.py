@@ -4,7 +4,8 @@
                      |
                      +--> no answer for too long: a fresh connection, the same again
 
-One question at a time. What contradicts what was said before stops the link, and nothing else.
+One question at a time. What contradicts what was said before, or can't be taken for what it says,
+stops the link, and nothing else.
 """
 
 from abc import ABC, abstractmethod
@@ -12,10 +13,12 @@ from typing import NamedTuple
 
 import structlog
 
+from cea_exchange.ledger.database.interface import ConstraintViolated, DatabaseError
 from cea_exchange.protocol.control import DECODE_ERRORS
 
 ANSWER_WAIT_NS = 5_000_000_000
 ASK_PAUSE_NS = 200_000_000
+WORDS_LENGTH_MAX = 300
 
 log = structlog.get_logger()
 
@@ -69,7 +72,8 @@ class LinkTurns(ABC):
         Returns whether there is more to say at once; None: it answers another question than the one
         that waits.
 
-        Raises LinkStopped, *DECODE_ERRORS: nothing more of it is to be taken.
+        Whatever it raises, nothing more of the institution is to be taken, but where the database
+        is at fault.
         """
 
     @abstractmethod
@@ -94,8 +98,11 @@ class LinkTurns(ABC):
     def answered(self, frames: list[bytes], now_ns: int) -> None:
         """Take an answer, unless none is awaited.
 
-        What keeps it from being taken for a while, as a full disk does, is raised: the same is
-        asked again once the wait is over.
+        Raises
+        ------
+        DatabaseError, MemoryError
+            It is kept from being taken for a while, as by a full disk: the same is asked again once
+            the wait is over.
         """
         if self._asked_at_ns is None or self.stopped:
             return
@@ -103,18 +110,28 @@ class LinkTurns(ABC):
             if len(frames) != 1:
                 raise LinkStopped(f"expected an answer of 1 frame, got {len(frames)}")
             is_more = self.take(frames[0])
-        except (LinkStopped, *DECODE_ERRORS) as error:
-            self._asked_at_ns, self.stopped = None, f"stopped: {error}"
-            log.error(
-                "link_stopped",
-                institution=self.institution,
-                why=str(error),
-                last_seq=self.last_seq(),
-            )
+        except MemoryError:
+            raise
+        except Exception as error:
+            if isinstance(error, DatabaseError) and not isinstance(error, ConstraintViolated):
+                raise
+            # Asked again it would be the same, for ever, and nothing behind it would be taken.
+            self._stop(error)
             return
         if is_more is not None:
             self._asked_at_ns = None
             self._ask_from_ns = now_ns + (0 if is_more else ASK_PAUSE_NS)
+
+    def _stop(self, error: Exception) -> None:
+        is_foreseen = isinstance(error, (LinkStopped, *DECODE_ERRORS))
+        why = str(error) if is_foreseen else f"{type(error).__name__}: {error}"
+        self._asked_at_ns, self.stopped = None, f"stopped: {why}"[:WORDS_LENGTH_MAX]
+        log.error(
+            "link_stopped",
+            institution=self.institution,
+            why=why,
+            exc_info=None if is_foreseen else error,
+        )
 
     def turn(self, now_ns: int) -> list[LinkAsked | LinkDropped]:
         """Return what is to be said now."""

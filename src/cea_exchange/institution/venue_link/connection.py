@@ -4,7 +4,7 @@ import zmq
 
 from cea_exchange.control_plane.server_line import ServerLine
 from cea_exchange.institution.venue_link.stream import replay_request
-from cea_exchange.protocol.security import CurveKeys, client_socket
+from cea_exchange.protocol.security import CurveKeys, client_connect, client_socket
 
 
 class VenueLine(ServerLine):
@@ -16,7 +16,10 @@ class VenueLine(ServerLine):
         self.sub: zmq.Socket | None = None
 
     def venue_connect(self, settlement: str, replay: str) -> bool:
-        """Connect, if not there already; say whether anything changed."""
+        """Connect, if not there already; say whether anything changed.
+
+        Raises ValueError: one of them is no address.
+        """
         if self._endpoints == (settlement, replay):
             return False
         self.close()
@@ -24,7 +27,7 @@ class VenueLine(ServerLine):
             self._context, zmq.SUB, keys=self._keys, server_key=self._server_key
         )
         self.sub.subscribe(b"")
-        self.sub.connect(settlement)
+        client_connect(self.sub, settlement)
         self.address = replay
         self.renew()
         self._endpoints = (settlement, replay)

@@ -16,7 +16,7 @@ import structlog
 import zmq
 
 from cea_exchange.cluster.way_in.whereabouts import Following
-from cea_exchange.control_plane.door import UnreadableCount
+from cea_exchange.control_plane.door import Message, UnreadableCount
 from cea_exchange.control_plane.host import DaemonHost
 from cea_exchange.institution.venue_link.connection import VenueLine
 from cea_exchange.institution.venue_link.setting import SOCKETS, VenueSetting
@@ -98,15 +98,21 @@ class VenueSockets:
 
     def take(self, ready: dict[Any, int], turns: VenueTurns, noted: Noted, now_ns: int) -> None:
         """Take the venue's questions and records."""
-        with noted("feed", now_ns):
-            self._feed_take(turns, now_ns)
-        with noted("stream", now_ns):
-            dealer, sub = self._line.dealer, self._line.sub
-            if any(each is not None and each in ready for each in (dealer, sub)):
-                self._heard_ns = now_ns
-            if dealer is not None and dealer in ready:
+        with noted("door", now_ns):
+            questions = list(self._questions())
+        # A turn in which nothing came ends no trouble of what did.
+        if questions:
+            with noted("feed", now_ns):
+                for message in questions:
+                    self._question_take(message, turns, now_ns)
+        dealer, sub = self._line.dealer, self._line.sub
+        if any(each is not None and each in ready for each in (dealer, sub)):
+            self._heard_ns = now_ns
+        if dealer is not None and dealer in ready:
+            with noted("replayed", now_ns):
                 turns.replayed(dealer.recv_multipart(), now_ns)
-            elif self._is_listening and sub is not None and sub in ready:
+        elif self._is_listening and sub is not None and sub in ready:
+            with noted("stream", now_ns):
                 turns.published(_published(sub), now_ns)
 
     def say(self, output: VenueOutput) -> None:
@@ -166,20 +172,24 @@ class VenueSockets:
         place = self._following.place
         return {} if place is None else dict(zip(SOCKETS, place.addresses, strict=True))
 
-    def _feed_take(self, turns: VenueTurns, now_ns: int) -> None:
+    def _questions(self) -> Iterator[Message]:
+        """Yield what has come to the feed's door."""
         now_s = time.monotonic()
         self._door.turn(now_s)
         self._unreadable.turn(now_s)
         for _ in range(MESSAGES_PER_TURN_MAX):
             message = self._door.receive()
             if message is None:
-                break
-            if message.key != self._venue_key or len(message.frames) != 1:
-                self._unreadable.note(message.key, "request must be the venue's, one frame")
-                continue
-            why = turns.feed_question(message.routing_id, message.payload, now_ns)
-            if why:
-                self._unreadable.note(message.key, why)
+                return
+            yield message
+
+    def _question_take(self, message: Message, turns: VenueTurns, now_ns: int) -> None:
+        if message.key != self._venue_key or len(message.frames) != 1:
+            self._unreadable.note(message.key, "request must be the venue's, one frame")
+            return
+        why = turns.feed_question(message.routing_id, message.payload, now_ns)
+        if why:
+            self._unreadable.note(message.key, why)
 
 
 def _published(sub: zmq.Socket[bytes]) -> Iterator[list[bytes]]:

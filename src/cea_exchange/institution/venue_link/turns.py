@@ -30,7 +30,12 @@ from cea_exchange.institution.venue_link.stream_settlement import (
     SettlementStopped,
     StreamSettlement,
 )
-from cea_exchange.ledger.database.interface import DatabaseFull, DatabaseLost
+from cea_exchange.ledger.database.interface import (
+    DatabaseError,
+    DatabaseFull,
+    DatabaseLost,
+    DatabaseUnreadable,
+)
 from cea_exchange.ledger.store import Store
 from cea_exchange.protocol.control import DECODE_ERRORS
 
@@ -136,7 +141,13 @@ class VenueTurns:
     @property
     def state(self) -> str:
         """``ok``, ``diverged: ...`` or ``stopped: ...``: whether the line moves."""
-        state = self._store.state
+        try:
+            state = self._store.state
+        except DatabaseLost:
+            raise
+        except DatabaseError as error:
+            # A disk that can't be read now; nobody is to take it for a line that moves.
+            return f"stopped: the database can't be read: {error}"
         return self.stopped if state == "ok" and self.stopped else state
 
     @property
@@ -263,6 +274,9 @@ class VenueTurns:
             self._ask_from_ns = now_ns + FULL_PAUSE_NS
         except (DatabaseLost, MemoryError):
             raise
+        except DatabaseUnreadable:
+            self._ask_from_ns = now_ns + FULL_PAUSE_NS
+            raise
         except Exception as error:
             self._broken_line_stop(error)
         finally:
@@ -304,7 +318,7 @@ class VenueTurns:
         except DatabaseFull as error:
             log.error("disk_full", error=str(error))
             self.is_settling = False
-        except (DatabaseLost, MemoryError):
+        except (DatabaseLost, DatabaseUnreadable, MemoryError):
             raise
         except Exception as error:
             self._broken_line_stop(error)

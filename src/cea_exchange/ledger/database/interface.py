@@ -20,7 +20,10 @@ class DatabaseError(Exception):
 
 
 class ConstraintViolated(DatabaseError):
-    """A rule that the schema itself keeps was broken: a key that is there, an append-only table."""
+    """A rule that the schema itself keeps was broken.
+
+    A key that is there, an append-only table, a value that no column holds.
+    """
 
 
 class DatabaseFull(DatabaseError):
@@ -29,6 +32,10 @@ class DatabaseFull(DatabaseError):
 
 class DatabaseLost(DatabaseError):
     """The connection to the server broke; whether the last commit counts is to be looked up."""
+
+
+class DatabaseUnreadable(DatabaseError):
+    """The disk does not give back what is on it; another time it may."""
 
 
 class DatabaseTaken(DatabaseError):

@@ -315,7 +315,7 @@ def errors_translated() -> Iterator[None]:
     """Raise what psycopg raises as an error of the database's interface."""
     try:
         yield
-    except psycopg.errors.IntegrityError as error:
+    except (psycopg.errors.IntegrityError, psycopg.errors.DataError) as error:
         raise ConstraintViolated(error_line(error)) from error
     except (psycopg.errors.DiskFull, psycopg.errors.ReadOnlySqlTransaction) as error:
         raise DatabaseFull(error_line(error)) from error

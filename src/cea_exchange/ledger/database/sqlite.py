@@ -18,6 +18,7 @@ from cea_exchange.ledger.database.interface import (
     ConstraintViolated,
     DatabaseError,
     DatabaseFull,
+    DatabaseUnreadable,
     Row,
     Rows,
 )
@@ -43,6 +44,16 @@ WRITES_FAILED = frozenset(
 )
 """What a disk says that takes no more, or a file that is too large. Not what it says to a sync:
 then nobody knows what is on it."""
+
+
+READS_FAILED = frozenset(
+    {
+        apsw.SQLITE_IOERR_READ,
+        apsw.SQLITE_IOERR_SHORT_READ,
+        apsw.SQLITE_IOERR_FSTAT,
+        apsw.SQLITE_IOERR_ACCESS,
+    }
+)
 
 
 class Sqlite:
@@ -292,17 +303,22 @@ class _Rows:
 def _errors_translated() -> Iterator[None]:
     try:
         yield
-    except apsw.ConstraintError as error:
+    except (apsw.ConstraintError, apsw.MismatchError, apsw.TooBigError, OverflowError) as error:
         raise ConstraintViolated(str(error)) from error
     except (apsw.FullError, apsw.ReadOnlyError, apsw.CantOpenError) as error:
         raise DatabaseFull(str(error)) from error
     except apsw.IOError as error:
-        kind = DatabaseFull if error.extendedresult in WRITES_FAILED else DatabaseError
-        raise kind(str(error)) from error
+        raise _io_kind(error.extendedresult)(str(error)) from error
     except apsw.Error as error:
         raise DatabaseError(str(error)) from error
     except UnicodeDecodeError as error:
         raise DatabaseError(f"a text must be UTF-8, is damaged: {error}") from error
+
+
+def _io_kind(extended_result: int) -> type[DatabaseError]:
+    if extended_result in WRITES_FAILED:
+        return DatabaseFull
+    return DatabaseUnreadable if extended_result in READS_FAILED else DatabaseError
 
 
 def _in_dialect(sql: str) -> str:

@@ -149,19 +149,19 @@ class AllowancesCut(Struct, frozen=True, tag="allowances_cut", forbid_unknown_fi
         What shows that it was refused, and since when that is on record; likewise.
     """
 
-    case_id: int
-    province: int
+    case_id: Whole
+    province: Whole
     enterprise: str
-    compliance_year: int
+    compliance_year: Whole
     cause: Literal["unpaid", "enforcement"]
-    tonnes: int
+    tonnes: Whole
     document: str
-    decided_on: int
+    decided_on: Day
     order: str
-    ordered_on: int
-    until: int
+    ordered_on: Day
+    until: Day
     refusal: str
-    refused_on: int
+    refused_on: Day
 
 
 LinkContent = EntityListed | AllowancesGiven | AllowancesRecalled | ObligationsSet | AllowancesCut
@@ -278,9 +278,9 @@ class LinkAnswer(Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     log_id: str
-    last_seq: int
-    judged_seq: int
-    completed_seq: int = 0
+    last_seq: Whole
+    judged_seq: Whole
+    completed_seq: Whole = 0
     items: tuple[bytes, ...] = ()
     refusal: str = ""
 

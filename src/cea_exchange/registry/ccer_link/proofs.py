@@ -193,6 +193,8 @@ class CcerProofs:
             raise LinkStopped(f"proof item {numbered.proof_seq}: {error}") from error
 
     def _issued(self, seq: int, item: ProofIssued) -> None:
+        if self._state(item.proof) is not None:
+            raise LinkStopped(f"proof item {seq}: expected a new proof, got {item.proof} once more")
         row = (item.proof, item.account, item.compliance_year, seq, "received", "")
         self._store.insert(
             "ccer_proofs (proof, account, compliance_year, proof_seq, state, why)", [row]

@@ -16,6 +16,8 @@ from cea_exchange.domain.compliance.ruled import ComplianceError, marks_text
 from cea_exchange.institution.act_log import ActLog
 from cea_exchange.institution.checks import ActError
 from cea_exchange.institution.links.turns import LinkStopped
+from cea_exchange.ledger.database.interface import ConstraintViolated
+from cea_exchange.ledger.double_entry import LedgerError
 from cea_exchange.protocol.links.platform import (
     COMPLETIONS_MAX,
     HEAD_BEFORE_ALL,
@@ -55,6 +57,12 @@ ITEMS_MAX = 20
 """In one answer; other work has its turn between answers."""
 VERDICT_BYTES_MAX = 256 * 1024
 """Of one question: the platform takes twice as much."""
+NOT_POSTED = (
+    *(ActError, ComplianceError, LedgerError),
+    *(ConstraintViolated, ValueError, ArithmeticError),
+)
+"""What an item raises that the rules do not allow, or do not foresee: a text that no column holds,
+a day that is none, a number beyond all others."""
 
 log = structlog.get_logger()
 
@@ -199,7 +207,7 @@ class PlatformStream:
                 self._post(item, payload)
         except Mismatched as error:
             self._refuse(log_id, item, payload, error.mismatches)
-        except (ActError, ComplianceError) as error:
+        except NOT_POSTED as error:
             self._refuse(log_id, item, payload, (mismatch("", str(error)),))
         return True
 

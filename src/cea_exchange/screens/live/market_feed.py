@@ -16,6 +16,7 @@ import numpy as np
 import structlog
 
 from cea_exchange.client import Book, MarketDataClient
+from cea_exchange.control_plane.client import NO_ENDPOINTS
 from cea_exchange.domain.records import EventKind, Method, Phase, Side
 from cea_exchange.protocol.security import CurveKeys
 
@@ -231,19 +232,19 @@ class MarketFeed:
     def _connect(self, now_s: float) -> None:
         try:
             source = self._source()
-        except (OSError, KeyError, ValueError) as error:
+            if source == self._connected_to and now_s - self._heard_s < AWAY_S:
+                return
+            self._close()
+            self._heard_s, self._connected_to = now_s, source
+            self._client = MarketDataClient(
+                source.endpoint,
+                self._keys,
+                source.server_key,
+                snapshot_endpoint=source.snapshot_endpoint,
+            )
+        except NO_ENDPOINTS as error:
+            # Where it is, is not said, or what is said is no address or no key.
             log.debug("no_market_data", why=str(error))
-            return
-        if source == self._connected_to and now_s - self._heard_s < AWAY_S:
-            return
-        self._close()
-        self._heard_s, self._connected_to = now_s, source
-        self._client = MarketDataClient(
-            source.endpoint,
-            self._keys,
-            source.server_key,
-            snapshot_endpoint=source.snapshot_endpoint,
-        )
 
     def _close(self) -> None:
         if self._client is not None:
@@ -336,7 +337,7 @@ def source_read(file: Path) -> Source:
 
     Raises
     ------
-    OSError, ValueError, KeyError
+    OSError, ValueError, KeyError, TypeError, RecursionError
         It can't be read, or is no such file.
     """
     listed = json.loads(file.read_text(encoding="utf-8"))

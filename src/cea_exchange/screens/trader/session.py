@@ -21,6 +21,7 @@ from cea_exchange.client import (
     SessionState,
 )
 from cea_exchange.client.answers import BiddingAnswer, BiddingNotice, BlockAnswer, PlaceAnswer
+from cea_exchange.control_plane.client import NO_ENDPOINTS
 from cea_exchange.domain.documents.statement import Holding, Position
 from cea_exchange.domain.profile import MarketRules
 from cea_exchange.domain.records import EventKind, Method, Reason
@@ -137,7 +138,7 @@ class TradingSession:
                 self._enter_state(ended.reason)
                 self._resume.clear()
                 await self._resume.wait()
-            except (SessionError, OSError, KeyError, ValueError, TimeoutError) as error:
+            except (SessionError, *NO_ENDPOINTS) as error:
                 log.warning("session_away", why=str(error))
                 self._enter_state("away")
                 await asyncio.sleep(AGAIN_S)

@@ -5,6 +5,7 @@ saw whose positions is kept all the same (CEA-OPR-04), but not the status, which
 each second.
 """
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from cea_exchange.venue.requests.base import AdminRequest
 from cea_exchange.venue.requests.looks import Status
 
 LOOKS_NAME = "looks.jsonl"
+TAIL_BYTES = 64 * 1024
 
 log = structlog.get_logger("venue")
 
@@ -92,12 +94,26 @@ def look_keep(directory: Path, look: Look) -> None:
 
 
 def _torn_cut(path: Path) -> None:
-    """Cut what a crash left of a line: the next one would be written behind it."""
+    """Cut what a crash left of a line: the next one would be written behind it.
+
+    A file that can't be read or changed is no hindrance.
+    """
     if not path.exists():
         return
-    with path.open("r+b") as file:
-        whole = file.read()
-        file.truncate(whole.rfind(b"\n") + 1)
+    try:
+        with path.open("r+b") as file:
+            end = file.seek(0, os.SEEK_END)
+            while end > 0:
+                begin = max(end - TAIL_BYTES, 0)
+                file.seek(begin)
+                line_end = file.read(end - begin).rfind(b"\n") + 1
+                if line_end:
+                    file.truncate(begin + line_end)
+                    return
+                end = begin
+            file.truncate(0)
+    except OSError as error:
+        log.warning("looks_not_mended", path=str(path), error=str(error))
 
 
 def looks_read(data: Path | str) -> Iterator[Look]:

@@ -13,6 +13,7 @@ import json
 import os
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
 
@@ -28,6 +29,7 @@ from cea_exchange.protocol.security import (
     AllowList,
     CurveKeys,
     SecurityError,
+    client_connect,
     client_socket,
     server_socket,
 )
@@ -183,6 +185,8 @@ class Relay:
     ------
     SecurityError
         A socket can't be bound.
+    ConfigError
+        Nobody says where a venue is, or what is said is no address or no key.
     """
 
     def __init__(
@@ -292,21 +296,35 @@ class Relay:
             self._stopping = True
 
     def _connect(self, upstream: Upstream) -> None:
-        self._connected_to = upstream
+        """Go to a venue; ConfigError if that is no place: then it stays where it is."""
+        with ExitStack() as opened:
+            stream = self._connected(zmq.SUB, upstream.market_data, upstream, opened)
+            asked = self._connected(zmq.DEALER, upstream.snapshot, upstream, opened)
+            opened.pop_all()
+        stream.subscribe(b"")
+        for before in (self._stream, self._service.venue.socket):
+            if before is not None:
+                self._poller.unregister(before)
         if self._stream is not None:
-            self._poller.unregister(self._stream)
             self._stream.close(linger=0)
+        self._stream = stream
+        self._service.venue.go_on(asked)
+        for now in (stream, asked):
+            self._poller.register(now, zmq.POLLIN)
+        self._connected_to, self._heard_s = upstream, time.monotonic()
+
+    def _connected(
+        self, kind: int, address: str, upstream: Upstream, opened: ExitStack
+    ) -> zmq.Socket:
+        """Return a new connection, which `opened` ends again."""
         key = upstream.market_data_public_key
-        self._stream = client_socket(self._context, zmq.SUB, keys=self._keys, server_key=key)
-        self._stream.subscribe(b"")
-        self._stream.connect(upstream.market_data)
-        self._poller.register(self._stream, zmq.POLLIN)
-        asked = self._service.venue
-        if asked.socket is not None:
-            self._poller.unregister(asked.socket)
-        asked.connect(self._context, upstream.snapshot, keys=self._keys, server_key=key)
-        self._poller.register(asked.socket, zmq.POLLIN)
-        self._heard_s = time.monotonic()
+        try:
+            socket = client_socket(self._context, kind, keys=self._keys, server_key=key)
+            opened.callback(socket.close, linger=0)
+            client_connect(socket, address)
+        except (zmq.ZMQError, ValueError) as error:
+            raise ConfigError(f"the venue's endpoints: {error}") from None
+        return socket
 
     def _pass_on(self) -> None:
         for _ in range(MESSAGES_PER_TURN_MAX):
@@ -334,13 +352,12 @@ class Relay:
         is_silent = now_s - self._heard_s > SILENCE_S_MAX or self._service.venue.is_stuck(now_s)
         try:
             upstream = self._upstream(is_alive=not is_silent)
+            # Whom libzmq has seen refused once it does not try again.
+            if is_silent or upstream != self._connected_to:
+                self._connect(upstream)
+                log.warning("venue_connected_anew", market_data=upstream.market_data)
         except ConfigError as error:
             log.warning("venue_unknown", error=str(error))
-            return
-        # Whom libzmq has seen refused once it does not try again.
-        if is_silent or upstream != self._connected_to:
-            self._connect(upstream)
-            log.warning("venue_connected_anew", market_data=upstream.market_data)
 
 
 def endpoints_write(data: Path, relay: Relay, public_key: str) -> None:

@@ -24,7 +24,6 @@ from cea_exchange.protocol.framing import (
     snapshot_header_decode,
     stream_place_decode,
 )
-from cea_exchange.protocol.security import CurveKeys, client_socket
 from cea_exchange.venue.publication.router import RouterMailbox
 from cea_exchange.venue.publication.snapshot_service import (
     REQUESTS_PER_TURN_MAX,
@@ -66,14 +65,11 @@ class VenueLine:
         """Whether a question may be asked."""
         return self.socket is not None and self._asked_s is None
 
-    def connect(
-        self, context: zmq.Context, address: str, *, keys: CurveKeys, server_key: str
-    ) -> None:
-        """Connect, and forget what was asked before."""
+    def go_on(self, socket: zmq.Socket) -> None:
+        """Ask over another connection, and forget what was asked before."""
         if self.socket is not None:
             self.socket.close(linger=0)
-        self.socket = client_socket(context, zmq.DEALER, keys=keys, server_key=server_key)
-        self.socket.connect(address)
+        self.socket = socket
         self._asked_s, self._parts = None, []
 
     def is_stuck(self, now_s: float) -> bool:

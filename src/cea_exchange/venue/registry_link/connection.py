@@ -1,15 +1,22 @@
 """The venue's socket towards the registry, and where the registry says it leads."""
 
-import json
 from pathlib import Path
 
+import msgspec
 import structlog
 import zmq
 
-from cea_exchange.protocol.security import CurveKeys, client_socket
+from cea_exchange.control_plane.server_line import EndpointsFile
+from cea_exchange.protocol.security import CurveKeys, client_connect, client_socket
 from cea_exchange.venue.config import VenueConfig
 
 log = structlog.get_logger("venue")
+
+
+class _FeedEndpoints(msgspec.Struct, frozen=True):
+    """What the registry writes of where it listens; the rest is for others."""
+
+    feed: str
 
 
 class RegistryLine:
@@ -31,7 +38,7 @@ class RegistryLine:
         self._socket: zmq.Socket | None = None
         self._context = context
         self._config = config
-        self._data = data
+        self._file = EndpointsFile(config.registry_endpoints_file(data), _FeedEndpoints)
         self._keys = keys
         # The key that the venue's own sockets admit, too; its file is not needed any more.
         self._server_key = config.registry_key(data)
@@ -51,9 +58,9 @@ class RegistryLine:
             self._socket = client_socket(
                 self._context, zmq.DEALER, keys=self._keys, server_key=self._server_key
             )
-            self._socket.connect(address)
-        except (zmq.ZMQError, TypeError) as error:
-            # No descriptor is left, or the file has no address: it may be otherwise soon.
+            client_connect(self._socket, address)
+        except (zmq.ZMQError, ValueError) as error:
+            # No descriptor is left, or it is no address: it may be otherwise soon.
             self.close()
             self._trouble_tell(f"{address}: {error}")
             return False
@@ -89,8 +96,5 @@ class RegistryLine:
         self._trouble = trouble
 
     def _address_read(self) -> str | None:
-        try:
-            path = self._config.registry_endpoints_file(self._data)
-            return json.loads(path.read_text(encoding="utf-8"))["feed"]
-        except (OSError, ValueError, KeyError, TypeError):
-            return None
+        found = self._file.read()
+        return None if found is None else found.feed

@@ -21,6 +21,10 @@ class VenueError(RuntimeError):
     """The venue must not run on: acknowledged work would be contradicted."""
 
 
+class RegistryContradicts(RuntimeError):
+    """The registry's feed is not the one that was followed: nothing of it is taken."""
+
+
 class RegistryLink:
     """Follows the registry, and takes only cancels while it can't.
 
@@ -79,7 +83,7 @@ class RegistryLink:
         Raises
         ------
         VenueError
-            One of the two has lost work that the other knows.
+            The journal has lost work that the registry knows.
         """
         try:
             answer = self._feed.answer()
@@ -87,6 +91,10 @@ class RegistryLink:
                 self._take(answer)
         except control.ControlError as error:
             self._wait(f"the registry's feed: {error}")
+            self._feed.pause(FEED_PAUSE_S)
+        except RegistryContradicts as error:
+            self._contradiction_show(str(error))
+            # On the next connection the last item is asked for once more: it may fit again.
             self._feed.pause(FEED_PAUSE_S)
         self._feed.ask(last=self._machine.feed_seq, log_id=self._sequencer.journal.log_id)
 
@@ -103,7 +111,15 @@ class RegistryLink:
         self._gateway.held.until_s = self._now_s() + COMMANDS_WAIT_S if is_awaited else 0.0
         self._sequencer.checkpoints_on = not is_awaited
 
+    def _contradiction_show(self, why: str) -> None:
+        """Take only cancels, and say so until the registry's words fit again."""
+        if why != self._gateway.cancels_only:
+            log.error("registry_contradiction", why=why, feed_seq=self._machine.feed_seq)
+        self._wait(why)
+
     def _take(self, answer: FeedAnswer) -> None:
+        # Not to be waited out: what happens by the clock is numbered on, and once it is beyond what
+        # the registry has settled nobody sees any more that other work had these numbers.
         if answer.settled_seq > self._machine.core.settlement_seq:
             raise VenueError(
                 f"the registry has settled sequence {answer.settled_seq}, the journal ends at "
@@ -112,7 +128,7 @@ class RegistryLink:
                 "from the journal"
             )
         if answer.last_seq < self._machine.feed_seq:
-            raise VenueError(
+            raise RegistryContradicts(
                 f"the registry's feed ends at item {answer.last_seq}, the journal has item "
                 f"{self._machine.feed_seq}: work is missing from the registry"
             )
@@ -142,7 +158,7 @@ class RegistryLink:
     def _same_item(self, item: control.FeedItem) -> None:
         """A registry that was restored from an older copy may have given a number once more."""
         if item.command != self._machine.feed_last:
-            raise VenueError(
+            raise RegistryContradicts(
                 f"the registry's feed item {item.transfer_seq} is {item.command}, the journal has "
                 f"{self._machine.feed_last}: the registry is not the one that was followed"
             )
