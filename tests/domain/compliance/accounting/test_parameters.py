@@ -74,6 +74,21 @@ def test_a_default_is_the_years_own():
 
 
 @pytest.mark.parametrize(
+    ("sector", "of", "fixed", "value"),
+    [
+        ("power", "A.bituminous", "E.bituminous", 99),
+        ("cement", "FC.bituminous", "OF.bituminous", 99),
+        ("aluminium", "aluminium", "butts", "15.18"),
+    ],
+)
+def test_what_the_guideline_fixes_is_not_measured(sector, of, fixed, value):
+    """CEA-PWR-14, CEA-CEM-02, CEA-ALU-02: half the oxidation were half the bill."""
+    figures = {of: 1, fixed: Figure(value=Decimal(50), measured=True)}
+    with pytest.raises(FiguresError, match=f"{fixed}: expected the guideline's {value}, got 50"):
+        emissions(sector, figures)
+
+
+@pytest.mark.parametrize(
     ("sector", "figures", "year", "message"),
     [
         ("paper", {}, 2025, "sector: expected one of power, steel, cement, aluminium, got 'paper'"),
