@@ -5,6 +5,7 @@ import random
 import numpy as np
 import pytest
 
+from cea_exchange.domain.ccer.false_credits import Restitution
 from cea_exchange.domain.ccer.programme_error import ProgrammeError
 from cea_exchange.domain.records import DAY_CLOSED_DTYPE, EventKind, Reason
 from cea_exchange.domain.refusals import CcerRefusal
@@ -268,6 +269,67 @@ def test_a_court_reaches_the_exchange(trading):
     assert world.lots("A", "judicial") == [(1, 700)]
     assert world.lots("A", "trading") == [(701, 1_000)]
     assert world.ccer.freezes.found(freeze.freeze_id).in_force == 700
+
+
+def restituted(world):
+    return world.ccer.store.one("SELECT cancelled FROM restitutions")
+
+
+def test_a_restitution_reaches_the_exchange(trading):
+    """CCER-REV-01 (RB3, example 15): what the owner of false CCERs parked there is not sold."""
+    world = trading
+    world.trade("SEAWIND", "A", 1_000)
+    ordered = world.ccer.supervision.restitution_order("WIND-1", 12_000, "order 3")
+    assert ordered == Restitution(cancelled=5_000, to_return=7_000)
+    (seizure,) = [each for each in fed(world) if isinstance(each, control.Seizure)]
+    assert (seizure.account, seizure.amount, seizure.why) == ("SEAWIND", 5_000, "recall")
+    world.meet()
+    assert world.tonnes_at_venue("SEAWIND") == 0
+    assert world.lots("SEAWIND", "registration") == []
+    assert restituted(world) == 9_000
+    certificate = world.ccer.cancellations.certificate("CC-2024-000002")
+    assert (certificate["purpose"], certificate["tonnes"]) == ("restitution", 4_000)
+    world.next_day()
+    # The buyer keeps what it bought.
+    assert world.lots("A", "trading") == [(4_001, 5_000)]
+    assert restituted(world) == 9_000
+
+
+def test_what_an_owner_of_false_ccers_buys_or_sends_to_the_exchange_is_called_back(trading):
+    """CCER-REV-01: until all is returned, and no tonne more."""
+    world = trading
+    world.ccer.market_transfers.to_market("SEAWIND", P, 2_000)
+    world.ccer.transfers.transfer("transfer", "SEAWIND", "A", P, 3_000, document="gift")
+    world.trade("SEAWIND", "A", 1_500)
+    world.next_day()
+    world.ccer.supervision.restitution_order("WIND-1", 6_000, "order 3")
+    world.meet()
+    assert restituted(world) == 5_500
+    world.ccer.market_transfers.to_market("A", P, 3_000)
+    world.pay_in("SEAWIND", 50_000_000_00)
+    world.meet()
+    for _ in range(5):  # trading days between a sale and a purchase
+        world.next_day()
+    world.trade("A", "SEAWIND", 2_000)
+    world.next_day()
+    world.meet()
+    assert restituted(world) == 6_000
+    assert world.tonnes_at_venue("SEAWIND") == 1_500
+    assert world.lots("SEAWIND", "registration") == []
+
+
+def test_a_court_comes_before_a_restitution_at_the_exchange(trading):
+    """CCER-FRZ-01, CCER-REV-01: each tonne is called once, and goes to the court first."""
+    world = trading
+    world.ccer.freezes.freeze("SEAWIND", P, 7_000, order="(2026) 1", court="Beijing")
+    ordered = world.ccer.supervision.restitution_order("WIND-1", 10_000, "order 3")
+    assert ordered == Restitution(cancelled=0, to_return=10_000)
+    seizures = [each for each in fed(world) if isinstance(each, control.Seizure)]
+    assert [(each.why, each.amount) for each in seizures] == [("court", 2_000), ("recall", 3_000)]
+    world.meet()
+    assert (restituted(world), world.tonnes_at_venue("SEAWIND")) == (3_000, 0)
+    frozen = world.ccer.freezes.found(1)
+    assert (frozen.in_force, frozen.asked) == (7_000, 0)
 
 
 def test_a_delivery_that_lacks_its_tonnes_is_failed_named_and_made_up_for(tmp_path):

@@ -93,6 +93,16 @@ def test_a_court_gives_what_is_frozen_to_another(ccer):
         ccer.freezes.freeze("A", INSTRUMENT, 0, **ORDER)
 
 
+def test_a_court_gives_nothing_to_who_may_hold_none(ccer):
+    """CCER-ACC-02, CCER-FRZ-02: no VVB, no province."""
+    ccer.accounts.open("GUANGDONG", "province", province=44)
+    freeze_id = ccer.freezes.freeze("A", INSTRUMENT, 500, **ORDER).freeze_id
+    for to in ("CQC", "GUANGDONG"):
+        with refused(f"ACCOUNT_KIND: account: expected one of kind .*, got {to}"):
+            ccer.freezes.deduct(freeze_id, 400, to, **ORDER)
+    assert tonnes(ccer, "A", Compartment.JUDICIAL) == 500
+
+
 def test_what_the_supervisor_withholds_does_not_move(ccer):
     """CCER-FRZ-03."""
     ccer.supervision.withhold("A", INSTRUMENT, [Lot(1, 1, 29_000)], "order 1")

@@ -107,10 +107,45 @@ def test_a_project_that_was_registered_never_comes_back(ccer, clock):
     ccer.projects.deregister("WIND-1", "the owner wishes it")
     with refused("PROJECT_ENDED: .*got WIND-1, which was deregistered"):
         ccer.projects.draft("WIND-1", "SEAWIND", "Offshore wind", DESIGN)
-    ccer.projects.draft("WIND-2", "SEAWIND", "Offshore wind", DESIGN)
+    other = replace(DESIGN, started_on=20200401)
+    ccer.projects.draft("WIND-2", "SEAWIND", "Tidal wind", other)
     ccer.projects.recall("WIND-2", "a fault in the design")
     with refused("PROJECT_TAKEN: project: expected a new code, got WIND-2, which is recalled"):
-        ccer.projects.draft("WIND-2", "SEAWIND", "Offshore wind", DESIGN)
+        ccer.projects.draft("WIND-2", "SEAWIND", "Tidal wind", other)
+
+
+def test_a_project_that_has_ended_comes_back_under_no_other_code(ccer, clock):
+    """CCER-PRJ-05: known by methodology and two of owner, title and first day."""
+    project_registered(ccer, clock)
+    ccer.projects.revoke("WIND-1", "order 7", "false papers")
+    ccer.accounts.open("TIDE", "owner", entity="Tide Ltd")
+    later = replace(DESIGN, started_on=20200302)
+    for owner, title, design in (
+        ("SEAWIND", "Offshore wind", DESIGN),
+        ("SEAWIND", "OFFSHORE WIND", later),
+        ("SEAWIND", "Sea breeze", DESIGN),
+        ("TIDE", "Offshore wind", DESIGN),
+    ):
+        with refused("PROJECT_ENDED: .*never registered, got WIND-1, which was revoked"):
+            ccer.projects.draft("WIND-2", owner, title, design)
+    ccer.projects.draft("WIND-2", "SEAWIND", "Sea breeze", later)
+    ccer.projects.draft("WIND-3", "TIDE", "Sea breeze", DESIGN)
+
+
+def test_a_project_that_ended_since_the_draft_is_not_registered_anew(ccer, clock):
+    """CCER-PRJ-05: the second code was drawn up while the first one was registered."""
+    project_registered(ccer, clock)
+    ccer.projects.draft("WIND-2", "SEAWIND", "Offshore wind", DESIGN)
+    ccer.projects.publish("WIND-2", "CQC", HASH)
+    clock.working_days_on(20)
+    clock.days_on(1)
+    ccer.projects.validation_begin("WIND-2")
+    ccer.projects.validate("WIND-2", HASH)
+    ccer.projects.apply("WIND-2", HASH)
+    ccer.projects.deregister("WIND-1", "the owner wishes it")
+    with refused("PROJECT_ENDED: .*got WIND-1, which was deregistered"):
+        ccer.projects.register("WIND-2")
+    assert ccer.projects.found("WIND-2").state == "applied"
 
 
 def test_only_an_owner_has_projects_that_the_programme_takes(ccer):
@@ -232,6 +267,20 @@ def test_only_a_registered_project_has_batches(ccer, clock):
     ccer.projects.revoke("WIND-2", "order 7", "false papers")
     with refused("PROJECT_STATE: project: expected one that is registered, got WIND-2, revoked"):
         ccer.batches.issue("WIND-2", 1)
+
+
+def test_no_account_and_no_entity_looks_like_another(ccer):
+    """CEA-PER-04: as at the allowance registry; of closed ones too."""
+    ccer.accounts.close("A", "ended")
+    for name, entity in (
+        ("a", "Other Ltd"),
+        ("\N{CYRILLIC CAPITAL LETTER A}", "Other Ltd"),
+        ("OTHER", "SEA wind Ltd"),
+        ("OTHER", "Sea Wind Lt\N{CYRILLIC SMALL LETTER KOMI DE}"),
+    ):
+        with refuses("NAME_LOOKS_ALIKE: (account|entity): expected one that looks like no other"):
+            ccer.accounts.open(name, "trader", entity=entity)
+    ccer.accounts.open("OTHER", "trader", entity="Other Ltd")
 
 
 def test_an_account_is_the_first_of_its_entity_and_ends_empty(ccer, clock):

@@ -51,6 +51,8 @@ class Books(ActContext):
         Each is called with who received what in registration, in the same transaction.
     after_trading : list of callable
         Each is called with whose trading account may have more of what to spare.
+    after_opening : list of callable
+        Each is called when the venue has opened a day: then any trading account may.
     """
 
     store: Store
@@ -60,6 +62,7 @@ class Books(ActContext):
         self.places = Places(store)
         self.after_arrival: list[Callable[[int, int], None]] = []
         self.after_trading: list[Callable[[int, int], None]] = []
+        self.after_opening: list[Callable[[], None]] = []
         self._cause: RecordCause | None = None
 
     @cached_property

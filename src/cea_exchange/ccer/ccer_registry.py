@@ -85,7 +85,9 @@ class CcerRegistry(InstitutionServices):
         self.deliveries = Deliveries(books)
         # Courts come before what is to be returned: each takes of what arrives in this order.
         self.freezes = Freezes(books, self.market_transfers)
-        self.supervision = Supervision(books, self.projects, self.cancellations)
+        self.supervision = Supervision(
+            *(books, self.projects, self.cancellations, self.market_transfers)
+        )
         self.transfers = Transfers(books)
 
     @classmethod

@@ -12,6 +12,7 @@ themselves: ``P001`` and ``POO1`` are two accounts.
 """
 
 import unicodedata
+from functools import lru_cache
 
 _DRAWN_AS = {
     "A": "ΑА",
@@ -65,6 +66,7 @@ _DRAWN_AS = {
 _LATIN = str.maketrans({drawn: latin for latin, all_ in _DRAWN_AS.items() for drawn in all_})
 
 
+@lru_cache(maxsize=1 << 14)
 def look_alike_keys(name: str) -> frozenset[str]:
     """Return the keys of a name: two names that share one look alike."""
     plain = unicodedata.normalize("NFKC", name)

@@ -116,6 +116,50 @@ def test_the_ministry_decides_itself_with_two_of_its_own(issued):
     assert issued.of_two("zhou", "wu", "restitution_order", **order)["cancelled"] == 10
 
 
+def test_two_operators_alone_end_nothing_of_a_holders(issued):
+    """CCER-PER-01, CEA-PER-01: an account and a project end by the holder, too."""
+    ends = {
+        "project_deregister": ({"project": "WIND-1", "why": "taken down"}, "SEAWIND", "wang"),
+        "account_close": ({"account": "A", "why": "merged"}, "A", "ao"),
+    }
+    for op, (terms, holder, approver) in ends.items():
+        proposed = issued.done("gu", op, **terms)
+        assert proposed["approving_body"] == f"account {holder}", op
+        assert issued.refused("ma", "approve", proposal=proposed["proposal"]) == (
+            "PROPOSAL_OF_OTHERS"
+        )
+        assert issued.done(approver, "approve", proposal=proposed["proposal"])["approved"] == op
+    assert issued.done("he", "project_show", project="WIND-1")["state"] == "deregistered"
+
+
+def test_the_ministry_ends_with_the_operators_what_has_no_approver(issued):
+    """CCER-PER-01."""
+    proposed = issued.done("gu", "account_close", account="B", why="dissolved")
+    assert proposed["approving_body"] == "authority"
+    assert issued.refused("ma", "approve", proposal=proposed["proposal"]) == "PROPOSAL_OF_OTHERS"
+    issued.done("zhou", "approve", proposal=proposed["proposal"])
+    accounts = issued.done("he", "account_list")["accounts"]
+    assert [each["account"] for each in accounts if each["state"] == "closed"] == ["B"]
+
+
+def test_a_holder_ends_its_own_account_itself(issued):
+    """CCER-PER-01."""
+    own = {"account": "A", "why": "business ended"}
+    assert issued.refused("li", "account_close", **own) == "NOT_YOURS"
+    issued.of_two("an", "ao", "account_close", **own)
+
+
+def test_ccers_move_by_the_ministrys_order_with_the_ministry_only(issued):
+    """CCER-PER-01: by succession and enforcement with another operator."""
+    for kind, body in (("succession", "ccer"), ("enforcement", "ccer"), ("order", "authority")):
+        terms = {**HOLDING, "kind": kind, "to": "A", "tonnes": 5, "document": "order 7"}
+        assert issued.done("gu", "transfer_order", **terms)["approving_body"] == body, kind
+        last = issued.done("gu", "transfer_order", **terms)
+    assert issued.refused("ma", "approve", proposal=last["proposal"]) == "PROPOSAL_OF_OTHERS"
+    answer = issued.done("zhou", "approve", proposal=last["proposal"])["answer"]
+    assert answer == {"serials": ["1:1-5"]}
+
+
 def test_a_freeze_is_placed_by_one_and_ended_by_two(issued):
     """CCER-FRZ-01, CCER-FRZ-02: a court's order does not wait."""
     court = {"court": "Wuhan Court"}
@@ -260,6 +304,9 @@ def test_lists_come_in_pages(issued):
     """Each page says from where the next one goes on."""
     for tonnes in (10, 20, 30):
         issued.cancelled(tonnes)
+    issued.batch_applied({"2023": 5})
+    issued.project_validated("WIND-2")
+    issued.of_two("li", "wang", "project_apply", project="WIND-2", document=HASH)
     for op, name, number in (
         ("cancellation_list", "cancellations", "cancellation_id"),
         ("certificate_list", "certificates", "cancellation_id"),
@@ -268,6 +315,8 @@ def test_lists_come_in_pages(issued):
         ("licence_list", "licences", "licence_id"),
         ("holding_list", "lots", None),
         ("lot_find", "lots", None),
+        ("lot_pedigree", "moves", None),
+        ("duty_list", "duties", None),
     ):
         more = {
             "holding_list": {"account": "SEAWIND"},
@@ -275,6 +324,7 @@ def test_lists_come_in_pages(issued):
                 **{"project": "WIND-1", "batch_number": 1},
                 **{"serial_first": 1, "serial_last": 10_000},
             },
+            "lot_pedigree": {"project": "WIND-1", "batch_number": 1, "serial": 5},
         }.get(op, {})
         whole = issued.done("gu", op, **more)
         assert whole["next"] is None
@@ -286,6 +336,7 @@ def test_lists_come_in_pages(issued):
             following = page["next"]
             first = {"first": following}
         assert rows == whole[name], op
+        assert len(rows) > 1 or op == "holding_list", op
 
 
 def test_every_request_is_somebodys():

@@ -51,6 +51,7 @@ def test_all_notebooks_are_run_and_stripped_of_outputs():
         assert asserted >= 2, f"{name} holds nothing to what it shows"
 
 
+@pytest.mark.nightly
 def test_every_notebook_runs_and_shows_tables_and_plots(tmp_path):
     pytest.importorskip("IPython")
     pytest.importorskip("pandas")

@@ -26,6 +26,8 @@ def register(world, name="E2", *, code=None, province=33, sector="power", facts=
         ({"name": "E 2"}, "NAME_UNSOUND: enterprise: expected printable text without spaces"),
         ({"name": "E1"}, "ENTERPRISE_TAKEN: .*those of E1"),
         ({"code": credit_code(1)}, "ENTERPRISE_TAKEN: .*those of E1"),
+        ({"name": "e1"}, "NAME_LOOKS_ALIKE: enterprise: .*looks like no other.*CEA-PER-04"),
+        ({"name": "\N{GREEK CAPITAL LETTER EPSILON}1"}, "NAME_LOOKS_ALIKE: enterprise: "),
         ({"code": "91330100000000000X"}, "CREDIT_CODE_UNSOUND"),
         ({"province": 10}, "PROVINCE_UNKNOWN: .*32 codes, got 10"),
         ({"sector": "glass"}, "CHOICE_UNKNOWN: sector: expected one of power, steel, .*'glass'"),

@@ -125,6 +125,8 @@ def test_a_barred_or_unknown_firm_gets_no_work(world):
         world.platform.verifications.give("E1", 2025, "V9", due_on=20260630)
     with refuses("FIRM_TAKEN: firm: .*those of V1"):
         world.firm("V1", number=901)
+    with refuses("NAME_LOOKS_ALIKE: firm: .*looks like no other, got 'v1' [(]CEA-PER-04[)]"):
+        world.firm("v1", number=902)
     world.platform.firms.bar("V1")
     with refuses("FIRM_BARRED: firm: expected one that may work, got V1, barred from 20260110"):
         world.platform.verifications.give("E1", 2025, "V1", due_on=20260630)

@@ -65,7 +65,7 @@ def test_what_is_not_confirmed_is_not_booked(both):
 
 def test_nothing_is_booked_by_hand_where_the_registries_are_linked(both):
     """CCER-LNK-04."""
-    with refuses("PROOFS_BY_LINK: proof: expected one that came from the CCER registry"):
+    with refuses("PROOFS_BY_LINK: proof: expected the word of the CCER registry"):
         both.world.registry.offsets.book(proof("N1", "P001", 10))
 
 
@@ -92,6 +92,28 @@ def test_a_reversed_proof_takes_its_offset_back(both):
     assert both.offset() == 0
     with refuses("PROOF_NOT_CONFIRMED: .*got reversed"):
         both.proofs.book(late)
+
+
+def test_a_proof_is_not_taken_back_by_hand_where_the_registries_are_linked(both):
+    """CCER-LNK-03: by hand it would count at the one and not at the other."""
+    made = both.cancel()
+    both.talk(2)
+    both.proofs.book(made)
+    with refuses("PROOFS_BY_LINK: proof: expected the word of the CCER registry, got one by hand"):
+        both.world.registry.offsets.revoke(made, "found false")
+    assert (both.offset(), both.ccer.proofs.found(made).state) == (1_000, "reserved")
+
+
+def test_a_proof_that_was_booked_by_hand_before_the_link_falls_by_it(both):
+    """CCER-LNK-03."""
+    made = both.cancel()
+    both.talk(2)
+    offsets = both.world.registry.offsets
+    offsets.book_confirmed(both.proofs._content(made))
+    assert (both.offset(), both.states()) == (1_000, {made: "confirmed"})
+    both.ccer.proofs.reverse(made, "order 1")
+    both.talk()
+    assert (both.offset(), both.states()) == (0, {made: "reversed"})
 
 
 def test_a_proof_that_is_reversed_before_it_is_kept_is_refused(both):

@@ -129,6 +129,22 @@ def test_old_ccers_of_projects_in_a_regional_market_count(world, year):
     assert 20 == world.registry.obligations.standing("P1", year).status.offset
 
 
+def test_a_delay_of_the_registries_does_not_void_old_ccers_that_were_cancelled_in_time(world):
+    """CEA-OFS-03: with the link the day of the cancellation counts, by hand that of the booking."""
+    offsets, old = world.registry.offsets, {**OLD, "registered_on": 20160101}
+    in_time = proof("N1", "P1", 10, cancelled_on=20241231, **old)
+    assert world.clock.day == 20251101
+    with refuses("PROOF_NOT_ELIGIBLE: .*to be used before 20250101, got on 20251101"):
+        offsets.book(in_time)
+    offsets.by_link_only = True
+    with refuses("PROOF_NOT_ELIGIBLE: .*to be used before 20250101, got on 20250101"):
+        offsets.book_confirmed(proof("N2", "P1", 10, cancelled_on=20250101, **old))
+    with refuses("PROOF_NOT_ELIGIBLE: .*cancelled_on: expected by 20251101, got 20251102"):
+        offsets.book_confirmed(proof("N3", "P1", 10, cancelled_on=20251102))
+    offsets.book_confirmed(in_time)
+    assert counted(world) == 10
+
+
 def test_later_years_take_new_ccers_only(world):
     """CEA-OFS-04."""
     world.clock.day = 20260601

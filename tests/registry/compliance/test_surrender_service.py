@@ -46,6 +46,7 @@ def handed_in(world, *entries):
 
 
 def test_an_obligation_is_met_by_all_who_have_to_do_with_it(world, staff):
+    """Of its proof the authority decides, not two operators (CEA-OFS-07, RB3 32.8)."""
     file = handed_in(world, ("P1", 1_000))
     taken = by_two(staff.bei, staff.jing, "obligation_take", province=BEIJING, **file)
     assert {"file_id": 1} == taken["answer"]
@@ -71,7 +72,10 @@ def test_an_obligation_is_met_by_all_who_have_to_do_with_it(world, staff):
     assert "Certificate of compliance 2024-000001" in shown["text"]
     (row,) = staff.pa("compliance_list", compliance_year=2024)["entities"]
     assert ("P1", "in time") == (row["account"], row["state"])
-    by_two(staff.an, staff.bo, "offset_revoke", proof="N1", why="no such cancellation")
+    revoked = staff.an("offset_revoke", proof="N1", why="no such cancellation")
+    assert revoked["approving_body"] == "authority"
+    assert "person of authority" in staff.bo.error("approve", proposal=revoked["proposal"])
+    staff.mee("approve", proposal=revoked["proposal"])
     world.clock.day = 20260105
     (short,) = staff.rex("shortfall_list", compliance_year=2024)["shortfalls"]
     assert ("P1", 40, None) == (short["account"], short["shortfall"], short["fine"])

@@ -2,6 +2,8 @@
 
     who asks                  what                       whose second person approves
     an account's initiator    its project, its CCERs     that account's approver
+    an operator               the end of an account or   the holder's approver; the authority where
+                              of its project             the holder has none
     an operator               decisions of the registry  another operator
     an operator               orders of the ministry     the authority
     the authority             its orders                 another person of it
@@ -36,6 +38,7 @@ class Second(Enum):
 
     OWN = "the proposer's own body"
     DECIDER = "the proposer's own body; the authority where an operator proposes"
+    HOLDER = "the account, or the project's owner; the authority where it has no approver"
     PERSONS = "the body whose person it is, or the one above it"
 
 
@@ -64,6 +67,16 @@ class Request(institution.Request, kw_only=True):
         """Return the body whose persons it changes."""
         raise NotImplementedError
 
+    def second_asked(self) -> Second | None:
+        """Return whose person approves this very request; None if one person will do."""
+        return self.second
+
+    def holder(self, ccer: "CcerRegistry") -> str:
+        """Return the account whose end, or whose project's, it is; "" for none."""
+        project: str | None = getattr(self, "project", None)
+        named: str = getattr(self, "account", "")
+        return named if project is None else ccer.projects.owner(project) or ""
+
     def approving_body(self, ccer: "CcerRegistry", proposer: "Person") -> str:
         """Return the body whose second person has to approve it; ActError if there is none.
 
@@ -71,11 +84,14 @@ class Request(institution.Request, kw_only=True):
         -----
         Rules: CEA-REG-02, CEA-PER-02, CCER-PER-01.
         """
-        body, persons = proposer.body, ccer.persons
-        if self.second is Second.PERSONS:
+        body, persons, second = proposer.body, ccer.persons, self.second_asked()
+        if second is Second.PERSONS:
             return self._persons_approving(ccer, proposer)
-        if self.second is Second.DECIDER and proposer.role == OPERATOR:
+        if second is Second.DECIDER and proposer.role == OPERATOR:
             body = OWN_BODIES[AUTHORITY]
+        if second is Second.HOLDER:
+            own = account_body(self.holder(ccer))
+            body = own if persons.listed(own, APPROVER) else OWN_BODIES[AUTHORITY]
         return second_person_check(persons, self.op, body, proposer, APPROVING)
 
     def _persons_approving(self, ccer: "CcerRegistry", proposer: "Person") -> str:

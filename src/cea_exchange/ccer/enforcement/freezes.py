@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from cea_exchange.ccer.books import Books
 from cea_exchange.ccer.lots.places import Place
 from cea_exchange.ccer.market.transfers import MarketTransfers
+from cea_exchange.ccer.participants.accounts import HOLDERS
 from cea_exchange.domain.ccer.lots import Lot
 from cea_exchange.domain.ccer.programme_error import ProgrammeError
 from cea_exchange.domain.refusals import CcerRefusal
@@ -61,6 +62,7 @@ class Freezes:
         self._transfers = transfers
         books.after_arrival.append(self.take)
         books.after_trading.append(self.ask)
+        books.after_opening.append(self._ask_all)
 
     def freeze(
         self, account: str, instrument: str, tonnes: int, *, order: str, court: str
@@ -122,14 +124,14 @@ class Freezes:
     def deduct(
         self, freeze_id: int, tonnes: int, to: str, *, order: str, court: str
     ) -> list[Lot]:
-        """Give frozen tonnes to the account that the court names.
+        """Give frozen tonnes to the account that the court names, which may hold CCERs.
 
         Notes
         -----
-        Rules: CCER-FRZ-02.
+        Rules: CCER-FRZ-02, CCER-ACC-02.
         """
         with self._store.transaction():
-            found, counter = self.found(freeze_id), self._books.account(to)
+            found, counter = self.found(freeze_id), self._books.account(to, *HOLDERS)
             self._within_check(found, tonnes, found.in_force)
             self._store.execute(
                 "UPDATE freezes SET deducted = deducted + ?, in_force = in_force - ?"
@@ -178,7 +180,16 @@ class Freezes:
             (account_index, asset_index),
         )
         if asked:
-            self._transfers.seize(account_index, asset_index, int(asked))
+            asked -= self._transfers.coming("court", account_index, asset_index)
+            self._transfers.seize("court", account_index, asset_index, int(asked))
+
+    def _ask_all(self) -> None:
+        places = self._store.execute(
+            "SELECT DISTINCT account_index, asset_index FROM freezes"
+            " WHERE in_force + released + deducted < ordered ORDER BY 1, 2"
+        ).fetchall()
+        for place in places:
+            self.ask(*place)
 
     def found(self, freeze_id: int) -> Freeze:
         """Return a freeze; ProgrammeError if there is none."""

@@ -1,7 +1,8 @@
 """The supervisor: CCERs that are kept by order, and those that false papers brought.
 
 An owner of false CCERs returns as many. What it holds is taken at once, its project's first, the
-rest as it comes; buyers keep what they bought.
+rest as it comes, and the exchange is asked for what the trading account has; buyers keep what they
+bought.
 """
 
 from collections.abc import Sequence
@@ -9,6 +10,7 @@ from typing import Any
 
 from cea_exchange.ccer.books import Books
 from cea_exchange.ccer.cancellation.cancellations import Cancellations
+from cea_exchange.ccer.market.transfers import MarketTransfers
 from cea_exchange.ccer.programme.projects import Projects
 from cea_exchange.domain.ccer.false_credits import Restitution, restitution
 from cea_exchange.domain.ccer.lots import Lot
@@ -25,12 +27,21 @@ class Supervision:
     Rules: CCER-FRZ-03, CCER-REV-01.
     """
 
-    def __init__(self, books: Books, projects: Projects, cancellations: Cancellations) -> None:
+    def __init__(
+        self,
+        books: Books,
+        projects: Projects,
+        cancellations: Cancellations,
+        transfers: MarketTransfers,
+    ) -> None:
         self._books = books
         self._store = books.store
         self._projects = projects
         self._cancellations = cancellations
+        self._transfers = transfers
         books.after_arrival.append(self._arrived)
+        books.after_trading.append(self._traded)
+        books.after_opening.append(self._ask_all)
 
     def withhold(
         self, account: str, instrument: str, what: int | Sequence[Lot], document: str
@@ -77,8 +88,10 @@ class Supervision:
                     )
                 ],
             )
-            for asset in self._instruments(found.owner_index, found.project_id):
+            place = Compartment.REGISTRATION
+            for asset in self._instruments(found.owner_index, found.project_id, place):
                 self._arrived(found.owner_index, asset)
+            self._ask(found.owner_index)
             cancelled = store.one(
                 "SELECT cancelled FROM restitutions WHERE restitution_id = ?", (number,)
             )
@@ -95,13 +108,15 @@ class Supervision:
             (first, count),
         )
 
-    def _instruments(self, account_index: int, project_id: int) -> list[int]:
-        """Return which instruments an account has free, those of a project first."""
+    def _instruments(
+        self, account_index: int, project_id: int, compartment: Compartment
+    ) -> list[int]:
+        """Return which instruments an account has in a compartment, those of a project first."""
         rows = self._store.execute(
             "SELECT DISTINCT l.asset_index, CASE WHEN p.project_id = ? THEN 0 ELSE 1 END AS place"
             " FROM lots AS l JOIN products AS p ON p.product_index = l.asset_index"
             " WHERE l.account_index = ? AND l.compartment = ? ORDER BY place, l.asset_index",
-            (project_id, account_index, int(Compartment.REGISTRATION)),
+            (project_id, account_index, int(compartment)),
         )
         return [asset for asset, _place in rows.fetchall()]
 
@@ -128,3 +143,33 @@ class Supervision:
                 "UPDATE restitutions SET cancelled = cancelled + ? WHERE restitution_id = ?",
                 (cancelled, restitution_id),
             )
+
+    def _traded(self, account_index: int, _asset_index: int) -> None:
+        self._ask(account_index)
+
+    def _ask_all(self) -> None:
+        rows = self._store.execute(
+            "SELECT DISTINCT owner_index FROM restitutions WHERE cancelled < tonnes ORDER BY 1"
+        ).fetchall()
+        for (owner_index,) in rows:
+            self._ask(owner_index)
+
+    def _ask(self, owner_index: int) -> None:
+        """Ask the exchange for what an owner still has to return, its project's first.
+
+        Whatever it has will do; what was asked for already, or is on its way, counts.
+
+        Notes
+        -----
+        Rules: CCER-REV-01.
+        """
+        project_id, owed = self._store.one(
+            "SELECT min(project_id), coalesce(sum(tonnes - cancelled), 0) FROM restitutions"
+            " WHERE owner_index = ? AND cancelled < tonnes",
+            (owner_index,),
+        )
+        if not owed:
+            return
+        left = int(owed) - self._transfers.coming("recall", owner_index)
+        for asset in self._instruments(owner_index, project_id, Compartment.TRADING):
+            left -= self._transfers.seize("recall", owner_index, asset, left)

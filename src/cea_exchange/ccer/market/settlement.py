@@ -13,6 +13,7 @@ import numpy as np
 from cea_exchange.ccer.books import Books, RecordCause
 from cea_exchange.ccer.market.deliveries import DELIVERY_COUNT_MAX, Deliveries
 from cea_exchange.ccer.market.holdings import holdings_hash
+from cea_exchange.ccer.market.transfers import SEIZED
 from cea_exchange.domain.ccer.lots import Lot
 from cea_exchange.domain.ccer.programme_error import ProgrammeError
 from cea_exchange.domain.documents.day_totals import day_amount, day_volume
@@ -223,7 +224,7 @@ class MarketSettlement(StreamSettlement):
         if kind == EventKind.TRANSFER_REJECTED:
             return
         asset, tonnes = self._asset(int(record["product_index"])), int(record["tonnes"])
-        less_will_do = asked.direction == "court" and 0 < tonnes < asked.tonnes
+        less_will_do = asked.direction in SEIZED and 0 < tonnes < asked.tonnes
         got = (int(record["account_index"]), asset)
         if got != (asked.account_index, asked.asset_index) or not (
             tonnes == asked.tonnes or less_will_do
@@ -253,13 +254,8 @@ class MarketSettlement(StreamSettlement):
             [(date, int(record["settlement_seq"]), 0, 0)],
         )
         # Nothing is locked yet, and what was bought the day before may leave.
-        places = self.store.execute(
-            "SELECT DISTINCT account_index, asset_index FROM freezes"
-            " WHERE in_force + released + deducted < ordered ORDER BY 1, 2"
-        ).fetchall()
-        for place in places:
-            for follow in self._books.after_trading:
-                follow(*place)
+        for follow in self._books.after_opening:
+            follow()
 
     def _day_closed(self, _record: Any, row: np.ndarray) -> None:
         """Compare an instrument's totals of the day with its trades."""

@@ -5,7 +5,7 @@ from. The venue numbers instruments in the order in which they are declared.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal, get_args
 
 from cea_exchange.ccer.books import Books
 from cea_exchange.ccer.participants.accounts import HOLDERS
@@ -15,6 +15,11 @@ from cea_exchange.domain.refusals import CcerRefusal
 from cea_exchange.institution.paging import ALL
 from cea_exchange.ledger.double_entry import Compartment, EntryKind, Holding
 from cea_exchange.protocol.control import ProductDeclared, Seizure, TransferIn, TransferOut
+
+SeizureWhy = Literal["court", "recall"]
+"""Who takes CCERs out of a trading account: a court, or the ministry, for false ones."""
+SEIZED: tuple[SeizureWhy, ...] = get_args(SeizureWhy)
+"""The directions of `market_transfers` of which the venue may give less than was asked."""
 
 
 class MarketTransfers:
@@ -76,28 +81,61 @@ class MarketTransfers:
             command = TransferOut(account=account, product=instrument, amount=tonnes)
             return self._announce("out", command, index, asset)
 
-    def seize(self, account_index: int, asset_index: int, tonnes: int) -> None:
-        """Ask the venue for what a court wants of a trading account, if it has any.
+    def seize(self, why: SeizureWhy, account_index: int, asset_index: int, tonnes: int) -> int:
+        """Ask the venue for tonnes of a trading account, as far as it has them; return how many.
 
-        What is under way is not asked for again; what was bought today the venue gives once it is
-        delivered.
+        What was asked for already is not asked for twice; what was bought today the venue gives
+        once it is delivered.
 
         Notes
         -----
-        Rules: CCER-FRZ-01.
+        Rules: CCER-FRZ-01, CCER-REV-01.
         """
         store = self._store
-        under_way = store.one(
-            "SELECT coalesce(sum(tonnes), 0) FROM market_transfers WHERE state = 'pending'"
-            " AND direction = 'court' AND account_index = ? AND asset_index = ?",
-            (account_index, asset_index),
-        )
-        held = store.balance(Holding(account_index, asset_index, Compartment.TRADING))
-        wanted = min(tonnes, held) - under_way
+        free = store.balance(Holding(account_index, asset_index, Compartment.TRADING))
+        called, leaving = self._called(account_index), self._leaving(account_index)
+        free -= sum(called.get((each, asset_index), 0) for each in SEIZED)
+        free -= leaving.get(asset_index, 0)
+        wanted = min(tonnes, free)
         if wanted > 0:
             account, product = store.account_name(account_index), store.asset_name(asset_index)
-            command = Seizure(account=account, product=product, amount=wanted)
-            self._announce("court", command, account_index, asset_index)
+            command = Seizure(account=account, product=product, amount=wanted, why=why)
+            self._announce(why, command, account_index, asset_index)
+        return max(0, wanted)
+
+    def coming(self, why: SeizureWhy, account_index: int, asset_index: int | None = None) -> int:
+        """Return what was asked of the venue, or has left it, and is not in registration yet.
+
+        Parameters
+        ----------
+        asset_index
+            Of one instrument; left out, of all.
+        """
+        called, leaving = self._called(account_index), self._leaving(account_index)
+        return sum(
+            called.get((why, asset), 0) + leaving.get(asset, 0)
+            for asset in {*leaving, *(asset for _why, asset in called)}
+            if asset_index in (None, asset)
+        )
+
+    def _called(self, account_index: int) -> dict[tuple[str, int], int]:
+        """Return what the venue was asked to give up and has not answered: why, and of what."""
+        rows = self._store.execute(
+            "SELECT direction, asset_index, sum(tonnes) FROM market_transfers"
+            " WHERE state = 'pending' AND direction IN ('court', 'recall') AND account_index = ?"
+            " GROUP BY direction, asset_index",
+            (account_index,),
+        )
+        return {(why, asset): int(tonnes) for why, asset, tonnes in rows.fetchall()}
+
+    def _leaving(self, account_index: int) -> dict[int, int]:
+        """Return what the venue has let go and waits to be posted: it is taken as it arrives."""
+        rows = self._store.execute(
+            "SELECT asset_index, sum(tonnes) FROM deliveries WHERE entry_id = 0"
+            " AND kind = 'withdrawn' AND account_index = ? GROUP BY asset_index",
+            (account_index,),
+        )
+        return {asset: int(tonnes) for asset, tonnes in rows.fetchall()}
 
     def _announce(
         self,

@@ -14,6 +14,7 @@ from cea_exchange.institution.checks import (
     name_words_checked,
     words_checked,
 )
+from cea_exchange.institution.look_alikes import look_alike_check
 from cea_exchange.institution.paging import ALL
 from cea_exchange.ledger.double_entry import Compartment
 from cea_exchange.protocol.control import (
@@ -70,7 +71,7 @@ class Accounts:
 
         Notes
         -----
-        Rules: CCER-ACC-02, CCER-PAR-01, CCER-PAR-02.
+        Rules: CCER-ACC-02, CCER-PAR-01, CCER-PAR-02, CEA-PER-04.
         """
         entity = entity or account
         name_checked(account, "account")
@@ -97,6 +98,9 @@ class Accounts:
                     CcerRefusal.ACCOUNT_TAKEN,
                     f"account: expected the first of {entity}, got {taken}, which is open already",
                 )
+            for what, name in (("account", account), ("entity", entity)):
+                given = self._store.column(f"SELECT {what} FROM accounts")
+                look_alike_check(what, name, given)
             index = self._store.next_id("accounts", "account_index")
             today = self._books.business_date()
             self._store.insert(

@@ -7,8 +7,10 @@ from cea_exchange.ccer.participants.vvbs import Vvbs
 from cea_exchange.ccer.roles import account_body
 from cea_exchange.domain.ccer.programme_error import ProgrammeError
 from cea_exchange.domain.ccer.projects import (
+    PROJECT_ENDED,
     PROJECT_LIFE,
     ProjectDesign,
+    ProjectIdentity,
     ProjectState,
     design_check,
     ended_check,
@@ -40,6 +42,11 @@ class Project(NamedTuple):
     published_on: int
     applied_on: int
     registered_on: int
+
+    @property
+    def identity(self) -> ProjectIdentity:
+        """What it is known by whatever its code is."""
+        return ProjectIdentity(self.methodology, self.owner_index, self.title, self.started_on)
 
     @property
     def design(self) -> ProjectDesign:
@@ -77,7 +84,9 @@ class Projects:
         self._vvbs = vvbs
 
     def draft(self, project: str, owner: str, title: str, design: ProjectDesign) -> int:
-        """Note a project that its owner prepares; a code that was used before is refused.
+        """Note a project that its owner prepares.
+
+        A code that was used before is refused, and a project that has ended under another one.
 
         Notes
         -----
@@ -90,6 +99,9 @@ class Projects:
         method = books.methodologies.in_force(design.methodology, books.business_date())
         design_check(design, method, books.tests)
         with store.transaction():
+            self._ended_check(
+                ProjectIdentity(design.methodology, owner_index, title, design.started_on)
+            )
             before = store.one("SELECT state FROM projects WHERE project = ?", (project,))
             if before is not None:
                 ended_check(before, project)
@@ -228,10 +240,12 @@ class Projects:
 
         Notes
         -----
-        Rules: CCER-PRJ-04.
+        Rules: CCER-PRJ-04, CCER-PRJ-05.
         """
         found, today = self.found(project), self._books.business_date()
         PROJECT_LIFE.after(found.state, "register")
+        # It may have ended, under another code, since this one was drafted.
+        self._ended_check(found.identity)
         decision = self._decision_of(found)
         is_late = decision.is_overdue(today)
         with self._store.transaction():
@@ -323,6 +337,22 @@ class Projects:
     def _vvb_check(self, found: Project, on: int) -> None:
         validator = self._store.account_name(found.validator_index or 0)
         self._vvbs.check(validator, found.sector, on)
+
+    def _ended_check(self, identity: ProjectIdentity) -> None:
+        """Refuse a project that was registered before, under whatever code.
+
+        Notes
+        -----
+        Rules: CCER-PRJ-05.
+        """
+        rows = self._store.execute(
+            f"SELECT {PROJECT_COLUMNS} FROM projects WHERE state IN (?, ?) AND methodology = ?"
+            " ORDER BY project_id",
+            (*map(str, PROJECT_ENDED), identity.methodology),
+        )
+        for ended in (Project(*row) for row in rows.fetchall()):
+            if ended.identity.is_same(identity):
+                ended_check(ended.state, ended.project)
 
     def _decision_of(self, found: Project) -> Term:
         return self._books.term(found.applied_on, self._books.rules.registration_days.value)

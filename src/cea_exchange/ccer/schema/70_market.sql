@@ -21,10 +21,10 @@ CREATE TABLE listings (                 -- instruments as the venue knows them
 );
 CREATE TABLE market_transfers (         -- between registration and trading accounts
     transfer_seq BIGINT PRIMARY KEY REFERENCES feed,
-    direction TEXT NOT NULL CHECK (direction IN ('in', 'out', 'court')),
+    direction TEXT NOT NULL CHECK (direction IN ('in', 'out', 'court', 'recall')),
     account_index BIGINT NOT NULL REFERENCES accounts CHECK (account_index >= 0),
     asset_index BIGINT NOT NULL REFERENCES products,
-    tonnes BIGINT NOT NULL CHECK (tonnes > 0), -- asked; a court gets less where there is less
+    tonnes BIGINT NOT NULL CHECK (tonnes > 0), -- asked; an order gets less where there is less
     entry_id BIGINT NOT NULL,           -- that took them on their way in; 0: nothing had moved
     state TEXT NOT NULL CHECK (state IN ('pending', 'completed', 'rejected')),
     reason BIGINT NOT NULL,

@@ -8,6 +8,7 @@ r"""Projects (自愿减排项目): which may be registered, and their way from a
 
 from datetime import timedelta
 from enum import StrEnum
+from typing import NamedTuple
 
 from msgspec import Struct
 
@@ -17,6 +18,7 @@ from cea_exchange.domain.ccer.methodologies import Methodology
 from cea_exchange.domain.ccer.programme_error import ProgrammeError
 from cea_exchange.domain.ccer.terms import day_check
 from cea_exchange.domain.compliance.offsets import Quota, RegisteredTests
+from cea_exchange.domain.look_alikes import look_alike
 from cea_exchange.domain.refusals import CcerRefusal
 
 _YEAR = 10_000
@@ -41,7 +43,8 @@ _BEFORE_REGISTERED = (
     *(ProjectState.DRAFT, ProjectState.PUBLISHED, ProjectState.VALIDATING),
     *(ProjectState.VALIDATED, ProjectState.APPLIED),
 )
-_ENDED = (ProjectState.DEREGISTERED, ProjectState.REVOKED)
+PROJECT_ENDED = (ProjectState.DEREGISTERED, ProjectState.REVOKED)
+"""Once one was registered, and never is again."""
 
 PROJECT_LIFE = LifeCycle(
     what="project",
@@ -133,6 +136,40 @@ def _crediting_check(design: ProjectDesign, methodology: Methodology) -> None:
         )
 
 
+class ProjectIdentity(NamedTuple):
+    """What a project is known by whatever its code is."""
+
+    methodology: str
+    owner: int
+    title: str
+    started_on: int
+
+    def is_same(self, other: "ProjectIdentity") -> bool:
+        """Tell whether two are taken for one project.
+
+        They are of one methodology, and of owner, title and first day two are the same; titles that
+        look alike are. Where one stands is not on file, and not compared.
+
+        Examples
+        --------
+        >>> wind = ProjectIdentity("CCER-01-002", 1, "Offshore wind", 20200301)
+        >>> wind.is_same(wind._replace(title="Sea breeze"))
+        True
+        >>> wind.is_same(wind._replace(title="Sea breeze", started_on=20200302))
+        False
+
+        Notes
+        -----
+        Rules: CCER-PRJ-05.
+        """
+        same = (
+            self.owner == other.owner,
+            look_alike(self.title, other.title),
+            self.started_on == other.started_on,
+        )
+        return self.methodology == other.methodology and sum(same) >= 2
+
+
 def ended_check(state: str, project: str) -> None:
     """Refuse that a project comes back that was deregistered or revoked, under whatever name.
 
@@ -140,7 +177,7 @@ def ended_check(state: str, project: str) -> None:
     -----
     Rules: CCER-PRJ-05.
     """
-    if state in _ENDED:
+    if state in PROJECT_ENDED:
         raise ProgrammeError(
             CcerRefusal.PROJECT_ENDED,
             f"project: expected one that was never registered, got {project}, which was {state}",

@@ -260,7 +260,8 @@ class RegistryRefusal(IntEnum):
     PROOF_NOT_CONFIRMED = 272
     """The CCER registry has not confirmed the proof (CCER-LNK-04)."""
     PROOFS_BY_LINK = 273
-    """Proofs come from the CCER registry, and no other way (CCER-LNK-04)."""
+    """Proofs and their reversals come from the CCER registry, and no other way (CCER-LNK-03,
+    CCER-LNK-04)."""
     NOTICE_GIVEN = 290
     """The notice was given already."""
     NOTICE_MISSING = 291

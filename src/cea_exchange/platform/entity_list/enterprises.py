@@ -6,6 +6,7 @@ from cea_exchange.domain.compliance.allocation import Sector
 from cea_exchange.domain.credit_code import credit_code_check
 from cea_exchange.domain.provinces import PROVINCES
 from cea_exchange.domain.refusals import PlatformRefusal
+from cea_exchange.institution.look_alikes import look_alike_check
 from cea_exchange.platform.checks import (
     PlatformActError,
     choice_checked,
@@ -66,7 +67,7 @@ class Enterprises:
 
         Notes
         -----
-        Rules: CEA-ENT-12.
+        Rules: CEA-ENT-12, CEA-PER-04.
         """
         name_checked(enterprise, "enterprise")
         try:
@@ -89,6 +90,8 @@ class Enterprises:
                     PlatformRefusal.ENTERPRISE_TAKEN,
                     f"enterprise: expected a new name and credit code, got those of {known}",
                 )
+            given = self._store.column("SELECT enterprise FROM enterprises")
+            look_alike_check("enterprise", enterprise, given)
             number = self._store.next_id("enterprises", "enterprise_id")
             self._store.insert(
                 "enterprises (enterprise_id, enterprise, credit_code, province, sector, ended_on,"

@@ -202,7 +202,7 @@ class CcerProofs:
         self._claim_add("reserve", item.proof)
 
     def _reversed(self, item: ProofReversed) -> None:
-        """Let a proof count no more; where it was booked its offset is taken back.
+        """Let a proof count no more; where it counts its offset is taken back.
 
         Rules: CCER-LNK-03.
         """
@@ -211,8 +211,10 @@ class CcerProofs:
             raise LinkStopped(f"proof {item.proof}: expected one that was issued, got none")
         content = {"proof": item.proof, "document": item.document}
         with self._act_log.own(OwnAct.PROOF_REVERSED, content, is_kept=True):
-            if state == "booked" and not self._offsets.is_revoked(item.proof):
-                self._offsets.revoke(item.proof, f"reversed: {item.document}"[:WHY_LENGTH_MAX])
+            # It counts, too, where a person had booked it before the registries were linked.
+            if self._offsets.is_counted(item.proof):
+                why = f"reversed: {item.document}"[:WHY_LENGTH_MAX]
+                self._offsets.revoke_reversed(item.proof, why)
             self._state_set(item.proof, "reversed", item.document)
 
     # -- claims -------------------------------------------------------------------------------

@@ -78,22 +78,22 @@ class Offsets:
             findings.raise_any()
             return next(iter(self._book(name, [(None, proof)])), None)
 
-    def is_revoked(self, proof: str) -> bool:
-        """Tell whether a proof was booked and taken back."""
-        return (
-            self._store.one(
-                "SELECT 1 FROM offset_proofs WHERE proof = ? AND revoked_on > 0", (proof,)
-            )
-            is not None
-        )
+    def is_counted(self, proof: str) -> bool:
+        """Tell whether a proof was booked and not taken back."""
+        return self._store.has("offset_proofs", proof=proof, revoked_on=0)
 
     def revoke(self, proof: str, why: str) -> None:
         """Take back a proof that was found false: what it covered is due again.
 
         It is never used again, and neither are its CCERs.
 
-        Rules: CEA-OFS-07.
+        Rules: CEA-OFS-07, CCER-LNK-03.
         """
+        self._by_hand_check()
+        self.revoke_reversed(proof, why)
+
+    def revoke_reversed(self, proof: str, why: str) -> None:
+        """Take back a proof, as `revoke` does, that the CCER registry says is reversed."""
         words_checked(why, "why", WHY_LENGTH_MAX)
         store, today = self._store, self._ledger.business_date()
         with store.transaction():
@@ -116,14 +116,14 @@ class Offsets:
             follow(account_index, compliance_year)
 
     def _by_hand_check(self) -> None:
-        """Refuse what a person hands in where the CCER registry says it itself.
+        """Refuse from a person's hand what the CCER registry says itself.
 
-        Rules: CCER-LNK-04.
+        Rules: CCER-LNK-03, CCER-LNK-04.
         """
         if self.by_link_only:
             raise ActError(
                 RegistryRefusal.PROOFS_BY_LINK,
-                "proof: expected one that came from the CCER registry, got one by hand",
+                "proof: expected the word of the CCER registry, got one by hand",
             )
 
     # -- booking ------------------------------------------------------------------------------
@@ -143,7 +143,7 @@ class Offsets:
 
     def _refusals(self, proof: CancellationProof) -> Iterator[tuple[str, str, IntEnum]]:
         yield from self._used_before(proof)
-        ledger, today = self._ledger, self._ledger.business_date()
+        ledger = self._ledger
         try:
             index, _successor = with_successor(ledger, proof.account)
             standing = standing_of(self._store, ledger.rules, index, proof.compliance_year)
@@ -155,7 +155,7 @@ class Offsets:
             tonnes = rules.counted(
                 status.obligation,
                 [_ruled(proof)],
-                used_on=today,
+                used_on=self._used_on(proof),
                 counted_before=status.offset,
             )
             offset(status, tonnes, rules)
@@ -165,6 +165,18 @@ class Offsets:
         if tonnes > standing.payable:
             text = f"expected at most the {standing.payable} t {proof.account} has not applied for"
             yield "tonnes", f"{text}, got {tonnes}", RegistryRefusal.NOT_DUE
+
+    def _used_on(self, proof: CancellationProof) -> int:
+        """Return the day on which the entity uses a proof.
+
+        It is done with the cancellation where the CCER registry says the day of it itself; what
+        the registries take from then on is not charged to it. Of a day that a person typed in the
+        proof counts as used when it is booked.
+
+        Rules: CEA-OFS-03.
+        """
+        today = self._ledger.business_date()
+        return min(today, proof.cancelled_on) if self.by_link_only else today
 
     def _used_before(self, proof: CancellationProof) -> Iterator[tuple[str, str, IntEnum]]:
         """Find the proof, or any CCER of it, among those that were ever booked."""

@@ -1,8 +1,7 @@
 """Names that were given, by what a reader sees, so that none is given that looks like another."""
 
 from cea_exchange.domain.look_alikes import look_alike_keys
-from cea_exchange.domain.refusals import RegistryRefusal
-from cea_exchange.institution.checks import ActError
+from cea_exchange.institution.look_alikes import look_alike_refuse
 from cea_exchange.ledger.store import Store
 
 
@@ -25,8 +24,4 @@ def look_alikes_add(store: Store, kind: str, name: str) -> None:
         if known is None:
             store.insert("look_alikes (kind, folded, name)", [(kind, folded, name)])
         elif known != name:
-            # Which one, whoever asks may have no business to know.
-            raise ActError(
-                RegistryRefusal.NAME_LOOKS_ALIKE,
-                f"{kind}: expected one that looks like no other, got {name!r} (CEA-PER-04)",
-            )
+            look_alike_refuse(kind, name)

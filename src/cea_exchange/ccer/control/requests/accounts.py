@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cea_exchange.ccer.control.request import Request, Second
 from cea_exchange.ccer.control.requests.fields import Account, Why
-from cea_exchange.ccer.roles import AUTHORITY, OFFICIALS, OPERATOR, ROLES
+from cea_exchange.ccer.roles import AUTHORITY, INITIATOR, OFFICIALS, OPERATOR, ROLES
 from cea_exchange.control_plane.fields import field
 from cea_exchange.institution.paging import PAGE_COUNT_MAX, PageCount, Place, page_at, paged
 
@@ -72,10 +72,13 @@ class AccountRestore(Request, tag="account_restore"):
 
 
 class AccountClose(Request, tag="account_close"):
-    """End an account that holds nothing and has no project that goes on; two persons do it."""
+    """End an account that holds nothing and has no project that goes on; its approver agrees.
 
-    roles = (OPERATOR,)
-    second = Second.OWN
+    The authority does where the account has no approver.
+    """
+
+    roles = (OPERATOR, INITIATOR)
+    second = Second.HOLDER
     command = "account close"
     example = 'account close SEAWIND --why "merged"'
 

@@ -15,7 +15,7 @@ from cea_exchange.ccer.control.requests.fields import (
 )
 from cea_exchange.ccer.roles import INITIATOR, OFFICIALS, OPERATOR, ROLES
 from cea_exchange.control_plane.fields import field
-from cea_exchange.institution.paging import PAGE_COUNT_MAX, Number, PageCount, Place, paged
+from cea_exchange.institution.paging import PAGE_COUNT_MAX, Number, PageCount, Place, page_at, paged
 
 if TYPE_CHECKING:
     from cea_exchange.ccer.ccer_registry import CcerRegistry
@@ -47,7 +47,10 @@ class TransferMake(Request, tag="transfer_make"):
 
 
 class TransferOrder(Request, tag="transfer_order"):
-    """Move CCERs on a document: succession in law, enforcement, an order; two persons do it."""
+    """Move CCERs on a document: succession in law, enforcement, an order; two persons do it.
+
+    To an order of the ministry the ministry agrees.
+    """
 
     roles = (OPERATOR,)
     second = Second.OWN
@@ -61,6 +64,10 @@ class TransferOrder(Request, tag="transfer_order"):
     document: Document
     tonnes: TonnesOnly = None
     serials: Serials = None
+
+    def second_asked(self) -> Second:
+        """Return whose person approves: of the ministry's order one of the ministry."""
+        return Second.DECIDER if self.kind == "order" else Second.OWN
 
     def act(self, ccer: "CcerRegistry") -> dict[str, Any]:
         what = ccer.what(self.instrument, self.tonnes, self.serials)
@@ -112,13 +119,18 @@ class LotPedigree(Request, tag="lot_pedigree"):
     is_look = True
     command = "lot pedigree"
     example = "lot pedigree WIND-1 1 4001"
+    rows = ("moves",)
 
     project: Project
     batch_number: BatchNumber
     serial: Annotated[Serial, field("The serial number.")]
+    first: Place = 0
+    count: PageCount = PAGE_COUNT_MAX
 
     def act(self, ccer: "CcerRegistry") -> dict[str, Any]:
-        return {"moves": ccer.pedigree(self.project, self.batch_number, self.serial)}
+        moves = ccer.pedigree(self.project, self.batch_number, self.serial)
+        found, further = page_at(moves, self.first, self.count)
+        return {"moves": found, "next": further}
 
 
 class LotFind(Request, tag="lot_find"):

@@ -15,7 +15,14 @@ from cea_exchange.ccer.roles import (
 from cea_exchange.control_plane.fields import field
 from cea_exchange.domain.ccer.projects import ProjectDesign
 from cea_exchange.domain.compliance.offsets import Quota
-from cea_exchange.institution.paging import PAGE_COUNT_MAX, Number, PageCount, paged
+from cea_exchange.institution.paging import (
+    PAGE_COUNT_MAX,
+    Number,
+    PageCount,
+    Place,
+    page_at,
+    paged,
+)
 
 if TYPE_CHECKING:
     from cea_exchange.ccer.ccer_registry import CcerRegistry
@@ -195,10 +202,13 @@ class ProjectRecall(Request, tag="project_recall"):
 
 
 class ProjectDeregister(Request, tag="project_deregister"):
-    """End a project, on its owner's wish or as it or its owner has ended; two persons do it."""
+    """End a project, on its owner's wish or as it or its owner has ended; its approver agrees.
+
+    The authority does where the owner has no approver.
+    """
 
     roles = (OPERATOR, INITIATOR)
-    second = Second.OWN
+    second = Second.HOLDER
     command = "project deregister"
     example = 'project deregister WIND-1 --why "taken down"'
 
@@ -269,6 +279,11 @@ class DutyList(Request, tag="duty_list"):
     is_look = True
     command = "duty list"
     example = "duty list"
+    rows = ("duties",)
+
+    first: Place = 0
+    count: PageCount = PAGE_COUNT_MAX
 
     def act(self, ccer: "CcerRegistry") -> dict[str, Any]:
-        return {"duties": ccer.decisions_due()}
+        duties, further = page_at(ccer.decisions_due(), self.first, self.count)
+        return {"duties": duties, "next": further}

@@ -77,10 +77,13 @@ class OffsetProofs(Listing, tag="offset_proofs"):
 
 
 class OffsetRevoke(Request, tag="offset_revoke"):
-    """Take back a proof that was found false; a second person has to approve it."""
+    """Take back a proof that was found false, by the authority's order.
 
-    roles = (OPERATOR,)
-    second = Second.OWN
+    A linked registry learns of it from the CCER registry alone.
+    """
+
+    roles = (OPERATOR, AUTHORITY)
+    second = Second.DECIDER
     command = "offset revoke"
     example = 'offset revoke N000017 --why "not in the registry"'
 
