@@ -140,7 +140,7 @@ class PostgresServer:
 
 @pytest.fixture(autouse=True)
 def log_as_before() -> Iterator[None]:
-    """Take back what a daemon's command has made of the log, where a test runs it in its process."""
+    """Take back what a daemon's command has made of the log where a test runs it in its process."""
     yield
     if structlog.is_configured():
         structlog.reset_defaults()
