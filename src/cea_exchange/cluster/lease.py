@@ -28,7 +28,7 @@ WRITE_S_MAX = 1.0
 ABSENT_S = 0.3
 """A leader whose connection to the log is gone comes back sooner, or its process has ended."""
 RENEWALS_MISSED = 2
-"""Who renews is there, though nobody can be heard listening: a link between log nodes may be cut."""
+"""Who renews is there, though nobody hears it: a link between the log's nodes may be cut."""
 LATE_S = 0.3
 """A bucket that has not answered by then may be electing: whoever leads is asked for himself."""
 _NO_MESSAGE, _NO_STREAM = 10037, 10059
