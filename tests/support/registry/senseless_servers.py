@@ -26,6 +26,8 @@ from support.ccer.programme import signed
 from support.registry.fake_venue import pack
 
 DATES = (2025_07_16, 2025_07_17, 2025_07_18)
+STATED = 2025_07_15
+"""A statement's day, before all instructions: no statement of this bank shows one."""
 NUMBERS = (0, -1, 1, 2**31, 2**62, 2**63 - 1, 2**63, 2**64 - 1, -(2**63))
 ITEM_NUMBERS = (0, 1, 2024, 2**31, 2**62)
 DEEP = b"\x91" * 100_000
@@ -164,7 +166,7 @@ class FakeBank(FakeServer):
         return self.rng.choice(odd)
 
     def _any_statement(self):
-        return self.rng.choice(DATES), self.rng.randint(1, 9), self.rng.randrange(3)
+        return STATED, self.rng.randint(1, 9), self.rng.randrange(3)
 
     def _batch(self, request):
         if request["op"] == "batch":
