@@ -36,7 +36,8 @@ CCER_SCHEMA = Schema(
     own=files(__package__).joinpath("schema"),
     roles=ROLES,
     append_only=(
-        *("account_changes", "products", "project_steps", "batch_tonnes", "batch_steps", "issues"),
+        *("look_alikes", "account_changes", "products"),
+        *("project_steps", "batch_tonnes", "batch_steps", "issues"),
         *("lot_moves", "lot_transfers", "cancellation_lots", "certificates"),
         *("proof_stream", "proof_claims", "freeze_acts", "reversals"),
         *("feed", "listings", "settlement_runs", "trades", "busts", "day_closes"),

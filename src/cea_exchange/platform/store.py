@@ -30,7 +30,7 @@ PLATFORM_SCHEMA = Schema(
     own=files(__package__).joinpath("schema"),
     roles=ROLES,
     append_only=(
-        *("enterprise_facts", "units", "unit_facts", "successions"),
+        *("look_alikes", "enterprise_facts", "units", "unit_facts", "successions"),
         *("complex_members", "account_parts", "inspections", "irregularities"),
         *("list_changes", "list_publications"),
         *("evidence", "evidence_pages", "filings", "filing_steps"),

@@ -14,7 +14,7 @@ from cea_exchange.institution.checks import (
     name_words_checked,
     words_checked,
 )
-from cea_exchange.institution.look_alikes import look_alike_check
+from cea_exchange.institution.look_alikes import look_alikes_add
 from cea_exchange.institution.paging import ALL
 from cea_exchange.ledger.double_entry import Compartment
 from cea_exchange.protocol.control import (
@@ -98,9 +98,8 @@ class Accounts:
                     CcerRefusal.ACCOUNT_TAKEN,
                     f"account: expected the first of {entity}, got {taken}, which is open already",
                 )
-            for what, name in (("account", account), ("entity", entity)):
-                given = self._store.column(f"SELECT {what} FROM accounts")
-                look_alike_check(what, name, given)
+            look_alikes_add(self._store, "account", account)
+            look_alikes_add(self._store, "entity", entity)
             index = self._store.next_id("accounts", "account_index")
             today = self._books.business_date()
             self._store.insert(

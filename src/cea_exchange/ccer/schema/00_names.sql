@@ -24,6 +24,12 @@ CREATE TABLE accounts (
     state TEXT NOT NULL CHECK (state IN ('open', 'restricted', 'closed')),
     opened_on BIGINT NOT NULL           -- yyyymmdd; 0: with the registry
 );
+CREATE TABLE look_alikes (                        -- names by what a reader sees: one for each
+    kind TEXT NOT NULL,                           -- 'account', 'entity'
+    folded TEXT NOT NULL,                         -- cea_exchange.domain.look_alikes
+    name TEXT NOT NULL,
+    PRIMARY KEY (kind, folded)
+) WITHOUT ROWID;
 CREATE TABLE account_changes (
     change_id BIGINT PRIMARY KEY CHECK (change_id > 0),
     account_index BIGINT NOT NULL REFERENCES accounts,

@@ -6,7 +6,7 @@ from cea_exchange.domain.compliance.allocation import Sector
 from cea_exchange.domain.credit_code import credit_code_check
 from cea_exchange.domain.provinces import PROVINCES
 from cea_exchange.domain.refusals import PlatformRefusal
-from cea_exchange.institution.look_alikes import look_alike_check
+from cea_exchange.institution.look_alikes import look_alikes_add
 from cea_exchange.platform.checks import (
     PlatformActError,
     choice_checked,
@@ -90,8 +90,7 @@ class Enterprises:
                     PlatformRefusal.ENTERPRISE_TAKEN,
                     f"enterprise: expected a new name and credit code, got those of {known}",
                 )
-            given = self._store.column("SELECT enterprise FROM enterprises")
-            look_alike_check("enterprise", enterprise, given)
+            look_alikes_add(self._store, "enterprise", enterprise)
             number = self._store.next_id("enterprises", "enterprise_id")
             self._store.insert(
                 "enterprises (enterprise_id, enterprise, credit_code, province, sector, ended_on,"

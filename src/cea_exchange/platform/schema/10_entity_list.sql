@@ -10,6 +10,12 @@ CREATE TABLE enterprises (
     successor_id BIGINT NOT NULL                  -- who is in its place; 0 is nobody
 );
 CREATE INDEX enterprises_of ON enterprises (province, sector, enterprise);
+CREATE TABLE look_alikes (                        -- names by what a reader sees: one for each
+    kind TEXT NOT NULL,                           -- 'enterprise', 'firm'
+    folded TEXT NOT NULL,                         -- cea_exchange.domain.look_alikes
+    name TEXT NOT NULL,
+    PRIMARY KEY (kind, folded)
+) WITHOUT ROWID;
 CREATE TABLE enterprise_facts (                   -- the last one not after a day is true on it
     fact_id BIGINT PRIMARY KEY CHECK (fact_id > 0),
     enterprise_id BIGINT NOT NULL REFERENCES enterprises,

@@ -7,7 +7,7 @@ from cea_exchange.domain.compliance.enforcement.clocks import months_after
 from cea_exchange.domain.compliance.listing.firms import ServiceRecord, conflict
 from cea_exchange.domain.credit_code import credit_code_check
 from cea_exchange.domain.refusals import PlatformRefusal
-from cea_exchange.institution.look_alikes import look_alike_check
+from cea_exchange.institution.look_alikes import look_alikes_add
 from cea_exchange.platform.checks import (
     PlatformActError,
     choice_checked,
@@ -68,7 +68,7 @@ class Firms:
                     PlatformRefusal.FIRM_TAKEN,
                     f"firm: expected a new name and credit code, got those of {known}",
                 )
-            look_alike_check("firm", firm, self._store.column("SELECT firm FROM service_firms"))
+            look_alikes_add(self._store, "firm", firm)
             number = self._store.next_id("service_firms", "firm_id")
             self._store.insert(
                 "service_firms (firm_id, firm, credit_code, title, barred_from)",

@@ -23,6 +23,7 @@ from cea_exchange.institution.checks import (
     refused_as,
     words_checked,
 )
+from cea_exchange.institution.look_alikes import look_alikes_add
 from cea_exchange.institution.paging import ALL
 from cea_exchange.ledger.double_entry import Compartment, EntryKind
 from cea_exchange.protocol.control import (
@@ -32,7 +33,6 @@ from cea_exchange.protocol.control import (
 )
 from cea_exchange.registry.general_ledger import Ledger
 from cea_exchange.registry.participants.keys import Keys
-from cea_exchange.registry.participants.look_alikes import look_alikes_add
 from cea_exchange.registry.participants.mergers import successors, with_taken_over
 from cea_exchange.registry.participants.persons import RegistryPersons
 from cea_exchange.registry.participants.public_notices import notice_publish

@@ -5,9 +5,9 @@ from collections.abc import Callable
 from cea_exchange.domain.naming import CASH_NAME
 from cea_exchange.domain.refusals import RegistryRefusal
 from cea_exchange.institution.checks import ActError, amount_checked, name_checked
+from cea_exchange.institution.look_alikes import look_alikes_add
 from cea_exchange.protocol.control import ProductDeclared
 from cea_exchange.registry.general_ledger import Ledger
-from cea_exchange.registry.participants.look_alikes import look_alikes_add
 
 PRODUCT_COUNT_MAX = 65_535
 
