@@ -9,7 +9,6 @@ import os
 import random
 import threading
 import time
-from contextlib import contextmanager
 from hashlib import sha256
 
 import numpy as np
@@ -32,6 +31,7 @@ from cea_exchange.registry.store import RegistryStore
 from registry.bank.test_bank_reports import FUNDED, Staff
 from registry.bank.test_bank_service import DatedVenue
 from support.registry.fake_venue import Caller, FakeVenue, pack, run_frames, wait_until
+from support.registry.registry_process import running
 from support.registry.senseless_servers import (
     DATES,
     DEEP,
@@ -445,22 +445,3 @@ def test_a_reserve_that_was_not_funded_ends_no_daemon_and_is_applied_once_it_is(
     finally:
         bank.close()
     assert check_ledger(tmp_path).differences == []
-
-
-@contextmanager
-def running(config, data):
-    """A daemon in a thread, which must not have ended of itself; yields how its operator asks."""
-    with RegistryDaemon(config, data) as daemon:
-        thread = threading.Thread(target=daemon.run)
-        thread.start()
-        endpoints = json.loads((data / "registry" / "endpoints.json").read_text())
-        server_key = CurveKeys.load(data / "keys", "registry").public
-        admin = CurveKeys.load(data / "keys", "admin")
-        caller = Caller(admin, server_key, endpoints["admin"])
-        try:
-            yield lambda **request: caller.ask(request)
-            assert thread.is_alive()
-        finally:
-            daemon.stop()
-            thread.join(20)
-            caller.close()

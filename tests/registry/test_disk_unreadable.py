@@ -1,10 +1,7 @@
 """A disk that gives nothing back for a while, and a part of a turn that breaks: shown, retried."""
 
-import json
 import random
-import threading
 import time
-from contextlib import contextmanager
 
 import apsw
 import pytest
@@ -18,8 +15,8 @@ from cea_exchange.protocol.security import CurveKeys
 from cea_exchange.registry.ccer_link.setting import CcerSetting
 from cea_exchange.registry.ccer_link.turns import CcerTurns
 from cea_exchange.registry.config import RegistryConfig
-from cea_exchange.registry.daemon import RegistryDaemon
-from support.registry.fake_venue import Caller, FakeVenue, wait_until
+from support.registry.fake_venue import FakeVenue, wait_until
+from support.registry.registry_process import running
 from support.registry.senseless_servers import FakeCcer
 from support.registry.settlement_records import (
     ALICE,
@@ -54,25 +51,6 @@ def world(tmp_path):
     finally:
         ccer.close()
         venue.close()
-
-
-@contextmanager
-def running(config, data):
-    """A daemon in a thread, which must not have ended of itself; yields how its operator asks."""
-    with RegistryDaemon(config, data) as daemon:
-        thread = threading.Thread(target=daemon.run)
-        thread.start()
-        endpoints = json.loads((data / "registry" / "endpoints.json").read_text())
-        server_key = CurveKeys.load(data / "keys", "registry").public
-        admin = CurveKeys.load(data / "keys", "admin")
-        caller = Caller(admin, server_key, endpoints["admin"])
-        try:
-            yield lambda **request: caller.ask(request)
-            assert thread.is_alive()
-        finally:
-            daemon.stop()
-            thread.join(20)
-            caller.close()
 
 
 @pytest.fixture

@@ -1,12 +1,10 @@
 """Whatever the CCER registry is asked, with whatever values: done, or refused by who knows why."""
 
-import random
-
 from cea_exchange.ccer.control.admin import CCER_REQUESTS
 from cea_exchange.ccer.control.service import CcerService
 from support.ccer.programme import HASH, DayClock, registry_open
 from support.ccer.programme_service import PERSONS, in_process
-from support.institution.edge_requests import EdgeRequests, broken_by
+from support.institution.edge_requests import broken_of
 
 SOUND = {
     "project": ("WIND-1",),
@@ -32,16 +30,6 @@ def test_every_request_is_done_or_refused(tmp_path):
         staff.project_registered()
         staff.batch_issued({"2022": 10_000})
         staff.cancelled(100)
-        types = [each for each in CCER_REQUESTS.types if each.__struct_config__.tag != "stop"]
-        may = {
-            op: [role for role in roles if role in of_role]
-            for op, roles in CCER_REQUESTS.roles().items()
-        }
-        broken, done = broken_by(
-            EdgeRequests(types, SOUND, random.Random(1)),
-            may,
-            lambda role, payload: service.reply(of_role[role], payload).answer.by_ok(),
-            ccer.transaction,
-        )
+        broken, done = broken_of(service, CCER_REQUESTS, SOUND, of_role)
     assert broken == []
     assert done > 2_000

@@ -1,12 +1,10 @@
 """Whatever the platform is asked, with whatever values: done, or refused by who knows why."""
 
-import random
-
 import pytest
 
 from cea_exchange.platform.control.admin import PLATFORM_REQUESTS
 from cea_exchange.platform.control.service import PlatformService
-from support.institution.edge_requests import EdgeRequests, broken_by
+from support.institution.edge_requests import broken_of
 from support.platform.platform_world import coal_month, given_2024, verified_2024
 
 PERSONS = {
@@ -49,16 +47,6 @@ def test_every_request_is_done_or_refused(world):
         "content": (world.month_file(*coal_month(202508)).data,),
         **dict.fromkeys(("first", "count"), (1,)),
     }
-    types = [each for each in PLATFORM_REQUESTS.types if each.__struct_config__.tag != "stop"]
-    may = {
-        op: [role for role in roles if role in keys]
-        for op, roles in PLATFORM_REQUESTS.roles().items()
-    }
-    broken, done = broken_by(
-        EdgeRequests(types, sound, random.Random(1)),
-        may,
-        lambda role, payload: service.reply(keys[role], payload).answer.by_ok(),
-        platform.transaction,
-    )
+    broken, done = broken_of(service, PLATFORM_REQUESTS, sound, keys)
     assert broken == []
     assert done > 2_000

@@ -4,6 +4,7 @@ One field after the other at its edges with the rest sound, then all of them at 
 answers does it or refuses it, and never says that only its log knows why.
 """
 
+import random
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
@@ -122,6 +123,28 @@ class EdgeRequests:
         values = {field.encode_name: self._values(field.type, field.name) for field in fields}
         sound = self._record or {name: each[0] for name, each in values.items()}
         return [sound, *(sound | {name: value} for name, each in values.items() for value in each)]
+
+
+def broken_of(service, requests, sound, keys):
+    """Ask all requests of an institution but `stop`, by every role that has a key; see `broken_by`.
+
+    Parameters
+    ----------
+    service
+        Of the institution, which answers.
+    requests
+        Its `Requests`.
+    keys
+        Role -> key of somebody who has it.
+    """
+    types = [each for each in requests.types if each.__struct_config__.tag != "stop"]
+    may = {op: [role for role in roles if role in keys] for op, roles in requests.roles().items()}
+    return broken_by(
+        EdgeRequests(types, sound, random.Random(1)),
+        may,
+        lambda role, payload: service.reply(keys[role], payload).answer.by_ok(),
+        service.services.transaction,
+    )
 
 
 def broken_by(requests, may, ask, transaction):

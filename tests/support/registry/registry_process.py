@@ -1,11 +1,14 @@
-"""A registry daemon as a process of its own, on a data folder; for tests."""
+"""A registry daemon on a data folder, as a process of its own or in a thread; for tests."""
 
 import json
 import signal
 import subprocess
 import sys
+import threading
+from contextlib import contextmanager
 
 from cea_exchange.protocol.security import CurveKeys
+from cea_exchange.registry.daemon import RegistryDaemon
 from cea_exchange.registry.store import RegistryStore
 from support.registry.fake_venue import Caller, wait_until
 
@@ -48,3 +51,22 @@ class Daemon:
     def last_seq(self):
         with RegistryStore.open_reader(self.data) as store:
             return store.last_seq
+
+
+@contextmanager
+def running(config, data):
+    """A daemon in a thread, which must not have ended of itself; yields how its operator asks."""
+    with RegistryDaemon(config, data) as daemon:
+        thread = threading.Thread(target=daemon.run)
+        thread.start()
+        endpoints = json.loads((data / "registry" / "endpoints.json").read_text())
+        server_key = CurveKeys.load(data / "keys", "registry").public
+        admin = CurveKeys.load(data / "keys", "admin")
+        caller = Caller(admin, server_key, endpoints["admin"])
+        try:
+            yield lambda **request: caller.ask(request)
+            assert thread.is_alive()
+        finally:
+            daemon.stop()
+            thread.join(20)
+            caller.close()
