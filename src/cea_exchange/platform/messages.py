@@ -1,6 +1,6 @@
-"""Messages to bodies: what is due soon or late, each told once, numbered, and read by whom.
+"""Numbered messages to bodies: what is due soon or late, sent once each; and who has read them.
 
-A body's persons ask for what came after the number that they know last; nothing is pushed.
+A body's persons ask for the messages after the last number they have; nothing is pushed.
 """
 
 from collections.abc import Iterable
@@ -14,7 +14,7 @@ from cea_exchange.platform.checks import PlatformActError
 from cea_exchange.platform.record import Acting, Record
 
 REMIND_DAYS = 10
-"""So many calendar days before something is due a body is told of it."""
+"""Calendar days before a due day on which its reminder is sent."""
 
 
 class Message(NamedTuple):

@@ -100,7 +100,7 @@ class VenueSockets:
         """Take the venue's questions and records."""
         with noted("door", now_ns):
             questions = list(self._questions())
-        # A turn in which nothing came ends no trouble of what did.
+        # Where nothing came, a trouble with what came before stays shown.
         if questions:
             with noted("feed", now_ns):
                 for message in questions:

@@ -109,7 +109,7 @@ class Appeals:
         return self._book.case(number)
 
     def _ruled_fine(self, case: Case, decision: Decision, outcome: str, fine_fen: int) -> int:
-        """Return the fine from now on: nobody's appeal makes it higher."""
+        """Return the fine that holds from now on: an appeal never raises it."""
         before = self._book.fine_in_force(decision)
         if outcome == "changed":
             if not 0 < fine_fen < before:

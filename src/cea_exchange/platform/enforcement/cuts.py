@@ -1,4 +1,4 @@
-"""Cuts of an entity's next allowances, where the law allows one: the registry is told."""
+"""Cuts of an entity's next allocation, where the law allows them; the registry deducts them."""
 
 from collections.abc import Callable
 

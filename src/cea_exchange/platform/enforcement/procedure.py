@@ -198,7 +198,7 @@ class Procedure:
         return {"due_on": due_on}
 
     def _hear(self, case: Case, history: History, _due_on: int) -> Terms:
-        """On the day that was told, or later, and told so many working days ahead."""
+        """Check a hearing's day: the one in its notice or later, and announced early enough."""
         self._pending_check(case, history)
         last = history.since(history.last("ask_hearing")).last("tell_hearing")
         if last is None:

@@ -15,7 +15,7 @@ from cea_exchange.files.reading import table_read
 Method = Literal["default", "second_source"]
 """What stands for a figure that is missing: the guideline's value, or another source's."""
 Basis = Literal["as_fired", "as_received"]
-"""In which state coal is weighed and sampled: as it is burnt, or as it came, by the stock."""
+"""The basis on which coal is weighed and sampled: as fired, or as received."""
 CALIBRATION_MONTHS_MAX = 12
 
 

@@ -1,4 +1,4 @@
-"""What a person's own body was told of what is due, and what a province has to do by when."""
+"""Messages about what is due, for the body that a person acts for; a province's open tasks."""
 
 from typing import TYPE_CHECKING, Annotated, Any
 
