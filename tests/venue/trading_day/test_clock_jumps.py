@@ -39,11 +39,12 @@ def clock(monkeypatch):
 
 @pytest.fixture
 def world(tmp_path, clock):
-    operators = tuple(OperatorSetting(name=name, key=f"keys/{name}.public") for name in ("an", "bo"))
+    names = ("an", "bo")
+    operators = tuple(OperatorSetting(name=name, key=f"keys/{name}.public") for name in names)
     with world_open(
         tmp_path, clock=ClockSetting(kind="system"), operators=operators, admin_keys=()
     ) as world:
-        for name in ("an", "bo"):
+        for name in names:
             CurveKeys.new().save(world.data / "keys", name)
         world.admin_key = "an"
         world.start()

@@ -304,3 +304,9 @@ class RegistryRefusal(IntEnum):
     """The instruction is not a refused one, or was tried again already."""
     UNAPPLIED_UNKNOWN = 339
     """No report of that number waits."""
+    PAY_IN_UNKNOWN = 340
+    """The entry is no pay-in that persons booked."""
+    PAY_IN_REVERSED = 341
+    """The pay-in was reversed already."""
+    PAY_IN_AMOUNT = 342
+    """It is more than was booked."""

@@ -13,6 +13,7 @@ from cea_exchange.registry.control.requests.fields import (
     Account,
     Content,
     Encoding,
+    EntryId,
     FileName,
     Product,
     Tonnes,
@@ -27,9 +28,6 @@ if TYPE_CHECKING:
 LINES_MAX = 1_000
 """Of a preview, in one answer."""
 WARNINGS_MAX = 100
-
-
-EntryId = Annotated[int, msgspec.Meta(ge=1, le=2**62)]
 
 
 class AllocationIssue(Request, tag="allocation_issue"):
