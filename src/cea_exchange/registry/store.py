@@ -83,7 +83,7 @@ REGISTRY_SCHEMA = Schema(
         *("unpaid_deductions", "carryover_notices", "carryover_lines"),
         *("freeze_acts", "public_notices", "default_acts", "claims_paid", "ccer_items"),
         *("reserve_terms", "reserve_contributions", "adjustment_accounts", "proceeds"),
-        *("offset_shares", "pay_in_reversals"),
+        *("offset_shares", "pay_in_reversals", "deductions_withdrawn"),
     ),
     first_rows=first_rows,
     has_entries=True,

@@ -213,6 +213,8 @@ class RegistryRefusal(IntEnum):
     BY_PLATFORM = 231
     """Allowances and obligations come from the management platform, and no other way (CEA-
     PLK-06)."""
+    DEDUCTION_UNKNOWN = 232
+    """There is no such deduction by a document that is still to adjust."""
     OBLIGATION_MISSING = 250
     """The account has no obligation of the year."""
     NOT_DUE = 251

@@ -183,6 +183,26 @@ class AllocationDeduct(Request, tag="allocation_deduct"):
         }
 
 
+class DeductionWithdraw(Request, tag="deduction_withdraw"):
+    """Take tonnes of a deduction back that was registered by mistake, and not taken off yet."""
+
+    roles = (OPERATOR, AUTHORITY, PROVINCE)
+    second = Second.DECIDER
+    command = "allocation withdraw-deduction"
+    example = 'allocation withdraw-deduction P001 7 450 --why "a zero too many" --key mee'
+
+    account: Account
+    deduction_id: Annotated[Number, field("Its number; `allocation remaining` has it.")]
+    tonnes: Tonnes
+    why: Why
+
+    def act(self, registry: "Registry") -> dict[str, Any]:
+        remaining = registry.deductions.withdraw(
+            self.account, self.deduction_id, self.tonnes, self.why
+        )
+        return {"remaining": remaining}
+
+
 class AllocationRecall(Request, tag="allocation_recall"):
     """Recall what an earlier recall did not find; what is at the venue is called from there."""
 
