@@ -192,7 +192,9 @@ class DeductionWithdraw(Request, tag="deduction_withdraw"):
     example = 'allocation withdraw-deduction P001 7 450 --why "a zero too many" --key mee'
 
     account: Account
-    deduction_id: Annotated[Number, field("Its number; `allocation remaining` has it.")]
+    deduction_id: Annotated[
+        Number, field("Its number; `allocation remaining` has it.", name="number")
+    ]
     tonnes: Tonnes
     why: Why
 
