@@ -351,7 +351,7 @@ def test_later_commands_wait_behind_what_the_venue_takes_only_later_but_cancels_
     session.submit_packed([(3, record.tobytes())])
     assert session.outgoing() == []
     session.cancel(77)
-    # What was refused stays behind; what has only waited would be refused for good behind the cancel.
+    # What was refused stays; what has only waited would be refused for good behind the cancel.
     assert commands_of(session.outgoing())["client_order_id"].tolist() == [2, 3, 4]
     refused(session, VenueRefusal.CANCELS_ONLY, client_order_ids=[2, 3])
     beat = {"op": "heartbeat", "trading_date": 20250102, "phase": "listed", "report_seq": 0}
