@@ -98,7 +98,7 @@ def outage_table(report: FailoverReport) -> str:
             f" {report.commands:,} commands answered, {report.resent:,} sent again",
             f"{report.commands / max(report.trading_s, 1.0):,.0f} a second of"
             f" {report.per_second:,.0f} asked for, outages counted in;"
-            f" {report.commands / served_s:,.0f} while anybody was answered",
+            f" {report.commands / served_s:,.0f} while anybody was answered, with what had waited",
             f"checked: {checked}",
             f"verdict: {verdict}",
         ]
