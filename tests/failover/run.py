@@ -383,6 +383,9 @@ class FailoverRun:
         self._until(self._cluster.is_level, "all nodes to have the whole log", SETTLE_S_MAX)
         leads, _ = self._cluster.leader_names()
         self.report.epochs = self._cluster.await_leader().epoch
+        for name in WAYS_IN:
+            # One that was begun a moment ago would end by the signal, not because it was asked to.
+            self._cluster.wait_ready(name)
         for name in (*WAYS_IN, *(each for each in VENUES if each != leads), leads, "registry"):
             status = self._cluster.stop(name)
             if status != 0:
