@@ -47,6 +47,7 @@ NOT_TYPED = {
     r"pg_\w+ |cea-exchange registry standby": "wants two servers: `make failover-ledger`",
     r"cea-exchange surveil DIR --follow": "goes on until it is stopped: cli/test_surveil.py",
     r"cea-exchange venue relay": "goes on until it is stopped: publication/test_relay.py",
+    r"cea-exchange cluster log check": "wants three nodes of a log: tests/cluster",
     r"cea-exchange load --target": "wants a system of the reader's own: loadtest/test_targets.py",
     r"cea-exchange load (compare|saturate)": "fails where the machine is busy: tests/loadtest",
     r"cea-exchange venue key readmit": "wants a key that was cut off: test_suspects.py",

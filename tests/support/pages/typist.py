@@ -17,7 +17,7 @@ from unittest.mock import patch
 from cea_exchange.cli.main import run
 from support.page_walk import stand_ins_make
 
-SHELL_S_MAX = 300
+SHELL_S_MAX = 900
 PROPOSAL = re.compile(r"^proposal (\d+)\b.* waits for", re.MULTILINE)
 HEAD = re.compile(r", head ([0-9a-f]{64})$", re.MULTILINE)
 # What only a shell understands; a file for the output is understood here, too.
