@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from enum import IntEnum
 
-from msgspec.structs import astuple
+from msgspec.structs import astuple, replace
 
 from cea_exchange.domain.compliance.offsets import CancellationProof as RuledProof
 from cea_exchange.domain.compliance.ruled import ComplianceError
@@ -153,7 +153,7 @@ class Offsets:
         status, rules = standing.status, offset_rules(ledger, proof.compliance_year)
         try:
             tonnes = rules.counted(
-                status.obligation,
+                replace(status.obligation, tonnes=standing.own),
                 [_ruled(proof)],
                 used_on=self._used_on(proof),
                 counted_before=status.offset,
