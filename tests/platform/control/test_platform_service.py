@@ -144,7 +144,7 @@ def test_a_part_of_an_account_is_activated_by_two_of_the_province(staff):
 
 
 def test_what_a_verifier_reports_is_for_the_province_and_not_for_the_firm(staff):
-    """CEA-VER-16."""
+    """CEA-VER-14."""
     assert staff.refused("Li Na", "irregularity_list", province=33) == "NOT_PERMITTED"
     assert staff.refused("Sun Yu", "irregularity_list", province=32) == "NOT_YOURS"
     assert staff.ask("Sun Yu", "irregularity_list", province=33)["irregularities"] == []
