@@ -129,8 +129,8 @@ def test_what_is_public_is_written_with_a_page_and_nothing_else(
         command += ["--database", database_address]
     assert run(command) == 0, capsys.readouterr().err
     assert {file.name for file in out.iterdir()} == {
-        *("emissions-2024.csv", "changes-2024.csv", "completion-2024.csv", "scores-2024.csv", "penalties.csv"),
-        *("list-2024-33.csv", "services-2024.csv"),
+        *("emissions-2024.csv", "completion-2024.csv", "scores-2024.csv", "penalties.csv"),
+        *("changes-2024.csv", "list-2024-33.csv", "services-2024.csv"),
         "index-2024.html",
     }
     assert (out / "list-2024-33.csv").read_bytes() == world.platform.listing.published(2024, 33)
