@@ -115,8 +115,8 @@ def test_who_an_enterprise_is_merged_into_owes_what_is_missing_at_both(on_both):
         "SELECT enterprise_id, owed FROM completions ORDER BY completion_seq DESC LIMIT 2"
     )
     assert sorted(map(tuple, rows.fetchall())) == [(1, 1_000_000), (2, OWED - 1_000_000)]
-    told = linked.platform.messages.of("enterprise E2", 1, 100)[-1]["words"]
-    assert told == "Owed of 2024 in place of E1: 1957724 t, by decision-9 (CEA-ENT-12)"
+    message = linked.platform.messages.of("enterprise E2", 1, 100)[-1]
+    assert message["words"] == "Owed of 2024 in place of E1: 1957724 t, by decision-9 (CEA-ENT-12)"
 
 
 def test_of_a_split_each_owes_its_share_and_the_first_what_rounding_leaves(linked):
