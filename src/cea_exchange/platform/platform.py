@@ -46,7 +46,9 @@ from cea_exchange.platform.filings.plans import Plans
 from cea_exchange.platform.filings.reports import Reports
 from cea_exchange.platform.filings.retrofits import Retrofits
 from cea_exchange.platform.messages import Message, Messages
+from cea_exchange.platform.obligations.obligation_status import ObligationStatus
 from cea_exchange.platform.obligations.obligations import Obligations
+from cea_exchange.platform.obligations.successions import PassedOn, Successions
 from cea_exchange.platform.pages import Pages
 from cea_exchange.platform.record import Record
 from cea_exchange.platform.registry_link.news import RegistryNews
@@ -153,6 +155,10 @@ class Platform(InstitutionServices):
         self.allocations = Allocations(record, self.enterprises, self.computation)
         self.forms = Forms(self.computation)
         self.obligations = Obligations(record, self.enterprises, self.allocations)
+        self.successions = Successions(
+            *(record, self.enterprises, self.units, self.obligations),
+            ObligationStatus(record, self.obligations),
+        )
         self.cases = Cases(record, self.obligations, self.firms)
         self.public_files = PublicFiles(record, self.firms, self.cases)
         self.public_pages = PublicPages(self.public_files, self.listing)
@@ -161,15 +167,16 @@ class Platform(InstitutionServices):
         self.recalls = AllocationRecalls(record, self.allocations, self.outbox, news)
         self.resending = Resending(
             *(record, self.enterprises, self.listing, self.allocations, self.obligations),
-            self.outbox,
-            news,
+            *(self.successions, self.outbox, news),
         )
         self.listing.after_changing.append(news.listed)
         self.allocations.after_distributing.append(news.given)
         self.listing.after_changing.append(self._listed_tell)
         self.verifications.after_confirming.append(self._confirmed_tell)
         self.allocations.after_distributing.append(self._distributed_tell)
-        self.obligations.after_setting.append(news.owed)
+        self.successions.after_passing.extend((news.passed_on, self._passed_on_tell))
+        # The registry hears what is owed before it hears who owes it in its entity's place.
+        self.obligations.after_setting.extend((news.owed, self.successions.follow))
         self.cases.cuts.after_cutting.append(news.cut)
 
     @classmethod
@@ -272,6 +279,22 @@ class Platform(InstitutionServices):
             )
             for line in lines
         )
+
+    def _passed_on_tell(self, passed: PassedOn) -> None:
+        """Tell an entity's successors what they owe in its place.
+
+        Notes
+        -----
+        Rules: CEA-ENT-12, CEA-CAL-05.
+        """
+        year, whose = passed.compliance_year, passed.enterprise.enterprise
+        for name, tonnes in passed.shares.items():
+            self._tell(
+                name,
+                f"succession {year} {whose} {self.outbox.last_seq}",
+                f"Owed of {year} in place of {whose}: {tonnes} t, by {passed.document}"
+                " (CEA-ENT-12)",
+            )
 
     def _tell(self, enterprise: str, subject: str, words: str) -> None:
         self.messages.tell([Message(enterprise_body(enterprise), subject, words, 0)])

@@ -49,6 +49,7 @@ PLATFORM_SCHEMA = Schema(
         *_none_is_zero("units", "unit_id", "filings.unit_id", "documents.unit_id"),
         *_none_is_zero("units", "unit_id", "findings.unit_id", "irregularities.unit_id"),
         *_none_is_zero("filings", "filing_id", "documents.accepted_id"),
+        *_none_is_zero("verified_results", "result_id", "obligations.result_id"),
         *_none_is_zero("enterprises", "enterprise_id", "cases.enterprise_id"),
         *_none_is_zero("enterprises", "enterprise_id", "firm_ties.enterprise_id"),
         *_none_is_zero("service_firms", "firm_id", "cases.firm_id", "person_bans.firm_id"),

@@ -129,7 +129,7 @@ def test_a_first_version_has_no_reason_and_an_unknown_one_is_not_filed(world):
         ([filed(parameter="A.hay")], "2: parameter: A.hay: expected a parameter of power"),
         (
             [filed(evidence="0" * 64), CARBON, OXIDATION],
-            "2: evidence: expected a document that was brought, got 0000.*bring it first",
+            "2: evidence: expected a document that was brought, got 0000.*bring the document first",
         ),
         (
             [filed(evidence=""), CARBON, OXIDATION],

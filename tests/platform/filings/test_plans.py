@@ -111,6 +111,24 @@ def test_a_figure_that_no_plan_names_is_a_finding(world):
     assert unplanned(world) == set()
 
 
+def test_a_unit_without_a_plan_that_counts_is_a_finding_once(world):
+    """CEA-MRV-12, CEA-VER-07."""
+    world.plan(2025)
+    for month in (202506, 202507):
+        world.enter(month)
+        world.platform.months.file(WANG, "E1", month)
+
+    def without():
+        found = world.platform.cross_checks.findings(2025)
+        return [each for each in found if each.detector == "no_plan"]
+
+    (finding,) = without()
+    assert (finding.unit, finding.month, finding.rule) == ("E1-1", 202506, "CEA-MRV-12")
+    assert finding.found == "none of 2025 that counts"
+    accepted(world, 2025)
+    assert without() == []
+
+
 def test_a_plan_file_of_another_enterprise_is_refused(world):
     """CEA-MRV-10."""
     others = [PlannedFigure(**each_of(figure, enterprise="E9")) for figure in planned_figures()]

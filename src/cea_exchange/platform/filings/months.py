@@ -182,7 +182,7 @@ class Months:
             line = group[0][0]
             if each not in unit_ids:
                 text = f"expected a unit that {enterprise.enterprise} had in the month"
-                yield Finding(line, "unit", f"{text}, got {each.unit}")
+                yield Finding(line, "unit", f"{text}, got {each.unit} (CEA-MRV-03)")
             elif month_end(each.month) >= today:
                 text = f"expected a month that ended before {today}, got {each.month} (CEA-MRV-01)"
                 yield Finding(line, "month", text)
@@ -195,7 +195,7 @@ class Months:
         for line, figure in lines:
             if figure.evidence and figure.evidence not in known:
                 text = f"expected a document that was brought, got {figure.evidence}"
-                yield Finding(line, "evidence", f"{text}: bring it first (CEA-MRV-04)")
+                yield Finding(line, "evidence", f"{text} (CEA-MRV-04)")
             elif figure.origin == MEASURED and not figure.evidence:
                 text = f"expected the document that {figure.parameter} was measured by, got nothing"
                 yield Finding(line, "evidence", f"{text} (CEA-MRV-04)")
@@ -232,7 +232,7 @@ def _account_faults(
             )
         elif figure.measure != unit_of(figure.parameter):
             text = f"{figure.parameter}: expected in {unit_of(figure.parameter)}, got in"
-            yield Finding(line, "measure", f"{text} {figure.measure}")
+            yield Finding(line, "measure", f"{text} {figure.measure} (CEA-VER-04)")
     try:
         filled = fill_missing(sector, figures, missing, year=each.month // 100)
         account = emissions(sector, filled.figures, year=each.month // 100)
@@ -241,7 +241,9 @@ def _account_faults(
         for fault in error.faults:
             line = places.get(fault.parameter, lines[0][0])
             column = "parameter" if fault.parameter not in places else _COLUMNS.get(fault.kind)
-            yield Finding(line, column or "value", f"{fault} in {each.unit}, {each.month}")
+            rule = "" if fault.rule else " (CEA-MRV-03)"
+            text = f"{fault} in {each.unit}, {each.month}{rule}"
+            yield Finding(line, column or "value", text)
     else:
         substituted = {one.parameter: one for one in filled.substitutions}
         accounts[each] = KeptMonth(

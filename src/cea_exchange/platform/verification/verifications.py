@@ -161,13 +161,23 @@ class Verifications:
         reason
             Why there is another result of the year; of the first there is none.
 
+        Raises
+        ------
+        PlatformActError
+            The verifier has to do with the enterprise, as was noted since; or for another reason.
+
         Notes
         -----
-        Rules: CEA-VER-10.
+        Rules: CEA-VER-10, CEA-ENT-15.
         """
         words_checked(reason, "reason", is_needed=False)
         with self._record.transaction():
             task = self.of_number(number, "concluded")
+            self._firms.conflict_check(
+                self._firms.of(self._firms.name_of(task.firm_id)),
+                self._enterprises.of(self._enterprises.name_of(task.enterprise_id)),
+                task.compliance_year,
+            )
             before = self._store.one(
                 "SELECT max(version) FROM verified_results"
                 " WHERE enterprise_id = ? AND compliance_year = ?",
@@ -269,7 +279,7 @@ class Verifications:
 
         Notes
         -----
-        Rules: CEA-VER-10, CEA-VER-14.
+        Rules: CEA-VER-10, CEA-VER-16.
         """
         with self._record.transaction():
             self._firms.person_check(person.name)
@@ -401,7 +411,7 @@ class Verifications:
                     most = f"from 0 to {filed}, as filed," if is_conservative else "0 or more"
                     raise PlatformActError(
                         PlatformRefusal.AMOUNT_UNSOUND,
-                        f"{unit}: expected {most} of {name}, got {value} (CEA-VER-14)",
+                        f"{unit}: expected {most} of {name}, got {value} (CEA-VER-16)",
                     )
 
     def _finding_states(self, number: int) -> list[str]:
