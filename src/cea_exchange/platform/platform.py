@@ -267,7 +267,7 @@ class Platform(InstitutionServices):
                 body,
                 f"allocation {row.allocation_id} leaves out {each.enterprise}",
                 f"Allowances of {year}, {row.stage}: none of {each.enterprise} yet: {each.words};"
-                " it is allocated once its year is verified anew with it (CEA-MRV-03)",
+                " it is allocated once that is mended (CEA-MRV-03)",
                 0,
             )
             for each in left_out

@@ -85,10 +85,10 @@ def test_an_entity_that_lacks_a_figure_is_left_out_and_the_others_are_allocated(
     (left_out,) = allocations.left_out(row.allocation_id)
     assert left_out == rolled.left_out[0]
     for body in ("enterprise W1", "province 33"):
-        told = [each["words"] for each in world.platform.messages.of(body, 1, 100)]
-        assert any(words in each and "W1" in each for each in told), body
-    told = world.platform.messages.of("enterprise W2", 1, 100)
-    assert not any("leaves out" in each["subject"] for each in told)
+        messages = [each["words"] for each in world.platform.messages.of(body, 1, 100)]
+        assert any(words in each and "W1" in each for each in messages), body
+    messages = world.platform.messages.of("enterprise W2", 1, 100)
+    assert not any("leaves out" in each["subject"] for each in messages)
 
 
 def distributed(world, stage):
@@ -123,12 +123,12 @@ def test_who_was_left_out_is_allocated_once_the_verifier_has_concluded_the_figur
     ]
     assert platform.clocks.open(33, 20991231) == []
     contents = [platform.outbox.content(seq) for seq in range(1, platform.outbox.last_seq + 1)]
-    told = [
+    given = [
         (each.stage, [line.enterprise for line in each.lines])
         for each in contents
         if isinstance(each, AllowancesGiven)
     ]
-    assert told == [("final", ["W2"]), ("final", ["W1"]), ("adjustment", ["W2"])]
+    assert given == [("final", ["W2"]), ("final", ["W1"]), ("adjustment", ["W2"])]
     (owed,) = platform.obligations.set_all(PROVINCE, 33, 2025)
     assert owed.due_tonnes > 0
 

@@ -139,8 +139,8 @@ class Allocations:
         """Compute what a province's entities are to have of a year, and return the allocation.
 
         An entity whose figures lack what the plan asks for is left out, and told so; it holds up
-        nobody else, and an adjustment gives it its own. A pre-allocation rests on the verified results of the year that the plan names, as a rule
-        the one before.
+        nobody else, and an adjustment gives it its own. A pre-allocation rests on the verified
+        results of the year that the plan names, as a rule the one before.
 
         Parameters
         ----------

@@ -155,7 +155,8 @@ class Clocks:
     def _left_out(self, province: int) -> Iterator[Clock]:
         """Yield whom what was distributed last leaves out: to be verified anew, and allocated."""
         rows = self._store.execute(
-            "SELECT enterprise, compliance_year, distributed_on FROM allocation_left_out AS left_out"
+            "SELECT enterprise, compliance_year, distributed_on"
+            " FROM allocation_left_out AS left_out"
             " JOIN enterprises ON enterprises.enterprise_id = left_out.enterprise_id"
             " JOIN allocations ON allocations.allocation_id = left_out.allocation_id"
             " WHERE allocations.province = ? AND left_out.allocation_id ="

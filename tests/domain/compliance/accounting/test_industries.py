@@ -126,8 +126,8 @@ def test_a_steelworks_that_does_not_tell_what_is_compared_has_no_intensity(figur
     bills = [emissions("steel", {**STEELWORKS, **figures})]
     with pytest.raises(ValueError, match=lacking):
         intensity(bills)
-    told = {"iron": Decimal(1000), "E.iron": Decimal(900), "E.sinter": Decimal(100)}
-    assert intensity(bills, told) == 1
+    concluded = {"iron": Decimal(1000), "E.iron": Decimal(900), "E.sinter": Decimal(100)}
+    assert intensity(bills, concluded) == 1
 
 
 def test_an_electrolysis():

@@ -213,7 +213,7 @@ def intensity(
     sector = year[0].sector
     with localcontext(EXACT):
         if sector == "steel":
-            _iron_told(year, concluded)
+            _iron_check(year, concluded)
             emitted = _of_year(year, "E.iron", concluded) + _of_year(year, "E.sinter", concluded)
             product = _of_year(year, "iron", concluded)
         else:
@@ -229,7 +229,7 @@ def intensity(
         return emitted / product
 
 
-def _iron_told(year: Sequence[Accounted], concluded: Mapping[str, Decimal]) -> None:
+def _iron_check(year: Sequence[Accounted], concluded: Mapping[str, Decimal]) -> None:
     """Refuse a year in which some month doesn't tell what is compared."""
     for bill in year:
         needed = ["iron"]
