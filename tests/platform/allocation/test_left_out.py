@@ -56,7 +56,7 @@ def unasked(monkeypatch):
 
 
 LACKING = {
-    "steel": ({"iron": None}, {"iron": "3000000"}, "intensity of W1-1"),
+    "steel": ({"iron": None}, {"iron": "3000000"}, "iron: expected in every month, got none"),
     "power": (
         {"A.gangue": "100000", "B.gangue": "0.2", "C.bituminous": None},
         None,

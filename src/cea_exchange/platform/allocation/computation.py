@@ -207,7 +207,9 @@ class Computation:
         why = {name: years.words for name, years in found.items() if isinstance(years, Unfit)}
         fit = {name: years for name, years in found.items() if not isinstance(years, Unfit)}
         if rules is not None:
-            why |= not_allocable(rules, tuple(_all(fit)))
+            for name, words in not_allocable(rules, tuple(_all(fit))).items():
+                lacking = self._unit_years.uncompared.get(name)
+                why[name] = words if lacking is None else f"{words}: {lacking}"
         kept = {name: units for name, units in fit.items() if name not in why}
         return kept, [LeftOut(name, why[name]) for name in sorted(why)]
 

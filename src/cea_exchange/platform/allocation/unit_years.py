@@ -58,6 +58,11 @@ class UnitYears:
 
     What a result says of a year never changes: it is read once, until a unit's facts change, or
     those of another day count.
+
+    Attributes
+    ----------
+    uncompared
+        Enterprise -> what its figures lack, of those read so far by whose intensity no plan can go.
     """
 
     def __init__(self, units: Units, documents: Documents, monthly: Months) -> None:
@@ -66,6 +71,7 @@ class UnitYears:
         self._months = monthly
         self._known: dict[int, PlanUnits | Unfit] = {}
         self._known_at = (0, 0)
+        self.uncompared: dict[str, str] = {}
 
     def of(
         self, verified: Sequence[tuple[Enterprise, Result, int]], allocated_on: int
@@ -159,11 +165,14 @@ class UnitYears:
                 account_of(sector, filing, month)
                 for filing, month in zip(filings, figures, strict=True)
             ]
-            unit = made(_Year(known, bills, figures, concluded))
+            year = _Year(known, bills, figures, concluded)
+            unit = made(year)
             # Within its bounds too: the registry, which computes it again, takes no other.
             msgspec.json.decode(msgspec.json.encode(unit), type=type(unit))
         except (ValueError, msgspec.ValidationError) as error:
             return Unfit(f"{known.name}: expected what a plan asks of it, got {error}")
+        if isinstance(unit, Plant) and unit.intensity is None:
+            _none, self.uncompared[unit.entity] = _compared(year)
         return unit
 
 
@@ -277,10 +286,7 @@ def _plant(year: _Year) -> Plant:
     """
     enterprise, concluded = year.unit.enterprise, year.concluded
     is_cement = enterprise.sector == "cement"
-    try:
-        compared = intensity(year.bills, concluded.figures, concluded.exact)
-    except ValueError:
-        compared = None
+    compared, _lacking = _compared(year)
     return Plant(
         entity=enterprise.enterprise,
         province=str(enterprise.province),
@@ -291,6 +297,14 @@ def _plant(year: _Year) -> Plant:
         carbide_slag_bp=carbide_slag_bp(year.bills, concluded.figures) if is_cement else 0,
         cases=_plant_cases(year) if is_cement else year.unit.cases,
     )
+
+
+def _compared(year: _Year) -> tuple[Decimal | None, str]:
+    """Return a plant's intensity; or none, and what is lacking for it."""
+    try:
+        return intensity(year.bills, year.concluded.figures, year.concluded.exact), ""
+    except ValueError as error:
+        return None, str(error)
 
 
 def _plant_cases(year: _Year) -> tuple[Case, ...]:

@@ -224,8 +224,11 @@ def intensity(
                 if sector == "cement"
                 else _of_year(year, "aluminium", concluded)
             )
-        if product <= 0:
-            raise ValueError(f"{sector}: expected a product above 0 t, got {product}")
+        if product <= 0 or emitted < 0:
+            raise ValueError(
+                f"{sector}: expected a product above 0 t and emissions of 0 tCO2 or more, got"
+                f" {product} t and {emitted} tCO2"
+            )
         return emitted / product
 
 
