@@ -204,6 +204,7 @@ class Room:
         opened.callback(self.venue.close)
         # As if the registry had answered.
         self.venue.orders.gateway.cancels_only = ""
+        self.venue.orders.gateway.held.until_s = 0.0
         self.venue.market_data.cut()
         self.played = [Played(each, opened) for each in self.fronts.process_ids]
 

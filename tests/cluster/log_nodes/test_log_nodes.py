@@ -83,6 +83,16 @@ async def journal_open(line):
     return log
 
 
+async def journal_fill(line):
+    """Put the first messages, unless they are there."""
+    log = await journal_open(line)
+    if (await log.stream_info(STREAM)).state.messages == 0:
+        for last in range(COUNT):
+            ack = await log.publish(SUBJECT, b"%d" % last, headers=expecting(last))
+            assert ack.seq == last + 1
+    return log
+
+
 def expecting(last):
     return {"Nats-Expected-Last-Sequence": str(last), "Nats-Msg-Id": f"1-{last}"}
 
@@ -90,10 +100,7 @@ def expecting(last):
 def test_a_log_of_three_keeps_what_it_acknowledged_and_each_right_is_held_to(nodes, certificates):
     async def venue():
         line = await connected(nodes, VENUE, certificates)
-        log = await journal_open(line)
-        for last in range(COUNT):
-            ack = await log.publish(SUBJECT, b"%d" % last, headers=expecting(last))
-            assert ack.seq == last + 1
+        log = await journal_fill(line)
         with pytest.raises(nats.js.errors.APIError) as fenced:
             await log.publish(SUBJECT, b"late", headers={"Nats-Expected-Last-Sequence": "3"})
         assert fenced.value.err_code == 10071
@@ -140,6 +147,13 @@ def test_a_log_of_three_keeps_what_it_acknowledged_and_each_right_is_held_to(nod
 @pytest.mark.nightly
 def test_a_killed_node_comes_back_with_all_of_it(nodes, certificates):
     """Each of the three copies on disk has all messages, in the same order."""
+
+    async def before():
+        line = await connected(nodes, VENUE, certificates)
+        await journal_fill(line)
+        await line.close()
+
+    asyncio.run(before())
     leads = next(number for number in range(3) if nodes.settings[number].node == leader(nodes))
     nodes.kill(leads)
 
@@ -178,7 +192,12 @@ def test_a_killed_node_comes_back_with_all_of_it(nodes, certificates):
 
 
 def leader(nodes):
-    return nodes.node_health(0).streams[0].leader
+    """Who leads, once the node that is asked has the stream."""
+    deadline_s = time.monotonic() + 10 * patience()
+    while not (streams := nodes.node_health(0).streams) or not streams[0].leader:
+        assert time.monotonic() < deadline_s
+        time.sleep(0.05)
+    return streams[0].leader
 
 
 SETTINGS = """

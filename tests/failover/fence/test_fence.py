@@ -30,8 +30,9 @@ def test_the_control_without_a_fence_loses_and_the_checker_says_so(tmp_path):
 def test_the_venue_s_own_fence_is_what_keeps_it_from_losing(tmp_path, is_fenced):
     run = ControlRun(tmp_path, seed=1, is_fenced=is_fenced)
     losses = run.run()
-    # It ends as one that is to be started again, and not because it was told to.
-    assert run.statuses == [3] * ROUNDS
+    # It ends as one that is to be started again, and not because it was told to. Without a fence
+    # it may hear of it from its registry first, which has settled more than it has.
+    assert run.statuses == [3] * ROUNDS or not is_fenced and set(run.statuses) <= {1, 3}
     assert losses.acknowledged > 300
     assert losses.differences == []
     assert losses.is_lossless == is_fenced, str(losses)
