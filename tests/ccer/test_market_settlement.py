@@ -65,6 +65,7 @@ def refused(act, *arguments, **named):
 def test_everybody_is_declared_with_who_it_is(world):
     """CCER-PAR-01, CCER-PAR-02, CCER-ACC-02: an index at the exchange is that of the account."""
     world.ccer.accounts.open("ZHANG", "trader", is_natural_person=True)
+    world.ccer.accounts.open("WANG", "trader", is_staff=True)
     world.ccer.accounts.open("BJ", "province", province=11)
     declared = [each for each in fed(world) if isinstance(each, control.AccountDeclared)]
     assert [(each.account, each.holder) for each in declared] == [
@@ -75,6 +76,7 @@ def test_everybody_is_declared_with_who_it_is(world):
         ("B", "organisation"),
         ("P001", "organisation"),
         ("ZHANG", "natural_person"),
+        ("WANG", "staff"),
         ("BJ", "authority"),
     ]
     world.feed()
@@ -82,10 +84,11 @@ def test_everybody_is_declared_with_who_it_is(world):
         assert (
             world.venue.account_index(each.account) == index == world.ccer.books.known(each.account)
         )
-    barred = {"CQC", "CCSC", "ZHANG", "BJ"}
+    barred = {"CQC", "CCSC", "ZHANG", "WANG", "BJ"}
     assert set(world.venue.barred) == barred
     owner = world.ccer.accounts.open
-    assert refused(owner, "LI", "owner", is_natural_person=True) == CcerRefusal.ACCOUNT_KIND
+    for person in ("is_natural_person", "is_staff"):
+        assert refused(owner, "LI", "owner", **{person: True}) == CcerRefusal.ACCOUNT_KIND
 
 
 def test_the_exchange_hears_of_a_restriction(world):

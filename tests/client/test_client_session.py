@@ -351,7 +351,9 @@ def test_later_commands_wait_behind_what_the_venue_takes_only_later_but_cancels_
     session.submit_packed([(3, record.tobytes())])
     assert session.outgoing() == []
     session.cancel(77)
-    assert commands_of(session.outgoing())["client_order_id"].tolist() == [4]
+    # What was refused stays; what has only waited would be refused for good behind the cancel.
+    assert commands_of(session.outgoing())["client_order_id"].tolist() == [2, 3, 4]
+    refused(session, VenueRefusal.CANCELS_ONLY, client_order_ids=[2, 3])
     beat = {"op": "heartbeat", "trading_date": 20250102, "phase": "listed", "report_seq": 0}
     session.receive([b"M", msgspec.msgpack.encode(beat)])
     assert commands_of(session.outgoing())["client_order_id"].tolist() == [1, 2, 3]
@@ -362,6 +364,26 @@ def test_later_commands_wait_behind_what_the_venue_takes_only_later_but_cancels_
     for number in (1, 2, 3):
         session.receive([b"R", accepted(number, number)])
     assert commands_of(session.outgoing())["client_order_id"].tolist() == [5]
+
+
+def test_a_cancel_does_not_overtake_what_waits_for_the_answers_to_resends():
+    """After a change of leader everything goes out in the order of its ids, so none is refused."""
+    session = OrderSession()
+    logon(session)
+    session.enter("CEA24", "buy", price="97.50", tonnes=10)
+    session.outgoing()
+    session.disconnected()
+    logon(session)
+    session.enter("CEA24", "buy", price="97.51", tonnes=10)
+    assert commands_of(session.outgoing())["client_order_id"].tolist() == [1]
+    session.cancel(77)
+    assert commands_of(session.outgoing())["client_order_id"].tolist() == [2, 3]
+    session.enter("CEA24", "buy", price="97.52", tonnes=10)
+    assert session.outgoing() == []
+    session.receive([b"R", accepted(1, 1)])
+    session.enter("CEA24", "buy", price="97.53", tonnes=10)
+    assert commands_of(session.outgoing())["client_order_id"].tolist() == [4, 5]
+    assert session.resent_count == 1
 
 
 def ended(session, reason):

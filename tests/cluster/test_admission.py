@@ -204,8 +204,13 @@ def test_a_journal_is_given_to_the_log_between_two_days_and_taken_back(tmp_path,
         with pytest.raises(ClusterRefused, match="node one leads"):
             leave_elsewhere(config, data, tmp_path)
         closed(member)
-        left = leave(config, data)
-        assert (left.next_seq, left.state_hash) == (joined.next_seq, joined.state_hash)
+        twin = Path(shutil.copytree(data, tmp_path / "twin"))
+        left = left_at_the_second_try(config, data, monkeypatch)
+        with pytest.raises(ClusterRefused, match="taken out of the log after sequence"):
+            leave(config, twin)
+        with pytest.raises(ClusterRefused, match="shared by cluster cea"):
+            alone_check(twin, OsStorage())
+        assert left.next_seq == joined.next_seq
         alone_check(data, OsStorage())
         with pytest.raises(ClusterRefused, match="taken out of the log"):
             opened(cluster, tmp_path / "other")
@@ -216,15 +221,39 @@ def test_a_journal_is_given_to_the_log_between_two_days_and_taken_back(tmp_path,
         closed(opened(cluster, data))
 
 
+class Killed(BaseException):
+    """As a process that ends there."""
+
+
+def killed(*_):
+    raise Killed
+
+
+def left_at_the_second_try(config, data, monkeypatch):
+    """Take a journal back, killed once the log knew it."""
+    with monkeypatch.context() as patch:
+        patch.setattr(membership, "mark_remove", killed)
+        with pytest.raises(Killed):
+            leave(config, data)
+    with pytest.raises(ClusterRefused, match="shared by cluster cea"):
+        alone_check(data, OsStorage())
+    return leave(config, data)
+
+
+def test_of_two_folders_of_one_name_that_leave_at_once_one_has_the_journal(tmp_path):
+    with LogNodes(tmp_path / "log") as log_nodes:
+        log_nodes.start()
+        config = msgspec.convert(log_nodes.cluster_settings("one"), ClusterConfig)
+        members = [opened(config, tmp_path / name) for name in ("one", "twin")]
+        assert members[0].take_out("a") == members[0].log_seq + 1
+        with pytest.raises(ClusterRefused, match="another node has just written to the log"):
+            members[1].take_out("b")
+        for member in members:
+            closed(member)
+
+
 def joined_at_the_third_try(config, data, monkeypatch):
     """Give a journal to the log, killed before the log had it, and again behind that."""
-
-    class Killed(BaseException):
-        pass
-
-    def killed(*_):
-        raise Killed
-
     for name in ("begin", "_joined"):
         with monkeypatch.context() as patch:
             patch.setattr(membership, name, killed)

@@ -8,6 +8,7 @@ import shlex
 import pytest
 import typer
 
+from cea_exchange.ccer import roles as ccer_roles
 from cea_exchange.ccer.config import CcerConfig
 from cea_exchange.ccer.daemon import CcerDaemon
 from cea_exchange.cli.main import app_build
@@ -16,6 +17,7 @@ from cea_exchange.cluster.way_in.daemon import WayInDaemon
 from cea_exchange.institution.control.request import REQUEST_BYTES_MAX
 from cea_exchange.institution.venue_link.setting import VenueSetting
 from cea_exchange.institution.venue_link.sockets import FEED_REQUEST_BYTES_MAX
+from cea_exchange.platform import roles as platform_roles
 from cea_exchange.platform.config import PlatformConfig
 from cea_exchange.platform.daemon import PlatformDaemon
 from cea_exchange.protocol.control import Role
@@ -23,7 +25,7 @@ from cea_exchange.protocol.security import CurveKeys
 from cea_exchange.registry.bank import requests
 from cea_exchange.registry.config import RegistryConfig
 from cea_exchange.registry.daemon import RegistryDaemon
-from cea_exchange.registry.participants.roles import ROLES
+from cea_exchange.registry.participants import roles as registry_roles
 from cea_exchange.simulators.bank.daemon import BankConfig, BankDaemon
 from cea_exchange.venue.config import VenueConfig
 from cea_exchange.venue.daemon import VenueDaemon
@@ -128,7 +130,9 @@ def test_every_role_is_in_the_table_of_keys():
     shown = {word for row in rows for word in re.findall(r"`(\w+)`", row)}
     granted = set(Role.__args__)
     assert granted == {"trader", "canceller", "reader"}
-    assert granted | set(ROLES) | {"venue", "registry", "relay", "bank"} <= shown
+    daemons = {"venue", "registry", "platform", "ccer", "relay", "bank"}
+    persons = {*registry_roles.ROLES, *ccer_roles.ROLES, *platform_roles.ROLES}
+    assert granted | persons | daemons <= shown
 
 
 @pytest.mark.parametrize("typed", COMMAND.findall(page()))

@@ -1,11 +1,13 @@
 """The regional pilots as profiles: each says of which day it is, and how sure each value."""
 
 import json
+import re
 
+import msgspec
 import pytest
 
 from cea_exchange.cli.main import run
-from cea_exchange.domain.profile import ProfileError, load_profile, profile_parse
+from cea_exchange.domain.profile import MarketRules, ProfileError, load_profile, profile_parse
 from support.places import ROOT
 
 PILOTS = ("beijing", "tianjin", "shanghai", "chongqing", "guangdong", "hubei", "shenzhen", "fujian")
@@ -42,6 +44,29 @@ def test_the_pilots_differ_where_section_38_says_so() -> None:
     assert [hubei.on(day).close_trades_last for day in (20231017, 20231018)] == [10, 0]
     beijing = rules["beijing"]
     assert [beijing.on(day).holding_limit_tonnes for day in (20250430, 20250501)] == [1_000_000, 0]
+
+
+def test_what_one_pilot_alone_has_stands_on_the_page() -> None:
+    """PLT-BLK-02, PLT-PRC-01, PLT-PRC-03, PLT-PRC-04: all else is of two or more."""
+    text = (ROOT / "protocol" / "profiles.md").read_text(encoding="utf-8")
+    table = text.split("| value | pilot | of the others |\n|---|---|---|\n")[1].split("\n\n")[0]
+    shown = {
+        (name, pilot.split(",")[0].strip())
+        for names, pilot, _ in (row.strip("|").split("|") for row in table.splitlines())
+        for name in re.findall(r"`(\w+)`", names)
+    }
+    rules = {name: load_profile(name).rules for name in PILOTS}
+    defaults = {
+        field.name: field.default
+        for field in msgspec.structs.fields(MarketRules)
+        if field.default is not msgspec.NODEFAULT
+    }
+    users = {
+        field: [name for name, each in rules.items() if getattr(each, field) != default]
+        for field, default in defaults.items()
+    }
+    assert users["holding_limit_joint"] == ["beijing", "fujian"]
+    assert {(field, *found) for field, found in users.items() if len(found) == 1} == shown
 
 
 def test_the_command_line_lists_and_shows_them(capsys: pytest.CaptureFixture[str]) -> None:

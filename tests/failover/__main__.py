@@ -21,7 +21,7 @@ from cea_exchange.cli.daemons.daemon_log import LogLevel, log_to_standard_error
 from cea_exchange.loadtest.local_exchange import prepare_process
 from failover.network import PRIVATE, Network, can_be_private, enter
 from failover.run import FailoverRun, FailoverSettings
-from failover.table import outage_table
+from failover.table import bounds_held, outage_rows, outage_table
 
 
 def arguments_parse() -> argparse.Namespace:
@@ -62,17 +62,22 @@ def main() -> int:
     print(f"seed {seed}: {settings.faults} faults", flush=True)
     folder = arguments.data or Path(tempfile.mkdtemp(prefix="cea-exchange-failover-"))
     folder.mkdir(parents=True, exist_ok=arguments.data is None)
-    shown = 0
+    said = 0
 
     def show(done: int) -> None:
-        nonlocal shown
-        if done >= shown + 10:
-            shown = done
+        nonlocal said
+        if done >= said + 10:
+            said = done
             print(f"{done} faults", flush=True)
 
     report = FailoverRun(folder, settings, network, show).run()
     if arguments.json:
-        arguments.json.write_text(json.dumps(dataclasses.asdict(report), indent=2) + "\n")
+        shown = {
+            **dataclasses.asdict(report),
+            "table": [row._asdict() for row in outage_rows(report)],
+            "bounds": [bound._asdict() for bound in bounds_held(report)],
+        }
+        arguments.json.write_text(json.dumps(shown, indent=2) + "\n")
     print(outage_table(report))
     if report.discrepancies:
         print(f"failed, seed {seed}, data in {folder}: {report.discrepancies[0]}", file=sys.stderr)

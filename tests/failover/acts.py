@@ -21,6 +21,7 @@ from failover.faults import (
 from failover.network import ANYBODY, Network
 
 LED, STANDBY, LOG_LED, LOG_FOLLOWER = "venue leader", "venue standby", "log leader", "log follower"
+BOTH_LED = "both leaders"
 ROLES = {STANDBY: VENUES, LOG_FOLLOWER: LOG_NODES, "a way in": WAYS_IN}
 
 
@@ -80,6 +81,8 @@ class Acts:
             The venue and the log node that led when all was well.
         """
         target = self._target(fault, leads, log_leads)
+        if fault.kind == "both":
+            return self._both(fault, target, log_leads)
         role = {leads: LED, log_leads: LOG_LED}.get(target) or next(
             (each for each, names in ROLES.items() if target in names), target
         )
@@ -103,6 +106,12 @@ class Acts:
             return lambda: None
         self._cluster.kill(target)
         return lambda: None if self._cluster.is_running(target) else self._cluster.begin(target)
+
+    def _both(self, fault: Fault, target: str, log_leads: str) -> Act:
+        targets = (target, log_leads or LOG_NODES[int(fault.draw * len(LOG_NODES))])
+        ends = [self._kill(each, fault) for each in targets]
+        whom = " and ".join(targets)
+        return Act("both", whom, BOTH_LED, fault.lasts_s, lambda: [end() for end in ends] and None)
 
     def _freeze(self, target: str, _: Fault) -> Callable[[], None]:
         if not self._cluster.is_running(target):

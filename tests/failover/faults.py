@@ -1,6 +1,7 @@
 """Faults of a cluster, drawn from a seed: what, at whom, for how long, and two at a time.
 
     kill          SIGKILL, and started again after a moment
+    both          the venue that leads and the log's leader are killed at once
     freeze        stopped where it stands, for less or for more than a lease
     cut           nothing from it reaches anybody
     deaf          nothing reaches it
@@ -27,6 +28,7 @@ OF_OTHERS = ("kill", "freeze", "cut", "deaf", "apart")
 """What meets the registry and the ways in, too."""
 WEIGHTS = {
     "kill": 30,
+    "both": 5,
     "freeze": 20,
     "cut": 6,
     "deaf": 6,
@@ -105,8 +107,8 @@ def faults_draw(
                 draw.random() < PAIR_SHARE,
             )
         )
-    # Who is begun anew one after another must find the others well.
-    alone = [fault.kind == "rolling" for fault in faults] + [False]
+    # Who is begun anew one after another must find the others well; and two at once are two.
+    alone = [fault.kind in ("rolling", "both") for fault in faults] + [False]
     return [
         replace(fault, is_paired=fault.is_paired and not (alone[place] or alone[place + 1]))
         for place, fault in enumerate(faults)
@@ -119,6 +121,8 @@ def _whom(kind: str, only: Sequence[str]) -> list[str]:
         can = ["leads", "venue"]
     elif kind == "rolling":
         can = ["venue", "log"]
+    elif kind == "both":
+        can = ["leads"]
     else:
         can = [who for who in WHO if who != "other" or kind in OF_OTHERS]
     return [who for who in can if not only or who in only]

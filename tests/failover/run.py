@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 
+from cea_exchange.client.order_entry import SILENCE_S_MAX
 from cea_exchange.cluster.log_nodes.local import Certificates
 from cea_exchange.domain.calendar import TradingCalendar, date_number
 from cea_exchange.loadtest.load_run import await_transfers
@@ -37,6 +38,12 @@ FAULTS_PER_DAY = 100
 ORDERS_EACH = 2_000_000
 SERVED_S_MAX = 90.0
 CALM_S = 0.3
+UNSERVED_S_MIN = 0.25
+"""Who waits for less is served."""
+PENDING_MAX = 256
+"""Commands of each participant without an answer: enough for the rate where answers are slow."""
+IMPATIENT_S = 1.0
+"""After so long without a word half of the participants come anew; the others as clients do."""
 SETTLE_S_MAX = 180.0
 TEND_S = 0.5
 CLOCK_PROGRAM = "failover.clock_program"
@@ -94,9 +101,9 @@ class FailoverReport:
 
     Attributes
     ----------
-    trading_s, per_second
-        How long participants traded, outages counted in; how many commands a second they were to
-        send in all.
+    trading_s, unserved_s, per_second
+        How long participants traded, outages counted in; for how long of that nobody was answered;
+        how many commands a second they were to send in all.
     """
 
     seed: int
@@ -108,6 +115,7 @@ class FailoverReport:
     resent: int = 0
     commands: int = 0
     trading_s: float = 0.0
+    unserved_s: float = 0.0
     per_second: float = 0.0
     checked: dict[str, int] = field(default_factory=dict)
     discrepancies: list[str] = field(default_factory=list)
@@ -159,7 +167,7 @@ class FailoverRun:
         self._acts = Acts(self._cluster, network, self._disks)
         self._answered = 0
         self._answered_s = time.monotonic()
-        self._longest_s = 0.0
+        self._longest_s = self._unserved_s = 0.0
         self._tended_s = 0.0
 
     def _certificates(
@@ -216,12 +224,17 @@ class FailoverRun:
         for number, member in enumerate(members):
             first = number % len(places)
             own = places[first:] + places[:first]
-            self.clients.append(self._client(member, members, own))
+            patience_s = (IMPATIENT_S, SILENCE_S_MAX)[number // len(places) % 2]
+            self.clients.append(self._client(member, members, own, patience_s))
         for client in self.clients:
             client.start()
 
     def _client(
-        self, member: Participant, members: list[Participant], places: list[str]
+        self,
+        member: Participant,
+        members: list[Participant],
+        places: list[str],
+        patience_s: float,
     ) -> ClientProcess:
         with RegistryStore.open_reader(self._data) as store:
             accounts = dict(store.execute("SELECT account, account_index FROM accounts").fetchall())
@@ -240,6 +253,8 @@ class FailoverRun:
             seed=self.settings.seed,
             # A batch is up to 8 commands, 4.5 in the mean.
             batches_per_second=self.settings.per_second / self.settings.participants / 4.5,
+            silence_s_max=patience_s,
+            pending_max=PENDING_MAX,
         )
         command = self._network.command if self._network is not None else None
         launch = None if command is None else (lambda own: command(PEOPLE, own))
@@ -255,13 +270,15 @@ class FailoverRun:
         self._clock(f"{day}T09:30:00+08:00")
         for client in self.clients:
             client.board["mode"] = TRADE
-        began_s = time.monotonic()
+        began_s = self._answered_s = time.monotonic()
+        unserved_s = self._unserved_s
         self._await_served("the day's first answer")
         while faults:
             count = 2 if faults[0].is_paired and len(faults) > 1 else 1
             self._happen(faults[:count])
             faults = faults[count:]
         self.report.trading_s += time.monotonic() - began_s
+        self.report.unserved_s += self._unserved_s - unserved_s
         self._settle_clients()
         self._clock(f"{day}T15:00:00+08:00")
         number = date_number(day)
@@ -276,8 +293,8 @@ class FailoverRun:
         """Let faults happen together, end each in its time, and wait until all is served again."""
         wait(faults[0].after_s, self._turn)
         leads, log_leads = self._cluster.leader_names()
-        self._longest_s, self._answered_s = 0.0, time.monotonic()
-        began = time.monotonic()
+        began = self._answered_s = time.monotonic()
+        self._longest_s = 0.0
         acts: list[tuple[float, Act]] = []
         outage = Outage([])
         self.report.outages.append(outage)
@@ -297,6 +314,8 @@ class FailoverRun:
         now = time.monotonic()
         answered = sum(client.board["answered"] for client in self.clients)
         if answered > self._answered:
+            waited_s = now - self._answered_s
+            self._unserved_s += waited_s if waited_s > UNSERVED_S_MIN else 0.0
             self._answered, self._answered_s = answered, now
         self._longest_s = max(self._longest_s, now - self._answered_s)
         for client in self.clients:
@@ -364,6 +383,9 @@ class FailoverRun:
         self._until(self._cluster.is_level, "all nodes to have the whole log", SETTLE_S_MAX)
         leads, _ = self._cluster.leader_names()
         self.report.epochs = self._cluster.await_leader().epoch
+        for name in WAYS_IN:
+            # One that was begun a moment ago would end by the signal, not because it was asked to.
+            self._cluster.wait_ready(name)
         for name in (*WAYS_IN, *(each for each in VENUES if each != leads), leads, "registry"):
             status = self._cluster.stop(name)
             if status != 0:

@@ -2,10 +2,41 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
+from typing import NamedTuple
 
+from failover.acts import BOTH_LED, LED, LOG_LED
 from failover.run import FailoverReport
 
 PAIR = "two at once"
+BOUNDS = (
+    ("kill", LED, 0.5, 1.0),
+    ("kill", LED, 0.99, 3.0),
+    ("kill", LOG_LED, 0.99, 10.0),
+    ("both", BOTH_LED, 0.99, 10.0),
+)
+"""Fault, whom it meets, the share of such faults that may cost no more, seconds."""
+
+
+class Row(NamedTuple):
+    """What the faults of a kind that met the same role have cost."""
+
+    fault: str
+    role: str
+    times: int
+    p50_s: float
+    p99_s: float
+    max_s: float
+
+
+class Bound(NamedTuple):
+    """What was asked for, and found; the machine's other work is in it."""
+
+    fault: str
+    role: str
+    share: float
+    below_s: float
+    found_s: float
+    is_kept: bool
 
 
 def quantile(sorted_values: Sequence[float], share: float) -> float:
@@ -14,33 +45,60 @@ def quantile(sorted_values: Sequence[float], share: float) -> float:
     return sorted_values[max(int(place), 1) - 1]
 
 
-def outage_table(report: FailoverReport) -> str:
-    """Return the table, the verdict behind it."""
-    by_kind: dict[tuple[str, str], list[float]] = defaultdict(list)
+def _outages(report: FailoverReport) -> dict[tuple[str, str], list[float]]:
+    """Return the outages by fault and role, each list ascending."""
+    found: dict[tuple[str, str], list[float]] = defaultdict(list)
     for outage in report.outages:
         kind, _, role, _ = outage.acts[0]
-        by_kind[(PAIR, "any") if len(outage.acts) > 1 else (kind, role)].append(outage.outage_s)
+        found[(PAIR, "any") if len(outage.acts) > 1 else (kind, role)].append(outage.outage_s)
+    return {key: sorted(found[key]) for key in sorted(found)}
+
+
+def outage_rows(report: FailoverReport) -> list[Row]:
+    """Return a row for each kind of fault and each role that it met."""
+    return [
+        Row(*key, len(seconds), quantile(seconds, 0.5), quantile(seconds, 0.99), seconds[-1])
+        for key, seconds in _outages(report).items()
+    ]
+
+
+def bounds_held(report: FailoverReport) -> list[Bound]:
+    """Return the bounds of which this run can say something."""
+    outages = _outages(report)
+    return [
+        Bound(fault, role, share, below_s, found_s, found_s < below_s)
+        for fault, role, share, below_s in BOUNDS
+        if (fault, role) in outages
+        for found_s in [quantile(outages[fault, role], share)]
+    ]
+
+
+def outage_table(report: FailoverReport) -> str:
+    """Return the table, the bounds and the verdict behind it."""
     lines = [f"{'fault':14} {'at the':15} {'times':>5} {'p50 s':>7} {'p99 s':>7} {'max s':>7}"]
-    for (kind, role), seconds in sorted(by_kind.items()):
-        seconds.sort()
-        shown = " ".join(
-            f"{each:7.2f}"
-            for each in (quantile(seconds, 0.5), quantile(seconds, 0.99), seconds[-1])
+    for row in outage_rows(report):
+        seconds = " ".join(f"{each:7.2f}" for each in (row.p50_s, row.p99_s, row.max_s))
+        lines.append(f"{row.fault:14} {row.role:15} {row.times:5} {seconds}")
+    for bound in bounds_held(report):
+        lines.append(
+            f"bound: {bound.fault}, {bound.role}: p{100 * bound.share:.0f} below"
+            f" {bound.below_s:g} s: {bound.found_s:.2f} s{'' if bound.is_kept else ', NOT KEPT'}"
         )
-        lines.append(f"{kind:14} {role:15} {len(seconds):5} {shown}")
     done = sum(len(outage.acts) for outage in report.outages)
     verdict = report.discrepancies[0] if report.discrepancies else (
         "nothing acknowledged lost, doubled or reordered; all copies equal;"
         " every trade settled once"
     )
     checked = ", ".join(f"{count:,} {what}" for what, count in report.checked.items())
+    served_s = max(report.trading_s - report.unserved_s, 1.0)
     return "\n".join(
         [
             *lines,
             f"{done} faults in {report.seconds:.0f} s, {report.epochs} epochs,"
             f" {report.commands:,} commands answered, {report.resent:,} sent again",
             f"{report.commands / max(report.trading_s, 1.0):,.0f} a second of"
-            f" {report.per_second:,.0f} asked for, outages counted in",
+            f" {report.per_second:,.0f} asked for, outages counted in;"
+            f" {report.commands / served_s:,.0f} while anybody was answered, with what had waited",
             f"checked: {checked}",
             f"verdict: {verdict}",
         ]

@@ -7,8 +7,10 @@ import sys
 
 import pytest
 
-from failover.acts import Acts
+from failover.acts import BOTH_LED, LED, Acts
 from failover.faults import CUTS, OF_OTHERS, WEIGHTS, faults_draw
+from failover.run import FailoverReport, Outage
+from failover.table import bounds_held, outage_rows, outage_table
 from torture.run import python_path
 
 LIMIT_S = 1_200
@@ -21,8 +23,8 @@ def test_a_seed_draws_the_same_faults_and_every_kind_comes():
     assert faults == faults_draw(7, 200, kinds) != faults_draw(8, 200, kinds)
     assert {fault.kind for fault in faults} == set(kinds)
     assert any(fault.is_paired for fault in faults)
-    rolling = [place for place, fault in enumerate(faults) if fault.kind == "rolling"]
-    assert not any(faults[place].is_paired or faults[place - 1].is_paired for place in rolling[1:])
+    alone = [place for place, fault in enumerate(faults) if fault.kind in ("rolling", "both")]
+    assert not any(faults[place].is_paired or faults[place - 1].is_paired for place in alone[1:])
 
 
 @pytest.mark.unit
@@ -37,6 +39,29 @@ def test_a_run_can_meet_some_of_them_only():
     assert {fault.kind for fault in faults} == {*OF_OTHERS}
     with pytest.raises(ValueError, match="whom: expected somebody whom a fault can meet, got me"):
         faults_draw(7, 100, list(WEIGHTS), ("me",))
+
+
+@pytest.mark.unit
+def test_what_faults_cost_is_told_by_kind_and_role_and_held_against_the_bounds():
+    report = FailoverReport(1, commands=900, trading_s=10.0, unserved_s=1.0, per_second=2_000.0)
+    for outage_s in (0.5, 0.7, 3.5):
+        report.outages.append(Outage([("kill", "venue-1", LED, 1.0)], outage_s))
+    report.outages.append(Outage([("both", "venue-2 and log-1", BOTH_LED, 1.0)], 6.5))
+    pair = [("kill", "venue-1", LED, 1.0), ("freeze", "log-2", "log follower", 1.0)]
+    report.outages.append(Outage(pair, 0.1))
+    assert outage_rows(report) == [
+        ("both", BOTH_LED, 1, 6.5, 6.5, 6.5),
+        ("kill", LED, 3, 0.7, 3.5, 3.5),
+        ("two at once", "any", 1, 0.1, 0.1, 0.1),
+    ]
+    assert bounds_held(report) == [
+        ("kill", LED, 0.5, 1.0, 0.7, True),
+        ("kill", LED, 0.99, 3.0, 3.5, False),
+        ("both", BOTH_LED, 0.99, 10.0, 6.5, True),
+    ]
+    shown = outage_table(report)
+    assert "bound: kill, venue leader: p99 below 3 s: 3.50 s, NOT KEPT" in shown
+    assert "90 a second of 2,000 asked for, outages counted in; 100 while anybody was" in shown
 
 
 @pytest.mark.e2e
@@ -58,6 +83,20 @@ def test_the_registry_and_the_ways_in_are_met_and_reported(tmp_path):
     for role in ("registry", "a way in"):
         assert role in ran.stdout
     assert {act[2] for each in found["outages"] for act in each["acts"]} == {"registry", "a way in"}
+
+
+@pytest.mark.e2e
+@pytest.mark.crash
+@pytest.mark.nightly
+def test_leaders_that_are_killed_are_a_pause_and_no_order_is_refused_for_it(tmp_path):
+    """The venue's leader, the log's, and both at once; the table has each, in JSON as in text."""
+    more = ("--whom", "leads,log leads", "--kinds", "kill,both")
+    ran, found = failover_run(tmp_path, "--faults", "10", *more, "--seed", "6")
+    assert found["resent"] > 0
+    assert "rejected_order_id_duplicate" not in found["checked"]
+    rows = {(row["fault"], row["role"]): row for row in found["table"]}
+    assert rows["both", BOTH_LED]["p99_s"] <= rows["both", BOTH_LED]["max_s"] < 30
+    assert "bound: both, both leaders: p99 below 10 s" in ran.stdout
 
 
 @pytest.mark.e2e

@@ -4,12 +4,15 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import sysconfig
 import tarfile
+import time
 import tomllib
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -66,6 +69,10 @@ def candidates(minor: int) -> list[str]:
 
 WHEEL_BYTES_MAX = 4_600_000
 """Of it Python is 1.9 MB, what is compiled 1.6: a build with debug symbols has thrice as much."""
+FIVE_MINUTES_S = 300.0
+SEEN = 3
+"""Lines that say who leads; then it is killed."""
+LEADS = re.compile(r" *(venue-\d) leads epoch \d+; commands in the journal of ")
 DEPENDENCIES_MAX = 24
 IMPORT_US_MAX = 300_000
 """Nothing but the package itself is imported before it is used; of a machine that is busy."""
@@ -301,6 +308,48 @@ def test_a_stranger_walks_a_path_from_nothing(shipped: Shipped, name: str, tmp_p
     assert (tmp_path / "walk" / "mine" / "bin" / "cea-exchange").exists()
     print(f"{name}: {walked.seconds:.0f} s, {len(steps)} blocks")
     assert walked.seconds < WALK_S_MAX < 3_600
+
+
+@pytest.mark.nightly
+def test_a_stranger_kills_who_leads_and_it_goes_on(shipped: Shipped, tmp_path: Path) -> None:
+    """As contrib/cluster.md says: install, one command, kill who leads by the line it prints."""
+    began_s = time.monotonic()
+    run(shipped.interpreter, "-m", "venv", tmp_path / "mine")
+    pip = (tmp_path / "mine/bin/pip", "install", "-q", "--disable-pip-version-check")
+    run(*pip, "--find-links", shipped.wheel.parent, "cea-exchange[cluster]")
+    installed_s = time.monotonic()
+    command = [tmp_path / "mine/bin/cea-exchange", "cluster", "demo", "--seconds", "60"]
+    with (tmp_path / "errors").open("w") as errors, subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=errors, text=True, env=ENVIRONMENT, cwd=tmp_path
+    ) as demo:
+        said = [(line, time.monotonic()) for line in followed(demo)]
+    shown = "".join(line for line, _ in said)
+    assert demo.returncode == 0, shown + (tmp_path / "errors").read_text()
+    assert re.search(r"- venue-\d was gone; it runs again as \d+", shown), shown
+    assert "- nothing lost, all copies are the same: " in shown, shown
+    leads = [(match[1], at_s) for line, at_s in said if (match := LEADS.match(line))]
+    first, killed_s = leads[SEEN - 1]
+    second, again_s = next(each for each in leads if each[0] != first)
+    print(
+        f"installed in {installed_s - began_s:.0f} s, trades {leads[0][1] - installed_s:.0f} s"
+        f" later; {first} killed, {second} is seen to lead {again_s - killed_s:.1f} s later;"
+        f" all of it {time.monotonic() - began_s:.0f} s"
+    )
+    assert time.monotonic() - began_s < FIVE_MINUTES_S
+
+
+def followed(demo: subprocess.Popen[str]) -> Iterator[str]:
+    """Yield what the demo says; once it trades, kill who leads, as its line says."""
+    leader, seen = 0, 0
+    assert demo.stdout is not None
+    for line in demo.stdout:
+        if match := re.match(r" *kill -9 (\d+) +# venue-\d +leads", line):
+            leader = int(match[1])
+        yield line
+        seen += LEADS.match(line) is not None
+        if leader and seen == SEEN:
+            os.kill(leader, signal.SIGKILL)
+            leader = 0
 
 
 @pytest.mark.nightly

@@ -31,6 +31,8 @@ HEARTBEAT_INTERVAL_S = 0.25
 SILENCE_S_MAX = 1.0
 PENDING_MAX = 64
 BATCH_MAX = 8
+BEHIND_S_MAX = 1.0
+"""What could not be sent in time is made up for, but for what is older."""
 PACE = 8
 """Commands of the whole market to one of the client's own: the prices' path runs by them."""
 OFF_HOURS_SHARE = 0.05
@@ -60,6 +62,8 @@ class ClientConfig(msgspec.Struct, forbid_unknown_fields=True):
         `drop_report` makes it lose reports, which the checks must notice.
     silence_s_max
         After so long without a word it connects anew.
+    pending_max
+        With more commands without an answer it sends none.
     """
 
     name: str
@@ -74,6 +78,7 @@ class ClientConfig(msgspec.Struct, forbid_unknown_fields=True):
     batches_per_second: float
     fault: str = ""
     silence_s_max: float = SILENCE_S_MAX
+    pending_max: int = PENDING_MAX
 
 
 class Board:
@@ -167,22 +172,27 @@ class Participant:
         parent = os.getppid()
         while os.getppid() == parent:
             mode = self.board["mode"]
-            if mode == TRADE and time.monotonic() >= self._next_batch_at:
-                self._send_some()
+            if mode == TRADE:
+                self._send_due()
             elif mode > TRADE:
                 self._settle(mode)
             self._read(POLL_S)
 
-    def _send_some(self) -> None:
-        per_second = self.config.batches_per_second
-        self._next_batch_at = time.monotonic() + self._draw.uniform(0, 2 / per_second)
-        session = self._session
-        if session.state is not SessionState.READY or len(session.unacknowledged) > PENDING_MAX:
+    def _send_due(self) -> None:
+        """Send the batches whose time has come, in one message and with one sync."""
+        now, session = time.monotonic(), self._session
+        self._next_batch_at = max(self._next_batch_at, now - BEHIND_S_MAX)
+        room = self.config.pending_max - len(session.unacknowledged)
+        if session.state is not SessionState.READY:
             return
         in_session = session.phase in (Phase.LISTED, Phase.LISTED_AND_BLOCK)
-        if not in_session and self._draw.random() > OFF_HOURS_SHARE:
+        batch: list[tuple[int, bytes]] = []
+        while self._next_batch_at <= now and len(batch) <= room:
+            self._next_batch_at += self._draw.uniform(0, 2 / self.config.batches_per_second)
+            if in_session or self._draw.random() <= OFF_HOURS_SHARE:
+                batch += [self._command() for _ in range(self._draw.randint(1, BATCH_MAX))]
+        if not batch:
             return
-        batch = [self._command() for _ in range(self._draw.randint(1, BATCH_MAX))]
         # An id is used up before it goes out: whoever is killed in between sends it again.
         self._sent.append(b"".join(record for _, record in batch), sync=True)
         self.board["sent"] += len(batch)

@@ -11,7 +11,7 @@ from cea_exchange.year.daemons.systems import DaemonSystems
 from cea_exchange.year.daemons.venue_operator import VenueOperator
 from cea_exchange.year.outcome.outcome import outcome_of
 from cea_exchange.year.run import YearRun
-from support.year.small import SMALL, hashes, options, played
+from support.year.small import SMALL, hashes, options, plan_as_later, played
 
 pytestmark = pytest.mark.e2e
 
@@ -84,16 +84,27 @@ def test_a_year_by_daemons_that_was_stopped_begins_anew_and_comes_to_the_same(tm
     assert hashes(tmp_path / "daemons") == hashes(tmp_path / "embedded")
 
 
-@pytest.mark.parametrize(
-    ("changed", "why"),
-    [
-        ({"plan": "year = 2024"}, "mode: expected embedded with a plan of one's own, got daemons"),
-        ({"year": 2026}, "mode: expected embedded for 2026, part of whose days off is assumed"),
-    ],
-)
-def test_what_only_systems_in_one_process_can_be_lent_is_refused(tmp_path, changed, why):
-    setting = msgspec.structs.replace(by_daemons(TINY), **changed)
-    with pytest.raises(ValueError, match=why):
+@pytest.mark.nightly
+@pytest.mark.parametrize("of", ["a plan of one's own", "assumed days"])
+def test_what_the_year_lends_its_systems_daemons_are_lent_too(tmp_path, of):
+    """A plan that no package has; and days off that nobody has announced, loaded as a file."""
+    is_plan = of == "a plan of one's own"
+    # Ten enterprises are the first with industries, which that plan is about.
+    changed = {"plan": plan_as_later(), "entities": 10} if is_plan else {"year": 2026}
+    setting = msgspec.structs.replace(TINY, **changed)
+    whole = played(tmp_path / "embedded", setting)
+    outcome = played(tmp_path / "daemons", by_daemons(setting))
+    assert outcome.agrees and outcome.figures.trades > 0
+    assert hashes(tmp_path / "daemons") == hashes(tmp_path / "embedded")
+    assert outcome.figures == whole.figures
+    if is_plan:
+        packaged = played(tmp_path / "packaged", msgspec.structs.replace(setting, plan=""))
+        assert whole.figures.allocated_tonnes != packaged.figures.allocated_tonnes
+
+
+def test_a_supervised_year_by_daemons_is_refused(tmp_path):
+    setting = msgspec.structs.replace(by_daemons(TINY), supervised=True)
+    with pytest.raises(ValueError, match="mode: expected embedded of a supervised year"):
         YearRun(tmp_path / "out", setting)
 
 

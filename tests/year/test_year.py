@@ -19,10 +19,9 @@ from cea_exchange.year.own_plan import own_plan
 from cea_exchange.year.run import LOCK, YearRun
 from support.places import ROOT
 from support.year.recomputed import recomputed
-from support.year.small import SMALL, hashes, options, played
+from support.year.small import SMALL, hashes, options, plan_as_later, played
 from support.year.tables import table_rows
 
-PLANS = ROOT / "src/cea_exchange/domain/compliance/plans"
 PROFILES = ROOT / "src/cea_exchange/domain/profiles"
 
 
@@ -119,11 +118,7 @@ def test_closes_steer_the_prices(year, tmp_path):
 
 def test_a_plan_of_ones_own_allocates_and_is_forgotten_after_the_trial(year, tmp_path):
     """Industries, as emitted in 2024, are compared as a later plan does (CEA-PLN-17)."""
-    packaged, text = plan(2024), (PLANS / "2023-2024.toml").read_text(encoding="utf-8")
-    own = text.replace(
-        'method = "as_emitted"', 'method = "intensity"\nslope = "0.15"\nlimit = "0.2"'
-    )
-    setting = msgspec.structs.replace(SMALL, plan=own, days=10)
+    packaged, setting = plan(2024), msgspec.structs.replace(SMALL, plan=plan_as_later(), days=10)
     assert played(tmp_path / "out", setting).agrees
     assert plan(2024) == packaged
     with own_plan(setting):

@@ -129,8 +129,9 @@ class OrderSession(SessionCommands):
     is full) stays in `unacknowledged` and is sent again at each heartbeat until it is answered: it
     may be accepted minutes later, at its own price, on its own trading date only. Who no longer
     wants it deletes its id from `unacknowledged`. Later commands of the session wait behind it, but
-    for cancels: once one of these is accepted, it is answered `ORDER_ID_DUPLICATE`. A venue
-    that was begun anew is no reason: there orders wait for its registry, and what comes behind.
+    for cancels: once one of these is accepted, it is answered `ORDER_ID_DUPLICATE`; what has only
+    waited goes in front of the cancel. A venue that was begun anew is no reason: there orders wait
+    for its registry, and what comes behind.
     """
 
     def __init__(self, *, report_seq: SupportsIndex | None = None) -> None:
@@ -157,6 +158,7 @@ class OrderSession(SessionCommands):
         self._early: dict[int, Report] = {}
         self._deferred: set[int] = set()
         self._resent: set[int] = set()
+        self._waiting: set[int] = set()
         self._catch_up_to = 0
         self._replay_wanted_to = 0
         self._replay_asked_to = 0
@@ -471,6 +473,7 @@ class OrderSession(SessionCommands):
     def _caught_up(self) -> None:
         self.state = SessionState.READY
         # All reports up to the logon are in, so what is still unanswered was never judged.
+        self._waiting.clear()
         self._resend(set(self.unacknowledged))
 
     def _refused(self, message: dict[str, Any]) -> None:
@@ -511,6 +514,8 @@ class OrderSession(SessionCommands):
         self._resent &= self.unacknowledged.keys()
         if self.state is SessionState.READY and not self._resent:
             self._resend(self._deferred & self.unacknowledged.keys())
+            if not self._resent:
+                self._send_waiting()
 
     def _resend(self, client_order_ids: set[int]) -> None:
         """Send commands again, in their order; until they are answered, later ones wait."""
@@ -561,11 +566,19 @@ class OrderSession(SessionCommands):
         """Send a command now, or when those before it are: the venue takes ascending ids only."""
         if self.state is not SessionState.READY:
             return
-        is_behind = self._deferred or self._resent
-        if is_behind and record[_KIND_AT] not in _CANCELS:
-            self._deferred.add(client_order_id)
-        else:
-            self._commands.append(record)
+        if record[_KIND_AT] in _CANCELS:
+            # It waits for nothing; what would come behind it is refused for good.
+            self._send_waiting()
+        elif self._deferred or self._resent:
+            self._waiting.add(client_order_id)
+            return
+        self._commands.append(record)
+
+    def _send_waiting(self) -> None:
+        """Send for the first time what has waited for the answers to earlier commands."""
+        waiting = sorted(self._waiting & self.unacknowledged.keys())
+        self._waiting.clear()
+        self._commands += [self.unacknowledged[each] for each in waiting]
 
 
 def _phase(value: int | str) -> Phase:

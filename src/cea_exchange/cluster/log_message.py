@@ -78,9 +78,16 @@ class HandoverRecord(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw
 
 
 class EndRecord(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
-    """Which node goes on alone."""
+    """Which node goes on alone.
+
+    Attributes
+    ----------
+    leaving
+        Drawn by the folder that does, which has it in its mark: two of one name are not one folder.
+    """
 
     node: str
+    leaving: str = ""
 
 
 _RECORDS: dict[MessageKind, type[msgspec.Struct]] = {

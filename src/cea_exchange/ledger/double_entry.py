@@ -124,6 +124,8 @@ class EntryKind(IntEnum):
     """from the fees into the risk reserve"""
     PROCEEDS_BOOKED = 44
     """what the authority's sales brought, to the account it has for that"""
+    PAY_IN_REVERSED = 45
+    """what was booked as paid in by mistake, and is still there, never came"""
 
 
 BETWEEN_ACCOUNTS = frozenset(
@@ -329,6 +331,9 @@ _MOVES = {
     ),
     EntryKind.PAY_IN: _Move(
         Compartment.CONTRA, _REGISTRATION, account=Institution.BANK, asset="cash"
+    ),
+    EntryKind.PAY_IN_REVERSED: _Move(
+        _REGISTRATION, Compartment.CONTRA, counter=Institution.BANK, asset="cash"
     ),
     EntryKind.TRANSFER_BEGUN: _Move(_REGISTRATION, Compartment.TRANSIT, within=True),
     EntryKind.DEPOSITED: _Move(Compartment.TRANSIT, Compartment.TRADING, within=True),

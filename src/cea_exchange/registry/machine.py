@@ -124,7 +124,9 @@ class RegistryMachine(InstitutionMachine):
         """Return what is under way to the bank; None where files are carried by hand."""
         if config.bank is None or config.bank.data is None:
             return None
-        schedule = StatementSchedule(self._store, config.bank.statement_time())
+        schedule = StatementSchedule(
+            self._store, config.bank.statement_time(), self.registry.context.working_days
+        )
         self.registry.bank.schedule = schedule
         return Errands()
 

@@ -13,7 +13,7 @@ from cea_exchange.ledger.institutions import (
 from cea_exchange.ledger.store import Store
 from cea_exchange.registry.participants.roles import ROLES
 
-SCHEMA_VERSION = 10
+SCHEMA_VERSION = 11
 
 _ACCOUNTS, _PRODUCTS = ("accounts", "account_index"), ("products", "product_index")
 UNDECLARED = (
@@ -83,7 +83,7 @@ REGISTRY_SCHEMA = Schema(
         *("unpaid_deductions", "carryover_notices", "carryover_lines"),
         *("freeze_acts", "public_notices", "default_acts", "claims_paid", "ccer_items"),
         *("reserve_terms", "reserve_contributions", "adjustment_accounts", "proceeds"),
-        "offset_shares",
+        *("offset_shares", "pay_in_reversals", "deductions_withdrawn"),
     ),
     first_rows=first_rows,
     has_entries=True,

@@ -21,8 +21,9 @@ from msgspec.structs import replace
 from cea_exchange.domain.calendar import TradingCalendar, date_number
 from cea_exchange.domain.compliance.offsets import OffsetRules
 from cea_exchange.domain.compliance.rules import ComplianceRules
-from cea_exchange.domain.profile import Profile, load_profile
+from cea_exchange.domain.profile import load_profile
 from cea_exchange.domain.records import Phase
+from cea_exchange.institution.working_days import PACKAGED
 from cea_exchange.protocol.folder_lock import FolderLock
 from cea_exchange.registry.control.requests.settlement.adjustment import OffsetShareSet
 from cea_exchange.year import checkpoint
@@ -50,7 +51,7 @@ from cea_exchange.year.opening import banked, groups, opening_products
 from cea_exchange.year.own_plan import own_plan
 from cea_exchange.year.setting import POWER_ONLY_UNTIL, YearSetting
 from cea_exchange.year.shape import part_of, parts_of_rest, weights
-from cea_exchange.year.timeline import Timeline, calendar_reaching, timeline
+from cea_exchange.year.timeline import Timeline, calendar_reaching, days_assumed, timeline
 
 LOCK = ".playing"
 """A folder that is held while the year is played: the year's own is the venue's to hold."""
@@ -97,7 +98,7 @@ class YearRun:
         self._progress = progress
         self.profile = load_profile(setting.profile)
         self.calendar = calendar_reaching(self.profile.calendar, setting.year)
-        _daemons_check(setting, self.calendar, self.profile)
+        _daemons_check(setting)
         self.days: Timeline = timeline(setting.year, self.calendar, setting.days)
         is_power_only = setting.year <= POWER_ONLY_UNTIL
         self.members = members(sizes_of(setting.entities, is_power_only=is_power_only))
@@ -157,6 +158,7 @@ class YearRun:
             cleared(self.folder)
             with self._embedded(self.days.trading_days[0]) as beginning:
                 self._begin(beginning)
+                beginning.days_load(days_assumed(TradingCalendar.load(PACKAGED), self.setting.year))
                 firms, first = self.state.firms, self.days.trading_days[0]
                 keys = prepared(self.folder, self.setting, beginning.registry, firms, first)
             has_bank = self.setting.has_bank
@@ -417,19 +419,10 @@ class YearRun:
             act(view, self.state.firms, AbuserSeat(systems.exchange, systems.market))
 
 
-def _daemons_check(setting: YearSetting, calendar: TradingCalendar, profile: Profile) -> None:
-    """Refuse what only systems in this process can be lent: a plan, and days that are assumed."""
-    if setting.mode != "daemons":
-        return
-    if setting.supervised:
+def _daemons_check(setting: YearSetting) -> None:
+    """Refuse what is done in one process only: a journal of orders at times of their own."""
+    if setting.mode == "daemons" and setting.supervised:
         raise ValueError("mode: expected embedded of a supervised year, got daemons")
-    if setting.plan:
-        raise ValueError("mode: expected embedded with a plan of one's own, got daemons")
-    if calendar.name != profile.calendar:
-        raise ValueError(
-            f"mode: expected embedded for {setting.year}, part of whose days off is assumed,"
-            " got daemons"
-        )
 
 
 def firms_load(setting: YearSetting) -> Any:

@@ -51,31 +51,29 @@ class Timeline(NamedTuple):
 
 
 def calendar_reaching(name: str, year: int) -> TradingCalendar:
-    """Return a calendar that reaches all that is done for a compliance year.
+    """Return a calendar that reaches all that is done for a compliance year, by assumed days."""
+    calendar = TradingCalendar.load(name)
+    for assumed, text in days_assumed(calendar, year):
+        calendar = calendar.followed_by(TradingCalendar.parse(text, assumed))
+    return calendar
+
+
+def days_assumed(known: TradingCalendar, year: int) -> list[tuple[str, str]]:
+    """Return the calendars, by name as TOML, that a compliance year needs behind the days known.
 
     Of a year whose days off are not announced yet only 1 January is taken as one: the model's
-    assumption, which no daemon makes.
+    assumption, which no daemon makes by itself.
     """
-    known = TradingCalendar.load(name)
-    last = date(_deadline(year).year + 1, 12, 31)
-    if known.last >= last:
-        return known
-    days = [known.first + timedelta(days=day) for day in range((known.last - known.first).days + 1)]
-    weekend = frozenset({5, 6})
-    closures = {
-        day: why
-        for day in days
-        if day.weekday() not in weekend and (why := known.reason(day)) is not None
-    }
-    for beyond in range(known.last.year + 1, last.year + 1):
-        if date(beyond, 1, 1).weekday() not in weekend:
-            closures[date(beyond, 1, 1)] = "New Year's Day, assumed"
-    worked = {
-        day: "as known"
-        for day in days
-        if known.is_working_day(day) and not known.is_trading_day(day)
-    }
-    return TradingCalendar(f"{name}, assumed", known.first, last, weekend, closures, worked)
+    found = []
+    for beyond in range(known.last.year + 1, _deadline(year).year + 2):
+        new_year = date(beyond, 1, 1)
+        closures = f'{new_year} = "New Year\'s Day, assumed"' if new_year.weekday() < 5 else ""
+        text = (
+            f'name = "{beyond}, assumed"\nfirst = {new_year}\nlast = {date(beyond, 12, 31)}\n'
+            f'closed_weekdays = ["saturday", "sunday"]\n[closures]\n{closures}\n'
+        )
+        found.append((f"{beyond}, assumed", text))
+    return found
 
 
 def _deadline(year: int) -> date:

@@ -7,6 +7,7 @@ from cea_exchange.ccer.control.admin import CCER_REQUESTS
 from cea_exchange.ccer.control.service import CcerService
 from support.ccer.programme import HASH, DayClock, registry_open
 from support.ccer.programme_service import in_process
+from support.institution.later_calendar import YEAR_2027
 
 
 @pytest.fixture
@@ -255,8 +256,7 @@ def test_a_term_beyond_the_calendar_is_over_for_nobody_until_its_days_are_loaded
     staff.clock.day = 20270215
     (duty,) = staff.done("he", "duty_list")["duties"]
     assert (duty["due_on"], duty["is_overdue"]) == (20270118, False)
-    days = b'name = "2027"\nfirst = 2027-01-01\nlast = 2027-12-31\n'
-    days += b'closed_weekdays = ["saturday", "sunday"]\n[closures]\n2027-01-01 = "New Year"\n'
+    days = YEAR_2027.encode()
     loaded = staff.of_two("gu", "ma", "calendar_load", file="2027.toml", content=days)
     assert loaded == {"last_day": 20271231}
     assert staff.done("he", "calendar_show")["last_day"] == 20271231

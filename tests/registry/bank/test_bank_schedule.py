@@ -10,6 +10,7 @@ from cea_exchange.registry.bank.setting import BankSetting
 from cea_exchange.registry.registry import Registry
 from cea_exchange.registry.store import RegistryStore
 from support.bank.bank_process import BankProcess
+from support.institution.later_calendar import YEAR_2027
 from support.refusing import refuses
 
 SHANGHAI = timezone(timedelta(hours=8))
@@ -32,7 +33,9 @@ class Days:
         self.registry.day_begin()
 
     def restart(self):
-        self.service.schedule = StatementSchedule(self.registry.store, self.at)
+        self.service.schedule = StatementSchedule(
+            self.registry.store, self.at, self.registry.context.working_days
+        )
 
     def now_ns(self):
         return int(self.now.timestamp()) * 10**9
@@ -83,6 +86,15 @@ def test_what_an_operator_fetched_before_does_not_stand_for_the_days_end(days):
     days.set(16, 18)
     assert days.fetch() == StatementOf(WEDNESDAY, 2)
     assert days.due() is None
+
+
+def test_a_day_off_of_a_year_that_was_loaded_has_no_statement(days):
+    """CEA-DAY-10: Monday, 8 February 2027; the weekday alone would say that it has one."""
+    days.now = datetime(2027, 2, 8, 18, tzinfo=SHANGHAI)
+    assert days.due() == StatementOf(20270208, 1)
+    year = YEAR_2027 + '2027-02-08 = "New Year"\n'
+    days.registry.context.working_days.load("2027.toml", year.encode(), 20261201)
+    assert days.due() == StatementOf(20270205, 1)
 
 
 def test_days_that_were_missed_come_first_and_weekends_have_none(days):

@@ -18,6 +18,7 @@ from cea_exchange.protocol.links.ccer import (
     item_decode,
 )
 from cea_exchange.protocol.links.signatures import SigningKey
+from cea_exchange.registry.ccer_link.proofs import certified
 from cea_exchange.registry.reconciliation.audit import checks
 from cea_exchange.registry.reconciliation.ccer_offsets import signature_differences
 from support.ccer.both_registries import Both, TakenBack, link_answer
@@ -109,7 +110,7 @@ def test_a_proof_that_was_booked_by_hand_before_the_link_falls_by_it(both):
     made = both.cancel()
     both.talk(2)
     offsets = both.world.registry.offsets
-    offsets.book_confirmed(both.proofs._content(made))
+    offsets.book_confirmed(certified(both.proofs._issued_item(made)))
     assert (both.offset(), both.states()) == (1_000, {made: "confirmed"})
     both.ccer.proofs.reverse(made, "order 1")
     both.talk()
@@ -297,3 +298,19 @@ def test_the_ccer_registry_refuses_a_claim_out_of_order(both):
     (claim,) = both.proofs.question().claims
     with refuses("CLAIM_OUT_OF_ORDER", ProgrammeError):
         both.ccer.proofs.claim(msgspec.structs.replace(claim, claim_seq=2))
+
+
+def test_the_day_of_the_holders_application_comes_with_the_proof(both):
+    """CEA-OFS-03, CCER-LNK-01: what the registries take from then on is not charged to it."""
+    both.clock.day = 20251028
+    number = both.ccer.cancellations.apply(
+        *("SEAWIND", "WIND-1-2022", 100),
+        purpose="national_ets",
+        beneficiary="P001",
+        compliance_year=2024,
+    )
+    both.clock.day = 20251101
+    both.ccer.cancellations.approve(number)
+    both.talk(1)
+    item = item_decode(both.world.registry.store.one("SELECT item FROM ccer_items"))
+    assert (item.cancellation_applied_on, item.cancelled_on) == (20251028, 20251101)

@@ -3,9 +3,10 @@
 import pytest
 
 from cea_exchange.registry.compliance.duties import Duty
+from support.institution.later_calendar import YEAR_2027
 from support.registry.allocation_files import allocation_file
 from support.registry.compliance_world import BEIJING, SHANGHAI, World
-from support.registry.service_callers import Staff
+from support.registry.service_callers import Staff, by_two
 
 
 @pytest.fixture
@@ -97,6 +98,14 @@ def test_a_term_that_the_calendar_does_not_reach_is_open(world):
     world.owe(2024, ("P1", 1_100), why="verified anew")
     anew = ("redetermination", "province 11", "P1 of 2024", None, False)
     assert duties(world, 20261231) == [anew]
+    staff, days = Staff(world.registry), YEAR_2027.encode()
+    by_two(staff.an, staff.bo, "calendar_load", file="2027.toml", content=days)
+    assert staff.an("calendar_show")["last_day"] == 20271231
+    # 1 January is off: the tenth working day behind 28 December.
+    assert duties(world, 20270112) == [(*anew[:3], 20270112, False)]
+    assert duties(world, 20270113) == [(*anew[:3], 20270112, True)]
+    again = staff.an.error("calendar_load", file="2027.toml", content=days)
+    assert again.startswith("CALENDAR_UNSOUND: "), again
 
 
 def test_a_province_sees_its_own(world):

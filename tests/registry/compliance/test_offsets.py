@@ -130,7 +130,7 @@ def test_old_ccers_of_projects_in_a_regional_market_count(world, year):
 
 
 def test_a_delay_of_the_registries_does_not_void_old_ccers_that_were_cancelled_in_time(world):
-    """CEA-OFS-03: with the link the day of the cancellation counts, by hand that of the booking."""
+    """CEA-OFS-03: with the link the day of the application counts, by hand that of the booking."""
     offsets, old = world.registry.offsets, {**OLD, "registered_on": 20160101}
     in_time = proof("N1", "P1", 10, cancelled_on=20241231, **old)
     assert world.clock.day == 20251101
@@ -143,6 +143,12 @@ def test_a_delay_of_the_registries_does_not_void_old_ccers_that_were_cancelled_i
         offsets.book_confirmed(proof("N3", "P1", 10, cancelled_on=20251102))
     offsets.book_confirmed(in_time)
     assert counted(world) == 10
+    # Its registry took two days to cancel what was applied for in time.
+    late = proof("N4", "P1", 10, cancelled_on=20250102, **old)
+    with refuses("PROOF_NOT_ELIGIBLE: .*to be used before 20250101, got on 20250101"):
+        offsets.book_confirmed(late, applied_on=20250101)
+    offsets.book_confirmed(late, applied_on=20241231)
+    assert counted(world) == 20
 
 
 def test_later_years_take_new_ccers_only(world):

@@ -33,6 +33,7 @@ LOOKS = {
     ],
     "bank_differences": [{}],
     "bank_reconcile": [{}],
+    "calendar_show": [{}],
     "carryover_notice": [{"account": account(5)}],
     "bank_statements": [{}],
     "bank_unapplied": [{}],

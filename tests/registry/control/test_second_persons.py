@@ -1,5 +1,7 @@
 """Nobody acts alone, and nobody for another: whose second person approves what, op by op."""
 
+import re
+
 import msgspec
 import pytest
 
@@ -319,6 +321,17 @@ def test_the_page_says_whose_second_person_approves_what():
     }
     assert {op: row[:2] for op, row in shown.items()} == expected
     assert all(row[2] for row in shown.values())
+
+
+def test_the_page_says_of_each_act_of_two_how_it_is_taken_back():
+    """CEA-PER-07, CEA-PER-08: by another act, or why not; a new one has to say so, too."""
+    text = (ROOT / "protocol" / "registry.md").read_text(encoding="utf-8")
+    table = text.split("| acts | taken back by |\n|---|---|\n")[1].split("\n\n")[0]
+    rows = [line.strip("|").split("|") for line in table.splitlines()]
+    acts = [op for ops, _ in rows for op in re.findall(r"`(\w+)`", ops)]
+    assert len(acts) == len({*acts}) and {*acts} == REGISTRY_REQUESTS.of_two
+    named = {op for _, how in rows for op in re.findall(r"`(\w+)`", how)}
+    assert named <= {*REGISTRY_REQUESTS.by_op}
 
 
 # -- The test bench -----------------------------------------------------------------------------

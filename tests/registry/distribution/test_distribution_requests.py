@@ -13,6 +13,7 @@ from cea_exchange.institution.checks import ActError
 from cea_exchange.protocol.security import CurveKeys
 from cea_exchange.registry.control.admin import SECOND, request_decode
 from cea_exchange.registry.control.requests.distribution import WARNINGS_MAX
+from cea_exchange.registry.reconciliation.audit import findings
 from cea_exchange.registry.settlement.settlement import Settlement
 from cea_exchange.registry.store import RegistryStore
 from support.places import ROOT
@@ -26,7 +27,8 @@ from support.registry.allocation_files import (
     tables,
 )
 from support.registry.fake_venue import wait_until
-from support.registry.service_callers import Staff
+from support.registry.ledger_by_hand import changed
+from support.registry.service_callers import Staff, by_two
 from support.registry.settlement_records import LOG_ID, Venue
 
 PAGE = ROOT / "protocol" / "distribution.md"
@@ -106,6 +108,35 @@ def test_a_province_decides_for_its_own_entities(registry):
         "allocation_deduct", account="P0003", **terms
     )
     assert "NOT_PERMITTED: " in beijing.error("allocation_distribute", preview_id=1)
+
+
+def test_a_deduction_that_was_a_mistake_is_withdrawn_as_far_as_it_is_still_to_adjust(registry):
+    """CEA-DIS-12: a zero too many; what was taken off stays so, and so does each line of it."""
+    staff = Staff(registry)
+    (wu, xu), others = (
+        [staff.person(name, "province", province=code) for name in names]
+        for code, names in ((11, ("wu", "xu")), (31, ("yan", "zhu")))
+    )
+    terms = {"document": "HB-1", "cause": "other", "tonnes": 9_000, "decided_on": 2026_03_01}
+    by_two(wu, xu, "allocation_deduct", account="P0001", **terms)
+    distributed(registry, "pre", {"P0001": 500})
+    less = {"account": "P0001", "deduction_id": 1, "tonnes": 8_100, "why": "a zero too many"}
+    assert "expected the business of" in others[0].error("deduction_withdraw", **less)
+    assert "at most the 8500 still to adjust, got 8501" in wu.error(
+        "deduction_withdraw", **less | {"tonnes": 8_501}
+    )
+    for wrong in ({"deduction_id": 2}, {"account": "P0002"}):
+        error = wu.error("deduction_withdraw", **less | wrong)
+        assert error.startswith("DEDUCTION_UNKNOWN: "), error
+    done = by_two(wu, xu, "deduction_withdraw", **less)
+    assert done["answer"] == {"remaining": 400}
+    distributed(registry, "final", {"P0001": 2_000})
+    assert registered(registry, "P0001") == 2_000 - 900
+    assert registry.distribution.still_to_adjust("P0001") == []
+    assert list(findings(registry.store, "deductions_taken")) == []
+    changed(registry.store, "UPDATE deductions_withdrawn SET tonnes = 8_600")
+    (found,) = findings(registry.store, "deductions_taken")
+    assert "deduction 1" in found and "got 900" in found
 
 
 def test_requests_deduct_recall_and_release(registry):

@@ -242,6 +242,7 @@ MOVES = {
         *(Institution.FEES, RESERVE, CASH_ASSET),
         *(REGISTRATION, REGISTRATION),
     ),
+    EntryKind.PAY_IN_REVERSED: (BUYER, Institution.BANK, CASH_ASSET, REGISTRATION, CONTRA),
     EntryKind.PROCEEDS_BOOKED: (
         *(BUYER, Institution.PROCEEDS, CASH_ASSET),
         *(REGISTRATION, REGISTRATION),

@@ -157,6 +157,7 @@ FOUND_BY = [
     ("proceeds_booked", "UPDATE entries SET kind = 44 WHERE kind = 15"),
     ("reserve_filled", "UPDATE entries SET kind = 43 WHERE kind = 15"),
     ("issue_reversals", "INSERT INTO issue_reversals VALUES (1, 2, 'x')"),
+    ("pay_in_reversals", "INSERT INTO pay_in_reversals VALUES (1, 2, 'x')"),
     ("default_reserve", "UPDATE defaults SET reserve_cash = 7"),
     ("bank_pay_ins", "INSERT INTO bank_pay_ins VALUES ('S1', 2)"),
     (

@@ -265,7 +265,7 @@ RARE = {
     *("adoptions", "allocation_units", "bank_unapplied", "bank_unexplained", "calendar_files"),
     *("claims", "claims_paid", "ccer_claims", "ccer_items", "ccer_proofs"),
     *("borrowings", "clock_acts", "correction_orders", "correction_refusals", "deliveries"),
-    *("issue_reversals", "postponed"),
+    *("issue_reversals", "pay_in_reversals", "deductions_withdrawn", "postponed"),
     # tests/adjustment/test_proceeds.py
     *("adjustment_accounts", "offset_shares", "proceeds"),
     *("reserve_contributions", "reserve_terms"),

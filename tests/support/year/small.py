@@ -5,8 +5,18 @@ import hashlib
 from cea_exchange.year.outcome.outcome import outcome_of
 from cea_exchange.year.run import YearRun
 from cea_exchange.year.setting import YearSetting
+from support.places import ROOT
 
+PLANS = ROOT / "src/cea_exchange/domain/compliance/plans"
 SMALL = YearSetting(year=2024, entities=10, seed=5, orders=400, days=20)
+
+
+def plan_as_later():
+    """Return 2024's plan, but for industries: compared as a later plan does (CEA-PLN-17)."""
+    text = (PLANS / "2023-2024.toml").read_text(encoding="utf-8")
+    return text.replace(
+        'method = "as_emitted"', 'method = "intensity"\nslope = "0.15"\nlimit = "0.2"'
+    )
 
 
 def options(setting):

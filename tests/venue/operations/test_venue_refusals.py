@@ -236,7 +236,7 @@ def test_a_systems_clock_is_confirmed_only_where_it_is_doubted(tmp_path):
         world.ready()
         shown = world.admin(op="status")["time"]
         with pytest.raises(ActRefused) as refused:
-            world.admin(op="clock", at=shown)
+            world.admin(op="clock_confirm", at=shown)
     assert refused.value.code is VenueRefusal.CLOCK_NOT_DOUBTED
 
 

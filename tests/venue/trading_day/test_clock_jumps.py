@@ -7,7 +7,11 @@ import pytest
 from cea_exchange.domain.timetable import time_parse, time_to_ns
 from cea_exchange.journal import read_frames
 from cea_exchange.protocol.clock import Clock, ClockSetting, running_ns
-from support.venue.venue_world import DATE, enter, world_open
+from cea_exchange.protocol.operators import OperatorSetting
+from cea_exchange.protocol.security import CurveKeys
+from cea_exchange.venue.operations.admin_client import ActRefused
+from support.refusing import refuses
+from support.venue.venue_world import DATE, admin_ask, enter, world_open
 
 pytestmark = pytest.mark.e2e
 
@@ -35,7 +39,14 @@ def clock(monkeypatch):
 
 @pytest.fixture
 def world(tmp_path, clock):
-    with world_open(tmp_path, clock=ClockSetting(kind="system")) as world:
+    names = ("an", "bo")
+    operators = tuple(OperatorSetting(name=name, key=f"keys/{name}.public") for name in names)
+    with world_open(
+        tmp_path, clock=ClockSetting(kind="system"), operators=operators, admin_keys=()
+    ) as world:
+        for name in names:
+            CurveKeys.new().save(world.data / "keys", name)
+        world.admin_key = "an"
         world.start()
         world.until(lambda: world.admin(op="status")["phase"] == "listed")
         yield world
@@ -102,7 +113,8 @@ def test_operators_go_on_while_the_clock_is_wrong(world, clock):
     assert (status["trading_date"], status["day_is_open"]) == (DATE, False)
 
 
-def test_a_start_with_a_clock_of_next_year_waits_for_who_confirms_it(world, clock):
+def test_a_start_with_a_clock_of_next_year_waits_for_two_who_confirm_it(world, clock):
+    """CEA-OPR-02: a day that one person's word closed would be no more undone."""
     world.stop()
     clock.ahead_ns += 40 * 86_400 * 10**9
     world.start()
@@ -110,7 +122,19 @@ def test_a_start_with_a_clock_of_next_year_waits_for_who_confirms_it(world, cloc
     status = world.admin(op="status")
     assert (status["trading_date"], status["phase"]) == (DATE, "listed")
     assert "ahead of what was journaled last" in status["clock_warning"]
-    world.admin(op="clock", at="2025-02-09T10:00:00+08:00")
+    with refuses("CLOCK_NOT_MANUAL: ", ActRefused):
+        world.admin(op="clock", at="2025-02-09T10:00:00+08:00")
+    number = world.admin(op="clock_confirm", at="2025-02-09T10:00:00+08:00")["proposal"]
+    approval = {"op": "approve", "number": number}
+    with refuses("SAME_PERSON: ", ActRefused):
+        world.admin(**approval)
+    time.sleep(TURNS_S)
+    assert world.admin(op="status")["trading_date"] == DATE
+    clock.ahead_ns += WEEK_NS
+    with refuses("CLOCK_NOT_DOUBTED: ", ActRefused):
+        admin_ask(world.data, approval, key="bo")
+    clock.ahead_ns -= WEEK_NS
+    admin_ask(world.data, approval, key="bo")
     world.until(lambda: not world.admin(op="status")["day_is_open"])
     assert world.admin(op="status")["clock_warning"] is None
 

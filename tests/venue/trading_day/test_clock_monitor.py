@@ -183,20 +183,30 @@ def test_a_first_start_has_nothing_to_doubt_its_clock_by(clocks, monitor):
     assert (monitor.now_ns(), monitor.warning) == (clocks.wall_ns, None)
 
 
-def test_a_person_confirms_a_doubted_clock(clocks, monitor):
+def test_a_doubted_clock_is_believed_if_it_goes_on_from_what_was_stated(clocks, monitor):
+    """CEA-OPR-02: the second person may agree some time after the first has looked."""
     with pytest.raises(ValueError, match="nothing is wrong"):
-        monitor.confirm(clocks.wall_ns)
+        monitor.stated(clocks.wall_ns)
     clocks.run(0, set_by=60 * 86_400)
     monitor.start_behind(START_NS)
     for wrong_ns in (START_NS, clocks.wall_ns - 301 * SECOND, clocks.wall_ns + 301 * SECOND):
         with pytest.raises(ValueError, match="must say the time"):
-            monitor.confirm(wrong_ns)
-    monitor.confirm(clocks.wall_ns + 299 * SECOND)
+            monitor.stated(wrong_ns)
+    believe = monitor.stated(clocks.wall_ns + 299 * SECOND)
+    clocks.run(1_800)
+    assert "ahead of what was journaled last" in monitor.warning
+    clocks.run(0, set_by=-3)
+    with pytest.raises(ValueError, match="must say the time"):
+        believe()
+    clocks.run(0, set_by=3)
+    believe()
     monitor.look(START_NS)
     assert (monitor.now_ns(), monitor.warning) == (clocks.wall_ns, None)
+    with pytest.raises(ValueError, match="nothing is wrong"):
+        believe()
     clocks.run(0, set_by=125 * 365 * 86_400)
     with pytest.raises(ValueError, match="must say the time"):
-        monitor.confirm(clocks.wall_ns)
+        monitor.stated(clocks.wall_ns)
 
 
 def test_the_journal_of_a_venue_with_a_clock_of_2150_is_gone_on_with(clocks, monitor):

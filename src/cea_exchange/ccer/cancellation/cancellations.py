@@ -136,6 +136,7 @@ class Cancellations:
                 proofs = self._proofs.issue(
                     certificate,
                     *(cancellation_id, lots, done.beneficiary, done.compliance_year),
+                    applied_on=done.applied_on,
                     cancelled_on=done.decided_on,
                 )
         return {"certificate": certificate, "proofs": proofs}

@@ -66,9 +66,15 @@ class Proofs:
         beneficiary: str,
         compliance_year: int,
         *,
+        applied_on: int,
         cancelled_on: int,
     ) -> list[str]:
         """Give a proof for each range of serials, and number it for the allowance registry.
+
+        Parameters
+        ----------
+        applied_on, cancelled_on
+            When the holder applied for the cancellation, and when it was done.
 
         Returns
         -------
@@ -91,7 +97,9 @@ class Proofs:
                 " beneficiary, compliance_year, state)",
                 [row],
             )
-            item = self._issued(number, lot, beneficiary, compliance_year, cancelled_on)
+            item = self._issued(
+                number, lot, beneficiary, compliance_year, (applied_on, cancelled_on)
+            )
             self._tell(number, item)
             numbers.append(number)
         return numbers
@@ -276,8 +284,9 @@ class Proofs:
         )
 
     def _issued(
-        self, number: str, lot: Lot, beneficiary: str, year: int, cancelled_on: int
+        self, number: str, lot: Lot, beneficiary: str, year: int, cancellation: tuple[int, int]
     ) -> ProofIssued:
+        cancellation_applied_on, cancelled_on = cancellation
         project, batch, registered_on, quota, started_on, applied_on, first, last = (
             self._store.one(_OF_BATCH, (lot.batch,))
         )
@@ -296,4 +305,5 @@ class Proofs:
             applied_on=applied_on,
             produced_from=first,
             produced_to=last,
+            cancellation_applied_on=cancellation_applied_on,
         )

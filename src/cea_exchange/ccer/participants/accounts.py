@@ -52,6 +52,7 @@ class Accounts:
         credit_code: str | None = None,
         province: int = 0,
         is_natural_person: bool = False,
+        is_staff: bool = False,
     ) -> int:
         """Open an account.
 
@@ -63,6 +64,9 @@ class Accounts:
             Its legal name; left out, the account's.
         is_natural_person
             Of a trader only: owners and entities are organisations.
+        is_staff
+            A natural person in the service of who supervises, keeps the ledger, runs the market or
+            verifies: it may hold CCERs, and trades nowhere.
 
         Returns
         -------
@@ -81,12 +85,15 @@ class Accounts:
                 CcerRefusal.PROVINCE_UNKNOWN,
                 f"province: expected one of the 32 codes, got {province}",
             )
+        is_natural_person |= is_staff
         if is_natural_person and kind != "trader":
             raise ProgrammeError(
                 CcerRefusal.ACCOUNT_KIND,
                 f"account: expected a trader's for a natural person, got {kind}",
             )
-        holder: Holder = "natural_person" if is_natural_person else _HOLDER_OF[kind]
+        holder = _HOLDER_OF[kind]
+        if is_natural_person:
+            holder = "staff" if is_staff else "natural_person"
         with self._store.transaction():
             taken = self._store.one(
                 "SELECT account FROM accounts"

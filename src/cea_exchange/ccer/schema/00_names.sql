@@ -19,7 +19,8 @@ CREATE TABLE accounts (
     credit_code TEXT UNIQUE,            -- of the entity, where it is known
     province BIGINT NOT NULL,           -- two-digit code; 0 is none
     holder TEXT NOT NULL CHECK (        -- who it is that would trade by it
-        holder IN ('organisation', 'natural_person', 'authority', 'registry', 'verifier')
+        holder IN
+            ('organisation', 'natural_person', 'authority', 'registry', 'verifier', 'staff')
     ),
     state TEXT NOT NULL CHECK (state IN ('open', 'restricted', 'closed')),
     opened_on BIGINT NOT NULL           -- yyyymmdd; 0: with the registry

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from cea_exchange.cli.acts.commands import Ask, Form, whole
-from cea_exchange.cli.acts.institution import institution_asker, rows_of, with_more
+from cea_exchange.cli.acts.institution import institution_asker, page_shown, rows_of, with_more
 from cea_exchange.cli.errors import CheckFailed, CommandError, bad_input
 from cea_exchange.cli.output import Answer, fields_line, rows_table, table
 from cea_exchange.cli.readable import amount, date_shown, tonnes, yuan
@@ -220,6 +220,7 @@ REGISTRY = institution_asker(
         "allocation_remaining": _remaining,
         "allocation_show": _preview,
         "balance": _balances,
+        "calendar_show": page_shown,
         "bank_batches": lambda answer: "\n".join(answer["files"]) or "none",
         "bank_differences": _wrong,
         "bank_fetch": lambda answer: f"read {fields_line(answer)}",

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from cea_exchange.registry.store import RegistryStore
 
 PANELS = {
-    "The daemon": ("serve", "check", "status", "stop", "clock"),
+    "The daemon": ("serve", "check", "status", "stop", "clock", "calendar"),
     "Persons and what waits for a second one": ("person", "proposal", "act", "duty"),
     "Accounts, products, holdings": (
         *("account", "product", "key", "transfer", "cash", "entry", "statement", "objection"),
@@ -47,6 +47,7 @@ GROUPS = {
     "account": "Entities' accounts, and what they hold.",
     "allocation": "Issue and distribute allowances.",
     "bank": "Instructions to the settlement bank, and its answers.",
+    "calendar": "The working days that terms are counted by.",
     "carryover": "Closed vintages into the next one.",
     "cash": "Cash in and out.",
     "adjustment": "Accounts by which the authority adjusts the market, and what they brought.",

@@ -39,7 +39,7 @@ def surveil(
     ] = 60.0,
     interval: Annotated[
         float, typer.Option(min=0.1, help="With --follow: a look every so many seconds.")
-    ] = 1.0,
+    ] = 0.5,
     reproducers: Annotated[
         Path | None, typer.Option(help="A folder for a market script of each alert.")
     ] = None,

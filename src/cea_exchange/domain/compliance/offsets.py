@@ -66,6 +66,9 @@ class CancellationProof(Struct, frozen=True, kw_only=True, forbid_unknown_fields
     project_started_on, applied_on, produced_from, produced_to
         When the project began, when the batch was applied for, and its first and last day of
         reductions. All dates are yyyymmdd.
+    done_on
+        When its entity had done its part: what the registries took since is not charged to it; 0
+        where that is not known.
     """
 
     number: str
@@ -77,6 +80,7 @@ class CancellationProof(Struct, frozen=True, kw_only=True, forbid_unknown_fields
     applied_on: int
     produced_from: int
     produced_to: int
+    done_on: int = 0
 
 
 class OffsetRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -179,6 +183,7 @@ class OffsetRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         self, proof: CancellationProof, compliance_year: int, used_on: int
     ) -> str | None:
         """Old ones are void by day, whatever the year they are to pay for."""
+        used_on = min(used_on, proof.done_on or used_on)
         if used_on >= self.old_void_from.number:
             return (
                 f"CCERs registered before {self.old_registered_before.number}: expected to be used"

@@ -213,6 +213,8 @@ class RegistryRefusal(IntEnum):
     BY_PLATFORM = 231
     """Allowances and obligations come from the management platform, and no other way (CEA-
     PLK-06)."""
+    DEDUCTION_UNKNOWN = 232
+    """There is no such deduction by a document that is still to adjust."""
     OBLIGATION_MISSING = 250
     """The account has no obligation of the year."""
     NOT_DUE = 251
@@ -304,3 +306,9 @@ class RegistryRefusal(IntEnum):
     """The instruction is not a refused one, or was tried again already."""
     UNAPPLIED_UNKNOWN = 339
     """No report of that number waits."""
+    PAY_IN_UNKNOWN = 340
+    """The entry is no pay-in that persons booked."""
+    PAY_IN_REVERSED = 341
+    """The pay-in was reversed already."""
+    PAY_IN_AMOUNT = 342
+    """It is more than was booked."""

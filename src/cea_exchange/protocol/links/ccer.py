@@ -35,6 +35,10 @@ class ProofIssued(msgspec.Struct, tag="issued", frozen=True, kw_only=True):
         Whose emissions of which year they offset; the account is the allowance registry's.
     project
         With the batch, ``WIND-1/2``: within it serial numbers are unique.
+    applied_on
+        When the owner applied for the registration of these reductions.
+    cancellation_applied_on
+        When the holder applied for their cancellation; 0: it is not said.
     """
 
     proof: str
@@ -51,6 +55,7 @@ class ProofIssued(msgspec.Struct, tag="issued", frozen=True, kw_only=True):
     applied_on: Day
     produced_from: Day
     produced_to: Day
+    cancellation_applied_on: Day = 0
 
 
 class ProofReversed(msgspec.Struct, tag="reversed", frozen=True, kw_only=True):

@@ -1,18 +1,13 @@
 """Decides which bank statement to fetch now: when persons ask, and once a working day."""
 
 from datetime import date, time, timedelta
-from functools import cache
 from typing import NamedTuple
 
-from cea_exchange.domain.calendar import (
-    CalendarError,
-    TradingCalendar,
-    date_number,
-    date_of_number,
-)
+from cea_exchange.domain.calendar import CalendarError, date_number, date_of_number
 from cea_exchange.domain.refusals import RegistryRefusal
 from cea_exchange.domain.timetable import day_start, time_from_ns, time_to_ns
 from cea_exchange.institution.checks import ActError
+from cea_exchange.institution.working_days import WorkingDays
 from cea_exchange.ledger.store import Store
 from cea_exchange.registry.own_acts import OwnAct
 
@@ -41,6 +36,8 @@ class StatementSchedule:
     at
         When, on each working day, the bank's statement of the day is there; None: only what
         persons ask for is fetched.
+    working_days
+        By which days are told.
 
     Attributes
     ----------
@@ -48,9 +45,10 @@ class StatementSchedule:
         Why the last one that was asked for was not read; empty if it was.
     """
 
-    def __init__(self, store: Store, at: time | None) -> None:
+    def __init__(self, store: Store, at: time | None, working_days: WorkingDays) -> None:
         self._store = store
         self._at = at
+        self._working_days = working_days
         self._asked: list[int] = []
         self._read_ns: int | None = None
         self.trouble = ""
@@ -88,7 +86,7 @@ class StatementSchedule:
         if self._read_last_ns() < self._since_ns(read):
             return self._next_of(last.business_date)
         if read < day:
-            return StatementOf(date_number(_working_day_after(read, day)), 1)
+            return StatementOf(date_number(self._working_day_after(read, day)), 1)
         return None
 
     def end(self, statement: StatementOf, why: str = "") -> None:
@@ -104,7 +102,7 @@ class StatementSchedule:
         today = time_from_ns(now_ns).date()
         for days_ago in range(LOOK_BACK_DAYS):
             day = today - timedelta(days=days_ago)
-            if self._since_ns(day) <= now_ns and _is_working_day(day):
+            if self._since_ns(day) <= now_ns and self._is_working_day(day):
                 return day
         return None
 
@@ -145,23 +143,16 @@ class StatementSchedule:
             )
         return self._read_ns
 
+    def _is_working_day(self, day: date) -> bool:
+        try:
+            return self._working_days.calendar.is_working_day(day)
+        except CalendarError:
+            # Beyond its end the weekdays are the better guess: a bank that has none refuses.
+            return day.weekday() < 5
 
-@cache
-def _calendar() -> TradingCalendar:
-    return TradingCalendar.load("cn_carbon")
-
-
-def _is_working_day(day: date) -> bool:
-    try:
-        return _calendar().is_working_day(day)
-    except CalendarError:
-        # Beyond its end the weekdays are the better guess: a bank that has none refuses.
-        return day.weekday() < 5
-
-
-def _working_day_after(day: date, last: date) -> date:
-    """Return the next working day, the last one at most."""
-    while (day := day + timedelta(days=1)) < last:
-        if _is_working_day(day):
-            break
-    return day
+    def _working_day_after(self, day: date, last: date) -> date:
+        """Return the next working day, the last one at most."""
+        while (day := day + timedelta(days=1)) < last:
+            if self._is_working_day(day):
+                break
+        return day

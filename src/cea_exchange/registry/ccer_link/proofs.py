@@ -126,7 +126,10 @@ class CcerProofs:
                     f"proof {proof}: expected one that the CCER registry has confirmed, got"
                     f" {state or 'none'}",
                 )
-            certificate = self._offsets.book_confirmed(self._content(proof))
+            item = self._issued_item(proof)
+            certificate = self._offsets.book_confirmed(
+                certified(item), applied_on=item.cancellation_applied_on
+            )
             self._state_set(proof, "booked")
             self._claim_add("use", proof)
         return certificate
@@ -247,14 +250,20 @@ class CcerProofs:
     def _state_set(self, proof: str, state: str, why: str = "") -> None:
         self._store.change("ccer_proofs", {"proof": proof}, state=state, why=why)
 
-    def _content(self, proof: str) -> CancellationProof:
-        """Return what the CCER registry certifies, as its item says it."""
+    def _issued_item(self, proof: str) -> ProofIssued:
+        """Return the item by which the CCER registry issued a proof."""
         payload = self._store.one(
             "SELECT i.item FROM ccer_items AS i JOIN ccer_proofs AS p"
             " ON p.proof_seq = i.proof_seq WHERE p.proof = ?",
             (proof,),
         )
         item = item_decode(bytes(payload))
-        return CancellationProof(
-            **{name: getattr(item, name) for name in CancellationProof.__struct_fields__}
-        )
+        assert isinstance(item, ProofIssued), item
+        return item
+
+
+def certified(item: ProofIssued) -> CancellationProof:
+    """Return what the CCER registry certifies, as a file of proofs would say it."""
+    return CancellationProof(
+        **{name: getattr(item, name) for name in CancellationProof.__struct_fields__}
+    )

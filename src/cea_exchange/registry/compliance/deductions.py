@@ -10,13 +10,25 @@ from cea_exchange.domain.calendar import date_of_number
 from cea_exchange.domain.compliance.adjustment import Cause, Deduction
 from cea_exchange.domain.refusals import RegistryRefusal
 from cea_exchange.domain.units import tonnes_check, whole_number
-from cea_exchange.institution.checks import ActError, amount_checked, name_checked, refused_as
+from cea_exchange.institution.checks import (
+    WHY_LENGTH_MAX,
+    ActError,
+    amount_checked,
+    name_checked,
+    refused_as,
+    words_checked,
+)
 from cea_exchange.institution.paging import ALL
 from cea_exchange.registry.general_ledger import Ledger
 from cea_exchange.registry.participants.mergers import with_taken_over
 
 BY_HAND: tuple[Cause, ...] = ("enforcement", "other")
 """Causes of deductions that nothing here decides: a document does."""
+DONE = (
+    "(SELECT deduction_id, distribution_id, tonnes FROM deductions_taken"
+    " UNION ALL SELECT deduction_id, 0, tonnes FROM deductions_withdrawn)"
+)
+"""What of deductions is still to adjust no more: taken off or recalled, or withdrawn."""
 
 
 class Adjustable(NamedTuple):
@@ -88,6 +100,35 @@ class Deductions:
                 *(index, document, cause, 0, decision.tonnes, decision.decided_on, today),
             )
 
+    def withdraw(self, account: str, deduction_id: int, tonnes: int, why: str) -> int:
+        """Take tonnes of a deduction back that was registered by mistake; return what is left.
+
+        Raises ActError: the account has no such deduction by hand, or less is still to adjust.
+
+        Rules: CEA-DIS-12.
+        """
+        words_checked(why, "why", WHY_LENGTH_MAX)
+        tonnes = amount_checked(tonnes, "tonnes")
+        with self._store.transaction():
+            pending = self.pending(self._ledger.account(account), first=deduction_id, count=1)
+            left = {each.deduction_id: each for each in pending}.get(deduction_id)
+            if left is None or left.cause not in BY_HAND:
+                raise ActError(
+                    RegistryRefusal.DEDUCTION_UNKNOWN,
+                    f"deduction_id: expected one of {account} that is still to adjust, and was"
+                    f" registered by a document, got {deduction_id}",
+                )
+            if tonnes > left.remaining:
+                raise ActError(
+                    RegistryRefusal.AMOUNT_UNSOUND,
+                    f"tonnes: expected at most the {left.remaining} still to adjust, got {tonnes}",
+                )
+            self._store.add(
+                "deductions_withdrawn (withdrawal_id, deduction_id, tonnes, why, business_date)",
+                *(deduction_id, tonnes, why, self._ledger.business_date()),
+            )
+        return left.remaining - tonnes
+
     def _decision_checked(
         self, cause: Cause, tonnes: int, decided_on: int, today: int
     ) -> Deduction:
@@ -132,7 +173,7 @@ class Deductions:
             "SELECT d.deduction_id, a.account, d.document, d.cause, d.decided_on,"
             " d.compliance_year, d.tonnes, d.tonnes - coalesce(sum(t.tonnes), 0) AS remaining"
             " FROM deductions d JOIN accounts a ON a.account_index = d.account_index"
-            " LEFT JOIN deductions_taken t ON t.deduction_id = d.deduction_id"
+            f" LEFT JOIN {DONE} t ON t.deduction_id = d.deduction_id"
             f" WHERE d.deduction_id >= ?{of_whom}"
             " GROUP BY d.deduction_id, a.account, d.document, d.cause, d.decided_on,"
             " d.compliance_year, d.tonnes, d.account_index"

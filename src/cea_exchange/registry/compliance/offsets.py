@@ -57,18 +57,33 @@ class Offsets:
         self._by_hand_check()
         with self._store.transaction(), refusals_raised():
             table = cancellation_proofs_read(source, provinces=entity_provinces(self._store))
-            return self._book(table.file, list(zip(table.lines, table.rows, strict=True)))
+            lines = list(zip(table.lines, table.rows, strict=True))
+            return self._book(table.file, lines)
 
     def book(self, proof: CancellationProof) -> str | None:
-        """Check and book one proof.
+        """Check and book one proof; of a day that a person typed in it counts as used today.
 
         Returns the number of the certificate, if its obligation is covered now.
         """
         self._by_hand_check()
-        return self.book_confirmed(proof)
+        return self._book_one(proof)
 
-    def book_confirmed(self, proof: CancellationProof) -> str | None:
-        """Check and book one proof, as `book` does, whose word is the CCER registry's own."""
+    def book_confirmed(self, proof: CancellationProof, *, applied_on: int = 0) -> str | None:
+        """Check and book one proof, as `book` does, whose word is the CCER registry's own.
+
+        The entity has done its part by its application for the cancellation: what the registries
+        take from then on is not charged to it.
+
+        Parameters
+        ----------
+        applied_on
+            When the holder applied for the cancellation; 0: that is not known.
+
+        Rules: CEA-OFS-03.
+        """
+        return self._book_one(proof, min(applied_on or proof.cancelled_on, proof.cancelled_on))
+
+    def _book_one(self, proof: CancellationProof, done_on: int = 0) -> str | None:
         with self._store.transaction(), refusals_raised():
             name = f"proof {proof.proof}"
             findings = Findings(name)
@@ -76,7 +91,7 @@ class Offsets:
             for found in cancellation_proofs_check([(0, proof)], provinces):
                 findings.add(None, *found[1:])
             findings.raise_any()
-            return next(iter(self._book(name, [(None, proof)])), None)
+            return next(iter(self._book(name, [(None, proof)], done_on)), None)
 
     def is_counted(self, proof: str) -> bool:
         """Tell whether a proof was booked and not taken back."""
@@ -128,11 +143,11 @@ class Offsets:
 
     # -- booking ------------------------------------------------------------------------------
 
-    def _book(self, file: str, entries: _Lines) -> list[str]:
+    def _book(self, file: str, entries: _Lines, done_on: int = 0) -> list[str]:
         """Book proofs one after the other; refuse all of them with everything that is wrong."""
         findings = Findings(file)
         for line, proof in entries:
-            for refusal in self._refusals(proof):
+            for refusal in self._refusals(proof, done_on):
                 findings.add(line, *refusal)
             if not findings.count:
                 self._row_add(proof)
@@ -141,7 +156,9 @@ class Offsets:
         certified = [self._certify(*obligation) for obligation in obligations]
         return [number for number in certified if number is not None]
 
-    def _refusals(self, proof: CancellationProof) -> Iterator[tuple[str, str, IntEnum]]:
+    def _refusals(
+        self, proof: CancellationProof, done_on: int
+    ) -> Iterator[tuple[str, str, IntEnum]]:
         yield from self._used_before(proof)
         ledger = self._ledger
         try:
@@ -154,8 +171,8 @@ class Offsets:
         try:
             tonnes = rules.counted(
                 status.obligation,
-                [_ruled(proof)],
-                used_on=self._used_on(proof),
+                [_ruled(proof, done_on)],
+                used_on=ledger.business_date(),
                 counted_before=status.offset,
             )
             offset(status, tonnes, rules)
@@ -165,18 +182,6 @@ class Offsets:
         if tonnes > standing.payable:
             text = f"expected at most the {standing.payable} t {proof.account} has not applied for"
             yield "tonnes", f"{text}, got {tonnes}", RegistryRefusal.NOT_DUE
-
-    def _used_on(self, proof: CancellationProof) -> int:
-        """Return the day on which the entity uses a proof.
-
-        It is done with the cancellation where the CCER registry says the day of it itself; what
-        the registries take from then on is not charged to it. Of a day that a person typed in the
-        proof counts as used when it is booked.
-
-        Rules: CEA-OFS-03.
-        """
-        today = self._ledger.business_date()
-        return min(today, proof.cancelled_on) if self.by_link_only else today
 
     def _used_before(self, proof: CancellationProof) -> Iterator[tuple[str, str, IntEnum]]:
         """Find the proof, or any CCER of it, among those that were ever booked."""
@@ -215,7 +220,7 @@ class Offsets:
         return certificate_issue_if_covered(self._store, standing, ledger.business_date())
 
 
-def _ruled(proof: CancellationProof) -> RuledProof:
+def _ruled(proof: CancellationProof, done_on: int) -> RuledProof:
     """Return what the rules ask of a proof."""
     return RuledProof(
         number=proof.proof,
@@ -227,4 +232,5 @@ def _ruled(proof: CancellationProof) -> RuledProof:
         applied_on=proof.applied_on,
         produced_from=proof.produced_from,
         produced_to=proof.produced_to,
+        done_on=done_on,
     )

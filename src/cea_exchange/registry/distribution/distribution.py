@@ -18,7 +18,7 @@ from cea_exchange.domain.refusals import RegistryRefusal
 from cea_exchange.institution.checks import ActError
 from cea_exchange.ledger.double_entry import Compartment, EntryKind, Holding, Movement
 from cea_exchange.ledger.institutions import Institution, province_account
-from cea_exchange.registry.compliance.deductions import Deductions
+from cea_exchange.registry.compliance.deductions import DONE, Deductions
 from cea_exchange.registry.compliance.province_custody import ProvinceHoldings
 from cea_exchange.registry.distribution.plan import (
     Entity,
@@ -363,7 +363,7 @@ class Distribution:
         rows = self._store.all(
             "SELECT d.account_index, d.deduction_id, d.tonnes - coalesce(sum(t.tonnes), 0),"
             " coalesce(sum(CASE WHEN s.compliance_year = ? THEN t.tonnes ELSE 0 END), 0)"
-            " FROM deductions d LEFT JOIN deductions_taken t ON t.deduction_id = d.deduction_id"
+            f" FROM deductions d LEFT JOIN {DONE} t ON t.deduction_id = d.deduction_id"
             " LEFT JOIN distributions s ON s.distribution_id = t.distribution_id"
             " WHERE d.cause <> 'borrowed' OR ? >= ?"
             " GROUP BY d.account_index, d.deduction_id, d.tonnes ORDER BY d.deduction_id",

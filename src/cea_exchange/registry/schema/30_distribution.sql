@@ -59,6 +59,14 @@ CREATE TABLE deductions_taken (
     tonnes BIGINT NOT NULL CHECK (tonnes <> 0), -- negative: gone back to what is still to adjust
     PRIMARY KEY (deduction_id, reference)
 ) WITHOUT ROWID;
+CREATE TABLE deductions_withdrawn (     -- registered by mistake, as far as they were not taken
+    withdrawal_id BIGINT PRIMARY KEY CHECK (withdrawal_id > 0),
+    deduction_id BIGINT NOT NULL REFERENCES deductions,
+    tonnes BIGINT NOT NULL CHECK (tonnes > 0),
+    why TEXT NOT NULL,
+    business_date BIGINT NOT NULL
+);
+CREATE INDEX deductions_withdrawn_of ON deductions_withdrawn (deduction_id);
 CREATE TABLE recalls_open (             -- recalls not filled: all that is looked at with an entry
     deduction_id BIGINT PRIMARY KEY REFERENCES deductions
 );

@@ -89,3 +89,8 @@ CREATE TABLE bank_progress (
     id BIGINT PRIMARY KEY CHECK (id = 1),
     trade_seq BIGINT NOT NULL                     -- trades up to here were looked at
 );
+CREATE TABLE pay_in_reversals (                   -- of what persons booked by mistake
+    pay_in_entry BIGINT PRIMARY KEY REFERENCES entries, -- each once
+    entry_id BIGINT NOT NULL UNIQUE REFERENCES entries, -- of the reversal
+    why TEXT NOT NULL
+);

@@ -14,7 +14,9 @@ from cea_exchange.journal.storage import create_whole
 MARK = Path("venue") / "cluster.json"
 
 
-class FolderMark(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+class FolderMark(
+    msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True, frozen=True, kw_only=True
+):
     """Which cluster a folder's journal is shared by.
 
     Attributes
@@ -27,6 +29,8 @@ class FolderMark(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_onl
         The message that began this journal's life in the log.
     is_joining
         Whether it is not known here yet that the log has that message.
+    leaving
+        By which the folder knows its own END in the log again; empty where it was never to leave.
     """
 
     name: str
@@ -34,6 +38,7 @@ class FolderMark(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_onl
     log_id: str
     base_log_seq: int
     is_joining: bool = False
+    leaving: str = ""
 
     def joined_check(self) -> None:
         """Refuse a folder whose journal is half given to a log.

@@ -386,8 +386,13 @@ class ClusterMember:
 
     # -- Between two days -----------------------------------------------------------------------
 
-    def take_out(self) -> int:
+    def take_out(self, leaving: str) -> int:
         """End the journal's life in the log, of which all was followed; return its last message.
+
+        Parameters
+        ----------
+        leaving
+            The folder's own, as its mark has it.
 
         Raises
         ------
@@ -407,7 +412,8 @@ class ClusterMember:
             *(MessageKind.END, chain.epoch, chain.epoch_log_seq),
             *(chain.next_seq, 0, chain.sha256),
         )
-        data = message_encode(head, [record_encode(EndRecord(node=self._config.node))])
+        record = EndRecord(node=self._config.node, leaving=leaving)
+        data = message_encode(head, [record_encode(record)])
         outcome = self._shared.append(
             chain.log_seq, f"X{chain.epoch}-{self._config.node}-{chain.log_seq}", data
         )

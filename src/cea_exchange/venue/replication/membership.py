@@ -6,6 +6,7 @@
 What was journaled before `join` is not in the log: other nodes begin with a backup of this one.
 """
 
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -145,8 +146,7 @@ def leave(config: VenueConfig, data: Path) -> Joined:
     profile = load_profile(config.profile)
     with LogConnection(cluster, data) as connection:
         last = _last(ReplicatedLog(connection))
-    ended = None if last is None else record_decode(last)
-    if last is not None and isinstance(ended, EndRecord) and ended.node == cluster.node:
+    if last is not None and _is_own_end(last, mark):
         # It was killed after the log had its record.
         mark_remove(data, storage)
         return Joined(mark.log_id, last.head.next_seq, last.log_seq, "")
@@ -156,13 +156,22 @@ def leave(config: VenueConfig, data: Path) -> Joined:
         while member.lag:
             member.follow(LOG_WAIT_S)
         _between_days_check(sequencer)
-        log_seq = member.take_out()
+        # Drawn anew each time: a copy of the folder may have one of before.
+        leaving = uuid.uuid4().hex
+        mark_write(data, msgspec.structs.replace(mark, leaving=leaving), storage)
+        log_seq = member.take_out(leaving)
         mark_remove(data, storage)
         state_hash = f"{sequencer.machine.core.state_hash():016x}"
         return Joined(mark.log_id, sequencer.journal.next_seq, log_seq, state_hash)
     finally:
         member.close()
         sequencer.close()
+
+
+def _is_own_end(last: LogMessage, mark: FolderMark) -> bool:
+    """Say whether the log ends because this folder left: not another one of its node's name."""
+    ended = record_decode(last)
+    return isinstance(ended, EndRecord) and bool(mark.leaving) and ended.leaving == mark.leaving
 
 
 def compare(config: VenueConfig, data: Path) -> Compared:

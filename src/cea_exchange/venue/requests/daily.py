@@ -14,7 +14,7 @@ from cea_exchange.venue.requests.base import ActRequest, Venue
 
 
 class ClockMove(ActRequest, tag="clock"):
-    """Move a manual clock, with what falls due on the way; confirm a doubted system's clock."""
+    """Move a manual clock, with what falls due on the way."""
 
     command = "clock move"
     example = "clock move 2025-07-16T09:30:00+08:00"

@@ -1,4 +1,4 @@
-"""Requests that a second operator approves: busts, cash, an override; and the approval."""
+"""Requests that a second operator approves: busts, cash, a clock, an override; and the approval."""
 
 from typing import Annotated, Any
 
@@ -103,6 +103,30 @@ class Override(ActRequest, tag="override"):
 
         def carry_out(second: Operator) -> dict[str, Any]:
             venue.day.override(date, by=by.name, second=second.name, why=self.why)
+            return {"what": what}
+
+        return Prepared(what, carry_out)
+
+
+class ClockConfirm(ActRequest, tag="clock_confirm"):
+    """Propose to believe the system's clock, which `venue status` says is doubted.
+
+    It must say the time that is given, within five minutes, and have gone on from it as the machine
+    ran when the second person agrees.
+    """
+
+    second = Second.OPERATOR
+    command = "clock confirm"
+    example = 'clock confirm 2025-07-16T09:30:00+08:00 --why "back from repair" --key an'
+
+    at: Annotated[str, field("The time it is: ISO 8601 with offset.")]
+
+    def prepared(self, venue: Venue, by: Operator) -> Prepared:
+        believe = venue.day.clock_stated(self.at)
+        what = f"believe the system's clock, which says it is {self.at}"
+
+        def carry_out(second: Operator) -> dict[str, Any]:
+            believe(by.name, second.name)
             return {"what": what}
 
         return Prepared(what, carry_out)

@@ -47,6 +47,7 @@ class ClockMonitor:
     def __init__(self, clock: Clock, *, steady_ns: Callable[[], int] = running_ns) -> None:
         self._clock = clock
         self.kind = clock.kind
+        self._steady_ns = steady_ns
         self._guard = ClockGuard(clock.now_ns(), steady_ns=steady_ns)
         self._is_known = True
         self.has_jumped = self.is_behind = False
@@ -71,21 +72,26 @@ class ClockMonitor:
             self._guard.believe(min(journaled_ns, TIME_NS_MAX))
             self.look(journaled_ns)
 
-    def confirm(self, at_ns: int) -> None:
-        """Believe a doubted clock that says what a person says.
+    def stated(self, at_ns: int) -> Callable[[], None]:
+        """Hold a doubted clock against the time that a person says it is.
+
+        Returns
+        -------
+        Callable
+            Believes the clock, once another agrees, if it went on since as the machine ran.
 
         Raises
         ------
         ValueError
-            Nothing is wrong with it, or it says another time.
+            Nothing is wrong with it, or it says another time; when it is to be believed as well.
         """
-        read_ns = self._clock.now_ns()
-        self._read(read_ns)
-        if self.kind != "system" or not self._is_doubted:
-            raise ValueError("clock must be doubted, nothing is wrong with it")
-        if abs(read_ns - at_ns) > JUMP_NS_MAX or read_ns > TIME_NS_MAX:
-            raise ValueError("clock must say the time that is given, within five minutes")
-        self._believe(read_ns)
+        stated_ns = self._steady_ns()
+        self._saying(at_ns)
+
+        def believe() -> None:
+            self._believe(self._saying(at_ns + self._steady_ns() - stated_ns))
+
+        return believe
 
     def look(self, journaled_ns: int) -> int:
         """Compare the clocks, log what has changed, and return the time.
@@ -113,6 +119,16 @@ class ClockMonitor:
                 log.warning("clock", warning=self.warning)
         return self._guard.believed_ns
 
+    def _saying(self, at_ns: int) -> int:
+        """Return what a doubted clock says, if it is about this time."""
+        read_ns = self._clock.now_ns()
+        self._read(read_ns)
+        if self.kind != "system" or not self._is_doubted:
+            raise ValueError("clock must be doubted, nothing is wrong with it")
+        if abs(read_ns - at_ns) > JUMP_NS_MAX or read_ns > TIME_NS_MAX:
+            raise ValueError("clock must say the time that is given, within five minutes")
+        return read_ns
+
     @property
     def _is_doubted(self) -> bool:
         return self._guard.is_far or not self._is_known
@@ -136,13 +152,13 @@ class ClockMonitor:
             return (
                 f"the system's clock is {ahead_ns / 1e9:,.0f} s ahead of what was journaled last:"
                 " time goes on from there, and no day or phase changes by it, until it is set"
-                " right, or `venue clock move` confirms it"
+                " right, or two persons confirm it (`venue clock confirm`)"
             )
         if self.has_jumped:
             return (
                 f"the system's clock has jumped {ahead_ns / 1e9:,.0f} s ahead: time goes on from"
                 " before, and no day or phase changes by the clock, until it is set right; a"
-                " restart takes it as right, `venue clock move` does if it confirms it"
+                " restart takes it as right, or two persons confirm it (`venue clock confirm`)"
             )
         if self._guard.is_far:
             return (

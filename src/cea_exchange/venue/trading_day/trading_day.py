@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from datetime import date
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 import msgspec
 import structlog
@@ -27,6 +27,9 @@ from cea_exchange.venue.trading_day.clock_monitor import ClockMonitor
 from cea_exchange.venue.trading_day.day_timer import DayTimer
 
 log = structlog.get_logger("venue")
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 class _Override(NamedTuple):
@@ -262,20 +265,8 @@ class TradingDay:
         self._override = _Override(date, by, second, why)
 
     def clock_move(self, text: str) -> None:
-        """Move a manual clock to `text` (ISO 8601); what falls due on the way happens in order.
-
-        A system's clock that is doubted is believed where it says that time.
-        """
+        """Move a manual clock to `text` (ISO 8601); what falls due on the way happens in order."""
         until = time_parse(text)
-        if self._clock.kind == "system":
-            try:
-                self._clock.confirm(time_to_ns(until))
-            except ValueError as error:
-                expected, got = "a doubted clock that says this time", str(error)
-                raise FrameError(
-                    VenueRefusal.CLOCK_NOT_DOUBTED, expected=expected, got=got, where="clock"
-                ) from None
-            return
         if self._clock.kind != "manual":
             raise FrameError(
                 VenueRefusal.CLOCK_NOT_MANUAL,
@@ -293,6 +284,19 @@ class TradingDay:
             )
         self._timer.move(self._machine, self._clock.now_ns(), until)
         self.turn()
+
+    def clock_stated(self, text: str) -> Callable[[str, str], None]:
+        """Check that a doubted system's clock says `text` (ISO 8601); return what believes it.
+
+        That is called with the names of who proposed and who agreed, and checks again.
+        """
+        believe = _doubted(self._clock.stated, time_to_ns(time_parse(text)))
+
+        def agreed(by: str, second: str) -> None:
+            _doubted(believe)
+            log.warning("clock_confirmed", by=by, second=second, at=text)
+
+        return agreed
 
     def _open_hindrance(self) -> str | None:
         """Say why the next day can't be opened yet; None if it can."""
@@ -326,3 +330,16 @@ class TradingDay:
         self._calendar_looked_on = today
         if self.calendar_warning is not None:
             log.warning("calendar", warning=self.calendar_warning)
+
+
+def _doubted(ask: Callable[P, R], *arguments: P.args, **named: P.kwargs) -> R:
+    """Ask the monitor about a doubted clock; FrameError where it is not, or says another time."""
+    try:
+        return ask(*arguments, **named)
+    except ValueError as error:
+        raise FrameError(
+            VenueRefusal.CLOCK_NOT_DOUBTED,
+            expected="a doubted clock that says this time",
+            got=str(error),
+            where="clock",
+        ) from None

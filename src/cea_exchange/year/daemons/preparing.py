@@ -19,6 +19,8 @@ CCER_EXCHANGE = "ccer_exchange"
 """The venue of CCERs, in a data folder of its own."""
 NAMES = (*INSTITUTIONS, "bank", "venue", CCER_EXCHANGE)
 KEYS = "keys"
+PLAN = "plan.toml"
+"""What the institutions allocate by, where it is a year's own."""
 WRITTEN = (*NAMES, "journal", "events", "snapshots", "bulletins", "profiles", "archive", KEYS)
 """Folders that daemons and their preparation write into a year's."""
 SILENCE_S_MAX = 3_600
@@ -43,6 +45,7 @@ def cleared(folder: Path) -> None:
     for name in NAMES:
         for suffix in ("toml", "log"):
             (folder / f"{name}.{suffix}").unlink(missing_ok=True)
+    (folder / PLAN).unlink(missing_ok=True)
 
 
 def prepared(
@@ -65,6 +68,8 @@ def prepared(
     for name, lines in _settings(folder, setting).items():
         clock = ["[clock]", 'kind = "manual"', f'start = "{noon(day)}"']
         (folder / f"{name}.toml").write_text("\n".join([*lines, *clock]) + "\n", encoding="utf-8")
+    if setting.plan:
+        (folder / PLAN).write_text(setting.plan, encoding="utf-8")
     keys = [CurveKeys.new() for _ in firms]
     with registry.transaction():
         for firm, pair in zip(firms, keys, strict=True):

@@ -12,6 +12,8 @@ from typing import Any, Self
 import msgspec
 
 from cea_exchange.control_plane.signals import end_with_parent
+from cea_exchange.year.daemons import with_plan
+from cea_exchange.year.daemons.with_plan import PROGRAM
 from cea_exchange.year.institutions.market import YearFailed
 
 START_S_MAX = 120.0
@@ -33,12 +35,20 @@ class Processes(AbstractContextManager["Processes"]):
         As `cea-exchange NAME serve` has them, but for those that are `apart`.
     apart
         Name -> what it is: that one's data are in a folder of its name.
+    plan
+        An allocation plan of one's own, by which all of them compute; None: the packaged ones.
     """
 
     def __init__(
-        self, data: Path, names: Iterable[str], apart: Mapping[str, str] | None = None
+        self,
+        data: Path,
+        names: Iterable[str],
+        apart: Mapping[str, str] | None = None,
+        *,
+        plan: Path | None = None,
     ) -> None:
         self._data, self._apart = data, apart or {}
+        self._program = [PROGRAM] if plan is None else [with_plan.__name__, str(plan)]
         self._running: dict[str, subprocess.Popen[bytes]] = {}
         self._starts = dict.fromkeys(names, 0)
 
@@ -102,7 +112,7 @@ class Processes(AbstractContextManager["Processes"]):
         self._starts[name] += 1
         self._endpoints_file(name).unlink(missing_ok=True)
         kind, data = self._apart.get(name, name), self.folder(name)
-        command = [sys.executable, "-m", "cea_exchange.cli.main", kind, "serve"]
+        command = [sys.executable, "-m", *self._program, kind, "serve"]
         command += ["--data", str(data), "--log-level", "warning"]
         settings = self._data / f"{name}.toml"
         if settings.exists():

@@ -35,7 +35,7 @@ from cea_exchange.year.daemons.bank import DaemonBank
 from cea_exchange.year.daemons.ccer_market import DaemonCcerMarket
 from cea_exchange.year.daemons.lines import Lines
 from cea_exchange.year.daemons.market import DaemonMarket
-from cea_exchange.year.daemons.preparing import CCER_EXCHANGE, INSTITUTIONS, KEYS, NAMES, noon
+from cea_exchange.year.daemons.preparing import CCER_EXCHANGE, INSTITUTIONS, KEYS, NAMES, PLAN, noon
 from cea_exchange.year.daemons.processes import Processes
 from cea_exchange.year.daemons.venue_operator import VenueOperator
 from cea_exchange.year.firms.firm import Firm
@@ -85,7 +85,10 @@ class DaemonSystems(AbstractContextManager["DaemonSystems"]):
     ) -> None:
         self._data = data
         names = [name for name in NAMES if name != "bank" or has_bank]
-        self.processes = processes = Processes(data, names, {CCER_EXCHANGE: "venue"})
+        plan = data / PLAN
+        self.processes = processes = Processes(
+            data, names, {CCER_EXCHANGE: "venue"}, plan=plan if plan.exists() else None
+        )
         asked = (*INSTITUTIONS, "venue")
         server_keys = {name: public_key_load(data / KEYS, name) for name in asked}
         server_keys[CCER_EXCHANGE] = public_key_load(data / CCER_EXCHANGE / KEYS, "venue")

@@ -1,6 +1,6 @@
 """Platform, both registries, venue and settlement of a year: one process, one clock, no sockets."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from datetime import date
 from pathlib import Path
@@ -11,7 +11,7 @@ import msgspec
 
 from cea_exchange.ccer.ccer_registry import CcerRegistry
 from cea_exchange.ccer.store import CcerStore
-from cea_exchange.domain.calendar import TradingCalendar
+from cea_exchange.domain.calendar import TradingCalendar, date_number
 from cea_exchange.domain.profile import Profile
 from cea_exchange.domain.timetable import day_start, time_to_ns
 from cea_exchange.in_process.exchange import Exchange
@@ -110,6 +110,13 @@ class EmbeddedSystems(AbstractContextManager["EmbeddedSystems"]):
         traceback: TracebackType | None,
     ) -> None:
         self._opened.close()
+
+    def days_load(self, calendars: Iterable[tuple[str, str]]) -> None:
+        """Let all institutions know later days, each calendar by its name as TOML, to keep them."""
+        today = date_number(self.clock.day)
+        for name, text in calendars:
+            for institution in (self.platform.record, self.ccer.books, self.registry.ledger):
+                institution.working_days.load(name, text.encode(), today)
 
     def day_begin(self, day: date) -> None:
         """Let it be noon of a day."""

@@ -29,6 +29,15 @@ class AccountOpen(Request, tag="account_open"):
         bool, field("A trader who is a natural person.", name="--natural-person")
     ] = False
 
+    is_staff: Annotated[
+        bool,
+        field(
+            "A trader who is staff of an authority, the registry, the exchange or a verifier: it"
+            " may not trade.",
+            name="--staff",
+        ),
+    ] = False
+
     def act(self, ccer: "CcerRegistry") -> dict[str, Any]:
         index = ccer.accounts.open(
             *(self.account, self.kind),
@@ -36,6 +45,7 @@ class AccountOpen(Request, tag="account_open"):
             credit_code=self.credit_code,
             province=self.province,
             is_natural_person=self.is_natural_person,
+            is_staff=self.is_staff,
         )
         return {"account_index": index}
 

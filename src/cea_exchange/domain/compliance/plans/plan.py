@@ -215,7 +215,7 @@ def plan(year: int) -> Plan:
 def plans_tried(text: str, place: str) -> Iterator[None]:
     """Let a plan file's years be under its plan instead of the packaged one, for a trial.
 
-    Of this process alone; no daemon tries plans.
+    Of this process alone; no daemon's settings try one.
 
     Parameters
     ----------

@@ -3,8 +3,10 @@
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cea_exchange.control_plane.fields import field
+from cea_exchange.ledger.institutions import INSTITUTION_NAMES, Institution
+from cea_exchange.registry.bank.pay_in_reversals import pay_in_reverse
 from cea_exchange.registry.control.dual_control import Second
-from cea_exchange.registry.control.requests.fields import Account, Cash, PublicKey
+from cea_exchange.registry.control.requests.fields import Account, Cash, EntryId, PublicKey, Why
 from cea_exchange.registry.control.requests.request import Request
 from cea_exchange.registry.participants.roles import AUTHORITY, INITIATOR, OPERATOR
 
@@ -86,6 +88,38 @@ class PayIn(Request, tag="pay_in"):
 
     def act(self, registry: "Registry") -> None:
         registry.pay_in(self.account, self.cash)
+
+
+class PayInReverse(Request, tag="pay_in_reverse"):
+    """Take back a pay-in that was booked by mistake, as far as it is still there.
+
+    A representative of the account approves, and the authority where it has none. Both entries
+    stay.
+    """
+
+    roles = (OPERATOR,)
+    second = Second.HOLDER_OR_AUTHORITY
+    command = "cash reverse"
+    example = 'cash reverse 17 9000.00 --account P001 --why "a zero too many" --key an'
+
+    entry_id: Annotated[EntryId, field("The entry of the pay-in.")]
+    cash: Cash
+    why: Why
+    account: Annotated[
+        str | None, field("Into which it was booked; left out, the risk reserve.")
+    ] = None
+
+    def holder(self, registry: "Registry") -> str:
+        """Return the account into which it was booked; the risk reserve has no approver."""
+        if self.account is None:
+            return INSTITUTION_NAMES[Institution.RISK_RESERVE]
+        return super().holder(registry)
+
+    def act(self, registry: "Registry") -> dict[str, Any]:
+        entry_id = pay_in_reverse(
+            registry.ledger, self.account, self.entry_id, self.cash, self.why
+        )
+        return {"entry_id": entry_id}
 
 
 class TransferIn(Request, tag="transfer_in"):

@@ -13,6 +13,7 @@ from cea_exchange.registry.control.requests.fields import (
     Account,
     Content,
     Encoding,
+    EntryId,
     FileName,
     Product,
     Tonnes,
@@ -27,9 +28,6 @@ if TYPE_CHECKING:
 LINES_MAX = 1_000
 """Of a preview, in one answer."""
 WARNINGS_MAX = 100
-
-
-EntryId = Annotated[int, msgspec.Meta(ge=1, le=2**62)]
 
 
 class AllocationIssue(Request, tag="allocation_issue"):
@@ -183,6 +181,28 @@ class AllocationDeduct(Request, tag="allocation_deduct"):
                 self.account, self.document, self.cause, self.tonnes, self.decided_on
             )
         }
+
+
+class DeductionWithdraw(Request, tag="deduction_withdraw"):
+    """Take tonnes of a deduction back that was registered by mistake, and not taken off yet."""
+
+    roles = (OPERATOR, AUTHORITY, PROVINCE)
+    second = Second.DECIDER
+    command = "allocation withdraw-deduction"
+    example = 'allocation withdraw-deduction P001 7 450 --why "a zero too many" --key mee'
+
+    account: Account
+    deduction_id: Annotated[
+        Number, field("Its number; `allocation remaining` has it.", name="number")
+    ]
+    tonnes: Tonnes
+    why: Why
+
+    def act(self, registry: "Registry") -> dict[str, Any]:
+        remaining = registry.deductions.withdraw(
+            self.account, self.deduction_id, self.tonnes, self.why
+        )
+        return {"remaining": remaining}
 
 
 class AllocationRecall(Request, tag="allocation_recall"):

@@ -20,6 +20,7 @@ Year = Annotated[int, field("Compliance year: of the emissions.", name="year")]
 Province = Annotated[int, field("Two-digit code of the province that acts.", is_option=True)]
 ProvinceOnly = Annotated[int | None, field("Two-digit code of a province, such as 11.")]
 Why = Annotated[str, field("The reason; it is kept.")]
+EntryId = Annotated[int, msgspec.Meta(ge=1, le=2**62)]
 PublicKey = Annotated[
     str, field("Public key, or the file NAME.public.", typed="key", name="public_key")
 ]

@@ -5,7 +5,8 @@
 -- Must come out: nothing. A row names the entry, or the act, and what is wrong.
 -- Says: entry {entry_id} of act {act_id}: {wrong}
 WITH named (op, kind) AS (VALUES
-    ('allocation_issue', 1), ('allocation_reverse', 28), ('carryover_run', 1),
+    ('allocation_issue', 1), ('allocation_reverse', 28), ('pay_in_reverse', 45),
+    ('carryover_run', 1),
     ('carryover_run', 12), ('carryover_run', 16), ('pay_in', 2), ('reserve_fund', 2),
     ('transfer_in', 3), ('pay_out', 22), ('claim_pay', 27),
     ('account_merge', 21),
@@ -35,7 +36,7 @@ WITH named (op, kind) AS (VALUES
     SELECT op, kind FROM posts_late CROSS JOIN (SELECT 6 AS kind UNION SELECT 7 UNION SELECT 8) AS k
 ), one_amount (op, kind) AS (VALUES
     ('allocation_issue', 1), ('allocation_reverse', 28), ('pay_in', 2), ('transfer_in', 3),
-    ('pay_out', 22), ('reserve_fund', 2), ('reserve_recover', 26), ('reserve_top_up', 43), ('freeze_deduct', 19)
+    ('pay_in_reverse', 45), ('pay_out', 22), ('reserve_fund', 2), ('reserve_recover', 26), ('reserve_top_up', 43), ('freeze_deduct', 19)
 )
 SELECT e.entry_id, e.act_id, 'its act is not there' AS wrong
 FROM entries AS e LEFT JOIN acts AS a ON a.act_id = e.act_id

@@ -1,9 +1,16 @@
--- Of a deduction no more is taken than it has, and no more goes back than was taken.
--- Rule: CEA-DIS-06
+-- Of a deduction no more is taken than it has, and no more goes back than was taken; none that a
+-- person withdrew is taken as well.
+-- Rule: CEA-DIS-06, CEA-DIS-12
 -- Must come out: nothing. A row names the deduction, whose it is, its tonnes and what was taken.
 -- Says: deduction {deduction_id} of {account_index}: taken: expected within 0..{tonnes}, got {taken}
-SELECT d.deduction_id, d.account_index, d.tonnes, sum(t.tonnes) AS taken
-FROM deductions_taken AS t JOIN deductions AS d ON d.deduction_id = t.deduction_id
-GROUP BY d.deduction_id, d.account_index, d.tonnes
-HAVING sum(t.tonnes) < 0 OR sum(t.tonnes) > d.tonnes
-ORDER BY d.deduction_id;
+SELECT deduction_id, account_index, tonnes, taken
+FROM (
+    SELECT d.deduction_id, d.account_index, d.tonnes,
+        (SELECT coalesce(sum(t.tonnes), 0) FROM deductions_taken AS t
+            WHERE t.deduction_id = d.deduction_id) AS taken,
+        (SELECT coalesce(sum(w.tonnes), 0) FROM deductions_withdrawn AS w
+            WHERE w.deduction_id = d.deduction_id) AS withdrawn
+    FROM deductions AS d
+) AS counted
+WHERE taken < 0 OR taken + withdrawn > tonnes
+ORDER BY deduction_id;

@@ -6,11 +6,11 @@
 SELECT entry_id, kind, account_index, counter_index, asset_index, amount
 FROM entries
 WHERE kind NOT IN (7, 8) AND (
-    (kind NOT BETWEEN 1 AND 31 AND kind NOT IN (43, 44))
+    (kind NOT BETWEEN 1 AND 31 AND kind NOT IN (43, 44, 45))
     OR amount <= 0
     OR account_index BETWEEN -9 AND -6 -- what is there has left circulation
     -- Cash only, and allowances only.
-    OR (kind IN (2, 22, 23, 24, 25, 26, 43, 44) AND asset_index <> 65535)
+    OR (kind IN (2, 22, 23, 24, 25, 26, 43, 44, 45) AND asset_index <> 65535)
     OR (kind IN (1, 9, 10, 11, 12, 13, 14, 15, 16, 20, 28, 29, 30, 31) AND asset_index = 65535)
     -- Within one account; all else is between two.
     OR (kind IN (3, 4, 5, 6, 11, 12, 17, 18, 22, 24, 29, 30)) <> (account_index = counter_index)
@@ -21,7 +21,7 @@ WHERE kind NOT IN (7, 8) AND (
     OR (kind = 25 AND account_index <> -4)
     OR (kind = 43 AND account_index <> -3)
     OR (kind = 28 AND counter_index <> -1)
-    OR (kind = 23 AND counter_index <> -2)
+    OR (kind IN (23, 45) AND counter_index <> -2)
     OR (kind IN (26, 43) AND counter_index <> -4)
     OR (kind = 44 AND counter_index <> -20)
     OR (kind = 14 AND counter_index <> -6)
