@@ -26,7 +26,7 @@ from cea_exchange.institution.clock import GivenClock, InstitutionClock
 from cea_exchange.institution.persons import Person, Persons
 from cea_exchange.institution.services import Ended, InstitutionServices
 from cea_exchange.platform.allocation.allocations import AllocationRow, Allocations
-from cea_exchange.platform.allocation.computation import Computation, Line, Terms
+from cea_exchange.platform.allocation.computation import Computation, LeftOut, Line, Terms
 from cea_exchange.platform.allocation.forms import Forms
 from cea_exchange.platform.allocation.unit_years import UnitYears
 from cea_exchange.platform.disclosure.public_files import PublicFiles
@@ -163,16 +163,17 @@ class Platform(InstitutionServices):
         self.public_files = PublicFiles(record, self.firms, self.cases)
         self.public_pages = PublicPages(self.public_files, self.listing)
         self.outbox = Outbox(record)
-        news = RegistryNews(self.outbox, self.enterprises)
+        self.news = news = RegistryNews(self.outbox, self.enterprises)
         self.recalls = AllocationRecalls(record, self.allocations, self.outbox, news)
         self.resending = Resending(
             *(record, self.enterprises, self.listing, self.allocations, self.obligations),
             *(self.successions, self.outbox, news),
         )
         self.listing.after_changing.append(news.listed)
-        self.allocations.after_distributing.append(news.given)
+        self.allocations.after_distributing.append(self._given_tell)
         self.listing.after_changing.append(self._listed_tell)
         self.verifications.after_confirming.append(self._confirmed_tell)
+        self.allocations.after_computing.append(self._left_out_tell)
         self.allocations.after_distributing.append(self._distributed_tell)
         self.successions.after_passing.extend((news.passed_on, self._passed_on_tell))
         # The registry hears what is owed before it hears who owes it in its entity's place.
@@ -259,6 +260,40 @@ class Platform(InstitutionServices):
             f"Verified result of {year}, version {version}: {result.tonnes} t{mark}; objections"
             " within 7 working days (CEA-VER-13)",
         )
+
+    def _left_out_tell(self, row: AllocationRow, left_out: list[LeftOut]) -> None:
+        """Tell enterprises, and their province, that an allocation leaves them out, and why.
+
+        Notes
+        -----
+        Rules: CEA-MRV-03, CEA-CAL-05.
+        """
+        year = row.compliance_year
+        self.messages.tell(
+            Message(
+                body,
+                f"allocation {row.allocation_id} leaves out {each.enterprise}",
+                f"Allowances of {year}, {row.stage}: none of {each.enterprise} yet: {each.words};"
+                " it is allocated once that is mended (CEA-MRV-03)",
+                0,
+            )
+            for each in left_out
+            for body in (enterprise_body(each.enterprise), province_body(row.province))
+        )
+
+    def _given_tell(self, row: AllocationRow, lines: list[Line], terms: Terms) -> None:
+        """Tell the registry what a province gave: of who was left out until now as its final.
+
+        Notes
+        -----
+        Rules: CEA-PLK-01, CEA-DIS-02.
+        """
+        if row.stage == "adjustment":
+            known = self.allocations.settled_before(row)
+            first = [line for line in lines if line.enterprise not in known]
+            self.news.given(row._replace(stage="final"), first, terms)
+            lines = [line for line in lines if line.enterprise in known]
+        self.news.given(row, lines, terms)
 
     def _distributed_tell(self, row: AllocationRow, lines: list[Line], _terms: Terms) -> None:
         """Tell enterprises what they are given.

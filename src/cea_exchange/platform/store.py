@@ -37,6 +37,7 @@ PLATFORM_SCHEMA = Schema(
         *("reminders", "messages", "message_reads"),
         *("engagements", "firm_ties", "conclusions", "verified_results", "verifier_scores"),
         *("balance_values", "cap_factors", "allocation_totals", "allocation_lines"),
+        "allocation_left_out",
         *("allocation_recalls", "link_resends", "link_allocations", "completions"),
         *("link_items", "link_verdicts", "obligations", "registry_days"),
         *("case_steps", "case_decisions", "case_persons", "case_rulings"),

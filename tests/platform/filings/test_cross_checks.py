@@ -51,7 +51,7 @@ def test_what_a_second_source_says_otherwise_is_found(world):
 
 def test_a_second_source_in_another_unit_is_refused_with_its_line(world):
     invoice = filed(parameter="invoice:A.bituminous", measure="kg")
-    with refuses("FILE_REFUSED: month.csv:8: measure: invoice:A.bituminous: expected in t, got"):
+    with refuses("FILE_REFUSED: month.csv:9: measure: invoice:A.bituminous: expected in t, got"):
         world.platform.months.enter(LI, "E1", world.month_file(*coal_month(), invoice))
 
 

@@ -217,4 +217,5 @@ def _facts(unit: str, sector: str, text: str) -> UnitFacts:
         sector=msgspec.convert(sector, UnitFacts.__annotations__["sector"]),
         peers=peers,
         approved_t_a_day=0 if facts.line is None else facts.line.approved_t_a_day,
+        rated_kw=sum(facts.rated_kw),
     )

@@ -265,15 +265,21 @@ def _kept(figure: FiledFigure, substitution: Substitution | None) -> KeptFigure:
     return KeptFigure(figure.parameter, f"{value:f}", figure.measure, origin, figure.evidence)
 
 
-_ASKED: dict[str, tuple[str, ...]] = {"power": ("M", "O"), "steel": ("product.crude_steel",)}
+_ASKED: dict[str, tuple[str, ...]] = {
+    "power": ("M", "O"),
+    "steel": ("iron", "sinter", "product.crude_steel"),
+}
 
 
 def asked(sector: str, year: int) -> tuple[str, ...]:
     """Return what a year's allocation rests on, and the bill does without.
 
+    A month is asked besides for each coal's heat, by which a unit has its class, and of steel for
+    what iron making and sinter were fed, where they made any.
+
     Notes
     -----
-    Rules: CEA-MRV-03, CEA-PLN-06.
+    Rules: CEA-MRV-03, CEA-PLN-06, CEA-PLN-20.
     """
     supplied = ("supplied",) if sector == "power" and counts_supplied(year) else ()
     return (*_ASKED.get(sector, ()), *supplied)
@@ -286,14 +292,28 @@ def _asked_faults(sector: str, each: UnitMonth, lines: Lines) -> Iterator[Findin
     -----
     Rules: CEA-MRV-03.
     """
-    named = {figure.parameter for _, figure in lines}
+    had = {figure.parameter: figure for _, figure in lines}
     needed = asked(sector, each.month // 100)
-    if "supplied" in needed and any(f.parameter == "N" and f.value > 0 for _, f in lines):
+    if "supplied" in needed and _is_any("N", had):
         needed = (*needed, "turbine_heat")
+    fuels = (name.removeprefix("A.") for name in had if name.startswith("A."))
+    measured = (fuel for fuel in fuels if f"B.{fuel}" in had and _is_any(f"A.{fuel}", had))
+    needed = (*needed, *(f"C.{fuel}" for fuel in measured))
     for name in needed:
-        if name not in named:
+        if name not in had:
             text = f"expected {name} of {each.unit} in {each.month}, got none (CEA-MRV-03)"
             yield Finding(lines[0][0], "parameter", text)
+    for made in ("iron", "sinter"):
+        fed = any(name.startswith(f"{made}_in.") for name in had)
+        if sector == "steel" and _is_any(made, had) and not fed:
+            text = f"expected what {made} making of {each.unit} in {each.month} was fed, such as"
+            yield Finding(lines[0][0], "parameter", f"{text} {made}_in.coke, got none (CEA-MRV-03)")
+
+
+def _is_any(parameter: str, had: Mapping[str, FiledFigure]) -> bool:
+    """Tell whether a month has some of a parameter; of what is missing it may have."""
+    figure = had.get(parameter)
+    return figure is not None and (figure.value > 0 or figure.origin == MISSING)
 
 
 @lru_cache(maxsize=4_096)
