@@ -1,4 +1,4 @@
-"""Errors and frauds of 27 kinds, each planted into months of its own."""
+"""Errors and frauds of 28 kinds, each planted into months of its own."""
 
 from collections.abc import Callable
 from decimal import Decimal
@@ -219,4 +219,5 @@ KINDS: dict[str, Kind] = {
     "clinker told a fifth higher": times("clinker.portland", "1.2"),
     "anodes cut by a tenth": times("anode", "0.9"),
     "coke cut by a sixth": times("iron_in.coke", "0.84"),
+    "rating told a tenth higher": times("capacity", "1.1"),
 }

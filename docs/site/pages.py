@@ -21,6 +21,7 @@ ROOT = Path(__file__).parents[2]
 NAV = tomllib.loads((ROOT / "docs" / "site" / "nav.toml").read_text(encoding="utf-8"))
 FOLDERS = ("protocol", "contrib", "bench", "examples", "tests", "docs")
 CHINESE = ".zh.md"
+STYLE = "docs/site/style.css"
 _LINK = re.compile(r"\]\(([^)#\s]+)")
 _LIST_AFTER_TEXT = re.compile(
     r"^(?! *(?:[-*]|\d+\.) |\||#|```|>| {4})(\S.*)\n(?=(?:[-*]|\d+\.) )", re.MULTILINE
@@ -44,6 +45,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     pages = {place: path.read_text(encoding="utf-8") for place, path in pages_of(language).items()}
     for name in sorted(linked(pages)):
         collected.append(File.generated(config, name, abs_src_path=str(ROOT / name)))
+    collected.append(File.generated(config, STYLE, abs_src_path=str(ROOT / STYLE)))
     pages |= dict(refusal_pages(language)) | dict(settings_pages()) | dict(notebook_pages())
     for place, text in sorted(pages.items()):
         collected.append(File.generated(config, place, content=text))

@@ -19,12 +19,17 @@ from cea_exchange.institution.control.admin_client import InstitutionRefused
 from cea_exchange.matching.bulletins import MarketBulletins
 from cea_exchange.matching.market import Market
 from cea_exchange.matching.statements import MarketStatements
-from cea_exchange.screens.texts.catalogue import FOLDER, command_texts, refusal_texts
+from cea_exchange.screens.texts.catalogue import FOLDER, command_texts, refusal_texts, report_texts
 from support.command_tree import below, command_tree
 from support.places import ROOT
 
-FILE = FOLDER.joinpath("commands", "zh.toml")
-TABLES = tomllib.loads(FILE.read_text(encoding="utf-8"))
+TABLES = {
+    name: table
+    for folder in ("commands", "options")
+    for name, table in tomllib.loads(
+        FOLDER.joinpath(folder, "zh.toml").read_text(encoding="utf-8")
+    ).items()
+}
 HAN = re.compile(r"[\u4e00-\u9fff]")
 
 
@@ -51,12 +56,47 @@ def test_the_help_of_every_command_has_its_chinese_and_nothing_else_does():
     assert len(sentences()) > 500 and PANELS.keys() <= TABLES["frame"].keys()
 
 
+def of_options() -> set[str]:
+    commands = (
+        command for name in COMMAND_MODULES for _, command in below(command_tree(name), name)
+    )
+    params = (each for command in commands for each in command.params)
+    return {each.help for each in params if getattr(each, "help", None)}
+
+
+def test_the_help_of_every_argument_and_option_has_its_chinese_and_nothing_else_does():
+    assert of_options() == TABLES["options"].keys()
+    assert len(of_options()) > 500
+
+
+def test_the_help_of_a_command_has_nothing_in_english_but_names(capsys):
+    assert run(["venue", "market", "halt", "--help", "--lang", "zh"]) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "原因；将被留存。" in shown and "用谁的密钥" in shown and "必填]" in shown
+    without_example = re.sub(r"(示例|另有)： [^参]*", "", shown)
+    assert not re.search(r"[a-z]{3,} [a-z]{2,} [a-z]{2,}", without_example.partition("]")[2])
+
+
 def test_every_text_is_said_once_in_chinese_and_with_the_same_fields():
     texts = [(key, text) for table in TABLES.values() for key, text in table.items()]
     assert len(dict(texts)) == len(texts)
     for key, text in texts:
         assert HAN.search(text) or "://" in text, key
         assert fields_of(key) == fields_of(text), key
+
+
+def test_every_report_text_is_one_that_reports_say_and_has_the_same_fields():
+    texts = report_texts("zh")
+    rooms = ("year", "sweep", "plots", "cli/flows")
+    paths = (path for room in rooms for path in (ROOT / "src/cea_exchange" / room).rglob("*.py"))
+    source = " ".join(" ".join(path.read_text(encoding="utf-8").split()) for path in paths)
+    joined = re.sub(r'" f?"', "", source)
+    # Of a period the year is filled in.
+    periods = {"traded in {}", "held in {}", "end of {}"}
+    for key, text in texts.items():
+        assert any(f"{quote}{key}{quote}" in joined for quote in "'\"") or key in periods, key
+        assert HAN.search(text) or not re.search("[a-z]", key), key
+        assert key.count("{") == text.count("{"), key
 
 
 def fields_of(text: str) -> set[str]:

@@ -1,33 +1,15 @@
 """What `contrib/upgrades.md` says of commands and of the venue's last words is so."""
 
 import re
-import shlex
 from pathlib import Path
 
-import pytest
-import typer
-
 import cea_exchange.venue.registry_link.link as registry_link
-from cea_exchange.cli.main import COMMAND_MODULES, app_build
+from cea_exchange.cli.main import COMMAND_MODULES
 from support.command_tree import below, command_tree
 from support.places import ROOT
 
 PAGE = (ROOT / "contrib" / "upgrades.md").read_text()
-TYPED = re.compile(r"^        (?:/opt/\S+/bin/)?cea-exchange (.*)$", re.MULTILINE)
 NAMED = re.compile(r"`((?:venue|registry) [a-z][a-z -]*?[a-z])(?: --| [A-Z`]|`)")
-
-
-@pytest.mark.parametrize("line", TYPED.findall(PAGE))
-def test_a_command_of_the_page_is_understood(line):
-    words = shlex.split(line)
-    command = typer.main.get_command(app_build(words))
-    with command.make_context("cea-exchange", list(words), resilient_parsing=False) as context:
-        _name, below_it, rest = command.resolve_command(context, words)
-        while hasattr(below_it, "resolve_command"):
-            _name, below_it, rest = below_it.resolve_command(context, rest)
-        parser = below_it.make_parser(context)
-        options, _rest, _order = parser.parse_args(args=list(rest))
-    assert options
 
 
 def test_a_command_that_is_named_is_there():

@@ -65,8 +65,8 @@ WRONG = {
     "an absurd figure": (figure(3, value=54), ":3: value: B.bituminous: expected within"),
     "an amount beyond reason": (figure(2, value=10**11), ":2: value: A.bituminous: expected"),
     "a month twice": (
-        table_bytes(MONTH_FIGURES, year_figures()[:6] * 2, ".csv"),
-        ":8: parameter: expected each unit and month and parameter once",
+        table_bytes(MONTH_FIGURES, year_figures()[:7] * 2, ".csv"),
+        ":9: parameter: expected each unit and month and parameter once",
     ),
     "totals that don't add up": (
         january().replace(b"125000.00", b"125000.01", 1),

@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from cea_exchange.cli.main import run
+from cea_exchange.platform.entity_list.unit_facts import facts_read
 from cea_exchange.protocol.links.platform import Completion, LinkQuestion
 from support.platform.platform_world import (
     LI,
@@ -40,7 +41,7 @@ def test_what_each_entity_emitted_is_public_by_its_last_result(world, public):
 
 def test_what_was_emitted_by_a_second_hand_default_is_marked_so(world, public):
     """CEA-PLN-30, CEA-ENT-17: from the month to the public file."""
-    verified_year(world, 2024, without=("B.bituminous",))
+    verified_year(world, 2024, without=("B.bituminous", "C.bituminous"))
     assert public.emissions(2024).decode().splitlines()[1].endswith(",recalled second_hand")
 
 
@@ -64,6 +65,35 @@ def test_who_has_surrendered_is_public_and_no_tonnes_of_it(world, public):
         question = LinkQuestion(1, 0, platform.outbox.log_id, (), (shown,))
         assert not platform.outbox.answer(msgspec.msgpack.encode(question)).refusal
         assert line() == f"2024,33,E1,Power 1,power,{said}"
+
+
+def test_changes_in_operation_are_public_and_no_facts_of_a_unit(world, public):
+    """CEA-ENT-17: of a year, of listed entities alone."""
+    platform = world.platform
+    world.listed(2025)
+    world.enterprise("E2", number=2)
+    world.enterprise("E3", number=3)
+    world.unit("E1-2", valid_from=20250815)
+    world.unit("E3-1", "E3", valid_from=20250815)
+    platform.units.change(
+        "E1-1", 1, facts_read('{"rated_kw": [660000]}'), valid_from=20250901, document="licence 2"
+    )
+    before = platform.enterprises.facts_on(1, 20251231)
+    platform.enterprises.change(
+        "E1", before._replace(valid_from=20250301, title="Power One", document="decision 7")
+    )
+    platform.successions.merge("E1", "E2", decided_on=20251201, document="decision 8")
+    assert public.changes(2025).decode().splitlines() == [
+        "year,province,enterprise,changed_on,change,subject",
+        "2025,33,E1,2025-03-01,renamed,Power One",
+        "2025,33,E1,2025-08-15,unit added,E1-2",
+        "2025,33,E1,2025-09-01,unit changed,E1-1",
+        "2025,33,E1,2025-12-01,merged,E2",
+        "2025,33,E1,2025-12-01,unit given over,E1-1",
+        "2025,33,E1,2025-12-01,unit given over,E1-2",
+        "2025,,TOTAL,,,",
+    ]
+    assert public.changes(2024).decode().splitlines()[1:] == [",,TOTAL,,,"]
 
 
 def test_whom_an_entity_had_for_its_year_is_public(world, public):
@@ -100,7 +130,7 @@ def test_what_is_public_is_written_with_a_page_and_nothing_else(
     assert run(command) == 0, capsys.readouterr().err
     assert {file.name for file in out.iterdir()} == {
         *("emissions-2024.csv", "completion-2024.csv", "scores-2024.csv", "penalties.csv"),
-        *("list-2024-33.csv", "services-2024.csv"),
+        *("changes-2024.csv", "list-2024-33.csv", "services-2024.csv"),
         "index-2024.html",
     }
     assert (out / "list-2024-33.csv").read_bytes() == world.platform.listing.published(2024, 33)

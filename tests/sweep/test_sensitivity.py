@@ -8,6 +8,7 @@ from cea_exchange.sweep.outcome.outcome import outcome_of
 from cea_exchange.sweep.outcome.report import report_page
 from cea_exchange.sweep.points import points_of
 from support.sweep.small import plan_at
+from support.year.chinese import chinese_reports
 
 PLAN = """
 title = "Known"
@@ -86,6 +87,10 @@ def test_where_a_cell_failed_its_combination_is_left_out(tmp_path, fault):
     )
     page = report_page(plan, points, results, outcome)
     assert "no &lt;room&gt;" in page and "no <room>" not in page
+    with chinese_reports():
+        chinese = report_page(plan, points, results, outcome)
+    assert "<html lang=zh>" in chinese and "个年度失败" in chinese and "Morris 基本效应" in chinese
+    assert chinese.count("<td") == page.count("<td") and "<h2>" in chinese
 
 
 def test_a_sweep_all_of_which_failed_has_a_report(tmp_path):

@@ -18,6 +18,7 @@ from cea_exchange.year.outcome.report import report_write
 from cea_exchange.year.own_plan import own_plan
 from cea_exchange.year.run import LOCK, YearRun
 from support.places import ROOT
+from support.year.chinese import chinese_reports
 from support.year.recomputed import recomputed
 from support.year.small import SMALL, hashes, options, plan_as_later, played
 from support.year.tables import table_rows
@@ -180,6 +181,19 @@ def test_the_report_needs_nothing_from_outside_and_is_the_same_again(year):
     for words in ("the model&#x27;s is", "188,646,053 t", "97.49 yuan/t", "Surrender toward"):
         assert words in text, words
     assert report_write(folder, SMALL, state, outcome).read_text(encoding="utf-8") == text
+
+
+def test_the_report_is_chinese_where_that_is_spoken_and_lacks_no_text(year):
+    folder, outcome = year
+    state = YearRun(folder, SMALL).run()
+    english = report_write(folder, SMALL, state, outcome).read_text(encoding="utf-8")
+    with chinese_reports():
+        text = report_write(folder, SMALL, state, outcome).read_text(encoding="utf-8")
+    assert "<html lang=zh>" in text and "<h2>模型与公布数据对照</h2>" in text
+    assert "<td>应清缴量</td>" in text and "188,646,053 吨" in text and "97.49 元/吨" in text
+    plain = re.sub(r"<svg.*?</svg>|<style.*?</style>|<[^>]+>", " ", text, flags=re.DOTALL)
+    assert not re.search(r"[a-z]{3,} [a-z]{2,} [a-z]{2,}", plain)
+    assert report_write(folder, SMALL, state, outcome).read_text(encoding="utf-8") == english
 
 
 def test_a_year_shows_itself_in_lines_tables_and_a_plot(year):

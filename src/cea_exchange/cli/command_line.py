@@ -30,7 +30,7 @@ def _help_write(text: str, formatter: Any) -> None:
 
 FRAME = (
     *("Usage:", "Options:", "Arguments:"),
-    *("Show this message and exit.", "[required]", "[default:"),
+    *("Show this message and exit.", "required]", "default:", "env var:", "Example:", "Also:"),
 )
 """What the library writes about a command's own words."""
 
@@ -46,6 +46,9 @@ class HelpedCommand(TyperCommand):
 
     def get_help(self, ctx: Any) -> str:
         """Return the help, in the language that is spoken."""
+        for each in self.params:
+            if words := getattr(each, "help", None):
+                each.help = said(words)  # type: ignore[attr-defined]
         return _framed(super().get_help(ctx))
 
     def format_help_text(self, ctx: Any, formatter: Any) -> None:

@@ -66,6 +66,15 @@ def said(english: str) -> str:
     return command_texts(language()).get(english, english)
 
 
+def said_in_report(english: str) -> str:
+    """Return a text of a year's or a sweep's report, as `said` does."""
+    if language() == ENGLISH:
+        return english
+    from cea_exchange.screens.texts.catalogue import report_texts
+
+    return report_texts(language()).get(english, english)
+
+
 def word(name: str) -> str:
     """Return the name of a field, or the head of a column; in English as the program has it."""
     return name if language() == ENGLISH else said(name.replace("_", " "))

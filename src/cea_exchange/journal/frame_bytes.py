@@ -56,8 +56,8 @@ def frames_last(path: Path, data: bytes) -> list[tuple[int, Frame]]:
     return frames
 
 
-def synced_prefix(path: Path, data: bytes, *, synced_seq: int = 0) -> tuple[bytes, int]:
-    """Return what of a segment that is being written is known to be on disk.
+def whole_prefix(path: Path, data: bytes) -> tuple[bytes, int]:
+    """Return the whole frames of a segment that is being written, as far as they are consecutive.
 
     Parameters
     ----------
@@ -65,13 +65,11 @@ def synced_prefix(path: Path, data: bytes, *, synced_seq: int = 0) -> tuple[byte
         The segment's file; for its name.
     data : bytes
         All of it, as read just now.
-    synced_seq : int
-        A sequence number known to be on disk from elsewhere.
 
     Returns
     -------
     prefix : bytes
-        Whole frames up to the last that a later frame, or the seal, says was synced.
+        The header and the frames; without a last one of which a part is not there yet.
     next_seq : int
         The sequence after it.
 
@@ -82,16 +80,13 @@ def synced_prefix(path: Path, data: bytes, *, synced_seq: int = 0) -> tuple[byte
     """
     seq = segment_first_seq(path)
     segment_header_decode(path, data, seq)
-    ends, offset = [(seq, SEGMENT_HEADER_BYTES)], SEGMENT_HEADER_BYTES
+    offset = SEGMENT_HEADER_BYTES
     while offset < len(data):
         frame, _ = frame_decode(data, offset, seq)
         if frame is None:
             break
         offset += FRAME_HEADER_BYTES + len(frame.payload)
         seq += frame.count
-        synced_seq = max(synced_seq, frame.synced_seq)
         if frame.kind == FrameKind.SEAL:
-            return data[:offset], seq
-        ends.append((seq, offset))
-    next_seq, end = [place for place in ends if place[0] - 1 <= synced_seq or place is ends[0]][-1]
-    return data[:end], next_seq
+            break
+    return data[:offset], seq

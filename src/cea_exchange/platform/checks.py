@@ -1,5 +1,6 @@
 """What every act of the platform checks first, and how it says no."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -7,7 +8,7 @@ from cea_exchange.domain.calendar import date_of_number
 from cea_exchange.domain.compliance.ruled import ComplianceError
 from cea_exchange.domain.naming import is_one_line, name_check, plain_name_check
 from cea_exchange.domain.refusals import PlatformRefusal
-from cea_exchange.files.findings import FileRefused
+from cea_exchange.files.findings import FileRefused, Finding
 from cea_exchange.institution.checks import ActError
 
 WORDS_LENGTH_MAX = 200
@@ -25,6 +26,21 @@ class PlatformActError(ActError):
 
 
 REMEDY = "nothing of it was taken: mend each line that is named, and enter it again (CEA-FIL-01)"
+RULE = re.compile(r"\(CEA-[A-Z]{3}-[0-9]{2}\)")
+REMEDIES = {
+    "enterprise": "hand in the files of each enterprise by themselves",
+    "unit": "name a unit of the enterprise, or let the province register it first",
+    "month": "give months that have ended, as yyyy-mm",
+    "parameter": "name each parameter of the guideline once, and file what is missing",
+    "value": "correct it by its document",
+    "measure": "give the value in the unit that is expected",
+    "origin": "say where it comes from, the same all the year",
+    "evidence": "bring the document first, and name its SHA-256",
+    "basis": "say in what state the coal is weighed, and sample it so",
+    "missing_data": "plan what the guideline has for it",
+    "meter": "name the meter, or leave its class and calibration out",
+}
+"""By column, what may be done about a finding."""
 
 
 @contextmanager
@@ -38,10 +54,18 @@ def file_refusals_raised() -> Iterator[None]:
     try:
         yield
     except FileRefused as error:
-        words = f"{error}\n{error.file}: {REMEDY}"
+        mended = tuple(map(_with_rule_and_remedy, error.findings))
+        words = f"{FileRefused(error.file, mended, error.count)}\n{error.file}: {REMEDY}"
         raise PlatformActError(PlatformRefusal.FILE_REFUSED, words) from error
     except ModuleNotFoundError as error:
         raise PlatformActError(PlatformRefusal.FILE_REFUSED, str(error)) from error
+
+
+def _with_rule_and_remedy(finding: Finding) -> Finding:
+    """Return a finding that names a rule, and what may be done: a file's own is CEA-FIL-01."""
+    rule = "" if RULE.search(finding.text) else " (CEA-FIL-01)"
+    remedy = REMEDIES.get(finding.column or "", "mend it")
+    return finding._replace(text=f"{finding.text}{rule}: {remedy}")
 
 
 @contextmanager

@@ -26,7 +26,7 @@ from cea_exchange.institution.clock import GivenClock, InstitutionClock
 from cea_exchange.institution.persons import Person, Persons
 from cea_exchange.institution.services import Ended, InstitutionServices
 from cea_exchange.platform.allocation.allocations import AllocationRow, Allocations
-from cea_exchange.platform.allocation.computation import Computation, Line, Terms
+from cea_exchange.platform.allocation.computation import Computation, LeftOut, Line, Terms
 from cea_exchange.platform.allocation.forms import Forms
 from cea_exchange.platform.allocation.unit_years import UnitYears
 from cea_exchange.platform.disclosure.public_files import PublicFiles
@@ -46,7 +46,9 @@ from cea_exchange.platform.filings.plans import Plans
 from cea_exchange.platform.filings.reports import Reports
 from cea_exchange.platform.filings.retrofits import Retrofits
 from cea_exchange.platform.messages import Message, Messages
+from cea_exchange.platform.obligations.obligation_status import ObligationStatus
 from cea_exchange.platform.obligations.obligations import Obligations
+from cea_exchange.platform.obligations.successions import PassedOn, Successions
 from cea_exchange.platform.pages import Pages
 from cea_exchange.platform.record import Record
 from cea_exchange.platform.registry_link.news import RegistryNews
@@ -153,23 +155,29 @@ class Platform(InstitutionServices):
         self.allocations = Allocations(record, self.enterprises, self.computation)
         self.forms = Forms(self.computation)
         self.obligations = Obligations(record, self.enterprises, self.allocations)
+        self.successions = Successions(
+            *(record, self.enterprises, self.units, self.obligations),
+            ObligationStatus(record, self.obligations),
+        )
         self.cases = Cases(record, self.obligations, self.firms)
         self.public_files = PublicFiles(record, self.firms, self.cases)
         self.public_pages = PublicPages(self.public_files, self.listing)
         self.outbox = Outbox(record)
-        news = RegistryNews(self.outbox, self.enterprises)
+        self.news = news = RegistryNews(self.outbox, self.enterprises)
         self.recalls = AllocationRecalls(record, self.allocations, self.outbox, news)
         self.resending = Resending(
             *(record, self.enterprises, self.listing, self.allocations, self.obligations),
-            self.outbox,
-            news,
+            *(self.successions, self.outbox, news),
         )
         self.listing.after_changing.append(news.listed)
-        self.allocations.after_distributing.append(news.given)
+        self.allocations.after_distributing.append(self._given_tell)
         self.listing.after_changing.append(self._listed_tell)
         self.verifications.after_confirming.append(self._confirmed_tell)
+        self.allocations.after_computing.append(self._left_out_tell)
         self.allocations.after_distributing.append(self._distributed_tell)
-        self.obligations.after_setting.append(news.owed)
+        self.successions.after_passing.extend((news.passed_on, self._passed_on_tell))
+        # The registry hears what is owed before it hears who owes it in its entity's place.
+        self.obligations.after_setting.extend((news.owed, self.successions.follow))
         self.cases.cuts.after_cutting.append(news.cut)
 
     @classmethod
@@ -253,6 +261,40 @@ class Platform(InstitutionServices):
             " within 7 working days (CEA-VER-13)",
         )
 
+    def _left_out_tell(self, row: AllocationRow, left_out: list[LeftOut]) -> None:
+        """Tell enterprises, and their province, that an allocation leaves them out, and why.
+
+        Notes
+        -----
+        Rules: CEA-MRV-03, CEA-CAL-05.
+        """
+        year = row.compliance_year
+        self.messages.tell(
+            Message(
+                body,
+                f"allocation {row.allocation_id} leaves out {each.enterprise}",
+                f"Allowances of {year}, {row.stage}: none of {each.enterprise} yet: {each.words};"
+                " it is allocated once that is mended (CEA-MRV-03)",
+                0,
+            )
+            for each in left_out
+            for body in (enterprise_body(each.enterprise), province_body(row.province))
+        )
+
+    def _given_tell(self, row: AllocationRow, lines: list[Line], terms: Terms) -> None:
+        """Tell the registry what a province gave: of who was left out until now as its final.
+
+        Notes
+        -----
+        Rules: CEA-PLK-01, CEA-DIS-02.
+        """
+        if row.stage == "adjustment":
+            known = self.allocations.settled_before(row)
+            first = [line for line in lines if line.enterprise not in known]
+            self.news.given(row._replace(stage="final"), first, terms)
+            lines = [line for line in lines if line.enterprise in known]
+        self.news.given(row, lines, terms)
+
     def _distributed_tell(self, row: AllocationRow, lines: list[Line], _terms: Terms) -> None:
         """Tell enterprises what they are given.
 
@@ -272,6 +314,22 @@ class Platform(InstitutionServices):
             )
             for line in lines
         )
+
+    def _passed_on_tell(self, passed: PassedOn) -> None:
+        """Tell an entity's successors what they owe in its place.
+
+        Notes
+        -----
+        Rules: CEA-ENT-12, CEA-CAL-05.
+        """
+        year, whose = passed.compliance_year, passed.enterprise.enterprise
+        for name, tonnes in passed.shares.items():
+            self._tell(
+                name,
+                f"succession {year} {whose} {self.outbox.last_seq}",
+                f"Owed of {year} in place of {whose}: {tonnes} t, by {passed.document}"
+                " (CEA-ENT-12)",
+            )
 
     def _tell(self, enterprise: str, subject: str, words: str) -> None:
         self.messages.tell([Message(enterprise_body(enterprise), subject, words, 0)])

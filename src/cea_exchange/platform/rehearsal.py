@@ -63,6 +63,7 @@ SCALE = "month,coal_t\n" + "".join(f"{month},125000.00\n" for month in months_of
 MONTH_VALUES = (
     ("A.bituminous", "125000.00", "t"),
     ("B.bituminous", "0.5432", "tC/t"),
+    ("C.bituminous", "20.512", "GJ/t"),
     ("E.bituminous", "99", "%"),
     ("M", "300000", "MWh"),
     ("N", "0", "GJ"),

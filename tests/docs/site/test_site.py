@@ -148,6 +148,7 @@ def test_the_site_builds_without_a_warning_and_without_a_network(config, languag
     # Nothing of a page is fetched from elsewhere.
     fetched = re.findall(r"<(?:script|link|img)[^>]*(?:src|href)=[\"']?(https?://[^\"' >]+)", start)
     assert fetched == []
+    assert (site / "docs/site/style.css").is_file() and "docs/site/style.css" in start
     market = (site / "docs/reference/market.html").read_text(encoding="utf-8")
     assert "block_counter" in market and "bidding_open" in market
     assert len(list(site.rglob("*.html"))) > 80

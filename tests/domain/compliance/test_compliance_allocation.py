@@ -27,7 +27,10 @@ GAS = replace(COAL, name="gas", unit_class="gas", emissions=300_000)
     [
         (400_000, 10_000, 0, 0, "coal_large"),
         (399_999, 10_000, 0, 0, "coal_small"),
-        (600_000, 5_000, 5_000, 0, None),
+        (600_000, 5_000, 5_000, 0, "coal_large"),
+        (600_000, 4_000, 4_500, 1_500, "coal_large"),
+        (300_000, 3_000, 0, 7_000, "coal_small"),
+        (300_000, 0, 5_000, 5_000, "coal_small"),
         (600_000, 4_999, 5_001, 0, "coal_unconventional"),
         (600_000, 5_001, 4_999, 0, "coal_large"),
         (50_000, 0, 0, 9_000, "gas"),
@@ -39,7 +42,7 @@ GAS = replace(COAL, name="gas", unit_class="gas", emissions=300_000)
     ],
 )
 def test_classes_of_units(rated_kw, conventional, unconventional, gas, unit_class):
-    """CEA-ALC-01: 400 MW is what is tested, whatever the class is called."""
+    """CEA-ALC-01, CEA-PLN-01: 400 MW is tested; what is no other class is conventional coal."""
     facts = {
         "rated_kw": rated_kw,
         "conventional_bp": conventional,

@@ -73,11 +73,25 @@ def test_since_when_months_are_filed(sector, year, month, filed):
         ("surrender", 2027, "2028-12-31"),
         ("quality_plan", 2028, "2027-12-31"),
         ("list", 2028, "2027-10-31"),
+        ("factors_frozen", 2028, "2027-10-31"),
+        ("plan_drafting", 2028, "2027-11-01"),
     ],
 )
 def test_days_of_every_year(act, year, last):
     """CEA-CAL-01, CEA-MRV-12, CEA-MRV-16, CEA-ENT-02."""
     assert standing_due(act, year) == due_day(act, year, "power") == day(last)
+
+
+def test_the_factors_of_a_plan_are_frozen_the_day_before_it_is_drafted():
+    """CEA-MRV-12: told the authority as due, and the entities."""
+    frozen, drafting = (
+        event
+        for event in events(day("2026-10-01"), day("2026-11-05"))
+        if event.rule == "CEA-MRV-12"
+    )
+    assert (frozen.day, frozen.actor, frozen.due) == (day("2026-10-31"), "authority", True)
+    assert (drafting.day, drafting.actor, drafting.due) == (day("2026-11-01"), "entity", False)
+    assert frozen.years == drafting.years == (2027,)
 
 
 def test_an_act_without_a_day_of_every_year_is_refused():

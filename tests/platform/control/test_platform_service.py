@@ -144,7 +144,7 @@ def test_a_part_of_an_account_is_activated_by_two_of_the_province(staff):
 
 
 def test_what_a_verifier_reports_is_for_the_province_and_not_for_the_firm(staff):
-    """CEA-VER-16."""
+    """CEA-VER-14."""
     assert staff.refused("Li Na", "irregularity_list", province=33) == "NOT_PERMITTED"
     assert staff.refused("Sun Yu", "irregularity_list", province=32) == "NOT_YOURS"
     assert staff.ask("Sun Yu", "irregularity_list", province=33)["irregularities"] == []
@@ -263,3 +263,32 @@ def test_the_next_years_days_are_loaded_by_two_operators_from_a_file(staff):
     again = loaded(content)
     assert again["code"] == "CALENDAR_UNSOUND"
     assert "expected 2028-01-01" in again["error"]
+
+
+def test_a_split_takes_two_persons_of_the_province_and_all_of_its_parts(staff):
+    """CEA-ENT-12, CEA-REG-02."""
+    world = staff.world
+    world.unit("E1-2")
+    for number in (2, 3):
+        world.enterprise(f"E{number}", number=number)
+    terms = {"enterprise": "E1", "decided_on": 20260105, "document": "decision-9"}
+    parts = "E2:6000:E1-1,E3:4000:E1-2"
+    for wrong in ("E2:6000,E3:4000:E1-2", "E2::E1-1", "E2:60 %:E1-1", "E2:999999:E1-1"):
+        code = staff.refused("Sun Yu", "enterprise_split", parts=wrong, **terms)
+        assert code == "AMOUNT_UNSOUND"
+    proposed = staff.ask("Sun Yu", "enterprise_split", parts=parts, **terms)
+    assert world.platform.enterprises.of("E1").ended_on == 0
+    assert staff.refused("Sun Yu", "approve", proposal=proposed["proposal"]) == "SAME_PERSON"
+    assert staff.ask("Qian Lan", "approve", proposal=proposed["proposal"])["ok"]
+    assert world.platform.enterprises.of("E1").ended_on == 20260105
+    assert set(world.platform.units.of(3, 20260105)) == {"E1-2"}
+
+
+def test_a_province_lets_no_other_provinces_enterprise_succeed(staff):
+    """CEA-ENT-12: the platform's operator may."""
+    staff.world.enterprise("E2", number=2, province=32)
+    terms = {"enterprise": "E1", "successor": "E2", "decided_on": 20260105, "document": "d-9"}
+    assert staff.refused("Sun Yu", "enterprise_merge", **terms) == "PROVINCE_OTHER"
+    proposed = staff.ask("Gu Bo", "enterprise_merge", **terms)
+    assert staff.ask("Ma Li", "approve", proposal=proposed["proposal"])["ok"]
+    assert staff.world.platform.enterprises.of("E1").ended_on == 20260105

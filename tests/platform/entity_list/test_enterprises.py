@@ -81,11 +81,13 @@ def test_a_split_enterprise_has_a_successor_for_what_it_owes_and_others(world):
     register(world)
     register(world, "E3", code=credit_code(3))
     terms = {"kind": "split", "decided_on": 20250601, "document": "decision 9"}
-    platform.enterprises.succeed("E1", "E2", **terms)
-    platform.enterprises.succeed("E1", "E3", **terms)
+    platform.enterprises.succeed("E1", "E2", share_bp=6_000, **terms)
+    platform.enterprises.succeed("E1", "E3", share_bp=4_000, **terms)
     old = platform.enterprises.of("E1")
     assert platform.enterprises.name_of(old.successor_id) == "E2"
-    assert world.store.one("SELECT count(*) FROM successions") == 2
+    successors = platform.enterprises.successors(old.enterprise_id)
+    shares = {each.enterprise: each.share_bp for each in successors}
+    assert shares == {"E2": 6_000, "E3": 4_000}
 
 
 def test_an_unknown_enterprise_or_unit_is_refused(world):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from support.platform.platform_world import verified_2024
+from support.platform.platform_world import credit_code, verified_2024
 from support.refusing import refuses
 from support.registry.ledger_by_hand import guards_off, guards_on
 
@@ -21,13 +21,18 @@ def test_a_listed_enterprise_stands_on_its_years_list_only(world):
 
 
 def test_what_was_published_stays_until_it_is_published_again(world):
-    """CEA-ENT-02, CEA-ENT-10."""
+    """CEA-ENT-02, CEA-ENT-03, CEA-ENT-10."""
     world.listed(2025)
     listing = world.platform.listing
     assert listing.published(2025, 33) is None
     listing.publish(2025, 33)
     first = listing.published(2025, 33)
-    assert first.decode().splitlines()[1].startswith("2025,33,3301,E1,")
+    assert first.decode().splitlines() == [
+        "list_year,province,number,enterprise,title,credit_code,city,sector,sector_code,sub_type,"
+        "remark",
+        f"2025,33,1,E1,Power 1,{credit_code(1)},3301,power,4411,,",
+        "2025,33,,TOTAL,,,,,,,",
+    ]
     listing.leave(2025, "E1", **LEAVING)
     assert listing.published(2025, 33) == first
     listing.publish(2025, 33)
@@ -37,10 +42,11 @@ def test_what_was_published_stays_until_it_is_published_again(world):
 
 
 def test_an_enterprise_that_was_forgotten_enters_on_request(world):
-    """CEA-ENT-11."""
+    """CEA-ENT-03, CEA-ENT-11."""
     terms = {"tonnes": 30_000, "decided_on": 20250601, "document": "request 1"}
     world.platform.listing.enter(2025, "E1", cause="on_request", **terms)
-    assert [line.tonnes for line in world.platform.listing.of_year(2025, 33)] == [30_000]
+    (line,) = world.platform.listing.of_year(2025, 33)
+    assert (line.number, line.enterprise, line.remark) == (1, "E1", "entered on request")
     with refuses("CHOICE_UNKNOWN: cause: expected one of over_threshold, .*got 'whim'"):
         world.platform.listing.enter(2026, "E1", cause="whim", **terms)
     with refuses("AMOUNT_UNSOUND: tonnes: expected a whole number from 0 to .*, got -1"):

@@ -51,7 +51,7 @@ def test_what_a_second_source_says_otherwise_is_found(world):
 
 def test_a_second_source_in_another_unit_is_refused_with_its_line(world):
     invoice = filed(parameter="invoice:A.bituminous", measure="kg")
-    with refuses("FILE_REFUSED: month.csv:8: measure: invoice:A.bituminous: expected in t, got"):
+    with refuses("FILE_REFUSED: month.csv:9: measure: invoice:A.bituminous: expected in t, got"):
         world.platform.months.enter(LI, "E1", world.month_file(*coal_month(), invoice))
 
 
@@ -130,7 +130,7 @@ def test_a_figure_much_unlike_last_years_is_found_and_the_year_before_is_not_nam
 
 
 def test_what_was_verified_and_is_not_the_sum_of_its_months_is_found(world):
-    """CEA-VER-03, CEA-VER-14."""
+    """CEA-VER-03, CEA-VER-16."""
     verified_year(world, 2025)
     assert ("months_against_year", 202512) not in found(world)
     world.platform.verifications.withdraw(1)

@@ -24,6 +24,7 @@ def month(number, heat=None, origin="measured"):
     rows = [
         filed(**of, parameter=f"FC.{FUEL}", value=Decimal("1000.00")),
         filed(**of, parameter="product.crude_steel", value=Decimal("100.00")),
+        *(filed(**of, parameter=made, value=Decimal(0)) for made in ("iron", "sinter")),
     ]
     if heat is not None:
         evidence = {} if origin == "measured" else {"evidence": ""}

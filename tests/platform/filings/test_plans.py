@@ -100,15 +100,33 @@ def unplanned(world):
 def test_a_figure_that_no_plan_names_is_a_finding(world):
     """CEA-VER-07: of a month's versions the last counts."""
     world.plan(2025)
-    heat = filed(parameter="C.bituminous", value=Decimal("20.512"), measure="GJ/t")
-    world.platform.months.enter(LI, "E1", world.month_file(*coal_month(), heat))
+    rating = filed(parameter="capacity", value=Decimal(600), measure="MW")
+    world.platform.months.enter(LI, "E1", world.month_file(*coal_month(), rating))
     world.platform.months.file(WANG, "E1", 202507)
     assert unplanned(world) == set()
     accepted(world, 2025)
-    assert unplanned(world) == {(202507, "C.bituminous")}
-    world.enter(202507, reason="the heat was not measured as planned")
+    assert unplanned(world) == {(202507, "capacity")}
+    world.enter(202507, reason="the rating is not measured")
     world.platform.months.file(WANG, "E1", 202507)
     assert unplanned(world) == set()
+
+
+def test_a_unit_without_a_plan_that_counts_is_a_finding_once(world):
+    """CEA-MRV-12, CEA-VER-07."""
+    world.plan(2025)
+    for month in (202506, 202507):
+        world.enter(month)
+        world.platform.months.file(WANG, "E1", month)
+
+    def without():
+        found = world.platform.cross_checks.findings(2025)
+        return [each for each in found if each.detector == "no_plan"]
+
+    (finding,) = without()
+    assert (finding.unit, finding.month, finding.rule) == ("E1-1", 202506, "CEA-MRV-12")
+    assert finding.found == "none of 2025 that counts"
+    accepted(world, 2025)
+    assert without() == []
 
 
 def test_a_plan_file_of_another_enterprise_is_refused(world):

@@ -39,7 +39,7 @@ def test_an_officer_without_a_card_and_a_day_that_comes_are_refused(world):
 
 
 def test_what_a_verifier_came_upon_is_told_to_the_province(world):
-    """CEA-VER-16."""
+    """CEA-VER-14."""
     world.reported(2025)
     task = world.platform.verifications.give("E1", 2025, "V1", due_on=20260630)
     unit_id = world.place().unit_id
@@ -55,7 +55,7 @@ def test_what_a_verifier_came_upon_is_told_to_the_province(world):
 
 
 def test_nothing_is_reported_of_a_verification_that_is_over(world):
-    """CEA-VER-16."""
+    """CEA-VER-14."""
     world.reported(2025)
     task = world.platform.verifications.give("E1", 2025, "V1", due_on=20260630)
     with refuses("CHOICE_UNKNOWN: kind: expected one of unapproved_unit"):

@@ -48,6 +48,38 @@ def test_a_firm_does_not_verify_what_it_worked_on(world, service):
         world.platform.firms.engage("E1", "V1", 2025, service)
 
 
+CLASHING = (("E1", "report"), ("E2", "report"), ("E1", "laboratory"), ("E3", "advice"))
+
+
+@pytest.mark.parametrize(("enterprise", "service"), CLASHING)
+def test_a_firm_does_no_work_for_what_it_verifies(world, enterprise, service):
+    """CEA-ENT-15: the other way round, too, until it verifies it no more."""
+    world.reported()
+    world.enterprise("E2", number=2)
+    world.enterprise("E3", number=3, province=32)
+    verifications, firms = world.platform.verifications, world.platform.firms
+    number = verifications.give("E1", 2025, "V1", due_on=20260630)
+    with refuses(f"FIRM_IN_CONFLICT: .*for its {service}, got V1, which verifies E1"):
+        firms.engage(enterprise, "V1", 2025, service)
+    for other, apart in (("E2", "laboratory"), ("E3", "report")):
+        firms.engage(other, "V1", 2025, apart)
+    firms.engage(enterprise, "V1", 2024, service)
+    verifications.withdraw(number)
+    firms.engage(enterprise, "V1", 2025, service)
+
+
+def test_what_is_noted_of_a_verifier_meanwhile_keeps_its_result_from_counting(world):
+    """CEA-ENT-15."""
+    world.reported()
+    verifications = world.platform.verifications
+    number = verifications.give("E1", 2025, "V1", due_on=20260630)
+    verifications.conclude(VERIFIER, number, {"E1-1": Decimal("2957724.00")})
+    world.platform.firms.tie("V1", "interest", "register 1", enterprise="E1")
+    with refuses("FIRM_IN_CONFLICT: .*V1 holds an interest in E1"):
+        verifications.confirm(PROVINCE, number)
+    assert world.store.one("SELECT count(*) FROM verified_results") == 0
+
+
 def test_a_firm_that_reports_in_a_province_does_not_verify_there(world):
     """CEA-ENT-15."""
     world.reported()
@@ -93,7 +125,7 @@ def test_a_tie_is_with_an_enterprise_unless_it_is_trade(world):
 
 
 def test_what_is_allocated_rests_on_what_the_verifier_concluded(world):
-    """CEA-VER-14: of what was made and of hours; of the others on the months."""
+    """CEA-VER-16: of what was made and of hours; of the others on the months."""
     world.reported(2024)
     give, conclude = world.platform.verifications.give, world.platform.verifications.conclude
     world.listed(2024)
@@ -109,7 +141,7 @@ def test_what_is_allocated_rests_on_what_the_verifier_concluded(world):
 
 
 def test_where_a_finding_was_not_fixed_no_unit_has_made_more(world, task):
-    """CEA-VER-14."""
+    """CEA-VER-16."""
     verifications = world.platform.verifications
     finding = verifications.find(VERIFIER, task, FINDING)
     verifications.close(task, finding, "not_fixed")

@@ -5,7 +5,8 @@ import pytest
 from cea_exchange.registry.control.admin import MAY, SECOND
 from cea_exchange.registry.files import SourceFile
 from support.refusing import refuses
-from support.registry.compliance_world import BEIJING, World, proof, proof_file
+from support.registry.audit_queries import audit_findings
+from support.registry.compliance_world import BEIJING, World, obligation_file, proof, proof_file
 
 
 @pytest.fixture
@@ -188,6 +189,27 @@ def test_an_offset_completes_an_obligation_and_its_revocation_opens_it_again(wor
     last = registry.surrender.apply("P1", 2024, {"CEA24": 21})
     registry.surrender.accept(last, BEIJING)
     assert registry.surrender.retire(last) is None
+
+
+def test_in_anothers_place_ccers_count_by_what_is_ones_own(world):
+    """CEA-ENT-12, CEA-OFS-01, CEA-SUR-12: P1's 50 t stay, P2 has 5% of its 200 t."""
+    registry = world.registry
+    registry.offsets.book(proof("N1", "P1", 50))
+    whose, successor = registry.account("P1"), registry.account("P2")
+    moved = {successor: 969, whose: -969}
+    registry.obligations.pass_on(SourceFile("decision", b"9"), 2024, moved, "decision 9")
+    owed = [registry.obligations.standing(name, 2024).tonnes for name in ("P1", "P2")]
+    assert owed == [50, 1_169]
+    assert registry.surrender.certificate("P1", 2024).obligation_tonnes == 50
+    with refuses("OFFSET_LIMIT: .*at most 10 t of 200 t, got 0 [+] 11"):
+        registry.offsets.book(proof("N2", "P2", 11))
+    registry.offsets.book(proof("N2", "P2", 10))
+    assert registry.obligations.notice("P2", 2024).offset_max == 10
+    assert audit_findings(registry.store) == {}
+    with refuses("FILE_REFUSED: .*expected at least 1019, covered, applied for, deducted or succ"):
+        registry.obligations.correct(obligation_file(registry, 2024, ("P1", 1_018)), "anew")
+    registry.obligations.correct(obligation_file(registry, 2024, ("P1", 1_029)), "anew")
+    assert registry.obligations.standing("P1", 2024).payable == 10
 
 
 def test_the_authority_sets_a_lower_share_for_a_year(world):

@@ -246,6 +246,7 @@ def test_an_account_sees_what_became_of_its_applications_and_how_it_stands(world
         "unretired": 200,
         "deducted": 0,
         "payable": 500,
+        "succeeded": 0,
         "completed_on": None,
     }
     assert "expected the business of account P2" in staff.pa.error("surrender_history", **fields)

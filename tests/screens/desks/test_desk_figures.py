@@ -8,10 +8,12 @@ from functools import partial
 
 import pytest
 
+from cea_exchange.domain.compliance.accounting import PARAMETERS
 from cea_exchange.domain.compliance.rules import ComplianceRules
 from cea_exchange.domain.provinces import PROVINCES
 from cea_exchange.files.cells.source import SourceFile
 from cea_exchange.platform.filings.month_files import UnitMonth, months_read
+from cea_exchange.platform.filings.months import asked
 from cea_exchange.screens.desk.proposals import terms_shown
 from cea_exchange.screens.firm.certificate import certificate_pdf
 from cea_exchange.screens.firm.holdings import Holding, holdings_of
@@ -121,8 +123,8 @@ COAL = {
 
 def test_a_first_month_asks_for_what_its_sector_has_and_a_later_one_for_what_the_last_had():
     first = rows_shown([], "power", with_values=False)
-    assert [row["parameter"] for row in first][:6] == [
-        *("A.bituminous", "B.bituminous", "E.bituminous", "M", "N", "O")
+    assert [row["parameter"] for row in first][:7] == [
+        *("A.bituminous", "B.bituminous", "C.bituminous", "E.bituminous", "M", "N", "O")
     ]
     (later, *blank) = rows_shown([COAL], "power", with_values=False)
     assert (later["parameter"], later["value"], later["evidence"]) == ("A.bituminous", "", "")
@@ -312,3 +314,14 @@ def test_a_certificate_prints_all_that_it_certifies_in_chinese_too(language):
 def test_the_same_certificate_gives_the_same_bytes():
     of = partial(certificate_pdf, CERTIFICATE, partial(text, "zh"), READINGS["zh"])
     assert of() == of()
+
+
+@pytest.mark.parametrize("sector", ["power", "steel", "cement", "aluminium"])
+def test_a_first_months_form_asks_for_all_that_the_sector_has_to_file(sector):
+    """CEA-MRV-03: what its bill needs and its allocation rests on, in the guideline's units."""
+    first = [row for row in rows_shown([], sector, with_values=False) if row["parameter"]]
+    shown = {row["parameter"]: row["measure"] for row in first}
+    known = PARAMETERS[sector]
+    assert shown == {name: known[name].unit for name in shown}
+    needed = {each.id for each in known.values() if each.required}
+    assert needed | set(asked(sector, 2025)) <= set(shown)

@@ -26,7 +26,7 @@ def owes(world, year, tonnes):
         result = 1
     number = store.next_id("obligations", "obligation_id")
     row = Obligation(
-        *(number, 1, year, 1, tonnes, tonnes, DEADLINES[year], result),
+        *(number, 1, year, 1, tonnes, tonnes, 0, DEADLINES[year], result),
         reason="",
         set_by="Sun Yu",
         mark="",

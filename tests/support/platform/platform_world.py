@@ -179,7 +179,7 @@ def filed(**terms):
 
 
 def coal_month(month=202507, unit="E1-1", coal="125000.00"):
-    """Return the coal, carbon and oxidation of a unit, 246,477.00 t of CO2, and what it made."""
+    """Return a unit's coal, carbon, oxidation and heat, 246,477.00 t of CO2, and what it made."""
     return (
         filed(month=month, unit=unit, value=Decimal(coal)),
         filed(
@@ -201,6 +201,13 @@ def coal_month(month=202507, unit="E1-1", coal="125000.00"):
         *(
             filed(month=month, unit=unit, parameter=code, value=Decimal(value), measure=measure)
             for code, (value, measure) in MADE.items()
+        ),
+        filed(
+            month=month,
+            unit=unit,
+            parameter="C.bituminous",
+            value=Decimal("20.512"),
+            measure="GJ/t",
         ),
     )
 
@@ -231,7 +238,10 @@ def planned_figures(**changed):
         "A.bituminous": SCALE
         | {"missing_data": "second_source", "basis": "as_fired"}
         | changed,
-        "B.bituminous": LABORATORY | {"missing_data": "default", "basis": "as_fired"},
+        **dict.fromkeys(
+            ("B.bituminous", "C.bituminous"),
+            LABORATORY | {"missing_data": "default", "basis": "as_fired"},
+        ),
         **{code: SCALE | {"missing_data": "second_source"} for code in ("M", "N", "O")},
     }
     return [

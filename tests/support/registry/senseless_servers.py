@@ -300,7 +300,12 @@ class FakePlatform(FakeServer):
             **{name: number(dates) for name in days},
             **{name: number(("", "D1", "\0")) for name in ("document", "order", "refusal")},
         )
-        content = number((listed, given, owed, cut))
+        successor = platform.SucceedingLine("E2", number(numbers), number(numbers))
+        succeeded = platform.ObligationSucceeded(
+            *(number(numbers), "E1", number((2024, *numbers)), number(dates)),
+            *(number(("", "D1", "\0")), (successor,) * number((0, 1, 2))),
+        )
+        content = number((listed, given, owed, succeeded, cut))
         item = pack(platform.LinkItem(len(self.items) + 1, 1, self.heads[-1], content))
         self.items.append(item)
         self.heads.append(platform.head_after(self.heads[-1], item))

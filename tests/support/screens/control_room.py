@@ -32,7 +32,7 @@ def control_room(folder: Path) -> Iterator[LocalExchange]:
         exchange.prepare(
             PEOPLE, {"CEA24": 9_749}, start=start, fronts=0, metrics="127.0.0.1:0"
         )
-        _operators_set(exchange)
+        operators_set(exchange)
         exchange.start()
         await_transfers(exchange)
         exchange.operate("clock", at=f"{DAY}T13:00:00+08:00")
@@ -68,7 +68,7 @@ def _day(alice: Client, bob: Client) -> None:
     bob.answer(bob.enter("CEA24", "sell", price="130.00", tonnes=10))
 
 
-def _operators_set(exchange: LocalExchange) -> None:
+def operators_set(exchange: LocalExchange) -> None:
     """Let several persons act, and what takes two persons take two."""
     for name in ROLES.keys() - {"admin"}:
         CurveKeys.new().save(exchange.keys_directory, name)

@@ -39,7 +39,8 @@ SCALE = "month,coal_t\n" + "".join(f"2024{month:02},125000.00\n" for month in ra
 PROOF = sha256(SCALE.encode()).hexdigest()
 FIGURES = (
     *(("A.bituminous", "125000.00", "t"), ("B.bituminous", "0.5432", "tC/t")),
-    *(("E.bituminous", "99", "%"), ("M", "300000", "MWh"), ("N", "0", "GJ"), ("O", "640.00", "h")),
+    *(("C.bituminous", "20.512", "GJ/t"), ("E.bituminous", "99", "%")),
+    *(("M", "300000", "MWh"), ("N", "0", "GJ"), ("O", "640.00", "h")),
 )
 """A unit's month: 246,477.00 t."""
 VERIFIED = Decimal("2957724.00")

@@ -1,4 +1,4 @@
-"""A backup is a beginning of the journal that was synced; a restore counts when replay agrees."""
+"""A backup is a beginning of the journal; a restore counts when replay agrees."""
 
 import errno
 import json
@@ -10,7 +10,7 @@ import pytest
 from cea_exchange.cli.main import run
 from cea_exchange.domain.records import Side
 from cea_exchange.journal import JournalError, OsStorage, SegmentReader
-from cea_exchange.journal.frame_bytes import synced_prefix
+from cea_exchange.journal.frame_bytes import whole_prefix
 from cea_exchange.journal.segment import segment_paths
 from cea_exchange.protocol import control
 from cea_exchange.venue.maintenance.backup import (
@@ -59,8 +59,7 @@ def tree(folder):
 def test_a_running_venues_data_is_copied_and_comes_back(data, copy, tmp_path):
     sequencer = running(data)
     manifest = backup(data, copy)
-    # The last frame can't be known to be synced: nothing was written after it.
-    assert manifest.last_seq == sequencer.journal.next_seq - 3
+    assert manifest.last_seq == sequencer.journal.next_seq - 1
     assert manifest.snapshot is not None and manifest.event_count > 20
     _, result = restore(copy, tmp_path / "again")
     assert result.events_stored == manifest.event_count < result.events
@@ -280,22 +279,31 @@ def test_one_that_fails_takes_its_copies_away_and_can_be_begun_again(
     sequencer.close()
 
 
-def test_the_open_segment_is_copied_up_to_what_was_synced(data):
+def test_the_open_segment_is_copied_up_to_its_last_whole_frame(data):
     sequencer = running(data, snapshot_commands=0)
     (path,) = segment_paths(data / "journal", OsStorage())
     whole = path.read_bytes()
     frames = list(SegmentReader(data / "journal", storage=OsStorage()).frames())
-    prefix, next_seq = synced_prefix(path, whole)
-    assert next_seq == frames[-1].first_seq == frames[-1].synced_seq + 1
-    assert whole.startswith(prefix)
-    assert synced_prefix(path, whole, synced_seq=frames[-1].first_seq + 1)[1] == next_seq + 2
-    # A frame of which a part is not there yet tells nothing of those before it.
-    shorter, before = synced_prefix(path, whole[: len(prefix) + 60] + bytes(999))
-    assert prefix.startswith(shorter) and before == frames[-2].first_seq
+    last = frames[-1]
+    prefix, next_seq = whole_prefix(path, whole)
+    assert next_seq == last.first_seq + last.count and whole.startswith(prefix)
+    # A frame of which a part is not there yet is none.
+    for missing in (1, len(last.payload)):
+        for behind in (b"", b"\xff" * 999):
+            before, torn_seq = whole_prefix(path, prefix[:-missing] + behind)
+            assert torn_seq == last.first_seq and prefix.startswith(before)
     sequencer.run_controls([control.Halt()])
     sequencer.close()
     sealed = path.read_bytes()
-    assert synced_prefix(path, sealed)[0] == sealed
+    assert whole_prefix(path, sealed)[0] == sealed
+
+
+def test_what_was_acknowledged_last_is_in_the_copy_of_a_venue_that_is_quiet(data, copy):
+    """No later frame says of it that it was synced."""
+    sequencer = running(data, snapshot_commands=0)
+    sequencer.run_controls([control.Halt()])
+    assert backup(data, copy).last_seq == sequencer.journal.next_seq - 1
+    sequencer.close()
 
 
 def test_the_command_line(data, copy, tmp_path, capsys):

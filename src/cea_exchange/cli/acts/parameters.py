@@ -120,6 +120,7 @@ def _shown_default(field: RequestField, kind: Any) -> Any:
 
 def _typing(field: RequestField) -> Typing:
     wire, words = field.wire_name, field.words
+    sentence = words.removesuffix(".")
 
     def put_as(turned: Callable[[Any], Any]) -> Put:
         return lambda value, asked, _data: asked.update({wire: turned(value)})
@@ -130,11 +131,11 @@ def _typing(field: RequestField) -> Typing:
 
     match field.terms.typed:
         case "date":
-            return parsed(date_typed, "DATE", f"{words or 'Day'}, such as 2025-07-16.")
+            return parsed(date_typed, "DATE", f"{sentence or 'Day'}, such as 2025-07-16.")
         case "month":
-            return parsed(month_typed, "MONTH", f"{words or 'Month'}, such as 2025-07.")
+            return parsed(month_typed, "MONTH", f"{sentence or 'Month'}, such as 2025-07.")
         case "period":
-            said = f"{words or 'Period'}, a month such as 2025-07, or a year."
+            said = f"{sentence or 'Period'}, a month such as 2025-07, or a year."
             return parsed(period_typed, "PERIOD", said)
         case "yuan":
             return parsed(yuan_typed, "YUAN", words or "Yuan, such as 1000.00.")

@@ -22,14 +22,16 @@ from rich.progress import (
 from rich.table import Table
 
 from cea_exchange.cli.errors import CheckFailed, CommandError
+from cea_exchange.cli.language import language, said_in_report
 from cea_exchange.protocol.folder_lock import FolderInUse
 from cea_exchange.sweep.libraries import LibraryMissing
-from cea_exchange.sweep.outcome.figures import figure_shown, figure_title
+from cea_exchange.sweep.outcome.figures import figure_said, figure_shown
 from cea_exchange.sweep.outcome.outcome import Outcome
 from cea_exchange.sweep.outcome.writing import POINTS, REPORT
 from cea_exchange.sweep.plan_file import plan_read
 from cea_exchange.sweep.run import Executor, Standing, SweepRun
 from cea_exchange.sweep.run import Progress as SweepProgress
+from cea_exchange.year.outcome.speech import say, speech_set
 
 MINUTE_S, HOUR_S = 60, 3_600
 FAILED_MAX = 5
@@ -38,6 +40,7 @@ FAILED_MAX = 5
 def register(app: typer.Typer) -> None:
     """Add the command to the application."""
     app.command("sweep")(sweep)
+    speech_set(language, said_in_report)
 
 
 def sweep(
@@ -156,15 +159,16 @@ def _duration(seconds: float) -> str:
 def _print(outcome: Outcome) -> None:
     console = Console(highlight=False)
     console.print(
-        f"[bold]{outcome.title}[/bold]: {outcome.points:,} points, {outcome.cells:,} years"
+        f"[bold]{outcome.title}[/bold]: "
+        + say("{:,} points, {:,} years", outcome.points, outcome.cells)
     )
     table = Table(box=None)
-    table.add_column("figure")
+    table.add_column(say("figure"))
     for name in ("least", "median", "most", "mean"):
-        table.add_column(name, justify="right")
+        table.add_column(say(name), justify="right")
     for figure, spread in outcome.figures.items():
         values = (spread.least, spread.median, spread.most, spread.mean)
-        table.add_row(figure_title(figure), *(figure_shown(figure, value) for value in values))
+        table.add_row(figure_said(figure), *(figure_shown(figure, value) for value in values))
     console.print(table)
     for note in outcome.analysis.notes:
         console.print(f"- {note}")

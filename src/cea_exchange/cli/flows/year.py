@@ -18,12 +18,14 @@ from rich.table import Table
 
 from cea_exchange.cli.daemons.daemon_log import LogLevel, log_to_standard_error
 from cea_exchange.cli.errors import CheckFailed, CommandError
+from cea_exchange.cli.language import language, said_in_report
 from cea_exchange.domain.calendar import date_number
 from cea_exchange.domain.reference_prices import load_daily
 from cea_exchange.protocol.folder_lock import FolderInUse
 from cea_exchange.year.checkpoint import YearState
 from cea_exchange.year.outcome.outcome import Outcome, outcome_of
 from cea_exchange.year.outcome.report import report_write
+from cea_exchange.year.outcome.speech import say, speech_set
 from cea_exchange.year.outcome.supervision import report_part, sentence, supervised_of
 from cea_exchange.year.outcome.wording import beside_rows, figure_rows
 from cea_exchange.year.run import YearFailed, YearRun
@@ -60,6 +62,7 @@ WIDTH_MIN = 110
 def register(app: typer.Typer) -> None:
     """Add the command to the application."""
     app.command("year")(play)
+    speech_set(language, said_in_report)
 
 
 def play(
@@ -206,23 +209,24 @@ def _print(outcome: Outcome, setting: YearSetting, state: YearState, wall_s: flo
     console.width = max(console.width, WIDTH_MIN)
     peak_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1_024
     first, last = (state.bulletins[place].trading_date for place in (0, -1))
-    console.print(f"[bold]Compliance year {setting.year}[/bold], traded {first} to {last}")
+    title = say("Compliance year {}", setting.year)
+    console.print(f"[bold]{title}[/bold], {say('traded {} to {}', first, last)}")
     table = Table(show_header=False, box=None)
     table.add_column(style="dim")
     table.add_column()
     for row in figure_rows(outcome.figures):
         table.add_row(*row)
     console.print(table)
-    beside = Table(title="The model beside what is published", title_justify="left")
-    beside.add_column("figure")
+    beside = Table(title=say("The model beside what is published"), title_justify="left")
+    beside.add_column(say("figure"))
     for name in ("model", "published"):
-        beside.add_column(name, justify="right")
+        beside.add_column(say(name), justify="right")
     for name in ("of", "the model's is"):
-        beside.add_column(name)
+        beside.add_column(say(name))
     for cells in beside_rows(outcome.beside):
         beside.add_row(*cells)
     console.print(beside)
     for each in outcome.reconciled:
-        found = "agree" if each.agrees else f"DIFFER: {each.differences[0]}"
-        console.print(f"- {each.name}: {each.count:,} {found}")
+        found = say("agree") if each.agrees else f"{say('differ')}: {each.differences[0]}"
+        console.print(f"- {say(each.name)}: {each.count:,} {found}")
     console.print(f"{wall_s:.1f} s, {peak_mib:,.0f} MiB at most; {len(outcome.files)} tables")

@@ -189,7 +189,7 @@ class AllocationRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         Raises
         ------
         ComplianceError
-            If no class is for such a unit.
+            If no class is for such a unit: it is none of gas, and burns no coal.
 
         Notes
         -----
@@ -205,12 +205,12 @@ class AllocationRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
             return "gas"
         if unconventional_bp > self.unconventional_over_bp.value:
             return "coal_unconventional"
-        if conventional_bp > max(unconventional_bp, gas_bp):
-            return "coal_large" if rated_kw >= self.coal_large_kw_min.value else "coal_small"
-        raise ComplianceError(
-            RegistryRefusal.AMOUNT_UNSOUND,
-            f"shares of heat: expected those of a class, got {shares}",
-        )
+        if conventional_bp + unconventional_bp == 0:
+            raise ComplianceError(
+                RegistryRefusal.AMOUNT_UNSOUND,
+                f"shares of heat: expected those of a class, got {shares} (CEA-ALC-01)",
+            )
+        return "coal_large" if rated_kw >= self.coal_large_kw_min.value else "coal_small"
 
     def least_favourable(self, classes: Sequence[UnitClass], year: int) -> UnitClass:
         """Return the class of units that are reported as one: the lowest benchmark's.

@@ -132,6 +132,8 @@ class PlatformRefusal(IntEnum):
     """The enterprises are no works that reports as one (CEA-ENT-06)."""
     PART_ACTIVE = 216
     """That part of the enterprise's account is active (CEA-ENT-13)."""
+    PROVINCE_OTHER = 217
+    """The enterprise belongs to another province (CEA-ENT-12)."""
     EVIDENCE_UNKNOWN = 230
     """The enterprise brought no document of that hash."""
     EVIDENCE_TAKEN = 231

@@ -16,7 +16,13 @@ import msgspec
 from cea_exchange.control_plane.maker_checker import is_another
 from cea_exchange.domain.compliance.ruled import marks_text
 from cea_exchange.domain.refusals import PlatformRefusal
-from cea_exchange.platform.allocation.computation import Computation, Line, RolledUp, Terms
+from cea_exchange.platform.allocation.computation import (
+    Computation,
+    LeftOut,
+    Line,
+    RolledUp,
+    Terms,
+)
 from cea_exchange.platform.checks import (
     PlatformActError,
     choice_checked,
@@ -60,6 +66,8 @@ class Allocations:
 
     Attributes
     ----------
+    after_computing : list of callable
+        Each is called with an allocation, and whom it leaves out, in the transaction of it.
     after_distributing : list of callable
         Each is called with an allocation in the transaction that distributes it.
     """
@@ -74,6 +82,7 @@ class Allocations:
         self._store = record.store
         self._enterprises = enterprises
         self._computation = computation
+        self.after_computing: list[Callable[[AllocationRow, list[LeftOut]], None]] = []
         self.after_distributing: list[Distributed] = []
 
     # -- the authority ----------------------------------------------------------------------------
@@ -129,8 +138,9 @@ class Allocations:
     ) -> AllocationRow:
         """Compute what a province's entities are to have of a year, and return the allocation.
 
-        A pre-allocation rests on the verified results of the year that the plan names, as a rule
-        the one before.
+        An entity whose figures lack what the plan asks for is left out, and told so; it holds up
+        nobody else, and an adjustment gives it its own. A pre-allocation rests on the verified
+        results of the year that the plan names, as a rule the one before.
 
         Parameters
         ----------
@@ -140,7 +150,7 @@ class Allocations:
 
         Notes
         -----
-        Rules: CEA-PLN-13, CEA-PLN-14, CEA-ALC-08, CEA-ALC-14.
+        Rules: CEA-PLN-13, CEA-PLN-14, CEA-ALC-08, CEA-ALC-14, CEA-MRV-03.
         """
         year_checked(year)
         choice_checked(stage, STAGES, "stage")
@@ -153,7 +163,7 @@ class Allocations:
                 )
         with self._record.transaction():
             self._none_under_way_check(province, year, stage)
-            lines = self._computation.lines(province, year, stage, share_bp)
+            lines, left_out = self._computation.compute(province, year, stage, share_bp)
             content = msgspec.json.encode(lines)
             row = AllocationRow(
                 self._store.next_id("allocations", "allocation_id"),
@@ -190,6 +200,16 @@ class Allocations:
                     for number, line in enumerate(lines, first)
                 ],
             )
+            first = self._store.next_id("allocation_left_out", "left_out_id")
+            self._store.insert(
+                "allocation_left_out (left_out_id, allocation_id, enterprise_id, words)",
+                [
+                    (number, row.allocation_id, ids[each.enterprise], each.words)
+                    for number, each in enumerate(left_out, first)
+                ],
+            )
+            for follow in self.after_computing:
+                follow(row, left_out)
         return row
 
     def approve(self, person: Acting, number: int) -> None:
@@ -222,7 +242,7 @@ class Allocations:
         """
         with self._record.transaction():
             row = self.of_number(number, "approved")
-            lines = self._computation.lines(
+            lines, _left_out = self._computation.compute(
                 row.province, row.compliance_year, row.stage, row.share_bp
             )
             if sha256(msgspec.json.encode(lines)).hexdigest() != row.sha256:
@@ -313,6 +333,18 @@ class Allocations:
         )
         return dict(rows.fetchall())
 
+    def settled_before(self, row: AllocationRow) -> frozenset[str]:
+        """Return who has a line in a final allocation of the year, or an adjustment, before one."""
+        rows = self._store.execute(
+            "SELECT DISTINCT enterprise FROM allocation_lines AS line"
+            " JOIN enterprises ON enterprises.enterprise_id = line.enterprise_id"
+            " JOIN allocations ON allocations.allocation_id = line.allocation_id"
+            " WHERE allocations.province = ? AND compliance_year = ? AND stage <> 'pre'"
+            " AND state = 'distributed' AND allocations.allocation_id < ?",
+            (row.province, row.compliance_year, row.allocation_id),
+        )
+        return frozenset(enterprise for (enterprise,) in rows.fetchall())
+
     def lines(self, number: int) -> list[Line]:
         """Return the lines of an allocation, by enterprise."""
         rows = self._store.execute(
@@ -323,6 +355,16 @@ class Allocations:
             (number,),
         )
         return [Line(*row) for row in rows.fetchall()]
+
+    def left_out(self, number: int) -> list[LeftOut]:
+        """Return the listed entities that an allocation leaves out, and why, by name."""
+        rows = self._store.execute(
+            "SELECT enterprise, words FROM allocation_left_out AS left_out"
+            " JOIN enterprises ON enterprises.enterprise_id = left_out.enterprise_id"
+            " WHERE allocation_id = ? ORDER BY enterprise",
+            (number,),
+        )
+        return [LeftOut(*row) for row in rows.fetchall()]
 
     def national(self, year: int, stage: str) -> dict[str, Any]:
         """Return what provinces have distributed of a year in a stage, and its total."""

@@ -1,6 +1,6 @@
 """What a province's entities are to have of a year, by its plan, from their verified results."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 from typing import Any, NamedTuple
 
@@ -12,13 +12,14 @@ from cea_exchange.domain.compliance.plans import (
     Plan,
     Plant,
     allocate,
+    not_allocable,
     plan,
     pre_allocate,
 )
 from cea_exchange.domain.compliance.plans.allocating import solve
 from cea_exchange.domain.compliance.ruled import Mark, marks_text
 from cea_exchange.domain.refusals import PlatformRefusal
-from cea_exchange.platform.allocation.unit_years import PlanUnits, UnitYears
+from cea_exchange.platform.allocation.unit_years import PlanUnits, Unfit, UnitYears
 from cea_exchange.platform.checks import PlatformActError, rule_refusals_raised
 from cea_exchange.platform.entity_list.enterprises import Enterprise
 from cea_exchange.platform.record import Record
@@ -81,11 +82,38 @@ class Terms(NamedTuple):
     cap_factor: Fraction | None
 
 
+class LeftOut(NamedTuple):
+    """An entity whose figures lack what its plan asks: it is not allocated, and others are.
+
+    Attributes
+    ----------
+    words
+        Which unit, what was expected of it, and what there is.
+    """
+
+    enterprise: str
+    words: str
+
+
 class RolledUp(NamedTuple):
-    """What follows from all verified results of a year, and why it is no settled law."""
+    """What follows from all verified results of a year, and why it is no settled law.
+
+    Attributes
+    ----------
+    left_out
+        Those on whose figures it does not rest.
+    """
 
     terms: Terms
     mark: str
+    left_out: list[LeftOut]
+
+
+class Computed(NamedTuple):
+    """What entities are to have, and which of them nothing can be computed of yet."""
+
+    lines: list[Line]
+    left_out: list[LeftOut]
 
 
 class _Given(NamedTuple):
@@ -98,6 +126,7 @@ class Computation:
     """Computes allocations; it changes nothing."""
 
     def __init__(self, record: Record, unit_years: UnitYears) -> None:
+        self._record = record
         self._store = record.store
         self._unit_years = unit_years
 
@@ -106,11 +135,12 @@ class Computation:
 
         Notes
         -----
-        Rules: CEA-PLN-21, CEA-PLN-22, CEA-PLN-32.
+        Rules: CEA-PLN-21, CEA-PLN-22, CEA-PLN-32, CEA-MRV-03.
         """
         rules = _plan(year)
         covered = self._covered(rules, self._results(year))
-        units = [unit for of_it in self._unit_years.of(covered) for unit in of_it]
+        fit, left_out = self._fit(covered, self._record.business_date(), rules)
+        units = tuple(_all(fit))
         with rule_refusals_raised(PlatformRefusal.ALLOCATION_NOT_COMPUTABLE):
             values = solve(rules, units)
             factor = None
@@ -118,16 +148,17 @@ class Computation:
                 factor = allocate(rules, units, balance=values).cap_factor
         balance = {str(sector): value for sector, value in values.items()}
         results = (each.result.mark.split() for each in covered)
-        return RolledUp(Terms(balance, factor), marks_text(self.marks(year), *results))
+        mark = marks_text(self.marks(year), *results)
+        return RolledUp(Terms(balance, factor), mark, left_out)
 
-    def lines(
+    def compute(
         self, province: int, year: int, stage: str, share_bp: int | None = None
-    ) -> list[Line]:
+    ) -> Computed:
         """Return what each entity of a province is to have of a year.
 
         Notes
         -----
-        Rules: CEA-PLN-13, CEA-PLN-14, CEA-PLN-30.
+        Rules: CEA-PLN-02, CEA-PLN-05, CEA-PLN-13, CEA-PLN-14, CEA-PLN-30, CEA-MRV-03.
         """
         rules = _plan(year)
         basis = rules.ahead_year if stage == "pre" else year
@@ -136,15 +167,17 @@ class Computation:
         found = self._covered(rules, self._results(basis, province, list_year=listed))
         if basis != year:
             found = self._still_listed(found, year)
-        names = [each.enterprise.enterprise for each in found]
-        units = dict(zip(names, self._unit_years.of(found), strict=True))
+        # What is given ahead by emissions asks for no class and no intensity.
+        by_output = rules.early_power is not None and rules.early_power.ahead_from == "output"
+        applied = rules if stage != "pre" or by_output else None
+        units, left_out = self._fit(found, self._allocated_on(province, year, stage), applied)
         with rule_refusals_raised(PlatformRefusal.ALLOCATION_NOT_COMPUTABLE):
             given = (
                 _ahead(rules, units, share_bp)
                 if stage == "pre"
                 else _whole(rules, units, self.terms(year))
             )
-        return [
+        lines = [
             Line(
                 enterprise.enterprise,
                 result.result_id,
@@ -155,8 +188,48 @@ class Computation:
                 msgspec.json.encode(units[enterprise.enterprise]).decode(),
             )
             for enterprise, result, _report_id in found
+            if enterprise.enterprise in units
             for mine in (given.get(enterprise.enterprise, _Given()),)
         ]
+        return Computed(lines, left_out)
+
+    def _fit(
+        self, verified: Sequence[Verified], allocated_on: int, rules: Plan | None
+    ) -> tuple[dict[str, PlanUnits], list[LeftOut]]:
+        """Return entity -> its units, and those whose figures lack what a plan asks of them."""
+        found = dict(
+            zip(
+                (each.enterprise.enterprise for each in verified),
+                self._unit_years.of(verified, allocated_on),
+                strict=True,
+            )
+        )
+        why = {name: years.words for name, years in found.items() if isinstance(years, Unfit)}
+        fit = {name: years for name, years in found.items() if not isinstance(years, Unfit)}
+        if rules is not None:
+            for name, words in not_allocable(rules, tuple(_all(fit))).items():
+                lacking = self._unit_years.uncompared.get(name)
+                why[name] = words if lacking is None else f"{words}: {lacking}"
+        kept = {name: units for name, units in fit.items() if name not in why}
+        return kept, [LeftOut(name, why[name]) for name in sorted(why)]
+
+    def _allocated_on(self, province: int, year: int, stage: str) -> int:
+        """Return the day by which a unit that has stopped counts as closed.
+
+        That is the day of the year's final allocation: what stops behind it changes nothing.
+
+        Notes
+        -----
+        Rules: CEA-PLN-02, CEA-PLN-05.
+        """
+        final_on: int | None = None
+        if stage == "adjustment":
+            final_on = self._store.one(
+                "SELECT min(distributed_on) FROM allocations WHERE province = ?"
+                " AND compliance_year = ? AND stage = 'final' AND state = 'distributed'",
+                (province, year),
+            )
+        return self._record.business_date() if final_on is None else final_on
 
     def marks(self, year: int) -> tuple[Mark, ...]:
         """Return why a year's plan as a whole is no settled law."""

@@ -10,6 +10,7 @@ from cea_exchange.files.kinds import DAY, NAME, PROVINCE, TONNES_OR_ZERO, YEAR, 
 from cea_exchange.files.layout import Column, Layout, Totals
 from cea_exchange.files.writing import table_bytes
 from cea_exchange.platform.checks import year_checked
+from cea_exchange.platform.disclosure.operation_changes import CHANGES, OperationChanges
 from cea_exchange.platform.enforcement.cases import Cases
 from cea_exchange.platform.record import Record
 from cea_exchange.platform.verification.firms import Firms
@@ -169,6 +170,7 @@ class PublicFiles:
         self._store = record.store
         self._firms = firms
         self._cases = cases
+        self._changes = OperationChanges(record)
 
     def emissions(self, year: int, form: str = ".csv") -> bytes:
         """Return what listed entities emitted in a year, as a file.
@@ -191,6 +193,16 @@ class PublicFiles:
             {"year": year},
         )
         return table_bytes(EMISSIONS, [PublicEmission(*row) for row in rows.fetchall()], form)
+
+    def changes(self, year: int, form: str = ".csv") -> bytes:
+        """Return what changed in the operation of listed entities in a year, as a file.
+
+        Notes
+        -----
+        Rules: CEA-ENT-17.
+        """
+        year_checked(year)
+        return table_bytes(CHANGES, self._changes.of_year(year), form)
 
     def completion(self, year: int, form: str = ".csv") -> bytes:
         """Return which entities have surrendered what they owed for a year, as a file.

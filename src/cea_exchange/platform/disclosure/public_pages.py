@@ -41,6 +41,7 @@ class PublicPages:
         """
         files = {
             f"emissions-{year}{FORM}": self._public_files.emissions(year, FORM),
+            f"changes-{year}{FORM}": self._public_files.changes(year, FORM),
             f"completion-{year}{FORM}": self._public_files.completion(year, FORM),
             f"services-{year}{FORM}": self._public_files.services(year, FORM),
             f"scores-{year}{FORM}": self._public_files.scores(year, FORM),

@@ -1,6 +1,6 @@
 """Enterprises: what was true of each from which day on, and who followed whom."""
 
-from typing import NamedTuple, get_args
+from typing import Literal, NamedTuple, get_args
 
 from cea_exchange.domain.compliance.allocation import Sector
 from cea_exchange.domain.credit_code import credit_code_check
@@ -17,6 +17,7 @@ from cea_exchange.platform.checks import (
 from cea_exchange.platform.record import Record
 
 SECTORS = get_args(Sector)
+WHOLE_BP = 10_000
 CITY_DIGITS = 100
 """A city's code is its province's with two digits more."""
 
@@ -31,6 +32,17 @@ class Enterprise(NamedTuple):
     sector: Sector
     ended_on: int
     successor_id: int
+
+
+class Successor(NamedTuple):
+    """Who follows an enterprise, with so many hundredths of a percent of what it owed."""
+
+    enterprise_id: int
+    enterprise: str
+    kind: Literal["merged", "split"]
+    share_bp: int
+    decided_on: int
+    document: str
 
 
 class EnterpriseFacts(NamedTuple):
@@ -121,12 +133,23 @@ class Enterprises:
             self._facts_add(found, facts)
 
     def succeed(
-        self, enterprise: str, successor: str, *, kind: str, decided_on: int, document: str
+        self,
+        enterprise: str,
+        successor: str,
+        *,
+        kind: str,
+        share_bp: int = WHOLE_BP,
+        decided_on: int,
+        document: str,
     ) -> None:
         """Note that an enterprise is followed by another: merged into it, or split.
 
-        Of a split there is one succession for each successor; the first named takes what the
-        enterprise still owes.
+        Of a split there is one succession for each successor.
+
+        Parameters
+        ----------
+        share_bp
+            Of what the enterprise owes, in hundredths of a percent, that this successor owes.
 
         Notes
         -----
@@ -147,9 +170,12 @@ class Enterprises:
                 )
             number = self._store.next_id("successions", "succession_id")
             self._store.insert(
-                "successions (succession_id, kind, enterprise_id, successor_id, decided_on,"
-                " document)",
-                [(number, kind, old.enterprise_id, new.enterprise_id, decided_on, document)],
+                "successions (succession_id, kind, enterprise_id, successor_id, share_bp,"
+                " decided_on, document)",
+                [
+                    (number, kind, old.enterprise_id, new.enterprise_id, share_bp)
+                    + (decided_on, document)
+                ],
             )
             if not old.ended_on:
                 self._store.execute(
@@ -158,6 +184,17 @@ class Enterprises:
                 )
 
     # -- what there is ----------------------------------------------------------------------------
+
+    def successors(self, enterprise_id: int) -> list[Successor]:
+        """Return who follows an enterprise, in the order in which they were named."""
+        rows = self._store.execute(
+            "SELECT enterprises.enterprise_id, enterprise, kind, share_bp, decided_on, document"
+            " FROM successions"
+            " JOIN enterprises ON enterprises.enterprise_id = successions.successor_id"
+            " WHERE successions.enterprise_id = ? ORDER BY succession_id",
+            (enterprise_id,),
+        )
+        return [Successor(*row) for row in rows.fetchall()]
 
     def of(self, enterprise: str) -> Enterprise:
         """Return an enterprise there is, or was."""

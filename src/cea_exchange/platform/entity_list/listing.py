@@ -39,41 +39,58 @@ TESTED = frozenset({"over_threshold", "new_plant", "on_request"})
 """Causes that rest on the 26,000 t test; a successor is listed as whom it succeeds."""
 LEAVING = ("below_threshold", "stopped", "other_sector", "succeeded")
 TONNES_MAX = 10**12
+NUMBER_MAX = 10**6
 PROCESSES = get_args(Process)
 
 
 class Listed(NamedTuple):
-    """A line of a published list."""
+    """A line of a published list.
+
+    Attributes
+    ----------
+    number
+        From 1 on, in the order of the list.
+    remark
+        Why it is listed, where it is not by what it emitted; '' it is.
+    """
 
     list_year: int
     province: int
-    city: int
+    number: int
     enterprise: str
-    credit_code: str
     title: str
+    credit_code: str
+    city: int
     sector: str
     sector_code: str
     sub_type: str
-    tonnes: int
+    remark: str
 
 
+_REMARKS = {
+    "over_threshold": "",
+    "new_plant": "new plant",
+    "on_request": "entered on request",
+    "successor": "succeeds a listed entity",
+}
 LISTED = Layout(
     title="list",
     row=Listed,
     columns=(
         Column("list_year", YEAR),
         Column("province", PROVINCE),
-        Column("city", Whole(1_000, 10_000, "four digits of a city")),
+        Column("number", Whole(1, NUMBER_MAX, "number")),
         Column("enterprise", NAME),
-        Column("credit_code", NAME),
         Column("title", Words()),
+        Column("credit_code", NAME),
+        Column("city", Whole(1_000, 10_000, "four digits of a city")),
         Column("sector", NAME),
         Column("sector_code", NAME),
         Column("sub_type", Words(), empty=""),
-        Column("tonnes", Whole(0, TONNES_MAX, "tonnes")),
+        Column("remark", Words(), empty=""),
     ),
-    totals=Totals(mark="enterprise", summed=("tonnes",)),
-    once=("enterprise",),
+    totals=Totals(mark="enterprise", summed=()),
+    once=("enterprise", "number"),
     same=("list_year", "province"),
 )
 
@@ -260,9 +277,14 @@ class Listing:
         return [name for (name,) in rows.fetchall()]
 
     def of_year(self, list_year: int, province: int) -> list[Listed]:
-        """Return a province's list as it is now, by enterprise."""
+        """Return a province's list as it is now, by enterprise.
+
+        Notes
+        -----
+        Rules: CEA-ENT-03.
+        """
         rows = self._store.execute(
-            "SELECT enterprise, tonnes FROM list_changes AS entry"
+            "SELECT enterprise, cause FROM list_changes AS entry"
             " JOIN enterprises ON enterprises.enterprise_id = entry.enterprise_id"
             " WHERE list_year = :year AND province = :province AND change = 'entered'"
             " AND change_id = (SELECT max(change_id) FROM list_changes AS later"
@@ -270,14 +292,17 @@ class Listing:
             " ORDER BY enterprise",
             {"year": list_year, "province": province},
         )
-        return [self._listed(list_year, name, tonnes) for name, tonnes in rows.fetchall()]
+        return [
+            self._listed(list_year, number, name, _REMARKS[cause])
+            for number, (name, cause) in enumerate(rows.fetchall(), 1)
+        ]
 
     def publish(self, list_year: int, province: int) -> int:
         """Publish a province's list of a year as it is now, and return the publication's number.
 
         Notes
         -----
-        Rules: CEA-ENT-02.
+        Rules: CEA-ENT-02, CEA-ENT-03.
         """
         with self._record.transaction():
             lines = self.of_year(list_year, province)
@@ -300,20 +325,21 @@ class Listing:
         )
         return found
 
-    def _listed(self, list_year: int, name: str, tonnes: int) -> Listed:
+    def _listed(self, list_year: int, number: int, name: str, remark: str) -> Listed:
         enterprise = self._enterprises.of(name)
         facts = self._enterprises.facts_on(enterprise.enterprise_id, self._record.business_date())
         return Listed(
             list_year=list_year,
             province=enterprise.province,
-            city=facts.city,
+            number=number,
             enterprise=name,
-            credit_code=enterprise.credit_code,
             title=facts.title,
+            credit_code=enterprise.credit_code,
+            city=facts.city,
             sector=enterprise.sector,
             sector_code=facts.sector_code,
             sub_type=facts.sub_type,
-            tonnes=tonnes,
+            remark=remark,
         )
 
     def _change(

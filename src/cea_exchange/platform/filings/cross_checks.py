@@ -28,18 +28,25 @@ CLASS_KW = 400_000
 
 
 class _Unplanned:
-    """What was measured, and no line of the enterprise's plan says how."""
+    """What was measured, and no line of the enterprise's plan says how; or that there is no plan.
+
+    Of an enterprise without a plan that counts each unit's first month of the year is a finding.
+    """
 
     def __init__(self) -> None:
         self._found: dict[tuple[str, int], tuple[int, list[Finding]]] = {}
+        self._without: dict[str, int] = {}
 
-    def look(self, plan: Plan, filed: Filed) -> None:
+    def look(self, plan: Plan | None, filed: Filed) -> None:
         """Look at a value; of a month's versions, which come in order, the last one counts.
 
         Notes
         -----
-        Rules: CEA-VER-07.
+        Rules: CEA-VER-07, CEA-MRV-12.
         """
+        if plan is None:
+            self._without.setdefault(filed.unit, filed.month)
+            return
         at = filed.unit, filed.month
         version, found = self._found.get(at, (0, []))
         if version != filed.version:
@@ -63,6 +70,17 @@ class _Unplanned:
         """Yield them."""
         for _version, found in self._found.values():
             yield from found
+        for unit, month in self._without.items():
+            yield Finding(
+                unit=unit,
+                month=month,
+                detector="no_plan",
+                figure="quality-control plan",
+                found=f"none of {month // 100} that counts",
+                expected="one that was due by 31 December before, and was accepted",
+                rule="CEA-MRV-12",
+                document="",
+            )
 
 
 class CrossChecks:
@@ -157,7 +175,7 @@ class CrossChecks:
         for (enterprise_id,) in rows.fetchall():
             plan = self._plans.accepted(enterprise_id, year)
             for each in self._of_enterprise({**terms, "enterprise_id": enterprise_id}):
-                if plan is not None and each.month // 100 == year:
+                if each.month // 100 == year:
                     unplanned.look(plan, each)
                 yield each
 
@@ -199,4 +217,5 @@ def _facts(unit: str, sector: str, text: str) -> UnitFacts:
         sector=msgspec.convert(sector, UnitFacts.__annotations__["sector"]),
         peers=peers,
         approved_t_a_day=0 if facts.line is None else facts.line.approved_t_a_day,
+        rated_kw=sum(facts.rated_kw),
     )

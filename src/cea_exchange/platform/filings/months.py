@@ -182,7 +182,7 @@ class Months:
             line = group[0][0]
             if each not in unit_ids:
                 text = f"expected a unit that {enterprise.enterprise} had in the month"
-                yield Finding(line, "unit", f"{text}, got {each.unit}")
+                yield Finding(line, "unit", f"{text}, got {each.unit} (CEA-MRV-03)")
             elif month_end(each.month) >= today:
                 text = f"expected a month that ended before {today}, got {each.month} (CEA-MRV-01)"
                 yield Finding(line, "month", text)
@@ -195,7 +195,7 @@ class Months:
         for line, figure in lines:
             if figure.evidence and figure.evidence not in known:
                 text = f"expected a document that was brought, got {figure.evidence}"
-                yield Finding(line, "evidence", f"{text}: bring it first (CEA-MRV-04)")
+                yield Finding(line, "evidence", f"{text} (CEA-MRV-04)")
             elif figure.origin == MEASURED and not figure.evidence:
                 text = f"expected the document that {figure.parameter} was measured by, got nothing"
                 yield Finding(line, "evidence", f"{text} (CEA-MRV-04)")
@@ -232,7 +232,7 @@ def _account_faults(
             )
         elif figure.measure != unit_of(figure.parameter):
             text = f"{figure.parameter}: expected in {unit_of(figure.parameter)}, got in"
-            yield Finding(line, "measure", f"{text} {figure.measure}")
+            yield Finding(line, "measure", f"{text} {figure.measure} (CEA-VER-04)")
     try:
         filled = fill_missing(sector, figures, missing, year=each.month // 100)
         account = emissions(sector, filled.figures, year=each.month // 100)
@@ -241,7 +241,9 @@ def _account_faults(
         for fault in error.faults:
             line = places.get(fault.parameter, lines[0][0])
             column = "parameter" if fault.parameter not in places else _COLUMNS.get(fault.kind)
-            yield Finding(line, column or "value", f"{fault} in {each.unit}, {each.month}")
+            rule = "" if fault.rule else " (CEA-MRV-03)"
+            text = f"{fault} in {each.unit}, {each.month}{rule}"
+            yield Finding(line, column or "value", text)
     else:
         substituted = {one.parameter: one for one in filled.substitutions}
         accounts[each] = KeptMonth(
@@ -263,15 +265,21 @@ def _kept(figure: FiledFigure, substitution: Substitution | None) -> KeptFigure:
     return KeptFigure(figure.parameter, f"{value:f}", figure.measure, origin, figure.evidence)
 
 
-_ASKED: dict[str, tuple[str, ...]] = {"power": ("M", "O"), "steel": ("product.crude_steel",)}
+_ASKED: dict[str, tuple[str, ...]] = {
+    "power": ("M", "O"),
+    "steel": ("iron", "sinter", "product.crude_steel"),
+}
 
 
 def asked(sector: str, year: int) -> tuple[str, ...]:
     """Return what a year's allocation rests on, and the bill does without.
 
+    A month is asked besides for each coal's heat, by which a unit has its class, and of steel for
+    what iron making and sinter were fed, where they made any.
+
     Notes
     -----
-    Rules: CEA-MRV-03, CEA-PLN-06.
+    Rules: CEA-MRV-03, CEA-PLN-06, CEA-PLN-20.
     """
     supplied = ("supplied",) if sector == "power" and counts_supplied(year) else ()
     return (*_ASKED.get(sector, ()), *supplied)
@@ -284,14 +292,28 @@ def _asked_faults(sector: str, each: UnitMonth, lines: Lines) -> Iterator[Findin
     -----
     Rules: CEA-MRV-03.
     """
-    named = {figure.parameter for _, figure in lines}
+    had = {figure.parameter: figure for _, figure in lines}
     needed = asked(sector, each.month // 100)
-    if "supplied" in needed and any(f.parameter == "N" and f.value > 0 for _, f in lines):
+    if "supplied" in needed and _is_any("N", had):
         needed = (*needed, "turbine_heat")
+    fuels = (name.removeprefix("A.") for name in had if name.startswith("A."))
+    measured = (fuel for fuel in fuels if f"B.{fuel}" in had and _is_any(f"A.{fuel}", had))
+    needed = (*needed, *(f"C.{fuel}" for fuel in measured))
     for name in needed:
-        if name not in named:
+        if name not in had:
             text = f"expected {name} of {each.unit} in {each.month}, got none (CEA-MRV-03)"
             yield Finding(lines[0][0], "parameter", text)
+    for made in ("iron", "sinter"):
+        fed = any(name.startswith(f"{made}_in.") for name in had)
+        if sector == "steel" and _is_any(made, had) and not fed:
+            text = f"expected what {made} making of {each.unit} in {each.month} was fed, such as"
+            yield Finding(lines[0][0], "parameter", f"{text} {made}_in.coke, got none (CEA-MRV-03)")
+
+
+def _is_any(parameter: str, had: Mapping[str, FiledFigure]) -> bool:
+    """Tell whether a month has some of a parameter; of what is missing it may have."""
+    figure = had.get(parameter)
+    return figure is not None and (figure.value > 0 or figure.origin == MISSING)
 
 
 @lru_cache(maxsize=4_096)

@@ -182,7 +182,7 @@ class Plans:
         for line, figure in lines:
             if figure.unit not in owned:
                 text = f"expected a unit that {enterprise.enterprise} has, got {figure.unit}"
-                yield Finding(line, "unit", text)
+                yield Finding(line, "unit", f"{text} (CEA-MRV-10)")
             else:
                 yield from _line_faults(enterprise.sector, year, line, figure)
                 yield from _basis_faults(enterprise.sector, line, figure)

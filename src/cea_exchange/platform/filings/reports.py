@@ -114,14 +114,18 @@ class Reports:
         """Return what a version says of each unit."""
         return reported_units(filing)
 
-    def filed(self, unit: ReportedUnit, parameter: str) -> Decimal:
-        """Return what the months of a reported unit filed of a parameter, together."""
-        figures = (
-            self._months.figures(self._documents.of_id(filing_id))
-            for filing_id in unit.months.values()
-        )
-        values = (month[parameter].value for month in figures if parameter in month)
-        return sum(map(Decimal, values), Decimal(0))
+    def filed(self, sector: str, unit: ReportedUnit, quantity: str) -> Decimal:
+        """Return what the months of a reported unit have of a quantity, filed or computed."""
+        total = Decimal(0)
+        for filing_id in unit.months.values():
+            filing = self._documents.of_id(filing_id)
+            figures = self._months.figures(filing)
+            if quantity in figures:
+                total += Decimal(figures[quantity].value)
+            else:
+                bill = self._months.account(sector, filing)
+                total += sum(each.value for each in bill.quantities if each.name == quantity)
+        return total
 
     def _accepted(self, enterprise_id: int, year: int) -> Accepted:
         """Return the months of a year that count, by unit and month."""

@@ -1,10 +1,11 @@
 """Obligations: of every verified tonne that is within the plan, by version."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from cea_exchange.domain.calendar import date_number
 from cea_exchange.domain.compliance.deadlines.calendar import due_day
+from cea_exchange.domain.compliance.ruled import marks_text
 from cea_exchange.domain.refusals import PlatformRefusal
 from cea_exchange.platform.allocation.allocations import Allocations
 from cea_exchange.platform.allocation.computation import Line
@@ -22,12 +23,18 @@ class Obligation(NamedTuple):
     version: int
     verified_tonnes: int
     due_tonnes: int
+    succeeded_tonnes: int
     due_on: int
     result_id: int
     mark: str
     reason: str
     set_by: str
     set_on: int
+
+    @property
+    def own_tonnes(self) -> int:
+        """Return what it owes by its own units, whoever pays it."""
+        return self.due_tonnes - self.succeeded_tonnes
 
 
 _ROW = ", ".join(Obligation._fields)
@@ -94,38 +101,94 @@ class Obligations:
         )
         return None if row is None else Obligation(*row)
 
+    def of_enterprise(self, enterprise_id: int) -> list[Obligation]:
+        """Return what an entity owes, of each year of which something was set."""
+        years = self._store.execute(
+            "SELECT DISTINCT compliance_year FROM obligations WHERE enterprise_id = ? ORDER BY 1",
+            (enterprise_id,),
+        )
+        found = (self.of(enterprise_id, year) for (year,) in years.fetchall())
+        return [each for each in found if each is not None]
+
+    def pass_on(self, obligation: Obligation, shares: Mapping[int, int], reason: str) -> None:
+        """Let others owe tonnes of an obligation in its entity's place.
+
+        Parameters
+        ----------
+        shares
+            Enterprise -> tonnes that it owes more; fewer, where more was passed on before.
+
+        Notes
+        -----
+        Rules: CEA-ENT-12.
+        """
+        moved = {obligation.enterprise_id: -sum(shares.values()), **shares}
+        for enterprise_id, tonnes in moved.items():
+            before = self.of(enterprise_id, obligation.compliance_year) or obligation._replace(
+                version=0, verified_tonnes=0, due_tonnes=0, succeeded_tonnes=0, result_id=0
+            )
+            self._keep(
+                before._replace(
+                    enterprise_id=enterprise_id,
+                    version=before.version + 1,
+                    due_tonnes=before.due_tonnes + tonnes,
+                    succeeded_tonnes=before.succeeded_tonnes + tonnes,
+                    mark=marks_text(before.mark.split(), obligation.mark.split()),
+                    reason=reason,
+                    set_by=obligation.set_by,
+                )
+            )
+
     def _is_new(self, line: Line, year: int) -> bool:
         enterprise = self._enterprises.of(line.enterprise)
         before = self.of(enterprise.enterprise_id, year)
         figures = (line.emissions, line.duty, line.result_id)
         return before is None or figures != (
             before.verified_tonnes,
-            before.due_tonnes,
+            before.own_tonnes,
             before.result_id,
         )
 
     def _set(self, person: Acting, year: int, line: Line, reason: str) -> Obligation:
         enterprise = self._enterprises.of(line.enterprise)
         before = self.of(enterprise.enterprise_id, year)
-        if before is not None and not reason:
+        # What it took over from others alone is no obligation of its own yet.
+        is_first = before is None or not before.result_id
+        if not is_first and not reason:
             raise PlatformActError(
                 PlatformRefusal.REASON_MISSING,
                 f"{line.enterprise}: expected the reason why it owes {line.duty} t and not"
-                f" {before.due_tonnes} t, got none",
+                f" {before.own_tonnes if before else 0} t, got none",
             )
-        obligation = Obligation(
-            self._store.next_id("obligations", "obligation_id"),
-            enterprise.enterprise_id,
-            year,
-            version=1 if before is None else before.version + 1,
-            verified_tonnes=line.emissions,
-            due_tonnes=line.duty,
-            due_on=date_number(due_day("surrender", year, enterprise.sector)),
-            result_id=line.result_id,
-            mark=line.mark,
-            reason="" if before is None else reason,
-            set_by=person.name,
+        succeeded = 0 if before is None else before.succeeded_tonnes
+        if line.duty + succeeded < 0:
+            raise PlatformActError(
+                PlatformRefusal.AMOUNT_UNSOUND,
+                f"{line.enterprise}: expected {-succeeded} t or more, which its successors owe"
+                f" already, got {line.duty} t (CEA-ENT-12)",
+            )
+        return self._keep(
+            Obligation(
+                0,
+                enterprise.enterprise_id,
+                year,
+                version=1 if before is None else before.version + 1,
+                verified_tonnes=line.emissions,
+                due_tonnes=line.duty + succeeded,
+                succeeded_tonnes=succeeded,
+                due_on=date_number(due_day("surrender", year, enterprise.sector)),
+                result_id=line.result_id,
+                mark=line.mark,
+                reason="" if is_first else reason,
+                set_by=person.name,
+                set_on=0,
+            )
+        )
+
+    def _keep(self, obligation: Obligation) -> Obligation:
+        kept = obligation._replace(
+            obligation_id=self._store.next_id("obligations", "obligation_id"),
             set_on=self._record.business_date(),
         )
-        self._store.insert(f"obligations ({_ROW})", [obligation])
-        return obligation
+        self._store.insert(f"obligations ({_ROW})", [kept])
+        return kept

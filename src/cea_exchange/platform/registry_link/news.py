@@ -12,6 +12,7 @@ from cea_exchange.platform.allocation.computation import Line, Terms
 from cea_exchange.platform.entity_list.enterprises import Enterprise, Enterprises
 from cea_exchange.platform.obligations.cut_decided import CutDecided
 from cea_exchange.platform.obligations.obligations import Obligation
+from cea_exchange.platform.obligations.successions import PassedOn
 from cea_exchange.platform.registry_link.outbox import Outbox
 from cea_exchange.protocol.links.platform import (
     LINES_MAX,
@@ -24,7 +25,9 @@ from cea_exchange.protocol.links.platform import (
     GivenLine,
     LinkContent,
     ObligationsSet,
+    ObligationSucceeded,
     RecalledLine,
+    SucceedingLine,
 )
 
 Part = TypeVar("Part")
@@ -95,6 +98,27 @@ class RegistryNews:
             lines = tuple(map(self.duty_line, part))
             self._outbox.tell(ObligationsSet(province, year, part[0].due_on, lines))
 
+    def passed_on(self, passed: PassedOn) -> int:
+        """Tell that successors owe what an entity owed; return the item's number.
+
+        Notes
+        -----
+        Rules: CEA-ENT-12, CEA-PLK-01.
+        """
+        return self._outbox.tell(
+            ObligationSucceeded(
+                passed.enterprise.province,
+                passed.enterprise.enterprise,
+                passed.compliance_year,
+                passed.decided_on,
+                passed.document,
+                tuple(
+                    SucceedingLine(name, self._enterprises.of(name).province, tonnes)
+                    for name, tonnes in passed.shares.items()
+                ),
+            )
+        )
+
     def cut(self, decided: CutDecided) -> None:
         """Tell that an entity's next allowances are cut.
 
@@ -116,7 +140,7 @@ class RegistryNews:
         return DutyLine(
             self._enterprises.name_of(obligation.enterprise_id),
             obligation.verified_tonnes,
-            obligation.due_tonnes,
+            obligation.own_tonnes,
         )
 
     def _line(self, line: Line) -> GivenLine:

@@ -6,6 +6,7 @@ from cea_exchange.platform.checks import PlatformActError
 from cea_exchange.platform.entity_list.enterprises import Enterprises
 from cea_exchange.platform.entity_list.listing import Listing
 from cea_exchange.platform.obligations.obligations import Obligations
+from cea_exchange.platform.obligations.successions import Successions
 from cea_exchange.platform.record import Record
 from cea_exchange.platform.registry_link.news import RegistryNews
 from cea_exchange.platform.registry_link.outbox import Outbox
@@ -16,6 +17,7 @@ from cea_exchange.protocol.links.platform import (
     EntityListed,
     LinkContent,
     ObligationsSet,
+    ObligationSucceeded,
 )
 
 
@@ -29,6 +31,7 @@ class Resending:
         listing: Listing,
         allocations: Allocations,
         obligations: Obligations,
+        successions: Successions,
         outbox: Outbox,
         news: RegistryNews,
     ) -> None:
@@ -37,6 +40,7 @@ class Resending:
         self._listing = listing
         self._allocations = allocations
         self._obligations = obligations
+        self._successions = successions
         self._outbox = outbox
         self._news = news
 
@@ -44,7 +48,7 @@ class Resending:
         """Tell an item again that the registry refused; return its new number.
 
         What a province gave is sent as it was distributed: other figures are another allocation.
-        Lists and obligations are sent as they are now.
+        Lists, obligations and what of them successors owe are sent as they are now.
 
         Notes
         -----
@@ -78,6 +82,13 @@ class Resending:
                 return self._news.allocation_tell(content.allocation_id, content)
             case ObligationsSet():
                 return self._outbox.tell(self._owed_now(content))
+            case ObligationSucceeded():
+                sent = {line.enterprise: line.tonnes for line in content.lines}
+                return self._news.passed_on(
+                    self._successions.passed_on_now(
+                        content.enterprise, content.compliance_year, sent
+                    )
+                )
             case AllowancesCut():
                 return self._outbox.tell(content)
 

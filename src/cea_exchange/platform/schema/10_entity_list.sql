@@ -55,6 +55,7 @@ CREATE TABLE successions (                        -- mergers and splits
     kind TEXT NOT NULL CHECK (kind IN ('merged', 'split')),
     enterprise_id BIGINT NOT NULL REFERENCES enterprises,
     successor_id BIGINT NOT NULL REFERENCES enterprises,
+    share_bp BIGINT NOT NULL CHECK (share_bp BETWEEN 0 AND 10000), -- of what was owed, that it owes
     decided_on BIGINT NOT NULL,
     document TEXT NOT NULL
 );

@@ -66,3 +66,10 @@ CREATE TABLE allocation_lines (
                                                   -- again, as JSON
     UNIQUE (allocation_id, enterprise_id)
 );
+CREATE TABLE allocation_left_out (               -- listed entities that have no line in it
+    left_out_id BIGINT PRIMARY KEY CHECK (left_out_id > 0),
+    allocation_id BIGINT NOT NULL REFERENCES allocations,
+    enterprise_id BIGINT NOT NULL REFERENCES enterprises,
+    words TEXT NOT NULL,                          -- what its figures lack that the plan asks for
+    UNIQUE (allocation_id, enterprise_id)
+);

@@ -63,7 +63,12 @@ class Clocks:
         -----
         Rules: CEA-VER-12, CEA-VER-13, CEA-PLN-26.
         """
-        found = (*self._results(province), *self._anew(province), *self._objections(province))
+        found = (
+            *self._results(province),
+            *self._anew(province),
+            *self._left_out(province),
+            *self._objections(province),
+        )
         due = [each for each in found if each.due_on <= until]
         return sorted(due, key=lambda each: (each.due_on, each.step, each.subject))
 
@@ -145,6 +150,23 @@ class Clocks:
         )
         for enterprise, year, notified_on in rows.fetchall():
             end = self._record.term("allocate_anew", notified_on)
+            yield _clock("allocation", f"{enterprise} {year}", end, "CEA-PLN-26")
+
+    def _left_out(self, province: int) -> Iterator[Clock]:
+        """Yield whom what was distributed last leaves out: to be verified anew, and allocated."""
+        rows = self._store.execute(
+            "SELECT enterprise, compliance_year, distributed_on"
+            " FROM allocation_left_out AS left_out"
+            " JOIN enterprises ON enterprises.enterprise_id = left_out.enterprise_id"
+            " JOIN allocations ON allocations.allocation_id = left_out.allocation_id"
+            " WHERE allocations.province = ? AND left_out.allocation_id ="
+            " (SELECT max(last.allocation_id) FROM allocations AS last"
+            "  WHERE last.province = allocations.province AND last.state = 'distributed'"
+            "  AND last.stage <> 'pre' AND last.compliance_year = allocations.compliance_year)",
+            (province,),
+        )
+        for enterprise, year, distributed_on in rows.fetchall():
+            end = self._record.term("allocate_anew", distributed_on)
             yield _clock("allocation", f"{enterprise} {year}", end, "CEA-PLN-26")
 
     def _objections(self, province: int) -> Iterator[Clock]:

@@ -149,7 +149,17 @@ class Firms:
                 )
 
     def engage(self, enterprise: str, firm: str, year: int, service: str) -> None:
-        """Declare whom an enterprise had do what for a compliance year."""
+        """Declare whom an enterprise had do what for a compliance year.
+
+        Raises
+        ------
+        PlatformActError
+            The firm verifies of that year what the service would be part of.
+
+        Notes
+        -----
+        Rules: CEA-ENT-15.
+        """
         year_checked(year)
         choice_checked(service, SERVICES, "service")
         with self._record.transaction():
@@ -165,12 +175,35 @@ class Firms:
                     f"{firm}: expected a service that was not declared, got {service} of {year}"
                     f" for {enterprise} again",
                 )
+            self._verifies_check(whom, whose, year, service)
             number = self._store.next_id("engagements", "engagement_id")
             self._store.insert(
                 "engagements (engagement_id, enterprise_id, compliance_year, firm_id, service,"
                 " declared_on)",
                 [(number, *row, self._record.business_date())],
             )
+
+    def _verifies_check(self, firm: Firm, enterprise: Enterprise, year: int, service: str) -> None:
+        """Refuse a service of who verifies for whom it would not be allowed: `conflict_check`."""
+        rows = self._store.execute(
+            "SELECT DISTINCT enterprise, province FROM verifications"
+            " JOIN enterprises ON enterprises.enterprise_id = verifications.enterprise_id"
+            " WHERE firm_id = ? AND compliance_year = ? AND state <> 'withdrawn'"
+            " ORDER BY enterprise",
+            (firm.firm_id, year),
+        )
+        for verified, province in rows.fetchall():
+            is_apart = {
+                "advice": False,
+                "report": province != enterprise.province,
+                "laboratory": verified != enterprise.enterprise,
+            }
+            if not is_apart[service]:
+                raise PlatformActError(
+                    PlatformRefusal.FIRM_IN_CONFLICT,
+                    f"firm: expected one without a part in the verifications of {year} for its"
+                    f" {service}, got {firm.firm}, which verifies {verified} (CEA-ENT-15)",
+                )
 
     def tie(
         self, firm: str, kind: str, document: str, *, enterprise: str | None = None, until: int = 0

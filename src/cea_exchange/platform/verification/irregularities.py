@@ -36,7 +36,7 @@ class Irregularities:
 
         Notes
         -----
-        Rules: CEA-VER-16.
+        Rules: CEA-VER-14.
         """
         choice_checked(kind, get_args(Irregularity), "kind")
         words_checked(words, "words", TEXT_LENGTH_MAX)

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from cea_exchange.domain.compliance.accounting import entity_emissions
+from cea_exchange.domain.compliance.accounting import GUIDELINES, entity_emissions
 from cea_exchange.domain.compliance.listing.firms import report_number
 from cea_exchange.domain.refusals import PlatformRefusal
 from cea_exchange.platform.checks import (
@@ -73,13 +73,20 @@ class Result(NamedTuple):
 
 _VERIFICATION = ", ".join(Verification._fields)
 _RESULT = ", ".join(Result._fields)
+_CLINKER = frozenset(name for _, name in GUIDELINES["cement"].quantities["clinker"])
 CONCLUDED = {
     "power": frozenset({"M", "N", "O", "supplied", "turbine_heat"}),
-    **dict.fromkeys(("steel", "cement", "aluminium"), frozenset[str]()),
+    "steel": frozenset({"iron", "E.iron", "E.sinter"}),
+    "cement": _CLINKER | {"substitute.carbide_slag"},
+    "aluminium": frozenset({"aluminium"}),
 }
-"""What of a sector's allocation rests on figures of the year that are no part of the emissions."""
-MADE = frozenset({"M", "N", "supplied", "turbine_heat"})
+"""What a sector's allocation rests on, of the year, beside the emissions."""
+MADE = frozenset({"M", "N", "supplied", "turbine_heat", "iron", "aluminium"}) | _CLINKER
 """Of these more gives more allowances."""
+CONCLUDED_MAX = Decimal(10**12)
+"""MWh, GJ or tonnes of a year stay below it, whatever a unit is."""
+COMPARED = frozenset({"E.iron", "E.sinter"})
+"""Of these less does."""
 _UNDER_WAY = "('open', 'concluded')"
 
 
@@ -161,13 +168,23 @@ class Verifications:
         reason
             Why there is another result of the year; of the first there is none.
 
+        Raises
+        ------
+        PlatformActError
+            The verifier has to do with the enterprise, as was noted since; or for another reason.
+
         Notes
         -----
-        Rules: CEA-VER-10.
+        Rules: CEA-VER-10, CEA-ENT-15.
         """
         words_checked(reason, "reason", is_needed=False)
         with self._record.transaction():
             task = self.of_number(number, "concluded")
+            self._firms.conflict_check(
+                self._firms.of(self._firms.name_of(task.firm_id)),
+                self._enterprises.of(self._enterprises.name_of(task.enterprise_id)),
+                task.compliance_year,
+            )
             before = self._store.one(
                 "SELECT max(version) FROM verified_results"
                 " WHERE enterprise_id = ? AND compliance_year = ?",
@@ -259,7 +276,7 @@ class Verifications:
         """Say what each unit emitted, and return the whole tonnes of the entity.
 
         What was not fixed is computed conservatively: a unit may not have emitted less then than
-        reported, nor have made more.
+        reported, nor have made more; of steel neither iron making nor sinter may have emitted less.
 
         Parameters
         ----------
@@ -269,7 +286,7 @@ class Verifications:
 
         Notes
         -----
-        Rules: CEA-VER-10, CEA-VER-14.
+        Rules: CEA-VER-10, CEA-VER-16.
         """
         with self._record.transaction():
             self._firms.person_check(person.name)
@@ -395,13 +412,20 @@ class Verifications:
                     f" {', '.join(sorted(reported))}, got {', '.join(figures)} of {unit}",
                 )
             for name, value in figures.items():
-                filed = self._reports.filed(reported[unit], name)
-                is_more = is_conservative and name in MADE and value > filed
-                if not value.is_finite() or value < 0 or is_more:
-                    most = f"from 0 to {filed}, as filed," if is_conservative else "0 or more"
+                filed = self._reports.filed(enterprise.sector, reported[unit], name)
+                least, most = Decimal(0), CONCLUDED_MAX
+                if is_conservative and name in MADE:
+                    most = filed
+                elif is_conservative and name in COMPARED:
+                    least = filed
+                if not value.is_finite() or not least <= value <= most:
+                    bounds = (
+                        f"{least} or more" if most == CONCLUDED_MAX
+                        else f"from 0 to {most}, as filed,"
+                    )
                     raise PlatformActError(
                         PlatformRefusal.AMOUNT_UNSOUND,
-                        f"{unit}: expected {most} of {name}, got {value} (CEA-VER-14)",
+                        f"{unit}: expected {bounds} of {name}, got {value} (CEA-VER-16)",
                     )
 
     def _finding_states(self, number: int) -> list[str]:

@@ -136,6 +136,27 @@ class ObligationsSet(Struct, frozen=True, tag="obligations_set", forbid_unknown_
     lines: Annotated[tuple[DutyLine, ...], Meta(max_length=LINES_MAX)]
 
 
+class SucceedingLine(Struct, frozen=True, forbid_unknown_fields=True):
+    """What a successor owes in an entity's place: so many tonnes more."""
+
+    enterprise: str
+    province: Whole
+    tonnes: Whole
+
+
+class ObligationSucceeded(
+    Struct, frozen=True, tag="obligation_succeeded", forbid_unknown_fields=True
+):
+    """An entity was merged into another, or split: what it still owes of a year they owe."""
+
+    province: Whole
+    enterprise: str
+    compliance_year: Whole
+    decided_on: Day
+    document: str
+    lines: Annotated[tuple[SucceedingLine, ...], Meta(max_length=LINES_MAX)]
+
+
 class AllowancesCut(Struct, frozen=True, tag="allowances_cut", forbid_unknown_fields=True):
     """A province decided that an entity's next allowances are cut.
 
@@ -164,7 +185,14 @@ class AllowancesCut(Struct, frozen=True, tag="allowances_cut", forbid_unknown_fi
     refused_on: Day
 
 
-LinkContent = EntityListed | AllowancesGiven | AllowancesRecalled | ObligationsSet | AllowancesCut
+LinkContent = (
+    EntityListed
+    | AllowancesGiven
+    | AllowancesRecalled
+    | ObligationsSet
+    | ObligationSucceeded
+    | AllowancesCut
+)
 
 
 class LinkItem(Struct, frozen=True, forbid_unknown_fields=True):

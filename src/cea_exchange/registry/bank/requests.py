@@ -99,7 +99,7 @@ class OpenAccount(BankRequest, tag="open_account"):
     command = "account open"
     example = "account open P001 P002 SUB-FEES SUB-RESERVE"
 
-    account: Annotated[str, field("Sub-accounts.", typed="each")]
+    account: Annotated[str, field("Which sub-accounts.", typed="each")]
 
     def act(self, bank: Bank) -> dict[str, Any]:
         bank.account_open(self.account)

@@ -361,6 +361,8 @@ class Carryover:
         found: dict[int, dict[int, int | None]] = {}
         for rule, account in itertools.product(rules.carryover.complete, only):
             for index, standing in standings(self._store, rules, rule.year, account).items():
+                if not standing.tonnes:  # its successors owe it all
+                    continue
                 days = found.setdefault(into.get(index, index), {})
                 before, now = days.get(rule.year, 0), standing.completed_on
                 days[rule.year] = None if before is None or now is None else max(before, now)

@@ -115,6 +115,8 @@ class Compliance:
     ) -> list[ComplianceRow]:
         """Return the public list of a year, in the order in which accounts were opened.
 
+        What an entity's successors owe is shown of them.
+
         Parameters
         ----------
         first, count
@@ -132,6 +134,7 @@ class Compliance:
                 state=_state(standing, today),
             )
             for named, standing in self._standings(compliance_year, first, count)
+            if standing.tonnes
         ]
 
     def shortfalls(

@@ -32,11 +32,14 @@ class Standing:
         Accepted tonnes the authority has not retired yet.
     deducted
         Tonnes that will be taken off the next allowances instead.
+    succeeded
+        Tonnes of it that whom it succeeded owed; below 0: that its successors owe.
     """
 
     account_index: int
     verified: int
     status: ObligationStatus
+    succeeded: int = 0
     counted: dict[int, int] = field(default_factory=dict)
     applied: int = 0
     unretired: int = 0
@@ -46,6 +49,11 @@ class Standing:
     def tonnes(self) -> int:
         """Return the tonnes owed."""
         return self.status.obligation.tonnes
+
+    @property
+    def own(self) -> int:
+        """Return the tonnes owed for its own units, by whomever."""
+        return self.tonnes - self.succeeded
 
     @property
     def due(self) -> int:
@@ -69,8 +77,8 @@ class Standing:
 
     @property
     def completed_on(self) -> int | None:
-        """Return the day since which it is covered, None if it is not."""
-        return max(self.counted) if self.due == 0 else None
+        """Return the day since which it is covered, None if it is not, or others owe it all."""
+        return max(self.counted, default=None) if self.due == 0 else None
 
     @property
     def shortfall(self) -> int:
@@ -86,6 +94,7 @@ class Standing:
             "unretired": self.unretired,
             "deducted": self.deducted,
             "payable": self.payable,
+            "succeeded": self.succeeded,
             "completed_on": self.completed_on,
         }
 
@@ -136,9 +145,10 @@ def standings(
             status=ObligationStatus(
                 obligation=rules.obligations.obligation(compliance_year, due), allowances={}
             ),
+            succeeded=succeeded,
         )
-        for account, verified, due in store.all(
-            "SELECT account_index, verified_tonnes, due_tonnes FROM obligations"
+        for account, verified, due, succeeded in store.all(
+            "SELECT account_index, verified_tonnes, due_tonnes, succeeded_tonnes FROM obligations"
             f" WHERE {which} ORDER BY account_index",
             values,
         )

@@ -1,6 +1,6 @@
 """Obligations: who owes how many allowances for a year, by the files of the provinces."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 import msgspec
 
@@ -20,6 +20,10 @@ from cea_exchange.registry.general_ledger import Ledger
 from cea_exchange.registry.participants.entities import entity_provinces
 from cea_exchange.registry.participants.mergers import with_successor
 
+_ENTRIES = (
+    "obligation_entries (compliance_year, account_index, file_id, verified_tonnes, due_tonnes,"
+    " succeeded_tonnes)"
+)
 _Check = Callable[[FileTable[Obligation]], Iterator[Finding]]
 
 
@@ -35,6 +39,8 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
     compliance_year: int
     verified_tonnes: int
     obligation_tonnes: int
+    succeeded_tonnes: int
+    """Of these, what whom it succeeded owed; below 0: what its successors owe in its place."""
     due: int
     """Tonnes not covered as the notice is written."""
     deadline: int
@@ -53,11 +59,19 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
                 f"compliance year    {self.compliance_year}",
                 f"verified emissions {self.verified_tonnes} t",
                 f"to surrender       {self.obligation_tonnes} t",
+                *self._succession(),
                 f"not yet covered    {self.due} t",
                 f"deadline           {self.deadline}",
                 f"CCERs, at most     {self.offset_max} t",
             )
         )
+
+
+    def _succession(self) -> Iterator[str]:
+        if self.succeeded_tonnes > 0:
+            yield f"in others' place   {self.succeeded_tonnes} t of these (CEA-ENT-12)"
+        elif self.succeeded_tonnes:
+            yield f"owed by successors {-self.succeeded_tonnes} t besides (CEA-ENT-12)"
 
 
 class Obligations:
@@ -153,7 +167,7 @@ class Obligations:
         file_id = self._keep(table, why)
         for entry in table.rows:
             standing = before.get(entry.account)
-            if standing is not None and entry.due_tonnes != standing.tonnes:
+            if standing is not None and entry.due_tonnes != standing.own:
                 self._certify_anew(standing, why)
         return file_id
 
@@ -194,12 +208,47 @@ class Obligations:
             compliance_year=compliance_year,
             verified_tonnes=standing.verified,
             obligation_tonnes=obligation.tonnes,
+            succeeded_tonnes=standing.succeeded,
             due=standing.due,
             deadline=obligation.deadline,
-            offset_max=offset_rules(self._ledger, compliance_year).cap(obligation.tonnes),
+            offset_max=offset_rules(self._ledger, compliance_year).cap(standing.own),
         )
 
+    def pass_on(
+        self, source: SourceFile, compliance_year: int, more: Mapping[int, int], why: str
+    ) -> None:
+        """Let entities owe more in another's place, and that one as much less.
+
+        Parameters
+        ----------
+        more
+            Account -> tonnes more; less than 0 of whose obligation it is. Together they are 0.
+        why
+            What says so.
+
+        Rules: CEA-ENT-12, CEA-SUR-12.
+        """
+        store = self._store
+        with store.transaction():
+            file_id = self._file_add(source.name, source.sha256, compliance_year, why)
+            for index, tonnes in more.items():
+                found = standings(store, self._ledger.rules, compliance_year, index)
+                standing = found.get(index)
+                own = (0, 0) if standing is None else (standing.verified, standing.own)
+                succeeded = tonnes + (0 if standing is None else standing.succeeded)
+                store.insert(
+                    _ENTRIES, [(compliance_year, index, file_id, *own, succeeded)]
+                )
+                if standing is not None:
+                    self._certify_anew(standing, why)
+
     # -- files --------------------------------------------------------------------------------
+
+    def _file_add(self, file: str, sha256: str, compliance_year: int, why: str) -> int:
+        return self._store.add(
+            "obligation_files (file_id, file, sha256, compliance_year, why, taken_on)",
+            *(file, sha256, compliance_year, why, self._ledger.business_date()),
+        )
 
     def _read(
         self, source: SourceFile, province: int | None, check: "_Check"
@@ -243,16 +292,17 @@ class Obligations:
                 yield Finding(line, "account", f"{text}, got {entry.account}, which has none")
                 continue
             figures = (entry.verified_tonnes, entry.due_tonnes)
-            has_changed |= figures != (standing.verified, standing.tonnes)
+            has_changed |= figures != (standing.verified, standing.own)
             yield from self._lowered(line, entry, standing)
         if not has_changed:
             yield Finding(None, None, "expected a correction, got what is known")
 
     def _lowered(self, line: int, entry: Obligation, standing: Standing) -> Iterator[Finding]:
         """Find an obligation that would be less than what is covered of it already."""
-        spent = standing.tonnes - standing.payable
+        # What successors owe in its place it can't owe less than, either.
+        spent = standing.own - standing.payable
         if entry.due_tonnes < spent:
-            text = f"expected at least {spent}, covered, applied for or deducted"
+            text = f"expected at least {spent}, covered, applied for, deducted or succeeded to"
             yield Finding(line, "due_tonnes", f"{text}, got {entry.due_tonnes}")
         cap = offset_rules(self._ledger, entry.compliance_year).cap(entry.due_tonnes)
         if cap < standing.status.offset:
@@ -261,22 +311,21 @@ class Obligations:
 
     def _keep(self, table: FileTable[Obligation], why: str) -> int:
         store, year = self._store, table.rows[0].compliance_year
-        file_id = store.add(
-            "obligation_files (file_id, file, sha256, compliance_year, why, taken_on)",
-            *(table.file, table.sha256, year, why, self._ledger.business_date()),
+        file_id = self._file_add(table.file, table.sha256, year, why)
+        succeeded: dict[int, int] = dict(
+            store.all(
+                "SELECT account_index, succeeded_tonnes FROM obligations"
+                " WHERE compliance_year = ? AND succeeded_tonnes <> 0",
+                (year,),
+            )
         )
         store.insert(
-            "obligation_entries (compliance_year, account_index, file_id, verified_tonnes,"
-            " due_tonnes)",
+            _ENTRIES,
             [
-                (
-                    year,
-                    with_successor(self._ledger, entry.account)[0],
-                    file_id,
-                    entry.verified_tonnes,
-                    entry.due_tonnes,
-                )
+                (year, index, file_id, entry.verified_tonnes, entry.due_tonnes)
+                + (succeeded.get(index, 0),)
                 for entry in table.rows
+                for index in (with_successor(self._ledger, entry.account)[0],)
             ],
         )
         return file_id

@@ -53,11 +53,12 @@ class OffsetShares:
                     f"share_bp: expected within 0..{most}, got {share_bp}",
                 )
             counted = store.one(
-                "SELECT count(*) FROM (SELECT due_tonnes, sum(tonnes) AS tonnes"
+                "SELECT count(*) FROM (SELECT due_tonnes - succeeded_tonnes AS own_tonnes,"
+                " sum(tonnes) AS tonnes"
                 " FROM offset_proofs JOIN obligations USING (account_index, compliance_year)"
                 " WHERE revoked_on = 0 AND compliance_year = ?"
-                " GROUP BY account_index, due_tonnes) AS counted"
-                " WHERE tonnes * 10000 > due_tonnes * ?",
+                " GROUP BY account_index, due_tonnes, succeeded_tonnes) AS counted"
+                " WHERE tonnes * 10000 > own_tonnes * ?",
                 (compliance_year, share_bp),
             )
             if counted:

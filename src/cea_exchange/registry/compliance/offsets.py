@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from enum import IntEnum
 
-from msgspec.structs import astuple
+from msgspec.structs import astuple, replace
 
 from cea_exchange.domain.compliance.offsets import CancellationProof as RuledProof
 from cea_exchange.domain.compliance.ruled import ComplianceError
@@ -170,7 +170,7 @@ class Offsets:
         status, rules = standing.status, offset_rules(ledger, proof.compliance_year)
         try:
             tonnes = rules.counted(
-                status.obligation,
+                replace(status.obligation, tonnes=standing.own),
                 [_ruled(proof, done_on)],
                 used_on=ledger.business_date(),
                 counted_before=status.offset,

@@ -78,6 +78,26 @@ class ListedEntities:
         account: str = row[0]
         return account
 
+    def index_of(self, enterprise: str, province: int) -> int:
+        """Return the index of an entity's account, one that was merged or closed too.
+
+        Raises
+        ------
+        Mismatched
+            It was never listed, is of another province, or never had an account here.
+        """
+        entity = self.of(enterprise)
+        row = None
+        if entity is not None and entity.province == province:
+            row = self._store.one(
+                "SELECT account_index FROM accounts WHERE credit_code = ? AND province = ?",
+                (entity.credit_code, province),
+            )
+        if row is None:
+            text = f"enterprise: expected one of {province} with an account, got {enterprise}"
+            raise Mismatched([mismatch(enterprise, text)])
+        return int(row)
+
     def enterprise_of(self, account_index: int) -> str | None:
         """Return the platform's name of an account's entity; None if it was never reported."""
         name: str | None = self._store.one(

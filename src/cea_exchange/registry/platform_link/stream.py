@@ -32,6 +32,7 @@ from cea_exchange.protocol.links.platform import (
     LinkQuestion,
     Mismatch,
     ObligationsSet,
+    ObligationSucceeded,
     Verdict,
     head_after,
     item_decode,
@@ -52,6 +53,7 @@ from cea_exchange.registry.platform_link.given_allowances import GivenAllowances
 from cea_exchange.registry.platform_link.listed_entities import ListedEntities
 from cea_exchange.registry.platform_link.mismatches import Mismatched, mismatch
 from cea_exchange.registry.platform_link.owed import OwedObligations
+from cea_exchange.registry.platform_link.succeeded import SucceededObligations
 
 ITEMS_MAX = 20
 """In one answer; other work has its turn between answers."""
@@ -85,7 +87,7 @@ class PlatformStream:
 
     Attributes
     ----------
-    listed, given, owed, cuts, completions
+    listed, given, owed, cuts, completions, succeeded
         Who post what items say.
 
     Notes
@@ -111,6 +113,7 @@ class PlatformStream:
         self.owed = OwedObligations(ledger, obligations, self.listed, self.given)
         self.cuts = CutAllowances(ledger, self.listed, corrections, compliance, deductions)
         self.completions = Completions(ledger, self.listed)
+        self.succeeded = SucceededObligations(ledger, obligations, self.listed, self.completions)
 
     def completions_follow(self, surrender: Surrender, offsets: Offsets) -> None:
         """Report to the platform what covers obligations."""
@@ -223,6 +226,8 @@ class PlatformStream:
                 self.given.recall(item.link_seq, source, content)
             case ObligationsSet():
                 self.owed.take(source, content)
+            case ObligationSucceeded():
+                self.succeeded.take(source, content)
             case AllowancesCut():
                 self.cuts.take(content)
 

@@ -18,7 +18,8 @@ def obligation_differences(store: Store) -> Iterator[str]:
 
 def _owed_differs(store: Store, rules: ComplianceRules) -> Iterator[str]:
     rows = store.all(
-        "SELECT account_index, compliance_year, verified_tonnes, due_tonnes FROM obligations"
+        "SELECT account_index, compliance_year, verified_tonnes, due_tonnes - succeeded_tonnes"
+        " FROM obligations"
         " ORDER BY compliance_year, account_index"
     )
     for index, year, verified, due in rows:

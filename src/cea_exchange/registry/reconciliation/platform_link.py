@@ -12,6 +12,7 @@ from cea_exchange.protocol.links.platform import (
     AllowancesRecalled,
     LinkContent,
     ObligationsSet,
+    ObligationSucceeded,
     head_after,
     item_decode,
 )
@@ -82,11 +83,48 @@ def _posted_differs(
     if is_allocation:
         due = {account: mine.tonnes for account, mine in given.values()}
         yield from _distributed_differs(what, due, distributed)
+    yield from _succeeded_differs(store, what, digest, content)
     due_tonnes = 0
     if isinstance(content, ObligationsSet):
         due_tonnes = sum(line.due_tonnes for line in content.lines)
-    if due_tonnes != sum(owed.values()):
+    # What an entity owes of its own stands beside what it owes in another's place.
+    is_succeeded = isinstance(content, ObligationSucceeded)
+    if not is_succeeded and due_tonnes != sum(owed.values()):
         yield f"{what}: {due_tonnes} t are owed by it, {sum(owed.values())} are noted"
+
+
+def _succeeded_differs(
+    store: Store, what: str, digest: str, content: LinkContent | None
+) -> Iterator[str]:
+    """Compare who owes more in another's place by an item, and who owes less, with what is noted.
+
+    Rules: CEA-ENT-12.
+    """
+    noted = {
+        name: more
+        for name, more in store.all(
+            "SELECT (SELECT enterprise FROM platform_listings"
+            "  JOIN accounts ON accounts.credit_code = platform_listings.credit_code"
+            "  WHERE accounts.account_index = entry.account_index"
+            "  ORDER BY link_seq DESC LIMIT 1),"
+            " succeeded_tonnes - coalesce((SELECT before.succeeded_tonnes"
+            "  FROM obligation_entries AS before"
+            "  WHERE before.compliance_year = entry.compliance_year"
+            "  AND before.account_index = entry.account_index AND before.file_id < entry.file_id"
+            "  ORDER BY before.file_id DESC LIMIT 1), 0)"
+            " FROM obligation_entries AS entry"
+            " JOIN obligation_files ON obligation_files.file_id = entry.file_id"
+            " WHERE sha256 = ?",
+            (digest,),
+        )
+        if more
+    }
+    expected = {}
+    if isinstance(content, ObligationSucceeded):
+        expected = {line.enterprise: line.tonnes for line in content.lines}
+        expected[content.enterprise] = -sum(expected.values())
+    if noted != expected:
+        yield f"{what}: by it {expected} owe more in another's place, {noted} are noted"
 
 
 def _given_differs(

@@ -12,12 +12,17 @@ CREATE TABLE obligation_entries (       -- each as it was handed in, the correct
     compliance_year BIGINT NOT NULL,
     account_index BIGINT NOT NULL REFERENCES accounts,
     file_id BIGINT NOT NULL REFERENCES obligation_files,
-    verified_tonnes BIGINT NOT NULL CHECK (verified_tonnes > 0),
-    due_tonnes BIGINT NOT NULL CHECK (due_tonnes BETWEEN 1 AND verified_tonnes),
-    PRIMARY KEY (compliance_year, account_index, file_id)
+    verified_tonnes BIGINT NOT NULL CHECK (verified_tonnes >= 0),
+    due_tonnes BIGINT NOT NULL          -- of its own units; 0: it owes in others' place alone
+        CHECK (due_tonnes BETWEEN 0 AND verified_tonnes),
+    succeeded_tonnes BIGINT NOT NULL,   -- that whom it succeeded owed; below 0: its successors owe
+    PRIMARY KEY (compliance_year, account_index, file_id),
+    CHECK (due_tonnes + succeeded_tonnes >= 0 AND (due_tonnes > 0 OR succeeded_tonnes <> 0
+        OR verified_tonnes = 0))
 ) WITHOUT ROWID;
-CREATE VIEW obligations AS              -- the last of each counts
-SELECT compliance_year, account_index, file_id, verified_tonnes, due_tonnes
+CREATE VIEW obligations AS              -- the last of each counts, with what was succeeded to
+SELECT compliance_year, account_index, file_id, verified_tonnes,
+    due_tonnes + succeeded_tonnes AS due_tonnes, succeeded_tonnes
 FROM obligation_entries AS entry
 WHERE file_id = (SELECT max(other.file_id) FROM obligation_entries AS other
     WHERE other.compliance_year = entry.compliance_year

@@ -17,9 +17,15 @@ BLANK_ROWS = 3
 ROWS_MAX = 60
 STARTING = {
     "power": (
-        *(("A.bituminous", "t"), ("B.bituminous", "tC/t"), ("E.bituminous", "%")),
-        *(("M", "MWh"), ("N", "GJ"), ("O", "h")),
+        *(("A.bituminous", "t"), ("B.bituminous", "tC/t"), ("C.bituminous", "GJ/t")),
+        *(("E.bituminous", "%"), ("M", "MWh"), ("N", "GJ"), ("O", "h")),
     ),
+    "steel": (
+        *(("FC.coke", "t"), ("FC.anthracite", "t"), ("iron", "t"), ("iron_in.coke", "t")),
+        *(("sinter", "t"), ("sinter_in.anthracite", "t"), ("product.crude_steel", "t")),
+    ),
+    "cement": (("clinker.portland", "t"), ("FC.bituminous", "t"), ("NCV.bituminous", "GJ/t")),
+    "aluminium": (("aluminium", "t"), ("anode", "t")),
 }
 """What a sector's first month is asked for, with its unit; later ones begin as the month before."""
 _FULL_WIDTH = {0xFF10 + digit: str(digit) for digit in range(10)} | {0xFF0C: ",", 0xFF0E: "."}

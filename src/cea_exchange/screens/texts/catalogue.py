@@ -3,7 +3,8 @@
 A text is found by a dotted key, `board.empty`, in `zh/*.toml` and `en/*.toml`; files are there for
 whoever edits them and mean nothing. What refusals mean is in `refusals/`: English is generated from
 the protocol's schema, Chinese is written by hand beside it. `commands/` has what the command line
-says: Chinese under the English, which stands in the commands.
+says, `options/` what it says of their arguments, `reports/` what the reports of years and sweeps
+say: Chinese under the English, which stands in the code.
 """
 
 import tomllib
@@ -53,7 +54,17 @@ def refusal_texts(language: str) -> dict[str, RefusalText]:
 @cache
 def command_texts(language: str) -> dict[str, str]:
     """Return what the command line says in a language, by what it says in English."""
-    file = FOLDER.joinpath("commands", f"{language}.toml")
+    return _under_english("commands", language) | _under_english("options", language)
+
+
+@cache
+def report_texts(language: str) -> dict[str, str]:
+    """Return what reports of years and sweeps say in a language, by what they say in English."""
+    return _under_english("reports", language)
+
+
+def _under_english(folder: str, language: str) -> dict[str, str]:
+    file = FOLDER.joinpath(folder, f"{language}.toml")
     found: dict[str, str] = {}
     for table in tomllib.loads(file.read_text(encoding="utf-8")).values():
         found |= table

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from msgspec import Struct
 
 from cea_exchange.sweep.plan_file import PlanError
+from cea_exchange.year.outcome.speech import say
 
 SUMMED = frozenset(
     {"value_fen", "cash_fen", "fees_fen", "reserve_fen", "ccer_cash_fen", "ccer_fees_fen"}
@@ -79,6 +80,12 @@ def figure_title(figure: str) -> str:
     """Return what a figure is called, with its unit."""
     unit = unit_of(figure).name
     return f"{TITLES[figure]}, {unit}" if unit else TITLES[figure]
+
+
+def figure_said(figure: str) -> str:
+    """Return the same in the language that results are told in; plots are in English."""
+    title, unit = say(TITLES[figure]), unit_of(figure).name
+    return say("{}, {}", title, say(unit)) if unit else title
 
 
 def parameter_shown(name: str) -> str:

@@ -10,8 +10,8 @@ from cea_exchange.plots.figures import PlotsMissing
 from cea_exchange.sweep.cell import CellResult
 from cea_exchange.sweep.outcome.figures import (
     TITLES,
+    figure_said,
     figure_shown,
-    figure_title,
     parameter_shown,
     spread_of,
     unit_of,
@@ -21,10 +21,19 @@ from cea_exchange.sweep.outcome.plots import by_parameter, sensitivities, spread
 from cea_exchange.sweep.plan_file import SweepPlan, Value
 from cea_exchange.sweep.points import Point
 from cea_exchange.sweep.sensitivity import Sensitivity
-from cea_exchange.year.outcome.page import page, table
+from cea_exchange.year.outcome.page import heading, no_plots, page, table
+from cea_exchange.year.outcome.report import MADE_UP
+from cea_exchange.year.outcome.speech import say
 
 POINTS_MAX, FAILED_MAX, COMBINATIONS_MAX, VALUES_MAX = 30, 50, 6, 8
 """Of each so many are shown; the tables have all."""
+NOTHING_OF_THE_MARKET = (
+    "A figure says what the model does, and nothing of the real market."
+)
+POINTS_KEPT = (
+    "Each with all figures, its files, the hash of its tables, and the command that plays it"
+    " again, is in points.parquet."
+)
 METHODS = {
     "sobol": "Sobol's indices: the part of a figure's variance over the ranges that a parameter"
     " makes alone, and together with others. Lines: confidence of 95%.",
@@ -41,23 +50,27 @@ def report_page(
 ) -> str:
     """Return the report; without matplotlib it has no plots."""
     ended = [point for point in points if results[point.cell.id].figures]
+    played = say(
+        "{:,} points, {:,} compliance years, seeds {}.",
+        outcome.points, outcome.cells, _seeds(plan.seeds),
+    )  # fmt: skip
     parts = [
         f"<h1>{escape(plan.title)}</h1>",
-        f"<p>{outcome.points:,} points, {outcome.cells:,} compliance years, seeds"
-        f" {_seeds(plan.seeds)}. The nation, its firms and what they do are made up; what decides"
-        " about them is the real systems' code. A figure says what the model does, and nothing of"
-        " the real market.</p>",
+        f"<p>{played} {say(MADE_UP)} {say(NOTHING_OF_THE_MARKET)}</p>",
         *_failed(outcome),
-        "<h2>What is varied</h2>",
-        table(("parameter", "as", "values"), _varied(plan), ()),
-        f"<p class=note>In common: {escape(_common(plan))}.</p>",
+        heading("What is varied"),
+        table(_heads("parameter", "as", "values"), _varied(plan), ()),
+        f"<p class=note>{say('In common: {}.', escape(_common(plan)))}</p>",
     ]
     if ended:
         shown = that_vary(plan.figures, points, results)
         parts += [
-            "<h2>Spread over all points</h2>",
+            heading("Spread over all points"),
             table(
-                ("figure", "least", "lower quartile", "median", "upper quartile", "most", "mean"),
+                _heads(
+                    *("figure", "least", "lower quartile", "median", "upper quartile", "most"),
+                    "mean",
+                ),
                 _spread_rows(outcome),
                 range(1, 7),
             ),
@@ -66,13 +79,13 @@ def report_page(
             *_sensitivity_parts(plan, points, outcome),
         ]
     parts += [
-        "<h2>Where it comes from</h2>",
+        heading("Where it comes from"),
         table(
-            ("of", "hash"),
+            _heads("of", "hash"),
             [
-                ("this sweep: every cell, and what it came to (SHA-256)", outcome.hash),
-                ("the plan (SHA-256)", outcome.plan),
-                ("the program", outcome.program),
+                (say("this sweep: every cell, and what it came to (SHA-256)"), outcome.hash),
+                (say("the plan (SHA-256)"), outcome.plan),
+                (say("the program"), outcome.program),
             ],
         ),
         *_points(plan, points, results),
@@ -83,23 +96,27 @@ def report_page(
 # -- What is played --------------------------------------------------------------------------------
 
 
+def _heads(*english: str) -> tuple[str, ...]:
+    return tuple(map(say, english))
+
+
 def _seeds(seeds: Sequence[int]) -> str:
     first, last = seeds[0], seeds[-1]
     if len(seeds) > 2 and list(seeds) == list(range(first, last + 1)):
-        return f"{first} to {last}"
+        return say("{} to {}", first, last)
     shown = ", ".join(map(str, seeds[:10]))
     return shown if len(seeds) <= 10 else f"{shown}, … ({len(seeds)})"
 
 
 def _varied(plan: SweepPlan) -> Iterator[tuple[str, str, str]]:
     for name, values in plan.grid.items():
-        yield name, "grid", ", ".join(map(str, values))
+        yield name, say("grid"), ", ".join(map(str, values))
     for name in plan.rows[0] if plan.rows else ():
-        yield name, "rows", ", ".join(str(row[name]) for row in plan.rows)
+        yield name, say("rows"), ", ".join(str(row[name]) for row in plan.rows)
     for name, found in plan.ranges.items():
         assert plan.sensitivity is not None
-        how = f"{plan.sensitivity.samples} samples, {plan.sensitivity.method}"
-        yield name, how, f"{found.least} to {found.most} by {found.step}"
+        how = say("{} samples, {}", plan.sensitivity.samples, plan.sensitivity.method)
+        yield name, how, say("{} to {} by {}", found.least, found.most, found.step)
 
 
 def _common(plan: SweepPlan) -> str:
@@ -115,11 +132,11 @@ def _failed(outcome: Outcome) -> Iterator[str]:
     if not outcome.failed:
         return
     count = len(outcome.failed)
-    yield f"<h2 class=differ>{count:,} of {outcome.cells:,} years failed</h2>"
+    yield f"<h2 class=differ>{say('{:,} of {:,} years failed', count, outcome.cells)}</h2>"
     rows = [(each.cell, each.error, each.command) for each in outcome.failed[:FAILED_MAX]]
-    yield table(("cell", "what is wrong", "plays it again, in files/"), rows)
+    yield table(_heads("cell", "what is wrong", "plays it again, in files/"), rows)
     if count > FAILED_MAX:
-        yield f"<p class=note>The first {FAILED_MAX}; points.parquet has all.</p>"
+        yield f"<p class=note>{say('The first {}; points.parquet has all.', FAILED_MAX)}</p>"
 
 
 # -- Figures ---------------------------------------------------------------------------------------
@@ -131,7 +148,7 @@ def _spread_rows(outcome: Outcome) -> Iterator[tuple[str, ...]]:
             *(spread.least, spread.lower_quartile, spread.median),
             *(spread.upper_quartile, spread.most, spread.mean),
         )
-        yield figure_title(figure), *(figure_shown(figure, value) for value in values)
+        yield figure_said(figure), *(figure_shown(figure, value) for value in values)
 
 
 def _by_parameters(
@@ -141,14 +158,14 @@ def _by_parameters(
     plotted: Sequence[str],
 ) -> Iterator[str]:
     for name in plan.names():
-        yield f"<h2>By {escape(name)}</h2>"
+        yield f"<h2>{say('By {}', escape(name))}</h2>"
         yield from _plotted(partial(by_parameter, name, plotted, points, results), plotted)
         by_value: dict[Value, list[Point]] = {}
         for point in points:
             by_value.setdefault(point.values[name], []).append(point)
         if name not in plan.ranges and len(by_value) <= VALUES_MAX:
-            head = (f"median, with {parameter_shown(name)}", *map(str, by_value))
-            counts = ("points", *(f"{len(found):,}" for found in by_value.values()))
+            head = (say("median, with {}", parameter_shown(name)), *map(str, by_value))
+            counts = (say("points"), *(f"{len(found):,}" for found in by_value.values()))
             rows = [_medians(figure, [*by_value.values()], results) for figure in plan.figures]
             yield table(head, [counts, *rows], range(1, len(head)))
 
@@ -160,7 +177,7 @@ def _medians(
     for points in by_value:
         spread = spread_of([results[point.cell.id].figures[figure] for point in points])
         shown.append(figure_shown(figure, spread.median) if spread else "")
-    return figure_title(figure), *shown
+    return figure_said(figure), *shown
 
 
 def _sensitivity_parts(
@@ -169,7 +186,7 @@ def _sensitivity_parts(
     if plan.sensitivity is None:
         return
     title = "What figures depend on"
-    yield f"<h2>{title}</h2><p>{METHODS[plan.sensitivity.method]}</p>"
+    yield f"{heading(title)}<p>{escape(say(METHODS[plan.sensitivity.method]))}</p>"
     by_combination: dict[int, list[Sensitivity]] = {}
     for each in outcome.analysis.sensitivities:
         by_combination.setdefault(each.combination, []).append(each)
@@ -178,17 +195,15 @@ def _sensitivity_parts(
         fixed = {name: v for name, v in values[number].items() if name not in plan.ranges}
         words = ", ".join(f"{name} = {value}" for name, value in fixed.items())
         if words:
-            yield f"<h3>With {escape(words)}</h3>"
+            yield f"<h3>{say('With {}', escape(words))}</h3>"
         yield from _plotted(partial(sensitivities, f"{title} {words}", plan.figures, found), found)
         yield _sensitivity_table(plan, found)
     if len(by_combination) > COMBINATIONS_MAX:
-        yield (
-            f"<p class=note>The first {COMBINATIONS_MAX} combinations of {len(by_combination):,};"
-            " sensitivities.parquet has all.</p>"
-        )
+        shown = "The first {} combinations of {:,}; sensitivities.parquet has all."
+        yield f"<p class=note>{say(shown, COMBINATIONS_MAX, len(by_combination))}</p>"
     if outcome.analysis.notes:
         notes = "".join(f"<li>{escape(note)}</li>" for note in outcome.analysis.notes)
-        yield f"<p>To be known of it:</p><ul>{notes}</ul>"
+        yield f"<p>{say('To be known of it:')}</p><ul>{notes}</ul>"
 
 
 def _sensitivity_table(plan: SweepPlan, found: Sequence[Sensitivity]) -> str:
@@ -197,10 +212,11 @@ def _sensitivity_table(plan: SweepPlan, found: Sequence[Sensitivity]) -> str:
     for each in found:
         by_figure.setdefault(each.figure, []).append(each)
     is_sobol = found[0].method == "sobol"
-    head = ("with others (alone)" if is_sobol else "mean size", *map(parameter_shown, plan.ranges))
+    shows = say("with others (alone)" if is_sobol else "mean size")
+    head = (shows, *map(parameter_shown, plan.ranges))
     rows = [
         (
-            TITLES[figure] if is_sobol else figure_title(figure),
+            say(TITLES[figure]) if is_sobol else figure_said(figure),
             *map(_sobol if is_sobol else _morris, of_figure),
         )
         for figure, of_figure in by_figure.items()
@@ -227,25 +243,22 @@ def _points(
     names = plan.names()
     first = plan.figures[: max(1, 5 - len(names))]
     head = (
-        *("point", "seed", "cell", *map(parameter_shown, names)),
-        *(figure_title(figure) for figure in first),
+        *(*_heads("point", "seed", "cell"), *map(parameter_shown, names)),
+        *map(figure_said, first),
     )
     rows = []
     for point in points[:POINTS_MAX]:
         figures = results[point.cell.id].figures
-        shown = (figure_shown(each, figures[each]) if figures else "failed" for each in first)
+        shown = (figure_shown(each, figures[each]) if figures else say("failed") for each in first)
         values = (str(point.values[name]) for name in names)
         rows.append((f"{point.number}", f"{point.seed}", point.cell.id, *values, *shown))
-    yield "<h3>Points</h3>"
+    yield f"<h3>{say('Points')}</h3>"
     yield table(head, rows, range(len(head)))
-    yield (
-        f"<p class=note>{_of_all(len(rows), len(points))} Each with all figures, its files, the"
-        " hash of its tables, and the command that plays it again, is in points.parquet.</p>"
-    )
+    yield f"<p class=note>{_of_all(len(rows), len(points))} {say(POINTS_KEPT)}</p>"
 
 
 def _of_all(shown: int, count: int) -> str:
-    return f"The first {shown} points of {count:,}." if shown < count else ""
+    return say("The first {} points of {:,}.", shown, count) if shown < count else ""
 
 
 def _plotted(draw: Callable[[], str], what: Sequence[object]) -> Iterator[str]:
@@ -254,4 +267,4 @@ def _plotted(draw: Callable[[], str], what: Sequence[object]) -> Iterator[str]:
     try:
         yield f"<div class=wide tabindex=0>{draw()}</div>"
     except PlotsMissing as error:
-        yield f"<p class=note>No plots: it {escape(str(error))}.</p>"
+        yield no_plots(error)

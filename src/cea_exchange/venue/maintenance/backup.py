@@ -1,11 +1,11 @@
 """A copy of a running venue's data, and a folder to start from made of it.
 
     bulletins | newest snapshot, the events and blocks it goes on from | sealed segments, the open
-    one as far as it is synced | profiles | keys, if asked for | manifest.json, written last:
+    one as far as it is whole | profiles | keys, if asked for | manifest.json, written last:
     without it there is no backup
 
-The venue is not asked and not stopped: its files only grow, and each frame says what was synced
-before it. What is restored is played through the market before it counts.
+The venue is not asked and not stopped: its files only grow, and what is read of the open segment is
+synced before it counts: it is what the venue would find itself after a crash. What is restored is played through the market before it counts.
 """
 
 import datetime
@@ -32,7 +32,7 @@ from cea_exchange.journal import (
     snapshot_paths,
     snapshot_read,
 )
-from cea_exchange.journal.frame_bytes import synced_prefix
+from cea_exchange.journal.frame_bytes import whole_prefix
 from cea_exchange.journal.row_file import HEADER_BYTES
 from cea_exchange.journal.segment import segment_paths
 from cea_exchange.journal.storage import DRAFT_SUFFIX
@@ -140,7 +140,7 @@ def _backup(data: Path, destination: Path, archive: Path, *, with_keys: bool) ->
     event_count = 0
     if snapshot is not None and name is not None:
         event_count = _snapshot_copy(copy, snapshot, name)
-    log_id, next_seq = _journal_copy(copy, data, archive, snapshot)
+    log_id, next_seq = _journal_copy(copy, data, archive)
     # After the journal: of whatever rules its segments speak, they are there.
     for path in sorted((data / PROFILES_FOLDER).glob("*.toml")):
         copy.file(path.relative_to(data))
@@ -344,15 +344,15 @@ def _segments(data: Path, archive: Path) -> list[Path]:
     return paths
 
 
-def _journal_copy(
-    copy: _Copy, data: Path, archive: Path, snapshot: Snapshot | None
-) -> tuple[str, int]:
-    """Copy the journal up to what is surely on disk; return its log_id and next sequence."""
+def _journal_copy(copy: _Copy, data: Path, archive: Path) -> tuple[str, int]:
+    """Copy the journal, all of it on disk at its source too; return its log_id and next sequence."""
     paths = _segments(data, archive)
     for path in paths[:-1]:
         copy.file(Path("journal") / path.name, source=path)
-    synced_seq = snapshot.header.point.next_seq - 1 if snapshot else 0
-    prefix, _ = synced_prefix(paths[-1], paths[-1].read_bytes(), synced_seq=synced_seq)
+    # Whatever was acknowledged before is in it: the venue writes a frame before it answers.
+    with paths[-1].open("rb") as source:
+        prefix, _ = whole_prefix(paths[-1], source.read())
+        os.fdatasync(source.fileno())
     copy.write(Path("journal") / paths[-1].name, prefix)
     reader = SegmentReader(copy.target / "journal", storage=_STORAGE)
     for _ in reader.frames():

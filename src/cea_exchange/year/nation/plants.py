@@ -26,6 +26,9 @@ COALS = {
 }
 
 
+SINTER_RATE, SINTER_FUEL_RATE = Decimal("1.3"), Decimal("0.05")
+"""Tonnes of sinter for a tonne of iron, of coal for a tonne of sinter."""
+
 Month = Callable[[int], dict[str, Decimal]]
 """Gives the figures of a month, 1 to 12."""
 Made = tuple[UnitFacts, list[Filed]]
@@ -127,7 +130,7 @@ def _power(draw: Draw, name: str, number: int, year: int) -> Made:
         }
 
     peers = f"{'large' if large else 'small'} {coal}"
-    facts = UnitFacts(name=name, sector="power", peers=peers)
+    facts = UnitFacts(name=name, sector="power", peers=peers, rated_kw=int(capacity * 1000))
     return facts, list(_months(facts, draw, year, month))
 
 
@@ -156,7 +159,7 @@ def _gas(draw: Draw, name: str, number: int, year: int) -> Made:
             **_supplied(year, generated, supplied),
         }
 
-    facts = UnitFacts(name=name, sector="power", peers="gas")
+    facts = UnitFacts(name=name, sector="power", peers="gas", rated_kw=int(capacity * 1000))
     return facts, list(_months(facts, draw, year, month))
 
 
@@ -201,12 +204,16 @@ def steel(draw: Draw, number: int, year: int) -> Made:
     def month(_index: int) -> dict[str, Decimal]:
         iron = draw.within(250_000, 400_000)
         coke = iron * draw.near(coke_rate, 15)
+        blown, bought = (iron * draw.within(13, 16) / 100 for _ in range(2))
+        sinter = iron * SINTER_RATE
         return {
             "iron": iron,
             "iron_in.coke": coke,
-            "iron_in.anthracite": iron * draw.within(13, 16) / 100,
+            "iron_in.anthracite": blown,
+            "sinter": sinter,
+            "sinter_in.anthracite": sinter * SINTER_FUEL_RATE,
             "FC.coke": coke,
-            "FC.anthracite": iron * draw.within(13, 16) / 100,
+            "FC.anthracite": bought + sinter * SINTER_FUEL_RATE,
             "product.crude_steel": iron * draw.within(104, 108) / 100,
             "invoice:FC.coke": draw.near(coke, 20),
         }

@@ -3,6 +3,9 @@
 from collections.abc import Collection, Iterable, Sequence
 from html import escape
 
+from cea_exchange.plots.figures import PlotsMissing
+from cea_exchange.year.outcome.speech import language, say
+
 _STYLE = """
 :root { color-scheme: light dark; --text: #1a1a1a; --page: #fff; --line: #ddd; --faint: #555;
   --good: #17692f; --bad: #b00020; }
@@ -31,12 +34,22 @@ p.note { color: var(--faint); }
 def page(title: str, parts: Iterable[str]) -> str:
     """Return a page of parts in HTML."""
     return (
-        "<!doctype html><html lang=en><head><meta charset=utf-8>"
+        f"<!doctype html><html lang={language()}><head><meta charset=utf-8>"
         '<meta name=viewport content="width=device-width, initial-scale=1">'
         f"<title>{escape(title)}</title><style>{_STYLE}</style></head><body><main>"
         + "\n".join(parts)
         + "</main></body></html>\n"
     )
+
+
+def heading(english: str) -> str:
+    """Return a heading of a part."""
+    return f"<h2>{escape(say(english))}</h2>"
+
+
+def no_plots(error: PlotsMissing) -> str:
+    """Return what stands in the place of plots where there are none."""
+    return f"<p class=note>{say('No plots: it {}.', escape(str(error)))}</p>"
 
 
 def table(

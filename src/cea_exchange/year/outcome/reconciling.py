@@ -164,7 +164,7 @@ def _owed(registry: RegistryStore, year: int) -> dict[str, tuple[int, int]]:
     rows = registry.execute(
         "SELECT credit_code, verified_tonnes, due_tonnes FROM obligations"
         " JOIN accounts ON accounts.account_index = obligations.account_index"
-        " WHERE compliance_year = ?",
+        " WHERE compliance_year = ? AND due_tonnes > 0",
         (year,),
     )
     return {code: (verified, due) for code, verified, due in rows.fetchall()}

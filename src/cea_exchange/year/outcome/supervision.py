@@ -28,6 +28,8 @@ from cea_exchange.venue.market.measures import Measure
 from cea_exchange.year.firms import abusers
 from cea_exchange.year.firms.firm import Firm
 from cea_exchange.year.institutions.venue_record import FOLDER as VENUE
+from cea_exchange.year.outcome.page import heading
+from cea_exchange.year.outcome.speech import say
 
 PUBLISHED = "published"
 CASES = "cases.csv"
@@ -179,7 +181,7 @@ def _written(path: Path, rows: Sequence[CaseRow]) -> None:
 
 def report_part(supervised: Supervised) -> Iterator[str]:
     """Yield the report's part on supervision."""
-    yield "<h2>Supervision</h2>"
+    yield heading("Supervision")
     yield f"<p>{escape(sentence(supervised))}</p>"
     heads_of = ("case", "pattern", "accounts", "found", "outcome", "refused", "fine (yuan)")
     lines = [
@@ -190,13 +192,13 @@ def report_part(supervised: Supervised) -> Iterator[str]:
             str(row.opened_on),
             row.outcome,
             str(row.refused),
-            f"{row.fine_least_fen // 100:,} to {row.fine_most_fen // 100:,}"
+            say("{:,} to {:,}", row.fine_least_fen // 100, row.fine_most_fen // 100)
             if row.fine_most_fen
             else "-",
         )
         for row in supervised.cases
     ]
-    cells = "".join(f"<th>{escape(head)}</th>" for head in heads_of)
+    cells = "".join(f"<th>{escape(say(head))}</th>" for head in heads_of)
     body = "".join(
         "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in line) + "</tr>" for line in lines
     )
@@ -205,8 +207,9 @@ def report_part(supervised: Supervised) -> Iterator[str]:
 
 def sentence(supervised: Supervised) -> str:
     """Return what supervision came to in a sentence."""
-    return (
-        f"{supervised.found} of {supervised.planted} planted schemes were found; "
-        f"{supervised.explained} of {len(supervised.cases)} cases were of firms that had done "
-        f"nothing, in {supervised.days} days with {supervised.orders:,} orders."
-    )
+    return say(
+        "{} of {} planted schemes were found; {} of {} cases were of firms that had done nothing,"
+        " in {} days with {:,} orders.",
+        supervised.found, supervised.planted, supervised.explained, len(supervised.cases),
+        supervised.days, supervised.orders,
+    )  # fmt: skip

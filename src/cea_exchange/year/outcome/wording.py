@@ -1,10 +1,13 @@
 """A year's figures in words: for the terminal and for the report."""
 
+import re
 from collections.abc import Iterable, Iterator
 
 from cea_exchange.domain.units import cash_format, price_format
 from cea_exchange.year.outcome.figures import Beside, YearFigures
+from cea_exchange.year.outcome.speech import say
 
+YEAR = re.compile(r"\b\d{4}\b")
 NAMES = {
     "entities": "entities",
     "due_tonnes": "due",
@@ -23,34 +26,35 @@ NAMES = {
 
 def figure_rows(figures: YearFigures) -> Iterator[tuple[str, str]]:
     """Yield what a year came to, each with its name."""
-    yield "entities with an obligation", f"{figures.entities:,}"
-    yield "of them surrendered in full, in time", f"{figures.complied:,}"
-    yield "allocated", f"{figures.allocated_tonnes:,} t"
-    yield "due", f"{figures.due_tonnes:,} t"
+    yield say("entities with an obligation"), f"{figures.entities:,}"
+    yield say("of them surrendered in full, in time"), f"{figures.complied:,}"
+    yield say("allocated"), say("{:,} t", figures.allocated_tonnes)
+    yield say("due"), say("{:,} t", figures.due_tonnes)
     share = part_shown(figures.surrendered_bp)
-    yield "surrendered", f"{figures.surrendered_tonnes:,} t, with offsets {share}"
-    yield "offset by CCERs", f"{figures.offset_tonnes:,} t"
-    yield "fined", f"{figures.fined:,}, short of {figures.short_tonnes:,} t"
-    yield "listed orders", f"{figures.orders:,}, of them refused {figures.refused:,}"
-    yield "trades settled", f"{figures.trades:,}"
-    yield "volume", f"{figures.volume_tonnes:,} t"
-    yield "value", f"{cash_format(figures.value_fen)} yuan"
+    yield say("surrendered"), say("{:,} t, with offsets {}", figures.surrendered_tonnes, share)
+    yield say("offset by CCERs"), say("{:,} t", figures.offset_tonnes)
+    yield say("fined"), say("{:,}, short of {:,} t", figures.fined, figures.short_tonnes)
+    yield say("listed orders"), say("{:,}, of them refused {:,}", figures.orders, figures.refused)
+    yield say("trades settled"), f"{figures.trades:,}"
+    yield say("volume"), say("{:,} t", figures.volume_tonnes)
+    yield say("value"), say("{} yuan", cash_format(figures.value_fen))
     share = part_shown(figures.block_share_bp)
-    yield "by block", f"{figures.block_tonnes:,} t, {share}"
-    yield "by bidding", f"{figures.bidding_tonnes:,} t in {figures.biddings}"
-    yield "in December", f"{figures.december_tonnes:,} t, {part_shown(figures.december_share_bp)}"
-    yield "CCERs traded", f"{figures.ccer_tonnes:,} t"
-    reserve = f"{cash_format(figures.reserve_fen)} of the risk reserve"
-    yield "cash at the end", _cash(figures.cash_fen, figures.fees_fen, reserve)
-    yield "at the exchange of CCERs", _cash(figures.ccer_cash_fen, figures.ccer_fees_fen)
-    yield "last close", f"{price_format(figures.close_fen)} yuan/t"
+    yield say("by block"), say("{:,} t, {}", figures.block_tonnes, share)
+    yield say("by bidding"), say("{:,} t in {}", figures.bidding_tonnes, figures.biddings)
+    share = part_shown(figures.december_share_bp)
+    yield say("in December"), say("{:,} t, {}", figures.december_tonnes, share)
+    yield say("CCERs traded"), say("{:,} t", figures.ccer_tonnes)
+    reserve = say("{} of the risk reserve", cash_format(figures.reserve_fen))
+    yield say("cash at the end"), _cash(figures.cash_fen, figures.fees_fen, reserve)
+    yield say("at the exchange of CCERs"), _cash(figures.ccer_cash_fen, figures.ccer_fees_fen)
+    yield say("last close"), say("{} yuan/t", price_format(figures.close_fen))
 
 
 def beside_rows(rows: Iterable[Beside]) -> Iterator[tuple[str, str, str, str, str]]:
     """Yield figure, model, published, of which period, and what the model's is."""
     for row in rows:
         model, published = (_shown(row.figure, value) for value in (row.model, row.published))
-        yield NAMES[row.figure], model, published, row.period, row.origin
+        yield say(NAMES[row.figure]), model, published, _period(row.period), say(row.origin)
 
 
 def part_shown(basis_points: int) -> str:
@@ -59,15 +63,23 @@ def part_shown(basis_points: int) -> str:
 
 
 def _cash(participants: int, fees: int, *others: str) -> str:
-    parts = (f"{cash_format(participants)} yuan of participants", f"{cash_format(fees)} of fees")
+    parts = (
+        say("{} yuan of participants", cash_format(participants)),
+        say("{} of fees", cash_format(fees)),
+    )
     return ", ".join((*parts, *others))
+
+
+def _period(words: str) -> str:
+    years = YEAR.findall(words)
+    return say(YEAR.sub("{}", words), *years)
 
 
 def _shown(figure: str, value: int) -> str:
     if figure.endswith("_bp"):
         return part_shown(value)
     if figure == "close_fen":
-        return f"{price_format(value)} yuan/t"
+        return say("{} yuan/t", price_format(value))
     if figure.endswith("_fen"):
-        return f"{cash_format(value)} yuan"
-    return f"{value:,} t" if figure.endswith("_tonnes") else f"{value:,}"
+        return say("{} yuan", cash_format(value))
+    return say("{:,} t", value) if figure.endswith("_tonnes") else f"{value:,}"

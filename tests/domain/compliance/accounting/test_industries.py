@@ -9,7 +9,11 @@ from cea_exchange.domain.compliance.accounting import (
     emissions,
     entity_emissions,
 )
-from cea_exchange.domain.compliance.accounting.facts import carbide_slag_bp, intensity
+from cea_exchange.domain.compliance.accounting.facts import (
+    carbide_slag_bp,
+    clinker_made,
+    intensity,
+)
 
 LINE = {
     "clinker.portland": Decimal(1_550_000),
@@ -87,6 +91,45 @@ def test_intensity_is_unrounded_inside():
     assert intensity([emissions("cement", LINE)]) * 1_550_000 == Decimal("1152819.37")
 
 
+def test_what_a_verifier_concluded_is_compared_in_place_of_what_was_filed():
+    """CEA-VER-10, CEA-VER-16: of product, of kinds of clinker, of slag and of emissions."""
+    year = [emissions("cement", LINE)] * 2
+    concluded = {"clinker.portland": Decimal(3_000_000), "clinker.white": Decimal(100_000)}
+    emitted = Decimal(2_325_000)
+    assert clinker_made(year) == {"portland": Decimal(3_100_000)}
+    assert clinker_made(year, concluded) == {
+        "portland": Decimal(3_000_000),
+        "white": Decimal(100_000),
+    }
+    assert intensity(year, concluded, emitted) == Decimal("0.75")
+    assert intensity(year, emitted=emitted) == Decimal("0.75")
+    assert carbide_slag_bp(year, {"substitute.carbide_slag": Decimal(518_281)}) == 1_500
+    assert carbide_slag_bp(year, {"substitute.carbide_slag": Decimal(518_282)}) == 1_501
+    cells = [emissions("aluminium", CELLS)]
+    assert intensity(cells, {"aluminium": Decimal(400_000)}, Decimal(800_000)) == 2
+
+
+@pytest.mark.parametrize(
+    ("figures", "lacking"),
+    [
+        ({}, "iron: expected in every month"),
+        ({"iron": Decimal(2000)}, "E.iron: expected in every month"),
+        (
+            {"iron": Decimal(2000), "iron_in.coke": Decimal(1000), "sinter": Decimal(10)},
+            "E.sinter: expected in every month",
+        ),
+        ({"iron": Decimal(0)}, "steel: expected a product above 0 t"),
+    ],
+)
+def test_a_steelworks_that_does_not_tell_what_is_compared_has_no_intensity(figures, lacking):
+    """CEA-PLN-20: nor is it nought, which would be the best of all."""
+    bills = [emissions("steel", {**STEELWORKS, **figures})]
+    with pytest.raises(ValueError, match=lacking):
+        intensity(bills)
+    concluded = {"iron": Decimal(1000), "E.iron": Decimal(900), "E.sinter": Decimal(100)}
+    assert intensity(bills, concluded) == 1
+
+
 def test_an_electrolysis():
     """CEA-ALU-01, CEA-ALU-02, CEA-ALU-04, example 18."""
     bill = emissions("aluminium", CELLS)
@@ -101,6 +144,9 @@ def test_measured_anode_effects():
     bill = emissions("aluminium", {**CELLS, "effect_minutes": Decimal("0.35")})
     assert (bill["f.CF4"], bill["f.C2F6"]) == (Decimal("0.050"), Decimal("0.0050"))
     assert bill["effect_emissions"] == Decimal("193500.00")
+    tetra = bill["effect_minutes"] * bill["slope_CF4"]
+    warming = tetra * (bill["GWP_CF4"] + bill["ratio_C2F6"] * bill["GWP_C2F6"])
+    assert bill["aluminium"] * warming / 1000 == Decimal("193693.50"), "unrounded factors"
 
 
 def test_carbonates_of_an_aluminium_smelter_are_told_and_not_counted():

@@ -11,6 +11,7 @@ from cea_exchange.domain.compliance.plans import (
     GeneratingUnit,
     Plant,
     allocate,
+    not_allocable,
     plan,
     pre_allocate,
     under_cap,
@@ -337,3 +338,35 @@ def test_every_year_has_a_plan_and_others_have_none():
     assert [plan(year).year for year in PLAN_YEARS] == list(range(2019, 2027))
     with refuses("YEAR_OUT_OF_RANGE: year: expected within 2019..2026, got 2027"):
         plan(2027)
+
+
+@pytest.mark.parametrize(
+    ("year", "unit", "words"),
+    [
+        (2025, replace(U1, conventional_bp=0), "U1: shares of heat: expected those of a class"),
+        (2025, replace(U1, rated_kw=()), "U1: rated_kw of U1 of E1: expected each generator's"),
+        (2025, replace(LINE, intensity=None), "1: intensity of 1 of C1: expected above 0"),
+        (2025, replace(U1, conventional_bp=0, cases=("oil",)), None),
+        (2025, replace(LINE, intensity=None, emissions=25_999), None),
+        (2025, replace(LINE, intensity=None, emissions=0), None),
+        (2025, replace(U1, conventional_bp=0, electricity_kwh=0, emissions=0), None),
+        (2024, replace(LINE, intensity=None), None),
+    ],
+)
+def test_an_entity_that_a_plan_cant_be_applied_to_is_named_and_no_other(year, unit, words):
+    """CEA-MRV-03, CEA-PLN-01, CEA-PLN-18: where no class and no intensity is asked, none is."""
+    other = replace(U2, entity="E9")
+    found = not_allocable(plan(year), [unit, other])
+    if words is None:
+        assert found == {}
+        given = allocate(plan(year), [unit, other], balance={"cement": Fraction(1)})
+        assert given.units[1].final == allocate(plan(year), [other]).units[0].final
+    else:
+        assert found.keys() == {unit.entity}
+        assert found[unit.entity].startswith(words)
+
+
+def test_a_unit_that_stood_in_2018_is_given_nothing_ahead():
+    """CEA-PLN-14: and holds up nobody."""
+    idle = replace(U1, conventional_bp=0, electricity_kwh=0, emissions=0)
+    assert [each.tonnes for each in pre_allocate(plan(2019), [idle])] == [0]

@@ -86,6 +86,35 @@ def test_what_one_month_shows(changed, detector, figure, rule):
     assert one.found and one.expected
 
 
+RATED = UnitFacts(name="U1", sector="power", peers="large", rated_kw=600_000)
+
+
+def test_a_rating_that_is_filed_higher_than_it_was_approved_is_found():
+    """CEA-PWR-22."""
+    (one,) = found(month({**COAL, "capacity": "600.001"}), (RATED,))
+    assert (one.detector, one.figure, one.rule) == (
+        *("capacity_above_approval", "capacity", "CEA-PWR-22"),
+    )
+    assert (one.found, one.expected) == ("600.001 MW", "at most 600.000 MW, as approved")
+    assert one.document == f"U1 {JANUARY} capacity"
+    for capacity in ("600", "599.999"):
+        assert found(month({**COAL, "capacity": capacity}), (RATED,)) == ()
+
+
+@pytest.mark.parametrize("capacity", [None, "700"])
+def test_load_goes_by_the_approved_rating_whatever_is_filed(capacity):
+    """CEA-PWR-22, CEA-VER-02: 280,000 MWh in 466.66 hours are 600.01 MW."""
+    figures = {**COAL, "O": "466.66", "capacity": capacity}
+    figures = {name: value for name, value in figures.items() if value is not None}
+    assert "load_above_rating" not in detectors(found(month(figures)))
+    (one,) = (
+        each
+        for each in found(month(figures), (RATED,))
+        if each.detector == "load_above_rating"
+    )
+    assert one.expected == "at most 279996.00000 MWh of 600.000 MW in 466.66 h"
+
+
 @pytest.mark.parametrize(
     ("generated", "share"), [("310000", None), ("335000", "47.03% of the fuel's heat")]
 )

@@ -1,7 +1,8 @@
 """From a year's bills to what a plan asks of a unit: hours, load, shares of heat, intensity."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import ROUND_CEILING, Decimal, localcontext
+from types import MappingProxyType
 
 from msgspec import Struct
 
@@ -12,11 +13,9 @@ from cea_exchange.domain.compliance.accounting.worksheet import Accounted
 _PERCENT = Decimal(100)
 _BASIS_POINTS = Decimal(10_000)
 
-_COMPARED = {
-    "cement": (("E",), "clinker."),
-    "aluminium": (("E",), "aluminium"),
-    "steel": (("E.iron", "E.sinter"), "iron"),
-}
+AS_FILED: Mapping[str, Decimal] = MappingProxyType({})
+"""Nothing was concluded otherwise than the months have it."""
+CLINKER, CARBIDE_SLAG = "clinker", "carbide_slag"
 
 
 class Generator(Struct, frozen=True, kw_only=True):
@@ -79,7 +78,7 @@ def heat_shares(months: Sequence[Accounted]) -> HeatShares:
     with localcontext(EXACT):
         for month in months:
             for fuel in fuels.values():
-                if f"A.{fuel.id}" not in month:
+                if not _had(month, f"A.{fuel.id}"):
                     continue
                 if f"heat.{fuel.id}" not in month:
                     raise ValueError(f"C.{fuel.id}: expected in every month, got none")
@@ -97,6 +96,11 @@ def heat_shares(months: Sequence[Accounted]) -> HeatShares:
         unconventional_bp=unconventional,
         gas_bp=gas,
     )
+
+
+def _had(month: Accounted, quantity: str) -> Decimal:
+    """Return a quantity of a month, 0 where it has none."""
+    return _of_year((month,), quantity, AS_FILED)
 
 
 def heat_supply_bp(supplied: Decimal, fed: Decimal) -> int:
@@ -159,7 +163,7 @@ def _fossil_heat(month: Accounted) -> Decimal:
         return month["K"]
     heat = Decimal(0)
     for fuel in GUIDELINES["power"].fuels:
-        if f"A.{fuel}" not in month:
+        if not _had(month, f"A.{fuel}"):
             continue
         if f"heat.{fuel}" not in month:
             raise ValueError(f"C.{fuel}: expected in every month, got none")
@@ -180,45 +184,107 @@ def secondary_share(own_heat: Decimal, fossil_heat: Decimal) -> Decimal:
         return half_up(own_heat / fossil_heat * _PERCENT, 2)
 
 
-def intensity(year: Sequence[Accounted]) -> Decimal:
+def intensity(
+    year: Sequence[Accounted],
+    concluded: Mapping[str, Decimal] = AS_FILED,
+    emitted: Decimal | None = None,
+) -> Decimal:
     """Return what a plant emitted for a tonne of its product in a year, unrounded.
+
+    Parameters
+    ----------
+    year : sequence of Accounted
+        The bills of its months.
+    concluded : mapping of str to Decimal, optional
+        Quantity -> what a verifier concluded of the year, where that is not its months' sum: tonnes
+        of product, and of steel ``E.iron`` and ``E.sinter``, tonnes of CO2.
+    emitted : Decimal, optional
+        What he concluded that the plant emitted; steel compares iron and sinter only.
+
+    Raises
+    ------
+    ValueError
+        If it made nothing, or of steel a month doesn't tell its iron or what making it emitted.
 
     Notes
     -----
-    Rules: CEA-CEM-07, CEA-PLN-18, CEA-PLN-20.
+    Rules: CEA-CEM-07, CEA-PLN-18, CEA-PLN-20, CEA-VER-10.
     """
     sector = year[0].sector
-    emitted_names, product_name = _COMPARED[sector]
     with localcontext(EXACT):
-        emitted = product = Decimal(0)
-        for bill in year:
-            emitted += sum((bill[name] for name in emitted_names if name in bill), Decimal(0))
-            for quantity in bill.quantities:
-                if quantity.name == product_name or (
-                    product_name.endswith(".") and quantity.name.startswith(product_name)
-                ):
-                    product += quantity.value
-        if product <= 0:
-            raise ValueError(f"{sector}: expected a product above 0 t, got {product}")
+        if sector == "steel":
+            _iron_check(year, concluded)
+            emitted = _of_year(year, "E.iron", concluded) + _of_year(year, "E.sinter", concluded)
+            product = _of_year(year, "iron", concluded)
+        else:
+            emitted = _of_year(year, "E", AS_FILED) if emitted is None else emitted
+            made = clinker_made(year, concluded).values()
+            product = (
+                sum(made, Decimal(0))
+                if sector == "cement"
+                else _of_year(year, "aluminium", concluded)
+            )
+        if product <= 0 or emitted < 0:
+            raise ValueError(
+                f"{sector}: expected a product above 0 t and emissions of 0 tCO2 or more, got"
+                f" {product} t and {emitted} tCO2"
+            )
         return emitted / product
 
 
-def carbide_slag_bp(year: Sequence[Accounted]) -> int:
-    """Return which part of a line's lime carbide slag replaced, in 0.01%, rounded up.
+def _iron_check(year: Sequence[Accounted], concluded: Mapping[str, Decimal]) -> None:
+    """Refuse a year in which some month doesn't tell what is compared."""
+    for bill in year:
+        needed = ["iron"]
+        needed += [f"E.{each}" for each in ("iron", "sinter") if _had(bill, each)]
+        for name in needed:
+            if name not in bill and name not in concluded:
+                raise ValueError(f"{name}: expected in every month, got none (CEA-PLN-20)")
+
+
+def _of_year(year: Sequence[Accounted], name: str, concluded: Mapping[str, Decimal]) -> Decimal:
+    """Return a quantity of the year: as it was concluded, or its months' sum."""
+    if name in concluded:
+        return concluded[name]
+    return sum((bill[name] for bill in year if name in bill), Decimal(0))
+
+
+def clinker_made(
+    year: Sequence[Accounted], concluded: Mapping[str, Decimal] = AS_FILED
+) -> dict[str, Decimal]:
+    """Return kind of clinker -> tonnes that a line made of it in a year; none of what it didn't.
+
+    Notes
+    -----
+    Rules: CEA-PLN-04, CEA-PLN-17.
+    """
+    made = {
+        kind: _of_year(year, name, concluded)
+        for kind, name in GUIDELINES["cement"].quantities[CLINKER]
+    }
+    return {kind: tonnes for kind, tonnes in made.items() if tonnes}
+
+
+def carbide_slag_bp(
+    year: Sequence[Accounted], concluded: Mapping[str, Decimal] = AS_FILED
+) -> int:
+    """Return which part of a line's lime carbide slag replaced, in 0.01%, rounded up; 0 of no lime.
 
     Notes
     -----
     Rounded up, a share is above a whole number of hundredths exactly where the unrounded one is.
 
-    Rules: CEA-CEM-06.
+    Rules: CEA-CEM-06, CEA-VER-10.
     """
-    slag = lime = Decimal(0)
     with localcontext(EXACT):
-        for bill in year:
-            lime += bill["lime"]
-            if "substitute.carbide_slag" in bill:
-                slag += bill["substitute.carbide_slag"] * bill["EF.carbide_slag"]
-        if lime <= 0:
-            raise ValueError(f"lime: expected above 0 tCO2 in the year, got {lime}")
-        share = slag / lime * _BASIS_POINTS
+        lime = sum(
+            (tonnes * _factor(kind) for kind, tonnes in clinker_made(year, concluded).items()),
+            Decimal(0),
+        )
+        slag = _of_year(year, f"substitute.{CARBIDE_SLAG}", concluded) * _factor(CARBIDE_SLAG)
+        share = slag / lime * _BASIS_POINTS if lime else Decimal(0)
     return int(share.to_integral_value(rounding=ROUND_CEILING))
+
+
+def _factor(material: str) -> Decimal:
+    return Decimal(GUIDELINES["cement"].materials[material].factor)

@@ -47,7 +47,9 @@ def _processes(sheet: Worksheet, total: Decimal) -> None:
     if emitted or captive:
         rest = total - sum(emitted.values()) - captive
         sheet.computed("E.other", rest, "tCO2", "CEA-STE-06")
-    iron = sheet.figure("iron") if sheet.has("iron") else Decimal(0)
+    iron, _sinter = (
+        sheet.figure(made) if sheet.has(made) else Decimal(0) for made in ("iron", "sinter")
+    )
     if iron and "iron" in emitted:
         compared = emitted["iron"] + emitted.get("sinter", Decimal(0))
         sheet.computed("intensity", compared / iron, "tCO2/t", "CEA-PLN-20", decimals=4)

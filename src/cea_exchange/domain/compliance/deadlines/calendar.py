@@ -13,7 +13,8 @@ from cea_exchange.domain.ruled import Cited, Ruled
 
 Actor = Literal["authority", "province", "entity", "registry"]
 Act = Literal[
-    "month", "report", "quality_plan", "verify", "check_reporting", "verifier_score", "list",
+    "month", "report", "factors_frozen", "plan_drafting", "quality_plan",
+    "verify", "check_reporting", "verifier_score", "list",
     "accounts", "plan", "pre_allocation", "final_set", "final_issued", "surrender", "carryover",
     "correction", "penalty", "notice", "law", "market",
 ]  # fmt: skip
@@ -129,6 +130,8 @@ def is_filed_monthly(sector: Sector, year: int, month: int) -> bool:
 def standing_due(act: Act, year: int) -> date:
     """Return the day by which an act of a year is due, where no notice sets another.
 
+    The drafting of plans begins on its day, with the factors that were frozen the day before.
+
     Raises
     ------
     ComplianceError
@@ -136,7 +139,7 @@ def standing_due(act: Act, year: int) -> date:
 
     Notes
     -----
-    Rules: CEA-CAL-01.
+    Rules: CEA-CAL-01, CEA-MRV-12.
     """
     for each in deadlines().standing:
         if each.act == act:

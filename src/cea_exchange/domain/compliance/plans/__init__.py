@@ -17,6 +17,7 @@ from cea_exchange.domain.compliance.plans.allocating import (
     EntityAllocated,
     UnitAllocated,
     allocate,
+    not_allocable,
 )
 from cea_exchange.domain.compliance.plans.balance import balance_value
 from cea_exchange.domain.compliance.plans.cap import Capped, under_cap
@@ -36,6 +37,7 @@ __all__ = [
     "allocate",
     "balance_value",
     "counts_supplied",
+    "not_allocable",
     "plan",
     "pre_allocate",
     "under_cap",

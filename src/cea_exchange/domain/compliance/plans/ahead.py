@@ -77,6 +77,8 @@ def _ahead(plan: Plan, unit: Unit, share_bp: int | None) -> PreAllocated:
 def _early(plan: Plan, rules: EarlyPower, unit: Unit) -> int:
     if rules.ahead_from == "emissions" or not isinstance(unit, GeneratingUnit):
         return unit.emissions * rules.ahead_bp // 10_000
+    if not unit.electricity_kwh and not unit.heat_mj:
+        return 0
     benchmark = rules.benchmarks[plan.year].of(class_of(unit, plan))
     made = unit.electricity_kwh * Fraction(benchmark.electricity)
     made += unit.heat_mj * Fraction(benchmark.heat)

@@ -10,7 +10,7 @@ from cea_exchange.domain.compliance.allocation import Industry, Sector, UnitClas
 from cea_exchange.domain.compliance.plans.balance import allowed, balance_value
 from cea_exchange.domain.compliance.plans.cap import under_cap
 from cea_exchange.domain.compliance.plans.plan import Plan, Treatment
-from cea_exchange.domain.compliance.plans.power import by_benchmark
+from cea_exchange.domain.compliance.plans.power import by_benchmark, class_of
 from cea_exchange.domain.compliance.plans.units import GeneratingUnit, Plant, Unit
 from cea_exchange.domain.compliance.ruled import ComplianceError, Mark
 from cea_exchange.domain.refusals import RegistryRefusal
@@ -205,7 +205,7 @@ def solve(plan: Plan, units: Sequence[Unit]) -> dict[Industry, Fraction]:
     compared: dict[Industry, list[Plant]] = {}
     for unit in units:
         if isinstance(unit, Plant) and (unit.entity, unit.sector) not in small:
-            if plan.special_of(unit) is None:
+            if plan.special_of(unit) is None and not _is_idle(unit):
                 compared.setdefault(unit.sector, []).append(unit)
     return {
         sector: balance_value(
@@ -213,6 +213,37 @@ def solve(plan: Plan, units: Sequence[Unit]) -> dict[Industry, Fraction]:
         )
         for sector, plants in compared.items()
     }
+
+
+def not_allocable(plan: Plan, units: Sequence[Unit]) -> dict[str, str]:
+    """Return entity -> why a plan can't be applied to one of its units; empty if it can to all.
+
+    A unit that gets what it emitted, or is outside the plan, needs no class and no intensity.
+
+    Notes
+    -----
+    Rules: CEA-MRV-03, CEA-PLN-01, CEA-PLN-18.
+    """
+    small = _small(plan, units)
+    found: dict[str, str] = {}
+    for unit in units:
+        as_emitted = plan.special_of(unit) is not None or (unit.entity, unit.sector) in small
+        if as_emitted or unit.entity in found or _is_idle(unit):
+            continue
+        try:
+            if isinstance(unit, GeneratingUnit):
+                class_of(unit, plan)
+            elif plan.industry is not None and plan.industry.method == "intensity":
+                _intensity(unit)
+        except ComplianceError as error:
+            found[unit.entity] = f"{unit.name}: {error}"
+    return found
+
+
+def _is_idle(unit: Unit) -> bool:
+    """Tell whether a unit neither emitted nor made anything in the year: nothing is to be given."""
+    made = isinstance(unit, GeneratingUnit) and (unit.electricity_kwh or unit.heat_mj)
+    return not unit.emissions and not made
 
 
 def _check(plan: Plan, units: Sequence[Unit]) -> None:
@@ -264,11 +295,14 @@ def _unit(
     if special is not None:
         return _allocated(unit, "as_emitted", special.rule, special.mark, other=unit.emissions)
     if isinstance(unit, GeneratingUnit):
+        rule = "CEA-PLN-06" if plan.early_power else "CEA-PLN-13"
+        if _is_idle(unit):
+            return _allocated(unit, "benchmark", rule, plan.mark)
         found = by_benchmark(unit, plan)
         return _allocated(
             unit,
             "benchmark",
-            "CEA-PLN-06" if plan.early_power else "CEA-PLN-13",
+            rule,
             plan.mark,
             unit_class=found.unit_class,
             load_factor=found.load_factor,
@@ -284,6 +318,8 @@ def _plant(plan: Plan, plant: Plant, balance: Mapping[Industry, Fraction]) -> Un
     assert rules is not None, "the plan covers the sector, as was checked"
     if rules.method == "as_emitted":
         return _allocated(plant, "as_emitted", rules.rule, rules.mark, other=plant.emissions)
+    if _is_idle(plant):
+        return _allocated(plant, "benchmark", rules.rule, rules.mark)
     if plant.sector not in balance:
         raise ComplianceError(
             RegistryRefusal.AMOUNT_UNSOUND,

@@ -12,6 +12,8 @@ from cea_exchange.domain.compliance.allocation import (
 )
 from cea_exchange.domain.compliance.plans.plan import EarlyPower, Plan
 from cea_exchange.domain.compliance.plans.units import GeneratingUnit
+from cea_exchange.domain.compliance.ruled import ComplianceError
+from cea_exchange.domain.refusals import RegistryRefusal
 
 
 class ByBenchmark(Struct, frozen=True, kw_only=True):
@@ -30,12 +32,18 @@ def class_of(unit: GeneratingUnit, plan: Plan) -> UnitClass:
     Raises
     ------
     ComplianceError
-        If no class is for such fuel.
+        If no class is for such fuel, or no rating is known.
 
     Notes
     -----
     Rules: CEA-PLN-01, CEA-PWR-24.
     """
+    if not unit.rated_kw:
+        raise ComplianceError(
+            RegistryRefusal.AMOUNT_UNSOUND,
+            f"rated_kw of {unit.name} of {unit.entity}: expected each generator's, got none"
+            " (CEA-PLN-01)",
+        )
     classes = [
         plan.power.unit_class(
             rated_kw=rated_kw,

@@ -27,6 +27,7 @@ DETECTORS: Mapping[str, Detector] = MappingProxyType(
             energy.heat_above_boilers,
             energy.boilers_against_fuel,
             energy.load_above_rating,
+            energy.capacity_above_approval,
             energy.hours_above_month,
             energy.clinker_above_approval,
             comparing.change_to_last_month,

@@ -10,6 +10,7 @@ from cea_exchange.domain.compliance.plausibility.filings import (
     Column,
     Filings,
     decimals_of,
+    is_filed,
     present,
     rows_where,
     written,
@@ -112,11 +113,14 @@ def boilers_against_fuel(filings: Filings) -> Iterator[Finding]:
 def load_above_rating(filings: Filings) -> Iterator[Finding]:
     """Find generation beyond what the rated power can make in the hours reported.
 
+    The rating is the one that was approved, whatever is filed; where none is known, the filed one.
+
     Notes
     -----
-    Rules: CEA-VER-02.
+    Rules: CEA-VER-02, CEA-PWR-22.
     """
-    power, hours, rated = (filings.column(name) for name in ("M", "O", "capacity"))
+    power, hours = filings.column("M"), filings.column("O")
+    rated = np.where(_approved(filings) > 0, _approved(filings), filings.column("capacity"))
     there = present(power, hours, rated)
     # Thousandths of a MWh against thousandths of a MW times hundredths of an hour.
     able = np.where(there, rated, 0) * np.where(there, hours, 0)
@@ -127,9 +131,33 @@ def load_above_rating(filings: Filings) -> Iterator[Finding]:
             "CEA-VER-02",
             "M",
             filings.text("M", row),
-            f"at most {Decimal(int(able[row])).scaleb(-5)} MWh of {filings.text('capacity', row)}"
-            f" in {filings.text('O', row)}",
+            f"at most {Decimal(int(able[row])).scaleb(-5)} MWh of"
+            f" {written(int(rated[row]), 'capacity')} in {filings.text('O', row)}",
         )
+
+
+def capacity_above_approval(filings: Filings) -> Iterator[Finding]:
+    """Find a rated power that is filed higher than the generators' approved one.
+
+    Notes
+    -----
+    Rules: CEA-PWR-22, CEA-VER-16.
+    """
+    filed, approved = filings.column("capacity"), _approved(filings)
+    for row in rows_where(present(filed) & (approved > 0) & (filed > approved)):
+        yield filings.finding(
+            row,
+            "capacity_above_approval",
+            "CEA-PWR-22",
+            "capacity",
+            filings.text("capacity", row),
+            f"at most {written(int(approved[row]), 'capacity')}, as approved",
+        )
+
+
+def _approved(filings: Filings) -> Column:
+    """Return each row's approved rating in kW, which are thousandths of a MW; 0: not known."""
+    return np.array([facts.rated_kw for facts in filings.units], np.int64)[filings.unit]
 
 
 def clinker_above_approval(filings: Filings) -> Iterator[Finding]:
@@ -187,7 +215,7 @@ def months_against_year(
     Parameters
     ----------
     years : mapping of (unit, year, parameter) to Decimal
-        What the yearly reports say of quantities.
+        What the yearly reports say of quantities; of those that are only computed nothing is said.
 
     Notes
     -----
@@ -195,6 +223,8 @@ def months_against_year(
     """
     order = {facts.name: index for index, facts in enumerate(filings.units)}
     for (unit, year, name), value in sorted(years.items()):
+        if not is_filed(name):
+            continue
         column = filings.column(name)
         rows = (filings.unit == order[unit]) & (filings.month // 100 == year) & present(column)
         total = int(column[rows].sum())

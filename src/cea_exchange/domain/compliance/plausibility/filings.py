@@ -37,12 +37,15 @@ class UnitFacts(Struct, frozen=True, kw_only=True):
         Units that it is compared with have the same: the class of a power unit, a kind of plant.
     approved_t_a_day
         Of a clinker line; 0: not known.
+    rated_kw
+        Of a power unit's generators together, as approved; 0: not known.
     """
 
     name: str
     sector: Sector
     peers: str
     approved_t_a_day: int = 0
+    rated_kw: int = 0
 
 
 class Filed(Struct, frozen=True, kw_only=True):
@@ -203,6 +206,15 @@ def _known(name: str) -> tuple[int, str]:
             f"parameter: expected one of a guideline or an auxiliary one, got {name!r}"
         )
     return auxiliary.decimals, auxiliary.unit
+
+
+def is_filed(name: str) -> bool:
+    """Tell whether a quantity is one that is filed; others are only computed."""
+    try:
+        _known(name)
+    except ValueError:
+        return False
+    return True
 
 
 def written(counted: int, name: str) -> str:

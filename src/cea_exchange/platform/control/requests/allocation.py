@@ -38,6 +38,7 @@ class BalanceRollUp(Request, tag="balance_roll_up"):
             "balance": {name: _exact(value) for name, value in found.terms.balance.items()},
             "cap_factor": None if factor is None else _exact(factor),
             "mark": found.mark,
+            "left_out": [each._asdict() for each in found.left_out],
         }
 
 
@@ -81,7 +82,13 @@ class AllocationCompute(Request, tag="allocation_compute"):
         row = platform.allocations.compute(
             platform.person, self.province, self.year, self.stage, self.share_bp
         )
-        return {"allocation": row.allocation_id, "tonnes": row.tonnes, "mark": row.plan_mark}
+        left_out = platform.allocations.left_out(row.allocation_id)
+        return {
+            "allocation": row.allocation_id,
+            "tonnes": row.tonnes,
+            "mark": row.plan_mark,
+            "left_out": [each._asdict() for each in left_out],
+        }
 
 
 class OfAllocation(Request):
@@ -169,7 +176,14 @@ class AllocationShow(OfAllocation, tag="allocation_show"):
         page, further = page_at(lines, self.first, self.count)
         shown = {name: value for name, value in row._asdict().items() if name != "computed_key"}
         recomputed = platform.outbox.recomputed(self.allocation)
-        return {**shown, "recomputed": recomputed, "lines": page, "next": further}
+        left_out = [each._asdict() for each in platform.allocations.left_out(self.allocation)]
+        return {
+            **shown,
+            "recomputed": recomputed,
+            "left_out": left_out,
+            "lines": page,
+            "next": further,
+        }
 
 
 class AllocationForm(OfAllocation, tag="allocation_form"):

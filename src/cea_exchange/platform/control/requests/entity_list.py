@@ -4,7 +4,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 from cea_exchange.control_plane.fields import field
 from cea_exchange.domain.compliance.listing.members import Process
+from cea_exchange.domain.refusals import PlatformRefusal
 from cea_exchange.institution.paging import PAGE_COUNT_MAX, PageCount, Place, page_at
+from cea_exchange.platform.checks import PlatformActError
 from cea_exchange.platform.control.request import Request, Second
 from cea_exchange.platform.control.requests.fields import (
     CreditCode,
@@ -20,6 +22,7 @@ from cea_exchange.platform.control.requests.fields import (
 from cea_exchange.platform.roles import AUTHORITY, OFFICIALS, OPERATOR, PROVINCE, ROLES
 
 if TYPE_CHECKING:
+    from cea_exchange.platform.obligations.successions import Part
     from cea_exchange.platform.platform import Platform
 
 City = Annotated[int, field("Four digits of its city.", is_option=True)]
@@ -27,6 +30,7 @@ SectorCode = Annotated[str, field("Of the classification of industries.", is_opt
 SubType = Annotated[
     str, field(f"What it does, where its code has several: {', '.join(get_args(Process))}.")
 ]
+BP_DIGITS = 5
 UnitFactsText = Annotated[
     str,
     field('Technical facts as JSON, such as {"rated_kw": [600000]}.', is_option=True),
@@ -104,7 +108,7 @@ class EnterpriseChange(Request, tag="enterprise_change"):
 
 
 class EnterpriseMerge(Request, tag="enterprise_merge"):
-    """Merge an enterprise into another one, which has its units from then on."""
+    """Merge an enterprise into another one, which has its units and owes what it still owes."""
 
     roles = (OPERATOR, PROVINCE)
     second = Second.OWN
@@ -117,60 +121,82 @@ class EnterpriseMerge(Request, tag="enterprise_merge"):
     document: DocumentNumber
 
     def act(self, platform: "Platform") -> dict[str, Any]:
-        enterprises = platform.enterprises
-        old, new = enterprises.of(self.enterprise), enterprises.of(self.successor)
-        enterprises.succeed(
+        _of_one_province_check(platform, self.enterprise, (self.successor,))
+        platform.successions.merge(
             self.enterprise,
             self.successor,
-            kind="merged",
             decided_on=self.decided_on,
-            document=self.document,
-        )
-        platform.units.hand_over(
-            old.enterprise_id,
-            new.enterprise_id,
-            valid_from=self.decided_on,
             document=self.document,
         )
         return {}
 
 
 class EnterpriseSplit(Request, tag="enterprise_split"):
-    """Note one successor of an enterprise that was split, and the units it has.
+    """Split an enterprise: each successor has units of it, and a share of what it still owes.
 
-    The successor that is noted first takes what the enterprise still owes.
+    Each unit is one successor's; the shares are 10,000 together. What rounding leaves of a year's
+    tonnes the successor owes that is named first.
     """
 
     roles = (OPERATOR, PROVINCE)
     second = Second.OWN
     command = "enterprise split"
-    example = "enterprise split E1 E2 E1-1 --decided-on 2025-06-01 --document decision-9"
+    example = (
+        "enterprise split E1 E2:6000:E1-1,E3:4000:E1-2+E1-3 --decided-on 2025-06-01"
+        " --document decision-9"
+    )
 
     enterprise: Enterprise
-    successor: Annotated[str, field("Who follows it with these units.")]
-    units: Annotated[str, field("Their names, with commas between.")]
+    parts: Annotated[
+        str,
+        field(
+            "SUCCESSOR:SHARE:UNIT+UNIT, with commas between; the share in hundredths of a percent."
+        ),
+    ]
     decided_on: DecidedOn
     document: DocumentNumber
 
     def act(self, platform: "Platform") -> dict[str, Any]:
-        enterprises = platform.enterprises
-        old = enterprises.of(self.enterprise)
-        enterprises.succeed(
-            self.enterprise,
-            self.successor,
-            kind="split",
-            decided_on=self.decided_on,
-            document=self.document,
+        parts = [_part(each) for each in self.parts.split(",")]
+        successors = tuple(part.successor for part in parts)
+        _of_one_province_check(platform, self.enterprise, successors)
+        platform.successions.split(
+            self.enterprise, parts, decided_on=self.decided_on, document=self.document
         )
-        new = enterprises.of(self.successor)
-        platform.units.hand_over(
-            old.enterprise_id,
-            new.enterprise_id,
-            valid_from=self.decided_on,
-            document=self.document,
-            only=frozenset(self.units.split(",")),
+        return {"successors": list(successors)}
+
+
+def _part(text: str) -> "Part":
+    from cea_exchange.platform.obligations.successions import Part
+
+    successor, _, rest = text.partition(":")
+    share_bp, _, units = rest.partition(":")
+    if not (share_bp.isascii() and share_bp.isdigit() and len(share_bp) <= BP_DIGITS and units):
+        raise PlatformActError(
+            PlatformRefusal.AMOUNT_UNSOUND,
+            f"parts: expected SUCCESSOR:SHARE:UNIT+UNIT, got {text!r} (CEA-ENT-12)",
         )
-        return {}
+    return Part(successor, int(share_bp), tuple(units.split("+")))
+
+
+def _of_one_province_check(
+    platform: "Platform", enterprise: str, successors: tuple[str, ...]
+) -> None:
+    """Refuse that a province lets another province's enterprise owe; the operator may.
+
+    Notes
+    -----
+    Rules: CEA-ENT-12.
+    """
+    province = platform.enterprises.of(enterprise).province
+    for name in successors:
+        other = platform.enterprises.of(name).province
+        if platform.person.role == PROVINCE and other != province:
+            raise PlatformActError(
+                PlatformRefusal.PROVINCE_OTHER,
+                f"successor: expected one of {province}, got {name} of {other}: the operator may"
+                " (CEA-ENT-12)",
+            )
 
 
 class EnterpriseJoin(Request, tag="enterprise_join"):

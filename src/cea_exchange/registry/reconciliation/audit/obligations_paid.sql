@@ -1,5 +1,6 @@
 -- No obligation is paid more than once: by surrenders, applications, CCERs and deductions; and a
--- certificate is in force if all of it is covered and retired, and only then.
+-- certificate is in force if all of it is covered and retired, and only then; none where
+-- successors owe it all.
 -- Rule: CEA-SUR-06, CEA-SUR-12
 -- Must come out: nothing. A row says what is wrong with which account's obligation.
 -- Says: {account_index}, year {compliance_year}: {wrong}
@@ -29,7 +30,7 @@ UNION ALL
 SELECT account_index, compliance_year,
     'a certificate must be in force if all is covered and retired'
 FROM standing AS s
-WHERE (covered = due_tonnes AND unretired = 0) <> EXISTS (
+WHERE (due_tonnes > 0 AND covered = due_tonnes AND unretired = 0) <> EXISTS (
     SELECT 1 FROM certificates AS c
     WHERE c.account_index = s.account_index AND c.compliance_year = s.compliance_year
         AND c.revoked_on = 0

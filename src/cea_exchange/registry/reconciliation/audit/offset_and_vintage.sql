@@ -1,12 +1,12 @@
--- CCERs cover at most 5% of an obligation, or what the authority set for its year; each was cancelled once; and before the deadline no
+-- CCERs cover at most 5% of what an entity owes of its own, or what the authority set for its year; each was cancelled once; and before the deadline no
 -- vintage is later than the year it pays for, but for what was borrowed from it.
 -- Rule: CEA-OFS-01, CEA-OFS-05, CEA-SUR-03, CEA-ADJ-04
 -- Must come out: nothing. A row says what is wrong with which account's obligation.
 -- Says: {account_index}, year {compliance_year}: {wrong}
 SELECT account_index, compliance_year,
-    'CCERs: expected at most ' || (due_tonnes * share_bp / 10000) || ' t, got ' || tonnes AS wrong
+    'CCERs: expected at most ' || (own_tonnes * share_bp / 10000) || ' t, got ' || tonnes AS wrong
 FROM (
-    SELECT account_index, compliance_year, due_tonnes, tonnes,
+    SELECT account_index, compliance_year, due_tonnes - succeeded_tonnes AS own_tonnes, tonnes,
         coalesce((SELECT share_bp FROM offset_shares AS s
             WHERE s.compliance_year = obligations.compliance_year
             ORDER BY share_id DESC LIMIT 1), 500) AS share_bp
@@ -17,7 +17,7 @@ FROM (
     ) AS offsets
     JOIN obligations USING (account_index, compliance_year)
 ) AS counted
-WHERE tonnes * 10000 > due_tonnes * share_bp
+WHERE tonnes * 10000 > own_tonnes * share_bp
 UNION ALL
 SELECT one.account_index, one.compliance_year,
     'CCER ' || one.serial_first || ' of ' || one.project || ' is cancelled twice'
