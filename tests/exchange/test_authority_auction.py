@@ -55,7 +55,8 @@ def profile_write(path):
 def exchange(tmp_path):
     with LocalExchange(tmp_path / "data") as exchange:
         profile = profile_write(tmp_path / "auctions.toml")
-        exchange.prepare(PEOPLE, {"CEA24": 9749}, start=at("08:30"), profile=profile, fronts=0)
+        settings = {"profile": profile, "has_second": True, "fronts": 0}
+        exchange.prepare(PEOPLE, {"CEA24": 9749}, start=at("08:30"), **settings)
         exchange.start()
         await_transfers(exchange)
         exchange.operate("clock", at=at("10:00"))
@@ -91,7 +92,7 @@ def holdings(exchange):
 
 def test_the_authoritys_allowances_are_auctioned_and_settled(exchange):
     """CEA-AWD-04, CEA-AWD-06 to CEA-AWD-08: one auction is short, the next one is awarded."""
-    exchange.operate("bidding_open", bidding="A1", pricing="uniform", **TERMS)
+    exchange.operate_by_two("bidding_open", bidding="A1", pricing="uniform", **TERMS)
     with connect(exchange, "alice") as alice:
         (first,) = alice.biddings()
         # Half of it is the most that counts of one bidder: 100,000 t of 200,000.
@@ -102,7 +103,8 @@ def test_the_authoritys_allowances_are_auctioned_and_settled(exchange):
         assert ended.reason == Reason.BIDS_SHORT
         assert alice.biddings()[0]["tonnes_awarded"] == 0
 
-    exchange.operate("bidding_open", bidding="A2", pricing="uniform", reserve_price=9_000, **TERMS)
+    terms = {"pricing": "uniform", "reserve_price": 9_000, **TERMS}
+    exchange.operate_by_two("bidding_open", bidding="A2", **terms)
     with connect(exchange, "carol") as carol:
         second = carol.biddings()[1]["bidding_id"]
     bid(exchange, "alice", second, price="97.00", tonnes=150_000)

@@ -33,7 +33,7 @@ def at(time):
 @pytest.fixture(scope="module")
 def exchange(tmp_path_factory):
     with LocalExchange(tmp_path_factory.mktemp("exchange")) as exchange:
-        exchange.prepare(PEOPLE, REFERENCES, start=at("08:30"), fronts=0)
+        exchange.prepare(PEOPLE, REFERENCES, start=at("08:30"), has_second=True, fronts=0)
         exchange.start()
         await_transfers(exchange)
         exchange.operate("clock", at=at("10:00"))
@@ -61,7 +61,7 @@ def reports_until(client, kind):
 
 def test_a_sealed_bidding_survives_a_kill_and_is_settled(exchange):
     window = {"opens_at": at("10:30"), "closes_at": at("11:00")}
-    exchange.operate("bidding_open", bidding="B1", pricing="uniform", **TERMS, **window)
+    exchange.operate_by_two("bidding_open", bidding="B1", pricing="uniform", **TERMS, **window)
     with (
         connect(exchange, "seller", report_seq=0) as seller,
         connect(exchange, "alice") as alice,
@@ -129,18 +129,21 @@ def venue(exchange, *arguments):
 
 
 def test_an_application_is_filed_reviewed_and_published(exchange):
-    """CEA-BID-10: ten working days ahead, by the command line; all see it once it is approved."""
+    """CEA-BID-10: ten working days ahead, by the command line; all see it once another approves."""
     terms = ["seller", "CEA24", "100000"]
     window = ["--opens-at", "10:30", "--closes-at", "11:00", "--limit", "band_end"]
     with pytest.raises(CommandError, match="10 working days"):
         venue(exchange, "apply", "F1", *terms, "2025-01-15", *window)
     venue(exchange, "apply", "F1", *terms, "2025-01-16", *window)
     (filed,) = venue(exchange, "applications")["applications"]
-    assert (filed["account"], filed["status"]) == ("seller", "applied")
+    assert (filed["account"], filed["status"], filed["by"]) == ("seller", "applied", "admin")
     assert (filed["applied_on"], filed["review_until"]) == (20250102, 20250107)
     with connect(exchange, "alice") as alice:
         assert alice.bidding_notices() == []
-        venue(exchange, "review", "F1", "--approve")
+        with pytest.raises(CommandError, match="another person than admin, who filed it"):
+            venue(exchange, "review", "F1", "--approve")
+        assert alice.bidding_notices() == []
+        venue(exchange, "review", "F1", "--approve", "--key", "second")
         (notice,) = alice.bidding_notices()
         assert (notice["bidding"], notice["date"]) == ("F1", 20250116)
         assert "seller" not in str(notice)
@@ -162,10 +165,10 @@ def test_operators_refusals_and_cancels(exchange):
         ({"opens_at": "10:30"}, "ISO 8601"),
     ):
         with pytest.raises(ExchangeError, match=expected):
-            exchange.operate(
+            exchange.operate_by_two(
                 "bidding_open", **({"bidding": "B2", "pricing": "uniform", **TERMS} | changes)
             )
-    exchange.operate("bidding_open", bidding="B2", pricing="pay_as_bid", **TERMS)
+    exchange.operate_by_two("bidding_open", bidding="B2", pricing="pay_as_bid", **TERMS)
     with pytest.raises(ExchangeError, match="not ended|open bidding"):
         exchange.operate("bidding_close", bidding="B1")
     with connect(exchange, "alice") as alice:
@@ -182,7 +185,7 @@ def test_operators_refusals_and_cancels(exchange):
 
 def test_the_day_closes_and_the_registry_confirms_it(exchange):
     """The last bidding has no end of its own: the close awards it, and all is settled."""
-    exchange.operate("bidding_open", bidding="B3", pricing="pay_as_bid", **TERMS)
+    exchange.operate_by_two("bidding_open", bidding="B3", pricing="pay_as_bid", **TERMS)
     with connect(exchange, "bob") as bob:
         bidding_id = bob.biddings()[-1]["bidding_id"]
         bob.answer(bob.bid(bidding_id, price="97.49", tonnes=5))

@@ -34,7 +34,8 @@ def browser() -> Iterator[Any]:
 def exchange(tmp_path_factory) -> Iterator[LocalExchange]:
     """A venue and a registry in the day's last session: listed trading and blocks."""
     with LocalExchange(tmp_path_factory.mktemp("screens")) as exchange:
-        exchange.prepare(PEOPLE, REFERENCES, start=f"{DAY}T08:30:00+08:00", fronts=0)
+        start = f"{DAY}T08:30:00+08:00"
+        exchange.prepare(PEOPLE, REFERENCES, start=start, has_second=True, fronts=0)
         exchange.start()
         await_transfers(exchange)
         exchange.operate("clock", at=f"{DAY}T13:00:00+08:00")

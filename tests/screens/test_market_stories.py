@@ -141,7 +141,7 @@ def _negotiated(page, bob, language):
 
 def _bid(page, exchange, language):
     name = f"sale-{language}"
-    exchange.operate(
+    exchange.operate_by_two(
         "bidding_open",
         bidding=name,
         account="bob",

@@ -27,6 +27,8 @@ from cea_exchange.registry.registry import Registry
 START_S_MAX = 30.0
 STOP_S_MAX = 15.0
 ADMIN_S_MAX = 30.0
+ADMIN, SECOND = "admin", "second"
+"""The venue's operators."""
 
 PROGRAM = [sys.executable, "-m", "cea_exchange.cli.main"]
 _UNTHROTTLED = {
@@ -71,7 +73,7 @@ class LocalExchange:
         self._programs |= programs or {}
         self._processes: dict[str, subprocess.Popen] = {}
         self._context = zmq.Context()
-        self._admin: zmq.Socket | None = None
+        self._operators: dict[str, zmq.Socket] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -88,6 +90,7 @@ class LocalExchange:
         *,
         start: str,
         profile: str = "cea",
+        has_second: bool = False,
         **venue_settings: int | bool | str,
     ) -> None:
         """Make keys and configs, and fill the registry.
@@ -102,11 +105,13 @@ class LocalExchange:
             Where the venue's clock begins: ISO 8601 with offset.
         profile : str
             Of the venue.
+        has_second : bool
+            Whether the venue has a second operator, who agrees in `operate_by_two`.
         **venue_settings
             Further settings of the venue's config; `fronts` is the registry's too. Nobody is
             throttled, unless they say so: load is what most of these venues are for.
         """
-        for name in ("venue", "registry", "admin"):
+        for name in ("venue", "registry", ADMIN):
             CurveKeys.new().save(self.keys_directory, name)
         self._fill_registry(participants, reference_prices)
         addresses = [f"tcp://127.0.0.1:{port}" for port in free_ports(8)]
@@ -114,6 +119,14 @@ class LocalExchange:
         registry = dict(zip(_REGISTRY_SOCKETS, addresses[6:], strict=True))
         settings = {"profile": profile, **_UNTHROTTLED, **venue_settings}
         self._write_configs(venue, registry, start, settings)
+        if has_second:
+            CurveKeys.new().save(self.keys_directory, SECOND)
+            tables = "".join(
+                f'[[operators]]\nname = "{name}"\nkey = "{self.keys(name).public}"\n'
+                for name in (ADMIN, SECOND)
+            )
+            for file in self.data.rglob("venue.toml"):
+                file.write_text(file.read_text() + tables)
 
     @property
     def keys_directory(self) -> Path:
@@ -177,7 +190,7 @@ class LocalExchange:
         process.kill()
         process.wait()
         if name == "venue":
-            self._drop_admin()
+            self._drop_operators()
 
     def pause(self, name: str) -> None:
         """Stop a daemon where it stands (SIGSTOP), until `resume`."""
@@ -202,11 +215,11 @@ class LocalExchange:
             return process.wait()
         finally:
             if name == "venue":
-                self._drop_admin()
+                self._drop_operators()
 
     def close(self) -> None:
         """End whatever still runs."""
-        self._drop_admin()
+        self._drop_operators()
         for name in list(self._processes):
             self.stop(name)
         self._context.destroy(linger=0)
@@ -282,27 +295,42 @@ class LocalExchange:
         ExchangeError
             If the venue refuses, or does not answer.
         """
-        if self._admin is None:
-            self._admin = client_socket(
+        return self._ask(ADMIN, {"op": op, **fields})
+
+    def operate_by_two(self, op: str, **fields) -> dict:
+        """Propose what takes two persons, let the second one agree, and return that answer.
+
+        Raises
+        ------
+        ExchangeError
+            If the venue refuses one or the other, or does not answer.
+        """
+        proposal = self.operate(op, **fields)["proposal"]
+        return self._ask(SECOND, {"op": "approve", "number": proposal})
+
+    def _ask(self, operator: str, request: dict) -> dict:
+        op = request["op"]
+        if operator not in self._operators:
+            self._operators[operator] = client_socket(
                 self._context,
                 zmq.DEALER,
-                keys=self.keys("admin"),
+                keys=self.keys(operator),
                 server_key=self.keys("venue").public,
             )
-            self._admin.connect(self.endpoint("venue", "admin"))
-        self._admin.send(msgspec.msgpack.encode({"op": op, **fields}))
-        if not self._admin.poll(int(ADMIN_S_MAX * 1000)):
-            self._drop_admin()
+            self._operators[operator].connect(self.endpoint("venue", "admin"))
+        socket = self._operators[operator]
+        socket.send(msgspec.msgpack.encode(request))
+        if not socket.poll(int(ADMIN_S_MAX * 1000)):
+            self._drop_operators()
             raise ExchangeError(f"the venue did not answer {op} in {ADMIN_S_MAX:.0f} s")
-        answer = msgspec.msgpack.decode(self._admin.recv())
+        answer = msgspec.msgpack.decode(socket.recv())
         if answer.get("error") or answer.get("op") == "refused":
             raise ExchangeError(f"the venue refused {op}: {answer}")
         return answer
 
-    def _drop_admin(self) -> None:
-        if self._admin is not None:
-            self._admin.close(0)
-            self._admin = None
+    def _drop_operators(self) -> None:
+        while self._operators:
+            self._operators.popitem()[1].close(0)
 
 
 def prepare_process() -> None:

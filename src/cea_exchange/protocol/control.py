@@ -592,8 +592,11 @@ class BiddingLapsed(Act):
     bidding: Name
 
 
-class BiddingOpen(Act, kw_only=True):
-    """A bidding that was applied for and approved is announced; its applicant's lock begins.
+class BiddingOpen(ActOfTwo, kw_only=True):
+    """A bidding is announced; its applicant's lock begins.
+
+    Two persons do, of what was applied for on paper; or the daemon, whose `by` is empty, of an
+    application that was approved.
 
     Attributes
     ----------
@@ -608,7 +611,7 @@ class BiddingOpen(Act, kw_only=True):
     opens_at, closes_at
         Nanoseconds since 1970 (UTC); 0: at once, and until it is closed by hand or with the day.
     reserve_price
-        The worst price that is taken, shown to nobody; 0 is none.
+        The worst price that is taken, shown to no participant; 0 is none.
     """
 
     bidding: Name

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -203,3 +204,15 @@ def test_nobody_else_learns_of_a_bid() -> None:
     assert sides["counter_account_index"].tolist() == [ACCOUNT_NONE, SELLER]
     assert sides["account_index"].tolist() == [ALICE, ACCOUNT_NONE]
     assert trade["phase"] == Phase.PRE_OPEN
+
+
+def test_a_journal_of_before_it_took_two_is_read() -> None:
+    """CEA-OPR-02: one person's is what it was."""
+    fields = msgspec.msgpack.decode(control.control_encode(notice("B1", by="ops1", second="ops2")))
+    del fields["second"]
+    old = control.control_decode(msgspec.msgpack.encode(fields))
+    assert old == notice("B1", by="ops1")
+    machine = machine_make()
+    assert machine.refusal(old) is None
+    machine.apply_control(old)
+    assert [row["bidding"] for row in biddings(machine)] == ["B1"]

@@ -319,7 +319,7 @@ class OneProcess:
         return is_answered
 
     def _service(self):
-        """The venue's operators: a bidding, a halt, and a trade that two undo."""
+        """The venue's operators: a bidding that two announce, a halt, and a trade that two undo."""
         self._operators = {
             name: self.venue.service.connect(name.encode(), key_of(name))
             for name in ("ops1", "ops2")
@@ -338,6 +338,7 @@ class OneProcess:
             opens_at=f"{DAY}T10:15:00+08:00",
             closes_at=f"{DAY}T11:00:00+08:00",
         )
+        yield self._ask_venue("ops2", shown, op="approve", number=shown[-1]["proposal"])
         yield self._at("13:30")
         yield self._ask_venue("ops2", shown, op="halt", product=PRODUCT)
         yield self._after(self.chance.randint(1, 10))

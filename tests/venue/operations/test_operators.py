@@ -251,6 +251,72 @@ def test_two_persons_undo_a_trade(world):
     assert act.sentence().endswith('trade_id=2: "typo, both agree"')
 
 
+SALE = {"account": "alice", "product": PRODUCT, "tonnes": 100_000}
+
+
+def locked(world):
+    return world.admin(op="position", account="alice")["holdings"][PRODUCT]["locked"]
+
+
+def test_two_persons_announce_a_bidding(world):
+    """CEA-OPR-02: until another agrees nothing is locked, journaled or told."""
+    world.listed()
+    before = world.admin(op="status")["state_hash"]
+    terms = {"op": "bidding_open", **SALE, "limit": 9_749, "reserve_price": 9_800}
+    shown = world.as_operator("an", bidding="B1", **terms, why="by letter")
+    what = "announce bidding B1: let alice sell 100000 t of CEA24 at 9749 fen at least, uniform"
+    assert shown["what"] == f"{what}, reserve price 9800 fen"
+    number = shown["proposal"]
+    refused(world, "an2", "SAME_PERSON: .*another person", op="approve", number=number)
+    assert world.admin(op="biddings")["biddings"] == [] and locked(world) == 0
+    assert world.admin(op="status")["state_hash"] == before
+    assert world.as_operator("bo", op="approve", number=number)["what"] == shown["what"]
+    (bidding,) = world.admin(op="biddings")["biddings"]
+    assert (bidding["bidding"], locked(world)) == ("B1", 100_000)
+    refused(world, "an", "BIDDING_TAKEN", bidding="B1", **terms)
+    (act,) = acts_read(world.data)
+    assert (act.what, act.by, act.second, act.why) == ("bidding_open", "an", "bo", "by letter")
+
+
+def test_who_agrees_hears_that_the_market_refuses_the_bidding(world):
+    """CEA-BID-01: journaled, in the name of both; the proposal waits still."""
+    world.listed()
+    terms = {"op": "bidding_open", **SALE, "limit": 9_749, "tonnes": 1}
+    number = world.as_operator("an", bidding="B1", **terms)["proposal"]
+    refused(world, "bo", "BIDDING_TONNES_TOO_SMALL", op="approve", number=number)
+    assert [each["number"] for each in world.admin(op="proposals")["proposals"]] == [number]
+    assert world.admin(op="biddings")["biddings"] == [] and locked(world) == 0
+    (act,) = acts_read(world.data)
+    assert (act.what, act.by, act.second) == ("bidding_open", "an", "bo")
+
+
+def test_a_name_that_was_taken_meanwhile_is_not_announced_again(world):
+    world.listed()
+    terms = {"op": "bidding_open", **SALE, "limit": 9_749}
+    numbers = [world.as_operator("an", bidding="B1", **terms)["proposal"] for _ in range(2)]
+    world.as_operator("bo", op="approve", number=numbers[0])
+    refused(world, "bo", "BIDDING_TAKEN", op="approve", number=numbers[1])
+    assert locked(world) == 100_000
+
+
+def test_nobody_approves_the_application_that_he_has_filed(world):
+    """CEA-OPR-02, CEA-BID-10: by another key of his neither; he may refuse it, or take it back."""
+    world.listed()
+    for name in ("B1", "B2"):
+        world.as_operator("an", op="bidding_apply", bidding=name, **SALE, date="2025-02-05")
+    for key in ("an", "an2"):
+        review = {"op": "bidding_review", "bidding": "B1", "approve": True}
+        refused(world, key, "SAME_PERSON: .*another person than an, who filed it", **review)
+    applications = world.admin(op="bidding_applications")["applications"]
+    assert [(each["by"], each["status"]) for each in applications] == 2 * [("an", "applied")]
+    world.as_operator("bo", **review)
+    world.as_operator("an", op="bidding_review", bidding="B2", approve=False, why="a slip")
+    applications = world.admin(op="bidding_applications")["applications"]
+    assert [each["status"] for each in applications] == ["approved", "refused"]
+    refused(world, "bo", "BIDDING_UNKNOWN", **review)
+    refused(world, "bo", "BIDDING_UNKNOWN", **{**review, "bidding": "B9"})
+
+
 def test_operators_hear_that_a_trade_could_not_be_undone(world):
     """CEA-STL-04: bob has spent what he would have to give back; a journaled act all the same."""
     alice, bob, _before = traded(world, count=1)

@@ -11,7 +11,9 @@ from cea_exchange.matching.script import script_events
 from cea_exchange.matching.statements import MarketStatements
 from cea_exchange.protocol import control
 from cea_exchange.protocol.clock import ClockSetting
-from cea_exchange.venue.operations.admin_client import AdminError
+from cea_exchange.protocol.operators import OperatorSetting
+from cea_exchange.protocol.security import CurveKeys
+from cea_exchange.venue.operations.admin_client import AdminError, admin_ask
 from cea_exchange.venue.publication.bulletins import bulletin_read
 from support.market.market_scripts import SCRIPTS
 from support.venue.venue_world import ACCOUNTS, World
@@ -59,13 +61,22 @@ class Vintages(World):
 @pytest.fixture
 def world(tmp_path):
     clock = ClockSetting(kind="manual", start=f"{DAY}T08:00:00+08:00")
-    opened = Vintages(tmp_path, clock=clock, wait_for_confirmation=False)
+    CurveKeys.new().save(tmp_path / "keys", "bo")
+    operators = tuple(
+        OperatorSetting(name=name, key=f"keys/{name}.public") for name in ("admin", "bo")
+    )
+    opened = Vintages(tmp_path, clock=clock, operators=operators, wait_for_confirmation=False)
     opened.start()
     opened.ready()
     try:
         yield opened
     finally:
         opened.close()
+
+
+def announced(world, **terms):
+    number = world.admin(op="bidding_open", **terms, **BIDDING)["proposal"]
+    admin_ask(world.data, {"op": "approve", "number": number}, key="bo")
 
 
 def reasons(client, ids):
@@ -94,7 +105,7 @@ def test_six_vintages_trade_apart_and_are_bought_today_over_a_restart(world):
         offer = {"price_fen": 8_000, "tonnes": BLOCK_TONNES, "counterparty": to_bob}
         block_id = alice.answer(alice.block_offer("CEA21", "sell", **offer)).order_id
         assert bob.answer(bob.block_accept(block_id)).kind == EventKind.TRADE
-        world.admin(op="bidding_open", bidding="B1", account="alice", limit=7_283, **BIDDING)
+        announced(world, bidding="B1", account="alice", limit=7_283)
         (shown,) = bob.biddings()
         bid = bob.answer(bob.bid(shown["bidding_id"], price_fen=7_500, tonnes=BIDDING["tonnes"]))
         assert bid.kind == EventKind.BID_ACCEPTED
@@ -108,7 +119,7 @@ def test_six_vintages_trade_apart_and_are_bought_today_over_a_restart(world):
         own_block = bob.block_offer("CEA21", "sell", price_fen=8_000, tonnes=100_000)
         assert reasons(bob, [own_block]) == [Reason.ALLOWANCES_BOUGHT_TODAY]
         with pytest.raises(AdminError, match="ALLOWANCES_BOUGHT_TODAY"):
-            world.admin(op="bidding_open", bidding="B2", account="bob", limit=7_283, **BIDDING)
+            announced(world, bidding="B2", account="bob", limit=7_283)
         so_far = bob.statement()
         by_method = {"CEA21": BLOCK_TONNES, "CEA24": BIDDING["tonnes"]}
         assert {

@@ -170,7 +170,7 @@ class LocalCluster(LocalExchange):
             self.log_nodes.kill(self._log_number(name))
         else:
             super().kill(name)
-            self._drop_admin()
+            self._drop_operators()
 
     def freeze(self, name: str) -> None:
         """Stop a process where it stands, with what it has started, until `thaw`."""
@@ -336,7 +336,7 @@ class LocalCluster(LocalExchange):
         """Ask the admin socket of the venue that leads; see `LocalExchange`."""
         address = self.endpoint("venue", "admin")
         if address != self._operated:
-            self._drop_admin()
+            self._drop_operators()
             self._operated = address
         return super().operate(op, **fields)
 

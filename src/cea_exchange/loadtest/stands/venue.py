@@ -92,6 +92,7 @@ class OwnExchange(Stand):
             workload.products,
             start=f"{self._day}T08:30:00+08:00",
             metrics="127.0.0.1:0",
+            has_second=workload.has_bids,
             **self._settings,
         )
         progress("starting a venue and a registry")
@@ -111,7 +112,7 @@ class OwnExchange(Stand):
         bands = self.exchange.operate("statistics")["products"]
         for product in workload.products:
             sellers = (each.name for each in members if each.sides[product] == Side.SELL)
-            self.exchange.operate(
+            self.exchange.operate_by_two(
                 "bidding_open",
                 bidding=f"{self._day} {product}",
                 account=next(sellers),

@@ -127,6 +127,7 @@ def listed(machine: VenueStateMachine, calendar: TradingCalendar) -> list[dict[s
             **_shown(machine, application.terms),
             "account": application.terms.account,
             "applied_on": application.terms.applied_on,
+            "by": application.terms.by,
             "review_until": _review_until(machine, calendar, application.terms),
             "status": application.status,
             "why": application.why,

@@ -339,17 +339,27 @@ class AdminService(Service[Operator, AdminRequest]):
                 where=what,
             )
 
-    def bidding_notice(self, request: BiddingOpen) -> control.BiddingOpen:
-        """Return the act that announces a bidding."""
-        return bidding_service.notice(self.machine, request)
+    def bidding_prepared(self, request: BiddingOpen, by: Operator) -> Prepared:
+        """Return a bidding for a second person; FrameError for names and times that are none."""
+        what = bidding_service.notice_in_words(bidding_service.notice(self.machine, request))
+
+        def carry_out(second: Operator) -> dict[str, Any]:
+            # Its name may have been taken since.
+            act = bidding_service.notice(self.machine, request)
+            names = {"by": by.name, "second": second.name, "why": request.why}
+            self._run(msgspec.structs.replace(act, **names))
+            bidding_service.announced_check(self._sequencer, request.bidding)
+            return {"what": what}
+
+        return Prepared(what, carry_out)
+
+    def review_check(self, bidding: str, by: Operator) -> None:
+        """Refuse to let an operator approve the application that he has filed."""
+        bidding_service.review_check(self.machine, bidding, by)
 
     def time_ns(self, text: str | None, where: str) -> int:
         """Return a time in nanoseconds, 0 of none; FrameError for a text that is none."""
         return bidding_service.time_ns(text, where)
-
-    def announced_check(self, bidding: str) -> None:
-        """Say why the market refused a bidding just now, if it did."""
-        bidding_service.announced_check(self._sequencer, bidding)
 
     def bidding_end_check(self, bidding: str, *, must_be_open: bool) -> None:
         """Refuse the end of a bidding that can't be awarded, or cancelled, now."""

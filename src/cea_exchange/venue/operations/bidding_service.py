@@ -1,12 +1,14 @@
-"""What operators do with biddings: announce one, end one."""
+"""What operators do with biddings: announce one, review one's application, end one."""
 
 import numpy as np
 
+from cea_exchange.domain.look_alikes import look_alike
 from cea_exchange.domain.records import BiddingState, Operation, Reason
 from cea_exchange.domain.refusals import VenueRefusal
 from cea_exchange.domain.refusals.frame_error import FrameError
-from cea_exchange.domain.timetable import time_parse, time_to_ns
+from cea_exchange.domain.timetable import time_from_ns, time_parse, time_to_ns
 from cea_exchange.protocol import control
+from cea_exchange.protocol.operators import Operator
 from cea_exchange.venue.durability.sequencer import Sequencer
 from cea_exchange.venue.market.names import account_known, product_known
 from cea_exchange.venue.market.state_machine import VenueStateMachine
@@ -36,6 +38,38 @@ def notice(machine: VenueStateMachine, request: BiddingOpen) -> control.BiddingO
         closes_at=time_ns(request.closes_at, "closes_at"),
         reserve_price=request.reserve_price,
     )
+
+
+def notice_in_words(act: control.BiddingOpen) -> str:
+    """Return what a bidding commits its applicant to, for who is to agree."""
+    way, bound = ("sell", "least") if act.side == "sell" else ("buy", "most")
+    window = "".join(
+        f", {name} {time_from_ns(at_ns).isoformat()}"
+        for name, at_ns in (("from", act.opens_at), ("to", act.closes_at))
+        if at_ns
+    )
+    reserve = f", reserve price {act.reserve_price} fen" if act.reserve_price else ""
+    return (
+        f"announce bidding {act.bidding}: let {act.account} {way} {act.tonnes} t of {act.product}"
+        f" at {act.limit} fen at {bound}, {act.pricing}{window}{reserve}"
+    )
+
+
+def review_check(machine: VenueStateMachine, name: str, by: Operator) -> None:
+    """Raise FrameError for who would approve the application that he has filed.
+
+    Notes
+    -----
+    Rules: CEA-OPR-02, CEA-BID-10.
+    """
+    application = machine.applications.get(name)
+    if application is not None and look_alike(application.terms.by, by.name):
+        raise FrameError(
+            VenueRefusal.SAME_PERSON,
+            expected=f"another person than {application.terms.by}, who filed it",
+            got=by.name,
+            where=f"bidding {name}",
+        )
 
 
 def announced_check(sequencer: Sequencer, name: str) -> None:

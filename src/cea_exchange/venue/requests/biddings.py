@@ -3,6 +3,7 @@
 from typing import Annotated, Any, Literal
 
 from cea_exchange.control_plane.fields import field
+from cea_exchange.control_plane.maker_checker import Prepared, Second
 from cea_exchange.domain.refusals import VenueRefusal
 from cea_exchange.domain.refusals.frame_error import FrameError
 from cea_exchange.protocol import control
@@ -47,13 +48,18 @@ class BiddingApply(ActRequest, tag="bidding_apply"):
 
 
 class BiddingReview(ActRequest, tag="bidding_review"):
-    """Approve an application, or refuse it with a reason."""
+    """Approve an application that another operator has filed, or refuse it with a reason."""
 
     command = "bidding review"
     example = 'bidding review B1 --refuse --why "holdings"'
 
     bidding: Bidding
     approve: Annotated[bool, field("The decision.", name="--approve/--refuse")]
+
+    def act(self, venue: Venue, by: Operator) -> dict[str, Any]:
+        if self.approve:
+            venue.review_check(self.bidding, by)
+        return super().act(venue, by)
 
     def command_of(self, venue: Venue) -> control.Act:
         if not self.approve and not self.why.strip():
@@ -80,16 +86,17 @@ class BiddingWithdraw(ActRequest, tag="bidding_withdraw"):
 
 
 class BiddingOpen(ActRequest, tag="bidding_open"):
-    """Announce a bidding of today; its applicant's allowances, or cash, are locked.
+    """Propose a bidding of today: announced, it locks its applicant's allowances, or cash.
 
     The limit is the least who applied sells at, or with ``--side buy`` the most it pays. The
-    reserve price is shown to nobody.
+    reserve price is shown to who is to agree, and to no participant.
     """
 
+    second = Second.OPERATOR
     command = "bidding open"
     example = (
         "bidding open B1 P001 CEA24 200000 87.74"
-        " --opens-at 2025-07-16T10:30:00+08:00 --closes-at 2025-07-16T11:00:00+08:00"
+        " --opens-at 2025-07-16T10:30:00+08:00 --closes-at 2025-07-16T11:00:00+08:00 --key an"
     )
 
     bidding: Bidding
@@ -106,13 +113,8 @@ class BiddingOpen(ActRequest, tag="bidding_open"):
         field("Yuan per tonne, such as 97.49.", typed="price", name="reserve"),
     ] = 0
 
-    def act(self, venue: Venue, by: Operator) -> dict[str, Any]:
-        super().act(venue, by)
-        venue.announced_check(self.bidding)
-        return {}
-
-    def command_of(self, venue: Venue) -> control.Act:
-        return venue.bidding_notice(self)
+    def prepared(self, venue: Venue, by: Operator) -> Prepared:
+        return venue.bidding_prepared(self, by)
 
 
 class BlockConfirm(ActRequest, tag="block_confirm"):

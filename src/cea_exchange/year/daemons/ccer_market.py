@@ -11,7 +11,6 @@ from cea_exchange.domain.refusals import VenueRefusal
 from cea_exchange.institution.control.request import Request
 from cea_exchange.ledger.store import Store
 from cea_exchange.protocol.security import CurveKeys
-from cea_exchange.year.daemons.lines import VenueRefused
 from cea_exchange.year.daemons.market import DaemonMarket
 from cea_exchange.year.daemons.venue_operator import VenueOperator
 from cea_exchange.year.institutions.ccer_exchange import PROFILE
@@ -26,24 +25,17 @@ class CcerSystem(Protocol):
 
 
 class DaemonCcerMarket(DaemonMarket):
-    """The market of CCERs at its daemon; see `CcerMarket`.
-
-    Parameters
-    ----------
-    second
-        Keys of the operator who agrees to what another one books.
-    """
+    """The market of CCERs at its daemon; see `CcerMarket`."""
 
     def __init__(
         self,
         systems: CcerSystem,
         venue: VenueOperator,
         data: Path,
-        second: CurveKeys,
         read: Callable[[], AbstractContextManager[Store]],
     ) -> None:
         super().__init__(venue, data, load_profile(PROFILE), {})
-        self._systems, self._second, self._read = systems, second, read
+        self._systems, self._read = systems, read
         self._seats: dict[str, Seat] = {}
 
     def feed(self) -> None:
@@ -58,19 +50,13 @@ class DaemonCcerMarket(DaemonMarket):
 
     def paid_in(self, account: str, fen: int, reference: str) -> None:
         """Book what the exchange's bank took in: one operator proposes, another agrees."""
-        while True:
-            try:
-                proposal = self._venue.operate(
-                    "cash_pay_in", account=account, cash=fen, reference=reference
-                )["proposal"]
-                self._venue.operate("approve", self._second, number=proposal)
-            except VenueRefused as error:
-                # A restart drops proposals: it is proposed anew, and refused if it was booked.
-                if error.code is VenueRefusal.PROPOSAL_UNKNOWN:
-                    continue
-                if error.code is not VenueRefusal.CASH_NOT_BOOKED:
-                    raise
-            return
+        self._venue.once_by_two(
+            VenueRefusal.CASH_NOT_BOOKED,
+            "cash_pay_in",
+            account=account,
+            cash=fen,
+            reference=reference,
+        )
 
     def seat(self, account: str) -> Seat:
         """Return an account's seat; its first session's key is made known to the exchange."""

@@ -115,7 +115,7 @@ class DaemonMarket:
     def bidding(self, offer: Offer) -> None:
         """Award what is offered to those who bid best, each at its own price."""
         name = bidding_name(offer, self._date)
-        self._venue.once(
+        self._venue.once_by_two(
             VenueRefusal.BIDDING_TAKEN,
             "bidding_open",
             bidding=name,

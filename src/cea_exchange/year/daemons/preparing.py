@@ -100,10 +100,11 @@ def _settings(folder: Path, setting: YearSetting) -> dict[str, list[str]]:
         "registry_public_key": keys["ccer"],
     }
     first, second = CCER_OPERATORS
-    operators = [
+    persons = [
         f"{{name = {json.dumps(name)}, key = {json.dumps(key)}}}"
         for name, key in ((first, keys["admin"]), (second, keys["second"]))
     ]
+    operators = f"operators = [{', '.join(persons)}]"
     of_exchange = {
         "endpoints": str(folder / CCER_EXCHANGE / "venue" / "endpoints.json"),
         "public_key": keys[CCER_EXCHANGE],
@@ -112,10 +113,10 @@ def _settings(folder: Path, setting: YearSetting) -> dict[str, list[str]]:
         "platform": institution,
         "ccer": [*institution, "[venue]", *_lines(of_exchange)],
         "registry": [*institution, "[platform]", "[ccer]", *bank],
-        "venue": _lines({"profile": named} | _VENUE),
+        "venue": [*_lines({"profile": named} | _VENUE), operators],
         CCER_EXCHANGE: [
             *_lines({"profile": PROFILE} | _VENUE | exchange),
-            f"operators = [{', '.join(operators)}]",
+            operators,
         ],
     }
 

@@ -93,17 +93,17 @@ class DaemonSystems(AbstractContextManager["DaemonSystems"]):
         server_keys = {name: public_key_load(data / KEYS, name) for name in asked}
         server_keys[CCER_EXCHANGE] = public_key_load(data / CCER_EXCHANGE / KEYS, "venue")
         self._lines = lines = Lines(processes, server_keys)
-        self._admin = admin = CurveKeys.load(data / KEYS, "admin")
+        self._admin = CurveKeys.load(data / KEYS, "admin")
+        asked_by = processes, lines, self._admin, CurveKeys.load(data / KEYS, "second")
         self._persons: dict[tuple[System, Actor], CurveKeys] = {}
         self._request_ids = count(1)
-        self._venue = VenueOperator("venue", processes, lines, admin, self.registry_read)
+        self._venue = VenueOperator("venue", *asked_by, self.registry_read)
         of_firms = {firm.index: pair for firm, pair in zip(firms, keys, strict=True)}
         self.market = DaemonMarket(self._venue, data, profile, of_firms)
         self.ccer_market = DaemonCcerMarket(
             self,
-            VenueOperator(CCER_EXCHANGE, processes, lines, admin, self.ccer_read),
+            VenueOperator(CCER_EXCHANGE, *asked_by, self.ccer_read),
             data / CCER_EXCHANGE,
-            CurveKeys.load(data / KEYS, "second"),
             self.ccer_read,
         )
         self.bank = DaemonBank(self, data, self._admin) if has_bank else None

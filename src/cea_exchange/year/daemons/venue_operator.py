@@ -23,8 +23,8 @@ class VenueOperator:
     ----------
     name
         The daemon's.
-    keys
-        An operator's; what takes two persons is approved with those that `operate` is given.
+    keys, second
+        An operator's, and those of another one who agrees to what takes two persons.
     read
         Opens what the registry keeps that the venue is linked to.
 
@@ -39,10 +39,11 @@ class VenueOperator:
         processes: Processes,
         lines: Lines,
         keys: CurveKeys,
+        second: CurveKeys,
         read: Callable[[], AbstractContextManager[Store]],
     ) -> None:
         self.name, self.processes, self.read = name, processes, read
-        self._lines, self._keys = lines, keys
+        self._lines, self._keys, self._second = lines, keys, second
 
     def operate(self, op: str, keys: CurveKeys | None = None, **terms: Any) -> dict[str, Any]:
         """Ask the venue as an operator of it.
@@ -72,6 +73,20 @@ class VenueOperator:
         except VenueRefused as error:
             if error.code is not done:
                 raise
+
+    def once_by_two(self, done: VenueRefusal, op: str, **terms: Any) -> None:
+        """Propose what takes two persons, and agree to it; refused the second time as in `once`."""
+        while True:
+            try:
+                proposal = self.operate(op, **terms)["proposal"]
+                self.operate("approve", self._second, number=proposal)
+            except VenueRefused as error:
+                # A restart drops proposals: it is proposed anew, and refused if it was done.
+                if error.code is VenueRefusal.PROPOSAL_UNKNOWN:
+                    continue
+                if error.code is not done:
+                    raise
+            return
 
     def feed(self) -> None:
         """Wait until the venue has what the registry sent it, and the registry its answers."""
