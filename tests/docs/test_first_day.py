@@ -284,6 +284,7 @@ FILES = {
     "alerts.jsonl": ALERT_LINE,
     "2025-17.json": b"{}",
     "new.csv": b"",
+    "calendar-2027.toml": b"",
     "proofs.csv": b"",
     "registry/bank/in/20260715-1.xml": b"<Document/>",
     "statement.xml": (CONTRIB.parent / "protocol/vectors/bank/statement.xml").read_bytes(),

@@ -21,6 +21,7 @@ from cea_exchange.ledger.double_entry import CASH_ASSET, EntryKind
 from cea_exchange.ledger.institutions import Institution
 from cea_exchange.ledger.store import Store
 from cea_exchange.registry.bank.files import BankFiles
+from cea_exchange.registry.bank.pay_in_reversals import pay_in_reverse
 from cea_exchange.registry.bank.service import BankService
 from cea_exchange.registry.ccer_link.proofs import CcerProofs
 from cea_exchange.registry.compliance.borrowing import Borrowing
@@ -198,6 +199,10 @@ class Registry(InstitutionServices):
             self.bank.paid_in_by_hand_check("pay_in")
             payer = self.account(account)
             self.move(EntryKind.PAY_IN, Institution.BANK, payer, CASH_ASSET, cash_fen)
+
+    def pay_in_reverse(self, account: str | None, entry_id: int, cash_fen: int, why: str) -> int:
+        """Take back a pay-in that was a mistake (`pay_in_reversals`); return the entry's id."""
+        return pay_in_reverse(self.ledger, account, entry_id, cash_fen, why)
 
     # -- days and figures ---------------------------------------------------------------------
 

@@ -212,7 +212,7 @@ class CalendarLoad(Request, tag="calendar_load"):
     """
 
     command = "calendar load"
-    example = "calendar load calendar-2027.toml --key gu"
+    example = "calendar load calendar-2027.toml --key an"
 
     file: Annotated[
         str,

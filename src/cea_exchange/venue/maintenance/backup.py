@@ -5,7 +5,8 @@
     without it there is no backup
 
 The venue is not asked and not stopped: its files only grow, and what is read of the open segment is
-synced before it counts: it is what the venue would find itself after a crash. What is restored is played through the market before it counts.
+synced before it counts: it is what the venue would find itself after a crash. What is restored is
+played through the market before it counts.
 """
 
 import datetime
@@ -345,7 +346,7 @@ def _segments(data: Path, archive: Path) -> list[Path]:
 
 
 def _journal_copy(copy: _Copy, data: Path, archive: Path) -> tuple[str, int]:
-    """Copy the journal, all of it on disk at its source too; return its log_id and next sequence."""
+    """Copy the journal, all of it on disk at its source; return its log_id and next sequence."""
     paths = _segments(data, archive)
     for path in paths[:-1]:
         copy.file(Path("journal") / path.name, source=path)

@@ -4,7 +4,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cea_exchange.control_plane.fields import field
 from cea_exchange.ledger.institutions import INSTITUTION_NAMES, Institution
-from cea_exchange.registry.bank.pay_in_reversals import pay_in_reverse
 from cea_exchange.registry.control.dual_control import Second
 from cea_exchange.registry.control.requests.fields import Account, Cash, EntryId, PublicKey, Why
 from cea_exchange.registry.control.requests.request import Request
@@ -116,9 +115,7 @@ class PayInReverse(Request, tag="pay_in_reverse"):
         return super().holder(registry)
 
     def act(self, registry: "Registry") -> dict[str, Any]:
-        entry_id = pay_in_reverse(
-            registry.ledger, self.account, self.entry_id, self.cash, self.why
-        )
+        entry_id = registry.pay_in_reverse(self.account, self.entry_id, self.cash, self.why)
         return {"entry_id": entry_id}
 
 
