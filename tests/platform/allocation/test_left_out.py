@@ -91,6 +91,20 @@ def test_an_entity_that_lacks_a_figure_is_left_out_and_the_others_are_allocated(
     assert not any("leaves out" in each["subject"] for each in messages)
 
 
+def test_a_steelworks_that_emitted_nothing_by_iron_holds_up_nobody(world):
+    """CEA-PLN-18, CEA-PLN-20, CEA-PLN-21: by an intensity of nothing there is no balance value."""
+    nothing = {"E.iron": "0", "E.sinter": "0"}
+    verified_works(world, "W1", "steel", 2025, 2, figures=nothing)
+    verified_works(world, "W2", "steel", 2025, 3)
+    rolled = world.platform.allocations.roll_up(NATION, 2025)
+    assert [each.enterprise for each in rolled.left_out] == ["W1"]
+    assert "emissions above 0 tCO2, got 3000000.00 t and 0 tCO2" in rolled.left_out[0].words
+    row = world.platform.allocations.compute(PROVINCE, 33, 2025, "final")
+    assert [each.enterprise for each in world.platform.allocations.lines(row.allocation_id)] == [
+        "W2"
+    ]
+
+
 def distributed(world, stage):
     allocations = world.platform.allocations
     row = allocations.compute(PROVINCE, 33, 2025, stage)

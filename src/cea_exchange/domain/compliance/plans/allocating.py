@@ -332,10 +332,12 @@ def _plant(plan: Plan, plant: Plant, balance: Mapping[Industry, Fraction]) -> Un
 
 
 def _intensity(plant: Plant) -> Decimal:
-    if plant.intensity is None:
+    if plant.intensity is None or plant.intensity <= 0:
+        got = "none" if plant.intensity is None else plant.intensity
         raise ComplianceError(
             RegistryRefusal.AMOUNT_UNSOUND,
-            f"intensity of {plant.name} of {plant.entity}: expected above 0, got none (CEA-PLN-18)",
+            f"intensity of {plant.name} of {plant.entity}: expected above 0, got {got}"
+            " (CEA-PLN-18)",
         )
     return plant.intensity
 
