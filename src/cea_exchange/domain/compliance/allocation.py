@@ -189,7 +189,8 @@ class AllocationRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         Raises
         ------
         ComplianceError
-            If no class is for such a unit: it is none of gas, and burns no coal.
+            If no class is for such a unit: it is none of gas, and its main fuel is not coal, which
+            gives more heat than gas does, and than all other fuel does.
 
         Notes
         -----
@@ -205,7 +206,7 @@ class AllocationRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
             return "gas"
         if unconventional_bp > self.unconventional_over_bp.value:
             return "coal_unconventional"
-        if conventional_bp + unconventional_bp == 0:
+        if conventional_bp + unconventional_bp <= max(gas_bp, 10_000 - sum(shares)):
             raise ComplianceError(
                 RegistryRefusal.AMOUNT_UNSOUND,
                 f"shares of heat: expected those of a class, got {shares} (CEA-ALC-01)",
