@@ -29,7 +29,8 @@ Industry = Literal["steel", "cement", "aluminium"]
 """The sectors beside power; their plants have no benchmarks."""
 Sector = Literal["power", "steel", "cement", "aluminium"]
 
-_CONVENTIONAL = ("coal_large", "coal_small")
+CONVENTIONAL = ("coal_large", "coal_small")
+"""The classes whose load counts."""
 _MEASURE_LIMIT = 1 << 62
 """Energy of a year stays below it; a gigawatt makes 8.8 x 10^9 kWh."""
 
@@ -239,7 +240,7 @@ class AllocationRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         rules = self.of_year(year)
         benchmark = rules.benchmarks.of(unit.unit_class)
         factor = Fraction(1)
-        if unit.unit_class in _CONVENTIONAL:
+        if unit.unit_class in CONVENTIONAL:
             factor = rules.load_factor.at(unit.load_bp)
         electricity = unit.electricity_kwh * Fraction(benchmark.electricity) * factor // 1000
         heat = unit.heat_mj * Fraction(benchmark.heat) // 1000

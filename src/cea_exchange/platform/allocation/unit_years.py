@@ -251,9 +251,11 @@ def _generating(year: _Year) -> GeneratingUnit:
     is_supplied = counts_supplied(year.bills[0].year)
     electricity = year.sum("supplied") if is_supplied else generated
     capacity = Decimal(sum(facts.rated_kw)) / KW_PER_MW
-    if capacity and generated and not hours:
-        raise ValueError(f"O: expected the hours of {generated} MWh, got none (CEA-PWR-22)")
-    load_percent = load(generated, capacity, hours) if capacity * hours else Decimal(0)
+    load_bp: int | None = 0
+    if capacity * hours:
+        load_bp = int(load(generated, capacity, hours) * 100)
+    elif capacity and generated:
+        load_bp = None
     return GeneratingUnit(
         entity=year.unit.enterprise.enterprise,
         province=str(year.unit.enterprise.province),
@@ -268,7 +270,7 @@ def _generating(year: _Year) -> GeneratingUnit:
         cases=year.unit.cases,
         electricity_kwh=int(electricity * THOUSAND),
         heat_mj=int(heat * THOUSAND),
-        load_bp=int(load_percent * 100),
+        load_bp=load_bp,
         heat_share_bp=heat_supply_bp(heat, year.sum("turbine_heat")) if is_supplied else 0,
         cooling=facts.cooling,
         emissions=year.concluded.tonnes,

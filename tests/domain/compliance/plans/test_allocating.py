@@ -345,6 +345,7 @@ def test_every_year_has_a_plan_and_others_have_none():
     [
         (2025, replace(U1, conventional_bp=0), "U1: shares of heat: expected those of a class"),
         (2025, replace(U1, rated_kw=()), "U1: rated_kw of U1 of E1: expected each generator's"),
+        (2025, replace(U1, load_bp=None), "U1: load of U1 of E1: expected the hours of its"),
         (2025, replace(LINE, intensity=None), "1: intensity of 1 of C1: expected above 0"),
         (2025, replace(LINE, intensity=Decimal(0)), "1: intensity of 1 of C1: expected above 0"),
         (2025, replace(U1, conventional_bp=0, cases=("oil",)), None),
