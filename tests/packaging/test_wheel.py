@@ -294,6 +294,21 @@ def test_examples_run_on_a_plain_install_or_say_which_extra_they_need(
 
 
 @pytest.mark.nightly
+def test_an_installation_is_small_and_starts_soon(plain_install: PlainInstall) -> None:
+    """What it brings along is what pyproject.toml says and what that needs.
+
+    Tests behind this one add to the same installation.
+    """
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    direct = {canonicalize_name(Requirement(each).name) for each in project["dependencies"]}
+    brought = set(map(canonicalize_name, installed(plain_install))) - {"pip", "cea-exchange"}
+    assert direct <= brought and len(brought) <= DEPENDENCIES_MAX, brought
+    spent = run(plain_install.python, "-X", "importtime", "-c", "import cea_exchange").stderr
+    imported_us = int(spent.splitlines()[-1].split("|")[1])
+    assert imported_us < IMPORT_US_MAX, imported_us
+
+
+@pytest.mark.nightly
 def test_an_external_project_cimports_the_book_from_a_plain_install(
     plain_install: PlainInstall, tmp_path: Path
 ) -> None:
@@ -373,18 +388,6 @@ def followed(demo: subprocess.Popen[str]) -> Iterator[str]:
         if leader and seen == SEEN:
             os.kill(leader, signal.SIGKILL)
             leader = 0
-
-
-@pytest.mark.nightly
-def test_an_installation_is_small_and_starts_soon(plain_install: PlainInstall) -> None:
-    """What it brings along is what pyproject.toml says and what that needs."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    direct = {canonicalize_name(Requirement(each).name) for each in project["dependencies"]}
-    brought = set(map(canonicalize_name, installed(plain_install))) - {"pip", "cea-exchange"}
-    assert direct <= brought and len(brought) <= DEPENDENCIES_MAX, brought
-    spent = run(plain_install.python, "-X", "importtime", "-c", "import cea_exchange").stderr
-    imported_us = int(spent.splitlines()[-1].split("|")[1])
-    assert imported_us < IMPORT_US_MAX, imported_us
 
 
 def test_a_wheel_is_of_a_size_that_is_known(shipped: Shipped) -> None:

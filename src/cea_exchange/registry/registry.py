@@ -201,7 +201,13 @@ class Registry(InstitutionServices):
             self.move(EntryKind.PAY_IN, Institution.BANK, payer, CASH_ASSET, cash_fen)
 
     def pay_in_reverse(self, account: str | None, entry_id: int, cash_fen: int, why: str) -> int:
-        """Take back a pay-in that was a mistake (`pay_in_reversals`); return the entry's id."""
+        """Take back a pay-in that was a mistake (`pay_in_reversals`); return the entry's id.
+
+        Raises ActError: there is a settlement bank, which has that cash now.
+
+        Rules: CEA-PER-08.
+        """
+        self.bank.paid_in_by_hand_check("pay_in_reverse")
         return pay_in_reverse(self.ledger, account, entry_id, cash_fen, why)
 
     # -- days and figures ---------------------------------------------------------------------

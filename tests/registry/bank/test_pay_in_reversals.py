@@ -5,6 +5,7 @@ import pytest
 from cea_exchange.ledger.double_entry import CASH_ASSET, Compartment, EntryKind, Holding
 from cea_exchange.ledger.institutions import Institution
 from cea_exchange.registry.bank.pay_in_reversals import pay_in_reverse
+from cea_exchange.registry.bank.setting import BankSetting
 from cea_exchange.registry.reconciliation.audit import findings
 from cea_exchange.registry.reconciliation.reconcile import check_store
 from support.refusing import refuses
@@ -77,6 +78,14 @@ def test_of_the_risk_reserve_the_authority_agrees(staff):
     assert staff.mee("approve", proposal=asked["proposal"])["ok"]
     assert cash(staff.registry, RESERVE) == 0
     assert audit_findings(staff.registry.store) == {}
+
+
+def test_what_a_settlement_bank_has_is_corrected_by_the_bank(staff, pay_in):
+    """CEA-PER-08, CEA-PER-06."""
+    staff.registry.bank.setting = BankSetting(name="Bank A", customer="C", fees="F", reserve="R")
+    asked = {"account": "P1", "entry_id": pay_in, "cash": 9_000, "why": WHY}
+    assert staff.an.error("pay_in_reverse", **asked).startswith("BANK_PAYS_IN: ")
+    assert (staff.registry.store.entry_last, cash(staff.registry, "P1")) == (pay_in, 10_000)
 
 
 def test_only_what_is_still_there_is_taken_back(staff, pay_in):

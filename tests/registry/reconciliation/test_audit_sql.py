@@ -211,7 +211,7 @@ FOUND_BY = [
     ),
     (
         "obligations_paid",
-        "INSERT INTO obligation_entries VALUES (2024, 1, 1, 5, 5);"
+        "INSERT INTO obligation_entries VALUES (2024, 1, 1, 5, 5, 0);"
         "INSERT INTO unpaid_deductions VALUES (1, 2024, 1, 6, 20250102)",
     ),
     ("offset_and_vintage", SURRENDER.replace("2024, 5)", "2025, 5)")),

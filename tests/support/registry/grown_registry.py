@@ -123,7 +123,7 @@ def _compliance(store):
     store.insert("obligation_files", ((1 + n, "f.csv", str(n), y, "", 20240101)
                                       for n, y in enumerate(YEARS)))  # fmt: skip
     store.insert("obligation_entries", (
-        (year, index, 1 + n, 1_000, 1_000)
+        (year, index, 1 + n, 1_000, 1_000, 0)
         for n, year in enumerate(YEARS) for index in range(ENTITIES)
     ))  # fmt: skip
     states = ("retired", "retired", "retired", "rejected", "applied")

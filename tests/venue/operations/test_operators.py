@@ -290,6 +290,18 @@ def test_who_agrees_hears_that_the_market_refuses_the_bidding(world):
     assert (act.what, act.by, act.second) == ("bidding_open", "an", "bo")
 
 
+def test_a_bidding_is_announced_on_the_day_for_which_it_was_proposed(world):
+    world.listed()
+    terms = {"op": "bidding_open", **SALE, "limit": 9_749}
+    number = world.as_operator("an", bidding="B1", **terms)["proposal"]
+    world.admin(op="clock", at="2025-01-02T09:45:00+08:00")
+    override = world.admin(op="override", why="x")["proposal"]
+    world.as_operator("bo", op="approve", number=override)
+    world.until(lambda: world.admin(op="status")["phase"] == "listed")
+    refused(world, "bo", "PROPOSAL_DECIDED: .*on 20241231", op="approve", number=number)
+    assert world.admin(op="biddings")["biddings"] == []
+
+
 def test_a_name_that_was_taken_meanwhile_is_not_announced_again(world):
     world.listed()
     terms = {"op": "bidding_open", **SALE, "limit": 9_749}

@@ -342,8 +342,16 @@ class AdminService(Service[Operator, AdminRequest]):
     def bidding_prepared(self, request: BiddingOpen, by: Operator) -> Prepared:
         """Return a bidding for a second person; FrameError for names and times that are none."""
         what = bidding_service.notice_in_words(bidding_service.notice(self.machine, request))
+        trading_date = self.machine.core.trading_date
 
         def carry_out(second: Operator) -> dict[str, Any]:
+            if self.machine.core.trading_date != trading_date:
+                raise FrameError(
+                    VenueRefusal.PROPOSAL_DECIDED,
+                    expected=f"approval on {trading_date}, for which it was proposed",
+                    got=f"it on {self.machine.core.trading_date}",
+                    where="proposal",
+                )
             # Its name may have been taken since.
             act = bidding_service.notice(self.machine, request)
             names = {"by": by.name, "second": second.name, "why": request.why}

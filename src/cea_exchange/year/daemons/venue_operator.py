@@ -81,8 +81,9 @@ class VenueOperator:
                 proposal = self.operate(op, **terms)["proposal"]
                 self.operate("approve", self._second, number=proposal)
             except VenueRefused as error:
-                # A restart drops proposals: it is proposed anew, and refused if it was done.
-                if error.code is VenueRefusal.PROPOSAL_UNKNOWN:
+                # A restart drops proposals, and an answer may be lost: it is proposed anew, and
+                # refused if it was done.
+                if error.code in (VenueRefusal.PROPOSAL_UNKNOWN, VenueRefusal.PROPOSAL_DECIDED):
                     continue
                 if error.code is not done:
                     raise

@@ -184,10 +184,13 @@ class AllocationDeduct(Request, tag="allocation_deduct"):
 
 
 class DeductionWithdraw(Request, tag="deduction_withdraw"):
-    """Take tonnes of a deduction back that was registered by mistake, and not taken off yet."""
+    """Take tonnes of a deduction back that was registered by mistake, and not taken off yet.
+
+    The authority agrees: the deduction may be its own, or the platform's.
+    """
 
     roles = (OPERATOR, AUTHORITY, PROVINCE)
-    second = Second.DECIDER
+    second = Second.AUTHORITY
     command = "allocation withdraw-deduction"
     example = 'allocation withdraw-deduction P001 7 450 --why "a zero too many" --key mee'
 
