@@ -231,8 +231,8 @@ def test_an_entity_that_ended_and_owes_less_holds_up_no_other(linked, paid, appl
     assert held.enterprise == "E1"
     assert re.search(words, held.words)
     for body in ("enterprise E1", "province 33"):
-        told = linked.platform.messages.of(body, 1, 100)[-1]["words"]
-        assert told == f"Owed of 2024: that of E1 stays as it is: {held.words}"
+        shown = linked.platform.messages.of(body, 1, 100)[-1]["words"]
+        assert shown == f"Owed of 2024: that of E1 stays as it is: {held.words}"
     with refuses("OBLIGATIONS_UNCHANGED: .*owed already; E1: "):
         obligations.set_all(PROVINCE, ZHEJIANG, 2024, "objection 1")
 

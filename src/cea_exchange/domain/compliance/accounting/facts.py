@@ -204,7 +204,8 @@ def intensity(
     Raises
     ------
     ValueError
-        If it made nothing or emitted nothing by it, or of steel a month doesn't tell its iron or what making it emitted.
+        If it made nothing or emitted nothing by it, or of steel a month doesn't tell its iron or
+        what making it emitted.
 
     Notes
     -----
