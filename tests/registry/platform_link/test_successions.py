@@ -162,6 +162,23 @@ def test_what_the_registry_computes_otherwise_goes_back_and_is_sent_as_it_is_the
     assert reconciled(linked) == []
 
 
+def test_what_was_deducted_is_not_owed_by_who_succeeds(on_both):
+    """CEA-ENT-12, CEA-PEN-04: it is taken off allowances, once."""
+    linked = on_both
+    pay(linked, 1_000_000)
+    registry = linked.registry
+    registry.corrections.order("P001", 2024, ZHEJIANG, "HB 1", 20260120)
+    linked.world.day = 20260202
+    registry.corrections.refuse("P001", 2024, ZHEJIANG, "HB 2")
+    registry.compliance.deduct("P001", 2024, ZHEJIANG)
+    linked.talk()
+    linked.platform.successions.merge("E1", "E2", **DECIDED)
+    linked.talk()
+    assert linked.refused() == []
+    assert owed(linked) == ([OWED, None, None],) * 2
+    assert reconciled(linked) == []
+
+
 def test_a_successor_without_an_account_is_named(linked):
     """CEA-ENT-12, CEA-PLK-02."""
     linked.world.enterprise("E4", number=4)

@@ -50,6 +50,16 @@ class ObligationStatus:
             self._await("what was surrendered", "nothing yet")
         return sum(tonnes for _, tonnes in self._covered(enterprise_id, year))
 
+    def owed_now(self, enterprise_id: int, year: int) -> int:
+        """Return the tonnes still to be surrendered: what is missing, and not deducted instead."""
+        deducted: int = self._store.one(
+            "SELECT coalesce((SELECT deducted FROM completions"
+            " WHERE compliance_year = ? AND enterprise_id = ?"
+            " ORDER BY completion_seq DESC LIMIT 1), 0)",
+            (year, enterprise_id),
+        )
+        return self.missing_now(enterprise_id, year) - deducted
+
     def heard_until(self) -> int:
         """Return the registry's day up to which it has told all; 0 before it has told anything."""
         found: int = self._store.one("SELECT coalesce(max(business_date), 0) FROM registry_days")

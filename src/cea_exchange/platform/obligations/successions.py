@@ -165,7 +165,7 @@ class Successions:
             Successor -> tonnes, as they were sent, and refused.
         """
         old = self._enterprises.of(enterprise)
-        missing = sum(refused.values()) + self._status.missing_now(old.enterprise_id, year)
+        missing = sum(refused.values()) + self._status.owed_now(old.enterprise_id, year)
         passed = self._passed(old, year, missing)
         more = {
             name: passed.shares.get(name, 0) - refused.get(name, 0)
@@ -224,7 +224,7 @@ class Successions:
             year = obligation.compliance_year
             if not obligation.due_tonnes or only_year not in (None, year):
                 continue
-            missing = self._status.missing_now(old.enterprise_id, year)
+            missing = self._status.owed_now(old.enterprise_id, year)
             if missing <= 0:  # who surrendered more than it owes by now has nothing to pass on
                 continue
             passed = self._passed(old, year, missing)

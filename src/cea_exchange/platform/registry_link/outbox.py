@@ -176,11 +176,11 @@ class Outbox:
         today = self._record.business_date()
         self._store.insert(
             "completions (completion_seq, enterprise_id, compliance_year, owed, surrendered,"
-            " offset_tonnes, completed_on, applied, covered, notified_on)",
+            " offset_tonnes, completed_on, applied, deducted, covered, notified_on)",
             [
                 (each.completion_seq, self._enterprise_id(each.enterprise))
                 + (each.compliance_year, each.owed, each.surrendered, each.offset)
-                + (each.completed_on, each.applied)
+                + (each.completed_on, each.applied, each.deducted)
                 + (msgspec.json.encode(each.covered).decode(), today)
                 for each in new
             ],

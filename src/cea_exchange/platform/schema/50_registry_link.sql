@@ -29,6 +29,7 @@ CREATE TABLE completions (              -- of obligations at the registry; the l
     offset_tonnes BIGINT NOT NULL CHECK (offset_tonnes >= 0),
     completed_on BIGINT NOT NULL,                 -- 0 before
     applied BIGINT NOT NULL CHECK (applied >= 0), -- not decided there
+    deducted BIGINT NOT NULL CHECK (deducted >= 0), -- of what is missing, from later allowances
     covered TEXT NOT NULL,                        -- day and tonnes that count from it, as JSON
     notified_on BIGINT NOT NULL
 );

@@ -252,6 +252,8 @@ class Completion(Struct, frozen=True, forbid_unknown_fields=True):
     applied
         Tonnes that are applied for and not decided: they count of the day of their application
         once they are accepted.
+    deducted
+        Tonnes of what is missing that are taken off later allowances instead.
     covered
         Day (yyyymmdd) and tonnes that count from it, in order: all that covers it, so that it is
         known what was missing when a day had passed.
@@ -265,6 +267,7 @@ class Completion(Struct, frozen=True, forbid_unknown_fields=True):
     offset: Whole
     completed_on: Day
     applied: Whole = 0
+    deducted: Whole = 0
     covered: Annotated[tuple[tuple[Day, Whole], ...], Meta(max_length=COVERED_MAX)] = ()
 
 

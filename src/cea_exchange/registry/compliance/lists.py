@@ -1,6 +1,6 @@
 """Who has complied, who has not, and what that costs: the lists of a compliance year."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Literal, NamedTuple
 
 import msgspec
@@ -95,6 +95,11 @@ class Compliance:
     """The service that keeps the lists of a compliance year.
 
     Rules: CEA-PEN-01 to CEA-PEN-06.
+
+    Attributes
+    ----------
+    after_deducting : list of callable
+        Each is called with the account's index and the year, in the same transaction.
     """
 
     def __init__(
@@ -109,6 +114,7 @@ class Compliance:
         self._corrections = corrections
         self._custody = custody
         self._deductions = deductions
+        self.after_deducting: list[Callable[[int, int], None]] = []
 
     def public_list(
         self, compliance_year: int, first: int = 0, count: int = ALL
@@ -225,6 +231,8 @@ class Compliance:
             self._deductions.add(
                 store.account_name(debtor), document, "unpaid", deduction.tonnes, today
             )
+            for follow in self.after_deducting:
+                follow(index, compliance_year)
             return UnpaidDeduction(
                 decision_id=decision_id,
                 account=account,

@@ -10,7 +10,7 @@ from cea_exchange.registry.platform_link.listed_entities import ListedEntities
 
 
 class Completions:
-    """Notes each obligation of which something was surrendered, offset, or taken back."""
+    """Notes each obligation of which something was surrendered, offset, deducted or taken back."""
 
     def __init__(self, ledger: Ledger, listed: ListedEntities) -> None:
         self._ledger = ledger
@@ -31,10 +31,11 @@ class Completions:
         number = self._store.next_id("platform_completions", "completion_seq")
         self._store.insert(
             "platform_completions (completion_seq, account_index, compliance_year, owed,"
-            " surrendered, offset_tonnes, completed_on, applied, covered)",
+            " surrendered, offset_tonnes, completed_on, applied, deducted, covered)",
             [
                 (number, account_index, compliance_year, standing.tonnes, standing.surrendered)
                 + (standing.status.offset, standing.completed_on or 0, standing.applied)
+                + (standing.deducted,)
                 + (msgspec.json.encode(sorted(standing.counted.items())).decode(),)
             ],
         )
@@ -43,14 +44,15 @@ class Completions:
         """Return so many from a number on."""
         rows = self._store.execute(
             "SELECT completion_seq, account_index, compliance_year, owed, surrendered,"
-            " offset_tonnes, completed_on, applied, covered FROM platform_completions"
+            " offset_tonnes, completed_on, applied, deducted, covered FROM platform_completions"
             " WHERE completion_seq >= ? ORDER BY completion_seq LIMIT ?",
             (first, count),
         )
         return tuple(map(self._completion, rows.fetchall()))
 
     def _completion(self, row: Row) -> Completion:
-        seq, account, year, owed, surrendered, offset, completed_on, applied, covered = row
+        seq, account, year, owed, surrendered, offset, completed_on, *rest = row
+        applied, deducted, covered = rest
         return Completion(
             seq,
             self._listed.enterprise_of(account) or "",
@@ -60,5 +62,6 @@ class Completions:
             offset,
             completed_on,
             applied,
+            deducted,
             msgspec.json.decode(covered, type=tuple[tuple[int, int], ...]),
         )

@@ -113,6 +113,7 @@ class PlatformStream:
         self.owed = OwedObligations(ledger, obligations, self.listed, self.given)
         self.cuts = CutAllowances(ledger, self.listed, corrections, compliance, deductions)
         self.completions = Completions(ledger, self.listed)
+        compliance.after_deducting.append(self.completions.note)
         self.succeeded = SucceededObligations(ledger, obligations, self.listed, self.completions)
 
     def completions_follow(self, surrender: Surrender, offsets: Offsets) -> None:

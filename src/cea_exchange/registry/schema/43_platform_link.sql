@@ -46,5 +46,6 @@ CREATE TABLE platform_completions (     -- obligations of which something was co
     offset_tonnes BIGINT NOT NULL CHECK (offset_tonnes >= 0),
     completed_on BIGINT NOT NULL,       -- yyyymmdd; 0 before
     applied BIGINT NOT NULL CHECK (applied >= 0), -- for which nobody has decided yet
+    deducted BIGINT NOT NULL CHECK (deducted >= 0), -- of what is missing, from later allowances
     covered TEXT NOT NULL               -- day and tonnes that count from it, as JSON
 );
