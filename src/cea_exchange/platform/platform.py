@@ -47,7 +47,7 @@ from cea_exchange.platform.filings.reports import Reports
 from cea_exchange.platform.filings.retrofits import Retrofits
 from cea_exchange.platform.messages import Message, Messages
 from cea_exchange.platform.obligations.obligation_status import ObligationStatus
-from cea_exchange.platform.obligations.obligations import Obligations
+from cea_exchange.platform.obligations.obligations import Held, Obligations
 from cea_exchange.platform.obligations.successions import PassedOn, Successions
 from cea_exchange.platform.pages import Pages
 from cea_exchange.platform.record import Record
@@ -178,6 +178,8 @@ class Platform(InstitutionServices):
         self.successions.after_passing.extend((news.passed_on, self._passed_on_tell))
         # The registry hears what is owed before it hears who owes it in its entity's place.
         self.obligations.after_setting.extend((news.owed, self.successions.follow))
+        self.obligations.holding.append(self.successions.hold)
+        self.obligations.after_holding.append(self._held_tell)
         self.cases.cuts.after_cutting.append(news.cut)
 
     @classmethod
@@ -330,6 +332,24 @@ class Platform(InstitutionServices):
                 f"Owed of {year} in place of {whose}: {tonnes} t, by {passed.document}"
                 " (CEA-ENT-12)",
             )
+
+    def _held_tell(self, province: int, year: int, held: list[Held]) -> None:
+        """Tell enterprises, and their province, that what they owe was not set anew, and why.
+
+        Notes
+        -----
+        Rules: CEA-ENT-12, CEA-CAL-05.
+        """
+        self.messages.tell(
+            Message(
+                body,
+                f"obligation {year} of {each.enterprise} stays {self.outbox.last_seq}",
+                f"Owed of {year}: that of {each.enterprise} stays as it is: {each.words}",
+                0,
+            )
+            for each in held
+            for body in (enterprise_body(each.enterprise), province_body(province))
+        )
 
     def _tell(self, enterprise: str, subject: str, words: str) -> None:
         self.messages.tell([Message(enterprise_body(enterprise), subject, words, 0)])

@@ -29,8 +29,12 @@ GAS = replace(COAL, name="gas", unit_class="gas", emissions=300_000)
         (399_999, 10_000, 0, 0, "coal_small"),
         (600_000, 5_000, 5_000, 0, "coal_large"),
         (600_000, 4_000, 4_500, 1_500, "coal_large"),
-        (300_000, 3_000, 0, 7_000, "coal_small"),
-        (300_000, 0, 5_000, 5_000, "coal_small"),
+        (300_000, 2_500, 2_501, 4_999, "coal_small"),
+        (300_000, 3_334, 0, 3_333, "coal_small"),
+        (300_000, 3_333, 0, 3_333, None),
+        (300_000, 0, 5_000, 5_000, None),
+        (600_000, 2_000, 0, 8_000, None),
+        (600_000, 500, 0, 0, None),
         (600_000, 4_999, 5_001, 0, "coal_unconventional"),
         (600_000, 5_001, 4_999, 0, "coal_large"),
         (50_000, 0, 0, 9_000, "gas"),
@@ -42,7 +46,7 @@ GAS = replace(COAL, name="gas", unit_class="gas", emissions=300_000)
     ],
 )
 def test_classes_of_units(rated_kw, conventional, unconventional, gas, unit_class):
-    """CEA-ALC-01, CEA-PLN-01: 400 MW is tested; what is no other class is conventional coal."""
+    """CEA-ALC-01, CEA-PLN-01: 400 MW is tested; conventional coal is the main fuel of its class."""
     facts = {
         "rated_kw": rated_kw,
         "conventional_bp": conventional,

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from cea_exchange.platform.entity_list.unit_facts import UnitFacts, facts_read
+from support.platform.industries import verified_works
 from support.platform.platform_world import NATION, PROVINCE, SECOND, verified_year
 from support.refusing import refuses
 
@@ -71,3 +72,19 @@ def test_a_unit_that_stops_behind_the_final_allocation_keeps_it(world_on_both):
     stop(world, 20260601)
     _row, again, unit = of_unit(world, 2024, "adjustment")
     assert (again.tonnes, unit["treatment"]) == (line.tonnes, "benchmark")
+
+
+def test_a_line_that_stops_behind_its_final_allocation_stays_in_the_nations_roll_up(world):
+    """CEA-PLN-05, CEA-PLN-21: what is compared is what was compared on that day."""
+    verified_works(world, "W1", "cement", 2025, 2, figures={"clinker.portland": "900000"})
+    verified_works(world, "W2", "cement", 2025, 3)
+    allocations = world.platform.allocations
+    before = allocations.roll_up(NATION, 2025)
+    row = allocations.compute(PROVINCE, 33, 2025, "final")
+    allocations.approve(SECOND, row.allocation_id)
+    allocations.total_set(NATION, 2025, "final", 10**10)
+    allocations.distribute(row.allocation_id)
+    line = world.platform.units.on(["W1-1"], world.day)["W1-1"].facts
+    world.day = 20260715
+    world.platform.units.change("W1-1", 0, line, valid_from=20260601, document="order 7")
+    assert allocations.roll_up(NATION, 2025) == before

@@ -12,6 +12,7 @@ from support.platform.industries import (
     verified_works,
     works,
     year_concluded,
+    year_reported,
 )
 from support.platform.platform_world import LI, NATION, PROVINCE, SECOND, coal_month
 from support.refusing import refuses
@@ -91,6 +92,20 @@ def test_an_entity_that_lacks_a_figure_is_left_out_and_the_others_are_allocated(
     assert not any("leaves out" in each["subject"] for each in messages)
 
 
+def test_a_steelworks_that_emitted_nothing_by_iron_holds_up_nobody(world):
+    """CEA-PLN-18, CEA-PLN-20, CEA-PLN-21: by an intensity of nothing there is no balance value."""
+    nothing = {"E.iron": "0", "E.sinter": "0"}
+    verified_works(world, "W1", "steel", 2025, 2, figures=nothing)
+    verified_works(world, "W2", "steel", 2025, 3)
+    rolled = world.platform.allocations.roll_up(NATION, 2025)
+    assert [each.enterprise for each in rolled.left_out] == ["W1"]
+    assert "emissions above 0 tCO2, got 3000000.00 t and 0 tCO2" in rolled.left_out[0].words
+    row = world.platform.allocations.compute(PROVINCE, 33, 2025, "final")
+    assert [each.enterprise for each in world.platform.allocations.lines(row.allocation_id)] == [
+        "W2"
+    ]
+
+
 def distributed(world, stage):
     allocations = world.platform.allocations
     row = allocations.compute(PROVINCE, 33, 2025, stage)
@@ -160,7 +175,20 @@ def test_generation_in_no_hours_has_no_load_and_no_allowances(world):
     row = allocations.compute(PROVINCE, 33, 2024, "final")
     assert row.tonnes == 0
     (left_out,) = allocations.left_out(row.allocation_id)
-    assert "O: expected the hours of 3600000 MWh, got none" in left_out.words
+    assert "load of W1-1 of W1: expected the hours of its electricity, got none" in left_out.words
+
+
+def test_of_an_engine_no_hours_are_needed(world):
+    """CEA-PLN-02, CEA-PWR-22: it is outside the plan, and its entity is not left out."""
+    works(world, "W1", "power", 2, cases=["engine"])
+    year_concluded(world, year_reported(world, "W1", "power", 2024, {"O": "0"}), "W1")
+    allocations = world.platform.allocations
+    row = allocations.compute(PROVINCE, 33, 2024, "final")
+    assert allocations.left_out(row.allocation_id) == []
+    (line,) = allocations.lines(row.allocation_id)
+    assert (line.tonnes, line.duty) == (0, 0)
+    (unit,) = world.platform.forms.of(row, [line], {}).units
+    assert (unit["treatment"], unit["load_percent"]) == ("outside", "")
 
 
 def test_a_line_that_stood_all_the_year_is_no_gap(world):

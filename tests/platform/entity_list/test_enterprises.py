@@ -90,6 +90,16 @@ def test_a_split_enterprise_has_a_successor_for_what_it_owes_and_others(world):
     assert shares == {"E2": 6_000, "E3": 4_000}
 
 
+@pytest.mark.parametrize("kind", ["merged", "split"])
+def test_who_succeeds_is_of_the_same_sector(world, kind):
+    """CEA-ENT-12: else a generating unit were a steelworks' process."""
+    register(world, sector="steel")
+    enterprises = world.platform.enterprises
+    with refuses("CHOICE_UNKNOWN: successor: expected one of power, as E1 is, got E2 of steel"):
+        enterprises.succeed("E1", "E2", kind=kind, decided_on=20250601, document="decision 8")
+    assert enterprises.of("E1").ended_on == 0
+
+
 def test_an_unknown_enterprise_or_unit_is_refused(world):
     with refuses("ENTERPRISE_UNKNOWN: enterprise: expected a registered one, got 'E9'"):
         world.platform.enterprises.of("E9")

@@ -309,3 +309,21 @@ def test_a_province_scores_a_verifier_once_a_year(world):
         world.platform.firms.score("V1", 2025, 33, **terms)
     with refuses("AMOUNT_UNSOUND: quality: expected a whole number from 0 to 100, got 101"):
         world.platform.firms.score("V1", 2025, 32, **terms | {"quality": 101})
+
+
+@pytest.mark.parametrize(
+    ("is_fixed", "hours", "most"),
+    [(True, "8784.01", "8784 of O"), (False, "7680.01", "7680.00, as filed, of O")],
+)
+def test_no_more_hours_are_concluded_than_the_year_has_or_were_filed(world, is_fixed, hours, most):
+    """CEA-VER-16, CEA-PWR-22: more hours are a lower load, and more allowances."""
+    world.reported(2024)
+    verifications = world.platform.verifications
+    task = verifications.give("E1", 2024, "V1", due_on=20250630)
+    if not is_fixed:
+        found = verifications.find(VERIFIER, task, FINDING)
+        verifications.close(task, found, "not_fixed")
+    with refuses(f"AMOUNT_UNSOUND: E1-1: expected from 0 to {most}, got {hours}"):
+        verifications.conclude(VERIFIER, task, REPORTED, {"E1-1": {"O": Decimal(hours)}})
+    most_hours = Decimal(hours) - Decimal("0.01")
+    assert verifications.conclude(VERIFIER, task, REPORTED, {"E1-1": {"O": most_hours}})

@@ -1,13 +1,18 @@
 """Mergers and splits: what was owed goes to who succeeds, at platform and registry alike."""
 
+import re
+from decimal import Decimal
+
 import pytest
 
 from cea_exchange.platform.obligations.successions import Part
 from cea_exchange.registry.reconciliation.obligations import obligation_differences
 from cea_exchange.registry.reconciliation.platform_link import platform_differences
+from support.platform.industries import verified_works
 from support.platform.linked import Linked
 from support.platform.platform_world import (
     PROVINCE,
+    VERIFIER,
     ZHEJIANG,
     credit_code,
     given_2024,
@@ -204,6 +209,58 @@ def test_what_is_set_later_of_an_entity_that_has_ended_its_successors_owe(tmp_pa
         assert reconciled(linked) == []
         with refuses("OBLIGATIONS_UNCHANGED"):
             platform.obligations.set_all(PROVINCE, ZHEJIANG, 2024)
+
+
+def verified_to(linked, tonnes):
+    """Let `E1` be verified anew, another works of 2024 too, and the province adjust its year."""
+    world, verifications = linked.world, linked.platform.verifications
+    verified_works(world, "W4", "power", 2024, 4)
+    verifications.withdraw(1)
+    task = verifications.give("E1", 2024, "V1", due_on=20260630)
+    verifications.conclude(VERIFIER, task, {"E1-1": tonnes})
+    verifications.confirm(PROVINCE, task, reason="objection 1")
+    given_2024(world, stage="adjustment", is_verified=True)
+
+
+@pytest.mark.parametrize(
+    ("paid", "applied", "words"),
+    [
+        (1_000_000, 0, "expected 1000000 t or more beside what .* surrendered, got 942276 t"),
+        (0, 0, f"expected {OWED} t or more, which its successors owe already, got 2900000 t"),
+        (1_000_000, 7, "what became of all applications, got 7 t"),
+    ],
+)
+def test_an_entity_that_ended_and_owes_less_holds_up_no_other(linked, paid, applied, words):
+    """CEA-ENT-12, CEA-SUR-01: its obligation stays, and it and its province are told."""
+    if paid:
+        pay(linked, paid)
+    linked.platform.successions.merge("E1", "E2", **DECIDED)
+    stays = owed(linked)[0]
+    if applied:  # before the registry hears of the merger
+        linked.registry.surrender.apply("P001", 2024, {"CEA24": applied})
+    linked.talk()
+    verified_to(linked, Decimal(2_990_000 if applied else 2_900_000))
+    obligations = linked.platform.obligations
+    (made,) = obligations.set_all(PROVINCE, ZHEJIANG, 2024, "objection 1")
+    assert linked.platform.enterprises.name_of(made.enterprise_id) == "W4"
+    assert owed(linked)[0] == stays
+    (held,) = obligations.held(ZHEJIANG, 2024)
+    assert held.enterprise == "E1"
+    assert re.search(words, held.words)
+    for body in ("enterprise E1", "province 33"):
+        shown = linked.platform.messages.of(body, 1, 100)[-1]["words"]
+        assert shown == f"Owed of 2024: that of E1 stays as it is: {held.words}"
+    with refuses("OBLIGATIONS_UNCHANGED: .*owed already; E1: "):
+        obligations.set_all(PROVINCE, ZHEJIANG, 2024, "objection 1")
+
+
+def test_who_surrendered_more_than_it_owes_may_be_merged(linked):
+    """CEA-ENT-12: there is nothing left that its successor would owe."""
+    pay(linked, 2_847_600)
+    verified_to(linked, Decimal(2_800_000))
+    linked.platform.obligations.set_all(PROVINCE, ZHEJIANG, 2024, "objection 1")
+    linked.platform.successions.merge("E1", "E2", **DECIDED)
+    assert owed(linked)[0] == [2_800_000, None, None]
 
 
 UNFIT = (

@@ -29,7 +29,8 @@ Industry = Literal["steel", "cement", "aluminium"]
 """The sectors beside power; their plants have no benchmarks."""
 Sector = Literal["power", "steel", "cement", "aluminium"]
 
-_CONVENTIONAL = ("coal_large", "coal_small")
+CONVENTIONAL = ("coal_large", "coal_small")
+"""The classes whose load counts."""
 _MEASURE_LIMIT = 1 << 62
 """Energy of a year stays below it; a gigawatt makes 8.8 x 10^9 kWh."""
 
@@ -189,7 +190,8 @@ class AllocationRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         Raises
         ------
         ComplianceError
-            If no class is for such a unit: it is none of gas, and burns no coal.
+            If no class is for such a unit: it is none of gas, and its main fuel is not coal, which
+            gives more heat than gas does, and than all other fuel does.
 
         Notes
         -----
@@ -205,7 +207,7 @@ class AllocationRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
             return "gas"
         if unconventional_bp > self.unconventional_over_bp.value:
             return "coal_unconventional"
-        if conventional_bp + unconventional_bp == 0:
+        if conventional_bp + unconventional_bp <= max(gas_bp, 10_000 - sum(shares)):
             raise ComplianceError(
                 RegistryRefusal.AMOUNT_UNSOUND,
                 f"shares of heat: expected those of a class, got {shares} (CEA-ALC-01)",
@@ -238,7 +240,7 @@ class AllocationRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         rules = self.of_year(year)
         benchmark = rules.benchmarks.of(unit.unit_class)
         factor = Fraction(1)
-        if unit.unit_class in _CONVENTIONAL:
+        if unit.unit_class in CONVENTIONAL:
             factor = rules.load_factor.at(unit.load_bp)
         electricity = unit.electricity_kwh * Fraction(benchmark.electricity) * factor // 1000
         heat = unit.heat_mj * Fraction(benchmark.heat) // 1000

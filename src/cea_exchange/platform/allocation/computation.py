@@ -139,8 +139,16 @@ class Computation:
         """
         rules = _plan(year)
         covered = self._covered(rules, self._results(year))
-        fit, left_out = self._fit(covered, self._record.business_date(), rules)
-        units = tuple(_all(fit))
+        by_day: dict[int, list[Verified]] = {}
+        for each in covered:
+            day = self._allocated_on(each.enterprise.province, year)
+            by_day.setdefault(day, []).append(each)
+        units: tuple[GeneratingUnit | Plant, ...] = ()
+        left_out: list[LeftOut] = []
+        for day, verified in by_day.items():
+            fit, out = self._fit(verified, day, rules)
+            units += tuple(_all(fit))
+            left_out += out
         with rule_refusals_raised(PlatformRefusal.ALLOCATION_NOT_COMPUTABLE):
             values = solve(rules, units)
             factor = None
@@ -149,7 +157,7 @@ class Computation:
         balance = {str(sector): value for sector, value in values.items()}
         results = (each.result.mark.split() for each in covered)
         mark = marks_text(self.marks(year), *results)
-        return RolledUp(Terms(balance, factor), mark, left_out)
+        return RolledUp(Terms(balance, factor), mark, sorted(left_out))
 
     def compute(
         self, province: int, year: int, stage: str, share_bp: int | None = None
@@ -170,7 +178,9 @@ class Computation:
         # What is given ahead by emissions asks for no class and no intensity.
         by_output = rules.early_power is not None and rules.early_power.ahead_from == "output"
         applied = rules if stage != "pre" or by_output else None
-        units, left_out = self._fit(found, self._allocated_on(province, year, stage), applied)
+        today = self._record.business_date()
+        allocated_on = self._allocated_on(province, year) if stage == "adjustment" else today
+        units, left_out = self._fit(found, allocated_on, applied)
         with rule_refusals_raised(PlatformRefusal.ALLOCATION_NOT_COMPUTABLE):
             given = (
                 _ahead(rules, units, share_bp)
@@ -213,22 +223,21 @@ class Computation:
         kept = {name: units for name, units in fit.items() if name not in why}
         return kept, [LeftOut(name, why[name]) for name in sorted(why)]
 
-    def _allocated_on(self, province: int, year: int, stage: str) -> int:
+    def _allocated_on(self, province: int, year: int) -> int:
         """Return the day by which a unit that has stopped counts as closed.
 
-        That is the day of the year's final allocation: what stops behind it changes nothing.
+        That is the day of the year's final allocation, today until there is one: what stops behind
+        it changes nothing.
 
         Notes
         -----
         Rules: CEA-PLN-02, CEA-PLN-05.
         """
-        final_on: int | None = None
-        if stage == "adjustment":
-            final_on = self._store.one(
-                "SELECT min(distributed_on) FROM allocations WHERE province = ?"
-                " AND compliance_year = ? AND stage = 'final' AND state = 'distributed'",
-                (province, year),
-            )
+        final_on: int | None = self._store.one(
+            "SELECT min(distributed_on) FROM allocations WHERE province = ?"
+            " AND compliance_year = ? AND stage = 'final' AND state = 'distributed'",
+            (province, year),
+        )
         return self._record.business_date() if final_on is None else final_on
 
     def marks(self, year: int) -> tuple[Mark, ...]:

@@ -122,7 +122,7 @@ def _of_power(rules: Plan, unit: GeneratingUnit, given: UnitAllocated) -> dict[s
         "class": given.unit_class or "",
         "electricity_mwh": _thousandths(unit.electricity_kwh),
         "electricity_benchmark": "" if benchmark is None else benchmark.electricity,
-        "load_percent": _hundredths(unit.load_bp),
+        "load_percent": "" if unit.load_bp is None else _hundredths(unit.load_bp),
         "load_factor": f"{_decimal(given.load_factor, 6)}",
         "heat_gj": _thousandths(unit.heat_mj),
         "heat_benchmark": "" if benchmark is None else benchmark.heat,

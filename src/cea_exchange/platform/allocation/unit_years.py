@@ -56,8 +56,8 @@ class Unfit(NamedTuple):
 class UnitYears:
     """Reads what a plan asks of units.
 
-    What a result says of a year never changes: it is read once, until a unit's facts change, or
-    those of another day count.
+    What a result says of a year never changes: it is read once for each day by which units count
+    as closed, until a unit's facts change.
 
     Attributes
     ----------
@@ -69,8 +69,8 @@ class UnitYears:
         self._units = units
         self._documents = documents
         self._months = monthly
-        self._known: dict[int, PlanUnits | Unfit] = {}
-        self._known_at = (0, 0)
+        self._known: dict[tuple[int, int], PlanUnits | Unfit] = {}
+        self._last_fact = 0
         self.uncompared: dict[str, str] = {}
 
     def of(
@@ -91,16 +91,16 @@ class UnitYears:
         -----
         Rules: CEA-PLN-02, CEA-PLN-05, CEA-MRV-03.
         """
-        at = (self._units.last_fact(), allocated_on)
-        if at != self._known_at:
-            self._known, self._known_at = {}, at
-        new = [each for each in verified if each[1].result_id not in self._known]
+        last_fact = self._units.last_fact()
+        if last_fact != self._last_fact:
+            self._known, self._last_fact = {}, last_fact
+        new = [each for each in verified if (each[1].result_id, allocated_on) not in self._known]
         if len(self._known) + len(new) > RESULTS_KNOWN_MAX:
             self._known, new = {}, list(verified)
         rest = iter(new)
         while some := list(islice(rest, READ_TOGETHER)):
             self._read(some, allocated_on)
-        return [self._known[result.result_id] for _, result, _ in verified]
+        return [self._known[result.result_id, allocated_on] for _, result, _ in verified]
 
     def _read(
         self, verified: Sequence[tuple[Enterprise, Result, int]], allocated_on: int
@@ -125,11 +125,11 @@ class UnitYears:
                     _Concluded(emitted[name], tonnes, figures.get(name, {})),
                 )
                 if isinstance(made, Unfit):
-                    self._known[result.result_id] = made
+                    self._known[result.result_id, allocated_on] = made
                     break
                 found.append(made)
             else:
-                self._known[result.result_id] = tuple(found)
+                self._known[result.result_id, allocated_on] = tuple(found)
 
     def _closed(self, names: set[str], day: int) -> frozenset[str]:
         """Return which units have stopped for good by a day."""
@@ -251,9 +251,11 @@ def _generating(year: _Year) -> GeneratingUnit:
     is_supplied = counts_supplied(year.bills[0].year)
     electricity = year.sum("supplied") if is_supplied else generated
     capacity = Decimal(sum(facts.rated_kw)) / KW_PER_MW
-    if capacity and generated and not hours:
-        raise ValueError(f"O: expected the hours of {generated} MWh, got none (CEA-PWR-22)")
-    load_percent = load(generated, capacity, hours) if capacity * hours else Decimal(0)
+    load_bp: int | None = 0
+    if capacity * hours:
+        load_bp = int(load(generated, capacity, hours) * 100)
+    elif capacity and generated:
+        load_bp = None
     return GeneratingUnit(
         entity=year.unit.enterprise.enterprise,
         province=str(year.unit.enterprise.province),
@@ -268,7 +270,7 @@ def _generating(year: _Year) -> GeneratingUnit:
         cases=year.unit.cases,
         electricity_kwh=int(electricity * THOUSAND),
         heat_mj=int(heat * THOUSAND),
-        load_bp=int(load_percent * 100),
+        load_bp=load_bp,
         heat_share_bp=heat_supply_bp(heat, year.sum("turbine_heat")) if is_supplied else 0,
         cooling=facts.cooling,
         emissions=year.concluded.tonnes,

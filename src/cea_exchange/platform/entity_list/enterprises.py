@@ -168,6 +168,12 @@ class Enterprises:
                     PlatformRefusal.ENTERPRISE_UNKNOWN,
                     f"successor: expected another enterprise, got {successor}",
                 )
+            if new.sector != old.sector:  # its plan, and its results, are of its own sector
+                raise PlatformActError(
+                    PlatformRefusal.CHOICE_UNKNOWN,
+                    f"successor: expected one of {old.sector}, as {enterprise} is, got {successor}"
+                    f" of {new.sector} (CEA-ENT-12)",
+                )
             number = self._store.next_id("successions", "succession_id")
             self._store.insert(
                 "successions (succession_id, kind, enterprise_id, successor_id, share_bp,"

@@ -37,15 +37,18 @@ class ObligationStatus:
         heard_until = self.heard_until()
         if heard_until <= day:
             self._await(f"all that was surrendered until {day}", f"it until {heard_until}")
-        covered = self._covered(obligation)
+        covered = self._covered(enterprise_id, year)
         return obligation.due_tonnes - sum(t for counted, t in covered if counted <= day)
 
     def missing_now(self, enterprise_id: int, year: int) -> int:
         """Return the tonnes of an obligation that are missing by what the registry told last."""
-        obligation = self._owed(enterprise_id, year)
+        return self._owed(enterprise_id, year).due_tonnes - self.covered_now(enterprise_id, year)
+
+    def covered_now(self, enterprise_id: int, year: int) -> int:
+        """Return the tonnes by which an entity covered what it owes, as the registry told last."""
         if not self.heard_until():
             self._await("what was surrendered", "nothing yet")
-        return obligation.due_tonnes - sum(t for _, t in self._covered(obligation))
+        return sum(tonnes for _, tonnes in self._covered(enterprise_id, year))
 
     def owed_now(self, enterprise_id: int, year: int) -> int:
         """Return the tonnes still to be surrendered: what is missing, and not deducted instead."""
@@ -71,12 +74,12 @@ class ObligationStatus:
             )
         return obligation
 
-    def _covered(self, obligation: Obligation) -> list[tuple[int, int]]:
+    def _covered(self, enterprise_id: int, year: int) -> list[tuple[int, int]]:
         row = self._store.one(
             "SELECT applied, covered FROM completions"
             " WHERE compliance_year = ? AND enterprise_id = ?"
             " ORDER BY completion_seq DESC LIMIT 1",
-            (obligation.compliance_year, obligation.enterprise_id),
+            (year, enterprise_id),
         )
         if row is None:
             return []

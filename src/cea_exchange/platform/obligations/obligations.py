@@ -10,7 +10,7 @@ from cea_exchange.domain.refusals import PlatformRefusal
 from cea_exchange.platform.allocation.allocations import Allocations
 from cea_exchange.platform.allocation.computation import Line
 from cea_exchange.platform.checks import PlatformActError, words_checked, year_checked
-from cea_exchange.platform.entity_list.enterprises import Enterprises
+from cea_exchange.platform.entity_list.enterprises import Enterprise, Enterprises
 from cea_exchange.platform.record import Acting, Record
 
 
@@ -37,9 +37,18 @@ class Obligation(NamedTuple):
         return self.due_tonnes - self.succeeded_tonnes
 
 
+class Held(NamedTuple):
+    """An entity whose obligation stays as it is, though its final allocation has another: why."""
+
+    enterprise: str
+    words: str
+
+
 _ROW = ", ".join(Obligation._fields)
 Set = Callable[[int, int, list[Obligation]], None]
 """Takes a province, a year and the obligations that were set."""
+Hold = Callable[[Enterprise, int, int], str]
+"""Takes an entity, a year and what it would owe itself; says why it can't, nothing if it can."""
 
 
 class Obligations:
@@ -49,6 +58,10 @@ class Obligations:
     ----------
     after_setting : list of callable
         Each is called with what was set, in the same transaction.
+    holding : list of callable
+        Each may say why an entity's obligation has to stay as it is.
+    after_holding : list of callable
+        Each is called with whose obligations stayed as they are, in the same transaction.
     """
 
     def __init__(self, record: Record, enterprises: Enterprises, allocations: Allocations) -> None:
@@ -57,13 +70,16 @@ class Obligations:
         self._enterprises = enterprises
         self._allocations = allocations
         self.after_setting: list[Set] = []
+        self.holding: list[Hold] = []
+        self.after_holding: list[Callable[[int, int, list[Held]], None]] = []
 
     def set_all(
         self, person: Acting, province: int, year: int, reason: str = ""
     ) -> list[Obligation]:
         """Set what a province's entities owe of a year, as its final allocation has it.
 
-        What is owed already and has not changed is not set again.
+        What is owed already and has not changed is not set again, and whose obligation has to stay
+        as it is holds up nobody else.
 
         Parameters
         ----------
@@ -72,25 +88,52 @@ class Obligations:
 
         Notes
         -----
-        Rules: CEA-SUR-01.
+        Rules: CEA-SUR-01, CEA-ENT-12.
         """
         year_checked(year)
         words_checked(reason, "reason", is_needed=False)
         with self._record.transaction():
-            allocation = self._allocations.distributed(province, year)
+            held = self.held(province, year)
+            names = {each.enterprise for each in held}
             made = [
                 self._set(person, year, line, reason)
-                for line in self._allocations.lines(allocation.allocation_id)
-                if self._is_new(line, year)
+                for line in self._new_lines(province, year)
+                if line.enterprise not in names
             ]
             if not made:
+                others = "".join(f"; {each.enterprise}: {each.words}" for each in held)
                 raise PlatformActError(
                     PlatformRefusal.OBLIGATIONS_UNCHANGED,
-                    f"{province} {year}: expected some that change, got what is owed already",
+                    f"{province} {year}: expected some that change, got what is owed already"
+                    f"{others}",
                 )
             for follow in self.after_setting:
                 follow(province, year, made)
+            for tell in self.after_holding:
+                tell(province, year, held)
         return made
+
+    def held(self, province: int, year: int) -> list[Held]:
+        """Return whose obligations have to stay as they are, though the final allocation changed.
+
+        Notes
+        -----
+        Rules: CEA-ENT-12.
+        """
+        found = []
+        for line in self._new_lines(province, year):
+            enterprise = self._enterprises.of(line.enterprise)
+            before = self.of(enterprise.enterprise_id, year)
+            own = line.duty + (0 if before is None else before.succeeded_tonnes)
+            why = next(filter(None, (hold(enterprise, year, own) for hold in self.holding)), "")
+            if own < 0:
+                why = (
+                    f"expected {line.duty - own} t or more, which its successors owe already, got"
+                    f" {line.duty} t (CEA-ENT-12)"
+                )
+            if why:
+                found.append(Held(line.enterprise, why))
+        return found
 
     def of(self, enterprise_id: int, year: int) -> Obligation | None:
         """Return what an entity owes of a year; None if nothing is set."""
@@ -139,6 +182,12 @@ class Obligations:
                 )
             )
 
+    def _new_lines(self, province: int, year: int) -> list[Line]:
+        """Return the lines of the final allocation by which an entity owes what is not set yet."""
+        allocation = self._allocations.distributed(province, year)
+        lines = self._allocations.lines(allocation.allocation_id)
+        return [line for line in lines if self._is_new(line, year)]
+
     def _is_new(self, line: Line, year: int) -> bool:
         enterprise = self._enterprises.of(line.enterprise)
         before = self.of(enterprise.enterprise_id, year)
@@ -161,12 +210,6 @@ class Obligations:
                 f" {before.own_tonnes if before else 0} t, got none",
             )
         succeeded = 0 if before is None else before.succeeded_tonnes
-        if line.duty + succeeded < 0:
-            raise PlatformActError(
-                PlatformRefusal.AMOUNT_UNSOUND,
-                f"{line.enterprise}: expected {-succeeded} t or more, which its successors owe"
-                f" already, got {line.duty} t (CEA-ENT-12)",
-            )
         return self._keep(
             Obligation(
                 0,

@@ -122,6 +122,40 @@ class Successions:
             if old.ended_on:
                 self._pass_on(old, year)
 
+    def hold(self, enterprise: Enterprise, year: int, own: int) -> str:
+        """Return why what an ended entity owes can't be passed on, and so not be set; else nothing.
+
+        The registry has not told what it covered, or it covered more; or so it is of a successor
+        that has ended as well.
+
+        Parameters
+        ----------
+        own
+            What it would owe itself.
+
+        Notes
+        -----
+        Rules: CEA-ENT-12.
+        """
+        if not enterprise.ended_on or not own:
+            return ""
+        try:
+            covered = self._status.covered_now(enterprise.enterprise_id, year)
+        except PlatformActError as error:
+            return f"{enterprise.enterprise} has ended: {error}"
+        if covered > own:
+            return (
+                f"{enterprise.enterprise} has ended: expected {covered} t or more beside what its"
+                f" successors owe, which it has surrendered, got {own} t (CEA-ENT-12)"
+            )
+        for successor in self._enterprises.successors(enterprise.enterprise_id):
+            owed = self._obligations.of(successor.enterprise_id, year)
+            heir = self._enterprises.of(successor.enterprise)
+            why = self.hold(heir, year, own + (owed.due_tonnes if owed else 0))
+            if why:
+                return why
+        return ""
+
     def passed_on_now(self, enterprise: str, year: int, refused: Mapping[str, int]) -> PassedOn:
         """Return who owes what in an entity's place by what is missing now, and let it be so.
 
@@ -191,7 +225,7 @@ class Successions:
             if not obligation.due_tonnes or only_year not in (None, year):
                 continue
             missing = self._status.owed_now(old.enterprise_id, year)
-            if not missing:
+            if missing <= 0:  # who surrendered more than it owes by now has nothing to pass on
                 continue
             passed = self._passed(old, year, missing)
             self._move(passed, passed.shares)

@@ -5,6 +5,7 @@ given --> open --concluded by the verifier--> concluded --confirmed by the provi
             +---------- withdrawn <---------------+
 """
 
+from calendar import isleap
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, NamedTuple
@@ -81,8 +82,9 @@ CONCLUDED = {
     "aluminium": frozenset({"aluminium"}),
 }
 """What a sector's allocation rests on, of the year, beside the emissions."""
-MADE = frozenset({"M", "N", "supplied", "turbine_heat", "iron", "aluminium"}) | _CLINKER
-"""Of these more gives more allowances."""
+HOURS = "O"
+MADE = frozenset({"M", "N", HOURS, "supplied", "turbine_heat", "iron", "aluminium"}) | _CLINKER
+"""Of these more gives more allowances; of hours, because the load is lower by them."""
 CONCLUDED_MAX = Decimal(10**12)
 """MWh, GJ or tonnes of a year stay below it, whatever a unit is."""
 COMPARED = frozenset({"E.iron", "E.sinter"})
@@ -413,19 +415,19 @@ class Verifications:
                 )
             for name, value in figures.items():
                 filed = self._reports.filed(enterprise.sector, reported[unit], name)
-                least, most = Decimal(0), CONCLUDED_MAX
+                least = Decimal(0)
+                most = _hours_of(task.compliance_year) if name == HOURS else CONCLUDED_MAX
+                words = f"{least} or more" if most == CONCLUDED_MAX else f"from 0 to {most}"
                 if is_conservative and name in MADE:
-                    most = filed
+                    most = min(most, filed)
+                    words = f"from 0 to {most}, as filed,"
                 elif is_conservative and name in COMPARED:
                     least = filed
+                    words = f"{least} or more"
                 if not value.is_finite() or not least <= value <= most:
-                    bounds = (
-                        f"{least} or more" if most == CONCLUDED_MAX
-                        else f"from 0 to {most}, as filed,"
-                    )
                     raise PlatformActError(
                         PlatformRefusal.AMOUNT_UNSOUND,
-                        f"{unit}: expected {bounds} of {name}, got {value} (CEA-VER-16)",
+                        f"{unit}: expected {words} of {name}, got {value} (CEA-VER-16)",
                     )
 
     def _finding_states(self, number: int) -> list[str]:
@@ -492,3 +494,7 @@ class Verifications:
                     f"{place.kind} {place.period}: expected a year that is not verified, got"
                     f" verification {row[0]}, {row[1]}: the province has to take it back",
                 )
+
+
+def _hours_of(year: int) -> Decimal:
+    return Decimal(24 * (365 + isleap(year)))

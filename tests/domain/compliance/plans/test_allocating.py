@@ -325,7 +325,7 @@ def test_benchmarks_were_set_a_little_below_the_balance_values():
         ([U1, U1], "NAME_RESERVED: unit U1 of E1: expected once, got twice"),
         ([U1, replace(U2, province="Anhui")], "province of E1: expected Hubei .*, got Anhui"),
         ([replace(LINE, intensity=None)], "intensity of 1 of C1: expected above 0, got none"),
-        ([replace(LINE, intensity=Decimal(0))], "AMOUNT_UNSOUND: plants: expected some"),
+        ([replace(LINE, intensity=Decimal(0))], "intensity of 1 of C1: expected above 0, got 0"),
         ([replace(U1, conventional_bp=0)], "AMOUNT_UNSOUND: shares of heat"),
     ],
 )
@@ -345,7 +345,9 @@ def test_every_year_has_a_plan_and_others_have_none():
     [
         (2025, replace(U1, conventional_bp=0), "U1: shares of heat: expected those of a class"),
         (2025, replace(U1, rated_kw=()), "U1: rated_kw of U1 of E1: expected each generator's"),
+        (2025, replace(U1, load_bp=None), "U1: load of U1 of E1: expected the hours of its"),
         (2025, replace(LINE, intensity=None), "1: intensity of 1 of C1: expected above 0"),
+        (2025, replace(LINE, intensity=Decimal(0)), "1: intensity of 1 of C1: expected above 0"),
         (2025, replace(U1, conventional_bp=0, cases=("oil",)), None),
         (2025, replace(LINE, intensity=None, emissions=25_999), None),
         (2025, replace(LINE, intensity=None, emissions=0), None),

@@ -204,7 +204,8 @@ def intensity(
     Raises
     ------
     ValueError
-        If it made nothing, or of steel a month doesn't tell its iron or what making it emitted.
+        If it made nothing or emitted nothing by it, or of steel a month doesn't tell its iron or
+        what making it emitted.
 
     Notes
     -----
@@ -224,9 +225,9 @@ def intensity(
                 if sector == "cement"
                 else _of_year(year, "aluminium", concluded)
             )
-        if product <= 0 or emitted < 0:
+        if product <= 0 or emitted <= 0:
             raise ValueError(
-                f"{sector}: expected a product above 0 t and emissions of 0 tCO2 or more, got"
+                f"{sector}: expected a product above 0 t and emissions above 0 tCO2, got"
                 f" {product} t and {emitted} tCO2"
             )
         return emitted / product

@@ -10,7 +10,7 @@ from cea_exchange.domain.compliance.allocation import Industry, Sector, UnitClas
 from cea_exchange.domain.compliance.plans.balance import allowed, balance_value
 from cea_exchange.domain.compliance.plans.cap import under_cap
 from cea_exchange.domain.compliance.plans.plan import Plan, Treatment
-from cea_exchange.domain.compliance.plans.power import by_benchmark, class_of
+from cea_exchange.domain.compliance.plans.power import by_benchmark
 from cea_exchange.domain.compliance.plans.units import GeneratingUnit, Plant, Unit
 from cea_exchange.domain.compliance.ruled import ComplianceError, Mark
 from cea_exchange.domain.refusals import RegistryRefusal
@@ -218,11 +218,11 @@ def solve(plan: Plan, units: Sequence[Unit]) -> dict[Industry, Fraction]:
 def not_allocable(plan: Plan, units: Sequence[Unit]) -> dict[str, str]:
     """Return entity -> why a plan can't be applied to one of its units; empty if it can to all.
 
-    A unit that gets what it emitted, or is outside the plan, needs no class and no intensity.
+    A unit that gets what it emitted, or is outside the plan, needs no class, load or intensity.
 
     Notes
     -----
-    Rules: CEA-MRV-03, CEA-PLN-01, CEA-PLN-18.
+    Rules: CEA-MRV-03, CEA-PLN-01, CEA-PLN-18, CEA-PWR-22.
     """
     small = _small(plan, units)
     found: dict[str, str] = {}
@@ -232,7 +232,7 @@ def not_allocable(plan: Plan, units: Sequence[Unit]) -> dict[str, str]:
             continue
         try:
             if isinstance(unit, GeneratingUnit):
-                class_of(unit, plan)
+                by_benchmark(unit, plan)
             elif plan.industry is not None and plan.industry.method == "intensity":
                 _intensity(unit)
         except ComplianceError as error:
@@ -332,10 +332,12 @@ def _plant(plan: Plan, plant: Plant, balance: Mapping[Industry, Fraction]) -> Un
 
 
 def _intensity(plant: Plant) -> Decimal:
-    if plant.intensity is None:
+    if plant.intensity is None or plant.intensity <= 0:
+        got = "none" if plant.intensity is None else plant.intensity
         raise ComplianceError(
             RegistryRefusal.AMOUNT_UNSOUND,
-            f"intensity of {plant.name} of {plant.entity}: expected above 0, got none (CEA-PLN-18)",
+            f"intensity of {plant.name} of {plant.entity}: expected above 0, got {got}"
+            " (CEA-PLN-18)",
         )
     return plant.intensity
 

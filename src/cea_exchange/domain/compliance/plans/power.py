@@ -5,6 +5,7 @@ from fractions import Fraction
 from msgspec import Struct
 
 from cea_exchange.domain.compliance.allocation import (
+    CONVENTIONAL,
     Benchmark,
     Benchmarks,
     PowerUnit,
@@ -67,6 +68,11 @@ def benchmarks_of(plan: Plan) -> Benchmarks:
 def by_benchmark(unit: GeneratingUnit, plan: Plan) -> ByBenchmark:
     """Return what a unit is allocated by its class's benchmarks.
 
+    Raises
+    ------
+    ComplianceError
+        If it has no class, or its class's load counts and it has none.
+
     Notes
     -----
     Rules: CEA-PLN-06, CEA-PLN-07, CEA-PLN-08, CEA-PLN-09, CEA-PLN-10, CEA-PLN-12,
@@ -81,7 +87,7 @@ def by_benchmark(unit: GeneratingUnit, plan: Plan) -> ByBenchmark:
             unit_class=unit_class,
             electricity_kwh=unit.electricity_kwh,
             heat_mj=unit.heat_mj,
-            load_bp=unit.load_bp,
+            load_bp=_load_of(unit) if unit_class in CONVENTIONAL else 0,
             emissions=unit.emissions,
         ),
         plan.year,
@@ -93,6 +99,16 @@ def by_benchmark(unit: GeneratingUnit, plan: Plan) -> ByBenchmark:
         heat=found.heat,
         top_up=found.top_up,
     )
+
+
+def _load_of(unit: GeneratingUnit) -> int:
+    if unit.load_bp is None:
+        raise ComplianceError(
+            RegistryRefusal.AMOUNT_UNSOUND,
+            f"load of {unit.name} of {unit.entity}: expected the hours of its electricity, got none"
+            " (CEA-PWR-22)",
+        )
+    return unit.load_bp
 
 
 def _early(
@@ -107,8 +123,8 @@ def _early(
     factor *= 1 - per_share * unit.heat_share_bp / 10_000
     load_factor = Fraction(1)
     condensing = unit.heat_mj == 0 and unit.heat_share_bp == 0
-    if condensing and unit_class in ("coal_large", "coal_small"):
-        load_factor = rules.load_factor.at(unit.load_bp)
+    if condensing and unit_class in CONVENTIONAL:
+        load_factor = rules.load_factor.at(_load_of(unit))
     made = unit.electricity_kwh * Fraction(benchmark.electricity) * factor * load_factor
     electricity, heat = made // 1000, unit.heat_mj * Fraction(benchmark.heat) // 1000
     topped_up = is_gas and rules.protection == "allocation"

@@ -31,6 +31,8 @@ class GeneratingUnit(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         Shares of the year's heat, in hundredths of a percent; what is left is other fuel.
     electricity_kwh
         Generated; for 2019 to 2022 supplied.
+    load_bp
+        None: it made electricity and its hours are not known; a benchmark may not need them.
     heat_share_bp
         Part of its heat that is supplied as such (供热比); asked for 2019 to 2022.
     emissions
@@ -50,7 +52,7 @@ class GeneratingUnit(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     cases: tuple[Case, ...] = ()
     electricity_kwh: Energy = 0
     heat_mj: Energy = 0
-    load_bp: Annotated[int, Meta(ge=0, le=100_000)] = 0
+    load_bp: Annotated[int, Meta(ge=0, le=100_000)] | None = 0
     heat_share_bp: BasisPoints = 0
     cooling: Cooling = "water"
     emissions: Tonnes

@@ -141,7 +141,7 @@ def capacity_above_approval(filings: Filings) -> Iterator[Finding]:
 
     Notes
     -----
-    Rules: CEA-PWR-22, CEA-VER-16.
+    Rules: CEA-PWR-22, CEA-VER-14.
     """
     filed, approved = filings.column("capacity"), _approved(filings)
     for row in rows_where(present(filed) & (approved > 0) & (filed > approved)):

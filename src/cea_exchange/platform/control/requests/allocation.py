@@ -262,8 +262,10 @@ class ObligationsSet(Request, tag="obligations_set"):
 
     def act(self, platform: "Platform") -> dict[str, Any]:
         made = platform.obligations.set_all(platform.person, self.province, self.year, self.reason)
+        held = platform.obligations.held(self.province, self.year)
         return {
             "set": len(made),
+            "held": [each._asdict() for each in held],
             "due_tonnes": sum(each.due_tonnes for each in made),
             "mark": marks_text(*(each.mark.split() for each in made)),
         }
