@@ -35,7 +35,7 @@ def followed(folder):
 
 
 def said(process, words):
-    """Return the next line with these words, and when it came."""
+    """Return the next line with these words, and when it was read."""
     for line in process.stdout:
         if words in line:
             return line, time.monotonic()

@@ -125,7 +125,7 @@ class EntryKind(IntEnum):
     PROCEEDS_BOOKED = 44
     """what the authority's sales brought, to the account it has for that"""
     PAY_IN_REVERSED = 45
-    """what was booked as paid in by mistake, and is still there, never came"""
+    """a pay-in that was booked by mistake, as far as its cash is still there"""
 
 
 BETWEEN_ACCOUNTS = frozenset(

@@ -100,7 +100,7 @@ class VenueSockets:
         """Take the venue's questions and records."""
         with noted("door", now_ns):
             questions = list(self._questions())
-        # Where nothing came, a trouble with what came before stays shown.
+        # Without a new message, a fault of an earlier one stays shown.
         if questions:
             with noted("feed", now_ns):
                 for message in questions:

@@ -322,7 +322,7 @@ def _plant_cases(year: _Year) -> tuple[Case, ...]:
 
 
 def _heat_shares(bills: Sequence[Accounted]) -> HeatShares:
-    """Return which part of the heat came from which kind of fuel.
+    """Return which part of the heat each kind of fuel gave.
 
     Of one kind it is all of it; of a unit that burnt nothing there is none.
     """

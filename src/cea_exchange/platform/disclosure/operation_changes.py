@@ -1,6 +1,6 @@
 """Changes in operation: what became of an entity and of its units in a year, as it is public.
 
-Merged, split, renamed, moved; units that came, changed, went to another or stopped. No facts of a
+Merged, split, renamed, moved; units that began, changed, went to another or stopped. No facts of a
 unit and no document leave by it.
 """
 

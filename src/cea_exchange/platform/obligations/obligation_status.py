@@ -45,7 +45,7 @@ class ObligationStatus:
         return self._owed(enterprise_id, year).due_tonnes - self.covered_now(enterprise_id, year)
 
     def covered_now(self, enterprise_id: int, year: int) -> int:
-        """Return the tonnes by which an entity covered what it owes, as the registry told last."""
+        """Return the tonnes by which an entity has covered what it owes, as last reported here."""
         if not self.heard_until():
             self._await("what was surrendered", "nothing yet")
         return sum(tonnes for _, tonnes in self._covered(enterprise_id, year))

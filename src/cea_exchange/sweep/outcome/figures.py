@@ -83,7 +83,7 @@ def figure_title(figure: str) -> str:
 
 
 def figure_said(figure: str) -> str:
-    """Return the same in the language that results are told in; plots are in English."""
+    """Return the same in the language of the results; plots are in English."""
     title, unit = say(TITLES[figure]), unit_of(figure).name
     return say("{}, {}", title, say(unit)) if unit else title
 

@@ -1,4 +1,4 @@
-"""In which language results are told: English, unless whoever shows them speaks another.
+"""The language of the results: English, unless whoever shows them has set another.
 
 The command line does: what it speaks, and how it says an English text, is set here from above.
 """
@@ -25,7 +25,7 @@ def speech_set(language: Callable[[], str], said: Callable[[str], str]) -> None:
 
 
 def language() -> str:
-    """Return the language that results are told in: ``en`` or ``zh``."""
+    """Return the language of the results: ``en`` or ``zh``."""
     return _speech.get().language()
 
 

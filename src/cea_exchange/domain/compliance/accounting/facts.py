@@ -124,7 +124,7 @@ def heat_supply_bp(supplied: Decimal, fed: Decimal) -> int:
 
 
 def biomass_bp(months: Sequence[Accounted]) -> int:
-    """Return the share of the boilers' heat of a year that came from biomass, in 0.01%.
+    """Return the share of the boilers' heat of a year that biomass gave, in 0.01%.
 
     A month without boiler heat burnt fossil fuel only. Where the boilers gave no more heat than
     their fossil fuel has, there was none.
