@@ -9,7 +9,7 @@ figures came with the file, each entity's tonnes are computed from them, both ti
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -169,9 +169,12 @@ class Distribution:
     def take(self, source: SourceFile, table: FileTable[Allocation]) -> int:
         """Distribute what the platform sent, and issue what that takes; return its number.
 
+        The platform names each entity by itself, one whose account was merged too: what that is
+        given, or has to give back, is its successor's.
+
         Raises FileRefused: a line can't follow what was distributed before; nothing was done.
 
-        Rules: CEA-DIS-01, CEA-DIS-02, CEA-PLK-02.
+        Rules: CEA-DIS-01, CEA-DIS-02, CEA-DIS-10, CEA-PLK-02.
 
         Parameters
         ----------
@@ -181,7 +184,8 @@ class Distribution:
             What it says, whose tonnes the registry has computed again.
         """
         with self._store.transaction():
-            planned = plan(table, None, self._facts(table.rows, self._entities()))
+            entities = self._entities() | self._taken_over()
+            planned = plan(table, None, self._facts(table.rows, entities, each_its_own=True))
             number = self._preview_keep(source, planned)
             needed = sum(line.given + line.kept for line in planned.lines)
             if needed:
@@ -211,6 +215,7 @@ class Distribution:
 
     def _carry_out(self, number: int, sha256: str, plan: Plan) -> None:
         asset, today = self._ledger.asset(plan.product), self._ledger.business_date()
+        into = successors(self._store)
         terms = (sha256, plan.compliance_year, asset, plan.stage, today)
         self._store.insert(
             "distributions (distribution_id, sha256, compliance_year, product_index, stage,"
@@ -218,9 +223,10 @@ class Distribution:
             [(number, *terms)],
         )
         # Before anything arrives: what it is given is not taken again for what that settles.
-        self._write(number, plan, asset, today)
-        self._ledger.moves(_movements(plan, asset), f"distribution {number}")
-        self._recalls.go_on({each.account_index for each in plan.planned})
+        self._write(number, plan, asset, into)
+        self._ledger.moves(_movements(plan, asset, into), f"distribution {number}")
+        accounts = [each.account_index for each in plan.planned]
+        self._recalls.go_on({into.get(account, account) for account in accounts})
 
     def _sources(self, preview_id: int) -> tuple[SourceFile, SourceFile | None]:
         """Return the file that was previewed, and that of the units' figures."""
@@ -266,11 +272,46 @@ class Distribution:
         )
         return {account: Entity(*terms) for account, *terms in rows}
 
-    def _facts(self, entries: Sequence[Allocation], entities: dict[str, Entity]) -> Facts:
-        """Gather what decides what entries of a year and product do."""
+    def _taken_over(self) -> dict[str, Entity]:
+        """Return account -> entity, of those that were merged; at risk is whoever has what is theirs."""
+        rows = self._store.execute(
+            "SELECT account, account_index, province, sector FROM accounts WHERE state = 'merged'"
+        ).fetchall()
+        into = successors(self._store)
+        return {
+            account: Entity(
+                index,
+                province,
+                self._store.find("accounts", "at_risk", account_index=into[index]),
+                sector,
+            )
+            for account, index, province, sector in rows
+        }
+
+    def _facts(
+        self,
+        entries: Sequence[Allocation],
+        entities: dict[str, Entity],
+        *,
+        each_its_own: bool = False,
+    ) -> Facts:
+        """Gather what decides what entries of a year and product do.
+
+        Parameters
+        ----------
+        each_its_own
+            Whether entities whose accounts were merged have entries of their own.
+        """
         year, asset = entries[0].compliance_year, self._ledger.asset(entries[0].product)
         before = self._given_before(year)
-        owed = self._owed(year)
+        if each_its_own:
+            owed = self._owed(
+                year, frozenset(entities[entry.account].account_index for entry in entries)
+            )
+        else:
+            self._count_taken_over(year, before)
+            owed = self._owed(year)
+        into = successors(self._store)
         kept = self._holdings.of_product(asset)
         known = {}
         for entry in entries:
@@ -283,8 +324,9 @@ class Distribution:
                 before=tonnes,
                 given_before=given,
                 owed=tuple(owed.get(index, ())),
-                held=self._store.balance(_registration(index, asset)),
-                held_by_province=kept.get((province, index), 0),
+                # A recall looks for a merged one's at its successor's, once all is given.
+                held=0 if index in into else self._store.balance(_registration(index, asset)),
+                held_by_province=0 if index in into else kept.get((province, index), 0),
             )
         return Facts(
             entities=entities,
@@ -295,12 +337,7 @@ class Distribution:
         )
 
     def _given_before(self, year: int) -> dict[int, tuple[str, int, int]]:
-        """Return per account the last stage, the tonnes it determined, what was given in all.
-
-        What was given ahead to an account that was merged since counts as its successor's.
-
-        Rules: CEA-DIS-10.
-        """
+        """Return per account the last stage, the tonnes it determined, what was given in all."""
         found: dict[int, tuple[str, int, int]] = {}
         rows = self._store.execute(
             "SELECT account_index, stage, tonnes, given + kept - recalled - recalled_kept"
@@ -319,13 +356,19 @@ class Distribution:
             # The first of it may have been given to one that was merged into this account.
             stage, tonnes, given = found.get(account, ("pre", 0, 0))
             found[account] = (stage, tonnes, given - recalled)
-        for merged, (successor, is_done) in self._without_final(year).items():
-            if merged in found:
-                _stage, tonnes_ahead, given_ahead = found[merged]
-                stage, tonnes, given = found.get(successor, ("pre", 0, 0))
-                ahead = 0 if is_done else tonnes_ahead
-                found[successor] = (stage, tonnes + ahead, given + given_ahead)
         return found
+
+    def _count_taken_over(self, year: int, given_before: dict[int, tuple[str, int, int]]) -> None:
+        """Count what was given ahead to accounts that were merged since as their successors'.
+
+        Rules: CEA-DIS-10.
+        """
+        for merged, (successor, is_done) in self._without_final(year).items():
+            if merged in given_before:
+                _stage, tonnes_ahead, given_ahead = given_before[merged]
+                stage, tonnes, given = given_before.get(successor, ("pre", 0, 0))
+                ahead = 0 if is_done else tonnes_ahead
+                given_before[successor] = (stage, tonnes + ahead, given + given_ahead)
 
     def _without_final(self, year: int) -> dict[int, tuple[int, bool]]:
         """Return merged accounts that had no final allocation of a year, and whose is for them.
@@ -352,11 +395,17 @@ class Distribution:
         )
         return dict(rows)
 
-    def _owed(self, year: int) -> dict[int, list[Owed]]:
+    def _owed(self, year: int, own: frozenset[int] | None = None) -> dict[int, list[Owed]]:
         """Return per account the deductions that are not done, or that this year has paid for.
 
         What is still to adjust of an account that was merged is taken off its successor's. What was
         borrowed is taken off the year it was borrowed from, and later ones (CEA-BOR-02).
+
+        Parameters
+        ----------
+        own
+            Indexes of the accounts that have entries, where merged ones have their own; None where
+            a successor's is for both.
         """
         found: dict[int, list[Owed]] = defaultdict(list)
         into, final_on = successors(self._store), self._final_on(year)
@@ -370,17 +419,20 @@ class Distribution:
             (year, year, self._ledger.rules.borrowing.from_year.value),
         )
         for account, *figures in rows:
-            owed = Owed(*figures)
-            if account in into and account in final_on:
-                # Its own final allocation has settled what was taken ahead.
-                owed = owed._replace(taken=0)
+            owed, index = Owed(*figures), int(account)
+            if index in into and index not in (own or ()):
+                # Its own final allocation settles, or has settled, what was taken ahead.
+                if own is not None or index in final_on:
+                    owed = owed._replace(taken=0)
+                index = into[index]
             if owed.remaining or owed.taken:
-                index = int(account)
-                found[into.get(index, index)].append(owed)
+                found[index].append(owed)
         return found
 
-    def _write(self, distribution_id: int, plan: Plan, asset: int, today: int) -> None:
-        reference = f"distribution {distribution_id}"
+    def _write(
+        self, distribution_id: int, plan: Plan, asset: int, into: Mapping[int, int]
+    ) -> None:
+        reference, today = f"distribution {distribution_id}", self._ledger.business_date()
         lines, unrecalled, taken, kept = [], [], [], []
         for account, line, parts in ((e.account_index, e.line, e.taken) for e in plan.planned):
             what = (line.given, line.kept, line.recalled, line.recalled_kept, line.unrecalled)
@@ -390,7 +442,8 @@ class Distribution:
                 terms = ("recall", plan.compliance_year, line.unrecalled, today, today)
                 unrecalled.append((account, reference, *terms))
             if line.kept != line.recalled_kept:
-                kept.append((line.province, account, asset, line.kept - line.recalled_kept))
+                holder = into.get(account, account)
+                kept.append((line.province, holder, asset, line.kept - line.recalled_kept))
         self._store.insert(
             "distribution_lines (distribution_id, account_index, province, tonnes, given, kept,"
             " recalled, recalled_kept, unrecalled)",
@@ -477,10 +530,12 @@ def _deciding(line: Line) -> dict[str, Any]:
     return {**msgspec.structs.asdict(line), "held": 0}
 
 
-def _movements(plan: Plan, asset: int) -> list[Movement]:
+def _movements(plan: Plan, asset: int, into: Mapping[int, int]) -> list[Movement]:
     """Return what moves: to each province and from there to its entities, and back likewise.
 
-    Rules: CEA-DIS-01, CEA-DIS-04.
+    What a merged account is given goes on to its successor's.
+
+    Rules: CEA-DIS-01, CEA-DIS-04, CEA-DIS-10.
     """
     by_province = defaultdict(list)
     for each in plan.planned:
@@ -494,4 +549,9 @@ def _movements(plan: Plan, asset: int) -> list[Movement]:
         total = sum(line.recalled + line.recalled_kept for _, line in lines)
         recalled = [(account, line.recalled) for account, line in lines]
         movements += back(code, recalled, total, asset)
-    return movements
+    passed_on = [
+        (each.account_index, into[each.account_index], each.line.given)
+        for each in plan.planned
+        if each.account_index in into
+    ]
+    return movements + moved(EntryKind.MERGED, passed_on, asset)

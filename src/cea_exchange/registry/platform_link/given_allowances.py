@@ -18,9 +18,14 @@ FIRST_VINTAGE = 2020
 _NOTHING = Computed(0, 0, 0, 0)
 
 
+class _Account(NamedTuple):
+    account: str
+    account_index: int
+
+
 class _Line(NamedTuple):
     enterprise: str
-    account: str
+    account: _Account
     computed: Computed
 
 
@@ -66,7 +71,7 @@ class GivenAllowances:
         accounts = self._accounts(names, recalled.province)
         lines, wrong = [], []
         for line, account in zip(recalled.lines, accounts, strict=True):
-            held = self._held(self._ledger.account(account), recalled.compliance_year)
+            held = self._held(account.account_index, recalled.compliance_year)
             if not held or held[-1][0] != recalled.allocation_id:
                 got = f"{recalled.allocation_id}, which is not its last"
                 text = f"allocation: expected {held[-1][0] if held else 'none'}, got {got}"
@@ -104,14 +109,16 @@ class GivenAllowances:
 
     # -- posting ------------------------------------------------------------------------------
 
-    def _accounts(self, enterprises: Sequence[str], province: int) -> list[str]:
-        accounts: list[str] = []
+    def _accounts(self, enterprises: Sequence[str], province: int) -> list[_Account]:
+        accounts: list[_Account] = []
         wrong: list[Mismatch] = []
         if len({*enterprises}) < len(enterprises):
             raise Mismatched([mismatch("", "lines: expected each enterprise once, got one twice")])
         for enterprise in enterprises:
             try:
-                accounts.append(self._listed.account_of(enterprise, province))
+                account = self._listed.account_of(enterprise, province)
+                index = self._listed.index_of(enterprise, province)
+                accounts.append(_Account(account, index))
             except Mismatched as error:
                 wrong += error.mismatches
         if wrong:
@@ -139,7 +146,7 @@ class GivenAllowances:
             "platform_given (link_seq, account_index, compliance_year, allocation_id, is_recall,"
             " tonnes, verified, emissions, duty, mark)",
             [
-                (link_seq, self._ledger.account(line.account), content.compliance_year)
+                (link_seq, line.account.account_index, content.compliance_year)
                 + (content.allocation_id, int(is_recall), *line.computed)
                 for line in lines
             ],
@@ -158,7 +165,7 @@ class GivenAllowances:
                 product=product,
                 stage=content.stage,
                 province=content.province,
-                account=line.account,
+                account=line.account.account,
                 tonnes=line.computed.tonnes,
                 at_risk=False,
             )

@@ -6,6 +6,7 @@ from cea_exchange.domain.refusals import RegistryRefusal
 from cea_exchange.institution.checks import ActError
 from cea_exchange.protocol.links.platform import EntityListed
 from cea_exchange.registry.general_ledger import LIVE, Ledger
+from cea_exchange.registry.participants.mergers import successors
 from cea_exchange.registry.platform_link.mismatches import Mismatched, mismatch
 
 
@@ -55,7 +56,7 @@ class ListedEntities:
         return None if row is None else ListedEntity(*row)
 
     def account_of(self, enterprise: str, province: int) -> str:
-        """Return the account of an entity of a province.
+        """Return the account of an entity of a province, open or taken over by one that is.
 
         Raises
         ------
@@ -68,15 +69,22 @@ class ListedEntities:
             text = f"enterprise: expected a listed one of {province}, got {got}"
             raise Mismatched([mismatch(enterprise, text)])
         row = self._store.one(
-            "SELECT account, province, state FROM accounts WHERE credit_code = ?",
+            "SELECT account, province, account_index FROM accounts WHERE credit_code = ?",
             (entity.credit_code,),
         )
-        if row is None or row[1] != province or row[2] not in LIVE:
-            got = "none" if row is None else f"{row[0]} of {row[1]}, {row[2]}"
+        state = None if row is None else self._state_in_the_end(row[2])
+        if row is None or row[1] != province or state not in LIVE:
+            got = "none" if row is None else f"{row[0]} of {row[1]}, {state}"
             text = f"account: expected an open one of {entity.credit_code} in {province}, got {got}"
             raise Mismatched([mismatch(enterprise, text)])
         account: str = row[0]
         return account
+
+    def _state_in_the_end(self, account_index: int) -> str:
+        """Return the state of an account, or of the one that has taken it over."""
+        into = successors(self._store).get(account_index, account_index)
+        state: str = self._store.find("accounts", "state", account_index=into)
+        return state
 
     def index_of(self, enterprise: str, province: int) -> int:
         """Return the index of an entity's account, one that was merged or closed too.

@@ -59,7 +59,8 @@ class OwedObligations:
 
     def _row(self, owed: ObligationsSet, line: DutyLine) -> Obligation:
         account = self._listed.account_of(line.enterprise, owed.province)
-        mine = self._given.of(self._ledger.account(account), owed.compliance_year)
+        index = self._listed.index_of(line.enterprise, owed.province)
+        mine = self._given.of(index, owed.compliance_year)
         if mine is None:
             text = f"obligation: expected after an allocation of {owed.compliance_year}, got none"
             raise Mismatched([mismatch(line.enterprise, text)])

@@ -10,7 +10,7 @@ WITH named (op, kind) AS (VALUES
     ('carryover_run', 12), ('carryover_run', 16), ('pay_in', 2), ('reserve_fund', 2),
     ('transfer_in', 3), ('pay_out', 22), ('claim_pay', 27),
     ('account_merge', 21),
-    ('platform_item', 1), ('platform_item', 9),
+    ('platform_item', 1), ('platform_item', 9), ('platform_item', 21),
     ('allocation_distribute', 9), ('allocation_release', 9), ('borrow', 9), ('borrow', 11),
     ('borrow', 13),
     ('surrender_apply', 11), ('surrender_withdraw', 12), ('surrender_reject', 12),
