@@ -48,6 +48,26 @@ def test_a_firm_does_not_verify_what_it_worked_on(world, service):
         world.platform.firms.engage("E1", "V1", 2025, service)
 
 
+def test_what_an_enterprise_declared_by_mistake_bars_nobody(world):
+    """CEA-ENT-15: its province withdraws it, once."""
+    world.reported()
+    world.enterprise("E2", number=2)
+    firms = world.platform.firms
+    firms.engage("E2", "V1", 2025, "advice")
+    with refuses("ENGAGEMENT_UNKNOWN: V1: expected a service .* got advice of 2024 for E2"):
+        firms.disengage("E2", "V1", 2024, "advice", "letter 3")
+    firms.disengage("E2", "V1", 2025, "advice", "letter 3")
+    with refuses("ENGAGEMENT_UNKNOWN"):
+        firms.disengage("E2", "V1", 2025, "advice", "letter 3")
+    assert b"V1" not in world.platform.public_files.services(2025)
+    world.platform.verifications.withdraw(
+        world.platform.verifications.give("E1", 2025, "V1", due_on=20260630)
+    )
+    firms.engage("E2", "V1", 2025, "advice")
+    with refuses("FIRM_IN_CONFLICT: .*V1 advises"):
+        world.platform.verifications.give("E1", 2025, "V1", due_on=20260630)
+
+
 CLASHING = (("E1", "report"), ("E2", "report"), ("E1", "laboratory"), ("E3", "advice"))
 
 

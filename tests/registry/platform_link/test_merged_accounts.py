@@ -2,9 +2,9 @@
 
 import pytest
 
+from cea_exchange.registry.files import Allocation, FileTable, SourceFile
 from cea_exchange.registry.reconciliation.obligations import obligation_differences
 from cea_exchange.registry.reconciliation.platform_link import platform_differences
-from cea_exchange.registry.files import Allocation, FileTable, SourceFile
 from support.platform.linked import Linked
 from support.platform.platform_world import (
     PROVINCE,

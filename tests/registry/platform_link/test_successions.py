@@ -162,6 +162,44 @@ def test_what_the_registry_computes_otherwise_goes_back_and_is_sent_as_it_is_the
     assert reconciled(linked) == []
 
 
+def test_who_surrendered_all_meanwhile_passes_nothing_on(on_both):
+    """CEA-ENT-12, CEA-PLK-03: what was refused goes again, and names nobody."""
+    linked, tonnes = on_both, 2_800_000
+    verified_to(linked, Decimal(tonnes))
+    linked.platform.obligations.set_all(PROVINCE, ZHEJIANG, 2024, "objection 1")
+    linked.talk()
+    linked.registry.account_open(
+        "P004", credit_code=credit_code(4), province=ZHEJIANG, sector="power"
+    )
+    for item in linked.platform.outbox.refused():  # for want of that account
+        linked.platform.resending.send_again(item["link_seq"])
+    linked.talk()
+    split(linked)
+    linked.registry.surrender.accept(
+        linked.registry.surrender.apply("P001", 2024, {"CEA24": tonnes}), ZHEJIANG
+    )
+    linked.talk()
+    refused = linked.platform.outbox.refused()
+    linked.platform.resending.send_again(refused[-1]["link_seq"])
+    linked.talk()
+    assert len(linked.platform.outbox.refused()) == len(refused)
+    assert owed(linked) == ([tonnes, 0, 0], [tonnes, None, None])
+    assert reconciled(linked) == []
+
+
+def test_what_a_successor_that_ended_has_passed_on_is_not_taken_back_from_it(linked):
+    """CEA-ENT-12: the item stays refused, and says why."""
+    split(linked)
+    linked.platform.successions.merge("E2", "E3", **DECIDED)
+    linked.registry.surrender.accept(
+        linked.registry.surrender.apply("P001", 2024, {"CEA24": 724}), ZHEJIANG
+    )
+    linked.talk()
+    first, *_later = linked.platform.outbox.refused()
+    with refuses("NOTHING_SHORT: .*expected E2 to owe 482 t or more, .* got 0 t"):
+        linked.platform.resending.send_again(first["link_seq"])
+
+
 def test_what_was_deducted_is_not_owed_by_who_succeeds(on_both):
     """CEA-ENT-12, CEA-PEN-04: it is taken off allowances, once."""
     linked = on_both

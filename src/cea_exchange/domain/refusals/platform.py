@@ -189,6 +189,8 @@ class PlatformRefusal(IntEnum):
     VER-09)."""
     MESSAGE_UNKNOWN = 277
     """There is no such message to your body."""
+    ENGAGEMENT_UNKNOWN = 278
+    """No such service of the firm was declared, or it was withdrawn."""
     ALLOCATION_UNKNOWN = 290
     """There is no such allocation."""
     ALLOCATION_STATE = 291

@@ -247,12 +247,13 @@ class PublicFiles:
         year_checked(year)
         rows = self._store.execute(
             "SELECT compliance_year, province, enterprise, enterprise_facts.title, firm,"
-            " service_firms.title, service FROM engagements"
-            " JOIN service_firms ON service_firms.firm_id = engagements.firm_id"
-            " JOIN enterprises ON enterprises.enterprise_id = engagements.enterprise_id"
+            " service_firms.title, service FROM standing_engagements AS declared"
+            " JOIN service_firms ON service_firms.firm_id = declared.firm_id"
+            " JOIN enterprises ON enterprises.enterprise_id = declared.enterprise_id"
             " JOIN enterprise_facts ON fact_id = (SELECT max(fact_id) FROM enterprise_facts AS last"
-            "  WHERE last.enterprise_id = engagements.enterprise_id)"
-            " WHERE compliance_year = ? ORDER BY province, enterprise, firm, service",
+            "  WHERE last.enterprise_id = declared.enterprise_id)"
+            " WHERE compliance_year = ?"
+            " ORDER BY province, enterprise, firm, service",
             (year,),
         )
         return table_bytes(SERVICES, [PublicService(*row) for row in rows.fetchall()], form)

@@ -159,21 +159,41 @@ class Successions:
     def passed_on_now(self, enterprise: str, year: int, refused: Mapping[str, int]) -> PassedOn:
         """Return who owes what in an entity's place by what is missing now, and let it be so.
 
+        Nobody does where it has surrendered as much as it owes, or more.
+
         Parameters
         ----------
         refused
             Successor -> tonnes, as they were sent, and refused.
+
+        Raises
+        ------
+        PlatformActError
+            A successor would owe less, and has ended: it has passed that on.
         """
         old = self._enterprises.of(enterprise)
         missing = sum(refused.values()) + self._status.owed_now(old.enterprise_id, year)
-        passed = self._passed(old, year, missing)
+        passed = self._passed(old, year, max(0, missing))
         more = {
             name: passed.shares.get(name, 0) - refused.get(name, 0)
             for name in dict.fromkeys((*refused, *passed.shares))
         }
+        for name, tonnes in more.items():
+            self._kept_check(name, year, tonnes)
         if any(more.values()):
             self._move(passed, {name: tonnes for name, tonnes in more.items() if tonnes})
         return passed
+
+    def _kept_check(self, successor: str, year: int, tonnes: int) -> None:
+        heir = self._enterprises.of(successor)
+        owed = self._obligations.of(heir.enterprise_id, year)
+        due = owed.due_tonnes if owed else 0
+        if due + tonnes < 0:
+            raise PlatformActError(
+                PlatformRefusal.NOTHING_SHORT,
+                f"obligation of {year}: expected {successor} to owe {-tonnes} t or more, which it"
+                f" would owe less now, got {due} t, as it has passed on the rest (CEA-ENT-12)",
+            )
 
     # -- parts --------------------------------------------------------------------------------
 

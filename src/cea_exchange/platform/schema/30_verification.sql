@@ -12,9 +12,16 @@ CREATE TABLE engagements (                        -- whom an enterprise had do w
     enterprise_id BIGINT NOT NULL REFERENCES enterprises,
     compliance_year BIGINT NOT NULL,
     service TEXT NOT NULL CHECK (service IN ('report', 'advice', 'laboratory')),
-    declared_on BIGINT NOT NULL,
-    UNIQUE (enterprise_id, compliance_year, firm_id, service)
+    declared_on BIGINT NOT NULL
 );
+CREATE TABLE engagement_withdrawals (             -- of what was declared, and was no such service
+    engagement_id BIGINT PRIMARY KEY REFERENCES engagements,
+    document TEXT NOT NULL,
+    withdrawn_on BIGINT NOT NULL
+);
+CREATE VIEW standing_engagements AS
+    SELECT * FROM engagements
+    WHERE engagement_id NOT IN (SELECT engagement_id FROM engagement_withdrawals);
 CREATE INDEX engagements_of ON engagements (firm_id, compliance_year);
 CREATE TABLE firm_ties (                          -- what keeps a firm from verifying
     tie_id BIGINT PRIMARY KEY CHECK (tie_id > 0),

@@ -166,8 +166,8 @@ class Firms:
             whose, whom = self._enterprises.of(enterprise), self.working(firm)
             row = (whose.enterprise_id, year, whom.firm_id, service)
             if self._store.one(
-                "SELECT 1 FROM engagements WHERE enterprise_id = ? AND compliance_year = ?"
-                " AND firm_id = ? AND service = ?",
+                "SELECT 1 FROM standing_engagements WHERE enterprise_id = ?"
+                " AND compliance_year = ? AND firm_id = ? AND service = ?",
                 row,
             ):
                 raise PlatformActError(
@@ -181,6 +181,35 @@ class Firms:
                 "engagements (engagement_id, enterprise_id, compliance_year, firm_id, service,"
                 " declared_on)",
                 [(number, *row, self._record.business_date())],
+            )
+
+    def disengage(
+        self, enterprise: str, firm: str, year: int, service: str, document: str
+    ) -> None:
+        """Withdraw what an enterprise declared of a firm that did no such thing.
+
+        Notes
+        -----
+        Rules: CEA-ENT-15.
+        """
+        words_checked(document, "document")
+        with self._record.transaction():
+            whose, whom = self._enterprises.of(enterprise), self.of(firm)
+            row = (whose.enterprise_id, year, whom.firm_id, service)
+            number = self._store.one(
+                "SELECT engagement_id FROM standing_engagements WHERE enterprise_id = ?"
+                " AND compliance_year = ? AND firm_id = ? AND service = ?",
+                row,
+            )
+            if number is None:
+                raise PlatformActError(
+                    PlatformRefusal.ENGAGEMENT_UNKNOWN,
+                    f"{firm}: expected a service that was declared, got {service} of {year} for"
+                    f" {enterprise}",
+                )
+            self._store.insert(
+                "engagement_withdrawals (engagement_id, document, withdrawn_on)",
+                [(number, document, self._record.business_date())],
             )
 
     def _verifies_check(self, firm: Firm, enterprise: Enterprise, year: int, service: str) -> None:
@@ -338,9 +367,10 @@ class Firms:
             (firm.firm_id,),
         ).fetchall()
         services = self._store.execute(
-            "SELECT service, enterprise, province FROM engagements"
-            " JOIN enterprises ON enterprises.enterprise_id = engagements.enterprise_id"
-            " WHERE firm_id = ? AND compliance_year = ? ORDER BY engagement_id",
+            "SELECT service, enterprise, province FROM standing_engagements AS declared"
+            " JOIN enterprises ON enterprises.enterprise_id = declared.enterprise_id"
+            " WHERE firm_id = ? AND compliance_year = ?"
+            " ORDER BY engagement_id",
             (firm.firm_id, year),
         ).fetchall()
         why = conflict(

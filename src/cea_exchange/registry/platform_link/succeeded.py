@@ -49,6 +49,8 @@ class SucceededObligations:
                 raise Mismatched([mismatch(line.enterprise, f"{text}, got {line.tonnes} t")])
             more[successor] = line.tonnes
         self._missing_check(succeeded, index, sum(more.values()))
+        if not more:  # what was missing once has been surrendered since
+            return
         more[index] = -sum(more.values())
         self._obligations.pass_on(source, year, more, f"{source.name}: {succeeded.document}")
         for account_index in more:
@@ -65,6 +67,6 @@ class SucceededObligations:
         if standing.applied:
             text = "obligation: expected nothing applied for that is not decided, got"
             raise Mismatched([mismatch(whose, f"{text} {standing.applied} t")])
-        if not tonnes or tonnes != standing.payable:
+        if tonnes != standing.payable:
             text = f"tonnes: expected {standing.payable}, which are missing, got {tonnes}"
             raise Mismatched([mismatch(whose, text)])

@@ -120,7 +120,7 @@ def _succeeded_differs(
         if more
     }
     expected = {}
-    if isinstance(content, ObligationSucceeded):
+    if isinstance(content, ObligationSucceeded) and content.lines:
         expected = {line.enterprise: line.tonnes for line in content.lines}
         expected[content.enterprise] = -sum(expected.values())
     if noted != expected:

@@ -35,6 +35,8 @@ from cea_exchange.platform.roles import (
 if TYPE_CHECKING:
     from cea_exchange.platform.platform import Platform
 
+Service = Annotated[Literal["report", "advice", "laboratory"], field("What it did.")]
+
 
 class FirmRegister(Request, tag="firm_register"):
     """Register a service firm."""
@@ -78,7 +80,7 @@ class FirmEngage(Request, tag="firm_engage"):
     enterprise: Enterprise
     firm: Firm
     year: Year
-    service: Annotated[Literal["report", "advice", "laboratory"], field("What it did.")]
+    service: Service
 
     def bodies(self, platform: "Platform") -> frozenset[str]:
         """Return whose it is: the enterprise's, not the firm's."""
@@ -86,6 +88,31 @@ class FirmEngage(Request, tag="firm_engage"):
 
     def act(self, platform: "Platform") -> dict[str, Any]:
         platform.firms.engage(self.enterprise, self.firm, self.year, self.service)
+        return {}
+
+
+class FirmDisengage(Request, tag="firm_disengage"):
+    """Withdraw what an enterprise declared of a firm that did no such thing."""
+
+    roles = (PROVINCE,)
+    second = Second.OWN
+    command = "firm disengage"
+    example = "firm disengage E1 A1 2025 report --document letter-3 --key sun"
+
+    enterprise: Enterprise
+    firm: Firm
+    year: Year
+    service: Service
+    document: DocumentNumber
+
+    def bodies(self, platform: "Platform") -> frozenset[str]:
+        """Return whose it is: that of the enterprise's province, not the firm's."""
+        return platform.bodies_of(self.enterprise)
+
+    def act(self, platform: "Platform") -> dict[str, Any]:
+        platform.firms.disengage(
+            self.enterprise, self.firm, self.year, self.service, self.document
+        )
         return {}
 
 
