@@ -148,6 +148,26 @@ def test_who_was_left_out_is_allocated_once_the_verifier_has_concluded_the_figur
     assert owed.due_tonnes > 0
 
 
+def test_who_an_adjustment_leaves_out_owes_what_its_final_allocation_had(world_on_both):
+    """CEA-SUR-01, CEA-MRV-03."""
+    world = world_on_both
+    verified_works(world, "W1", "steel", 2025, 2)
+    verified_works(world, "W2", "steel", 2025, 3)
+    platform = world.platform
+    platform.allocations.roll_up(NATION, 2025)
+    first = distributed(world, "final")
+    duties = [line.duty for line in platform.allocations.lines(first.allocation_id)]
+    platform.verifications.withdraw(1)
+    task = platform.verifications.give("W1", 2025, "V1", due_on=20260630)
+    nothing = {"E.iron": "0", "E.sinter": "0"}
+    year_concluded(world, task, "W1", nothing, reason="the ledger of iron")
+    row = distributed(world, "adjustment")
+    assert [each.enterprise for each in platform.allocations.left_out(row.allocation_id)] == ["W1"]
+    made = platform.obligations.set_all(PROVINCE, 33, 2025)
+    assert [each.due_tonnes for each in made] == duties
+    assert min(duties) > 0
+
+
 def test_of_2024_an_industry_is_allocated_without_what_compares_it(world, unasked):
     """CEA-PLN-16: as emitted."""
     verified_works(world, "W1", "steel", 2024, 2, changed={"iron": None})

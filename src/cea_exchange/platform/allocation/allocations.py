@@ -57,6 +57,8 @@ class AllocationRow(NamedTuple):
 
 
 _ROW = ", ".join(AllocationRow._fields)
+_LINE = "enterprise, result_id, emissions, line.tonnes, duty, mark, units"
+
 Distributed = Callable[[AllocationRow, list[Line], Terms], None]
 """Takes an allocation, its lines, and the authority's terms they were computed with."""
 
@@ -312,6 +314,30 @@ class Allocations:
             )
         return AllocationRow(*found)
 
+    def standing_lines(self, province: int, year: int) -> list[Line]:
+        """Return each entity's last line of a final allocation of a year, or an adjustment.
+
+        An adjustment may leave out an entity that had a line before, which stands.
+
+        Raises
+        ------
+        PlatformActError
+            No final allocation was distributed.
+        """
+        self.distributed(province, year)
+        rows = self._store.execute(
+            f"SELECT {_LINE} FROM allocation_lines AS line"
+            " JOIN enterprises ON enterprises.enterprise_id = line.enterprise_id"
+            " JOIN (SELECT enterprise_id, max(allocation_id) AS last_id FROM allocation_lines"
+            "  JOIN allocations USING (allocation_id) WHERE allocations.province = ?"
+            "  AND compliance_year = ? AND stage <> 'pre' AND state = 'distributed'"
+            "  GROUP BY enterprise_id) AS standing"
+            " ON standing.enterprise_id = line.enterprise_id"
+            "  AND standing.last_id = line.allocation_id ORDER BY enterprise",
+            (province, year),
+        )
+        return [Line(*row) for row in rows.fetchall()]
+
     def last_distributed(self, province: int, year: int) -> int:
         """Return the number of the last allocation of a year that is distributed; 0 if none is."""
         found: int = self._store.one(
@@ -348,9 +374,8 @@ class Allocations:
     def lines(self, number: int) -> list[Line]:
         """Return the lines of an allocation, by enterprise."""
         rows = self._store.execute(
-            "SELECT enterprise, result_id, emissions, tonnes, duty, mark, units"
-            " FROM allocation_lines"
-            " JOIN enterprises ON enterprises.enterprise_id = allocation_lines.enterprise_id"
+            f"SELECT {_LINE} FROM allocation_lines AS line"
+            " JOIN enterprises ON enterprises.enterprise_id = line.enterprise_id"
             " WHERE allocation_id = ? ORDER BY enterprise",
             (number,),
         )

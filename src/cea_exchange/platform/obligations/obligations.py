@@ -183,9 +183,8 @@ class Obligations:
             )
 
     def _new_lines(self, province: int, year: int) -> list[Line]:
-        """Return the lines of the final allocation by which an entity owes what is not set yet."""
-        allocation = self._allocations.distributed(province, year)
-        lines = self._allocations.lines(allocation.allocation_id)
+        """Return the lines of final allocations by which an entity owes what is not set yet."""
+        lines = self._allocations.standing_lines(province, year)
         return [line for line in lines if self._is_new(line, year)]
 
     def _is_new(self, line: Line, year: int) -> bool:
