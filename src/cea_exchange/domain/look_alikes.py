@@ -1,10 +1,10 @@
 """Finds names that a reader takes for one another: other case, or letters of another script.
 
 Two names look alike where any of their keys is the same. A name has up to three: one with all
-letters in one case, and two in which a Latin letter stands for those that look like it, as what is
-drawn as a capital I may be read as a small l, too. Whoever compares them finds ``An`` beside ``an``,
-beside one with a Cyrillic A, and beside one of fullwidth letters; and ``li`` beside ``LI`` with a
-Cyrillic I.
+letters in one case, and two in which a Latin letter stands for those that look like it: what is
+drawn as a capital I may be read as a small l, too. Whoever compares them finds ``An`` beside ``an``
+and beside one with a Cyrillic A or of fullwidth letters, and ``li`` beside ``LI`` with a Cyrillic
+I.
 
 The letters are those of Unicode's table of confusables (UTS #39, confusables.txt, version 15) that
 are drawn as one Latin letter and are of the Latin, Greek, Cyrillic, Armenian or Coptic script, and
