@@ -25,7 +25,7 @@ pytestmark = pytest.mark.nightly
 PAGE = (ROOT / "contrib" / "upgrades.md").read_text(encoding="utf-8")
 # The commands of the steps 2 to 4: read, copy, drill.
 STEPS = PAGE.partition("## Another version")[2].partition("5. Stop both")[0]
-TYPED = re.compile(r"^        ((?:/opt/cea-exchange-NEW/bin/)?cea-exchange .*)$", re.MULTILINE)
+TYPED = re.compile(r"^    ((?:/opt/cea-exchange-NEW/bin/)?cea-exchange .*)$", re.MULTILINE)
 OLD, NEW = "0.1.0", "0.1.1"
 KEPT = ("trading_date", "confirmed_date", "settlement_seq", "state_hash", "holdings_hash")
 

@@ -9,6 +9,7 @@ from cea_exchange.protocol.security import CurveKeys
 from cea_exchange.screens.access import Rights, Seat
 from cea_exchange.screens.application import application
 from cea_exchange.screens.console import console_site
+from cea_exchange.screens.page import Page
 from cea_exchange.supervision.looks import looks_last
 from support.journal.record_days import DAYS, two_days
 
@@ -118,3 +119,20 @@ def test_the_control_room_says_what_does_not_answer(tmp_path):
         assert answer.status_code == 503, path
         # Nothing that could be taken for what it would have answered; and it is asked again.
         assert "<td" not in answer.text and 'data-again="3"' in answer.text
+
+
+def test_a_page_that_breaks_says_so_and_the_others_go_on(record):
+    async def breaks(_visit):
+        raise TypeError("a figure that is not there")
+
+    CurveKeys.new().save(record / "keys", "rex")
+    site = console_site([record], record / "keys" / "rex")
+    site.unknown, site.rights = set(), Rights(seats=(("venue", Seat("rex", "regulator")),))
+    page = Page(path="/broken", name="refused", section="", show=breaks, in_menu=False)
+    site.pages = (page, *site.pages)
+    reader = TestClient(application(site), base_url="http://127.0.0.1")
+    broken = reader.get("/broken?lang=en")
+    assert broken.status_code == 500
+    assert "This page is broken" in broken.text and "a figure" not in broken.text
+    assert reader.get("/supervision/looks").status_code == 200
+    assert reader.get("/nothing").status_code == 404

@@ -83,6 +83,12 @@ def _routes(site: Site, page: Page) -> list[Route]:
                 return visit.show(
                     "away.html", live=["status"], status=503, trouble=away.trouble
                 )
+            except HTTPException:
+                raise
+            except Exception:  # a fault of one page is no reason to cut its reader off
+                log.exception("page_broke", page=page.name)
+                trouble = Trouble(visit.text("refused.broken"))
+                return visit.show("refused.html", status=500, trouble=trouble)
 
         return answer
 

@@ -11,7 +11,7 @@ from support.screens.served import Served
 
 pytestmark = pytest.mark.e2e
 
-DECEMBER = ("125000.00", "0.5432", "99", "300000", "0", "640.00")
+DECEMBER = ("125000.00", "0.5432", "20.512", "99", "300000", "0", "640.00")
 
 
 def typed_into(page, selector, words):
@@ -117,7 +117,7 @@ def _december_entered(page):
     page.locator('a[href="/filings/202412/E1-1"]').press("Enter")
     for row, value in enumerate(DECEMBER):
         typed_into(page, f"#entry-value-{row}", value)
-        if row != 2:
+        if row != DECEMBER.index("99"):
             page.locator(f'[name="evidence.{row}"]').select_option(index=1)
     typed_into(page, "#entry-measure-0", "kg")
     page.keyboard.press("Enter")
