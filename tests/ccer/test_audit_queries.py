@@ -64,6 +64,11 @@ CHANGES = [
     ("entries_in_order", "DELETE FROM entries WHERE entry_id = 2"),
     ("never_negative", "UPDATE postings SET amount = 100 * amount WHERE posting_id / 8 = 2"),
     ("balances_kept", "UPDATE snapshot_balances SET amount = amount + 1 WHERE amount > 0"),
+    (
+        "balances_shown",
+        "DROP VIEW balances; CREATE VIEW balances AS"
+        " SELECT account_index, asset_index, compartment, 7 AS amount FROM snapshot_balances",
+    ),
     ("moves", "UPDATE entries SET amount = amount + 1 WHERE entry_id = 1"),
 ]
 

@@ -22,6 +22,18 @@ def test_bytes_are_bounded_for_a_key_and_for_all():
     assert "" == queue.put("a", 5, 100)
 
 
+def test_a_few_keys_that_fill_everything_shut_nobody_out():
+    """Whoever has nothing waiting is let in, up to as much again for all of them."""
+    limits = QueueLimits(key_count_max=9, key_bytes_max=50, bytes_max=100, own_bytes=10)
+    queue = FairQueue(limits)
+    assert ["", ""] == [queue.put(key, 0, 50) for key in "ab"]
+    assert "100 bytes of all" in queue.put("c", 0, 11)
+    assert "" == queue.put("c", 1, 10)
+    assert "100 bytes of all" in queue.put("c", 2, 1)
+    others = [queue.put(f"d{number}", 0, 10) for number in range(10)]
+    assert [""] * 9 == others[:9] and "100 bytes of all" in others[9]
+
+
 def test_a_key_whose_turn_it_is_not_is_passed_over():
     queue = FairQueue(QueueLimits(key_count_max=9, key_bytes_max=9, bytes_max=99))
     for key, item in (("a", 1), ("a", 2), ("b", 3)):

@@ -18,6 +18,11 @@ from cea_exchange.domain.naming import is_one_line, plain_name_check
         ("AN", "\N{CYRILLIC CAPITAL LETTER A}\N{GREEK CAPITAL LETTER NU}"),
         ("An", "\uff21\uff4e"),
         ("Igor", "\N{CYRILLIC CAPITAL LETTER BYELORUSSIAN-UKRAINIAN I}gor"),
+        # A capital I of any script is a small i's, and is drawn as a small l.
+        ("li", "L\N{CYRILLIC CAPITAL LETTER BYELORUSSIAN-UKRAINIAN I}"),
+        ("Li", "L\N{GREEK CAPITAL LETTER IOTA}"),
+        ("ian", "\N{CYRILLIC LETTER PALOCHKA}AN"),
+        ("lian", "\N{CYRILLIC SMALL LETTER PALOCHKA}ian"),
         ("\u041d\u0418\u041a\u041e", "\u043d\u0438\u043a\u043e"),
         ("stra\N{LATIN SMALL LETTER SHARP S}e", "STRASSE"),
         ("\u4e03\u3007\u4e00", "\u4e03O\u4e00"),
@@ -79,6 +84,8 @@ def test_a_name_in_another_form_is_refused_with_the_form_it_should_have():
         ("\N{ARMENIAN CAPITAL LETTER SEH}am", "ARMENIAN CAPITAL LETTER SEH"),
         ("P\N{ARABIC-INDIC DIGIT FIVE}", "ARABIC-INDIC DIGIT FIVE"),
         ("O\N{MODIFIER LETTER APOSTROPHE}Neill", "MODIFIER LETTER APOSTROPHE"),
+        ("\u2ed3", "CJK RADICAL C-SIMPLIFIED LONG"),
+        ("\u31d0", "CJK STROKE H"),
     ],
 )
 def test_a_letter_of_another_script_is_in_no_name(name, letter):

@@ -438,6 +438,7 @@ def test_a_reserve_that_was_not_funded_ends_no_daemon_and_is_applied_once_it_is(
                 assert shown["instruction_id"] == "R1" and "to hold 500" in shown["why"]
                 assert ask(op="bank_retry") == {"ok": True, "applied": 0, "unapplied": 1}
         with running(config, tmp_path) as ask:
+            assert ask(op="clock_move", at="2026-07-15T12:00:00+08:00")["ok"]
             answer = ask(op="bank_statement", file="s.xml", sha256=sha256(statement).hexdigest())
             assert (answer["pay_ins"], answer["unapplied"]) == (1, 0)
             (default,) = ask(op="default_list")["defaults"]

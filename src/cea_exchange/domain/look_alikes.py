@@ -1,8 +1,10 @@
 """Finds names that a reader takes for one another: other case, or letters of another script.
 
-Two names look alike where any of their keys is the same. A name has two: one with all letters in
-one case, and one in which a Latin letter stands for those that look like it. Whoever compares both
-finds ``An`` beside ``an``, beside one with a Cyrillic A, and beside one of fullwidth letters.
+Two names look alike where any of their keys is the same. A name has up to three: one with all
+letters in one case, and two in which a Latin letter stands for those that look like it: what is
+drawn as a capital I may be read as a small l, too. Whoever compares them finds ``An`` beside ``an``
+and beside one with a Cyrillic A or of fullwidth letters, and ``li`` beside ``LI`` with a Cyrillic
+I.
 
 The letters are those of Unicode's table of confusables (UTS #39, confusables.txt, version 15) that
 are drawn as one Latin letter and are of the Latin, Greek, Cyrillic, Armenian or Coptic script, and
@@ -63,15 +65,22 @@ _DRAWN_AS = {
     "y": "ɣʏγуүᶌỿꭚ",
     "z": "ᴢ",
 }
+_UPRIGHT = "ΙІӀӏⲒ"
+"""Drawn as a capital I, and so as a small l; read as the one here, as the other there."""
 _LATIN = str.maketrans({drawn: latin for latin, all_ in _DRAWN_AS.items() for drawn in all_})
+_READINGS = (
+    _LATIN | dict.fromkeys(map(ord, _UPRIGHT), "l"),
+    _LATIN | dict.fromkeys(map(ord, _UPRIGHT), "I") | {ord("I"): "I"},
+)
 
 
 @lru_cache(maxsize=1 << 14)
 def look_alike_keys(name: str) -> frozenset[str]:
     """Return the keys of a name: two names that share one look alike."""
     plain = unicodedata.normalize("NFKC", name)
-    latin = unicodedata.normalize("NFD", plain).translate(_LATIN)
-    return frozenset(unicodedata.normalize("NFKC", each.casefold()) for each in (plain, latin))
+    drawn = unicodedata.normalize("NFD", plain)
+    read = (plain, *(drawn.translate(letters) for letters in _READINGS))
+    return frozenset(unicodedata.normalize("NFKC", each.casefold()) for each in read)
 
 
 def look_alike(one: str, other: str) -> bool:

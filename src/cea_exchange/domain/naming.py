@@ -21,6 +21,8 @@ _INVISIBLE = re.compile(
 )
 """Drawn as nothing, though Unicode has them as letters, marks or symbols (Default_Ignorable)."""
 
+_PARTS = ("CJK RADICAL ", "CJK STROKE ")
+"""Of Chinese characters, by Unicode symbols: nobody tells them from the characters."""
 _SCRIPTS = ("LATIN ", "CJK ", "IDEOGRAPHIC ", "GREEK ", "CYRILLIC ")
 """With which Unicode's names of the letters begin that names may have: those of which is known
 which look alike."""
@@ -113,12 +115,12 @@ def _seems_formula(text: str) -> bool:
 
 
 def _is_foreign(character: str) -> bool:
-    """Tell whether it is a letter or number of a script that names have not."""
-    return (
-        not character.isascii()
-        and unicodedata.category(character)[0] in "LN"
-        and not unicodedata.name(character, "").startswith(_SCRIPTS)
-    )
+    """Tell whether it is a letter or number of a script that names have not, or drawn as one."""
+    if character.isascii():
+        return False
+    name = unicodedata.name(character, "")
+    is_letter = unicodedata.category(character)[0] in "LN"
+    return name.startswith(_PARTS) or (is_letter and not name.startswith(_SCRIPTS))
 
 
 def normal_name_check(name: str, what: str = "name") -> str:

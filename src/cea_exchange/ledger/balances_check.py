@@ -1,6 +1,6 @@
 """Whether balances are what their postings sum to: what a start, and a checkpoint, goes on from."""
 
-from cea_exchange.ledger.history import LEGS_MAX, balances_load
+from cea_exchange.ledger.history import LEGS_MAX
 from cea_exchange.ledger.store import Store
 
 
@@ -20,8 +20,8 @@ def accounts_differing(store: Store, *, whole: bool = False) -> list[str]:
     kept, before = [*(entry_id for (entry_id,) in heads.fetchall()), 0, 0][:2]
     odd = _kept_wrong(store, kept, 0 if whole else before) | _unbalanced_since(store, kept)
     if store.is_writer:
-        held = balances_load(store.database)
-        odd |= {row[0] for row in {*held.rows()} ^ {*store.balances.rows()}}
+        shown = store.all("SELECT account_index, asset_index, compartment, amount FROM balances")
+        odd |= {row[0] for row in {*shown} ^ {*store.balances.rows()}}
     return sorted(store.account_name(account_index) for account_index in odd)
 
 

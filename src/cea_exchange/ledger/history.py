@@ -25,13 +25,10 @@ second."""
 
 
 def balances_load(database: Database) -> Balances:
-    """Read what everybody holds now."""
+    """Read what everybody holds now; not by the view, which somebody may have made anew."""
+    entry_last = _first_of_row(database, "SELECT coalesce(max(entry_id), 0) FROM entries")
     balances = Balances()
-    balances.load(
-        database.execute(
-            "SELECT account_index, asset_index, compartment, amount FROM balances"
-        ).fetchall()
-    )
+    balances.load([(*holding, held) for holding, held in balances_as_of(database, entry_last)])
     return balances
 
 

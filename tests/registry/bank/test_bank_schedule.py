@@ -2,8 +2,12 @@
 
 from datetime import datetime, time, timedelta, timezone
 
+import msgspec
 import pytest
 
+from cea_exchange.protocol.bank.iso_20022 import camt_053
+from cea_exchange.protocol.bank.iso_20022.xml_reading import BankFileError
+from cea_exchange.protocol.bank.statements import AccountStatement, Statement
 from cea_exchange.registry.bank.requests import PayIn
 from cea_exchange.registry.bank.schedule import StatementOf, StatementSchedule
 from cea_exchange.registry.bank.setting import BankSetting
@@ -114,6 +118,30 @@ def test_a_day_that_was_fetched_in_part_is_ended_before_the_next(days):
     fetched = [days.fetch() for _ in range(2)]
     assert fetched == [StatementOf(WEDNESDAY, 2), StatementOf(THURSDAY, 1)]
     assert days.due() is None
+
+
+def test_a_statement_of_a_day_to_come_or_of_another_is_none(days):
+    """CEA-BNK-04: taken, it would be the last of all: none of a day before it counts any more."""
+    days.set(16, 18)
+    due = days.due()
+    first = Statement(
+        statement_id="S1",
+        created_s=0,
+        business_date=99991231,
+        sequence=1,
+        accounts=(AccountStatement(account="alice", opening=0, entries=(), closing=0),),
+    )
+    second = msgspec.structs.replace(first, business_date=WEDNESDAY, sequence=2)
+    late = "Dt: expected 2025-07-16 at the latest, got 9999-12-31"
+    for statement, why in (
+        (first, late),
+        (second, "ElctrncSeqNb: expected 1 of 20250716, as was asked for, got 2 of 20250716"),
+    ):
+        content = camt_053.statement_write(statement)
+        assert why in days.service.statement_take(due, content)
+    with refuses(late, BankFileError):
+        days.service.books.statement_read(camt_053.statement_write(first), "carried.xml")
+    assert days.fetch() == due == StatementOf(WEDNESDAY, 1)
 
 
 def test_without_a_time_only_what_is_asked_for_is_fetched(days):

@@ -2,9 +2,13 @@
 
 import pytest
 
+from cea_exchange.ledger.balances_check import accounts_differing
 from cea_exchange.ledger.database.sqlite import Sqlite
+from cea_exchange.ledger.double_entry import Compartment, Holding
 from cea_exchange.ledger.store import StoreError
 from cea_exchange.registry.reconciliation.integrity import registry_integrity
+from cea_exchange.registry.reconciliation.reconcile import check_store
+from cea_exchange.registry.registry import Registry
 from cea_exchange.registry.store import RegistryStore
 from support.registry.copies import backup
 from support.registry.ledger_by_hand import guards_off
@@ -47,6 +51,50 @@ def test_a_foreign_key_that_was_dropped_is_named(tmp_path, postgres_address):
     for opened in (RegistryStore.open, RegistryStore.open_reader):
         with pytest.raises(StoreError, match=why):
             opened(tmp_path)
+
+
+OTHERWISE = {
+    "freezes": ("table", ") STRICT", ")"),
+    "claims": ("table", "CHECK (amount > 0)", ""),
+    "trades_by_id": ("index", "UNIQUE ", ""),
+    "balances": ("view", "sum(amount) AS amount", "sum(amount) + 5 AS amount"),
+}
+
+
+@pytest.mark.parametrize("name", OTHERWISE)
+def test_what_was_made_otherwise_is_named(tmp_path, name):
+    """CEA-REG-05: columns may hold what counts otherwise, and a view may show what is not there."""
+    kind, ours, theirs = OTHERWISE[name]
+    with RegistryStore.open(tmp_path) as store:
+        text = store.one("SELECT sql FROM sqlite_schema WHERE name = ?", (name,))
+        assert ours in text
+        guards_off(store)
+        store.execute(f"DROP {kind} {name}")
+        store.execute(text.replace(ours, theirs))
+    why = f"{name} must be as the registry made it: it was made otherwise"
+    for opened in (RegistryStore.open, RegistryStore.open_reader):
+        with pytest.raises(StoreError, match=why):
+            opened(tmp_path)
+
+
+def test_what_a_view_shows_besides_is_found_and_not_traded_upon(tmp_path, database_address):
+    """CEA-REG-05: whoever made it anew while the registry is at work, or with PostgreSQL."""
+    with Registry.open(tmp_path, database_address, admission="open") as registry:
+        registry.product_declare("CEA24", 9_749)
+        registry.account_open("P1")
+        store = registry.store
+        store.execute("DROP VIEW balances")
+        store.execute(
+            "CREATE VIEW balances AS SELECT account_index, 0 AS asset_index, 1 AS compartment,"
+            " 5 AS amount FROM accounts WHERE account = 'P1'"
+        )
+        assert ["P1"] == accounts_differing(store)
+        store._memory_read(store.database)
+        assert 0 == store.balance(Holding(0, 0, Compartment.REGISTRATION))
+        with store.view():
+            found = check_store(store).differences
+        shown = "the view balances shows 5, its postings sum to 0"
+        assert f"account P1, CEA24 in registration: {shown}" in found
 
 
 def test_what_else_is_in_the_database_is_somebody_elses(tmp_path, database_address):

@@ -5,6 +5,7 @@ import pytest
 from cea_exchange.institution.persons import Person
 from cea_exchange.ledger.double_entry import EntryKind
 from cea_exchange.registry.participants.holdings import Moment, balances_view, entries_view
+from cea_exchange.registry.participants.persons import KEYS_MAX
 from support.refusing import refuses
 
 LI, MO = 40 * "l", 40 * "m"
@@ -114,3 +115,18 @@ def test_an_answer_about_one_account_reads_so_many_entries_only(registry, monkey
     assert (page["entries"], page["next"]) == ([], 2)
     page = entries_view(registry.store, "P002", None, 2, 10)
     assert ([entry["entry_id"] for entry in page["entries"]], page["next"]) == ([4], None)
+
+
+def test_an_account_has_as_many_keys_as_may_be_and_no_more(registry):
+    """CEA-PER-02: each has a turn of its own, so that who had many would have most of them."""
+    registry.account_open("P1")
+    registry.account_open("P2")
+    for number in range(KEYS_MAX):
+        name, key = f"rep {number}", f"{number:040}"
+        registry.persons.add(name, key, "initiator", account="P1")
+    another = {"name": "one more", "key": "x" * 40, "role": "approver"}
+    with refuses("PERSONS_TOO_MANY: person: expected at most 64 keys of account P1, got another"):
+        registry.persons.add(**another, account="P1")
+    registry.persons.add(**another, account="P2")
+    registry.persons.remove(f"{0:040}")
+    registry.persons.add("one more", "y" * 40, "approver", account="P1")

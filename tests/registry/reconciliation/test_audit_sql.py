@@ -89,6 +89,10 @@ SURRENDER = (
     " 20250102); INSERT INTO surrender_lines VALUES (1, 0, 2024, 5)"
 )
 TRADE_ENTRY = "(SELECT min(entry_id) FROM entries WHERE kind = 7)"
+VIEW_LIES = (
+    "DROP VIEW balances; CREATE VIEW balances AS SELECT account_index, asset_index, compartment,"
+    " sum(amount) + 1 AS amount FROM postings GROUP BY account_index, asset_index, compartment"
+)
 FOUND_BY = [
     ("causes", "UPDATE entries SET act_id = 99 WHERE entry_id = 1"),
     ("causes", "UPDATE entries SET act_id = 0 WHERE entry_id = 1"),
@@ -118,6 +122,11 @@ FOUND_BY = [
     ),
     ("balances_kept", "UPDATE snapshot_balances SET amount = amount + 1 WHERE amount > 0"),
     ("balances_kept", "DELETE FROM snapshots WHERE entry_id < 25"),
+    ("balances_shown", VIEW_LIES),
+    ("causes", "UPDATE snapshots SET settlement_seq = 1"),
+    ("moves", "INSERT INTO postings VALUES (22, 0, 0, 4, 5), (23, 0, 0, 4, -5)"),
+    ("trades_once", f"INSERT INTO postings SELECT 8 * {TRADE_ENTRY} + 6, 0, 0, 3, 5;"
+     f"INSERT INTO postings SELECT 8 * {TRADE_ENTRY} + 7, 0, 0, 3, -5"),
     ("trades_once", f"DELETE FROM postings WHERE posting_id / 8 = {TRADE_ENTRY}"),
     ("trades_once", "UPDATE trades SET tonnes = tonnes + 1 WHERE trade_id = 7"),
     ("trades_once", "UPDATE trades SET posted_seq = settlement_seq WHERE trade_id = 4"),

@@ -159,6 +159,28 @@ def test_what_was_changed_by_hand_is_found(staff, statement, difference):
 
 
 @pytest.mark.parametrize("database_address", ["sqlite"], indirect=True)
+@pytest.mark.parametrize(
+    ("statement", "difference"),
+    [
+        (
+            "INSERT INTO persons VALUES ('{eve}', 'eve', 'operator', 'registry', 1, 0)",
+            "person eve of registry was added by no act",
+        ),
+        (
+            "UPDATE persons SET removed_at_ns = 1 WHERE person = 'mo'",
+            "person mo of account P001 was removed by no act",
+        ),
+    ],
+)
+def test_who_came_or_went_is_told_by_the_log_not_by_what_the_row_says(staff, statement, difference):
+    """CEA-REG-04: a time before the registry's first settings would need no act."""
+    keys = {name: key_of(name) for name in ("mo", "eve")}
+    with staff.registry.store.transaction():
+        staff.registry.store.execute(statement.format(**keys))
+    assert difference in found(staff)
+
+
+@pytest.mark.parametrize("database_address", ["sqlite"], indirect=True)
 def test_an_approval_by_those_whose_right_it_is_not_is_found(staff):
     """CEA-PER-01: though everything else about it agrees."""
     bo = f"second = 'bo', second_key = '{key_of('bo')}'"

@@ -136,6 +136,8 @@ class RegistryRefusal(IntEnum):
     """Two persons must agree (CEA-REG-02)."""
     NO_SECOND_PERSON = 133
     """The body has nobody else who could approve."""
+    PERSONS_TOO_MANY = 140
+    """The account has as many representatives' keys as may be (CEA-PER-02)."""
     CLOCK_NOT_MANUAL = 150
     """The clock is none that is moved by hand."""
     CLOCK_NOT_DOUBTED = 151

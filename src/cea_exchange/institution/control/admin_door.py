@@ -32,7 +32,10 @@ TAKE_S = 0.01
 """From the fronts in one turn of the daemon: so many messages, and so long."""
 
 LIMITS = QueueLimits(
-    key_count_max=1_024, key_bytes_max=4 * REQUEST_BYTES_MAX, bytes_max=16 * REQUEST_BYTES_MAX
+    key_count_max=1_024,
+    key_bytes_max=4 * REQUEST_BYTES_MAX,
+    bytes_max=16 * REQUEST_BYTES_MAX,
+    own_bytes=SMALL_BYTES_MAX,
 )
 
 log = structlog.get_logger("institution")

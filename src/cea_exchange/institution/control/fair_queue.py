@@ -13,6 +13,9 @@ class QueueLimits(NamedTuple):
     key_bytes_max: int
     bytes_max: int
     """of all keys together"""
+    own_bytes: int = 0
+    """of a key, that may wait though all together have too much: a few that fill everything shut
+    nobody out. All of these together may be as much again."""
 
 
 class FairQueue(Generic[Item]):
@@ -50,7 +53,8 @@ class FairQueue(Generic[Item]):
             return f"expected at most {limits.key_count_max} requests of a key, got another"
         if self._bytes.get(key, 0) + size > limits.key_bytes_max:
             return f"expected at most {limits.key_bytes_max} bytes of a key, got {size} more"
-        if self.bytes_held + size > limits.bytes_max:
+        is_own = self._bytes.get(key, 0) + size <= limits.own_bytes
+        if self.bytes_held + size > limits.bytes_max * (2 if is_own else 1):
             return f"expected at most {limits.bytes_max} bytes of all, got {size} more"
         self._waiting.setdefault(key, deque()).append((item, size))
         self._bytes[key] = self._bytes.get(key, 0) + size

@@ -42,7 +42,12 @@ WAIT_S = 20.0
 READY_S = 60.0
 """So long a worker may take to begin."""
 LOOK_BYTES_MAX = 1 << 16
-LIMITS = QueueLimits(key_count_max=256, key_bytes_max=16 * LOOK_BYTES_MAX, bytes_max=1 << 25)
+LIMITS = QueueLimits(
+    key_count_max=256,
+    key_bytes_max=16 * LOOK_BYTES_MAX,
+    bytes_max=1 << 25,
+    own_bytes=LOOK_BYTES_MAX,
+)
 RESTART_S = 1.0
 ENDING_MAX = 2
 CLOSE_S = 5.0

@@ -122,6 +122,12 @@ class Database(Protocol):
     def foreign_keys(self) -> set[ForeignKey]:
         """Return the keys that the database holds its rows to, at each statement's end."""
 
+    def definitions(self) -> dict[str, str]:
+        """Return tables, views and indexes by name, as they were made, without blanks and comments.
+
+        Nothing where the database does not keep those words.
+        """
+
     def check(self) -> list[str]:
         """Return what the database itself finds damaged."""
 

@@ -291,6 +291,11 @@ class Postgres(_Guards):
         )
         return {ForeignKey(*row) for row in rows}
 
+    def definitions(self) -> dict[str, str]:
+        # It writes them in words of its own, others in each version. What of them would let a row
+        # mean something else is SQLite's only: here a column takes values of its type alone.
+        return {}
+
     def check(self) -> list[str]:
         found = self.execute("SHOW data_checksums").fetchone()
         return [] if found == ("on",) else ["data_checksums: expected on, was off"]

@@ -49,8 +49,13 @@ def tables_copy(source: Database, target: Database, schema: Schema) -> None:
 def schema_check(database: Database, schema: Schema) -> None:
     """Raise `DatabaseError` unless institution, version, tables, columns and keys are a schema's.
 
-    Columns are compared in their order, too: what was made otherwise is not this program's. What
-    else there is in the database is somebody else's.
+    Columns are compared in their order, too: what was made otherwise is not this program's; and so
+    is a table that is not strict, an index that is not unique any more, a view that says something
+    else. What else there is in the database is somebody else's.
+
+    Notes
+    -----
+    Rules: CEA-REG-05.
     """
     found = database.columns()
     whose = _institution_of(database, found.get("meta", []))
@@ -77,6 +82,13 @@ def schema_check(database: Database, schema: Schema) -> None:
     missing = declared_keys(schema) - database.foreign_keys()
     for key in sorted(missing):
         raise DatabaseError(f"{database.name}: expected a foreign key {key}, there is none")
+    made = database.definitions()
+    for name, text in sorted(_definitions(schema, type(database)).items()):
+        if made.get(name) != text:
+            raise DatabaseError(
+                f"{database.name}: {name} must be as the {schema.institution} made it:"
+                f" {'there is none' if name not in made else 'it was made otherwise'}"
+            )
 
 
 def _institution_of(database: Database, meta: list[str]) -> str:
@@ -129,6 +141,19 @@ def _columns(schema: Schema) -> dict[str, list[str]]:
     try:
         tables_create(model, schema)
         return model.columns()
+    finally:
+        model.close()
+
+
+@cache
+def _definitions(schema: Schema, kind: type[Database]) -> dict[str, str]:
+    """Return the tables, views and indexes as a new database of a kind has them."""
+    if kind is not Sqlite:
+        return {}
+    model = Sqlite.in_memory()
+    try:
+        tables_create(model, schema)
+        return model.definitions()
     finally:
         model.close()
 

@@ -70,7 +70,9 @@ class BankBooks:
 
     # -- statements ---------------------------------------------------------------------------
 
-    def statement_read(self, content: bytes, name: str) -> Matching:
+    def statement_read(
+        self, content: bytes, name: str, asked: tuple[int, int] | None = None
+    ) -> Matching:
         """Read a statement, whole or not at all, and take what comes of it.
 
         Raises BankFileError: file, line and reason. Nothing was changed.
@@ -85,10 +87,12 @@ class BankBooks:
             The file, a camt.053.
         name
             Its name, for a refusal.
+        asked
+            Day and sequence that the bank was asked for; None if it was not.
         """
         store = self._store
         with self._ledger.transaction():
-            statement = camt_053.statement_read(content, name, self._statement_known())
+            statement = camt_053.statement_read(content, name, self._statement_known(asked))
             where = (statement.statement_id, statement.business_date, statement.sequence)
             store.insert(
                 "bank_statements (statement_id, business_date, sequence, content)",
@@ -125,7 +129,7 @@ class BankBooks:
                 f" {stated.account} that was stated before",
             ) from None
 
-    def _statement_known(self) -> Known:
+    def _statement_known(self, asked: tuple[int, int] | None) -> Known:
         store = self._store
         last = store.one(
             "SELECT business_date, sequence FROM bank_statements"
@@ -140,6 +144,8 @@ class BankBooks:
             ),
             closings=closings,
             last=last,
+            asked=asked,
+            today=self._ledger.business_date(),
         )
 
     def matching(self, latest: Statement | None = None) -> Matching:

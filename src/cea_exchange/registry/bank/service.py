@@ -74,7 +74,7 @@ class BankService(BankPayments):
         name = f"statement {asked.business_date}-{asked.sequence}"
         try:
             with self._act_log.own(OwnAct.BANK_STATED, asked._asdict(), is_kept=True):
-                self.books.statement_read(content, name)
+                self.books.statement_read(content, name, asked)
         except (ActError, BankFileError) as error:
             return str(error)
         return ""

@@ -19,6 +19,9 @@ from cea_exchange.registry.participants.roles import (
     province_body,
 )
 
+KEYS_MAX = 64
+"""Of an account's representatives: each has a turn and a share of its own of whatever waits."""
+
 
 class RegistryPersons(Persons):
     """Who acts, by key."""
@@ -38,7 +41,7 @@ class RegistryPersons(Persons):
     ) -> Person:
         """Let a key stand for a person from now on.
 
-        Rules: CEA-REG-01, CEA-PER-04.
+        Rules: CEA-REG-01, CEA-PER-04, CEA-PER-02 (how many an account may have).
 
         Parameters
         ----------
@@ -50,7 +53,13 @@ class RegistryPersons(Persons):
             Of an initiator or approver: whose representative; of a province's person: its code.
         """
         self.name_and_key_check(name, key)
-        return self.enter(name, key, role, self.body(role, account, province))
+        body = self.body(role, account, province)
+        if account is not None and len(self.listed(body, count=KEYS_MAX)) == KEYS_MAX:
+            raise ActError(
+                RegistryRefusal.PERSONS_TOO_MANY,
+                f"person: expected at most {KEYS_MAX} keys of {body}, got another",
+            )
+        return self.enter(name, key, role, body)
 
     def body(self, role: str, account: str | None, province: int | None) -> str:
         """Return the body a person of a role is of; ActError if what is given names none."""

@@ -134,6 +134,7 @@ class _Known:
     def differences(self, store: Store) -> Iterator[str]:
         """Each person was added as an act asked, and those of the time of a desk by some act."""
         began_ns = self.settings[0].at_ns if self.settings else None
+        came_late, changed_late = _since_settings(store)
         ended = {
             account_body(account)
             for account in store.column(
@@ -146,15 +147,38 @@ class _Known:
                 there = tuple(self.rows[key].person) if key in self.rows else None
                 yield f"act {act_id} added the person {tuple(wanted)}, there is {there}"
         for row in self.rows.values():
-            of_service = began_ns is not None and row.added_at_ns >= began_ns
+            key = row.person.key
+            of_service = began_ns is not None and (
+                row.added_at_ns >= began_ns or key in came_late
+            )
             who = f"person {row.person.name} of {row.person.body}"
             if of_service and not row.added_by:
                 yield f"{who} was added by no act"
             if bool(row.removed_by) > bool(row.removed_at_ns):
                 yield f"{who} was removed by act {row.removed_by} and acts still"
-            is_removed = began_ns is not None and row.removed_at_ns >= began_ns
+            is_removed = began_ns is not None and (
+                row.removed_at_ns >= began_ns or (row.removed_at_ns > 0 and key in changed_late)
+            )
             if is_removed and not row.removed_by and row.person.body not in ended:
                 yield f"{who} was removed by no act"
+
+
+def _since_settings(store: Store) -> tuple[set[str], set[str]]:
+    """Return the keys that came, and those whose row was written, after settings were first kept.
+
+    By the order of the log: a time is what whoever writes a row by hand says it is.
+    """
+    rows = store.all(
+        "SELECT public_key, min(change_id), max(change_id) FROM persons"
+        " JOIN row_changes ON row_key = length(public_key) || ':' || public_key"
+        " WHERE table_name = 'persons' GROUP BY public_key"
+    )
+    began = store.one("SELECT min(change_id) FROM row_changes WHERE table_name = 'desk_settings'")
+    if began is None:
+        return set(), set()
+    return {key for key, first, _ in rows if first > began}, {
+        key for key, _, last in rows if last > began
+    }
 
 
 def _settings(after_act: int, after_proposal: int, at_ns: int, content: bytes) -> _Settings:

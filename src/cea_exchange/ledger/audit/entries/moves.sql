@@ -1,5 +1,5 @@
 -- Every other entry takes its amount from the first account and gives it to the second, from and to
--- the compartments of its kind (protocol/ledger.md), and moves nothing else.
+-- the compartments of its kind (protocol/ledger.md), and moves nothing else, not even back again.
 -- Rule: CEA-STL-01
 -- Must come out: nothing. A row names the entry and the holding, and by how much its postings are
 -- too high.
@@ -18,14 +18,15 @@ WITH ways (kind, source, target) AS (VALUES
 )
 SELECT entry_id, kind, account_index, asset_index, compartment, sum(amount) AS too_much
 FROM (
-    SELECT e.entry_id, e.kind, p.account_index, p.asset_index, p.compartment, p.amount
+    SELECT e.entry_id, e.kind, p.account_index, p.asset_index, p.compartment, p.amount,
+        1 AS legs
     FROM postings AS p JOIN entries AS e ON e.entry_id = p.posting_id / 8
     WHERE e.kind NOT IN (7, 8)
     UNION ALL
-    SELECT entry_id, kind, account_index, asset_index, source, amount FROM others
+    SELECT entry_id, kind, account_index, asset_index, source, amount, -1 FROM others
     UNION ALL
-    SELECT entry_id, kind, counter_index, asset_index, target, -amount FROM others
+    SELECT entry_id, kind, counter_index, asset_index, target, -amount, -1 FROM others
 ) AS counted
 GROUP BY entry_id, kind, account_index, asset_index, compartment
-HAVING sum(amount) <> 0
+HAVING sum(amount) <> 0 OR sum(legs) > 0
 ORDER BY entry_id, account_index;

@@ -101,6 +101,10 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
     last: tuple[int, int] | None = None
     """Business date and sequence of the statement before: what comes is the day's next, or a later
     day's first."""
+    asked: tuple[int, int] | None = None
+    """Business date and sequence that the bank was asked for."""
+    today: int | None = None
+    """The day (yyyymmdd): a statement of a later one would be the last that ever counts."""
 
 
 def statement_write(statement: Statement) -> bytes:
@@ -228,11 +232,22 @@ def statement_read(content: bytes, file: str, known: Known = Known()) -> Stateme
 
 
 def _follows_check(stated: Element, day: int, sequence: int, known: Known) -> None:
+    number = stated.one("ElctrncSeqNb")
+    if known.today is not None and day > known.today:
+        raise _balance(stated, "CLBD").refused(
+            f"Dt: expected {date_text(known.today)} at the latest, got {date_text(day)}"
+        )
+    if known.asked is not None and (day, sequence) != known.asked:
+        asked_day, asked_sequence = known.asked
+        raise number.refused(
+            f"ElctrncSeqNb: expected {asked_sequence} of {asked_day}, as was asked for,"
+            f" got {sequence} of {day}"
+        )
     if known.last is None:
         return
     last_day, last_sequence = known.last
     if (day, sequence) != (last_day, last_sequence + 1) and (day <= last_day or sequence != 1):
-        raise stated.one("ElctrncSeqNb").refused(
+        raise number.refused(
             f"ElctrncSeqNb: expected {last_sequence + 1} of {last_day}, or 1 of a later day,"
             f" got {sequence} of {day}"
         )

@@ -86,9 +86,12 @@ FROM entries AS e
 WHERE e.kind = 7
     AND (e.account_index <> 0 OR e.counter_index <> 0 OR e.asset_index <> 0 OR e.amount <> 0)
 UNION ALL
-SELECT s.entry_id, e.act_id, 'the day of the balances kept at it is another'
-FROM snapshots AS s JOIN entries AS e ON e.entry_id = s.entry_id
-WHERE s.business_date <> e.business_date
+SELECT s.entry_id, e.act_id, 'the balances kept at it are of another day or record'
+FROM snapshots AS s
+JOIN entries AS e ON e.entry_id = s.entry_id
+LEFT JOIN entries AS following ON following.entry_id = s.entry_id + 1
+WHERE s.business_date <> e.business_date OR s.settlement_seq < e.settlement_seq
+    OR s.settlement_seq > following.settlement_seq
 UNION ALL
 SELECT 0, a.act_id, 'a program acted without a person'
 FROM acts AS a
