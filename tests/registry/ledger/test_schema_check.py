@@ -7,7 +7,7 @@ from cea_exchange.ledger.store import StoreError
 from cea_exchange.registry.reconciliation.integrity import registry_integrity
 from cea_exchange.registry.store import RegistryStore
 from support.registry.copies import backup
-from support.registry.ledger_by_hand import guards_off
+from support.registry.ledger_by_hand import guards_off, triggers_dropped
 
 
 @pytest.mark.parametrize(
@@ -29,6 +29,8 @@ from support.registry.ledger_by_hand import guards_off
 def test_the_first_difference_is_named(tmp_path, database_address, change, why):
     with RegistryStore.open(tmp_path, database_address) as store:
         guards_off(store)
+        if isinstance(store.database, Sqlite):
+            triggers_dropped(store)
         store.execute(change)
     for opened in (
         lambda: RegistryStore.open(tmp_path),
