@@ -28,6 +28,7 @@ from cea_exchange.domain.records import (
 from cea_exchange.matching.reference import ReferenceMarket
 from cea_exchange.matching.reference.rows.book import price_crosses
 from cea_exchange.matching.reference.trading.listed_trading import Decision, ListedTrading
+from support.book.book_flow import Segment
 from support.market.drawn_steps import steps_drawn
 from support.market.market_cases import (
     CORES,
@@ -79,6 +80,21 @@ def test_markets_agree_over_long_days(rules_name: str) -> None:
 def test_markets_agree_on_batches_under_any_rules(case: MarketCase) -> None:
     """Drawn rules, batches in buffers of several sizes, copies and restored markets."""
     MarketComparison(case).take_all()
+
+
+def test_a_listed_trade_that_is_undone_as_a_block_still_counts_among_the_last() -> None:
+    """CEA-STL-04: no market gives such a record; both take it alike."""
+    rules = rules_make(
+        block_tonnes_min=0,
+        bidding_tonnes_min=0,
+        self_trade="allow",
+        close_trades_last=1,
+        gap_trading_days=1,
+        order_count_max=9,
+    )
+    shapes = ((0, 12), (22, 19), (209, 24), (0, 12), (367_713, 12))
+    segments = [Segment(*shape) for shape in shapes]
+    MarketComparison(MarketCase(rules, 285_169, segments)).take_all()
 
 
 REACHING_MOST = {

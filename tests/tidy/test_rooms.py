@@ -47,6 +47,13 @@ def test_a_folder_too_large_is_noticed() -> None:
     assert too_large(sizes) == ["tests/new: 16 modules, more than 15"]
 
 
+def test_the_readme_shows_each_folder_of_the_package() -> None:
+    tree = (ROOT / "README.md").read_text(encoding="utf-8").partition("## Where things live")[2]
+    package = ROOT / "src" / "cea_exchange"
+    folders = {path.parent.name for path in package.glob("*/__init__.py")}
+    assert {name for name in folders if f"\n  {name}/" not in tree} == set()
+
+
 # -- Lines -----------------------------------------------------------------------------------------
 
 

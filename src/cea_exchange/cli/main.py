@@ -126,7 +126,7 @@ def app_build(arguments: Sequence[str]) -> typer.Typer:
     app = CommandLine(
         PANELS,
         name="cea-exchange",
-        help="A trading venue and a registry for China's carbon allowances.",
+        help="China's carbon market: exchange, registry, management platform, CCER registry.",
         add_completion=False,
         pretty_exceptions_enable=False,
     )
@@ -186,7 +186,7 @@ def _options(
     ),
     lang: str = typer.Option("", help="en or zh; by default the shell's LANG.", show_default=False),
 ) -> None:
-    """A trading venue and a registry for China's carbon allowances."""
+    """China's carbon market: exchange, registry, management platform, CCER registry."""
     # `--lang` is read before all others, as it may stand behind the command too; here for the help.
 
 

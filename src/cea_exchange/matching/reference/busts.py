@@ -69,7 +69,8 @@ def undo(state: MarketState, row: dict[str, int]) -> None:
             is_intra_group = state.is_intra_group(buyer, seller)
             product = state.products[bust.product]
             product.busted_count(Method(row["method"]), bust.cash, bust.tonnes, is_intra_group)
-            product.last_undo(row["trade_id"])
+            if row["method"] == Method.LISTED:
+                product.last_undo(row["trade_id"])
     state.emit(
         EventKind.TRADE_BUSTED, reason=reason, **{name: row[name] for name in BUSTED_TERMS}
     )

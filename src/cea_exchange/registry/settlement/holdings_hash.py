@@ -86,7 +86,7 @@ class Unposted:
 def holdings_hash(store: Store, unposted: Unposted | None = None) -> int:
     """Compute the holdings hash of the trading accounts as they stand, by SQL over the postings.
 
-    Returns Equal to the venue's hash at `last_seq` if both hold the same.
+    It equals the venue's hash at `last_seq` if both hold the same.
 
     Parameters
     ----------
@@ -115,7 +115,7 @@ def holdings_hash(store: Store, unposted: Unposted | None = None) -> int:
 def holdings_hashes(store: Store, sequences: Sequence[int]) -> list[int]:
     """Return the holdings hash of the trading accounts at each of some settlement sequences.
 
-    Returns Memory grows with holdings, not with postings.
+    Memory grows with holdings, not with postings.
 
     Parameters
     ----------
