@@ -271,7 +271,7 @@ def test_a_payment_has_a_new_id_and_several_accounts_are_asked_one_by_one(
         ("cash pay-in P001 5", "5"),
         ("surrender apply P001 2024 CEA23", "expected PRODUCT=TONNES"),
         ("key revoke nobody.public", "expected a public key or its file"),
-        ("entry list --count 0", "greater than or equal to 1"),
+        ("entry list --count 0", "in the range 1<=x<=1000"),
         ("obligation take lost.csv", "lost.csv: No such file"),
     ],
 )

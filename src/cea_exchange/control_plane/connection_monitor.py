@@ -15,7 +15,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 import zmq
-from zmq.utils.monitor import recv_monitor_message
 
 from cea_exchange.control_plane.refused_count import RefusedCount, Tell
 
@@ -29,6 +28,9 @@ _TCP_INFO_BYTES = 136
 _BYTES_ACKNOWLEDGED_AT = 120
 _BYTES_RECEIVED_AT = 128  # of `struct tcp_info` (linux/tcp.h)
 _EVENTS = zmq.EVENT_ACCEPTED | zmq.EVENT_DISCONNECTED
+_EVENT = struct.Struct("=Hi")
+"""Which event, and its value: zmq_socket_monitor(3). Who imports pyzmq's own reader imports asyncio
+with it, a quarter of the time in which a front starts."""
 
 
 @dataclass
@@ -189,11 +191,11 @@ class ConnectionMonitor:
 
     def _follow(self) -> None:
         while self._monitor.poll(0):
-            event = recv_monitor_message(self._monitor)
-            if event["event"] == zmq.EVENT_ACCEPTED:
-                self._add(event["value"])
+            event, descriptor = _EVENT.unpack(self._monitor.recv_multipart()[0])
+            if event == zmq.EVENT_ACCEPTED:
+                self._add(descriptor)
             else:
-                self._forget(event["value"])
+                self._forget(descriptor)
 
     def _add(self, descriptor: int) -> None:
         self._forget(descriptor)

@@ -3,6 +3,7 @@
 import tomllib
 from collections.abc import Iterator, Mapping
 from datetime import date, timedelta
+from functools import lru_cache
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -187,6 +188,7 @@ class TradingCalendar:
         return cls.parse(source.read_text(encoding="utf-8"), f"calendar {name_or_path}")
 
     @classmethod
+    @lru_cache(maxsize=16)
     def parse(cls, text: str, place: str) -> "TradingCalendar":
         """Read a calendar from TOML text; `place` names it in errors."""
         try:

@@ -6,7 +6,7 @@ taken back with it.
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -25,6 +25,7 @@ from cea_exchange.ledger.database.folder import (
 )
 from cea_exchange.ledger.database.interface import Database, DatabaseError, DatabaseLost, Row, Rows
 from cea_exchange.ledger.database.schema import schema_check, schema_create, triggers_check
+from cea_exchange.ledger.database.sqlite import Sqlite
 from cea_exchange.ledger.database.tables import Schema
 from cea_exchange.ledger.double_entry import LedgerError
 from cea_exchange.ledger.head_file import HeadFile, head_kept
@@ -417,11 +418,29 @@ def _tables_make(database: Database, schema: Schema, before: tuple[int, str] | N
         raise LinkBroken(
             f"{database.name}: expected link {before[0]} of the chain, there are no tables"
         )
+    if isinstance(database, Sqlite):
+        database.fill(_new_content(schema))
+        return
     database.begin()
     try:
-        schema_create(database, schema)
-        link_add(database, schema, BEFORE_ALL)
+        _new_make(database, schema)
         database.commit()
     except BaseException:
         database.rollback()
         raise
+
+
+@cache
+def _new_content(schema: Schema) -> bytes:
+    """Return what a new SQLite database has: to copy it takes a fourth of making it."""
+    model = Sqlite.in_memory()
+    try:
+        _new_make(model, schema)
+        return model.content()
+    finally:
+        model.close()
+
+
+def _new_make(database: Database, schema: Schema) -> None:
+    schema_create(database, schema)
+    link_add(database, schema, BEFORE_ALL)

@@ -11,7 +11,7 @@ from cea_exchange.registry.reconciliation.reconcile import check_store
 from cea_exchange.registry.registry import Registry
 from cea_exchange.registry.store import RegistryStore
 from support.registry.copies import backup
-from support.registry.ledger_by_hand import guards_off
+from support.registry.ledger_by_hand import guards_off, triggers_dropped
 
 
 @pytest.mark.parametrize(
@@ -33,6 +33,8 @@ from support.registry.ledger_by_hand import guards_off
 def test_the_first_difference_is_named(tmp_path, database_address, change, why):
     with RegistryStore.open(tmp_path, database_address) as store:
         guards_off(store)
+        if isinstance(store.database, Sqlite):
+            triggers_dropped(store)
         store.execute(change)
     for opened in (
         lambda: RegistryStore.open(tmp_path),

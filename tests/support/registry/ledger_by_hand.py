@@ -3,38 +3,43 @@
 from hashlib import sha256
 from pathlib import Path
 
+import apsw
 import numpy as np
 
 from cea_exchange.domain.records import EVENT_DTYPE
 from cea_exchange.ledger.database.row_log import logged_tables
-from cea_exchange.ledger.database.schema import guards_create
 from cea_exchange.ledger.database.sqlite import Sqlite
 from cea_exchange.ledger.store import Store
 from cea_exchange.registry.store import RegistryStore
 
 
 def guards_off(store: Store) -> None:
-    """Take off what keeps a ledger append-only, what logs its rows, and its foreign keys."""
+    """Switch off what keeps a ledger append-only, what logs its rows, and its foreign keys."""
     if isinstance(store.database, Sqlite):
-        # Within a transaction they can't be switched off, only looked at when it is committed.
+        # Within a transaction keys can't be switched off, only looked at when it is committed.
         store.execute("PRAGMA foreign_keys = off")
         store.execute("PRAGMA defer_foreign_keys = on")
-        rows = store.execute("SELECT name FROM sqlite_schema WHERE type = 'trigger'").fetchall()
-        for (name,) in rows:
-            store.execute(f"DROP TRIGGER {name}")
+        # Of this connection alone: to make the triggers anew takes longer than most tests.
+        store.database.connection.config(apsw.SQLITE_DBCONFIG_ENABLE_TRIGGER, 0)
     else:
         store.execute("SET session_replication_role = replica")
         _triggers(store, "DISABLE")
 
 
 def guards_on(store: Store) -> None:
-    """Put them on again."""
+    """Switch them on again."""
     if isinstance(store.database, Sqlite):
-        guards_create(store.database, store.schema)
+        store.database.connection.config(apsw.SQLITE_DBCONFIG_ENABLE_TRIGGER, 1)
         store.execute("PRAGMA foreign_keys = on")
     else:
         _triggers(store, "ENABLE")
         store.execute("SET session_replication_role = origin")
+
+
+def triggers_dropped(store: Store) -> None:
+    """Take the triggers out, for who changes what they name."""
+    for _table, name in store.database.triggers():
+        store.execute(f"DROP TRIGGER {name}")
 
 
 def changed(store: Store, *statements: str) -> None:

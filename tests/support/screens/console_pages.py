@@ -60,7 +60,7 @@ def entered(nation, who):
 
 
 def pages_of(http):
-    """Return the texts of all pages that can be reached, one of each kind, and the others' status."""
+    """Return the texts of all pages within reach, one of each kind, and the others' status."""
     refused: dict[str, int] = {}
     found, wanted, kinds = {}, ["/", f"/allocations?year={YEAR}", f"/reviews?year={YEAR}"], set()
     while wanted and len(found) < PAGES_MAX:

@@ -11,12 +11,13 @@ Every command has ``--data``, ``--key`` and ``--json``.
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from enum import Enum
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
 import typer
 
-from cea_exchange.cli.acts.parameters import amount_check, parameters_of
+from cea_exchange.cli.acts.parameters import Parameter, amount_check, parameters_of
 from cea_exchange.cli.command_line import CommandLine
 from cea_exchange.cli.errors import CommandError, file_used
 from cea_exchange.cli.options import ADMIN, Data, Json, Key
@@ -90,20 +91,63 @@ def commands_add(
     for request in requests:
         if request.command:
             noun, _, verb = request.command.rpartition(" ")
-            made = command_made(asker, request)
+            made = RequestCommand(asker, request)
             (groups[noun] if noun else group).command(verb)(made)
             for alias in request.aliases:
                 group.command(alias, hidden=True)(made)
     return groups
 
 
-def command_made(asker: Asker, request: type[Request]) -> Callable[..., None]:
-    """Return the function of a request's command, with a signature that typer reads."""
-    op = op_of(request)
-    parameters = parameters_of(request)
-    forms = asker.forms.get(op, {})
+class RequestCommand:
+    """The function of a request's command, with a signature that typer reads.
 
-    def command(
+    It is made when typer asks for it: of a daemon's hundred commands one is run.
+    """
+
+    def __init__(self, asker: Asker, request: type[Request]) -> None:
+        self._asker = asker
+        self._request = request
+        self._op = op_of(request)
+        self._forms = asker.forms.get(self._op, {})
+        self.__name__ = self._op
+        self.__doc__ = help_of(asker.name, request)
+
+    @cached_property
+    def _parameters(self) -> list[Parameter]:
+        return parameters_of(self._request)
+
+    @property
+    def __annotations__(self) -> dict[str, Any]:  # type: ignore[override]
+        return {each.name: each.annotation for each in self.__signature__.parameters.values()}
+
+    @cached_property
+    def __signature__(self) -> inspect.Signature:
+        shared: list[tuple[str, Any, Any]] = [
+            ("data", Data, inspect.Parameter.empty),
+            ("key", Key, ADMIN),
+            ("json", Json, False),
+        ]
+        if self._forms:
+            suffixes = ", ".join(_suffixes(self._forms).values())
+            out = typer.Option("--out", help=f"Write it there, too: {suffixes}.")
+            form = typer.Option("--format", help="Print, or write, it so.")
+            names = [(name, name) for name in self._forms]
+            choices: Any = Enum("format", names)  # type: ignore[misc]
+            shared[:0] = [
+                ("format", Annotated[choices | None, form], None),
+                ("out", Annotated[Path | None, out], None),
+            ]
+        kind = inspect.Parameter.KEYWORD_ONLY
+        return inspect.Signature(
+            [each.declared() for each in self._parameters]
+            + [
+                inspect.Parameter(name, kind, annotation=annotation, default=default)
+                for name, annotation, default in shared
+            ]
+        )
+
+    def __call__(
+        self,
         *,
         data: Path,
         key: Path,
@@ -112,8 +156,9 @@ def command_made(asker: Asker, request: type[Request]) -> Callable[..., None]:
         out: Path | None = None,
         **given: Any,
     ) -> None:
+        request, op, forms, asker = self._request, self._op, self._forms, self._asker
         asked: dict[str, Any] = {"op": op}
-        for parameter in parameters:
+        for parameter in self._parameters:
             parameter.put(given[parameter.name], asked, data)
         amount_check(request, asked)
         form = format and str(format.value)
@@ -133,30 +178,6 @@ def command_made(asker: Asker, request: type[Request]) -> Callable[..., None]:
                 typer.echo(forms["json" if json else str(form)](answer), nl=False)
             else:
                 typer.echo(asker.texts.get(op, asker.done)(answer))
-
-    shared: list[tuple[str, Any, Any]] = [
-        ("data", Data, inspect.Parameter.empty),
-        ("key", Key, ADMIN),
-        ("json", Json, False),
-    ]
-    if forms:
-        suffixes = ", ".join(_suffixes(forms).values())
-        out = typer.Option("--out", help=f"Write it there, too: {suffixes}.")
-        form = typer.Option("--format", help="Print, or write, it so.")
-        choices: Any = Enum("format", [(name, name) for name in forms])  # type: ignore[misc]
-        shared[:0] = [
-            ("format", Annotated[choices | None, form], None),
-            ("out", Annotated[Path | None, out], None),
-        ]
-    signature = [each.declared() for each in parameters] + [
-        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=kind, default=default)
-        for name, kind, default in shared
-    ]
-    command.__signature__ = inspect.Signature(signature)  # type: ignore[attr-defined]
-    command.__annotations__ = {each.name: each.annotation for each in signature}
-    command.__name__ = op
-    command.__doc__ = help_of(asker.name, request)
-    return command
 
 
 def _suffix_form(out: Path, forms: Mapping[str, Form]) -> str:

@@ -1,5 +1,7 @@
 """All rules of the compliance cycle in one value."""
 
+from functools import cache
+
 from msgspec import Struct
 
 from cea_exchange.domain.compliance.adjustment import AdjustmentRules
@@ -26,6 +28,7 @@ class ComplianceRules(Struct, frozen=True, kw_only=True):
     carryover: CarryoverRules
 
     @classmethod
+    @cache
     def load(cls, *, drafts: bool = True) -> "ComplianceRules":
         """Read the packaged rules.
 

@@ -17,7 +17,7 @@ from functools import cache
 from typing import NamedTuple
 
 from cea_exchange.ledger.database.interface import Database
-from cea_exchange.ledger.database.sqlite import Sqlite
+from cea_exchange.ledger.database.model import tables_made
 from cea_exchange.ledger.database.tables import Schema
 
 
@@ -58,19 +58,12 @@ class LoggedTable(NamedTuple):
 @cache
 def logged_tables(schema: Schema) -> tuple[LoggedTable, ...]:
     """Return the tables whose rows are logged, by name."""
-    model = Sqlite.in_memory()
-    try:
-        for text in schema.texts:
-            model.script(text)
-        found = model.columns()
-        keys = model.primary_keys()
-    finally:
-        model.close()
+    tables = tables_made(schema)
     return tuple(
         LoggedTable(
             name,
-            tuple(found[name]),
-            tuple(keys[name]),
+            tuple(tables.columns[name]),
+            tuple(tables.primary_keys[name]),
             schema.logged_where.get(name, "1 = 1"),
             name not in schema.logged_from_changes_on,
         )

@@ -6,8 +6,8 @@ from itertools import zip_longest
 from typing import Any
 
 from cea_exchange.ledger.database.interface import Database, DatabaseError
+from cea_exchange.ledger.database.model import tables_made
 from cea_exchange.ledger.database.row_log import triggers_create
-from cea_exchange.ledger.database.sqlite import Sqlite
 from cea_exchange.ledger.database.tables import ForeignKey, Schema
 
 UNNAMED = "registry"
@@ -38,7 +38,7 @@ def guards_create(database: Database, schema: Schema) -> None:
 def tables_copy(source: Database, target: Database, schema: Schema) -> None:
     """Copy all rows to a database without tables; in a transaction of each."""
     tables_create(target, schema)
-    names = _columns(schema)
+    names = tables_made(schema).columns
     for table in schema.tables:
         columns = ", ".join(column.split()[0] for column in names[table])
         rows = source.stream(f"SELECT {columns} FROM {table}")
@@ -69,7 +69,7 @@ def schema_check(database: Database, schema: Schema) -> None:
         raise DatabaseError(
             f"{database.name}: schema version: expected {schema.version}, got {version}"
         )
-    for table, columns in _columns(schema).items():
+    for table, columns in tables_made(schema).columns.items():
         if table not in found:
             raise DatabaseError(f"{database.name}: expected a table {table}, there is none")
         for place, pair in enumerate(zip_longest(columns, found[table], fillvalue="none"), 1):
@@ -83,7 +83,8 @@ def schema_check(database: Database, schema: Schema) -> None:
     for key in sorted(missing):
         raise DatabaseError(f"{database.name}: expected a foreign key {key}, there is none")
     made = database.definitions()
-    for name, text in sorted(_definitions(schema, type(database)).items()):
+    definitions = tables_made(schema).definitions if made else {}
+    for name, text in sorted(definitions.items()):
         if made.get(name) != text:
             raise DatabaseError(
                 f"{database.name}: {name} must be as the {schema.institution} made it:"
@@ -112,7 +113,7 @@ def triggers_check(database: Database, schema: Schema) -> None:
 def triggers_wrong(database: Database, schema: Schema) -> Iterator[str]:
     """Yield the triggers of an institution's tables that are missing, changed or another's."""
     expected = _triggers(schema, database.triggers_made)
-    tables, whose = _columns(schema), schema.institution
+    tables, whose = tables_made(schema).columns, schema.institution
     found = {place: text for place, text in database.triggers().items() if place[0] in tables}
     for table, name in sorted(expected.keys() | found.keys()):
         if expected.get((table, name)) != found.get((table, name)):
@@ -134,39 +135,9 @@ def _guarded_create(database: Database, schema: Schema) -> None:
     guards_create(database, schema)
 
 
-@cache
-def _columns(schema: Schema) -> dict[str, list[str]]:
-    """Return table or view -> columns, as a new database has them."""
-    model = Sqlite.in_memory()
-    try:
-        tables_create(model, schema)
-        return model.columns()
-    finally:
-        model.close()
-
-
-@cache
-def _definitions(schema: Schema, kind: type[Database]) -> dict[str, str]:
-    """Return the tables, views and indexes as a new database of a kind has them."""
-    if kind is not Sqlite:
-        return {}
-    model = Sqlite.in_memory()
-    try:
-        tables_create(model, schema)
-        return model.definitions()
-    finally:
-        model.close()
-
-
-@cache
 def declared_keys(schema: Schema) -> frozenset[ForeignKey]:
     """Return the foreign keys that a schema declares."""
-    model = Sqlite.in_memory()
-    try:
-        tables_create(model, schema)
-        return frozenset(model.foreign_keys())
-    finally:
-        model.close()
+    return tables_made(schema).foreign_keys
 
 
 def schema_version(database: Database) -> int:

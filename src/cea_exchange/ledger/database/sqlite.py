@@ -103,6 +103,20 @@ class Sqlite:
         connection.pragma("foreign_keys", 1)
         return cls(connection)
 
+    def content(self) -> bytes:
+        """Return all that is in it, for `fill`."""
+        return bytes(self.connection.serialize("main"))
+
+    def fill(self, content: bytes) -> None:
+        """Put all of another one's content into an empty database, at once or not at all."""
+        source = apsw.Connection(":memory:")
+        try:
+            source.deserialize("main", content)
+            with _errors_translated(), self.connection.backup("main", source, "main") as step:
+                step.step(-1)
+        finally:
+            source.close()
+
     @property
     def name(self) -> str:
         return self.connection.filename

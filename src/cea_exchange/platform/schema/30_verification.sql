@@ -20,7 +20,8 @@ CREATE TABLE engagement_withdrawals (             -- of what was declared, and w
     withdrawn_on BIGINT NOT NULL
 );
 CREATE VIEW standing_engagements AS
-    SELECT * FROM engagements
+    SELECT engagement_id, firm_id, enterprise_id, compliance_year, service, declared_on
+    FROM engagements
     WHERE engagement_id NOT IN (SELECT engagement_id FROM engagement_withdrawals);
 CREATE INDEX engagements_of ON engagements (firm_id, compliance_year);
 CREATE TABLE firm_ties (                          -- what keeps a firm from verifying

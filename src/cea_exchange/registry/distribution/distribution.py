@@ -273,7 +273,7 @@ class Distribution:
         return {account: Entity(*terms) for account, *terms in rows}
 
     def _taken_over(self) -> dict[str, Entity]:
-        """Return account -> entity, of those that were merged; at risk is whoever has what is theirs."""
+        """Return account -> entity, of those that were merged; at risk is who has taken it over."""
         rows = self._store.execute(
             "SELECT account, account_index, province, sector FROM accounts WHERE state = 'merged'"
         ).fetchall()

@@ -134,7 +134,7 @@ class _Known:
     def differences(self, store: Store) -> Iterator[str]:
         """Each person was added as an act asked, and those of the time of a desk by some act."""
         began_ns = self.settings[0].at_ns if self.settings else None
-        came_late, changed_late = _since_settings(store)
+        added_late, changed_late = _since_settings(store)
         ended = {
             account_body(account)
             for account in store.column(
@@ -149,7 +149,7 @@ class _Known:
         for row in self.rows.values():
             key = row.person.key
             of_service = began_ns is not None and (
-                row.added_at_ns >= began_ns or key in came_late
+                row.added_at_ns >= began_ns or key in added_late
             )
             who = f"person {row.person.name} of {row.person.body}"
             if of_service and not row.added_by:
