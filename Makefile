@@ -39,9 +39,9 @@ SOURCES := pyproject.toml setup.py $(shell find src -name '*.pyx' -o -name '*.px
 demo: build
 	$(BIN)/cea-exchange demo
 
-# Three at a time on two processors, as a third of it is waiting; those of one file in their order,
+# Four at a time on two processors, as much of it is waiting; those of one file in their order,
 # as some share an exchange; those with processes first (tests/conftest.py).
-TEST := $(BIN)/python -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder
+TEST := $(BIN)/python -m pytest -q -n 4 --dist loadfile --no-loadscope-reorder
 test: lint types imports
 	$(TEST) -m "not nightly"
 

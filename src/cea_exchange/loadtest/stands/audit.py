@@ -27,6 +27,7 @@ from cea_exchange.domain.records import (
 )
 from cea_exchange.institution.venue_link.settlement_records import records_from
 from cea_exchange.journal import event_rows_read
+from cea_exchange.ledger.record_store import StoreError
 from cea_exchange.loadtest.targets.target import Reconciliation
 from cea_exchange.loadtest.targets.venue_log import REPORTS_FILE, SENT_FILE
 from cea_exchange.registry.reconciliation.reconcile import check_ledger
@@ -97,7 +98,12 @@ def audit_all(
         The registry's, as `RegistryStore.open_reader` takes it.
     """
     found = Reconciliation()
-    with RegistryStore.open_reader(data, database) as store:
+    try:
+        reader = RegistryStore.open_reader(data, database)
+    except StoreError as error:
+        found.differences.append(f"the registry can't be read: {error}")
+        return found
+    with reader as store:
         accounts: dict[str, int] = dict(
             store.execute("SELECT account, account_index FROM accounts").fetchall()
         )
