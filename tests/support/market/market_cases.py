@@ -39,6 +39,8 @@ REASONS_OF_BLOCKS = {
     Reason.BLOCK_TONNES_TOO_SMALL,
     Reason.PRICE_OUT_OF_BAND,
     Reason.RESTRICTED,
+    Reason.WITHIN_GAP,
+    Reason.OTHER_SIDE_OPEN,
     Reason.HOLDING_LIMIT,
     Reason.CASH_INSUFFICIENT,
     Reason.ALLOWANCES_INSUFFICIENT,
@@ -71,6 +73,7 @@ market_cases = st.builds(
         block_band_bp=st.sampled_from((3000, 0, 10_000)),
         block_free_tonnes=st.sampled_from((0, 0, 9)),
         block_terms_fixed=st.sampled_from((False, False, True)),
+        block_confirmed=st.sampled_from((False, False, True)),
         open_at_close=st.booleans(),
         close_with_blocks=st.booleans(),
         close_tonnes_over=st.sampled_from((0, 0, 12)),
@@ -145,8 +148,13 @@ class MarketComparison(Flow):
             step = Step(205 + segment.digit(1, 51), *(segment.digit(n, 256) for n in range(2, 7)))
             if place:
                 self.take(step)
+            # What else would seldom come: products listed again, accounts under a measure.
+            if segment.digit(4, 8) == 1:
+                self._listed_anew(step, segment.digit(3, len(REFERENCE_PRICES)))
             if segment.digit(7, 8):
                 self._revive_all(step, segment)
+            if segment.digit(4, 4) == 3:
+                self._measure(step, segment.digit(3, ACCOUNT_COUNT))
             self._agreements_take()
             self._batch(self._commands(segment), segment)
             if segment.digit(3, 4) == 0:
@@ -182,6 +190,13 @@ class MarketComparison(Flow):
         for price in range(3 + segment.digit(6, 2)):
             for who in range(ACCOUNT_COUNT):
                 self._revive(step._replace(price=price, who=who))
+
+    def _listed_anew(self, step: Step, product_index: int) -> None:
+        """Between two days take a product off the list, and list it again."""
+        if self.market.day_is_open:
+            self.do("day_close")
+        self.do("product_delist", product_index)
+        self._list_again(step)
 
     def _batch(self, commands: np.ndarray, segment: Segment) -> None:
         rows = ROWS_MAX[segment.digit(2, len(ROWS_MAX))]
