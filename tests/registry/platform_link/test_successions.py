@@ -269,7 +269,7 @@ def verified_to(linked, tonnes):
     ],
 )
 def test_an_entity_that_ended_and_owes_less_holds_up_no_other(linked, paid, applied, words):
-    """CEA-ENT-12, CEA-SUR-01: its obligation stays, and it and its province are told."""
+    """CEA-ENT-12, CEA-SUR-01: its obligation stays, and both it and its province learn why."""
     if paid:
         pay(linked, paid)
     linked.platform.successions.merge("E1", "E2", **DECIDED)

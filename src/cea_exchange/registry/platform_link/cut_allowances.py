@@ -43,7 +43,7 @@ class CutAllowances:
         -----
         Rules: CEA-PEN-04, CEA-PEN-05, CEA-LAW-08, CEA-LAW-09, CEA-PLK-02.
         """
-        account = self._listed.account_of(cut.enterprise, cut.province)
+        account, _index = self._listed.account_of(cut.enterprise, cut.province)
         try:
             if cut.cause == "enforcement":
                 self._deductions.deduct(

@@ -8,7 +8,7 @@ from cea_exchange.protocol.links.platform import AllowancesGiven, AllowancesReca
 from cea_exchange.registry.distribution.distribution import Distribution
 from cea_exchange.registry.files import Allocation, FileTable, SourceFile
 from cea_exchange.registry.general_ledger import Ledger
-from cea_exchange.registry.platform_link.listed_entities import ListedEntities
+from cea_exchange.registry.platform_link.listed_entities import EntityAccount, ListedEntities
 from cea_exchange.registry.platform_link.mismatches import Mismatched, mismatch, mismatched
 from cea_exchange.registry.platform_link.recomputation import Computed, computed
 from cea_exchange.registry.vintages import product_vintages
@@ -18,14 +18,9 @@ FIRST_VINTAGE = 2020
 _NOTHING = Computed(0, 0, 0, 0)
 
 
-class _Account(NamedTuple):
-    account: str
-    account_index: int
-
-
 class _Line(NamedTuple):
     enterprise: str
-    account: _Account
+    account: EntityAccount
     computed: Computed
 
 
@@ -109,16 +104,14 @@ class GivenAllowances:
 
     # -- posting ------------------------------------------------------------------------------
 
-    def _accounts(self, enterprises: Sequence[str], province: int) -> list[_Account]:
-        accounts: list[_Account] = []
+    def _accounts(self, enterprises: Sequence[str], province: int) -> list[EntityAccount]:
+        accounts: list[EntityAccount] = []
         wrong: list[Mismatch] = []
         if len({*enterprises}) < len(enterprises):
             raise Mismatched([mismatch("", "lines: expected each enterprise once, got one twice")])
         for enterprise in enterprises:
             try:
-                account = self._listed.account_of(enterprise, province)
-                index = self._listed.index_of(enterprise, province)
-                accounts.append(_Account(account, index))
+                accounts.append(self._listed.account_of(enterprise, province))
             except Mismatched as error:
                 wrong += error.mismatches
         if wrong:

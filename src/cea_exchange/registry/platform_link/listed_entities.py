@@ -19,6 +19,13 @@ class ListedEntity(NamedTuple):
     sector: str
 
 
+class EntityAccount(NamedTuple):
+    """An entity's own account, which another one may have taken over."""
+
+    account: str
+    account_index: int
+
+
 class ListedEntities:
     """Keeps the list as the platform reports it."""
 
@@ -55,7 +62,7 @@ class ListedEntities:
         )
         return None if row is None else ListedEntity(*row)
 
-    def account_of(self, enterprise: str, province: int) -> str:
+    def account_of(self, enterprise: str, province: int) -> EntityAccount:
         """Return the account of an entity of a province, open or taken over by one that is.
 
         Raises
@@ -77,8 +84,7 @@ class ListedEntities:
             got = "none" if row is None else f"{row[0]} of {row[1]}, {state}"
             text = f"account: expected an open one of {entity.credit_code} in {province}, got {got}"
             raise Mismatched([mismatch(enterprise, text)])
-        account: str = row[0]
-        return account
+        return EntityAccount(row[0], row[2])
 
     def _state_in_the_end(self, account_index: int) -> str:
         """Return the state of an account, or of the one that has taken it over."""

@@ -58,8 +58,7 @@ class OwedObligations:
             self._keep(source, rows, names)
 
     def _row(self, owed: ObligationsSet, line: DutyLine) -> Obligation:
-        account = self._listed.account_of(line.enterprise, owed.province)
-        index = self._listed.index_of(line.enterprise, owed.province)
+        account, index = self._listed.account_of(line.enterprise, owed.province)
         mine = self._given.of(index, owed.compliance_year)
         if mine is None:
             text = f"obligation: expected after an allocation of {owed.compliance_year}, got none"

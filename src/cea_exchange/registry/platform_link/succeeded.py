@@ -42,8 +42,7 @@ class SucceededObligations:
         index = self._listed.index_of(succeeded.enterprise, succeeded.province)
         more: dict[int, int] = {}
         for line in succeeded.lines:
-            self._listed.account_of(line.enterprise, line.province)
-            successor = self._listed.index_of(line.enterprise, line.province)
+            _account, successor = self._listed.account_of(line.enterprise, line.province)
             if successor in (index, *more) or not line.tonnes:
                 text = "successors: expected others than itself, each once with some tonnes"
                 raise Mismatched([mismatch(line.enterprise, f"{text}, got {line.tonnes} t")])

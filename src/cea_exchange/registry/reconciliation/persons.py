@@ -164,7 +164,7 @@ class _Known:
 
 
 def _since_settings(store: Store) -> tuple[set[str], set[str]]:
-    """Return the keys that came, and those whose row was written, after settings were first kept.
+    """Return the keys added, and those whose row was written, after settings were first kept.
 
     By the order of the log: a time is what whoever writes a row by hand says it is.
     """
