@@ -30,6 +30,7 @@ TABLES = {
         FOLDER.joinpath(folder, "zh.toml").read_text(encoding="utf-8")
     ).items()
 }
+EXAMPLES = ("Example:", "Also:")
 HAN = re.compile(r"[\u4e00-\u9fff]")
 
 
@@ -51,8 +52,22 @@ def sentences() -> set[str]:
     return {" ".join((command.help or "").split("\n\n")[0].split()) for command in commands}
 
 
+def further() -> set[str]:
+    """What the help of commands goes on with: their paragraphs but for the first, and examples."""
+    commands = (
+        command for name in COMMAND_MODULES for _, command in below(command_tree(name), name)
+    )
+    paragraphs = (
+        " ".join(paragraph.split())
+        for command in commands
+        for paragraph in (command.help or "").split("\n\n")[1:]
+    )
+    return {each for each in paragraphs if not each.startswith(EXAMPLES)}
+
+
 def test_the_help_of_every_command_has_its_chinese_and_nothing_else_does():
     assert sentences() == TABLES["help"].keys()
+    assert further() == TABLES["further"].keys()
     assert len(sentences()) > 500 and PANELS.keys() <= TABLES["frame"].keys()
 
 
