@@ -43,6 +43,14 @@ def test_all_its_pages_are_there_for_a_regulator(rex, language):
         assert answer.status_code == 200, path
 
 
+def test_a_rule_that_a_page_names_leads_to_where_it_stands(rex):
+    found = rex.get("/rules/CEA-SVL-12?lang=en", follow_redirects=False)
+    assert found.status_code == 303
+    page, _, place = found.headers["location"].partition("#")
+    assert place == "CEA-SVL-12" and f'<tr id="{place}"' in rex.get(page).text
+    assert rex.get("/rules/CEA-SVL-99").status_code == 404
+
+
 def test_nobody_else_has_them(record):
     other = console(record, ("registry", Seat("an", "operator", "registry")))
     for path in ("alerts", "holders", "replay", f"replay/{DAYS[0]}", "looks"):

@@ -101,8 +101,11 @@ async def rules_show(visit: Visit) -> Response:
 
 
 async def rule_group_show(visit: Visit) -> Response:
-    """Show the rules under one heading, each with its source."""
+    """Show the rules under one heading, each with its source; of a rule's id, where it stands."""
     groups, number = documents_of(visit).rules(), visit.part("number")
+    for at, group in enumerate(groups):
+        if number in {rule.rule_id for rule in group.rules}:
+            return visit.see(f"/rules/{at}#{number}")
     if not number.isdigit() or int(number) >= len(groups):
         raise HTTPException(404)
     return visit.show(
