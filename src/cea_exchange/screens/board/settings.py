@@ -22,9 +22,11 @@ class Read(NamedTuple):
 def setting_read(visit: Visit, setting: Setting) -> Read:
     """Return a value as the reader's language has it; what that has no word for stays as it is."""
     kind, _, rest = setting.name.partition(" ")
-    fields = {"time": rest, "day": visit.reading.day(rest.removeprefix("from "))}
+    since = rest.removeprefix("from ")
     known = texts(visit.language)
-    name = known.get(f"setting.{kind}", setting.name).format(**fields)
+    name = known.get(f"setting.{kind}", setting.name).format(
+        time=rest, day=visit.reading.day(since) if since != rest else ""
+    )
     return Read(setting.name, name, _valued(visit, setting), setting.rule, setting.by)
 
 
