@@ -6,6 +6,11 @@ from cea_exchange.domain.profile import Setting
 from cea_exchange.screens.texts.catalogue import texts
 from cea_exchange.screens.visit import Visit
 
+NOT_SET = (
+    *("fee_bp", "fee_min_fen", "holding_limit_tonnes", "large_holder_tonnes"),
+    *("bidder_cap_bp", "bidder_group_cap_bp"),
+)
+"""What nothing bounds where it is 0."""
 WORKING_DAYS = ("bidding_apply_days", "bidding_review_days", "bidding_place_days")
 
 
@@ -36,6 +41,8 @@ def _valued(visit: Visit, setting: Setting) -> str:
         return known["chosen.yes" if value else "chosen.no"]
     if isinstance(value, str):
         return known.get(f"phase.{value}", known.get(f"chosen.{value}", value))
+    if value == 0 and name in NOT_SET:
+        return known["chosen.not_set"]
     if name.endswith("_bp"):
         return f"{value / 100:g}%"
     if name.endswith("_fen"):
