@@ -17,6 +17,7 @@ from cea_exchange.cli.errors import bad_input, check_failed
 from cea_exchange.cli.flows.flow_files import folder_new, profile_given
 from cea_exchange.cli.language import said, say
 from cea_exchange.cli.options import MarketProfile
+from cea_exchange.cli.output import reconciled
 from cea_exchange.cli.reports.bulletin import bulletin_shown
 from cea_exchange.domain.documents.bulletin_forms import bulletin_document
 from cea_exchange.domain.reference_prices import close_before, load_daily, reference_price
@@ -24,7 +25,6 @@ from cea_exchange.domain.units import cash_format
 from cea_exchange.loadtest.local_exchange import prepare_process
 from cea_exchange.loadtest.report import milliseconds
 from cea_exchange.loadtest.trading_day import DayReport, DaySettings, Line, run_trading_days
-from cea_exchange.registry.reconciliation.reconcile import Reconciliation
 
 FIRST_DAY = "2025-01-02"
 PRODUCTS = ("CEA23", "CEA24")
@@ -154,7 +154,7 @@ def _print(console: Console, report: DayReport, settings: DaySettings) -> None:
             product=product)
         for product, tonnes in ledger.tonnes.items()
     ]
-    out.append(_reconciled(ledger))
+    out.append(reconciled(ledger))
     out.append(
         say("{orders:,.0f} orders per second ({commands:,.0f} commands, {rate:,.0f} scheduled)"
             " over {trading:.1f} s and {sessions} sessions; whole run {total:.1f} s",
@@ -176,13 +176,6 @@ def _in_language(line: Line) -> str:
 
 def _counts(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{name} {count:,}" for name, count in counts.items())
-
-
-def _reconciled(ledger: Reconciliation) -> str:
-    """Say as `Reconciliation.sentence` does what comparing came to."""
-    if ledger.agrees and ledger.checkpoint_seq:
-        return say("reconciled at seq {seq}: venue hash = registry hash", seq=ledger.checkpoint_seq)
-    return ledger.sentence()
 
 
 def _latency_line(latency: dict) -> str:
