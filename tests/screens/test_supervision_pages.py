@@ -62,7 +62,7 @@ def test_a_rule_that_a_page_names_leads_to_where_it_stands(rex):
     assert found.status_code == 303
     page, _, place = found.headers["location"].partition("#")
     assert place == "CEA-SVL-12" and f'<tr id="{place}"' in rex.get(page).text
-    assert rex.get("/rules/CEA-SVL-99").status_code == 404
+    assert rex.get("/rules/NO-SUCH-RULE").status_code == 404
 
 
 def test_nobody_else_has_them(record):

@@ -100,7 +100,8 @@ def _board(folder: Path, console: Console) -> Iterator[None]:
             address = serving.stdout.readline().strip()
             if not address:
                 raise RuntimeError("the board: expected an address, got none; it says why above")
-            console.print(f"- {say('the market board: {address}', address=address)}", highlight=False)
+            where = say("the market board: {address}", address=address)
+            console.print(f"- {where}", highlight=False)
             yield
         finally:
             serving.terminate()

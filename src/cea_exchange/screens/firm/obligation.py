@@ -1,4 +1,4 @@
-"""A firm's obligation of a year: what is missing, what ways cost, surrender, certificate, banking."""
+"""A firm's obligation of a year: what is missing, what it costs, surrender, certificate."""
 
 import asyncio
 from typing import Any
