@@ -19,7 +19,7 @@ from rich.table import Table
 from cea_exchange.cli.daemons.daemon_log import LogLevel, log_to_standard_error
 from cea_exchange.cli.errors import CheckFailed, CommandError
 from cea_exchange.cli.language import language, said_in_report
-from cea_exchange.domain.calendar import date_number
+from cea_exchange.domain.calendar import date_number, date_of_number
 from cea_exchange.domain.reference_prices import load_daily
 from cea_exchange.protocol.folder_lock import FolderInUse
 from cea_exchange.year.checkpoint import YearState
@@ -138,7 +138,7 @@ def play(
         _print(outcome, setting, state, time.monotonic() - began_s)
         if found is not None:
             typer.echo(sentence(found))
-        typer.echo(f"report: {report}", err=True)
+        typer.echo(say("report: {}", report), err=True)
     _agree_check(outcome)
 
 
@@ -208,7 +208,9 @@ def _print(outcome: Outcome, setting: YearSetting, state: YearState, wall_s: flo
     console = Console(highlight=False)
     console.width = max(console.width, WIDTH_MIN)
     peak_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1_024
-    first, last = (state.bulletins[place].trading_date for place in (0, -1))
+    first, last = (
+        date_of_number(state.bulletins[place].trading_date) for place in (0, -1)
+    )
     title = say("Compliance year {}", setting.year)
     console.print(f"[bold]{title}[/bold], {say('traded {} to {}', first, last)}")
     table = Table(show_header=False, box=None)
@@ -229,4 +231,5 @@ def _print(outcome: Outcome, setting: YearSetting, state: YearState, wall_s: flo
     for each in outcome.reconciled:
         found = say("agree") if each.agrees else f"{say('differ')}: {each.differences[0]}"
         console.print(f"- {say(each.name)}: {each.count:,} {found}")
-    console.print(f"{wall_s:.1f} s, {peak_mib:,.0f} MiB at most; {len(outcome.files)} tables")
+    tables = len(outcome.files)
+    console.print(say("{:.1f} s, {:,.0f} MiB at most; {} tables", wall_s, peak_mib, tables))
