@@ -354,7 +354,9 @@ cdef inline void index_put(
     table_put(&index.current, order_id, slot)
 
 
-cdef inline void index_drop_at(IdIndex* index, uint64_t order_id, const Found* found) noexcept nogil:
+cdef inline void index_drop_at(
+    IdIndex* index, uint64_t order_id, const Found* found,
+) noexcept nogil:
     """Forget an id that a search found, if nothing changed since."""
     if id_is_dense(index, order_id):
         index.dense[order_id] = SLOT_NONE

@@ -57,7 +57,9 @@ class PlainBook:
     def best(self):
         bids = [price for side, price, _ in self.orders.values() if side == BUY]
         asks = [price for side, price, _ in self.orders.values() if side == SELL]
-        at = [sum(q for s, p, q in self.orders.values() if (s, p) == (side, 100)) for side in (0, 1)]
+        at = [0, 0]
+        for side, price, quantity in self.orders.values():
+            at[side] += quantity * (price == 100)
         return (max(bids, default=NO_BID), min(asks, default=NO_ASK), *at)
 
     def _matched(self, seq, taker, side, price, quantity):
