@@ -15,13 +15,15 @@ CYTHON = ("-m", "cython", "-3", "-X", "boundscheck=False", "-X", "wraparound=Fal
 HEADER = Path("api") / "matching_engine_api.h"
 
 
-def build(clone: Path) -> Path:
+def build(clone: Path, *, own_queue: bool = True) -> Path:
     """Compile the adapter against the installed package; return the library.
 
     Parameters
     ----------
     clone : Path
         A clone of the benchmark: its header says what to build for, and the library goes there.
+    own_queue : bool
+        Whether reports go through a queue of ours instead of the benchmark's.
 
     Raises
     ------
@@ -34,13 +36,14 @@ def build(clone: Path) -> Path:
         sys.exit(f"{clone}: expected a clone of the benchmark, with {HEADER}")
     package_root = Path(cea_exchange.__file__).parent.parent
     place = clone / "cea_exchange_adapter.so"
+    sources = [HERE / "start.c", *([HERE / "reports.c"] if own_queue else [])]
     with tempfile.TemporaryDirectory() as folder:
         source = Path(shutil.copy(HERE / "adapter.pyx", folder))
         done(sys.executable, *CYTHON, "-I", str(package_root), str(source))
         done(
             compiler(), *FLAGS, f'-DPYTHON="{sys.executable}"', f'-DLIBPYTHON="{libpython()}"',
             "-I", str(clone / HEADER.parent), "-I", folder, "-I", sysconfig.get_path("include"),
-            "-o", str(place), str(source.with_suffix(".c")), str(HERE / "start.c"),
+            "-o", str(place), str(source.with_suffix(".c")), *map(str, sources),
             str(libpython()), f"-Wl,-rpath,{libpython().parent}",
         )  # fmt: skip
     return place
@@ -65,7 +68,9 @@ def done(*command: str) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.flash1", description=__doc__)
     parser.add_argument("clone", type=Path, help="folder of a clone of the benchmark")
-    place = build(parser.parse_args().clone)
+    parser.add_argument("--its-queue", action="store_true", help="reports by the benchmark's queue")
+    options = parser.parse_args()
+    place = build(options.clone, own_queue=not options.its_queue)
     print(f"built {place}; from that folder: ./harness --engine {place} --scenario normal")
 
 
