@@ -220,7 +220,7 @@ def test_what_was_not_fixed_makes_no_unit_smaller(world, task):
     """CEA-VER-10."""
     verifications = world.platform.verifications
     verifications.close(task, verifications.find(VERIFIER, task, FINDING), "not_fixed")
-    with refuses("AMOUNT_UNSOUND: E1-1: expected 2957724.00 t or more, got 2957723.99"):
+    with refuses("AMOUNT_UNSOUND: E1-1: expected 2957724.00 t or more, .* got 2957723.99"):
         verifications.conclude(VERIFIER, task, {"E1-1": Decimal("2957723.99")})
     assert verifications.conclude(VERIFIER, task, {"E1-1": Decimal("3000000.50")}) == 3000001
 

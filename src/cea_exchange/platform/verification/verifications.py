@@ -310,10 +310,11 @@ class Verifications:
                 )
             for unit, emission in unit_emissions.items():
                 least = Decimal(reported[unit].emission) if "not_fixed" in states else Decimal(0)
-                if not emission.is_finite() or emission < least:
+                if not emission.is_finite() or not least <= emission <= CONCLUDED_MAX:
                     raise PlatformActError(
                         PlatformRefusal.AMOUNT_UNSOUND,
-                        f"{unit}: expected {least} t or more, got {emission}",
+                        f"{unit}: expected {least} t or more, and {CONCLUDED_MAX} at most, got"
+                        f" {emission}",
                     )
             self._figures_check(task, unit_figures, reported, is_conservative="not_fixed" in states)
             tonnes = entity_emissions(unit_emissions.values()).tonnes
