@@ -137,6 +137,41 @@ def test_a_firm_with_a_tie_to_an_enterprise_does_not_verify_it(world, kind, term
         world.platform.verifications.give("E1", 2025, "V1", due_on=20260630)
 
 
+@pytest.mark.parametrize(
+    ("kind", "whose"),
+    [("interest", {"enterprise": "E1"}), ("manager", {"enterprise": "E1"}), ("trade", {})],
+)
+def test_a_tie_that_has_ended_keeps_a_firm_from_nothing(world, kind, whose):
+    """CEA-ENT-15: all of its kind end, and both entries stay."""
+    world.reported()
+    firms, give = world.platform.firms, world.platform.verifications.give
+    for document in ("register 4", "register 5"):
+        firms.tie("V1", kind, document, **whose)
+    other = "interest" if kind == "manager" else "manager"
+    with refuses(f"TIE_UNKNOWN: V1: expected a tie that stands, got {other} of E1"):
+        firms.untie("V1", other, "register 7", enterprise="E1")
+    with refuses("FIRM_IN_CONFLICT"):
+        give("E1", 2025, "V1", due_on=20260630)
+    assert firms.untie("V1", kind, "register 7", **whose) == 2
+    assert give("E1", 2025, "V1", due_on=20260630)
+    with refuses("TIE_UNKNOWN"):
+        firms.untie("V1", kind, "register 7", **whose)
+    assert world.platform.store.one("SELECT count(*) FROM firm_ties") == 2
+
+
+def test_a_manager_who_left_ties_for_three_years_more(world):
+    """CEA-ENT-15: the tie that still is ends, and the one with its last day stands."""
+    world.reported()
+    firms = world.platform.firms
+    firms.tie("V1", "manager", "register 4", enterprise="E1")
+    firms.untie("V1", "manager", "register 7", enterprise="E1")
+    firms.tie("V1", "manager", "register 7", enterprise="E1", until=20230111)
+    with refuses("FIRM_IN_CONFLICT: .*V1 shared a manager with E1"):
+        world.platform.verifications.give("E1", 2025, "V1", due_on=20260630)
+    world.day = 20260112
+    assert world.platform.verifications.give("E1", 2025, "V1", due_on=20260630)
+
+
 def test_a_tie_is_with_an_enterprise_unless_it_is_trade(world):
     with refuses("CHOICE_UNKNOWN: enterprise: expected one of interest, got None"):
         world.platform.firms.tie("V1", "interest", "register 4")

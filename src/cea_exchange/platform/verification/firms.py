@@ -248,19 +248,11 @@ class Firms:
         -----
         Rules: CEA-ENT-15.
         """
-        choice_checked(kind, TIES, "kind")
         words_checked(document, "document")
-        if (enterprise is None) != (kind == "trade"):
-            must = "none" if kind == "trade" else "one"
-            raise PlatformActError(
-                PlatformRefusal.CHOICE_UNKNOWN,
-                f"enterprise: expected {must} of {kind}, got {enterprise!r}",
-            )
         if until:
             day_checked(until, "until")
         with self._record.transaction():
-            whom = self.of(firm)
-            enterprise_id = 0 if enterprise is None else self._enterprises.of(enterprise)[0]
+            whom, enterprise_id = self._tied(firm, kind, enterprise)
             number = self._store.next_id("firm_ties", "tie_id")
             self._store.insert(
                 "firm_ties (tie_id, firm_id, enterprise_id, kind, until, document, noted_on)",
@@ -269,6 +261,49 @@ class Firms:
                     + (self._record.business_date(),)
                 ],
             )
+
+    def untie(
+        self, firm: str, kind: str, document: str, *, enterprise: str | None = None
+    ) -> int:
+        """End a firm's ties of a kind, noted by mistake or no more; return how many there were.
+
+        A manager who left is noted again with `until` behind it: that tie goes on for three years.
+
+        Notes
+        -----
+        Rules: CEA-ENT-15.
+        """
+        words_checked(document, "document")
+        with self._record.transaction():
+            whom, enterprise_id = self._tied(firm, kind, enterprise)
+            rows = self._store.execute(
+                "SELECT tie_id FROM standing_ties WHERE firm_id = ? AND enterprise_id = ?"
+                " AND kind = ? ORDER BY tie_id",
+                (whom.firm_id, enterprise_id, kind),
+            ).fetchall()
+            if not rows:
+                raise PlatformActError(
+                    PlatformRefusal.TIE_UNKNOWN,
+                    f"{firm}: expected a tie that stands, got {kind} of {enterprise or 'any'}",
+                )
+            today = self._record.business_date()
+            self._store.insert(
+                "firm_tie_ends (tie_id, document, ended_on)",
+                [(tie_id, document, today) for (tie_id,) in rows],
+            )
+        return len(rows)
+
+    def _tied(self, firm: str, kind: str, enterprise: str | None) -> tuple[Firm, int]:
+        """Return who is tied, and to which enterprise: who trades, to none."""
+        choice_checked(kind, TIES, "kind")
+        if (enterprise is None) != (kind == "trade"):
+            must = "none" if kind == "trade" else "one"
+            raise PlatformActError(
+                PlatformRefusal.CHOICE_UNKNOWN,
+                f"enterprise: expected {must} of {kind}, got {enterprise!r}",
+            )
+        whose = 0 if enterprise is None else self._enterprises.of(enterprise).enterprise_id
+        return self.of(firm), whose
 
     def score(
         self,
@@ -361,8 +396,8 @@ class Firms:
         """
         today = date_of_number(self._record.business_date())
         ties = self._store.execute(
-            "SELECT kind, coalesce(enterprise, ''), until FROM firm_ties"
-            " LEFT JOIN enterprises ON enterprises.enterprise_id = firm_ties.enterprise_id"
+            "SELECT kind, coalesce(enterprise, ''), until FROM standing_ties AS tie"
+            " LEFT JOIN enterprises ON enterprises.enterprise_id = tie.enterprise_id"
             " WHERE firm_id = ? ORDER BY tie_id",
             (firm.firm_id,),
         ).fetchall()
