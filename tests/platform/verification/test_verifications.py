@@ -88,6 +88,28 @@ def test_a_firm_does_no_work_for_what_it_verifies(world, enterprise, service):
     firms.engage(enterprise, "V1", 2025, service)
 
 
+def test_who_works_on_the_year_after_meanwhile_does_not_verify(world):
+    """CEA-ENT-15: its months are filed while the year before is verified; a test is of a year."""
+    world.reported()
+    world.enterprise("E2", number=2)
+    verifications, firms = world.platform.verifications, world.platform.firms
+    firms.engage("E1", "V1", 2026, "laboratory")
+    for service, said in (("report", "prepares reports in 33"), ("advice", "advises")):
+        firms.engage("E2", "V1", 2026, service)
+        with refuses(f"FIRM_IN_CONFLICT: .*V1 {said}"):
+            verifications.give("E1", 2025, "V1", due_on=20260630)
+        firms.disengage("E2", "V1", 2026, service, "letter 3")
+    number = verifications.give("E1", 2025, "V1", due_on=20260630)
+    for service in ("report", "advice"):
+        with refuses(f"FIRM_IN_CONFLICT: .*of 2025 for its {service}, got V1, which verifies E1"):
+            firms.engage("E2", "V1", 2026, service)
+    verifications.conclude(VERIFIER, number, {"E1-1": Decimal("2957724.00")})
+    verifications.confirm(PROVINCE, number)
+    firms.engage("E2", "V1", 2026, "report")
+    with refuses("FIRM_IN_CONFLICT: .*of 2025 for its report"):
+        firms.engage("E2", "V1", 2025, "report")
+
+
 def test_what_is_noted_of_a_verifier_meanwhile_keeps_its_result_from_counting(world):
     """CEA-ENT-15."""
     world.reported()
@@ -186,7 +208,8 @@ def test_what_is_allocated_rests_on_what_the_verifier_concluded(world):
     world.listed(2024)
     task = give("E1", 2024, "V1", due_on=20250630)
     less = {"E1-1": {"M": Decimal(3_000_000)}}
-    with refuses("UNITS_DIFFER: figures: expected M, N, O, supplied, .*, got A.bituminous of"):
+    expected = "expected M, N, O, heat.FUEL, heat.biomass, heat.own, supplied, turbine_heat of E1-1"
+    with refuses(f"UNITS_DIFFER: figures: {expected}, got A.bituminous of E1-1"):
         conclude(VERIFIER, task, REPORTED, {"E1-1": {"A.bituminous": Decimal(1)}})
     conclude(VERIFIER, task, REPORTED, less)
     world.platform.verifications.confirm(PROVINCE, task)

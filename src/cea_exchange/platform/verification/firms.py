@@ -215,22 +215,23 @@ class Firms:
     def _verifies_check(self, firm: Firm, enterprise: Enterprise, year: int, service: str) -> None:
         """Refuse a service of who verifies for whom it would not be allowed: `conflict_check`."""
         rows = self._store.execute(
-            "SELECT DISTINCT enterprise, province FROM verifications"
+            "SELECT DISTINCT enterprise, province, compliance_year FROM verifications"
             " JOIN enterprises ON enterprises.enterprise_id = verifications.enterprise_id"
-            " WHERE firm_id = ? AND compliance_year = ? AND state <> 'withdrawn'"
-            " ORDER BY enterprise",
-            (firm.firm_id, year),
+            " WHERE firm_id = ? AND (compliance_year = ? AND state <> 'withdrawn'"
+            " OR compliance_year = ? AND state IN ('open', 'concluded'))"
+            " ORDER BY enterprise, compliance_year DESC",
+            (firm.firm_id, year, year - 1),
         )
-        for verified, province in rows.fetchall():
+        for verified, province, of_year in rows.fetchall():
             is_apart = {
                 "advice": False,
                 "report": province != enterprise.province,
-                "laboratory": verified != enterprise.enterprise,
+                "laboratory": verified != enterprise.enterprise or of_year != year,
             }
             if not is_apart[service]:
                 raise PlatformActError(
                     PlatformRefusal.FIRM_IN_CONFLICT,
-                    f"firm: expected one without a part in the verifications of {year} for its"
+                    f"firm: expected one without a part in the verifications of {of_year} for its"
                     f" {service}, got {firm.firm}, which verifies {verified} (CEA-ENT-15)",
                 )
 
@@ -390,6 +391,8 @@ class Firms:
     def conflict_check(self, firm: Firm, enterprise: Enterprise, year: int) -> None:
         """Refuse a firm that has to do with an enterprise, or reports for one of its province.
 
+        Who prepares, or advises, of the year after does so while this one is verified.
+
         Notes
         -----
         Rules: CEA-ENT-15.
@@ -404,9 +407,9 @@ class Firms:
         services = self._store.execute(
             "SELECT service, enterprise, province FROM standing_engagements AS declared"
             " JOIN enterprises ON enterprises.enterprise_id = declared.enterprise_id"
-            " WHERE firm_id = ? AND compliance_year = ?"
-            " ORDER BY engagement_id",
-            (firm.firm_id, year),
+            " WHERE firm_id = ? AND (compliance_year = ?"
+            " OR compliance_year = ? AND service <> 'laboratory') ORDER BY engagement_id",
+            (firm.firm_id, year, year + 1),
         ).fetchall()
         why = conflict(
             ServiceRecord(

@@ -75,16 +75,23 @@ class Result(NamedTuple):
 _VERIFICATION = ", ".join(Verification._fields)
 _RESULT = ", ".join(Result._fields)
 _CLINKER = frozenset(name for _, name in GUIDELINES["cement"].quantities["clinker"])
+_FUELS = GUIDELINES["power"].fuels.values()
+_HEATS = frozenset(f"heat.{name}" for name in ("own", "biomass", *(fuel.id for fuel in _FUELS)))
 CONCLUDED = {
-    "power": frozenset({"M", "N", "O", "supplied", "turbine_heat"}),
+    "power": _HEATS | {"M", "N", "O", "supplied", "turbine_heat"},
     "steel": frozenset({"iron", "E.iron", "E.sinter"}),
     "cement": _CLINKER | {"substitute.carbide_slag"},
     "aluminium": frozenset({"aluminium"}),
 }
 """What a sector's allocation rests on, of the year, beside the emissions."""
 HOURS = "O"
-MADE = frozenset({"M", "N", HOURS, "supplied", "turbine_heat", "iron", "aluminium"}) | _CLINKER
-"""Of these more gives more allowances; of hours, because the load is lower by them."""
+MADE = (
+    frozenset({"M", "N", HOURS, "supplied", "turbine_heat", "iron", "aluminium", "heat.own"})
+    | _CLINKER
+    | {f"heat.{fuel.id}" for fuel in _FUELS if fuel.kind == "unconventional"}
+)
+"""Of these more gives more allowances, or owes less; of hours, because the load is lower by them,
+of unconventional coal, because its class has the highest benchmark."""
 CONCLUDED_MAX = Decimal(10**12)
 """MWh, GJ or tonnes of a year stay below it, whatever a unit is."""
 COMPARED = frozenset({"E.iron", "E.sinter"})
@@ -411,7 +418,7 @@ class Verifications:
             if unit not in reported or not figures.keys() <= known:
                 raise PlatformActError(
                     PlatformRefusal.UNITS_DIFFER,
-                    f"figures: expected {', '.join(sorted(known)) or 'none'} of"
+                    f"figures: expected {_shown(known)} of"
                     f" {', '.join(sorted(reported))}, got {', '.join(figures)} of {unit}",
                 )
             for name, value in figures.items():
@@ -499,3 +506,9 @@ class Verifications:
 
 def _hours_of(year: int) -> Decimal:
     return Decimal(24 * (365 + isleap(year)))
+
+
+def _shown(known: frozenset[str]) -> str:
+    """Return what may be concluded; of heats, which each fuel has, the form."""
+    heats = {"heat.own", "heat.biomass", "heat.FUEL"} if known & _HEATS else set()
+    return ", ".join(sorted((known - _HEATS) | heats)) or "none"
