@@ -116,6 +116,9 @@ def test_a_unit_of_a_taken_name_or_unsound_facts_is_refused(world):
         world.unit("E1-2", colour="red")
     with refuses("UNIT_FACTS_UNSOUND: .*`int` <= 10000.*green_bp"):
         world.unit("E1-2", green_bp=10_001)
+    for rated, bound in ((-5, ">= 1"), (0, ">= 1"), (2_000_001, "<= 2000000")):
+        with refuses(f"UNIT_FACTS_UNSOUND: .*`int` {bound} .*rated_kw"):
+            world.unit("E1-2", rated_kw=[600_000, rated])
     with refuses("FACT_OUTDATED"):
         world.platform.units.change(
             "E1-1", 1, UnitFacts(), valid_from=20190101, document="licence 2"

@@ -196,9 +196,9 @@ def own_secondary_bp(
 def _fossil_heat(months: Sequence[Accounted], concluded: Mapping[str, Decimal]) -> Decimal:
     if any(f"heat.{fuel}" in concluded for fuel in GUIDELINES["power"].fuels):
         return sum(heat_of_fuels(months, concluded).values(), Decimal(0))
-    told = sum((month["K"] for month in months if "K" in month), Decimal(0))
+    noted = sum((month["K"] for month in months if "K" in month), Decimal(0))
     others = [month for month in months if "K" not in month]
-    return told + sum(heat_of_fuels(others).values(), Decimal(0))
+    return noted + sum(heat_of_fuels(others).values(), Decimal(0))
 
 
 def secondary_share(own_heat: Decimal, fossil_heat: Decimal) -> Decimal:
