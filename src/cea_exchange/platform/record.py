@@ -7,7 +7,7 @@ from cea_exchange.domain.calendar import CalendarError, TermEnd, date_of_number
 from cea_exchange.domain.compliance.enforcement.clocks import term
 from cea_exchange.domain.refusals import PlatformRefusal
 from cea_exchange.institution.act_context import ActContext
-from cea_exchange.platform.checks import PlatformActError
+from cea_exchange.platform.checks import PlatformActError, day_checked
 
 
 class Acting(Person, Protocol):
@@ -43,6 +43,23 @@ class Record(ActContext):
         except CalendarError as error:
             # Before the first day that it knows, which no file mends.
             raise PlatformActError(PlatformRefusal.DATE_OUT_OF_RANGE, str(error)) from None
+
+    def reached_check(self, day: int, what: str, rule: str = "CEA-ENT-18") -> None:
+        """Refuse a day of what has happened or is true that is none, or is still to come.
+
+        A year that was typed wrong would bar every later word on it until then.
+
+        Notes
+        -----
+        Rules: CEA-ENT-18.
+        """
+        day_checked(day, what)
+        today = self.business_date()
+        if day > today:
+            raise PlatformActError(
+                PlatformRefusal.DATE_OUT_OF_RANGE,
+                f"{what}: expected one up to {today}, got {day} ({rule})",
+            )
 
     def over_check(self, what: str, end: TermEnd, rule: str) -> None:
         """Refuse what has to wait until a term is over.

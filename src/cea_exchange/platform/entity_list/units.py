@@ -8,7 +8,6 @@ import msgspec
 from cea_exchange.domain.refusals import PlatformRefusal
 from cea_exchange.platform.checks import (
     PlatformActError,
-    day_checked,
     name_checked,
     words_checked,
 )
@@ -224,7 +223,7 @@ class Units:
         valid_from: int,
         document: str,
     ) -> None:
-        day_checked(valid_from, "valid_from")
+        self._record.reached_check(valid_from, "valid_from")
         words_checked(document, "document")
         number = self._store.next_id("unit_facts", "fact_id")
         text = msgspec.json.encode(facts, order="sorted").decode()

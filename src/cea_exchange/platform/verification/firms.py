@@ -12,7 +12,6 @@ from cea_exchange.platform.checks import (
     PlatformActError,
     choice_checked,
     count_checked,
-    day_checked,
     name_checked,
     words_checked,
     year_checked,
@@ -251,7 +250,7 @@ class Firms:
         """
         words_checked(document, "document")
         if until:
-            day_checked(until, "until")
+            self._record.reached_check(until, "until")
         with self._record.transaction():
             whom, enterprise_id = self._tied(firm, kind, enterprise)
             number = self._store.next_id("firm_ties", "tie_id")
