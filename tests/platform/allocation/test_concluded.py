@@ -195,14 +195,17 @@ def test_a_units_shares_of_heat_are_those_of_the_heats_that_were_concluded(
 
 
 def test_what_was_not_fixed_gives_no_unit_more_unconventional_heat(world):
-    """CEA-VER-16: nor more of its own; a fuel that there is not has no heat."""
+    """CEA-VER-16: nor of its own, nor of biomass; a fuel that there is not has no heat."""
     verified_year(world, 2025, **GANGUE)
     verifications = world.platform.verifications
     verifications.withdraw(1)
     task = verifications.give("E1", 2025, "V1", due_on=20260630)
     finding = verifications.find(VERIFIER, task, Finding(0, 2025, "", "CEA-PWR-24", "", "wet"))
     verifications.close(task, finding, "not_fixed")
-    for name, most in (("heat.gangue", "40195200.00"), ("heat.own", "246144.00")):
+    for name, most in (
+        *(("heat.gangue", "40195200.00"), ("heat.own", "246144.00")),
+        ("heat.biomass", "17036799.96"),
+    ):
         with refuses(f"AMOUNT_UNSOUND: E1-1: expected from 0 to {most}, as filed, of {name}, got"):
             figures = {"E1-1": {name: Decimal(most) + 1}}
             verifications.conclude(VERIFIER, task, {"E1-1": Decimal(6_477_724)}, figures)

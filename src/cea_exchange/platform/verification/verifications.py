@@ -86,7 +86,8 @@ CONCLUDED = {
 """What a sector's allocation rests on, of the year, beside the emissions."""
 HOURS = "O"
 MADE = (
-    frozenset({"M", "N", HOURS, "supplied", "turbine_heat", "iron", "aluminium", "heat.own"})
+    frozenset({"M", "N", HOURS, "supplied", "turbine_heat", "iron", "aluminium"})
+    | {"heat.own", "heat.biomass"}
     | _CLINKER
     | {f"heat.{fuel.id}" for fuel in _FUELS if fuel.kind == "unconventional"}
 )
@@ -427,7 +428,7 @@ class Verifications:
                 most = _hours_of(task.compliance_year) if name == HOURS else CONCLUDED_MAX
                 words = f"{least} or more" if most == CONCLUDED_MAX else f"from 0 to {most}"
                 if is_conservative and name in MADE:
-                    most = min(most, filed)
+                    most = min(most, max(filed, Decimal(0)))
                     words = f"from 0 to {most}, as filed,"
                 elif is_conservative and name in COMPARED:
                     least = filed

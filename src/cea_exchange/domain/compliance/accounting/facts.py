@@ -160,16 +160,7 @@ def biomass_bp(
     Rules: CEA-PWR-16, CEA-PLN-02, CEA-PLN-03, CEA-VER-16.
     """
     with localcontext(EXACT):
-        biomass = concluded.get("heat.biomass")
-        if biomass is None:
-            biomass = sum(
-                (
-                    month["J"] / (month["I"] / _PERCENT) - month["K"]
-                    for month in months
-                    if "L" in month
-                ),
-                Decimal(0),
-            )
+        biomass = _of_year(months, "heat.biomass", concluded)
         if biomass <= 0:
             return 0
         fossil = _fossil_heat(months, concluded)
