@@ -100,33 +100,33 @@ def test_who_succeeds_is_of_the_same_sector(world, kind):
     assert enterprises.of("E1").ended_on == 0
 
 
-def test_nothing_is_registered_or_decided_of_a_day_to_come(world):
+def test_nothing_was_decided_on_a_day_to_come_and_no_fact_begins_years_ahead(world):
     """CEA-ENT-18: a year that was typed wrong would bar all later changes; the day is 10 January."""
-    platform, tomorrow = world.platform, 20260111
+    platform, tomorrow, in_a_year = world.platform, 20260111, 20270111
     world.enterprise("E2", number=2)
     decided = {"decided_on": tomorrow, "document": "decision 9"}
-    facts = EnterpriseFacts(tomorrow, "Power 1", 3301, "4411", "", "licence 2")
-    changed = {"valid_from": tomorrow, "document": "licence 2"}
-    for day, act in {
-        "decided_on": (
-            lambda: platform.successions.merge("E1", "E2", **decided),
-            lambda: platform.listing.enter(
-                2025, "E1", cause="over_threshold", tonnes=26_000, **decided
-            ),
-        ),
-        "valid_from": (
-            lambda: platform.enterprises.change("E1", facts),
-            lambda: world.unit("E1-2", valid_from=tomorrow),
-            lambda: platform.units.change("E1-1", 1, UnitFacts(), **changed),
-        ),
-        "until": (
-            lambda: platform.firms.tie("V1", "manager", "d 1", enterprise="E1", until=tomorrow),
-        ),
-    }.items():
-        for each in act:
-            with refuses(f"DATE_OUT_OF_RANGE: {day}: expected one up to 20260110, got 20260111"):
-                each()
-    platform.units.change("E1-1", 1, UnitFacts(rated_kw=(1,)), **changed | {"valid_from": 20260110})
+    entered = decided | {"cause": "over_threshold", "tonnes": 26_000}
+    tied = {"enterprise": "E1", "until": tomorrow}
+    for what, act in (
+        ("decided_on", lambda: platform.successions.merge("E1", "E2", **decided)),
+        ("decided_on", lambda: platform.listing.enter(2025, "E1", **entered)),
+        ("until", lambda: platform.firms.tie("V1", "manager", "register 4", **tied)),
+    ):
+        with refuses(f"DATE_OUT_OF_RANGE: {what}: expected one up to 20260110, got 20260111"):
+            act()
+
+    def noted(day):
+        facts = EnterpriseFacts(day, "Power 1", 3301, "4411", "", "licence 2")
+        changed = {"valid_from": day, "document": "licence 2"}
+        yield lambda: platform.enterprises.change("E1", facts)
+        yield lambda: world.unit(f"E1-{day}", valid_from=day)
+        yield lambda: platform.units.change("E1-1", 1, UnitFacts(rated_kw=(1,)), **changed)
+
+    for act in noted(in_a_year + 1):
+        with refuses("DATE_OUT_OF_RANGE: valid_from: expected one up to 20270111, got 20270112"):
+            act()
+    for act in noted(in_a_year):
+        act()
 
 
 def test_an_unknown_enterprise_or_unit_is_refused(world):

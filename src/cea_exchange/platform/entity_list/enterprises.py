@@ -13,7 +13,7 @@ from cea_exchange.platform.checks import (
     name_checked,
     words_checked,
 )
-from cea_exchange.platform.record import Record
+from cea_exchange.platform.record import FACTS_AHEAD_DAYS, Record
 
 SECTORS = get_args(Sector)
 WHOLE_BP = 10_000
@@ -269,7 +269,7 @@ class Enterprises:
         return Enterprise(*row)
 
     def _facts_add(self, enterprise: Enterprise, facts: EnterpriseFacts) -> None:
-        self._record.reached_check(facts.valid_from, "valid_from")
+        self._record.reached_check(facts.valid_from, "valid_from", ahead_days=FACTS_AHEAD_DAYS)
         for what in ("title", "sector_code", "document"):
             words_checked(getattr(facts, what), what)
         words_checked(facts.sub_type, "sub_type", is_needed=False)
