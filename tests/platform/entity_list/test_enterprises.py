@@ -101,7 +101,7 @@ def test_who_succeeds_is_of_the_same_sector(world, kind):
 
 
 def test_nothing_was_decided_on_a_day_to_come_and_no_fact_begins_years_ahead(world):
-    """CEA-ENT-18: a year that was typed wrong would bar all later changes; the day is 10 January."""
+    """CEA-ENT-18: a mistyped year would bar all later changes; the day is 10 January 2026."""
     platform, tomorrow, in_a_year = world.platform, 20260111, 20270111
     world.enterprise("E2", number=2)
     decided = {"decided_on": tomorrow, "document": "decision 9"}
