@@ -25,6 +25,8 @@ PATH = "/cases"
 OFFENCES = ("unpaid", *get_args(Offence))
 OF_THEIR_OWN = ("decide", "pay", "instalments", "ruling", "cut")
 """Steps that have figures, and requests of their own."""
+OF_TWO = ("drop", "stop_production")
+"""Steps without figures that take a second person, and so have requests of their own too."""
 
 
 async def cases_show(visit: Visit) -> Response:
@@ -114,9 +116,13 @@ async def _step(visit: Visit, form: Form) -> Response:
     number, step = whole_part(visit, "number"), form.line("step")
     is_dated = step in ("order", "tell_hearing")
     document, day = form.line("document"), form.day("due_on", needed=is_dated)
-    request: dict[str, Any] = {"op": "case_step", "case": number, "step": step}
-    request |= {"document": document, "words": form.line("words", needed=False)}
-    request |= {"due_on": int(day.strftime("%Y%m%d")) if day else 0}
+    words = form.line("words", needed=step == "drop")
+    request: dict[str, Any] = {"case": number, "document": document, "words": words}
+    if step in OF_TWO:
+        request |= {"op": f"case_{step}"}
+    else:
+        due_on = int(day.strftime("%Y%m%d")) if day else 0
+        request |= {"op": "case_step", "step": step, "due_on": due_on}
     return await _taken(visit, form, "step", request)
 
 
