@@ -26,7 +26,7 @@ def year(tmp_path_factory):
     folder = tmp_path_factory.mktemp("year") / "out"
     run = YearRun(folder, YEAR)
     state = run.run()
-    return folder, state, supervised_of(folder, state.firms, run.calendar)
+    return folder, state, supervised_of(folder, YEAR.mode, state.firms, run.calendar)
 
 
 @pytest.mark.nightly
@@ -90,7 +90,7 @@ def test_a_supervised_year_that_was_stopped_comes_to_the_same_cases(year, tmp_pa
     YearRun(tmp_path / "out", YEAR).run(stop_after=9)
     run = YearRun(tmp_path / "out", YEAR)
     state = run.run()
-    again = supervised_of(tmp_path / "out", state.firms, run.calendar)
+    again = supervised_of(tmp_path / "out", YEAR.mode, state.firms, run.calendar)
     assert again.cases == supervised.cases
 
 
