@@ -419,7 +419,7 @@ class YearRun:
 
 
 def firms_load(setting: YearSetting) -> Any:
-    """Return the class of firms that a setting names, made with its seed, with its behaviour.
+    """Return the firms of the class that a setting names, made with its seed, with its behaviour.
 
     Raises
     ------
@@ -428,8 +428,11 @@ def firms_load(setting: YearSetting) -> Any:
     """
     module, _, name = setting.firms.partition(":")
     try:
-        firms = getattr(importlib.import_module(module), name)(setting.seed)
-    except (ImportError, AttributeError, ValueError) as error:
+        made = getattr(importlib.import_module(module), name)
+        if not isinstance(made, type):
+            raise TypeError(f"it is a {type(made).__name__}")
+        firms = made(setting.seed)
+    except (ImportError, AttributeError, TypeError, ValueError) as error:
         text = f"firms: expected MODULE:CLASS, got {setting.firms!r}: {error}"
         raise ValueError(text) from error
     if setting.behaviour:

@@ -16,7 +16,7 @@ from msgspec import Struct
 from cea_exchange.disclosure.periods import PeriodKind
 from cea_exchange.disclosure.publishing import disclosure_write, disclosures
 from cea_exchange.disclosure.record import record_read
-from cea_exchange.domain.calendar import TradingCalendar
+from cea_exchange.domain.calendar import TradingCalendar, date_of_number
 from cea_exchange.domain.documents.cases import Closed, PenaltyComputed
 from cea_exchange.domain.records import EventKind, Reason
 from cea_exchange.protocol import control
@@ -28,7 +28,7 @@ from cea_exchange.venue.market.measures import Measure
 from cea_exchange.year.firms import abusers
 from cea_exchange.year.firms.firm import Firm
 from cea_exchange.year.institutions.venue_record import FOLDER as VENUE
-from cea_exchange.year.outcome.page import heading
+from cea_exchange.year.outcome.page import heading, table
 from cea_exchange.year.outcome.speech import say
 from cea_exchange.year.setting import Mode
 
@@ -193,7 +193,7 @@ def report_part(supervised: Supervised) -> Iterator[str]:
             row.case,
             row.pattern,
             row.accounts,
-            str(row.opened_on),
+            str(date_of_number(row.opened_on)),
             row.outcome,
             str(row.refused),
             say("{:,} to {:,}", row.fine_least_fen // 100, row.fine_most_fen // 100)
@@ -202,11 +202,7 @@ def report_part(supervised: Supervised) -> Iterator[str]:
         )
         for row in supervised.cases
     ]
-    cells = "".join(f"<th>{escape(say(head))}</th>" for head in heads_of)
-    body = "".join(
-        "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in line) + "</tr>" for line in lines
-    )
-    yield f"<table><tr>{cells}</tr>{body}</table>"
+    yield table([say(head) for head in heads_of], lines, numbers={5})
 
 
 def sentence(supervised: Supervised) -> str:
