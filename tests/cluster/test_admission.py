@@ -13,7 +13,7 @@ from cea_exchange.cluster.config import ClusterConfig
 from cea_exchange.cluster.connection import LogConnection
 from cea_exchange.cluster.errors import ClusterRefused, LogUnreachable
 from cea_exchange.cluster.log_nodes.local import LogNodes
-from cea_exchange.cluster.replicated_log import ReplicatedLog
+from cea_exchange.cluster.replicated_log import Outcome, ReplicatedLog
 from cea_exchange.domain.profile import load_profile
 from cea_exchange.journal import FrameKind, Journal, OsStorage
 from cea_exchange.protocol.settings import ConfigError
@@ -250,6 +250,35 @@ def test_of_two_folders_of_one_name_that_leave_at_once_one_has_the_journal(tmp_p
             members[1].take_out("b")
         for member in members:
             closed(member)
+
+
+def test_an_end_that_the_log_takes_late_is_still_the_folders_own(tmp_path, monkeypatch):
+    with LogNodes(tmp_path / "log") as log_nodes:
+        log_nodes.start()
+        data = tmp_path / "venue"
+        cluster = msgspec.convert(log_nodes.cluster_settings("one"), ClusterConfig)
+        config = VenueConfig(cluster=cluster)
+        Sequencer.open(data, load_profile("cea"), now_ns=time.time_ns).close()
+        join(config, data)
+        append, on_their_way = ReplicatedLog.append, []
+
+        def kept_on_its_way(_log, *message):
+            on_their_way.append(message)
+            return Outcome.UNKNOWN
+
+        def behind_it(log, *message):
+            assert append(log, *on_their_way[0]) is Outcome.ACKED
+            return append(log, *message)
+
+        monkeypatch.setattr(ReplicatedLog, "append", kept_on_its_way)
+        with pytest.raises(LogUnreachable, match="could not be found out"):
+            leave(config, data)
+        monkeypatch.setattr(ReplicatedLog, "append", behind_it)
+        with pytest.raises(ClusterRefused, match="just written to the log"):
+            leave(config, data)
+        left = leave(config, data)
+        assert left.log_seq == on_their_way[0][0] + 1
+        alone_check(data, OsStorage())
 
 
 def joined_at_the_third_try(config, data, monkeypatch):

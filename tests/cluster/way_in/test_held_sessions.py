@@ -299,6 +299,14 @@ def test_a_participant_that_was_silent_is_not_logged_on_again(run):
     assert len(run.door.ended) == 1
 
 
+def test_sessions_left_behind_end_though_nobody_leads(run):
+    run.leaves()
+    run.turn(29)
+    assert (run.door.ended, len(run.way_in)) == ([], 1)
+    run.turn(2)
+    assert (run.door.ended, len(run.way_in)) == ([(ROUTING_ID, "it is silent")], 0)
+
+
 def test_a_logon_that_found_no_venue_goes_to_the_next(run):
     run.leaves()
     run.asks(op="logon", report_seq=0, client=5, attempt=2)

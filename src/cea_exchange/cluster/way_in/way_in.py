@@ -397,14 +397,22 @@ class WayIn:
     def _while_nobody_leads(self, now_s: float) -> None:
         if now_s >= self._heartbeat_due_s:
             self._heartbeat_due_s = now_s + HEARTBEAT_S
-            for session in self._by_routing_id.values():
-                if session.stage is Stage.AWAY:
-                    self._tell(session, session.heartbeat())
+            self._heartbeats_tell(now_s)
         if not self._is_overdue and now_s - self._since_s > self._limits.wait_s:
             self._is_overdue = True
             log.error("venue_unavailable", commands=self._waiting_count, sessions=len(self))
             for session in list(self._by_routing_id.values()):
                 self._give_up_waiting(session)
+
+    def _heartbeats_tell(self, now_s: float) -> None:
+        """Tell who waits that the way in is there; end the sessions that were left behind."""
+        for session in list(self._by_routing_id.values()):
+            if session.stage is not Stage.AWAY:
+                continue
+            if session.is_silent(now_s):
+                self._end(session, "it is silent")
+            else:
+                self._tell(session, session.heartbeat())
 
     def _give_up_waiting(self, session: HeldSession) -> None:
         """Refuse what has waited too long: nobody wants his order of then to be entered later.

@@ -31,6 +31,8 @@ class FolderMark(
         Whether it is not known here yet that the log has that message.
     leaving
         By which the folder knows its own END in the log again; empty where it was never to leave.
+    leaving_before
+        Those of attempts before, whose END the log may still take.
     """
 
     name: str
@@ -39,6 +41,16 @@ class FolderMark(
     base_log_seq: int
     is_joining: bool = False
     leaving: str = ""
+    leaving_before: tuple[str, ...] = ()
+
+    def leaving_anew(self, leaving: str) -> "FolderMark":
+        """Return the mark of another attempt to leave."""
+        before = (*self.leaving_before, self.leaving) if self.leaving else ()
+        return msgspec.structs.replace(self, leaving=leaving, leaving_before=before)
+
+    def is_own(self, leaving: str) -> bool:
+        """Say whether an END in the log is of this folder's leaving."""
+        return bool(leaving) and leaving in (self.leaving, *self.leaving_before)
 
     def joined_check(self) -> None:
         """Refuse a folder whose journal is half given to a log.

@@ -147,7 +147,7 @@ def leave(config: VenueConfig, data: Path) -> Joined:
     with LogConnection(cluster, data) as connection:
         last = _last(ReplicatedLog(connection))
     if last is not None and _is_own_end(last, mark):
-        # It was killed after the log had its record.
+        # It was killed after the log had its record, or did not wait until it had.
         mark_remove(data, storage)
         return Joined(mark.log_id, last.head.next_seq, last.log_seq, "")
     member = ClusterMember.open(cluster, data, profile, **_opening(config, data))
@@ -158,7 +158,7 @@ def leave(config: VenueConfig, data: Path) -> Joined:
         _between_days_check(sequencer)
         # Drawn anew each time: a copy of the folder may have one of before.
         leaving = uuid.uuid4().hex
-        mark_write(data, msgspec.structs.replace(mark, leaving=leaving), storage)
+        mark_write(data, mark.leaving_anew(leaving), storage)
         log_seq = member.take_out(leaving)
         mark_remove(data, storage)
         state_hash = f"{sequencer.machine.core.state_hash():016x}"
@@ -171,7 +171,7 @@ def leave(config: VenueConfig, data: Path) -> Joined:
 def _is_own_end(last: LogMessage, mark: FolderMark) -> bool:
     """Say whether the log ends because this folder left: not another one of its node's name."""
     ended = record_decode(last)
-    return isinstance(ended, EndRecord) and bool(mark.leaving) and ended.leaving == mark.leaving
+    return isinstance(ended, EndRecord) and mark.is_own(ended.leaving)
 
 
 def compare(config: VenueConfig, data: Path) -> Compared:
