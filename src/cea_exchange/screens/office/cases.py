@@ -107,6 +107,7 @@ async def _one(visit: Visit, **forms: Form) -> Response:
         may=shown.answer["may"] if visit.rights.role("platform") == "province" else [],
         word=word_of(visit),
         outcomes=OUTCOMES,
+        measures=MEASURES,
         forms={name: forms.get(name) or visit.empty_form() for name in names},
         done=done_words(visit),
     )
@@ -130,7 +131,9 @@ async def _decide(visit: Visit, form: Form) -> Response:
     request: dict[str, Any] = {"op": "case_decide", "case": whole_part(visit, "number")}
     request |= {"fine": form.yuan("fine"), "document": form.line("document")}
     request |= {"words": form.line("words")}
-    request |= {name: form.line(name, needed=False) for name in ("persons", "measures")}
+    request["persons"] = form.line("persons", needed=False).translate(_PERSONS)
+    request["persons"] = request["persons"].replace(_FOR_LIFE, "life")
+    request["measures"] = ",".join(each for each in MEASURES if form.values.get(each))
     given = {
         "traded_value": form.yuan("traded_value", needed=False),
         "traded_tonnes": form.whole("traded_tonnes", needed=False),
@@ -168,6 +171,10 @@ async def _ruling(visit: Visit, form: Form) -> Response:
 
 
 OUTCOMES = ("upheld", "changed", "revoked", "withdrawn")
+MEASURES = ("barred_from_service", "licence_withdrawn")
+_PERSONS = str.maketrans("：，、", ":,,")
+_FOR_LIFE = "终身"
+"""As a Chinese keyboard writes what the platform reads as NAME:YUAN:life,NAME:YUAN."""
 FIELDS = (
     *("document", "words", "due_on", "step", "fine", "persons", "measures", "paid", "payer"),
     *("tonnes", "year", "misreported", "parts", "outcome"),
