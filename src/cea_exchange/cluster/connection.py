@@ -4,7 +4,6 @@ nats-py is asyncio: its loop runs in a thread of its own, which alone touches th
 """
 
 import asyncio
-import ssl
 import threading
 from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import CancelledError, Future
@@ -20,6 +19,7 @@ from nats.js import JetStreamContext
 
 from cea_exchange.cluster.config import ClusterConfig
 from cea_exchange.cluster.errors import ClusterRefused, LogUnreachable
+from cea_exchange.protocol.settings import ConfigError
 
 CONNECT_S_MAX = 10.0
 ANSWER_S_MAX = 2.0
@@ -142,8 +142,8 @@ class LogConnection:
         config, refusals = self.config, list[str]()
         try:
             secret = config.secret(self._data)
-            tls = _tls(config, self._data)
-        except (OSError, ValueError) as error:
+            tls = config.tls(self._data)
+        except ConfigError as error:
             raise ClusterRefused(f"cluster: {error}") from error
 
         is_refused = asyncio.Event()
@@ -251,12 +251,3 @@ async def reachable(
         if isinstance(error, nats.js.errors.APIError):
             raise
         raise LogUnreachable(f"the log can't be asked: {error}") from error
-
-
-def _tls(config: ClusterConfig, data: Path) -> ssl.SSLContext | None:
-    if config.ca is None:
-        return None
-    context = ssl.create_default_context(cafile=str(data / config.ca))
-    if config.certificate is not None and config.certificate_key is not None:
-        context.load_cert_chain(data / config.certificate, data / config.certificate_key)
-    return context

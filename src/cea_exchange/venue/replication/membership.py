@@ -32,7 +32,7 @@ from cea_exchange.journal.frame_bytes import frames_split
 from cea_exchange.protocol.clock import Clock
 from cea_exchange.venue.config import VenueConfig
 from cea_exchange.venue.durability.sequencer import Sequencer
-from cea_exchange.venue.replication.admission import begin
+from cea_exchange.venue.replication.admission import begin, info_checked
 from cea_exchange.venue.replication.folder_mark import (
     FolderMark,
     mark_read,
@@ -92,9 +92,10 @@ def join(config: VenueConfig, data: Path) -> Joined:
     with LogConnection(cluster, data) as connection:
         shared = ReplicatedLog(connection)
         shared.make()
+        info = info_checked(shared)
         if mark is not None and (base := shared.read(mark.base_log_seq)) is not None:
             return _joined(mark, base, data)
-        last = _last(shared)
+        last = shared.require(info.last_log_seq) if info.last_log_seq else None
         sequencer = Sequencer.open(data, load_profile(config.profile), **_opening(config, data))
         try:
             _between_days_check(sequencer)
