@@ -14,7 +14,7 @@ from cea_exchange.cluster.config import ClusterConfig
 from cea_exchange.cluster.connection import LogConnection
 from cea_exchange.cluster.errors import ClusterRefused, LogUnreachable
 from cea_exchange.cluster.log_nodes.local import LogNodes
-from cea_exchange.cluster.log_nodes.rights import VENUE
+from cea_exchange.cluster.log_nodes.rights import VENUE, WATCHER
 from cea_exchange.cluster.replicated_log import Outcome, ReplicatedLog
 from cea_exchange.domain.profile import load_profile
 from cea_exchange.journal import FrameKind, Journal, OsStorage
@@ -99,6 +99,26 @@ def test_a_secret_that_others_may_read_is_refused(place, tmp_path, mode):
     secret.chmod(mode)
     open_to_others = place.settings(secret_file=str(secret))
     refused(f"secret: expected mode 0600, got 0{mode:o}", open_to_others, tmp_path)
+
+
+def test_a_user_who_may_only_read_the_log_is_refused(place, tmp_path):
+    """It followed as a standby that nobody saw, and that could never lead."""
+    watcher = msgspec.convert(
+        place.log_nodes.cluster_settings("watching", WATCHER), ClusterConfig
+    )
+    words = 'user watcher may not write the log: .*for publish to "cea.journal"'
+    refused(words, watcher, tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+    with LogConnection(place.config, place.folder) as connection:
+        shared = ReplicatedLog(connection)
+        before = shared.info()
+        shared.rights_check()
+        assert shared.info()[:3] == before[:3]
+
+
+def test_the_log_of_another_cluster_is_refused_with_the_reason(place, tmp_path):
+    with pytest.raises(LogUnreachable, match="refuses user venue at cluster other: .*other-jou"):
+        opened(place.settings(name="other"), tmp_path)
 
 
 def test_files_of_a_certificate_that_are_none_are_named_before_anything_starts(tmp_path):

@@ -28,6 +28,7 @@ PING_S = 1
 PINGS_UNANSWERED_MAX = 2
 PENDING_BYTES_MAX = 64 << 20
 _REFUSED = ("authorization violation", "authentication", "certificate", "tls")
+_DENIED = "permissions violation"
 
 Answer = TypeVar("Answer")
 log = structlog.get_logger("cluster")
@@ -59,6 +60,7 @@ class LogConnection:
         self._data = data
         self._client: Client | None = None
         self._is_closing = self._is_ended = False
+        self._denied = ""
         try:
             self._client = self.call(self._connect(), CONNECT_S_MAX + ANSWER_S_MAX)
         except BaseException:
@@ -80,6 +82,14 @@ class LogConnection:
     def is_connected(self) -> bool:
         """Whether a node of the log answers now."""
         return self._client is not None and self._client.is_connected
+
+    @property
+    def denied(self) -> str:
+        """What the log's nodes did not let this user do, last; empty if nothing.
+
+        They give no answer to it, so that who asked has waited in vain.
+        """
+        return self._denied
 
     def begin(self, work: Coroutine[Any, Any, Answer]) -> "Future[Answer]":
         """Let a coroutine run in the connection's loop; LogUnreachable once that has ended."""
@@ -114,9 +124,15 @@ class LogConnection:
             Nobody answers, or not in time.
         """
         data = b"" if request is None else msgspec.json.encode(request)
-        answer = await reachable(
-            self.client.request, f"$JS.API.{subject}", data, timeout=ANSWER_S_MAX
-        )
+        try:
+            answer = await reachable(
+                self.client.request, f"$JS.API.{subject}", data, timeout=ANSWER_S_MAX
+            )
+        except LogUnreachable as error:
+            if not self._denied:
+                raise
+            who = f"user {self.config.user} at cluster {self.config.name}"
+            raise LogUnreachable(f"{error}; it refuses {who}: {self._denied}") from error
         decoded: dict[str, Any] = msgspec.json.decode(answer.data)
         return decoded
 
@@ -150,6 +166,8 @@ class LogConnection:
 
         async def failed(error: Exception) -> None:
             refusals.append(str(error) or type(error).__name__)
+            if _DENIED in refusals[-1].lower():
+                self._denied = refusals[-1]
             if any(word in refusals[-1].lower() for word in _REFUSED):
                 is_refused.set()
 

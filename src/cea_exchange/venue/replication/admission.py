@@ -176,7 +176,8 @@ def info_checked(shared: ReplicatedLog) -> LogInfo:
     Raises
     ------
     ClusterRefused
-        It is not set up as a journal's is, its beginning was cut off, or its clock is another.
+        It is not set up as a journal's is, this node may not write it, its beginning was cut off,
+        or its clock is another.
     LogUnreachable
         It does not answer.
     """
@@ -184,6 +185,7 @@ def info_checked(shared: ReplicatedLog) -> LogInfo:
     if info is None:
         raise LogUnreachable(f"stream {shared.config.stream} is not there")
     shared.settings_check()
+    shared.rights_check()
     if info.last_log_seq and info.first_log_seq != 1:
         raise ClusterRefused(
             f"the log begins with message {info.first_log_seq}: what was before it was cut"
