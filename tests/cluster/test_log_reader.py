@@ -26,8 +26,14 @@ from support.patience import patience
 pytestmark = pytest.mark.e2e
 MARKS = [b"second of them", b"third of them", b"fourth of them", b"fifth of them"]
 RECORD = EpochRecord(
-    **{"node": "one", "incarnation": "c" * 32, "log_id": "a" * 32, "base_log_seq": 0},
-    **{"state_hash": 7, "code_version": "0", "schema_version": 3, "profile_hash": "b" * 64},
+    node="one",
+    incarnation="c" * 32,
+    log_id="a" * 32,
+    base_log_seq=0,
+    state_hash=7,
+    code_version="0.1.0",
+    schema_version=3,
+    profile_hash="b" * 64,
 )
 
 
