@@ -52,7 +52,7 @@ def filled(shared):
 def flipped(log_nodes, number, mark):
     """Flip a bit of a message in the copy that a node has."""
     folder = log_nodes.data(number) / "store"
-    (block,) = [path for path in folder.rglob("cea-journal/msgs/*.blk")]
+    (block,) = folder.rglob("cea-journal/msgs/*.blk")
     content = bytearray(block.read_bytes())
     content[content.index(mark)] ^= 1
     block.write_bytes(content)
