@@ -18,7 +18,7 @@ from nats.aio.client import Client
 from nats.js import JetStreamContext
 
 from cea_exchange.cluster.config import ClusterConfig
-from cea_exchange.cluster.errors import ClusterRefused, LogUnreachable
+from cea_exchange.cluster.errors import ClusterRefused, LogUnreachable, UserRefused
 from cea_exchange.protocol.settings import ConfigError
 
 CONNECT_S_MAX = 10.0
@@ -27,7 +27,8 @@ RECONNECT_WAIT_S = 0.1
 PING_S = 1
 PINGS_UNANSWERED_MAX = 2
 PENDING_BYTES_MAX = 64 << 20
-_REFUSED = ("authorization violation", "authentication", "certificate", "tls")
+_USER_REFUSED = ("authorization violation", "authentication")
+_REFUSED = (*_USER_REFUSED, "certificate", "tls")
 _DENIED = "permissions violation"
 
 Answer = TypeVar("Answer")
@@ -223,7 +224,9 @@ class LogConnection:
         said = "; ".join(dict.fromkeys(refusals)) or f"no answer within {CONNECT_S_MAX:g} s"
         nodes = ", ".join(config.log_nodes)
         if is_refused.is_set():
-            raise ClusterRefused(f"the log at {nodes} refuses {config.user or 'nobody'}: {said}")
+            is_user = any(word in said.lower() for word in _USER_REFUSED)
+            refused = UserRefused if is_user else ClusterRefused
+            raise refused(f"the log at {nodes} refuses {config.user or 'nobody'}: {said}")
         raise LogUnreachable(f"no node of the log answers at {nodes}: {said}")
 
     async def _connect_again(self) -> None:
