@@ -270,7 +270,8 @@ def test_snapshot_restore_and_copy(market: Market) -> None:
 @pytest.mark.parametrize(("flag", "taken"), [(np.True_, True), (np.False_, False)])
 def test_a_row_of_an_array_says_yes_and_no(market: Market, flag: np.bool_, taken: bool) -> None:
     accepted, *_ = market.enter(
-        *("alice", "CEA23", "buy"), price="97.50", tonnes=np.int64(10), order_id="a1", post_only=flag
+        *("alice", "CEA23", "buy"),
+        price="97.50", tonnes=np.int64(10), order_id="a1", post_only=flag,
     )
     assert accepted.post_only is taken
 

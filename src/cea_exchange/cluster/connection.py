@@ -221,13 +221,17 @@ class LogConnection:
         # It would try again for ever.
         connecting.cancel()
         await client.close()
+        raise self._refusal(refusals, is_refused=is_refused.is_set())
+
+    def _refusal(self, refusals: list[str], *, is_refused: bool) -> Exception:
+        """Return what came of an attempt that ended without a connection."""
         said = "; ".join(dict.fromkeys(refusals)) or f"no answer within {CONNECT_S_MAX:g} s"
-        nodes = ", ".join(config.log_nodes)
-        if is_refused.is_set():
-            is_user = any(word in said.lower() for word in _USER_REFUSED)
-            refused = UserRefused if is_user else ClusterRefused
-            raise refused(f"the log at {nodes} refuses {config.user or 'nobody'}: {said}")
-        raise LogUnreachable(f"no node of the log answers at {nodes}: {said}")
+        nodes = ", ".join(self.config.log_nodes)
+        if not is_refused:
+            return LogUnreachable(f"no node of the log answers at {nodes}: {said}")
+        is_user = any(word in said.lower() for word in _USER_REFUSED)
+        refused = UserRefused if is_user else ClusterRefused
+        return refused(f"the log at {nodes} refuses {self.config.user or 'nobody'}: {said}")
 
     async def _connect_again(self) -> None:
         while not self._is_closing:

@@ -39,7 +39,7 @@ CONSUMER_EACH_S = 1.0
 """Who got nothing by a consumer waits so long before the next: the log has room for some hundreds,
 and one that is left lives for CONSUMER_S."""
 MISSING_S_MAX = 5.0
-"""A message that is behind the log's end is not there for so long: a new leader may come to it yet."""
+"""A message before the log's end is not there for so long: a new leader may come to it yet."""
 
 log = structlog.get_logger("cluster")
 

@@ -19,7 +19,7 @@ import msgspec
 import zmq
 
 from cea_exchange.cluster.log_nodes.free_ports import free_ports
-from cea_exchange.control_plane.signals import end_with_parent
+from cea_exchange.control_plane.signals import end_with_parent, module_command
 from cea_exchange.loadtest.population import Participant
 from cea_exchange.protocol.security import CurveKeys, client_socket
 from cea_exchange.registry.registry import Registry
@@ -30,7 +30,7 @@ ADMIN_S_MAX = 30.0
 ADMIN, SECOND = "admin", "second"
 """The venue's operators."""
 
-PROGRAM = [sys.executable, "-m", "cea_exchange.cli.main"]
+PROGRAM = module_command("cea_exchange.cli.main")
 _UNTHROTTLED = {
     f"throttle_{whose}per_second": 0 for whose in ("", "cancels_", "account_", "account_cancels_")
 }

@@ -41,7 +41,7 @@ class LeaderLease:
     ------
     ConfigError
         A file of the settings is none, or the log's nodes say at once that they don't know the user
-        by this secret: nothing starts. Of nodes that are silent it may be found out later, and told.
+        by this secret: nothing starts. What silent nodes say later is told in the log.
     """
 
     def __init__(self, config: ClusterConfig, data: Path, names: Sequence[str]) -> None:
