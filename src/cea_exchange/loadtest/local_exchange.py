@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -64,12 +64,14 @@ class LocalExchange:
         self,
         data: Path,
         *,
-        programs: dict[str, list[str]] | None = None,
+        programs: Mapping[str, Sequence[str]] | None = None,
         database: str | None = None,
     ):
         self.data = Path(data)
         self._database = database
-        self._programs = {name: [*PROGRAM, name] for name in ("venue", "registry")}
+        self._programs: dict[str, Sequence[str]] = {
+            name: (*PROGRAM, name) for name in ("venue", "registry")
+        }
         self._programs |= programs or {}
         self._processes: dict[str, subprocess.Popen] = {}
         self._context = zmq.Context()
