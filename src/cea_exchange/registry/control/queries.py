@@ -1,4 +1,4 @@
-"""The registry as the processes that look into it open it."""
+"""Opens the registry for the processes that answer looks: they read, and can't write."""
 
 from collections.abc import Callable
 
