@@ -299,7 +299,7 @@ class Market:
         order_id : str
             The caller's own id: one of the account's on that trading day.
         tif : Tif or str
-            "day", "ioc" or "fok".
+            How long it may wait: a `Tif`, or its name in small letters.
         post_only : bool
             Refuse it rather than let it trade on entry.
         pick : str, optional
