@@ -71,7 +71,6 @@ from cea_exchange.matching.text.event_naming import events_named
 from cea_exchange.matching.text.names import Asked, Names, text_check
 from cea_exchange.matching.text.state_naming import StateNaming
 
-ORDER_ID_NONE = 0
 ORDER_ID_IMPOSSIBLE = (1 << 64) - 1
 """Names no order: order ids are dense from 1."""
 OPERATOR_INDEX = 0
