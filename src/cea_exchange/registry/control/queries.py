@@ -18,4 +18,4 @@ def opened(settings: LookSettings, now_ns: Callable[[], int]) -> RegistryService
     registry = Registry(RegistryStore.open_reader(settings.data, settings.database), now_ns)
     registry.persons.operators = settings.operators
     registry.bank.setting = msgspec.convert(settings.own, BankSetting | None)
-    return RegistryService(registry, second_person=None, proposal_s=1, place=dict)
+    return RegistryService(registry)
