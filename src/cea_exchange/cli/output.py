@@ -102,7 +102,8 @@ def rows_table(
     if not rows:
         return said(none)
     names = list(rows[0]) if names is None else names
-    heads = [name.replace("_", " ") for name in names]
+    # Times are shown as such, whatever they are counted in.
+    heads = [name.removesuffix("_ns").replace("_", " ") for name in names]
     return table(heads, [[cell(shown(name, row[name], row)) for name in names] for row in rows])
 
 

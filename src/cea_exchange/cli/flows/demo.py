@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date
@@ -19,6 +18,7 @@ from cea_exchange.cli.language import said, say
 from cea_exchange.cli.options import MarketProfile
 from cea_exchange.cli.output import reconciled
 from cea_exchange.cli.reports.bulletin import bulletin_shown
+from cea_exchange.control_plane.signals import module_command
 from cea_exchange.domain.documents.bulletin_forms import bulletin_document
 from cea_exchange.domain.reference_prices import close_before, load_daily, reference_price
 from cea_exchange.domain.units import cash_format
@@ -91,7 +91,7 @@ def demo(
 @contextmanager
 def _board(folder: Path, console: Console) -> Iterator[None]:
     """Serve the public board of the market in a folder, and say where."""
-    program = [sys.executable, "-m", "cea_exchange.cli.main", "board", "serve"]
+    program = module_command("cea_exchange.cli.main", "board", "serve")
     with subprocess.Popen(
         [*program, "--data", str(folder)], stdout=subprocess.PIPE, text=True
     ) as serving:

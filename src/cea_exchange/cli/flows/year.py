@@ -19,7 +19,7 @@ from rich.table import Table
 from cea_exchange.cli.daemons.daemon_log import LogLevel, log_to_standard_error
 from cea_exchange.cli.errors import CheckFailed, CommandError
 from cea_exchange.cli.language import language, said_in_report
-from cea_exchange.domain.calendar import date_number, date_of_number
+from cea_exchange.domain.calendar import date_number
 from cea_exchange.domain.reference_prices import load_daily
 from cea_exchange.protocol.folder_lock import FolderInUse
 from cea_exchange.year.checkpoint import YearState
@@ -27,7 +27,7 @@ from cea_exchange.year.outcome.outcome import Outcome, outcome_of
 from cea_exchange.year.outcome.report import report_write
 from cea_exchange.year.outcome.speech import say, speech_set
 from cea_exchange.year.outcome.supervision import report_part, sentence, supervised_of
-from cea_exchange.year.outcome.wording import beside_rows, figure_rows
+from cea_exchange.year.outcome.wording import beside_rows, figure_rows, traded_days
 from cea_exchange.year.run import YearFailed, YearRun
 from cea_exchange.year.setting import FIRMS, ORDERS_EACH, YEARS, Mode, YearSetting
 
@@ -128,7 +128,7 @@ def play(
             run = YearRun(out, setting, progress)
             state = run.run()
         outcome = outcome_of(out, setting, state)
-        found = supervised_of(out, state.firms, run.calendar) if setting.supervised else None
+        found = supervised_of(out, mode, state.firms, run.calendar) if setting.supervised else None
         more = () if found is None else report_part(found)
         report = report_write(out, setting, state, outcome, more)
     if as_json:
@@ -208,11 +208,8 @@ def _print(outcome: Outcome, setting: YearSetting, state: YearState, wall_s: flo
     console = Console(highlight=False)
     console.width = max(console.width, WIDTH_MIN)
     peak_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1_024
-    first, last = (
-        date_of_number(state.bulletins[place].trading_date) for place in (0, -1)
-    )
     title = say("Compliance year {}", setting.year)
-    console.print(f"[bold]{title}[/bold], {say('traded {} to {}', first, last)}")
+    console.print(f"[bold]{title}[/bold], {say('traded {} to {}', *traded_days(state))}")
     table = Table(show_header=False, box=None)
     table.add_column(style="dim")
     table.add_column()

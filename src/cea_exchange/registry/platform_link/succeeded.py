@@ -1,4 +1,4 @@
-"""Obligations that successors owe: of entities that were merged or split at the platform."""
+"""Obligations of successors, from the platform's items: of entities that were merged or split."""
 
 from cea_exchange.institution.checks import ActError
 from cea_exchange.protocol.links.platform import ObligationSucceeded
@@ -62,6 +62,8 @@ class SucceededObligations:
                 self._ledger.store, self._ledger.rules, index, succeeded.compliance_year
             )
         except ActError as error:
+            if not tonnes:  # who owes nothing here has nothing missing
+                return
             raise Mismatched([mismatch(whose, str(error))]) from error
         if standing.applied:
             text = "obligation: expected nothing applied for that is not decided, got"

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import json
 import os
-import sys
 import time
 from collections.abc import Callable
 from functools import partial
@@ -14,6 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from cea_exchange.control_plane.client import NotDone
+from cea_exchange.control_plane.signals import module_command
 from cea_exchange.screens.access import KeyedSystems
 from cea_exchange.screens.control_room.acting import Act, ActsPage, Request
 from cea_exchange.screens.control_room.overview import monitor_of
@@ -87,7 +87,7 @@ class Reconciling:
 
     async def _run(self) -> None:
         folder = self._systems.folder("registry")
-        words = [sys.executable, "-m", "cea_exchange.cli.main", "registry", "reconcile"]
+        words = module_command("cea_exchange.cli.main", "registry", "reconcile")
         process = await asyncio.create_subprocess_exec(
             *words,
             *("--data", str(folder), "--json"),
@@ -123,7 +123,7 @@ def channels_add(site: Site) -> None:
     """Let the hub show how reconciliation is."""
 
     def fragment(reading: Reading, _part: str) -> str:
-        return render("control/reconciled.html", reading, reconciling=site.rooms["reconciling"])
+        return render("control/reconciled.html", reading, reconciling=site.kept["reconciling"])
 
     site.hub.kinds["reconciled"] = Kind("reconciled", fragment)
 
@@ -191,7 +191,7 @@ async def _write(visit: Visit, **shown: Any) -> Response:
 
 def reconciling_of(visit: Visit) -> Reconciling:
     """Return who compares the whole ledger."""
-    reconciling: Reconciling = visit.site.rooms["reconciling"]
+    reconciling: Reconciling = visit.site.kept["reconciling"]
     return reconciling
 
 
