@@ -8,11 +8,13 @@ from pathlib import Path
 
 import msgspec
 import pytest
+import trustme
 
 from cea_exchange.cluster.config import ClusterConfig
 from cea_exchange.cluster.connection import LogConnection
 from cea_exchange.cluster.errors import ClusterRefused, LogUnreachable
 from cea_exchange.cluster.log_nodes.local import LogNodes
+from cea_exchange.cluster.log_nodes.rights import VENUE, WATCHER
 from cea_exchange.cluster.replicated_log import Outcome, ReplicatedLog
 from cea_exchange.domain.profile import load_profile
 from cea_exchange.journal import FrameKind, Journal, OsStorage
@@ -80,11 +82,72 @@ def test_who_belongs_to_the_log_may_follow_it(place):
 
 def test_a_wrong_secret_is_refused(place, tmp_path):
     (tmp_path / "secret").write_text("not this\n")
+    (tmp_path / "secret").chmod(0o600)
     wrong = place.settings(secret_file=str(tmp_path / "secret"))
     refused("refuses venue: .*[Aa]uthorization", wrong, tmp_path)
     (tmp_path / "secret").write_text("\n")
     refused("expected a password in its first line, got none", wrong, tmp_path)
-    refused("No such file", place.settings(secret_file="absent"), tmp_path)
+    refused("absent: expected a file, No such file", place.settings(secret_file="absent"), tmp_path)
+    (tmp_path / "secret").write_bytes(b"\xff\n")
+    refused("secret: expected a password in UTF-8", wrong, tmp_path)
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o666])
+def test_a_secret_that_others_may_read_is_refused(place, tmp_path, mode):
+    secret = tmp_path / "secret"
+    secret.write_text(place.log_nodes.secret_file(VENUE).read_text())
+    secret.chmod(mode)
+    open_to_others = place.settings(secret_file=str(secret))
+    refused(f"secret: expected mode 0600, got 0{mode:o}", open_to_others, tmp_path)
+
+
+def test_a_user_who_may_only_read_the_log_is_refused(place, tmp_path):
+    """It followed as a standby that nobody saw, and that could never lead."""
+    watcher = msgspec.convert(
+        place.log_nodes.cluster_settings("watching", WATCHER), ClusterConfig
+    )
+    words = 'user watcher may not write the log: .*for publish to "cea.journal"'
+    refused(words, watcher, tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+    with LogConnection(place.config, place.folder) as connection:
+        shared = ReplicatedLog(connection)
+        before = shared.info()
+        shared.rights_check()
+        assert shared.info()[:3] == before[:3]
+
+
+def test_the_log_of_another_cluster_is_refused_with_the_reason(place, tmp_path):
+    with pytest.raises(LogUnreachable, match="refuses user venue at cluster other: .*other-jou"):
+        opened(place.settings(name="other"), tmp_path)
+
+
+def test_files_of_a_certificate_that_are_none_are_named_before_anything_starts(tmp_path):
+    authority = trustme.CA()
+    own = authority.issue_cert("127.0.0.1")
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    own.cert_chain_pems[0].write_to_path(tmp_path / "own.pem")
+    own.private_key_pem.write_to_path(tmp_path / "own.key")
+    (tmp_path / "own.key").chmod(0o640)
+    config = ClusterConfig(
+        name="cea",
+        node="one",
+        log_nodes=("tls://127.0.0.1:1",),
+        ca="ca.pem",
+        certificate="own.pem",
+        certificate_key="own.key",
+    )
+    assert config.files_read(tmp_path) == "node one of cea, log at tls://127.0.0.1:1"
+
+    def refused_is(words, **changed):
+        with pytest.raises(ConfigError, match=words):
+            msgspec.structs.replace(config, **changed).files_read(tmp_path)
+
+    refused_is("absent.pem: expected an authority's certificate", ca="absent.pem")
+    refused_is("own.key: expected an authority's certificate", ca="own.key")
+    refused_is("absent: expected a file", certificate_key="absent")
+    refused_is("ca.pem, .*own.key: expected a certificate and its key", certificate="ca.pem")
+    (tmp_path / "own.key").chmod(0o644)
+    refused_is("own.key: expected mode 0640, got 0644")
 
 
 def test_a_log_that_nobody_has_is_waited_for_no_longer_than_it_takes(place, tmp_path, monkeypatch):
@@ -169,6 +232,24 @@ def test_a_journal_that_has_what_the_log_has_lost_is_refused(place):
         journal.sync()
     journal.close()
     refused("acknowledged work is missing from the log", place.settings(node="ahead"), data)
+    # The first of the two is acknowledged, as the second one knows.
+    with pytest.raises(ClusterRefused, match="ends before sequence 1, the journal here .* had 1"):
+        compare(VenueConfig(cluster=place.config), data)
+
+
+def test_a_log_whose_beginning_was_cut_takes_no_node_and_no_journal(
+    place, tmp_path, monkeypatch
+):
+    info = ReplicatedLog.info
+    monkeypatch.setattr(
+        ReplicatedLog, "info", lambda log: info(log)._replace(first_log_seq=2)
+    )
+    refused("begins with message 2: what was before it was cut", place.config, place.copy("cut"))
+    alone = tmp_path / "alone"
+    Sequencer.open(alone, load_profile("cea"), now_ns=time.time_ns).close()
+    with pytest.raises(ClusterRefused, match="begins with message 2"):
+        join(VenueConfig(cluster=place.config), alone)
+    alone_check(alone, OsStorage())
 
 
 def test_a_damaged_message_of_the_journal_is_named(place):
@@ -252,7 +333,10 @@ def test_of_two_folders_of_one_name_that_leave_at_once_one_has_the_journal(tmp_p
             closed(member)
 
 
-def test_an_end_that_the_log_takes_late_is_still_the_folders_own(tmp_path, monkeypatch):
+@pytest.mark.parametrize("is_followed_between", [False, True])
+def test_an_end_that_the_log_takes_late_is_still_the_folders_own(
+    tmp_path, monkeypatch, is_followed_between
+):
     with LogNodes(tmp_path / "log") as log_nodes:
         log_nodes.start()
         data = tmp_path / "venue"
@@ -273,6 +357,8 @@ def test_an_end_that_the_log_takes_late_is_still_the_folders_own(tmp_path, monke
         monkeypatch.setattr(ReplicatedLog, "append", kept_on_its_way)
         with pytest.raises(LogUnreachable, match="could not be found out"):
             leave(config, data)
+        if is_followed_between:
+            closed(opened(cluster, data))
         monkeypatch.setattr(ReplicatedLog, "append", behind_it)
         with pytest.raises(ClusterRefused, match="just written to the log"):
             leave(config, data)

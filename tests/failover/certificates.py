@@ -25,5 +25,6 @@ def certificates_new(folder: Path, hosts: Sequence[str]) -> list[Certificates]:
         certificate, key = folder / f"log-{number}.pem", folder / f"log-{number}.key"
         own.cert_chain_pems[0].write_to_path(certificate)
         own.private_key_pem.write_to_path(key)
+        key.chmod(0o600)
         found.append(Certificates(folder / "ca.pem", certificate, key))
     return found

@@ -13,7 +13,7 @@ from cea_exchange.domain.records import (
     Side,
     Tif,
 )
-from cea_exchange.domain.units import price_parse, whole_number
+from cea_exchange.domain.units import boolean, price_parse, whole_number
 
 E = TypeVar("E", Side, Tif)
 
@@ -89,9 +89,7 @@ class SessionCommands(ABC):
         record["kind"] = CommandKind.ENTER
         record["side"] = _member(side, Side, _SIDES, "side")
         record["tif"] = _member(tif, Tif, _TIFS, "tif")
-        if type(post_only) is not bool:
-            raise TypeError(f"post_only: expected bool, got {type(post_only).__name__}")
-        record["flags"] = OrderFlag.POST_ONLY if post_only else 0
+        record["flags"] = OrderFlag.POST_ONLY if boolean(post_only, "post_only") else 0
         record["product_index"] = self.product_index(product)
         record["pick_order_id"] = id_read(pick, "pick")
         record["price"] = _price(price, price_fen)

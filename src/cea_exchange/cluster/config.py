@@ -1,11 +1,12 @@
 """The settings of a venue that several machines share: the table ``[cluster]``."""
 
+import ssl
 from pathlib import Path
 from typing import Annotated
 
 import msgspec
 
-from cea_exchange.protocol.settings import ConfigError
+from cea_exchange.protocol.settings import ConfigError, mode_check
 
 Name = Annotated[
     str, msgspec.Meta(pattern=r"^[a-z][a-z0-9-]{0,31}$", examples=["cea", "venue-1"])
@@ -36,11 +37,12 @@ class ClusterConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_
         File of the authority (PEM) that the log's nodes have their certificates of. Left out, the
         connection is in the clear: for a log on the loopback.
     certificate, certificate_key
-        Files of this node's own certificate (PEM), where the log's nodes ask for one.
+        Files of this node's own certificate (PEM), where the log's nodes ask for one; the key is
+        its owner's and his group's at most (0640).
     user
         As whom the log's nodes know this node.
     secret_file
-        File that holds the user's password, alone in its first line.
+        File that holds the user's password, alone in its first line; its owner's alone (0600).
     lease_s
         A leader that was not heard of for so long is taken for dead, in seconds.
     replicas
@@ -102,26 +104,59 @@ class ClusterConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_
 
         Raises
         ------
-        OSError, ConfigError
-            The file can't be read, or has nothing in it.
+        ConfigError
+            The file can't be read, is open to others, or has nothing in it.
         """
         if self.secret_file is None:
             return None
-        lines = (data / self.secret_file).read_text(encoding="utf-8").splitlines()
+        path = data / self.secret_file
+        mode_check(path, 0o600)
+        try:
+            lines = path.read_text(encoding="utf-8").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"{path}: expected a password in UTF-8, {error}") from error
         if not lines or not lines[0].strip():
-            what = "expected a password in its first line, got none"
-            raise ConfigError(f"{self.secret_file}: {what}")
+            raise ConfigError(f"{path}: expected a password in its first line, got none")
         return lines[0].strip()
+
+    def tls(self, data: Path) -> ssl.SSLContext | None:
+        """Return how the connection is secured; None where it is in the clear.
+
+        Parameters
+        ----------
+        data
+            The folder that relative names of files are in.
+
+        Raises
+        ------
+        ConfigError
+            A file can't be read, is none of its kind, or a key is open to everybody.
+        """
+        if self.ca is None:
+            return None
+        ca = data / self.ca
+        try:
+            context = ssl.create_default_context(cafile=ca)
+        except OSError as error:
+            raise ConfigError(f"{ca}: expected an authority's certificate, {error}") from error
+        if self.certificate is not None and self.certificate_key is not None:
+            certificate, key = data / self.certificate, data / self.certificate_key
+            mode_check(key, 0o640)
+            try:
+                context.load_cert_chain(certificate, key)
+            except OSError as error:
+                what = f"{certificate}, {key}: expected a certificate and its key"
+                raise ConfigError(f"{what}, {error}") from error
+        return context
 
     def files_read(self, data: Path) -> str:
         """Read every file that is named, and return in a line what these settings are for.
 
         Raises
         ------
-        OSError, ConfigError
-            One can't be read.
+        ConfigError
+            One can't be read, or is not what it must be.
         """
         self.secret(data)
-        for name in filter(None, (self.ca, self.certificate, self.certificate_key)):
-            (data / name).read_bytes()
+        self.tls(data)
         return f"node {self.node} of {self.name}, log at {', '.join(self.log_nodes)}"

@@ -4,7 +4,6 @@ nats-py is asyncio: its loop runs in a thread of its own, which alone touches th
 """
 
 import asyncio
-import ssl
 import threading
 from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import CancelledError, Future
@@ -19,7 +18,8 @@ from nats.aio.client import Client
 from nats.js import JetStreamContext
 
 from cea_exchange.cluster.config import ClusterConfig
-from cea_exchange.cluster.errors import ClusterRefused, LogUnreachable
+from cea_exchange.cluster.errors import ClusterRefused, LogUnreachable, UserRefused
+from cea_exchange.protocol.settings import ConfigError
 
 CONNECT_S_MAX = 10.0
 ANSWER_S_MAX = 2.0
@@ -27,7 +27,9 @@ RECONNECT_WAIT_S = 0.1
 PING_S = 1
 PINGS_UNANSWERED_MAX = 2
 PENDING_BYTES_MAX = 64 << 20
-_REFUSED = ("authorization violation", "authentication", "certificate", "tls")
+_USER_REFUSED = ("authorization violation", "authentication")
+_REFUSED = (*_USER_REFUSED, "certificate", "tls")
+_DENIED = "permissions violation"
 
 Answer = TypeVar("Answer")
 log = structlog.get_logger("cluster")
@@ -59,6 +61,7 @@ class LogConnection:
         self._data = data
         self._client: Client | None = None
         self._is_closing = self._is_ended = False
+        self._denied = ""
         try:
             self._client = self.call(self._connect(), CONNECT_S_MAX + ANSWER_S_MAX)
         except BaseException:
@@ -80,6 +83,14 @@ class LogConnection:
     def is_connected(self) -> bool:
         """Whether a node of the log answers now."""
         return self._client is not None and self._client.is_connected
+
+    @property
+    def denied(self) -> str:
+        """What the log's nodes did not let this user do, last; empty if nothing.
+
+        They give no answer to it, so that who asked has waited in vain.
+        """
+        return self._denied
 
     def begin(self, work: Coroutine[Any, Any, Answer]) -> "Future[Answer]":
         """Let a coroutine run in the connection's loop; LogUnreachable once that has ended."""
@@ -114,9 +125,15 @@ class LogConnection:
             Nobody answers, or not in time.
         """
         data = b"" if request is None else msgspec.json.encode(request)
-        answer = await reachable(
-            self.client.request, f"$JS.API.{subject}", data, timeout=ANSWER_S_MAX
-        )
+        try:
+            answer = await reachable(
+                self.client.request, f"$JS.API.{subject}", data, timeout=ANSWER_S_MAX
+            )
+        except LogUnreachable as error:
+            if not self._denied:
+                raise
+            who = f"user {self.config.user} at cluster {self.config.name}"
+            raise LogUnreachable(f"{error}; it refuses {who}: {self._denied}") from error
         decoded: dict[str, Any] = msgspec.json.decode(answer.data)
         return decoded
 
@@ -142,14 +159,16 @@ class LogConnection:
         config, refusals = self.config, list[str]()
         try:
             secret = config.secret(self._data)
-            tls = _tls(config, self._data)
-        except (OSError, ValueError) as error:
+            tls = config.tls(self._data)
+        except ConfigError as error:
             raise ClusterRefused(f"cluster: {error}") from error
 
         is_refused = asyncio.Event()
 
         async def failed(error: Exception) -> None:
             refusals.append(str(error) or type(error).__name__)
+            if _DENIED in refusals[-1].lower():
+                self._denied = refusals[-1]
             if any(word in refusals[-1].lower() for word in _REFUSED):
                 is_refused.set()
 
@@ -202,11 +221,17 @@ class LogConnection:
         # It would try again for ever.
         connecting.cancel()
         await client.close()
+        raise self._refusal(refusals, is_refused=is_refused.is_set())
+
+    def _refusal(self, refusals: list[str], *, is_refused: bool) -> Exception:
+        """Return what came of an attempt that ended without a connection."""
         said = "; ".join(dict.fromkeys(refusals)) or f"no answer within {CONNECT_S_MAX:g} s"
-        nodes = ", ".join(config.log_nodes)
-        if is_refused.is_set():
-            raise ClusterRefused(f"the log at {nodes} refuses {config.user or 'nobody'}: {said}")
-        raise LogUnreachable(f"no node of the log answers at {nodes}: {said}")
+        nodes = ", ".join(self.config.log_nodes)
+        if not is_refused:
+            return LogUnreachable(f"no node of the log answers at {nodes}: {said}")
+        is_user = any(word in said.lower() for word in _USER_REFUSED)
+        refused = UserRefused if is_user else ClusterRefused
+        return refused(f"the log at {nodes} refuses {self.config.user or 'nobody'}: {said}")
 
     async def _connect_again(self) -> None:
         while not self._is_closing:
@@ -251,12 +276,3 @@ async def reachable(
         if isinstance(error, nats.js.errors.APIError):
             raise
         raise LogUnreachable(f"the log can't be asked: {error}") from error
-
-
-def _tls(config: ClusterConfig, data: Path) -> ssl.SSLContext | None:
-    if config.ca is None:
-        return None
-    context = ssl.create_default_context(cafile=str(data / config.ca))
-    if config.certificate is not None and config.certificate_key is not None:
-        context.load_cert_chain(data / config.certificate, data / config.certificate_key)
-    return context

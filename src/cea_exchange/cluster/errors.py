@@ -5,6 +5,10 @@ class ClusterRefused(Exception):
     """This node does not belong to that log, or the log is not as it was: nothing starts."""
 
 
+class UserRefused(ClusterRefused):
+    """The log's nodes do not know this user, or not by this secret."""
+
+
 class LogDamaged(ClusterRefused):
     """A message of the log is not as it was written, or does not follow the one before.
 

@@ -4,6 +4,9 @@ A consumer of JetStream lives on one of the log's nodes and ends with it, silent
 nothing looks where the log ends, and where there is more he begins a consumer anew. That needs a
 leader of all log nodes, who may be the very one that is gone: until there is another, which takes
 as long as an election, what comes is read message by message from whoever leads the log itself.
+
+A consumer passes over what its node can't read. The log's leader is asked for that; what he has not
+either, though he has more, is missing.
 """
 
 import asyncio
@@ -18,7 +21,7 @@ from nats.aio.client import Client
 from nats.aio.subscription import Subscription
 
 from cea_exchange.cluster.connection import LogConnection
-from cea_exchange.cluster.errors import LogUnreachable
+from cea_exchange.cluster.errors import LogDamaged, LogUnreachable
 from cea_exchange.cluster.log_message import LogMessage, message_decode
 from cea_exchange.cluster.replicated_log import log_info, message_bytes
 
@@ -32,6 +35,11 @@ SILENCE_S_MAX = 1.0
 CONSUMER_S = 30
 NO_RESPONDERS = "503"
 CONSUMER_YOUNG_S, CONSUMER_WAIT_S = 0.5, 0.02
+CONSUMER_EACH_S = 1.0
+"""Who got nothing by a consumer waits so long before the next: the log has room for some hundreds,
+and one that is left lives for CONSUMER_S."""
+MISSING_S_MAX = 5.0
+"""A message before the log's end is not there for so long: a new leader may come to it yet."""
 
 log = structlog.get_logger("cluster")
 
@@ -63,6 +71,8 @@ class LogReader:
         self._asked = 0
         self._asked_until_s = 0.0
         self._begun_s = self._heard_s = time.monotonic()
+        self._is_fruitless = False
+        self._missing, self._missing_since_s = 0, 0.0
         self.last_log_seq = next_log_seq - 1
 
     def take(self, wait_s: float) -> list[LogMessage]:
@@ -73,7 +83,7 @@ class LogReader:
         LogUnreachable
             Nobody answers. It may be called again.
         LogDamaged
-            A message is not as it was written.
+            A message is not as it was written, or missing.
         """
         raw = self._connection.call(self._take(wait_s), wait_s + 15)
         return [message_decode(log_seq, data) for log_seq, data in raw]
@@ -111,8 +121,8 @@ class LogReader:
                 continue
             if log_seq > self._next_log_seq:
                 await self._drop()
-                break
-            self._heard_s = time.monotonic()
+                return found or await self._read_on()
+            self._heard_s, self._is_fruitless = time.monotonic(), False
             self._next_log_seq += 1
             found.append((log_seq, message.data))
         self.last_log_seq = max(self.last_log_seq, self._next_log_seq - 1)
@@ -153,10 +163,24 @@ class LogReader:
                     raise
                 break
             if data is None:
+                if not found:
+                    self._missing_note()
                 break
             found.append((self._next_log_seq, data))
             self._next_log_seq += 1
         return found
+
+    def _missing_note(self) -> None:
+        """Note that the next message is behind the log's end and not there; LogDamaged in time."""
+        now_s = time.monotonic()
+        if self._missing != self._next_log_seq:
+            self._missing, self._missing_since_s = self._next_log_seq, now_s
+        elif now_s - self._missing_since_s > MISSING_S_MAX:
+            raise LogDamaged(
+                self._missing,
+                f"it is missing, and the log has {self.last_log_seq}: it was cut, or a copy of it"
+                " is damaged",
+            )
 
     async def _is_coming(self) -> bool:
         """Wait for a consumer that nobody knows: begun just now it will be; else it has ended."""
@@ -192,6 +216,8 @@ class LogReader:
     async def _begin(self) -> None:
         """Begin a consumer that starts at the next message."""
         await self._drop()
+        if self._is_fruitless:
+            await asyncio.sleep(self._begun_s + CONSUMER_EACH_S - time.monotonic())
         client, stream = self._connection.client, self._connection.config.stream
         wanted = {
             "stream_name": stream,
@@ -218,6 +244,7 @@ class LogReader:
             raise LogUnreachable(f"the log can't be followed: {error}") from error
         self._inbox, self._client, self._asked = inbox, client, 0
         self._begun_s = self._heard_s = time.monotonic()
+        self._is_fruitless = True
 
     async def _ask(self) -> None:
         """Have a request for messages outstanding, before the last one is used up."""

@@ -20,7 +20,7 @@ import structlog
 from nats.js import api
 
 from cea_exchange.cluster.config import ClusterConfig
-from cea_exchange.cluster.connection import LogConnection
+from cea_exchange.cluster.connection import ANSWER_S_MAX, LogConnection, reachable
 from cea_exchange.cluster.errors import ClusterRefused, LogDamaged, LogUnreachable
 from cea_exchange.cluster.log_message import LogMessage, message_decode
 
@@ -255,6 +255,34 @@ class ReplicatedLog:
         if "error" in answer:
             raise ClusterRefused(f"stream {self.config.stream}: {answer['error']['description']}")
         stream_check(self.config, answer["config"])
+
+    def rights_check(self) -> None:
+        """Refuse a user whom the log's nodes do not let write the journal; nothing is written.
+
+        Raises
+        ------
+        ClusterRefused
+            They do not.
+        LogUnreachable
+            Nobody answers.
+        """
+        # Whatever is in it: no stream takes a message that is for another.
+        elsewhere = {api.Header.EXPECTED_STREAM.value: f"not-{self.config.stream}"}
+        asked = reachable(
+            self.connection.client.request,
+            self.config.subject,
+            b"",
+            timeout=ANSWER_S_MAX,
+            headers=elsewhere,
+        )
+        try:
+            self.connection.call(asked, CALL_S_MAX)
+        except LogUnreachable as error:
+            if not self.connection.denied:
+                raise
+            raise ClusterRefused(
+                f"user {self.config.user} may not write the log: {self.connection.denied}"
+            ) from error
 
 
 def stream_config(config: ClusterConfig) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""How a process ends: in order at SIGTERM and SIGINT, and with its parent."""
+"""How a process of ours begins, and ends: in order at SIGTERM and SIGINT, and with its parent."""
 
 import ctypes
 import signal
@@ -7,6 +7,15 @@ from collections.abc import Callable
 
 PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
+
+
+def module_command(module: str, *arguments: str) -> tuple[str, ...]:
+    """Return the command that runs a module, whatever folder it is run in.
+
+    With ``-m`` alone Python looks for every module in the working directory first: a ``csv.py``
+    that lies there, or that somebody has put there, would run with a daemon's keys.
+    """
+    return (sys.executable, "-P", "-m", module, *arguments)
 
 
 class StopSignals:

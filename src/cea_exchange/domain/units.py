@@ -37,6 +37,18 @@ def whole_number(value: SupportsIndex, name: str, expected: str = "int") -> int:
     raise TypeError(f"{name}: expected {expected}, got {type(value).__name__}")
 
 
+def boolean(value: object, name: str) -> bool:
+    """Return the bool that a yes or no is, Python's or numpy's; TypeError if it is none."""
+    if type(value) is bool:
+        return value
+    # Late: who passes numpy's has it, and a command line that needs no array starts without.
+    import numpy as np
+
+    if isinstance(value, np.bool_):
+        return bool(value)
+    raise TypeError(f"{name}: expected bool, got {type(value).__name__}")
+
+
 def _money_parse(text: str, name: str) -> int:
     if not isinstance(text, str):
         raise TypeError(f"{name}: expected str such as '97.49', got {type(text).__name__}")

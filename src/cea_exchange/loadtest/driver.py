@@ -4,12 +4,12 @@ import contextlib
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 from typing import Self
 
 import msgspec
 
+from cea_exchange.control_plane.signals import module_command
 from cea_exchange.loadtest.population import Participant
 from cea_exchange.loadtest.runner import RunnerConfig, RunnerMember
 
@@ -111,7 +111,7 @@ class Runners:
     def _launch(self, index: int, config: RunnerConfig) -> None:
         path = self._directory / f"runner-{index}.json"
         path.write_bytes(msgspec.json.encode(config))
-        command = [sys.executable, "-m", "cea_exchange.loadtest.runner", str(path)]
+        command = module_command("cea_exchange.loadtest.runner", str(path))
         with self._log(index).open("ab") as log:
             self._processes.append(
                 subprocess.Popen(

@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -19,7 +19,7 @@ import msgspec
 import zmq
 
 from cea_exchange.cluster.log_nodes.free_ports import free_ports
-from cea_exchange.control_plane.signals import end_with_parent
+from cea_exchange.control_plane.signals import end_with_parent, module_command
 from cea_exchange.loadtest.population import Participant
 from cea_exchange.protocol.security import CurveKeys, client_socket
 from cea_exchange.registry.registry import Registry
@@ -30,7 +30,7 @@ ADMIN_S_MAX = 30.0
 ADMIN, SECOND = "admin", "second"
 """The venue's operators."""
 
-PROGRAM = [sys.executable, "-m", "cea_exchange.cli.main"]
+PROGRAM = module_command("cea_exchange.cli.main")
 _UNTHROTTLED = {
     f"throttle_{whose}per_second": 0 for whose in ("", "cancels_", "account_", "account_cancels_")
 }
@@ -64,12 +64,14 @@ class LocalExchange:
         self,
         data: Path,
         *,
-        programs: dict[str, list[str]] | None = None,
+        programs: Mapping[str, Sequence[str]] | None = None,
         database: str | None = None,
     ):
         self.data = Path(data)
         self._database = database
-        self._programs = {name: [*PROGRAM, name] for name in ("venue", "registry")}
+        self._programs: dict[str, Sequence[str]] = {
+            name: (*PROGRAM, name) for name in ("venue", "registry")
+        }
         self._programs |= programs or {}
         self._processes: dict[str, subprocess.Popen] = {}
         self._context = zmq.Context()

@@ -52,14 +52,12 @@ from cea_exchange.domain.timetable import (
     time_parse,
     time_to_ns,
 )
-from cea_exchange.domain.units import (
-    price_format,
-    price_parse,
-)
+from cea_exchange.domain.units import boolean, price_format, price_parse
 from cea_exchange.matching import events as named
 from cea_exchange.matching.bidding_windows import windows_due
 from cea_exchange.matching.market_core import MarketCore
 from cea_exchange.matching.opening import day_open
+from cea_exchange.matching.sealing import sealed, unsealed
 from cea_exchange.matching.text.arguments import (
     int64_read,
     member_of,
@@ -77,7 +75,7 @@ OPERATOR_INDEX = 0
 """Named commands are those of the account's first operator."""
 BLOCK_ENTRIES = (EventKind.BLOCK_ENQUIRED, EventKind.BLOCK_OFFERED)
 EVENT_ROWS = 64
-SNAPSHOT_VERSION = 3
+SNAPSHOT_VERSION = 4
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -305,8 +303,7 @@ class Market:
             The id of the resting order to trade with, at the best opposite price.
         """
         side, tif = member_of(Side, side, "side"), member_of(Tif, tif, "tif")
-        if type(post_only) is not bool:
-            raise TypeError(f"post_only: expected bool, got {type(post_only).__name__}")
+        post_only = boolean(post_only, "post_only")
         price_fen = price_parse(price)
         tonnes = int64_read(tonnes, "tonnes")
         for text, what in ((account, "account"), (product, "product"), (order_id, "order_id")):
@@ -1076,7 +1073,7 @@ class Market:
             "time": None if self._time is None else self._time.isoformat(),
             "state_count": self._state_count,
         }
-        return msgspec.msgpack.encode(state)
+        return sealed(msgspec.msgpack.encode(state))
 
     @classmethod
     def restore(cls, data: bytes, *, core: type[MarketCore] | None = None) -> Self:
@@ -1085,13 +1082,13 @@ class Market:
         Raises
         ------
         ValueError
-            If these bytes are no such snapshot.
+            If these bytes are no such snapshot, or not all as they were written.
         """
         if not isinstance(data, bytes):
             raise TypeError(f"data: expected bytes, got {type(data).__name__}")
         decides = _core_class(core)
         try:
-            state = msgspec.msgpack.decode(data)
+            state = msgspec.msgpack.decode(unsealed(data))
             if not isinstance(state, dict) or state.get("version") != SNAPSHOT_VERSION:
                 raise ValueError(f"snapshot must be a market's of version {SNAPSHOT_VERSION}")
             market = cls.__new__(cls)

@@ -59,6 +59,29 @@ def settings_read(path: Path | str, settings_type: type[Settings]) -> Settings:
         raise ConfigError(f"{path}: {error}") from None
 
 
+def mode_check(path: Path, mode_max: int) -> None:
+    """Refuse a file with a secret in it that lets in more than its owner, or his group as well.
+
+    Parameters
+    ----------
+    path
+        The file.
+    mode_max
+        0o600, or 0o640 where the group may read it.
+
+    Raises
+    ------
+    ConfigError
+        Others may do more, or there is no such file.
+    """
+    try:
+        mode = path.stat().st_mode & 0o777
+    except OSError as error:
+        raise ConfigError(f"{path}: expected a file, {error.strerror}") from None
+    if mode & 0o077 & ~mode_max:
+        raise ConfigError(f"{path}: expected mode {mode_max:04o}, got {mode:04o}")
+
+
 # -- What a mistake should have been --------------------------------------------------------------
 
 _PLACED = re.compile(r"(?P<what>.*?)(?: - at `\$\.?(?P<where>.*)`)?", re.DOTALL)

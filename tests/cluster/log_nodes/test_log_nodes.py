@@ -38,6 +38,7 @@ def certificates(tmp_path_factory):
         names = (folder / f"{number}.pem", folder / f"{number}.key")
         own.cert_chain_pems[0].write_to_path(names[0])
         own.private_key_pem.write_to_path(names[1])
+        names[1].chmod(0o600)
         found.append(Certificates(folder / "ca.pem", *names))
     return found
 

@@ -96,6 +96,11 @@ def test_beyond_the_loopback_it_is_encrypted_or_said_not_to_be(file):
         (file.parent / f"{name}.pem").touch()
         text += f'{name} = "{name}.pem"\n'
     file.write_text(text)
+    key = file.parent / "certificate_key.pem"
+    key.chmod(0o644)
+    with pytest.raises(ConfigError, match="certificate_key.pem: expected mode 0640, got 0644"):
+        log_node_read(file)
+    key.chmod(0o640)
     assert log_node_read(file).address == "tls://10.0.0.1:4222"
     settings = server_settings_of(file)
     for tls in (settings["tls"], settings["cluster"]["tls"]):

@@ -1,11 +1,11 @@
 """The registry beside a platform's rehearsal, which `platform rehearse` makes and runs."""
 
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from cea_exchange.control_plane.signals import module_command
 from cea_exchange.platform.rehearsal import CREDIT_CODE, NOW, YEAR, ZHEJIANG
 from cea_exchange.protocol.security import CurveKeys
 from cea_exchange.registry.registry import Registry
@@ -49,7 +49,7 @@ def registry_running(folder: Path, log_level: str) -> Iterator[None]:
     """Run the registry as a process of its own while what is within lasts."""
     command = ("registry", "serve", "--config", folder / "registry.toml", "--data", folder)
     process = subprocess.Popen(
-        [sys.executable, "-m", "cea_exchange.cli.main", *command, "--log-level", log_level]
+        module_command("cea_exchange.cli.main", *map(str, command), "--log-level", log_level)
     )
     try:
         yield

@@ -15,7 +15,7 @@ import msgspec
 
 from cea_exchange.cluster.config import Name
 from cea_exchange.cluster.log_nodes import rights
-from cea_exchange.protocol.settings import ConfigError, settings_read
+from cea_exchange.protocol.settings import ConfigError, mode_check, settings_read
 
 HostPort = Annotated[
     str, msgspec.Meta(pattern=r"^[^/:@\s]+:[0-9]{1,5}$", examples=["10.0.0.1:4222"])
@@ -121,6 +121,8 @@ def log_node_read(file: Path) -> LogNodeSettings:
         given = getattr(settings, name)
         if given is not None and not (file.parent / given).exists():
             raise ConfigError(f"{file}: {name}: expected a file or folder, there is no {given}")
+    if settings.certificate_key is not None:
+        mode_check(file.parent / settings.certificate_key, 0o640)
     return settings
 
 

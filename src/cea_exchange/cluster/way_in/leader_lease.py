@@ -8,13 +8,16 @@ import structlog
 
 from cea_exchange.cluster.config import ClusterConfig
 from cea_exchange.cluster.connection import LogConnection
-from cea_exchange.cluster.errors import ClusterRefused, LogUnreachable
+from cea_exchange.cluster.errors import ClusterRefused, LogUnreachable, UserRefused
 from cea_exchange.cluster.lease import leader_read
 from cea_exchange.cluster.way_in.whereabouts import Place, place_of
+from cea_exchange.protocol.settings import ConfigError
 
 LOOK_S = 0.1
 """So often it is asked for: a part of the pause that participants see."""
 AGAIN_S = 1.0
+FIRST_WORD_S_MAX = 3.0
+"""So long a start waits for what the log's nodes say to the user."""
 
 log = structlog.get_logger("cluster")
 
@@ -33,15 +36,27 @@ class LeaderLease:
         The folder that relative names of files are in.
     names
         Which of the leader's endpoints are of interest.
+
+    Raises
+    ------
+    ConfigError
+        A file of the settings is none, or the log's nodes say at once that they don't know the user
+        by this secret: nothing starts. What silent nodes say later is told in the log.
     """
 
     def __init__(self, config: ClusterConfig, data: Path, names: Sequence[str]) -> None:
         self._config, self._data, self._names = config, data, names
         self._places: list[Place] = []
         self._why = ""
-        self._is_closing = threading.Event()
+        config.files_read(data)
+        self._is_closing, self._is_tried = threading.Event(), threading.Event()
+        self._refused = ""
         self._thread = threading.Thread(target=self._run, name="leader", daemon=True)
         self._thread.start()
+        self._is_tried.wait(FIRST_WORD_S_MAX)
+        if self._refused:
+            self.close()
+            raise ConfigError(self._refused)
 
     def places(self) -> list[Place]:
         """Return where the leader is; nothing while that is not known."""
@@ -56,12 +71,18 @@ class LeaderLease:
         while not self._is_closing.is_set():
             try:
                 with LogConnection(self._config, self._data) as connection:
+                    self._is_tried.set()
                     self._follow(connection)
+            except UserRefused as error:
+                if not self._is_tried.is_set():
+                    self._refused = str(error)
+                self._trouble(str(error))
             except (ClusterRefused, LogUnreachable) as error:
                 self._trouble(str(error))
             except Exception as error:
                 # What nobody foresaw must not leave its owner without a leader for good.
                 self._trouble(repr(error))
+            self._is_tried.set()
             self._is_closing.wait(AGAIN_S)
 
     def _follow(self, connection: LogConnection) -> None:

@@ -14,7 +14,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -57,6 +56,7 @@ from cea_exchange.control_plane.fronts.listening import (
     free_check,
 )
 from cea_exchange.control_plane.fronts.suspects import Suspects
+from cea_exchange.control_plane.signals import module_command
 from cea_exchange.protocol.security import CurveKeys, SecurityError
 
 STEADY_S = 5.0
@@ -265,7 +265,7 @@ class Fronts:
         An address can't be taken.
     """
 
-    program = (sys.executable, "-m", "cea_exchange.control_plane.fronts.front")
+    program = module_command("cea_exchange.control_plane.fronts.front")
 
     def __init__(
         self,

@@ -13,7 +13,6 @@ moment they begin.
 import os
 import socket
 import subprocess
-import sys
 from contextlib import suppress
 from typing import Any, NamedTuple
 
@@ -23,6 +22,7 @@ import zmq
 
 from cea_exchange.control_plane.door import Message
 from cea_exchange.control_plane.service import Asked
+from cea_exchange.control_plane.signals import module_command
 from cea_exchange.domain.refusals import InstitutionRefusal
 from cea_exchange.domain.refusals.answers import refused
 from cea_exchange.institution.control.fair_queue import FairQueue, QueueLimits
@@ -75,7 +75,7 @@ class Answered(NamedTuple):
 class _Worker:
     """One process and the line to it."""
 
-    program = (sys.executable, "-m", "cea_exchange.institution.control.query_worker")
+    program = module_command("cea_exchange.institution.control.query_worker")
 
     def __init__(self, settings: LookSettings) -> None:
         ours, theirs = socket.socketpair()

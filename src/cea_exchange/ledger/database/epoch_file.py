@@ -1,4 +1,4 @@
-"""The last epoch of the writer, beside a database that others may write to.
+"""The last epoch of the writer, beside a database that others may write to, and how it is noted.
 
 A server that knows a lower one has been replaced by another: `ledger/database/postgres_fence.py`.
 """
@@ -14,7 +14,7 @@ FILE_NAME = "writer_epoch"
 class EpochFile:
     """The last epoch under which an institution wrote, in its folder.
 
-    It is written behind the database's own and never synced: it may be behind that.
+    It is written behind the database's own, so it may be behind that.
 
     Parameters
     ----------
@@ -45,9 +45,24 @@ class EpochFile:
 
     def keep(self, epoch: int) -> None:
         """Keep an epoch that was taken."""
-        draft = self._path.with_name(f"{FILE_NAME}.new")
-        try:
-            draft.write_text(f"{epoch}\n", encoding="ascii")
-            os.replace(draft, self._path)
-        except OSError as error:
-            raise DatabaseError(f"{self._path} can not be written: {error.strerror}") from error
+        note_write(self._path, f"{epoch}")
+
+
+def note_write(path: Path, line: str) -> None:
+    """Write a line into a file; after a lost power it has this one or that of before.
+
+    Raises
+    ------
+    DatabaseError
+        There is no room for it, or no right to.
+    """
+    draft = path.with_name(f"{path.name}.new")
+    try:
+        with draft.open("w", encoding="utf-8") as file:
+            file.write(f"{line}\n")
+            file.flush()
+            # Renamed before its bytes are there it could come back empty.
+            os.fsync(file.fileno())
+        draft.replace(path)
+    except OSError as error:
+        raise DatabaseError(f"{path} can not be written: {error.strerror}") from error

@@ -5,17 +5,17 @@ PostgreSQL database that was chosen when the registry began; every other institu
 Passwords are libpq's business (``.pgpass``, ``PGPASSWORD``): none is kept.
 """
 
-import os
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
-from cea_exchange.ledger.database.epoch_file import EpochFile
+from cea_exchange.ledger.database.epoch_file import EpochFile, note_write
 from cea_exchange.ledger.database.interface import Database, DatabaseError, DatabaseTaken
 from cea_exchange.ledger.database.sqlite import Sqlite
 from cea_exchange.protocol.folder_lock import FolderInUse, FolderLock
 
 ADDRESS_FILE = "database"
+SCHEMES = ("postgresql://", "postgres://")
 
 
 def sqlite_file(folder: Path) -> Path:
@@ -122,7 +122,7 @@ def address_of(folder: Path, address: str | None = None) -> str | None:
     DatabaseError
         The folder speaks of another database.
     """
-    if address is not None and not address.startswith(("postgresql://", "postgres://")):
+    if address is not None and not address.startswith(SCHEMES):
         raise DatabaseError(f"database: expected postgresql://..., got {address!r}")
     kept = _kept(folder)
     if address is None:
@@ -138,16 +138,22 @@ def address_of(folder: Path, address: str | None = None) -> str | None:
 def _kept(folder: Path) -> str | None:
     """Return the address that a folder speaks of."""
     file = folder / ADDRESS_FILE
-    return file.read_text(encoding="utf-8").strip() if file.is_file() else None
+    if not file.is_file():
+        return None
+    try:
+        address = file.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DatabaseError(f"{file} can not be read: {error}") from error
+    if not address.startswith(SCHEMES):
+        raise DatabaseError(f"{file}: expected postgresql://..., got {address[:80]!r}")
+    return address
 
 
 def address_keep(folder: Path, address: str) -> None:
     """Let a folder speak of a PostgreSQL database from now on."""
     shown = _without_password(address)
     if shown != _kept(folder):
-        draft = folder / f"{ADDRESS_FILE}.new"
-        draft.write_text(shown + "\n", encoding="utf-8")
-        os.replace(draft, folder / ADDRESS_FILE)
+        note_write(folder / ADDRESS_FILE, shown)
 
 
 def _database_name(address: str) -> str:

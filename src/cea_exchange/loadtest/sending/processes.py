@@ -5,7 +5,6 @@ import json
 import os
 import selectors
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
@@ -13,6 +12,7 @@ from typing import Any, Self
 
 import msgspec
 
+from cea_exchange.control_plane.signals import module_command
 from cea_exchange.loadtest.sending.process import ProcessConfig
 
 END_S_MAX = 5.0
@@ -55,7 +55,7 @@ class Processes:
         for index, config in enumerate(configs):
             path = self.folder / f"sender-{index}.json"
             path.write_bytes(msgspec.json.encode(config))
-            command = [sys.executable, "-m", "cea_exchange.loadtest.sending.process", str(path)]
+            command = module_command("cea_exchange.loadtest.sending.process", str(path))
             with self._log(index).open("ab") as log:
                 process = subprocess.Popen(
                     command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log

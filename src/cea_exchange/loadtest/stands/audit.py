@@ -6,7 +6,6 @@ Nothing here asks a daemon: all is read from files.
 
 import json
 import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cea_exchange.control_plane.signals import module_command
 from cea_exchange.domain.records import (
     ACCOUNT_NONE,
     COMMAND_DTYPE,
@@ -59,7 +59,7 @@ _TERMS_ACCEPTED = (
 )
 BLOCK_KINDS = tuple(kind for kind in EventKind if kind.name.startswith("BLOCK_"))
 
-VERIFY = [sys.executable, "-m", "cea_exchange.cli.main", "verify"]
+VERIFY = module_command("cea_exchange.cli.main", "verify")
 VERIFY_S_MAX = 3_600.0
 
 

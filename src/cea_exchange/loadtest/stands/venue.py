@@ -3,7 +3,6 @@
 import contextlib
 import os
 import signal
-import sys
 import time
 from collections.abc import Mapping
 from datetime import date, timedelta
@@ -12,6 +11,7 @@ from typing import Any
 
 import zmq
 
+from cea_exchange.control_plane.signals import module_command
 from cea_exchange.domain.calendar import date_number
 from cea_exchange.domain.records import Side
 from cea_exchange.domain.timetable import time_parse
@@ -71,7 +71,7 @@ class OwnExchange(Stand):
         super().__init__({})
         programs = {}
         if faulty_disk:
-            programs["venue"] = [sys.executable, "-m", FAULTY_DISK]
+            programs["venue"] = module_command(FAULTY_DISK)
         self._server = DatabaseServer(data / DATABASE) if on_postgresql else None
         self._database = None if self._server is None else self._server.address
         self.exchange = LocalExchange(data, programs=programs, database=self._database)

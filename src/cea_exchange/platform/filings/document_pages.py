@@ -17,6 +17,8 @@ from typing import Any
 
 import structlog
 
+from cea_exchange.control_plane.signals import module_command
+
 PDF_MAGIC = b"%PDF-"
 PAGES_MAX = 1_000
 READ_S_MAX = 5
@@ -38,7 +40,7 @@ def page_hashes(content: bytes) -> tuple[str, ...]:
         return ()
     try:
         done = subprocess.run(
-            [sys.executable, "-m", __name__],
+            module_command(__name__),
             input=content,
             capture_output=True,
             timeout=READ_S_MAX,

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import json
 import os
-import sys
 import time
 from collections.abc import Callable
 from functools import partial
@@ -14,6 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from cea_exchange.control_plane.client import NotDone
+from cea_exchange.control_plane.signals import module_command
 from cea_exchange.screens.access import KeyedSystems
 from cea_exchange.screens.control_room.acting import Act, ActsPage, Request
 from cea_exchange.screens.control_room.overview import monitor_of
@@ -87,7 +87,7 @@ class Reconciling:
 
     async def _run(self) -> None:
         folder = self._systems.folder("registry")
-        words = [sys.executable, "-m", "cea_exchange.cli.main", "registry", "reconcile"]
+        words = module_command("cea_exchange.cli.main", "registry", "reconcile")
         process = await asyncio.create_subprocess_exec(
             *words,
             *("--data", str(folder), "--json"),

@@ -6,6 +6,7 @@ import signal
 import tempfile
 import threading
 from collections.abc import Iterable, Iterator
+from multiprocessing import forkserver
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
@@ -28,6 +29,7 @@ def locally_played(cells: Iterable[Cell], processes: int, work: Path) -> Iterato
     """
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(PRELOADED)
+    _server_start()
     waiting = iter(cells)
     playing: dict[Connection, tuple[ForkServerProcess, Cell]] = {}
     with tempfile.TemporaryDirectory(dir=work, ignore_cleanup_errors=True) as folder:
@@ -52,6 +54,19 @@ def locally_played(cells: Iterable[Cell], processes: int, work: Path) -> Iterato
             for process, _ in playing.values():
                 process.kill()
                 process.join()
+
+
+def _server_start() -> None:
+    """Start what processes are forked from; a module in the working directory has no part in it."""
+    before = os.environ.get("PYTHONSAFEPATH")
+    os.environ["PYTHONSAFEPATH"] = "1"
+    try:
+        forkserver.ensure_running()
+    finally:
+        if before is None:
+            del os.environ["PYTHONSAFEPATH"]
+        else:
+            os.environ["PYTHONSAFEPATH"] = before
 
 
 def _ended(process: ForkServerProcess, cell: Cell, connection: Connection) -> Played:

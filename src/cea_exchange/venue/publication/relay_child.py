@@ -10,7 +10,6 @@ import contextlib
 import os
 import socket
 import subprocess
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -18,6 +17,7 @@ import msgspec
 import structlog
 
 from cea_exchange.control_plane.fronts.listening import address_of, listen
+from cea_exchange.control_plane.signals import module_command
 from cea_exchange.protocol.security import CurveKeys
 from cea_exchange.venue.publication.relay import (
     KEYS_NAME,
@@ -79,7 +79,7 @@ class RelayChild:
         An address can't be taken.
     """
 
-    program = (sys.executable, "-m", "cea_exchange.cli.main", "venue", "relay")
+    program = module_command("cea_exchange.cli.main", "venue", "relay")
 
     def __init__(
         self,

@@ -5,6 +5,7 @@ import uuid
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
 import structlog
 
 from cea_exchange import __version__
@@ -48,6 +49,8 @@ class Admitted(NamedTuple):
     """The same, decoded."""
     latest: EpochRecord
     """By which the last leader led."""
+    mark: FolderMark | None
+    """The folder's, as it was found."""
 
 
 def admitted(
@@ -77,8 +80,7 @@ def admitted(
         )
     if mark is not None:
         mark.joined_check()
-    info = _info(shared)
-    _clock_check(info)
+    info = info_checked(shared)
     if info.last_log_seq == 0:
         if mark is not None:
             raise ClusterRefused(
@@ -92,7 +94,7 @@ def admitted(
             )
         market = VenueStateMachine(profile)
         begin(shared, None, uuid.uuid4().hex, 1, market)
-        info = _info(shared)
+        info = info_checked(shared)
     last = shared.require(info.last_log_seq)
     base = _base(shared, info, last)
     record = epoch_record(base)
@@ -108,7 +110,7 @@ def admitted(
         )
     latest = epoch_record(shared.require(last.head.epoch_log_seq))
     _rules_check(latest, profile)
-    return Admitted(info, base, record, latest)
+    return Admitted(info, base, record, latest, mark)
 
 
 def begin(
@@ -168,6 +170,30 @@ def epoch_id(record: EpochRecord, epoch: int, last_log_seq: int) -> str:
     return f"E{epoch}-{record.node}-{record.incarnation}-{last_log_seq}"
 
 
+def info_checked(shared: ReplicatedLog) -> LogInfo:
+    """Return where a log stands that a journal may be given to, or followed in.
+
+    Raises
+    ------
+    ClusterRefused
+        It is not set up as a journal's is, this node may not write it, its beginning was cut off,
+        or its clock is another.
+    LogUnreachable
+        It does not answer.
+    """
+    info = shared.info()
+    if info is None:
+        raise LogUnreachable(f"stream {shared.config.stream} is not there")
+    shared.settings_check()
+    shared.rights_check()
+    if info.last_log_seq and info.first_log_seq != 1:
+        raise ClusterRefused(
+            f"the log begins with message {info.first_log_seq}: what was before it was cut"
+        )
+    _clock_check(info)
+    return info
+
+
 def name_check(shared: ReplicatedLog) -> None:
     """Refuse to be the second node of one name, where the first is heard of.
 
@@ -196,30 +222,27 @@ def name_check(shared: ReplicatedLog) -> None:
 
 
 def mark_of(config: ClusterConfig, found: Admitted) -> FolderMark:
-    """Return the mark of a folder that follows this log."""
-    return FolderMark(
+    """Return the mark of a folder that follows this log.
+
+    An END that it once sent may still be under way: the folder goes on knowing its own.
+    """
+    mark = FolderMark(
         name=config.name,
         node=config.node,
         log_id=found.record.log_id,
         base_log_seq=found.base.log_seq,
+    )
+    before = found.mark
+    if before is None or before.base_log_seq != mark.base_log_seq:
+        return mark
+    return msgspec.structs.replace(
+        mark, leaving=before.leaving, leaving_before=before.leaving_before
     )
 
 
 def _namesake(shared: ReplicatedLog) -> NodeState | None:
     states = shared.connection.call(node_states(shared.connection), 15.0)
     return next((state for state in states if state.node == shared.config.node), None)
-
-
-def _info(shared: ReplicatedLog) -> LogInfo:
-    info = shared.info()
-    if info is None:
-        raise LogUnreachable(f"stream {shared.config.stream} is not there")
-    shared.settings_check()
-    if info.last_log_seq and info.first_log_seq != 1:
-        raise ClusterRefused(
-            f"the log begins with message {info.first_log_seq}: what was before it was cut"
-        )
-    return info
 
 
 def _base(shared: ReplicatedLog, info: LogInfo, last: LogMessage) -> LogMessage:

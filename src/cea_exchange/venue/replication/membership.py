@@ -6,8 +6,9 @@
 What was journaled before `join` is not in the log: other nodes begin with a backup of this one.
 """
 
+import itertools
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -32,7 +33,7 @@ from cea_exchange.journal.frame_bytes import frames_split
 from cea_exchange.protocol.clock import Clock
 from cea_exchange.venue.config import VenueConfig
 from cea_exchange.venue.durability.sequencer import Sequencer
-from cea_exchange.venue.replication.admission import begin
+from cea_exchange.venue.replication.admission import begin, info_checked
 from cea_exchange.venue.replication.folder_mark import (
     FolderMark,
     mark_read,
@@ -92,9 +93,10 @@ def join(config: VenueConfig, data: Path) -> Joined:
     with LogConnection(cluster, data) as connection:
         shared = ReplicatedLog(connection)
         shared.make()
+        info = info_checked(shared)
         if mark is not None and (base := shared.read(mark.base_log_seq)) is not None:
             return _joined(mark, base, data)
-        last = _last(shared)
+        last = shared.require(info.last_log_seq) if info.last_log_seq else None
         sequencer = Sequencer.open(data, load_profile(config.profile), **_opening(config, data))
         try:
             _between_days_check(sequencer)
@@ -197,13 +199,13 @@ def compare(config: VenueConfig, data: Path) -> Compared:
         if info is None or info.last_log_seq == 0:
             raise ClusterRefused("the log is empty")
         here = _frames_here(data, config.archive_folder(data))
-        return _compared(connection, info, here)
+        return _compared(shared, info, here)
 
 
-def _compared(connection: LogConnection, info: LogInfo, here: Iterator[Frame]) -> Compared:
+def _compared(shared: ReplicatedLog, info: LogInfo, here: Iterator[Frame]) -> Compared:
     chain, epochs, frames, same, behind = Chain(), 0, 0, 0, 0
     own, log_id = next(here, None), ""
-    for message in _messages(connection, info):
+    for message in _messages(shared.connection, info):
         chain.follow(message)
         if message.head.kind is MessageKind.EPOCH:
             epochs, log_id = epochs + 1, epoch_record(message).log_id
@@ -222,7 +224,25 @@ def _compared(connection: LogConnection, info: LogInfo, here: Iterator[Frame]) -
                 )
             else:
                 same += 1
+    _rest_check(shared, chain, here if own is None else itertools.chain([own], here))
     return Compared(log_id, chain.log_seq, epochs, frames, chain.next_seq, same, behind)
+
+
+def _rest_check(shared: ReplicatedLog, chain: Chain, here: Iterable[Frame]) -> None:
+    """Refuse a log that ends before what it once had, as the folder's journal knows.
+
+    A journal goes on while the log is read, and alone behind an END.
+    """
+    synced_seq = max((frame.synced_seq for frame in here), default=0)
+    if chain.kind is MessageKind.END or synced_seq < chain.next_seq:
+        return
+    last = _last(shared)
+    next_seq = chain.next_seq if last is None else last.head.next_seq
+    if synced_seq >= next_seq:
+        raise ClusterRefused(
+            f"acknowledged work is missing from the log: it ends before sequence {next_seq}, the"
+            f" journal here knows that it had {synced_seq}"
+        )
 
 
 def _messages(connection: LogConnection, info: LogInfo) -> Iterator[LogMessage]:

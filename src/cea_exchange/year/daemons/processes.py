@@ -1,7 +1,6 @@
 """Daemons as processes of this program's: started, and started again where one ends by itself."""
 
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
@@ -11,7 +10,7 @@ from typing import Any, Self
 
 import msgspec
 
-from cea_exchange.control_plane.signals import end_with_parent
+from cea_exchange.control_plane.signals import end_with_parent, module_command
 from cea_exchange.year.daemons import with_plan
 from cea_exchange.year.daemons.with_plan import PROGRAM
 from cea_exchange.year.institutions.market import YearFailed
@@ -112,8 +111,8 @@ class Processes(AbstractContextManager["Processes"]):
         self._starts[name] += 1
         self._endpoints_file(name).unlink(missing_ok=True)
         kind, data = self._apart.get(name, name), self.folder(name)
-        command = [sys.executable, "-m", *self._program, kind, "serve"]
-        command += ["--data", str(data), "--log-level", "warning"]
+        command = [*module_command(*self._program, kind, "serve"), "--data", str(data)]
+        command += ["--log-level", "warning"]
         settings = self._data / f"{name}.toml"
         if settings.exists():
             command += ["--config", str(settings)]

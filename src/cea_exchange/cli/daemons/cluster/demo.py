@@ -3,6 +3,7 @@
 import json
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -143,6 +144,12 @@ def _close(console: Console, cluster: "LocalCluster") -> dict[str, Any]:
     from cea_exchange.loadtest.stands.local_cluster import REGISTRY, WAY_IN
     from cea_exchange.registry.store import RegistryStore
 
+    def tended(condition: Callable[[], bool], what: str) -> None:
+        """Wait for it; whoever was killed meanwhile, or in the last moment, is started again."""
+        cluster.wait_until(lambda: not cluster.tend() and condition(), what, SETTLE_S_MAX)
+
+    console.print("- the time is over: the day is closed, and all copies are compared")
+    tended(cluster.is_level, "all nodes to follow")
     cluster.operate("clock", at=f"{FIRST_DAY}T15:00:00+08:00")
     last_seq = cluster.operate("status")["settlement_seq"]
 
@@ -150,8 +157,8 @@ def _close(console: Console, cluster: "LocalCluster") -> dict[str, Any]:
         with RegistryStore.open_reader(cluster.data) as store:
             return bool(store.last_seq >= last_seq)
 
-    cluster.wait_until(settled, "the registry to settle", SETTLE_S_MAX)
-    cluster.wait_until(cluster.is_level, "all nodes to have the whole log", SETTLE_S_MAX)
+    tended(settled, "the registry to settle")
+    tended(cluster.is_level, "all nodes to have the whole log")
     leads, _ = cluster.leader_names()
     for name in (WAY_IN, *(each for each in cluster.venue_names if each != leads), leads, REGISTRY):
         cluster.stop(name)
