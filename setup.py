@@ -71,6 +71,17 @@ extensions = [
     for source in SOURCES
 ]
 
+# What every module that takes a memoryview would else have a copy of, 70 kB of each in a wheel.
+SHARED = "cea_exchange._shared"
+extensions.append(
+    Extension(
+        SHARED,
+        [f"src/{SHARED.replace('.', '/')}.c"],
+        extra_compile_args=COMPILE_ARGS,
+        extra_link_args=LINK_ARGS,
+    )
+)
+
 
 class BuildStripped(build_ext):
     """Leaves symbols to those who build in place, for perf and callgrind: a wheel has none."""
@@ -104,6 +115,7 @@ setup(
         extensions,
         compiler_directives=DIRECTIVES,
         include_path=["src"],
+        shared_utility_qualified_name=SHARED,
         # The switch changes the C code, not the sources that are compared by time.
         force=CHECKED or SANITIZED or "--force" in sys.argv,
     ),

@@ -185,9 +185,7 @@ cdef inline void order_remove_at(
 ) noexcept nogil:
     """Take an order off the book whose place in the index is known."""
     order_unlink(&state.ladder, &state.pool, slot)
-    index_drop_at(
-        &state.index, state.pool.orders, state.pool.orders[slot].order_id, found,
-    )
+    index_drop_at(&state.index, state.pool.orders[slot].order_id, found)
     slot_release(&state.pool, slot)
 
 
@@ -245,9 +243,8 @@ cdef inline void orders_take(
 
 cdef inline void remainder_rest(
     BookState* state, EventSink* sink, const CommandRecord* command, Order* taker,
-    const Found* found,
 ) noexcept nogil:
-    """Put what an order did not trade on the book. `found` may be NULL: its id is looked for."""
+    """Put what an order did not trade on the book."""
     cdef uint32_t slot = slot_acquire(&state.pool)
     invariant(slot <= state.pool.order_count_max)
     state.outcome.tonnes_open = taker.tonnes_open
@@ -255,10 +252,7 @@ cdef inline void remainder_rest(
     taker.priority = state.priority_last
     state.pool.orders[slot] = taker[0]
     order_rest(&state.ladder, &state.pool, slot)
-    if found != NULL:
-        index_put_at(&state.index, state.pool.orders, taker.order_id, slot, found)
-    else:
-        index_put(&state.index, state.pool.orders, taker.order_id, slot)
+    index_put(&state.index, state.pool.orders, taker.order_id, slot)
     order_emit(state, sink, command, EVENT_KIND_ORDER_RESTED, taker)
 
 
@@ -281,7 +275,7 @@ cdef inline void remainder_settle(
     if remainder_reason != REASON_NONE:
         remainder_cancel(state, sink, command, taker, remainder_reason)
     else:
-        remainder_rest(state, sink, command, taker, NULL)
+        remainder_rest(state, sink, command, taker)
 
 
 # -- Commands -------------------------------------------------------------------------------------
@@ -296,7 +290,6 @@ cdef inline CommandRecord command_blank(uint8_t kind) noexcept nogil:
 
 cdef inline int64_t passive_enter(
     BookState* state, const CommandRecord* command, EventSink* sink, Order* taker,
-    const Found* found,
 ) noexcept nogil:
     """Rest an order that meets nothing: the shortest way through `aggressive_enter`."""
     cdef int64_t rows = sink_takes(sink, EVENT_KIND_ORDER_ACCEPTED)
@@ -315,7 +308,7 @@ cdef inline int64_t passive_enter(
     if rows > sink.capacity - sink.count:
         return rows
     order_emit(state, sink, command, EVENT_KIND_ORDER_ACCEPTED, taker)
-    remainder_rest(state, sink, command, taker, found)
+    remainder_rest(state, sink, command, taker)
     return 0
 
 
@@ -342,7 +335,6 @@ cdef inline int64_t enter_apply(
     BookState* state, const CommandRecord* command, EventSink* sink,
 ) noexcept nogil:
     cdef Order taker
-    cdef Found found
     cdef uint8_t reason
     # Read once: the record is the caller's, and another thread may write to it.
     memset(&taker, 0, sizeof(Order))
@@ -354,14 +346,13 @@ cdef inline int64_t enter_apply(
     taker.flags = command.flags & ORDER_FLAG_POST_ONLY
     if taker.side < SIDE_BUY or taker.side > SIDE_SELL:
         return COMMAND_MALFORMED
-    index_search(&state.index, state.pool.orders, taker.order_id, &found)
     reason = REASON_ORDER_ID_DUPLICATE
-    if found.slot == SLOT_NONE:
+    if index_find(&state.index, state.pool.orders, taker.order_id) == SLOT_NONE:
         reason = terms_refused(state, taker.price, taker.tonnes_open)
     if reason != REASON_NONE:
         return command_reject(state, sink, command, &taker, reason)
     if command.pick_order_id == 0 and not taker_crosses(&state.ladder, &taker):
-        return passive_enter(state, command, sink, &taker, &found)
+        return passive_enter(state, command, sink, &taker)
     return aggressive_enter(state, command, sink, &taker)
 
 
@@ -499,23 +490,27 @@ cdef int64_t book_apply_all(
     """
     cdef const Order* orders = state.pool.orders
     cdef const Order* order
-    cdef const uint32_t* cells[AHEAD]
+    cdef uint32_t slots[AHEAD]
+    cdef uint32_t slot
     cdef int64_t row
     needed[0] = 0
-    for row in range(AHEAD):
-        cells[row] = cell_guess(&state.index, commands[row].order_id if row < count else 0)
+    state.index.fetches_ahead = True
+    memset(slots, 0, sizeof(slots))
     for row in range(count):
-        order = &orders[cells[(row + AHEAD_NEIGHBOURS) % AHEAD][0]]
+        order = &orders[slots[(row + AHEAD_NEIGHBOURS) % AHEAD]]
         prefetch(&orders[order.older])
         prefetch(&orders[order.newer])
-        prefetch(&orders[cells[(row + AHEAD_ORDER) % AHEAD][0]])
+        slot = slot_guess(&state.index, commands[min(row + AHEAD_ORDER, count - 1)].order_id)
+        slots[(row + AHEAD_ORDER) % AHEAD] = slot
+        prefetch(&orders[slot])
         needed[0] = apply_one(state, &commands[row], sink)
         if needed[0] != 0:
-            return row
-        if row + AHEAD < count:
-            cells[row % AHEAD] = cell_guess(&state.index, commands[row + AHEAD].order_id)
-            prefetch(cells[row % AHEAD])
-    return count
+            break
+        prefetch(line_guess(&state.index, commands[min(row + AHEAD, count - 1)].order_id))
+    else:
+        row = count
+    state.index.fetches_ahead = False
+    return row
 
 
 # -- Queries --------------------------------------------------------------------------------------
@@ -669,15 +664,15 @@ cdef class OrderBook:
         Whether an order may name the one it takes, of those at the best price. Else time decides.
     touch_memory : bool
         Take all memory now, so that no command ever waits for a page: 64 bytes for each of
-        `order_count_max` orders and 12 for its place in the hash table, 32 for every tick, and
+        `order_count_max` orders and 16 for its places in two hash tables, 32 for every tick, and
         256 MiB for the table of small ids.
 
     Notes
     -----
     Order ids are the caller's, any unsigned 64-bit numbers; one may be used again once its order
-    is gone. Ids below 2^26 are found by table, which takes 4 bytes for every one ever used; others
-    by hash, where ids that were chosen to collide make commands slow. A second thread inside raises
-    RuntimeError.
+    is gone. Ids below 2^26 that come about in order, or in batches, are found by table, which takes
+    4 bytes for every one ever used; others by hash, where ids that were chosen to collide make
+    commands slow. A second thread inside raises RuntimeError.
     """
 
     def __cinit__(

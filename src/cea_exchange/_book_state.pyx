@@ -13,7 +13,7 @@ from libc.string cimport memcpy
 from cea_exchange._book cimport BookState
 from cea_exchange._hash cimport fold
 from cea_exchange._id_index cimport (
-    Found, cell_guess, index_put_at, index_search, index_size,
+    index_find, index_put, index_size, line_guess,
 )
 from cea_exchange._ladder cimport *
 from cea_exchange._records cimport *
@@ -135,13 +135,11 @@ cdef bint order_restore(BookState* state, uint32_t slot) noexcept nogil:
     cdef Order* order = &state.pool.orders[slot]
     cdef int64_t index
     cdef Level* level
-    cdef Found found
     if not order_fits(state, slot):
         return False
-    index_search(&state.index, state.pool.orders, order.order_id, &found)
-    if found.slot != SLOT_NONE:
+    if index_find(&state.index, state.pool.orders, order.order_id) != SLOT_NONE:
         return False
-    index_put_at(&state.index, state.pool.orders, order.order_id, slot, &found)
+    index_put(&state.index, state.pool.orders, order.order_id, slot)
     index = order.price - state.ladder.price_min
     level = &state.ladder.levels[index]
     level.order_count += 1
@@ -179,7 +177,7 @@ cdef bint orders_restore(BookState* state) noexcept nogil:
     for slot in range(1, state.pool.slot_last + 1):
         if slot + AHEAD <= state.pool.slot_last:
             ahead = &state.pool.orders[slot + AHEAD]
-            prefetch(cell_guess(&state.index, ahead.order_id))
+            prefetch(line_guess(&state.index, ahead.order_id))
             prefetch(&state.pool.orders[ahead.older])
             prefetch(&state.pool.orders[ahead.newer])
         if state.pool.orders[slot].side != 0:

@@ -78,3 +78,8 @@ def test_the_command_line_reports_and_awards(tmp_path, capsys) -> None:
     assert "shenzhen_2024" in json.loads(capsys.readouterr().out)
     assert run(["adjustment", "auction", "nowhere", str(bids)]) == 2
     assert run(["adjustment", "report", str(tmp_path)]) == 2
+    capsys.readouterr()
+    gone = str(tmp_path / "gone.csv")
+    for wanted in (["report", gone], ["auction", "guangdong_2017_03", gone, "--floor", "1.00"]):
+        assert run(["adjustment", *wanted]) == 2
+        assert capsys.readouterr().err == f"cea-exchange: {gone}: No such file or directory\n"

@@ -357,3 +357,56 @@ def test_no_commands_are_no_work():
     book = a_book()
     assert (0, 0) == book.process(np.zeros(0, COMMAND_DTYPE), np.zeros(0, EVENT_DTYPE))
     assert 0 == book.rows_needed
+
+
+REGION = 1 << 14
+"""Ids that the index finds all by table, or all by hash."""
+
+
+def ids_one_by_one(family: str, count: int) -> list[int]:
+    """Ids in the order in which they come."""
+    in_order = list(range(REGION - 100, REGION - 100 + count))
+    draw = random.Random(7)
+    match family:
+        case "in order":
+            return in_order
+        case "shuffled":
+            return draw.sample(in_order, count)
+        case "shards":
+            return [(number % 5 << 20) + number // 5 for number in range(count)]
+        case "over the table's end":
+            return [(1 << 26) - count // 2 + number for number in range(count)]
+        case _:
+            return list({draw.getrandbits(64) for _ in range(count)})
+
+
+@pytest.mark.parametrize(
+    "family", ["in order", "shuffled", "shards", "over the table's end", "anywhere"]
+)
+def test_ids_are_known_one_by_one_and_in_batches(family):
+    """Single commands and batches meet the same ids: a region keeps the place of its first one."""
+    count = 20_000
+    book = a_book(order_count_max=count, touch_memory=False)
+    draw, live = random.Random(3), set()
+    events = np.zeros(2 * count, EVENT_DTYPE)
+    for start in range(0, count, 1_000):
+        some = ids_one_by_one(family, count)[start : start + 1_000]
+        rows = [enter_row(order_id, Side.BUY, 50, 1) for order_id in some]
+        if start // 1_000 % 3 == 2:
+            assert (len(rows), 2 * len(rows)) == book.process(commands_of(*rows), events)
+        else:
+            for order_id in some:
+                assert book.enter(order_id, Side.BUY, 50, 1).accepted
+        live.update(some)
+        assert not any(book.enter(each, Side.BUY, 50, 1).accepted for each in some[:50])
+        for order_id in draw.sample(sorted(live), 700):
+            assert book.cancel(order_id).accepted
+            assert not book.cancel(order_id).accepted
+            live.remove(order_id)
+        assert len(live) == len(book)
+    book.check()
+    assert all(order_id in book for order_id in live)
+    copied = book.copy()
+    copied.check()
+    assert all(copied.cancel(order_id).accepted for order_id in live)
+    assert len(copied) == 0

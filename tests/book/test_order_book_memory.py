@@ -50,7 +50,7 @@ def test_touched_memory_is_there_before_the_first_order(first_id):
     before = resident_bytes()
     book = OrderBook(1, 5_000, order_count_max=count, touch_memory=True)
     touched = resident_bytes()
-    table_of_small_ids, orders, levels = 256 << 20, (64 + 12) * count, 32 * 5_000
+    table_of_small_ids, orders, levels = 256 << 20, (64 + 16) * count, 32 * 5_000
     expected = table_of_small_ids + orders + levels
     assert abs(touched - before - expected) < 2 * count
     assert (count, 0) == book.process(commands, events, True)

@@ -44,6 +44,15 @@ def test_a_table_of_rows_is_aligned_by_its_numbers():
     assert "none" == rows_table([])
 
 
+def test_a_measures_days_and_times_are_shown_as_such():
+    rows = [{"measure": 3, "starts": 0, "ends": 20250829, "taken_at_ns": 1_752_632_600 * 10**9}]
+    expected = [
+        "measure  starts  ends        taken at",
+        "      3  -       2025-08-29  2025-07-16T10:23:20+08:00",
+    ]
+    assert expected == rows_table(rows).splitlines()
+
+
 def test_on_a_terminal_a_table_fits_it_and_elsewhere_a_row_is_a_line(monkeypatch):
     rows = [("P001", "[bold] " + "long " * 40, 5)]
     heads = ("account", "why", "t")

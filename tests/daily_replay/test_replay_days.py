@@ -3,11 +3,13 @@
 import csv
 import json
 import os
+import re
 import sys
 from pathlib import Path
 
 import pytest
 
+from cea_exchange.cli.language import language_set
 from cea_exchange.cli.main import run
 from cea_exchange.daily_replay import replay
 from cea_exchange.registry.reconciliation.reconcile import check_ledger
@@ -59,6 +61,15 @@ def test_the_tables_say_what_is_equal_and_why_the_rest_is_not(typed):
     why = "composite: published close outside published low..high"
     assert ["close", "1", "2025-07-17", why] in cells
     assert "venue hash = registry hash" in output
+
+
+def test_the_tables_are_chinese_where_they_are_asked_to_be(typed):
+    status, output, _ = typed("--lang", "zh")
+    language_set([], {})
+    assert status == 0
+    for words in ("3 个交易日", "大宗成交量", "综合：公布收盘价", "交易系统哈希 = 登记系统哈希"):
+        assert words in output
+    assert not re.search(r"[a-z]{3,} [a-z]{2,}", output)
 
 
 def test_json_and_files_say_the_same(typed, tmp_path):

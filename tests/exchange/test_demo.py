@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -58,12 +59,16 @@ def test_days_follow_each_other_with_the_closes_as_references(demonstrated):
     assert second["composite"]["totalVolume"] == sum(traded)
 
 
-def test_a_person_reads_bulletin_settlement_and_reconciliation():
-    result = run("--participants", "12", "--orders", "2000", "--rate", "1500")
+def test_a_person_reads_bulletin_settlement_and_reconciliation_in_chinese():
+    """The first command of a newcomer; its English stands beside each text in the catalogue."""
+    result = run("--participants", "12", "--orders", "2000", "--rate", "1500", "--lang", "zh")
     assert result.returncode == 0, result.stdout + result.stderr
-    for words in ("Daily bulletin", "trades settled", "postings", "orders per second", "p99"):
+    for words in ("每日行情", "已结算成交", "每秒", "p99", "交易系统哈希 = 登记系统哈希"):
         assert words in result.stdout
-    assert "venue hash = registry hash" in result.stdout
+    for line in result.stdout.splitlines():
+        # Kinds of commands, refusals' codes and the next command are names.
+        words = re.sub(r"[a-z_]+ [0-9.,]+|cea-exchange demo --board|各类.*", "", line)
+        assert not re.search(r"[a-z]{3,} [a-z]{2,}", words), line
 
 
 def test_what_can_not_be_run_is_one_clear_line(tmp_path, capsys):

@@ -67,7 +67,7 @@ def candidates(minor: int) -> list[str]:
     return [*filter(None, [named]), *map(str, kept.glob(f"3.{minor}.*/bin/python3.{minor}"))]
 
 
-WHEEL_BYTES_MAX = 4_600_000
+WHEEL_BYTES_MAX = 4_100_000
 """Of it Python is 2.2 MB, what is compiled 1.5: a build with debug symbols has thrice as much."""
 FIVE_MINUTES_S = 300.0
 SEEN = 3
@@ -212,7 +212,8 @@ def test_wheel_has_declarations_and_stubs_beside_the_compiled_modules(shipped: S
     source = PACKAGE.parent
     modules = {path.relative_to(source).with_suffix("").as_posix() for path in files("*.pyx")}
     compiled = {name.partition(".")[0] for name in packed if name.endswith(".so")}
-    assert compiled == modules
+    # And what all of them share, which has no source of its own.
+    assert compiled == modules | {"cea_exchange/_shared"}
     wanted = {path.relative_to(source).as_posix() for path in files("*.pxd", "*.pyi", "py.typed")}
     assert {"cea_exchange/_book.pxd", "cea_exchange/core/market.pyi"} <= wanted <= packed
     assert not [name for name in packed if name.endswith((".pyx", ".c", ".pyc"))]

@@ -43,6 +43,28 @@ def test_all_its_pages_are_there_for_a_regulator(rex, language):
         assert answer.status_code == 200, path
 
 
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [
+        ("zh", ("挂牌协议交易", "挂牌涨跌幅", "10%", "100,000 吨", "四舍五入", "时段 13:00")),
+        ("en", ("Listed agreement trading", "Listed price band", "10%", "100,000 t", "Half up")),
+    ],
+)
+def test_rules_and_values_are_said_as_the_reader_reads(rex, language, words):
+    shown = rex.get(f"/rules?lang={language}").text
+    assert not [each for each in words if each not in shown]
+    group = rex.get("/rules/2").text
+    assert ("每笔" in group or "委托" in group) == (language == "zh")
+
+
+def test_a_rule_that_a_page_names_leads_to_where_it_stands(rex):
+    found = rex.get("/rules/CEA-SVL-12?lang=en", follow_redirects=False)
+    assert found.status_code == 303
+    page, _, place = found.headers["location"].partition("#")
+    assert place == "CEA-SVL-12" and f'<tr id="{place}"' in rex.get(page).text
+    assert rex.get("/rules/NO-SUCH-RULE").status_code == 404
+
+
 def test_nobody_else_has_them(record):
     other = console(record, ("registry", Seat("an", "operator", "registry")))
     for path in ("alerts", "holders", "replay", f"replay/{DAYS[0]}", "looks"):

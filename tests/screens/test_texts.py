@@ -5,6 +5,8 @@ from string import Formatter
 
 import pytest
 
+from cea_exchange.domain.compliance.plausibility import DETECTORS
+from cea_exchange.domain.compliance.plausibility.limits import limits
 from cea_exchange.domain.records import Reason
 from cea_exchange.domain.refusals import (
     BankRefusal,
@@ -93,3 +95,10 @@ def test_every_refusal_has_its_sentence_and_remedy(language, codes):
 def test_no_words_are_of_a_refusal_that_is_none():
     # And whatever the schema has words of has them in both.
     assert refusal_texts("zh").keys() == refusal_texts("en").keys()
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_doubt_about_a_figure_has_its_name(language):
+    sources = {f"against_{each.source}" for each in limits().source}
+    names = (DETECTORS.keys() - {"second_sources"}) | sources
+    assert {name for name in names if f"detector.{name}" not in texts(language)} == set()

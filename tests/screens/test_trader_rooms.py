@@ -150,3 +150,4 @@ def test_a_workbook_has_text_where_a_formula_could_be():
         cells = [cell for sheet in workbook for row in sheet.iter_rows() for cell in row]
         assert "f" not in {cell.data_type for cell in cells}
         assert name in {cell.value for cell in cells}
+        assert not {"deposited", "trade", "listed", "buy"} & {cell.value for cell in cells}

@@ -147,6 +147,22 @@ def test_five_hundred_orders_that_live_a_second(count, expected):
     assert grades(days.alerts("dense_entry")) == expected
 
 
+@pytest.mark.parametrize(
+    ("count", "tonnes", "expected"),
+    [(50, 80_000, ["alert"]), (49, 80_000, ["watch"]), (39, 80_000, []), (50, 79_999, [])],
+)
+def test_fifty_orders_of_nearly_a_block_that_are_taken_away(count, tonnes, expected):
+    """Rules: CEA-SVL-09. A listed order has 99,999 t at most, four fifths of that are 79,999.2."""
+    days = MarketDays("X", "O")
+    for number in range(count):
+        days.at(f"{13 + number // 30}:{number % 30 * 2:02}:00")
+        order = days.enter("X", "buy", "89.00", tonnes)
+        days.at(f"{13 + number // 30}:{number % 30 * 2 + 1:02}:00")
+        days.cancel("X", order)
+    days.close()
+    assert grades(days.alerts("dense_entry")) == expected
+
+
 @pytest.mark.parametrize(("count", "expected"), [(100, ["alert"]), (79, [])])
 def test_a_hundred_orders_in_ten_minutes_without_a_trade(count, expected):
     """Rules: CEA-SVL-09."""

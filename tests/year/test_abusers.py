@@ -12,7 +12,7 @@ from cea_exchange.domain.documents.cases import AlertTaken, Closed, PenaltyCompu
 from cea_exchange.venue.cases.case_log import DOCUMENTS, case_files_read, papers_differing
 from cea_exchange.venue.operations.act_log import acts_read
 from cea_exchange.year.firms import abusers
-from cea_exchange.year.outcome.supervision import PUBLISHED, supervised_of
+from cea_exchange.year.outcome.supervision import PUBLISHED, report_part, supervised_of
 from cea_exchange.year.run import YearRun
 from cea_exchange.year.setting import YearSetting
 
@@ -26,7 +26,7 @@ def year(tmp_path_factory):
     folder = tmp_path_factory.mktemp("year") / "out"
     run = YearRun(folder, YEAR)
     state = run.run()
-    return folder, state, supervised_of(folder, state.firms, run.calendar)
+    return folder, state, supervised_of(folder, YEAR.mode, state.firms, run.calendar)
 
 
 @pytest.mark.nightly
@@ -57,6 +57,16 @@ def test_each_has_a_case_a_measure_in_force_and_a_penalty(year):
     assert list((folder / "venue" / DOCUMENTS).iterdir())
     acts = {act.what for act in acts_read(folder / "venue")}
     assert {"case_entered", "measure_taken"} <= acts
+
+
+def test_the_report_has_each_case_with_its_day_and_its_fine(year):
+    _, _, supervised = year
+    part = "".join(report_part(supervised))
+    assert part.count("<tr>") == 1 + len(supervised.cases) and "class=wide" in part
+    for row in supervised.cases:
+        day = f"{row.opened_on}"
+        assert f"<td>{day[:4]}-{day[4:6]}-{day[6:]}</td>" in part
+    assert "<td>500,000 to 5,000,000</td>" in part
 
 
 def test_the_measures_are_in_what_the_exchange_publishes_of_the_year(year):
@@ -90,7 +100,7 @@ def test_a_supervised_year_that_was_stopped_comes_to_the_same_cases(year, tmp_pa
     YearRun(tmp_path / "out", YEAR).run(stop_after=9)
     run = YearRun(tmp_path / "out", YEAR)
     state = run.run()
-    again = supervised_of(tmp_path / "out", state.firms, run.calendar)
+    again = supervised_of(tmp_path / "out", YEAR.mode, state.firms, run.calendar)
     assert again.cases == supervised.cases
 
 

@@ -7,10 +7,13 @@ import signal
 import msgspec
 import pytest
 
+from cea_exchange.venue.cases.case_log import case_files_read
 from cea_exchange.year.daemons.systems import DaemonSystems
 from cea_exchange.year.daemons.venue_operator import VenueOperator
 from cea_exchange.year.outcome.outcome import outcome_of
+from cea_exchange.year.outcome.supervision import supervised_of
 from cea_exchange.year.run import YearRun
+from cea_exchange.year.setting import YearSetting
 from support.year.small import SMALL, hashes, options, plan_as_later, played
 
 pytestmark = pytest.mark.e2e
@@ -19,12 +22,30 @@ TINY = msgspec.structs.replace(
     SMALL, entities=4, orders=24, days=7, behaviour={"offset_one_in": 1}
 )
 KILLED = ("venue", "registry", "ccer_exchange", "ccer")
+OF_SUPERVISORS = ("case_open", "case_note", "measure_restrict", "case_penalty", "case_close")
+SUPERVISED = YearSetting(
+    year=2024, entities=14, seed=7, orders=800, days=10, supervised=True, abusers=True
+)
 TWELVE = msgspec.structs.replace(SMALL, entities=12, orders=600, days=24)
 
 
 def by_daemons(setting):
     """Return the same year, of daemons."""
     return msgspec.structs.replace(setting, mode="daemons")
+
+
+def supervised(folder, setting):
+    """Play a supervised year; return what supervision came to."""
+    run = YearRun(folder, setting)
+    state = run.run()
+    assert outcome_of(folder, setting, state).agrees
+    return supervised_of(folder, setting.mode, state.firms, run.calendar)
+
+
+def bytes_of(folder):
+    """Return file -> its bytes."""
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder): path.read_bytes() for path in files}
 
 
 def test_a_tiny_year_by_daemons_comes_to_the_same_tables(tmp_path):
@@ -102,10 +123,33 @@ def test_what_the_year_lends_its_systems_daemons_are_lent_too(tmp_path, of):
         assert whole.figures.allocated_tonnes != packaged.figures.allocated_tonnes
 
 
-def test_a_supervised_year_by_daemons_is_refused(tmp_path):
-    setting = msgspec.structs.replace(by_daemons(TINY), supervised=True)
-    with pytest.raises(ValueError, match="mode: expected embedded of a supervised year"):
-        YearRun(tmp_path / "out", setting)
+@pytest.mark.nightly
+@pytest.mark.crash
+def test_a_supervised_year_by_daemons_comes_to_the_same_cases_and_disclosures(
+    tmp_path, monkeypatch
+):
+    """Though its venue is killed before each kind of what its supervisors ask for.
+
+    CEA-CAS-01, CEA-CAS-04, CEA-MSR-02, CEA-MSR-03.
+    """
+    whole = supervised(tmp_path / "embedded", SUPERVISED)
+    operate, killed = VenueOperator.operate, []
+
+    def killing(venue, op, *keys, **terms):
+        if op in (*OF_SUPERVISORS, "approve") and op not in killed:
+            os.kill(venue.processes.process_id("venue"), signal.SIGKILL)
+            killed.append(op)
+        return operate(venue, op, *keys, **terms)
+
+    monkeypatch.setattr(VenueOperator, "operate", killing)
+    found = supervised(tmp_path / "daemons", by_daemons(SUPERVISED))
+    assert {*killed} == {*OF_SUPERVISORS, "approve"}
+    assert found.cases == whole.cases and found.found == found.planted == 3
+    assert all(row.measures and row.refused for row in found.cases if row.planted == "yes")
+    for folder in ("tables", "published"):
+        assert bytes_of(tmp_path / "daemons" / folder) == bytes_of(tmp_path / "embedded" / folder)
+    # The venue's own commands take the year's folder as any other's.
+    assert {*case_files_read(tmp_path / "daemons")} == {row.case for row in found.cases}
 
 
 def test_the_command_takes_the_mode(tmp_path, capsys):

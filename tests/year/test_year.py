@@ -251,8 +251,9 @@ def test_a_year_that_another_process_plays_is_left_alone(year):
         YearRun(folder, SMALL).run()
 
 
-def test_what_names_no_firms_is_refused(tmp_path):
-    setting = msgspec.structs.replace(SMALL, firms="no.such:Firms")
-    with pytest.raises(ValueError, match="firms: expected MODULE:CLASS, got 'no.such:Firms'"):
+@pytest.mark.parametrize("firms", ["no.such:Firms", "os:nothing", "os:path", "math:sqrt"])
+def test_what_names_no_firms_is_refused(tmp_path, firms):
+    setting = msgspec.structs.replace(SMALL, firms=firms)
+    with pytest.raises(ValueError, match=f"expected MODULE:CLASS.*, got '{firms}'"):
         YearRun(tmp_path / "out", setting)
     assert not (tmp_path / "out").exists()

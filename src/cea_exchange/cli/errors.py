@@ -33,7 +33,7 @@ def bad_input(*kinds: type[Exception], says: str = "", ends: str = "") -> Iterat
     try:
         yield
     except kinds as error:
-        raise CommandError(f"{says}{error}{ends}") from error
+        raise CommandError(f"{says}{_words(error)}{ends}") from error
 
 
 @contextmanager
@@ -42,7 +42,7 @@ def check_failed(*kinds: type[Exception], says: str = "") -> Iterator[None]:
     try:
         yield
     except kinds as error:
-        raise CheckFailed(f"{says}{error}") from error
+        raise CheckFailed(f"{says}{_words(error)}") from error
 
 
 @contextmanager
@@ -54,3 +54,10 @@ def file_used(place: Path | str, says: str = "") -> Iterator[None]:
         why = error.strerror or error
         words = f"{says}, {why}" if says else why
         raise CommandError(f"{error.filename or place}: {words}") from error
+
+
+def _words(error: Exception) -> str:
+    """Return what an error says, of a file its name and why, without the system's number."""
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror}"
+    return str(error)

@@ -66,6 +66,11 @@ def said(english: str) -> str:
     return command_texts(language()).get(english, english)
 
 
+def say(english: str, **fields: object) -> str:
+    """Return a text in the language that is spoken, its braces filled with fields."""
+    return said(english).format(**fields)
+
+
 def said_in_report(english: str) -> str:
     """Return a text of a year's or a sweep's report, as `said` does."""
     if language() == ENGLISH:

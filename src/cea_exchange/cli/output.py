@@ -3,14 +3,17 @@
 import sys
 from collections.abc import Mapping, Sequence
 from enum import IntEnum
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 import typer
 
 from cea_exchange.cli.errors import CommandError
-from cea_exchange.cli.language import ENGLISH, language, said, word
+from cea_exchange.cli.language import ENGLISH, language, said, say, word
 from cea_exchange.cli.readable import Quantity, shown
+
+if TYPE_CHECKING:
+    from cea_exchange.registry.reconciliation.reconcile import Reconciliation
 
 WORDS_MAX = 60
 NAME_CELLS = 16
@@ -21,6 +24,13 @@ Answer = dict[str, Any]
 def act_line(answer: Answer) -> str:
     """Return in a line what came of an act."""
     return fields_line(answer) or said("done")
+
+
+def reconciled(found: "Reconciliation") -> str:
+    """Say as `Reconciliation.sentence` does what comparing venue and registry came to."""
+    if found.agrees and found.checkpoint_seq:
+        return say("reconciled at seq {seq}: venue hash = registry hash", seq=found.checkpoint_seq)
+    return found.sentence()
 
 
 def json_print(content: Any) -> None:
@@ -92,7 +102,8 @@ def rows_table(
     if not rows:
         return said(none)
     names = list(rows[0]) if names is None else names
-    heads = [name.replace("_", " ") for name in names]
+    # Times are shown as such, whatever they are counted in.
+    heads = [name.removesuffix("_ns").replace("_", " ") for name in names]
     return table(heads, [[cell(shown(name, row[name], row)) for name in names] for row in rows])
 
 

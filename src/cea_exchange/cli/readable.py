@@ -14,7 +14,7 @@ from cea_exchange.cli.language import said
 
 DATES = frozenset(
     {
-        *("date", "day", "deadline", "until", "valid_from"),
+        *("date", "day", "deadline", "until", "valid_from", "starts", "ends"),
         *("crediting_from", "crediting_to", "produced_from", "produced_to"),
     }
 )

@@ -7,11 +7,13 @@ the close the registry settles and both sides compare.
 
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
+from types import MappingProxyType
+from typing import NamedTuple
 
 from cea_exchange.domain.calendar import TradingCalendar, date_number
 from cea_exchange.domain.documents.bulletin import Bulletin
@@ -33,7 +35,30 @@ REFUSED_SHARE_MAX = 0.05
 ORDERS_MIN_FOR_SHARES = 2_000
 """With fewer orders the shares and the kinds are chance, and only reported."""
 
-Progress = Callable[[str], None]
+class Line(NamedTuple):
+    """What is said of a run, with its fields: whoever shows it may say it in another language."""
+
+    text: str
+    fields: Mapping[str, object] = MappingProxyType({})
+
+    def __str__(self) -> str:
+        return self.text.format(**self.fields)
+
+
+class Check(NamedTuple):
+    """A check, whether it holds, and what was found."""
+
+    sentence: Line
+    holds: bool
+    found: Line
+
+
+Progress = Callable[[Line], None]
+
+
+def line(text: str, **fields: object) -> Line:
+    """Return a line; its fields stand in braces in the text."""
+    return Line(text, fields)
 
 
 @dataclass(frozen=True)
@@ -75,7 +100,7 @@ class DayReport:
     venue: dict = field(default_factory=dict)
     trading_s: float = 0.0
     total_s: float = 0.0
-    checks: list[tuple[str, bool, str]] = field(default_factory=list)
+    checks: list[Check] = field(default_factory=list)
 
     @property
     def commands_per_second(self) -> float:
@@ -90,11 +115,12 @@ class DayReport:
     @property
     def passed(self) -> bool:
         """Whether every check holds."""
-        return bool(self.checks) and all(holds for _, holds, _ in self.checks)
+        return bool(self.checks) and all(check.holds for check in self.checks)
 
-    def check(self, sentence: str, holds: bool, detail: str) -> None:
+    def check(self, sentence: str | Line, holds: bool, found: Line) -> None:
         """Note a check and its outcome."""
-        self.checks.append((sentence, bool(holds), detail))
+        said = sentence if isinstance(sentence, Line) else Line(sentence)
+        self.checks.append(Check(said, bool(holds), found))
 
 
 def run_trading_days(
@@ -123,19 +149,21 @@ def run_trading_days(
         Runners(data / "runners") as runners,
         ExitStack() as stack,
     ):
-        progress(f"filling the registry: {len(members)} accounts, keys, holdings and cash")
+        progress(
+            line("filling the registry: {n} accounts, keys, holdings and cash", n=len(members))
+        )
         exchange.prepare(
             members,
             settings.reference_prices,
             start=_at(days[0], "08:30"),
             profile=settings.profile,
         )
-        progress("starting venue and registry")
+        progress(line("starting venue and registry"))
         exchange.start()
         await_transfers(exchange)
         if beside is not None:
             stack.enter_context(beside)
-        progress(f"logging on {len(members)} participants, each with its own key")
+        progress(line("logging on {n} participants, each with its own key", n=len(members)))
         runners.start(
             members,
             endpoint=exchange.endpoint("venue", "gateway"),
@@ -150,7 +178,7 @@ def run_trading_days(
             share = settings.orders // len(days) + (number < settings.orders % len(days))
             _trade_day(exchange, runners, day, share, settings, report, progress)
         _gather(exchange, runners, report, days)
-    progress("checking the ledger: every entry, posting and balance")
+    progress(line("checking the ledger: every entry, posting and balance"))
     report.ledger = check_ledger(data)
     _judge(report, settings, days, data)
     report.total_s = time.monotonic() - started
@@ -181,7 +209,10 @@ def _trade_day(
     progress: Progress,
 ) -> None:
     number = date_number(day)
-    progress(f"{day}: morning session, {orders // 2} orders at {settings.rate:,.0f} a second")
+    progress(
+        line("{day}: morning session, {n} orders at {rate:,.0f} a second",
+             day=day, n=orders // 2, rate=settings.rate)
+    )
     exchange.operate("clock", at=_at(day, "09:00"))
     for time_of_day, share in (("09:30", orders // 2), ("13:00", orders - orders // 2)):
         exchange.operate("clock", at=_at(day, time_of_day))
@@ -190,8 +221,8 @@ def _trade_day(
         report.trading_s += max(answer["done_s"] for answer in answers)
         if time_of_day == "09:30":
             exchange.operate("clock", at=_at(day, "11:30"))
-            progress(f"{day}: afternoon session, {orders - share} orders")
-    progress(f"{day}: close, settlement, reconciliation")
+            progress(line("{day}: afternoon session, {n} orders", day=day, n=orders - share))
+    progress(line("{day}: close, settlement, reconciliation", day=day))
     exchange.operate("clock", at=_at(day, "15:00"))
     _await_settlement(exchange, number)
     path = exchange.data / BULLETINS_FOLDER / f"{day}.json"
@@ -215,7 +246,9 @@ def _gather(exchange: LocalExchange, runners: Runners, report: DayReport, days: 
     report.check(
         "every participant has all its reports",
         not behind,
-        f"{report.load.reports} reports; behind: {', '.join(behind[:3]) or 'nobody'}",
+        line("{n} reports; behind: {behind}", n=report.load.reports, behind=", ".join(behind[:3]))
+        if behind
+        else line("{n} reports; nobody is behind", n=report.load.reports),
     )
     settled = report.venue["settlement_seq"]
     exchange.wait_until(
@@ -225,17 +258,25 @@ def _gather(exchange: LocalExchange, runners: Runners, report: DayReport, days: 
     )
     for daemon in ("venue", "registry"):
         status = exchange.stop(daemon)
-        report.check(f"the {daemon} ends cleanly", status == 0, f"exit status {status}")
+        report.check(
+            f"the {daemon} ends cleanly", status == 0, line("exit status {status}", status=status)
+        )
 
 
 def _judge(report: DayReport, settings: DaySettings, days: list[date], data: Path) -> None:
     load, ledger = report.load, report.ledger
-    report.check("all orders were sent", load.entered >= settings.orders, f"{load.entered} orders")
+    report.check(
+        "all orders were sent",
+        load.entered >= settings.orders,
+        line("{n} orders", n=load.entered),
+    )
     losses = load.losses()
     report.check(
         "each command is answered once",
         not losses,
-        "; ".join(losses) or f"{load.answered} of {load.commands}",
+        Line("; ".join(losses).replace("{", "{{").replace("}", "}}"))
+        if losses
+        else line("{n} of {all}", n=load.answered, all=load.commands),
     )
     if settings.orders >= ORDERS_MIN_FOR_SHARES:
         _judge_shares(report, settings)
@@ -244,26 +285,31 @@ def _judge(report: DayReport, settings: DaySettings, days: list[date], data: Pat
         "venue and registry agree at the last settled sequence",
         ledger.venue_hash == ledger.registry_hash == report.venue["holdings_hash"]
         and ledger.checkpoint_seq > 0,
-        f"seq {ledger.checkpoint_seq} of {ledger.last_seq}, hash {ledger.registry_hash}",
+        line(
+            "seq {seq} of {last}, hash {hash}",
+            seq=ledger.checkpoint_seq, last=ledger.last_seq, hash=ledger.registry_hash,
+        ),
     )
     report.check(
         "the ledger holds: entries, postings, balances, conservation",
         ledger.agrees,
-        ledger.differences[0] if ledger.differences else f"{ledger.postings} postings",
+        line("{first}", first=ledger.differences[0])
+        if ledger.differences
+        else line("{n} postings", n=ledger.postings),
     )
 
 
 def _judge_shares(report: DayReport, settings: DaySettings) -> None:
     load = report.load
     report.check(
-        f"at least {TRADED_SHARE_MIN:.0%} of the orders trade",
+        line("at least {share:.0%} of the orders trade", share=TRADED_SHARE_MIN),
         load.traded_share >= TRADED_SHARE_MIN,
-        f"{load.traded_share:.1%}",
+        line("{share:.1%}", share=load.traded_share),
     )
     report.check(
-        f"fewer than {REFUSED_SHARE_MAX:.0%} of the commands are refused",
+        line("fewer than {share:.0%} of the commands are refused", share=REFUSED_SHARE_MAX),
         load.refused_share < REFUSED_SHARE_MAX,
-        f"{load.refused_share:.2%}",
+        line("{share:.2%}", share=load.refused_share),
     )
     names, weights = WORKLOADS[settings.workload].names_and_weights()
     wanted = [name for name, weight in zip(names, weights, strict=True) if weight]
@@ -271,7 +317,9 @@ def _judge_shares(report: DayReport, settings: DaySettings) -> None:
     report.check(
         "every kind of order and command occurs and is accepted",
         not missing,
-        f"missing: {', '.join(missing)}" if missing else ", ".join(wanted),
+        line("missing: {kinds}", kinds=", ".join(missing))
+        if missing
+        else line("{kinds}", kinds=", ".join(wanted)),
     )
 
 
@@ -282,7 +330,7 @@ def _judge_settlement(
     report.check(
         "each trade is settled once",
         len(trades) == len({trade[0] for trade in trades}) == report.load.trades,
-        f"{len(trades)} settled, {report.load.trades} reported to their takers",
+        line("{n} settled, {all} reported to their takers", n=len(trades), all=report.load.trades),
     )
     products = list(settings.reference_prices)
     listed = _sums(trades, products, Method.LISTED)
@@ -299,7 +347,10 @@ def _judge_settlement(
     report.check(
         "volume, amount and closing price follow from the settled trades",
         expected == published and len(report.bulletins) == len(days),
-        f"{len(published)} closes of products with trades in {len(report.bulletins)} bulletins",
+        line(
+            "{n} closes of products with trades in {all} bulletins",
+            n=len(published), all=len(report.bulletins),
+        ),
     )
     _judge_blocks(report, settings, _sums(trades, products, Method.BLOCK))
 
@@ -321,7 +372,7 @@ def _judge_blocks(
     report.check(
         "blocks are negotiated, settled and in the bulletin",
         settled == published and (tonnes > 0 or settings.orders < ORDERS_MIN_FOR_SHARES),
-        f"{tonnes:,} t by block",
+        line("{n:,} t by block", n=tonnes),
     )
 
 

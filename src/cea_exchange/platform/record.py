@@ -1,13 +1,17 @@
 """What the platform's services share: the database, the time, the terms, and who acts."""
 
+from datetime import timedelta
 from typing import Protocol
 
 from cea_exchange.control_plane.service import Person
-from cea_exchange.domain.calendar import CalendarError, TermEnd, date_of_number
+from cea_exchange.domain.calendar import CalendarError, TermEnd, date_number, date_of_number
 from cea_exchange.domain.compliance.enforcement.clocks import term
 from cea_exchange.domain.refusals import PlatformRefusal
 from cea_exchange.institution.act_context import ActContext
-from cea_exchange.platform.checks import PlatformActError
+from cea_exchange.platform.checks import PlatformActError, day_checked
+
+FACTS_AHEAD_DAYS = 366
+"""So long before a unit's stop, or a firm's new name, may be noted that will be true."""
 
 
 class Acting(Person, Protocol):
@@ -43,6 +47,30 @@ class Record(ActContext):
         except CalendarError as error:
             # Before the first day that it knows, which no file mends.
             raise PlatformActError(PlatformRefusal.DATE_OUT_OF_RANGE, str(error)) from None
+
+    def reached_check(
+        self, day: int, what: str, rule: str = "CEA-ENT-18", *, ahead_days: int = 0
+    ) -> None:
+        """Refuse a day of what has happened that is none, or is still to come.
+
+        A year that was typed wrong would bar every later word on it until then.
+
+        Parameters
+        ----------
+        ahead_days
+            How long before something may be noted that will be true.
+
+        Notes
+        -----
+        Rules: CEA-ENT-18.
+        """
+        day_checked(day, what)
+        last = date_of_number(self.business_date()) + timedelta(ahead_days)
+        if date_of_number(day) > last:
+            raise PlatformActError(
+                PlatformRefusal.DATE_OUT_OF_RANGE,
+                f"{what}: expected one up to {date_number(last)}, got {day} ({rule})",
+            )
 
     def over_check(self, what: str, end: TermEnd, rule: str) -> None:
         """Refuse what has to wait until a term is over.

@@ -35,7 +35,7 @@ PLATFORM_SCHEMA = Schema(
         *("list_changes", "list_publications"),
         *("evidence", "evidence_pages", "filings", "filing_steps"),
         *("reminders", "messages", "message_reads"),
-        *("engagements", "engagement_withdrawals", "firm_ties"),
+        *("engagements", "engagement_withdrawals", "firm_ties", "firm_tie_ends"),
         *( "conclusions", "verified_results", "verifier_scores"),
         *("balance_values", "cap_factors", "allocation_totals", "allocation_lines"),
         "allocation_left_out",

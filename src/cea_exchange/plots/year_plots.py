@@ -100,7 +100,7 @@ def _days(figure: Any, folder: Path) -> None:
 
 
 def _sectors(figure: Any, folder: Path) -> None:
-    axes = figure.subplots()
+    axes, balances = figure.subplots(1, 2, width_ratios=(2, 1))
     sector_of = {row["entity"].split()[-1]: row["sector"] for row in rows_of(folder, "entities")}
     sums = {name: dict.fromkeys(SECTORS, 0) for name in ("allocated", "due", "surrendered")}
     for row in rows_of(folder, "allocations"):
@@ -112,10 +112,17 @@ def _sectors(figure: Any, folder: Path) -> None:
     for number, (name, by_sector) in enumerate(sums.items()):
         places = [place + 0.27 * (number - 1) for place in range(len(SECTORS))]
         axes.bar(places, [by_sector[s] / MILLION for s in SECTORS], width=0.25, label=name)
-    axes.set_xticks(range(len(SECTORS)), SECTORS)
-    axes.set(ylabel="million t", yscale="log")
-    axes.grid(alpha=0.3, axis="y")
+    balance = [(sums["allocated"][s] - sums["due"][s]) / MILLION for s in SECTORS]
+    colours = ["tab:red" if tonnes < 0 else "tab:green" for tonnes in balance]
+    balances.bar(range(len(SECTORS)), balance, color=colours)
+    balances.axhline(0, color="black", linewidth=0.8)
+    balances.set(title="allocated less due")
+    balances.tick_params(axis="x", labelrotation=30)
+    axes.set(ylabel="million t")
     axes.legend()
+    for each in (axes, balances):
+        each.set_xticks(range(len(SECTORS)), SECTORS)
+        each.grid(alpha=0.3, axis="y")
 
 
 def _short(figure: Any, folder: Path) -> None:
@@ -149,8 +156,8 @@ def _surrender(figure: Any, folder: Path) -> None:
     axes.set(ylabel="% of what is due", ylim=(0, 102))
     from matplotlib import dates
 
-    short: Any = dates.ConciseDateFormatter
-    axes.xaxis.set_major_formatter(short(axes.xaxis.get_major_locator()))
+    day_of_month: Any = dates.DateFormatter
+    axes.xaxis.set_major_formatter(day_of_month("%d %b"))
     axes.grid(alpha=0.3)
 
 

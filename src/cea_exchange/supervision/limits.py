@@ -91,11 +91,13 @@ class LimitQueue(Pattern, frozen=True, kw_only=True):
 
 
 class DenseEntry(Pattern, frozen=True, kw_only=True):
-    """Fast cancels that are most of the orders, messages, or orders to trades: any of them."""
+    """Fast cancels that are most of the orders, large cancels, messages, orders to trades: any."""
 
     fast_s: Seconds
     fast_cancels_min: Count
     canceled_per_mille: PerMille
+    large_per_mille: PerMille
+    large_cancels_min: Count
     messages_min: Count
     ratio_window_s: Seconds
     orders_to_trades: Count

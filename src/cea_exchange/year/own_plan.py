@@ -8,4 +8,4 @@ from cea_exchange.year.setting import YearSetting
 
 def own_plan(setting: YearSetting) -> AbstractContextManager[None]:
     """Let the setting's own plan be in force within; without one the packaged plans are."""
-    return plans_tried(setting.plan, "plan") if setting.plan else nullcontext()
+    return plans_tried(setting.plan, "of one's own") if setting.plan else nullcontext()

@@ -43,9 +43,8 @@ from cea_exchange.year.institutions import (
 )
 from cea_exchange.year.institutions.embedded import EmbeddedSystems
 from cea_exchange.year.institutions.market import Market, YearFailed
-from cea_exchange.year.institutions.supervision import AbuserSeat, YearSupervision
+from cea_exchange.year.institutions.supervision import YearSupervision
 from cea_exchange.year.institutions.systems import AUTHORITY, Systems
-from cea_exchange.year.institutions.venue_record import JournaledExchange
 from cea_exchange.year.nation.members import Member, enterprise_year, members, sizes_of
 from cea_exchange.year.opening import banked, groups, opening_products
 from cea_exchange.year.own_plan import own_plan
@@ -82,7 +81,7 @@ class YearRun:
     OtherYear
         The folder has something else in it.
     ValueError
-        What is asked for no daemon does.
+        Its profile, its firms or their behaviour are none.
     """
 
     def __init__(
@@ -98,7 +97,6 @@ class YearRun:
         self._progress = progress
         self.profile = load_profile(setting.profile)
         self.calendar = calendar_reaching(self.profile.calendar, setting.year)
-        _daemons_check(setting)
         self.days: Timeline = timeline(setting.year, self.calendar, setting.days)
         is_power_only = setting.year <= POWER_ONLY_UNTIL
         self.members = members(sizes_of(setting.entities, is_power_only=is_power_only))
@@ -161,9 +159,10 @@ class YearRun:
                 beginning.days_load(days_assumed(TradingCalendar.load(PACKAGED), self.setting.year))
                 firms, first = self.state.firms, self.days.trading_days[0]
                 keys = prepared(self.folder, self.setting, beginning.registry, firms, first)
-            has_bank = self.setting.has_bank
             with DaemonSystems(
-                self.folder, self.profile, firms, keys, has_bank=has_bank
+                *(self.folder, self.profile, firms, keys),
+                has_bank=self.setting.has_bank,
+                is_supervised=self.setting.supervised,
             ) as daemons:
                 yield daemons
             return
@@ -217,8 +216,8 @@ class YearRun:
 
     def _looked(self, systems: Systems) -> None:
         """Let the market's supervision look at what there is by now."""
-        if isinstance(systems, EmbeddedSystems) and isinstance(systems.exchange, JournaledExchange):
-            YearSupervision(systems.exchange, self.state.firms, self.setting.year).look()
+        if systems.supervised is not None:
+            YearSupervision(systems.supervised, self.state.firms, self.setting.year).look()
 
     def _save(self, systems: Systems) -> None:
         self._keep(systems)
@@ -415,18 +414,12 @@ class YearRun:
             firm.at_venue, firm.cash = stock, cash
 
     def _abused(self, systems: Systems, view: Day, act: Callable[..., None]) -> None:
-        if isinstance(systems, EmbeddedSystems) and isinstance(systems.exchange, JournaledExchange):
-            act(view, self.state.firms, AbuserSeat(systems.exchange, systems.market))
-
-
-def _daemons_check(setting: YearSetting) -> None:
-    """Refuse what is done in one process only: a journal of orders at times of their own."""
-    if setting.mode == "daemons" and setting.supervised:
-        raise ValueError("mode: expected embedded of a supervised year, got daemons")
+        if systems.supervised is not None:
+            act(view, self.state.firms, systems.supervised.seat)
 
 
 def firms_load(setting: YearSetting) -> Any:
-    """Return the class of firms that a setting names, made with its seed, with its behaviour.
+    """Return the firms of the class that a setting names, made with its seed, with its behaviour.
 
     Raises
     ------
@@ -435,8 +428,11 @@ def firms_load(setting: YearSetting) -> Any:
     """
     module, _, name = setting.firms.partition(":")
     try:
-        firms = getattr(importlib.import_module(module), name)(setting.seed)
-    except (ImportError, AttributeError, ValueError) as error:
+        made = getattr(importlib.import_module(module), name)
+        if not isinstance(made, type):
+            raise TypeError(f"it is a {type(made).__name__}")
+        firms = made(setting.seed)
+    except (ImportError, AttributeError, TypeError, ValueError) as error:
         text = f"firms: expected MODULE:CLASS, got {setting.firms!r}: {error}"
         raise ValueError(text) from error
     if setting.behaviour:

@@ -13,7 +13,7 @@ from support.platform.industries import (
     year_concluded,
     year_reported,
 )
-from support.platform.platform_world import NATION, PROVINCE, VERIFIER
+from support.platform.platform_world import NATION, PROVINCE, VERIFIER, verified_year
 from support.refusing import refuses
 
 
@@ -155,3 +155,60 @@ def test_what_was_concluded_and_never_filed_is_no_finding_of_its_months(world):
     found = world.platform.cross_checks.findings(2025, enterprise="W1")
     yearly = [each.figure for each in found if each.detector == "months_against_year"]
     assert yearly == ["iron"]
+
+
+GANGUE = {
+    "A_gangue": ("400000", "t"),
+    "B_gangue": ("0.2000", "tC/t"),
+    "C_gangue": ("8.374", "GJ/t"),
+    "I": ("90", "%"),
+    "J": ("6600000", "GJ"),
+    "own_bituminous": ("1000", "t"),
+}
+"""56.64% of the fossil heat is gangue's, 19.36% of all biomass', 0.35% of the fossil heat own."""
+SHARES = ("conventional_bp", "unconventional_bp", "biomass_bp", "own_secondary_bp")
+
+
+@pytest.mark.parametrize(
+    ("concluded", "shares"),
+    [
+        ({}, [4_336, 5_664, 1_936, 35]),
+        ({"heat.gangue": 24_000_000}, [5_618, 4_382, 2_373, 45]),
+        ({"heat.biomass": 3_000_000}, [4_336, 5_664, 406, 35]),
+        ({"heat.own": 7_095_600}, [4_336, 5_664, 1_936, 1_000]),
+        ({"heat.bituminous": 0, "heat.natural_gas": 0}, [0, 10_000, 2_977, 61]),
+    ],
+)
+def test_a_units_shares_of_heat_are_those_of_the_heats_that_were_concluded(
+    world, concluded, shares
+):
+    """CEA-VER-16, CEA-PWR-16, CEA-PWR-17, CEA-PWR-24: of a fuel left out it is the months' sum."""
+    verified_year(world, 2025, **GANGUE)
+    verifications = world.platform.verifications
+    verifications.withdraw(1)
+    task = verifications.give("E1", 2025, "V1", due_on=20260630)
+    figures = {name: Decimal(gigajoules) for name, gigajoules in concluded.items()}
+    verifications.conclude(VERIFIER, task, {"E1-1": Decimal(6_477_724)}, {"E1-1": figures})
+    verifications.confirm(PROVINCE, task, reason="the gangue was weighed twice")
+    unit = unit_of(world, name="E1")
+    assert [unit[name] for name in SHARES] == shares
+
+
+def test_what_was_not_fixed_gives_no_unit_more_unconventional_heat(world):
+    """CEA-VER-16: nor of its own, nor of biomass; a fuel that there is not has no heat."""
+    verified_year(world, 2025, **GANGUE)
+    verifications = world.platform.verifications
+    verifications.withdraw(1)
+    task = verifications.give("E1", 2025, "V1", due_on=20260630)
+    finding = verifications.find(VERIFIER, task, Finding(0, 2025, "", "CEA-PWR-24", "", "wet"))
+    verifications.close(task, finding, "not_fixed")
+    for name, most in (
+        *(("heat.gangue", "40195200.00"), ("heat.own", "246144.00")),
+        ("heat.biomass", "17036799.96"),
+    ):
+        with refuses(f"AMOUNT_UNSOUND: E1-1: expected from 0 to {most}, as filed, of {name}, got"):
+            figures = {"E1-1": {name: Decimal(most) + 1}}
+            verifications.conclude(VERIFIER, task, {"E1-1": Decimal(6_477_724)}, figures)
+    with refuses("UNITS_DIFFER: figures: expected .*heat.FUEL.* of E1-1, got heat.straw of E1-1"):
+        figures = {"E1-1": {"heat.straw": Decimal(1)}}
+        verifications.conclude(VERIFIER, task, {"E1-1": Decimal(6_477_724)}, figures)

@@ -229,12 +229,34 @@ def test_a_case_goes_by_two_of_its_province_from_decision_to_instalments_and_rul
     assert two("case_instalments", parts="2025-07-31 1.00")["code"] == "AMOUNT_UNSOUND"
     parts = "2025-07-31:400000.00,2025-08-31:600000.00"
     assert two("case_instalments", parts=parts)["parts"] == 2
-    paid = {"case": 1, "paid": 5_000_000, "document": "slip 1", "payer": "Lu Yi"}
-    assert staff.ask("Sun Yu", "case_pay", **paid)["owed"] == 0
+    assert two("case_pay", paid=5_000_000, payer="Lu Yi")["owed"] == 0
     step("ask_review")
     assert two("case_ruling", outcome="changed", fine=60_000_000)["fine"] == 60_000_000
     assert staff.ask("Sun Yu", "case_show", case=1)["owed_fen"] == 60_000_000
     assert staff.ask("Zhou Hua", "ban_list")["bans"] == []
+
+
+def test_no_official_alone_stops_production_or_drops_a_case(staff):
+    """CEA-REG-02, CEA-LAW-01: each waits for a second one of the province."""
+    staff.world.day = 20250602
+    opening = {"province": 33, "offence": "no_report", "committed_on": 20250401}
+    staff.ask("Sun Yu", "case_open", enterprise="E1", document="case 1", **opening)
+    case = {"case": 1, "document": "d"}
+    for step, terms in {"order": {"due_on": 20250610}, "notice_stop": {}}.items():
+        assert staff.ask("Sun Yu", "case_step", step=step, **case, **terms)["ok"]
+    staff.world.day = 20250620
+    for step in ("refuse", "legal_review", "joint_decision"):
+        assert staff.ask("Sun Yu", "case_step", step=step, **case)["ok"]
+    for step, words in {"stop_production": "", "drop": "it is not proved"}.items():
+        assert staff.refused("Sun Yu", "case_step", step=step, **case) == "CHOICE_UNKNOWN"
+        proposed = staff.ask("Sun Yu", f"case_{step}", **case, words=words)["proposal"]
+        assert staff.refused("Sun Yu", "approve", proposal=proposed) == "SAME_PERSON"
+        taken = [each["step"] for each in staff.ask("Sun Yu", "case_show", case=1)["steps"]]
+        assert step not in taken
+        assert staff.ask("Qian Lan", "approve", proposal=proposed)["ok"]
+    shown = staff.ask("Sun Yu", "case_show", case=1)
+    assert (shown["state"], shown["steps"][-2]["step"]) == ("dropped", "stop_production")
+    assert staff.refused("Sun Yu", "case_drop", **case, words="") == "TEXT_UNSOUND"
 
 
 def test_the_next_years_days_are_loaded_by_two_operators_from_a_file(staff):

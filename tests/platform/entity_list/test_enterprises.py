@@ -100,6 +100,35 @@ def test_who_succeeds_is_of_the_same_sector(world, kind):
     assert enterprises.of("E1").ended_on == 0
 
 
+def test_nothing_was_decided_on_a_day_to_come_and_no_fact_begins_years_ahead(world):
+    """CEA-ENT-18: a mistyped year would bar all later changes; the day is 10 January 2026."""
+    platform, tomorrow, in_a_year = world.platform, 20260111, 20270111
+    world.enterprise("E2", number=2)
+    decided = {"decided_on": tomorrow, "document": "decision 9"}
+    entered = decided | {"cause": "over_threshold", "tonnes": 26_000}
+    tied = {"enterprise": "E1", "until": tomorrow}
+    for what, act in (
+        ("decided_on", lambda: platform.successions.merge("E1", "E2", **decided)),
+        ("decided_on", lambda: platform.listing.enter(2025, "E1", **entered)),
+        ("until", lambda: platform.firms.tie("V1", "manager", "register 4", **tied)),
+    ):
+        with refuses(f"DATE_OUT_OF_RANGE: {what}: expected one up to 20260110, got 20260111"):
+            act()
+
+    def noted(day):
+        facts = EnterpriseFacts(day, "Power 1", 3301, "4411", "", "licence 2")
+        changed = {"valid_from": day, "document": "licence 2"}
+        yield lambda: platform.enterprises.change("E1", facts)
+        yield lambda: world.unit(f"E1-{day}", valid_from=day)
+        yield lambda: platform.units.change("E1-1", 1, UnitFacts(rated_kw=(1,)), **changed)
+
+    for act in noted(in_a_year + 1):
+        with refuses("DATE_OUT_OF_RANGE: valid_from: expected one up to 20270111, got 20270112"):
+            act()
+    for act in noted(in_a_year):
+        act()
+
+
 def test_an_unknown_enterprise_or_unit_is_refused(world):
     with refuses("ENTERPRISE_UNKNOWN: enterprise: expected a registered one, got 'E9'"):
         world.platform.enterprises.of("E9")
@@ -116,6 +145,9 @@ def test_a_unit_of_a_taken_name_or_unsound_facts_is_refused(world):
         world.unit("E1-2", colour="red")
     with refuses("UNIT_FACTS_UNSOUND: .*`int` <= 10000.*green_bp"):
         world.unit("E1-2", green_bp=10_001)
+    for rated, bound in ((-5, ">= 1"), (0, ">= 1"), (2_000_001, "<= 2000000")):
+        with refuses(f"UNIT_FACTS_UNSOUND: .*`int` {bound} .*rated_kw"):
+            world.unit("E1-2", rated_kw=[600_000, rated])
     with refuses("FACT_OUTDATED"):
         world.platform.units.change(
             "E1-1", 1, UnitFacts(), valid_from=20190101, document="licence 2"

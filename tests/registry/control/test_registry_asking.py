@@ -1,6 +1,7 @@
 """What the registry's commands see to before they ask, and how they print what came."""
 
 from hashlib import sha256
+from pathlib import Path
 
 import pytest
 
@@ -26,9 +27,12 @@ def test_a_file_that_the_registry_would_drop_unread_is_not_sent(tmp_path, capsys
     file.write_bytes(bytes(REQUEST_BYTES_MAX))
     asked = ("registry", *command, str(file), "--data", str(tmp_path))
     assert 2 == run(asked)
-    assert f"all.csv: expected at most 4193280 bytes, got {REQUEST_BYTES_MAX}" in (
-        capsys.readouterr().err
-    )
+    assert "all.csv: expected at most 4193280 bytes, got more" in capsys.readouterr().err
+
+
+def test_a_device_without_an_end_is_no_file():
+    with pytest.raises(CommandError, match="/dev/zero: expected at most 4193280 bytes, got more"):
+        file_content(Path("/dev/zero"))
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path):

@@ -162,10 +162,9 @@ def test_what_the_registry_computes_otherwise_goes_back_and_is_sent_as_it_is_the
     assert reconciled(linked) == []
 
 
-def test_who_surrendered_all_meanwhile_passes_nothing_on(on_both):
-    """CEA-ENT-12, CEA-PLK-03: what was refused goes again, and names nobody."""
-    linked, tonnes = on_both, 2_800_000
-    verified_to(linked, Decimal(tonnes))
+def lowered(linked):
+    """Let `E1` owe 2,800,000 t, less than it has."""
+    verified_to(linked, Decimal(2_800_000))
     linked.platform.obligations.set_all(PROVINCE, ZHEJIANG, 2024, "objection 1")
     linked.talk()
     linked.registry.account_open(
@@ -174,6 +173,12 @@ def test_who_surrendered_all_meanwhile_passes_nothing_on(on_both):
     for item in linked.platform.outbox.refused():  # for want of that account
         linked.platform.resending.send_again(item["link_seq"])
     linked.talk()
+
+
+def test_who_surrendered_all_meanwhile_passes_nothing_on(on_both):
+    """CEA-ENT-12, CEA-PLK-03: what was refused goes again, and names nobody."""
+    linked, tonnes = on_both, 2_800_000
+    lowered(linked)
     split(linked)
     linked.registry.surrender.accept(
         linked.registry.surrender.apply("P001", 2024, {"CEA24": tonnes}), ZHEJIANG
@@ -187,17 +192,81 @@ def test_who_surrendered_all_meanwhile_passes_nothing_on(on_both):
     assert reconciled(linked) == []
 
 
-def test_what_a_successor_that_ended_has_passed_on_is_not_taken_back_from_it(linked):
-    """CEA-ENT-12: the item stays refused, and says why."""
+@pytest.mark.parametrize("paid", [724, 2_847_600])
+def test_a_chain_that_was_refused_at_its_first_is_passed_on_anew_at_once(on_both, paid):
+    """CEA-ENT-12, CEA-PLK-03: each in its place is sent again, by what is missing then."""
+    linked = on_both
     split(linked)
     linked.platform.successions.merge("E2", "E3", **DECIDED)
+    linked.world.enterprise("E4", number=4)
+    linked.world.listed(2025, enterprise="E4")
+    linked.platform.successions.merge("E3", "E4", **DECIDED)
+    number = linked.registry.surrender.apply("P001", 2024, {"CEA24": paid})
+    linked.registry.surrender.accept(number, ZHEJIANG)
+    linked.talk()
+    linked.registry.account_open(
+        "P004", credit_code=credit_code(4), province=ZHEJIANG, sector="power"
+    )
+    refused = [each["link_seq"] for each in linked.platform.outbox.refused()]
+    assert len(refused) == 3
+    again = linked.platform.resending.send_again(refused[0])
+    shown = linked.platform.outbox.refused()
+    assert [each["again_seq"] for each in shown] == [again, again + 1, again + 2]
+    with refuses("ITEM_NOT_REFUSED"):
+        linked.platform.resending.send_again(refused[1])
+    linked.talk()
+    assert len(linked.platform.outbox.refused()) == 3
+    last = linked.platform.obligations.of(4, 2024)
+    assert (owed(linked)[0], last.due_tonnes) == ([paid, 0, 0], OWED - paid)
+    standing = linked.registry.obligations.standing("P004", 2024)
+    assert (standing.due, standing.own) == (OWED - paid, 0)
+    assert reconciled(linked) == []
+
+
+def test_who_surrendered_all_passes_nothing_on_along_a_chain(linked):
+    """CEA-ENT-12, CEA-PLK-03: who owes nothing at the registry may have nothing to pass on."""
+    lowered(linked)
+    split(linked)
+    linked.platform.successions.merge("E2", "E3", **DECIDED)
+    pay(linked, 2_800_000)
+    refused = linked.platform.outbox.refused()
+    linked.platform.resending.send_again(refused[-2]["link_seq"])
+    linked.talk()
+    assert len(linked.platform.outbox.refused()) == len(refused)
+    assert owed(linked) == ([2_800_000, 0, 0], [2_800_000, None, None])
+    assert reconciled(linked) == []
+
+
+def test_while_the_registry_has_not_judged_a_chains_second_its_first_is_not_sent_again(linked):
+    """CEA-ENT-12: what a successor has passed on is not taken back from it."""
+    split(linked)
     linked.registry.surrender.accept(
         linked.registry.surrender.apply("P001", 2024, {"CEA24": 724}), ZHEJIANG
     )
     linked.talk()
-    first, *_later = linked.platform.outbox.refused()
+    linked.platform.successions.merge("E2", "E3", **DECIDED)
+    (first,) = linked.platform.outbox.refused()
     with refuses("NOTHING_SHORT: .*expected E2 to owe 482 t or more, .* got 0 t"):
         linked.platform.resending.send_again(first["link_seq"])
+    linked.talk()
+    linked.platform.resending.send_again(first["link_seq"])
+    linked.talk()
+    assert owed(linked)[1] == [724, 0, OWED - 724]
+
+
+def test_what_a_split_left_on_the_old_account_the_registry_divides_by_its_documents(linked):
+    """CEA-ENT-12, CEA-ENF-07: the successors then surrender of it."""
+    split(linked)
+    linked.talk()
+    dispositions, second = linked.registry.dispositions, OWED * 3_334 // 10_000
+    for account, tonnes in (("P002", 1_900_000), ("P003", 947_600)):
+        number = dispositions.transfer_apply(
+            "succession", "P001", account, "CEA24", tonnes, document="decision-9"
+        )
+        dispositions.approve(number)
+    pay(linked, 947_600, "P003")
+    assert linked.registry.obligations.standing("P003", 2024).payable == second - 947_600
+    assert reconciled(linked) == []
 
 
 def test_what_was_deducted_is_not_owed_by_who_succeeds(on_both):

@@ -22,6 +22,7 @@ from cea_exchange.screens.firm.month_file import (
     findings_note,
     form_values,
     month_csv,
+    parameter_named,
     rows_read,
     rows_shown,
 )
@@ -36,7 +37,7 @@ from cea_exchange.screens.office.tile_map import (
 )
 from cea_exchange.screens.reading import READINGS
 from cea_exchange.screens.serving.forms import Form
-from cea_exchange.screens.texts.catalogue import LANGUAGES, text
+from cea_exchange.screens.texts.catalogue import LANGUAGES, text, texts
 
 # -- what is held, needed, and costs ---------------------------------------------------------------
 
@@ -314,6 +315,18 @@ def test_a_certificate_prints_all_that_it_certifies_in_chinese_too(language):
 def test_the_same_certificate_gives_the_same_bytes():
     of = partial(certificate_pdf, CERTIFICATE, partial(text, "zh"), READINGS["zh"])
     assert of() == of()
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_figure_of_every_guideline_has_a_name(language):
+    known = texts(language)
+    for parameters in PARAMETERS.values():
+        for each in parameters:
+            assert parameter_named(known, each), each
+            material = each.partition(".")[2]
+            assert not material or known[f"material.{material}"] in parameter_named(known, each)
+    zh = parameter_named(texts("zh"), "C.bituminous")
+    assert zh == "烟煤的低位发热量" and parameter_named(known, "unheard.of") == ""
 
 
 @pytest.mark.parametrize("sector", ["power", "steel", "cement", "aluminium"])

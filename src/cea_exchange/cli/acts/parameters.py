@@ -227,9 +227,10 @@ def file_content(file: Path) -> bytes:
 
     Raises CommandError: it can't be read, or is too large.
     """
-    content = _bytes_of(file)
+    with file_used(file), file.open("rb") as opened:
+        content = opened.read(FILE_BYTES_MAX + 1)  # a device's bytes have no end
     if len(content) > FILE_BYTES_MAX:
-        raise CommandError(f"{file}: expected at most {FILE_BYTES_MAX} bytes, got {len(content)}")
+        raise CommandError(f"{file}: expected at most {FILE_BYTES_MAX} bytes, got more")
     return content
 
 

@@ -2,7 +2,7 @@
 
 import json
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
@@ -14,14 +14,17 @@ from rich.console import Console
 
 from cea_exchange.cli.errors import bad_input, check_failed
 from cea_exchange.cli.flows.flow_files import folder_new, profile_given
+from cea_exchange.cli.language import said, say
 from cea_exchange.cli.options import MarketProfile
+from cea_exchange.cli.output import reconciled
+from cea_exchange.cli.reports.bulletin import bulletin_shown
 from cea_exchange.control_plane.signals import module_command
-from cea_exchange.domain.documents.bulletin_forms import bulletin_document, bulletin_text
+from cea_exchange.domain.documents.bulletin_forms import bulletin_document
 from cea_exchange.domain.reference_prices import close_before, load_daily, reference_price
 from cea_exchange.domain.units import cash_format
 from cea_exchange.loadtest.local_exchange import prepare_process
 from cea_exchange.loadtest.report import milliseconds
-from cea_exchange.loadtest.trading_day import DayReport, DaySettings, run_trading_days
+from cea_exchange.loadtest.trading_day import DayReport, DaySettings, Line, run_trading_days
 
 FIRST_DAY = "2025-01-02"
 PRODUCTS = ("CEA23", "CEA24")
@@ -72,7 +75,7 @@ def demo(
             report = run_trading_days(
                 folder,
                 settings,
-                lambda line: console.print(f"- {line}"),
+                lambda line: console.print(f"- {_in_language(line)}"),
                 beside=_board(folder, console) if board else None,
             )
     if as_json:
@@ -80,7 +83,8 @@ def demo(
     else:
         _print(console, report, settings)
         if not board:
-            console.print("a day to watch in a browser: cea-exchange demo --board")
+            console.print(say("a day to watch in a browser: {command}",
+                              command="cea-exchange demo --board"))
     raise typer.Exit(0 if report.passed else 1)
 
 
@@ -96,7 +100,8 @@ def _board(folder: Path, console: Console) -> Iterator[None]:
             address = serving.stdout.readline().strip()
             if not address:
                 raise RuntimeError("the board: expected an address, got none; it says why above")
-            console.print(f"- the market board: {address}", highlight=False)
+            where = say("the market board: {address}", address=address)
+            console.print(f"- {where}", highlight=False)
             yield
         finally:
             serving.terminate()
@@ -131,40 +136,54 @@ def _settings(
 
 def _print(console: Console, report: DayReport, settings: DaySettings) -> None:
     for bulletin in report.bulletins:
-        console.print(bulletin_text(bulletin), highlight=False, markup=False)
+        console.print(bulletin_shown(bulletin), highlight=False, markup=False)
     load, ledger = report.load, report.ledger
-    console.print(
-        f"orders: {load.entered:,} entered, {load.traded_share:.1%} traded, "
-        f"{load.refused_share:.2%} of {load.commands:,} commands refused"
-    )
-    console.print("  " + ", ".join(f"{name} {count:,}" for name, count in load.sent.items()))
+    out = [
+        say("orders: {n:,} entered, {traded:.1%} traded, {refused:.2%} of {all:,} commands refused",
+            n=load.entered, traded=load.traded_share, refused=load.refused_share,
+            all=load.commands),
+        "  " + _counts(load.sent),
+    ]
     if load.refused:
-        console.print(
-            "  refused: " + ", ".join(f"{name} {count:,}" for name, count in load.refused.items())
-        )
-    console.print(f"trades settled: {ledger.trades:,}; postings: {ledger.postings:,}")
-    console.print(f"cash: {cash_format(ledger.cash)} yuan paid in = held by all accounts + fees")
-    for product, tonnes in ledger.tonnes.items():
-        console.print(f"allowances: {tonnes:,} t of {product} issued = held by all accounts")
-    console.print(ledger.sentence())
-    console.print(
-        f"{report.orders_per_second:,.0f} orders per second "
-        f"({report.commands_per_second:,.0f} commands, {settings.rate:,.0f} scheduled) "
-        f"over {report.trading_s:.1f} s and {settings.participants} sessions; "
-        f"whole run {report.total_s:.1f} s"
+        out.append(f"  {say('refused: {counts}', counts=_counts(load.refused))}")
+    out.append(say("trades settled: {n:,}; postings: {postings:,}", n=ledger.trades,
+                   postings=ledger.postings))
+    out.append(say("cash: {yuan} yuan paid in = held by all accounts + fees",
+                   yuan=cash_format(ledger.cash)))
+    out += [
+        say("allowances: {n:,} t of {product} issued = held by all accounts", n=tonnes,
+            product=product)
+        for product, tonnes in ledger.tonnes.items()
+    ]
+    out.append(reconciled(ledger))
+    out.append(
+        say("{orders:,.0f} orders per second ({commands:,.0f} commands, {rate:,.0f} scheduled)"
+            " over {trading:.1f} s and {sessions} sessions; whole run {total:.1f} s",
+            orders=report.orders_per_second, commands=report.commands_per_second,
+            rate=settings.rate, trading=report.trading_s, sessions=settings.participants,
+            total=report.total_s)
     )
-    console.print(_latency_line(load.latency))
-    for sentence, holds, detail in report.checks:
-        console.print(
-            f"{'[green]ok[/]    ' if holds else '[bold red]FAILED[/]'} {sentence}: {detail}"
-        )
+    out.append(_latency_line(load.latency))
+    for each in out:
+        console.print(each)
+    for check in report.checks:
+        mark = f"[green]{said('ok')}[/]    " if check.holds else f"[bold red]{said('FAILED')}[/]"
+        console.print(f"{mark} {_in_language(check.sentence)}: {_in_language(check.found)}")
+
+
+def _in_language(line: Line) -> str:
+    return say(line.text, **line.fields)
+
+
+def _counts(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} {count:,}" for name, count in counts.items())
 
 
 def _latency_line(latency: dict) -> str:
     percentiles = ", ".join(
         f"{name} {milliseconds(value)}" for name, value in latency.items() if name != "count"
     )
-    return f"latency from due to answered, journaled and synced: {percentiles}"
+    return say("latency from due to answered, journaled and synced: {figures}", figures=percentiles)
 
 
 def _as_dict(report: DayReport, settings: DaySettings) -> dict:
@@ -193,7 +212,7 @@ def _as_dict(report: DayReport, settings: DaySettings) -> dict:
             "sentence": ledger.sentence(),
         },
         "checks": [
-            {"check": sentence, "holds": holds, "found": detail}
-            for sentence, holds, detail in report.checks
+            {"check": str(check.sentence), "holds": check.holds, "found": str(check.found)}
+            for check in report.checks
         ],
     }

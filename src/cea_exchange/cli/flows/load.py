@@ -10,6 +10,7 @@ import typer
 
 from cea_exchange.cli.command_line import CommandLine, PanelledGroup
 from cea_exchange.cli.errors import CheckFailed, CommandError
+from cea_exchange.cli.language import said
 
 if TYPE_CHECKING:
     from cea_exchange.loadtest.results.comparison import Comparison
@@ -243,8 +244,8 @@ def _written(path: Path | None, given: dict[str, Any]) -> "RunFile":
     from cea_exchange.loadtest.run_file import RunFile, run_file_read
 
     run = RunFile() if path is None else run_file_read(path)
-    said = {name: value for name, value in given.items() if value is not None}
-    return msgspec.structs.replace(run, **said)
+    wanted = {name: value for name, value in given.items() if value is not None}
+    return msgspec.structs.replace(run, **wanted)
 
 
 def _settings(run: "RunFile") -> "RunSettings":
@@ -358,7 +359,7 @@ def _finish(
     if as_json:
         typer.echo(msgspec.json.encode(result).decode())
     else:
-        result_show(result, Console())
+        result_show(result, Console(), said)
     if found:
         raise CheckFailed("; ".join(found))
 

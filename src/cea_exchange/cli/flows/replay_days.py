@@ -12,7 +12,9 @@ from rich.table import Table
 
 from cea_exchange.cli.errors import CheckFailed, bad_input, check_failed, file_used
 from cea_exchange.cli.flows.flow_files import folder_new, profile_given, progress
+from cea_exchange.cli.language import said, say, word
 from cea_exchange.cli.options import MarketProfile, PlainJson
+from cea_exchange.cli.output import reconciled
 from cea_exchange.daily_replay.chart import chart
 from cea_exchange.daily_replay.comparison import FIGURES, METHODS, PRICES, Cause
 from cea_exchange.daily_replay.local_market import ReplayFailed
@@ -159,7 +161,7 @@ def _chart_write(report: ReplayReport, out: Path) -> None:
     except PlotsMissing as error:
         typer.echo(f"no plot: it {error}", err=True)
         return
-    typer.echo(f"plot of price and volume: {out / CHART_FILE}", err=True)
+    typer.echo(say("plot of price and volume: {file}", file=out / CHART_FILE), err=True)
 
 
 # -- What came of it -------------------------------------------------------------------------------
@@ -219,53 +221,56 @@ def _print(report: ReplayReport) -> None:
     console = Console(highlight=False)
     console.width = max(console.width, WIDTH_MIN)
     console.print(
-        f"{content['days']} trading days, {content['first_day']} to {content['last_day']}; first"
-        f" reference price {content['first_reference']} yuan/t; {report.accounts} accounts, each"
-        f" with {report.endowment.tonnes:,} t and {content['cash_each']} yuan to begin with"
+        say("{days} trading days, {first} to {last}; first reference price {price} yuan/t;"
+            " {accounts} accounts, each with {tonnes:,} t and {cash} yuan to begin with",
+            days=content["days"], first=content["first_day"], last=content["last_day"],
+            price=content["first_reference"], accounts=report.accounts,
+            tonnes=report.endowment.tonnes, cash=content["cash_each"])
     )
     console.print(_figures_table(content))
     console.print(_causes_table(report))
     console.print(_years_table(content))
     console.print(
-        f"{report.trades:,} trades settled, every one; after each day market and registry held"
-        f" {report.accounts * report.endowment.tonnes:,} t and"
-        f" {cash_format(report.accounts * report.endowment.cash)} yuan, as in the beginning"
+        say("{trades:,} trades settled, every one; after each day market and registry held"
+            " {tonnes:,} t and {cash} yuan, as in the beginning", trades=report.trades,
+            tonnes=report.accounts * report.endowment.tonnes,
+            cash=cash_format(report.accounts * report.endowment.cash))
     )
-    console.print(f"{report.ledger.sentence()}; {report.elapsed_s:.1f} s")
+    console.print(f"{reconciled(report.ledger)}; {report.elapsed_s:.1f} s")
 
 
 def _figures_table(content: dict[str, Any]) -> Table:
-    table = Table(title="Our bulletins beside the published ones", title_justify="left")
-    table.add_column("figure")
+    table = Table(title=said("Our bulletins beside the published ones"), title_justify="left")
+    table.add_column(said("figure"))
     for name in ("days published", "equal", "explained", "unexplained"):
-        table.add_column(name, justify="right")
+        table.add_column(said(name), justify="right")
     for figure, found in content["figures"].items():
         unexplained = found["unequal"].get("unexplained", 0)
         explained = found["compared"] - found["equal"] - unexplained
         counts = (found["compared"], found["equal"], explained, unexplained)
-        table.add_row(figure.replace("_", " "), *map(str, counts))
+        table.add_row(word(figure).replace("_", " "), *map(str, counts))
     return table
 
 
 def _causes_table(report: ReplayReport) -> Table:
-    table = Table(title="Why figures are not as published", title_justify="left")
-    table.add_column("figure")
-    table.add_column("days", justify="right")
-    table.add_column("first", no_wrap=True)
-    table.add_column("because")
+    table = Table(title=said("Why figures are not as published"), title_justify="left")
+    table.add_column(said("figure"))
+    table.add_column(said("days"), justify="right")
+    table.add_column(said("first"), no_wrap=True)
+    table.add_column(said("because"))
     for figure in FIGURES:
         for cause, count in report.causes(figure).most_common():
-            why = "unexplained" if cause is None else cause.value
+            why = said("unexplained" if cause is None else cause.value)
             first = report.first_day(figure, cause).isoformat()
-            table.add_row(figure.replace("_", " "), str(count), first, why)
+            table.add_row(word(figure).replace("_", " "), str(count), first, why)
     return table
 
 
 def _years_table(content: dict[str, Any]) -> Table:
-    table = Table(title="By year", title_justify="left")
+    table = Table(title=said("By year"), title_justify="left")
     names = ("year", "days", "closes equal", "listed t", "block t", "bidding t")
-    for name in (*names, "last close", "as published"):
-        table.add_column(name, justify="right")
+    for name in (*names, "final close", "as published"):
+        table.add_column(said(name), justify="right")
     for year in content["years"]:
         volumes = (f"{year[f'{method}_volume']:,}" for method in METHODS)
         table.add_row(

@@ -27,7 +27,7 @@ from cea_exchange.year.outcome.outcome import Outcome, outcome_of
 from cea_exchange.year.outcome.report import report_write
 from cea_exchange.year.outcome.speech import say, speech_set
 from cea_exchange.year.outcome.supervision import report_part, sentence, supervised_of
-from cea_exchange.year.outcome.wording import beside_rows, figure_rows
+from cea_exchange.year.outcome.wording import beside_rows, figure_rows, traded_days
 from cea_exchange.year.run import YearFailed, YearRun
 from cea_exchange.year.setting import FIRMS, ORDERS_EACH, YEARS, Mode, YearSetting
 
@@ -128,7 +128,7 @@ def play(
             run = YearRun(out, setting, progress)
             state = run.run()
         outcome = outcome_of(out, setting, state)
-        found = supervised_of(out, state.firms, run.calendar) if setting.supervised else None
+        found = supervised_of(out, mode, state.firms, run.calendar) if setting.supervised else None
         more = () if found is None else report_part(found)
         report = report_write(out, setting, state, outcome, more)
     if as_json:
@@ -208,9 +208,8 @@ def _print(outcome: Outcome, setting: YearSetting, state: YearState, wall_s: flo
     console = Console(highlight=False)
     console.width = max(console.width, WIDTH_MIN)
     peak_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1_024
-    first, last = (state.bulletins[place].trading_date for place in (0, -1))
     title = say("Compliance year {}", setting.year)
-    console.print(f"[bold]{title}[/bold], {say('traded {} to {}', first, last)}")
+    console.print(f"[bold]{title}[/bold], {say('traded {} to {}', *traded_days(state))}")
     table = Table(show_header=False, box=None)
     table.add_column(style="dim")
     table.add_column()

@@ -16,8 +16,8 @@ from typing import Any, get_args
 
 import msgspec
 
-from cea_exchange.domain.profile import load_profile
-from cea_exchange.screens.texts.catalogue import RefusalText, refusal_texts
+from cea_exchange.domain.profile import Setting, load_profile
+from cea_exchange.screens.texts.catalogue import RefusalText, refusal_texts, rule_texts, texts
 
 NEAR_MAX = 5
 MARKET = "cea"
@@ -56,6 +56,10 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
         ``refusal``, ``rule``, ``term``, ``setting`` or ``market value``.
     of
         Whose it is: the system, the heading.
+    chinese
+        The text in Chinese, what may be done with it; empty where nobody has written it.
+    term
+        The Chinese word for it.
     others
         Other words by which it is found.
     rules
@@ -67,6 +71,7 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     of: str
     text: str
     chinese: str = ""
+    term: str = ""
     remedy: str = ""
     source: str = ""
     others: tuple[str, ...] = ()
@@ -82,8 +87,12 @@ def near(name: str) -> list[str]:
     """Return names that look like one that nothing has, the nearest first."""
     names = {key: each.name for key, each in everything()}
     found = difflib.get_close_matches(_key(name), names, NEAR_MAX, cutoff=0.6)
-    within = (key for key in names if len(name) > 2 and _key(name) in key)
-    return list(dict.fromkeys(names[key] for key in [*found, *within]))[:NEAR_MAX]
+    # Two Chinese characters are a word.
+    is_word = len(name) > 2 or not name.isascii()
+    # The shorter, the nearer to what was asked.
+    within = sorted((key for key in names if is_word and _key(name) in key), key=len)
+    near_keys = (key if not key.isascii() else names[key] for key in [*found, *within])
+    return list(dict.fromkeys(near_keys))[:NEAR_MAX]
 
 
 @cache
@@ -139,7 +148,7 @@ def _rows(name: str) -> Iterator[tuple[str, list[str]]]:
     heading = ""
     for line in page(name).splitlines():
         if line.startswith("#"):
-            heading = line.lstrip("# ")
+            heading = line.lstrip("# ").replace("`", "")
         elif line.startswith("| ") and not line.startswith("|--"):
             plain = re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", line).replace("`", "")
             yield heading, [cell.strip() for cell in plain.strip("| ").split(" | ")]
@@ -148,25 +157,24 @@ def _rows(name: str) -> Iterator[tuple[str, list[str]]]:
 def _rules() -> Iterator[Explanation]:
     for heading, cells in _rows("rules.md"):
         if _RULE_ID.fullmatch(cells[0]):
-            name, text, chinese, source, confidence = cells
+            name, text, terms, source, confidence = cells
             yield Explanation(
                 kind="rule",
                 name=name,
                 of=heading,
                 text=text,
-                chinese=chinese.removeprefix("-"),
+                chinese=rule_texts("zh").get(name, ""),
+                term=terms.removeprefix("-"),
                 source=f"{source}; confidence {confidence} (protocol/rules.md says what they are)",
+                others=tuple(term for term in terms.split(", ") if term != "-"),
             )
 
 
 @cache
 def _rule_texts() -> dict[str, str]:
-    texts: dict[str, str] = {}
-    for each in _rules():
-        text = f"{each.text} ({each.source.partition('; confidence')[0]})"
-        # Some ids stand for two rules, of surrender and of surveillance: both are said.
-        texts[each.name] = f"{texts[each.name]} Or: {text}" if each.name in texts else text
-    return texts
+    return {
+        each.name: f"{each.text} ({each.source.partition('; confidence')[0]})" for each in _rules()
+    }
 
 
 def _rules_in(text: str) -> dict[str, str]:
@@ -174,6 +182,7 @@ def _rules_in(text: str) -> dict[str, str]:
 
 
 def _terms() -> Iterator[Explanation]:
+    in_chinese = rule_texts("zh")
     for _, (word, means, chinese, instead_of) in _rows("glossary.md"):
         if word == "word":
             continue
@@ -184,7 +193,8 @@ def _terms() -> Iterator[Explanation]:
             name=word,
             of="glossary",
             text=means,
-            chinese=chinese.removeprefix("-"),
+            chinese=in_chinese.get(word, ""),
+            term=chinese.removeprefix("-"),
             remedy="" if instead_of == "-" else f"Say it so, and not {instead_of}.",
             source="protocol/glossary.md",
             others=tuple(other.strip() for other in others if other.strip() not in ("", "-")),
@@ -252,7 +262,19 @@ def _market_values() -> Iterator[Explanation]:
             kind="market value",
             name=setting.name,
             of=f"profile {MARKET}",
-            text=f"{str(setting.value).lower()} in the profile {MARKET}.",
+            text=f"{_named('en', setting)}: {_plain(setting.value)} in the profile {MARKET}.",
+            chinese=f"{_named('zh', setting)}：规则 {MARKET} 中为 {_plain(setting.value)}。",
             source=f"`cea-exchange profile show {MARKET}`",
             rules=_rules_in(setting.rule),
         )
+
+
+def _named(language: str, setting: Setting) -> str:
+    """Return what the screens call a value of the market."""
+    kind, _, rest = setting.name.partition(" ")
+    name = texts(language).get(f"setting.{kind}", setting.name)
+    return name.format(time=rest, day=rest.removeprefix("from "))
+
+
+def _plain(value: int | bool | str) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)

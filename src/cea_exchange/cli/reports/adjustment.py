@@ -9,7 +9,7 @@ import msgspec
 import typer
 
 from cea_exchange.cli.command_line import CommandLine
-from cea_exchange.cli.errors import CommandError, bad_input
+from cea_exchange.cli.errors import CommandError, bad_input, file_used
 from cea_exchange.cli.options import Archive, PlainJson
 from cea_exchange.cli.output import json_print
 from cea_exchange.domain.calendar import date_parse
@@ -182,8 +182,10 @@ def auction(
     offered = tonnes or known[terms].tonnes
     if offered is None:
         raise CommandError(f"--tonnes: expected what is offered, {terms} does not say")
-    with bad_input(OSError, ValueError, says=f"{bids}:"):
-        parsed = bids_parse(bids.read_text(encoding="utf-8-sig").splitlines())
+    with file_used(bids):
+        content = bids.read_bytes()
+    with bad_input(ValueError, says=f"{bids}:"):
+        parsed = bids_parse(content.decode("utf-8-sig").splitlines())
     with bad_input(ValueError):
         least = None if floor is None else price_parse(floor)
         found = awarded(known[terms], offered, least, parsed)

@@ -95,7 +95,9 @@ def write(bulletins: "list[Bulletin]", form: Form, out: Path | None) -> None:
     with bad_input(ModuleNotFoundError):
         match form:
             case Form.text:
-                data = "\n".join(_text(each, is_printed=out is None) for each in bulletins).encode()
+                data = "\n".join(
+                    bulletin_shown(each, is_printed=out is None) for each in bulletins
+                ).encode()
             case Form.json:
                 data = b"".join(map(forms.bulletin_json, bulletins))
             case Form.csv:
@@ -115,7 +117,7 @@ def write(bulletins: "list[Bulletin]", form: Form, out: Path | None) -> None:
         out.write_bytes(data)
 
 
-def _text(bulletin: "Bulletin", is_printed: bool) -> str:
+def bulletin_shown(bulletin: "Bulletin", *, is_printed: bool = True) -> str:
     """Return a bulletin for a file, where it is the venue's own, or as a reader wants it."""
     from cea_exchange.domain.documents.bulletin_forms import bulletin_text
 

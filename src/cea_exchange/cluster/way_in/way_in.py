@@ -405,7 +405,7 @@ class WayIn:
                 self._give_up_waiting(session)
 
     def _heartbeats_tell(self, now_s: float) -> None:
-        """Tell who waits that the way in is there; who comes anew leaves a silent session."""
+        """Tell who waits that the way in is there; end the sessions that were left behind."""
         for session in list(self._by_routing_id.values()):
             if session.stage is not Stage.AWAY:
                 continue

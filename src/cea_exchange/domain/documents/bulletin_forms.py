@@ -344,8 +344,7 @@ def bulletin_text(
         Returns a text in the reader's language.
     """
     composite = bulletin.composite
-    terms = ", ".join(f"{m.name.lower()} {METHOD_TERMS[m]}" for m in Method)
-    head, quote = said(_HEAD), said(_COMPOSITE)
+    head, quote, terms = said(_HEAD), said(_COMPOSITE), said(_METHODS)
     lines = [
         head.format(date=_date_text(bulletin), market=bulletin.market),
         "",
@@ -387,6 +386,7 @@ _TRADED = tuple(
     f"{start}: {{volume}} t 成交量, {{amount}} yuan 成交额."
     for start in ("Traded today 今日成交", "Since 1 January 本年累计", "Since the market began 累计")
 )
+_METHODS = "listed 挂牌协议, block 大宗协议, bidding 单向竞价"
 _INTRA_GROUP = "Of the block volume {volume} t between accounts of one group."
 _PRICE_HEADS = ("product", "open", "high", "low", "close", "last close", "change", "change %")
 _SUM_HEADS = ("product", "listed t", "listed yuan", "block t", "block yuan",

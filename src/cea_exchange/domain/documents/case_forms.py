@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from cea_exchange.domain.calendar import date_of_number
 from cea_exchange.domain.timetable import time_from_ns
 
 Case = Mapping[str, Any]
@@ -76,7 +77,7 @@ def _said(body: Mapping[str, Any]) -> Iterator[str]:
             yield f"opened: {body['title']}"
         case "alert_taken":
             yield f"alert {body['pattern']}, {body['grade']} ({body['rule']}): {body['sentence']}"
-            yield f"events {body['first_seq']} to {body['last_seq']}, {body['trading_date']}"
+            yield f"events {body['first_seq']} to {body['last_seq']}, {_day(body['trading_date'])}"
             for figure in body["figures"]:
                 measured = f"{figure['relation']} {figure['threshold']}"
                 yield f"{figure['name']} {figure['value']}, threshold {measured}"
@@ -104,9 +105,13 @@ def _said(body: Mapping[str, Any]) -> Iterator[str]:
 def _measure(measure: Mapping[str, Any]) -> str:
     what = f"{measure['measure']}. step {measure['step']}, {measure['name']}: {measure['account']}"
     barred = f" kept from {', '.join(measure['barred'])}" if measure["barred"] else ""
-    until = f" until {measure['ends']}" if measure["ends"] else ""
+    until = f" until {_day(measure['ends'])}" if measure["ends"] else ""
     state = "in force" if measure["is_in_force"] else "over"
     return f"{what}{barred}{until}, {state}: {measure['why']}"
+
+
+def _day(number: int) -> str:
+    return str(date_of_number(number))
 
 
 def _yuan(fen: int) -> str:

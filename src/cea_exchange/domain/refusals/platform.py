@@ -191,6 +191,8 @@ class PlatformRefusal(IntEnum):
     """There is no such message to your body."""
     ENGAGEMENT_UNKNOWN = 278
     """No such service of the firm was declared, or it was withdrawn."""
+    TIE_UNKNOWN = 279
+    """No such tie of the firm stands."""
     ALLOCATION_UNKNOWN = 290
     """There is no such allocation."""
     ALLOCATION_STATE = 291

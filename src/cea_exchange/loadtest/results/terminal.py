@@ -1,5 +1,7 @@
 """Shows a run to people at a terminal: while it is on, and its results."""
 
+from collections.abc import Callable
+
 from rich.box import SIMPLE_HEAD
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
@@ -8,6 +10,8 @@ from rich.text import Text
 from cea_exchange.loadtest.results.figures import Latency
 from cea_exchange.loadtest.results.result import Result
 
+Said = Callable[[str], str]
+"""Returns a text in the reader's language."""
 SHOWN = ("p50", "p90", "p99", "p99.9", "max")
 BARS = "▁▂▃▄▅▆▇█"
 HISTORY = 60
@@ -64,33 +68,40 @@ def _bars(values: list[float]) -> str:
     return "".join(BARS[min(int(value / top * len(BARS)), len(BARS) - 1)] for value in values)
 
 
-def result_show(result: Result, console: Console) -> None:
-    """Print what came of a run."""
-    console.print(Group(_latencies(result), _counts(result)))
+def result_show(result: Result, console: Console, said: Said = str) -> None:
+    """Print what came of a run; `said` returns a text in the reader's language."""
+    console.print(Group(_latencies(result, said), _counts(result, said)))
     floor = result.floor
     if floor is not None:
+        sentence = said(
+            "the harness's own floor: p50 {p50}, p99 {p99}; its commands left late: p99 {late}"
+        )
         console.print(
-            f"the harness's own floor: p50 {milliseconds(floor.latency.p50)},"
-            f" p99 {milliseconds(floor.latency.p99)};"
-            f" its commands left late: p99 {milliseconds(result.figures.lateness.p99)}"
+            sentence.format(
+                p50=milliseconds(floor.latency.p50),
+                p99=milliseconds(floor.latency.p99),
+                late=milliseconds(result.figures.lateness.p99),
+            )
         )
     if result.void:
-        console.print(Text(f"void: {result.void}", style="bold yellow"))
+        console.print(Text(f"{said('void')}: {result.void}", style="bold yellow"))
     if result.acts:
         for act in result.acts:
             console.print(f"  {act.at_s:8.2f} s  {act.what}")
     for name, count in result.audit.checked.items():
-        console.print(f"  checked: {count:,} {name.replace('_', ' ')}")
+        console.print(f"  {said('checked')}: {count:,} {said(name.replace('_', ' '))}")
     for loss in result.losses:
-        console.print(Text(f"lost: {loss}", style="bold red"))
+        console.print(Text(f"{said('lost')}: {loss}", style="bold red"))
 
 
-def _latencies(result: Result) -> Table:
+def _latencies(result: Result, said: Said) -> Table:
     settings = result.settings
-    title = f"{settings['workload']['name']} against {settings['target']}"
+    title = said("{workload} against {target}").format(
+        workload=settings["workload"]["name"], target=settings["target"]
+    )
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
-    table.add_column("kind", no_wrap=True)
-    table.add_column("commands", justify="right", no_wrap=True)
+    table.add_column(said("kind"), no_wrap=True)
+    table.add_column(said("commands"), justify="right", no_wrap=True)
     for name in SHOWN:
         table.add_column(name, justify="right", no_wrap=True)
     rows = sorted(result.figures.by_kind.items(), key=lambda row: -row[1].count)
@@ -98,7 +109,7 @@ def _latencies(result: Result) -> Table:
         table.add_row(*_row(kind, latency))
     if len(rows) > 1:
         table.add_section()
-    table.add_row(*_row("all", result.figures.latency))
+    table.add_row(*_row(said("all"), result.figures.latency))
     return table
 
 
@@ -106,7 +117,7 @@ def _row(kind: str, latency: Latency) -> list[str]:
     return [kind, f"{latency.count:,}", *(milliseconds(latency.at(name)) for name in SHOWN)]
 
 
-def _counts(result: Result) -> Table:
+def _counts(result: Result, said: Said) -> Table:
     figures = result.figures
     table = Table(show_header=False, box=None)
     table.add_column()
@@ -125,7 +136,7 @@ def _counts(result: Result) -> Table:
     if result.stopped:
         rows["stopped early"] = result.stopped
     for name, value in rows.items():
-        table.add_row(name, value)
+        table.add_row(said(name), value)
     for code, count in list(figures.refused.items())[:8]:
         table.add_row(f"  {code}", f"{count:,}")
     return table

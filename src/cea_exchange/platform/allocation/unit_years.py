@@ -244,9 +244,10 @@ def _generating(year: _Year) -> GeneratingUnit:
 
     Notes
     -----
-    Rules: CEA-PLN-06, CEA-PLN-08, CEA-PWR-16, CEA-PWR-17, CEA-PWR-22, CEA-PWR-23.
+    Rules: CEA-PLN-06, CEA-PLN-08, CEA-PWR-16, CEA-PWR-17, CEA-PWR-22, CEA-PWR-23, CEA-VER-16.
     """
-    facts, shares = year.unit.facts, _heat_shares(year.bills)
+    facts, concluded = year.unit.facts, year.concluded.figures
+    shares = _heat_shares(year.bills, concluded)
     generated, heat, hours = (year.sum(code) for code in ("M", "N", "O"))
     is_supplied = counts_supplied(year.bills[0].year)
     electricity = year.sum("supplied") if is_supplied else generated
@@ -264,8 +265,8 @@ def _generating(year: _Year) -> GeneratingUnit:
         conventional_bp=shares.conventional_bp,
         unconventional_bp=shares.unconventional_bp,
         gas_bp=shares.gas_bp,
-        biomass_bp=biomass_bp(year.bills),
-        own_secondary_bp=own_secondary_bp(year.bills),
+        biomass_bp=biomass_bp(year.bills, concluded),
+        own_secondary_bp=own_secondary_bp(year.bills, concluded),
         green_bp=facts.green_bp,
         cases=year.unit.cases,
         electricity_kwh=int(electricity * THOUSAND),
@@ -321,7 +322,7 @@ def _plant_cases(year: _Year) -> tuple[Case, ...]:
     return (*others, WHITE) if made.keys() == {"white"} else others
 
 
-def _heat_shares(bills: Sequence[Accounted]) -> HeatShares:
+def _heat_shares(bills: Sequence[Accounted], concluded: Mapping[str, Decimal]) -> HeatShares:
     """Return which part of the heat each kind of fuel gave.
 
     Of one kind it is all of it; of a unit that burnt nothing there is none.
@@ -329,7 +330,7 @@ def _heat_shares(bills: Sequence[Accounted]) -> HeatShares:
     fuels = GUIDELINES["power"].fuels.values()
     burnt = ((bill, fuel) for bill in bills for fuel in fuels if f"A.{fuel.id}" in bill)
     kinds = {fuel.kind for bill, fuel in burnt if bill[f"A.{fuel.id}"]}
-    if len(kinds) > 1:
-        return heat_shares(bills)
+    if len(kinds) > 1 or any(f"heat.{fuel.id}" in concluded for fuel in fuels):
+        return heat_shares(bills, concluded)
     shares = {f"{kind}_bp": WHOLE_BP if kind in kinds else 0 for kind in _KINDS}
     return HeatShares(**shares)

@@ -67,4 +67,6 @@ STEPS = {
 }
 OWN = frozenset({"decide", "pay", "instalments", "ruling", "cut"})
 """Steps with figures of their own."""
+OF_TWO = frozenset({"drop", "stop_production"})
+"""Steps that decide something, and take two persons (CEA-REG-02)."""
 OVER = frozenset({"dropped", "closed"})

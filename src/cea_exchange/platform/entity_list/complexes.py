@@ -4,7 +4,6 @@ from cea_exchange.domain.compliance.listing.succession import Firm, complex_of
 from cea_exchange.domain.refusals import PlatformRefusal
 from cea_exchange.platform.checks import (
     PlatformActError,
-    day_checked,
     rule_refusals_raised,
     words_checked,
 )
@@ -46,7 +45,7 @@ class Complexes:
         -----
         Rules: CEA-ENT-06.
         """
-        day_checked(decided_on, "decided_on")
+        self._record.reached_check(decided_on, "decided_on")
         words_checked(site, "site")
         words_checked(document, "document")
         with self._record.transaction():

@@ -10,11 +10,10 @@ from cea_exchange.institution.look_alikes import look_alikes_add
 from cea_exchange.platform.checks import (
     PlatformActError,
     choice_checked,
-    day_checked,
     name_checked,
     words_checked,
 )
-from cea_exchange.platform.record import Record
+from cea_exchange.platform.record import FACTS_AHEAD_DAYS, Record
 
 SECTORS = get_args(Sector)
 WHOLE_BP = 10_000
@@ -156,7 +155,7 @@ class Enterprises:
         Rules: CEA-ENT-12.
         """
         choice_checked(kind, ("merged", "split"), "kind")
-        day_checked(decided_on, "decided_on")
+        self._record.reached_check(decided_on, "decided_on")
         words_checked(document, "document")
         with self._record.transaction():
             old = self.of(enterprise)
@@ -270,7 +269,7 @@ class Enterprises:
         return Enterprise(*row)
 
     def _facts_add(self, enterprise: Enterprise, facts: EnterpriseFacts) -> None:
-        day_checked(facts.valid_from, "valid_from")
+        self._record.reached_check(facts.valid_from, "valid_from", ahead_days=FACTS_AHEAD_DAYS)
         for what in ("title", "sector_code", "document"):
             words_checked(getattr(facts, what), what)
         words_checked(facts.sub_type, "sub_type", is_needed=False)

@@ -24,7 +24,6 @@ from cea_exchange.platform.checks import (
     PlatformActError,
     choice_checked,
     count_checked,
-    day_checked,
     rule_refusals_raised,
     words_checked,
     year_checked,
@@ -350,7 +349,7 @@ class Listing:
         terms: tuple[str, int, int, str],
     ) -> None:
         cause, tonnes, decided_on, document = terms
-        day_checked(decided_on, "decided_on")
+        self._record.reached_check(decided_on, "decided_on")
         words_checked(document, "document")
         with self._record.transaction():
             is_listed = self.is_listed(list_year, enterprise.enterprise_id)

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta, Struct
 
-from cea_exchange.domain.compliance.plans.units import Case, Cooling
+from cea_exchange.domain.compliance.plans.units import Case, Cooling, Rating
 from cea_exchange.domain.refusals import PlatformRefusal
 from cea_exchange.domain.ruled import BasisPoints
 from cea_exchange.platform.checks import PlatformActError
@@ -53,7 +53,7 @@ class UnitFacts(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, o
         Of a clinker line: its number, what it makes, and what it was approved for.
     """
 
-    rated_kw: tuple[int, ...] = ()
+    rated_kw: tuple[Rating, ...] = ()
     cooling: Cooling = "water"
     green_bp: BasisPoints = 0
     cases: tuple[Case, ...] = ()

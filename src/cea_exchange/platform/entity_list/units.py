@@ -8,14 +8,13 @@ import msgspec
 from cea_exchange.domain.refusals import PlatformRefusal
 from cea_exchange.platform.checks import (
     PlatformActError,
-    day_checked,
     name_checked,
     words_checked,
 )
 from cea_exchange.platform.entity_list.enterprises import Enterprise
 from cea_exchange.platform.entity_list.unit_facts import UnitFacts
 from cea_exchange.platform.periods import month_end, months_of
-from cea_exchange.platform.record import Record
+from cea_exchange.platform.record import FACTS_AHEAD_DAYS, Record
 
 _facts_decode = msgspec.json.Decoder(UnitFacts).decode
 
@@ -224,7 +223,7 @@ class Units:
         valid_from: int,
         document: str,
     ) -> None:
-        day_checked(valid_from, "valid_from")
+        self._record.reached_check(valid_from, "valid_from", ahead_days=FACTS_AHEAD_DAYS)
         words_checked(document, "document")
         number = self._store.next_id("unit_facts", "fact_id")
         text = msgspec.json.encode(facts, order="sorted").decode()

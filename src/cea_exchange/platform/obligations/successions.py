@@ -184,6 +184,20 @@ class Successions:
             self._move(passed, {name: tonnes for name, tonnes in more.items() if tonnes})
         return passed
 
+    def take_back(self, enterprise: str, year: int, sent: Mapping[str, int]) -> None:
+        """Let an entity owe itself again what its successors were to owe, and the registry refused.
+
+        Parameters
+        ----------
+        sent
+            Successor -> tonnes, as they were sent.
+        """
+        for name, tonnes in sent.items():
+            self._kept_check(name, year, -tonnes)
+        if sent:
+            passed = self._passed(self._enterprises.of(enterprise), year, 0)
+            self._move(passed, {name: -tonnes for name, tonnes in sent.items()})
+
     def _kept_check(self, successor: str, year: int, tonnes: int) -> None:
         heir = self._enterprises.of(successor)
         owed = self._obligations.of(heir.enterprise_id, year)

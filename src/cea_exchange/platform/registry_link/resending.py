@@ -56,9 +56,45 @@ class Resending:
         """
         with self._record.transaction():
             self._refused_check(link_seq)
-            again_seq = self._tell(self._outbox.content(link_seq))
+            again_seq = self._tell(link_seq, self._outbox.content(link_seq))
             self._outbox.again_note(link_seq, again_seq)
         return again_seq
+
+    def _pass_on_again(self, link_seq: int, content: ObligationSucceeded) -> int:
+        """Tell again what successors owe, and what of it successors of theirs do.
+
+        Where the first of a chain was refused, so were the later ones: none of them had anything to
+        pass on at the registry. All are taken back and passed on anew, in their order.
+        """
+        year = content.compliance_year
+        later = self._refused_behind(link_seq, content)
+        for _, each in reversed(later):
+            self._successions.take_back(each.enterprise, year, _sent(each))
+        passed = self._successions.passed_on_now(content.enterprise, year, _sent(content))
+        again_seq = self._news.passed_on(passed)
+        for later_seq, each in later:
+            passed = self._successions.passed_on_now(each.enterprise, year, {})
+            self._outbox.again_note(later_seq, self._news.passed_on(passed))
+        return again_seq
+
+    def _refused_behind(
+        self, link_seq: int, content: ObligationSucceeded
+    ) -> list[tuple[int, ObligationSucceeded]]:
+        """Return the refused items behind one by which its successors passed on what they owe."""
+        heirs = set(_sent(content))
+        found: list[tuple[int, ObligationSucceeded]] = []
+        for refused in self._outbox.refused():
+            each = self._outbox.content(refused["link_seq"])
+            if (
+                refused["link_seq"] > link_seq
+                and not refused["again_seq"]
+                and isinstance(each, ObligationSucceeded)
+                and each.compliance_year == content.compliance_year
+                and each.enterprise in heirs
+            ):
+                found.append((refused["link_seq"], each))
+                heirs.update(_sent(each))
+        return found
 
     def _refused_check(self, link_seq: int) -> None:
         again = self._outbox.again_of(link_seq)
@@ -69,7 +105,7 @@ class Resending:
                 f"item {link_seq}: expected one that the registry refused, got {got}",
             )
 
-    def _tell(self, content: LinkContent) -> int:
+    def _tell(self, link_seq: int, content: LinkContent) -> int:
         match content:
             case EntityListed():
                 enterprise = self._enterprises.of(content.enterprise)
@@ -83,12 +119,7 @@ class Resending:
             case ObligationsSet():
                 return self._outbox.tell(self._owed_now(content))
             case ObligationSucceeded():
-                sent = {line.enterprise: line.tonnes for line in content.lines}
-                return self._news.passed_on(
-                    self._successions.passed_on_now(
-                        content.enterprise, content.compliance_year, sent
-                    )
-                )
+                return self._pass_on_again(link_seq, content)
             case AllowancesCut():
                 return self._outbox.tell(content)
 
@@ -100,3 +131,7 @@ class Resending:
         ]
         lines = tuple(self._news.duty_line(each) for each in found if each is not None)
         return ObligationsSet(content.province, year, content.due_on, lines)
+
+
+def _sent(content: ObligationSucceeded) -> dict[str, int]:
+    return {line.enterprise: line.tonnes for line in content.lines}

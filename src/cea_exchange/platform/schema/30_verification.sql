@@ -34,6 +34,15 @@ CREATE TABLE firm_ties (                          -- what keeps a firm from veri
     noted_on BIGINT NOT NULL
 );
 CREATE INDEX firm_ties_of ON firm_ties (firm_id);
+CREATE TABLE firm_tie_ends (                      -- of what was noted by mistake, or is no more
+    tie_id BIGINT PRIMARY KEY REFERENCES firm_ties,
+    document TEXT NOT NULL,
+    ended_on BIGINT NOT NULL
+);
+CREATE VIEW standing_ties AS
+    SELECT tie_id, firm_id, enterprise_id, kind, until
+    FROM firm_ties
+    WHERE tie_id NOT IN (SELECT tie_id FROM firm_tie_ends);
 CREATE TABLE verifications (                      -- tasks that a province gives
     verification_id BIGINT PRIMARY KEY CHECK (verification_id > 0),
     enterprise_id BIGINT NOT NULL REFERENCES enterprises,

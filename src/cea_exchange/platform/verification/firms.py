@@ -12,7 +12,6 @@ from cea_exchange.platform.checks import (
     PlatformActError,
     choice_checked,
     count_checked,
-    day_checked,
     name_checked,
     words_checked,
     year_checked,
@@ -215,22 +214,23 @@ class Firms:
     def _verifies_check(self, firm: Firm, enterprise: Enterprise, year: int, service: str) -> None:
         """Refuse a service of who verifies for whom it would not be allowed: `conflict_check`."""
         rows = self._store.execute(
-            "SELECT DISTINCT enterprise, province FROM verifications"
+            "SELECT DISTINCT enterprise, province, compliance_year FROM verifications"
             " JOIN enterprises ON enterprises.enterprise_id = verifications.enterprise_id"
-            " WHERE firm_id = ? AND compliance_year = ? AND state <> 'withdrawn'"
-            " ORDER BY enterprise",
-            (firm.firm_id, year),
+            " WHERE firm_id = ? AND (compliance_year = ? AND state <> 'withdrawn'"
+            " OR compliance_year = ? AND state IN ('open', 'concluded'))"
+            " ORDER BY enterprise, compliance_year DESC",
+            (firm.firm_id, year, year - 1),
         )
-        for verified, province in rows.fetchall():
+        for verified, province, of_year in rows.fetchall():
             is_apart = {
                 "advice": False,
                 "report": province != enterprise.province,
-                "laboratory": verified != enterprise.enterprise,
+                "laboratory": verified != enterprise.enterprise or of_year != year,
             }
             if not is_apart[service]:
                 raise PlatformActError(
                     PlatformRefusal.FIRM_IN_CONFLICT,
-                    f"firm: expected one without a part in the verifications of {year} for its"
+                    f"firm: expected one without a part in the verifications of {of_year} for its"
                     f" {service}, got {firm.firm}, which verifies {verified} (CEA-ENT-15)",
                 )
 
@@ -248,19 +248,11 @@ class Firms:
         -----
         Rules: CEA-ENT-15.
         """
-        choice_checked(kind, TIES, "kind")
         words_checked(document, "document")
-        if (enterprise is None) != (kind == "trade"):
-            must = "none" if kind == "trade" else "one"
-            raise PlatformActError(
-                PlatformRefusal.CHOICE_UNKNOWN,
-                f"enterprise: expected {must} of {kind}, got {enterprise!r}",
-            )
         if until:
-            day_checked(until, "until")
+            self._record.reached_check(until, "until")
         with self._record.transaction():
-            whom = self.of(firm)
-            enterprise_id = 0 if enterprise is None else self._enterprises.of(enterprise)[0]
+            whom, enterprise_id = self._tied(firm, kind, enterprise)
             number = self._store.next_id("firm_ties", "tie_id")
             self._store.insert(
                 "firm_ties (tie_id, firm_id, enterprise_id, kind, until, document, noted_on)",
@@ -269,6 +261,49 @@ class Firms:
                     + (self._record.business_date(),)
                 ],
             )
+
+    def untie(
+        self, firm: str, kind: str, document: str, *, enterprise: str | None = None
+    ) -> int:
+        """End a firm's ties of a kind, noted by mistake or no more; return how many there were.
+
+        A manager who left is noted again with `until` behind it: that tie goes on for three years.
+
+        Notes
+        -----
+        Rules: CEA-ENT-15.
+        """
+        words_checked(document, "document")
+        with self._record.transaction():
+            whom, enterprise_id = self._tied(firm, kind, enterprise)
+            rows = self._store.execute(
+                "SELECT tie_id FROM standing_ties WHERE firm_id = ? AND enterprise_id = ?"
+                " AND kind = ? ORDER BY tie_id",
+                (whom.firm_id, enterprise_id, kind),
+            ).fetchall()
+            if not rows:
+                raise PlatformActError(
+                    PlatformRefusal.TIE_UNKNOWN,
+                    f"{firm}: expected a tie that stands, got {kind} of {enterprise or 'any'}",
+                )
+            today = self._record.business_date()
+            self._store.insert(
+                "firm_tie_ends (tie_id, document, ended_on)",
+                [(tie_id, document, today) for (tie_id,) in rows],
+            )
+        return len(rows)
+
+    def _tied(self, firm: str, kind: str, enterprise: str | None) -> tuple[Firm, int]:
+        """Return who is tied, and to which enterprise: who trades, to none."""
+        choice_checked(kind, TIES, "kind")
+        if (enterprise is None) != (kind == "trade"):
+            must = "none" if kind == "trade" else "one"
+            raise PlatformActError(
+                PlatformRefusal.CHOICE_UNKNOWN,
+                f"enterprise: expected {must} of {kind}, got {enterprise!r}",
+            )
+        whose = 0 if enterprise is None else self._enterprises.of(enterprise).enterprise_id
+        return self.of(firm), whose
 
     def score(
         self,
@@ -355,23 +390,25 @@ class Firms:
     def conflict_check(self, firm: Firm, enterprise: Enterprise, year: int) -> None:
         """Refuse a firm that has to do with an enterprise, or reports for one of its province.
 
+        Who prepares, or advises, of the year after does so while this one is verified.
+
         Notes
         -----
         Rules: CEA-ENT-15.
         """
         today = date_of_number(self._record.business_date())
         ties = self._store.execute(
-            "SELECT kind, coalesce(enterprise, ''), until FROM firm_ties"
-            " LEFT JOIN enterprises ON enterprises.enterprise_id = firm_ties.enterprise_id"
+            "SELECT kind, coalesce(enterprise, ''), until FROM standing_ties AS tie"
+            " LEFT JOIN enterprises ON enterprises.enterprise_id = tie.enterprise_id"
             " WHERE firm_id = ? ORDER BY tie_id",
             (firm.firm_id,),
         ).fetchall()
         services = self._store.execute(
             "SELECT service, enterprise, province FROM standing_engagements AS declared"
             " JOIN enterprises ON enterprises.enterprise_id = declared.enterprise_id"
-            " WHERE firm_id = ? AND compliance_year = ?"
-            " ORDER BY engagement_id",
-            (firm.firm_id, year),
+            " WHERE firm_id = ? AND (compliance_year = ?"
+            " OR compliance_year = ? AND service <> 'laboratory') ORDER BY engagement_id",
+            (firm.firm_id, year, year + 1),
         ).fetchall()
         why = conflict(
             ServiceRecord(

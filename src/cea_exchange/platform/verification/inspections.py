@@ -9,7 +9,6 @@ from cea_exchange.domain.refusals import PlatformRefusal
 from cea_exchange.platform.checks import (
     TEXT_LENGTH_MAX,
     PlatformActError,
-    day_checked,
     words_checked,
 )
 from cea_exchange.platform.record import Acting, Record
@@ -57,12 +56,7 @@ class Inspections:
         -----
         Rules: CEA-VER-09.
         """
-        day_checked(day, "day")
-        if day > self._record.business_date():
-            raise PlatformActError(
-                PlatformRefusal.DATE_OUT_OF_RANGE,
-                f"day: expected one up to {self._record.business_date()}, got {day} (CEA-VER-09)",
-            )
+        self._record.reached_check(day, "day", "CEA-VER-09")
         _officers_check(officers)
         words_checked(looked_at, "looked_at", TEXT_LENGTH_MAX)
         words_checked(found, "found", TEXT_LENGTH_MAX)

@@ -75,16 +75,24 @@ class Result(NamedTuple):
 _VERIFICATION = ", ".join(Verification._fields)
 _RESULT = ", ".join(Result._fields)
 _CLINKER = frozenset(name for _, name in GUIDELINES["cement"].quantities["clinker"])
+_FUELS = GUIDELINES["power"].fuels.values()
+_HEATS = frozenset(f"heat.{name}" for name in ("own", "biomass", *(fuel.id for fuel in _FUELS)))
 CONCLUDED = {
-    "power": frozenset({"M", "N", "O", "supplied", "turbine_heat"}),
+    "power": _HEATS | {"M", "N", "O", "supplied", "turbine_heat"},
     "steel": frozenset({"iron", "E.iron", "E.sinter"}),
     "cement": _CLINKER | {"substitute.carbide_slag"},
     "aluminium": frozenset({"aluminium"}),
 }
 """What a sector's allocation rests on, of the year, beside the emissions."""
 HOURS = "O"
-MADE = frozenset({"M", "N", HOURS, "supplied", "turbine_heat", "iron", "aluminium"}) | _CLINKER
-"""Of these more gives more allowances; of hours, because the load is lower by them."""
+MADE = (
+    frozenset({"M", "N", HOURS, "supplied", "turbine_heat", "iron", "aluminium"})
+    | {"heat.own", "heat.biomass"}
+    | _CLINKER
+    | {f"heat.{fuel.id}" for fuel in _FUELS if fuel.kind == "unconventional"}
+)
+"""Of these more gives more allowances, or owes less; of hours, because the load is lower by them,
+of unconventional coal, because its class has the highest benchmark."""
 CONCLUDED_MAX = Decimal(10**12)
 """MWh, GJ or tonnes of a year stay below it, whatever a unit is."""
 COMPARED = frozenset({"E.iron", "E.sinter"})
@@ -310,10 +318,11 @@ class Verifications:
                 )
             for unit, emission in unit_emissions.items():
                 least = Decimal(reported[unit].emission) if "not_fixed" in states else Decimal(0)
-                if not emission.is_finite() or emission < least:
+                if not emission.is_finite() or not least <= emission <= CONCLUDED_MAX:
                     raise PlatformActError(
                         PlatformRefusal.AMOUNT_UNSOUND,
-                        f"{unit}: expected {least} t or more, got {emission}",
+                        f"{unit}: expected {least} t or more, and {CONCLUDED_MAX} at most, got"
+                        f" {emission}",
                     )
             self._figures_check(task, unit_figures, reported, is_conservative="not_fixed" in states)
             tonnes = entity_emissions(unit_emissions.values()).tonnes
@@ -410,7 +419,7 @@ class Verifications:
             if unit not in reported or not figures.keys() <= known:
                 raise PlatformActError(
                     PlatformRefusal.UNITS_DIFFER,
-                    f"figures: expected {', '.join(sorted(known)) or 'none'} of"
+                    f"figures: expected {_shown(known)} of"
                     f" {', '.join(sorted(reported))}, got {', '.join(figures)} of {unit}",
                 )
             for name, value in figures.items():
@@ -419,7 +428,7 @@ class Verifications:
                 most = _hours_of(task.compliance_year) if name == HOURS else CONCLUDED_MAX
                 words = f"{least} or more" if most == CONCLUDED_MAX else f"from 0 to {most}"
                 if is_conservative and name in MADE:
-                    most = min(most, filed)
+                    most = min(most, max(filed, Decimal(0)))
                     words = f"from 0 to {most}, as filed,"
                 elif is_conservative and name in COMPARED:
                     least = filed
@@ -498,3 +507,9 @@ class Verifications:
 
 def _hours_of(year: int) -> Decimal:
     return Decimal(24 * (365 + isleap(year)))
+
+
+def _shown(known: frozenset[str]) -> str:
+    """Return what may be concluded; of heats, which each fuel has, the form."""
+    heats = {"heat.own", "heat.biomass", "heat.FUEL"} if known & _HEATS else set()
+    return ", ".join(sorted((known - _HEATS) | heats)) or "none"

@@ -147,7 +147,7 @@ class Documents:
         groups: list[RuleGroup] = []
         for line in rules_page().splitlines():
             if line.startswith("## "):
-                groups.append(RuleGroup(line[3:].strip(), []))
+                groups.append(RuleGroup(line[3:].strip().replace("`", ""), []))
             elif groups and (match := _RULE.match(line)):
                 groups[-1].rules.append(Rule(*(part.strip() for part in match.groups())))
         return [group for group in groups if group.rules]

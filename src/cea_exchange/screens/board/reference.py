@@ -10,9 +10,10 @@ from starlette.responses import Response
 
 from cea_exchange.domain.calendar import TradingCalendar
 from cea_exchange.screens.board.history import documents_of
+from cea_exchange.screens.board.settings import setting_read
 from cea_exchange.screens.page import Page
 from cea_exchange.screens.reading import SHANGHAI
-from cea_exchange.screens.texts.catalogue import texts
+from cea_exchange.screens.texts.catalogue import rule_texts, texts
 from cea_exchange.screens.visit import Visit
 
 MONDAY_FIRST = months.Calendar(firstweekday=0)
@@ -95,22 +96,27 @@ async def rules_show(visit: Visit) -> Response:
         "board/rules.html",
         live=["status"],
         groups=groups,
+        said=rule_texts(visit.language),
         places=places,
-        settings=list(documents.profile.settings_on(_today(visit))),
+        settings=[
+            setting_read(visit, each) for each in documents.profile.settings_on(_today(visit))
+        ],
     )
 
 
 async def rule_group_show(visit: Visit) -> Response:
-    """Show the rules under one heading, each with its source."""
+    """Show the rules under one heading, each with its source; of a rule's id, where it stands."""
     groups, number = documents_of(visit).rules(), visit.part("number")
+    for at, group in enumerate(groups):
+        if number in {rule.rule_id for rule in group.rules}:
+            return visit.see(f"/rules/{at}#{number}")
     if not number.isdigit() or int(number) >= len(groups):
         raise HTTPException(404)
     return visit.show(
         "board/rule_group.html",
         live=["status"],
-        groups=groups,
         group=groups[int(number)],
-        number=int(number),
+        said=rule_texts(visit.language),
     )
 
 

@@ -1,6 +1,7 @@
 """A month of a firm: its figures typed or brought as a file, looked at, and filed by another."""
 
 import asyncio
+from functools import partial
 from typing import Any
 
 from starlette.exceptions import HTTPException
@@ -24,12 +25,14 @@ from cea_exchange.screens.firm.month_file import (
     findings_note,
     form_values,
     month_csv,
+    parameter_named,
     rows_count,
     rows_read,
     rows_shown,
 )
 from cea_exchange.screens.page import Page
 from cea_exchange.screens.serving.forms import Form, Trouble
+from cea_exchange.screens.texts.catalogue import texts
 from cea_exchange.screens.visit import Visit
 
 PATH = "/filings/{month}"
@@ -71,6 +74,7 @@ async def _page(visit: Visit, form: Form | None = None, brought: Form | None = N
         may_enter=may_enter(visit),
         may_file=visit.rights.role("platform") == "reviewer" and bool(seen),
         word=word_of(visit),
+        named=partial(parameter_named, texts(visit.language)),
         trouble=known.trouble,
         form=form or visit.empty_form(),
         brought=brought or visit.empty_form(),
@@ -153,6 +157,7 @@ async def _entry(visit: Visit, form: Form, status: int = 200) -> Response:
         unit=unit,
         form=form,
         rows=range(rows_count(form)),
+        named=partial(parameter_named, texts(visit.language)),
         row_troubles=_row_troubles(form),
         origins=[(each, visit.text(f"origin.{each}")) for each in ORIGINS],
         evidence=[("", "–"), *((each["sha256"], each["file"]) for each in reversed(evidence))],

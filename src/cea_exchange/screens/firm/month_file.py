@@ -3,7 +3,7 @@
 import csv
 import io
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -31,6 +31,15 @@ STARTING = {
 _FULL_WIDTH = {0xFF10 + digit: str(digit) for digit in range(10)} | {0xFF0C: ",", 0xFF0E: "."}
 _VALUE = re.compile(r"-?(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]{1,15})(?:\.[0-9]{1,6})?")
 _LINE = re.compile(r"^(?:refused \w+: )?[^\n:]+:(\d+): (\w+): (.+)$", re.MULTILINE)
+
+
+def parameter_named(known: Mapping[str, str], parameter: str) -> str:
+    """Return what a parameter is in the reader's words, `known`; empty where they have none."""
+    code, _, material = parameter.partition(".")
+    name, of = known.get(f"parameter.{code}", ""), known.get(f"material.{material}", "")
+    if not (name and of):
+        return name
+    return known["named.of_material"].format(parameter=name, material=of)
 
 
 class Row(NamedTuple):

@@ -20,6 +20,7 @@ from cea_exchange.screens.desk.asking import (
 )
 from cea_exchange.screens.desk.proposals import waiting_of
 from cea_exchange.screens.firm.account import may_propose
+from cea_exchange.screens.firm.banking import banking_of, carryover_apply
 from cea_exchange.screens.firm.certificate import certificate_pdf
 from cea_exchange.screens.firm.holder import account_of, represents
 from cea_exchange.screens.firm.holdings import CASH, Holding, holdings_of
@@ -39,7 +40,9 @@ async def obligation_show(visit: Visit) -> Response:
     return await _page(visit)
 
 
-async def _page(visit: Visit, form: Form | None = None) -> Response:
+async def _page(
+    visit: Visit, form: Form | None = None, *, banking: Form | None = None
+) -> Response:
     account = account_of(visit.rights)
     today = await today_of(visit, "registry")
     years = range(today.year - YEARS_BACK, today.year)
@@ -57,10 +60,11 @@ async def _page(visit: Visit, form: Form | None = None) -> Response:
     )
     holdings = holdings_of(balance.answer.get("balances", ()))
     context = _figures(visit, year, notice, holdings, int(today.strftime("%Y%m%d")))
+    context |= await banking_of(visit, holdings)
     return visit.show(
         "firm/obligation.html",
         live=["status"],
-        status=200 if form is None else 422,
+        status=200 if form is banking is None else 422,
         years=[*reversed(years)],
         year=year,
         notice=notice.answer.get("notice"),
@@ -71,6 +75,7 @@ async def _page(visit: Visit, form: Form | None = None) -> Response:
         waiting=len(waiting),
         may_propose=may_propose(visit.rights),
         done=done_words(visit),
+        banking_form=banking or visit.empty_form(),
         form=form or visit.empty_form(
             **{f"{TONNES}{name}": str(n) for name, n in context["proposed"].items() if n}
         ),
@@ -144,6 +149,12 @@ async def _surrender(visit: Visit, form: Form) -> Response:
     return await _page(visit, visit.again(form))
 
 
+async def _bank(visit: Visit, form: Form) -> Response:
+    year = form.whole("year")
+    answer = await carryover_apply(visit, form, f"{PATH}?year={year}")
+    return answer or await _page(visit, banking=visit.again(form))
+
+
 async def certificate_file(visit: Visit) -> Response:
     """Answer with the certificate of a year as a PDF."""
     year = visit.part("year")
@@ -170,7 +181,7 @@ PAGES = (
         name="obligation",
         section="firm",
         show=obligation_show,
-        acts={"/surrender": sent(_surrender)},
+        acts={"/surrender": sent(_surrender), "/carryover": sent(_bank)},
         allowed=represents,
     ),
     Page(

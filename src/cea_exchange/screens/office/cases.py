@@ -25,6 +25,8 @@ PATH = "/cases"
 OFFENCES = ("unpaid", *get_args(Offence))
 OF_THEIR_OWN = ("decide", "pay", "instalments", "ruling", "cut")
 """Steps that have figures, and requests of their own."""
+OF_TWO = ("drop", "stop_production")
+"""Steps without figures that take a second person, and so have requests of their own too."""
 
 
 async def cases_show(visit: Visit) -> Response:
@@ -105,6 +107,7 @@ async def _one(visit: Visit, **forms: Form) -> Response:
         may=shown.answer["may"] if visit.rights.role("platform") == "province" else [],
         word=word_of(visit),
         outcomes=OUTCOMES,
+        measures=MEASURES,
         forms={name: forms.get(name) or visit.empty_form() for name in names},
         done=done_words(visit),
     )
@@ -114,9 +117,13 @@ async def _step(visit: Visit, form: Form) -> Response:
     number, step = whole_part(visit, "number"), form.line("step")
     is_dated = step in ("order", "tell_hearing")
     document, day = form.line("document"), form.day("due_on", needed=is_dated)
-    request: dict[str, Any] = {"op": "case_step", "case": number, "step": step}
-    request |= {"document": document, "words": form.line("words", needed=False)}
-    request |= {"due_on": int(day.strftime("%Y%m%d")) if day else 0}
+    words = form.line("words", needed=step == "drop")
+    request: dict[str, Any] = {"case": number, "document": document, "words": words}
+    if step in OF_TWO:
+        request |= {"op": f"case_{step}"}
+    else:
+        due_on = int(day.strftime("%Y%m%d")) if day else 0
+        request |= {"op": "case_step", "step": step, "due_on": due_on}
     return await _taken(visit, form, "step", request)
 
 
@@ -124,7 +131,9 @@ async def _decide(visit: Visit, form: Form) -> Response:
     request: dict[str, Any] = {"op": "case_decide", "case": whole_part(visit, "number")}
     request |= {"fine": form.yuan("fine"), "document": form.line("document")}
     request |= {"words": form.line("words")}
-    request |= {name: form.line(name, needed=False) for name in ("persons", "measures")}
+    request["persons"] = form.line("persons", needed=False).translate(_PERSONS)
+    request["persons"] = request["persons"].replace(_FOR_LIFE, "life")
+    request["measures"] = ",".join(each for each in MEASURES if form.values.get(each))
     given = {
         "traded_value": form.yuan("traded_value", needed=False),
         "traded_tonnes": form.whole("traded_tonnes", needed=False),
@@ -162,6 +171,10 @@ async def _ruling(visit: Visit, form: Form) -> Response:
 
 
 OUTCOMES = ("upheld", "changed", "revoked", "withdrawn")
+MEASURES = ("barred_from_service", "licence_withdrawn")
+_PERSONS = str.maketrans("：，、", ":,,")
+_FOR_LIFE = "终身"
+"""As a Chinese keyboard writes what the platform reads as NAME:YUAN:life,NAME:YUAN."""
 FIELDS = (
     *("document", "words", "due_on", "step", "fine", "persons", "measures", "paid", "payer"),
     *("tonnes", "year", "misreported", "parts", "outcome"),

@@ -17,6 +17,7 @@ from cea_exchange.screens.regulator.evidence import (
     supervises,
 )
 from cea_exchange.screens.serving.forms import Form, Trouble
+from cea_exchange.screens.texts.catalogue import rule_texts
 from cea_exchange.screens.visit import Visit
 from cea_exchange.supervision.alerts import GRADES, Alert
 
@@ -66,6 +67,7 @@ async def _page(visit: Visit, seen: Seen, alert: Alert, form: Form, status: int 
         live=["status"],
         status=status,
         alert=alert,
+        said=rule_texts(visit.language).get(alert.rule, ""),
         tones=GRADE_TONES,
         gain=await evidence_of(visit).gain(seen, alert),
         address=f"/supervision/alerts/{alert_key(alert)}",

@@ -4,7 +4,8 @@ A text is found by a dotted key, `board.empty`, in `zh/*.toml` and `en/*.toml`; 
 whoever edits them and mean nothing. What refusals mean is in `refusals/`: English is generated from
 the protocol's schema, Chinese is written by hand beside it. `commands/` has what the command line
 says, `options/` what it says of their arguments, `reports/` what the reports of years and sweeps
-say: Chinese under the English, which stands in the code.
+say: Chinese under the English, which stands in the code. `rules/` has the rules of
+`protocol/rules.md` in Chinese, by their ids, and their headings.
 """
 
 import tomllib
@@ -61,6 +62,12 @@ def command_texts(language: str) -> dict[str, str]:
 def report_texts(language: str) -> dict[str, str]:
     """Return what reports of years and sweeps say in a language, by what they say in English."""
     return _under_english("reports", language)
+
+
+@cache
+def rule_texts(language: str) -> dict[str, str]:
+    """Return the market's rules in a language, by id and by English heading; none in English."""
+    return {} if language == "en" else _under_english("rules", language)
 
 
 def _under_english(folder: str, language: str) -> dict[str, str]:

@@ -92,7 +92,7 @@ def statement_xlsx(statement: Statement, text: Callable[[str], str]) -> bytes:
 
     workbook = Workbook()
     workbook.remove(workbook.active)
-    for name, columns, rows in _sheets(statement):
+    for name, columns, rows in _sheets(statement, text):
         sheet = workbook.create_sheet(text(f"positions.{name}"))
         titles = [text(f"col.{column}") for column in columns]
         for line, row in enumerate([titles, *rows], 1):
@@ -109,13 +109,15 @@ def statement_xlsx(statement: Statement, text: Callable[[str], str]) -> bytes:
     return output.getvalue()
 
 
-def _sheets(statement: Statement) -> Iterator[tuple[str, tuple[str, ...], Rows]]:
+def _sheets(
+    statement: Statement, text: Callable[[str], str]
+) -> Iterator[tuple[str, tuple[str, ...], Rows]]:
     columns: tuple[str, ...] = ("product", "opening", "closing", "locked", "bought_today")
     yield "balances", columns, _balances(statement)
     columns = ("what", "product", "method", "side", "order", "trade", "price", "tonnes", "amount")
-    yield "movements", (*columns, "fee"), _movements(statement)
+    yield "movements", (*columns, "fee"), _movements(statement, text)
     columns = ("method", "order", "product", "side", "price", "tonnes", "traded", "state")
-    yield "locks", columns, _locks(statement)
+    yield "locks", columns, _locks(statement, text)
 
 
 def _balances(statement: Statement) -> Rows:
@@ -127,19 +129,22 @@ def _balances(statement: Statement) -> Rows:
         yield product, had.tonnes, has.tonnes, has.locked, has.bought_today
 
 
-def _movements(statement: Statement) -> Rows:
+def _movements(statement: Statement, text: Callable[[str], str]) -> Rows:
     for each in statement.movements:
+        method = text(f"method.{each.method}") if each.method else ""
+        side = text(f"side.{each.side}") if each.side else ""
         yield (
-            *(each.kind, each.product or "CNY", each.method or "", each.side or "", each.id),
+            *(text(f"movement.{each.kind}"), each.product or "CNY", method, side, each.id),
             *(each.trade_id or "", price_format(each.price) if each.price else "", each.tonnes),
             *(cash_format(each.amount), cash_format(each.fee)),
         )
 
 
-def _locks(statement: Statement) -> Rows:
+def _locks(statement: Statement, text: Callable[[str], str]) -> Rows:
     for each in statement.locks:
         price = price_format(each.price) if each.price else ""
-        lock = (each.method, each.id, each.product, each.side)
+        method, side = text(f"method.{each.method}"), text(f"side.{each.side}")
+        lock = (method, each.id, each.product, side)
         yield *lock, price, each.tonnes, each.traded, each.end
 
 

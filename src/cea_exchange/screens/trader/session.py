@@ -38,7 +38,8 @@ OTHERS_S = 1.0
 """So often it is asked what others offer."""
 LOGON_S = 5.0
 AGAIN_S = 1.0
-STRANGER_S = 30.0
+STRANGER_S, STRANGER_S_MAX = 30.0, 480.0
+"""How long a key that the venue does not know waits: each try counts there as a stranger's."""
 """How long until a key that the venue does not know is tried again."""
 
 log = structlog.get_logger("screens")
@@ -128,12 +129,15 @@ class TradingSession:
 
     async def run(self) -> None:
         """Keep the session until cancelled."""
+        stranger_s = STRANGER_S
         while True:
             try:
                 await self._follow()
+                stranger_s = STRANGER_S
             except KeyRefused:
                 self._enter_state("stranger")
-                await asyncio.sleep(STRANGER_S)
+                await asyncio.sleep(stranger_s)
+                stranger_s = min(2 * stranger_s, STRANGER_S_MAX)
             except SessionEnded as ended:
                 self._enter_state(ended.reason)
                 self._resume.clear()

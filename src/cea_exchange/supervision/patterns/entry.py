@@ -31,6 +31,7 @@ def dense_entry(context: Context) -> Iterator[Alert]:
     )
     gone_fast = np.bincount(order_keys[fast], minlength=len(said))
     gone = np.bincount(order_keys[orders["is_canceled"]], minlength=len(said))
+    gone_large = np.bincount(order_keys[_is_large_cancel(context)], minlength=len(said))
     ratio, ratio_orders = _orders_to_trades(context, len(said))
     for key in np.flatnonzero(said):
         day, account = divmod(int(key), accounts)
@@ -44,9 +45,13 @@ def dense_entry(context: Context) -> Iterator[Alert]:
         busy = Figure(
             "orders in ten minutes", int(ratio_orders[key]), ">=", limits.ratio_orders_min
         )
+        large = Figure(
+            "large orders canceled", int(gone_large[key]), ">=", limits.large_cancels_min
+        )
         warning = context.limits.warning_per_mille
         grades = [
             grade_of([canceled, cancels], warning),
+            grade_of([large], warning),
             grade_of([spoken], warning),
             grade_of([per_trade, busy, canceled], warning),
         ]
@@ -62,13 +67,23 @@ def dense_entry(context: Context) -> Iterator[Alert]:
             product=int(own["product"][0]) if len(np.unique(own["product"])) == 1 else None,
             accounts=[account],
             rows=[*rows, *own["end_row"][own["is_canceled"]]],
-            figures=[cancels, canceled, spoken, per_trade, busy],
+            figures=[cancels, canceled, large, spoken, per_trade, busy],
             sentence=(
                 f"{name} sent {spoken.value} messages and took {share} per mille of its orders "
-                f"away, {cancels.value} of them within {limits.fast_s} s; at its busiest "
+                f"away, {cancels.value} of them within {limits.fast_s} s and {large.value} of them "
+                "near the largest that may be entered; at its busiest "
                 f"{per_trade.value} orders to a trade."
             ),
         )
+
+
+def _is_large_cancel(context: Context) -> np.ndarray:
+    """Tell of each order whether it was taken away and near the largest; none is without a most."""
+    columns, limits = context.columns, context.limits.dense_entry
+    most = columns.tape.profile.rules.listed_tonnes_most
+    is_large = columns.orders["tonnes"] * 1_000 >= most * limits.large_per_mille
+    found: np.ndarray = columns.orders["is_canceled"] & is_large & bool(most)
+    return found
 
 
 def _orders_to_trades(context: Context, size: int) -> tuple[np.ndarray, np.ndarray]:

@@ -4,10 +4,11 @@ What one firm enters is answered before the next one enters anything: so the ord
 reaches the market is the same again, and the same as where there are no sockets.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date
 from itertools import groupby
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import zmq
@@ -23,7 +24,7 @@ from cea_exchange.protocol.security import CurveKeys
 from cea_exchange.venue.publication.bulletins import FOLDER, bulletin_read
 from cea_exchange.year.daemons.preparing import SILENCE_S_MAX
 from cea_exchange.year.daemons.venue_operator import VenueOperator
-from cea_exchange.year.firms.firm import Block, Offer, Order, Product
+from cea_exchange.year.firms.firm import Block, Firm, Offer, Order, Product
 from cea_exchange.year.institutions.market import (
     Counts,
     YearFailed,
@@ -34,6 +35,8 @@ from cea_exchange.year.institutions.market import (
     entered,
     products_quoted,
 )
+
+T = TypeVar("T")
 
 LOGON_S_MAX = 60.0
 ANSWER_S = 2.0
@@ -98,7 +101,7 @@ class DaemonMarket:
     def listed(self, orders: Iterable[Order]) -> None:
         """Enter listed orders; those of one firm that follow each other together."""
         for firm_index, run in groupby(orders, key=lambda order: order.firm.index):
-            answers = self._entered(firm_index, entered(list(run), self._index))
+            answers = self.entered(firm_index, entered(list(run), self._index))
             self.counts.orders += len(answers)
             self.counts.refused += sum(
                 answer.kind == EventKind.ORDER_REJECTED for answer in answers
@@ -107,9 +110,9 @@ class DaemonMarket:
     def blocks(self, blocks: Iterable[Block]) -> None:
         """Trade each block: the seller offers it to the buyer, who accepts."""
         for block in blocks:
-            (offered,) = self._entered(block.seller.index, block_offered(block, self._index))
+            (offered,) = self.entered(block.seller.index, block_offered(block, self._index))
             self._must(offered, EventKind.BLOCK_OFFERED)
-            (traded,) = self._entered(block.buyer.index, block_accepted(offered.order_id))
+            (traded,) = self.entered(block.buyer.index, block_accepted(offered.order_id))
             self._must(traded, EventKind.TRADE)
 
     def bidding(self, offer: Offer) -> None:
@@ -128,7 +131,7 @@ class DaemonMarket:
         shown = self._venue.operate("biddings")["biddings"]
         (number,) = (each["bidding_id"] for each in shown if each["bidding"] == name)
         for bid in offer.bids:
-            self._entered(bid.firm.index, bids_made([bid], number))
+            self.entered(bid.firm.index, bids_made([bid], number))
         self._venue.once(VenueRefusal.BIDDING_STATE, "bidding_close", bidding=name)
 
     def day_close(self) -> None:
@@ -153,7 +156,7 @@ class DaemonMarket:
                 )
             return bool(registry.confirmed_date >= self._date)
 
-    def _entered(self, firm_index: int, commands: np.ndarray) -> list[Report]:
+    def entered(self, firm_index: int, commands: np.ndarray) -> list[Report]:
         """Enter a firm's commands; return the answer to each."""
         client = self._client(firm_index)
         commands["trading_date"] = self._date
@@ -161,6 +164,11 @@ class DaemonMarket:
         # What else came is of no use to anybody.
         client.poll()
         return answers
+
+    def best_bid(self, firm: Firm, product: Product) -> int:
+        """Return the best price that is bid, as a firm sees it; 0: nothing is."""
+        bids = self._asked(lambda: self._client(firm.index).book(product.name, timeout_s=ANSWER_S))
+        return bids["bids"][0]["price"] if bids["bids"] else 0
 
     def _client(self, firm_index: int) -> Client:
         if firm_index not in self._clients:
@@ -179,12 +187,16 @@ class DaemonMarket:
         return address
 
     def _answer(self, client: Client, client_order_id: int) -> Report:
+        return self._asked(lambda: client.answer(client_order_id, timeout_s=ANSWER_S))
+
+    def _asked(self, ask: Callable[[], T]) -> T:
+        """Ask until there is an answer; who has ended in between is started again."""
         for _ in range(ANSWERS_MAX):
             try:
-                return client.answer(client_order_id, timeout_s=ANSWER_S)
+                return ask()
             except TimeoutError:
                 self._venue.processes.look()
-        raise YearFailed(f"{self._venue.name}: expected an answer to {client!r}, got none")
+        raise YearFailed(f"{self._venue.name}: expected an answer on {self._date}, got none")
 
     def _must(self, answer: Report, kind: EventKind) -> None:
         if answer.kind != kind:

@@ -7,8 +7,10 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from cea_exchange.domain.timetable import day_start
 from cea_exchange.protocol.security import CurveKeys
 from cea_exchange.registry.registry import Registry
+from cea_exchange.venue.cases.case_log import DOCUMENTS
 from cea_exchange.year.firms.firm import Firm
 from cea_exchange.year.institutions.ccer_exchange import PROFILE
 from cea_exchange.year.institutions.systems import CCER_OPERATORS, System
@@ -21,7 +23,10 @@ NAMES = (*INSTITUTIONS, "bank", "venue", CCER_EXCHANGE)
 KEYS = "keys"
 PLAN = "plan.toml"
 """What the institutions allocate by, where it is a year's own."""
-WRITTEN = (*NAMES, "journal", "events", "snapshots", "bulletins", "profiles", "archive", KEYS)
+WRITTEN = (
+    *(*NAMES, "journal", "events", "snapshots", "bulletins", "profiles", "archive"),
+    *(DOCUMENTS, KEYS),
+)
 """Folders that daemons and their preparation write into a year's."""
 SILENCE_S_MAX = 3_600
 """Firms are silent for as long as nobody trades."""
@@ -66,7 +71,10 @@ def prepared(
     exchange_keys.mkdir(parents=True)
     CurveKeys.load(folder / KEYS, CCER_EXCHANGE).save(exchange_keys, "venue")
     for name, lines in _settings(folder, setting).items():
-        clock = ["[clock]", 'kind = "manual"', f'start = "{noon(day)}"']
+        # Where orders have times of their own the day's first are before noon.
+        is_timed = setting.supervised and name == "venue"
+        start = day_start(day).isoformat() if is_timed else noon(day)
+        clock = ["[clock]", 'kind = "manual"', f'start = "{start}"']
         (folder / f"{name}.toml").write_text("\n".join([*lines, *clock]) + "\n", encoding="utf-8")
     if setting.plan:
         (folder / PLAN).write_text(setting.plan, encoding="utf-8")

@@ -37,10 +37,12 @@ from cea_exchange.year.daemons.lines import Lines
 from cea_exchange.year.daemons.market import DaemonMarket
 from cea_exchange.year.daemons.preparing import CCER_EXCHANGE, INSTITUTIONS, KEYS, NAMES, PLAN, noon
 from cea_exchange.year.daemons.processes import Processes
+from cea_exchange.year.daemons.supervised_venue import DaemonVenue
+from cea_exchange.year.daemons.timed_market import TimedMarket
 from cea_exchange.year.daemons.venue_operator import VenueOperator
 from cea_exchange.year.firms.firm import Firm
 from cea_exchange.year.institutions.market import YearFailed
-from cea_exchange.year.institutions.systems import Actor, System
+from cea_exchange.year.institutions.systems import Actor, SupervisedVenue, System
 
 _PERSON_ADD = {
     "platform": platform_basics.PersonAdd,
@@ -65,6 +67,8 @@ class DaemonSystems(AbstractContextManager["DaemonSystems"]):
         Each firm, and the keys that it trades with.
     has_bank
         Whether there is a settlement bank.
+    is_supervised
+        Whether each order has a time of its own, and the venue's supervisors are at work.
 
     Attributes
     ----------
@@ -72,6 +76,7 @@ class DaemonSystems(AbstractContextManager["DaemonSystems"]):
     market : DaemonMarket
     ccer_market : DaemonCcerMarket
     bank : DaemonBank or None
+    supervised : SupervisedVenue or None
     """
 
     def __init__(
@@ -82,6 +87,7 @@ class DaemonSystems(AbstractContextManager["DaemonSystems"]):
         keys: Sequence[CurveKeys],
         *,
         has_bank: bool,
+        is_supervised: bool,
     ) -> None:
         self._data = data
         names = [name for name in NAMES if name != "bank" or has_bank]
@@ -99,7 +105,13 @@ class DaemonSystems(AbstractContextManager["DaemonSystems"]):
         self._request_ids = count(1)
         self._venue = VenueOperator("venue", *asked_by, self.registry_read)
         of_firms = {firm.index: pair for firm, pair in zip(firms, keys, strict=True)}
-        self.market = DaemonMarket(self._venue, data, profile, of_firms)
+        market = (self._venue, data, profile, of_firms)
+        if is_supervised:
+            timed = TimedMarket(*market)
+            self.market: DaemonMarket = timed
+            self.supervised: SupervisedVenue | None = DaemonVenue(self._venue, timed, data)
+        else:
+            self.market, self.supervised = DaemonMarket(*market), None
         self.ccer_market = DaemonCcerMarket(
             self,
             VenueOperator(CCER_EXCHANGE, *asked_by, self.ccer_read),

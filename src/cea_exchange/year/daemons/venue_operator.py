@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from typing import Any
 
 import msgspec
@@ -14,6 +14,10 @@ from cea_exchange.ledger.store import Store
 from cea_exchange.protocol.security import CurveKeys
 from cea_exchange.year.daemons.lines import GIVEN_UP_S, Lines, VenueRefused
 from cea_exchange.year.daemons.processes import LOOK_S, Processes
+
+
+class _ProposalGone(Exception):
+    """Nobody can agree to a proposal any more."""
 
 
 class VenueOperator:
@@ -66,6 +70,17 @@ class VenueOperator:
             self.processes.look()
             time.sleep(LOOK_S)
 
+    def until(self, is_done: Callable[[], bool], op: str, **terms: Any) -> None:
+        """Ask for what would be done twice if it were asked twice, as long as it is not done."""
+        while not is_done():
+            self.operate(op, **terms)
+
+    def until_by_two(self, is_done: Callable[[], bool], op: str, **terms: Any) -> None:
+        """Propose what takes two persons, and agree to it, as long as it is not done."""
+        while not is_done():
+            with suppress(_ProposalGone):
+                self._by_two(op, terms)
+
     def once(self, done: VenueRefusal, op: str, **terms: Any) -> None:
         """Ask for what is refused the second time, as after an answer that was lost."""
         try:
@@ -78,16 +93,24 @@ class VenueOperator:
         """Propose what takes two persons, and agree to it; refused the second time as in `once`."""
         while True:
             try:
-                proposal = self.operate(op, **terms)["proposal"]
-                self.operate("approve", self._second, number=proposal)
+                self._by_two(op, terms)
+            except _ProposalGone:
+                continue
             except VenueRefused as error:
-                # A restart drops proposals, and an answer may be lost: it is proposed anew, and
-                # refused if it was done.
-                if error.code in (VenueRefusal.PROPOSAL_UNKNOWN, VenueRefusal.PROPOSAL_DECIDED):
-                    continue
                 if error.code is not done:
                     raise
             return
+
+    def _by_two(self, op: str, terms: dict[str, Any]) -> None:
+        proposal = self.operate(op, **terms)["proposal"]
+        try:
+            self.operate("approve", self._second, number=proposal)
+        except VenueRefused as error:
+            # A restart drops proposals, and an answer may be lost: it is proposed anew, unless it
+            # was done.
+            if error.code in (VenueRefusal.PROPOSAL_UNKNOWN, VenueRefusal.PROPOSAL_DECIDED):
+                raise _ProposalGone from error
+            raise
 
     def feed(self) -> None:
         """Wait until the venue has what the registry sent it, and the registry its answers."""

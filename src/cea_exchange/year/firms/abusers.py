@@ -32,7 +32,7 @@ class TradingSeat(Protocol):
     def orders_of(self, firm: Firm) -> Sequence[int]: ...
     def cancel(self, firm: Firm, order_id: int) -> None: ...
     def wait(self, seconds: int) -> None: ...
-    def best_bid(self, product: Product) -> int: ...
+    def best_bid(self, firm: Firm, product: Product) -> int: ...
 
 
 class Scheme(NamedTuple):
@@ -108,7 +108,7 @@ def in_the_afternoon(day: Day, firms: Sequence[Firm], seat: TradingSeat) -> None
     if product is None:
         return
     for _ in range(EPISODES):
-        best = seat.best_bid(product)
+        best = seat.best_bid(spoofer, product)
         if best <= product.low:
             return
         before = set(seat.orders_of(spoofer))

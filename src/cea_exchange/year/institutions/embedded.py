@@ -29,6 +29,7 @@ from cea_exchange.registry.store import RegistryStore
 from cea_exchange.year.institutions.bank import SettlementBank
 from cea_exchange.year.institutions.ccer_exchange import YearCcerMarket
 from cea_exchange.year.institutions.market import YearMarket
+from cea_exchange.year.institutions.supervision import EmbeddedVenue
 from cea_exchange.year.institutions.systems import Actor, System
 from cea_exchange.year.institutions.venue_record import FOLDER as VENUE
 from cea_exchange.year.institutions.venue_record import JournaledExchange
@@ -62,8 +63,8 @@ class EmbeddedSystems(AbstractContextManager["EmbeddedSystems"]):
     exchange : Exchange
         The market, and the registry's settlement of its trades; with a `journal`, the words that
         its id follows from, it keeps a venue's folder.
-    market, ccer_market
-        Of allowances, and of CCERs; see `Systems`.
+    market, ccer_market, supervised
+        See `Systems`.
     """
 
     def __init__(
@@ -94,12 +95,13 @@ class EmbeddedSystems(AbstractContextManager["EmbeddedSystems"]):
             institution.calendar = calendar
         self.registry.platform_follow(acts_by_hand=False)
         self.registry.offsets.by_link_only = True
-        self.exchange = Exchange(self.registry, profile)
+        journaled = None
         if journal:
             journaled = JournaledExchange(self.registry, profile, data / VENUE, journal)
             self._opened.callback(journaled.close)
-            self.exchange = journaled
+        self.exchange = journaled or Exchange(self.registry, profile)
         self.market = YearMarket(self.exchange, profile)
+        self.supervised = EmbeddedVenue(journaled, self.market) if journaled else None
         self.ccer_market = YearCcerMarket(self.ccer)
         self._platform_turns = PlatformTurns(self.registry.platform_stream)
 

@@ -288,6 +288,13 @@ def bids_made(bids: Sequence[Bid], bidding_id: int) -> np.ndarray:
     return commands
 
 
+def canceled(order_id: int) -> np.ndarray:
+    """Return the command that takes a listed order away."""
+    commands = _commands(1, CommandKind.CANCEL)
+    commands["order_id"] = order_id
+    return commands
+
+
 def _commands(count: int, kind: CommandKind) -> np.ndarray:
     commands = np.zeros(count, COMMAND_DTYPE)
     commands["kind"] = kind

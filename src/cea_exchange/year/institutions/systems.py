@@ -6,17 +6,21 @@
 So one set of steps plays a year on either; what waits for sockets is the systems' own.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import date
+from pathlib import Path
 from typing import Any, Literal, NamedTuple, Protocol
 
 from msgspec import Struct
 
 from cea_exchange.ccer.store import CcerStore
+from cea_exchange.domain.documents.cases import AlertTaken, CaseGain, Outcome
 from cea_exchange.institution.control.request import Request
 from cea_exchange.ledger.double_entry import Holding
 from cea_exchange.ledger.store import Store
+from cea_exchange.venue.cases.case_files import CaseFile
+from cea_exchange.year.firms.abusers import TradingSeat
 from cea_exchange.year.institutions.market import Market
 
 System = Literal["platform", "registry", "ccer"]
@@ -97,6 +101,43 @@ class CcerMarket(Market, Protocol):
         """Return the exchange's cash book."""
 
 
+class SupervisedVenue(Protocol):
+    """A venue as its supervisors and its abusers have it.
+
+    Attributes
+    ----------
+    folder : Path
+        The venue's data folder, whose journal is looked through.
+    seat : TradingSeat
+    """
+
+    @property
+    def folder(self) -> Path: ...
+    @property
+    def seat(self) -> TradingSeat: ...
+
+    def files(self) -> Mapping[str, CaseFile]:
+        """Return all case files by name."""
+
+    def restricted(self) -> Collection[str]:
+        """Return the accounts that measures were taken against."""
+
+    def case_open(self, case: str, title: str, alerts: Sequence[AlertTaken]) -> None:
+        """Open a case of alerts."""
+
+    def note(self, case: str, text: str) -> None:
+        """Note something in a case."""
+
+    def restrict(self, case: str, account: str) -> None:
+        """Keep an account from buying and selling; two persons."""
+
+    def penalty(self, case: str, gain: CaseGain) -> None:
+        """Enter what the law says of manipulation with such a gain; two persons."""
+
+    def case_close(self, case: str, outcome: Outcome) -> None:
+        """Close a case; two persons."""
+
+
 class Systems(Protocol):
     """Platform, both registries, both markets and bank of a year.
 
@@ -107,6 +148,8 @@ class Systems(Protocol):
     ccer_market : CcerMarket
     bank : Bank or None
         None: cash is booked as it is said to be paid in.
+    supervised : SupervisedVenue or None
+        Of the market of allowances' venue; None: nobody supervises it.
     """
 
     @property
@@ -115,6 +158,8 @@ class Systems(Protocol):
     def ccer_market(self) -> CcerMarket: ...
     @property
     def bank(self) -> Bank | None: ...
+    @property
+    def supervised(self) -> SupervisedVenue | None: ...
 
     def day_begin(self, day: date) -> None:
         """Let it be noon of a day at every institution."""

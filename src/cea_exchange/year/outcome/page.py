@@ -25,8 +25,10 @@ svg { display: block; margin-top: .8rem; width: 100%; min-width: 38rem; height: 
 .agree { color: var(--good); } .differ { color: var(--bad); font-weight: 600; }
 p.note { color: var(--faint); }
 @media (max-width: 40rem) {
-  body { margin: 1rem auto; padding: 0 .6rem; font-size: 14px; }
-  th, td { padding: .25rem .4rem; }
+  body { margin: 1rem auto; padding: 0 .5rem; font-size: 14px; }
+  table { font-size: 11px; }
+  th, td { padding: .25rem .2rem; }
+  .n { white-space: normal; }
 }
 """
 

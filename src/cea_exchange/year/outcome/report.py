@@ -10,7 +10,7 @@ from cea_exchange.year.checkpoint import YearState
 from cea_exchange.year.outcome.outcome import Outcome
 from cea_exchange.year.outcome.page import heading, no_plots, page, table
 from cea_exchange.year.outcome.speech import say
-from cea_exchange.year.outcome.wording import beside_rows, figure_rows
+from cea_exchange.year.outcome.wording import beside_rows, figure_rows, traded_days
 from cea_exchange.year.setting import YearSetting
 
 FILE = "report.html"
@@ -39,11 +39,10 @@ def report_write(
     more
         Further parts, as HTML.
     """
-    first, last = (state.bulletins[place].trading_date for place in (0, -1))
     title = say("Compliance year {}", setting.year)
     played = say(
         "{:,} enterprises from seed {}, traded {} to {}.",
-        setting.entities, setting.seed, first, last,
+        setting.entities, setting.seed, *traded_days(state),
     )  # fmt: skip
     parts = [
         f"<h1>{title}</h1>",

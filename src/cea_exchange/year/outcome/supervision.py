@@ -16,20 +16,21 @@ from msgspec import Struct
 from cea_exchange.disclosure.periods import PeriodKind
 from cea_exchange.disclosure.publishing import disclosure_write, disclosures
 from cea_exchange.disclosure.record import record_read
-from cea_exchange.domain.calendar import TradingCalendar
+from cea_exchange.domain.calendar import TradingCalendar, date_of_number
 from cea_exchange.domain.documents.cases import Closed, PenaltyComputed
 from cea_exchange.domain.records import EventKind, Reason
 from cea_exchange.protocol import control
 from cea_exchange.supervision.tape import Tape
-from cea_exchange.venue.cases.case_files import accounts_of, alerts_of, heads
+from cea_exchange.venue.cases.case_files import accounts_of, alerts_of
 from cea_exchange.venue.cases.case_log import case_files_read
 from cea_exchange.venue.maintenance.verify import verify_data
 from cea_exchange.venue.market.measures import Measure
 from cea_exchange.year.firms import abusers
 from cea_exchange.year.firms.firm import Firm
 from cea_exchange.year.institutions.venue_record import FOLDER as VENUE
-from cea_exchange.year.outcome.page import heading
+from cea_exchange.year.outcome.page import heading, table
 from cea_exchange.year.outcome.speech import say
+from cea_exchange.year.setting import Mode
 
 PUBLISHED = "published"
 CASES = "cases.csv"
@@ -62,7 +63,6 @@ class CaseRow(NamedTuple):
     gained_fen: int
     fine_least_fen: int
     fine_most_fen: int
-    head: str
 
 
 class Supervised(Struct, frozen=True, kw_only=True):
@@ -90,16 +90,21 @@ class Supervised(Struct, frozen=True, kw_only=True):
 
 
 def supervised_of(
-    folder: Path, firms: Sequence[Firm], calendar: TradingCalendar
+    folder: Path, mode: Mode, firms: Sequence[Firm], calendar: TradingCalendar
 ) -> Supervised:
     """Write a year's table of cases and its disclosures; return what supervision came to.
+
+    Parameters
+    ----------
+    mode
+        Of daemons the year's folder is the venue's too.
 
     Raises
     ------
     Divergence
         The venue's journal does not come to what it recorded.
     """
-    data = folder / VENUE
+    data = folder / VENUE if mode == "embedded" else folder
     verified = verify_data(data)
     record = record_read(data)
     for disclosure in disclosures(record, calendar, PUBLISHED_KINDS):
@@ -157,7 +162,6 @@ def _row(
         gained_fen=penalty.gain_fen.total if penalty else 0,
         fine_least_fen=penalty.least if penalty else 0,
         fine_most_fen=penalty.most if penalty else 0,
-        head=heads(file)[-1],
     )
 
 
@@ -189,7 +193,7 @@ def report_part(supervised: Supervised) -> Iterator[str]:
             row.case,
             row.pattern,
             row.accounts,
-            str(row.opened_on),
+            str(date_of_number(row.opened_on)),
             row.outcome,
             str(row.refused),
             say("{:,} to {:,}", row.fine_least_fen // 100, row.fine_most_fen // 100)
@@ -198,11 +202,7 @@ def report_part(supervised: Supervised) -> Iterator[str]:
         )
         for row in supervised.cases
     ]
-    cells = "".join(f"<th>{escape(say(head))}</th>" for head in heads_of)
-    body = "".join(
-        "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in line) + "</tr>" for line in lines
-    )
-    yield f"<table><tr>{cells}</tr>{body}</table>"
+    yield table([say(head) for head in heads_of], lines, numbers={5})
 
 
 def sentence(supervised: Supervised) -> str:

@@ -3,7 +3,9 @@
 import re
 from collections.abc import Iterable, Iterator
 
-from cea_exchange.domain.units import cash_format, price_format
+from cea_exchange.domain.calendar import date_of_number
+from cea_exchange.domain.units import price_format
+from cea_exchange.year.checkpoint import YearState
 from cea_exchange.year.outcome.figures import Beside, YearFigures
 from cea_exchange.year.outcome.speech import say
 
@@ -37,14 +39,14 @@ def figure_rows(figures: YearFigures) -> Iterator[tuple[str, str]]:
     yield say("listed orders"), say("{:,}, of them refused {:,}", figures.orders, figures.refused)
     yield say("trades settled"), f"{figures.trades:,}"
     yield say("volume"), say("{:,} t", figures.volume_tonnes)
-    yield say("value"), say("{} yuan", cash_format(figures.value_fen))
+    yield say("value"), say("{} yuan", yuan_shown(figures.value_fen))
     share = part_shown(figures.block_share_bp)
     yield say("by block"), say("{:,} t, {}", figures.block_tonnes, share)
     yield say("by bidding"), say("{:,} t in {}", figures.bidding_tonnes, figures.biddings)
     share = part_shown(figures.december_share_bp)
     yield say("in December"), say("{:,} t, {}", figures.december_tonnes, share)
     yield say("CCERs traded"), say("{:,} t", figures.ccer_tonnes)
-    reserve = say("{} of the risk reserve", cash_format(figures.reserve_fen))
+    reserve = say("{} of the risk reserve", yuan_shown(figures.reserve_fen))
     yield say("cash at the end"), _cash(figures.cash_fen, figures.fees_fen, reserve)
     yield say("at the exchange of CCERs"), _cash(figures.ccer_cash_fen, figures.ccer_fees_fen)
     yield say("last close"), say("{} yuan/t", price_format(figures.close_fen))
@@ -62,10 +64,27 @@ def part_shown(basis_points: int) -> str:
     return f"{basis_points // 100}.{basis_points % 100:02}%"
 
 
+def yuan_shown(fen: int) -> str:
+    """Return fen as yuan, in groups of three digits.
+
+    Examples
+    --------
+    >>> yuan_shown(1_811_357_658_500), yuan_shown(-5)
+    ('18,113,576,585.00', '-0.05')
+    """
+    return f"{'-' if fen < 0 else ''}{abs(fen) // 100:,}.{abs(fen) % 100:02}"
+
+
+def traded_days(state: YearState) -> tuple[str, str]:
+    """Return a year's first and last trading day, as ISO 8601 has them."""
+    first, last = (date_of_number(state.bulletins[place].trading_date) for place in (0, -1))
+    return str(first), str(last)
+
+
 def _cash(participants: int, fees: int, *others: str) -> str:
     parts = (
-        say("{} yuan of participants", cash_format(participants)),
-        say("{} of fees", cash_format(fees)),
+        say("{} yuan of participants", yuan_shown(participants)),
+        say("{} of fees", yuan_shown(fees)),
     )
     return ", ".join((*parts, *others))
 
@@ -81,5 +100,6 @@ def _shown(figure: str, value: int) -> str:
     if figure == "close_fen":
         return say("{} yuan/t", price_format(value))
     if figure.endswith("_fen"):
-        return say("{} yuan", cash_format(value))
+        # Published are whole yuan.
+        return say("{} yuan", f"{value // 100:,}")
     return say("{:,} t", value) if figure.endswith("_tonnes") else f"{value:,}"

@@ -66,6 +66,23 @@ def test_an_unsound_figure_is_refused(figure, message):
         emissions("power", {"A.diesel": Decimal(1), "M": figure})
 
 
+@pytest.mark.parametrize(
+    ("sector", "figures", "message"),
+    [
+        ("power", {"A.bituminous": 1, "B.bituminous": "5.432"}, "within 0..1 tC/t, got 5.432, a"),
+        ("power", {"A.diesel": 1, "C.diesel": "426.52"}, "within 0..60 GJ/t, got 426.52, a"),
+        ("steel", {"FC.anthracite": 1, "NCV.anthracite": "250.24"}, "within 0..60 GJ/t, got"),
+        ("cement", {"FC.bituminous": 1, "NCV.bituminous": "223.5"}, "within 0..60 GJ/t, got"),
+    ],
+)
+def test_no_tonne_of_fuel_has_more_than_a_tonne_of_carbon(sector, figures, message):
+    """CEA-FIL-01: nor more heat than any fuel; of gas by its volume both may be larger."""
+    with pytest.raises(FiguresError, match=message):
+        emissions(sector, {name: Decimal(value) for name, value in figures.items()})
+    gas = {"A.natural_gas": Decimal(1), "B.natural_gas": Decimal("5.96")}
+    assert emissions("power", gas).emissions == Decimal("21.63")
+
+
 def test_a_default_is_the_years_own():
     """CEA-PWR-12: who says default must mean it."""
     figures = {"A.bituminous": 1, "D.bituminous": Figure(value=Decimal("0.03"), measured=False)}

@@ -61,8 +61,15 @@ def load(generated: Decimal, capacity: Decimal, hours: Decimal) -> Decimal:
         return half_up(generated / (capacity * hours) * _PERCENT, 2)
 
 
-def heat_shares(months: Sequence[Accounted]) -> HeatShares:
+def heat_shares(
+    months: Sequence[Accounted], concluded: Mapping[str, Decimal] = AS_FILED
+) -> HeatShares:
     """Return which part of a power unit's heat came from which kind of fuel.
+
+    Parameters
+    ----------
+    concluded : mapping of str to Decimal, optional
+        ``heat.FUEL`` -> GJ of the year, where a verifier concluded another than its months' sum.
 
     Raises
     ------
@@ -71,18 +78,14 @@ def heat_shares(months: Sequence[Accounted]) -> HeatShares:
 
     Notes
     -----
-    Rules: CEA-PWR-24, CEA-PLN-01.
+    Rules: CEA-PWR-24, CEA-PLN-01, CEA-VER-16.
     """
     fuels = GUIDELINES["power"].fuels
     heat: dict[str | None, Decimal] = {}
     with localcontext(EXACT):
-        for month in months:
-            for fuel in fuels.values():
-                if not _had(month, f"A.{fuel.id}"):
-                    continue
-                if f"heat.{fuel.id}" not in month:
-                    raise ValueError(f"C.{fuel.id}: expected in every month, got none")
-                heat[fuel.kind] = heat.get(fuel.kind, Decimal(0)) + month[f"heat.{fuel.id}"]
+        for fuel, of_it in heat_of_fuels(months, concluded).items():
+            kind = fuels[fuel].kind
+            heat[kind] = heat.get(kind, Decimal(0)) + of_it
         total = sum(heat.values(), Decimal(0))
         if total <= 0:
             raise ValueError("heat: expected above 0 GJ in the year, got none")
@@ -96,6 +99,27 @@ def heat_shares(months: Sequence[Accounted]) -> HeatShares:
         unconventional_bp=unconventional,
         gas_bp=gas,
     )
+
+
+def heat_of_fuels(
+    months: Sequence[Accounted], concluded: Mapping[str, Decimal] = AS_FILED
+) -> dict[str, Decimal]:
+    """Return fuel -> GJ that it had in a year, of those that a unit burnt.
+
+    Raises
+    ------
+    ValueError
+        If the heat of one is not known, as no calorific value was filed.
+    """
+    found: dict[str, Decimal] = {}
+    for fuel in GUIDELINES["power"].fuels:
+        name = f"heat.{fuel}"
+        burnt = [month for month in months if _had(month, f"A.{fuel}")]
+        if name not in concluded and any(name not in month for month in burnt):
+            raise ValueError(f"C.{fuel}: expected in every month, got none")
+        if heat := _of_year(burnt, name, concluded):
+            found[fuel] = heat
+    return found
 
 
 def _had(month: Accounted, quantity: str) -> Decimal:
@@ -123,52 +147,49 @@ def heat_supply_bp(supplied: Decimal, fed: Decimal) -> int:
         return int(half_up(supplied / fed * _BASIS_POINTS, 0))
 
 
-def biomass_bp(months: Sequence[Accounted]) -> int:
+def biomass_bp(
+    months: Sequence[Accounted], concluded: Mapping[str, Decimal] = AS_FILED
+) -> int:
     """Return the share of the boilers' heat of a year that biomass gave, in 0.01%.
 
     A month without boiler heat burnt fossil fuel only. Where the boilers gave no more heat than
-    their fossil fuel has, there was none.
+    their fossil fuel has, there was none. A verifier may have concluded ``heat.biomass``, GJ.
 
     Notes
     -----
-    Rules: CEA-PWR-16, CEA-PLN-02, CEA-PLN-03.
+    Rules: CEA-PWR-16, CEA-PLN-02, CEA-PLN-03, CEA-VER-16.
     """
-    if not any("L" in month for month in months):
-        return 0
-    fed = fossil = Decimal(0)
     with localcontext(EXACT):
-        for month in months:
-            own = _fossil_heat(month)
-            fossil += own
-            fed += month["J"] / (month["I"] / _PERCENT) if "L" in month else own
-        return max(0, int(half_up((fed - fossil) / fed * _BASIS_POINTS, 0)))
+        biomass = _of_year(months, "heat.biomass", concluded)
+        if biomass <= 0:
+            return 0
+        fossil = _fossil_heat(months, concluded)
+        return int(half_up(biomass / (biomass + fossil) * _BASIS_POINTS, 0))
 
 
-def own_secondary_bp(months: Sequence[Accounted]) -> int:
+def own_secondary_bp(
+    months: Sequence[Accounted], concluded: Mapping[str, Decimal] = AS_FILED
+) -> int:
     """Return which part of a year's fossil heat the works' own coke and gas had, in 0.01%.
 
+    A verifier may have concluded that heat otherwise: ``heat.own``, GJ.
+
     Notes
     -----
-    Rules: CEA-PWR-17, CEA-PLN-02, CEA-PLN-03.
+    Rules: CEA-PWR-17, CEA-PLN-02, CEA-PLN-03, CEA-VER-16.
     """
-    own = sum((month["heat.own"] for month in months if "heat.own" in month), Decimal(0))
+    own = _of_year(months, "heat.own", concluded)
     if not own:
         return 0
-    share = secondary_share(own, sum(map(_fossil_heat, months), Decimal(0)))
-    return int(share * 100)
+    return int(secondary_share(own, _fossil_heat(months, concluded)) * 100)
 
 
-def _fossil_heat(month: Accounted) -> Decimal:
-    if "K" in month:
-        return month["K"]
-    heat = Decimal(0)
-    for fuel in GUIDELINES["power"].fuels:
-        if not _had(month, f"A.{fuel}"):
-            continue
-        if f"heat.{fuel}" not in month:
-            raise ValueError(f"C.{fuel}: expected in every month, got none")
-        heat += month[f"heat.{fuel}"]
-    return heat
+def _fossil_heat(months: Sequence[Accounted], concluded: Mapping[str, Decimal]) -> Decimal:
+    if any(f"heat.{fuel}" in concluded for fuel in GUIDELINES["power"].fuels):
+        return sum(heat_of_fuels(months, concluded).values(), Decimal(0))
+    noted = sum((month["K"] for month in months if "K" in month), Decimal(0))
+    others = [month for month in months if "K" not in month]
+    return noted + sum(heat_of_fuels(others).values(), Decimal(0))
 
 
 def secondary_share(own_heat: Decimal, fossil_heat: Decimal) -> Decimal:

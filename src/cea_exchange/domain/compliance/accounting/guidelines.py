@@ -40,6 +40,8 @@ class Item(Cited, frozen=True, kw_only=True):
 
     Attributes
     ----------
+    maximum_a_tonne
+        Of a fuel that is weighed, where a gas by its volume has more.
     needs
         The code, without the fuel, of what it makes no sense without.
     required
@@ -53,6 +55,7 @@ class Item(Cited, frozen=True, kw_only=True):
     unit: str
     minimum: SignedText = "0"
     maximum: DecimalText
+    maximum_a_tonne: DecimalText | None = None
     decimals: Decimals
     source: str
     mark: Mark | None = None
@@ -224,12 +227,15 @@ def parse_guideline(text: str, place: str) -> Guideline:
 
 
 def _of_fuel(item: Item, fuel: Fuel) -> Parameter:
+    amount = AMOUNT_OF_STATE[fuel.state]
+    is_weighed = amount == "t" and item.maximum_a_tonne is not None
     return _parameter(
         structs.replace(
             item,
             id=f"{item.id}.{fuel.id}",
             name=f"{item.name} of {fuel.name}",
-            unit=item.unit.replace("{amount}", AMOUNT_OF_STATE[fuel.state]),
+            unit=item.unit.replace("{amount}", amount),
+            maximum=item.maximum_a_tonne if is_weighed else item.maximum,
             default=fuel.defaults.get(item.id, item.default),
             needs=None if item.needs is None else f"{item.needs}.{fuel.id}",
             fixed=item.fixed or item.id in fuel.fixed,

@@ -117,12 +117,13 @@ def _fossil_heat(sheet: Worksheet, fuels: list[str]) -> Decimal:
 
 
 def _biomass(sheet: Worksheet, fuels: list[str]) -> None:
-    """Write down K, the fossil heat, and L, the share of biomass in the boiler's heat."""
+    """Write down K, the fossil heat, that of biomass, and L, its share in the boiler's heat."""
     if not (sheet.has("I") and sheet.has("J")):
         return
     fossil = _fossil_heat(sheet, fuels)
     fed = sheet.figure("J") / (sheet.figure("I") / _PERCENT)
     if not fed:
         return
+    sheet.computed("heat.biomass", fed - fossil, "GJ", "CEA-PWR-16")
     share = (fed - fossil) / fed * _PERCENT
     sheet.computed("L", share, "%", "CEA-PWR-16")

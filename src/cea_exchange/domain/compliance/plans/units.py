@@ -18,6 +18,8 @@ Case = Literal[
 Cooling = Literal["water", "air", "back_pressure"]
 
 Energy = Annotated[int, Meta(ge=0, lt=1 << 62)]
+Rating = Annotated[int, Meta(ge=1, le=2_000_000)]
+"""Of a generator, in kW: the largest has 1,750,000."""
 
 
 class GeneratingUnit(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -42,7 +44,7 @@ class GeneratingUnit(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     entity: str
     province: str
     name: str
-    rated_kw: tuple[int, ...]
+    rated_kw: tuple[Rating, ...]
     conventional_bp: BasisPoints = 0
     unconventional_bp: BasisPoints = 0
     gas_bp: BasisPoints = 0

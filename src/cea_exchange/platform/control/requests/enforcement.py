@@ -8,9 +8,10 @@ from cea_exchange.domain.compliance.penalties import Traded
 from cea_exchange.domain.refusals import PlatformRefusal
 from cea_exchange.domain.units import cash_parse
 from cea_exchange.institution.paging import PAGE_COUNT_MAX, PageCount, Place, page_at
-from cea_exchange.platform.checks import PlatformActError, choice_checked
+from cea_exchange.platform.checks import PlatformActError, choice_checked, words_checked
 from cea_exchange.platform.control.request import Request, Second
 from cea_exchange.platform.control.requests.fields import Case, DocumentNumber, Province
+from cea_exchange.platform.enforcement.steps import OF_TWO, OWN, STEPS
 from cea_exchange.platform.roles import OFFICIALS, PROVINCE, ROLES
 
 if TYPE_CHECKING:
@@ -106,6 +107,7 @@ class CaseStep(OfCase, tag="case_step"):
     ] = 0
 
     def act(self, platform: "Platform") -> dict[str, Any]:
+        choice_checked(self.step, _OF_ONE, "step")
         case = platform.cases.procedure.take(
             platform.person,
             self.case,
@@ -113,6 +115,46 @@ class CaseStep(OfCase, tag="case_step"):
             self.document,
             words=self.words,
             due_on=self.due_on,
+        )
+        return {"state": case.state}
+
+
+_OF_ONE = tuple(each for each in STEPS if each not in OWN | OF_TWO)
+
+
+class CaseDrop(OfCase, tag="case_drop"):
+    """Drop a case that is not decided: nobody is punished; a second person approves."""
+
+    roles = (PROVINCE,)
+    second = Second.OWN
+    command = "case drop"
+    example = 'case drop 7 --document note-1 --words "the act is not proved" --key sun'
+
+    document: DocumentNumber
+    words: Annotated[str, field("Why it is dropped.", is_option=True)]
+
+    def act(self, platform: "Platform") -> dict[str, Any]:
+        words_checked(self.words, "words")
+        case = platform.cases.procedure.take(
+            *(platform.person, self.case, "drop", self.document), words=self.words
+        )
+        return {"state": case.state}
+
+
+class CaseStopProduction(OfCase, tag="case_stop_production"):
+    """Stop the production of who refuses an order to correct; a second person approves."""
+
+    roles = (PROVINCE,)
+    second = Second.OWN
+    command = "case stop-production"
+    example = "case stop-production 7 --document stop-1 --key sun"
+
+    document: DocumentNumber
+    words: Annotated[str, field("What was said.")] = ""
+
+    def act(self, platform: "Platform") -> dict[str, Any]:
+        case = platform.cases.procedure.take(
+            *(platform.person, self.case, "stop_production", self.document), words=self.words
         )
         return {"state": case.state}
 
@@ -177,9 +219,10 @@ def _answerable(text: str) -> "Answerable":
 
 
 class CasePay(OfCase, tag="case_pay"):
-    """Note a payment of a fine."""
+    """Note a payment of a fine; a second person approves, as it ends what is owed."""
 
     roles = (PROVINCE,)
+    second = Second.OWN
     command = "case pay"
     example = "case pay 7 423997000.00 --document slip-1 --key sun"
 

@@ -142,6 +142,26 @@ class FirmTie(Request, tag="firm_tie"):
         return {}
 
 
+class FirmUntie(Request, tag="firm_untie"):
+    """End a firm's ties of a kind: noted by mistake, or no more."""
+
+    roles = (OPERATOR,)
+    second = Second.OWN
+    command = "firm untie"
+    example = "firm untie V1 interest --enterprise E1 --document register-7"
+
+    firm: Firm
+    kind: Annotated[Literal["interest", "manager", "trade"], field("interest, manager or trade.")]
+    document: DocumentNumber
+    enterprise: Annotated[str | None, field("With which enterprise.")] = None
+
+    def act(self, platform: "Platform") -> dict[str, Any]:
+        ended = platform.firms.untie(
+            self.firm, self.kind, self.document, enterprise=self.enterprise
+        )
+        return {"ended": ended}
+
+
 class FirmScore(Request, tag="firm_score"):
     """Score a firm's verifications of a year in a province, from 0 to 100 each."""
 
