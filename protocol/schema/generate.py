@@ -54,6 +54,8 @@ def enum_members(enum: dict) -> list[tuple[str, int, str]]:
 
 
 CONSTANTS = {"PRODUCT_NONE": "0xFFFF", "ACCOUNT_NONE": "0xFFFFFFFF", "OPERATOR_ANY": "0xFFFF"}
+ROWS = ("Event",)
+"""Records that Python reads row by row."""
 
 
 def enums_module(schema: dict) -> str:
@@ -72,8 +74,10 @@ def enums_module(schema: dict) -> str:
 def layouts_module(schema: dict) -> str:
     enums = [*sorted(["SCHEMA_VERSION", *CONSTANTS]), *sorted(schema["enum"])]
     layouts = [f"{upper_snake(record['name'])}_DTYPE" for record in schema["record"]]
-    exported = sorted([*layouts, "SCHEMA_VERSION", *CONSTANTS]) + sorted(schema["enum"])
+    exported = sorted([*layouts, "SCHEMA_VERSION", *CONSTANTS])
+    exported += sorted([*schema["enum"], *(f"{name}Row" for name in ROWS)])
     lines = [f'"""Record layouts, and the numbers in them. {HEADER}"""', "",
+             "from typing import NamedTuple", "",
              "import numpy as np", "", "from cea_exchange.domain.enums import (",
              *(f"    {name}," for name in enums), ")", "",
              "__all__ = [", *(f'    "{name}",' for name in exported), "]", ""]
@@ -85,6 +89,10 @@ def layouts_module(schema: dict) -> str:
             shape = f", ({count},)" if count > 1 else ""
             lines.append(f'        ("{name}", "{NUMPY_CODES[element]}"{shape}),')
         lines += ["    ]", ")", f'"""{record["doc"]}"""']
+        if record["name"] in ROWS:
+            lines += ["", "", f"class {record['name']}Row(NamedTuple):",
+                      f'    """One row of {layout}, as Python numbers."""', "",
+                      *(f"    {name}: int" for name, *_ in record["fields"]), ""]
     return "\n".join(lines) + "\n"
 
 

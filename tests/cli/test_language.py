@@ -102,8 +102,8 @@ def test_every_text_is_said_once_in_chinese_and_with_the_same_fields():
 
 def test_every_report_text_is_one_that_reports_say_and_has_the_same_fields():
     texts = report_texts("zh")
-    rooms = ("year", "sweep", "plots", "cli/flows")
-    paths = (path for room in rooms for path in (ROOT / "src/cea_exchange" / room).rglob("*.py"))
+    folders = ("year", "sweep", "plots", "cli/flows")
+    paths = (path for name in folders for path in (ROOT / "src/cea_exchange" / name).rglob("*.py"))
     source = " ".join(" ".join(path.read_text(encoding="utf-8").split()) for path in paths)
     joined = re.sub(r'" f?"', "", source)
     # Of a period the year is filled in.

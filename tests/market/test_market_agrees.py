@@ -24,6 +24,7 @@ from cea_exchange.domain.records import (
     Operation,
     Reason,
     Side,
+    Tif,
 )
 from cea_exchange.matching.reference import ReferenceMarket
 from cea_exchange.matching.reference.rows.book import price_crosses
@@ -261,7 +262,7 @@ MALFORMED = {
     "kind 12": {"kind": 12},
     "side 0": {"side": 0},
     "side 3": {"side": 3},
-    "tif 3": {"tif": 3},
+    "a tif that is none": {"tif": max(Tif) + 1},
     "flags 2": {"flags": 2},
     "reserved": {"reserved": 1},
 }

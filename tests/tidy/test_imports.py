@@ -14,21 +14,21 @@ SOURCE = ROOT / "src"
 PACKAGE = SOURCE / "cea_exchange"
 
 
-def rooms(folder: str, *names: str) -> set[str]:
+def modules(folder: str, *names: str) -> set[str]:
     """The modules of a folder by their names in the package."""
     return {f"{folder}.{name}" for name in names}
 
 
 # What a compiled module may take from the package; the generated layouts hold layout only.
-LAYOUTS = rooms("cea_exchange", "_records", "domain.records")
-INLINE = rooms("cea_exchange", "_ladder", "_stream", "_plan", "_hash")
-EDGE = rooms("cea_exchange", "_edge", "_batch", "_views")
-BOOK = rooms("cea_exchange", "_book", "_book_state", "_id_index")
-CORE = rooms(
+LAYOUTS = modules("cea_exchange", "_records", "domain.records")
+INLINE = modules("cea_exchange", "_ladder", "_stream", "_plan", "_hash")
+EDGE = modules("cea_exchange", "_edge", "_batch", "_views")
+BOOK = modules("cea_exchange", "_book", "_book_state", "_id_index")
+CORE = modules(
     "cea_exchange.core", "accounts", "rows", "award", "trading", "block", "bidding", "rules"
 )
 # What the market's class is made of, beside these.
-CORE_PARTS = rooms("cea_exchange.core", "acts", "bust", "day", "snapshot", "state", "views")
+CORE_PARTS = modules("cea_exchange.core", "acts", "bust", "day", "snapshot", "state", "views")
 COMPILED = {
     "_records": set(),
     "_hash": set(),
@@ -44,7 +44,7 @@ COMPILED = {
     "core.accounts": LAYOUTS | INLINE,
     "core.award": LAYOUTS | INLINE | EDGE,
     "core.rows": LAYOUTS,
-    "core.trading": LAYOUTS | INLINE | rooms("cea_exchange.core", "accounts", "rows"),
+    "core.trading": LAYOUTS | INLINE | modules("cea_exchange.core", "accounts", "rows"),
     "core.block": LAYOUTS | INLINE | CORE,
     "core.bidding": LAYOUTS | INLINE | CORE,
     "core.rules": LAYOUTS | INLINE | EDGE | CORE,
@@ -61,11 +61,13 @@ COMPILED = {
     "journal._frames": {"cea_exchange.journal._crc32c"} | EDGE,
     "control_plane._router": {"ctypes", "zmq"},
     "control_plane.fronts._ring": set(),
-    "control_plane.fronts._passage": rooms("cea_exchange.control_plane", "fronts._ring", "_router"),
+    "control_plane.fronts._passage": modules(
+        "cea_exchange.control_plane", "fronts._ring", "_router"
+    ),
     "venue._event_lists": (
         LAYOUTS | EDGE | {"cea_exchange.core.accounts", "cea_exchange.journal._crc32c"}
     ),
-    "venue._intake": LAYOUTS | INLINE | EDGE | rooms("cea_exchange.core", "block", "bidding"),
+    "venue._intake": LAYOUTS | INLINE | EDGE | modules("cea_exchange.core", "block", "bidding"),
     "venue._market_data": LAYOUTS | INLINE | EDGE | CORE | {"cea_exchange.core.market"},
     "venue._reports": LAYOUTS | INLINE | EDGE,
 }

@@ -9,6 +9,7 @@ import io
 import re
 import tokenize
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -26,6 +27,7 @@ INSTEAD = {
     "deed": "act",
     "delivery": "batch settlement",
 }
+NOT_IN_OPENINGS = {"told", "came", "desk", "desks", "office", "consent", "coverage", "lending"}
 STILL = {
     # What `status --watch` takes, as users type it.
     **dict.fromkeys(
@@ -76,6 +78,12 @@ def wrong_names(text: str, still: frozenset[str] = frozenset()) -> Iterator[tupl
                 yield line, f"`{name}`: say {instead}"
 
 
+def names_of_path(path: Path) -> tuple[str, ...]:
+    """Return the names of a module's folders, and its own where it is no sentence of tests."""
+    folders = path.relative_to(ROOT).parts[:-1]
+    return folders if path.name.startswith("test_") else (*folders, path.stem)
+
+
 def literals(text: str) -> Iterator[tuple[int, str]]:
     """Yield (line, words) of the texts that a module puts together, of adjacent literals one."""
     begun, words = 0, ""
@@ -113,13 +121,24 @@ def test_names_are_the_fields_words() -> None:
     assert found == []
 
 
-def test_modules_are_named_in_the_fields_words() -> None:
+def test_folders_and_modules_are_named_in_the_fields_words() -> None:
     found = [
         path.relative_to(ROOT).as_posix()
         for path in SOURCES
-        if not path.name.startswith("test_")
-        and {part.lower() for part in parts_of(path.stem)} & {*INSTEAD}
+        if {part for name in names_of_path(path) for part in parts_of(name.lower())}
+        & {*INSTEAD, *(f"{word}s" for word in INSTEAD)}
     ]
+    assert found == []
+
+
+def test_opening_lines_are_in_the_fields_words() -> None:
+    found = []
+    for path in SOURCES:
+        text = path.read_text(encoding="utf-8")
+        opening = (ast.get_docstring(ast.parse(text)) or "").partition("\n")[0]
+        words = {word.lower() for word in re.findall(r"[A-Za-z]+", opening)}
+        if not path.name.startswith("test_") and words & NOT_IN_OPENINGS:
+            found.append(f"{path.relative_to(ROOT).as_posix()}: {opening}")
     assert found == []
 
 
@@ -136,7 +155,7 @@ def test_errors_say_what_was_expected_and_what_they_got() -> None:
 def test_the_glossary_forbids_what_this_test_forbids() -> None:
     text = (ROOT / "protocol" / "glossary.md").read_text(encoding="utf-8")
     forbidden = " ".join(row.split("|")[4] for row in text.splitlines() if row.count("|") == 5)
-    words = ("desk", "office", "coverage", "consent", "watch")
+    words = ("desk", "office", "coverage", "consent", "watch", "delivery")
     assert [word for word in words if word not in forbidden] == []
 
 
@@ -146,6 +165,11 @@ def test_the_glossary_forbids_what_this_test_forbids() -> None:
 )
 def test_a_word_that_returns_is_noticed(text: str) -> None:
     assert list(wrong_names(text))
+
+
+def test_a_folder_of_such_a_name_is_noticed() -> None:
+    assert "desks" in names_of_path(ROOT / "tests" / "desks" / "test_told.py")
+    assert "test_told" not in names_of_path(ROOT / "tests" / "desks" / "test_told.py")
 
 
 def test_a_sentence_and_a_field_that_is_only_read_are_let_pass() -> None:

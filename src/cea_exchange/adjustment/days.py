@@ -1,4 +1,4 @@
-"""A product's days as triggers look at them: closes, tonnes and what they brought."""
+"""A product's days as triggers read them: closes, tonnes and proceeds of each day."""
 
 import csv
 from collections.abc import Iterable, Sequence

@@ -1,4 +1,4 @@
-"""What every service of the CCER registry works on: its books, its time, and whose accounts it has.
+"""What every service of the CCER registry is given: its database, its time, and the accounts.
 
 There is one way to post, `Books.move`: the ledger's entry and the lots' move are one act, so that
 tonnes and serial numbers never differ.

@@ -67,7 +67,7 @@ class SessionCommands(ABC):
         tonnes : int
             How much to trade.
         tif : Tif or str
-            `day`, `ioc` or `fok`.
+            How long it may wait: a `Tif`, or its name in small letters.
         post_only : bool
             Refuse it if it would trade on entry.
         pick : int

@@ -3,9 +3,16 @@
 import struct
 from collections.abc import Iterator
 from enum import IntEnum
-from typing import NamedTuple
 
-from cea_exchange.domain.records import EVENT_DTYPE, EventKind, Method, Phase, Reason, Side
+from cea_exchange.domain.records import (
+    EVENT_DTYPE,
+    EventKind,
+    EventRow,
+    Method,
+    Phase,
+    Reason,
+    Side,
+)
 
 _TRADES = frozenset({EventKind.TRADE, EventKind.TRADE_BUSTED})
 _BLOCKS = frozenset(kind for kind in EventKind if kind.name.startswith("BLOCK_"))
@@ -31,51 +38,12 @@ _ENUMS: dict[str, type[IntEnum]] = {
     "reason": Reason,
     "phase": Phase,
 }
-
-
-class _Fields(NamedTuple):
-    """One row of EVENT_DTYPE."""
-
-    kind: int
-    side: int
-    method: int
-    reason: int
-    product_index: int
-    operator_index: int
-    account_index: int
-    counter_account_index: int
-    order_id: int
-    counter_order_id: int
-    price: int
-    tonnes: int
-    tonnes_open: int
-    seq: int
-    client_order_id: int
-    counter_client_order_id: int
-    report_seq: int
-    counter_report_seq: int
-    trade_id: int
-    settlement_seq: int
-    market_data_seq: int
-    cash: int
-    buy_fee: int
-    sell_fee: int
-    counter_tonnes_open: int
-    trading_date: int
-    tif: int
-    flags: int
-    command: int
-    phase: int
-
-
-assert _Fields._fields == EVENT_DTYPE.names
-
 _CODES = {"|u1": "B", "<u2": "H", "<u4": "I", "<u8": "Q", "<i8": "q"}
-_LAYOUT = struct.Struct("<" + "".join(_CODES[EVENT_DTYPE[name].str] for name in _Fields._fields))
+_LAYOUT = struct.Struct("<" + "".join(_CODES[EVENT_DTYPE[name].str] for name in EventRow._fields))
 assert _LAYOUT.size == EVENT_DTYPE.itemsize, "the event record must have no holes"
 
 
-class Report(_Fields):
+class Report(EventRow):
     """One event about the participant's own account, with the fields of the Event record.
 
     Notes

@@ -1,4 +1,4 @@
-"""How a leader ends whose writing did not count: nothing is released, and the process exits."""
+"""How a leader ends whose writes were fenced off: nothing is released, and the process exits."""
 
 from cea_exchange.journal.errors import JournalPoisoned
 

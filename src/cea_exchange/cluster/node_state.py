@@ -1,4 +1,4 @@
-"""Where each node stands, as it says itself: one record a second in a bucket of the log."""
+"""The state of each node as it reports it: one record a second in a bucket of the log."""
 
 import base64
 from typing import Any

@@ -9,10 +9,10 @@ from cea_exchange.domain.documents.bulletin import Bulletin
 from cea_exchange.domain.profile import Profile
 from cea_exchange.domain.records import EventKind
 from cea_exchange.domain.timetable import time_from_ns
-from cea_exchange.journal import FrameKind, OsStorage, SegmentReader
 from cea_exchange.protocol import control
 from cea_exchange.supervision.sources import VenueTape
 from cea_exchange.supervision.tape import Tape
+from cea_exchange.venue.control_log import controls_read
 from cea_exchange.venue.market.measures import Measure
 from cea_exchange.venue.publication.bulletins import bulletins_of_folder
 
@@ -116,20 +116,12 @@ def _acts(
     data: Path, archive: Path | None
 ) -> tuple[tuple[Announced, ...], tuple[Held, ...], tuple[tuple[int, int, int], ...]]:
     """Read the acts that the public is announced of, each with the day whose close comes next."""
-    reader = SegmentReader(
-        data / "journal",
-        storage=OsStorage(),
-        cut_torn_tail=True,
-        archive=archive or data / "archive",
-    )
     announced: list[Announced] = []
     held: list[Held] = []
     opening: tuple[tuple[int, int, int], ...] = ()
     date = 0
-    for frame in reader.frames():
-        if frame.kind != FrameKind.CONTROL:
-            continue
-        match control.control_decode(frame.payload):
+    for frame, message in controls_read(data, archive):
+        match message:
             case control.DayOpen(date=opened):
                 date = opened
             case control.DayClose():

@@ -33,7 +33,7 @@ def table_bytes(layout: Layout[Row], rows: Sequence[Row], form: str) -> bytes:
     rows
         Its entries; the totals are added.
     form : str
-        `.csv`, `.xlsx`, `.parquet`, or `.jsonl`: JSON Lines, which have no totals.
+        One of `formats.WRITTEN`, such as `.csv`.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Answers of bounded size about messages of any: a page of rows, files in them as their hashes."""
+"""Answers of bounded size about messages of any size: pages of rows, and hashes for files."""
 
 from collections.abc import Iterable, Sequence
 from hashlib import sha256

@@ -204,17 +204,6 @@ _TRADE_FIELDS = (
 )
 
 
-def trade_from_record(record: Any) -> Trade:
-    """Return the trade in a TRADE record (one row of `EVENT_DTYPE`).
-
-    Raises
-    ------
-    LedgerError
-        A figure in it contradicts another, or is none a trade can have.
-    """
-    return trade_from_figures([int(record[name]) for name in _TRADE_FIELDS])
-
-
 def trade_figures(records: Any) -> list[tuple[int, ...]]:
     """Return what `trade_from_figures` takes for each of many records (an array of `EVENT_DTYPE`).
 

@@ -1,4 +1,4 @@
-"""Accounts of nobody: where allowances and cash come from, pass through and end. Pure data.
+"""Accounts that no participant owns: where allowances and cash come from, pass and end. Pure.
 
 Their indexes are negative, a participant's never is; their names have a space in them, so that no
 participant's can be one of them. Only the two contra accounts may hold less than nothing: they are

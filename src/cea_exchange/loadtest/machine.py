@@ -1,4 +1,4 @@
-"""What a run was made on, and what the machine did meanwhile; Linux tells, others say little."""
+"""The machine that a run was made on, and its load meanwhile; most of it on Linux only."""
 
 import contextlib
 import os

@@ -69,7 +69,6 @@ from cea_exchange.matching.text.event_naming import events_named
 from cea_exchange.matching.text.names import Asked, Names, text_check
 from cea_exchange.matching.text.state_naming import StateNaming
 
-ORDER_ID_NONE = 0
 ORDER_ID_IMPOSSIBLE = (1 << 64) - 1
 """Names no order: order ids are dense from 1."""
 OPERATOR_INDEX = 0
@@ -297,7 +296,7 @@ class Market:
         order_id : str
             The caller's own id: one of the account's on that trading day.
         tif : Tif or str
-            "day", "ioc" or "fok".
+            How long it may wait: a `Tif`, or its name in small letters.
         post_only : bool
             Refuse it rather than let it trade on entry.
         pick : str, optional

@@ -4,8 +4,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any, NamedTuple
 
-from cea_exchange.domain.calendar import date_of_number
-from cea_exchange.domain.documents.bulletin import Bulletin
 from cea_exchange.plots.figures import METHOD_COLOURS
 
 MILLION = 1e6
@@ -19,17 +17,6 @@ class DrawnDay(NamedTuple):
     high: int | None
     close: int
     tonnes: Mapping[str, int]
-
-
-def bulletin_days(bulletins: Iterable[Bulletin]) -> list[DrawnDay]:
-    """Return the days of bulletins, by the composite."""
-    days = []
-    for bulletin in bulletins:
-        quote = bulletin.composite
-        tonnes = {method: getattr(quote.day, method).volume for method in METHOD_COLOURS}
-        on = date_of_number(bulletin.trading_date)
-        days.append(DrawnDay(on, quote.low, quote.high, quote.close, tonnes))
-    return days
 
 
 def ranges_draw(axes: Any, days: Sequence[DrawnDay], label: str = "low to high") -> None:

@@ -3,7 +3,6 @@
 They are msgspec structs in MessagePack, distinguished by the field ``t``. Decoding is strict: an
 unknown field, a wrong type or a number out of range is an error, never a guess.
 
-Long, because it is the list of all that a journal holds beside commands, a few lines each.
 ``at_ns`` is the journaled time (nanoseconds since 1970, UTC). The venue's sequencer sets it; what
 comes from elsewhere may leave it 0.
 

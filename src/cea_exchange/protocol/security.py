@@ -362,17 +362,6 @@ def monitor_event(monitor: zmq.Socket) -> int:
     return event
 
 
-def sender_key(frame: zmq.Frame) -> str | None:
-    """Return the key (z85 text) of the connection a frame came over; None if it has none.
-
-    The frame must have been received with ``copy=False``.
-    """
-    try:
-        return str(frame.get("User-Id"))
-    except zmq.ZMQError:
-        return None
-
-
 def refuses_strangers(
     endpoint: str,
     server_key: str,

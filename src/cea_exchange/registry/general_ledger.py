@@ -1,4 +1,4 @@
-"""What every service of the registry works on: the ledger, the time, and the accounts.
+"""What every service of the registry is given: the ledger, the time, and the accounts.
 
 There is one way to post, `Ledger.moves`. Services that have a say in what is posted, or follow it,
 add themselves to `before_posting` and `after_posting`; nobody here knows who they are.

@@ -1,4 +1,4 @@
-"""What the registry does without a person; the ops of such acts in its record."""
+"""Acts of the registry itself, without a person: their names in its record."""
 
 from enum import StrEnum
 

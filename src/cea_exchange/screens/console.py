@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cea_exchange.domain.profile import Profile, load_profile
-from cea_exchange.screens import control_room, firm, office, regulator, trader
+from cea_exchange.screens import control_room, firm, officials, regulator, trader
 from cea_exchange.screens.access import KeyedSystems, Rights
 from cea_exchange.screens.board import history, market, reference
 from cea_exchange.screens.board.documents import Documents
-from cea_exchange.screens.desk import proposals
+from cea_exchange.screens.institution import proposals
 from cea_exchange.screens.live.broadcast import Hub
 from cea_exchange.screens.live.market_feed import MarketFeed, Source, source_read
 from cea_exchange.screens.page import Page
@@ -30,7 +30,7 @@ CONSOLE_PAGES: tuple[Page, ...] = (
     *control_room.PAGES,
     *regulator.PAGES,
     *firm.PAGES,
-    *office.PAGES,
+    *officials.PAGES,
     *proposals.PAGES,
     *BOARD_PAGES,
 )
@@ -57,10 +57,10 @@ def console_site(
     site.systems = systems
     site.unknown |= {"seats", "trading"}
     site.tasks.append(lambda: _rights_follow(site, systems))
-    trader.open_room(site, systems, rules.rules)
-    control_room.open_room(site, systems)
-    regulator.open_room(site, systems)
-    proposals.open_room(site, systems)
+    trader.open_pages(site, systems, rules.rules)
+    control_room.open_pages(site, systems)
+    regulator.open_pages(site, systems)
+    proposals.open_pages(site, systems)
     return site
 
 
@@ -92,7 +92,7 @@ def _site(
     feed = MarketFeed(lambda: market_source(folders), hub.changed)
     market.channels_add(hub, feed)
     site = Site(name, pages, hub, feed)
-    site.rooms["documents"] = Documents(folders, public, profile, feed)
+    site.kept["documents"] = Documents(folders, public, profile, feed)
     return site
 
 

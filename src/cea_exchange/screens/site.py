@@ -24,8 +24,8 @@ class Site:
     ----------
     name
         `board` or `console`.
-    rooms
-        What rooms of pages keep for themselves, by the room's name.
+    kept
+        What pages keep between requests, by a name that they agree on.
     tasks
         What goes on while it is served.
     unknown, known
@@ -40,7 +40,7 @@ class Site:
     systems: KeyedSystems | None = None
     rights: Rights = field(default_factory=Rights)
     once: Once = field(default_factory=Once)
-    rooms: dict[str, Any] = field(default_factory=dict)
+    kept: dict[str, Any] = field(default_factory=dict)
     tasks: list[Task] = field(default_factory=list)
     unknown: set[str] = field(default_factory=lambda: {"market"})
     known: asyncio.Event = field(default_factory=asyncio.Event)

@@ -1,4 +1,4 @@
-"""Publishes to open pages of approvals that something waits for a second person."""
+"""Tells open pages of approvals that a new proposal waits."""
 
 import asyncio
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""The tape: a market's events as columns, each with the time of the command that it came of."""
+"""The tape: a market's events as columns, each with the time of the command that caused it."""
 
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple

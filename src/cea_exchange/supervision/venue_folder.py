@@ -1,4 +1,4 @@
-"""What lies in a venue's data folder, looked at from beside: files with sizes, the last acts."""
+"""Reads a venue's data folder beside the running daemon: files with sizes, the last acts."""
 
 from collections import deque
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""A cell of a sweep: one year with all that decides about it, and what it came to."""
+"""A cell of a sweep: one year with all that decides about it, and its result."""
 
 import hashlib
 import inspect

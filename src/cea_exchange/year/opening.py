@@ -1,4 +1,4 @@
-"""With what a year begins: products, what firms have banked, who belongs to which group."""
+"""The opening state of a year: products, what firms have banked, who belongs to which group."""
 
 from collections.abc import Iterable
 

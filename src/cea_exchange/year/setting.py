@@ -1,4 +1,4 @@
-"""What is asked of a year."""
+"""The settings of a year, as it is asked for."""
 
 from typing import Literal
 

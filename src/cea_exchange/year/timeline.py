@@ -1,4 +1,4 @@
-"""On which days of a compliance year what is done.
+"""The days of a compliance year, and what is done on each.
 
     list --> filed --> verified --> given --> surrendered --> deadline --> fines
 

@@ -1,4 +1,4 @@
-"""The history checker: what participants were told, held against what the log has.
+"""The history checker: participants' answers, compared with what the log has.
 
 Nothing is taken from an engine's memory. The log is read from the files of each of its nodes.
 """

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from cea_exchange.domain.naming import name_check, normal_name_check
 from cea_exchange.domain.provinces import PROVINCES
+from cea_exchange.files.formats import READ
 from cea_exchange.registry.files import (
     ALLOCATION,
     CANCELLATION_PROOFS,
@@ -27,7 +28,6 @@ from cea_exchange.registry.files import (
 
 pytestmark = pytest.mark.property
 
-FORMS = (".csv", ".xlsx", ".parquet")
 ROWS_MOST = 8
 
 
@@ -126,7 +126,7 @@ def proofs(draw):
     return rows
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", READ)
 @settings(max_examples=25, deadline=None)
 @given(rows=allocations())
 def test_allocations_are_read_as_they_were_written(form, rows):
@@ -137,7 +137,7 @@ def test_allocations_are_read_as_they_were_written(form, rows):
     assert list(table.rows) == rows
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", READ)
 @settings(max_examples=20, deadline=None)
 @given(rows=obligations())
 def test_obligations_are_read_as_they_were_written(form, rows):
@@ -145,7 +145,7 @@ def test_obligations_are_read_as_they_were_written(form, rows):
     assert list(obligations_read(source).rows) == rows
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", READ)
 @settings(max_examples=20, deadline=None)
 @given(rows=proofs())
 def test_proofs_are_read_as_they_were_written(form, rows):
@@ -164,7 +164,7 @@ def test_json_lines_are_read_as_they_were_written(rows):
 @given(rows=allocations(), data=st.data())
 def test_a_spoiled_file_is_refused_or_is_of_sound_rows(rows, data):
     """Nothing but a refusal comes of bytes changed at will, and its text names the file."""
-    form = data.draw(st.sampled_from(FORMS))
+    form = data.draw(st.sampled_from(READ))
     spoiled = bytearray(table_bytes(ALLOCATION, rows, form))
     for _ in range(data.draw(st.integers(1, 4))):
         spoiled[data.draw(st.integers(0, len(spoiled) - 1))] = data.draw(st.integers(0, 255))

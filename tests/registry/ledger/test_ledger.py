@@ -25,7 +25,8 @@ from cea_exchange.ledger.double_entry import (
     bust_legs,
     legs_of,
     post,
-    trade_from_record,
+    trade_figures,
+    trade_from_figures,
     trade_legs,
     unbalanced_assets,
 )
@@ -76,6 +77,11 @@ def record(side=Side.BUY, **odd):
     return row
 
 
+def trade_of(row):
+    (figures,) = trade_figures(np.array([row]))
+    return trade_from_figures(figures)
+
+
 def balances(**held):
     result = {}
     for index in (BUYER, SELLER, Institution.FEES):
@@ -89,7 +95,7 @@ def balances(**held):
 
 @pytest.mark.parametrize("side", [Side.BUY, Side.SELL])
 def test_buyer_and_seller_of_a_record_follow_the_aggressors_side(side):
-    assert trade() == trade_from_record(record(side))
+    assert trade() == trade_of(record(side))
 
 
 def test_a_trade_has_four_legs_and_the_fees():
@@ -122,7 +128,7 @@ def test_a_trade_has_four_legs_and_the_fees():
 )
 def test_a_record_that_contradicts_itself_is_refused(odd):
     with pytest.raises(LedgerError):
-        trade_from_record(record(**odd))
+        trade_of(record(**odd))
 
 
 @given(

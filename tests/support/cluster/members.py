@@ -1,4 +1,4 @@
-"""Nodes of a cluster in this process: each follows, and leads when it is told to."""
+"""Nodes of a cluster in this process: each follows, and leads on demand."""
 
 import contextlib
 import time

@@ -20,6 +20,12 @@ from support.institution.archive_requests import ARCHIVE_REQUESTS
 from support.institution.archive_services import Archive
 
 
+class ArchiveService(InstitutionService[Request]):
+    """Answers what an archive is asked."""
+
+    requests = ARCHIVE_REQUESTS
+
+
 class ArchiveConfig(InstitutionConfig, kw_only=True):
     """An archive's settings."""
 
@@ -27,14 +33,12 @@ class ArchiveConfig(InstitutionConfig, kw_only=True):
     requests = ARCHIVE_REQUESTS
 
 
-def opened(settings: LookSettings, now_ns: Callable[[], int]) -> InstitutionService[Request]:
+def opened(settings: LookSettings, now_ns: Callable[[], int]) -> ArchiveService:
     """Return the service upon an archive that is open for reading."""
     store = ArchiveStore.open_reader(settings.data, settings.database)
     archive = Archive(store, GivenClock(now_ns))
     archive.persons.operators = settings.operators
-    return InstitutionService(
-        archive, ARCHIVE_REQUESTS, second_person=None, proposal_s=1, place=dict
-    )
+    return ArchiveService(archive)
 
 
 class ArchiveMachine(InstitutionMachine):
@@ -50,9 +54,8 @@ class ArchiveMachine(InstitutionMachine):
     ) -> None:
         archive = Archive(store, clock)
         archive.persons.operators = operators
-        service: InstitutionService[Request] = InstitutionService(
+        service = ArchiveService(
             archive,
-            ARCHIVE_REQUESTS,
             second_person=config.second_person,
             proposal_s=config.proposal_s,
             place=self.place,

@@ -1,4 +1,4 @@
-"""What enforcement tests begin with: an obligation, what the registry told of it, a case so far."""
+"""What enforcement tests begin with: an obligation, its status at the registry, a case so far."""
 
 import msgspec
 

@@ -1,4 +1,4 @@
-"""Market days told in a few words, and what surveillance finds on them."""
+"""Market days in a few words, and what surveillance finds on them."""
 
 from cea_exchange.domain.profile import Profile, load_profile
 from cea_exchange.supervision.alerts import Alert

@@ -1,4 +1,4 @@
-"""Small sweeps: their plans, and all that came of them."""
+"""Small sweeps: their plans, and all their results."""
 
 from cea_exchange.sweep.plan_file import plan_read
 from cea_exchange.sweep.run import SweepRun

@@ -1,4 +1,4 @@
-"""What a plan is told of an enterprise's units, by its filed figures alone."""
+"""What a plan reads of an enterprise's units, from its filed figures alone."""
 
 from collections.abc import Iterator
 from decimal import Decimal

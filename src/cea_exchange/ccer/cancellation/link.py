@@ -1,4 +1,4 @@
-"""What the allowance registry is answered over the link.
+"""Answers the allowance registry's questions about cancellations, over their link.
 
 All claims of a question are judged and kept in one transaction; the answer leaves after it. If it
 is lost the same question gets the same answer.

@@ -1,4 +1,4 @@
-"""The CCER registry as the processes that look into it open it."""
+"""Opens the CCER registry for the processes that answer looks: they read, and can't write."""
 
 from collections.abc import Callable
 

@@ -1,9 +1,5 @@
 """The CCER registry's service: as every institution's, with the programme's refusals."""
 
-from collections.abc import Callable
-from typing import Any
-
-from cea_exchange.ccer.ccer_registry import CcerRegistry
 from cea_exchange.ccer.control.admin import CCER_REQUESTS
 from cea_exchange.ccer.control.request import Request
 from cea_exchange.control_plane.answers import Answer
@@ -15,17 +11,7 @@ from cea_exchange.institution.control.service import InstitutionService
 class CcerService(InstitutionService[Request]):
     """Answers what comes over the control socket; see `InstitutionService` for the settings."""
 
-    def __init__(
-        self,
-        ccer: CcerRegistry,
-        *,
-        second_person: tuple[str, ...] | None = None,
-        proposal_s: int = 1,
-        place: Callable[[], dict[str, Any]] = dict,
-    ) -> None:
-        super().__init__(
-            ccer, CCER_REQUESTS, second_person=second_person, proposal_s=proposal_s, place=place
-        )
+    requests = CCER_REQUESTS
 
     def refusal(self, error: Exception, by: str, request: Request | None) -> Answer:
         """Return the answer to what was refused; a rule of the programme has a code as all have."""

@@ -1,4 +1,4 @@
-"""A case's papers at who enters them: alerts read, files kept, the gain computed, all checked."""
+"""A case's documents, before they are sent: alerts read, files kept, the gain computed, checks."""
 
 from pathlib import Path
 from typing import Any

@@ -10,6 +10,7 @@ from cea_exchange.cli.acts.institution import institution_asker, page_shown, row
 from cea_exchange.cli.errors import CheckFailed, CommandError, bad_input
 from cea_exchange.cli.output import Answer, fields_line, rows_table, table
 from cea_exchange.cli.readable import amount, date_shown, tonnes, yuan
+from cea_exchange.files.formats import WRITTEN
 
 if TYPE_CHECKING:
     from cea_exchange.institution.control.admin_client import AdminClient
@@ -66,7 +67,7 @@ def _lines_form(suffix: str) -> Form:
     return form
 
 
-LINES = {name: _lines_form(f".{name}") for name in ("csv", "xlsx", "parquet", "jsonl")}
+LINES = {suffix.removeprefix("."): _lines_form(suffix) for suffix in WRITTEN}
 
 
 def _receipt_json(answer: Answer) -> bytes:

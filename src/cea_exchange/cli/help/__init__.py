@@ -1,1 +1,1 @@
-"""Commands that help with the commands: what words mean, completion, and whether all is there."""
+"""Commands about the commands: explanations, completion, and a check of the installation."""

@@ -1,4 +1,4 @@
-"""What a log node says of itself, and what of that is not as it must be.
+"""Health of a log node: what its server reports, compared with what is required.
 
 All is asked of the node's monitor on its own machine. A fault is a sentence: what was expected,
 what was found. Some faults only a new start mends; the others pass by themselves, or are the

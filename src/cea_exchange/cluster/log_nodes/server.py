@@ -1,4 +1,4 @@
-"""The server's program: where it is, which releases are taken, and how it is begun."""
+"""The log node's server program: where it is found, which releases are taken, how it is started."""
 
 import re
 import shutil

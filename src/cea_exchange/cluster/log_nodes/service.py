@@ -1,4 +1,4 @@
-"""One log node as a service: its server, begun anew where it can't go on, and ended in order.
+"""One log node as a service: its server, started again where it fails, and stopped in order.
 
 The server is a child of this process. A server whose disk was full keeps no log any more, and says
 so to nobody but its monitor: here it is started again once there is room. One that the other nodes

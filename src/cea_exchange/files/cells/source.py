@@ -9,6 +9,7 @@ from cea_exchange.files.cells.parquet import parquet_cells
 from cea_exchange.files.cells.table import CellTable
 from cea_exchange.files.cells.xlsx import xlsx_cells
 from cea_exchange.files.findings import Findings
+from cea_exchange.files.formats import READ, listed
 
 FILE_BYTES_MAX = 16 << 20
 """A file of all covered entities has some 300 KB."""
@@ -84,5 +85,5 @@ class SourceFile:
             case ".parquet":
                 return parquet_cells(self.data, findings)
             case other:
-                text = f"expected a name that ends in .csv, .xlsx or .parquet, got {other!r}"
+                text = f"expected a name that ends in {listed(READ)}, got {other!r}"
                 raise findings.refuse(None, text)

@@ -1,4 +1,4 @@
-"""What waits to be done for many, each in turn: who brings much waits for himself alone. Pure."""
+"""A queue that serves each sender in turn: who sends much waits for himself alone. Pure."""
 
 from collections import OrderedDict, deque
 from typing import Generic, NamedTuple, TypeVar

@@ -61,8 +61,6 @@ class InstitutionService(Service[Person, R]):
     ----------
     services
         Acted upon.
-    requests
-        What may be asked.
     second_person
         More ops that need a second person than those that always do; ``()``: a test
         bench, where one person does everything.
@@ -71,21 +69,27 @@ class InstitutionService(Service[Person, R]):
     place
         Tells what the daemon knows and the database doesn't, for `Status`.
 
+    Attributes
+    ----------
+    requests : Requests
+        What may be asked; each institution's class has its own.
+
     Notes
     -----
     Rules: CEA-REG-01 (who may), CEA-REG-02 (second person), CEA-REG-03 (the record), CEA-PER-05.
     """
 
+    requests: Requests[R]
+
     def __init__(
         self,
         services: InstitutionServices,
-        requests: Requests[R],
         *,
-        second_person: tuple[str, ...] | None,
-        proposal_s: int,
-        place: Callable[[], dict[str, Any]],
+        second_person: tuple[str, ...] | None = None,
+        proposal_s: int = 1,
+        place: Callable[[], dict[str, Any]] = dict,
     ) -> None:
-        super().__init__(requests)
+        super().__init__(self.requests)
         self.services = services
         is_bench = second_person == ()
         self._of_two = frozenset() if is_bench else self.requests.of_two | {*(second_person or ())}

@@ -1,4 +1,4 @@
-"""Which columns say the row of another table, and the query of those that say one there is not.
+"""Foreign keys: which columns name a row of another table, and a query for rows that lack theirs.
 
 Most are foreign keys, which the schema declares and the database holds every statement to. Three
 kinds are none, and are proved by the query alone:

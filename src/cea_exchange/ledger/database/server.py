@@ -1,4 +1,4 @@
-"""What one of several servers of a database says of itself."""
+"""The state of one of several servers of a database, as it reports it."""
 
 import msgspec
 

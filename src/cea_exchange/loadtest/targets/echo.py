@@ -1,4 +1,4 @@
-"""What the harness itself takes: the same schedule, answered by somebody who does nothing.
+"""The cost of the harness itself: the same schedule against a target that only answers.
 
 A result is worth something where the system takes much longer than this.
 """

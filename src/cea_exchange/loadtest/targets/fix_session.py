@@ -18,10 +18,6 @@ from cea_exchange.loadtest.targets.fix_messages import (
 HEARTBEAT, TEST_REQUEST, RESEND_REQUEST, REJECT, SEQUENCE_RESET, LOGOUT, LOGON = (
     b"0", b"1", b"2", b"3", b"4", b"5", b"A",
 )  # fmt: skip
-_ADMINISTRATIVE = frozenset(
-    {HEARTBEAT, TEST_REQUEST, RESEND_REQUEST, SEQUENCE_RESET, LOGOUT, LOGON}
-)
-"""Never sent again: a gap fill stands in their place. Rejects are."""
 SILENCE_INTERVALS = 2.4
 
 

@@ -1,4 +1,4 @@
-"""The words in which the load harness speaks with a system: commands out, reports back.
+"""The interface between the load harness and a system: commands out, reports back.
 
 They are nobody's protocol. An adapter turns a `Command` into what its system understands, and what
 it hears into `Report`s; it waits for no answer and measures nothing.

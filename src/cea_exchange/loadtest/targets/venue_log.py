@@ -1,4 +1,4 @@
-"""What participants of a venue sent and were reported, row by row, for the audit of a run."""
+"""Logs what participants of a venue sent and were reported, row by row, to audit a run."""
 
 from collections import defaultdict
 from pathlib import Path

@@ -1,7 +1,6 @@
 """Turns the core's event records into named events."""
 
 from collections.abc import Callable
-from typing import NamedTuple
 
 import numpy as np
 
@@ -9,10 +8,10 @@ from cea_exchange.domain.documents.day_totals import day_amount, day_volume, day
 from cea_exchange.domain.records import (
     BIDDING_OPENED_DTYPE,
     DAY_CLOSED_DTYPE,
-    EVENT_DTYPE,
     PRODUCT_NONE,
     BlockFlag,
     EventKind,
+    EventRow,
     Method,
     Operation,
     OrderFlag,
@@ -27,44 +26,6 @@ from cea_exchange.domain.timetable import time_from_ns
 from cea_exchange.domain.units import cash_format, price_format
 from cea_exchange.matching import events as named
 from cea_exchange.matching.text.names import Asked, Names
-
-
-class EventRow(NamedTuple):
-    """One row of EVENT_DTYPE."""
-
-    kind: int
-    side: int
-    method: int
-    reason: int
-    product_index: int
-    operator_index: int
-    account_index: int
-    counter_account_index: int
-    order_id: int
-    counter_order_id: int
-    price: int
-    tonnes: int
-    tonnes_open: int
-    seq: int
-    client_order_id: int
-    counter_client_order_id: int
-    report_seq: int
-    counter_report_seq: int
-    trade_id: int
-    settlement_seq: int
-    market_data_seq: int
-    cash: int
-    buy_fee: int
-    sell_fee: int
-    counter_tonnes_open: int
-    trading_date: int
-    tif: int
-    flags: int
-    command: int
-    phase: int
-
-
-assert EventRow._fields == EVENT_DTYPE.names
 
 
 def date_text(trading_date: int) -> str:

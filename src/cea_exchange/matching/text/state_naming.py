@@ -1,4 +1,4 @@
-"""The state of a market in words: what a core tells by numbers, with names, yuan and text ids."""
+"""The state of a market in words: a core's numbers as names, yuan and text ids."""
 
 from cea_exchange.domain.documents.html_table import ROWS_SHOWN, Cell, html_table
 from cea_exchange.domain.records import BiddingState, BlockFlag, OrderFlag, Phase, Pricing, Side

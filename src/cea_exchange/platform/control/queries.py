@@ -1,4 +1,4 @@
-"""The platform as the processes that look into it open it."""
+"""Opens the platform for the processes that answer looks: they read, and can't write."""
 
 from collections.abc import Callable
 

@@ -1,6 +1,5 @@
 """The platform's service: as every institution's, with services that know who asks."""
 
-from collections.abc import Callable
 from typing import Any
 
 from cea_exchange.institution.control.request import Request
@@ -13,23 +12,8 @@ from cea_exchange.platform.platform import Platform
 class PlatformService(InstitutionService[Request]):
     """Answers what comes over the control socket; see `InstitutionService` for the settings."""
 
+    requests = PLATFORM_REQUESTS
     services: Platform
-
-    def __init__(
-        self,
-        platform: Platform,
-        *,
-        second_person: tuple[str, ...] | None = None,
-        proposal_s: int = 1,
-        place: Callable[[], dict[str, Any]] = dict,
-    ) -> None:
-        super().__init__(
-            platform,
-            PLATFORM_REQUESTS,
-            second_person=second_person,
-            proposal_s=proposal_s,
-            place=place,
-        )
 
     def act(self, person: Person, request: Request) -> dict[str, Any]:
         """Do what is asked, or keep it for a second person, in the name of who asks."""

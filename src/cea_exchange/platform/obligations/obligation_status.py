@@ -1,4 +1,4 @@
-"""What covers obligations, as the registry told it: how much was missing when a day had passed."""
+"""Obligation status, from the registry's items: how much was missing when a day had passed."""
 
 import msgspec
 

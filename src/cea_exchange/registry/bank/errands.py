@@ -1,4 +1,4 @@
-"""Keeps what is under way to the bank, and when it may be asked again. Sends nothing itself.
+"""Messages under way to the bank, and when it may be asked again. Sends nothing itself.
 
     carry, fetch --> taken_out --> (the bank is asked) --> brought_back --> answers, statements
 

@@ -27,7 +27,7 @@ def offset_rules(ledger: Ledger, compliance_year: int) -> OffsetRules:
 
 
 class OffsetShares:
-    """The office for the share of CCERs by year."""
+    """The service for the share of CCERs by year."""
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger

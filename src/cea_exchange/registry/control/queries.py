@@ -1,4 +1,4 @@
-"""The registry as the processes that look into it open it."""
+"""Opens the registry for the processes that answer looks: they read, and can't write."""
 
 from collections.abc import Callable
 
@@ -18,4 +18,4 @@ def opened(settings: LookSettings, now_ns: Callable[[], int]) -> RegistryService
     registry = Registry(RegistryStore.open_reader(settings.data, settings.database), now_ns)
     registry.persons.operators = settings.operators
     registry.bank.setting = msgspec.convert(settings.own, BankSetting | None)
-    return RegistryService(registry, second_person=None, proposal_s=1, place=dict)
+    return RegistryService(registry)

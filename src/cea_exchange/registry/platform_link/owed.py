@@ -1,4 +1,4 @@
-"""Obligations that provinces set at the platform: each is what the entity's allocation says."""
+"""Obligations from the platform's items: each is compared with the entity's allocation."""
 
 from cea_exchange.files.findings import FileRefused
 from cea_exchange.protocol.links.platform import DutyLine, ObligationsSet

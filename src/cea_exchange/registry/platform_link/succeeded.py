@@ -1,4 +1,4 @@
-"""Obligations that successors owe: of entities that were merged or split at the platform."""
+"""Obligations of successors, from the platform's items: of entities that were merged or split."""
 
 from cea_exchange.institution.checks import ActError
 from cea_exchange.protocol.links.platform import ObligationSucceeded

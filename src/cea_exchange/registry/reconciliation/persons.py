@@ -41,7 +41,7 @@ _AT_RISK = {True: "marked at risk", False: "marked not at risk"}
 
 
 class _Settings(NamedTuple):
-    """What a desk began with: who its persons are, which ops take two, which role may what."""
+    """What settings said at a start: the persons, which ops take two, which role may what."""
 
     after_act: int
     after_proposal: int
@@ -132,7 +132,7 @@ class _Known:
         return next(filter(None, (self.who(key, each) for each in later)), None)
 
     def differences(self, store: Store) -> Iterator[str]:
-        """Each person was added as an act asked, and those of the time of a desk by some act."""
+        """Each person was added as an act asked, and those since there are settings by some act."""
         began_ns = self.settings[0].at_ns if self.settings else None
         added_late, changed_late = _since_settings(store)
         ended = {
@@ -349,7 +349,7 @@ def _decisions(store: Store, known: _Known) -> Iterator[str]:
 def _account_changes(store: Store, known: _Known) -> Iterator[str]:
     """Each act about an account has its change, with its persons, and each change its act.
 
-    Without any settings the registry has no desk, and whoever uses it as a library keeps no acts.
+    Without any settings the registry has no persons; used as a library it keeps no acts.
     """
     acted: Counter[tuple[str, str, str]] = Counter()
     ops = [*_CHANGE_OF_ACT, "account_at_risk"]

@@ -24,7 +24,7 @@ _METHODS = ", ".join(
 
 
 class Proceeds:
-    """The office for what the authority's sales brought."""
+    """The service for what the authority's sales brought."""
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger

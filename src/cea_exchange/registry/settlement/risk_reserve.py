@@ -22,7 +22,7 @@ _HELD = Holding(int(Institution.RISK_RESERVE), CASH_ASSET, int(Compartment.REGIS
 
 
 class RiskReserve:
-    """The office that fills the risk reserve."""
+    """The service that fills the risk reserve."""
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger

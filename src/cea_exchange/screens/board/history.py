@@ -25,7 +25,7 @@ MEDIA = {
 
 def documents_of(visit: Visit) -> Documents:
     """Return what is public beside market data."""
-    documents: Documents = visit.site.rooms["documents"]
+    documents: Documents = visit.site.kept["documents"]
     return documents
 
 

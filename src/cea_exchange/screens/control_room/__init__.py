@@ -28,11 +28,11 @@ PAGES: tuple[Page, ...] = (
 )
 
 
-def open_room(site: Site, systems: KeyedSystems) -> None:
+def open_pages(site: Site, systems: KeyedSystems) -> None:
     """Let a site look at the daemons, and show them."""
     monitor = Monitor(site, systems)
-    site.rooms["control"] = monitor
-    site.rooms["reconciling"] = settlement.Reconciling(site, systems)
+    site.kept["control"] = monitor
+    site.kept["reconciling"] = settlement.Reconciling(site, systems)
     site.tasks.append(monitor.run)
     overview.channels_add(site, monitor)
     settlement.channels_add(site)

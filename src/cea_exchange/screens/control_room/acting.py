@@ -1,4 +1,4 @@
-"""Acts at a daemon from forms: sent once; what they were answered is said where the form was."""
+"""Acts at a daemon from forms: sent once, with the answer shown beside the form."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass

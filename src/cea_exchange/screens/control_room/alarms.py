@@ -1,4 +1,4 @@
-"""What in the daemons' words calls for somebody: the rules of contrib/prometheus, at one look."""
+"""Alarms from what the daemons report: the rules of contrib/prometheus, at one look."""
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple

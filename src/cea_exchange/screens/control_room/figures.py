@@ -1,4 +1,4 @@
-"""What a daemon's metrics say of the last moment: rates of counters, quantiles of histograms."""
+"""Rates of counters and quantiles of histograms, from a daemon's metrics of the last moment."""
 
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple

@@ -1,4 +1,4 @@
-"""What the daemons say of themselves, asked again and again while somebody looks."""
+"""Asks the daemons for their state again and again while somebody looks."""
 
 import asyncio
 import time

@@ -18,7 +18,7 @@ SAMPLES_SHOWN = 3
 
 def monitor_of(visit: Visit) -> Monitor:
     """Return who looks at the daemons."""
-    monitor: Monitor = visit.site.rooms["control"]
+    monitor: Monitor = visit.site.kept["control"]
     return monitor
 
 

@@ -123,7 +123,7 @@ def channels_add(site: Site) -> None:
     """Let the hub show how reconciliation is."""
 
     def fragment(reading: Reading, _part: str) -> str:
-        return render("control/reconciled.html", reading, reconciling=site.rooms["reconciling"])
+        return render("control/reconciled.html", reading, reconciling=site.kept["reconciling"])
 
     site.hub.kinds["reconciled"] = Kind("reconciled", fragment)
 
@@ -191,7 +191,7 @@ async def _write(visit: Visit, **shown: Any) -> Response:
 
 def reconciling_of(visit: Visit) -> Reconciling:
     """Return who compares the whole ledger."""
-    reconciling: Reconciling = visit.site.rooms["reconciling"]
+    reconciling: Reconciling = visit.site.kept["reconciling"]
     return reconciling
 
 

@@ -7,7 +7,9 @@ from starlette.responses import Response
 
 from cea_exchange.domain.records import Reason
 from cea_exchange.screens.access import Rights
-from cea_exchange.screens.desk.asking import (
+from cea_exchange.screens.firm.holder import account_of, represents
+from cea_exchange.screens.firm.holdings import CASH, holdings_of
+from cea_exchange.screens.institution.asking import (
     act,
     done_see,
     done_words,
@@ -16,9 +18,7 @@ from cea_exchange.screens.desk.asking import (
     sent,
     word_of,
 )
-from cea_exchange.screens.desk.proposals import waiting_of
-from cea_exchange.screens.firm.holder import account_of, represents
-from cea_exchange.screens.firm.holdings import CASH, holdings_of
+from cea_exchange.screens.institution.proposals import waiting_of
 from cea_exchange.screens.page import Page
 from cea_exchange.screens.serving.forms import Form
 from cea_exchange.screens.visit import Visit

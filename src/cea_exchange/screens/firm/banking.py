@@ -9,9 +9,9 @@ from starlette.responses import Response
 
 from cea_exchange.domain.compliance.rules import ComplianceRules
 from cea_exchange.domain.refusals import RegistryRefusal
-from cea_exchange.screens.desk.asking import act, done_see, look
 from cea_exchange.screens.firm.holder import account_of
 from cea_exchange.screens.firm.holdings import Holding
+from cea_exchange.screens.institution.asking import act, done_see, look
 from cea_exchange.screens.serving.forms import Form
 from cea_exchange.screens.visit import Visit
 

@@ -6,7 +6,8 @@ from typing import Any
 
 from starlette.responses import Response
 
-from cea_exchange.screens.desk.asking import (
+from cea_exchange.screens.firm.holder import enterprise_of, files
+from cea_exchange.screens.institution.asking import (
     act,
     done_see,
     done_words,
@@ -17,7 +18,6 @@ from cea_exchange.screens.desk.asking import (
     word_of,
     year_asked,
 )
-from cea_exchange.screens.firm.holder import enterprise_of, files
 from cea_exchange.screens.page import Page
 from cea_exchange.screens.serving.forms import Form
 from cea_exchange.screens.visit import Visit

@@ -1,4 +1,4 @@
-"""Who a firm's person is: of which account at the registry, of which enterprise at the platform."""
+"""The account at the registry and the enterprise at the platform of a firm's person."""
 
 from cea_exchange.screens.access import Rights
 

@@ -7,16 +7,6 @@ from typing import Any
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from cea_exchange.screens.desk.asking import (
-    act,
-    done_see,
-    done_words,
-    look,
-    rows_look,
-    sent,
-    whole_part,
-    word_of,
-)
 from cea_exchange.screens.firm.filings import EVIDENCE_BYTES_MAX, may_enter
 from cea_exchange.screens.firm.holder import enterprise_of, files
 from cea_exchange.screens.firm.month_file import (
@@ -29,6 +19,16 @@ from cea_exchange.screens.firm.month_file import (
     rows_count,
     rows_read,
     rows_shown,
+)
+from cea_exchange.screens.institution.asking import (
+    act,
+    done_see,
+    done_words,
+    look,
+    rows_look,
+    sent,
+    whole_part,
+    word_of,
 )
 from cea_exchange.screens.page import Page
 from cea_exchange.screens.serving.forms import Form, Trouble

@@ -7,7 +7,13 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from cea_exchange.domain.compliance.rules import ComplianceRules
-from cea_exchange.screens.desk.asking import (
+from cea_exchange.screens.firm.account import may_propose
+from cea_exchange.screens.firm.banking import banking_of, carryover_apply
+from cea_exchange.screens.firm.certificate import certificate_pdf
+from cea_exchange.screens.firm.holder import account_of, represents
+from cea_exchange.screens.firm.holdings import CASH, Holding, holdings_of
+from cea_exchange.screens.firm.ways import lines_proposed, may_pay, need_of, ways_of
+from cea_exchange.screens.institution.asking import (
     Looked,
     act,
     done_see,
@@ -18,13 +24,7 @@ from cea_exchange.screens.desk.asking import (
     today_of,
     year_asked,
 )
-from cea_exchange.screens.desk.proposals import waiting_of
-from cea_exchange.screens.firm.account import may_propose
-from cea_exchange.screens.firm.banking import banking_of, carryover_apply
-from cea_exchange.screens.firm.certificate import certificate_pdf
-from cea_exchange.screens.firm.holder import account_of, represents
-from cea_exchange.screens.firm.holdings import CASH, Holding, holdings_of
-from cea_exchange.screens.firm.ways import lines_proposed, may_pay, need_of, ways_of
+from cea_exchange.screens.institution.proposals import waiting_of
 from cea_exchange.screens.page import Page
 from cea_exchange.screens.serving.forms import Form
 from cea_exchange.screens.visit import Visit

@@ -1,4 +1,4 @@
-"""What is missing for an obligation, and what each way to it costs. Whole tonnes and fen."""
+"""What is missing for an obligation, and the cost of each way to get it. Whole tonnes and fen."""
 
 from collections.abc import Mapping
 from typing import NamedTuple

@@ -1,4 +1,4 @@
-"""The market as its public stream tells it: products, books, trades, bars, notices of the day.
+"""The market from its public stream: products, books, trades, bars, notices of the day.
 
 One task takes in what comes, about fifty times a second; nothing else here waits for anything.
 Records bear no time of day: a trade's is that of its arrival here.

@@ -15,6 +15,6 @@ PAGES: tuple[Page, ...] = (
 )
 
 
-def open_room(site: Site, systems: KeyedSystems) -> None:
+def open_pages(site: Site, systems: KeyedSystems) -> None:
     """Let a site read the venue's record, where it is on this machine."""
-    site.rooms["evidence"] = Evidence(systems)
+    site.kept["evidence"] = Evidence(systems)

@@ -209,7 +209,7 @@ class Evidence:
         )
 
     def _venue_time_ns(self, visit: Visit) -> int:
-        monitor = visit.site.rooms.get("control")
+        monitor = visit.site.kept.get("control")
         now = monitor.status("venue").get("time") if monitor is not None else None
         return time_to_ns(time_parse(now)) if now else time.time_ns()
 
@@ -221,7 +221,7 @@ class Evidence:
 
 def evidence_of(visit: Visit) -> Evidence:
     """Return who reads the venue's record."""
-    evidence: Evidence = visit.site.rooms["evidence"]
+    evidence: Evidence = visit.site.kept["evidence"]
     return evidence
 
 

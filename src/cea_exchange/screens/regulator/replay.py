@@ -1,4 +1,4 @@
-"""Past days, event by event, forward and back: the book, what accounts had, the ledger's word."""
+"""Past days, event by event, forward and back: the book, holdings, the ledger's balances."""
 
 from collections.abc import Mapping
 from typing import NamedTuple

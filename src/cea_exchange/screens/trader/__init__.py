@@ -15,10 +15,10 @@ PAGES: tuple[Page, ...] = (
 )
 
 
-def open_room(site: Site, systems: KeyedSystems, rules: MarketRules) -> None:
+def open_pages(site: Site, systems: KeyedSystems, rules: MarketRules) -> None:
     """Let a site follow the account of its key, and show it."""
     session = TradingSession(site, systems, rules)
-    site.rooms["trader"] = session
+    site.kept["trader"] = session
     site.tasks.append(session.run)
     for room in (trading, blocks, biddings, positions):
         room.channels_add(site, session)

@@ -1,4 +1,4 @@
-"""An account's day as its own reports tell it: orders, fills, bids. No socket, no clock."""
+"""An account's day from its own reports: orders, fills, bids. No socket, no clock."""
 
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple

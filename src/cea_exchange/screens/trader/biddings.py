@@ -1,4 +1,4 @@
-"""Biddings: the day's and those to come, bids, and what became of them."""
+"""Biddings: the day's and those to come, bids, and their results."""
 
 from starlette.exceptions import HTTPException
 from starlette.responses import Response

@@ -1,4 +1,4 @@
-"""Commands of a trader's pages: sent, and what came of them said in the reader's language."""
+"""Commands of a trader's pages: sent, with their results in the reader's language."""
 
 from collections.abc import Awaitable, Callable
 from enum import IntEnum
@@ -29,7 +29,7 @@ FIELD_OF = {
 
 def session_of(visit: Visit) -> TradingSession:
     """Return the session that a trader's pages are about."""
-    session: TradingSession = visit.site.rooms["trader"]
+    session: TradingSession = visit.site.kept["trader"]
     return session
 
 

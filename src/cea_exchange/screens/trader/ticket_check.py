@@ -1,4 +1,4 @@
-"""Why an order would be refused, before it is sent: what the market would say, as far as is seen.
+"""Checks an order before it is sent, by the market's rules, as far as the page can know.
 
 The venue decides; this only spares the way. What is not seen here (a measure against the account,
 the market's room, another's order that comes in between) it says then. The first reason that

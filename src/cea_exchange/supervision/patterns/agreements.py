@@ -1,4 +1,4 @@
-"""Around blocks and biddings: trading ahead of a block, blocks at the edge, bidders who are one."""
+"""Around blocks and biddings: front running, blocks at the band's limits, bidders of one will."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""What every pattern's function is given, and how it says what it found."""
+"""What every pattern's function is given, and how it makes its alerts."""
 
 from collections.abc import Iterable
 

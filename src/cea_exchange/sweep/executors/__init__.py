@@ -1,1 +1,1 @@
-"""Who plays cells: each takes cells and yields what they came to, in whatever order they end."""
+"""Plays cells: each executor takes cells and yields their results, in whatever order they end."""

@@ -1,1 +1,1 @@
-"""What came of a sweep: tables, distributions, sensitivities, and the report."""
+"""Results of a sweep: tables, distributions, sensitivities, and the report."""

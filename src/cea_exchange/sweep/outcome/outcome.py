@@ -1,4 +1,4 @@
-"""What a sweep came to in short: its hash, what failed, how figures spread, what they depend on."""
+"""The results of a sweep in short: its hash, failures, how figures spread, what they depend on."""
 
 import hashlib
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Writes what came of a sweep, and removes it where the sweep goes on."""
+"""Writes the results of a sweep, and removes them where the sweep goes on."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

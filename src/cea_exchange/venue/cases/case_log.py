@@ -1,16 +1,16 @@
 """Case files as the journal has them, and their papers: of any data folder, running or not."""
 
-import errno
 import os
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 
 from cea_exchange.domain.documents.cases import AlertTaken, Document
-from cea_exchange.journal import FrameKind, OsStorage, SegmentReader
+from cea_exchange.journal import OsStorage
 from cea_exchange.journal.storage import DRAFT_SUFFIX
 from cea_exchange.protocol import control
 from cea_exchange.venue.cases.case_files import CaseFile
+from cea_exchange.venue.control_log import controls_read
 
 DOCUMENTS = "documents"
 """In the data folder: kept papers, each under its SHA-256."""
@@ -28,18 +28,10 @@ def case_files_read(
     OSError
         There is none.
     """
-    directory = Path(data) / "journal"
-    if not directory.is_dir():
-        raise FileNotFoundError(errno.ENOENT, "there is none", str(directory))
-    reader = SegmentReader(
-        directory, storage=OsStorage(), cut_torn_tail=True, archive=archive or data / "archive"
-    )
     files: dict[str, list[control.CaseEntered]] = {}
-    for frame in reader.frames():
-        if frame.kind == FrameKind.CONTROL:
-            message = control.control_decode(frame.payload)
-            if isinstance(message, control.CaseEntered):
-                files.setdefault(message.case, []).append(message)
+    for _, message in controls_read(data, archive):
+        if isinstance(message, control.CaseEntered):
+            files.setdefault(message.case, []).append(message)
     return files
 
 

@@ -1,6 +1,5 @@
 """The operators' acts as the journal has them: read from any data folder, running or not."""
 
-import errno
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,8 +10,8 @@ import numpy as np
 from cea_exchange.domain.naming import is_one_line
 from cea_exchange.domain.records import EVENT_DTYPE
 from cea_exchange.domain.timetable import time_from_ns
-from cea_exchange.journal import FrameKind, OsStorage, SegmentReader
 from cea_exchange.protocol import control
+from cea_exchange.venue.control_log import controls_read
 
 
 class LoggedAct(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,20 +65,7 @@ def acts_read(data: Path | str, archive: Path | None = None) -> Iterator[LoggedA
     OSError
         There is none.
     """
-    directory = Path(data) / "journal"
-    if not directory.is_dir():
-        raise FileNotFoundError(errno.ENOENT, "there is none", str(directory))
-    # The last frame of a running venue may be half written: it is left out, as a restart would.
-    reader = SegmentReader(
-        directory,
-        storage=OsStorage(),
-        cut_torn_tail=True,
-        archive=archive or Path(data) / "archive",
-    )
-    for frame in reader.frames():
-        if frame.kind != FrameKind.CONTROL:
-            continue
-        message = control.control_decode(frame.payload)
+    for frame, message in controls_read(data, archive):
         if isinstance(message, control.Act) and message.by:
             fields = msgspec.to_builtins(message)
             if isinstance(message, control.TradeBust):

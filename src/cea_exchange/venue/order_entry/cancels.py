@@ -1,4 +1,4 @@
-"""Which commands only take something back."""
+"""Which commands only cancel or withdraw."""
 
 import numpy as np
 

@@ -63,9 +63,6 @@ REQUESTS_TURN_S = 0.002
 """How long a turn answers requests while orders may wait; the rest takes the next turns."""
 MESSAGES_PER_TURN_MAX = 2_000
 """ZeroMQ takes from all peers in turn: one who sends thousands makes the others wait for few."""
-FLUSH_S = 0.01
-FLUSHES_MAX = 100
-"""Those who do not read at all are tried too, a few microseconds each."""
 LOOKS_PER_TURN_MAX = 1_000
 AWAY_S_MAX = 2.0
 """The daemon itself did nothing for so long: nobody's silence meanwhile tells anything."""

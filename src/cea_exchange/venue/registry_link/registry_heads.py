@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from cea_exchange.journal import FrameKind, OsStorage, SegmentReader
-from cea_exchange.protocol.control import FeedItem, LedgerHead, control_decode
+from cea_exchange.protocol.control import FeedItem, LedgerHead
+from cea_exchange.venue.control_log import controls_read
 
 
 def registry_heads(directory: Path, archive: Path | None = None) -> Iterator[tuple[int, str]]:
@@ -22,15 +22,6 @@ def registry_heads(directory: Path, archive: Path | None = None) -> Iterator[tup
     JournalError
         The journal is not as it was written.
     """
-    reader = SegmentReader(
-        directory / "journal",
-        storage=OsStorage(),
-        cut_torn_tail=True,  # a venue may be at work
-        archive=archive or directory / "archive",
-    )
-    for frame in reader.frames():
-        if frame.kind != FrameKind.CONTROL:
-            continue
-        message = control_decode(frame.payload)
+    for _, message in controls_read(directory, archive):
         if isinstance(message, FeedItem) and isinstance(message.command, LedgerHead):
             yield message.command.link_id, message.command.head

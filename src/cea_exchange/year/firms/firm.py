@@ -1,4 +1,4 @@
-"""A firm as it knows itself, the day that it acts on, and what it may do."""
+"""A firm's own view: what it knows, the day that it acts on, and what it may do."""
 
 from typing import Literal, NamedTuple, Protocol
 

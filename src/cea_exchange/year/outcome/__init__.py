@@ -1,1 +1,1 @@
-"""What came of a year: tables, the comparison with what is published, the report."""
+"""Results of a year: tables, the comparison with published figures, the report."""

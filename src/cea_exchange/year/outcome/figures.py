@@ -1,4 +1,4 @@
-"""What a year came to, beside what is published; each figure says what of it is the model's own.
+"""The figures of a year beside the published ones, with what of each is the model's own.
 
 All is a whole number; what is shown of it as a part is in hundredths of a percent.
 """

@@ -1,4 +1,4 @@
-"""What comes of holding one system's figures against another's."""
+"""The result of a comparison of two systems' figures."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

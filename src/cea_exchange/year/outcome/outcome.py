@@ -1,4 +1,4 @@
-"""All that comes of a year: tables, reconciliations, figures, and the report."""
+"""All results of a year: tables, reconciliations, figures, and the report."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Whether the systems say the same of a year: each against itself, and against the next."""
+"""Whether the systems of a year agree: each with itself, and with the next."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What supervision came to in a year: its cases as a table, its disclosures, and how well it found.
+"""Supervision of a year in figures: a table of its cases, its disclosures, how well it found.
 
     tables/cases.csv           a row a case
     published/                 what the exchange disclosed, with the public list of measures

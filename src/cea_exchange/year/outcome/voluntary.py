@@ -1,4 +1,4 @@
-"""Whether exchange and registry of CCERs say the same of a year, and either of itself."""
+"""Whether exchange and registry of CCERs agree about a year, and each with itself."""
 
 from collections.abc import Iterator
 

@@ -9,7 +9,6 @@ from cea_exchange.control_plane.fields import field
 Account = Annotated[str, field("Account.")]
 AccountOnly = Annotated[str | None, field("Only of this account.")]
 Project = Annotated[str, field("The project's code.")]
-ProjectOnly = Annotated[str | None, field("Only of this project.")]
 BatchNumber = Annotated[
     int, msgspec.Meta(ge=1, le=2**31 - 1), field("The batch's number within its project.")
 ]

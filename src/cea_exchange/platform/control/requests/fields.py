@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from cea_exchange.control_plane.fields import field
+from cea_exchange.files.formats import TABLE_FILE
 
 Enterprise = Annotated[str, field("The enterprise's short name.")]
 EnterpriseOnly = Annotated[str | None, field("Only of this enterprise.")]
@@ -24,7 +25,7 @@ Why = Annotated[str, field("The reason; it is kept.")]
 Content = Annotated[bytes, field(is_hidden=True)]
 """Of the file that comes with a request."""
 FileName = Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern="^[^\\x00-\\x1f]+$")]
-TableFile = Annotated[FileName, field("A .csv, .xlsx or .parquet file.", typed="file")]
+TableFile = Annotated[FileName, field(TABLE_FILE, typed="file")]
 AnyFile = Annotated[FileName, field("The document.", typed="file")]
 Encoding = Annotated[Literal["utf-8", "gb18030"], field("Of a CSV file.")]
 Seen = Annotated[

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from cea_exchange.control_plane.fields import field
+from cea_exchange.files.formats import TABLE_FILE
 
 Account = Annotated[str, field("Account.")]
 AccountOnly = Annotated[str | None, field("Only of this account.")]
@@ -35,4 +36,4 @@ Content = Annotated[bytes, field(is_hidden=True)]
 Encoding = Annotated[Literal["utf-8", "gb18030"], field("Of a CSV file.")]
 FileName = Annotated[str, msgspec.Meta(min_length=1, max_length=255, pattern="^[^\\x00-\\x1f]+$")]
 """Of a file that comes with a request, or is in the registry's own folder."""
-File = Annotated[FileName, field("A .csv, .xlsx or .parquet file.", typed="file")]
+File = Annotated[FileName, field(TABLE_FILE, typed="file")]

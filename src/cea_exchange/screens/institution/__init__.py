@@ -1,0 +1,1 @@
+"""What pages of firms and of officials share: looks and acts at institutions, proposals."""
