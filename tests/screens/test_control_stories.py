@@ -149,7 +149,6 @@ def _bust_refused_then_proposed(page, trade):
     return re.search(r"\d+", done.text_content())[0]
 
 
-@pytest.mark.nightly
 def test_a_regulator_replays_an_alert_and_the_day_it_lies_in(browser, market, consoles):
     with at_console(browser, consoles("rex"), "zh") as page:
         to(page, "/supervision/alerts")

@@ -71,7 +71,6 @@ def test_a_transfer_takes_two_persons_and_is_proposed_once(browser, institutions
         looked_at(page, "account-zh")
 
 
-@pytest.mark.nightly
 def test_a_firm_goes_from_filing_to_certificate_with_two_persons(browser, institutions, tmp_path):
     data = institutions.data
     with (
@@ -228,7 +227,6 @@ def _reloaded_until(page, found, words):
     expect(found.first).to_contain_text(words)
 
 
-@pytest.mark.nightly
 def test_a_province_approves_an_allocation(browser, institutions):
     institutions.filed()
     institutions.verified()
