@@ -142,12 +142,12 @@ def test_rows_that_wait_for_the_disk_are_checked_like_others_and_have_an_end(sto
     storage.bytes_free = 0
     store.append(ROWS)
     assert (store.written_count, store.read(1, 9)) == (0, ROWS)
-    store.room_check()
+    store.space_check()
     store.append(bytes(WAITING_BYTES_MAX))
     with pytest.raises(JournalFull):
-        store.room_check()
+        store.space_check()
     storage.bytes_free = None
-    store.room_check()
+    store.space_check()
     store.append(b"zzzz")
     assert store.written_count == store.count == 9 + WAITING_BYTES_MAX // 4 + 1
 

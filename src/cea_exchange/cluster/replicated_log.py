@@ -263,8 +263,6 @@ class ReplicatedLog:
         ------
         ClusterRefused
             They do not.
-        LogUnreachable
-            Nobody answers.
         """
         # Whatever is in it: no stream takes a message that is for another.
         elsewhere = {api.Header.EXPECTED_STREAM.value: f"not-{self.config.stream}"}
@@ -278,11 +276,11 @@ class ReplicatedLog:
         try:
             self.connection.call(asked, CALL_S_MAX)
         except LogUnreachable as error:
-            if not self.connection.denied:
-                raise
-            raise ClusterRefused(
-                f"user {self.config.user} may not write the log: {self.connection.denied}"
-            ) from error
+            # Between two leaders nobody answers either: whoever asks for more of it is told that.
+            if self.connection.denied:
+                raise ClusterRefused(
+                    f"user {self.config.user} may not write the log: {self.connection.denied}"
+                ) from error
 
 
 def stream_config(config: ClusterConfig) -> dict[str, Any]:

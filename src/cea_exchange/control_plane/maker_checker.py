@@ -155,7 +155,7 @@ class MakerChecker(ABC, Generic[P, T]):
 
     # -- what is everybody's ----------------------------------------------------------------------
 
-    def room_check(self, proposer: P, body: str) -> None:
+    def waiting_check(self, proposer: P, body: str) -> None:
         """Refuse one more proposal than may wait."""
         # Who decides for many must not be kept from it by one of them.
         for whose, count, most in (

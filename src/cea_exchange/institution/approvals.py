@@ -107,7 +107,7 @@ class Approvals(MakerChecker[Person, Proposal]):
         """
         now_ns = self._context.now_ns()
         with self._context.transaction():
-            self.room_check(proposer, body)
+            self.waiting_check(proposer, body)
             number = self._store.next_id("proposals", "proposal_id")
             asked = (number, op, request, sha256(request).hexdigest())
             row = (*asked, proposer.name, proposer.key, body, now_ns, now_ns + life_ns)

@@ -124,10 +124,10 @@ class EventStore:
         """Let no checksum vouch for the rows behind row `count`: replay is to."""
         self._sums.truncate(count)
 
-    def room_check(self) -> None:
+    def space_check(self) -> None:
         """Refuse more rows while too many wait for the disk; JournalFull says so."""
-        self._sums.room_check()
-        self._rows.room_check()
+        self._sums.space_check()
+        self._rows.space_check()
 
     def sync(self) -> None:
         """Return once all rows are on disk, those apart that it does not take."""

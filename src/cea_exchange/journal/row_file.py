@@ -145,7 +145,7 @@ class RowFile:
         """The last row that is written; those behind it wait for room on the disk."""
         return self._written
 
-    def room_check(self) -> None:
+    def space_check(self) -> None:
         """Refuse more rows while too many wait.
 
         Raises

@@ -92,12 +92,18 @@ class KeyedSystems:
         has ``NAME/endpoints.json`` is where NAME is asked.
     key
         The path of the key's pair without its suffix.
+
+    Attributes
+    ----------
+    silent : set of str
+        Systems that did not answer when they were asked for whom the key stands.
     """
 
     def __init__(self, folders: Sequence[Path], key: Path) -> None:
         self.folders = [Path(folder) for folder in folders]
         self.key = key.with_suffix("") if key.suffix in (".secret", ".public") else key
         self.keys = CurveKeys.load(self.key.parent, self.key.name)
+        self.silent: set[str] = set()
 
     def folder(self, system: str) -> Path | None:
         """Return where a system's addresses are; None where they are not known."""
@@ -142,12 +148,15 @@ class KeyedSystems:
         )
 
     async def _seat(self, system: str, known: Seat | None) -> Seat | None:
+        self.silent.discard(system)
         if self.folder(system) is None:
             return known
         try:
             answer = await self.ask(system, {"op": SEAT_OPS[system]}, timeout_s=PROBE_S)
         except NotDone as error:
             is_refused = error.is_key_refused or getattr(error, "code", None) is not None
+            if not is_refused:
+                self.silent.add(system)
             return None if is_refused else known
         except SecurityError:
             return known

@@ -1,6 +1,6 @@
 """What a page is: an address, a text, who may see it, and what shows it.
 
-A room of pages has a tuple `PAGES`; `application` makes routes and the menu of them.
+Each folder of pages has a tuple `PAGES`; `application` makes routes and the menu of them.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence

@@ -292,6 +292,12 @@ class LocalCluster(LocalExchange):
             each.lag for each in states.values()
         )
 
+    def is_led_since(self, since_ns: int) -> bool:
+        """Whether a venue leads that has said so after a moment, since 1970."""
+        record, states = self.leader(), self.states()
+        state = None if record is None else states.get(record.node)
+        return state is not None and state.state == "leader" and state.now_ns > since_ns
+
     def await_well(self, name: str, timeout_s: float = LEADER_S_MAX) -> None:
         """Wait until a process that was begun anew has all that the others have.
 

@@ -174,7 +174,7 @@ class Defaults:
         reserve = int(Institution.RISK_RESERVE)
         with self._ledger.transaction():
             self.cash_leg.paid_in_by_hand_check("reserve_fund")
-            self._risk_reserve.room_check(cash_fen)
+            self._risk_reserve.capital_check(cash_fen)
             self._ledger.move(
                 EntryKind.PAY_IN, Institution.BANK, reserve, CASH_ASSET, cash_fen, "reserve"
             )

@@ -83,7 +83,7 @@ class RiskReserve:
                     RegistryRefusal.NOT_DUE,
                     f"reserve: expected fees with a share of 1 fen or more, got {due} fen",
                 )
-            cash = min(due, self._room_checked(1))
+            cash = min(due, self._within_capital(1))
             self._put(terms, cash, self._fees_taken())
         return cash
 
@@ -97,16 +97,16 @@ class RiskReserve:
         cash = amount_checked(cash_fen, "cash")
         with self._ledger.transaction():
             terms = self._terms_set()
-            self._room_checked(cash)
+            self._within_capital(cash)
             self._put(terms, cash, self._fees_from(terms))
 
-    def room_check(self, cash: int) -> None:
+    def capital_check(self, cash: int) -> None:
         """Refuse cash that would bring it above the registered capital, where that is set.
 
         Rules: CEA-RSV-02.
         """
         if self._terms() is not None:
-            self._room_checked(cash)
+            self._within_capital(cash)
 
     # -- in common ----------------------------------------------------------------------------
 
@@ -120,7 +120,7 @@ class RiskReserve:
             [(entry_id, *kept)],
         )
 
-    def _room_checked(self, cash: int) -> int:
+    def _within_capital(self, cash: int) -> int:
         room = self.room() or 0
         if cash > room:
             raise ActError(

@@ -20,5 +20,5 @@ def open_pages(site: Site, systems: KeyedSystems, rules: MarketRules) -> None:
     session = TradingSession(site, systems, rules)
     site.kept["trader"] = session
     site.tasks.append(session.run)
-    for room in (trading, blocks, biddings, positions):
-        room.channels_add(site, session)
+    for pages in (trading, blocks, biddings, positions):
+        pages.channels_add(site, session)

@@ -89,9 +89,9 @@ class EventIndex:
         """Whether all full blocks are in the file, or some wait for room on the disk."""
         return self._blocks.written_count == self._blocks.count
 
-    def room_check(self) -> None:
+    def space_check(self) -> None:
         """Refuse more events while too many blocks wait for the disk; JournalFull says so."""
-        self._blocks.room_check()
+        self._blocks.space_check()
 
     def close(self) -> None:
         """Release the file."""

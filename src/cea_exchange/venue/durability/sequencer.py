@@ -228,7 +228,7 @@ class Sequencer:
             The disk failed. Nothing may be released; exit and recover by replay.
         """
         assert 0 < len(records) <= RECORDS_PER_FRAME_MAX
-        self._room_check()
+        self._space_check()
         now_ns = self._stamp()
         self.journal.append(FrameKind.RECORDS, len(records), now_ns, records)
         self.journal.sync_begin()
@@ -303,7 +303,7 @@ class Sequencer:
         JournalFull
             The disk has no room; what was applied counts, and the rest may be tried again.
         """
-        self._room_check()
+        self._space_check()
         for frame in journal.append_frames(frames):
             events = frame_apply(self.machine, frame)
             self._followed.append(events)
@@ -403,13 +403,13 @@ class Sequencer:
         now_ns = min(self._now_ns(), TIME_NS_MAX)
         return max(now_ns, self.journal.last_time_ns, self.machine.time_ns)
 
-    def _room_check(self) -> None:
+    def _space_check(self) -> None:
         """Refuse work while its events would wait for the disk without end."""
-        self._store.room_check()
-        self.index.room_check()
+        self._store.space_check()
+        self.index.space_check()
 
     def _control(self, message: Control) -> np.ndarray:
-        self._room_check()
+        self._space_check()
         now_ns = self._stamp()
         # Versions before let a clock of 2150 into the journal: no day of it could be closed.
         message = msgspec.structs.replace(message, at_ns=min(now_ns, TIME_NS_MAX))

@@ -96,7 +96,7 @@ class VenueProposals(MakerChecker[Operator, Proposal]):
         act: Callable[[Operator], dict[str, Any]],
     ) -> Proposal:
         """Put an act before the others; FrameError if too many wait already."""
-        self.room_check(by, BODY)
+        self.waiting_check(by, BODY)
         self._ended_drop()
         number, self._next_number = self._next_number, self._next_number + 1
         request_hash = sha256(request).hexdigest()

@@ -101,7 +101,7 @@ def join(config: VenueConfig, data: Path) -> Joined:
         try:
             _between_days_check(sequencer)
             log_id, next_seq = sequencer.journal.log_id, sequencer.journal.next_seq
-            _room_check(shared, last, log_id, next_seq)
+            _space_check(shared, last, log_id, next_seq)
             mark = FolderMark(
                 name=cluster.name,
                 node=cluster.node,
@@ -290,7 +290,7 @@ def _between_days_check(sequencer: Sequencer) -> None:
         raise ClusterRefused(f"day {core.trading_date} is open: close it first")
 
 
-def _room_check(
+def _space_check(
     shared: ReplicatedLog, last: LogMessage | None, log_id: str, next_seq: int
 ) -> None:
     """Refuse a log that has another journal, or this one with somebody on it, or more of it."""

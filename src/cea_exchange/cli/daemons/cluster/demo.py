@@ -138,18 +138,29 @@ def _line(cluster: "LocalCluster", leader: str, epoch: int) -> str:
     return f"  {who}; commands in the journal of {has}"
 
 
+def _tended(cluster: "LocalCluster", condition: Callable[[], bool], what: str) -> None:
+    """Wait for it under a leader; whoever is killed meanwhile, or was just before, begins again."""
+    from cea_exchange.loadtest.local_exchange import ExchangeError
+
+    since_ns, deadline_s = time.time_ns(), time.monotonic() + SETTLE_S_MAX
+    while True:
+        if cluster.tend():
+            since_ns = time.time_ns()
+        elif cluster.is_led_since(since_ns) and condition():
+            return
+        if time.monotonic() > deadline_s:
+            raise ExchangeError(f"waited {SETTLE_S_MAX:.0f} s for {what}")
+        time.sleep(TURN_S)
+
+
 def _close(console: Console, cluster: "LocalCluster") -> dict[str, Any]:
     """Close the day, let all be settled and stop, and hold each copy against the others."""
     from cea_exchange.loadtest.stands.cluster_audit import cluster_copies
     from cea_exchange.loadtest.stands.local_cluster import REGISTRY, WAY_IN
     from cea_exchange.registry.store import RegistryStore
 
-    def tended(condition: Callable[[], bool], what: str) -> None:
-        """Wait for it; whoever was killed meanwhile, or in the last moment, is started again."""
-        cluster.wait_until(lambda: not cluster.tend() and condition(), what, SETTLE_S_MAX)
-
     console.print("- the time is over: the day is closed, and all copies are compared")
-    tended(cluster.is_level, "all nodes to follow")
+    _tended(cluster, cluster.is_level, "all nodes to follow")
     cluster.operate("clock", at=f"{FIRST_DAY}T15:00:00+08:00")
     last_seq = cluster.operate("status")["settlement_seq"]
 
@@ -157,8 +168,8 @@ def _close(console: Console, cluster: "LocalCluster") -> dict[str, Any]:
         with RegistryStore.open_reader(cluster.data) as store:
             return bool(store.last_seq >= last_seq)
 
-    tended(settled, "the registry to settle")
-    tended(cluster.is_level, "all nodes to have the whole log")
+    _tended(cluster, settled, "the registry to settle")
+    _tended(cluster, cluster.is_level, "all nodes to have the whole log")
     leads, _ = cluster.leader_names()
     for name in (WAY_IN, *(each for each in cluster.venue_names if each != leads), leads, REGISTRY):
         cluster.stop(name)
