@@ -120,14 +120,16 @@ def fields_of(text: str) -> set[str]:
 
 def test_every_other_text_is_one_that_the_program_says():
     folders = ("cli", "domain", "matching", "loadtest", "daily_replay")
-    paths = (path for name in folders for path in (ROOT / "src/cea_exchange" / name).rglob("*.py"))
+    paths = [path for name in folders for path in (ROOT / "src/cea_exchange" / name).rglob("*.py")]
+    # A profile's title is said, too.
+    paths += (ROOT / "src/cea_exchange/domain/profiles").glob("*.toml")
     source = " ".join(" ".join(path.read_text(encoding="utf-8").split()) for path in paths)
     # A long one stands in parts, or has a name's number; one of an event has underscores there.
     joined = re.sub(r'" f?"', "", source).replace("{{", "{").replace("}}", "}").replace("_", " ")
     started = re.compile(
         r"^(Traded|Since|use CPython|ulimit|the (venue|registry) ends|(listed|block|bidding) [va])"
     )
-    tables = ("documents", "explain", "flows", "answers", "demo", "doctor")
+    tables = ("documents", "explain", "flows", "profile", "answers", "demo", "doctor")
     unsaid = [
         key for table in tables for key in TABLES[table]
         if " ".join(key.replace("_", " ").split()) not in joined and not started.match(key)
@@ -238,3 +240,11 @@ def test_a_bulletin_and_a_statement_are_chinese_throughout():
 
 def test_the_tests_of_this_project_speak_english():
     assert os.environ["LC_ALL"] == "C.UTF-8"
+
+
+def test_the_profiles_are_listed_in_chinese(capsys):
+    assert run(["profile", "list", "--lang", "zh"]) == 0
+    listed = capsys.readouterr().out
+    assert "全国市场" in listed and "截至 2024-11-13" in listed and "pilot" not in listed
+    assert run(["profile", "show", "cea", "--lang", "zh"]) == 0
+    assert "日历 cn_carbon" in capsys.readouterr().out

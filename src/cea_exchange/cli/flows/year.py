@@ -139,7 +139,7 @@ def play(
         _print(outcome, setting, state, time.monotonic() - began_s)
         if found is not None:
             typer.echo(sentence(found))
-        typer.echo(f"report: {report}", err=True)
+        typer.echo(say("report: {}", report), err=True)
     _agree_check(outcome)
 
 
@@ -229,4 +229,5 @@ def _print(outcome: Outcome, setting: YearSetting, state: YearState, wall_s: flo
     for each in outcome.reconciled:
         found = say("agree") if each.agrees else f"{say('differ')}: {each.differences[0]}"
         console.print(f"- {say(each.name)}: {each.count:,} {found}")
-    console.print(f"{wall_s:.1f} s, {peak_mib:,.0f} MiB at most; {len(outcome.files)} tables")
+    tables = len(outcome.files)
+    console.print(say("{:.1f} s, {:,.0f} MiB at most; {} tables", wall_s, peak_mib, tables))

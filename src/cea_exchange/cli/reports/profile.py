@@ -6,6 +6,7 @@ import typer
 
 from cea_exchange.cli.command_line import CommandLine
 from cea_exchange.cli.errors import CheckFailed, CommandError, bad_input
+from cea_exchange.cli.language import said, say
 from cea_exchange.cli.options import PlainJson
 from cea_exchange.cli.output import json_print
 from cea_exchange.domain.calendar import date_parse
@@ -45,8 +46,7 @@ def names(json: PlainJson = False) -> None:
         json_print([{"name": each.name, "title": each.title} | _as_of(each) for each in profiles])
         return
     for each in profiles:
-        date = f", as of {each.as_of}" if each.as_of else ""
-        typer.echo(f"{each.name:<12} {each.title}{date}")
+        typer.echo(f"{each.name:<12} {said(each.title)}{_dated(each)}")
 
 
 def show(profile: Named = "cea", date: OnDate = None, json: PlainJson = False) -> None:
@@ -67,12 +67,12 @@ def show(profile: Named = "cea", date: OnDate = None, json: PlainJson = False) -
         }
         json_print(content)
         return
-    typer.echo(f"{loaded.name}: {loaded.title}")
-    date_text = f", as of {loaded.as_of}" if loaded.as_of else ""
-    typer.echo(f"calendar {loaded.calendar}, hash {loaded.profile_hash()}{date_text}")
+    typer.echo(f"{loaded.name}: {said(loaded.title)}")
+    head = say("calendar {name}, hash {hash}", name=loaded.calendar, hash=loaded.profile_hash())
+    typer.echo(head + _dated(loaded))
     for setting in settings:
         line = f"  {setting.name:<32} {_text(setting.value):<20} {setting.rule}"
-        remark = "unconfirmed" if setting.unconfirmed else setting.by
+        remark = said("unconfirmed") if setting.unconfirmed else setting.by
         typer.echo(f"{line:<68}  {setting.confidence:<3}{remark}".rstrip())
 
 
@@ -88,8 +88,8 @@ def check(profile: Named, json: PlainJson = False) -> None:
         json_print(content)
     else:
         count = len(loaded.notices)
-        notices = f" ({count} of them notices)" if count else ""
-        values = f"{len(loaded.settings)} values{notices}"
+        notices = say(" ({count} of them notices)", count=count) if count else ""
+        values = say("{count} values{notices}", count=len(loaded.settings), notices=notices)
         typer.echo(f"{loaded.name}: {values}, hash {loaded.profile_hash()}")
 
 
@@ -118,6 +118,10 @@ def copy(profile: Named = "cea") -> None:
     """
     with bad_input(ProfileError):
         typer.echo(profile_text(profile), nl=False)
+
+
+def _dated(profile: Profile) -> str:
+    return say(", as of {day}", day=profile.as_of) if profile.as_of else ""
 
 
 def _as_of(profile: Profile) -> dict[str, str]:
