@@ -2,6 +2,7 @@
 
 import json
 import re
+import sqlite3
 from html import escape
 
 import msgspec
@@ -249,6 +250,19 @@ def test_a_year_that_another_process_plays_is_left_alone(year):
     folder, _ = year
     with FolderLock(folder / LOCK), pytest.raises(FolderInUse, match="in use by process"):
         YearRun(folder, SMALL).run()
+
+
+def test_a_folder_whose_database_is_another_programs_is_refused_in_words(tmp_path, capsys):
+    """As one that an earlier version has begun."""
+    from cea_exchange.cli.main import run as cea_exchange
+
+    YearRun(tmp_path / "out", SMALL).run(stop_after=2)
+    (kept,) = (tmp_path / "out").glob(".checkpoint/platform/*.sqlite")
+    with sqlite3.connect(kept) as connection:
+        connection.execute("DROP TABLE firm_tie_ends")
+    assert cea_exchange(["year", *options(SMALL), "--out", str(tmp_path / "out")]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("cea-exchange: ") and "firm_tie_ends" in said
 
 
 @pytest.mark.parametrize("firms", ["no.such:Firms", "os:nothing", "os:path", "math:sqrt"])

@@ -1,7 +1,8 @@
 """The plots of a year: of its tables, which lie in its folder, and of its bulletins."""
 
 import csv
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date
 from itertools import accumulate
 from pathlib import Path
@@ -72,10 +73,10 @@ def year(folder: Path | str) -> "Figure":
     return figure
 
 
-def rows_of(folder: Path, table: str) -> list[dict[str, str]]:
-    """Return the rows of a table."""
+def rows_of(folder: Path, table: str) -> Iterator[dict[str, str]]:
+    """Yield the rows of a table: a nation's trades are too many to have them all."""
     with (folder / TABLES / f"{table}.csv").open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
+        yield from csv.DictReader(file)
 
 
 def days_of(folder: Path) -> list[DrawnDay]:
@@ -163,12 +164,13 @@ def _surrender(figure: Any, folder: Path) -> None:
 
 def _concentration(figure: Any, folder: Path) -> None:
     axes = figure.subplots()
-    entities = len(rows_of(folder, "entities"))
-    for side in ("buyer", "seller"):
-        traded: dict[str, int] = {}
-        for row in rows_of(folder, "trades"):
-            traded[row[side]] = traded.get(row[side], 0) + int(row["tonnes"])
-        tonnes = sorted(traded.values(), reverse=True)
+    entities = sum(1 for _ in rows_of(folder, "entities"))
+    traded = {side: Counter[str]() for side in ("buyer", "seller")}
+    for row in rows_of(folder, "trades"):
+        for side, by_account in traded.items():
+            by_account[row[side]] += int(row["tonnes"])
+    for side, by_account in traded.items():
+        tonnes = sorted(by_account.values(), reverse=True)
         whole = sum(tonnes)
         if whole:
             shares = [0.0, *(100 * part / whole for part in accumulate(tonnes))]

@@ -21,6 +21,7 @@ from cea_exchange.cli.errors import CheckFailed, CommandError
 from cea_exchange.cli.language import language, said_in_report
 from cea_exchange.domain.calendar import date_number
 from cea_exchange.domain.reference_prices import load_daily
+from cea_exchange.ledger.record_store import StoreError
 from cea_exchange.protocol.folder_lock import FolderInUse
 from cea_exchange.year.checkpoint import YearState
 from cea_exchange.year.outcome.outcome import Outcome, outcome_of
@@ -153,7 +154,7 @@ def _errors_worded(out: Path) -> Iterator[None]:
     """Say what is in the way as a command does."""
     try:
         yield
-    except (FolderInUse, ValueError) as error:
+    except (FolderInUse, StoreError, ValueError) as error:
         raise CommandError(str(error)) from error
     except YearFailed as error:
         raise CheckFailed(str(error)) from error
