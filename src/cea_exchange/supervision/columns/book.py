@@ -30,6 +30,7 @@ class LevelsAt:
         size = int(mine["price"].max()) - self._low + 1 if len(mine) else 0
         self._open = np.zeros(size, np.int64)
         self._by_account: dict[int, np.ndarray] = {}
+        self._by_price: dict[int, np.ndarray] = {}
 
     def move(self, row: int) -> None:
         """Go on to how the book stood after the event at a row."""
@@ -50,6 +51,17 @@ class LevelsAt:
             return 0, 0, 0
         place = int(np.argmax(self._open))
         return place + self._low, int(self._open[place]), int(self._open.sum())
+
+    def holders(self, price: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return who has something open at a price now, and how much each has."""
+        if price not in self._by_price:
+            self._by_price[price] = np.flatnonzero(self._mine["price"] == price)
+        rows = self._by_price[price]
+        steps = self._mine[rows[: np.searchsorted(rows, self._done)]]
+        accounts, places = np.unique(steps["account"], return_inverse=True)
+        tonnes = np.zeros(len(accounts), np.int64)
+        np.add.at(tonnes, places, steps["tonnes"])
+        return accounts[tonnes > 0], tonnes[tonnes > 0]
 
     def own(self, account: int, prices: Sequence[int] | np.ndarray) -> np.ndarray:
         """Return what an account has open at prices now."""

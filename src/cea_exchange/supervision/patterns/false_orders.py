@@ -397,21 +397,29 @@ def _minutes_held(
     if not len(patient):
         return minutes
     levels = LevelsAt(columns, product, side)
-    for day in range(len(columns.days)):
-        rows = np.flatnonzero(columns.events["trading_date"] == columns.days[day])
-        first, last = columns.time_ns[rows[0]], columns.time_ns[rows[-1]]
-        for moment in range(int(first) // MINUTE_NS + 1, int(last) // MINUTE_NS + 1):
-            row = int(np.searchsorted(columns.time_ns, moment * MINUTE_NS, side="left")) - 1
-            levels.move(row)
-            price, tonnes, total = levels.largest()
-            if not total or tonnes * 1000 < total * share:
-                continue
-            for account in patient:
-                own = int(levels.own(int(account), [price])[0])
-                if own * 1000 >= total * share:
-                    key = int(account), day, price
-                    minutes[key] = minutes.get(key, 0) + 1
+    dates = np.ascontiguousarray(columns.events["trading_date"])
+    for day, date in enumerate(columns.days):
+        of_day = np.flatnonzero(dates == date)
+        first, last = columns.time_ns[of_day[[0, -1]]] // MINUTE_NS
+        moments = np.arange(first + 1, last + 1) * MINUTE_NS
+        rows = np.searchsorted(columns.time_ns, moments, side="left") - 1
+        # Minutes behind the same event show the same book.
+        for row, count in zip(*np.unique(rows, return_counts=True), strict=True):
+            levels.move(int(row))
+            for account, price in _holding(levels, patient, share):
+                key = account, day, price
+                minutes[key] = minutes.get(key, 0) + int(count)
     return minutes
+
+
+def _holding(levels: LevelsAt, patient: np.ndarray, share: int) -> list[tuple[int, int]]:
+    """Return who of the patient has such a share of a side at the price where most is open."""
+    price, tonnes, total = levels.largest()
+    if not total or tonnes * 1000 < total * share:
+        return []
+    accounts, own = levels.holders(price)
+    holding = accounts[(own * 1000 >= total * share) & np.isin(accounts, patient)]
+    return [(int(account), price) for account in holding]
 
 
 def _building_alert(
