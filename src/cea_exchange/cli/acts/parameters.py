@@ -1,6 +1,7 @@
 """Arguments and options of a request's command: what a person types, and what goes on the wire."""
 
 import inspect
+import os
 from collections.abc import Callable
 from enum import Enum
 from hashlib import sha256
@@ -229,8 +230,9 @@ def file_content(file: Path) -> bytes:
     """
     with file_used(file), file.open("rb") as opened:
         content = opened.read(FILE_BYTES_MAX + 1)  # a device's bytes have no end
-    if len(content) > FILE_BYTES_MAX:
-        raise CommandError(f"{file}: expected at most {FILE_BYTES_MAX} bytes, got more")
+        size = max(os.fstat(opened.fileno()).st_size, len(content))
+    if size > FILE_BYTES_MAX:
+        raise CommandError(f"{file}: expected at most {FILE_BYTES_MAX} bytes, got {size}")
     return content
 
 
