@@ -12,7 +12,7 @@ from cea_exchange.screens.live.market_feed import MarketFeed
 from cea_exchange.screens.page import BODY_BYTES_MAX, Page
 from cea_exchange.screens.serving.forms import Once
 
-START_S_MAX = 8.0
+START_S_MAX = 4.0
 Task = Callable[[], Coroutine[Any, Any, None]]
 
 
