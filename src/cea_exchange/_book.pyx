@@ -490,23 +490,28 @@ cdef int64_t book_apply_all(
     """
     cdef const Order* orders = state.pool.orders
     cdef const Order* order
+    cdef Guess guesses[AHEAD]
     cdef uint32_t slots[AHEAD]
     cdef uint32_t slot
     cdef int64_t row
     needed[0] = 0
     state.index.fetches_ahead = True
     memset(slots, 0, sizeof(slots))
+    for row in range(AHEAD):
+        guesses[row] = place_guess(&state.index, commands[row].order_id if row < count else 0)
     for row in range(count):
         order = &orders[slots[(row + AHEAD_NEIGHBOURS) % AHEAD]]
         prefetch(&orders[order.older])
         prefetch(&orders[order.newer])
-        slot = slot_guess(&state.index, commands[min(row + AHEAD_ORDER, count - 1)].order_id)
+        slot = slot_guess(guesses[(row + AHEAD_ORDER) % AHEAD])
         slots[(row + AHEAD_ORDER) % AHEAD] = slot
         prefetch(&orders[slot])
         needed[0] = apply_one(state, &commands[row], sink)
         if needed[0] != 0:
             break
-        prefetch(line_guess(&state.index, commands[min(row + AHEAD, count - 1)].order_id))
+        if row + AHEAD < count:
+            guesses[row % AHEAD] = place_guess(&state.index, commands[row + AHEAD].order_id)
+            prefetch(guesses[row % AHEAD].line)
     else:
         row = count
     state.index.fetches_ahead = False

@@ -13,7 +13,7 @@ from libc.string cimport memcpy
 from cea_exchange._book cimport BookState
 from cea_exchange._hash cimport fold
 from cea_exchange._id_index cimport (
-    index_find, index_put, index_size, line_guess,
+    index_find, index_put, index_size, place_guess,
 )
 from cea_exchange._ladder cimport *
 from cea_exchange._records cimport *
@@ -177,7 +177,7 @@ cdef bint orders_restore(BookState* state) noexcept nogil:
     for slot in range(1, state.pool.slot_last + 1):
         if slot + AHEAD <= state.pool.slot_last:
             ahead = &state.pool.orders[slot + AHEAD]
-            prefetch(line_guess(&state.index, ahead.order_id))
+            prefetch(place_guess(&state.index, ahead.order_id).line)
             prefetch(&state.pool.orders[ahead.older])
             prefetch(&state.pool.orders[ahead.newer])
         if state.pool.orders[slot].side != 0:

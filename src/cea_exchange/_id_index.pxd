@@ -82,6 +82,11 @@ cdef struct Found:            # What a search found. Good until the index change
     Bucket* bucket
 
 
+cdef struct Guess:
+    const void* line          # A cell of the table of all ids, or a bucket.
+    uint8_t tag               # In that bucket; 0: the line is a cell.
+
+
 cdef extern from *:
     """
     #ifdef __SSE2__
@@ -293,23 +298,27 @@ cdef inline bint region_settle(IdIndex* index, uint64_t order_id) noexcept nogil
 
 # -- Index ----------------------------------------------------------------------------------------
 
-cdef inline const void* line_guess(const IdIndex* index, uint64_t order_id) noexcept nogil:
-    """Where an id probably stands; a new one, where it will."""
-    if id_is_dense(index, order_id):
-        return &index.dense[order_id]
-    return home_of(&index.current, id_hash(order_id))
-
-
-cdef inline uint32_t slot_guess(const IdIndex* index, uint64_t order_id) noexcept nogil:
-    """The slot that an id probably has; of a new one mostly `SLOT_NONE`."""
+cdef inline Guess place_guess(const IdIndex* index, uint64_t order_id) noexcept nogil:
+    """Where an id probably stands; a new one, where it will. To be fetched."""
+    cdef Guess guess
     cdef uint64_t hash_
-    cdef const Bucket* bucket
-    cdef uint32_t equal
     if id_is_dense(index, order_id):
-        return index.dense[order_id]
-    hash_ = id_hash(order_id)
-    bucket = home_of(&index.current, hash_)
-    equal = tags_equal(bucket.tags, tag_of(hash_))
+        guess.line = &index.dense[order_id]
+        guess.tag = 0
+    else:
+        hash_ = id_hash(order_id)
+        guess.line = home_of(&index.current, hash_)
+        guess.tag = tag_of(hash_)
+    return guess
+
+
+cdef inline uint32_t slot_guess(Guess guess) noexcept nogil:
+    """The slot that an id probably has; of a new one mostly `SLOT_NONE`."""
+    cdef const Bucket* bucket = <const Bucket*>guess.line
+    cdef uint32_t equal
+    if guess.tag == 0:
+        return (<const uint32_t*>guess.line)[0]
+    equal = tags_equal(bucket.tags, guess.tag)
     return bucket.slots[trailing_zeros(equal)] if equal != 0 else SLOT_NONE
 
 
