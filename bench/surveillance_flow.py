@@ -75,7 +75,7 @@ def _at(time_ns: int) -> str:
 
 
 def report(tape: Tape) -> Iterator[str]:
-    """Yield what the flow came to, and its alerts by pattern and grade."""
+    """Yield the size of the flow, and its alerts by pattern and grade."""
     kinds = Counter(tape.events["kind"].tolist())
     yield (
         f"{len(tape.events):,} events, {kinds[EventKind.ORDER_ACCEPTED]:,} orders, "

@@ -8,7 +8,6 @@ from cea_exchange.cluster.log_message import (
     HEAD_BYTES,
     Chain,
     EndRecord,
-    EpochRecord,
     HandoverRecord,
     Head,
     MessageKind,
@@ -18,17 +17,7 @@ from cea_exchange.cluster.log_message import (
     record_decode,
     record_encode,
 )
-
-RECORD = EpochRecord(
-    node="one",
-    incarnation="c" * 32,
-    log_id="a" * 32,
-    base_log_seq=0,
-    state_hash=7,
-    code_version="0.1.0",
-    schema_version=3,
-    profile_hash="b" * 64,
-)
+from support.cluster.epochs import RECORD
 
 
 def message(log_seq, chain, kind, *parts, epoch=None, epoch_log_seq=None, first=None, count=0):

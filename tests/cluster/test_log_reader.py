@@ -11,7 +11,6 @@ from cea_exchange.cluster.connection import LogConnection
 from cea_exchange.cluster.errors import LogDamaged
 from cea_exchange.cluster.log_message import (
     Chain,
-    EpochRecord,
     Head,
     MessageKind,
     message_decode,
@@ -21,20 +20,11 @@ from cea_exchange.cluster.log_message import (
 from cea_exchange.cluster.log_nodes.local import LogNodes
 from cea_exchange.cluster.log_reader import LogReader
 from cea_exchange.cluster.replicated_log import Outcome, ReplicatedLog
+from support.cluster.epochs import RECORD
 from support.patience import patience
 
 pytestmark = pytest.mark.e2e
 MARKS = [b"second of them", b"third of them", b"fourth of them", b"fifth of them"]
-RECORD = EpochRecord(
-    node="one",
-    incarnation="c" * 32,
-    log_id="a" * 32,
-    base_log_seq=0,
-    state_hash=7,
-    code_version="0.1.0",
-    schema_version=3,
-    profile_hash="b" * 64,
-)
 
 
 def filled(shared):
@@ -76,7 +66,7 @@ def read(connection, seconds):
 def test_a_damaged_copy_is_read_past_and_a_message_that_all_lost_is_named(
     tmp_path, monkeypatch, copies
 ):
-    """It asked for a consumer 150 times a second, until the log had room for nobody's."""
+    """It created 150 consumers a second, until the log took no more from anybody."""
     monkeypatch.setattr(log_reader, "MISSING_S_MAX", 2.0)
     with LogNodes(tmp_path) as log_nodes:
         log_nodes.start()

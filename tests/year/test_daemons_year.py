@@ -35,7 +35,7 @@ def by_daemons(setting):
 
 
 def supervised(folder, setting):
-    """Play a supervised year; return what supervision came to."""
+    """Play a supervised year; return the results of supervision."""
     run = YearRun(folder, setting)
     state = run.run()
     assert outcome_of(folder, setting, state).agrees

@@ -22,12 +22,12 @@ Answer = dict[str, Any]
 
 
 def act_line(answer: Answer) -> str:
-    """Return in a line what came of an act."""
+    """Return the result of an act in a line."""
     return fields_line(answer) or said("done")
 
 
 def reconciled(found: "Reconciliation") -> str:
-    """Say as `Reconciliation.sentence` does what comparing venue and registry came to."""
+    """Give the result of comparing venue and registry as a sentence, in the reader's language."""
     if found.agrees and found.checkpoint_seq:
         return say("reconciled at seq {seq}: venue hash = registry hash", seq=found.checkpoint_seq)
     return found.sentence()

@@ -224,7 +224,7 @@ class LogConnection:
         raise self._refusal(refusals, is_refused=is_refused.is_set())
 
     def _refusal(self, refusals: list[str], *, is_refused: bool) -> Exception:
-        """Return what came of an attempt that ended without a connection."""
+        """Return why an attempt ended without a connection."""
         said = "; ".join(dict.fromkeys(refusals)) or f"no answer within {CONNECT_S_MAX:g} s"
         nodes = ", ".join(self.config.log_nodes)
         if not is_refused:

@@ -276,7 +276,7 @@ class ReplicatedLog:
         try:
             self.connection.call(asked, CALL_S_MAX)
         except LogUnreachable as error:
-            # Between two leaders nobody answers either: whoever asks for more of it is told that.
+            # Nobody answers between two leaders either: only a denial is a reason to refuse.
             if self.connection.denied:
                 raise ClusterRefused(
                     f"user {self.config.user} may not write the log: {self.connection.denied}"

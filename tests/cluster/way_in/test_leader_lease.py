@@ -33,7 +33,7 @@ def test_an_earlier_epoch_than_was_known_is_dropped(lease):
 
 @pytest.mark.e2e
 def test_what_can_not_be_is_refused_at_the_start(tmp_path):
-    """It began, and told nobody but its log that it would never find a leader."""
+    """It started, and only its log file said that it would never find a leader."""
     with LogNodes(tmp_path / "log") as log_nodes:
         log_nodes.start()
         table = log_nodes.cluster_settings("front", WATCHER)

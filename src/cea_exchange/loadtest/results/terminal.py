@@ -69,7 +69,7 @@ def _bars(values: list[float]) -> str:
 
 
 def result_show(result: Result, console: Console, said: Said = str) -> None:
-    """Print what came of a run; `said` returns a text in the reader's language."""
+    """Print the result of a run; `said` returns a text in the reader's language."""
     console.print(Group(_latencies(result, said), _counts(result, said)))
     floor = result.floor
     if floor is not None:

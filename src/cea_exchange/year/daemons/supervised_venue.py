@@ -93,7 +93,7 @@ class DaemonSeat:
         self._venue, self._market = venue, market
 
     def enter(self, order: Order) -> None:
-        """Enter an order a second after what came before."""
+        """Enter an order a second after the act before it."""
         with self._market.time.paced(SECOND_NS):
             self._market.listed([order])
 

@@ -108,7 +108,7 @@ class EmbeddedSeat:
         self._exchange, self._market = exchange, market
 
     def enter(self, order: Order) -> None:
-        """Enter an order a second after what came before."""
+        """Enter an order a second after the act before it."""
         with self._exchange.time.paced(SECOND_NS):
             self._market.listed([order])
 

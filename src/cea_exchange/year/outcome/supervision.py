@@ -92,7 +92,7 @@ class Supervised(Struct, frozen=True, kw_only=True):
 def supervised_of(
     folder: Path, mode: Mode, firms: Sequence[Firm], calendar: TradingCalendar
 ) -> Supervised:
-    """Write a year's table of cases and its disclosures; return what supervision came to.
+    """Write a year's table of cases and its disclosures; return the results of supervision.
 
     Parameters
     ----------
