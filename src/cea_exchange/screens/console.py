@@ -19,7 +19,7 @@ PROFILE = "cea"
 RIGHTS_S = 5.0
 """So often it is asked anew what the key may do, as keys are granted and revoked meanwhile."""
 AGAIN_S = 0.2
-"""So soon again at the start, while a system has not answered."""
+"""So soon again while a system has never answered."""
 
 BOARD_PAGES: tuple[Page, ...] = (
     *market.PAGES,
@@ -119,8 +119,8 @@ async def _rights_follow(site: Site, systems: KeyedSystems) -> None:
     while True:
         seats = await systems.seats(site.rights.seats)
         site.rights = Rights(site.rights.trading, site.rights.account, seats)
-        # While one is silent, a page that is asked for would be refused to whom it may be shown.
-        is_known = not (systems.silent and site.unknown)
-        if is_known:
+        # While one has never answered, a page may be refused to whom it may be shown.
+        unheard = systems.silent - dict(seats).keys()
+        if not unheard:
             site.learned("seats")
-        await asyncio.sleep(RIGHTS_S if is_known else AGAIN_S)
+        await asyncio.sleep(AGAIN_S if unheard else RIGHTS_S)

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from support.registry.fake_venue import wait_until
 from support.screens.institutions import YEAR
 from support.screens.served import Served
 
@@ -51,11 +52,12 @@ class Forms(HTMLParser):
 
 @contextmanager
 def entered(nation, who):
-    """Let a browser in at somebody's console."""
+    """Let a browser in at somebody's console, and wait until it knows whose it is."""
     with Served.console(nation.data, who) as served:
         options = {"base_url": served.address, "headers": {"origin": served.address}}
         with httpx.Client(**options, timeout=60, follow_redirects=True) as http:
             assert http.get(served.entrance).status_code == 200
+            wait_until(lambda: '<span class="who"></span>' not in http.get("/").text)
             yield http
 
 
