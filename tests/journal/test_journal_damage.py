@@ -4,8 +4,19 @@ from pathlib import Path
 
 import pytest
 
-from cea_exchange.journal import FrameKind, Identity, Journal, JournalError, read_frames
-from cea_exchange.journal.segment import FRAME_BYTES_MAX, FRAME_HEADER_BYTES
+from cea_exchange.journal import (
+    FrameKind,
+    Identity,
+    Journal,
+    JournalError,
+    SegmentReader,
+    read_frames,
+)
+from cea_exchange.journal.segment import (
+    FRAME_BYTES_MAX,
+    FRAME_HEADER_BYTES,
+    SEGMENT_HEADER_BYTES,
+)
 from support.journal.volatile_storage import VolatileStorage
 
 pytestmark = pytest.mark.crash
@@ -177,6 +188,42 @@ def test_a_hole_before_a_whole_frame_is_cut_only_if_neither_was_synced(broken):
     else:
         journal = journal_open(storage)
         assert 1 + 2 * broken == journal.next_seq == journal.torn_tail.seq
+
+
+class ReadBesideWriting:
+    """A file system whose first look at a file has a hole where a frame was written meanwhile."""
+
+    def __init__(self, storage, hole, *, is_filled):
+        self._storage, self._hole, self._is_filled = storage, hole, is_filled
+        self._looks = 0
+
+    def read(self, path):
+        whole = bytearray(self._storage.read(path))
+        self._looks += 1
+        if self._looks == 1 or not self._is_filled:
+            whole[self._hole] = bytes(self._hole.stop - self._hole.start)
+        return bytes(whole)
+
+    def __getattr__(self, name):
+        return getattr(self._storage, name)
+
+
+@pytest.mark.parametrize("is_filled", [True, False])
+def test_a_frame_written_while_the_file_is_read_is_no_damage(is_filled):
+    """The reader ends before it, and the next one has it; what stays a hole is damage."""
+    storage = journal_write(frames=4, closed=False, padding_bytes=4096)
+    frame_bytes = FRAME_HEADER_BYTES + 40
+    hole = slice(SEGMENT_HEADER_BYTES + 2 * frame_bytes, SEGMENT_HEADER_BYTES + 3 * frame_bytes)
+    beside = ReadBesideWriting(storage, hole, is_filled=is_filled)
+    reader = SegmentReader(DIRECTORY, storage=beside, cut_torn_tail=True)
+    if not is_filled:
+        with pytest.raises(JournalError, match="sequence 5: .*written after it was synced"):
+            list(reader.frames())
+        return
+    assert [1, 3] == [frame.first_seq for frame in reader.frames()]
+    assert (5, hole.start) == (reader.tail.next_seq, reader.tail.valid_bytes)
+    again = SegmentReader(DIRECTORY, storage=beside, cut_torn_tail=True)
+    assert [1, 3, 5, 7] == [frame.first_seq for frame in again.frames()]
 
 
 def test_a_whole_frame_with_another_number_is_no_torn_tail():

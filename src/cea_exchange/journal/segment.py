@@ -446,10 +446,19 @@ class SegmentReader:
         """Let a torn last frame pass if that is asked for, and raise for anything else."""
         if self._cut_torn_tail and is_last:
             evidence = _acknowledged_evidence(data[:], offset, seq)
-            if not evidence:
+            if not evidence or self._is_being_written(path, data, offset):
                 return
             fault = f"{fault}, and {evidence}"
         raise JournalError(_place(path, offset), seq, fault)
+
+    def _is_being_written(self, path: Path, data: _Bytes, offset: int) -> bool:
+        """Whether the segment's end is no more as it was read.
+
+        A file is not read at one moment: its writer may have put a frame where it was read
+        already, and the next frame where it was not. A second look finds both, while what is
+        damaged stays as it is.
+        """
+        return self._storage.read(path)[offset : len(data)] != data[offset:]
 
 
 def read_frames(directory: Path, *, storage: Storage | None = None) -> Iterator[Frame]:

@@ -31,7 +31,8 @@ def test_a_file_that_the_registry_would_drop_unread_is_not_sent(tmp_path, capsys
 
 
 def test_a_device_without_an_end_is_no_file():
-    with pytest.raises(CommandError, match="/dev/zero: expected at most 4193280 bytes, got 4193281"):
+    expected = "/dev/zero: expected at most 4193280 bytes, got 4193281"
+    with pytest.raises(CommandError, match=expected):
         file_content(Path("/dev/zero"))
 
 
