@@ -34,13 +34,14 @@ def test_all_offset_within_the_authoritys_share_and_nothing_is_sold_by_bidding(t
         (["--behaviour", "sold_bp=10001"], "Expected `int` <= 10000"),
         (["--behaviour", "patience=3"], "expected fields of sold_bp, auction_share_bp, "),
         (["--firms", "frugal_firms:FrugalFirms", "--behaviour", "a=1"], "expected fields of none"),
-        (["--offset-share", "501"], "share_bp: expected within 0..500, got 501"),
+        (["--offset-share", "501"], "expected at most the rule's 500 (CEA-OFS-01), got 501"),
     ],
 )
 def test_what_cannot_be_is_refused(tmp_path, capfd, monkeypatch, typed, words):
     monkeypatch.syspath_prepend("examples")
     assert command(["year", *options(SMALL), "--out", str(tmp_path / "out"), *typed]) == 2
     assert words in capfd.readouterr().err
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_behaviour_that_is_left_out_is_the_rules(tmp_path):

@@ -19,14 +19,13 @@ import msgspec
 from cea_exchange.domain.compliance.allocation import AllocationRules
 from cea_exchange.domain.compliance.plans.plan import parse_plan
 from cea_exchange.domain.compliance.ruled import load_rules
-from cea_exchange.domain.compliance.rules import ComplianceRules
 from cea_exchange.domain.profile import MarketRules, load_profile, profile_parse
 from cea_exchange.domain.profile_fields import fields_of
 from cea_exchange.sweep.cell import Cell, firms_hash, profile_name
 from cea_exchange.sweep.libraries import toml_writer
 from cea_exchange.sweep.plan_file import CommonYear, PlanError, Value
 from cea_exchange.year.run import firms_load
-from cea_exchange.year.setting import YearSetting
+from cea_exchange.year.setting import YearSetting, offset_share_check
 from cea_exchange.year.timeline import calendar_reaching, timeline
 
 COMMON = CommonYear.__struct_fields__
@@ -94,7 +93,7 @@ class Maker:
         self._days_check(common.year, common.days, profile.calendar)
         behaviour = dict(_of("firms", values))
         self._behaviour_check(common.firms, _of("firms", values))
-        _offset_check(common.offset_share_bp)
+        offset_share_check(common.offset_share_bp)
         setting = YearSetting(
             year=common.year,
             entities=common.entities,
@@ -204,13 +203,3 @@ def _behaviour_check(firms: str, behaviour: tuple[tuple[str, Value], ...]) -> No
     firms_load(
         YearSetting(year=0, entities=0, seed=0, orders=0, firms=firms, behaviour=given)
     )
-
-
-def _offset_check(share_bp: int | None) -> None:
-    most = ComplianceRules.load().offsets.cap_bp.value
-    if share_bp is not None and share_bp > most:
-        raise PlanError(
-            f"offset_share_bp: expected at most the rule's {most} (CEA-OFS-01), got {share_bp}"
-        )
-
-

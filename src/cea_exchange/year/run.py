@@ -48,7 +48,7 @@ from cea_exchange.year.institutions.systems import AUTHORITY, Systems
 from cea_exchange.year.nation.members import Member, enterprise_year, members, sizes_of
 from cea_exchange.year.opening import banked, groups, opening_products
 from cea_exchange.year.own_plan import own_plan
-from cea_exchange.year.setting import POWER_ONLY_UNTIL, YearSetting
+from cea_exchange.year.setting import POWER_ONLY_UNTIL, YearSetting, offset_share_check
 from cea_exchange.year.shape import part_of, parts_of_rest, weights
 from cea_exchange.year.timeline import Timeline, calendar_reaching, days_assumed, timeline
 
@@ -81,7 +81,7 @@ class YearRun:
     OtherYear
         The folder has something else in it.
     ValueError
-        Its profile, its firms or their behaviour are none.
+        Its profile, its plan, its firms or their behaviour are none, or CCERs may not cover so much.
     """
 
     def __init__(
@@ -101,6 +101,8 @@ class YearRun:
         is_power_only = setting.year <= POWER_ONLY_UNTIL
         self.members = members(sizes_of(setting.entities, is_power_only=is_power_only))
         self.behaviour = firms_load(setting)
+        with own_plan(setting):
+            offset_share_check(setting.offset_share_bp)
         checkpoint.setting_kept(folder, setting)
         self._weights = weights(self.days.trading_days)
         self._parts_ppm = parts_of_rest(self._weights)

@@ -4,6 +4,8 @@ from typing import Literal
 
 from msgspec import Struct
 
+from cea_exchange.domain.compliance.rules import ComplianceRules
+
 Mode = Literal["embedded", "daemons"]
 FIRMS = "cea_exchange.year.firms.firms:Firms"
 ORDERS_EACH = 300
@@ -62,3 +64,15 @@ class YearSetting(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     mode: Mode = "embedded"
     behaviour: dict[str, int] = {}
     offset_share_bp: int | None = None
+
+
+def offset_share_check(share_bp: int | None) -> None:
+    """Hold the share of what is due that CCERs may cover against the rule's (CEA-OFS-01).
+
+    Raises ValueError: it is more.
+    """
+    most = ComplianceRules.load().offsets.cap_bp.value
+    if share_bp is not None and share_bp > most:
+        raise ValueError(
+            f"offset_share_bp: expected at most the rule's {most} (CEA-OFS-01), got {share_bp}"
+        )
