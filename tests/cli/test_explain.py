@@ -73,7 +73,7 @@ def test_every_setting_of_a_daemon_is_described(daemon):
         file = tomllib.loads((ROOT / "contrib" / f"{daemon}.toml").read_text(encoding="utf-8"))
         assert {f"{daemon}.{key}" for key in file} <= own.keys()
     for each in own.values():
-        assert each.text and each.text != "See its class.", each.name
+        assert each.text and each.text != "See its class." and each.chinese, each.name
     assert not [name for name in own if name.count(".") > 3]
 
 

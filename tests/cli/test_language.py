@@ -19,7 +19,13 @@ from cea_exchange.institution.control.admin_client import InstitutionRefused
 from cea_exchange.matching.bulletins import MarketBulletins
 from cea_exchange.matching.market import Market
 from cea_exchange.matching.statements import MarketStatements
-from cea_exchange.screens.texts.catalogue import FOLDER, command_texts, refusal_texts, report_texts
+from cea_exchange.screens.texts.catalogue import (
+    FOLDER,
+    command_texts,
+    filled_texts,
+    refusal_texts,
+    report_texts,
+)
 from support.command_tree import below, command_tree
 from support.places import ROOT
 
@@ -248,3 +254,56 @@ def test_the_profiles_are_listed_in_chinese(capsys):
     assert "全国市场" in listed and "截至 2024-11-13" in listed and "pilot" not in listed
     assert run(["profile", "show", "cea", "--lang", "zh"]) == 0
     assert "日历 cn_carbon" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("typed", "words"),
+    [
+        (["run"], "缺少参数 'script'。"),
+        (["run", "day.jsonl", "--nothing"], "没有选项 --nothing"),
+        (["ru"], "没有命令 'ru'。是否指 'run'？"),
+        (["load", "run", "--rate", "x"], "'--rate' 的值有误：'x' 不是有效的 float range。"),
+        (["year", "2020", "--out", "y"], "'year' 的值有误：2020 不在范围 2021<=x<=2026 之内。"),
+        (
+            ["year", "2024", "--out", "y", "--mode", "z"],
+            "'--mode' 的值有误：'z' 不是下列之一：'embedded', 'daemons'。",
+        ),
+        (
+            ["year", "2024", "--out", "y", "--behaviour", "z"],
+            "--behaviour：应为 NAME=WHOLE NUMBER，实为 'z'",
+        ),
+        (["doctor", "one"], "多余的参数 (one)"),
+        (["replay", "x.csv", "--tick"], "选项 '--tick' 须有值。"),
+        (["surveil", "/none.jsonl"], "/none.jsonl：没有此文件或目录"),
+    ],
+)
+def test_what_is_wrong_with_what_was_typed_is_said_in_chinese(capsys, typed, words):
+    assert run([*typed, "--lang", "zh"]) == 2
+    assert capsys.readouterr().err == f"cea-exchange: {words}\n"
+
+
+def test_a_list_of_commands_is_shown_on_lines_of_its_own_in_chinese_too(capsys):
+    assert run(["--lang", "zh"]) == 2
+    shown = capsys.readouterr().err.splitlines()
+    assert shown[0] == "用法： cea-exchange [选项] 命令 [参数]..." and len(shown) > 40
+    for option in ("--version     显示版本。", "--lang <str>  en 或 zh"):
+        assert any(line.strip().startswith(option) for line in shown)
+
+
+def test_what_a_machine_has_is_said_in_chinese_to_people_and_in_english_to_programs(capsys):
+    run(["doctor", "--lang", "zh"])
+    shown = {line.split()[0]: line for line in capsys.readouterr().out.splitlines()}
+    for name in ("软件包", "磁盘", "空间", "端口", "时钟", "限制"):
+        assert HAN.search(shown[name].partition(name)[2]), shown[name]
+    run(["doctor", "--json", "--lang", "zh"])
+    assert not HAN.search(capsys.readouterr().out)
+
+
+def test_each_text_with_names_in_it_has_them_in_both_languages():
+    for english, chinese in filled_texts("zh").items():
+        assert english.count("{") == chinese.count("{") and HAN.search(chinese), english
+        values = [f"v{place}" for place in range(english.count("{}"))]
+        filled = english.format(*values)
+        language_set(["--lang", "zh"])
+        said = language.said_filled(filled)
+        assert HAN.search(said) and all(value in said for value in values), english

@@ -31,8 +31,16 @@ def _help_write(text: str, formatter: Any) -> None:
 FRAME = (
     *("Usage:", "Options:", "Arguments:"),
     *("Show this message and exit.", "required]", "default:", "env var:", "Example:", "Also:"),
+    *("[OPTIONS]", "COMMAND [ARGS]..."),
 )
 """What the library writes about a command's own words."""
+
+
+def _options_say(command: Any) -> None:
+    """Let a command's options say what they are in the language that is spoken."""
+    for each in command.params:
+        if words := getattr(each, "help", None):
+            each.help = said(words)
 
 
 def _framed(help_text: str) -> str:
@@ -46,9 +54,7 @@ class HelpedCommand(TyperCommand):
 
     def get_help(self, ctx: Any) -> str:
         """Return the help, in the language that is spoken."""
-        for each in self.params:
-            if words := getattr(each, "help", None):
-                each.help = said(words)  # type: ignore[attr-defined]
+        _options_say(self)
         return _framed(super().get_help(ctx))
 
     def format_help_text(self, ctx: Any, formatter: Any) -> None:
@@ -64,6 +70,7 @@ class PanelledGroup(TyperGroup):
 
     def get_help(self, ctx: Any) -> str:
         """Return the help, in the language that is spoken."""
+        _options_say(self)
         return _framed(super().get_help(ctx))
 
     def format_help_text(self, ctx: Any, formatter: Any) -> None:

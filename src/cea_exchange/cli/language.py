@@ -5,6 +5,7 @@ which stands where it is said. What programs read, JSON and files, is in no lang
 """
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
 
@@ -69,6 +70,23 @@ def said(english: str) -> str:
 def say(english: str, **fields: object) -> str:
     """Return a text in the language that is spoken, its braces filled with fields."""
     return said(english).format(**fields)
+
+
+def said_filled(text: str) -> str:
+    """Return a text that names and values were filled into already, as `said` does.
+
+    What stands at the end may be such a text itself: why a value is none.
+    """
+    if language() == ENGLISH or said(text) != text:
+        return said(text)
+    from cea_exchange.screens.texts.catalogue import filled_texts
+
+    for english, other in filled_texts(language()).items():
+        pattern = re.escape(english).replace(re.escape("{}"), "(.+?)")
+        if found := re.fullmatch(pattern, text, re.DOTALL):
+            *values, last = found.groups() or [""]
+            return other.format(*values, said_filled(last))
+    return text
 
 
 def said_in_report(english: str) -> str:

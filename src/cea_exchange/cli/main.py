@@ -17,7 +17,7 @@ import typer
 
 from cea_exchange.cli.command_line import CommandLine
 from cea_exchange.cli.errors import STATUS_BAD_INPUT, CommandError
-from cea_exchange.cli.language import language_set
+from cea_exchange.cli.language import language_set, said, said_filled
 from cea_exchange.cli.options import COMPLETION_VARIABLE
 
 SUMMARIES = {
@@ -201,8 +201,8 @@ def _complain(message: str, status: int) -> int:
     except OSError:
         _output_drop()
     # Help that was not asked for is no message of one line; all else is.
-    is_help = status == STATUS_BAD_INPUT and message.lstrip().startswith("Usage:")
-    parts = (" ".join(part.split()) for part in message.splitlines() if part.strip())
+    is_help = status == STATUS_BAD_INPUT and message.lstrip().startswith(said("Usage:"))
+    parts = (said_filled(" ".join(part.split())) for part in message.splitlines() if part.strip())
     line = message if is_help else f"cea-exchange: {'; '.join(parts)}"
     print(line, file=sys.stderr)
     return status

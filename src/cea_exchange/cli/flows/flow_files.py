@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from cea_exchange.cli.errors import CommandError, bad_input
+from cea_exchange.cli.language import said
 from cea_exchange.domain.profile import ProfileError, load_profile, profile_names
 
 BLOCK_BYTES = 4 << 20
@@ -185,7 +186,7 @@ def progress(title: str, total: int) -> Iterator[Callable[[int], None]]:
     with Progress(
         *columns, console=console, transient=True, disable=not console.is_terminal
     ) as bar:
-        task = bar.add_task(title, total=total)
+        task = bar.add_task(said(title), total=total)
         yield lambda done: bar.update(task, completed=done)
 
 

@@ -10,7 +10,7 @@ import typer
 
 from cea_exchange.cli.command_line import CommandLine, PanelledGroup
 from cea_exchange.cli.errors import CheckFailed, CommandError
-from cea_exchange.cli.language import said
+from cea_exchange.cli.language import said, said_filled, say
 
 if TYPE_CHECKING:
     from cea_exchange.loadtest.results.comparison import Comparison
@@ -220,8 +220,9 @@ def saturate_target(
 
         def look(probe: Probe) -> None:
             p99 = probe.result.figures.latency.p99 / 1e6
-            verdict = probe.why_not or "held"
-            typer.echo(f"{probe.rate:12,.0f} a second: p99 {p99:,.3f} ms, {verdict}", err=as_json)
+            verdict = probe.why_not or "is kept up"
+            line = say("a second: p99 {p99:,.3f} ms, {verdict}", p99=p99, verdict=said(verdict))
+            typer.echo(f"{probe.rate:12,.0f} {line}", err=as_json)
 
         found = saturate(at_rate, conditions, rate=rate, rate_max=rate_max, look=look)
     if as_json:
@@ -231,8 +232,9 @@ def saturate_target(
     if found.held is None:
         raise CheckFailed("no rate was held")
     if not as_json:
-        broken = f", {found.broken:,.0f} is not" if found.broken else " and more was not tried"
-        typer.echo(f"{found.held:,.0f} commands a second are held{broken}")
+        held = say("{held:,.0f} commands a second are held", held=found.held)
+        broken = say("{broken:,.0f} is not", broken=found.broken) if found.broken else ""
+        typer.echo(f"{held}, {broken or said('more was not tried')}")
 
 
 # -- What was written ------------------------------------------------------------------------------
@@ -329,7 +331,7 @@ def _run(settings: "RunSettings", *, show: bool) -> "Result":
     console = Console(stderr=True)
 
     def progress(line: str) -> None:
-        console.print(f"- {line}")
+        console.print(f"- {said_filled(line)}")
 
     with tempfile.TemporaryDirectory(prefix="cea-exchange-load-") as folder:
         if not (show and console.is_terminal):
@@ -384,7 +386,7 @@ def _in_turns(
     settings = [_settings(_written(path, {})) for path in (a, b)]
     for number in range(1, rounds + 1):
         for name, of_side, results in zip("ab", settings, sides, strict=True):
-            typer.echo(f"- round {number} of {name.upper()}", err=True)
+            typer.echo(f"- {say('round {number} of {side}', number=number, side=name.upper())}", err=True)
             result = _run(of_side, show=False)
             results.append(result)
             if report is not None:

@@ -107,7 +107,7 @@ def _errors_worded(out: Path) -> Iterator[None]:
 def _shown(is_shown: bool) -> Iterator[SweepProgress]:
     """Show how far the sweep is, and when it will be over."""
     columns = (
-        *(TextColumn("years"), MofNCompleteColumn(), BarColumn()),
+        *(TextColumn(say("years")), MofNCompleteColumn(), BarColumn()),
         *(TextColumn("{task.description}"), TimeElapsedColumn(), TimeRemainingColumn()),
     )
     with Progress(
@@ -116,7 +116,7 @@ def _shown(is_shown: bool) -> Iterator[SweepProgress]:
         task = bar.add_task("", total=None)
 
         def show(standing: Standing) -> None:
-            failed = f"{standing.failed} failed" if standing.failed else ""
+            failed = say("{} failed", standing.failed) if standing.failed else ""
             bar.update(
                 task, total=standing.cells, completed=standing.played, description=failed
             )

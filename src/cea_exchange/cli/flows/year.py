@@ -13,7 +13,14 @@ from typing import Annotated
 import msgspec
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 
 from cea_exchange.cli.daemons.daemon_log import LogLevel, log_to_standard_error
@@ -183,7 +190,7 @@ def _by_month(is_shown: bool) -> Iterator[Callable[[date, YearState, int], None]
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
-        TextColumn("day {task.completed:.0f} of {task.total:.0f}"),
+        *(TextColumn(say("day")), MofNCompleteColumn()),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
@@ -196,7 +203,9 @@ def _by_month(is_shown: bool) -> Iterator[Callable[[date, YearState, int], None]
                 task,
                 total=days,
                 completed=state.days_done,
-                description=f"{day:%B %Y}: {counts.orders:,} orders, {counts.trades:,} trades",
+                description=say(
+                    "{}: {:,} orders, {:,} trades", f"{day:%Y-%m}", counts.orders, counts.trades
+                ),
             )
 
         yield show

@@ -25,7 +25,7 @@ import typer
 from msgspec import Struct, to_builtins
 
 from cea_exchange.cli.errors import CheckFailed
-from cea_exchange.cli.language import said, word
+from cea_exchange.cli.language import said_filled, word
 from cea_exchange.cli.options import PlainJson
 from cea_exchange.cli.output import json_print, table
 
@@ -38,6 +38,7 @@ SYNC_US_MIN, SYNC_US_MAX = 20, 50_000
 FREE_BYTES_MIN = 1 << 30
 OPEN_FILES_MIN = 1_024
 CALENDAR = "cn_carbon"
+EXTRA = "extra "
 FOR_DEVELOPERS = frozenset({"test", "bench", "conformance", "docs"})
 """Extras that no user misses."""
 _TIME_ERROR = 5
@@ -88,12 +89,19 @@ def doctor(
         json_print([to_builtins(each) for each in found])
     else:
         rows = [
-            [word(each.name), each.state.value, each.found, said(each.remedy)] for each in found
+            [word(each.name), each.state.value, _found_said(each), said_filled(each.remedy)]
+            for each in found
         ]
         typer.echo(table(("what", "state", "found", "what to do"), rows))
     wrong = [each.name for each in found if each.state is State.WRONG]
     if wrong:
         raise CheckFailed(f"wrong: {', '.join(wrong)}")
+
+
+def _found_said(each: Finding) -> str:
+    if each.name.startswith(EXTRA):
+        return ", ".join(map(said_filled, each.found.split(", ")))
+    return said_filled(each.found)
 
 
 def _looks(data: Path, ports: list[int]) -> Iterator[Callable[[], Iterator[Finding]]]:
@@ -255,7 +263,7 @@ def _extras() -> Iterator[Finding]:
         there = {name: _installed(name) for name in needs[extra]}
         found = ", ".join(f"{name} {version or 'missing'}" for name, version in there.items())
         remedy = f"pip install '{DISTRIBUTION}[{extra}]', if it is wanted"
-        yield _finding(f"extra {extra}", all(there.values()), found, remedy, else_=State.NOTE)
+        yield _finding(f"{EXTRA}{extra}", all(there.values()), found, remedy, else_=State.NOTE)
 
 
 def _installed(name: str) -> str:

@@ -17,7 +17,13 @@ from typing import Any, get_args
 import msgspec
 
 from cea_exchange.domain.profile import Setting, load_profile
-from cea_exchange.screens.texts.catalogue import RefusalText, refusal_texts, rule_texts, texts
+from cea_exchange.screens.texts.catalogue import (
+    RefusalText,
+    refusal_texts,
+    rule_texts,
+    setting_texts,
+    texts,
+)
 
 NEAR_MAX = 5
 MARKET = "cea"
@@ -213,13 +219,14 @@ def _settings() -> Iterator[Explanation]:
 def _fields(prefix: str, config: type[msgspec.Struct], of: str) -> Iterator[Explanation]:
     words = _attributes(config)
     for field in msgspec.structs.fields(config):
-        name = f"{prefix}.{field.name}"
+        name, text = f"{prefix}.{field.name}", words.get(field.name, "See its class.")
         default = "" if field.required else f", {_default(field)} if left out"
         yield Explanation(
             kind="setting",
             name=name,
             of=of,
-            text=words.get(field.name, "See its class."),
+            text=text,
+            chinese=setting_texts("zh").get(text, ""),
             source=f"{config.__module__}.{config.__qualname__}{default}",
             others=(field.name, name.partition(".")[2]),
         )

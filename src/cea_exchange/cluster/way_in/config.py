@@ -24,7 +24,7 @@ class WayInConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_on
     gateway
         Where participants come. Port 0 takes a free one, written to ``DIR/way_in/endpoints.json``.
     venues
-        Addresses of the venues' sockets `way_in`. Without them:
+        Addresses of the venues' sockets `way_in`; without them the two below say where they are.
     venue_endpoints
         Files in which the venues say where they listen; ``DIR/venue/endpoints.json`` if left out.
     cluster

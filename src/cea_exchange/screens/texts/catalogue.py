@@ -59,6 +59,13 @@ def command_texts(language: str) -> dict[str, str]:
 
 
 @cache
+def filled_texts(language: str) -> dict[str, str]:
+    """Return what the command line says with names and values in it, where braces stand."""
+    found: dict[str, str] = _tables("commands", language)["filled"]
+    return found
+
+
+@cache
 def report_texts(language: str) -> dict[str, str]:
     """Return what reports of years and sweeps say in a language, by what they say in English."""
     return _under_english("reports", language)
@@ -70,12 +77,22 @@ def rule_texts(language: str) -> dict[str, str]:
     return {} if language == "en" else _under_english("rules", language)
 
 
+@cache
+def setting_texts(language: str) -> dict[str, str]:
+    """Return what settings of daemons mean in a language, by the English; none in English."""
+    return {} if language == "en" else _under_english("settings", language)
+
+
 def _under_english(folder: str, language: str) -> dict[str, str]:
-    file = FOLDER.joinpath(folder, f"{language}.toml")
     found: dict[str, str] = {}
-    for table in tomllib.loads(file.read_text(encoding="utf-8")).values():
+    for table in _tables(folder, language).values():
         found |= table
     return found
+
+
+def _tables(folder: str, language: str) -> dict[str, dict[str, str]]:
+    file = FOLDER.joinpath(folder, f"{language}.toml")
+    return tomllib.loads(file.read_text(encoding="utf-8"))
 
 
 def text(language: str, key: str, **fields: object) -> str:
