@@ -7,7 +7,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from cea_exchange.domain.records import EVENT_DTYPE, EventKind, Reason
+from cea_exchange.domain.records import EVENT_DTYPE, EventKind, Reason, Side
 from cea_exchange.journal import EventDamaged, snapshot_paths, snapshot_read
 from cea_exchange.venue.operations.admin_client import AdminError
 from support.rounds import ROUNDS
@@ -121,7 +121,8 @@ def test_a_resend_of_what_is_damaged_is_refused_by_the_market(world):
     assert isinstance(truth, bytes)
     sums = world.data / "events" / "events.sums"
     rows = np.fromfile(world.data / "events" / "events.rows", EVENT_DTYPE, offset=HEADER_BYTES)
-    (row, *_) = np.flatnonzero(rows["client_order_id"] == 1)
+    is_first, is_buy = rows["client_order_id"] == 1, rows["side"] == Side.BUY
+    (row,) = np.flatnonzero(is_first & is_buy & (rows["kind"] == EventKind.ORDER_ACCEPTED))
     for bit in range(8 * SUM_BYTES):
         take_back = flip_at(sums, HEADER_BYTES + SUM_BYTES * row + bit // 8, 1 << bit % 8)
         assert answered() == Reason.ORDER_ID_DUPLICATE

@@ -169,7 +169,7 @@ def test_a_regulator_replays_an_alert_and_the_day_it_lies_in(browser, market, co
 
 def _script_stepped(page):
     place = page.locator(".stepper .place")
-    expect(place).to_be_visible(timeout=30_000)
+    expect(place).to_be_visible()
     page.keyboard.press("e")
     expect(page.locator(".stepper .happened").last).to_contain_text(re.compile("收盘|收市|成交"))
     last = place.text_content()

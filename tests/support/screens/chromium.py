@@ -32,6 +32,8 @@ LOCK = Path(tempfile.gettempdir()) / "cea-exchange-tests-chromium.lock"
 UNATTENDED = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
 PICTURES = ROOT / "build" / "screens"
 """Where a run keeps pictures of the pages, for people to look at."""
+EXPECTED_MS = 30_000
+"""So long a page may take to show what is expected of it: a busy machine draws late."""
 DESKTOP, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
 
 
@@ -68,8 +70,9 @@ def _installed() -> str | None:
 @contextmanager
 def chromium() -> Iterator[Any]:
     """Run one, without a window."""
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
+    expect.set_options(timeout=EXPECTED_MS)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=chromium_path(), args=list(SWITCHES), headless=True
