@@ -81,7 +81,8 @@ class YearRun:
     OtherYear
         The folder has something else in it.
     ValueError
-        Its profile, its plan, its firms or their behaviour are none, or CCERs may not cover so much.
+        Its profile, its plan, its firms or their behaviour are none, or its share of CCERs is more
+        than the rule's.
     """
 
     def __init__(

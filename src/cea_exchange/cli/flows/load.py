@@ -386,7 +386,8 @@ def _in_turns(
     settings = [_settings(_written(path, {})) for path in (a, b)]
     for number in range(1, rounds + 1):
         for name, of_side, results in zip("ab", settings, sides, strict=True):
-            typer.echo(f"- {say('round {number} of {side}', number=number, side=name.upper())}", err=True)
+            line = say("round {number} of {side}", number=number, side=name.upper())
+            typer.echo(f"- {line}", err=True)
             result = _run(of_side, show=False)
             results.append(result)
             if report is not None:
