@@ -1,4 +1,4 @@
-"""One market, one board, one browser, for all tests of screens that a worker runs."""
+"""One market, one board, one browser, for all tests of a file: idle daemons cost time, too."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -30,7 +30,7 @@ def browser() -> Iterator[Any]:
         yield browser
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def exchange(tmp_path_factory) -> Iterator[LocalExchange]:
     """A venue and a registry in the day's last session: listed trading and blocks."""
     with LocalExchange(tmp_path_factory.mktemp("screens")) as exchange:
@@ -42,28 +42,28 @@ def exchange(tmp_path_factory) -> Iterator[LocalExchange]:
         yield exchange
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def board(exchange: LocalExchange) -> Iterator[Served]:
     """The public board of that market."""
     with Served.board(exchange.data) as board:
         yield board
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def console(exchange: LocalExchange) -> Iterator[Served]:
     """alice's own console."""
     with Served.console(exchange.data, "alice") as console:
         yield console
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def bob(exchange: LocalExchange) -> Iterator[KeptClient]:
     """Somebody with much to sell."""
     with KeptClient.of(exchange, "bob") as client:
         yield client
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def carol(exchange: LocalExchange) -> Iterator[KeptClient]:
     """Somebody whose orders stand in the books."""
     with KeptClient.of(exchange, "carol") as client:

@@ -56,6 +56,15 @@ def rested(world, peer, count):
     return reasons
 
 
+def orders_of(core, account):
+    """Return an account's orders, as soon as the venue's own thread is not in its market."""
+    while True:
+        try:
+            return core.orders_of(account)
+        except RuntimeError as error:
+            assert str(error) == "another thread is inside this market"
+
+
 def test_a_logoff_with_very_many_orders_lets_others_trade(tmp_path, unlimited):
     """CEA-ORD-11"""
     with world_open(tmp_path / "venue", profile=unlimited) as world:
@@ -75,7 +84,7 @@ def test_a_logoff_with_very_many_orders_lets_others_trade(tmp_path, unlimited):
                 EventKind.ORDER_ACCEPTED, EventKind.ORDER_RESTED,
             ]  # fmt: skip
             gaps.append(time.monotonic() - began_s)
-        assert core.orders_of(0) == [] and len(core.orders_of(1)) == number
+        assert orders_of(core, 0) == [] and len(orders_of(core, 1)) == number
         shown = f"{len(gaps)} orders, the slowest {max(gaps):.2f} s"
         assert max(gaps) < GAP_S_MAX * patience(), shown
         # It went in slices, each of which replay comes to again.
