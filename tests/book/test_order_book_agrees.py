@@ -26,7 +26,6 @@ pytestmark = pytest.mark.property
 @settings(
     max_examples=500,
     derandomize=True,
-    deadline=None,
     database=None,
 )
 @given(book_cases)

@@ -185,7 +185,7 @@ SYMBOLS = st.fixed_dictionaries({"symbol": st.sampled_from(("CEA24", "CEA25"))})
 
 
 @pytest.mark.parametrize("policy", POLICIES, ids=lambda policy: policy.name)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     trace=st.lists(
         st.builds(lambda event, symbol: {**event, **symbol}, ORDERS | ORDERS | CHANGES, SYMBOLS),

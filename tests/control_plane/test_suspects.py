@@ -3,7 +3,7 @@
 import random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cea_exchange.control_plane.fronts.suspects import (
@@ -64,7 +64,6 @@ def test_an_end_waits_a_moment_for_others():
     assert suspects.turn(1.0 + TOGETHER_S) and suspects.parts.keys() == {"a", "b"}
 
 
-@settings(deadline=None)
 @given(st.integers(2, 8), st.integers(1, 400), st.data())
 def test_of_fronts_that_end_together_only_who_was_at_several_is_set_apart(fronts, count, data):
     """One process comes to all of them, everybody else to one."""
@@ -158,7 +157,6 @@ def test_several_culprits_are_all_found(others):
     assert suspects.cut_off.keys() == culprits
 
 
-@settings(deadline=None)
 @given(st.integers(0, 2**32), st.integers(2, 400))
 def test_who_waits_until_all_are_free_is_found_by_having_been_there_each_time(seed, count):
     """Of two fronts, at which the kernel puts everybody anew after each end."""

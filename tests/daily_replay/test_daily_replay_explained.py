@@ -99,7 +99,7 @@ def test_every_difference_has_a_cause(days, reference):
         ours, before = got.close, published.close
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(published_days(), near(6_000), st.integers(0, 9))
 def test_market_and_registry_bear_any_days(days, reference, seed):
     chosen = ReplaySettings(first_reference=reference, accounts=50, seed=seed)

@@ -164,7 +164,7 @@ def state_after(changes, day_open, last_date):
     return {"day_open": day_open, "last_date": last_date}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.integers(0, 20 * 24 * 60), min_size=2, max_size=6).map(sorted))
 def test_small_steps_give_what_a_leap_gives(minutes):
     """CEA-DAY-04: however the clock is moved from one time to another, the same happens."""

@@ -279,7 +279,7 @@ def test_a_strange_file_in_the_journal_is_named():
         journal_open(storage)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     st.lists(
         st.tuples(

@@ -53,7 +53,6 @@ def test_markets_agree_on_any_sequence(rules_name: str) -> None:
     @settings(
         max_examples=10 * ROUNDS,
         derandomize=True,
-        deadline=None,
         database=None,
     )
     @given(steps_strategy)
@@ -74,7 +73,6 @@ def test_markets_agree_over_long_days(rules_name: str) -> None:
 @settings(
     max_examples=80 * ROUNDS,
     derandomize=True,
-    deadline=None,
     database=None,
 )
 @given(market_cases)

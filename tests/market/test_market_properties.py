@@ -42,7 +42,6 @@ steps_strategy = steps_drawn(40, 80)
 modest = settings(
     max_examples=15,
     derandomize=True,
-    deadline=None,
     database=None,
 )
 

@@ -175,7 +175,6 @@ def test_the_books_of_an_auditor_are_the_markets() -> None:
     @settings(
         max_examples=12,
         derandomize=True,
-        deadline=None,
         database=None,
     )
     @given(steps_strategy)

@@ -118,7 +118,9 @@ def modules_read(root: Path) -> list[Module]:
         options += ["-X", f"{name}={value}"]
     modules = []
     for extension in extensions:
-        source = next(path for path in extension.sources if path.endswith(".pyx"))
+        source, *_ = extension.sources
+        if not source.endswith(".pyx"):
+            continue  # what compiled modules share is generated: there is nothing to mutate
         compile_options = [f"-I{path}" for path in extension.include_dirs]
         compile_options += [f"-D{name}={value}" for name, value in extension.define_macros]
         compile_options += [word for word in extension.extra_compile_args if word[:2] != "-O"]

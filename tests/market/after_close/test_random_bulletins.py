@@ -43,7 +43,6 @@ def test_a_bulletin_says_what_was_traded(rules_name: str) -> None:
     @settings(
         max_examples=10,
         derandomize=True,
-        deadline=None,
         database=None,
     )
     @given(steps_strategy, st.integers(1, 40))

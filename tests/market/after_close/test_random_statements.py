@@ -67,7 +67,6 @@ def test_opening_and_movements_give_the_closing(rules_name: str) -> None:
     @settings(
         max_examples=12,
         derandomize=True,
-        deadline=None,
         database=None,
     )
     @given(steps_strategy)

@@ -41,7 +41,7 @@ RULES = st.builds(
 )
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=600)
 @given(st.lists(bids(), max_size=12), st.integers(1, 60) | st.integers(1, (1 << 60) - 1), RULES)
 def test_the_compiled_award_is_the_plain_one(offers, offered_tonnes, rules):
     assert award_compiled(offers, offered_tonnes, rules) == award(offers, offered_tonnes, rules)

@@ -71,7 +71,7 @@ on_both_cores = pytest.mark.parametrize("clear", CORES.values(), ids=CORES)
 
 
 @on_both_cores
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(bids=SMALL, offered=st.integers(1, 12), rules=rules_of(tie="time", **FIRM))
 def test_an_award_is_the_best_of_all_outcomes(clear, bids, offered, rules):
     """Every way to fill the bids is tried: CEA-AWD-01, CEA-AWD-07."""
@@ -82,7 +82,7 @@ def test_an_award_is_the_best_of_all_outcomes(clear, bids, offered, rules):
 
 
 @on_both_cores
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(bids=SMALL, offered=st.integers(1, 12), rules=rules_of(**FIRM))
 def test_however_ties_are_broken_the_award_is_worth_most(clear, bids, offered, rules):
     found = clear(bids, offered, rules)
@@ -90,7 +90,7 @@ def test_however_ties_are_broken_the_award_is_worth_most(clear, bids, offered, r
 
 
 @on_both_cores
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(bids=LARGE, offered=st.integers(1, 12_000), rules=rules_of(**FIRM))
 def test_a_large_award_is_the_demand_at_every_price(clear, bids, offered, rules):
     """So it is worth most, too: no award gives any price and the better ones more."""
@@ -112,7 +112,7 @@ def test_a_large_award_is_the_demand_at_every_price(clear, bids, offered, rules)
 
 
 @on_both_cores
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(bids=MIXED, offered=st.integers(1, 60), rules=rules_of())
 def test_nothing_is_awarded_twice_and_a_cancelled_award_is_none(clear, bids, offered, rules):
     """CEA-AWD-02, CEA-AWD-04, CEA-AWD-05, CEA-AWD-06."""
@@ -136,7 +136,7 @@ def test_nothing_is_awarded_twice_and_a_cancelled_award_is_none(clear, bids, off
 
 
 @on_both_cores
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(bids=MIXED, offered=st.integers(1, 60), rules=rules_of())
 def test_no_bidder_group_or_noncompetitive_bids_win_more_than_their_share(
     clear, bids, offered, rules
@@ -153,7 +153,7 @@ def test_no_bidder_group_or_noncompetitive_bids_win_more_than_their_share(
 
 
 @on_both_cores
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     bids=LARGE,
     offered=st.integers(1, 9_000),
@@ -184,7 +184,7 @@ class Lots:
 
 
 @on_both_cores
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     tonnes=st.lists(st.integers(1, 50), min_size=1, max_size=20),
     offered=st.integers(1, 900),
@@ -202,7 +202,7 @@ def test_lots_decide_as_if_the_bids_had_come_in_their_order(clear, tonnes, offer
 
 
 @on_both_cores
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     tonnes=st.lists(st.integers(1, 50) | st.integers(1, 1 << 50), min_size=1, max_size=20),
     offered=st.integers(1, 900) | st.integers(1, 1 << 50),
@@ -224,7 +224,7 @@ def test_who_shares_gets_its_exact_share_but_for_less_than_a_tonne(clear, tonnes
 
 
 @on_both_cores
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(bids=MIXED, offered=st.integers(1, 60), rules=rules_of(), data=st.data())
 def test_a_better_price_never_wins_less(clear, bids, offered, rules, data):
     competitive = [i for i, bid in enumerate(bids) if bid.competitive]
@@ -239,7 +239,7 @@ def test_a_better_price_never_wins_less(clear, bids, offered, rules, data):
 
 
 @on_both_cores
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     bids=LARGE,
     offered=st.integers(1, 9_000),
@@ -253,7 +253,7 @@ def test_more_on_offer_is_never_dearer(clear, bids, offered, more, rules):
 
 
 @on_both_cores
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(bids=MIXED, offered=st.integers(1, 60), rules=rules_of(side="sell", reserve_price_fen=0))
 def test_one_buyer_is_the_mirror_of_one_seller(clear, bids, offered, rules):
     """CEA-AWD-09."""
@@ -268,7 +268,7 @@ def test_one_buyer_is_the_mirror_of_one_seller(clear, bids, offered, rules):
 
 
 @on_both_cores
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(bids=MIXED, offered=st.integers(1, 60), rules=rules_of(reserve_rule="exclude"))
 def test_what_is_short_is_what_could_not_all_be_awarded(clear, bids, offered, rules):
     """CEA-AWD-04: cancelled where, and only where, awarding all leaves something."""

@@ -157,7 +157,7 @@ def test_band_may_be_rounded_inward(
 def test_bands_agree_at_every_price(rounding: str) -> None:
     """Both markets draw the same band, for any price and width."""
 
-    @settings(max_examples=60, derandomize=True, deadline=None, database=None)
+    @settings(max_examples=60, derandomize=True, database=None)
     @given(st.integers(1, 10_000_000), st.integers(0, 3_000))
     def agree(price: int, width: int) -> None:
         rules = {"listed_band_bp": width, "band_rounding": rounding}

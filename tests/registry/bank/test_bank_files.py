@@ -283,7 +283,7 @@ def instructions(draw):
     )
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(instructions(), min_size=1, max_size=8, unique_by=lambda each: each.instruction_id))
 def test_every_batch_comes_back_as_it_was(sent):
     batch = Batch(
@@ -292,7 +292,7 @@ def test_every_batch_comes_back_as_it_was(sent):
     assert pain_001.batch_read(pain_001.batch_write(batch), "batch") == batch
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     opening=st.integers(-(10**15), 10**15),
     cash=st.lists(amounts.flatmap(lambda fen: st.sampled_from([fen, -fen])), max_size=6),

@@ -220,7 +220,7 @@ chances = st.lists(
 )
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(chances)
 def test_whatever_is_lost_or_comes_twice_each_proof_counts_once(tmp_path_factory, chances):
     """CCER-LNK-02: answers lost and repeated, both begun anew, in any order."""

@@ -466,7 +466,6 @@ def test_random_acts_agree_with_a_plain_model(database, tmp_path_factory, reques
     @settings(
         max_examples=EXAMPLES[database],
         derandomize=True,  # few as they are, they are to be of every kind
-        deadline=None,
     )
     @given(seed=st.integers(0, 1 << 32))
     def run(seed):

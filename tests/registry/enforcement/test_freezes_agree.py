@@ -413,7 +413,7 @@ def days_of(seed, address=None, steps=STEPS):
         return days.did
 
 
-@settings(max_examples=4, deadline=None)
+@settings(max_examples=4)
 @given(seed=st.integers(0, 2**32))
 def test_freezes_take_what_a_plain_model_says(seed):
     days_of(seed)

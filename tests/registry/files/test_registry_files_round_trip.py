@@ -127,7 +127,7 @@ def proofs(draw):
 
 
 @pytest.mark.parametrize("form", READ)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(rows=allocations())
 def test_allocations_are_read_as_they_were_written(form, rows):
     table = allocation_read(
@@ -138,7 +138,7 @@ def test_allocations_are_read_as_they_were_written(form, rows):
 
 
 @pytest.mark.parametrize("form", READ)
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(rows=obligations())
 def test_obligations_are_read_as_they_were_written(form, rows):
     source = SourceFile(f"x{form}", table_bytes(OBLIGATIONS, rows, form))
@@ -146,21 +146,21 @@ def test_obligations_are_read_as_they_were_written(form, rows):
 
 
 @pytest.mark.parametrize("form", READ)
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(rows=proofs())
 def test_proofs_are_read_as_they_were_written(form, rows):
     source = SourceFile(f"x{form}", table_bytes(CANCELLATION_PROOFS, rows, form))
     assert list(cancellation_proofs_read(source).rows) == rows
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(rows=proofs())
 def test_json_lines_are_read_as_they_were_written(rows):
     lines = table_bytes(CANCELLATION_PROOFS, rows, ".jsonl").splitlines()
     assert [msgspec.json.decode(line, type=CancellationProof) for line in lines] == rows
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(rows=allocations(), data=st.data())
 def test_a_spoiled_file_is_refused_or_is_of_sound_rows(rows, data):
     """Nothing but a refusal comes of bytes changed at will, and its text names the file."""

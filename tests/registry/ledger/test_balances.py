@@ -85,7 +85,7 @@ class Levels(RuleBasedStateMachine):
 
 
 TestLevels = Levels.TestCase
-TestLevels.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+TestLevels.settings = settings(max_examples=60, stateful_step_count=30)
 
 
 def test_a_holding_stays_below_its_limit_though_sums_wrap():

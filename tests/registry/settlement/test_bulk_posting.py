@@ -158,7 +158,7 @@ def endowed_sqlite(tmp_path_factory):
         yield registry
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(rows=trades())
 def test_at_once_is_as_one_by_one(endowed_sqlite, rows):
     """Delivery versus payment, in the venue's order (CEA-STL-01, CEA-STL-02)."""
@@ -168,7 +168,7 @@ def test_at_once_is_as_one_by_one(endowed_sqlite, rows):
 def test_at_once_is_as_one_by_one_in_postgresql(tmp_path, postgres_address):
     with endowed(tmp_path, postgres_address) as registry:
 
-        @settings(max_examples=15, deadline=None)
+        @settings(max_examples=15)
         @given(rows=trades())
         def each(rows):
             agree(registry, rows)

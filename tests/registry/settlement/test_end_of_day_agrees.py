@@ -108,7 +108,7 @@ def day_of(seed: int) -> dict[str, int]:
         return ends
 
 
-@settings(max_examples=4, deadline=None)
+@settings(max_examples=4)
 @given(seed=st.integers(0, 2**32))
 def test_what_is_delivered_late_agrees_with_the_market(seed):
     """CEA-STL-05, CEA-STL-07: at every checkpoint, and at the end every trade is settled."""

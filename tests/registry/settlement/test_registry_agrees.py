@@ -232,7 +232,7 @@ def day_of(seed: int, database: str | None = None) -> tuple[Both, Reconciliation
         return both, found
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=6)
 @given(seed=st.integers(0, 2**32))
 def test_registry_and_market_hold_the_same_at_every_checkpoint(seed):
     day_of(seed)

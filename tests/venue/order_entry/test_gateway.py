@@ -355,7 +355,7 @@ def test_a_canceller_does_not_go_the_short_way(room):
     assert not goes_the_short_way(room, cancels(READER, 1))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.data())
 def test_the_short_way_and_the_long_one_say_the_same(data):
     """Whatever is sent, and sent again: the same records, answers, sessions and requests."""
@@ -391,7 +391,7 @@ def shared_room():
     return Room()
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.lists(st.tuples(st.sampled_from([b"C", b"M", b"", b"CC"]), payloads), max_size=4))
 def test_random_bytes_never_raise(shared_room, frames):
     room = shared_room
@@ -403,7 +403,7 @@ def test_random_bytes_never_raise(shared_room, frames):
     room.sequencer.machine.core.check()
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.binary(min_size=64, max_size=64), st.integers(0, 4), st.integers(0, 3))
 def test_every_malformed_record_has_a_named_fault(raw, kind, side):
     records = np.frombuffer(bytearray(raw), COMMAND_DTYPE)
