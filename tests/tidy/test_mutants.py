@@ -1,6 +1,7 @@
 """What the mutation campaign is told of the sources is true of them as they are today."""
 
 import tomllib
+from importlib import import_module
 
 import pytest
 
@@ -12,6 +13,13 @@ MUTATION = ROOT / "tests" / "mutation"
 
 def test_every_planted_mutant_is_found_in_its_source_once():
     assert len(planted_read(ROOT, MUTATION / "planted.toml")) > 100
+
+
+def test_every_compiled_module_is_one_that_mutants_are_made_of(monkeypatch):
+    monkeypatch.syspath_prepend(MUTATION)
+    modules = import_module("workshop").modules_read(ROOT)
+    sources = {path.relative_to(ROOT).as_posix() for path in (ROOT / CORE).rglob("*.pyx")}
+    assert {module.source for module in modules} == sources
 
 
 def test_every_explained_mutant_is_a_change_of_its_source():
