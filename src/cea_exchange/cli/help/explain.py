@@ -16,7 +16,10 @@ OF_PARTS = (
     "any institution, ", "market, ", "venue, ", "registry, ", "platform, ", "ccer, ", "bank, ",
     "number", "glossary", "profile ", "the file of ",
 )  # fmt: skip
-SOURCE_PARTS = ("confidence ", "says what they are", "if left out")
+SOURCE_PARTS = (
+    "confidence ", "says what they are",
+    "nothing if left out", "that of its parts if left out", "if left out",
+)  # fmt: skip
 """What an explanation says beside names: of whose something is, and where it stands."""
 
 
