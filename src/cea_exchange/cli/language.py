@@ -84,7 +84,7 @@ def said_filled(text: str) -> str:
     for english, other in filled_texts(language()).items():
         pattern = re.escape(english).replace(re.escape("{}"), "(.+?)")
         if found := re.fullmatch(pattern, text, re.DOTALL):
-            *values, last = found.groups() or [""]
+            *values, last = found.groups()
             return other.format(*values, said_filled(last))
     return text
 
