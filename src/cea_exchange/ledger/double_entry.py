@@ -241,6 +241,9 @@ def trade_check(trade: Trade) -> None:
         raise LedgerError(f"cash: expected {trade.price * trade.tonnes}, got {trade.cash}")
     if trade.buy_fee < 0:
         raise LedgerError(f"buy_fee: expected at least 0, got {trade.buy_fee}")
+    cost = trade.cash + trade.buy_fee
+    if cost >= AMOUNT_LIMIT:
+        raise LedgerError(f"cash and buy_fee: expected below 2^62 together, got {cost}")
     if not 0 <= trade.sell_fee <= trade.cash:
         raise LedgerError(f"sell_fee: expected within 0..{trade.cash}, got {trade.sell_fee}")
 

@@ -7,7 +7,10 @@ import signal
 import pytest
 
 from cea_exchange.domain.records import Phase, Reason
-from cea_exchange.institution.venue_link.stream_settlement import SettlementStopped
+from cea_exchange.institution.venue_link.stream_settlement import (
+    PoisonRecord,
+    SettlementStopped,
+)
 from cea_exchange.ledger.double_entry import CASH_ASSET, Compartment, Holding
 from cea_exchange.registry.reconciliation.reconcile import check_ledger
 from cea_exchange.registry.registry import Registry
@@ -136,6 +139,27 @@ def test_more_than_unposted_trades_bring_can_not_be_withdrawn(registry, store):
     with pytest.raises(SettlementStopped, match="5001 are to leave"):
         Settlement(store, mode="end_of_day").apply(LOG_ID, venue.records)
     assert store.last_seq == 3
+
+
+@pytest.mark.parametrize(
+    ("odd", "why"),
+    [
+        ({"buy_fee": 2**63 - 1}, r"cash and buy_fee: expected below 2\^62 together"),
+        ({"tonnes": 2**62 - 1, "price": 1, "buy_fee": 1}, "cash and buy_fee: expected below"),
+        ({"trade_id": 2**62}, r"trade_id: expected positive and below 2\^62"),
+    ],
+)
+@pytest.mark.parametrize("beside", [0, 1], ids=["alone", "in a run"])
+def test_a_trade_of_figures_that_no_ledger_holds_is_not_received(store, odd, why, beside):
+    """CEA-STL-02: nobody's holdings are looked at before the close; the figures are at once."""
+    venue = venue_with_deposits()
+    for _ in range(beside):
+        venue.trade(1)
+    venue.trade(**({"tonnes": 1} | odd))
+    with pytest.raises(PoisonRecord, match=why):
+        Settlement(store, mode="end_of_day").apply(LOG_ID, venue.records)
+    assert store.last_seq == 2 + beside
+    assert len(states(store)) == beside
 
 
 def test_busts_before_and_after_delivery(tmp_path, store):

@@ -66,7 +66,6 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
             )
         )
 
-
     def _succession(self) -> Iterator[str]:
         if self.succeeded_tonnes > 0:
             yield f"in others' place   {self.succeeded_tonnes} t of these (CEA-ENT-12)"
@@ -236,9 +235,7 @@ class Obligations:
                 standing = found.get(index)
                 own = (0, 0) if standing is None else (standing.verified, standing.own)
                 succeeded = tonnes + (0 if standing is None else standing.succeeded)
-                store.insert(
-                    _ENTRIES, [(compliance_year, index, file_id, *own, succeeded)]
-                )
+                store.insert(_ENTRIES, [(compliance_year, index, file_id, *own, succeeded)])
                 if standing is not None:
                     self._certify_anew(standing, why)
 

@@ -429,9 +429,7 @@ class Distribution:
                 found[index].append(owed)
         return found
 
-    def _write(
-        self, distribution_id: int, plan: Plan, asset: int, into: Mapping[int, int]
-    ) -> None:
+    def _write(self, distribution_id: int, plan: Plan, asset: int, into: Mapping[int, int]) -> None:
         reference, today = f"distribution {distribution_id}", self._ledger.business_date()
         lines, unrecalled, taken, kept = [], [], [], []
         for account, line, parts in ((e.account_index, e.line, e.taken) for e in plan.planned):

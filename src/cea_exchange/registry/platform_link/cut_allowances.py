@@ -56,9 +56,7 @@ class CutAllowances:
                 until=cut.until,
                 refused_on=cut.refused_on,
             )
-            self._corrections.take(
-                account, cut.compliance_year, cut.province, decided, cut.refusal
-            )
+            self._corrections.take(account, cut.compliance_year, cut.province, decided, cut.refusal)
             deducted = self._compliance.deduct(
                 account, cut.compliance_year, cut.province, decided_on=cut.decided_on
             )

@@ -148,9 +148,7 @@ class _Known:
                 yield f"act {act_id} added the person {tuple(wanted)}, there is {there}"
         for row in self.rows.values():
             key = row.person.key
-            of_service = began_ns is not None and (
-                row.added_at_ns >= began_ns or key in added_late
-            )
+            of_service = began_ns is not None and (row.added_at_ns >= began_ns or key in added_late)
             who = f"person {row.person.name} of {row.person.body}"
             if of_service and not row.added_by:
                 yield f"{who} was added by no act"

@@ -116,9 +116,7 @@ class Proceeds:
                     f"proceeds: expected 1 fen or more of {trading_date}, got {cash} outstanding",
                 )
             ends = (index, int(Institution.PROCEEDS), CASH_ASSET, cash)
-            entry_id = ledger.move(
-                EntryKind.PROCEEDS_BOOKED, *ends, f"sales of {trading_date}"
-            )
+            entry_id = ledger.move(EntryKind.PROCEEDS_BOOKED, *ends, f"sales of {trading_date}")
             store.insert(
                 "proceeds (entry_id, account_index, trading_date, cash)",
                 [(entry_id, index, trading_date, cash)],
