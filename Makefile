@@ -32,17 +32,20 @@ VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := pyproject.toml setup.py $(shell find src -name '*.pyx' -o -name '*.pxd')
 
-.PHONY: demo test check lint types imports docs wheel long bench conformance checked sanitize mutants torture settle failover-ledger year soak replay-days
+.PHONY: demo test tests check lint types imports docs wheel long bench conformance checked sanitize mutants torture settle failover-ledger year soak replay-days
 .PHONY: planted surveillance nightly random attacks lock sbom audit build clean
 
 # To watch a day instead: .venv/bin/pip install -e '.[screens]' && .venv/bin/cea-exchange demo --board
 demo: build
 	$(BIN)/cea-exchange demo
 
-# Four at a time on two processors, as much of it is waiting; those of one file in their order,
+# Six at a time on two processors, as much of it is waiting; those of one file in their order,
 # as some share an exchange; those with processes first (tests/conftest.py).
-TEST := $(BIN)/python -m pytest -q -n 4 --dist loadfile --no-loadscope-reorder
-test: lint types imports
+TEST := $(BIN)/python -m pytest -q -n 6 --dist loadfile --no-loadscope-reorder
+test: lint
+	$(MAKE) --no-print-directory -j 3 types imports tests
+
+tests: build
 	$(TEST) -m "not nightly"
 
 check: lint types imports

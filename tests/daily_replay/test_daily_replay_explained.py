@@ -20,46 +20,83 @@ FIRST = date(2025, 7, 16)
 CEA = load_profile("cea").rules
 
 
-def near(price: int) -> st.SearchStrategy[int]:
-    """Prices within the band, at its ends, and beyond."""
+PRICES = st.tuples(st.sampled_from(("within", "end", "beyond")), st.integers(0, 10_000))
+"""Where a price lies beside another, and which of those that lie there."""
+
+
+def price_near(price: int, where: str, part: int) -> int:
+    """A price within the band, one at its ends, or one that may be beyond."""
+    if where == "end":
+        ends = (price, *day_rules(CEA, price).listed)
+        return ends[part % len(ends)]
+    low, high = (price * 9, price * 11) if where == "within" else (price * 5, price * 15)
+    return (low + (high - low) * part // 10_000) // 10
+
+
+REFERENCES = PRICES.map(lambda price: price_near(6_000, *price))
+
+
+def volumes(low: int, high: int) -> st.SearchStrategy[tuple]:
+    """A volume, the mean of its prices, and what the amount is more: seldom a whole price."""
     return st.one_of(
-        st.integers(price * 9 // 10, price * 11 // 10),
-        st.sampled_from((price, *day_rules(CEA, price).listed)),
-        st.integers(price // 2, price * 3 // 2),
+        st.just((0, ("within", 0), 0)),
+        st.tuples(st.integers(low, high), PRICES, st.integers(0, 2_000_000)),
     )
 
 
-@st.composite
-def traded(draw, mean, volumes) -> tuple[int, int]:
-    """A volume and its amount, whose mean is seldom a whole price."""
-    volume = draw(st.one_of(st.just(0), volumes))
-    if volume == 0:
-        return 0, 0
-    return volume, volume * draw(mean) + draw(st.integers(0, volume - 1))
+def traded(close: int, volume: int, mean: tuple[str, int], more: int) -> tuple[int, int]:
+    """A volume and its amount."""
+    return volume, volume * price_near(close, *mean) + (more % volume if volume else 0)
 
 
-@st.composite
-def published_days(draw) -> list[DailyFigures]:
+DAYS = st.lists(
+    st.fixed_dictionaries(
+        {
+            "extremes": st.tuples(PRICES, PRICES),
+            "has_marks": st.sampled_from((True, True, True, False)),
+            "listed": st.one_of(volumes(1, 9), volumes(1, 900_000)),
+            "block": volumes(90_000, 2_000_000),
+            "awarded": volumes(1, 500_000),
+            "opening": st.sampled_from(("none", "close", "low", "high", "any")),
+            "close": st.sampled_from(("between", "any", "mean", "previous")),
+            "prices": st.tuples(PRICES, PRICES),
+        }
+    ),
+    min_size=1,
+    max_size=6,
+)
+"""What is drawn of days: of fixed strategies, as those made for a day take most of the time."""
+
+
+def days_of(drawn: list[dict]) -> list[DailyFigures]:
     """Days of a market whose close wanders, and whose figures fit together or don't."""
     days, close = [], 6_000
-    for number in range(draw(st.integers(1, 6))):
-        low, high = sorted((draw(near(close)), draw(near(close))))
-        marks = draw(st.sampled_from((True, True, True, False)))
-        listed = draw(traded(near(close), st.one_of(st.integers(1, 9), st.integers(1, 900_000))))
-        block = draw(traded(near(close), st.integers(90_000, 2_000_000)))
-        awarded = draw(traded(near(close), st.integers(1, 500_000)))
-        opening = draw(st.sampled_from((0, close, low, high, draw(near(close)))))
-        previous, close = close, draw(st.one_of(st.integers(low, high), near(close)))
-        if draw(st.booleans()) and listed[0]:
-            close = max(1, (2 * listed[1] + listed[0]) // (2 * listed[0]))
-        elif not listed[0] and draw(st.booleans()):
-            close = previous
+    for number, day in enumerate(drawn):
+        low, high = sorted(price_near(close, *extreme) for extreme in day["extremes"])
+        listed, block, awarded = (
+            traded(close, *day[name]) for name in ("listed", "block", "awarded")
+        )
+        opening, any_close = (price_near(close, *price) for price in day["prices"])
+        openings = {"none": 0, "close": close, "low": low, "high": high, "any": opening}
+        closes = {
+            "between": low + (any_close - low) % (high - low + 1),
+            "any": any_close,
+            "mean": max(1, (2 * listed[1] + listed[0]) // (2 * listed[0])) if listed[0] else close,
+            "previous": close,
+        }
+        close = closes[day["close"]]
         days.append(
             DailyFigures(
-                FIRST + timedelta(number), opening, high * marks, low * marks, close,
-                *listed, *block, *awarded,
+                FIRST + timedelta(number),
+                openings[day["opening"]],
+                high * day["has_marks"],
+                low * day["has_marks"],
+                close,
+                *listed,
+                *block,
+                *awarded,
             )
-        )  # fmt: skip
+        )
     return days
 
 
@@ -86,7 +123,7 @@ def sums(trades: tuple[Planned, ...]) -> tuple[int, int]:
     return sum(t.tonnes for t in trades), sum(t.price * t.tonnes for t in trades)
 
 
-@given(published_days(), near(6_000))
+@given(DAYS.map(days_of), REFERENCES)
 def test_every_difference_has_a_cause(days, reference):
     ours, before = reference, None
     for published in days:
@@ -100,7 +137,7 @@ def test_every_difference_has_a_cause(days, reference):
 
 
 @settings(max_examples=10)
-@given(published_days(), near(6_000), st.integers(0, 9))
+@given(DAYS.map(days_of), REFERENCES, st.integers(0, 9))
 def test_market_and_registry_bear_any_days(days, reference, seed):
     chosen = ReplaySettings(first_reference=reference, accounts=50, seed=seed)
     with tempfile.TemporaryDirectory() as data:
