@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 import structlog
-from hypothesis import HealthCheck, settings
+from hypothesis import settings
 
 KINDS = {"unit", "property", "differential", "e2e", "crash", "attack"}
 LONGEST_FIRST = {"crash", "attack", "e2e"}
@@ -28,10 +28,9 @@ COMPILED = Path(__file__).parents[1] / "build" / "pycache"
 """Where what Python makes of modules is kept, whatever the environment says of it: tests begin more
 than a thousand processes, and to compile what a daemon imports takes as long as to import it."""
 
-# A busy machine is slow: that is no fault of what is tested.
-settings.register_profile(
-    "patient", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow]
-)
+# A busy machine is slow: that is no fault of what is tested. Without a deadline ten examples may
+# take 30 s to draw, instead of one, before a strategy is found too slow.
+settings.register_profile("patient", settings(), deadline=None)
 settings.load_profile("patient")
 
 # What is compared is English, wherever the tests run.
