@@ -1040,4 +1040,4 @@ cdef class OrderBook:
         lines = "".join(
             f"<tr>{''.join([f'<td>{cell}</td>' for cell in row])}</tr>" for row in (heads, *rows)
         )
-        return f"<table><caption>{repr(self)[1:-1]}</caption>{lines}</table>"
+        return f"<table><caption>{repr(self).strip("<>")}</caption>{lines}</table>"

@@ -67,12 +67,15 @@ cdef inline int exact_side(object side) except -1:
     return exact_member(side, SIDE_BUY, SIDE_SELL, "side", "1 (buy) or 2 (sell)")
 
 
+cdef bint other_bool(object value, str name) except -1
+
+
 cdef inline bint exact_bool(object value, str name) except -1:
     if value is True:
         return True
     if value is False:
         return False
-    raise TypeError(f"{name}: expected bool, got {type(value).__name__}")
+    return other_bool(value, name)
 
 
 cdef int exact_self_trade(object word) except -1

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from cea_exchange.domain.units import whole_number
+from cea_exchange.domain.units import boolean, whole_number
 
 from cpython.buffer cimport PyObject_GetBuffer
 
@@ -15,6 +15,11 @@ cdef tuple SELF_TRADE_WORDS = (
 cdef object exact_whole(object value, str name, str expected="int"):
     """The int that a whole number of another type is; its own code may run for that."""
     return whole_number(value, name, expected)
+
+
+cdef bint other_bool(object value, str name) except -1:
+    """The yes or no of another type, as numpy's."""
+    return boolean(value, name)
 
 
 cdef int exact_self_trade(object word) except -1:

@@ -71,6 +71,16 @@ def test_what_is_no_whole_number_is_refused_by_name(value):
         whole_number(value, "tonnes")
 
 
+@pytest.mark.parametrize("flag", [True, False])
+def test_numpys_yes_and_no_are_a_books(flag):
+    said = []
+    for yes in (flag, np.bool_(flag)):
+        book = OrderBook(1, 200, order_count_max=50, touch_memory=yes, pick_allowed=yes)
+        book.enter(1, Side.BUY, 90, 10, 7)
+        said.append((str(book.enter(2, Side.SELL, 90, 10, 8, post_only=yes)), book.state_hash()))
+    assert said[0] == said[1]
+
+
 def book_run(whole):
     """All that takes a number of a book; `whole` makes it."""
     book = OrderBook(
