@@ -24,9 +24,6 @@ LONGEST_FIRST = {"crash", "attack", "e2e"}
 DATABASES = ("sqlite", "postgresql")
 SHARED = "CEA_TEST_POSTGRES"
 """Names the folder of the PostgreSQL server that all workers of a run share."""
-COMPILED = Path(__file__).parents[1] / "build" / "pycache"
-"""Where what Python makes of modules is kept, whatever the environment says of it: tests begin more
-than a thousand processes, and to compile what a daemon imports takes as long as to import it."""
 
 # A busy machine is slow: that is no fault of what is tested. Without a deadline ten examples may
 # take 30 s to draw, instead of one, before a strategy is found too slow.
@@ -43,12 +40,13 @@ is_shared_ours = pytest.StashKey[bool]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Choose the shared server's folder, and where compiled modules are, in whoever begins."""
+    """Choose the shared server's folder, in whoever begins, and let compiled modules be kept."""
     config.stash[is_shared_ours] = SHARED not in os.environ
     if config.stash[is_shared_ours]:
         # Not in pytest's own folder: it takes the server's user its way there with every other run.
         os.environ[SHARED] = tempfile.mkdtemp(prefix="cea-pg-")
-        os.environ["PYTHONPYCACHEPREFIX"] = sys.pycache_prefix = str(COMPILED)
+        # A thousand processes begin in a run: to compile what one imports takes as long as to
+        # import it.
         os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
         sys.dont_write_bytecode = False
 
