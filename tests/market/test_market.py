@@ -267,6 +267,14 @@ def test_snapshot_restore_and_copy(market: Market) -> None:
         assert other.profile == market.profile
 
 
+def test_a_side_of_an_array_is_text(market: Market) -> None:
+    (side,) = np.array(["buy"])
+    accepted, _ = market.enter("alice", "CEA23", side, price="97.50", tonnes=1, order_id="a1")
+    assert accepted["side"] == "buy"
+    with pytest.raises(ValueError, match="side: expected one of buy, sell, got 'hold'"):
+        market.enter("alice", "CEA23", np.str_("hold"), price="97.50", tonnes=1, order_id="a2")
+
+
 @pytest.mark.parametrize(("flag", "taken"), [(np.True_, True), (np.False_, False)])
 def test_a_row_of_an_array_says_yes_and_no(market: Market, flag: np.bool_, taken: bool) -> None:
     accepted, *_ = market.enter(

@@ -1034,11 +1034,16 @@ class Market:
         found = self._core.depth(index, member_of(Side, side, "side"), levels)
         return [(price_format(price), tonnes, count) for price, tonnes, count in found]
 
+    @property
+    def event_seq(self) -> int:
+        """The number of the last event that it has given; 0 before the first."""
+        return self._core.event_seq + self._state_count
+
     @_alone
     def state(self) -> named.State:
         """Return the whole market as an event, with its hash."""
         self._state_count += 1
-        return self._in_words().state(self._core.event_seq + self._state_count)
+        return self._in_words().state(self.event_seq)
 
     def _in_words(self) -> StateNaming:
         return StateNaming(self._core, self._names)

@@ -22,10 +22,10 @@ def member_of(enum: type[E], value: E | str, what: str) -> E:
     if isinstance(value, enum):
         return value
     names = [member.name.lower() for member in enum]
-    if type(value) is not str:
+    if not isinstance(value, str):
         raise TypeError(f"{what}: expected str or {enum.__name__}, got {type(value).__name__}")
     if value not in names:
-        raise ValueError(f"{what}: expected one of {', '.join(names)}, got {value!r}")
+        raise ValueError(f"{what}: expected one of {', '.join(names)}, got {str(value)!r}")
     return enum[value.upper()]
 
 
