@@ -9,8 +9,8 @@ from cea_exchange.domain.units import (
     PRICE_FEN_MAX,
     cash_format,
     cash_parse,
+    int64_read,
     price_parse,
-    whole_number,
 )
 from cea_exchange.matching.text.names import Asked, text_check
 
@@ -37,14 +37,6 @@ def reserve_read(reserve_price: str | None) -> int:
 def moment_read(at: datetime | str) -> datetime:
     """Read a time with an offset."""
     return time_parse(at.isoformat() if isinstance(at, datetime) else at)
-
-
-def int64_read(value: SupportsIndex, what: str) -> int:
-    """Read a whole number of 64 bits."""
-    number = whole_number(value, what)
-    if not -(1 << 63) <= number < 1 << 63:
-        raise ValueError(f"{what}: expected at most 64 bits, got {number}")
-    return number
 
 
 def transfer_asked(
