@@ -842,7 +842,7 @@ class Market:
 
     def _day_needed(self, what: str) -> None:
         if not self._core.day_is_open:
-            raise ValueError(f"{what} must come while a day is open, none is")
+            raise ValueError(f"{what}: expected an open day, got none")
 
     # -- The operator -----------------------------------------------------------------------------
 
@@ -1095,7 +1095,7 @@ class Market:
         try:
             state = msgspec.msgpack.decode(unsealed(data))
             if not isinstance(state, dict) or state.get("version") != SNAPSHOT_VERSION:
-                raise ValueError(f"snapshot must be a market's of version {SNAPSHOT_VERSION}")
+                raise ValueError(f"snapshot: expected version {SNAPSHOT_VERSION}, got another")
             market = cls.__new__(cls)
             market.profile = msgspec.convert(state["profile"], Profile)
             market._core = decides.from_snapshot(market.profile.rules, state["core"])

@@ -50,7 +50,8 @@ def transfer_asked(
         fen = cash_parse(cash)
         return Asked(account=account, cash=cash_format(fen)), fen
     if product is None or tonnes is None:
-        raise ValueError("a transfer must give cash, or product and tonnes")
+        got = " and ".join(f"{each!r}" for each in (product, tonnes))
+        raise ValueError(f"a transfer: expected cash, or product and tonnes, got {got}")
     text_check(product, "product")
     tonnes = int64_read(tonnes, "tonnes")
     return Asked(account=account, product=product, tonnes=tonnes), tonnes

@@ -326,7 +326,7 @@ class VenueStateMachine:
         try:
             state = _STATE_DECODER.decode(data)
         except control.DECODE_ERRORS as error:
-            raise ValueError(f"data must be the snapshot of a machine: {error}") from error
+            raise ValueError(f"data: expected the snapshot of a machine, got {error}") from error
         if len(state.declared_prices) != len(state.product_names):
             raise ValueError(
                 f"data: expected declared_prices of {len(state.product_names)} products, "
