@@ -1,5 +1,6 @@
 #!/bin/sh
-# Copies venue and registry, makes both of the copies again elsewhere, replays and compares all of it.
+# Copies venue, registry and, where they are, platform and CCER registry; makes them anew elsewhere of
+# the copies, replays and compares all of it.
 # So a byte that has changed on the disk, in an archived segment too, is found within a day.
 #
 #     nightly.sh DATA BACKUPS
@@ -26,6 +27,16 @@ cea-exchange venue restore "$copy/venue" --data "$drill"
 cea-exchange registry restore "$copy/registry" --data "$drill"
 cea-exchange registry verify --venue "$drill" --data "$drill"
 cea-exchange registry audit --data "$drill"
+
+# After the registry: what it has of them is in their copies, too.
+for system in platform ccer; do
+    if [ -d "$data/$system" ]; then
+        cea-exchange "$system" backup --out "$copy/$system" --data "$data"
+        cea-exchange "$system" restore "$copy/$system" --data "$drill"
+        cea-exchange "$system" verify --data "$drill"
+        cea-exchange "$system" audit --data "$drill"
+    fi
+done
 
 trap - EXIT
 rm -rf "$drill"

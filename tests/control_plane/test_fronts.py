@@ -251,7 +251,7 @@ def test_what_comes_over_a_connection_that_was_ended_is_dropped(lone_fronts, mon
 
 
 def test_a_front_that_hangs_is_ended_and_begun_again(tmp_path, monkeypatch):
-    monkeypatch.setattr(fronts, "SILENCE_S_MAX", 2.0)
+    monkeypatch.setattr(fronts, "SILENCE_S_MAX", 2.0 * patience())
     with world_open(tmp_path, fronts=1) as world:
         world.listed()
         (hanging,) = world.venue._fronts.process_ids
@@ -262,7 +262,7 @@ def test_a_front_that_hangs_is_ended_and_begun_again(tmp_path, monkeypatch):
 
 
 def test_several_that_hang_together_end_nothing_else(tmp_path, monkeypatch):
-    monkeypatch.setattr(fronts, "SILENCE_S_MAX", 3.0)
+    monkeypatch.setattr(fronts, "SILENCE_S_MAX", 3.0 * patience())
     with world_open(tmp_path, fronts=4) as world:
         world.listed()
         hanging = world.venue._fronts.process_ids

@@ -26,8 +26,11 @@ from support.supervision.alert_line import ALERT_LINE
 CONTRIB = ROOT / "contrib"
 PAGES = ("README.md", "first_day.md")
 BLOCK = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+PLATFORM = "systemctl enable --now cea-exchange-platform"
 START = re.compile(r"^ExecStart=(.*)$", re.MULTILINE)
 WAIT_S = 60
+PAGES_S = 900
+"""So long all blocks together may take: some wait for what must come true."""
 
 STAND_INS = {
     # A virtual environment with the program of this source tree.
@@ -96,7 +99,9 @@ class Machine:
             file.write(script)
         shell.stdin.write(f"source {self.root / 'script'}\n")
         shell.stdin.close()
+        until_s = time.monotonic() + PAGES_S
         while shell.poll() is None:
+            assert time.monotonic() < until_s, self.logs()
             self._start_asked()
             time.sleep(0.05)
         said = shell.stdout.read()
@@ -156,9 +161,10 @@ class Machine:
 
 
 def blocks_of_pages():
-    """All of the first day, and before it what the first page has until something is started."""
+    """All of the first day; before it what the first page has until a start; after it PLATFORM."""
     install, first_day = (BLOCK.findall((CONTRIB / page).read_text()) for page in PAGES)
-    return [*takewhile(lambda block: "systemctl" not in block, install), *first_day]
+    begun = takewhile(lambda block: "systemctl" not in block, install)
+    return [*begun, *first_day, *(block for block in install if PLATFORM in block)]
 
 
 @pytest.fixture(scope="module")
@@ -200,6 +206,15 @@ def test_configs_and_keys_are_as_a_start_needs_them(day):
     said = said_by(day, "registry check")
     assert "persons ok an (operator), bo (operator), rex (regulator)" in said
     assert not [line for line in said if "WRONG" in line]
+
+
+@pytest.mark.parametrize("system", ["platform", "ccer"])
+def test_platform_and_ccer_registry_know_the_same_operators(day, system):
+    machine, _said = day
+    asked = ("--data", str(machine.data), "--key")
+    for key, role in (("an", "operator"), ("rex", "regulator")):
+        status = json.loads(machine.command(system, "status", "--json", *asked, key))
+        assert (status["you"]["name"], status["you"]["role"]) == (key, role)
 
 
 def test_nothing_that_the_pages_leave_is_anybodys_to_read(day):
@@ -245,7 +260,9 @@ def test_a_nightly_copy_is_good(archived):
     status, said, backups = nightly(machine)
     assert status == 0 and said.endswith("is good\n"), said
     (copy,) = backups.iterdir()
-    assert {each.name for each in copy.iterdir()} == {"venue", "registry", "registry.sha256"}
+    systems = ("registry", "platform", "ccer")
+    sums = {f"{system}.sha256" for system in systems}
+    assert {each.name for each in copy.iterdir()} == {"venue", *systems, *sums}
 
 
 def test_a_flipped_byte_in_an_archived_segment_is_found_by_the_next_copy(archived):

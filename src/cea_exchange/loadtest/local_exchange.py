@@ -24,7 +24,7 @@ from cea_exchange.loadtest.population import Participant
 from cea_exchange.protocol.security import CurveKeys, client_socket
 from cea_exchange.registry.registry import Registry
 
-START_S_MAX = 30.0
+START_S_MAX = 120.0
 STOP_S_MAX = 15.0
 ADMIN_S_MAX = 30.0
 ADMIN, SECOND = "admin", "second"

@@ -13,6 +13,7 @@ from cea_exchange.protocol.security import CurveKeys
 from cea_exchange.venue.publication.relay import Relay, RelayConfig, UpstreamSought
 from support.cluster.way_in_world import Trader, trade_for, way_in_world
 from support.patience import patience
+from support.registry.fake_venue import wait_until
 
 pytestmark = pytest.mark.e2e
 
@@ -31,7 +32,7 @@ def test_commands_under_way_are_answered_once_whoever_leads(opened):
     copy = opened.client("copy", report_seq=0)
     traders = [Trader(client, seed) for seed, client in enumerate(clients)]
     in_flight = 0
-    for _ in range(KILLS):
+    for kill in range(KILLS):
         trade_for(traders, 0.4)
         for trader in traders:
             for _ in range(20):
@@ -42,6 +43,8 @@ def test_commands_under_way_are_answered_once_whoever_leads(opened):
         in_flight += sum(len(client.unacknowledged) for client in clients)
         trade_for(traders, 0.2)
         opened.venue_begin()
+        resumed = 3 * (kill + 1)
+        wait_until(lambda resumed=resumed: opened.way_in.way_in.resumed_count >= resumed, WAIT_S)
     trade_for(traders, 0.4)
     for trader in traders:
         trader.settle(WAIT_S)

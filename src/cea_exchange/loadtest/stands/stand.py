@@ -19,7 +19,7 @@ from cea_exchange.loadtest.population import Participant
 from cea_exchange.loadtest.targets.target import Reconciliation
 
 METRICS_S_MAX = 0.3
-START_S_MAX = 30.0
+START_S_MAX = 120.0
 STOP_S_MAX = 10.0
 
 Progress = Callable[[str], None]
