@@ -41,8 +41,9 @@ cdef int64_t batch_end(const Batch* batch) except -1:
         row = batch.consumed
     if row >= 0:
         raise ValueError(
-            f"commands[{row}] must be a command of the schema: kind, and of an enter, enquiry or "
-            "offer side, tif and flags, within their enums, what does not apply zero"
+            f"commands[{row}]: expected a command of the schema, got another: kind, and of an "
+            "enter, enquiry or offer side, tif and flags, are within their enums, what does not "
+            "apply zero"
         )
     return batch.needed
 

@@ -686,7 +686,7 @@ cdef class OrderBook:
     ):
         if unnamed or order_count_max is None:
             raise TypeError(
-                "order_count_max must be given, and by name: "
+                "order_count_max: expected one, by name, got none: "
                 f"OrderBook({price_min!r}, {price_max!r}, order_count_max=...)"
             )
         cdef int64_t low = exact_int64(price_min, "price_min")

@@ -90,9 +90,9 @@ cdef const SnapshotHeader* snapshot_header(object data) except NULL:
     if len(data) < sizeof(SnapshotHeader) or not data.startswith(SNAPSHOT_MAGIC) or (
         len(data) != sizeof(SnapshotHeader) + <size_t>header.slot_last * sizeof(Order)
     ):
-        raise ValueError(f"data must be a snapshot of an OrderBook, {len(data)} bytes are not")
+        raise ValueError(f"data: expected a snapshot of an OrderBook, got {len(data)} other bytes")
     if snapshot_checksum(data) != header.checksum:
-        raise ValueError("data must be a whole snapshot, its checksum does not hold")
+        raise ValueError("data: expected a whole snapshot, got one whose checksum does not hold")
     if (header.priority_last | header.event_seq) >> 63:
         raise ValueError("data: expected counters below 2^63, got larger ones")
     if header.self_trade > SELF_TRADE_CANCEL_BOTH:
@@ -208,4 +208,4 @@ cdef int book_fill(BookState* state, const SnapshotHeader* header) except -1:
         )
         whole = orders_restore(state)
     if not whole:
-        raise ValueError("data must be a snapshot whose orders make a book, these do not")
+        raise ValueError("data: expected orders that make a book, got others")

@@ -47,8 +47,12 @@ cdef int records_check(object array, object dtype, str name) except -1:
 
 cdef int64_t numbers_check(object array, str name) except -1:
     """Refuse what is no array of int64 rows; return how many rows it has."""
-    if not isinstance(array, np.ndarray) or array.dtype != np.int64 or array.ndim != 2:
-        raise TypeError(f"{name} must be a numpy array of int64 with two dimensions")
+    if not isinstance(array, np.ndarray):
+        raise TypeError(f"{name}: expected a numpy array, got {type(array).__name__}")
+    if array.dtype != np.int64 or array.ndim != 2:
+        raise TypeError(
+            f"{name}: expected int64 with two dimensions, got {array.dtype} with {array.ndim}"
+        )
     return array.shape[0]
 
 
@@ -57,4 +61,6 @@ cdef int buffer_take(object array, Py_buffer* view, int flags, str name) except 
     try:
         PyObject_GetBuffer(array, view, flags)
     except (ValueError, BufferError) as error:
-        raise TypeError(f"{name} must be contiguous, and writable if filled: {error}") from None
+        raise TypeError(
+            f"{name}: expected contiguous memory, writable if filled: {error}"
+        ) from None

@@ -238,7 +238,7 @@ def test_wrong_settings_raise():
 
 @pytest.mark.parametrize("given", [(1, 100), (1, 100, 1000), (1, 100, 1000, "allow")])
 def test_a_book_says_how_its_size_is_given(given):
-    wanted = r"order_count_max must be given, and by name: OrderBook\(1, 100, order_count_max=...\)"
+    wanted = r"order_count_max: expected one, by name, got none: OrderBook\(1, 100, order_count_"
     with pytest.raises(TypeError, match=wanted):
         OrderBook(*given)
     with pytest.raises(TypeError, match=wanted):

@@ -2,7 +2,10 @@
 
 import asyncio
 import contextlib
+import copy
+import datetime
 import inspect
+import pickle
 import threading
 
 import msgspec
@@ -10,7 +13,14 @@ import numpy as np
 import pytest
 import zmq
 
-from cea_exchange.client import AsyncClient, Client, OrderSession, SessionState
+from cea_exchange.client import (
+    AsyncClient,
+    Client,
+    MarketDataClient,
+    OrderSession,
+    SessionError,
+    SessionState,
+)
 from cea_exchange.client.connecting import (
     RECONNECT_QUICK_S,
     RECONNECT_S_MAX,
@@ -18,8 +28,11 @@ from cea_exchange.client.connecting import (
     Attempts,
 )
 from cea_exchange.domain.records import ACCOUNT_NONE, COMMAND_DTYPE, EVENT_DTYPE, EventKind
+from cea_exchange.domain.refusals import VenueRefusal
 from cea_exchange.protocol.connection import Reached
 from cea_exchange.protocol.security import CurveKeys
+
+WAIT_S = 10.0
 
 
 class AcceptingVenue:
@@ -28,6 +41,7 @@ class AcceptingVenue:
     def __init__(self, keys):
         self.lose_reports = 0
         self.deaf = False
+        self.refused = {}
         self.reports = []
         self.ids_got = []
         self._context = zmq.Context()
@@ -76,6 +90,12 @@ class AcceptingVenue:
 
     def _message(self, peer, message):
         answer = {"op": message["op"], "trading_date": 20250102, "phase": 2}
+        if message["op"] in self.refused:
+            code, where = self.refused[message["op"]]
+            answer = {"op": "refused", "code": code.name, "expected": "x", "got": "y"}
+            answer["where"] = where
+            self._socket.send_multipart([peer, b"M", msgspec.msgpack.encode(answer)])
+            return
         if message["op"] == "replay":
             first = message["from"] - 1
             rows = b"".join(self.reports[first : first + message["count"]])
@@ -168,6 +188,133 @@ def test_silence_brings_a_new_connection(venue, keys):
 def test_no_venue_is_a_timeout(keys):
     with pytest.raises(TimeoutError, match="logon"):
         Client.connect("tcp://127.0.0.1:9", keys["alice"], keys["venue"].public, timeout_s=0.3)
+
+
+PLACE = {"first": 1, "last": 5}
+QUESTIONS = [
+    ("book", lambda client: client.book("CEA24", timeout_s=WAIT_S)),
+    ("party", lambda client: client.party(account="bob", timeout_s=WAIT_S)),
+    ("blocks", lambda client: client.blocks(timeout_s=WAIT_S)),
+    ("statement", lambda client: client.position(timeout_s=WAIT_S)),
+    ("history", lambda client: client.history(PLACE, timeout_s=WAIT_S)),
+    ("biddings", lambda client: client.biddings(timeout_s=WAIT_S)),
+]
+
+
+def test_what_a_question_is_refused_for_is_raised_at_once(venue, keys):
+    """Not what another was refused for before."""
+    codes = [VenueRefusal.BUSY, VenueRefusal.EVENTS_DAMAGED, VenueRefusal.BAD_REQUEST]
+    with connect(venue, keys) as client:
+        for (op, ask), code in zip(QUESTIONS, 2 * codes, strict=True):
+            venue.refused = {op: (code, "message")}
+            with pytest.raises(SessionError, match=f"refused {code.name}: expected x") as raised:
+                ask(client)
+            assert raised.value.code is code
+        venue.refused = {"heartbeat": (VenueRefusal.BUSY, "message")}
+        client.session.heartbeat()
+        client.flush()
+        client.poll(0.2)
+        venue.refused = {}
+        assert client.session.messages[-1]["op"] == "refused"
+        with pytest.raises(TimeoutError):
+            client.book("CEA24", timeout_s=0.2)
+
+
+def test_the_async_client_raises_what_its_only_question_is_refused_for(venue, keys):
+    async def ask():
+        async with await AsyncClient.connect(
+            venue.endpoint, keys["alice"], keys["venue"].public
+        ) as client:
+            for op, question in QUESTIONS:
+                venue.refused = {op: (VenueRefusal.BUSY, "message")}
+                with pytest.raises(SessionError) as raised:
+                    await question(client)
+                assert raised.value.code is VenueRefusal.BUSY
+            # Of two it is known once the other is answered, or not.
+            venue.refused = {"party": (VenueRefusal.BUSY, "message")}
+            both = client.party(account="bob", timeout_s=5.0), client.book("CEA24", timeout_s=0.3)
+            party, book = await asyncio.gather(*both, return_exceptions=True)
+            assert isinstance(book, TimeoutError)
+            assert party.code is VenueRefusal.BUSY
+
+    asyncio.run(ask())
+
+
+def test_reports_that_are_damaged_end_the_wait_for_them(venue, keys):
+    with connect(venue, keys) as client:
+        client.answer([client.enter("CEA24", "buy", price="97.50", tonnes=1) for _ in "123"][-1])
+    venue.refused = {"replay": (VenueRefusal.EVENTS_DAMAGED, "replay")}
+    with connect(venue, keys) as client:
+        venue.lose_reports = 1
+        for _ in range(2):
+            client.enter("CEA24", "buy", price="97.50", tonnes=1)
+        with pytest.raises(SessionError) as raised:
+            client.poll(WAIT_S)
+        assert raised.value.code is VenueRefusal.EVENTS_DAMAGED
+
+
+def test_what_is_asked_wrongly_is_not_sent(venue, keys):
+    day = datetime.date(2025, 7, 16)
+    with connect(venue, keys) as client:
+        for ask, says in [
+            (lambda: client.book(24), "product: expected str, got int"),
+            (lambda: client.party(account=5), "account: expected str, got int"),
+            (lambda: client.party(group=b"x"), "group: expected str, got bytes"),
+            (lambda: client.statement(day), "date: expected str such as '2025-07-16', got date"),
+            (lambda: client.statement("2025-07-16T00:00"), "date: expected one such as"),
+            (lambda: client.logoff(keep_orders=1), "keep_orders: expected bool, got int"),
+        ]:
+            with pytest.raises((TypeError, ValueError), match=says):
+                ask()
+            assert client.session.outgoing() == []
+
+
+def test_a_closed_client_sends_nothing(venue, keys):
+    client = connect(venue, keys)
+    client.answer(client.enter("CEA24", "buy", price="97.50", tonnes=1))
+    client.close()
+    client.close()
+    for send in (
+        lambda: client.enter("CEA24", "buy", price="97.50", tonnes=1),
+        lambda: client.cancel(1),
+        lambda: client.submit(np.zeros(1, COMMAND_DTYPE)),
+        lambda: client.answer(2),
+        lambda: client.book("CEA24"),
+        client.logon,
+        client.logoff,
+        client.reconnect,
+        client.flush,
+    ):
+        with pytest.raises(SessionError, match="a closed client sends nothing"):
+            send()
+    assert client.unacknowledged == [] and client.reconnections == 0
+    # What it has taken is still there.
+    assert [report.client_order_id for report in client.poll()] == [1]
+    assert client.answer(1).order_id == 1
+
+
+def test_a_closed_async_client_sends_nothing(venue, keys):
+    async def send():
+        client = await AsyncClient.connect(venue.endpoint, keys["alice"], keys["venue"].public)
+        client.close()
+        for wrong in (client.enter("CEA24", "buy", price="97.50", tonnes=1), client.answer(1)):
+            with pytest.raises(SessionError, match="a closed client sends nothing"):
+                await wrong
+        assert client.unacknowledged == []
+
+    asyncio.run(send())
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, pickle.dumps])
+def test_a_client_is_not_copied(venue, keys, copied):
+    """A copy would share its session, and what one has sent the other would send again."""
+    server = keys["venue"].public
+    with connect(venue, keys) as client, MarketDataClient(
+        venue.endpoint, keys["alice"], server
+    ) as market_data:
+        for owned in (client, client.session, market_data):
+            with pytest.raises(TypeError, match="expected one owner, got a copy or a pickle"):
+                copied(owned)
 
 
 def test_the_async_client_does_the_same(venue, keys):

@@ -15,7 +15,7 @@ import zmq
 from cea_exchange.client import Client
 from cea_exchange.client.session import SessionState
 from cea_exchange.control_plane.door import Message
-from cea_exchange.control_plane.fronts import fronts, listening
+from cea_exchange.control_plane.fronts import front, fronts, listening
 from cea_exchange.control_plane.fronts._ring import RING_BYTES
 from cea_exchange.control_plane.fronts.link import Arrived, End, Gone, LogLine, Reached
 from cea_exchange.protocol.security import CurveKeys, SecurityError
@@ -42,6 +42,14 @@ def client_of(world, name):
     return Client.connect(
         lambda: world.venue.endpoints["gateway"], world.keys[name], world.keys["venue"].public
     )
+
+
+def connected(context, endpoint, keys, server_key):
+    opened = context.socket(zmq.DEALER)
+    opened.curve_publickey, opened.curve_secretkey = keys.public.encode(), keys.secret.encode()
+    opened.curve_serverkey, opened.linger = server_key.encode(), 0
+    opened.connect(endpoint)
+    return opened
 
 
 def front_of(world, name):
@@ -123,6 +131,48 @@ def test_of_fronts_that_wait_the_first_takes_the_place_of_one_that_ends(tmp_path
         os.kill(ending, signal.SIGKILL)
         wait_until(lambda: world.venue._fronts.process_ids not in ([ending], []))
         assert world.venue._fronts.process_ids == [first]
+
+
+def test_who_has_left_a_front_was_not_there_when_it_ends(monkeypatch):
+    """Who connects anew for each question is not at every front; who is silent stays there."""
+    doors = {"gateway": ("tcp://127.0.0.1:0", fronts.DoorLimits(10, 1 << 20))}
+    limits = {"count": 1, "memory_mib_max": 512, "stranger": "", "poller": zmq.Poller()}
+    monkeypatch.setattr(fronts, "LEFT_S", 0.2)
+    keys, silent, polling = CurveKeys.new(), CurveKeys.new(), CurveKeys.new()
+    made = fronts.Fronts(keys, doors, **limits)
+    with zmq.Context() as context:
+        try:
+            door = made.doors["gateway"]
+            door.admit([silent.public, polling.public])
+            made.flush()
+            (running,) = made._by_prefix.values()
+
+            def seen(expected):
+                made.read()
+                made.turn(time.monotonic())
+                return running.there.keys() == expected
+
+            def poll(asks):
+                with connected(context, door.endpoint, polling, keys.public) as asking:
+                    if asks:
+                        asking.send(b"?")
+                    wait_until(lambda: seen({silent.public, polling.public} & known))
+
+            known = {polling.public}
+            poll(asks=False)
+            wait_until(lambda: seen(set()))
+            poll(asks=True)
+            wait_until(lambda: seen(set()))
+            with connected(context, door.endpoint, silent, keys.public):
+                known = {silent.public, polling.public}
+                wait_until(lambda: seen({silent.public}))
+                # What the silent one's connection is is not known, and so who has come since stays.
+                poll(asks=True)
+                time.sleep(2 * fronts.LEFT_S + front.PULSE_S)
+                assert seen(known)
+            wait_until(lambda: seen(set()))
+        finally:
+            made.close()
 
 
 def test_a_front_that_ended_is_begun_anew_before_what_it_left_is_taken(lone_fronts):

@@ -13,6 +13,7 @@ from cea_exchange.control_plane.fronts.suspects import (
     REMEMBERED_S,
     REPEAT_S,
     TOGETHER_S,
+    WITNESSED_ENDS,
     Suspects,
 )
 
@@ -163,14 +164,62 @@ def test_who_waits_until_all_are_free_is_found_by_having_been_there_each_time(se
     dice, suspects, now_s = random.Random(seed), Suspects(), 0.0
     everybody = keys(count)
     culprit, ends = everybody[count // 2], 0
-    while culprit not in suspects.cut_off:
-        ends += 1
+    while culprit not in suspects.parts:
+        assert (ends := ends + 1) < 60
         there = {key: 0.0 for key in everybody if key == culprit or dice.random() < 0.5}
         suspects.ended(0, there, now_s)
         now_s += CALM_S + 1
         suspects.turn(now_s)
-        assert ends < 60
+    assert not suspects.cut_off
+    # It is not free by waiting, and alone where it goes on.
+    now_s += REMEMBERED_S / 2
+    suspects.turn(now_s)
+    part = suspects.parts[culprit]
+    assert [key for key, its in suspects.parts.items() if its == part] == [culprit]
+    assert suspects.ended(part, {culprit: now_s}, now_s) is None
+    part = suspects.parts[culprit]
+    assert suspects.ended(part, {culprit: now_s}, now_s + S) == culprit
     assert list(suspects.cut_off) == [culprit]
+
+
+@pytest.mark.parametrize("culprits", [["a"], ["a", "b"]])
+@pytest.mark.parametrize("poll_s", [0.5, 2.0, 5.0, 10.0])
+def test_who_polls_with_connections_of_its_own_is_not_cut_off_for_others(culprits, poll_s):
+    """It is at every front now and then, whoever ends them in turn and waits in between."""
+    dice, suspects, now_s = random.Random(1), Suspects(), 0.0
+    for end in range(60):
+        culprit = culprits[end % len(culprits)]
+        part = suspects.parts.get(culprit, 0)
+        sitting = {key for key in keys(50) if dice.random() < 0.5}
+        # It leaves at once; for a moment it is taken to be there yet.
+        polling = {"poller"} if dice.random() < min(1.0, 2 / poll_s) / 2 else set()
+        there = {culprit} | sitting | polling
+        there = {key: now_s for key in there if suspects.parts.get(key, 0) == part}
+        suspects.ended(part, there, now_s)
+        now_s += CALM_S + poll_s
+        suspects.turn(now_s)
+        if suspects.cut_off.keys() >= set(culprits):
+            break
+    assert suspects.cut_off.keys() <= set(culprits)
+    assert suspects.cut_off or len(culprits) > 1
+
+
+def test_who_was_always_there_beside_the_culprit_is_alone_and_not_cut_off():
+    """Its sessions are at every front: nobody knows which of the two it was, until one goes on."""
+    suspects, now_s = Suspects(), 0.0
+    for number in range(WITNESSED_ENDS):
+        suspects.ended(0, {"culprit": 0.0, "busy": 0.0, f"other-{number}": 0.0}, now_s)
+        now_s += CALM_S + 1
+        suspects.turn(now_s)
+    assert suspects.parts.keys() == {"culprit", "busy"} and not suspects.cut_off
+    assert suspects.parts["culprit"] != suspects.parts["busy"]
+    for _ in range(2):
+        suspects.ended(suspects.parts["culprit"], {"culprit": now_s}, now_s)
+        now_s += CALM_S + 1
+        suspects.turn(now_s)
+    assert list(suspects.cut_off) == ["culprit"] and list(suspects.parts) == ["busy"]
+    suspects.turn(now_s + REMEMBERED_S)
+    assert not suspects.parts
 
 
 def test_what_was_long_ago_is_forgotten():

@@ -267,6 +267,32 @@ def test_snapshot_restore_and_copy(market: Market) -> None:
         assert other.profile == market.profile
 
 
+@pytest.mark.parametrize(
+    ("act", "says"),
+    [
+        (lambda market: market.declare_product("CEA23", "1.00"), "product: expected a new name"),
+        (lambda market: market.deposit("", cash="1.00"), "account: expected one character or"),
+        (lambda market: market.deposit("alice"), "a transfer: expected cash, or product"),
+        (lambda market: market.core.day_close(), "day_close: expected an open day, got none"),
+        (lambda market: market.core.phase_set(2), "phase_set: expected an open day, got none"),
+        (lambda market: market.phase("listed"), "phase: expected an open day, got none"),
+    ],
+)
+def test_an_error_says_what_was_expected_and_what_was_given(market: Market, act, says) -> None:
+    market.close_day()
+    with pytest.raises(ValueError, match=says) as raised:
+        act(market)
+    assert "got" in str(raised.value)
+
+
+def test_a_side_of_an_array_is_text(market: Market) -> None:
+    (side,) = np.array(["buy"])
+    accepted, _ = market.enter("alice", "CEA23", side, price="97.50", tonnes=1, order_id="a1")
+    assert accepted["side"] == "buy"
+    with pytest.raises(ValueError, match="side: expected one of buy, sell, got 'hold'"):
+        market.enter("alice", "CEA23", np.str_("hold"), price="97.50", tonnes=1, order_id="a2")
+
+
 @pytest.mark.parametrize(("flag", "taken"), [(np.True_, True), (np.False_, False)])
 def test_a_row_of_an_array_says_yes_and_no(market: Market, flag: np.bool_, taken: bool) -> None:
     accepted, *_ = market.enter(

@@ -1,8 +1,9 @@
 """Errors of a command: one line on standard error, and an exit status."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from stat import S_ISREG
 
 STATUS_CHECK_FAILED = 1
 STATUS_BAD_INPUT = 2
@@ -54,6 +55,33 @@ def file_used(place: Path | str, says: str = "") -> Iterator[None]:
         why = error.strerror or error
         words = f"{says}, {why}" if says else why
         raise CommandError(f"{error.filename or place}: {words}") from error
+
+
+def files_differ(read: Iterable[Path | None], written: Iterable[Path | None]) -> None:
+    """End the command before it opens a file to write that it reads, or that it writes twice.
+
+    Parameters
+    ----------
+    read, written
+        Of the command; None where an option was left out.
+    """
+    before = {_identity(path) for path in read if path is not None}
+    for path in written:
+        if path is None:
+            continue
+        identity = _identity(path)
+        if identity in before:
+            raise CommandError(f"{path}: expected files that differ, got one twice")
+        before.add(identity)
+
+
+def _identity(path: Path) -> object:
+    """Return what two names of one file have in common; a link's are those of what it leads to."""
+    try:
+        status = path.stat()
+    except OSError:
+        return path.resolve()
+    return (status.st_dev, status.st_ino) if S_ISREG(status.st_mode) else path.resolve()
 
 
 def _words(error: Exception) -> str:

@@ -13,7 +13,7 @@ from cea_exchange.domain.records import (
     Side,
     Tif,
 )
-from cea_exchange.domain.units import boolean, price_parse, whole_number
+from cea_exchange.domain.units import boolean, int64_read, price_parse
 
 E = TypeVar("E", Side, Tif)
 
@@ -297,14 +297,6 @@ def _price(price: str | None, price_fen: SupportsIndex | None) -> int:
         kind = type(price).__name__
         raise TypeError(f"price: expected str such as '97.50' (yuan), or price_fen int, got {kind}")
     return price_parse(price)
-
-
-def int64_read(value: SupportsIndex, field: str) -> int:
-    """Read a whole number of 64 bits."""
-    number = whole_number(value, field)
-    if not -(2**63) <= number < 2**63:
-        raise ValueError(f"{field}: expected at most 64 bits, got {number}")
-    return number
 
 
 def id_read(value: SupportsIndex, field: str) -> int:

@@ -10,6 +10,7 @@ import zmq
 
 from cea_exchange.client.book import Book, MarketBooks, Message, PublicBlock
 from cea_exchange.client.connecting import not_connected
+from cea_exchange.client.session import Uncopied
 from cea_exchange.domain.records import BOOK_CHANGE_DTYPE, MARKET_DATA_DTYPE
 from cea_exchange.protocol.connection import ConnectionMonitor, Reached
 from cea_exchange.protocol.framing import (
@@ -24,7 +25,7 @@ TOPICS = ("md", "depth", "stats", "bulletin", "hb")
 ASK_AGAIN_S = 1.0
 
 
-class MarketDataClient:
+class MarketDataClient(Uncopied):
     """A subscriber to a venue's public stream.
 
     Parameters

@@ -49,6 +49,7 @@ from cea_exchange.client.session import (
     SessionEnded,
     SessionError,
     SessionState,
+    Uncopied,
 )
 from cea_exchange.domain.documents.statement import Statement
 from cea_exchange.domain.refusals import VenueRefusal
@@ -117,6 +118,7 @@ def _sent(queue: Callable[Concatenate[OrderSession, P], R]) -> _Spoken[P, R]:
     """Make a method that queues a command in the session and sends it at once."""
 
     def steps(client: "_OrderEntry", /, *arguments: P.args, **named: P.kwargs) -> Steps[R]:
+        client._open_check()
         client_order_id = queue(client.session, *arguments, **named)
         yield None
         return client_order_id
@@ -124,7 +126,7 @@ def _sent(queue: Callable[Concatenate[OrderSession, P], R]) -> _Spoken[P, R]:
     return _Spoken(steps, shown_as=queue)
 
 
-class _OrderEntry:
+class _OrderEntry(Uncopied):
     """What both clients share: the session, the socket's options, and the heartbeat's timing."""
 
     def __init__(
@@ -153,6 +155,8 @@ class _OrderEntry:
         self._heard_at = 0.0
         self._beaten_at = 0.0
         self._is_lost = False
+        self._is_closed = False
+        self._questions = 0
         self._again_at = 0.0
         self._attempts = Attempts(time.monotonic())
         self._taken_count = 0
@@ -217,7 +221,7 @@ class _OrderEntry:
         deadline = time.monotonic() + timeout_s
         self.session.book(product)
         what = f"the book of {product}"
-        return (yield from self._awaited(lambda: self._book_answer(product), what, deadline))
+        return (yield from self._asked(lambda: self._book_answer(product), what, deadline))
 
     @_Spoken
     def party(
@@ -297,7 +301,7 @@ class _OrderEntry:
         self.session.statement(date)
         what = "the place of the statement"
         place: PlaceAnswer
-        place = yield from self._awaited(lambda: self._statement_place(date), what, deadline)
+        place = yield from self._asked(lambda: self._statement_place(date), what, deadline)
         return place
 
     def _histories(self, place: PlaceAnswer, deadline: float) -> Steps[list[dict[str, Any]]]:
@@ -349,11 +353,42 @@ class _OrderEntry:
         self, op: str, named: Mapping[str, object], what: str, deadline: float
     ) -> Steps[Any]:
         """Wait for the answer to a question, known by what it repeats of the question."""
-        return self._awaited(lambda: self._message_answer(op, named), what, deadline)
+        return self._asked(lambda: self._message_answer(op, named), what, deadline)
+
+    def _asked(self, take: Callable[[], R | None], what: str, deadline: float) -> Steps[R]:
+        """Wait for the answer to a question, or raise what it was refused for.
+
+        A refusal does not say of what it is: while several questions wait, of none of them.
+        """
+        before = self._refusals()
+        self._questions += 1
+        try:
+            while (answer := take()) is None:
+                for refused in self._refusals() if self._questions == 1 else ():
+                    if not any(refused is each for each in before):
+                        self.session.messages.remove(refused)
+                        raise SessionError.of(refused)
+                yield self._left(deadline, what)
+            return answer
+        finally:
+            self._questions -= 1
+
+    def _refusals(self) -> list[dict[str, Any]]:
+        """Return the messages that refuse something else than commands."""
+        return [
+            message
+            for message in self.session.messages
+            if message.get("op") == "refused" and not message.get("client_order_ids")
+        ]
 
     # -- The connection ----------------------------------------------------------------------------
 
+    def _open_check(self) -> None:
+        if self._is_closed:
+            raise SessionError("a closed client sends nothing: expected one that is open")
+
     def _open_socket(self) -> None:
+        self._open_check()
         endpoint = self._connected_to = self._endpoint_next()
         self._socket = order_socket(self._context, self._keys, self._server_key)
         self._monitor = ConnectionMonitor(self._socket)
@@ -375,6 +410,14 @@ class _OrderEntry:
             return addresses[0]
         return addresses[(addresses.index(self._connected_to) + 1) % len(addresses)]
 
+    def close(self) -> None:
+        """Close the connection for good; unanswered commands stay in `unacknowledged`.
+
+        The venue takes the session for lost when it has been silent for too long, see `logoff`.
+        """
+        self._is_closed = True
+        self._close_socket()
+
     def _close_socket(self) -> None:
         self.session.disconnected()
         if self._monitor is not None:
@@ -390,6 +433,7 @@ class _OrderEntry:
 
         Missed reports are replayed and unanswered commands sent again with the same ids.
         """
+        self._open_check()
         if endpoint is not None:
             self.endpoint = endpoint
         self._close_socket()
@@ -403,7 +447,10 @@ class _OrderEntry:
         ------
         SessionEnded
             There is none to keep; `reconnect` would begin another one.
+        SessionError
+            The client is closed.
         """
+        self._open_check()
         if self.session.state is SessionState.ENDED:
             raise SessionEnded(self.session.end_reason)
         now = time.monotonic()
@@ -588,13 +635,6 @@ class Client(_OrderEntry):
                 return
             yield from reports
 
-    def close(self) -> None:
-        """Close the connection; unanswered commands stay in `unacknowledged`.
-
-        The venue takes the session for lost when it has been silent for too long, see `logoff`.
-        """
-        self._close_socket()
-
     def _run(self, steps: Steps[R]) -> R:
         while True:
             try:
@@ -609,6 +649,7 @@ class Client(_OrderEntry):
 
     def flush(self) -> None:
         """Send what the session has queued; the other methods do so themselves."""
+        self._open_check()
         for message in self.session.outgoing():
             try:
                 self._socket.send_multipart(message, zmq.NOBLOCK)
@@ -678,10 +719,6 @@ class AsyncClient(_OrderEntry):
             for report in reports:
                 yield report
 
-    def close(self) -> None:
-        """Close the connection; see `Client.close`."""
-        self._close_socket()
-
     async def _run(self, steps: Steps[R]) -> R:
         while True:
             try:
@@ -696,6 +733,7 @@ class AsyncClient(_OrderEntry):
 
     async def flush(self) -> None:
         """Send what the session has queued; the other methods do so themselves."""
+        self._open_check()
         for message in self.session.outgoing():
             try:
                 await self._socket.send_multipart(message, zmq.NOBLOCK)

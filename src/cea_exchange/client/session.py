@@ -16,7 +16,7 @@ operator) stays so until `connected` is called again.
 import secrets
 from collections import deque
 from enum import Enum
-from typing import Any, SupportsIndex
+from typing import Any, NoReturn, SupportsIndex
 
 import msgspec
 import numpy as np
@@ -24,6 +24,7 @@ import numpy as np
 from cea_exchange.client.answers import ListedProduct
 from cea_exchange.client.commands import SessionCommands, id_read
 from cea_exchange.client.reports import Report, reports_of
+from cea_exchange.domain.calendar import date_parse
 from cea_exchange.domain.records import (
     COMMAND_DTYPE,
     CommandKind,
@@ -31,6 +32,7 @@ from cea_exchange.domain.records import (
 )
 from cea_exchange.domain.refusals import VenueRefusal
 from cea_exchange.domain.refusals.answers import code_of
+from cea_exchange.domain.units import boolean
 from cea_exchange.protocol.framing import (
     REPLAY_COUNT_MAX,
     SessionEnd,
@@ -60,6 +62,10 @@ _FOR_GOOD = (
     VenueRefusal.BAD_REQUEST,
 )
 """What is refused for these is refused for good: the key may not send it, or nobody may."""
+
+
+_NEVER_REPLAYED = (VenueRefusal.REPORTS_NOT_HELD, VenueRefusal.EVENTS_DAMAGED)
+"""Reports that are refused for these don't come, however often they are asked for."""
 
 
 class SessionError(Exception):
@@ -107,7 +113,15 @@ class SessionState(Enum):
     ENDED = "ended"
 
 
-class OrderSession(SessionCommands):
+class Uncopied:
+    """What is one end of a connection: a copy would share it, and neither would be its owner."""
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> NoReturn:
+        """Refuse `copy.copy`, `copy.deepcopy` and pickle, which all ask this."""
+        raise TypeError(f"{type(self).__name__}: expected one owner, got a copy or a pickle of it")
+
+
+class OrderSession(SessionCommands, Uncopied):
     """The state of one order-entry session.
 
     Parameters
@@ -273,7 +287,7 @@ class OrderSession(SessionCommands):
 
     def logoff(self, *, keep_orders: bool = False) -> None:
         """Queue the end of the session; without `keep_orders` its open orders are cancelled."""
-        self._logoff = {"op": "logoff", "keep_orders": keep_orders}
+        self._logoff = {"op": "logoff", "keep_orders": boolean(keep_orders, "keep_orders")}
         self._request(self._logoff)
 
     def heartbeat(self) -> None:
@@ -282,7 +296,7 @@ class OrderSession(SessionCommands):
 
     def book(self, product: str) -> None:
         """Queue a question for the five levels of a product; the answer comes in `messages`."""
-        self._request({"op": "book", "product": product})
+        self._request({"op": "book", "product": _text(product, "product")})
 
     def party(
         self,
@@ -301,7 +315,11 @@ class OrderSession(SessionCommands):
         asked = {"account": account, "group": group, "account_index": account_index}
         if account_index is not None:
             asked["account_index"] = id_read(account_index, "account_index")
-        given = {name: value for name, value in asked.items() if value is not None}
+        given = {
+            name: value if name == "account_index" else _text(value, name)
+            for name, value in asked.items()
+            if value is not None
+        }
         if len(given) != 1:
             raise ValueError(f"expected one of account, group, account_index, got {given}")
         self._request({"op": "party", **given})
@@ -313,7 +331,8 @@ class OrderSession(SessionCommands):
 
     def statement(self, date: str | None = None) -> None:
         """Queue a question for the place of a day's statement, and what the account has now."""
-        self._request({"op": "statement", "date": date})
+        asked = None if date is None else date_parse(date).isoformat()
+        self._request({"op": "statement", "date": asked})
 
     def history(self, first: SupportsIndex, count: SupportsIndex) -> None:
         """Queue a question for own reports that comes back as one answer in `messages`."""
@@ -479,7 +498,7 @@ class OrderSession(SessionCommands):
     def _refused(self, message: dict[str, Any]) -> None:
         """Log on again where the session was forgotten; keep what was refused only for now."""
         code = code_of(message, VenueRefusal)
-        if code is VenueRefusal.REPORTS_NOT_HELD and message["where"] == "replay":
+        if code in _NEVER_REPLAYED and message["where"] == "replay":
             # They will never come; waiting for them would be for ever.
             raise SessionError.of(message)
         if self.state is SessionState.LOGGING_ON:
@@ -579,6 +598,12 @@ class OrderSession(SessionCommands):
         waiting = sorted(self._waiting & self.unacknowledged.keys())
         self._waiting.clear()
         self._commands += [self.unacknowledged[each] for each in waiting]
+
+
+def _text(value: object, field: str) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{field}: expected str, got {type(value).__name__}")
+    return str(value)
 
 
 def _phase(value: int | str) -> Phase:

@@ -6,10 +6,12 @@ connection, what was taken is counted here, and who makes the rest grow too larg
 """
 
 import fcntl
+import math
 import os
 import socket
 import struct
 import termios
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -38,6 +40,7 @@ class _Connection:
     """One connection: our own descriptor of it, and what of its bytes was taken."""
 
     socket: socket.socket
+    since_s: float
     routing_id: bytes = b""
     key: str = ""
     taken_bytes: int = 0
@@ -105,6 +108,7 @@ class ConnectionMonitor:
         self._monitor = bound.get_monitor_socket(_EVENTS)
         self._connections: dict[int, _Connection] = {}
         self._due_s = 0.0
+        self._followed_s = time.monotonic()
         self.closed_count = 0
 
     def took(self, descriptor: int, routing_id: bytes, key: str, wire_bytes: int) -> None:
@@ -174,6 +178,13 @@ class ConnectionMonitor:
                 else:
                     connection.was_unanswered = True
 
+    def whose(self) -> tuple[set[str], float]:
+        """Return whose connections there are, and since when there may be one of nobody known."""
+        self._follow()
+        each = self._connections.values()
+        nameless_s = min((one.since_s for one in each if not one.key), default=math.inf)
+        return {one.key for one in each if one.key}, nameless_s
+
     def end_unfinished(self, count_max: int) -> None:
         """End the oldest of too many connections that have not said anything yet."""
         nameless = [each for each, connection in self._connections.items() if not connection.key]
@@ -190,12 +201,14 @@ class ConnectionMonitor:
             self._forget(descriptor)
 
     def _follow(self) -> None:
+        now_s = time.monotonic()
         while self._monitor.poll(0):
             event, descriptor = _EVENT.unpack(self._monitor.recv_multipart()[0])
             if event == zmq.EVENT_ACCEPTED:
                 self._add(descriptor)
             else:
                 self._forget(descriptor)
+        self._followed_s = now_s
 
     def _add(self, descriptor: int) -> None:
         self._forget(descriptor)
@@ -204,7 +217,7 @@ class ConnectionMonitor:
             return
         # The number may be another file's by now: what is monitored must be a connection of ours.
         if _local_port(opened) == self._port:
-            self._connections[descriptor] = _Connection(opened)
+            self._connections[descriptor] = _Connection(opened, self._followed_s)
         else:
             opened.close()
 

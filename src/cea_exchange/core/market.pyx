@@ -390,7 +390,7 @@ cdef class CompiledMarket:
         cdef list closes
         self.check_alone()
         if not market.day_is_open:
-            raise ValueError("a day must be open to be closed, none is")
+            raise ValueError("day_close: expected an open day, got none")
         closes = closing_prices(market)
         ladders = bands_reserve(market, self.rules, closes)
         try:
@@ -408,7 +408,7 @@ cdef class CompiledMarket:
         )
         self.check_alone()
         if not self.market.day_is_open:
-            raise ValueError("a day must be open to set its phase, none is")
+            raise ValueError("phase_set: expected an open day, got none")
         rows = self.rows_begin(1)
         phase_enter(&self.market, wanted)
         return self.rows_end(rows)
@@ -1084,7 +1084,7 @@ cdef class CompiledMarket:
             last_trades_fill(&market.market, state.get("last_trades", []))
             market.check()
         except (AssertionError, KeyError, OverflowError, TypeError) as error:
-            raise ValueError(f"data must be the snapshot of a market: {error!r}") from error
+            raise ValueError(f"data: expected the snapshot of a market, got {error!r}") from error
         return market
 
     cdef int declare_all(self, list products, list accounts) except -1:

@@ -100,6 +100,15 @@ def date_of_number(number: int) -> date:
         raise ValueError(f"date: expected yyyymmdd, got {number}") from error
 
 
+def is_date_number(number: int) -> bool:
+    """Tell whether a number such as 20250716 is a day's."""
+    try:
+        date_of_number(number)
+    except ValueError:
+        return False
+    return True
+
+
 def date_parse(text: str) -> date:
     """Read `2025-07-16`; no other form of ISO 8601 is taken."""
     if not isinstance(text, str):

@@ -37,6 +37,14 @@ def whole_number(value: SupportsIndex, name: str, expected: str = "int") -> int:
     raise TypeError(f"{name}: expected {expected}, got {type(value).__name__}")
 
 
+def int64_read(value: SupportsIndex, name: str) -> int:
+    """Return a `whole_number` of 64 bits; ValueError if it has more."""
+    number = whole_number(value, name)
+    if not -(1 << 63) <= number < 1 << 63:
+        raise ValueError(f"{name}: expected at most 64 bits, got {number}")
+    return number
+
+
 def boolean(value: object, name: str) -> bool:
     """Return the bool that a yes or no is, Python's or numpy's; TypeError if it is none."""
     if type(value) is bool:

@@ -14,6 +14,7 @@ from cea_exchange.domain.records import COMMAND_DTYPE, CommandKind, Side
 from cea_exchange.domain.timetable import day_start, time_to_ns
 from cea_exchange.domain.units import price_parse, whole_number
 from cea_exchange.in_process.settled_market import SettledMarket
+from cea_exchange.matching.text.arguments import member_of
 from cea_exchange.registry.participants.accounts import Admission
 from cea_exchange.registry.registry import Registry
 from cea_exchange.registry.settlement.settlement import Settlement
@@ -97,14 +98,14 @@ class Exchange(SettledMarket, AbstractContextManager["Exchange"]):
         return super().open_day(date)
 
     def enter(
-        self, account: str, product: str, side: str, *, price: str, tonnes: int
+        self, account: str, product: str, side: Side | str, *, price: str, tonnes: int
     ) -> np.ndarray:
         """Enter an order.
 
         Parameters
         ----------
         side
-            ``buy`` or ``sell``.
+            ``buy`` or ``sell``, or a `Side`.
         price
             In yuan per tonne, as ``97.50``.
 
@@ -114,7 +115,7 @@ class Exchange(SettledMarket, AbstractContextManager["Exchange"]):
             What came of it: accepted, trades, rested; or its refusal.
         """
         command = np.zeros(1, COMMAND_DTYPE)
-        command["kind"], command["side"] = CommandKind.ENTER, Side[side.upper()]
+        command["kind"], command["side"] = CommandKind.ENTER, member_of(Side, side, "side")
         command["account_index"] = self.registry.account(account)
         command["product_index"] = self.registry.asset(product)
         command["trading_date"], command["client_order_id"] = self.trading_date, self.next_id()

@@ -13,7 +13,16 @@ the books and accounts of a `State` have none. `cea_exchange.events_table` makes
 A notebook shows an event, and the list of them that a command of a `Market` gives, as a table.
 """
 
-from collections.abc import Callable, Iterable, Iterator, KeysView, Mapping, Sequence
+from collections.abc import (
+    Callable,
+    ItemsView,
+    Iterable,
+    Iterator,
+    KeysView,
+    Mapping,
+    Sequence,
+    ValuesView,
+)
 from functools import cache
 from operator import attrgetter
 from typing import Annotated, Any, NamedTuple, Self, get_args, get_origin, get_type_hints
@@ -58,6 +67,21 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="event"):
     def keys(self) -> KeysView[str]:
         """Return the columns that the event has as a row of a table."""
         return columns_of(type(self)).keys()
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """Return what `event[name]` is, or `default` where there is no such field or column."""
+        try:
+            return self[name]
+        except KeyError:
+            return default
+
+    def items(self) -> ItemsView[str, Any]:
+        """Return the columns and their values."""
+        return dict(self).items()
+
+    def values(self) -> ValuesView[Any]:
+        """Return the columns' values."""
+        return dict(self).values()
 
     def to_dict(self) -> dict[str, Any]:
         """Return the event as the dict that its JSON line decodes to."""

@@ -843,7 +843,7 @@ class Market:
 
     def _day_needed(self, what: str) -> None:
         if not self._core.day_is_open:
-            raise ValueError(f"{what} must come while a day is open, none is")
+            raise ValueError(f"{what}: expected an open day, got none")
 
     # -- The operator -----------------------------------------------------------------------------
 
@@ -1035,11 +1035,16 @@ class Market:
         found = self._core.depth(index, member_of(Side, side, "side"), levels)
         return [(price_format(price), tonnes, count) for price, tonnes, count in found]
 
+    @property
+    def event_seq(self) -> int:
+        """The number of the last event that it has given; 0 before the first."""
+        return self._core.event_seq + self._state_count
+
     @_alone
     def state(self) -> named.State:
         """Return the whole market as an event, with its hash."""
         self._state_count += 1
-        return self._in_words().state(self._core.event_seq + self._state_count)
+        return self._in_words().state(self.event_seq)
 
     def _in_words(self) -> StateNaming:
         return StateNaming(self._core, self._names)
@@ -1091,7 +1096,7 @@ class Market:
         try:
             state = msgspec.msgpack.decode(unsealed(data))
             if not isinstance(state, dict) or state.get("version") != SNAPSHOT_VERSION:
-                raise ValueError(f"snapshot must be a market's of version {SNAPSHOT_VERSION}")
+                raise ValueError(f"snapshot: expected version {SNAPSHOT_VERSION}, got another")
             market = cls.__new__(cls)
             market.profile = msgspec.convert(state["profile"], Profile)
             market._core = decides.from_snapshot(market.profile.rules, state["core"])

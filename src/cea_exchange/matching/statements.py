@@ -77,8 +77,9 @@ class MarketStatements:
             for place, name in enumerate(names)
             if name in _CLOSES and not {*names[place + 1 : place + 2]}.intersection(_CLOSES)
         ]
-        # What the market says now is the last close's, unless another day has begun since.
-        is_now = closes and "day_opened" not in names[closes[-1] :]
+        # What the market says now is the last close's as long as nothing has come behind it.
+        is_now = bool(closes) and closes[-1] == len(events) - 1
+        is_now = is_now and events[-1].seq == self._market.event_seq
         for place, event in enumerate(events):
             for account, step in steps_named(event, self._before):
                 for each in self._builders if account is None else (account,):

@@ -9,7 +9,6 @@ from cea_exchange.domain.compliance.enforcement.clocks import (
     clocks,
     decided_jointly,
     due,
-    late_fine,
     may_ask_hearing,
     may_still_be_punished,
 )
@@ -166,14 +165,6 @@ def test_extensions_and_time_that_does_not_count():
         due("decide", opened, CALENDAR, extended=3)
     with refuses("CHOICE_UNKNOWN: step: expected one of open_case, .*, got 'rest'"):
         due("rest", opened, CALENDAR)
-
-
-@pytest.mark.parametrize(
-    ("days_late", "added"), [(0, 0), (10, 300_000), (33, 990_000), (34, 1_000_000), (99, 1_000_000)]
-)
-def test_a_late_fine_grows_to_as_much_again(days_late, added):
-    """CEA-LAW-24, example 38: of 1,000,000 yuan."""
-    assert late_fine(1_000_000_00, days_late) == added * 100
 
 
 def test_who_may_ask_for_a_hearing_and_what_is_decided_jointly():

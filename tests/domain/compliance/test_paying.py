@@ -4,7 +4,6 @@ from datetime import date, timedelta
 
 import pytest
 
-from cea_exchange.domain.compliance.enforcement.clocks import late_fine
 from cea_exchange.domain.compliance.enforcement.paying import Paid, Part, Span, late_added
 
 DUE = date(2025, 10, 9)
@@ -14,11 +13,19 @@ def late(days):
     return DUE + timedelta(days=days)
 
 
+@pytest.mark.parametrize(
+    ("days_late", "added"), [(0, 0), (10, 300_000), (33, 990_000), (34, 1_000_000), (99, 1_000_000)]
+)
+def test_a_late_fine_grows_to_as_much_again(days_late, added):
+    """CEA-LAW-24, example 38: of 1,000,000 yuan."""
+    assert late_added([Part(DUE, 1_000_000_00)], [], late(days_late)) == added * 100
+
+
 @pytest.mark.parametrize("days", [0, 1, 10, 33, 34, 60])
 @pytest.mark.parametrize("fine", [1_000_000, 999_999, 33, 1])
 def test_one_part_that_nobody_pays_is_three_percent_a_day(fine, days):
     """CEA-LAW-24, example 38: to the fen as for all days at once."""
-    assert late_added([Part(DUE, fine)], [], late(days)) == late_fine(fine, days)
+    assert late_added([Part(DUE, fine)], [], late(days)) == min(fine, fine * 3 * days // 100)
 
 
 def test_only_what_is_overdue_and_not_paid_grows():

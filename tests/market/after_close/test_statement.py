@@ -433,6 +433,25 @@ def test_events_of_before_the_statements_are_their_opening():
     assert statement.opening == statement.closing == Position(1_000)
 
 
+def test_what_comes_behind_a_close_does_not_belong_to_its_statement():
+    """In the same events or given to the market meanwhile; the next closing is held against it."""
+    market = Market("cea", {"CEA23": "100.00"})
+    statements = MarketStatements(market)
+    events = market.deposit("alice", cash="10.00")
+    events += market.open_day("2025-07-16") + market.close_day()
+    events += market.deposit("alice", cash="5.00")
+    (statement,) = statements.take(events)
+    assert statement.closing == Position(1_000)
+    closed = market.open_day("2025-07-17") + market.close_day()
+    later = market.deposit("alice", cash="1.00")
+    (statement,) = statements.take(closed)
+    assert (statement.opening, statement.closing) == (Position(1_000), Position(1_500))
+    assert statements.take(later + market.open_day("2025-07-18")) == []
+    market.deposit("alice", cash="2.00")
+    with pytest.raises(StatementError, match="alice"):
+        statements.take(market.close_day())
+
+
 def test_a_clock_that_runs_over_several_days_gives_a_statement_for_each():
     more = [sell("b1", "100.00", 40), buy("a1", "100.00", 40)]
     days = stated([*more, {"cmd": "clock", "at": "2025-07-18T12:00:00+08:00"}])

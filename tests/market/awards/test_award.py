@@ -182,7 +182,7 @@ def test_what_is_no_whole_number_is_refused(clear):
         clear([], 1.5, AwardRules())
     with pytest.raises(TypeError, match=r"bids\[0\].price: expected int, got float"):
         award([Bid(1.5, 1, 0)], 100, AwardRules())
-    with pytest.raises(TypeError, match="bids must be a numpy array of int64"):
+    with pytest.raises(TypeError, match="bids: expected int64 with two dimensions, got float64"):
         award_arrays(np.zeros((1, 5)), 100, AwardRules())
     with pytest.raises(TypeError, match=r"bids: expected the shape \(n, 5\)"):
         award_arrays(np.zeros((1, 4), np.int64), 100, AwardRules())

@@ -5,6 +5,8 @@ nothing from the project but what is public.
 """
 
 import copy
+import csv
+import io
 import pickle
 
 import numpy as np
@@ -77,6 +79,18 @@ assert lazy.select((pl.col("price_fen") * pl.col("tonnes")).sum()).item() == tur
 last = [event for event in events if isinstance(event, Trade)][-1]
 row = dict(last)
 assert row["price_fen"] == round(row["price_yuan"] * 100) == last["price_fen"]
+assert pd.Series(last)["price_fen"] == last.get("price_fen") and last.get("no_such") is None
+assert dict(last.items()) == row and list(last.values()) == list(row.values())
+match last:
+    case {"event": "trade", "tonnes": size}:
+        assert size == last.tonnes
+    case _:
+        raise AssertionError(last)
+sheet = io.StringIO()
+writer = csv.DictWriter(sheet, list(last.keys()))
+writer.writeheader()
+writer.writerow(last)  # type: ignore[arg-type]
+assert next(csv.DictReader(io.StringIO(sheet.getvalue())))["price"] == last.price
 print(f"{len(trades)} trades at {mean_yuan:.2f} yuan on average")
 
 # -- A book without money, filled from numpy ---------------------------------------------------

@@ -462,7 +462,27 @@ def test_who_is_not_logged_on_is_told_so_at_once(waiting):
     assert shown(answer)["code"] == VenueRefusal.NOT_LOGGED_ON.name
 
 
-def test_nobody_waits_any_longer_where_too_much_waits(waiting, monkeypatch):
+def test_a_key_that_lets_too_much_wait_is_refused_and_the_others_wait_on(waiting, monkeypatch):
+    """The orders of one key ended the waiting of all once they filled the room of all."""
+    monkeypatch.setattr(held_messages, "HELD_KEY_BYTES_MAX", 128)
+    monkeypatch.setattr(held_messages, "HELD_BYTES_MAX", 256)
+    waiting.take(commands(ALICE, (1, Side.BUY, 9700, 1)), now_s=1.0)
+    waiting.take(commands(BOB, (1, Side.BUY, 9700, 1)), now_s=1.0)
+    two = (2, Side.BUY, 9700, 1), (3, Side.BUY, 9700, 1)
+    more = [commands(BOB, *two), cancel_of(BOB, 4), asked(BOB, "biddings")] * 10
+    intake = waiting.take(*more, asked(BOB, "heartbeat"), now_s=1.0)
+    assert [type(each.request).__name__ for each in intake.asked] == ["Heartbeat"]
+    assert {shown(each)["code"] for each in intake.answers} == {VenueRefusal.BUSY.name}
+    # A cancel with a higher id would make what it passes by too low for ever.
+    refused = [shown(each).get("client_order_ids") for each in intake.answers]
+    assert refused[:3] == [[2, 3], [4], None]
+    assert len(intake.answers) == len(more) and not waiting.gateway.held.is_due(2.9)
+    waiting.gateway.cancels_only, waiting.gateway.held.until_s = "", 0.0
+    assert waiting.take(now_s=2.0).records["client_order_id"].tolist() == [1, 1]
+
+
+def test_nobody_waits_any_longer_where_too_much_of_many_waits(waiting, monkeypatch):
+    """The last resort: each key has kept to its own bound."""
     monkeypatch.setattr(held_messages, "HELD_BYTES_MAX", 100)
     waiting.take(commands(ALICE, (1, Side.BUY, 9700, 1)), now_s=1.0)
     assert not waiting.gateway.held.is_due(1.0)

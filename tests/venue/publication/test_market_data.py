@@ -360,7 +360,7 @@ def test_both_ways_to_copy_the_public_part_of_events_agree():
 )
 def test_the_feed_refuses_what_are_no_events(events):
     feed = MarketFeed(CompiledMarket(RULES["cea"]), 5)
-    with pytest.raises(TypeError, match="events(: expected| must be contiguous)"):
+    with pytest.raises(TypeError, match="events: expected"):
         feed.note(events)
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, TextIO
 
 import typer
 
-from cea_exchange.cli.errors import CommandError
+from cea_exchange.cli.errors import CommandError, files_differ
 from cea_exchange.cli.options import PlainJson
 from cea_exchange.cli.output import json_print
 
@@ -48,8 +48,7 @@ def convert_flow(
     if trades_file is not None and form not in ("sse", "szse"):
         raise CommandError(f"TRADES_FILE: expected none, {form} has all in one file")
     paths = [file] if trades_file is None else [file, trades_file]
-    if len({path.resolve() for path in (*paths, orders, trades)}) < len(paths) + 2:
-        raise CommandError("expected files that differ, got one twice")
+    files_differ(paths, (orders, trades))
     with ExitStack() as files:
         flows = [files.enter_context(FlowFile(path)) for path in paths]
         sources = [

@@ -10,7 +10,13 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from cea_exchange.cli.errors import CheckFailed, bad_input, check_failed, file_used
+from cea_exchange.cli.errors import (
+    CheckFailed,
+    bad_input,
+    check_failed,
+    file_used,
+    files_differ,
+)
 from cea_exchange.cli.flows.flow_files import folder_new, profile_given, progress
 from cea_exchange.cli.language import said, say, word
 from cea_exchange.cli.options import MarketProfile, PlainJson
@@ -30,6 +36,7 @@ from cea_exchange.plots.figures import PlotsMissing
 OUT = Path("replay-days")
 DAYS_FILE, REPORT_FILE, CHART_FILE = "days.csv", "report.json", "days.png"
 BULLETINS_CSV, BULLETINS_TEXT = "bulletins.csv", "bulletins.txt"
+OUT_FILES = (DAYS_FILE, REPORT_FILE, CHART_FILE, BULLETINS_CSV, BULLETINS_TEXT)
 WIDTH_MIN = 120
 
 
@@ -62,6 +69,7 @@ def replay(
 
     Exit status 1 where something is not conserved or settled, or differs without a cause.
     """
+    files_differ((file,), (out / name for name in OUT_FILES))
     with check_failed(ReplayFailed), file_used(out), bad_input(ValueError):
         settings = ReplaySettings(
             first_reference=_first_reference(first_reference),

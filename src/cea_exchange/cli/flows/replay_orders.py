@@ -10,7 +10,7 @@ import numpy as np
 
 from cea_exchange import OrderBook
 from cea_exchange._book import LEVEL_COUNT_MAX
-from cea_exchange.cli.errors import CheckFailed, CommandError, bad_input, file_used
+from cea_exchange.cli.errors import CheckFailed, CommandError, bad_input, file_used, files_differ
 from cea_exchange.cli.flows.differences import DifferenceLog
 from cea_exchange.cli.flows.flow_files import PART_ROWS, FlowFile, progress
 from cea_exchange.cli.flows.replay_summary import rate_of, show
@@ -73,6 +73,7 @@ def replay_orders(path: Path, settings: Settings, json: bool) -> None:
 
     Raises CheckFailed: Other trades came out than were expected.
     """
+    files_differ((path, settings.expect), (settings.events,))
     tick = _value("--tick", tick_of, settings.tick)
     header, survey = _survey(path, tick)
     book = _book(path, survey, settings, tick)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO
 
 import typer
 
-from cea_exchange.cli.errors import CommandError, bad_input, file_used
+from cea_exchange.cli.errors import CommandError, bad_input, file_used, files_differ
 
 if TYPE_CHECKING:
     from cea_exchange.matching.events import Event
@@ -48,6 +48,7 @@ def run(
     from cea_exchange.matching.market import Market
     from cea_exchange.matching.script import ScriptError, script_events
 
+    files_differ((_read(script), Path(profile)), (statements,))
     with bad_input(ProfileError):
         market = Market(profile, core=_core_class(core))
     output = sys.stdout.buffer
@@ -112,6 +113,10 @@ def _core_class(core: Core) -> type | None:
     from cea_exchange.matching.reference import ReferenceMarket
 
     return ReferenceMarket
+
+
+def _read(script: str) -> Path:
+    return Path("/dev/stdin" if script == STANDARD_INPUT else script)
 
 
 def _name(script: str) -> str:

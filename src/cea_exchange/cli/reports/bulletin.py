@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cea_exchange.cli.errors import CommandError, bad_input, check_failed, file_used
+from cea_exchange.cli.errors import (
+    CommandError,
+    bad_input,
+    check_failed,
+    file_used,
+    files_differ,
+)
 from cea_exchange.cli.language import ENGLISH, language, said
 from cea_exchange.cli.options import Archive, DataArgument, ProfileFile
 from cea_exchange.cli.output import table
@@ -60,6 +66,7 @@ def bulletin(
     from cea_exchange.journal import JournalError
     from cea_exchange.venue.publication.bulletins import bulletins_of_folder
 
+    files_differ((opening, Path(profile) if profile else None), (out,))
     wanted = _wanted(date)
     with (
         bad_input(ProfileError, ValueError),

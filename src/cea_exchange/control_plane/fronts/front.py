@@ -54,6 +54,7 @@ PULSE_S = 1.0
 MEMORY_S = 0.1
 CLOSE_S_MAX = 2.0
 STATUS_S_MAX = 0.05
+LEFT = b"-"
 LAST_S = 1.0
 """For so long a key that is no longer admitted is answered why."""
 
@@ -66,8 +67,9 @@ class Front:
     link
         The daemon's.
     notes
-        A descriptor to which each key that is admitted is written at once, by line: whoever reads
-        it knows who was there when the front ended.
+        A descriptor to which each key that is admitted is written at once, by line, and, with
+        `LEFT` before it, each that has no connection any more: whoever reads it knows who was
+        there when the front ended.
     begin
         What it is to do.
     """
@@ -78,6 +80,8 @@ class Front:
         self._part = begin.part
         self._parts: dict[str, int] = {}
         self._turned_away_due_s = 0.0
+        self._noting = threading.Lock()
+        self._admitted: dict[str, float] = {}
         self._keys: list[set[str] | None] = [None for _ in begin.doors]
         self._memory, self.memory_mib_max = MemoryUse(), begin.memory_mib_max
         self._pulse_due_s, self._strays_due_s = 0.0, math.inf
@@ -170,6 +174,7 @@ class Front:
         if now_s >= self._pulse_due_s:
             self._pulse_due_s = now_s + PULSE_S
             self._pulse()
+            self._left_note()
         if self._is_turning_away and now_s >= self._turned_away_due_s:
             self._turned_away_due_s = now_s + TURNED_AWAY_S
             for door in self._doors:
@@ -235,8 +240,24 @@ class Front:
         is_here = self._is_here(door, key)
         if is_here is True:
             # Before the connection is served: it may end this process with its first bytes.
-            os.write(self._notes, key.encode("ascii") + b"\n")
+            with self._noting:
+                self._admitted[key] = time.monotonic()
+                os.write(self._notes, key.encode("ascii") + b"\n")
         return is_here
+
+    def _left_note(self) -> None:
+        """Note which keys have no connection any more.
+
+        Whose one is that has sent nothing is not known: of whoever was admitted since it came.
+        """
+        with self._noting:
+            doors = [door.monitor.whose() for door in self._doors]
+            there = set().union(*(keys for keys, _ in doors))
+            nameless_s = min(since_s for _, since_s in doors)
+            for key, at_s in list(self._admitted.items()):
+                if key not in there and at_s < nameless_s:
+                    del self._admitted[key]
+                    os.write(self._notes, LEFT + key.encode("ascii") + b"\n")
 
     def _pulse(self) -> None:
         refused = self._allow_list.refused_news(time.monotonic())

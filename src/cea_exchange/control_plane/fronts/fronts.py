@@ -26,6 +26,7 @@ from cea_exchange.control_plane.door import Message
 from cea_exchange.control_plane.fronts._ring import LinkEnded
 from cea_exchange.control_plane.fronts.front import (
     CLOSE_S_MAX,
+    LEFT,
     FrontThread,
     Started,
     process_end,
@@ -85,6 +86,8 @@ connection's for itself."""
 ENDED_S = 10.0
 """So long messages of a connection that was ended may still come."""
 NOTES_BYTES_MAX = 65_536
+LEFT_S = 1.0
+"""A front ends by what a peer did a moment ago, which may have closed its connection meanwhile."""
 FRONT_BYTES = 4
 """A connection's routing_id begins with the number of its front, so that none comes twice."""
 
@@ -200,7 +203,9 @@ class _Running:
         self.keys_sent: list[frozenset[str] | None] = []
         self.awaited: dict[int, Callable[[], None]] = {}
         self.refused_count = 0
-        self.admitted: dict[str, float] = {}
+        self.has_admitted = False
+        self._there: dict[str, float] = {}
+        self._left: dict[str, tuple[float, float]] = {}
         self.is_serving = False
         self.process, self.thread = started.process, started.thread
         self._notes = started.notes
@@ -208,13 +213,24 @@ class _Running:
         os.set_blocking(self._notes, False)
 
     def notes_read(self, now_s: float) -> None:
-        """Take down which keys it has admitted."""
+        """Take down which keys it has admitted, and which have left it."""
         with contextlib.suppress(BlockingIOError):
             while content := os.read(self._notes, NOTES_BYTES_MAX):
-                *keys, self._noted = (self._noted + content).split(b"\n")
-                self._noted = self._noted[:KEY_BYTES]
-                admitted = (key.decode("ascii", "replace") for key in keys if len(key) == KEY_BYTES)
-                self.admitted |= dict.fromkeys(admitted, now_s)
+                *notes, self._noted = (self._noted + content).split(b"\n")
+                self._noted = self._noted[: len(LEFT) + KEY_BYTES]
+                for note in notes:
+                    key = note[-KEY_BYTES:].decode("ascii", "replace")
+                    if len(note) == KEY_BYTES:
+                        self.has_admitted = True
+                        self._there[key] = now_s
+                    elif len(note) == len(LEFT) + KEY_BYTES and key in self._there:
+                        self._left[key] = self._there.pop(key), now_s
+        self._left = {key: at for key, at in self._left.items() if now_s - at[1] <= LEFT_S}
+
+    @property
+    def there(self) -> dict[str, float]:
+        """Who is there, or was until just now, and when each was admitted last."""
+        return {key: admitted_s for key, (admitted_s, _) in self._left.items()} | self._there
 
     def close(self) -> None:
         self.link.close()
@@ -621,17 +637,17 @@ class Fronts:
             status=status,
             part=running.part,
             ran_s=round(ran_s, 1),
-            keys=len(running.admitted),
+            keys=len(running.there),
         )
         for place in self._places:
             if place.running is running:
                 place.running = None
-                is_odd = ran_s < STEADY_S and not running.admitted
+                is_odd = ran_s < STEADY_S and not running.has_admitted
                 place.pause_s = (
                     min(max(2 * place.pause_s, PAUSE_S_MIN), PAUSE_S_MAX) if is_odd else 0.0
                 )
                 place.due_s = now_s + place.pause_s
-        if self._is_process and running.admitted and status in BY_PEERS:
+        if self._is_process and running.has_admitted and status in BY_PEERS:
             self._suspect(running, now_s)
         self._begin_due(now_s)
 
@@ -664,7 +680,7 @@ class Fronts:
         self._leaving = [each for each in self._leaving if each[0].poll() is None]
 
     def _suspect(self, running: _Running, now_s: float) -> None:
-        culprit = self.suspects.ended(running.part, running.admitted, now_s)
+        culprit = self.suspects.ended(running.part, running.there, now_s)
         if culprit is not None:
             log.error("key_cut_off", key=culprit)
             for number in range(len(self._doors)):

@@ -7,7 +7,8 @@
 
 Those who are not set apart share no front with those who are, so that they see one end only. Who
 waits until all are free again before it ends the next front is found by counting: it was there each
-time, and others were at another front half the times.
+time, and others were at another front half the times. It is set apart alone until no front has
+ended for long, and cut off only by what it does there: others were there each time by chance.
 """
 
 from collections import Counter
@@ -29,7 +30,9 @@ PARTS_MAX = 8
 LONE_ENDS = 2
 """One end alone may have been anything."""
 WITNESSED_ENDS = 12
-"""Who alone was at so many ends, one after the other, is their cause."""
+"""Who was at so many ends, one after the other, and few others were, is set apart alone."""
+WITNESSES_MAX = 4
+"""So many are, each alone; of more the first is free."""
 
 
 class _CommonEnd(NamedTuple):
@@ -65,16 +68,17 @@ class Suspects:
         self._lone: Counter[str] = Counter()
         self._witnessed: Counter[str] = Counter()
         self._common_ends = 0
+        self._witnesses: list[str] = []
 
-    def ended(self, part: int, admitted: dict[str, float], now_s: float) -> str | None:
+    def ended(self, part: int, there: dict[str, float], now_s: float) -> str | None:
         """Take note of a front that has ended by what somebody did to it.
 
         Parameters
         ----------
         part
             Of which part's it was; 0: of those who are not set apart.
-        admitted
-            Which keys it had admitted, and when last.
+        there
+            Which keys were connected, or had been a moment before, and when each was admitted last.
 
         Returns
         -------
@@ -87,17 +91,18 @@ class Suspects:
             self._common_ends = 0
         self._ended_s = now_s
         if part == 0:
-            return self._common_ended(admitted, now_s)
-        there = sorted(key for key in admitted if self.parts.get(key) == part)
-        if not there:
+            self._common_ended(there, now_s)
+            return None
+        of_part = sorted(key for key in there if self.parts.get(key) == part)
+        if not of_part:
             return None
         self._free(part)
-        if len(there) == 1:
-            (key,) = there
+        if len(of_part) == 1:
+            (key,) = of_part
             self._lone[key] += 1
             if self._lone[key] >= LONE_ENDS:
                 return self._cut_off(key, now_s)
-        self._set_apart(there, now_s)
+        self._set_apart(of_part, now_s)
         return None
 
     def restore(self, key: str) -> bool:
@@ -115,27 +120,30 @@ class Suspects:
         before = self.parts.copy()
         if self._waiting is not None and now_s - self._waiting.at_s >= TOGETHER_S:
             self._judge_waiting()
-        if self.parts and now_s - (self._ended_s or 0.0) >= CALM_S:
-            self.parts = {}
+        calm_s = now_s - (self._ended_s or 0.0)
+        if calm_s > REMEMBERED_S:
+            self._witnesses.clear()
+        if calm_s >= CALM_S:
+            self.parts = {key: part for key, part in self.parts.items() if key in self._witnesses}
         return self.parts != before
 
-    def _common_ended(self, admitted: dict[str, float], now_s: float) -> str | None:
-        free = {key: at_s for key, at_s in admitted.items() if key not in self.parts}
+    def _common_ended(self, there: dict[str, float], now_s: float) -> None:
+        free = {key: at_s for key, at_s in there.items() if key not in self.parts}
         self._common_ends += 1
         self._witnessed.update(free.keys())
         always = [key for key in free if self._witnessed[key] == self._common_ends]
-        if self._common_ends >= WITNESSED_ENDS and len(always) == 1:
-            return self._cut_off(always[0], now_s)
-        if now_s < self._explained_until_s and len(free) < len(admitted):
+        if self._common_ends >= WITNESSED_ENDS and 0 < len(always) <= WITNESSES_MAX:
+            self._witnesses_set_apart(always, now_s)
+            return
+        if now_s < self._explained_until_s and len(free) < len(there):
             # Of who was set apart just now somebody was here too.
-            return None
+            return
         end = _CommonEnd(now_s, free)
         if self._waiting is not None and now_s - self._waiting.at_s < TOGETHER_S:
             self._judge_both(self._waiting, end)
-            return None
+            return
         self._judge_waiting()
         self._waiting = end
-        return None
 
     def _judge_waiting(self) -> None:
         if self._waiting is not None:
@@ -161,8 +169,17 @@ class Suspects:
         is_other = is_again and end.at_s - (last_s or 0.0) > RECENT_S
         self._set_apart(sorted(end.free if is_other or not end.recent else end.recent), end.at_s)
 
+    def _witnesses_set_apart(self, keys: list[str], now_s: float) -> None:
+        """Set keys apart, each alone, until long after the last end."""
+        self._witnessed.clear()
+        self._common_ends = 0
+        self._witnesses = [*self._witnesses, *keys][-WITNESSES_MAX:]
+        for key in keys:
+            self._set_apart([key], now_s)
+
     def _cut_off(self, key: str, now_s: float) -> str:
         self.parts.pop(key, None)
+        self._witnesses = [each for each in self._witnesses if each != key]
         for counted in (self._lone, self._witnessed):
             counted.clear()
         self._common_ends = 0
@@ -179,8 +196,12 @@ class Suspects:
             if some:
                 self._part_last += 1
                 self.parts |= dict.fromkeys(some, self._part_last)
-        while len(parts := sorted(set(self.parts.values()))) > PARTS_MAX:
+        while len(parts := self._parts_that_end()) > PARTS_MAX:
             self._free(parts[0])
+
+    def _parts_that_end(self) -> list[int]:
+        """Return the parts of who is free again once it is calm, the oldest first."""
+        return sorted({part for key, part in self.parts.items() if key not in self._witnesses})
 
     def _free(self, part: int) -> None:
         self.parts = {key: its for key, its in self.parts.items() if its != part}

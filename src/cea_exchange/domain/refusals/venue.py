@@ -11,7 +11,7 @@ class VenueRefusal(IntEnum):
     NO_SPACE = 2
     """There is no room on the venue's disk; nothing was done."""
     BUSY = 3
-    """As many requests of the session wait as may."""
+    """As much of the session, or of its key, waits as may."""
     NOT_AUTHENTICATED = 4
     """The key is not granted, or no operator's."""
     NOT_PERMITTED = 5

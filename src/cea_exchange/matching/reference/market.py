@@ -206,7 +206,7 @@ class ReferenceMarket:
     def day_close(self) -> Records:
         """End the trading day: orders expire, closing prices become reference prices."""
         if not self.day_is_open:
-            raise ValueError("a day must be open to be closed, none was")
+            raise ValueError("day_close: expected an open day, got none")
         with self._act() as state:
             trading_day.end(state, self._methods)
             return state.events_take()
@@ -215,7 +215,7 @@ class ReferenceMarket:
         """Enter a phase of the open day; the phase it is in already changes nothing."""
         phase = Phase(int_taken("phase", phase, Phase.CLOSED, Phase.LISTED_AND_BLOCK))
         if not self.day_is_open:
-            raise ValueError(f"a day must be open to enter {phase.name}, none was")
+            raise ValueError("phase_set: expected an open day, got none")
         with self._act() as state:
             trading_day.phase_enter(state, phase)
             return state.events_take()

@@ -9,8 +9,8 @@ from cea_exchange.domain.units import (
     PRICE_FEN_MAX,
     cash_format,
     cash_parse,
+    int64_read,
     price_parse,
-    whole_number,
 )
 from cea_exchange.matching.text.names import Asked, text_check
 
@@ -22,10 +22,10 @@ def member_of(enum: type[E], value: E | str, what: str) -> E:
     if isinstance(value, enum):
         return value
     names = [member.name.lower() for member in enum]
-    if type(value) is not str:
+    if not isinstance(value, str):
         raise TypeError(f"{what}: expected str or {enum.__name__}, got {type(value).__name__}")
     if value not in names:
-        raise ValueError(f"{what}: expected one of {', '.join(names)}, got {value!r}")
+        raise ValueError(f"{what}: expected one of {', '.join(names)}, got {str(value)!r}")
     return enum[value.upper()]
 
 
@@ -39,14 +39,6 @@ def moment_read(at: datetime | str) -> datetime:
     return time_parse(at.isoformat() if isinstance(at, datetime) else at)
 
 
-def int64_read(value: SupportsIndex, what: str) -> int:
-    """Read a whole number of 64 bits."""
-    number = whole_number(value, what)
-    if not -(1 << 63) <= number < 1 << 63:
-        raise ValueError(f"{what}: expected at most 64 bits, got {number}")
-    return number
-
-
 def transfer_asked(
     account: str, cash: str | None, product: str | None, tonnes: SupportsIndex | None
 ) -> tuple[Asked, int]:
@@ -58,7 +50,8 @@ def transfer_asked(
         fen = cash_parse(cash)
         return Asked(account=account, cash=cash_format(fen)), fen
     if product is None or tonnes is None:
-        raise ValueError("a transfer must give cash, or product and tonnes")
+        got = " and ".join(f"{each!r}" for each in (product, tonnes))
+        raise ValueError(f"a transfer: expected cash, or product and tonnes, got {got}")
     text_check(product, "product")
     tonnes = int64_read(tonnes, "tonnes")
     return Asked(account=account, product=product, tonnes=tonnes), tonnes

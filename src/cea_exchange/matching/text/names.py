@@ -49,16 +49,16 @@ class Names:
         if fault is not None:
             raise ValueError(fault)
         if name in self._product_indexes:
-            raise ValueError(f"product must be declared once, {name!r} is declared already")
+            raise ValueError(f"product: expected a new name, got {name!r}, declared already")
         if name == CASH_NAME:
             # Holdings are hashed by account and asset name; cash is the asset of this name.
-            raise ValueError(f"product must not be named {CASH_NAME!r}, which is cash")
+            raise ValueError(f"product: expected a name that is not cash's, got {name!r}")
 
     def account_check(self, name: str) -> None:
         """Raise ValueError unless an account may be declared by this name."""
         name_check(name, "account")
         if name in self._account_indexes:
-            raise ValueError(f"account must be declared once, {name!r} is declared already")
+            raise ValueError(f"account: expected a new name, got {name!r}, declared already")
 
     def group_index(self, group: str | None) -> int:
         """Return the index of a group, a new one for a new name; None is no group."""
@@ -175,7 +175,7 @@ def name_check(name: str, what: str) -> None:
     if type(name) is not str:
         raise TypeError(f"{what}: expected str, got {type(name).__name__}")
     if not name:
-        raise ValueError(f"{what} must not be empty")
+        raise ValueError(f"{what}: expected one character or more, got none")
     text_check(name, what)
 
 

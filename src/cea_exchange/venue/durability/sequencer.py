@@ -445,14 +445,14 @@ class Sequencer:
         return np.concatenate((events, checkpoint))
 
 
-def damage_refusal(error: EventDamaged) -> FrameError:
+def damage_refusal(error: EventDamaged, where: str = "events") -> FrameError:
     """Log that an event is not as it was written, and return what its asker is refused with."""
     log.error("event_damaged", error=str(error))
     return FrameError(
         VenueRefusal.EVENTS_DAMAGED,
         expected="events as they were written",
         got=error.what,
-        where="events",
+        where=where,
     )
 
 

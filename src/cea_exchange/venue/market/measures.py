@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from msgspec import Struct
 
-from cea_exchange.domain.calendar import date_of_number
+from cea_exchange.domain.calendar import is_date_number
 from cea_exchange.domain.records import Restriction
 from cea_exchange.protocol import control
 
@@ -94,7 +94,7 @@ def taking_refusal(
         wanted = "what it restricts" if act.step == STEP_RESTRICTS else "no restrictions"
         return f"measure of step {act.step}: expected {wanted}, got {list(act.barred)}"
     for what, date in (("starts", act.starts), ("ends", act.ends)):
-        if date and not _is_date(date):
+        if date and not is_date_number(date):
             return f"measure: {what}: expected a date, yyyymmdd, got {date}"
     if act.ends and act.ends < max(act.starts, trading_date):
         earliest = max(act.starts, trading_date)
@@ -271,11 +271,3 @@ def public_list(measures: Sequence[Measure], trading_date: int) -> list[dict[str
         for row in shown(measures, trading_date)
         if row["step"] >= STEP_PUBLIC
     ]
-
-
-def _is_date(number: int) -> bool:
-    try:
-        date_of_number(number)
-    except ValueError:
-        return False
-    return True

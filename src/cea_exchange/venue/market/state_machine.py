@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 from msgspec import Struct
 
-from cea_exchange.domain.calendar import date_of_number
+from cea_exchange.domain.calendar import date_of_number, is_date_number
 from cea_exchange.domain.naming import name_fault, name_key
 from cea_exchange.domain.profile import Profile, ProfileError, profile_parse
 from cea_exchange.domain.records import (
@@ -326,7 +326,7 @@ class VenueStateMachine:
         try:
             state = _STATE_DECODER.decode(data)
         except control.DECODE_ERRORS as error:
-            raise ValueError(f"data must be the snapshot of a machine: {error}") from error
+            raise ValueError(f"data: expected the snapshot of a machine, got {error}") from error
         if len(state.declared_prices) != len(state.product_names):
             raise ValueError(
                 f"data: expected declared_prices of {len(state.product_names)} products, "
@@ -495,7 +495,7 @@ class VenueStateMachine:
                 return self._profile_change_refusal(message)
             case control.DayOpen(date=date) | control.SettlementConfirmed(
                 trading_date=date
-            ) if not _is_date(date):
+            ) if not is_date_number(date):
                 # Journaled, it would stop every start from then on.
                 return f"day {date}: expected a date, yyyymmdd"
             case control.SettlementConfirmed(trading_date=date) if date > core.trading_date:
@@ -1010,11 +1010,3 @@ class VenueStateMachine:
             "feed_seq": self.feed_seq,
             "confirmed_date": self.confirmed_date,
         }
-
-
-def _is_date(number: int) -> bool:
-    try:
-        date_of_number(number)
-    except ValueError:
-        return False
-    return True

@@ -8,7 +8,7 @@ nowhere else; one bad message is refused to its sender and disturbs nobody.
 """
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import msgspec
@@ -59,7 +59,7 @@ from cea_exchange.venue.durability.event_index import EventIndex, groups_of, ope
 from cea_exchange.venue.durability.sequencer import damage_refusal
 from cea_exchange.venue.market.state_machine import KeyHolder, VenueStateMachine
 from cea_exchange.venue.order_entry.cancels import is_cancel
-from cea_exchange.venue.order_entry.held_messages import HeldMessages
+from cea_exchange.venue.order_entry.held_messages import HELD_KEY_BYTES_MAX, HeldMessages
 from cea_exchange.venue.order_entry.sessions import Session, Sessions
 from cea_exchange.venue.order_entry.throttle import Throttle
 from cea_exchange.venue.order_entry.waiting_resends import RESENDS_WAITING_MAX, WaitingResends
@@ -196,9 +196,14 @@ class Gateway:
             Message(routing_id, key, [TAG_COMMANDS, commands])
             for routing_id, key, commands in self._resends.take(RESENDS_PER_TURN)
         ]
-        arrived = self.held.taken(messages, now_s, self._sessions.by_routing_id.__contains__)
-        messages, self._carried = waited + self._carried + arrived, []
         answers: list[Answer] = []
+        arrived = self.held.taken(
+            messages,
+            now_s,
+            self._sessions.by_routing_id.__contains__,
+            lambda message: answers.extend(self._not_held(message)),
+        )
+        messages, self._carried = waited + self._carried + arrived, []
         asked: list[Asked] = []
         senders = self._machine.keys, self._sessions.by_routing_id
         plain = plain_join(messages, *senders, TAG_COMMANDS, FRAME_BYTES_MAX, now_s)
@@ -218,6 +223,23 @@ class Gateway:
             more["reason"] = why
         reply = msgspec.msgpack.encode({**refusal_message(error), **more})
         return Answer(message.routing_id, TAG_MESSAGE, reply)
+
+    def _not_held(self, message: Message) -> Iterator[Answer]:
+        """Refuse for now what has no room to wait for the registry."""
+        error = FrameError(
+            VenueRefusal.BUSY,
+            expected=f"at most {HELD_KEY_BYTES_MAX} bytes of a key that wait for the registry",
+            got="more",
+            where="message",
+        )
+        tag, payload = message.frames
+        if tag != TAG_COMMANDS or len(payload) % COMMAND_DTYPE.itemsize:
+            yield self.refuse(message, error)
+            return
+        ids = np.frombuffer(payload, COMMAND_DTYPE)["client_order_id"].tolist()
+        for first in range(0, len(ids), REFUSED_IDS_MAX):
+            some = ids[first : first + REFUSED_IDS_MAX]
+            yield self.refuse(message, error, client_order_ids=some)
 
     # -- Stages -------------------------------------------------------------------------------
 

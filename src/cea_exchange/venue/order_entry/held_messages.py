@@ -6,6 +6,7 @@ accepted one is ever taken (CEA-ORD-08). So for a moment it waits, and with it w
 after it. Who has only cancels to send waits for nothing.
 """
 
+from collections import Counter
 from collections.abc import Callable
 
 import numpy as np
@@ -18,6 +19,8 @@ from cea_exchange.venue.order_entry.cancels import is_cancel
 
 HELD_BYTES_MAX = 32 << 20
 """Of all participants; once there is more, nobody waits any longer."""
+HELD_KEY_BYTES_MAX = 1 << 20
+"""Of one key, a frame's most; what is more is refused, so that no key ends the others' wait."""
 
 
 class HeldMessages:
@@ -32,7 +35,8 @@ class HeldMessages:
     def __init__(self) -> None:
         self.until_s = 0.0
         self._messages: list[Message] = []
-        self._bytes = 0
+        self._bytes: Counter[str] = Counter()
+        self._full: set[str] = set()
         self._senders: set[bytes] = set()
 
     def is_due(self, now_s: float) -> bool:
@@ -40,7 +44,11 @@ class HeldMessages:
         return bool(self._messages) and now_s >= self.until_s
 
     def taken(
-        self, messages: list[Message], now_s: float, is_logged_on: Callable[[bytes], bool]
+        self,
+        messages: list[Message],
+        now_s: float,
+        is_logged_on: Callable[[bytes], bool],
+        refuse: Callable[[Message], None],
     ) -> list[Message]:
         """Return what is to be looked at now, in order; keep the rest.
 
@@ -50,20 +58,29 @@ class HeldMessages:
             What has come.
         is_logged_on
             Whether a connection is; who is not is told so at once.
+        refuse
+            Called with each message of a key that has no room, and all behind it: taken before it,
+            they would make its ids too low.
         """
         if now_s >= self.until_s:
-            waited, self._messages, self._bytes = self._messages, [], 0
-            self._senders.clear()
+            waited, self._messages = self._messages, []
+            for each in (self._bytes, self._full, self._senders):
+                each.clear()
             return waited + messages
         passing = []
         for message in messages:
             if not is_logged_on(message.routing_id) or not self._has_to_wait(message):
                 passing.append(message)
                 continue
-            self._messages.append(message)
             self._senders.add(message.routing_id)
-            self._bytes += sum(map(len, message.frames))
-        if self._bytes > HELD_BYTES_MAX:
+            bytes_with = self._bytes[message.key] + len(message.frames[1])
+            if message.key in self._full or bytes_with > HELD_KEY_BYTES_MAX:
+                self._full.add(message.key)
+                refuse(message)
+                continue
+            self._messages.append(message)
+            self._bytes[message.key] = bytes_with
+        if self._bytes.total() > HELD_BYTES_MAX:
             self.until_s = 0.0
         return passing
 

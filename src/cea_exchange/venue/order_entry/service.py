@@ -508,7 +508,7 @@ class OrderEntry:
             events = self._sequencer.event_rows(np.unique(seqs))
         except EventDamaged as error:
             message = Message(session.routing_id, session.key, [])
-            self._send(self.gateway.refuse(message, damage_refusal(error)))
+            self._send(self.gateway.refuse(message, damage_refusal(error, where="replay")))
             return
         for account, reports in reports_by_account(events):
             if account == account_index:

@@ -19,7 +19,6 @@ HEARING_FROM = 200_000_00
 """Fen of a fine, or of gains, from which an organisation may ask for a hearing."""
 JOINT_FROM = 500_000_00
 """Fen of a fine that is reviewed by lawyers and decided together."""
-LATE_BP_A_DAY = 300
 LIMITATION_YEARS, HARM_YEARS = 2, 5
 Days = Annotated[int, Meta(ge=1, le=365)]
 
@@ -125,21 +124,6 @@ def months_after(day: date, months: int) -> date:
     month = day.month - 1 + months
     year, month = day.year + month // 12, month % 12 + 1
     return date(year, month, min(day.day, monthrange(year, month)[1]))
-
-
-def late_fine(fine: int, days_late: int) -> int:
-    """Return what is added to a fine (fen) that is so many days late: 3% a day, at most as much.
-
-    Notes
-    -----
-    Rules: CEA-LAW-24.
-    """
-    if fine < 0 or days_late < 0:
-        raise ComplianceError(
-            RegistryRefusal.AMOUNT_UNSOUND,
-            f"fine and days: expected 0 or more, got {fine} and {days_late}",
-        )
-    return min(fine, fine * LATE_BP_A_DAY * days_late // 10_000)
 
 
 def may_ask_hearing(fine: FineRange, gains: int = 0, *, stops_production: bool = False) -> bool:

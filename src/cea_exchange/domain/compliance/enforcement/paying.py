@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import NamedTuple
 
-from cea_exchange.domain.compliance.enforcement.clocks import LATE_BP_A_DAY
-
+LATE_BP_A_DAY = 300
 _DAY = timedelta(days=1)
 
 
