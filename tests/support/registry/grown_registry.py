@@ -137,7 +137,7 @@ def _compliance(store):
     ))  # fmt: skip
     store.insert("offset_proofs", (
         (f"CCER-{n}", YEARS[n % 4], n % ENTITIES, "project", 10 * n, 10 * n + 9, 10, 20200101,
-         20200102, "no", 20190101, 20190102, 20190101, 20190101, 20240101, 0, "")
+         20200102, "no", 20190101, 20190102, 20190101, 20190101, 20240101, 20240101, 0, "")
         for n in range(20_000)
     ))  # fmt: skip
     certificate = Certificate(
