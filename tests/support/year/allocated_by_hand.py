@@ -1,4 +1,4 @@
-"""What the plan of 2024 gives, worked out anew of the rulebook's numbers: no function of the systems."""
+"""What 2024's plan gives, worked out anew of the rulebook's numbers: no formula of the systems."""
 
 from collections import Counter
 from collections.abc import Iterable
