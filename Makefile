@@ -21,7 +21,7 @@
 #   make attacks ROUNDS=20  what was tried from outside, and must not work any more
 #   make soak HOURS=10  20 million commands over 20 days: do memory and open files stay flat?
 #   make wheel        built of a source archive and tried, with every Python that is there
-#   make nightly      all of the above but bench, and random tests for longer: some hours
+#   make nightly      what is above but for bench, docs, planted, surveillance and replay-days: some hours
 # and for who deploys it (SECURITY.md):
 #   make lock         lock files with hashes, made anew from the ranges in pyproject.toml
 #   make sbom         what a deployment consists of, as CycloneDX: build/sbom

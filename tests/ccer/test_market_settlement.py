@@ -1,14 +1,17 @@
 """The exchange's trades in CCERs, delivered at the CCER registry: lots move, cash does not."""
 
 import random
+from datetime import timedelta
 
 import numpy as np
 import pytest
 
+from cea_exchange.domain.calendar import date_number, date_of_number
 from cea_exchange.domain.ccer.false_credits import Restitution
 from cea_exchange.domain.ccer.programme_error import ProgrammeError
 from cea_exchange.domain.records import DAY_CLOSED_DTYPE, EventKind, Reason
 from cea_exchange.domain.refusals import CcerRefusal
+from cea_exchange.institution.checks import ActError
 from cea_exchange.institution.venue_link.feed import feed_items
 from cea_exchange.institution.venue_link.stream_settlement import (
     Diverged,
@@ -19,6 +22,9 @@ from cea_exchange.institution.venue_link.stream_settlement import (
 from cea_exchange.ledger.double_entry import EntryKind
 from cea_exchange.protocol import control
 from support.ccer.ccer_and_exchange import LOG_ID, CcerAndExchange, P
+from support.ccer.programme import DESIGN
+from support.refusing import refuses
+from support.registry.ledger_by_hand import changed
 
 
 @pytest.fixture
@@ -106,18 +112,59 @@ def test_who_transfers_first_declares_the_price(world):
     """CCER-PRD-02, CCER-PRD-01: nobody else does, and nobody without."""
     send = world.ccer.market_transfers.to_market
     assert refused(send, "SEAWIND", P, 100) == CcerRefusal.LISTING_PRICE
-    send("SEAWIND", P, 100, price_fen=8_000, listing_date=20260302)
+    last = date_of_number(world.clock.day) + timedelta(days=30)
+    for day, code in (
+        (20991231, CcerRefusal.DATE_OUT_OF_RANGE),
+        (date_number(last + timedelta(days=1)), CcerRefusal.DATE_OUT_OF_RANGE),
+        (20240230, CcerRefusal.DATE_UNSOUND),
+    ):
+        late = {"price_fen": 8_000, "listing_date": day}
+        assert refused(send, "SEAWIND", P, 100, **late) == code
+    send("SEAWIND", P, 100, price_fen=8_000, listing_date=date_number(last))
     assert refused(send, "SEAWIND", P, 100, price_fen=8_100) == CcerRefusal.LISTING_PRICE
     send("SEAWIND", P, 100)
     declared, first, second = fed(world)[-3:]
     assert declared == control.ProductDeclared(
-        product=P, reference_price=8_000, listing_date=20260302
+        product=P, reference_price=8_000, listing_date=date_number(last)
     )
     assert first == second == control.TransferIn(account="SEAWIND", product=P, amount=100)
     world.meet()
     assert world.tonnes_at_venue("SEAWIND") == 200
     (instrument,) = world.ccer.market_transfers.instruments()
     assert (instrument["declared_by"], instrument["reference_price"]) == ("SEAWIND", 8_000)
+
+
+def test_no_instrument_is_declared_that_the_exchange_would_refuse(world):
+    """CCER-PRD-01: it would be refused for ever, and all behind it in the feed would wait."""
+    for code in ("wind.1", "Wind-2", "WIND_2", "\u98ce\u7535"):
+        with refuses("NAME_UNSOUND: project: expected .*WIND-1, got", (ActError, ProgrammeError)):
+            world.ccer.projects.draft(code, "SEAWIND", "Other wind", DESIGN)
+    store = world.ccer.store
+    with store.transaction():  # as one that was drafted and issued before this was checked
+        changed(store, f"UPDATE products SET product = 'wind.1-2022' WHERE product = '{P}'")
+        with refuses("VALUE_NOT_TAKEN: .*expected PROJECT-YEAR .*got 'wind.1", ProgrammeError):
+            world.ccer.market_transfers.to_market("SEAWIND", "wind.1-2022", 10, price_fen=8_000)
+        changed(store, f"UPDATE products SET product = '{P}' WHERE product = 'wind.1-2022'")
+    world.listed()
+    assert world.venue.product_index(P) == 0
+
+
+def test_no_account_ends_while_something_of_it_is_under_way(trading):
+    """CCER-ACC-03: what it bought and was not delivered, what the exchange was asked for."""
+    close = trading.ccer.accounts.close
+    trading.trade("SEAWIND", "A", 100)
+    trading.meet()
+    with refuses("ACCOUNT_NOT_EMPTY: account A: .*got 1 deliveries to come", ProgrammeError):
+        close("A", "its own wish")
+    trading.next_day()
+    for _ in range(5):
+        trading.next_day()
+    trading.ccer.market_transfers.from_market("A", P, 100)
+    with refuses("got 1 lots, 1 transfers at the exchange", ProgrammeError):
+        close("A", "its own wish")
+    trading.meet()
+    trading.ccer.transfers.transfer("transfer", "A", "SEAWIND", P, 100, document="contract")
+    close("A", "its own wish")
 
 
 def test_the_serials_that_set_out_are_those_that_arrive(world):
@@ -282,8 +329,8 @@ def test_a_restitution_reaches_the_exchange(trading):
     """CCER-REV-01 (RB3, example 15): what the owner of false CCERs parked there is not sold."""
     world = trading
     world.trade("SEAWIND", "A", 1_000)
-    ordered = world.ccer.supervision.restitution_order("WIND-1", 12_000, "order 3")
-    assert ordered == Restitution(cancelled=5_000, to_return=7_000)
+    ordered = world.ccer.supervision.restitution_order("WIND-1", 10_000, "order 3")
+    assert ordered == Restitution(cancelled=5_000, to_return=5_000)
     (seizure,) = [each for each in fed(world) if isinstance(each, control.Seizure)]
     assert (seizure.account, seizure.amount, seizure.why) == ("SEAWIND", 5_000, "recall")
     world.meet()

@@ -124,3 +124,48 @@ def test_an_owner_of_false_ccers_returns_as_many(ccer, clock):
     given(ccer, "A", "SEAWIND", 6_500)
     assert tonnes(ccer, "SEAWIND") == 500
     assert ccer.store.one("SELECT cancelled FROM restitutions") == 30_000
+
+
+def test_no_more_is_returned_than_was_issued(ccer):
+    """CCER-REV-01: all orders on a project together."""
+    with refused("AMOUNT_UNSOUND: tonnes: .*most the 50000 t issued of WIND-1.* got 50001"):
+        ccer.supervision.restitution_order("WIND-1", 50_001, "order 3")
+    ccer.supervision.restitution_order("WIND-1", 30_000, "order 3")
+    with refused("AMOUNT_UNSOUND: .*less 30000 t ordered before, got 20001"):
+        ccer.supervision.restitution_order("WIND-1", 20_001, "order 4")
+    assert len(ccer.supervision.restitutions()) == 1
+    ccer.supervision.restitution_order("WIND-1", 20_000, "order 4")
+
+
+def test_what_is_withheld_is_returned_first_and_what_is_set_aside_last(ccer):
+    """CCER-REV-01, CCER-FRZ-03: nothing that the owner has at the registry is spared."""
+    ccer.supervision.withhold("SEAWIND", INSTRUMENT, 12_000, "order 1")
+    first, second = (
+        ccer.cancellations.apply("SEAWIND", INSTRUMENT, each, purpose="public_benefit")
+        for each in (3_000, 1_000)
+    )
+    ordered = ccer.supervision.restitution_order("WIND-1", 10_000, "order 2")
+    assert ordered == Restitution(cancelled=10_000, to_return=0)
+    assert tonnes(ccer, "SEAWIND", Compartment.SUPERVISORY) == 2_000
+    assert tonnes(ccer, "SEAWIND") == 4_000
+    ordered = ccer.supervision.restitution_order("WIND-1", 8_000, "order 3")
+    assert ordered == Restitution(cancelled=8_000, to_return=0)
+    states = [each["state"] for each in ccer.cancellations.listed("SEAWIND", "applied")]
+    assert (states, ccer.cancellations.found(first).why) == (["applied"], "restitution 2")
+    assert tonnes(ccer, "SEAWIND") == 1_000
+    ordered = ccer.supervision.restitution_order("WIND-1", 3_000, "order 4")
+    assert ordered == Restitution(cancelled=2_000, to_return=1_000)
+    with refused("CANCELLATION_STATE: .*got refused"):
+        ccer.cancellations.approve(second)
+
+
+def test_an_account_that_owes_does_not_end(ccer):
+    """CCER-ACC-03: what is to be returned, what a court still wants."""
+    ccer.supervision.restitution_order("WIND-1", 30_000, "order 1")
+    ccer.freezes.freeze("SEAWIND", INSTRUMENT, 7, **ORDER)
+    ccer.projects.deregister("WIND-1", "ended")
+    with refused("ACCOUNT_NOT_EMPTY: .*got 1 restitutions, 1 freezes that still ask"):
+        ccer.accounts.close("SEAWIND", "ended")
+    ccer.freezes.release(1, **ORDER)
+    given(ccer, "A", "SEAWIND", 10_000)
+    ccer.accounts.close("SEAWIND", "ended")

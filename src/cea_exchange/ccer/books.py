@@ -109,6 +109,22 @@ class Books(ActContext):
             )
         return index
 
+    def account_of_organisation(self, account: str, *kinds: str) -> int:
+        """Return the index of an open account, of some kinds, that no natural person holds.
+
+        Notes
+        -----
+        Rules: CCER-ACC-02.
+        """
+        index = self.account(account, *kinds)
+        holder = self.store.one("SELECT holder FROM accounts WHERE account_index = ?", (index,))
+        if holder != "organisation":
+            raise ProgrammeError(
+                CcerRefusal.ACCOUNT_KIND,
+                f"account: expected one of an organisation, got {account}, of a {holder}",
+            )
+        return index
+
     def known(self, account: str) -> int:
         """Return the index of an account, of a closed one too."""
         index: int | None = self.store.one(

@@ -233,7 +233,8 @@ class Market:
         product, tonnes : str and int, optional
             Instead of cash: which allowances, how many.
         open_account : bool
-            Declare an unknown account first; otherwise the deposit is refused.
+            Declare an unknown account first, which stays declared if the deposit is then refused;
+            otherwise the deposit is refused.
         """
         asked, amount = transfer_asked(account, cash, product, tonnes)
         if open_account and self._names.account_index(account) == ACCOUNT_NONE:

@@ -314,3 +314,64 @@ def test_the_day_of_the_holders_application_comes_with_the_proof(both):
     both.talk(1)
     item = item_decode(both.world.registry.store.one("SELECT item FROM ccer_items"))
     assert (item.cancellation_applied_on, item.cancelled_on) == (20251028, 20251101)
+
+
+def test_the_days_that_the_registries_took_are_not_charged_to_an_entity(both):
+    """CEA-OFS-05, CEA-PEN-01: cancelled in time and booked behind the deadline, it counts."""
+    both.clock.day = both.world.clock.day = 20251229
+    made = both.cancel(1_000)
+    both.talk(2)
+    both.world.clock.day = 20260105
+    both.proofs.book(made)
+    standing = both.world.registry.obligations.standing("P001", 2024)
+    assert (standing.counted, standing.due) == ({20251229: 1_000}, 39_000)
+    assert standing.shortfall == 39_000
+
+
+def test_an_offset_whose_day_is_not_known_counts_from_its_booking(both):
+    """CEA-OFS-05: what a person hands in counts on the day it is booked."""
+    both.world.registry.offsets.by_link_only = False
+    both.world.clock.day = 20260105
+    both.world.registry.offsets.book(proof("N1", "P001", 10))
+    standing = both.world.registry.obligations.standing("P001", 2024)
+    assert (standing.counted, standing.shortfall) == ({20260105: 10}, 40_000)
+
+
+def test_a_year_that_no_market_has_is_not_cancelled_for(both):
+    """CCER-CAN-02: its proof would stop the link, and all behind it would wait."""
+    for year in (-2024, 2018, 2100, 2**63):
+        with refuses(f"DATE_OUT_OF_RANGE: .*expected 2019 to 2099, got {year}", ProgrammeError):
+            both.cancel(10, year=year)
+    assert both.ccer.proofs.last_seq() == 0
+    for year in (2019, 2099):
+        both.cancel(10, year=year)
+    both.talk()
+    assert set(both.states().values()) == {"received"}
+
+
+def test_no_proof_is_numbered_that_the_allowance_registry_would_not_read(both):
+    """CCER-LNK-01: whatever brought the value about, nothing of the cancellation is done."""
+    number = both.ccer.cancellations.apply(
+        *("SEAWIND", "WIND-1-2022", 10),
+        purpose="national_ets",
+        beneficiary="P001",
+        compliance_year=2024,
+    )
+    with pytest.raises(TakenBack), both.ccer.store.transaction():
+        changed(both.ccer.store, "UPDATE batches SET applied_on = -1")
+        with refuses("VALUE_NOT_TAKEN: proof CC-2025-000001-1: Expected `int`", ProgrammeError):
+            both.ccer.cancellations.approve(number)
+        raise TakenBack
+    both.ccer.cancellations.approve(number)
+    both.talk()
+    assert set(both.states().values()) == {"received"}
+
+
+def test_a_reversal_with_the_longest_words_is_taken(both):
+    """CCER-LNK-03: its offset's reason is cut to what a reason may have, at whatever place."""
+    made = both.cancel()
+    both.talk(2)
+    both.proofs.book(made)
+    both.ccer.proofs.reverse(made, "o" * 189 + " " + "d" * 10)
+    both.talk()
+    assert (both.states(), both.offset()) == ({made: "reversed"}, 0)

@@ -48,7 +48,7 @@ SPOILED = {
     ),
     "INSERT INTO offset_proofs SELECT 'N2', 2024, 1, project, 7, 16, 10, registered_on,"
     " cancelled_on, quota_managed, project_started_on, applied_on, produced_from, produced_to,"
-    " booked_on, 0, ''"
+    " counted_from, booked_on, 0, ''"
     " FROM offset_proofs": ([OFFSET], "P2, year 2024: CCERs: expected at most 5 t, got 10"),
     "UPDATE surrender_lines SET vintage = 2025 WHERE surrender_id = 1": (
         [OFFSET],

@@ -72,16 +72,25 @@ def accounts_opened(ccer: CcerRegistry) -> None:
         ccer.accounts.open(name, kind)
 
 
-def project_registered(ccer: CcerRegistry, clock: DayClock, project: str = "WIND-1") -> None:
+def project_registered(
+    ccer: CcerRegistry, clock: DayClock, project: str = "WIND-1", title: str = "Offshore wind"
+) -> None:
     """Take a project from its draft to its registration, each term waited for."""
-    ccer.projects.draft(project, "SEAWIND", "Offshore wind", DESIGN)
+    project_applied(ccer, clock, project, title)
+    ccer.projects.register(project)
+
+
+def project_applied(
+    ccer: CcerRegistry, clock: DayClock, project: str, title: str = "Offshore wind"
+) -> None:
+    """Take a project from its draft to the application for its registration."""
+    ccer.projects.draft(project, "SEAWIND", title, DESIGN)
     ccer.projects.publish(project, "CQC", HASH)
     clock.working_days_on(20)
     clock.days_on(1)
     ccer.projects.validation_begin(project)
     ccer.projects.validate(project, HASH)
     ccer.projects.apply(project, HASH)
-    ccer.projects.register(project)
 
 
 def batch_issued(

@@ -81,7 +81,7 @@ class ProgrammeStaff:
             *("li", "project_draft"),
             project=project,
             owner="SEAWIND",
-            title="Offshore wind",
+            title=f"Offshore wind, {project}",
             methodology="CCER-01-002",
             started_on=20200301,
             crediting_from=20200923,

@@ -202,7 +202,7 @@ class Cancellations:
         return [Lot(*row) for row in rows.fetchall()]
 
     def certificate(self, certificate: str) -> dict[str, Any]:
-        """Return what a certificate says; anybody may read it (CCER-CAN-03)."""
+        """Return what a certificate says; whoever the registry knows may read it (CCER-CAN-03)."""
         content = self._store.one(
             "SELECT content FROM certificates WHERE certificate = ?", (certificate,)
         )

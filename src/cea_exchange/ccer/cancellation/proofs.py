@@ -26,6 +26,7 @@ from cea_exchange.protocol.links.ccer import (
     ProofIssued,
     ProofReversed,
     head_after,
+    item_decode,
     signed_words,
 )
 from cea_exchange.protocol.links.signatures import SigningKey
@@ -273,7 +274,18 @@ class Proofs:
         self._store.execute("UPDATE proofs SET state = ? WHERE proof = ?", (str(state), proof))
 
     def _tell(self, proof: str, item: Item) -> None:
+        """Number an item for the allowance registry, if that would understand it.
+
+        Notes
+        -----
+        Rules: CCER-LNK-01.
+        """
         payload = msgspec.msgpack.encode(item)
+        try:
+            # What its strict decoder refuses would stop the link for good.
+            item_decode(payload)
+        except msgspec.ValidationError as error:
+            raise ProgrammeError(CcerRefusal.VALUE_NOT_TAKEN, f"proof {proof}: {error}") from None
         seq = self._store.next_id("proof_stream", "proof_seq")
         before = self._store.one("SELECT head FROM proof_stream WHERE proof_seq = ?", (seq - 1,))
         head = head_after(before or BEFORE_ALL, payload)

@@ -5,17 +5,23 @@ from. The venue numbers instruments in the order in which they are declared.
 """
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any, Literal, get_args
 
 from cea_exchange.ccer.books import Books
 from cea_exchange.ccer.participants.accounts import HOLDERS
+from cea_exchange.domain.calendar import date_number, date_of_number
 from cea_exchange.domain.ccer.lots import Lot
 from cea_exchange.domain.ccer.programme_error import ProgrammeError
+from cea_exchange.domain.ccer.terms import day_check
+from cea_exchange.domain.profile import PROJECT_YEAR
 from cea_exchange.domain.refusals import CcerRefusal
 from cea_exchange.institution.paging import ALL
 from cea_exchange.ledger.double_entry import Compartment, EntryKind, Holding
 from cea_exchange.protocol.control import ProductDeclared, Seizure, TransferIn, TransferOut
 
+LISTING_DAYS_MAX = 30
+"""So many days after its declaration an instrument is to be traded from at the latest."""
 SeizureWhy = Literal["court", "recall"]
 """Who takes CCERs out of a trading account: a court, or the ministry, for false ones."""
 SEIZED: tuple[SeizureWhy, ...] = get_args(SeizureWhy)
@@ -177,6 +183,7 @@ class MarketTransfers:
             )
         if price_fen is None:
             return
+        self._declared_check(name, listing_date)
         market_index = store.one("SELECT count(*) FROM listings")
         more = {"listing_date": listing_date} if listing_date else {}
         books.feed(ProductDeclared(product=name, reference_price=price_fen, **more))
@@ -186,6 +193,31 @@ class MarketTransfers:
             " business_date)",
             [(*row, books.business_date())],
         )
+
+    def _declared_check(self, name: str, listing_date: int) -> None:
+        """Refuse what the exchange would never list, or not for long: others wait for it.
+
+        Notes
+        -----
+        Rules: CCER-PRD-01, CCER-PRD-02.
+        """
+        if PROJECT_YEAR.fullmatch(name) is None:
+            raise ProgrammeError(
+                CcerRefusal.VALUE_NOT_TAKEN,
+                f"instrument: expected PROJECT-YEAR of capital letters, digits and hyphens, got"
+                f" {name!r}",
+            )
+        if not listing_date:
+            return
+        day_check(listing_date, "listing_date")
+        today = date_of_number(self._books.business_date())
+        last = date_number(today + timedelta(days=LISTING_DAYS_MAX))
+        if listing_date > last:
+            raise ProgrammeError(
+                CcerRefusal.DATE_OUT_OF_RANGE,
+                f"listing_date: expected by {last}, {LISTING_DAYS_MAX} days from today, got"
+                f" {listing_date}",
+            )
 
     def _listed_check(self, asset_index: int, instrument: str) -> None:
         if self._market_index(asset_index) is None:

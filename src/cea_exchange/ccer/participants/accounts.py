@@ -35,6 +35,20 @@ _HOLDER_OF: Mapping[str, Holder] = {
 HOLDERS = ("owner", "entity", "trader")
 """Kinds of accounts that may hold CCERs; VVBs and provinces may not."""
 
+_OPEN_ENDS = {
+    "lots": "lots WHERE account_index = :account",
+    "projects": "projects WHERE owner_index = :account"
+    " AND state NOT IN ('deregistered', 'revoked', 'recalled')",
+    "restitutions": "restitutions WHERE owner_index = :account AND cancelled < tonnes",
+    "freezes that still ask": "freezes WHERE account_index = :account"
+    " AND in_force + released + deducted < ordered",
+    "deliveries to come": "deliveries WHERE state IN ('waiting', 'failed')"
+    " AND (account_index = :account OR counter_index = :account)",
+    "transfers at the exchange": "market_transfers WHERE state = 'pending'"
+    " AND account_index = :account",
+}
+"""What an account must not have when it ends, by the table's rows (CCER-ACC-03)."""
+
 
 class Accounts:
     """Opens, restricts and closes accounts."""
@@ -132,24 +146,27 @@ class Accounts:
         self._state_set(account, "restricted", "open", "restored", why)
 
     def close(self, account: str, why: str) -> None:
-        """End an account that holds nothing and has no project that goes on.
+        """End an account that holds and owes nothing and has no project that goes on.
+
+        What is still to be returned, frozen, delivered or answered by the exchange comes first.
 
         Notes
         -----
         Rules: CCER-ACC-03.
         """
         index = self._books.account(account)
-        held = self._store.one("SELECT count(*) FROM lots WHERE account_index = ?", (index,))
-        running = self._store.one(
-            "SELECT count(*) FROM projects WHERE owner_index = ?"
-            " AND state NOT IN ('deregistered', 'revoked', 'recalled')",
-            (index,),
-        )
-        if held or running:
+        values = {"account": index}
+        open_ends = {
+            what: count
+            for what, counted in _OPEN_ENDS.items()
+            if (count := self._store.one(f"SELECT count(*) FROM {counted}", values))
+        }
+        if open_ends:
+            got = ", ".join(f"{count} {what}" for what, count in open_ends.items())
             raise ProgrammeError(
                 CcerRefusal.ACCOUNT_NOT_EMPTY,
-                f"account {account}: expected nothing held and no project, got {held} lots and"
-                f" {running} projects",
+                f"account {account}: expected nothing held, owed or under way, and no project,"
+                f" got {got}",
             )
         state = self._store.one("SELECT state FROM accounts WHERE account_index = ?", (index,))
         self._state_set(account, state, "closed", "closed", why)

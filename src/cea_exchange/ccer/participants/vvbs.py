@@ -74,8 +74,14 @@ class Vvbs:
             )
 
     def check(self, vvb: str, sector: int, on: int) -> int:
-        """Return the index of a VVB that may work in a sector on a day; ProgrammeError if not."""
-        index = self._books.account(vvb, "vvb")
+        """Return the index of a VVB that may work in a sector on a day; ProgrammeError if not.
+
+        Notes
+        -----
+        Rules: CCER-VVB-01, CCER-ACC-03.
+        """
+        self._books.account(vvb, "vvb")
+        index = self._books.account_moving(vvb)
         accredited_check(vvb, self.accreditations(index), sector, on)
         return index
 

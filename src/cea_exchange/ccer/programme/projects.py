@@ -1,13 +1,16 @@
 """Projects at the registry: each step is kept, with its day, its term and what it rests on."""
 
+from collections.abc import Collection
 from typing import Any, NamedTuple
 
 from cea_exchange.ccer.books import Books
+from cea_exchange.ccer.participants.accounts import HOLDERS
 from cea_exchange.ccer.participants.vvbs import Vvbs
 from cea_exchange.ccer.roles import account_body
 from cea_exchange.domain.ccer.programme_error import ProgrammeError
 from cea_exchange.domain.ccer.projects import (
     PROJECT_ENDED,
+    PROJECT_GOES_ON,
     PROJECT_LIFE,
     ProjectDesign,
     ProjectIdentity,
@@ -18,6 +21,7 @@ from cea_exchange.domain.ccer.projects import (
 from cea_exchange.domain.ccer.terms import Term
 from cea_exchange.domain.ccer.vvbs import report_is_late
 from cea_exchange.domain.compliance.offsets import Quota
+from cea_exchange.domain.profile import PROJECT_YEAR
 from cea_exchange.domain.refusals import CcerRefusal
 from cea_exchange.institution.checks import WHY_LENGTH_MAX, name_checked, words_checked
 from cea_exchange.institution.paging import ALL
@@ -86,22 +90,25 @@ class Projects:
     def draft(self, project: str, owner: str, title: str, design: ProjectDesign) -> int:
         """Note a project that its owner prepares.
 
-        A code that was used before is refused, and a project that has ended under another one.
+        A code that was used before is refused, and a project that has ended, or goes on, under
+        another one.
 
         Notes
         -----
-        Rules: CCER-PRJ-02, CCER-PRJ-05, CCER-PRJ-06.
+        Rules: CCER-ACC-02, CCER-PRJ-02, CCER-PRJ-05, CCER-PRJ-06.
         """
         books, store = self._books, self._store
         _code_check(project)
         words_checked(title, "title", TITLE_LENGTH_MAX)
-        owner_index = books.account(owner, "owner")
+        owner_index = books.account_of_organisation(owner, *HOLDERS)
         method = books.methodologies.in_force(design.methodology, books.business_date())
         design_check(design, method, books.tests)
         with store.transaction():
-            self._ended_check(
-                ProjectIdentity(design.methodology, owner_index, title, design.started_on)
+            identity = ProjectIdentity(
+                design.methodology, owner_index, title, design.started_on
             )
+            self._ended_check(identity)
+            self._unique_check(identity, PROJECT_GOES_ON)
             before = store.one("SELECT state FROM projects WHERE project = ?", (project,))
             if before is not None:
                 ended_check(before, project)
@@ -240,12 +247,13 @@ class Projects:
 
         Notes
         -----
-        Rules: CCER-PRJ-04, CCER-PRJ-05.
+        Rules: CCER-PRJ-02, CCER-PRJ-04, CCER-PRJ-05.
         """
         found, today = self.found(project), self._books.business_date()
         PROJECT_LIFE.after(found.state, "register")
-        # It may have ended, under another code, since this one was drafted.
+        # Under another code it may have ended, or been registered, since this one was drafted.
         self._ended_check(found.identity)
+        self._unique_check(found.identity, (ProjectState.REGISTERED,))
         decision = self._decision_of(found)
         is_late = decision.is_overdue(today)
         with self._store.transaction():
@@ -345,14 +353,36 @@ class Projects:
         -----
         Rules: CCER-PRJ-05.
         """
-        rows = self._store.execute(
-            f"SELECT {PROJECT_COLUMNS} FROM projects WHERE state IN (?, ?) AND methodology = ?"
-            " ORDER BY project_id",
-            (*map(str, PROJECT_ENDED), identity.methodology),
-        )
-        for ended in (Project(*row) for row in rows.fetchall()):
+        for ended in self._of_methodology(identity.methodology, PROJECT_ENDED):
             if ended.identity.is_same(identity):
                 ended_check(ended.state, ended.project)
+
+    def _unique_check(
+        self, identity: ProjectIdentity, states: Collection[ProjectState]
+    ) -> None:
+        """Refuse a project that is another one, in one of some states, but for its code.
+
+        Notes
+        -----
+        Rules: CCER-PRJ-02.
+        """
+        for other in self._of_methodology(identity.methodology, states):
+            if other.identity.is_equal(identity):
+                raise ProgrammeError(
+                    CcerRefusal.PROJECT_TAKEN,
+                    f"project: expected another than {other.project}, which is {other.state}, got"
+                    " its owner, title, methodology and first day once more",
+                )
+
+    def _of_methodology(
+        self, methodology: str, states: Collection[ProjectState]
+    ) -> list[Project]:
+        """Return projects of a methodology that are in one of some states, as drafted."""
+        rows = self._store.execute(
+            f"SELECT {PROJECT_COLUMNS} FROM projects WHERE methodology = ? ORDER BY project_id",
+            (methodology,),
+        )
+        return [each for each in (Project(*row) for row in rows.fetchall()) if each.state in states]
 
     def _decision_of(self, found: Project) -> Term:
         return self._books.term(found.applied_on, self._books.rules.registration_days.value)
@@ -388,8 +418,19 @@ class Projects:
 
 
 def _code_check(project: str) -> None:
-    """Refuse what is no code of a project, or leaves no room for an instrument's year."""
+    """Refuse what is no code of a project, or would name no instrument of the exchange.
+
+    Notes
+    -----
+    Rules: CCER-PRD-01.
+    """
     name_checked(project, "project")
+    if PROJECT_YEAR.fullmatch(f"{project}-2024") is None:
+        raise ProgrammeError(
+            CcerRefusal.NAME_UNSOUND,
+            f"project: expected capital letters, digits and hyphens, such as WIND-1, got"
+            f" {project!r}",
+        )
     if len(project.encode()) > CODE_BYTES_MAX:
         raise ProgrammeError(
             CcerRefusal.NAME_UNSOUND,

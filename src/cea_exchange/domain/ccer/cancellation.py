@@ -44,11 +44,16 @@ class Use(Struct, frozen=True, kw_only=True):
         return self.purpose is Purpose.NATIONAL_ETS
 
 
+YEARS = range(2019, 2100)
+"""Of emissions that CCERs may offset: the first is the national market's, the last the last that
+its rules may name."""
 _OF_A_MARKET = (Purpose.NATIONAL_ETS, Purpose.LOCAL_ETS)
 
 
 def use_of(purpose: str, beneficiary: str, compliance_year: int) -> Use:
     """Return a use that is whole: a market's has a beneficiary and a year, another has no year.
+
+    A year is one that a market can have, or the proof of it would stop the link (CCER-LNK-01).
 
     Raises
     ------
@@ -74,5 +79,10 @@ def use_of(purpose: str, beneficiary: str, compliance_year: int) -> Use:
             CcerRefusal.PURPOSE_INCOMPLETE,
             f"{purpose}: expected {needed}, got beneficiary {beneficiary!r}, year"
             f" {compliance_year}",
+        )
+    if of_market and compliance_year not in YEARS:
+        raise ProgrammeError(
+            CcerRefusal.DATE_OUT_OF_RANGE,
+            f"compliance_year: expected {YEARS[0]} to {YEARS[-1]}, got {compliance_year}",
         )
     return use

@@ -45,6 +45,8 @@ _BEFORE_REGISTERED = (
 )
 PROJECT_ENDED = (ProjectState.DEREGISTERED, ProjectState.REVOKED)
 """Once one was registered, and never is again."""
+PROJECT_GOES_ON = (*_BEFORE_REGISTERED, ProjectState.REGISTERED)
+"""Neither ended nor recalled."""
 
 PROJECT_LIFE = LifeCycle(
     what="project",
@@ -168,6 +170,27 @@ class ProjectIdentity(NamedTuple):
             self.started_on == other.started_on,
         )
         return self.methodology == other.methodology and sum(same) >= 2
+
+    def is_equal(self, other: "ProjectIdentity") -> bool:
+        """Tell whether nothing but their codes tells two apart; titles that look alike do not.
+
+        Of one owner several may go on that began on one day: they have titles of their own.
+
+        Examples
+        --------
+        >>> wind = ProjectIdentity("CCER-01-002", 1, "Offshore wind", 20200301)
+        >>> wind.is_equal(wind._replace(title="OFFSHORE wind"))
+        True
+        >>> wind.is_equal(wind._replace(title="Sea breeze"))
+        False
+
+        Notes
+        -----
+        Rules: CCER-PRJ-02.
+        """
+        return self._replace(title="") == other._replace(title="") and look_alike(
+            self.title, other.title
+        )
 
 
 def ended_check(state: str, project: str) -> None:

@@ -63,9 +63,19 @@ def report_is_late(
     owner_days
         Of those in between, the days that the owner needed to answer.
 
+    Raises
+    ------
+    ProgrammeError
+        The owner is said to have needed more days than passed.
+
     Notes
     -----
     Rules: CCER-VVB-03.
     """
     took = date_of_number(reported_on) - date_of_number(published_on)
+    if not 0 <= owner_days <= took.days:
+        raise ProgrammeError(
+            CcerRefusal.AMOUNT_UNSOUND,
+            f"owner_days: expected at most the {took.days} since {published_on}, got {owner_days}",
+        )
     return took.days - owner_days > days_max

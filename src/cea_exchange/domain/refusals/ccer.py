@@ -63,7 +63,8 @@ class CcerRefusal(IntEnum):
     ACCOUNT_KIND = 65
     """The account is of another kind than this needs."""
     ACCOUNT_NOT_EMPTY = 66
-    """The account holds CCERs, or has a project that goes on."""
+    """The account holds or owes CCERs, something of it is under way, or it has a project that
+    goes on (CCER-ACC-03)."""
     SAME_ACCOUNT = 69
     """Both sides are the same account."""
     PROVINCE_UNKNOWN = 72
@@ -139,7 +140,7 @@ class CcerRefusal(IntEnum):
     PROJECT_UNKNOWN = 227
     """There is no such project."""
     PROJECT_TAKEN = 228
-    """A project has this code."""
+    """A project has this code, or is the same under another one (CCER-PRJ-02)."""
     BATCH_UNKNOWN = 229
     """The project has no such batch, or it was not issued."""
     SERIALS_UNSOUND = 240
@@ -162,7 +163,7 @@ class CcerRefusal(IntEnum):
     """Who first transfers an instrument in declares its price and first day, and nobody after
     (CCER-PRD-02)."""
     VALUE_NOT_TAKEN = 251
-    """The venue takes no such value."""
+    """The venue, or the allowance registry, takes no such value."""
     KEY_NOT_IN_FORCE = 252
     """The key is not in force at the exchange."""
     PROOF_TAKEN = 260

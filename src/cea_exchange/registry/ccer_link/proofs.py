@@ -216,7 +216,8 @@ class CcerProofs:
         with self._act_log.own(OwnAct.PROOF_REVERSED, content, is_kept=True):
             # It counts, too, where a person had booked it before the registries were linked.
             if self._offsets.is_counted(item.proof):
-                why = f"reversed: {item.document}"[:WHY_LENGTH_MAX]
+                # Cut between two words it would end with the space, and no reason does.
+                why = f"reversed: {item.document}"[:WHY_LENGTH_MAX].strip()
                 self._offsets.revoke_reversed(item.proof, why)
             self._state_set(item.proof, "reversed", item.document)
 

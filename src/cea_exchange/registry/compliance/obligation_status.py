@@ -25,7 +25,8 @@ class Standing:
         What covers it: surrenders that the province has accepted, and offsets.
     counted
         Day (yyyymmdd) -> tonnes of that which count from it: of a surrender the day of its
-        application (CEA-SUR-09), of an offset the day it was booked.
+        application (CEA-SUR-09), of an offset the day its entity had done its part, where the
+        CCER registry says it, else the day it was booked (CEA-OFS-05).
     applied
         Tonnes of applications the province has not decided.
     unretired
@@ -161,15 +162,15 @@ def standings(
         values,
     ):
         _surrender_add(found[account], surrender)
-    for account, booked_on, tonnes in store.all(
-        "SELECT account_index, booked_on, sum(tonnes) FROM offset_proofs"
-        f" WHERE {which} AND revoked_on = 0 GROUP BY account_index, booked_on",
+    for account, counted_from, tonnes in store.all(
+        "SELECT account_index, counted_from, sum(tonnes) FROM offset_proofs"
+        f" WHERE {which} AND revoked_on = 0 GROUP BY account_index, counted_from",
         values,
     ):
         standing = found[account]
         covered = standing.status
         standing.status = replace(covered, offset=covered.offset + tonnes)
-        standing.count(booked_on, tonnes)
+        standing.count(counted_from, tonnes)
     for account, tonnes in store.all(
         f"SELECT account_index, tonnes FROM unpaid_deductions WHERE {which}", values
     ):

@@ -72,14 +72,14 @@ class Offsets:
         """Check and book one proof, as `book` does, whose word is the CCER registry's own.
 
         The entity has done its part by its application for the cancellation: what the registries
-        take from then on is not charged to it.
+        take from then on is not charged to it, and the offset counts from that day.
 
         Parameters
         ----------
         applied_on
             When the holder applied for the cancellation; 0: that is not known.
 
-        Rules: CEA-OFS-03.
+        Rules: CEA-OFS-03, CEA-OFS-05.
         """
         return self._book_one(proof, min(applied_on or proof.cancelled_on, proof.cancelled_on))
 
@@ -150,7 +150,7 @@ class Offsets:
             for refusal in self._refusals(proof, done_on):
                 findings.add(line, *refusal)
             if not findings.count:
-                self._row_add(proof)
+                self._row_add(proof, done_on)
         findings.raise_any()
         obligations = {(proof.account, proof.compliance_year): None for _line, proof in entries}
         certified = [self._certify(*obligation) for obligation in obligations]
@@ -200,15 +200,16 @@ class Offsets:
             text += f", got some of proof {other} again"
             yield "serial_first", text, RegistryRefusal.PROOF_USED
 
-    def _row_add(self, proof: CancellationProof) -> None:
+    def _row_add(self, proof: CancellationProof, done_on: int) -> None:
         number, year, account, project, *figures = astuple(proof)
         index, _successor = with_successor(self._ledger, account)
         today = self._ledger.business_date()
-        row = (number, year, index, project, *figures, today, 0, "")
+        row = (number, year, index, project, *figures, done_on or today, today, 0, "")
         self._store.insert(
             "offset_proofs (proof, compliance_year, account_index, project, serial_first,"
             " serial_last, tonnes, registered_on, cancelled_on, quota_managed, project_started_on,"
-            " applied_on, produced_from, produced_to, booked_on, revoked_on, revoked_why)",
+            " applied_on, produced_from, produced_to, counted_from, booked_on, revoked_on,"
+            " revoked_why)",
             [row],
         )
 

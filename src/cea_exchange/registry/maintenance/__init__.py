@@ -1,4 +1,4 @@
-"""Copies, restores and another venue's life, with the registry stopped.
+"""Backup, which may run beside the registry; restoring, and adoption of another venue's log.
 
 Knows the ledger.
 """

@@ -66,7 +66,9 @@ CREATE TABLE offset_proofs (            -- of CCERs cancelled in their own regis
     applied_on BIGINT NOT NULL,         -- for the registration of the reductions
     produced_from BIGINT NOT NULL,      -- first day of the reductions
     produced_to BIGINT NOT NULL,        -- last day of them
-    booked_on BIGINT NOT NULL,          -- the day it counts of
+    counted_from BIGINT NOT NULL        -- when its entity had done its part; not known: booked_on
+        CHECK (counted_from <= booked_on),
+    booked_on BIGINT NOT NULL,
     revoked_on BIGINT NOT NULL,         -- found false; it never counts again
     revoked_why TEXT NOT NULL,
     CHECK (project_started_on <= produced_from AND produced_from <= produced_to

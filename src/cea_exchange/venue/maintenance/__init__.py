@@ -1,4 +1,4 @@
-"""Backup, verification and adoption of a venue's data, with the venue stopped.
+"""Backup, which may run beside the venue; restoring, verification and adoption of its data.
 
 Knows the market and what is on disk.
 """

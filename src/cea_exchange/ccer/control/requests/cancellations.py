@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
+import msgspec
+
 from cea_exchange.ccer.control.request import Request, Second
 from cea_exchange.ccer.control.requests.fields import (
     Account,
@@ -21,6 +23,7 @@ from cea_exchange.ccer.roles import (
     account_body,
 )
 from cea_exchange.control_plane.fields import field
+from cea_exchange.domain.ccer.cancellation import YEARS
 from cea_exchange.institution.paging import PAGE_COUNT_MAX, Number, PageCount, paged
 
 if TYPE_CHECKING:
@@ -51,7 +54,9 @@ class CancellationApply(Request, tag="cancellation_apply"):
     beneficiary: Annotated[
         str, field("For whose emissions; of a market the account there.")
     ] = ""
-    compliance_year: Annotated[int, field("Of these emissions, in a market.")] = 0
+    compliance_year: Annotated[
+        int, msgspec.Meta(ge=0, le=YEARS[-1]), field("Of these emissions, in a market.")
+    ] = 0
 
     def act(self, ccer: "CcerRegistry") -> dict[str, Any]:
         cancellation_id = ccer.cancellations.apply(
@@ -118,7 +123,7 @@ class CancellationList(Request, tag="cancellation_list"):
 
 
 class CertificateShow(Request, tag="certificate_show"):
-    """Print a certificate; anybody may read it."""
+    """Print a certificate; every person whom the registry knows may read it."""
 
     roles = ROLES
     is_look = True
@@ -133,7 +138,7 @@ class CertificateShow(Request, tag="certificate_show"):
 
 
 class CertificateList(Request, tag="certificate_list"):
-    """List the certificates; anybody may read them."""
+    """List the certificates; every person whom the registry knows may read them."""
 
     roles = ROLES
     is_look = True
