@@ -374,11 +374,16 @@ class _OrderEntry(Uncopied):
             self._questions -= 1
 
     def _refusals(self) -> list[dict[str, Any]]:
-        """Return the messages that refuse something else than commands."""
+        """Return the messages that refuse something else than commands.
+
+        Want of a session is no answer: the session logs on again, and the question is lost.
+        """
         return [
             message
             for message in self.session.messages
-            if message.get("op") == "refused" and not message.get("client_order_ids")
+            if message.get("op") == "refused"
+            and not message.get("client_order_ids")
+            and message.get("code") != VenueRefusal.NOT_LOGGED_ON.name
         ]
 
     # -- The connection ----------------------------------------------------------------------------

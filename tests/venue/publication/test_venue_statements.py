@@ -69,7 +69,7 @@ def test_a_participants_own_statement_day_by_day(tmp_path):
             assert [each.tonnes for each in second.movements] == [5]
             with pytest.raises(SessionError, match="DATE_OUT_OF_RANGE: .*got 2025-01-01"):
                 bob.statement("2025-01-01")
-            with pytest.raises(SessionError, match="VALUE_UNSOUND: expected a date"):
+            with pytest.raises(ValueError, match="date: expected one such as .*, got 'yesterday'"):
                 bob.statement("yesterday")
             # The session goes on as before.
             assert bob.answer(bob.enter(PRODUCT, "buy", price_fen=9000, tonnes=1))
@@ -131,6 +131,8 @@ def test_no_field_names_another_account(tmp_path):
         world.listed()
         trade(world, "2024-12-31", 1)
         alice = world.logged_on("alice")
+        refused = alice.ask(op="statement", date="yesterday")
+        assert (refused["code"], refused["where"]) == ("VALUE_UNSOUND", "date")
         place = alice.ask(op="statement")
         assert place["account"] == "alice"
         shown = alice.ask(op="history", **{"from": place["first"], "count": 1_000})

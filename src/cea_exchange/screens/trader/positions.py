@@ -76,6 +76,8 @@ async def _statement(visit: Visit, date: str) -> tuple[Statement | None, Trouble
         return None, Trouble(visit.text("form.not_day"))
     try:
         return await client.statement(date or None), None
+    except ValueError:
+        return None, Trouble(visit.text("form.not_day"))
     except SessionError as error:
         return None, visit.trouble(error.code, str(error))
     except TimeoutError:

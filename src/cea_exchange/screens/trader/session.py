@@ -41,6 +41,8 @@ AGAIN_S = 1.0
 STRANGER_S, STRANGER_S_MAX = 30.0, 480.0
 """How long a key that the venue does not know waits: each try counts there as a stranger's."""
 """How long until a key that the venue does not know is tried again."""
+_NO_DAY = (VenueRefusal.DATE_OUT_OF_RANGE, VenueRefusal.NO_BALANCES)
+"""There was no day yet, or nothing is kept of what accounts have."""
 
 log = structlog.get_logger("screens")
 
@@ -195,7 +197,8 @@ class TradingSession:
         try:
             place = await client.position()
         except SessionError as refused:
-            # There was no day yet, or nothing is kept of what accounts have.
+            if refused.code not in _NO_DAY:
+                raise
             log.info("no_day", why=str(refused))
             return 0
         reports = await client.history(place)
