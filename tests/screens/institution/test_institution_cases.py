@@ -2,6 +2,7 @@
 
 import pytest
 
+from support.registry.fake_venue import wait_until
 from support.screens.console_pages import Forms, entered
 from support.screens.institutions import ZHEJIANG
 
@@ -11,8 +12,13 @@ pytestmark = pytest.mark.e2e
 def sent(http, case, name, **values):
     """Fill a form of the case's page, send it, and return the page that comes."""
     action = f"/cases/{case}/{name}"
-    ((_, fields),) = (form for form in Forms(http.get(f"/cases/{case}").text).forms
-                      if form[0] == action)
+
+    def forms():
+        return dict(Forms(http.get(f"/cases/{case}").text).forms)
+
+    # A page has it once the platform has said what the person may do.
+    wait_until(lambda: action in forms())
+    fields = forms()[action]
     answer = http.post(action, data={each: value for each, (_, value) in fields.items()} | values)
     assert answer.status_code == 200, answer.text
     return answer

@@ -71,6 +71,8 @@ def to(page: Any, path: str) -> None:
         page.reload()
     link.press("Enter")
     expect(page.locator(MENU.format(path))).to_have_attribute("aria-current", "page")
+    # Before its scripts have run a page takes no key.
+    page.wait_for_load_state("load")
 
 
 def typed(page: Any, *words: str) -> None:
