@@ -151,7 +151,7 @@ def test_more_than_unposted_trades_bring_can_not_be_withdrawn(registry, store):
 )
 @pytest.mark.parametrize("beside", [0, 1], ids=["alone", "in a run"])
 def test_a_trade_of_figures_that_no_ledger_holds_is_not_received(store, odd, why, beside):
-    """CEA-STL-02: nobody's holdings are looked at before the close; the figures are at once."""
+    """CEA-STL-02: holdings are checked after the close, a trade's own figures on receipt."""
     venue = venue_with_deposits()
     for _ in range(beside):
         venue.trade(1)

@@ -237,7 +237,7 @@ def _figures_agree(columns: dict[str, np.ndarray], account_count: int, product_c
         # A product that wraps is no longer the cash divided by the tonnes.
         (price * tonnes == cash) & (cash // np.maximum(tonnes, 1) == price),
         (columns["buy_fee"] >= 0) & (columns["buy_fee"] < _FEE_LIMIT),
-        cash + np.minimum(columns["buy_fee"], _FEE_LIMIT) < AMOUNT_LIMIT,
+        cash + columns["buy_fee"] < AMOUNT_LIMIT,
         (columns["sell_fee"] >= 0) & (columns["sell_fee"] <= np.minimum(cash, _FEE_LIMIT)),
         (buyers != sellers) & (buyers < account_count) & (sellers < account_count),
         columns["product_index"] < product_count,
