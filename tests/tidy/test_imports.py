@@ -1,5 +1,6 @@
 """Rooms import downwards only: what import-linter (`make imports`) can not see."""
 
+import ast
 import json
 import re
 import subprocess
@@ -168,3 +169,17 @@ def test_the_registry_in_a_script_of_ones_own_loads_no_socket():
     loaded = modules_loaded_by("cea_exchange.registry.registry")
     assert "apsw" in loaded
     assert not loaded & {"zmq", "typer", "psycopg"}
+
+
+DAEMONS = ("ccer", "platform", "registry", "venue")
+
+
+@pytest.mark.parametrize("daemon", DAEMONS)
+def test_each_folder_of_a_daemon_says_what_it_may_know(daemon: str) -> None:
+    folders = (PACKAGE / daemon).glob("*/__init__.py")
+    opening = {
+        path.parent.name: ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+        for path in folders
+    }
+    assert len(opening) > 5
+    assert [name for name, text in opening.items() if not re.search(r"[Kk]nows ", text)] == []

@@ -1,4 +1,7 @@
-"""What must hold of a CCER registry, as queries that must give no row."""
+"""What must hold of a CCER registry, as queries that must give no row.
+
+Knows tables only.
+"""
 
 from functools import cache
 from importlib.resources import files

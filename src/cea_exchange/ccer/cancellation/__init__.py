@@ -1,1 +1,4 @@
-"""How CCERs end, and the proofs of it."""
+"""How CCERs end, and the proofs of it.
+
+Knows books and lots.
+"""

@@ -1,1 +1,4 @@
-"""What the CCER registry may be asked over its control socket, and how it is answered."""
+"""What the CCER registry may be asked over its control socket, and how it is answered.
+
+Knows every folder that acts.
+"""

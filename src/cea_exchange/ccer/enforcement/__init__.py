@@ -1,1 +1,4 @@
-"""Courts, the supervisor, and CCERs that were issued on false papers."""
+"""Courts, the supervisor, and CCERs that were issued on false papers.
+
+Knows accounts, programme, lots, market and cancellations.
+"""

@@ -1,1 +1,4 @@
-"""Serial numbers: where each is, and all moves that brought it there."""
+"""Serial numbers: where each is, and all moves that brought it there.
+
+Knows the ledger only.
+"""

@@ -1,1 +1,4 @@
-"""The exchange's market as the CCER registry sees it: what goes there, and what is traded."""
+"""The exchange's market as the CCER registry sees it: what goes there, and what is traded.
+
+Knows books and accounts, and no order.
+"""

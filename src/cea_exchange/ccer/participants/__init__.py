@@ -1,1 +1,4 @@
-"""Whose accounts there are at the CCER registry."""
+"""Whose accounts there are at the CCER registry.
+
+Knows the books.
+"""

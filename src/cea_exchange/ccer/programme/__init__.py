@@ -1,1 +1,4 @@
-"""VVBs, projects and batches: what must be before a CCER is issued."""
+"""VVBs, projects and batches: what must be before a CCER is issued.
+
+Knows books and accounts.
+"""

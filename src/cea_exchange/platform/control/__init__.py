@@ -1,1 +1,4 @@
-"""What the platform may be asked over its control socket, and how it is answered."""
+"""What the platform may be asked over its control socket, and how it is answered.
+
+Knows every folder that acts.
+"""

@@ -1,1 +1,4 @@
-"""What the rules make public, and nothing else."""
+"""What the rules make public, and nothing else.
+
+Knows what is verified and enforced.
+"""

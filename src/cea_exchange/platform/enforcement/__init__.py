@@ -1,1 +1,4 @@
-"""Enforcement: correction orders, fines, payment, stops, cuts, appeals, and the public record."""
+"""Enforcement: correction orders, fines, payment, stops, cuts, appeals, and the public record.
+
+Knows verification and obligations.
+"""

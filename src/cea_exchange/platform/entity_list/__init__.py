@@ -1,1 +1,4 @@
-"""Who has to report, and on which year's list who stands."""
+"""Who has to report, and on which year's list who stands.
+
+Knows the record.
+"""

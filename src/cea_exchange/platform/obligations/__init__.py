@@ -1,1 +1,4 @@
-"""What entities owe of a year."""
+"""What entities owe of a year.
+
+Knows entity list and allocation.
+"""

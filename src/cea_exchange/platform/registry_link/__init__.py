@@ -1,1 +1,4 @@
-"""The numbered stream to the registry, and its verdicts."""
+"""The numbered stream to the registry, and its verdicts.
+
+Knows entity list, allocation and obligations.
+"""

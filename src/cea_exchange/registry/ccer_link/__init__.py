@@ -1,1 +1,4 @@
-"""The link to the CCER registry: proofs of cancellations come, claims on them go."""
+"""The link to the CCER registry: proofs of cancellations come, claims on them go.
+
+Knows compliance, and nothing of trades.
+"""

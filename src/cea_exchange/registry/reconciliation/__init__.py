@@ -1,4 +1,4 @@
 """Checks that the ledger is what it should be: by itself, its records, and the other systems.
 
-Reads all that the others keep, and changes nothing.
+Knows all that the others keep, and changes nothing.
 """

@@ -1,4 +1,7 @@
-"""Operators' requests to a venue: each act becomes one journaled command with who and why."""
+"""Operators' requests to a venue: each act becomes one journaled command with who and why.
+
+Knows the market's commands, and no socket.
+"""
 
 from cea_exchange.control_plane.requests import Requests, requests_in
 from cea_exchange.venue.requests import (
