@@ -86,7 +86,9 @@ class CcerBeside:
 
     def answer(self) -> dict:
         """Return what happened so far, once all are answered."""
-        return self._flow.answer()
+        counts = self._flow.answer()
+        del counts["seconds"]
+        return counts
 
     def day_end(self) -> None:
         """Close the day; all of it is delivered and confirmed."""

@@ -164,6 +164,7 @@ class Soak:
             data / "of_ccers", settings.commands // CCER_ONE_IN, settings.seed
         )
         self._filings = FilingsBeside(data / "of_platform", settings.scale, settings.seed)
+        self._applicants: dict[str, str] = {}
         self._folders = {
             "venue": {"journal": data / "journal", "events": data / "events"},
             "registry": {"registry": data / "registry"},

@@ -14,6 +14,7 @@ from cea_exchange.institution.persons import Person
 from cea_exchange.protocol.security import CurveKeys
 from support.ccer.programme import DayClock, registry_open
 from support.ccer.programme_service import PERSONS, ProgrammeStaff, in_process
+from support.patience import asked_again
 from support.registry.fake_venue import Caller, wait_until
 
 FIRST_DAY = 20240701
@@ -127,11 +128,11 @@ class CcerProcess:
     # -- persons ----------------------------------------------------------------------------------
 
     def ask(self, who, op, **terms):
-        return ccer_ask(self.data, {"op": op, **terms}, key=who)
+        return asked_again(lambda: ccer_ask(self.data, {"op": op, **terms}, key=who))
 
     def _asked(self, who, request):
         try:
-            return ccer_ask(self.data, request, key=who)
+            return asked_again(lambda: ccer_ask(self.data, request, key=who))
         except InstitutionRefused as error:
             return error.answer
 

@@ -6,6 +6,7 @@ import time
 from cea_exchange.protocol.security import CurveKeys
 from cea_exchange.registry.control.admin_client import registry_ask
 from support.ccer.ccer_process import CcerProcess
+from support.patience import asked_again
 from support.registry.compliance_world import World
 from support.registry.fake_venue import wait_until
 from support.registry.registry_process import Daemon
@@ -87,7 +88,7 @@ class LinkedRegistries:
         return proof
 
     def ask(self, who, op, **terms):
-        return registry_ask(self.data, {"op": op, **terms}, key=who)
+        return asked_again(lambda: registry_ask(self.data, {"op": op, **terms}, key=who))
 
     def states(self):
         return {row["proof"]: row["state"] for row in self.ask("xu", "offset_proofs")["proofs"]}

@@ -9,6 +9,7 @@ from cea_exchange.institution.control.admin_client import InstitutionRefused
 from cea_exchange.platform.control.admin_client import platform_ask
 from cea_exchange.platform.rehearsal import rehearsal_prepare
 from cea_exchange.protocol.security import CurveKeys
+from support.patience import asked_again
 from support.registry.fake_venue import Caller, wait_until
 
 
@@ -59,7 +60,7 @@ class PlatformProcess:
             self.kill()
 
     def ask(self, who, op, **terms):
-        return platform_ask(self.data, {"op": op, **terms}, key=who)
+        return asked_again(lambda: platform_ask(self.data, {"op": op, **terms}, key=who))
 
     def code(self, who, op, **terms):
         """Return why something is refused; '' if it is not."""
