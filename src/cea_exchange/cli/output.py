@@ -72,7 +72,7 @@ def fields_print(fields: Mapping[str, Any], json: bool) -> None:
     for name, value in fields.items():
         if isinstance(value, list):
             value = ", ".join(map(str, value)) or "none"
-        typer.echo(f"{_filled(word(name), NAME_CELLS)} {value}")
+        typer.echo(f"{filled(word(name), NAME_CELLS)} {value}")
 
 
 def fields_line(fields: dict[str, Any]) -> str:
@@ -136,12 +136,12 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
 
     widths = [max(map(cell_len, column)) for column in zip(heads, *texts, strict=True)]
     lines = (
-        "  ".join(map(_filled, row, widths, is_number)).rstrip() for row in (heads, *texts)
+        "  ".join(map(filled, row, widths, is_number)).rstrip() for row in (heads, *texts)
     )
     return "\n".join(lines)
 
 
-def _filled(cell: str, width: int, right: bool = False) -> str:
+def filled(cell: str, width: int, right: bool = False) -> str:
     """Return a cell as wide as so many letters; a Chinese character is as wide as two."""
     from rich.cells import cell_len
 
