@@ -190,7 +190,8 @@ def test_a_refusal_says_what_its_code_means_in_chinese(capsys):
     language_set(["--lang", "zh"])
     said = str(refused(error, json=True))
     meaning = refusal_texts("zh")[name].meaning
-    assert said.startswith(f"{code.name}：{meaning}") and said.endswith(f"（{error}）")
+    assert said.startswith(f"{code.name}：{meaning}")
+    assert said.endswith(f"（拒绝 {code.name}：cash：应为 5，实为 3）")
     assert capsys.readouterr().out.count(code.name) == 1  # JSON is in no language
 
 

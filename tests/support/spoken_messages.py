@@ -14,15 +14,19 @@ INTERNAL = {"AssertionError", "NotImplementedError", "AttributeError", "HTTPExce
 """Errors that no input brings about, and those that a browser is told."""
 
 
+_TABLE = re.compile(r"\w+ \(\w+(, \w+)+\)")
+"""A table with its columns, as SQL has it."""
+
+
 def messages_of(source: str) -> Iterator[tuple[int, str]]:
     """Yield (line, text) of what may come to an error's words; of what is no sentence, nothing."""
-    tree = ast.parse(source)
-    silent = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
-    for node in ast.walk(tree):
+    nodes = [*ast.walk(ast.parse(source))]
+    silent = {id(node.value) for node in nodes if isinstance(node, ast.Expr)}
+    for node in nodes:
         if isinstance(node, ast.JoinedStr | ast.BinOp) or _is_said(node):
             silent |= {id(part) for part in ast.walk(node) if part is not node}
     found: dict[tuple[int, str], None] = {}
-    for node in _places(tree):
+    for node in _places(nodes):
         for text in _texts(node):
             if id(text) not in silent and _is_prose(said := _whole(_with_braces(text))):
                 found[text.lineno, said] = None
@@ -37,30 +41,45 @@ def messages_below(*places: Path) -> Iterator[tuple[str, str]]:
                 yield f"{path.name}:{line}", text
 
 
-def _places(tree: ast.AST) -> Iterator[ast.AST]:
+def _places(nodes: list[ast.AST]) -> Iterator[ast.AST]:
     """Yield what words of errors stand in."""
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call):
             if _name(node.exc.func) not in INTERNAL:
-                yield from node.exc.args
+                yield from _arguments(node.exc)
         elif isinstance(node, ast.Call) and _name(node.func) in HELPERS:
-            yield from (*node.args, *(keyword.value for keyword in node.keywords))
+            yield from _arguments(node)
         elif isinstance(node, ast.FunctionDef):
-            raised = {
-                each.id
-                for part in ast.walk(node)
-                if isinstance(part, ast.Raise)
-                for each in ast.walk(part)
-                if isinstance(each, ast.Name)
-            }
-            yield from (
-                part.value
-                for part in ast.walk(node)
-                if isinstance(part, ast.Assign | ast.AugAssign)
-                and {each.id for each in ast.walk(part) if isinstance(each, ast.Name)} & raised
-            )
+            yield from _raised_later(node)
         elif isinstance(node, ast.Constant | ast.JoinedStr) and "xpected " in _with_braces(node):
             yield node
+
+
+def _raised_later(function: ast.FunctionDef) -> Iterator[ast.expr]:
+    """Yield what is given a name in a function that stands in an error it raises."""
+    parts = [*ast.walk(function)]
+    raised = {
+        each.id
+        for part in parts
+        if isinstance(part, ast.Raise)
+        for each in ast.walk(part)
+        if isinstance(each, ast.Name)
+    }
+    for part in parts if raised else ():
+        if isinstance(part, ast.Assign | ast.AugAssign):
+            targets = part.targets if isinstance(part, ast.Assign) else [part.target]
+            if raised & {each.id for target in targets for each in _names(target)}:
+                yield part.value
+
+
+def _names(target: ast.expr) -> Iterator[ast.Name]:
+    parts = target.elts if isinstance(target, ast.Tuple) else [target]
+    yield from (part for part in parts if isinstance(part, ast.Name))
+
+
+def _arguments(call: ast.Call) -> Iterator[ast.expr]:
+    yield from call.args
+    yield from (keyword.value for keyword in call.keywords)
 
 
 def _is_said(node: ast.AST) -> bool:
@@ -68,7 +87,7 @@ def _is_said(node: ast.AST) -> bool:
 
 
 def _name(function: ast.expr) -> str:
-    return function.attr if isinstance(function, ast.Attribute) else ast.unparse(function)
+    return function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
 
 
 def _texts(node: ast.AST) -> Iterator[ast.expr]:
@@ -99,7 +118,7 @@ def _whole(text: str) -> str:
 
 def _is_prose(text: str) -> bool:
     words = [word for word in text.replace("{}", " ").split() if word.strip(":,;.()'").isalpha()]
-    return len(words) > 1
+    return len(words) > 1 and not _TABLE.fullmatch(text)
 
 
 # -- What is left of the English -------------------------------------------------------------------
@@ -113,7 +132,7 @@ _FUNCTION_WORDS = (
     *("must", "be", "none", "twice", "again", "behind", "before", "expected"),
 )
 _ENGLISH = re.compile(
-    rf"[A-Za-z][a-z'-]* [a-z][a-z'-]+|\b(?:{'|'.join(_FUNCTION_WORDS)})\b(?![-_./:\[])"
+    rf"[A-Za-z][a-z'-]* [a-z][a-z'-]+|\b(?:{'|'.join(_FUNCTION_WORDS)})\b(?![-_./:：\[])"
 )
 
 

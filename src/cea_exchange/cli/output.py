@@ -9,7 +9,7 @@ import msgspec
 import typer
 
 from cea_exchange.cli.errors import CommandError
-from cea_exchange.cli.language import ENGLISH, language, said, say, word
+from cea_exchange.cli.language import ENGLISH, language, said, said_filled, say, word
 from cea_exchange.cli.readable import Quantity, shown
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class Refused(Protocol):
 def refused(error: Refused, json: bool) -> CommandError:
     """Return what ends a command that a daemon refused; the answer is printed where JSON is.
 
-    In Chinese the code's meaning and remedy come first: what the daemon says of it is English.
+    In Chinese the code's meaning and remedy come first, then what the daemon says of it.
     """
     if json:
         json_print(error.answer)
@@ -61,7 +61,7 @@ def refused(error: Refused, json: bool) -> CommandError:
 
     means = refusal_text(language(), error.code)
     text = "".join(part for part in means or () if part != "-")
-    return CommandError(f"{error.code.name}：{text}（{error}）" if text else str(error))
+    return CommandError(f"{error.code.name}：{text}（{said_filled(str(error))}）" if text else str(error))
 
 
 def fields_print(fields: Mapping[str, Any], json: bool) -> None:

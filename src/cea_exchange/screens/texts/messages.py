@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from cea_exchange.screens.texts.catalogue import message_texts
 
+_OWN = ("expected", "got")
 _JOINT = "\0"
 _DEPTH_MAX = 40
 """Sentences in sentences; beyond, what a file has in it would be looked up for ever."""
@@ -37,8 +38,12 @@ def message_in(language: str, text: str, depth: int = 0) -> str:
     if depth == _DEPTH_MAX or _is_quoted(text):
         return text
     if other := message_texts(language).get(text):
-        return _plain(other)
+        return other
+    if " " not in text:
+        return text  # one word is no sentence
     for pieces, other in _templates(language):
+        if not (text.startswith(pieces[0]) and text.endswith(pieces[-1])):
+            continue
         values = _values_between(pieces, text)
         if values is not None:
             return _filled(other, [message_in(language, value, depth + 1) for value in values])
@@ -68,11 +73,12 @@ def _plain(text: str) -> str:
 
 
 def _values_between(pieces: Sequence[str], text: str) -> list[str] | None:
-    """Return what stands between the pieces of a text, as early as it can end; None: not there."""
+    """Return what stands between pieces of a text that begins and ends with the outer ones.
+
+    Each ends as early as it can. None: a piece is not there, or nothing is between two.
+    """
     first, *middle, last = pieces
     end = len(text) - len(last)
-    if not (text.startswith(first) and text.endswith(last)):
-        return None
     values, begin = [], len(first)
     for piece in middle:
         found = text.find(piece, begin + 1, end)
@@ -83,23 +89,23 @@ def _values_between(pieces: Sequence[str], text: str) -> list[str] | None:
     if begin >= end:
         return None
     values.append(text[begin:end])
-    return values if first or _is_apart("".join(pieces), values) else None
+    return values if _is_apart("".join(pieces), values) else None
 
 
 def _is_apart(words: str, values: Sequence[str]) -> bool:
-    """Return whether words are more than one, such as ``or``, that may stand in any sentence.
+    """Return whether what is found is no part of another sentence.
 
-    One parts single words only, or lists of them.
+    One word, such as ``or``, may stand in any: it parts single words only, or lists of them.
     """
-    if not words.strip().isalpha():
+    if not words.strip().isalpha() or words.strip() in _OWN:
         return True
     return not any(" " in value.replace(", ", ",").replace(words, "") for value in values)
 
 
 def _filled(other: str, values: Sequence[str]) -> str:
-    """Return a text with its values; between Chinese characters there is no space."""
-    ends = ("" if value[0].isascii() else _JOINT for value in values)
-    begins = ("" if value[-1].isascii() else _JOINT for value in values)
-    joined = map("".join, zip(ends, values, begins, strict=True))
+    """Return a text with its values; beside Chinese characters these have no space."""
+    before = ("" if value[0].isascii() else _JOINT for value in values)
+    behind = ("" if value[-1].isascii() else _JOINT for value in values)
+    joined = map("".join, zip(before, values, behind, strict=True))
     whole = other.format(*joined)
     return whole.replace(f" {_JOINT}", "").replace(f"{_JOINT} ", "").replace(_JOINT, "")
