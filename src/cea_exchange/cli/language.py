@@ -72,7 +72,7 @@ def say(english: str, **fields: object) -> str:
 
 
 def said_filled(text: str) -> str:
-    """Return a text that names and values were filled into already, as `said` does.
+    """Return a text that names and values were filled into already, as `said` does, line by line.
 
     What was filled in may be such a text itself: what was expected, or why a value is none.
     """
@@ -80,7 +80,7 @@ def said_filled(text: str) -> str:
         return said(text)
     from cea_exchange.screens.texts.messages import message_in
 
-    return message_in(language(), text)
+    return "\n".join(message_in(language(), line) for line in text.split("\n"))
 
 
 def said_in_report(english: str) -> str:
