@@ -173,7 +173,7 @@ year: build
 # Ten hours' worth of commands, or COMMANDS of them, and what they leave in memory: tests/soak/README.md.
 HOURS ?= 10
 soak: build
-	PYTHONPATH=tests $(BIN)/python -m soak $(if $(SEED),--seed $(SEED)) \
+	PYTHONPATH=tests:. $(BIN)/python -m soak $(if $(SEED),--seed $(SEED)) \
 		$(if $(COMMANDS),--commands $(COMMANDS),--hours $(HOURS))
 
 # Errors and frauds planted into a nation's filings, found and named in vain by kind: bench/README.md.

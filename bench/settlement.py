@@ -244,7 +244,7 @@ def live(rate: int, seconds: float, database: str | None, seed: int) -> None:
     from cea_exchange.loadtest.local_exchange import LocalExchange, prepare_process
     from cea_exchange.loadtest.population import population
     from soak.flow import FlowAccount, FlowConfig
-    from soak.run import FlowProcess
+    from soak.sender import FlowProcess
 
     prepare_process()
     prices = {f"CEA{22 + number}": 9749 for number in range(4)}

@@ -2,8 +2,8 @@
 
     python -m soak [--hours 10 | --commands 20000000] [--seed 1]
 
-An hour's worth is two million commands. Exit status 1 if memory, files or threads of the venue or
-the registry grow with the commands.
+An hour's worth is two million commands. Exit status 1 if memory, files or threads of a daemon grow
+with the work that is done.
 """
 
 import argparse
@@ -56,7 +56,7 @@ def main() -> int:
             report.faults.insert(0, str(error))
     if arguments.json:
         samples = {
-            name: [{"commands": each.commands, **each.values} for each in taken]
+            name: [{"done": each.done, **each.values} for each in taken]
             for name, taken in report.samples.items()
         }
         reported = {**report.as_dict(), "samples": samples}
@@ -85,9 +85,10 @@ def run_shown(data: Path, settings: SoakSettings, report: SoakReport) -> None:
 def show(report: SoakReport) -> None:
     """Print the figures, the slopes and the verdict."""
     reported = report.as_dict()
-    del reported["trends_per_million_commands"], reported["faults"]
+    del reported["trends_per_unit_of_work"], reported["faults"]
     print(json.dumps(reported))
-    table = Table(title="After the warm-up (the first fifth), growth per million commands")
+    units = "a million commands, or a hundred enterprises' years"
+    table = Table(title=f"After the warm-up (the first fifth), growth for {units}")
     for column in ("process", "measure", "then", "at the end", "slope", "+-", "bound", ""):
         table.add_column(
             column, justify="left" if column in ("process", "measure", "") else "right"

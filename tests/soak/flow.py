@@ -2,11 +2,11 @@
 
     python -m soak.flow CONFIG
 
-The parent writes a number of commands and the trading date as a line to its standard input; when
-all are answered it gets back what happened so far, as a JSON object a line. With 0 commands it is
-told once every report is in. A batch is drawn, packed and
-answered as arrays. Each account has one batch under way at a time, and as many orders on the book
-as `LIVE_ORDERS`: what is new replaces what was cancelled, traded, or expired.
+The parent writes a `FlowTask` as a line to its standard input; when all commands are answered it
+gets back what happened so far, as a JSON object a line. With 0 commands it is told once every
+report is in. A batch is drawn, packed and answered as arrays. Each account has one batch under way
+at a time, and as many orders on the book as `LIVE_ORDERS`, and bids in a bidding as `LIVE_BIDS`:
+what is new replaces what was cancelled, traded, or expired.
 
 Nothing may be missing: an account's reports must be numbered on and on, and every command must be
 answered once, or the process ends with an error.
@@ -49,6 +49,9 @@ TAKE_SHARE = 0.05
 BLOCK_SHARE = 0.01
 """Of a batch in the block session: answers to what is offered to the account, then new offers."""
 BLOCK_TONNES = 100_000
+BID_SHARE = 0.01
+"""Of a batch while a bidding is open, of who buys its product: bids, and withdrawals of bids."""
+LIVE_BIDS = 200
 BLOCK_ANSWERS = (
     CommandKind.BLOCK_REJECT,
     CommandKind.BLOCK_REJECT,
@@ -79,7 +82,7 @@ class FlowConfig(msgspec.Struct, forbid_unknown_fields=True):
     """What the process is told; `reference_prices` in the order of the products' indexes.
 
     `first_id` is the first command's id: one that takes another's place goes on above it.
-    `take_share` of what is sent takes what rests.
+    `take_share` of what is sent takes what rests. `has_blocks`: whether the market trades blocks.
     """
 
     endpoint: str
@@ -90,6 +93,24 @@ class FlowConfig(msgspec.Struct, forbid_unknown_fields=True):
     seed: int
     first_id: int = 1
     take_share: float = TAKE_SHARE
+    has_blocks: bool = True
+
+
+class FlowBidding(msgspec.Struct, forbid_unknown_fields=True):
+    """A bidding that is open: its number, and from which to which price is bid."""
+
+    bidding_id: int
+    product_index: int
+    price_min: int
+    price_max: int
+
+
+class FlowTask(msgspec.Struct, forbid_unknown_fields=True):
+    """What the process is asked for: so many commands on a day, some of them bids."""
+
+    count: int
+    trading_date: int
+    bidding: FlowBidding | None = None
 
 
 class FlowError(Exception):
@@ -109,15 +130,20 @@ class Account:
         Its last report by what the venue said last.
     counterparties : dict
         By product index, who stands on the other side: blocks are offered to them.
+    bids : ndarray of u64
+        Ids of its bids in the bidding that is open, oldest first.
     """
 
-    def __init__(self, config: FlowConfig, account: FlowAccount, context: zmq.Context):
+    def __init__(
+        self, config: FlowConfig, place: int, account: FlowAccount, context: zmq.Context
+    ):
         self.name = account.name
         self.session = OrderSession()
         self.live = np.zeros(0, np.uint64)
         self.unanswered = 0
         self.numbered = 0
         self.counterparties: dict[int, list[int]] = {}
+        self.bids = np.zeros(0, np.uint64)
         self._asked: dict[int, tuple[int, int]] = {}
         self.socket = order_socket(
             context, CurveKeys.load(Path(config.keys), account.name), config.server_key
@@ -130,11 +156,11 @@ class Account:
         self._products = np.array([names.index(name) for name in account.sides])
         self._sides = np.array([Side[side.upper()] for side in account.sides.values()])
         self.sides = dict(zip(self._products.tolist(), self._sides.tolist(), strict=True))
-        self._draw = np.random.default_rng([config.seed, int(account.name[-4:])])
+        self._draw = np.random.default_rng([config.seed, place])
         self._next_id = config.first_id
         self._take_share = config.take_share
 
-    def send(self, count: int, prices: np.ndarray) -> None:
+    def send(self, count: int, prices: np.ndarray, bidding: FlowBidding | None) -> None:
         """Draw and send the next batch of `count` commands."""
         rows = np.zeros(count, COMMAND_DTYPE)
         takes = int(count * self._take_share)
@@ -144,10 +170,12 @@ class Account:
         amends = min(int(count * AMEND_SHARE), len(self.live) - cancels, count - takes - cancels)
         is_block_session = self.session.phase is Phase.LISTED_AND_BLOCK and self.counterparties
         blocks = int(count * BLOCK_SHARE) if is_block_session else 0
+        bids = int(count * BID_SHARE) if self._is_bidder(bidding) else 0
         self._cancels(rows[:cancels])
         self._amends(rows[cancels : cancels + amends], prices)
-        self._enters(rows[cancels + amends : count - blocks], takes, prices)
-        self._blocks(rows[count - blocks :], prices)
+        self._enters(rows[cancels + amends : count - blocks - bids], takes, prices)
+        self._blocks(rows[count - blocks - bids : count - bids], prices)
+        self._bids(rows[count - bids :], bidding)
         rows["client_order_id"] = np.arange(self._next_id, self._next_id + count)
         rows["trading_date"] = self.session.trading_date
         self._next_id += count
@@ -170,7 +198,8 @@ class Account:
         refused = kind == EventKind.ORDER_REJECTED
         asked = rows["reason"] == Reason.REQUESTED
         answers = refused | (kind == EventKind.ORDER_ACCEPTED) | (kind == EventKind.ORDER_AMENDED)
-        answers |= (kind == EventKind.ORDER_CANCELED) & asked
+        answers |= np.isin(kind, (EventKind.ORDER_CANCELED, EventKind.BID_CANCELED)) & asked
+        answers |= kind == EventKind.BID_ACCEPTED
         of_block = np.isin(kind, BLOCK_KINDS)
         if of_block.any():
             self._hear(rows[of_block])
@@ -187,7 +216,11 @@ class Account:
         counts["trades"] += int(np.count_nonzero(trades & made))
         counts["refused"] += int(np.count_nonzero(refused))
         counts["blocks"] += int(np.count_nonzero(trades & made & (rows["method"] == Method.BLOCK)))
+        counts["bids"] += int(np.count_nonzero(kind == EventKind.BID_ACCEPTED))
+        by_bidding = trades & made & (rows["method"] == Method.BIDDING)
+        counts["bidding_trades"] += int(np.count_nonzero(by_bidding))
         self._book(rows, kind, trades, made)
+        self.bids = np.union1d(self.bids, rows["order_id"][kind == EventKind.BID_ACCEPTED])
 
     def _cancels(self, rows: np.ndarray) -> None:
         rows["kind"] = CommandKind.CANCEL
@@ -231,6 +264,22 @@ class Account:
             row["pick_order_id"] = self._draw.choice(self.counterparties[product_index])
             row["price"], row["tonnes"] = prices[product_index], BLOCK_TONNES
 
+    def _is_bidder(self, bidding: FlowBidding | None) -> bool:
+        return bidding is not None and self.sides.get(bidding.product_index) == Side.BUY
+
+    def _bids(self, rows: np.ndarray, bidding: FlowBidding | None) -> None:
+        """Bid, and withdraw the oldest bids, so that about LIVE_BIDS are left."""
+        if bidding is None or not len(rows):
+            return
+        surplus = (len(rows) + len(self.bids) - LIVE_BIDS) // 2
+        ends = min(max(surplus, 0), len(self.bids), len(rows))
+        rows["kind"], rows["kind"][:ends] = CommandKind.BID, CommandKind.BID_CANCEL
+        rows["order_id"] = bidding.bidding_id
+        rows["order_id"][:ends], self.bids = self.bids[:ends], self.bids[ends:]
+        new = rows[ends:]
+        new["price"] = self._draw.integers(bidding.price_min, bidding.price_max + 1, len(new))
+        new["tonnes"] = self._draw.choice(_TONNES, len(new))
+
     def _hear(self, rows: np.ndarray) -> None:
         """Note what another asks of the account, and that it is asked no longer."""
         for row in rows:
@@ -272,7 +321,10 @@ class Flow:
 
     def __init__(self, config: FlowConfig):
         self._context = zmq.Context(io_threads=1)
-        self._accounts = [Account(config, each, self._context) for each in config.accounts]
+        self._accounts = [
+            Account(config, place, each, self._context)
+            for place, each in enumerate(config.accounts)
+        ]
         self._by_socket = {account.socket: account for account in self._accounts}
         self._poller = zmq.Poller()
         for account in self._accounts:
@@ -281,9 +333,11 @@ class Flow:
             PricePath(name, price, seed=config.seed)
             for name, price in config.reference_prices.items()
         ]
+        self._has_blocks = config.has_blocks
         self._sent = 0
         self._counts: Counter = Counter()
         self._beaten_at = 0.0
+        self._bidding: FlowBidding | None = None
 
     def logon(self) -> None:
         """Wait until every account is logged on."""
@@ -293,8 +347,9 @@ class Flow:
                 raise FlowError("not every account could log on")
             self._flush()
             self._read()
-        for account in self._accounts:
-            account.counterparties = self._others(account)
+        if self._has_blocks:
+            for account in self._accounts:
+                account.counterparties = self._others(account)
 
     def _others(self, account: Account) -> dict[int, list[int]]:
         """Return who stands on the other side of an account, by product; none if nobody in one."""
@@ -308,20 +363,23 @@ class Flow:
         }
         return others if all(others.values()) else {}
 
-    def run(self, count: int, trading_date: int) -> dict:
+    def run(self, task: FlowTask) -> dict:
         """Send so many commands on a day and wait for all answers; return what happened so far."""
-        if count == 0:
+        if task.count == 0:
             self._catch_up()
         else:
-            self._await_session(trading_date)
-        started, goal = time.monotonic(), self._sent + count
+            self._await_session(task.trading_date)
+        self._bid_in(task.bidding)
+        started, goal = time.monotonic(), self._sent + task.count
+        # Of few commands everybody has a part, too.
+        each = min(BATCH_COMMANDS, -(-task.count // len(self._accounts)))
         heard_at = started
         while self._sent < goal or any(each.unanswered for each in self._accounts):
             prices = np.array([path.price(self._sent) for path in self._paths])
             for account in self._accounts:
                 if account.unanswered == 0 and self._sent < goal:
-                    batch = min(BATCH_COMMANDS, goal - self._sent)
-                    account.send(batch, prices)
+                    batch = min(each, goal - self._sent)
+                    account.send(batch, prices, self._bidding)
                     self._sent += batch
             self._beat()
             if self._read():
@@ -334,6 +392,13 @@ class Flow:
             "seconds": time.monotonic() - started,
             **self._counts,
         }
+
+    def _bid_in(self, bidding: FlowBidding | None) -> None:
+        """Of another bidding than before nobody has bids yet."""
+        if bidding != self._bidding:
+            for account in self._accounts:
+                account.bids = account.bids[:0]
+        self._bidding = bidding
 
     def _await_session(self, trading_date: int) -> None:
         deadline = time.monotonic() + LOGON_S_MAX
@@ -403,8 +468,7 @@ def main(path: str) -> None:
         line = sys.stdin.readline()
         if not line:
             return
-        count, trading_date = map(int, line.split())
-        print(json.dumps(flow.run(count, trading_date)), flush=True)
+        print(json.dumps(flow.run(msgspec.json.decode(line, type=FlowTask))), flush=True)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,11 @@ RSS_SLOPE_MAX = 1.0
 COUNT_SLOPE_MAX = 0.2
 
 BOUNDS = {"rss_mib": RSS_SLOPE_MAX, "fds": COUNT_SLOPE_MAX, "threads": COUNT_SLOPE_MAX}
-"""Greatest growth per million commands of what must stay flat. The rest may grow, and is told."""
+"""Greatest growth per unit of work of what must stay flat. The rest may grow, and is told."""
+
+COMMANDS_UNIT = 1_000_000
+ENTERPRISE_YEARS_UNIT = 100
+"""What is a unit of work: a million commands, or a hundred enterprises' whole years."""
 
 COUNT_STEP = 2.0
 """Files and threads may come this often in all: a timer's first turn is no leak."""
@@ -28,18 +32,18 @@ class Sample:
 
     Attributes
     ----------
-    commands
-        Answered so far, of the whole market.
+    done
+        Commands answered so far, of the whole market; or enterprises' years.
     values
         By measure: `rss_mib`, `anonymous_mib` (no file behind it), `pss_mib` (shared pages by
         share), `fds`, `threads`, `cpu_s`, and `disk_mib_NAME` of the folders it writes.
     """
 
-    commands: int
+    done: int
     values: dict[str, float]
 
 
-def sample_process(pid: int, commands: int, folders: dict[str, Path]) -> Sample:
+def sample_process(pid: int, done: int, folders: dict[str, Path]) -> Sample:
     """Read what a process holds from /proc, and what lies in its folders."""
     status = _fields(Path(f"/proc/{pid}/status"))
     rollup = _fields(Path(f"/proc/{pid}/smaps_rollup"))
@@ -53,7 +57,7 @@ def sample_process(pid: int, commands: int, folders: dict[str, Path]) -> Sample:
     }
     for name, folder in folders.items():
         values[f"disk_mib_{name}"] = folder_bytes(folder) / _MIB
-    return Sample(commands, values)
+    return Sample(done, values)
 
 
 def folder_bytes(folder: Path) -> int:
@@ -76,9 +80,9 @@ class Trend:
     first, last
         Its value at the end of the warm-up and of the run.
     slope, error
-        Growth per million commands, fitted by least squares, and the fit's standard error.
-    millions
-        Commands from `first` to `last`.
+        Growth per unit of work, fitted by least squares, and the fit's standard error.
+    units
+        Of work, from `first` to `last`.
     bound
         What the slope may be; None if the measure may grow.
     step
@@ -89,7 +93,7 @@ class Trend:
     last: float
     slope: float
     error: float
-    millions: float
+    units: float
     bound: float | None
     step: float = 0.0
 
@@ -98,34 +102,36 @@ class Trend:
         """Whether the slope lies within its bound, or comes to no more than the step."""
         if self.bound is None or self.slope <= self.bound:
             return True
-        return self.slope * self.millions <= self.step
+        return self.slope * self.units <= self.step
 
 
-def trends(samples: list[Sample], bounds: dict[str, float] = BOUNDS) -> dict[str, Trend]:
-    """Fit every measure of a process over the commands, without the warm-up.
+def trends(
+    samples: list[Sample], bounds: dict[str, float] = BOUNDS, unit: int = COMMANDS_UNIT
+) -> dict[str, Trend]:
+    """Fit every measure of a process over the work done, without the warm-up.
 
     Raises
     ------
     ValueError
         If too few samples are left to tell.
     """
-    start = samples[-1].commands * WARM_UP_SHARE if samples else 0
-    judged = [sample for sample in samples if sample.commands >= start]
+    start = samples[-1].done * WARM_UP_SHARE if samples else 0
+    judged = [sample for sample in samples if sample.done >= start]
     if len(judged) < SAMPLES_MIN:
         raise ValueError(
             f"a trend needs {SAMPLES_MIN} samples after the warm-up, had {len(judged)}"
         )
-    millions = np.array([sample.commands for sample in judged]) / 1e6
+    units = np.array([sample.done for sample in judged]) / unit
     found = {}
     for name in judged[0].values:
         values = np.array([sample.values[name] for sample in judged])
-        (slope, _), (variance, _) = _line(millions, values)
+        (slope, _), (variance, _) = _line(units, values)
         found[name] = Trend(
             first=float(values[0]),
             last=float(values[-1]),
             slope=float(slope),
             error=float(np.sqrt(variance)),
-            millions=float(millions[-1] - millions[0]),
+            units=float(units[-1] - units[0]),
             bound=bounds.get(name),
             step=COUNT_STEP if name in ("fds", "threads") else 0.0,
         )

@@ -1,14 +1,11 @@
-"""A soak: many trading days through live sockets, and what venue and registry hold meanwhile.
+"""A soak: many trading days through live sockets, and what the daemons hold meanwhile.
 
 One process sends (`flow.py`), the daemons do what they do, the registry settles; after every round
 of commands a sample is taken of each process. A round begins when the registry is not too far
-behind, so that no backlog is taken for a leak.
+behind, so that no backlog is taken for a leak. Beside it CCERs are traded (`ccer.py`), and
+enterprises file (`filings.py`).
 """
 
-import json
-import os
-import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -16,30 +13,42 @@ from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 
-import msgspec
-
 from cea_exchange.domain.calendar import TradingCalendar, date_number
+from cea_exchange.domain.records import Side
 from cea_exchange.loadtest.load_run import await_transfers
 from cea_exchange.loadtest.local_exchange import ExchangeError, LocalExchange
 from cea_exchange.loadtest.population import population
 from cea_exchange.registry.store import RegistryStore
-from soak.flow import FlowAccount, FlowConfig
-from soak.measure import BOUNDS, Sample, Trend, sample_process, trends
+from soak.ccer import CcerBeside
+from soak.filings import FilingsBeside
+from soak.flow import FlowAccount, FlowBidding, FlowConfig
+from soak.measure import (
+    BOUNDS,
+    COMMANDS_UNIT,
+    ENTERPRISE_YEARS_UNIT,
+    Sample,
+    Trend,
+    sample_process,
+    trends,
+)
+from soak.sender import FlowProcess, SoakFailed
+from torture.compliance_year import YearFailed
 
 COMMANDS_PER_HOUR = 2_000_000
 COMMANDS_PER_DAY = 1_000_000
 ROUND_COMMANDS = 50_000
-JUDGED = ("venue", "registry")
+CCER_ONE_IN = 10
+"""For so many commands in the market of allowances there is one in that of CCERs."""
+BIDDING_TONNES = 100_000
+SENDER = "sender"
+"""It is told, and not judged."""
+OF_ENTERPRISES = ("platform", "registry of the platform")
+"""Their work is counted in enterprises' years, that of the others in commands."""
 LAG_RECORDS_MAX = 20_000
 LAG_S_MAX = 300.0
 FIRST_DAY = date(2022, 1, 4)
 REFERENCE_PRICES = {"CEA20": 9749, "CEA21": 9749}
 SETTLE_S_MAX = 300.0
-TESTS = Path(__file__).resolve().parents[1]
-
-
-class SoakFailed(Exception):
-    """Something broke, or is not as it must be."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +63,8 @@ class SoakSettings:
         Days, and looks at the processes, come after so many.
     limit_s
         The run is given up after so long.
+    scale
+        Of the enterprises that file: 10 is a tenth of the nation.
     """
 
     commands: int
@@ -62,6 +73,7 @@ class SoakSettings:
     accounts: int = 16
     commands_per_day: int = COMMANDS_PER_DAY
     round_commands: int = ROUND_COMMANDS
+    scale: int = 8
 
 
 @dataclass
@@ -73,6 +85,8 @@ class SoakReport:
     sending_s: float = 0.0
     waited_for_registry_s: float = 0.0
     counts: Counter = field(default_factory=Counter)
+    ccer: dict[str, int] = field(default_factory=dict)
+    filings: dict[str, int] = field(default_factory=dict)
     trends: dict[str, dict[str, Trend]] = field(default_factory=dict)
     samples: dict[str, list[Sample]] = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)
@@ -80,12 +94,13 @@ class SoakReport:
     def judge(self) -> None:
         """Fit the samples, and note what is not flat."""
         for name, samples in self.samples.items():
-            self.trends[name] = trends(samples, BOUNDS if name in JUDGED else {})
+            unit = ENTERPRISE_YEARS_UNIT if name in OF_ENTERPRISES else COMMANDS_UNIT
+            self.trends[name] = trends(samples, {} if name == SENDER else BOUNDS, unit)
             for measure, trend in self.trends[name].items():
                 if not trend.is_flat:
                     self.faults.append(
                         f"{name}: {measure} grows by {trend.slope:.3f} (+-{trend.error:.3f}) per "
-                        f"million commands, {trend.bound:g} are allowed"
+                        f"{unit:,} of its work, {trend.bound:g} are allowed"
                     )
 
     def as_dict(self) -> dict:
@@ -97,7 +112,9 @@ class SoakReport:
             "commands_per_second": round(self.counts["sent"] / max(self.sending_s, 1e-3)),
             "waited_for_registry_s": round(self.waited_for_registry_s, 1),
             "counts": dict(self.counts),
-            "trends_per_million_commands": {
+            "ccer": self.ccer,
+            "filings": self.filings,
+            "trends_per_unit_of_work": {
                 name: {measure: _trend_dict(trend) for measure, trend in found.items()}
                 for name, found in self.trends.items()
             },
@@ -114,56 +131,6 @@ def _trend_dict(trend: Trend) -> dict:
         "bound": trend.bound,
         "flat": trend.is_flat,
     }
-
-
-class FlowProcess:
-    """The sender, from its parent's side."""
-
-    def __init__(self, directory: Path, config: FlowConfig):
-        directory.mkdir(parents=True)
-        path = directory / "config.json"
-        path.write_bytes(msgspec.json.encode(config))
-        self._log = directory / "log"
-        search = filter(None, (str(TESTS), os.environ.get("PYTHONPATH")))
-        with self._log.open("ab") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "soak.flow", str(path)],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                env={**os.environ, "PYTHONPATH": os.pathsep.join(search)},
-            )
-        self.answer()
-
-    @property
-    def process_id(self) -> int:
-        """The sender's process id."""
-        return self._process.pid
-
-    def run(self, count: int, trading_date: int) -> dict:
-        """Have so many commands sent and answered."""
-        self._process.stdin.write(f"{count} {trading_date}\n".encode())
-        self._process.stdin.flush()
-        return self.answer()
-
-    def answer(self) -> dict:
-        """Return the next line that the process says; it ends by itself if none is to come."""
-        line = self._process.stdout.readline()
-        if not line:
-            lines = self._log.read_text(errors="replace").strip().splitlines()
-            raise SoakFailed(f"the sender ended: {lines[-1] if lines else 'no message'}")
-        return json.loads(line)
-
-    def kill(self) -> None:
-        """End it in the middle of whatever it does."""
-        self._process.kill()
-
-    def close(self) -> None:
-        """End the process."""
-        self._process.kill()
-        self._process.wait()
-        self._process.stdin.close()
-        self._process.stdout.close()
 
 
 class Soak:
@@ -193,10 +160,13 @@ class Soak:
         self._progress = progress
         self._deadline = time.monotonic() + settings.limit_s
         self._exchange = LocalExchange(data)
+        self._ccer = CcerBeside(
+            data / "of_ccers", settings.commands // CCER_ONE_IN, settings.seed
+        )
+        self._filings = FilingsBeside(data / "of_platform", settings.scale, settings.seed)
         self._folders = {
             "venue": {"journal": data / "journal", "events": data / "events"},
             "registry": {"registry": data / "registry"},
-            "sender": {},
         }
 
     def run(self) -> None:
@@ -209,7 +179,7 @@ class Soak:
         self.report.judge()
 
     def _run(self) -> None:
-        with self._exchange:
+        with self._exchange, self._ccer, self._filings:
             flow = self._start()
             try:
                 for day, commands in self._days():
@@ -218,6 +188,8 @@ class Soak:
                 self._count(flow.run(0, 0))
             finally:
                 flow.close()
+            self.report.ccer = self._ccer.end()
+            self.report.filings = self._filings.end()
             for name in ("venue", "registry"):
                 if (status := self._exchange.stop(name)) != 0:
                     raise SoakFailed(f"asked to end, the {name} ended with {status}")
@@ -231,7 +203,9 @@ class Soak:
             seed=settings.seed,
             orders_each=settings.commands // settings.accounts + 1_000,
         )
-        exchange.prepare(members, REFERENCE_PRICES, start=f"{FIRST_DAY}T08:30:00+08:00")
+        exchange.prepare(
+            members, REFERENCE_PRICES, start=f"{FIRST_DAY}T08:30:00+08:00", has_second=True
+        )
         exchange.start()
         await_transfers(exchange)
         accounts = [
@@ -246,6 +220,11 @@ class Soak:
             reference_prices=REFERENCE_PRICES,
             seed=settings.seed,
         )
+        # The same one for every day's bidding: it has more than all of them.
+        self._applicants = {
+            name: next(each.name for each in members if each.sides[name] is Side.SELL)
+            for name in REFERENCE_PRICES
+        }
         return FlowProcess(self.data / "sender", config)
 
     def _days(self) -> list[tuple[date, int]]:
@@ -260,30 +239,75 @@ class Soak:
 
     def _day(self, flow: FlowProcess, day: date, commands: int) -> None:
         number, morning = date_number(day), commands // 2
-        for start, end, share in (
-            ("09:30", "11:30", morning), ("13:00", "15:00", commands - morning)
-        ):  # fmt: skip
-            self._exchange.operate("clock", at=f"{day}T{start}:00+08:00")
-            for first in range(0, share, self.settings.round_commands):
-                self._round(flow, min(self.settings.round_commands, share - first), number)
-            self._exchange.operate("clock", at=f"{day}T{end}:00+08:00")
+        self._ccer.day_begin()
+        self._exchange.operate("clock", at=f"{day}T09:30:00+08:00")
+        self._session(flow, morning, number, None)
+        self._exchange.operate("clock", at=f"{day}T11:30:00+08:00")
+        self._exchange.operate("clock", at=f"{day}T13:00:00+08:00")
+        self._session(flow, commands - morning, number, self._bidding_open(day))
+        # It ends the bidding, too.
+        self._exchange.operate("clock", at=f"{day}T15:00:00+08:00")
         self._exchange.wait_until(
             lambda: self._exchange.operate("status")["confirmed_date"] >= number,
             f"the registry to confirm {day}",
             SETTLE_S_MAX,
         )
+        self._ccer.day_end()
 
-    def _round(self, flow: FlowProcess, commands: int, trading_date: int) -> None:
+    def _bidding_open(self, day: date) -> FlowBidding:
+        """Let who sells a product offer some of it to those who bid best; each day another one."""
+        names = list(REFERENCE_PRICES)
+        index = self.report.days % len(names)
+        product, bidding = names[index], f"{day} {names[index]}"
+        range_of = self._exchange.operate("statistics")["products"][product]
+        self._exchange.operate_by_two(
+            "bidding_open",
+            bidding=bidding,
+            account=self._applicants[product],
+            product=product,
+            tonnes=BIDDING_TONNES,
+            limit=range_of["band_low"],
+        )
+        open_now = self._exchange.operate("biddings")["biddings"]
+        (number,) = (each["bidding_id"] for each in open_now if each["bidding"] == bidding)
+        return FlowBidding(number, index, range_of["band_low"], range_of["band_high"])
+
+    def _session(
+        self, flow: FlowProcess, commands: int, trading_date: int, bidding: FlowBidding | None
+    ) -> None:
+        each = self.settings.round_commands
+        for first in range(0, commands, each):
+            self._round(flow, min(each, commands - first), trading_date, bidding)
+
+    def _round(
+        self, flow: FlowProcess, commands: int, trading_date: int, bidding: FlowBidding | None
+    ) -> None:
+        """Let all markets have their part of the work at the same time, then look at everybody."""
         if time.monotonic() > self._deadline:
             raise SoakFailed(f"not done within {self.settings.limit_s:.0f} s")
         self._await_registry()
-        self._count(flow.run(commands, trading_date))
-        done = self.report.counts["sent"]
-        pids = {name: self._exchange.process_id(name) for name in ("venue", "registry")}
-        for name, pid in {**pids, "sender": flow.process_id}.items():
-            sample = sample_process(pid, done, self._folders[name])
-            self.report.samples.setdefault(name, []).append(sample)
+        flow.begin(commands, trading_date, bidding)
+        self._ccer.begin(max(1, commands // CCER_ONE_IN))
+        done = self.report.counts["sent"] + commands
+        self._filings.until(len(self._filings) * done // self.settings.commands)
+        self._count(flow.answer())
+        self.report.ccer = self._ccer.answer()
+        self._sample(flow)
         self._progress(done)
+
+    def _sample(self, flow: FlowProcess) -> None:
+        done = self.report.counts["sent"]
+        for name in ("venue", "registry"):
+            self._sampled(name, self._exchange.process_id(name), done)
+        for name, pid in self._ccer.processes().items():
+            self._sampled(name, pid, self.report.ccer["sent"])
+        for name, pid in self._filings.processes().items():
+            self._sampled(name, pid, self._filings.done)
+        self._sampled(SENDER, flow.process_id, done)
+
+    def _sampled(self, name: str, pid: int, done: int) -> None:
+        sample = sample_process(pid, done, self._folders.get(name, {}))
+        self.report.samples.setdefault(name, []).append(sample)
 
     def _count(self, answer: dict) -> None:
         self.report.sending_s += answer.pop("seconds")
@@ -324,4 +348,4 @@ class Soak:
             )
 
 
-SOAK_ERRORS = (SoakFailed, ExchangeError)
+SOAK_ERRORS = (SoakFailed, ExchangeError, YearFailed)

@@ -6,6 +6,11 @@ import sys
 import numpy as np
 import pytest
 
+from support.patience import patience
+from support.places import ROOT
+
+sys.path.insert(0, str(ROOT))  # bench/ is no part of the package
+
 from soak.measure import Sample, sample_process, trends
 from soak.run import Soak, SoakReport, SoakSettings
 
@@ -96,8 +101,8 @@ def test_too_few_samples_say_nothing():
 
 def test_a_tiny_soak_loses_nothing_and_measures_all(tmp_path):
     settings = SoakSettings(
-        commands=60_000, seed=1, limit_s=100.0, accounts=6,
-        commands_per_day=30_000, round_commands=3_000,
+        commands=60_000, seed=1, limit_s=100.0 * patience(), accounts=6,
+        commands_per_day=30_000, round_commands=3_000, scale=200,
     )  # fmt: skip
     report = SoakReport()
     Soak(tmp_path, settings, report, lambda done: None).run()
@@ -105,8 +110,14 @@ def test_a_tiny_soak_loses_nothing_and_measures_all(tmp_path):
     assert [fault for fault in report.faults if " grows by " not in fault] == []
     assert report.days == 2 and report.counts["sent"] == 60_000
     assert report.counts["trades"] > 1_000 and report.counts["checkpoints"] >= 2
-    assert report.counts["blocks"] > 0
+    assert min(report.counts[name] for name in ("blocks", "bids", "bidding_trades")) > 0
+    assert report.ccer["sent"] == 6_000 and report.ccer["trades"] > 100
+    assert report.ccer["refused"] < report.ccer["sent"] / 10
+    assert report.filings["enterprise_years"] == 15 and report.filings["allowances"] > 0
     assert report.counts["refused"] < report.counts["sent"] / 10
-    assert {*report.trends} == {"venue", "registry", "sender"}
+    assert {*report.trends} == {
+        *("venue", "registry", "sender", "exchange of CCERs", "registry of CCERs"),
+        *("platform", "registry of the platform"),
+    }
     assert {"rss_mib", "fds", "threads", "disk_mib_journal"} <= {*report.trends["venue"]}
     assert len(report.samples["registry"]) == 20

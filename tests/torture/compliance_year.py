@@ -203,24 +203,37 @@ class Year:
     def run(self) -> YearReport:
         """Let the year pass, and check what came of it."""
         began_s = time.monotonic()
-        self.platform.start()
-        self.registry.start()
+        self.start()
         try:
-            self._accounts_open()
-            self._of_each(self._filed_and_verified, "verified")
-            self._given()
-            self._judged()
-            for daemon in (self.registry, self.platform):
-                daemon.process.terminate()
-                daemon.process.wait(60)
+            self.accounts_open()
+            self._of_each(self.filed_and_verified, "verified")
+            self.decided()
+            self.stop()
         finally:
-            for daemon in (self.platform, self.registry):
-                if daemon.process is not None and daemon.process.poll() is None:
-                    daemon.kill()
+            self.close()
         self.report.kills = self.killing.kills
-        self._check()
+        self.check()
         self.report.seconds = round(time.monotonic() - began_s, 1)
         return self.report
+
+    # -- the daemons --------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Start both daemons."""
+        self.platform.start()
+        self.registry.start()
+
+    def stop(self) -> None:
+        """Ask both to end, and wait until they have."""
+        for daemon in (self.registry, self.platform):
+            daemon.process.terminate()
+            daemon.process.wait(60)
+
+    def close(self) -> None:
+        """End whichever still runs."""
+        for daemon in (self.platform, self.registry):
+            if daemon.process is not None and daemon.process.poll() is None:
+                daemon.kill()
 
     # -- who there is -------------------------------------------------------------------------
 
@@ -289,7 +302,8 @@ class Year:
 
     # -- the year -----------------------------------------------------------------------------
 
-    def _accounts_open(self) -> None:
+    def accounts_open(self) -> None:
+        """Open an account for each enterprise, once the registry has heard of all."""
         operator = self._person("an", self.registry)
         waiting = Waiting("the list did not come to the registry")
         while (arrived := operator.ask("status")["platform_seq"]) < len(self.years):
@@ -312,7 +326,8 @@ class Year:
             sector=year.sector,
         )
 
-    def _filed_and_verified(self, year: EnterpriseYear) -> None:
+    def filed_and_verified(self, year: EnterpriseYear) -> None:
+        """Let an enterprise file its months and report, and be verified."""
         name, code = year.enterprise, year.province
         preparer = self._person(f"preparer {name}")
         preparer.ask("evidence_bring", enterprise=name, file="ledger.txt", content=year.proof)
@@ -329,6 +344,11 @@ class Year:
         units = ",".join(f"{unit}={tonnes}" for unit, tonnes in year.emitted().items())
         self._person("verifier").ask("verification_conclude", verification=task, units=units)
         province.ask("verification_confirm", verification=task)
+
+    def decided(self) -> None:
+        """Let allowances be given and obligations set, and wait until the registry has judged."""
+        self._given()
+        self._judged()
 
     def _given(self) -> None:
         nation = self._person("nation")
@@ -353,7 +373,8 @@ class Year:
 
     # -- what it comes to ---------------------------------------------------------------------
 
-    def _check(self) -> None:
+    def check(self) -> None:
+        """Hold what every account got and owes against what the rules alone make of it."""
         expected = allocate(plan(YEAR), [unit for year in self.years for unit in plan_units(year)])
         due = {each.entity: (each.final, each.duty) for each in expected.entities}
         with RegistryStore.open_reader(self.data, self.at_registry) as store:

@@ -49,7 +49,7 @@ from cea_exchange.loadtest.stands.database import DatabaseServer
 from cea_exchange.registry.reconciliation.reconcile import check_ledger
 from cea_exchange.registry.store import RegistryStore
 from soak.flow import FlowAccount, FlowConfig
-from soak.run import FlowProcess, SoakFailed
+from soak.sender import FlowProcess, SoakFailed
 from support.institution.postgres_pair import PostgresPair
 
 FIRST_DAY = date(2024, 1, 2)

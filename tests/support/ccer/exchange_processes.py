@@ -82,12 +82,12 @@ class CcerExchange:
     Parameters
     ----------
     tonnes
-        That SEAWIND sends to the exchange, of 100,000.
+        That SEAWIND sends to the exchange, of twice as many.
     """
 
     def __init__(self, data, database=None, tonnes=50_000):
         self.data, self._database, self._payments = data, database, 0
-        self.ccer = CcerProcess(data, database, has_venue=True).prepare({"2022": 100_000})
+        self.ccer = CcerProcess(data, database, has_venue=True).prepare({"2022": 2 * tonnes})
         for name in ("venue", "op_an", "op_bo", *TRADERS):
             CurveKeys.new().save(data / "keys", name)
         self._endow(tonnes)
@@ -194,7 +194,7 @@ class CcerExchange:
         if account not in self._clients:
             keys = self.data / "keys"
             self._clients[account] = Client.connect(
-                self._gateway,
+                self.gateway,
                 CurveKeys.load(keys, account),
                 CurveKeys.load(keys, "venue").public,
                 timeout_s=WAIT_S,
@@ -202,7 +202,8 @@ class CcerExchange:
             )
         return self._clients[account]
 
-    def _gateway(self):
+    def gateway(self):
+        """Return where its gateway is; nowhere while it does not run."""
         try:
             return json.loads((self.data / "venue" / "endpoints.json").read_text())["gateway"]
         except (OSError, ValueError):

@@ -16,7 +16,7 @@ from cea_exchange.protocol.security import CurveKeys, client_socket
 from cea_exchange.registry.control.admin_client import registry_ask
 from cea_exchange.registry.registry import Registry
 from soak.flow import FlowAccount, FlowConfig
-from soak.run import FlowProcess
+from soak.sender import FlowProcess
 from support.patience import patience
 from support.rounds import ROUNDS
 
