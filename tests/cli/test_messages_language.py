@@ -15,40 +15,16 @@ from support.spoken_messages import english_left, filled, messages_below, messag
 
 PACKAGE = ROOT / "src/cea_exchange"
 HAN = re.compile(r"[\u4e00-\u9fff：，；（]")
-WHOLE = {
-    "commands": ("cli",),
-    "files": ("files",),
-    "domain": (
-        *("domain/profile.py", "domain/calendar.py", "domain/timetable.py", "domain/naming.py"),
-        *("domain/units.py", "domain/reference_prices.py", "domain/bank_identifiers.py"),
-        *("domain/credit_code.py", "domain/documents"),
-    ),
-    "market": (
-        *("matching/script.py", "matching/auction.py", "matching/award.py", "matching/text"),
-        *("matching/flow", "matching/market.py", "adjustment", "daily_replay", "plots"),
-    ),
-    "years": ("supervision", "sweep", "year"),
-    "loads": ("loadtest", "client"),
-    "daemons": (
-        *("protocol/settings.py", "protocol/security.py", "protocol/operators.py"),
-        *("protocol/adoption.py", "protocol/clock.py", "protocol/folder_lock.py"),
-        *("protocol/question.py", "protocol/bank", "protocol/metrics_http.py"),
-        "simulators/bank",
-        *("screens/access.py", "screens/console.py", "screens/serving/listening.py"),
-    ),
-    "refusals": (
-        *("domain/compliance", "domain/ccer", "control_plane", "institution", "registry"),
-        *("platform", "ccer", "venue/operations", "venue/order_entry", "venue/trading_day"),
-        *("venue/requests", "venue/market"),
-    ),
-    "journals": (
-        *("journal", "venue/config.py", "venue/maintenance", "venue/durability", "venue/cases"),
-        *("venue/publication", "venue/control_log.py", "venue/replication"),
-        *("ledger/database", "ledger/chain.py", "ledger/head_file.py", "ledger/record_store.py"),
-        *("cluster/config.py", "cluster/log_nodes", "cluster/connection.py"),
-    ),
+PARTS = sorted(path.parent.name for path in PACKAGE.glob("*/__init__.py"))
+"""The folders of the package: every message of theirs has its Chinese."""
+FOR_PROGRAMMERS = {
+    PACKAGE / name
+    for name in (
+        *("matching/reference", "matching/event_tables.py", "matching/tables.py", "ledger/audit"),
+        *("matching/sealing.py", "screens/serving/guard.py", "screens/texts"),
+    )
 }
-"""Where every message has its Chinese: files and folders of the package."""
+"""What only a program is told that calls ours wrongly, and a browser, in pages of its own."""
 
 
 @pytest.fixture(autouse=True)
@@ -65,13 +41,20 @@ def is_chinese(text: str) -> bool:
     return is_whole and english_left(said) == []
 
 
-@pytest.mark.parametrize("part", WHOLE)
+@pytest.mark.parametrize("part", PARTS)
 def test_every_message_about_bad_input_has_its_chinese(part):
-    found = dict.fromkeys(
-        text for _, text in messages_below(*(PACKAGE / name for name in WHOLE[part]))
+    texts = dict.fromkeys(
+        text
+        for path, text in messages_below(PACKAGE / part)
+        if FOR_PROGRAMMERS.isdisjoint((path, *path.parents))
     )
-    assert len(found) > 20
-    assert [text for text in found if not is_chinese(text)] == []
+    assert [text for text in texts if not is_chinese(text)] == []
+
+
+def test_the_messages_of_all_folders_are_looked_at():
+    assert len(PARTS) > 20 and all(path.exists() for path in FOR_PROGRAMMERS)
+    counts = {part: len(list(messages_below(PACKAGE / part))) for part in ("cli", "files", "sweep")}
+    assert counts["cli"] > 100 and counts["files"] > 50 and counts["sweep"] > 30
 
 
 def test_a_message_without_its_chinese_is_noticed():

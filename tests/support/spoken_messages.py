@@ -33,12 +33,11 @@ def messages_of(source: str) -> Iterator[tuple[int, str]]:
     yield from sorted(found)
 
 
-def messages_below(*places: Path) -> Iterator[tuple[str, str]]:
-    """Yield (where, text) of all modules that are, or lie below, the places."""
-    for place in places:
-        for path in sorted(place.rglob("*.py")) if place.is_dir() else [place]:
-            for line, text in messages_of(path.read_text(encoding="utf-8")):
-                yield f"{path.name}:{line}", text
+def messages_below(folder: Path) -> Iterator[tuple[Path, str]]:
+    """Yield (module, text) of what may come to the words of errors of all modules of a folder."""
+    for path in sorted(folder.rglob("*.py")):
+        for _, text in messages_of(path.read_text(encoding="utf-8")):
+            yield path, text
 
 
 def _places(nodes: list[ast.AST]) -> Iterator[ast.AST]:
