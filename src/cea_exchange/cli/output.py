@@ -61,7 +61,8 @@ def refused(error: Refused, json: bool) -> CommandError:
 
     means = refusal_text(language(), error.code)
     text = "".join(part for part in means or () if part != "-")
-    return CommandError(f"{error.code.name}：{text}（{said_filled(str(error))}）" if text else str(error))
+    words = said_filled(str(error))
+    return CommandError(f"{error.code.name}：{text}（{words}）" if text else words)
 
 
 def fields_print(fields: Mapping[str, Any], json: bool) -> None:
