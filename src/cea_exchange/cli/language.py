@@ -5,7 +5,6 @@ which stands where it is said. What programs read, JSON and files, is in no lang
 """
 
 import os
-import re
 from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
 
@@ -73,20 +72,15 @@ def say(english: str, **fields: object) -> str:
 
 
 def said_filled(text: str) -> str:
-    """Return a text that names and values were filled into already, as `said` does.
+    """Return a text that names and values were filled into already, as `said` does, line by line.
 
-    What stands at the end may be such a text itself: why a value is none.
+    What was filled in may be such a text itself: what was expected, or why a value is none.
     """
     if language() == ENGLISH or said(text) != text:
         return said(text)
-    from cea_exchange.screens.texts.catalogue import filled_texts
+    from cea_exchange.screens.texts.messages import message_in
 
-    for english, other in filled_texts(language()).items():
-        pattern = re.escape(english).replace(re.escape("{}"), "(.+?)")
-        if found := re.fullmatch(pattern, text, re.DOTALL):
-            *values, last = found.groups()
-            return other.format(*values, said_filled(last))
-    return text
+    return "\n".join(message_in(language(), line) for line in text.split("\n"))
 
 
 def said_in_report(english: str) -> str:

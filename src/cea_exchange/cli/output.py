@@ -9,7 +9,7 @@ import msgspec
 import typer
 
 from cea_exchange.cli.errors import CommandError
-from cea_exchange.cli.language import ENGLISH, language, said, say, word
+from cea_exchange.cli.language import ENGLISH, language, said, said_filled, say, word
 from cea_exchange.cli.readable import Quantity, shown
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class Refused(Protocol):
 def refused(error: Refused, json: bool) -> CommandError:
     """Return what ends a command that a daemon refused; the answer is printed where JSON is.
 
-    In Chinese the code's meaning and remedy come first: what the daemon says of it is English.
+    In Chinese the code's meaning and remedy come first, then what the daemon says of it.
     """
     if json:
         json_print(error.answer)
@@ -61,7 +61,8 @@ def refused(error: Refused, json: bool) -> CommandError:
 
     means = refusal_text(language(), error.code)
     text = "".join(part for part in means or () if part != "-")
-    return CommandError(f"{error.code.name}：{text}（{error}）" if text else str(error))
+    words = said_filled(str(error))
+    return CommandError(f"{error.code.name}：{text}（{words}）" if text else words)
 
 
 def fields_print(fields: Mapping[str, Any], json: bool) -> None:
@@ -72,7 +73,7 @@ def fields_print(fields: Mapping[str, Any], json: bool) -> None:
     for name, value in fields.items():
         if isinstance(value, list):
             value = ", ".join(map(str, value)) or "none"
-        typer.echo(f"{_filled(word(name), NAME_CELLS)} {value}")
+        typer.echo(f"{filled(word(name), NAME_CELLS)} {value}")
 
 
 def fields_line(fields: dict[str, Any]) -> str:
@@ -136,12 +137,12 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
 
     widths = [max(map(cell_len, column)) for column in zip(heads, *texts, strict=True)]
     lines = (
-        "  ".join(map(_filled, row, widths, is_number)).rstrip() for row in (heads, *texts)
+        "  ".join(map(filled, row, widths, is_number)).rstrip() for row in (heads, *texts)
     )
     return "\n".join(lines)
 
 
-def _filled(cell: str, width: int, right: bool = False) -> str:
+def filled(cell: str, width: int, right: bool = False) -> str:
     """Return a cell as wide as so many letters; a Chinese character is as wide as two."""
     from rich.cells import cell_len
 

@@ -239,8 +239,10 @@ class Journal:
             if frame.first_seq < self.next_seq:
                 continue
             if frame.first_seq != self.next_seq or frame.time_ns < self.last_time_ns:
-                what = f"the next frame: expected sequence {self.next_seq} after time "
-                what += f"{self.last_time_ns}, got {frame.first_seq} at {frame.time_ns}"
+                what = (
+                    f"the next frame: expected sequence {self.next_seq} after time "
+                    f"{self.last_time_ns}, got {frame.first_seq} at {frame.time_ns}"
+                )
                 raise JournalError("frames", frame.first_seq, what)
             self.append_frame(raw, frame.count, frame.time_ns)
             yield frame

@@ -6,6 +6,8 @@ from typing import Any
 import typer
 
 from cea_exchange.cli.errors import CheckFailed
+from cea_exchange.cli.language import said, said_filled, word
+from cea_exchange.cli.output import filled
 
 Look = tuple[str, Callable[[], Any]]
 """What is looked at, and the look: what it returns is shown, what it raises is what is wrong."""
@@ -20,11 +22,11 @@ def check_all(looks: Iterable[Look], *wrong: type[Exception]) -> None:
     expected: tuple[type[Exception], ...] = (*wrong, OSError)
     for name, look in looks:
         try:
-            found = f"ok     {look()}"
+            state, found = "ok", str(look())
         except expected as error:
-            found = f"WRONG  {error}"
+            state, found = "WRONG", str(error)
             count += 1
-        typer.echo(f"{name:10} {found}")
+        typer.echo(f"{filled(word(name), 10)} {filled(said(state), 6)} {said_filled(found)}")
     if count:
         raise CheckFailed(f"{count} of what a start needs is not as it must be")
 

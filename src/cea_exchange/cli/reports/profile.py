@@ -6,7 +6,7 @@ import typer
 
 from cea_exchange.cli.command_line import CommandLine
 from cea_exchange.cli.errors import CheckFailed, CommandError, bad_input
-from cea_exchange.cli.language import said, say
+from cea_exchange.cli.language import said, said_filled, say
 from cea_exchange.cli.options import PlainJson
 from cea_exchange.cli.output import json_print
 from cea_exchange.domain.calendar import date_parse
@@ -133,7 +133,8 @@ def _load(name: str) -> Profile:
     try:
         return load_profile(name)
     except ProfileError as error:
-        raise CommandError(f"{error} (packaged: {', '.join(profile_names())})") from error
+        packaged = say(" (packaged: {names})", names=", ".join(profile_names()))
+        raise CommandError(said_filled(str(error)) + packaged) from error
 
 
 def _settings(profile: Profile, date: str | None) -> tuple[Setting, ...]:

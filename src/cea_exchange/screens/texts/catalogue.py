@@ -4,8 +4,9 @@ A text is found by a dotted key, `board.empty`, in `zh/*.toml` and `en/*.toml`; 
 whoever edits them and mean nothing. What refusals mean is in `refusals/`: English is generated from
 the protocol's schema, Chinese is written by hand beside it. `commands/` has what the command line
 says, `options/` what it says of their arguments, `reports/` what the reports of years and sweeps
-say: Chinese under the English, which stands in the code. `rules/` has the rules of
-`protocol/rules.md` in Chinese, by their ids, and their headings.
+say, `messages/` what is said with names and values in it: Chinese under the English, which stands
+in the code. `rules/` has the rules of `protocol/rules.md` in Chinese, by their ids, and their
+headings.
 """
 
 import tomllib
@@ -59,10 +60,9 @@ def command_texts(language: str) -> dict[str, str]:
 
 
 @cache
-def filled_texts(language: str) -> dict[str, str]:
+def message_texts(language: str) -> dict[str, str]:
     """Return what the command line says with names and values in it, where braces stand."""
-    found: dict[str, str] = _tables("commands", language)["filled"]
-    return found
+    return _under_english("messages", language)
 
 
 @cache
