@@ -246,3 +246,15 @@ def test_a_node_with_another_secret_is_not_let_in_and_ends_with_the_reason(tmp_p
         status, said = served(tmp_path, settings.replace("log-1", "log-4"))
     assert status == 2
     assert "the other nodes don't let it in" in said
+
+
+def test_a_port_that_was_given_is_given_to_nobody_else():
+    """Though nobody listens at it yet: who asked may take seconds until it does."""
+    (given,) = free_ports(1)
+    drawn = f"iter([{given}, {given}, {given - 1}, *range(31_000, 32_000)])"
+    asking = (
+        f"from cea_exchange.cluster.log_nodes import free_ports as module; drawn = {drawn};"
+        "module.random.randrange = lambda *_: next(drawn); print(*module.free_ports(1))"
+    )
+    other = subprocess.run([sys.executable, "-c", asking], capture_output=True, check=True)
+    assert int(other.stdout) != given

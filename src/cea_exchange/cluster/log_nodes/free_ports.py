@@ -3,12 +3,20 @@
 import errno
 import random
 import socket
+import sys
+from collections import deque
 
 PORT_FIRST, PORT_END = 20_000, 32_000
+RESERVED_MAX = 128
+"""So many ports, the last ones, are kept from whoever else looks for some meanwhile."""
+
+Address = str | tuple[str, int]
+
+_reserved: deque[socket.socket] = deque(maxlen=RESERVED_MAX)
 
 
 def free_ports(count: int) -> list[int]:
-    """Return ports that are free now; all are held until the last is found.
+    """Return ports that are free now, and that nobody else was given who asked here.
 
     They lie below those that Linux gives to connections: one of these would be in the way before
     the daemon binds.
@@ -16,22 +24,40 @@ def free_ports(count: int) -> list[int]:
     held: list[socket.socket] = []
     try:
         while len(held) < count:
-            each = socket.socket()
+            port = random.randrange(PORT_FIRST, PORT_END)
+            reservation = _bound(*_reservation(port))
+            if reservation is None:
+                continue
+            each = _bound(socket.AF_INET, ("127.0.0.1", port))
+            if each is None:
+                reservation.close()
+                continue
             held.append(each)
-            while not _is_bound(each, random.randrange(PORT_FIRST, PORT_END)):
-                pass
+            _reserved.append(reservation)
         return [each.getsockname()[1] for each in held]
     finally:
         for each in held:
             each.close()
 
 
-def _is_bound(unbound: socket.socket, port: int) -> bool:
-    """Bind a socket, or say that somebody has the port."""
+def _reservation(port: int) -> tuple[int, Address]:
+    """Return the family and address of the socket that stands for a port of this machine's.
+
+    Linux has names for sockets that are gone with their process, and no file.
+    """
+    if sys.platform == "linux":
+        return socket.AF_UNIX, f"\0cea-exchange port {port}"
+    return socket.AF_INET, ("127.0.0.1", 0)
+
+
+def _bound(family: int, address: Address) -> socket.socket | None:
+    """Return a socket that is bound to an address, None if somebody has it."""
+    each = socket.socket(family)
     try:
-        unbound.bind(("127.0.0.1", port))
+        each.bind(address)
     except OSError as error:
+        each.close()
         if error.errno != errno.EADDRINUSE:
             raise
-        return False
-    return True
+        return None
+    return each
