@@ -25,7 +25,8 @@ def run(*arguments):
 
 
 def test_a_rate_is_kept_and_every_command_answered_once(tmp_path):
-    result = run("--rate", "800", "--duration", "3", "--participants", "12", "--audit",
+    # As many participants as where nothing is said of them, and then some.
+    result = run("--rate", "800", "--duration", "3", "--participants", "80", "--audit",
                  "--report", str(tmp_path), "--json")  # fmt: skip
     assert result.returncode == 0, result.stdout + result.stderr
     content = json.loads(result.stdout)

@@ -33,6 +33,8 @@ from cea_exchange.protocol.security import CurveKeys
 
 LOGON_S_MAX = 60.0
 LOGONS_AT_ONCE = 16
+PARTIES_AT_ONCE = 32
+"""Of which one connection asks; the venue lets 64 requests of one wait."""
 DAY_S_MAX = 20.0
 CATCH_UP_S_MAX = 30.0
 LOOK_S = 0.05
@@ -137,15 +139,19 @@ class OrderEntry(Target):
         """Learn what commands name: a block its counterparty's account, a bid its bidding."""
         seat = next(iter(self._seats.values()))
         self._product_of = {name: index for index, name in enumerate(participants.products)}
-        seat.session.biddings()
-        for name in participants.names:
-            seat.session.party(account=name)
-        self._flush(seat)
         self._index_of = {name: index for index, name in enumerate(participants.names)}
         deadline = time.monotonic() + LOGON_S_MAX
+        seat.session.biddings()
+        asked = 0
         while len(self._ids.accounts) < len(participants.names):
             if time.monotonic() > deadline:
                 raise TargetError("the venue did not say the participants' accounts")
+            # More at once would be too many that wait, for one connection.
+            asking = participants.names[asked : len(self._ids.accounts) + PARTIES_AT_ONCE]
+            for name in asking:
+                seat.session.party(account=name)
+            asked += len(asking)
+            self._flush(seat)
             self._read(0.01)
 
     def _await_day(self) -> None:
