@@ -24,7 +24,7 @@ FOR_PROGRAMMERS = {
         *("matching/sealing.py", "screens/serving/guard.py", "screens/texts"),
     )
 }
-"""What only a program is told that calls ours wrongly, and a browser, in pages of its own."""
+"""Errors of wrong calls in Python, and what a browser gets in pages of its own."""
 
 
 @pytest.fixture(autouse=True)

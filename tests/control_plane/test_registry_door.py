@@ -27,7 +27,7 @@ def rss_bytes():
 class Doorway:
     """A bound door, and whom it admits."""
 
-    def __init__(self, limits=OutboxLimits(), *, ends_slow=True):
+    def __init__(self, limits=OutboxLimits()):
         self._context = zmq.Context()
         self._keys = CurveKeys.new()
         self.peers = [CurveKeys.new(), CurveKeys.new()]
@@ -49,7 +49,6 @@ class Doorway:
             REQUEST_BYTES_MAX,
             tell=structlog.get_logger().warning,
             limits=limits,
-            ends_slow=ends_slow,
         )
         self.door = AdminDoor(self.socket_door)
         self._clients = []
@@ -268,32 +267,3 @@ def test_a_key_that_sends_too_much_is_told_so(doorway):
 def test_an_answer_too_long_to_arrive_is_told_by_its_hash():
     content = answer_encoded({"ok": True, "certificates": ["x" * 2_000] * 1_000})
     assert len(content) < 200 and b"sha256" in content
-
-
-def test_nothing_follows_what_was_dropped_until_the_reader_says_something():
-    """Who did not read and was not ended has a run of answers without a gap, then none."""
-    doorway = Doorway(OutboxLimits(connection_bytes_max=8 * MIB), ends_slow=False)
-    try:
-        client = doorway.client(high_water_mark=1)
-        client.send(b"here")
-        assert doorway.turns(10, lambda: len(doorway.door) == 1)
-        routing_id = doorway.door.next().routing_id
-        content, number = bytes(MIB), 0
-        # The kernel and libzmq take some, the door 8 MiB; as these are taken, room is made again.
-        while routing_id not in doorway.socket_door._silent:
-            doorway.socket_door.answer(routing_id, b"%d" % number, content)
-            number += 1
-            assert number < 1_000
-        read = []
-        while number < 200 and client.poll(500):
-            read.append(int(client.recv_multipart()[0]))
-            doorway.socket_door.answer(routing_id, b"%d" % number, content)
-            doorway.turn()
-            number += 1
-        assert read == [*range(len(read))] and len(read) < number - 8
-        client.send(b"again")
-        assert doorway.turns(10, lambda: len(doorway.door) == 1)
-        doorway.socket_door.answer(routing_id, b"why")
-        assert doorway.turns(10, lambda: client.poll(0)) and client.recv() == b"why"
-    finally:
-        doorway.close()

@@ -79,7 +79,7 @@ class FlowAccount(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class FlowConfig(msgspec.Struct, forbid_unknown_fields=True):
-    """What the process is told; `reference_prices` in the order of the products' indexes.
+    """What the process is given; `reference_prices` in the order of the products' indexes.
 
     `first_id` is the first command's id: one that takes another's place goes on above it.
     `take_share` of what is sent takes what rests. `has_blocks`: whether the market trades blocks.

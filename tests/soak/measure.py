@@ -14,7 +14,7 @@ RSS_SLOPE_MAX = 1.0
 COUNT_SLOPE_MAX = 0.2
 
 BOUNDS = {"rss_mib": RSS_SLOPE_MAX, "fds": COUNT_SLOPE_MAX, "threads": COUNT_SLOPE_MAX}
-"""Greatest growth per unit of work of what must stay flat. The rest may grow, and is told."""
+"""Greatest growth per unit of work of what must stay flat. The rest may grow, and is shown."""
 
 COMMANDS_UNIT = 1_000_000
 ENTERPRISE_YEARS_UNIT = 100

@@ -41,7 +41,7 @@ CCER_ONE_IN = 10
 """For so many commands in the market of allowances there is one in that of CCERs."""
 BIDDING_TONNES = 100_000
 SENDER = "sender"
-"""It is told, and not judged."""
+"""It is shown, and not judged."""
 OF_ENTERPRISES = ("platform", "registry of the platform")
 """Their work is counted in enterprises' years, that of the others in commands."""
 LAG_RECORDS_MAX = 20_000
@@ -330,7 +330,7 @@ class Soak:
             return store.last_seq
 
     def _settlement_check(self) -> None:
-        """Every trade that a maker was told of is settled, and at every checkpoint both agreed."""
+        """Every trade that was reported to a maker is settled, and at every checkpoint both agreed."""
         with RegistryStore.open_reader(self.data) as store:
             settled = store.one("SELECT count(*) FROM trades WHERE state = 'settled'")
             odd = store.one("SELECT count(*) FROM checkpoints WHERE venue_hash <> registry_hash")
@@ -341,7 +341,7 @@ class Soak:
         self.report.counts["checkpoints"] = checkpoints
         if settled != self.report.counts["trades"]:
             self.report.faults.append(
-                f"{self.report.counts['trades']} trades were told, {settled} are settled"
+                f"{self.report.counts['trades']} trades were reported, {settled} are settled"
             )
         if odd or state != "ok" or last != last_seq:
             self.report.faults.append(

@@ -23,7 +23,7 @@ class FlowProcess:
     Parameters
     ----------
     directory : Path
-        A new folder, for what it is told and what it says.
+        A new folder, for its settings and its log.
     config : FlowConfig
     """
 

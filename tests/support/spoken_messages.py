@@ -11,7 +11,7 @@ HELPERS = {
 }
 """Functions that make an error of what they are given, or put it into one."""
 INTERNAL = {"AssertionError", "NotImplementedError", "AttributeError", "HTTPException"}
-"""Errors that no input brings about, and those that a browser is told."""
+"""Errors that no input of a command causes: faults of the program, and answers to a browser."""
 
 
 _TABLE = re.compile(r"\w+ \(\w+(, \w+)+\)")

@@ -24,9 +24,6 @@ so many as two."""
 FRAMES_TAKEN_MAX = 3
 """No message that is understood has more than two; those behind are dropped."""
 
-SILENT_MAX = 4096
-"""So many connections that did not read are remembered, the last ones."""
-
 ANSWER_LIMITS = OutboxLimits()
 
 
@@ -88,8 +85,7 @@ class Door:
     limits
         How much may wait to be read by the other side.
     ends_slow
-        Whether who does not read is disconnected; else nothing is sent to it until it says
-        something: of what is numbered, nothing may follow what was dropped.
+        Whether who does not read is disconnected; else only logged.
     on_gone
         Called with a connection's routing id, and whether it did not read, once nothing can be
         sent to it any more.
@@ -127,7 +123,6 @@ class Door:
         self._outbox = Outbox(limits)
         self._ends_slow = ends_slow
         self._on_gone = on_gone
-        self._silent: dict[bytes, None] = {}
         self._wire_bytes = 0
 
     def turn(self, now_s: float) -> None:
@@ -148,15 +143,12 @@ class Door:
         if taken is None:
             return None
         routing_id, key, frames = taken
-        self._silent.pop(routing_id, None)
         wire_bytes, self._wire_bytes = router.wire_bytes - self._wire_bytes, router.wire_bytes
         self.monitor.took(router.descriptor, routing_id, key or "", wire_bytes)
         return Message(routing_id, key or "", frames)
 
     def answer(self, routing_id: bytes, *frames: bytes) -> None:
-        """Send an answer; who is gone gets none, nor who did not read and is silent since then."""
-        if routing_id in self._silent:
-            return
+        """Send an answer; who is gone gets none, who does not read is disconnected."""
         if routing_id not in self._outbox and self._is_sent(routing_id, frames):
             return
         if not self._outbox.put(routing_id, frames, time.monotonic()):
@@ -198,10 +190,6 @@ class Door:
     def _slow_end(self, routing_id: bytes) -> None:
         if self._ends_slow:
             self.end(routing_id, "it does not read what it is answered")
-        else:
-            self._silent[routing_id] = None
-            if len(self._silent) > SILENT_MAX:
-                del self._silent[next(iter(self._silent))]
         self._outbox.drop(routing_id)
         self._on_gone(routing_id, True)
 
