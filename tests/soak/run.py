@@ -330,7 +330,7 @@ class Soak:
             return store.last_seq
 
     def _settlement_check(self) -> None:
-        """Every trade that was reported to a maker is settled, and at every checkpoint both agreed."""
+        """Each trade reported to a maker is settled, and at each checkpoint both agreed."""
         with RegistryStore.open_reader(self.data) as store:
             settled = store.one("SELECT count(*) FROM trades WHERE state = 'settled'")
             odd = store.one("SELECT count(*) FROM checkpoints WHERE venue_hash <> registry_hash")

@@ -317,7 +317,7 @@ def test_a_reader_that_does_not_read_is_cut_off_and_comes_back(tmp_path):
         # A connection that takes nothing for so long is ended by TCP, and with it what is known.
         assert refused.get("reason") == "slow" or deaf_s > TCP_S, refused
         assert rows[-1]["report_seq"] <= at_cut <= last - 4 * 2_000
-        # What was dropped made room: later ones may have come, behind a gap that their numbers show.
+        # What was dropped made room: later ones may have come, behind a gap in their numbers.
         seqs = rows["report_seq"].astype(np.int64)
         whole = seqs[seqs == 3 + np.arange(len(seqs))].tolist()
         assert whole and (np.diff(seqs) > 0).all()
