@@ -34,7 +34,11 @@ from cea_exchange.ledger.history import balance_as_of
 from cea_exchange.ledger.institutions import Institution
 from cea_exchange.ledger.store import Store
 from cea_exchange.registry.registry import Registry
-from cea_exchange.registry.settlement.holdings_hash import holdings_hash
+from cea_exchange.registry.settlement.holdings_hash import (
+    Unposted,
+    holdings_hash,
+    holdings_hash_in_memory,
+)
 from cea_exchange.registry.settlement.settlement import Settlement
 from cea_exchange.registry.store import RegistryStore
 
@@ -141,6 +145,7 @@ def alone(trades: int, database: str | None, seed: int) -> None:
         registry, seq = funded(Path(folder), database)
         with registry:
             store, settlement = registry.store, Settlement(registry.store)
+            unposted = Unposted(store)
             entries_before = store.entry_last
             run_s, hash_s, hashed = [], 0.0, 0
             firsts = range(0, trades, RUN_COUNT_MAX)
@@ -154,7 +159,7 @@ def alone(trades: int, database: str | None, seed: int) -> None:
                 seq += len(records)
                 if (end - hashed) >= CHECKPOINT_RECORDS:
                     hashed, begun = end, time.perf_counter()
-                    holdings_hash(store)
+                    holdings_hash_in_memory(store, unposted)
                     hash_s += time.perf_counter() - begun
             cpu_s = time.process_time() - cpu_begun
             checked(store, made, trades)
@@ -197,6 +202,8 @@ def checked(store: Store, made: Made, trades: int) -> None:
     ).fetchall()
     assert not odd, f"assets {odd} do not sum to zero"
     assert store.one("SELECT count(*) FROM trades WHERE state = 'settled'") == trades
+    in_memory = holdings_hash_in_memory(store, Unposted(store))
+    assert in_memory == holdings_hash(store), "the balances in memory are not the postings"
 
 
 def bare_rate(store: Store, made: Made, count: int) -> float:

@@ -31,14 +31,16 @@ class Balances:
             return int(self._trading[account, column]) if inside else 0
         return self._others.get(Holding(*holding), 0)
 
-    def rows(self) -> list[tuple[int, int, int, int]]:
-        """Return account, asset, compartment and amount of all that is held, in that order."""
+    def trading(self) -> np.ndarray:
+        """Return account, asset and amount of what trading accounts hold: int64[count, 3]."""
         accounts, columns = np.nonzero(self._trading)
         assets = np.where(columns == 0, CASH_ASSET, columns - 1)
-        amounts = self._trading[accounts, columns]
-        compartments = np.full(len(accounts), _TRADING)
-        trading = zip(
-            *(part.tolist() for part in (accounts, assets, compartments, amounts)), strict=True
+        return np.column_stack((accounts, assets, self._trading[accounts, columns]))
+
+    def rows(self) -> list[tuple[int, int, int, int]]:
+        """Return account, asset, compartment and amount of all that is held, in that order."""
+        trading = (
+            (account, asset, _TRADING, amount) for account, asset, amount in self.trading().tolist()
         )
         others = (
             (int(account), asset, int(compartment), amount)

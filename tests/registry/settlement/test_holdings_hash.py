@@ -8,7 +8,12 @@ from cea_exchange.domain.records import Reason
 from cea_exchange.ledger.balances_check import accounts_differing
 from cea_exchange.registry.reconciliation.reconcile import check_ledger
 from cea_exchange.registry.registry import Registry
-from cea_exchange.registry.settlement.holdings_hash import holdings_hash, holdings_hashes
+from cea_exchange.registry.settlement.holdings_hash import (
+    Unposted,
+    holdings_hash,
+    holdings_hash_in_memory,
+    holdings_hashes,
+)
 from cea_exchange.registry.settlement.settlement import Settlement
 from cea_exchange.registry.store import RegistryStore
 from support.registry.ledger_by_hand import changed, snapshot_kept
@@ -81,10 +86,11 @@ def eventful(store):
         store.execute("INSERT INTO transfers VALUES (6, 'out', 0, 65535, 77, 'pending', 0, 0)")
     failing = dict.fromkeys((2, 4, 6, 8), "frozen")
     settlement = Settlement(store, failure_of=lambda trade: failing.get(trade.trade_id))
-    hashes = [holdings_hash(store)]
+    hashes, unposted = [holdings_hash(store)], Unposted(store)
     for record in venue.rows:
         settlement.apply(LOG_ID, record)
         hashes.append(holdings_hash(store))
+        assert hashes[-1] == holdings_hash_in_memory(store, unposted)
     assert store.state == "ok"
     return hashes
 

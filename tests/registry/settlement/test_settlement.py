@@ -358,7 +358,7 @@ def test_the_hash_by_sql_is_the_sum_of_the_holdings(store):
 
 
 @once
-def test_a_checkpoint_reads_only_the_postings_since_the_last_snapshot(store):
+def test_a_close_reads_only_the_postings_since_the_last_snapshot_and_a_checkpoint_none(store):
     venue = venue_with_deposits()
     for _ in range(900):
         venue.trade(1)
@@ -377,13 +377,16 @@ def test_a_checkpoint_reads_only_the_postings_since_the_last_snapshot(store):
         store.database.connection.set_progress_handler(None)
         return steps
 
+    venue.checkpoint()
     settlement.apply(LOG_ID, venue.records)
     venue.checkpoint()
+    of_none = steps_to_settle()
+    venue.checkpoint(Phase.CLOSED)
     of_everything = steps_to_settle()
     snapshot_kept(store)
     venue.trade(1)
-    venue.checkpoint()
-    assert steps_to_settle() * 12 < of_everything
+    venue.checkpoint(Phase.CLOSED)
+    assert of_none < steps_to_settle() < of_everything / 12
     assert store.state == "ok"
 
 
@@ -470,6 +473,28 @@ def test_a_posting_changed_before_the_checkpoint_is_named_and_can_be_mended(data
     changed(store, change.format("+"))
     with pytest.raises(Diverged, match="accounts: alice, bob, fee account"):
         settlement.apply(LOG_ID, venue.records[20:])
+    changed(store, change.format("-"))
+    assert "ok" == settlement.reconsider()
+    assert [] == check_ledger(data).differences
+
+
+def test_a_posting_changed_by_hand_is_named_at_the_close(data, store):
+    """Within the day what is held in memory is compared; the close reads what the database has."""
+    venue = venue_with_deposits()
+    venue.trade(5)
+    settlement = Settlement(store)
+    settlement.apply(LOG_ID, venue.records)
+    posting_id = store.one("SELECT max(posting_id) FROM postings WHERE account_index = 1")
+    change = "UPDATE postings SET amount = amount {} 7 WHERE posting_id = " + str(posting_id)
+    changed(store, change.format("+"))
+    venue.checkpoint()
+    settlement.apply(LOG_ID, venue.records[3:])
+    assert store.state == "ok"
+    venue.day_closed(volume=5, amount=500)
+    venue.checkpoint(Phase.CLOSED)
+    with pytest.raises(Diverged, match="accounts: alice, bob"):
+        settlement.apply(LOG_ID, venue.records[4:])
+    assert settlement.reconsider().startswith("diverged")
     changed(store, change.format("-"))
     assert "ok" == settlement.reconsider()
     assert [] == check_ledger(data).differences

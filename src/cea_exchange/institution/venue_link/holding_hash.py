@@ -4,11 +4,11 @@ Neither side's indexes mean anything to the other, so holdings are hashed by nam
 hashes of all holdings does not depend on their order: each side can keep or compute it its own way.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
-from cea_exchange.domain.naming import name_key
+from cea_exchange.domain.naming import CASH_KEY, name_key
 
 KIND_HOLDING = 1
 
@@ -54,24 +54,42 @@ def holding_hash(account_name: str, asset_name: str, amount: int) -> int:
 
 
 def holdings_hash_sum(
-    account_keys: np.ndarray, asset_keys: np.ndarray, amounts: np.ndarray
+    moves: np.ndarray, accounts: Mapping[int, str], assets: Mapping[int, str]
 ) -> int:
     """Return the sum of many holdings' terms, modulo 2^64; see `holding_hash`.
 
     Parameters
     ----------
-    account_keys, asset_keys : uint64[count]
-        `name_key` of whose they are, and of what.
-    amounts : int64[count]
-        Tonnes, or fen of cash.
+    moves : int64[count, 3]
+        Account index, asset index, and tonnes or fen; those of one holding are added up.
+    accounts, assets : mapping of int to str
+        Names by index. What is of no account that has a name is left out; what is of no asset that
+        has one counts as cash.
     """
-    if len(amounts) == 0:
+    if len(moves) == 0:
         return 0
+    moves = moves[np.lexsort((moves[:, 1], moves[:, 0]))]
+    holdings = moves[:, :2]
+    first = np.flatnonzero(np.r_[True, (holdings[1:] != holdings[:-1]).any(axis=1)])
+    amounts = np.add.reduceat(moves[:, 2], first)
+    account_keys, are_named = _name_keys(holdings[first, 0], accounts)
+    asset_keys, are_assets = _name_keys(holdings[first, 1], assets)
+    asset_keys[~are_assets] = CASH_KEY
     with np.errstate(over="ignore"):
         h = np.full(len(amounts), mix(KIND_HOLDING), np.uint64)
         for words in (account_keys, asset_keys, amounts.view(np.uint64)):
             h = _mix_each(h ^ words)
-        return int(h[amounts != 0].sum(dtype=np.uint64))
+        return int(h[are_named & (amounts != 0)].sum(dtype=np.uint64))
+
+
+def _name_keys(indexes: np.ndarray, names: Mapping[int, str]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the key of each index's name, and whether it has one."""
+    known = np.array(sorted(names), np.int64)
+    keys = np.array([name_key(names[index]) for index in known.tolist()] or [0], np.uint64)
+    places = np.searchsorted(known, indexes)
+    has_name = places < len(known)
+    has_name[has_name] = known[places[has_name]] == indexes[has_name]
+    return keys[np.where(has_name, places, 0)], has_name
 
 
 def _mix_each(x: np.ndarray) -> np.ndarray:

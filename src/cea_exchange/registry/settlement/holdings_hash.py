@@ -17,7 +17,7 @@ from operator import itemgetter
 
 import numpy as np
 
-from cea_exchange.domain.naming import CASH_KEY, CASH_NAME, name_key
+from cea_exchange.domain.naming import CASH_NAME
 from cea_exchange.institution.venue_link.holding_hash import holding_hash, holdings_hash_sum
 from cea_exchange.ledger.double_entry import CASH_ASSET, Compartment, EntryKind, Trade, trade_legs
 from cea_exchange.ledger.history import LEGS_MAX
@@ -50,9 +50,9 @@ SELECT account_index, asset_index, sum(amount) FROM (
 ) AS counted
 GROUP BY account_index, asset_index
 """
-_HELD = """
-SELECT account_index, asset_index, amount FROM balances WHERE compartment = :trading
-UNION ALL SELECT account_index, asset_index, amount FROM postponed
+_HELD = "SELECT account_index, asset_index, amount FROM balances WHERE compartment = :trading"
+_POSTPONED = """
+SELECT account_index, asset_index, amount FROM postponed
     WHERE posted_seq = 0 AND compartment = :trading
 """
 
@@ -93,22 +93,22 @@ def holdings_hash(store: Store, unposted: Unposted | None = None) -> int:
     unposted
         One that has counted before, to go on from; left out, all is counted.
     """
-    holdings = Counter((unposted or Unposted(store)).sums())
-    rows = store.all(_HELD, {"trading": int(Compartment.TRADING)})
-    for account, asset, amount in rows:
-        holdings[account, asset] += amount
-    accounts: dict[int, str] = dict(store.all("SELECT account_index, account FROM accounts"))
-    products: dict[int, str] = dict(store.all("SELECT product_index, product FROM products"))
-    account_keys = {index: name_key(name) for index, name in accounts.items()}
-    asset_keys = {index: name_key(name) for index, name in products.items()} | {
-        CASH_ASSET: CASH_KEY
-    }
-    # What by hand was taken from accounts or products makes another hash, not an error.
-    held = [(*place, amount) for place, amount in holdings.items() if place[0] in account_keys]
+    held = store.all(_HELD, {"trading": int(Compartment.TRADING)})
+    return _hash(store, unposted or Unposted(store), np.array(held, np.int64).reshape(-1, 3))
+
+
+def holdings_hash_in_memory(store: Store, unposted: Unposted) -> int:
+    """Compute the same of the writer's balances, which change with each posting."""
+    return _hash(store, unposted, store.balances.trading())
+
+
+def _hash(store: Store, unposted: Unposted, held: np.ndarray) -> int:
+    moved = [(*holding, amount) for holding, amount in unposted.sums().items()]
+    moved += store.all(_POSTPONED, {"trading": int(Compartment.TRADING)})
     return holdings_hash_sum(
-        np.array([account_keys[account] for account, *_ in held], np.uint64),
-        np.array([asset_keys.get(asset, CASH_KEY) for _, asset, _ in held], np.uint64),
-        np.array([amount for *_, amount in held], np.int64),
+        np.concatenate((held, np.array(moved, np.int64).reshape(-1, 3))),
+        dict(store.all("SELECT account_index, account FROM accounts")),
+        dict(store.all("SELECT product_index, product FROM products")),
     )
 
 

@@ -59,7 +59,12 @@ from cea_exchange.registry.settlement.failures import (
     default_end,
     default_open,
 )
-from cea_exchange.registry.settlement.holdings_hash import TRADE_COLUMNS, Unposted, holdings_hash
+from cea_exchange.registry.settlement.holdings_hash import (
+    TRADE_COLUMNS,
+    Unposted,
+    holdings_hash,
+    holdings_hash_in_memory,
+)
 from cea_exchange.registry.settlement.statement_days import statements_accept, statements_issue
 from cea_exchange.registry.settlement.trade_posting import possible_check, postpone, trade_post
 from cea_exchange.registry.settlement.waiting import Received
@@ -157,11 +162,18 @@ class Settlement(StreamSettlement):
             if kind in (EventKind.CHECKPOINT, EventKind.DAY_CLOSED):
                 self.store.execute("DELETE FROM checkpoints WHERE settlement_seq = ?", (seq,))
                 self.store.execute("UPDATE meta SET state = 'ok'")
-                self._run().take(kind, (), row)
+                self._run(reads_postings=True).take(kind, (), row)
         return self.store.state
 
-    def _run(self) -> "_Run":
-        return _Run(self.store, self._obstacles, self._unposted, self._received, self._mode)
+    def _run(self, *, reads_postings: bool = False) -> "_Run":
+        return _Run(
+            self.store,
+            self._obstacles,
+            self._unposted,
+            self._received,
+            self._mode,
+            reads_postings=reads_postings,
+        )
 
 
 class _Run:
@@ -174,12 +186,15 @@ class _Run:
         unposted: Unposted,
         received: Received,
         mode: SettlementMode,
+        *,
+        reads_postings: bool,
     ) -> None:
         self.count = 0
         self.diverged: Diverged | None = None
         self._store = store
         self._obstacles = obstacles
         self._unposted = unposted
+        self._reads_postings = reads_postings
         self._arrivals = Arrivals(store)
         self._wanted: set[Place] = set()
         obstacles.refresh()
@@ -477,17 +492,23 @@ class _Run:
         return tonnes, (high << 32) + low
 
     def _checkpoint(self, _record: Any, row: np.ndarray) -> None:
-        """Compare the venue's holdings hash with that of the postings, at this same sequence.
+        """Compare the venue's holdings hash with ours at this same sequence.
+
+        Within a day ours is of the balances in memory, which change with each posting; at the
+        close, and after a divergence, of the postings as the database has them.
 
         Rules: CEA-REG-05 (each keeps the other's hashes).
         """
         checkpoint = row.view(CHECKPOINT_DTYPE)[0]
-        held = holdings_hash(self._store, self._unposted)
-        why = checkpoint_compare(self._store, checkpoint, held)
+        is_closed = int(checkpoint["phase"]) == Phase.CLOSED
+        store = self._store
+        reads_postings = is_closed or self._reads_postings
+        hashed = holdings_hash if reads_postings else holdings_hash_in_memory
+        why = checkpoint_compare(store, checkpoint, hashed(store, self._unposted))
         if why:
             self._diverge(why)
             return
-        if int(checkpoint["phase"]) == Phase.CLOSED:
+        if is_closed:
             self._day_ended(int(checkpoint["trading_date"]), int(checkpoint["settlement_seq"]))
 
     def _day_ended(self, date: int, seq: int) -> None:
