@@ -18,7 +18,7 @@ from cea_exchange.loadtest.flow.workload import (
 )
 from cea_exchange.loadtest.results.figures import Columns, figures_of, void_reason
 from cea_exchange.loadtest.sending.notes import Counts
-from cea_exchange.loadtest.sending.open_loop import OpenLoop, Stop
+from cea_exchange.loadtest.sending.open_loop import BATCH_MAX, OpenLoop, Stop
 from cea_exchange.loadtest.targets import Outcome, Participants, Report, Target
 from cea_exchange.loadtest.targets.book import EmbeddedBook
 from cea_exchange.loadtest.targets.echo import EchoCall, EchoProcess
@@ -104,6 +104,62 @@ def test_a_stall_of_the_system_is_charged_to_all_that_was_due_in_it(tmp_path):
 def run(loop):
     loop.run(time.monotonic_ns() + 5_000_000)
     return loop
+
+
+class Ticking:
+    """A clock that goes on by 10 us with every look at it."""
+
+    def __init__(self):
+        self.now_ns = 1
+
+    def monotonic_ns(self):
+        self.now_ns += 10_000
+        return self.now_ns
+
+    def monotonic(self):
+        return self.monotonic_ns() / 1e9
+
+
+def taken_slowly(clock, trade):
+    def slow(report):
+        clock.now_ns += 10_000
+        trade(report)
+
+    return slow
+
+
+def test_what_is_due_leaves_before_reports_that_wait(monkeypatch):
+    reports = 1_000
+
+    def much_at_once(command):
+        trades = reports if command.number == 1 else 0
+        return accepted(command) + [Report(Outcome.TRADED, command.number, trade=7)] * trades
+
+    clock = Ticking()
+    monkeypatch.setattr("cea_exchange.loadtest.sending.open_loop.time", clock)
+    loop = loop_of(Answering(much_at_once), rate=2_000, seconds=0.1, mix={"passive": 1})
+    monkeypatch.setattr(loop.notes, "trade", taken_slowly(clock, loop.notes.trade))
+    result = loop.run(0)
+    late_ns = loop.notes.column("left_ns") - loop.notes.column("due_ns")
+    # One after the other, and all before the next command, they would have taken 10 ms.
+    assert late_ns.max() < 100_000
+    assert loop.notes.answered == len(loop.plan) == 200
+    assert loop.notes.trades[7] == reports
+    assert result.done_s < 0.2
+
+
+def test_a_loop_behind_its_times_takes_reports_all_the_same(monkeypatch):
+    monkeypatch.setattr("cea_exchange.loadtest.sending.open_loop.time", Ticking())
+    unanswered = []
+
+    def seen(command):
+        unanswered.append(loop.notes.unanswered)
+        return accepted(command)
+
+    loop = loop_of(Answering(seen), rate=1_000_000, seconds=0.01, mix={"passive": 1})
+    loop.run(0)
+    assert loop.notes.answered == 10_000
+    assert max(unanswered) <= BATCH_MAX
 
 
 @pytest.mark.parametrize("target", [EchoCall, EchoProcess, EmbeddedBook, EmbeddedMarket])

@@ -3,7 +3,9 @@
 from collections import Counter
 from dataclasses import dataclass, field
 
-from cea_exchange.loadtest.recorder import LatencyRecorder
+from cea_exchange.loadtest.results.latency_histogram import LatencyHistogram
+
+PERCENTILES = (50.0, 90.0, 99.0, 99.9)
 
 
 @dataclass
@@ -48,7 +50,7 @@ class LoadReport:
     def of(cls, results: list[dict]) -> "LoadReport":
         """Add up the results of all runners."""
         total = cls()
-        latency = LatencyRecorder()
+        latency = LatencyHistogram()
         for result in results:
             for name in ("sent", "refused", "refused_kinds"):
                 getattr(total, name).update(result[name])
@@ -58,8 +60,9 @@ class LoadReport:
             ):  # fmt: skip
                 setattr(total, name, getattr(total, name) + result[name])
             total.report_seqs.update(result["report_seqs"])
-            latency.add(result["latency"])
-        total.latency = latency.summary()
+            latency.add(LatencyHistogram.decode(result["latency"]))
+        at = {f"p{percentile:g}": latency.at(percentile) for percentile in PERCENTILES}
+        total.latency = {"count": latency.count, **at, "max": latency.max}
         return total
 
     @property

@@ -220,7 +220,8 @@ class _Run:
         on_machine = machine()
         processes.start(self._configs())
         progress("measuring the harness's own floor")
-        processes.ask({"do": "floor"})
+        floors = processes.ask({"do": "floor"})
+        on_machine["senders_in_real_time"] = all(floor["is_real_time"] for floor in floors)
         progress(f"connecting {len(self._members)} participants")
         processes.ask({"do": "connect"})
         if settings.workload.depth:

@@ -22,7 +22,7 @@ from cea_exchange.client.reports import Report
 from cea_exchange.client.session import OrderSession, SessionState
 from cea_exchange.domain.records import EventKind, Method, Phase, Reason, Side
 from cea_exchange.loadtest.population import NOT_ORDERS, WORKLOADS, PricePath, Trader
-from cea_exchange.loadtest.recorder import LatencyRecorder
+from cea_exchange.loadtest.results.latency_histogram import LatencyHistogram
 from cea_exchange.loadtest.sockets import SocketSet, refusal_passes
 from cea_exchange.protocol.security import CurveKeys
 
@@ -89,7 +89,7 @@ class Tally:
     """What a runner counted."""
 
     def __init__(self) -> None:
-        self.latency = LatencyRecorder()
+        self.latency = LatencyHistogram()
         self.sent: Counter = Counter()
         self.refused: Counter = Counter()
         self.refused_kinds: Counter = Counter()

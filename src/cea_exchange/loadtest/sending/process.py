@@ -21,9 +21,9 @@ from cea_exchange.loadtest.flow.arrivals import Arrivals
 from cea_exchange.loadtest.flow.plan import Plan, depth_draw, plan_draw
 from cea_exchange.loadtest.flow.recorded import Recorded, recorded_plan
 from cea_exchange.loadtest.flow.workload import Workload
+from cea_exchange.loadtest.punctual import is_real_time, priority_raise, timers_sharpen
 from cea_exchange.loadtest.sending.notes import Notes
 from cea_exchange.loadtest.sending.open_loop import OpenLoop, Stop
-from cea_exchange.loadtest.sending.punctual import timers_sharpen
 from cea_exchange.loadtest.targets.echo import EchoCall, EchoProcess
 from cea_exchange.loadtest.targets.finding import EMBEDDED, target_make
 from cea_exchange.loadtest.targets.target import Participants, Target
@@ -96,7 +96,7 @@ class SendingProcess:
         finally:
             echo.close()
         loop.notes.write(self._path("floor"))
-        return {}
+        return {"is_real_time": is_real_time()}
 
     def do_connect(self) -> dict[str, Any]:
         """Connect the target."""
@@ -213,6 +213,9 @@ def main(path: str) -> None:
     timers_sharpen()
     try:
         config = msgspec.json.decode(Path(path).read_bytes(), type=ProcessConfig)
+        if not config.spin:
+            # Who never sleeps would take a processor from all others for good.
+            priority_raise()
         sending = SendingProcess(config)
         try:
             sending.serve()

@@ -4,6 +4,7 @@ What a session must remember through losses of its connection is `OrderSession`'
 are replayed, unanswered commands are sent again with the same ids.
 """
 
+import os
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -16,6 +17,7 @@ from cea_exchange.client.order_entry import HEARTBEAT_INTERVAL_S, SILENCE_S_MAX,
 from cea_exchange.client.reports import Report as VenueReport
 from cea_exchange.client.session import OrderSession, SessionEnded, SessionState
 from cea_exchange.domain.records import EventKind, Method, Phase, Reason
+from cea_exchange.loadtest.punctual import REAL_TIME_PRIORITY, is_real_time
 from cea_exchange.loadtest.sockets import SocketSet, refusal_passes
 from cea_exchange.loadtest.targets.records import Ids, record_of
 from cea_exchange.loadtest.targets.target import (
@@ -83,6 +85,10 @@ class OrderEntry(Target):
         self._keys = Path(keys)
         self._log = VenueLog(Path(log)) if log else None
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context(io_threads=1)
+        if is_real_time():
+            # What was sent has left when that thread has written it: it goes before this one.
+            self._context.set(zmq.THREAD_SCHED_POLICY, os.SCHED_FIFO)
+            self._context.set(zmq.THREAD_PRIORITY, REAL_TIME_PRIORITY + 1)
         self._sockets = SocketSet()
         self._seats: dict[int, _Seat] = {}
         self._ids = Ids()
@@ -151,7 +157,8 @@ class OrderEntry(Target):
             for name in asking:
                 seat.session.party(account=name)
             asked += len(asking)
-            self._flush(seat)
+            if asking:
+                self._flush(seat)
             self._read(0.01)
 
     def _await_day(self) -> None:
