@@ -1,6 +1,8 @@
 """Measures a venue daemon through its sockets: durable throughput, latency at a fixed rate, memory.
 
     python -m bench.venue [--part throughput|latency|memory] [--seconds N] [--json]
+    python -m bench.venue --part throughput --batch 32
+    python -m bench.venue --part throughput --settling   with the registry beside it
 
 One venue process, this process as its client, CURVE on every connection, every report after its
 fdatasync. Answers are checked one by one, and the journal is verified afterwards.
@@ -31,6 +33,8 @@ from bench.venue_client import BenchError, Client
 from cea_exchange.domain.records import Side
 from cea_exchange.loadtest.local_exchange import LocalExchange
 from cea_exchange.loadtest.population import Participant
+from cea_exchange.registry.reconciliation.reconcile import check_ledger
+from cea_exchange.registry.store import RegistryStore
 
 START = "2025-01-02T08:00:00+08:00"
 LISTED = "2025-01-02T09:30:00+08:00"
@@ -45,6 +49,7 @@ LAG_OFF = "[lag]\n" + "".join(
 """The registry is stopped on purpose; the venue must not step in for it."""
 BATCH = 256
 BATCHES_OUTSTANDING = 16
+SETTLE_S = 300.0
 PARTS = ("throughput", "latency", "memory")
 
 
@@ -54,8 +59,10 @@ def traders(count: int) -> dict[str, Side]:
 
 
 @contextlib.contextmanager
-def listed_exchange(names: dict[str, Side], products: tuple[str, ...]) -> Iterator[LocalExchange]:
-    """A venue in its listed phase, with the accounts funded; its registry has been stopped."""
+def listed_exchange(
+    names: dict[str, Side], products: tuple[str, ...], *, settling: bool = False
+) -> Iterator[LocalExchange]:
+    """A venue in its listed phase, with the accounts funded; its registry is stopped or settles."""
     participants = [
         Participant(
             name,
@@ -76,15 +83,18 @@ def listed_exchange(names: dict[str, Side], products: tuple[str, ...]) -> Iterat
             lambda: not exchange.operate("status")["cancels_only"], "the registry's feed", 60
         )
         exchange.operate("clock", at=LISTED)
-        # What is measured is the venue: registry and relay would take one of the processors.
-        exchange.stop("registry")
+        if not settling:
+            # What is measured is the venue: registry and relay would take one of the processors.
+            exchange.stop("registry")
         yield exchange
 
 
-def throughput_measured(seconds: float, seed: int) -> dict[str, Any]:
-    """Acknowledged commands a second in batches of 256, durable, as many as the venue takes."""
+def throughput_measured(
+    seconds: float, seed: int, *, batch: int = BATCH, settling: bool = False
+) -> dict[str, Any]:
+    """Acknowledged commands a second in batches, durable, as many as the venue takes."""
     names = traders(8)
-    with listed_exchange(names, PRODUCTS[:6]) as exchange:
+    with listed_exchange(names, PRODUCTS[:6], settling=settling) as exchange:
         client = Client(exchange, names, commands_max=20_000_000 // len(names), seed=seed)
         cpu_before = _cpu_s(exchange)
         own_before = time.process_time()
@@ -92,10 +102,11 @@ def throughput_measured(seconds: float, seed: int) -> dict[str, Any]:
         while time.monotonic() < began_s + seconds:
             for session in client.sessions:
                 while session.outstanding < BATCH * BATCHES_OUTSTANDING // len(names):
-                    session.send(session.batch(BATCH))
+                    session.send(session.batch(batch))
             client.receive(100)
         client.drain()
         took_s = time.monotonic() - began_s
+        settled = _settled_seq(exchange) if settling else 0
         totals = client.totals()
         venue_cpu_s, own_cpu_s = _cpu_s(exchange) - cpu_before, time.process_time() - own_before
         client.close()
@@ -117,6 +128,11 @@ def throughput_measured(seconds: float, seed: int) -> dict[str, Any]:
             "p50_ms": float(np.percentile(latency_us, 50)) / 1000,
             "p99_ms": float(np.percentile(latency_us, 99)) / 1000,
         }
+        if settling:
+            due = status["settlement_seq"]
+            shown["settled_per_s"] = settled / took_s
+            shown["settled_later"] = due - settled
+            shown["settled_later_s"] = _settle(exchange, due)
         _verify(exchange, status)
         return shown
 
@@ -212,6 +228,25 @@ def _verify(exchange: LocalExchange, status: dict[str, Any]) -> None:
     say(f"verified: {status['command_seq']:,} commands, state hash {status['state_hash']}")
 
 
+def _settled_seq(exchange: LocalExchange) -> int:
+    with RegistryStore.open_reader(exchange.data) as store:
+        return store.last_seq
+
+
+def _settle(exchange: LocalExchange, due: int) -> float:
+    """Wait until the registry has all records, and reconcile it; return for how long it took."""
+    began_s = time.monotonic()
+    exchange.wait_until(lambda: _settled_seq(exchange) >= due, "the registry's records", SETTLE_S)
+    took_s = time.monotonic() - began_s
+    if exchange.stop("registry") != 0:
+        raise BenchError(f"the registry ended badly: {exchange.log('registry')}")
+    found = check_ledger(exchange.data)
+    if found.differences:
+        raise BenchError(f"reconcile: {found.differences[0]}")
+    say(f"reconciled: {due:,} settlement records")
+    return took_s
+
+
 def _ipc_round_trip_us(count: int = 5_000) -> float:
     """The median of a plain ipc echo between this process and another."""
     with tempfile.TemporaryDirectory() as folder, zmq.Context() as context:
@@ -285,6 +320,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--orders", type=int, default=1_000_000, help="resting, for memory")
     parser.add_argument("--accounts", type=int, default=4_000, help="for memory")
+    parser.add_argument("--batch", type=int, default=BATCH, help="commands a message, throughput")
+    parser.add_argument("--settling", action="store_true", help="with the registry, throughput")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     results: dict[str, Any] = {"machine": machine()}
@@ -292,7 +329,9 @@ def main() -> None:
         say(part)
         before = calibrate()
         if part == "throughput":
-            results[part] = throughput_measured(options.seconds, options.seed)
+            results[part] = throughput_measured(
+                options.seconds, options.seed, batch=options.batch, settling=options.settling
+            )
         elif part == "latency":
             results[part] = latency_measured(options.seconds, options.seed)
         else:

@@ -19,8 +19,6 @@ import pytest
 import structlog
 from hypothesis import settings
 
-from cea_exchange.institution.control import query_service
-
 KINDS = {"unit", "property", "differential", "e2e", "crash", "attack"}
 LONGEST_FIRST = {"crash", "attack", "e2e"}
 DATABASES = ("sqlite", "postgresql")
@@ -31,8 +29,6 @@ SHARED = "CEA_TEST_POSTGRES"
 # take 30 s to draw, instead of one, before a strategy is found too slow.
 settings.register_profile("patient", settings(), deadline=None)
 settings.load_profile("patient")
-# Nor is a look's bound of ten seconds; the tests of it set their own.
-query_service.LOOK_S = 60.0
 
 # What is compared is English, wherever the tests run.
 os.environ["LC_ALL"] = "C.UTF-8"
