@@ -106,19 +106,19 @@ long: build
 PEERS := build/bench/peers
 bench: build $(VENV)/.bench-installed $(PEERS)/.installed
 	$(BIN)/python -m bench
-	$(BIN)/python -m pytest -q bench/test_micro.py
+	$(BIN)/python -m pytest -q bench/books/test_micro.py
 
 $(VENV)/.bench-installed: pyproject.toml | build
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
 	touch $@
 
-$(PEERS)/.installed: bench/peers.txt
+$(PEERS)/.installed: bench/peers/peers.txt
 	test -x $(PEERS)/bin/python || $(PYTHON) -m venv $(PEERS)
 	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check numpy
 	while read -r peer; do \
 		$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check "$$peer" \
 			|| echo "$$peer does not install"; \
-	done < bench/peers.txt
+	done < bench/peers/peers.txt
 	touch $@
 
 conformance: build $(VENV)/.conformance-installed

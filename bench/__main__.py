@@ -5,17 +5,17 @@ import datetime
 from collections.abc import Iterator
 from pathlib import Path
 
-from bench.calls import calls_measured
-from bench.expected import confirm, expected_totals
-from bench.latency import latency_measured
-from bench.machine import machine, machine_slug
-from bench.native import BENCH, BUILD
-from bench.plot import plot
-from bench.progress import say
-from bench.report import Results, save, text_of
-from bench.scaling import SIZES, costs_measured, memory_measured
-from bench.throughput import book_throughputs, market_throughput
-from bench.workloads import BOOK_WORKLOADS, Workload, deep, market_steady, steady
+from bench.books.expected import confirm, expected_totals
+from bench.books.latency import latency_measured
+from bench.books.plot import plot
+from bench.books.report import Results, save, text_of
+from bench.books.scaling import SIZES, costs_measured, memory_measured
+from bench.books.throughput import book_throughputs, market_throughput
+from bench.books.workloads import BOOK_WORKLOADS, Workload, deep, market_steady, steady
+from bench.measuring.machine import machine, machine_slug
+from bench.measuring.native import BENCH, BUILD
+from bench.measuring.progress import say
+from bench.peers.calls import calls_measured
 
 PARTS = ("throughput", "market", "calls", "costs", "memory", "latency")
 PEERS_PYTHON = BUILD / "peers" / "bin" / "python"
@@ -30,7 +30,7 @@ def options_parsed() -> argparse.Namespace:
     parser.add_argument(
         "--only", choices=PARTS, action="append", help="this part; may be given several times"
     )
-    parser.add_argument("--peers", help="interpreter that has the peers (bench/peers.txt)")
+    parser.add_argument("--peers", help="interpreter that has the peers (bench/peers/peers.txt)")
     parser.add_argument("--results", type=Path, help="folder for the raw results and the plot")
     parser.add_argument(
         "--reference", action="store_true", help="play the workloads through the reference market"

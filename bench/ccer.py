@@ -27,8 +27,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bench.calibration import calibrate
-from bench.databases import database
+from bench.measuring.calibration import calibrate
+from bench.measuring.databases import database
 from cea_exchange.ccer.audit import checks
 from cea_exchange.ccer.ccer_registry import CcerRegistry
 from cea_exchange.domain.calendar import TradingCalendar, date_number, date_of_number

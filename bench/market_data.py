@@ -17,8 +17,8 @@ from types import SimpleNamespace
 import numpy as np
 import zmq
 
-from bench.engines import batches, market_open
-from bench.workloads import PRODUCT_COUNT, Workload, market_steady
+from bench.books.engines import batches, market_open
+from bench.books.workloads import PRODUCT_COUNT, Workload, market_steady
 from cea_exchange.client.book import Level, MarketBooks, Message
 from cea_exchange.core.market import CompiledMarket
 from cea_exchange.domain.profile import load_profile

@@ -18,10 +18,10 @@ from typing import Any
 
 import numpy as np
 
-from bench.calibration import calibrate
-from bench.engines import batches, market_open
-from bench.progress import say
-from bench.workloads import ACCOUNT_COUNT, PRODUCT_COUNT, REFERENCE_PRICE
+from bench.books.engines import batches, market_open
+from bench.books.workloads import ACCOUNT_COUNT, PRODUCT_COUNT, REFERENCE_PRICE
+from bench.measuring.calibration import calibrate
+from bench.measuring.progress import say
 from cea_exchange.core.market import CompiledMarket
 from cea_exchange.domain.records import (
     COMMAND_DTYPE,

@@ -8,8 +8,8 @@
 import argparse
 from functools import partial
 
-from bench.engines import play_book, play_ladder, play_market
-from bench.workloads import BOOK_WORKLOADS, market_steady, with_arbitrary_ids
+from bench.books.engines import play_book, play_ladder, play_market
+from bench.books.workloads import BOOK_WORKLOADS, market_steady, with_arbitrary_ids
 
 ENGINES = {
     "book": play_book,

@@ -23,9 +23,9 @@ from typing import Self
 
 import numpy as np
 
-from bench.calibration import calibrate
-from bench.engines import ACCOUNT_COUNT, PRODUCT_COUNT, REFERENCE_PRICE, market_open
-from bench.workloads import market_steady
+from bench.books.engines import ACCOUNT_COUNT, PRODUCT_COUNT, REFERENCE_PRICE, market_open
+from bench.books.workloads import market_steady
+from bench.measuring.calibration import calibrate
 from cea_exchange.core.market import CompiledMarket
 from cea_exchange.domain.profile import load_profile
 from cea_exchange.domain.records import COMMAND_DTYPE, EVENT_DTYPE, CommandKind, Phase, Side

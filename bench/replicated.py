@@ -21,10 +21,10 @@ from statistics import median
 import msgspec
 import numpy as np
 
-from bench.calibration import calibrate
-from bench.engines import ACCOUNT_COUNT, PRODUCT_COUNT
+from bench.books.engines import ACCOUNT_COUNT, PRODUCT_COUNT
+from bench.books.workloads import market_steady
+from bench.measuring.calibration import calibrate
 from bench.recovery import PROFILE, acts
-from bench.workloads import market_steady
 from cea_exchange.cluster.config import ClusterConfig
 from cea_exchange.cluster.log_nodes.local import LogNodes
 from cea_exchange.journal import OsStorage

@@ -25,8 +25,8 @@ from statistics import median
 import numpy as np
 import zmq
 
-from bench.calibration import calibrate
-from bench.databases import KINDS, database
+from bench.measuring.calibration import calibrate
+from bench.measuring.databases import KINDS, database
 from cea_exchange.domain.records import EVENT_DTYPE, EventKind, Method, Side
 from cea_exchange.institution.venue_link.stream_settlement import RUN_COUNT_MAX
 from cea_exchange.ledger.double_entry import CASH_ASSET, Compartment, Holding

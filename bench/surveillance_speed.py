@@ -14,8 +14,8 @@ import time
 
 import numpy as np
 
-from bench.engines import ACCOUNT_COUNT, PRODUCT_COUNT, REFERENCE_PRICE, batches, market_open
-from bench.workloads import market_steady
+from bench.books.engines import ACCOUNT_COUNT, PRODUCT_COUNT, REFERENCE_PRICE, batches, market_open
+from bench.books.workloads import market_steady
 from cea_exchange.core.market import CompiledMarket
 from cea_exchange.domain.profile import load_profile
 from cea_exchange.domain.records import EVENT_DTYPE

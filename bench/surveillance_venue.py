@@ -20,8 +20,8 @@ from statistics import median
 
 import numpy as np
 
+from bench.books.workloads import ACCOUNT_COUNT, PRODUCT_COUNT, market_steady
 from bench.recovery import acts
-from bench.workloads import ACCOUNT_COUNT, PRODUCT_COUNT, market_steady
 from cea_exchange.domain.profile import load_profile
 from cea_exchange.supervision.recent import PATTERNS_RECENT, RecentTape
 from cea_exchange.supervision.sources import VenueTape

@@ -1,9 +1,10 @@
 """What a turn of the venue's loop costs: `python -m bench.turn [--commands 256] [--messages 1]`.
 
 The venue runs as its daemon runs it, with journal, event store, index and rings, and without
-sockets: its fronts are `bench.turn_front`, which put a turn's commands into the rings before it
-begins and take what came of it afterwards. So nothing but the turn itself is measured: processor
-time of all threads, user's and system's, in microseconds, and how much of it a command takes.
+sockets: its fronts are `bench.sockets.turn_front`, which put a turn's commands into the rings
+before it begins and take what came of it afterwards. So nothing but the turn itself is measured:
+processor time of all threads, user's and system's, in microseconds, and how much of it a command
+takes.
 
 The processor's own noise is left where instructions are counted instead:
 
@@ -32,7 +33,7 @@ from typing import Any
 import msgspec
 import zmq
 
-from bench.turn_front import FOLDER, key_of
+from bench.sockets.turn_front import FOLDER, key_of
 from bench.venue import CASH_FEN, LISTED, PRODUCTS, REFERENCE_PRICE, TONNES, traders
 from cea_exchange.control_plane.fronts.fronts import DoorLimits, Fronts
 from cea_exchange.domain.profile import load_profile
@@ -57,7 +58,7 @@ PUBLISHED_S = 0.01
 class PlayedFronts(Fronts):
     """Simulated fronts, each of which takes a turn when asked to."""
 
-    program = (sys.executable, "-m", "bench.turn_front")
+    program = (sys.executable, "-m", "bench.sockets.turn_front")
 
     def _start(self):
         started = super()._start()

@@ -24,12 +24,12 @@ import numpy as np
 import psutil
 import zmq
 
-from bench.calibration import calibrate
-from bench.durable_echo import echo_us as durable_echo_us
-from bench.machine import machine
-from bench.open_loop import open_loop
-from bench.progress import say
-from bench.venue_client import BenchError, Client
+from bench.measuring.calibration import calibrate
+from bench.measuring.machine import machine
+from bench.measuring.progress import say
+from bench.sockets.durable_echo import echo_us as durable_echo_us
+from bench.sockets.open_loop import open_loop
+from bench.sockets.venue_client import BenchError, Client
 from cea_exchange.domain.records import Side
 from cea_exchange.loadtest.local_exchange import LocalExchange
 from cea_exchange.loadtest.population import Participant

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.calibration import calibrate
+from bench.measuring.calibration import calibrate
 from cea_exchange.client import Client
 from cea_exchange.client.reports import Report
 from cea_exchange.domain.records import Side

@@ -20,8 +20,8 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-from bench.databases import KINDS, database
 from bench.filings.month_tables import PER_MONTH, EnterpriseFiles, NationFiles
+from bench.measuring.databases import KINDS, database
 from cea_exchange.domain.compliance.accounting import entity_emissions
 from cea_exchange.domain.timetable import day_start, time_to_ns
 from cea_exchange.files.cells.source import SourceFile

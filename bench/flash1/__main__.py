@@ -8,7 +8,7 @@ import sysconfig
 import tempfile
 from pathlib import Path
 
-from bench.native import FLAGS, compiler
+from bench.measuring.native import FLAGS, compiler
 
 HERE = Path(__file__).resolve().parent
 CYTHON = ("-m", "cython", "-3", "-X", "boundscheck=False", "-X", "wraparound=False")

@@ -11,8 +11,8 @@ from typing import Any, Self
 
 import numpy as np
 
+from bench.sockets.venue_client import Client
 from bench.venue import CASH_FEN, LAG_OFF, LISTED, REFERENCE_PRICE, START, TONNES
-from bench.venue_client import Client
 from cea_exchange.domain.records import Side
 from cea_exchange.loadtest.local_exchange import LocalExchange
 from cea_exchange.loadtest.population import Participant

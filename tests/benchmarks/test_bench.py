@@ -14,19 +14,11 @@ from support.places import ROOT
 
 sys.path.insert(0, str(ROOT))  # bench/ is no part of the package
 
-from bench import (
-    durable_echo,
-    engines,
-    expected,
-    market_data,
-    methods,
-    peer_run,
-    peers,
-    throughput,
-    turn,
-    workloads,
-)
-from bench.tally import TradeTally, id_mixed
+from bench import market_data, methods, turn
+from bench.books import engines, expected, throughput, workloads
+from bench.books.tally import TradeTally, id_mixed
+from bench.peers import peer_run, peers
+from bench.sockets import durable_echo
 
 SCALE = 0.005
 
@@ -122,7 +114,7 @@ def test_arbitrary_ids_are_distinct_and_wide():
 
 
 def test_our_book_called_order_by_order_gives_the_trades_of_the_batch():
-    from bench.calls import call_rows
+    from bench.peers.calls import call_rows
 
     workload = tiny()
     book = peers.CeaExchange()

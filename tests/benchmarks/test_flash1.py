@@ -14,7 +14,7 @@ from support.places import ROOT
 sys.path.insert(0, str(ROOT))  # bench/ is no part of the package
 
 from bench.flash1.__main__ import build
-from bench.native import compiler
+from bench.measuring.native import compiler
 
 HERE = Path(__file__).parent
 NEW, CANCEL, MODIFY = range(3)

@@ -15,6 +15,8 @@ def modules_of(folder: Path) -> list[Path]:
     return sorted(path for kind in ("*.py", "*.pyx") for path in folder.rglob(kind))
 
 
+SOURCES = [path for name in ("src", "tests", "bench") for path in modules_of(ROOT / name)]
+
 # -- Folders ---------------------------------------------------------------------------------------
 
 
@@ -38,7 +40,7 @@ def too_large(sizes: dict[str, int]) -> list[str]:
 
 
 def test_no_folder_has_more_than_15_modules() -> None:
-    sizes = folder_sizes(modules_of(ROOT / "src") + modules_of(ROOT / "tests"))
+    sizes = folder_sizes(SOURCES)
     assert too_large(sizes) == []
 
 
@@ -68,7 +70,7 @@ def long_without_reason(name: str, text: str, lines_max: int) -> list[str]:
 def test_no_module_has_more_than_700_lines_without_a_reason() -> None:
     package = ROOT / "src" / "cea_exchange"
     found = []
-    for path in modules_of(ROOT / "src") + modules_of(ROOT / "tests"):
+    for path in SOURCES:
         name = path.relative_to(package if package in path.parents else ROOT).as_posix()
         text = path.read_text(encoding="utf-8")
         found += long_without_reason(name, text, LINES_MAX)

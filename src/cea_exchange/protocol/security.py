@@ -367,7 +367,7 @@ def refuses_strangers(
     server_key: str,
     *,
     kind: int = zmq.DEALER,
-    timeout_ms: int = 3_000,
+    timeout_ms: int = 15_000,
     stranger_keys: CurveKeys | None = None,
 ) -> None:
     """Prove that a bound socket refuses a key nobody knows.

@@ -15,14 +15,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bench.calibration import Calibration, calibrate
-from bench.engines import book_open
-from bench.expected import expected_totals
-from bench.ladder import BareLadder
-from bench.native import extension, library
-from bench.progress import say
-from bench.tally import TRADE_DTYPE
-from bench.workloads import LADDER, Workload
+from bench.books.engines import book_open
+from bench.books.expected import expected_totals
+from bench.books.ladder import BareLadder
+from bench.books.tally import TRADE_DTYPE
+from bench.books.workloads import LADDER, Workload
+from bench.measuring.calibration import Calibration, calibrate
+from bench.measuring.native import extension, library
+from bench.measuring.progress import say
 from cea_exchange.domain.records import EVENT_DTYPE, CommandKind
 
 SWEEP_TRADES = 10
@@ -104,7 +104,7 @@ def latencies(
 
 def book_probe(workload: Workload) -> Probe:
     """Our book through its C interface, trades only."""
-    probe = extension("latency_probe").book_probe
+    probe = extension("books/latency_probe.pyx").book_probe
     commands = workload.commands.view(np.uint8)
     events = np.zeros(workload.order_limit, EVENT_DTYPE).view(np.uint8)
     events[:] = 1
@@ -119,7 +119,7 @@ def book_probe(workload: Workload) -> Probe:
 
 def ladder_probe(workload: Workload) -> Probe:
     """The bare ladder."""
-    probe = library("latency.c").ladder_probe
+    probe = library("books/latency.c").ladder_probe
     commands = workload.commands
     rows = np.ones(workload.order_limit, TRADE_DTYPE)
 
@@ -149,7 +149,7 @@ def passes(probe: Probe, workload: Workload, ticks: np.ndarray, trades: np.ndarr
 
 def latency_run(workload: Workload, pass_count: int) -> LatencyRun:
     """Probe, book and ladder, on one core."""
-    native = library("latency.c")
+    native = library("books/latency.c")
     native.ticks_per_us.restype = ctypes.c_double
     count = pass_count * len(workload.commands)
     ticks, trades = np.ones(count, np.uint32), np.ones(count, np.uint32)

@@ -10,14 +10,14 @@ from statistics import median
 
 import numpy as np
 
-from bench.calibration import Calibration, calibrate
-from bench.engines import play_ladder, totals_of
-from bench.flow import FlowMix
-from bench.native import BENCH, BUILD
-from bench.peers import PEER_ROW_DTYPE, PEERS, REDUCE, REPLACE
-from bench.progress import say
-from bench.tally import Totals
-from bench.workloads import LADDER, OPENING, STEADY, Workload, flow_of
+from bench.books.engines import play_ladder, totals_of
+from bench.books.flow import FlowMix
+from bench.books.tally import Totals
+from bench.books.workloads import LADDER, OPENING, STEADY, Workload, flow_of
+from bench.measuring.calibration import Calibration, calibrate
+from bench.measuring.native import BENCH, BUILD
+from bench.measuring.progress import say
+from bench.peers.peers import PEER_ROW_DTYPE, PEERS, REDUCE, REPLACE
 from cea_exchange import OrderBook
 from cea_exchange.domain.records import CommandKind
 
@@ -97,7 +97,7 @@ def verdict_of(result: dict, expected: Totals) -> str:
 
 def run_peer(name: str, python: str, path: Path, opening: int, seconds: float) -> dict:
     """One book in a process of its own."""
-    command = [python, "-m", "bench.peer_run", name, str(path), str(opening), str(seconds)]
+    command = [python, "-m", "bench.peers.peer_run", name, str(path), str(opening), str(seconds)]
     env = os.environ | {"PYTHONDONTWRITEBYTECODE": "1"}
     if python != sys.executable:
         env.pop("PYTHONPATH", None)     # It may lead to packages of this interpreter.

@@ -14,15 +14,15 @@ from dataclasses import asdict
 
 import numpy as np
 
-from bench.engines import batches, market_open, tally_events
-from bench.native import BENCH, BUILD
-from bench.progress import say_sometimes
-from bench.tally import Totals, TradeTally, id_mixed
-from bench.workloads import Workload
+from bench.books.engines import batches, market_open, tally_events
+from bench.books.tally import Totals, TradeTally, id_mixed
+from bench.books.workloads import Workload
+from bench.measuring.native import BENCH, BUILD
+from bench.measuring.progress import say_sometimes
 from cea_exchange.domain.records import EVENT_DTYPE, CommandKind
 from cea_exchange.matching.reference import ReferenceMarket
 
-KEPT = BENCH / "expected.json"
+KEPT = BENCH / "books" / "expected.json"
 CACHE = BUILD / "expected.json"
 BATCH = 2_048
 

@@ -4,7 +4,7 @@ import ctypes
 import functools
 from dataclasses import dataclass
 
-from bench.native import library
+from bench.measuring.native import library
 
 CHASE_BYTES = 64 << 20
 LOOP_STEPS = 5_000_000
@@ -24,7 +24,7 @@ class Calibration:
 
 @functools.cache
 def _probes() -> tuple[ctypes.CDLL, ctypes.c_void_p]:
-    probes = library("calibration.c")
+    probes = library("measuring/calibration.c")
     probes.integer_loop_ns.restype = ctypes.c_double
     probes.pointer_chase_ns.restype = ctypes.c_double
     probes.chase_open.restype = ctypes.c_void_p

@@ -1,6 +1,6 @@
 """Plays rows through one book of peers.py, in a process of its own.
 
-    python -m bench.peer_run NAME ROWS.npy OPENING SECONDS
+    python -m bench.peers.peer_run NAME ROWS.npy OPENING SECONDS
 
 prints a JSON object: ns a row of each round and of the empty loop, and what the trades add up to.
 """
@@ -14,8 +14,8 @@ from time import perf_counter
 
 import numpy as np
 
-from bench.peers import PEERS, EmptyLoop, Peer, Row
-from bench.tally import TradeTally
+from bench.books.tally import TradeTally
+from bench.peers.peers import PEERS, EmptyLoop, Peer, Row
 
 CHUNK = 500
 ROUNDS = 5

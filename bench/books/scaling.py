@@ -17,14 +17,14 @@ from time import perf_counter
 
 import numpy as np
 
-from bench.calibration import Calibration, calibrate
-from bench.engines import BATCH, batches, tally_events
-from bench.flow import Flow
-from bench.ladder import BareLadder
-from bench.native import BENCH
-from bench.progress import say
-from bench.tally import TRADE_DTYPE, TradeTally, id_mixed
-from bench.workloads import LADDER, OPENING, STEADY, flow_of
+from bench.books.engines import BATCH, batches, tally_events
+from bench.books.flow import Flow
+from bench.books.ladder import BareLadder
+from bench.books.tally import TRADE_DTYPE, TradeTally, id_mixed
+from bench.books.workloads import LADDER, OPENING, STEADY, flow_of
+from bench.measuring.calibration import Calibration, calibrate
+from bench.measuring.native import BENCH
+from bench.measuring.progress import say
 from cea_exchange import OrderBook
 from cea_exchange.domain.records import EVENT_DTYPE
 
@@ -167,7 +167,7 @@ def memory_measured(resting: int) -> dict[str, dict[str, float | Calibration]]:
         say(f"memory of {resting:,} resting orders, {ids} ids")
         calibration = calibrate()
         code = (
-            "import json; from bench.scaling import memory_grown;"
+            "import json; from bench.books.scaling import memory_grown;"
             f"print(json.dumps(memory_grown({resting}, {ids == 'arbitrary'})))"
         )
         done = subprocess.run(

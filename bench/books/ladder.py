@@ -4,8 +4,8 @@ import ctypes
 
 import numpy as np
 
-from bench.native import library
-from bench.tally import TRADE_DTYPE
+from bench.books.tally import TRADE_DTYPE
+from bench.measuring.native import library
 
 
 class BareLadder:
@@ -20,7 +20,8 @@ class BareLadder:
     """
 
     def __init__(self, *, order_limit: int, id_limit: int | None, price_min: int):
-        self._library = library("bare_ladder.c", *(["HASHED_IDS"] if id_limit is None else []))
+        definitions = ["HASHED_IDS"] if id_limit is None else []
+        self._library = library("books/bare_ladder.c", *definitions)
         self._library.ladder_open.restype = ctypes.c_void_p
         self._process = self._library.ladder_process
         self._process.restype = ctypes.c_int64

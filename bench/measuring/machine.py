@@ -6,7 +6,7 @@ import subprocess
 from importlib.metadata import version
 from pathlib import Path
 
-from bench.native import BENCH, FLAGS, compiler
+from bench.measuring.native import BENCH, FLAGS, compiler
 
 
 def cpu_model() -> str:

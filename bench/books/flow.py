@@ -7,7 +7,7 @@ from statistics import NormalDist
 
 import numpy as np
 
-from bench.native import library
+from bench.measuring.native import library
 from cea_exchange.domain.records import COMMAND_DTYPE
 
 TABLE_SIZE = 1 << 12
@@ -76,7 +76,7 @@ class Flow:
         levels_per_taker: int = 0,
     ) -> None:
         self._distances, self._sizes = distance_table(), size_table()
-        self._library = library("flow.c")
+        self._library = library("books/flow.c")
         self._library.flow_open.restype = ctypes.c_void_p
         self._library.flow_live.restype = ctypes.c_int64
         self._flow = ctypes.c_void_p(

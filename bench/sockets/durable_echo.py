@@ -1,6 +1,6 @@
 """The least that a durable server must do, as a floor under a venue's latency on this machine.
 
-    python -m bench.durable_echo ADDRESS FILE < secret key
+    python -m bench.sockets.durable_echo ADDRESS FILE < secret key
 
 It takes what has come, appends it to a file, syncs once, and sends every message back: no market,
 no checks, no reports, no event store.
@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import zmq
 
-from bench.open_loop import open_loop
+from bench.sockets.open_loop import open_loop
 
 COMMAND_BYTES, REPORT_BYTES = 64, 160
 FILE_BYTES = 1 << 24
@@ -59,8 +59,9 @@ def _taken(socket: zmq.Socket) -> list[list[bytes]]:
 def echo_us(folder: Path, *, rate: float, seconds: float, sockets: int) -> np.ndarray:
     """Return the latencies (us) of single messages through such a server, open loop."""
     public, secret = zmq.curve_keypair()
+    address, file = "tcp://127.0.0.1:*", str(folder / "echo")
     process = subprocess.Popen(
-        [sys.executable, "-m", "bench.durable_echo", "tcp://127.0.0.1:*", str(folder / "echo")],
+        [sys.executable, "-m", "bench.sockets.durable_echo", address, file],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from bench.flow import OWNER_COUNT, Flow, FlowMix
-from bench.tally import id_mixed
+from bench.books.flow import OWNER_COUNT, Flow, FlowMix
+from bench.books.tally import id_mixed
 from cea_exchange.domain.records import COMMAND_DTYPE, CommandKind
 
 ACCOUNT_COUNT = OWNER_COUNT

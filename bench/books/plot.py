@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from bench.calls import Calls
-from bench.report import Results
-from bench.scaling import SizeCost
+from bench.books.report import Results
+from bench.books.scaling import SizeCost
+from bench.peers.calls import Calls
 
 
 def plot(results: Results, path: Path) -> bool:

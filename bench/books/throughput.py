@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from functools import partial
 from statistics import median
 
-from bench.calibration import Calibration, calibrate
-from bench.engines import play_book, play_ladder, play_market, totals_of
-from bench.expected import expected_totals
-from bench.progress import say
-from bench.tally import Totals
-from bench.workloads import BOOK_WORKLOADS, Workload, market_steady, with_arbitrary_ids
+from bench.books.engines import play_book, play_ladder, play_market, totals_of
+from bench.books.expected import expected_totals
+from bench.books.tally import Totals
+from bench.books.workloads import BOOK_WORKLOADS, Workload, market_steady, with_arbitrary_ids
+from bench.measuring.calibration import Calibration, calibrate
+from bench.measuring.progress import say
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import numpy as np
 import zmq
 from zmq.backend.cython import _zmq
 
-from bench.native import library
+from bench.measuring.native import library
 
 COMMAND_BYTES = 64
 SETTLE_NS = 100_000_000
@@ -94,7 +94,7 @@ def open_loop(sockets: list[zmq.Socket], payloads: list[bytes], *, rate: float) 
     heard = _Heard(messages.ctypes.data, 0, len(messages), answers.ctypes.data, 0, len(answers))
     handles = (ctypes.c_void_p * len(sockets))(*(socket.underlying for socket in sockets))
     descriptors = (ctypes.c_int * len(sockets))(*(socket.fd for socket in sockets))
-    loop = library("open_loop.c").open_loop
+    loop = library("sockets/open_loop.c").open_loop
     loop.restype = ctypes.c_int64
     due_ns = time.monotonic_ns() + SETTLE_NS + spaced_ns
     shown = loop(

@@ -1,4 +1,4 @@
-"""Micro benchmarks with pytest-benchmark: `python -m pytest bench/test_micro.py`.
+"""Micro benchmarks with pytest-benchmark: `python -m pytest bench/books/test_micro.py`.
 
 Views, snapshots and hashes of a book of a million orders, and single calls from Python.
 `make test` does not collect them.
@@ -7,8 +7,8 @@ Views, snapshots and hashes of a book of a million orders, and single calls from
 import numpy as np
 import pytest
 
-from bench.tally import id_mixed
-from bench.workloads import LADDER, OPENING, flow_of
+from bench.books.tally import id_mixed
+from bench.books.workloads import LADDER, OPENING, flow_of
 from cea_exchange import OrderBook
 from cea_exchange.domain.records import (
     COMMAND_DTYPE,

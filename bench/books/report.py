@@ -5,11 +5,11 @@ import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench.calibration import Calibration
-from bench.calls import Calls
-from bench.latency import LatencyRun
-from bench.scaling import SizeCost
-from bench.throughput import Throughput
+from bench.books.latency import LatencyRun
+from bench.books.scaling import SizeCost
+from bench.books.throughput import Throughput
+from bench.measuring.calibration import Calibration
+from bench.peers.calls import Calls
 
 HEADER = ("what", "at least", "beyond", "measured", "met", "to the bare ladder", "calibration")
 COUNT = 1_000_000

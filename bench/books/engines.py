@@ -9,9 +9,9 @@ from time import perf_counter
 
 import numpy as np
 
-from bench.ladder import BareLadder
-from bench.tally import TRADE_DTYPE, Totals, TradeTally
-from bench.workloads import (
+from bench.books.ladder import BareLadder
+from bench.books.tally import TRADE_DTYPE, Totals, TradeTally
+from bench.books.workloads import (
     ACCOUNT_COUNT,
     LADDER,
     PRODUCT_COUNT,

@@ -16,7 +16,7 @@ from hashlib import blake2b
 import msgspec
 import numpy as np
 
-from bench.venue_client import Session
+from bench.sockets.venue_client import Session
 from cea_exchange.control_plane.fronts.link import (
     Arrived,
     Link,

@@ -1,4 +1,4 @@
-"""Compiles the C and Cython files of this folder into build/bench, once for each text."""
+"""Compiles the C and Cython files of the benchmarks into build/bench, once for each text."""
 
 import ctypes
 import hashlib
@@ -10,7 +10,8 @@ import sysconfig
 from pathlib import Path
 from types import ModuleType
 
-BENCH = Path(__file__).resolve().parent
+BENCH = Path(__file__).resolve().parents[1]
+HEADERS = BENCH / "measuring"
 BUILD = BENCH.parent / "build" / "bench"
 # Compilers that don't know -march=native get the rest.
 FLAGS = ("-O3", "-march=native", "-std=gnu11", "-shared", "-fPIC")
@@ -27,12 +28,12 @@ def library(source: str, *definitions: str) -> ctypes.CDLL:
     Parameters
     ----------
     source : str
-        Name of a file of this folder.
+        Path of a file, from the folder `bench` on.
     definitions : str
         Macros to define.
     """
-    flags = [*FLAGS, *(f"-D{name}" for name in definitions)]
-    text = b"".join(path.read_bytes() for path in sorted(BENCH.glob("*.c")))
+    flags = [*FLAGS, f"-I{HEADERS}", *(f"-D{name}" for name in definitions)]
+    text = b"".join(path.read_bytes() for path in sorted(BENCH.glob("*/*.[ch]")))
     digest = hashlib.blake2b(text + repr((source, flags)).encode(), digest_size=8).hexdigest()
     path = BUILD / f"{Path(source).stem}-{digest}.so"
     if not path.exists():
@@ -54,8 +55,8 @@ EXTENSION_SCRIPT = """
 import sys
 from Cython.Build import cythonize
 from setuptools import Distribution, Extension
-name, source, package_root, bench, place = sys.argv[1:]
-extension = Extension(name, [source], include_dirs=[bench], extra_compile_args=["-O3"])
+name, source, package_root, headers, place = sys.argv[1:]
+extension = Extension(name, [source], include_dirs=[headers], extra_compile_args=["-O3"])
 modules = cythonize(
     [extension], include_path=[package_root], build_dir=place,
     compiler_directives={"language_level": 3, "boundscheck": False, "wraparound": False},
@@ -67,20 +68,20 @@ command.run()
 """
 
 
-def extension(name: str) -> ModuleType:
-    """Build and import a Cython file of this folder that cimports the installed package."""
+def extension(source: str) -> ModuleType:
+    """Build and import a Cython file, named likewise, that cimports the installed package."""
     import cea_exchange
 
-    package = Path(cea_exchange.__file__).parent
-    texts = [BENCH / f"{name}.pyx", BENCH / "clock.h", *sorted(package.glob("*.pxd"))]
+    name, package = Path(source).stem, Path(cea_exchange.__file__).parent
+    texts = [BENCH / source, HEADERS / "clock.h", *sorted(package.glob("*.pxd"))]
     text = b"".join(path.read_bytes() for path in texts) + sys.version.encode()
     place = BUILD / f"{name}-{hashlib.blake2b(text, digest_size=8).hexdigest()}"
     if not list(place.glob(f"{name}.*.so")):
-        arguments = [name, BENCH / f"{name}.pyx", package.parent, BENCH, place]
+        arguments = [name, BENCH / source, package.parent, HEADERS, place]
         command = [sys.executable, "-c", EXTENSION_SCRIPT, *map(str, arguments)]
         done = subprocess.run(command, check=False, capture_output=True, text=True)
         if done.returncode != 0:
-            sys.exit(f"{name}.pyx does not build:\n{done.stdout}\n{done.stderr}")
+            sys.exit(f"{source} does not build:\n{done.stdout}\n{done.stderr}")
     path = next(place.glob(f"{name}.*.so"))
     spec = importlib.util.spec_from_file_location(name, path)
     module = importlib.util.module_from_spec(spec)

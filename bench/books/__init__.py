@@ -1,0 +1,1 @@
+"""Order books and markets in memory, ours and others': their flow, their times, their proof."""

@@ -1,0 +1,1 @@
+"""What every benchmark needs: the machine, its speed now, compiled parts, a database."""

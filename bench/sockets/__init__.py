@@ -1,0 +1,1 @@
+"""Clients and servers that a venue is measured with, through its sockets or at its doors."""

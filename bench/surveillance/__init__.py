@@ -1,0 +1,1 @@
+"""How much of planted abuse surveillance finds: `python -m bench.surveillance`."""
