@@ -4,6 +4,7 @@ A full disk is full: what else is free of the node's small file system is taken 
 one is the system's word too: each sync of the process takes so long more, which strace holds back.
 """
 
+import errno
 import os
 import shutil
 import signal
@@ -32,11 +33,23 @@ class Disk:
             _run(["mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES}", "tmpfs", str(folder)])
 
     def fill(self) -> None:
-        """Leave no room for anything."""
-        state = os.statvfs(self.folder)
-        free = state.f_bavail * state.f_frsize - FREE_BYTES
+        """Leave no room for anything, though others write meanwhile."""
+        taken, part = 0, self._free()
         with (self.folder / BALLAST).open("wb") as file:
-            os.posix_fallocate(file.fileno(), 0, max(free, 1))
+            while part >= FREE_BYTES:
+                try:
+                    os.posix_fallocate(file.fileno(), taken, part)
+                    taken += part
+                    part = self._free()
+                except OSError as error:
+                    if error.errno != errno.ENOSPC:
+                        raise
+                    # What the file system needs for itself is among what it calls free.
+                    part //= 2
+
+    def _free(self) -> int:
+        state = os.statvfs(self.folder)
+        return int(state.f_bavail * state.f_frsize - FREE_BYTES)
 
     def empty(self) -> None:
         """Give the room back."""
