@@ -26,7 +26,7 @@ typedef struct {              /* COMMAND_DTYPE */
     uint64_t reserved;
 } Command;
 
-typedef struct {              /* TRADE_DTYPE of bench/ladder.py */
+typedef struct {              /* TRADE_DTYPE of bench/books/ladder.py */
     uint64_t taker, maker;
     uint32_t price, tonnes;
 } Trade;

@@ -13,7 +13,7 @@ static void flow_gone(uint64_t id);
 
 enum { TABLE_BITS = 12, PULL_TICKS = 100 };
 
-typedef struct {              /* FlowMix of bench/flow.py; thousandths of the draws */
+typedef struct {              /* FlowMix of bench/books/flow.py; thousandths of the draws */
     int64_t enters, cancels;  /* the rest amends */
     int64_t crossing;         /* of the enters */
     int64_t live_target;      /* crossing orders are larger above it, smaller below it */

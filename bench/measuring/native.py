@@ -69,7 +69,7 @@ command.run()
 
 
 def extension(source: str) -> ModuleType:
-    """Build and import a Cython file, named likewise, that cimports the installed package."""
+    """Build and import a Cython file, under its own name, that cimports the installed package."""
     import cea_exchange
 
     name, package = Path(source).stem, Path(cea_exchange.__file__).parent

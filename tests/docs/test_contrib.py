@@ -33,6 +33,7 @@ CONFIGS = {
     "way_in.toml": WayInConfig,
     "bank.toml": BankConfig,
 }
+PROGRAM = r"/etc/cea-exchange/\w+\.sh|/opt/cea-exchange/bin/cea-exchange"
 UNITS = ("venue", "registry", "bank", "ccer", "platform")
 # Text, not a setting, begins with a blank behind the #.
 SETTING = re.compile(r"^#(?=[a-z_]+ = |\[)", re.MULTILINE)
@@ -137,12 +138,12 @@ def test_the_board_shows_each_panel_somewhere_else():
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="there is no systemd here")
-@pytest.mark.parametrize("timer", ["nightly", "ledger-drill"])
+@pytest.mark.parametrize("timer", ["nightly", "ledger-drill", "log-check"])
 def test_systemd_understands_the_timer(timer, tmp_path):
     for suffix in ("service", "timer"):
         name = f"cea-exchange-{timer}.{suffix}"
         text = (CONTRIB / "systemd" / name).read_text(encoding="utf-8")
-        (tmp_path / name).write_text(re.sub(r"/etc/cea-exchange/\w+\.sh", "/bin/true", text))
+        (tmp_path / name).write_text(re.sub(PROGRAM, "/bin/true", text))
     command = ["systemd-analyze", "verify", "--man=no", str(tmp_path / name)]
     checked = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert not [line for line in checked.stderr.splitlines() if timer in line]

@@ -1,31 +1,64 @@
-"""A sending process runs before all that is ordinary, where it may; what it starts does not."""
+"""A sending thread runs before all that is ordinary, where it may, while it sends; nothing else does."""
 
 import json
+import os
 import subprocess
 import sys
 
 import pytest
 
+from cea_exchange.loadtest import punctual
+
 SCRIPT = """
 import json, os, subprocess, sys, threading
-from cea_exchange.loadtest.punctual import is_real_time, priority_raise
+from cea_exchange.loadtest.punctual import real_time
 
-before = is_real_time()
-priority_raise()
-thread = []
-other = threading.Thread(target=lambda: thread.append(is_real_time()))
-other.start()
-other.join()
-ask = "from cea_exchange.loadtest.punctual import is_real_time; print(is_real_time())"
-child = subprocess.check_output([sys.executable, "-c", ask], text=True).strip()
-print(json.dumps([before, is_real_time(), thread[0], child]))
+def policy():
+    return os.sched_getscheduler(0) & ~os.SCHED_RESET_ON_FORK
+
+seen = [policy()]
+with real_time() as allowed:
+    seen.append(policy())
+    other = threading.Thread(target=lambda: seen.append(policy()))
+    other.start()
+    other.join()
+    ask = "import os; print(os.sched_getscheduler(0))"
+    seen.append(int(subprocess.check_output([sys.executable, "-c", ask])))
+seen.append(policy())
+with real_time(wanted=False) as refused:
+    seen.append(policy())
+print(json.dumps([allowed, refused, seen]))
 """
 
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere nothing is raised")
 
-@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere nothing is raised")
-def test_only_the_sending_thread_is_in_real_time():
+
+def test_only_the_sending_thread_is_in_real_time_and_only_while_it_sends():
     output = subprocess.check_output([sys.executable, "-c", SCRIPT], text=True, timeout=60)
-    before, after, thread, child = json.loads(output)
-    if not after:
+    allowed, refused, seen = json.loads(output)
+    if not allowed:
         pytest.skip("real-time priority is not allowed here")
-    assert [before, thread, child] == [False, False, "False"]
+    assert not refused
+    assert seen == [os.SCHED_OTHER, os.SCHED_FIFO] + 4 * [os.SCHED_OTHER]
+
+
+@pytest.mark.parametrize("error", [PermissionError, OSError])
+def test_where_it_is_not_allowed_all_runs_as_before(monkeypatch, error):
+    def refused(*arguments):
+        raise error
+
+    monkeypatch.setattr(os, "sched_setscheduler", refused)
+    assert not punctual.is_real_time_allowed()
+
+
+def test_a_system_that_allows_the_lowest_priority_only_gets_no_sender_above_its_helper(monkeypatch):
+    asked = []
+
+    def lowest_only(process, policy, param):
+        asked.append(param.sched_priority)
+        if param.sched_priority > punctual.REAL_TIME_PRIORITY:
+            raise PermissionError
+
+    monkeypatch.setattr(os, "sched_setscheduler", lowest_only)
+    assert not punctual.is_real_time_allowed()
+    assert asked == [punctual.HELPER_PRIORITY, 0]

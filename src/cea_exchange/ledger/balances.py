@@ -32,7 +32,10 @@ class Balances:
         return self._others.get(Holding(*holding), 0)
 
     def trading(self) -> np.ndarray:
-        """Return account, asset and amount of what trading accounts hold: int64[count, 3]."""
+        """Return account, asset and amount of what trading accounts hold: int64[count, 3].
+
+        Those of participants, that is: institutions have none.
+        """
         accounts, columns = np.nonzero(self._trading)
         assets = np.where(columns == 0, CASH_ASSET, columns - 1)
         return np.column_stack((accounts, assets, self._trading[accounts, columns]))

@@ -1,1 +1,1 @@
-"""The load harness: populations, open-loop schedules, recorders, reports."""
+"""The load harness: populations, open-loop schedules, senders, reports."""

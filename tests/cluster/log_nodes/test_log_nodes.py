@@ -25,6 +25,8 @@ pytestmark = [pytest.mark.e2e, pytest.mark.crash]
 STREAM, SUBJECT = "cea-journal", "cea.journal"
 COUNT = 40
 ASK_S_MAX = 10.0
+NODES_S = 10.0
+NO_PEERS = 10005
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +74,7 @@ async def _quiet(_):
 
 async def journal_open(line):
     log = line.jetstream(timeout=ASK_S_MAX)
-    await log.add_stream(
+    config = api.StreamConfig(
         name=STREAM,
         subjects=[SUBJECT],
         num_replicas=3,
@@ -81,7 +83,17 @@ async def journal_open(line):
         deny_purge=True,
         duplicate_window=120,
     )
-    return log
+    until_s = time.monotonic() + NODES_S * patience()
+    while True:
+        try:
+            await log.add_stream(config)
+        except nats.js.errors.BadRequestError as error:
+            # A node that has just begun is offline to the others for a moment.
+            if error.err_code != NO_PEERS or time.monotonic() > until_s:
+                raise
+            await asyncio.sleep(0.2)
+        else:
+            return log
 
 
 async def journal_fill(line):

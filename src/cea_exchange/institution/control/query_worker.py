@@ -111,6 +111,7 @@ class LookWorker:
         self._opener: Opener = getattr(import_module(module), function)
         self._service: InstitutionService[Any] | None = None
         self._now_ns = 0
+        self._is_nice = False
 
     def answer(self, question: Question) -> dict[str, Any]:
         """Return the answer to a look, from all that was committed when it was asked."""
@@ -141,6 +142,10 @@ class LookWorker:
     def _opened(self) -> InstitutionService[Any]:
         if self._service is None:
             self._service = self._opener(self._settings, lambda: self._now_ns)
+            if not self._is_nice:
+                # Not before: to begin, and to open the database, takes longer than to read.
+                os.nice(NICENESS)
+                self._is_nice = True
         return self._service
 
 
@@ -164,15 +169,10 @@ def serve(line: socket.socket) -> None:
     worker = LookWorker(msgspec.msgpack.decode(settings, type=LookSettings))
     line.sendall(READY)
     questions = msgspec.msgpack.Decoder(Question)
-    is_nice = False
     while (content := next_message()) is not None:
         answer = worker.answer(questions.decode(content))
         line.sendall(framed(Answer(answer, events)))
         events.clear()
-        if not is_nice:
-            # Not before: to begin, and to open the database, takes longer than to read.
-            os.nice(NICENESS)
-            is_nice = True
 
 
 def _log_to(events: list[dict[str, Any]]) -> None:

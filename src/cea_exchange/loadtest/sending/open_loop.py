@@ -12,7 +12,7 @@ Lateness is the harness's own; a run whose lateness is not small beside its late
 import gc
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import msgspec
@@ -28,6 +28,8 @@ ROWS_AT_ONCE = 256
 """Made into tuples at a time: more would be a stall of the sender itself."""
 BATCH_MAX = 256
 """Handed over at a time, when more is due: answers are looked at in between."""
+REPORTS_MIN, REPORTS_PER_COMMAND = 64, 4
+"""So many are taken in at a time by a loop that is late: more would make it later still."""
 POLL_S_MAX = 0.05
 WAKE_NS = 250_000
 """So much before a command is due the loop wakes: a processor that slept takes its time."""
@@ -162,38 +164,31 @@ class OpenLoop:
 
     def _run(self, start_ns: int) -> LoopResult:
         result = LoopResult(start_ns)
-        plan, place = self.plan, 0
-        rows: list[PlannedRow] = []
-        first = last_due_ns = gap_ns = 0
-        total = len(plan)
-        while place < total and not result.stopped:
-            if place == first + len(rows):
-                first, rows = place, plan.rows(place, ROWS_AT_ONCE)
+        rows = self._rows()
+        row = next(rows, None)
+        place = last_due_ns = 0
+        while row is not None and not result.stopped:
             now = time.monotonic_ns() - start_ns
             batch = []
-            while place < first + len(rows) and rows[place - first].due_ns <= now:
-                row = rows[place - first]
+            while row is not None and row.due_ns <= now and len(batch) < BATCH_MAX:
                 place += 1
                 last_due_ns = row.due_ns
                 batch.append((row._replace(due_ns=row.due_ns + start_ns), place))
-                if len(batch) == BATCH_MAX:
-                    break
+                row = next(rows, None)
             if batch:
                 self._hand_over(batch)
                 result.stopped = self.stop.reason(self.notes)
-            next_ns = 0
-            if place < first + len(rows):
-                gap_ns = rows[place - first].due_ns - last_due_ns
-                next_ns = start_ns + rows[place - first].due_ns
-            if not self._heard:
-                wake_ns = next_ns - min(WAKE_NS, gap_ns // AWAKE_PART)
-                wait_s = 0.0 if self.spin else (wake_ns - time.monotonic_ns()) / 1e9
-                self._poll(min(max(wait_s, 0.0), POLL_S_MAX))
-            self._take_heard(next_ns)
+            if row is not None:
+                wake_ns = row.due_ns - min(WAKE_NS, (row.due_ns - last_due_ns) // AWAKE_PART)
+                self._listen(start_ns + wake_ns, start_ns + row.due_ns, len(batch))
         result.sent_s = (time.monotonic_ns() - start_ns) / 1e9
         self._await_answers()
         result.done_s = (time.monotonic_ns() - start_ns) / 1e9
         return result
+
+    def _rows(self) -> Iterator[PlannedRow]:
+        for first in range(0, len(self.plan), ROWS_AT_ONCE):
+            yield from self.plan.rows(first, ROWS_AT_ONCE)
 
     def _hand_over(self, batch: list[tuple[PlannedRow, int]]) -> None:
         commands = [self._command(row, place) for row, place in batch]
@@ -267,9 +262,24 @@ class OpenLoop:
 
     # -- What comes -------------------------------------------------------------------------------
 
+    def _listen(self, wake_ns: int, due_ns: int, sent: int) -> None:
+        """Take in what is reported, and wait for it, until shortly before the next is due.
+
+        A command that is due leaves first. A loop that is late takes some all the same, as many as
+        what it has sent may bring, or they would wait for ever.
+        """
+        rests = not self.spin and not self._heard
+        wait_s = (wake_ns - time.monotonic_ns()) / 1e9 if rests else 0.0
+        self._poll(min(max(wait_s, 0.0), POLL_S_MAX))
+        if time.monotonic_ns() >= due_ns:
+            self._take_heard(max(REPORTS_MIN, REPORTS_PER_COMMAND * sent))
+        else:
+            while self._heard and time.monotonic_ns() < due_ns:
+                self._take_heard(1)
+
     def _hear(self, timeout_s: float) -> bool:
-        is_any = self._poll(timeout_s)
-        self._take_heard()
+        is_any = self._poll(0.0 if self._heard else timeout_s)
+        self._take_heard(len(self._heard))
         return is_any
 
     def _poll(self, timeout_s: float) -> bool:
@@ -281,13 +291,8 @@ class OpenLoop:
             self.look(self.notes)
         return bool(reports)
 
-    def _take_heard(self, next_ns: int = 0) -> None:
-        """Take reports in; where a command is due meanwhile, it leaves first and they wait.
-
-        A loop that is behind its times takes all of them, or they would wait for ever.
-        """
-        is_behind = next_ns <= time.monotonic_ns()
-        while self._heard and (is_behind or time.monotonic_ns() < next_ns):
+    def _take_heard(self, count_max: int) -> None:
+        for _ in range(min(count_max, len(self._heard))):
             at_ns, report = self._heard.popleft()
             self._take(report, at_ns)
         if self._reactions:

@@ -11,6 +11,7 @@ import select
 import sys
 import time
 import traceback
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from cea_exchange.loadtest.flow.arrivals import Arrivals
 from cea_exchange.loadtest.flow.plan import Plan, depth_draw, plan_draw
 from cea_exchange.loadtest.flow.recorded import Recorded, recorded_plan
 from cea_exchange.loadtest.flow.workload import Workload
-from cea_exchange.loadtest.punctual import is_real_time, priority_raise, timers_sharpen
+from cea_exchange.loadtest.punctual import priority_lower, real_time, timers_sharpen
 from cea_exchange.loadtest.sending.notes import Notes
 from cea_exchange.loadtest.sending.open_loop import OpenLoop, Stop
 from cea_exchange.loadtest.targets.echo import EchoCall, EchoProcess
@@ -34,6 +35,7 @@ IDLE_S = 0.05
 FLOOR_S_MAX = 2.0
 """So much of the schedule is enough to see what the harness takes."""
 FLOOR_DELAY_NS = 20_000_000
+FAR_BEHIND_NS = 500_000_000
 
 
 class ProcessConfig(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -92,11 +94,12 @@ class SendingProcess:
         echo.connect(config.participants)
         loop = OpenLoop(echo, config.workload, part, spin=config.spin, seed=config.seed)
         try:
-            loop.run(time.monotonic_ns() + FLOOR_DELAY_NS)
+            with self._real_time() as is_real_time:
+                loop.run(time.monotonic_ns() + FLOOR_DELAY_NS)
         finally:
             echo.close()
         loop.notes.write(self._path("floor"))
-        return {"is_real_time": is_real_time()}
+        return {"is_real_time": is_real_time}
 
     def do_connect(self) -> dict[str, Any]:
         """Connect the target."""
@@ -129,7 +132,8 @@ class SendingProcess:
 
     def do_run(self, *, start_ns: int) -> dict[str, Any]:
         """Send the plan from that moment of the monotonic clock on."""
-        result = self._sending.run(start_ns)
+        with self._real_time():
+            result = self._sending.run(start_ns)
         return {"sent_s": result.sent_s, "done_s": result.done_s, "stopped": result.stopped}
 
     def do_reconcile(self) -> dict[str, Any]:
@@ -152,6 +156,10 @@ class SendingProcess:
         """End the target's connections."""
         if self._target is not None:
             self._target.close()
+
+    def _real_time(self) -> AbstractContextManager[bool]:
+        # A loop that never sleeps would starve everything else.
+        return real_time(wanted=not self._config.spin)
 
     @property
     def _sending(self) -> OpenLoop:
@@ -177,6 +185,9 @@ class SendingProcess:
         if now - self._seen_at < SEEN_EVERY_S:
             return
         self._seen_at = now
+        if notes.sent and notes.left_ns[-1] - notes.due_ns[-1] > FAR_BEHIND_NS:
+            # It never sleeps now: in real time it would starve what it loads.
+            priority_lower()
         # A part of what was answered since: enough for whoever looks on, and no stall of the loop.
         first, self._seen_until = self._seen_until, notes.sent
         first = max(first, self._seen_until - SEEN_COMMANDS_MAX)
@@ -213,9 +224,6 @@ def main(path: str) -> None:
     timers_sharpen()
     try:
         config = msgspec.json.decode(Path(path).read_bytes(), type=ProcessConfig)
-        if not config.spin:
-            # Who never sleeps would take a processor from all others for good.
-            priority_raise()
         sending = SendingProcess(config)
         try:
             sending.serve()

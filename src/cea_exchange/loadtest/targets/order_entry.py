@@ -17,7 +17,7 @@ from cea_exchange.client.order_entry import HEARTBEAT_INTERVAL_S, SILENCE_S_MAX,
 from cea_exchange.client.reports import Report as VenueReport
 from cea_exchange.client.session import OrderSession, SessionEnded, SessionState
 from cea_exchange.domain.records import EventKind, Method, Phase, Reason
-from cea_exchange.loadtest.punctual import REAL_TIME_PRIORITY, is_real_time
+from cea_exchange.loadtest.punctual import HELPER_PRIORITY, is_real_time_allowed
 from cea_exchange.loadtest.sockets import SocketSet, refusal_passes
 from cea_exchange.loadtest.targets.records import Ids, record_of
 from cea_exchange.loadtest.targets.target import (
@@ -85,10 +85,10 @@ class OrderEntry(Target):
         self._keys = Path(keys)
         self._log = VenueLog(Path(log)) if log else None
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context(io_threads=1)
-        if is_real_time():
+        if is_real_time_allowed():
             # What was sent has left when that thread has written it: it goes before this one.
             self._context.set(zmq.THREAD_SCHED_POLICY, os.SCHED_FIFO)
-            self._context.set(zmq.THREAD_PRIORITY, REAL_TIME_PRIORITY + 1)
+            self._context.set(zmq.THREAD_PRIORITY, HELPER_PRIORITY)
         self._sockets = SocketSet()
         self._seats: dict[int, _Seat] = {}
         self._ids = Ids()

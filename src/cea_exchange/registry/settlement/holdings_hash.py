@@ -1,4 +1,4 @@
-"""The hash of what trading accounts hold, from the postings: now, and at many sequences past.
+"""The hash of what trading accounts hold: now, in memory or by SQL, and at many sequences past.
 
 To the venue a trade has happened when it is received, whenever it is posted here, and until a bust
 undoes it. So what is not posted yet counts too, and what was posted late counts from its own

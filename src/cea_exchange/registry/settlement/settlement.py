@@ -494,8 +494,8 @@ class _Run:
     def _checkpoint(self, _record: Any, row: np.ndarray) -> None:
         """Compare the venue's holdings hash with ours at this same sequence.
 
-        Within a day ours is of the balances in memory, which change with each posting; at the
-        close, and after a divergence, of the postings as the database has them.
+        Within a day ours is of the balances in memory, which change with each posting; while the
+        market is closed, and after a divergence, of the postings as the database has them.
 
         Rules: CEA-REG-05 (each keeps the other's hashes).
         """
