@@ -1,6 +1,7 @@
 """Three log nodes as real processes: encrypted, each right held to, one lost, one refused."""
 
 import asyncio
+import shutil
 import ssl
 import subprocess
 import sys
@@ -202,6 +203,30 @@ def test_a_killed_node_comes_back_with_all_of_it(nodes, certificates):
     block.write_bytes(block.read_bytes()[:-3])
     with pytest.raises(ReplicaError, match="torn record"):
         list(replica_messages(nodes.data(0), STREAM))
+
+
+def test_a_node_with_an_empty_folder_is_well_once_it_has_all_of_the_log(certificates, tmp_path):
+    """As where a log node is replaced; until then no other one may be stopped."""
+    with LogNodes(tmp_path, certificates=certificates) as nodes:
+        nodes.start()
+
+        async def fill():
+            line = await connected(nodes, VENUE, certificates)
+            await journal_fill(line)
+            await line.close()
+
+        asyncio.run(fill())
+        leads = leader(nodes)
+        replaced = next(number for number in range(3) if nodes.settings[number].node != leads)
+        nodes.stop(replaced)
+        shutil.rmtree(nodes.data(replaced))
+        nodes.start(replaced)
+        deadline_s = time.monotonic() + 60 * patience()
+        while not (health := nodes.node_health(replaced)).is_well:
+            assert time.monotonic() < deadline_s, health.faults
+            time.sleep(0.02)
+    held = [stream.last_seq for stream in health.streams if stream.name == STREAM]
+    assert held == [COUNT]
 
 
 def leader(nodes):

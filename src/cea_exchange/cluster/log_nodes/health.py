@@ -87,19 +87,20 @@ def log_node_health(node: str, monitor: str, *, peers: int) -> LogNodeHealth:
         about = _ask(monitor, "/varz")
         routes = _ask(monitor, "/routez")
         log = _ask(monitor, "/jsz?streams=true&config=true&accounts=true")
+        current = _ask(monitor, "/healthz", also=http.client.SERVICE_UNAVAILABLE)
     except (OSError, ValueError, http.client.HTTPException) as error:
         return LogNodeHealth(node=node, faults=(f"{monitor}: expected an answer, {error}",))
-    return _judged(node, about, routes, log, peers)
+    return _judged(node, about, routes, log, str(current.get("error", "")), peers)
 
 
-def _ask(monitor: str, what: str) -> dict[str, Any]:
+def _ask(monitor: str, what: str, *, also: int = http.client.OK) -> dict[str, Any]:
     host, _, port = monitor.rpartition(":")
     line = http.client.HTTPConnection(host, int(port), timeout=ASK_S_MAX)
     try:
         line.request("GET", what)
         answer = line.getresponse()
         body = answer.read(ANSWER_BYTES_MAX)
-        if answer.status != http.client.OK:
+        if answer.status not in (http.client.OK, also):
             raise ValueError(f"{what}: expected 200, got {answer.status}")
         found = json.loads(body)
         if not isinstance(found, dict):
@@ -110,7 +111,12 @@ def _ask(monitor: str, what: str) -> dict[str, Any]:
 
 
 def _judged(
-    node: str, about: dict[str, Any], routes: dict[str, Any], log: dict[str, Any], peers: int
+    node: str,
+    about: dict[str, Any],
+    routes: dict[str, Any],
+    log: dict[str, Any],
+    lacks: str,
+    peers: int,
 ) -> LogNodeHealth:
     faults: list[str] = []
     version = str(about.get("version", ""))
@@ -130,6 +136,9 @@ def _judged(
         faults.append("it keeps no log any more: its disk was full or failed")
     elif not config.get("sync_always"):
         faults.append("expected sync_interval always, got another: it could lose acknowledged work")
+    if lacks and not is_off:
+        # Who follows, or has begun with an empty folder, knows by itself what it lacks.
+        faults.append(f"expected it to have all of the log, it says: {lacks}")
     used, most = int(log.get("storage", 0)), int(config.get("max_storage", 0))
     if most and used * 100 > most * STORE_PERCENT_MAX:
         limit = f"{STORE_PERCENT_MAX}% of its store at most"
