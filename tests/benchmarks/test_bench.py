@@ -19,6 +19,7 @@ from bench.books import engines, expected, throughput, workloads
 from bench.books.tally import TradeTally, id_mixed
 from bench.peers import peer_run, peers
 from bench.sockets import durable_echo
+from support.patience import patience
 
 SCALE = 0.005
 
@@ -127,7 +128,7 @@ def test_a_run_prints_the_table_and_keeps_its_raw_results(tmp_path):
     command = [sys.executable, "-m", "bench", "--quick", "--only", "market"]
     done = subprocess.run(
         [*command, "--results", str(tmp_path)], check=False, cwd=ROOT, capture_output=True,
-        text=True, timeout=60,
+        text=True, timeout=60 * patience(),
     )
     assert done.returncode == 0, done.stderr
     assert "| Market, all rules, all events" in done.stdout

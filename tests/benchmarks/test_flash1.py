@@ -15,6 +15,7 @@ sys.path.insert(0, str(ROOT))  # bench/ is no part of the package
 
 from bench.flash1.__main__ import build
 from bench.measuring.native import compiler
+from support.patience import patience
 
 HERE = Path(__file__).parent
 NEW, CANCEL, MODIFY = range(3)
@@ -129,7 +130,9 @@ def test_the_adapter_reports_what_a_plain_book_does(clone, seed):
     path = clone / f"messages_{seed}"
     path.write_bytes(messages)
     command = [clone / "harness", clone / "cea_exchange_adapter.so", path]
-    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        command, check=True, capture_output=True, text=True, timeout=60 * patience()
+    )
     lines = done.stdout.splitlines()
     reports = [tuple(map(int, line.split())) for line in lines if line[0] != "b"]
     found = [tuple(map(int, line.split()[1:])) for line in lines if line[0] == "b"]

@@ -17,6 +17,7 @@ from cea_exchange.institution.maintenance.store_check import store_check
 from cea_exchange.protocol.links.ccer import Claim, LinkAnswer, LinkQuestion
 from cea_exchange.protocol.security import CurveKeys
 from support.ccer.ccer_process import CcerProcess
+from support.patience import patience
 from support.registry.fake_venue import pack, wait_until
 from support.rounds import ROUNDS
 
@@ -170,7 +171,9 @@ def test_the_allowance_registry_asks_over_the_link_and_gets_the_first_answer(cce
 def command(data, *words):
     environment = {**os.environ, "CEA_EXCHANGE_DATA": str(data)}
     line = (sys.executable, "-m", "cea_exchange.cli.main", "ccer", *words)
-    return subprocess.run(line, env=environment, capture_output=True, text=True, timeout=120)
+    return subprocess.run(
+        line, env=environment, capture_output=True, text=True, timeout=120 * patience()
+    )
 
 
 def test_it_is_copied_while_it_works_and_the_copy_is_a_registry(tmp_path, database_address, ccer):

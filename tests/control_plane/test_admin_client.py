@@ -10,13 +10,14 @@ from cea_exchange.institution.control.admin_client import InstitutionUnavailable
 from cea_exchange.protocol.security import CurveKeys
 from cea_exchange.registry.control.admin_client import registry_ask
 from cea_exchange.venue.operations.admin_client import AdminError, admin_ask
+from support.patience import patience
 
 
 def test_a_venue_that_has_ended_is_said_to_have(tmp_path):
     keys = CurveKeys.new()
     keys.save(tmp_path / "keys", "admin")
     process = subprocess.Popen([sys.executable, "-c", ""])
-    process.wait(60)
+    process.wait(60 * patience())
     shown = {"admin": "tcp://127.0.0.1:1", "public_key": keys.public, "pid": process.pid}
     (tmp_path / "venue").mkdir()
     (tmp_path / "venue.lock").touch()
@@ -60,7 +61,7 @@ def test_a_registry_that_has_ended_is_said_to_have(tmp_path):
     for name in ("admin", "registry"):
         CurveKeys.new().save(tmp_path / "keys", name)
     process = subprocess.Popen([sys.executable, "-c", ""])
-    process.wait(60)
+    process.wait(60 * patience())
     (tmp_path / "registry").mkdir()
     (tmp_path / "registry" / "lock").touch()
     shown = {"admin": "tcp://127.0.0.1:1", "pid": process.pid}

@@ -107,7 +107,7 @@ def test_a_ping_storm_ends_fronts_and_its_key_is_cut_off(world):
         for trader in traders:
             trader.start()
         for _ in traders:
-            assert has_begun.acquire(timeout=60)
+            assert has_begun.acquire(timeout=60 * patience())
         time.sleep(QUIET_S)
         is_storm.set()
         storm = subprocess.Popen(
@@ -122,7 +122,7 @@ def test_a_ping_storm_ends_fronts_and_its_key_is_cut_off(world):
             time.sleep(0.2)
         time.sleep(BEHIND_S)
         is_over.set()
-        found = [shown.get(timeout=120) for _ in traders]
+        found = [shown.get(timeout=120 * patience()) for _ in traders]
         for trader in traders:
             trader.join(30)
         status = admin_ask(world.data, {"op": "status"})

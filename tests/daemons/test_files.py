@@ -12,6 +12,7 @@ import pytest
 
 from cea_exchange.domain.records import Tif
 from support.bank.bank_process import BankProcess
+from support.patience import patience
 from support.rounds import ROUNDS
 from support.venue.venue_process import CLOCK, SERVE, VenueProcess
 from support.venue.venue_world import enter, world_open
@@ -82,7 +83,9 @@ def test_a_venue_whose_lock_file_is_removed_stays_alone_on_its_journal(world):
     for _ in range(2):
         (world.data / "venue.lock").unlink(missing_ok=True)
         arguments = ("--config", str(world.data / "venue.toml"), "--data", str(world.data))
-        second = subprocess.run([*SERVE, *arguments], capture_output=True, text=True, timeout=60)
+        second = subprocess.run(
+            [*SERVE, *arguments], capture_output=True, text=True, timeout=60 * patience()
+        )
         assert second.returncode == 2 and "is in use by process" in second.stderr
     assert sorted((world.data / "journal").iterdir()) == journal
     assert world.venue.process.poll() is None
@@ -114,7 +117,7 @@ def test_nobody_else_reads_what_the_programs_write(world, tmp_path):
             ("venue", "backup", str(tmp_path / "copy"), "--data", str(world.data)),
             ("registry", "account", "list", "--data", str(world.data)),
         ):
-            subprocess.run([*CLI, *arguments], capture_output=True, timeout=60)
+            subprocess.run([*CLI, *arguments], capture_output=True, timeout=60 * patience())
     finally:
         os.umask(before)
     written = [world.data / name for name in ("journal", "events", "snapshots", "bulletins")]

@@ -29,7 +29,7 @@ DOCUMENT = ROOT / "protocol" / "metrics.md"
 
 def scrape(address):
     """Return samples by (name, labels) and the types by metric."""
-    with urllib.request.urlopen(f"http://{address}/metrics", timeout=10) as answer:
+    with urllib.request.urlopen(f"http://{address}/metrics", timeout=60) as answer:
         families = list(text_string_to_metric_families(answer.read().decode()))
     samples = {
         (sample.name, *sorted(sample.labels.values())): sample.value

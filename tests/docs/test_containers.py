@@ -13,6 +13,7 @@ import typer
 import yaml
 
 from cea_exchange.cli.main import app_build
+from support.patience import patience
 from support.places import ROOT
 
 FOLDER = ROOT / "contrib" / "container"
@@ -47,7 +48,7 @@ def health(status):
 def checked(address):
     return subprocess.run(
         [sys.executable, "-S", FOLDER / "healthy.py"], env={"HEALTH": address, "http_proxy": "x:1"},
-        capture_output=True, text=True, timeout=30,
+        capture_output=True, text=True, timeout=30 * patience(),
     )  # fmt: skip
 
 

@@ -21,6 +21,7 @@ from cea_exchange.venue.config import VenueConfig
 from cea_exchange.venue.operations import metrics as venue_metrics
 from cea_exchange.venue.publication.relay import RelayConfig
 from cea_exchange.venue.replication import metrics as cluster_metrics
+from support.patience import patience
 from support.places import ROOT
 
 CONTRIB = ROOT / "contrib"
@@ -112,7 +113,9 @@ def test_systemd_understands_the_unit(daemon, tmp_path):
     path = tmp_path / f"cea-exchange-{daemon}.service"
     path.write_text(unit.replace("/opt/cea-exchange/bin/cea-exchange", "/bin/true"))
     command = ["systemd-analyze", "verify", "--man=no", str(path)]
-    checked = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    checked = subprocess.run(
+        command, capture_output=True, text=True, timeout=60 * patience(), check=False
+    )
     complaints = [line for line in checked.stderr.splitlines() if path.name in line]
     assert not complaints
 
@@ -145,5 +148,7 @@ def test_systemd_understands_the_timer(timer, tmp_path):
         text = (CONTRIB / "systemd" / name).read_text(encoding="utf-8")
         (tmp_path / name).write_text(re.sub(PROGRAM, "/bin/true", text))
     command = ["systemd-analyze", "verify", "--man=no", str(tmp_path / name)]
-    checked = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    checked = subprocess.run(
+        command, capture_output=True, text=True, timeout=60 * patience(), check=False
+    )
     assert not [line for line in checked.stderr.splitlines() if timer in line]

@@ -11,6 +11,7 @@ import time
 import pytest
 
 from cea_exchange.cli.main import run as cea_exchange
+from support.patience import patience
 
 pytestmark = pytest.mark.e2e
 
@@ -20,7 +21,7 @@ SMALL = ["--participants", "24", "--orders", "4000", "--rate", "1500"]
 
 def run(*arguments):
     return subprocess.run(
-        [*DEMO, *arguments], capture_output=True, text=True, timeout=150, check=False
+        [*DEMO, *arguments], capture_output=True, text=True, timeout=150 * patience(), check=False
     )
 
 
@@ -93,7 +94,7 @@ def test_an_ended_demo_leaves_no_process_behind(tmp_path, number):
     with subprocess.Popen([*DEMO, *arguments], stdout=subprocess.DEVNULL) as demo:
         _wait(lambda: len(_left_over(data)) >= 5, "the daemons and runners to be there")
         demo.send_signal(number)
-        demo.wait(30)
+        demo.wait(30 * patience())
     _wait(lambda: not _left_over(data), "all processes to end")
 
 

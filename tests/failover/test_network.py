@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from failover.network import can_be_private
+from support.patience import patience
 from torture.run import python_path
 
 pytestmark = pytest.mark.skipif(not can_be_private(), reason="no namespaces for this user")
@@ -65,7 +66,7 @@ def test_a_cut_stops_what_it_says_and_a_full_disk_is_full(tmp_path):
         env={"PYTHONPATH": python_path(), "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=60 * patience(),
         check=False,
     )
     assert ran.stdout.endswith("all as expected\n"), ran.stderr

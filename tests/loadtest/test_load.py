@@ -11,6 +11,7 @@ from cea_exchange.cli.main import run as cea_exchange
 from cea_exchange.domain.records import Side
 from cea_exchange.loadtest.report import LoadReport
 from cea_exchange.loadtest.runner import best_order
+from support.patience import patience
 
 pytestmark = pytest.mark.e2e
 
@@ -20,7 +21,7 @@ WORKLOADS_BESIDE = ("takers", "cancel_heavy")
 
 def run(*arguments):
     return subprocess.run(
-        [*LOAD, *arguments], capture_output=True, text=True, timeout=100, check=False
+        [*LOAD, *arguments], capture_output=True, text=True, timeout=100 * patience(), check=False
     )
 
 

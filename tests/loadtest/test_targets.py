@@ -10,6 +10,7 @@ import pytest
 
 from cea_exchange.loadtest.targets.finding import target_class, target_make
 from cea_exchange.loadtest.targets.target import TargetError
+from support.patience import patience
 from support.places import ROOT
 
 pytestmark = pytest.mark.e2e
@@ -20,7 +21,8 @@ FIX_SERVERS = ROOT / "tests" / "support" / "loadtest"
 
 def run(*arguments, cwd=None):
     return subprocess.run(
-        [*LOAD, *arguments], capture_output=True, text=True, timeout=120, check=False, cwd=cwd
+        [*LOAD, *arguments], capture_output=True, text=True, timeout=120 * patience(),
+        check=False, cwd=cwd,
     )
 
 

@@ -15,6 +15,7 @@ from cea_exchange.matching.events import event_line
 from cea_exchange.matching.reference import ReferenceMarket
 from cea_exchange.matching.sealing import sealed, unsealed
 from support.market.market_scripts import CORES
+from support.patience import patience
 
 
 @pytest.fixture(params=CORES, ids=lambda core: core.__name__)
@@ -215,7 +216,7 @@ class PatientMarket(ReferenceMarket):
     def process(self, *args: object) -> tuple[int, int]:
         """Say that a thread is inside, and keep it there."""
         self.is_inside.set()
-        assert self.may_go_on.wait(timeout=30)
+        assert self.may_go_on.wait(timeout=30 * patience())
         return super().process(*args)
 
 
@@ -230,7 +231,7 @@ def test_a_second_thread_inside_raises() -> None:
         target=market.enter, args=("alice", "X"), kwargs=terms | {"order_id": "a1"}
     )
     first.start()
-    assert market.core.is_inside.wait(timeout=30)
+    assert market.core.is_inside.wait(timeout=30 * patience())
     for second in (lambda: market.enter("alice", "X", order_id="a2", **terms), market.state):
         with pytest.raises(RuntimeError, match="another thread is inside this market"):
             second()

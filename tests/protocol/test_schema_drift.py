@@ -4,6 +4,7 @@ import subprocess
 import sys
 import tomllib
 
+from support.patience import patience
 from support.places import ROOT
 
 GENERATE = ROOT / "protocol" / "schema" / "generate.py"
@@ -22,7 +23,9 @@ SCHEMA = ("protocol/schema/records.toml", "protocol/schema/refusals.toml")
 
 def check(script):
     command = [sys.executable, str(script), "--check"]
-    return subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
+    return subprocess.run(
+        command, check=False, capture_output=True, text=True, timeout=60 * patience()
+    )
 
 
 def test_generated_files_are_up_to_date():

@@ -76,7 +76,7 @@ def drilled(settings, data, tmp_path):
         ["sh", DRILL, settings, data, tmp_path / "drill"],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=120 * patience(),
         check=False,
         env=environment,
     )

@@ -16,6 +16,7 @@ from cea_exchange.protocol.control import control_decode
 from cea_exchange.protocol.security import CurveKeys
 from cea_exchange.registry.reconciliation.reconcile import check_ledger
 from cea_exchange.registry.store import RegistryStore
+from support.patience import patience
 from support.registry.fake_venue import FakeVenue, run_frames, wait_until
 from support.registry.ledger_by_hand import changed_at_rest
 from support.registry.registry_process import Daemon
@@ -291,7 +292,7 @@ def test_keys_of_others_are_refused(daemon, admin, feed):
 
 def test_stop_ends_the_daemon(daemon, admin):
     assert {"ok": True} == admin.ask({"op": "stop"})
-    assert 0 == daemon.process.wait(10)
+    assert 0 == daemon.process.wait(10 * patience())
 
 
 # -- the command line ------------------------------------------------------------------------
@@ -381,7 +382,7 @@ def test_the_log_is_events_and_sigterm_ends_in_order(daemon, data):
     daemon.process.send_signal(signal.SIGHUP)
     daemon.process.terminate()
     daemon.process.terminate()
-    assert 0 == daemon.process.wait(20)
+    assert 0 == daemon.process.wait(20 * patience())
     events = [json.loads(line) for line in (data / "registry.log").read_text().splitlines()]
     assert all({"timestamp", "level", "event"} <= event.keys() for event in events)
     # CEA-PER-05: a test bench says so first of all.

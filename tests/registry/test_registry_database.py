@@ -13,6 +13,7 @@ import pytest
 from cea_exchange.domain.refusals import RegistryRefusal
 from cea_exchange.protocol.security import CurveKeys
 from cea_exchange.registry.reconciliation.reconcile import check_ledger
+from support.patience import patience
 from support.registry.fake_venue import FakeVenue, wait_until
 from support.registry.registry_process import Daemon
 from support.registry.settlement_records import LOG_ID, registry_prepare, venue_with_deposits
@@ -73,7 +74,7 @@ def settled_to(address, seq):
 
 def metrics(data):
     endpoints = json.loads((data / "registry" / "endpoints.json").read_text())
-    with urllib.request.urlopen(f"http://{endpoints['metrics']}/metrics", timeout=10) as answer:
+    with urllib.request.urlopen(f"http://{endpoints['metrics']}/metrics", timeout=60) as answer:
         return answer.read().decode()
 
 
@@ -134,7 +135,9 @@ main()
 
 def said_without_driver(*arguments):
     command = [sys.executable, "-c", NO_DRIVER, "registry", *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=60 * patience(), check=False
+    )
     return done.returncode, done.stderr.splitlines()
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from cea_exchange.cli.flows import differences, flow_files
 from cea_exchange.cli.main import run
+from support.patience import patience
 from support.places import ROOT
 from support.replay.recorded_flow import TICK, flow
 
@@ -389,7 +390,9 @@ def test_a_bar_is_shown_on_a_terminal_only_and_apart_from_the_answer(tmp_path: P
     here, terminal = pty.openpty()
     command = [sys.executable, "-m", "cea_exchange.cli.main", "replay", str(folder), "--json"]
     env = os.environ | {"PYTHONPATH": str(SOURCE), "TERM": "xterm"}
-    shown = subprocess.run(command, stdout=subprocess.PIPE, stderr=terminal, env=env, timeout=60)
+    shown = subprocess.run(
+        command, stdout=subprocess.PIPE, stderr=terminal, env=env, timeout=60 * patience()
+    )
     os.close(terminal)
     try:
         bar = os.read(here, 65_536)
@@ -398,5 +401,5 @@ def test_a_bar_is_shown_on_a_terminal_only_and_apart_from_the_answer(tmp_path: P
     os.close(here)
     assert b"replaying" in bar
     assert json.loads(shown.stdout)["steps_agreeing"] == 199
-    quiet = subprocess.run(command, capture_output=True, env=env, timeout=60)
+    quiet = subprocess.run(command, capture_output=True, env=env, timeout=60 * patience())
     assert (quiet.returncode, quiet.stderr) == (0, b"")

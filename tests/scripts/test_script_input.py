@@ -10,6 +10,7 @@ import pytest
 
 from cea_exchange.cli.main import run
 from support.market.market_scripts import OPENING, buy, script_bytes
+from support.patience import patience
 
 ENTER = buy("a1", "100.00", 1)
 
@@ -184,7 +185,7 @@ def test_standard_input_and_final_state() -> None:
         [sys.executable, "-m", "cea_exchange.cli.main", "run", "-", "--state"],
         input=b"".join(script_bytes([*OPENING, ENTER])),
         capture_output=True,
-        timeout=60,
+        timeout=60 * patience(),
     )
     assert finished.returncode == 0, finished.stderr
     events = [json.loads(line) for line in finished.stdout.splitlines()]
@@ -207,7 +208,7 @@ def test_output_that_fails_is_one_line(unbuffered: str, tmp_path: Path) -> None:
             stdout=full,
             stderr=subprocess.PIPE,
             env=os.environ | {"PYTHONUNBUFFERED": unbuffered},
-            timeout=60,
+            timeout=60 * patience(),
         )
     assert finished.returncode == 2
     (error,) = finished.stderr.decode().splitlines()
@@ -224,4 +225,4 @@ def test_a_reader_that_goes_away_is_no_failed_check(tmp_path: Path) -> None:
         process.stdout.readline()
         process.stdout.close()
         assert process.stderr.read() == b""
-        assert process.wait(timeout=60) == 141
+        assert process.wait(timeout=60 * patience()) == 141

@@ -142,7 +142,7 @@ def test_a_revoked_key_is_refused_where_it_was_let_in_before(context, exchange):
     gateway = curve_socket(context, ("venue", "gateway"), keys, server_key)
     gateway.connect(exchange.endpoint("venue", "gateway"))
     gateway.send_multipart([b"M", b""])
-    assert gateway.poll(5_000)
+    assert gateway.poll(5_000 * patience())
     monitor = gateway.get_monitor_socket(zmq.EVENT_DISCONNECTED)
     mallory = Client.connect(exchange.endpoint("venue", "gateway"), keys, server_key)
     mallory.answer(mallory.enter("CEA24", "buy", price="97.00", tonnes=10))
@@ -160,7 +160,7 @@ def test_a_revoked_key_is_refused_where_it_was_let_in_before(context, exchange):
     mallory.close()
     assert exchange.operate("status")["orders_live"] == 0
     # What it had open is ended.
-    assert monitor.poll(10_000)
+    assert monitor.poll(10_000 * patience())
     assert recv_monitor_message(monitor)["event"] == zmq.EVENT_DISCONNECTED
     gateway.disable_monitor()
     monitor.close(linger=0)
@@ -186,7 +186,7 @@ def test_a_message_beyond_a_sockets_bound_ends_its_connection(context, exchange,
     say(bytes(bound))
     assert not monitor.poll(500), f"a message of {bound} bytes ended the connection"
     say(bytes(bound + 128))
-    assert monitor.poll(10_000), f"a message of {bound + 128} bytes was taken"
+    assert monitor.poll(10_000 * patience()), f"a message of {bound + 128} bytes was taken"
     socket.disable_monitor()
     monitor.close(linger=0)
 
@@ -313,7 +313,7 @@ def test_a_routing_id_that_zeromq_does_not_give_is_refused(tmp_path_factory, rou
         world.listed()
         socket = bob_under(world, routing_id)
         ask(socket, op="logon")
-        assert socket.poll(5_000)
+        assert socket.poll(5_000 * patience())
         assert msgspec.msgpack.decode(socket.recv_multipart()[1])["where"] == "session"
         assert world.admin(op="status")["sessions"] == 0
 

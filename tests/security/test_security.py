@@ -19,6 +19,7 @@ from cea_exchange.protocol.security import (
     refuses_strangers,
     server_socket,
 )
+from support.patience import patience
 
 DOMAIN = "orders"
 
@@ -50,7 +51,7 @@ def test_known_key_is_named_on_every_frame(context, allow_list):
     peer = client_socket(context, zmq.DEALER, keys=member, server_key=server.public)
     peer.connect(endpoint)
     peer.send_multipart([b"C", b"payload"])
-    assert socket.poll(5_000)
+    assert socket.poll(5_000 * patience())
     frames = socket.recv_multipart(copy=False)
     assert [frame.get("User-Id") for frame in frames] == [member.public] * 3
 
@@ -64,7 +65,7 @@ def test_a_key_that_joins_later_is_admitted(context, allow_list):
     peer = client_socket(context, zmq.DEALER, keys=member, server_key=server.public)
     peer.connect(endpoint)
     peer.send(b"hello")
-    assert socket.poll(5_000)
+    assert socket.poll(5_000 * patience())
 
 
 def test_self_test_notices_a_socket_that_lets_everybody_in(context, allow_list):
@@ -132,7 +133,7 @@ def first_routing_id(allow_list, context, server, member):
     peer = client_socket(context, zmq.DEALER, keys=member, server_key=server.public)
     peer.connect(endpoint)
     peer.send(b"hello")
-    assert socket.poll(5_000)
+    assert socket.poll(5_000 * patience())
     return socket.recv_multipart()[0]
 
 
@@ -226,7 +227,9 @@ print(count)
 def test_a_peer_that_goes_with_its_queue_full_takes_nobody_along():
     """A ping of libzmq's that fell due there would abort the process."""
     program = [sys.executable, "-c", PEERS_GONE]
-    shown = subprocess.run(program, capture_output=True, text=True, timeout=120, check=False)
+    shown = subprocess.run(
+        program, capture_output=True, text=True, timeout=120 * patience(), check=False
+    )
     assert shown.returncode == 0, shown.stderr
     assert int(shown.stdout) >= 10
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from support.patience import patience
 from support.places import ROOT
 
 SOURCE = ROOT / "src"
@@ -26,7 +27,7 @@ def type_check(folder: Path, *programs: Path) -> subprocess.CompletedProcess[str
             ],
             capture_output=True,
             text=True,
-            timeout=200,
+            timeout=200 * patience(),
             cwd=folder,
             env={**os.environ, "MYPYPATH": str(SOURCE), "MYPY_CACHE_DIR": str(CACHE)},
         )

@@ -13,6 +13,7 @@ import pyarrow.parquet
 import pytest
 
 from cea_exchange.sweep.outcome.figures import TITLES
+from support.patience import patience
 from support.places import ROOT
 from support.sweep.small import files_of, plan_at, swept
 
@@ -112,14 +113,14 @@ def test_a_sweep_that_is_stopped_goes_on_to_the_same_bytes(whole, tmp_path, endi
         time.sleep(0.02)
     playing = psutil.Process(process.pid).children(recursive=True)
     process.send_signal(getattr(signal, ending))
-    _, said = process.communicate(timeout=60)
+    _, said = process.communicate(timeout=60 * patience())
     assert process.returncode == status, said
-    assert playing and psutil.wait_procs(playing, timeout=60)[1] == []
+    assert playing and psutil.wait_procs(playing, timeout=60 * patience())[1] == []
     if ending == "SIGINT":
         assert "the same goes on" in said
         assert [*(tmp_path / "out" / "work").iterdir()] == []
     assert 0 < len(cells_in(tmp_path / "out")) < 4
-    finished = typed(*words, "--json", timeout=120)
+    finished = typed(*words, "--json", timeout=120 * patience())
     assert finished.returncode == 0, finished.stderr
     assert finished.stdout == json.dumps(
         json.loads((out / "summary.json").read_text()), indent=2

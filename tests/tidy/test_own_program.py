@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 from cea_exchange.control_plane.signals import module_command
+from support.patience import patience
 from support.places import ROOT
 
 TRAPS = ("csv", "json", "structlog", "zmq")
@@ -31,7 +32,9 @@ def test_a_module_that_lies_in_the_working_directory_is_not_run(tmp_path):
     script.write_text(FORKS)
     profile = module_command("cea_exchange.cli.main", "profile", "show", "cea")
     for command in (profile, (sys.executable, str(script))):
-        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+        done = subprocess.run(
+            command, cwd=tmp_path, capture_output=True, text=True, timeout=60 * patience()
+        )
         assert done.returncode == 0, done.stderr
     assert done.stdout == "played\n"
     assert not (tmp_path / "taken").exists()

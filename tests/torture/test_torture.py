@@ -11,6 +11,7 @@ import pytest
 from cea_exchange.domain.records import EVENT_DTYPE, EventKind, Side
 from cea_exchange.journal._crc32c import row_sums
 from cea_exchange.loadtest.stands.audit import ParticipantLog, audit_all, trade_faults
+from support.patience import patience
 from support.registry.ledger_by_hand import changed_at_rest
 from torture.run import Torture, TortureSettings, python_path
 
@@ -147,7 +148,7 @@ def test_the_program_gives_up_in_time_and_says_so(tmp_path):
     result = subprocess.run(
         [*command, "--data", str(tmp_path / "data")],
         env={**os.environ, "PYTHONPATH": python_path()},
-        capture_output=True, text=True, check=False, timeout=60,
+        capture_output=True, text=True, check=False, timeout=60 * patience(),
     )  # fmt: skip
     assert result.returncode == 1
     assert "not done within 4 s" in result.stderr

@@ -19,6 +19,7 @@ from cea_exchange.protocol.clock import ClockSetting
 from cea_exchange.protocol.security import client_socket
 from cea_exchange.venue.operations.admin_client import ActRefused, AdminError
 from cea_exchange.venue.order_entry.gateway import REFUSED_IDS_MAX
+from support.patience import patience
 from support.venue.venue_world import DATE, PRODUCT, enter, target, world_open
 
 pytestmark = pytest.mark.e2e
@@ -320,7 +321,7 @@ def test_market_data_and_settlement_are_published_and_replayed(world):
         sockets[name].subscribe(b"")
         sockets[name].connect(world.venue.endpoints[name])
         # Heartbeats come when the subscription has arrived.
-        assert sockets[name].poll(5_000)
+        assert sockets[name].poll(5_000 * patience())
     world.admin(op="clock", at="2024-12-31T09:30:00+08:00")
     alice, bob = world.logged_on("alice"), world.logged_on("bob")
     bob.command(enter(1, "sell", 9750, 100))
@@ -344,7 +345,7 @@ def collect(socket, topic, last_topic, dtype, ends=1, frame=-1):
     """Return the records of a topic until another topic came `ends` times."""
     runs = []
     while ends:
-        assert socket.poll(5_000)
+        assert socket.poll(5_000 * patience())
         frames = socket.recv_multipart()
         ends -= frames[0] == last_topic
         if frames[0] == topic:

@@ -61,7 +61,7 @@ class Process:
 
     def end(self, number):
         self.process.send_signal(number)
-        return self.process.wait(20)
+        return self.process.wait(20 * patience())
 
 
 @pytest.fixture
@@ -81,7 +81,9 @@ def start(world, config=CLOCK, admin="admin"):
 
 
 def run(*arguments):
-    return subprocess.run(command(*arguments), capture_output=True, text=True, timeout=60)
+    return subprocess.run(
+        command(*arguments), capture_output=True, text=True, timeout=60 * patience()
+    )
 
 
 def serve(world, config=CLOCK):
@@ -142,7 +144,7 @@ def test_status_halt_and_errors_on_the_command_line(world):
     bad = run("clock", "move", "tomorrow", *data)
     assert (bad.returncode, bad.stderr.count("\n")) == (2, 1)
     assert run("stop", *data).returncode == 0
-    assert 0 == world.venue.process.wait(20)
+    assert 0 == world.venue.process.wait(20 * patience())
     assert run("status", *data).returncode == 2
 
 
@@ -360,7 +362,7 @@ def test_sigterm_under_load_ends_in_seconds_and_what_was_told_is_there(world):
         else:
             stopping = msgspec.msgpack.decode(frames[1])["op"] == "stopping"
     assert stopping
-    assert world.venue.process.wait(20) == 0
+    assert world.venue.process.wait(20 * patience()) == 0
     assert time.monotonic() - began_s < 20
     assert journal_is_sealed(world)
     reported = events(world.venue)
@@ -401,7 +403,7 @@ def test_a_crash_is_one_event_and_status_1(world):
     """The registry has settled what the journal has not: the venue must not run on."""
     start(world)
     world.registry.settled_seq = 10_000
-    assert world.venue.process.wait(20) == 1
+    assert world.venue.process.wait(20 * patience()) == 1
     crash = events(world.venue)[-1]
     assert (crash["event"], crash["level"], crash["kind"]) == ("crash", "critical", "VenueError")
     assert "has settled sequence 10000" in crash["error"] and "Traceback" in crash["exception"]

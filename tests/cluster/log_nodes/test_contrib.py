@@ -11,6 +11,7 @@ import pytest
 from cea_exchange.cluster.log_nodes.rights import HOLDERS
 from cea_exchange.cluster.log_nodes.settings import LogNodeSettings
 from cea_exchange.protocol.settings import settings_read
+from support.patience import patience
 from support.places import ROOT
 
 CONTRIB = ROOT / "contrib"
@@ -55,7 +56,9 @@ def test_systemd_understands_the_unit(tmp_path):
     path = tmp_path / "cea-exchange-log-node.service"
     path.write_text(UNIT.replace("/opt/cea-exchange/bin/cea-exchange", "/bin/true"))
     command = ["systemd-analyze", "verify", "--man=no", str(path)]
-    checked = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    checked = subprocess.run(
+        command, capture_output=True, text=True, timeout=60 * patience(), check=False
+    )
     assert not [line for line in checked.stderr.splitlines() if path.name in line]
 
 

@@ -88,7 +88,7 @@ def test_a_client_that_was_refused_for_want_of_a_leader_goes_on_when_there_is_on
 def metrics_of(opened):
     """Return what the way in says to Prometheus."""
     address = opened.way_in.metrics_address
-    with urllib.request.urlopen(f"http://{address}/metrics", timeout=10) as answer:
+    with urllib.request.urlopen(f"http://{address}/metrics", timeout=60) as answer:
         return answer.read().decode()
 
 

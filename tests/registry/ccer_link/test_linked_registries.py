@@ -14,6 +14,7 @@ from cea_exchange.institution.maintenance.store_check import store_check
 from cea_exchange.registry.store import RegistryStore
 from support.ccer.ccer_process import CcerProcess
 from support.ccer.linked_registries import YEAR, LinkedRegistries
+from support.patience import patience
 from support.registry.audit_queries import audit_findings
 from support.registry.compliance_world import proof as proof_by_hand
 from support.registry.fake_venue import wait_until
@@ -38,7 +39,7 @@ def reconciled(linked):
         [*line, "--data", folder, "--registry", folder],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=120 * patience(),
         env=dict(os.environ),
     )
     return run.returncode, json.loads(run.stdout)

@@ -17,6 +17,7 @@ from cea_exchange.institution.persons import Person
 from cea_exchange.registry.control.admin import request_decode
 from cea_exchange.registry.control.queries import OPENER
 from cea_exchange.registry.registry import Registry
+from support.patience import patience
 from support.registry.service_callers import key_of
 
 pytestmark = pytest.mark.postgres_at_night
@@ -172,7 +173,7 @@ def test_a_worker_ends_with_the_daemon(asking):
     assert asking.answer("status")["ok"]
     (worker,) = asking.looks._workers
     worker.line.close()
-    assert 0 == worker.process.wait(20)
+    assert 0 == worker.process.wait(20 * patience())
     asking.looks._workers = []
 
 

@@ -16,6 +16,7 @@ from cea_exchange.registry.control.requests.distribution import WARNINGS_MAX
 from cea_exchange.registry.reconciliation.audit import findings
 from cea_exchange.registry.settlement.settlement import Settlement
 from cea_exchange.registry.store import RegistryStore
+from support.patience import patience
 from support.places import ROOT
 from support.registry.allocation_files import (
     ENTITIES,
@@ -228,7 +229,7 @@ def daemon(tmp_path):
     wait_until((tmp_path / "registry" / "endpoints.json").exists, 30)
     yield
     process.terminate()
-    assert 0 == process.wait(20)
+    assert 0 == process.wait(20 * patience())
 
 
 def test_operators_preview_and_propose_by_commands(daemon, tmp_path, capsys):

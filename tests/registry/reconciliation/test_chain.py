@@ -32,6 +32,7 @@ from cea_exchange.registry.reconciliation.reconcile import check_ledger, check_s
 from cea_exchange.registry.registry import Registry
 from cea_exchange.registry.settlement.receipts import ReceiptDay, day_root, receipt
 from cea_exchange.registry.store import REGISTRY_SCHEMA, RegistryStore
+from support.patience import patience
 from support.places import ROOT
 from support.platform.linked import Linked
 from support.platform.platform_world import given_2024, verified_2024
@@ -391,7 +392,7 @@ os.pwrite = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
 registry.account_open("P9")
 """
     behind = (data / "registry" / "chain_head").read_bytes()
-    ended = subprocess.run([sys.executable, "-c", program, str(data)], timeout=60)
+    ended = subprocess.run([sys.executable, "-c", program, str(data)], timeout=60 * patience())
     assert -signal.SIGKILL == ended.returncode
     assert behind == (data / "registry" / "chain_head").read_bytes()
     assert [] == check_ledger(data).differences

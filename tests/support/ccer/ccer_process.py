@@ -14,7 +14,7 @@ from cea_exchange.institution.persons import Person
 from cea_exchange.protocol.security import CurveKeys
 from support.ccer.programme import DayClock, registry_open
 from support.ccer.programme_service import PERSONS, ProgrammeStaff, in_process
-from support.patience import asked_again
+from support.patience import asked_again, patience
 from support.registry.fake_venue import Caller, wait_until
 
 FIRST_DAY = 20240701
@@ -113,7 +113,7 @@ class CcerProcess:
 
     def stop(self):
         self.process.terminate()
-        assert self.process.wait(20) == 0, self.log()
+        assert self.process.wait(20 * patience()) == 0, self.log()
 
     def log(self):
         return (self.data / "ccer.log").read_text()

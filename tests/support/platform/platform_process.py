@@ -9,7 +9,7 @@ from cea_exchange.institution.control.admin_client import InstitutionRefused
 from cea_exchange.platform.control.admin_client import platform_ask
 from cea_exchange.platform.rehearsal import rehearsal_prepare
 from cea_exchange.protocol.security import CurveKeys
-from support.patience import asked_again
+from support.patience import asked_again, patience
 from support.registry.fake_venue import Caller, wait_until
 
 
@@ -47,7 +47,7 @@ class PlatformProcess:
 
     def stop(self):
         self.process.terminate()
-        assert self.process.wait(10) == 0, self.log()
+        assert self.process.wait(10 * patience()) == 0, self.log()
 
     def log(self):
         return (self.data / "platform.log").read_text()

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from cea_exchange.protocol.security import CurveKeys
 from cea_exchange.registry.daemon import RegistryDaemon
 from cea_exchange.registry.store import RegistryStore
+from support.patience import patience
 from support.registry.fake_venue import Caller, wait_until
 
 
@@ -40,7 +41,7 @@ class Daemon:
 
     def stop(self):
         self.process.terminate()
-        assert 0 == self.process.wait(10)
+        assert 0 == self.process.wait(10 * patience())
 
     def caller(self, name, keys=None):
         directory = self.data / "keys"

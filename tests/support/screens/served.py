@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
+from support.patience import patience
+
 PROGRAM = [sys.executable, "-m", "cea_exchange.cli.main"]
 
 
@@ -65,7 +67,7 @@ class Served:
         """Ask it to end, and see that it does."""
         if self._process.poll() is None:
             self._process.terminate()
-            assert self._process.wait(15) == 0
+            assert self._process.wait(15 * patience()) == 0
         if self._process.stdout is not None:
             self._process.stdout.close()
         self._log.close()

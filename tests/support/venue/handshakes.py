@@ -4,6 +4,7 @@ import zmq
 from zmq.utils.monitor import recv_monitor_message
 
 from cea_exchange.protocol.security import client_socket
+from support.patience import patience
 
 SOCKETS = {
     ("venue", "gateway"): zmq.DEALER,
@@ -29,7 +30,7 @@ def gets_in(socket, endpoint):
     monitor = socket.get_monitor_socket(EVENTS)
     try:
         socket.connect(endpoint)
-        assert monitor.poll(10_000), f"{endpoint} neither let it in nor refused it"
+        assert monitor.poll(10_000 * patience()), f"{endpoint} neither let it in nor refused it"
         let_in = recv_monitor_message(monitor)["event"] == zmq.EVENT_HANDSHAKE_SUCCEEDED
     finally:
         socket.disable_monitor()

@@ -60,4 +60,4 @@ class VenueProcess:
 def command(*arguments):
     """Run `cea-exchange` to its end."""
     program = [sys.executable, "-m", "cea_exchange.cli.main", *arguments]
-    return subprocess.run(program, capture_output=True, text=True, timeout=120)
+    return subprocess.run(program, capture_output=True, text=True, timeout=120 * patience())

@@ -57,8 +57,9 @@ class Peer:
     def command(self, *records):
         self.send(b"C", np.concatenate([np.atleast_1d(record) for record in records]).tobytes())
 
-    def receive(self, wait_ms=WAIT_MS):
+    def receive(self, wait_ms=None):
         """Return the next message's frames; None if there is none in time."""
+        wait_ms = WAIT_MS * patience() if wait_ms is None else wait_ms
         return self.socket.recv_multipart() if self.socket.poll(wait_ms) else None
 
     def message(self, asked=""):

@@ -12,6 +12,7 @@ import pytest
 
 from cea_exchange.domain.records import EVENT_DTYPE, EventKind
 from cea_exchange.domain.refusals import VenueRefusal
+from support.patience import patience
 from support.places import TESTS
 from support.venue.venue_process import VenueProcess
 from support.venue.venue_world import enter, world_open
@@ -90,7 +91,7 @@ def test_a_failing_sync_releases_nothing_and_ends_the_venue(world):
     acknowledged(alice, 1, 20)
     (world.data / "fault").write_text("sync")
     alice.command(enter(21, "buy", 9700, 1))
-    assert 1 == world.venue.process.wait(60)
+    assert 1 == world.venue.process.wait(60 * patience())
     last = json.loads(world.venue.log().splitlines()[-1])
     shown = (last["event"], last["kind"], last["error"])
     assert shown == ("crash", "JournalPoisoned", "sync: Input/output error")

@@ -24,6 +24,7 @@ from cea_exchange.registry.registry import Registry
 from cea_exchange.registry.store import RegistryStore
 from cea_exchange.venue.maintenance.adoption import NUMBERS_SKIPPED
 from cea_exchange.venue.operations.act_log import acts_read
+from support.patience import patience
 from support.registry.service_callers import Staff
 
 pytestmark = pytest.mark.e2e
@@ -60,7 +61,7 @@ def exchange(tmp_path):
 
 def run(*arguments):
     command = [sys.executable, "-m", "cea_exchange.cli.main", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120)
+    return subprocess.run(command, capture_output=True, text=True, timeout=120 * patience())
 
 
 def connect(exchange, name, **options):

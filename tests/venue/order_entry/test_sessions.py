@@ -13,6 +13,7 @@ from cea_exchange.client import Client, SessionEnded, SessionError, SessionState
 from cea_exchange.domain.records import EVENT_DTYPE, EventKind, Reason
 from cea_exchange.domain.refusals import VenueRefusal
 from cea_exchange.protocol import control
+from support.patience import patience
 from support.venue.venue_process import CLOCK, VenueProcess
 from support.venue.venue_world import enter, target, world_open
 
@@ -301,7 +302,7 @@ def test_a_reader_that_does_not_read_is_cut_off_and_comes_back(tmp_path):
         batches, deaf_since_s = 0, time.monotonic()
         while world.admin(op="status")["sessions"] == 2:
             batches += 1
-            assert batches < 100
+            assert batches < 100 * patience()
             busy.command(*[enter(n, "buy", 9_600, 0) for n in range(1, 2_001)])
             busy.reports_until(lambda rows: (rows["kind"] == REJECTED).sum() == 2_000)
         at_cut = int(busy.ask(op="heartbeat")["report_seq"])
@@ -349,7 +350,7 @@ def test_sessions_that_do_not_read_take_a_bounded_number_of_bytes(tmp_path):
             batches = 0
             while world.admin(op="status")["sessions"] > 1:
                 batches += 1
-                assert batches < 100
+                assert batches < 100 * patience()
                 busy.command(*[enter(n, "buy", 9_600, 0) for n in range(1, 2_001)])
                 busy.reports_until(lambda rows: (rows["kind"] == REJECTED).sum() == 2_000)
                 most = max(most, memory_mib(world.venue.process.pid))

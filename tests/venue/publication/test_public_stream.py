@@ -21,6 +21,7 @@ from cea_exchange.protocol.security import (
 from cea_exchange.venue import venue as venue_module
 from cea_exchange.venue.publication.market_data import MarketDataPublisher
 from support.market.public_books import book_of
+from support.patience import patience
 from support.venue.market_followers import LEVELS, WAIT_S, Trader, follow_to_the_end, follower
 from support.venue.venue_world import PRODUCT, enter, world_open
 
@@ -334,7 +335,7 @@ def test_no_byte_of_the_stream_or_a_snapshot_names_anybody(tmp_path, door):
         )
         socket.subscribe(b"")
         socket.connect(world.venue.endpoints["market_data"])
-        assert socket.poll(5_000)
+        assert socket.poll(5_000 * patience())
         world.admin(op="clock", at="2024-12-31T09:30:00+08:00")
         Trader(world, seed=9, first_id=marked).trade(20)
         peer = world.peer("stranger", "snapshot")
@@ -347,7 +348,7 @@ def test_no_byte_of_the_stream_or_a_snapshot_names_anybody(tmp_path, door):
         world.admin(op="clock", at="2024-12-31T15:00:00+08:00")
         topics = set()
         while not {b"md", b"hb", b"depth", b"stats", b"bulletin"} <= topics:
-            assert socket.poll(5_000)
+            assert socket.poll(5_000 * patience())
             heard.append(socket.recv_multipart())
             topics.add(heard[-1][0])
         said = b"\n".join(b"\n".join(frames) for frames in heard)

@@ -23,6 +23,7 @@ from cea_exchange.protocol.settings import ConfigError
 from cea_exchange.venue.publication import relay_child
 from cea_exchange.venue.publication.relay import Relay, RelayConfig, Upstream, UpstreamSought
 from cea_exchange.venue.publication.relay_child import relay_keys_load
+from support.patience import patience
 from support.venue.market_followers import WAIT_S, Trader, follow_to_the_end, follower
 from support.venue.venue_process import VenueProcess, command
 from support.venue.venue_world import enter, world_open
@@ -100,13 +101,13 @@ def test_every_message_passes_as_it_is(world):
     public = stranger(world, zmq.SUB, "market_data")
     for socket in (own, public):
         socket.subscribe(b"")
-        assert socket.poll(10_000)
+        assert socket.poll(10_000 * patience())
         heard[socket] = []
     Trader(world, seed=1).trade(20)
     world.admin(op="clock", at="2024-12-31T15:00:00+08:00")
     for socket, messages in heard.items():
         while not messages or messages[-1][0] != b"bulletin":
-            assert socket.poll(10_000)
+            assert socket.poll(10_000 * patience())
             messages.append(socket.recv_multipart())
     first = max(messages[0] for messages in heard.values() if messages[0])
     shown, passed_on = (m[m.index(first) :] if first in m else m for m in heard.values())
@@ -213,7 +214,7 @@ def test_many_who_ask_for_the_same_cost_the_venue_one_snapshot(world, monkeypatc
             socket.send(request)
         answers = []
         for socket in sockets:
-            assert socket.poll(10_000)
+            assert socket.poll(10_000 * patience())
             answers.append(socket.recv_multipart())
             while socket.poll(0):
                 answers.append(socket.recv_multipart())
@@ -302,7 +303,7 @@ def test_what_the_venue_says_last_is_passed_on(process):
     socket = stranger(process, zmq.SUB, "market_data")
     socket.subscribe(b"md")
     socket.subscribe(b"hb")
-    assert socket.poll(10_000)
+    assert socket.poll(10_000 * patience())
     process.admin(op="open_day", date="2024-12-31")
     process.admin(op="phase", phase="listed")
     assert process.venue.end(signal.SIGTERM) == 0

@@ -15,6 +15,7 @@ from cea_exchange.venue.publication.relay_child import (
     RelayChild,
     relay_keys_load,
 )
+from support.patience import patience
 
 UPSTREAM = Upstream("tcp://127.0.0.1:1", "tcp://127.0.0.1:1", CurveKeys.new().public)
 
@@ -25,7 +26,7 @@ class Ending(RelayChild):
     program = (sys.executable, "-c", "")
 
     def await_end(self):
-        self._process.wait(30)
+        self._process.wait(30 * patience())
 
 
 def test_the_pause_doubles_until_one_has_lasted(tmp_path):
@@ -78,7 +79,7 @@ def test_one_whose_pulse_stops_is_ended_and_begun_again(tmp_path):
         child.turn(now_s + PULSE_S_MAX - 1)
         assert first.poll() is None
         child.turn(now_s + PULSE_S_MAX + 1)
-        assert first.wait(30) == -9
+        assert first.wait(30 * patience()) == -9
         child.turn(now_s + PULSE_S_MAX + 2)
         child.turn(now_s + PULSE_S_MAX + 3)
         assert child.process_id not in (None, first.pid)
