@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry
 
 from cea_exchange.protocol.metrics_http import MetricsServer
 from cea_exchange.protocol.pulse import SILENT_S_MAX, Pulse
+from support.patience import patience
 
 
 @pytest.fixture(params=["path", "abstract"])
@@ -53,7 +54,7 @@ def test_a_manager_that_is_gone_or_does_not_listen_keeps_nobody_waiting(tmp_path
         pulse, began_s = Pulse({"NOTIFY_SOCKET": name}), time.monotonic()
         for second in range(5_000):
             pulse.beat(float(second))
-        assert time.monotonic() - began_s < 5
+        assert time.monotonic() - began_s < 5 * patience()
 
 
 def test_health_is_that_of_the_loop():
