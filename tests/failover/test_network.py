@@ -16,22 +16,28 @@ TRIAL = """
 import os, subprocess, sys
 from failover.disks import Disk
 from failover.network import ANYBODY, PRIVATE, Network, enter
+from support.patience import patience
 if PRIVATE not in os.environ:
     enter(["-c", sys.argv[1], sys.argv[1], sys.argv[2]])
 from pathlib import Path
 network = Network()
 hosts = {name: network.add(name) for name in ("a", "b", "c")}
 hears = "import socket; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(('', 5));" \\
-        "s.settimeout(0.7); print('heard', s.recv(9))"
+        "print('ready', flush=True); print('heard', s.recv(9))"
 def passes(source, target):
     listening = subprocess.Popen(
-        network.command(target, [sys.executable, "-c", "print('ready', flush=True);" + hears]),
+        network.command(target, [sys.executable, "-c", hears]),
         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     listening.stdout.readline()
     says = f"import socket, time; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM);" \\
            f"[(s.sendto(b'x', ('{hosts[target]}', 5)), time.sleep(0.1)) for _ in range(4)]"
     subprocess.run(network.command(source, [sys.executable, "-c", says]), check=False)
-    return "heard" in listening.communicate()[0]
+    try:
+        return "heard" in listening.communicate(timeout=0.3 * patience())[0]
+    except subprocess.TimeoutExpired:
+        listening.kill()
+        listening.communicate()
+        return False
 assert passes("a", "b") and passes("b", "a")
 network.cut("a", "b")
 network.cut("a", "b")
