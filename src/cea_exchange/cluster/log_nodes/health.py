@@ -86,8 +86,9 @@ def log_node_health(node: str, monitor: str, *, peers: int) -> LogNodeHealth:
     try:
         about = _ask(monitor, "/varz")
         routes = _ask(monitor, "/routez")
-        log = _ask(monitor, "/jsz?streams=true&config=true&accounts=true")
+        # First: of a node that lacks nothing, the counts below are those of all of the log.
         current = _ask(monitor, "/healthz", also=http.client.SERVICE_UNAVAILABLE)
+        log = _ask(monitor, "/jsz?streams=true&config=true&accounts=true")
     except (OSError, ValueError, http.client.HTTPException) as error:
         return LogNodeHealth(node=node, faults=(f"{monitor}: expected an answer, {error}",))
     return _judged(node, about, routes, log, str(current.get("error", "")), peers)
