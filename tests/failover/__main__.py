@@ -19,9 +19,10 @@ from pathlib import Path
 
 from cea_exchange.cli.daemons.daemon_log import LogLevel, log_to_standard_error
 from cea_exchange.loadtest.local_exchange import prepare_process
+from failover.databases import can_be_there
 from failover.network import PRIVATE, Network, can_be_private, enter
 from failover.run import FailoverRun, FailoverSettings
-from failover.table import bounds_held, outage_rows, outage_table
+from failover.table import bounds_held, ledger_rows, outage_rows, outage_table
 
 
 def arguments_parse() -> argparse.Namespace:
@@ -31,7 +32,8 @@ def arguments_parse() -> argparse.Namespace:
     parser.add_argument("--participants", type=int, default=6, help="client processes")
     parser.add_argument("--per-second", type=float, default=2_000.0, help="commands, of all")
     parser.add_argument("--kinds", default="", help="only these kinds, with commas between")
-    parser.add_argument("--whom", default="", help="only these, with commas: leads, other, log")
+    parser.add_argument("--whom", default="", help="only these, with commas: leads, database")
+    parser.add_argument("--sqlite", action="store_true", help="the ledger in SQLite: no databases")
     parser.add_argument("--tls", action="store_true", help="certificates for the log's nodes")
     parser.add_argument("--loopback", action="store_true", help="no namespaces, though it may")
     parser.add_argument("--data", type=Path, help="folder to keep; it must not be there yet")
@@ -49,6 +51,9 @@ def main() -> int:
     network = Network() if is_private else None
     if network is None:
         print("on the loopback: nobody is cut off, and no disk is full", flush=True)
+    has_databases = network is not None and not arguments.sqlite and can_be_there()
+    if not has_databases:
+        print("the ledger is in SQLite: no database is met", flush=True)
     seed = secrets.randbelow(1_000_000) if arguments.seed is None else arguments.seed
     settings = FailoverSettings(
         faults=arguments.faults,
@@ -58,6 +63,7 @@ def main() -> int:
         kinds=tuple(filter(None, arguments.kinds.split(","))),
         whom=tuple(filter(None, arguments.whom.split(","))),
         is_encrypted=arguments.tls,
+        has_databases=has_databases,
     )
     print(f"seed {seed}: {settings.faults} faults", flush=True)
     folder = arguments.data or Path(tempfile.mkdtemp(prefix="cea-exchange-failover-"))
@@ -75,6 +81,7 @@ def main() -> int:
         shown = {
             **dataclasses.asdict(report),
             "table": [row._asdict() for row in outage_rows(report)],
+            "ledger": [row._asdict() for row in ledger_rows(report)],
             "bounds": [bound._asdict() for bound in bounds_held(report)],
         }
         arguments.json.write_text(json.dumps(shown, indent=2) + "\n")

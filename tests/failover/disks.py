@@ -9,6 +9,7 @@ import os
 import shutil
 import signal
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 DISK_BYTES = 4 << 30
@@ -61,13 +62,14 @@ class Disk:
 
 
 class SlowSyncs:
-    """Every sync of a process takes longer, until `close`."""
+    """Every sync of some processes takes longer, until `close`."""
 
-    def __init__(self, process_id: int, milliseconds: int) -> None:
+    def __init__(self, process_ids: Sequence[int], milliseconds: int) -> None:
         calls = "fsync,fdatasync"
+        whose = [f"-p{process_id}" for process_id in process_ids]
         self._tracer = subprocess.Popen(
             [
-                *("strace", "-f", "-qq", "-o", "/dev/null", "-p", str(process_id)),
+                *("strace", "-f", "-qq", "-o", "/dev/null", *whose),
                 *("-e", f"trace={calls}"),
                 *("-e", f"inject={calls}:delay_exit={milliseconds * 1000}"),
             ],

@@ -10,21 +10,24 @@
     slow_disk     each sync takes so long more
     full_disk     no room for another byte
     clock_step    its clock jumps, ahead or back
-    rolling       each of its kind is stopped in order and started again, one after another
+    rolling       each of its kind is stopped in order and started again, one after another; of
+                  the databases the standby, then both change places
 """
 
 import random
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 VENUES = ("venue-1", "venue-2", "venue-3")
 LOG_NODES = ("log-1", "log-2", "log-3")
 WAYS_IN = ("way-in", "way-in-2")
 OTHERS = ("registry", *WAYS_IN)
+DATABASES = ("database-1", "database-2")
 NODES = (*VENUES, *LOG_NODES)
 
-CUTS = ("cut", "deaf", "apart", "one_way")
-OF_OTHERS = ("kill", "freeze", "cut", "deaf", "apart")
+CUTS_OFF = ("cut", "deaf", "apart")
+CUTS = (*CUTS_OFF, "one_way")
+OF_OTHERS = ("kill", "freeze", *CUTS_OFF)
 """What meets the registry and the ways in, too."""
 WEIGHTS = {
     "kill": 30,
@@ -39,8 +42,11 @@ WEIGHTS = {
     "clock_step": 5,
     "rolling": 3,
 }
-WHO = {"leads": 40, "venue": 15, "log leads": 15, "log": 20, "other": 10}
-"""Whom a fault meets: the venue that leads when it comes, any, the log's leader, any, the rest."""
+OF_DATABASES = {"database leads": 7, "database": 4}
+"""Whom of the ledger's databases: the primary when it comes, any."""
+WHO = {"leads": 40, "venue": 15, "log leads": 15, "log": 20, "other": 10, **OF_DATABASES}
+"""Whom a fault meets: the venue that leads when it comes, any, the log's leader, any, a registry or
+a way in, a database."""
 PAIR_SHARE = 0.15
 SLOW_MS = (20, 60, 150)
 STEPS_S = (-600, -30, 30, 600)
@@ -73,7 +79,7 @@ class Fault:
 
 
 def faults_draw(
-    seed: int, count: int, kinds: Sequence[str], whom: Sequence[str] = ()
+    seed: int, count: int, kinds: Sequence[str], whom: Collection[str] = tuple(WHO)
 ) -> list[Fault]:
     """Draw the faults of a run; the seed decides everything.
 
@@ -82,7 +88,7 @@ def faults_draw(
     kinds
         Those that this machine can bring about.
     whom
-        Only who is one of these (`WHO`), as far as a kind can meet them; anybody if empty.
+        Only who is one of these (`WHO`), as far as a kind can meet them.
     """
     draw = random.Random(f"faults {seed}")
     kinds = [kind for kind in kinds if _whom(kind, whom)]
@@ -115,20 +121,20 @@ def faults_draw(
     ]
 
 
-def _whom(kind: str, only: Sequence[str]) -> list[str]:
+def _whom(kind: str, only: Collection[str]) -> list[str]:
     """Return whom a kind of fault can meet."""
     if kind == "clock_step":
         can = ["leads", "venue"]
     elif kind == "rolling":
-        can = ["venue", "log"]
+        can = ["venue", "log", "database"]
     elif kind == "both":
         can = ["leads"]
     else:
         can = [who for who in WHO if who != "other" or kind in OF_OTHERS]
-    return [who for who in can if not only or who in only]
+    return [who for who in can if who in only]
 
 
-def _drawn(kind: str, only: Sequence[str], draw: random.Random) -> str:
+def _drawn(kind: str, only: Collection[str], draw: random.Random) -> str:
     whom = _whom(kind, only)
     if kind in ("clock_step", "rolling"):
         return draw.choice(whom)

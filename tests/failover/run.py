@@ -10,7 +10,7 @@ import random
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -18,16 +18,28 @@ from pathlib import Path
 from cea_exchange.client.order_entry import SILENCE_S_MAX
 from cea_exchange.cluster.log_nodes.local import Certificates
 from cea_exchange.domain.calendar import TradingCalendar, date_number
+from cea_exchange.ledger.record_store import StoreError
 from cea_exchange.loadtest.load_run import await_transfers
 from cea_exchange.loadtest.local_exchange import ExchangeError
 from cea_exchange.loadtest.population import Participant, population
 from cea_exchange.loadtest.stands.cluster_audit import cluster_audit
 from cea_exchange.loadtest.stands.local_cluster import WAY_IN_KEYS, LocalCluster
+from cea_exchange.registry.reconciliation.reconcile import Reconciliation, check_ledger
 from cea_exchange.registry.store import RegistryStore
-from failover.acts import Act, Acts, wait
+from failover.acts import Act, Acts, meanwhile, wait
 from failover.certificates import certificates_new
+from failover.databases import Databases
 from failover.disks import Disk
-from failover.faults import LOG_NODES, VENUES, WAYS_IN, Fault, faults_draw
+from failover.faults import (
+    DATABASES,
+    LOG_NODES,
+    OF_DATABASES,
+    VENUES,
+    WAYS_IN,
+    WHO,
+    Fault,
+    faults_draw,
+)
 from failover.network import Network
 from torture.client import TRADE, ClientConfig
 from torture.run import ClientProcess, python_path
@@ -46,6 +58,7 @@ IMPATIENT_S = 1.0
 """After so long without a word half of the participants come anew; the others as clients do."""
 SETTLE_S_MAX = 180.0
 TEND_S = 0.5
+LEDGER_LOOK_S = 0.2
 CLOCK_PROGRAM = "failover.clock_program"
 PEOPLE = "people"
 
@@ -68,6 +81,8 @@ class FailoverSettings:
         Only who is one of these (`failover.faults.WHO`); anybody if empty.
     is_encrypted
         Whether what goes to the log's nodes and between them is (TLS), as beyond one machine.
+    has_databases
+        Whether the ledger is on two database nodes, or in SQLite; they need a network.
     """
 
     faults: int
@@ -77,6 +92,7 @@ class FailoverSettings:
     kinds: tuple[str, ...] = ()
     whom: tuple[str, ...] = ()
     is_encrypted: bool = False
+    has_databases: bool = False
 
 
 @dataclass
@@ -89,10 +105,14 @@ class Outage:
         What was done: kind, target, the target's role, seconds.
     outage_s
         The longest time without an answer, from the first of them until all was served again.
+    ledger_s
+        From the first of them until the ledger had all that the venue had made when they had ended;
+        None where no database was met.
     """
 
     acts: list[tuple[str, str, str, float]]
     outage_s: float = 0.0
+    ledger_s: float | None = None
 
 
 @dataclass
@@ -104,6 +124,9 @@ class FailoverReport:
     trading_s, unserved_s, per_second
         How long participants traded, outages counted in; for how long of that nobody was answered;
         how many commands a second they were to send in all.
+    promoted, copied
+        How often a database's standby was promoted; how often the primary of before could not be
+        rewound.
     """
 
     seed: int
@@ -117,6 +140,8 @@ class FailoverReport:
     trading_s: float = 0.0
     unserved_s: float = 0.0
     per_second: float = 0.0
+    promoted: int = 0
+    copied: int = 0
     checked: dict[str, int] = field(default_factory=dict)
     discrepancies: list[str] = field(default_factory=list)
 
@@ -148,14 +173,19 @@ class FailoverRun:
         self._data = folder / "data"
         self._data.mkdir()
         self._disks: dict[str, Disk] = {}
+        self._databases: Databases | None = None
         hosts, launch = None, None
         if network is not None:
-            names = (*VENUES, *LOG_NODES, "registry", *WAYS_IN, PEOPLE)
+            databases = DATABASES if settings.has_databases else ()
+            names = (*VENUES, *LOG_NODES, "registry", *WAYS_IN, *databases, PEOPLE)
             hosts = {name: network.add(name) for name in names}
             launch = network.command
-            for name in (*VENUES, *LOG_NODES):
+            for name in (*VENUES, *LOG_NODES, *databases):
                 place = self._data / "log" / name if name in LOG_NODES else self._data / name
                 self._disks[name] = Disk(place, folder / f"{name}.img")
+            if databases:
+                places = {name: self._disks[name].folder for name in databases}
+                self._databases = Databases(self._data, network, hosts, places)
         self._cluster = LocalCluster(
             self._data,
             hosts=hosts,
@@ -163,8 +193,9 @@ class FailoverRun:
             venue_program=[sys.executable, "-m", CLOCK_PROGRAM],
             ways_in=len(WAYS_IN),
             certificates=self._certificates(folder / "tls", hosts),
+            database=None if self._databases is None else self._databases.address,
         )
-        self._acts = Acts(self._cluster, network, self._disks)
+        self._acts = Acts(self._cluster, network, self._disks, self._databases)
         self._answered = 0
         self._answered_s = time.monotonic()
         self._longest_s = self._unserved_s = 0.0
@@ -185,6 +216,8 @@ class FailoverRun:
         with contextlib.ExitStack() as stack:
             for disk in self._disks.values():
                 stack.callback(disk.close)
+            if self._databases is not None:
+                stack.callback(self._databases.close)
             stack.enter_context(self._cluster)
             stack.callback(self._end_clients)
             try:
@@ -198,6 +231,9 @@ class FailoverRun:
                 self._settle_and_check()
             except (FailoverFailed, RuntimeError, subprocess.TimeoutExpired) as error:
                 self.report.discrepancies.insert(0, f"{type(error).__name__}: {error}")
+            if self._databases is not None:
+                self.report.promoted = self._databases.promoted
+                self.report.copied = self._databases.copied
             self.report.ended = self._cluster.ended
             self.report.resent = sum(each.board["resent"] for each in self.clients)
             self.report.commands = sum(each.board["answered"] for each in self.clients)
@@ -210,7 +246,12 @@ class FailoverRun:
         here = Acts.kinds(self._network, self._disks)
         kinds = [kind for kind in here if kind in (self.settings.kinds or here)]
         settings = self.settings
-        return faults_draw(settings.seed, settings.faults, kinds, settings.whom)
+        whom = [
+            who
+            for who in settings.whom or WHO
+            if self._databases is not None or who not in OF_DATABASES
+        ]
+        return faults_draw(settings.seed, settings.faults, kinds, whom)
 
     def _start(self) -> None:
         settings = self.settings
@@ -218,6 +259,9 @@ class FailoverRun:
             settings.participants, REFERENCE_PRICES, seed=settings.seed, orders_each=ORDERS_EACH
         )
         self._cluster.prepare(members, REFERENCE_PRICES, start=f"{FIRST_DAY}T08:30:00+08:00")
+        if self._databases is not None:
+            file = self._data / "registry.toml"
+            file.write_text(f"database_synchronous = true\n{file.read_text()}")
         self._cluster.start()
         await_transfers(self._cluster)
         places = [self._cluster.endpoint(name, "gateway") for name in WAYS_IN]
@@ -304,7 +348,13 @@ class FailoverRun:
             outage.acts.append((act.kind, act.target, act.role, round(act.lasts_s, 2)))
         for due, act in sorted(acts, key=lambda each: each[0]):
             wait(due - time.monotonic(), self._turn)
-            act.end()
+            if act.target in DATABASES:
+                meanwhile(act.end, self._turn)
+            else:
+                act.end()
+        if any(act.target in DATABASES for _, act in acts):
+            self._await_ledger()
+            outage.ledger_s = time.monotonic() - began
         self._await_served(", ".join(f"{kind} {target}" for kind, target, *_ in outage.acts))
         outage.outage_s = self._longest_s
         self._progress(sum(len(each.acts) for each in self.report.outages))
@@ -338,13 +388,34 @@ class FailoverRun:
                 raise FailoverFailed(f"waited {SERVED_S_MAX:.0f} s for answers after: {after}")
             time.sleep(0.005)
 
-    def _until(self, condition: Callable[[], bool], what: str, timeout_s: float) -> None:
+    def _await_ledger(self) -> None:
+        """Wait until both databases are well, and the ledger has what the venue has made by now."""
+        assert self._databases is not None
+        self._until(self._databases.is_well, "the databases", SETTLE_S_MAX, LEDGER_LOOK_S)
+        state: dict[str, int] = {}
+        self._until(lambda: bool(state.update(self._status()) or state), "the venue", SERVED_S_MAX)
+        self._await_settled(state["settlement_seq"])
+
+    def _await_settled(self, seq: int) -> None:
+        def is_there() -> bool:
+            # It may be between two databases.
+            with (
+                contextlib.suppress(StoreError),
+                RegistryStore.open_reader(self._data) as store,
+            ):
+                return store.last_seq >= seq
+            return False
+
+        self._until(is_there, "the registry to settle", SETTLE_S_MAX, LEDGER_LOOK_S)
+
+    def _until(
+        self, condition: Callable[[], bool], what: str, timeout_s: float, every_s: float = 0.02
+    ) -> None:
         deadline = time.monotonic() + timeout_s
         while not condition():
-            self._turn()
             if time.monotonic() > deadline:
                 raise FailoverFailed(f"waited {timeout_s:.0f} s for {what}")
-            time.sleep(0.02)
+            wait(every_s, self._turn)
 
     def _status(self) -> dict:
         try:
@@ -379,7 +450,7 @@ class FailoverRun:
     def _settle_and_check(self) -> None:
         """Let the nodes be level, stop all, and hold everything against everything."""
         last_seq = self._cluster.operate("status")["settlement_seq"]
-        self._until(lambda: self._settled() >= last_seq, "the registry to settle", SETTLE_S_MAX)
+        self._await_settled(last_seq)
         self._until(self._cluster.is_level, "all nodes to have the whole log", SETTLE_S_MAX)
         leads, _ = self._cluster.leader_names()
         self.report.epochs = self._cluster.await_leader().epoch
@@ -397,7 +468,18 @@ class FailoverRun:
         )
         self.report.checked = found.checked
         self.report.discrepancies += found.differences
+        if self._databases is not None:
+            self.report.discrepancies += standby_faults(
+                check_ledger(self._data),
+                check_ledger(self._data, self._databases.standby_address),
+            )
 
-    def _settled(self) -> int:
-        with RegistryStore.open_reader(self._data) as store:
-            return store.last_seq
+
+def standby_faults(primary: Reconciliation, standby: Reconciliation) -> Iterator[str]:
+    """Say where the ledger that the standby has is wrong, or another than the primary's."""
+    yield from (f"the standby's ledger: {each}" for each in standby.differences)
+    of_primary, of_standby = (
+        (each.last_seq, each.registry_hash) for each in (primary, standby)
+    )
+    if of_primary != of_standby:
+        yield f"the standby's ledger is at {of_standby}, the primary's at {of_primary}"

@@ -1,11 +1,11 @@
 """The faults of a run by kind and by whom they met, with what they cost, as people read it."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from failover.acts import BOTH_LED, LED, LOG_LED
-from failover.run import FailoverReport
+from failover.run import FailoverReport, Outage
 
 PAIR = "two at once"
 BOUNDS = (
@@ -45,21 +45,37 @@ def quantile(sorted_values: Sequence[float], share: float) -> float:
     return sorted_values[max(int(place), 1) - 1]
 
 
-def _outages(report: FailoverReport) -> dict[tuple[str, str], list[float]]:
-    """Return the outages by fault and role, each list ascending."""
+def _seconds(
+    report: FailoverReport, of: Callable[[Outage], float | None]
+) -> dict[tuple[str, str], list[float]]:
+    """Return what faults have cost by fault and role, each list ascending."""
     found: dict[tuple[str, str], list[float]] = defaultdict(list)
     for outage in report.outages:
         kind, _, role, _ = outage.acts[0]
-        found[(PAIR, "any") if len(outage.acts) > 1 else (kind, role)].append(outage.outage_s)
+        if (seconds := of(outage)) is not None:
+            found[(PAIR, "any") if len(outage.acts) > 1 else (kind, role)].append(seconds)
     return {key: sorted(found[key]) for key in sorted(found)}
+
+
+def _outages(report: FailoverReport) -> dict[tuple[str, str], list[float]]:
+    return _seconds(report, lambda outage: outage.outage_s)
+
+
+def _rows(found: dict[tuple[str, str], list[float]]) -> list[Row]:
+    return [
+        Row(*key, len(seconds), quantile(seconds, 0.5), quantile(seconds, 0.99), seconds[-1])
+        for key, seconds in found.items()
+    ]
 
 
 def outage_rows(report: FailoverReport) -> list[Row]:
     """Return a row for each kind of fault and each role that it met."""
-    return [
-        Row(*key, len(seconds), quantile(seconds, 0.5), quantile(seconds, 0.99), seconds[-1])
-        for key, seconds in _outages(report).items()
-    ]
+    return _rows(_outages(report))
+
+
+def ledger_rows(report: FailoverReport) -> list[Row]:
+    """Return the same of those that met a database: until the ledger had all again."""
+    return _rows(_seconds(report, lambda outage: outage.ledger_s))
 
 
 def bounds_held(report: FailoverReport) -> list[Bound]:
@@ -75,10 +91,14 @@ def bounds_held(report: FailoverReport) -> list[Bound]:
 
 def outage_table(report: FailoverReport) -> str:
     """Return the table, the bounds and the verdict behind it."""
-    lines = [f"{'fault':14} {'at the':15} {'times':>5} {'p50 s':>7} {'p99 s':>7} {'max s':>7}"]
-    for row in outage_rows(report):
-        seconds = " ".join(f"{each:7.2f}" for each in (row.p50_s, row.p99_s, row.max_s))
-        lines.append(f"{row.fault:14} {row.role:15} {row.times:5} {seconds}")
+    lines = [f"{'fault':14} {'at the':16} {'times':>5} {'p50 s':>7} {'p99 s':>7} {'max s':>7}"]
+    lines += map(_line, outage_rows(report))
+    if behind := ledger_rows(report):
+        lines.append(
+            f"until the ledger had all again, with {report.promoted} promotions of a standby and"
+            f" {report.copied} primaries of before copied anew:"
+        )
+        lines += map(_line, behind)
     for bound in bounds_held(report):
         lines.append(
             f"bound: {bound.fault}, {bound.role}: p{100 * bound.share:.0f} below"
@@ -103,3 +123,8 @@ def outage_table(report: FailoverReport) -> str:
             f"verdict: {verdict}",
         ]
     )
+
+
+def _line(row: Row) -> str:
+    seconds = " ".join(f"{each:7.2f}" for each in (row.p50_s, row.p99_s, row.max_s))
+    return f"{row.fault:14} {row.role:16} {row.times:5} {seconds}"

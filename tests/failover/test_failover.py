@@ -7,10 +7,13 @@ import sys
 
 import pytest
 
-from failover.acts import BOTH_LED, LED, Acts
-from failover.faults import CUTS, OF_OTHERS, WEIGHTS, faults_draw
-from failover.run import FailoverReport, Outage
-from failover.table import bounds_held, outage_rows, outage_table
+from cea_exchange.registry.reconciliation.reconcile import Reconciliation
+from failover.acts import BOTH_LED, DATABASE_STANDBY, LED, PRIMARY, Acts
+from failover.databases import can_be_there
+from failover.faults import CUTS, OF_DATABASES, OF_OTHERS, WEIGHTS, WHO, faults_draw
+from failover.network import can_be_private
+from failover.run import FailoverReport, Outage, standby_faults
+from failover.table import bounds_held, ledger_rows, outage_rows, outage_table
 from torture.run import python_path
 
 LIMIT_S = 1_200
@@ -39,6 +42,36 @@ def test_a_run_can_meet_some_of_them_only():
     assert {fault.kind for fault in faults} == {*OF_OTHERS}
     with pytest.raises(ValueError, match="whom: expected somebody whom a fault can meet, got me"):
         faults_draw(7, 100, list(WEIGHTS), ("me",))
+
+
+@pytest.mark.unit
+def test_a_tenth_of_the_faults_meet_a_database_and_none_where_there_is_none():
+    faults = faults_draw(7, 2_000, list(WEIGHTS))
+    met = [fault for fault in faults if fault.who in OF_DATABASES]
+    assert 0.08 < len(met) / len(faults) < 0.12
+    assert {fault.kind for fault in met} == {*WEIGHTS} - {"both", "clock_step"}
+    assert {fault.who for fault in met if fault.kind == "rolling"} == {"database"}
+    faults = faults_draw(7, 2_000, list(WEIGHTS), [who for who in WHO if who not in OF_DATABASES])
+    assert not {fault.who for fault in faults} & {*OF_DATABASES}
+
+
+@pytest.mark.unit
+def test_for_how_long_the_ledger_was_behind_is_told_of_faults_at_a_database():
+    report = FailoverReport(1, promoted=1)
+    report.outages.append(Outage([("kill", "venue-1", LED, 1.0)], 0.5))
+    report.outages.append(Outage([("kill", "database-1", PRIMARY, 1.0)], 0.1, 9.0))
+    assert ledger_rows(report) == [("kill", PRIMARY, 1, 9.0, 9.0, 9.0)]
+    assert "until the ledger had all again, with 1 promotions" in outage_table(report)
+    assert "ledger" not in outage_table(FailoverReport(1))
+
+
+@pytest.mark.unit
+def test_a_standby_whose_ledger_is_another_is_a_discrepancy():
+    primary = Reconciliation(last_seq=9, registry_hash="aa")
+    assert not [*standby_faults(primary, Reconciliation(last_seq=9, registry_hash="aa"))]
+    assert ["the standby's ledger is at (8, 'aa'), the primary's at (9, 'aa')"] == [
+        *standby_faults(primary, Reconciliation(last_seq=8, registry_hash="aa"))
+    ]
 
 
 @pytest.mark.unit
@@ -71,6 +104,7 @@ def test_without_a_network_it_runs_on_the_loopback_and_says_so(tmp_path):
     more = ("--faults", "6", "--loopback", "--tls", "--kinds", "kill,freeze")
     ran, found = failover_run(tmp_path, *more, "--seed", "3")
     assert "on the loopback: nobody is cut off, and no disk is full" in ran.stdout
+    assert "the ledger is in SQLite: no database is met" in ran.stdout
     assert {act[0] for each in found["outages"] for act in each["acts"]} == {"kill", "freeze"}
     assert found["checked"]["trades"] > 100
 
@@ -83,6 +117,22 @@ def test_the_registry_and_the_ways_in_are_met_and_reported(tmp_path):
     for role in ("registry", "a way in"):
         assert role in ran.stdout
     assert {act[2] for each in found["outages"] for act in each["acts"]} == {"registry", "a way in"}
+
+
+@pytest.mark.e2e
+@pytest.mark.crash
+@pytest.mark.nightly
+@pytest.mark.skipif(
+    not (can_be_private() and can_be_there()), reason="no namespaces for this user, or no servers"
+)
+def test_the_databases_are_met_and_one_takes_over_from_the_other(tmp_path):
+    more = ("--faults", "9", "--seed", "12", "--whom", "database leads,database")
+    _, found = failover_run(tmp_path, *more)
+    roles = {act[2] for each in found["outages"] for act in each["acts"]}
+    assert roles == {PRIMARY, DATABASE_STANDBY}
+    assert found["promoted"] > 0
+    assert all(each["ledger_s"] for each in found["outages"])
+    assert found["checked"]["trades"] > 100
 
 
 @pytest.mark.e2e

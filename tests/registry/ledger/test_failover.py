@@ -9,7 +9,11 @@ import pytest
 
 from cea_exchange.institution.maintenance.standby import Servers
 from cea_exchange.ledger.chain import LinkBroken
-from cea_exchange.ledger.database import postgres_fence, postgres_servers
+from cea_exchange.ledger.database import (
+    postgres_fence,
+    postgres_servers,
+    postgres_standbys,
+)
 from cea_exchange.ledger.database.interface import DatabaseError, DatabaseLost, DatabaseTaken
 from cea_exchange.ledger.store import DatabaseAway, StoreError
 from cea_exchange.registry.reconciliation.reconcile import check_ledger
@@ -288,7 +292,7 @@ def test_standbys_are_shown_and_one_takes_over_only_if_nothing_is_lost(data, pai
     assert status == 1 and "no server may be written to: a standby is to be promoted" in said
     status, said = typed("promote", str(pair.standby.sockets))
     assert status == 0 and "primary, timeline" in said, said
-    pair.primary, pair.standby = pair.standby, pair.primary
+    pair.places_change()
     status, said = typed("show")
     assert status == 1 and "no standby could take over without a loss" in said
     pair.standby_make(is_rewound=True)
@@ -310,3 +314,24 @@ def test_a_standby_that_lacks_what_was_acknowledged_is_not_promoted(data, pair):
     with pytest.raises(StoreError, match=f"expected link {link} of the chain .* got none"):
         Servers(RegistryStore, data).promote(str(pair.standby.sockets))
     pair.primary.start(pair.standby)
+
+
+@pytest.mark.nightly
+def test_a_standby_with_log_that_it_can_never_read_is_promoted_all_the_same(
+    data, pair, monkeypatch
+):
+    """A primary that dies amid a record leaves its beginning; what was acknowledged is before."""
+    monkeypatch.setattr(postgres_standbys, "REPLAY_S", 2)
+    with RegistryStore.open(data, pair.address, is_synchronous=True) as store:
+        Registry(store).pay_in("bob", 2)
+        link = store.link.link_id
+    while pair.standby.asked("SELECT pg_last_wal_replay_lsn() < pg_last_wal_receive_lsn()")[0][0]:
+        time.sleep(0.02)
+    pair.standby.asked("SELECT pg_wal_replay_pause()")
+    pair.primary.asked("SELECT pg_logical_emit_message(true, 'cea', 'more')")
+    pair.primary.kill()
+    promoted = Servers(RegistryStore, data).promote(str(pair.standby.sockets))
+    pair.places_change()
+    assert ("primary", link) == (promoted.role, promoted.link_id)
+    pair.standby_make(is_rewound=True)
+    assert [2] == paid_in(RegistryStore.open_reader(data))

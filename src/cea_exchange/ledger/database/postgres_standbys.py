@@ -48,10 +48,13 @@ def promote(address: str, institution: str, server: str) -> Server:
 def head_at(address: str, institution: str, server: str, link_id: int) -> str:
     """Return the head of a link at a standby that has no primary; empty if it lacks the link.
 
+    It may have log behind the link that it never comes to read: a primary that dies amid a record
+    leaves the record's beginning.
+
     Raises
     ------
     DatabaseError
-        It does not come to read all the log that it has.
+        It has not come to the link, nor to the end of the log that it has.
     """
     (at,) = [each for name, each in _servers(address) if name == server]
     until_ns = time.monotonic_ns() + REPLAY_S * 1_000_000_000
@@ -60,17 +63,23 @@ def head_at(address: str, institution: str, server: str, link_id: int) -> str:
         connected(at, institution, CONNECT_TIMEOUT_OF_SEVERAL_S) as connection,
     ):
         query = "SELECT pg_last_wal_replay_lsn() < pg_last_wal_receive_lsn()"
-        while connection.execute(query).fetchone() == (True,):
+        while True:
+            # Asked before the link is looked for, so that all that was to be read is looked at.
+            is_behind = connection.execute(query).fetchone() == (True,)
+            if (head := _head(connection, link_id)) or not is_behind:
+                return head
             if time.monotonic_ns() > until_ns:
                 raise DatabaseError(f"{server}: expected to have read its log in {REPLAY_S} s")
             time.sleep(1 / _LOOKS_PER_S)
-        # One that followed for a moment only may not even have the tables.
-        (has_chain,) = connection.execute("SELECT to_regclass('chain') IS NOT NULL").fetchall()[0]
-        row = None
-        if has_chain:
-            row = connection.execute(
-                "SELECT head FROM chain WHERE link_id = %s", (link_id,)
-            ).fetchone()
+
+
+def _head(connection: psycopg.Connection[Any], link_id: int) -> str:
+    """Return the head of a link; empty if it is not there."""
+    # One that followed for a moment only may not even have the tables.
+    (has_chain,) = connection.execute("SELECT to_regclass('chain') IS NOT NULL").fetchall()[0]
+    if not has_chain:
+        return ""
+    row = connection.execute("SELECT head FROM chain WHERE link_id = %s", (link_id,)).fetchone()
     return "" if row is None else str(row[0])
 
 

@@ -62,6 +62,8 @@ class LocalCluster(LocalExchange):
     certificates
         One for each log node, of one authority; without, what goes to them and between them is in
         the clear.
+    database
+        Where the registry keeps its ledger, as `Store.open` takes it; SQLite if left out.
 
     Attributes
     ----------
@@ -78,8 +80,9 @@ class LocalCluster(LocalExchange):
         venue_program: Sequence[str] = (*PROGRAM, "venue"),
         ways_in: int = 1,
         certificates: Sequence[Certificates] | None = None,
+        database: str | None = None,
     ) -> None:
-        super().__init__(data)
+        super().__init__(data, database=database)
         self._hosts = hosts or {}
         self._launch = launch or (lambda _, command: command)
         self._venue_program = list(venue_program)
@@ -199,7 +202,7 @@ class LocalCluster(LocalExchange):
     def tend(self) -> list[str]:
         """Start again whoever has ended by itself, as a service manager would; return the names."""
         again = [
-            name for name in (*self.venue_names, *self.way_in_names)
+            name for name in (*self.venue_names, REGISTRY, *self.way_in_names)
             if name in self._processes and not self.is_running(name)
         ]
         for name in again:
