@@ -157,7 +157,7 @@ GOOD_CONFIG = {
 }
 
 
-def judged(*, sync=True, config=None, replicas=(), first_seq=1, **log):
+def judged(*, sync=True, config=None, replicas=(), first_seq=1, lacks="", **log):
     stream = {
         "name": "cea-journal",
         "config": {**GOOD_CONFIG, **(config or {})},
@@ -173,7 +173,7 @@ def judged(*, sync=True, config=None, replicas=(), first_seq=1, **log):
     }
     about = {"version": "2.15.1", "server_name": "log-1"}
     routes = {"routes": [{"remote_name": "log-2"}, {"remote_name": "log-3"}]}
-    return _judged("log-1", about, routes, said, 2)
+    return _judged("log-1", about, routes, said, lacks, 2)
 
 
 def test_a_node_as_it_must_be_has_no_fault():
@@ -187,6 +187,7 @@ def test_a_node_as_it_must_be_has_no_fault():
     [
         ({"sync": False}, "expected sync_interval always"),
         ({"disabled": True}, "keeps no log any more"),
+        ({"lacks": "JetStream is not current"}, "all of the log, it says: JetStream is not"),
         ({"storage": 81}, "80% of its store"),
         ({"meta_cluster": {}}, "expected a leader of the log's nodes"),
         ({"config": {"num_replicas": 1}}, "expected 3 replicas, got 1"),

@@ -336,7 +336,8 @@ def test_sessions_that_do_not_read_take_a_bounded_number_of_bytes(tmp_path):
     """Twenty drop copies whose reader has hung: each is cut off at 1 MiB beside ZeroMQ's 4."""
     names = [f"reader{number}" for number in range(20)]
     with world_open(tmp_path, dict.fromkeys(names, READER)) as world:
-        settings = f"session_queue_bytes_max = {1 << 20}\nsession_silence_s_max = 600\n" + CLOCK
+        # On a busy machine TCP ends a deaf connection first; then silence ends its session.
+        settings = f"session_queue_bytes_max = {1 << 20}\nsession_silence_s_max = 60\n" + CLOCK
         world.venue = VenueProcess(world, settings=settings)
         try:
             world.ready()
@@ -347,10 +348,10 @@ def test_sessions_that_do_not_read_take_a_bounded_number_of_bytes(tmp_path):
             busy = world.logged_on("alice")
             world.until(lambda: world.admin(op="status")["sessions"] == 21)
             before = most = memory_mib(world.venue.process.pid)
-            batches = 0
+            batches, until_s = 0, time.monotonic() + 90 * patience()
             while world.admin(op="status")["sessions"] > 1:
                 batches += 1
-                assert batches < 100 * patience()
+                assert time.monotonic() < until_s
                 busy.command(*[enter(n, "buy", 9_600, 0) for n in range(1, 2_001)])
                 busy.reports_until(lambda rows: (rows["kind"] == REJECTED).sum() == 2_000)
                 most = max(most, memory_mib(world.venue.process.pid))
