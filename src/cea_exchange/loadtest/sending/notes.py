@@ -5,6 +5,7 @@ Plain columns that grow, so that a note costs less than a call; figures are made
 
 from array import array
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
@@ -65,11 +66,10 @@ class Notes:
         self.outcome.append(0)
         return len(self.due_ns) - 1
 
-    def left(self, count: int, at_ns: int) -> None:
-        """Note that the last `count` commands have left."""
-        end = len(self.left_ns)
-        for number in range(end - count, end):
-            self.left_ns[number] = at_ns
+    def left(self, commands: Iterable[Command], at_ns: int) -> None:
+        """Note that some commands have left."""
+        for command in commands:
+            self.left_ns[command.number] = at_ns
 
     def answer(self, report: Report, at_ns: int) -> bool:
         """Note an answer; False if the command has one, or there is no such command."""

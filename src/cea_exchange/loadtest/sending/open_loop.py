@@ -14,6 +14,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 
 import msgspec
 import numpy as np
@@ -138,7 +139,7 @@ class OpenLoop:
             part, rows = rows[: max(room, 0)], rows[max(room, 0) :]
             if part:
                 now = time.monotonic_ns()
-                self._hand_over([(row._replace(due_ns=now), 0) for row in part])
+                self._hand_over([self._command(row._replace(due_ns=now), 0) for row in part])
             self._hear(POLL_S_MAX)
             if time.monotonic() > deadline:
                 raise TimeoutError(
@@ -164,36 +165,46 @@ class OpenLoop:
 
     def _run(self, start_ns: int) -> LoopResult:
         result = LoopResult(start_ns)
-        rows = self._rows()
-        row = next(rows, None)
-        place = last_due_ns = 0
-        while row is not None and not result.stopped:
-            now = time.monotonic_ns() - start_ns
-            batch = []
-            while row is not None and row.due_ns <= now and len(batch) < BATCH_MAX:
-                place += 1
-                last_due_ns = row.due_ns
-                batch.append((row._replace(due_ns=row.due_ns + start_ns), place))
-                row = next(rows, None)
-            if batch:
-                self._hand_over(batch)
+        source = self._rows(start_ns)
+        rows = deque(islice(source, ROWS_AT_ONCE))
+        last_due_ns = start_ns
+        ahead: Command | None = None
+        while rows and not result.stopped:
+            now_ns = time.monotonic_ns()
+            commands: list[Command] = []
+            while rows and rows[0][0].due_ns <= now_ns and len(commands) < BATCH_MAX:
+                row, place = rows.popleft()
+                commands.append(ahead or self._command(row, place))
+                last_due_ns, ahead = row.due_ns, None
+            if commands:
+                self._hand_over(commands)
+                rows.extend(islice(source, ROWS_AT_ONCE - len(rows)))
                 result.stopped = self.stop.reason(self.notes)
-            if row is not None:
+            if rows:
+                row, place = rows[0]
                 wake_ns = row.due_ns - min(WAKE_NS, (row.due_ns - last_due_ns) // AWAKE_PART)
-                self._listen(start_ns + wake_ns, start_ns + row.due_ns, len(batch))
+                if ahead is None and wake_ns <= now_ns < row.due_ns:
+                    # Made while nothing else is to do: when it is due it has only to leave.
+                    ahead = self._command(row, place)
+                self._listen(wake_ns, row.due_ns, len(commands))
+        if ahead is not None:
+            self._hand_over([ahead])
         result.sent_s = (time.monotonic_ns() - start_ns) / 1e9
         self._await_answers()
         result.done_s = (time.monotonic_ns() - start_ns) / 1e9
         return result
 
-    def _rows(self) -> Iterator[PlannedRow]:
+    def _rows(self, start_ns: int) -> Iterator[tuple[PlannedRow, int]]:
+        """Yield the plan's rows, due on the monotonic clock, with their places from 1."""
+        place = 0
         for first in range(0, len(self.plan), ROWS_AT_ONCE):
-            yield from self.plan.rows(first, ROWS_AT_ONCE)
+            for row in self.plan.rows(first, ROWS_AT_ONCE):
+                place += 1
+                yield row._replace(due_ns=row.due_ns + start_ns), place
 
-    def _hand_over(self, batch: list[tuple[PlannedRow, int]]) -> None:
-        commands = [self._command(row, place) for row, place in batch]
+    def _hand_over(self, commands: list[Command]) -> None:
         self.target.send(commands)
-        self.notes.left(len(commands), time.monotonic_ns())
+        self.notes.left(commands, time.monotonic_ns())
 
     def _command(self, row: PlannedRow, place: int) -> Command:
         """Return the command of a row: what it is aimed at is known now."""
@@ -321,7 +332,7 @@ class OpenLoop:
     def _react(self) -> None:
         """Answer the blocks that participants were asked about; it is due when they were."""
         reactions, self._reactions = self._reactions, []
-        commands = []
+        commands: list[Command] = []
         for at_ns, asked in reactions:
             declines = self._draw.random() < self.workload.block_reject
             name = REACTIONS[1] if declines else REACTIONS[0]
@@ -330,8 +341,7 @@ class OpenLoop:
             commands.append(
                 Command(number, kind, asked.participant, asked.product, block=asked.block)
             )
-        self.target.send(commands)
-        self.notes.left(len(commands), time.monotonic_ns())
+        self._hand_over(commands)
 
     def idle(self, timeout_s: float) -> None:
         """Take what is reported while nothing is sent, so that the connections live."""
