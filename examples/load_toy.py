@@ -8,6 +8,7 @@ import asyncio
 import select
 import socket
 import sys
+import time
 
 from cea_exchange.loadtest.targets import CommandKind, Outcome, Report, Target
 
@@ -22,10 +23,14 @@ class Toy(Target):
         self.socket = socket.create_connection(("127.0.0.1", self.port))
 
     def send(self, commands):
-        for each in commands:
-            what = each.tonnes if each.kind == CommandKind.ENTER else each.order
-            line = f"{CommandKind(each.kind).name} {each.number} {what}\n"
-            self.socket.sendall(line.encode())
+        lines = "".join(map(self.line, commands)).encode()
+        written_ns = time.monotonic_ns()
+        self.socket.sendall(lines)
+        return written_ns
+
+    def line(self, command):
+        what = command.tonnes if command.kind == CommandKind.ENTER else command.order
+        return f"{CommandKind(command.kind).name} {command.number} {what}\n"
 
     def poll(self, timeout_s):
         if not select.select([self.socket], [], [], timeout_s)[0]:

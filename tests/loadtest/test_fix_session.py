@@ -5,7 +5,7 @@ import pytest
 from cea_exchange.domain.records import CommandKind, OrderFlag, Side, Tif
 from cea_exchange.loadtest.targets import Command, Outcome
 from cea_exchange.loadtest.targets.fix import Fix
-from cea_exchange.loadtest.targets.fix_messages import Decoder, FixError, decode, encode
+from cea_exchange.loadtest.targets.fix_messages import Decoder, FixError, decode, encode, framed
 from cea_exchange.loadtest.targets.fix_session import FixSession
 
 pytestmark = pytest.mark.unit
@@ -49,7 +49,8 @@ def logged_on():
 
 
 def test_a_message_is_what_the_standard_says_byte_for_byte():
-    assert encode([(35, b"0"), (49, b"A"), (56, b"B")]) == raw("35=0|49=A|56=B|")
+    fields = encode([(35, b"0"), (49, b"A"), (56, b"B")])
+    assert framed(fields) == raw("35=0|49=A|56=B|")
 
 
 def test_messages_are_found_in_a_stream_however_it_is_cut():
@@ -103,7 +104,7 @@ def test_what_is_sent_while_there_is_no_session_is_sent_when_the_other_side_miss
     one = logged_on()
     one.connected()
     said(one)
-    one.send(b"D", [(11, b"7")])
+    one.send(b"D", b"11=7\x01")
     one.heartbeat()
     assert one.outgoing() == b""
     list(one.receive(incoming(2, "A", "98=0|108=30|")))
@@ -194,6 +195,19 @@ def test_an_order_has_all_its_fields():
         35: b"D", 11: b"R1-5", 55: b"CEA23", 54: b"1", 38: b"100", 40: b"2", 44: b"97.49",
         59: b"3", 18: b"6",
     }  # fmt: skip
+
+
+def test_what_is_prepared_is_sent_as_it_would_be_otherwise():
+    for kind in (CommandKind.ENTER, CommandKind.CANCEL, CommandKind.AMEND):
+        one, other = target(), target()
+        next_one, later = command(8, kind, order=3), command(9, kind, order=4)
+        one.prepare(next_one)
+        # Another may leave first, as an answer to a block does.
+        fields_of = [sent(each, later, next_one) for each in (one, other)]
+        for fields, expected in zip(*fields_of, strict=True):
+            differing = {tag for tag in expected if fields[tag] != expected[tag]}
+            assert differing <= {52, 60}
+            assert fields.keys() == expected.keys()
 
 
 def test_a_cancel_names_what_the_order_is_called_now():

@@ -19,7 +19,7 @@ from cea_exchange.loadtest.flow.workload import (
 from cea_exchange.loadtest.results.figures import Columns, figures_of, void_reason
 from cea_exchange.loadtest.sending.notes import Counts
 from cea_exchange.loadtest.sending.open_loop import BATCH_MAX, OpenLoop, Stop
-from cea_exchange.loadtest.targets import Outcome, Participants, Report, Target
+from cea_exchange.loadtest.targets import Outcome, Participants, Report, Target, TargetError
 from cea_exchange.loadtest.targets.book import EmbeddedBook
 from cea_exchange.loadtest.targets.echo import EchoCall, EchoProcess
 from cea_exchange.loadtest.targets.market import EmbeddedMarket
@@ -118,6 +118,56 @@ class Ticking:
 
     def monotonic(self):
         return self.monotonic_ns() / 1e9
+
+
+class Writing(Answering):
+    """Says when its write began, which takes a millisecond."""
+
+    def __init__(self, clock):
+        super().__init__(accepted)
+        self.clock = clock
+        self.prepared_ns, self.written_ns = {}, {}
+
+    def prepare(self, command):
+        self.prepared_ns[command.number] = self.clock.monotonic_ns()
+
+    def send(self, commands):
+        super().send(commands)
+        written_ns = self.clock.monotonic_ns()
+        self.written_ns |= {command.number: written_ns for command in commands}
+        self.clock.now_ns += 1_000_000
+        return written_ns
+
+
+def test_what_a_write_takes_is_not_lateness(monkeypatch):
+    monkeypatch.setattr("cea_exchange.loadtest.sending.open_loop.time", clock := Ticking())
+    loop = loop_of(target := Writing(clock), rate=100, seconds=0.3)
+    loop.run(0)
+    assert list(loop.notes.column("left_ns")) == list(target.written_ns.values())
+    assert len(target.written_ns) == 30
+
+
+def test_a_command_is_prepared_before_it_is_due_and_leaves_no_sooner(monkeypatch):
+    monkeypatch.setattr("cea_exchange.loadtest.sending.open_loop.time", clock := Ticking())
+    loop = loop_of(target := Writing(clock), rate=100, seconds=0.3)
+    loop.run(0)
+    due_ns = dict(enumerate(loop.notes.column("due_ns"), 1))
+    # All but the first, which is due at once.
+    assert len(target.prepared_ns) == 29
+    for number, prepared_ns in target.prepared_ns.items():
+        assert prepared_ns < due_ns[number] <= target.written_ns[number]
+
+
+def test_a_moment_that_is_none_of_the_call_is_refused():
+    class Counting(Answering):
+        """Returns how many bytes it wrote, as a socket does."""
+
+        def send(self, commands):
+            super().send(commands)
+            return 42
+
+    with pytest.raises(TargetError, match=r"send: expected None or a moment .*, got 42"):
+        run(loop_of(Counting(accepted), rate=100, seconds=0.1))
 
 
 def taken_slowly(clock, trade):

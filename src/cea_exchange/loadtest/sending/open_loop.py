@@ -23,7 +23,7 @@ from cea_exchange.domain.records import CommandKind
 from cea_exchange.loadtest.flow.plan import Plan, PlannedRow
 from cea_exchange.loadtest.flow.workload import LABELS, REACTIONS, Workload
 from cea_exchange.loadtest.sending.notes import Notes, OpenOrders
-from cea_exchange.loadtest.targets.target import Command, Outcome, Report, Target
+from cea_exchange.loadtest.targets.target import Command, Outcome, Report, Target, TargetError
 
 ROWS_AT_ONCE = 256
 """Made into tuples at a time: more would be a stall of the sender itself."""
@@ -34,6 +34,8 @@ REPORTS_MIN, REPORTS_PER_COMMAND = 64, 4
 POLL_S_MAX = 0.05
 WAKE_NS = 250_000
 """So much before a command is due the loop wakes: a processor that slept takes its time."""
+READY_NS = 20_000
+"""So much before it does nothing else: a look at what is reported may take as long."""
 AWAKE_PART = 8
 """But for no more than this part of the time between two commands: others want the processor."""
 DEPTH_UNANSWERED_MAX = 256
@@ -180,13 +182,19 @@ class OpenLoop:
                 self._hand_over(commands)
                 rows.extend(islice(source, ROWS_AT_ONCE - len(rows)))
                 result.stopped = self.stop.reason(self.notes)
+                self._show()
             if rows:
                 row, place = rows[0]
-                wake_ns = row.due_ns - min(WAKE_NS, (row.due_ns - last_due_ns) // AWAKE_PART)
+                awake_ns_max = (row.due_ns - last_due_ns) // AWAKE_PART
+                wake_ns = row.due_ns - min(WAKE_NS, awake_ns_max)
                 if ahead is None and wake_ns <= now_ns < row.due_ns:
                     # Made while nothing else is to do: when it is due it has only to leave.
                     ahead = self._command(row, place)
+                    self.target.prepare(ahead)
                 self._listen(wake_ns, row.due_ns, len(commands))
+                ready_ns = row.due_ns - min(READY_NS, awake_ns_max)
+                while ready_ns <= time.monotonic_ns() < row.due_ns:
+                    pass
         if ahead is not None:
             self._hand_over([ahead])
         result.sent_s = (time.monotonic_ns() - start_ns) / 1e9
@@ -203,8 +211,17 @@ class OpenLoop:
                 yield row._replace(due_ns=row.due_ns + start_ns), place
 
     def _hand_over(self, commands: list[Command]) -> None:
-        self.target.send(commands)
-        self.notes.left(commands, time.monotonic_ns())
+        asked_ns = time.monotonic_ns()
+        written_ns = self.target.send(commands)
+        left_ns = time.monotonic_ns()
+        if written_ns is not None:
+            if not asked_ns <= written_ns <= left_ns:
+                raise TargetError(
+                    "send: expected None or a moment of time.monotonic_ns() within the call,"
+                    f" got {written_ns!r}"
+                )
+            left_ns = written_ns
+        self.notes.left(commands, left_ns)
 
     def _command(self, row: PlannedRow, place: int) -> Command:
         """Return the command of a row: what it is aimed at is known now."""
@@ -291,6 +308,7 @@ class OpenLoop:
     def _hear(self, timeout_s: float) -> bool:
         is_any = self._poll(0.0 if self._heard else timeout_s)
         self._take_heard(len(self._heard))
+        self._show()
         return is_any
 
     def _poll(self, timeout_s: float) -> bool:
@@ -298,9 +316,12 @@ class OpenLoop:
         if reports:
             at_ns = time.monotonic_ns()
             self._heard.extend((at_ns, report) for report in reports)
+        return bool(reports)
+
+    def _show(self) -> None:
+        """Let whoever looks on do so: where the next command is as far away as it can be."""
         if self.look is not None:
             self.look(self.notes)
-        return bool(reports)
 
     def _take_heard(self, count_max: int) -> None:
         for _ in range(min(count_max, len(self._heard))):

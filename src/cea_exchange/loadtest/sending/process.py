@@ -189,13 +189,10 @@ class SendingProcess:
             # It never sleeps now: in real time it would starve what it loads.
             priority_lower()
         # A part of what was answered since: enough for whoever looks on, and no stall of the loop.
-        first, self._seen_until = self._seen_until, notes.sent
-        first = max(first, self._seen_until - SEEN_COMMANDS_MAX)
-        latencies = sorted(
-            notes.answered_ns[number] - notes.due_ns[number]
-            for number in range(first + 1, self._seen_until + 1)
-            if notes.answered_ns[number]
-        )
+        first = max(self._seen_until, notes.sent - SEEN_COMMANDS_MAX) + 1
+        answered = [n for n in range(first, notes.sent + 1) if notes.answered_ns[n]]
+        self._seen_until = answered[-1] if answered else self._seen_until
+        latencies = sorted(notes.answered_ns[n] - notes.due_ns[n] for n in answered)
         p99 = latencies[len(latencies) * 99 // 100] if latencies else 0
         seen = {"sent": notes.sent, "answered": notes.answered, "refused": notes.refused,
                 "p99_ns": p99}  # fmt: skip

@@ -18,7 +18,7 @@ from collections.abc import Iterator, Sequence
 
 from cea_exchange.domain.records import CommandKind, OrderFlag, Side, Tif
 from cea_exchange.loadtest.sockets import SystemSelector
-from cea_exchange.loadtest.targets.fix_messages import Fields, FixError, sending_time
+from cea_exchange.loadtest.targets.fix_messages import Fields, FixError, encode, sending_time
 from cea_exchange.loadtest.targets.fix_session import SILENCE_INTERVALS, Body, FixSession, Tag
 from cea_exchange.loadtest.targets.target import (
     Command,
@@ -119,6 +119,8 @@ class Fix(Target):
         self._seat_of: dict[int, _Seat] = {}
         self._looked_at = 0.0
         self._reports: list[Report] = []
+        self._prepared = (0, b"", b"")
+        """The number of a command, and what its message is."""
         self._unanswered: dict[int, Command] = {}
         self._order_of: dict[int, int] = {}
         """Which order a replacement is of."""
@@ -158,21 +160,34 @@ class Fix(Target):
 
     # -- What is asked ----------------------------------------------------------------------------
 
-    def send(self, commands: Sequence[Command]) -> None:
+    def prepare(self, command: Command) -> None:
+        """Encode its body; the head has the message's number and time."""
+        self._prepared = command.number, *self._body(command)
+
+    def send(self, commands: Sequence[Command]) -> int:
         """Write commands; those of one session go in one write."""
-        at = sending_time()
         touched: dict[int, _Seat] = {}
         for command in commands:
             seat = self._seat_of[command.participant]
-            kind, body = self._body(command, at)
-            number = seat.session.send(kind, body)
-            seat.numbers[number] = command.number
+            number, kind, body = self._prepared
+            if number != command.number:
+                kind, body = self._body(command)
+            seat.numbers[seat.session.send(kind, body)] = command.number
             self._unanswered[command.number] = command
             touched[id(seat)] = seat
         for seat in touched.values():
+            seat.unsent += seat.session.outgoing()
+        written_ns = time.monotonic_ns()
+        for seat in touched.values():
+            written_ns = time.monotonic_ns()
             self._flush(seat)
+        return written_ns
 
-    def _body(self, command: Command, at: bytes) -> tuple[bytes, Body]:
+    def _body(self, command: Command) -> tuple[bytes, bytes]:
+        kind, fields = self._fields(command, sending_time())
+        return kind, encode(fields)
+
+    def _fields(self, command: Command, at: bytes) -> tuple[bytes, Body]:
         body: Body = [
             (_CL_ORD_ID, self._id(command.number)),
             (_SYMBOL, self._symbols[command.product]),

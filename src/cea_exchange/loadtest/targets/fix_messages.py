@@ -18,9 +18,13 @@ class FixError(ValueError):
 
 
 def encode(fields: Iterable[tuple[int, bytes]]) -> bytes:
-    """Return a message of its fields, the type first; length and checksum are made here."""
-    body = b"".join(b"%d=%b\x01" % field for field in fields)
-    message = HEAD + b"%d\x01" % len(body) + body
+    """Return fields as they stand in a message."""
+    return b"".join(b"%d=%b\x01" % field for field in fields)
+
+
+def framed(fields: bytes) -> bytes:
+    """Return the message of encoded fields, the type first; length and checksum are made here."""
+    message = HEAD + b"%d\x01" % len(fields) + fields
     return message + b"10=%03d\x01" % (sum(message) % 256)
 
 

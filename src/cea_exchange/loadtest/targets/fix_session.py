@@ -12,6 +12,7 @@ from cea_exchange.loadtest.targets.fix_messages import (
     Fields,
     FixError,
     encode,
+    framed,
     sending_time,
 )
 
@@ -91,7 +92,7 @@ class FixSession:
         self._logon_body = logon or []
         self._clock = clock
         self._decoder = Decoder()
-        self._sent: dict[int, tuple[bytes, Body, bytes]] = {}
+        self._sent: dict[int, tuple[bytes, bytes, bytes]] = {}
         self._out: list[bytes] = []
         self._is_begun = False
         self._asked_to = 0
@@ -112,28 +113,28 @@ class FixSession:
         ]
         if not self._is_begun:
             body.append((Tag.RESET_SEQ_NUM_FLAG, b"Y"))
-        self._send(LOGON, body + self._logon_body)
+        self._send(LOGON, encode(body + self._logon_body))
 
-    def send(self, kind: bytes, body: Body) -> int:
-        """Queue a message of the application; return its number."""
+    def send(self, kind: bytes, body: bytes) -> int:
+        """Queue a message of the application, its body encoded; return its number."""
         number = self.next_out
         self._send(kind, body, keeps=True)
         return number
 
     def heartbeat(self) -> None:
         """Queue a heartbeat."""
-        self._send(HEARTBEAT, [])
+        self._send(HEARTBEAT)
 
     def test(self) -> bytes:
         """Queue a test request; its id comes back in `tests_answered`."""
         self._test_count += 1
         name = b"TEST%d" % self._test_count
-        self._send(TEST_REQUEST, [(Tag.TEST_REQ_ID, name)])
+        self._send(TEST_REQUEST, encode([(Tag.TEST_REQ_ID, name)]))
         return name
 
     def logout(self) -> None:
         """Queue a logout."""
-        self._send(LOGOUT, [])
+        self._send(LOGOUT)
 
     def outgoing(self) -> bytes:
         """Return what is to be written now, and forget it.
@@ -145,7 +146,7 @@ class FixSession:
         self._out.clear()
         return data
 
-    def _send(self, kind: bytes, body: Body, *, keeps: bool = False) -> None:
+    def _send(self, kind: bytes, body: bytes = b"", *, keeps: bool = False) -> None:
         number = self.next_out
         self.next_out += 1
         at = self._clock()
@@ -155,7 +156,7 @@ class FixSession:
             self._out.append(self._message(kind, number, at, body))
 
     def _message(
-        self, kind: bytes, number: int, at: bytes, body: Body, extra: Body | None = None
+        self, kind: bytes, number: int, at: bytes, body: bytes, extra: Body | None = None
     ) -> bytes:
         head: Body = [
             (Tag.MSG_TYPE, kind),
@@ -164,7 +165,7 @@ class FixSession:
             (Tag.MSG_SEQ_NUM, b"%d" % number),
             (Tag.SENDING_TIME, at),
         ]
-        return encode(head + (extra or []) + body)
+        return framed(encode(head + (extra or [])) + body)
 
     # -- Incoming ----------------------------------------------------------------------------------
 
@@ -204,7 +205,8 @@ class FixSession:
         if kind == SEQUENCE_RESET:
             self.next_in = max(self.next_in, _number(message, Tag.NEW_SEQ_NO))
         elif kind == TEST_REQUEST:
-            self._send(HEARTBEAT, [(Tag.TEST_REQ_ID, message.get(Tag.TEST_REQ_ID, b""))])
+            test_id = message.get(Tag.TEST_REQ_ID, b"")
+            self._send(HEARTBEAT, encode([(Tag.TEST_REQ_ID, test_id)]))
         elif kind == HEARTBEAT:
             self.tests_answered.add(message.get(Tag.TEST_REQ_ID, b""))
         elif kind == RESEND_REQUEST:
@@ -232,7 +234,7 @@ class FixSession:
         self.gaps += 1
         self._asked_to = last
         body: Body = [(Tag.BEGIN_SEQ_NO, b"%d" % self.next_in), (Tag.END_SEQ_NO, b"0")]
-        self._send(RESEND_REQUEST, body)
+        self._send(RESEND_REQUEST, encode(body))
 
     def _send_again(self, message: Fields) -> None:
         """Send what was asked for again; what was no order is filled as a gap."""
@@ -248,7 +250,7 @@ class FixSession:
                 while following < end and following not in self._sent:
                     following += 1
                 body: Body = [(Tag.GAP_FILL_FLAG, b"Y"), (Tag.NEW_SEQ_NO, b"%d" % following)]
-                self._out.append(self._message(SEQUENCE_RESET, number, at, body, again))
+                self._out.append(self._message(SEQUENCE_RESET, number, at, encode(body), again))
             else:
                 kind, kept_body, sent_at = kept
                 again.append((Tag.ORIG_SENDING_TIME, sent_at))

@@ -168,9 +168,23 @@ class Target(ABC):
             It is not to be had.
         """
 
+    def prepare(self, command: Command) -> None:
+        """Do what need not wait until a command is due, such as to encode it; let nothing leave.
+
+        Called where there is time before it is due. `send` has it then, perhaps behind others.
+        """
+        return
+
     @abstractmethod
-    def send(self, commands: Sequence[Command]) -> None:
-        """Hand over commands that are due now, in this order, and wait for nothing."""
+    def send(self, commands: Sequence[Command]) -> int | None:
+        """Hand over commands that are due now, in this order, and wait for nothing.
+
+        Returns
+        -------
+        int or None
+            When the last write to the system began, in nanoseconds of `time.monotonic_ns`; what a
+            system's call takes is not the harness's. None is when this method returned.
+        """
 
     @abstractmethod
     def poll(self, timeout_s: float) -> Sequence[Report]:
