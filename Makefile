@@ -141,7 +141,7 @@ torture: build
 		$(if $(SEED),--seed $(SEED))
 
 # Faults of every kind at every node of a cluster that trades, and the fence: tests/failover/README.md.
-# With TLS=1 the log's nodes have certificates.
+# With TLS=1 the log's nodes have certificates; with MINUTES=N no fault begins after so many.
 FAULTS ?= 1000
 failover: build
 	PYTHONPATH=tests $(BIN)/python -m failover.fence.stub_run --faults 30 $(if $(SEED),--seed $(SEED))
@@ -150,7 +150,7 @@ failover: build
 	PYTHONPATH=tests $(BIN)/python -m failover.fence.control_run $(if $(SEED),--seed $(SEED))
 	PYTHONPATH=tests $(BIN)/python -m failover.fence.control_run --unfenced $(if $(SEED),--seed $(SEED))
 	PYTHONPATH=tests $(BIN)/python -m failover --faults $(FAULTS) $(if $(SEED),--seed $(SEED)) \
-		$(if $(TLS),--tls) $(if $(JSON),--json $(JSON))
+		$(if $(TLS),--tls) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(JSON),--json $(JSON))
 
 # A million trades settled while venue, registry and database server are killed.
 TRADES ?= 1000000

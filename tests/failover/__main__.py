@@ -10,6 +10,7 @@ acknowledged is lost, doubled or reordered, or two copies differ.
 import argparse
 import dataclasses
 import json
+import math
 import os
 import secrets
 import shutil
@@ -36,6 +37,9 @@ def arguments_parse() -> argparse.Namespace:
     parser.add_argument("--sqlite", action="store_true", help="the ledger in SQLite: no databases")
     parser.add_argument("--tls", action="store_true", help="certificates for the log's nodes")
     parser.add_argument("--loopback", action="store_true", help="no namespaces, though it may")
+    parser.add_argument(
+        "--minutes", type=float, default=math.inf, help="no further fault after so many"
+    )
     parser.add_argument("--data", type=Path, help="folder to keep; it must not be there yet")
     parser.add_argument("--json", type=Path, help="file for the report as JSON")
     return parser.parse_args()
@@ -64,6 +68,7 @@ def main() -> int:
         whom=tuple(filter(None, arguments.whom.split(","))),
         is_encrypted=arguments.tls,
         has_databases=has_databases,
+        trading_s_max=60 * arguments.minutes,
     )
     print(f"seed {seed}: {settings.faults} faults", flush=True)
     folder = arguments.data or Path(tempfile.mkdtemp(prefix="cea-exchange-failover-"))

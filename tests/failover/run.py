@@ -5,6 +5,7 @@ nobody was answered, from each fault on.
 """
 
 import contextlib
+import math
 import os
 import random
 import subprocess
@@ -83,6 +84,8 @@ class FailoverSettings:
         Whether what goes to the log's nodes and between them is (TLS), as beyond one machine.
     has_databases
         Whether the ledger is on two database nodes, or in SQLite; they need a network.
+    trading_s_max
+        After so long no further fault begins; what was done is checked.
     """
 
     faults: int
@@ -93,6 +96,7 @@ class FailoverSettings:
     whom: tuple[str, ...] = ()
     is_encrypted: bool = False
     has_databases: bool = False
+    trading_s_max: float = math.inf
 
 
 @dataclass
@@ -200,6 +204,7 @@ class FailoverRun:
         self._answered_s = time.monotonic()
         self._longest_s = self._unserved_s = 0.0
         self._tended_s = 0.0
+        self._ends_s = math.inf
 
     def _certificates(
         self, folder: Path, hosts: dict[str, str] | None
@@ -224,7 +229,8 @@ class FailoverRun:
                 self._start()
                 faults = self._faults()
                 day, calendar = FIRST_DAY, TradingCalendar.load("cn_carbon")
-                while faults:
+                self._ends_s = time.monotonic() + self.settings.trading_s_max
+                while faults and not self._is_over():
                     self._day(day, faults[:FAULTS_PER_DAY])
                     faults = faults[FAULTS_PER_DAY:]
                     day = calendar.next_trading_day(day)
@@ -317,7 +323,7 @@ class FailoverRun:
         began_s = self._answered_s = time.monotonic()
         unserved_s = self._unserved_s
         self._await_served("the day's first answer")
-        while faults:
+        while faults and not self._is_over():
             count = 2 if faults[0].is_paired and len(faults) > 1 else 1
             self._happen(faults[:count])
             faults = faults[count:]
@@ -332,6 +338,9 @@ class FailoverRun:
             SETTLE_S_MAX,
         )
         self.report.days += 1
+
+    def _is_over(self) -> bool:
+        return time.monotonic() > self._ends_s
 
     def _happen(self, faults: list[Fault]) -> None:
         """Let faults happen together, end each in its time, and wait until all is served again."""
