@@ -1,6 +1,7 @@
 """Faults as they are written, the proxy that brings two of them about, and the disk."""
 
 import contextlib
+import re
 import socket
 import threading
 import time
@@ -12,6 +13,7 @@ from cea_exchange.loadtest.faults.fault import FORMS, Fault, FaultError, fault_p
 from cea_exchange.loadtest.faults.faulty_disk import FaultyStorage
 from cea_exchange.loadtest.faults.proxy import Proxy
 from cea_exchange.loadtest.stands.stand import Stand, StandError
+from support.patience import patience
 
 pytestmark = pytest.mark.unit
 
@@ -106,7 +108,57 @@ def test_what_can_not_be_done_to_a_system_is_told_before_it_is_loaded():
     with pytest.raises(StandError, match="expected server, got venue"):
         Acts([fault_parse("kill:venue@1")], Noted())
     with pytest.raises(StandError, match="expected a venue that this run starts"):
-        Acts([fault_parse("drop@1")], Noted())
+        Acts([fault_parse("clock_step:30@1")], Noted())
+
+
+def test_any_system_over_tcp_is_met_by_drops_and_delays():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        stand = Stand({"port": str(port), "sender": "LOAD"}, proxied=True)
+        with stand:
+            options = stand.options()
+            assert options["sender"] == "LOAD" and options["port"] != str(port)
+            acts = Acts(faults_parse(["delay:0.2+1@1", "drop@3"], seconds=9), stand)
+            client = socket.create_connection(("127.0.0.1", int(options["port"])))
+            client.settimeout(20 * patience())
+            theirs, _ = server.accept()
+            with client, theirs:
+                acts.turn(1.0)
+                began = time.monotonic()
+                theirs.sendall(b"late")
+                assert client.recv(9) == b"late" and time.monotonic() - began >= 0.2
+                acts.turn(2.0)
+                acts.turn(3.0)
+                assert client.recv(9) == b""
+    assert [text for _, text in acts.done] == [
+        "delay 0.2 for 1 s", "delay 0.2 for 1 s: over", "drop",
+    ]  # fmt: skip
+
+
+def test_a_proxy_takes_the_place_of_the_option_that_says_where():
+    for given, is_replaced in (
+        ({"endpoint": "tcp://127.0.0.1:7"}, "endpoint"),
+        ({"host": "localhost", "port": "7"}, "port"),
+    ):
+        with Stand(given, proxied=True) as stand:
+            assert stand.options().keys() == given.keys()
+            assert stand.options()[is_replaced] != given[is_replaced]
+    with Stand({"endpoint": "http://127.0.0.1:8080/orders?v=1"}, proxied=True) as stand:
+        assert re.fullmatch(r"http://127.0.0.1:\d+/orders\?v=1", stand.options()["endpoint"])
+
+
+@pytest.mark.parametrize(
+    ("options", "got"),
+    [
+        ({"place": "here"}, "neither"),
+        ({"endpoint": "ipc:///tmp/venue"}, "ipc:///tmp/venue"),
+        ({"endpoint": "127.0.0.1:9878"}, "127.0.0.1:9878"),
+        ({"port": "abc"}, "abc"),
+    ],
+)
+def test_what_no_proxy_can_take_the_place_of_is_refused(options, got):
+    with pytest.raises(StandError, match=rf"endpoint .* or port, .*, got {re.escape(got)}$"):
+        Stand(options, proxied=True)
 
 
 # -- The proxy -------------------------------------------------------------------------------------

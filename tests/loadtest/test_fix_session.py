@@ -210,6 +210,16 @@ def test_what_is_prepared_is_sent_as_it_would_be_otherwise():
             assert fields.keys() == expected.keys()
 
 
+def test_what_is_prepared_names_an_order_by_what_it_is_called_when_it_leaves():
+    one = target()
+    sent(one, command(1))
+    sent(one, command(2, CommandKind.AMEND, order=1))
+    cancel = command(3, CommandKind.CANCEL, order=1)
+    one.prepare(cancel)
+    heard(one, "35=8|150=5|11=2|41=1|151=50|")
+    assert sent(one, cancel)[0][41] == b"2"
+
+
 def test_a_cancel_names_what_the_order_is_called_now():
     of = target()
     sent(of, command(1))

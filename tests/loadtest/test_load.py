@@ -28,13 +28,14 @@ def run(*arguments):
 def test_a_rate_is_kept_and_every_command_answered_once(tmp_path):
     # As many participants as where nothing is said of them, and then some.
     result = run("--rate", "800", "--duration", "3", "--participants", "80", "--audit",
-                 "--report", str(tmp_path), "--json")  # fmt: skip
+                 "--depth", "600", "--report", str(tmp_path), "--json")  # fmt: skip
     assert result.returncode == 0, result.stdout + result.stderr
     content = json.loads(result.stdout)
     assert content == json.loads((tmp_path / "report.json").read_text())
     figures = content["figures"]
-    # What answers the blocks of others comes on top.
-    assert 2400 <= figures["commands"] <= 2450
+    # What answers the blocks of others comes on top, and what was on the book before the clock.
+    assert 3000 <= figures["commands"] <= 3050
+    assert figures["sent_by_kind"]["depth"] == 600
     assert figures["answered"] == figures["commands"] and content["losses"] == []
     assert 750 < content["answered_per_second"] < 850
     latency = figures["latency"]

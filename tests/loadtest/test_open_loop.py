@@ -109,11 +109,13 @@ def run(loop):
 class Ticking:
     """A clock that goes on by 10 us with every look at it."""
 
+    tick_ns = 10_000
+
     def __init__(self):
         self.now_ns = 1
 
     def monotonic_ns(self):
-        self.now_ns += 10_000
+        self.now_ns += self.tick_ns
         return self.now_ns
 
     def monotonic(self):
@@ -123,9 +125,9 @@ class Ticking:
 class Writing(Answering):
     """Says when its write began, which takes a millisecond."""
 
-    def __init__(self, clock):
+    def __init__(self, clock, write_ns=1_000_000):
         super().__init__(accepted)
-        self.clock = clock
+        self.clock, self.write_ns = clock, write_ns
         self.prepared_ns, self.written_ns = {}, {}
 
     def prepare(self, command):
@@ -135,7 +137,7 @@ class Writing(Answering):
         super().send(commands)
         written_ns = self.clock.monotonic_ns()
         self.written_ns |= {command.number: written_ns for command in commands}
-        self.clock.now_ns += 1_000_000
+        self.clock.now_ns += self.write_ns
         return written_ns
 
 
@@ -156,6 +158,36 @@ def test_a_command_is_prepared_before_it_is_due_and_leaves_no_sooner(monkeypatch
     assert len(target.prepared_ns) == 29
     for number, prepared_ns in target.prepared_ns.items():
         assert prepared_ns < due_ns[number] <= target.written_ns[number]
+
+
+def test_a_command_is_prepared_however_little_time_is_between_two(monkeypatch):
+    clock = Ticking()
+    clock.tick_ns = 100
+    monkeypatch.setattr("cea_exchange.loadtest.sending.open_loop.time", clock)
+    loop = loop_of(target := Writing(clock, write_ns=0), rate=20_000, seconds=0.01)
+    loop.run(0)
+    assert len(target.prepared_ns) > 150
+
+
+def test_who_looks_on_is_shown_the_answers_between_two_bursts(monkeypatch):
+    monkeypatch.setattr("cea_exchange.loadtest.sending.open_loop.time", clock := Ticking())
+    of = workload(mix={"passive": 1})
+    times = arrivals_parse("bursts:size=50", rate=50, seconds=3).times(1)
+    plan = plan_draw(of, times, PARTICIPANTS, seed=1, process_index=0)
+    shown = []
+    target = Answering(accepted)
+    loop = OpenLoop(
+        target, of, plan, look=lambda notes: shown.append((clock.now_ns, notes.unanswered))
+    )
+    loop.run(0)
+    assert 0 in {unanswered for at_ns, unanswered in shown if 1e8 < at_ns < 9e8}
+
+
+def test_a_run_that_is_stopped_sends_no_more(monkeypatch):
+    monkeypatch.setattr("cea_exchange.loadtest.sending.open_loop.time", clock := Ticking())
+    loop = loop_of(Writing(clock), rate=100, seconds=0.3, stop=Stop(commands=7))
+    loop.run(0)
+    assert loop.notes.sent == 7
 
 
 def test_a_moment_that_is_none_of_the_call_is_refused():

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from cea_exchange.cli.main import run as cli_run
 from cea_exchange.loadtest.results.charts import HEIGHT, WIDTH, Line, chart
 from cea_exchange.loadtest.results.comparison import STUDENT_95, compare, ratio_of, rounds_read
 from cea_exchange.loadtest.results.figures import Columns, Latency, figures_of, p99_of_due
@@ -219,6 +220,25 @@ def test_results_are_read_as_they_were_written(tmp_path):
 
 
 # -- Saturation ------------------------------------------------------------------------------------
+
+
+def test_saturate_says_why_the_rate_above_was_not_held(monkeypatch, capsys):
+    def run(settings, *, show):
+        late = "" if settings.arrivals.rate < 150 else "it does not keep up: answered 9 a second of"
+        return result_of(stopped=late and f"{late} {settings.arrivals.rate:.0f}")
+
+    monkeypatch.setattr("cea_exchange.cli.flows.load._run", run)
+    asked = ["load", "saturate", "--rate", "100", "--rate-max", "200"]
+    shown = []
+    for words in (["--lang", "zh", *asked], ["--lang", "en", *asked]):
+        assert cli_run(words) == 0
+        shown.append(capsys.readouterr().out.splitlines()[-1])
+    chinese, english = shown
+    assert "条达不到：" in chinese and "keep up" not in chinese
+    reason = "it does not keep up: answered 9 a second of"
+    assert re.fullmatch(
+        rf"1\d\d commands a second are held, (1\d\d) is not: {reason} \1", english
+    )
 
 
 @pytest.mark.parametrize("capacity", [70, 900, 5_000, 123_456])

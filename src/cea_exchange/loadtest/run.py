@@ -14,7 +14,7 @@ from cea_exchange.loadtest.faults.acts import Acts
 from cea_exchange.loadtest.faults.fault import OF_DISK, PROXIED, Fault
 from cea_exchange.loadtest.flow.arrivals import Arrivals
 from cea_exchange.loadtest.flow.recorded import Recorded, recorded_orders
-from cea_exchange.loadtest.flow.workload import Workload
+from cea_exchange.loadtest.flow.workload import DEPTH, Workload
 from cea_exchange.loadtest.machine import machine, versions
 from cea_exchange.loadtest.population import Participant, population
 from cea_exchange.loadtest.results.figures import (
@@ -175,13 +175,14 @@ def _members(settings: RunSettings) -> list[Participant]:
 
 def _stand(folder: Path, settings: RunSettings) -> Stand:
     names = {fault.name for fault in settings.faults}
+    proxied = bool(names & PROXIED)
     if settings.is_own:
         return OwnExchange(
             folder / "exchange",
             day=settings.trading_date,
             audited=settings.audited,
             faulty_disk=bool(names & OF_DISK),
-            proxied=bool(names & PROXIED),
+            proxied=proxied,
             on_postgresql=settings.database == "postgresql",
             settings={"profile": settings.profile},
         )
@@ -192,9 +193,10 @@ def _stand(folder: Path, settings: RunSettings) -> Stand:
             command=settings.serve,
             port=settings.port,
             log=folder / "server.log",
+            proxied=proxied,
         )
     of_profile = {"profile": settings.profile} if settings.profile != PROFILE else {}
-    return Stand({**of_profile, **settings.options}, settings.metrics)
+    return Stand({**of_profile, **settings.options}, settings.metrics, proxied=proxied)
 
 
 class _Run:
@@ -275,6 +277,7 @@ class _Run:
         nobody = [Counts()]
         floor = figures_of(self._columns("floor"), nobody, measured_after_ns=0)
         done_s = max(answer["done_s"] for answer in answers)
+        filled = figures.sent_by_kind.get(DEPTH, 0)
         return Result(
             began=began,
             settings=settings.shown(),
@@ -284,7 +287,7 @@ class _Run:
             floor=Floor(latency=floor.latency, lateness=floor.lateness),
             sent_s=round(max(answer["sent_s"] for answer in answers), 3),
             done_s=round(done_s, 3),
-            answered_per_second=round(figures.answered / done_s, 1),
+            answered_per_second=round((figures.answered - filled) / done_s, 1),
             stopped="; ".join({answer["stopped"] for answer in answers} - {""}),
             reconnects=sum(end["reconnects"] for end in ends),
             gaps=sum(end["gaps"] for end in ends),

@@ -220,8 +220,8 @@ def saturate_target(
 
         def look(probe: Probe) -> None:
             p99 = probe.result.figures.latency.p99 / 1e6
-            verdict = probe.why_not or "is kept up"
-            line = say("a second: p99 {p99:,.3f} ms, {verdict}", p99=p99, verdict=said(verdict))
+            verdict = said_filled(probe.why_not or "is kept up")
+            line = say("a second: p99 {p99:,.3f} ms, {verdict}", p99=p99, verdict=verdict)
             typer.echo(f"{probe.rate:12,.0f} {line}", err=as_json)
 
         found = saturate(at_rate, conditions, rate=rate, rate_max=rate_max, look=look)
@@ -233,8 +233,12 @@ def saturate_target(
         raise CheckFailed("no rate was held")
     if not as_json:
         held = say("{held:,.0f} commands a second are held", held=found.held)
-        broken = say("{broken:,.0f} is not", broken=found.broken) if found.broken else ""
-        typer.echo(f"{held}, {broken or said('more was not tried')}")
+        broken = said("more was not tried")
+        if found.broken is not None:
+            why_not = {probe["rate"]: str(probe["why_not"]) for probe in found.probes}
+            why = said_filled(why_not[found.broken])
+            broken = say("{rate:,.0f} is not: {why}", rate=found.broken, why=why)
+        typer.echo(f"{held}, {broken}")
 
 
 # -- What was written ------------------------------------------------------------------------------

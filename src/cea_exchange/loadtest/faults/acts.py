@@ -7,7 +7,7 @@ from functools import partial
 
 import zmq
 
-from cea_exchange.loadtest.faults.fault import Fault
+from cea_exchange.loadtest.faults.fault import PROXIED, Fault
 from cea_exchange.loadtest.stands.stand import Stand, StandError
 from cea_exchange.loadtest.stands.venue import OwnExchange
 
@@ -73,7 +73,7 @@ class Acts:
             if fault.process not in names:
                 shown = ", ".join(names) or "a system that this run starts"
                 raise StandError(f"fault {fault.name}: expected {shown}, got {fault.process}")
-        elif not isinstance(stand, OwnExchange):
+        elif not (isinstance(stand, OwnExchange) or (fault.name in PROXIED and stand.proxy)):
             raise StandError(f"fault {fault.name}: expected a venue that this run starts")
 
     def _begin(self, fault: Fault) -> None:
@@ -84,14 +84,15 @@ class Acts:
         if fault.name == "pause":
             stand.pause(fault.process)
             return
+        if fault.name in PROXIED:
+            assert stand.proxy is not None
+            if fault.name == "drop":
+                stand.proxy.drop()
+            else:
+                stand.proxy.delay(fault.number)
+            return
         assert isinstance(stand, OwnExchange)
-        if fault.name == "drop":
-            assert stand.proxy is not None
-            stand.proxy.drop()
-        elif fault.name == "delay":
-            assert stand.proxy is not None
-            stand.proxy.delay(fault.number)
-        elif fault.name == "full_disk":
+        if fault.name == "full_disk":
             stand.disk_fault("full")
         elif fault.name == "slow_disk":
             stand.disk_fault(f"slow {fault.number:.0f}")
@@ -107,10 +108,10 @@ class Acts:
             return lambda: stand.begin(fault.process)
         if fault.name == "pause":
             return lambda: stand.resume(fault.process)
-        if not isinstance(stand, OwnExchange):
-            return None
         if fault.name == "delay":
             return lambda: stand.proxy.delay(0.0) if stand.proxy is not None else None
+        if not isinstance(stand, OwnExchange):
+            return None
         if fault.name in ("full_disk", "slow_disk"):
             return lambda: stand.disk_fault("")
         if fault.name == "slow_subscriber":

@@ -1,6 +1,7 @@
 """The commands of a run, drawn before it: each with its time, its participant and its terms.
 
-Which order a cancel is aimed at is decided when it is due, for only then is it known what is open.
+Which order a cancel is aimed at is decided just before it is due: not before is it known what is
+open.
 """
 
 from typing import NamedTuple

@@ -4,7 +4,7 @@ Plain columns that grow, so that a note costs less than a call; figures are made
 """
 
 from array import array
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from cea_exchange.domain.records import CommandKind
 from cea_exchange.loadtest.targets.target import Command, Outcome, Report
 
+LATEST_MAX = 500
+"""Enough to look at, and no stall of who sorts them."""
 COLUMNS = ("due_ns", "left_ns", "answered_ns", "label", "participant", "outcome")
 
 
@@ -27,6 +29,8 @@ class Notes:
         Refusals by the system's code.
     answered_twice, answered_unknown : int
         Answers to commands that had one, or that were never sent.
+    latest_latencies_ns : deque
+        Of the latest answers, for whoever looks on and takes them away.
     trades : dict
         How often each trade was reported here, by what the system calls it.
     """
@@ -42,6 +46,7 @@ class Notes:
         self.trades: Counter[int | str] = Counter()
         self.trades_unnamed = 0
         self.answered = 0
+        self.latest_latencies_ns: deque[int] = deque(maxlen=LATEST_MAX)
         self.refused = 0
         self.answered_twice = 0
         self.answered_unknown = 0
@@ -81,6 +86,7 @@ class Notes:
             self.answered_twice += 1
             return False
         self.answered_ns[number] = at_ns
+        self.latest_latencies_ns.append(at_ns - self.due_ns[number])
         self.outcome[number] = report.outcome
         self.answered += 1
         if report.outcome == Outcome.REJECTED:

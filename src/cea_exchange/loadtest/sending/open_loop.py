@@ -37,7 +37,9 @@ WAKE_NS = 250_000
 READY_NS = 20_000
 """So much before it does nothing else: a look at what is reported may take as long."""
 AWAKE_PART = 8
-"""But for no more than this part of the time between two commands: others want the processor."""
+"""But both for no more than this part of the time between two: others want the processor."""
+SHOW_NS = 1_000_000
+"""The next command is at least so far away while somebody looks on, or one has just left."""
 DEPTH_UNANSWERED_MAX = 256
 ANSWERS_S_MAX = 30.0
 SETTLE_S = 0.3
@@ -183,24 +185,30 @@ class OpenLoop:
                 rows.extend(islice(source, ROWS_AT_ONCE - len(rows)))
                 result.stopped = self.stop.reason(self.notes)
                 self._show()
-            if rows:
-                row, place = rows[0]
-                awake_ns_max = (row.due_ns - last_due_ns) // AWAKE_PART
-                wake_ns = row.due_ns - min(WAKE_NS, awake_ns_max)
-                if ahead is None and wake_ns <= now_ns < row.due_ns:
-                    # Made while nothing else is to do: when it is due it has only to leave.
-                    ahead = self._command(row, place)
-                    self.target.prepare(ahead)
-                self._listen(wake_ns, row.due_ns, len(commands))
-                ready_ns = row.due_ns - min(READY_NS, awake_ns_max)
-                while ready_ns <= time.monotonic_ns() < row.due_ns:
-                    pass
-        if ahead is not None:
-            self._hand_over([ahead])
+            if rows and not result.stopped:
+                ahead = self._await_next(*rows[0], last_due_ns, len(commands), ahead)
         result.sent_s = (time.monotonic_ns() - start_ns) / 1e9
         self._await_answers()
         result.done_s = (time.monotonic_ns() - start_ns) / 1e9
         return result
+
+    def _await_next(
+        self, row: PlannedRow, place: int, last_due_ns: int, sent: int, ahead: Command | None
+    ) -> Command | None:
+        """Listen until a command is due, or there are reports; return it if it is made by then.
+
+        It is made and prepared shortly before: when it is due it has only to leave.
+        """
+        awake_ns_max = (row.due_ns - last_due_ns) // AWAKE_PART
+        wake_ns = row.due_ns - min(WAKE_NS, awake_ns_max)
+        self._listen(wake_ns, row.due_ns, sent)
+        if ahead is None and wake_ns <= time.monotonic_ns() < row.due_ns:
+            ahead = self._command(row, place)
+            self.target.prepare(ahead)
+        ready_ns = row.due_ns - min(READY_NS, awake_ns_max)
+        while ready_ns <= time.monotonic_ns() < row.due_ns:
+            pass
+        return ahead
 
     def _rows(self, start_ns: int) -> Iterator[tuple[PlannedRow, int]]:
         """Yield the plan's rows, due on the monotonic clock, with their places from 1."""
@@ -301,9 +309,11 @@ class OpenLoop:
         self._poll(min(max(wait_s, 0.0), POLL_S_MAX))
         if time.monotonic_ns() >= due_ns:
             self._take_heard(max(REPORTS_MIN, REPORTS_PER_COMMAND * sent))
-        else:
-            while self._heard and time.monotonic_ns() < due_ns:
-                self._take_heard(1)
+            return
+        while self._heard and time.monotonic_ns() < due_ns:
+            self._take_heard(1)
+        if due_ns - time.monotonic_ns() > SHOW_NS:
+            self._show()
 
     def _hear(self, timeout_s: float) -> bool:
         is_any = self._poll(0.0 if self._heard else timeout_s)
@@ -319,7 +329,7 @@ class OpenLoop:
         return bool(reports)
 
     def _show(self) -> None:
-        """Let whoever looks on do so: where the next command is as far away as it can be."""
+        """Let whoever looks on do so: it takes some time, so never shortly before a command."""
         if self.look is not None:
             self.look(self.notes)
 

@@ -29,8 +29,7 @@ from cea_exchange.loadtest.targets.echo import EchoCall, EchoProcess
 from cea_exchange.loadtest.targets.finding import EMBEDDED, target_make
 from cea_exchange.loadtest.targets.target import Participants, Target
 
-SEEN_EVERY_S = 0.25
-SEEN_COMMANDS_MAX = 500
+SEEN_EVERY_NS = 250_000_000
 IDLE_S = 0.05
 FLOOR_S_MAX = 2.0
 """So much of the schedule is enough to see what the harness takes."""
@@ -74,8 +73,7 @@ class SendingProcess:
         self._config = config
         self._target: Target | None = None
         self._input = b""
-        self._seen_at = 0.0
-        self._seen_until = 0
+        self._seen_at_ns = 0
         self._plan = self._planned()
         self._loop: OpenLoop | None = None
 
@@ -181,18 +179,15 @@ class SendingProcess:
         return Path(self._config.folder) / f"{name}-{self._config.process_index}.npz"
 
     def _look(self, notes: Notes) -> None:
-        now = time.monotonic()
-        if now - self._seen_at < SEEN_EVERY_S:
+        now_ns = time.monotonic_ns()
+        if now_ns - self._seen_at_ns < SEEN_EVERY_NS:
             return
-        self._seen_at = now
+        self._seen_at_ns = now_ns
         if notes.sent and notes.left_ns[-1] - notes.due_ns[-1] > FAR_BEHIND_NS:
             # It never sleeps now: in real time it would starve what it loads.
             priority_lower()
-        # A part of what was answered since: enough for whoever looks on, and no stall of the loop.
-        first = max(self._seen_until, notes.sent - SEEN_COMMANDS_MAX) + 1
-        answered = [n for n in range(first, notes.sent + 1) if notes.answered_ns[n]]
-        self._seen_until = answered[-1] if answered else self._seen_until
-        latencies = sorted(notes.answered_ns[n] - notes.due_ns[n] for n in answered)
+        latencies = sorted(notes.latest_latencies_ns)
+        notes.latest_latencies_ns.clear()
         p99 = latencies[len(latencies) * 99 // 100] if latencies else 0
         seen = {"sent": notes.sent, "answered": notes.answered, "refused": notes.refused,
                 "p99_ns": p99}  # fmt: skip

@@ -1,5 +1,6 @@
 """What a run knows of the system beside its adapter: its processes, its metrics, its audit."""
 
+import contextlib
 import shlex
 import signal
 import socket
@@ -11,9 +12,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+from urllib.parse import urlsplit
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from cea_exchange.loadtest.faults.proxy import Proxy
 from cea_exchange.loadtest.flow.workload import Workload
 from cea_exchange.loadtest.population import Participant
 from cea_exchange.loadtest.targets.target import Reconciliation
@@ -30,7 +33,7 @@ class StandError(RuntimeError):
 
 
 class Stand:
-    """A system that is already there: nothing of it can be seen or disturbed.
+    """A system that is already there: its metrics can be seen, its connections disturbed.
 
     Parameters
     ----------
@@ -38,11 +41,28 @@ class Stand:
         The adapter's.
     metrics : sequence of str
         Addresses that answer with Prometheus's text.
+    proxied : bool
+        Let connections pass a proxy that can drop and delay: the adapter connects to it instead of
+        to its option `endpoint`, or `host` and `port`.
     """
 
-    def __init__(self, options: Mapping[str, str], metrics: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        options: Mapping[str, str],
+        metrics: tuple[str, ...] = (),
+        *,
+        proxied: bool = False,
+    ) -> None:
         self._options = dict(options)
         self._metrics = metrics
+        self.proxy: Proxy | None = None
+        if proxied:
+            self.proxy_begin(_endpoint(self._options))
+
+    def proxy_begin(self, endpoint: str) -> None:
+        """Put a proxy before the system."""
+        self.proxy = Proxy(endpoint)
+        self.proxy.start()
 
     def __enter__(self) -> Self:
         return self
@@ -60,7 +80,14 @@ class Stand:
 
     def options(self) -> dict[str, str]:
         """Return the adapter's options."""
-        return dict(self._options)
+        if self.proxy is None:
+            return dict(self._options)
+        place = urlsplit(self.proxy.endpoint)
+        if "endpoint" in self._options:
+            asked = urlsplit(self._options["endpoint"])
+            return {**self._options, "endpoint": asked._replace(netloc=place.netloc).geturl()}
+        host = {"host": str(place.hostname)} if "host" in self._options else {}
+        return {**self._options, **host, "port": str(place.port)}
 
     def process_ids(self) -> dict[str, int]:
         """Return the system's processes by name."""
@@ -82,6 +109,8 @@ class Stand:
 
     def close(self) -> None:
         """End what was started."""
+        if self.proxy is not None:
+            self.proxy.close()
 
     def kill(self, name: str) -> None:
         """End a process as a crash would."""
@@ -121,8 +150,9 @@ class Served(Stand):
         command: str,
         port: int,
         log: Path,
+        proxied: bool = False,
     ) -> None:
-        super().__init__(options, metrics)
+        super().__init__(options, metrics, proxied=proxied)
         self._command = shlex.split(command)
         self._port = port
         self._log = log
@@ -188,6 +218,7 @@ class Served(Stand):
 
     def close(self) -> None:
         """Ask it to end, and end it if it does not."""
+        super().close()
         if self._process is None:
             return
         self._process.send_signal(signal.SIGCONT)
@@ -197,6 +228,21 @@ class Served(Stand):
         except subprocess.TimeoutExpired:
             self.kill("server")
         self._process = None
+
+
+def _endpoint(options: Mapping[str, str]) -> str:
+    """Return where an adapter connects by its options."""
+    host = options.get("host", "127.0.0.1")
+    bracketed = f"[{host}]" if ":" in host else host
+    given = options.get("endpoint") or f"tcp://{bracketed}:{options.get('port')}"
+    with contextlib.suppress(ValueError):
+        place = urlsplit(given)
+        if place.hostname and place.port:
+            return given
+    raise StandError(
+        "drop, delay: expected an option endpoint (tcp://HOST:PORT) or port, for a proxy to take"
+        f" its place, got {options.get('endpoint') or options.get('port') or 'neither'}"
+    )
 
 
 def metrics_read(addresses: tuple[str, ...]) -> dict[str, float]:

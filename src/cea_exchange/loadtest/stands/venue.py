@@ -16,7 +16,6 @@ from cea_exchange.domain.calendar import date_number
 from cea_exchange.domain.records import Side
 from cea_exchange.domain.timetable import time_parse
 from cea_exchange.loadtest.faults.faulty_disk import FAULT_FILE
-from cea_exchange.loadtest.faults.proxy import Proxy
 from cea_exchange.loadtest.flow.workload import Workload
 from cea_exchange.loadtest.load_run import await_transfers
 from cea_exchange.loadtest.local_exchange import ExchangeError, LocalExchange
@@ -75,7 +74,6 @@ class OwnExchange(Stand):
         self._server = DatabaseServer(data / DATABASE) if on_postgresql else None
         self._database = None if self._server is None else self._server.address
         self.exchange = LocalExchange(data, programs=programs, database=self._database)
-        self.proxy: Proxy | None = None
         self._data = data
         self._day = day
         self._audited = audited
@@ -104,8 +102,7 @@ class OwnExchange(Stand):
         if workload.has_bids:
             self._biddings_open(members, workload)
         if self._proxied:
-            self.proxy = Proxy(self.exchange.endpoint("venue", "gateway"))
-            self.proxy.start()
+            self.proxy_begin(self.exchange.endpoint("venue", "gateway"))
 
     def _biddings_open(self, members: list[Participant], workload: Workload) -> None:
         """Let a participant who sells it apply for a bidding of each product, until the close."""
@@ -284,8 +281,7 @@ class OwnExchange(Stand):
 
     def close(self) -> None:
         """End all of it."""
-        if self.proxy is not None:
-            self.proxy.close()
+        super().close()
         for name in DAEMONS:
             # One that is stopped could not end.
             if self.exchange.is_running(name):

@@ -2,6 +2,7 @@
 
 class Toy(Target):
     def connect(self, participants): ...      # be ready for commands
+    def prepare(self, command): ...           # may be left out: encode it, it is due soon
     def send(self, commands): ...             # hand them over, wait for nothing
     def poll(self, timeout_s): ...            # return what was reported meanwhile
     def close(self): ...

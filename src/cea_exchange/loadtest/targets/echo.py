@@ -7,6 +7,7 @@ import select
 import socket
 import struct
 import subprocess
+import time
 from collections.abc import Sequence
 
 from cea_exchange.domain.records import CommandKind
@@ -47,12 +48,14 @@ class EchoProcess(Target):
             theirs.close()
         self._socket.setblocking(False)
 
-    def send(self, commands: Sequence[Command]) -> None:
+    def send(self, commands: Sequence[Command]) -> int:
         """Write the numbers."""
         for command in commands:
             self._commands[command.number] = command
             self._unsent += _NUMBER.pack(command.number)
+        written_ns = time.monotonic_ns()
         self._flush()
+        return written_ns
 
     def _flush(self) -> None:
         try:

@@ -50,6 +50,7 @@ _SIDES = {Side.BUY: b"1", Side.SELL: b"2"}
 _TIFS = {Tif.DAY: b"0", Tif.IOC: b"3", Tif.FOK: b"4"}
 _TRADED = (b"F", b"1", b"2")
 _DIGITS = re.compile(r"\d+")
+_NOTHING = (0, b"", b"")
 _PENDING = (b"6", b"A", b"E", b"I", b"D")
 
 
@@ -119,7 +120,7 @@ class Fix(Target):
         self._seat_of: dict[int, _Seat] = {}
         self._looked_at = 0.0
         self._reports: list[Report] = []
-        self._prepared = (0, b"", b"")
+        self._prepared = _NOTHING
         """The number of a command, and what its message is."""
         self._unanswered: dict[int, Command] = {}
         self._order_of: dict[int, int] = {}
@@ -380,6 +381,8 @@ class Fix(Target):
             yield Report(Outcome.ACCEPTED, number, asked.tonnes if what in _TRADED else leaves)
         if what == b"5":
             self._latest[order] = number
+            # It may name the order by what it was called until now.
+            self._prepared = _NOTHING
         elif what in (b"4", b"C", b"3"):
             is_cancel = asked is not None and asked.kind == CommandKind.CANCEL
             ended = asked.order if asked is not None and is_cancel else order

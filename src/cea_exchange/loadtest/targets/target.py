@@ -171,7 +171,7 @@ class Target(ABC):
     def prepare(self, command: Command) -> None:
         """Do what need not wait until a command is due, such as to encode it; let nothing leave.
 
-        Called where there is time before it is due. `send` has it then, perhaps behind others.
+        Called where there is time. `send` is given it when it is due, perhaps after others.
         """
         return
 
