@@ -169,7 +169,7 @@ class ActLog:
         )
         with self._store.transaction():
             last = self._store.one(
-                "SELECT setting_id, content FROM desk_settings ORDER BY setting_id DESC LIMIT 1"
+                "SELECT setting_id, content FROM role_settings ORDER BY setting_id DESC LIMIT 1"
             )
             number, before = last or (0, None)
             if before is not None and bytes(before) == content:
@@ -180,7 +180,7 @@ class ActLog:
             ]
             row = (number + 1, *reached, self._context.now_ns(), content)
             self._store.insert(
-                "desk_settings (setting_id, after_act, after_proposal, at_ns, content)",
+                "role_settings (setting_id, after_act, after_proposal, at_ns, content)",
                 [row],
             )
 

@@ -1,6 +1,8 @@
 """A ledger on two servers: the primary dies, the standby takes over, the one of old has no say."""
 
+import re
 import shutil
+import subprocess
 import threading
 import time
 
@@ -16,6 +18,7 @@ from cea_exchange.ledger.database import (
 )
 from cea_exchange.ledger.database.interface import DatabaseError, DatabaseLost, DatabaseTaken
 from cea_exchange.ledger.store import DatabaseAway, StoreError
+from cea_exchange.loadtest.local_exchange import PROGRAM
 from cea_exchange.registry.reconciliation.reconcile import check_ledger
 from cea_exchange.registry.registry import Registry
 from cea_exchange.registry.settlement.settlement import Settlement
@@ -300,6 +303,64 @@ def test_standbys_are_shown_and_one_takes_over_only_if_nothing_is_lost(data, pai
     with RegistryStore.open(data, pair.address, is_synchronous=True) as store:
         Registry(store).pay_in("bob", 2)
     assert [] == check_ledger(data).differences
+
+
+def test_a_drill_lets_the_two_change_places_and_says_how_long_each_step_took(data, pair):
+    """One is stopped by a command that the drill runs; the other step somebody else does."""
+    old, server = str(pair.primary.sockets), str(pair.standby.sockets)
+    stop = f"kill -INT {pair.primary.process_ids[0]}"
+    typed = ["registry", "standby", "drill", server, "--data", str(data), "--stop", stop]
+    said = []
+    with subprocess.Popen([*PROGRAM, *typed], stdout=subprocess.PIPE, text=True) as drill:
+        try:
+            for line in drill.stdout:
+                said.append(line.strip())
+                if "make it a standby" in line:
+                    # It is off by itself: the drill waits until nobody listens.
+                    assert not pair.primary.is_running
+                    pair.places_change()
+                    pair.primary.asked("CHECKPOINT")
+                    pair.standby.kill()
+                    pair.standby_make(is_rewound=True)
+        finally:
+            if len(said) < 4:
+                drill.kill()
+    assert drill.returncode == 0
+    assert [re.sub(r"\d+\.\d s", "N s", line) for line in said] == [
+        f"{old}: off after N s",
+        f"{server}: the primary N s later",
+        f"{old}: make it a standby of {server} now",
+        f"{old}: follows after N s, and could take over",
+    ]
+    assert pair.primary.called == server and pair.is_streaming
+
+
+def test_a_drill_knows_what_was_acknowledged_when_it_promotes(data, pair):
+    """Not what was known when it began: the daemon goes on until the primary is stopped."""
+    servers = Servers(RegistryStore, data)
+    with RegistryStore.open(data, pair.address, is_synchronous=True) as store:
+        Registry(store).pay_in("bob", 2)
+        link = store.link.link_id
+    report = servers.look()
+    assert report.link_known == link and [str(pair.standby.sockets)] == report.ready
+    assert servers.listens(str(pair.primary.sockets))
+
+
+def test_a_drill_that_can_not_go_on_says_so_and_what_has_happened(data, pair):
+    def typed(server, *more):
+        done = command("registry", "standby", "drill", server, *more, "--data", str(data))
+        return done.returncode, done.stdout + done.stderr
+
+    standby = str(pair.standby.sockets)
+    status, said = typed(str(pair.primary.sockets))
+    assert status == 2 and f"without a loss, got {standby}" in said
+    status, said = typed(standby, "--stop", "false")
+    assert status == 2 and "false: expected to end with 0, got 1" in said
+    status, said = typed(standby, "--stop", "true", "--wait", "1")
+    assert status == 2 and f"it still listens: {standby} was not promoted" in said
+    for bad in ("no-such-program", "", "kill 'unended"):
+        assert typed(standby, "--stop", bad)[0] == 2
+    assert pair.is_streaming
 
 
 @pytest.mark.nightly

@@ -15,6 +15,8 @@ An institution's page is an `InstitutionCommands` with what is its own::
 """
 
 import inspect
+import shlex
+import subprocess
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
@@ -35,6 +37,7 @@ from cea_exchange.cli.daemons.daemon_log import (
     log_to_standard_error,
 )
 from cea_exchange.cli.errors import CheckFailed, CommandError, bad_input
+from cea_exchange.cli.language import say
 from cea_exchange.cli.options import ADMIN, Data, Json, Key, Watch
 from cea_exchange.cli.output import Answer, json_print
 from cea_exchange.control_plane.signals import StopSignals
@@ -44,6 +47,7 @@ if TYPE_CHECKING:
     from cea_exchange.control_plane.requests import Requests
     from cea_exchange.institution.config import InstitutionConfig
     from cea_exchange.institution.daemon import InstitutionDaemon
+    from cea_exchange.institution.maintenance.standby_drill import Step
     from cea_exchange.ledger.audit import Check
     from cea_exchange.ledger.record_store import RecordStore
 
@@ -135,7 +139,11 @@ class InstitutionCommands(ABC):
         shared_nouns = {noun: self._worded(text) for noun, text in GROUPS.items()}
         requests = self.requests().types
         self.nouns = commands_add(group, self.asker, requests, {**shared_nouns, **self.groups})
-        for verb, command in (("show", self.standby_show), ("promote", self.standby_promote)):
+        for verb, command in (
+            ("show", self.standby_show),
+            ("promote", self.standby_promote),
+            ("drill", self.standby_drill),
+        ):
             text = self._worded(inspect.cleandoc(command.__doc__ or ""))
             self.nouns["standby"].command(verb, help=text)(command)
         app.add_typer(group, name=self.name, help=self.help)
@@ -420,7 +428,7 @@ class InstitutionCommands(ABC):
         """Let a standby write from now on, where the primary is gone and nothing would be lost.
 
         The primary of before must be off, and stay off until it is made a standby: see
-        contrib/failover.md. A drill does the same with a primary that was stopped.
+        contrib/failover.md.
 
         Example: cea-exchange {name} standby promote db2.internal
         """
@@ -435,3 +443,84 @@ class InstitutionCommands(ABC):
             typer.echo(
                 f"{promoted.server}: primary, timeline {promoted.timeline}, link {promoted.link_id}"
             )
+
+    def standby_drill(
+        self,
+        server: Annotated[str, typer.Argument(help="As `standby show` calls it.")],
+        data: Data,
+        database: Database = None,
+        stop: Annotated[
+            str | None,
+            typer.Option(metavar="COMMAND", help="Stops the primary; left out, you do."),
+        ] = None,
+        follow: Annotated[
+            str | None,
+            typer.Option(
+                metavar="COMMAND", help="Makes the primary of before a standby; left out, you do."
+            ),
+        ] = None,
+        wait: Annotated[
+            float, typer.Option(min=1, help="Seconds that each of the two is waited for.")
+        ] = 600.0,
+        json: Json = False,
+    ) -> None:
+        """Let a standby and its primary change places, step by step, and say how long each took.
+
+        The standby is promoted once nobody listens at the primary. Meanwhile the daemon waits.
+        Afterwards reconcile, as after a failover: contrib/failover.md.
+
+        Example: cea-exchange {name} standby drill db2.internal --stop "ssh db1 stop_database"
+        """
+        from cea_exchange.institution.maintenance.standby import Servers
+        from cea_exchange.institution.maintenance.standby_drill import drill
+        from cea_exchange.ledger.record_store import StoreError
+
+        def begin_stop(old: str) -> None:
+            if stop is None:
+                typer.echo(say("{server}: stop it now", server=old), err=json)
+            else:
+                _run(stop, wait)
+
+        def begin_follow(old: str) -> None:
+            if follow is None:
+                line = say("{server}: make it a standby of {other} now", server=old, other=server)
+                typer.echo(line, err=json)
+            else:
+                _run(follow, wait)
+
+        def show_done(step: "Step", which: str, seconds: float) -> None:
+            found = {"server": which, "s": seconds}
+            words: dict[Step, str] = {
+                "stopped": say("{server}: off after {s:.1f} s", **found),
+                "promoted": say("{server}: the primary {s:.1f} s later", **found),
+                "follows": say("{server}: follows after {s:.1f} s, and could take over", **found),
+            }
+            typer.echo(words[step], err=json)
+
+        with bad_input(StoreError):
+            report = drill(
+                Servers(self.store_class(), data, database),
+                server,
+                stop=begin_stop,
+                follow=begin_follow,
+                wait_s=wait,
+                progress=show_done,
+            )
+        if json:
+            json_print(msgspec.to_builtins(report))
+
+
+def _run(command: str, seconds_max: float) -> None:
+    """Run an operator's command; CommandError if it can't be run, fails, or does not end."""
+    try:
+        words = shlex.split(command)
+        if not words:
+            raise CommandError("command: expected a program and what it is given, got nothing")
+        # Not read: a server that it starts would keep the pipe open.
+        done = subprocess.run(
+            words, stdin=subprocess.DEVNULL, stdout=2, timeout=seconds_max, check=False
+        )
+    except (OSError, ValueError, subprocess.TimeoutExpired) as error:
+        raise CommandError(f"{command}: {error}") from error
+    if done.returncode:
+        raise CommandError(f"{command}: expected to end with 0, got {done.returncode}")

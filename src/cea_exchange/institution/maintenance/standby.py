@@ -26,14 +26,17 @@ class StandbyReport(msgspec.Struct, frozen=True, kw_only=True):
         In the order of the address.
     link_known
         The last link that the institution's folder knows of; 0 if it knows of none.
+    ready
+        The standbys that could take over and lose nothing.
     takes_over
-        The server that can take over and loses nothing; empty if none can.
+        The one of them that has most; empty if there is none.
     findings
         A sentence each.
     """
 
     servers: list[Server]
     link_known: int
+    ready: list[str]
     takes_over: str
     findings: list[str]
 
@@ -60,10 +63,11 @@ class Servers:
         self, store_class: type[RecordStore], data: Path, database: str | None = None
     ) -> None:
         folder = store_class.folder(data)
+        self._folder = folder
         self._institution = folder.name
         try:
             address = address_of(folder, database)
-            self._known = head_kept(folder) or (0, "")
+            self._known()
         except DatabaseError as error:
             raise StoreError(str(error)) from error
         if address is None:
@@ -74,13 +78,21 @@ class Servers:
     def look(self) -> StandbyReport:
         """Ask all of them."""
         servers = self._servers()
-        best = _taking_over(servers)
+        ready = _ready(servers)
+        best = max(ready, key=lambda each: each.wal_bytes, default=None)
+        link_known, _ = self._known()
         return StandbyReport(
             servers=servers,
-            link_known=self._known[0],
+            link_known=link_known,
+            ready=[each.server for each in ready],
             takes_over="" if best is None else best.server,
-            findings=[*_findings(servers, self._known[0])],
+            findings=[*_findings(servers, link_known)],
         )
+
+    def listens(self, server: str) -> bool:
+        """Whether a server is there, be it one that ends: unknown is yes."""
+        is_there: bool = self._postgres.listens(self._address, server)
+        return is_there
 
     def promote(self, server: str) -> Server:
         """Let a standby be the primary from now on, where none is.
@@ -119,6 +131,13 @@ class Servers:
             raise StoreError(str(error)) from error
         return promoted
 
+    def _known(self) -> tuple[int, str]:
+        """Return the last link that the folder knows of by now, and its head."""
+        try:
+            return head_kept(self._folder) or (0, "")
+        except DatabaseError as error:
+            raise StoreError(str(error)) from error
+
     def _servers(self) -> list[Server]:
         try:
             found: list[Server] = self._postgres.servers_look(self._address, self._institution)
@@ -128,7 +147,7 @@ class Servers:
 
     def _lossless_check(self, server: str) -> None:
         """Raise unless a standby has the link that the folder knows of, with its head."""
-        link_id, head = self._known
+        link_id, head = self._known()
         if not link_id:
             return
         got = self._postgres.head_at(self._address, self._institution, server, link_id)
@@ -139,16 +158,15 @@ class Servers:
             )
 
 
-def _taking_over(servers: list[Server]) -> Server | None:
-    """Return the standby that loses nothing; None if there is none, or that is not known."""
+def _ready(servers: list[Server]) -> list[Server]:
+    """Return the standbys that lose nothing; none where that is not known."""
     primaries = [each for each in servers if each.role == "primary"]
     if len(primaries) != 1:
-        return None
+        return []
     waited_for = {
         name for name, state in primaries[0].followers.items() if state in WAITED_FOR
     }
-    standbys = [each for each in servers if each.role == "standby" and each.name in waited_for]
-    return max(standbys, key=lambda each: each.wal_bytes, default=None)
+    return [each for each in servers if each.role == "standby" and each.name in waited_for]
 
 
 def _findings(servers: list[Server], link_known: int) -> Iterator[str]:

@@ -1,5 +1,6 @@
 """The servers of a ledger: which one writes, which follow it, and how far each of them is."""
 
+import socket
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -18,6 +19,7 @@ from cea_exchange.ledger.database.postgres_servers import (
 )
 from cea_exchange.ledger.database.server import Server
 
+USUAL_PORT = 5432
 PROMOTE_S = 60
 REPLAY_S = 60
 _LOOKS_PER_S = 20
@@ -26,6 +28,27 @@ _LOOKS_PER_S = 20
 def servers_look(address: str, institution: str) -> list[Server]:
     """Ask each server that an address names."""
     return [_looked(name, server, institution) for name, server in _servers(address)]
+
+
+def listens(address: str, server: str) -> bool:
+    """Return whether a server's port takes connections: one that is ending still does.
+
+    No answer in time is none that says no.
+    """
+    (at,) = [each for name, each in _servers(address) if name == server]
+    parts = conninfo.conninfo_to_dict(at)
+    host, port = str(parts.get("host", "localhost")), str(parts.get("port") or USUAL_PORT)
+    try:
+        if host.startswith("/"):
+            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+                probe.connect(f"{host}/.s.PGSQL.{port}")
+        else:
+            socket.create_connection((host, int(port)), CONNECT_TIMEOUT_OF_SEVERAL_S).close()
+    except (ConnectionRefusedError, FileNotFoundError):
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def promote(address: str, institution: str, server: str) -> Server:
