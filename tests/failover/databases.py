@@ -196,6 +196,8 @@ class Databases:
         return True
 
     def _make_standby(self, node: PostgresNode) -> None:
+        # The next rewind reads from here on; the server's own checkpoint takes minutes.
+        self._pair.primary.asked("CHECKPOINT")
         if node.is_running:
             time.sleep(OLD_PRIMARY_S)
         node.kill()

@@ -33,7 +33,8 @@ def can_be_private() -> bool:
 def enter(arguments: Sequence[str]) -> None:
     """Run this module's program anew in namespaces of its own; does not return."""
     os.environ[PRIVATE] = "1"
-    command = [*_unshare(), sys.executable, *arguments]
+    # The first process takes in those whose parents were killed, and a shell sees them off.
+    command = [*_unshare(), "sh", "-c", '"$@"; exit $?', "sh", sys.executable, *arguments]
     os.execvp(command[0], command)
 
 

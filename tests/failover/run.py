@@ -125,6 +125,8 @@ class FailoverReport:
 
     Attributes
     ----------
+    asked
+        How many faults there were to be; fewer where the time was over.
     trading_s, unserved_s, per_second
         How long participants traded, outages counted in; for how long of that nobody was answered;
         how many commands a second they were to send in all.
@@ -134,6 +136,7 @@ class FailoverReport:
     """
 
     seed: int
+    asked: int = 0
     outages: list[Outage] = field(default_factory=list)
     days: int = 0
     seconds: float = 0.0
@@ -169,7 +172,8 @@ class FailoverRun:
         progress: Callable[[int], None],
     ) -> None:
         self.settings = settings
-        self.report = FailoverReport(settings.seed, per_second=settings.per_second)
+        self.report = FailoverReport(
+            settings.seed, settings.faults, per_second=settings.per_second)
         self.clients: list[ClientProcess] = []
         self._network = network
         self._progress = progress

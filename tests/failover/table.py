@@ -114,7 +114,7 @@ def outage_table(report: FailoverReport) -> str:
     return "\n".join(
         [
             *lines,
-            f"{done} faults in {report.seconds:.0f} s, {report.epochs} epochs,"
+            f"{done} of {report.asked} faults in {report.seconds:.0f} s, {report.epochs} epochs,"
             f" {report.commands:,} commands answered, {report.resent:,} sent again",
             f"{report.commands / max(report.trading_s, 1.0):,.0f} a second of"
             f" {report.per_second:,.0f} asked for, outages counted in;"

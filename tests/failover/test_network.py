@@ -13,7 +13,7 @@ from torture.run import python_path
 pytestmark = pytest.mark.skipif(not can_be_private(), reason="no namespaces for this user")
 
 TRIAL = """
-import os, subprocess, sys
+import os, subprocess, sys, time
 from failover.disks import Disk
 from failover.network import ANYBODY, PRIVATE, Network, enter
 from support.patience import patience
@@ -60,6 +60,15 @@ except OSError as error:
 disk.empty()
 (folder / "disk" / "more").write_bytes(bytes(1 << 20))
 disk.close()
+subprocess.run(["sh", "-c", "sleep 0.05 &"], check=True)
+def dead():
+    stats = [file.read_text() for file in Path("/proc").glob("[0-9]*/stat")]
+    return [stat for stat in stats if stat.rpartition(")")[2].split()[0] == "Z"]
+until = time.monotonic() + 10 * patience()
+time.sleep(0.2)
+while dead():
+    assert time.monotonic() < until, dead()
+    time.sleep(0.05)
 print("all as expected")
 """
 
