@@ -85,7 +85,7 @@ checked: build
 	PYTHONPATH=$(CHECKED)/site $(BIN)/python -m pytest -q -o pythonpath=tests -m "$(CORE_TESTS)"
 
 # The same tests under AddressSanitizer and UndefinedBehaviorSanitizer,
-# which must be loaded before Python is. It keeps its own memory to the end: no leaks are told.
+# which must be loaded before Python is. It keeps its own memory to the end: leaks are not reported.
 SANITIZED := build/sanitized
 SANITIZERS = $(shell $(CC) -print-file-name=libasan.so) $(shell $(CC) -print-file-name=libubsan.so)
 sanitize: build

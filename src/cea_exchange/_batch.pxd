@@ -1,4 +1,4 @@
-"""A batch of commands and the room for its events: arrays of a caller's, lent for one call.
+"""A batch of commands and the space for its events: a caller's arrays, borrowed for one call.
 
     Batch           the arrays as rows, and what came of them
     batch_open      borrows them, or says what is wrong with them

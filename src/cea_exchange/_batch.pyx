@@ -3,7 +3,7 @@
 from cpython.buffer cimport PyBUF_C_CONTIGUOUS, PyBUF_WRITABLE, PyBuffer_Release
 from libc.stdint cimport int64_t
 
-from cea_exchange._edge cimport buffer_take, exact_bool, records_check
+from cea_exchange._arguments cimport buffer_take, exact_bool, records_check
 from cea_exchange._records cimport *
 from cea_exchange._stream cimport COMMAND_MALFORMED, EVENTS_ALL, EVENTS_TRADES, sink_of
 

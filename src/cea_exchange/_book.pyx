@@ -16,9 +16,9 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport abort, free, realloc
 from libc.string cimport memset
 
+from cea_exchange._arguments cimport *
 from cea_exchange._batch cimport Batch, batch_close, batch_end, batch_open
 from cea_exchange._book_state cimport *
-from cea_exchange._edge cimport *
 from cea_exchange._id_index cimport *
 from cea_exchange._ladder cimport *
 from cea_exchange._plan cimport *

@@ -7,7 +7,7 @@ from cpython.buffer cimport PyBUF_C_CONTIGUOUS, PyBUF_WRITABLE, PyBuffer_Release
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
-from cea_exchange._edge cimport buffer_take, records_check
+from cea_exchange._arguments cimport buffer_take, records_check
 from cea_exchange._ladder cimport *
 from cea_exchange._records cimport *
 

@@ -99,7 +99,7 @@ def test_an_ended_demo_leaves_no_process_behind(tmp_path, number):
 
 
 def _wait(condition, what):
-    deadline = time.monotonic() + 30.0
+    deadline = time.monotonic() + 30.0 * patience()
     while not condition():
         assert time.monotonic() < deadline, f"waited too long for {what}"
         time.sleep(0.1)

@@ -1,4 +1,4 @@
-"""An operator halts and busts with a second person's consent; a regulator replays an alert."""
+"""An operator halts and busts with a second person's approval; a regulator replays an alert."""
 
 import contextlib
 import re

@@ -23,7 +23,7 @@ def modules(folder: str, *names: str) -> set[str]:
 # What a compiled module may take from the package; the generated layouts hold layout only.
 LAYOUTS = modules("cea_exchange", "_records", "domain.records")
 INLINE = modules("cea_exchange", "_ladder", "_stream", "_plan", "_hash")
-EDGE = modules("cea_exchange", "_edge", "_batch", "_views")
+ARGUMENTS = modules("cea_exchange", "_arguments", "_batch", "_views")
 BOOK = modules("cea_exchange", "_book", "_book_state", "_id_index")
 CORE = modules(
     "cea_exchange.core", "accounts", "rows", "award", "trading", "block", "bidding", "rules"
@@ -37,40 +37,42 @@ COMPILED = {
     "_stream": LAYOUTS | INLINE,
     "_plan": LAYOUTS | INLINE,
     "_id_index": {"cea_exchange._ladder"},
-    "_edge": LAYOUTS | {"cea_exchange.domain.units"},
-    "_batch": LAYOUTS | INLINE | EDGE,
-    "_views": LAYOUTS | INLINE | EDGE,
-    "_book": LAYOUTS | INLINE | EDGE | BOOK,
-    "_book_state": LAYOUTS | INLINE | EDGE | BOOK,
+    "_arguments": LAYOUTS | {"cea_exchange.domain.units"},
+    "_batch": LAYOUTS | INLINE | ARGUMENTS,
+    "_views": LAYOUTS | INLINE | ARGUMENTS,
+    "_book": LAYOUTS | INLINE | ARGUMENTS | BOOK,
+    "_book_state": LAYOUTS | INLINE | ARGUMENTS | BOOK,
     "core.accounts": LAYOUTS | INLINE,
-    "core.award": LAYOUTS | INLINE | EDGE,
+    "core.award": LAYOUTS | INLINE | ARGUMENTS,
     "core.rows": LAYOUTS,
     "core.trading": LAYOUTS | INLINE | modules("cea_exchange.core", "accounts", "rows"),
     "core.block": LAYOUTS | INLINE | CORE,
     "core.bidding": LAYOUTS | INLINE | CORE,
-    "core.rules": LAYOUTS | INLINE | EDGE | CORE,
+    "core.rules": LAYOUTS | INLINE | ARGUMENTS | CORE,
     "core.day": LAYOUTS | INLINE | CORE,
     "core.bust": LAYOUTS | INLINE | CORE,
-    "core.state": LAYOUTS | INLINE | EDGE | CORE,
+    "core.state": LAYOUTS | INLINE | ARGUMENTS | CORE,
     "core.acts": LAYOUTS | INLINE | CORE | {"cea_exchange.core.state"},
-    "core.views": LAYOUTS | INLINE | EDGE | CORE,
-    "core.snapshot": LAYOUTS | INLINE | EDGE | CORE,
-    "core.market": LAYOUTS | INLINE | EDGE | CORE | CORE_PARTS | {"cea_exchange.domain"},
-    "matching.flow._flow_text": LAYOUTS | INLINE | EDGE,
-    "matching.flow._replay": LAYOUTS | INLINE | EDGE | BOOK,
+    "core.views": LAYOUTS | INLINE | ARGUMENTS | CORE,
+    "core.snapshot": LAYOUTS | INLINE | ARGUMENTS | CORE,
+    "core.market": LAYOUTS | INLINE | ARGUMENTS | CORE | CORE_PARTS | {"cea_exchange.domain"},
+    "matching.flow._flow_text": LAYOUTS | INLINE | ARGUMENTS,
+    "matching.flow._replay": LAYOUTS | INLINE | ARGUMENTS | BOOK,
     "journal._crc32c": {"ctypes", "google_crc32c"},
-    "journal._frames": {"cea_exchange.journal._crc32c"} | EDGE,
+    "journal._frames": {"cea_exchange.journal._crc32c"} | ARGUMENTS,
     "control_plane._router": {"ctypes", "zmq"},
     "control_plane.fronts._ring": set(),
     "control_plane.fronts._passage": modules(
         "cea_exchange.control_plane", "fronts._ring", "_router"
     ),
     "venue._event_lists": (
-        LAYOUTS | EDGE | {"cea_exchange.core.accounts", "cea_exchange.journal._crc32c"}
+        LAYOUTS | ARGUMENTS | {"cea_exchange.core.accounts", "cea_exchange.journal._crc32c"}
     ),
-    "venue._intake": LAYOUTS | INLINE | EDGE | modules("cea_exchange.core", "block", "bidding"),
-    "venue._market_data": LAYOUTS | INLINE | EDGE | CORE | {"cea_exchange.core.market"},
-    "venue._reports": LAYOUTS | INLINE | EDGE,
+    "venue._intake": (
+        LAYOUTS | INLINE | ARGUMENTS | modules("cea_exchange.core", "block", "bidding")
+    ),
+    "venue._market_data": LAYOUTS | INLINE | ARGUMENTS | CORE | {"cea_exchange.core.market"},
+    "venue._reports": LAYOUTS | INLINE | ARGUMENTS,
 }
 FOREIGN = {"libc", "cpython", "cython", "numpy", "msgspec", "google_crc32c"}
 FOREIGN |= {"collections", "datetime", "hashlib", "operator", "posix", "struct"}

@@ -21,13 +21,25 @@ INTO = re.compile(r"\w+ \(\w+(?:, \w+)*\)")
 def unnamed(text: str) -> Iterator[tuple[int, str]]:
     """Yield (line, what) of Python code whose SQL leaves it to the tables what its values are."""
     for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        if isinstance(node, ast.JoinedStr):
+            filled = "".join(map(part_text, node.values))
+            yield from ((node.lineno, what) for what in unnamed_sql(filled))
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
             yield from ((node.lineno, what) for what in unnamed_sql(node.value))
         elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
             into = node.args[0] if node.args else None
             is_insert = node.func.attr == "insert" and isinstance(into, ast.Constant)
             if is_insert and isinstance(into.value, str) and not INTO.fullmatch(into.value):
                 yield node.lineno, f"insert into {into.value} names no columns"
+
+
+def part_text(part: ast.expr) -> str:
+    """Return a part of an f-string; a constant in it stands for a table, a variable for both."""
+    if isinstance(part, ast.Constant):
+        return str(part.value)
+    value = part.value if isinstance(part, ast.FormattedValue) else part
+    name = getattr(value, "attr", getattr(value, "id", ""))
+    return "x" if name.isupper() else "x (y)"
 
 
 def unnamed_sql(text: str) -> Iterator[str]:
@@ -67,6 +79,9 @@ def test_ids_are_given_in_one_place():
     [
         ('store.execute("INSERT INTO claims VALUES (?, ?)")', 1),
         ('store.execute("INSERT INTO claims (claim_id) VALUES (?)")', 0),
+        ('store.execute(f"INSERT INTO {CLAIMS} VALUES (1)")', 1),
+        ('store.execute(f"INSERT INTO {own.CLAIMS} VALUES (1)")', 1),
+        ('store.execute(f"INSERT INTO {CLAIMS} (claim_id) VALUES (1)")', 0),
         ('store.execute("INSERT INTO a SELECT b, c FROM d")', 1),
         ('store.execute("SELECT * FROM claims")', 1),
         ('store.execute("SELECT a.*, b FROM a")', 1),

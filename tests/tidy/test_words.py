@@ -45,6 +45,10 @@ STILL = {
     ),
 }
 """Names that are right where they are: their modules."""
+DEFINED_IN_SQL = re.compile(
+    r"^(?:CREATE \w+ (?:IF NOT EXISTS )?| {4})(\w+)(?= \(| AS\b| BIGINT| TEXT| BYTEA)",
+    re.MULTILINE,
+)
 OLD_GRAMMAR = re.compile(
     r" must (?:be|have|lie|come|name|fit|ascend)\b[^;]*, (?:was|were|had|came) "
     r"|\bexpected\b[^;]*, came "
@@ -119,6 +123,23 @@ def test_names_are_the_fields_words() -> None:
         text = path.read_text(encoding="utf-8")
         found += [f"{place}:{line}: error: {what}" for line, what in wrong_names(text, still)]
     assert found == []
+
+
+def test_tables_and_columns_are_the_fields_words() -> None:
+    found = [
+        f"{path.relative_to(ROOT).as_posix()}: {name}"
+        for path in sorted((ROOT / "src").rglob("*.sql"))
+        for name in DEFINED_IN_SQL.findall(path.read_text(encoding="utf-8"))
+        if {*parts_of(name.lower())} & {*INSTEAD, *(f"{word}s" for word in INSTEAD)}
+    ]
+    assert found == []
+
+
+def test_the_reader_of_tables_finds_their_names() -> None:
+    text = "CREATE TABLE role_settings (\n    setting_id BIGINT,\n    content BYTEA\n);\n"
+    views = "CREATE VIEW balances AS\nSELECT 1;\n"
+    assert ["role_settings", "setting_id", "content"] == DEFINED_IN_SQL.findall(text)
+    assert ["balances"] == DEFINED_IN_SQL.findall(views)
 
 
 def test_folders_and_modules_are_named_in_the_fields_words() -> None:

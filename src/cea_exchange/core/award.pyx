@@ -9,7 +9,7 @@ from libc.string cimport memset
 
 import numpy as np
 
-from cea_exchange._edge cimport exact_int64, exact_uint64, numbers_check
+from cea_exchange._arguments cimport exact_int64, exact_uint64, numbers_check
 from cea_exchange._hash cimport mix
 from cea_exchange._ladder cimport uint128
 from cea_exchange._records cimport SIDE_BUY, SIDE_SELL

@@ -25,8 +25,8 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport free, realloc
 from libc.string cimport memset
 
+from cea_exchange._arguments cimport *
 from cea_exchange._batch cimport Batch, batch_close, batch_end, batch_open
-from cea_exchange._edge cimport *
 from cea_exchange._ladder cimport *
 from cea_exchange._records cimport *
 from cea_exchange._stream cimport *

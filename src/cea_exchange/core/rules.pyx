@@ -8,7 +8,7 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memset
 
-from cea_exchange._edge cimport exact_bool, exact_int64, exact_self_trade
+from cea_exchange._arguments cimport exact_bool, exact_int64, exact_self_trade
 from cea_exchange._ladder cimport *
 from cea_exchange._records cimport METHOD_LISTED, SIDE_BUY
 from cea_exchange.core.accounts cimport FeeRule, METHODS_END, OPERATORS_MAX, SIDES_END

@@ -12,7 +12,7 @@ from cpython.bytes cimport PyBytes_AS_STRING
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
-from cea_exchange._edge cimport (
+from cea_exchange._arguments cimport (
     buffer_take, exact_int64, exact_member, exact_uint32, exact_uint64,
 )
 from cea_exchange._ladder cimport *

@@ -9,7 +9,7 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy
 
-from cea_exchange._edge cimport buffer_take
+from cea_exchange._arguments cimport buffer_take
 from cea_exchange.journal._crc32c cimport crc32c_extend
 
 cdef packed struct FrameHeader:

@@ -15,7 +15,7 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memcmp, memcpy, memset
 
-from cea_exchange._edge cimport buffer_take, exact_uint32, exact_uint64, records_check
+from cea_exchange._arguments cimport buffer_take, exact_uint32, exact_uint64, records_check
 from cea_exchange._records cimport *
 from cea_exchange.core.accounts cimport OPERATORS_MAX
 from cea_exchange.journal._crc32c cimport crc32c_extend

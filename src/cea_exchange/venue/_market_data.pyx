@@ -15,7 +15,7 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport free, realloc
 from libc.string cimport memset
 
-from cea_exchange._edge cimport buffer_take, exact_uint32, records_check
+from cea_exchange._arguments cimport buffer_take, exact_uint32, records_check
 from cea_exchange._ladder cimport (
     Ladder, Level, Order, SLOT_NONE, level_is_none, level_worse, prefetch, side_opposite,
 )

@@ -12,7 +12,7 @@ from libc.string cimport memcpy, memset
 
 import numpy as np
 
-from cea_exchange._edge cimport buffer_take, records_check
+from cea_exchange._arguments cimport buffer_take, records_check
 from cea_exchange._hash cimport table_place
 from cea_exchange._records cimport *
 

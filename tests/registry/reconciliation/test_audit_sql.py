@@ -96,7 +96,7 @@ VIEW_LIES = (
 FOUND_BY = [
     ("causes", "UPDATE entries SET act_id = 99 WHERE entry_id = 1"),
     ("causes", "UPDATE entries SET act_id = 0 WHERE entry_id = 1"),
-    ("causes", f"INSERT INTO desk_settings SELECT 1, 0, 0, 0, {BYTES}"),
+    ("causes", f"INSERT INTO role_settings SELECT 1, 0, 0, 0, {BYTES}"),
     ("rows_as_logged", "UPDATE accounts SET credit_code = 'x' WHERE account = 'bob'"),
     ("ccer_link", "INSERT INTO ccer_proofs VALUES ('C1', 'alice', 2024, 1, 'booked', '')"),
     ("references_held", "UPDATE transfers SET account_index = 99 WHERE state = 'rejected'"),

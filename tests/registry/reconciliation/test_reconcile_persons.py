@@ -61,7 +61,7 @@ def test_what_was_done_by_those_who_might_agrees(staff):
     }
     staff._service.settings_keep()
     staff._service.settings_keep()
-    assert 2 == store.one("SELECT count(*) FROM desk_settings")
+    assert 2 == store.one("SELECT count(*) FROM role_settings")
     staff.clock[0] += LIFE_S // 2
     by_two(staff.di, staff.du, "account_restore", account="P001", why="lifted")
     assert "" == found(staff)
@@ -212,11 +212,11 @@ def test_of_a_time_without_settings_only_what_contradicts_itself_is_found(staff)
     """A registry of before has no settings kept; nobody is suspected for that."""
     store = staff.registry.store
     eve = f"person_key = '{key_of('eve')}'"
-    changed(store, "DELETE FROM desk_settings", f"UPDATE acts SET {eve} WHERE act_id = 6")
+    changed(store, "DELETE FROM role_settings", f"UPDATE acts SET {eve} WHERE act_id = 6")
     assert "" == found(staff)
     staff._service.settings_keep()
     assert "" == found(staff)
-    content = store.one("SELECT content FROM desk_settings")
+    content = store.one("SELECT content FROM role_settings")
     assert ["an", "an", "bo", "rex"] == [
         name for name, *_ in msgspec.msgpack.decode(content)["persons"]
     ]

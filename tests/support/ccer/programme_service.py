@@ -137,7 +137,7 @@ class ProgrammeStaff:
 
 
 def in_process(service, clock, keys=None):
-    """Return a desk upon a service of this process, with everybody's key known to it."""
+    """Return a caller of a service of this process, with everybody's key known to it."""
     keys = keys or {who: chr(65 + place) * 40 for place, who in enumerate(PERSONS)}
 
     def ask(who, request):

@@ -58,11 +58,11 @@ def uncovered(obligation: Obligation) -> ObligationStatus:
 def surrendered(
     status: ObligationStatus, allowances: Mapping[int, int], on: int, vintages: VintageRules
 ) -> ObligationStatus:
-    """Return the coverage once allowances are surrendered too; all of them, or ComplianceError.
+    """Return the status once allowances are surrendered too; all of them, or ComplianceError.
 
     Parameters
     ----------
-    coverage : Coverage
+    status : ObligationStatus
         What is covered already.
     allowances : mapping of int to int
         Vintage -> tonnes.
@@ -98,7 +98,7 @@ def surrendered(
 
 
 def offset(status: ObligationStatus, tonnes: int, offsets: OffsetRules) -> ObligationStatus:
-    """Return the coverage once CCERs count too, whose proofs `OffsetRules.counted` has tested.
+    """Return the status once CCERs count too, whose proofs `OffsetRules.counted` has tested.
 
     Notes
     -----
@@ -134,7 +134,7 @@ def forced(
 
     Parameters
     ----------
-    coverage : Coverage
+    status : ObligationStatus
         What is covered already.
     held : mapping of int to int
         Vintage -> tonnes on the provincial account that are the entity's.

@@ -73,7 +73,7 @@ def epoch_take(connection: Connection) -> int:
                 " epoch BIGINT NOT NULL)"
             )
         cursor.execute(
-            f"INSERT INTO {EPOCH_TABLE} VALUES (1, 1)"
+            f"INSERT INTO {EPOCH_TABLE} (row_id, epoch) VALUES (1, 1)"
             f" ON CONFLICT (row_id) DO UPDATE SET epoch = {EPOCH_TABLE}.epoch + 1 RETURNING epoch"
         )
         ((epoch,),) = cursor.fetchall()

@@ -13,7 +13,7 @@ from importlib.resources.abc import Traversable
 from typing import Any, NamedTuple
 
 ACTS_APPEND_ONLY = (
-    *("proposals", "decisions", "desk_settings", "acts", "business_days", "clock_acts"),
+    *("proposals", "decisions", "role_settings", "acts", "business_days", "clock_acts"),
     *("calendar_files", "row_changes", "chain"),
 )
 ENTRIES_APPEND_ONLY = ("entries", "entry_days", "postings", "snapshots", "snapshot_balances")

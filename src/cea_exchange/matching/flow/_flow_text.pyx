@@ -10,7 +10,7 @@ from cpython.buffer cimport (
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memchr, memcmp, memcpy, memset
 
-from cea_exchange._edge cimport buffer_take, numbers_check, records_check
+from cea_exchange._arguments cimport buffer_take, numbers_check, records_check
 from cea_exchange._ladder cimport leading_zeros, trailing_zeros, uint128
 from cea_exchange._records cimport *
 

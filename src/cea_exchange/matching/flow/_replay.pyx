@@ -15,10 +15,10 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, realloc
 from libc.string cimport memmove, memset
 
+from cea_exchange._arguments cimport buffer_take, numbers_check
 from cea_exchange._book cimport (
     BookState, OrderBook, book_amend, book_cancel, book_enter, book_order,
 )
-from cea_exchange._edge cimport buffer_take, numbers_check
 from cea_exchange._ladder cimport *
 from cea_exchange._records cimport *
 from cea_exchange._stream cimport EventSink, sink_of

@@ -21,7 +21,7 @@ class Standing:
 
     Attributes
     ----------
-    coverage
+    status
         What covers it: surrenders that the province has accepted, and offsets.
     counted
         Day (yyyymmdd) -> tonnes of that which count from it: of a surrender the day of its

@@ -6,7 +6,7 @@
     registry's operator        the authority, a province    a person of theirs
     anybody                    his own body's               another person of that body
 
-So nobody acts alone, and nobody acts for another without that other's consent. Each request names
+So nobody acts alone, and nobody acts for another without that other's approval. Each request names
 its kind (`Request.second`). What names none one person does: it looks, it bars or freezes, which
 must not wait, or moves nothing.
 """

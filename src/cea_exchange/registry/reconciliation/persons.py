@@ -1,6 +1,6 @@
 """Checks who acted: each act and decision was by a person who might, and did what it should.
 
-Persons are those of the settings, which each daemon keeps as it begins (table `desk_settings`), and
+Persons are those of the settings, which each daemon keeps as it begins (table `role_settings`), and
 those that were added by acts. Acts and proposals are in order by their numbers; clocks may step.
 What was done before any settings were kept is compared as far as it can be.
 """
@@ -82,7 +82,7 @@ class _Known:
         self.settings = [
             _settings(*row)
             for row in store.all(
-                "SELECT after_act, after_proposal, at_ns, content FROM desk_settings"
+                "SELECT after_act, after_proposal, at_ns, content FROM role_settings"
                 " ORDER BY setting_id"
             )
         ]
@@ -171,7 +171,7 @@ def _since_settings(store: Store) -> tuple[set[str], set[str]]:
         " JOIN row_changes ON row_key = length(public_key) || ':' || public_key"
         " WHERE table_name = 'persons' GROUP BY public_key"
     )
-    began = store.one("SELECT min(change_id) FROM row_changes WHERE table_name = 'desk_settings'")
+    began = store.one("SELECT min(change_id) FROM row_changes WHERE table_name = 'role_settings'")
     if began is None:
         return set(), set()
     return {key for key, first, _ in rows if first > began}, {

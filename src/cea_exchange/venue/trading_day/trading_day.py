@@ -33,7 +33,7 @@ R = TypeVar("R")
 
 
 class _Override(NamedTuple):
-    """Two operators' consent to open the day after `date` without the registry's confirmation."""
+    """Two operators' approval to open the day after `date` without the registry's confirmation."""
 
     date: int
     by: str
@@ -310,7 +310,7 @@ class TradingDay:
         return None
 
     def _agreed(self, act: control.Control) -> control.Control:
-        """Name the two persons in an opening that only their consent makes possible."""
+        """Name the two persons in an opening that only their approval makes possible."""
         agreed = self._override
         if not isinstance(act, control.DayOpen) or agreed is None:
             return act

@@ -95,5 +95,5 @@ WHERE s.business_date <> e.business_date OR s.settlement_seq < e.settlement_seq
 UNION ALL
 SELECT 0, a.act_id, 'a program acted without a person'
 FROM acts AS a
-WHERE a.op = 'library' AND a.act_id > (SELECT min(after_act) FROM desk_settings)
+WHERE a.op = 'library' AND a.act_id > (SELECT min(after_act) FROM role_settings)
 ORDER BY 1, 2;

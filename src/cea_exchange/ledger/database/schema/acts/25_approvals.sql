@@ -21,7 +21,7 @@ CREATE TABLE decisions (
     why TEXT NOT NULL,
     at_ns BIGINT NOT NULL
 );
-CREATE TABLE desk_settings (            -- as a daemon began with them, where they had changed
+CREATE TABLE role_settings (            -- as a daemon began with them, where they had changed
     setting_id BIGINT PRIMARY KEY CHECK (setting_id > 0),
     after_act BIGINT NOT NULL,          -- they hold from the next act, and the next proposal, on
     after_proposal BIGINT NOT NULL,

@@ -1,4 +1,4 @@
-"""What comes in from Python as words, and as record arrays, whose memory is lent for a call."""
+"""Arguments from Python: numbers and words, and record arrays, borrowed for the call."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""What comes in from Python: whole numbers and record arrays, taken as they are or refused.
+"""Arguments from Python: whole numbers and record arrays, taken as they are or refused.
 
 Contents: whole numbers, choices, arrays.
 
