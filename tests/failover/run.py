@@ -239,7 +239,7 @@ class FailoverRun:
                     faults = faults[FAULTS_PER_DAY:]
                     day = calendar.next_trading_day(day)
                 self._settle_and_check()
-            except (FailoverFailed, RuntimeError, subprocess.TimeoutExpired) as error:
+            except (FailoverFailed, RuntimeError, StoreError, subprocess.TimeoutExpired) as error:
                 self.report.discrepancies.insert(0, f"{type(error).__name__}: {error}")
             if self._databases is not None:
                 self.report.promoted = self._databases.promoted
