@@ -273,7 +273,7 @@ def test_a_journal_is_given_to_the_log_between_two_days_and_taken_back(tmp_path,
         sequencer.close()
         with pytest.raises(ClusterRefused, match="give it to the cluster with `cea-exchange"):
             opened(cluster, data)
-        with pytest.raises(ClusterRefused, match="no table"):
+        with pytest.raises(ClusterRefused, match="expected a table"):
             join(alone, data)
         joined = joined_at_the_third_try(config, data, monkeypatch)
         assert (joined.log_id, joined.log_seq) == (log_id, 1)
@@ -403,7 +403,7 @@ def identity_of(data):
         ('node = "one"\nname = "cea"\nlog_nodes = ["127.0.0.1:4222"]', "tls://log-1.example:4222"),
         (
             'node = "one"\nname = "cea"\nlog_nodes = ["nats://127.0.0.1:1"]\nuser = "venue"',
-            "`user` and `secret_file` are given both or neither",
+            "`user` and `secret_file`: expected both or neither, got `user` alone",
         ),
         (
             'node = "one"\nname = "cea"\nlog_nodes = ["nats://127.0.0.1:1"]\nreplicas = 2',

@@ -117,7 +117,7 @@ def test_the_first_reference_is_the_first_open_unless_given(replayed, tmp_path):
     )
     assert report.first_reference == 9_000
     assert report.unexplained() == []
-    with pytest.raises(ValueError, match="no day has an open"):
+    with pytest.raises(ValueError, match="first reference price: expected one"):
         replay_days([day(0, 0, 0, 9_000)], ReplaySettings(), tmp_path)
     with pytest.raises(ValueError, match="expected at least one trading day"):
         replay_days([], ReplaySettings(), tmp_path)

@@ -188,13 +188,13 @@ closed_weekdays = ["saturday", "sunday"]
         ("first", "frist", "unknown field `frist`"),
         ("last = 2025-12-31", "last = 2024-12-31", "or later, got"),
         ('"sunday"', '"sonntag"', r"'sonntag' - at `\$.closed_weekdays"),
-        ("2025-10-01", "2026-10-01", "outside 2025-01-01..2025-12-31"),
-        ("2025-10-01", "2025-10-04", "closed by its weekday"),
+        ("2025-10-01", "2026-10-01", "closure: expected within 2025-01-01..2025-12-31, got 2026"),
+        ("2025-10-01", "2025-10-04", "closure: expected a day open by its weekday, got 2025-10-04"),
         ("2025-10-01", "2025-13-01", "date: expected one such as"),
         ("[closures]", "[closures", "Expected"),
         ("[worked]", "[made_up]", "unknown field `made_up`"),
-        ("2025-10-11", "2025-10-13", "worked 2025-10-13 is a trading day anyhow"),
-        ("2025-10-11", "2026-10-10", "worked 2026-10-10 is outside 2025-01-01..2025-12-31"),
+        ("2025-10-11", "2025-10-13", "worked: expected a day closed otherwise, got 2025-10-13"),
+        ("2025-10-11", "2026-10-10", "worked: expected within 2025-01-01..2025-12-31, got 2026"),
     ],
 )
 def test_a_wrong_calendar_is_refused(old, new, message):

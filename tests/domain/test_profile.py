@@ -107,7 +107,7 @@ def test_open_limits_nothing():
         ('"break"', '"lunch"', r"'lunch' - at `\$.session"),
         ("2026-01-01", "2021-07-16", r"expected ascending dates, got 2021-07-16"),
         ("CEA25 = 1", "CEA25 = 0", "expected a positive weight"),
-        ("[[composite]]", "[[composite]", "not TOML"),
+        ("[[composite]]", "[[composite]", "expected TOML"),
     ],
 )
 def test_a_wrong_profile_is_refused_with_the_place(old, new, message):

@@ -38,7 +38,7 @@ def test_daily_statistics_are_read_exactly(tmp_path):
     assert (day.trading_date, day.open, day.high) == (date(2025, 7, 15), 7000, 7150)
     assert (day.close, day.listed_volume, day.listed_amount) == (7025, 10, 70250)
     assert close_before([day], date(2025, 7, 16)) == 7025
-    with pytest.raises(ValueError, match="no close is known before 2025-07-15"):
+    with pytest.raises(ValueError, match="close: expected one before 2025-07-15, got none"):
         close_before([day], date(2025, 7, 15))
 
 
@@ -64,7 +64,7 @@ def test_what_there_was_none_of_may_be_empty_or_missing(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (HEADER.replace("low,", "lo,") + ROW, ":1: column low is missing"),
+        (HEADER.replace("low,", "lo,") + ROW, ":1: expected a column low, there is none"),
         (HEADER + ROW + ROW, ":3: date: expected after 2025-07-15"),
         (HEADER + ROW.replace("70.25", "70.255"), ":2: close: expected yuan"),
         (HEADER + ROW.replace("70.25", "-70.25"), ":2: close: expected yuan"),
@@ -72,11 +72,11 @@ def test_what_there_was_none_of_may_be_empty_or_missing(tmp_path):
         (HEADER + ROW.replace("70.25", "0"), ":2: close: expected positive"),
         (HEADER + ROW.replace(",10,", ",10.5,", 1), ":2: listed_volume: expected whole tonnes"),
         (HEADER + ROW.replace(",10,702.5,me", ",11,702.5,me"), ":2: total_volume: expected 10"),
-        (HEADER + "2025-07-15,70.0\n", ":2: high must be there, the line ends before it"),
+        (HEADER + "2025-07-15,70.0\n", ":2: high: expected a value, got none"),
         (HEADER + ROW.replace("71.5", "100000.01"), ":2: high: expected at most 100000.00"),
         (HEADER + ROW.replace("70.0,71.5,70.00", "70.0,70.0,71.5"), ":2: high: expected at least"),
-        (HEADER + ROW.replace("702.5", "", 1), ":2: listed volume and amount must both be zero"),
-        (HEADER + ROW.replace(",0,0,0,0,", ",0,1.0,0,0,"), ":2: block volume and amount must"),
+        (HEADER + ROW.replace("702.5", "", 1), ":2: listed volume and amount: expected both"),
+        (HEADER + ROW.replace(",0,0,0,0,", ",0,1.0,0,0,"), ":2: block volume and amount: exp"),
         (HEADER + ROW.replace(",10,702.5", ",1000000001,702.5", 1), ":2: listed volume: expected"),
         (HEADER + '"2025-07-15' + "x" * 140_000, ":[12]: .*field larger"),
         (HEADER + ROW.replace("2025-07-15", "15/07/2025"), ":2: date: expected"),

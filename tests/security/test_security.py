@@ -177,7 +177,7 @@ def test_bad_key_files_are_refused(tmp_path):
     with pytest.raises(SecurityError, match="expected a key file"):
         CurveKeys.load(tmp_path, "nobody")
     (tmp_path / "a.secret").write_text((tmp_path / "b.secret").read_text())
-    with pytest.raises(SecurityError, match="not the secret of a.public"):
+    with pytest.raises(SecurityError, match="expected the secret of a.public, got another"):
         CurveKeys.load(tmp_path, "a")
     os.chmod(tmp_path / "b.secret", 0o644)
     with pytest.raises(SecurityError, match="mode 0600"):

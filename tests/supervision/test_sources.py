@@ -104,5 +104,5 @@ def test_what_the_event_store_has_not_yet_waits(tmp_path):
 
 def test_a_folder_without_a_journal_is_none(tmp_path):
     (tmp_path / "journal").mkdir()
-    with pytest.raises(JournalError, match="there is no journal"):
+    with pytest.raises(JournalError, match="expected a journal, got none"):
         VenueTape(tmp_path)

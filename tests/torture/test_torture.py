@@ -115,7 +115,7 @@ def posting_changed(data, client):
     ("spoil", "expected"),
     [
         (trade_lost_at_the_registry, "trade 7 was made and is not settled"),
-        (table_made_anew, "trades_by_id must be as the registry made it: there is none"),
+        (table_made_anew, "trades_by_id: expected as the registry made it, got none"),
         (report_lost, "report 21 is missing, 22 comes next"),
         (report_doubled, "report 21 comes again"),
         (report_changed, "is not the venue's"),

@@ -275,15 +275,15 @@ class OrderSession(SessionCommands, Uncopied):
 
     def _logon_check(self) -> None:
         if self.account_index < 0:
-            raise SessionError("a command needs a logon first: the session has none")
+            raise SessionError("session: expected a logon before a command, got none")
 
     def _role_check(self, commands: np.ndarray) -> None:
         if self.state is SessionState.ENDED:
             raise SessionEnded(self.end_reason)
         if self.role == "reader":
-            raise SessionError("a command needs a trader's key: this one is a reader's")
+            raise SessionError("key: expected a trader's for a command, got a reader's")
         if self.role == "canceller" and not np.isin(commands["kind"], _CANCELS).all():
-            raise SessionError("a command needs a trader's key: this one may only cancel")
+            raise SessionError("key: expected a trader's for a command, got a canceller's")
 
     def logoff(self, *, keep_orders: bool = False) -> None:
         """Queue the end of the session; without `keep_orders` its open orders are cancelled."""

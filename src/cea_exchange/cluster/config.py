@@ -62,10 +62,13 @@ class ClusterConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_
 
     def __post_init__(self) -> None:
         for one, other in (("certificate", "certificate_key"), ("user", "secret_file")):
-            if (getattr(self, one) is None) != (getattr(self, other) is None):
-                raise ValueError(f"`{one}` and `{other}` are given both or neither")
+            given = [name for name in (one, other) if getattr(self, name) is not None]
+            if len(given) == 1:
+                raise ValueError(
+                    f"`{one}` and `{other}`: expected both or neither, got `{given[0]}` alone"
+                )
         if self.certificate is not None and self.ca is None:
-            raise ValueError("`certificate` is for a connection that `ca` secures")
+            raise ValueError("`certificate`: expected `ca` beside it, got none")
         if self.replicas % 2 == 0:
             raise ValueError(f"`replicas`: expected an odd number, got {self.replicas}")
 

@@ -165,7 +165,7 @@ def first_reference(days: Sequence[DailyFigures], settings: ReplaySettings) -> i
         return settings.first_reference
     opens = [day.open for day in days if day.open]
     if not opens:
-        raise ValueError("no day has an open: give the first reference price")
+        raise ValueError("first reference price: expected one, or a day with an open, got none")
     return opens[0]
 
 

@@ -158,9 +158,13 @@ class TradingCalendar:
             raise CalendarError(f"calendar {name}: last: expected {first} or later, got {last}")
         for day in closures:
             if not first <= day <= last:
-                raise CalendarError(f"calendar {name}: closure {day} is outside {first}..{last}")
+                raise CalendarError(
+                    f"calendar {name}: closure: expected within {first}..{last}, got {day}"
+                )
             if day.weekday() in closed_weekdays:
-                raise CalendarError(f"calendar {name}: closure {day} is closed by its weekday")
+                raise CalendarError(
+                    f"calendar {name}: closure: expected a day open by its weekday, got {day}"
+                )
         self.name = name
         self.first = first
         self.last = last
@@ -168,9 +172,13 @@ class TradingCalendar:
         self._closures = dict(closures)
         for day in worked:
             if not first <= day <= last:
-                raise CalendarError(f"calendar {name}: worked {day} is outside {first}..{last}")
+                raise CalendarError(
+                    f"calendar {name}: worked: expected within {first}..{last}, got {day}"
+                )
             if self.is_trading_day(day):
-                raise CalendarError(f"calendar {name}: worked {day} is a trading day anyhow")
+                raise CalendarError(
+                    f"calendar {name}: worked: expected a day closed otherwise, got {day}"
+                )
         self._worked = dict(worked)
 
     @classmethod

@@ -588,7 +588,7 @@ def profile_parse(text: str, place: str) -> Profile:
         raw = tomllib.loads(text)
         file = msgspec.convert(raw, ProfileFile, strict=True)
     except tomllib.TOMLDecodeError as error:
-        raise ProfileError(f"{place}: not TOML: {error}") from error
+        raise ProfileError(f"{place}: expected TOML, {error}") from error
     except msgspec.ValidationError as error:
         raise ProfileError(f"{place}: {error}") from error
     _check_sessions(file, place)
@@ -634,18 +634,20 @@ def _check_notices(file: Any, place: str) -> None:
             raise ProfileError(f"{place}: expected ascending dates, got {each.since} - at {where}")
         named = [*each.reference_prices, *each.listings, *each.delistings]
         if not ((values := each.values()) or named):
-            raise ProfileError(f"{place}: a notice must change something - at {where}")
-        if len({*named}) < len(named):
-            raise ProfileError(f"{place}: a notice must name a product once - at {where}")
+            raise ProfileError(f"{place}: expected something to change, got nothing - at {where}")
+        if twice := [product for product in named if named.count(product) > 1]:
+            raise ProfileError(f"{place}: expected {twice[0]} once, got it twice - at {where}")
         size = values.get("block_tonnes_min", size)
         if values.get("block_allowed") and not (size or file.block_allowed.value):
-            raise ProfileError(f"{place}: no block_tonnes_min of blocks (CCER-MKT-02) - at {where}")
+            raise ProfileError(
+                f"{place}: expected block_tonnes_min of blocks (CCER-MKT-02), got none - at {where}"
+            )
         for product in named:
             try:
                 name_check(product, "product")
-                price = price_parse(each.prices().get(product, "1.00"))
-                if price > PRICE_FEN_MAX:
-                    raise ValueError(f"price of {product}: expected at most 100000.00")
+                text = each.prices().get(product, "1.00")
+                if price_parse(text) > PRICE_FEN_MAX:
+                    raise ValueError(f"price of {product}: expected at most 100000.00, got {text}")
             except ValueError as error:
                 raise ProfileError(f"{place}: {error} - at {where}") from error
 

@@ -136,7 +136,7 @@ def load_daily(path: str | Path, cells: CellsMended | None = None) -> list[Daily
         try:
             missing = [name for name in DAILY_COLUMNS if name not in (reader.fieldnames or ())]
             if missing:
-                raise ValueError(f"column {missing[0]} is missing")
+                raise ValueError(f"expected a column {missing[0]}, there is none")
             for row in reader:
                 cells.mend(row, FIGURE_COLUMNS, reader.line_num)
                 day = _daily(row)
@@ -154,7 +154,7 @@ def close_before(days: list[DailyFigures], trading_date: date) -> int:
     for day in reversed(days):
         if day.trading_date < trading_date:
             return day.close
-    raise ValueError(f"no close is known before {trading_date}")
+    raise ValueError(f"close: expected one before {trading_date}, got none")
 
 
 def first_reference_parse(text: str) -> int:
@@ -193,8 +193,8 @@ def _daily_check(figures: DailyFigures, row: dict[str, str]) -> None:
             raise ValueError(f"{method} volume: expected at most {DAY_TONNES_MAX} t, got {volume}")
         if (volume == 0) != (amount == 0):
             raise ValueError(
-                f"{method} volume and amount must both be zero or neither,"
-                f" were {volume} t and {amount} fen"
+                f"{method} volume and amount: expected both zero or neither,"
+                f" got {volume} t and {amount} fen"
             )
         total += volume
     if total != _tonnes(row, "total_volume"):
@@ -209,7 +209,7 @@ def _cell(row: dict[str, str], column: str) -> str:
     """Return a cell's text; a column that the file does not have, or an empty cell, is zero."""
     text = row.get(column, "")
     if text is None:
-        raise ValueError(f"{column} must be there, the line ends before it")
+        raise ValueError(f"{column}: expected a value, got none: the line ends before it")
     return text.strip() or "0"
 
 

@@ -118,8 +118,8 @@ def archive_check(journal: Path, archive: Path, *, storage: Storage) -> int:
                 raise JournalError(
                     str(path),
                     line.first_seq,
-                    f"{line.bytes} bytes of SHA-256 {line.sha256} were archived, "
-                    f"found {len(data)} of {found}",
+                    f"expected {line.bytes} bytes of SHA-256 {line.sha256}, "
+                    f"got {len(data)} of {found}",
                 )
     return len(lines)
 

@@ -163,7 +163,7 @@ class EventStore:
     def _vouched_check(self) -> None:
         if self._sums.count != self._rows.count:
             raise ValueError(
-                f"rows up to {self.count} must have checksums, they end at {self._sums.count}"
+                f"checksums: expected them up to row {self.count}, got {self._sums.count}"
             )
 
 

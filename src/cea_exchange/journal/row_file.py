@@ -211,7 +211,7 @@ def header_check(data: bytes, *, log_id: str, row_bytes: int, file_name: str) ->
         )
     if magic != _MAGIC or width != row_bytes:
         raise JournalError(
-            file_name, 1, f"rows of {row_bytes} bytes were expected, were of {width}"
+            file_name, 1, f"expected rows of {row_bytes} bytes, got rows of {width}"
         )
     if found_id.hex() != log_id:
         raise JournalError(

@@ -212,7 +212,7 @@ def segment_paths(
         if _SEGMENT_NAME.match(name):
             paths[name] = directory / name
         elif not name.endswith(DRAFT_SUFFIX):
-            raise JournalError(str(directory / name), 0, "a journal holds segments only")
+            raise JournalError(str(directory / name), 0, "expected a segment, got another file")
     return [paths[name] for name in sorted(paths)]
 
 
@@ -332,7 +332,7 @@ class SegmentReader:
                     raise JournalError(
                         _place(self.tail.path, self.tail.valid_bytes),
                         self.tail.next_seq,
-                        f"a seal was expected, as {path.name} follows",
+                        f"expected a seal, as {path.name} follows, got none",
                     )
                 segment, ahead = ahead, next(segments, None)
                 header = self._header_read(path, segment.data)

@@ -94,7 +94,7 @@ def snapshot_read(path: Path, *, storage: Storage | None = None) -> Snapshot:
     )
     if header.point.next_seq - 1 != seq:
         found = header.point.next_seq - 1
-        raise JournalError(path.name, seq, f"a snapshot after {seq} was expected, was of {found}")
+        raise JournalError(path.name, seq, f"expected a snapshot after {seq}, got after {found}")
     return Snapshot(header, data[HEADER_BYTES:])
 
 

@@ -409,7 +409,7 @@ def head_check(database: Database, before: tuple[int, str] | None) -> None:
 
 
 def _act_unknown() -> int:
-    raise LedgerError("an entry must be caused by an act or a settlement record")
+    raise LedgerError("entry: expected an act or a settlement record that causes it, got neither")
 
 
 def _tables_make(database: Database, schema: Schema, before: tuple[int, str] | None) -> None:

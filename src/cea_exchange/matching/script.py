@@ -208,15 +208,15 @@ def _values(fields: dict[str, Any], command: ScriptCommand, cmd: str) -> Values:
     readers = command.required | command.optional
     for field in fields:
         if field != "cmd" and field not in readers:
-            known = ", ".join(readers) or "none"
-            raise ValueError(f"{cmd} has no field {field[:80]!r}, expected {known}")
+            known = f"one of {', '.join(readers)}" if readers else "none"
+            raise ValueError(f"field of {cmd}: expected {known}, got {field[:80]!r}")
     for field in command.required:
         if field not in fields:
-            raise ValueError(f"{cmd} must have field {field!r}, it is missing")
+            raise ValueError(f"{cmd}: expected field {field!r}, it is missing")
     values = {}
     for field, value in fields.items():
         if value is None:
-            raise TypeError(f"{field} must not be null; leave the field out")
+            raise TypeError(f"{field}: expected a value, got null; leave the field out")
         if field != "cmd":
             values[field] = readers[field](value, field)
     return values

@@ -42,9 +42,10 @@ class ClockSetting(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_o
 
     def __post_init__(self) -> None:
         if self.kind == "accelerated" and self.start is None:
-            raise ValueError("an accelerated clock needs `start`")
+            raise ValueError("`start`: expected a time of an accelerated clock, got none")
         if self.kind == "system" and (self.start is not None or self.speed != 1.0):
-            raise ValueError("a system clock takes no `start` and no `speed`")
+            given = "`speed`" if self.start is None else "`start`"
+            raise ValueError(f"a system clock: expected no `start` and no `speed`, got {given}")
         if self.start is not None and not 0 <= time_to_ns(time_parse(self.start)) <= TIME_NS_MAX:
             raise ValueError(f"`start`: expected within 1970 and 2116, got {self.start!r}")
 

@@ -318,7 +318,7 @@ def command_fault(record: np.void) -> FrameError:
                 got=str(int(record[field])),
                 where=field,
             )
-    raise ValueError("the record has no fault")
+    raise ValueError("record: expected one with a fault, got one with none")
 
 
 def _block_fields(record: np.void) -> dict[str, Sequence[int]]:

@@ -74,7 +74,7 @@ class CurveKeys(msgspec.Struct, frozen=True):
         path = Path(directory) / f"{name}.secret"
         keys = secret_key_read(path)
         if keys.public != public:
-            raise SecurityError(f"{path}: not the secret of {name}.public")
+            raise SecurityError(f"{path}: expected the secret of {name}.public, got another")
         return cls(public, keys.secret)
 
     def save(self, directory: Path | str, name: str) -> None:

@@ -69,7 +69,10 @@ class RegistryConfig(InstitutionConfig, kw_only=True):
         if self.venue_public_key is not None:
             key_check(self.venue_public_key, "venue_public_key")
         if (self.settlement is None) != (self.replay is None):
-            raise ValueError("expected settlement and replay both, or neither")
+            given = "replay" if self.settlement is None else "settlement"
+            raise ValueError(
+                f"`settlement` and `replay`: expected both or neither, got `{given}` alone"
+            )
         super().__post_init__()
 
     @property

@@ -179,7 +179,7 @@ class VenueTape:
         self._archive = self._directory / "archive" if archive is None else archive
         paths = self._reader(None).paths
         if not paths:
-            raise JournalError(str(self._directory / "journal"), 1, "there is no journal")
+            raise JournalError(str(self._directory / "journal"), 1, "expected a journal, got none")
         header = segment_header_read(paths[0], self._storage)
         schema_check(header)
         self._log_id = header.log_id

@@ -61,7 +61,10 @@ class LagSetting(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_onl
         for unit, name in enumerate(("records", "seconds")):
             values = [level[unit] for level in levels if level[unit]]
             if values != sorted(values):
-                raise ValueError(f"{name} of warn, throttle, cancel_only, halt must not fall")
+                raise ValueError(
+                    f"{name} of warn, throttle, cancel_only, halt: expected none below the one"
+                    f" before, got {', '.join(map(str, values))}"
+                )
 
 
 class VenueConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
@@ -201,7 +204,10 @@ class VenueConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_on
         for key in self.admin_keys or ():
             key_check(key, "admin_keys")
         if self.heartbeat_s > self.session_silence_s_max:
-            raise ValueError("`heartbeat_s` must not be above `session_silence_s_max`")
+            raise ValueError(
+                f"`heartbeat_s`: expected at most {self.session_silence_s_max},"
+                f" `session_silence_s_max`, got {self.heartbeat_s}"
+            )
 
     def registry_key(self, data: Path) -> str:
         """Return the registry's public key."""

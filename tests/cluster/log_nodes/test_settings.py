@@ -77,7 +77,7 @@ def test_only_a_venue_writes():
         (("127.0.0.1:6223", "127.0.0.1:6222"), "`peers`: expected the other nodes' routes"),
         (('node = "log-1"', 'nod = "log-1"'), "did you mean node?"),
         (('"log-1"', '"Log 1"'), "expected one such as"),
-        (("peers", 'ca = "ca.pem"\npeers'), "given all or none"),
+        (("peers", 'ca = "ca.pem"\npeers'), "expected all or none, got `ca` alone"),
         (("peers", 'secrets = "elsewhere"\npeers'), "there is no elsewhere"),
         (("peers", "store_bytes_max = 5\npeers"), "store_bytes_max"),
     ],

@@ -83,5 +83,5 @@ def test_an_operators_suspension_stands_for_itself(machine, act, operator_first)
 
 def test_an_account_that_is_not_there_can_not_be_suspended(machine):
     for command in (control.AccountSuspended, control.AccountRestored):
-        with pytest.raises(ControlRefused, match="account 'carol' is not declared"):
+        with pytest.raises(ControlRefused, match="account: expected a declared one, got 'carol'"):
             fed(machine, command(account="carol"))

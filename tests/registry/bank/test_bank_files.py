@@ -117,7 +117,7 @@ BAD = [
         '<Amt Ccy="CNY">500.00',
         '<Amt Ccy="CNY">500.01',
         190,
-        "opening and entries give",
+        "fen, opening and entries, got",
     ),
     (
         "statement",
@@ -325,7 +325,7 @@ def test_every_statement_comes_back_as_it_was(opening, cash, reference, created_
         ({"creditor": "SUB-BUYER"}, "creditor: expected another account"),
         ({"instruction_id": "a b"}, "instruction_id: expected 1 to 35 letters"),
         ({"instruction_id": "a" * 36}, "instruction_id: expected 1 to 35 letters"),
-        ({"instruction_id": "NOTPROVIDED"}, "NOTPROVIDED is what banks write for none"),
+        ({"instruction_id": "NOTPROVIDED"}, "expected one, got NOTPROVIDED, which banks write"),
         ({"business_date": 20260230}, "business_date: expected a date"),
         ({"debtor": ""}, "debtor: expected 1 to 34 letters"),
     ],
@@ -338,5 +338,5 @@ def test_an_instruction_that_can_not_be_is_not_made(change, why):
 def test_a_reference_is_instructed_once_in_a_batch():
     """CEA-BNK-01."""
     batch = meaning_of("batch")
-    with pytest.raises(ValueError, match="T-1 stands there twice"):
+    with pytest.raises(ValueError, match="instruction_id: expected each once, got T-1 twice"):
         msgspec.structs.replace(batch, instructions=batch.instructions[:1] * 2)

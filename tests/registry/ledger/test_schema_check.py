@@ -73,7 +73,7 @@ def test_what_was_made_otherwise_is_named(tmp_path, name):
         guards_off(store)
         store.execute(f"DROP {kind} {name}")
         store.execute(text.replace(ours, theirs))
-    why = f"{name} must be as the registry made it: it was made otherwise"
+    why = f"{name}: expected as the registry made it, got another"
     for opened in (RegistryStore.open, RegistryStore.open_reader):
         with pytest.raises(StoreError, match=why):
             opened(tmp_path)

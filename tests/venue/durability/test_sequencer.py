@@ -427,7 +427,7 @@ def test_another_profile_in_the_middle_of_a_day_stops_the_start(tmp_path):
         (control.ProductDeclared(product="CEA23", reference_price=1), "declared already"),
         (control.AccountDeclared(account="alice"), "declared already"),
         (control.AccountDeclared(account="a b"), "without spaces"),
-        (control.KeyGranted(key="k" * 40, account="nobody"), "not declared"),
+        (control.KeyGranted(key="k" * 40, account="nobody"), "expected a declared account"),
         (control.FeedItem(transfer_seq=7, command=control.KeyRevoked(key="k" * 40)), "got 7"),
     ],
 )

@@ -170,7 +170,7 @@ def test_a_trade_busted_in_a_life_before_is_busted(machine):
         with pytest.raises(ControlRefused, match="trade 65536 was busted already"):
             each.apply_control(bust)
     record["trade_id"] = 65_535
-    with pytest.raises(ControlRefused, match="no trade of this market"):
+    with pytest.raises(ControlRefused, match="expected a trade of this market"):
         machine.apply_control(msgspec.structs.replace(bust, trade=record.tobytes()))
 
 
@@ -186,7 +186,7 @@ def test_a_state_that_can_not_be_is_refused():
     machine = VenueStateMachine(PROFILE, CORES[0])
     account = control.AdoptedAccount("P1", "", 0, ((7, 5),), 0)
     odd = msgspec.structs.replace(state(), accounts=(account,))
-    with pytest.raises(ValueError, match="holds product 7"):
+    with pytest.raises(ValueError, match="expected a product below 1, got 7"):
         machine.apply_control(adoption(state=odd))
     assert (machine.core.event_seq, machine.account_names) == (0, [])
 
@@ -530,7 +530,7 @@ def test_measures_are_kept_once_by_two_and_of_accounts_that_there_are(core):
     stranger = msgspec.structs.replace(taken, account="eve")
     for fields, words in (
         ({"second": "an"}, "two persons"),
-        ({"measures": (control.Measured(stranger),)}, "'eve' is not declared"),
+        ({"measures": (control.Measured(stranger),)}, "expected a declared account, got 'eve'"),
         ({"measures": (control.Measured(msgspec.structs.replace(taken, measure=2)),)}, "number 1"),
     ):
         with pytest.raises(ControlRefused, match=words):

@@ -193,7 +193,7 @@ def test_a_backup_whose_recorded_state_is_not_replays_is_refused(data, copy, tmp
     (name,) = [file for file in manifest["files"] if file["path"].startswith("journal/")]
     manifest["files"].remove(name)
     (copy / "manifest.json").write_text(json.dumps(manifest))
-    with pytest.raises(JournalError, match="no journal"):
+    with pytest.raises(JournalError, match="expected a journal, got none"):
         restore(copy, tmp_path / "again")
     assert {each.name for each in tmp_path.iterdir()} == {"copy", "venue"}
 

@@ -231,15 +231,15 @@ def test_rules_of_another_profile_are_refused(data):
     content[104:136] = b"0" * 32
     content[188:192] = crc32c(bytes(content[:188])).to_bytes(4, "little")
     header.write_bytes(content)
-    with pytest.raises(JournalError, match=f"profile {32 * '0'} is not kept, and is none of: open"):
+    with pytest.raises(JournalError, match=f"a profile kept or of open.*, got {32 * '0'}"):
         verify(data, profile=load_profile("open"))
     path.rename(path.with_stem(32 * "0"))
-    with pytest.raises(JournalError, match=f"reads as {PROFILE.profile_hash()}"):
+    with pytest.raises(JournalError, match=f"expected profile .*, got {PROFILE.profile_hash()}"):
         verify(data)
 
 
 def test_no_journal_is_an_error(tmp_path):
-    with pytest.raises(JournalError, match="there is no journal"):
+    with pytest.raises(JournalError, match="expected a journal, got none"):
         verify(tmp_path)
 
 

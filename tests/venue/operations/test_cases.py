@@ -140,7 +140,7 @@ def test_nothing_is_entered_behind_a_close_and_no_measure_taken(world, capsys):
         ({"op": "case_alerts", "case": "C1", "alerts": []}, "BAD_REQUEST"),
         (
             {"op": "case_alerts", "case": "C1", "alerts": [{**ALERT, "accounts": ["eve"]}]},
-            "CASE_UNFIT: .*'eve' is not declared",
+            "CASE_UNFIT: .*expected declared accounts, got 'eve'",
         ),
         (
             {"op": "case_alerts", "case": "C1", "alerts": [{**ALERT, "last_seq": 10**9}]},

@@ -136,7 +136,7 @@ def test_a_venue_runs_under_the_voluntary_markets_profile(tmp_path):
         proposed = world.admin(op="cash_pay_in", **payment)
         found = admin_ask(world.data, {"op": "approve", "number": proposed["proposal"]}, key="bo")
         assert found["outcome"] == "booked"
-        with pytest.raises(AdminError, match="CASH_NOT_BOOKED: .*'BK1' was booked before"):
+        with pytest.raises(AdminError, match="CASH_NOT_BOOKED: .*'BK1', booked before"):
             world.admin(op="cash_pay_in", **payment)
         proposed = world.admin(op="cash_pay_out", account="alice", cash=10**9 + 1, reference="BK2")
         found = admin_ask(world.data, {"op": "approve", "number": proposed["proposal"]}, key="bo")

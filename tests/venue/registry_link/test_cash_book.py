@@ -195,8 +195,8 @@ def test_a_correction_that_the_market_refuses_changes_nothing(machine):
         ({"second": ""}, "two persons"),
         ({"second": "an"}, "two persons"),
         ({"why": " "}, "expected a reason"),
-        ({"account": "carol"}, "not declared"),
-        ({"account": "bob"}, "they agree"),
+        ({"account": "carol"}, "expected a declared account"),
+        ({"account": "bob"}, "got some that agree"),
     ],
 )
 def test_cash_is_corrected_by_two_with_a_reason_where_it_differs(machine, terms, why):

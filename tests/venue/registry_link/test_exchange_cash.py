@@ -67,8 +67,8 @@ def test_two_persons_book_what_the_bank_took_in(machine):
         ({"second": "an"}, "two persons"),
         ({"second": ""}, "two persons"),
         ({"by": ""}, "two persons"),
-        ({"account": "mallory"}, "not declared"),
-        ({"reference": "BK1"}, "'BK1' was booked before"),
+        ({"account": "mallory"}, "expected a declared account"),
+        ({"reference": "BK1"}, "expected a new reference, got 'BK1'"),
     ],
 )
 def test_cash_is_not_booked_by_one_nor_twice(machine, fields, words):
@@ -144,7 +144,7 @@ def test_who_settles_the_cash_does_not_change(machine):
         previous_hash=CCER.profile_hash(),
         text=text,
     )
-    with pytest.raises(ControlRefused, match="settlement_agent must stay as it is"):
+    with pytest.raises(ControlRefused, match="settlement_agent: expected "):
         machine.apply_control(changed)
 
 

@@ -74,11 +74,16 @@ class LogNodeSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True, k
     store_bytes_max: Annotated[int, msgspec.Meta(ge=64 << 20)] = 100 << 30
 
     def __post_init__(self) -> None:
-        given = [each is not None for each in (self.ca, self.certificate, self.certificate_key)]
-        if any(given) != all(given):
-            raise ValueError("`ca`, `certificate` and `certificate_key` are given all or none")
+        names = ("ca", "certificate", "certificate_key")
+        given = [name for name in names if getattr(self, name) is not None]
+        if given and len(given) < len(names):
+            raise ValueError(
+                "`ca`, `certificate` and `certificate_key`: expected all or none,"
+                f" got `{'` and `'.join(given)}` alone"
+            )
         if self.routes in self.peers or len(set(self.peers)) != len(self.peers):
-            raise ValueError("`peers`: expected the other nodes' routes, each once")
+            peers = ", ".join(self.peers)
+            raise ValueError(f"`peers`: expected the other nodes' routes, each once, got {peers}")
         open_ = [each for each in (self.clients, self.routes) if not is_loopback(each)]
         if open_ and not self.is_encrypted and not self.unencrypted:
             raise ValueError(

@@ -195,7 +195,8 @@ def _quote(row: QuoteRow) -> Quote:
     methods = {each.method_code: each for each in row.methods}
     unknown = set(methods) - set(METHOD_CODES.values())
     if unknown or len(methods) != len(row.methods):
-        raise ValueError(f"{row.subj_code}: methodCode: expected 10, 20 and 21, once each")
+        got = ", ".join(str(each.method_code) for each in row.methods)
+        raise ValueError(f"{row.subj_code}: methodCode: expected 10, 20 and 21 once, got {got}")
 
     def traded(name: str) -> ByMethod:
         found = []
@@ -203,14 +204,18 @@ def _quote(row: QuoteRow) -> Quote:
             sums = methods.get(METHOD_CODES[method], MethodRow(method_code=0))
             volume, amount = getattr(sums, f"{name}_volume"), _fen(getattr(sums, f"{name}_amount"))
             if not (0 <= amount < _SUM_LIMIT_FEN and volume <= VOLUME_MOST):
-                raise ValueError(f"{row.subj_code}: no market trades {volume} t, {amount} fen")
+                raise ValueError(
+                    f"{row.subj_code}: expected what a market can trade,"
+                    f" got {volume} t, {amount} fen"
+                )
             found.append(Traded(volume, amount))
         return ByMethod(*found)
 
     close = _fen(row.clos_pric)
     last_close = close if row.last_clos_pric is None else _fen(row.last_clos_pric)
     if close <= 0 or last_close <= 0:
-        raise ValueError(f"{row.subj_code}: closPric, lastClosPric: expected both above 0")
+        prices = f"{row.clos_pric} and {row.last_clos_pric}"
+        raise ValueError(f"{row.subj_code}: closPric, lastClosPric: expected above 0, got {prices}")
     return Quote(
         code=row.subj_code,
         open=close if row.open_pric is None else _fen(row.open_pric),

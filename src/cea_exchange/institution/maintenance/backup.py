@@ -181,7 +181,7 @@ def _to_address(
     restored = postgres().Postgres.open_writer(address, folder.name)
     try:
         if restored.has_schema():
-            raise StoreError(f"{restored.name}: expected an empty database, has tables")
+            raise StoreError(f"{restored.name}: expected an empty database, got one with tables")
         restored.begin()
         tables_copy(source, restored, store_class.schema)
         found = _checked(check, store_class(restored))

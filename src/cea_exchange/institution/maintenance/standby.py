@@ -71,7 +71,7 @@ class Servers:
         except DatabaseError as error:
             raise StoreError(str(error)) from error
         if address is None:
-            raise StoreError(f"{folder}: expected a PostgreSQL database, is SQLite")
+            raise StoreError(f"{folder}: expected a PostgreSQL database, got SQLite")
         self._address = address
         self._postgres: ModuleType = postgres_standbys()
 
@@ -113,7 +113,7 @@ class Servers:
             raise StoreError(f"expected one of {', '.join(by_name)}, got {server}")
         asked = by_name[server]
         if asked.role != "standby":
-            raise StoreError(f"{server}: expected a standby, is {asked.role}")
+            raise StoreError(f"{server}: expected a standby, got {asked.role}")
         for each in servers:
             if each.role == "primary":
                 raise StoreError(

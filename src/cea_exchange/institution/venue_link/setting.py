@@ -63,7 +63,10 @@ class VenueSetting(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_o
 
     def __post_init__(self) -> None:
         if (self.settlement is None) != (self.replay is None):
-            raise ValueError("settlement and replay must both be given, or neither")
+            given = "replay" if self.settlement is None else "settlement"
+            raise ValueError(
+                f"`settlement` and `replay`: expected both or neither, got `{given}` alone"
+            )
         if self.public_key is not None:
             key_check(self.public_key, "public_key")
 

@@ -59,8 +59,8 @@ def run_decode(header: bytes, payload: bytes) -> tuple[str, np.ndarray]:
     records = np.frombuffer(payload, dtype=EVENT_DTYPE)
     if run.count and int(records[0]["settlement_seq"]) != run.first_seq:
         raise StreamError(
-            f"settlement records: first_seq is {run.first_seq},"
-            f" the first record says {records[0]['settlement_seq']}"
+            f"settlement records: expected {run.first_seq} as the first,"
+            f" got {records[0]['settlement_seq']}"
         )
     return run.log_id, records
 

@@ -106,7 +106,7 @@ class StreamSettlement(ABC):
         Rules: CEA-STL-02 (one by one, in the venue's order, each once).
         """
         if records.dtype != EVENT_DTYPE:
-            raise TypeError("records must be of EVENT_DTYPE")
+            raise TypeError(f"records: expected EVENT_DTYPE, got {records.dtype}")
         if self.store.state != "ok":
             raise Diverged(self.store.state)
         known = self.store.log_id

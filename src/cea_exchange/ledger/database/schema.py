@@ -87,8 +87,8 @@ def schema_check(database: Database, schema: Schema) -> None:
     for name, text in sorted(definitions.items()):
         if made.get(name) != text:
             raise DatabaseError(
-                f"{database.name}: {name} must be as the {schema.institution} made it:"
-                f" {'there is none' if name not in made else 'it was made otherwise'}"
+                f"{database.name}: {name}: expected as the {schema.institution} made it,"
+                f" got {'none' if name not in made else 'another'}"
             )
 
 

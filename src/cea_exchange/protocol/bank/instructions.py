@@ -59,7 +59,9 @@ class Instruction(msgspec.Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         id_check(self.instruction_id, "instruction_id")
         if self.instruction_id == NOT_PROVIDED:
-            raise ValueError(f"instruction_id: {NOT_PROVIDED} is what banks write for none")
+            raise ValueError(
+                f"instruction_id: expected one, got {NOT_PROVIDED}, which banks write for none"
+            )
         account_check(self.debtor, "debtor")
         account_check(self.creditor, "creditor")
         date_check(self.business_date, "business_date")
@@ -101,7 +103,9 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
         seen = set()
         for instruction in self.instructions:
             if instruction.instruction_id in seen:
-                raise ValueError(f"instruction_id {instruction.instruction_id} stands there twice")
+                raise ValueError(
+                    f"instruction_id: expected each once, got {instruction.instruction_id} twice"
+                )
             seen.add(instruction.instruction_id)
         if self.control_sum >= CASH_LIMIT:
             raise ValueError(

@@ -65,7 +65,9 @@ class StatusReport(msgspec.Struct, frozen=True, kw_only=True):
         _reason_check(self.refusal, not self.statuses, self.batch_id)
         text_check(self.refusal_text, "refusal_text", REFUSAL_TEXT_CHARACTERS_MAX)
         if self.refusal_text and not self.refusal:
-            raise ValueError(f"report {self.report_id}: a refusal's text needs a reason")
+            raise ValueError(
+                f"report {self.report_id}: expected a reason beside a refusal's text, got none"
+            )
         _unique_check([each.instruction_id for each in self.statuses], "instruction")
 
 
@@ -111,11 +113,13 @@ class AccountStatement(msgspec.Struct, frozen=True, kw_only=True):
         total = self.opening + sum(entry.cash for entry in self.entries)
         if total != self.closing:
             raise ValueError(
-                f"account {self.account}: opening and entries give {total} fen,"
-                f" closing is {self.closing}"
+                f"account {self.account}: closing: expected {total} fen, opening and entries,"
+                f" got {self.closing}"
             )
-        if max(abs(self.opening), abs(self.closing)) >= CASH_LIMIT:
-            raise ValueError(f"account {self.account}: expected balances below {CASH_LIMIT} fen")
+        if (most := max(abs(self.opening), abs(self.closing))) >= CASH_LIMIT:
+            raise ValueError(
+                f"account {self.account}: expected balances below {CASH_LIMIT} fen, got {most}"
+            )
 
 
 class Statement(msgspec.Struct, frozen=True, kw_only=True):
@@ -164,7 +168,7 @@ def text_check(text: str, name: str, characters_max: int) -> None:
 def _unique_check(names: list[str], what: str) -> None:
     if len(set(names)) != len(names):
         twice = min(name for name, count in Counter(names).items() if count > 1)
-        raise ValueError(f"{what} {twice} stands there twice")
+        raise ValueError(f"{what}: expected each once, got {twice} twice")
 
 
 def _reason_check(reason: str, is_needed: bool, about: str) -> None:

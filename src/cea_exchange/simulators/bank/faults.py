@@ -49,10 +49,15 @@ class FaultRates(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_onl
     restart: PerMille = 0
 
     def __post_init__(self) -> None:
-        if sum(rate for _, rate in self.of_instructions()) > 1_000:
-            raise ValueError("refuse, delay, double, misstate, misdirect must be 1000 at most")
-        if self.lose_answer + self.restart > 1_000:
-            raise ValueError("lose_answer and restart must be 1000 at most")
+        for names, together in (
+            (
+                "refuse, delay, double, misstate, misdirect",
+                sum(rate for _, rate in self.of_instructions()),
+            ),
+            ("lose_answer, restart", self.lose_answer + self.restart),
+        ):
+            if together > 1_000:
+                raise ValueError(f"{names}: expected at most 1000 together, got {together}")
 
     def of_instructions(self) -> list[tuple[Fault, int]]:
         """Return each fault of an instruction with its rate."""

@@ -82,7 +82,7 @@ class VenueRecord:
             self.directory / "journal", self.storage, archive=self.archive
         )
         if not paths:
-            raise JournalError(str(self.directory / "journal"), 1, "there is no journal")
+            raise JournalError(str(self.directory / "journal"), 1, "expected a journal, got none")
         self.header: SegmentHeader = segment_header_read(paths[0], self.storage)
         schema_check(self.header)
 

@@ -58,7 +58,7 @@ def _alert_refusal(
 ) -> str | None:
     for name in (*alert.accounts, *alert.counterparties):
         if name not in accounts:
-            return f"alert: account {name!r} is not declared"
+            return f"alert: expected declared accounts, got {name!r}"
     if not alert.accounts:
         return "alert: expected the accounts of who did it, got none"
     if not alert.first_seq <= alert.last_seq <= event_seq:

@@ -61,11 +61,11 @@ def profile_find(
             raise JournalError(place, 1, str(error)) from error
         if profile.profile_hash() != profile_hash:
             found = profile.profile_hash()
-            raise JournalError(place, 1, f"profile {profile_hash} was expected, reads as {found}")
+            raise JournalError(place, 1, f"expected profile {profile_hash}, got {found}")
         return profile
     for name in profile_names():
         profile = load_profile(name)
         if profile.profile_hash() == profile_hash:
             return profile
     known = ", ".join([*([given.name] if given else []), *profile_names()])
-    raise JournalError(place, 1, f"profile {profile_hash} is not kept, and is none of: {known}")
+    raise JournalError(place, 1, f"expected a profile kept or of {known}, got {profile_hash}")

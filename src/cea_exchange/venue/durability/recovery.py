@@ -200,7 +200,7 @@ def snapshot_check(snapshot: Snapshot, header: SegmentHeader, event_count: int) 
     """Refuse a snapshot of another journal or a newer schema, or of events that are lost."""
     found = snapshot.header
     if header.log_id != found.log_id:
-        raise ValueError(f"log_id {header.log_id} was expected, the snapshot's is {found.log_id}")
+        raise ValueError(f"log_id: expected {header.log_id}, got the snapshot's {found.log_id}")
     fault = schema_fault(found.identity)
     if fault:
         raise ValueError(fault)
@@ -218,8 +218,8 @@ def _start_from(folder: _Folder, snapshot: Snapshot) -> _Start:
     found = (machine.core.state_hash(), machine.core.event_seq)
     if found != (header.state_hash, header.event_count):
         raise ValueError(
-            f"state {header.state_hash:016x} at event {header.event_count} was expected, the body "
-            f"is of {found[0]:016x} at {found[1]}"
+            f"expected state {header.state_hash:016x} at event {header.event_count}, got "
+            f"{found[0]:016x} at {found[1]} in the body"
         )
     index = EventIndex.restore(
         body.index,
@@ -368,8 +368,7 @@ def frames_under_rules(
                 raise JournalError(
                     segment_name(header.first_seq),
                     header.first_seq,
-                    f"profile hash {profile_hash} was expected, the segment was written under "
-                    f"{found}",
+                    f"expected profile hash {profile_hash}, got {found}",
                 )
             profile_hash = found
         yield frame

@@ -79,7 +79,7 @@ def body_decode(data: bytes) -> SnapshotBody:
     try:
         return msgspec.msgpack.decode(data, type=SnapshotBody)
     except msgspec.MsgspecError as error:
-        raise ValueError(f"the body must be a snapshot's, {error}") from error
+        raise ValueError(f"expected a snapshot's body, {error}") from error
 
 
 def written(

@@ -228,8 +228,8 @@ def _restore(
     result = verify_data(draft, profile=profile)
     if (result.log_id, result.next_seq - 1) != (manifest.log_id, manifest.last_seq):
         raise BackupDamaged(
-            f"{source}: log {manifest.log_id} up to sequence {manifest.last_seq} was expected, "
-            f"replay gives {result.log_id} up to {result.next_seq - 1}"
+            f"{source}: expected log {manifest.log_id} up to sequence {manifest.last_seq}, "
+            f"got {result.log_id} up to {result.next_seq - 1} by replay"
         )
     return result
 
@@ -284,7 +284,7 @@ class _Copy:
             while left:
                 chunk = reader.read(min(left, _CHUNK_BYTES))
                 if not chunk:
-                    raise BackupError(f"{origin}: {total} bytes were expected, {left} are missing")
+                    raise BackupError(f"{origin}: expected {total} bytes, got {left} less")
                 sha256.update(chunk)
                 writer.write(chunk)
                 left -= len(chunk)

@@ -310,7 +310,7 @@ class _Replay:
         """Yield the journal's frames, each with a machine that has the rules for it."""
         paths = self._reader.paths
         if not paths:
-            raise JournalError(str(self._directory / "journal"), 1, "there is no journal")
+            raise JournalError(str(self._directory / "journal"), 1, "expected a journal, got none")
         header = segment_header_read(paths[0], self._storage)
         schema_check(header)
         self._begin(header)
@@ -376,8 +376,8 @@ class _Replay:
         if not self._stored:
             self._check.event_count = base
         elif self._check.event_count != base:
-            got = f"events behind {base} were expected, the store's are behind "
-            raise Divergence("events.rows", seq, f"{got}{self._check.event_count}")
+            got = self._check.event_count
+            raise Divergence("events.rows", seq, f"expected events behind {base}, got behind {got}")
         self._supply.begin(self._machine)
         if self._settlement is not None:
             self._settlement.begin(self._machine.settlement_base)

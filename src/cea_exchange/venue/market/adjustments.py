@@ -77,11 +77,11 @@ def naming_refusal(
     Rules: CEA-ADJ-01.
     """
     if act.account not in accounts:
-        return f"adjustment: account {act.account!r} is not declared"
+        return f"adjustment: expected a declared account, got {act.account!r}"
     if act.account in named:
-        return f"adjustment: account {act.account!r} is one already"
+        return f"adjustment: expected a new account, got {act.account!r}, which is one already"
     if accounts[act.account] in {*traded}:
-        return f"adjustment: one person alone could trade by the keys of {act.account!r}"
+        return f"adjustment: expected an account nobody trades by alone, got {act.account!r}"
     return persons_refusal(act)
 
 
@@ -102,15 +102,15 @@ def acting_refusal(
     Rules: CEA-ADJ-01, CEA-ADJ-02.
     """
     if act.account not in named:
-        return f"adjustment: account {act.account!r} is none that adjusts the market"
+        return f"adjustment: expected an account that adjusts the market, got {act.account!r}"
     if accounts[act.account] in {*traded}:
-        return f"adjustment: one person alone could trade by the keys of {act.account!r}"
+        return f"adjustment: expected an account nobody trades by alone, got {act.account!r}"
     if act.adjustment != count + 1:
         return f"adjustment: expected number {count + 1}, got {act.adjustment}"
     if act.kind == "release" and act.method == "bidding":
-        return "adjustment: a release has a fixed price, expected listed or block, got bidding"
+        return "adjustment: a release: expected a fixed price, by listed or block, got bidding"
     if act.method != "bidding" and (act.closes_at or act.reserve_price):
-        return f"adjustment: a bidding alone has an end and a reserve price, got {act.method}"
+        return f"adjustment: an end or reserve price: expected of a bidding, got of {act.method}"
     return persons_refusal(act)
 
 
@@ -129,14 +129,14 @@ def ending_refusal(
     if not found.target:
         return f"adjustment {act.adjustment}: the market refused it: {found.reason}"
     if found.ended is not None:
-        return f"adjustment {act.adjustment} was ended already"
+        return f"adjustment {act.adjustment}: expected one that goes on, got one that was ended"
     return persons_refusal(act)
 
 
 def persons_refusal(act: control.ActOfTwo) -> str | None:
     """Say that a reason or a second person is missing; None if neither is."""
     if not act.why.strip():
-        return "adjustment: a reason must be given"
+        return "adjustment: expected a reason, got none"
     if not act.by or not act.second or act.by == act.second:
         return f"adjustment: expected two persons, got {act.by!r} and {act.second!r}"
     return None

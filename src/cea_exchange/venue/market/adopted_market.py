@@ -26,7 +26,10 @@ def adopted_core(
     for account in state.accounts:
         for product, _tonnes in account.holdings:
             if product >= len(state.products):
-                raise ValueError(f"adopt: {account.account} holds product {product}, which is none")
+                raise ValueError(
+                    f"adopt: {account.account}: expected a product below {len(state.products)},"
+                    f" got {product}"
+                )
     groups = groups_of([account.group for account in state.accounts])
     snapshot = {
         "phase": int(Phase.CLOSED),

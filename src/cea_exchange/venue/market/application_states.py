@@ -48,11 +48,12 @@ def application_refusal(
     match act:
         case control.BiddingApplied(bidding=name):
             if name in applications:
-                return f"bidding {name!r} is applied for already"
+                return f"bidding: expected a new name, got {name!r}, applied for already"
             if act.account not in accounts or act.product not in products:
-                return f"bidding {name!r}: account and product must be declared"
+                given = f"{act.account!r} and {act.product!r}"
+                return f"bidding {name!r}: expected a declared account and product, got {given}"
             if act.date <= trading_date:
-                return f"bidding {name!r}: its day must be after {trading_date}"
+                return f"bidding {name!r}: expected a day after {trading_date}, got {act.date}"
         case control.BiddingReviewed(bidding=name) | control.BiddingLapsed(bidding=name):
             status = getattr(applications.get(name), "status", "none")
             wanted = ("applied",) if isinstance(act, control.BiddingReviewed) else PENDING

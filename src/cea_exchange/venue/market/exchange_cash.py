@@ -67,11 +67,11 @@ def booking_refusal(
     if not settles_here(profile):
         return "cash: the registry settles it"
     if not booking.by or not booking.second or booking.by == booking.second:
-        return f"cash: two persons must agree to it, were {booking.by!r} and {booking.second!r}"
+        return f"cash: expected two persons, got {booking.by!r} and {booking.second!r}"
     if booking.account not in accounts:
-        return f"cash of account {booking.account!r}, which is not declared"
+        return f"cash: expected a declared account, got {booking.account!r}"
     if booking.reference in references:
-        return f"cash: the bank's reference {booking.reference!r} was booked before"
+        return f"cash: expected a new reference, got {booking.reference!r}, booked before"
     if phase not in CASH_PHASES:
         return f"cash: expected the hours of trading, got phase {Phase(phase).name.lower()}"
     return None
@@ -97,13 +97,13 @@ def correction_refusal(
     if not settles_here(profile):
         return "cash: the registry settles it"
     if not act.by or not act.second or act.by == act.second:
-        return f"cash: two persons must agree to it, were {act.by!r} and {act.second!r}"
+        return f"cash: expected two persons, got {act.by!r} and {act.second!r}"
     if not act.why.strip():
         return "cash: expected a reason for its correction, got none"
     if act.account not in accounts:
-        return f"cash of account {act.account!r}, which is not declared"
+        return f"cash: expected a declared account, got {act.account!r}"
     if act.account not in differing:
-        return f"cash of account {act.account!r}: expected records that differ, they agree"
+        return f"cash of account {act.account!r}: expected records that differ, got some that agree"
     return None
 
 

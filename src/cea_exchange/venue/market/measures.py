@@ -85,11 +85,11 @@ def taking_refusal(
     Rules: CEA-MSR-01, CEA-MSR-02, CEA-MSR-03.
     """
     if act.account not in accounts:
-        return f"measure: account {act.account!r} is not declared"
+        return f"measure: expected a declared account, got {act.account!r}"
     if act.measure != len(measures) + 1:
         return f"measure: expected number {len(measures) + 1}, got {act.measure}"
     if not act.why.strip():
-        return "measure: a reason must be given"
+        return "measure: expected a reason, got none"
     if bool(act.barred) != (act.step == STEP_RESTRICTS):
         wanted = "what it restricts" if act.step == STEP_RESTRICTS else "no restrictions"
         return f"measure of step {act.step}: expected {wanted}, got {list(act.barred)}"
@@ -115,11 +115,12 @@ def lifting_refusal(
         return f"measure: expected one up to {len(measures)}, got {act.measure}"
     measure = measures[act.measure - 1]
     if measure.lifted is not None:
-        return f"measure {act.measure} was lifted already"
+        return f"measure {act.measure}: expected one in force, got one that was lifted"
     if measure.taken.ends and measure.taken.ends < trading_date:
-        return f"measure {act.measure} ended on {measure.taken.ends}"
+        ended = measure.taken.ends
+        return f"measure {act.measure}: expected one in force, got one that ended on {ended}"
     if not act.why.strip():
-        return "measure: a reason must be given"
+        return "measure: expected a reason, got none"
     return _persons_refusal(measure.taken.step, act)
 
 
@@ -140,7 +141,7 @@ def keeping_refusal(
         if each.taken.measure != number:
             return f"measures kept: expected number {number}, got {each.taken.measure}"
         if each.taken.account not in accounts:
-            return f"measure {number}: account {each.taken.account!r} is not declared"
+            return f"measure {number}: expected a declared account, got {each.taken.account!r}"
     return None
 
 

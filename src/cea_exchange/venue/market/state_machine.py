@@ -448,9 +448,9 @@ class VenueStateMachine:
             case control.FeedItem():
                 return self._feed_refusal(message)
             case control.ProductDeclared(product=name) if name in self._products:
-                return f"product {name!r} is declared already"
+                return f"product: expected a new name, got {name!r}, declared already"
             case control.AccountDeclared(account=name) if name in self._accounts:
-                return f"account {name!r} is declared already"
+                return f"account: expected a new name, got {name!r}, declared already"
             case control.ProductDeclared(product=name):
                 return self.profile.product_fault(name)
             case control.AccountDeclared(account=name):
@@ -458,11 +458,11 @@ class VenueStateMachine:
             case control.ListingConfirmed() | control.ProductList():
                 return listings.refusal(self.listings, message)
             case control.KeyGranted(account=name) if name not in self._accounts:
-                return f"key for account {name!r}, which is not declared"
+                return f"key: expected a declared account, got {name!r}"
             case control.AccountSuspended(account=name) | control.AccountRestored(account=name) if (
                 name not in self._accounts
             ):
-                return f"account {name!r} is not declared"
+                return f"account: expected a declared one, got {name!r}"
             case control.Restore(account=name) if self.suspended_by_measure.get(name) is False:
                 return f"account {name!r} is suspended by a measure; lift that"
             case control.Restore(account=name):
@@ -479,9 +479,9 @@ class VenueStateMachine:
             case control.SessionLost():
                 for name in (message.account, *(other.account for other in message.others)):
                     if name not in self._accounts:
-                        return f"session of account {name!r}, which is not declared"
+                        return f"session: expected a declared account, got {name!r}"
             case control.Kill(account=str() as name) if name not in self._accounts:
-                return f"kill of account {name!r}, which is not declared"
+                return f"kill: expected a declared account, got {name!r}"
             case control.TradeBust():
                 return self._bust_refusal(message)
             case control.CashPaidIn() | control.CashPaidOut() | control.CashCorrected():
@@ -499,10 +499,12 @@ class VenueStateMachine:
                 # Journaled, it would stop every start from then on.
                 return f"day {date}: expected a date, yyyymmdd"
             case control.SettlementConfirmed(trading_date=date) if date > core.trading_date:
-                return f"confirmation of day {date}: {core.trading_date} is the last"
-            case control.DayOpen(date=date) if core.day_is_open or date <= core.trading_date:
-                state = "is open" if core.day_is_open else "was the last"
-                return f"day {date}: {core.trading_date} {state}"
+                last = core.trading_date
+                return f"confirmation of day {date}: expected one up to {last}, got a later one"
+            case control.DayOpen(date=date) if core.day_is_open:
+                return f"day {date}: expected no open day, got {core.trading_date}"
+            case control.DayOpen(date=date) if date <= core.trading_date:
+                return f"day: expected after {core.trading_date}, got {date}"
             case control.DayOpen(date=date, second="") if exchange_cash.settles_here(self.profile):
                 for found in cash_book.differences(*self.cash_records()):
                     return f"day {date}: the exchange's cash does not come out: {found}"
@@ -680,7 +682,7 @@ class VenueStateMachine:
             case control.AdjustmentEnded():
                 return adjustments.ending_refusal(self.adjustments, message)
             case control.AllocationNoted(account=name) if name not in known:
-                return f"allocation of account {name!r}, which is not declared"
+                return f"allocation: expected a declared account, got {name!r}"
             case control.AllocationNoted():
                 return adjustments.persons_refusal(message)
         return None
@@ -765,7 +767,7 @@ class VenueStateMachine:
         if int(trade["trade_id"]) in self.busted:
             return f"bust: trade {trade['trade_id']} was busted already"
         fault = self.core.trade_bust_fault(act.trade)
-        return fault and f"bust: the record is no trade of this market: {fault}"
+        return fault and f"bust: expected a trade of this market: {fault}"
 
     def _trade_bust(self, act: control.TradeBust) -> np.ndarray:
         (trade,) = np.frombuffer(act.trade, EVENT_DTYPE)
@@ -869,13 +871,13 @@ class VenueStateMachine:
         if not act.by or not act.second or act.by == act.second:
             return f"adopt: expected two persons who agree, got {act.by!r} and {act.second!r}"
         if not act.why.strip():
-            return "adopt: a reason must be given"
+            return "adopt: expected a reason, got none"
         if exchange_cash.settles_here(self.profile):
-            return "adopt: the exchange settles the cash, no registry knows what there was"
+            return "adopt: expected cash that the registry settles, got the exchange's"
         if self.profile.listing_confirmed:
-            return "adopt: the exchange confirms listings, no registry knows which it has"
-        if self.profile.participants != "any":
-            return "adopt: some may not trade here, and no statement says who holds an account"
+            return "adopt: expected listings of the registry's, got those the exchange confirms"
+        if (who := self.profile.participants) != "any":
+            return f"adopt: expected a profile by which any holder may trade, got {who}"
         return None
 
     def _adopt(self, act: control.Adopt) -> None:
@@ -924,8 +926,9 @@ class VenueStateMachine:
             if expected != got:
                 return f"profile: {what}: expected {expected}, got {got}"
         for name in ("holdings_checked", "settlement_agent"):
-            if getattr(profile.rules, name) != getattr(self.profile.rules, name):
-                return f"profile: {name} must stay as it is, or balances would mean nothing"
+            now, new = getattr(self.profile.rules, name), getattr(profile.rules, name)
+            if new != now:
+                return f"profile: {name}: expected {now}, or balances would mean nothing, got {new}"
         return None
 
     def _profile_changed(self, act: control.ProfileChanged) -> np.ndarray:

@@ -267,7 +267,7 @@ def _frames_here(data: Path, archive: Path) -> Iterator[Frame]:
 
 def _cluster(config: VenueConfig) -> ClusterConfig:
     if config.cluster is None:
-        raise ClusterRefused("the settings have no table [cluster]")
+        raise ClusterRefused("settings: expected a table [cluster], got none")
     return config.cluster
 
 

@@ -124,9 +124,11 @@ class ClockMonitor:
         read_ns = self._clock.now_ns()
         self._read(read_ns)
         if self.kind != "system" or not self._is_doubted:
-            raise ValueError("clock must be doubted, nothing is wrong with it")
+            raise ValueError("clock: expected a doubted one, got one with nothing wrong")
         if abs(read_ns - at_ns) > JUMP_NS_MAX or read_ns > TIME_NS_MAX:
-            raise ValueError("clock must say the time that is given, within five minutes")
+            raise ValueError(
+                "clock: expected the time that is given, within five minutes, got another"
+            )
         return read_ns
 
     @property

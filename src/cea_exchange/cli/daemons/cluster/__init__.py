@@ -213,5 +213,5 @@ def _cluster_of(config: Path) -> Any:
     with bad_input(ConfigError):
         cluster = config_load(config).cluster
     if cluster is None:
-        raise CheckFailed(f"{config}: there is no table [cluster]")
+        raise CheckFailed(f"{config}: expected a table [cluster], got none")
     return cluster
