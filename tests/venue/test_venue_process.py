@@ -298,7 +298,7 @@ def venue_app() -> typer.Typer:
         ('throttle_per_second = "1"\n', "throttle_per_second: expected `int`, got `str`"),
         ("throttle_per_second = 1.0\n", "throttle_per_second: expected `int`, got `float`"),
         ('[clock]\nkind = "sundial"\n', "clock.kind: expected one of"),
-        ('[clock]\nkind = "accelerated"\n', "needs `start`"),
+        ('[clock]\nkind = "accelerated"\n', "`start`: expected a time"),
         ('gateway = "localhost"\n', 'gateway: expected one such as "tcp://'),
         ('registry_feed = "tcp://nope"\n', 'registry_feed: expected one such as "tcp://'),
         (f'registry_public_key = "{40 * "#"}"\n', "40 z85 characters"),

@@ -283,7 +283,9 @@ class OrderSession(SessionCommands, Uncopied):
         if self.role == "reader":
             raise SessionError("key: expected a trader's for a command, got a reader's")
         if self.role == "canceller" and not np.isin(commands["kind"], _CANCELS).all():
-            raise SessionError("key: expected a trader's for a command, got a canceller's")
+            raise SessionError(
+                "key: expected a trader's for a command, got a canceller's: it may only cancel"
+            )
 
     def logoff(self, *, keep_orders: bool = False) -> None:
         """Queue the end of the session; without `keep_orders` its open orders are cancelled."""
