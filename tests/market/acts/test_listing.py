@@ -235,8 +235,8 @@ def test_what_notices_say_of_a_product_day_by_day():
         (notice(list={"CEA25": "80.0"}), "matching regex"),
         (notice(list={"CEA 25": "80.00"}), "product"),
         (notice(delist='[""]'), "product"),
-        (notice(list={"CEA25": "80.00"}, delist='["CEA25"]'), "must name a product once"),
-        (notice(delist='["CEA25", "CEA25"]'), "must name a product once"),
+        (notice(list={"CEA25": "80.00"}, delist='["CEA25"]'), "expected CEA25 once, got it twice"),
+        (notice(delist='["CEA25", "CEA25"]'), "expected CEA25 once, got it twice"),
     ],
 )
 def test_a_wrong_listing_is_refused_with_its_place(text, message):
