@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 DISK_BYTES = 16 << 30
-"""Of a sparse file: the ledger of a thousand faults, its log and the audit's sorts want over 4 GB."""
+"""Of a sparse file: a ledger of 1,000 faults, its log and the audit's sorts take over 4 GB."""
 BALLAST = "ballast"
 FREE_BYTES = 4 * 1024
 """Left free on a full one: less than a batch takes."""

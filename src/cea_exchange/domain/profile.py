@@ -639,14 +639,11 @@ def _check_notices(file: Any, place: str) -> None:
             raise ProfileError(f"{place}: expected {twice[0]} once, got it twice - at {where}")
         size = values.get("block_tonnes_min", size)
         if values.get("block_allowed") and not (size or file.block_allowed.value):
-            raise ProfileError(
-                f"{place}: expected block_tonnes_min of blocks (CCER-MKT-02), got none - at {where}"
-            )
+            raise ProfileError(f"{place}: block_tonnes_min: expected a size, got none - at {where}")
         for product in named:
             try:
                 name_check(product, "product")
-                text = each.prices().get(product, "1.00")
-                if price_parse(text) > PRICE_FEN_MAX:
+                if price_parse(text := each.prices().get(product, "1.00")) > PRICE_FEN_MAX:
                     raise ValueError(f"price of {product}: expected at most 100000.00, got {text}")
             except ValueError as error:
                 raise ProfileError(f"{place}: {error} - at {where}") from error

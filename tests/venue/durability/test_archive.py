@@ -264,7 +264,7 @@ def test_verify_names_a_snapshot_that_the_journal_does_not_reach(tmp_path):
     ("changes", "complaint"),
     [
         ({"log_id": 32 * "0"}, "log_id"),
-        ({"identity": Identity("0.1.0", SCHEMA_VERSION, "other")}, "expected a profile kept or of "),
+        ({"identity": Identity("0.1.0", SCHEMA_VERSION, "other")}, "expected a profile kept or"),
         ({"identity": Identity("0.1.0", 99, PROFILE.profile_hash())}, "schema"),
         ({"event_count": 10**6}, "it goes on from event"),
         ({"state_hash": 1}, "state 0000000000000001 at event"),

@@ -195,6 +195,6 @@ def test_no_market_whose_listings_are_confirmed_is_adopted():
         old_log_id=32 * "0", kept="", registry_by="cy", registry_second="di", state=state,
         by="an", second="bo", why="lost",
     )
-    with pytest.raises(ControlRefused, match="the exchange confirms listings"):
+    with pytest.raises(ControlRefused, match="got those the exchange confirms"):
         VenueStateMachine(profile).apply_control(adopt)
     assert VenueStateMachine(CEA).refusal(adopt) is None
