@@ -24,7 +24,7 @@ Progress = Callable[[Step, str, float], None]
 
 
 class DrillReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What a drill came to.
+    """The two servers of a drill, and how long each step took.
 
     Attributes
     ----------
