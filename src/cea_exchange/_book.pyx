@@ -696,7 +696,10 @@ cdef class OrderBook:
         if not low <= high:
             raise ValueError(f"price_max: expected at least {low}, got {high}")
         if <object>high - low >= LEVEL_COUNT_MAX:
-            raise ValueError(f"a book may have {LEVEL_COUNT_MAX} ticks, not {low}..{high}")
+            raise ValueError(
+                f"price_min and price_max: expected at most {LEVEL_COUNT_MAX} ticks, "
+                f"got {low}..{high}"
+            )
         if not 0 < count < 0xFFFFFFFE:
             raise ValueError(f"order_count_max: expected within 1..2^32-3, got {count}")
         self.state.self_trade = <SelfTrade>exact_self_trade(self_trade)

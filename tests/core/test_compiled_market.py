@@ -489,7 +489,7 @@ def test_an_order_that_can_not_rest_is_refused_before_it_does(field, value):
     orders = np.frombuffer(state["orders"], ORDER_DTYPE).copy()
     orders[field] = value
     # By these words, and not by what is checked once all orders rest.
-    with pytest.raises(ValueError, match=r"orders\[0\] must be a live order"):
+    with pytest.raises(ValueError, match=r"orders\[0\]: expected a live order"):
         CompiledMarket.from_snapshot(
             RULES, msgspec.msgpack.encode(state | {"orders": orders.tobytes()})
         )

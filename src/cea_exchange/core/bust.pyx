@@ -54,9 +54,9 @@ cdef object trade_fault(const Market* market, const EventRecord* trade):
             return f"{name}: expected within 1..{last}, got {number}"
     for index in (trade.account_index, trade.counter_account_index):
         if index >= market.accounts.account_count:
-            return f"account_index {index} is not declared"
+            return f"account_index: expected a declared one, got {index}"
     if trade.product_index >= market.product_count:
-        return f"product_index {trade.product_index} is not declared"
+        return f"product_index: expected a declared one, got {trade.product_index}"
     if not 0 < trade.price <= PRICE_MAX or trade.tonnes <= 0 or cash >= AMOUNT_LIMIT:
         return f"price x tonnes: expected below 2^60, got {trade.price} and {trade.tonnes}"
     if trade.cash != <int64_t>cash:

@@ -149,14 +149,14 @@ cdef class CompiledMarket:
         cdef uint32_t index = exact_uint32(account_index, "account_index")
         self.check_alone()
         if index >= self.market.accounts.account_count:
-            raise IndexError(f"account_index {index} is not declared")
+            raise IndexError(f"account_index: expected a declared one, got {index}")
         return index
 
     cdef Product* product_at(self, object product_index) except NULL:
         cdef uint32_t index = exact_uint32(product_index, "product_index")
         self.check_alone()
         if index >= self.market.product_count:
-            raise IndexError(f"product_index {index} is not declared")
+            raise IndexError(f"product_index: expected a declared one, got {index}")
         return &self.market.products[index]
 
     # Declaring.
@@ -188,9 +188,9 @@ cdef class CompiledMarket:
             raise ValueError(f"reference_price: expected within 1..{PRICE_MAX}, got {price}")
         for other in range(index):
             if self.market.products[other].product_key == key:
-                raise ValueError(f"product_key {key} is declared already")
+                raise ValueError(f"product_key: expected a new one, got {key} again")
         if index >= PRODUCT_NONE:
-            raise ValueError("there is no room for another product")
+            raise ValueError(f"products: expected at most {PRODUCT_NONE}, got one more")
         if index >= self.market.accounts.product_capacity:
             if not accounts_reserve(
                 &self.market.accounts, self.market.accounts.account_capacity, 2 * index,
@@ -218,9 +218,11 @@ cdef class CompiledMarket:
         cdef uint32_t index = accounts.account_count
         self.check_alone()
         if key in self.account_keys:
-            raise ValueError(f"account_key {key} is declared already")
+            raise ValueError(f"account_key: expected a new one, got {key} again")
         if index >= ACCOUNT_NONE - 1:
-            raise ValueError("there is no room for another account")
+            raise ValueError(
+                f"accounts: expected at most {<uint32_t>ACCOUNT_NONE - 1}, got one more"
+            )
         if index == accounts.account_capacity:
             if not accounts_reserve(accounts, 2 * index, accounts.product_capacity):
                 raise MemoryError("cannot allocate another account")
@@ -244,7 +246,7 @@ cdef class CompiledMarket:
         cdef int64_t allocated = exact_int64(tonnes, "tonnes")
         self.check_alone()
         if index >= self.market.accounts.account_count:
-            raise ValueError(f"account_index {index} is not declared")
+            raise ValueError(f"account_index: expected a declared one, got {index}")
         if not 0 <= allocated < TOTAL_LIMIT:
             raise ValueError(f"tonnes: expected within 0..2^62 - 1, got {allocated}")
         self.market.accounts.allocations[index] = allocated
@@ -361,7 +363,7 @@ cdef class CompiledMarket:
         self.check_alone()
         datetime.date(new_date // 10_000, new_date // 100 % 100, new_date % 100)
         if self.market.day_is_open:
-            raise ValueError(f"no day may be open, {self.market.trading_date} is")
+            raise ValueError(f"day_open: expected no open day, got {self.market.trading_date}")
         if new_date <= self.market.trading_date:
             raise ValueError(f"date: expected after {self.market.trading_date}, got {new_date}")
         if weights and len(weights) != self.market.product_count:
@@ -504,7 +506,7 @@ cdef class CompiledMarket:
         cdef Market* market = &self.market
         self.check_alone()
         if account != ACCOUNT_NONE and account >= market.accounts.account_count:
-            raise ValueError(f"account_index {account} is not declared")
+            raise ValueError(f"account_index: expected a declared one, got {account}")
         if enterer != OPERATOR_ANY and (enterer >= OPERATORS_MAX or account == ACCOUNT_NONE):
             raise ValueError(
                 f"operator_index: expected within 0..15, of one account, or 65535, got {enterer}"
@@ -566,7 +568,7 @@ cdef class CompiledMarket:
                 account = exact_uint32(account_index, "account_index")
                 enterer = exact_uint32(operator_index, "operator_index")
                 if account >= market.accounts.account_count:
-                    raise ValueError(f"account_index {account} is not declared")
+                    raise ValueError(f"account_index: expected a declared one, got {account}")
                 if enterer >= OPERATORS_MAX:
                     raise ValueError(f"operator_index: expected within 0..15, got {enterer}")
                 masks[account] |= <uint16_t>(1 << enterer)
@@ -986,7 +988,7 @@ cdef class CompiledMarket:
         cdef uint32_t most = exact_uint32(count_max, "count_max")
         self.check_alone()
         if index >= self.market.accounts.account_count:
-            raise IndexError(f"account {index} is not declared")
+            raise IndexError(f"account_index: expected a declared one, got {index}")
         return blocks_shown(&self.market, index, first_shown, most)
 
     def block(self, block_id):

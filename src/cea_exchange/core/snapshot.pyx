@@ -296,13 +296,13 @@ cdef int account_fill(Market* market, uint32_t account_index, dict fields) excep
     for product_index, tonnes, bought_today in fields["holdings"]:
         index = exact_uint32(product_index, "product_index")
         if index >= market.product_count:
-            raise IndexError(f"product_index {index} is not declared")
+            raise IndexError(f"product_index: expected a declared one, got {index}")
         balance_move(accounts, account_index, <uint16_t>index, tonnes)
         holding_of(accounts, account_index, <uint16_t>index).bought_today = bought_today
     for product_index, sale_days, purchase_days in fields.get("gaps", ()):
         index = exact_uint32(product_index, "product_index")
         if index >= market.product_count:
-            raise IndexError(f"product_index {index} is not declared")
+            raise IndexError(f"product_index: expected a declared one, got {index}")
         gap = gap_at(accounts, account_index, index)
         gap.sale_days = sale_days
         gap.purchase_days = purchase_days
@@ -338,7 +338,7 @@ cdef int last_trades_fill(Market* market, list rows) except -1:
     for product_index, trade, price_fen, tonnes_traded in rows:
         index = exact_uint32(product_index, "product_index")
         if index >= market.product_count:
-            raise IndexError(f"product_index {index} is not declared")
+            raise IndexError(f"product_index: expected a declared one, got {index}")
         trade_id = exact_uint64(trade, "trade_id")
         price = exact_int64(price_fen, "price")
         tonnes = exact_int64(tonnes_traded, "tonnes")
@@ -352,7 +352,7 @@ cdef int last_trades_fill(Market* market, list rows) except -1:
             or not 0 < price <= PRICE_MAX
             or not 0 <= tonnes < <int64_t>AMOUNT_LIMIT // price
         ):
-            raise ValueError(f"last_trades: trade {trade_id} is none of this market's last")
+            raise ValueError(f"last_trades: expected the last of this market, got {trade_id}")
         last = &product.last_trades[product.last_count]
         last.trade_id = trade_id
         last.price = price
@@ -360,18 +360,25 @@ cdef int last_trades_fill(Market* market, list rows) except -1:
         product.last_count += 1
 
 
+cdef int64_t records_counted(str name, object data, size_t size) except -1:
+    """How many records of a size a field of a snapshot has."""
+    if type(data) is not bytes or len(data) % size != 0:
+        got = f"{len(data)} bytes" if type(data) is bytes else type(data).__name__
+        raise ValueError(f"{name}: expected records of {size} bytes each, got {got}")
+    return len(data) // size
+
+
 cdef int blocks_fill(Market* market, object data) except -1:
     """Put the blocks of a snapshot in place, with their locks."""
     cdef const BlockRecord* records
+    cdef int64_t count = records_counted("blocks", data, sizeof(BlockRecord))
     cdef int64_t row
-    if type(data) is not bytes or len(data) % sizeof(BlockRecord) != 0:
-        raise ValueError(f"blocks must be records of {sizeof(BlockRecord)} bytes")
     records = <const BlockRecord*>PyBytes_AS_STRING(data)
-    for row in range(<int64_t>(len(data) // sizeof(BlockRecord))):
+    for row in range(count):
         if not block_restore(market, &records[row]):
             raise ValueError(
-                f"blocks[{row}] must be an open block of the market: accounts, product and id "
-                f"known, later than the one before; was id {records[row].block_id}"
+                f"blocks[{row}]: expected an open block of the market, later than the one before, "
+                f"got id {records[row].block_id}"
             )
 
 
@@ -379,24 +386,22 @@ cdef int biddings_fill(Market* market, object biddings, object bids) except -1:
     """Put the biddings and bids of a snapshot in place, with their locks."""
     cdef const BiddingRecord* records
     cdef const BidRecord* bid_records
+    cdef int64_t count = records_counted("biddings", biddings, sizeof(BiddingRecord))
+    cdef int64_t bid_count = records_counted("bids", bids, sizeof(BidRecord))
     cdef int64_t row
-    if type(biddings) is not bytes or len(biddings) % sizeof(BiddingRecord) != 0:
-        raise ValueError(f"biddings must be records of {sizeof(BiddingRecord)} bytes")
-    if type(bids) is not bytes or len(bids) % sizeof(BidRecord) != 0:
-        raise ValueError(f"bids must be records of {sizeof(BidRecord)} bytes")
     records = <const BiddingRecord*>PyBytes_AS_STRING(biddings)
-    for row in range(<int64_t>(len(biddings) // sizeof(BiddingRecord))):
+    for row in range(count):
         if not bidding_restore(market, &records[row]):
             raise ValueError(
-                f"biddings[{row}] must be a bidding of the market: account, product and id "
-                f"known, later than the one before; was id {records[row].bidding_id}"
+                f"biddings[{row}]: expected a bidding of the market, later than the one before, "
+                f"got id {records[row].bidding_id}"
             )
     bid_records = <const BidRecord*>PyBytes_AS_STRING(bids)
-    for row in range(<int64_t>(len(bids) // sizeof(BidRecord))):
+    for row in range(bid_count):
         if not bid_restore(market, &bid_records[row]):
             raise ValueError(
-                f"bids[{row}] must be a bid in an open bidding: account and id known, later "
-                f"than the one before; was id {bid_records[row].bid_id}"
+                f"bids[{row}]: expected a bid in an open bidding, later than the one before, "
+                f"got id {bid_records[row].bid_id}"
             )
 
 
@@ -447,13 +452,10 @@ cdef int64_t orders_restore(
 cdef int orders_fill(Market* market, object data) except -1:
     """Rest the orders of a snapshot, oldest first, with their locks."""
     cdef const OrderRecord* records
-    cdef int64_t count
+    cdef int64_t count = records_counted("orders", data, sizeof(OrderRecord))
     cdef int64_t row
     cdef int64_t wrong
-    if type(data) is not bytes or len(data) % sizeof(OrderRecord) != 0:
-        raise ValueError(f"orders must be records of {sizeof(OrderRecord)} bytes")
     records = <const OrderRecord*>PyBytes_AS_STRING(data)
-    count = len(data) // sizeof(OrderRecord)
     if count > market.pool.order_count_max:
         raise ValueError(
             f"order_count_max: expected at least {count}, the live orders, "
@@ -465,14 +467,14 @@ cdef int orders_fill(Market* market, object data) except -1:
             market.order_id_base = records[row].order_id - 1
     if market.order_id_last - market.order_id_base > ORDER_IDS_MAX:
         raise ValueError(
-            f"the live orders' ids must lie within {ORDER_IDS_MAX} of order_id_last, "
-            f"{market.order_id_last}"
+            f"orders: expected ids within {ORDER_IDS_MAX} of order_id_last, "
+            f"{market.order_id_last}, got {market.order_id_base + 1}"
         )
     slots_reserve(market, 0)
     with nogil:
         wrong = orders_restore(market, records, count)
     if wrong >= 0:
         raise ValueError(
-            f"orders[{wrong}] must be a live order: an account, product and id of the market, "
-            f"a price in its band, later than the one before; was id {records[wrong].order_id}"
+            f"orders[{wrong}]: expected a live order of the market, later than the one before, "
+            f"got id {records[wrong].order_id}"
         )

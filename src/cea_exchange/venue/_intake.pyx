@@ -231,7 +231,9 @@ def cancels_apart(records, owner, Py_ssize_t message_count):
     cdef int64_t* counts
     records_check(records, COMMAND_DTYPE, "records")
     if owner.dtype != np.int64 or owner.shape != records.shape:
-        raise TypeError("owner must be int64, one number a record")
+        raise TypeError(
+            f"owner: expected int64, one number a record, got {owner.dtype} of {owner.shape}"
+        )
     counts = <int64_t*>calloc(2 * message_count + 1, sizeof(int64_t))
     if counts == NULL:
         raise MemoryError("no memory to count commands by message")
@@ -245,7 +247,9 @@ def cancels_apart(records, owner, Py_ssize_t message_count):
         PyBuffer_Release(&owner_view)
         for row in range(count):
             if not 0 <= owners[row] < message_count:
-                raise ValueError(f"owner must be within {message_count} messages")
+                raise ValueError(
+                    f"owner: expected within 0..{message_count - 1}, got {owners[row]}"
+                )
             counts[2 * owners[row] + is_cancel(&commands[row])] += 1
         return [(counts[2 * index], counts[2 * index + 1]) for index in range(message_count)]
     finally:

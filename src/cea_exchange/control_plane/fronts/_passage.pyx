@@ -91,7 +91,7 @@ cdef class Passage:
     def hold(self, int door, bint is_held):
         """Leave what goes to a door to the front: there is something that must go before it."""
         if not 0 <= door < self.door_count:
-            raise IndexError(f"no door {door}")
+            raise IndexError(f"door: expected within 0..{self.door_count - 1}, got {door}")
         self.doors[door].is_held = is_held
 
     def run(self, int wait_ms, int work_ms):

@@ -353,7 +353,7 @@ def numbers_read(data, numbers, timed):
     cdef Lines lines
     cdef int64_t* row
     if count == 0:
-        raise TypeError("numbers must have columns")
+        raise TypeError("numbers: expected a column or more, got none")
     buffer_take(data, &text, PyBUF_SIMPLE, "data")
     try:
         buffer_take(numbers, &filled, PyBUF_C_CONTIGUOUS | PyBUF_WRITABLE, "numbers")
@@ -511,7 +511,10 @@ cdef class CommandReader:
 
     def __cinit__(self, columns, int decimals=0, int64_t step=1):
         if len(columns) > COLUMNS_MAX or not 0 <= decimals <= 18 or step < 1:
-            raise ValueError(f"columns, decimals and step were {columns}, {decimals}, {step}")
+            raise ValueError(
+                f"columns, decimals and step: expected at most {COLUMNS_MAX} columns, 0 to 18 "
+                f"decimals and a step above 0, got {columns}, {decimals}, {step}"
+            )
         self.column_count = len(columns)
         for place, name in enumerate(columns):
             self.columns[place] = (

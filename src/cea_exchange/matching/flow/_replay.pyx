@@ -958,7 +958,10 @@ cdef class FlowReplay:
         if (rows is None) != (flow.width == 0) or (rows is not None and (
             numbers_check(rows, "rows") != flow.count or rows.shape[1] != flow.width
         )):
-            raise TypeError("rows must be as many as the messages, four columns a level")
+            got = "none" if rows is None else f"the shape {rows.shape}"
+            raise TypeError(
+                f"rows: expected as many as the messages, four columns a level, got {got}"
+            )
         buffer_take(messages, &flow.message_view, PyBUF_C_CONTIGUOUS, "messages")
         flow.messages = <const Message*>flow.message_view.buf
         if rows is not None:
@@ -1085,7 +1088,7 @@ cdef class FlowReplay:
         cdef Flow flow
         self.check_alone()
         if messages is not self.messages_ready or rows is not self.rows_ready:
-            raise ValueError("play takes the arrays that were prepared last")
+            raise ValueError("play: expected the arrays that were prepared last, got others")
         self.messages_ready = self.rows_ready = None
         self.flow_take(&flow, messages, rows)
         self.busy = True

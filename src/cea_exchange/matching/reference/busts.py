@@ -30,9 +30,9 @@ def fault_of(state: MarketState, row: dict[str, int]) -> str | None:
             return f"{name}: expected within 1..{last}, got {row[name]}"
     for name in ("account_index", "counter_account_index"):
         if row[name] >= len(state.accounts):
-            return f"account_index {row[name]} is not declared"
+            return f"account_index: expected a declared one, got {row[name]}"
     if row["product_index"] >= len(state.products):
-        return f"product_index {row['product_index']} is not declared"
+        return f"product_index: expected a declared one, got {row['product_index']}"
     price, tonnes, cash = row["price"], row["tonnes"], row["price"] * row["tonnes"]
     if not 0 < price <= PRICE_MAX or tonnes <= 0 or cash >= ORDER_AMOUNT_LIMIT:
         return f"price x tonnes: expected below 2^60, got {price} and {tonnes}"

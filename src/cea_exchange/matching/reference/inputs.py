@@ -53,10 +53,22 @@ def int_taken(name: str, value: SupportsIndex, low: int, high: int) -> int:
     return number
 
 
+def index_taken(name: str, value: SupportsIndex, count: int) -> int:
+    """Return the index of one of so many that were declared; ValueError for any other."""
+    number = int_taken(name, value, 0, U32_MAX)
+    if number >= count:
+        raise ValueError(f"{name}: expected a declared one, got {number}")
+    return number
+
+
 def records_check(name: str, array: object, dtype: np.dtype) -> None:
     """Raise TypeError for what is no one-dimensional array of such records."""
-    if not isinstance(array, np.ndarray) or array.dtype != dtype or array.ndim != 1:
-        raise TypeError(f"{name} must be a one-dimensional array of {name[:-1]} records")
+    if not isinstance(array, np.ndarray):
+        raise TypeError(f"{name}: expected a numpy array, got {type(array).__name__}")
+    if array.dtype != dtype:
+        raise TypeError(f"{name}: expected the record's dtype, got {array.dtype}")
+    if array.ndim != 1:
+        raise TypeError(f"{name}: expected one dimension, got {array.ndim}")
 
 
 def commands_read(records: np.ndarray) -> list[Command]:

@@ -45,6 +45,7 @@ from cea_exchange.matching.reference.inputs import (
     U32_MAX,
     U64_MAX,
     commands_read,
+    index_taken,
     int_taken,
     records_check,
     trade_read,
@@ -109,7 +110,7 @@ class ReferenceMarket:
 
     def allocation_note(self, account_index: SupportsIndex, tonnes: SupportsIndex) -> None:
         """Note what an account was allocated: it may hold so much beside a joint limit."""
-        index = int_taken("account_index", account_index, 0, len(self._state.accounts) - 1)
+        index = index_taken("account_index", account_index, len(self._state.accounts))
         tonnes = int_taken("tonnes", tonnes, 0, ALLOCATION_MAX)
         with self._act() as state:
             state.accounts[index].allocation = tonnes
@@ -190,9 +191,9 @@ class ReferenceMarket:
         date = int_taken("date", date, 0, 99_991_231)
         datetime.date(date // 10_000, date // 100 % 100, date % 100)
         if self.day_is_open:
-            raise ValueError(f"no day may be open, {self.trading_date} was")
+            raise ValueError(f"day_open: expected no open day, got {self.trading_date}")
         if date <= self.trading_date:
-            raise ValueError(f"date: expected later than {self.trading_date}, got {date}")
+            raise ValueError(f"date: expected after {self.trading_date}, got {date}")
         weights = [
             int_taken("composite_weight", weight, 0, 1_000_000) for weight in composite_weights
         ]
@@ -280,13 +281,15 @@ class ReferenceMarket:
         account_index = int_taken("account_index", account_index, 0, ACCOUNT_NONE)
         operator_index = int_taken("operator_index", operator_index, 0, OPERATOR_ANY)
         reason = int_taken("reason", reason, Reason.DISCONNECTED, Reason.KILLED)
-        account_last = len(self._state.accounts) - 1
         if account_index != ACCOUNT_NONE:
-            account_index = int_taken("account_index", account_index, 0, account_last)
-        if operator_index != OPERATOR_ANY:
-            operator_index = int_taken("operator_index", operator_index, 0, OPERATOR_COUNT_MAX - 1)
-            if account_index == ACCOUNT_NONE:
-                raise ValueError(f"operator {operator_index} must be of an account")
+            account_index = index_taken("account_index", account_index, len(self._state.accounts))
+        if operator_index != OPERATOR_ANY and (
+            operator_index >= OPERATOR_COUNT_MAX or account_index == ACCOUNT_NONE
+        ):
+            raise ValueError(
+                "operator_index: expected within 0..15, of one account, or 65535,"
+                f" got {operator_index}"
+            )
         with self._act() as state:
             self._methods.listed.cancel_all_of(account_index, Reason(reason), operator_index)
             if reason == Reason.KILLED and operator_index == OPERATOR_ANY:
@@ -303,7 +306,7 @@ class ReferenceMarket:
         """Cancel what is open of operators whose sessions were lost, in one look at the orders."""
         lost = {
             (
-                int_taken("account_index", account_index, 0, len(self._state.accounts) - 1),
+                index_taken("account_index", account_index, len(self._state.accounts)),
                 int_taken("operator_index", operator_index, 0, OPERATOR_COUNT_MAX - 1),
             )
             for account_index, operator_index in operators

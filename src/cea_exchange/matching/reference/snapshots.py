@@ -29,7 +29,7 @@ from cea_exchange.matching.reference.hashes import (
     high_volumes,
     status,
 )
-from cea_exchange.matching.reference.inputs import OPERATOR_COUNT_MAX, int_taken
+from cea_exchange.matching.reference.inputs import OPERATOR_COUNT_MAX, index_taken, int_taken
 from cea_exchange.matching.reference.rows.biddings import Bid, Bidding
 from cea_exchange.matching.reference.rows.blocks import Block
 from cea_exchange.matching.reference.rows.book import Order
@@ -173,7 +173,7 @@ def restore_into(state: MarketState, methods: TradingMethods, data: bytes) -> No
 def _last_trades_restore(state: MarketState, rows: Sequence[Sequence[Any]]) -> None:
     """Put the trades in place that a close is made of: each later than the one before it."""
     for place, *words in rows:
-        product_index = int_taken("product_index", place, 0, len(state.products) - 1)
+        product_index = index_taken("product_index", place, len(state.products))
         trade_id, price, tonnes = words
         kept = state.products[product_index].last_trades
         before = kept[-1].trade_id if kept else 0
@@ -183,7 +183,7 @@ def _last_trades_restore(state: MarketState, rows: Sequence[Sequence[Any]]) -> N
             or not 0 < price <= PRICE_MAX
             or not 0 <= tonnes < ORDER_AMOUNT_LIMIT // price
         ):
-            raise ValueError(f"last_trades: trade {trade_id} is none of this market's last")
+            raise ValueError(f"last_trades: expected the last of this market, got {trade_id}")
         kept.append(LastTrade(trade_id, price, tonnes))
 
 
@@ -201,27 +201,28 @@ def _rows_read(what: str, data: bytes, dtype: np.dtype) -> list[tuple[Any, ...]]
 def _orders_restore(state: MarketState, methods: TradingMethods, data: bytes) -> None:
     """Put the orders of a snapshot on their books, by priority, and lock what they need."""
     priority_before = 0
-    for row in _rows_read("orders", data, ORDER_DTYPE):
+    for place, row in enumerate(_rows_read("orders", data, ORDER_DTYPE)):
         order = Order(**dict(zip(ORDER_DTYPE.names, row, strict=True)))
         order.side = Side(order.side)
         order.operator_index, order.flags = divmod(order.flags, 16)
-        _order_check(state, order, priority_before)
+        if not _order_is_possible(state, order) or order.priority <= priority_before:
+            raise ValueError(
+                f"orders[{place}]: expected a live order of the market, later than the one before,"
+                f" got id {order.order_id}"
+            )
         priority_before = order.priority
         state.funds.lock(order)
         methods.listed.put_on(order)
 
 
-def _order_check(state: MarketState, order: Order, priority_before: int) -> None:
-    """Raise ValueError for an order the market can not have had."""
-    for name, holds in (
-        ("order_id", order.order_id not in state.orders),
-        ("account_index", order.account_index < len(state.accounts)),
-        ("product_index", order.product_index < len(state.products)),
-        ("tonnes_open", order.tonnes_open > 0),
-        ("priority", order.priority > priority_before),
-    ):
-        if not holds:
-            raise ValueError(f"orders: {name} of an order was {getattr(order, name)}")
+def _order_is_possible(state: MarketState, order: Order) -> bool:
+    """Whether a market with these accounts and products could have an order."""
+    return (
+        order.order_id not in state.orders
+        and order.account_index < len(state.accounts)
+        and order.product_index < len(state.products)
+        and order.tonnes_open > 0
+    )
 
 
 def _blocks_restore(
@@ -229,11 +230,14 @@ def _blocks_restore(
 ) -> None:
     """Open the blocks of a snapshot, with their locks."""
     before = 0
-    for row in _rows_read("blocks", data, BLOCK_DTYPE):
+    for place, row in enumerate(_rows_read("blocks", data, BLOCK_DTYPE)):
         block = Block(*row)
         is_next = before < block.block_id <= id_last
         if not is_next or not _block_is_possible(state, methods, block):
-            raise ValueError(f"blocks: {block.block_id} is no block of this market")
+            raise ValueError(
+                f"blocks[{place}]: expected an open block of the market, later than the one"
+                f" before, got id {block.block_id}"
+            )
         before = block.block_id
         locks = block.locks
         block.cash_locked = block.tonnes_bid = block.tonnes_locked = 0
@@ -277,11 +281,15 @@ def _biddings_restore(
 ) -> None:
     """Put the biddings of a snapshot in place, and lock what they need."""
     before = 0
-    for *words, reserved, reserve_price in _rows_read("biddings", data, BIDDING_DTYPE):
+    rows = _rows_read("biddings", data, BIDDING_DTYPE)
+    for place, (*words, reserved, reserve_price) in enumerate(rows):
         bidding = Bidding(*words, reserve_price)
         is_next = before < bidding.bidding_id <= id_last
         if any(reserved) or not is_next or not _bidding_is_possible(state, methods, bidding):
-            raise ValueError(f"biddings: {bidding.bidding_id} is no bidding of this market")
+            raise ValueError(
+                f"biddings[{place}]: expected a bidding of the market, later than the one before,"
+                f" got id {bidding.bidding_id}"
+            )
         before = bidding.bidding_id
         methods.biddings.put_on(bidding)
 
@@ -304,11 +312,14 @@ def _bidding_is_possible(state: MarketState, methods: TradingMethods, bidding: B
 def _bids_restore(state: MarketState, methods: TradingMethods, data: bytes, id_last: int) -> None:
     """Put the bids of a snapshot in place, and lock what they need."""
     before = 0
-    for *words, reserved in _rows_read("bids", data, BID_DTYPE):
+    for place, (*words, reserved) in enumerate(_rows_read("bids", data, BID_DTYPE)):
         bid = Bid(*words)
         is_next = before < bid.bid_id <= id_last
         if reserved or not is_next or not _bid_is_possible(state, methods, bid):
-            raise ValueError(f"bids: {bid.bid_id} is no bid of this market")
+            raise ValueError(
+                f"bids[{place}]: expected a bid in an open bidding, later than the one before,"
+                f" got id {bid.bid_id}"
+            )
         before = bid.bid_id
         methods.biddings.bid_put_on(bid)
 
