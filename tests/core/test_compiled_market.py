@@ -258,9 +258,9 @@ def test_accounts_and_products_grow_with_what_they_hold():
             market.deposit(account, index, account + 1)
     assert 200 == sum(len(market.account(index)["holdings"]) for index in range(200))
     assert {39: (200, 0, 0)} == market.account(199)["holdings"]
-    with pytest.raises(ValueError, match="declared"):
+    with pytest.raises(ValueError, match="expected a new one"):
         market.product_declare(10_000, 10_000)
-    with pytest.raises(ValueError, match="declared"):
+    with pytest.raises(ValueError, match="expected a new one"):
         market.account_declare(0)
     market.check()
 

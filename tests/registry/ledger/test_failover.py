@@ -92,7 +92,7 @@ def test_the_primary_killed_under_settlement_the_standby_goes_on_and_nothing_cou
         venue.trade(1 + number % 3, buy_fee=number % 2)
     venue.checkpoint()
     records, kills = venue.records, 0
-    enough = threading.Event()
+    gone_on, enough = threading.Event(), threading.Event()
 
     def fail_over_now_and_then():
         nonlocal kills
@@ -101,6 +101,9 @@ def test_the_primary_killed_under_settlement_the_standby_goes_on_and_nothing_cou
             pair.fail_over()
             kills += 1
             pair.standby_make(is_rewound=number == 0)
+            # The writer meets each of the two deaths, however slowly it connects again.
+            gone_on.clear()
+            gone_on.wait(60)
         enough.set()
 
     killer = threading.Thread(target=fail_over_now_and_then)
@@ -116,6 +119,7 @@ def test_the_primary_killed_under_settlement_the_standby_goes_on_and_nothing_cou
                 Registry(store).pay_in("bob", 1)
                 answered += 1
             last_seq = store.last_seq
+            gone_on.set()
         except DatabaseLost:
             losses += 1
             reconnected(store)
