@@ -55,12 +55,13 @@ def _places(nodes: list[ast.AST]) -> Iterator[ast.AST]:
 
 
 def _raised_later(function: ast.FunctionDef) -> Iterator[ast.expr]:
-    """Yield what is given a name in a function that stands in an error it raises."""
+    """Yield what is given a name in a function that stands in an error it raises, or returns."""
     parts = [*ast.walk(function)]
     raised = {
         each.id
         for part in parts
         if isinstance(part, ast.Raise)
+        or (isinstance(part, ast.Call) and _name(part.func) == "refused")
         for each in ast.walk(part)
         if isinstance(each, ast.Name)
     }

@@ -77,7 +77,7 @@ cdef object trade_fault(const Market* market, const EventRecord* trade):
     if trade_is_of_open_day(market, trade):
         if <uint128>trade.tonnes > volume or <uint128>trade.cash > amount:
             # Each tonne brought a fen at least: these are fewer than 2^63.
-            return f"the day's {<uint64_t>volume} t do not hold its {trade.tonnes} t"
+            return f"tonnes: expected within the day's {<uint64_t>volume}, got {trade.tonnes}"
     return None
 
 

@@ -371,8 +371,10 @@ class VenueDaemon:
 
     def _hand_over(self, node: str) -> None:
         """End this node after its turn, so that a standby leads."""
-        fault = "in none" if self.member is None else self.member.successor_fault(node)
-        if fault:
+        if self.member is None:
+            code, expected = VenueRefusal.NO_CLUSTER, "a venue in a cluster"
+            raise FrameError(code, expected=expected, got="one in none", where="node")
+        if fault := self.member.successor_fault(node):
             raise FrameError(
                 VenueRefusal.HANDOVER_UNFIT,
                 expected="a standby of this cluster that follows closely",

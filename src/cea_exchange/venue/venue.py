@@ -33,6 +33,7 @@ from cea_exchange.venue.publication.market_data import MarketDataPublisher
 from cea_exchange.venue.publication.publisher import Publisher
 from cea_exchange.venue.publication.settlement_replay import SettlementReplay
 from cea_exchange.venue.publication.snapshot_service import SnapshotService
+from cea_exchange.venue.refusals import ActRefusal
 from cea_exchange.venue.registry_link.feed import FeedLine, RegistryFeed
 from cea_exchange.venue.registry_link.lag_policy import LagPolicy
 from cea_exchange.venue.registry_link.link import RegistryLink
@@ -341,13 +342,13 @@ class Venue:
 
     # -- What the services share -----------------------------------------------------------------
 
-    def _run_controls(self, acts: list[control.Control]) -> list[str | None]:
+    def _run_controls(self, acts: list[control.Control]) -> list[ActRefusal]:
         """Journal and apply acts, release their events, and return why any were refused."""
         return self._run_acts(acts)[1] if acts else []
 
     def _run_acts(
         self, acts: list[control.Control]
-    ) -> tuple[np.ndarray, list[str | None]]:
+    ) -> tuple[np.ndarray, list[ActRefusal]]:
         """The same, and return the events too."""
         events, refusals = self._sequencer.run_controls(acts)
         self._keys_changed()

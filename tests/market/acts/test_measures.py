@@ -4,9 +4,10 @@ import msgspec
 import pytest
 
 from cea_exchange.domain.records import EventKind, Phase, Reason, Side
+from cea_exchange.domain.refusals.frame_error import FrameError
 from cea_exchange.protocol import control
 from cea_exchange.venue.market import measures
-from cea_exchange.venue.market.state_machine import ControlRefused, VenueStateMachine
+from cea_exchange.venue.market.state_machine import VenueStateMachine
 from support.journal.small_market import PROFILE, TRADING_DATE, feed, orders
 from support.market.market_scripts import CORES
 from support.venue.venue_world import target
@@ -133,7 +134,7 @@ def test_a_suspension_by_a_measure_ends_with_it_and_by_nobody_elses_word(machine
         EventKind.ACCOUNT_SUSPENDED,
         EventKind.ORDER_CANCELED,
     ]
-    with pytest.raises(ControlRefused, match="suspended by a measure; lift that"):
+    with pytest.raises(FrameError, match="expected one that no measure suspends"):
         machine.apply_control(control.Restore(account="alice"))
     for command in (
         control.AccountSuspended(account="alice"),
@@ -196,7 +197,7 @@ def test_the_first_six_steps_are_on_record_and_move_nothing(machine, step):
 def test_a_measure_that_does_not_fit_is_not_journaled(machine, step, barred, fields, words):
     """CEA-MSR-01, CEA-MSR-02, CEA-MSR-03."""
     before = machine.snapshot()
-    with pytest.raises(ControlRefused, match=words):
+    with pytest.raises(FrameError, match=words):
         taken(machine, step, *barred, **fields)
     assert machine.snapshot() == before
 
@@ -204,12 +205,12 @@ def test_a_measure_that_does_not_fit_is_not_journaled(machine, step, barred, fie
 def test_a_measure_is_lifted_once_and_by_two_where_it_took_two(machine):
     """CEA-MSR-03."""
     taken(machine, 6, "sales")
-    with pytest.raises(ControlRefused, match="expected two persons"):
+    with pytest.raises(FrameError, match="expected two persons"):
         lifted(machine, 1, second="an")
     lifted(machine, 1)
-    with pytest.raises(ControlRefused, match="measure 1: expected one in force"):
+    with pytest.raises(FrameError, match="measure 1: expected one in force"):
         lifted(machine, 1)
-    with pytest.raises(ControlRefused, match="expected one up to 1, got 2"):
+    with pytest.raises(FrameError, match="expected one up to 1, got 2"):
         lifted(machine, 2)
 
 

@@ -3,8 +3,9 @@
 import pytest
 
 from cea_exchange.domain.records import EventKind, Phase, Reason, Side
+from cea_exchange.domain.refusals.frame_error import FrameError
 from cea_exchange.protocol import control
-from cea_exchange.venue.market.state_machine import ControlRefused, VenueStateMachine
+from cea_exchange.venue.market.state_machine import VenueStateMachine
 from support.journal.small_market import PROFILE, TRADING_DATE, feed, orders
 from support.market.market_scripts import CORES
 
@@ -56,7 +57,7 @@ def test_its_orders_end_and_it_trades_no_more_until_it_is_restored(machine):
 
 def test_an_operator_can_not_lift_it(machine):
     suspended(machine)
-    with pytest.raises(ControlRefused, match="'alice' is suspended by the registry"):
+    with pytest.raises(FrameError, match="'alice': expected one that an operator suspended"):
         machine.apply_control(control.Restore(account="alice"))
     assert is_suspended(machine)
 
@@ -83,5 +84,5 @@ def test_an_operators_suspension_stands_for_itself(machine, act, operator_first)
 
 def test_an_account_that_is_not_there_can_not_be_suspended(machine):
     for command in (control.AccountSuspended, control.AccountRestored):
-        with pytest.raises(ControlRefused, match="account: expected a declared one, got 'carol'"):
+        with pytest.raises(FrameError, match="account: expected a declared account, got 'carol'"):
             fed(machine, command(account="carol"))

@@ -24,8 +24,8 @@ from cea_exchange.protocol.framing import market_data_records
 from cea_exchange.venue._event_lists import EventLists
 from cea_exchange.venue._intake import are_same_commands
 from cea_exchange.venue._reports import reports_by_account, reports_masked
-from cea_exchange.venue.market.bidding_views import biddings
 from cea_exchange.venue.market.state_machine import BIDDING_UNANNOUNCED, VenueStateMachine
+from cea_exchange.venue.market.views import biddings
 from support.market.market_scripts import CORES
 
 SELLER, ALICE, BOB = range(3)

@@ -25,8 +25,8 @@ from cea_exchange.protocol.framing import (
     command_faults,
 )
 from cea_exchange.venue._intake import are_same_commands
-from cea_exchange.venue.market.block_views import blocks, blocks_of_all, party
 from cea_exchange.venue.market.state_machine import VenueStateMachine
+from cea_exchange.venue.market.views import blocks, blocks_of_all, party
 from cea_exchange.venue.order_entry.cancels import is_cancel
 from support.market.market_scripts import CORES
 

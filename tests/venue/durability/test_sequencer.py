@@ -10,6 +10,8 @@ import pytest
 
 from cea_exchange.domain.profile import load_profile
 from cea_exchange.domain.records import EventKind, Phase, Side
+from cea_exchange.domain.refusals import VenueRefusal
+from cea_exchange.domain.refusals.frame_error import FrameError
 from cea_exchange.journal import (
     EventDamaged,
     EventStore,
@@ -27,7 +29,7 @@ from cea_exchange.protocol.control import TIME_NS_MAX
 from cea_exchange.venue.durability import recovery
 from cea_exchange.venue.durability import sequencer as module
 from cea_exchange.venue.durability.sequencer import Sequencer
-from cea_exchange.venue.market.state_machine import ControlRefused, StateDiverged
+from cea_exchange.venue.market.state_machine import StateDiverged
 from support.journal.small_market import (
     PROFILE,
     day_begin,
@@ -117,7 +119,7 @@ def test_a_day_that_is_no_date_is_refused_and_not_journaled(tmp_path):
     sequencer.run_controls([control.DayClose()])
     next_seq = sequencer.journal.next_seq
     _, refusals = sequencer.run_controls([control.DayOpen(date=20250132)])
-    assert refusals == ["day 20250132: expected a date, yyyymmdd"]
+    assert [*map(str, refusals)] == ["day: expected a date, yyyymmdd, got 20250132"]
     assert sequencer.journal.next_seq == next_seq
     sequencer.close()
     sequencer_open(tmp_path).close()
@@ -146,7 +148,7 @@ def test_what_replay_could_not_read_is_refused_and_not_journaled(tmp_path, messa
     next_seq = sequencer.journal.next_seq
     fits = control.Halt(why="x" * 200)
     events, refusals = sequencer.run_controls([message, fits])
-    assert complaint in refusals[0] and refusals[1] is None
+    assert complaint in str(refusals[0]) and refusals[1] is None
     assert kinds(events) == ["HALTED"]
     assert sequencer.journal.next_seq == next_seq + 1
     assert sequencer.machine.lag_level == "normal"
@@ -193,7 +195,7 @@ def test_a_full_disk_refuses_the_batch_and_goes_on_later(tmp_path, monkeypatch):
     with pytest.raises(JournalFull):
         sequencer.run_records(batch)
     _, refusals = sequencer.run_controls([control.Halt()])
-    assert "no room" in refusals[0]
+    assert refusals[0].code is VenueRefusal.NO_SPACE and "no room" in str(refusals[0])
     assert sequencer.machine.core.state_hash() == before
     storage.bytes_free = None
     assert kinds(sequencer.run_records(batch)) == ["ORDER_ACCEPTED", "ORDER_RESTED"]
@@ -355,9 +357,9 @@ def test_events_that_the_disk_does_not_take_end_work_before_memory_does(tmp_path
             for _ in range(100):
                 taken.append(sequencer.run_records(next(batches)))
         next_seq = sequencer.journal.next_seq
-        assert sequencer.run_controls([control.Suspend(account="bob")])[1] == [
-            f"no room for the rows up to {taken[-1]['seq'][-1]}"
-        ]
+        (refusal,) = sequencer.run_controls([control.Suspend(account="bob")])[1]
+        assert refusal.code is VenueRefusal.NO_SPACE
+        assert refusal.got == f"no room for the rows up to {taken[-1]['seq'][-1]}"
         assert sequencer.journal.next_seq == next_seq
         kept = np.concatenate(taken)
         assert sequencer.event_rows(kept["seq"]).tobytes() == kept.tobytes()
@@ -422,8 +424,8 @@ def test_another_profile_in_the_middle_of_a_day_stops_the_start(tmp_path):
 @pytest.mark.parametrize(
     "message, complaint",
     [
-        (control.DayClose(), "no trading day"),
-        (control.PhaseSet(phase=Phase.LISTED), "no trading day"),
+        (control.DayClose(), "expected an open trading day"),
+        (control.PhaseSet(phase=Phase.LISTED), "expected an open trading day"),
         (control.ProductDeclared(product="CEA23", reference_price=1), "declared already"),
         (control.AccountDeclared(account="alice"), "declared already"),
         (control.AccountDeclared(account="a b"), "without spaces"),
@@ -436,9 +438,9 @@ def test_what_does_not_fit_is_refused_and_not_journaled(tmp_path, message, compl
     sequencer.run_controls(feed())
     next_seq = sequencer.journal.next_seq
     _, refusals = sequencer.run_controls([message])
-    assert complaint in refusals[0]
+    assert complaint in str(refusals[0])
     assert sequencer.journal.next_seq == next_seq
-    with pytest.raises(ControlRefused):
+    with pytest.raises(FrameError):
         sequencer.machine.apply_control(message)
     sequencer.close()
 

@@ -18,8 +18,8 @@ from cea_exchange.domain.refusals import VenueRefusal
 from cea_exchange.domain.refusals.frame_error import FrameError
 from cea_exchange.matching.reference import ReferenceMarket
 from cea_exchange.protocol import control
-from cea_exchange.venue.market.block_views import block_word_check, blocks_of_all
 from cea_exchange.venue.market.state_machine import VenueStateMachine
+from cea_exchange.venue.market.views import block_word_check, blocks_of_all
 from support.market.noticed_markets import notice, profile_with
 
 P, MONDAY = "CCER-01-002-0001-2024", 20260302

@@ -126,7 +126,7 @@ def test_nothing_is_entered_behind_a_close_and_no_measure_taken(world, capsys):
     [
         ({"op": "case_note", "case": "C9", "text": "x"}, "CASE_UNKNOWN"),
         ({"op": "case", "case": "C9"}, "CASE_UNKNOWN"),
-        ({"op": "case_open", "case": "C1", "title": "x"}, "CASE_UNFIT: .*open already"),
+        ({"op": "case_open", "case": "C1", "title": "x"}, "CASE_TAKEN: .*open already"),
         ({"op": "case_document", "case": "C1", "title": "x"}, "BAD_REQUEST: .*a SHA-256"),
         (
             {"op": "case_document", "case": "C1", "title": "x", "sha256": "abc"},
@@ -140,11 +140,11 @@ def test_nothing_is_entered_behind_a_close_and_no_measure_taken(world, capsys):
         ({"op": "case_alerts", "case": "C1", "alerts": []}, "BAD_REQUEST"),
         (
             {"op": "case_alerts", "case": "C1", "alerts": [{**ALERT, "accounts": ["eve"]}]},
-            "CASE_UNFIT: .*expected declared accounts, got 'eve'",
+            "ACCOUNT_UNKNOWN: .*expected a declared account, got 'eve'",
         ),
         (
             {"op": "case_alerts", "case": "C1", "alerts": [{**ALERT, "last_seq": 10**9}]},
-            "CASE_UNFIT: .*expected events up to",
+            "DATE_OUT_OF_RANGE: .*expected events up to",
         ),
     ],
 )

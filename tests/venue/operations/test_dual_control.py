@@ -80,10 +80,10 @@ def test_one_person_is_not_two(proposals, second):
 
 def test_a_proposal_that_could_not_be_done_still_stands(proposals):
     def refuse(second):
-        raise FrameError(VenueRefusal.DAY_STATE, expected="an act", got="none", where="market")
+        raise FrameError(VenueRefusal.DAY_IS_OPEN, expected="no open day", got="one", where="day")
 
     number = proposals.propose(AN, "x", "y", REQUEST, refuse).number
-    with refuses("DAY_STATE", FrameError):
+    with refuses("DAY_IS_OPEN", FrameError):
         proposals.carry_out(number, BO)
     assert [each["number"] for each in proposals.listed()] == [number]
 

@@ -115,10 +115,10 @@ def test_a_venue_runs_under_the_voluntary_markets_profile(tmp_path):
         assert waiting == {
             "product": product, "price": 9749, "listing_date": 0, "confirmed_on": 0,
         }
-        with pytest.raises(AdminError, match="LISTING_STATE: .*first listing to be confirmed"):
+        with pytest.raises(AdminError, match="LISTING_WAITS: .*expected its first listing confirmed"):
             world.admin(op="list", product=product, price=9749, why="in a hurry")
         world.admin(op="confirm_listing", product=product, why="papers in order")
-        with pytest.raises(AdminError, match="LISTING_STATE: .*confirmed on 20241230"):
+        with pytest.raises(AdminError, match="LISTING_CONFIRMED: .*confirmed on 20241230"):
             world.admin(op="confirm_listing", product=product, why="again")
         world.admin(op="clock", at="2024-12-31T09:30:00+08:00")
         assert world.admin(op="status")["listings_waiting"] == []
@@ -136,7 +136,7 @@ def test_a_venue_runs_under_the_voluntary_markets_profile(tmp_path):
         proposed = world.admin(op="cash_pay_in", **payment)
         found = admin_ask(world.data, {"op": "approve", "number": proposed["proposal"]}, key="bo")
         assert found["outcome"] == "booked"
-        with pytest.raises(AdminError, match="CASH_NOT_BOOKED: .*'BK1', booked before"):
+        with pytest.raises(AdminError, match="CASH_BOOKED: .*'BK1', booked before"):
             world.admin(op="cash_pay_in", **payment)
         proposed = world.admin(op="cash_pay_out", account="alice", cash=10**9 + 1, reference="BK2")
         found = admin_ask(world.data, {"op": "approve", "number": proposed["proposal"]}, key="bo")

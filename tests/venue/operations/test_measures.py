@@ -104,9 +104,9 @@ def test_measures_are_listed_for_the_regulator_and_for_the_public(world):
 @pytest.mark.parametrize(
     ("request_fields", "words"),
     [
-        ({"op": "measure_restrict"}, r"MEASURE_UNFIT: .*expected what it restricts, got \[\]"),
+        ({"op": "measure_restrict"}, r"MEASURE_TERMS: .*expected what it restricts, got \[\]"),
         ({"op": "measure_restrict", "sales": True, "account": "carol"}, "ACCOUNT_UNKNOWN"),
-        ({"op": "measure_suspend", "ends": "2024-12-30"}, "MEASURE_UNFIT: .*20241231 or later"),
+        ({"op": "measure_suspend", "ends": "2024-12-30"}, "DATE_OUT_OF_RANGE: .*20241231 or later"),
         ({"op": "measure_suspend", "ends": "tomorrow"}, "VALUE_UNSOUND: .*as 2025-07-16"),
         ({"op": "measure_take", "step": 6}, "BAD_REQUEST"),
     ],
@@ -117,7 +117,7 @@ def test_what_does_not_fit_is_refused_when_it_is_proposed(world, request_fields,
     said = {"account": "bob", "case": "2025-17", "why": "x"}
     with pytest.raises(AdminError, match=words):
         world.as_operator("an", **(said | request_fields))
-    with pytest.raises(AdminError, match="MEASURE_UNFIT: .*expected one up to 0, got 1"):
+    with pytest.raises(AdminError, match="MEASURE_UNKNOWN: .*expected one up to 0, got 1"):
         world.as_operator("an", op="measure_lift", measure=1, why="x")
 
 

@@ -62,10 +62,10 @@ def refusal(world, *, by="an", **request):
     [
         (VenueRefusal.BAD_REQUEST, {"op": "explode"}),
         (
-            VenueRefusal.LISTING_STATE,
+            VenueRefusal.LISTING_UNKNOWN,
             {"op": "confirm_listing", "product": PRODUCT, "why": "papers in order"},
         ),
-        (VenueRefusal.CASH_NOT_BOOKED, {"op": "cash_pay_in", **CASH}),
+        (VenueRefusal.CASH_NOT_SETTLED_HERE, {"op": "cash_pay_in", **CASH}),
         (VenueRefusal.BAD_REQUEST, {"op": "halt", "market": True}),
         (VenueRefusal.BAD_REQUEST, {"op": "halt", "why": "two\nlines"}),
         (VenueRefusal.BAD_REQUEST, {"op": "kill", "why": "x"}),
@@ -86,7 +86,7 @@ def refusal(world, *, by="an", **request):
             {"op": "statement", "account": "alice", "date": "2020-01-02"},
         ),
         (VenueRefusal.KEY_NOT_CUT_OFF, {"op": "key_restore", "key": 40 * "x"}),
-        (VenueRefusal.DAY_STATE, {"op": "open_day", "date": "2025-01-02"}),
+        (VenueRefusal.DAY_IS_OPEN, {"op": "open_day", "date": "2025-01-02"}),
         (
             VenueRefusal.LISTED_PHASE_BEGUN,
             {"op": "reference_price", "product": PRODUCT, "price": 9_000, "why": "x"},
@@ -130,8 +130,8 @@ def test_a_trade_is_busted_once_and_by_two(world):
 def test_a_measure_must_fit_and_be_one_that_was_taken(world):
     """CEA-MSR-01."""
     said = {"account": "bob", "case": "2025-17", "why": "x"}
-    assert refusal(world, op="measure_restrict", **said) is VenueRefusal.MEASURE_UNFIT
-    assert refusal(world, op="measure_lift", measure=9, why="x") is VenueRefusal.MEASURE_UNFIT
+    assert refusal(world, op="measure_restrict", **said) is VenueRefusal.MEASURE_TERMS
+    assert refusal(world, op="measure_lift", measure=9, why="x") is VenueRefusal.MEASURE_UNKNOWN
 
 
 def test_an_entry_must_fit_its_case_and_the_case_be_open(world):
@@ -140,7 +140,7 @@ def test_an_entry_must_fit_its_case_and_the_case_be_open(world):
     assert refusal(world, **note) is VenueRefusal.CASE_UNKNOWN
     opened = {"op": "case_open", "case": "C1", "title": "x"}
     world.admin(**opened)
-    assert refusal(world, **opened) is VenueRefusal.CASE_UNFIT
+    assert refusal(world, **opened) is VenueRefusal.CASE_TAKEN
     closing = {"op": "case_close", "case": "C1", "outcome": "no_abuse", "why": "x"}
     number = world.admin(**closing)["proposal"]
     admin_ask(world.data, {"op": "approve", "number": number}, key="bo")

@@ -7,11 +7,12 @@ import pytest
 from cea_exchange.core.market import CompiledMarket
 from cea_exchange.domain.profile import load_profile, profile_parse
 from cea_exchange.domain.records import EventKind, Phase
+from cea_exchange.domain.refusals.frame_error import FrameError
 from cea_exchange.matching.reference import ReferenceMarket
 from cea_exchange.protocol import control
 from cea_exchange.venue.market import cash_book
 from cea_exchange.venue.market.cash_book import CashFlow
-from cea_exchange.venue.market.state_machine import ControlRefused, VenueStateMachine
+from cea_exchange.venue.market.state_machine import VenueStateMachine
 from support.venue.venue_world import enter
 
 NO_GAP = 'gap_trading_days = {value = 0, rule = "CCER-FND-03"}'
@@ -131,7 +132,7 @@ def test_no_day_opens_on_cash_that_does_not_come_out(machine, spoilt, by_referen
     else:
         flow = machine.cash_flows["alice"]
         machine.cash_flows["alice"] = msgspec.structs.replace(flow, traded=1)
-    with pytest.raises(ControlRefused, match="cash does not come out: .*'alice'"):
+    with pytest.raises(FrameError, match="cash to come out, got .*'alice'"):
         machine.apply_control(control.DayOpen(date=TUESDAY))
     assert book(machine)["differences"] == [{
         "account": "alice", "by_reference": by_reference, "booked": "10000000",
@@ -202,7 +203,7 @@ def test_a_correction_that_the_market_refuses_changes_nothing(machine):
 def test_cash_is_corrected_by_two_with_a_reason_where_it_differs(machine, terms, why):
     """CCER-STL-03"""
     machine.payments["BK1"] = ("alice", 9_999_999)
-    with pytest.raises(ControlRefused, match=why):
+    with pytest.raises(FrameError, match=why):
         correct(machine, 5, **terms)
 
 
@@ -212,5 +213,5 @@ def test_where_the_registry_settles_the_venue_keeps_no_book():
     feed(machine, control.AccountDeclared(account="alice"))
     feed(machine, control.TransferIn(account="alice", amount=5))
     assert (machine.cash_flows, machine.payments) == ({}, {})
-    with pytest.raises(ControlRefused, match="the registry settles it"):
+    with pytest.raises(FrameError, match="got the registry's"):
         correct(machine, 5)

@@ -6,9 +6,10 @@ import pytest
 from cea_exchange.core.market import CompiledMarket
 from cea_exchange.domain.profile import load_profile, profile_parse
 from cea_exchange.domain.records import COMMAND_DTYPE, CommandKind, EventKind, Phase, Reason
+from cea_exchange.domain.refusals.frame_error import FrameError
 from cea_exchange.matching.reference import ReferenceMarket
 from cea_exchange.protocol import control
-from cea_exchange.venue.market.state_machine import ControlRefused, VenueStateMachine
+from cea_exchange.venue.market.state_machine import VenueStateMachine
 
 CCER, CEA = load_profile("ccer"), load_profile("cea")
 PRODUCT, DAY = "CCER-01-002-0001-2024", 20260302
@@ -77,7 +78,7 @@ def test_cash_is_not_booked_by_one_nor_twice(machine, fields, words):
     pay(machine)
     machine = VenueStateMachine.restore(CCER, machine.snapshot(), type(machine.core))
     before = machine.core.state_hash()
-    with pytest.raises(ControlRefused, match=words):
+    with pytest.raises(FrameError, match=words):
         pay(machine, **({"reference": "BK9"} | fields))
     assert machine.core.state_hash() == before
 
@@ -88,7 +89,7 @@ def test_cash_flows_in_the_hours_of_trading(machine, phase):
     if phase is not None:
         machine.apply_control(control.DayOpen(date=DAY))
         machine.apply_control(control.PhaseSet(phase=int(phase)))
-    with pytest.raises(ControlRefused, match="expected the hours of trading, got phase"):
+    with pytest.raises(FrameError, match="expected the hours of trading, got phase"):
         pay(machine)
     if phase is not None:
         machine.apply_control(control.PhaseSet(phase=int(Phase.BREAK)))
@@ -106,7 +107,7 @@ def test_cash_flows_in_the_hours_of_trading(machine, phase):
 )
 def test_the_registry_sends_no_cash(machine, command):
     """CCER-STL-01: the exchange's own is no matter of the registry's; its tonnes go on coming."""
-    with pytest.raises(ControlRefused, match="got cash, which the exchange settles"):
+    with pytest.raises(FrameError, match="got cash, which the exchange settles"):
         feed(machine, command)
     tonnes = control.TransferIn(account="alice", product=PRODUCT, amount=1)
     assert feed(machine, tonnes)["kind"].tolist() == [EventKind.DEPOSITED]
@@ -130,7 +131,7 @@ def test_where_the_registry_settles_no_operator_books_cash():
     machine = machine_of(CEA)
     session_open(machine)
     before = machine.core.holdings_hash()
-    with pytest.raises(ControlRefused, match="cash: the registry settles it"):
+    with pytest.raises(FrameError, match="cash: expected a market whose cash the exchange settles"):
         pay(machine)
     feed(machine, control.TransferIn(account="alice", amount=1))
     assert machine.core.holdings_hash() != before
@@ -144,7 +145,7 @@ def test_who_settles_the_cash_does_not_change(machine):
         previous_hash=CCER.profile_hash(),
         text=text,
     )
-    with pytest.raises(ControlRefused, match="settlement_agent: expected "):
+    with pytest.raises(FrameError, match="settlement_agent: expected "):
         machine.apply_control(changed)
 
 

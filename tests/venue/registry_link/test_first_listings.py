@@ -7,10 +7,11 @@ from cea_exchange.core.market import CompiledMarket
 from cea_exchange.domain.calendar import date_of_number
 from cea_exchange.domain.profile import load_profile, profile_parse
 from cea_exchange.domain.records import EventKind, Phase, Reason
+from cea_exchange.domain.refusals.frame_error import FrameError
 from cea_exchange.domain.timetable import time_parse, time_to_ns
 from cea_exchange.matching.reference import ReferenceMarket
 from cea_exchange.protocol import control
-from cea_exchange.venue.market.state_machine import ControlRefused, VenueStateMachine
+from cea_exchange.venue.market.state_machine import VenueStateMachine
 from support.market.noticed_markets import notice, profile_with
 from support.venue.venue_world import enter
 
@@ -125,15 +126,15 @@ def test_a_confirmation_outlives_a_snapshot(machine):
     ("act", "words"),
     [
         (control.ListingConfirmed(product=Q), "expected one that waits"),
-        (control.ListingConfirmed(product=P), "it was confirmed on 20260302"),
-        (control.ProductList(product=P, price=9000), "expected its first listing to be confirmed"),
+        (control.ListingConfirmed(product=P), "one that was confirmed on 20260302"),
+        (control.ProductList(product=P, price=9000), "expected its first listing confirmed"),
     ],
 )
 def test_a_first_listing_is_confirmed_once_and_no_other_way(machine, act, words):
     """CCER-PRD-02"""
     confirm(machine)
     before = machine.snapshot()
-    with pytest.raises(ControlRefused, match=words):
+    with pytest.raises(FrameError, match=words):
         machine.apply_control(act)
     assert machine.snapshot() == before
 
@@ -167,14 +168,14 @@ def test_where_nobody_confirms_a_product_is_traded_from_its_declaration_on():
     machine = machine_of(CEA)
     opened(machine, MONDAY)
     assert asked(machine) is Reason.NONE
-    with pytest.raises(ControlRefused, match="expected one that waits"):
+    with pytest.raises(FrameError, match="expected one that waits"):
         confirm(machine)
 
 
 @pytest.mark.parametrize("name", ["CEA24", "CCER-01-002-0001", "-2024", "P0001-1999", "p1-2024"])
 def test_an_instrument_is_named_by_its_project_and_year(machine, name):
     """CCER-PRD-01"""
-    with pytest.raises(ControlRefused, match="expected PROJECT-YEAR, such as P0001-2024"):
+    with pytest.raises(FrameError, match="expected PROJECT-YEAR, such as P0001-2024"):
         feed(machine, control.ProductDeclared(product=name, reference_price=8000))
     with pytest.raises(ValueError, match="expected PROJECT-YEAR"):
         Market("ccer", {name: "80.00"})
@@ -195,6 +196,6 @@ def test_no_market_whose_listings_are_confirmed_is_adopted():
         old_log_id=32 * "0", kept="", registry_by="cy", registry_second="di", state=state,
         by="an", second="bo", why="lost",
     )
-    with pytest.raises(ControlRefused, match="got those the exchange confirms"):
+    with pytest.raises(FrameError, match="got those the exchange confirms"):
         VenueStateMachine(profile).apply_control(adopt)
     assert VenueStateMachine(CEA).refusal(adopt) is None

@@ -6,10 +6,11 @@ import pytest
 from cea_exchange.core.market import CompiledMarket
 from cea_exchange.domain.profile import load_profile, profile_parse
 from cea_exchange.domain.records import EventKind, Phase, Reason
+from cea_exchange.domain.refusals.frame_error import FrameError
 from cea_exchange.matching.reference import ReferenceMarket
 from cea_exchange.protocol import control
 from cea_exchange.venue.market.participants import BARRED
-from cea_exchange.venue.market.state_machine import ControlRefused, VenueStateMachine
+from cea_exchange.venue.market.state_machine import VenueStateMachine
 from support.venue.venue_world import enter
 
 CCER, CEA = load_profile("ccer"), load_profile("cea")
@@ -83,7 +84,7 @@ def test_organisations_trade(core, holder):
 def test_no_operator_lets_a_barred_person_trade(core, act):
     """CCER-PAR-02"""
     machine = machine_of("verifier", core=core)
-    with pytest.raises(ControlRefused, match="held by: verifier, which may not trade"):
+    with pytest.raises(FrameError, match="held by: verifier, which may not trade"):
         machine.apply_control(act)
     machine.apply_control(control.Suspend(account="zoe"))
     machine.apply_control(act)  # lifts the operator's own

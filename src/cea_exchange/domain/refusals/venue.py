@@ -27,6 +27,8 @@ class VenueRefusal(IntEnum):
     """The act needs a reason."""
     INTERNAL = 10
     """The venue failed at it; nothing was done."""
+    NOT_NEXT = 11
+    """What is numbered, or must be first, is not the next."""
     NOT_LOGGED_ON = 20
     """No session is open over this connection."""
     SECOND_LOGON = 21
@@ -59,8 +61,12 @@ class VenueRefusal(IntEnum):
     """The registry has suspended the account, not an operator."""
     HOLDER_BARRED = 46
     """Who holds the account may not trade in this market (CCER-PAR-01, CCER-PAR-02)."""
-    DAY_STATE = 60
-    """A day is open, none is, or it was before the last one."""
+    NAME_TAKEN = 47
+    """A product or account of that name is declared already."""
+    SUSPENDED_BY_MEASURE = 48
+    """A measure of the exchange has suspended the account (CEA-MSR-01)."""
+    DAY_IS_OPEN = 60
+    """A trading day is open."""
     LISTED_PHASE_BEGUN = 61
     """It may only be done before the day's first listed phase."""
     REGISTRY_AWAITED = 62
@@ -74,7 +80,14 @@ class VenueRefusal(IntEnum):
     CLOCK_MOVING = 66
     """The last move of the clock is not done yet."""
     HANDOVER_UNFIT = 67
-    """The venue is in no cluster, or the node is no standby that follows closely."""
+    """The node is no standby of the cluster that follows closely."""
+    NO_DAY_OPEN = 68
+    """No trading day is open."""
+    NO_CLUSTER = 69
+    """The venue is in no cluster."""
+    PROFILE_UNFIT = 70
+    """The profile is not the one that was expected, or the market can't go on by it (CEA-
+    OPR-03)."""
     BIDDING_UNKNOWN = 80
     """There is no such bidding today, or no application that waits."""
     BIDDING_TAKEN = 81
@@ -89,34 +102,59 @@ class VenueRefusal(IntEnum):
     TRADE_UNKNOWN = 100
     """There is no such trade."""
     TRADE_BUSTED = 101
-    """The trade was busted before, or can't be."""
+    """The trade was busted before (CEA-STL-04)."""
     PROPOSAL_UNKNOWN = 102
     """There is no such proposal; a restart drops them all."""
     PROPOSALS_TOO_MANY = 103
     """As many proposals wait as may."""
     SAME_PERSON = 104
     """Two persons must agree (CEA-OPR-02)."""
-    CASH_NOT_BOOKED = 105
-    """The registry settles this market's cash, it is not the time for it, the bank's reference
-    was booked before, or there is nothing to correct (CCER-STL-01, CCER-STL-03, CCER-
-    CSH-01)."""
-    LISTING_STATE = 106
-    """No first listing of the product waits, it was confirmed before, or it waits and is listed
-    no other way (CCER-PRD-02)."""
     PROPOSAL_DECIDED = 107
     """It was decided, or has expired."""
     PROPOSAL_DIFFERS = 108
     """The request is not the one that was seen."""
-    MEASURE_UNFIT = 109
-    """The measure does not fit: its step, days, persons, or which one is meant (CEA-MSR-01 to
-    CEA-MSR-03)."""
-    CASE_UNFIT = 110
-    """The entry does not fit its case: an alert of other accounts or of events to come, a case
-    that is open already, or persons (CEA-CAS-01, CEA-CAS-02)."""
+    MEASURE_TERMS = 109
+    """A measure of its step says what it restricts, or restricts nothing (CEA-MSR-01, CEA-
+    MSR-02)."""
+    CASE_TAKEN = 110
+    """A case of that name was opened before (CEA-CAS-01)."""
     CASE_UNKNOWN = 111
     """No case of that name was opened."""
     CASE_CLOSED = 112
     """The case is closed: nothing is entered, and no measure taken of it (CEA-CAS-01)."""
-    ADJUSTMENT_UNFIT = 120
-    """The act of market adjustment does not fit: its account, persons, price, or which one is
-    meant (CEA-ADJ-01, CEA-ADJ-02)."""
+    MEASURE_UNKNOWN = 113
+    """There is no such measure."""
+    MEASURE_ENDED = 114
+    """The measure was lifted, or has ended."""
+    ADJUSTMENT_ACCOUNT_UNKNOWN = 120
+    """The authority does not adjust the market by this account (CEA-ADJ-01)."""
+    ADJUSTMENT_ACCOUNT_TAKEN = 121
+    """The authority adjusts the market by this account already."""
+    ACCOUNT_TRADED = 122
+    """A key trades by the account, and nobody may alone (CEA-ADJ-01)."""
+    ADJUSTMENT_UNKNOWN = 123
+    """There is no such act of market adjustment."""
+    ADJUSTMENT_ENDED = 124
+    """The act of market adjustment was ended, or the market had refused it."""
+    ADJUSTMENT_TERMS = 125
+    """No such act has these terms: a release is at a fixed price, and only a bidding has an end
+    or a reserve price (CEA-ADJ-01, CEA-ADJ-02)."""
+    CASH_NOT_SETTLED_HERE = 130
+    """The registry settles this market's cash, not the exchange (CCER-STL-01)."""
+    CASH_SETTLED_HERE = 131
+    """The exchange settles this market's cash, not the registry (CCER-STL-01)."""
+    CASH_BOOKED = 132
+    """The bank's reference was booked before (CCER-CSH-01)."""
+    CASH_HOURS = 133
+    """Cash is booked in the hours of trading (CCER-CSH-01)."""
+    CASH_AGREES = 134
+    """The account's records of cash agree: there is nothing to correct (CCER-STL-03)."""
+    CASH_DIFFERS = 135
+    """The exchange's records of cash do not agree (CCER-STL-02)."""
+    LISTING_UNKNOWN = 136
+    """No first listing of the product waits (CCER-PRD-02)."""
+    LISTING_CONFIRMED = 137
+    """The product's first listing was confirmed before (CCER-PRD-02)."""
+    LISTING_WAITS = 138
+    """The product's first listing waits for the exchange, and it is listed no other way (CCER-
+    PRD-02)."""

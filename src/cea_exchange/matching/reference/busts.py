@@ -47,7 +47,7 @@ def fault_of(state: MarketState, row: dict[str, int]) -> str | None:
     is_intra_group = state.is_intra_group(row["account_index"], row["counter_account_index"])
     volume, amount = product.counted(Method(row["method"]), is_intra_group)
     if _is_of_open_day(state, row) and (tonnes > volume or cash > amount):
-        return f"the day's {volume} t do not hold its {tonnes} t"
+        return f"tonnes: expected within the day's {volume}, got {tonnes}"
     return None
 
 

@@ -16,7 +16,15 @@ from cea_exchange.domain.documents.cases import (
     PenaltyComputed,
     chained,
 )
+from cea_exchange.domain.refusals import VenueRefusal
 from cea_exchange.protocol import control
+from cea_exchange.venue.refusals import (
+    ActRefusal,
+    account_unknown,
+    not_next,
+    persons_refusal,
+    refused,
+)
 
 CaseFile = Sequence[control.CaseEntered]
 """The entries of one case, oldest first."""
@@ -30,7 +38,7 @@ def entry_refusal(
     accounts: Mapping[str, int],
     event_seq: int,
     act: control.CaseEntered,
-) -> str | None:
+) -> ActRefusal:
     """Say why an entry may not be journaled; None if it may.
 
     Notes
@@ -39,15 +47,20 @@ def entry_refusal(
     """
     file, body = files.get(act.case, ()), act.body
     if act.entry != len(file) + 1:
-        return f"case {act.case}: expected entry {len(file) + 1}, got {act.entry}"
-    if isinstance(body, Opened) != (not file):
-        return f"case {act.case} is {'open already' if file else 'not open'}"
+        return not_next(f"case {act.case}", len(file) + 1, act.entry)
+    if isinstance(body, Opened) and file:
+        got = f"{act.case}, open already"
+        return refused(VenueRefusal.CASE_TAKEN, "case", "a new name", got)
+    if not isinstance(body, Opened) and not file:
+        return refused(VenueRefusal.CASE_UNKNOWN, "case", "one that was opened", act.case)
     if is_closed(file):
-        return f"case {act.case} is closed"
+        got = f"{act.case}, which is closed"
+        return refused(VenueRefusal.CASE_CLOSED, "case", "one that goes on", got)
     if not act.by:
-        return "case: expected a person who enters it, got none"
-    if isinstance(body, OF_TWO) and (not act.second or act.by == act.second):
-        return f"case: expected two persons, got {act.by!r} and {act.second!r}"
+        expected = "a person who enters it"
+        return refused(VenueRefusal.NOT_AUTHENTICATED, "case", expected, "none")
+    if isinstance(body, OF_TWO) and (refusal := persons_refusal("case", act)) is not None:
+        return refusal
     if isinstance(body, AlertTaken):
         return _alert_refusal(accounts, event_seq, body)
     return None
@@ -55,15 +68,16 @@ def entry_refusal(
 
 def _alert_refusal(
     accounts: Mapping[str, int], event_seq: int, alert: AlertTaken
-) -> str | None:
+) -> ActRefusal:
     for name in (*alert.accounts, *alert.counterparties):
         if name not in accounts:
-            return f"alert: expected declared accounts, got {name!r}"
+            return account_unknown("alert", name)
     if not alert.accounts:
-        return "alert: expected the accounts of who did it, got none"
+        expected = "the accounts of who did it"
+        return refused(VenueRefusal.BAD_REQUEST, "alert", expected, "none")
     if not alert.first_seq <= alert.last_seq <= event_seq:
-        got = f"{alert.first_seq} to {alert.last_seq}"
-        return f"alert: expected events up to {event_seq}, got {got}"
+        expected, got = f"events up to {event_seq}", f"{alert.first_seq} to {alert.last_seq}"
+        return refused(VenueRefusal.DATE_OUT_OF_RANGE, "alert", expected, got)
     return None
 
 

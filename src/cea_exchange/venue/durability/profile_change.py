@@ -66,5 +66,5 @@ def profile_change(
     )
     refusal = machine.refusal(change)
     if refusal is not None:
-        raise JournalError(place, tail.next_seq, refusal)
+        raise JournalError(place, tail.next_seq, str(refusal))
     return change

@@ -49,6 +49,7 @@ from cea_exchange.venue.durability.profile_shelf import profile_keep
 from cea_exchange.venue.durability.recovery import frame_apply, recover
 from cea_exchange.venue.durability.snapshots import SnapshotBody, SnapshotPlan, SnapshotWriter
 from cea_exchange.venue.market.state_machine import VenueStateMachine
+from cea_exchange.venue.refusals import ActRefusal, refused
 
 CHECKPOINT_COMMANDS = 65_536
 ADOPTING_FOLDER = "adopting"
@@ -254,25 +255,28 @@ class Sequencer:
         release(with_checkpoint[len(events) :])
         return with_checkpoint
 
-    def run_controls(self, messages: Iterable[Control]) -> tuple[np.ndarray, list[str | None]]:
+    def run_controls(self, messages: Iterable[Control]) -> tuple[np.ndarray, list[ActRefusal]]:
         """Journal and apply control messages, and return their events once on disk.
 
         Returns
         -------
         events : ndarray
             Of all that were applied.
-        refusals : list of str or None
+        refusals : list of ActRefusal
             Per message, why it was not applied; None if it was. A refused one is not journaled.
         """
-        parts, refusals = [_NO_EVENTS], []
+        parts: list[np.ndarray] = [_NO_EVENTS]
+        refusals: list[ActRefusal] = []
         for message in messages:
             refusal = self.machine.refusal(message)
             if refusal is None:
                 try:
                     parts.append(self._control(message))
-                except (JournalFull, ControlError) as error:
-                    # What was applied before must still be kept and released.
-                    refusal = str(error)
+                # What was applied before must still be kept and released.
+                except JournalFull as error:
+                    refusal = refused(VenueRefusal.NO_SPACE, "journal", "room on the disk", error)
+                except ControlError as error:
+                    refusal = refused(VenueRefusal.BAD_REQUEST, "act", "one to journal", error)
             refusals.append(refusal)
         events = np.concatenate(parts)
         if len(parts) > 1:
@@ -376,7 +380,7 @@ class Sequencer:
         """Begin the segment with the change, and keep the state that it leads to."""
         _, (refusal,) = self.run_controls([change])
         if refusal is not None:
-            raise JournalFull(refusal)
+            raise JournalFull(str(refusal))
         log.info("profile_changed", profile=change.profile_hash, before=change.previous_hash)
         self._snapshots.take(self._snapshot())
 

@@ -7,7 +7,7 @@ Each is one journaled act of two persons, in the name of an account that no key 
 market makes of it is kept beside it.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -27,10 +27,21 @@ from cea_exchange.domain.records import (
     Side,
     Tif,
 )
+from cea_exchange.domain.refusals import VenueRefusal
 from cea_exchange.protocol import control
+from cea_exchange.venue.refusals import (
+    ActRefusal,
+    account_unknown,
+    not_next,
+    persons_refusal,
+    reason_refusal,
+    refused,
+)
 
 PREFIX = "ADJ-"
 """What the names of its biddings begin with."""
+WHERE = "adjustment"
+"""What its refusals say that they are of."""
 _TAKEN = {
     EventKind.ORDER_ACCEPTED,
     EventKind.BLOCK_OFFERED,
@@ -64,7 +75,7 @@ def naming_refusal(
     named: Sequence[str],
     traded: Iterable[int],
     act: control.AdjustmentAccountNamed,
-) -> str | None:
+) -> ActRefusal:
     """Say why an account can't be one by which the authority adjusts the market; None if it can.
 
     Parameters
@@ -77,12 +88,11 @@ def naming_refusal(
     Rules: CEA-ADJ-01.
     """
     if act.account not in accounts:
-        return f"adjustment: expected a declared account, got {act.account!r}"
+        return account_unknown(WHERE, act.account)
     if act.account in named:
-        return f"adjustment: expected a new account, got {act.account!r}, which is one already"
-    if accounts[act.account] in {*traded}:
-        return f"adjustment: expected an account nobody trades by alone, got {act.account!r}"
-    return persons_refusal(act)
+        code, got = VenueRefusal.ADJUSTMENT_ACCOUNT_TAKEN, f"{act.account!r}, which is one already"
+        return refused(code, WHERE, "a new account", got)
+    return _account_refusal(act.account, accounts, traded) or _word_refusal(act)
 
 
 def acting_refusal(
@@ -91,7 +101,7 @@ def acting_refusal(
     traded: Iterable[int],
     count: int,
     act: control.MarketAdjusted,
-) -> str | None:
+) -> ActRefusal:
     """Say why an act of market adjustment may not be journaled; None if it may.
 
     What the market's rules refuse (its phase, band, sizes, balances) is no refusal here: it is
@@ -102,21 +112,23 @@ def acting_refusal(
     Rules: CEA-ADJ-01, CEA-ADJ-02.
     """
     if act.account not in named:
-        return f"adjustment: expected an account that adjusts the market, got {act.account!r}"
-    if accounts[act.account] in {*traded}:
-        return f"adjustment: expected an account nobody trades by alone, got {act.account!r}"
+        code, got = VenueRefusal.ADJUSTMENT_ACCOUNT_UNKNOWN, repr(act.account)
+        return refused(code, WHERE, "an account that adjusts the market", got)
+    if (refusal := _account_refusal(act.account, accounts, traded)) is not None:
+        return refusal
     if act.adjustment != count + 1:
-        return f"adjustment: expected number {count + 1}, got {act.adjustment}"
+        return not_next(WHERE, count + 1, act.adjustment)
+    terms = VenueRefusal.ADJUSTMENT_TERMS
     if act.kind == "release" and act.method == "bidding":
-        return "adjustment: a release: expected a fixed price, by listed or block, got bidding"
+        expected = "a fixed price, by listed or block"
+        return refused(terms, f"{WHERE}: a release", expected, "bidding")
     if act.method != "bidding" and (act.closes_at or act.reserve_price):
-        return f"adjustment: an end or reserve price: expected of a bidding, got of {act.method}"
-    return persons_refusal(act)
+        where = f"{WHERE}: an end or reserve price"
+        return refused(terms, where, "of a bidding", f"of {act.method}")
+    return _word_refusal(act)
 
 
-def ending_refusal(
-    adjustments: Sequence[Adjustment], act: control.AdjustmentEnded
-) -> str | None:
+def ending_refusal(adjustments: Sequence[Adjustment], act: control.AdjustmentEnded) -> ActRefusal:
     """Say why an act of market adjustment can't be ended; None if it can.
 
     Notes
@@ -124,22 +136,37 @@ def ending_refusal(
     Rules: CEA-ADJ-02.
     """
     if act.adjustment > len(adjustments):
-        return f"adjustment: expected one up to {len(adjustments)}, got {act.adjustment}"
-    found = adjustments[act.adjustment - 1]
+        code, expected = VenueRefusal.ADJUSTMENT_UNKNOWN, f"one up to {len(adjustments)}"
+        return refused(code, WHERE, expected, act.adjustment)
+    found, got = adjustments[act.adjustment - 1], ""
     if not found.target:
-        return f"adjustment {act.adjustment}: the market refused it: {found.reason}"
-    if found.ended is not None:
-        return f"adjustment {act.adjustment}: expected one that goes on, got one that was ended"
-    return persons_refusal(act)
+        got = f"one that the market refused: {found.reason}"
+    elif found.ended is not None:
+        got = "one that was ended"
+    if got:
+        where = f"{WHERE} {act.adjustment}"
+        return refused(VenueRefusal.ADJUSTMENT_ENDED, where, "one that goes on", got)
+    return _word_refusal(act)
 
 
-def persons_refusal(act: control.ActOfTwo) -> str | None:
-    """Say that a reason or a second person is missing; None if neither is."""
-    if not act.why.strip():
-        return "adjustment: expected a reason, got none"
-    if not act.by or not act.second or act.by == act.second:
-        return f"adjustment: expected two persons, got {act.by!r} and {act.second!r}"
+def allocation_refusal(accounts: Container[str], act: control.AllocationNoted) -> ActRefusal:
+    """Say why it can't be noted what an account was allocated; None if it can."""
+    if act.account not in accounts:
+        return account_unknown("allocation", act.account)
+    return _word_refusal(act)
+
+
+def _account_refusal(
+    account: str, accounts: Mapping[str, int], traded: Iterable[int]
+) -> ActRefusal:
+    if accounts[account] in {*traded}:
+        expected = "an account nobody trades by alone"
+        return refused(VenueRefusal.ACCOUNT_TRADED, WHERE, expected, repr(account))
     return None
+
+
+def _word_refusal(act: control.ActOfTwo) -> ActRefusal:
+    return reason_refusal(WHERE, act) or persons_refusal(WHERE, act)
 
 
 def bidding_name(number: int) -> str:

@@ -4,7 +4,9 @@ from collections.abc import Container, Mapping
 
 from msgspec import Struct
 
+from cea_exchange.domain.refusals import VenueRefusal
 from cea_exchange.protocol import control
+from cea_exchange.venue.refusals import ActRefusal, account_unknown, product_unknown, refused
 
 PENDING = ("applied", "approved")
 """States of an application that a bidding may still come of."""
@@ -43,20 +45,25 @@ def application_refusal(
     products: Container[str],
     trading_date: int,
     act: control.Act,
-) -> str | None:
+) -> ActRefusal:
     """Say why an application, or what becomes of one, may not be journaled."""
     match act:
         case control.BiddingApplied(bidding=name):
             if name in applications:
-                return f"bidding: expected a new name, got {name!r}, applied for already"
-            if act.account not in accounts or act.product not in products:
-                given = f"{act.account!r} and {act.product!r}"
-                return f"bidding {name!r}: expected a declared account and product, got {given}"
+                got = f"{name!r}, applied for already"
+                return refused(VenueRefusal.BIDDING_TAKEN, "bidding", "a new name", got)
+            where = f"bidding {name!r}"
+            if act.account not in accounts:
+                return account_unknown(where, act.account)
+            if act.product not in products:
+                return product_unknown(where, act.product)
             if act.date <= trading_date:
-                return f"bidding {name!r}: expected a day after {trading_date}, got {act.date}"
+                expected = f"a day after {trading_date}"
+                return refused(VenueRefusal.DATE_OUT_OF_RANGE, where, expected, act.date)
         case control.BiddingReviewed(bidding=name) | control.BiddingLapsed(bidding=name):
             status = getattr(applications.get(name), "status", "none")
             wanted = ("applied",) if isinstance(act, control.BiddingReviewed) else PENDING
             if status not in wanted:
-                return f"bidding {name!r}: expected an application that waits, got {status}"
+                where, expected = f"bidding {name!r}", "an application that waits"
+                return refused(VenueRefusal.BIDDING_UNKNOWN, where, expected, status)
     return None

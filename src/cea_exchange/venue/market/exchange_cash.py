@@ -12,8 +12,16 @@ import numpy as np
 
 from cea_exchange.domain.profile import Profile
 from cea_exchange.domain.records import EVENT_DTYPE, PRODUCT_NONE, EventKind, Phase
+from cea_exchange.domain.refusals import VenueRefusal
 from cea_exchange.protocol import control
 from cea_exchange.venue.market.cash_book import Payment
+from cea_exchange.venue.refusals import (
+    ActRefusal,
+    account_unknown,
+    persons_refusal,
+    reason_refusal,
+    refused,
+)
 
 CASH_PHASES = (Phase.LISTED, Phase.BREAK, Phase.LISTED_AND_BLOCK)
 """From the first session of a day to the end of its last."""
@@ -33,7 +41,7 @@ def settles_here(profile: Profile) -> bool:
     return profile.rules.settlement_agent == "exchange"
 
 
-def feed_refusal(profile: Profile, command: control.FeedCommand) -> str | None:
+def feed_refusal(profile: Profile, command: control.FeedCommand) -> ActRefusal:
     """Say why the registry may not send this; None if it may.
 
     Notes
@@ -42,7 +50,8 @@ def feed_refusal(profile: Profile, command: control.FeedCommand) -> str | None:
     """
     moves = (control.TransferIn, control.TransferOut, control.Seizure)
     if isinstance(command, moves) and command.product is None and settles_here(profile):
-        return "expected tonnes of a product, got cash, which the exchange settles"
+        expected, got = "tonnes of a product", "cash, which the exchange settles"
+        return refused(VenueRefusal.CASH_SETTLED_HERE, "transfer", expected, got)
     return None
 
 
@@ -52,7 +61,7 @@ def booking_refusal(
     accounts: Container[str],
     references: Container[str],
     booking: Booking,
-) -> str | None:
+) -> ActRefusal:
     """Say why cash may not be booked in a phase; None if it may.
 
     Parameters
@@ -64,16 +73,16 @@ def booking_refusal(
     -----
     Rules: CCER-STL-01 (where), CCER-CSH-01 (when, once, by two).
     """
-    if not settles_here(profile):
-        return "cash: the registry settles it"
-    if not booking.by or not booking.second or booking.by == booking.second:
-        return f"cash: expected two persons, got {booking.by!r} and {booking.second!r}"
+    if (refusal := _agent_refusal(profile) or persons_refusal("cash", booking)) is not None:
+        return refusal
     if booking.account not in accounts:
-        return f"cash: expected a declared account, got {booking.account!r}"
+        return account_unknown("cash", booking.account)
     if booking.reference in references:
-        return f"cash: expected a new reference, got {booking.reference!r}, booked before"
+        got = f"{booking.reference!r}, booked before"
+        return refused(VenueRefusal.CASH_BOOKED, "cash", "a new reference", got)
     if phase not in CASH_PHASES:
-        return f"cash: expected the hours of trading, got phase {Phase(phase).name.lower()}"
+        got = f"phase {Phase(phase).name.lower()}"
+        return refused(VenueRefusal.CASH_HOURS, "cash", "the hours of trading", got)
     return None
 
 
@@ -82,7 +91,7 @@ def correction_refusal(
     accounts: Container[str],
     differing: Container[str],
     act: control.CashCorrected,
-) -> str | None:
+) -> ActRefusal:
     """Say why an account's cash may not be corrected; None if it may.
 
     Parameters
@@ -94,16 +103,22 @@ def correction_refusal(
     -----
     Rules: CCER-STL-03 (where, by two, with a reason).
     """
-    if not settles_here(profile):
-        return "cash: the registry settles it"
-    if not act.by or not act.second or act.by == act.second:
-        return f"cash: expected two persons, got {act.by!r} and {act.second!r}"
-    if not act.why.strip():
-        return "cash: expected a reason for its correction, got none"
+    if (refusal := _agent_refusal(profile) or persons_refusal("cash", act)) is not None:
+        return refusal
+    if (missing := reason_refusal("cash", act)) is not None:
+        return missing
     if act.account not in accounts:
-        return f"cash: expected a declared account, got {act.account!r}"
+        return account_unknown("cash", act.account)
     if act.account not in differing:
-        return f"cash of account {act.account!r}: expected records that differ, got some that agree"
+        where, expected = f"cash of account {act.account!r}", "records that differ"
+        return refused(VenueRefusal.CASH_AGREES, where, expected, "some that agree")
+    return None
+
+
+def _agent_refusal(profile: Profile) -> ActRefusal:
+    if not settles_here(profile):
+        expected = "a market whose cash the exchange settles"
+        return refused(VenueRefusal.CASH_NOT_SETTLED_HERE, "cash", expected, "the registry's")
     return None
 
 

@@ -14,8 +14,10 @@ from msgspec import Struct
 
 from cea_exchange.domain.calendar import date_number
 from cea_exchange.domain.profile import Profile
+from cea_exchange.domain.refusals import VenueRefusal
 from cea_exchange.domain.timetable import time_from_ns
 from cea_exchange.protocol import control
+from cea_exchange.venue.refusals import ActRefusal, refused
 
 
 class Listing(Struct, frozen=True):
@@ -65,7 +67,7 @@ def declared(act: control.ProductDeclared) -> Listing:
 
 def refusal(
     listings: Mapping[str, Listing], act: control.ListingConfirmed | control.ProductList
-) -> str | None:
+) -> ActRefusal:
     """Say why a product may not be confirmed, or listed, now; None if it may.
 
     Notes
@@ -75,11 +77,15 @@ def refusal(
     waiting = listings.get(act.product)
     if isinstance(act, control.ProductList):
         if waiting is not None:
-            return f"list {act.product!r}: expected its first listing to be confirmed"
-    elif waiting is None:
-        return f"listing of {act.product!r}: expected one that waits"
-    elif waiting.confirmed_on:
-        return f"listing of {act.product!r}: it was confirmed on {waiting.confirmed_on}"
+            expected, got = "its first listing confirmed", "one that waits"
+            return refused(VenueRefusal.LISTING_WAITS, f"list {act.product!r}", expected, got)
+        return None
+    where = f"listing of {act.product!r}"
+    if waiting is None:
+        return refused(VenueRefusal.LISTING_UNKNOWN, where, "one that waits", "none")
+    if waiting.confirmed_on:
+        got = f"one that was confirmed on {waiting.confirmed_on}"
+        return refused(VenueRefusal.LISTING_CONFIRMED, where, "one that waits", got)
     return None
 
 

@@ -13,7 +13,16 @@ from msgspec import Struct
 
 from cea_exchange.domain.calendar import is_date_number
 from cea_exchange.domain.records import Restriction
+from cea_exchange.domain.refusals import VenueRefusal
 from cea_exchange.protocol import control
+from cea_exchange.venue.refusals import (
+    ActRefusal,
+    account_unknown,
+    not_next,
+    persons_refusal,
+    reason_refusal,
+    refused,
+)
 
 NAMES = (
     *("watched", "called", "report_due", "pledge", "warned", "named", "restricted", "suspended"),
@@ -61,7 +70,7 @@ def refusal(
     accounts: Mapping[str, int],
     trading_date: int,
     act: MeasureAct,
-) -> str | None:
+) -> ActRefusal:
     """Say why an act about measures may not be journaled; None if it may."""
     match act:
         case control.MeasureTaken():
@@ -77,7 +86,7 @@ def taking_refusal(
     accounts: Mapping[str, int],
     trading_date: int,
     act: control.MeasureTaken,
-) -> str | None:
+) -> ActRefusal:
     """Say why a measure may not be journaled; None if it may.
 
     Notes
@@ -85,26 +94,29 @@ def taking_refusal(
     Rules: CEA-MSR-01, CEA-MSR-02, CEA-MSR-03.
     """
     if act.account not in accounts:
-        return f"measure: expected a declared account, got {act.account!r}"
+        return account_unknown("measure", act.account)
     if act.measure != len(measures) + 1:
-        return f"measure: expected number {len(measures) + 1}, got {act.measure}"
-    if not act.why.strip():
-        return "measure: expected a reason, got none"
+        return not_next("measure", len(measures) + 1, act.measure)
+    if (missing := reason_refusal("measure", act)) is not None:
+        return missing
     if bool(act.barred) != (act.step == STEP_RESTRICTS):
         wanted = "what it restricts" if act.step == STEP_RESTRICTS else "no restrictions"
-        return f"measure of step {act.step}: expected {wanted}, got {list(act.barred)}"
+        where = f"measure of step {act.step}"
+        return refused(VenueRefusal.MEASURE_TERMS, where, wanted, list(act.barred))
     for what, date in (("starts", act.starts), ("ends", act.ends)):
         if date and not is_date_number(date):
-            return f"measure: {what}: expected a date, yyyymmdd, got {date}"
-    if act.ends and act.ends < max(act.starts, trading_date):
-        earliest = max(act.starts, trading_date)
-        return f"measure: ends: expected {earliest} or later, got {act.ends}"
+            where = f"measure: {what}"
+            return refused(VenueRefusal.VALUE_UNSOUND, where, "a date, yyyymmdd", date)
+    earliest = max(act.starts, trading_date)
+    if act.ends and act.ends < earliest:
+        code, expected = VenueRefusal.DATE_OUT_OF_RANGE, f"{earliest} or later"
+        return refused(code, "measure: ends", expected, act.ends)
     return _persons_refusal(act.step, act)
 
 
 def lifting_refusal(
     measures: Sequence[Measure], trading_date: int, act: control.MeasureLifted
-) -> str | None:
+) -> ActRefusal:
     """Say why a measure can't be lifted; None if it can.
 
     Notes
@@ -112,21 +124,22 @@ def lifting_refusal(
     Rules: CEA-MSR-01, CEA-MSR-03.
     """
     if act.measure > len(measures):
-        return f"measure: expected one up to {len(measures)}, got {act.measure}"
-    measure = measures[act.measure - 1]
+        expected = f"one up to {len(measures)}"
+        return refused(VenueRefusal.MEASURE_UNKNOWN, "measure", expected, act.measure)
+    measure, got = measures[act.measure - 1], ""
     if measure.lifted is not None:
-        return f"measure {act.measure}: expected one in force, got one that was lifted"
-    if measure.taken.ends and measure.taken.ends < trading_date:
-        ended = measure.taken.ends
-        return f"measure {act.measure}: expected one in force, got one that ended on {ended}"
-    if not act.why.strip():
-        return "measure: expected a reason, got none"
-    return _persons_refusal(measure.taken.step, act)
+        got = "one that was lifted"
+    elif measure.taken.ends and measure.taken.ends < trading_date:
+        got = f"one that ended on {measure.taken.ends}"
+    if got:
+        where = f"measure {act.measure}"
+        return refused(VenueRefusal.MEASURE_ENDED, where, "one in force", got)
+    return reason_refusal("measure", act) or _persons_refusal(measure.taken.step, act)
 
 
 def keeping_refusal(
     measures: Sequence[Measure], accounts: Mapping[str, int], act: control.MeasuresKept
-) -> str | None:
+) -> ActRefusal:
     """Say why the measures of a life before can't go on; None if they can.
 
     Notes
@@ -134,23 +147,20 @@ def keeping_refusal(
     Rules: CEA-MSR-06.
     """
     if measures:
-        return f"measures of the life before: expected first of all, {len(measures)} were taken"
-    if not act.by or not act.second or act.by == act.second:
-        return f"measures kept: expected two persons, got {act.by!r} and {act.second!r}"
+        expected, got = "them before any other", f"{len(measures)} that were taken"
+        return refused(VenueRefusal.NOT_NEXT, "measures of the life before", expected, got)
+    if (missing := persons_refusal("measures kept", act)) is not None:
+        return missing
     for number, each in enumerate(act.measures, start=1):
         if each.taken.measure != number:
-            return f"measures kept: expected number {number}, got {each.taken.measure}"
+            return not_next("measures kept", number, each.taken.measure)
         if each.taken.account not in accounts:
-            return f"measure {number}: expected a declared account, got {each.taken.account!r}"
+            return account_unknown(f"measure {number}", each.taken.account)
     return None
 
 
-def _persons_refusal(step: int, act: control.ActOfTwo) -> str | None:
-    if step < STEP_OF_TWO:
-        return None
-    if not act.by or not act.second or act.by == act.second:
-        return f"measure of step {step}: expected two persons, got {act.by!r} and {act.second!r}"
-    return None
+def _persons_refusal(step: int, act: control.ActOfTwo) -> ActRefusal:
+    return None if step < STEP_OF_TWO else persons_refusal(f"measure of step {step}", act)
 
 
 def restrictions(measures: Sequence[Measure], account: str, trading_date: int) -> int:

@@ -6,7 +6,9 @@ from typing import Any, get_args
 import numpy as np
 
 from cea_exchange.domain.profile import Profile
+from cea_exchange.domain.refusals import VenueRefusal
 from cea_exchange.protocol import control
+from cea_exchange.venue.refusals import ActRefusal, refused
 
 BARRED = tuple(
     holder
@@ -83,15 +85,18 @@ def reinstatement_refusal(
     holders: Mapping[str, control.Holder],
     barred: Mapping[str, bool],
     suspended_by_registry: Mapping[str, bool],
-) -> str | None:
+) -> ActRefusal:
     """Say why no operator's suspension of an account can be lifted; None if one can.
 
     Notes
     -----
     Rules: CCER-PAR-01, CCER-PAR-02, CEA-ACC-03.
     """
+    where = f"account {account!r}"
     if barred.get(account) is False:
-        return f"account {account!r} is held by: {holders[account]}, which may not trade here"
+        got = f"one held by: {holders[account]}, which may not trade here"
+        return refused(VenueRefusal.HOLDER_BARRED, where, "one of who may trade here", got)
     if suspended_by_registry.get(account) is False:
-        return f"account {account!r} is suspended by the registry, not by an operator"
+        expected, got = "one that an operator suspended", "one that the registry did"
+        return refused(VenueRefusal.SUSPENDED_BY_REGISTRY, where, expected, got)
     return None

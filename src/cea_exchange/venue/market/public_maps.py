@@ -19,8 +19,8 @@ from cea_exchange.domain.records import (
 from cea_exchange.domain.units import cash_format, tonnes_capped
 from cea_exchange.protocol.framing import Band
 from cea_exchange.venue.market.bidding_applications import notices
-from cea_exchange.venue.market.bidding_views import biddings
 from cea_exchange.venue.market.state_machine import VenueStateMachine
+from cea_exchange.venue.market.views import biddings
 
 DEPTH_LEVELS = 5
 """Levels of each side in a depth map (CEA-LST-09); where the profile shows fewer, those."""

@@ -5,7 +5,7 @@ The daemon, `verify` and the tests all run the journal through `VenueStateMachin
 clock and touches no file or socket: the same frames give the same events and the same hashes.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from typing import Any, Self
 
 import msgspec
@@ -27,6 +27,7 @@ from cea_exchange.domain.records import (
     Reason,
     Side,
 )
+from cea_exchange.domain.refusals import VenueRefusal
 from cea_exchange.domain.timetable import bidding_window, time_from_ns
 from cea_exchange.matching.opening import day_open, notices_late
 from cea_exchange.protocol import control
@@ -49,16 +50,20 @@ from cea_exchange.venue.market.application_states import (
 from cea_exchange.venue.market.listings import Listing
 from cea_exchange.venue.market.measures import Measure
 from cea_exchange.venue.market.seizures import PRODUCT_UNDECLARED, seized
+from cea_exchange.venue.refusals import (
+    ActRefusal,
+    account_unknown,
+    persons_refusal,
+    reason_refusal,
+    refused,
+    refused_as,
+)
 
 BIDDING_UNANNOUNCED = (1 << 64) - 1
 """An id no bidding has: ids are dense from 1."""
 
 _EVENTS_EMPTY = np.zeros(0, EVENT_DTYPE)
 _EVENTS_EMPTY.setflags(write=False)
-
-
-class ControlRefused(ValueError):
-    """A control message does not fit the state; it changed nothing and must not be journaled."""
 
 
 class StateDiverged(RuntimeError):
@@ -423,22 +428,22 @@ class VenueStateMachine:
 
         Raises
         ------
-        ControlRefused
+        FrameError
             It does not fit the state; nothing changed. `refusal` says so beforehand.
         StateDiverged
             A checkpoint names other hashes than the state has.
         """
-        reason = self.refusal(message)
-        if reason is not None:
-            raise ControlRefused(reason)
+        refusal = self.refusal(message)
+        if refusal is not None:
+            raise refusal
         self.time_ns = max(self.time_ns, message.at_ns)
         if isinstance(message, control.FeedItem):
             self.feed_seq, self.feed_last = message.transfer_seq, message.command
             return self._entered(self._apply(message.command, message.transfer_seq))
         return self._entered(self._apply(message, 0))
 
-    def refusal(self, message: control.Control) -> str | None:
-        """Say why a control message can't be applied now; None if it can.
+    def refusal(self, message: control.Control) -> ActRefusal:
+        """Return why a control message can't be applied now; None if it can.
 
         What the market itself answers with an event (an unknown account in a transfer, a halt of
         an unknown product) is no refusal here.
@@ -447,24 +452,23 @@ class VenueStateMachine:
         match message:
             case control.FeedItem():
                 return self._feed_refusal(message)
-            case control.ProductDeclared(product=name) if name in self._products:
-                return f"product: expected a new name, got {name!r}, declared already"
-            case control.AccountDeclared(account=name) if name in self._accounts:
-                return f"account: expected a new name, got {name!r}, declared already"
             case control.ProductDeclared(product=name):
-                return self.profile.product_fault(name)
+                fault = self.profile.product_fault(name)
+                return _declaration_refusal("product", name, self._products, fault)
             case control.AccountDeclared(account=name):
-                return name_fault(name)
+                return _declaration_refusal("account", name, self._accounts, name_fault(name))
             case control.ListingConfirmed() | control.ProductList():
                 return listings.refusal(self.listings, message)
             case control.KeyGranted(account=name) if name not in self._accounts:
-                return f"key: expected a declared account, got {name!r}"
+                return account_unknown("key", name)
             case control.AccountSuspended(account=name) | control.AccountRestored(account=name) if (
                 name not in self._accounts
             ):
-                return f"account: expected a declared one, got {name!r}"
+                return account_unknown("account", name)
             case control.Restore(account=name) if self.suspended_by_measure.get(name) is False:
-                return f"account {name!r} is suspended by a measure; lift that"
+                where, expected = f"account {name!r}", "one that no measure suspends"
+                code = VenueRefusal.SUSPENDED_BY_MEASURE
+                return refused(code, where, expected, "one that a measure does")
             case control.Restore(account=name):
                 known = self.holders, self.barred, self.suspended_by_registry
                 return participants.reinstatement_refusal(name, *known)
@@ -479,9 +483,9 @@ class VenueStateMachine:
             case control.SessionLost():
                 for name in (message.account, *(other.account for other in message.others)):
                     if name not in self._accounts:
-                        return f"session: expected a declared account, got {name!r}"
+                        return account_unknown("session", name)
             case control.Kill(account=str() as name) if name not in self._accounts:
-                return f"kill: expected a declared account, got {name!r}"
+                return account_unknown("kill", name)
             case control.TradeBust():
                 return self._bust_refusal(message)
             case control.CashPaidIn() | control.CashPaidOut() | control.CashCorrected():
@@ -497,33 +501,39 @@ class VenueStateMachine:
                 trading_date=date
             ) if not is_date_number(date):
                 # Journaled, it would stop every start from then on.
-                return f"day {date}: expected a date, yyyymmdd"
+                return refused(VenueRefusal.VALUE_UNSOUND, "day", "a date, yyyymmdd", date)
             case control.SettlementConfirmed(trading_date=date) if date > core.trading_date:
-                last = core.trading_date
-                return f"confirmation of day {date}: expected one up to {last}, got a later one"
+                code, expected = VenueRefusal.DATE_OUT_OF_RANGE, f"one up to {core.trading_date}"
+                return refused(code, "confirmation of a day", expected, date)
             case control.DayOpen(date=date) if core.day_is_open:
-                return f"day {date}: expected no open day, got {core.trading_date}"
+                code, got = VenueRefusal.DAY_IS_OPEN, core.trading_date
+                return refused(code, f"day {date}", "no open day", got)
             case control.DayOpen(date=date) if date <= core.trading_date:
-                return f"day: expected after {core.trading_date}, got {date}"
+                code, expected = VenueRefusal.DATE_OUT_OF_RANGE, f"after {core.trading_date}"
+                return refused(code, "day", expected, date)
             case control.DayOpen(date=date, second="") if exchange_cash.settles_here(self.profile):
                 for found in cash_book.differences(*self.cash_records()):
-                    return f"day {date}: the exchange's cash does not come out: {found}"
+                    expected = "the exchange's cash to come out"
+                    return refused(VenueRefusal.CASH_DIFFERS, f"day {date}", expected, found)
             case control.DayClose() | control.PhaseSet() if not core.day_is_open:
-                return "no trading day is open"
+                return refused(VenueRefusal.NO_DAY_OPEN, "day", "an open trading day", "none")
         return None
 
-    def _feed_refusal(self, item: control.FeedItem) -> str | None:
+    def _feed_refusal(self, item: control.FeedItem) -> ActRefusal:
         seq, command = item.transfer_seq, item.command
         if seq != self.feed_seq + 1:
-            return f"feed: expected item {self.feed_seq + 1}, got {seq}"
-        reason = exchange_cash.feed_refusal(self.profile, command)
-        if reason is None and not isinstance(command, _TRANSFERS):
-            reason = self.refusal(command)
-        return None if reason is None else f"feed item {seq}: {reason}"
+            return refused(VenueRefusal.NOT_NEXT, "feed", f"item {self.feed_seq + 1}", seq)
+        refusal = exchange_cash.feed_refusal(self.profile, command)
+        if refusal is None and not isinstance(command, _TRANSFERS):
+            refusal = self.refusal(command)
+        if refusal is None:
+            return None
+        where = f"feed item {seq}: {refusal.where}"
+        return refused(refusal.code, where, refusal.expected, refusal.got)
 
     def _cash_refusal(
         self, message: control.CashPaidIn | control.CashPaidOut | control.CashCorrected
-    ) -> str | None:
+    ) -> ActRefusal:
         if isinstance(message, control.CashCorrected):
             found = [each["account"] for each in cash_book.differences(*self.cash_records())]
             known = self.profile, self._accounts, found
@@ -670,7 +680,7 @@ class VenueStateMachine:
         known = self.measures, self._accounts, self.suspended_by_measure
         return measures.taken_effect(self.core, *known, others)
 
-    def _adjustment_refusal(self, message: control.Control) -> str | None:
+    def _adjustment_refusal(self, message: control.Control) -> ActRefusal:
         traded = [key.account_index for key in self.keys.values() if key.role != "reader"]
         named, known = self.adjustment_accounts, self._accounts
         match message:
@@ -681,10 +691,8 @@ class VenueStateMachine:
                 return adjustments.acting_refusal(named, known, traded, count, message)
             case control.AdjustmentEnded():
                 return adjustments.ending_refusal(self.adjustments, message)
-            case control.AllocationNoted(account=name) if name not in known:
-                return f"allocation: expected a declared account, got {name!r}"
             case control.AllocationNoted():
-                return adjustments.persons_refusal(message)
+                return adjustments.allocation_refusal(known, message)
         return None
 
     def _market_adjusted(self, act: control.MarketAdjusted) -> np.ndarray:
@@ -751,23 +759,24 @@ class VenueStateMachine:
         canceled = self.core.orders_cancel(account, OPERATOR_ANY, Reason.KILLED)
         return np.concatenate((canceled, self.core.suspend(account)))
 
-    def _bust_refusal(self, act: control.TradeBust) -> str | None:
-        """Say why a bust may not be journaled: persons, record, or a bust before it.
+    def _bust_refusal(self, act: control.TradeBust) -> ActRefusal:
+        """Return why a bust may not be journaled: persons, record, or a bust before it.
 
         Rules: CEA-STL-04.
         """
-        if not act.by or not act.second or act.by == act.second:
-            return f"bust: expected two persons who agree, got {act.by!r} and {act.second!r}"
+        if (missing := persons_refusal("bust", act)) is not None:
+            return missing
         (trade,) = np.frombuffer(act.trade, EVENT_DTYPE)
-        if int(trade["settlement_seq"]) != act.settlement_seq:
-            return (
-                f"bust: settlement_seq of the record: expected {act.settlement_seq}, "
-                f"got {trade['settlement_seq']}"
-            )
+        if (seq := int(trade["settlement_seq"])) != act.settlement_seq:
+            where = "bust: settlement_seq of the record"
+            return refused(VenueRefusal.TRADE_UNKNOWN, where, str(act.settlement_seq), seq)
         if int(trade["trade_id"]) in self.busted:
-            return f"bust: trade {trade['trade_id']} was busted already"
+            got = f"{trade['trade_id']}, which was busted already"
+            return refused(VenueRefusal.TRADE_BUSTED, "bust", "a trade that stands", got)
         fault = self.core.trade_bust_fault(act.trade)
-        return fault and f"bust: expected a trade of this market: {fault}"
+        if fault is not None:
+            return refused_as(VenueRefusal.TRADE_UNKNOWN, f"bust: {fault}")
+        return None
 
     def _trade_bust(self, act: control.TradeBust) -> np.ndarray:
         (trade,) = np.frombuffer(act.trade, EVENT_DTYPE)
@@ -861,24 +870,25 @@ class VenueStateMachine:
             before, status=status, why=act.why if why is None else why
         )
 
-    def _adopt_refusal(self, act: control.Adopt) -> str | None:
+    def _adopt_refusal(self, act: control.Adopt) -> ActRefusal:
         """An adoption begins a life, and two persons answer for it.
 
         Rules: CEA-OPR-02.
         """
         if self.core.event_seq or self.core.command_seq or self.product_names or self.account_names:
-            return "adopt: expected as the first message of a journal"
-        if not act.by or not act.second or act.by == act.second:
-            return f"adopt: expected two persons who agree, got {act.by!r} and {act.second!r}"
-        if not act.why.strip():
-            return "adopt: expected a reason, got none"
+            expected, got = "it as the first message of a journal", "it after others"
+            return refused(VenueRefusal.NOT_NEXT, "adopt", expected, got)
+        missing = persons_refusal("adopt", act) or reason_refusal("adopt", act)
+        if missing is not None:
+            return missing
+        expected, got = "", ""
         if exchange_cash.settles_here(self.profile):
-            return "adopt: expected cash that the registry settles, got the exchange's"
-        if self.profile.listing_confirmed:
-            return "adopt: expected listings of the registry's, got those the exchange confirms"
-        if (who := self.profile.participants) != "any":
-            return f"adopt: expected a profile by which any holder may trade, got {who}"
-        return None
+            expected, got = "cash that the registry settles", "the exchange's"
+        elif self.profile.listing_confirmed:
+            expected, got = "listings of the registry's", "those the exchange confirms"
+        elif (who := self.profile.participants) != "any":
+            expected, got = "a profile by which any holder may trade", who
+        return refused(VenueRefusal.PROFILE_UNFIT, "adopt", expected, got) if expected else None
 
     def _adopt(self, act: control.Adopt) -> None:
         state = act.state
@@ -905,30 +915,32 @@ class VenueStateMachine:
             if account.suspended_by_registry
         }
 
-    def _profile_change_refusal(self, act: control.ProfileChanged) -> str | None:
+    def _profile_change_refusal(self, act: control.ProfileChanged) -> ActRefusal:
         """Rules change between two days, when nothing is locked under the old ones.
 
         Rules: CEA-OPR-03.
         """
         if self.core.day_is_open:
-            return f"profile: day {self.core.trading_date} is open"
+            day = self.core.trading_date
+            return refused(VenueRefusal.DAY_IS_OPEN, "profile", "no open day", day)
         if len(act.text) > control.PROFILE_TEXT_MAX:
-            most = control.PROFILE_TEXT_MAX
-            return f"profile: expected at most {most} characters, got {len(act.text)}"
+            expected = f"at most {control.PROFILE_TEXT_MAX} characters"
+            return refused(VenueRefusal.PROFILE_UNFIT, "profile", expected, len(act.text))
         try:
             profile = profile_parse(act.text, "profile")
         except ProfileError as error:
-            return str(error)
+            return refused(VenueRefusal.PROFILE_UNFIT, "profile", "a profile's text", error)
         for what, expected, got in (
             ("profile_hash", profile.profile_hash(), act.profile_hash),
             ("previous_hash", self.profile.profile_hash(), act.previous_hash),
         ):
             if expected != got:
-                return f"profile: {what}: expected {expected}, got {got}"
+                return refused(VenueRefusal.PROFILE_UNFIT, f"profile: {what}", expected, got)
         for name in ("holdings_checked", "settlement_agent"):
             now, new = getattr(self.profile.rules, name), getattr(profile.rules, name)
             if new != now:
-                return f"profile: {name}: expected {now}, or balances would mean nothing, got {new}"
+                where, expected = f"profile: {name}", f"{now}, or balances would mean nothing"
+                return refused(VenueRefusal.PROFILE_UNFIT, where, expected, new)
         return None
 
     def _profile_changed(self, act: control.ProfileChanged) -> np.ndarray:
@@ -1013,3 +1025,12 @@ class VenueStateMachine:
             "feed_seq": self.feed_seq,
             "confirmed_date": self.confirmed_date,
         }
+
+
+def _declaration_refusal(
+    what: str, name: str, declared: Container[str], fault: str | None
+) -> ActRefusal:
+    if name in declared:
+        got = f"{name!r}, declared already"
+        return refused(VenueRefusal.NAME_TAKEN, what, "a new name", got)
+    return None if fault is None else refused_as(VenueRefusal.VALUE_UNSOUND, fault)

@@ -21,15 +21,15 @@ from cea_exchange.protocol import control
 from cea_exchange.protocol.operators import Operator
 from cea_exchange.venue.durability.sequencer import Sequencer, damage_refusal
 from cea_exchange.venue.market import adjustments, cash_book, measures
-from cea_exchange.venue.market.bidding_views import biddings
-from cea_exchange.venue.market.block_views import block_word_check, blocks_of_all
 from cea_exchange.venue.market.names import account_known, product_known
+from cea_exchange.venue.market.views import biddings, block_word_check, blocks_of_all
 from cea_exchange.venue.operations import admin_views, bidding_service
 from cea_exchange.venue.operations.case_service import CaseService
 from cea_exchange.venue.operations.proposals import VenueProposals
 from cea_exchange.venue.operations.trade_search import trade_event
 from cea_exchange.venue.order_entry import activity_statements
 from cea_exchange.venue.order_entry.service import OrderEntry
+from cea_exchange.venue.refusals import ActRefusal
 from cea_exchange.venue.requests import VENUE_REQUESTS
 from cea_exchange.venue.requests.base import ActRequest, AdjustmentAct, AdminRequest, MeasureRequest
 from cea_exchange.venue.requests.biddings import BiddingOpen
@@ -45,27 +45,6 @@ TURN_S = 0.005
 
 BUST_ROWS_READ = 8
 """The bust's own record is the last of the settlement stream, but for a checkpoint behind it."""
-
-_UNFIT = {
-    control.Restore: VenueRefusal.SUSPENDED_BY_REGISTRY,
-    control.TradeBust: VenueRefusal.TRADE_BUSTED,
-    control.ListingConfirmed: VenueRefusal.LISTING_STATE,
-    control.ProductList: VenueRefusal.LISTING_STATE,
-    control.CashPaidIn: VenueRefusal.CASH_NOT_BOOKED,
-    control.CashPaidOut: VenueRefusal.CASH_NOT_BOOKED,
-    control.CashCorrected: VenueRefusal.CASH_NOT_BOOKED,
-    control.BiddingApplied: VenueRefusal.BIDDING_TAKEN,
-    control.BiddingReviewed: VenueRefusal.BIDDING_UNKNOWN,
-    control.BiddingLapsed: VenueRefusal.BIDDING_UNKNOWN,
-    control.MeasureTaken: VenueRefusal.MEASURE_UNFIT,
-    control.MeasureLifted: VenueRefusal.MEASURE_UNFIT,
-    control.CaseEntered: VenueRefusal.CASE_UNFIT,
-    control.AdjustmentAccountNamed: VenueRefusal.ADJUSTMENT_UNFIT,
-    control.MarketAdjusted: VenueRefusal.ADJUSTMENT_UNFIT,
-    control.AdjustmentEnded: VenueRefusal.ADJUSTMENT_UNFIT,
-    control.AllocationNoted: VenueRefusal.ADJUSTMENT_UNFIT,
-}
-"""Why the market's state takes no act of a kind; any other: `DAY_STATE`."""
 
 log = structlog.get_logger("venue")
 
@@ -112,7 +91,7 @@ class AdminService(Service[Operator, AdminRequest]):
         orders: OrderEntry,
         *,
         proposal_s: float,
-        run_controls: Callable[[list[control.Control]], list[str | None]],
+        run_controls: Callable[[list[control.Control]], list[ActRefusal]],
         status: Callable[[], dict[str, Any]],
         stop: Callable[[], None],
         hand_over: Callable[[str], None],
@@ -306,8 +285,7 @@ class AdminService(Service[Operator, AdminRequest]):
     def _run(self, act: control.Act) -> None:
         for refusal in self._run_controls([act]):
             if refusal is not None:
-                code = _UNFIT.get(type(act), VenueRefusal.DAY_STATE)
-                raise FrameError(code, expected="an act that fits", got=refusal, where="market")
+                raise refusal
 
     def account_index(self, name: str) -> int:
         """Return an account's index; FrameError if there is none of that name."""
@@ -394,14 +372,7 @@ class AdminService(Service[Operator, AdminRequest]):
             settlement_seq=int(event["settlement_seq"]),
             trade=event.tobytes(),
         )
-        refusal = self.machine.refusal(msgspec.structs.replace(act, second=SECOND_TO_COME))
-        if refusal is not None:
-            raise FrameError(
-                VenueRefusal.TRADE_BUSTED,
-                expected="a trade that can be undone",
-                got=refusal,
-                where="trade_id",
-            )
+        self._fit_check(act)
         names = self.machine.account_names
         what = (
             f"undo trade {trade_id}: {event['tonnes']} t of "
@@ -431,14 +402,7 @@ class AdminService(Service[Operator, AdminRequest]):
             reference=request.reference,
         )
         self.account_index(request.account)
-        refusal = self.machine.refusal(msgspec.structs.replace(act, second=SECOND_TO_COME))
-        if refusal is not None:
-            raise FrameError(
-                VenueRefusal.CASH_NOT_BOOKED,
-                expected="cash that can be booked now",
-                got=refusal,
-                where="cash",
-            )
+        self._fit_check(act)
         way = "into" if kind is control.CashPaidIn else "out of"
         what = f"book {request.cash} fen {way} {request.account}, {request.reference}"
 
@@ -453,14 +417,7 @@ class AdminService(Service[Operator, AdminRequest]):
         account = request.account
         act = control.CashCorrected(by=by.name, why=request.why, account=account, cash=request.cash)
         index = self.account_index(account)
-        refusal = self.machine.refusal(msgspec.structs.replace(act, second=SECOND_TO_COME))
-        if refusal is not None:
-            raise FrameError(
-                VenueRefusal.CASH_NOT_BOOKED,
-                expected="cash that does not come out",
-                got=refusal,
-                where="cash",
-            )
+        self._fit_check(act)
         had = int(self.machine.core.account(index)["cash"])
         what = f"let {account} have {request.cash} fen, it has {had}: {request.why}"
 
@@ -507,7 +464,7 @@ class AdminService(Service[Operator, AdminRequest]):
     ) -> Prepared:
         """Return a measure, or its end, for a second person; FrameError if it does not fit."""
         act = msgspec.structs.replace(act, by=by.name)
-        self._fit_check(act, "a measure that fits", "measure")
+        self._fit_check(act)
 
         def carry_out(second: Operator) -> dict[str, Any]:
             agreed = msgspec.structs.replace(act, second=second.name)
@@ -520,11 +477,11 @@ class AdminService(Service[Operator, AdminRequest]):
 
         return Prepared(what, carry_out)
 
-    def _fit_check(self, act: control.ActOfTwo, expected: str, where: str) -> None:
+    def _fit_check(self, act: control.ActOfTwo) -> None:
         """Refuse an act that would not fit once a second person agreed."""
         refusal = self.machine.refusal(msgspec.structs.replace(act, second=SECOND_TO_COME))
         if refusal is not None:
-            raise FrameError(_UNFIT[type(act)], expected=expected, got=refusal, where=where)
+            raise refusal
 
     def case_rows(self) -> list[dict[str, Any]]:
         """Return all case files, a row each."""
@@ -568,7 +525,7 @@ class AdminService(Service[Operator, AdminRequest]):
     def adjustment_prepared(self, act: AdjustmentAct, what: str, by: Operator) -> Prepared:
         """Return an act of market adjustment for a second person; FrameError if it does not fit."""
         act = msgspec.structs.replace(act, by=by.name)
-        self._fit_check(act, "an act of market adjustment that fits", "adjustment")
+        self._fit_check(act)
 
         def carry_out(second: Operator) -> dict[str, Any]:
             agreed = msgspec.structs.replace(act, second=second.name)

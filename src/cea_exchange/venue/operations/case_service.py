@@ -75,12 +75,7 @@ class CaseService:
             event_seq = self._machine.core.event_seq
             refusal = case_files.entry_refusal(before, accounts, event_seq, agreed)
             if refusal is not None:
-                raise FrameError(
-                    VenueRefusal.CASE_UNFIT,
-                    expected="an entry that fits",
-                    got=refusal,
-                    where="case",
-                )
+                raise refusal
         return made
 
     def proposal_check(self, name: str, body: AnyBody, by: Operator, why: str) -> None:

@@ -16,6 +16,7 @@ from cea_exchange.domain.records import EventKind
 from cea_exchange.protocol import control
 from cea_exchange.venue.market.state_machine import KeyHolder, VenueStateMachine
 from cea_exchange.venue.order_entry.sessions import Sessions
+from cea_exchange.venue.refusals import ActRefusal
 
 TURN_S = 0.02
 """From here on the next turn takes half as many operators, else twice as many."""
@@ -60,7 +61,7 @@ class LostSessions:
         machine: VenueStateMachine,
         sessions: Sessions,
         *,
-        run_acts: Callable[[list[control.Control]], tuple[np.ndarray, list[str | None]]],
+        run_acts: Callable[[list[control.Control]], tuple[np.ndarray, list[ActRefusal]]],
         now_s: Callable[[], float],
     ) -> None:
         self._machine = machine
@@ -159,7 +160,8 @@ class LostSessions:
         events, (refusal,) = self._run_acts([act])
         if refusal is not None:
             # The disk is full: the orders stay until there is room to say that they went.
-            log.error("session_lost_not_journaled", operators=len(sweep.operators), error=refusal)
+            count = len(sweep.operators)
+            log.error("session_lost_not_journaled", operators=count, error=str(refusal))
             self._not_before_s = self._now_s() + PAUSE_S
             return False
         canceled = events["order_id"][events["kind"] == EventKind.ORDER_CANCELED]

@@ -38,9 +38,8 @@ from cea_exchange.venue.config import VenueConfig
 from cea_exchange.venue.durability.event_index import operator_keys
 from cea_exchange.venue.durability.sequencer import Sequencer, damage_refusal
 from cea_exchange.venue.market.bidding_applications import notices
-from cea_exchange.venue.market.bidding_views import biddings
-from cea_exchange.venue.market.block_views import blocks, party
 from cea_exchange.venue.market.public_maps import book
+from cea_exchange.venue.market.views import biddings, blocks, party
 from cea_exchange.venue.order_entry.activity_statements import history, statement
 from cea_exchange.venue.order_entry.gateway import (
     REPORT_FRAME_BYTES_MAX,
@@ -58,6 +57,7 @@ from cea_exchange.venue.order_entry.waiting_requests import (
     Replay,
     WaitingRequests,
 )
+from cea_exchange.venue.refusals import ActRefusal
 
 REQUESTS_TURN_S = 0.002
 """How long a turn answers requests while orders may wait; the rest takes the next turns."""
@@ -117,7 +117,7 @@ class OrderEntry:
         config: VenueConfig,
         *,
         release: Callable[[np.ndarray], None],
-        run_acts: Callable[[list[control.Control]], tuple[np.ndarray, list[str | None]]],
+        run_acts: Callable[[list[control.Control]], tuple[np.ndarray, list[ActRefusal]]],
         now_s: Callable[[], float],
     ) -> None:
         self._now_s = now_s

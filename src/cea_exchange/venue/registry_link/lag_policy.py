@@ -17,6 +17,7 @@ from cea_exchange.protocol import control
 from cea_exchange.venue.config import LagSetting
 from cea_exchange.venue.market.state_machine import VenueStateMachine
 from cea_exchange.venue.order_entry.gateway import Gateway
+from cea_exchange.venue.refusals import ActRefusal
 from cea_exchange.venue.registry_link.link import RegistryLink
 
 LEVELS = ("normal", "warn", "throttle", "cancel_only", "halt")
@@ -134,7 +135,7 @@ class LagPolicy:
         gateway: Gateway,
         setting: LagSetting,
         *,
-        run_controls: Callable[[list[control.Control]], list[str | None]],
+        run_controls: Callable[[list[control.Control]], list[ActRefusal]],
         now_s: float,
     ) -> None:
         self._machine = machine

@@ -7,6 +7,7 @@ import structlog
 from cea_exchange.protocol import control
 from cea_exchange.venue.durability.sequencer import Sequencer
 from cea_exchange.venue.order_entry.gateway import Gateway
+from cea_exchange.venue.refusals import ActRefusal
 from cea_exchange.venue.registry_link.feed import FeedAnswer, RegistryFeed
 
 FEED_PAUSE_S = 1.0
@@ -55,7 +56,7 @@ class RegistryLink:
         sequencer: Sequencer,
         gateway: Gateway,
         *,
-        run_controls: Callable[[list[control.Control]], list[str | None]],
+        run_controls: Callable[[list[control.Control]], list[ActRefusal]],
         sessions_check: Callable[[], None],
         now_s: Callable[[], float],
     ) -> None:
@@ -149,7 +150,7 @@ class RegistryLink:
         self._sessions_check()
         for refusal in refusals:
             if refusal is not None:
-                raise control.ControlError(refusal)
+                raise control.ControlError(str(refusal))
         if answer.state != "ok":
             self._wait(f"the registry says {answer.state}")
         elif self._machine.feed_seq >= answer.last_seq:

@@ -21,6 +21,7 @@ from cea_exchange.venue.market.bidding_applications import (
     reviews_overdue,
 )
 from cea_exchange.venue.market.state_machine import VenueStateMachine
+from cea_exchange.venue.refusals import ActRefusal
 from cea_exchange.venue.registry_link.link import AWAITING_REGISTRY, RegistryLink
 from cea_exchange.venue.requests.biddings import BiddingApply
 from cea_exchange.venue.trading_day.clock_monitor import ClockMonitor
@@ -61,7 +62,7 @@ class TradingDay:
         config: VenueConfig,
         registry: RegistryLink,
         *,
-        run_controls: Callable[[list[control.Control]], list[str | None]],
+        run_controls: Callable[[list[control.Control]], list[ActRefusal]],
     ) -> None:
         self._machine = machine
         self._clock = clock
@@ -154,9 +155,10 @@ class TradingDay:
     def _run_due(self, act: control.Control) -> None:
         """Do what the clock makes due; say once why it can't be done, and try again each turn."""
         (refusal,) = self._run_controls([act])
-        if refusal is not None and refusal != self._refused:
-            log.error("due_act_refused", act=type(act).__name__, error=refusal)
-        self._refused = refusal
+        error = None if refusal is None else str(refusal)
+        if error not in (None, self._refused):
+            log.error("due_act_refused", act=type(act).__name__, error=error)
+        self._refused = error
 
     def _is_missed(self) -> bool:
         core = self._machine.core

@@ -44,14 +44,14 @@ class DaemonCcerMarket(DaemonMarket):
 
     def listing_confirm(self, instrument: str) -> None:
         """Confirm an instrument's first listing: it is traded from the next trading day on."""
-        self._venue.once(
-            VenueRefusal.LISTING_STATE, "confirm_listing", product=instrument, why="first listing"
-        )
+        # Where it is traded already, none waits any more.
+        done = {VenueRefusal.LISTING_CONFIRMED, VenueRefusal.LISTING_UNKNOWN}
+        self._venue.once(done, "confirm_listing", product=instrument, why="first listing")
 
     def paid_in(self, account: str, fen: int, reference: str) -> None:
         """Book what the exchange's bank took in: one operator proposes, another agrees."""
         self._venue.once_by_two(
-            VenueRefusal.CASH_NOT_BOOKED,
+            {VenueRefusal.CASH_BOOKED},
             "cash_pay_in",
             account=account,
             cash=fen,

@@ -119,7 +119,7 @@ class DaemonMarket:
         """Award what is offered to those who bid best, each at its own price."""
         name = bidding_name(offer, self._date)
         self._venue.once_by_two(
-            VenueRefusal.BIDDING_TAKEN,
+            {VenueRefusal.BIDDING_TAKEN},
             "bidding_open",
             bidding=name,
             account=offer.seller.account,
@@ -132,7 +132,7 @@ class DaemonMarket:
         (number,) = (each["bidding_id"] for each in shown if each["bidding"] == name)
         for bid in offer.bids:
             self.entered(bid.firm.index, bids_made([bid], number))
-        self._venue.once(VenueRefusal.BIDDING_STATE, "bidding_close", bidding=name)
+        self._venue.once({VenueRefusal.BIDDING_STATE}, "bidding_close", bidding=name)
 
     def day_close(self) -> None:
         """Close the day, and wait until all of it is settled, confirmed and published."""

@@ -1,7 +1,7 @@
 """A venue's daemon as its operators have it: what they ask, and what they wait for."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from contextlib import AbstractContextManager, suppress
 from typing import Any
 
@@ -81,15 +81,15 @@ class VenueOperator:
             with suppress(_ProposalGone):
                 self._by_two(op, terms)
 
-    def once(self, done: VenueRefusal, op: str, **terms: Any) -> None:
-        """Ask for what is refused the second time, as after an answer that was lost."""
+    def once(self, done: Container[VenueRefusal], op: str, **terms: Any) -> None:
+        """Ask for what is refused so the second time, as after an answer that was lost."""
         try:
             self.operate(op, **terms)
         except VenueRefused as error:
-            if error.code is not done:
+            if error.code not in done:
                 raise
 
-    def once_by_two(self, done: VenueRefusal, op: str, **terms: Any) -> None:
+    def once_by_two(self, done: Container[VenueRefusal], op: str, **terms: Any) -> None:
         """Propose what takes two persons, and agree to it; refused the second time as in `once`."""
         while True:
             try:
@@ -97,7 +97,7 @@ class VenueOperator:
             except _ProposalGone:
                 continue
             except VenueRefused as error:
-                if error.code is not done:
+                if error.code not in done:
                     raise
             return
 

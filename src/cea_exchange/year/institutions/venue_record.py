@@ -16,7 +16,7 @@ from cea_exchange.journal.storage import OsFile
 from cea_exchange.protocol.control import Control, DayClose, DayOpen, PhaseSet
 from cea_exchange.registry.registry import Registry
 from cea_exchange.venue.durability.sequencer import Sequencer
-from cea_exchange.venue.market.state_machine import ControlRefused, VenueStateMachine
+from cea_exchange.venue.market.state_machine import VenueStateMachine
 from cea_exchange.year.institutions.session_time import (
     CLOSE_HOUR,
     FEED_HOUR,
@@ -108,7 +108,7 @@ class JournaledExchange(Exchange):
                 self.time.be(date_of_number(self.trading_date), CLOSE_HOUR)
         events, (refusal,) = self._sequencer.run_controls([message])
         if refusal is not None:
-            raise ControlRefused(refusal)
+            raise refusal
         return self.noted(events)
 
     def submit(self, commands: np.ndarray) -> np.ndarray:

@@ -1,13 +1,14 @@
-"""The open blocks: what participants see of their own and those for them; operators see all."""
+"""What each may see of the open blocks, and all of the biddings: never a bid of another."""
 
 from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
-from cea_exchange.domain.records import ACCOUNT_NONE, Phase
+from cea_exchange.domain.records import ACCOUNT_NONE, BiddingState, Phase, Pricing, Side
 from cea_exchange.domain.refusals import VenueRefusal
 from cea_exchange.domain.refusals.frame_error import FrameError
+from cea_exchange.domain.timetable import time_from_ns
 from cea_exchange.protocol.framing import BLOCKS_COUNT_MAX, PartyRequest
 from cea_exchange.venue.market.state_machine import VenueStateMachine
 
@@ -98,6 +99,34 @@ def block_word_check(machine: VenueStateMachine, block_id: int, *, confirms: boo
         raise FrameError(VenueRefusal.BLOCK_STATE, expected=expected, got=got, where="block")
 
 
+def biddings(machine: VenueStateMachine) -> list[dict[str, Any]]:
+    """Return the day's biddings in order of announcement, ended ones too; prices are fen.
+
+    Notes
+    -----
+    Rules: CEA-BID-05 (sealed), CEA-BID-09 (results). An operator sees no more here than the public.
+    """
+    shown = []
+    for name, bidding_id in machine.biddings.items():
+        bidding = machine.core.bidding(bidding_id)
+        has_ended = bidding["state"] == BiddingState.ENDED
+        shown.append(
+            {
+                "bidding": name,
+                "bidding_id": int(bidding_id),
+                "product": machine.product_names[bidding["product_index"]],
+                "side": Side(bidding["side"]).name.lower(),
+                "pricing": Pricing(bidding["pricing"]).name.lower(),
+                **{field: int(bidding[field]) for field in ("tonnes", "floor", "ceiling")},
+                **{field: _time(bidding[field]) for field in ("opens_at", "closes_at")},
+                "state": BiddingState(bidding["state"]).name.lower(),
+                "tonnes_awarded": int(bidding["tonnes_awarded"]) if has_ended else None,
+                "clearing_price": int(bidding["clearing_price"]) or None,
+            }
+        )
+    return shown
+
+
 def _shown(
     machine: VenueStateMachine,
     rows: np.ndarray | Iterable[dict[str, int]],
@@ -114,3 +143,7 @@ def _shown(
 
 def _known(index: int) -> int | None:
     return None if index == ACCOUNT_NONE else index
+
+
+def _time(time_ns: int) -> str | None:
+    return time_from_ns(time_ns).isoformat() if time_ns else None
