@@ -144,8 +144,8 @@ def test_the_registry_refuses_a_cut_of_other_tonnes_than_are_missing(linked):
     linked.platform.cases.cuts.cut(PROVINCE, number, OWED - 1_500, "decision 2")
     late = linked.registry.surrender.apply("P001", 2024, {"CEA24": 7})
     linked.talk()
-    ((enterprise, words),) = linked.refused()
-    assert enterprise == "E1"
+    ((enterprise, code, words),) = linked.refused()
+    assert (enterprise, code) == ("E1", "NOTHING_SHORT")
     assert words.startswith("P001: expected short of 2024 with nothing left to decide")
     assert linked.registry.deductions.still_to_adjust("P001") == []
     linked.registry.surrender.reject(late, ZHEJIANG, "decided already")

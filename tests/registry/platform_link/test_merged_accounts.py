@@ -140,6 +140,10 @@ def test_one_merged_into_an_account_that_is_closed_is_named(linked):
     row = given_2024(linked.world, is_verified=True)
     linked.talk()
     assert linked.refused() == [
-        ("E1", f"account: expected an open one of {credit_code(1)} in 33, got P001 of 33, closed")
+        (
+            "E1",
+            "ACCOUNT_UNKNOWN",
+            f"account: expected an open one of {credit_code(1)} in 33, got P001 of 33, closed",
+        )
     ]
     assert linked.platform.outbox.recomputed(row.allocation_id)[0]["is_posted"] is False

@@ -171,8 +171,8 @@ def test_a_mismatch_goes_back_with_its_line_and_nothing_is_posted(linked):
     verified_2024(linked.world)
     linked.talk()
     given(linked, is_verified=True)
-    ((enterprise, words),) = linked.refused()
-    assert enterprise == "E1"
+    ((enterprise, code, words),) = linked.refused()
+    assert (enterprise, code) == ("E1", "ACCOUNT_UNKNOWN")
     assert words.startswith(f"account: expected an open one of {credit_code(1)} in 33, got none")
     assert linked.registry.store.one("SELECT count(*) FROM entries") == 0
     assert linked.stream.standing().refused == 1
@@ -316,9 +316,9 @@ def test_an_obligation_of_an_impossible_year_is_refused_and_the_next_item_posted
         linked.platform.outbox.tell(ObligationsSet(ZHEJIANG, year, 20251231, (line,)))
     linked.world.listed(2025)
     linked.talk()
-    assert [words for _, words in linked.refused()] == [
-        "year: expected 2019 or later, got 2018",
-        "year: expected before 9999, got 9999",
+    assert linked.refused() == [
+        ("", "ITEM_NOT_ALLOWED", "year: expected 2019 or later, got 2018"),
+        ("", "ITEM_NOT_ALLOWED", "year: expected before 9999, got 9999"),
     ]
     assert linked.stream.last_seq() == 4
 
@@ -385,9 +385,9 @@ def test_figures_that_were_changed_are_found_line_by_line(linked):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Outbox, "tell", spoiled)
         row = given(linked, is_verified=True)
-    assert linked.refused() == [
-        ("E1", f"tonnes: expected {row.tonnes} by its units, got {row.tonnes + 1}")
-    ]
+    ((enterprise, code, words),) = linked.refused()
+    assert (enterprise, code) == ("E1", "COMPUTED_OTHERWISE")
+    assert words == f"tonnes: expected {row.tonnes} by its units, got {row.tonnes + 1}"
     assert linked.held() == 0
 
 

@@ -149,9 +149,9 @@ def test_what_the_registry_computes_otherwise_goes_back_and_is_sent_as_it_is_the
     number = linked.registry.surrender.apply("P001", 2024, {"CEA24": 724})
     linked.registry.surrender.accept(number, ZHEJIANG)
     linked.talk()
-    assert linked.refused() == [
-        ("E1", f"tonnes: expected {OWED - 724}, which are missing, got {OWED}")
-    ]
+    ((enterprise, code, words),) = linked.refused()
+    assert (enterprise, code) == ("E1", "COMPUTED_OTHERWISE")
+    assert words == f"tonnes: expected {OWED - 724}, which are missing, got {OWED}"
     assert owed(linked)[1] == [OWED, None, None]
     (refused,) = linked.platform.outbox.refused()
     linked.platform.resending.send_again(refused["link_seq"])
@@ -291,8 +291,9 @@ def test_a_successor_without_an_account_is_named(linked):
     linked.world.enterprise("E4", number=4)
     linked.platform.successions.merge("E1", "E4", **DECIDED)
     linked.talk()
-    ((enterprise, words),) = linked.refused()
-    assert (enterprise, words[:44]) == ("E4", "enterprise: expected a listed one of 33, got")
+    ((enterprise, code, words),) = linked.refused()
+    assert (enterprise, code) == ("E4", "ENTERPRISE_NOT_LISTED")
+    assert words.startswith("enterprise: expected a listed one of 33, got")
     assert owed(linked)[1] == [OWED, None, None]
 
 

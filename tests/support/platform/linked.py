@@ -55,7 +55,7 @@ class Linked:
     def refused(self):
         """Return what the registry refused, line by line."""
         return [
-            (each["enterprise"], each["words"])
+            (each["enterprise"], each["code"], each["words"])
             for item in self.platform.outbox.refused()
             for each in item["mismatches"]
         ]

@@ -314,3 +314,19 @@ class RegistryRefusal(IntEnum):
     """The pay-in was reversed already."""
     PAY_IN_AMOUNT = 342
     """It is more than was booked."""
+    ITEM_NOT_ALLOWED = 350
+    """The rules, or the ledger, do not allow what the item says (CEA-PLK-02)."""
+    COMPUTED_OTHERWISE = 351
+    """The registry computes another figure or day by the units and the rules (CEA-PLK-02)."""
+    ENTERPRISE_NOT_LISTED = 352
+    """The enterprise never entered the list (CEA-ADM-01)."""
+    CREDIT_CODE_OTHER = 353
+    """The enterprise was listed with another credit code."""
+    ENTERPRISE_TWICE = 354
+    """An enterprise has two lines of an item."""
+    ALLOCATION_NOT_LAST = 355
+    """The allocation is not the enterprise's last that holds (CEA-PLK-04)."""
+    PLAN_REFUSES = 356
+    """The plan of the year takes no such units, balance value or factor (CEA-PLK-02)."""
+    UNIT_OF_OTHERS = 357
+    """A unit belongs to another enterprise or province."""

@@ -217,11 +217,14 @@ class Mismatch(Struct, frozen=True, forbid_unknown_fields=True):
     ----------
     enterprise
         Whose line it is; '' is the item as a whole.
+    code
+        Why, by its name in `RegistryRefusal`; programs branch on it.
     words
         What was expected, what was got.
     """
 
     enterprise: str
+    code: Annotated[str, Meta(pattern="^[A-Z_]+$", max_length=60)]
     words: Annotated[str, Meta(max_length=500)]
 
 

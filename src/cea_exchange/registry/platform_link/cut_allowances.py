@@ -1,6 +1,7 @@
 """Cuts that provinces decided at the platform: each is computed again, then deducted."""
 
 from cea_exchange.domain.compliance.penalties import Correction
+from cea_exchange.domain.refusals import RegistryRefusal
 from cea_exchange.institution.checks import ActError
 from cea_exchange.protocol.links.platform import AllowancesCut
 from cea_exchange.registry.compliance.corrections import Corrections
@@ -8,7 +9,7 @@ from cea_exchange.registry.compliance.deductions import Deductions
 from cea_exchange.registry.compliance.lists import Compliance
 from cea_exchange.registry.general_ledger import Ledger
 from cea_exchange.registry.platform_link.listed_entities import ListedEntities
-from cea_exchange.registry.platform_link.mismatches import Mismatched, mismatch
+from cea_exchange.registry.platform_link.mismatches import Mismatched, mismatch, mismatch_of
 
 
 class CutAllowances:
@@ -61,7 +62,8 @@ class CutAllowances:
                 account, cut.compliance_year, cut.province, decided_on=cut.decided_on
             )
         except ActError as error:
-            raise Mismatched([mismatch(cut.enterprise, str(error))]) from error
+            raise Mismatched([mismatch_of(error, cut.enterprise)]) from error
         if deducted.tonnes != cut.tonnes:
             text = f"tonnes: expected {deducted.tonnes}, which are missing, got {cut.tonnes}"
-            raise Mismatched([mismatch(cut.enterprise, text)])
+            code = RegistryRefusal.COMPUTED_OTHERWISE
+            raise Mismatched([mismatch(cut.enterprise, code, text)])

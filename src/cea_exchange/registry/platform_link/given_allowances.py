@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from cea_exchange.domain.refusals import RegistryRefusal
 from cea_exchange.files.findings import FileRefused
 from cea_exchange.protocol.links.platform import AllowancesGiven, AllowancesRecalled, Mismatch
 from cea_exchange.registry.distribution.distribution import Distribution
@@ -70,12 +71,12 @@ class GivenAllowances:
             if not held or held[-1][0] != recalled.allocation_id:
                 got = f"{recalled.allocation_id}, which is not its last"
                 text = f"allocation: expected {held[-1][0] if held else 'none'}, got {got}"
-                wrong.append(mismatch(line.enterprise, text))
+                wrong.append(mismatch(line.enterprise, RegistryRefusal.ALLOCATION_NOT_LAST, text))
                 continue
             before = held[-2][1] if len(held) > 1 else _NOTHING
             if before.tonnes != line.tonnes:
                 text = f"tonnes: expected {before.tonnes} as before it, got {line.tonnes}"
-                wrong.append(mismatch(line.enterprise, text))
+                wrong.append(mismatch(line.enterprise, RegistryRefusal.COMPUTED_OTHERWISE, text))
             lines.append(_Line(line.enterprise, account, before))
         if wrong:
             raise Mismatched(wrong)
@@ -108,7 +109,8 @@ class GivenAllowances:
         accounts: list[EntityAccount] = []
         wrong: list[Mismatch] = []
         if len({*enterprises}) < len(enterprises):
-            raise Mismatched([mismatch("", "lines: expected each enterprise once, got one twice")])
+            text = "lines: expected each enterprise once, got one twice"
+            raise Mismatched([mismatch("", RegistryRefusal.ENTERPRISE_TWICE, text)])
         for enterprise in enterprises:
             try:
                 accounts.append(self._listed.account_of(enterprise, province))
@@ -173,4 +175,4 @@ class GivenAllowances:
             if found == vintage:
                 return self._store.asset_name(asset)
         text = f"product: expected one of vintage {vintage}, got none that is declared"
-        raise Mismatched([mismatch("", text)])
+        raise Mismatched([mismatch("", RegistryRefusal.PRODUCT_UNKNOWN, text)])

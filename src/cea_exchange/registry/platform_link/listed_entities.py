@@ -43,7 +43,8 @@ class ListedEntities:
         known = self.of(listed.enterprise)
         if known is not None and known.credit_code != listed.credit_code:
             text = f"credit_code: expected {known.credit_code} as before, got {listed.credit_code}"
-            raise Mismatched([mismatch(listed.enterprise, text)])
+            code = RegistryRefusal.CREDIT_CODE_OTHER
+            raise Mismatched([mismatch(listed.enterprise, code, text)])
         self._store.insert(
             "platform_listings (link_seq, list_year, enterprise, credit_code, province, sector,"
             " is_listed)",
@@ -72,9 +73,11 @@ class ListedEntities:
         """
         entity = self.of(enterprise)
         if entity is None or entity.province != province:
-            got = "one never listed" if entity is None else f"one of {entity.province}"
+            code, got = RegistryRefusal.ENTERPRISE_NOT_LISTED, "one never listed"
+            if entity is not None:
+                code, got = RegistryRefusal.PROVINCE_OTHER, f"one of {entity.province}"
             text = f"enterprise: expected a listed one of {province}, got {got}"
-            raise Mismatched([mismatch(enterprise, text)])
+            raise Mismatched([mismatch(enterprise, code, text)])
         row = self._store.one(
             "SELECT account, province, account_index FROM accounts WHERE credit_code = ?",
             (entity.credit_code,),
@@ -83,7 +86,7 @@ class ListedEntities:
         if row is None or row[1] != province or state not in LIVE:
             got = "none" if row is None else f"{row[0]} of {row[1]}, {state}"
             text = f"account: expected an open one of {entity.credit_code} in {province}, got {got}"
-            raise Mismatched([mismatch(enterprise, text)])
+            raise Mismatched([mismatch(enterprise, RegistryRefusal.ACCOUNT_UNKNOWN, text)])
         return EntityAccount(row[0], row[2])
 
     def _state_in_the_end(self, account_index: int) -> str:
@@ -109,7 +112,7 @@ class ListedEntities:
             )
         if row is None:
             text = f"enterprise: expected one of {province} with an account, got {enterprise}"
-            raise Mismatched([mismatch(enterprise, text)])
+            raise Mismatched([mismatch(enterprise, RegistryRefusal.ACCOUNT_UNKNOWN, text)])
         return int(row)
 
     def enterprise_of(self, account_index: int) -> str | None:

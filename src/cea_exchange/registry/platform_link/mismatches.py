@@ -1,8 +1,11 @@
 """What an item of the platform says and the registry does not find: nothing of it is posted."""
 
 from collections.abc import Iterable, Sequence
+from enum import IntEnum
 
+from cea_exchange.domain.refusals import RegistryRefusal
 from cea_exchange.files.findings import FileRefused
+from cea_exchange.institution.checks import ActError
 from cea_exchange.protocol.links.platform import Mismatch
 
 WORDS_LENGTH_MAX = 500
@@ -22,9 +25,17 @@ class Mismatched(Exception):
         super().__init__("; ".join(f"{each.enterprise}: {each.words}" for each in self.mismatches))
 
 
-def mismatch(enterprise: str, words: str) -> Mismatch:
-    """Return the mismatches of a line; '' is the item as a whole."""
-    return Mismatch(enterprise, words[:WORDS_LENGTH_MAX])
+def mismatch(enterprise: str, code: IntEnum, words: str) -> Mismatch:
+    """Return the mismatch of a line; '' is the item as a whole."""
+    return Mismatch(enterprise, code.name, words[:WORDS_LENGTH_MAX])
+
+
+def mismatch_of(error: Exception, enterprise: str) -> Mismatch:
+    """Return the mismatch of a line that an error refuses: of an act, by its own code."""
+    code: IntEnum = RegistryRefusal.ITEM_NOT_ALLOWED
+    if isinstance(error, ActError):
+        code = error.code
+    return mismatch(enterprise, code, str(error))
 
 
 def mismatched(refused: FileRefused, enterprises: Sequence[str]) -> Mismatched:
@@ -32,6 +43,7 @@ def mismatched(refused: FileRefused, enterprises: Sequence[str]) -> Mismatched:
     return Mismatched(
         mismatch(
             "" if finding.line is None else enterprises[finding.line],
+            RegistryRefusal.FILE_REFUSED,
             finding.text if finding.column is None else f"{finding.column}: {finding.text}",
         )
         for finding in refused.findings

@@ -1,5 +1,6 @@
 """Obligations from the platform's items: each is compared with the entity's allocation."""
 
+from cea_exchange.domain.refusals import RegistryRefusal
 from cea_exchange.files.findings import FileRefused
 from cea_exchange.protocol.links.platform import DutyLine, ObligationsSet
 from cea_exchange.registry.compliance.obligations import Obligations
@@ -42,7 +43,8 @@ class OwedObligations:
         deadline = self._ledger.rules.obligations.cycle_of(owed.compliance_year).deadline
         wrong, rows, names = [], [], []
         if owed.due_on != deadline:
-            wrong.append(mismatch("", f"due_on: expected {deadline}, got {owed.due_on}"))
+            text = f"due_on: expected {deadline}, got {owed.due_on}"
+            wrong.append(mismatch("", RegistryRefusal.COMPUTED_OTHERWISE, text))
         for line in owed.lines:
             try:
                 row = self._row(owed, line)
@@ -62,14 +64,16 @@ class OwedObligations:
         mine = self._given.of(index, owed.compliance_year)
         if mine is None:
             text = f"obligation: expected after an allocation of {owed.compliance_year}, got none"
-            raise Mismatched([mismatch(line.enterprise, text)])
+            code = RegistryRefusal.ALLOCATION_MISSING
+            raise Mismatched([mismatch(line.enterprise, code, text)])
         for name, expected, got in (
             ("verified_tonnes", mine.verified, line.verified_tonnes),
             ("due_tonnes", mine.duty, line.due_tonnes),
         ):
             if expected != got:
                 text = f"{name}: expected {expected} by its units, got {got}"
-                raise Mismatched([mismatch(line.enterprise, text)])
+                code = RegistryRefusal.COMPUTED_OTHERWISE
+                raise Mismatched([mismatch(line.enterprise, code, text)])
         return Obligation(
             compliance_year=owed.compliance_year,
             province=owed.province,

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from cea_exchange.domain.compliance.plans import Plan, allocate, plan, pre_allocate
 from cea_exchange.domain.compliance.plans.units import Unit
 from cea_exchange.domain.compliance.ruled import ComplianceError, marks_text
+from cea_exchange.domain.refusals import RegistryRefusal
 from cea_exchange.protocol.links.platform import AllowancesGiven, GivenLine, Mismatch
 from cea_exchange.registry.platform_link.mismatches import Mismatched, mismatch
 
@@ -49,7 +50,7 @@ def computed(given: AllowancesGiven) -> list[Computed]:
         try:
             mine = _line(terms, given, line)
         except ComplianceError as error:
-            wrong.append(mismatch(line.enterprise, str(error)))
+            wrong.append(mismatch(line.enterprise, RegistryRefusal.PLAN_REFUSES, str(error)))
             continue
         found.append(mine)
         wrong += _differences(given, line, mine)
@@ -72,11 +73,11 @@ def _terms(given: AllowancesGiven) -> _Terms:
         rules = plan(given.compliance_year)
         factor = Fraction(given.cap_factor) if given.cap_factor else None
     except (ComplianceError, ValueError, ZeroDivisionError) as error:
-        raise Mismatched([mismatch("", str(error))]) from None
+        raise Mismatched([mismatch("", RegistryRefusal.PLAN_REFUSES, str(error))]) from None
     if (factor is None) != (rules.absolute_cap is None) or (factor or 0) > 1:
         expected = "none" if rules.absolute_cap is None else "one up to 1"
         text = f"cap_factor: expected {expected}, got {given.cap_factor or 'none'} (CEA-PLN-32)"
-        raise Mismatched([mismatch("", text)])
+        raise Mismatched([mismatch("", RegistryRefusal.PLAN_REFUSES, text)])
     return _Terms(rules, balance, factor)
 
 
@@ -112,13 +113,14 @@ def _differences(given: AllowancesGiven, line: GivenLine, mine: Computed) -> Ite
     for unit in _units(line):
         if (unit.entity, unit.province) != whose:
             text = f"unit {unit.name}: expected one of {line.enterprise} in {given.province}"
-            yield mismatch(line.enterprise, f"{text}, got {unit.entity}'s in {unit.province}")
+            text += f", got {unit.entity}'s in {unit.province}"
+            yield mismatch(line.enterprise, RegistryRefusal.UNIT_OF_OTHERS, text)
     if mine.verified != line.emissions:
         text = f"emissions: expected {mine.verified} by its units, got {line.emissions}"
-        yield mismatch(line.enterprise, text)
+        yield mismatch(line.enterprise, RegistryRefusal.COMPUTED_OTHERWISE, text)
     if mine.mark != line.mark:
         text = f"mark: expected {mine.mark!r} by its plan, got {line.mark!r} (CEA-PLN-30)"
-        yield mismatch(line.enterprise, text)
+        yield mismatch(line.enterprise, RegistryRefusal.COMPUTED_OTHERWISE, text)
     if mine.tonnes != line.tonnes:
         text = f"tonnes: expected {mine.tonnes} by its units, got {line.tonnes}"
-        yield mismatch(line.enterprise, text)
+        yield mismatch(line.enterprise, RegistryRefusal.COMPUTED_OTHERWISE, text)

@@ -51,7 +51,7 @@ from cea_exchange.registry.platform_link.completions import Completions
 from cea_exchange.registry.platform_link.cut_allowances import CutAllowances
 from cea_exchange.registry.platform_link.given_allowances import GivenAllowances
 from cea_exchange.registry.platform_link.listed_entities import ListedEntities
-from cea_exchange.registry.platform_link.mismatches import Mismatched, mismatch
+from cea_exchange.registry.platform_link.mismatches import Mismatched, mismatch_of
 from cea_exchange.registry.platform_link.owed import OwedObligations
 from cea_exchange.registry.platform_link.succeeded import SucceededObligations
 
@@ -212,7 +212,7 @@ class PlatformStream:
         except Mismatched as error:
             self._refuse(log_id, item, payload, error.mismatches)
         except NOT_POSTED as error:
-            self._refuse(log_id, item, payload, (mismatch("", str(error)),))
+            self._refuse(log_id, item, payload, (mismatch_of(error, ""),))
         return True
 
     def _post(self, item: LinkItem, payload: bytes) -> None:

@@ -1,5 +1,6 @@
 """Obligations of successors, from the platform's items: of entities that were merged or split."""
 
+from cea_exchange.domain.refusals import RegistryRefusal
 from cea_exchange.institution.checks import ActError
 from cea_exchange.protocol.links.platform import ObligationSucceeded
 from cea_exchange.registry.compliance.obligation_status import standing_of
@@ -8,7 +9,7 @@ from cea_exchange.registry.files import SourceFile
 from cea_exchange.registry.general_ledger import Ledger
 from cea_exchange.registry.platform_link.completions import Completions
 from cea_exchange.registry.platform_link.listed_entities import ListedEntities
-from cea_exchange.registry.platform_link.mismatches import Mismatched, mismatch
+from cea_exchange.registry.platform_link.mismatches import Mismatched, mismatch, mismatch_of
 
 
 class SucceededObligations:
@@ -43,9 +44,13 @@ class SucceededObligations:
         more: dict[int, int] = {}
         for line in succeeded.lines:
             _account, successor = self._listed.account_of(line.enterprise, line.province)
-            if successor in (index, *more) or not line.tonnes:
-                text = "successors: expected others than itself, each once with some tonnes"
-                raise Mismatched([mismatch(line.enterprise, f"{text}, got {line.tonnes} t")])
+            if successor in (index, *more):
+                code = RegistryRefusal.SAME_ACCOUNT
+                text = "successors: expected others than itself, each once, got one again"
+                raise Mismatched([mismatch(line.enterprise, code, text)])
+            if not line.tonnes:
+                code, text = RegistryRefusal.AMOUNT_UNSOUND, "tonnes: expected some, got 0"
+                raise Mismatched([mismatch(line.enterprise, code, text)])
             more[successor] = line.tonnes
         self._missing_check(succeeded, index, sum(more.values()))
         if not more:  # what was missing once has been surrendered since
@@ -64,10 +69,11 @@ class SucceededObligations:
         except ActError as error:
             if not tonnes:  # who owes nothing here has nothing missing
                 return
-            raise Mismatched([mismatch(whose, str(error))]) from error
+            raise Mismatched([mismatch_of(error, whose)]) from error
         if standing.applied:
             text = "obligation: expected nothing applied for that is not decided, got"
-            raise Mismatched([mismatch(whose, f"{text} {standing.applied} t")])
+            code = RegistryRefusal.APPLICATIONS_OPEN
+            raise Mismatched([mismatch(whose, code, f"{text} {standing.applied} t")])
         if tonnes != standing.payable:
             text = f"tonnes: expected {standing.payable}, which are missing, got {tonnes}"
-            raise Mismatched([mismatch(whose, text)])
+            raise Mismatched([mismatch(whose, RegistryRefusal.COMPUTED_OTHERWISE, text)])
