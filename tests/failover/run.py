@@ -8,9 +8,9 @@ import contextlib
 import math
 import os
 import random
-import subprocess
 import sys
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
@@ -239,7 +239,9 @@ class FailoverRun:
                     faults = faults[FAULTS_PER_DAY:]
                     day = calendar.next_trading_day(day)
                 self._settle_and_check()
-            except (FailoverFailed, RuntimeError, StoreError, subprocess.TimeoutExpired) as error:
+            except Exception as error:
+                # Whatever it was, what the faults have cost until then is not lost.
+                traceback.print_exc()
                 self.report.discrepancies.insert(0, f"{type(error).__name__}: {error}")
             if self._databases is not None:
                 self.report.promoted = self._databases.promoted

@@ -149,9 +149,12 @@ def server_file_write(settings: LogNodeSettings, beside: Path, data: Path) -> Pa
     secrets = rights.secrets_read(beside / settings.secrets)
     file = data / SERVER_FILE
     data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    text = json.dumps(server_settings(settings, secrets, beside, data), indent=1) + "\n"
+    if file.exists() and file.read_text() == text:
+        return file  # a node starts on a full disk too
     new = file.with_suffix(".new")
     with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as out:
-        out.write(json.dumps(server_settings(settings, secrets, beside, data), indent=1) + "\n")
+        out.write(text)
     new.replace(file)
     return file
 
