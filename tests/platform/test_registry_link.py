@@ -19,7 +19,8 @@ def ask(world, first=1, count=100, **terms):
     return world.platform.outbox.answer(msgspec.msgpack.encode(question))
 
 
-REFUSED = Verdict(2, False, (Mismatch("E1", "COMPUTED_OTHERWISE", "tonnes: expected 2800000 by units, got 2900000"),))
+OTHERWISE = "COMPUTED_OTHERWISE", "tonnes: expected 2800000 by units, got 2900000"
+REFUSED = Verdict(2, False, (Mismatch("E1", *OTHERWISE),))
 
 
 def test_what_happened_is_told_in_order_with_the_hash_of_what_was_before(world):

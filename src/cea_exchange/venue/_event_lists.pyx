@@ -447,7 +447,7 @@ cdef class EventLists:
                 stream_unpack(&self.lists.accepted[<size_t>index], packed, ACCEPTED_WORDS)
             self.lists.block_next = state["block_count"]
         except (KeyError, TypeError, OverflowError) as error:
-            raise ValueError(f"state: expected one of the lists, {error!r}") from error
+            raise ValueError(f"state: expected one of the lists, got {error!r}") from error
 
 
 def row_is_sound(bytes row, uint32_t number):

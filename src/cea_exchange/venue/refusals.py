@@ -1,6 +1,6 @@
 """What several parts of the market refuse with: unknown names, missing persons and reasons.
 
-The state machine returns a refusal, and raises none: the journal's replay looks at it too.
+The state machine returns a refusal and raises none: whoever asks may only want to know.
 """
 
 from cea_exchange.domain.refusals import VenueRefusal
@@ -16,7 +16,7 @@ def refused(code: VenueRefusal, where: str, expected: str, got: object) -> Frame
     return FrameError(code, expected=expected, got=str(got), where=where)
 
 
-def refused_as(code: VenueRefusal, fault: str) -> FrameError:
+def refused_by_words(code: VenueRefusal, fault: str) -> FrameError:
     """Return a refusal of words such as ``where: expected ..., got ...``."""
     where, _, rest = fault.partition(": expected ")
     expected, _, got = rest.partition(", got ")
@@ -39,7 +39,7 @@ def not_next(where: str, following: int, number: int) -> FrameError:
 
 
 def persons_refusal(where: str, act: control.ActOfTwo) -> ActRefusal:
-    """Refuse an act that not two persons agree on."""
+    """Refuse an act without two persons who agree on it."""
     if not act.by or not act.second or act.by == act.second:
         got = f"{act.by!r} and {act.second!r}"
         return refused(VenueRefusal.SAME_PERSON, where, "two persons", got)
@@ -47,7 +47,7 @@ def persons_refusal(where: str, act: control.ActOfTwo) -> ActRefusal:
 
 
 def reason_refusal(where: str, act: control.Act) -> ActRefusal:
-    """Refuse an act that nobody says a reason for."""
+    """Refuse an act without a reason."""
     if not act.why.strip():
         return refused(VenueRefusal.WHY_MISSING, where, "a reason", "none")
     return None

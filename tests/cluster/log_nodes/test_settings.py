@@ -1,6 +1,8 @@
 """What an operator says of a log node, and the server's settings that follow from it."""
 
+import errno
 import json
+import os
 
 import pytest
 
@@ -54,6 +56,20 @@ def test_every_write_is_synced_and_everybody_has_a_secret(file):
     assert {user["user"] for user in users} == {*HOLDERS} - {"route"}
     assert all(len(user["password"]) >= 32 for user in users)
     assert all(user.get("permissions") for user in users if user["user"] != "system")
+
+
+def test_a_full_disk_keeps_no_node_from_its_start(file, monkeypatch):
+    """What is written is the same as before; other settings need room."""
+    before = server_settings_of(file)
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "open", full)
+    assert server_settings_of(file) == before
+    file.write_text(SETTINGS.replace('"log-1"', '"log-9"'))
+    with pytest.raises(OSError, match="No space left"):
+        server_settings_of(file)
 
 
 def test_nobody_may_delete_purge_or_change_the_journal():

@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from cea_exchange.domain.compliance.plans import GeneratingUnit
+from cea_exchange.domain.refusals import RegistryRefusal
 from cea_exchange.institution.links.turns import LinkStopped
 from cea_exchange.platform.registry_link.outbox import Outbox
 from cea_exchange.protocol.links.platform import (
@@ -13,15 +14,17 @@ from cea_exchange.protocol.links.platform import (
     AllowancesGiven,
     AllowancesRecalled,
     DutyLine,
+    EntityListed,
     GivenLine,
     LinkAnswer,
     LinkItem,
     LinkQuestion,
+    Mismatch,
     ObligationsSet,
     RecalledLine,
     item_decode,
 )
-from cea_exchange.registry.platform_link.mismatches import Mismatched
+from cea_exchange.registry.platform_link.mismatches import Mismatched, mismatch_of
 from cea_exchange.registry.platform_link.recomputation import computed
 from cea_exchange.registry.reconciliation.platform_link import platform_differences
 from cea_exchange.registry.registry import Registry
@@ -115,16 +118,16 @@ def test_the_registry_computes_a_smaller_share_and_marks_again_and_says_so(linke
 
 
 @pytest.mark.parametrize(
-    ("wrong", "said"),
+    ("wrong", "code", "said"),
     [
-        ({"mark": ""}, "mark: expected 'draft' by its plan, got ''"),
-        ({"mark": "draft", "share_bp": 3_000}, "tonnes: expected 887317 by its units, got"),
-        ({"mark": "draft", "share_bp": 6_000}, "share of 2025: expected within 0..5000 bp, got 6"),
-        ({"mark": "draft", "cap_factor": "1/2"}, "cap_factor: expected none, got 1/2"),
-        ({"mark": "draft", "cap_factor": "1/0"}, "Fraction(1, 0)"),
+        ({"mark": ""}, "COMPUTED_OTHERWISE", "mark: expected 'draft' by its plan, got ''"),
+        ({"share_bp": 3_000}, "COMPUTED_OTHERWISE", "tonnes: expected 887317 by its units, got"),
+        ({"share_bp": 6_000}, "AMOUNT_UNSOUND", "share of 2025: expected within 0..5000 bp, got 6"),
+        ({"cap_factor": "1/2"}, "PLAN_REFUSES", "cap_factor: expected none, got 1/2"),
+        ({"cap_factor": "1/0"}, "PLAN_REFUSES", "Fraction(1, 0)"),
     ],
 )
-def test_a_line_without_its_marks_or_by_other_terms_is_refused(linked, wrong, said):
+def test_a_line_without_its_marks_or_by_other_terms_is_refused(linked, wrong, code, said):
     """CEA-PLK-02, CEA-PLN-30, CEA-PLN-32."""
     verified_2024(linked.world)
     platform = linked.platform
@@ -132,10 +135,11 @@ def test_a_line_without_its_marks_or_by_other_terms_is_refused(linked, wrong, sa
     (line,) = platform.allocations.lines(row.allocation_id)
     (unit,) = msgspec.json.decode(line.units, type=list[GeneratingUnit])
     terms = {name: value for name, value in wrong.items() if name != "mark"}
-    line = GivenLine("E1", line.emissions, line.tonnes, generating=(unit,), mark=wrong["mark"])
+    line = GivenLine("E1", line.emissions, line.tonnes, generating=(unit,), mark=wrong.get("mark", "draft"))
     given = AllowancesGiven(1, ZHEJIANG, 2025, "pre", {}, (line,), **terms)
-    with pytest.raises(Mismatched, match=re.escape(said)):
+    with pytest.raises(Mismatched, match=re.escape(said)) as refused:
         computed(given)
+    assert [each.code for each in refused.value.mismatches] == [code]
 
 
 def test_obligations_are_those_of_the_verified_units(linked):
@@ -317,8 +321,8 @@ def test_an_obligation_of_an_impossible_year_is_refused_and_the_next_item_posted
     linked.world.listed(2025)
     linked.talk()
     assert linked.refused() == [
-        ("", "ITEM_NOT_ALLOWED", "year: expected 2019 or later, got 2018"),
-        ("", "ITEM_NOT_ALLOWED", "year: expected before 9999, got 9999"),
+        ("", "YEAR_OUT_OF_RANGE", "year: expected 2019 or later, got 2018"),
+        ("", "YEAR_OUT_OF_RANGE", "year: expected before 9999, got 9999"),
     ]
     assert linked.stream.last_seq() == 4
 
@@ -367,6 +371,43 @@ def test_what_no_column_holds_is_refused_and_the_next_item_posted(linked):
     assert linked.platform.outbox.judged_seq == len(odd) + 2
     assert len(linked.refused()) >= len(odd) - 2
     assert linked.stream.listed is not None and reconciled(linked) == []
+
+
+def test_each_cause_for_which_an_item_is_refused_has_its_code(linked):
+    """CEA-PLK-02."""
+    verified_2024(linked.world)
+    linked.opened()
+    row = given(linked, is_verified=True)
+    answer = linked.platform.outbox.answer(msgspec.msgpack.encode(LinkQuestion(1, 100)))
+    contents = [item_decode(item).content for item in answer.items]
+    listed = next(each for each in contents if isinstance(each, EntityListed))
+    allocated = next(each for each in contents if isinstance(each, AllowancesGiven))
+    (line,) = allocated.lines
+    (unit,) = line.generating
+    other = msgspec.structs.replace(line, generating=(msgspec.structs.replace(unit, entity="E9"),))
+    unknown = DutyLine("E9", 1, 1)
+    for code, content in (
+        ("CREDIT_CODE_OTHER", msgspec.structs.replace(listed, credit_code=credit_code(9))),
+        ("ENTERPRISE_TWICE", msgspec.structs.replace(allocated, lines=(line, line))),
+        ("UNIT_OF_OTHERS", msgspec.structs.replace(allocated, lines=(other,))),
+        ("PLAN_REFUSES", msgspec.structs.replace(allocated, cap_factor="1/2")),
+        ("ENTERPRISE_NOT_LISTED", ObligationsSet(ZHEJIANG, 2024, 20251231, (unknown,))),
+        (
+            "ALLOCATION_NOT_LAST",
+            AllowancesRecalled(
+                row.allocation_id + 1, ZHEJIANG, 2024, "final", (RecalledLine("E1", 0),)
+            ),
+        ),
+    ):
+        linked.platform.outbox.tell(content)
+        linked.talk()
+        assert code in {refused for _, refused, _ in linked.refused()}, content
+        assert code in RegistryRefusal.__members__
+
+
+def test_what_no_rule_foresees_has_a_code_too():
+    found = mismatch_of(OverflowError("Python int too large"), "E1")
+    assert found == Mismatch("E1", "ITEM_NOT_ALLOWED", "Python int too large")
 
 
 def test_figures_that_were_changed_are_found_line_by_line(linked):

@@ -103,6 +103,7 @@ def refusal(world, *, by="an", **request):
         ),
         (VenueRefusal.TRADE_UNKNOWN, {"op": "bust", "trade_id": 9, "why": "x"}),
         (VenueRefusal.PROPOSAL_UNKNOWN, {"op": "approve", "number": 1}),
+        (VenueRefusal.NO_CLUSTER, {"op": "cluster_handover", "node": "two"}),
     ],
     ids=lambda value: value if isinstance(value, str) else None,
 )

@@ -7,6 +7,7 @@ import pytest
 from cea_exchange.core.market import CompiledMarket
 from cea_exchange.domain.profile import load_profile, profile_parse
 from cea_exchange.domain.records import EventKind, Phase
+from cea_exchange.domain.refusals import VenueRefusal
 from cea_exchange.domain.refusals.frame_error import FrameError
 from cea_exchange.matching.reference import ReferenceMarket
 from cea_exchange.protocol import control
@@ -132,8 +133,9 @@ def test_no_day_opens_on_cash_that_does_not_come_out(machine, spoilt, by_referen
     else:
         flow = machine.cash_flows["alice"]
         machine.cash_flows["alice"] = msgspec.structs.replace(flow, traded=1)
-    with pytest.raises(FrameError, match="cash to come out, got .*'alice'"):
+    with pytest.raises(FrameError, match="cash to come out, got .*'alice'") as refused:
         machine.apply_control(control.DayOpen(date=TUESDAY))
+    assert refused.value.code is VenueRefusal.CASH_DIFFERS
     assert book(machine)["differences"] == [{
         "account": "alice", "by_reference": by_reference, "booked": "10000000",
         "by_events": by_events, "cash": "10000000",

@@ -84,7 +84,7 @@ def test_organisations_trade(core, holder):
 def test_no_operator_lets_a_barred_person_trade(core, act):
     """CCER-PAR-02"""
     machine = machine_of("verifier", core=core)
-    with pytest.raises(FrameError, match="held by: verifier, which may not trade"):
+    with pytest.raises(FrameError, match="a holder that may not: verifier"):
         machine.apply_control(act)
     machine.apply_control(control.Suspend(account="zoe"))
     machine.apply_control(act)  # lifts the operator's own

@@ -11,6 +11,7 @@ import pytest
 
 from cea_exchange.domain.profile import profile_parse
 from cea_exchange.domain.records import SCHEMA_VERSION, EventKind, Phase, Reason, Side
+from cea_exchange.domain.refusals import VenueRefusal
 from cea_exchange.journal import (
     FrameKind,
     Identity,
@@ -239,11 +240,12 @@ def test_a_change_that_does_not_fit_is_refused():
         "text": NARROW.text,
     }
     for changed, complaint in (
-        ({"text": "name ="}, "profile: expected TOML"),
+        ({"text": "name ="}, "got a fault: expected TOML"),
         ({"text": PROFILE.text}, "profile_hash: expected"),
         ({"previous_hash": 32 * "0"}, "previous_hash: expected"),
     ):
-        assert complaint in machine.refusal(control.ProfileChanged(**(fields | changed)))
+        refusal = machine.refusal(control.ProfileChanged(**(fields | changed)))
+        assert refusal.code is VenueRefusal.PROFILE_UNFIT and complaint in str(refusal)
     assert machine.refusal(control.ProfileChanged(**fields)) is None
 
 

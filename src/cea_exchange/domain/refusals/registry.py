@@ -203,7 +203,7 @@ class RegistryRefusal(IntEnum):
     DOCUMENT_USED = 225
     """The document is that of another deduction."""
     ALLOCATION_MISSING = 226
-    """The account has no final allocation of the year."""
+    """The account has no such allocation of the year."""
     ISSUE_UNKNOWN = 227
     """The entry is no issue to the authority."""
     ISSUE_REVERSED = 228
@@ -317,7 +317,7 @@ class RegistryRefusal(IntEnum):
     ITEM_NOT_ALLOWED = 350
     """The rules, or the ledger, do not allow what the item says (CEA-PLK-02)."""
     COMPUTED_OTHERWISE = 351
-    """The registry computes another figure or day by the units and the rules (CEA-PLK-02)."""
+    """The registry comes to another figure, mark or day (CEA-PLK-02)."""
     ENTERPRISE_NOT_LISTED = 352
     """The enterprise never entered the list (CEA-ADM-01)."""
     CREDIT_CODE_OTHER = 353

@@ -28,7 +28,7 @@ class VenueRefusal(IntEnum):
     INTERNAL = 10
     """The venue failed at it; nothing was done."""
     NOT_NEXT = 11
-    """What is numbered, or must be first, is not the next."""
+    """Its number is not the next one, or it must come before what was done already."""
     NOT_LOGGED_ON = 20
     """No session is open over this connection."""
     SECOND_LOGON = 21
@@ -108,13 +108,13 @@ class VenueRefusal(IntEnum):
     PROPOSALS_TOO_MANY = 103
     """As many proposals wait as may."""
     SAME_PERSON = 104
-    """Two persons must agree (CEA-OPR-02)."""
+    """Two persons must agree (CEA-OPR-02, CEA-MSR-03, CEA-ADJ-01, CCER-CSH-01, CCER-STL-03)."""
     PROPOSAL_DECIDED = 107
     """It was decided, or has expired."""
     PROPOSAL_DIFFERS = 108
     """The request is not the one that was seen."""
     MEASURE_TERMS = 109
-    """A measure of its step says what it restricts, or restricts nothing (CEA-MSR-01, CEA-
+    """A measure of step 6 says what it restricts; any other restricts nothing (CEA-MSR-01, CEA-
     MSR-02)."""
     CASE_TAKEN = 110
     """A case of that name was opened before (CEA-CAS-01)."""
@@ -131,7 +131,8 @@ class VenueRefusal(IntEnum):
     ADJUSTMENT_ACCOUNT_TAKEN = 121
     """The authority adjusts the market by this account already."""
     ACCOUNT_TRADED = 122
-    """A key trades by the account, and nobody may alone (CEA-ADJ-01)."""
+    """Somebody has a key that trades by the account: no account by which the market is adjusted
+    has one (CEA-ADJ-01)."""
     ADJUSTMENT_UNKNOWN = 123
     """There is no such act of market adjustment."""
     ADJUSTMENT_ENDED = 124

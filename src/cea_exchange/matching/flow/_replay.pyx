@@ -955,7 +955,9 @@ cdef class FlowReplay:
         flow.width = LEVEL_NUMBERS * self.replay.level_count
         if messages.shape[1] != MESSAGE_NUMBERS:
             raise TypeError(f"messages: expected five columns, got {messages.shape[1]}")
-        if (rows is None) != (flow.width == 0) or (rows is not None and (
+        if rows is not None and flow.width == 0:
+            raise TypeError("rows: expected none, as there are no levels, got some")
+        if flow.width and (rows is None or (
             numbers_check(rows, "rows") != flow.count or rows.shape[1] != flow.width
         )):
             got = "none" if rows is None else f"the shape {rows.shape}"

@@ -279,7 +279,7 @@ class ReferenceMarket:
     ) -> Records:
         """Cancel what is open of an operator of an account, an account, or everybody."""
         account_index = int_taken("account_index", account_index, 0, ACCOUNT_NONE)
-        operator_index = int_taken("operator_index", operator_index, 0, OPERATOR_ANY)
+        operator_index = int_taken("operator_index", operator_index, 0, U32_MAX)
         reason = int_taken("reason", reason, Reason.DISCONNECTED, Reason.KILLED)
         if account_index != ACCOUNT_NONE:
             account_index = index_taken("account_index", account_index, len(self._state.accounts))

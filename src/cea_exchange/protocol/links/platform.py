@@ -211,7 +211,7 @@ class LinkItem(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Mismatch(Struct, frozen=True, forbid_unknown_fields=True):
-    """A line that the registry computes otherwise.
+    """A line that the registry refuses, or computes otherwise.
 
     Attributes
     ----------

@@ -71,13 +71,7 @@ class ListedEntities:
         Mismatched
             It was never listed, is of another province, or has no account here.
         """
-        entity = self.of(enterprise)
-        if entity is None or entity.province != province:
-            code, got = RegistryRefusal.ENTERPRISE_NOT_LISTED, "one never listed"
-            if entity is not None:
-                code, got = RegistryRefusal.PROVINCE_OTHER, f"one of {entity.province}"
-            text = f"enterprise: expected a listed one of {province}, got {got}"
-            raise Mismatched([mismatch(enterprise, code, text)])
+        entity = self._of_province(enterprise, province)
         row = self._store.one(
             "SELECT account, province, account_index FROM accounts WHERE credit_code = ?",
             (entity.credit_code,),
@@ -103,17 +97,25 @@ class ListedEntities:
         Mismatched
             It was never listed, is of another province, or never had an account here.
         """
-        entity = self.of(enterprise)
-        row = None
-        if entity is not None and entity.province == province:
-            row = self._store.one(
-                "SELECT account_index FROM accounts WHERE credit_code = ? AND province = ?",
-                (entity.credit_code, province),
-            )
+        entity = self._of_province(enterprise, province)
+        row = self._store.one(
+            "SELECT account_index FROM accounts WHERE credit_code = ? AND province = ?",
+            (entity.credit_code, province),
+        )
         if row is None:
             text = f"enterprise: expected one of {province} with an account, got {enterprise}"
             raise Mismatched([mismatch(enterprise, RegistryRefusal.ACCOUNT_UNKNOWN, text)])
         return int(row)
+
+    def _of_province(self, enterprise: str, province: int) -> ListedEntity:
+        entity = self.of(enterprise)
+        if entity is not None and entity.province == province:
+            return entity
+        code, got = RegistryRefusal.ENTERPRISE_NOT_LISTED, "one never listed"
+        if entity is not None:
+            code, got = RegistryRefusal.PROVINCE_OTHER, f"one of {entity.province}"
+        text = f"enterprise: expected a listed one of {province}, got {got}"
+        raise Mismatched([mismatch(enterprise, code, text)])
 
     def enterprise_of(self, account_index: int) -> str | None:
         """Return the platform's name of an account's entity; None if it was never reported."""

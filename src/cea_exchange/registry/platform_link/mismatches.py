@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from enum import IntEnum
 
+from cea_exchange.domain.compliance.ruled import ComplianceError
 from cea_exchange.domain.refusals import RegistryRefusal
 from cea_exchange.files.findings import FileRefused
 from cea_exchange.institution.checks import ActError
@@ -30,10 +31,11 @@ def mismatch(enterprise: str, code: IntEnum, words: str) -> Mismatch:
     return Mismatch(enterprise, code.name, words[:WORDS_LENGTH_MAX])
 
 
-def mismatch_of(error: Exception, enterprise: str) -> Mismatch:
-    """Return the mismatch of a line that an error refuses: of an act, by its own code."""
-    code: IntEnum = RegistryRefusal.ITEM_NOT_ALLOWED
-    if isinstance(error, ActError):
+def mismatch_of(
+    error: Exception, enterprise: str, code: IntEnum = RegistryRefusal.ITEM_NOT_ALLOWED
+) -> Mismatch:
+    """Return the mismatch of a line that an error refuses: by its own code, if it has one."""
+    if isinstance(error, ActError | ComplianceError):
         code = error.code
     return mismatch(enterprise, code, str(error))
 
@@ -43,7 +45,7 @@ def mismatched(refused: FileRefused, enterprises: Sequence[str]) -> Mismatched:
     return Mismatched(
         mismatch(
             "" if finding.line is None else enterprises[finding.line],
-            RegistryRefusal.FILE_REFUSED,
+            finding.code or RegistryRefusal.ITEM_NOT_ALLOWED,
             finding.text if finding.column is None else f"{finding.column}: {finding.text}",
         )
         for finding in refused.findings

@@ -9,7 +9,7 @@ from cea_exchange.domain.compliance.plans.units import Unit
 from cea_exchange.domain.compliance.ruled import ComplianceError, marks_text
 from cea_exchange.domain.refusals import RegistryRefusal
 from cea_exchange.protocol.links.platform import AllowancesGiven, GivenLine, Mismatch
-from cea_exchange.registry.platform_link.mismatches import Mismatched, mismatch
+from cea_exchange.registry.platform_link.mismatches import Mismatched, mismatch, mismatch_of
 
 
 class Computed(NamedTuple):
@@ -50,7 +50,7 @@ def computed(given: AllowancesGiven) -> list[Computed]:
         try:
             mine = _line(terms, given, line)
         except ComplianceError as error:
-            wrong.append(mismatch(line.enterprise, RegistryRefusal.PLAN_REFUSES, str(error)))
+            wrong.append(mismatch_of(error, line.enterprise))
             continue
         found.append(mine)
         wrong += _differences(given, line, mine)
@@ -73,7 +73,8 @@ def _terms(given: AllowancesGiven) -> _Terms:
         rules = plan(given.compliance_year)
         factor = Fraction(given.cap_factor) if given.cap_factor else None
     except (ComplianceError, ValueError, ZeroDivisionError) as error:
-        raise Mismatched([mismatch("", RegistryRefusal.PLAN_REFUSES, str(error))]) from None
+        code = RegistryRefusal.PLAN_REFUSES
+        raise Mismatched([mismatch_of(error, "", code)]) from None
     if (factor is None) != (rules.absolute_cap is None) or (factor or 0) > 1:
         expected = "none" if rules.absolute_cap is None else "one up to 1"
         text = f"cap_factor: expected {expected}, got {given.cap_factor or 'none'} (CEA-PLN-32)"

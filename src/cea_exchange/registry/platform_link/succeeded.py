@@ -44,12 +44,16 @@ class SucceededObligations:
         more: dict[int, int] = {}
         for line in succeeded.lines:
             _account, successor = self._listed.account_of(line.enterprise, line.province)
-            if successor in (index, *more):
-                code = RegistryRefusal.SAME_ACCOUNT
-                text = "successors: expected others than itself, each once, got one again"
-                raise Mismatched([mismatch(line.enterprise, code, text)])
-            if not line.tonnes:
+            code: RegistryRefusal | None = None
+            text = ""
+            if successor == index:
+                code, text = RegistryRefusal.SAME_ACCOUNT, "successors: expected others, got itself"
+            elif successor in more:
+                code = RegistryRefusal.ENTERPRISE_TWICE
+                text = "successors: expected each once, got one again"
+            elif not line.tonnes:
                 code, text = RegistryRefusal.AMOUNT_UNSOUND, "tonnes: expected some, got 0"
+            if code is not None:
                 raise Mismatched([mismatch(line.enterprise, code, text)])
             more[successor] = line.tonnes
         self._missing_check(succeeded, index, sum(more.values()))

@@ -58,7 +58,7 @@ def entry_refusal(
         return refused(VenueRefusal.CASE_CLOSED, "case", "one that goes on", got)
     if not act.by:
         expected = "a person who enters it"
-        return refused(VenueRefusal.NOT_AUTHENTICATED, "case", expected, "none")
+        return refused(VenueRefusal.BAD_REQUEST, "case", expected, "none")
     if isinstance(body, OF_TWO) and (refusal := persons_refusal("case", act)) is not None:
         return refusal
     if isinstance(body, AlertTaken):

@@ -147,7 +147,7 @@ def keeping_refusal(
     Rules: CEA-MSR-06.
     """
     if measures:
-        expected, got = "them before any other", f"{len(measures)} that were taken"
+        expected, got = "no measure taken before them", str(len(measures))
         return refused(VenueRefusal.NOT_NEXT, "measures of the life before", expected, got)
     if (missing := persons_refusal("measures kept", act)) is not None:
         return missing

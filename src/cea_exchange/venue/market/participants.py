@@ -84,6 +84,7 @@ def reinstatement_refusal(
     account: str,
     holders: Mapping[str, control.Holder],
     barred: Mapping[str, bool],
+    suspended_by_measure: Mapping[str, bool],
     suspended_by_registry: Mapping[str, bool],
 ) -> ActRefusal:
     """Say why no operator's suspension of an account can be lifted; None if one can.
@@ -93,9 +94,12 @@ def reinstatement_refusal(
     Rules: CCER-PAR-01, CCER-PAR-02, CEA-ACC-03.
     """
     where = f"account {account!r}"
+    if suspended_by_measure.get(account) is False:
+        expected, got = "one that no measure suspends", "one that a measure does"
+        return refused(VenueRefusal.SUSPENDED_BY_MEASURE, where, expected, got)
     if barred.get(account) is False:
-        got = f"one held by: {holders[account]}, which may not trade here"
-        return refused(VenueRefusal.HOLDER_BARRED, where, "one of who may trade here", got)
+        expected, got = "a holder that may trade here", f"a holder that may not: {holders[account]}"
+        return refused(VenueRefusal.HOLDER_BARRED, where, expected, got)
     if suspended_by_registry.get(account) is False:
         expected, got = "one that an operator suspended", "one that the registry did"
         return refused(VenueRefusal.SUSPENDED_BY_REGISTRY, where, expected, got)

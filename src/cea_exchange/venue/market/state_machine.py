@@ -56,7 +56,7 @@ from cea_exchange.venue.refusals import (
     persons_refusal,
     reason_refusal,
     refused,
-    refused_as,
+    refused_by_words,
 )
 
 BIDDING_UNANNOUNCED = (1 << 64) - 1
@@ -465,12 +465,9 @@ class VenueStateMachine:
                 name not in self._accounts
             ):
                 return account_unknown("account", name)
-            case control.Restore(account=name) if self.suspended_by_measure.get(name) is False:
-                where, expected = f"account {name!r}", "one that no measure suspends"
-                code = VenueRefusal.SUSPENDED_BY_MEASURE
-                return refused(code, where, expected, "one that a measure does")
             case control.Restore(account=name):
-                known = self.holders, self.barred, self.suspended_by_registry
+                suspended = self.suspended_by_measure, self.suspended_by_registry
+                known = self.holders, self.barred, *suspended
                 return participants.reinstatement_refusal(name, *known)
             case control.CaseEntered():
                 known = self.cases, self._accounts, core.event_seq
@@ -775,7 +772,7 @@ class VenueStateMachine:
             return refused(VenueRefusal.TRADE_BUSTED, "bust", "a trade that stands", got)
         fault = self.core.trade_bust_fault(act.trade)
         if fault is not None:
-            return refused_as(VenueRefusal.TRADE_UNKNOWN, f"bust: {fault}")
+            return refused_by_words(VenueRefusal.TRADE_UNKNOWN, f"bust: {fault}")
         return None
 
     def _trade_bust(self, act: control.TradeBust) -> np.ndarray:
@@ -876,7 +873,7 @@ class VenueStateMachine:
         Rules: CEA-OPR-02.
         """
         if self.core.event_seq or self.core.command_seq or self.product_names or self.account_names:
-            expected, got = "it as the first message of a journal", "it after others"
+            expected, got = "an empty journal", "one that was begun"
             return refused(VenueRefusal.NOT_NEXT, "adopt", expected, got)
         missing = persons_refusal("adopt", act) or reason_refusal("adopt", act)
         if missing is not None:
@@ -929,7 +926,8 @@ class VenueStateMachine:
         try:
             profile = profile_parse(act.text, "profile")
         except ProfileError as error:
-            return refused(VenueRefusal.PROFILE_UNFIT, "profile", "a profile's text", error)
+            got = f"a fault: {str(error).removeprefix('profile: ')}"
+            return refused(VenueRefusal.PROFILE_UNFIT, "profile", "a sound one", got)
         for what, expected, got in (
             ("profile_hash", profile.profile_hash(), act.profile_hash),
             ("previous_hash", self.profile.profile_hash(), act.previous_hash),
@@ -1033,4 +1031,4 @@ def _declaration_refusal(
     if name in declared:
         got = f"{name!r}, declared already"
         return refused(VenueRefusal.NAME_TAKEN, what, "a new name", got)
-    return None if fault is None else refused_as(VenueRefusal.VALUE_UNSOUND, fault)
+    return None if fault is None else refused_by_words(VenueRefusal.VALUE_UNSOUND, fault)

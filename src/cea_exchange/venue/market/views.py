@@ -1,4 +1,4 @@
-"""What each may see of the open blocks, and all of the biddings: never a bid of another."""
+"""The open blocks as each party sees them, and the biddings as all do: notice and result."""
 
 from collections.abc import Iterable
 from typing import Any
