@@ -16,6 +16,8 @@ from pathlib import Path
 PRIVATE = "CEA_FAILOVER_PRIVATE"
 """Set in the process that is in namespaces of its own."""
 ANYBODY = ""
+PREFERENCE_FIRST = 1_000
+"""Of the first rule that cuts: before those of the system that find a way."""
 
 
 def can_be_private() -> bool:
@@ -49,6 +51,7 @@ class Network:
     def __init__(self) -> None:
         self._hosts: dict[str, str] = {}
         self._cuts: Counter[str] = Counter()
+        self._preferences: dict[str, int] = {}
         Path("/run/netns").mkdir(exist_ok=True)
         _run("mount -t tmpfs tmpfs /run/netns")
         _run("ip link set lo up")
@@ -85,14 +88,18 @@ class Network:
         rule = self._rule(source, target)
         self._cuts[rule] += 1
         if self._cuts[rule] == 1:
-            _run(f"ip rule add {rule}")
+            _run(f"ip rule add pref {self._preference(rule)} {rule}")
 
     def heal(self, source: str, target: str) -> None:
         """Let it pass again, unless it was cut twice."""
         rule = self._rule(source, target)
         self._cuts[rule] -= 1
         if not self._cuts[rule]:
-            _run(f"ip rule del {rule}")
+            # By its number: by its words, a rule for all targets may be that for one of them.
+            _run(f"ip rule del pref {self._preference(rule)}")
+
+    def _preference(self, rule: str) -> int:
+        return self._preferences.setdefault(rule, PREFERENCE_FIRST + len(self._preferences))
 
     def _rule(self, source: str, target: str) -> str:
         of = f"from {self._hosts[source]} " if source != ANYBODY else ""
