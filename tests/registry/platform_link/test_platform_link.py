@@ -135,7 +135,8 @@ def test_a_line_without_its_marks_or_by_other_terms_is_refused(linked, wrong, co
     (line,) = platform.allocations.lines(row.allocation_id)
     (unit,) = msgspec.json.decode(line.units, type=list[GeneratingUnit])
     terms = {name: value for name, value in wrong.items() if name != "mark"}
-    line = GivenLine("E1", line.emissions, line.tonnes, generating=(unit,), mark=wrong.get("mark", "draft"))
+    mark = wrong.get("mark", "draft")
+    line = GivenLine("E1", line.emissions, line.tonnes, generating=(unit,), mark=mark)
     given = AllowancesGiven(1, ZHEJIANG, 2025, "pre", {}, (line,), **terms)
     with pytest.raises(Mismatched, match=re.escape(said)) as refused:
         computed(given)

@@ -115,7 +115,7 @@ def test_a_venue_runs_under_the_voluntary_markets_profile(tmp_path):
         assert waiting == {
             "product": product, "price": 9749, "listing_date": 0, "confirmed_on": 0,
         }
-        with pytest.raises(AdminError, match="LISTING_WAITS: .*expected its first listing confirmed"):
+        with pytest.raises(AdminError, match="LISTING_WAITS: .*its first listing confirmed"):
             world.admin(op="list", product=product, price=9749, why="in a hurry")
         world.admin(op="confirm_listing", product=product, why="papers in order")
         with pytest.raises(AdminError, match="LISTING_CONFIRMED: .*confirmed on 20241230"):
