@@ -13,6 +13,7 @@
 # and on the whole exchange:
 #   make torture KILLS=200 [SEED=n]  everything killed and stopped at random, nothing lost
 #   make settle TRADES=1000000 DATABASE=postgresql  a live venue's trades settled, killed meanwhile
+#   make failover FAULTS=1000 [SEED=n] [MINUTES=n]  every node of a cluster killed, frozen, cut off, its disk full
 #   make failover-ledger  its database's primary killed 50 times, the standby promoted each time
 #   make year [DATABASE=postgresql]  a nation's filings to allowances at the registry, killed 50 times
 #   make replay-days FILE=daily.csv  published days traded, settled, compared, and a plot of them
@@ -32,7 +33,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := pyproject.toml setup.py $(shell find src -name '*.pyx' -o -name '*.pxd')
 
-.PHONY: demo test tests check lint types imports docs wheel long bench conformance checked sanitize mutants torture settle failover-ledger year soak replay-days
+.PHONY: demo test tests check lint types imports docs wheel long bench conformance checked sanitize mutants torture settle failover failover-ledger year soak replay-days
 .PHONY: planted surveillance nightly random attacks lock sbom audit build clean
 
 # To watch a day instead: .venv/bin/pip install -e '.[screens]' && .venv/bin/cea-exchange demo --board

@@ -37,6 +37,22 @@ def report(peer, kind, client_order_id):
     return fits(peer.reports_until(lambda rows: len(fits(rows))))[0]
 
 
+def test_a_venue_waits_for_its_log_however_late_that_starts(tmp_path):
+    """A machine that starts before the others does; whoever is tired of it stops it in order."""
+    with cluster_open(tmp_path) as world:
+        for number in range(world.log_nodes.count):
+            world.log_nodes.kill(number)
+        one, two = world.nodes.values()
+        for node in (one, two):
+            node.start()
+            world.until(lambda node=node: node.events("log_waited_for"))
+        assert two.end() == 1 and "nothing starts: " in two.log().splitlines()[-1]
+        assert one.process.poll() is None
+        world.log_nodes.start()
+        assert world.leader() is one
+        assert len(one.events("log_waited_for")) < 10  # not one for each attempt
+
+
 def test_a_standby_goes_on_where_the_leader_was_killed(tmp_path):
     with cluster_open(tmp_path) as world:
         world.nodes["one"].start()

@@ -8,6 +8,7 @@ from stat import S_ISREG
 STATUS_CHECK_FAILED = 1
 STATUS_BAD_INPUT = 2
 STATUS_START_AGAIN = 3
+STATUS_HALTED = 4
 
 
 class CommandError(Exception):
@@ -26,6 +27,12 @@ class StartAgain(CommandError):
     """A node of a cluster has ended in order, or was replaced: it comes back as a standby."""
 
     status = STATUS_START_AGAIN
+
+
+class StayDown(CommandError):
+    """A node of a cluster has another market than the log: a person must look before it starts."""
+
+    status = STATUS_HALTED
 
 
 @contextmanager

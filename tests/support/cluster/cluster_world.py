@@ -43,11 +43,16 @@ class Node:
         self.settings = CLOCK
         self.config = self.data / "venue.toml"
 
-    def start(self, *, program=SERVE):
-        """Start its process; whether it leads or follows is for the log to say."""
+    def settings_write(self):
+        """Write its settings: of a node of the cluster, or of a venue alone."""
         registry = self.world.keys_of.data / "registry" / "endpoints.json"
         top = f"registry_endpoints = {json.dumps(str(registry))}\n"
-        self.config.write_text(top + self.settings + settings_table(self.cluster))
+        cluster = "" if self.cluster is None else settings_table(self.cluster)
+        self.config.write_text(top + self.settings + cluster)
+
+    def start(self, *, program=SERVE):
+        """Start its process; whether it leads or follows is for the log to say."""
+        self.settings_write()
         self.endpoints_file.unlink(missing_ok=True)
         arguments = ("--config", str(self.config), "--data", str(self.data))
         with self.log_file.open("a") as log:
@@ -120,6 +125,10 @@ class ClusterWorld:
         node, record = found[-1]
         self.keys_of.venue = _Found(record.endpoints)
         return node
+
+    def find(self, node):
+        """Let participants come to a venue that is in no cluster."""
+        self.keys_of.venue = _Found(json.loads(node.endpoints_file.read_text()))
 
     def until(self, condition, timeout_s=WAIT_S):
         end = time.monotonic() + timeout_s * patience()

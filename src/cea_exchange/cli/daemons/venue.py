@@ -1,8 +1,9 @@
 """`cea-exchange venue`: the venue's daemon, and what its operators do."""
 
 import gc
+import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 import typer
@@ -21,6 +22,7 @@ from cea_exchange.cli.errors import (
     CheckFailed,
     CommandError,
     StartAgain,
+    StayDown,
     bad_input,
     check_failed,
     file_used,
@@ -28,6 +30,13 @@ from cea_exchange.cli.errors import (
 from cea_exchange.cli.options import ADMIN, Archive, Data, Json, Key, Watch, Why
 from cea_exchange.cli.output import Answer, fields_print
 from cea_exchange.control_plane.signals import StopSignals
+
+if TYPE_CHECKING:
+    from cea_exchange.venue.config import VenueConfig
+    from cea_exchange.venue.daemon import VenueDaemon
+
+LOG_AGAIN_S = 1.0
+"""Between two attempts to reach a cluster's log."""
 
 PANELS = {
     "The daemon": ("serve", "check", "status", "stop", "kill", "clock"),
@@ -83,7 +92,7 @@ def serve(
     """Run the venue until it is told to stop (SIGTERM, or `venue stop`)."""
     signals = StopSignals()
     from cea_exchange.cluster.endings import Fenced, OutcomeUnknown
-    from cea_exchange.cluster.errors import ClusterRefused, Halted, LogUnreachable
+    from cea_exchange.cluster.errors import ClusterRefused, Halted
     from cea_exchange.domain.calendar import CalendarError
     from cea_exchange.domain.profile import ProfileError
     from cea_exchange.journal import JournalError, JournalFull
@@ -91,18 +100,16 @@ def serve(
     from cea_exchange.protocol.security import SecurityError
     from cea_exchange.protocol.settings import ConfigError
     from cea_exchange.venue.config import config_load
-    from cea_exchange.venue.daemon import VenueDaemon
     from cea_exchange.venue.market.state_machine import StateDiverged
 
     log_to_standard_error(log_level)
     with crash_logged():
         try:
-            daemon = VenueDaemon(config_load(config), data)
+            daemon = _opened(config_load(config), data, signals)
         except (
             ClusterRefused,
             JournalError,
             JournalFull,
-            LogUnreachable,
             StateDiverged,
         ) as error:
             raise CheckFailed(f"nothing starts: {error}") from error
@@ -129,7 +136,7 @@ def serve(
             gc.freeze()
             daemon.run()
         except Halted as error:
-            raise CheckFailed(f"the venue ends: {error}") from error
+            raise StayDown(f"the venue ends: {error}") from error
         except (Fenced, OutcomeUnknown) as error:
             # The next start finds out what of the end counts.
             raise StartAgain(f"the venue ends: {error}") from error
@@ -137,6 +144,29 @@ def serve(
             daemon.close()
         if daemon.why_again:
             raise StartAgain(f"the venue ends: {daemon.why_again}")
+
+
+def _opened(config: "VenueConfig", data: Path, signals: StopSignals) -> "VenueDaemon":
+    """Open a venue; where too few nodes of its log answer, wait for them, however long it takes.
+
+    A supervisor that starts it anew instead gives up after some starts.
+    """
+    import structlog
+
+    from cea_exchange.cluster.errors import LogUnreachable
+    from cea_exchange.venue.daemon import VenueDaemon
+
+    said = ""
+    while True:
+        try:
+            return VenueDaemon(config, data)
+        except LogUnreachable as error:
+            if signals.are_asked:
+                raise CheckFailed(f"nothing starts: {error}") from error
+            if str(error) != said:
+                said = str(error)
+                structlog.get_logger("venue").warning("log_waited_for", error=said)
+        time.sleep(LOG_AGAIN_S)
 
 
 def check(

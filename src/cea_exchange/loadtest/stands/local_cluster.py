@@ -99,6 +99,7 @@ class LocalCluster(LocalExchange):
         self._watching: LogConnection | None = None
         self._operated = ""
         self.ended: list[tuple[str, int]] = []
+        self._frozen: dict[str, list[int]] = {}
 
     # -- Preparing ---------------------------------------------------------------------------------
 
@@ -177,12 +178,16 @@ class LocalCluster(LocalExchange):
 
     def freeze(self, name: str) -> None:
         """Stop a process where it stands, with what it has started, until `thaw`."""
-        for process_id in self.process_ids(name):
+        self._frozen[name] = self.process_ids(name)
+        for process_id in self._frozen[name]:
             os.kill(process_id, signal.SIGSTOP)
 
     def thaw(self, name: str) -> None:
-        """Let a frozen process go on, if it was not killed meanwhile."""
-        for process_id in self.process_ids(name) if self.is_running(name) else ():
+        """Let a frozen process go on, or what it had started, if it was killed meanwhile.
+
+        That ends then: frozen, it would keep the addresses of the process that is to come.
+        """
+        for process_id in self._frozen.pop(name, ()):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(process_id, signal.SIGCONT)
 
