@@ -10,9 +10,11 @@ import msgspec
 import pytest
 
 from cea_exchange.ccer.config import CcerConfig
+from cea_exchange.ccer.metrics import CcerMetrics
 from cea_exchange.cluster.way_in import metrics as way_in_metrics
 from cea_exchange.cluster.way_in.config import WayInConfig
 from cea_exchange.platform.config import PlatformConfig
+from cea_exchange.platform.metrics import PlatformMetrics
 from cea_exchange.protocol.settings import settings_read
 from cea_exchange.registry.config import RegistryConfig
 from cea_exchange.registry.control import metrics as registry_metrics
@@ -128,6 +130,8 @@ def test_alert_rules_and_board_ask_for_metrics_there_are(file):
         names |= {*module.GAUGES, *module.OTHERS}
         names |= {f"{name}_bucket" for name in module.HISTOGRAMS}
     names |= cluster_metrics.GAUGES.keys() | way_in_metrics.GAUGES.keys()
+    for institution, kind in (("platform", PlatformMetrics), ("ccer", CcerMetrics)):
+        names |= {f"cea_{institution}_{name}" for name in kind.gauges}
     text = (CONTRIB / "prometheus" / file).read_text(encoding="utf-8")
     asked = set(re.findall(r"\bcea_\w+", text))
     assert asked and asked <= names

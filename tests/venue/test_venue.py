@@ -543,7 +543,7 @@ def test_a_day_there_was_not_is_confirmed_to_nobody(world, date):
     """Journaled, what is no date would stop every start from then on."""
     world.listed()
     world.registry.confirmed_date = date
-    world.until(lambda: f"day {date}:" in world.admin(op="status")["cancels_only"])
+    world.until(lambda: f"got {date}" in world.admin(op="status")["cancels_only"])
     world.stop()
     world.registry.confirmed_date = 0
     world.start()
