@@ -218,8 +218,8 @@ LOCK = $(SECURITY_TOOLS)/bin/uv pip compile --quiet --upgrade --generate-hashes 
 	--python-version 3.11 --python-platform linux --custom-compile-command "make lock"
 lock: $(SECURITY_TOOLS)/.installed
 	$(LOCK) pyproject.toml --output-file $(LOCKS)/daemons.txt
-	$(LOCK) pyproject.toml --extra arrow --extra evidence --extra postgres --extra screens --extra xlsx \
-		--output-file $(LOCKS)/extras.txt
+	$(LOCK) pyproject.toml --extra arrow --extra cluster --extra evidence --extra postgres --extra screens \
+		--extra xlsx --output-file $(LOCKS)/extras.txt
 	$(LOCK) $(LOCKS)/tools.in --output-file $(LOCKS)/tools.txt
 
 # The tool warns that a lock file doesn't say who needs whom.

@@ -19,7 +19,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["
 EXTRAS = PROJECT["optional-dependencies"]
 RUN_TIME = ("arrow", "evidence", "plots", "postgres", "ray", "screens", "sweep", "xlsx")
 """Extras that a user's installation may have; the others are for who works on the project."""
-LOCKED_EXTRAS = ("arrow", "evidence", "postgres", "xlsx")
+LOCKED_EXTRAS = ("arrow", "cluster", "evidence", "postgres", "screens", "xlsx")
 ENTRY = re.compile(r"^(\S+)==(\S+) \\\n((?: +--hash=sha256:[0-9a-f]{64}(?: \\)?\n)+)", re.MULTILINE)
 
 

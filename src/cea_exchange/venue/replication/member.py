@@ -194,6 +194,11 @@ class ClusterMember:
         return 0 if self.leads else max(0, self._reader.last_log_seq - self._chain.log_seq)
 
     @property
+    def disk_free_bytes(self) -> int:
+        """Room on the disk of its folder."""
+        return shutil.disk_usage(self._data).free
+
+    @property
     def why(self) -> str:
         """What keeps this node from following or leading; empty if nothing does."""
         return self._why or self._lead_fault()
@@ -457,7 +462,7 @@ class ClusterMember:
             checkpoint_hash=f"{machine.checkpoint_hash:016x}",
             code_version=__version__,
             profile_hash=machine.profile.profile_hash(),
-            disk_free_bytes=shutil.disk_usage(self._data).free,
+            disk_free_bytes=self.disk_free_bytes,
             now_ns=time.time_ns(),
             why=why,
         )

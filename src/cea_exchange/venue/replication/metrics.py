@@ -12,6 +12,7 @@ GAUGES = {
     "cea_cluster_log_seq": "The last message of the log that it has.",
     "cea_cluster_lag_messages": "Messages that the log has beyond.",
     "cea_cluster_log_connected": "1 while a node of the log answers it.",
+    "cea_cluster_disk_free_bytes": "Room on the disk of its data folder, whether it leads or not.",
     "cea_cluster_hindered": "1 while it can't follow, or can't lead; its log says why.",
 }
 
@@ -37,6 +38,7 @@ class ClusterMetrics:
             "log_seq": member.log_seq,
             "lag_messages": member.lag,
             "log_connected": member.is_connected,
+            "disk_free_bytes": member.disk_free_bytes,
             "hindered": bool(member.why),
         }
         for name, text in GAUGES.items():
