@@ -117,7 +117,7 @@ def test_a_user_who_may_only_read_the_log_is_refused(place, tmp_path):
 
 
 def test_the_log_of_another_cluster_is_refused_with_the_reason(place, tmp_path):
-    with pytest.raises(LogUnreachable, match="refuses user venue at cluster other: .*other-jou"):
+    with pytest.raises(ClusterRefused, match="refuses user venue at cluster other: .*other-jou"):
         opened(place.settings(name="other"), tmp_path)
 
 

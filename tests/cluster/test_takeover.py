@@ -38,7 +38,7 @@ def report(peer, kind, client_order_id):
 
 
 def test_a_venue_waits_for_its_log_however_late_that_starts(tmp_path):
-    """A machine that starts before the others does; whoever is tired of it stops it in order."""
+    """A machine may start before the others do; SIGTERM ends one that waits."""
     with cluster_open(tmp_path) as world:
         for number in range(world.log_nodes.count):
             world.log_nodes.kill(number)
@@ -46,7 +46,7 @@ def test_a_venue_waits_for_its_log_however_late_that_starts(tmp_path):
         for node in (one, two):
             node.start()
             world.until(lambda node=node: node.events("log_waited_for"))
-        assert two.end() == 1 and "nothing starts: " in two.log().splitlines()[-1]
+        assert two.end() == 0
         assert one.process.poll() is None
         world.log_nodes.start()
         assert world.leader() is one

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 
+from cea_exchange.cli.errors import STATUS_HALTED
 from cea_exchange.client.order_entry import SILENCE_S_MAX
 from cea_exchange.cluster.log_nodes.local import Certificates
 from cea_exchange.domain.calendar import TradingCalendar, date_number
@@ -108,14 +109,15 @@ class Outage:
     acts
         What was done: kind, target, the target's role, seconds.
     outage_s
-        The longest time without an answer, from the first of them until all was served again.
+        The longest time without an answer, from the first of them until all was served again;
+        None where the run ended before.
     ledger_s
         From the first of them until the ledger had all that the venue had made when they had ended;
         None where no database was met.
     """
 
     acts: list[tuple[str, str, str, float]]
-    outage_s: float = 0.0
+    outage_s: float | None = None
     ledger_s: float | None = None
 
 
@@ -389,6 +391,10 @@ class FailoverRun:
         if now - self._tended_s > TEND_S:
             self._tended_s = now
             self._cluster.tend()
+            # A service manager leaves a node down that has another market than the log.
+            for name, status in self._cluster.ended:
+                if status == STATUS_HALTED:
+                    raise FailoverFailed(f"{name} has halted")
 
     def _await_served(self, after: str) -> None:
         """Wait until answers come again, and go on coming."""

@@ -51,10 +51,8 @@ def _seconds(
     """Return what faults have cost by fault and role, each list ascending."""
     found: dict[tuple[str, str], list[float]] = defaultdict(list)
     for outage in report.outages:
-        if not outage.acts:
-            continue  # the run ended while it was brought about
-        kind, _, role, _ = outage.acts[0]
         if (seconds := of(outage)) is not None:
+            kind, _, role, _ = outage.acts[0]
             found[(PAIR, "any") if len(outage.acts) > 1 else (kind, role)].append(seconds)
     return {key: sorted(found[key]) for key in sorted(found)}
 

@@ -30,7 +30,7 @@ class StartAgain(CommandError):
 
 
 class StayDown(CommandError):
-    """A node of a cluster has another market than the log: a person must look before it starts."""
+    """A node of a cluster can't go on with the log: a person must look before it is started."""
 
     status = STATUS_HALTED
 

@@ -1,7 +1,7 @@
-"""The `cea-exchange` command: finds the subcommand, and ends with exit status 0, 1, 2 or 3.
+"""The `cea-exchange` command: finds the subcommand, and ends with exit status 0 to 4.
 
 Exit status: 0 done, 1 a check failed, 2 bad usage or input, 3 a cluster's node that is
-to be started again. Errors are one line on standard error.
+to be started again, 4 one that has halted. Errors are one line on standard error.
 
 Each command's module has a function `register(app)` that adds its commands; only the module of the
 command that is run gets imported, so that `run` needs no ZeroMQ and `--help` nothing at all.

@@ -248,12 +248,16 @@ class ReplicatedLog:
         ------
         ClusterRefused
             It is missing, or a setting of it differs; the message names it.
+        LogUnreachable
+            Nobody can say, as the log's nodes elect.
         """
         answer = self.connection.call(
             self.connection.ask(f"STREAM.INFO.{self.config.stream}"), CALL_S_MAX
         )
-        if "error" in answer:
-            raise ClusterRefused(f"stream {self.config.stream}: {answer['error']['description']}")
+        error = answer.get("error")
+        if error is not None:
+            kind = ClusterRefused if error.get("err_code") == _NO_STREAM else LogUnreachable
+            raise kind(f"stream {self.config.stream}: {error.get('description')}")
         stream_check(self.config, answer["config"])
 
     def rights_check(self) -> None:

@@ -1,5 +1,6 @@
 """One process per data folder."""
 
+import contextlib
 import fcntl
 import os
 from pathlib import Path
@@ -44,8 +45,9 @@ class FolderLock:
             holder = os.pread(file, 32, 0).decode("ascii", "replace").strip()
             self.release()
             raise FolderInUse(f"{directory} is in use by process {holder or 'unknown'}") from None
-        os.ftruncate(file, 0)
-        os.pwrite(file, f"{os.getpid()}\n".encode(), 0)
+        # On a full disk nobody is named to who comes second; it is refused all the same.
+        with contextlib.suppress(OSError):
+            os.ftruncate(file, os.pwrite(file, f"{os.getpid()}\n".encode(), 0))
 
     def release(self) -> None:
         """Let the next process in. The file stays: it says nothing once nobody holds it."""

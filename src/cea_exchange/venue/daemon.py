@@ -9,6 +9,7 @@ import math
 import os
 import time
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,11 +47,15 @@ from cea_exchange.venue.trading_day.clock_monitor import ClockMonitor
 from cea_exchange.venue.venue import Clocks, Surroundings, Venue, Ways
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from cea_exchange.venue.replication.member import ClusterMember
 
 POLL_MS = 10
 FOLLOW_S = 0.05
 """So long a standby waits for what the log has next, before it looks whether its turn has come."""
+LOG_AGAIN_S = 1.0
+"""Between two attempts to reach a cluster's log at the start."""
 MESSAGES_IN_ZEROMQ_MAX = 64
 """Of one participant and one direction: outward 4 MiB, as a full frame of reports is about the
 largest message; inward at most 64 MiB, and of batches of 256 commands as many as a turn takes."""
@@ -88,6 +93,9 @@ class VenueDaemon:
         The market core; the compiled one if left out.
     storage
         The file system; the operating system's if left out.
+    waits_for_log
+        Of a cluster's node: whether it is to wait for its log where too few nodes of that answer;
+        asked each second. Without it, it does not wait.
 
     Raises
     ------
@@ -112,8 +120,10 @@ class VenueDaemon:
         *,
         core_class: type | None = None,
         storage: Storage | None = None,
+        waits_for_log: Callable[[], bool] = lambda: False,
     ) -> None:
         self.config = config
+        self._waits_for_log = waits_for_log
         self.data = Path(data)
         self._relay: RelayChild | None = None
         self._metrics_server: MetricsServer | None = None
@@ -161,8 +171,27 @@ class VenueDaemon:
         # What it needs is in an extra.
         from cea_exchange.venue.replication.member import ClusterMember
 
-        self.member = ClusterMember.open(config.cluster, self.data, profile, **opening)
+        opened = partial(ClusterMember.open, config.cluster, self.data, profile, **opening)
+        self.member = self._log_awaited(opened)
         return self.member.sequencer
+
+    def _log_awaited(self, opened: Callable[[], ClusterMember]) -> ClusterMember:
+        """Join the cluster; a supervisor that starts it anew instead gives up after some starts."""
+        from cea_exchange.cluster.errors import LogUnreachable
+
+        said = ""
+        while True:
+            try:
+                return opened()
+            except LogUnreachable as error:
+                if not self._waits_for_log():
+                    raise
+                if str(error) != said:
+                    said = str(error)
+                    log.warning("log_waited_for", error=said)
+                time.sleep(LOG_AGAIN_S)
+                if not self._waits_for_log():
+                    raise
 
     def _venue_open(self) -> None:
         """Open the doors: from here on this venue is the one that trades."""

@@ -1,9 +1,8 @@
 """`cea-exchange venue`: the venue's daemon, and what its operators do."""
 
 import gc
-import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import msgspec
 import typer
@@ -30,13 +29,6 @@ from cea_exchange.cli.errors import (
 from cea_exchange.cli.options import ADMIN, Archive, Data, Json, Key, Watch, Why
 from cea_exchange.cli.output import Answer, fields_print
 from cea_exchange.control_plane.signals import StopSignals
-
-if TYPE_CHECKING:
-    from cea_exchange.venue.config import VenueConfig
-    from cea_exchange.venue.daemon import VenueDaemon
-
-LOG_AGAIN_S = 1.0
-"""Between two attempts to reach a cluster's log."""
 
 PANELS = {
     "The daemon": ("serve", "check", "status", "stop", "kill", "clock"),
@@ -92,7 +84,7 @@ def serve(
     """Run the venue until it is told to stop (SIGTERM, or `venue stop`)."""
     signals = StopSignals()
     from cea_exchange.cluster.endings import Fenced, OutcomeUnknown
-    from cea_exchange.cluster.errors import ClusterRefused, Halted
+    from cea_exchange.cluster.errors import ClusterRefused, Halted, LogUnreachable
     from cea_exchange.domain.calendar import CalendarError
     from cea_exchange.domain.profile import ProfileError
     from cea_exchange.journal import JournalError, JournalFull
@@ -100,12 +92,17 @@ def serve(
     from cea_exchange.protocol.security import SecurityError
     from cea_exchange.protocol.settings import ConfigError
     from cea_exchange.venue.config import config_load
+    from cea_exchange.venue.daemon import VenueDaemon
     from cea_exchange.venue.market.state_machine import StateDiverged
 
     log_to_standard_error(log_level)
     with crash_logged():
         try:
-            daemon = _opened(config_load(config), data, signals)
+            daemon = VenueDaemon(
+                config_load(config), data, waits_for_log=lambda: not signals.are_asked
+            )
+        except LogUnreachable:
+            return  # a signal came while it waited for its log
         except (
             ClusterRefused,
             JournalError,
@@ -144,29 +141,6 @@ def serve(
             daemon.close()
         if daemon.why_again:
             raise StartAgain(f"the venue ends: {daemon.why_again}")
-
-
-def _opened(config: "VenueConfig", data: Path, signals: StopSignals) -> "VenueDaemon":
-    """Open a venue; where too few nodes of its log answer, wait for them, however long it takes.
-
-    A supervisor that starts it anew instead gives up after some starts.
-    """
-    import structlog
-
-    from cea_exchange.cluster.errors import LogUnreachable
-    from cea_exchange.venue.daemon import VenueDaemon
-
-    said = ""
-    while True:
-        try:
-            return VenueDaemon(config, data)
-        except LogUnreachable as error:
-            if signals.are_asked:
-                raise CheckFailed(f"nothing starts: {error}") from error
-            if str(error) != said:
-                said = str(error)
-                structlog.get_logger("venue").warning("log_waited_for", error=said)
-        time.sleep(LOG_AGAIN_S)
 
 
 def check(

@@ -150,13 +150,20 @@ def server_file_write(settings: LogNodeSettings, beside: Path, data: Path) -> Pa
     file = data / SERVER_FILE
     data.mkdir(mode=0o700, parents=True, exist_ok=True)
     text = json.dumps(server_settings(settings, secrets, beside, data), indent=1) + "\n"
-    if file.exists() and file.read_text() == text:
+    if _is_as_before(file, text.encode()):
         return file  # a node starts on a full disk too
     new = file.with_suffix(".new")
     with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as out:
         out.write(text)
     new.replace(file)
     return file
+
+
+def _is_as_before(file: Path, text: bytes) -> bool:
+    try:
+        return file.stat().st_mode & 0o777 == 0o600 and file.read_bytes() == text
+    except OSError:
+        return False
 
 
 def server_settings(

@@ -180,7 +180,8 @@ class LocalCluster(LocalExchange):
         """Stop a process where it stands, with what it has started, until `thaw`."""
         self._frozen[name] = self.process_ids(name)
         for process_id in self._frozen[name]:
-            os.kill(process_id, signal.SIGSTOP)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process_id, signal.SIGSTOP)
 
     def thaw(self, name: str) -> None:
         """Let a frozen process go on, or what it had started, if it was killed meanwhile.
@@ -224,6 +225,8 @@ class LocalCluster(LocalExchange):
 
     def close(self) -> None:
         """End whatever still runs, the log last."""
+        for name in [*self._frozen]:
+            self.thaw(name)
         if self._watching is not None:
             self._watching.close()
             self._watching = None

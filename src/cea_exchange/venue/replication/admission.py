@@ -72,7 +72,12 @@ def admitted(
         The log does not answer.
     """
     config = shared.config
-    shared.make()
+    try:
+        shared.make()
+    except LogUnreachable as error:
+        if shared.connection.denied:
+            raise ClusterRefused(str(error)) from error
+        raise
     mark, own_log_id = mark_read(data, storage), _own_log_id(data, storage, archive)
     if mark is not None and mark.name != config.name:
         raise ClusterRefused(
