@@ -47,7 +47,7 @@ NOT_TYPED = {
     r"pg_\w+ |cea-exchange registry standby": "wants two servers: `make failover-ledger`",
     r"cea-exchange surveil DIR --follow": "goes on until it is stopped: cli/test_surveil.py",
     r"cea-exchange venue relay": "goes on until it is stopped: publication/test_relay.py",
-    r"cea-exchange cluster (log check|join)": "wants three nodes of a log: tests/cluster",
+    r"cea-exchange cluster log check": "wants three nodes of a log: tests/cluster",
     r"cea-exchange load ": "fails where the machine is busy, or wants a target: tests/loadtest",
     r"cea-exchange venue key readmit": "wants a key that was cut off: test_suspects.py",
     r"cea-exchange platform (case|calendar) ": "wants a missed deadline, days off: tests/platform",
