@@ -87,8 +87,10 @@ def endpoints(tmp_path):
         venue = VenueDaemon(settings, tmp_path)
         WayInDaemon(WayInConfig(fronts=0, metrics=metrics), tmp_path).close()
         relay_keys = CurveKeys.new()
-        upstream = UpstreamSought(RelayConfig().whereabouts(tmp_path))
-        relay = Relay(RelayConfig(), relay_keys, upstream)
+        # Of this process, which the tests before have made large.
+        settings = RelayConfig(memory_mib_max=1 << 20)
+        upstream = UpstreamSought(settings.whereabouts(tmp_path))
+        relay = Relay(settings, relay_keys, upstream)
         endpoints_write(tmp_path, relay, relay_keys.public)
         relay.close()
         venue.close()

@@ -326,6 +326,8 @@ def test_market_data_and_settlement_are_published_and_replayed(world):
     alice, bob = world.logged_on("alice"), world.logged_on("bob")
     bob.command(enter(1, "sell", 9750, 100))
     alice.command(enter(1, "buy", 9750, 60))
+    # Their way is another than the operator's.
+    alice.reports_until(lambda rows: EventKind.TRADE in rows["kind"])
     world.admin(op="clock", at="2024-12-31T15:00:00+08:00")
     public = np.concatenate(
         collect(sockets["market_data"], b"md", b"bulletin", MARKET_DATA_DTYPE, frame=2)

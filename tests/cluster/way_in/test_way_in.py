@@ -104,8 +104,10 @@ def test_books_of_the_public_go_on_at_another_venue(tmp_path):
     """Numbers go on; what was missed meanwhile comes by a snapshot."""
     with way_in_world(tmp_path) as opened:
         keys = CurveKeys.new()
-        sought = UpstreamSought(RelayConfig().whereabouts(tmp_path))
-        relay = Relay(RelayConfig(), keys, sought)
+        # Of this process, which the tests before have made large.
+        settings = RelayConfig(memory_mib_max=1 << 20)
+        sought = UpstreamSought(settings.whereabouts(tmp_path))
+        relay = Relay(settings, keys, sought)
         thread = threading.Thread(target=relay.run)
         thread.start()
         public = MarketDataClient(
