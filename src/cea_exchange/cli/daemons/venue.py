@@ -102,7 +102,7 @@ def serve(
                 config_load(config), data, waits_for_log=lambda: not signals.are_asked
             )
         except LogUnreachable:
-            return  # a signal came while it waited for its log
+            return  # SIGTERM, or SIGINT, before its log answered
         except (
             ClusterRefused,
             JournalError,
