@@ -1,4 +1,4 @@
-"""A connection to the log's nodes ends whole, whatever has become of them."""
+"""A connection to the log's nodes asks until it is answered, and ends whole."""
 
 import asyncio
 import gc
@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from cea_exchange.cluster.config import ClusterConfig
-from cea_exchange.cluster.connection import LogConnection
+from cea_exchange.cluster.connection import ANSWER_S_MAX, LogConnection
 from cea_exchange.cluster.errors import LogUnreachable
 from cea_exchange.cluster.log_nodes.local import LogNodes
 from support.patience import patience
@@ -36,3 +36,38 @@ def test_nothing_is_left_half_done_when_the_log_was_killed(tmp_path, caplog):
         del connection, waiting
         gc.collect()
     assert "destroyed" not in caplog.text
+
+
+class _Lossy:
+    """A connection that loses the first request, as nodes of the log do which elect."""
+
+    def __init__(self, client):
+        self._client, self.sent = client, 0
+
+    async def request(self, subject, data, timeout):
+        self.sent += 1
+        if self.sent == 1:
+            await asyncio.sleep(timeout)
+            raise TimeoutError
+        return await self._client.request(subject, data, timeout=timeout)
+
+
+@pytest.mark.parametrize("is_repeatable", [True, False])
+def test_what_was_lost_in_an_election_is_asked_again(tmp_path, monkeypatch, is_repeatable):
+    with LogNodes(tmp_path) as nodes:
+        nodes.start()
+        config = msgspec.convert(nodes.cluster_settings("one"), ClusterConfig)
+        with LogConnection(config, tmp_path) as connection:
+            lossy = _Lossy(connection.client)
+            monkeypatch.setattr(LogConnection, "client", property(lambda _: lossy))
+            asked = connection.ask("STREAM.INFO.cea-journal", is_repeatable=is_repeatable)
+            if is_repeatable:
+                began_s = time.monotonic()
+                assert connection.call(asked, 10.0)["error"]["description"] == "stream not found"
+                assert time.monotonic() - began_s < ANSWER_S_MAX * patience()
+                assert lossy.sent >= 2
+            else:
+                with pytest.raises(LogUnreachable, match="in time"):
+                    connection.call(asked, 10.0)
+                assert lossy.sent == 1
+            monkeypatch.undo()

@@ -5,6 +5,7 @@ nats-py is asyncio: its loop runs in a thread of its own, which alone touches th
 
 import asyncio
 import threading
+import time
 from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import CancelledError, Future
 from pathlib import Path
@@ -15,6 +16,7 @@ import nats
 import nats.errors
 import structlog
 from nats.aio.client import Client
+from nats.aio.msg import Msg
 from nats.js import JetStreamContext
 
 from cea_exchange.cluster.config import ClusterConfig
@@ -23,6 +25,8 @@ from cea_exchange.protocol.settings import ConfigError
 
 CONNECT_S_MAX = 10.0
 ANSWER_S_MAX = 2.0
+ASKED_AGAIN_S = 0.25
+"""What was asked while the log's nodes elect is never answered: it is asked again so often."""
 RECONNECT_WAIT_S = 0.1
 PING_S = 1
 PINGS_UNANSWERED_MAX = 2
@@ -116,8 +120,16 @@ class LogConnection:
         except CancelledError:
             raise LogUnreachable("the connection to the log was closed") from None
 
-    async def ask(self, subject: str, request: Any = None) -> dict[str, Any]:
+    async def ask(
+        self, subject: str, request: Any = None, *, is_repeatable: bool = True
+    ) -> dict[str, Any]:
         """Ask JetStream's interface, and return its answer, an error among them.
+
+        Parameters
+        ----------
+        is_repeatable
+            Whether asking twice does no more than asking once: then it is asked until somebody
+            answers.
 
         Raises
         ------
@@ -127,7 +139,7 @@ class LogConnection:
         data = b"" if request is None else msgspec.json.encode(request)
         try:
             answer = await reachable(
-                self.client.request, f"$JS.API.{subject}", data, timeout=ANSWER_S_MAX
+                self._answered, f"$JS.API.{subject}", data, is_repeatable=is_repeatable
             )
         except LogUnreachable as error:
             if not self._denied:
@@ -136,6 +148,26 @@ class LogConnection:
             raise LogUnreachable(f"{error}; it refuses {who}: {self._denied}") from error
         decoded: dict[str, Any] = msgspec.json.decode(answer.data)
         return decoded
+
+    async def _answered(self, subject: str, data: bytes, *, is_repeatable: bool) -> Msg:
+        """Return the first answer to a request, however often it was sent."""
+        deadline_s = time.monotonic() + ANSWER_S_MAX
+        again_s = ASKED_AGAIN_S if is_repeatable else None
+        sent: set[asyncio.Task[Msg]] = set()
+        try:
+            while True:
+                left_s = max(0.0, deadline_s - time.monotonic())
+                request = self.client.request(subject, data, timeout=left_s)
+                sent.add(asyncio.create_task(request))
+                answered, _ = await asyncio.wait(
+                    sent, timeout=again_s, return_when=asyncio.FIRST_COMPLETED
+                )
+                if answered:
+                    return answered.pop().result()
+        finally:
+            for each in sent:
+                each.cancel()
+            await asyncio.gather(*sent, return_exceptions=True)
 
     def close(self) -> None:
         """End the connection and its thread."""

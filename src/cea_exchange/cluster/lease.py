@@ -67,6 +67,8 @@ class Lease:
         self._revision = 0
         self._seen = _Held(0, None)
         self._changed_s = time.monotonic()
+        self._led_s = -math.inf
+        """When it was heard who leads: he has as long as a lease to take it."""
         self._silence_s = 0.0
         """How long it had not been renewed when it was last looked at."""
         self._is_lost = False
@@ -94,7 +96,9 @@ class Lease:
 
     def is_free(self) -> bool:
         """Whether nobody has renewed it for as long as it lasts, or its holder is not there."""
-        return self._is_absent or self._silence_s > self._config.lease_s
+        lease_s = self._config.lease_s
+        is_silent = self._silence_s > lease_s and time.monotonic() - self._led_s > lease_s
+        return self._is_absent or is_silent
 
     @property
     def _is_absent(self) -> bool:
@@ -113,6 +117,7 @@ class Lease:
     def led(self, node: str) -> None:
         """Take note of who leads from here on; what was found out is of the one before."""
         self.led_by, self._absent_since_s = node, None
+        self._led_s = time.monotonic()
 
     def stand(self) -> bool:
         """Take the lease without an epoch, so that others need not stand; say whether it is.

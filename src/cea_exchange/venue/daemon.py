@@ -54,7 +54,7 @@ if TYPE_CHECKING:
 POLL_MS = 10
 FOLLOW_S = 0.05
 """So long a standby waits for what the log has next, before it looks whether its turn has come."""
-LOG_AGAIN_S = 1.0
+LOG_AGAIN_S = 0.25
 """Between two attempts to reach a cluster's log at the start."""
 MESSAGES_IN_ZEROMQ_MAX = 64
 """Of one participant and one direction: outward 4 MiB, as a full frame of reports is about the

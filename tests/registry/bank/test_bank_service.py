@@ -25,6 +25,7 @@ from cea_exchange.registry.settlement.settlement import Settlement
 from cea_exchange.registry.store import RegistryStore
 from registry.settlement.test_settlement_modes import audits_are_clean
 from support.bank.bank_process import BankProcess
+from support.patience import patience
 from support.refusing import refuses
 from support.registry.ledger_by_hand import changed
 from support.registry.settlement_records import ALICE, BOB, LOG_ID, PRODUCT, Venue
@@ -59,7 +60,7 @@ class Institutions:
         registry.ledger.clock = GivenClock(self.now_ns)
         registry.bank.setting = BankSetting(batch_count_max=13)
         self.settlement = Settlement(registry.store, mode=mode, is_ready=registry.bank.is_ready)
-        self.client = bank.client(timeout_ms=400, tries_max=1)
+        self.client = bank.client(timeout_ms=round(400 * patience()), tries_max=1)
         for account in ("alice", "bob", "SUB-FEES", "SUB-RESERVE"):
             self.client.open_account(account)
 

@@ -1,5 +1,6 @@
 """Ports of the loopback that are free now, for processes that must know each other's beforehand."""
 
+import atexit
 import errno
 import random
 import socket
@@ -48,6 +49,13 @@ def _reservation(port: int) -> tuple[int, Address]:
     if sys.platform == "linux":
         return socket.AF_UNIX, f"\0cea-exchange port {port}"
     return socket.AF_INET, ("127.0.0.1", 0)
+
+
+@atexit.register
+def _reserved_release() -> None:
+    """Give the ports back."""
+    while _reserved:
+        _reserved.pop().close()
 
 
 def _bound(family: int, address: Address) -> socket.socket | None:

@@ -22,6 +22,9 @@ from cea_exchange.control_plane.signals import module_command
 PDF_MAGIC = b"%PDF-"
 PAGES_MAX = 1_000
 READ_S_MAX = 5
+"""Of a processor's time."""
+WAIT_S_MAX = 30
+"""A busy machine takes so long for it, and for the process's start."""
 MEMORY_BYTES_MAX = 1 << 30
 DEPTH_MAX = 8
 """Pictures within pictures."""
@@ -43,7 +46,7 @@ def page_hashes(content: bytes) -> tuple[str, ...]:
             module_command(__name__),
             input=content,
             capture_output=True,
-            timeout=READ_S_MAX,
+            timeout=WAIT_S_MAX,
             check=True,
         )
         found = json.loads(done.stdout)

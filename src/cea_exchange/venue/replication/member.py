@@ -324,7 +324,7 @@ class ClusterMember:
                 )
             self._led = self._followed(record)
             self._lease.led(record.node)
-            self._patient_until_s = time.monotonic() + self._config.lease_s
+            self._patient_until_s = 0.0
             log.info("epoch_begun", epoch=message.head.epoch, leader=record.node)
             return
         said = record_decode(message)

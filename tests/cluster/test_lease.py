@@ -1,0 +1,69 @@
+"""A lease is free once its holder is gone, and only then: who leads has the time to take it."""
+
+import time
+
+import msgspec
+import pytest
+
+from cea_exchange.cluster.config import ClusterConfig
+from cea_exchange.cluster.connection import LogConnection
+from cea_exchange.cluster.lease import ABSENT_S, Lease
+from cea_exchange.cluster.log_nodes.local import LogNodes
+from cea_exchange.cluster.replicated_log import ReplicatedLog
+from support.patience import patience
+
+pytestmark = pytest.mark.e2e
+
+LEASE_S = 8.0
+
+
+@pytest.fixture
+def connections(tmp_path):
+    """Two nodes' connections to one log, whose lease nobody holds."""
+    with LogNodes(tmp_path) as nodes:
+        nodes.start()
+        one, two = (
+            msgspec.convert({**nodes.cluster_settings(name), "lease_s": LEASE_S}, ClusterConfig)
+            for name in ("one", "two")
+        )
+        with LogConnection(one, tmp_path) as ones, LogConnection(two, tmp_path) as twos:
+            ReplicatedLog(ones).make()
+            yield ones, twos
+
+
+def test_a_leader_who_is_gone_is_not_waited_for(connections):
+    lease = Lease(connections[1])
+    try:
+        # As a node that starts again, and reads in the log of a leader who has died since.
+        lease.led("one")
+        began_s = time.monotonic()
+        assert not lease.is_free()
+        while not lease.is_free():
+            assert time.monotonic() - began_s < LEASE_S / 2 * patience()
+            time.sleep(0.01)
+        assert time.monotonic() - began_s >= ABSENT_S
+    finally:
+        lease.close()
+
+
+def test_a_new_leader_who_is_there_has_a_lease_s_time_to_take_it(connections):
+    ones, twos = connections
+
+    async def answered(message):
+        await message.respond(b"")
+
+    ones.call(ones.client.subscribe("cea.alive.one", cb=answered), 5.0)
+    ones.call(ones.client.flush(), 5.0)
+    lease = Lease(twos)
+    try:
+        lease.led("one")
+        began_s = time.monotonic()
+        while time.monotonic() - began_s < LEASE_S / 4:
+            assert not lease.is_free()
+            time.sleep(0.01)
+        while not lease.is_free():
+            assert time.monotonic() - began_s < 2 * LEASE_S * patience()
+            time.sleep(0.01)
+        assert time.monotonic() - began_s > LEASE_S
+    finally:
+        lease.close()
