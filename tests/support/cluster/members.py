@@ -22,13 +22,15 @@ PRICE = 9749
 class Nodes:
     """Nodes of one cluster, all in this process."""
 
-    def __init__(self, folder, log_nodes):
+    def __init__(self, folder, log_nodes, settings):
         self.folder = folder
         self.log_nodes = log_nodes
+        self.settings = settings
         self.opened = []
 
     def open(self, name, folder=None):
-        config = msgspec.convert(self.log_nodes.cluster_settings(name), ClusterConfig)
+        settings = self.log_nodes.cluster_settings(name) | self.settings
+        config = msgspec.convert(settings, ClusterConfig)
         data = self.folder / (folder or name)
         data.mkdir(exist_ok=True)
         member = ClusterMember.open(
@@ -62,11 +64,11 @@ class Nodes:
 
 
 @contextlib.contextmanager
-def members_open(folder):
-    """Begin three log nodes, and let members of a cluster be opened on them."""
+def members_open(folder, **settings):
+    """Begin three log nodes, and let members of a cluster of these settings be opened on them."""
     with LogNodes(folder / "log") as log_nodes:
         log_nodes.start()
-        made = Nodes(folder, log_nodes)
+        made = Nodes(folder, log_nodes, settings)
         yield made
         for member in list(made.opened):
             made.close(member)

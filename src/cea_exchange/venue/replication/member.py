@@ -284,13 +284,14 @@ class ClusterMember:
         message_id = epoch_id(record, epoch, chain.log_seq)
         if self._shared.append(chain.log_seq, message_id, data) is not Outcome.ACKED:
             return False
+        # The others have read it, too, and soon take a leader for gone whom they don't hear.
+        self._lease.hold(LeaderRecord(node=self._config.node, epoch=epoch))
         chain.follow(message_decode(place, data))
         self._led = record
         self._leading = ReplicatedJournal(
             self._local, self._shared, chain, self._incarnation
         )
         self.sequencer.lead(self._leading)
-        self._lease.hold(LeaderRecord(node=self._config.node, epoch=epoch))
         self._reader.close()
         log.info("leads", epoch=epoch, log_seq=place, next_seq=self._local.next_seq)
         return True
