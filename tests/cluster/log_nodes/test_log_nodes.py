@@ -2,10 +2,13 @@
 
 import asyncio
 import shutil
+import socket
 import ssl
 import subprocess
 import sys
 import time
+from contextlib import suppress
+from pathlib import Path
 
 import nats
 import nats.errors
@@ -18,6 +21,7 @@ from cea_exchange.cluster.log_nodes.free_ports import free_ports
 from cea_exchange.cluster.log_nodes.local import Certificates, LogNodes, LogNodesError
 from cea_exchange.cluster.log_nodes.replica_files import ReplicaError, replica_messages
 from cea_exchange.cluster.log_nodes.rights import VENUE, WATCHER, inbox, secrets_new
+from cea_exchange.cluster.log_nodes.service import LOOK_S
 from cea_exchange.loadtest.stands.cluster_audit import replica_differences
 from support.patience import patience
 
@@ -283,6 +287,32 @@ def test_a_node_with_another_secret_is_not_let_in_and_ends_with_the_reason(tmp_p
         status, said = served(tmp_path, settings.replace("log-1", "log-4"))
     assert status == 2
     assert "the other nodes don't let it in" in said
+
+
+def test_a_venue_s_wrong_secret_ends_no_node_that_waits_for_the_others(tmp_path):
+    clients, routes, monitor, away = free_ports(4)
+    settings = SETTINGS.format(clients, routes, monitor, cluster="cea", peers=f'["127.0.0.1:{away}"]')
+    secrets_new(tmp_path / "secrets")
+    file = tmp_path / "log_node.toml"
+    file.write_text(settings)
+    command = [sys.executable, "-m", "cea_exchange.cli.main", "cluster", "log", "serve"]
+    said = (tmp_path / "said").open("w+")
+    with subprocess.Popen(
+        [*command, "--config", str(file), "--data", str(tmp_path / "data")], stderr=said
+    ) as process:
+        try:
+            strange = 'CONNECT {"user":"venue","pass":"wrong","verbose":false}\r\nPING\r\n'
+            end_s = time.monotonic() + 30 * patience()
+            while "authentication error" not in Path(said.name).read_text():
+                assert time.monotonic() < end_s and process.poll() is None
+                with suppress(OSError), socket.create_connection(("127.0.0.1", clients)) as line:
+                    line.sendall(strange.encode())
+                    line.recv(4096)
+            time.sleep(2 * LOOK_S)
+            assert process.poll() is None
+        finally:
+            process.terminate()
+        assert process.wait(30 * patience()) == 0
 
 
 def test_a_port_that_was_given_is_given_to_nobody_else():

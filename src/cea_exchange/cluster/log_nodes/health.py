@@ -127,7 +127,7 @@ def _judged(
         faults.append(str(error))
     if about.get("server_name") != node:
         faults.append(f"expected {node} at this address, got {about.get('server_name')}")
-    others = {each.get("remote_name") for each in routes.get("routes", ())}
+    others = {name for each in routes.get("routes", ()) if (name := each.get("remote_name"))}
     if len(others) < peers:
         named = ", ".join(sorted(map(str, others))) or "none"
         faults.append(f"expected to be connected with {peers} other nodes, got {named}")

@@ -29,10 +29,10 @@ STOP_S_MAX = 45.0
 ROOM_BYTES_MIN = 64 << 20
 """So much must be free before a server whose disk was full is started again."""
 _REFUSED = re.compile(
-    r"Authorization Violation|authentication (error|failure)|tls: (bad certificate|unknown"
-    r" certificate authority|failed to verify)|x509: ",
+    r"\[ERR\] (.* rid:\d+ - (Route Error '[^']*Authorization Violation|TLS .*(tls|x509): ).*)",
     re.IGNORECASE,
 )
+"""Of a route to another node; whom this node itself refuses, a venue or a stranger, is not meant."""
 
 log = structlog.get_logger("log_node")
 
@@ -74,6 +74,8 @@ class LogNodeService:
         self._own_folder(data / NODE_FILE)
         self._file = server_file_write(settings, beside, data)
         self._refused = ""
+        self._is_let_in = False
+        """Whether it was ever connected with another node: from then on it waits for them."""
         self._last_line = "it said nothing"
         self._is_stopped = False
         self._pulse = Pulse()
@@ -116,7 +118,7 @@ class LogNodeService:
                     self._end(server)
                     server = self._begin()
                     self._health = LogNodeHealth(node=self._settings.node)
-                if self._refused and not self._health.routes:
+                if self._refused and not self._is_let_in and self._health.version:
                     raise LogNodeError(f"the other nodes don't let it in: {self._refused}")
                 if server.poll() is not None:
                     raise LogNodeEnded(
@@ -136,6 +138,7 @@ class LogNodeService:
             log.warning("log_node_fault", node=settings.node, fault=fault)
         if health.is_well and not self._health.is_well:
             log.info("log_node_well", node=settings.node)
+        self._is_let_in = self._is_let_in or health.routes > 0
         self._health = health
 
     def _has_room(self) -> bool:
@@ -162,8 +165,8 @@ class LogNodeService:
         for line in server.stderr:
             sys.stderr.write(line)
             self._last_line = line.strip()
-            if "[ERR]" in line and _REFUSED.search(line):
-                self._refused = line.partition("[ERR]")[2].strip()
+            if refused := _REFUSED.search(line):
+                self._refused = refused[1]
 
     def _end(self, server: subprocess.Popen[str]) -> None:
         """Let it hand over what it leads, and end; a disk that hangs is not waited for."""
