@@ -219,7 +219,7 @@ def test_what_nodes_say_is_not_taken_for_nothing_while_it_can_t_be_read(place, m
         return {"error": {"code": 503, "description": "temporarily unavailable"}}
 
     with LogConnection(place.config, place.folder) as connection:
-        monkeypatch.setattr(connection, "ask", electing)
+        monkeypatch.setattr(connection, "look_up", electing)
         with pytest.raises(LogUnreachable, match="bucket cea-nodes: temporarily unavailable"):
             admission.name_check(ReplicatedLog(connection))
 

@@ -25,6 +25,8 @@ pytestmark = pytest.mark.e2e
 ELECTION_S = 3.5
 """Sooner than any: an election begins after 4 s."""
 WAIT_S = 20.0
+LEASES = 3
+"""So long nobody may take over."""
 
 
 @pytest.fixture
@@ -116,3 +118,26 @@ def test_a_standby_leads_and_is_found_while_the_lease_s_bucket_elects(nodes, kee
             assert not three.lead_if_due()
         assert three.epoch == two.epoch
         two.sequencer.run_records(orders(1, 20, 0))
+
+
+def test_a_leader_that_serves_goes_on_once_the_lease_s_bucket_has_elected(nodes, keeper):
+    one = nodes.leader("one")
+    day_begin(one.sequencer)
+    standbys = [nodes.open(name) for name in ("two", "three")]
+    for standby in standbys:
+        nodes.level(standby)
+    gone = apart(keeper, lambda: leader_of(keeper, "KV_cea-lease"))
+    nodes.log_nodes.kill(number_of(gone))
+    end_s = time.monotonic() + WAIT_S * patience()
+    elected_s = None
+    # Its record has run out while nobody could renew it.
+    while elected_s is None or time.monotonic() - elected_s < LEASES * one._config.lease_s:
+        assert time.monotonic() < end_s
+        for standby in standbys:
+            standby.follow(0.02)
+            assert not standby.lead_if_due()
+        with contextlib.suppress(LogUnreachable):
+            if elected_s is None and leader_of(keeper, "KV_cea-lease") not in ("", gone):
+                elected_s = time.monotonic()
+    assert not one.is_lost
+    assert len(one.sequencer.run_records(orders(1, 20, 0)))

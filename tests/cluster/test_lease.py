@@ -1,12 +1,15 @@
 """A lease is free once its holder is gone, and only then: who leads has the time to take it."""
 
 import time
+from unittest.mock import AsyncMock
 
 import msgspec
 import pytest
 
 from cea_exchange.cluster.config import ClusterConfig
 from cea_exchange.cluster.connection import LogConnection
+from cea_exchange.cluster.errors import LogUnreachable
+from cea_exchange.cluster.leader import LeaderRecord
 from cea_exchange.cluster.lease import ABSENT_S, Lease
 from cea_exchange.cluster.log_nodes.local import LogNodes
 from cea_exchange.cluster.replicated_log import ReplicatedLog
@@ -14,7 +17,7 @@ from support.patience import patience
 
 pytestmark = pytest.mark.e2e
 
-LEASE_S = 8.0
+LEASE_S = 4.0
 
 
 @pytest.fixture
@@ -67,3 +70,35 @@ def test_a_new_leader_who_is_there_has_a_lease_s_time_to_take_it(connections):
         assert time.monotonic() - began_s > LEASE_S
     finally:
         lease.close()
+
+
+def test_a_lease_that_ran_out_while_its_bucket_elected_is_not_free(connections, monkeypatch):
+    ones, twos = connections
+    holds, waits = Lease(ones), Lease(twos)
+    try:
+        holds.hold(LeaderRecord(node="one", epoch=1))
+        until(lambda: waits.leader is not None)
+        waits.led("one")
+        # Nobody can renew it or look, and it is gone from the bucket before somebody can.
+        unreachable = AsyncMock(side_effect=LogUnreachable("the bucket elects"))
+        monkeypatch.setattr(waits, "_read", unreachable)
+        monkeypatch.setattr(holds, "_renew", unreachable)
+        time.sleep(1.5 * LEASE_S)
+        monkeypatch.delattr(waits, "_read")
+        began_s = time.monotonic()
+        while time.monotonic() - began_s < LEASE_S / 2:
+            assert not waits.is_free()
+            time.sleep(0.01)
+        monkeypatch.delattr(holds, "_renew")
+        until(lambda: ones.call(holds._read(), 5.0).record is not None)
+        assert not waits.is_free() and not holds.is_lost
+    finally:
+        holds.close()
+        waits.close()
+
+
+def until(is_so):
+    end_s = time.monotonic() + LEASE_S * patience()
+    while not is_so():
+        assert time.monotonic() < end_s
+        time.sleep(0.01)

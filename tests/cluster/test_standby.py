@@ -1,6 +1,8 @@
 """A standby in this process: the same market, events and journal as the leader's, or it halts."""
 
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 
 import msgspec
@@ -8,6 +10,7 @@ import numpy as np
 import pytest
 
 from cea_exchange.cluster.config import ClusterConfig
+from cea_exchange.cluster.endings import Fenced
 from cea_exchange.cluster.errors import ClusterRefused, Halted
 from cea_exchange.cluster.node_state import node_states
 from cea_exchange.domain.profile import load_profile
@@ -18,8 +21,10 @@ from cea_exchange.venue.config import VenueConfig
 from cea_exchange.venue.durability.sequencer import Sequencer
 from cea_exchange.venue.maintenance.backup import backup, restore
 from cea_exchange.venue.maintenance.verify import verify_data
+from cea_exchange.venue.replication import member as member_module
 from cea_exchange.venue.replication.membership import join
 from support.cluster.members import DATE, day_begin, members_open, orders
+from support.patience import patience
 
 pytestmark = pytest.mark.e2e
 
@@ -159,3 +164,36 @@ def said_by(member):
     """Return what all nodes have said of themselves."""
     connection = member._connection
     return connection.call(node_states(connection), 5.0)
+
+
+def test_a_leader_whose_disk_hangs_lets_another_lead_and_is_fenced(nodes, monkeypatch):
+    monkeypatch.setattr(member_module, "DISK_S_MAX", 1.0)
+    one = nodes.leader("one")
+    day_begin(one.sequencer)
+    two = nodes.open("two")
+    nodes.level(two)
+    hangs, answers = threading.Event(), threading.Event()
+    sync = one._local.sync
+
+    def hanging_sync():
+        hangs.set()
+        answers.wait()
+        return sync()
+
+    monkeypatch.setattr(one._local, "sync", hanging_sync)
+    with ThreadPoolExecutor(1) as pool:
+        released = pool.submit(one.sequencer.run_records, orders(1, 20, 0))
+        try:
+            assert hangs.wait(20)
+            end_s = time.monotonic() + 20 * patience()
+            while not two.lead_if_due():
+                assert time.monotonic() < end_s
+                two.follow(0.05)
+        finally:
+            answers.set()
+        # The log had its message before it let another lead: both have it.
+        assert len(released.result())
+    assert state_hash(two) == state_hash(one)
+    with pytest.raises(Fenced):
+        one.sequencer.run_records(orders(21, 20, 0))
+    assert two.epoch == one.epoch + 1

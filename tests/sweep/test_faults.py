@@ -35,6 +35,12 @@ class Doomed(Firms):
             os.kill(os.getpid(), signal.SIGKILL)
         return super().surrenders(day, firm)
 """
+
+
+class Killed(BaseException):
+    """The process ends here."""
+
+
 TWO = SMALL.partition("[grid]")[0]
 
 
@@ -85,6 +91,37 @@ def test_a_plan_may_add_cells_and_lose_none(tmp_path):
     with pytest.raises(OtherSweep, match="all of the 3 cells there, got one without 1 of them"):
         swept(tmp_path / "out", other)
     assert files_of(tmp_path / "out") == before
+
+
+def test_a_sweep_that_is_killed_while_its_folder_is_made_goes_on(tmp_path, monkeypatch):
+    plan = plan_at(tmp_path, SMALL)
+    write, writes = folders.written, 0
+
+    def killed_at(last):
+        def written(path, content):
+            nonlocal writes
+            writes += 1
+            if writes == last:
+                path.with_name(f"{path.name}.draft").write_bytes(content[:1])
+                raise Killed
+            write(path, content)
+
+        return written
+
+    for last in range(1, 6):
+        writes, out = 0, tmp_path / f"out-{last}"
+        monkeypatch.setattr(folders, "written", killed_at(last))
+        with pytest.raises(Killed):
+            swept(out, plan, cells_max=1)
+        monkeypatch.setattr(folders, "written", write)
+        standing, _ = swept(out, plan, cells_max=1)
+        assert standing.played == 1
+        assert not list(out.rglob("*.draft"))
+    # As where the disk was full.
+    times = out / "played.csv"
+    times.write_bytes(times.read_bytes()[:-12])
+    standing, _ = swept(out, plan, cells_max=1)
+    assert standing.played == 2
 
 
 def test_what_is_not_a_sweep_of_this_program_is_left_as_it_is(tmp_path, monkeypatch):

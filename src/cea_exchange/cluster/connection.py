@@ -26,7 +26,7 @@ from cea_exchange.protocol.settings import ConfigError
 CONNECT_S_MAX = 10.0
 ANSWER_S_MAX = 2.0
 ASKED_AGAIN_S = 0.25
-"""What was asked while the log's nodes elect is never answered: it is asked again so often."""
+"""What is looked up while the log's nodes elect may never be answered: it is sent again."""
 RECONNECT_WAIT_S = 0.1
 PING_S = 1
 PINGS_UNANSWERED_MAX = 2
@@ -120,27 +120,24 @@ class LogConnection:
         except CancelledError:
             raise LogUnreachable("the connection to the log was closed") from None
 
-    async def ask(
-        self, subject: str, request: Any = None, *, is_repeatable: bool = True
-    ) -> dict[str, Any]:
-        """Ask JetStream's interface, and return its answer, an error among them.
-
-        Parameters
-        ----------
-        is_repeatable
-            Whether asking twice does no more than asking once: then it is asked until somebody
-            answers.
+    async def ask(self, subject: str, request: Any = None) -> dict[str, Any]:
+        """Ask JetStream's interface once, and return its answer, an error among them.
 
         Raises
         ------
         LogUnreachable
             Nobody answers, or not in time.
         """
+        return await self._asked(subject, request, again_s=None)
+
+    async def look_up(self, subject: str, request: Any = None) -> dict[str, Any]:
+        """As `ask`, of what changes nothing: it is sent again until it is answered."""
+        return await self._asked(subject, request, again_s=ASKED_AGAIN_S)
+
+    async def _asked(self, subject: str, request: Any, again_s: float | None) -> dict[str, Any]:
         data = b"" if request is None else msgspec.json.encode(request)
         try:
-            answer = await reachable(
-                self._answered, f"$JS.API.{subject}", data, is_repeatable=is_repeatable
-            )
+            answer = await reachable(self._answer, f"$JS.API.{subject}", data, again_s)
         except LogUnreachable as error:
             if not self._denied:
                 raise
@@ -149,21 +146,21 @@ class LogConnection:
         decoded: dict[str, Any] = msgspec.json.decode(answer.data)
         return decoded
 
-    async def _answered(self, subject: str, data: bytes, *, is_repeatable: bool) -> Msg:
+    async def _answer(self, subject: str, data: bytes, again_s: float | None) -> Msg:
         """Return the first answer to a request, however often it was sent."""
         deadline_s = time.monotonic() + ANSWER_S_MAX
-        again_s = ASKED_AGAIN_S if is_repeatable else None
         sent: set[asyncio.Task[Msg]] = set()
         try:
             while True:
                 left_s = max(0.0, deadline_s - time.monotonic())
                 request = self.client.request(subject, data, timeout=left_s)
                 sent.add(asyncio.create_task(request))
-                answered, _ = await asyncio.wait(
+                done, _ = await asyncio.wait(
                     sent, timeout=again_s, return_when=asyncio.FIRST_COMPLETED
                 )
-                if answered:
-                    return answered.pop().result()
+                if done:
+                    # One may have been answered as another's time was over.
+                    return min(done, key=lambda each: each.exception() is not None).result()
         finally:
             for each in sent:
                 each.cancel()

@@ -8,6 +8,7 @@ import asyncio
 import base64
 import math
 import time
+from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any
 
@@ -52,6 +53,8 @@ class Lease:
     ----------
     connection
         Open; the caller's to close, after this.
+    is_stuck
+        Says of this node while it leads whether it can't go on: then the lease runs out.
 
     Attributes
     ----------
@@ -59,8 +62,11 @@ class Lease:
         Who leads by the log's last epoch record; set by `led`.
     """
 
-    def __init__(self, connection: LogConnection) -> None:
+    def __init__(
+        self, connection: LogConnection, is_stuck: Callable[[], bool] = lambda: False
+    ) -> None:
         self.led_by = ""
+        self._is_stuck = is_stuck
         self._connection = connection
         self._config: ClusterConfig = connection.config
         self._wanted: LeaderRecord | None = None
@@ -139,7 +145,7 @@ class Lease:
     async def _has_log(self) -> bool:
         """Whether who leads the log's stream is there: only then can an epoch begin."""
         stream = f"STREAM.INFO.{self._config.stream}"
-        return "error" not in await self._connection.ask(stream)
+        return "error" not in await self._connection.look_up(stream)
 
     def hold(self, record: LeaderRecord) -> None:
         """Keep it from now on, with this record; it may be called again with another."""
@@ -188,6 +194,9 @@ class Lease:
             async with self._turn:
                 if self._wanted is None:
                     await self._look()
+                elif self._is_stuck():
+                    self._trouble("lease_not_renewed", "the disk here does not answer")
+                    return
                 else:
                     await self._renew(self._wanted)
         except Exception as error:
@@ -205,15 +214,21 @@ class Lease:
         self._why = why
 
     async def _look(self) -> _Held:
-        self._asked_s = time.monotonic()
+        self._asked_s = asked_s = time.monotonic()
         try:
             held, now_s = await self._read(), time.monotonic()
         finally:
             self._asked_s = None
-        if held.revision != self._seen.revision:
+        seen = self._seen.record
+        if held.revision == 0 and seen is not None:
+            # Nobody renewed it in time; while its bucket elects, nobody can.
+            held = _Held(0, seen)
+        elif held.revision != self._seen.revision:
             self._changed_s = now_s
             if held.record is not None:
                 self._renewed_s = now_s
+        # For as long as the bucket left the question without an answer nobody could renew it.
+        self._changed_s += min(now_s - asked_s, now_s - self._changed_s)
         # Given up, or never taken: there is nobody to wait for.
         self._silence_s = math.inf if held.record is None else now_s - self._changed_s
         self._seen = held
@@ -291,7 +306,7 @@ class Lease:
             answer = await self._connection.client.request(
                 f"$KV.{self._config.lease_bucket}.{LEADER_KEY}",
                 value,
-                timeout=WRITE_S_MAX,
+                timeout=min(WRITE_S_MAX, self._config.lease_s / 2),
                 headers=asked,
             )
         except (TimeoutError, OSError, nats.errors.Error) as error:
@@ -315,7 +330,7 @@ async def _called(message: Msg) -> None:
 async def _record_read(connection: LogConnection) -> _Held:
     config = connection.config
     subject = f"$KV.{config.lease_bucket}.{LEADER_KEY}"
-    answer = await connection.ask(
+    answer = await connection.look_up(
         f"STREAM.MSG.GET.KV_{config.lease_bucket}", {"last_by_subj": subject}
     )
     error = answer.get("error")

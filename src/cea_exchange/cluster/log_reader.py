@@ -231,9 +231,7 @@ class LogReader:
                 "inactive_threshold": CONSUMER_S * 10**9,
             },
         }
-        answer = await self._connection.ask(
-            f"CONSUMER.CREATE.{stream}", wanted, is_repeatable=False
-        )
+        answer = await self._connection.ask(f"CONSUMER.CREATE.{stream}", wanted)
         if "error" in answer:
             raise LogUnreachable(f"the log can't be followed: {answer['error']['description']}")
         self._ask_subject = f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{answer['name']}"

@@ -77,14 +77,14 @@ async def node_states(connection: LogConnection) -> list[NodeState]:
         Nobody answers, or not what was asked for: that says nothing of the nodes.
     """
     bucket = connection.config.nodes_bucket
-    answer = await connection.ask(
+    answer = await connection.look_up(
         f"STREAM.INFO.KV_{bucket}", {"subjects_filter": f"$KV.{bucket}.>"}
     )
     if "error" in answer:
         raise LogUnreachable(f"bucket {bucket}: {answer['error'].get('description')}")
     states = []
     for subject in sorted(answer["state"].get("subjects") or {}):
-        said: dict[str, Any] = await connection.ask(
+        said: dict[str, Any] = await connection.look_up(
             f"STREAM.MSG.GET.KV_{bucket}", {"last_by_subj": subject}
         )
         if "error" in said:

@@ -7,6 +7,7 @@ The two are waited for side by side. Where the log took another leader's message
 can say, nothing is released and the process ends.
 """
 
+import time
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -69,6 +70,7 @@ class ReplicatedJournal:
         self._begun: _Appending | None = None
         self._begun_frames = 0
         self._fault = ""
+        self._disk_asked_s: float | None = None
         self.synced_seq = local.next_seq - 1
 
     @property
@@ -111,6 +113,12 @@ class ReplicatedJournal:
         """The log's last message that this node knows of."""
         return self._chain.log_seq
 
+    @property
+    def disk_waited_s(self) -> float:
+        """For how long the disk here has not answered; for any thread."""
+        asked_s = self._disk_asked_s
+        return 0.0 if asked_s is None else time.monotonic() - asked_s
+
     def append(self, kind: FrameKind, count: int, time_ns: int, payload: "Buffer") -> int:
         """Write one frame and return its first sequence number, as `Journal.append` does.
 
@@ -150,11 +158,14 @@ class ReplicatedJournal:
         """
         self._usable_check()
         self.sync_begin()
+        self._disk_asked_s = time.monotonic()
         try:
             self._local.sync()
         except JournalPoisoned as error:
             self._fault = str(error)
             raise
+        finally:
+            self._disk_asked_s = None
         while self._begun is not None:
             self._message_end(self._begun)
             del self._frames[: self._begun_frames]

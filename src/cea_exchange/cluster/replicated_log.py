@@ -252,7 +252,7 @@ class ReplicatedLog:
             Nobody can say, as the log's nodes elect.
         """
         answer = self.connection.call(
-            self.connection.ask(f"STREAM.INFO.{self.config.stream}"), CALL_S_MAX
+            self.connection.look_up(f"STREAM.INFO.{self.config.stream}"), CALL_S_MAX
         )
         error = answer.get("error")
         if error is not None:
@@ -320,7 +320,7 @@ def stream_check(config: ClusterConfig, found: dict[str, Any]) -> None:
 
 async def log_info(connection: LogConnection) -> LogInfo | None:
     """Return where the log stands; None if there is none, LogUnreachable if nobody answers."""
-    answer = await connection.ask(f"STREAM.INFO.{connection.config.stream}")
+    answer = await connection.look_up(f"STREAM.INFO.{connection.config.stream}")
     error = answer.get("error")
     if error is not None:
         if error.get("err_code") == _NO_STREAM:
@@ -346,7 +346,7 @@ async def message_bytes(connection: LogConnection, log_seq: int) -> bytes | None
         Nobody answers.
     """
     stream = connection.config.stream
-    answer = await connection.ask(f"STREAM.MSG.GET.{stream}", {"seq": log_seq})
+    answer = await connection.look_up(f"STREAM.MSG.GET.{stream}", {"seq": log_seq})
     error = answer.get("error")
     if error is None:
         return base64.b64decode(answer["message"].get("data", ""))
@@ -359,7 +359,7 @@ async def _made(connection: LogConnection, settings: dict[str, Any]) -> None:
     """Create a stream unless there is one; it may take the log's nodes a while to be ready."""
     name, deadline_s = settings["name"], time.monotonic() + LOG_WAIT_S_MAX
     while True:
-        answer = await connection.ask(f"STREAM.INFO.{name}")
+        answer = await connection.look_up(f"STREAM.INFO.{name}")
         if "error" in answer:
             answer = await connection.ask(f"STREAM.CREATE.{name}", settings)
         error = answer.get("error")

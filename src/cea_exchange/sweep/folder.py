@@ -20,6 +20,7 @@ from cea_exchange.sweep.cell import Cell, CellResult, Played, program_hash
 from cea_exchange.sweep.plan_file import SweepPlan
 
 HEAD, PLAN, LIST, TIMES = "sweep.json", "plan.toml", "cells.txt", "played.csv"
+TIMES_COLUMNS = 4
 FILES, CELLS, WORK = "files", "cells", "work"
 LOCK = "lock"
 
@@ -52,8 +53,11 @@ class SweepFolder:
     def __init__(self, path: Path, plan: SweepPlan, cells: Sequence[Cell]) -> None:
         self.path = path
         folder_check(path, cells)
+        path.mkdir(parents=True, exist_ok=True)
+        # First: whoever is killed from here on has begun a sweep, and goes on with it.
+        written(path / HEAD, _encoded(Head(program=program_hash())))
         for name in (FILES, CELLS, WORK):
-            (path / name).mkdir(parents=True, exist_ok=True)
+            (path / name).mkdir(exist_ok=True)
         # Of a sweep that was killed: nobody plays it any more.
         for left in self.work.iterdir():
             shutil.rmtree(left, ignore_errors=True)
@@ -62,13 +66,14 @@ class SweepFolder:
             # What is called by its content has it.
             if not (path / FILES / name).exists():
                 written(path / FILES / name, text.encode("utf-8"))
-        written(path / HEAD, _encoded(Head(program=program_hash())))
         written(path / PLAN, plan.text)
         # Last: before it is there no cell of it is.
         written(path / LIST, "".join(f"{cell.id}\n" for cell in cells).encode())
         times = path / TIMES
         lines = times.read_text(encoding="ascii").split() if times.exists() else []
-        self._cpu_s = [float(line.split(",")[2]) for line in lines]
+        # A line that a kill or a full disk cut short says nothing.
+        rows = [row for line in lines if len(row := line.split(",")) == TIMES_COLUMNS]
+        self._cpu_s = [float(row[2]) for row in rows]
 
     @property
     def work(self) -> Path:
@@ -145,18 +150,22 @@ def folder_check(path: Path, cells: Sequence[Cell]) -> None:
 def is_new(path: Path) -> bool:
     """Tell whether there is nothing of a sweep, or of anything else, in a folder."""
     return not path.exists() or (
-        path.is_dir() and all(entry.name == LOCK for entry in path.iterdir())
+        path.is_dir() and all(entry.name in (LOCK, _draft(HEAD)) for entry in path.iterdir())
     )
 
 
 def written(path: Path, content: bytes) -> None:
     """Write a file: whoever reads it finds all of it, or what was there before."""
-    draft = path.with_name(f"{path.name}.draft")
+    draft = path.with_name(_draft(path.name))
     with draft.open("wb") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
     draft.rename(path)
+
+
+def _draft(name: str) -> str:
+    return f"{name}.draft"
 
 
 def distinct(cells: Iterable[Cell]) -> list[Cell]:

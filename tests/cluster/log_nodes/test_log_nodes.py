@@ -291,7 +291,8 @@ def test_a_node_with_another_secret_is_not_let_in_and_ends_with_the_reason(tmp_p
 
 def test_a_venue_s_wrong_secret_ends_no_node_that_waits_for_the_others(tmp_path):
     clients, routes, monitor, away = free_ports(4)
-    settings = SETTINGS.format(clients, routes, monitor, cluster="cea", peers=f'["127.0.0.1:{away}"]')
+    peers = f'["127.0.0.1:{away}"]'
+    settings = SETTINGS.format(clients, routes, monitor, cluster="cea", peers=peers)
     secrets_new(tmp_path / "secrets")
     file = tmp_path / "log_node.toml"
     file.write_text(settings)

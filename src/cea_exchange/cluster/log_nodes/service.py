@@ -32,7 +32,7 @@ _REFUSED = re.compile(
     r"\[ERR\] (.* rid:\d+ - (Route Error '[^']*Authorization Violation|TLS .*(tls|x509): ).*)",
     re.IGNORECASE,
 )
-"""Of a route to another node; whom this node itself refuses, a venue or a stranger, is not meant."""
+"""Of a route to another node; a venue or a stranger whom this node refuses is not meant."""
 
 log = structlog.get_logger("log_node")
 

@@ -65,6 +65,8 @@ STATES_S_MAX = 2.0
 SILENT_S_MAX = 5.0
 LAG_MAX = 1_000
 """Messages that a successor may be behind: it applies them in a fraction of a second."""
+DISK_S_MAX = 5.0
+"""A leader whose disk has not answered for so long lets another lead."""
 HANDOVER_LEASES = 3
 """After a handover the others leave its successor alone for so many leases."""
 
@@ -102,9 +104,9 @@ class ClusterMember:
         self._chain = Chain(last)
         self._reader = LogReader(connection, last.log_seq + 1)
         self._reader.last_log_seq = found.info.last_log_seq
-        self._lease = Lease(connection)
-        self._lease.led(self._led.node)
         self._leading: ReplicatedJournal | None = None
+        self._lease = Lease(connection, is_stuck=self._is_stuck)
+        self._lease.led(self._led.node)
         self._successor = ""
         self._patient_until_s = 0.0
         self._incarnation = uuid.uuid4().hex
@@ -360,6 +362,10 @@ class ClusterMember:
         self._lease.hold(
             LeaderRecord(node=self._config.node, epoch=self.epoch, endpoints=endpoints)
         )
+
+    def _is_stuck(self) -> bool:
+        leading = self._leading
+        return leading is not None and leading.disk_waited_s > DISK_S_MAX
 
     def successor_fault(self, node: str) -> str:
         """Say why a node can't lead now; empty if it can."""
