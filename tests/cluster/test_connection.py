@@ -2,11 +2,15 @@
 
 import asyncio
 import gc
+import shutil
+import socket
 import time
+from contextlib import suppress
 
 import msgspec
 import pytest
 
+from cea_exchange.cluster import connection as connection_module
 from cea_exchange.cluster.config import ClusterConfig
 from cea_exchange.cluster.connection import ANSWER_S_MAX, LogConnection
 from cea_exchange.cluster.errors import LogUnreachable
@@ -44,12 +48,12 @@ class _Lossy:
     def __init__(self, client):
         self._client, self.sent = client, 0
 
-    async def request(self, subject, data, timeout):
+    async def request(self, subject, data, timeout, headers=None):
         self.sent += 1
         if self.sent == 1:
             await asyncio.sleep(timeout)
             raise TimeoutError
-        return await self._client.request(subject, data, timeout=timeout)
+        return await self._client.request(subject, data, timeout=timeout, headers=headers)
 
 
 @pytest.mark.parametrize("is_looked_up", [True, False])
@@ -72,3 +76,31 @@ def test_what_was_lost_in_an_election_is_looked_up_again(tmp_path, monkeypatch, 
                     connection.call(connection.ask("STREAM.INFO.cea-journal"), 10.0)
                 assert lossy.sent == 1
             monkeypatch.undo()
+
+
+def test_a_node_of_the_log_that_is_cut_off_from_the_others_is_left(tmp_path, monkeypatch):
+    monkeypatch.setattr(connection_module, "ISOLATED_S_MAX", 1.0)
+    with LogNodes(tmp_path / "log") as nodes, LogNodes(tmp_path / "alone") as alone:
+        nodes.start()
+        # It takes whoever comes, and looks for two others in vain.
+        for file in alone.folder.glob("secrets/*"):
+            shutil.copy2(nodes.secret_file(file.name), file)
+        alone.start(0)
+        host, _, port = alone.addresses[0].rpartition("/")[2].partition(":")
+        end_s = time.monotonic() + 30 * patience()
+        while True:
+            with suppress(OSError), socket.create_connection((host, int(port))):
+                break
+            assert time.monotonic() < end_s
+        settings = nodes.cluster_settings("one")
+        nodes_known = [alone.addresses[0], *nodes.addresses]
+        config = msgspec.convert(settings | {"log_nodes": nodes_known}, ClusterConfig)
+        monkeypatch.setattr("nats.aio.client.shuffle", lambda _: None)
+        with LogConnection(config, tmp_path) as connection:
+            assert connection.client.connected_url.netloc in alone.addresses[0]
+            found = {}
+            while found.get("error", {}).get("description") != "stream not found":
+                assert time.monotonic() < end_s
+                with suppress(LogUnreachable):
+                    found = connection.call(connection.look_up("STREAM.INFO.cea-journal"), 10.0)
+            assert connection.client.connected_url.netloc in "".join(nodes.addresses)

@@ -27,6 +27,8 @@ CONNECT_S_MAX = 10.0
 ANSWER_S_MAX = 2.0
 ASKED_AGAIN_S = 0.25
 """What is looked up while the log's nodes elect may never be answered: it is sent again."""
+ISOLATED_S_MAX = 10.0
+"""A node that has brought no answer for so long, longer than any election, is left for another."""
 RECONNECT_WAIT_S = 0.1
 PING_S = 1
 PINGS_UNANSWERED_MAX = 2
@@ -34,6 +36,8 @@ PENDING_BYTES_MAX = 64 << 20
 _USER_REFUSED = ("authorization violation", "authentication")
 _REFUSED = (*_USER_REFUSED, "certificate", "tls")
 _DENIED = "permissions violation"
+_LEADERLESS = b'"err_code":10008'
+"""A node's word for: whoever could answer is not to be reached."""
 
 Answer = TypeVar("Answer")
 log = structlog.get_logger("cluster")
@@ -66,6 +70,7 @@ class LogConnection:
         self._client: Client | None = None
         self._is_closing = self._is_ended = False
         self._denied = ""
+        self._unanswered_since_s: float | None = None
         try:
             self._client = self.call(self._connect(), CONNECT_S_MAX + ANSWER_S_MAX)
         except BaseException:
@@ -120,6 +125,34 @@ class LogConnection:
         except CancelledError:
             raise LogUnreachable("the connection to the log was closed") from None
 
+    async def request(
+        self, subject: str, data: bytes, timeout_s: float, headers: dict[str, str] | None = None
+    ) -> Msg:
+        """Send a request, and return its answer; raises as nats-py does.
+
+        A node of the log may be cut off from the others and not from here: it is left for another.
+        """
+        try:
+            answer = await self.client.request(subject, data, timeout=timeout_s, headers=headers)
+        except (TimeoutError, nats.errors.Error):
+            await self._is_unanswered()
+            raise
+        if _LEADERLESS in answer.data:
+            await self._is_unanswered()
+        else:
+            self._unanswered_since_s = None
+        return answer
+
+    async def _is_unanswered(self) -> None:
+        now_s = time.monotonic()
+        if self._unanswered_since_s is None:
+            self._unanswered_since_s = now_s
+        elif now_s - self._unanswered_since_s > ISOLATED_S_MAX and self.is_connected:
+            self._unanswered_since_s = now_s
+            place = self.client.connected_url
+            log.warning("log_node_left", node="" if place is None else place.netloc)
+            await self.client.force_reconnect()
+
     async def ask(self, subject: str, request: Any = None) -> dict[str, Any]:
         """Ask JetStream's interface once, and return its answer, an error among them.
 
@@ -153,8 +186,7 @@ class LogConnection:
         try:
             while True:
                 left_s = max(0.0, deadline_s - time.monotonic())
-                request = self.client.request(subject, data, timeout=left_s)
-                sent.add(asyncio.create_task(request))
+                sent.add(asyncio.create_task(self.request(subject, data, left_s)))
                 done, _ = await asyncio.wait(
                     sent, timeout=again_s, return_when=asyncio.FIRST_COMPLETED
                 )

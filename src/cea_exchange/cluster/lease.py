@@ -303,11 +303,11 @@ class Lease:
         """Write the record behind a revision; None if that is not the last any more."""
         asked = {api.Header.EXPECTED_LAST_SUBJECT_SEQUENCE.value: str(revision), **(headers or {})}
         try:
-            answer = await self._connection.client.request(
+            answer = await self._connection.request(
                 f"$KV.{self._config.lease_bucket}.{LEADER_KEY}",
                 value,
-                timeout=min(WRITE_S_MAX, self._config.lease_s / 2),
-                headers=asked,
+                min(WRITE_S_MAX, self._config.lease_s / 2),
+                asked,
             )
         except (TimeoutError, OSError, nats.errors.Error) as error:
             raise LogUnreachable(f"the lease can't be written: {error}") from error

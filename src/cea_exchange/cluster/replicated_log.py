@@ -109,8 +109,8 @@ class ReplicatedLog:
         while True:
             attempts += 1
             try:
-                answer = await self.connection.client.request(
-                    self.config.subject, data, timeout=ATTEMPT_S_MAX, headers=headers
+                answer = await self.connection.request(
+                    self.config.subject, data, ATTEMPT_S_MAX, headers
                 )
                 outcome, said = await self._judged(
                     msgspec.json.decode(answer.data), expected, data
