@@ -16,9 +16,14 @@ from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 
+import msgspec
+
 from cea_exchange.cli.errors import STATUS_HALTED
 from cea_exchange.client.order_entry import SILENCE_S_MAX
+from cea_exchange.cluster.config import ClusterConfig
+from cea_exchange.cluster.connection import LogConnection
 from cea_exchange.cluster.log_nodes.local import Certificates
+from cea_exchange.cluster.log_nodes.rights import WATCHER
 from cea_exchange.domain.calendar import TradingCalendar, date_number
 from cea_exchange.ledger.record_store import StoreError
 from cea_exchange.loadtest.load_run import await_transfers
@@ -42,6 +47,7 @@ from failover.faults import (
     Fault,
     faults_draw,
 )
+from failover.log_watch import LogWatch
 from failover.network import Network
 from torture.client import TRADE, ClientConfig
 from torture.run import ClientProcess, python_path
@@ -116,11 +122,14 @@ class Outage:
     ledger_s
         From the first of them until the ledger had all that the venue had made when they had ended;
         None where no database was met.
+    log_elects_s
+        For how long of that the log had no leader, be it that a fault before this one made it elect.
     """
 
     acts: list[tuple[str, str, str, float]]
     outage_s: float | None = None
     ledger_s: float | None = None
+    log_elects_s: float = 0.0
 
 
 @dataclass
@@ -235,6 +244,8 @@ class FailoverRun:
             stack.callback(self._end_clients)
             try:
                 self._start()
+                self._log_watch = LogWatch(self._log_connection)
+                stack.callback(self._log_watch.close)
                 faults = self._faults()
                 day, calendar = FIRST_DAY, TradingCalendar.load("cn_carbon")
                 self._ends_s = time.monotonic() + self.settings.trading_s_max
@@ -320,6 +331,10 @@ class FailoverRun:
         launch = None if command is None else (lambda own: command(PEOPLE, own))
         return ClientProcess(self._data / "clients" / member.name, config, launch=launch)
 
+    def _log_connection(self) -> LogConnection:
+        settings = self._cluster.log_nodes.cluster_settings("log-watch", WATCHER)
+        return LogConnection(msgspec.convert(settings, ClusterConfig), self._data)
+
     def _end_clients(self) -> None:
         for client in self.clients:
             client.kill()
@@ -376,6 +391,7 @@ class FailoverRun:
             outage.ledger_s = time.monotonic() - began
         self._await_served(", ".join(f"{kind} {target}" for kind, target, *_ in outage.acts))
         outage.outage_s = self._longest_s
+        outage.log_elects_s = self._log_watch.without_leader_s(began)
         self._progress(sum(len(each.acts) for each in self.report.outages))
 
     def _turn(self) -> None:

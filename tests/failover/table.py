@@ -8,9 +8,12 @@ from failover.acts import BOTH_LED, LED, LOG_LED
 from failover.run import FailoverReport, Outage
 
 PAIR = "two at once"
+LED_ELECTING = "venue leader, as the log elects"
+"""A fault before it, at a log node, may make the log elect after all were served again."""
 BOUNDS = (
     ("kill", LED, 0.5, 1.0),
     ("kill", LED, 0.99, 3.0),
+    ("kill", LED_ELECTING, 0.99, 10.0),
     ("kill", LOG_LED, 0.99, 10.0),
     ("both", BOTH_LED, 0.99, 10.0),
 )
@@ -52,9 +55,17 @@ def _seconds(
     found: dict[tuple[str, str], list[float]] = defaultdict(list)
     for outage in report.outages:
         if (seconds := of(outage)) is not None:
-            kind, _, role, _ = outage.acts[0]
-            found[(PAIR, "any") if len(outage.acts) > 1 else (kind, role)].append(seconds)
+            found[_met(outage)].append(seconds)
     return {key: sorted(found[key]) for key in sorted(found)}
+
+
+def _met(outage: Outage) -> tuple[str, str]:
+    """Return the fault and whom it met."""
+    if len(outage.acts) > 1:
+        return PAIR, "any"
+    kind, _, role, _ = outage.acts[0]
+    is_electing = role == LED and outage.log_elects_s > 0
+    return kind, LED_ELECTING if is_electing else role
 
 
 def _outages(report: FailoverReport) -> dict[tuple[str, str], list[float]]:
@@ -91,7 +102,7 @@ def bounds_held(report: FailoverReport) -> list[Bound]:
 
 def outage_table(report: FailoverReport) -> str:
     """Return the table, the bounds and the verdict behind it."""
-    lines = [f"{'fault':14} {'at the':16} {'times':>5} {'p50 s':>7} {'p99 s':>7} {'max s':>7}"]
+    lines = [f"{'fault':14} {'at the':32} {'times':>5} {'p50 s':>7} {'p99 s':>7} {'max s':>7}"]
     lines += map(_line, outage_rows(report))
     if behind := ledger_rows(report):
         lines.append(
@@ -127,4 +138,4 @@ def outage_table(report: FailoverReport) -> str:
 
 def _line(row: Row) -> str:
     seconds = " ".join(f"{each:7.2f}" for each in (row.p50_s, row.p99_s, row.max_s))
-    return f"{row.fault:14} {row.role:16} {row.times:5} {seconds}"
+    return f"{row.fault:14} {row.role:32} {row.times:5} {seconds}"

@@ -4,16 +4,25 @@ import json
 import os
 import subprocess
 import sys
+import time
 
+import msgspec
 import pytest
 
+from cea_exchange.cluster.config import ClusterConfig
+from cea_exchange.cluster.connection import LogConnection
+from cea_exchange.cluster.log_nodes.local import LogNodes
+from cea_exchange.cluster.log_nodes.rights import WATCHER
+from cea_exchange.cluster.replicated_log import ReplicatedLog
 from cea_exchange.registry.reconciliation.reconcile import Reconciliation
 from failover.acts import BOTH_LED, DATABASE_STANDBY, LED, PRIMARY, Acts
 from failover.databases import can_be_there
 from failover.faults import CUTS, OF_DATABASES, OF_OTHERS, WEIGHTS, WHO, faults_draw
+from failover.log_watch import ELECTION_S_MIN, LogWatch
 from failover.network import can_be_private
 from failover.run import FailoverReport, Outage, standby_faults
-from failover.table import bounds_held, ledger_rows, outage_rows, outage_table
+from failover.table import LED_ELECTING, bounds_held, ledger_rows, outage_rows, outage_table
+from support.patience import patience
 from torture.run import python_path
 
 LIMIT_S = 1_200
@@ -82,14 +91,17 @@ def test_what_faults_cost_is_told_by_kind_and_role_and_held_against_the_bounds()
     report.outages.append(Outage([("both", "venue-2 and log-1", BOTH_LED, 1.0)], 6.5))
     pair = [("kill", "venue-1", LED, 1.0), ("freeze", "log-2", "log follower", 1.0)]
     report.outages.append(Outage(pair, 0.1))
+    report.outages.append(Outage([("kill", "venue-1", LED, 1.0)], 6.1, log_elects_s=4.0))
     assert outage_rows(report) == [
         ("both", BOTH_LED, 1, 6.5, 6.5, 6.5),
         ("kill", LED, 3, 0.7, 3.5, 3.5),
+        ("kill", LED_ELECTING, 1, 6.1, 6.1, 6.1),
         ("two at once", "any", 1, 0.1, 0.1, 0.1),
     ]
     assert bounds_held(report) == [
         ("kill", LED, 0.5, 1.0, 0.7, True),
         ("kill", LED, 0.99, 3.0, 3.5, False),
+        ("kill", LED_ELECTING, 0.99, 10.0, 6.1, True),
         ("both", BOTH_LED, 0.99, 10.0, 6.5, True),
     ]
     shown = outage_table(report)
@@ -178,3 +190,30 @@ def failover_run(tmp_path, *arguments):
     found = json.loads(report.read_text())
     assert found["discrepancies"] == []
     return ran, found
+
+
+@pytest.mark.e2e
+def test_an_election_of_the_log_is_seen(tmp_path):
+    with LogNodes(tmp_path) as nodes:
+        nodes.start()
+        config = msgspec.convert(nodes.cluster_settings("watch", WATCHER), ClusterConfig)
+        maker = msgspec.convert(nodes.cluster_settings("one"), ClusterConfig)
+        with LogConnection(maker, tmp_path) as connection:
+            log = ReplicatedLog(connection)
+            log.make()
+            watch = LogWatch(lambda: LogConnection(config, tmp_path))
+            try:
+                leader = log.info().leader
+                began_s = time.monotonic()
+                nodes.kill(int(leader.removeprefix("log-")) - 1)
+                end_s = time.monotonic() + 30 * patience()
+                while not watch.without_leader_s(began_s):
+                    assert time.monotonic() < end_s
+                    time.sleep(0.1)
+                # Another leads, and that is over.
+                while watch.without_leader_s(time.monotonic()):
+                    assert time.monotonic() < end_s
+                    time.sleep(0.1)
+                assert ELECTION_S_MIN < watch.without_leader_s(began_s) < end_s - began_s
+            finally:
+                watch.close()
