@@ -47,7 +47,7 @@ from failover.faults import (
     Fault,
     faults_draw,
 )
-from failover.log_watch import LogWatch
+from failover.log_monitor import LogMonitor
 from failover.network import Network
 from torture.client import TRADE, ClientConfig
 from torture.run import ClientProcess, python_path
@@ -123,7 +123,7 @@ class Outage:
         From the first of them until the ledger had all that the venue had made when they had ended;
         None where no database was met.
     log_elects_s
-        For how long of that the log had no leader, be it that a fault before this one made it elect.
+        For how long of that the log had no leader; a fault before may have made it elect.
     """
 
     acts: list[tuple[str, str, str, float]]
@@ -244,8 +244,8 @@ class FailoverRun:
             stack.callback(self._end_clients)
             try:
                 self._start()
-                self._log_watch = LogWatch(self._log_connection)
-                stack.callback(self._log_watch.close)
+                self._log_monitor = LogMonitor(self._log_connection)
+                stack.callback(self._log_monitor.close)
                 faults = self._faults()
                 day, calendar = FIRST_DAY, TradingCalendar.load("cn_carbon")
                 self._ends_s = time.monotonic() + self.settings.trading_s_max
@@ -332,7 +332,7 @@ class FailoverRun:
         return ClientProcess(self._data / "clients" / member.name, config, launch=launch)
 
     def _log_connection(self) -> LogConnection:
-        settings = self._cluster.log_nodes.cluster_settings("log-watch", WATCHER)
+        settings = self._cluster.log_nodes.cluster_settings("log-monitor", WATCHER)
         return LogConnection(msgspec.convert(settings, ClusterConfig), self._data)
 
     def _end_clients(self) -> None:
@@ -391,7 +391,7 @@ class FailoverRun:
             outage.ledger_s = time.monotonic() - began
         self._await_served(", ".join(f"{kind} {target}" for kind, target, *_ in outage.acts))
         outage.outage_s = self._longest_s
-        outage.log_elects_s = self._log_watch.without_leader_s(began)
+        outage.log_elects_s = self._log_monitor.without_leader_s(began)
         self._progress(sum(len(each.acts) for each in self.report.outages))
 
     def _turn(self) -> None:

@@ -18,7 +18,7 @@ from cea_exchange.registry.reconciliation.reconcile import Reconciliation
 from failover.acts import BOTH_LED, DATABASE_STANDBY, LED, PRIMARY, Acts
 from failover.databases import can_be_there
 from failover.faults import CUTS, OF_DATABASES, OF_OTHERS, WEIGHTS, WHO, faults_draw
-from failover.log_watch import ELECTION_S_MIN, LogWatch
+from failover.log_monitor import ELECTION_S_MIN, LogMonitor
 from failover.network import can_be_private
 from failover.run import FailoverReport, Outage, standby_faults
 from failover.table import LED_ELECTING, bounds_held, ledger_rows, outage_rows, outage_table
@@ -196,24 +196,24 @@ def failover_run(tmp_path, *arguments):
 def test_an_election_of_the_log_is_seen(tmp_path):
     with LogNodes(tmp_path) as nodes:
         nodes.start()
-        config = msgspec.convert(nodes.cluster_settings("watch", WATCHER), ClusterConfig)
+        config = msgspec.convert(nodes.cluster_settings("monitor", WATCHER), ClusterConfig)
         maker = msgspec.convert(nodes.cluster_settings("one"), ClusterConfig)
         with LogConnection(maker, tmp_path) as connection:
             log = ReplicatedLog(connection)
             log.make()
-            watch = LogWatch(lambda: LogConnection(config, tmp_path))
+            monitor = LogMonitor(lambda: LogConnection(config, tmp_path))
             try:
                 leader = log.info().leader
                 began_s = time.monotonic()
                 nodes.kill(int(leader.removeprefix("log-")) - 1)
                 end_s = time.monotonic() + 30 * patience()
-                while not watch.without_leader_s(began_s):
+                while not monitor.without_leader_s(began_s):
                     assert time.monotonic() < end_s
                     time.sleep(0.1)
                 # Another leads, and that is over.
-                while watch.without_leader_s(time.monotonic()):
+                while monitor.without_leader_s(time.monotonic()):
                     assert time.monotonic() < end_s
                     time.sleep(0.1)
-                assert ELECTION_S_MIN < watch.without_leader_s(began_s) < end_s - began_s
+                assert ELECTION_S_MIN < monitor.without_leader_s(began_s) < end_s - began_s
             finally:
-                watch.close()
+                monitor.close()

@@ -1,4 +1,4 @@
-"""Watches from outside whether the log has a leader: nothing is acknowledged while it elects."""
+"""Monitors from outside whether the log has a leader: nothing is acknowledged while it elects."""
 
 import threading
 import time
@@ -14,7 +14,7 @@ ELECTION_S_MIN = 2.0
 ASK_S_MAX = 5.0
 
 
-class LogWatch:
+class LogMonitor:
     """Asks for the log's leader all the time, in a thread of its own.
 
     Parameters
@@ -28,7 +28,7 @@ class LogWatch:
         self._led_s = time.monotonic()
         self._without: list[tuple[float, float]] = []
         self._is_closing = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="log watch", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="log monitor", daemon=True)
         self._thread.start()
 
     def without_leader_s(self, from_s: float) -> float:
@@ -42,7 +42,7 @@ class LogWatch:
         )
 
     def close(self) -> None:
-        """Watch no more."""
+        """Monitor no more."""
         self._is_closing.set()
         self._thread.join(2 * ASK_S_MAX)
 
