@@ -15,8 +15,10 @@ from cea_exchange.control_plane.outbox import MESSAGE_BYTES, OutboxLimits
 from cea_exchange.institution.control.admin_door import AdminDoor, answer_encoded
 from cea_exchange.institution.control.request import REQUEST_BYTES_MAX
 from cea_exchange.protocol.security import AllowList, CurveKeys, client_socket, server_socket
+from support.patience import patience
 
 MIB = 1 << 20
+WAIT_S = 60
 
 
 def rss_bytes():
@@ -68,13 +70,20 @@ class Doorway:
         self._clients.append(client)
         return client
 
-    def turns(self, seconds, until=lambda: False):
-        """Let the door have its turns for so long, or until something is so."""
+    def turns(self, seconds):
+        """Let the door have its turns for so long."""
+        self._turns(seconds, lambda: False)
+
+    def turns_until(self, is_so):
+        """Let it have them until something is so; longer where others want the processors."""
+        self._turns(WAIT_S * patience(), is_so)
+        return is_so()
+
+    def _turns(self, seconds, is_so):
         end = time.monotonic() + seconds
-        while time.monotonic() < end and not until():
+        while time.monotonic() < end and not is_so():
             self.socket.poll(5)
             self.turn()
-        return until()
 
     def turn(self):
         self.socket_door.turn(time.monotonic())
@@ -123,18 +132,18 @@ def test_a_flood_over_many_connections_of_one_key_holds_a_bounded_part_of_memory
     for flooder in flooders:
         flooder.start()
     try:
-        assert doorway.turns(30, lambda: doorway.door._queue.bytes_held > 8 * MIB)
+        assert doorway.turns_until(lambda: doorway.door._queue.bytes_held > 8 * MIB)
         other = doorway.client(1)
         other.send(b"mine")
         most, served, began = 0, 0, time.monotonic()
-        while time.monotonic() < began + (6 if served else 60):
+        while time.monotonic() < began + (6 if served else WAIT_S * patience()):
             doorway.turns(0.02)
             message = doorway.door.next()
             if message is not None and message.payload == b"mine":
                 served = time.monotonic() - began
                 doorway.door.answer(message, b"yours")
             most = max(most, rss_bytes() - began_bytes)
-        assert served and doorway.turns(30, lambda: other.poll(0)) and b"yours" == other.recv()
+        assert served and doorway.turns_until(lambda: other.poll(0)) and b"yours" == other.recv()
     finally:
         stop.set()
         for flooder in flooders:
@@ -151,7 +160,9 @@ def test_the_bytes_of_a_connection_are_counted_as_they_travel(doorway):
     for size in (0, 1, 200, 222, 223, 300, 70_000):
         client.send(bytes(size))
     client.send_multipart([b"a", b"b" * 900])
-    assert doorway.turns(10, lambda: len(doorway.door) == 7 and doorway.door.unreadable.count == 1)
+    assert doorway.turns_until(
+        lambda: len(doorway.door) == 7 and doorway.door.unreadable.count == 1
+    )
     (connection,) = doorway.socket_door.monitor._connections.values()
     assert connection.held_bytes() < 1_000  # its handshake
 
@@ -172,15 +183,15 @@ def test_who_comes_after_a_key_was_taken_away_is_not_ended_for_it(doorway):
     """Its question may be on its way; who came before and says nothing may have the key."""
     monitor = doorway.socket_door.monitor
     doorway.client()
-    assert doorway.turns(10, lambda: len(monitor._connections) == 1)
+    assert doorway.turns_until(lambda: len(monitor._connections) == 1)
     (before,) = monitor._connections
     monitor.nameless_doubt()
     after = doorway.client(1)
-    assert doorway.turns(10, lambda: len(monitor._connections) == 2)
+    assert doorway.turns_until(lambda: len(monitor._connections) == 2)
     monitor.end_keys(lambda key: False, "its key has no business here any more")
     assert before not in monitor._connections and monitor.closed_count == 1
     after.send(b"?")
-    assert doorway.turns(10, lambda: len(doorway.door) == 1)
+    assert doorway.turns_until(lambda: len(doorway.door) == 1)
 
 
 def test_a_message_of_many_frames_ends_its_connection(doorway):
@@ -188,7 +199,7 @@ def test_a_message_of_many_frames_ends_its_connection(doorway):
     client = doorway.client()
     with structlog.testing.capture_logs() as logged:
         client.send_multipart([bytes(MIB)] * 40, zmq.NOBLOCK)
-        assert doorway.turns(20, lambda: doorway.socket_door.monitor.closed_count > 0)
+        assert doorway.turns_until(lambda: doorway.socket_door.monitor.closed_count > 0)
     assert "connections_closed" in {event["event"] for event in logged}
 
 
@@ -196,7 +207,7 @@ def test_who_does_not_read_is_disconnected(doorway):
     """Once his answers take up too much."""
     client = doorway.client(high_water_mark=1)
     client.send(b"look")
-    assert doorway.turns(10, lambda: len(doorway.door) == 1)
+    assert doorway.turns_until(lambda: len(doorway.door) == 1)
     message = doorway.door.next()
     answered = 0
     while not doorway.socket_door.monitor.closed_count and answered < 100:
@@ -219,7 +230,7 @@ def test_who_takes_nothing_for_a_while_is_disconnected(impatient):
     doorway = impatient
     client = doorway.client(high_water_mark=1)
     client.send(b"look")
-    assert doorway.turns(10, lambda: len(doorway.door) == 1)
+    assert doorway.turns_until(lambda: len(doorway.door) == 1)
     message = doorway.door.next()
     end = time.monotonic() + 20
     while not doorway.socket_door.monitor.closed_count and time.monotonic() < end:
@@ -234,11 +245,11 @@ def test_a_burst_of_answers_arrives_whole_and_in_order(doorway):
     """More than a connection's queue takes at once."""
     client = doorway.client()
     client.send(b"look")
-    assert doorway.turns(10, lambda: len(doorway.door) == 1)
+    assert doorway.turns_until(lambda: len(doorway.door) == 1)
     message = doorway.door.next()
     for number in range(500):
         doorway.door.answer(message, b"%d" % number)
-    doorway.turns(10, lambda: not doorway.socket_door._outbox.routing_ids())
+    doorway.turns_until(lambda: not doorway.socket_door._outbox.routing_ids())
     got = []
     while client.poll(1_000 if len(got) < 500 else 0):
         got.append(int(client.recv()))
@@ -251,7 +262,7 @@ def test_what_is_no_request_is_told_once_with_its_count(doorway):
     with structlog.testing.capture_logs() as logged:
         for _ in range(300):
             client.send_multipart([b"two", b"frames"])
-        assert doorway.turns(20, lambda: doorway.door.unreadable.count == 300)
+        assert doorway.turns_until(lambda: doorway.door.unreadable.count == 300)
         shown = [event for event in logged if event["event"] == "requests_unreadable"]
     assert 1 == len(shown) and shown[0]["socket"] == "admin"
     assert shown[0]["key"] == doorway.peers[0].public
@@ -261,7 +272,7 @@ def test_a_key_that_sends_too_much_is_told_so(doorway):
     client = doorway.client()
     for _ in range(1_025):
         client.send(b"act")
-    assert doorway.turns(20, lambda: len(doorway.door) == 1_024 and bool(client.poll(0)))
+    assert doorway.turns_until(lambda: len(doorway.door) == 1_024 and bool(client.poll(0)))
     assert b"busy, nothing was done: expected at most 1024 requests of a key" in client.recv()
 
 
