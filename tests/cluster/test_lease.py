@@ -1,6 +1,7 @@
 """A lease is free once its holder is gone, and only then: who leads has the time to take it."""
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from unittest.mock import AsyncMock
 
 import msgspec
@@ -95,6 +96,28 @@ def test_a_lease_that_ran_out_while_its_bucket_elected_is_not_free(connections, 
     finally:
         holds.close()
         waits.close()
+
+
+def test_who_waits_for_a_look_does_not_take_the_lease_of_whom_that_has_seen(connections):
+    ones, twos = connections
+    first, second = Lease(ones), Lease(twos)
+
+    async def released():
+        second._turn.release()
+
+    try:
+        twos.call(second._turn.acquire(), 5.0)
+        with ThreadPoolExecutor(1) as pool:
+            stands = pool.submit(second.stand)
+            time.sleep(0.5)
+            assert first.stand()
+            # The one that had its turn before.
+            assert twos.call(second._look(), 5.0).record.node == "one"
+            twos.call(released(), 5.0)
+            assert not stands.result()
+    finally:
+        first.close()
+        second.close()
 
 
 def until(is_so):

@@ -134,7 +134,8 @@ class Lease:
         record = LeaderRecord(node=self._config.node, epoch=0)
         if not self._is_late:
             try:
-                return self._connection.call(self._take(record), 2 * WRITE_S_MAX)
+                taking = self._take(record, self._seen.revision)
+                return self._connection.call(taking, 2 * WRITE_S_MAX)
             except LogUnreachable as error:
                 log.warning("lease_not_taken", error=str(error))
         try:
@@ -271,9 +272,10 @@ class Lease:
     def _calls_to(self, node: str) -> str:
         return f"{self._config.name}.alive.{node}"
 
-    async def _take(self, record: LeaderRecord) -> bool:
+    async def _take(self, record: LeaderRecord, seen_revision: int) -> bool:
+        """Take it as it was when it was found free: whoever has come before its turn has it."""
         async with self._turn:
-            revision = await self._write(leader_encode(record), self._seen.revision)
+            revision = await self._write(leader_encode(record), seen_revision)
             if revision is None:
                 await self._look()
                 return False
