@@ -135,15 +135,16 @@ class LogConnection:
         try:
             answer = await self.client.request(subject, data, timeout=timeout_s, headers=headers)
         except (TimeoutError, nats.errors.Error):
-            await self._is_unanswered()
+            await self._unanswered()
             raise
         if _LEADERLESS in answer.data:
-            await self._is_unanswered()
+            await self._unanswered()
         else:
             self._unanswered_since_s = None
         return answer
 
-    async def _is_unanswered(self) -> None:
+    async def _unanswered(self) -> None:
+        """Note that the node brought no answer; leave it where it has not for long."""
         now_s = time.monotonic()
         if self._unanswered_since_s is None:
             self._unanswered_since_s = now_s

@@ -8,7 +8,6 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
-from pathlib import Path
 
 import nats
 import nats.errors
@@ -297,14 +296,13 @@ def test_a_venue_s_wrong_secret_ends_no_node_that_waits_for_the_others(tmp_path)
     file = tmp_path / "log_node.toml"
     file.write_text(settings)
     command = [sys.executable, "-m", "cea_exchange.cli.main", "cluster", "log", "serve"]
-    said = (tmp_path / "said").open("w+")
-    with subprocess.Popen(
-        [*command, "--config", str(file), "--data", str(tmp_path / "data")], stderr=said
-    ) as process:
+    command += ["--config", str(file), "--data", str(tmp_path / "data")]
+    said = tmp_path / "said"
+    with said.open("w") as lines, subprocess.Popen(command, stderr=lines) as process:
         try:
             strange = 'CONNECT {"user":"venue","pass":"wrong","verbose":false}\r\nPING\r\n'
             end_s = time.monotonic() + 30 * patience()
-            while "authentication error" not in Path(said.name).read_text():
+            while "authentication error" not in said.read_text():
                 assert time.monotonic() < end_s and process.poll() is None
                 with suppress(OSError), socket.create_connection(("127.0.0.1", clients)) as line:
                     line.sendall(strange.encode())
