@@ -2,19 +2,25 @@
 
 import json
 import shutil
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from unittest.mock import AsyncMock
 
 import msgspec
 import pytest
 import trustme
 
+from cea_exchange.cluster import presence
 from cea_exchange.cluster.config import ClusterConfig
 from cea_exchange.cluster.connection import LogConnection
 from cea_exchange.cluster.errors import ClusterRefused, LogUnreachable
 from cea_exchange.cluster.log_nodes.local import LogNodes
 from cea_exchange.cluster.log_nodes.rights import VENUE, WATCHER
+from cea_exchange.cluster.node_state import node_state_say
 from cea_exchange.cluster.replicated_log import Outcome, ReplicatedLog
 from cea_exchange.domain.profile import load_profile
 from cea_exchange.journal import FrameKind, Journal, OsStorage
@@ -194,24 +200,49 @@ def test_a_clock_apart_by_minutes_is_refused(place, tmp_path, monkeypatch, minut
     refused(apart, place.settings(node="two"), tmp_path)
 
 
-def test_two_nodes_of_one_name_are_refused(place, tmp_path):
-    member = opened(place.settings(node="twin"), place.copy("twin"))
+@contextmanager
+def going_on(member):
+    """Let a node say all the time where it stands."""
+    is_over = threading.Event()
+
+    def says():
+        while not is_over.wait(0.3):
+            member.say()
+
+    with ThreadPoolExecutor(1) as pool:
+        saying = pool.submit(says)
+        try:
+            yield
+        finally:
+            is_over.set()
+            saying.result()
+
+
+@pytest.mark.parametrize("answers", [True, False])
+def test_two_nodes_of_one_name_are_refused(place, tmp_path, monkeypatch, answers):
+    """One whose process listens and gives no answer for now is there as well."""
+    if not answers:
+        monkeypatch.setattr(presence, "_answer", AsyncMock())
+    member = opened(place.settings(node="twin"), place.copy(f"twin-{answers}"))
     try:
         member.say()
-        end_s = time.monotonic() + 5
-
-        def goes_on(_):
-            assert time.monotonic() < end_s
-            member.say()
-            real_sleep(0.3)
-
-        real_sleep, admission.time.sleep = time.sleep, goes_on
-        try:
+        with going_on(member):
             refused("node twin is running already", place.settings(node="twin"), tmp_path)
-        finally:
-            admission.time.sleep = real_sleep
     finally:
         closed(member)
+
+
+def test_the_name_of_a_process_that_has_ended_is_free_at_once(place, monkeypatch):
+    """As that of a node that was killed, and is started again while others still hear of it."""
+    member = opened(place.settings(node="killed"), place.copy("killed"))
+    said = member.state("standby")
+    closed(member)
+    with LogConnection(place.config, place.folder) as connection:
+        connection.call(node_state_say(connection, said), 5.0)
+        connection.call(connection.client.flush(), 5.0)
+    # It would wait for half of it for whatever that process says next.
+    monkeypatch.setattr(admission, "SAME_NAME_S", 7200.0)
+    closed(opened(place.settings(node="killed"), place.copy("killed-2")))
 
 
 def test_what_nodes_say_is_not_taken_for_nothing_while_it_can_t_be_read(place, monkeypatch):
@@ -221,7 +252,7 @@ def test_what_nodes_say_is_not_taken_for_nothing_while_it_can_t_be_read(place, m
     with LogConnection(place.config, place.folder) as connection:
         monkeypatch.setattr(connection, "look_up", electing)
         with pytest.raises(LogUnreachable, match="bucket cea-nodes: temporarily unavailable"):
-            admission.name_check(ReplicatedLog(connection))
+            admission.name_check_begin(ReplicatedLog(connection)).result()
 
 
 def test_a_journal_that_has_what_the_log_has_lost_is_refused(place):

@@ -87,6 +87,14 @@ class ClusterConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_
         """What whoever leads answers on: where he is to be found."""
         return f"{self.name}.leader"
 
+    def leader_presence(self, node: str) -> str:
+        """What a node answers on while it leads, as long as it is connected to the log."""
+        return f"{self.name}.alive.{node}"
+
+    def process_presence(self, incarnation: str) -> str:
+        """What a node's process answers on as long as it is connected to the log."""
+        return f"{self.name}.alive.process.{incarnation}"
+
     @property
     def lease_bucket(self) -> str:
         """The bucket in which the leader's record lives as long as its lease."""

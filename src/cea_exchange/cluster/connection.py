@@ -71,6 +71,7 @@ class LogConnection:
         self._is_closing = self._is_ended = False
         self._denied = ""
         self._unanswered_since_s: float | None = None
+        self._answered: dict[str, Callable[[Msg], Awaitable[None]]] = {}
         try:
             self._client = self.call(self._connect(), CONNECT_S_MAX + ANSWER_S_MAX)
         except BaseException:
@@ -199,6 +200,19 @@ class LogConnection:
                 each.cancel()
             await asyncio.gather(*sent, return_exceptions=True)
 
+    async def answer(self, subject: str, answered: Callable[[Msg], Awaitable[None]]) -> None:
+        """Let a coroutine answer what is asked on a subject, until the connection is closed."""
+        if subject not in self._answered:
+            self._answered[subject] = answered
+            await self._listen(subject)
+
+    async def _listen(self, subject: str) -> None:
+        try:
+            await self.client.subscribe(subject, cb=self._answered[subject])
+        except (OSError, nats.errors.Error) as error:
+            # The client was just closed; the one that comes after it listens.
+            log.warning("not_listened", subject=subject, error=str(error))
+
     def close(self) -> None:
         """End the connection and its thread."""
         if self._is_closing:
@@ -300,9 +314,12 @@ class LogConnection:
             await asyncio.sleep(RECONNECT_WAIT_S)
             try:
                 self._client = await self._connect()
-                return
             except (ClusterRefused, LogUnreachable) as error:
                 log.error("log_not_reached", error=str(error))
+            else:
+                for subject in list(self._answered):
+                    await self._listen(subject)
+                return
 
     def _loop_end(self) -> None:
         """End the loop; nothing that nats-py or anybody has begun in it is left half done."""

@@ -15,7 +15,6 @@ from typing import Any
 import msgspec
 import nats.errors
 import structlog
-from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.js import api
 
@@ -23,6 +22,7 @@ from cea_exchange.cluster.config import ClusterConfig
 from cea_exchange.cluster.connection import LogConnection
 from cea_exchange.cluster.errors import LogUnreachable
 from cea_exchange.cluster.leader import LEADER_KEY, LeaderRecord, leader_decode, leader_encode
+from cea_exchange.cluster.presence import is_absent, listen
 
 RENEWALS_PER_LEASE = 5
 WRITE_S_MAX = 1.0
@@ -85,7 +85,6 @@ class Lease:
         self._absent_since_s: float | None = None
         self._renewed_s = -math.inf
         """When somebody was last seen to have written it: who leads, or stands."""
-        self._answering: Client | None = None
         self._going_on: list[Future[None]] = [
             connection.begin(self._keep()), connection.begin(self._call_on()),
         ]
@@ -151,7 +150,7 @@ class Lease:
     def hold(self, record: LeaderRecord) -> None:
         """Keep it from now on, with this record; it may be called again with another."""
         self._wanted = record
-        self._connection.begin(self._call_logged())
+        self._connection.begin(self._answer_calls())
         self._connection.begin(self._renew_logged())
 
     def give_up(self) -> None:
@@ -180,12 +179,11 @@ class Lease:
             await self._call_logged()
 
     async def _call_logged(self) -> None:
-        """Call the leader, or be called, whatever becomes of the bucket."""
+        """Call the leader, whatever becomes of the bucket."""
+        if self._wanted is not None:
+            return
         try:
-            if self._wanted is None:
-                await self._leader_call()
-            else:
-                await self._answer_calls()
+            await self._leader_call()
         except Exception as error:
             self._absent_since_s = None
             self._trouble("leader_not_called", str(error))
@@ -237,40 +235,22 @@ class Lease:
 
     async def _leader_call(self) -> None:
         """Find out whether a leader's connection to the log is there: it ends with its process."""
-        absent = False
-        if self.led_by:
-            try:
-                await self._connection.client.request(
-                    self._calls_to(self.led_by), b"", timeout=self._config.lease_s / 10
-                )
-            except nats.errors.NoRespondersError:
-                absent = True
-            except (TimeoutError, nats.errors.Error):
-                pass  # It stands still, or the way there does: the lease will tell.
-        if not absent:
+        calls, wait_s = self._config.leader_presence(self.led_by), self._config.lease_s / 10
+        # Of one who stands still the lease will tell.
+        if not self.led_by or not await is_absent(self._connection, calls, wait_s):
             self._absent_since_s = None
         elif self._absent_since_s is None:
             self._absent_since_s = time.monotonic()
 
     async def _answer_calls(self) -> None:
         """Answer those who want to know whether this leader is there."""
-        client, before = self._connection.client, self._answering
-        if client is not before:
-            self._answering = client
-            try:
-                await client.subscribe(self._calls_to(self._config.node), cb=_called)
-                await client.subscribe(self._config.leader_subject, cb=self._asked)
-            except BaseException:
-                self._answering = before
-                raise
+        await listen(self._connection, self._config.leader_presence(self._config.node))
+        await self._connection.answer(self._config.leader_subject, self._asked)
 
     async def _asked(self, message: Msg) -> None:
         """Say to whoever asks for the leader where this one is."""
         if self._wanted is not None:
             await message.respond(leader_encode(self._wanted))
-
-    def _calls_to(self, node: str) -> str:
-        return f"{self._config.name}.alive.{node}"
 
     async def _take(self, record: LeaderRecord, seen_revision: int) -> bool:
         """Take it as it was when it was found free: whoever has come before its turn has it."""
@@ -323,10 +303,6 @@ class Lease:
 
     async def _read(self) -> _Held:
         return await _record_read(self._connection)
-
-
-async def _called(message: Msg) -> None:
-    await message.respond(b"")
 
 
 async def _record_read(connection: LogConnection) -> _Held:

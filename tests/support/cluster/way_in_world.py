@@ -16,6 +16,8 @@ from support.venue.venue_process import CLOCK, VenueProcess
 from support.venue.venue_world import PRODUCT, world_open
 
 LISTED = "2024-12-31T09:30:00+08:00"
+UNPOLLED_S_MAX = 120
+"""While a test begins a venue nobody polls its clients, who are silent for as long."""
 
 
 class WayInWorld:
@@ -42,6 +44,7 @@ class WayInWorld:
     def venue_begin(self):
         """Begin the venue; the ports are others than before."""
         settings = f'way_in_keys = ["{self.keys.public}"]\n' + CLOCK
+        settings = f"session_silence_s_max = {UNPOLLED_S_MAX}\n{settings}"
         self.world.venue = VenueProcess(self.world, settings=settings)
         self._processes.append(self.world.venue)
 
@@ -78,11 +81,8 @@ class WayInWorld:
         way_in.close()
 
     def client(self, name, endpoint=None, **options):
-        """Return a client that comes by the way in.
-
-        While a test begins a venue nobody polls it, which it would take for the other's silence.
-        """
-        options.setdefault("silence_s_max", 120.0)
+        """Return a client that comes by the way in."""
+        options.setdefault("silence_s_max", UNPOLLED_S_MAX)
         client = Client.connect(
             endpoint or self.way_in.endpoints["gateway"],
             self.world.keys[name],

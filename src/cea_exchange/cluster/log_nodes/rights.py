@@ -67,7 +67,7 @@ def subscribe_rights(holder: str, name: str) -> list[str]:
 
 
 def alive(name: str) -> str:
-    """Return the subjects that a venue that leads answers on: where nobody does, none leads."""
+    """Return the subjects that venues answer on as long as they are there, and one as it leads."""
     return f"{name}.alive.>"
 
 

@@ -1,7 +1,9 @@
 """Whether a node may follow a log at all: everything that has to be the same is compared first."""
 
+import asyncio
 import time
 import uuid
+from concurrent.futures import Future
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,6 +12,7 @@ import structlog
 
 from cea_exchange import __version__
 from cea_exchange.cluster.config import ClusterConfig
+from cea_exchange.cluster.connection import LogConnection
 from cea_exchange.cluster.errors import ClusterRefused, LogUnreachable
 from cea_exchange.cluster.log_message import (
     CHAIN_START,
@@ -22,6 +25,7 @@ from cea_exchange.cluster.log_message import (
     record_encode,
 )
 from cea_exchange.cluster.node_state import NodeState, node_states
+from cea_exchange.cluster.presence import is_absent
 from cea_exchange.cluster.replicated_log import LogInfo, Outcome, ReplicatedLog
 from cea_exchange.domain.profile import Profile
 from cea_exchange.domain.records import SCHEMA_VERSION
@@ -35,6 +39,8 @@ CLOCK_APART_S_MAX = 30.0
 """Between this node and the log's; beyond, its timer would open and close days at other times."""
 SAME_NAME_S = 3.0
 """A node that said something within so long may be alive."""
+GONE_S, GONE_LOOKS = 0.3, 3
+"""Whose connection to the log was lost is back sooner; one of a process that has ended is not."""
 
 log = structlog.get_logger("cluster")
 
@@ -199,30 +205,36 @@ def info_checked(shared: ReplicatedLog) -> LogInfo:
     return info
 
 
-def name_check(shared: ReplicatedLog) -> None:
-    """Refuse to be the second node of one name, where the first is heard of.
+def name_check_begin(shared: ReplicatedLog) -> "Future[None]":
+    """Begin to look whether this would be the second node of one name, where the first is heard of.
 
     It spares an operator a surprise, and no more: of two that are not found out the log still takes
-    one's epoch, as their records differ.
+    one's epoch, as their records differ. It takes a moment where a node of this name has just been
+    heard, as one that was killed and is started again; the start goes on meanwhile.
 
-    Raises
-    ------
-    ClusterRefused
-        Another process says under this node's name where it stands.
-    LogUnreachable
-        What the nodes say can't be read.
+    Returns
+    -------
+    Future
+        Its `result` raises ClusterRefused if another process says under this node's name where it
+        stands, LogUnreachable if what the nodes say can't be read.
     """
-    first = _namesake(shared)
+    return shared.connection.begin(_name_check(shared.connection))
+
+
+async def _name_check(connection: LogConnection) -> None:
+    first = await _namesake(connection)
     if first is None or first.state == "ended":
         return
     if time.time_ns() - first.now_ns > SAME_NAME_S * 1e9:
         return
-    time.sleep(SAME_NAME_S / 2)
-    second = _namesake(shared)
+    if await _is_gone(connection, first):
+        return
+    await asyncio.sleep(SAME_NAME_S / 2)
+    second = await _namesake(connection)
     if second is not None and second.now_ns != first.now_ns:
         raise ClusterRefused(
-            f"node {shared.config.node} is running already, from another data folder or on another "
-            "machine: each node has a name of its own"
+            f"node {connection.config.node} is running already, from another data folder or on "
+            "another machine: each node has a name of its own"
         )
 
 
@@ -245,9 +257,19 @@ def mark_of(config: ClusterConfig, found: Admitted) -> FolderMark:
     )
 
 
-def _namesake(shared: ReplicatedLog) -> NodeState | None:
-    states = shared.connection.call(node_states(shared.connection), 15.0)
-    return next((state for state in states if state.node == shared.config.node), None)
+async def _is_gone(connection: LogConnection, said: NodeState) -> bool:
+    """Whether the process that said this has no connection to the log, and does not come back."""
+    subject = connection.config.process_presence(said.incarnation)
+    for _ in range(GONE_LOOKS):
+        if not await is_absent(connection, subject, GONE_S / GONE_LOOKS):
+            return False
+        await asyncio.sleep(GONE_S / GONE_LOOKS)
+    return True
+
+
+async def _namesake(connection: LogConnection) -> NodeState | None:
+    states = await node_states(connection)
+    return next((state for state in states if state.node == connection.config.node), None)
 
 
 def _base(shared: ReplicatedLog, info: LogInfo, last: LogMessage) -> LogMessage:

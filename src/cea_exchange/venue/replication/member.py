@@ -43,6 +43,7 @@ from cea_exchange.cluster.node_state import (
     node_state_say,
     node_states,
 )
+from cea_exchange.cluster.presence import listen
 from cea_exchange.cluster.replicated_journal import ReplicatedJournal
 from cea_exchange.cluster.replicated_log import Outcome, ReplicatedLog
 from cea_exchange.domain.profile import Profile
@@ -55,7 +56,7 @@ from cea_exchange.venue.replication.admission import (
     epoch_id,
     epoch_of,
     mark_of,
-    name_check,
+    name_check_begin,
 )
 from cea_exchange.venue.replication.folder_mark import mark_write
 from cea_exchange.venue.replication.local_tail import agreement, set_aside
@@ -110,6 +111,8 @@ class ClusterMember:
         self._successor = ""
         self._patient_until_s = 0.0
         self._incarnation = uuid.uuid4().hex
+        # Before it says where it stands: who starts under its name looks for it then.
+        connection.begin(listen(connection, config.process_presence(self._incarnation)))
         self._state_due_s = 0.0
         self._why = ""
         self._waiting: deque[LogMessage] = deque()
@@ -148,7 +151,7 @@ class ClusterMember:
         try:
             shared = ReplicatedLog(connection)
             found = admitted(shared, data, profile, storage=storage, archive=archive)
-            name_check(shared)
+            naming = name_check_begin(shared)
             agreed = agreement(
                 *(data, shared, found.base, found.info.last_log_seq),
                 storage=storage,
@@ -165,6 +168,11 @@ class ClusterMember:
                 cut=agreed.cut,
                 **named,
             )
+            try:
+                naming.result()
+            except BaseException:
+                sequencer.close()
+                raise
             return cls(config, data, connection, sequencer, found, agreed.last)
         except BaseException:
             connection.close()
