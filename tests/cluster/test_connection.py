@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from cea_exchange.cluster import connection as connection_module
+from cea_exchange.cluster import presence
 from cea_exchange.cluster.config import ClusterConfig
 from cea_exchange.cluster.connection import ANSWER_S_MAX, LogConnection
 from cea_exchange.cluster.errors import LogUnreachable
@@ -104,3 +105,26 @@ def test_a_node_of_the_log_that_is_cut_off_from_the_others_is_left(tmp_path, mon
                 with suppress(LogUnreachable):
                     found = connection.call(connection.look_up("STREAM.INFO.cea-journal"), 10.0)
             assert connection.client.connected_url.netloc in "".join(nodes.addresses)
+
+
+def test_who_listens_does_so_again_once_its_client_was_given_up(tmp_path):
+    with LogNodes(tmp_path) as nodes:
+        nodes.start()
+        config = msgspec.convert(nodes.cluster_settings("one"), ClusterConfig)
+        subject = config.process_presence("0123")
+        with LogConnection(config, tmp_path) as listens, LogConnection(config, tmp_path) as asks:
+
+            def is_there():
+                return not asks.call(presence.is_absent(asks, subject, ANSWER_S_MAX), 10.0)
+
+            assert not is_there()
+            listens.call(presence.listen(listens, subject), 10.0)
+            # As nats-py does at some words of a server.
+            given_up = listens.client
+            listens.call(given_up.close(), 10.0)
+            end_s = time.monotonic() + 10 * patience()
+            while listens.client is given_up or not is_there():
+                assert time.monotonic() < end_s
+                time.sleep(0.01)
+        with LogConnection(config, tmp_path) as asks:
+            assert not is_there()

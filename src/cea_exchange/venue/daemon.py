@@ -56,6 +56,8 @@ FOLLOW_S = 0.05
 """So long a standby waits for what the log has next, before it looks whether its turn has come."""
 LOG_AGAIN_S = 0.25
 """Between two attempts to reach a cluster's log at the start."""
+LOG_SAID_EACH_S = 10.0
+"""So often a venue that waits for its log says so, however many attempts it makes."""
 MESSAGES_IN_ZEROMQ_MAX = 64
 """Of one participant and one direction: outward 4 MiB, as a full frame of reports is about the
 largest message; inward at most 64 MiB, and of batches of 256 commands as many as a turn takes."""
@@ -179,16 +181,16 @@ class VenueDaemon:
         """Join the cluster; a supervisor that starts it anew instead gives up after some starts."""
         from cea_exchange.cluster.errors import LogUnreachable
 
-        said = ""
+        said_s = -math.inf
         while True:
             try:
                 return opened()
             except LogUnreachable as error:
                 if not self._waits_for_log():
                     raise
-                if str(error) != said:
-                    said = str(error)
-                    log.warning("log_waited_for", error=said)
+                if time.monotonic() - said_s > LOG_SAID_EACH_S:
+                    said_s = time.monotonic()
+                    log.warning("log_waited_for", error=str(error))
                 time.sleep(LOG_AGAIN_S)
                 if not self._waits_for_log():
                     raise
