@@ -41,8 +41,10 @@ demo: build
 	$(BIN)/cea-exchange demo
 
 # Six at a time on two processors, as much of it is waiting; those of one file in their order,
-# as some share an exchange; those with processes first (tests/conftest.py).
+# as some share an exchange; those with processes first (tests/conftest.py). What took longest is
+# named, as all of it is to stay within 15 minutes.
 TEST := $(BIN)/python -m pytest -q -n 6 --dist loadfile --no-loadscope-reorder
+TEST += --durations 40 --durations-min 10
 test: lint
 	$(MAKE) --no-print-directory -j 3 types imports tests
 
