@@ -252,7 +252,7 @@ def test_what_nodes_say_is_not_taken_for_nothing_while_it_can_t_be_read(place, m
     with LogConnection(place.config, place.folder) as connection:
         monkeypatch.setattr(connection, "look_up", electing)
         with pytest.raises(LogUnreachable, match="bucket cea-nodes: temporarily unavailable"):
-            admission.name_check_begin(ReplicatedLog(connection)).result()
+            admission.name_check(ReplicatedLog(connection))
 
 
 def test_a_journal_that_has_what_the_log_has_lost_is_refused(place):

@@ -3,7 +3,6 @@
 import asyncio
 import time
 import uuid
-from concurrent.futures import Future
 from pathlib import Path
 from typing import NamedTuple
 
@@ -39,6 +38,7 @@ CLOCK_APART_S_MAX = 30.0
 """Between this node and the log's; beyond, its timer would open and close days at other times."""
 SAME_NAME_S = 3.0
 """A node that said something within so long may be alive."""
+NAME_S_MAX = 15.0
 GONE_S, GONE_LOOKS = 0.3, 3
 """Whose connection to the log was lost is back sooner; one of a process that has ended is not."""
 
@@ -205,20 +205,20 @@ def info_checked(shared: ReplicatedLog) -> LogInfo:
     return info
 
 
-def name_check_begin(shared: ReplicatedLog) -> "Future[None]":
-    """Begin to look whether this would be the second node of one name, where the first is heard of.
+def name_check(shared: ReplicatedLog) -> None:
+    """Refuse to be the second node of one name, where the first is heard of.
 
     It spares an operator a surprise, and no more: of two that are not found out the log still takes
-    one's epoch, as their records differ. It takes a moment where a node of this name has just been
-    heard, as one that was killed and is started again; the start goes on meanwhile.
+    one's epoch, as their records differ.
 
-    Returns
-    -------
-    Future
-        Its `result` raises ClusterRefused if another process says under this node's name where it
-        stands, LogUnreachable if what the nodes say can't be read.
+    Raises
+    ------
+    ClusterRefused
+        Another process says under this node's name where it stands.
+    LogUnreachable
+        What the nodes say can't be read.
     """
-    return shared.connection.begin(_name_check(shared.connection))
+    shared.connection.call(_name_check(shared.connection), NAME_S_MAX)
 
 
 async def _name_check(connection: LogConnection) -> None:

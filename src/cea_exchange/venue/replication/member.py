@@ -56,7 +56,7 @@ from cea_exchange.venue.replication.admission import (
     epoch_id,
     epoch_of,
     mark_of,
-    name_check_begin,
+    name_check,
 )
 from cea_exchange.venue.replication.folder_mark import mark_write
 from cea_exchange.venue.replication.local_tail import agreement, set_aside
@@ -151,7 +151,7 @@ class ClusterMember:
         try:
             shared = ReplicatedLog(connection)
             found = admitted(shared, data, profile, storage=storage, archive=archive)
-            naming = name_check_begin(shared)
+            name_check(shared)
             agreed = agreement(
                 *(data, shared, found.base, found.info.last_log_seq),
                 storage=storage,
@@ -168,11 +168,6 @@ class ClusterMember:
                 cut=agreed.cut,
                 **named,
             )
-            try:
-                naming.result()
-            except BaseException:
-                sequencer.close()
-                raise
             return cls(config, data, connection, sequencer, found, agreed.last)
         except BaseException:
             connection.close()
