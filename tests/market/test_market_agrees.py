@@ -66,7 +66,7 @@ def test_markets_agree_on_any_sequence(rules_name: str) -> None:
 @pytest.mark.parametrize("rules_name", RULES)
 def test_markets_agree_over_long_days(rules_name: str) -> None:
     """Long seeded sequences fill the books deeper than random lists do."""
-    for seed in range(3 * ROUNDS):
+    for seed in range(ROUNDS):
         Flow(CORES, RULES[rules_name]).run(steps_seeded(1000 + seed, 600))
 
 

@@ -49,15 +49,18 @@ sys.exit(not pathlib.Path(sysconfig.get_path("include"), "Python.h").exists())
 """
 
 
-def pythons() -> list[str]:
-    """Return the interpreters of this machine that the package is for, this one first."""
-    found = {sys.version_info[:2]: sys.executable}
-    for minor in range(11, 15):
-        for program in candidates(minor):
-            # It may be a shim that knows of no such version, or lack headers or venv.
-            if subprocess.run([program, "-c", USABLE], capture_output=True).returncode == 0:
-                found.setdefault((3, minor), program)
-    return list(found.values())
+def python_of(minor: int) -> str:
+    """Return this machine's interpreter of a version that the package is for.
+
+    Only the test that needs one looks for it: to try them all takes seconds, in each worker.
+    """
+    if sys.version_info[:2] == (3, minor):
+        return sys.executable
+    for program in candidates(minor):
+        # It may be a shim that knows of no such version, or lack headers or venv.
+        if subprocess.run([program, "-c", USABLE], capture_output=True).returncode == 0:
+            return program
+    pytest.skip(f"no Python 3.{minor} with headers and venv is on this machine")
 
 
 def candidates(minor: int) -> list[str]:
@@ -79,7 +82,8 @@ BUILD_S_MAX = 1_500
 IMPORT_US_MAX = 300_000
 """Nothing but the package itself is imported before it is used; of a machine that is busy."""
 BUILT = "what is built here"
-AT_NIGHT = [pytest.param(each, marks=pytest.mark.nightly) for each in pythons()]
+MINORS = range(11, 15)
+AT_NIGHT = [pytest.param(minor, marks=pytest.mark.nightly) for minor in MINORS]
 
 
 class Shipped(NamedTuple):
@@ -142,7 +146,7 @@ def shipped(
         tree = unpacked_with_built(source_archive, folder)
         run(interpreter, *pip_wheel, "--no-build-isolation", "--wheel-dir", wheels, tree)
     else:
-        interpreter = request.param
+        interpreter = python_of(request.param)
         run(interpreter, "-m", "venv", folder / "venv")
         run(folder / "venv/bin/python", *pip_wheel, "--wheel-dir", wheels, source_archive)
     (wheel,) = wheels.glob("*.whl")
@@ -264,13 +268,13 @@ def test_installed_wheel_runs_a_script_from_packaged_profile_and_calendar(
 
 
 @pytest.mark.nightly
-@pytest.mark.parametrize("interpreter", pythons())
+@pytest.mark.parametrize("minor", MINORS)
 def test_a_source_archive_installs_in_an_empty_environment(
-    interpreter: str, source_archive: Path, tmp_path: Path
+    minor: int, source_archive: Path, tmp_path: Path
 ) -> None:
     """`pip install cea_exchange-….tar.gz`, with what pip itself brings for the build."""
     environment = tmp_path / "empty"
-    run(interpreter, "-m", "venv", environment)
+    run(python_of(minor), "-m", "venv", environment)
     python, command = environment / "bin/python", environment / "bin/cea-exchange"
     run(python, "-m", "pip", "install", "-q", "--disable-pip-version-check", source_archive)
     place = run(python, "-c", "import cea_exchange; print(cea_exchange.__file__)", cwd="/").stdout

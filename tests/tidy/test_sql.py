@@ -15,11 +15,14 @@ NEXT_ID = re.compile(r"\bSELECT\s+1\s*\+\s*coalesce\(max\(", re.IGNORECASE)
 GIVES_IDS = {f"src/cea_exchange/ledger/{name}.py" for name in ("record_store", "database/row_log")}
 """The one place, and what the database does by itself as rows change."""
 IS_SQL = re.compile(r"\b(?:SELECT|INSERT INTO|FROM)\b")
+MAY_BE_SQL = re.compile(r"\b(?:SELECT|FROM|(?i:insert))\b")
 INTO = re.compile(r"\w+ \(\w+(?:, \w+)*\)")
 
 
 def unnamed(text: str) -> Iterator[tuple[int, str]]:
     """Yield (line, what) of Python code whose SQL leaves it to the tables what its values are."""
+    if not MAY_BE_SQL.search(text):
+        return  # most modules have none, and parsing takes its time
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.JoinedStr):
             filled = "".join(map(part_text, node.values))

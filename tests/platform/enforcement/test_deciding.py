@@ -20,6 +20,8 @@ from support.platform.enforcement import (
 from support.platform.platform_world import PROVINCE, VERIFIER
 from support.refusing import refuses
 
+pytestmark = pytest.mark.postgres_at_night
+
 PRICE_80 = Traded(amount=8_000, tonnes=1)
 NO_REPORT = Breach("no_report", 20250401, 2024)
 FRAUD = Breach("fraud", 20250101, 2024, gains_fen=60_000_000)

@@ -8,6 +8,8 @@ from support.platform.enforcement import decided, opened, taken
 from support.platform.platform_world import PROVINCE
 from support.refusing import refuses
 
+pytestmark = pytest.mark.postgres_at_night
+
 BREACH = Breach("fraud", 20250701, 2024)
 FINE = 100_000_000
 

@@ -4,6 +4,8 @@ import pytest
 
 from support.refusing import refuses
 
+pytestmark = pytest.mark.postgres_at_night
+
 TERMS = {"site": "Hangzhou works", "decided_on": 20250110, "document": "decision 10"}
 
 

@@ -7,6 +7,8 @@ from cea_exchange.platform.entity_list.unit_facts import UnitFacts
 from support.platform.platform_world import credit_code
 from support.refusing import refuses
 
+pytestmark = pytest.mark.postgres_at_night
+
 FACTS = EnterpriseFacts(20200101, "Power 2", 3301, "4411", "", "licence 2")
 
 

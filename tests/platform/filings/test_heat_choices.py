@@ -7,6 +7,8 @@ import pytest
 from support.platform.platform_world import LI, PROOF, filed, person
 from support.refusing import refuses
 
+pytestmark = pytest.mark.postgres_at_night
+
 REVIEWER = person("Gao Lin", "reviewer", "enterprise S1")
 FUEL = "anthracite"
 

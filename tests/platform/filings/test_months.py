@@ -20,6 +20,8 @@ from support.platform.platform_world import (
 )
 from support.refusing import refuses
 
+pytestmark = pytest.mark.postgres_at_night
+
 COAL, CARBON, OXIDATION = coal_month()[:3]
 LI_AGAIN = LI._replace(key="x" * 40)
 

@@ -11,6 +11,8 @@ from cea_exchange.platform.filings import plans, retrofits
 from support.platform.platform_world import LI, NATION, VERIFIER, WANG
 from support.refusing import refuses
 
+pytestmark = pytest.mark.postgres_at_night
+
 NOTICE = "notice of 2026-06-23"
 
 

@@ -8,6 +8,8 @@ from cea_exchange.platform.verification.verifications import Finding
 from support.platform.platform_world import LI, PROVINCE, VERIFIER, credit_code
 from support.refusing import refuses
 
+pytestmark = pytest.mark.postgres_at_night
+
 REPORTED = {"E1-1": Decimal("2957724.00")}
 FINDING = Finding(
     unit_id=1,

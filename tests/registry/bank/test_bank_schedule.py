@@ -17,6 +17,8 @@ from support.bank.bank_process import BankProcess
 from support.institution.later_calendar import YEAR_2027
 from support.refusing import refuses
 
+pytestmark = pytest.mark.postgres_at_night
+
 SHANGHAI = timezone(timedelta(hours=8))
 AT = time(17, 30)
 WEDNESDAY, THURSDAY, FRIDAY, MONDAY = 20250716, 20250717, 20250718, 20250721

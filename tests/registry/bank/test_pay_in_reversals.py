@@ -13,6 +13,8 @@ from support.registry.audit_queries import audit_findings
 from support.registry.ledger_by_hand import changed
 from support.registry.service_callers import Staff, by_two
 
+pytestmark = pytest.mark.postgres_at_night
+
 RESERVE = int(Institution.RISK_RESERVE)
 REVERSED = int(EntryKind.PAY_IN_REVERSED)
 WHY = "a zero too many"

@@ -13,6 +13,8 @@ from support.registry.compliance_world import BEIJING, SHANGHAI, World
 from support.registry.ledger_by_hand import changed
 from support.registry.service_callers import Staff
 
+pytestmark = pytest.mark.postgres_at_night
+
 WHY = "no cash after the winter"
 
 

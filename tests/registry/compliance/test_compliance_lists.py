@@ -8,6 +8,8 @@ from cea_exchange.registry.reconciliation.obligations import obligation_differen
 from support.refusing import refuses
 from support.registry.compliance_world import BEIJING, SHANGHAI, World, proof
 
+pytestmark = pytest.mark.postgres_at_night
+
 
 @pytest.fixture
 def world(tmp_path, database_address):

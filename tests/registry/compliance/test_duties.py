@@ -8,6 +8,8 @@ from support.registry.allocation_files import allocation_file
 from support.registry.compliance_world import BEIJING, SHANGHAI, World
 from support.registry.service_callers import Staff, by_two
 
+pytestmark = pytest.mark.postgres_at_night
+
 
 @pytest.fixture
 def world(tmp_path, database_address):

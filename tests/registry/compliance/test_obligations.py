@@ -6,6 +6,8 @@ from cea_exchange.registry.files import SourceFile
 from support.refusing import refuses
 from support.registry.compliance_world import BEIJING, SHANGHAI, World, obligation_file, proof
 
+pytestmark = pytest.mark.postgres_at_night
+
 
 @pytest.fixture
 def world(tmp_path, database_address):

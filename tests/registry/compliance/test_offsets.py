@@ -8,6 +8,8 @@ from support.refusing import refuses
 from support.registry.audit_queries import audit_findings
 from support.registry.compliance_world import BEIJING, World, obligation_file, proof, proof_file
 
+pytestmark = pytest.mark.postgres_at_night
+
 
 @pytest.fixture
 def world(tmp_path, database_address):

@@ -13,6 +13,8 @@ from support.refusing import refuses
 from support.registry.ledger_by_hand import changed
 from support.registry.service_callers import Staff, acts_differences, by_two, key_of
 
+pytestmark = pytest.mark.postgres_at_night
+
 BEIJING = 11
 WHY = {"why": "contract 12"}
 

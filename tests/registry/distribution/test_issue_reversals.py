@@ -12,6 +12,8 @@ from support.registry.audit_queries import audit_findings
 from support.registry.ledger_by_hand import changed
 from support.registry.service_callers import Staff, by_two
 
+pytestmark = pytest.mark.postgres_at_night
+
 AUTHORITY = int(Institution.AUTHORITY)
 REVERSED = int(EntryKind.ISSUE_REVERSED)
 WHY = "a zero too many"

@@ -17,6 +17,8 @@ from support.registry.allocation_files import (
     tables,
 )
 
+pytestmark = pytest.mark.postgres_at_night
+
 COAL = {
     "unit_class": "coal_large",
     "electricity_kwh": 3_000_000_000,

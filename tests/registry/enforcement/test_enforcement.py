@@ -14,6 +14,8 @@ from support.registry.ledger_by_hand import changed
 from support.registry.registry_venue import RegistryAndVenue
 from support.registry.service_callers import Staff
 
+pytestmark = pytest.mark.postgres_at_night
+
 REGISTRATION, TRADING = Compartment.REGISTRATION, Compartment.TRADING
 APPLIED, JUDICIAL = Compartment.APPLIED, Compartment.JUDICIAL
 PRODUCT = "CEA24"

@@ -9,6 +9,8 @@ from support.refusing import refuses
 from support.registry.allocation_files import ENTITIES, distributed, entities_open, registry_open
 from support.registry.compliance_world import BEIJING, SHANGHAI, World, proof
 
+pytestmark = pytest.mark.postgres_at_night
+
 
 @pytest.fixture
 def world(tmp_path, database_address):

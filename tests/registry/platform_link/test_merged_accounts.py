@@ -15,6 +15,8 @@ from support.platform.platform_world import (
 )
 from support.registry.audit_queries import audit_findings
 
+pytestmark = pytest.mark.postgres_at_night
+
 DECIDED = {"decided_on": 20260105, "document": "decision-9"}
 
 

@@ -19,6 +19,8 @@ from support.registry.settlement_records import (
     venue_with_deposits,
 )
 
+pytestmark = pytest.mark.postgres_at_night
+
 NEXT = DATE + 1
 
 

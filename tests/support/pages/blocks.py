@@ -47,10 +47,11 @@ def blocks(language: str | None = None) -> list[Block]:
 
 @cache
 def _blocks() -> list[Block]:
+    outline = MarkdownIt("commonmark").disable("inline")
     return [
         Block(page, token.map[0] + 1, token.info.strip(), token.content)
         for page, text in pages().items()
-        for token in MarkdownIt("commonmark").parse(text)
+        for token in outline.parse(text)
         if token.type in ("fence", "code_block") and token.map is not None
     ]
 
