@@ -4,13 +4,14 @@ The PostgreSQL server comes from a package of the test extra. There is no skippi
 was not tested on both was not tested.
 """
 
+import gc
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -55,6 +56,16 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     """Remove it when all workers have ended."""
     if config.stash[is_shared_ours]:
         shutil.rmtree(os.environ.pop(SHARED))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Look for no garbage meanwhile: each worker collects all tests, and none of them is any."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -95,6 +95,7 @@ def test_a_projects_life_outlives_kills_at_each_of_its_steps(new):
 
 
 @pytest.mark.random
+@pytest.mark.postgres_at_night
 def test_an_act_is_done_once_or_not_at_all_whenever_it_is_killed(ccer):
     """CCER-LOT-04: asked again under its id it is done once."""
     rng, staff = random.Random(20260704), ccer.staff
@@ -140,6 +141,7 @@ def test_who_has_no_right_to_a_door_gets_no_word(tmp_path):
         assert ccer.ask("gu", "status")["state"] == "ok"
 
 
+@pytest.mark.postgres_at_night
 def test_the_allowance_registry_asks_over_the_link_and_gets_the_first_answer(ccer):
     """CCER-LNK-01, CCER-LNK-02: over a socket, whatever is killed between."""
     staff = ccer.staff
@@ -176,6 +178,7 @@ def command(data, *words):
     )
 
 
+@pytest.mark.postgres_at_night
 def test_it_is_copied_while_it_works_and_the_copy_is_a_registry(tmp_path, database_address, ccer):
     """Copies are one SQLite file, and restored only if they agree with themselves."""
     out = tmp_path / "copy"

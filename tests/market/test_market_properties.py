@@ -40,7 +40,7 @@ COUNTERS_MOVED = ("command_seq", "event_seq", "settlement_seq", "transfer_seq")
 
 steps_strategy = steps_drawn(40, 80)
 modest = settings(
-    max_examples=15,
+    max_examples=10,
     derandomize=True,
     database=None,
 )

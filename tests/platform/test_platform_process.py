@@ -165,6 +165,7 @@ def test_its_database_killed_and_started_it_goes_on_where_it_was(
     assert integrity(platform.data, own_database) == []
 
 
+@pytest.mark.postgres_at_night
 def test_a_rehearsal_that_is_prepared_twice_is_as_it_was(tmp_path, database_address):
     platform = PlatformProcess(tmp_path / "data", database_address)
     key = (platform.data / "keys" / "li.secret").read_bytes()

@@ -17,6 +17,8 @@ from support.platform.platform_world import (
     verified_year,
 )
 
+pytestmark = pytest.mark.postgres_at_night
+
 
 @pytest.fixture
 def public(world):

@@ -13,6 +13,8 @@ from cea_exchange.protocol.links.platform import (
     item_decode,
 )
 
+pytestmark = pytest.mark.postgres_at_night
+
 
 def ask(world, first=1, count=100, **terms):
     question = LinkQuestion(first, count, **terms)

@@ -385,6 +385,7 @@ class World:
         self.venue.close()
 
 
+@pytest.mark.postgres_at_night
 @pytest.mark.parametrize("mode", ["realtime", "end_of_day"])
 @pytest.mark.parametrize("number", range(ROUNDS))
 def test_no_message_ends_the_registry_and_its_line_goes_on(

@@ -7,6 +7,7 @@ import tokenize
 import tomllib
 from collections import Counter
 from collections.abc import Iterator
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
@@ -177,6 +178,7 @@ def rule_ids(path: str, text: str) -> Iterator[tuple[int, str]]:
                 yield number, f"rule {rule} is not in protocol/rules.md"
 
 
+@cache
 def known_rules() -> dict[str, int]:
     """Return rule id -> its line in rules.md."""
     return dict(rule_rows(RULES_PATH.read_text(encoding="utf-8")))

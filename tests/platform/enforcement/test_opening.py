@@ -15,6 +15,8 @@ from support.platform.enforcement import (
 from support.platform.platform_world import PROVINCE
 from support.refusing import refuses
 
+pytestmark = pytest.mark.postgres_at_night
+
 
 def test_what_was_not_surrendered_is_known_from_the_registry(world):
     """CEA-PEN-07, example 34: due 5,128,612, paid 4,263,312."""

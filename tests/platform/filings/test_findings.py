@@ -8,6 +8,8 @@ import pytest
 from cea_exchange.platform.checks import PlatformActError
 from support.platform.platform_world import LI, coal_month, filed, planned_figures
 
+pytestmark = pytest.mark.postgres_at_night
+
 FINDING = re.compile(
     r"[a-z]+\.csv:[0-9]+: [a-z_]+: .*expected .*[ ,]got .*\(CEA-[A-Z]{3}-[0-9]{2}\).*: [a-z]"
 )

@@ -25,7 +25,7 @@ ACCOUNTS = ("alice", "bob", "carol", "dora")
 PRODUCTS = ("CEA23", "CEA24")
 PRICE = 500
 STEPS = 60
-ROUNDS = int(os.environ.get("CEA_TEST_ROUNDS", "8"))
+ROUNDS = int(os.environ.get("CEA_TEST_ROUNDS", "5"))
 """Random days of each mode; a nightly run takes more."""
 
 

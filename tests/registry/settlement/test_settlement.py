@@ -557,6 +557,7 @@ TAMPERINGS = {
 }
 
 
+@pytest.mark.postgres_at_night
 @pytest.mark.parametrize("how", TAMPERINGS)
 def test_whatever_is_changed_by_hand_names_the_account(data, how):
     with RegistryStore.open(data) as store:
@@ -568,6 +569,7 @@ def test_whatever_is_changed_by_hand_names_the_account(data, how):
     assert any("bob" in difference for difference in found.differences), found.differences
 
 
+@pytest.mark.postgres_at_night
 @pytest.mark.parametrize(
     "sql",
     [

@@ -28,6 +28,8 @@ from support.registry.settlement_records import (
     venue_with_deposits,
 )
 
+pytestmark = pytest.mark.postgres_at_night
+
 _spawn = multiprocessing.get_context("spawn")
 
 
