@@ -40,10 +40,10 @@ SOURCES := pyproject.toml setup.py $(shell find src -name '*.pyx' -o -name '*.px
 demo: build
 	$(BIN)/cea-exchange demo
 
-# Six at a time on two processors, as much of it is waiting; those of one file in their order,
+# Four at a time on two processors, as much of it is waiting; those of one file in their order,
 # as some share an exchange; those with processes first (tests/conftest.py). What took longest is
 # named, as all of it is to stay within 15 minutes.
-TEST := $(BIN)/python -m pytest -q -n 6 --dist loadfile --no-loadscope-reorder
+TEST := $(BIN)/python -m pytest -q -n 4 --dist loadfile --no-loadscope-reorder
 TEST += --durations 40 --durations-min 10
 test: lint
 	$(MAKE) --no-print-directory -j 3 types imports tests
