@@ -17,6 +17,8 @@ from support.places import ROOT
 from support.registry.ledger_by_hand import changed
 from support.registry.service_callers import LIFE_S, Staff, by_two, key_of
 
+pytestmark = pytest.mark.postgres_at_night
+
 S_NS = 1_000_000_000
 
 

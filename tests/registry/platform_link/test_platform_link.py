@@ -43,6 +43,8 @@ from support.refusing import refuses
 from support.registry.audit_queries import audit_findings
 from support.registry.ledger_by_hand import changed
 
+pytestmark = pytest.mark.postgres_at_night
+
 GIVEN, OWED = 2_936_246, 2_957_724
 """Of 2024: 3,600,000 MWh of a unit of 600 MW, and 12 times 246,477.00 t."""
 

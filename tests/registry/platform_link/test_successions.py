@@ -22,8 +22,6 @@ from support.refusing import refuses
 from support.registry.audit_queries import audit_findings
 from support.registry.ledger_by_hand import changed
 
-pytestmark = pytest.mark.postgres_at_night
-
 OWED = 2_957_724
 DECIDED = {"decided_on": 20260105, "document": "decision-9"}
 
