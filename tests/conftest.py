@@ -1,7 +1,7 @@
 """Kinds of tests; and an empty registry, on each of the databases it can have.
 
 The PostgreSQL server comes from a package of the test extra. There is no skipping: a registry that
-was not tested on both was not tested.
+was not tested on both was not tested; much of it is so at night only (`postgres_at_night`).
 """
 
 import gc

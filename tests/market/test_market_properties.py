@@ -31,8 +31,9 @@ from support.market.market_flow import (
     steps_seeded,
     view_of,
 )
+from support.rounds import ROUNDS
 
-pytestmark = pytest.mark.property
+pytestmark = [pytest.mark.property, pytest.mark.random]
 
 CORES = (ReferenceMarket, CompiledMarket)
 REFUSALS = (EventKind.ORDER_REJECTED, EventKind.TRANSFER_REJECTED)
@@ -40,7 +41,7 @@ COUNTERS_MOVED = ("command_seq", "event_seq", "settlement_seq", "transfer_seq")
 
 steps_strategy = steps_drawn(40, 80)
 modest = settings(
-    max_examples=10,
+    max_examples=10 * ROUNDS,
     derandomize=True,
     database=None,
 )

@@ -75,7 +75,8 @@ def names_in(text: str) -> Iterator[tuple[int, str]]:
 
 
 def wrong_names(text: str, still: frozenset[str] = frozenset()) -> Iterator[tuple[int, str]]:
-    if not any(word in text.lower() for word in INSTEAD):
+    lowered = text.lower()
+    if not any(word in lowered for word in INSTEAD):
         return  # most texts, and parsing takes its time
     for line, name in names_in(text):
         for word in parts_of(name):
