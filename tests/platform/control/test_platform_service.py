@@ -8,6 +8,8 @@ import pytest
 from cea_exchange.platform.control.service import PlatformService
 from support.platform.platform_world import PROOF, coal_month, given_2024
 
+pytestmark = pytest.mark.postgres_at_night
+
 PERSONS = {
     "Li Na": ("preparer", "enterprise E1"),
     "Wang Wei": ("reviewer", "enterprise E1"),

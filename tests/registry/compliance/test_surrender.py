@@ -10,6 +10,7 @@ from support.refusing import refuses
 from support.registry.compliance_world import BEIJING, SHANGHAI, World
 
 APPLIED = Compartment.APPLIED
+pytestmark = pytest.mark.postgres_at_night
 
 
 @pytest.fixture
