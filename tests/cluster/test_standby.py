@@ -16,6 +16,7 @@ from cea_exchange.cluster.node_state import node_states
 from cea_exchange.domain.profile import load_profile
 from cea_exchange.domain.records import Phase
 from cea_exchange.journal import JournalFull, OsStorage, SegmentReader
+from cea_exchange.journal.row_file import HEADER_BYTES
 from cea_exchange.protocol import control
 from cea_exchange.venue.config import VenueConfig
 from cea_exchange.venue.durability.sequencer import Sequencer
@@ -113,6 +114,28 @@ def test_a_standby_whose_consumer_has_ended_begins_another(nodes):
     nodes.level(two)
     assert time.monotonic() - began_s < 5
     assert state_hash(two) == state_hash(one)
+
+
+def test_a_standby_with_a_damaged_event_before_its_snapshot_halts(nodes):
+    """Its start does not wait for the check: a takeover would take longer with every event."""
+    one = nodes.leader("one")
+    day_begin(one.sequencer)
+    two = nodes.open("two")
+    one.sequencer.run_records(orders(1, 20, 0))
+    nodes.level(two)
+    two.sequencer._snapshots.take(two.sequencer._snapshot())
+    nodes.close(two)
+    rows = nodes.folder / "two" / "events" / "events.rows"
+    data = bytearray(rows.read_bytes())
+    data[HEADER_BYTES + 3] ^= 0x40
+    rows.write_bytes(data)
+    two = nodes.open("two")
+    end_s = time.monotonic() + 20 * patience()
+    with pytest.raises(Halted, match="event 1 is not as it was written"):
+        while time.monotonic() < end_s:
+            two.follow(0.05)
+    assert not two.leads and "event 1 is not as it was written" in two.why
+    one.sequencer.run_records(orders(101, 20, 0))
 
 
 def test_a_standby_that_differs_halts_at_the_next_checkpoint(nodes):

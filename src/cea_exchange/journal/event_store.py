@@ -8,7 +8,7 @@ vouched for by nothing but replay, which writes it.
 """
 
 import mmap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Self
 
@@ -205,8 +205,15 @@ class EventRows:
         start = HEADER_BYTES + (first - 1 - self.base) * self.row_bytes
         return self._data[start : start + count * self.row_bytes]
 
-    def check(self, last: int) -> None:
+    def check(self, last: int, go_on: Callable[[], bool] = lambda: True) -> None:
         """Hold all rows up to row `last` against their checksums; other threads run on meanwhile.
+
+        Parameters
+        ----------
+        last
+            The last row's number.
+        go_on
+            Asked each 65,536 rows: may wait, and ends the check with no.
 
         Raises
         ------
@@ -215,6 +222,8 @@ class EventRows:
         """
         for first in range(self.base + 1, last + 1, _ROWS_CHECKED):
             self.read(first, min(_ROWS_CHECKED, last - first + 1))
+            if not go_on():
+                return
 
 
 def event_rows_read(

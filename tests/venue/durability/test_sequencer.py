@@ -3,6 +3,8 @@
 import contextlib
 import errno
 import os
+import threading
+import time
 from itertools import count
 
 import numpy as np
@@ -18,6 +20,7 @@ from cea_exchange.journal import (
     JournalError,
     JournalFull,
     JournalPoisoned,
+    event_store,
     read_frames,
     row_file,
 )
@@ -40,6 +43,7 @@ from support.journal.small_market import (
     sequencer_open,
 )
 from support.journal.volatile_storage import VolatileStorage
+from support.patience import patience
 
 
 def traded(sequencer, batches=5):
@@ -290,6 +294,52 @@ def test_a_bit_that_flips_before_the_newest_snapshot_stops_the_start(tmp_path, n
         (tmp_path / "events" / each).rename(tmp_path / each)
     with contextlib.closing(sequencer_open(tmp_path)) as again:
         assert again.event_rows(released["seq"]).tobytes() == released.tobytes()
+
+
+def turned(sequencer, is_enough):
+    """Take turns until that is so, as a venue does between two batches."""
+    end_s = time.monotonic() + 20 * patience()
+    while not is_enough():
+        assert time.monotonic() < end_s
+        sequencer.turn()
+
+
+@pytest.mark.parametrize("name, row_bytes", [("events.rows", 160), ("events.sums", 4)])
+def test_who_checks_later_starts_on_a_flipped_bit_and_never_serves_it(tmp_path, name, row_bytes):
+    released = with_snapshot(tmp_path)
+    first = int(released["seq"][0])
+    bit_flip(tmp_path / "events" / name, HEADER_BYTES + (first - 1) * row_bytes + 3)
+    with contextlib.closing(sequencer_open(tmp_path, checks_later=True)) as sequencer:
+        with pytest.raises(EventDamaged, match=f"event {first} is not as it was written"):
+            turned(sequencer, lambda: False)
+        with pytest.raises(EventDamaged, match=f"event {first} is not as it was written"):
+            sequencer.event_rows(released["seq"])
+
+
+def test_who_checks_later_works_meanwhile_and_the_check_ends(tmp_path, monkeypatch):
+    released = with_snapshot(tmp_path)
+    rested = threading.Event()
+    monkeypatch.setattr(event_store, "_ROWS_CHECKED", 2)
+    monkeypatch.setattr(module._LaterCheck, "_go_on", lambda self: rested.wait(60))
+    with contextlib.closing(sequencer_open(tmp_path, checks_later=True)) as sequencer:
+        sequencer.turn()
+        more = sequencer.run_records(next(pairs(2_000)))
+        both = np.concatenate([released, more])
+        assert sequencer.event_rows(both["seq"]).tobytes() == both.tobytes()
+        assert sequencer._before is not None
+        rested.set()
+        turned(sequencer, lambda: sequencer._before is None)
+
+
+def test_who_checks_later_closes_in_the_middle(tmp_path, monkeypatch):
+    with_snapshot(tmp_path)
+    monkeypatch.setattr(event_store, "_ROWS_CHECKED", 1)
+    monkeypatch.setattr(module, "CHECK_RESTS", 10**9)
+    sequencer = sequencer_open(tmp_path, checks_later=True)
+    sequencer.turn()
+    began_s = time.monotonic()
+    sequencer.close()
+    assert time.monotonic() - began_s < 5 * patience()
 
 
 def test_a_bit_that_flips_while_the_venue_runs_is_not_served(tmp_path):

@@ -15,6 +15,7 @@ from cea_exchange.cli.daemons.daemon_log import (
     crash_logged,
     log_to_standard_error,
 )
+from cea_exchange.cli.daemons.loading import modules_loading
 from cea_exchange.cli.errors import bad_input, check_failed
 from cea_exchange.cli.options import Data
 from cea_exchange.cli.readable import date_shown
@@ -50,12 +51,13 @@ def serve(
     """
     signals = StopSignals()
 
-    import apsw
+    with modules_loading():
+        import apsw
 
-    from cea_exchange.protocol.folder_lock import FolderInUse, FolderLock
-    from cea_exchange.protocol.security import SecurityError
-    from cea_exchange.protocol.settings import ConfigError, settings_read
-    from cea_exchange.simulators.bank.daemon import BankConfig, BankDaemon
+        from cea_exchange.protocol.folder_lock import FolderInUse, FolderLock
+        from cea_exchange.protocol.security import SecurityError
+        from cea_exchange.protocol.settings import ConfigError, settings_read
+        from cea_exchange.simulators.bank.daemon import BankConfig, BankDaemon
 
     log_to_standard_error(log_level)
     with (

@@ -36,6 +36,7 @@ from cea_exchange.cli.daemons.daemon_log import (
     crash_logged,
     log_to_standard_error,
 )
+from cea_exchange.cli.daemons.loading import modules_loading
 from cea_exchange.cli.errors import CheckFailed, CommandError, bad_input
 from cea_exchange.cli.language import say
 from cea_exchange.cli.options import ADMIN, Data, Json, Key, Watch
@@ -162,12 +163,13 @@ class InstitutionCommands(ABC):
         """Run the {title} until it is told to stop (SIGTERM, or `{name} stop`)."""
         signals = StopSignals()
 
-        from cea_exchange.ledger.database.interface import DatabaseError
-        from cea_exchange.ledger.record_store import DatabaseAway, StoreError
-        from cea_exchange.protocol.security import SecurityError
-        from cea_exchange.protocol.settings import ConfigError
+        with modules_loading():
+            from cea_exchange.ledger.database.interface import DatabaseError
+            from cea_exchange.ledger.record_store import DatabaseAway, StoreError
+            from cea_exchange.protocol.security import SecurityError
+            from cea_exchange.protocol.settings import ConfigError
 
-        daemon_class = self.daemon_class()
+            daemon_class = self.daemon_class()
         log_to_standard_error(log_level)
         with crash_logged():
             try:

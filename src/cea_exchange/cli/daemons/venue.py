@@ -17,6 +17,7 @@ from cea_exchange.cli.daemons.daemon_log import (
     crash_logged,
     log_to_standard_error,
 )
+from cea_exchange.cli.daemons.loading import modules_loading
 from cea_exchange.cli.errors import (
     CheckFailed,
     CommandError,
@@ -83,17 +84,18 @@ def serve(
 ) -> None:
     """Run the venue until it is told to stop (SIGTERM, or `venue stop`)."""
     signals = StopSignals()
-    from cea_exchange.cluster.endings import Fenced, OutcomeUnknown
-    from cea_exchange.cluster.errors import ClusterRefused, Halted, LogUnreachable
-    from cea_exchange.domain.calendar import CalendarError
-    from cea_exchange.domain.profile import ProfileError
-    from cea_exchange.journal import JournalError, JournalFull
-    from cea_exchange.protocol.folder_lock import FolderInUse
-    from cea_exchange.protocol.security import SecurityError
-    from cea_exchange.protocol.settings import ConfigError
-    from cea_exchange.venue.config import config_load
-    from cea_exchange.venue.daemon import VenueDaemon
-    from cea_exchange.venue.market.state_machine import StateDiverged
+    with modules_loading():
+        from cea_exchange.cluster.endings import Fenced, OutcomeUnknown
+        from cea_exchange.cluster.errors import ClusterRefused, Halted, LogUnreachable
+        from cea_exchange.domain.calendar import CalendarError
+        from cea_exchange.domain.profile import ProfileError
+        from cea_exchange.journal import JournalError, JournalFull
+        from cea_exchange.protocol.folder_lock import FolderInUse
+        from cea_exchange.protocol.security import SecurityError
+        from cea_exchange.protocol.settings import ConfigError
+        from cea_exchange.venue.config import config_load
+        from cea_exchange.venue.daemon import VenueDaemon
+        from cea_exchange.venue.market.state_machine import StateDiverged
 
     log_to_standard_error(log_level)
     with crash_logged():

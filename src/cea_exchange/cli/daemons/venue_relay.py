@@ -16,6 +16,7 @@ from cea_exchange.cli.daemons.daemon_log import (
     crash_logged,
     log_to_standard_error,
 )
+from cea_exchange.cli.daemons.loading import modules_loading
 from cea_exchange.cli.errors import bad_input, check_failed
 from cea_exchange.cli.options import Data
 from cea_exchange.control_plane.signals import StopSignals
@@ -42,10 +43,11 @@ def relay(
 
     Example: cea-exchange venue relay --config relay.toml
     """
-    from cea_exchange.protocol.folder_lock import FolderInUse
-    from cea_exchange.protocol.security import SecurityError
-    from cea_exchange.protocol.settings import ConfigError
-    from cea_exchange.venue.publication.relay import RelayOverMemory
+    with modules_loading():
+        from cea_exchange.protocol.folder_lock import FolderInUse
+        from cea_exchange.protocol.security import SecurityError
+        from cea_exchange.protocol.settings import ConfigError
+        from cea_exchange.venue.publication.relay import RelayOverMemory
 
     log_to_standard_error(log_level)
     with (

@@ -7,7 +7,7 @@ goes on under others where the venue is given others.
 Everything is compared before the journal is opened for writing: that cuts a torn tail for good.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple, Self
@@ -72,6 +72,19 @@ class Recovered(NamedTuple):
     store: EventStore | None
     snapshot_command_seq: int
     """Commands that the newest snapshot has; 0 without one."""
+    before: "RowsBefore | None"
+    """Not yet checked; None if nothing is left to check."""
+
+
+class RowsBefore(NamedTuple):
+    """The events before a start's snapshot, which replay does not come to."""
+
+    rows: EventRows
+    event_count: int
+
+    def check(self, go_on: Callable[[], bool] = lambda: True) -> None:
+        """Hold them against their checksums, as `EventRows.check` does."""
+        self.rows.check(self.event_count, go_on)
 
 
 class _Start(NamedTuple):
@@ -107,6 +120,7 @@ def recover(
     storage: Storage,
     archive: Path | None,
     cut: TailCut | None = None,
+    checks_later: bool = False,
 ) -> Recovered:
     """Bring a data folder's state back, and the event store to what the journal gives.
 
@@ -117,7 +131,7 @@ def recover(
     profile
         The rules of a journal that begins; of another the one that it names is looked for here,
         on the folder's shelf and in the package.
-    core_class, storage, archive, cut
+    core_class, storage, archive, cut, checks_later
         As in `Sequencer.open`.
 
     Raises
@@ -145,12 +159,17 @@ def recover(
         start = _Start(machine, EventIndex.open(directory / "events", **named), None, store.base)
     command_seq = start.machine.core.command_seq if start.point else 0
     known = event_rows_read(directory / "events", **named)
+    before = RowsBefore(known, start.event_count)
+    compared = _StoreCheck(store, known, start.event_count)
+    if checks_later:
+        tail = _replay(folder, start, compared)
+        return Recovered(start.machine, tail, start.index, store, command_seq, before)
     with ThreadPoolExecutor(1, thread_name_prefix="events-before") as helper:
         # What replay gives anew is compared with it, all before with the checksums.
-        before = helper.submit(known.check, start.event_count)
-        tail = _replay(folder, start, _StoreCheck(store, known, start.event_count))
-        before.result()
-    return Recovered(start.machine, tail, start.index, store, command_seq)
+        checked = helper.submit(before.check)
+        tail = _replay(folder, start, compared)
+        checked.result()
+    return Recovered(start.machine, tail, start.index, store, command_seq, None)
 
 
 def _nothing(folder: _Folder) -> Recovered:
@@ -159,7 +178,7 @@ def _nothing(folder: _Folder) -> Recovered:
             raise JournalError("journal", 1, f"there is {name}, but no journal")
     machine = VenueStateMachine(folder.profile, folder.core_class)
     tail = SegmentReader(folder.directory / "journal", storage=folder.storage).tail
-    return Recovered(machine, tail, None, None, 0)
+    return Recovered(machine, tail, None, None, 0, None)
 
 
 def _event_base(folder: _Folder) -> int:

@@ -7,6 +7,7 @@ Nothing of a batch is returned before it is on disk. Usable without sockets.
 """
 
 import contextlib
+import threading
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
@@ -46,7 +47,7 @@ from cea_exchange.venue.durability.event_days import EventDay, day_of
 from cea_exchange.venue.durability.event_index import EventIndex
 from cea_exchange.venue.durability.profile_change import profile_change
 from cea_exchange.venue.durability.profile_shelf import profile_keep
-from cea_exchange.venue.durability.recovery import frame_apply, recover
+from cea_exchange.venue.durability.recovery import RowsBefore, frame_apply, recover
 from cea_exchange.venue.durability.snapshots import SnapshotBody, SnapshotPlan, SnapshotWriter
 from cea_exchange.venue.market.state_machine import VenueStateMachine
 from cea_exchange.venue.refusals import ActRefusal, refused
@@ -60,6 +61,8 @@ COMMANDS_SYNCED_APART = 1_024
 wake it and to be woken takes as long as to apply some hundreds."""
 RECORDS_PER_FRAME_MAX = 16_384
 STORE_ROWS_APART_MAX = 32
+CHECK_RESTS = 4
+"""A check beside the work rests four times as long as it works: a fifth of a processor at most."""
 EVENTS_FOLLOWED_MAX = 65_536
 """A standby syncs after so many events, or when nothing more has come."""
 
@@ -99,6 +102,7 @@ class Sequencer:
         now_ns: Callable[[], int],
         snapshots: SnapshotWriter,
         helper: Callable[[str], Executor] = helper_thread,
+        before: RowsBefore | None = None,
     ) -> None:
         self.machine = machine
         self.journal: JournalWriter = journal
@@ -111,6 +115,7 @@ class Sequencer:
         self._helper = helper("fdatasync")
         self._store_helper = helper("fdatasync-events")
         self._store_synced: Future = self._store_helper.submit(store.sync_written)
+        self._before = None if before is None else _LaterCheck(before, helper("events-before"))
         self._checkpoint_block = machine.core.command_seq // CHECKPOINT_COMMANDS
         self._followed: list[np.ndarray] = []
         self._followed_count = 0
@@ -128,6 +133,7 @@ class Sequencer:
         archive: Path | None = None,
         log_id: str | None = None,
         cut: TailCut | None = None,
+        checks_later: bool = False,
         now_s: Callable[[], float] = time.monotonic,
         helper: Callable[[str], Executor] = helper_thread,
     ) -> "Sequencer":
@@ -150,6 +156,9 @@ class Sequencer:
             Which journal it has to be; one that begins takes it, or makes its own.
         cut
             Where the journal is to end though more was written: it never counted.
+        checks_later
+            Whether the events before the newest snapshot are held against their checksums beside
+            the work: it takes a second for some five million. `turn` raises what is found.
         now_s
             A clock that never goes back, for snapshots.
         helper
@@ -175,6 +184,7 @@ class Sequencer:
             storage=storage,
             archive=archive,
             cut=cut,
+            checks_later=checks_later,
         )
         change = profile_change(directory, found.machine, found.tail, profile)
         profile_keep(directory, profile, storage)
@@ -203,6 +213,7 @@ class Sequencer:
             now_ns=now_ns,
             snapshots=snapshots,
             helper=helper,
+            before=found.before,
         )
         if change is not None:
             sequencer._profile_changed(change)
@@ -356,7 +367,15 @@ class Sequencer:
         return day_of(self._store, trading_date)
 
     def turn(self) -> None:
-        """Between two batches: take a snapshot if one is due, hear of the last one."""
+        """Between two batches: take a snapshot if one is due, hear of the last one.
+
+        Raises
+        ------
+        EventDamaged
+            An event before the newest snapshot of the start is not as it was written.
+        """
+        if self._before is not None and self._before.is_done():
+            self._before = None
         try:
             self._snapshots.turn(self.machine.core.command_seq, self._snapshot)
         except JournalFull:
@@ -365,6 +384,8 @@ class Sequencer:
 
     def close(self) -> None:
         """Seal the journal and sync the event store."""
+        if self._before is not None:
+            self._before.close()
         self._snapshots.close()
         self._helper.shutdown(wait=True)
         self._store_helper.shutdown(wait=True)
@@ -447,6 +468,35 @@ class Sequencer:
             self._store_synced.result()
             self._store_synced = self._store_helper.submit(self._store.sync_written)
         return np.concatenate((events, checkpoint))
+
+
+class _LaterCheck:
+    """Holds what was there before a start against its checksums, in a thread that mostly rests."""
+
+    def __init__(self, before: RowsBefore, helper: Executor) -> None:
+        self._stopped = threading.Event()
+        self._began_s = time.monotonic()
+        self._helper = helper
+        self._checked = helper.submit(before.check, self._go_on)
+
+    def is_done(self) -> bool:
+        """Whether all are as they were written; EventDamaged if one is not."""
+        if not self._checked.done():
+            return False
+        self._helper.shutdown()
+        self._checked.result()
+        return True
+
+    def close(self) -> None:
+        """End it where it stands."""
+        self._stopped.set()
+        self._helper.shutdown()
+
+    def _go_on(self) -> bool:
+        took_s = time.monotonic() - self._began_s
+        is_stopped = self._stopped.wait(CHECK_RESTS * took_s)
+        self._began_s = time.monotonic()
+        return not is_stopped
 
 
 def damage_refusal(error: EventDamaged, where: str = "events") -> FrameError:

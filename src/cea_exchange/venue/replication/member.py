@@ -166,6 +166,8 @@ class ClusterMember:
                 archive=archive,
                 log_id=found.record.log_id,
                 cut=agreed.cut,
+                # Others wait for who takes over; if one of its events is damaged it halts.
+                checks_later=True,
                 **named,
             )
             return cls(config, data, connection, sequencer, found, agreed.last)
@@ -245,7 +247,10 @@ class ClusterMember:
             time.sleep(wait_s)
             return
         self._why = ""
-        self.sequencer.turn()
+        try:
+            self.sequencer.turn()
+        except JournalError as error:
+            raise self._halted(error) from error
 
     def lead_if_due(self) -> bool:
         """Stand for the next epoch if nobody leads, or its turn has come; say whether it leads."""
@@ -485,5 +490,3 @@ class ClusterMember:
         if not self._is_halted:
             self.say(state="ended")
         self._connection.close()
-
-

@@ -12,6 +12,7 @@ from cea_exchange.cli.daemons.daemon_log import (
     crash_logged,
     log_to_standard_error,
 )
+from cea_exchange.cli.daemons.loading import modules_loading
 from cea_exchange.cli.errors import CheckFailed, bad_input, check_failed
 from cea_exchange.cli.options import Data, PlainJson
 from cea_exchange.cli.output import json_print
@@ -37,12 +38,17 @@ def serve(config: Config, data: Data, log_level: LogLevelOption = LogLevel.info)
     Example: cea-exchange cluster log serve --config log_node.toml --data DIR
     """
     signals = StopSignals()
-    from cea_exchange.cluster.log_nodes.rights import SecretError
-    from cea_exchange.cluster.log_nodes.server import ServerMissing
-    from cea_exchange.cluster.log_nodes.service import LogNodeEnded, LogNodeError, LogNodeService
-    from cea_exchange.cluster.log_nodes.settings import log_node_read
-    from cea_exchange.protocol.folder_lock import FolderInUse, FolderLock
-    from cea_exchange.protocol.settings import ConfigError
+    with modules_loading():
+        from cea_exchange.cluster.log_nodes.rights import SecretError
+        from cea_exchange.cluster.log_nodes.server import ServerMissing
+        from cea_exchange.cluster.log_nodes.service import (
+            LogNodeEnded,
+            LogNodeError,
+            LogNodeService,
+        )
+        from cea_exchange.cluster.log_nodes.settings import log_node_read
+        from cea_exchange.protocol.folder_lock import FolderInUse, FolderLock
+        from cea_exchange.protocol.settings import ConfigError
 
     log_to_standard_error(log_level)
     with (

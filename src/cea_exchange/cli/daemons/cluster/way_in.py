@@ -11,6 +11,7 @@ from cea_exchange.cli.daemons.daemon_log import (
     crash_logged,
     log_to_standard_error,
 )
+from cea_exchange.cli.daemons.loading import modules_loading
 from cea_exchange.cli.errors import bad_input
 from cea_exchange.cli.options import Data
 from cea_exchange.control_plane.signals import StopSignals
@@ -33,11 +34,12 @@ def way_in(
     Example: cea-exchange cluster way-in --config way_in.toml
     """
     signals = StopSignals()
-    from cea_exchange.cluster.way_in.config import config_load
-    from cea_exchange.cluster.way_in.daemon import WayInDaemon
-    from cea_exchange.protocol.folder_lock import FolderInUse
-    from cea_exchange.protocol.security import SecurityError
-    from cea_exchange.protocol.settings import ConfigError
+    with modules_loading():
+        from cea_exchange.cluster.way_in.config import config_load
+        from cea_exchange.cluster.way_in.daemon import WayInDaemon
+        from cea_exchange.protocol.folder_lock import FolderInUse
+        from cea_exchange.protocol.security import SecurityError
+        from cea_exchange.protocol.settings import ConfigError
 
     log_to_standard_error(log_level)
     with crash_logged(), bad_input(ConfigError, FolderInUse, SecurityError):
