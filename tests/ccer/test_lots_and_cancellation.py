@@ -16,6 +16,8 @@ from support.ccer.programme import (
 )
 from support.refusing import refuses
 
+pytestmark = pytest.mark.postgres_at_night
+
 
 def refused(code: str):
     return refuses(code, ProgrammeError)

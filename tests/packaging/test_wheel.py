@@ -7,7 +7,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import sysconfig
 import tarfile
 import time
 import tomllib
@@ -81,7 +80,6 @@ BUILD_S_MAX = 1_500
 """To compile all takes a processor three minutes, when it has nothing else to do."""
 IMPORT_US_MAX = 300_000
 """Nothing but the package itself is imported before it is used; of a machine that is busy."""
-BUILT = "what is built here"
 MINORS = range(11, 15)
 AT_NIGHT = [pytest.param(minor, marks=pytest.mark.nightly) for minor in MINORS]
 
@@ -89,7 +87,6 @@ AT_NIGHT = [pytest.param(minor, marks=pytest.mark.nightly) for minor in MINORS]
 class Shipped(NamedTuple):
     interpreter: str
     wheel: Path
-    is_compiled_here: bool
 
 
 class PlainInstall(NamedTuple):
@@ -129,45 +126,29 @@ def source_archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return archive
 
 
-@pytest.fixture(scope="module", params=[BUILT, *AT_NIGHT])
+@pytest.fixture(scope="module", params=AT_NIGHT)
 def shipped(
     request: pytest.FixtureRequest, source_archive: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Shipped:
-    """A wheel of the source archive: nothing an earlier build has left gets in.
-
-    To compile takes minutes, so only at night is it done here, with every Python there is; else the
-    compiled modules are those of this environment.
+    """A wheel of the source archive, by every Python there is: nothing an earlier build has left
+    gets in. To compile takes minutes, so only at night.
     """
     folder = tmp_path_factory.mktemp("dist")
     wheels = folder / "wheels"
+    interpreter = python_of(request.param)
+    run(interpreter, "-m", "venv", folder / "venv")
     pip_wheel = ("-m", "pip", "wheel", "-q", "--disable-pip-version-check", "--no-deps")
-    if request.param == BUILT:
-        interpreter = sys.executable
-        tree = unpacked_with_built(source_archive, folder)
-        run(interpreter, *pip_wheel, "--no-build-isolation", "--wheel-dir", wheels, tree)
-    else:
-        interpreter = python_of(request.param)
-        run(interpreter, "-m", "venv", folder / "venv")
-        run(folder / "venv/bin/python", *pip_wheel, "--wheel-dir", wheels, source_archive)
+    run(folder / "venv/bin/python", *pip_wheel, "--wheel-dir", wheels, source_archive)
     (wheel,) = wheels.glob("*.whl")
-    return Shipped(interpreter, wheel, request.param != BUILT)
+    return Shipped(interpreter, wheel)
 
 
-def unpacked_with_built(source_archive: Path, folder: Path) -> Path:
-    """Unpack a source archive, with what is compiled of it where setuptools looks first."""
-    with tarfile.open(source_archive) as archive:
-        archive.extractall(folder, filter="data")
-    (tree,) = folder.iterdir()
-    platform = f"{sysconfig.get_platform()}-{sys.implementation.cache_tag}"
-    library = tree / "build" / f"lib.{platform}" / "cea_exchange"
-    library.mkdir(parents=True)
-    for c_file in PACKAGE.rglob("*.c"):
-        shutil.copyfile(c_file, tree / "src" / "cea_exchange" / c_file.relative_to(PACKAGE))
-    for module in PACKAGE.rglob(f"*{sysconfig.get_config_var('EXT_SUFFIX')}"):
-        place = library / module.relative_to(PACKAGE)
-        place.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(module, place)
-    return tree
+@pytest.fixture(scope="module")
+def beside_compiled(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
+    """What setuptools copies for a wheel beside the compiled modules."""
+    library = tmp_path_factory.mktemp("library")
+    run(sys.executable, "setup.py", "-q", "build_py", "--build-lib", library, cwd=ROOT)
+    return {path.relative_to(library).as_posix() for path in library.rglob("*") if path.is_file()}
 
 
 @pytest.fixture(scope="module")
@@ -196,9 +177,8 @@ def test_source_archive_has_all_sources_and_nothing_built(source_archive: Path) 
         assert shipped - built <= names and len(shipped) > 5
 
 
-def test_wheel_has_all_that_the_modules_read(shipped: Shipped) -> None:
+def all_that_is_read_check(packed: set[str]) -> None:
     """Tables' SQL, profiles, calendars, rules: every file of the package but what is compiled."""
-    packed = set(zipfile.ZipFile(shipped.wheel).namelist())
     compiled = (".pyx", ".c", ".so", ".pyc")
     wanted = {
         path.relative_to(PACKAGE.parent).as_posix()
@@ -209,24 +189,28 @@ def test_wheel_has_all_that_the_modules_read(shipped: Shipped) -> None:
     # What `explain` reads of the pages.
     assert {f"cea_exchange/screens/{page}.md" for page in ("rules", "glossary")} <= packed
     assert sorted(wanted - packed) == []
-
-
-def test_wheel_has_declarations_and_stubs_beside_the_compiled_modules(shipped: Shipped) -> None:
-    packed = set(zipfile.ZipFile(shipped.wheel).namelist())
-    source = PACKAGE.parent
-    modules = {path.relative_to(source).with_suffix("").as_posix() for path in files("*.pyx")}
-    compiled = {name.partition(".")[0] for name in packed if name.endswith(".so")}
-    # And what all of them share, which has no source of its own.
-    assert compiled == modules | {"cea_exchange/_shared"}
-    wanted = {path.relative_to(source).as_posix() for path in files("*.pxd", "*.pyi", "py.typed")}
+    declared = files("*.pxd", "*.pyi", "py.typed")
+    wanted = {path.relative_to(PACKAGE.parent).as_posix() for path in declared}
     assert {"cea_exchange/_book.pxd", "cea_exchange/core/market.pyi"} <= wanted <= packed
     assert not [name for name in packed if name.endswith((".pyx", ".c", ".pyc"))]
 
 
-@pytest.mark.nightly
+def test_setuptools_packs_all_that_the_modules_read(beside_compiled: set[str]) -> None:
+    all_that_is_read_check(beside_compiled)
+
+
+def test_a_wheel_has_all_that_the_modules_read(shipped: Shipped) -> None:
+    packed = set(zipfile.ZipFile(shipped.wheel).namelist())
+    all_that_is_read_check(packed)
+    modules = {
+        path.relative_to(PACKAGE.parent).with_suffix("").as_posix() for path in files("*.pyx")
+    }
+    compiled = {name.partition(".")[0] for name in packed if name.endswith(".so")}
+    # And what all of them share, which has no source of its own.
+    assert compiled == modules | {"cea_exchange/_shared"}
+
+
 def test_a_wheel_has_no_symbols(shipped: Shipped) -> None:
-    if not shipped.is_compiled_here:
-        pytest.skip("what this environment has may be of an earlier build")
     wheel = zipfile.ZipFile(shipped.wheel)
     modules = [name for name in wheel.namelist() if name.endswith(".so")]
     assert modules

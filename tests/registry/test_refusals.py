@@ -14,6 +14,8 @@ from cea_exchange.registry.vintages import product_vintages
 from support.refusing import refuses
 from support.registry.service_callers import Staff
 
+pytestmark = pytest.mark.postgres_at_night
+
 
 @pytest.fixture
 def staff(registry):

@@ -42,6 +42,7 @@ from cea_exchange.venue.publication.snapshot_service import (
     REQUEST_BYTES_MAX,
 )
 from cea_exchange.venue.registry_link.connection import RegistryLine
+from cea_exchange.venue.registry_link.link import VenueError
 from cea_exchange.venue.replication.folder_mark import alone_check
 from cea_exchange.venue.trading_day.clock_monitor import ClockMonitor
 from cea_exchange.venue.venue import Clocks, Surroundings, Venue, Ways
@@ -386,7 +387,14 @@ class VenueDaemon:
         """Serve until `stop`. Whatever it raises ends the venue; replay recovers it."""
         if self.member is not None and not self._led(self.member):
             return
-        self._host.run(lambda: self.turn(POLL_MS))
+        try:
+            self._host.run(lambda: self.turn(POLL_MS))
+        except VenueError as error:
+            if self.member is None:
+                raise
+            # Thawed, it may ask the registry before it looks who leads. Its next start asks the log.
+            self.why_again = f"as where another node has led meanwhile: {error}"
+            return
         self.venue.end()
         if self.member is not None and self._successor:
             self.member.hand_over(self._successor)

@@ -6,6 +6,8 @@ from support.platform.platform_world import credit_code, verified_2024
 from support.refusing import refuses
 from support.registry.ledger_by_hand import guards_off, guards_on
 
+pytestmark = pytest.mark.postgres_at_night
+
 LEAVING = {"cause": "other_sector", "decided_on": 20251201, "document": "list 2"}
 
 

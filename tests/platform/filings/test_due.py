@@ -20,6 +20,8 @@ from support.platform.platform_world import (
 )
 from support.refusing import refuses
 
+pytestmark = pytest.mark.postgres_at_night
+
 
 @pytest.mark.parametrize(
     ("month", "due"),

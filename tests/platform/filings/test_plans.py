@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 
+import pytest
 from msgspec.structs import replace
 
 from cea_exchange.platform.filings.plan_files import PlannedFigure
@@ -13,6 +14,8 @@ from support.platform.platform_world import (
     planned_figures,
 )
 from support.refusing import refuses
+
+pytestmark = pytest.mark.postgres_at_night
 
 
 def accepted(world, year=2026):

@@ -28,6 +28,8 @@ from registry.bank.test_bank_service import CASH, RESERVE
 from support.refusing import refuses
 from support.registry.settlement_records import ALICE, BOB, LOG_ID, PRODUCT, Venue
 
+pytestmark = pytest.mark.postgres_at_night
+
 DAY_NS = 86_400_000_000_000
 RESERVE_PLACE = Holding(int(Institution.RISK_RESERVE), CASH_ASSET, int(Compartment.REGISTRATION))
 

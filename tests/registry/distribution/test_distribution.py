@@ -27,6 +27,8 @@ from support.registry.allocation_files import (
     ways,
 )
 
+pytestmark = pytest.mark.postgres_at_night
+
 on_sqlite = pytest.mark.parametrize("database_address", ["sqlite"], indirect=True)
 """What asks the database nothing that another test does not ask both."""
 
