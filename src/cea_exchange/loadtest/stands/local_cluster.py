@@ -294,14 +294,16 @@ class LocalCluster(LocalExchange):
         return {state.node: state for state in found}
 
     def is_level(self) -> bool:
-        """Whether each venue has the whole log, and found the same where it looked last."""
-        states = self.states()
-        found = {
-            (each.log_seq, each.checkpoint_seq, each.checkpoint_hash) for each in states.values()
-        }
-        return len(states) == len(self.venue_names) and len(found) == 1 and not any(
-            each.lag for each in states.values()
-        )
+        """Whether each venue has the whole log, and found the same where it looked last.
+
+        One that began with a snapshot from behind the last checkpoint has looked nowhere yet.
+        """
+        states = self.states().values()
+        have = {each.log_seq for each in states}
+        found = {(each.checkpoint_seq, each.checkpoint_hash) for each in states}
+        looked = {each for each in found if each[0]}
+        is_whole = len(have) == 1 and not any(each.lag for each in states)
+        return len(states) == len(self.venue_names) and is_whole and len(looked) <= 1
 
     def is_led_since(self, since_ns: int) -> bool:
         """Whether a venue leads that has said so after a moment, since 1970."""
