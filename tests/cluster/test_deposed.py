@@ -11,7 +11,7 @@ pytestmark = pytest.mark.unit
 
 
 def registry_ahead(turn):
-    raise VenueError("the registry has settled sequence 9, the journal ends at settlement sequence 7")
+    raise VenueError("the registry has settled sequence 9, the journal ends at sequence 7")
 
 
 def daemon(member):

@@ -392,7 +392,7 @@ class VenueDaemon:
         except VenueError as error:
             if self.member is None:
                 raise
-            # Thawed, it may ask the registry before it looks who leads. Its next start asks the log.
+            # Thawed, it may hear of it from the registry first. Its next start asks the log.
             self.why_again = f"as where another node has led meanwhile: {error}"
             return
         self.venue.end()
