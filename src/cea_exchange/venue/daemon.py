@@ -174,6 +174,8 @@ class VenueDaemon:
         # What it needs is in an extra.
         from cea_exchange.venue.replication.member import ClusterMember
 
+        # Others wait for who takes over; if one of its events is damaged it halts.
+        opening["checks_later"] = True
         opened = partial(ClusterMember.open, config.cluster, self.data, profile, **opening)
         self.member = self._log_awaited(opened)
         return self.member.sequencer
@@ -392,8 +394,9 @@ class VenueDaemon:
         except VenueError as error:
             if self.member is None:
                 raise
-            # Thawed, it may hear of it from the registry first. Its next start asks the log.
-            self.why_again = f"as where another node has led meanwhile: {error}"
+            # Another may have led while this one stood still. Its next start asks the log.
+            log.error("registry_ahead", error=str(error))
+            self.why_again = f"the registry is ahead of its journal: {error}"
             return
         self.venue.end()
         if self.member is not None and self._successor:

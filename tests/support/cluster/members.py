@@ -38,6 +38,7 @@ class Nodes:
             storage=OsStorage(),
             archive=None,
             now_ns=count(1_000).__next__,
+            checks_later=True,
         )
         self.opened.append(member)
         return member

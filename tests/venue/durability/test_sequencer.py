@@ -326,9 +326,9 @@ def test_who_checks_later_works_meanwhile_and_the_check_ends(tmp_path, monkeypat
         more = sequencer.run_records(next(pairs(2_000)))
         both = np.concatenate([released, more])
         assert sequencer.event_rows(both["seq"]).tobytes() == both.tobytes()
-        assert sequencer._before is not None
+        assert sequencer._later is not None
         rested.set()
-        turned(sequencer, lambda: sequencer._before is None)
+        turned(sequencer, lambda: sequencer._later is None)
 
 
 def test_who_checks_later_closes_in_the_middle(tmp_path, monkeypatch):

@@ -112,10 +112,12 @@ class Sequencer:
         self._store = store
         self._now_ns = now_ns
         self._snapshots = snapshots
+        self._helper_make = helper
         self._helper = helper("fdatasync")
         self._store_helper = helper("fdatasync-events")
         self._store_synced: Future = self._store_helper.submit(store.sync_written)
-        self._before = None if before is None else _LaterCheck(before, helper("events-before"))
+        self._before = before
+        self._later: _LaterCheck | None = None
         self._checkpoint_block = machine.core.command_seq // CHECKPOINT_COMMANDS
         self._followed: list[np.ndarray] = []
         self._followed_count = 0
@@ -158,7 +160,7 @@ class Sequencer:
             Where the journal is to end though more was written: it never counted.
         checks_later
             Whether the events before the newest snapshot are held against their checksums beside
-            the work: it takes a second for some five million. `turn` raises what is found.
+            the work, from the first `turn` on, which raises what is found.
         now_s
             A clock that never goes back, for snapshots.
         helper
@@ -374,8 +376,12 @@ class Sequencer:
         EventDamaged
             An event before the newest snapshot of the start is not as it was written.
         """
-        if self._before is not None and self._before.is_done():
+        # Not before the first turn: what fails at a start must not wait for it.
+        if self._before is not None:
+            self._later = _LaterCheck(self._before, self._helper_make("events-before"))
             self._before = None
+        if self._later is not None and self._later.is_done():
+            self._later = None
         try:
             self._snapshots.turn(self.machine.core.command_seq, self._snapshot)
         except JournalFull:
@@ -384,8 +390,8 @@ class Sequencer:
 
     def close(self) -> None:
         """Seal the journal and sync the event store."""
-        if self._before is not None:
-            self._before.close()
+        if self._later is not None:
+            self._later.close()
         self._snapshots.close()
         self._helper.shutdown(wait=True)
         self._store_helper.shutdown(wait=True)

@@ -166,8 +166,6 @@ class ClusterMember:
                 archive=archive,
                 log_id=found.record.log_id,
                 cut=agreed.cut,
-                # Others wait for who takes over; if one of its events is damaged it halts.
-                checks_later=True,
                 **named,
             )
             return cls(config, data, connection, sequencer, found, agreed.last)
