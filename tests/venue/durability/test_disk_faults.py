@@ -66,9 +66,9 @@ def batches_until_refused(peer):
         got = 0
         while got < 2 * BATCH:
             frames = peer.receive(30_000)
-            if frames[0] == b"M" and b"heartbeat" in frames[1]:
-                continue
             if frames[0] == b"M":
+                if b"heartbeat" in frames[1]:
+                    continue
                 return batches, frames[1]
             rows = np.frombuffer(frames[1], EVENT_DTYPE)
             assert set(rows["kind"]) <= {EventKind.ORDER_ACCEPTED, EventKind.ORDER_RESTED}

@@ -221,7 +221,8 @@ class ClusterMember:
         Raises
         ------
         Halted
-            What comes does not fit what is here, or another state was reached at a checkpoint.
+            What comes does not fit what is here, another state was reached at a checkpoint, or an
+            event from before the snapshot is not as it was written.
         """
         try:
             self._waiting.extend(self._reader.take(0.0 if self._waiting else wait_s))
