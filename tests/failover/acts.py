@@ -7,7 +7,7 @@ from functools import partial
 from typing import NamedTuple
 
 from cea_exchange.loadtest.stands.local_cluster import LocalCluster
-from failover.clock_program import STEP_FILE
+from failover.clock_program import step_file
 from failover.databases import Databases
 from failover.disks import Disk, SlowSyncs, can_be_slow
 from failover.faults import (
@@ -194,7 +194,7 @@ class Acts:
         return end
 
     def _clock_step(self, target: str, fault: Fault) -> Callable[[], None]:
-        file = self._cluster.folder(target) / STEP_FILE
+        file = step_file(self._cluster.folder(target))
         file.write_text(str(STEPS_S[int(fault.draw * len(STEPS_S))]))
         return lambda: file.unlink(missing_ok=True)
 

@@ -1,4 +1,4 @@
-"""`cea-exchange venue` on a machine whose clock is set: DATA/clock_step says by how many seconds.
+"""`cea-exchange venue` on a machine whose clock is set: a file says by how many seconds.
 
 The program is as it is; only what the system answers when it is asked for the time is another.
 """
@@ -8,14 +8,18 @@ import sys
 import time
 from pathlib import Path
 
-STEP_FILE = "clock_step"
 COMMAND_LINE = "cea_exchange.cli.main"
 LOOK_NS = 50_000_000
 
 
+def step_file(folder: Path) -> Path:
+    """Return that file: it is beside the venue's folder, whose disk may be full."""
+    return folder.with_name(f"{folder.name}.clock_step")
+
+
 def main(arguments: list[str]) -> None:
     """Run the venue; arguments are those of `venue`."""
-    file = Path(arguments[arguments.index("--data") + 1]) / STEP_FILE
+    file = step_file(Path(arguments[arguments.index("--data") + 1]))
     system_ns, steady_ns = time.time_ns, time.monotonic_ns
     looked_ns, step_ns = 0, 0
 

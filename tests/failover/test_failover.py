@@ -16,6 +16,7 @@ from cea_exchange.cluster.log_nodes.rights import WATCHER
 from cea_exchange.cluster.replicated_log import ReplicatedLog
 from cea_exchange.registry.reconciliation.reconcile import Reconciliation
 from failover.acts import BOTH_LED, DATABASE_STANDBY, LED, PRIMARY, Acts
+from failover.clock_program import step_file
 from failover.databases import can_be_there
 from failover.faults import CUTS, OF_DATABASES, OF_OTHERS, WEIGHTS, WHO, faults_draw
 from failover.log_monitor import ELECTION_S_MIN, LogMonitor
@@ -37,6 +38,13 @@ def test_a_seed_draws_the_same_faults_and_every_kind_comes():
     assert any(fault.is_paired for fault in faults)
     alone = [place for place, fault in enumerate(faults) if fault.kind in ("rolling", "both")]
     assert not any(faults[place].is_paired or faults[place - 1].is_paired for place in alone[1:])
+
+
+@pytest.mark.unit
+def test_a_clock_can_be_set_where_the_venue_s_disk_is_full(tmp_path):
+    """Both came at once at one venue, and the run ended, as it had no room for what it sets."""
+    assert not step_file(tmp_path / "venue-1").is_relative_to(tmp_path / "venue-1")
+    assert step_file(tmp_path / "venue-1") != step_file(tmp_path / "venue-2")
 
 
 @pytest.mark.unit
@@ -165,7 +173,7 @@ def test_leaders_that_are_killed_are_a_pause_and_no_order_is_refused_for_it(tmp_
 @pytest.mark.crash
 def test_faults_of_every_kind_lose_nothing(tmp_path):
     """Fewer commands than at night: beside other tests they would want both processors."""
-    more = ("--sqlite", "--per-second", "400", "--seed", "11")
+    more = ("--sqlite", "--per-second", "200", "--seed", "11")
     _, found = failover_run(tmp_path, "--faults", "30", *more)
     acts = [act for each in found["outages"] for act in each["acts"]]
     assert len(acts) == 30
