@@ -157,6 +157,7 @@ def test_a_log_of_three_keeps_what_it_acknowledged_and_each_right_is_held_to(nod
         asyncio.run(part())
     for health in nodes.health():
         assert health.is_well and health.syncs_always and health.routes == 2, health.faults
+        assert health.disk_free_bytes > 0
     (journal,) = nodes.node_health(0).streams
     assert (journal.last_seq, journal.first_seq) == (COUNT, 1)
 

@@ -5,7 +5,11 @@ import json
 import os
 
 import pytest
+import structlog
 
+from cea_exchange.cli.main import run
+from cea_exchange.cluster.log_nodes import health as node_health
+from cea_exchange.cluster.log_nodes import service
 from cea_exchange.cluster.log_nodes.health import _judged
 from cea_exchange.cluster.log_nodes.rights import (
     HOLDERS,
@@ -221,3 +225,43 @@ def test_what_is_not_as_it_must_be_is_said(given, expected):
     (fault,) = judged(**given).faults
     assert expected in fault
     assert judged(**given).needs_start == ("disabled" in given)
+
+
+@pytest.mark.parametrize(
+    ("free_bytes", "warned"),
+    [(89, "expected 90 bytes free on its disk, got 89"), (90, ""), (None, "")],
+)
+def test_a_disk_that_may_be_full_before_the_log_is_warned_of(
+    file, monkeypatch, capsys, free_bytes, warned
+):
+    """The node is well, so others go on; `check` ends with 1 all the same."""
+    monkeypatch.setattr(node_health, "_free_bytes", lambda _folder: free_bytes)
+    found = judged()
+    assert found.is_well and found.disk_free_bytes == free_bytes
+    assert found.warnings == ((warned,) if warned else ())
+    monkeypatch.setattr(node_health, "log_node_health", lambda *_, **__: found)
+    assert run(["cluster", "log", "check", "--config", str(file)]) == bool(warned)
+    said = capsys.readouterr()
+    assert warned in said.err and said.out.startswith("log-1: well")
+    shown = "not known" if free_bytes is None else f"{free_bytes} bytes free"
+    assert f"disk: {shown}" in said.out
+
+
+def test_of_a_large_store_so_much_must_be_free():
+    enough = node_health.DISK_FREE_BYTES_MIN
+    assert node_health._room_warnings(enough, 10 * enough) == []
+    assert len(node_health._room_warnings(enough - 1, 10 * enough)) == 1
+
+
+def test_a_warning_is_logged_once_while_it_lasts(file, monkeypatch):
+    """Its numbers are others at each look."""
+    frees = iter([95, 80, 70, 95, 80])
+    monkeypatch.setattr(node_health, "_free_bytes", lambda _folder: next(frees))
+    monkeypatch.setattr(service, "log_node_health", lambda *_, **__: judged())
+    node = service.LogNodeService(log_node_read(file), file.parent, file.parent / "data")
+    with structlog.testing.capture_logs() as logged:
+        for _ in range(5):
+            node._look()
+    assert [each["warning"] for each in logged] == [
+        f"expected 90 bytes free on its disk, got {free}" for free in (80, 80)
+    ]

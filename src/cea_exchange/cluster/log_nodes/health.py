@@ -2,11 +2,12 @@
 
 All is asked of the node's monitor on its own machine. A fault is a sentence: what was expected,
 what was found. Some faults only a new start mends; the others pass by themselves, or are the
-operator's.
+operator's. A warning is of a node that does what it must, and soon may not.
 """
 
 import http.client
 import json
+import shutil
 from typing import Any
 
 import msgspec
@@ -16,6 +17,8 @@ from cea_exchange.cluster.log_nodes import server
 ASK_S_MAX = 2.0
 ANSWER_BYTES_MAX = 4 << 20
 STORE_PERCENT_MAX = 80
+DISK_FREE_BYTES_MIN = 20_000_000_000
+"""Less will do where the log may take no more than that."""
 LAG_MAX = 10_000
 REPLICAS_MIN = 3
 DUPLICATE_WINDOW_S_MIN = 120
@@ -50,6 +53,10 @@ class LogNodeHealth(msgspec.Struct, frozen=True, kw_only=True):
     ----------
     faults
         What is not as it must be.
+    warnings
+        What will be a fault where nobody does anything.
+    disk_free_bytes
+        Room on the disk of its store; None where who asks can't look there.
     needs_start
         Whether it can't go on: only a new start mends it.
     """
@@ -62,7 +69,9 @@ class LogNodeHealth(msgspec.Struct, frozen=True, kw_only=True):
     store_bytes_used: int = 0
     store_bytes_max: int = 0
     streams: tuple[StreamHealth, ...] = ()
+    disk_free_bytes: int | None = None
     faults: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
     needs_start: bool = False
 
     @property
@@ -144,6 +153,7 @@ def _judged(
     if most and used * 100 > most * STORE_PERCENT_MAX:
         limit = f"{STORE_PERCENT_MAX}% of its store at most"
         faults.append(f"expected {limit}, got {used} of {most} bytes")
+    disk_free_bytes = _free_bytes(str(config.get("store_dir", "")))
     meta_leader = str(log.get("meta_cluster", {}).get("leader", ""))
     if not meta_leader and not is_off:
         faults.append("expected a leader of the log's nodes, got none")
@@ -162,9 +172,26 @@ def _judged(
         store_bytes_used=used,
         store_bytes_max=most,
         streams=tuple(streams),
+        disk_free_bytes=disk_free_bytes,
         faults=tuple(faults),
+        warnings=tuple(_room_warnings(disk_free_bytes, most - used)),
         needs_start=is_off,
     )
+
+
+def _free_bytes(folder: str) -> int | None:
+    try:
+        return shutil.disk_usage(folder).free
+    except OSError:
+        return None
+
+
+def _room_warnings(free_bytes: int | None, wanted_bytes_max: int) -> list[str]:
+    """Say that the log may grow by more than its disk has, and that has little."""
+    wanted = min(DISK_FREE_BYTES_MIN, wanted_bytes_max)
+    if free_bytes is None or free_bytes >= wanted:
+        return []
+    return [f"expected {wanted} bytes free on its disk, got {free_bytes}"]
 
 
 def _stream(node: str, stream: dict[str, Any]) -> tuple[StreamHealth, list[str]]:

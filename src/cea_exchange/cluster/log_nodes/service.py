@@ -136,6 +136,9 @@ class LogNodeService:
         health = log_node_health(settings.node, settings.monitor, peers=len(settings.peers))
         for fault in set(health.faults) - set(self._health.faults):
             log.warning("log_node_fault", node=settings.node, fault=fault)
+        if health.warnings and not self._health.warnings:
+            # Once: its numbers change with each look, and the disk has little room.
+            log.warning("log_node_warning", node=settings.node, warning="; ".join(health.warnings))
         if health.is_well and not self._health.is_well:
             log.info("log_node_well", node=settings.node)
         self._is_let_in = self._is_let_in or health.routes > 0

@@ -197,7 +197,7 @@ def server_settings(
         "ping_interval": f"{PING_S}s",
         "ping_max": PINGS_MAX,
         "jetstream": {
-            "store_dir": str(data / "store"),
+            "store_dir": str(data.absolute() / "store"),
             "sync_interval": "always",
             "max_file_store": settings.store_bytes_max,
             "max_memory_store": MEMORY_BYTES_MAX,

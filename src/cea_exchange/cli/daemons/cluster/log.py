@@ -65,6 +65,8 @@ def serve(config: Config, data: Data, log_level: LogLevelOption = LogLevel.info)
 def check(config: Config, json: PlainJson = False) -> None:
     """Ask the node on this machine how it is; exit status 1 where it is not well.
 
+    So it is where its disk has less than 20 GB free, and the log may take more than it has.
+
     Example: cea-exchange cluster log check --config log_node.toml
     """
     import msgspec
@@ -80,10 +82,12 @@ def check(config: Config, json: PlainJson = False) -> None:
         json_print(msgspec.to_builtins(health))
     else:
         typer.echo(f"{health.node}: {'well' if health.is_well else 'not well'}")
+        free = health.disk_free_bytes
+        typer.echo("disk: not known" if free is None else f"disk: {free} bytes free")
         for stream in health.streams:
             typer.echo(f"{stream.name}: {stream.last_seq} messages, led by {stream.leader or '-'}")
-    if not health.is_well:
-        raise CheckFailed("; ".join(health.faults))
+    if said := (*health.faults, *health.warnings):
+        raise CheckFailed("; ".join(said))
 
 
 def secrets(
