@@ -1,7 +1,7 @@
 # Two commands on a fresh machine with Python 3.11+ (venv, headers), a C compiler and make:
 #   make demo   one trading day as real processes, settled and reconciled
 #   make test   lint, types, import rules, then all that must hold
-#   make check  the inner loop: lint, types, and the tests that start nothing, in three minutes
+#   make check  the inner loop: lint, types, and the quick unit tests, in three minutes
 # and for those who work on the core:
 #   make bench        speed and memory beside the peers'; results verified first
 #   make conformance  an order book written by somebody else as the judge
@@ -52,7 +52,7 @@ tests: build
 	$(TEST) -m "not nightly"
 
 check: lint types imports
-	$(TEST) -m "unit and not database and not nightly"
+	$(TEST) -m "unit and not (slow or database or nightly)"
 
 lint: build
 	$(BIN)/ruff check

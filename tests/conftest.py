@@ -4,6 +4,7 @@ The PostgreSQL server comes from a package of the test extra. There is no skippi
 was not tested on both was not tested; much of it is so at night only (`postgres_at_night`).
 """
 
+import fcntl
 import gc
 import os
 import shutil
@@ -12,7 +13,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable, Generator, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -55,17 +56,36 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Remove it when all workers have ended."""
     if config.stash[is_shared_ours]:
+        lock_path().unlink(missing_ok=True)
         shutil.rmtree(os.environ.pop(SHARED))
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Generator[None, object, object]:
-    """Look for no garbage meanwhile: each worker collects all tests, and none of them is any."""
+    """Look for no garbage among the tests: each worker collects all of them, and keeps them."""
     gc.disable()
     try:
-        return (yield)
+        with first_alone() if "PYTEST_XDIST_WORKER" in os.environ else nullcontext():
+            return (yield)
     finally:
+        gc.freeze()
         gc.enable()
+
+
+def lock_path() -> Path:
+    """Return the file that the workers of a run lock."""
+    return Path(f"{os.environ[SHARED]}.lock")
+
+
+@contextmanager
+def first_alone() -> Iterator[None]:
+    """Let one worker collect before the others: they only read what it has compiled."""
+    with lock_path().open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            fcntl.flock(lock, fcntl.LOCK_SH)
+        yield
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -124,6 +124,7 @@ def test_our_book_called_order_by_order_gives_the_trades_of_the_batch():
     assert peer_run.totals_of_peer(book) == vars(totals)
 
 
+@pytest.mark.e2e
 def test_a_run_prints_the_table_and_keeps_its_raw_results(tmp_path):
     command = [sys.executable, "-m", "bench", "--quick", "--only", "market"]
     done = subprocess.run(

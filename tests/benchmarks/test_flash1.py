@@ -17,6 +17,8 @@ from bench.flash1.__main__ import build
 from bench.measuring.native import compiler
 from support.patience import patience
 
+pytestmark = pytest.mark.e2e
+
 HERE = Path(__file__).parent
 NEW, CANCEL, MODIFY = range(3)
 ORDER_ACK, TRADE, CANCEL_ACK, MODIFY_ACK, CANCEL_REJECT, MODIFY_REJECT = range(6)

@@ -18,6 +18,7 @@ def home(tmp_path, monkeypatch):
     return tmp_path
 
 
+@pytest.mark.e2e
 def test_bash_completes_commands_nouns_and_options_once_it_is_installed(home, capsys):
     assert run(["completion", "install", "bash"]) == 0
     assert str(home) in capsys.readouterr().out

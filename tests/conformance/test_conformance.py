@@ -37,6 +37,7 @@ def new(order_id, side, price, quantity=1, **more):
 # -- The judge, over the candidate's own process ---------------------------------------------------
 
 
+@pytest.mark.e2e
 @pytest.mark.parametrize("version", BUNDLED_SUITE_VERSIONS)
 def test_every_case_of_the_suites_is_the_same(version):
     verdicts = list(judge.judge_suite(version, judge.CANDIDATE))
@@ -46,6 +47,7 @@ def test_every_case_of_the_suites_is_the_same(version):
     assert outside == [f"suite {version} pro-rata-allocation"]
 
 
+@pytest.mark.e2e
 @pytest.mark.parametrize("profile", judge.campaign_profiles(), ids=lambda profile: profile.name)
 def test_generated_traces_are_the_same(profile):
     verdict = judge.judge_campaign(profile, seed=7, traces=2, events=250, candidate=judge.CANDIDATE)

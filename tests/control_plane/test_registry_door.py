@@ -17,6 +17,8 @@ from cea_exchange.institution.control.request import REQUEST_BYTES_MAX
 from cea_exchange.protocol.security import AllowList, CurveKeys, client_socket, server_socket
 from support.patience import patience
 
+pytestmark = pytest.mark.e2e
+
 MIB = 1 << 20
 WAIT_S = 60
 

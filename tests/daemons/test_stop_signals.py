@@ -37,9 +37,10 @@ def stopped_at(data, side, path, number):
         process = subprocess.Popen([*program, *arguments], stderr=log)
     try:
         end = time.monotonic() + WAIT_S
-        # Looking all the time: the moment in question is short.
+        # Looking thousands of times a second: the moment in question is short.
         while not os.path.exists(path):
             assert process.poll() is None and time.monotonic() < end, (data / "log").read_text()
+            time.sleep(0.0002)
         process.send_signal(number)
         status = process.wait(WAIT_S)
     finally:

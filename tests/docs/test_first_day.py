@@ -23,6 +23,8 @@ from support.command_tree import below, command_tree
 from support.places import ROOT
 from support.supervision.alert_line import ALERT_LINE
 
+pytestmark = pytest.mark.e2e
+
 CONTRIB = ROOT / "contrib"
 PAGES = ("README.md", "first_day.md")
 BLOCK = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)

@@ -10,7 +10,10 @@ from failover.network import can_be_private
 from support.patience import patience
 from torture.run import python_path
 
-pytestmark = pytest.mark.skipif(not can_be_private(), reason="no namespaces for this user")
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.skipif(not can_be_private(), reason="no namespaces for this user"),
+]
 
 TRIAL = """
 import os, subprocess, sys, time

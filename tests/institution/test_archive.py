@@ -77,6 +77,7 @@ def daemon(folder):
         assert process.wait(WAIT_S) == 0
 
 
+@pytest.mark.e2e
 @pytest.mark.postgres_at_night
 def test_its_daemon_takes_two_persons_where_two_are_needed(daemon, typed, answered):
     """CEA-REG-02, CEA-REG-03."""

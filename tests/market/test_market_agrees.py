@@ -39,19 +39,20 @@ from support.market.market_cases import (
     market_cases,
 )
 from support.market.market_flow import RULES, Flow, Step, act_do, rules_make, steps_seeded
-from support.rounds import ROUNDS
+from support.rounds import ROUNDS, examples
 
 pytestmark = pytest.mark.differential
 
 steps_strategy = steps_drawn(100, 130)
 
 
+@pytest.mark.random
 @pytest.mark.parametrize("rules_name", RULES)
 def test_markets_agree_on_any_sequence(rules_name: str) -> None:
     """After each of a hundred acts and more: the same events, the same hashes."""
 
     @settings(
-        max_examples=10 * ROUNDS,
+        max_examples=examples(10),
         derandomize=True,
         database=None,
     )
@@ -70,8 +71,9 @@ def test_markets_agree_over_long_days(rules_name: str) -> None:
         Flow(CORES, RULES[rules_name]).run(steps_seeded(1000 + seed, 600))
 
 
+@pytest.mark.random
 @settings(
-    max_examples=80 * ROUNDS,
+    max_examples=examples(80),
     derandomize=True,
     database=None,
 )

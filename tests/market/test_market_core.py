@@ -44,11 +44,13 @@ def checked(folder: Path, text: str) -> subprocess.CompletedProcess[str]:
     return type_check(folder, program)
 
 
+@pytest.mark.slow
 def test_the_type_checker_holds_both_cores_to_the_protocol(tmp_path: Path) -> None:
     finished = checked(tmp_path, BOTH)
     assert finished.returncode == 0, finished.stdout + finished.stderr
 
 
+@pytest.mark.slow
 def test_the_type_checker_finds_a_core_that_takes_something_else(tmp_path: Path) -> None:
     """The canary: were this one taken for a core, the test above would prove nothing."""
     finished = checked(tmp_path, WRONG)

@@ -31,7 +31,7 @@ from support.market.market_flow import (
     steps_seeded,
     view_of,
 )
-from support.rounds import ROUNDS
+from support.rounds import examples
 
 pytestmark = [pytest.mark.property, pytest.mark.random]
 
@@ -41,7 +41,7 @@ COUNTERS_MOVED = ("command_seq", "event_seq", "settlement_seq", "transfer_seq")
 
 steps_strategy = steps_drawn(40, 80)
 modest = settings(
-    max_examples=10 * ROUNDS,
+    max_examples=examples(10),
     derandomize=True,
     database=None,
 )

@@ -294,6 +294,8 @@ class Workshop:
         environment = os.environ | {
             "PYTHONPATH": os.pathsep.join(map(str, (self.root / "src", HERE))),
             "TMPDIR": str(self.temporary),
+            # As many examples as the mutants were tried with.
+            "CEA_TEST_ROUNDS": "2",
             MARK: str(self.root),
         }
         started = time.monotonic()

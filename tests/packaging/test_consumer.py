@@ -15,6 +15,8 @@ from cea_exchange.loadtest.population import Participant
 from support.places import ROOT
 from support.type_checker import type_check
 
+pytestmark = pytest.mark.e2e
+
 HERE = Path(__file__).parent / "consumer"
 SOURCE = ROOT / "src"
 PROGRAMS = ("market_notebook.py", "client_notebook.py")

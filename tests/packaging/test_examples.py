@@ -12,6 +12,8 @@ import pytest
 
 from support.places import ROOT
 
+pytestmark = pytest.mark.e2e
+
 EXAMPLES = ROOT / "examples"
 SECONDS_MAX = 60
 

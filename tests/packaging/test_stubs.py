@@ -85,12 +85,14 @@ def test_stubs_make_objects_as_the_modules_do(module: str, required: set[str]) -
     assert parameters(shown) == taken
 
 
+@pytest.mark.slow
 def test_examples_pass_strict_type_checking(tmp_path: Path) -> None:
     paths = [ROOT / "examples" / name for name in PLAIN_EXAMPLES]
     finished = type_check(tmp_path, *paths)
     assert finished.returncode == 0, finished.stdout + finished.stderr
 
 
+@pytest.mark.slow
 def test_a_wrong_call_is_found_by_the_type_checker(tmp_path: Path) -> None:
     program = tmp_path / "wrong.py"
     program.write_text(

@@ -22,6 +22,8 @@ from packaging.utils import canonicalize_name
 from support.page_walk import WALK_S_MAX, prints, steps_of, walk
 from support.places import ROOT
 
+pytestmark = pytest.mark.e2e
+
 PACKAGE = ROOT / "src" / "cea_exchange"
 EXAMPLES = ROOT / "examples"
 

@@ -350,6 +350,7 @@ def world(tmp_path, system):
     assert check_ledger(tmp_path).differences == []
 
 
+@pytest.mark.e2e
 def test_half_a_second_in_2030_ends_nothing(world, system):
     """CEA-REG-08: no freeze, no proposal, and nothing is of that day."""
     system.set_ns = SPIKE_NS
@@ -374,6 +375,7 @@ def test_half_a_second_in_2030_ends_nothing(world, system):
     assert world.dates() == {20260302, 20260303, 20260304}
 
 
+@pytest.mark.e2e
 def test_a_start_by_a_wrong_clock_ends_nothing_and_does_nothing(world, system):
     """CEA-REG-08: what needs no day goes on; all does when the clock is set right."""
     world.stop()
@@ -391,6 +393,7 @@ def test_a_start_by_a_wrong_clock_ends_nothing_and_does_nothing(world, system):
     assert world.dates() == {20260302}
 
 
+@pytest.mark.e2e
 def test_a_start_after_a_long_stop_waits_for_the_venue(world, system):
     """CEA-REG-08: the trading dates of its records say that the days have passed."""
     world.stop()
@@ -411,6 +414,7 @@ def test_a_start_after_a_long_stop_waits_for_the_venue(world, system):
     assert world.dates() == {20260302, 20260311}
 
 
+@pytest.mark.e2e
 def test_a_start_after_a_long_stop_waits_for_two_persons(world, system):
     """CEA-REG-08: where the venue was stopped as well."""
     world.stop()
@@ -428,6 +432,7 @@ def test_a_start_after_a_long_stop_waits_for_two_persons(world, system):
     assert world.ask("status")["clock_warning"] is None
 
 
+@pytest.mark.e2e
 def test_a_manual_clock_is_moved_by_two(tmp_path):
     setting = ClockSetting(kind="manual", start="2026-03-02T12:00:00+08:00")
     world = World(tmp_path, clock=setting)

@@ -28,6 +28,8 @@ from support.registry.settlement_records import (
     registry_prepare,
 )
 
+pytestmark = pytest.mark.e2e
+
 READ_FAILED, DAMAGED = apsw.SQLITE_IOERR_READ, apsw.SQLITE_CORRUPT
 
 

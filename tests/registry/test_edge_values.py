@@ -38,6 +38,8 @@ from support.registry.compliance_world import (
 )
 from support.registry.service_callers import Staff, key_of
 
+pytestmark = pytest.mark.slow
+
 DAY = 20251101
 SOUND = {
     "account": ("P1", "P2"),

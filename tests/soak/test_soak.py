@@ -99,6 +99,7 @@ def test_too_few_samples_say_nothing():
         trends(sampled([1, 2, 3]))
 
 
+@pytest.mark.e2e
 def test_a_tiny_soak_loses_nothing_and_measures_all(tmp_path):
     settings = SoakSettings(
         commands=60_000, seed=1, limit_s=100.0 * patience(), accounts=6,

@@ -10,6 +10,8 @@ from cea_exchange.sweep.points import points_of
 from support.sweep.small import plan_at
 from support.year.chinese import chinese_reports
 
+pytestmark = pytest.mark.slow
+
 PLAN = """
 title = "Known"
 figures = ["mean_fen", "trades"]

@@ -17,9 +17,17 @@ def module_name(path: Path, root: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
+def statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
+    """Yield all statements, however deep; expressions, of which there are most, are left out."""
+    for node in body:
+        yield node
+        for inner in ("body", "orelse", "finalbody", "handlers", "cases"):
+            yield from statements(getattr(node, inner, []))
+
+
 def imports_of(text: str, modules: set[str]) -> Iterator[str]:
     """Yield the package's modules that a text imports, wherever it does."""
-    for node in ast.walk(ast.parse(text)):
+    for node in statements(ast.parse(text).body):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module:

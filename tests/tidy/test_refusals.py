@@ -2,7 +2,8 @@
 
 import ast
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -93,12 +94,21 @@ def test_every_refusal_says_what_was_expected_and_what_was_got():
     assert findings(ungrammatical) == []
 
 
+def joined(paths: Iterable[Path]) -> str:
+    return "\n".join(path.read_text(encoding="utf-8") for path in paths)
+
+
+@cache
+def all_text() -> tuple[str, str]:
+    """Return what all sources say, and what all tests say."""
+    sources = (path for path in SOURCES if path.parent.name != "refusals")
+    tests = (path for path in (ROOT / "tests").rglob("*.py") if path != Path(__file__))
+    return joined(sources), joined(tests)
+
+
 @pytest.mark.parametrize("codes", DAEMONS, ids=lambda codes: codes.__name__)
 def test_every_code_is_raised_and_provoked_by_a_test(codes):
-    sources = "\n".join(path.read_text() for path in SOURCES if path.parent.name != "refusals")
-    tests = "\n".join(
-        path.read_text() for path in (ROOT / "tests").rglob("*.py") if path != Path(__file__)
-    )
+    sources, tests = all_text()
     raised = set(re.findall(rf"{codes.__name__}\.([A-Z_]+)", sources))
     if codes in INCLUDING:
         enums = "|".join(each.__name__ for each in (InstitutionRefusal, *INCLUDING))

@@ -91,6 +91,8 @@ def long_lines(path: str, text: str) -> Iterator[tuple[int, str]]:
 
 
 def long_functions(path: str, text: str) -> Iterator[tuple[int, str]]:
+    if len(text.splitlines()) <= FUNCTION_LINES_MAX:
+        return
     try:
         functions = list((python_functions if path.endswith(".py") else cython_functions)(text))
     except SyntaxError as error:
@@ -158,6 +160,8 @@ def floats(path: str, text: str) -> Iterator[tuple[int, str]]:
 
 
 def machine_paths(path: str, text: str) -> Iterator[tuple[int, str]]:
+    if not MACHINE_PATHS.search(text):
+        return
     for number, line in enumerate(text.splitlines(), 1):
         if MACHINE_PATHS.search(line):
             yield number, "a path of somebody's machine"
@@ -171,6 +175,8 @@ def dead_links(path: str, text: str) -> Iterator[tuple[int, str]]:
 
 
 def rule_ids(path: str, text: str) -> Iterator[tuple[int, str]]:
+    if not RULE_ID.search(text):
+        return
     known = known_rules()
     for number, line in enumerate(text.splitlines(), 1):
         for rule in RULE_ID.findall(line):

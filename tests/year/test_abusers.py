@@ -16,6 +16,8 @@ from cea_exchange.year.outcome.supervision import PUBLISHED, report_part, superv
 from cea_exchange.year.run import YearRun
 from cea_exchange.year.setting import YearSetting
 
+pytestmark = pytest.mark.slow
+
 YEAR = YearSetting(
     year=2024, entities=14, seed=7, orders=800, days=10, supervised=True, abusers=True
 )

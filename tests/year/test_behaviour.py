@@ -8,6 +8,8 @@ from cea_exchange.year.run import YearRun
 from support.year.small import SMALL, options, played
 from support.year.tables import table_rows
 
+pytestmark = pytest.mark.slow
+
 SHARE_BP = 10
 
 

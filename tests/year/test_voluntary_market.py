@@ -14,6 +14,8 @@ from support.registry.ledger_by_hand import changed
 from support.year.small import SMALL, played
 from support.year.tables import table_rows
 
+pytestmark = pytest.mark.slow
+
 RULES = load_profile("ccer").rules
 MANY = msgspec.structs.replace(SMALL, entities=30, orders=200, behaviour={"offset_one_in": 1})
 

@@ -24,6 +24,8 @@ from support.year.recomputed import recomputed
 from support.year.small import SMALL, hashes, options, plan_as_later, played
 from support.year.tables import table_rows
 
+pytestmark = pytest.mark.slow
+
 PROFILES = ROOT / "src/cea_exchange/domain/profiles"
 
 

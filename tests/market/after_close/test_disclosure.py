@@ -21,6 +21,8 @@ from cea_exchange.protocol import control
 from cea_exchange.venue.durability.sequencer import Sequencer
 from support.journal.small_market import PROFILE
 
+pytestmark = pytest.mark.slow
+
 CALENDAR = TradingCalendar.load("cn_carbon")
 DAYS = (20241226, 20241227, 20241230, 20241231, 20250102)
 ACCOUNTS = ("alice", "bob", "carol", "dave")

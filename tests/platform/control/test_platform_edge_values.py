@@ -7,6 +7,8 @@ from cea_exchange.platform.control.service import PlatformService
 from support.institution.edge_requests import broken_of
 from support.platform.platform_world import coal_month, given_2024, verified_2024
 
+pytestmark = pytest.mark.slow
+
 PERSONS = {
     "preparer": "enterprise E1",
     "reviewer": "enterprise E1",

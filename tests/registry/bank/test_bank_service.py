@@ -30,7 +30,7 @@ from support.refusing import refuses
 from support.registry.ledger_by_hand import changed
 from support.registry.settlement_records import ALICE, BOB, LOG_ID, PRODUCT, Venue
 
-pytestmark = pytest.mark.postgres_at_night
+pytestmark = [pytest.mark.e2e, pytest.mark.postgres_at_night]
 
 CASH, TONNES, RESERVE = 10_000_000, 1_000, 2_000_000
 FIRST_DAY = datetime(2025, 7, 15, 10, tzinfo=timezone(timedelta(hours=8)))

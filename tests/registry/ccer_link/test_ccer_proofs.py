@@ -220,6 +220,7 @@ chances = st.lists(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=15)
 @given(chances)
 def test_whatever_is_lost_or_comes_twice_each_proof_counts_once(tmp_path_factory, chances):

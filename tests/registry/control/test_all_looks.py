@@ -12,6 +12,8 @@ from support.patience import patience
 from support.registry.grown_registry import TRADES_A_DAY, account, days, grow
 from support.registry.service_callers import Staff
 
+pytestmark = pytest.mark.slow
+
 PAGE_S = 0.5
 """Of the processor: a tenth of it is what is aimed at."""
 PAGES_MAX = 6

@@ -20,7 +20,7 @@ from cea_exchange.registry.registry import Registry
 from support.patience import patience
 from support.registry.service_callers import key_of
 
-pytestmark = pytest.mark.postgres_at_night
+pytestmark = [pytest.mark.e2e, pytest.mark.postgres_at_night]
 
 AN = Person("an", key_of("an"), "operator", "registry")
 BO = Person("bo", key_of("bo"), "operator", "registry")

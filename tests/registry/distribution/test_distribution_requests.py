@@ -232,6 +232,7 @@ def daemon(tmp_path):
     assert 0 == process.wait(20 * patience())
 
 
+@pytest.mark.e2e
 def test_operators_preview_and_propose_by_commands(daemon, tmp_path, capsys):
     def allocate(*arguments):
         status = run(["registry", "allocation", *map(str, arguments), "--data", str(tmp_path)])

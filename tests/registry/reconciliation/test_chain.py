@@ -203,6 +203,7 @@ def test_a_registry_that_was_not_changed_is_right(data):
     assert [] == check_ledger(data).differences
 
 
+@pytest.mark.slow
 def test_all_tampers_are_found_and_by_which_command(store):
     """CEA-REG-05, CEA-REG-07."""
     assert len(TAMPERS) >= 40
@@ -248,6 +249,7 @@ def columns_changed(store, tables, other_bytes=BYTES):
     return unseen, tried, empty
 
 
+@pytest.mark.slow
 def test_a_change_of_any_column_of_any_table_is_found(store):
     """CEA-REG-05: nothing that the registry has written can be another."""
     unseen, tried, empty = columns_changed(store, logged_tables(REGISTRY_SCHEMA))
@@ -493,6 +495,7 @@ def everything(data: Path) -> dict[str, list]:
         }
 
 
+@pytest.mark.slow
 def test_a_bit_that_flips_in_the_file_is_found_or_means_nothing(data):
     """CEA-REG-05: of what the database file has, nothing turns into something else unseen."""
     file = data / "registry" / "registry.sqlite"

@@ -16,6 +16,7 @@ from cea_exchange.venue.market.public_maps import open_blocks
 from cea_exchange.venue.publication.market_data import PlainFeed, feed_of
 from support.market.market_flow import REFERENCE_PRICES, RULES, Flow, steps_seeded
 from support.market.public_books import blocks_of, book_of, message_of, sides, snapshot_take
+from support.rounds import ROUNDS
 
 pytestmark = pytest.mark.differential
 
@@ -71,10 +72,17 @@ class Followed(Flow):
         return cuts
 
 
-CASES = [(rules, levels) for rules in sorted(RULES) for levels in (5, 0)]
+CASES = [
+    (rules, levels)
+    for number, rules in enumerate(sorted(RULES))
+    for turn, levels in enumerate((5, 0))
+    if ROUNDS > 1 or (number + turn) % 2 == 0
+]
 CASES += [("all_levels", 1), ("fees", 2)]
+"""By day each of the rules with five levels or with all, in turns; at night with both."""
 
 
+@pytest.mark.random
 @pytest.mark.parametrize(("rules", "levels"), CASES)
 def test_books_are_the_markets_at_every_cut(rules, levels):
     """CEA-LST-09, OPEN-MKT-03: exactly the levels in view, and the orders in them, in their order.

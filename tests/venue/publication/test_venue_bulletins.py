@@ -147,6 +147,7 @@ def written(world, count=1):
     return folder
 
 
+@pytest.mark.e2e
 def test_a_venue_writes_and_publishes_its_bulletin_after_the_close(tmp_path):
     """CEA-INF-01."""
     with world_open(tmp_path) as world:
@@ -170,6 +171,7 @@ def test_a_venue_writes_and_publishes_its_bulletin_after_the_close(tmp_path):
         assert ran.stdout.encode() == bulletin_json(bulletin)
 
 
+@pytest.mark.e2e
 def test_the_public_stream_has_the_bulletin(tmp_path):
     from cea_exchange.client.market_data import MarketDataClient
 
@@ -193,6 +195,7 @@ def test_the_public_stream_has_the_bulletin(tmp_path):
         assert {key: shown[0][key] for key in document} == document
 
 
+@pytest.mark.e2e
 def test_a_restart_writes_what_is_missing_and_nothing_twice(tmp_path):
     with world_open(tmp_path, wait_for_confirmation=False) as world:
         world.listed()
@@ -218,6 +221,7 @@ def test_a_restart_writes_what_is_missing_and_nothing_twice(tmp_path):
         assert document["composite"]["lastClosPric"] == "98.00"
 
 
+@pytest.mark.e2e
 def test_a_folder_that_can_not_be_written_does_not_end_the_venue(tmp_path, monkeypatch):
     monkeypatch.setattr("cea_exchange.venue.publication.bulletins.RETRY_S", 0.2)
     with world_open(tmp_path) as world:
@@ -229,6 +233,7 @@ def test_a_folder_that_can_not_be_written_does_not_end_the_venue(tmp_path, monke
         written(world)
 
 
+@pytest.mark.e2e
 def test_opening_figures_come_from_the_settings(tmp_path):
     opening = tmp_path / "opening.json"
     opening.write_text(
@@ -247,6 +252,7 @@ def test_opening_figures_come_from_the_settings(tmp_path):
     assert json.loads(ran.stdout) == document
 
 
+@pytest.mark.e2e
 def test_a_backup_has_the_bulletins(tmp_path):
     data = tmp_path / "data"
     with world_open(data) as world:
@@ -264,6 +270,7 @@ def test_a_backup_has_the_bulletins(tmp_path):
         assert path.read_bytes() == (folder / path.name).read_bytes()
 
 
+@pytest.mark.e2e
 def test_another_life_goes_on_from_the_newest_bulletin_before_it(tmp_path):
     """Its events begin later; what was traded before stands in the folder, or in what is given."""
     events = market_rows(DAYS)
@@ -285,6 +292,7 @@ def test_another_life_goes_on_from_the_newest_bulletin_before_it(tmp_path):
     assert opening_of(folder, ArrayRows(events), None) is None
 
 
+@pytest.mark.e2e
 def test_another_life_knows_what_was_traded_of_a_product_that_is_listed_again(tmp_path):
     """CEA-INF-01: its sums stand in an older bulletin; those of the year end with the year."""
     market = Market("cea", reference_prices={"CEA23": "60.00", "CEA24": "80.00"})
@@ -313,6 +321,7 @@ def test_another_life_knows_what_was_traded_of_a_product_that_is_listed_again(tm
 # -- The commands ---------------------------------------------------------------------------------
 
 
+@pytest.mark.e2e
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

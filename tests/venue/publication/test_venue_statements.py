@@ -21,6 +21,8 @@ from cea_exchange.venue.operations.admin_client import AdminError
 from support.venue.venue_process import command
 from support.venue.venue_world import PRODUCT, enter, world_open
 
+pytestmark = pytest.mark.e2e
+
 CASH, TONNES = 10**12, 10**6
 
 
