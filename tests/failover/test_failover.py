@@ -42,7 +42,7 @@ def test_a_seed_draws_the_same_faults_and_every_kind_comes():
 
 @pytest.mark.unit
 def test_a_clock_can_be_set_where_the_venue_s_disk_is_full(tmp_path):
-    """Both came at once at one venue, and the run ended, as it had no room for what it sets."""
+    """One venue had both faults at once, and the run stopped: it could not write the file."""
     assert not step_file(tmp_path / "venue-1").is_relative_to(tmp_path / "venue-1")
     assert step_file(tmp_path / "venue-1") != step_file(tmp_path / "venue-2")
 

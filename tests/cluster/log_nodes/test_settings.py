@@ -265,3 +265,26 @@ def test_a_warning_is_logged_once_while_it_lasts(file, monkeypatch):
     assert [each["warning"] for each in logged] == [
         f"expected 90 bytes free on its disk, got {free}" for free in (80, 80)
     ]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"routes": 5},
+        {"routes": [5]},
+        {"meta_cluster": "x"},
+        {"config": []},
+        {"storage": "much"},
+        {"storage": float("inf")},
+        {"account_details": [{"stream_detail": [{"cluster": {"leader": 1, "replicas": 7}}]}]},
+        {"account_details": {"a": 1}},
+    ],
+)
+def test_an_answer_that_is_no_monitor_s_is_a_fault_and_ends_nothing(monkeypatch, said):
+    monkeypatch.setattr(node_health, "_ask", lambda *_, **__: said)
+    health = node_health.log_node_health("log-1", "127.0.0.1:8222", peers=2)
+    assert health.faults and not health.needs_start
+
+
+def test_a_folder_that_can_be_none_has_no_known_room():
+    assert node_health._free_bytes("a\0b") is None and node_health._free_bytes("") is None

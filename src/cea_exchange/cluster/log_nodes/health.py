@@ -18,11 +18,13 @@ ASK_S_MAX = 2.0
 ANSWER_BYTES_MAX = 4 << 20
 STORE_PERCENT_MAX = 80
 DISK_FREE_BYTES_MIN = 20_000_000_000
-"""Less will do where the log may take no more than that."""
+"""Less is enough where the log may take no more than that."""
 LAG_MAX = 10_000
 REPLICAS_MIN = 3
 DUPLICATE_WINDOW_S_MIN = 120
 NANOSECONDS_PER_S = 1_000_000_000
+_NO_ANSWERS = (AttributeError, OverflowError, RecursionError, TypeError, ValueError)
+"""What reading an answer raises that is no monitor's: another program may have the port."""
 
 
 class StreamHealth(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,9 +100,9 @@ def log_node_health(node: str, monitor: str, *, peers: int) -> LogNodeHealth:
         # First: of a node that lacks nothing, the counts below are those of all of the log.
         current = _ask(monitor, "/healthz", also=http.client.SERVICE_UNAVAILABLE)
         log = _ask(monitor, "/jsz?streams=true&config=true&accounts=true")
-    except (OSError, ValueError, http.client.HTTPException) as error:
+        return _judged(node, about, routes, log, str(current.get("error", "")), peers)
+    except (OSError, http.client.HTTPException, *_NO_ANSWERS) as error:
         return LogNodeHealth(node=node, faults=(f"{monitor}: expected an answer, {error}",))
-    return _judged(node, about, routes, log, str(current.get("error", "")), peers)
 
 
 def _ask(monitor: str, what: str, *, also: int = http.client.OK) -> dict[str, Any]:
@@ -182,7 +184,7 @@ def _judged(
 def _free_bytes(folder: str) -> int | None:
     try:
         return shutil.disk_usage(folder).free
-    except OSError:
+    except (OSError, ValueError):
         return None
 
 

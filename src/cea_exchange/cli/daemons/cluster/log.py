@@ -65,7 +65,7 @@ def serve(config: Config, data: Data, log_level: LogLevelOption = LogLevel.info)
 def check(config: Config, json: PlainJson = False) -> None:
     """Ask the node on this machine how it is; exit status 1 where it is not well.
 
-    So it is where its disk has less than 20 GB free, and the log may take more than it has.
+    The status is also 1 where less than 20 GB of its disk are free, and the log may take more.
 
     Example: cea-exchange cluster log check --config log_node.toml
     """
