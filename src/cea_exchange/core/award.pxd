@@ -4,12 +4,15 @@
     AwardBid, AwardRules, AwardResult   what goes in, and what comes out
     award_bids                          the decision, in memory of `award_bytes`
     award_paid                          what a winner pays for a tonne
+    Ranked, ranked_sort                 bids in an order
 
 Nothing here allocates, or touches Python. `matching/award.py` says the same in plain Python.
 """
 
 from libc.stddef cimport size_t
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+
+from cea_exchange._ladder cimport uint128
 
 
 cdef enum AwardPricing:
@@ -67,7 +70,14 @@ cdef struct AwardResult:
     uint8_t cancelled         # AwardCancelled.
 
 
+cdef struct Ranked:           # A bid's place in an order.
+    uint128 key               # Lowest first, at one key the earlier bid.
+    uint32_t bid
+
+
+# The memory of an award begins with room for two lists of all its bids.
 cdef size_t award_bytes(uint32_t bid_count) noexcept nogil
+cdef void ranked_sort(Ranked* order, Ranked* spare, uint32_t count) noexcept nogil
 cdef AwardResult award_bids(
     const AwardBid* bids, uint32_t bid_count, int64_t offered_tonnes, const AwardRules* rules,
     void* memory, int64_t* fills,

@@ -4,8 +4,8 @@ The bids are sorted three times: by account and by group, so that each bid knows
 its bidder and of its group is kept, and by price. All that takes no memory but the caller's.
 """
 
-from libc.stdlib cimport free, malloc, qsort
-from libc.string cimport memset
+from libc.stdlib cimport free, malloc
+from libc.string cimport memcpy, memset
 
 import numpy as np
 
@@ -23,11 +23,6 @@ cdef int64_t PRICE_MAX = 10_000_000    # CEA-ORD-04, as is the limit of an amoun
 cdef int64_t AMOUNT_LIMIT = <int64_t>1 << 60
 
 
-cdef struct Ranked:           # A bid's place in an order.
-    uint128 key               # Lowest first, at one key the earlier bid.
-    uint32_t bid
-
-
 cdef struct Standing:         # What is known of the bid with the same index.
     int64_t counting          # Tonnes of it that could be won.
     int64_t bidder_won        # Sums of the bidder, and of the group, whose first bid this is.
@@ -39,7 +34,8 @@ cdef struct Standing:         # What is known of the bid with the same index.
 cdef struct AwardState:         # An award in hand.
     const AwardBid* bids
     const AwardRules* rules
-    Ranked* order             # [bid_count]; after `competitive_rank` its first `ranked` are those.
+    Ranked* order             # [bid_count]; after `competitive_count` its first `ranked` are those.
+    Ranked* spare             # [bid_count]
     Standing* standings       # [bid_count]
     int64_t* fills            # [bid_count]
     uint32_t bid_count
@@ -51,7 +47,7 @@ cdef struct AwardState:         # An award in hand.
 
 cdef size_t award_bytes(uint32_t bid_count) noexcept nogil:
     """How many bytes of memory, at a multiple of 16, `award_bids` needs."""
-    return <size_t>bid_count * (sizeof(Ranked) + sizeof(Standing))
+    return <size_t>bid_count * (2 * sizeof(Ranked) + sizeof(Standing))
 
 
 cdef AwardResult award_bids(
@@ -69,7 +65,8 @@ cdef AwardResult award_bids(
     state.bids, state.rules, state.fills = bids, rules, fills
     state.bid_count, state.offered = bid_count, offered_tonnes
     state.order = <Ranked*>memory
-    state.standings = <Standing*>(<char*>memory + <size_t>bid_count * sizeof(Ranked))
+    state.spare = state.order + bid_count
+    state.standings = <Standing*>(state.spare + bid_count)
     state.bidder_cap = share_of(offered_tonnes, rules.bidder_cap_bp)
     state.group_cap = share_of(offered_tonnes, rules.group_cap_bp)
     memset(fills, 0, bid_count * sizeof(int64_t))
@@ -136,7 +133,7 @@ cdef void sums_place(AwardState* state) noexcept nogil:
         for index in range(state.bid_count):
             state.order[index].key = state.bids[index].account_index
             state.order[index].bid = index
-        order_sort(state.order, state.bid_count)
+        ranked_sort(state.order, state.spare, state.bid_count)
         for place in range(state.bid_count):
             index = state.order[place].bid
             if place == 0 or state.order[place].key != state.order[place - 1].key:
@@ -146,7 +143,7 @@ cdef void sums_place(AwardState* state) noexcept nogil:
         for index in range(state.bid_count):
             state.order[index].key = state.bids[index].group_index
             state.order[index].bid = index
-        order_sort(state.order, state.bid_count)
+        ranked_sort(state.order, state.spare, state.bid_count)
         for place in range(state.bid_count):
             index = state.order[place].bid
             if place == 0 or state.order[place].key != state.order[place - 1].key:
@@ -239,7 +236,7 @@ cdef uint128 competitive_count(AwardState* state) noexcept nogil:
         )
         state.order[state.ranked].bid = index
         state.ranked += 1
-    order_sort(state.order, state.ranked)
+    ranked_sort(state.order, state.spare, state.ranked)
     for place in range(state.ranked):
         index = state.order[place].bid
         counting = capped(state, index)
@@ -294,7 +291,7 @@ cdef void lots_draw(const AwardState* state, Ranked* order, uint32_t count) noex
     cdef uint32_t place
     for place in range(count):
         order[place].key = mix(state.rules.tie_seed + order[place].bid * LOT_STEP)
-    order_sort(order, count)
+    ranked_sort(order, state.spare, count)
 
 
 cdef void pro_rata_fill(
@@ -304,30 +301,59 @@ cdef void pro_rata_fill(
 
     Rules: CEA-AWD-03, CEA-AWD-08.
     """
-    cdef uint128 product
+    cdef uint128 product, share
     cdef int64_t left = tonnes
     cdef uint32_t place, index
     for place in range(count):
         index = order[place].bid
         product = <uint128>tonnes * <uint128>state.standings[index].counting
-        state.fills[index] = <int64_t>(product // wanted)
+        share = product // wanted
+        state.fills[index] = <int64_t>share
         left -= state.fills[index]
-        order[place].key = wanted - product % wanted
-    order_sort(order, count)
+        order[place].key = wanted - (product - share * wanted)
+    ranked_sort(order, state.spare, count)
     for place in range(<uint32_t>left):
         state.fills[order[place].bid] += 1
 
 
-cdef void order_sort(Ranked* order, uint32_t count) noexcept nogil:
-    qsort(order, count, sizeof(Ranked), ranked_compare)
+cdef void ranked_sort(Ranked* order, Ranked* spare, uint32_t count) noexcept nogil:
+    """Sort by key. Those of one key stay as they stood, so the earlier bid stays before.
+
+    By one byte of the keys after the other, from the lowest; not by those that are the same in all.
+    """
+    cdef Ranked* source = order
+    cdef Ranked* target = spare
+    cdef uint128 differing = 0
+    cdef uint32_t place
+    cdef int shift
+    for place in range(1, count):
+        differing |= order[place].key ^ order[0].key
+    for shift in range(0, 128, 8):
+        if <uint8_t>(differing >> shift) != 0:
+            byte_sort(source, target, count, shift)
+            source, target = target, source
+    if source != order:
+        memcpy(order, source, count * sizeof(Ranked))
 
 
-cdef int ranked_compare(const void* left, const void* right) noexcept nogil:
-    cdef const Ranked* one = <const Ranked*>left
-    cdef const Ranked* other = <const Ranked*>right
-    if one.key != other.key:
-        return -1 if one.key < other.key else 1
-    return -1 if one.bid < other.bid else 1
+cdef void byte_sort(
+    const Ranked* source, Ranked* target, uint32_t count, int shift,
+) noexcept nogil:
+    """Sort by the byte of the keys that begins at a bit."""
+    cdef uint32_t places[256]
+    cdef uint32_t place, next_place, first = 0
+    cdef int byte
+    memset(places, 0, sizeof(places))
+    for place in range(count):
+        places[<uint8_t>(source[place].key >> shift)] += 1
+    for byte in range(256):
+        next_place = first + places[byte]
+        places[byte] = first
+        first = next_place
+    for place in range(count):
+        byte = <uint8_t>(source[place].key >> shift)
+        target[places[byte]] = source[place]
+        places[byte] += 1
 
 
 # -- For Python -----------------------------------------------------------------------------------

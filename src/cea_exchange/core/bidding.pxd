@@ -16,11 +16,6 @@ from cea_exchange.core.trading cimport Biddings, Market
 
 # -- Storage --------------------------------------------------------------------------------------
 
-cdef struct Winner:           # A bid that won, to be sorted.
-    int64_t worse             # Its price, so that the better one is the lower.
-    uint32_t place            # Among the bids of its bidding, in order of time.
-
-
 cdef inline size_t bidding_bytes(uint32_t count_max) noexcept nogil:
     return <size_t>count_max * sizeof(BiddingRecord)
 
@@ -28,7 +23,7 @@ cdef inline size_t bidding_bytes(uint32_t count_max) noexcept nogil:
 cdef inline size_t award_memory_bytes(uint32_t count_max) noexcept nogil:
     """What the award of so many bids needs, and its result."""
     return award_bytes(count_max) + <size_t>count_max * (
-        sizeof(AwardBid) + sizeof(Winner) + sizeof(int64_t) + sizeof(uint32_t)
+        sizeof(AwardBid) + sizeof(int64_t) + sizeof(uint32_t)
     )
 
 

@@ -7,7 +7,6 @@ Long, because a bidding is read from its notice to its award without leaving the
 """
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
-from libc.stdlib cimport qsort
 from libc.string cimport memset
 
 from cea_exchange._ladder cimport Order, int128, uint128
@@ -16,7 +15,7 @@ from cea_exchange._stream cimport COMMAND_MALFORMED, sink_full
 from cea_exchange.core.accounts cimport *
 from cea_exchange.core.award cimport (
     AWARD_BIDS_SHORT, AWARD_NOT_CANCELLED, AWARD_PAY_AS_BID, AWARD_UNIFORM, AwardBid, AwardResult,
-    AwardRules, award_bids, award_paid, award_bytes,
+    AwardRules, Ranked, award_bids, award_bytes, award_paid, ranked_sort,
 )
 from cea_exchange.core.rows cimport *
 from cea_exchange.core.trading cimport *
@@ -402,24 +401,11 @@ cdef struct Award:            # An award in hand: its memory, and who bids.
     AwardBid* asked           # The bids of the bidding, in order of time.
     int64_t* fills            # Tonnes each wins.
     uint32_t* rows            # Where each is in the market.
-    Winner* winners
+    Ranked* ranked            # Bids in an order, by what they are ranked for.
+    Ranked* spare
     uint32_t count
     uint32_t bidders
     int64_t traded            # Fen so far.
-
-
-cdef int winner_compare(const void* left, const void* right) noexcept nogil:
-    cdef const Winner* one = <const Winner*>left
-    cdef const Winner* other = <const Winner*>right
-    if one.worse != other.worse:
-        return -1 if one.worse < other.worse else 1
-    return -1 if one.place < other.place else 1
-
-
-cdef int account_compare(const void* left, const void* right) noexcept nogil:
-    cdef uint32_t one = (<const uint32_t*>left)[0]
-    cdef uint32_t other = (<const uint32_t*>right)[0]
-    return (one > other) - (one < other)
 
 
 cdef Award award_make(Market* market, const BiddingRecord* bidding) noexcept nogil:
@@ -432,8 +418,9 @@ cdef Award award_make(Market* market, const BiddingRecord* bidding) noexcept nog
     cdef size_t count_max = biddings.count.live_max
     memset(&award, 0, sizeof(Award))
     award.asked = <AwardBid*>(biddings.award_memory + award_bytes(biddings.count.live_max))
-    award.winners = <Winner*>(award.asked + count_max)
-    award.fills = <int64_t*>(award.winners + count_max)
+    award.ranked = <Ranked*>biddings.award_memory
+    award.spare = award.ranked + count_max
+    award.fills = <int64_t*>(award.asked + count_max)
     award.rows = <uint32_t*>(award.fills + count_max)
     for row in range(biddings.bid_count.rows):
         bid = &biddings.bids[row]
@@ -454,15 +441,13 @@ cdef Award award_make(Market* market, const BiddingRecord* bidding) noexcept nog
 
 cdef uint32_t bidders_count(const Award* award) noexcept nogil:
     """How many accounts have a bid."""
-    cdef uint32_t* accounts = <uint32_t*>award.winners
     cdef uint32_t place
     cdef uint32_t bidders = 0
     for place in range(award.count):
-        accounts[place] = award.asked[place].account_index
-    qsort(accounts, award.count, sizeof(uint32_t), account_compare)
+        award.ranked[place].key = award.asked[place].account_index
+    ranked_sort(award.ranked, award.spare, award.count)
     for place in range(award.count):
-        if place == 0 or accounts[place] != accounts[place - 1]:
-            bidders += 1
+        bidders += place == 0 or award.ranked[place].key != award.ranked[place - 1].key
     return bidders
 
 
@@ -492,18 +477,21 @@ cdef uint32_t winners_rank(
     const Market* market, const BiddingRecord* bidding, const Award* award,
 ) noexcept nogil:
     """The winners: those without a price, the best first, at one price the earliest; how many."""
+    cdef const AwardBid* asked
     cdef uint32_t place
     cdef uint32_t count = 0
     for place in range(award.count):
-        if award.fills[place] > 0:
-            award.winners[count].worse = award.asked[place].price
-            if not award.asked[place].competitive:
-                award.winners[count].worse = -PRICE_MAX - 1
-            elif bidding.side == SIDE_SELL:
-                award.winners[count].worse = -award.asked[place].price
-            award.winners[count].place = place
-            count += 1
-    qsort(award.winners, count, sizeof(Winner), winner_compare)
+        if award.fills[place] == 0:
+            continue
+        asked = &award.asked[place]
+        award.ranked[count].key = <uint128>(
+            PRICE_MAX + 1 - asked.price if bidding.side == SIDE_SELL else asked.price
+        )
+        if not asked.competitive:
+            award.ranked[count].key = 0
+        award.ranked[count].bid = place
+        count += 1
+    ranked_sort(award.ranked, award.spare, count)
     return count
 
 
@@ -561,15 +549,14 @@ cdef void winners_trade(
     """Trade with all winners, and count what it comes to."""
     cdef AwardRules rules = award_rules(market, bidding)
     cdef const BidRecord* bid
-    cdef const Winner* winner
     cdef int64_t price
-    cdef uint32_t rank
+    cdef uint32_t rank, winner
     for rank in range(winners_rank(market, bidding, award)):
-        winner = &award.winners[rank]
-        bid = &market.biddings.bids[award.rows[winner.place]]
-        price = award_paid(&rules, &award.asked[winner.place], bidding.clearing_price)
-        winner_trade(market, bidding, bid, price, award.fills[winner.place], award.traded)
-        award.traded += price * award.fills[winner.place]
+        winner = award.ranked[rank].bid
+        bid = &market.biddings.bids[award.rows[winner]]
+        price = award_paid(&rules, &award.asked[winner], bidding.clearing_price)
+        winner_trade(market, bidding, bid, price, award.fills[winner], award.traded)
+        award.traded += price * award.fills[winner]
 
 
 # -- Biddings -------------------------------------------------------------------------------------
