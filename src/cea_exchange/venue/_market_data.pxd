@@ -1,7 +1,7 @@
 """C-level state of what the public sees of a market. Behaviour is in venue/_market_data.pyx.
 
     ShownLevel, ShownSide, ShownProduct     the book as the last cut showed it
-    Touched                                 orders that events since then were about
+    Touched, OrderBits                      orders that events since then were about
     View                                    all of it, and the records that the next cut gives
     MarketFeed                              the class that Python sees
 """
@@ -39,6 +39,12 @@ cdef struct Touched:          # An order that events since the last cut were abo
     uint8_t side
 
 
+cdef struct OrderBits:        # Of 64 order ids, a bit each.
+    uint64_t in_view          # The last cut left it in view.
+    uint64_t is_touched       # It is among the touched.
+    uint64_t is_moved         # It has another price than when it was touched first.
+
+
 cdef struct View:
     ShownProduct* products    # [product_capacity]
     uint32_t product_count
@@ -49,12 +55,8 @@ cdef struct View:
     int64_t touched_count
     int64_t touched_capacity
 
-    # A bit for each order id above `id_base`: whether the last cut left it in view, whether it is
-    # among the touched, and whether it has another price than when it was touched first.
-    uint64_t* in_view
-    uint64_t* is_touched
-    uint64_t* is_moved
-    uint64_t word_capacity
+    OrderBits* bits           # [bits_capacity], of all order ids above `id_base`.
+    int64_t bits_capacity
     uint64_t id_base
 
     BookChangeRecord* changes  # [change_capacity]

@@ -49,32 +49,17 @@ cdef void* array_grown(
     return grown
 
 
-cdef bint words_grow(
-    View* view, uint64_t** words, uint64_t needed, int64_t* capacity,
-) noexcept nogil:
+cdef bint bits_reserve(View* view, uint64_t order_id_last) noexcept nogil:
+    """Have bits for every order id so far."""
+    cdef int64_t needed = <int64_t>((order_id_last - view.id_base) >> 6) + 1
     cdef void* grown
-    capacity[0] = view.word_capacity
-    grown = array_grown(words[0], capacity, needed, sizeof(uint64_t))
+    if needed <= view.bits_capacity:
+        return True
+    grown = array_grown(view.bits, &view.bits_capacity, needed, sizeof(OrderBits))
     if grown == NULL:
         return False
-    words[0] = <uint64_t*>grown
+    view.bits = <OrderBits*>grown
     return True
-
-
-cdef bint words_reserve(View* view, uint64_t order_id_last) noexcept nogil:
-    """Have a bit for every order id so far."""
-    cdef uint64_t needed = ((order_id_last - view.id_base) >> 6) + 1
-    cdef int64_t capacity = 0
-    if needed <= view.word_capacity:
-        return True
-    if (
-        words_grow(view, &view.in_view, needed, &capacity)
-        and words_grow(view, &view.is_touched, needed, &capacity)
-        and words_grow(view, &view.is_moved, needed, &capacity)
-    ):
-        view.word_capacity = capacity
-        return True
-    return False
 
 
 cdef bint side_reserve(ShownSide* side, uint32_t levels) noexcept nogil:
@@ -121,38 +106,61 @@ cdef BookChangeRecord* change_add(
 
 # -- Noting events --------------------------------------------------------------------------------
 
-cdef inline bint bit_of(const uint64_t* words, uint64_t bit) noexcept nogil:
-    return (words[bit >> 6] >> (bit & 63)) & 1
+cdef inline OrderBits* bits_of(const View* view, uint64_t bit) noexcept nogil:
+    return &view.bits[bit >> 6]
 
 
-cdef inline void bit_set(uint64_t* words, uint64_t bit) noexcept nogil:
-    words[bit >> 6] |= <uint64_t>1 << (bit & 63)
+cdef inline bint bit_of(uint64_t word, uint64_t bit) noexcept nogil:
+    return (word >> (bit & 63)) & 1
 
 
-cdef inline void bit_clear(uint64_t* words, uint64_t bit) noexcept nogil:
-    words[bit >> 6] &= ~(<uint64_t>1 << (bit & 63))
+cdef inline void bit_set(uint64_t* word, uint64_t bit) noexcept nogil:
+    word[0] |= <uint64_t>1 << (bit & 63)
+
+
+cdef inline void bit_clear(uint64_t* word, uint64_t bit) noexcept nogil:
+    word[0] &= ~(<uint64_t>1 << (bit & 63))
+
+
+cdef inline bint price_in_view(const ShownSide* side, int side_name, int64_t price) noexcept nogil:
+    """Whether a price is as good as the worst in view: all occupied ones down to it are."""
+    if side.count == 0:
+        return False
+    if side_name == SIDE_BUY:
+        return price >= side.levels[side.count - 1].price
+    return price <= side.levels[side.count - 1].price
 
 
 cdef inline void order_touch(
     View* view, const EventRecord* event, uint64_t order_id, uint8_t side, uint64_t order_id_last,
 ) noexcept nogil:
-    cdef uint16_t product_index = event.product_index
+    """Note an order of which the next cut may have something to tell.
+
+    That is one that is in view, or at a price that is. Another comes into view only with its whole
+    level, and a level that comes into view is told with all its orders.
+    """
+    cdef ShownProduct* product = &view.products[event.product_index]
+    cdef uint64_t bit = order_id - view.id_base
     cdef Touched* row
     if order_id <= view.id_base or order_id > order_id_last:
         return
-    view.products[product_index].moved = True
-    view.products[product_index].moved_for_depth = True
-    if bit_of(view.is_touched, order_id - view.id_base):
+    product.moved = True
+    product.moved_for_depth = True
+    if bit_of(bits_of(view, bit).is_touched, bit):
         if event.kind == EVENT_KIND_ORDER_AMENDED:
-            bit_set(view.is_moved, order_id - view.id_base)
+            bit_set(&bits_of(view, bit).is_moved, bit)
         return
-    bit_set(view.is_touched, order_id - view.id_base)
+    # A listed trade's price is that of the order that rested.
+    if not bit_of(bits_of(view, bit).in_view, bit) and not price_in_view(
+        &product.sides[side], side, event.price
+    ):
+        return
+    bit_set(&bits_of(view, bit).is_touched, bit)
     row = &view.touched[view.touched_count]
     view.touched_count += 1
     row.order_id = order_id
-    # A listed trade's price is that of the order that rested.
     row.price = event.price
-    row.product_index = product_index
+    row.product_index = event.product_index
     row.side = side
 
 
@@ -190,6 +198,11 @@ cdef void events_note(
     cdef int64_t index
     for index in range(count):
         event = &events[index]
+        if event.kind <= EVENT_KIND_ORDER_REJECTED:
+            # What becomes of an order is told by cuts, in no public row of its own.
+            if EVENT_KIND_ORDER_RESTED <= event.kind <= EVENT_KIND_ORDER_EXPIRED:
+                order_touch(view, event, event.order_id, event.side, order_id_last)
+            continue
         if event.market_data_seq != 0:
             public_add(view, event)
         if event.kind == EVENT_KIND_TRADE:
@@ -198,8 +211,6 @@ cdef void events_note(
                 order_touch(
                     view, event, event.counter_order_id, side_opposite(event.side), order_id_last,
                 )
-        elif EVENT_KIND_ORDER_RESTED <= event.kind <= EVENT_KIND_ORDER_EXPIRED:
-            order_touch(view, event, event.order_id, event.side, order_id_last)
         elif (
             event.kind == EVENT_KIND_DAY_OPENED or event.kind == EVENT_KIND_DAY_CLOSED
             or event.kind == EVENT_KIND_REFERENCE_PRICE_CHANGED
@@ -210,15 +221,6 @@ cdef void events_note(
 
 # -- Levels ---------------------------------------------------------------------------------------
 
-cdef inline bint price_in_view(const ShownSide* side, int side_name, int64_t price) noexcept nogil:
-    """Whether a price is as good as the worst in view: all occupied ones down to it are."""
-    if side.count == 0:
-        return False
-    if side_name == SIDE_BUY:
-        return price >= side.levels[side.count - 1].price
-    return price <= side.levels[side.count - 1].price
-
-
 cdef inline bint price_better(int side_name, int64_t price, int64_t other) noexcept nogil:
     return price > other if side_name == SIDE_BUY else price < other
 
@@ -228,7 +230,8 @@ cdef uint32_t first_slot_at(
 ) noexcept nogil:
     """The oldest order at a price, or SLOT_NONE.
 
-    Where a level has gone, the other side may rest by now: with orders that are all touched.
+    Where a level has gone, the other side may rest by now: with orders that are touched, or were
+    not in view.
     """
     cdef const Ladder* ladder = &market.products[product_index].ladder
     if not ladder.price_min <= price <= ladder.price_max:
@@ -246,8 +249,8 @@ cdef void level_leaves(
     while slot != SLOT_NONE:
         bit = market.pool.orders[slot].order_id - view.id_base
         # A touched one may have been published at another price, from which it must be taken.
-        if not bit_of(view.is_touched, bit):
-            bit_clear(view.in_view, bit)
+        if not bit_of(bits_of(view, bit).is_touched, bit):
+            bit_clear(&bits_of(view, bit).in_view, bit)
         slot = market.pool.orders[slot].newer
 
 
@@ -334,7 +337,7 @@ cdef inline bint touched_may_be_news(const View* view, const Touched* touched) n
     """Whether a touched order may be in view, or was: of most the price says that it is not."""
     cdef uint64_t bit = touched.order_id - view.id_base
     return (
-        bit_of(view.in_view, bit) or bit_of(view.is_moved, bit)
+        bit_of(bits_of(view, bit).in_view, bit) or bit_of(bits_of(view, bit).is_moved, bit)
         or price_in_view(
             &view.products[touched.product_index].sides[touched.side], touched.side, touched.price,
         )
@@ -356,8 +359,8 @@ cdef void touched_tell(View* view, const Market* market) noexcept nogil:
         bit = touched.order_id - view.id_base
         if touched_may_be_news(view, touched):
             order_stands_tell(view, market, touched)
-        bit_clear(view.is_touched, bit)
-        bit_clear(view.is_moved, bit)
+        bit_clear(&bits_of(view, bit).is_touched, bit)
+        bit_clear(&bits_of(view, bit).is_moved, bit)
     view.touched_count = 0
 
 
@@ -372,11 +375,11 @@ cdef inline void order_stands_tell(
     if slot != SLOT_NONE:
         order = &market.pool.orders[slot]
         if price_in_view(side, order.side, order.price):
-            bit_set(view.in_view, bit)
+            bit_set(&bits_of(view, bit).in_view, bit)
             order_tell(view, order)
             return
-    if bit_of(view.in_view, bit):
-        bit_clear(view.in_view, bit)
+    if bit_of(bits_of(view, bit).in_view, bit):
+        bit_clear(&bits_of(view, bit).in_view, bit)
         # Where no level is left in view, all orders have gone with theirs.
         if side.count > 0:
             change_add(
@@ -389,11 +392,13 @@ cdef void level_orders_tell(
 ) noexcept nogil:
     """Tell a level's orders: all of them, or those that are not in view yet."""
     cdef uint32_t slot = first_slot_at(market, product_index, price)
+    cdef uint64_t bit
     cdef const Order* order
     while slot != SLOT_NONE:
         order = &market.pool.orders[slot]
-        if all_orders or not bit_of(view.in_view, order.order_id - view.id_base):
-            bit_set(view.in_view, order.order_id - view.id_base)
+        bit = order.order_id - view.id_base
+        if all_orders or not bit_of(bits_of(view, bit).in_view, bit):
+            bit_set(&bits_of(view, bit).in_view, bit)
             order_tell(view, order)
         slot = order.newer
 
@@ -485,9 +490,7 @@ cdef class MarketFeed:
                 free(self.view.products[index].sides[side_name].levels_next)
         free(self.view.products)
         free(self.view.touched)
-        free(self.view.in_view)
-        free(self.view.is_touched)
-        free(self.view.is_moved)
+        free(self.view.bits)
         free(self.view.changes)
         free(self.view.public)
 
@@ -528,7 +531,7 @@ cdef class MarketFeed:
             if grown == NULL:
                 raise MemoryError("cannot allocate the changes of a book")
             view.changes = <BookChangeRecord*>grown
-        if not words_reserve(view, market.order_id_last):
+        if not bits_reserve(view, market.order_id_last):
             raise MemoryError("cannot allocate a bit for each order")
         return 0
 

@@ -218,7 +218,8 @@ class MarketDataPublisher:
             if len(events):
                 self._feed.note(events)
                 self._noted_seq = int(events["seq"][-1])
-                closes = closes or _DAY_CLOSED in events["kind"].tobytes()
+                if self._feed.bands_moved:
+                    closes = closes or _DAY_CLOSED in events["kind"].tobytes()
         if closes:
             self.cut()
         self.turn()
