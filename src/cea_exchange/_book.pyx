@@ -288,27 +288,30 @@ cdef inline CommandRecord command_blank(uint8_t kind) noexcept nogil:
     return command
 
 
+cdef inline uint8_t passive_refused(const BookState* state, uint8_t tif) noexcept nogil:
+    """Why an order that meets nothing may not come in."""
+    if tif == TIF_FOK:
+        return REASON_FOK_NOT_FILLABLE
+    if tif != TIF_IOC and state.pool.order_count == state.pool.order_count_max:
+        return REASON_CAPACITY
+    return REASON_NONE
+
+
 cdef inline int64_t passive_enter(
-    BookState* state, const CommandRecord* command, EventSink* sink, Order* taker,
+    BookState* state, const CommandRecord* command, EventSink* sink, Order* taker, uint8_t tif,
 ) noexcept nogil:
     """Rest an order that meets nothing: the shortest way through `aggressive_enter`."""
     cdef int64_t rows = sink_takes(sink, EVENT_KIND_ORDER_ACCEPTED)
-    if command.tif == TIF_FOK:
-        return command_reject(state, sink, command, taker, REASON_FOK_NOT_FILLABLE)
-    if command.tif == TIF_IOC:
-        rows += sink_takes(sink, EVENT_KIND_ORDER_CANCELED)
-        if rows > sink.capacity - sink.count:
-            return rows
-        order_emit(state, sink, command, EVENT_KIND_ORDER_ACCEPTED, taker)
-        remainder_cancel(state, sink, command, taker, REASON_IOC)
-        return 0
-    if state.pool.order_count == state.pool.order_count_max:
-        return command_reject(state, sink, command, taker, REASON_CAPACITY)
-    rows += sink_takes(sink, EVENT_KIND_ORDER_RESTED)
+    rows += sink_takes(
+        sink, EVENT_KIND_ORDER_CANCELED if tif == TIF_IOC else EVENT_KIND_ORDER_RESTED,
+    )
     if rows > sink.capacity - sink.count:
         return rows
     order_emit(state, sink, command, EVENT_KIND_ORDER_ACCEPTED, taker)
-    remainder_rest(state, sink, command, taker)
+    if tif == TIF_IOC:
+        remainder_cancel(state, sink, command, taker, REASON_IOC)
+    else:
+        remainder_rest(state, sink, command, taker)
     return 0
 
 
@@ -334,26 +337,34 @@ cdef int64_t aggressive_enter(
 cdef inline int64_t enter_apply(
     BookState* state, const CommandRecord* command, EventSink* sink,
 ) noexcept nogil:
+    # Only what is inlined has the address of `taker`, so it stays in registers: a copy of what was
+    # written to memory a moment ago waits until it is there. All else is given `copied`.
     cdef Order taker
+    cdef Order copied
     cdef uint8_t reason
     # Read once: the record is the caller's, and another thread may write to it.
-    memset(&taker, 0, sizeof(Order))
-    taker.order_id = command.order_id
-    taker.price = command.price
-    taker.tonnes_open = command.tonnes
-    taker.owner = command.account_index
-    taker.side = command.side
-    taker.flags = command.flags & ORDER_FLAG_POST_ONLY
+    cdef uint8_t tif = command.tif
+    taker = Order(
+        order_id=command.order_id, client_order_id=0, priority=0, amount_traded=0,
+        price=command.price, tonnes_open=command.tonnes, owner=command.account_index,
+        product_index=0, side=command.side, flags=command.flags & ORDER_FLAG_POST_ONLY,
+        older=SLOT_NONE, newer=SLOT_NONE,
+    )
     if taker.side < SIDE_BUY or taker.side > SIDE_SELL:
         return COMMAND_MALFORMED
     reason = REASON_ORDER_ID_DUPLICATE
     if index_find(&state.index, state.pool.orders, taker.order_id) == SLOT_NONE:
         reason = terms_refused(state, taker.price, taker.tonnes_open)
+    if reason == REASON_NONE and command.pick_order_id == 0 and not taker_crosses(
+        &state.ladder, &taker
+    ):
+        reason = passive_refused(state, tif)
+        if reason == REASON_NONE:
+            return passive_enter(state, command, sink, &taker, tif)
+    copied = taker
     if reason != REASON_NONE:
-        return command_reject(state, sink, command, &taker, reason)
-    if command.pick_order_id == 0 and not taker_crosses(&state.ladder, &taker):
-        return passive_enter(state, command, sink, &taker)
-    return aggressive_enter(state, command, sink, &taker)
+        return command_reject(state, sink, command, &copied, reason)
+    return aggressive_enter(state, command, sink, &copied)
 
 
 cdef int64_t target_unknown(
@@ -669,8 +680,8 @@ cdef class OrderBook:
         Whether an order may name the one it takes, of those at the best price. Else time decides.
     touch_memory : bool
         Take all memory now, so that no command ever waits for a page: 64 bytes for each of
-        `order_count_max` orders and 16 for its places in two hash tables, 32 for every tick, and
-        256 MiB for the table of small ids.
+        `order_count_max` orders (from 16,384 on in whole huge pages of 2 MiB) and 16 for its
+        places in two hash tables, 32 for every tick, and 256 MiB for the table of small ids.
 
     Notes
     -----

@@ -22,7 +22,7 @@ from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memset
 
 from cea_exchange._ladder cimport (
-    HUGE_FROM_ORDERS, MADV_DONTNEED, Order, SLOT_NONE, madvise, memory_advise_huge,
+    HUGE_FROM_ORDERS, HUGE_PAGE_BYTES, MADV_DONTNEED, Order, SLOT_NONE, madvise, memory_advise_huge,
     memory_reserve, memory_return, memory_touch, trailing_zeros,
 )
 
@@ -119,8 +119,11 @@ cdef inline bint index_open(IdIndex* index, uint32_t order_count_max) noexcept n
     index.bytes_each = (index.homes_max + ids // BUCKET_CELLS + 1) * sizeof(Bucket)
     index.dense = <uint32_t*>memory_reserve(DENSE_IDS * sizeof(uint32_t))
     if index.dense != NULL and order_count_max >= HUGE_FROM_ORDERS:
-        # Of ids that are far apart each takes a page: so no more than 16 bytes for each order.
-        memory_advise_huge(index.dense, min(4 * ids, <uint64_t>DENSE_IDS) * sizeof(uint32_t))
+        # Of ids that are far apart each takes a page: so one, or 16 bytes for each order.
+        memory_advise_huge(
+            index.dense,
+            max(<uint64_t>HUGE_PAGE_BYTES, min(4 * ids, <uint64_t>DENSE_IDS) * sizeof(uint32_t)),
+        )
     index.memory[0] = <Bucket*>memory_reserve(index.bytes_each)
     index.memory[1] = <Bucket*>memory_reserve(index.bytes_each)
     index.current.buckets = index.memory[0]
@@ -281,9 +284,18 @@ cdef inline bint id_is_dense(const IdIndex* index, uint64_t order_id) noexcept n
     return order_id < DENSE_IDS and index.regions[order_id >> REGION_BITS] == REGION_DENSE
 
 
+cdef inline void huge_page_settle(IdIndex* index, uint64_t order_id) noexcept nogil:
+    """Give ids that come in order a huge page, as they get to where it begins."""
+    cdef uint64_t first_id = order_id >> REGION_BITS << REGION_BITS
+    if first_id == 0 or first_id * sizeof(uint32_t) % HUGE_PAGE_BYTES != 0:
+        return
+    if id_is_dense(index, first_id - 1):
+        memory_advise_huge(&index.dense[first_id], HUGE_PAGE_BYTES)
+
+
 cdef inline bint region_settle(IdIndex* index, uint64_t order_id) noexcept nogil:
     """Note an id that is put; say whether it goes into the table of all."""
-    cdef uint64_t distance = order_id - index.last_put_id + NEAR_IDS
+    cdef bint near = order_id - index.last_put_id + NEAR_IDS <= 2 * NEAR_IDS
     cdef uint8_t* region
     index.last_put_id = order_id
     if order_id >= DENSE_IDS:
@@ -291,8 +303,10 @@ cdef inline bint region_settle(IdIndex* index, uint64_t order_id) noexcept nogil
     region = &index.regions[order_id >> REGION_BITS]
     if region[0] == REGION_UNUSED:
         region[0] = REGION_HASHED
-        if index.fetches_ahead or distance <= 2 * NEAR_IDS:
+        if index.fetches_ahead or near:
             region[0] = REGION_DENSE
+        if near:
+            huge_page_settle(index, order_id)
     return region[0] == REGION_DENSE
 
 

@@ -109,12 +109,13 @@ cdef extern from *:
     #define MAP_NORESERVE 0
     #endif
 
+    #define HUGE_PAGE_BYTES (2 << 20)
     static inline void memory_advise_huge(void *memory, size_t bytes_count) {
     #ifdef MADV_HUGEPAGE
-        /* Of less than two of them most of one may stay unused. From the next page on; where pages
-           are larger it is refused, and nothing is lost. */
+        /* Of less than half of one most would stay unused. From the next page on; where pages are
+           larger it is refused, and nothing is lost. */
         size_t skipped = -(size_t)memory & 4095;
-        if (bytes_count >= 4 << 20)
+        if (bytes_count >= HUGE_PAGE_BYTES / 2)
             madvise((char *)memory + skipped, bytes_count - skipped, MADV_HUGEPAGE);
     #else
         (void)memory; (void)bytes_count;
@@ -144,6 +145,7 @@ cdef extern from *:
     #endif
     """
     enum: FENCE_BYTES
+    enum: HUGE_PAGE_BYTES
     void* memory_fence(void* memory, size_t bytes_count) noexcept nogil
     void* memory_unfence(void* memory, size_t bytes_count) noexcept nogil
     void memory_advise_huge(void* memory, size_t bytes_count) noexcept nogil
@@ -168,21 +170,45 @@ cdef extern from "<sys/mman.h>" nogil:
 cdef enum:
     PAGE_BYTES = 4096
     # Orders from which on a book is worth huge pages: fewer leave most of one unused.
-    HUGE_FROM_ORDERS = 1 << 16
+    HUGE_FROM_ORDERS = 1 << 14
+
+
+cdef inline size_t huge_pages_bytes(size_t bytes_count) noexcept nogil:
+    """As many bytes in whole huge pages, so that the last one is one, too; few stay as they are."""
+    if bytes_count < HUGE_PAGE_BYTES // 2:
+        return bytes_count
+    return (bytes_count + HUGE_PAGE_BYTES - 1) // HUGE_PAGE_BYTES * HUGE_PAGE_BYTES
 
 
 cdef inline void* memory_reserve(size_t bytes_count) noexcept nogil:
-    """Zeroed address space that takes memory only where it is touched, or NULL."""
-    cdef void* memory = mmap(
-        NULL, bytes_count + 2 * FENCE_BYTES, PROT_READ | PROT_WRITE,
+    """Zeroed address space that takes memory only where it is touched, or NULL.
+
+    From half a huge page on it begins and ends where a huge page does.
+    """
+    cdef size_t length = huge_pages_bytes(bytes_count) + 2 * FENCE_BYTES
+    cdef size_t more = HUGE_PAGE_BYTES if bytes_count >= HUGE_PAGE_BYTES // 2 else 0
+    cdef size_t skipped
+    cdef char* memory = <char*>mmap(
+        NULL, length + more, PROT_READ | PROT_WRITE,
         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0,
     )
-    return NULL if memory == MAP_FAILED else memory_fence(memory, bytes_count)
+    if memory == MAP_FAILED:
+        return NULL
+    if more > 0:
+        skipped = -<size_t>memory % HUGE_PAGE_BYTES
+        if skipped > 0:
+            munmap(memory, skipped)
+        memory += skipped
+        munmap(memory + length, more - skipped)
+    return memory_fence(memory, bytes_count)
 
 
 cdef inline void memory_return(void* memory, size_t bytes_count) noexcept nogil:
     if memory != NULL:
-        munmap(memory_unfence(memory, bytes_count), bytes_count + 2 * FENCE_BYTES)
+        munmap(
+            memory_unfence(memory, bytes_count),
+            huge_pages_bytes(bytes_count) + 2 * FENCE_BYTES,
+        )
 
 
 cdef inline void memory_touch(void* memory, size_t bytes_count) noexcept nogil:
@@ -204,7 +230,7 @@ cdef inline bint pool_open(OrderPool* pool, uint32_t order_count_max) noexcept n
     pool.orders = <Order*>memory_reserve(bytes_count)
     if pool.orders == NULL:
         return False
-    memory_advise_huge(pool.orders, bytes_count)
+    memory_advise_huge(pool.orders, huge_pages_bytes(bytes_count))
     return True
 
 

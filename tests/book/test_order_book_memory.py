@@ -50,8 +50,9 @@ def test_touched_memory_is_there_before_the_first_order(first_id):
     before = resident_bytes()
     book = OrderBook(1, 5_000, order_count_max=count, touch_memory=True)
     touched = resident_bytes()
-    table_of_small_ids, orders, levels = 256 << 20, (64 + 16) * count, 32 * 5_000
-    expected = table_of_small_ids + orders + levels
+    # 3.2 MB of orders are two huge pages.
+    orders, tables, levels = 4 << 20, (256 << 20) + 16 * count, 32 * 5_000
+    expected = orders + tables + levels
     assert abs(touched - before - expected) < 2 * count
     assert (count, 0) == book.process(commands, events, True)
     assert 1 << 19 > resident_bytes() - touched
@@ -60,6 +61,19 @@ def test_touched_memory_is_there_before_the_first_order(first_id):
     assert (count, 0) == book.process(commands, events, True)
     assert count == len(book)
     assert first_id in book and first_id + 7 * (count - 1) in book
+
+
+@on_linux
+@pytest.mark.parametrize("first_id", [1, 1 << 20])
+def test_ids_that_are_far_apart_take_a_page_each_and_no_huge_one(first_id):
+    count, apart = 1_000, 1 << 14
+    commands = buys(count, 1, first_id + apart * np.arange(count))
+    events = np.zeros(1, EVENT_DTYPE)
+    book = OrderBook(1, 5_000, order_count_max=20_000)
+    before = resident_bytes()
+    assert (count, 0) == book.process(commands, events, True)
+    # A huge page for orders, at most one for ids; 31 of them lie between the first id and the last.
+    assert (4 << 20) + 2 * PAGE_BYTES * count > resident_bytes() - before
 
 
 @pytest.mark.parametrize("act", ["state_hash", "snapshot", "orders_into"])

@@ -429,9 +429,10 @@ cdef inline void orders_take(
 cdef inline void remainder_rest(Market* market, Product* product, Order* taker) noexcept nogil:
     """Put what an order did not trade on the book, and lock what it may need."""
     cdef uint32_t slot = slot_acquire(&market.pool)
-    market.priority_last += 1
-    taker.priority = market.priority_last
     market.pool.orders[slot] = taker[0]
+    # After it: the copy would wait until what was just written to be copied is in the cache.
+    market.priority_last += 1
+    market.pool.orders[slot].priority = market.priority_last
     order_rest(&product.ladder, &market.pool, slot)
     slot_note(market, taker.order_id, slot)
     market.accounts.accounts[taker.owner].orders_open += 1
