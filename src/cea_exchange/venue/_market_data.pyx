@@ -123,12 +123,14 @@ cdef inline void bit_clear(uint64_t* word, uint64_t bit) noexcept nogil:
 
 
 cdef inline bint price_in_view(const ShownSide* side, int side_name, int64_t price) noexcept nogil:
-    """Whether a price is as good as the worst in view: all occupied ones down to it are."""
-    if side.count == 0:
-        return False
-    if side_name == SIDE_BUY:
-        return price >= side.levels[side.count - 1].price
-    return price <= side.levels[side.count - 1].price
+    """Whether a price is as good as the worst in view: all occupied ones down to it are.
+
+    Without a branch, as in `order_touch`: what comes next is as good as random.
+    """
+    return (
+        ((side_name == SIDE_BUY) & (price >= side.worst_price))
+        | ((side_name == SIDE_SELL) & (price <= side.worst_price))
+    )
 
 
 cdef inline void order_touch(
@@ -141,27 +143,26 @@ cdef inline void order_touch(
     """
     cdef ShownProduct* product = &view.products[event.product_index]
     cdef uint64_t bit = order_id - view.id_base
+    cdef OrderBits* bits
+    cdef uint64_t touched, wanted
     cdef Touched* row
     if order_id <= view.id_base or order_id > order_id_last:
         return
     product.moved = True
     product.moved_for_depth = True
-    if bit_of(bits_of(view, bit).is_touched, bit):
-        if event.kind == EVENT_KIND_ORDER_AMENDED:
-            bit_set(&bits_of(view, bit).is_moved, bit)
-        return
+    bits = bits_of(view, bit)
+    touched = bit_of(bits.is_touched, bit)
     # A listed trade's price is that of the order that rested.
-    if not bit_of(bits_of(view, bit).in_view, bit) and not price_in_view(
-        &product.sides[side], side, event.price
-    ):
-        return
-    bit_set(&bits_of(view, bit).is_touched, bit)
+    wanted = bit_of(bits.in_view, bit) | price_in_view(&product.sides[side], side, event.price)
+    wanted &= ~touched
+    bits.is_moved |= (touched & (event.kind == EVENT_KIND_ORDER_AMENDED)) << (bit & 63)
+    bits.is_touched |= wanted << (bit & 63)
     row = &view.touched[view.touched_count]
-    view.touched_count += 1
     row.order_id = order_id
     row.price = event.price
     row.product_index = event.product_index
     row.side = side
+    view.touched_count += <int64_t>wanted
 
 
 cdef void public_add(View* view, const EventRecord* event) noexcept nogil:
@@ -319,6 +320,9 @@ cdef void levels_cut(
             level_stays(view, level, NULL, product_index, side_name)
     side.levels, side.levels_next = side.levels_next, side.levels
     side.count = count
+    side.worst_price = INT64_MAX if side_name == SIDE_BUY else -INT64_MAX
+    if count > 0:
+        side.worst_price = side.levels[count - 1].price
 
 
 # -- Orders ---------------------------------------------------------------------------------------
