@@ -55,8 +55,8 @@ if SANITIZED:
     ]
 
 # In the order book's loop no call is left: a twentieth to a tenth less time a command. For the
-# market, whose checks are longer, the compiler judges better what to copy. Nor are neighbouring
-# fields copied there as one: that waits until each, just written, is in the cache.
+# market, whose checks are longer, the compiler judges better what to copy. Nor does the book copy
+# neighbouring fields as one: such a copy waits until each, just written, is in the cache.
 ALL_INLINE = [("CYTHON_INLINE", "inline __attribute__((always_inline))")]
 FIELD_BY_FIELD = ["-fno-tree-slp-vectorize"]
 

@@ -316,12 +316,13 @@ cdef inline int64_t passive_enter(
 
 
 cdef int64_t aggressive_enter(
-    BookState* state, const CommandRecord* command, EventSink* sink, Order* taker,
+    BookState* state, const CommandRecord* command, EventSink* sink, Order* taker, uint8_t tif,
+    uint64_t pick_order_id,
 ) noexcept nogil:
     cdef Plan plan
     cdef int64_t needed
     cdef uint8_t reason = match_plan(
-        state, sink, taker, command.tif, command.pick_order_id, &plan,
+        state, sink, taker, tif, pick_order_id, &plan,
     )
     if reason != REASON_NONE:
         return command_reject(state, sink, command, taker, reason)
@@ -344,6 +345,7 @@ cdef inline int64_t enter_apply(
     cdef uint8_t reason
     # Read once: the record is the caller's, and another thread may write to it.
     cdef uint8_t tif = command.tif
+    cdef uint64_t pick_order_id = command.pick_order_id
     taker = Order(
         order_id=command.order_id, client_order_id=0, priority=0, amount_traded=0,
         price=command.price, tonnes_open=command.tonnes, owner=command.account_index,
@@ -355,16 +357,14 @@ cdef inline int64_t enter_apply(
     reason = REASON_ORDER_ID_DUPLICATE
     if index_find(&state.index, state.pool.orders, taker.order_id) == SLOT_NONE:
         reason = terms_refused(state, taker.price, taker.tonnes_open)
-    if reason == REASON_NONE and command.pick_order_id == 0 and not taker_crosses(
-        &state.ladder, &taker
-    ):
+    if reason == REASON_NONE and pick_order_id == 0 and not taker_crosses(&state.ladder, &taker):
         reason = passive_refused(state, tif)
         if reason == REASON_NONE:
             return passive_enter(state, command, sink, &taker, tif)
     copied = taker
     if reason != REASON_NONE:
         return command_reject(state, sink, command, &copied, reason)
-    return aggressive_enter(state, command, sink, &copied)
+    return aggressive_enter(state, command, sink, &copied, tif, pick_order_id)
 
 
 cdef int64_t target_unknown(

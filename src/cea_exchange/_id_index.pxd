@@ -22,8 +22,8 @@ from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memset
 
 from cea_exchange._ladder cimport (
-    HUGE_FROM_ORDERS, HUGE_PAGE_BYTES, MADV_DONTNEED, Order, SLOT_NONE, madvise, memory_advise_huge,
-    memory_reserve, memory_return, memory_touch, trailing_zeros,
+    HUGE_FROM_ORDERS, HUGE_PAGE_BYTES, MADV_DONTNEED, Order, SLOT_NONE, huge_pages_bytes, madvise,
+    memory_advise_huge, memory_reserve, memory_return, memory_touch, trailing_zeros,
 )
 
 
@@ -34,6 +34,7 @@ cdef enum:
     REGION_BITS = 14          # 64 KiB of it each.
     REGIONS = DENSE_IDS >> REGION_BITS
     NEAR_IDS = 1 << 12
+    PAGE_IDS = 1 << 10        # Of which a page has room: nearer ones use all of a huge page.
 
     BUCKET_CELLS = 12
     BUCKET_IDS = 8            # In the mean, when the table grows.
@@ -119,7 +120,7 @@ cdef inline bint index_open(IdIndex* index, uint32_t order_count_max) noexcept n
     index.bytes_each = (index.homes_max + ids // BUCKET_CELLS + 1) * sizeof(Bucket)
     index.dense = <uint32_t*>memory_reserve(DENSE_IDS * sizeof(uint32_t))
     if index.dense != NULL and order_count_max >= HUGE_FROM_ORDERS:
-        # Of ids that are far apart each takes a page: so one, or 16 bytes for each order.
+        # Of ids that are far apart each takes a page: so one huge one, or 16 bytes for each order.
         memory_advise_huge(
             index.dense,
             max(<uint64_t>HUGE_PAGE_BYTES, min(4 * ids, <uint64_t>DENSE_IDS) * sizeof(uint32_t)),
@@ -141,7 +142,9 @@ cdef inline void homes_set(IdIndex* index, uint64_t homes) noexcept nogil:
     """Give the current table, which is empty, so many homes, or as many as it may have."""
     index.current.homes = min(homes, index.homes_max)
     index.current.taken = 0
-    memory_advise_huge(index.current.buckets, index.current.homes * sizeof(Bucket))
+    memory_advise_huge(
+        index.current.buckets, huge_pages_bytes(index.current.homes * sizeof(Bucket)),
+    )
 
 
 cdef inline void index_size(IdIndex* index, uint64_t ids) noexcept nogil:
@@ -154,8 +157,11 @@ cdef inline void index_touch(IdIndex* index) noexcept nogil:
     cdef int table
     index.keeps_memory = True
     for table in range(2):
-        memory_advise_huge(index.memory[table], index.homes_max * sizeof(Bucket))
+        memory_advise_huge(
+            index.memory[table], huge_pages_bytes(index.homes_max * sizeof(Bucket)),
+        )
         memory_touch(index.memory[table], index.homes_max * sizeof(Bucket))
+    memory_advise_huge(index.dense, DENSE_IDS * sizeof(uint32_t))
     memory_touch(index.dense, DENSE_IDS * sizeof(uint32_t))
 
 
@@ -295,7 +301,7 @@ cdef inline void huge_page_settle(IdIndex* index, uint64_t order_id) noexcept no
 
 cdef inline bint region_settle(IdIndex* index, uint64_t order_id) noexcept nogil:
     """Note an id that is put; say whether it goes into the table of all."""
-    cdef bint near = order_id - index.last_put_id + NEAR_IDS <= 2 * NEAR_IDS
+    cdef uint64_t distance = order_id - index.last_put_id
     cdef uint8_t* region
     index.last_put_id = order_id
     if order_id >= DENSE_IDS:
@@ -303,9 +309,9 @@ cdef inline bint region_settle(IdIndex* index, uint64_t order_id) noexcept nogil
     region = &index.regions[order_id >> REGION_BITS]
     if region[0] == REGION_UNUSED:
         region[0] = REGION_HASHED
-        if index.fetches_ahead or near:
+        if index.fetches_ahead or distance + NEAR_IDS <= 2 * NEAR_IDS:
             region[0] = REGION_DENSE
-        if near:
+        if distance <= PAGE_IDS:
             huge_page_settle(index, order_id)
     return region[0] == REGION_DENSE
 

@@ -112,10 +112,9 @@ cdef extern from *:
     #define HUGE_PAGE_BYTES (2 << 20)
     static inline void memory_advise_huge(void *memory, size_t bytes_count) {
     #ifdef MADV_HUGEPAGE
-        /* Of less than half of one most would stay unused. From the next page on; where pages are
-           larger it is refused, and nothing is lost. */
+        /* From the next page on, as the system asks; what it can't do, it leaves as it was. */
         size_t skipped = -(size_t)memory & 4095;
-        if (bytes_count >= HUGE_PAGE_BYTES / 2)
+        if (bytes_count >= HUGE_PAGE_BYTES)
             madvise((char *)memory + skipped, bytes_count - skipped, MADV_HUGEPAGE);
     #else
         (void)memory; (void)bytes_count;
@@ -174,8 +173,12 @@ cdef enum:
 
 
 cdef inline size_t huge_pages_bytes(size_t bytes_count) noexcept nogil:
-    """As many bytes in whole huge pages, so that the last one is one, too; few stay as they are."""
-    if bytes_count < HUGE_PAGE_BYTES // 2:
+    """As many bytes in whole huge pages, so that what is left over has one, too.
+
+    Less than half of one stays as it is, as most of the page would be unused; so does all that
+    AddressSanitizer has fences around, right behind the last byte.
+    """
+    if bytes_count < HUGE_PAGE_BYTES // 2 or FENCE_BYTES > 0:
         return bytes_count
     return (bytes_count + HUGE_PAGE_BYTES - 1) // HUGE_PAGE_BYTES * HUGE_PAGE_BYTES
 
@@ -183,10 +186,10 @@ cdef inline size_t huge_pages_bytes(size_t bytes_count) noexcept nogil:
 cdef inline void* memory_reserve(size_t bytes_count) noexcept nogil:
     """Zeroed address space that takes memory only where it is touched, or NULL.
 
-    From half a huge page on it begins and ends where a huge page does.
+    In whole huge pages it begins where one does.
     """
     cdef size_t length = huge_pages_bytes(bytes_count) + 2 * FENCE_BYTES
-    cdef size_t more = HUGE_PAGE_BYTES if bytes_count >= HUGE_PAGE_BYTES // 2 else 0
+    cdef size_t more = HUGE_PAGE_BYTES if length % HUGE_PAGE_BYTES == 0 else 0
     cdef size_t skipped
     cdef char* memory = <char*>mmap(
         NULL, length + more, PROT_READ | PROT_WRITE,

@@ -1,6 +1,7 @@
 """What a book takes of the machine's memory, and when; and whom it lets in meanwhile."""
 
 import contextlib
+import re
 import sys
 import threading
 from pathlib import Path
@@ -17,8 +18,24 @@ on_linux = pytest.mark.skipif(
 )
 
 
+def huge_pages():
+    """When the system gives huge pages: `always`, to who asks (`madvise`), or `never`."""
+    setting = Path("/sys/kernel/mm/transparent_hugepage/enabled")
+    return re.findall(r"\[(\w+)\]", setting.read_text("ascii"))[0] if setting.exists() else "never"
+
+
 def resident_bytes():
     return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * PAGE_BYTES
+
+
+def huge_bytes():
+    """For how much of its memory the process has asked for huge pages, whether it got them or not."""
+    mappings = Path("/proc/self/smaps").read_text(encoding="ascii")
+    sizes = re.findall(r"^Size: +(\d+) kB$", mappings, re.MULTILINE)
+    flags = re.findall(r"^VmFlags: (.*)$", mappings, re.MULTILINE)
+    return sum(
+        1_024 * int(size) for size, of in zip(sizes, flags, strict=True) if "hg" in of.split()
+    )
 
 
 def buys(count, prices, ids):
@@ -51,7 +68,8 @@ def test_touched_memory_is_there_before_the_first_order(first_id):
     book = OrderBook(1, 5_000, order_count_max=count, touch_memory=True)
     touched = resident_bytes()
     # 3.2 MB of orders are two huge pages.
-    orders, tables, levels = 4 << 20, (256 << 20) + 16 * count, 32 * 5_000
+    orders = 64 * count if huge_pages() == "never" else 4 << 20
+    tables, levels = (256 << 20) + 16 * count, 32 * 5_000
     expected = orders + tables + levels
     assert abs(touched - before - expected) < 2 * count
     assert (count, 0) == book.process(commands, events, True)
@@ -64,16 +82,34 @@ def test_touched_memory_is_there_before_the_first_order(first_id):
 
 
 @on_linux
+@pytest.mark.skipif(huge_pages() == "always", reason="each page that is touched is a huge one here")
+@pytest.mark.parametrize("apart", [1 << 11, 1 << 12, 1 << 14])
 @pytest.mark.parametrize("first_id", [1, 1 << 20])
-def test_ids_that_are_far_apart_take_a_page_each_and_no_huge_one(first_id):
-    count, apart = 1_000, 1 << 14
+def test_ids_that_are_far_apart_take_a_page_each_and_no_huge_one(first_id, apart):
+    count = 3_000
     commands = buys(count, 1, first_id + apart * np.arange(count))
     events = np.zeros(1, EVENT_DTYPE)
     book = OrderBook(1, 5_000, order_count_max=20_000)
     before = resident_bytes()
     assert (count, 0) == book.process(commands, events, True)
-    # A huge page for orders, at most one for ids; 31 of them lie between the first id and the last.
-    assert (4 << 20) + 2 * PAGE_BYTES * count > resident_bytes() - before
+    # A huge page for orders, and one at most for ids, of which each takes a page.
+    assert (4 << 20) + PAGE_BYTES * (count + 200) > resident_bytes() - before
+
+
+@on_linux
+@pytest.mark.skipif(huge_pages() == "never", reason="the system gives no huge pages")
+def test_ids_that_come_in_order_have_huge_pages():
+    count, most = 1_300_000, 20_000
+    commands = np.zeros(2 * count, COMMAND_DTYPE)
+    commands[::2] = buys(count, 1, 1 + np.arange(count))
+    commands["kind"][1::2], commands["order_id"][1::2] = CommandKind.CANCEL, 1 + np.arange(count)
+    book = OrderBook(1, 5_000, order_count_max=most)
+    events = np.zeros(1, EVENT_DTYPE)
+    before = huge_bytes()
+    assert before > 0
+    assert (2 * count, 0) == book.process(commands, events, True)
+    # The book has asked for its orders and the first 524,288 ids; now for those that follow, twice.
+    assert 2 * (2 << 20) == huge_bytes() - before
 
 
 @pytest.mark.parametrize("act", ["state_hash", "snapshot", "orders_into"])

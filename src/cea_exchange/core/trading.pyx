@@ -430,7 +430,7 @@ cdef inline void remainder_rest(Market* market, Product* product, Order* taker) 
     """Put what an order did not trade on the book, and lock what it may need."""
     cdef uint32_t slot = slot_acquire(&market.pool)
     market.pool.orders[slot] = taker[0]
-    # After it: the copy would wait until what was just written to be copied is in the cache.
+    # Set after the copy: a copy of a field that was just written would wait for that.
     market.priority_last += 1
     market.pool.orders[slot].priority = market.priority_last
     order_rest(&product.ladder, &market.pool, slot)
@@ -504,11 +504,11 @@ cdef inline void accept_emit(
 
 
 cdef inline int64_t passive_enter(
-    Market* market, Product* product, const CommandRecord* command, Order* taker,
+    Market* market, Product* product, const CommandRecord* command, Order* taker, uint8_t tif,
 ) noexcept nogil:
     """Rest an order that meets nothing: the shortest way through `aggressive_enter`."""
     cdef int64_t rows = sink_takes(&market.sink, EVENT_KIND_ORDER_ACCEPTED)
-    if command.tif == TIF_IOC:
+    if tif == TIF_IOC:
         rows += sink_takes(&market.sink, EVENT_KIND_ORDER_CANCELED)
     elif market.pool.order_count == market.pool.order_count_max or not account_has_room(
         market, taker.owner,
@@ -519,7 +519,7 @@ cdef inline int64_t passive_enter(
     if rows > market.sink.capacity - market.sink.count:
         return rows
     accept_emit(market, command, taker)
-    if command.tif == TIF_IOC:
+    if tif == TIF_IOC:
         slot_note(market, taker.order_id, SLOT_NONE)
         cancel_emit(market, taker, REASON_IOC)
     else:
@@ -528,12 +528,13 @@ cdef inline int64_t passive_enter(
 
 
 cdef int64_t aggressive_enter(
-    Market* market, Product* product, const CommandRecord* command, Order* taker,
+    Market* market, Product* product, const CommandRecord* command, Order* taker, uint8_t tif,
+    uint64_t pick_order_id,
 ) noexcept nogil:
     cdef Plan plan
     cdef int64_t needed
     cdef uint8_t reason = match_plan(
-        market, product, taker, command.tif, command.pick_order_id, &plan,
+        market, product, taker, tif, pick_order_id, &plan,
     )
     if (
         reason == REASON_NONE and plan.walk.tonnes_left > 0
@@ -556,18 +557,18 @@ cdef int64_t aggressive_enter(
 cdef inline int64_t enter_apply(Market* market, const CommandRecord* command) noexcept nogil:
     cdef Order taker
     cdef Product* product
-    cdef uint8_t reason
-    reason = enter_refused(market, command, &taker)
+    # Read once, as what `taker` is made of.
+    cdef uint8_t tif = command.tif
+    cdef uint64_t pick_order_id = command.pick_order_id
+    cdef uint8_t reason = enter_refused(market, command, &taker)
     if taker.side < SIDE_BUY or taker.side > SIDE_SELL:
         return COMMAND_MALFORMED
     if reason != REASON_NONE:
         return command_reject(market, command, reason, command.product_index)
     product = &market.products[taker.product_index]
-    if command.pick_order_id != 0 or command.tif == TIF_FOK or taker_crosses(
-        &product.ladder, &taker,
-    ):
-        return aggressive_enter(market, product, command, &taker)
-    return passive_enter(market, product, command, &taker)
+    if pick_order_id != 0 or tif == TIF_FOK or taker_crosses(&product.ladder, &taker):
+        return aggressive_enter(market, product, command, &taker, tif, pick_order_id)
+    return passive_enter(market, product, command, &taker, tif)
 
 
 cdef uint8_t target_refused(

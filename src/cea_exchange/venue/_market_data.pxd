@@ -24,7 +24,7 @@ cdef struct ShownSide:        # The levels in view of one side of one book, best
     ShownLevel* levels_next   # [capacity]: of the cut under way.
     uint32_t count
     uint32_t capacity
-    int64_t worst_price       # In view; where nothing is, one that no order has.
+    int64_t worst_price       # In view; where nothing was at the last cut, one that no order has.
 
 
 cdef struct ShownProduct:

@@ -594,8 +594,12 @@ cdef class MarketFeed:
         RuntimeError
             Events were noted since the last cut: the snapshot would belong to no cut.
         """
+        cdef uint32_t index
+        cdef bint noted = self.view.public_count != 0
         self.core.check_alone()
-        if self.view.touched_count != 0 or self.view.public_count != 0:
+        for index in range(self.view.product_count):
+            noted |= self.view.products[index].moved
+        if noted:
             raise RuntimeError("a snapshot must follow a cut, events were noted since")
         self.core.busy = True
         with nogil:
