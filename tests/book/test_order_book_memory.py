@@ -29,7 +29,7 @@ def resident_bytes():
 
 
 def huge_bytes():
-    """For how much of its memory the process has asked for huge pages, whether it got them or not."""
+    """For how much of its memory the process has asked for huge pages, got or not."""
     mappings = Path("/proc/self/smaps").read_text(encoding="ascii")
     sizes = re.findall(r"^Size: +(\d+) kB$", mappings, re.MULTILINE)
     flags = re.findall(r"^VmFlags: (.*)$", mappings, re.MULTILINE)
