@@ -31,6 +31,8 @@ def test_commands_under_way_are_answered_once_whoever_leads(opened):
     clients = [opened.client(name, report_seq=0) for name in ("alice", "bob")]
     copy = opened.client("copy", report_seq=0)
     traders = [Trader(client, seed) for seed, client in enumerate(clients)]
+    # A busy machine may need more than one try to let somebody in.
+    reconnections = [client.reconnections for client in (*clients, copy)]
     in_flight = 0
     for kill in range(KILLS):
         trade_for(traders, 0.4)
@@ -51,7 +53,7 @@ def test_commands_under_way_are_answered_once_whoever_leads(opened):
     # Or the test shows little.
     assert in_flight > KILLS
     # Both clients had one connection and one session all the time, and so had the drop copy.
-    assert [client.reconnections for client in (*clients, copy)] == [0, 0, 0]
+    assert [client.reconnections for client in (*clients, copy)] == reconnections
     assert opened.way_in.way_in.resumed_count == KILLS * 3
     copied = list(copy.reports(timeout_s=0.5))
     assert copied == [each for each in traders[0].log if each.report_seq or each.counter_report_seq]
@@ -65,6 +67,8 @@ def test_a_client_that_was_refused_for_want_of_a_leader_goes_on_when_there_is_on
     with way_in_world(tmp_path, wait_s_max=1, metrics="127.0.0.1:0") as opened:
         alice = opened.client("alice", report_seq=0)
         order = alice.answer(alice.enter("CEA24", "buy", price_fen=9700, tonnes=5))
+        # A busy machine may need more than one try to let her in.
+        reconnections = alice.reconnections
         opened.world.venue.process.send_signal(signal.SIGSTOP)
         sent = alice.enter("CEA24", "buy", price_fen=9701, tonnes=5)
         time.sleep(0.2)
@@ -80,7 +84,7 @@ def test_a_client_that_was_refused_for_want_of_a_leader_goes_on_when_there_is_on
         opened.venue_begin()
         assert alice.answer(sent, timeout_s=WAIT_S * patience()).kind == EventKind.ORDER_ACCEPTED
         assert alice.answer(kept, timeout_s=WAIT_S * patience()).kind == EventKind.ORDER_CANCELED
-        assert alice.reconnections == 0
+        assert alice.reconnections == reconnections
         resumed = "cea_way_in_resumed_total 1.0"
         opened.world.until(lambda: resumed in metrics_of(opened), WAIT_S)
 
