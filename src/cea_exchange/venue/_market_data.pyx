@@ -200,7 +200,7 @@ cdef void events_note(
     for index in range(count):
         event = &events[index]
         if event.kind <= EVENT_KIND_ORDER_REJECTED:
-            # What becomes of an order is told by cuts, in no public row of its own.
+            # Public are trades, and of orders only how a cut finds them.
             if EVENT_KIND_ORDER_RESTED <= event.kind <= EVENT_KIND_ORDER_EXPIRED:
                 order_touch(view, event, event.order_id, event.side, order_id_last)
             continue
