@@ -14,10 +14,13 @@ from cea_exchange.domain.calendar import date_number
 from cea_exchange.domain.compliance.plans import plan
 from cea_exchange.domain.units import price_parse
 from cea_exchange.protocol.folder_lock import FolderInUse, FolderLock
-from cea_exchange.year.checkpoint import OtherYear
+from cea_exchange.year.checkpoint import FAILED, OtherYear
+from cea_exchange.year.firms.firms import Firms
+from cea_exchange.year.institutions.market import YearFailed
 from cea_exchange.year.outcome.report import report_write
 from cea_exchange.year.own_plan import own_plan
 from cea_exchange.year.run import LOCK, YearRun
+from cea_exchange.year.setting import YearSetting
 from support.places import ROOT
 from support.year.chinese import chinese_reports
 from support.year.recomputed import recomputed
@@ -96,6 +99,46 @@ def test_other_years_are_played_by_their_own_plans(tmp_path, of):
     sectors = {row["sector"] for row in table_rows(tmp_path / "out", "entities")}
     assert (sectors == {"power"}) == (of < 2024)
     assert recomputed(tmp_path / "out", setting).differences() == []
+
+
+AT_NIGHT = [pytest.param(of, marks=pytest.mark.nightly) for of in (2021, 2022, 2024, 2025, 2026)]
+
+
+@pytest.mark.parametrize("of", [2023, *AT_NIGHT])
+def test_a_whole_year_of_twenty_entities_is_completed_and_reconciled(tmp_path, of):
+    """CEA-CAL-02: 2023 is traded from before the voluntary market's first day on."""
+    outcome = played(tmp_path / "out", YearSetting(year=of, entities=20, seed=1, orders=6_000))
+    assert outcome.agrees
+    files = {path.name for path in (tmp_path / "out").iterdir()}
+    assert not files & {LOCK, FAILED}
+
+
+class Broken(Firms):
+    """Firms that fail once a quarter of the year is over."""
+
+    def blocks(self, day, firms):
+        if day.days_left < 3 * day.days // 4:
+            raise YearFailed("the firms have failed")
+        return super().blocks(day, firms)
+
+
+def test_a_failed_year_gives_its_folder_to_a_year_of_any_setting(tmp_path, year):
+    folder = tmp_path / "out"
+    broken = msgspec.structs.replace(SMALL, seed=6, firms=f"{__name__}:Broken")
+    for _attempt in range(2):
+        with pytest.raises(YearFailed, match="the firms have failed"):
+            YearRun(folder, broken).run()
+        assert (folder / FAILED).read_bytes() == b"YearFailed: the firms have failed\n"
+    assert played(folder).agrees
+    assert hashes(folder) == hashes(year[0])
+    assert not (folder / FAILED).exists()
+
+
+def test_a_year_killed_as_it_keeps_its_setting_begins_anew(tmp_path):
+    folder = tmp_path / "out"
+    folder.mkdir()
+    (folder / "year.json.new").write_text('{"year": 20', encoding="utf-8")
+    assert YearRun(folder, SMALL).run(stop_after=2).days_done == 2
 
 
 def test_closes_steer_the_prices(year, tmp_path):
@@ -227,7 +270,7 @@ def test_the_command_says_what_came_of_it_and_goes_on_where_it_was(year, tmp_pat
     assert cea_exchange([*command, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["figures"]["trades"] == outcome.figures.trades
     assert cea_exchange([*command, "--days", "9"]) == 2
-    assert "expected a year of this setting, got days 20" in capsys.readouterr().err
+    assert "the setting that the folder's year has, got days 20 there" in capsys.readouterr().err
 
 
 def test_the_ledger_opens_to_the_registrys_own_commands(year, capsys):

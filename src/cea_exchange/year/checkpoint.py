@@ -5,6 +5,7 @@ The new copy takes the old one's place at once; whatever was done since is done 
 the same numbers, and comes to the same.
 """
 
+import contextlib
 import shutil
 from decimal import Decimal
 from pathlib import Path
@@ -25,7 +26,9 @@ from cea_exchange.year.setting import YearSetting
 FOLDER, NEW, OLD = ".checkpoint", ".checkpoint.new", ".checkpoint.old"
 STATE = "state.msgpack"
 ENDED = "year.msgpack"
-SETTING = "year.json"
+SETTING, _SETTING_NEW = "year.json", "year.json.new"
+FAILED = "failed.txt"
+"""Why the year in the folder ended before its last day; only a failed year has this file."""
 SYSTEMS = ("platform", "registry", "ccer", "bank", "venue")
 
 
@@ -96,25 +99,58 @@ class OtherYear(ValueError):
 
 
 def setting_kept(folder: Path, setting: YearSetting) -> None:
-    """Keep the setting in a folder, or see that it is the one there.
+    """Keep the setting in a folder, or check that the folder's year has the same setting.
 
     Raises
     ------
     OtherYear
-        It is not.
+        The folder has other files, or a year of another setting.
     """
-    path, text = folder / SETTING, msgspec.json.format(msgspec.json.encode(setting), indent=2)
-    if not path.exists():
-        if folder.exists() and any(folder.iterdir()):
+    if not (folder / SETTING).exists():
+        if folder.exists() and any(path.name != _SETTING_NEW for path in folder.iterdir()):
             raise OtherYear(f"{folder}: expected a new or an empty folder, or a year's, got others")
         folder.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(text + b"\n")
+        _setting_write(folder, setting)
         return
-    before = msgspec.json.decode(path.read_bytes(), type=YearSetting)
+    before = _setting_of(folder)
     if before != setting:
         raise OtherYear(
-            f"{folder}: expected a year of this setting, got {_different(before, setting)}"
+            f"{folder}: expected a new folder, or the setting that the folder's year has,"
+            f" got {_different(before, setting)} there"
         )
+
+
+def is_failed_other(folder: Path, setting: YearSetting) -> bool:
+    """Tell whether a folder has a failed year of another setting."""
+    return (folder / FAILED).exists() and _setting_of(folder) != setting
+
+
+def failed_replaced(folder: Path, setting: YearSetting) -> None:
+    """Remove a failed year, and keep the setting of the one that takes its place."""
+    for name in (FOLDER, NEW, OLD, *SYSTEMS):
+        shutil.rmtree(folder / name, ignore_errors=True)
+    _setting_write(folder, setting)
+    (folder / FAILED).unlink()
+
+
+def _setting_of(folder: Path) -> YearSetting:
+    return msgspec.json.decode((folder / SETTING).read_bytes(), type=YearSetting)
+
+
+def _setting_write(folder: Path, setting: YearSetting) -> None:
+    text = msgspec.json.format(msgspec.json.encode(setting), indent=2)
+    # A kill between the two steps must not leave half a setting: no year could begin in the folder.
+    (folder / _SETTING_NEW).write_bytes(text + b"\n")
+    (folder / _SETTING_NEW).rename(folder / SETTING)
+
+
+def failed_note(folder: Path, error: Exception) -> None:
+    """Write why a year failed: from then on its folder is free for a year of any setting.
+
+    A full disk may keep the file from being written: the year's own error is the one to show.
+    """
+    with contextlib.suppress(OSError):
+        (folder / FAILED).write_text(f"{type(error).__name__}: {error}\n", encoding="utf-8")
 
 
 def _different(before: YearSetting, setting: YearSetting) -> str:
@@ -162,6 +198,7 @@ def ended_save(folder: Path, state: YearState) -> None:
     new = folder / f"{ENDED}.new"
     new.write_bytes(msgspec.msgpack.encode(state))
     new.rename(folder / ENDED)
+    (folder / FAILED).unlink(missing_ok=True)
     for left in (NEW, OLD, FOLDER):
         shutil.rmtree(folder / left, ignore_errors=True)
 

@@ -9,6 +9,7 @@ Every day's numbers are drawn for it alone, from the seed: what came before a st
 """
 
 import importlib
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
@@ -104,6 +105,10 @@ class YearRun:
         self.behaviour = firms_load(setting)
         with own_plan(setting):
             offset_share_check(setting.offset_share_bp)
+        if checkpoint.is_failed_other(folder, setting):
+            # It can't be completed, and all its files follow from its setting.
+            cleared(folder)
+            checkpoint.failed_replaced(folder, setting)
         checkpoint.setting_kept(folder, setting)
         self._weights = weights(self.days.trading_days)
         self._parts_ppm = parts_of_rest(self._weights)
@@ -123,7 +128,15 @@ class YearRun:
             Another process plays it.
         """
         with FolderLock(self.folder / LOCK), own_plan(self.setting):
-            return self._run(stop_after)
+            try:
+                state = self._run(stop_after)
+            except Exception as error:
+                checkpoint.failed_note(self.folder, error)
+                raise
+            if checkpoint.ended(self.folder) is not None:
+                # The lock's folder goes while it is held: nobody needs it for a finished year.
+                shutil.rmtree(self.folder / LOCK)
+            return state
 
     def _run(self, stop_after: int | None) -> YearState:
         if (ended := checkpoint.ended(self.folder)) is not None:
@@ -317,7 +330,7 @@ class YearRun:
 
     def _ccer_day(self, systems: Systems, view: Day, day: date) -> None:
         """Let the exchange of CCERs have its day, and take the voluntary programme's next step."""
-        if day.year < programme.FIRST_YEAR:
+        if not programme.is_open(day):
             return
         ccer, market = self.state.ccer, systems.ccer_market
         if ccer.programme.is_issued:

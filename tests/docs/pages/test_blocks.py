@@ -12,6 +12,7 @@ import pytest
 import typer
 
 from cea_exchange.cli.main import COMMAND_MODULES, app_build, run
+from cea_exchange.domain.compliance.plans.plan import plan, plans_tried
 from cea_exchange.domain.profile import profile_parse, profile_text
 from cea_exchange.loadtest.flow.workload import workload_read
 from cea_exchange.protocol.settings import settings_read
@@ -214,8 +215,8 @@ def test_every_block_of_settings_is_read_by_what_takes_it(tmp_path):
     assert read(metrics, VenueConfig).metrics == read(metrics, RegistryConfig).metrics
     (database,) = toml("contrib/failover.md")
     assert read(database, RegistryConfig).database_synchronous
-    (plan,) = toml("protocol/sweep.md")
-    (tmp_path / "band.toml").write_text(plan, encoding="utf-8")
+    (swept,) = toml("protocol/sweep.md")
+    (tmp_path / "band.toml").write_text(swept, encoding="utf-8")
     assert plan_read(tmp_path / "band.toml")
     (workload,) = toml("protocol/load.md")
     assert workload_read(workload, "load.md").participants == 64
@@ -224,7 +225,12 @@ def test_every_block_of_settings_is_read_by_what_takes_it(tmp_path):
     (values,) = toml("protocol/auctions.md")
     given = {name: json.dumps(each["value"]) for name, each in tomllib.loads(values).items()}
     assert cea_with(**given) != cea_with()
-    assert len(blocks("toml")) == 7
+    (cap,) = toml("protocol/year.md")
+    plans = ROOT / "src/cea_exchange/domain/compliance/plans"
+    with plans_tried(f"{(plans / '2025.toml').read_text(encoding='utf-8')}\n{cap}", "2025.toml"):
+        assert plan(2025).absolute_cap.tonnes == 16_000_000
+    assert plan(2025).absolute_cap is None
+    assert len(blocks("toml")) == 8
 
 
 def test_every_table_is_read_by_what_takes_it(tmp_path, capsys):

@@ -28,10 +28,11 @@ from cea_exchange.ccer.control.requests.projects import (
 from cea_exchange.ccer.control.requests.vvbs import LicenceGrant
 from cea_exchange.ccer.roles import account_body
 from cea_exchange.domain.calendar import date_number
+from cea_exchange.domain.compliance.rules import ComplianceRules
 from cea_exchange.year.institutions.systems import Actor, Systems
 
-FIRST_YEAR = 2024
-"""In which the voluntary market began again: before it there are no CCERs of its registry."""
+_OPENED_ON = ComplianceRules.load().offsets.registered.since
+"""Day on which the voluntary market started again (CEA-CAL-02)."""
 PROJECTS = ("WIND-1", "WIND-2", "WIND-3", "WIND-4")
 METHODOLOGY = "CCER-01-002"
 VALIDATOR, VERIFIER = "CQC", "CCSC"
@@ -69,6 +70,11 @@ def owner_of(project: str) -> str:
     return f"{project}-OWNER"
 
 
+def is_open(day: date) -> bool:
+    """Tell whether the voluntary market has started: before, no verifier holds a licence."""
+    return day >= _OPENED_ON
+
+
 def programme_step(systems: Systems, programme: Programme, day: date, entities: int) -> None:
     """Take the next step of all projects, if its day has come."""
     tonnes = entities * TONNES_EACH // len(PROJECTS)
@@ -87,9 +93,13 @@ def programme_step(systems: Systems, programme: Programme, day: date, entities: 
 def _designs_published(systems: Systems) -> int:
     """Publish all designs; return until when they are before the public."""
     ask, until = partial(systems.ask, "ccer"), 0
+    licensed_from = date_number(_OPENED_ON)
     for vvb in (VALIDATOR, VERIFIER):
         ask(OPERATOR, AccountOpen(account=vvb, kind="vvb"))
-        ask(OPERATOR, LicenceGrant(vvb=vvb, sector=1, from_date=2024_01_22, document="notice 1"))
+        ask(
+            OPERATOR,
+            LicenceGrant(vvb=vvb, sector=1, from_date=licensed_from, document="notice 1"),
+        )
     for project in PROJECTS:
         owner = representative(owner_of(project))
         ask(OPERATOR, AccountOpen(account=owner_of(project), kind="owner"))
