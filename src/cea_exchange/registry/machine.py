@@ -154,8 +154,10 @@ class RegistryMachine(InstitutionMachine):
         return self.venue.is_settling
 
     def own_place(self) -> dict[str, Any]:
-        """Return how far it is behind the venue."""
-        return {"lag_records": self.venue.lag_records}
+        """Return how far it is behind the venue, and which statements are still to be fetched."""
+        schedule = self.registry.bank.schedule
+        awaited = [] if schedule is None else schedule.awaited
+        return {"lag_records": self.venue.lag_records, "statements_awaited": awaited}
 
     def log_fields(self) -> dict[str, Any]:
         """Return what the log says of it as it begins and ends, without the database."""
@@ -263,7 +265,7 @@ class RegistryMachine(InstitutionMachine):
         assert schedule is not None
         for asked, content in errands.statements():
             why = content if isinstance(content, str) else bank.statement_take(asked, content)
-            schedule.end(asked, why)
+            bank.statement_end(asked, why)
             if why:
                 log.warning("bank_statement_refused", **asked._asdict(), error=why)
             else:

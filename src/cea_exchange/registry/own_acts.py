@@ -12,6 +12,8 @@ class OwnAct(StrEnum):
     """the bank's answer to a batch was taken"""
     BANK_STATED = "bank_stated"
     """a statement was fetched at the bank and read"""
+    BANK_NOT_STATED = "bank_not_stated"
+    """a statement was asked for and could not be read, and why"""
     PROOF_REVERSED = "proof_reversed"
     """a proof that the CCER registry reversed counts no more"""
     PLATFORM_ITEM = "platform_item"

@@ -101,6 +101,14 @@ def test_gb18030_is_read_where_it_is_said_and_never_guessed(tmp_path):
         read(path, provinces=provinces)
     table = allocation_read(SourceFile.load(path, "gb18030"), provinces=provinces)
     assert table.rows[0].account == "华能一厂"
+    for encoding in ("gbk", "gb2312"):
+        same = allocation_read(SourceFile.load(path, encoding), provinces=provinces)
+        assert same.rows == table.rows
+    path.write_bytes(("\ufeff" + ALLOCATION_CSV).encode("gb18030"))
+    assert allocation_read(SourceFile.load(path, "gb18030"), provinces=PROVINCES).rows
+    path.write_bytes(ALLOCATION_CSV.encode("utf-16"))
+    with pytest.raises(FileRefused, match="1: expected utf-8, got the mark of UTF-16"):
+        allocation_read(SourceFile.load(path))
     path.write_bytes(("\ufeff" + ALLOCATION_CSV).encode("utf-8"))
     with pytest.raises(FileRefused, match="1: expected gb18030, got the mark of UTF-8"):
         allocation_read(SourceFile.load(path, "gb18030"))

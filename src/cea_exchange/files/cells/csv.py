@@ -9,7 +9,20 @@ from cea_exchange.domain.naming import csv_name_read
 from cea_exchange.files.cells.table import CellTable, blanks_dropped, size_check
 from cea_exchange.files.findings import Findings
 
-Encoding = Literal["utf-8", "gb18030"]
+Encoding = Literal["utf-8", "gb18030", "gbk", "gb2312"]
+# GB18030 contains GBK, which contains GB2312: what is called the smaller one often is the larger.
+CODECS: dict[Encoding, str] = {
+    "utf-8": "utf-8",
+    "gb18030": "gb18030",
+    "gbk": "gb18030",
+    "gb2312": "gb18030",
+}
+_MARKS = {
+    codecs.BOM_UTF8: "utf-8",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+    "\ufeff".encode("gb18030"): "gb18030",
+}
 
 
 def csv_cells(data: bytes, encoding: Encoding, findings: Findings) -> CellTable:
@@ -31,14 +44,15 @@ def csv_cells(data: bytes, encoding: Encoding, findings: Findings) -> CellTable:
 
 
 def _decoded(data: bytes, encoding: Encoding, findings: Findings) -> str:
-    start = len(codecs.BOM_UTF8) if data.startswith(codecs.BOM_UTF8) else 0
-    if start and encoding != "utf-8":
-        raise findings.refuse(1, f"expected {encoding}, got the mark of UTF-8")
+    codec = CODECS[encoding]
+    mark = next((mark for mark in _MARKS if data.startswith(mark)), b"")
+    if mark and _MARKS[mark] != codec:
+        raise findings.refuse(1, f"expected {encoding}, got the mark of {_MARKS[mark].upper()}")
     try:
-        return data[start:].decode(encoding)
+        return data[len(mark) :].decode(codec)
     except UnicodeDecodeError as error:
-        bad = start + error.start
+        bad = len(mark) + error.start
         line = data.count(b"\n", 0, bad) + 1
-        hint = "" if encoding != "utf-8" else " (if it is GB18030, say so)"
+        hint = "" if codec != "utf-8" else " (if it is GB18030, say so)"
         text = f"expected {encoding}, got the byte 0x{data[bad]:02x}{hint}"
         raise findings.refuse(line, text) from None

@@ -4,7 +4,7 @@ import hashlib
 from pathlib import Path
 from typing import Self
 
-from cea_exchange.files.cells.csv import Encoding, csv_cells
+from cea_exchange.files.cells.csv import CODECS, Encoding, csv_cells
 from cea_exchange.files.cells.parquet import parquet_cells
 from cea_exchange.files.cells.table import CellTable
 from cea_exchange.files.cells.xlsx import xlsx_cells
@@ -26,7 +26,7 @@ class SourceFile:
         Errors name it, and its end says which format it has: `.csv`, `.xlsx` or `.parquet`.
     data : bytes
         All of it.
-    encoding : {"utf-8", "gb18030"}
+    encoding : {"utf-8", "gb18030", "gbk", "gb2312"}
         Of a CSV file. It is never guessed: most bytes of one read as something in the other.
 
     Attributes
@@ -36,8 +36,8 @@ class SourceFile:
     """
 
     def __init__(self, name: str, data: bytes, encoding: Encoding = "utf-8") -> None:
-        if encoding not in ("utf-8", "gb18030"):
-            raise ValueError(f"encoding: expected utf-8 or gb18030, got {encoding!r}")
+        if encoding not in CODECS:
+            raise ValueError(f"encoding: expected one of {', '.join(CODECS)}, got {encoding!r}")
         self.name = name
         self.data = data
         self.encoding = encoding

@@ -3,6 +3,8 @@
 from datetime import date, time, timedelta
 from typing import NamedTuple
 
+import msgspec
+
 from cea_exchange.domain.calendar import CalendarError, date_number, date_of_number
 from cea_exchange.domain.refusals import RegistryRefusal
 from cea_exchange.domain.timetable import day_start, time_from_ns, time_to_ns
@@ -15,6 +17,11 @@ ASKED_COUNT_MAX = 16
 TROUBLE_LENGTH_MAX = 300
 LOOK_BACK_DAYS = 14
 """A due time further back than the longest holiday with its weekends is not looked for."""
+
+
+def trouble_shown(why: str) -> str:
+    """Return the reason that a statement was not read, in one line of bounded length."""
+    return " ".join(why.split())[:TROUBLE_LENGTH_MAX]
 
 
 class StatementOf(NamedTuple):
@@ -42,7 +49,7 @@ class StatementSchedule:
     Attributes
     ----------
     trouble : str
-        Why the last one that was asked for was not read; empty if it was.
+        Why the last statement that was fetched could not be read; empty if it was read.
     """
 
     def __init__(self, store: Store, at: time | None, working_days: WorkingDays) -> None:
@@ -51,7 +58,12 @@ class StatementSchedule:
         self._working_days = working_days
         self._asked: list[int] = []
         self._read_ns: int | None = None
-        self.trouble = ""
+        self.trouble = self._trouble_noted()
+
+    @property
+    def awaited(self) -> list[int]:
+        """The days (yyyymmdd) of the statements that persons have asked for, not yet fetched."""
+        return list(self._asked)
 
     def ask(self, business_date: int) -> StatementOf:
         """Note that somebody wants a day's next statement; return which one that is.
@@ -65,7 +77,6 @@ class StatementSchedule:
                 f"business_date: expected one from {last.business_date} on, of which a statement"
                 f" was read, got {business_date} (CEA-BNK-16)",
             )
-        self.trouble = ""
         if business_date not in self._asked:
             self._asked = [*self._asked, business_date][-ASKED_COUNT_MAX:]
         return self._next_of(business_date)
@@ -91,9 +102,19 @@ class StatementSchedule:
 
     def end(self, statement: StatementOf, why: str = "") -> None:
         """Hear that one was read, or why not; by the clock it is asked for again."""
-        self.trouble = why[:TROUBLE_LENGTH_MAX]
+        self.trouble = trouble_shown(why)
         self._asked = [day for day in self._asked if day != statement.business_date]
         self._read_ns = None
+
+    def _trouble_noted(self) -> str:
+        """Return why the last statement was not read, as the record of acts has it."""
+        row = self._store.one(
+            "SELECT op, request FROM acts WHERE op IN (?, ?) ORDER BY act_id DESC LIMIT 1",
+            (OwnAct.BANK_STATED.value, OwnAct.BANK_NOT_STATED.value),
+        )
+        if row is None or row[0] == OwnAct.BANK_STATED.value:
+            return ""
+        return str(msgspec.msgpack.decode(row[1])["why"])
 
     def _due_day(self, now_ns: int) -> date | None:
         """Return the last working day whose time has come."""

@@ -5,20 +5,25 @@ Its instructions are `payments`; its answers, `reports`; what it has booked, `bo
 
 from typing import Any
 
+import structlog
+
 from cea_exchange.domain.refusals import RegistryRefusal
 from cea_exchange.institution.act_log import ActLog
 from cea_exchange.institution.checks import ActError
+from cea_exchange.ledger.database.interface import ConstraintViolated, DatabaseError
 from cea_exchange.protocol.bank.iso_20022.xml_reading import BankFileError
 from cea_exchange.registry.bank.books import BankBooks
 from cea_exchange.registry.bank.payments import BankPayments
 from cea_exchange.registry.bank.reports import BankReports
-from cea_exchange.registry.bank.schedule import StatementOf, StatementSchedule
+from cea_exchange.registry.bank.schedule import StatementOf, StatementSchedule, trouble_shown
 from cea_exchange.registry.checks import day_checked
 from cea_exchange.registry.general_ledger import Ledger
 from cea_exchange.registry.own_acts import OwnAct
 from cea_exchange.registry.participants.accounts import Accounts
 from cea_exchange.registry.participants.sub_accounts import SubAccounts
 from cea_exchange.registry.settlement.defaults import Defaults
+
+log = structlog.get_logger("registry")
 
 
 class BankService(BankPayments):
@@ -77,7 +82,28 @@ class BankService(BankPayments):
                 self.books.statement_read(content, name, asked)
         except (ActError, BankFileError) as error:
             return str(error)
+        except ConstraintViolated as error:
+            return f"statement: {error}"
+        except (DatabaseError, MemoryError):
+            raise
+        except Exception as error:
+            # Whatever a bank writes, its statement is refused and the reason shown.
+            log.error("bank_statement_broke", subject=name, exc_info=True)
+            return f"{type(error).__name__}: {error}"
         return ""
+
+    def statement_end(self, asked: StatementOf, why: str) -> None:
+        """Note that a statement was read, or why it was not, until a later one is read.
+
+        Rules: CEA-BNK-16.
+        """
+        assert self.schedule is not None
+        why = trouble_shown(why)
+        if why and why != self.schedule.trouble:
+            content = {**asked._asdict(), "why": why}
+            with self._act_log.own(OwnAct.BANK_NOT_STATED, content, is_kept=True):
+                pass
+        self.schedule.end(asked, why)
 
     def statements(self, first: int, count: int) -> list[dict[str, Any]]:
         """Return which statements were read, from a place on, the latest first."""

@@ -27,7 +27,7 @@ Content = Annotated[bytes, field(is_hidden=True)]
 FileName = Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern="^[^\\x00-\\x1f]+$")]
 TableFile = Annotated[FileName, field(TABLE_FILE, typed="file")]
 AnyFile = Annotated[FileName, field("The document.", typed="file")]
-Encoding = Annotated[Literal["utf-8", "gb18030"], field("Of a CSV file.")]
+Encoding = Annotated[Literal["utf-8", "gb18030", "gbk", "gb2312"], field("Of a CSV file.")]
 Seen = Annotated[
     str | None, field("What was seen (sha256): another one is refused.", name="--hash")
 ]

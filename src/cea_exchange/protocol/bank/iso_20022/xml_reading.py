@@ -11,6 +11,7 @@ from xml.parsers import expat
 
 from cea_exchange.domain.units import cash_format
 from cea_exchange.protocol.bank.instructions import CASH_LIMIT
+from cea_exchange.protocol.bank.iso_20022.xml_decoding import Undecodable, utf_8_of
 
 CURRENCY = "CNY"
 FILE_BYTES_MAX = 256 << 20
@@ -178,7 +179,7 @@ class _Builder:
     def __init__(self, file: str, namespace: str, whole: Shape) -> None:
         self._file = file
         self._namespace = namespace
-        self._parser = expat.ParserCreate(namespace_separator=" ")
+        self._parser = expat.ParserCreate("UTF-8", namespace_separator=" ")
         self._parser.buffer_text = True
         self._parser.StartDoctypeDeclHandler = self._doctype
         self._parser.StartElementHandler = self._start
@@ -196,7 +197,9 @@ class _Builder:
                 self._file, 1, f"expected at most {FILE_BYTES_MAX} bytes, got {len(content)}"
             )
         try:
-            self._parser.Parse(content, True)
+            self._parser.Parse(utf_8_of(content), True)
+        except Undecodable as error:
+            raise BankFileError(self._file, error.line, str(error)) from None
         except expat.ExpatError as error:
             what = expat.errors.messages[error.code]
             raise BankFileError(self._file, error.lineno, f"expected XML: {what}") from None

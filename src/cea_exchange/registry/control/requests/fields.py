@@ -33,7 +33,7 @@ Unit = Annotated[Literal["tonnes", "fen"] | None, field(is_hidden=True)]
 """In which the asker means an amount: one of the other unit is refused."""
 Content = Annotated[bytes, field(is_hidden=True)]
 """Of the file that comes with a request."""
-Encoding = Annotated[Literal["utf-8", "gb18030"], field("Of a CSV file.")]
+Encoding = Annotated[Literal["utf-8", "gb18030", "gbk", "gb2312"], field("Of a CSV file.")]
 FileName = Annotated[str, msgspec.Meta(min_length=1, max_length=255, pattern="^[^\\x00-\\x1f]+$")]
 """Of a file that comes with a request, or is in the registry's own folder."""
 File = Annotated[FileName, field(TABLE_FILE, typed="file")]
