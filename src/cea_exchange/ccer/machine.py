@@ -20,8 +20,10 @@ from cea_exchange.ccer.store import CcerStore
 from cea_exchange.institution.clock import InstitutionClock
 from cea_exchange.institution.machine import LinkMachine
 from cea_exchange.institution.persons import Person
+from cea_exchange.institution.venue_link.feed import VENUE
 from cea_exchange.institution.venue_link.turns import VenueTurns
 from cea_exchange.ledger.balances_check import accounts_differing
+from cea_exchange.ledger.partners import REGISTRY
 from cea_exchange.protocol.links.ccer import LinkAnswer
 
 log = structlog.get_logger("ccer")
@@ -60,6 +62,8 @@ class CcerMachine(LinkMachine):
         )
         super().__init__(service, clock, place=place, fatal=fatal)
         self._odd = ""
+        if self.ccer.proofs.last_claim_seq():
+            store.partners.await_word(REGISTRY)
         settlement = settlement_class(self.ccer.books)
         self.venue = VenueTurns(store, clock, settlement)
         settlement.reconsider()
@@ -111,8 +115,8 @@ class CcerMachine(LinkMachine):
     # -- the allowance registry ---------------------------------------------------------------
 
     def link_answer(self, payload: bytes) -> LinkAnswer | None:
-        """Return the answer to the allowance registry; None where the ledger contradicts itself."""
-        if self._odd:
+        """Return the answer to the allowance registry; None where the ledger is not reliable."""
+        if self._odd or VENUE in self._store.partners.lacking:
             return None
         answer = self.ccer.link.answer(payload)
         if answer.code:

@@ -13,6 +13,7 @@ import os
 import shutil
 import time
 from abc import ABC, abstractmethod
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Self, TypeVar
@@ -25,6 +26,7 @@ from cea_exchange.control_plane.door import HIGH_WATER_MARK, Message
 from cea_exchange.control_plane.fronts.fronts import DoorLimits
 from cea_exchange.control_plane.host import DaemonHost
 from cea_exchange.control_plane.service import Asked, Reply
+from cea_exchange.domain.refusals import InstitutionRefusal
 from cea_exchange.institution.clock import GuardedClock, noted_ns
 from cea_exchange.institution.config import InstitutionConfig
 from cea_exchange.institution.control.admin_door import AdminDoor, answer_encoded
@@ -48,6 +50,12 @@ RECONNECT_FIRST_S = 0.05
 RECONNECT_LAST_S = 2.0
 ACTS_S = 0.02
 """So long acts are taken one after the other, before everything else has its turn."""
+
+PARTNER_WAIT_S = 10.0
+"""Since the start: so long acts that need a partner's word wait for it, which takes a question
+and an answer; a link that was asked just before asks again after five."""
+HELD_MAX = 1_024
+"""Acts that wait so."""
 
 log = structlog.get_logger("institution")
 
@@ -107,6 +115,7 @@ class InstitutionDaemon(ABC, Generic[C, S, M]):
         self._service = self._machine.service
         self._persons = self._service.services.persons
         self._began_s = time.monotonic()
+        self._held: deque[Message] = deque()
         settings = (self.opener, str(self._data), config.database, operators, self.looks_own())
         self._looks = Looks(LookSettings(*settings))
         self._fronts_due_s = 0.0
@@ -293,6 +302,8 @@ class InstitutionDaemon(ABC, Generic[C, S, M]):
             # Looking is no act, and who watches looks often.
             log.debug("act", op=asked.request.op, by=asked.by, answer=answer)
             self._door.answer(message, msgspec.msgpack.encode(answer))
+        for message in self._held_due(now_s):
+            self._admin_take(message)
         until_s = now_s + ACTS_S
         while not self._host.is_stopping and time.monotonic() < until_s:
             waiting = self._door.next()
@@ -300,6 +311,19 @@ class InstitutionDaemon(ABC, Generic[C, S, M]):
                 break
             self._admin_take(waiting)
         self._fronts.flush()
+
+    def _held_due(self, now_s: float) -> deque[Message]:
+        """Return the acts that waited for a partner's word, once it has come or is overdue."""
+        if self._store.partners.are_awaited and now_s - self._began_s < PARTNER_WAIT_S:
+            return deque()
+        due, self._held = self._held, deque()
+        return due
+
+    def _is_held(self, code: str) -> bool:
+        """Tell whether an act that was refused so is to be tried again."""
+        is_early = time.monotonic() - self._began_s < PARTNER_WAIT_S
+        is_awaiting = code == InstitutionRefusal.PARTNER_AWAITED.name
+        return is_awaiting and is_early and len(self._held) < HELD_MAX
 
     def _admin_take(self, message: Message) -> None:
         try:
@@ -312,6 +336,9 @@ class InstitutionDaemon(ABC, Generic[C, S, M]):
             self._door.answer(message, msgspec.msgpack.encode(outcome_unknown(error)))
             raise
         answer = reply.answer.by_ok()
+        if self._is_held(answer.get("code", "")):
+            self._held.append(message)
+            return
         if reply.request is None:
             self._door.unreadable.note(message.key, answer["error"])
         else:

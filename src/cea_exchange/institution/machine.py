@@ -116,6 +116,9 @@ class InstitutionMachine:
         self._clock.now_ns()
         if not self._clock.is_known or (date := services.business_date()) == self._date:
             return
+        if services.store.partners.stopped():
+            # The end of a day may release what courts have frozen.
+            return
         try:
             ended = services.day_begin()
         except DatabaseFull as error:

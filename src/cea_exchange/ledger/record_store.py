@@ -29,6 +29,7 @@ from cea_exchange.ledger.database.sqlite import Sqlite
 from cea_exchange.ledger.database.tables import Schema
 from cea_exchange.ledger.double_entry import LedgerError
 from cea_exchange.ledger.head_file import HeadFile, head_kept
+from cea_exchange.ledger.partners import Partners
 from cea_exchange.protocol.folder_lock import FolderLock
 
 
@@ -58,6 +59,8 @@ class RecordStore:
         Takes the head of each link that was committed, for a writer in a folder.
     head_before
         Link and head that the folder knew of before the database was looked at.
+    partners
+        What the institution's partners have that the database lacks.
 
     Attributes
     ----------
@@ -80,6 +83,7 @@ class RecordStore:
         is_writer: bool = False,
         head_file: HeadFile | None = None,
         head_before: tuple[int, str] | None = None,
+        partners: Partners | None = None,
     ) -> None:
         self.database = database
         self._lock = lock
@@ -87,6 +91,7 @@ class RecordStore:
         self.is_writer = is_writer
         self._head_file = head_file
         self.head_before = head_before
+        self.partners = Partners() if partners is None else partners
         self._depth = 0
         self._business_date: int | None = None
         self._receipt_roots: list[str] = []
@@ -131,7 +136,11 @@ class RecordStore:
             opened = connect(before)
             head_file = HeadFile(folder)
             return cls(
-                *(opened, lock, connect), is_writer=True, head_file=head_file, head_before=before
+                *(opened, lock, connect),
+                is_writer=True,
+                head_file=head_file,
+                head_before=before,
+                partners=Partners(folder),
             )
         except DatabaseError as error:
             if lock is not None:
@@ -170,12 +179,12 @@ class RecordStore:
         """Open the institution's folder for reading, whether or not a daemon is at work on it."""
         folder = cls.folder(data)
         try:
-            before = head_kept(folder)
+            before, partners = head_kept(folder), Partners(folder)
             opened = reader_open(folder, database)
             schema_check(opened, cls.schema)
         except DatabaseError as error:
             raise StoreError(str(error)) from error
-        return cls(opened, head_before=before)
+        return cls(opened, head_before=before, partners=partners)
 
     @classmethod
     def folder(cls, data: Path | str) -> Path:

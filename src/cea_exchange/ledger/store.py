@@ -58,6 +58,10 @@ class Store(RecordStore):
     def _memory_read(self, database: Database) -> None:
         if self.is_writer:
             self._balances = balances_load(database)
+            self.partners.stops = [self._divergence, *self.partners.stops]
+
+    def _divergence(self) -> str:
+        return "" if self.state == "ok" else self.state
 
     def _level_begin(self) -> Callable[[], None]:
         kept = self.entry_last, self._snapshot_last, self._day_last
@@ -218,9 +222,13 @@ class Store(RecordStore):
         LedgerError
             One can't be. Those before it are posted and not written, so that a transaction that
             has more than one of them must be taken back.
+        ActsStopped
+            An act causes them, and nothing of value may move now; nothing was posted.
         """
         if self._depth == 0:
             raise LedgerError("an entry must be posted within a transaction")
+        if self.act_id != 0:
+            self.partners.value_check()
         if self.act_id is None:
             self.act_id = self.act_missing()
         rows: list[tuple[Any, ...]] = []

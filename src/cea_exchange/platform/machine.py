@@ -12,6 +12,7 @@ import structlog
 from cea_exchange.institution.clock import InstitutionClock
 from cea_exchange.institution.machine import LinkMachine
 from cea_exchange.institution.persons import Person
+from cea_exchange.ledger.partners import REGISTRY
 from cea_exchange.platform.config import PlatformConfig
 from cea_exchange.platform.control.service import PlatformService
 from cea_exchange.platform.platform import Platform
@@ -45,6 +46,10 @@ class PlatformMachine(LinkMachine):
     ) -> None:
         self.platform = Platform(store, clock=clock)
         self.platform.persons.operators = operators
+        self._partners = store.partners
+        if self.platform.outbox.judged_seq:
+            # A platform from an older copy of its folder would give numbers that the registry has.
+            self._partners.await_word(REGISTRY)
         service = PlatformService(
             self.platform,
             second_person=config.second_person,
@@ -52,6 +57,11 @@ class PlatformMachine(LinkMachine):
             place=self.place,
         )
         super().__init__(service, clock, place=place, fatal=fatal)
+
+    @property
+    def state(self) -> str:
+        """``ok``, or ``stopped: ...``: the registry has what the database lacks."""
+        return self._partners.stopped() or "ok"
 
     def own_place(self) -> dict[str, Any]:
         """Return how far the registry is."""

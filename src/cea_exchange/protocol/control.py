@@ -10,6 +10,7 @@ Long, because it is one contract: every message that a journal may hold, in one 
 """
 
 import re
+from hashlib import sha256
 from typing import Annotated, Literal, dataclass_transform
 
 import msgspec
@@ -229,6 +230,11 @@ class FeedItem(Control):
 
     transfer_seq: Annotated[int, msgspec.Meta(ge=1, le=2**62)]
     command: FeedCommand
+
+
+def feed_command_hash(command: FeedCommand | None) -> str:
+    """Return the SHA-256 of a command of the feed, by which both sides compare it; '' of none."""
+    return "" if command is None else sha256(control_encode(command)).hexdigest()
 
 
 class DayOpen(ActOfTwo):

@@ -4,7 +4,7 @@ Records travel as they are in memory; everything else is MessagePack. What can't
 refused with one line: what was expected, what it got, and where.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Annotated, Any, dataclass_transform
 
@@ -445,13 +445,23 @@ def snapshot_header_decode(payload: bytes) -> SnapshotHeader:
     return _decode(_snapshot_headers, payload, "a header of a snapshot")
 
 
-def settlement_header(log_id: str, first_seq: int, count: int, payload: bytes) -> bytes:
-    """Return the header that goes before `count` settlement records."""
+def settlement_header(
+    log_id: str, first_seq: int, count: int, payload: bytes, feed: Mapping[str, Any] | None = None
+) -> bytes:
+    """Return the header that goes before `count` settlement records.
+
+    Parameters
+    ----------
+    feed
+        In an answer to a replay request, `feed_seq` and `feed_hash` of the last item of the
+        registry's feed that the venue has taken.
+    """
     return msgspec.msgpack.encode(
         {
             "log_id": log_id,
             "first_seq": first_seq,
             "count": count,
             "crc32c": google_crc32c.value(payload),
+            **(feed or {}),
         }
     )

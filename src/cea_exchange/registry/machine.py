@@ -11,6 +11,7 @@ of a clock that never goes back; the time and day of acts are those of the regis
 
 from collections.abc import Callable
 from contextlib import nullcontext
+from functools import partial
 from typing import Any
 
 import structlog
@@ -95,6 +96,8 @@ class RegistryMachine(InstitutionMachine):
             "platform": PlatformTurns(self.registry.platform_stream),
             "ccer": CcerTurns(self.registry.ccer_proofs),
         }
+        for name, link in self.links.items():
+            link.is_paused = partial(self._is_stopped_by_others, name)
         if config.platform is not None:
             self.registry.platform_follow(acts_by_hand=config.platform.acts_by_hand)
         self.registry.offsets.by_link_only = config.ccer is not None
@@ -140,6 +143,10 @@ class RegistryMachine(InstitutionMachine):
         """Go on with what a database that was lost has; DatabaseError if it is away again."""
         self._balances_check()
         self.venue.resume()
+
+    def _is_stopped_by_others(self, partner: str) -> bool:
+        """Whether what a partner says can't be acted upon, for another reason than its word."""
+        return bool(self._store.partners.stopped(but=partner))
 
     # -- how it stands ------------------------------------------------------------------------
 
@@ -206,7 +213,7 @@ class RegistryMachine(InstitutionMachine):
 
     def _waiting_look(self, now_ns: int) -> None:
         """Try again what waits, once a day is confirmed: it may have waited for its trades."""
-        if self.venue.stopped or now_ns < self._waiting_at_ns:
+        if now_ns < self._waiting_at_ns or self._store.partners.stopped():
             return
         self._waiting_at_ns = now_ns + WAITING_LOOK_NS
         date = self._store.confirmed_date
@@ -223,7 +230,7 @@ class RegistryMachine(InstitutionMachine):
 
     def _bank_turn(self, now_ns: int) -> None:
         """Make the bank's instructions, let them be carried, and take its answers."""
-        if self._errands is None or now_ns < self._bank_at_ns or self.venue.stopped:
+        if self._errands is None or now_ns < self._bank_at_ns or self._store.partners.stopped():
             return
         if not self._clock.is_known:
             # The bank's instructions, and what comes of them, are of a day.

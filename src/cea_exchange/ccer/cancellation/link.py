@@ -5,16 +5,19 @@ is lost the same question gets the same answer.
 """
 
 import msgspec
+import structlog
 
 from cea_exchange.ccer.cancellation.proofs import Proofs
 from cea_exchange.domain.ccer.programme_error import ProgrammeError
 from cea_exchange.domain.refusals import CcerRefusal
+from cea_exchange.ledger.partners import REGISTRY
 from cea_exchange.ledger.store import Store
 from cea_exchange.protocol.control import DECODE_ERRORS
 from cea_exchange.protocol.links.ccer import LinkAnswer, LinkQuestion
 
 QUESTION_BYTES_MAX = 1 << 16
 
+log = structlog.get_logger("ccer")
 _decoder = msgspec.msgpack.Decoder(LinkQuestion)
 
 
@@ -42,6 +45,16 @@ class Link:
             question = _decoder.decode(payload)
         except DECODE_ERRORS as error:
             return self._refused(0, CcerRefusal.BAD_REQUEST, f"question: {error}")
+        taken_seq = question.first_proof_seq - 1
+        lacks = self._store.partners.stream_compare(
+            REGISTRY,
+            self._proofs.last_seq(),
+            (taken_seq, question.head),
+            self._store.find("proof_stream", "head", proof_seq=taken_seq),
+        )
+        if lacks:
+            log.error("ledger_lacks_records", why=lacks)
+            return self._refused(question.question, CcerRefusal.LEDGER_STOPPED, lacks)
         try:
             with self._store.transaction():
                 answers = tuple(self._proofs.claim(claim) for claim in question.claims)

@@ -16,6 +16,7 @@ from cea_exchange.domain.ccer.proofs import PROOF_LIFE, Claimed, ProofState, res
 from cea_exchange.domain.refusals import CcerRefusal
 from cea_exchange.institution.checks import WHY_LENGTH_MAX, words_checked
 from cea_exchange.institution.paging import ALL
+from cea_exchange.ledger.partners import REGISTRY
 from cea_exchange.protocol.links.ccer import (
     BEFORE_ALL,
     ITEMS_MAX,
@@ -278,8 +279,10 @@ class Proofs:
 
         Notes
         -----
-        Rules: CCER-LNK-01.
+        Rules: CCER-LNK-01, CEA-REG-09.
         """
+        self._store.partners.value_check()
+        self._store.partners.number_check(REGISTRY)
         payload = msgspec.msgpack.encode(item)
         try:
             # What its strict decoder refuses would stop the link for good.

@@ -171,13 +171,14 @@ class RegistryCommands(InstitutionCommands):
         json: Json = False,
         venue: Annotated[
             Path | None,
-            typer.Option("--venue", help="A venue's data folder: its journal's heads too."),
+            typer.Option("--venue", help="A venue's data folder: what its journal has, too."),
         ] = None,
     ) -> None:
         """Check the chain of hashes over all the {title} knows; 1, and the place, if it breaks.
 
         Each link is computed again from what it covers, and every row compared with the log of
-        rows. With --venue, the heads that a venue's journal has are compared, too.
+        rows. With --venue, the heads and the items of the feed that a venue's journal has are
+        compared, too, and each item that the {title} lacks is named.
 
         Example: cea-exchange {name} verify --venue .
         """
@@ -185,12 +186,17 @@ class RegistryCommands(InstitutionCommands):
         def venue_differences(store: "RegistryStore") -> Iterable[str]:
             from cea_exchange.institution.maintenance.integrity import heads_differing
             from cea_exchange.journal import JournalError
-            from cea_exchange.venue.registry_link.registry_heads import registry_heads
+            from cea_exchange.registry.reconciliation.lost_records import lost_records
+            from cea_exchange.venue.registry_link.registry_heads import (
+                registry_heads,
+                registry_items,
+            )
 
             if venue is None:
                 return []
             with bad_input(JournalError, OSError):
-                return list(heads_differing(store, registry_heads(venue), "the venue's journal"))
+                heads = heads_differing(store, registry_heads(venue), "the venue's journal")
+                return [*heads, *lost_records(store, registry_items(venue))]
 
         self.verified(data, database, json, venue_differences)
 

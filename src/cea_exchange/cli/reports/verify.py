@@ -20,10 +20,11 @@ from cea_exchange.journal import JournalError
 from cea_exchange.ledger.database.folder import has_database
 from cea_exchange.ledger.store import Store, StoreError
 from cea_exchange.protocol.folder_lock import FolderInUse, FolderLock
+from cea_exchange.registry.reconciliation.lost_records import lost_records
 from cea_exchange.registry.reconciliation.reconcile import Reconciliation, check_ledger
 from cea_exchange.registry.store import RegistryStore
 from cea_exchange.venue.maintenance.verify import SettlementCheck, VerifyResult, verify_data
-from cea_exchange.venue.registry_link.registry_heads import registry_heads
+from cea_exchange.venue.registry_link.registry_heads import registry_heads, registry_items
 
 
 def register(app: typer.Typer) -> None:
@@ -104,6 +105,8 @@ def _ledger_check(data: Path, venue: Path, archive: Path | None) -> Reconciliati
         heads = registry_heads(venue, archive)
         for difference in heads_differing(store, heads, "the venue's journal"):
             raise CheckFailed(f"settlement sequence {ledger.last_seq}: {difference}")
+        for lost in lost_records(store, registry_items(venue, archive)):
+            raise CheckFailed(f"settlement sequence {ledger.last_seq}: {lost}")
     return ledger
 
 

@@ -33,6 +33,11 @@ class RegistryRefusal(IntEnum):
     """The `request_id` was another request of the same person."""
     LEDGER_BROKEN = 13
     """The ledger's chain of hashes is broken; nothing was done."""
+    LEDGER_STOPPED = 14
+    """The institution is stopped: nothing that moves value is done (CEA-REG-09)."""
+    PARTNER_AWAITED = 15
+    """The venue or the registry has not said since the start how far it is; nothing was done
+    (CEA-REG-09)."""
     CALENDAR_UNSOUND = 29
     """The file is no calendar, or does not begin on the day after the last one known (CEA-
     DAY-10)."""

@@ -37,6 +37,7 @@ from cea_exchange.institution.persons import Person
 from cea_exchange.institution.services import InstitutionServices
 from cea_exchange.ledger.chain import LinkBroken
 from cea_exchange.ledger.database.interface import DatabaseFull, DatabaseLost
+from cea_exchange.ledger.partners import ActsStopped, PartnerAwaited
 
 NS_PER_S = 1_000_000_000
 ERROR_CHARACTERS_MAX = 16_000
@@ -162,6 +163,9 @@ class InstitutionService(Service[Person, R]):
         """Do what is asked, or keep it for a second person, in one transaction."""
         if isinstance(request, Stop):
             return {}
+        # What a partner has more than the database, an act would contradict.
+        for lacks in self.services.store.partners.lacking.values():
+            raise ActsStopped(f"stopped: {lacks}")
         with self.services.transaction():
             return self._once(person, request, lambda: self._act(person, request))
 
@@ -176,6 +180,10 @@ class InstitutionService(Service[Person, R]):
             code, why = error.code, str(error)
         elif isinstance(error, LinkBroken):
             code, why = InstitutionRefusal.LEDGER_BROKEN, f"nothing was done: {error}"
+        elif isinstance(error, PartnerAwaited):
+            code, why = InstitutionRefusal.PARTNER_AWAITED, f"nothing was done: {error}"
+        elif isinstance(error, ActsStopped):
+            code, why = InstitutionRefusal.LEDGER_STOPPED, f"nothing was done: {error}"
         elif isinstance(error, DatabaseFull):
             code, why = InstitutionRefusal.NO_SPACE, f"no space, nothing was done: {error}"
         else:

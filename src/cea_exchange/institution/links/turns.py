@@ -9,6 +9,7 @@ stops the link, and nothing else.
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import NamedTuple
 
 import structlog
@@ -49,12 +50,15 @@ class LinkTurns(ABC):
         Whom.
     stopped : str
         Why nothing more of it is taken in this process's life; empty while it is.
+    is_paused : callable
+        Tells whether nothing is asked, and no answer taken, for now.
     """
 
     institution: str
 
     def __init__(self) -> None:
         self.stopped = ""
+        self.is_paused: Callable[[], bool] = lambda: False
         self._is_connected = False
         self._asked_at_ns: int | None = None
         self._ask_from_ns = 0
@@ -106,6 +110,9 @@ class LinkTurns(ABC):
         """
         if self._asked_at_ns is None or self.stopped:
             return
+        if self.is_paused():
+            self._asked_at_ns = None
+            return
         try:
             if len(frames) != 1:
                 raise LinkStopped(f"expected an answer of 1 frame, got {len(frames)}")
@@ -141,7 +148,7 @@ class LinkTurns(ABC):
             self.forget()
             said.append(LinkDropped(self.institution))
         is_due = self._is_connected and self._asked_at_ns is None and now_ns >= self._ask_from_ns
-        if is_due and not self.stopped:
+        if is_due and not (self.stopped or self.is_paused()):
             question = self.question()
             self._asked_at_ns = now_ns
             said.append(LinkAsked(self.institution, question))

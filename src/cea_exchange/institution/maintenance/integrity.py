@@ -21,6 +21,7 @@ def integrity_differences(store: RecordStore) -> Iterator[str]:
     -----
     Rules: CEA-REG-05.
     """
+    yield from store.partners.lacking.values()
     # One says it for all: others must not be crowded out.
     yield from islice(triggers_wrong(store.database, store.schema), 1)
     yield from chain_breaks(store.database, store.schema)

@@ -17,12 +17,21 @@ class StreamError(Exception):
 
 
 class RunHeader(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Header of a run of records: which stream, which numbers, and their checksum (CRC-32C)."""
+    """Header of a run of records: which stream, which numbers, and their checksum (CRC-32C).
+
+    Attributes
+    ----------
+    feed_seq, feed_hash
+        Of an answer: the last item of the feed that the venue has taken, and the hash of its
+        command; None if the venue does not say it.
+    """
 
     log_id: str
     first_seq: int
     count: int
     crc32c: int
+    feed_seq: int | None = None
+    feed_hash: str = ""
 
 
 class Heartbeat(msgspec.Struct, frozen=True):
@@ -36,8 +45,8 @@ _run_header_decoder = msgspec.msgpack.Decoder(RunHeader)
 _heartbeat_decoder = msgspec.msgpack.Decoder(Heartbeat)
 
 
-def run_decode(header: bytes, payload: bytes) -> tuple[str, np.ndarray]:
-    """Return a run's `log_id` and its records.
+def run_decode(header: bytes, payload: bytes) -> tuple[RunHeader, np.ndarray]:
+    """Return a run's header and its records.
 
     Raises StreamError: header or records are malformed, or the checksum is another.
     """
@@ -62,7 +71,7 @@ def run_decode(header: bytes, payload: bytes) -> tuple[str, np.ndarray]:
             f"settlement records: expected {run.first_seq} as the first,"
             f" got {records[0]['settlement_seq']}"
         )
-    return run.log_id, records
+    return run, records
 
 
 def heartbeat_decode(payload: bytes) -> Heartbeat:

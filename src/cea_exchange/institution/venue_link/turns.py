@@ -17,9 +17,10 @@ import numpy as np
 import structlog
 
 from cea_exchange.institution.clock import InstitutionClock
-from cea_exchange.institution.venue_link.feed import FeedRequest, feed_answer
+from cea_exchange.institution.venue_link.feed import VENUE, FeedRequest, feed_answer, feed_lacking
 from cea_exchange.institution.venue_link.stream import (
     Heartbeat,
+    RunHeader,
     StreamError,
     heartbeat_decode,
     run_decode,
@@ -137,18 +138,21 @@ class VenueTurns:
         self._behind_since_ns: int | None = None
         self._waiting: dict[bytes, _Waiting] = {}
         self._outputs: list[VenueOutput] = []
+        store.partners.stops.append(lambda: self.stopped)
+        if store.log_id is not None:
+            # A ledger from an older copy of its folder would give numbers that the venue has.
+            store.partners.await_word(VENUE)
 
     @property
     def state(self) -> str:
         """``ok``, ``diverged: ...`` or ``stopped: ...``: whether the line moves."""
         try:
-            state = self._store.state
+            return self._store.partners.stopped() or "ok"
         except DatabaseLost:
             raise
         except DatabaseError as error:
             # A disk that can't be read now; nobody is to take it for a line that moves.
             return f"stopped: the database can't be read: {error}"
-        return self.stopped if state == "ok" and self.stopped else state
 
     @property
     def lag_records(self) -> int:
@@ -223,7 +227,8 @@ class VenueTurns:
             return None
         if frames[0] != b"S" or len(frames) != 3:
             raise StreamError(f"settlement message: expected S or H, got {frames[0][:8]!r}")
-        return run_decode(frames[1], frames[2])
+        run, records = run_decode(frames[1], frames[2])
+        return run.log_id, records
 
     def _beat_note(self, beat: Heartbeat, now_ns: int) -> None:
         """Note how far a venue is; refuse one of another log, and one that went back."""
@@ -246,16 +251,36 @@ class VenueTurns:
         try:
             if len(frames) != 2:
                 raise StreamError(f"replay answer: expected 2 frames, got {len(frames)}")
-            log_id, records = run_decode(frames[0], frames[1])
+            run, records = run_decode(frames[0], frames[1])
         except StreamError as error:
             self.stop_line(str(error))
             return
+        self._feed_compare(run)
         self._ask_from_ns = now_ns + (0 if len(records) else REPLAY_PAUSE_NS)
-        self._apply(log_id, records, now_ns)
+        self._apply(run.log_id, records, now_ns)
+
+    def _feed_compare(self, run: RunHeader) -> None:
+        """Note whether the venue has items of the feed that the ledger lacks.
+
+        Notes
+        -----
+        Rules: CEA-REG-09.
+        """
+        if self._store.log_id not in (None, run.log_id):
+            return
+        lacks = "" if run.feed_seq is None else feed_lacking(
+            self._store, run.feed_seq, run.feed_hash
+        )
+        if self._store.partners.heard(VENUE, lacks) and lacks:
+            log.error("ledger_lacks_records", why=lacks)
 
     def _apply(self, log_id: str, records: np.ndarray, now_ns: int) -> None:
         """Settle records, or say why not."""
         if self.stopped:
+            return
+        if self._store.partners.lacking:
+            # What follows would be settled upon, and numbered for the venue, by another ledger.
+            self._ask_from_ns = now_ns + FULL_PAUSE_NS
             return
         try:
             with self._measured(records):
@@ -309,7 +334,10 @@ class VenueTurns:
 
     def settle_batch(self) -> None:
         """Post some of what waits for the close, while everything else goes on."""
-        if self.stopped or not self.is_settling:
+        if not self.is_settling:
+            return
+        if self.stopped or self._store.partners.lacking:
+            self.is_settling = False
             return
         try:
             self.is_settling = self._settlement.settle_batch()

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import structlog
 
+from cea_exchange.ledger.partners import REGISTRY
 from cea_exchange.platform.record import Record
 from cea_exchange.protocol.control import DECODE_ERRORS
 from cea_exchange.protocol.links.platform import (
@@ -19,6 +20,7 @@ from cea_exchange.protocol.links.platform import (
     LinkItem,
     LinkQuestion,
     Verdict,
+    completion_hash,
     head_after,
     item_decode,
     question_decode,
@@ -69,8 +71,9 @@ class Outbox:
 
         Notes
         -----
-        Rules: CEA-PLK-01.
+        Rules: CEA-PLK-01, CEA-REG-09.
         """
+        self._store.partners.number_check(REGISTRY)
         with self._record.transaction():
             link_seq = self.last_seq + 1
             before = HEAD_BEFORE_ALL
@@ -116,6 +119,8 @@ class Outbox:
     def _refusal(self, question: LinkQuestion) -> str:
         if question.log_id not in (None, self.log_id):
             return f"log_id: expected {self.log_id}, got {question.log_id}"
+        if lacks := self._lacks(question):
+            return lacks
         beyond = [each.link_seq for each in question.verdicts if each.link_seq > self.last_seq]
         if beyond:
             return f"verdict: expected on an item up to {self.last_seq}, got on {beyond[0]}"
@@ -127,6 +132,22 @@ class Outbox:
             if verdict.link_seq <= self.judged_seq and not self._is_kept(verdict):
                 return f"verdict: expected on {verdict.link_seq} as before, got another one"
         return self._completions_refusal(question)
+
+    def _lacks(self, question: LinkQuestion) -> str:
+        """Return what the registry has taken and the platform lacks; '' if nothing.
+
+        Notes
+        -----
+        Rules: CEA-REG-09.
+        """
+        taken_seq = question.first - 1
+        own_head = self._store.find("link_items", "head", link_seq=taken_seq)
+        lacks = self._store.partners.stream_compare(
+            REGISTRY, self.last_seq, (taken_seq, question.head), own_head
+        )
+        if lacks:
+            log.error("ledger_lacks_records", why=lacks)
+        return lacks
 
     def _completions_refusal(self, question: LinkQuestion) -> str:
         last_seq = self.completed_seq
@@ -206,7 +227,24 @@ class Outbox:
 
     def _answer(self, *, items: tuple[bytes, ...] = (), refusal: str = "") -> LinkAnswer:
         places = (self.last_seq, self.judged_seq, self.completed_seq)
-        return LinkAnswer(self.log_id, *places, items, refusal)
+        return LinkAnswer(self.log_id, *places, items, refusal, self._completed_hash())
+
+    def _completed_hash(self) -> str:
+        row = self._store.one(
+            "SELECT completion_seq, compliance_year, owed, surrendered, offset_tonnes,"
+            " completed_on, applied, deducted, covered FROM completions"
+            " ORDER BY completion_seq DESC LIMIT 1"
+        )
+        if row is None:
+            return ""
+        seq, *figures, covered = row
+        days = msgspec.json.decode(covered, type=tuple[tuple[int, int], ...])
+        year, owed, surrendered, offset, completed_on, applied, deducted = figures
+        return completion_hash(
+            Completion(
+                *(seq, "", year, owed, surrendered, offset, completed_on, applied, deducted, days)
+            )
+        )
 
     # -- what items were about --------------------------------------------------------------------
 

@@ -134,10 +134,13 @@ class LinkQuestion(msgspec.Struct, frozen=True, kw_only=True):
     ----------
     question
         Its number in the life of the process that asks; the answer repeats it.
+    head
+        Of the item before `first_proof_seq`; '' if the asker does not say it.
     """
 
     question: Whole = 0
     first_proof_seq: Annotated[int, msgspec.Meta(ge=1, le=2**62)]
+    head: str = ""
     claims: Annotated[tuple[Claim, ...], msgspec.Meta(max_length=CLAIMS_MAX)] = ()
 
 

@@ -288,6 +288,8 @@ class LinkQuestion(Struct, frozen=True, forbid_unknown_fields=True):
     reported_until
         With these the registry has told all that covers obligations before this day of its own
         (yyyymmdd); 0: it has more to tell.
+    head
+        Of the item before `first`; '' if the registry does not say it.
     """
 
     first: LinkSeq
@@ -296,6 +298,7 @@ class LinkQuestion(Struct, frozen=True, forbid_unknown_fields=True):
     verdicts: Annotated[tuple[Verdict, ...], Meta(max_length=VERDICTS_MAX)] = ()
     completions: Annotated[tuple[Completion, ...], Meta(max_length=COMPLETIONS_MAX)] = ()
     reported_until: Annotated[int, Meta(ge=0, le=99991231)] = 0
+    head: str = ""
 
 
 class LinkAnswer(Struct, frozen=True, forbid_unknown_fields=True):
@@ -309,6 +312,8 @@ class LinkAnswer(Struct, frozen=True, forbid_unknown_fields=True):
         Likewise of completions.
     refusal
         Why nothing of the question was taken; '' if it was.
+    completed_hash
+        Of the last completion, see `completion_hash`; '' before the first.
     """
 
     log_id: str
@@ -317,6 +322,16 @@ class LinkAnswer(Struct, frozen=True, forbid_unknown_fields=True):
     completed_seq: Whole = 0
     items: tuple[bytes, ...] = ()
     refusal: str = ""
+    completed_hash: str = ""
+
+
+def completion_hash(completion: Completion) -> str:
+    """Return the SHA-256 of a completion's figures, by which both sides compare it.
+
+    The enterprise is left out: the registry may know it under another name by now.
+    """
+    figures = msgspec.structs.replace(completion, enterprise="")
+    return sha256(msgspec.msgpack.encode(figures)).hexdigest()
 
 
 def head_after(before: str, item: bytes) -> str:

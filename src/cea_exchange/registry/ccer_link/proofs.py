@@ -76,7 +76,9 @@ class CcerProofs:
             Claim(claim_seq=seq, step=step, proof=proof, account=account, compliance_year=year)
             for seq, step, proof, account, year in rows
         )
-        return LinkQuestion(first_proof_seq=self.last_seq() + 1, claims=claims)
+        last_seq = self.last_seq()
+        head = self._store.find("ccer_items", "head", proof_seq=last_seq) or BEFORE_ALL
+        return LinkQuestion(first_proof_seq=last_seq + 1, head=head, claims=claims)
 
     def take(self, answer: LinkAnswer) -> int:
         """Keep what has come, in one transaction, and make of it what follows.

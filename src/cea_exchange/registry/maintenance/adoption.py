@@ -12,7 +12,7 @@ from pathlib import Path
 
 from cea_exchange.domain.naming import CASH_NAME, is_one_line
 from cea_exchange.domain.records import DAY_CLOSED_DTYPE, Method
-from cea_exchange.institution.venue_link.feed import feed_last_seq
+from cea_exchange.institution.venue_link.feed import VENUE, feed_last_seq
 from cea_exchange.institution.venue_link.holding_hash import holding_hash
 from cea_exchange.institution.venue_link.settlement_records import record_at, records_from
 from cea_exchange.ledger.balances_check import accounts_differing
@@ -98,6 +98,8 @@ def adopt(
         store.last_seq_set(statement.log_id, store.last_seq)
         # The file before the commit: without it the new stream could never begin.
         _file_write(path, statement_encode(statement))
+    # What the venue of before has does not count any more.
+    store.partners.heard(VENUE, "")
     return statement
 
 

@@ -3,7 +3,7 @@
 import msgspec
 
 from cea_exchange.ledger.database.interface import Row
-from cea_exchange.protocol.links.platform import Completion
+from cea_exchange.protocol.links.platform import Completion, completion_hash
 from cea_exchange.registry.compliance.obligation_status import standing_of
 from cea_exchange.registry.general_ledger import Ledger
 from cea_exchange.registry.platform_link.listed_entities import ListedEntities
@@ -39,6 +39,36 @@ class Completions:
                 + (msgspec.json.encode(sorted(standing.counted.items())).decode(),)
             ],
         )
+
+    def lacking(self, completed_seq: int, completed_hash: str) -> str:
+        """Return which completions the platform has and the ledger lacks; '' if none.
+
+        Parameters
+        ----------
+        completed_seq, completed_hash
+            Number and hash of the last one that the platform has; an empty hash is not compared.
+
+        Notes
+        -----
+        Rules: CEA-REG-09.
+        """
+        if completed_seq == 0:
+            return ""
+        own = self.since(completed_seq, 1)
+        if not own:
+            last_seq = self._store.one(
+                "SELECT coalesce(max(completion_seq), 0) FROM platform_completions"
+            )
+            return (
+                f"the platform has completions up to {completed_seq}, this ledger only up to"
+                f" {last_seq}: it is older than what the platform has taken"
+            )
+        if completed_hash not in ("", completion_hash(own[0])):
+            return (
+                f"completion {completed_seq} is another one than the platform has taken: this"
+                " ledger is not the one that was followed"
+            )
+        return ""
 
     def since(self, first: int, count: int) -> tuple[Completion, ...]:
         """Return so many from a number on."""

@@ -57,6 +57,8 @@ from cea_exchange.registry.platform_link.succeeded import SucceededObligations
 
 ITEMS_MAX = 20
 """In one answer; other work has its turn between answers."""
+PLATFORM = "platform"
+"""The partner that takes completions; see `Partners`."""
 VERDICT_BYTES_MAX = 256 * 1024
 """Of one question: the platform takes twice as much."""
 NOT_POSTED = (
@@ -132,9 +134,10 @@ class PlatformStream:
             The platform's last answer, which says how far it is; None before its first, to which
             nothing is said yet.
         """
-        first, log_id = self.last_seq() + 1, self.log_id()
+        (last_seq, head), log_id = self._last(), self.log_id()
+        first = last_seq + 1
         if answer is None:
-            return LinkQuestion(first, 0, log_id)
+            return LinkQuestion(first, 0, log_id, head=head)
         completions = self.completions.since(answer.completed_seq + 1, COMPLETIONS_MAX)
         has_more = len(completions) == COMPLETIONS_MAX
         return LinkQuestion(
@@ -144,6 +147,7 @@ class PlatformStream:
             self._verdicts(answer.judged_seq + 1),
             completions,
             reported_until=0 if has_more else self._ledger.business_date(),
+            head=head,
         )
 
     def has_more_to_say(self, answer: LinkAnswer) -> bool:
@@ -189,6 +193,10 @@ class PlatformStream:
                 f"items: expected {self.last_seq()} or more, got {answer.last_seq}: the platform"
                 " has lost what it said"
             )
+        lacks = self.completions.lacking(answer.completed_seq, answer.completed_hash)
+        self._store.partners.heard(PLATFORM, lacks)
+        if lacks:
+            raise LinkStopped(lacks)
         return sum(self._take(answer.log_id, item) for item in answer.items)
 
     def _take(self, log_id: str, payload: bytes) -> bool:

@@ -7,6 +7,7 @@ from cea_exchange.control_plane.door import Mailbox
 from cea_exchange.domain.records import EVENT_DTYPE
 from cea_exchange.domain.refusals.frame_error import FrameError
 from cea_exchange.journal import EventDamaged
+from cea_exchange.protocol.control import feed_command_hash
 from cea_exchange.protocol.framing import (
     REPLAY_COUNT_MAX,
     settlement_header,
@@ -54,5 +55,12 @@ class SettlementReplay:
                     damage_refusal(error)
                     continue
             payload = rows.tobytes()
-            header = settlement_header(self._log_id, request.first, len(rows), payload)
+            header = settlement_header(
+                self._log_id, request.first, len(rows), payload, self._feed_taken()
+            )
             self._mailbox.answer(message.routing_id, header, payload)
+
+    def _feed_taken(self) -> dict[str, int | str]:
+        """Return how much of the registry's feed the venue has: an older registry lacks some."""
+        machine = self._sequencer.machine
+        return {"feed_seq": machine.feed_seq, "feed_hash": feed_command_hash(machine.feed_last)}

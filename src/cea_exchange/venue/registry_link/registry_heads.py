@@ -1,4 +1,4 @@
-"""Journals the heads of the registry's hash chain, so that nobody can change them later."""
+"""What a venue's journal has of the registry: its feed, with the heads of its hash chain."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,8 +7,8 @@ from cea_exchange.protocol.control import FeedItem, LedgerHead
 from cea_exchange.venue.control_log import controls_read
 
 
-def registry_heads(directory: Path, archive: Path | None = None) -> Iterator[tuple[int, str]]:
-    """Yield link and head, oldest first.
+def registry_items(directory: Path, archive: Path | None = None) -> Iterator[FeedItem]:
+    """Yield the items of the registry's feed that the venue has taken, oldest first.
 
     Parameters
     ----------
@@ -23,5 +23,12 @@ def registry_heads(directory: Path, archive: Path | None = None) -> Iterator[tup
         The journal is not as it was written.
     """
     for _, message in controls_read(directory, archive):
-        if isinstance(message, FeedItem) and isinstance(message.command, LedgerHead):
-            yield message.command.link_id, message.command.head
+        if isinstance(message, FeedItem):
+            yield message
+
+
+def registry_heads(directory: Path, archive: Path | None = None) -> Iterator[tuple[int, str]]:
+    """Yield link and head of the registry's chain, oldest first; see `registry_items`."""
+    for item in registry_items(directory, archive):
+        if isinstance(item.command, LedgerHead):
+            yield item.command.link_id, item.command.head
