@@ -413,6 +413,48 @@ def lacking_and_made_up_for(world):
     assert world.lots("A", "trading") == [(1, 100), (101, 5_000)]
 
 
+def test_a_later_delivery_takes_no_tonnes_that_an_earlier_one_needs(tmp_path):
+    """CCER-STL-01: deliveries of an account are posted in the exchange's order."""
+    with CcerAndExchange(tmp_path) as world:
+        store, books = begun(world).ccer.store, world.ccer.books
+        world.trade("SEAWIND", "A", 4_950)
+        world.trade("SEAWIND", "B", 50)
+        world.settle()
+        with store.transaction():
+            taken = books.move(EntryKind.WITHDRAWN, 0, 0, 0, 100, "by mistake")
+            world.ccer.deliveries.some(store.last_seq)
+        assert [each["state"] for each in world.ccer.deliveries.listed()] == ["failed", "failed"]
+        with store.transaction():
+            for kind in (EntryKind.TRANSFER_BEGUN, EntryKind.DEPOSITED):
+                books.move(kind, 0, 0, 0, taken, "by mistake")
+            world.ccer.deliveries.retry()
+        assert [each["state"] for each in world.ccer.deliveries.listed()] == ["posted", "posted"]
+
+
+def test_a_court_does_not_ask_the_exchange_for_tonnes_that_are_leaving_it(tmp_path):
+    """CCER-FRZ-01: what the exchange has let go is frozen as it arrives, and asked for once."""
+    with CcerAndExchange(tmp_path) as world:
+        store, books = begun(world).ccer.store, world.ccer.books
+        with store.transaction():
+            taken = books.move(EntryKind.WITHDRAWN, 0, 0, 0, 2_000, "by mistake")
+            books.move(EntryKind.TRANSFER_BEGUN, 0, 0, 0, taken, "by mistake")
+        world.ccer.market_transfers.from_market("SEAWIND", P, 4_000)
+        world.feed()
+        world.settle()
+        (leaving,) = world.ccer.deliveries.listed()
+        assert (leaving["kind"], leaving["tonnes"], leaving["state"]) == (
+            *("withdrawn", 4_000, "waiting"),
+        )
+        world.ccer.freezes.freeze("SEAWIND", P, 10_000, order="(2026) 1", court="Beijing")
+        assert not [each for each in fed(world) if isinstance(each, control.Seizure)]
+        with store.transaction():
+            books.move(EntryKind.DEPOSITED, 0, 0, 0, taken, "by mistake")
+            world.ccer.deliveries.some(store.last_seq)
+        (seizure,) = [each for each in fed(world) if isinstance(each, control.Seizure)]
+        assert (seizure.amount, seizure.why) == (1_000, "court")
+        assert world.ccer.freezes.found(1).in_force == 9_000
+
+
 # -- each once, in order ----------------------------------------------------------------------
 
 

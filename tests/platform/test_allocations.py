@@ -60,6 +60,42 @@ def test_a_province_gives_what_the_plan_gives_and_a_second_person_approves(verif
         allocations.withdraw(1)
 
 
+def distributed_elsewhere(world, province, tonnes):
+    """Let another province have distributed its final allocation of 2024."""
+    store = world.store
+    row = {
+        "allocation_id": store.next_id("allocations", "allocation_id"),
+        "province": province,
+        "compliance_year": 2024,
+        "stage": "final",
+        "state": "distributed",
+        "plan_mark": "",
+        "tonnes": tonnes,
+        "sha256": "0" * 64,
+        "computed_by": "Xu Yan",
+        "computed_key": "x" * 40,
+        "computed_on": 20260110,
+        "approved_by": "He Ping",
+        "distributed_on": 20260110,
+    }
+    with world.platform.record.transaction():
+        store.insert(f"allocations ({', '.join(row)})", [tuple(row.values())])
+
+
+def test_provinces_together_get_no_more_than_the_national_total(verified):
+    """CEA-PLN-26: what other provinces were given counts against the authority's total."""
+    allocations = verified.platform.allocations
+    row = allocations.compute(PROVINCE, 33, 2024, "final")
+    allocations.approve(SECOND, row.allocation_id)
+    distributed_elsewhere(verified, 31, 1_000)
+    allocations.total_set(NATION, 2024, "final", row.tonnes + 999)
+    with refuses(f"TOTAL_EXCEEDED: .*at most {row.tonnes - 1} t, got {row.tonnes}"):
+        allocations.distribute(row.allocation_id)
+    allocations.total_set(NATION, 2024, "final", row.tonnes + 1_000)
+    allocations.distribute(row.allocation_id)
+    assert allocations.national(2024, "final")["given"] == row.tonnes + 1_000
+
+
 def test_a_pre_allocation_rests_on_the_year_before(verified):
     """CEA-PLN-14, example 28: 70%, rounded down."""
     row = verified.platform.allocations.compute(PROVINCE, 33, 2025, "pre")

@@ -1,5 +1,6 @@
 """Each pattern at its thresholds: found there, and not a step before."""
 
+import pandas as pd
 import pytest
 
 from cea_exchange.supervision.limits import LimitsError, limits_packaged, limits_parse
@@ -35,7 +36,14 @@ def washed(times: int, tonnes: int, *, elsewhere: int = 0) -> MarketDays:
 
 @pytest.mark.parametrize(
     ("times", "tonnes", "expected"),
-    [(1, 60_000, ["alert"]), (5, 1_000, ["alert"]), (3, 3_000, []), (5, 700, [])],
+    [
+        (1, 60_000, ["alert"]),
+        (5, 1_000, ["alert"]),
+        (5, 995, ["watch"]),
+        (4, 1_000, ["watch"]),
+        (3, 3_000, []),
+        (5, 700, []),
+    ],
 )
 def test_a_tenth_of_the_day_or_five_trades_of_one_will_are_an_alert(times, tonnes, expected):
     """Rules: CEA-SVL-03."""
@@ -72,6 +80,36 @@ def test_value_that_is_passed_on_over_three_round_trips_is_an_alert_of_strangers
             days.block("A", "B", "90.00", 100_000)
             days.close(day)
         assert grades(days.alerts("reverse_trades")) == expected
+
+
+# -- Windows of days -------------------------------------------------------------------------------
+
+
+def spread_over(place: int, *deals: tuple[str, str]) -> MarketDays:
+    """A and B of one will, and C; all deals but the last on the first day, that one days later."""
+    days = MarketDays("A:G", "B:G", "C")
+    dates = [f"{date:%Y-%m-%d}" for date in pd.bdate_range("2025-07-01", periods=place + 1)]
+    for date in dates:
+        days.at("10:00:00", date)
+        now = {dates[0]: deals[:-1], dates[-1]: deals[-1:]}.get(date, ())
+        for seller, buyer in now:
+            days.deal(seller, buyer, "90.00", 5_000)
+        days.close(date)
+    return days
+
+
+@pytest.mark.parametrize(
+    ("pattern", "days", "deals"),
+    [
+        ("matched_orders", 20, [("A", "C")] * 3),
+        ("reverse_trades", 60, [("A", "B"), ("B", "A")] * 3),
+        ("wash_ring", 20, [("A", "B"), ("B", "C"), ("C", "A")]),
+    ],
+)
+def test_deals_within_a_patterns_days_belong_together(pattern, days, deals):
+    """Rules: CEA-SVL-04, CEA-SVL-05, CEA-SVL-18: one trading day more is too many."""
+    assert grades(spread_over(days - 1, *deals).alerts(pattern)) == ["alert"]
+    assert "alert" not in grades(spread_over(days, *deals).alerts(pattern))
 
 
 # -- The limit, floors -----------------------------------------------------------------------------

@@ -42,8 +42,53 @@ def test_a_ring_of_nine_percent_is_watched_and_no_alert():
     assert figures(alert)["share of volume per mille"] == 90
 
 
-def matched_times(times: int, *, apart_s: int = 3, as_block: bool = False) -> MarketDays:
-    """The same pair, price and 10,000 t on so many days, seconds apart."""
+def ring_of_accounts(count: int) -> list:
+    """So many accounts pass 12,000 t on, each to the next, who alone trade on the day."""
+    names = [f"A{number}" for number in range(count)]
+    days = MarketDays(*names)
+    days.at("09:40:00")
+    for place, seller in enumerate(names):
+        days.deal(seller, names[(place + 1) % count], "90.00", 12_000)
+    days.close()
+    return [alert.accounts for alert in days.alerts("wash_ring")]
+
+
+def test_a_ring_has_three_to_six_accounts():
+    """Rules: CEA-SVL-04."""
+    for count, found in ((2, 0), (3, 1), (6, 1), (7, 0)):
+        assert len(ring_of_accounts(count)) == found, count
+
+
+def test_a_ring_leaves_holdings_as_they_were_within_a_hundredth():
+    """Rules: CEA-SVL-04: the last of three passes on less than it got."""
+    for kept, expected in ((196, ["alert"]), (222, ["watch"]), (300, [])):
+        days = MarketDays("A", "B", "C")
+        days.at("09:40:00")
+        days.deal("A", "B", "90.00", 10_000)
+        days.deal("B", "C", "90.00", 10_000)
+        days.deal("C", "A", "90.00", 10_000 - kept)
+        days.close()
+        grades = [alert.grade for alert in days.alerts("wash_ring")]
+        assert grades == expected, kept
+
+
+def test_a_trade_of_a_tenth_of_the_largest_between_two_is_part_of_the_ring():
+    """Rules: CEA-SVL-04: a smaller trade happened by chance, and does not spoil the balance."""
+    for back, expected in ((999, ["alert"]), (1_000, [])):
+        days = MarketDays("A", "B", "C")
+        days.at("09:40:00")
+        for seller, buyer in (("A", "B"), ("B", "C"), ("C", "A")):
+            days.deal(seller, buyer, "90.00", 10_000)
+        days.deal("A", "B", "90.00", back)
+        days.close()
+        grades = [alert.grade for alert in days.alerts("wash_ring")]
+        assert grades == expected, back
+
+
+def matched_times(
+    times: int, *, apart_s: int = 3, as_block: bool = False, bought: int = 10_000
+) -> MarketDays:
+    """The same pair and price on so many days, seconds apart; 10,000 t are offered."""
     days = MarketDays("A", "B")
     for number in range(times):
         day = f"2025-07-{14 + number}"
@@ -53,7 +98,7 @@ def matched_times(times: int, *, apart_s: int = 3, as_block: bool = False) -> Ma
             continue
         order = days.enter("A", "sell", "90.00", 10_000)
         days.at(f"13:40:{apart_s:02}", day)
-        days.enter("B", "buy", "90.00", 10_000, pick=order)
+        days.enter("B", "buy", "90.00", bought, pick=order)
     days.close("2025-07-18")
     return days
 
@@ -68,8 +113,15 @@ def test_the_third_matched_pair_of_orders_is_an_alert_the_second_is_none():
 
 def test_orders_further_apart_and_blocks_do_not_match():
     """Rules: CEA-SVL-05."""
+    assert matched_times(3, apart_s=5).alerts("matched_orders")
     assert matched_times(3, apart_s=6).alerts("matched_orders") == []
     assert matched_times(3, as_block=True).alerts("matched_orders") == []
+
+
+def test_orders_match_whose_sizes_differ_by_at_most_a_hundredth():
+    """Rules: CEA-SVL-05."""
+    assert matched_times(3, bought=9_900).alerts("matched_orders")
+    assert matched_times(3, bought=9_899).alerts("matched_orders") == []
 
 
 # -- False orders ----------------------------------------------------------------------------------
@@ -223,11 +275,16 @@ def test_ten_tonnes_that_are_the_whole_day_and_move_the_close_name_both_sides():
 # -- Holdings --------------------------------------------------------------------------------------
 
 
-def cornered(need: dict[str, dict[str, int]]) -> list:
-    """A group has 2,600,000 t of 5,000,000, the price rises by 22%, 30 days are left."""
-    days = MarketDays("A:G", "B:G", "O", "P", tonnes=1_300_000, reference="80.00")
-    dates = ["2025-11-28", "2025-12-01"]
-    for date, price in zip(dates, ("88.00", "96.80"), strict=True):
+def cornered(
+    need: dict[str, dict[str, int]],
+    *,
+    held: int = 2_600_000,
+    dates: tuple[str, str] = ("2025-11-28", "2025-12-01"),
+    close: str = "96.80",
+) -> list:
+    """A group has `held` t of 5,000,000, and the price rises from 80.00 to `close` in two days."""
+    days = MarketDays("A:G", "B:G", "O", "P", tonnes=held // 2, reference="80.00")
+    for date, price in zip(dates, ("88.00", close), strict=True):
         days.at("10:00:00", date)
         days.deal("O", "P", price, 5_000)
         days.close(date)
@@ -250,6 +307,30 @@ def test_what_a_group_must_surrender_itself_is_netted():
     (alert,) = cornered({"A": {PRODUCT: 1_000_000}, "B": {PRODUCT: 500_000}})
     assert alert.grade == "watch"
     assert figures(alert)["share of the float per mille"] == 314
+
+
+def test_a_corner_is_an_alert_from_half_of_the_float_and_watched_from_three_tenths():
+    """Rules: CEA-SVL-01, CEA-SVL-14."""
+    expected = {2_500_000: ["alert"], 2_499_998: ["watch"], 1_500_000: ["watch"], 1_490_000: []}
+    for held, grades in expected.items():
+        assert [alert.grade for alert in cornered({}, held=held)] == grades, held
+
+
+def test_a_corner_needs_a_price_that_rose_by_a_fifth():
+    """Rules: CEA-SVL-14."""
+    for close, count in (("96.00", 1), ("95.90", 0)):
+        assert len(cornered({}, close=close)) == count, close
+
+
+def test_a_corner_is_looked_for_in_the_sixty_days_before_the_deadline():
+    """Rules: CEA-SVL-14: from 1 November to 31 December."""
+    cases = {
+        ("2024-10-30", "2024-10-31"): 0,
+        ("2024-10-31", "2024-11-01"): 1,
+        ("2024-12-30", "2024-12-31"): 1,
+    }
+    for dates, count in cases.items():
+        assert len(cornered({}, dates=dates)) == count, dates
 
 
 def test_a_limit_is_reached_at_a_million_and_passed_by_one_tonne_more():

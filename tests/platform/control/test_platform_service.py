@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from cea_exchange.platform.control.service import PlatformService
-from support.platform.platform_world import PROOF, coal_month, given_2024
+from support.platform.platform_world import LI, PROOF, PROVINCE, WANG, coal_month, given_2024
 
 pytestmark = pytest.mark.postgres_at_night
 
@@ -316,3 +316,16 @@ def test_a_province_lets_no_other_provinces_enterprise_succeed(staff):
     proposed = staff.ask("Gu Bo", "enterprise_merge", **terms)
     assert staff.ask("Ma Li", "approve", proposal=proposed["proposal"])["ok"]
     assert staff.world.platform.enterprises.of("E1").ended_on == 20260105
+
+
+def test_a_proposer_sees_its_own_proposals_that_another_body_decides(staff):
+    """CEA-REG-02: colleagues of the proposer's body do not see them; the deciding body does."""
+    approvals = staff.world.platform.approvals
+    proposal = approvals.propose(LI, "case_open", b"{}", PROVINCE.body, 10**9)
+
+    def listed(person):
+        found = approvals.listed(person, waiting_only=True, first=1, count=10)
+        return [each.proposal_id for each in found]
+
+    assert listed(LI) == listed(PROVINCE) == [proposal.proposal_id]
+    assert listed(WANG) == []

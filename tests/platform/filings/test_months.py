@@ -38,6 +38,15 @@ def test_who_entered_a_month_may_not_file_it(world):
     assert (step["person"], step["level"]) == ("Wang Wei", "enterprise")
 
 
+def test_a_month_is_entered_from_the_day_after_its_end(world):
+    """CEA-MRV-01."""
+    world.day = 20250731
+    with refuses("expected a month that ended before 20250731, got 202507"):
+        world.enter(202507)
+    world.day = 20250801
+    assert world.enter(202507)
+
+
 def test_a_reviewer_files_what_was_seen_and_nothing_else(world):
     (first,) = world.enter()
     (second,) = world.enter(reason="scale read again", coal="126000.00")
