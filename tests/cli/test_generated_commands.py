@@ -273,7 +273,7 @@ def test_a_payment_has_a_new_id_and_several_accounts_are_asked_one_by_one(
         ("freeze place P001 --order 1 --court C --until 2027-06-30", "or --cash"),
         ("freeze place P001 --tonnes 5 --order 1 --court C --until 2027-06-30", "--product and"),
         ("receipt show --account P001 --date 20250716", "2025-07-16"),
-        ("bank read-report lost.xml", "lost.xml: No such file"),
+        ("bank read-report lost.xml", "lost.xml: expected a file, No such file"),
         ("transfer in P001 --tonnes 5", "expected --product and --tonnes, or --cash"),
         ("transfer in P001", "expected --product and --tonnes, or --cash"),
         ("transfer in P001 --product CEA24 --cash 5.00", "expected --product and --tonnes"),
@@ -284,7 +284,7 @@ def test_a_payment_has_a_new_id_and_several_accounts_are_asked_one_by_one(
         ("surrender apply P001 2024 CEA23", "expected PRODUCT=TONNES"),
         ("key revoke nobody.public", "expected a public key or its file"),
         ("entry list --count 0", "in the range 1<=x<=1000"),
-        ("obligation take lost.csv", "lost.csv: No such file"),
+        ("obligation take lost.csv", "lost.csv: expected a file, No such file"),
     ],
 )
 def test_what_can_not_be_meant_is_refused_before_it_is_asked(typed, said, asked, capsys):

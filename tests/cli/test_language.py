@@ -274,7 +274,7 @@ def test_the_profiles_are_listed_in_chinese(capsys):
         ),
         (["doctor", "one"], "多余的参数 (one)"),
         (["replay", "x.csv", "--tick"], "选项 '--tick' 须有值。"),
-        (["surveil", "/none.jsonl"], "/none.jsonl：没有此文件或目录"),
+        (["surveil", "/none.jsonl"], "/none.jsonl：应为市场脚本，没有此文件或目录"),
     ],
 )
 def test_what_is_wrong_with_what_was_typed_is_said_in_chinese(capsys, typed, words):

@@ -150,7 +150,8 @@ def test_spreadsheet_floats_are_read_as_what_they_mean_with_a_warning(typed, tmp
 def test_wrong_input_is_named_by_file_and_line(typed, tmp_path):
     other = tmp_path / "other.csv"
     status, _, error = typed(file=other)
-    assert (status, error) == (2, f"cea-exchange: {other}: No such file or directory\n")
+    said = f"{other}: expected daily statistics, No such file or directory"
+    assert (status, error) == (2, f"cea-exchange: {said}\n")
     other.write_text(HEADER + ROWS.replace("70.60", "seventy"), encoding="utf-8")
     status, _, error = typed(file=other)
     assert status == 2

@@ -85,7 +85,7 @@ def test_what_does_not_go_together_is_one_clear_line(changes, expected):
 
 def test_a_file_that_is_none_is_told(tmp_path):
     path = tmp_path / "run.toml"
-    with pytest.raises(RunError, match="expected a run: No such file"):
+    with pytest.raises(RunError, match="expected a run, No such file"):
         run_file_read(path)
     path.write_text("rush = 1\n")
     with pytest.raises(RunError, match="unknown field `rush`"):

@@ -4,14 +4,12 @@ Bids that the terms refuse don't count; the others are awarded as any auction is
 bidders of a class that has a share together as one group.
 """
 
-import csv
-import tomllib
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 from msgspec import Meta, Struct
@@ -20,6 +18,9 @@ from cea_exchange.adjustment.days import Day, mean_price, months_before
 from cea_exchange.domain.ruled import BasisPoints, Confidence, RuleId
 from cea_exchange.domain.units import price_format, price_parse
 from cea_exchange.matching.auction import AuctionBid, AuctionResult, clear_auction
+from cea_exchange.user_files.csv_rows import CsvRows
+from cea_exchange.user_files.formats import toml_parse
+from cea_exchange.user_files.opening import text_read
 
 BASIS_POINTS = 10_000
 COLUMNS = ("account", "class", "price", "tonnes", "emissions")
@@ -111,8 +112,8 @@ def terms_read(file: Path | None = None) -> dict[str, AuctionTerms]:
         packaged = resources.files("cea_exchange.adjustment").joinpath("auctions.toml")
         text = packaged.read_text(encoding="utf-8")
     else:
-        text = file.read_text(encoding="utf-8")
-    terms = msgspec.convert(tomllib.loads(text), dict[str, AuctionTerms], strict=True)
+        text = text_read(file, "a file of terms")
+    terms = msgspec.convert(toml_parse(text), dict[str, AuctionTerms], strict=True)
     for name, each in terms.items():
         shares = {
             one.together_bp for one in each.bidders.values() if one.together_bp is not None
@@ -209,19 +210,13 @@ def bids_parse(lines: Iterable[str]) -> list[TermedBid]:
     ValueError
         With the line's number, what was expected and what was got.
     """
-    reader = csv.DictReader(lines, strict=True)
-    if tuple(reader.fieldnames or ()) != COLUMNS:
-        raise ValueError(f"1: expected columns {','.join(COLUMNS)}, got {reader.fieldnames}")
-    bids = []
-    for row in reader:
-        try:
-            bids.append(_bid(row))
-        except (TypeError, ValueError) as error:
-            raise ValueError(f"{reader.line_num}: {error}") from error
-    return bids
+    rows = CsvRows(lines)
+    with rows.errors_placed():
+        rows.columns_check(COLUMNS)
+        return [_bid(row) for row in rows]
 
 
-def _bid(row: dict[str, Any]) -> TermedBid:
+def _bid(row: dict[str, str]) -> TermedBid:
     numbers = {}
     for name in ("tonnes", "emissions"):
         text = row[name] or ("0" if name == "emissions" else "")
@@ -230,7 +225,7 @@ def _bid(row: dict[str, Any]) -> TermedBid:
         numbers[name] = int(text)
     if not row["account"]:
         raise ValueError("account: expected a name, got nothing")
-    price = price_parse(row["price"] or "")
+    price = price_parse(row["price"])
     return TermedBid(
         account=row["account"], bidder_class=row["class"], price=price, **numbers
     )

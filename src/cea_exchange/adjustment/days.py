@@ -1,16 +1,16 @@
 """A product's days as triggers read them: closes, tonnes and proceeds of each day."""
 
-import csv
 from collections.abc import Iterable, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
 
-import msgspec
 from msgspec import Struct
 
 from cea_exchange.domain.calendar import date_parse
 from cea_exchange.domain.units import cash_parse, fen_of, price_parse
+from cea_exchange.user_files.csv_rows import CsvRows
+from cea_exchange.user_files.formats import json_read
 
 COLUMNS = ("date", "last_close", "close", "tonnes", "amount")
 
@@ -33,22 +33,19 @@ def days_parse(lines: Iterable[str]) -> list[Day]:
     ValueError
         With the line's number, what was expected and what was got.
     """
-    reader = csv.DictReader(lines, strict=True)
+    rows = CsvRows(lines)
     days: list[Day] = []
-    if tuple(reader.fieldnames or ()) != COLUMNS:
-        raise ValueError(f"1: expected columns {','.join(COLUMNS)}, got {reader.fieldnames}")
-    for row in reader:
-        try:
+    with rows.errors_placed():
+        rows.columns_check(COLUMNS)
+        for row in rows:
             days.append(_day(row))
             if len(days) > 1 and days[-1].date <= days[-2].date:
                 raise ValueError(f"date: expected after {days[-2].date}, got {days[-1].date}")
-        except (TypeError, ValueError) as error:
-            raise ValueError(f"{reader.line_num}: {error}") from error
     return days
 
 
-def _day(row: dict[str, Any]) -> Day:
-    tonnes = row["tonnes"] or ""
+def _day(row: dict[str, str]) -> Day:
+    tonnes = row["tonnes"]
     if not (tonnes.isascii() and tonnes.isdigit() and len(tonnes) < 19):
         raise ValueError(f"tonnes: expected a whole number, got {tonnes[:80]!r}")
     return Day(
@@ -56,7 +53,7 @@ def _day(row: dict[str, Any]) -> Day:
         price_parse(row["last_close"]),
         price_parse(row["close"]),
         int(tonnes),
-        0 if row["amount"] == "0.00" else cash_parse(row["amount"] or ""),
+        0 if row["amount"] == "0.00" else cash_parse(row["amount"]),
     )
 
 
@@ -71,10 +68,10 @@ def days_published(data: Path, product: str) -> list[Day]:
     days = []
     for file in sorted((data / "bulletins").glob("*.json")):
         try:
-            content = msgspec.json.decode(file.read_bytes())
+            content = json_read(file, "a bulletin", dict[str, Any])
             found = [each for each in content["products"] if each["subjCode"] == product]
             days += [_published(content["quotPoin"], subject) for subject in found]
-        except (KeyError, TypeError, msgspec.DecodeError) as error:
+        except (KeyError, TypeError) as error:
             raise ValueError(f"{file}: expected a bulletin: {error!r}") from error
     return days
 

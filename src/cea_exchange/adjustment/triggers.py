@@ -3,7 +3,6 @@
 A trigger looks at a product's days up to one, and at facts that no market has; it acts on nothing.
 """
 
-import tomllib
 from collections.abc import Sequence
 from datetime import date, timedelta
 from importlib import resources
@@ -16,6 +15,8 @@ from msgspec import Meta, Struct
 from cea_exchange.adjustment.days import Day, mean_of, mean_price, months_before
 from cea_exchange.domain.ruled import BasisPoints, Confidence, RuleId
 from cea_exchange.domain.units import price_format
+from cea_exchange.user_files.formats import toml_parse
+from cea_exchange.user_files.opening import text_read
 
 Count = Annotated[int, Meta(ge=1, le=1_000)]
 Fen = Annotated[int, Meta(ge=1, le=10_000_000)]
@@ -127,8 +128,8 @@ def triggers_read(file: Path | None = None) -> dict[str, Trigger]:
         packaged = resources.files("cea_exchange.adjustment").joinpath("triggers.toml")
         text = packaged.read_text(encoding="utf-8")
     else:
-        text = file.read_text(encoding="utf-8")
-    return msgspec.convert(tomllib.loads(text), dict[str, Trigger], strict=True)
+        text = text_read(file, "a file of triggers")
+    return msgspec.convert(toml_parse(text), dict[str, Trigger], strict=True)
 
 
 def standing(

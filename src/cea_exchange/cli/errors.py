@@ -1,5 +1,6 @@
 """Errors of a command: one line on standard error, and an exit status."""
 
+import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -87,8 +88,9 @@ def _identity(path: Path) -> object:
     try:
         status = path.stat()
     except OSError:
-        return path.resolve()
-    return (status.st_dev, status.st_ino) if S_ISREG(status.st_mode) else path.resolve()
+        return os.path.realpath(path)
+    is_file = S_ISREG(status.st_mode)
+    return (status.st_dev, status.st_ino) if is_file else os.path.realpath(path)
 
 
 def _words(error: Exception) -> str:

@@ -18,7 +18,9 @@ import typer
 from cea_exchange.cli.command_line import CommandLine
 from cea_exchange.cli.errors import STATUS_BAD_INPUT, CommandError
 from cea_exchange.cli.language import language_set, said, said_filled
+from cea_exchange.cli.one_line import LINE_CHARACTERS_MAX, considered, one_line
 from cea_exchange.cli.options import COMPLETION_VARIABLE
+from cea_exchange.user_files.opening import UserFileError
 
 SUMMARIES = {
     "venue": "The venue's daemon and its operators.",
@@ -75,6 +77,8 @@ COMMAND_MODULES = {
     for folder, names in zip(FOLDERS, PANELS.values(), strict=True)
     for name in names
 }
+NAME = "cea-exchange: "
+"""With which an error begins."""
 STATUS_INTERRUPTED = 130
 STATUS_BROKEN_PIPE = 141
 UMASK_MIN = 0o027
@@ -104,6 +108,8 @@ def run(arguments: Sequence[str]) -> int:
         return _complain(str(error), error.status)
     except _ClickException as error:
         return _complain(error.format_message(), error.exit_code)
+    except UserFileError as error:
+        return _complain(str(error), STATUS_BAD_INPUT)
     except (KeyboardInterrupt, typer.Abort):
         return STATUS_INTERRUPTED
     except BrokenPipeError:
@@ -202,10 +208,15 @@ def _complain(message: str, status: int) -> int:
         _output_drop()
     # Help that was not asked for is no message of one line; all else is.
     is_help = status == STATUS_BAD_INPUT and message.lstrip().startswith(said("Usage:"))
-    parts = (said_filled(" ".join(part.split())) for part in message.splitlines() if part.strip())
-    line = message if is_help else f"cea-exchange: {'; '.join(parts)}"
-    print(line, file=sys.stderr)
+    print(message if is_help else _line_of(message), file=sys.stderr)
     return status
+
+
+def _line_of(message: str) -> str:
+    """Return a message as the one line that is printed of it, in the language that is spoken."""
+    lines = considered(message).splitlines()
+    parts = (said_filled(" ".join(line.split())) for line in lines if line.strip())
+    return NAME + one_line("; ".join(parts), LINE_CHARACTERS_MAX - len(NAME))
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from typing import Annotated
 import msgspec
 
 from cea_exchange.protocol.settings import ConfigError, mode_check
+from cea_exchange.user_files.opening import UserFileError, text_read
 
 Name = Annotated[
     str, msgspec.Meta(pattern=r"^[a-z][a-z0-9-]{0,31}$", examples=["cea", "venue-1"])
@@ -123,9 +124,9 @@ class ClusterConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_
         path = data / self.secret_file
         mode_check(path, 0o600)
         try:
-            lines = path.read_text(encoding="utf-8").splitlines()
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(f"{path}: expected a password in UTF-8, {error}") from error
+            lines = text_read(path, "a password").splitlines()
+        except UserFileError as error:
+            raise ConfigError(str(error)) from error
         if not lines or not lines[0].strip():
             raise ConfigError(f"{path}: expected a password in its first line, got none")
         return lines[0].strip()

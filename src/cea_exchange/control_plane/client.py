@@ -1,6 +1,5 @@
 """Ask a running daemon something over its control socket, with a person's key."""
 
-import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +11,7 @@ from cea_exchange.control_plane.answers import answer_read
 from cea_exchange.protocol.operators import operator_pair
 from cea_exchange.protocol.question import KeyRefused, NoAnswer, question_ask
 from cea_exchange.protocol.security import SecurityError
+from cea_exchange.user_files.formats import json_read
 
 NO_ENDPOINTS = (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError)
 """What an endpoints file may raise that is none, or has another's values."""
@@ -101,7 +101,7 @@ class Daemon(NamedTuple):
         endpoints: dict[str, Any] = {}
         try:
             keys = operator_pair(data, key)
-            endpoints = json.loads((data / self.endpoints).read_text(encoding="utf-8"))
+            endpoints = json_read(data / self.endpoints, "endpoints", dict[str, Any])
             address, server_key = endpoints["admin"], self.server_key(data, endpoints)
             # Elsewhere there is a copy of the file only, and processes of other numbers.
             if (data / self.lock).exists() and "pid" in endpoints:

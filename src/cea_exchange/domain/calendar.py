@@ -1,6 +1,5 @@
 """Which days are trading days and which are working days, how far that is known, and why."""
 
-import tomllib
 from collections.abc import Iterator, Mapping
 from datetime import date, timedelta
 from functools import lru_cache
@@ -12,6 +11,9 @@ from typing import Literal, NamedTuple
 
 import msgspec
 from msgspec import Struct
+
+from cea_exchange.user_files.formats import toml_parse
+from cea_exchange.user_files.opening import UserFileError, text_read
 
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 HORIZON_WARNING_DAYS = 30
@@ -194,9 +196,9 @@ class TradingCalendar:
         if isinstance(name_or_path, Path) or name_or_path.endswith(".toml"):
             place = str(name_or_path)
             try:
-                text = Path(name_or_path).read_text(encoding="utf-8")
-            except (OSError, UnicodeDecodeError) as error:
-                raise CalendarError(f"{place}: can't be read: {error}") from error
+                text = text_read(name_or_path, "a calendar")
+            except UserFileError as error:
+                raise CalendarError(str(error)) from error
             return cls.parse(text, place)
         if name_or_path not in calendar_names():
             known = ", ".join(calendar_names())
@@ -209,7 +211,7 @@ class TradingCalendar:
     def parse(cls, text: str, place: str) -> "TradingCalendar":
         """Read a calendar from TOML text; `place` names it in errors."""
         try:
-            file = msgspec.convert(tomllib.loads(text), CalendarFile, strict=True)
+            file = msgspec.convert(toml_parse(text), CalendarFile, strict=True)
             closures = {date_parse(day): reason for day, reason in file.closures.items()}
             worked = {date_parse(day): reason for day, reason in file.worked.items()}
         except ValueError as error:

@@ -6,7 +6,6 @@ weights.
 """
 
 import re
-import tomllib
 from collections.abc import Sequence
 from datetime import date
 from hashlib import blake2b
@@ -47,6 +46,8 @@ from cea_exchange.domain.profile_fields import (
 )
 from cea_exchange.domain.ruled import UNSEEN, BasisPoints, Ruled, RuleId, Tonnes
 from cea_exchange.domain.units import PRICE_FEN_MAX, price_parse
+from cea_exchange.user_files.formats import FormatError, toml_parse
+from cea_exchange.user_files.opening import UserFileError, text_read
 
 PriceText = Annotated[str, Meta(pattern=r"^[0-9]{1,6}\.[0-9]{2}$")]
 PhaseName = Literal["pre_open", "listed", "break", "listed_and_block", "closed"]
@@ -577,19 +578,16 @@ def profile_text(name_or_path: str | Path) -> str:
             raise ProfileError(f"profile: expected one of {known} or a path, got {name_or_path!r}")
         return PROFILES.joinpath(f"{name_or_path}.toml").read_text(encoding="utf-8")
     try:
-        return Path(name_or_path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ProfileError(f"{name_or_path}: can't be read: {error}") from error
+        return text_read(Path(name_or_path), "a profile")
+    except UserFileError as error:
+        raise ProfileError(str(error)) from error
 
 
 def profile_parse(text: str, place: str) -> Profile:
     """Read a profile from TOML text; `place` names it in errors."""
     try:
-        raw = tomllib.loads(text)
-        file = msgspec.convert(raw, ProfileFile, strict=True)
-    except tomllib.TOMLDecodeError as error:
-        raise ProfileError(f"{place}: expected TOML, {error}") from error
-    except msgspec.ValidationError as error:
+        file = msgspec.convert(toml_parse(text), ProfileFile, strict=True)
+    except (FormatError, msgspec.ValidationError) as error:
         raise ProfileError(f"{place}: {error}") from error
     _check_sessions(file, place)
     _check_composite(file, place)

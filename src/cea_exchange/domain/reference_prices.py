@@ -3,7 +3,6 @@
 The daily statistics themselves are not part of the package; their owners' terms apply.
 """
 
-import csv
 import re
 import tomllib
 from datetime import date
@@ -16,6 +15,8 @@ from msgspec import Struct
 from cea_exchange.domain.calendar import date_parse
 from cea_exchange.domain.spreadsheet import CellsMended
 from cea_exchange.domain.units import INT64_MAX, PRICE_FEN_MAX, cash_parse, price_parse
+from cea_exchange.user_files.csv_rows import CsvRows
+from cea_exchange.user_files.opening import lines_read
 
 DEFAULT_YEAR = 2024
 """The demo's: closed at 97.49 yuan."""
@@ -131,21 +132,21 @@ def load_daily(path: str | Path, cells: CellsMended | None = None) -> list[Daily
     """
     days: list[DailyFigures] = []
     cells = CellsMended() if cells is None else cells
-    with open(path, encoding="utf-8-sig", newline="") as file:
-        reader = csv.DictReader(file)
-        try:
-            missing = [name for name in DAILY_COLUMNS if name not in (reader.fieldnames or ())]
-            if missing:
-                raise ValueError(f"expected a column {missing[0]}, there is none")
-            for row in reader:
-                cells.mend(row, FIGURE_COLUMNS, reader.line_num)
+    try:
+        rows = CsvRows(lines_read(path, "daily statistics"))
+        with rows.errors_placed(f"{path}:"):
+            for name in DAILY_COLUMNS:
+                if name not in rows.columns:
+                    raise ValueError(f"expected a column {name}, there is none")
+            for row in rows:
+                cells.mend(row, FIGURE_COLUMNS, rows.line)
                 day = _daily(row)
                 if days and day.trading_date <= days[-1].trading_date:
                     last = days[-1].trading_date
                     raise ValueError(f"date: expected after {last}, got {day.trading_date}")
                 days.append(day)
-        except (ValueError, csv.Error) as error:
-            raise DailyFiguresError(f"{path}:{max(1, reader.line_num)}: {error}") from error
+    except ValueError as error:
+        raise DailyFiguresError(str(error)) from error
     return days
 
 

@@ -5,7 +5,6 @@ least, mean, median and highest price bid. `bids_of` makes a set of bids that ha
 figures; the published clearing price is no input, so that what clears can be held against it.
 """
 
-import csv
 import math
 from collections.abc import Sequence
 from itertools import cycle
@@ -19,6 +18,8 @@ from cea_exchange.core.award import award_arrays
 from cea_exchange.domain.spreadsheet import CellsMended
 from cea_exchange.domain.units import AMOUNT_FEN_LIMIT, PRICE_FEN_MAX
 from cea_exchange.matching.award import Award, AwardRules, Bid, award
+from cea_exchange.user_files.csv_rows import CsvRows
+from cea_exchange.user_files.opening import lines_read
 
 LOT_TONNES = 500
 """Bids at these auctions are multiples of it."""
@@ -86,30 +87,30 @@ def results_read(path: Path, notes: ReadingNotes | None = None) -> list[Result]:
     AuctionError
         The file can't be read, a column is missing, or a value is not as it has to be.
     """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise AuctionError(f"{path}: expected a file to read: {reason}") from error
-    reader = csv.DictReader(text.splitlines(), strict=True)
-    missing = [name for name in COLUMNS if name not in (reader.fieldnames or ())]
-    if missing:
-        raise AuctionError(f"{path}:1: expected a column {missing[0]}, got none of that name")
     notes = ReadingNotes() if notes is None else notes
-    results = []
     try:
-        for row in reader:
-            line = reader.reader.line_num
-            if (row["price_eur"] or "").strip().lower() in NO_PRICE:
-                unpriced = Unpriced(line, row.get("date") or "", row.get("auction") or "")
-                notes.unpriced.append(unpriced)
-                continue
-            notes.cells.mend(row, COLUMNS, line)
-            results.append(_result(row, line))
-    except (AuctionError, csv.Error) as error:
-        raise AuctionError(f"{path}:{reader.reader.line_num}: {error}") from error
+        rows = CsvRows(lines_read(path, "results of auctions"))
+        with rows.errors_placed(f"{path}:"):
+            results = _results(rows, notes)
+    except ValueError as error:
+        raise AuctionError(str(error)) from error
     if not results and not notes.unpriced:
         raise AuctionError(f"{path}: expected a row for each auction, got none")
+    return results
+
+
+def _results(rows: CsvRows, notes: ReadingNotes) -> list[Result]:
+    for name in COLUMNS:
+        if name not in rows.columns:
+            raise AuctionError(f"expected a column {name}, there is none")
+    results = []
+    for row in rows:
+        if row["price_eur"].strip().lower() in NO_PRICE:
+            unpriced = Unpriced(rows.line, row.get("date", ""), row.get("auction", ""))
+            notes.unpriced.append(unpriced)
+            continue
+        notes.cells.mend(row, COLUMNS, rows.line)
+        results.append(_result(row, rows.line))
     return results
 
 
@@ -130,10 +131,10 @@ COLUMNS = {
 """Columns of the file, and which field each is; `date` and `auction` may be missing."""
 
 
-def _result(row: dict[str, str | None], line: int) -> Result:
+def _result(row: dict[str, str], line: int) -> Result:
     numbers: dict[str, int | None] = {}
     for column, field in COLUMNS.items():
-        text = (row[column] or "").strip()
+        text = row[column].strip()
         if column == "n_bids" and not text:
             numbers[field] = None
         elif field.startswith("price") or column == "price_eur":
@@ -141,7 +142,7 @@ def _result(row: dict[str, str | None], line: int) -> Result:
         else:
             numbers[field] = _count(column, text)
     result = Result(
-        line=line, date=row.get("date") or "", auction=row.get("auction") or "", **numbers
+        line=line, date=row.get("date", ""), auction=row.get("auction", ""), **numbers
     )
     _figures_check(result)
     return result

@@ -9,7 +9,6 @@ duration = 30
 warm_up = 5
 """
 
-import tomllib
 from datetime import date
 from pathlib import Path
 
@@ -29,6 +28,8 @@ from cea_exchange.loadtest.flow.workload import Workload, WorkloadError, workloa
 from cea_exchange.loadtest.run import DATABASES, PROFILE, RunError, RunSettings
 from cea_exchange.loadtest.sending.open_loop import Stop
 from cea_exchange.loadtest.targets.target import TargetError
+from cea_exchange.user_files.formats import toml_read
+from cea_exchange.user_files.opening import UserFileError
 
 PRODUCTS = ("CEA23", "CEA24")
 """Of a workload that names none."""
@@ -97,10 +98,10 @@ def run_file_read(path: Path) -> RunFile:
         It is none.
     """
     try:
-        return msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), RunFile)
-    except OSError as error:
-        raise RunError(f"{path}: expected a run: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, msgspec.ValidationError, UnicodeDecodeError) as error:
+        return msgspec.convert(toml_read(path, "a run"), RunFile)
+    except UserFileError as error:
+        raise RunError(str(error)) from error
+    except msgspec.ValidationError as error:
         raise RunError(f"{path}: expected a run: {error}") from error
 
 

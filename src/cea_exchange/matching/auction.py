@@ -1,6 +1,5 @@
 """An auction on its own, without a market: bids in, who wins what and pays how much out."""
 
-import csv
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple, SupportsIndex
 
@@ -9,6 +8,7 @@ import numpy as np
 from cea_exchange.core.award import award_arrays
 from cea_exchange.domain.units import cash_format, price_format, price_parse, whole_number
 from cea_exchange.matching.award import AwardRules, Bid
+from cea_exchange.user_files.csv_rows import CsvRows
 
 BID_COLUMNS = ("account", "price", "tonnes", "group")
 
@@ -116,19 +116,15 @@ def bids_parse(lines: Iterable[str]) -> list[AuctionBid]:
     ValueError
         With the line's number, what was expected and what came.
     """
-    reader = csv.DictReader(lines, strict=True, restval="")
-    try:
-        columns = tuple(reader.fieldnames or ())
-        if set(columns) | {"group"} != set(BID_COLUMNS) or len(columns) != len(set(columns)):
-            raise ValueError(f"expected columns account,price,tonnes[,group], got {columns}")
-        return [_bid(row) for row in reader]
-    except (csv.Error, ValueError) as error:
-        raise ValueError(f"{max(1, reader.reader.line_num)}: {error}") from error
+    rows = CsvRows(lines, may_be_short=True)
+    with rows.errors_placed():
+        if {*rows.columns, "group"} != {*BID_COLUMNS} or len(rows.columns) > len(BID_COLUMNS):
+            got = ",".join(rows.columns)
+            raise ValueError(f"expected columns account,price,tonnes[,group], got {got[:80]!r}")
+        return [_bid(row) for row in rows]
 
 
-def _bid(row: dict[str | None, Any]) -> AuctionBid:
-    if None in row:
-        raise ValueError(f"expected no more fields than the header has, got {row[None]}")
+def _bid(row: dict[str, str]) -> AuctionBid:
     account, price, tonnes = (row[name].strip() for name in BID_COLUMNS[:3])
     if not account:
         raise ValueError("account: expected a name, got nothing")

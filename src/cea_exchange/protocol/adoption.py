@@ -18,8 +18,11 @@ from cea_exchange.protocol.control import (
     Who,
     Why,
 )
+from cea_exchange.user_files.opening import UserFileError, bytes_read
 
 MAGIC = b"CEAADOPT"
+STATEMENT_BYTES_MAX = 32 << 20
+"""Of a statement's file: an account and its holdings take some 200 bytes."""
 NUMBER_NAMES = ("trade_id", "order_id", "event_seq", "market_data_seq", "command_seq")
 """What is given out in a row and must not be given twice."""
 
@@ -132,9 +135,9 @@ def statement_read(path: Path | str) -> AdoptionStatement:
         It is none, or not as it was written.
     """
     try:
-        data = Path(path).read_bytes()
-    except OSError as error:
-        raise AdoptionError(f"{path}: expected a statement, {error.strerror}") from None
+        data = bytes_read(path, "a statement", STATEMENT_BYTES_MAX)
+    except UserFileError as error:
+        raise AdoptionError(str(error)) from None
     payload = data[len(MAGIC) + 4 :]
     checksum = int.from_bytes(data[len(MAGIC) : len(MAGIC) + 4], "little")
     if data[: len(MAGIC)] != MAGIC or checksum != google_crc32c.value(payload):

@@ -21,7 +21,11 @@ import msgspec
 import zmq
 from zmq.utils import z85
 
+from cea_exchange.user_files.opening import text_read
+
 MESSAGE_BYTES_MAX = 1 << 20
+KEY_BYTES_MAX = 1 << 10
+"""Of a key's file: 40 characters, and blanks."""
 BACKLOG_COUNT = 4_096
 """Connections that may wait to be taken: all participants come back at once after a restart."""
 CURVE_BYTES_MAX = 64  # libzmq measures a message as it travels, encrypted: 33 bytes longer
@@ -152,12 +156,8 @@ def client_connect(socket: zmq.Socket, endpoint: str) -> None:
 
 def _key_read(path: Path) -> str:
     try:
-        text = path.read_text(encoding="ascii").strip()
+        text = text_read(path, "a key file", KEY_BYTES_MAX).strip()
         key_check(text, str(path))
-    except OSError as error:
-        raise SecurityError(f"{path}: expected a key file, {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise SecurityError(f"{path}: expected a key of 40 z85 characters") from None
     except ValueError as error:
         raise SecurityError(str(error)) from None
     return text

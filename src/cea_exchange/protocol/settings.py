@@ -2,12 +2,14 @@
 
 import difflib
 import re
-import tomllib
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import msgspec
 from msgspec import inspect as info
+
+from cea_exchange.user_files.formats import toml_read
+from cea_exchange.user_files.opening import UserFileError
 
 # ZeroMQ would take a greater port for what is left of it in 16 bits.
 _PORT = r"([0-9]{1,4}|[1-5][0-9]{4}|6([0-4][0-9]{3}|5([0-4][0-9]{2}|5([0-2][0-9]|3[0-5]))))"
@@ -45,18 +47,16 @@ def settings_read(path: Path | str, settings_type: type[Settings]) -> Settings:
         It can't be read, is no TOML, has an unknown key or a value of a wrong type.
     """
     try:
-        table = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        table = toml_read(path, "a config file")
         for name, value in table.items():
             # msgspec takes a real that is whole for an integer.
             if isinstance(value, float):
                 raise ConfigError(f"{path}: {name}: expected `int`, got `float`")
         return msgspec.convert(table, settings_type)
-    except OSError as error:
-        raise ConfigError(f"{path}: expected a config file, {error.strerror}") from None
+    except UserFileError as error:
+        raise ConfigError(str(error)) from None
     except msgspec.ValidationError as error:
         raise ConfigError(f"{path}: {_explained(str(error), table, settings_type)}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: {error}") from None
 
 
 def mode_check(path: Path, mode_max: int) -> None:

@@ -1,7 +1,6 @@
 """What a person may do, and the daemons that are asked on their behalf with their own key."""
 
 import asyncio
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from cea_exchange.control_plane.client import NotDone
 from cea_exchange.platform.control.admin_client import PLATFORM
 from cea_exchange.protocol.security import CurveKeys, SecurityError
 from cea_exchange.registry.control.admin_client import REGISTRY
+from cea_exchange.user_files.formats import json_read
 from cea_exchange.venue.operations.admin_client import admin_ask
 
 Ask = Callable[..., dict[str, Any]]
@@ -117,10 +117,8 @@ class KeyedSystems:
         folder = self.folder(system)
         if folder is None:
             raise FileNotFoundError(f"{system}: expected {system}/endpoints.json, got none")
-        found: dict[str, Any] = json.loads(
-            (folder / system / "endpoints.json").read_text(encoding="utf-8")
-        )
-        return found
+        place = folder / system / "endpoints.json"
+        return json_read(place, "endpoints", dict[str, Any])
 
     async def ask(
         self, system: str, request: dict[str, Any], *, timeout_s: float = ASK_S

@@ -1,7 +1,6 @@
 """What the patterns are measured by, as data: the packaged file, or one's own."""
 
 import functools
-import tomllib
 from importlib import resources
 from pathlib import Path
 from typing import Annotated
@@ -10,6 +9,8 @@ import msgspec
 from msgspec import Meta, Struct
 
 from cea_exchange.domain.ruled import Cited
+from cea_exchange.user_files.formats import toml_parse
+from cea_exchange.user_files.opening import UserFileError, text_read
 
 PerMille = Annotated[int, Meta(ge=0, le=1_000_000)]
 Seconds = Annotated[int, Meta(ge=1, le=86_400)]
@@ -243,9 +244,9 @@ def limits_read(path: Path) -> Limits:
         It can't be read, is no TOML, or does not fit.
     """
     try:
-        return limits_parse(path.read_text(encoding="utf-8"), str(path))
-    except (OSError, UnicodeDecodeError) as error:
-        raise LimitsError(f"{path}: expected a file of limits, {error}") from error
+        return limits_parse(text_read(path, "a file of limits"), str(path))
+    except UserFileError as error:
+        raise LimitsError(str(error)) from error
 
 
 def limits_parse(text: str, place: str) -> Limits:
@@ -257,6 +258,6 @@ def limits_parse(text: str, place: str) -> Limits:
         It is no TOML, or does not fit.
     """
     try:
-        return msgspec.convert(tomllib.loads(text), Limits, strict=True)
+        return msgspec.convert(toml_parse(text), Limits, strict=True)
     except ValueError as error:
         raise LimitsError(f"{place}: {error}") from error

@@ -24,6 +24,7 @@ from cea_exchange.domain.profile_fields import fields_of
 from cea_exchange.sweep.cell import Cell, firms_hash, profile_name
 from cea_exchange.sweep.libraries import toml_writer
 from cea_exchange.sweep.plan_file import CommonYear, PlanError, Value
+from cea_exchange.user_files.opening import text_read
 from cea_exchange.year.run import firms_load
 from cea_exchange.year.setting import YearSetting, offset_share_check
 from cea_exchange.year.timeline import calendar_reaching, timeline
@@ -132,7 +133,8 @@ class Maker:
         """Return a plan's text; empty where it is the packaged one as it stands."""
         if not plan and not values:
             return ""
-        text = (self._folder / plan).read_text(encoding="utf-8") if plan else _packaged_plan(year)
+        file = self._folder / plan
+        text = text_read(file, "an allocation plan") if plan else _packaged_plan(year)
         power = load_rules("allocation", AllocationRules, drafts=True)
         if values:
             raw = tomllib.loads(text)

@@ -1,6 +1,5 @@
 """A sweep's plan as its file has it: what all years have in common, and what is varied."""
 
-import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -9,6 +8,8 @@ import msgspec
 from msgspec import Meta, Struct
 
 from cea_exchange.domain.ruled import BasisPoints
+from cea_exchange.user_files.formats import toml_parse
+from cea_exchange.user_files.opening import TEXT_BYTES_MAX, bytes_read, text_of
 from cea_exchange.year.setting import FIRMS, ORDERS_EACH, YEARS
 
 CELLS_MAX = 1_000_000
@@ -159,14 +160,15 @@ def plan_read(path: Path) -> SweepPlan:
 
     Raises
     ------
-    OSError
+    UserFileError
         It can't be read.
     PlanError
         It is no plan.
     """
-    text = path.read_bytes()
+    text = bytes_read(path, "a plan", TEXT_BYTES_MAX)
+    tables = text_of(text, path, "a plan")
     try:
-        file = msgspec.convert(tomllib.loads(text.decode("utf-8")), PlanFile, strict=True)
+        file = msgspec.convert(toml_parse(tables), PlanFile, strict=True)
     except ValueError as error:
         raise PlanError(f"{path}: {error}") from error
     try:

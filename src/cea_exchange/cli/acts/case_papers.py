@@ -6,6 +6,11 @@ from typing import Any
 import msgspec
 
 from cea_exchange.cli.errors import CommandError, bad_input, check_failed, file_used
+from cea_exchange.user_files.formats import JSON_BYTES_MAX, FormatError, json_parse, json_read
+from cea_exchange.user_files.opening import bytes_read
+
+DOCUMENT_BYTES_MAX = 64 << 20
+"""Of a document that a case keeps: scanned contracts have some 10 MB."""
 
 
 def alerts_of(file: Path, data: Path) -> list[dict[str, Any]]:
@@ -14,24 +19,20 @@ def alerts_of(file: Path, data: Path) -> list[dict[str, Any]]:
     Raises CommandError: a line is none.
     """
     from cea_exchange.domain.documents.cases import AlertTaken
-    from cea_exchange.venue.cases.case_log import document_keep
 
-    with file_used(file):
-        lines = file.read_bytes().splitlines()
     found = []
-    for number, line in enumerate(lines, start=1):
+    for number, line in enumerate(bytes_read(file, "alerts", JSON_BYTES_MAX).splitlines(), start=1):
         if not line.strip():
             continue
         says = f"{file}:{number}: expected an alert, "
-        with bad_input(msgspec.MsgspecError, TypeError, says=says):
-            said = msgspec.json.decode(line, type=dict[str, Any])
+        with bad_input(FormatError, msgspec.MsgspecError, TypeError, says=says):
+            said = json_parse(line, dict[str, Any])
             script = said.get("reproducer") or None
             said |= {"kind": "alert_taken", "reproducer": ""}
             msgspec.convert(said, AlertTaken)
         if script is not None:
             path = Path(script)
-            with file_used(path):
-                said["reproducer"] = document_keep(data, path.read_bytes())
+            said["reproducer"] = _kept(path, "a market script", data)[0]
         found.append({name: value for name, value in said.items() if name != "kind"})
     if not found:
         raise CommandError(f"{file}: expected alerts, there are none")
@@ -40,18 +41,23 @@ def alerts_of(file: Path, data: Path) -> list[dict[str, Any]]:
 
 def document_of(file: Path, data: Path) -> dict[str, Any]:
     """Keep a file, and return what is entered of it."""
-    from cea_exchange.venue.cases.case_log import document_keep
-
-    with file_used(file):
-        content = file.read_bytes()
-        digest = document_keep(data, content)
+    digest, size = _kept(file, "a document", data)
     return {
         "kind": "document",
         "title": file.name,
         "sha256": digest,
-        "size_bytes": len(content),
+        "size_bytes": size,
         "is_kept": True,
     }
+
+
+def _kept(file: Path, kind: str, data: Path) -> tuple[str, int]:
+    """Keep a file in a venue's folder; return its hash and how many bytes it has."""
+    from cea_exchange.venue.cases.case_log import document_keep
+
+    content = bytes_read(file, kind, DOCUMENT_BYTES_MAX)
+    with file_used(data):
+        return document_keep(data, content), len(content)
 
 
 def gain_of_case(data: Path, case: str) -> dict[str, int]:
@@ -114,12 +120,7 @@ def cases_checked(data: Path, archive: Path | None, exported: Path | None) -> di
 def _exported_differing(exported: Path, files: Any) -> tuple[str, list[str]]:
     from cea_exchange.venue.cases.case_files import file_of, heads
 
-    try:
-        said = msgspec.json.decode(exported.read_bytes(), type=dict[str, Any])
-    except OSError as error:
-        raise ValueError(f"{exported}: {error.strerror}") from error
-    except msgspec.MsgspecError as error:
-        raise ValueError(f"{exported}: expected a case, {error}") from error
+    said = json_read(exported, "a case", dict[str, Any])
     file = file_of(said)
     name, differences = said["case"], []
     for entry, head in zip(said["entries"], heads(file), strict=True):

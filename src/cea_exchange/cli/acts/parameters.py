@@ -1,10 +1,9 @@
 """Arguments and options of a request's command: what a person types, and what goes on the wire."""
 
 import inspect
-import os
 from collections.abc import Callable
 from enum import Enum
-from hashlib import sha256
+from hashlib import file_digest
 from pathlib import Path
 from secrets import token_hex
 from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin
@@ -12,7 +11,7 @@ from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin
 import typer
 
 from cea_exchange.cli.acts import case_papers
-from cea_exchange.cli.errors import CommandError, bad_input, file_used
+from cea_exchange.cli.errors import CommandError, bad_input
 from cea_exchange.cli.readable import (
     ALL_CASH,
     cash_or_all_typed,
@@ -24,6 +23,7 @@ from cea_exchange.cli.readable import (
 )
 from cea_exchange.control_plane.fields import RequestField, fields_of
 from cea_exchange.control_plane.requests import Request
+from cea_exchange.user_files.opening import bytes_read, file_open
 
 RANGE_MAX = 2**31
 """A bound beyond it is the wire's, nobody's whose words are read."""
@@ -217,8 +217,9 @@ def _file_there(field: RequestField) -> Put:
     """Return what puts the name of a file that the daemon has, and which content is meant."""
 
     def put(name: str, asked: Asked, data: Path) -> None:
-        content = _bytes_of(data / field.terms.folder / name)
-        asked |= {field.wire_name: name, "sha256": sha256(content).hexdigest()}
+        with file_open(data / field.terms.folder / name, "a file") as content:
+            digest = file_digest(content, "sha256").hexdigest()
+        asked |= {field.wire_name: name, "sha256": digest}
 
     return put
 
@@ -226,19 +227,9 @@ def _file_there(field: RequestField) -> Put:
 def file_content(file: Path) -> bytes:
     """Return what is in a file that goes to a daemon with a request.
 
-    Raises CommandError: it can't be read, or is too large.
+    Raises UserFileError: it can't be read, or is too large.
     """
-    with file_used(file), file.open("rb") as opened:
-        content = opened.read(FILE_BYTES_MAX + 1)  # a device's bytes have no end
-        size = max(os.fstat(opened.fileno()).st_size, len(content))
-    if size > FILE_BYTES_MAX:
-        raise CommandError(f"{file}: expected at most {FILE_BYTES_MAX} bytes, got {size}")
-    return content
-
-
-def _bytes_of(file: Path) -> bytes:
-    with file_used(file):
-        return file.read_bytes()
+    return bytes_read(file, "a file", FILE_BYTES_MAX)
 
 
 # -- keys, tonnes by product ----------------------------------------------------------------------

@@ -20,8 +20,11 @@ from cea_exchange.cli.errors import bad_input, check_failed
 from cea_exchange.cli.options import Data
 from cea_exchange.cli.readable import date_shown
 from cea_exchange.control_plane.signals import StopSignals
+from cea_exchange.user_files.opening import bytes_read
 
 GROUPS = {"account": "Sub-accounts.", "file": "A bank's files."}
+FILE_BYTES_MAX = 16 << 20
+"""Of a file that is looked at; the registry takes larger ones, and needs the memory for them."""
 STATUS_RESTART = 75
 """The bank has ended by its own draw and wants to be started again."""
 
@@ -83,7 +86,7 @@ def check(
     from cea_exchange.protocol.bank.iso_20022 import camt_053, pain_001, pain_002
     from cea_exchange.protocol.bank.iso_20022.xml_reading import BankFileError
 
-    content = file.read_bytes()
+    content = bytes_read(file, "a bank's file", FILE_BYTES_MAX)
     readers: dict[str, Callable[[bytes, str], Any]] = {
         pain_002.NAMESPACE: pain_002.report_read,
         camt_053.NAMESPACE: camt_053.statement_read,

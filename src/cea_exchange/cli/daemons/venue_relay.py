@@ -22,6 +22,8 @@ from cea_exchange.cli.options import Data
 from cea_exchange.control_plane.signals import StopSignals
 
 STANDARD_INPUT = Path("-")
+LINE_BYTES_MAX = 1 << 20
+"""Of the settings that a venue hands its own relay."""
 
 
 def register(group: typer.Typer) -> None:
@@ -72,7 +74,7 @@ def _of_venue(data: Path) -> None:
     # Unbuffered: what comes behind its line is the relay's.
     lifeline = open(sys.stdin.fileno(), "rb", buffering=0, closefd=False)  # noqa: SIM115
     with bad_input(msgspec.MsgspecError, says="standard input: expected a venue's settings, "):
-        settings = msgspec.json.decode(lifeline.readline(), type=ChildSettings)
+        settings = msgspec.json.decode(lifeline.readline(LINE_BYTES_MAX), type=ChildSettings)
     limits_set(settings.config.memory_mib_max, niceness=NICENESS)
     pulse = sys.stdout.fileno()
     # A venue that stands still must not make its relay do so.

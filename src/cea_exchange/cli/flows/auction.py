@@ -1,6 +1,6 @@
 """`cea-exchange auction`: who wins an auction, from a file of bids."""
 
-import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +10,8 @@ from cea_exchange.cli.errors import CommandError, bad_input
 from cea_exchange.cli.options import PlainJson
 from cea_exchange.cli.output import json_print
 from cea_exchange.matching.auction import AuctionResult, bids_parse, clear_auction
+from cea_exchange.user_files.formats import FormatError
+from cea_exchange.user_files.opening import lines_read, standard_input, stream_lines
 
 ROW = "{:<20} {:<12} {:>10} {:>14} {:>14} {:>10}"
 
@@ -53,8 +55,8 @@ def auction(
     json: PlainJson = False,
 ) -> None:
     """Award an auction and print what each bid wins and pays."""
-    with bad_input(ValueError, says=f"{file}:"):
-        bids = bids_parse(_text(file).splitlines())
+    with bad_input(FormatError, says=f"{file}:"):
+        bids = bids_parse(_lines(file))
     try:
         result = clear_auction(
             bids,
@@ -80,12 +82,10 @@ def auction(
         _show(result)
 
 
-def _text(file: Path) -> str:
-    try:
-        return sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise CommandError(f"{file}: expected a file to read: {reason}") from error
+def _lines(file: Path) -> Iterator[str]:
+    if str(file) == "-":
+        return stream_lines(standard_input("bids"), "<stdin>", "bids")
+    return lines_read(file, "bids")
 
 
 def _content(result: AuctionResult) -> dict[str, object]:

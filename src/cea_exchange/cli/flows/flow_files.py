@@ -15,6 +15,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from cea_exchange.cli.errors import CommandError, bad_input
 from cea_exchange.cli.language import said
 from cea_exchange.domain.profile import ProfileError, load_profile, profile_names
+from cea_exchange.user_files.opening import file_open
 
 BLOCK_BYTES = 4 << 20
 """Bytes read at a time."""
@@ -50,7 +51,7 @@ class FlowFile:
         self._data = memoryview(b"")
         self._ended = False
         try:
-            self._raw = path.open("rb")
+            self._raw = file_open(path, "a file to read")
             magic = self._raw.read(len(GZIP_MAGIC))
             self._raw.seek(0)
         except OSError as error:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO
 
 import typer
 
-from cea_exchange.cli.errors import CommandError, bad_input, file_used, files_differ
+from cea_exchange.cli.errors import bad_input, file_used, files_differ
+from cea_exchange.user_files.opening import file_open, standard_input
 
 if TYPE_CHECKING:
     from cea_exchange.matching.events import Event
@@ -125,8 +126,5 @@ def _name(script: str) -> str:
 
 def _open(script: str, stack: ExitStack) -> BinaryIO:
     if script == STANDARD_INPUT:
-        if sys.stdin is None:
-            raise CommandError("<stdin>: expected a market script, standard input is closed")
-        return sys.stdin.buffer
-    with file_used(script, "expected a market script"):
-        return stack.enter_context(open(script, "rb"))
+        return standard_input("a market script")
+    return stack.enter_context(file_open(script, "a market script"))

@@ -30,6 +30,7 @@ from cea_exchange.domain.calendar import date_number
 from cea_exchange.domain.reference_prices import load_daily
 from cea_exchange.ledger.record_store import StoreError
 from cea_exchange.protocol.folder_lock import FolderInUse
+from cea_exchange.user_files.opening import text_read
 from cea_exchange.year.checkpoint import YearState
 from cea_exchange.year.outcome.outcome import Outcome, outcome_of
 from cea_exchange.year.outcome.report import report_write
@@ -122,7 +123,7 @@ def play(
             orders=ORDERS_EACH * many if orders is None else orders,
             firms=firms,
             profile=profile,
-            plan="" if plan is None else plan.read_text(encoding="utf-8"),
+            plan="" if plan is None else text_read(plan, "an allocation plan"),
             days=days,
             has_bank=bank,
             closes={} if closes is None else _closes(closes),

@@ -5,15 +5,16 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import msgspec
 import typer
 
 from cea_exchange.cli.command_line import CommandLine
-from cea_exchange.cli.errors import CommandError, bad_input, file_used
+from cea_exchange.cli.errors import CommandError, bad_input
 from cea_exchange.cli.options import Archive, PlainJson
 from cea_exchange.cli.output import json_print
 from cea_exchange.domain.calendar import date_parse
 from cea_exchange.domain.units import price_format, price_parse
+from cea_exchange.user_files.formats import FormatError, json_read
+from cea_exchange.user_files.opening import lines_read
 
 if TYPE_CHECKING:
     from cea_exchange.adjustment.days import Day
@@ -91,7 +92,7 @@ def report(
             first, last = date(year, 1, 1), date(year, 12, 31)
         if day is not None:
             first = last = date_parse(day)
-        known = msgspec.json.decode(facts.read_bytes(), type=Facts) if facts else None
+        known = json_read(facts, "facts", Facts) if facts else None
         acts = list(_acts(source, archive)) if source.is_dir() else []
         span = {"first": first, "last": last}
         found = report_of(triggers_read(file), days, acts, facts=known, **span)
@@ -102,13 +103,20 @@ def report(
 
 
 def _days(source: Path, product: str | None) -> "list[Day]":
-    from cea_exchange.adjustment.days import days_parse, days_published
+    from cea_exchange.adjustment.days import days_published
 
     if not source.is_dir():
-        return days_parse(source.read_text(encoding="utf-8-sig").splitlines())
+        return _days_of_file(source)
     if product is None:
         raise CommandError("--product: expected the product whose days are looked at, got none")
     return days_published(source, product)
+
+
+def _days_of_file(file: Path) -> "list[Day]":
+    from cea_exchange.adjustment.days import days_parse
+
+    with bad_input(FormatError, says=f"{file}:"):
+        return days_parse(lines_read(file, "days"))
 
 
 def _acts(data: Path, archive: Path | None) -> "Iterator[Done]":
@@ -182,10 +190,8 @@ def auction(
     offered = tonnes or known[terms].tonnes
     if offered is None:
         raise CommandError(f"--tonnes: expected what is offered, {terms} does not say")
-    with file_used(bids):
-        content = bids.read_bytes()
-    with bad_input(ValueError, says=f"{bids}:"):
-        parsed = bids_parse(content.decode("utf-8-sig").splitlines())
+    with bad_input(FormatError, says=f"{bids}:"):
+        parsed = bids_parse(lines_read(bids, "bids"))
     with bad_input(ValueError):
         least = None if floor is None else price_parse(floor)
         found = awarded(known[terms], offered, least, parsed)

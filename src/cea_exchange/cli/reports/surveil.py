@@ -10,6 +10,8 @@ import msgspec
 import typer
 
 from cea_exchange.cli.errors import CheckFailed, CommandError
+from cea_exchange.user_files.formats import json_read
+from cea_exchange.user_files.opening import file_open
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
@@ -232,7 +234,7 @@ def _last_seq(tape: "Tape") -> int:
 def _script(source: Path, profile: "Profile") -> "Tape":
     from cea_exchange.supervision.sources import script_tape
 
-    with source.open("rb") as lines:
+    with file_open(source, "a market script") as lines:
         return script_tape(lines, profile, str(source))
 
 
@@ -329,10 +331,7 @@ def _facts(path: Path | None) -> "Facts":
 
     if path is None:
         return NO_FACTS
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=Facts)
-    except msgspec.MsgspecError as error:
-        raise CommandError(f"{path}: expected facts, {error}") from error
+    return json_read(path, "facts", Facts)
 
 
 def _date(text: str | None) -> int | None:

@@ -1,6 +1,5 @@
 """Values beside their rules' ids, read from the packaged files; drafts can be left out."""
 
-import tomllib
 from collections.abc import Iterable
 from datetime import date
 from fractions import Fraction
@@ -13,6 +12,7 @@ from msgspec import Meta
 from cea_exchange.domain.calendar import date_number
 from cea_exchange.domain.refusals import RegistryRefusal
 from cea_exchange.domain.ruled import Cited, Value
+from cea_exchange.user_files.formats import toml_parse
 
 Shape = TypeVar("Shape")
 
@@ -104,7 +104,7 @@ def parse_rules(text: str, shape: type[Shape], place: str, *, drafts: bool) -> S
         If it is no TOML or does not fit.
     """
     try:
-        data = tomllib.loads(text)
+        data = toml_parse(text)
         return msgspec.convert(data if drafts else _without_drafts(data), shape, strict=True)
     except ValueError as error:
         raise ComplianceRulesError(f"{place}: {error}") from error

@@ -28,6 +28,7 @@ from cea_exchange.domain.documents.bulletin import (
 from cea_exchange.domain.enums import Method
 from cea_exchange.domain.naming import csv_name
 from cea_exchange.domain.units import cash_format, price_format
+from cea_exchange.user_files.formats import json_parse
 
 METHOD_CODES = {Method.LISTED: 10, Method.BLOCK: 20, Method.BIDDING: 21}
 METHOD_TERMS = {
@@ -141,7 +142,7 @@ def bulletin_parse(data: bytes, place: str) -> Bulletin:
         If it is no bulletin; the message says where.
     """
     try:
-        document = msgspec.json.decode(data, type=BulletinDocument)
+        document = json_parse(data, BulletinDocument)
         day = date_parse(document.quot_poin)
         codes = [row.subj_code for row in document.products]
         if len({*codes}) < len(codes):
@@ -152,7 +153,7 @@ def bulletin_parse(data: bytes, place: str) -> Bulletin:
             composite=_quote(document.composite),
             products=tuple(map(_quote, document.products)),
         )
-    except (msgspec.MsgspecError, ValueError) as error:
+    except ValueError as error:
         raise ValueError(f"{place}: expected a bulletin, {error}") from None
 
 

@@ -10,6 +10,7 @@ from cea_exchange.files.cells.table import CellTable
 from cea_exchange.files.cells.xlsx import xlsx_cells
 from cea_exchange.files.findings import Findings
 from cea_exchange.files.formats import READ, listed
+from cea_exchange.user_files.opening import UserFileError, bytes_read
 
 FILE_BYTES_MAX = 16 << 20
 """A file of all covered entities has some 300 KB."""
@@ -53,11 +54,10 @@ class SourceFile:
             If it can't be read. Of one that is too large no more is read than shows it.
         """
         try:
-            with Path(path).open("rb") as file:
-                data = file.read(FILE_BYTES_MAX + 1)
-        except OSError as error:
-            text = f"expected a file that can be read, got {error.strerror}"
-            raise Findings(str(path)).refuse(None, text) from None
+            data = bytes_read(path, "a file", FILE_BYTES_MAX)
+        except UserFileError as error:
+            why = str(error).removeprefix(f"{path}: ")
+            raise Findings(str(path)).refuse(None, why) from None
         return cls(str(path), data, encoding)
 
     @property

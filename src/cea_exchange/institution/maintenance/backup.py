@@ -28,6 +28,10 @@ from cea_exchange.ledger.database.interface import DatabaseError
 from cea_exchange.ledger.database.schema import schema_check, tables_copy
 from cea_exchange.ledger.database.sqlite import Sqlite
 from cea_exchange.ledger.record_store import RecordStore, StoreError
+from cea_exchange.user_files.opening import UserFileError, file_open, text_read
+
+SUMS_BYTES_MAX = 4_096
+"""Of a `.sha256` file: a hash and a name."""
 
 
 class Checked(Protocol):
@@ -215,16 +219,16 @@ def _sums(file: Path) -> Path:
 def _sum_check(file: Path) -> None:
     """Raise `StoreError` unless a copy is byte for byte what was written."""
     try:
-        expected = _sums(file).read_text(encoding="utf-8").split()[0]
+        expected = text_read(_sums(file), "a SHA-256", SUMS_BYTES_MAX).split()[0]
         got = _sha256(file)
-    except (OSError, IndexError) as error:
+    except (OSError, IndexError, UserFileError) as error:
         raise StoreError(f"{file}: expected a copy and its .sha256, {error}") from None
     if got != expected:
         raise StoreError(f"{file}: SHA-256: expected {expected}, got {got}")
 
 
 def _sha256(file: Path) -> str:
-    with file.open("rb") as content:
+    with file_open(file, "a copy") as content:
         return hashlib.file_digest(content, "sha256").hexdigest()
 
 

@@ -9,10 +9,9 @@ may stand on an order's side sends it.
 """
 
 import csv
-import gzip
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
-from typing import TextIO
 
 import msgspec
 import numpy as np
@@ -37,6 +36,7 @@ from cea_exchange.loadtest.flow.arrivals import NS
 from cea_exchange.loadtest.flow.plan import NOBODY, Plan, PlannedRow
 from cea_exchange.loadtest.flow.workload import LABELS, Workload
 from cea_exchange.loadtest.targets.target import Participants
+from cea_exchange.user_files.opening import UserFileError, lines_read
 
 BAND_TEN_THOUSANDTHS = 900
 """How far from the reference a recorded price may lie; what lies beyond is brought here."""
@@ -97,7 +97,9 @@ def recorded_orders(path: Path) -> list[Order]:
         if (path / "journal").is_dir():
             return _of_journal(path)
         return _of_text(path)
-    except (OSError, UnicodeDecodeError, JournalError) as error:
+    except UserFileError as error:
+        raise RecordedError(str(error)) from error
+    except (OSError, JournalError) as error:
         raise RecordedError(f"{path}: expected a recorded day: {error}") from error
 
 
@@ -193,30 +195,30 @@ def _price(share: float, reference: int) -> int:
 
 
 def _of_text(path: Path) -> list[Order]:
-    with _opened(path) as text:
-        lines = csv.reader(text)
-        first = next(lines, None)
-        if first is None:
-            raise RecordedError(f"{path}:1: expected a command, got nothing")
-        columns = [name.strip() for name in first]
-        if "action" in columns:
-            return _of_order_file(path, columns, lines)
-        if len(first) != LOBSTER_COLUMNS:
-            raise RecordedError(
-                f"{path}:1: expected a header with `action`, or LOBSTER's six columns,"
-                f" got {len(first)} columns"
-            )
-        orders: list[Order] = []
-        sizes: dict[int, int] = {}
-        for number, line in enumerate((first, *lines), 1):
-            orders += _lobster(path, number, line, sizes)
-        return orders
+    lines = csv.reader(lines_read(path, "a recorded day", None, may_be_packed=True), strict=True)
+    try:
+        return _of_lines(path, lines)
+    except csv.Error as error:
+        raise RecordedError(f"{path}:{lines.line_num}: expected CSV, {error}") from error
 
 
-def _opened(path: Path) -> TextIO:
-    if path.suffix == ".gz":
-        return gzip.open(path, "rt", encoding="utf-8-sig")
-    return path.open(encoding="utf-8-sig")
+def _of_lines(path: Path, lines: Iterator[list[str]]) -> list[Order]:
+    first = next(lines, None)
+    if first is None:
+        raise RecordedError(f"{path}:1: expected a command, got nothing")
+    columns = [name.strip() for name in first]
+    if "action" in columns:
+        return _of_order_file(path, columns, lines)
+    if len(first) != LOBSTER_COLUMNS:
+        raise RecordedError(
+            f"{path}:1: expected a header with `action`, or LOBSTER's six columns,"
+            f" got {len(first)} columns"
+        )
+    orders: list[Order] = []
+    sizes: dict[int, int] = {}
+    for number, line in enumerate(chain((first,), lines), 1):
+        orders += _lobster(path, number, line, sizes)
+    return orders
 
 
 def _lobster(path: Path, number: int, line: list[str], sizes: dict[int, int]) -> list[Order]:

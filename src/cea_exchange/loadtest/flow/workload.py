@@ -13,7 +13,6 @@ aggressive = 30
 cancel = 20
 """
 
-import tomllib
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,8 @@ from typing import Any
 import msgspec
 
 from cea_exchange.domain.records import CommandKind, OrderFlag, Tif
+from cea_exchange.user_files.formats import FormatError, toml_parse
+from cea_exchange.user_files.opening import UserFileError, text_read
 
 NAMED = ("trading_day", "quotes", "takers", "cancel_heavy", "year", "blocks", "biddings")
 """The workloads that come with the package; each file says what it is for."""
@@ -157,15 +158,15 @@ def workload_find(name: str) -> Workload:
             f"workload: expected one of {', '.join(NAMED)}, or a .toml file, got {name!r}"
         )
     try:
-        return workload_read(path.read_text(encoding="utf-8"), str(path))
-    except (OSError, UnicodeDecodeError) as error:
-        raise WorkloadError(f"workload: expected a file to read: {error}") from error
+        return workload_read(text_read(path, "a workload"), str(path))
+    except UserFileError as error:
+        raise WorkloadError(str(error)) from error
 
 
 def workload_read(text: str, place: str) -> Workload:
     """Return a workload of a text; errors name its place."""
     try:
-        content = {"name": Path(place).stem, **tomllib.loads(text)}
+        content = {"name": Path(place).stem, **toml_parse(text)}
         return msgspec.convert(content, Workload)
-    except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+    except (FormatError, msgspec.ValidationError) as error:
         raise WorkloadError(f"workload {place}: {error}") from error

@@ -7,6 +7,8 @@ import msgspec
 
 from cea_exchange.loadtest.results.figures import Figures, Latency
 from cea_exchange.loadtest.timeline import Timeline
+from cea_exchange.user_files.formats import json_read
+from cea_exchange.user_files.opening import UserFileError
 
 FORM = "cea-exchange load 1"
 
@@ -90,11 +92,9 @@ def result_read(path: Path) -> Result:
     """
     path = path / "report.json" if path.is_dir() else path
     try:
-        result = msgspec.json.decode(path.read_bytes(), type=Result)
-    except OSError as error:
-        raise ResultError(f"{path}: expected a result: {error.strerror}") from error
-    except msgspec.MsgspecError as error:
-        raise ResultError(f"{path}: expected a result: {error}") from error
+        result = json_read(path, "a result", Result)
+    except UserFileError as error:
+        raise ResultError(str(error)) from error
     if result.form != FORM:
         raise ResultError(f"{path}: expected {FORM!r}, got {result.form!r}")
     return result

@@ -5,7 +5,6 @@ Records bear no time of day: a trade's is that of its arrival here.
 """
 
 import asyncio
-import json
 import time
 from collections import deque
 from collections.abc import Callable
@@ -19,6 +18,7 @@ from cea_exchange.client import Book, MarketDataClient
 from cea_exchange.control_plane.client import NO_ENDPOINTS
 from cea_exchange.domain.records import EventKind, Method, Phase, Side
 from cea_exchange.protocol.security import CurveKeys
+from cea_exchange.user_files.formats import json_read
 
 POLL_S = 0.02
 STALE_S = 3.0
@@ -340,5 +340,5 @@ def source_read(file: Path) -> Source:
     OSError, ValueError, KeyError, TypeError, RecursionError
         It can't be read, or is no such file.
     """
-    listed = json.loads(file.read_text(encoding="utf-8"))
+    listed = json_read(file, "endpoints", dict[str, Any])
     return Source(listed["market_data"], listed["snapshot"], listed["market_data_public_key"])

@@ -36,9 +36,12 @@ from cea_exchange.journal import (
 )
 from cea_exchange.journal.storage import DRAFT_SUFFIX
 from cea_exchange.protocol import control
+from cea_exchange.user_files.formats import JSON_BYTES_MAX
+from cea_exchange.user_files.opening import bytes_read
 from cea_exchange.venue.durability.event_days import Rows, closed_days, day_rows
 from cea_exchange.venue.durability.profile_shelf import profile_find
 
+BULLETIN_BYTES_MAX = JSON_BYTES_MAX
 FOLDER = "bulletins"
 SUFFIXES = (".txt", ".csv", ".json")
 RETRY_S = 60.0
@@ -190,10 +193,7 @@ def _quotes_last(bulletins: Sequence[Bulletin]) -> tuple[Quote, ...]:
 
 def bulletin_read(path: Path) -> Bulletin:
     """Read a bulletin's JSON file; ValueError says what it is instead."""
-    try:
-        return bulletin_parse(path.read_bytes(), str(path))
-    except OSError as error:
-        raise ValueError(f"{path}: expected a bulletin, {error.strerror}") from None
+    return bulletin_parse(bytes_read(path, "a bulletin", BULLETIN_BYTES_MAX), str(path))
 
 
 def written_dates(folder: Path) -> list[int]:

@@ -1,6 +1,5 @@
 """The accounting guidelines as data: each parameter's unit, range, decimals, default and source."""
 
-import tomllib
 from collections.abc import Mapping
 from decimal import Decimal
 from functools import cached_property
@@ -14,6 +13,7 @@ from msgspec import Meta, Struct, structs
 from cea_exchange.domain.compliance.allocation import Sector
 from cea_exchange.domain.compliance.ruled import ComplianceRulesError, DecimalText, Mark, Year
 from cea_exchange.domain.ruled import Cited
+from cea_exchange.user_files.formats import toml_parse
 
 SignedText = Annotated[str, Meta(pattern=r"^-?[0-9]{1,9}(\.[0-9]{1,9})?$")]
 State = Literal["solid", "liquid", "gas"]
@@ -208,7 +208,7 @@ def parse_guideline(text: str, place: str) -> Guideline:
         If it is no TOML, or does not fit.
     """
     try:
-        file = msgspec.convert(tomllib.loads(text), GuidelineFile, strict=True)
+        file = msgspec.convert(toml_parse(text), GuidelineFile, strict=True)
     except ValueError as error:
         raise ComplianceRulesError(f"{place}: {error}") from error
     parameters = [_parameter(item) for item in file.item]

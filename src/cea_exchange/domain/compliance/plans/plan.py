@@ -1,7 +1,6 @@
 """A plan as data: who is inside, by what figures, how much is given ahead."""
 
 import functools
-import tomllib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from importlib import resources
@@ -23,6 +22,7 @@ from cea_exchange.domain.compliance.ruled import (
 )
 from cea_exchange.domain.refusals import RegistryRefusal
 from cea_exchange.domain.ruled import BasisPoints, Cited, Tonnes
+from cea_exchange.user_files.formats import toml_parse
 
 PLAN_YEARS = range(2019, 2027)
 
@@ -256,7 +256,7 @@ def _plans() -> dict[int, Plan]:
 def parse_plan(text: str, place: str, power: AllocationRules) -> Iterable[Plan]:
     """Read a plan, which holds for one year or two, from TOML text; `place` names it in errors."""
     try:
-        file = msgspec.convert(tomllib.loads(text), PlanFile, strict=True, str_keys=True)
+        file = msgspec.convert(toml_parse(text), PlanFile, strict=True, str_keys=True)
     except ValueError as error:
         raise ComplianceRulesError(f"plan {place}: {error}") from error
     for year in file.years:
