@@ -85,8 +85,7 @@ def stream_read(stream: BinaryIO, place: Path | str, kind: str, bytes_max: int) 
         data = stream.read(bytes_max + 1) if size <= bytes_max else b""
     except OSError as error:
         raise _unreadable(place, kind, error) from None
-    if max(size, len(data)) > bytes_max:
-        raise UserFileError(f"{place}: expected {kind} of at most {bytes_max} bytes, got more")
+    _size_check(max(size, len(data)), place, kind, bytes_max)
     return data
 
 
@@ -133,8 +132,8 @@ def lines_read(
         As `text_read`, or a line has more than `LINE_CHARACTERS_MAX` characters.
     """
     with file_open(path, kind) as file:
-        if bytes_max is not None and os.fstat(file.fileno()).st_size > bytes_max:
-            raise UserFileError(f"{path}: expected {kind} of at most {bytes_max} bytes, got more")
+        if bytes_max is not None:
+            _size_check(os.fstat(file.fileno()).st_size, path, kind, bytes_max)
         packed = may_be_packed and file.read(len(GZIP_MAGIC)) == GZIP_MAGIC
         file.seek(0)
         stream = gzip.GzipFile(fileobj=file) if packed else file
@@ -183,6 +182,13 @@ def _regular_check(status: os.stat_result, path: Path | str, kind: str) -> None:
     if not stat.S_ISREG(status.st_mode):
         other = _OTHERS.get(stat.S_IFMT(status.st_mode), "another kind of file")
         raise UserFileError(f"{path}: expected {kind}, got {other}")
+
+
+def _size_check(size: int, place: Path | str, kind: str, bytes_max: int) -> None:
+    if size > bytes_max:
+        # Of a stream no more is known than that it has one byte more.
+        got = size if size > bytes_max + 1 else "more"
+        raise UserFileError(f"{place}: expected {kind} of at most {bytes_max} bytes, got {got}")
 
 
 def _unreadable(path: Path | str, kind: str, error: OSError) -> UserFileError:

@@ -66,8 +66,12 @@ def test_a_full_disk_keeps_no_node_from_its_start(file, monkeypatch):
     """What is written is the same as before; other settings need room."""
     before = server_settings_of(file)
 
-    def full(*_):
-        raise OSError(errno.ENOSPC, "No space left on device")
+    opened = os.open
+
+    def full(path, flags, *mode):
+        if flags & os.O_CREAT:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return opened(path, flags, *mode)
 
     monkeypatch.setattr(os, "open", full)
     assert server_settings_of(file) == before

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from cea_exchange.cli.acts.parameters import file_content
-from cea_exchange.cli.errors import CommandError
 from cea_exchange.cli.main import run
 from cea_exchange.cli.output import table
 from cea_exchange.institution.control.admin_client import InstitutionUnavailable
 from cea_exchange.institution.control.request import REQUEST_BYTES_MAX
+from cea_exchange.user_files.opening import UserFileError
 
 
 @pytest.mark.parametrize(
@@ -27,17 +27,17 @@ def test_a_file_that_the_registry_would_drop_unread_is_not_sent(tmp_path, capsys
     file.write_bytes(bytes(REQUEST_BYTES_MAX))
     asked = ("registry", *command, str(file), "--data", str(tmp_path))
     assert 2 == run(asked)
-    assert "all.csv: expected at most 4193280 bytes, got 4194304" in capsys.readouterr().err
+    said = "all.csv: expected a file of at most 4193280 bytes, got 4194304"
+    assert said in capsys.readouterr().err
 
 
 def test_a_device_without_an_end_is_no_file():
-    expected = "/dev/zero: expected at most 4193280 bytes, got 4193281"
-    with pytest.raises(CommandError, match=expected):
+    with pytest.raises(UserFileError, match="/dev/zero: expected a file, got a device"):
         file_content(Path("/dev/zero"))
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path):
-    with pytest.raises(CommandError, match=r"none\.csv: No such file or directory"):
+    with pytest.raises(UserFileError, match=r"none\.csv: expected a file, No such file or directory"):
         file_content(tmp_path / "none.csv")
 
 
@@ -98,7 +98,7 @@ def test_a_bank_file_is_asked_for_by_its_bytes(tmp_path, capsys, monkeypatch, op
     folder.mkdir(parents=True)
     command = ("registry", "bank", f"read-{op}", "s.xml", "--data", str(tmp_path))
     assert 2 == run(command)
-    assert "s.xml: No such file or directory" in capsys.readouterr().err
+    assert "s.xml: expected a file, No such file or directory" in capsys.readouterr().err
     (folder / "s.xml").write_bytes(b"<x/>")
     assert 2 == run(command)
     hashed = sha256(b"<x/>").hexdigest()
