@@ -37,7 +37,7 @@ def test_a_device_without_an_end_is_no_file():
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path):
-    with pytest.raises(UserFileError, match=r"none\.csv: expected a file, No such file or directory"):
+    with pytest.raises(UserFileError, match=r"none\.csv: expected a file, No such file"):
         file_content(tmp_path / "none.csv")
 
 
