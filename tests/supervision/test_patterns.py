@@ -112,6 +112,27 @@ def test_deals_within_a_patterns_days_belong_together(pattern, days, deals):
     assert "alert" not in grades(spread_over(days, *deals).alerts(pattern))
 
 
+@pytest.mark.parametrize(("bought_on", "expected"), [(1, ["alert"]), (19, ["alert"]), (20, [])])
+def test_a_corner_is_made_while_the_price_rose_over_twenty_trading_days(bought_on, expected):
+    """Rules: CEA-SVL-14: declared at 90.00, 99.00 on the first day, 108.90 from the second on.
+
+    The twentieth day is still measured from 90.00, the twenty-first from 99.00.
+    """
+    days = MarketDays("X", "O", "P", tonnes=0)
+    days.play(cmd="deposit", account="O", product=PRODUCT, tonnes=3_000_000)
+    dates = [f"{date:%Y-%m-%d}" for date in pd.bdate_range("2025-11-03", periods=23)]
+    for number, date in enumerate(dates):
+        days.at("13:30:00", date)
+        price = "99.00" if number == 0 else "108.90"
+        days.deal("O", "P", price, 100)
+        if number == bought_on:
+            for _ in range(6):
+                days.block("O", "X", price, 100_000)
+        days.close(date)
+    found = days.alerts("corner", Facts(float_tonnes={PRODUCT: 1_000_000}))
+    assert grades(alert for alert in found if alert.accounts == ("X",)) == expected
+
+
 # -- The limit, floors -----------------------------------------------------------------------------
 
 

@@ -61,6 +61,15 @@ def sums_by(keys: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarra
     return found, sums
 
 
+def per_mille_up(part: int, whole: int) -> int:
+    """Return a share per mille, rounded up; 0 of nothing.
+
+    For a threshold that must be exceeded, or may not be: rounded down, 300.5 would be 300, which
+    is not more than 300, and 10.5 would be 10, which is not over a most of 10.
+    """
+    return -(-int(part) * 1000 // int(whole)) if whole else 0
+
+
 def per_mille(part: int, whole: int) -> int:
     """Return a share per mille, rounded down; 0 of nothing."""
     return int(part) * 1000 // int(whole) if whole else 0

@@ -7,7 +7,7 @@ import numpy as np
 from cea_exchange.domain.records import EventKind, Method
 from cea_exchange.domain.units import price_format
 from cea_exchange.supervision.alerts import Alert, Figure, grade_of
-from cea_exchange.supervision.columns.sums import per_mille, sums_by
+from cea_exchange.supervision.columns.sums import per_mille, per_mille_up, sums_by
 from cea_exchange.supervision.patterns.context import Context
 from cea_exchange.supervision.tape import SECOND_NS
 
@@ -58,7 +58,7 @@ def _ahead_alert(context: Context, block: np.ndarray, own: np.ndarray, side: str
     tonnes = int(own["tonnes"].sum())
     figures = [
         Figure(
-            "share of a mean day per mille", per_mille(tonnes, mean), ">", limits.volume_per_mille
+            "share of a mean day per mille", per_mille_up(tonnes, mean), ">", limits.volume_per_mille
         )
     ]
     grade = grade_of(figures, context.limits.warning_per_mille)

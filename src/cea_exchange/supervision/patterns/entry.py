@@ -109,7 +109,8 @@ def _orders_to_trades(context: Context, size: int) -> tuple[np.ndarray, np.ndarr
     )
     count = entered.between(orders["account"], first_row, orders["row"])
     trades = dealt.between(orders["account"], first_row, orders["row"])
-    ratio = count // np.maximum(trades, 1)
+    # Rounded up: 15.1 orders to a trade are more than 15.
+    ratio = -(-count // np.maximum(trades, 1))
     least = limits.ratio_orders_min * context.limits.warning_per_mille // 1000
     kept = count >= least
     keys = (orders["day"] * columns.account_count + orders["account"])[kept]

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from cea_exchange.domain.records import Side
+from cea_exchange.domain.records import EventKind, Reason, Side
 from cea_exchange.domain.units import price_format
 from cea_exchange.supervision.alerts import Alert, Figure, grade_of
 from cea_exchange.supervision.columns.book import LevelsAt, own_share
@@ -13,7 +13,9 @@ from cea_exchange.supervision.columns.market import Columns
 from cea_exchange.supervision.columns.sums import (
     RunningSums,
     per_mille,
+    per_mille_up,
     running_sums,
+    runs_of,
 )
 from cea_exchange.supervision.limits import Layering, Spoofing
 from cea_exchange.supervision.patterns.context import Context
@@ -64,19 +66,50 @@ def fills_facing_orders(columns: Columns) -> np.ndarray:
     return fills[fills["opposite"] > 0]
 
 
-def _canceled_after(columns: Columns) -> RunningSums:
-    """What each account took away of its orders, by side and time in microseconds."""
-    orders = columns.orders
-    orders = orders[orders["is_canceled"]]
-    return running_sums(columns.side_key(orders), orders["end_row"], orders["canceled"])
+def _taken_away(columns: Columns) -> RunningSums:
+    """Return what each account took away of its orders, by side: cancelled, or amended down.
+
+    An order that is amended to another price is taken away at the old one.
+    """
+    steps = columns.steps
+    events = columns.events[steps["row"]]
+    is_own = (events["kind"] == EventKind.ORDER_CANCELED) & (events["reason"] == Reason.REQUESTED)
+    is_own |= events["kind"] == EventKind.ORDER_AMENDED
+    away = steps[is_own & (steps["tonnes"] < 0)]
+    return running_sums(columns.side_key(away), away["row"], -away["tonnes"])
+
+
+def _rounds(fills: np.ndarray, gone_by: np.ndarray, window_ns: int, part: int) -> list[int]:
+    """Return where rounds begin among fills of one account, side, product and day, in order.
+
+    A round ends when `part` per mille of what stood at most on the other side is taken away: a
+    trader that places, trades and cancels each minute does so in many rounds, not in one without
+    an end. It ends as well when nothing is filled for a window.
+
+    Parameters
+    ----------
+    gone_by
+        Of each fill what was taken away of the other side before it, that day and earlier.
+    """
+    starts = [0]
+    most = int(fills["opposite"][0])
+    for place in range(1, len(fills)):
+        gone = int(gone_by[place] - gone_by[starts[-1]])
+        idle = int(fills["time_ns"][place] - fills["time_ns"][place - 1]) > window_ns
+        if idle or (gone and gone * 1000 >= most * part):
+            starts.append(place)
+            most = 0
+        most = max(most, int(fills["opposite"][place]))
+    return starts
 
 
 def _episodes(
-    context: Context, fills: np.ndarray, window_s: int, least_share: int
+    context: Context, fills: np.ndarray, window_s: int, part: int, least_share: int
 ) -> Iterator[Episode]:
-    """Yield the episodes among fills of one account, side, product and day, in order.
+    """Yield the episodes among fills: rounds of orders placed, a trade, and orders taken away.
 
-    Fills within a window of each other are one; the book is looked at where most stood open.
+    The book is looked at where most stood open. What is taken away counts from a round's first
+    fill to a window after its last one, but not beyond the first fill of the next round.
     """
     columns = context.columns
     if not len(fills):
@@ -84,38 +117,37 @@ def _episodes(
     window = window_s * SECOND_NS
     order = np.lexsort((fills["row"], columns.side_key(fills), fills["day"]))
     fills = fills[order]
-    keys = columns.side_key(fills) * (len(columns.days) + 1) + fills["day"]
-    new = np.concatenate(([True], (keys[1:] != keys[:-1])))
-    new[1:] |= np.diff(fills["time_ns"]) > window
-    starts = np.flatnonzero(new)
-    ends = np.append(starts[1:], len(fills))
-    most = [int(s + np.argmax(fills["opposite"][s:e])) for s, e in zip(starts, ends, strict=True)]
-    canceled = _canceled_after(columns)
+    other = fills.copy()
+    other["side"] = 3 - fills["side"]
+    away, keys = _taken_away(columns), columns.side_key(other)
+    gone_by = away.before(keys, fills["row"])
     row_after = np.searchsorted(columns.time_ns, fills["time_ns"] + window, side="right") - 1
+    found: list[tuple[int, int, int, int]] = []
+    places = columns.side_key(fills) * (len(columns.days) + 1) + fills["day"]
+    for start, end in zip(*runs_of(places), strict=True):
+        begins = _rounds(fills[start:end], gone_by[start:end], window, part)
+        for begin, following in zip(begins, [*begins[1:], None], strict=True):
+            first = int(start) + begin
+            until = int(end) if following is None else int(start) + following
+            last = int(row_after[until - 1])
+            if following is not None:
+                last = min(last, int(fills["row"][until]) - 1)
+            most = first + int(np.argmax(fills["opposite"][first:until]))
+            found.append((most, first, until, last))
+    found.sort(key=lambda place: int(fills["row"][place[0]]))
     for product in range(columns.product_count):
         for side in (Side.BUY, Side.SELL):
-            levels = LevelsAt(columns, product, Side.SELL if side == Side.BUY else Side.BUY)
-            places = [
-                (most[i], int(starts[i]), int(ends[i]))
-                for i in range(len(starts))
-                if fills["product"][most[i]] == product and fills["side"][most[i]] == side
-            ]
-            for at, start, end in sorted(places, key=lambda place: fills["row"][place[0]]):
+            levels = LevelsAt(columns, product, 3 - side)
+            for at, start, end, last in found:
                 fill = fills[at]
+                if (fill["product"], fill["side"]) != (product, side):
+                    continue
                 levels.move(int(fill["row"]) - 1)
                 own, book, count = own_share(levels, int(fill["account"]))
                 if own * 1000 < book * least_share:
                     continue
-                other = fills[at : at + 1].copy()
-                other["side"] = 3 - other["side"]
-                last = int(row_after[end - 1])
-                gone = int(
-                    canceled.between(
-                        columns.side_key(other),
-                        fills["row"][start : start + 1],
-                        np.array([last]),
-                    )[0]
-                )
+                rows = fills["row"][start : start + 1]
+                gone = int(away.between(keys[start : start + 1], rows, np.array([last]))[0])
                 opposite = int(fill["opposite"])
                 yield Episode(
                     fills[start:end],
@@ -148,7 +180,11 @@ def spoofing(context: Context) -> Iterator[Alert]:
     fills = fills[fills["opposite"] * 1000 >= fills["tonnes"] * limits.ratio_min * warning]
     found: dict[tuple[int, int, int, int], list[tuple[Episode, list[Figure]]]] = {}
     for episode in _episodes(
-        context, fills, limits.window_s, limits.book_per_mille * warning // 1000
+        context,
+        fills,
+        limits.window_s,
+        limits.canceled_per_mille,
+        limits.book_per_mille * warning // 1000,
     ):
         figures = _spoofing_figures(episode, limits)
         if grade_of(figures, warning) is None:
@@ -188,7 +224,7 @@ def _spoofing_figures(episode: Episode, limits: Spoofing) -> list[Figure]:
         Figure("large side to fill", episode.opposite // episode.filled, ">=", limits.ratio_min),
         Figure(
             "share of best five per mille",
-            per_mille(episode.own, episode.book),
+            per_mille_up(episode.own, episode.book),
             ">",
             limits.book_per_mille,
         ),
@@ -208,7 +244,11 @@ def layering(context: Context) -> Iterator[Alert]:
     found: dict[tuple[int, int, int, int], list[Episode]] = {}
     fills = fills_facing_orders(columns)
     for episode in _episodes(
-        context, fills, limits.window_s, limits.book_per_mille * warning // 1000
+        context,
+        fills,
+        limits.window_s,
+        limits.canceled_per_mille,
+        limits.book_per_mille * warning // 1000,
     ):
         if episode.levels < limits.levels_min or episode.opposite <= episode.filled:
             continue
@@ -262,7 +302,7 @@ def _layering_figures(
         Figure("own levels of best five", best.levels, ">=", limits.levels_min),
         Figure(
             "share of best five per mille",
-            per_mille(best.own, best.book),
+            per_mille_up(best.own, best.book),
             ">",
             limits.book_per_mille,
         ),
@@ -323,7 +363,7 @@ def limit_queue(context: Context) -> Iterator[Alert]:
             prices, tonnes = levels.best(1)
             if len(prices) and prices[0] == order["price"]:
                 mine = int(levels.own(account, prices)[0])
-                shares.append(per_mille(mine, int(tonnes[0])))
+                shares.append(per_mille_up(mine, int(tonnes[0])))
         large = [share for share in shares if share > limits.queue_per_mille]
         same = (orders["account"] == account) & (orders["product"] == product)
         same &= (orders["side"] == side) & (orders["day"] == day)
@@ -428,7 +468,7 @@ def _building_alert(
     columns, limits = context.columns, context.limits.building
     whole = {day: held for day, held in days.items() if held[0] >= limits.minutes_min}
     prices = [price for _, price in (whole or days).values()]
-    spread = per_mille(max(prices) - min(prices), min(prices))
+    spread = per_mille_up(max(prices) - min(prices), min(prices))
     figures = [
         Figure("days", len(whole), ">=", limits.days_min),
         Figure("longest min", max(count for count, _ in days.values()), ">=", limits.minutes_min),

@@ -7,7 +7,7 @@ import numpy as np
 from cea_exchange.domain.records import Side
 from cea_exchange.domain.units import price_format
 from cea_exchange.supervision.alerts import Alert, Figure, grade_of
-from cea_exchange.supervision.columns.sums import per_mille, running_sums, sums_by
+from cea_exchange.supervision.columns.sums import per_mille, per_mille_up, running_sums, sums_by
 from cea_exchange.supervision.patterns.context import Context
 from cea_exchange.supervision.tape import SECOND_NS
 
@@ -69,7 +69,7 @@ def _ramps(context: Context, product: int, side: int) -> Iterator[Alert]:
             Figure("move per mille", int(move[at]), ">=", limits.move_per_mille),
             Figure(
                 "share of volume per mille",
-                per_mille(int(own[at]), int(volume[at])),
+                per_mille_up(int(own[at]), int(volume[at])),
                 ">",
                 limits.share_per_mille,
             ),

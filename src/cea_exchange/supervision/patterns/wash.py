@@ -6,7 +6,7 @@ import numpy as np
 
 from cea_exchange.domain.units import price_format
 from cea_exchange.supervision.alerts import Alert, Figure, grade_of
-from cea_exchange.supervision.columns.sums import per_mille, runs_of, sums_by
+from cea_exchange.supervision.columns.sums import per_mille, per_mille_up, runs_of, sums_by
 from cea_exchange.supervision.limits import WashRing
 from cea_exchange.supervision.patterns.context import Context
 from cea_exchange.supervision.tape import SECOND_NS
@@ -185,8 +185,8 @@ def _ring_alert(
         bought, sold = inside[inside["buyer"] == account], inside[inside["seller"] == account]
         tonnes = int(bought["tonnes"].sum()), int(sold["tonnes"].sum())
         amounts = int(bought["amount"].sum()), int(sold["amount"].sum())
-        net = max(net, per_mille(abs(tonnes[0] - tonnes[1]), sum(tonnes)))
-        value = max(value, per_mille(max(amounts) - min(amounts), max(min(amounts), 1)))
+        net = max(net, per_mille_up(abs(tonnes[0] - tonnes[1]), sum(tonnes)))
+        value = max(value, per_mille_up(max(amounts) - min(amounts), max(min(amounts), 1)))
     ring, total = int(inside["tonnes"].sum()), int(window["tonnes"].sum())
     figures = [
         Figure("largest net per mille of gross", net, "<=", limits.net_per_mille_max),
