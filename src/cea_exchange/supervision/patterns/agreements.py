@@ -58,7 +58,10 @@ def _ahead_alert(context: Context, block: np.ndarray, own: np.ndarray, side: str
     tonnes = int(own["tonnes"].sum())
     figures = [
         Figure(
-            "share of a mean day per mille", per_mille_up(tonnes, mean), ">", limits.volume_per_mille
+            "share of a mean day per mille",
+            per_mille_up(tonnes, mean),
+            ">",
+            limits.volume_per_mille,
         )
     ]
     grade = grade_of(figures, context.limits.warning_per_mille)
