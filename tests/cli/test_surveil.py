@@ -38,7 +38,10 @@ def script(tmp_path):
 
 
 def alerts_of(capsys):
-    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    """The alerts; the last line says what was not examined."""
+    *alerts, last = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert list(last) == ["not_examined"]
+    return alerts
 
 
 def test_an_alert_has_figures_a_sentence_and_a_script_that_run_plays(script, tmp_path, capsys):
@@ -72,6 +75,21 @@ def test_what_can_not_be_looked_for_is_said(script, capsys):
     shown = capsys.readouterr().out
     assert "not looked for: corner, no float is given (float_tonnes)" in shown
     assert "alert  20250716  wash_group" in shown
+
+
+def test_json_lists_the_patterns_that_were_not_examined_and_why(script, tmp_path, capsys):
+    def not_examined(*options):
+        assert run(["surveil", str(script), "--json", *options]) == 0
+        return json.loads(capsys.readouterr().out.splitlines()[-1])["not_examined"]
+
+    assert not_examined() == [
+        {"pattern": "corner", "why": "no float is given (float_tonnes)"},
+        {"pattern": "evasion", "why": "no holding limit is in force or given"},
+    ]
+    assert [item["pattern"] for item in not_examined("--profile", "open")][-1] == "limit_queue"
+    facts = tmp_path / "facts.json"
+    facts.write_text('{"float_tonnes": {"CEA24": 9000}, "holding_limit_tonnes": 9000}')
+    assert not_examined("--facts", str(facts)) == []
 
 
 def test_a_day_is_chosen_and_limits_are_ones_own(script, tmp_path, capsys):

@@ -2,13 +2,7 @@
 
 import pytest
 
-from support.supervision.market_days import MarketDays, figures
-
-
-def clock(seconds: int) -> str:
-    """Seconds of trading since 09:30 as a time of day; the lunch break is left out."""
-    of_day = 9 * 3600 + 1800 + seconds + (5400 if seconds >= 7200 else 0)
-    return f"{of_day // 3600:02}:{of_day // 60 % 60:02}:{of_day % 60:02}"
+from support.supervision.market_days import MarketDays, clock, figures
 
 
 def rounds(times: int, apart_s: int, layers: tuple[int, ...], *, ends_by: str = "cancel"):

@@ -52,12 +52,13 @@ class WashRing(Pattern, frozen=True, kw_only=True):
 
 
 class MatchedOrders(Pattern, frozen=True, kw_only=True):
-    """All of them."""
+    """All of them, and more often than chance explains."""
 
     within_s: Seconds
     size_per_mille_max: PerMille
     times_min: Count
     days: Days
+    chance_per_million: Annotated[int, Meta(ge=1, le=1_000_000)]
 
 
 class Spoofing(Pattern, frozen=True, kw_only=True):

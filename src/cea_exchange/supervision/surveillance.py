@@ -11,6 +11,7 @@ from cea_exchange.supervision.patterns import (
     entry,
     false_orders,
     holdings,
+    matched,
     prices,
     wash,
 )
@@ -22,7 +23,7 @@ Detector = Callable[[Context], Iterator[Alert]]
 PATTERNS: dict[str, Detector] = {
     "wash_group": wash.wash_group,
     "wash_ring": wash.wash_ring,
-    "matched_orders": wash.matched_orders,
+    "matched_orders": matched.matched_orders,
     "spoofing": false_orders.spoofing,
     "layering": false_orders.layering,
     "limit_queue": false_orders.limit_queue,
@@ -84,4 +85,6 @@ def not_looked_for(tape: Tape, facts: Facts) -> list[NotLookedFor]:
         missing.append(NotLookedFor("corner", "no float is given (float_tonnes)"))
     if not (facts.holding_limit_tonnes or tape.profile.rules.holding_limit_tonnes):
         missing.append(NotLookedFor("evasion", "no holding limit is in force or given"))
+    if not tape.profile.rules.listed_band_bp:
+        missing.append(NotLookedFor("limit_queue", "the profile has no price limits"))
     return missing

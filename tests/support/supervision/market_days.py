@@ -99,6 +99,12 @@ class MarketDays:
         return surveil(self.tape(), facts=facts, limits=limits, patterns=(pattern,))
 
 
+def clock(seconds: int) -> str:
+    """Seconds of trading since 09:30 as a time of day; the lunch break is left out."""
+    of_day = 9 * 3600 + 1800 + seconds + (5400 if seconds >= 7200 else 0)
+    return f"{of_day // 3600:02}:{of_day // 60 % 60:02}:{of_day % 60:02}"
+
+
 def figures(alert: Alert) -> dict[str, int]:
     """An alert's figures by name."""
     return {figure.name: figure.value for figure in alert.figures}

@@ -27,6 +27,9 @@ def alerts_of(file: Path, data: Path) -> list[dict[str, Any]]:
         says = f"{file}:{number}: expected an alert, "
         with bad_input(FormatError, msgspec.MsgspecError, TypeError, says=says):
             said = json_parse(line, dict[str, Any])
+            if "not_examined" in said:
+                # The last line of `surveil --json`: patterns, no alert.
+                continue
             script = said.get("reproducer") or None
             said |= {"kind": "alert_taken", "reproducer": ""}
             msgspec.convert(said, AlertTaken)

@@ -89,8 +89,7 @@ def surveil(
             _holders(tape, measured, known, json)
             return
         _print(tape, _alerts(tape, measured, known, wanted), measured, known, reproducers, json)
-        if not json:
-            _missing(tape, known)
+        _missing(tape, known, json)
     except (ProfileError, LimitsError, ScriptError) as error:
         raise CommandError(str(error)) from error
     except JournalError as error:
@@ -212,8 +211,7 @@ def _venue(
     interval_s, whole_s = every_s
     tape, found = reader.new()
     show(tape, found)
-    if not json:
-        _missing(tape, reader.facts)
+    _missing(tape, reader.facts, json)
     looked, look, last_seq = time.monotonic(), None, _last_seq(tape)
     while follow:
         begun = time.monotonic()
@@ -302,10 +300,16 @@ def _holders(tape: "Tape", limits: "Limits", facts: "Facts", json: bool) -> None
         typer.echo(f"{holder.tonnes:>14}  {limit:<32}  {state:<7}  {names}".rstrip())
 
 
-def _missing(tape: "Tape", facts: "Facts") -> None:
+def _missing(tape: "Tape", facts: "Facts", json: bool) -> None:
+    """Print the patterns that were not examined; with `json` one line, also if there are none."""
     from cea_exchange.supervision.surveillance import not_looked_for
 
-    for pattern, why in not_looked_for(tape, facts):
+    missing = not_looked_for(tape, facts)
+    if json:
+        listed = {"not_examined": [item._asdict() for item in missing]}
+        typer.echo(msgspec.json.encode(listed).decode())
+        return
+    for pattern, why in missing:
         typer.echo(f"not looked for: {pattern}, {why}")
 
 

@@ -1,15 +1,13 @@
-"""One will on both sides: within a group, round a ring, by orders that match, to and fro."""
+"""One will on both sides: within a group, round a ring, to and fro."""
 
 from collections.abc import Iterator
 
 import numpy as np
 
-from cea_exchange.domain.units import price_format
 from cea_exchange.supervision.alerts import Alert, Figure, grade_of
 from cea_exchange.supervision.columns.sums import per_mille, per_mille_up, runs_of, sums_by
 from cea_exchange.supervision.limits import WashRing
 from cea_exchange.supervision.patterns.context import Context
-from cea_exchange.supervision.tape import SECOND_NS
 
 
 def wash_group(context: Context) -> Iterator[Alert]:
@@ -210,62 +208,6 @@ def _ring_alert(
             f"{figures[2].value} per mille of {total} t traded."
         ),
     )
-
-
-def matched_orders(context: Context) -> Iterator[Alert]:
-    """Find pairs whose orders of one price and size come almost at once, again and again.
-
-    Notes
-    -----
-    Rules: CEA-SVL-05. Blocks are agreed on by design and do not count.
-    """
-    columns, limits = context.columns, context.limits.matched_orders
-    listed, orders = columns.listed, columns.orders
-    buys, sells = (
-        columns.order_places(listed["buy_order"]),
-        columns.order_places(listed["sell_order"]),
-    )
-    known = (buys >= 0) & (sells >= 0)
-    listed, buy, sell = listed[known], orders[buys[known]], orders[sells[known]]
-    apart = np.abs(buy["time_ns"] - sell["time_ns"])
-    larger = np.maximum(buy["tonnes"], sell["tonnes"])
-    unlike = np.abs(buy["tonnes"] - sell["tonnes"]) * 1000
-    matched = (apart <= limits.within_s * SECOND_NS) & (buy["price"] == sell["price"])
-    matched &= unlike <= larger * limits.size_per_mille_max
-    found, apart = listed[matched], apart[matched]
-    pair = np.sort(np.stack((found["buyer"], found["seller"])), axis=0)
-    keys = (pair[0] * columns.account_count + pair[1]) * columns.product_count + found["product"]
-    order = np.lexsort((found["row"], keys))
-    found, keys, apart = found[order], keys[order], apart[order]
-    for start, end in zip(*runs_of(keys), strict=True):
-        last_day = int(found["day"][end - 1])
-        own = found[start:end]
-        recent = own["day"] > last_day - limits.days
-        own, slowest = own[recent], int(apart[start:end][recent].max())
-        times = len(np.unique(own["buy_order"]))
-        figures = [
-            Figure("times", times, ">=", limits.times_min),
-            Figure("slowest ms", slowest // 1_000_000, "<=", limits.within_s * 1000),
-        ]
-        grade = grade_of(figures[:1], context.limits.warning_per_mille)
-        if grade is None:
-            continue
-        who = (int(own["buyer"][0]), int(own["seller"][0]))
-        one, other = columns.names(who)
-        price = price_format(int(own["price"][-1]))
-        yield context.alert(
-            "matched_orders",
-            grade,
-            day=last_day,
-            product=int(own["product"][0]),
-            accounts=who,
-            rows=own["row"],
-            figures=figures,
-            sentence=(
-                f"{one} and {other} entered opposite orders of one price and size within "
-                f"{slowest // 1_000_000} ms, {times} times in {limits.days} days, at {price}."
-            ),
-        )
 
 
 def reverse_trades(context: Context) -> Iterator[Alert]:
