@@ -297,7 +297,8 @@ def test_a_lesser_push_or_one_that_stays_is_none(changed, expected):
     ("who", "bought_at", "tonnes", "expected"),
     [
         ("A", "13:10:00", 6_000, ["A"]),
-        ("A", "13:10:00", 3_000, []),
+        ("A", "13:10:00", 3_000, ["A"]),
+        ("A", "13:10:00", 1_100, []),
         ("A", "10:00:00", 6_000, []),
         ("B", "13:10:00", 6_000, []),
         ("O", "13:10:00", 6_000, []),
@@ -316,6 +317,49 @@ def test_who_buys_ahead_of_a_block_of_its_own_will(who, bought_at, tonnes, expec
     days.close(NEXT_DAY)
     found = days.alerts("front_running")
     assert [name for alert in found for name in alert.accounts] == expected
+
+
+def test_a_twentieth_of_a_mean_day_is_enough_where_it_is_all_that_an_account_bought():
+    """Rules: CEA-SVL-16."""
+    for elsewhere, expected in ((500, ["A"]), (2_000, [])):
+        days = MarketDays("A:G", "B:G", "O", "P")
+        days.at("10:00:00")
+        days.deal("O", "P", "90.00", 50_000)
+        days.deal("O", "A", "90.00", elsewhere)
+        days.close()
+        days.at("13:10:00", NEXT_DAY)
+        days.deal("P", "A", "90.00", 2_500)
+        days.at("13:50:00", NEXT_DAY)
+        days.block("P", "B", "90.00", 200_000)
+        days.close(NEXT_DAY)
+        found = days.alerts("front_running")
+        assert [name for alert in found for name in alert.accounts] == expected
+
+
+@pytest.mark.parametrize(
+    ("sold_back", "elsewhere", "expected"),
+    [(1_250, 0, ["X"]), (900, 0, []), (2_500, 1_000, []), (0, 0, [])],
+)
+def test_an_associate_that_nobody_declared_trades_little_else_and_turns_round(
+    sold_back, elsewhere, expected
+):
+    """Rules: CEA-SVL-16. X buys 2,500 t before B's block, and sells some of it after."""
+    days = MarketDays("X", "B", "O", "P")
+    days.at("10:00:00")
+    days.deal("O", "P", "90.00", 50_000)
+    if elsewhere:
+        days.deal("O", "X", "90.00", elsewhere)
+    days.close()
+    days.at("13:10:00", NEXT_DAY)
+    days.deal("P", "X", "90.00", 2_500)
+    days.at("13:50:00", NEXT_DAY)
+    days.block("P", "B", "90.00", 200_000)
+    days.at("14:20:00", NEXT_DAY)
+    if sold_back:
+        days.deal("X", "P", "91.00", sold_back)
+    days.close(NEXT_DAY)
+    graver = [alert for alert in days.alerts("front_running") if alert.grade == "alert"]
+    assert [name for alert in graver for name in alert.accounts] == expected
 
 
 @pytest.mark.parametrize(

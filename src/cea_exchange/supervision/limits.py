@@ -115,16 +115,22 @@ class Ramping(Pattern, frozen=True, kw_only=True):
     reverse_s: Seconds
     reverse_per_mille: PerMille
     tonnes_min: Tonnes
+    usual_moves: Count
+    least_move_per_mille: PerMille
+    least_day_per_mille: PerMille
 
 
 class MarkingClose(Pattern, frozen=True, kw_only=True):
-    """Both shares, and one of the two effects."""
+    """Both shares, and one of the two effects; or a lesser share of the day and a rare move."""
 
     window_s: Seconds
     window_per_mille: PerMille
     day_per_mille: PerMille
     move_per_mille: PerMille
     close_per_hundred_thousand: PerMille
+    usual_moves: Count
+    least_move_per_mille: PerMille
+    least_day_per_mille: PerMille
 
 
 class ThinClose(Pattern, frozen=True, kw_only=True):
@@ -166,11 +172,14 @@ class LargeHolder(Pattern, frozen=True, kw_only=True):
 
 
 class FrontRunning(Pattern, frozen=True, kw_only=True):
-    """Both."""
+    """Much of a mean day; or less of it that is nearly all of the account's own."""
 
     window_s: Seconds
     volume_per_mille: PerMille
     days: Days
+    own_per_mille: PerMille
+    least_volume_per_mille: PerMille
+    reverse_per_mille: PerMille
 
 
 class BidRing(Pattern, frozen=True, kw_only=True):

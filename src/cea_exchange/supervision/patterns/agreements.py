@@ -13,64 +13,72 @@ from cea_exchange.supervision.tape import SECOND_NS
 
 
 def front_running(context: Context) -> Iterator[Alert]:
-    """Find who trades ahead of a block that an account of the same will has part in.
+    """Find who trades ahead of a block that it can know of.
 
     Notes
     -----
-    Rules: CEA-SVL-16. The block's own party may trade before; it is its own need.
+    Rules: CEA-SVL-16. The block's own party may trade before; it is its own need. An account of
+    the same will as a party can know of the block; of another account its trades must say so.
     """
     columns, limits = context.columns, context.limits.front_running
+    listed = columns.listed
     best: dict[tuple[int, int, int], Alert] = {}
     for block in columns.blocks:
-        for party, side in (("buyer", "buyer"), ("seller", "seller")):
-            account = int(block[party])
-            mates = np.flatnonzero(columns.will == columns.will[account])
-            mates = mates[(mates != block["buyer"]) & (mates != block["seller"])]
-            if not len(mates):
-                continue
-            listed = columns.listed
-            start = np.searchsorted(
-                listed["time_ns"], block["time_ns"] - limits.window_s * SECOND_NS, side="left"
-            )
-            end = np.searchsorted(listed["row"], block["row"])
-            before = listed[start:end]
-            own = before[
-                np.isin(before[side], mates)
-                & (before["product"] == block["product"])
-                & (before["day"] == block["day"])
-            ]
-            alert = _ahead_alert(context, block, own, side)
-            if alert is None:
-                continue
-            key = int(own[side][0]), int(block["product"]), int(block["day"])
-            held = best.get(key)
-            if held is None or alert.figures[0].value > held.figures[0].value:
-                best[key] = alert
+        start = np.searchsorted(
+            listed["time_ns"], block["time_ns"] - limits.window_s * SECOND_NS, side="left"
+        )
+        end = np.searchsorted(listed["row"], block["row"])
+        before = listed[start:end]
+        before = before[(before["product"] == block["product"]) & (before["day"] == block["day"])]
+        for side in ("buyer", "seller"):
+            can_know = columns.will[block[side]]
+            parties = (int(block["buyer"]), int(block["seller"]))
+            others = before[~np.isin(before[side], parties)]
+            wills = columns.will[others[side]]
+            for will in np.unique(wills):
+                own = others[wills == will]
+                alert = _ahead_alert(context, block, own, side, bool(will == can_know))
+                if alert is None:
+                    continue
+                key = int(own[side][0]), int(block["product"]), int(block["day"])
+                held = best.get(key)
+                if held is None or alert.figures[0].value > held.figures[0].value:
+                    best[key] = alert
     yield from best.values()
 
 
-def _ahead_alert(context: Context, block: np.ndarray, own: np.ndarray, side: str) -> Alert | None:
+def _ahead_alert(
+    context: Context, block: np.ndarray, own: np.ndarray, side: str, of_one_will: bool
+) -> Alert | None:
     columns, limits = context.columns, context.limits.front_running
-    if not len(own):
-        return None
     day, product = int(block["day"]), int(block["product"])
     mean = _mean_day(context, day, product)
     tonnes = int(own["tonnes"].sum())
-    figures = [
-        Figure(
-            "share of a mean day per mille",
-            per_mille_up(tonnes, mean),
-            ">",
-            limits.volume_per_mille,
-        )
-    ]
+    if tonnes * 1_000_000 < mean * limits.least_volume_per_mille * context.limits.warning_per_mille:
+        return None
+    who = np.unique(own[side])
+    whole, back = _around(context, block, who, side)
+    share = per_mille_up(tonnes, mean)
+    of_own = Figure("per mille of its own", per_mille(tonnes, whole), ">=", limits.own_per_mille)
+    turned = Figure(
+        "traded back per mille",
+        min(per_mille(back, tonnes), 1000),
+        ">=",
+        limits.reverse_per_mille,
+    )
+    needed = limits.volume_per_mille
+    if not of_one_will or of_own.holds:
+        needed = limits.least_volume_per_mille
+    figures = [Figure("share of a mean day per mille", share, ">", needed)]
+    if not of_one_will:
+        figures += [of_own, turned]
     grade = grade_of(figures, context.limits.warning_per_mille)
     if grade is None:
         return None
-    who = set(own[side].tolist())
     names = ", ".join(columns.names(who))
     party = columns.tape.accounts[int(block[side])]
     does = "bought" if side == "buyer" else "sold"
+    what = "of the same will" if of_one_will else f"and {turned.value} per mille of it back after"
     return context.alert(
         "front_running",
         grade,
@@ -81,10 +89,25 @@ def _ahead_alert(context: Context, block: np.ndarray, own: np.ndarray, side: str
         rows=[*own["row"], int(block["row"])],
         figures=figures,
         sentence=(
-            f"{names} {does} {tonnes} t within an hour before {party}, of the same will, {does} "
-            f"a block of {int(block['tonnes'])} t: {figures[0].value} per mille of a mean day."
+            f"{names} {does} {tonnes} t within an hour before {party} {does} a block of "
+            f"{int(block['tonnes'])} t, {what}: {share} per mille of a mean day."
         ),
     )
+
+
+def _around(context: Context, block: np.ndarray, who: np.ndarray, side: str) -> tuple[int, int]:
+    """Return what accounts traded on a side in the days up to a block's, and back after it.
+
+    What comes back counts until the end of the next day, as T+1 bars an earlier way.
+    """
+    columns = context.columns
+    listed = columns.listed[columns.listed["product"] == block["product"]]
+    day, since = int(block["day"]), int(block["day"]) - context.limits.front_running.days
+    whole = listed[np.isin(listed[side], who) & (listed["day"] > since) & (listed["day"] <= day)]
+    other = "seller" if side == "buyer" else "buyer"
+    back = listed[np.isin(listed[other], who) & (listed["row"] > block["row"])]
+    back = back[back["day"] <= day + 1]
+    return int(whole["tonnes"].sum()), int(back["tonnes"].sum())
 
 
 def _mean_day(context: Context, day: int, product: int) -> int:

@@ -7,6 +7,7 @@ import numpy as np
 from cea_exchange.domain.records import Side
 from cea_exchange.domain.units import price_format
 from cea_exchange.supervision.alerts import Alert, Figure, grade_of
+from cea_exchange.supervision.columns.moves import unusual_move
 from cea_exchange.supervision.columns.sums import per_mille, per_mille_up, running_sums, sums_by
 from cea_exchange.supervision.patterns.context import Context
 from cea_exchange.supervision.tape import SECOND_NS
@@ -49,10 +50,12 @@ def _ramps(context: Context, product: int, side: int) -> Iterator[Alert]:
         listed["price"][first],
     )
     move = (listed["price"][last] - start_price) * sign * 1000 // start_price
+    moves_needed, tonnes_needed = _ramp_needs(context, listed, product)
+    days = listed["day"][last]
     near = (own * 1_000_000 >= volume * limits.share_per_mille * warning) & (
-        move * 1000 >= limits.move_per_mille * warning
+        move * 1000 >= moves_needed[days] * warning
     )
-    near &= own * 1000 >= limits.tonnes_min * warning
+    near &= own * 1000 >= tonnes_needed[days] * warning
     if not np.any(near):
         return
     other = "seller" if side == Side.BUY else "buyer"
@@ -66,14 +69,14 @@ def _ramps(context: Context, product: int, side: int) -> Iterator[Alert]:
     best: dict[tuple[int, int], tuple[int, tuple[Figure, ...], int]] = {}
     for at in np.flatnonzero(near):
         figures = (
-            Figure("move per mille", int(move[at]), ">=", limits.move_per_mille),
+            Figure("move per mille", int(move[at]), ">=", int(moves_needed[days[at]])),
             Figure(
                 "share of volume per mille",
                 per_mille_up(int(own[at]), int(volume[at])),
                 ">",
                 limits.share_per_mille,
             ),
-            Figure("pushed t", int(own[at]), ">=", limits.tonnes_min),
+            Figure("pushed t", int(own[at]), ">=", int(tonnes_needed[days[at]])),
             Figure(
                 "traded back per mille",
                 min(per_mille(int(gone_back[at]), int(own[at])), 1000),
@@ -91,6 +94,20 @@ def _ramps(context: Context, product: int, side: int) -> Iterator[Alert]:
     for (will, day), (_, found, place) in sorted(best.items()):
         span = int(first[place]), int(last[place])
         yield _ramp_alert(context, listed, will, day, side, found, *span)
+
+
+def _ramp_needs(
+    context: Context, listed: np.ndarray, product: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return by day the move per mille and the tonnes that make a push: less in a calm market."""
+    columns, limits = context.columns, context.limits.ramping
+    moves, tonnes = np.zeros((2, len(columns.days)), np.int64)
+    for day in range(len(columns.days)):
+        unusual = unusual_move(columns, day, product, limits.window_s, limits.usual_moves)
+        moves[day] = min(max(unusual, limits.least_move_per_mille), limits.move_per_mille)
+        share = int(listed["tonnes"][listed["day"] == day].sum()) * limits.least_day_per_mille
+        tonnes[day] = min(-(-share // 1000), limits.tonnes_min)
+    return moves, tonnes
 
 
 def _ramp_alert(
@@ -153,7 +170,7 @@ def marking_close(context: Context) -> Iterator[Alert]:
                 # Most trade too little to be looked at closely.
                 least = max(
                     int(late["tonnes"].sum()) * limits.window_per_mille,
-                    int(all_day["tonnes"].sum()) * limits.day_per_mille,
+                    int(all_day["tonnes"].sum()) * limits.least_day_per_mille,
                 )
                 near = tonnes * 1_000_000 >= least * context.limits.warning_per_mille
                 wills, tonnes = wills[near], tonnes[near]
@@ -179,6 +196,10 @@ def _marking_alert(
     move = max((furthest - reference) * sign * 1000 // reference, 0)
     close, without = _mean_thousandth(all_day), _mean_thousandth(rest)
     effect = abs(close - without) * 100_000 // without if without else 0
+    unusual = unusual_move(columns, day, product, limits.window_s, limits.usual_moves)
+    move_needed = min(max(unusual, limits.least_move_per_mille), limits.move_per_mille)
+    is_rare = move >= move_needed
+    day_needed = limits.least_day_per_mille if is_rare else limits.day_per_mille
     needed = [
         Figure(
             "share of the last minutes per mille",
@@ -190,11 +211,11 @@ def _marking_alert(
             "share of the day per mille",
             per_mille(tonnes, int(all_day["tonnes"].sum())),
             ">=",
-            limits.day_per_mille,
+            day_needed,
         ),
     ]
     choice = [
-        Figure("move per mille", move, ">=", limits.move_per_mille),
+        Figure("move per mille", move, ">=", move_needed if is_rare else limits.move_per_mille),
         Figure("effect on the close per 100,000", effect, ">=", limits.close_per_hundred_thousand),
     ]
     grade = grade_of(needed, context.limits.warning_per_mille, any_of=choice)
