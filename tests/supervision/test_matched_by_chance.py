@@ -71,6 +71,8 @@ def test_two_who_collude_among_the_busy_are_found_by_what_chance_gives_them():
         # P(N >= 24 | 10) = 0.000118 and P(N >= 25 | 10) = 0.000047.
         ("10", "1/10000", 25),
         ("0", "1/1000000", 1),
+        # Beyond the largest mean that is summed it is a bound: 1,150 would be enough by tables.
+        ("1000", "1/1000000", 1173),
     ],
 )
 def test_the_number_that_chance_reaches_too_seldom(mean, allowed, expected):

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from fractions import Fraction
-from math import comb
+from math import comb, isqrt
 from typing import NamedTuple
 
 import numpy as np
@@ -15,6 +15,9 @@ from cea_exchange.supervision.columns.sums import runs_of
 from cea_exchange.supervision.limits import MatchedOrders
 from cea_exchange.supervision.patterns.context import Context
 from cea_exchange.supervision.tape import SECOND_NS
+
+MEAN_SUMMED_MAX = 64
+"""Expected number up to which a probability is summed: its fractions grow with it."""
 
 
 def matched_orders(context: Context) -> Iterator[Alert]:
@@ -130,6 +133,11 @@ def _rare_from(expected: Fraction, allowed: Fraction) -> int:
     most the k-th one times (k + 1) / (k + 1 - m).
     """
     mean = Fraction(-(-expected * 1000 // 1), 1000)
+    if mean > MEAN_SUMMED_MAX:
+        # Bernstein's bound; a logarithm is at most seven tenths of a number's bits.
+        tenths = 7 * int(1 / allowed).bit_length()
+        root = isqrt(tenths * tenths // 9 + 20 * tenths * -(-mean // 1)) + 1
+        return -(-mean // 1) + -(-(tenths // 3 + root) // 10) + 1
     term = total = Fraction(1)
     times = 0
     while True:
