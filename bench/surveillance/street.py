@@ -1,7 +1,7 @@
 """Honest days of another kind than the corpus has, to measure on what nothing was tuned to.
 
 The corpus draws single orders around a value that drifts. Here each firm has a task for the day,
-buys or sells it in slices of its own style, three desks quote both sides at several levels, news
+buys or sells it in slices of its own style, three dealers quote both sides at several levels, news
 moves the value in jumps, a trade draws others within seconds, and some agree on blocks. Only the
 player of scripts (`Scene`) is the corpus's.
 """
@@ -16,7 +16,7 @@ PRICE_FEN = 8_450
 FIRMS = 48
 FAMILIES = 6
 """Firms with a second account of the same group."""
-DESKS = ("D01", "D02", "D03")
+DEALERS = ("D01", "D02", "D03")
 STYLES = ("taker", "rester", "slicer", "late", "once")
 ROUND_SIZES = (10, 20, 50, 100, 100, 100, 200, 200, 500, 500, 1_000)
 
@@ -58,7 +58,7 @@ class Street:
         for name in names[:FAMILIES]:
             for account in (name, f"{name}X"):
                 self.scene.account(account, group=f"H{name}")
-        for account in (*self.firms, *DESKS):
+        for account in (*self.firms, *DEALERS):
             self.scene.account(account)
         self._drift = drift_per_mille
         self.value = float(PRICE_FEN)
@@ -80,8 +80,8 @@ class Street:
             scene.at(day, draw.uniform(900, DAY_S - 900), lambda j=jump: self._news(j))
         for step in range(DAY_S // 60):
             scene.at(day, step * 60 + draw.uniform(0, 30), self._wander)
-        for place, desk in enumerate(DESKS):
-            self._quote(day, desk, 8 + 7 * place)
+        for place, dealer in enumerate(DEALERS):
+            self._quote(day, dealer, 8 + 7 * place)
         accounts = [*self.firms, *(name for family in self.families for name in family)]
         for account in draw.sample(accounts, 34):
             self._task(day, account)
@@ -94,7 +94,7 @@ class Street:
     def _news(self, jump: float) -> None:
         self.value *= 1 + jump
 
-    def _quote(self, day: int, desk: str, half_spread: int) -> None:
+    def _quote(self, day: int, dealer: str, half_spread: int) -> None:
         """Quote two levels on each side, and move them when the value has moved."""
         scene, draw = self.scene, self.random
         held: list[str] = []
@@ -105,12 +105,12 @@ class Street:
                 return
             around[0] = self.value
             while held:
-                scene.cancel(desk, held.pop())
+                scene.cancel(dealer, held.pop())
             for level in range(2):
                 for side, sign in ((BUY, -1), (SELL, 1)):
                     price = round(self.value) + sign * (half_spread + 12 * level)
                     tonnes = draw.choice((200, 300, 500))
-                    held.append(scene.enter(desk, PRODUCT, side, price, tonnes))
+                    held.append(scene.enter(dealer, PRODUCT, side, price, tonnes))
 
         for step in range(DAY_S // 90):
             scene.at(day, 1 + step * 90 + draw.uniform(0, 80), move)
