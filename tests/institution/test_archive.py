@@ -84,11 +84,13 @@ def test_its_daemon_takes_two_persons_where_two_are_needed(daemon, typed, answer
     assert answered("document", "keep", "a map", "--key", "an")["document"] == 1
     destroy = ("document", "destroy", 1, "--why", "mould")
     status, out, _err = typed(*destroy, "--key", "an")
-    assert status == 0 and "of archive: archive proposal approve 1" in out
-    status, _out, err = typed("proposal", "approve", 1, "--key", "an")
+    assert status == 0 and "of archive: archive proposal approve 1 --hash " in out
+    digits = out.split()[-1]
+    status, _out, err = typed("proposal", "approve", 1, "--hash", digits, "--key", "an")
     assert status == 2 and "refused SAME_PERSON" in err
-    assert answered("proposal", "list", "--key", "bo")["proposals"][0]["op"] == "document_destroy"
-    status, out, _err = typed("proposal", "approve", 1, "--key", "bo")
+    (waiting,) = answered("proposal", "list", "--key", "bo")["proposals"]
+    assert (waiting["op"], waiting["request_hash"]) == ("document_destroy", digits)
+    status, out, _err = typed("proposal", "approve", 1, "--hash", digits, "--key", "bo")
     assert (status, out) == (0, "proposal 1 approved, document_destroy is done: document 1\n")
     status, out, _err = typed("document", "list", "--key", "bo")
     assert out.split() == ["number", "title", "state", "1", "a", "map", "destroyed"]

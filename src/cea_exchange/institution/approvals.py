@@ -10,11 +10,16 @@ from collections.abc import Iterator
 from hashlib import sha256
 from typing import NamedTuple
 
+import structlog
+
 from cea_exchange.control_plane.maker_checker import MakerChecker, ProposalRefusal, state_of
 from cea_exchange.domain.refusals import InstitutionRefusal
 from cea_exchange.institution.act_context import ActContext
 from cea_exchange.institution.checks import WHY_LENGTH_MAX, ActError, words_checked
 from cea_exchange.institution.persons import Person
+from cea_exchange.ledger.chain import LinkBroken
+
+log = structlog.get_logger("institution")
 
 WAITING_MAX = 1_000
 """Proposals of one body that may wait at a time."""
@@ -195,12 +200,34 @@ class Approvals(MakerChecker[Person, Proposal]):
         return count
 
     def decide(self, number: int, person: Person, *, approved: int, why: str) -> None:
-        """Keep what a person has decided."""
+        """Keep what a person has decided; a proposal that somebody has changed is not approved."""
+        if approved:
+            self._unchanged_check(number)
         row = (number, approved, person.name, person.key, why)
         self._store.insert(
             "decisions (proposal_id, approved, person, person_key, why, at_ns)",
             [(*row, self._context.now_ns())],
         )
+
+    def _unchanged_check(self, number: int) -> None:
+        """Refuse a proposal whose row is not the one that its proposer's act wrote.
+
+        Notes
+        -----
+        Rules: CEA-REG-02, CEA-REG-05.
+        """
+        proposal = self.of_number(number)
+        try:
+            self._store.row_check("proposals", "proposal_id", number)
+            if sha256(proposal.request).hexdigest() != proposal.request_hash:
+                raise LinkBroken("its request is not the one of its hash")
+        except LinkBroken as error:
+            log.error("proposal_changed", proposal=number, error=str(error))
+            raise ActError(
+                InstitutionRefusal.PROPOSAL_CHANGED,
+                f"proposal {number}: expected the proposal as {proposal.proposer} made it, got one"
+                f" that was changed in the database: {error}",
+            ) from error
 
     def body_of(self, person: Person) -> str:
         """Return for whom a person acts."""

@@ -267,6 +267,7 @@ class InstitutionDaemon(ABC, Generic[C, S, M]):
     def _turn(self) -> None:
         machine, now_ns = self._machine, time.monotonic_ns()
         noted = machine.troubles.noted
+        machine.definitions_look(now_ns)
         machine.day_look(now_ns)
         self.look_around(now_ns)
         poller = zmq.Poller()

@@ -17,6 +17,9 @@ from cea_exchange.institution.control.service import InstitutionService
 from cea_exchange.institution.control.troubles import Troubles
 from cea_exchange.ledger.database.interface import DatabaseFull
 
+DEFINITIONS_NS = 10_000_000_000
+"""Nanoseconds between two comparisons of the tables' definitions: one takes 2 ms on SQLite."""
+
 log = structlog.get_logger("institution")
 
 
@@ -54,6 +57,7 @@ class InstitutionMachine:
         self._daemon_place = place
         self.troubles = Troubles(fatal)
         self._date = 0
+        self._definitions_due_ns = 0
         service.settings_keep()
 
     @property
@@ -99,6 +103,19 @@ class InstitutionMachine:
 
     def turn(self, now_ns: int) -> None:
         """Do what is due."""
+
+    def definitions_look(self, now_ns: int) -> None:
+        """Compare tables, indexes, views and triggers with their definitions from time to time.
+
+        Notes
+        -----
+        Rules: CEA-REG-05.
+        """
+        if now_ns < self._definitions_due_ns:
+            return
+        self._definitions_due_ns = now_ns + DEFINITIONS_NS
+        with self.troubles.noted("definitions", now_ns):
+            self._services.store.definitions_check()
 
     def day_look(self, now_ns: int) -> None:
         """End what ends with a day, once the next one has begun; not by a doubted clock.

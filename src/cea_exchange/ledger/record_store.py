@@ -30,6 +30,7 @@ from cea_exchange.ledger.database.tables import Schema
 from cea_exchange.ledger.double_entry import LedgerError
 from cea_exchange.ledger.head_file import HeadFile, head_kept
 from cea_exchange.ledger.partners import Partners
+from cea_exchange.ledger.row_proof import row_check
 from cea_exchange.protocol.folder_lock import FolderLock
 
 
@@ -70,6 +71,9 @@ class RecordStore:
         Called for an entry outside of both; returns the id of an act that it notes.
     link : Link
         Of the last transaction.
+    altered : str
+        What somebody else has changed of the tables, indexes, views and triggers since the
+        database was opened; '' if nothing was seen. Nothing is written any more then.
     """
 
     schema: ClassVar[Schema]
@@ -97,6 +101,8 @@ class RecordStore:
         self._receipt_roots: list[str] = []
         self.act_id: int | None = None
         self.act_missing: Callable[[], int] = _act_unknown
+        self.altered = ""
+        self.partners.stops.append(lambda: self.altered)
         self._numbers_read()
         self._memory_read(database)
 
@@ -245,6 +251,33 @@ class RecordStore:
     def _commit_prepare(self) -> None:
         """Write what belongs to the end of a transaction."""
 
+    # -- what somebody else may have changed ------------------------------------------------------
+
+    def definitions_check(self) -> None:
+        """Raise `LinkBroken` if tables, indexes, views or triggers are not as they were made.
+
+        The difference is kept: whatever was written meanwhile was not logged, so that nothing is
+        written any more until the database was verified and is opened again.
+
+        Notes
+        -----
+        Rules: CEA-REG-05.
+        """
+        if not self.altered:
+            try:
+                schema_check(self.database, self.schema)
+                triggers_check(self.database, self.schema)
+            except DatabaseLost:
+                raise
+            except DatabaseError as error:
+                self.altered = f"stopped: {error}"
+        if self.altered:
+            raise LinkBroken(self.altered)
+
+    def row_check(self, table: str, key_column: str, key: int) -> None:
+        """Raise `LinkBroken` unless a row is as it was committed; see `ledger.row_proof`."""
+        row_check(self.database, self.schema, self.link, table, key_column, key)
+
     # -- transactions and rows ----------------------------------------------------------------
 
     @contextmanager
@@ -314,6 +347,8 @@ class RecordStore:
 
     def _begin(self) -> None:
         self._business_date = None
+        if self.altered:
+            raise LinkBroken(self.altered)
         self.database.begin()
         try:
             nothing_else_check(self.database, self.schema, self.link)

@@ -89,8 +89,11 @@ def of_two(reported):
     """Lets an, or another, propose and bo, or another, approve; the act's answer."""
 
     def run(*arguments, key="an", second="bo"):
-        number = reported(*arguments, key=key)["proposal"]
-        return reported("proposal", "approve", number, key=second)["answer"]
+        asked = reported(*arguments, key=key)
+        return approve(asked["proposal"], asked["request_hash"], second)["answer"]
+
+    def approve(number, request_hash, key):
+        return reported("proposal", "approve", number, "--hash", request_hash, key=key)
 
     return run
 
@@ -133,19 +136,19 @@ def test_an_entitys_representatives_move_its_holdings(service, typed, reported, 
     assert status == 0
     assert "waits for a second person of account P001: registry proposal approve" in out
     (waiting,) = reported("proposal", "list", key="mo")["proposals"]
-    number = waiting["proposal_id"]
+    approve = ("proposal", "approve", waiting["proposal_id"], "--hash", waiting["request_hash"])
     for key, why in (
         ("li", "NOT_PERMITTED: approve: expected one of"),
         ("wu", "PROPOSAL_UNKNOWN: proposal: expected one that account P002 decides"),
         ("bo", "PROPOSAL_OF_OTHERS: "),
         ("rex", "got regulator rex"),
     ):
-        status, _out, err = typed("proposal", "approve", number, key=key)
+        status, _out, err = typed(*approve, key=key)
         assert status == 2
         assert why in err
         assert len(err.splitlines()) == 1
-    assert "transfer_seq" in reported("proposal", "approve", number, key="mo")["answer"]
-    status, _out, err = typed("proposal", "approve", number, key="mo")
+    assert "transfer_seq" in reported(*approve, key="mo")["answer"]
+    status, _out, err = typed(*approve, key="mo")
     assert (status, "expected a waiting one, got approved" in err) == (2, True)
 
 
@@ -190,7 +193,8 @@ def test_an_entity_is_renamed_when_its_province_approves(service, typed, reporte
     asked = reported(*rename, key="li")
     assert asked["approving_body"] == "province 33"
     for key in ("mo", "bo"):
-        assert typed("proposal", "approve", asked["proposal"], key=key)[0] == 2
+        approve = ("proposal", "approve", asked["proposal"], "--hash", asked["request_hash"])
+        assert typed(*approve, key=key)[0] == 2
     reported("proposal", "approve", asked["proposal"], "--hash", asked["request_hash"], key="pan")
     shown = reported("account", "show", "P001", key="rex")
     assert shown["entity"] == "Clean Power Ltd"

@@ -45,11 +45,11 @@ FILES = {
 BEFORE = (
     "cea-exchange registry key revoke keys/RESERVE.public --key an",
     'cea-exchange registry person add "Li Na" keys/li.public --role initiator --account P001',
-    "cea-exchange registry proposal approve NUMBER --key bo",
+    "cea-exchange registry proposal approve NUMBER --hash HASH --key bo",
     'cea-exchange registry person add "Wu Jun" keys/wu.public --role approver --account P001',
-    "cea-exchange registry proposal approve NUMBER --key bo",
+    "cea-exchange registry proposal approve NUMBER --hash HASH --key bo",
     "cea-exchange registry key grant keys/reader.public P001 --role reader --key keys/li",
-    "cea-exchange registry proposal approve NUMBER --key keys/wu",
+    "cea-exchange registry proposal approve NUMBER --hash HASH --key keys/wu",
 )
 
 

@@ -19,6 +19,7 @@ from support.page_walk import stand_ins_make
 
 SHELL_S_MAX = 900
 PROPOSAL = re.compile(r"^proposal (\d+)\b.* waits for", re.MULTILINE)
+HASH = re.compile(r" --hash ([0-9a-f]{64})$", re.MULTILINE)
 HEAD = re.compile(r", head ([0-9a-f]{64})$", re.MULTILINE)
 # What only a shell understands; a file for the output is understood here, too.
 FOR_A_SHELL = re.compile(r"[|;&`]|\$\(|\$\w|<|^\w+=|^for ")
@@ -42,8 +43,8 @@ class Typist:
     folder : Path
         Where they are typed.
     words : mapping
-        What stands for something, as DIR does, or what says so when it is typed. NUMBER is the last
-        proposal's, HEAD that of the last receipt.
+        What stands for something, as DIR does, or what says so when it is typed. NUMBER and HASH
+        are the last proposal's, HEAD is that of the last receipt.
     environment : mapping, optional
         Further variables.
     """
@@ -69,7 +70,7 @@ class Typist:
             said = self._here(line)
         else:
             said = self._in_a_shell(self._meant(line))
-        for name, pattern in (("NUMBER", PROPOSAL), ("HEAD", HEAD)):
+        for name, pattern in (("NUMBER", PROPOSAL), ("HASH", HASH), ("HEAD", HEAD)):
             for found in pattern.findall(said.text):
                 self.words[name] = found
         return said

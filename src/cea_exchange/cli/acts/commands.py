@@ -27,6 +27,8 @@ from cea_exchange.control_plane.requests import Request, op_of
 
 Text = Callable[[Answer], str]
 Ask = Callable[[dict[str, Any]], Answer]
+Before = Callable[[Ask, dict[str, Any]], dict[str, Any]]
+"""What is put into a request before it is sent; it may ask the daemon, and the person."""
 After = Callable[[Ask, Answer], Answer]
 """What is asked further, of the daemon and by its answer, before anything is shown."""
 Form = Callable[[Answer], bytes]
@@ -46,6 +48,8 @@ class Asker(NamedTuple):
     """What is said of a look, or of an act that has more to say, by op."""
     after: Mapping[str, After] = {}
     """See `After`, by op."""
+    before: Mapping[str, Before] = {}
+    """See `Before`, by op."""
     forms: Mapping[str, Mapping[str, Form]] = {}
     """Other forms of an answer, by op and by the suffix of a file: ``--format`` and ``--out``."""
 
@@ -167,6 +171,8 @@ class RequestCommand:
             return asker.ask(data, key, wanted, json or form == "json")
 
         for one in _each(request, asked):
+            if op in asker.before:
+                one = asker.before[op](ask, one)
             answer = whole(ask, _first(request) | one, *request.rows) if request.rows else ask(one)
             if op in asker.after:
                 answer = asker.after[op](ask, answer)

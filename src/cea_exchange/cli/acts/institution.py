@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cea_exchange.cli.acts.approving import hash_of_read
 from cea_exchange.cli.acts.commands import After, Asker, Form, Text
 from cea_exchange.cli.errors import CommandError
 from cea_exchange.cli.language import said
@@ -30,7 +31,8 @@ GROUPS = {
 }
 """The groups of the commands that every institution has."""
 WAITS = (
-    "proposal {proposal} waits for a second person of {body}: {name} proposal approve {proposal}"
+    "proposal {proposal} waits for a second person of {body}:"
+    " {name} proposal approve {proposal} --hash {hash}"
 )
 APPROVED = "proposal {proposal} approved, {what} is done"
 
@@ -72,7 +74,10 @@ def institution_asker(
     def done(answer: Answer) -> str:
         if "approving_body" in answer:
             return said(WAITS).format(
-                proposal=answer["proposal"], body=answer["approving_body"], name=name
+                proposal=answer["proposal"],
+                body=answer["approving_body"],
+                name=name,
+                hash=answer["request_hash"],
             )
         if "approved" in answer:
             fields = fields_line(answer["answer"])
@@ -80,7 +85,11 @@ def institution_asker(
             return f"{line}: {fields}" if fields else line
         return act_line(answer)
 
-    return Asker(name, ask, done, {**TEXTS, **texts}, after, forms)
+    def listed(number: int) -> Answer:
+        return {"op": "proposals", "first": number, "count": 1}
+
+    before = {"approve": hash_of_read("proposal", "proposal_id", listed, _proposals)}
+    return Asker(name, ask, done, {**TEXTS, **texts}, after, before, forms)
 
 
 def rows_of(name: str, *names: str, none: str = "none", more: str = "--first") -> Text:
@@ -117,10 +126,10 @@ def with_more(text: str, answer: Answer, option: str) -> str:
 
 
 def _proposals(answer: Answer) -> str:
-    heads = ("number", "state", "op", "proposer", "decided by", "what")
+    heads = ("number", "state", "op", "proposer", "decided by", "what", "hash")
     rows = [
         (row["proposal_id"], f"{row['state']}, {row['body']}", row["op"], row["proposer"])
-        + (row["decided_by"] or "-", _request(row["request"]))
+        + (row["decided_by"] or "-", _request(row["request"]), row["request_hash"])
         for row in answer["proposals"]
     ]
     return with_more(table(heads, rows) if rows else "no proposals", answer, "--first")

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from cea_exchange.cli.acts.approving import hash_of_read
 from cea_exchange.cli.acts.commands import Ask, Asker
 from cea_exchange.cli.errors import CommandError, bad_input, check_failed
 from cea_exchange.cli.language import said, word
@@ -12,7 +13,10 @@ from cea_exchange.cli.readable import date_shown, tonnes, yuan
 
 PRICES = ("reference_price", "band_low", "band_high", "open", "high", "low", "last")
 METHODS = (("listed", ""), ("block", "block_"), ("bidding", "bidding_"))
-WAITS = "proposal {number}, {what}, waits for a second operator: venue proposal approve {number}"
+WAITS = (
+    "proposal {number}, {what}, waits for a second operator:"
+    " venue proposal approve {number} --hash {hash}"
+)
 CASH_RECORDS = ("by_reference", "booked", "by_events", "cash")
 
 
@@ -39,8 +43,8 @@ def answer(data: Path, key: Path, request: dict[str, Any], json: bool = False) -
 def done(answer: Answer) -> str:
     """Return in a line what came of an act, and where the venue stands."""
     if "proposal" in answer:
-        number = answer["proposal"]
-        return said(WAITS).format(number=number, what=answer["what"])
+        number, digits = answer["proposal"], answer["request_hash"]
+        return said(WAITS).format(number=number, what=answer["what"], hash=digits)
     return f"{_done(answer)}; {_standing(answer)}"
 
 
@@ -170,6 +174,9 @@ def _rows(name: str, none: str = "none") -> Callable[[Answer], str]:
     return lambda answer: rows_table(answer[name], none=none)
 
 
+_proposals = _rows("proposals", "nothing waits")
+
+
 # -- an account's statement -----------------------------------------------------------------------
 
 
@@ -250,7 +257,7 @@ VENUE = Asker(
         "cash_reconcile": cash_shown,
         "blocks": blocks_shown,
         "sessions": _rows("sessions", "nobody is logged on"),
-        "proposals": _rows("proposals", "nothing waits"),
+        "proposals": _proposals,
         "biddings": _rows("biddings"),
         "measures": _rows("measures", "no measure was taken"),
         "cases": _rows("cases", "no case was opened"),
@@ -261,6 +268,7 @@ VENUE = Asker(
         "statement": _statement_text,
     },
     {"statement": statement_asked},
+    {"approve": hash_of_read("number", "number", lambda _: {"op": "proposals"}, _proposals)},
     {
         "statement": {
             "text": lambda answer: f"{_statement_text(answer)}\n".encode(),

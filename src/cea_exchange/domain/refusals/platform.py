@@ -92,6 +92,9 @@ class PlatformRefusal(IntEnum):
     """Two persons must agree (CEA-REG-02)."""
     NO_SECOND_PERSON = 133
     """The body has nobody else who could approve."""
+    PROPOSAL_CHANGED = 134
+    """The proposal was changed in the database after it was made (CEA-REG-05); nothing was
+    done."""
     CLOCK_NOT_MANUAL = 150
     """The clock is none that is moved by hand."""
     CLOCK_NOT_DOUBTED = 151

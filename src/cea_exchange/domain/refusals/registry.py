@@ -141,6 +141,9 @@ class RegistryRefusal(IntEnum):
     """Two persons must agree (CEA-REG-02)."""
     NO_SECOND_PERSON = 133
     """The body has nobody else who could approve."""
+    PROPOSAL_CHANGED = 134
+    """The proposal was changed in the database after it was made (CEA-REG-05); nothing was
+    done."""
     PERSONS_TOO_MANY = 140
     """The account has as many representatives' keys as may be (CEA-PER-02)."""
     CLOCK_NOT_MANUAL = 150

@@ -80,11 +80,15 @@ class Approve(Request, tag="approve"):
 
     is_scoped = False
     command = "proposal approve"
-    example = "proposal approve 12 --key bo"
+    example = "proposal approve 12 --hash HASH --key bo"
 
     proposal: Annotated[Number, field("The proposal's number.", name="number")]
     request_hash: Annotated[
-        str | None, field("What was seen (request_hash): another one is refused.", name="--hash")
+        str | None,
+        field(
+            "Hash of the proposal that you have read (request_hash); at a terminal you are asked.",
+            name="--hash",
+        ),
     ] = None
 
 

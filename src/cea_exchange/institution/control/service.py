@@ -260,6 +260,8 @@ class InstitutionService(Service[Person, R]):
         }
 
     def _approve(self, person: Person, decision: Approve) -> dict[str, Any]:
+        # Whoever drops a trigger and makes it again has changed rows unlogged in between.
+        self.services.store.definitions_check()
         proposal = self.services.approvals.approve(decision.proposal, person, decision.request_hash)
         proposer = self.services.persons.of_key(proposal.proposer_key)
         if proposer is None:

@@ -122,10 +122,21 @@ class Database(Protocol):
     def foreign_keys(self) -> set[ForeignKey]:
         """Return the keys that the database holds its rows to, at each statement's end."""
 
-    def definitions(self) -> dict[str, str]:
-        """Return tables, views and indexes by name, as they were made, without blanks and comments.
+    @property
+    def kind(self) -> str:
+        """Which database writes definitions in the same words: its product and version."""
 
-        Nothing where the database does not keep those words.
+    def definitions(self) -> dict[str, str]:
+        """Return by name how the database defines what rows may be and how they are shown.
+
+        SQLite: tables, views and indexes, without blanks and comments. PostgreSQL: views, indexes
+        and constraints in its own words.
+        """
+
+    def definitions_made(self, create: Callable[[Any], None]) -> dict[str, str]:
+        """Return what `definitions` gives of a database in which `create` has made the tables.
+
+        Nothing on PostgreSQL for a reader, who may make none there; outside of a transaction.
         """
 
     def check(self) -> list[str]:

@@ -18,14 +18,11 @@ class Tables(NamedTuple):
         By table, the columns.
     foreign_keys
         That the schema declares.
-    definitions
-        By table, view or index, as SQLite keeps its words.
     """
 
     columns: dict[str, list[str]]
     primary_keys: dict[str, list[str]]
     foreign_keys: frozenset[ForeignKey]
-    definitions: dict[str, str]
 
 
 @cache
@@ -36,6 +33,6 @@ def tables_made(schema: Schema) -> Tables:
         for text in schema.texts:
             model.script(text)
         keys = frozenset(model.foreign_keys())
-        return Tables(model.columns(), model.primary_keys(), keys, model.definitions())
+        return Tables(model.columns(), model.primary_keys(), keys)
     finally:
         model.close()

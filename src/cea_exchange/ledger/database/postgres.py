@@ -44,6 +44,22 @@ _SHA256_HEX = """
 CREATE OR REPLACE FUNCTION sha256_hex(content BYTEA) RETURNS TEXT LANGUAGE sql IMMUTABLE AS
 $$ SELECT encode(sha256(content), 'hex') $$
 """
+_DEFINITIONS = """
+SELECT relname, pg_get_viewdef(oid, true) FROM pg_class
+WHERE relkind = 'v' AND relnamespace = current_schema()::regnamespace
+UNION ALL
+SELECT named.relname, pg_get_indexdef(indexrelid, 0, true) || ' valid ' || indisvalid::text
+FROM pg_index JOIN pg_class named ON named.oid = indexrelid
+WHERE named.relnamespace = current_schema()::regnamespace
+UNION ALL
+SELECT relname || ', ' || conname, pg_get_constraintdef(c.oid, true)
+FROM pg_constraint c JOIN pg_class ON pg_class.oid = conrelid
+WHERE connamespace = current_schema()::regnamespace AND contype <> 't'
+UNION ALL
+SELECT 'function ' || proname, prosrc FROM pg_proc
+WHERE proname = 'sha256_hex' AND pronamespace = current_schema()::regnamespace
+"""
+"""Views, indexes, constraints, and the function by which the log of rows writes bytes."""
 _CONDITION = re.compile(r" WHEN \(.*?\)(?= EXECUTE)", re.DOTALL)
 """PostgreSQL writes it in its own words; a row that it leaves out differs from the log of rows."""
 
@@ -109,6 +125,7 @@ class Postgres(_Guards):
         # Kept: a connection that was lost does not know it any more.
         self._name = server_name(connection)
         self._fence = ""
+        self._is_writer = False
         # Sums of BIGINT are numeric, and every one of ours is whole.
         connection.adapters.register_loader("numeric", IntLoader)
 
@@ -140,6 +157,7 @@ class Postgres(_Guards):
                 synchronous_check(opened.connection)
             writer_lock(opened.connection)
             opened.execute("SET synchronous_commit = on")
+        opened._is_writer = True
         return opened
 
     @classmethod
@@ -291,10 +309,25 @@ class Postgres(_Guards):
         )
         return {ForeignKey(*row) for row in rows}
 
+    @property
+    def kind(self) -> str:
+        return f"PostgreSQL {self.connection.info.server_version}"
+
     def definitions(self) -> dict[str, str]:
-        # It writes them in words of its own, others in each version. What of them would let a row
-        # mean something else is SQLite's only: here a column takes values of its type alone.
-        return {}
+        return dict(self.execute(_DEFINITIONS))
+
+    def definitions_made(self, create: Callable[[Any], None]) -> dict[str, str]:
+        # Each version writes them in words of its own, so that this server must say what it makes
+        # of the statements. Who only reads may not make even a temporary table.
+        if not self._is_writer:
+            return {}
+        self.begin()
+        try:
+            self.execute("SET LOCAL search_path = pg_temp")
+            create(self)
+            return self.definitions()
+        finally:
+            self.rollback()
 
     def check(self) -> list[str]:
         found = self.execute("SHOW data_checksums").fetchone()

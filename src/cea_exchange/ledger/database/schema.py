@@ -12,6 +12,7 @@ from cea_exchange.ledger.database.tables import ForeignKey, Schema
 
 UNNAMED = "registry"
 """Whose a database is that does not say so: it is of the time when there was one institution."""
+_DEFINITIONS_MADE: dict[tuple[str, Schema], dict[str, str]] = {}
 
 
 def schema_create(database: Database, schema: Schema) -> None:
@@ -82,14 +83,24 @@ def schema_check(database: Database, schema: Schema) -> None:
     missing = declared_keys(schema) - database.foreign_keys()
     for key in sorted(missing):
         raise DatabaseError(f"{database.name}: expected a foreign key {key}, there is none")
-    made = database.definitions()
-    definitions = tables_made(schema).definitions if made else {}
-    for name, text in sorted(definitions.items()):
+    expected_definitions, made = _definitions(database, schema), database.definitions()
+    for name, text in sorted(expected_definitions.items()):
         if made.get(name) != text:
             raise DatabaseError(
                 f"{database.name}: {name}: expected as the {schema.institution} made it,"
                 f" got {'none' if name not in made else 'another'}"
             )
+
+
+def _definitions(database: Database, schema: Schema) -> dict[str, str]:
+    """Return the definitions of a new database; made once a process for each kind."""
+    place = database.kind, schema
+    if place not in _DEFINITIONS_MADE:
+        create = partial(tables_create, schema=schema)
+        if not (made := database.definitions_made(create)):
+            return made
+        _DEFINITIONS_MADE[place] = made
+    return _DEFINITIONS_MADE[place]
 
 
 def _institution_of(database: Database, meta: list[str]) -> str:

@@ -232,11 +232,21 @@ class Sqlite:
         )
         return {ForeignKey(*row) for row in rows}
 
+    kind = "SQLite"
+
     def definitions(self) -> dict[str, str]:
         rows = self.execute(
             "SELECT name, sql FROM sqlite_schema WHERE type <> 'trigger' AND sql IS NOT NULL"
         )
         return {name: "".join(re.sub(r"--.*", "", text).split()) for name, text in rows}
+
+    def definitions_made(self, create: Callable[[Any], None]) -> dict[str, str]:
+        model = Sqlite.in_memory()
+        try:
+            create(model)
+            return model.definitions()
+        finally:
+            model.close()
 
     def check(self) -> list[str]:
         return [line for (line,) in self.execute("PRAGMA integrity_check(10)") if line != "ok"]

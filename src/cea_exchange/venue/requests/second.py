@@ -136,11 +136,15 @@ class Approve(ActRequest, tag="approve"):
     """Agree to another operator's proposal, with a key of your own; it happens at once."""
 
     command = "proposal approve"
-    example = "proposal approve 831442 --key bo"
+    example = "proposal approve 831442 --hash HASH --key bo"
 
     number: Number
     request_hash: Annotated[
-        str | None, field("What was seen (request_hash): another one is refused.", name="--hash")
+        str | None,
+        field(
+            "Hash of the proposal that you have read (request_hash); at a terminal you are asked.",
+            name="--hash",
+        ),
     ] = None
 
     def act(self, venue: Venue, by: Operator) -> dict[str, Any]:
