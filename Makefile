@@ -186,6 +186,7 @@ planted: build
 # What was planted in a labelled corpus, and how much of it is found: protocol/supervision.md.
 surveillance: build
 	$(BIN)/python -m bench.surveillance
+	$(BIN)/python -m bench.surveillance.accuracy
 
 # What is drawn at random, many times as long as in `make test`; and what is too long for it.
 ROUNDS ?= 20

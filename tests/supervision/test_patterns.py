@@ -338,12 +338,12 @@ def test_a_twentieth_of_a_mean_day_is_enough_where_it_is_all_that_an_account_bou
 
 @pytest.mark.parametrize(
     ("sold_back", "elsewhere", "expected"),
-    [(1_250, 0, ["X"]), (900, 0, []), (2_500, 1_000, []), (0, 0, [])],
+    [(1_500, 0, ["X"]), (1_000, 0, []), (3_000, 1_000, []), (0, 0, [])],
 )
 def test_an_associate_that_nobody_declared_trades_little_else_and_turns_round(
     sold_back, elsewhere, expected
 ):
-    """Rules: CEA-SVL-16. X buys 2,500 t before B's block, and sells some of it after."""
+    """Rules: CEA-SVL-16. X buys 3,000 t before B's block, and sells some of it after."""
     days = MarketDays("X", "B", "O", "P")
     days.at("10:00:00")
     days.deal("O", "P", "90.00", 50_000)
@@ -351,7 +351,7 @@ def test_an_associate_that_nobody_declared_trades_little_else_and_turns_round(
         days.deal("O", "X", "90.00", elsewhere)
     days.close()
     days.at("13:10:00", NEXT_DAY)
-    days.deal("P", "X", "90.00", 2_500)
+    days.deal("P", "X", "90.00", 3_000)
     days.at("13:50:00", NEXT_DAY)
     days.block("P", "B", "90.00", 200_000)
     days.at("14:20:00", NEXT_DAY)

@@ -179,6 +179,7 @@ class FrontRunning(Pattern, frozen=True, kw_only=True):
     days: Days
     own_per_mille: PerMille
     least_volume_per_mille: PerMille
+    associate_volume_per_mille: PerMille
     reverse_per_mille: PerMille
 
 
@@ -193,6 +194,7 @@ class ReverseTrades(Pattern, frozen=True, kw_only=True):
     """Either so often between those who belong together, or at such a loss."""
 
     chance_per_mille: PerMille
+    own_per_mille: PerMille
     times_min: Count
     days: Days
     loss_per_mille: PerMille

@@ -66,9 +66,9 @@ def _ahead_alert(
         ">=",
         limits.reverse_per_mille,
     )
-    needed = limits.volume_per_mille
-    if not of_one_will or of_own.holds:
-        needed = limits.least_volume_per_mille
+    needed = limits.least_volume_per_mille if of_own.holds else limits.volume_per_mille
+    if not of_one_will:
+        needed = limits.associate_volume_per_mille
     figures = [Figure("share of a mean day per mille", share, ">", needed)]
     if not of_one_will:
         figures += [of_own, turned]

@@ -16,6 +16,7 @@ from cea_exchange.supervision.columns.sums import (
     per_mille_up,
     running_sums,
     runs_of,
+    sums_by,
 )
 from cea_exchange.supervision.limits import Layering, Spoofing
 from cea_exchange.supervision.patterns.context import Context
@@ -413,10 +414,13 @@ def building(context: Context) -> Iterator[Alert]:
     columns, limits = context.columns, context.limits.building
     for product in range(columns.product_count):
         for side in (Side.BUY, Side.SELL):
-            minutes = _minutes_held(columns, product, side, limits.side_per_mille)
+            least = limits.minutes_min * context.limits.warning_per_mille // 1000
+            minutes = _minutes_held(
+                columns, product, side, limits.side_per_mille, least * MINUTE_NS
+            )
             held: dict[int, dict[int, tuple[int, int]]] = {}
             for (account, day, price), count in minutes.items():
-                if count >= limits.minutes_min * context.limits.warning_per_mille // 1000:
+                if count >= least:
                     best = held.setdefault(account, {}).get(day, (0, 0))
                     held[account][day] = max(best, (count, price))
             for account, days in sorted(held.items()):
@@ -426,13 +430,15 @@ def building(context: Context) -> Iterator[Alert]:
 
 
 def _minutes_held(
-    columns: Columns, product: int, side: int, share: int
+    columns: Columns, product: int, side: int, share: int, least_ns: int
 ) -> dict[tuple[int, int, int], int]:
     """Count the minutes in which one account's orders at one price are such a share of a side."""
     orders = columns.orders
     mine = orders[(orders["product"] == product) & (orders["side"] == side)]
-    # Only who leaves an order standing for a while can hold a price.
-    patient = np.unique(mine["account"][mine["end_time_ns"] - mine["time_ns"] >= 10 * MINUTE_NS])
+    # Only an account whose orders stand long enough together can hold a price. One order need not:
+    # a price is held as well by orders that are renewed each minute.
+    accounts, stood = sums_by(mine["account"], mine["end_time_ns"] - mine["time_ns"])
+    patient = accounts[stood >= least_ns]
     minutes: dict[tuple[int, int, int], int] = {}
     if not len(patient):
         return minutes

@@ -107,8 +107,8 @@ def times_beyond_chance(
 ) -> int:
     """Return how often a pair must match before chance no longer explains it.
 
-    Chance gives at most the larger of two expected numbers: what the pair's orders would give if
-    their times were those of everybody else's, and what the pair's share of all trades would give
+    Two chances are allowed for, each by the number that is too rare: what the pair's orders would
+    give if they came at the times of everybody else's, and what its share of all trades would give
     of the matches of all others. The probability of so many or more is multiplied by the number
     of pairs that there are, as each of them might have been the one.
     """
@@ -119,11 +119,13 @@ def times_beyond_chance(
     near &= listed["day"] <= last_day
     trades, matched = listed[near], meetings.is_matched[near]
     accounts = len(np.unique(np.concatenate((trades["buyer"], trades["seller"]))))
-    expected = max(
-        _by_times(context, who, product, first_day, last_day), _by_shares(trades, matched, who)
-    )
+    by_times, orders = _by_times(context, who, product, first_day, last_day)
     allowed = Fraction(limits.chance_per_million, 1_000_000 * max(comb(accounts, 2), 1))
-    return max(_rare_from(expected, allowed), limits.times_min)
+    return max(
+        min(_rare_from(by_times, allowed), _rare_matching(by_times, orders, allowed)),
+        _rare_from(_by_shares(trades, matched, who), allowed),
+        limits.times_min,
+    )
 
 
 def _rare_from(expected: Fraction, allowed: Fraction) -> int:
@@ -149,40 +151,60 @@ def _rare_from(expected: Fraction, allowed: Fraction) -> int:
             return times
 
 
+def _rare_matching(expected: Fraction, orders: int, allowed: Fraction) -> int:
+    """Return the least number of matches that is too rare where each order matches once at most.
+
+    Of so many orders on the side that has fewer, the expected number of sets of k matches is at
+    most m^k / k! * (1 - 1/n) * ... * (1 - (k - 1)/n), by Maclaurin's inequality.
+    """
+    mean = Fraction(-(-expected * 1_000_000 // 1), 1_000_000)
+    bound = Fraction(1)
+    for times in range(1, min(orders, MEAN_SUMMED_MAX) + 1):
+        bound *= mean / times * (orders - times + 1) / orders
+        if bound <= allowed:
+            return times
+    return orders + 1
+
+
 def _by_times(
     context: Context, who: tuple[int, int], product: int, first_day: int, last_day: int
-) -> Fraction:
+) -> tuple[Fraction, int]:
     """Return how many opposite orders of like size a pair would enter almost at once by chance.
 
-    The chance that an order of the one falls beside an order of the other is that of any order of
-    all others on that day, so that hours at which everybody trades are allowed for.
+    And of how many orders, on the side that has fewer. The chance that two orders fall beside each
+    other is that of any two orders of all others on that day: orders come in bursts.
     """
     columns, limits = context.columns, context.limits.matched_orders
     orders = columns.orders
     orders = orders[orders["product"] == product]
     within = limits.within_s * SECOND_NS
-    expected = Fraction(0)
+    expected, selling, buying = Fraction(0), 0, 0
     for day in range(max(first_day, 0), last_day + 1):
         today = orders[orders["day"] == day]
         others = np.sort(today["time_ns"][~np.isin(today["account"], who)])
-        if not len(others):
-            continue
-        count = 0
+        beside = np.searchsorted(others, others + within, side="right")
+        beside -= np.searchsorted(others, others - within, side="left")
+        together = int(beside.sum()) - len(others)
+        alike = 0
         for one, other in (who, who[::-1]):
-            sells = today[(today["account"] == one) & (today["side"] == Side.SELL)]
-            buys = today[(today["account"] == other) & (today["side"] == Side.BUY)]
-            from_ns, to_ns = sells["time_ns"] - within, sells["time_ns"] + within
-            beside = np.searchsorted(others, to_ns, side="right")
-            beside -= np.searchsorted(others, from_ns, side="left")
-            sizes = np.sort(buys["tonnes"])
-            # Sizes within the bound of the larger, on either side.
-            least = -(-sells["tonnes"] * (1000 - limits.size_per_mille_max) // 1000)
-            most = sells["tonnes"] * 1000 // max(1000 - limits.size_per_mille_max, 1)
-            alike = np.searchsorted(sizes, most, side="right")
-            alike -= np.searchsorted(sizes, least, side="left")
-            count += int((beside * alike).sum())
-        expected += Fraction(count, len(others))
-    return expected
+            sells = today["tonnes"][(today["account"] == one) & (today["side"] == Side.SELL)]
+            buys = today["tonnes"][(today["account"] == other) & (today["side"] == Side.BUY)]
+            of_sells = _alike_counts(sells, buys, limits.size_per_mille_max)
+            of_buys = _alike_counts(buys, sells, limits.size_per_mille_max)
+            alike += int(of_sells.sum())
+            selling += int(np.count_nonzero(of_sells))
+            buying += int(np.count_nonzero(of_buys))
+        expected += Fraction(alike * together, max(len(others) * (len(others) - 1), 1))
+    return expected, min(selling, buying)
+
+
+def _alike_counts(sizes: np.ndarray, among: np.ndarray, per_mille_max: int) -> np.ndarray:
+    """Return of each size how many of some others are alike, the bound taken of the larger."""
+    among = np.sort(among)
+    least = -(-sizes * (1000 - per_mille_max) // 1000)
+    most = sizes * 1000 // max(1000 - per_mille_max, 1)
+    found: np.ndarray = np.searchsorted(among, most, side="right")
+    return found - np.searchsorted(among, least, side="left")
 
 
 def _by_shares(trades: np.ndarray, matched: np.ndarray, who: tuple[int, int]) -> Fraction:

@@ -164,11 +164,18 @@ def _rings(window: np.ndarray, limits: WashRing, account_count: int) -> Iterator
 
 
 def _legs(inside: np.ndarray) -> np.ndarray:
-    """Leave out what is small beside the largest trade of the same two: they met by chance."""
+    """Leave out what is small beside the rest of the ring: its members met by chance.
+
+    A trade is small beside the largest of the same two, and two are beside the two who traded most.
+    """
     kept = np.zeros(len(inside), bool)
-    for seller, buyer in {(int(t["seller"]), int(t["buyer"])) for t in inside}:
-        edge = (inside["seller"] == seller) & (inside["buyer"] == buyer)
-        kept |= edge & (inside["tonnes"] * 10 >= inside["tonnes"][edge].max())
+    pairs = {(int(trade["seller"]), int(trade["buyer"])) for trade in inside}
+    edges = [(inside["seller"] == one) & (inside["buyer"] == other) for one, other in pairs]
+    most = max((int(inside["tonnes"][edge].sum()) for edge in edges), default=0)
+    for edge in edges:
+        tonnes = inside["tonnes"][edge]
+        if int(tonnes.sum()) * 10 >= most:
+            kept |= edge & (inside["tonnes"] * 10 >= tonnes.max())
     return inside[kept]
 
 
@@ -270,7 +277,12 @@ def _reverse_alert(context: Context, own: np.ndarray, last_day: int) -> Alert | 
         ">=",
         limits.chance_per_mille,
     )
-    figures = [turns, chance] if related else trips
+    within = columns.trades
+    within = within[(within["product"] == product) & (within["day"] > last_day - limits.days)]
+    of_own = Figure(
+        "with each other per mille of own", _mutual_share(within, own), ">=", limits.own_per_mille
+    )
+    figures = [turns, chance, of_own] if related else [*trips, of_own]
     grade = grade_of(figures, context.limits.warning_per_mille)
     if grade is None:
         return None
@@ -283,7 +295,7 @@ def _reverse_alert(context: Context, own: np.ndarray, last_day: int) -> Alert | 
         product=product,
         accounts=(one, other),
         rows=own["row"],
-        figures=[turns, chance, *trips[1:]],
+        figures=[turns, chance, of_own, *trips[1:]],
         sentence=(
             f"{names[0]} and {names[1]} {what}, {times} times each way, {tonnes} t to and fro."
         ),
