@@ -2,6 +2,11 @@
 
 import asyncio
 import socket
+import subprocess
+import time
+import webbrowser
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -9,8 +14,9 @@ import pytest
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 
+from cea_exchange.cli.screens.screen import opening
 from cea_exchange.screens.serving import guard
-from cea_exchange.screens.serving.door import Door
+from cea_exchange.screens.serving.door import IDLE_S, SESSION_S, Door
 from cea_exchange.screens.serving.guard import Guard
 from cea_exchange.screens.serving.listening import NotLoopback, listening_socket
 
@@ -19,7 +25,12 @@ ORIGIN = f"http://{HOST}"
 
 
 async def page(scope: Any, receive: Any, send: Any) -> None:
-    """Answers with what came to it."""
+    """Answers with what came to it; what is live, once the browser has gone."""
+    if scope["path"] == "/live":
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        await PlainTextResponse(b"gone")(scope, receive, send)
+        return
     body = await Request(scope, receive).body()
     await PlainTextResponse(b"seen " + body)(scope, receive, send)
 
@@ -27,9 +38,9 @@ async def page(scope: Any, receive: Any, send: Any) -> None:
 class Console:
     """A guarded page, and a browser that was let in."""
 
-    def __init__(self) -> None:
+    def __init__(self, now_s: Callable[[], float] = time.monotonic) -> None:
         self.tokens: list[str] = []
-        self.door = Door("cea_screen_8123", self.tokens.append)
+        self.door = Door("cea_screen_8123", self.tokens.append, now_s)
         app = Guard(page, hosts={HOST}, door=self.door, body_bytes_max=lambda path: 100)
         self.http = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=ORIGIN)
 
@@ -41,6 +52,11 @@ class Console:
     async def post(self, data: dict[str, str], **headers: str) -> httpx.Response:
         """Send a form as the console's own page does."""
         return await self.http.post("/x", data=data, headers={"origin": ORIGIN, **headers})
+
+    async def leave(self, mark: str) -> httpx.Response:
+        """Send the form that ends the session."""
+        form = {"form_mark": mark}
+        return await self.http.post("/leave", data=form, headers={"origin": ORIGIN})
 
 
 def run(story: Any) -> None:
@@ -171,3 +187,88 @@ def test_what_is_answered_is_sent_at_once():
                 each.close()
 
     run(story())
+
+
+# -- the end of a session, and who may read the address -----
+
+
+def test_a_session_ends_by_time_idleness_and_leaving():
+    now = [0.0]
+
+    async def story() -> None:
+        console = Console(lambda: now[0])
+        await console.enter()
+        for _ in range(12):
+            assert (await console.http.get("/")).status_code == 200
+            now[0] += IDLE_S - 1
+        assert (await console.http.get("/")).status_code == 200
+        now[0] = SESSION_S - 1
+        assert (await console.http.get("/")).status_code == 200
+        now[0] = SESSION_S
+        assert (await console.http.get("/")).status_code == 403
+        await console.enter()
+        now[0] += IDLE_S
+        assert (await console.http.get("/")).status_code == 403
+        mark = await console.enter()
+        cookie = console.http.cookies["cea_screen_8123"]
+        assert (await console.leave("x")).status_code == 403
+        assert (await console.http.get("/")).status_code == 200
+        assert (await console.leave(mark)).status_code == 200
+        console.http.cookies.set("cea_screen_8123", cookie)
+        assert (await console.http.get("/")).status_code == 403
+
+    run(story())
+
+
+def test_what_is_sent_live_ends_with_the_session(monkeypatch):
+    monkeypatch.setattr(guard, "OVER_LOOK_S", 0.01)
+
+    async def story() -> None:
+        console = Console()
+        mark = await console.enter()
+        watching = asyncio.ensure_future(console.http.get("/live"))
+        await asyncio.sleep(0.1)
+        assert not watching.done()
+        await console.leave(mark)
+        assert (await asyncio.wait_for(watching, 10)).text == "gone"
+
+    run(story())
+
+
+def test_a_file_that_opened_the_browser_is_led_on_by_a_page_of_the_consoles_own():
+    """The browser sends no strict cookie on what another site, or a file, has begun."""
+
+    async def story() -> None:
+        console = Console()
+        answer = await console.http.get(
+            "/enter", params={"token": console.tokens[-1]}, headers={"sec-fetch-site": "cross-site"}
+        )
+        assert answer.status_code == 200 and 'url=/"' in answer.text
+        assert "samesite=strict" in answer.headers["set-cookie"].lower()
+
+    run(story())
+
+
+def test_the_browsers_command_line_has_no_token(tmp_path, monkeypatch):
+    """The browser is a script that keeps what it was given, and what it may read there."""
+    seen, script = tmp_path / "seen", tmp_path / "browser"
+    script.write_text(
+        f'#!/bin/sh\nfile="${{1#file://}}"\necho "$@" > {seen}.part\n'
+        f'stat -c %a "$file" "$(dirname "$file")" >> {seen}.part\ncat "$file" >> {seen}.part\n'
+        f"mv {seen}.part {seen}\nsleep 60\n"
+    )
+    script.chmod(0o755)
+    monkeypatch.setattr(webbrowser, "open", lambda url: subprocess.run([script, url]))
+    began_s = time.monotonic()
+    with opening("http://127.0.0.1:1/enter?token=SECRET") as opened:
+        opened()
+        # The console is served while the browser is there.
+        assert time.monotonic() - began_s < 30
+        while not seen.exists():
+            assert time.monotonic() - began_s < 60
+            time.sleep(0.01)
+    command, file_mode, folder_mode, text = seen.read_text().splitlines()
+    assert "SECRET" not in command and command.startswith("file://")
+    assert (file_mode, folder_mode) == ("600", "700")
+    assert "url=http://127.0.0.1:1/enter?token=SECRET" in text
+    assert not Path(command.removeprefix("file://")).exists()

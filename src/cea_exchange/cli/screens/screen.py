@@ -1,6 +1,12 @@
 """`cea-exchange screen`: one person's console, at this machine only, with that person's key."""
 
+import os
+import tempfile
+import threading
 import webbrowser
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from html import escape
 from pathlib import Path
 from typing import Annotated
 
@@ -44,7 +50,8 @@ def screen(
     """Open one person's own console in a browser, at this machine only.
 
     What the key may do decides which pages there are. The address that is printed works once; then
-    the browser has a cookie, and the next address is printed for another browser.
+    the browser has a cookie, and the next address is printed for another browser. A session ends
+    after twelve hours, after an hour without a request, and when its person leaves it.
 
     Example: cea-exchange screen --keys keys/p001 --data DIR
     """
@@ -73,4 +80,25 @@ def screen(
         door=door,
         body_bytes_max=site.body_bytes_max,
     )
-    served(site, app, listening, lambda: browser and webbrowser.open(entrances[0]))
+    with opening(entrances[0]) as opened:
+        served(site, app, listening, lambda: browser and opened())
+
+
+@contextmanager
+def opening(entrance: str) -> Iterator[Callable[[], None]]:
+    """Yield what opens the browser at an address that no other user of the machine may read.
+
+    Everybody may read a process's command line, so that the browser is given a file that leads to
+    the address. Only its owner may read the file, which goes when the console ends.
+    """
+    with tempfile.TemporaryDirectory(prefix="cea-exchange-") as folder:
+        file = Path(folder) / "open.html"
+
+        def opened() -> None:
+            text = f'<!doctype html><meta http-equiv="refresh" content="0; url={escape(entrance)}">'
+            with open(os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as out:
+                out.write(text)
+            # A browser may run in the terminal until it is left; the console is served meanwhile.
+            threading.Thread(target=webbrowser.open, args=(file.as_uri(),), daemon=True).start()
+
+        yield opened

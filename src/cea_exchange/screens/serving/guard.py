@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from starlette.datastructures import Headers
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
 
 from cea_exchange.screens.serving.door import SESSION_S, Door
 from cea_exchange.screens.serving.forms import multipart_read
@@ -17,8 +17,17 @@ Scope = MutableMapping[str, Any]
 SAFE_METHODS = ("GET", "HEAD")
 BODY_S_MAX = 10.0
 """A form that takes longer to arrive is none."""
+OVER_LOOK_S = 1.0
+"""Seconds between two looks whether the session of a live page is over."""
 MARK_FIELD = "form_mark"
 MARK_HEADER = "x-form-mark"
+LEAVE = "/leave"
+"""A form that is sent here ends its session."""
+
+# A page of another site, or a file that opened the browser, has asked: the browser keeps back the
+# cookie from all that follows from it, until a page of this site asks.
+_ENTERED = '<!doctype html><meta http-equiv="refresh" content="0; url=/"><title>…</title>'
+_LEFT = "you have left the console; the next address stands in the terminal\n"
 
 CONTENT_POLICY = "; ".join(
     (
@@ -106,6 +115,11 @@ class Guard:
                 return
             elif not scope["path"].startswith("/static/"):
                 receive = await self._person_check(self._door, scope, headers, receive)
+                if scope["path"] == LEAVE and scope["method"] == "POST":
+                    await self._leave(self._door, scope)(scope, receive, send_with_headers)
+                    return
+                if scope["method"] in SAFE_METHODS:
+                    receive = _until_over(self._door, scope["session"], receive)
         except Refused as refused:
             response = PlainTextResponse(refused.why + "\n", refused.status)
             await response(scope, receive, send_with_headers)
@@ -123,16 +137,25 @@ class Guard:
         session = door.enter(token) if scope["method"] == "GET" else None
         if session is None:
             raise Refused(403, "this address was used before; the next one stands in the terminal")
-        response = Response(status_code=303, headers={"location": "/"})
+        is_own = Headers(scope=scope).get("sec-fetch-site", "none") in ("same-origin", "none")
+        response: Response = HTMLResponse(_ENTERED)
+        if is_own:
+            response = Response(status_code=303, headers={"location": "/"})
         response.set_cookie(
             door.cookie, session, max_age=SESSION_S, path="/", httponly=True, samesite="strict"
         )
         return response
 
+    def _leave(self, door: Door, scope: Scope) -> Response:
+        door.leave(scope["session"])
+        response = PlainTextResponse(_LEFT)
+        response.delete_cookie(door.cookie, path="/", httponly=True, samesite="strict")
+        return response
+
     async def _person_check(self, door: Door, scope: Scope, headers: Headers, receive: Any) -> Any:
         """Return how the page receives the body, once it is known whose request it is."""
         session = _cookie(headers, door.cookie)
-        if not door.knows(session):
+        if not door.request(session):
             raise Refused(403, "open the address that stands in the terminal")
         scope["session"] = session
         scope["form_mark"] = door.mark(session)
@@ -150,6 +173,30 @@ class Guard:
         if not door.is_marked(session, _mark(headers, body)):
             raise Refused(403, "this form is none of this console's; load the page anew")
         return _replayed(body)
+
+
+def _until_over(door: Door, session: str, receive: Any) -> Any:
+    """Return a `receive` that says that the browser has gone once its session is over.
+
+    What is sent live to a page ends then.
+    """
+
+    async def receive_until_over() -> Any:
+        incoming = asyncio.ensure_future(receive())
+        over = asyncio.ensure_future(_over(door, session))
+        try:
+            await asyncio.wait({incoming, over}, return_when=asyncio.FIRST_COMPLETED)
+            return incoming.result() if incoming.done() else {"type": "http.disconnect"}
+        finally:
+            incoming.cancel()
+            over.cancel()
+
+    return receive_until_over
+
+
+async def _over(door: Door, session: str) -> None:
+    while door.lasts(session):
+        await asyncio.sleep(OVER_LOOK_S)
 
 
 def _cookie(headers: Headers, name: str) -> str:
