@@ -425,11 +425,11 @@ def test_accounts_entities_groups_and_products_that_look_alike_are_one(staff):
 
 
 def test_a_proposal_whose_body_was_changed_is_not_done(staff):
-    """What has to approve is computed anew, and compared, when somebody approves."""
+    """CEA-REG-05: the row differs from its log, before anybody asks who has to approve."""
     number = staff.an(**FOR_P2["a trading key"])["proposal"]
     changed(staff.registry.store, "UPDATE proposals SET body = 'registry'")
     error = staff.bo.error("approve", proposal=number)
-    assert "PROPOSAL_OUTDATED: " in error
+    assert "PROPOSAL_CHANGED: " in error
     assert (
         msgspec.msgpack.decode(staff.registry.store.one("SELECT request FROM proposals"))["account"]
         == "P2"
