@@ -157,6 +157,7 @@ def test_a_journals_cancels_find_their_orders_by_the_venues_ids(monkeypatch, tmp
         ("action,order_id\n", ":1: expected a column `time`"),
         ("time,action,order_id\n1,enter,x\n", ":2: expected a command"),
         ("time,action,order_id\n1,burn,1\n", ":2: expected a command"),
+        ("time,action,order_id\n1e999,enter,1\n", ":2: expected a command"),
     ],
 )
 def test_a_day_that_is_none_is_told_by_file_and_line(text, expected, tmp_path):

@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from stat import S_ISREG
 
+from cea_exchange.cli.one_line import CONSIDERED_MAX, LINE_CHARACTERS_MAX
+
 STATUS_CHECK_FAILED = 1
 STATUS_BAD_INPUT = 2
 STATUS_START_AGAIN = 3
@@ -16,6 +18,16 @@ class CommandError(Exception):
     """Ends the command with a message of one line: what was expected, what came, where."""
 
     status = STATUS_BAD_INPUT
+    characters_max = LINE_CHARACTERS_MAX
+
+
+class DaemonRefused(CommandError):
+    """A daemon refused what the command asked.
+
+    Its answer may name many lines of a file, each of which the person has to correct.
+    """
+
+    characters_max = CONSIDERED_MAX
 
 
 class CheckFailed(CommandError):

@@ -105,7 +105,7 @@ def run(arguments: Sequence[str]) -> int:
         status = app(args=list(arguments), prog_name="cea-exchange", standalone_mode=False)
         sys.stdout.flush()
     except CommandError as error:
-        return _complain(str(error), error.status)
+        return _complain(str(error), error.status, error.characters_max)
     except _ClickException as error:
         return _complain(error.format_message(), error.exit_code)
     except UserFileError as error:
@@ -201,22 +201,22 @@ def _output_drop() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _complain(message: str, status: int) -> int:
+def _complain(message: str, status: int, characters_max: int = LINE_CHARACTERS_MAX) -> int:
     try:
         sys.stdout.flush()
     except OSError:
         _output_drop()
     # Help that was not asked for is no message of one line; all else is.
     is_help = status == STATUS_BAD_INPUT and message.lstrip().startswith(said("Usage:"))
-    print(message if is_help else _line_of(message), file=sys.stderr)
+    print(message if is_help else _line_of(message, characters_max), file=sys.stderr)
     return status
 
 
-def _line_of(message: str) -> str:
+def _line_of(message: str, characters_max: int) -> str:
     """Return a message as the one line that is printed of it, in the language that is spoken."""
     lines = considered(message).splitlines()
     parts = (said_filled(" ".join(line.split())) for line in lines if line.strip())
-    return NAME + one_line("; ".join(parts), LINE_CHARACTERS_MAX - len(NAME))
+    return NAME + one_line("; ".join(parts), characters_max - len(NAME))
 
 
 if __name__ == "__main__":

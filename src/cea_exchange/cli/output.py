@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import msgspec
 import typer
 
-from cea_exchange.cli.errors import CommandError
+from cea_exchange.cli.errors import CommandError, DaemonRefused
 from cea_exchange.cli.language import ENGLISH, language, said, said_filled, say, word
 from cea_exchange.cli.readable import Quantity, shown
 
@@ -56,13 +56,13 @@ def refused(error: Refused, json: bool) -> CommandError:
     if json:
         json_print(error.answer)
     if language() == ENGLISH or error.code is None:
-        return CommandError(str(error))
+        return DaemonRefused(str(error))
     from cea_exchange.screens.texts.catalogue import refusal_text
 
     means = refusal_text(language(), error.code)
     text = "".join(part for part in means or () if part != "-")
     words = said_filled(str(error))
-    return CommandError(f"{error.code.name}：{text}（{words}）" if text else words)
+    return DaemonRefused(f"{error.code.name}：{text}（{words}）" if text else words)
 
 
 def fields_print(fields: Mapping[str, Any], json: bool) -> None:

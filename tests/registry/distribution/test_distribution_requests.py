@@ -246,7 +246,7 @@ def test_operators_preview_and_propose_by_commands(daemon, tmp_path, capsys):
     assert 2 == status and "large.csv: expected at most 50000 rows, got more" in err
     large.write_text("2024\n" * 900_000)
     status, _out, err = allocate("preview", large)
-    assert 2 == status and "large.csv: expected at most 4193280 bytes, got 4500000" in err
+    assert 2 == status and "large.csv: expected a file of at most 4193280 bytes, got 4500000" in err
     file, lines = tmp_path / "pre.csv", tmp_path / "lines.csv"
     file.write_bytes(allocation_file("pre", {"P0001": 700, "P0003": 300}).data)
     units = tmp_path / "units.csv"

@@ -264,7 +264,8 @@ def _of_order_file(path: Path, columns: list[str], lines: Iterator[list[str]]) -
         try:
             at_ns = int(row["time_ns"]) if "time_ns" in times else round(float(row["time"]) * NS)
             order = _of_order_line(row, at_ns, open_of)
-        except (KeyError, ValueError) as error:
+        # A time such as 1e999 is infinite, and no whole number of nanoseconds.
+        except (KeyError, ValueError, OverflowError) as error:
             raise RecordedError(f"{path}:{number}: expected a command, got {error}") from error
         orders.append(order)
     return orders
