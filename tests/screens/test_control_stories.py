@@ -226,7 +226,7 @@ def test_a_case_is_opened_of_an_alert_added_to_and_closed_by_two(browser, market
         to(page, "/supervision/cases")
         expect(page.locator("tbody tr")).to_contain_text("Ended with measures")
         page.get_by_role("link", name="2025-1").press("Enter")
-        expect(page.locator("form")).to_have_count(0)
+        expect(page.locator("main form")).to_have_count(0)
         expect(page.locator("tbody tr").last).to_contain_text("bo")
 
 
@@ -236,7 +236,7 @@ def test_who_only_looks_has_no_form_and_one_that_is_made_up_is_not_taken(
     console = consoles("rex")
     with at_console(browser, console, "en") as page:
         page.goto(f"{console.address}/control/market")
-        expect(page.locator("form")).to_have_count(0)
+        expect(page.locator("main form")).to_have_count(0)
         page.goto(f"{console.address}/control/approvals")
         cookies = {each["name"]: each["value"] for each in page.context.cookies()}
         mark = page.evaluate("JSON.parse(document.body.getAttribute('hx-headers'))['X-Form-Mark']")

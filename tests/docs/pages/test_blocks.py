@@ -140,8 +140,8 @@ def test_modules_that_are_run_are_there():
     folders["failover"] = ROOT / "tests/failover"
     for name in named - {"pytest", "venv", "pip"}:
         first, _, rest = name.partition(".")
-        place = folders[first] / (f"{rest}.py" if rest else "__main__.py")
-        assert place.is_file() or (folders[first] / rest / "__main__.py").is_file(), name
+        place = folders[first].joinpath(*rest.split("."))
+        assert place.with_suffix(".py").is_file() or (place / "__main__.py").is_file(), name
     assert importlib.util.find_spec("pytest") and len(named) > 10
 
 

@@ -82,14 +82,14 @@ def test_what_is_wrong_is_named(bid, settings, error, message):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "1: expected columns account,price,tonnes[,group], got ()"),
+        ("", "1: expected columns account,price,tonnes[,group], got ''"),
         ("account,price\n", "1: expected columns account,price,tonnes[,group], got"),
         ("account,price,tonnes\n,1.00,5\n", "2: account: expected a name, got nothing"),
         ("account,price,tonnes\na,1.0,5\n", "2: price: expected yuan with two decimals"),
         ("account,price,tonnes\na,1.00,5.5\n", "2: tonnes: expected a whole number, got '5.5'"),
         ("account,price,tonnes\na,1.00\n", "2: tonnes: expected a whole number, got ''"),
-        ("account,price,tonnes\na,1.00,5,6\n", "2: expected no more fields than the header has"),
-        ('account,price,tonnes\n"a,1.00,5\n', "2: unexpected end of data"),
+        ("account,price,tonnes\na,1.00,5,6\n", "2: expected 3 fields, got 4"),
+        ('account,price,tonnes\n"a,1.00,5\n', "2: expected CSV, unexpected end of data"),
     ],
 )
 def test_a_file_of_bids_is_read_strictly(text, message):
@@ -170,4 +170,4 @@ def test_wrong_files_end_with_one_line(tmp_path, capsys):
     assert run(["auction", str(path), "--tonnes", "5"]) == 2
     assert f"{path}: bids[0].price: expected within" in capsys.readouterr().err
     assert run(["auction", str(tmp_path / "none.csv"), "--tonnes", "5"]) == 2
-    assert "expected a file to read: No such file" in capsys.readouterr().err
+    assert "none.csv: expected bids, No such file" in capsys.readouterr().err

@@ -175,7 +175,7 @@ def test_a_byte_order_mark_is_no_part_of_a_column(file):
 
 
 def test_files_that_are_no_results_are_named(file, tmp_path):
-    with pytest.raises(AuctionError, match="expected a file to read"):
+    with pytest.raises(AuctionError, match="expected results of auctions, No such file"):
         results_read(tmp_path / "none.csv")
     with pytest.raises(AuctionError, match=":1: expected a column min_bid"):
         results_read(file("1,2", header="date,price_eur\n"))
