@@ -78,7 +78,7 @@ def test_a_subscriber_has_the_venues_book_at_every_sequence(tmp_path, truth, int
             assert (band.band_low, band.band_high) == (product["band_low"], product["band_high"])
             assert (client.books.gaps, client.books.snapshots, client.missed) == (0, 1, 0)
             assert client.seqs_checked == {seq for seq in truth if seq >= min(client.seqs_checked)}
-    # On a busy machine a message has several sequences, of which the last is compared.
+            # On a busy machine a message has several sequences, of which the last is compared.
             assert len(client.seqs_checked) > (5 if interval_ms else 20)
 
 
