@@ -10,6 +10,7 @@
 #   make sanitize     the core's tests under address and undefined-behaviour sanitizers
 #   make checked      the core's tests with bounds checks and trapped undefined behaviour
 #   make mutants      does `make test` notice small mistakes in the core?
+#   make mutants PACKAGES="ccer year" [COUNT=40] [SEED=n]  the same of pure-Python packages; PACKAGES=all
 # and on the whole exchange:
 #   make torture KILLS=200 [SEED=n]  everything killed and stopped at random, nothing lost
 #   make settle TRADES=1000000 DATABASE=postgresql  a live venue's trades settled, killed meanwhile
@@ -131,8 +132,14 @@ $(VENV)/.conformance-installed: pyproject.toml | build
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[conformance]'
 	touch $@
 
+# Of the compiled core, or of the packages that are named: tests/mutation/README.md.
 mutants: build
-	$(BIN)/python tests/mutation/run.py
+ifdef PACKAGES
+	$(BIN)/python tests/mutation/packages.py $(filter-out all,$(PACKAGES)) --count $(or $(COUNT),40) \
+		$(if $(SEED),--seed $(SEED)) $(if $(JSON),--json $(JSON))
+else
+	$(BIN)/python tests/mutation/run.py $(if $(SEED),--seed $(SEED)) $(if $(JSON),--json $(JSON))
+endif
 
 # Venue, registry and participants killed and stopped at random over days, then the CCER market's
 # exchange and registry, then platform and registry over a small year: tests/torture/README.md.

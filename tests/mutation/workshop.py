@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import math
 import os
 import re
 import runpy
@@ -165,6 +166,8 @@ class Workshop:
         self.hashes: dict[str, str] = {}
         self.c_hashes: dict[str, str] = {}
         self.deselected: list[str] = []
+        self.environment: dict[str, str] = {}
+        """What test processes have in their environment besides."""
 
     def tree_copy(self, root: Path) -> None:
         """Copy what git knows of, or would: neither what is built nor what is ignored."""
@@ -283,11 +286,18 @@ class Workshop:
     def _has_processes(self, path: str) -> bool:
         return "pytest.mark.e2e" in (self.root / path).read_text(encoding="utf-8")
 
-    def tests_run(self, paths: list[str], silence_s: float, *more: str) -> Outcome:
-        """Run tests in a process of their own, and end it when it hangs or eats all memory."""
+    def tests_run(
+        self,
+        paths: list[str],
+        silence_s: float,
+        *more: str,
+        runner: tuple[str, ...] = ("-m", "pytest"),
+        limit_s: float = math.inf,
+    ) -> Outcome:
+        """Run tests in a process of their own, and end it if it hangs or takes too much."""
         self.temporary.mkdir(parents=True, exist_ok=True)
         log = self.temporary.parent / "pytest.log"
-        command = [sys.executable, "-m", "pytest", "-v", "--tb=no", "-p", "no:cacheprovider"]
+        command = [sys.executable, *runner, "-v", "--tb=no", "-p", "no:cacheprovider"]
         command += ["-m", "not nightly"]
         command += ["-p", "unshrunk"]
         command += [word for name in self.deselected for word in ("--deselect", name)]
@@ -297,6 +307,7 @@ class Workshop:
             # As many examples as the mutants were tried with.
             "CEA_TEST_ROUNDS": "2",
             MARK: str(self.root),
+            **self.environment,
         }
         started = time.monotonic()
         with log.open("wb") as output:
@@ -309,7 +320,7 @@ class Workshop:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-            ended = process_await(process, log, silence_s)
+            ended = process_await(process, log, silence_s, limit_s)
         strays_end(str(self.root))
         output_text = log.read_text(encoding="utf-8", errors="replace")
         return Outcome(ended, output_text, time.monotonic() - started)
@@ -361,9 +372,12 @@ class Outcome:
         return f"{begun[-1].strip() if begun else 'before the first test'} ({how})"
 
 
-def process_await(process: subprocess.Popen, log: Path, silence_s: float) -> int | str:
+def process_await(
+    process: subprocess.Popen, log: Path, silence_s: float, limit_s: float
+) -> int | str:
     """Wait for a test process; its exit code, or why it was ended."""
     size, since = 0, time.monotonic()
+    started = since
     while process.poll() is None:
         time.sleep(POLL_S)
         if log.stat().st_size != size:
@@ -371,6 +385,8 @@ def process_await(process: subprocess.Popen, log: Path, silence_s: float) -> int
         why = ""
         if time.monotonic() - since > silence_s:
             why = "hung"
+        elif time.monotonic() - started > limit_s:
+            why = "took too long"
         elif memory_of(process.pid) > MEMORY_MAX:
             why = "took all memory"
         if why:
