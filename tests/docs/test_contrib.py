@@ -107,6 +107,60 @@ def test_a_unit_starts_a_command_there_is_and_is_shut_in(daemon):
     assert {"ReadWritePaths", "LimitNOFILE", "TimeoutStopSec", "RestartPreventExitStatus"} <= named
 
 
+SERVICES = sorted(path.name for path in (CONTRIB / "systemd").glob("*.service"))
+EXPOSURE_TENTHS_MAX = 15
+"""Of systemd's scale from 0 (shut in) to 100 (exposed); units without hardening have 77."""
+
+
+def directives(name):
+    """Return a unit's directives, as (name, value); a filter has several lines."""
+    lines = (CONTRIB / "systemd" / name).read_text(encoding="utf-8").splitlines()
+    return {tuple(line.split("=", 1)) for line in lines if re.match("[A-Z]", line)}
+
+
+HARDENING = {
+    (name, value)
+    for name, value in directives("cea-exchange-venue.service")
+    if name.startswith(("Protect", "Private", "Restrict", "SystemCall", "Memory", "Capability"))
+    or name in ("NoNewPrivileges", "LockPersonality", "UMask", "LimitCORE")
+}
+# Those that change what a refused call sees, not what is refused.
+REFUSAL = {("SystemCallErrorNumber", "EPERM")}
+
+
+def test_the_venues_unit_has_what_others_are_compared_with():
+    assert len(HARDENING) == 24
+    assert {("ProtectSystem", "strict"), ("SystemCallFilter", "~@privileged")} < HARDENING
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_each_unit_is_shut_in_as_the_venues_is(name):
+    found = directives(name)
+    hardened = {directive for directive, _ in HARDENING | REFUSAL}
+    assert {each for each in found if each[0] in hardened} - REFUSAL == HARDENING
+    assert {("User", "cea-exchange"), ("Group", "cea-exchange")} < found
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_litestream_may_be_refused_a_call_and_no_other_program(name):
+    """It gives its files an owner and passes over a refusal; a signal would end it."""
+    text = (CONTRIB / "systemd" / name).read_text(encoding="utf-8")
+    runs_it = "bin/litestream" in text or "ledger_copy_drill.sh" in text
+    assert (REFUSAL < directives(name)) == runs_it
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="there is no systemd here")
+@pytest.mark.parametrize("name", SERVICES)
+def test_systemd_calls_no_unit_exposed(name):
+    path = str(CONTRIB / "systemd" / name)
+    threshold = f"--threshold={EXPOSURE_TENTHS_MAX}"
+    command = ["systemd-analyze", "security", "--offline=true", "--no-pager", threshold, path]
+    checked = subprocess.run(
+        command, capture_output=True, text=True, timeout=60 * patience(), check=False
+    )
+    assert checked.returncode == 0, checked.stdout[-200:] + checked.stderr
+
+
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="there is no systemd here")
 @pytest.mark.parametrize("daemon", UNITS)
 def test_systemd_understands_the_unit(daemon, tmp_path):
