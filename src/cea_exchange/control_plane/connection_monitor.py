@@ -84,6 +84,13 @@ class ConnectionMonitor:
         What one may hold.
     tell
         Writes a line of the log, as a logger's `warning`.
+    allowed_per_s
+        Bytes that each connection may send a second without their counting as held: pings, and at
+        a socket that does not tell what it took all that comes.
+    unfinished_max
+        Connections that have said nothing yet; None for a socket that can't tell them from others.
+    look_s
+        Seconds between two looks: each asks the kernel twice for every connection.
 
     Attributes
     ----------
@@ -99,6 +106,9 @@ class ConnectionMonitor:
         bytes_max: int,
         connection_bytes_max: int,
         tell: Tell,
+        allowed_per_s: int = 0,
+        unfinished_max: int | None = UNFINISHED_MAX,
+        look_s: float = LOOK_S,
     ) -> None:
         self._socket = bound
         self._closed = RefusedCount("connections_closed", name, tell)
@@ -107,6 +117,8 @@ class ConnectionMonitor:
         self._port = int(bound.getsockopt_string(zmq.LAST_ENDPOINT).rpartition(":")[2])
         self._monitor = bound.get_monitor_socket(_EVENTS)
         self._connections: dict[int, _Connection] = {}
+        self._allowed_per_s, self._unfinished_max = allowed_per_s, unfinished_max
+        self._look_s, self._looked_s = look_s, time.monotonic()
         self._due_s = 0.0
         self._followed_s = time.monotonic()
         self.closed_count = 0
@@ -124,10 +136,12 @@ class ConnectionMonitor:
     def turn(self, now_s: float) -> None:
         """Follow who comes and goes; now and then look at what they hold."""
         if now_s >= self._due_s:
-            self._due_s = now_s + LOOK_S
+            self._due_s = now_s + self._look_s
             self._follow()
-            self.end_unfinished(UNFINISHED_MAX)
-            self._bound()
+            if self._unfinished_max is not None:
+                self.end_unfinished(self._unfinished_max)
+            passed_s, self._looked_s = max(0.0, now_s - self._looked_s), now_s
+            self._bound(int(passed_s * self._allowed_per_s))
             self._closed.turn(now_s)
 
     def close(self) -> None:
@@ -226,13 +240,17 @@ class ConnectionMonitor:
         if connection is not None:
             connection.socket.close()
 
-    def _bound(self) -> None:
+    def _bound(self, allowed_bytes: int) -> None:
         held: dict[int, int] = {}
         for descriptor, connection in list(self._connections.items()):
             try:
-                held[descriptor] = connection.held_bytes()
+                size = connection.held_bytes()
             except OSError:
                 self._forget(descriptor)
+                continue
+            # What was not used of it is not saved up.
+            connection.taken_bytes += min(allowed_bytes, size)
+            held[descriptor] = max(0, size - allowed_bytes)
         for descriptor, size in held.items():
             if size > self._connection_bytes_max:
                 self._end(descriptor, f"it held {size} bytes unread")

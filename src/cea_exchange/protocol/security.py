@@ -268,12 +268,15 @@ def server_socket(
     address: str,
     descriptor: int | None = None,
     high_water_mark: int = 10_000,
+    receive_mark: int | None = None,
     message_bytes_max: int = MESSAGE_BYTES_MAX,
 ) -> tuple[zmq.Socket, str]:
     """Bind a CURVE server that only admits the domain's keys.
 
     A peer that sends a message of more than `message_bytes_max` loses its connection. `descriptor`
     is a TCP socket that listens already; the server takes it over and binds nothing.
+    `receive_mark` bounds the messages of a connection that wait to be taken, else `high_water_mark`
+    does; 0 is no bound.
 
     Returns
     -------
@@ -291,6 +294,8 @@ def server_socket(
     socket.setsockopt(zmq.HANDSHAKE_IVL, 3_000)
     socket.setsockopt(zmq.BACKLOG, BACKLOG_COUNT)
     _socket_set(socket, high_water_mark, message_bytes_max)
+    if receive_mark is not None:
+        socket.rcvhwm = receive_mark
     if descriptor is not None:
         socket.setsockopt(zmq.USE_FD, descriptor)
     try:

@@ -1,8 +1,9 @@
 """A granted key's worst: pings each millisecond, small messages by the thousand, and gone again.
 
-    python -m support.venue.ping_storm ADDRESS KEYS NAME SERVER_KEY SECONDS
+    python -m support.venue.ping_storm ADDRESS KEYS NAME SERVER_KEY SECONDS [KIND]
 
-libzmq 4.3.5 aborts the process that serves it, within seconds.
+libzmq 4.3.5 aborts the process that serves it, within seconds, where its queue is bounded. KIND is
+that of the sockets, DEALER if left out; an XSUB storms a PUB.
 """
 
 import contextlib
@@ -17,12 +18,12 @@ CONNECTIONS = 20
 MESSAGES = 3_000
 
 
-def round_of(endpoint: str, keys: CurveKeys, server_key: str) -> None:
+def round_of(endpoint: str, keys: CurveKeys, server_key: str, kind: int = zmq.DEALER) -> None:
     """Connect, send and leave."""
     context = zmq.Context()
     sockets = []
     for _ in range(CONNECTIONS):
-        socket = client_socket(context, zmq.DEALER, keys=keys, server_key=server_key)
+        socket = client_socket(context, kind, keys=keys, server_key=server_key)
         socket.setsockopt(zmq.HEARTBEAT_IVL, 1)
         socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, 1_000)
         socket.connect(endpoint)
@@ -37,11 +38,12 @@ def round_of(endpoint: str, keys: CurveKeys, server_key: str) -> None:
 
 def main() -> None:
     """Go on for so long."""
-    endpoint, directory, name, server_key, seconds = sys.argv[1:]
+    endpoint, directory, name, server_key, seconds, *kinds = sys.argv[1:]
+    kind = getattr(zmq, kinds[0]) if kinds else zmq.DEALER
     keys = CurveKeys.load(directory, name)
     until_s = time.monotonic() + float(seconds)
     while time.monotonic() < until_s:
-        round_of(endpoint, keys, server_key)
+        round_of(endpoint, keys, server_key, kind)
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ import zmq
 
 from cea_exchange.cluster.config import ClusterConfig
 from cea_exchange.cluster.way_in.whereabouts import EndpointsFiles, Following, Whereabouts
+from cea_exchange.control_plane.connection_monitor import UNFINISHED_MAX, ConnectionMonitor
 from cea_exchange.control_plane.limits import MemoryUse
 from cea_exchange.domain.refusals.frame_error import FrameError
 from cea_exchange.protocol.security import (
@@ -49,6 +50,14 @@ SILENCE_S_MAX = 2.0
 """The venue sends ten heartbeats a second; one that is silent for so long is connected to anew, or
 another one, where there are several."""
 NICENESS = 5
+CONNECTION_BYTES_MAX = 64 << 10
+"""Bytes that one connection may have sent and nobody taken: 64 of the largest requests."""
+HELD_BYTES_MAX = 32 << 20
+"""The same of all connections of a socket."""
+ALLOWED_PER_S = 4 << 10
+"""Bytes a second of each connection that count as taken: pings, and what is subscribed to."""
+CONNECTIONS_LOOK_S = 0.2
+"""Seconds between two looks at the connections: two calls of the kernel for each connection."""
 LIFELINE_BYTES = 65_536
 
 log = structlog.get_logger("relay")
@@ -211,15 +220,18 @@ class Relay:
         self._keys_admitted: frozenset[str] = frozenset()
         self._said = b""
         self._stopping = False
+        self._monitors: list[ConnectionMonitor] = []
         self._memory = MemoryUse()
         self._look_due_s = time.monotonic()
         self._context = zmq.Context()
         self._allow_list = AllowList(self._context)
         try:
             self._public = self._listen("market_data", zmq.PUB, SUBSCRIBER_QUEUE_COUNT_MAX)
+            # It does not tell what it took, nor whose connection has said something.
+            self._monitor("market_data", self._public, unfinished_max=None)
             service = self._listen("snapshot", zmq.ROUTER, ANSWERS_QUEUED_MAX)
             service.setsockopt(zmq.ROUTER_MANDATORY, 1)
-            self._service = RelayService(service)
+            self._service = RelayService(service, self._monitor("snapshot", service))
             self._poller = zmq.Poller()
             self._poller.register(service, zmq.POLLIN)
             if lifeline is not None:
@@ -256,13 +268,19 @@ class Relay:
             self._lifeline_read()
         self._pass_on()
         self._service.turn()
+        # Takes in what is subscribed to, which libzmq else does at the next message only.
+        self._public.getsockopt(zmq.EVENTS)
         now_s = time.monotonic()
+        for monitor in self._monitors:
+            monitor.turn(now_s)
         if now_s >= self._look_due_s:
             self._look_due_s = now_s + LOOK_S
             self._look(now_s)
 
     def close(self) -> None:
         """Close the sockets."""
+        for monitor in self._monitors:
+            monitor.close()
         self._allow_list.close()
         self._context.destroy(linger=200)
 
@@ -277,10 +295,32 @@ class Relay:
             address=getattr(self._config, name),
             descriptor=self._descriptors.get(name),
             high_water_mark=high_water_mark,
+            # Where its queue was full libzmq 4.3.5 ended the process with the next ping of a
+            # connection that had broken: what a connection may hold is bounded in bytes instead.
+            receive_mark=0,
             # What they subscribe to libzmq keeps, at fifty times its size.
             message_bytes_max=REQUEST_BYTES_MAX,
         )
         return socket
+
+    def _monitor(
+        self, name: str, bound: zmq.Socket, unfinished_max: int | None = UNFINISHED_MAX
+    ) -> ConnectionMonitor | None:
+        """Bound what strangers send over a socket; None where it is not TCP's."""
+        if not self.endpoints[name].startswith("tcp://"):
+            return None
+        monitor = ConnectionMonitor(
+            bound,
+            name,
+            bytes_max=HELD_BYTES_MAX,
+            connection_bytes_max=CONNECTION_BYTES_MAX,
+            tell=log.warning,
+            allowed_per_s=ALLOWED_PER_S,
+            unfinished_max=unfinished_max,
+            look_s=CONNECTIONS_LOOK_S,
+        )
+        self._monitors.append(monitor)
+        return monitor
 
     def _lifeline_read(self) -> None:
         """Take in who may come; the end of it is the relay's."""

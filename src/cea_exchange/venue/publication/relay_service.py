@@ -14,6 +14,7 @@ import msgspec
 import structlog
 import zmq
 
+from cea_exchange.control_plane.connection_monitor import ConnectionMonitor
 from cea_exchange.control_plane.door import Message
 from cea_exchange.domain.refusals.frame_error import FrameError
 from cea_exchange.protocol.framing import (
@@ -115,6 +116,8 @@ class RelayService:
     ----------
     socket
         A bound ROUTER.
+    monitor
+        Of its connections, where there is one.
     now_s
         A clock that never goes back.
 
@@ -125,10 +128,14 @@ class RelayService:
     """
 
     def __init__(
-        self, socket: zmq.Socket, *, now_s: Callable[[], float] = time.monotonic
+        self,
+        socket: zmq.Socket,
+        monitor: ConnectionMonitor | None = None,
+        *,
+        now_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self.venue = VenueLine(now_s)
-        self._mailbox = RouterMailbox(socket)
+        self._mailbox = RouterMailbox(socket, monitor)
         self._now_s = now_s
         self._due_s = now_s()
         self._waiting: dict[bytes, dict[bytes, None]] = {}

@@ -4,6 +4,7 @@ import structlog
 import zmq
 
 from cea_exchange.control_plane._router import Router
+from cea_exchange.control_plane.connection_monitor import ConnectionMonitor
 from cea_exchange.control_plane.door import Message
 
 FRAMES_MAX = 1_024
@@ -19,16 +20,28 @@ class RouterMailbox:
     ----------
     socket
         A bound ROUTER.
+    monitor
+        Is told what was taken of each connection.
     """
 
-    def __init__(self, socket: zmq.Socket) -> None:
+    def __init__(self, socket: zmq.Socket, monitor: ConnectionMonitor | None = None) -> None:
         self._socket = socket
         self._router = Router(socket, FRAMES_MAX)
+        self._monitor = monitor
+        self._wire_bytes = 0
 
     def receive(self) -> Message | None:
         """Return one message with the key of its connection; None if there is none for now."""
-        taken = self._router.receive()
-        return None if taken is None else Message(*taken)
+        router = self._router
+        taken = router.receive()
+        if taken is None:
+            return None
+        message = Message(*taken)
+        if self._monitor is not None:
+            wire_bytes, self._wire_bytes = router.wire_bytes - self._wire_bytes, router.wire_bytes
+            who = message.routing_id, message.key or ""
+            self._monitor.took(router.descriptor, *who, wire_bytes)
+        return message
 
     def answer(self, routing_id: bytes, *frames: bytes) -> None:
         """Send an answer to a peer that may be gone or too slow; it can ask again."""
