@@ -96,6 +96,13 @@ def test_an_order_file_with_times_is_a_day_too(tmp_path):
     assert found[2].price == 10_051
 
 
+def test_commands_keep_their_order_where_recorded_times_go_back(tmp_path):
+    path = tmp_path / "orders.csv"
+    path.write_text("time_ns,action,order_id,side,price,tonnes\n50,enter,1,buy,10,1\n"
+                    "90,enter,2,buy,10,1\n40,cancel,1,,,\n95,cancel,2,,,\n")  # fmt: skip
+    assert [row.due_ns for row in rows(plan(path))] == [0, 40, 40, 45]
+
+
 def test_a_price_far_off_is_brought_into_the_band(tmp_path):
     path = tmp_path / "orders.csv"
     path.write_text("time,action,order_id,side,price,tonnes\n0,enter,1,buy,10,1\n"

@@ -272,7 +272,7 @@ def test_snapshot_restore_and_copy(market: Market) -> None:
     ("act", "says"),
     [
         (lambda market: market.declare_product("CEA23", "1.00"), "product: expected a new name"),
-        (lambda market: market.deposit("", cash="1.00"), "account: expected one character or"),
+        (lambda market: market.deposit("", cash="1.00"), "account: expected one or more visible"),
         (lambda market: market.deposit("alice"), "a transfer: expected cash, or product"),
         (lambda market: market.core.day_close(), "day_close: expected an open day, got none"),
         (lambda market: market.core.phase_set(2), "phase_set: expected an open day, got none"),

@@ -8,7 +8,10 @@ import pytest
 
 from cea_exchange import OrderBook
 from cea_exchange.cli.main import run
+from cea_exchange.domain.records import CommandKind
+from cea_exchange.loadtest.flow.recorded import recorded_orders
 from cea_exchange.matching.flow.forms.records import Record
+from cea_exchange.matching.flow.forms.times import clock_ns, counted_ns
 
 BUY, SELL = 1, 2
 LETTERS = {BUY: "B", SELL: "S"}
@@ -44,8 +47,10 @@ def replay(tmp_path: Path, capfd: pytest.CaptureFixture):
 
 
 def lines(path: Path) -> list[str]:
-    """The lines below the header, without record and time."""
-    return [line.rsplit(",", 2)[0] for line in path.read_text().splitlines()[1:]]
+    """The lines below the header, without what is of the record: its line and its times."""
+    header, *found = path.read_text().splitlines()
+    recorded = len(header.partition(",record")[2].split(","))
+    return [line.rsplit(",", recorded)[0] for line in found]
 
 
 # -- Small files, by hand --------------------------------------------------------------------------
@@ -91,7 +96,7 @@ def test_mbo_fills_become_orders_that_hit(convert, replay, tmp_path) -> None:
         f"enter,{last - 2},buy,97.51,4,ioc",
     ]
     assert lines(tmp_path / "trades.csv")[0] == f"97.5,5,sell,{last},11"
-    assert (tmp_path / "orders.csv").read_text().splitlines()[6].endswith(",11,6")
+    assert (tmp_path / "orders.csv").read_text().splitlines()[6].endswith(",11,6,6000000000")
     status, report = replay("0.01")
     assert (status, report["trades_as_expected"], report["bids"]) == (0, 3, [["97.50", 4, 1]])
 
@@ -447,3 +452,54 @@ def test_what_can_not_be_read_is_named(
 )
 def test_times_in_their_many_forms(text: str, minute: int) -> None:
     assert Record(1, {"time": text}).minute("time") == minute
+
+
+DAY_NS = 1_609_718_400 * 10**9
+"""4 January 2021, 0:00 in UTC."""
+
+
+@pytest.mark.parametrize(
+    ("read", "text", "ns"),
+    [
+        (counted_ns, "1609752600000000123", 1_609_752_600_000_000_123),
+        (counted_ns, "34200000000001", 34_200_000_000_001),
+        (counted_ns, "34200.5", 34_200_500_000_000),
+        (counted_ns, "34200", 34_200_000_000_000),
+        (counted_ns, "2021-01-04T09:30:00.000000123Z", DAY_NS + 34_200_000_000_123),
+        (counted_ns, "2021-01-04 09:30:00+08:00", DAY_NS + 34_200_000_000_000),
+        (clock_ns, "93000", 34_200_000_000_000),
+        (clock_ns, "9300004", 34_200_040_000_000),
+        (clock_ns, "093000040", 34_200_040_000_000),
+        (clock_ns, "20210104093000040", DAY_NS + 34_200_040_000_000),
+        (clock_ns, "09:30:00.04", 34_200_040_000_000),
+        *((read, text, None) for read in (counted_ns, clock_ns) for text in ("", "soon", "25:00")),
+        *((read, "2021-02-30 09:30:00", None) for read in (counted_ns, clock_ns)),
+        *((clock_ns, text, None) for text in ("939999", "20210230093000", "1")),
+    ],
+)
+def test_times_as_nanoseconds(read, text: str, ns: int | None) -> None:
+    assert read(text) == ns
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("1609752600000000000", "1609752600250000001"),
+        ("2021-01-04T09:30:00.000000000Z", "2021-01-04T09:30:00.250000001Z"),
+    ],
+)
+def test_a_converted_flow_is_a_day_that_load_sends(convert, tmp_path, first, second) -> None:
+    """Whatever its times are written as; of a flow without times the error says so."""
+    flow = f"""\
+ts_event,action,side,price,size,order_id
+{first},A,B,97.500000000,5,11
+{second},T,A,97.500000000,5,0
+{second},F,B,97.500000000,5,11
+"""
+    assert convert("mbo", flow)[0] == 0
+    entered, taken = recorded_orders(tmp_path / "orders.csv")
+    assert (entered.kind, entered.price, entered.tonnes) == (CommandKind.ENTER, 97.5, 5)
+    assert taken.at_ns - entered.at_ns == 250_000_001
+    assert convert("mbo", flow.replace("ts_event", "when"))[0] == 0
+    with pytest.raises(ValueError, match=r"orders.csv:2: time_ns: expected a time, got nothing"):
+        recorded_orders(tmp_path / "orders.csv")

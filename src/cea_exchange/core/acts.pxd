@@ -24,6 +24,7 @@ cdef void suspended_set(Market* market, uint32_t account_index, uint8_t suspende
 cdef void restricted_set(
     Market* market, uint32_t account_index, uint8_t restricted,
 ) noexcept nogil
+cdef void allocation_set(Market* market, uint32_t account_index, int64_t tonnes) noexcept nogil
 
 # Another price to measure a product's band from, by itself or as the product is listed: what stands
 # against it, whether it changes anything, and the two ways to go on.

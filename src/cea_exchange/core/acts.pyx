@@ -137,6 +137,17 @@ cdef void restricted_set(
     event_account(market, EVENT_KIND_ACCOUNT_RESTRICTED, account_index).flags = restricted
 
 
+cdef void allocation_set(Market* market, uint32_t account_index, int64_t tonnes) noexcept nogil:
+    """Note what an account was allocated; this gives no event.
+
+    Rules: PLT-FND-01.
+    """
+    if account_index >= market.accounts.account_count:
+        act_reject(market, OPERATION_ALLOCATION, REASON_ACCOUNT_UNKNOWN, account_index)
+        return
+    market.accounts.allocations[account_index] = tonnes
+
+
 # -- Products -------------------------------------------------------------------------------------
 
 cdef uint8_t price_refused(

@@ -244,13 +244,11 @@ cdef class CompiledMarket:
         """
         cdef uint32_t index = exact_uint32(account_index, "account_index")
         cdef int64_t allocated = exact_int64(tonnes, "tonnes")
-        self.check_alone()
-        if index >= self.market.accounts.account_count:
-            raise ValueError(f"account_index: expected a declared one, got {index}")
         if not 0 <= allocated < TOTAL_LIMIT:
             raise ValueError(f"tonnes: expected within 0..2^62 - 1, got {allocated}")
-        self.market.accounts.allocations[index] = allocated
-        self.market.command_seq += 1
+        rows = self.rows_begin(1)
+        allocation_set(&self.market, index, allocated)
+        return self.rows_end(rows)
 
     # Trading commands.
 

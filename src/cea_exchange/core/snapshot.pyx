@@ -335,6 +335,7 @@ cdef int last_trades_fill(Market* market, list rows) except -1:
     cdef uint64_t trade_before
     cdef int64_t price
     cdef int64_t tonnes
+    cdef int128 amount
     for product_index, trade, price_fen, tonnes_traded in rows:
         index = exact_uint32(product_index, "product_index")
         if index >= market.product_count:
@@ -342,6 +343,8 @@ cdef int last_trades_fill(Market* market, list rows) except -1:
         trade_id = exact_uint64(trade, "trade_id")
         price = exact_int64(price_fen, "price")
         tonnes = exact_int64(tonnes_traded, "tonnes")
+        amount = price
+        amount *= tonnes
         product = &market.products[index]
         trade_before = 0
         if product.last_count != 0:
@@ -349,8 +352,7 @@ cdef int last_trades_fill(Market* market, list rows) except -1:
         if (
             product.last_count >= market.rules.close_trades_last
             or not trade_before < trade_id <= market.trade_id
-            or not 0 < price <= PRICE_MAX
-            or not 0 <= tonnes < <int64_t>AMOUNT_LIMIT // price
+            or price <= 0 or price > PRICE_MAX or tonnes < 0 or amount >= AMOUNT_LIMIT
         ):
             raise ValueError(f"last_trades: expected the last of this market, got {trade_id}")
         last = &product.last_trades[product.last_count]

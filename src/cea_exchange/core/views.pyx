@@ -48,6 +48,7 @@ cdef dict account_view(const Market* market, uint32_t account_index):
         "proceeds_today": account.proceeds_today,
         "suspended": bool(account.suspended),
         "restricted": account.restricted,
+        "allocation": market.accounts.allocations[account_index],
         "holdings": holdings,
         "gaps": gaps_view(market, account_index),
     }

@@ -272,6 +272,8 @@ class Operation(IntEnum):
     """delist"""
     RESTRICT = 74
     """restrict"""
+    ALLOCATION = 75
+    """allocation"""
     BIDDING_OPEN = 80
     """bidding_open"""
     BIDDING_CLOSE = 81

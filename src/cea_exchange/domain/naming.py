@@ -69,6 +69,30 @@ def is_one_line(text: str) -> bool:
     )
 
 
+def id_check(text: str, what: str = "id") -> str:
+    """Return an id if it has visible characters on one line, at least one.
+
+    Raises
+    ------
+    TypeError
+        If it is no str.
+    ValueError
+        If it is empty, blank, or holds a character that is not seen, such as U+0000.
+
+    Notes
+    -----
+    Rules: CEA-ORD-14.
+    """
+    if type(text) is not str:
+        raise TypeError(f"{what}: expected str, got {type(text).__name__}")
+    if not text.strip() or not is_one_line(text):
+        raise ValueError(
+            f"{what}: expected one or more visible characters on one line (CEA-ORD-14),"
+            f" got {text[:80]!a}"
+        )
+    return text
+
+
 def plain_name_check(name: str, what: str = "name") -> str:
     """Return a name of a person, an entity or an account if it is what it looks like.
 

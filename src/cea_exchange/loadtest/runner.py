@@ -32,6 +32,9 @@ POLL_S = 0.002
 
 LOGONS_AT_ONCE = 16
 ANSWERS_WAIT_S = 60.0
+OUTAGE_NS_MIN = 250_000_000
+"""Nanoseconds without an answer to any waiting command before it is an outage: a busy machine
+pauses for less, and a change of leader takes longer."""
 
 _STDIN = "stdin"
 _BLOCK_TALK = (EventKind.BLOCK_ENQUIRED, EventKind.BLOCK_OFFERED, EventKind.BLOCK_COUNTERED)
@@ -132,6 +135,8 @@ class Runner:
         self._beat_at = 0.0
         self._input = b""
         self._is_running = False
+        self._answered_ns = 0
+        self._outages_ns: list[tuple[int, int]] = []
         self._asked: list[tuple[Seat, Report]] = []
 
     # -- What the parent asks ----------------------------------------------------------------------
@@ -186,13 +191,15 @@ class Runner:
     def do_run(self, *, rate: float, orders: int | None = None, seconds: float = 0.0) -> dict:
         """Send commands at a rate until so many orders were entered, or for so many seconds.
 
-        Ends when every command is answered; returns what was sent, and the time it took.
+        Ends when every command is answered; returns what was sent, the time it took, and each
+        outage: the second in which it began, and its length.
         """
         step_ns = round(1e9 / rate)
         entered_goal = None if orders is None else self.tally.entered + orders
         start = time.monotonic_ns()
         due, end = start, start + round(seconds * 1e9)
         answered_before = self.tally.answered
+        self._answered_ns, self._outages_ns = start, []
         self._is_running = True
         while self.tally.entered < entered_goal if entered_goal is not None else due < end:
             now = time.monotonic_ns()
@@ -202,6 +209,8 @@ class Runner:
             self._read(min(POLL_S, max(0.0, (due - time.monotonic_ns()) / 1e9)))
         sent_ns = time.monotonic_ns() - start
         unanswered = self._await_answers()
+        if unanswered:
+            self._outage_note(time.monotonic_ns())
         # What is negotiated still lapses at the close.
         self._is_running = False
         return {
@@ -209,6 +218,10 @@ class Runner:
             "done_s": (time.monotonic_ns() - start) / 1e9,
             "answered": self.tally.answered - answered_before,
             "unanswered": unanswered,
+            "outages": [
+                {"start_s": (began - start) / 1e9, "length_s": length / 1e9}
+                for began, length in self._outages_ns
+            ],
         }
 
     def do_catch_up(self, *, timeout_s: float = 30.0) -> dict:
@@ -422,9 +435,11 @@ class Runner:
         if client_order_id in seat.answered:
             tally.answered_twice += 1
             return
-        due = seat.due.pop(client_order_id, None)
-        if due is None:
+        if client_order_id not in seat.due:
             return
+        self._outage_note(now_ns)
+        self._answered_ns = now_ns
+        due = seat.due.pop(client_order_id)
         seat.answered.add(client_order_id)
         tally.answered += 1
         tally.latency.record(now_ns - due)
@@ -432,6 +447,15 @@ class Runner:
         if report.kind == EventKind.ORDER_REJECTED:
             tally.refused[Reason(report.reason).name] += 1
             tally.refused_kinds[kind] += 1
+
+    def _outage_note(self, now_ns: int) -> None:
+        """Note the time without an answer until now, if commands waited for long enough."""
+        if now_ns - self._answered_ns < OUTAGE_NS_MIN:
+            return
+        first_due_ns = min(next(iter(seat.due.values())) for seat in self.seats if seat.due)
+        began_ns = max(self._answered_ns, first_due_ns)
+        if now_ns - began_ns >= OUTAGE_NS_MIN:
+            self._outages_ns.append((began_ns, now_ns - began_ns))
 
     def _await_answers(self) -> int:
         deadline = time.monotonic() + ANSWERS_WAIT_S

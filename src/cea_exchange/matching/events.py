@@ -534,8 +534,11 @@ class RestingOrder(msgspec.Struct, frozen=True):
     post_only: bool
 
 
-class OpenBlock(msgspec.Struct, frozen=True):
-    """A block offer or enquiry that is open, and what its sides have locked."""
+class OpenBlock(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A block offer or enquiry that is open or `agreed`, and what its sides have locked.
+
+    An agreed block has both parties' locks and waits for the exchange's confirmation.
+    """
 
     id: str
     account: str
@@ -550,6 +553,7 @@ class OpenBlock(msgspec.Struct, frozen=True):
     speaker: str
     cash_locked: Yuan
     tonnes_locked: int
+    agreed: bool = False
 
 
 class OpenBid(msgspec.Struct, frozen=True):
@@ -609,8 +613,8 @@ class GapState(msgspec.Struct, frozen=True):
 class AccountState(msgspec.Struct, frozen=True, omit_defaults=True):
     """What an account has: all cash, what orders lock, today's proceeds, holdings by product.
 
-    And where it has to wait between purchases and sales, by product, and what a measure keeps it
-    from.
+    And where it has to wait between purchases and sales, by product, what a measure keeps it
+    from, and what it was allocated for a joint holding limit (PLT-FND-01).
     """
 
     cash: Yuan
@@ -620,6 +624,7 @@ class AccountState(msgspec.Struct, frozen=True, omit_defaults=True):
     holdings: dict[str, HoldingState]
     gaps: dict[str, GapState] = msgspec.field(default_factory=dict)
     barred: list[str] = msgspec.field(default_factory=list)
+    allocation: int = 0
 
 
 class State(Event, frozen=True, kw_only=True, tag="state"):

@@ -26,7 +26,7 @@ import msgspec
 import numpy as np
 
 from cea_exchange.domain.calendar import TradingCalendar, date_of_number, date_parse
-from cea_exchange.domain.naming import name_key
+from cea_exchange.domain.naming import id_check, name_key
 from cea_exchange.domain.profile import Profile, load_profile
 from cea_exchange.domain.records import (
     ACCOUNT_NONE,
@@ -307,8 +307,9 @@ class Market:
         post_only = boolean(post_only, "post_only")
         price_fen = price_parse(price)
         tonnes = int64_read(tonnes, "tonnes")
-        for text, what in ((account, "account"), (product, "product"), (order_id, "order_id")):
+        for text, what in ((account, "account"), (product, "product")):
             text_check(text, what)
+        id_check(order_id, "order_id")
         account_index = self._names.account_index(account)
         is_used = (account_index, order_id) in self._names.order_ids
         command = self._command_begin(CommandKind.ENTER, account_index, is_used)
@@ -547,11 +548,12 @@ class Market:
     ) -> np.void:
         """Begin the command of an enquiry or offer; `texts` are account, product and block id."""
         side = member_of(Side, side, "side")
-        for text, what in zip(texts, ("account", "product", "block_id"), strict=True):
-            text_check(text, what)
+        account, product, block_id = texts
+        text_check(account, "account")
+        text_check(product, "product")
+        id_check(block_id, "block_id")
         if counterparty is not None and to_group is not None:
             raise ValueError("a block: expected a counterparty or a group, got both")
-        account, product, block_id = texts
         is_used = block_id in self._names.block_ids
         command = self._command_begin(kind, self._names.account_index(account), is_used)
         command["side"] = side
@@ -632,12 +634,9 @@ class Market:
         Rules: CEA-BID-01 to CEA-BID-04, CEA-AWD-06.
         """
         side, pricing = member_of(Side, side, "side"), member_of(Pricing, pricing, "pricing")
-        for text, what in (
-            (account, "account"),
-            (product, "product"),
-            (bidding_id, "bidding_id"),
-        ):
+        for text, what in ((account, "account"), (product, "product")):
             text_check(text, what)
+        id_check(bidding_id, "bidding_id")
         tonnes = int64_read(tonnes, "tonnes")
         limits = {Side.SELL: ("floor", floor), Side.BUY: ("ceiling", ceiling)}
         (wanted, limit), (other, stray) = limits[side], limits[Side(3 - side)]
@@ -701,8 +700,9 @@ class Market:
         """
         price_fen = 0 if price is None else price_parse(price)
         tonnes = int64_read(tonnes, "tonnes")
-        for text, what in ((account, "account"), (bidding_id, "bidding_id"), (bid_id, "bid_id")):
+        for text, what in ((account, "account"), (bidding_id, "bidding_id")):
             text_check(text, what)
+        id_check(bid_id, "bid_id")
         account_index = self._names.account_index(account)
         is_used = (account_index, bid_id) in self._names.bid_ids
         command = self._command_begin(CommandKind.BID, account_index, is_used)
@@ -899,18 +899,15 @@ class Market:
     def allocation(self, account: str, tonnes: SupportsIndex) -> list[named.Event]:
         """Note what an account was allocated: it may hold so much beside a joint limit.
 
-        Gives no event.
+        The only event is the refusal of an unknown account.
 
         Notes
         -----
         Rules: PLT-FND-01.
         """
         text_check(account, "account")
-        index = self._names.account_index(account)
-        if index == ACCOUNT_NONE:
-            raise ValueError(f"account: expected a declared one, got {account!r}")
-        self._core.allocation_note(index, tonnes)
-        return []
+        rows = self._core.allocation_note(self._names.account_index(account), tonnes)
+        return self._named(rows, Asked(account=account))
 
     @_alone
     def reference_price(self, product: str, price: str) -> list[named.Event]:

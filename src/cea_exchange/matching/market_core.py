@@ -139,10 +139,11 @@ class MarketCore(Protocol):
     def account_declare(self, account_key: SupportsIndex, group_index: SupportsIndex = 0) -> int:
         """Add an account; return its index."""
 
-    def allocation_note(self, account_index: SupportsIndex, tonnes: SupportsIndex) -> None:
+    def allocation_note(self, account_index: SupportsIndex, tonnes: SupportsIndex) -> np.ndarray:
         """Note what an account was allocated: it may hold so much beside a joint limit.
 
-        ValueError for an account that is not declared, and for tonnes below 0 or from 2^62 on.
+        The only event is the refusal of an unknown account. ValueError for tonnes below 0 or from
+        2^62 on.
 
         Notes
         -----

@@ -16,12 +16,13 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 from cea_exchange.domain.calendar import date_parse
+from cea_exchange.domain.naming import id_check
 from cea_exchange.domain.records import Phase, Pricing, Restriction, Side, Tif
 from cea_exchange.domain.timetable import time_parse
 from cea_exchange.domain.units import cash_parse, price_parse
 from cea_exchange.matching.events import Event
 from cea_exchange.matching.market import Market
-from cea_exchange.matching.text.names import name_check, text_check
+from cea_exchange.matching.text.names import text_check
 
 LINE_BYTES_MAX = 1 << 20
 
@@ -123,8 +124,7 @@ def _text(value: Any, field: str) -> str:
 
 
 def _name(value: Any, field: str) -> str:
-    name_check(_text(value, field), field)
-    return value
+    return id_check(_text(value, field), field)
 
 
 def _tonnes(value: Any, field: str) -> int:
@@ -300,7 +300,7 @@ def _bid(market: Market, values: Values) -> list[Event]:
     )
 
 
-_BLOCK = {"id": _text, "account": _text, "product": _text, "side": _side}
+_BLOCK = {"id": _name, "account": _text, "product": _text, "side": _side}
 _TERMS = {"price": _price, "tonnes": _tonnes}
 _ADDRESSEE = {"counterparty": _text, "to_group": _text}
 _ANSWER = {"id": _text, "account": _text}
@@ -360,7 +360,7 @@ COMMANDS: dict[str, ScriptCommand] = {
     "enter": ScriptCommand(
         _enter,
         {
-            "id": _text,
+            "id": _name,
             "account": _text,
             "product": _text,
             "side": _side,
@@ -397,13 +397,13 @@ COMMANDS: dict[str, ScriptCommand] = {
     ),
     "bidding_open": ScriptCommand(
         _bidding_open,
-        {"id": _text, "account": _text, "product": _text, "tonnes": _tonnes, "pricing": _pricing},
+        {"id": _name, "account": _text, "product": _text, "tonnes": _tonnes, "pricing": _pricing},
         {"floor": _price, "ceiling": _price, "side": _side, "reserve_price": _price}
         | {"opens_at": _time, "closes_at": _time},
     ),
     "bid": ScriptCommand(
         _bid,
-        {"id": _text, "bidding": _text, "account": _text, "tonnes": _tonnes},
+        {"id": _name, "bidding": _text, "account": _text, "tonnes": _tonnes},
         {"price": _price},
     ),
     "bid_cancel": ScriptCommand(

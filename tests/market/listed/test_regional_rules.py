@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from cea_exchange.domain.records import DAY_CLOSED_DTYPE, EVENT_DTYPE, EventKind, Reason
+from cea_exchange.matching.events import event_line
 from market.listed.test_closing_prices_and_bands import both_cores, market_of, trade
 from support.market.market_scripts import OPENING, Line, buy, cea_with, play, play_more, sell
 
@@ -238,6 +239,20 @@ def test_an_amended_order_takes_its_own_place_in_a_joint_limit() -> None:
     assert last.reason == "HOLDING_LIMIT"
 
 
+def test_an_allocation_of_an_unknown_account_is_refused_and_the_script_goes_on() -> None:
+    """PLT-FND-01, CEA-ORD-10: the refusal is an event, as for other acts of the operator."""
+    unknown = {"cmd": "allocation", "account": "mallory", "tonnes": 400}
+    refused, state = play([*limit_lines(""), unknown, {"cmd": "state"}], cea_with(**JOINT))[-2:]
+    assert (refused.event, refused.reason) == ("order_rejected", "ACCOUNT_UNKNOWN")
+    assert (refused.command, refused.account, refused.id) == ("allocation", "mallory", None)
+    assert {name: each.allocation for name, each in state.accounts.items()} == {
+        "alice": 400,
+        "bob": 0,
+        "carol": 0,
+    }
+    assert b'"allocation":400' in event_line(state)
+
+
 @both_cores
 def test_an_allocation_is_noted_of_an_account_that_there_is(make_core: type) -> None:
     """PLT-FND-01."""
@@ -246,7 +261,7 @@ def test_an_allocation_is_noted_of_an_account_that_there_is(make_core: type) -> 
     market.allocation_note(1, 7)
     assert market.state_hash() != before
     assert market.copy().state_hash() == market.state_hash()
-    with pytest.raises(ValueError, match="account_index"):
-        market.allocation_note(2, 7)
+    assert not len(market.allocation_note(1, 8))
+    assert market.account(1)["allocation"] == 8
     with pytest.raises(ValueError, match="tonnes"):
         market.allocation_note(1, 1 << 62)

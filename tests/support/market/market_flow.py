@@ -605,7 +605,7 @@ class Flow:
             window = BiddingState.ANNOUNCED
         terms = {
             "side": int(side),
-            "tonnes": self._tonnes_of(step, limit) if step.tonnes >= 248 else 5 + step.tonnes % 90,
+            "tonnes": self._bidding_tonnes(step, limit),
             "limit": limit,
             "pricing": 1 + step.what // 32 % 2,
             "opens_at": step.price,
@@ -614,6 +614,9 @@ class Flow:
             "reserve_price": self._reserve_of(step, limit, side),
         }
         self.do("bidding_open", name, self._account_of(step), product_index, terms)
+
+    def _bidding_tonnes(self, step: Step, limit: int) -> int:
+        return self._tonnes_of(step, limit) if step.tonnes >= 248 else 5 + step.tonnes % 90
 
     @staticmethod
     def _reserve_of(step: Step, limit: int, side: Side) -> int:

@@ -117,6 +117,7 @@ def recorded_plan(
     first_ns = orders[0].at_ns
     process_of: dict[int, int] = {}
     rows: list[PlannedRow] = []
+    due_ns = 0
     row_of: dict[int, int] = {}
     row_by_row: dict[int, PlannedRow] = {}
     step = mine.step or 1
@@ -127,7 +128,8 @@ def recorded_plan(
             continue
         entered = row_by_row.get(row_of.get(each.order, 0))
         row = _row(each, entered, workload, participants, first_price)
-        due_ns = int((each.at_ns - first_ns) / recorded.speed_up)
+        # Some records have times that go back; their lines have the order of the commands.
+        due_ns = max(due_ns, int((each.at_ns - first_ns) / recorded.speed_up))
         row = row._replace(due_ns=due_ns, order_row=row_of.get(each.order, 0))
         if each.kind == CommandKind.ENTER:
             row = row._replace(order_row=0)
@@ -250,8 +252,8 @@ def _lobster(path: Path, number: int, line: list[str], sizes: dict[int, int]) ->
 
 
 def _of_order_file(path: Path, columns: list[str], lines: Iterator[list[str]]) -> list[Order]:
-    times = [name for name in ("time_ns", "time") if name in columns]
-    if not times:
+    time_column = "time_ns" if "time_ns" in columns else "time"
+    if time_column not in columns:
         raise RecordedError(
             f"{path}:1: expected a column `time` (seconds) or `time_ns`, got {', '.join(columns)}"
         )
@@ -261,8 +263,11 @@ def _of_order_file(path: Path, columns: list[str], lines: Iterator[list[str]]) -
         if not any(line):
             continue
         row = dict(zip(columns, (value.strip() for value in line), strict=False))
+        time = row.get(time_column)
+        if not time:
+            raise RecordedError(f"{path}:{number}: {time_column}: expected a time, got nothing")
         try:
-            at_ns = int(row["time_ns"]) if "time_ns" in times else round(float(row["time"]) * NS)
+            at_ns = int(time) if time_column == "time_ns" else round(float(time) * NS)
             order = _of_order_line(row, at_ns, open_of)
         # A time such as 1e999 is infinite, and no whole number of nanoseconds.
         except (KeyError, ValueError, OverflowError) as error:

@@ -108,12 +108,13 @@ class ReferenceMarket:
         with self._act() as state:
             return state.account_add(account)
 
-    def allocation_note(self, account_index: SupportsIndex, tonnes: SupportsIndex) -> None:
+    def allocation_note(self, account_index: SupportsIndex, tonnes: SupportsIndex) -> Records:
         """Note what an account was allocated: it may hold so much beside a joint limit."""
-        index = index_taken("account_index", account_index, len(self._state.accounts))
+        account_index = int_taken("account_index", account_index, 0, ACCOUNT_NONE)
         tonnes = int_taken("tonnes", tonnes, 0, ALLOCATION_MAX)
         with self._act() as state:
-            state.accounts[index].allocation = tonnes
+            operations.allocation_note(state, account_index, tonnes)
+            return state.events_take()
 
     # -- Trading commands --------------------------------------------------------------------------
 

@@ -132,6 +132,20 @@ def restrict(state: MarketState, account_index: int, restricted: int) -> None:
         state.emit(EventKind.ACCOUNT_RESTRICTED, account_index=account_index, flags=restricted)
 
 
+def allocation_note(state: MarketState, account_index: int, tonnes: int) -> None:
+    """Note what an account was allocated; this gives no event.
+
+    Notes
+    -----
+    Rules: PLT-FND-01.
+    """
+    if account_index >= len(state.accounts):
+        reason = Reason.ACCOUNT_UNKNOWN
+        state.refuse(Operation.ALLOCATION, reason, account_index=account_index)
+    else:
+        state.accounts[account_index].allocation = tonnes
+
+
 # -- Products --------------------------------------------------------------------------------------
 
 

@@ -40,8 +40,6 @@ from cea_exchange.matching.reference.rows.funds import (
     Gap,
 )
 from cea_exchange.matching.reference.rows.products import (
-    ORDER_AMOUNT_LIMIT,
-    PRICE_MAX,
     LastTrade,
     Product,
     amount_too_large,
@@ -180,8 +178,9 @@ def _last_trades_restore(state: MarketState, rows: Sequence[Sequence[Any]]) -> N
         if (
             len(kept) >= state.rules.close_trades_last
             or not before < trade_id <= state.trade_id
-            or not 0 < price <= PRICE_MAX
-            or not 0 <= tonnes < ORDER_AMOUNT_LIMIT // price
+            or price <= 0
+            or tonnes < 0
+            or amount_too_large(price, price * tonnes)
         ):
             raise ValueError(f"last_trades: expected the last of this market, got {trade_id}")
         kept.append(LastTrade(trade_id, price, tonnes))
@@ -332,5 +331,5 @@ def _bid_is_possible(state: MarketState, methods: TradingMethods, bid: Bid) -> b
         and bid.account_index < len(state.accounts)
         and bid.tonnes > 0
         and methods.biddings.price_in_range(bid, bidding)
-        and bidding.price_most(bid) * bid.tonnes < 1 << 60
+        and not amount_too_large(bid.price, bidding.price_most(bid) * bid.tonnes)
     )

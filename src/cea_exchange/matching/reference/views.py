@@ -21,6 +21,7 @@ def account_view(account: Account, waits: dict[int, Gap]) -> dict[str, Any]:
         "proceeds_today": account.proceeds_today,
         "suspended": account.suspended,
         "restricted": account.restricted,
+        "allocation": account.allocation,
         "holdings": {
             product_index: (holding.tonnes, holding.locked, holding.bought_today)
             for product_index, holding in sorted(account.holdings.items())

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from cea_exchange.domain.naming import CASH_NAME
+from cea_exchange.domain.naming import CASH_NAME, id_check
 from cea_exchange.domain.records import ACCOUNT_NONE, PRODUCT_NONE
 
 GROUP_NONE = 0
@@ -45,7 +45,7 @@ class Names:
 
         A `fault` is what the market's rules find wrong with it.
         """
-        name_check(name, "product")
+        id_check(name, "product")
         if fault is not None:
             raise ValueError(fault)
         if name in self._product_indexes:
@@ -56,7 +56,7 @@ class Names:
 
     def account_check(self, name: str) -> None:
         """Raise ValueError unless an account may be declared by this name."""
-        name_check(name, "account")
+        id_check(name, "account")
         if name in self._account_indexes:
             raise ValueError(f"account: expected a new name, got {name!r}, declared already")
 
@@ -64,7 +64,7 @@ class Names:
         """Return the index of a group, a new one for a new name; None is no group."""
         if group is None:
             return GROUP_NONE
-        name_check(group, "group")
+        id_check(group, "group")
         if group not in self.groups[1:]:
             self.groups.append(group)
         return self.groups.index(group, 1)
@@ -168,15 +168,6 @@ class Asked(NamedTuple):
     pick: str | None = None
     cash: str | None = None
     tonnes: int | None = None
-
-
-def name_check(name: str, what: str) -> None:
-    """Raise unless a name is non-empty text that can be written as UTF-8."""
-    if type(name) is not str:
-        raise TypeError(f"{what}: expected str, got {type(name).__name__}")
-    if not name:
-        raise ValueError(f"{what}: expected one character or more, got none")
-    text_check(name, what)
 
 
 def text_check(text: str, what: str) -> None:

@@ -102,6 +102,7 @@ class StateNaming:
             speaker=(counterparty if flags & BlockFlag.BY_COUNTERPARTY else None) or account,
             cash_locked=cash_format(block["cash_locked"]),
             tonnes_locked=block["tonnes_locked"],
+            agreed=bool(block["agreed"]),
         )
 
     def _open_bidding(self, bidding: dict[str, int]) -> named.OpenBidding:
@@ -178,6 +179,7 @@ class StateNaming:
                 for product_index, gap in account["gaps"].items()
             },
             barred=restrictions_named(account["restricted"]),
+            allocation=account["allocation"],
         )
 
 

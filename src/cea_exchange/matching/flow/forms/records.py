@@ -4,6 +4,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from cea_exchange.matching.flow.forms.times import clock_digits
+
 PRICE_DECIMALS = 9
 PRICE_UNIT = 10**PRICE_DECIMALS
 """Prices are counted in the last of so many decimals."""
@@ -72,22 +74,10 @@ class Record(NamedTuple):
         match = _TIME.fullmatch(text)
         if match is not None:
             return int(match[1]) * 60 + int(match[2])
-        digits = _clock_digits(text) if text.isascii() and text.isdigit() else ""
+        digits = clock_digits(text) if text.isascii() and text.isdigit() else ""
         if not digits or int(digits[:2]) > 23 or int(digits[2:4]) > 59:
             raise self.error(column, "a time such as 09:30:00 or 093000000")
         return int(digits[:2]) * 60 + int(digits[2:4])
-
-
-def _clock_digits(digits: str) -> str:
-    """Return the digits of a time from its hour's tens on; nothing if they are none.
-
-    A date may stand before them and hundredths or thousandths behind; the first zero may be gone.
-    """
-    if len(digits) >= 14:
-        return digits[8:]
-    is_short = len(digits) in (5, 7) or (len(digits) == 8 and int(digits[:2]) > 23)
-    digits = "0" * is_short + digits
-    return digits if len(digits) in (6, 8, 9) else ""
 
 
 class PriceForm:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from cea_exchange.matching.flow.forms.call_auction import CLOSING_FROM, CallAuction
 from cea_exchange.matching.flow.forms.records import Column, FlowSource, PriceForm, Record
+from cea_exchange.matching.flow.forms.times import clock_ns
 from cea_exchange.matching.flow.forms.writer import ORDERS_BEFORE, FlowWriter
 
 TIMES = ("Time", "TransactTime", "OrderTime", "TradeTime")
@@ -53,6 +54,7 @@ def convert_sse(sources: Sequence[FlowSource], writer: FlowWriter) -> None:
     ConversionError
         A record is not as it has to be.
     """
+    writer.time_reader = clock_ns
     conversion = _SseConversion(writer, sources[0].price_form(0))
     for record in _merged(sources) if len(sources) == 2 else _ordered(sources[0]):
         conversion.take(record)

@@ -11,6 +11,7 @@ from cea_exchange.matching.flow.forms.records import (
     PriceForm,
     Record,
 )
+from cea_exchange.matching.flow.forms.times import clock_ns
 from cea_exchange.matching.flow.forms.writer import ORDERS_BEFORE, FlowWriter
 
 ORDER_COLUMNS = {
@@ -53,6 +54,7 @@ def convert_szse(sources: Sequence[FlowSource], writer: FlowWriter) -> None:
     numbered_trades = list(trades.numbered_records(TRADE_COLUMNS, INSTRUMENT, "ApplSeqNum"))
     numbered_orders = orders.numbered_records(ORDER_COLUMNS, INSTRUMENT, "ApplSeqNum")
     prices = orders.price_form(0)
+    writer.time_reader = clock_ns
     conversion = _SzseConversion(writer, prices, [record for _, record in numbered_trades])
     for _, record in merge(numbered_orders, numbered_trades, key=lambda each: each[0]):
         conversion.take(record)

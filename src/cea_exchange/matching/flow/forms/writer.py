@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import TextIO
 
 from cea_exchange.matching.flow.forms.records import ORDER_ID_MAX, PRICE_DECIMALS, PRICE_UNIT
+from cea_exchange.matching.flow.forms.times import TimeReader, counted_ns
 
-ORDER_HEADER = "action,order_id,side,price,tonnes,tif,record,time\n"
+ORDER_HEADER = "action,order_id,side,price,tonnes,tif,record,time,time_ns\n"
 TRADE_HEADER = "price,tonnes,side,order_id,counter_order_id,record,time\n"
 ORDERS_BEFORE = "about orders from before"
 """Why records are passed over: the file begins behind the orders that they name."""
@@ -36,6 +37,8 @@ class FlowWriter:
         Of the record that is converted.
     time : str
         Its time, as it is written.
+    time_reader : TimeReader
+        Reads that as nanoseconds.
     """
 
     def __init__(self, orders: TextIO, trades: TextIO) -> None:
@@ -44,6 +47,7 @@ class FlowWriter:
         self.commands = self.trades = 0
         self.line = 0
         self.time = ""
+        self.time_reader: TimeReader = counted_ns
         self._orders_file = orders
         self._trades_file = trades
         self._price_step = 0
@@ -123,8 +127,10 @@ class FlowWriter:
         if price is not None:
             self._price_note(price)
             text = price_text(price)
+        time_ns = self.time_reader(self.time)
         self._orders_file.write(
-            f"{action},{order_id},{side},{text},{tonnes},{tif},{self.line},{self.time}\n"
+            f"{action},{order_id},{side},{text},{tonnes},{tif},{self.line},{self.time},"
+            f"{'' if time_ns is None else time_ns}\n"
         )
         self.commands += 1
 
