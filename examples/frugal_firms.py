@@ -1,8 +1,11 @@
 """Firms of one's own: whoever lacks allowances buys them, whoever has too many sells. Nobody waits.
 
-cea-exchange year 2024 --entities 50 --out /tmp/frugal --firms frugal_firms:FrugalFirms
+From this folder:
+
+    cea-exchange year 2024 --entities 50 --out /tmp/frugal --firms frugal_firms:FrugalFirms
 """
 
+import sys
 from collections.abc import Iterator, Sequence
 
 from cea_exchange.year.firms.firm import Block, Day, Firm, Offer, Order
@@ -50,3 +53,7 @@ class FrugalFirms:
     def offset_wanted(self, day: Day, firm: Firm) -> int:
         """Nobody offsets."""
         return 0
+
+
+if __name__ == "__main__":
+    sys.exit(__doc__)

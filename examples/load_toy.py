@@ -69,4 +69,6 @@ async def main(port):
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 2 or not sys.argv[1].isdecimal():
+        sys.exit(__doc__)
     asyncio.run(main(int(sys.argv[1])))

@@ -111,14 +111,22 @@ def test_a_bidding_outside_the_range_is_awarded_at_its_end(replayed):
     assert report.days[-1].ours.bidding_amount == 11_000 * 100_000
 
 
-def test_the_first_reference_is_the_first_open_unless_given(replayed, tmp_path):
-    report = replayed(
-        day(0, 0, 0, 9_000), day(9_000, 9_000, 9_000, 9_000, mean(9_000, 10)), reference=None
-    )
-    assert report.first_reference == 9_000
+OPENED = day(8_000, 8_000, 8_000, 8_000, mean(8_000, 10))
+
+
+def test_the_first_reference_is_the_first_days_open_unless_given(replayed):
+    assert replayed(OPENED, PLAIN, reference=None).first_reference == 8_000
+
+
+def test_the_first_reference_is_no_later_days_open(replayed, tmp_path):
+    """A day without listed trades has the close of the day before."""
+    untraded = day(0, 0, 0, 7_600)
+    report = replayed(untraded, OPENED, reference=None)
+    assert report.first_reference == 7_600
     assert report.unexplained() == []
-    with pytest.raises(ValueError, match="first reference price: expected one"):
-        replay_days([day(0, 0, 0, 9_000)], ReplaySettings(), tmp_path)
+    for figures in (day(0, 0, 0, 0), day(0, 0, 0, 7_600, mean(7_600, 10))):
+        with pytest.raises(ValueError, match="2025-07-16: expected an open, or a first reference"):
+            replay_days([figures, OPENED], ReplaySettings(), tmp_path)
     with pytest.raises(ValueError, match="expected at least one trading day"):
         replay_days([], ReplaySettings(), tmp_path)
 

@@ -121,6 +121,15 @@ def test_days_are_chosen_and_the_registry_kept(typed, tmp_path):
     assert json.loads(output)["days"] == 1
 
 
+def test_the_first_reference_is_the_close_before_the_first_day_that_is_chosen(typed):
+    status, output, _ = typed("--json", "--from", "2025-07-17")
+    assert (status, json.loads(output)["first_reference"]) == (0, "70.25")
+    status, output, _ = typed("--json", "--from", "2025-07-17", "--first-reference", "69")
+    assert (status, json.loads(output)["first_reference"]) == (0, "69.00")
+    status, output, _ = typed("--json", "--from", "2025-07-15")
+    assert (status, json.loads(output)["first_reference"]) == (0, "70.00")
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

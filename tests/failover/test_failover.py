@@ -19,6 +19,7 @@ from failover.acts import BOTH_LED, DATABASE_STANDBY, LED, PRIMARY, Acts
 from failover.clock_program import step_file
 from failover.databases import can_be_there
 from failover.faults import CUTS, OF_DATABASES, OF_OTHERS, WEIGHTS, WHO, faults_draw
+from failover.fence.until_lost import ATTEMPTS_MAX, attempts_run
 from failover.log_monitor import ELECTION_S_MIN, LogMonitor
 from failover.network import can_be_private
 from failover.run import FailoverReport, Outage, standby_faults
@@ -225,3 +226,28 @@ def test_an_election_of_the_log_is_seen(tmp_path):
                 assert ELECTION_S_MIN < monitor.without_leader_s(began_s) < end_s - began_s
             finally:
                 monitor.close()
+
+
+@pytest.mark.unit
+@pytest.mark.parametrize(
+    ("is_fenced", "lost_at", "count", "is_as_expected"),
+    [
+        # Without a fence the first attempts may lose nothing, by chance (seed 921240).
+        (False, 0, 1, True),
+        (False, 2, 3, True),
+        (False, ATTEMPTS_MAX - 1, ATTEMPTS_MAX, True),
+        (False, None, ATTEMPTS_MAX, False),
+        (True, None, 1, True),
+        (True, 0, 1, False),
+    ],
+)
+def test_a_control_is_repeated_until_it_loses(is_fenced, lost_at, count, is_as_expected):
+    seeds = []
+
+    def attempt(seed):
+        seeds.append(seed)
+        return len(seeds) - 1 == lost_at
+
+    made = attempts_run(attempt, lambda lost: not lost, seed=7, is_fenced=is_fenced)
+    assert made == (count, is_as_expected)
+    assert seeds == [7 + number for number in range(count)]

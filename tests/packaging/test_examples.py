@@ -2,9 +2,11 @@
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
+import tomllib
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -40,10 +42,14 @@ PRINTED = {
 }
 
 
-# One needs a receipt, and is run by tests/registry/reconciliation/test_chain.py; the others are no
-# programs by themselves: its firms play in tests/year/test_year.py, its server is loaded in
-# tests/loadtest/test_targets.py.
-RUN_ELSEWHERE = {"receipt_check.py", "frugal_firms.py", "load_toy.py"}
+# What each prints without arguments: how it is used. A receipt is checked by
+# tests/registry/reconciliation/test_chain.py; the firms play in tests/year/test_year.py; the server
+# is loaded in tests/loadtest/test_targets.py.
+USAGE_PRINTED = {
+    "frugal_firms.py": "    cea-exchange year 2024 --entities 50 --out /tmp/frugal --firms",
+    "load_toy.py": '        --serve "python load_toy.py 9000" --port 9000',
+    "receipt_check.py": "    python receipt_check.py receipt.json HEAD\n",
+}
 
 
 def run(command: list[object], folder: Path) -> subprocess.CompletedProcess:
@@ -58,12 +64,12 @@ def run(command: list[object], folder: Path) -> subprocess.CompletedProcess:
 
 
 def test_every_example_is_run_here_and_listed_in_the_readme() -> None:
-    assert {path.name for path in EXAMPLES.glob("*.py")} == set(PRINTED) | RUN_ELSEWHERE
+    assert {path.name for path in EXAMPLES.glob("*.py")} == set(PRINTED) | set(USAGE_PRINTED)
     folders = {f"{path.parent.name}/" for path in EXAMPLES.glob("*/pyproject.toml")}
     assert folders == {"cimport_book/"}
     readme = (EXAMPLES / "README.md").read_text(encoding="utf-8")
     listed = set(re.findall(r"^\| \[([\w./]+)\]", readme, re.MULTILINE))
-    assert listed == set(PRINTED) | RUN_ELSEWHERE | folders
+    assert listed == set(PRINTED) | set(USAGE_PRINTED) | folders
 
 
 @pytest.mark.parametrize("name", sorted(PRINTED))
@@ -73,6 +79,19 @@ def test_example_runs_and_checks_its_result(name: str, tmp_path: Path) -> None:
     finished = run([sys.executable, EXAMPLES / name], tmp_path)
     assert finished.returncode == 0, finished.stdout + finished.stderr
     assert re.search(PRINTED[name], finished.stdout, re.DOTALL), finished.stdout
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [*((name, ()) for name in sorted(USAGE_PRINTED)), ("load_toy.py", ("port",))],
+)
+def test_example_that_needs_arguments_prints_how_it_is_used(
+    name: str, arguments: tuple[str, ...], tmp_path: Path
+) -> None:
+    finished = run([sys.executable, EXAMPLES / name, *arguments], tmp_path)
+    assert (finished.returncode, finished.stdout) == (1, "")
+    assert USAGE_PRINTED[name] in finished.stderr
+    assert "Traceback" not in finished.stderr
 
 
 def test_example_that_lacks_its_extra_says_so_at_once(tmp_path: Path) -> None:
@@ -87,6 +106,15 @@ def test_example_that_lacks_its_extra_says_so_at_once(tmp_path: Path) -> None:
         "event_tables.py needs the extra `arrow`: pip install 'cea-exchange[arrow]'\n"
     )
     assert finished.stdout == ""
+
+
+def test_the_recipe_installs_the_versions_that_the_build_needs() -> None:
+    """Without build isolation pip doesn't look at them: an older setuptools of the venv stays."""
+    recipe = (EXAMPLES / "README.md").read_text(encoding="utf-8").partition("cd examples/cimport")
+    _, _, tools = recipe[2].partition("pip install ")
+    installed = set(shlex.split(tools.splitlines()[0]))
+    project = (EXAMPLES / "cimport_book" / "pyproject.toml").read_text(encoding="utf-8")
+    assert installed == set(tomllib.loads(project)["build-system"]["requires"])
 
 
 @pytest.mark.nightly

@@ -115,6 +115,16 @@ def attempt(*command: object, **options: object) -> subprocess.CompletedProcess:
     )
 
 
+def finds_the_wheel(shipped: Shipped, programs: Path) -> dict[str, str]:
+    """Return variables by which a program's name and `pip install cea-exchange` are found."""
+    return {
+        "PATH": f"{programs}:{os.defpath}",
+        "PIP_FIND_LINKS": str(shipped.wheel.parent),
+        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+        "PIP_QUIET": "1",
+    }
+
+
 def files(*patterns: str) -> list[Path]:
     """The package's files of these names."""
     return [path for pattern in patterns for path in PACKAGE.rglob(pattern)]
@@ -300,17 +310,24 @@ def test_an_installation_is_small_and_starts_soon(plain_install: PlainInstall) -
 
 
 @pytest.mark.nightly
-def test_an_external_project_cimports_the_book_from_a_plain_install(
-    plain_install: PlainInstall, tmp_path: Path
+def test_an_external_project_cimports_the_book_in_a_new_environment(
+    shipped: Shipped, tmp_path: Path
 ) -> None:
-    folder = tmp_path / "cimport_book"
-    shutil.copytree(EXAMPLES / "cimport_book", folder)
-    pip = (plain_install.python, "-m", "pip", "install", "-q", "--disable-pip-version-check")
-    run(*pip, "Cython>=3.1,<4", "setuptools>=77")
-    run(*pip, "--no-build-isolation", "--no-deps", folder)
-    code = "import market_maker; market_maker.main(50_000)"
-    finished = run(plain_install.python, "-c", code, cwd=tmp_path)
-    assert re.match(r"249,\d{3} commands, [\d,]+ trades, ", finished.stdout), finished.stdout
+    """By the recipe of examples/README.md, line for line."""
+    shutil.copytree(EXAMPLES / "cimport_book", tmp_path / "examples" / "cimport_book")
+    run(shipped.interpreter, "-m", "venv", tmp_path / "new")
+    text = (EXAMPLES / "README.md").read_text(encoding="utf-8")
+    (recipe,) = re.findall(r"```sh\n(cd examples/cimport_book\n.*?)```", text, re.DOTALL)
+    finished = subprocess.run(
+        ["sh", "-ec", recipe],
+        capture_output=True,
+        text=True,
+        timeout=BUILD_S_MAX,
+        cwd=tmp_path,
+        env={**ENVIRONMENT, **finds_the_wheel(shipped, tmp_path / "new" / "bin")},
+    )
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+    assert re.search(r"^[\d,]+ commands, [\d,]+ trades, ", finished.stdout, re.MULTILINE)
 
 
 @pytest.mark.nightly
@@ -323,13 +340,7 @@ def test_a_stranger_walks_a_path_from_nothing(shipped: Shipped, name: str, tmp_p
     python3 = programs / "python3"
     python3.write_text(f'#!/bin/sh\nexec {shipped.interpreter} "$@"\n')
     python3.chmod(0o755)
-    environment = {
-        "PATH": f"{programs}:{os.defpath}",
-        "PIP_FIND_LINKS": str(shipped.wheel.parent),
-        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
-        "PIP_QUIET": "1",
-        "PYTHONPATH": "",
-    }
+    environment = {**finds_the_wheel(shipped, programs), "PYTHONPATH": ""}
     steps = steps_of((ROOT / "docs" / "paths" / f"{name}.md").read_text(encoding="utf-8"))
     walked = walk(steps, tmp_path / "walk", environment)
     for step, said in zip(steps, walked.said, strict=True):

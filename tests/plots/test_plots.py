@@ -66,6 +66,45 @@ def test_a_day_has_each_trade_and_all_tonnes() -> None:
     picture(figure)
 
 
+def test_trades_of_a_day_stand_in_their_order_whatever_came_between() -> None:
+    _market, events = market_of_a_day()
+    figure = plots.day(events)
+    path, _ = figure.axes
+    places = list(path.lines[0].get_xdata())
+    assert places == [(place + 0.5) / len(places) for place in range(len(places))]
+    assert path.get_xlabel() == "trades of 2025-07-16, in their order"
+    picture(figure)
+
+
+def test_each_of_several_days_has_its_place_its_date_and_its_close() -> None:
+    market, events = market_of_a_day()
+    events += market.close_day()
+    events += market.open_day("2025-07-17") + market.close_day()
+    events += market.open_day("2025-07-18") + market.phase("listed")
+    for account, side in (("bob", "sell"), ("alice", "buy")):
+        events += market.enter(account, "CEA23", side, price="97.00", tonnes=10, order_id=side)
+    events += market.close_day()
+    path, _ = plots.day(events).axes
+    listed, *closes = path.lines
+    trades_each_day = [len([x for x in listed.get_xdata() if int(x) == day]) for day in range(3)]
+    assert trades_each_day[0] > 5 and trades_each_day[1:] == [0, 1]
+    labels = [label.get_text() for label in path.get_xticklabels()]
+    assert labels == ["2025-07-16", "2025-07-17", "2025-07-18"]
+    assert list(path.get_xticks()) == [0.5, 1.5, 2.5]
+    closed = [event["close_yuan"] for event in events if event.event == "day_closed"]
+    assert [list(line.get_ydata()) for line in closes] == [[close, close] for close in closed]
+    assert [list(line.get_xdata()) for line in closes] == [[0, 1], [1, 2], [2, 3]]
+    assert [text.get_text() for text in path.get_legend().get_texts()][1:] == ["close"]
+
+
+def test_the_rest_of_a_day_that_began_elsewhere_is_drawn() -> None:
+    _market, events = market_of_a_day()
+    later = [event for event in events if event.event == "trade"][3:]
+    path, _ = plots.day(later).axes
+    assert len(path.lines[0].get_xdata()) == len(later)
+    assert path.get_xlabel() == "trades of the day, in their order"
+
+
 @pytest.mark.parametrize("side", ["sell", "buy"])
 def test_awards_have_every_bid_and_colour_what_won(side: str) -> None:
     bids = [AuctionBid(f"b{number}", f"{60 + 7 * number % 10}.00", 100) for number in range(8)]

@@ -1,13 +1,16 @@
 """A year whose systems are daemons comes to the same tables as one in a single process."""
 
+import collections
 import os
 import random
 import signal
+import threading
 
 import msgspec
 import pytest
 
 from cea_exchange.venue.cases.case_log import case_files_read
+from cea_exchange.year.daemons.processes import Processes
 from cea_exchange.year.daemons.systems import DaemonSystems
 from cea_exchange.year.daemons.venue_operator import VenueOperator
 from cea_exchange.year.outcome.outcome import outcome_of
@@ -21,6 +24,9 @@ pytestmark = pytest.mark.e2e
 TINY = msgspec.structs.replace(
     SMALL, entities=4, orders=24, days=7, behaviour={"offset_one_in": 1}
 )
+STARTS_KILLED = 3
+START_S = 2.0
+"""A daemon takes about one to start."""
 KILLED = ("venue", "registry", "ccer_exchange", "ccer")
 OF_SUPERVISORS = ("case_open", "case_note", "measure_restrict", "case_penalty", "case_close")
 SUPERVISED = YearSetting(
@@ -93,6 +99,30 @@ def test_a_year_whose_daemons_are_killed_comes_to_the_same_tables(tmp_path, monk
     run = YearRun(tmp_path / "daemons", by_daemons(TWELVE))
     outcome = outcome_of(run.folder, run.setting, run.run())
     assert {*killed} == {*KILLED} and len(killed) == 12
+    assert outcome.agrees
+    assert hashes(tmp_path / "daemons") == hashes(tmp_path / "embedded")
+
+
+@pytest.mark.crash
+def test_a_year_whose_daemons_are_killed_as_they_start_comes_to_the_same_tables(
+    tmp_path, monkeypatch
+):
+    """Each of them, several times: as it makes its files, as it begins to serve, or behind that."""
+    played(tmp_path / "embedded", TINY)
+    drawn, killed = random.Random(2), collections.Counter()
+    start = Processes._start
+
+    def started(processes, name):
+        start(processes, name)
+        if killed[name] < STARTS_KILLED:
+            killed[name] += 1
+            process = processes._running[name]
+            threading.Timer(drawn.uniform(0.0, START_S), process.kill).start()
+
+    monkeypatch.setattr(Processes, "_start", started)
+    run = YearRun(tmp_path / "daemons", by_daemons(TINY))
+    outcome = outcome_of(run.folder, run.setting, run.run())
+    assert {*KILLED} <= {*killed} and {*killed.values()} == {STARTS_KILLED}
     assert outcome.agrees
     assert hashes(tmp_path / "daemons") == hashes(tmp_path / "embedded")
 

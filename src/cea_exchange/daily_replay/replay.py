@@ -41,7 +41,7 @@ class ReplaySettings(Struct, frozen=True, kw_only=True):
     Attributes
     ----------
     first_reference
-        Fen; None takes the first published open.
+        Fen; None takes the first day's open, or its close if it had no listed trades.
     accounts, seed
         How many participants, and what decides who trades with whom.
     profile
@@ -130,7 +130,7 @@ def replay_days(
     Raises
     ------
     ValueError
-        There is no day, or nothing says what the first day's bands are measured from.
+        There is no day, or the first day has no open and no first reference is given.
     ReplayFailed
         A day is not conserved, or not settled, or was not traded as planned.
     """
@@ -158,15 +158,22 @@ def replay_days(
 
 
 def first_reference(days: Sequence[DailyFigures], settings: ReplaySettings) -> int:
-    """Return the price that the first day's bands are measured from: given, or the first open."""
+    """Return the price that the first day's bands are measured from; no later day's.
+
+    It is the given one, else the first day's open. On a day without listed trades the close is that
+    of the day before.
+    """
     if not days:
         raise ValueError("expected at least one trading day, there is none")
     if settings.first_reference is not None:
         return settings.first_reference
-    opens = [day.open for day in days if day.open]
-    if not opens:
-        raise ValueError("first reference price: expected one, or a day with an open, got none")
-    return opens[0]
+    first = days[0]
+    reference = first.close if first.listed_volume == 0 else first.open
+    if not reference:
+        raise ValueError(
+            f"{first.trading_date}: expected an open, or a first reference price, got neither"
+        )
+    return reference
 
 
 class _Run:

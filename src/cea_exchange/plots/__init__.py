@@ -3,7 +3,7 @@
     from cea_exchange import plots
 
     plots.depth(market)                # what rests on the book
-    plots.day(events)                  # what was traded at which price
+    plots.day(events)                  # what was traded at which price, on a day or on several
     plots.awards(clear_auction(...))   # an auction's bids, and which of them won
     plots.year("out/2024")             # the folder that `cea-exchange year` has played in
 

@@ -1,13 +1,13 @@
 """Plots of a market: its book, its day, its auctions."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import accumulate
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from cea_exchange.domain.enums import Side
 from cea_exchange.domain.units import fen_of
 from cea_exchange.matching.auction import AuctionResult, BidResult
-from cea_exchange.matching.events import DayClosed, Event, Trade
+from cea_exchange.matching.events import DayClosed, DayOpened, Event, Trade
 from cea_exchange.matching.market import Market
 from cea_exchange.plots.days import axes_finish
 from cea_exchange.plots.figures import METHOD_COLOURS, figure_new
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from cea_exchange import OrderBook
 
 BUY_COLOUR, SELL_COLOUR = "tab:green", "tab:red"
+DATES_SHOWN_MAX, DATES_LEVEL_MAX = 12, 5
+"""Dates below an axis, and how many of them stand beside each other without being turned."""
 
 Level = tuple[float, int]
 """Yuan per tonne, or ticks of a bare book; tonnes."""
@@ -69,13 +71,23 @@ def _levels(market: Market, product: str, side: Side, levels: int) -> list[Level
     return [(_yuan(price), tonnes) for price, tonnes, _ in market.depth(product, side, levels)]
 
 
+class _DayOfTrades(NamedTuple):
+    """A day as it is drawn: its date if the events have its opening, its trades, and its close."""
+
+    date: str
+    trades: list[Trade]
+    closes: list[str]
+
+
 def day(events: Iterable[Event], product: str | None = None) -> "Figure":
-    """Draw a day's trades: at which price, in order, and how many tonnes at each price.
+    """Draw a day's trades, or those of several days: at which price, and tonnes at each price.
+
+    Events have no time of day: trades stand in their order, and each day is as wide as the others.
 
     Parameters
     ----------
     events
-        Named events, of which the trades count; where the day is closed in them its close is drawn.
+        Named events, of which the trades count; where a day is closed in them its close is drawn.
     product
         May be left out where one product only was traded.
 
@@ -85,33 +97,77 @@ def day(events: Iterable[Event], product: str | None = None) -> "Figure":
         There is no trade, or not of this product; several were traded and none is named.
     """
     events = list(events)
-    trades = [event for event in events if isinstance(event, Trade)]
-    product = _product(product, tuple(dict.fromkeys(trade.product for trade in trades)))
+    traded = dict.fromkeys(event.product for event in events if isinstance(event, Trade))
+    product = _product(product, tuple(traded))
+    days = _days_of_trades(events, product)
     figure = figure_new(10, 4.8)
     path, sums = figure.subplots(1, 2, sharey=True, width_ratios=(3, 1))
-    below: dict[float, float] = {}
-    for method, colour in METHOD_COLOURS.items():
-        made = [trade for trade in trades if (trade.product, trade.method) == (product, method)]
-        if not made:
-            continue
-        prices = [_yuan(trade.price) for trade in made]
-        tonnes = sum(trade.tonnes for trade in made)
-        style = "-" if method == "listed" else ""
-        seqs = [trade.seq for trade in made]
-        label = f"{method}, {tonnes:,} t"
-        path.plot(seqs, prices, style, marker=".", linewidth=0.8, color=colour, label=label)
-        for price, trade in zip(prices, made, strict=True):
-            left = below.get(price, 0)
-            sums.barh(price, trade.tonnes, left=left, height=0.01, color=colour, edgecolor=colour)
-            below[price] = left + trade.tonnes
-    for event in events:
-        if isinstance(event, DayClosed) and event.product == product:
-            label = f"close {event.close}"
-            path.axhline(_yuan(event.close), color="black", linestyle=":", label=label)
-    path.set(title=f"{product}: trades", xlabel="seq of the event", ylabel="yuan/t")
+    _trades_draw(path, sums, days)
+    _closes_draw(path, days)
+    _days_label(path, days)
+    path.set(title=f"{product}: trades", ylabel="yuan/t")
     sums.set(title="at each price", xlabel="t")
     axes_finish(path, sums)
     return figure
+
+
+def _days_of_trades(events: Iterable[Event], product: str) -> list[_DayOfTrades]:
+    days = [_DayOfTrades("", [], [])]
+    for event in events:
+        if isinstance(event, DayOpened):
+            days.append(_DayOfTrades(event.date, [], []))
+        elif isinstance(event, Trade) and event.product == product:
+            days[-1].trades.append(event)
+        elif isinstance(event, DayClosed) and event.product == product:
+            days[-1].closes.append(event.close)
+    # What came before the first opening: deposits, or the end of a day that began elsewhere.
+    return days if days[0].trades or days[0].closes else days[1:]
+
+
+def _trades_draw(path: Any, sums: Any, days: Sequence[_DayOfTrades]) -> None:
+    """Draw the trades at their places, where day n reaches from n to n + 1; tonnes beside them."""
+    placed = [
+        (number + (place + 0.5) / len(each.trades), trade)
+        for number, each in enumerate(days)
+        for place, trade in enumerate(each.trades)
+    ]
+    below: dict[float, float] = {}
+    for method, colour in METHOD_COLOURS.items():
+        made = [(place, trade) for place, trade in placed if trade.method == method]
+        if not made:
+            continue
+        prices = [_yuan(trade.price) for _, trade in made]
+        tonnes = sum(trade.tonnes for _, trade in made)
+        style = "-" if method == "listed" else ""
+        label = f"{method}, {tonnes:,} t"
+        places = [place for place, _ in made]
+        path.plot(places, prices, style, marker=".", linewidth=0.8, color=colour, label=label)
+        for price, (_, trade) in zip(prices, made, strict=True):
+            left = below.get(price, 0)
+            sums.barh(price, trade.tonnes, left=left, height=0.01, color=colour, edgecolor=colour)
+            below[price] = left + trade.tonnes
+
+
+def _closes_draw(path: Any, days: Sequence[_DayOfTrades]) -> None:
+    """Draw each day's close over its day; the key names one, with its price if it is the only."""
+    closed = [(number, close) for number, each in enumerate(days) for close in each.closes]
+    key = f"close {closed[0][1]}" if len(closed) == 1 else "close"
+    for number, close in closed:
+        label = key if (number, close) == closed[0] else None
+        ends, price = (number, number + 1), _yuan(close)
+        path.plot(ends, (price, price), color="black", linestyle=":", label=label)
+
+
+def _days_label(path: Any, days: Sequence[_DayOfTrades]) -> None:
+    if len(days) == 1:
+        path.set(xlabel=f"trades of {days[0].date or 'the day'}, in their order", xlim=(0, 1))
+        path.set_xticks([])
+        return
+    step = -(-len(days) // DATES_SHOWN_MAX)
+    numbers = range(0, len(days), step)
+    path.set(xlabel="day, and its trades in their order", xlim=(0, len(days)))
+    path.set_xticks([number + 0.5 for number in numbers], [days[number].date for number in numbers])
+    path.tick_params(axis="x", labelrotation=30 if len(numbers) > DATES_LEVEL_MAX else 0)
 
 
 def awards(result: AuctionResult, *, side: Literal["sell", "buy"] = "sell") -> "Figure":

@@ -34,6 +34,7 @@ from cea_exchange.loadtest.stands.audit import (
 from cea_exchange.loadtest.stands.cluster_audit import log_differences
 from cea_exchange.loadtest.stands.local_cluster import WAY_IN, WAY_IN_KEYS, LocalCluster
 from cea_exchange.registry.store import RegistryStore
+from failover.fence.until_lost import attempts_run
 from torture.client import TRADE, ClientConfig
 from torture.run import ClientProcess, python_path
 
@@ -212,12 +213,20 @@ def main() -> int:
     arguments = parser.parse_args()
     log_to_standard_error(LogLevel.error)
     prepare_process()
-    with tempfile.TemporaryDirectory(prefix="cea-exchange-control-") as folder:
-        run = ControlRun(Path(folder), seed=arguments.seed, is_fenced=not arguments.unfenced)
-        losses = run.run()
-    done = f"{ROUNDS} leaders frozen and thawed, ended {run.statuses}"
-    print(f"seed {arguments.seed}: {done}; {losses}")
-    return 0 if losses.is_lossless != arguments.unfenced else 1
+    is_fenced = not arguments.unfenced
+
+    def attempt(seed: int) -> Losses:
+        with tempfile.TemporaryDirectory(prefix="cea-exchange-control-") as folder:
+            run = ControlRun(Path(folder), seed=seed, is_fenced=is_fenced)
+            losses = run.run()
+        done = f"{ROUNDS} leaders frozen and thawed, ended {run.statuses}"
+        print(f"seed {seed}: {done}; {losses}", flush=True)
+        return losses
+
+    made = attempts_run(
+        attempt, lambda losses: losses.is_lossless, seed=arguments.seed, is_fenced=is_fenced
+    )
+    return 0 if made.is_as_expected else 1
 
 
 if __name__ == "__main__":

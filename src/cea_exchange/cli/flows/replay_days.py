@@ -28,7 +28,12 @@ from cea_exchange.daily_replay.participants import ACCOUNTS_MIN
 from cea_exchange.daily_replay.replay import DayResult, ReplayReport, ReplaySettings, replay_days
 from cea_exchange.domain.calendar import date_parse
 from cea_exchange.domain.documents.bulletin_forms import bulletin_text, bulletins_csv
-from cea_exchange.domain.reference_prices import DailyFigures, first_reference_parse, load_daily
+from cea_exchange.domain.reference_prices import (
+    DailyFigures,
+    close_before,
+    first_reference_parse,
+    load_daily,
+)
 from cea_exchange.domain.spreadsheet import CellsMended
 from cea_exchange.domain.units import cash_format, price_format
 from cea_exchange.plots.figures import PlotsMissing
@@ -49,7 +54,9 @@ def replay(
     file: Annotated[Path, typer.Argument(help="Daily statistics, CSV; protocol/daily_replay.md.")],
     first_reference: Annotated[
         str | None,
-        typer.Option(help="Yuan: the first day's bands follow it; by default its open."),
+        typer.Option(
+            help="Yuan: the first day's bands follow it; by default the close before, or its open."
+        ),
     ] = None,
     first_day: Annotated[
         str | None, typer.Option("--from", help="First day, as 2024-01-02.")
@@ -71,13 +78,13 @@ def replay(
     """
     files_differ((file,), (out / name for name in OUT_FILES))
     with check_failed(ReplayFailed), file_used(out), bad_input(ValueError):
+        days, close = _days(file, first_day, last_day, limit)
         settings = ReplaySettings(
-            first_reference=_first_reference(first_reference),
+            first_reference=_first_reference(first_reference) or close,
             accounts=accounts,
             seed=seed,
             profile=profile_given(profile),
         )
-        days = _days(file, first_day, last_day, limit)
         out.mkdir(parents=True, exist_ok=True)
         with folder_new(data, "days") as folder, progress("replaying days", len(days)) as show_day:
             report = replay_days(days, settings, folder, show_day)
@@ -99,13 +106,15 @@ def _first_reference(text: str | None) -> int | None:
 
 def _days(
     file: Path, first_day: str | None, last_day: str | None, limit: int | None
-) -> list[DailyFigures]:
+) -> tuple[list[DailyFigures], int | None]:
+    """Return the chosen days, and the close before the first of them if the file has it."""
     first = None if first_day is None else date_parse(first_day)
     last = None if last_day is None else date_parse(last_day)
     cells = CellsMended()
+    every = load_daily(file, cells)
     days = [
         day
-        for day in load_daily(file, cells)
+        for day in every
         if (first is None or day.trading_date >= first)
         and (last is None or day.trading_date <= last)
     ]
@@ -114,7 +123,9 @@ def _days(
     warning = cells.warning(file)
     if warning is not None:
         typer.echo(warning, err=True)
-    return days[:limit]
+    begin = days[0].trading_date
+    has_before = begin > every[0].trading_date
+    return days[:limit], close_before(every, begin) if has_before else None
 
 
 def _explained_check(report: ReplayReport) -> None:

@@ -69,7 +69,8 @@ class LogNodes:
         certificates: Sequence[Certificates] | None = None,
         launch: Callable[[int, list[str]], list[str]] | None = None,
     ) -> None:
-        self.folder = Path(folder)
+        # A settings file names the secrets, and relative paths in it begin at its own folder.
+        self.folder = Path(folder).resolve()
         self.name = name
         self._launch = launch or (lambda _, command: command)
         self._program = server_program()

@@ -129,9 +129,15 @@ class Processes(AbstractContextManager["Processes"]):
             )
 
     def _wait_ready(self, name: str) -> None:
+        """Wait until a daemon serves; one that is killed before that is started again."""
         until_s = time.monotonic() + START_S_MAX
         while not self._endpoints_file(name).exists():
-            if self._running[name].poll() is not None or time.monotonic() > until_s:
+            status = self._running[name].poll()
+            if status is not None and status < 0:
+                # By a signal. One that ends by itself has a reason, which does not pass.
+                self._start(name)
+                until_s = time.monotonic() + START_S_MAX
+            elif status is not None or time.monotonic() > until_s:
                 raise YearFailed(f"{name}: expected it to start, it did not: {self._log(name)}")
             time.sleep(LOOK_S)
 

@@ -151,6 +151,8 @@ class EmbeddedSystems(AbstractContextManager["EmbeddedSystems"]):
         with self.registry.transaction(), self.platform.record.transaction():
             while turns.take(msgspec.msgpack.encode(outbox.answer(turns.question()))):
                 pass
+        # Heads of chains are said, and kept, once they are committed.
+        turns.take(msgspec.msgpack.encode(outbox.answer(turns.question())))
 
     def proofs_talk(self) -> None:
         """Let both registries say to each other what is new of proofs."""

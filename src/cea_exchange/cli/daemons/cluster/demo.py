@@ -40,9 +40,10 @@ def demo(
     """Run a venue of three nodes on this machine, for you to kill one of them.
 
     Three venues, their log on three servers, a registry and a way in, with participants who trade.
-    It prints which process is which: kill whom you like, and watch who leads and whether orders are
-    answered. It starts again whoever is gone, ends by itself, checks that nothing was lost, and
-    leaves nothing behind. Exit status 1 if a check fails.
+    It prints which process is which: kill whom you like, and watch who leads. It starts again
+    whoever is gone and ends by itself. It then reports each outage (the time in which no order was
+    answered), checks that nothing was lost, and leaves nothing behind. Exit status 1 if a check
+    fails.
 
     Example: cea-exchange cluster demo --seconds 120
     """
@@ -83,11 +84,13 @@ def demo(
         )
         _processes_print(console, cluster)
         answers = _trade(console, cluster, runners, rate, seconds)
+        _outages_print(console, answers)
         found = _close(console, cluster)
     found["load"] = answers
     if as_json:
         print(json.dumps(found, indent=2, default=str))
-    raise typer.Exit(1 if found["differences"] else 0)
+    unanswered = sum(answer["unanswered"] for answer in answers)
+    raise typer.Exit(1 if found["differences"] or unanswered else 0)
 
 
 def _processes_print(console: Console, cluster: "LocalCluster") -> None:
@@ -129,6 +132,20 @@ def _trade(
     if failed:
         raise failed[0]
     return answers
+
+
+def _outages_print(console: Console, answers: list[dict[str, Any]]) -> None:
+    outages = [outage for answer in answers for outage in answer["outages"]]
+    unanswered = sum(answer["unanswered"] for answer in answers)
+    for outage in outages:
+        console.print(
+            f"- outage: no order was answered for {outage['length_s']:.1f} s,"
+            f" from second {outage['start_s']:.1f} of trading"
+        )
+    if not outages:
+        console.print("- no outage: orders were answered all the time")
+    if unanswered:
+        console.print(f"- WRONG  {unanswered:,} orders were never answered")
 
 
 def _line(cluster: "LocalCluster", leader: str, epoch: int) -> str:
