@@ -70,6 +70,11 @@ CHANGES = [
         " SELECT account_index, asset_index, compartment, 7 AS amount FROM snapshot_balances",
     ),
     ("moves", "UPDATE entries SET amount = amount + 1 WHERE entry_id = 1"),
+    (
+        "acts_of_two",
+        "INSERT INTO acts VALUES (999, 1, 20260110, 'approve', 'An', 'k', 'An', 'k', 1, '', '', 0,"
+        " x'80', x'80')",
+    ),
 ]
 
 

@@ -16,11 +16,11 @@ SCHEMAS = pytest.mark.parametrize(
 )
 NAMES_A_ROW = r"(_id|_index|link_seq|again_seq|proof_seq) "
 OF_NO_TABLE = {
-    "ccer": {"meta.log_id", "keys.operator_index", "trades.trade_id"},
-    "platform": {"meta.link_log_id"},
+    "ccer": {"meta.log_id", "keys.operator_index", "trades.trade_id", "partner_heads.link_id"},
+    "platform": {"meta.link_log_id", "partner_heads.link_id"},
 }
-"""Columns by whose names one would look for a row: the streams' own names, and what the exchange
-numbers, are in no table."""
+"""Columns by whose names one would look for a row: the streams' own names, what the exchange
+numbers, and the links of partners' chains are in no table."""
 
 
 @SCHEMAS

@@ -1,5 +1,6 @@
 """What a firm's person types and what comes back: files that are wrong, copies, the calendar."""
 
+import json
 import shutil
 from decimal import Decimal
 from hashlib import sha256
@@ -201,7 +202,11 @@ def test_a_copy_that_is_made_while_it_works_is_restored_and_goes_on(
         assert given["tonnes"] == 2_847_600
         restored.stop()
     assert typed("reconcile")[0] == 0
-    assert typed("audit")[0] == 0
+    status, said = typed("audit")
+    assert (status, said.splitlines()[-1][:13]) == (0, "All is well: ")
+    status, said = typed("audit", "--json")
+    found = json.loads(said)
+    assert (status, found["summary"]) == (0, {"queries": len(found) - 1, "all_well": True})
     copy.write_bytes(copy.read_bytes()[:-1] + b"!")
     status, said = typed("restore", copy)
     assert status == 2 and "SHA-256" in said

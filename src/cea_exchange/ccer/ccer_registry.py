@@ -79,7 +79,7 @@ class CcerRegistry(InstitutionServices):
         self.projects = Projects(books, self.vvbs)
         self.batches = Batches(books, self.vvbs, self.projects)
         self.proofs = Proofs(books)
-        self.link = Link(store, self.proofs)
+        self.link = Link(books, self.proofs)
         self.cancellations = Cancellations(books, self.proofs)
         self.trading_keys, self.market_transfers = TradingKeys(books), MarketTransfers(books)
         self.deliveries = Deliveries(books)

@@ -93,8 +93,11 @@ class CcerMachine(LinkMachine):
         return self.venue.is_settling
 
     def own_place(self) -> dict[str, Any]:
-        """Return how far it is behind the exchange."""
-        return {"lag_records": self.venue.lag_records}
+        """Return how far it is behind the exchange, and how far its chain is anchored."""
+        return {
+            "lag_records": self.venue.lag_records,
+            "anchors": {REGISTRY: self.ccer.link.anchoring.shown()},
+        }
 
     def turn(self, now_ns: int) -> None:
         """Do what is due: what is to be delivered, the exchange's questions."""

@@ -8,7 +8,7 @@ from cea_exchange.ledger.institutions import INSTITUTION_NAMES, Institution
 from cea_exchange.ledger.store import Store
 
 INSTITUTION = "ccer"
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 ENDS = (Institution.ISSUANCE, Institution.CANCELLATION)
 """Where CCERs come from, and where they end."""
 

@@ -128,7 +128,12 @@ class Partners:
             )
 
     def stream_compare(
-        self, partner: str, last_seq: int, place: tuple[int, str], own_head: str | None
+        self,
+        partner: str,
+        last_seq: int,
+        place: tuple[int, str],
+        own_head: str | None,
+        chain_wrong: str,
     ) -> str:
         """Compare a chained stream with how far a partner has taken it.
 
@@ -141,6 +146,9 @@ class Partners:
             compared.
         own_head
             Of the item of that number; None if there is none.
+        chain_wrong
+            What is wrong with the chain of the whole database by what the partner keeps of it; ''
+            if nothing is.
 
         Returns
         -------
@@ -148,7 +156,7 @@ class Partners:
             What the database lacks, as it is kept; '' if nothing.
         """
         taken_seq, head = place
-        lacks = ""
+        lacks = chain_wrong
         if taken_seq > last_seq:
             lacks = (
                 f"the {partner} has items up to {taken_seq}, this database only up to {last_seq}:"

@@ -337,6 +337,11 @@ class RecordStore:
         finally:
             self._depth -= 1
 
+    @property
+    def is_in_transaction(self) -> bool:
+        """Whether a transaction is open: what its link will be is not known."""
+        return self._depth > 0
+
     def business_date(self, today: Callable[[], int]) -> int:
         """Return the day; within a transaction the one it first asked for, also past midnight."""
         if self._depth == 0:

@@ -64,9 +64,13 @@ class PlatformMachine(LinkMachine):
         return self._partners.stopped() or "ok"
 
     def own_place(self) -> dict[str, Any]:
-        """Return how far the registry is."""
+        """Return how far the registry is, and how far the chain is anchored there."""
         outbox = self.platform.outbox
-        return {"link_seq": outbox.last_seq, "judged_seq": outbox.judged_seq}
+        return {
+            "link_seq": outbox.last_seq,
+            "judged_seq": outbox.judged_seq,
+            "anchors": {REGISTRY: outbox.anchoring.shown()},
+        }
 
     def resume(self) -> None:
         """Look again at who is to be reminded, where the database was lost meanwhile."""

@@ -8,7 +8,7 @@ from cea_exchange.ledger.database.tables import FirstRows, ForeignKey, Reference
 from cea_exchange.ledger.record_store import RecordStore
 from cea_exchange.platform.roles import ROLES
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 
 def first_rows() -> FirstRows:

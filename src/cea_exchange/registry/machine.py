@@ -98,6 +98,10 @@ class RegistryMachine(InstitutionMachine):
         }
         for name, link in self.links.items():
             link.is_paused = partial(self._is_stopped_by_others, name)
+        self._linked = {
+            *(["platform"] if config.platform is not None else []),
+            *(["ccer"] if config.ccer is not None else []),
+        }
         if config.platform is not None:
             self.registry.platform_follow(acts_by_hand=config.platform.acts_by_hand)
         self.registry.offsets.by_link_only = config.ccer is not None
@@ -161,10 +165,18 @@ class RegistryMachine(InstitutionMachine):
         return self.venue.is_settling
 
     def own_place(self) -> dict[str, Any]:
-        """Return how far it is behind the venue, and which statements are still to be fetched."""
+        """Return how far it is behind the venue, what is to be fetched, how far it is anchored."""
         schedule = self.registry.bank.schedule
         awaited = [] if schedule is None else schedule.awaited
-        return {"lag_records": self.venue.lag_records, "statements_awaited": awaited}
+        anchored = {
+            "platform": self.registry.platform_stream.anchoring,
+            "ccer": self.registry.ccer_proofs.anchoring,
+        }
+        return {
+            "lag_records": self.venue.lag_records,
+            "statements_awaited": awaited,
+            "anchors": {name: anchored[name].shown() for name in sorted(self._linked)},
+        }
 
     def log_fields(self) -> dict[str, Any]:
         """Return what the log says of it as it begins and ends, without the database."""

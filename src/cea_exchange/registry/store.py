@@ -13,7 +13,7 @@ from cea_exchange.ledger.institutions import (
 from cea_exchange.ledger.store import Store
 from cea_exchange.registry.participants.roles import ROLES
 
-SCHEMA_VERSION = 13
+SCHEMA_VERSION = 14
 
 _ACCOUNTS, _PRODUCTS = ("accounts", "account_index"), ("products", "product_index")
 UNDECLARED = (

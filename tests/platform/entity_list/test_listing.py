@@ -99,6 +99,7 @@ def test_a_list_has_plants_of_sectors_under_quota(world, sector, code, process, 
 def verified(world, year, tonnes, enterprise="E1"):
     """Let a year be verified, as its row alone, without the conclusion that it speaks of."""
     number = world.store.next_id("verified_results", "result_id")
+    world.is_audited = False
     world.store.insert(
         "verified_results (result_id, enterprise_id, compliance_year, version, tonnes,"
         " mark, unit_emissions, unit_figures, conclusion_id, reason, confirmed_by, notified_on)",

@@ -24,6 +24,7 @@ OF_NO_TABLE = {
     "bank_unapplied.instruction_id": "what the bank says, and it may say one that it never got",
     "keys.operator_index": "a number below 16 within its account",
     "meta.log_id": "the venue's stream",
+    "partner_heads.link_id": "a link of the partner's chain",
     "platform_given.allocation_id": "the platform's number",
     "platform_stream.log_id": "the platform's stream",
     "trades.trade_id": "the venue's number",

@@ -15,6 +15,7 @@ from cea_exchange.ledger.partners import ActsStopped, Partners
 from cea_exchange.platform.store import PlatformStore
 from cea_exchange.protocol.links.platform import Completion, LinkAnswer
 from registry.platform_link.test_linked_processes import YEAR, ZHEJIANG, Both
+from support.ledger_attacks.attacker import rewritten
 from support.platform.linked import Linked
 from support.platform.platform_world import given_2024, verified_2024
 from support.registry.fake_venue import wait_until
@@ -84,6 +85,22 @@ def test_a_platform_that_the_registry_has_not_asked_since_the_start_numbers_noth
     both.registry.start()
     wait_until(lambda: platform.code("sun", "obligations_set", **OBLIGATIONS) == "")
     assert both.judged() == last + 1
+
+
+@pytest.mark.crash
+def test_a_platform_that_somebody_rewrote_at_rest_decides_nothing(both):
+    """CEA-REG-05, CEA-REG-09: the registry keeps the head of what it was."""
+    data, platform = both.data, both.platform
+    platform.year_verified()
+    both.given()
+    both.judged()
+    wait_until(lambda: 0 == platform.ask("an", "status")["anchors"]["registry"]["acts"])
+    platform.stop()
+    rewritten(data, PlatformStore, "UPDATE allocation_lines SET tonnes = tonnes + 1")
+    platform.start()
+    wait_until(lambda: "keeps the head" in platform.ask("an", "status")["state"])
+    assert platform.code("sun", "obligations_set", **OBLIGATIONS) == "LEDGER_STOPPED"
+    assert ended("platform", "reconcile", "--data", data) == 1
 
 
 @pytest.fixture

@@ -263,7 +263,10 @@ def test_a_change_of_any_column_of_any_table_is_found(store):
     }
 
 
-PLATFORMS = ("platform_given", "platform_items", "platform_listings", "platform_stream")
+PLATFORMS = (
+    *("platform_given", "platform_items", "platform_listings", "platform_stream"),
+    "partner_heads",
+)
 RARE = {
     *("adoptions", "allocation_units", "bank_unapplied", "bank_unexplained", "calendar_files"),
     *("claims", "claims_paid", "ccer_claims", "ccer_items", "ccer_proofs"),

@@ -10,6 +10,9 @@ from cea_exchange.domain.timetable import day_start, time_to_ns
 from cea_exchange.files.cells.source import SourceFile
 from cea_exchange.files.writing import table_bytes
 from cea_exchange.institution.persons import Person
+from cea_exchange.ledger.audit import findings
+from cea_exchange.platform.audit import checks
+from cea_exchange.platform.audit.contents import content_differences
 from cea_exchange.platform.entity_list.enterprises import EnterpriseFacts
 from cea_exchange.platform.entity_list.unit_facts import facts_read
 from cea_exchange.platform.filings.documents import Place
@@ -43,10 +46,18 @@ def credit_code(number):
 
 
 class World:
-    """A platform on a day, with one enterprise `E1` of one unit `E1-1`."""
+    """A platform on a day, with one enterprise `E1` of one unit `E1-1`.
+
+    Attributes
+    ----------
+    is_audited : bool
+        Whether the auditor's queries must give no row at the end; false where a test writes rows
+        by hand.
+    """
 
     def __init__(self, folder, database=None, day=20260110):
         self.day = day
+        self.is_audited = True
         self.store = PlatformStore.open(folder, database)
         self.platform = Platform(self.store, self.now_ns)
 
@@ -57,7 +68,12 @@ class World:
     def __enter__(self):
         return self
 
-    def __exit__(self, *_exception):
+    def __exit__(self, kind, *_exception):
+        if kind is None and self.is_audited:
+            with self.store.view():
+                found = [*findings(self.store, checks().values())]
+                found += content_differences(self.store)
+            assert not found, found
         self.store.close()
 
     def enterprise(

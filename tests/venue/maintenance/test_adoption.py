@@ -109,6 +109,7 @@ def test_an_adopted_market_has_the_holdings_no_orders_and_goes_on_with_the_numbe
     assert core.account(1) == {
         "cash": 10**11 + 1,
         "cash_locked": 0,
+        "allocation": 0,
         "gaps": {},
         "proceeds_today": 0,
         "restricted": 0,

@@ -94,6 +94,8 @@ def refusal(world, *, by="an", **request):
         (VenueRefusal.DAY_CONFIRMED, {"op": "override", "why": "x"}),
         (VenueRefusal.BIDDING_UNKNOWN, {"op": "bidding_close", "bidding": "B9"}),
         (VenueRefusal.BIDDING_UNKNOWN, {"op": "bidding_withdraw", "bidding": "A9", "why": "x"}),
+        (VenueRefusal.VALUE_UNSOUND, {"op": "bidding_open", "bidding": " ", **BIDDING}),
+        (VenueRefusal.VALUE_UNSOUND, {"op": "bidding_apply", "bidding": " ", **APPLICATION}),
         (VenueRefusal.BIDDING_TAKEN, {"op": "bidding_open", "bidding": "B1", **BIDDING}),
         (VenueRefusal.BIDDING_TAKEN, {"op": "bidding_apply", "bidding": "A1", **APPLICATION}),
         (VenueRefusal.SAME_PERSON, {"op": "bidding_review", "bidding": "A1", "approve": True}),

@@ -254,8 +254,12 @@ def test_opening_figures_come_from_the_settings(tmp_path):
 
 @pytest.mark.e2e
 def test_a_backup_has_the_bulletins(tmp_path):
-    data = tmp_path / "data"
-    with world_open(data) as world:
+    data, opening = tmp_path / "data", tmp_path / "opening.json"
+    opening.write_text(
+        '{"quotPoin": "2024-12-30", "market": "cea",'
+        ' "composite": {"subjCode": "COMCEA", "closPric": "97.00"}}'
+    )
+    with world_open(data, bulletin_opening=str(opening)) as world:
         world.listed()
         trade_and_close(world)
         folder = written(world)
@@ -264,7 +268,7 @@ def test_a_backup_has_the_bulletins(tmp_path):
     restore(tmp_path / "backup", tmp_path / "again")
     copied = tmp_path / "again" / "bulletins"
     assert sorted(path.name for path in copied.iterdir()) == [
-        "2024-12-31.csv", "2024-12-31.json", "2024-12-31.txt",
+        "2024-12-31.csv", "2024-12-31.json", "2024-12-31.txt", "opening.json",
     ]  # fmt: skip
     for path in copied.iterdir():
         assert path.read_bytes() == (folder / path.name).read_bytes()

@@ -7,15 +7,13 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import msgspec
 import typer
 
 from cea_exchange.cli.acts.ccer import CCER
 from cea_exchange.cli.daemons.config_check import Look
-from cea_exchange.cli.daemons.institution import Database, InstitutionCommands
-from cea_exchange.cli.errors import CheckFailed
+from cea_exchange.cli.daemons.institution import Database
+from cea_exchange.cli.daemons.traded import TradedCommands
 from cea_exchange.cli.options import Data, Json
-from cea_exchange.cli.output import json_print
 
 if TYPE_CHECKING:
     from cea_exchange.ccer.config import CcerConfig
@@ -60,7 +58,7 @@ GROUPS = {
 }
 
 
-class CcerCommands(InstitutionCommands):
+class CcerCommands(TradedCommands):
     """The CCER registry's commands."""
 
     asker = CCER
@@ -135,26 +133,20 @@ class CcerCommands(InstitutionCommands):
         """Check the {title}'s database against itself; 1, and what differs, if something does.
 
         With --registry, what was cancelled for the national market is compared with what counts
-        there, proof by proof; both may be at work.
+        there, proof by proof, and the heads of both chains with those that are kept; both may be at
+        work.
 
         Example: cea-exchange {name} reconcile --registry .
         """
         if registry is None:
             super().reconcile(data, json, database)
             return
+        from cea_exchange.cli.daemons.registry import RegistryCommands
+
         compared = self._compared(data, database, registry, registry_database)
-        with self.view(data, database) as store:
-            found = self.checked(store)
-        differences = [*found.differences, *compared["differences"]]
-        if json:
-            json_print(
-                {"agrees": not differences, **msgspec.structs.asdict(found), "offsets": compared}
-            )
-        else:
-            for sentence in differences or (found.sentence(), _agreed(compared)):
-                typer.echo(sentence)
-        if differences:
-            raise CheckFailed(f"ccer differs at {len(differences)} places: {differences[0]}")
+        places = (data, database), (registry, registry_database)
+        offsets = {"offsets": compared}
+        self.reconciled_with(RegistryCommands(), *places, json, offsets, _agreed(compared))
 
     def _compared(
         self, data: Path, database: str | None, registry: Path, registry_database: str | None

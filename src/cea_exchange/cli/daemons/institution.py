@@ -286,6 +286,48 @@ class InstitutionCommands(ABC):
         if not found.agrees:
             raise CheckFailed(found.sentence())
 
+    def reconciled_with(
+        self,
+        other: "InstitutionCommands",
+        own_place: tuple[Path, str | None],
+        other_place: tuple[Path, str | None],
+        json: bool,
+        books: Mapping[str, Mapping[str, Any]],
+        agreed: str,
+    ) -> None:
+        """Check the database against itself, and with a partner's: its heads, and both books.
+
+        Parameters
+        ----------
+        own_place, other_place
+            Data folder and database of each.
+        books
+            By what they are of, how both books compare, with their ``differences``.
+        agreed
+            What to say if they do not differ.
+        """
+        from cea_exchange.institution.maintenance.partner_heads import Side, heads_compared
+
+        with self.view(*own_place) as store:
+            found = self.checked(store)
+        heads = heads_compared(
+            Side(self.name, lambda: self.view(*own_place)),
+            Side(other.name, lambda: other.view(*other_place)),
+        )
+        differences = [*heads.differences, *found.differences]
+        for compared in books.values():
+            differences += compared["differences"]
+        if json:
+            shown = {"agrees": not differences, **msgspec.structs.asdict(found), **books}
+            json_print({**shown, "heads": msgspec.to_builtins(heads)})
+        else:
+            for sentence in differences or (found.sentence(), agreed):
+                typer.echo(sentence)
+            for sentence in heads.sentences():
+                typer.echo(sentence)
+        if differences:
+            raise CheckFailed(f"{self.name} differs at {len(differences)} places: {differences[0]}")
+
     def verify(self, data: Data, database: Database = None, json: Json = False) -> None:
         """Check the chain of hashes over all the {title} knows; 1, and the place, if it breaks.
 
@@ -294,25 +336,20 @@ class InstitutionCommands(ABC):
 
         Example: cea-exchange {name} verify
         """
-        self.verified(data, database, json, lambda store: ())
+        with self.view(data, database) as store:
+            last, wrong = store.link, [*self.integrity(store)]
+        self.verified({"links": last.link_id, "head": last.head}, wrong, [], json)
 
     def verified(
-        self,
-        data: Path,
-        database: str | None,
-        json: bool,
-        more: Callable[[Any], Iterable[str]],
+        self, shown: dict[str, Any], wrong: list[str], remarks: list[str], json: bool
     ) -> None:
-        """Print what is wrong with the chain; `more` yields what else is."""
-        with self.view(data, database) as store:
-            last, wrong = store.link, [*self.integrity(store), *more(store)]
+        """Print what a proof of the chain has shown, what is wrong, and what is to be known."""
         if json:
-            json_print({"links": last.link_id, "head": last.head, "differences": wrong})
-        elif wrong:
-            for sentence in wrong:
-                typer.echo(sentence)
+            json_print({**shown, "differences": wrong})
         else:
-            typer.echo(f"verified {last.link_id} links, head {last.head}")
+            proved = f"verified {shown['links']} links, head {shown['head']}"
+            for sentence in [*(wrong or [proved]), *remarks]:
+                typer.echo(sentence)
         if wrong:
             raise CheckFailed(f"the {self.called} was changed at {len(wrong)} places: {wrong[0]}")
 
@@ -327,6 +364,8 @@ class InstitutionCommands(ABC):
     ) -> None:
         """Run the auditor's queries, which must give no row; 1, and the rows, if one does.
 
+        The last line says whether all is well; with --json the field `summary` does.
+
         Example: cea-exchange {name} audit
         Example: cea-exchange {name} audit --show rows_as_logged
         """
@@ -338,14 +377,17 @@ class InstitutionCommands(ABC):
             return
         with self.view(data, database) as store:
             found = {name: store.execute(each.sql).fetchall() for name, each in queries.items()}
+        odd = [name for name, rows in found.items() if rows]
         if json:
-            json_print(found)
+            json_print({**found, "summary": {"queries": len(found), "all_well": not odd}})
         else:
             for name, rows in found.items():
-                typer.echo(f"{name:24} {len(rows) or 'nothing'}")
+                typer.echo(f"{name:24} {len(rows) or say('nothing, as it must be')}")
                 for row in rows:
                     typer.echo(f"  {row}")
-        odd = [name for name, rows in found.items() if rows]
+            if not odd:
+                well = say("All is well: none of {count} queries gave a row.", count=len(found))
+                typer.echo(well)
         if odd:
             raise CheckFailed(f"queries that must give no row gave some: {', '.join(odd)}")
 

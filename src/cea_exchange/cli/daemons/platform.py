@@ -20,6 +20,8 @@ from cea_exchange.cli.output import fields_print
 if TYPE_CHECKING:
     from cea_exchange.cli.daemons.status_page import Sections
     from cea_exchange.control_plane.requests import Requests
+    from cea_exchange.institution.maintenance.store_check import StoreCheck
+    from cea_exchange.ledger.audit import Check
     from cea_exchange.platform.config import PlatformConfig
     from cea_exchange.platform.daemon import PlatformDaemon
     from cea_exchange.platform.store import PlatformStore
@@ -121,6 +123,64 @@ class PlatformCommands(InstitutionCommands):
     def start_needs(self, config: "PlatformConfig", data: Path) -> Iterable[Look]:
         """Return that it needs the registry's key."""
         return (("registry", lambda: config.registry_key(data)),)
+
+    def queries(self) -> Mapping[str, "Check"]:
+        """Return the auditor's queries, by name."""
+        from cea_exchange.platform.audit import checks
+
+        return checks()
+
+    def checked(self, store: "PlatformStore") -> "StoreCheck":
+        """Return what a check of an open database finds, its contents too."""
+        from cea_exchange.institution.maintenance.store_check import store_check
+        from cea_exchange.platform.audit.contents import content_differences
+
+        return store_check(store, self.queries(), content_differences(store))
+
+    def reconcile(
+        self,
+        data: Data,
+        json: Json = False,
+        database: Database = None,
+        registry: Annotated[
+            Path | None,
+            typer.Option("--registry", help="An allowance registry's data folder: its books too."),
+        ] = None,
+        registry_database: Annotated[
+            str | None,
+            typer.Option("--registry-database", help="postgresql://..., that registry's."),
+        ] = None,
+    ) -> None:
+        """Check the {title}'s database against itself; 1, and what differs, if something does.
+
+        With --registry, the items of the link, the verdicts on them, the completions, and the heads
+        of both chains are compared with what the registry has; both may be at work.
+
+        Example: cea-exchange {name} reconcile --registry .
+        """
+        if registry is None:
+            super().reconcile(data, json, database)
+            return
+        from cea_exchange.cli.daemons.registry import RegistryCommands
+        from cea_exchange.domain.compliance.link_books import link_differences
+        from cea_exchange.platform.registry_link.books import link_books
+        from cea_exchange.registry.platform_link.books import link_books as registry_link_books
+
+        other = RegistryCommands()
+        with other.view(registry, registry_database) as store:
+            before = registry_link_books(store)
+        with self.view(data, database) as store:
+            books = link_books(store)
+        with other.view(registry, registry_database) as store:
+            later = registry_link_books(store)
+        link = {
+            "items": len(before.items),
+            "completions": len(books.completions),
+            "differences": [*link_differences(books, before, later)],
+        }
+        said = f"platform and registry agree on {link['items']:,} items"
+        places = (data, database), (registry, registry_database)
+        self.reconciled_with(other, *places, json, {"link": link}, said)
 
     def own_commands(self) -> Iterable[Callable[..., None]]:
         """Return the rehearsal, and what writes public files."""

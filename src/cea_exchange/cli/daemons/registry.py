@@ -11,7 +11,8 @@ import typer
 
 from cea_exchange.cli.acts.registry import REGISTRY
 from cea_exchange.cli.daemons.config_check import Look
-from cea_exchange.cli.daemons.institution import Config, Database, InstitutionCommands
+from cea_exchange.cli.daemons.institution import Config, Database
+from cea_exchange.cli.daemons.traded import TradedCommands
 from cea_exchange.cli.errors import bad_input
 from cea_exchange.cli.options import Data, Json, Why
 from cea_exchange.cli.output import fields_print
@@ -74,7 +75,7 @@ GROUPS = {
 }
 
 
-class RegistryCommands(InstitutionCommands):
+class RegistryCommands(TradedCommands):
     """The registry's commands."""
 
     asker = REGISTRY
@@ -163,42 +164,6 @@ class RegistryCommands(InstitutionCommands):
     def reconcile(self, data: Data, json: Json = False, database: Database = None) -> None:
         """Check the ledger against itself, its records and the venue's hashes; 1 if it differs."""
         super().reconcile(data, json, database)
-
-    def verify(
-        self,
-        data: Data,
-        database: Database = None,
-        json: Json = False,
-        venue: Annotated[
-            Path | None,
-            typer.Option("--venue", help="A venue's data folder: what its journal has, too."),
-        ] = None,
-    ) -> None:
-        """Check the chain of hashes over all the {title} knows; 1, and the place, if it breaks.
-
-        Each link is computed again from what it covers, and every row compared with the log of
-        rows. With --venue, the heads and the items of the feed that a venue's journal has are
-        compared, too, and each item that the {title} lacks is named.
-
-        Example: cea-exchange {name} verify --venue .
-        """
-
-        def venue_differences(store: "RegistryStore") -> Iterable[str]:
-            from cea_exchange.institution.maintenance.integrity import heads_differing
-            from cea_exchange.journal import JournalError
-            from cea_exchange.registry.reconciliation.lost_records import lost_records
-            from cea_exchange.venue.registry_link.registry_heads import (
-                registry_heads,
-                registry_items,
-            )
-
-            if venue is None:
-                return []
-            with bad_input(JournalError, OSError):
-                heads = heads_differing(store, registry_heads(venue), "the venue's journal")
-                return [*heads, *lost_records(store, registry_items(venue))]
-
-        self.verified(data, database, json, venue_differences)
 
 
 def register(app: typer.Typer) -> None:

@@ -1,7 +1,7 @@
 """What `venue status` and an institution's `status` show a person: sections of aligned lines."""
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from rich.console import Console, RenderableType
@@ -10,6 +10,7 @@ from rich.table import Table
 
 from cea_exchange.cli.language import word
 from cea_exchange.cli.output import json_print
+from cea_exchange.domain.timetable import time_from_ns
 
 Lines = Iterable[tuple[str, str]]
 Sections = list[tuple[str, list[tuple[str, str]]]]
@@ -131,6 +132,7 @@ def institution_page(
                 *([("CLOCK", clock_wrong)] if clock_wrong else []),
                 ("up", _duration(status["uptime_s"])),
                 *place,
+                *_anchor_lines(status.get("anchors", {})),
                 ("second person", f"NONE: {status['unsafe']}" if status["unsafe"] else "asked for"),
                 *((f"trouble: {part}", text) for part, text in status["troubles"].items()),
             ],
@@ -145,6 +147,18 @@ def institution_page(
             ],
         ),
     ]
+
+
+def _anchor_lines(anchors: Mapping[str, Mapping[str, int]]) -> Iterator[tuple[str, str]]:
+    """Yield how far each partner keeps the heads of the chain."""
+    for partner, kept in anchors.items():
+        behind = "all of it"
+        if kept["acts"]:
+            since = time_from_ns(kept["since_ns"]).isoformat(timespec="seconds")
+            behind = f"but the last {kept['acts']:,} acts, since {since}"
+        elif not kept["link_id"]:
+            behind = "nothing yet"
+        yield f"kept by {partner}", f"link {kept['link_id']:,} of the chain, {behind}"
 
 
 def _table(sections: Sections) -> RenderableType:

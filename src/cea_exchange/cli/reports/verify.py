@@ -14,17 +14,16 @@ from cea_exchange.cli.output import json_print
 from cea_exchange.cli.reports.disclose import disclosures_of
 from cea_exchange.disclosure.publishing import differing
 from cea_exchange.domain.profile import ProfileError, load_profile
-from cea_exchange.institution.maintenance.integrity import heads_differing
+from cea_exchange.institution.maintenance.venue_books import venue_compared
 from cea_exchange.institution.venue_link.settlement_records import records_from
 from cea_exchange.journal import JournalError
 from cea_exchange.ledger.database.folder import has_database
 from cea_exchange.ledger.store import Store, StoreError
 from cea_exchange.protocol.folder_lock import FolderInUse, FolderLock
-from cea_exchange.registry.reconciliation.lost_records import lost_records
 from cea_exchange.registry.reconciliation.reconcile import Reconciliation, check_ledger
 from cea_exchange.registry.store import RegistryStore
 from cea_exchange.venue.maintenance.verify import SettlementCheck, VerifyResult, verify_data
-from cea_exchange.venue.registry_link.registry_heads import registry_heads, registry_items
+from cea_exchange.venue.registry_link.ledger_books import venue_books
 
 
 def register(app: typer.Typer) -> None:
@@ -42,12 +41,20 @@ def verify(
     ] = None,
     profile: ProfileFile = None,
     archive: Archive = None,
+    opening: Annotated[
+        Path | None,
+        typer.Option(help="The bulletins' opening figures, if the folder has no copy of them."),
+    ] = None,
     json: PlainJson = False,
 ) -> None:
     """Replay the journal; compare every recorded hash, event, snapshot and settled trade with it.
 
     Segments that were moved out of the journal's folder are read from the archive, and every
-    archived segment is held against the manifest.
+    archived segment is held against the manifest. Each closed day's bulletin is made anew and
+    compared with its files.
+
+    What can be made again of the journal may be missing: it is named, and the venue's next start
+    makes it.
 
     Changes nothing. Exit status 1, with the first sequence that differs, if anything does.
     """
@@ -64,7 +71,9 @@ def verify(
         loaded = load_profile(profile) if profile else None
         with FolderLock(data, "venue.lock"), _registry_open(registry or data) as store:
             settlement = None if store is None else SettlementCheck(partial(records_from, store))
-            result = verify_data(data, profile=loaded, archive=archive, settlement=settlement)
+            result = verify_data(
+                data, profile=loaded, archive=archive, settlement=settlement, opening=opening
+            )
             if store is not None and settlement is not None:
                 _log_id_check(store, result)
                 settlement.finish(result.next_seq)
@@ -76,7 +85,10 @@ def verify(
         json_print(summary)
         return
     for name, value in summary.items():
-        typer.echo(f"  {name:<20} {value}")
+        if name != "missing":
+            typer.echo(f"  {name:<20} {value}")
+    for path in result.missing:
+        typer.echo(f"  {'missing':<20} {path}: the venue's next start makes it of the journal")
     typer.echo(f"verified up to sequence {result.next_seq - 1}")
 
 
@@ -102,11 +114,8 @@ def _ledger_check(data: Path, venue: Path, archive: Path | None) -> Reconciliati
     if not ledger.agrees:
         raise CheckFailed(f"settlement sequence {ledger.last_seq}: {ledger.sentence()}")
     with RegistryStore.open_reader(data) as store:
-        heads = registry_heads(venue, archive)
-        for difference in heads_differing(store, heads, "the venue's journal"):
+        for difference in venue_compared(store, venue_books(venue, archive)).differences:
             raise CheckFailed(f"settlement sequence {ledger.last_seq}: {difference}")
-        for lost in lost_records(store, registry_items(venue, archive)):
-            raise CheckFailed(f"settlement sequence {ledger.last_seq}: {lost}")
     return ledger
 
 
@@ -128,12 +137,15 @@ def _summary(result: VerifyResult, ledger: Reconciliation | None) -> dict[str, A
         "checkpoints": result.checkpoints,
         "events": result.events,
         "events_stored": result.events_stored,
+        "index_blocks": result.index_blocks,
         "snapshots": result.snapshots,
+        "bulletins": result.bulletins,
         "archived": result.archived,
         "trading_date": result.trading_date,
         "settlement_seq": result.settlement_seq,
         "state_hash": f"{result.state_hash:016x}",
         "holdings_hash": f"{result.holdings_hash:016x}",
+        "missing": result.missing,
     }
     if ledger is not None:
         summary["settled_seq"] = ledger.last_seq

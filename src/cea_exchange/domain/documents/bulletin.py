@@ -213,8 +213,15 @@ class BulletinBuilder:
     after : Bulletin, optional
         The last bulletin before: its sums are carried on, and so is the composite's close.
 
+    Attributes
+    ----------
+    profile : Profile
+        The rules of the day that closes next.
+
     Notes
     -----
+    Where the rules change between two days, set `profile` to the new ones before the next day.
+
     Give it all events of a day, from its opening on: of the listed trades it needs the prices in
     their order, for the composite's high and low, and keeps them until the close. All else it takes
     from what the market itself sums up there. A trade that is busted after its day's close stays in
@@ -224,7 +231,7 @@ class BulletinBuilder:
     """
 
     def __init__(self, profile: Profile, *, after: Bulletin | None = None) -> None:
-        self._profile = profile
+        self.profile = profile
         self._products: list[_Product] = []
         self._indexes: dict[str, int] = {}
         self._before = {} if after is None else {each.code: each for each in after.products}
@@ -403,7 +410,7 @@ class BulletinBuilder:
             opened = _mean([quote.open for quote in quotes], weights)
             extremes = self._composite_extremes(listed)
         composite = Quote(
-            code=composite_code(self._profile.name),
+            code=composite_code(self.profile.name),
             open=opened,
             high=extremes[0],
             low=extremes[1],
@@ -415,7 +422,7 @@ class BulletinBuilder:
             volume_intra_group=volume_capped(sum(quote.volume_intra_group for quote in quotes)),
         )
         bulletin = Bulletin(
-            market=self._profile.name,
+            market=self.profile.name,
             trading_date=self._date,
             composite=composite,
             products=tuple(quotes),
@@ -428,7 +435,7 @@ class BulletinBuilder:
 
     def _weights_of(self, listed: list[str]) -> dict[str, int]:
         """Return what each weighs in the day's composite where these are listed."""
-        weights = self._profile.composite_weights(listed, date_of_number(self._date))
+        weights = self.profile.composite_weights(listed, date_of_number(self._date))
         return dict(zip(listed, weights, strict=True))
 
     def _composite_extremes(self, listed: list[str]) -> tuple[int | None, int | None]:

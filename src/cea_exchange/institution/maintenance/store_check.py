@@ -1,6 +1,6 @@
 """Whether an institution's database agrees with itself: what `reconcile` and `restore` ask."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 
 import msgspec
@@ -44,24 +44,31 @@ class StoreCheck(msgspec.Struct, frozen=True):
         return f"reconciled at link {self.link_id}, head {self.head}"
 
 
-def store_check(store: RecordStore, checks: Mapping[str, Check]) -> StoreCheck:
+def store_check(
+    store: RecordStore, checks: Mapping[str, Check], more: Iterable[str] = ()
+) -> StoreCheck:
     """Check an open database, within a transaction.
 
     Parameters
     ----------
     checks
         The auditor's, by name.
+    more
+        What else differs, that no query can say; it is read while the database is checked.
     """
-    found = islice(_differences(store, checks), DIFFERENCE_COUNT_MAX)
+    found = islice(_differences(store, checks, more), DIFFERENCE_COUNT_MAX)
     return StoreCheck(store.schema.institution, store.link.link_id, store.link.head, list(found))
 
 
-def _differences(store: RecordStore, checks: Mapping[str, Check]) -> Iterator[str]:
+def _differences(
+    store: RecordStore, checks: Mapping[str, Check], more: Iterable[str]
+) -> Iterator[str]:
     try:
         for line in store.database.check():
             yield f"database: {line}"
         yield from integrity_differences(store)
         others = (check for name, check in checks.items() if name != ROWS_AS_LOGGED)
         yield from findings(store, others)
+        yield from more
     except (DatabaseError, StoreError) as error:
         yield f"database can not be read: {error}"

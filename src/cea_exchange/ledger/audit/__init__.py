@@ -1,8 +1,9 @@
 """What must hold of an institution's records, as queries: for auditors, and for reconciling.
 
-Those in ``entries/`` hold for every double entry; an institution has its own beside them. A file is
-one check, and one statement in what SQLite and PostgreSQL have in common. Its head says in words
-what must hold, by which rule, that nothing must come out, and what a row says::
+Those in ``acts/`` hold for the acts of every institution, those in ``entries/`` for every double
+entry; an institution has its own beside them. A file is one check, and one statement in what SQLite
+and PostgreSQL have in common. Its head says in words what must hold, by which rule, that nothing
+must come out, and what a row says::
 
     -- Rule: CEA-STL-03
     -- Must come out: nothing. A row is the day.
@@ -65,9 +66,10 @@ def checks(schema: Schema, own: Traversable | None = None) -> dict[str, Check]:
     own
         The folder of its own.
     """
-    folders = [own] if own is not None else []
+    shared = files(__package__)
+    folders = [shared.joinpath("acts"), *([own] if own is not None else [])]
     if schema.has_entries:
-        folders.append(files(__package__).joinpath("entries"))
+        folders.append(shared.joinpath("entries"))
     found = {
         file.name.removesuffix(".sql"): file.read_text(encoding="utf-8")
         for folder in folders

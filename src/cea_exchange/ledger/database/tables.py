@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 ACTS_APPEND_ONLY = (
     *("proposals", "decisions", "role_settings", "acts", "business_days", "clock_acts"),
-    *("calendar_files", "row_changes", "chain"),
+    *("calendar_files", "row_changes", "chain", "partner_heads"),
 )
 ENTRIES_APPEND_ONLY = ("entries", "entry_days", "postings", "snapshots", "snapshot_balances")
 

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import structlog
 
+from cea_exchange.ledger.anchoring import Anchoring
 from cea_exchange.ledger.partners import REGISTRY
 from cea_exchange.platform.record import Record
 from cea_exchange.protocol.control import DECODE_ERRORS
@@ -20,7 +21,7 @@ from cea_exchange.protocol.links.platform import (
     LinkItem,
     LinkQuestion,
     Verdict,
-    completion_hash,
+    completion_row_hash,
     head_after,
     item_decode,
     question_decode,
@@ -36,11 +37,20 @@ class Outbox:
     ----------
     record
         The database and the day.
+
+    Attributes
+    ----------
+    anchoring
+        Heads of both chains, which go with each answer.
     """
 
     def __init__(self, record: Record) -> None:
         self._record = record
         self._store = record.store
+        self.anchoring = Anchoring(
+            *(record.store, REGISTRY),
+            lambda: self.last_seq + self.judged_seq + self.completed_seq,
+        )
 
     @property
     def log_id(self) -> str:
@@ -97,7 +107,7 @@ class Outbox:
 
         Notes
         -----
-        Rules: CEA-PLK-01, CEA-PLK-02.
+        Rules: CEA-PLK-01, CEA-PLK-02, CEA-REG-05.
         """
         try:
             question = question_decode(payload)
@@ -114,6 +124,7 @@ class Outbox:
                     self._store.insert(
                         "registry_days (business_date)", [(question.reported_until,)]
                     )
+        self.anchoring.keep(question.anchors, self._record.now_ns())
         return self._answer(items=self._items(question.first, question.count))
 
     def _refusal(self, question: LinkQuestion) -> str:
@@ -121,6 +132,8 @@ class Outbox:
             return f"log_id: expected {self.log_id}, got {question.log_id}"
         if lacks := self._lacks(question):
             return lacks
+        if wrong := self.anchoring.partner_wrong(question.anchors):
+            return wrong
         beyond = [each.link_seq for each in question.verdicts if each.link_seq > self.last_seq]
         if beyond:
             return f"verdict: expected on an item up to {self.last_seq}, got on {beyond[0]}"
@@ -143,7 +156,8 @@ class Outbox:
         taken_seq = question.first - 1
         own_head = self._store.find("link_items", "head", link_seq=taken_seq)
         lacks = self._store.partners.stream_compare(
-            REGISTRY, self.last_seq, (taken_seq, question.head), own_head
+            *(REGISTRY, self.last_seq, (taken_seq, question.head), own_head),
+            chain_wrong=self.anchoring.wrong(question.anchors),
         )
         if lacks:
             log.error("ledger_lacks_records", why=lacks)
@@ -227,7 +241,8 @@ class Outbox:
 
     def _answer(self, *, items: tuple[bytes, ...] = (), refusal: str = "") -> LinkAnswer:
         places = (self.last_seq, self.judged_seq, self.completed_seq)
-        return LinkAnswer(self.log_id, *places, items, refusal, self._completed_hash())
+        hashed, anchors = self._completed_hash(), self.anchoring.said()
+        return LinkAnswer(self.log_id, *places, items, refusal, hashed, anchors)
 
     def _completed_hash(self) -> str:
         row = self._store.one(
@@ -235,16 +250,7 @@ class Outbox:
             " completed_on, applied, deducted, covered FROM completions"
             " ORDER BY completion_seq DESC LIMIT 1"
         )
-        if row is None:
-            return ""
-        seq, *figures, covered = row
-        days = msgspec.json.decode(covered, type=tuple[tuple[int, int], ...])
-        year, owed, surrendered, offset, completed_on, applied, deducted = figures
-        return completion_hash(
-            Completion(
-                *(seq, "", year, owed, surrendered, offset, completed_on, applied, deducted, days)
-            )
-        )
+        return "" if row is None else completion_row_hash(row)
 
     # -- what items were about --------------------------------------------------------------------
 

@@ -11,6 +11,8 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from cea_exchange.protocol.links.anchors import NO_ANCHORS, Anchors
+
 BEFORE_ALL = "0" * 64
 """Head before the first item."""
 ITEMS_MAX = 256
@@ -136,12 +138,15 @@ class LinkQuestion(msgspec.Struct, frozen=True, kw_only=True):
         Its number in the life of the process that asks; the answer repeats it.
     head
         Of the item before `first_proof_seq`; '' if the asker does not say it.
+    anchors
+        Heads of the asker's chain, and of the CCER registry's as the asker keeps them.
     """
 
     question: Whole = 0
     first_proof_seq: Annotated[int, msgspec.Meta(ge=1, le=2**62)]
     head: str = ""
     claims: Annotated[tuple[Claim, ...], msgspec.Meta(max_length=CLAIMS_MAX)] = ()
+    anchors: Anchors = NO_ANCHORS
 
 
 class LinkAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -151,6 +156,8 @@ class LinkAnswer(msgspec.Struct, frozen=True, kw_only=True):
     ----------
     code, words
         Why nothing was answered: the question contradicts what was asked before, or is none.
+    anchors
+        Heads of the CCER registry's chain, and of the asker's as the CCER registry keeps them.
     """
 
     question: Whole = 0
@@ -159,6 +166,7 @@ class LinkAnswer(msgspec.Struct, frozen=True, kw_only=True):
     answers: tuple[ClaimAnswer, ...] = ()
     code: str = ""
     words: str = ""
+    anchors: Anchors = NO_ANCHORS
 
 
 _item_decoder = msgspec.msgpack.Decoder(Item)

@@ -9,13 +9,15 @@ which the registry computes everything again before it posts anything; what it f
 says in a verdict, line by line.
 """
 
+from collections.abc import Sequence
 from hashlib import sha256
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta, Struct
 
 from cea_exchange.domain.compliance.plans.units import GeneratingUnit, Plant
+from cea_exchange.protocol.links.anchors import NO_ANCHORS, Anchors
 
 ITEM_COUNT_MAX = 1_000
 ANSWER_BYTES_MAX = 512 * 1024
@@ -290,6 +292,8 @@ class LinkQuestion(Struct, frozen=True, forbid_unknown_fields=True):
         (yyyymmdd); 0: it has more to tell.
     head
         Of the item before `first`; '' if the registry does not say it.
+    anchors
+        Heads of the registry's chain, and of the platform's as the registry keeps them.
     """
 
     first: LinkSeq
@@ -299,6 +303,7 @@ class LinkQuestion(Struct, frozen=True, forbid_unknown_fields=True):
     completions: Annotated[tuple[Completion, ...], Meta(max_length=COMPLETIONS_MAX)] = ()
     reported_until: Annotated[int, Meta(ge=0, le=99991231)] = 0
     head: str = ""
+    anchors: Anchors = NO_ANCHORS
 
 
 class LinkAnswer(Struct, frozen=True, forbid_unknown_fields=True):
@@ -314,6 +319,8 @@ class LinkAnswer(Struct, frozen=True, forbid_unknown_fields=True):
         Why nothing of the question was taken; '' if it was.
     completed_hash
         Of the last completion, see `completion_hash`; '' before the first.
+    anchors
+        Heads of the platform's chain, and of the registry's as the platform keeps them.
     """
 
     log_id: str
@@ -323,6 +330,7 @@ class LinkAnswer(Struct, frozen=True, forbid_unknown_fields=True):
     items: tuple[bytes, ...] = ()
     refusal: str = ""
     completed_hash: str = ""
+    anchors: Anchors = NO_ANCHORS
 
 
 def completion_hash(completion: Completion) -> str:
@@ -332,6 +340,17 @@ def completion_hash(completion: Completion) -> str:
     """
     figures = msgspec.structs.replace(completion, enterprise="")
     return sha256(msgspec.msgpack.encode(figures)).hexdigest()
+
+
+def completion_row_hash(row: Sequence[Any]) -> str:
+    """Return `completion_hash` of a row: a completion's fields without its enterprise, in order.
+
+    The last field, `covered`, is a text of JSON.
+    """
+    number, year, owed, surrendered, offset, completed_on, applied, deducted, covered = row
+    days = msgspec.json.decode(covered, type=tuple[tuple[int, int], ...])
+    figures = (year, owed, surrendered, offset, completed_on, applied, deducted)
+    return completion_hash(Completion(number, "", *figures, days))
 
 
 def head_after(before: str, item: bytes) -> str:

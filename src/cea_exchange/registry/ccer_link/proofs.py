@@ -20,6 +20,7 @@ from cea_exchange.institution.act_log import ActLog
 from cea_exchange.institution.checks import WHY_LENGTH_MAX, ActError
 from cea_exchange.institution.links.turns import LinkStopped
 from cea_exchange.institution.paging import ALL
+from cea_exchange.ledger.anchoring import Anchoring
 from cea_exchange.protocol.links.ccer import (
     BEFORE_ALL,
     CLAIMS_MAX,
@@ -41,6 +42,9 @@ from cea_exchange.registry.files import CancellationProof
 from cea_exchange.registry.general_ledger import Ledger
 from cea_exchange.registry.own_acts import OwnAct
 
+CCER = "ccer"
+"""The partner that takes claims; see `Partners`."""
+
 
 class CcerProofs:
     """Keeps what the CCER registry says of cancellations, and books what it has confirmed.
@@ -49,18 +53,22 @@ class CcerProofs:
     ----------
     signing_key : str or None
         By which all must be signed that comes; None: by the key of the last that came.
+    anchoring
+        Heads of both chains, which go with each question.
 
     Notes
     -----
-    Rules: CCER-LNK-01 to CCER-LNK-05.
+    Rules: CCER-LNK-01 to CCER-LNK-05, CEA-REG-05.
     """
 
     signing_key: str | None = None
 
     def __init__(self, ledger: Ledger, act_log: ActLog, offsets: Offsets) -> None:
+        self._ledger = ledger
         self._store = ledger.store
         self._act_log = act_log
         self._offsets = offsets
+        self.anchoring = Anchoring(ledger.store, CCER)
 
     # -- with the CCER registry ---------------------------------------------------------------
 
@@ -78,7 +86,19 @@ class CcerProofs:
         )
         last_seq = self.last_seq()
         head = self._store.find("ccer_items", "head", proof_seq=last_seq) or BEFORE_ALL
-        return LinkQuestion(first_proof_seq=last_seq + 1, head=head, claims=claims)
+        return LinkQuestion(
+            first_proof_seq=last_seq + 1,
+            head=head,
+            claims=claims,
+            anchors=self.anchoring.said(),
+        )
+
+    def anchors_check(self, answer: LinkAnswer) -> None:
+        """Raise LinkStopped if one of both chains is not the one that the other side keeps."""
+        wrong = self.anchoring.wrong(answer.anchors)
+        self._store.partners.heard(CCER, wrong)
+        if wrong := wrong or self.anchoring.partner_wrong(answer.anchors):
+            raise LinkStopped(wrong)
 
     def take(self, answer: LinkAnswer) -> int:
         """Keep what has come, in one transaction, and make of it what follows.
@@ -94,7 +114,9 @@ class CcerProofs:
             )
         with self._store.transaction():
             news = sum(self._answer_take(each) for each in answer.answers)
-            return news + sum(self._item_take(each) for each in answer.items)
+            news += sum(self._item_take(each) for each in answer.items)
+        self.anchoring.keep(answer.anchors, self._ledger.now_ns())
+        return news
 
     def last_seq(self) -> int:
         """Return the number of the last item that was taken, 0 before the first."""

@@ -28,6 +28,7 @@ class CcerTurns(LinkTurns):
     def take(self, payload: bytes) -> bool | None:
         """Keep items and answers; pass over what answers an earlier question."""
         answer = _decoder.decode(payload)
+        self._proofs.anchors_check(answer)
         if answer.code and answer.question in (0, self._number):
             raise LinkStopped(f"{answer.code}: {answer.words}")
         if answer.question != self._number:

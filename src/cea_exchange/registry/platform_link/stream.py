@@ -16,6 +16,7 @@ from cea_exchange.domain.compliance.ruled import ComplianceError, marks_text
 from cea_exchange.institution.act_log import ActLog
 from cea_exchange.institution.checks import ActError
 from cea_exchange.institution.links.turns import LinkStopped
+from cea_exchange.ledger.anchoring import Anchoring
 from cea_exchange.ledger.database.interface import ConstraintViolated
 from cea_exchange.ledger.double_entry import LedgerError
 from cea_exchange.protocol.links.platform import (
@@ -91,10 +92,12 @@ class PlatformStream:
     ----------
     listed, given, owed, cuts, completions, succeeded
         Who post what items say.
+    anchoring
+        Heads of both chains, which go with each question.
 
     Notes
     -----
-    Rules: CEA-PLK-01, CEA-PLK-02.
+    Rules: CEA-PLK-01, CEA-PLK-02, CEA-REG-05.
     """
 
     def __init__(
@@ -110,6 +113,7 @@ class PlatformStream:
         self._ledger = ledger
         self._store = ledger.store
         self._act_log = act_log
+        self.anchoring = Anchoring(ledger.store, PLATFORM)
         self.listed = ListedEntities(ledger)
         self.given = GivenAllowances(ledger, distribution, self.listed)
         self.owed = OwedObligations(ledger, obligations, self.listed, self.given)
@@ -134,10 +138,10 @@ class PlatformStream:
             The platform's last answer, which says how far it is; None before its first, to which
             nothing is said yet.
         """
-        (last_seq, head), log_id = self._last(), self.log_id()
+        (last_seq, head), log_id, anchors = self._last(), self.log_id(), self.anchoring.said()
         first = last_seq + 1
         if answer is None:
-            return LinkQuestion(first, 0, log_id, head=head)
+            return LinkQuestion(first, 0, log_id, head=head, anchors=anchors)
         completions = self.completions.since(answer.completed_seq + 1, COMPLETIONS_MAX)
         has_more = len(completions) == COMPLETIONS_MAX
         return LinkQuestion(
@@ -148,6 +152,7 @@ class PlatformStream:
             completions,
             reported_until=0 if has_more else self._ledger.business_date(),
             head=head,
+            anchors=anchors,
         )
 
     def has_more_to_say(self, answer: LinkAnswer) -> bool:
@@ -184,8 +189,13 @@ class PlatformStream:
             It is another platform's, has lost what it said, or one contradicts an earlier one;
             what came before that is posted.
         """
+        if wrong := self.anchoring.wrong(answer.anchors):
+            self._store.partners.heard(PLATFORM, wrong)
+            raise LinkStopped(wrong)
         if answer.refusal:
             raise LinkStopped(f"platform: expected an answer, got {answer.refusal}")
+        if wrong := self.anchoring.partner_wrong(answer.anchors):
+            raise LinkStopped(wrong)
         if self.log_id() not in (None, answer.log_id):
             raise LinkStopped(f"log_id: expected {self.log_id()}, got {answer.log_id}")
         if answer.last_seq < self.last_seq():
@@ -197,7 +207,9 @@ class PlatformStream:
         self._store.partners.heard(PLATFORM, lacks)
         if lacks:
             raise LinkStopped(lacks)
-        return sum(self._take(answer.log_id, item) for item in answer.items)
+        taken = sum(self._take(answer.log_id, item) for item in answer.items)
+        self.anchoring.keep(answer.anchors, self._ledger.now_ns())
+        return taken
 
     def _take(self, log_id: str, payload: bytes) -> bool:
         try:

@@ -43,6 +43,7 @@ from cea_exchange.venue.durability.profile_shelf import PROFILES_FOLDER
 from cea_exchange.venue.durability.snapshots import body_decode
 from cea_exchange.venue.maintenance.verify import VerifyResult, verify_data
 from cea_exchange.venue.publication.bulletins import FOLDER as BULLETINS_FOLDER
+from cea_exchange.venue.publication.bulletins import OPENING_NAME
 from cea_exchange.venue.publication.bulletins import SUFFIXES as BULLETIN_SUFFIXES
 
 MANIFEST_NAME = "manifest.json"
@@ -136,6 +137,8 @@ def _backup(data: Path, destination: Path, archive: Path, *, with_keys: bool) ->
     for path in sorted((data / BULLETINS_FOLDER).glob("????-??-??.*")):
         if path.suffix in BULLETIN_SUFFIXES:
             copy.file(path.relative_to(data))
+    if (data / BULLETINS_FOLDER / OPENING_NAME).exists():
+        copy.file(Path(BULLETINS_FOLDER) / OPENING_NAME)
     # The snapshot first: the journal that is copied after it is ahead of it.
     snapshot, name = _newest_snapshot(data)
     event_count = 0

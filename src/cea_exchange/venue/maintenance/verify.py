@@ -31,9 +31,12 @@ from cea_exchange.journal import (
     snapshot_read,
 )
 from cea_exchange.journal.segment import SegmentHeader, segment_header_read
+from cea_exchange.venue._event_lists import EventLists
 from cea_exchange.venue.durability.profile_shelf import profile_find
 from cea_exchange.venue.durability.recovery import frame_apply, frames_under_rules, schema_check
 from cea_exchange.venue.durability.snapshots import body_decode
+from cea_exchange.venue.maintenance.bulletin_check import BulletinCheck
+from cea_exchange.venue.maintenance.index_check import IndexCheck
 from cea_exchange.venue.market.state_machine import StateDiverged, VenueStateMachine
 
 
@@ -68,12 +71,16 @@ class VerifyResult(NamedTuple):
     checkpoints: int
     events: int
     events_stored: int
+    index_blocks: int
     snapshots: int
+    bulletins: int
     archived: int
     trading_date: int
     settlement_seq: int
     state_hash: int
     holdings_hash: int
+    missing: tuple[str, ...]
+    """Derived files that are not there; the venue's next start makes them of the journal."""
 
 
 class EventStoreCheck:
@@ -245,10 +252,12 @@ def verify_data(
     storage: Storage | None = None,
     archive: Path | None = None,
     settlement: SettlementCheck | None = None,
+    opening: Path | None = None,
 ) -> VerifyResult:
     """Replay a data folder's journal and compare all that was recorded beside it.
 
-    That is every checkpoint, stored event and snapshot, and the archive's manifest and files.
+    That is every checkpoint, stored event, snapshot and bulletin, the event index, and the
+    archive's manifest and files.
 
     Parameters
     ----------
@@ -265,6 +274,8 @@ def verify_data(
         folder are read from it.
     settlement : SettlementCheck, optional
         Is given the settlement stream; the caller finishes it.
+    opening : Path, optional
+        Opening figures of the bulletins, if the folder does not keep them.
 
     Raises
     ------
@@ -275,7 +286,8 @@ def verify_data(
     archive = directory / "archive" if archive is None else Path(archive)
     archived = archive_check(directory / "journal", archive, storage=storage)
     reader = SegmentReader(directory / "journal", storage=storage, archive=archive)
-    replay = _Replay(reader, directory, profile, core_class, storage, settlement)
+    bulletins = BulletinCheck(directory, opening)
+    replay = _Replay(reader, directory, profile, core_class, storage, settlement, bulletins)
     for frame in replay.frames():
         replay.take(frame)
     return replay.result()._replace(archived=archived)
@@ -292,6 +304,7 @@ class _Replay:
         core_class: type | None,
         storage: Storage,
         settlement: SettlementCheck | None,
+        bulletins: BulletinCheck,
     ):
         self._reader = reader
         self._directory = directory
@@ -300,11 +313,13 @@ class _Replay:
         self._storage = storage
         self._machine: VenueStateMachine | None = None
         self._check: EventStoreCheck | None = None
+        self._index: IndexCheck | None = None
         self._stored = 0
         self._frames = self._commands = self._controls = self._checkpoints = 0
         self._settlement = settlement
         self._supply = _Supply()
         self._snapshots = _SnapshotCheck(directory / "snapshots", storage)
+        self._bulletins = bulletins
 
     def frames(self) -> Iterator[Frame]:
         """Yield the journal's frames, each with a machine that has the rules for it."""
@@ -327,10 +342,12 @@ class _Replay:
             raise Divergence(place, frame.first_seq, str(error)) from error
         self._base_check(frame.first_seq, len(events))
         self._check.compare(events, frame.first_seq)
-        self._snapshots.compare(self._machine, frame.first_seq + frame.count)
+        self._index.take(events, frame.first_seq)
+        self._snapshots.compare(self._machine, self._index, frame.first_seq + frame.count)
         if self._settlement is not None:
             self._settlement.take(events[events["settlement_seq"] > 0])
         self._supply.take(events)
+        self._bulletins.take(self._machine, events, frame.first_seq)
         self._frames += 1
         if frame.kind == FrameKind.CONTROL:
             self._controls += 1
@@ -342,7 +359,9 @@ class _Replay:
         tail = self._reader.tail
         core = self._machine.core
         self._check.finish(tail.next_seq)
+        self._index.finish(tail.next_seq)
         self._snapshots.finish(tail.next_seq)
+        self._bulletins.finish(tail.next_seq)
         try:
             core.check()
         except AssertionError as error:
@@ -360,12 +379,15 @@ class _Replay:
             checkpoints=self._checkpoints,
             events=self._check.event_count,
             events_stored=self._stored,
+            index_blocks=self._index.count,
             snapshots=self._snapshots.count,
+            bulletins=self._bulletins.count,
             archived=0,
             trading_date=core.trading_date,
             settlement_seq=core.settlement_seq,
             state_hash=core.state_hash(),
             holdings_hash=core.holdings_hash(),
+            missing=(*self._index.missing, *self._bulletins.missing),
         )
 
     def _base_check(self, seq: int, event_count: int) -> None:
@@ -373,6 +395,7 @@ class _Replay:
         if seq != 1:
             return
         base = self._machine.core.event_seq - event_count
+        self._bulletins.begin(base)
         if not self._stored:
             self._check.event_count = base
         elif self._check.event_count != base:
@@ -392,6 +415,7 @@ class _Replay:
         )
         self._stored = rows.count - rows.base
         self._check = EventStoreCheck(rows)
+        self._index = IndexCheck(self._directory / "events", header.log_id, self._storage)
         self._snapshots.begin(header.log_id)
 
 
@@ -413,7 +437,7 @@ class _SnapshotCheck:
     def begin(self, log_id: str) -> None:
         self._log_id = log_id
 
-    def compare(self, machine: VenueStateMachine, next_seq: int) -> None:
+    def compare(self, machine: VenueStateMachine, index: IndexCheck, next_seq: int) -> None:
         """Compare the snapshot taken before the sequence `next_seq`, if there is one."""
         while self._waiting and _snapshot_seq(self._waiting[-1]) < next_seq:
             path = self._waiting.pop()
@@ -421,7 +445,7 @@ class _SnapshotCheck:
             if snapshot.header.log_id != self._log_id:
                 # Of the journal before this one; a start passes it over too.
                 continue
-            fault = self._fault(snapshot, machine, next_seq)
+            fault = self._fault(snapshot, machine, index, next_seq)
             if fault:
                 raise Divergence(path.name, _snapshot_seq(path), fault)
             self.count += 1
@@ -444,7 +468,9 @@ class _SnapshotCheck:
             what = f"{error.what}; no start needs it: move it out of {path.parent}, verify again"
             raise JournalError(error.place, error.seq, what) from error
 
-    def _fault(self, snapshot: Snapshot, machine: VenueStateMachine, next_seq: int) -> str:
+    def _fault(
+        self, snapshot: Snapshot, machine: VenueStateMachine, index: IndexCheck, next_seq: int
+    ) -> str:
         header, core = snapshot.header, machine.core
         rules = machine.profile.profile_hash()
         for what, expected, found in (
@@ -458,10 +484,14 @@ class _SnapshotCheck:
         try:
             body = body_decode(snapshot.body)
             restored = VenueStateMachine.restore(machine.profile, body.machine, type(core))
+            lists = EventLists()
+            lists.restore(body.index)
         except ValueError as error:
             return str(error)
         if restored.snapshot() != machine.snapshot():
             return "the state is not the one that replay comes to"
+        if lists.state() != index.state():
+            return "the event index is not the one that replay comes to"
         return ""
 
 

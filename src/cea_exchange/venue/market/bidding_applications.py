@@ -13,6 +13,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from cea_exchange.domain.calendar import CalendarError, TradingCalendar, date_number, date_of_number
+from cea_exchange.domain.naming import id_check
 from cea_exchange.domain.profile import MarketRules
 from cea_exchange.domain.records import BiddingState
 from cea_exchange.domain.refusals import VenueRefusal
@@ -37,11 +38,14 @@ def applied(
     ------
     FrameError
         Names that are none, a day or window that can't be, too little, or too late.
+    ValueError
+        If the bidding's name is empty or has a character that is not seen (CEA-ORD-14).
 
     Notes
     -----
     Rules: CEA-BID-01, CEA-BID-03, CEA-BID-10; CEA-NTC-01, for it is the session's day that counts.
     """
+    id_check(request.bidding, "bidding")
     account_known(machine, request.account)
     product_known(machine, request.product)
     day = _date(request.date)

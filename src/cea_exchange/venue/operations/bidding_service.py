@@ -3,6 +3,7 @@
 import numpy as np
 
 from cea_exchange.domain.look_alikes import look_alike
+from cea_exchange.domain.naming import id_check
 from cea_exchange.domain.records import BiddingState, Operation, Reason
 from cea_exchange.domain.refusals import VenueRefusal
 from cea_exchange.domain.refusals.frame_error import FrameError
@@ -16,7 +17,20 @@ from cea_exchange.venue.requests.biddings import BiddingOpen
 
 
 def notice(machine: VenueStateMachine, request: BiddingOpen) -> control.BiddingOpen:
-    """Return the act that announces a bidding; FrameError for names and times that are none."""
+    """Return the act that announces a bidding.
+
+    Raises
+    ------
+    FrameError
+        If the account, the product or a time is not valid, or the name is taken.
+    ValueError
+        If the name is empty or has a character that is not seen.
+
+    Notes
+    -----
+    Rules: CEA-ORD-14.
+    """
+    id_check(request.bidding, "bidding")
     account_known(machine, request.account)
     product_known(machine, request.product)
     if request.bidding in machine.biddings:

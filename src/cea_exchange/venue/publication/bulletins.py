@@ -44,6 +44,8 @@ from cea_exchange.venue.durability.profile_shelf import profile_find
 BULLETIN_BYTES_MAX = JSON_BYTES_MAX
 FOLDER = "bulletins"
 SUFFIXES = (".txt", ".csv", ".json")
+OPENING_NAME = "opening.json"
+"""The opening figures of the first bulletin: without a copy of them nobody could make it again."""
 RETRY_S = 60.0
 """How long after a failure (a full disk) the next attempt is made."""
 
@@ -168,15 +170,23 @@ def opening_of(folder: Path, rows: Rows, opening: Path | None) -> Bulletin | Non
     """Return the bulletin that an event store's first day goes on from; None if there is none.
 
     That is the newest before that day in a venue's folder (another life's, see
-    protocol/adoption.md), else the opening figures that were given. Products that were delisted
-    then have the sums of their own last bulletin: they may be listed again.
+    protocol/adoption.md), else the opening figures that the folder keeps, or that were given.
+    Products that were delisted then have the sums of their own last bulletin: they may be listed
+    again.
     """
     first_day = next(closed_days(rows), None)
-    earlier = [d for d in written_dates(folder) if first_day and d < first_day.trading_date]
-    if rows.base and earlier:
-        read = [bulletin_read(folder / f"{date_of_number(d)}.json") for d in reversed(earlier)]
-        return replace(read[0], products=_quotes_last(read))
+    if rows.base and first_day and (before := opening_before(folder, first_day.trading_date)):
+        return before
+    kept = folder / OPENING_NAME
+    opening = kept if kept.exists() else opening
     return None if opening is None else bulletin_read(opening)
+
+
+def opening_before(folder: Path, trading_date: int) -> Bulletin | None:
+    """Return what a life that begins on a day goes on from, if an earlier life left bulletins."""
+    earlier = [date for date in written_dates(folder) if date < trading_date]
+    read = [bulletin_read(folder / f"{date_of_number(d)}.json") for d in reversed(earlier)]
+    return replace(read[0], products=_quotes_last(read)) if read else None
 
 
 def _quotes_last(bulletins: Sequence[Bulletin]) -> tuple[Quote, ...]:
@@ -210,22 +220,36 @@ def written_dates(folder: Path) -> list[int]:
 def bulletin_write(folder: Path, bulletin: Bulletin) -> Path:
     """Write a bulletin's three files, whole or not at all; return the JSON's path."""
     folder.mkdir(exist_ok=True)
+    for name, data in bulletin_files(bulletin).items():
+        _file_write(folder / name, data)
+    OsStorage().sync_directory(folder)
+    return folder / f"{date_of_number(bulletin.trading_date)}.json"
+
+
+def bulletin_files(bulletin: Bulletin) -> dict[str, bytes]:
+    """Return the bytes of a bulletin's three files by their names, the JSON last."""
     day = date_of_number(bulletin.trading_date)
     forms = (
         bulletin_text(bulletin).encode(),
         bulletins_csv([bulletin]).encode(),
         bulletin_json(bulletin),
     )
-    for suffix, data in zip(SUFFIXES, forms, strict=True):
-        path = folder / f"{day}{suffix}"
-        draft = folder / (path.name + DRAFT_SUFFIX)
-        with draft.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
-    OsStorage().sync_directory(folder)
-    return path
+    return {f"{day}{suffix}": data for suffix, data in zip(SUFFIXES, forms, strict=True)}
+
+
+def _file_write(path: Path, data: bytes) -> None:
+    draft = path.with_name(path.name + DRAFT_SUFFIX)
+    with draft.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(path)
+
+
+def _is_whole(folder: Path, trading_date: int) -> bool:
+    """Return whether all three files of a day's bulletin are there."""
+    day = date_of_number(trading_date)
+    return all((folder / f"{day}{suffix}").exists() for suffix in SUFFIXES)
 
 
 class BulletinService:
@@ -315,19 +339,34 @@ class BulletinService:
         rows = event_rows_read(
             self._data / "events", log_id=self._log_id, storage=self._storage
         )
-        written = written_dates(folder)
-        newest = written[-1] if written else 0
-        after = opening_of(folder, rows, self._opening)
-        made = bulletins_of(rows, run.products, self._profile, after=after, since=newest)
-        for bulletin in made:
-            path = bulletin_write(folder, bulletin)
-            run.newest, newest = bulletin, bulletin.trading_date
-            log.info("bulletin", trading_date=bulletin.trading_date, file=str(path))
-            if run.is_stopped:
-                return
+        closed = [day.trading_date for day in closed_days(rows)]
+        newest = max(written_dates(folder), default=0)
+        lacking = {date for date in closed if not _is_whole(folder, date)}
+        if lacking:
+            after = opening_of(folder, rows, self._opening)
+            self._opening_keep(folder)
+            since = min(lacking) - 1
+            made = bulletins_of(rows, run.products, self._profile, after=after, since=since)
+            for bulletin in made:
+                if bulletin.trading_date not in lacking:
+                    continue
+                path = bulletin_write(folder, bulletin)
+                if bulletin.trading_date >= newest:
+                    run.newest, newest = bulletin, bulletin.trading_date
+                log.info("bulletin", trading_date=bulletin.trading_date, file=str(path))
+                if run.is_stopped:
+                    return
         if newest < run.due_date:
             # The rows wait for room on the disk.
             raise ValueError(f"the event store has no close of {run.due_date} yet")
+
+    def _opening_keep(self, folder: Path) -> None:
+        """Copy the opening figures beside the bulletins that begin with them."""
+        if self._opening is None or (folder / OPENING_NAME).exists():
+            return
+        data = bytes_read(self._opening, "a bulletin", BULLETIN_BYTES_MAX)
+        folder.mkdir(exist_ok=True)
+        _file_write(folder / OPENING_NAME, data)
 
 
 class _Run(Struct):
