@@ -21,6 +21,7 @@
 #   make planted [SCALE=1] [SEED=n]  errors and frauds planted into a nation's filings: found, missed, named in vain
 #   make surveillance  precision and recall of the patterns of abuse, on seeds held out
 #   make attacks ROUNDS=20  what was tried from outside, and must not work any more
+#   make tests-busy [SEED=n]  tests of processes and sockets three times, beside busy loops, in random order
 #   make soak HOURS=10  20 million commands over 20 days: do memory and open files stay flat?
 #   make wheel        built of a source archive and tried, with every Python that is there
 #   make nightly      what is above but for bench, docs, planted, surveillance and replay-days: some hours
@@ -35,7 +36,7 @@ BIN := $(VENV)/bin
 SOURCES := pyproject.toml setup.py $(shell find src -name '*.pyx' -o -name '*.pxd')
 
 .PHONY: demo test tests check lint types imports docs wheel long bench conformance checked sanitize mutants torture settle failover failover-ledger year soak replay-days
-.PHONY: planted surveillance nightly random attacks lock sbom audit build clean
+.PHONY: planted surveillance nightly random attacks tests-busy lock sbom audit build clean
 
 # To watch a day instead: .venv/bin/pip install -e '.[screens]' && .venv/bin/cea-exchange demo --board
 demo: build
@@ -205,7 +206,11 @@ random: build
 attacks: build
 	CEA_TEST_ROUNDS=$(ROUNDS) $(BIN)/python -m pytest -q -m attack
 
-nightly: random attacks conformance checked sanitize long torture failover soak mutants
+# Tests that depend on luck fail beside other work: the tests of processes and sockets, three times.
+tests-busy: build
+	PYTHONPATH=tests $(BIN)/python -m busy $(if $(SEED),--seed $(SEED))
+
+nightly: random attacks tests-busy conformance checked sanitize long torture failover soak mutants
 	$(MAKE) settle DATABASE=sqlite
 	$(MAKE) settle DATABASE=postgresql
 	$(MAKE) failover-ledger

@@ -47,6 +47,8 @@ def pytest_configure(config: pytest.Config) -> None:
     if config.stash[is_shared_ours]:
         # Not in pytest's own folder: it takes the server's user its way there with every other run.
         os.environ[SHARED] = tempfile.mkdtemp(prefix="cea-pg-")
+        # Where the desktop gives a user no such folder, the server's package warns of it.
+        os.environ.setdefault("XDG_RUNTIME_DIR", os.environ[SHARED])
         # A thousand processes begin in a run: to compile what one imports takes as long as to
         # import it.
         os.environ.pop("PYTHONDONTWRITEBYTECODE", None)

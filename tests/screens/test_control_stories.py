@@ -3,7 +3,7 @@
 import contextlib
 import re
 
-import httpx
+import httpx2
 import pytest
 from playwright.sync_api import TimeoutError as PlaywrightTimeoutError
 from playwright.sync_api import expect
@@ -240,7 +240,7 @@ def test_who_only_looks_has_no_form_and_one_that_is_made_up_is_not_taken(
         page.goto(f"{console.address}/control/approvals")
         cookies = {each["name"]: each["value"] for each in page.context.cookies()}
         mark = page.evaluate("JSON.parse(document.body.getAttribute('hx-headers'))['X-Form-Mark']")
-    answer = httpx.post(
+    answer = httpx2.post(
         f"{console.address}/control/market/halt",
         data={"act": "halt", "product": "", "why": "x", "client_id": "none"},
         cookies=cookies,

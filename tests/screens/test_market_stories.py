@@ -2,7 +2,7 @@
 
 import re
 
-import httpx
+import httpx2
 import pytest
 from playwright.sync_api import expect
 
@@ -53,8 +53,8 @@ def test_each_public_page_is_there_and_can_be_read_by_all(browser, board, langua
 
 
 def test_whoever_looks_at_the_board_may_look_only(board):
-    assert httpx.post(f"{board.address}/", data={"a": "b"}).status_code == 405
-    assert httpx.get(f"{board.address}/trade").status_code == 404
+    assert httpx2.post(f"{board.address}/", data={"a": "b"}).status_code == 405
+    assert httpx2.get(f"{board.address}/trade").status_code == 404
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

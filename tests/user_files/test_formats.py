@@ -20,6 +20,7 @@ from cea_exchange.user_files.opening import UserFileError
 
 pytestmark = pytest.mark.unit
 SECONDS_MAX = 2.0
+"""Processor time of this process: what else the machine does makes no difference."""
 TOO_DEEP = f"expected at most {DEPTH_MAX} levels of tables and lists, got more"
 DEEP_TOML = {
     "lists": "a = " + "[" * 10_000,
@@ -51,18 +52,18 @@ def test_what_nests_is_read_as_deep_as_it_may():
 
 @pytest.mark.parametrize("name", DEEP_TOML)
 def test_what_nests_too_deep_is_refused_before_it_is_parsed(name):
-    began = time.monotonic()
+    began = time.process_time()
     with pytest.raises(FormatError) as raised:
         toml_parse(DEEP_TOML[name])
     assert str(raised.value) == TOO_DEEP
-    assert time.monotonic() - began < SECONDS_MAX
+    assert time.process_time() - began < SECONDS_MAX
 
 
 @pytest.mark.parametrize("name", WIDE_TOML)
 def test_what_only_looks_deep_is_read(name):
-    began = time.monotonic()
+    began = time.process_time()
     toml_parse(WIDE_TOML[name])
-    assert time.monotonic() - began < 2 * SECONDS_MAX
+    assert time.process_time() - began < 2 * SECONDS_MAX
 
 
 @pytest.mark.parametrize(
@@ -79,11 +80,11 @@ def test_what_only_looks_deep_is_read(name):
     ],
 )
 def test_wrong_toml_is_a_sentence(text, says):
-    began = time.monotonic()
+    began = time.process_time()
     with pytest.raises(FormatError) as raised:
         toml_parse(text)
     assert str(raised.value).startswith(says) and "\n" not in str(raised.value)
-    assert time.monotonic() - began < SECONDS_MAX
+    assert time.process_time() - began < SECONDS_MAX
 
 
 class Shape(msgspec.Struct, forbid_unknown_fields=True):
@@ -161,6 +162,6 @@ def test_wrong_csv_is_a_sentence_with_its_line(text, says):
 
 
 def test_many_columns_are_compared_in_time():
-    began = time.monotonic()
+    began = time.process_time()
     columns, _ = rows_of(",".join(f"c{number}" for number in range(100_000)))
-    assert len(columns) == 100_000 and time.monotonic() - began < SECONDS_MAX
+    assert len(columns) == 100_000 and time.process_time() - began < SECONDS_MAX

@@ -3,7 +3,7 @@
 import socket
 import time
 
-import httpx
+import httpx2
 import pytest
 
 from cea_exchange.screens.serving.guard import BODY_S_MAX
@@ -37,7 +37,7 @@ def exchanged(served, request: bytes, *, timeout_s: float = 5.0) -> bytes:
 @pytest.fixture(scope="module")
 def entered(console):
     """A browser that was let in to alice's console."""
-    with httpx.Client(base_url=console.address, headers={"origin": console.address}) as http:
+    with httpx2.Client(base_url=console.address, headers={"origin": console.address}) as http:
         used, console.entrance = console.entrance, ""
         assert http.get(used).status_code == 303
         console.entrance = console.next_line()
@@ -57,10 +57,10 @@ def test_no_path_leads_out_of_what_is_served(board, path):
 
 def test_a_stolen_address_opens_nothing(console, entered):
     _, used, _ = entered
-    assert httpx.get(used).status_code == 403
-    assert httpx.get(f"{console.address}/trade").status_code == 403
+    assert httpx2.get(used).status_code == 403
+    assert httpx2.get(f"{console.address}/trade").status_code == 403
     stolen = {"cookie": f"cea_screen_{console.address.rpartition(':')[2]}=guess"}
-    assert httpx.get(f"{console.address}/trade", headers=stolen).status_code == 403
+    assert httpx2.get(f"{console.address}/trade", headers=stolen).status_code == 403
 
 
 def test_markup_in_a_field_stays_text(entered):
@@ -79,7 +79,7 @@ def test_a_huge_form_and_a_huge_head_are_refused(board, console, entered):
     host = board.address.removeprefix("http://")
     head = f"GET / HTTP/1.1\r\nHost: {host}\r\nX: ".encode() + b"x" * 200_000
     assert b" 200 " not in exchanged(board, head)[:20]
-    assert httpx.get(f"{board.address}/").status_code == 200
+    assert httpx2.get(f"{board.address}/").status_code == 200
 
 
 @pytest.mark.nightly

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
@@ -42,18 +42,18 @@ class Console:
         self.tokens: list[str] = []
         self.door = Door("cea_screen_8123", self.tokens.append, now_s)
         app = Guard(page, hosts={HOST}, door=self.door, body_bytes_max=lambda path: 100)
-        self.http = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=ORIGIN)
+        self.http = httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url=ORIGIN)
 
     async def enter(self) -> str:
         """Come in, and return the mark that forms carry."""
         await self.http.get("/enter", params={"token": self.tokens[-1]})
         return self.door.mark(self.http.cookies["cea_screen_8123"])
 
-    async def post(self, data: dict[str, str], **headers: str) -> httpx.Response:
+    async def post(self, data: dict[str, str], **headers: str) -> httpx2.Response:
         """Send a form as the console's own page does."""
         return await self.http.post("/x", data=data, headers={"origin": ORIGIN, **headers})
 
-    async def leave(self, mark: str) -> httpx.Response:
+    async def leave(self, mark: str) -> httpx2.Response:
         """Send the form that ends the session."""
         form = {"form_mark": mark}
         return await self.http.post("/leave", data=form, headers={"origin": ORIGIN})
@@ -80,9 +80,9 @@ def test_the_address_works_once_and_the_next_one_is_shown():
     run(story())
 
 
-def another_browser(console: Console) -> httpx.AsyncClient:
+def another_browser(console: Console) -> httpx2.AsyncClient:
     """Another browser at the same console."""
-    return httpx.AsyncClient(transport=console.http._transport, base_url=ORIGIN)
+    return httpx2.AsyncClient(transport=console.http._transport, base_url=ORIGIN)
 
 
 def test_a_name_that_others_have_pointed_here_is_refused():

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from html.parser import HTMLParser
 from urllib.parse import urlsplit
 
-import httpx
+import httpx2
 
 from support.registry.fake_venue import wait_until
 from support.screens.institutions import YEAR
@@ -55,7 +55,7 @@ def entered(nation, who):
     """Let a browser in at somebody's console, and wait until it knows whose it is."""
     with Served.console(nation.data, who) as served:
         options = {"base_url": served.address, "headers": {"origin": served.address}}
-        with httpx.Client(**options, timeout=60, follow_redirects=True) as http:
+        with httpx2.Client(**options, timeout=60, follow_redirects=True) as http:
             assert http.get(served.entrance).status_code == 200
             wait_until(lambda: '<span class="who"></span>' not in http.get("/").text)
             yield http

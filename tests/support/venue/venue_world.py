@@ -26,6 +26,7 @@ START = "2024-12-31T08:00:00+08:00"
 ACCOUNTS = ("alice", "bob")
 PRODUCT = "CEA24"
 WAIT_MS = 5_000
+PAUSE_LOOK_S = 0.1
 
 
 class Peer:
@@ -120,6 +121,9 @@ class World:
         self.failure = None
         self.admin_key = "admin"
         self._thread = None
+        self._goes_on = threading.Event()
+        self._goes_on.set()
+        self._is_paused = threading.Event()
 
     def feed(self):
         commands = [control.ProductDeclared(product=self.product, reference_price=9749)]
@@ -142,8 +146,31 @@ class World:
     def start(self):
         self.failure = None
         self.venue = VenueDaemon(self.config, self.data)
+        self.venue.turn = self._turn_when_let(self.venue.turn)
         self._thread = threading.Thread(target=self._run)
         self._thread.start()
+
+    def _turn_when_let(self, turn):
+        """Return the venue's turn, which waits while the venue is paused."""
+
+        def turn_when_let(timeout_ms):
+            while not self._goes_on.is_set():
+                self._is_paused.set()
+                self._goes_on.wait(PAUSE_LOOK_S)
+            turn(timeout_ms)
+
+        return turn_when_let
+
+    @contextlib.contextmanager
+    def paused(self):
+        """Stop the venue between two turns: what is sent meanwhile waits in its sockets."""
+        self._is_paused.clear()
+        self._goes_on.clear()
+        try:
+            assert self._is_paused.wait(WAIT_MS / 1_000 * patience()), "the venue's turn went on"
+            yield
+        finally:
+            self._goes_on.set()
 
     def _run(self):
         try:
