@@ -6,6 +6,7 @@ stop at a signed overflow, a bad shift or an index outside an array; the tests p
 Going back to a plain build takes `build_ext --inplace --force`, for the sources have not changed.
 """
 
+import multiprocessing
 import os
 import sys
 from pathlib import Path
@@ -118,6 +119,8 @@ setup(
         compiler_directives=DIRECTIVES,
         include_path=["src"],
         shared_utility_qualified_name=SHARED,
+        # Any other start method would run this file again in each process.
+        nthreads=os.cpu_count() if multiprocessing.get_start_method() == "fork" else 0,
         # The switch changes the C code, not the sources that are compared by time.
         force=CHECKED or SANITIZED or "--force" in sys.argv,
     ),

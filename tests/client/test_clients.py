@@ -7,6 +7,7 @@ import datetime
 import inspect
 import pickle
 import threading
+import time
 
 import msgspec
 import numpy as np
@@ -31,8 +32,10 @@ from cea_exchange.domain.records import ACCOUNT_NONE, COMMAND_DTYPE, EVENT_DTYPE
 from cea_exchange.domain.refusals import VenueRefusal
 from cea_exchange.protocol.connection import Reached
 from cea_exchange.protocol.security import CurveKeys
+from support.patience import patience
+from support.registry.fake_venue import wait_until
 
-WAIT_S = 10.0
+WAIT_S = 30.0
 
 
 class AcceptingVenue:
@@ -44,6 +47,7 @@ class AcceptingVenue:
         self.refused = {}
         self.reports = []
         self.ids_got = []
+        self.ids_ignored = []
         self._context = zmq.Context()
         self._socket = self._context.socket(zmq.ROUTER)
         self._socket.curve_server = True
@@ -64,6 +68,9 @@ class AcceptingVenue:
             if self._socket.poll(5):
                 peer, tag, payload = self._socket.recv_multipart()
                 if self.deaf:
+                    if tag == b"C":
+                        ids = np.frombuffer(payload, COMMAND_DTYPE)["client_order_id"]
+                        self.ids_ignored += ids.tolist()
                     continue
                 if tag == b"C":
                     self._commands(peer, np.frombuffer(payload, COMMAND_DTYPE))
@@ -127,6 +134,15 @@ def venue(keys):
         yield venue
 
 
+def reports_of(client, count):
+    """Return the reports that come until there are `count`, and any that follow them soon."""
+    reports, until_s = [], time.monotonic() + WAIT_S * patience()
+    while len(reports) < count:
+        assert time.monotonic() < until_s, f"{count} reports expected, got {reports}"
+        reports += client.poll(0.1)
+    return reports + client.poll(0.05)
+
+
 def connect(venue, keys, **options):
     return Client.connect(venue.endpoint, keys["alice"], keys["venue"].public, **options)
 
@@ -153,7 +169,7 @@ def test_lost_reports_are_filled_in(venue, keys):
     with connect(venue, keys) as client:
         venue.lose_reports = 3
         ids = [client.enter("CEA24", "buy", price="97.50", tonnes=10) for _ in range(5)]
-        reports = list(client.reports(timeout_s=0.3))
+        reports = reports_of(client, len(ids))
         assert [report.report_seq for report in reports] == [1, 2, 3, 4, 5]
         assert [report.client_order_id for report in reports] == ids
 
@@ -164,6 +180,7 @@ def test_unanswered_commands_are_sent_again_with_the_same_ids(venue, keys):
         client.answer(first)
         venue.deaf = True
         ids = [client.enter("CEA24", "buy", price="97.50", tonnes=10) for _ in range(3)]
+        wait_until(lambda: venue.ids_ignored == ids)
         assert len(list(client.reports(timeout_s=0.3))) == 1
         assert client.unacknowledged == ids
         venue.deaf = False
@@ -178,9 +195,12 @@ def test_silence_brings_a_new_connection(venue, keys):
     with connect(venue, keys, heartbeat_interval_s=0.1, silence_s_max=0.4) as client:
         venue.deaf = True
         client_order_id = client.enter("CEA24", "buy", price="97.50", tonnes=10)
-        assert client.poll(0.8) == []
+        until_s = time.monotonic() + WAIT_S * patience()
+        while not client.reconnections:
+            assert time.monotonic() < until_s, "the client kept the silent connection"
+            assert client.poll(0.1) == []
         venue.deaf = False
-        client.answer(client_order_id, timeout_s=5.0)
+        client.answer(client_order_id, timeout_s=WAIT_S * patience())
         assert client.reconnections >= 1
         assert client.session.state is SessionState.READY
 
@@ -211,11 +231,15 @@ def test_what_a_question_is_refused_for_is_raised_at_once(venue, keys):
                 ask(client)
             assert raised.value.code is code
         venue.refused = {"heartbeat": (VenueRefusal.BUSY, "message")}
+        before = client.session.messages[-1]
         client.session.heartbeat()
         client.flush()
-        client.poll(0.2)
+        until_s = time.monotonic() + WAIT_S * patience()
+        while not (messages := client.session.messages) or messages[-1] is before:
+            assert time.monotonic() < until_s, "the heartbeat had no answer"
+            client.poll(0.05)
         venue.refused = {}
-        assert client.session.messages[-1]["op"] == "refused"
+        assert messages[-1]["op"] == "refused"
         with pytest.raises(TimeoutError):
             client.book("CEA24", timeout_s=0.2)
 
@@ -232,7 +256,8 @@ def test_the_async_client_raises_what_its_only_question_is_refused_for(venue, ke
                 assert raised.value.code is VenueRefusal.BUSY
             # Of two it is known once the other is answered, or not.
             venue.refused = {"party": (VenueRefusal.BUSY, "message")}
-            both = client.party(account="bob", timeout_s=5.0), client.book("CEA24", timeout_s=0.3)
+            party = client.party(account="bob", timeout_s=WAIT_S * patience())
+            both = party, client.book("CEA24", timeout_s=0.3)
             party, book = await asyncio.gather(*both, return_exceptions=True)
             assert isinstance(book, TimeoutError)
             assert party.code is VenueRefusal.BUSY
@@ -327,7 +352,10 @@ def test_the_async_client_does_the_same(venue, keys):
             ids.append(await client.cancel(1))
             ids.append(await client.amend(1, price="97.40", tonnes=2))
             await client.answer(ids[-1])
-            reports = [report async for report in client.reports(timeout_s=0.1)]
+            reports, until_s = [], time.monotonic() + WAIT_S * patience()
+            while len(reports) < len(ids) and time.monotonic() < until_s:
+                reports += await client.poll(0.1)
+            reports += await client.poll(0.05)
             assert [report.client_order_id for report in reports] == ids
             client.reconnect()
             await client.logon()
@@ -341,10 +369,12 @@ def test_tasks_of_one_async_client_do_not_wait_for_each_others_reading(venue, ke
         async with await AsyncClient.connect(
             venue.endpoint, keys["alice"], keys["venue"].public
         ) as client:
+            # Sooner than the reader would end by itself.
+            bound_s = WAIT_S * patience()
             seen = []
 
             async def read():
-                async for report in client.reports(timeout_s=3.0):
+                async for report in client.reports(timeout_s=2 * bound_s):
                     seen.append(report)
 
             async def send(count):
@@ -352,10 +382,10 @@ def test_tasks_of_one_async_client_do_not_wait_for_each_others_reading(venue, ke
                     await client.answer(await client.cancel(1))
 
             reader = asyncio.create_task(read())
-            async with asyncio.timeout(2.0):
+            async with asyncio.timeout(bound_s):
                 await asyncio.gather(send(20), send(20))
-            while len(seen) < 40:
-                await asyncio.sleep(0.01)
+                while len(seen) < 40:
+                    await asyncio.sleep(0.01)
             reader.cancel()
 
     asyncio.run(trade())

@@ -12,9 +12,11 @@ from cea_exchange.loadtest.load_run import await_transfers
 from cea_exchange.loadtest.local_exchange import LocalExchange
 from cea_exchange.loadtest.population import Participant
 from cea_exchange.protocol.security import CurveKeys
+from support.patience import patience
 
 pytestmark = pytest.mark.e2e
 
+WAIT_S = 30.0
 REFERENCES = {"CEA24": 9749}
 BUYER = Participant("alice", "short", {"CEA24": Side.BUY}, 100_000_000, {})
 SELLER = Participant("bob", "surplus", {"CEA24": Side.SELL}, 1_000_000, {"CEA24": 50_000})
@@ -39,6 +41,19 @@ def connect(exchange, name, **options):
     )
 
 
+def reports_until(client, is_enough):
+    """Return the reports that come until they are enough."""
+    reports, until_s = [], time.monotonic() + WAIT_S * patience()
+    while not is_enough(reports):
+        assert time.monotonic() < until_s, kinds_of(reports)
+        reports += client.poll(0.1)
+    return reports
+
+
+def has_trade(reports):
+    return any(report.kind == EventKind.TRADE for report in reports)
+
+
 def kinds_of(reports):
     return [EventKind(report.kind).name for report in reports]
 
@@ -50,8 +65,7 @@ def test_a_trade_is_reported_to_both_sides_and_to_nobody_elses_eyes(exchange):
         alice.answer(alice.session.next_client_order_id - 1)
         sell = bob.enter("CEA24", Side.SELL, price="97.40", tonnes=40)
         bob.answer(sell)
-        taker = list(bob.reports(timeout_s=0.3))
-        maker = list(alice.reports(timeout_s=0.3))
+        taker, maker = reports_until(bob, has_trade), reports_until(alice, has_trade)
         assert kinds_of(taker) == ["ORDER_ACCEPTED", "TRADE"]
         assert kinds_of(maker) == ["ORDER_ACCEPTED", "ORDER_RESTED", "TRADE"]
         assert (taker[1].price, taker[1].tonnes) == (9750, 40)
@@ -70,7 +84,8 @@ def test_the_book_shows_orders_that_a_taker_can_pick(exchange):
         assert level["price"] == 9800
         assert level["orders"] == [[first, 10], [second, 20]]
         alice.answer(alice.enter("CEA24", "buy", price="98.00", tonnes=20, pick=second))
-        (trade,) = [r for r in alice.reports(timeout_s=0.3) if r.kind == EventKind.TRADE]
+        reports = reports_until(alice, has_trade)
+        (trade,) = [r for r in reports if r.kind == EventKind.TRADE]
         assert trade.counter_order_id == second
         bob.answer(bob.cancel(first))
 
@@ -103,17 +118,18 @@ def test_a_stranger_gets_no_session(exchange):
             exchange.endpoint("venue", "gateway"),
             CurveKeys.new(),
             exchange.keys("venue").public,
-            timeout_s=1.0,
+            timeout_s=1.0 * patience(),  # It is raised when the time is over.
         )
 
 
 def test_reports_are_replayed_to_a_new_connection(exchange):
     with connect(exchange, "alice") as alice:
         alice.answer(alice.enter("CEA24", "buy", price="90.00", tonnes=10))
-        alice.poll(0.2)
+        reports_until(alice, lambda got: EventKind.ORDER_RESTED in [r.kind for r in got])
         last = alice.session.report_seq
         with connect(exchange, "alice", report_seq=last - 2) as again:
-            assert [r.report_seq for r in again.reports(timeout_s=0.2)] == [last - 1, last]
+            missed = reports_until(again, lambda got: len(got) >= 2) + again.poll(0.2)
+            assert [r.report_seq for r in missed] == [last - 1, last]
 
 
 def test_unanswered_commands_survive_a_killed_venue(exchange):
@@ -123,8 +139,8 @@ def test_unanswered_commands_survive_a_killed_venue(exchange):
         ids += [alice.enter("CEA24", "buy", price="91.00", tonnes=10) for _ in range(50)]
         exchange.start_venue()
         alice.reconnect()
-        alice.logon(timeout_s=20.0)
-        deadline = time.monotonic() + 20.0
+        alice.logon(timeout_s=WAIT_S * patience())
+        deadline = time.monotonic() + WAIT_S * patience()
         accepted = []
         while len(accepted) < 100 and time.monotonic() < deadline:
             accepted += [r for r in alice.poll(0.1) if r.kind == EventKind.ORDER_ACCEPTED]
@@ -172,6 +188,6 @@ def test_the_async_client_trades(exchange):
             await bob.logoff()
             assert [r.kind for r in await bob.poll()][-1] == EventKind.ORDER_RESTED
             with pytest.raises(SessionEnded, match="logged_off"):
-                await bob.poll(5.0)
+                await bob.poll(WAIT_S * patience())
 
     asyncio.run(trade())

@@ -79,10 +79,10 @@ def test_a_standby_reads_on_while_the_nodes_elect_who_leads_them_all(nodes, keep
     nodes.log_nodes.kill(number_of(gone))
     began_s = time.monotonic()
     # As when the consumer was on that node: only who leads them all can say where another is to be.
-    two._connection.call(two._reader._drop(), 5.0)
+    two._connection.call(two._reader._drop(), WAIT_S)
     one.sequencer.run_records(orders(1, 20, 0))
     nodes.level(two)
-    assert time.monotonic() - began_s < ELECTION_S
+    assert time.monotonic() - began_s < ELECTION_S * patience()
     assert two.log_seq == one.log_seq and not two.lag
 
 
@@ -103,12 +103,12 @@ def test_a_standby_leads_and_is_found_while_the_lease_s_bucket_elects(nodes, kee
         # As when its process was killed.
         one._connection.close()
         while not two.lead_if_due():
-            assert time.monotonic() - began_s < ELECTION_S
+            assert time.monotonic() - began_s < ELECTION_S * patience()
             two.follow(0.05)
         two.endpoints_say({"way_in": "tcp://127.0.0.1:1"})
         record = None
         while record is None or record.node != "two":
-            assert time.monotonic() - began_s < ELECTION_S
+            assert time.monotonic() - began_s < ELECTION_S * patience()
             with contextlib.suppress(LogUnreachable):
                 record = leader_read(watcher)
         assert record.endpoints == {"way_in": "tcp://127.0.0.1:1"} and record.epoch == two.epoch

@@ -24,6 +24,7 @@ from support.cluster.epochs import RECORD
 from support.patience import patience
 
 pytestmark = pytest.mark.e2e
+READ_S = 30.0
 MARKS = [b"second of them", b"third of them", b"fourth of them", b"fifth of them"]
 
 
@@ -67,7 +68,7 @@ def test_a_damaged_copy_is_read_past_and_a_message_that_all_lost_is_named(
     tmp_path, monkeypatch, copies
 ):
     """It created 150 consumers a second, until the log took no more from anybody."""
-    monkeypatch.setattr(log_reader, "MISSING_S_MAX", 2.0)
+    monkeypatch.setattr(log_reader, "MISSING_S_MAX", 2.0 * patience())
     with LogNodes(tmp_path) as log_nodes:
         log_nodes.start()
         config = msgspec.convert(log_nodes.cluster_settings("one"), ClusterConfig)
@@ -75,7 +76,7 @@ def test_a_damaged_copy_is_read_past_and_a_message_that_all_lost_is_named(
             shared = ReplicatedLog(connection)
             shared.make()
             filled(shared)
-            assert read(connection, 10 * patience()) == ([1, 2, 3, 4, 5], None)
+            assert read(connection, READ_S * patience()) == ([1, 2, 3, 4, 5], None)
             leader = shared.info().leader
         leads = next(n for n, node in enumerate(log_nodes.settings) if node.node == leader)
         others = [number for number in range(3) if number != leads]
@@ -85,8 +86,8 @@ def test_a_damaged_copy_is_read_past_and_a_message_that_all_lost_is_named(
             flipped(log_nodes, number, MARKS[1])
         log_nodes.start()
         with LogConnection(config, tmp_path) as connection:
-            found, error = read(connection, 10 * patience())
-            stream = connection.call(connection.ask("STREAM.INFO.cea-journal"), 5.0)
+            found, error = read(connection, READ_S * patience())
+            stream = connection.call(connection.ask("STREAM.INFO.cea-journal"), READ_S)
             if copies == 3:
                 assert found == [1, 2]
                 assert "message 3 of the log: it is missing, and the log has 5" in str(error)

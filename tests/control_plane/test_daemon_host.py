@@ -45,7 +45,7 @@ def asked(host, keys):
                 b"?",
                 keys=keys,
                 server_key=host.keys.public,
-                timeout_s=10,
+                timeout_s=60,
             )
         finally:
             host.stop()

@@ -234,7 +234,7 @@ def test_who_takes_nothing_for_a_while_is_disconnected(impatient):
     client.send(b"look")
     assert doorway.turns_until(lambda: len(doorway.door) == 1)
     message = doorway.door.next()
-    end = time.monotonic() + 20
+    end = time.monotonic() + WAIT_S * patience()
     while not doorway.socket_door.monitor.closed_count and time.monotonic() < end:
         if message.routing_id not in doorway.socket_door._outbox:
             doorway.door.answer(message, bytes(MIB))
@@ -253,7 +253,7 @@ def test_a_burst_of_answers_arrives_whole_and_in_order(doorway):
         doorway.door.answer(message, b"%d" % number)
     doorway.turns_until(lambda: not doorway.socket_door._outbox.routing_ids())
     got = []
-    while client.poll(1_000 if len(got) < 500 else 0):
+    while client.poll(0) or (len(got) < 500 and doorway.turns_until(lambda: client.poll(0))):
         got.append(int(client.recv()))
         doorway.turn()
     assert list(range(500)) == got and not doorway.socket_door.monitor.closed_count

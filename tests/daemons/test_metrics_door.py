@@ -26,7 +26,7 @@ def test_whatever_is_said_to_the_metrics_others_get_theirs(tmp_path, capfd):
         capfd.readouterr()
         for _ in range(3 * ROUNDS):
             for _ in range(12):
-                asker = stack.enter_context(socket.create_connection((host, int(port)), 5))
+                asker = stack.enter_context(socket.create_connection((host, int(port)), 60))
                 said = chance.choice(
                     [b"", b"GET /metrics", b"GET /" + b"a" * 100_000, chance.randbytes(500)]
                 )

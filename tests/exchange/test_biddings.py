@@ -12,6 +12,7 @@ from cea_exchange.domain.records import EventKind, Method, Reason, Side
 from cea_exchange.loadtest.load_run import await_transfers
 from cea_exchange.loadtest.local_exchange import ExchangeError, LocalExchange
 from cea_exchange.loadtest.population import Participant
+from support.patience import patience
 
 pytestmark = pytest.mark.e2e
 
@@ -52,7 +53,7 @@ def connect(exchange, name, **options):
 def reports_until(client, kind):
     """All reports up to the first of a kind."""
     seen = []
-    for report in client.reports(timeout_s=20.0):
+    for report in client.reports(timeout_s=30.0 * patience()):
         seen.append(report)
         if report.kind == kind:
             return seen
@@ -92,7 +93,7 @@ def test_a_sealed_bidding_survives_a_kill_and_is_settled(exchange):
         exchange.start_venue()
         for client in (seller, alice, bob):
             client.reconnect()
-            client.logon(timeout_s=20.0)
+            client.logon(timeout_s=30.0 * patience())
         assert bob.biddings() == sealed
         exchange.operate("clock", at=at("11:00"))
         won = reports_until(alice, EventKind.TRADE)[-1]

@@ -7,6 +7,7 @@ from cea_exchange.domain.records import BlockFlag, EventKind, Method, Reason, Si
 from cea_exchange.loadtest.load_run import await_transfers
 from cea_exchange.loadtest.local_exchange import LocalExchange
 from cea_exchange.loadtest.population import Participant
+from support.patience import patience
 
 pytestmark = pytest.mark.e2e
 
@@ -36,7 +37,7 @@ def connect(exchange, name, **options):
 
 def next_report(client, kind):
     """The next report of a kind."""
-    for report in client.reports(timeout_s=10.0):
+    for report in client.reports(timeout_s=30.0 * patience()):
         if report.kind == kind:
             return report
     raise AssertionError(f"no {kind.name} came")
@@ -74,7 +75,7 @@ def test_a_negotiation_over_the_wire_survives_a_kill_and_is_settled(exchange):
         exchange.start_venue()
         for client in (alice, bob):
             client.reconnect()
-            client.logon(timeout_s=20.0)
+            client.logon(timeout_s=30.0 * patience())
         countered = next_report(bob, EventKind.BLOCK_COUNTERED)
         assert countered.flags & BlockFlag.BY_COUNTERPARTY
         trade = bob.answer(bob.block_accept(countered.order_id))

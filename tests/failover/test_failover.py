@@ -172,12 +172,13 @@ def test_leaders_that_are_killed_are_a_pause_and_no_order_is_refused_for_it(tmp_
 
 @pytest.mark.e2e
 @pytest.mark.crash
-def test_faults_of_every_kind_lose_nothing(tmp_path):
-    """Fewer commands than at night: beside other tests they would want both processors."""
+@pytest.mark.parametrize("count", [12, pytest.param(30, marks=pytest.mark.nightly)])
+def test_faults_of_every_kind_lose_nothing(tmp_path, count):
+    """Twelve faults have every kind; commands are few, for other tests want the processors too."""
     more = ("--sqlite", "--per-second", "200", "--seed", "11")
-    _, found = failover_run(tmp_path, "--faults", "30", *more)
+    _, found = failover_run(tmp_path, "--faults", str(count), *more)
     acts = [act for each in found["outages"] for act in each["acts"]]
-    assert len(acts) == 30
+    assert len(acts) == count
     assert len({kind for kind, *_ in acts}) > (8 if can_be_private() else 3)
     assert found["checked"]["trades"] > 100 and found["checked"]["venues"] == 3
     assert found["epochs"] > 2

@@ -14,6 +14,7 @@ from cea_exchange.loadtest.faults.faulty_disk import FaultyStorage
 from cea_exchange.loadtest.faults.proxy import Proxy
 from cea_exchange.loadtest.stands.stand import Stand, StandError
 from support.patience import patience
+from support.registry.fake_venue import wait_until
 
 pytestmark = pytest.mark.unit
 
@@ -196,7 +197,7 @@ def proxy(echo):
 def connected(proxy):
     host, _, port = proxy.endpoint.removeprefix("tcp://").partition(":")
     connection = socket.create_connection((host, int(port)))
-    connection.settimeout(5)
+    connection.settimeout(30 * patience())
     return connection
 
 
@@ -223,7 +224,8 @@ def test_a_delay_holds_back_and_ends_without_changing_the_order(proxy):
         proxy.delay(0.1)
         started = time.monotonic()
         connection.sendall(b"slow")
-        time.sleep(0.02)
+        # Once the proxy has read it, it knows when that is to leave.
+        wait_until(lambda: any(pipe.last_at > started for pipe in proxy._pipes.values()))
         proxy.delay(0.0)
         connection.sendall(b"fast")
         back = b""

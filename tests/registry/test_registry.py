@@ -292,7 +292,7 @@ def test_keys_of_others_are_refused(daemon, admin, feed):
 
 def test_stop_ends_the_daemon(daemon, admin):
     assert {"ok": True} == admin.ask({"op": "stop"})
-    assert 0 == daemon.process.wait(10 * patience())
+    assert 0 == daemon.process.wait(30 * patience())
 
 
 # -- the command line ------------------------------------------------------------------------

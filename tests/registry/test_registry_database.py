@@ -102,7 +102,7 @@ def test_its_server_killed_and_started_it_goes_on_where_it_was(
     finally:
         postgres_process.start()
     settled_to(postgres_address, 200)
-    wait_until(lambda: "cea_registry_database_ok 1.0" in metrics(data), 10)
+    wait_until(lambda: "cea_registry_database_ok 1.0" in metrics(data))
     # What was acknowledged is there, and a repeat does nothing.
     assert admin.ask(request, 10_000) == {"ok": True}
     assert admin.ask(second, 10_000) == {"ok": True}

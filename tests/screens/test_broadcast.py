@@ -9,6 +9,7 @@ import pytest
 
 from cea_exchange.screens.live import broadcast
 from cea_exchange.screens.live.broadcast import Hub, Kind, Wire, event_frame
+from support.patience import patience
 
 PLAIN = Wire(is_packed=False, is_chunked=False)
 
@@ -98,7 +99,7 @@ def run(story: Any, monkeypatch: Any) -> None:
 
 
 async def until(condition: Any) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30 * patience()):
         while not condition():
             await asyncio.sleep(0.002)
 
@@ -131,7 +132,7 @@ def test_a_state_is_rendered_once_for_all_who_read_the_same_language(monkeypatch
 
 
 def test_a_viewer_that_does_not_read_keeps_nobody_waiting_and_is_let_go(monkeypatch):
-    monkeypatch.setattr(broadcast, "STALLED_S", 0.3)
+    monkeypatch.setattr(broadcast, "STALLED_S", 0.3 * patience())
 
     async def story(hub: Hub, state: dict[str, Any], rendered: list[Any]) -> None:
         stuck = await Viewer.come(hub, "book.CEA24", reads=False)

@@ -99,9 +99,13 @@ def _bought_amended_canceled(page, language):
     page.keyboard.press("Escape")
     page.keyboard.press("e")
     expect(page.locator("#amend-price")).to_be_focused()
+    # A busy browser settles late; what was closed before that stays closed.
+    page.evaluate("htmx.config.defaultSettleDelay = 500")
     typed(page, "97.25", "15")
     expect(page.locator("#amend-dialog .done")).to_contain_text(AMENDED[language])
     page.keyboard.press("Escape")
+    page.wait_for_timeout(1_000)
+    page.evaluate("htmx.config.defaultSettleDelay = 20")
     expect(page.locator("tr", has=page.locator(f"#amend-{number}"))).to_contain_text("97.25")
     page.keyboard.press("c")
     expect(page.locator(f"#cancel-{number}")).to_be_focused()

@@ -23,6 +23,7 @@ from cea_exchange.client import (
 from cea_exchange.client.connecting import not_connected
 from cea_exchange.protocol.connection import ConnectionMonitor, Reached
 from cea_exchange.protocol.security import AllowList, CurveKeys, client_socket, server_socket
+from support.patience import patience
 from support.registry.fake_venue import wait_until
 
 SECONDS = 1.0
@@ -77,16 +78,17 @@ def nobody() -> str:
 
 
 def blocking(endpoint, keys, server_key):
-    Client.connect(endpoint, keys, server_key, timeout_s=SECONDS)
+    Client.connect(endpoint, keys, server_key, timeout_s=SECONDS * patience())
 
 
 def awaiting(endpoint, keys, server_key):
-    asyncio.run(AsyncClient.connect(endpoint, keys, server_key, timeout_s=SECONDS))
+    timeout_s = SECONDS * patience()
+    asyncio.run(AsyncClient.connect(endpoint, keys, server_key, timeout_s=timeout_s))
 
 
 def follow(endpoint, keys, server_key):
     with MarketDataClient(endpoint, keys, server_key) as client:
-        client.await_books(SECONDS)
+        client.await_books(SECONDS * patience())
 
 
 CLIENTS = [(blocking, "orders"), (awaiting, "orders"), (follow, "market_data")]

@@ -364,7 +364,7 @@ def test_sigterm_under_load_ends_in_seconds_and_what_was_told_is_there(world):
             stopping = msgspec.msgpack.decode(frames[1])["op"] == "stopping"
     assert stopping
     assert world.venue.process.wait(20 * patience()) == 0
-    assert time.monotonic() - began_s < 20
+    assert time.monotonic() - began_s < 20 * patience()
     assert journal_is_sealed(world)
     reported = events(world.venue)
     assert [line["event"] for line in reported[-2:]] == ["stopping", "stopped"]

@@ -14,7 +14,7 @@ from support.venue.venue_world import world_open
 
 pytestmark = pytest.mark.e2e
 
-WAIT_S = 20
+WAIT_S = 30
 
 
 def test_participants_of_a_way_in_that_ends_go_on_by_another(tmp_path):
@@ -57,7 +57,7 @@ def test_who_comes_before_the_first_leader_is_let_in_once_there_is_one(tmp_path)
             coming.start()
             # Not that its key is refused: nobody can know yet.
             with pytest.raises(NotConnected, match="admits nobody yet") as early:
-                come(place, CurveKeys.new(), opened.keys.public, 1.5)
+                come(place, CurveKeys.new(), opened.keys.public, 1.5 * patience())
             assert not isinstance(early.value, KeyRefused)
             assert coming.is_alive() and not found
             opened.venue_open()

@@ -428,7 +428,7 @@ def test_the_daemon_talks_to_the_bank_while_it_goes_on(tmp_path):
             thread.start()
             try:
                 with RegistryStore.open_reader(tmp_path) as store:
-                    end = time.monotonic() + 20
+                    end = time.monotonic() + 30 * patience()
                     while store.confirmed_date != date or _count(store, "accepted") < 12:
                         assert time.monotonic() < end, _count(store, "accepted")
                         time.sleep(0.05)

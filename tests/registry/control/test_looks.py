@@ -52,9 +52,9 @@ class Asking:
         asked = Asked(person, request_decode(payload), person.name)
         return self.looks.ask(message, asked, now_ns=time.time_ns(), now_s=time.monotonic())
 
-    def turns(self, count, seconds=30):
+    def turns(self, count, seconds=None):
         """Turn until so many were answered; return the answers so far, by person."""
-        end = time.monotonic() + seconds
+        end = time.monotonic() + (30 * patience() if seconds is None else seconds)
         while len(self.answers) < count and time.monotonic() < end:
             self.answers += [(each.asked.person.name, each.answer)
                              for each in self.looks.turn(time.monotonic())]  # fmt: skip

@@ -167,7 +167,7 @@ def test_a_representative_and_a_province_see_their_own_only(service, typed, repo
 
 def test_a_stranger_gets_no_answer(service, data):
     with pytest.raises(InstitutionUnavailable, match="it refuses the key; is eve a person's key"):
-        registry_ask(data, {"op": "status"}, timeout_s=1, key="eve")
+        registry_ask(data, {"op": "status"}, timeout_s=WAIT_S, key="eve")
 
 
 def test_a_person_who_was_removed_is_refused_at_once_and_for_good(service, data, reported, of_two):
@@ -184,7 +184,7 @@ def test_a_person_who_was_removed_is_refused_at_once_and_for_good(service, data,
     finally:
         eve.close()
     with pytest.raises(InstitutionUnavailable, match="it refuses the key"):
-        registry_ask(data, {"op": "status"}, timeout_s=1, key="eve")
+        registry_ask(data, {"op": "status"}, timeout_s=WAIT_S, key="eve")
 
 
 def test_an_entity_is_renamed_when_its_province_approves(service, typed, reported):

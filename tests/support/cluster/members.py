@@ -14,7 +14,9 @@ from cea_exchange.domain.records import COMMAND_DTYPE, CommandKind, Phase, Side
 from cea_exchange.journal import OsStorage
 from cea_exchange.protocol import control
 from cea_exchange.venue.replication.member import ClusterMember
+from support.patience import patience
 
+WAIT_S = 30.0
 DATE = 20241231
 PRICE = 9749
 
@@ -45,17 +47,17 @@ class Nodes:
 
     def leader(self, name):
         member = self.open(name)
-        end_s = time.monotonic() + 20
+        end_s = time.monotonic() + WAIT_S * patience()
         while not member.lead_if_due():
-            assert time.monotonic() < end_s
+            assert time.monotonic() < end_s, f"{name} does not lead: {member.why}"
             member.follow(0.05)
         return member
 
     def level(self, member):
         """Follow until there is nothing more: what one of the others wrote, this one has."""
-        end_s = time.monotonic() + 20
+        end_s = time.monotonic() + WAIT_S * patience()
         while member.lag or member.log_seq < max(each.log_seq for each in self.opened):
-            assert time.monotonic() < end_s
+            assert time.monotonic() < end_s, f"{member.log_seq} of the log, {member.lag} behind"
             member.follow(1.1)
 
     def close(self, member):

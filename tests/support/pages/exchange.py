@@ -110,4 +110,4 @@ def _traded(exchange: LocalExchange) -> int:
         buyer.answer(buyer.enter("CEA24", "buy", price="97.49", tonnes=30))
         far = seller.answer(seller.enter("CEA24", "sell", price="107.23", tonnes=10_000))
         seller.answer(seller.cancel(far.order_id))
-        return next(each.trade_id for each in buyer.reports(timeout_s=10) if each.trade_id)
+        return next(each.trade_id for each in buyer.reports(timeout_s=60) if each.trade_id)

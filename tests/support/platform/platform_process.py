@@ -47,7 +47,7 @@ class PlatformProcess:
 
     def stop(self):
         self.process.terminate()
-        assert self.process.wait(10 * patience()) == 0, self.log()
+        assert self.process.wait(30 * patience()) == 0, self.log()
 
     def log(self):
         return (self.data / "platform.log").read_text()

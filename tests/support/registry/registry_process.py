@@ -41,7 +41,7 @@ class Daemon:
 
     def stop(self):
         self.process.terminate()
-        assert 0 == self.process.wait(10 * patience())
+        assert 0 == self.process.wait(30 * patience())
 
     def caller(self, name, keys=None):
         directory = self.data / "keys"

@@ -69,7 +69,7 @@ def test_one_whose_pulse_stops_is_ended_and_begun_again(tmp_path):
     now_s = 1_000.0
     child = Hanging(tmp_path, UPSTREAM, RelayConfig(), now_s)
     try:
-        first, until_s = child._process, time.monotonic() + 30
+        first, until_s = child._process, time.monotonic() + 30 * patience()
         # Its first sign of life counts from when it is seen.
         while child._pulse_s == 1_000.0:
             now_s += 0.001

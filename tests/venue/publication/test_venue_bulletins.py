@@ -23,6 +23,7 @@ from cea_exchange.venue.publication.bulletins import (
     written_dates,
 )
 from support.market.market_records import entered
+from support.patience import patience
 from support.venue.venue_process import command
 from support.venue.venue_world import PRODUCT, enter, world_open
 
@@ -183,13 +184,13 @@ def test_the_public_stream_has_the_bulletin(tmp_path):
             world.keys["venue"].public,
             topics=("bulletin", "hb"),
         ) as client:
-            end = time.monotonic() + 10
+            end = time.monotonic() + 30 * patience()
             while not client.poll(1.0):
                 assert time.monotonic() < end
             world.admin(op="close_day")
             shown = []
             while not shown:
-                assert time.monotonic() < end + 20
+                assert time.monotonic() < end + 30 * patience()
                 shown = [v for topic, v in client.poll(1.0) if topic == TOPIC_BULLETIN.decode()]
         document = json.loads((tmp_path / "bulletins" / "2024-12-31.json").read_bytes())
         assert {key: shown[0][key] for key in document} == document

@@ -118,6 +118,7 @@ def test_a_start_with_a_clock_of_next_year_waits_for_two_who_confirm_it(world, c
     world.stop()
     clock.ahead_ns += 40 * 86_400 * 10**9
     world.start()
+    world.until(lambda: world.admin(op="status")["clock_warning"])
     time.sleep(TURNS_S)
     status = world.admin(op="status")
     assert (status["trading_date"], status["phase"]) == (DATE, "listed")

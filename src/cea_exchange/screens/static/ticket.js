@@ -15,7 +15,8 @@
     field("tonnes").dispatchEvent(new Event("input", { bubbles: true }));
   });
 
-  document.addEventListener("htmx:afterSettle", ({ detail }) => {
+  // With the swap, not once it has settled: who has closed the dialog meanwhile would see it again.
+  document.addEventListener("htmx:afterSwap", ({ detail }) => {
     const dialog = detail.target.closest("dialog");
     if (dialog && !dialog.open) dialog.showModal();
   });
