@@ -52,6 +52,7 @@ from cea_exchange.client.session import (
     Uncopied,
 )
 from cea_exchange.domain.documents.statement import Statement
+from cea_exchange.domain.enums import Phase
 from cea_exchange.domain.refusals import VenueRefusal
 from cea_exchange.domain.refusals.answers import code_of
 from cea_exchange.protocol.connection import ConnectionMonitor, Reached
@@ -119,6 +120,10 @@ def _sent(queue: Callable[Concatenate[OrderSession, P], R]) -> _Spoken[P, R]:
 
     def steps(client: "_OrderEntry", /, *arguments: P.args, **named: P.kwargs) -> Steps[R]:
         client._open_check()
+        if client.session.phase == Phase.CLOSED:
+            # The day may have opened since: its message waits in the socket, and a command with
+            # the date of before would be refused.
+            yield 0.0
         client_order_id = queue(client.session, *arguments, **named)
         yield None
         return client_order_id
