@@ -67,6 +67,16 @@ def check_failed(*kinds: type[Exception], says: str = "") -> Iterator[None]:
 
 
 @contextmanager
+def nothing_starts(data: Path) -> Iterator[None]:
+    """Let a file or disk that can't be used end a daemon's start, with its path and the reason."""
+    try:
+        yield
+    except OSError as error:
+        place = error.filename or data
+        raise CheckFailed(f"nothing starts: {place}: {error.strerror or error}") from error
+
+
+@contextmanager
 def file_used(place: Path | str, says: str = "") -> Iterator[None]:
     """Let a file that can't be used end the command: what was expected of it."""
     try:

@@ -162,11 +162,23 @@ class DaemonHost:
 
     def endpoints_write(self, path: Path, **more: Any) -> None:
         """Say where it listens, whole or not at all, once everything is ready."""
+        self.endpoints_draft(path, **more).replace(path)
+
+    def endpoints_draft(self, path: Path, **more: Any) -> Path:
+        """Write where it listens beside the path; what is there counts once it is moved there.
+
+        A daemon logs that it is ready in between: on a full disk it is not, and whoever waits for
+        the endpoints finds the line in the log.
+        """
         path.parent.mkdir(parents=True, exist_ok=True)
         draft = path.with_suffix(".json.new")
         text = json.dumps({**self.endpoints, **more}, indent=1)
-        draft.write_text(text + "\n", encoding="utf-8")
-        draft.replace(path)
+        try:
+            draft.write_text(text + "\n", encoding="utf-8")
+        except OSError as error:
+            # A write that fails on a full disk names no file.
+            raise OSError(error.errno, error.strerror, str(draft)) from error
+        return draft
 
     # -- the loop ---------------------------------------------------------------------------------
 

@@ -179,12 +179,14 @@ class InstitutionDaemon(ABC, Generic[C, S, M]):
     def _bind(self, host: DaemonHost) -> None:
         self._admin_open(host)
         machine = self._machine
-        fields = machine.log_fields()
-        log.info(f"{self._name}_ready", **fields, state=machine.state, **host.endpoints)
+        fields, doors = machine.log_fields(), dict(host.endpoints)
         if self._config.metrics is not None:
             self._metrics_server = self._metrics.serve(self._config.metrics, host.pulse.health)
             host.endpoints["metrics"] = self._metrics_server.address
-        host.endpoints_write(self._folder / "endpoints.json", pid=os.getpid())
+        path = self._folder / "endpoints.json"
+        draft = host.endpoints_draft(path, pid=os.getpid())
+        log.info(f"{self._name}_ready", **fields, state=machine.state, **doors)
+        draft.replace(path)
 
     @property
     def _folder(self) -> Path:

@@ -206,8 +206,6 @@ class VenueDaemon:
         self.venue = self._venue_made(host, self._storage)
         self._collectors.register(self.venue.monitor.metrics)
         self._chores_due_s = time.monotonic()
-        # Before others can find the venue: who waits for its endpoints finds the line in the log.
-        log.info("ready", data=str(self.data), **self.machine.summary())
         more = {
             "public_key": host.keys.public,
             "market_data_public_key": self.market_data_public_key,
@@ -216,7 +214,10 @@ class VenueDaemon:
             "pid": os.getpid(),
         }
         self._is_open = True
-        host.endpoints_write(self.data / "venue" / "endpoints.json", **more)
+        path = self.data / "venue" / "endpoints.json"
+        draft = host.endpoints_draft(path, **more)
+        log.info("ready", data=str(self.data), **self.machine.summary())
+        draft.replace(path)
         if self.member is not None:
             self.member.endpoints_say({**host.endpoints, **more})
 

@@ -1,6 +1,7 @@
 """`cea-exchange bank`: a simulated settlement bank, and a look into a bank's files."""
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,7 +17,7 @@ from cea_exchange.cli.daemons.daemon_log import (
     log_to_standard_error,
 )
 from cea_exchange.cli.daemons.loading import modules_loading
-from cea_exchange.cli.errors import bad_input, check_failed
+from cea_exchange.cli.errors import bad_input, check_failed, nothing_starts
 from cea_exchange.cli.options import Data
 from cea_exchange.cli.readable import date_shown
 from cea_exchange.control_plane.signals import StopSignals
@@ -69,7 +70,10 @@ def serve(
         bad_input(ConfigError, FolderInUse, SecurityError),
     ):
         settings = BankConfig() if config is None else settings_read(config, BankConfig)
-        with FolderLock(data / "bank"), BankDaemon(settings, data, seed) as daemon:
+        with ExitStack() as opened:
+            with nothing_starts(data):
+                opened.enter_context(FolderLock(data / "bank"))
+                daemon = opened.enter_context(BankDaemon(settings, data, seed))
             signals.lead_to(daemon.stop)
             daemon.run()
     if daemon.is_restarting:

@@ -37,7 +37,7 @@ from cea_exchange.cli.daemons.daemon_log import (
     log_to_standard_error,
 )
 from cea_exchange.cli.daemons.loading import modules_loading
-from cea_exchange.cli.errors import CheckFailed, CommandError, bad_input
+from cea_exchange.cli.errors import CheckFailed, CommandError, bad_input, nothing_starts
 from cea_exchange.cli.language import say
 from cea_exchange.cli.options import ADMIN, Data, Json, Key, Watch
 from cea_exchange.cli.output import Answer, json_print
@@ -173,9 +173,10 @@ class InstitutionCommands(ABC):
         log_to_standard_error(log_level)
         with crash_logged():
             try:
-                daemon = daemon_class(
-                    self.config_load(config), data, is_stopping=lambda: signals.are_asked
-                )
+                with nothing_starts(data):
+                    daemon = daemon_class(
+                        self.config_load(config), data, is_stopping=lambda: signals.are_asked
+                    )
             except DatabaseAway as error:
                 if signals.are_asked:
                     return

@@ -26,6 +26,7 @@ from cea_exchange.cli.errors import (
     bad_input,
     check_failed,
     file_used,
+    nothing_starts,
 )
 from cea_exchange.cli.options import ADMIN, Archive, Data, Json, Key, Watch, Why
 from cea_exchange.cli.output import Answer, fields_print
@@ -100,9 +101,10 @@ def serve(
     log_to_standard_error(log_level)
     with crash_logged():
         try:
-            daemon = VenueDaemon(
-                config_load(config), data, waits_for_log=lambda: not signals.are_asked
-            )
+            with nothing_starts(data):
+                daemon = VenueDaemon(
+                    config_load(config), data, waits_for_log=lambda: not signals.are_asked
+                )
         except LogUnreachable:
             return  # SIGTERM, or SIGINT, before its log answered
         except (
@@ -124,9 +126,6 @@ def serve(
             SecurityError,
         ) as error:
             raise CommandError(str(error)) from error
-        except OSError as error:
-            place = error.filename or data
-            raise CheckFailed(f"nothing starts: {place}: {error.strerror}") from error
         try:
             signals.lead_to(daemon.stop)
             # What is there by now stays. The garbage collector would look at it again and again,

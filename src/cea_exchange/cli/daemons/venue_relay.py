@@ -17,7 +17,7 @@ from cea_exchange.cli.daemons.daemon_log import (
     log_to_standard_error,
 )
 from cea_exchange.cli.daemons.loading import modules_loading
-from cea_exchange.cli.errors import bad_input, check_failed
+from cea_exchange.cli.errors import bad_input, check_failed, nothing_starts
 from cea_exchange.cli.options import Data
 from cea_exchange.control_plane.signals import StopSignals
 
@@ -108,11 +108,14 @@ def _alone(config: Path, data: Path) -> None:
 
     settings = settings_read(config, RelayConfig)
     sought = UpstreamSought(settings.whereabouts(data))
-    with FolderLock(data / "relay"), contextlib.closing(sought):
-        keys = relay_keys_load(data)
-        limits_set(settings.memory_mib_max, niceness=NICENESS)
-        relay = Relay(settings, keys, sought)
-        with contextlib.closing(relay):
+    with contextlib.ExitStack() as opened:
+        with nothing_starts(data):
+            opened.enter_context(FolderLock(data / "relay"))
+            opened.enter_context(contextlib.closing(sought))
+            keys = relay_keys_load(data)
+            limits_set(settings.memory_mib_max, niceness=NICENESS)
+            relay = Relay(settings, keys, sought)
+            opened.enter_context(contextlib.closing(relay))
             endpoints_write(data, relay, keys.public)
-            signals.lead_to(relay.stop)
-            relay.run()
+        signals.lead_to(relay.stop)
+        relay.run()

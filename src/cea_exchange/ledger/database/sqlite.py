@@ -369,6 +369,9 @@ def _connect(path: Path, *, create: bool) -> apsw.Connection:
         connection.set_busy_timeout(BUSY_MS)
         connection.pragma("foreign_keys", 1)
         connection.pragma("user_version")
+    except (apsw.FullError, apsw.IOError) as error:
+        # Even to open a database takes room: SQLite makes a file of shared memory beside it.
+        raise DatabaseError(f"{path}: the disk is full or fails, {error}") from None
     except apsw.Error as error:
         raise DatabaseError(f"{path}: expected an SQLite database, {error}") from None
     return connection

@@ -12,7 +12,7 @@ from cea_exchange.cli.daemons.daemon_log import (
     log_to_standard_error,
 )
 from cea_exchange.cli.daemons.loading import modules_loading
-from cea_exchange.cli.errors import bad_input
+from cea_exchange.cli.errors import bad_input, nothing_starts
 from cea_exchange.cli.options import Data
 from cea_exchange.control_plane.signals import StopSignals
 
@@ -43,7 +43,8 @@ def way_in(
 
     log_to_standard_error(log_level)
     with crash_logged(), bad_input(ConfigError, FolderInUse, SecurityError):
-        daemon = WayInDaemon(config_load(config), data)
+        with nothing_starts(data):
+            daemon = WayInDaemon(config_load(config), data)
         try:
             signals.lead_to(daemon.stop)
             daemon.run()
