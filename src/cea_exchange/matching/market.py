@@ -25,7 +25,7 @@ from typing import Any, Concatenate, ParamSpec, Self, SupportsIndex, TypeVar
 import msgspec
 import numpy as np
 
-from cea_exchange.domain.calendar import TradingCalendar, date_of_number, date_parse
+from cea_exchange.domain.calendar import TradingCalendar, date_number, date_of_number, date_parse
 from cea_exchange.domain.naming import id_check, name_key
 from cea_exchange.domain.profile import Profile, load_profile
 from cea_exchange.domain.records import (
@@ -55,6 +55,7 @@ from cea_exchange.domain.timetable import (
 from cea_exchange.domain.units import boolean, price_format, price_parse
 from cea_exchange.matching import events as named
 from cea_exchange.matching.bidding_windows import windows_due
+from cea_exchange.matching.first_listings import Listing, take_effect, waits
 from cea_exchange.matching.market_core import MarketCore
 from cea_exchange.matching.opening import day_open
 from cea_exchange.matching.sealing import sealed, unsealed
@@ -107,9 +108,9 @@ class Market:
     `block_confirm`, `block_refuse`. Bidding: `bid`, `bid_cancel`; the operator's `bidding_open`,
     `bidding_close`, `bidding_cancel`. The day: `clock`, or `open_day`, `phase`, `close_day`. The
     operator: `halt`, `resume`, `suspend`, `restore_account`, `restrict`, `reference_price`,
-    `list_product`, `delist_product`. Looking: `state`, `account`, `depth`, `products`,
-    `accounts`, `product_index`, `account_index`. The whole: `state_hash`, `check`, `snapshot`,
-    `restore`, `copy`.
+    `list_product`, `confirm_listing`, `delist_product`. Looking: `state`, `account`, `depth`,
+    `products`, `accounts`, `product_index`, `account_index`. The whole: `state_hash`, `check`,
+    `snapshot`, `restore`, `copy`.
 
     A refused command is an answer: an event of it says why. Exceptions are for wrong types
     (TypeError) and misuse (ValueError); after one nothing has changed.
@@ -139,6 +140,7 @@ class Market:
         "_core",
         "_entrance",
         "_events",
+        "_listings",
         "_names",
         "_state_count",
         "_time",
@@ -160,6 +162,7 @@ class Market:
             )
         self._core = _core_class(core)(self.profile.rules)
         self._names = Names()
+        self._listings: dict[str, Listing] = {}
         self._time: datetime | None = None
         self._calendar: TradingCalendar | None = None
         self._state_count = 0
@@ -179,20 +182,29 @@ class Market:
     def declare_product(self, product: str, reference_price: str) -> int:
         """Open a product for trading; return its index in records.
 
-        It is listed at once, unless a notice of the profile lists it on a later day.
+        It is listed at once, unless a notice of the profile lists it on a later day. Where the
+        profile says `listing_confirmed`, the market begins with the products that are declared
+        before its first day; one that is declared later waits for `confirm_listing`.
 
         Raises
         ------
         ValueError
-            If it is declared already, or name or price are none of this market.
+            If it is declared already, or name or price are not valid in this market.
+
+        Notes
+        -----
+        Rules: CCER-PRD-02.
         """
         price = price_parse(reference_price)
         self._names.product_check(product, self.profile.product_fault(product))
         day = self.trading_date
         weight = self.profile.composite_weight(product, day)
-        listed = self.profile.is_listed(product, day)
+        is_waiting = day is not None and waits(self.profile, product)
+        listed = self.profile.is_listed(product, day) and not is_waiting
         index = self._core.product_declare(name_key(product), price, weight, listed)
         self._names.product_add(product)
+        if is_waiting:
+            self._listings[product] = Listing(price)
         return index
 
     @_alone
@@ -812,9 +824,13 @@ class Market:
         return events
 
     def _day_open(self, day: date) -> list[named.Event]:
-        rows = day_open(self._core, self.profile, self._names.products, day)
+        products = self._names.products
+        rows = day_open(self._core, self.profile, products, day)
+        wanted = [product for product in self._listings if self.profile.is_listed(product, day)]
+        indexes = {product: self._names.product_index(product) for product in self._listings}
+        due = take_effect(self._core, self._listings, wanted, indexes, date_number(day))
         self._names.orders_reset()
-        return self._named(rows, Asked())
+        return self._named(np.concatenate([rows, *due]), Asked())
 
     @_alone
     def close_day(self) -> list[named.Event]:
@@ -929,8 +945,39 @@ class Market:
         """
         price_fen = price_parse(reference_price)
         text_check(product, "product")
+        if product in self._listings:
+            raise ValueError(f"list: expected a product that does not wait, got {product!r}")
         rows = self._core.product_list(self._product_or_unknown(product), price_fen)
         return self._named(rows, Asked(product=product))
+
+    @_alone
+    def confirm_listing(self, product: str) -> list[named.Event]:
+        """Confirm the first listing of a product: the next day that opens lists it.
+
+        The only event is that day's `product_listed`. The day of the confirmation is the market's
+        date, or the last that was opened.
+
+        Raises
+        ------
+        ValueError
+            If no first listing of the product waits, or it was confirmed before.
+
+        Notes
+        -----
+        Rules: CCER-PRD-02.
+        """
+        text_check(product, "product")
+        waiting = self._listings.get(product)
+        if waiting is None:
+            raise ValueError(f"confirm_listing: expected a product that waits, got {product!r}")
+        if waiting.confirmed_on:
+            raise ValueError(
+                f"confirm_listing: expected a listing that is not confirmed, {product!r} is"
+                f" since {date_of_number(waiting.confirmed_on)}"
+            )
+        today = date_number(self._time.date()) if self._time is not None else 0
+        self._listings[product] = waiting.confirmed(max(self._core.trading_date, today))
+        return named.Events()
 
     @_alone
     def delist_product(self, product: str) -> list[named.Event]:
@@ -1075,6 +1122,7 @@ class Market:
             "names": self._names.to_builtins(),
             "time": None if self._time is None else self._time.isoformat(),
             "state_count": self._state_count,
+            "listings": self._listings,
         }
         return sealed(msgspec.msgpack.encode(state))
 
@@ -1100,6 +1148,8 @@ class Market:
             market._names = Names.from_builtins(state["names"])
             market._time = None if state["time"] is None else time_parse(state["time"])
             market._state_count = msgspec.convert(state["state_count"], int)
+            # Snapshots of before have none: no product waited then.
+            market._listings = msgspec.convert(state.get("listings", {}), dict[str, Listing])
         except (msgspec.MsgspecError, KeyError, IndexError, OverflowError, TypeError) as error:
             raise ValueError(f"snapshot: expected a whole one, got {error}") from error
         market._calendar = None
@@ -1117,6 +1167,7 @@ class Market:
         other._core = self._core.copy()
         other._names = Names.from_builtins(self._names.to_builtins())
         other._time = self._time
+        other._listings = dict(self._listings)
         other._state_count = self._state_count
         other._calendar = self._calendar
         other._buffers_make()

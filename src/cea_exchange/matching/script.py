@@ -354,6 +354,9 @@ COMMANDS: dict[str, ScriptCommand] = {
         {"product": _text, "reference_price": _price},
         {},
     ),
+    "confirm_listing": ScriptCommand(
+        lambda market, values: market.confirm_listing(values["product"]), {"product": _text}, {}
+    ),
     "delist": ScriptCommand(
         lambda market, values: market.delist_product(values["product"]), {"product": _text}, {}
     ),

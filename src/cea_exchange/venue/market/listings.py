@@ -5,59 +5,17 @@ registry's feed brings both. The product waits here until an operator has confir
 opening after that lists it.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
-import numpy as np
-from msgspec import Struct
 
 from cea_exchange.domain.calendar import date_number
-from cea_exchange.domain.profile import Profile
 from cea_exchange.domain.refusals import VenueRefusal
 from cea_exchange.domain.timetable import time_from_ns
+from cea_exchange.matching.first_listings import Listing
 from cea_exchange.protocol import control
 from cea_exchange.venue.refusals import ActRefusal, refused
-
-
-class Listing(Struct, frozen=True):
-    """A first listing that waits.
-
-    Attributes
-    ----------
-    price
-        Fen a tonne, as declared.
-    listing_date
-        The day (yyyymmdd) it was declared for; 0: the first there is.
-    confirmed_on
-        The day of the exchange's confirmation; 0: there is none yet.
-    """
-
-    price: int
-    listing_date: int = 0
-    confirmed_on: int = 0
-
-    def is_due(self, trading_date: int) -> bool:
-        """Return whether the opening of a day lists it.
-
-        Notes
-        -----
-        Rules: CCER-PRD-02 (the trading day after the confirmation, at the earliest).
-        """
-        return 0 < self.confirmed_on < trading_date and self.listing_date <= trading_date
-
-
-def waits(profile: Profile, declared: control.ProductDeclared) -> bool:
-    """Return whether a product that is declared waits for the exchange.
-
-    What a notice lists is the exchange's own word already.
-
-    Notes
-    -----
-    Rules: CCER-PRD-02.
-    """
-    noticed = any(declared.product in notice.listings for notice in profile.notices)
-    return profile.listing_confirmed and not noticed
 
 
 def declared(act: control.ProductDeclared) -> Listing:
@@ -92,36 +50,7 @@ def refusal(
 def confirmed(waiting: Listing, trading_date: int, time_ns: int) -> Listing:
     """Return a listing as the exchange has confirmed it, at a time of or after a trading day."""
     today = date_number(time_from_ns(time_ns).date())
-    return msgspec.structs.replace(waiting, confirmed_on=max(trading_date, today))
-
-
-def take_effect(
-    core: Any,
-    listings: dict[str, Listing],
-    wanted: Iterable[str],
-    indexes: Mapping[str, int],
-    trading_date: int,
-) -> list[np.ndarray]:
-    """List what is due on a day that has just opened; what is listed waits no more.
-
-    Parameters
-    ----------
-    wanted
-        Those of the products that no notice keeps from trading.
-
-    Notes
-    -----
-    Rules: CCER-PRD-02, CEA-PRD-03.
-    """
-    parts = [
-        core.product_list(indexes[product], listings[product].price)
-        for product in wanted
-        if listings[product].is_due(trading_date)
-    ]
-    for product in [*listings]:
-        if core.product(indexes[product])["listed"]:
-            del listings[product]
-    return parts
+    return waiting.confirmed(max(trading_date, today))
 
 
 def shown(listings: Mapping[str, Listing]) -> list[dict[str, Any]]:

@@ -29,6 +29,7 @@ from cea_exchange.domain.records import (
 )
 from cea_exchange.domain.refusals import VenueRefusal
 from cea_exchange.domain.timetable import bidding_window, time_from_ns
+from cea_exchange.matching import first_listings
 from cea_exchange.matching.opening import day_open, notices_late
 from cea_exchange.protocol import control
 from cea_exchange.venue.cases import case_files
@@ -47,7 +48,6 @@ from cea_exchange.venue.market.application_states import (
     application_refusal,
     applications_kept,
 )
-from cea_exchange.venue.market.listings import Listing
 from cea_exchange.venue.market.measures import Measure
 from cea_exchange.venue.market.seizures import PRODUCT_UNDECLARED, seized
 from cea_exchange.venue.refusals import (
@@ -109,7 +109,7 @@ class MachineState(Struct, frozen=True, forbid_unknown_fields=True):
     payments: dict[str, cash_book.Payment] = {}
     cash_flows: dict[str, cash_book.CashFlow] = {}
     corrections: dict[str, int] = {}
-    listings: dict[str, Listing] = {}
+    listings: dict[str, first_listings.Listing] = {}
     holders: dict[str, control.Holder] = {}
     barred: dict[str, bool] = {}
     measures: list[Measure] = []
@@ -236,7 +236,7 @@ class VenueStateMachine:
         self.payments: dict[str, cash_book.Payment] = {}
         self.cash_flows: dict[str, cash_book.CashFlow] = {}
         self.corrections: dict[str, int] = {}
-        self.listings: dict[str, Listing] = {}
+        self.listings: dict[str, first_listings.Listing] = {}
         self.holders: dict[str, control.Holder] = {}
         self.barred: dict[str, bool] = {}
         self.measures: list[Measure] = []
@@ -572,13 +572,13 @@ class VenueStateMachine:
         day = date_of_number(act.date)
         events = day_open(self.core, self.profile, self.product_names, day)
         wanted = [name for name in self.listings if self.profile.is_listed(name, day)]
-        due = listings.take_effect(self.core, self.listings, wanted, self._products, act.date)
+        due = first_listings.take_effect(self.core, self.listings, wanted, self._products, act.date)
         return np.concatenate([events, *due, *self._measures_take_effect()])
 
     def _product_declared(self, act: control.ProductDeclared) -> None:
         number = self.core.trading_date
         day = date_of_number(number) if number else None
-        waits = listings.waits(self.profile, act)
+        waits = first_listings.waits(self.profile, act.product)
         index = self.core.product_declare(
             name_key(act.product),
             act.reference_price,
