@@ -211,6 +211,7 @@ tests-busy: build
 	PYTHONPATH=tests $(BIN)/python -m busy $(if $(SEED),--seed $(SEED))
 
 nightly: random attacks tests-busy conformance checked sanitize long torture failover soak mutants
+	$(MAKE) mutants PACKAGES=all
 	$(MAKE) settle DATABASE=sqlite
 	$(MAKE) settle DATABASE=postgresql
 	$(MAKE) failover-ledger

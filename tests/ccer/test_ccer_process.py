@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from cea_exchange.ccer.audit import checks
+from cea_exchange.ccer.audit.contents import content_differences
 from cea_exchange.ccer.store import CcerStore
 from cea_exchange.institution.control.admin_client import InstitutionUnavailable
 from cea_exchange.institution.maintenance.store_check import store_check
@@ -59,7 +60,7 @@ def served(process, database):
 
 def differences(data, database):
     with CcerStore.open_reader(data, database) as store, store.view():
-        return store_check(store, checks()).differences
+        return store_check(store, checks(), content_differences(store)).differences
 
 
 @pytest.mark.nightly

@@ -3,6 +3,7 @@
 import pytest
 
 from cea_exchange.ccer.audit import checks
+from cea_exchange.ccer.audit.contents import content_differences
 from cea_exchange.ccer.lots.places import Place
 from cea_exchange.domain.ccer.lots import Lot
 from cea_exchange.domain.ccer.programme_error import ProgrammeError
@@ -36,6 +37,7 @@ def ccer(tmp_path, database_address, clock):
         project_registered(ccer, clock)
         batch_issued(ccer, clock, {2022: 10_000})
         yield ccer
+        nothing_found(ccer)
 
 
 def held(ccer, account, compartment=Compartment.REGISTRATION, instrument="WIND-1-2022"):
@@ -48,6 +50,8 @@ def held(ccer, account, compartment=Compartment.REGISTRATION, instrument="WIND-1
 def nothing_found(ccer):
     for name, check in checks().items():
         assert [] == ccer.store.execute(check.sql).fetchall(), name
+    with ccer.store.view():
+        assert [*content_differences(ccer.store)] == []
 
 
 def test_a_lot_is_split_moved_and_cancelled(ccer):

@@ -3,6 +3,7 @@
 import pytest
 
 from cea_exchange.ccer.audit import checks
+from cea_exchange.ccer.audit.contents import content_differences
 from cea_exchange.domain.ccer.false_credits import Restitution
 from cea_exchange.domain.ccer.lots import Lot
 from cea_exchange.domain.ccer.programme_error import ProgrammeError
@@ -40,6 +41,8 @@ def ccer(tmp_path, clock):
         yield ccer
         for name, check in checks().items():
             assert [] == ccer.store.execute(check.sql).fetchall(), name
+        with ccer.store.view():
+            assert [*content_differences(ccer.store)] == []
 
 
 def given(ccer, giver, taker, tonnes):

@@ -7,6 +7,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from cea_exchange.ccer.audit import checks
+from cea_exchange.ccer.audit.contents import content_differences
 from cea_exchange.ccer.config import CcerConfig
 from cea_exchange.ccer.machine import CcerMachine
 from cea_exchange.domain.ccer.lots import Lot
@@ -46,6 +47,8 @@ def ccer(tmp_path, database_address):
         yield ccer
         for name, check in checks().items():
             assert [] == ccer.store.execute(check.sql).fetchall(), name
+        with ccer.store.view():
+            assert [*content_differences(ccer.store)] == []
 
 
 def cancelled(ccer, what=1_000, entity="P001", year=2024):

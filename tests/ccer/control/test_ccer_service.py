@@ -3,6 +3,7 @@
 import pytest
 
 from cea_exchange.ccer.audit import checks
+from cea_exchange.ccer.audit.contents import content_differences
 from cea_exchange.ccer.control.admin import CCER_REQUESTS
 from cea_exchange.ccer.control.service import CcerService
 from support.ccer.programme import HASH, DayClock, registry_open
@@ -19,6 +20,8 @@ def staff(tmp_path):
         yield staff
         for name, check in checks().items():
             assert [] == ccer.store.execute(check.sql).fetchall(), name
+        with ccer.store.view():
+            assert [*content_differences(ccer.store)] == []
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ FROM trades AS t
 LEFT JOIN deliveries AS d ON d.settlement_seq = t.settlement_seq AND d.kind = 'trade'
     AND d.account_index = t.seller_index AND d.counter_index = t.buyer_index
     AND d.asset_index = t.asset_index AND d.tonnes = t.tonnes
+    AND d.business_date = t.trading_date
 WHERE d.settlement_seq IS NULL
 UNION ALL
 SELECT 'bust ' || b.settlement_seq, 'the trade''s delivery stands, and nothing went back'
@@ -24,6 +25,7 @@ LEFT JOIN entries AS e ON e.entry_id = d.entry_id
     AND e.kind = CASE d.kind WHEN 'withdrawn' THEN 6 ELSE 32 END
     AND e.account_index = d.account_index AND e.counter_index = d.counter_index
     AND e.asset_index = d.asset_index AND e.amount = d.tonnes
+    AND e.business_date = d.business_date
     AND e.reference = d.kind || ' ' || d.settlement_seq
 WHERE (d.state = 'posted') <> (e.entry_id IS NOT NULL)
 UNION ALL

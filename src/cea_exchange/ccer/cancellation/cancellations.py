@@ -20,6 +20,7 @@ from cea_exchange.institution.checks import WHY_LENGTH_MAX, words_checked
 from cea_exchange.institution.paging import ALL
 from cea_exchange.ledger.double_entry import EntryKind
 from cea_exchange.ledger.institutions import Institution
+from cea_exchange.ledger.store import Store
 
 RESTITUTION = "restitution"
 """In place of a purpose: by order, as CCERs were issued on false papers."""
@@ -50,6 +51,15 @@ class Cancellation(NamedTuple):
     def use(self) -> Use:
         """What they are cancelled for."""
         return use_of(self.purpose, self.beneficiary, self.compliance_year)
+
+
+class Certificate(NamedTuple):
+    """A row of `certificates`: what is public of a cancellation, as JSON."""
+
+    certificate: str
+    cancellation_id: int
+    issued_on: int
+    content: str
 
 
 CANCELLATION_COLUMNS = ", ".join(Cancellation._fields)
@@ -124,7 +134,7 @@ class Cancellations:
         with self._store.transaction():
             found = self._applied(cancellation_id)
             lots = self.lots(cancellation_id)
-            certificate = self._certify(found, lots)
+            certificate = self._certify(found)
             self._books.move(
                 EntryKind.CANCELLED,
                 *(found.account_index, int(Institution.CANCELLATION), found.asset_index),
@@ -175,7 +185,7 @@ class Cancellations:
                 *(EntryKind.FORFEITED, account_index, int(Institution.CANCELLATION)),
                 *(asset_index, lots, found.reference),
             )
-            return self._certify(found, lots)
+            return self._certify(found)
 
     # -- looks --------------------------------------------------------------------------------
 
@@ -194,12 +204,7 @@ class Cancellations:
 
     def lots(self, cancellation_id: int) -> list[Lot]:
         """Return which serials a cancellation is of."""
-        rows = self._store.execute(
-            "SELECT issue_number, serial_first, serial_last FROM cancellation_lots"
-            " WHERE cancellation_id = ? ORDER BY issue_number, serial_first",
-            (cancellation_id,),
-        )
-        return [Lot(*row) for row in rows.fetchall()]
+        return lots_of(self._store, cancellation_id)
 
     def certificate(self, certificate: str) -> dict[str, Any]:
         """Return what a certificate says; whoever the registry knows may read it (CCER-CAN-03)."""
@@ -272,41 +277,15 @@ class Cancellations:
             [(found.cancellation_id, *lot) for lot in joined(parts)],
         )
 
-    def _certify(self, found: Cancellation, lots: Sequence[Lot]) -> str:
+    def _certify(self, found: Cancellation) -> str:
         today = self._books.business_date()
-        certificate = f"CC-{today // 10_000}-{found.cancellation_id:06}"
-        self._decide(found, "done", certificate=certificate, why=found.why)
-        content = json.dumps(
-            self._content(found, lots) | {"certificate": certificate, "date": today},
-            ensure_ascii=False,
-            sort_keys=True,
-        )
+        done = found._replace(state="done", decided_on=today)
+        issued = certificate_of(self._store, done)
+        self._decide(found, "done", certificate=issued.certificate, why=found.why)
         self._store.insert(
-            "certificates (certificate, cancellation_id, issued_on, content)",
-            [(certificate, found.cancellation_id, today, content)],
+            "certificates (certificate, cancellation_id, issued_on, content)", [issued]
         )
-        return certificate
-
-    def _content(self, found: Cancellation, lots: Sequence[Lot]) -> dict[str, Any]:
-        store = self._store
-        project, year = store.one(
-            "SELECT p.project, i.generation_year FROM products AS i"
-            " JOIN projects AS p ON p.project_id = i.project_id WHERE i.product_index = ?",
-            (found.asset_index,),
-        )
-        holder = store.one(
-            "SELECT entity FROM accounts WHERE account_index = ?", (found.account_index,)
-        )
-        return {
-            "holder": holder,
-            "project": project,
-            "generation_year": year,
-            "tonnes": found.tonnes,
-            "serials": [[batch_number_of(store, lot), lot.first, lot.last] for lot in lots],
-            "purpose": found.purpose,
-            "beneficiary": found.beneficiary,
-            "compliance_year": found.compliance_year,
-        }
+        return issued.certificate
 
     def _decide(
         self, found: Cancellation, state: str, *, why: str = "", certificate: str = ""
@@ -316,3 +295,45 @@ class Cancellations:
             " WHERE cancellation_id = ?",
             (state, why, certificate, self._books.business_date(), found.cancellation_id),
         )
+
+
+def lots_of(store: Store, cancellation_id: int) -> list[Lot]:
+    """Return which serials a cancellation is of."""
+    rows = store.execute(
+        "SELECT issue_number, serial_first, serial_last FROM cancellation_lots"
+        " WHERE cancellation_id = ? ORDER BY issue_number, serial_first",
+        (cancellation_id,),
+    )
+    return [Lot(*row) for row in rows.fetchall()]
+
+
+def certificate_of(store: Store, done: Cancellation) -> Certificate:
+    """Return the certificate of a cancellation, as it is issued on the day of the decision.
+
+    Notes
+    -----
+    Rules: CCER-CAN-03.
+    """
+    date = done.decided_on
+    number = f"CC-{date // 10_000}-{done.cancellation_id:06}"
+    project, year = store.one(
+        "SELECT p.project, i.generation_year FROM products AS i"
+        " JOIN projects AS p ON p.project_id = i.project_id WHERE i.product_index = ?",
+        (done.asset_index,),
+    )
+    holder = store.one("SELECT entity FROM accounts WHERE account_index = ?", (done.account_index,))
+    lots = lots_of(store, done.cancellation_id)
+    content = {
+        "holder": holder,
+        "project": project,
+        "generation_year": year,
+        "tonnes": done.tonnes,
+        "serials": [[batch_number_of(store, lot), lot.first, lot.last] for lot in lots],
+        "purpose": done.purpose,
+        "beneficiary": done.beneficiary,
+        "compliance_year": done.compliance_year,
+        "certificate": number,
+        "date": date,
+    }
+    said = json.dumps(content, ensure_ascii=False, sort_keys=True)
+    return Certificate(number, done.cancellation_id, date, said)

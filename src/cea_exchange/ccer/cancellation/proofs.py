@@ -17,6 +17,7 @@ from cea_exchange.domain.refusals import CcerRefusal
 from cea_exchange.institution.checks import WHY_LENGTH_MAX, words_checked
 from cea_exchange.institution.paging import ALL
 from cea_exchange.ledger.partners import REGISTRY
+from cea_exchange.ledger.store import Store
 from cea_exchange.protocol.links.ccer import (
     BEFORE_ALL,
     ITEMS_MAX,
@@ -99,9 +100,8 @@ class Proofs:
                 " beneficiary, compliance_year, state)",
                 [row],
             )
-            item = self._issued(
-                number, lot, beneficiary, compliance_year, (applied_on, cancelled_on)
-            )
+            days = (applied_on, cancelled_on)
+            item = issued_item(self._store, number, lot, beneficiary, compliance_year, days=days)
             self._tell(number, item)
             numbers.append(number)
         return numbers
@@ -298,27 +298,35 @@ class Proofs:
             [(seq, proof, kind, payload, head)],
         )
 
-    def _issued(
-        self, number: str, lot: Lot, beneficiary: str, year: int, cancellation: tuple[int, int]
-    ) -> ProofIssued:
-        cancellation_applied_on, cancelled_on = cancellation
-        project, batch, registered_on, quota, started_on, applied_on, first, last = (
-            self._store.one(_OF_BATCH, (lot.batch,))
-        )
-        return ProofIssued(
-            proof=number,
-            compliance_year=year,
-            account=beneficiary,
-            project=f"{project}/{batch}",
-            serial_first=lot.first,
-            serial_last=lot.last,
-            tonnes=lot.tonnes,
-            registered_on=registered_on,
-            cancelled_on=cancelled_on,
-            quota_managed=quota,
-            project_started_on=started_on,
-            applied_on=applied_on,
-            produced_from=first,
-            produced_to=last,
-            cancellation_applied_on=cancellation_applied_on,
-        )
+
+def issued_item(
+    store: Store, number: str, lot: Lot, beneficiary: str, year: int, *, days: tuple[int, int]
+) -> ProofIssued:
+    """Return what the allowance registry is told of a new proof.
+
+    Parameters
+    ----------
+    days
+        When the holder applied for the cancellation, and when it was done.
+    """
+    applied_for_on, cancelled_on = days
+    project, batch, registered_on, quota, started_on, applied_on, first, last = store.one(
+        _OF_BATCH, (lot.batch,)
+    )
+    return ProofIssued(
+        proof=number,
+        compliance_year=year,
+        account=beneficiary,
+        project=f"{project}/{batch}",
+        serial_first=lot.first,
+        serial_last=lot.last,
+        tonnes=lot.tonnes,
+        registered_on=registered_on,
+        cancelled_on=cancelled_on,
+        quota_managed=quota,
+        project_started_on=started_on,
+        applied_on=applied_on,
+        produced_from=first,
+        produced_to=last,
+        cancellation_applied_on=applied_for_on,
+    )

@@ -3,7 +3,7 @@
 Commands that ask a running CCER registry are made of its request structs (`acts`).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,7 +13,9 @@ from cea_exchange.cli.acts.ccer import CCER
 from cea_exchange.cli.daemons.config_check import Look
 from cea_exchange.cli.daemons.institution import Database
 from cea_exchange.cli.daemons.traded import TradedCommands
+from cea_exchange.cli.errors import CheckFailed
 from cea_exchange.cli.options import Data, Json
+from cea_exchange.cli.output import json_print
 
 if TYPE_CHECKING:
     from cea_exchange.ccer.config import CcerConfig
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from cea_exchange.ccer.store import CcerStore
     from cea_exchange.cli.daemons.status_page import Sections
     from cea_exchange.control_plane.requests import Requests
+    from cea_exchange.institution.maintenance.store_check import StoreCheck
     from cea_exchange.ledger.audit import Check
 
 PANELS = {
@@ -180,6 +183,54 @@ class CcerCommands(TradedCommands):
         from cea_exchange.ccer.audit import checks
 
         return checks()
+
+    def integrity(self, store: "CcerStore") -> Iterator[str]:
+        """Yield what was changed by others, and contents that contradict the rows; for `verify`."""
+        from cea_exchange.ccer.audit.contents import content_differences
+
+        yield from super().integrity(store)
+        yield from content_differences(store)
+
+    def checked(self, store: "CcerStore") -> "StoreCheck":
+        """Return what a check of an open database finds, its contents too."""
+        from cea_exchange.ccer.audit.contents import content_differences
+        from cea_exchange.institution.maintenance.store_check import store_check
+
+        return store_check(store, self.queries(), content_differences(store))
+
+    def audit(
+        self,
+        data: Data,
+        show: Annotated[
+            str | None, typer.Option("--show", help="Print one query, to be run by hand.")
+        ] = None,
+        database: Database = None,
+        json: Json = False,
+    ) -> None:
+        """Run the auditor's queries, which must give no row; 1, and the rows, if one does.
+
+        The contents that no query can read are compared first: the feed, the venue's records,
+        certificates and proofs. If one contradicts the tables, the command prints all differences
+        as sentences.
+
+        The last line says whether all is well; with --json the field `summary` does.
+
+        Example: cea-exchange {name} audit
+        Example: cea-exchange {name} audit --show entries_caused
+        """
+        from cea_exchange.ccer.audit.contents import content_differences
+
+        if show is None:
+            with self.view(data, database) as store:
+                if any(content_differences(store)):
+                    found = self.checked(store)
+                    summary = {"queries": len(self.queries()), "all_well": False}
+                    if json:
+                        json_print({"differences": found.differences, "summary": summary})
+                    else:
+                        typer.echo("\n".join(found.differences))
+                    raise CheckFailed(found.sentence())
+        super().audit(data, show, database, json)
 
 
 def _agreed(compared: Mapping[str, Any]) -> str:

@@ -123,7 +123,7 @@ def play(
             orders=ORDERS_EACH * many if orders is None else orders,
             firms=firms,
             profile=profile,
-            plan="" if plan is None else text_read(plan, "an allocation plan"),
+            plan=_plan_read(plan),
             days=days,
             has_bank=bank,
             closes={} if closes is None else _closes(closes),
@@ -149,6 +149,14 @@ def play(
             typer.echo(sentence(found))
         typer.echo(say("report: {}", report), err=True)
     _agree_check(outcome)
+
+
+def _plan_read(plan: Path | None) -> str:
+    """Return a plan's text, "" for the packaged one, which an empty file must not stand for."""
+    text = "" if plan is None else text_read(plan, "an allocation plan")
+    if plan is not None and not text.strip():
+        raise CommandError(f"{plan}: expected an allocation plan, got an empty file")
+    return text
 
 
 def _agree_check(outcome: Outcome) -> None:

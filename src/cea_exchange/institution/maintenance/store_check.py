@@ -9,8 +9,11 @@ from cea_exchange.institution.maintenance.integrity import integrity_differences
 from cea_exchange.ledger.audit import ROWS_AS_LOGGED, Check, findings
 from cea_exchange.ledger.database.interface import DatabaseError
 from cea_exchange.ledger.record_store import RecordStore, StoreError
+from cea_exchange.protocol.control import DECODE_ERRORS
 
 DIFFERENCE_COUNT_MAX = 100
+UNREADABLE = (*DECODE_ERRORS, StoreError, ValueError, TypeError, OverflowError)
+"""Errors that rows may lead to after somebody changed them."""
 
 
 class StoreCheck(msgspec.Struct, frozen=True):

@@ -14,11 +14,11 @@ from pathlib import Path
 
 import msgspec
 
+from cea_exchange.institution.maintenance.store_check import UNREADABLE
 from cea_exchange.ledger.audit import ROWS_AS_LOGGED
 from cea_exchange.ledger.database.interface import DatabaseError
 from cea_exchange.ledger.double_entry import CASH_ASSET
-from cea_exchange.ledger.store import Store, StoreError, hash_text
-from cea_exchange.protocol.control import DECODE_ERRORS
+from cea_exchange.ledger.store import Store, hash_text
 from cea_exchange.registry.reconciliation.audit import checks, findings
 from cea_exchange.registry.reconciliation.feed import feed_differences
 from cea_exchange.registry.reconciliation.integrity import CAUSES, registry_integrity
@@ -31,8 +31,6 @@ from cea_exchange.registry.settlement.holdings_hash import holdings_hashes
 from cea_exchange.registry.store import RegistryStore
 
 DIFFERENCE_COUNT_MAX = 100
-UNREADABLE = (*DECODE_ERRORS, ValueError, TypeError, OverflowError)
-"""What rows that somebody has changed may lead to."""
 
 
 class Reconciliation(msgspec.Struct, kw_only=True):
@@ -110,7 +108,7 @@ def check_store(store: RegistryStore) -> Reconciliation:
         for sentence in islice(_differences(store, found), DIFFERENCE_COUNT_MAX):
             found.differences.append(sentence)
         _figures(store, found)
-    except (DatabaseError, StoreError, *UNREADABLE) as error:
+    except (DatabaseError, *UNREADABLE) as error:
         found.differences.append(f"database can not be read as a ledger: {error}")
     return found
 
