@@ -4,6 +4,7 @@ from itertools import pairwise
 
 import pytest
 
+from cea_exchange.cli.main import run
 from cea_exchange.year import checkpoint
 from cea_exchange.year.checkpoint import YearState
 from cea_exchange.year.firms.draws import Draws
@@ -126,3 +127,11 @@ def test_a_year_that_has_not_begun_begins_anew(tmp_path):
     (tmp_path / "registry").mkdir()
     assert checkpoint.restored(tmp_path) is None
     assert not (tmp_path / "registry").exists()
+
+
+def test_an_empty_plan_is_refused_and_not_taken_for_the_packaged_one(tmp_path, capsys):
+    plan = tmp_path / "plan.toml"
+    plan.write_text("")
+    assert run(["year", "2024", "--out", str(tmp_path / "out"), "--plan", str(plan)]) == 2
+    assert f"{plan}: expected an allocation plan, got an empty file" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
