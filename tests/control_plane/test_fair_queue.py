@@ -3,11 +3,19 @@
 import doctest
 
 from cea_exchange.institution.control import fair_queue
-from cea_exchange.institution.control.fair_queue import FairQueue, QueueLimits
+from cea_exchange.institution.control.fair_queue import (
+    KEY_BURST_NS,
+    KEY_PART,
+    KEY_REST_NS,
+    NS_PER_S,
+    FairQueue,
+    KeyTimes,
+    QueueLimits,
+)
 
 
 def test_the_example_holds():
-    assert doctest.testmod(fair_queue).attempted == 3
+    assert doctest.testmod(fair_queue).attempted == 7
     assert doctest.testmod(fair_queue).failed == 0
 
 
@@ -40,3 +48,28 @@ def test_a_key_whose_turn_it_is_not_is_passed_over():
         queue.put(key, item, 1)
     assert ("b", 3) == queue.take(frozenset({"a"}))
     assert queue.take(frozenset({"a"})) is None and len(queue) == 2
+
+
+def test_a_key_whose_requests_take_much_time_gets_its_share_and_no_more():
+    times, now_ns, taken_ns = KeyTimes(), 0, 0
+    act_ns, end_ns = NS_PER_S // 2, 1_000 * NS_PER_S
+    while now_ns < end_ns:
+        if "a" in times.resting(now_ns):
+            now_ns += act_ns // 50
+            continue
+        now_ns += act_ns
+        taken_ns += act_ns
+        times.spend("a", act_ns, now_ns)
+        assert "b" not in times.resting(now_ns)
+    assert abs(taken_ns - end_ns // KEY_PART - KEY_BURST_NS) < 2 * NS_PER_S
+
+
+def test_a_key_rests_for_some_seconds_only_and_is_forgotten_then():
+    times = KeyTimes()
+    times.spend("a", 1_000 * NS_PER_S, 50 * NS_PER_S)
+    assert times.resting(50 * NS_PER_S + KEY_REST_NS - 10) == {"a"}
+    assert not times.resting(50 * NS_PER_S + KEY_REST_NS)
+    times.spend("b", KEY_BURST_NS, 60 * NS_PER_S)
+    assert not times.resting(60 * NS_PER_S)
+    times.resting(1_000 * NS_PER_S)
+    assert not times._taken

@@ -1,5 +1,6 @@
 """Findings about a file: each fault with its place, and the refusal that carries them."""
 
+from collections.abc import Sequence
 from enum import IntEnum
 from typing import NamedTuple
 
@@ -56,11 +57,18 @@ class Findings:
     ----------
     file : str
         Errors name it.
+
+    Attributes
+    ----------
+    first : list of Finding
+        The first `FINDINGS_MAX`.
+    count : int
+        All of them.
     """
 
     def __init__(self, file: str) -> None:
         self._file = file
-        self._first: list[Finding] = []
+        self.first: list[Finding] = []
         self.count = 0
 
     def add(
@@ -72,12 +80,17 @@ class Findings:
     ) -> None:
         """Note a finding."""
         if self.count < FINDINGS_MAX:
-            self._first.append(Finding(line, column, text, code))
+            self.first.append(Finding(line, column, text, code))
         self.count += 1
+
+    def take(self, first: Sequence[Finding], count: int) -> None:
+        """Add what another reader of the same file found: the first findings, and their number."""
+        self.first += first[: max(0, FINDINGS_MAX - self.count)]
+        self.count += count
 
     def refusal(self) -> FileRefused:
         """Return the error of what was found."""
-        return FileRefused(self._file, tuple(self._first), self.count)
+        return FileRefused(self._file, tuple(self.first), self.count)
 
     def refuse(self, line: int | None, text: str) -> FileRefused:
         """Note what keeps the file from being read any further, and return the error to raise."""

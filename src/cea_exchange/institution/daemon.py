@@ -30,11 +30,13 @@ from cea_exchange.domain.refusals import InstitutionRefusal
 from cea_exchange.institution.clock import GuardedClock, noted_ns
 from cea_exchange.institution.config import InstitutionConfig
 from cea_exchange.institution.control.admin_door import AdminDoor, answer_encoded
+from cea_exchange.institution.control.fair_queue import KeyTimes
 from cea_exchange.institution.control.query_service import Looks
 from cea_exchange.institution.control.query_worker import LookSettings
 from cea_exchange.institution.control.request import REQUEST_BYTES_MAX
 from cea_exchange.institution.control.requests import Status, Stop
 from cea_exchange.institution.control.service import outcome_unknown
+from cea_exchange.institution.control.upload_service import Upload, UploadRead, Uploads
 from cea_exchange.institution.machine import InstitutionMachine
 from cea_exchange.institution.metrics import InstitutionMetrics
 from cea_exchange.institution.persons import Person
@@ -43,6 +45,7 @@ from cea_exchange.ledger.record_store import DatabaseAway, RecordStore
 from cea_exchange.protocol.clock import Clock
 from cea_exchange.protocol.metrics_http import MetricsServer
 from cea_exchange.protocol.security import CurveKeys
+from cea_exchange.user_files.read_ahead import Results, results_used
 
 POLL_MS = 20
 FRONTS_LOOK_S = 0.1
@@ -115,7 +118,10 @@ class InstitutionDaemon(ABC, Generic[C, S, M]):
         self._service = self._machine.service
         self._persons = self._service.services.persons
         self._began_s = time.monotonic()
-        self._held: deque[Message] = deque()
+        self._held: deque[tuple[Message, Results]] = deque()
+        self._uploads = Uploads()
+        self._uploads_read: deque[UploadRead] = deque()
+        self._key_times = KeyTimes()
         settings = (self.opener, str(self._data), config.database, operators, self.looks_own())
         self._looks = Looks(LookSettings(*settings))
         self._fronts_due_s = 0.0
@@ -214,6 +220,7 @@ class InstitutionDaemon(ABC, Generic[C, S, M]):
             self._metrics_server.close()
         self.sockets_close()
         self._looks.close()
+        self._uploads.close()
         self._host.close()
         self._store.close()
         log.info(f"{self._name}_stopped", **self._machine.log_fields())
@@ -277,7 +284,7 @@ class InstitutionDaemon(ABC, Generic[C, S, M]):
             poller.register(socket, events)
         self.poller_fill(poller)
         self._looks.register(poller)
-        is_waiting = not machine.has_work and not len(self._door)
+        is_waiting = not machine.has_work and not self._door.is_waiting(self._uploads.keys)
         ready = dict(poller.poll(POLL_MS if is_waiting and not self._fronts.listen() else 0))
         with noted("admin", now_ns):
             self._admin_turn(time.monotonic())
@@ -305,17 +312,36 @@ class InstitutionDaemon(ABC, Generic[C, S, M]):
             # Looking is no act, and who watches looks often.
             log.debug("act", op=asked.request.op, by=asked.by, answer=answer)
             self._door.answer(message, msgspec.msgpack.encode(answer))
-        for message in self._held_due(now_s):
-            self._admin_take(message)
+        for message, results in self._held_due(now_s):
+            self._admin_take(message, results)
         until_s = now_s + ACTS_S
+        # One whose act finds the database lost takes none of the others along.
+        self._uploads_read += self._uploads.turn(now_s)
+        while self._uploads_read:
+            self._upload_take(self._uploads_read.popleft())
         while not self._host.is_stopping and time.monotonic() < until_s:
-            waiting = self._door.next()
+            waiting = self._next()
             if waiting is None:
                 break
             self._admin_take(waiting)
         self._fronts.flush()
 
-    def _held_due(self, now_s: float) -> deque[Message]:
+    def _next(self) -> Message | None:
+        """Return the next message; a key that took much time is served if no other key waits."""
+        reading = self._uploads.keys
+        resting = self._key_times.resting(time.monotonic_ns())
+        return self._door.next(reading | resting) or self._door.next(reading)
+
+    def _upload_take(self, upload: UploadRead) -> None:
+        """Act with what was read out of a request's files, or say why it was not read."""
+        if upload.refusal is None:
+            self._admin_take(upload.message, upload.results)
+            return
+        asked = upload.asked
+        log.info("act", op=asked.request.op, by=asked.by, answer=upload.refusal)
+        self._door.answer(upload.message, msgspec.msgpack.encode(upload.refusal))
+
+    def _held_due(self, now_s: float) -> deque[tuple[Message, Results]]:
         """Return the acts that waited for a partner's word, once it has come or is overdue."""
         if self._store.partners.are_awaited and now_s - self._began_s < PARTNER_WAIT_S:
             return deque()
@@ -328,19 +354,37 @@ class InstitutionDaemon(ABC, Generic[C, S, M]):
         is_awaiting = code == InstitutionRefusal.PARTNER_AWAITED.name
         return is_awaiting and is_early and len(self._held) < HELD_MAX
 
-    def _admin_take(self, message: Message) -> None:
+    def _admin_take(self, message: Message, results: Results | None = None) -> None:
+        """Answer a message, and note how long its key took.
+
+        Parameters
+        ----------
+        results
+            What was read out of its files; None: they are to be read first.
+        """
+        began_ns = time.monotonic_ns()
+        try:
+            self._message_take(message, results)
+        finally:
+            ended_ns = time.monotonic_ns()
+            self._key_times.spend(message.key, ended_ns - began_ns, ended_ns)
+
+    def _message_take(self, message: Message, results: Results | None) -> None:
         try:
             asked = self._service.asked(message.key, message.payload)
             if isinstance(asked, Asked) and asked.request.is_look:
                 self._look_take(message, asked)
                 return
-            reply = asked if isinstance(asked, Reply) else self._service.carry_out(asked)
+            if isinstance(asked, Asked) and results is None and self._is_read_first(message, asked):
+                return
+            with results_used(results or {}):
+                reply = asked if isinstance(asked, Reply) else self._service.carry_out(asked)
         except DatabaseLost as error:
             self._door.answer(message, msgspec.msgpack.encode(outcome_unknown(error)))
             raise
         answer = reply.answer.by_ok()
         if self._is_held(answer.get("code", "")):
-            self._held.append(message)
+            self._held.append((message, results or {}))
             return
         if reply.request is None:
             self._door.unreadable.note(message.key, answer["error"])
@@ -354,6 +398,16 @@ class InstitutionDaemon(ABC, Generic[C, S, M]):
         self._door.answer(message, answer_encoded(answer))
         if isinstance(reply.request, Stop) and reply.answer.is_done:
             self.stop()
+
+    def _is_read_first(self, message: Message, asked: Asked) -> bool:
+        """Tell whether a request has files that a process of their own reads first."""
+        readings = self._service.readings(asked.request)
+        if not readings:
+            return False
+        refusal = self._uploads.ask(Upload(message, asked, readings, time.monotonic()))
+        if refusal is not None:
+            self._door.answer(message, msgspec.msgpack.encode(refusal))
+        return True
 
     def _look_take(self, message: Message, asked: Asked) -> None:
         now_ns = self._service.services.now_ns()

@@ -6,7 +6,7 @@ import io
 from typing import Literal
 
 from cea_exchange.domain.naming import csv_name_read
-from cea_exchange.files.cells.table import CellTable, blanks_dropped, size_check
+from cea_exchange.files.cells.table import CellRow, CellTable, blanks_dropped, size_check
 from cea_exchange.files.findings import Findings
 
 Encoding = Literal["utf-8", "gb18030", "gbk", "gb2312"]
@@ -29,14 +29,15 @@ def csv_cells(data: bytes, encoding: Encoding, findings: Findings) -> CellTable:
     """Take a CSV file apart: commas, double quotes, any line ends; an empty field is no cell."""
     text = _decoded(data, encoding, findings)
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    rows = []
-    line = 1
+    rows: list[CellRow] = []
+    line, cells = 1, 0
     try:
         for fields in reader:
+            cells += len(fields)
+            size_check(findings, rows=len(rows), columns=len(fields), cells=cells)
             # A row starts behind the last line of the one before; a quoted field may span lines.
             rows.append((line, tuple(csv_name_read(field) or None for field in fields)))
             line = reader.line_num + 1
-            size_check(findings, rows=len(rows) - 1, columns=len(fields))
     except csv.Error as error:
         raise findings.refuse(line, f'expected CSV with commas and ", got {error}') from None
     heads = rows[0][1] if rows else ()

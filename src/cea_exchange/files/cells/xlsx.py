@@ -14,6 +14,7 @@ from cea_exchange.files.cells.table import CellTable, blanks_dropped
 from cea_exchange.files.cells.xlsx_parts import (
     ESCAPE_FORM,
     PartError,
+    PartTooLarge,
     SheetScan,
     parts_scan,
 )
@@ -28,6 +29,8 @@ def xlsx_cells(data: bytes, findings: Findings) -> CellTable:
         workbook = _workbook(openpyxl, data)
         sheet = _only_sheet(workbook, findings)
         rows = blanks_dropped(list(_rows(sheet, scan, findings)))
+    except PartTooLarge as error:
+        raise findings.refuse(None, str(error)) from None
     except PartError as error:
         raise findings.refuse(None, f"expected an XLSX workbook, got {error}") from None
     heads = rows[0][1] if rows else ()
@@ -56,6 +59,8 @@ def _workbook(openpyxl: Any, data: bytes) -> Any:
             return openpyxl.load_workbook(
                 io.BytesIO(data), read_only=True, data_only=True, keep_links=False
             )
+        except MemoryError:
+            raise
         except Exception as error:
             # Where a part is missing or odd, openpyxl raises whatever its code runs into.
             raise PartError(f"parts that don't fit together: {error}") from None
@@ -79,6 +84,8 @@ def _cells(sheet: Any) -> Iterator[tuple[Any, ...]]:
     sheet.reset_dimensions()
     try:
         yield from sheet.iter_rows()
+    except MemoryError:
+        raise
     except Exception as error:
         # As above: a cell that names a text or style that is not there, for one.
         raise PartError(f"a cell in {sheet.title!r} that can't be read: {error}") from None
@@ -106,7 +113,7 @@ def _sight_check(scan: SheetScan, row_count: int, column_count: int, findings: F
     for line in scan.hidden_rows:
         if line <= row_count:
             findings.add(line, None, "expected a row in sight, got one that is hidden")
-    for column in scan.hidden_columns:
+    for column in sorted(scan.hidden_columns):
         if column <= column_count:
             text = "expected a column in sight, got one that is hidden"
             findings.add(None, _letters(column), text)

@@ -12,10 +12,15 @@ import zipfile
 import zlib
 from xml.parsers import expat
 
-from cea_exchange.files.cells.table import COLUMN_COUNT_MAX, ROW_COUNT_MAX
+from cea_exchange.files.cells.table import CELL_COUNT_MAX, COLUMN_COUNT_MAX, ROW_COUNT_MAX
 
 UNPACKED_BYTES_MAX = 32 << 20
 """Of all parts of the workbook together: a packed file of some KB may hold gigabytes."""
+
+ELEMENT_COUNT_MAX = 8 * CELL_COUNT_MAX
+"""Of all parts: a cell with text has an element, its value's, and three or four of its text."""
+MERGED_COUNT_MAX = ROW_COUNT_MAX
+"""Ranges of merged cells: any is refused, and nobody reads so many findings."""
 
 ESCAPE_FORM = re.compile(r"_x[0-9A-Fa-f]{4}_")
 """Spreadsheets read this as another character."""
@@ -35,6 +40,10 @@ class PartError(Exception):
     """The workbook is not one that is read; its text says what came."""
 
 
+class PartTooLarge(PartError):
+    """The workbook has more than any file that is read; its text says how much may be."""
+
+
 class SheetScan:
     """What is to be known of the sheets before their cells are read.
 
@@ -44,7 +53,8 @@ class SheetScan:
         Row and column of each cell that is computed.
     merged : list of (int, str)
         First row and range of merged cells.
-    hidden_rows, hidden_columns : list of int
+    hidden_rows : list of int
+    hidden_columns : set of int
         Numbers from 1.
     """
 
@@ -52,8 +62,9 @@ class SheetScan:
         self.formulas: set[tuple[int, int]] = set()
         self.merged: list[tuple[int, str]] = []
         self.hidden_rows: list[int] = []
-        self.hidden_columns: list[int] = []
+        self.hidden_columns: set[int] = set()
         self._row = self._column = 0
+        self._cells = self._elements = 0
         self._handlers = {
             f"{_MAIN} worksheet": self._worksheet,
             f"{_MAIN} row": self._row_begun,
@@ -65,6 +76,9 @@ class SheetScan:
 
     def element(self, name: str, attributes: dict[str, str]) -> None:
         """Take in the start of an element."""
+        self._elements += 1
+        if self._elements > ELEMENT_COUNT_MAX:
+            raise PartTooLarge(f"expected at most {ELEMENT_COUNT_MAX} elements, got more")
         handler = self._handlers.get(name)
         if handler is not None:
             handler(attributes)
@@ -87,19 +101,25 @@ class SheetScan:
         if row != self._row or not self._column < column <= COLUMN_COUNT_MAX:
             place = attributes.get("r", f"column {column}")
             raise PartError(f"cell {place} out of its order, or beyond {COLUMN_COUNT_MAX} columns")
+        # A reader makes cells for those that are left out as well.
+        self._cells += column - self._column
+        if self._cells > CELL_COUNT_MAX:
+            raise PartTooLarge(f"expected at most {CELL_COUNT_MAX} cells, got more")
         self._column = column
 
     def _formula(self, _attributes: dict[str, str]) -> None:
         self.formulas.add((self._row, self._column))
 
     def _merge(self, attributes: dict[str, str]) -> None:
+        if len(self.merged) == MERGED_COUNT_MAX:
+            raise PartTooLarge(f"expected no merged cells, got more than {MERGED_COUNT_MAX}")
         cells = attributes["ref"]
         self.merged.append((_coordinates(cells.partition(":")[0])[0], cells))
 
     def _columns(self, attributes: dict[str, str]) -> None:
         if _is_out_of_sight(attributes, "width"):
             last = min(int(attributes["max"]), COLUMN_COUNT_MAX)
-            self.hidden_columns += range(int(attributes["min"]), last + 1)
+            self.hidden_columns.update(range(max(1, int(attributes["min"])), last + 1))
 
 
 def parts_scan(data: bytes) -> SheetScan:

@@ -92,9 +92,19 @@ class AdminDoor:
             busy = refused(InstitutionRefusal.BUSY, f"busy, nothing was done: {refusal}")
             self.answer(message, msgspec.msgpack.encode(busy))
 
-    def next(self) -> Message | None:
-        """Return the message whose turn it is; None if nothing waits."""
-        found = self._queue.take()
+    def is_waiting(self, besides: frozenset[str]) -> bool:
+        """Tell whether a message waits whose key may have its turn."""
+        return self._queue.next_key(besides) is not None
+
+    def next(self, besides: frozenset[str] = frozenset()) -> Message | None:
+        """Return the message whose turn it is; None if nothing waits.
+
+        Parameters
+        ----------
+        besides
+            Keys whose turn it is not.
+        """
+        found = self._queue.take(besides)
         return None if found is None else found[1]
 
     def answer(self, message: Message, content: bytes) -> None:

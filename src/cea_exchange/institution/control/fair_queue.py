@@ -18,6 +18,48 @@ class QueueLimits(NamedTuple):
     nobody out. All of these together may be as much again."""
 
 
+NS_PER_S = 1_000_000_000
+KEY_PART = 2
+"""While other keys wait, one key gets one part in this many of the daemon's time."""
+KEY_BURST_NS = 2 * NS_PER_S
+"""Of the daemon's time that a key may take at once: most persons never take more."""
+KEY_REST_NS = 4 * NS_PER_S
+"""Others go first for at most this long: one act of many seconds shuts no key out for a minute."""
+
+
+class KeyTimes:
+    """Processing time that keys have taken: who took more than its part lets others go first. Pure.
+
+    Examples
+    --------
+    >>> times = KeyTimes()
+    >>> times.spend("a", 3 * NS_PER_S, now_ns=100 * NS_PER_S)
+    >>> times.spend("b", 1 * NS_PER_S, now_ns=100 * NS_PER_S)
+    >>> sorted(times.resting(101 * NS_PER_S)), sorted(times.resting(102 * NS_PER_S))
+    (['a'], [])
+    """
+
+    def __init__(self) -> None:
+        self._taken: dict[str, tuple[int, int]] = {}
+
+    def spend(self, key: str, taken_ns: int, now_ns: int) -> None:
+        """Note that a request of a key took this long, and ends now."""
+        most_ns = KEY_BURST_NS + KEY_REST_NS // KEY_PART
+        self._taken[key] = (min(most_ns, self._left(key, now_ns) + taken_ns), now_ns)
+
+    def resting(self, now_ns: int) -> frozenset[str]:
+        """Return the keys that are served only while no other key waits."""
+        left = {key: self._left(key, now_ns) for key in self._taken}
+        for key, left_ns in left.items():
+            if not left_ns:
+                del self._taken[key]
+        return frozenset(key for key, left_ns in left.items() if left_ns > KEY_BURST_NS)
+
+    def _left(self, key: str, now_ns: int) -> int:
+        taken_ns, at_ns = self._taken.get(key, (0, now_ns))
+        return max(0, taken_ns - (now_ns - at_ns) // KEY_PART)
+
+
 class FairQueue(Generic[Item]):
     """Items by key, bounded, taken one of each key in turn.
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from cea_exchange.files.cells.csv import Encoding
     from cea_exchange.files.cells.source import SourceFile
     from cea_exchange.institution.persons import Person
+    from cea_exchange.user_files.read_ahead import Reading
 
 REQUEST_BYTES_MAX = 4 << 20
 """Files of all entities come in one request."""
@@ -47,6 +48,10 @@ class Request(control_plane.Request, kw_only=True):
             It is refused; nothing was changed.
         """
         raise NotImplementedError
+
+    def readings(self, services: Any) -> Iterable["Reading"]:
+        """Return what a process of its own should read before the act; nothing, if it says none."""
+        return ()
 
     def bodies(self, services: Any) -> frozenset[str]:
         """Return the bodies whose own business it is; nobody's in particular, if it says none."""

@@ -38,6 +38,7 @@ from cea_exchange.institution.services import InstitutionServices
 from cea_exchange.ledger.chain import LinkBroken
 from cea_exchange.ledger.database.interface import DatabaseFull, DatabaseLost
 from cea_exchange.ledger.partners import ActsStopped, PartnerAwaited
+from cea_exchange.user_files.read_ahead import Reading
 
 NS_PER_S = 1_000_000_000
 ERROR_CHARACTERS_MAX = 16_000
@@ -168,6 +169,21 @@ class InstitutionService(Service[Person, R]):
             raise ActsStopped(f"stopped: {lacks}")
         with self.services.transaction():
             return self._once(person, request, lambda: self._act(person, request))
+
+    def readings(self, request: R) -> tuple[Reading, ...]:
+        """Return what should be read out of files before an act, also before an approved one.
+
+        Where that can't be said, the act says why.
+        """
+        try:
+            if isinstance(request, Approve):
+                proposal = self.services.approvals.found(request.proposal)
+                if proposal is None or proposal.approved is not None:
+                    return ()
+                return tuple(self.read(proposal.request).readings(self.services))
+            return tuple(request.readings(self.services))
+        except ActError:
+            return ()
 
     def refusal(self, error: Exception, by: str, request: R | None) -> Answer:
         """Return the answer to what was refused, or failed: its transaction was taken back.

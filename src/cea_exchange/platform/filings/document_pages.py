@@ -7,7 +7,6 @@ are read in a process of its own, bounded in time and memory, and what can't be 
 
 import json
 import re
-import resource
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -18,14 +17,21 @@ from typing import Any
 import structlog
 
 from cea_exchange.control_plane.signals import module_command
+from cea_exchange.user_files.read_ahead import (
+    OUT_OF_MEMORY,
+    Reading,
+    ReadLimits,
+    ReadResult,
+    result_of,
+)
 
 PDF_MAGIC = b"%PDF-"
 PAGES_MAX = 1_000
-READ_S_MAX = 5
-"""Of a processor's time."""
 WAIT_S_MAX = 30
 """A busy machine takes so long for it, and for the process's start."""
-MEMORY_BYTES_MAX = 1 << 30
+LIMITS = ReadLimits(cpu_s=5, memory_bytes=1 << 30, result_bytes=1 << 20)
+"""A hash of each page is some 70 bytes."""
+_MODULE = "cea_exchange.platform.filings.document_pages"
 DEPTH_MAX = 8
 """Pictures within pictures."""
 _SHOWS = re.compile(rb"[^A-Za-z](?:Tj|TJ|Do)(?![A-Za-z])")
@@ -41,21 +47,39 @@ def page_hashes(content: bytes) -> tuple[str, ...]:
     """
     if not content.startswith(PDF_MAGIC):
         return ()
+    (reading,) = readings(content)
+    result = result_of(reading) or _read(reading)
+    try:
+        if result.failure:
+            raise ValueError(result.failure)
+        found = json.loads(result.written)
+    except ValueError as error:
+        log.warning("document_not_read", sha256=sha256(content).hexdigest(), why=str(error))
+        return ()
+    return tuple(found)
+
+
+def readings(content: bytes) -> tuple[Reading, ...]:
+    """Return what a process of its own should read before the act that takes a document."""
+    if not content.startswith(PDF_MAGIC):
+        return ()
+    return (Reading(_MODULE, (), content, LIMITS, is_needed=False),)
+
+
+def _read(reading: Reading) -> ReadResult:
+    """Read a document now, in a process of its own all the same."""
     try:
         done = subprocess.run(
-            module_command(__name__),
-            input=content,
+            module_command(reading.module),
+            input=reading.content,
             capture_output=True,
             timeout=WAIT_S_MAX,
             check=True,
         )
-        found = json.loads(done.stdout)
-    except (OSError, subprocess.SubprocessError, ValueError) as error:
+    except (OSError, subprocess.SubprocessError) as error:
         said = getattr(error, "stderr", None) or str(error).encode()
-        why = said.decode(errors="replace").strip().rpartition("\n")[2]
-        log.warning("document_not_read", sha256=sha256(content).hexdigest(), why=why)
-        return ()
-    return tuple(found)
+        return ReadResult(b"", said.decode(errors="replace").strip().rpartition("\n")[2])
+    return ReadResult(done.stdout, "")
 
 
 def _hashes(content: bytes) -> Iterator[str]:
@@ -90,9 +114,12 @@ def _pictures(resources: Any, depth: int) -> Iterator[bytes]:
 
 def main() -> None:
     """Read a document from the standard input, and write its pages' hashes as JSON."""
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES_MAX, MEMORY_BYTES_MAX))
-    resource.setrlimit(resource.RLIMIT_CPU, (READ_S_MAX, READ_S_MAX))
-    print(json.dumps(list(_hashes(sys.stdin.buffer.read()))))
+    LIMITS.set()
+    try:
+        found = list(_hashes(sys.stdin.buffer.read()))
+    except MemoryError:
+        sys.exit(OUT_OF_MEMORY)
+    print(json.dumps(found))
 
 
 if __name__ == "__main__":

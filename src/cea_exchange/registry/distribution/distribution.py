@@ -148,6 +148,10 @@ class Distribution:
         shown = Preview(*row)
         return shown._replace(plan=msgspec.msgpack.decode(row[-1], type=Plan))
 
+    def previewed_files(self, preview_id: int) -> list[SourceFile]:
+        """Return the files of a preview, as they came; none, if there is no such preview."""
+        return [source for source in self._sources(preview_id) if source is not None]
+
     def distribute(self, preview_id: int) -> Preview:
         """Do what a preview showed: all of it, once.
 

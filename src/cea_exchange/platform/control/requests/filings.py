@@ -1,5 +1,6 @@
 """Evidence, plans, months, reports, and what the levels say to them."""
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from msgspec import to_builtins
@@ -41,6 +42,7 @@ from cea_exchange.platform.roles import (
 
 if TYPE_CHECKING:
     from cea_exchange.platform.platform import Platform
+    from cea_exchange.user_files.read_ahead import Reading
 
 LEVELS = (CITY, PROVINCE, AUTHORITY)
 Period = Annotated[int, field("Of when", typed="period")]
@@ -56,6 +58,11 @@ class EvidenceBring(Request, tag="evidence_bring"):
     enterprise: Enterprise
     file: AnyFile
     content: Content
+
+    def readings(self, services: Any) -> Iterable["Reading"]:
+        from cea_exchange.platform.filings.document_pages import readings
+
+        return readings(self.content)
 
     def act(self, platform: "Platform") -> dict[str, Any]:
         found = platform.enterprises.of(self.enterprise)
@@ -107,6 +114,9 @@ class PlanEnter(Request, tag="plan_enter"):
     cause: Annotated[Cause | None, field("Why a plan that counts is changed.")] = None
     encoding: Encoding = "utf-8"
     reason: Reason = ""
+
+    def readings(self, services: Any) -> Iterable["Reading"]:
+        return source_file(self.file, self.content, self.encoding).readings
 
     def act(self, platform: "Platform") -> dict[str, Any]:
         from cea_exchange.platform.filings.plans import PlanWords
@@ -167,6 +177,9 @@ class MonthEnter(Request, tag="month_enter"):
     content: Content
     encoding: Encoding = "utf-8"
     reason: Reason = ""
+
+    def readings(self, services: Any) -> Iterable["Reading"]:
+        return source_file(self.file, self.content, self.encoding).readings
 
     def act(self, platform: "Platform") -> dict[str, Any]:
         source = source_file(self.file, self.content, self.encoding)

@@ -1,5 +1,6 @@
 """Requests about issue, allocation files, deductions and recalls."""
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
@@ -23,7 +24,9 @@ from cea_exchange.registry.control.requests.request import Request
 from cea_exchange.registry.participants.roles import AUTHORITY, OPERATOR, PROVINCE, REGULATOR, ROLES
 
 if TYPE_CHECKING:
+    from cea_exchange.files.cells.source import SourceFile
     from cea_exchange.registry.registry import Registry
+    from cea_exchange.user_files.read_ahead import Reading
 
 LINES_MAX = 1_000
 """Of a preview, in one answer."""
@@ -86,11 +89,17 @@ class AllocationPreview(Request, tag="allocation_preview"):
     ] = None
     units_content: Content = b""
 
+    def readings(self, services: Any) -> Iterable["Reading"]:
+        return [reading for source in self._sources() for reading in source.readings]
+
     def act(self, registry: "Registry") -> dict[str, Any]:
-        source, units = source_file(self.file, self.content, self.encoding), None
+        return {"preview_id": registry.distribution.preview(*self._sources()).preview_id}
+
+    def _sources(self) -> list["SourceFile"]:
+        sources = [source_file(self.file, self.content, self.encoding)]
         if self.units_file is not None:
-            units = source_file(self.units_file, self.units_content, self.encoding)
-        return {"preview_id": registry.distribution.preview(source, units).preview_id}
+            sources.append(source_file(self.units_file, self.units_content, self.encoding))
+        return sources
 
 
 class AllocationShow(Request, tag="allocation_show"):
@@ -144,6 +153,10 @@ class AllocationDistribute(Request, tag="allocation_distribute"):
     example = "allocation distribute 12"
 
     preview_id: Annotated[int, field("The preview's number.")]
+
+    def readings(self, services: "Registry") -> Iterable["Reading"]:
+        sources = services.distribution.previewed_files(self.preview_id)
+        return [reading for source in sources for reading in source.readings]
 
     def act(self, registry: "Registry") -> dict[str, Any]:
         from cea_exchange.registry.distribution.plan import totals_of

@@ -32,6 +32,7 @@ from cea_exchange.registry.participants.roles import AUTHORITY, OFFICIALS, PROVI
 
 if TYPE_CHECKING:
     from cea_exchange.registry.registry import Registry
+    from cea_exchange.user_files.read_ahead import Reading
 
 
 class ObligationTake(AboutProvince, tag="obligation_take"):
@@ -45,6 +46,9 @@ class ObligationTake(AboutProvince, tag="obligation_take"):
     file: File
     content: Content
     encoding: Encoding = "utf-8"
+
+    def readings(self, services: Any) -> Iterable["Reading"]:
+        return source_file(self.file, self.content, self.encoding).readings
 
     def act(self, registry: "Registry") -> dict[str, Any]:
         source = source_file(self.file, self.content, self.encoding)
@@ -63,6 +67,9 @@ class ObligationCorrect(AboutProvince, tag="obligation_correct"):
     content: Content
     why: Why
     encoding: Encoding = "utf-8"
+
+    def readings(self, services: Any) -> Iterable["Reading"]:
+        return source_file(self.file, self.content, self.encoding).readings
 
     def act(self, registry: "Registry") -> dict[str, Any]:
         source = source_file(self.file, self.content, self.encoding)

@@ -13,6 +13,7 @@ from cea_exchange.registry.participants.roles import AUTHORITY, OPERATOR, REGULA
 
 if TYPE_CHECKING:
     from cea_exchange.registry.registry import Registry
+    from cea_exchange.user_files.read_ahead import Reading
 
 
 class OffsetTake(Request, tag="offset_take"):
@@ -26,6 +27,9 @@ class OffsetTake(Request, tag="offset_take"):
     file: File
     content: Content
     encoding: Encoding = "utf-8"
+
+    def readings(self, services: Any) -> Iterable["Reading"]:
+        return source_file(self.file, self.content, self.encoding).readings
 
     def act(self, registry: "Registry") -> dict[str, Any]:
         source = source_file(self.file, self.content, self.encoding)
