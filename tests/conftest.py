@@ -39,6 +39,7 @@ STARTS_MAX = 60
 """Each is given ten seconds by the package: ten minutes, on whatever machine."""
 
 is_shared_ours = pytest.StashKey[bool]()
+runtime_folder = pytest.StashKey[str]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -47,8 +48,11 @@ def pytest_configure(config: pytest.Config) -> None:
     if config.stash[is_shared_ours]:
         # Not in pytest's own folder: it takes the server's user its way there with every other run.
         os.environ[SHARED] = tempfile.mkdtemp(prefix="cea-pg-")
-        # Where the desktop gives a user no such folder, the server's package warns of it.
-        os.environ.setdefault("XDG_RUNTIME_DIR", os.environ[SHARED])
+        # Where no desktop gives a user such a folder, the server's package warns of it. Not the
+        # server's own: a browser writes there too, and a database begins in an empty folder.
+        if "XDG_RUNTIME_DIR" not in os.environ:
+            config.stash[runtime_folder] = tempfile.mkdtemp(prefix="cea-run-")
+            os.environ["XDG_RUNTIME_DIR"] = config.stash[runtime_folder]
         # A thousand processes begin in a run: to compile what one imports takes as long as to
         # import it.
         os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -60,6 +64,8 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     if config.stash[is_shared_ours]:
         lock_path().unlink(missing_ok=True)
         shutil.rmtree(os.environ.pop(SHARED))
+    if runtime_folder in config.stash:
+        shutil.rmtree(config.stash[runtime_folder], ignore_errors=True)
 
 
 @pytest.hookimpl(wrapper=True)

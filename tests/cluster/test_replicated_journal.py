@@ -35,7 +35,8 @@ from cea_exchange.journal import (
 from cea_exchange.journal.frame_bytes import frames_last, frames_split
 from cea_exchange.venue.replication.local_tail import agreement, set_aside
 
-pytestmark = pytest.mark.e2e
+# The log is one for all tests, and each goes on where the one before it ended.
+pytestmark = [pytest.mark.e2e, pytest.mark.random_order(disabled=True)]
 IDENTITY = {"code_version": "0.1.0", "schema_version": 3, "profile_hash": "b" * 64}
 LOG_ID, INCARNATION = "c" * 32, "d" * 32
 

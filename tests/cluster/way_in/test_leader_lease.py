@@ -39,6 +39,7 @@ def test_what_can_not_be_is_refused_at_the_start(tmp_path):
         table = log_nodes.cluster_settings("front", WATCHER)
         secret = tmp_path / "secret"
         secret.write_text("x" * 40 + "\n")
+        secret.chmod(0o644)
         config = msgspec.convert(table | {"secret_file": str(secret)}, ClusterConfig)
         with pytest.raises(ConfigError, match="secret: expected mode 0600, got 0644"):
             LeaderLease(config, tmp_path, ("way_in",))

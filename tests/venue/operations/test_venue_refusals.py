@@ -17,7 +17,8 @@ from cea_exchange.venue.order_entry.waiting_requests import REQUESTS_WAITING_MAX
 from cea_exchange.venue.requests.accounts import Halt
 from support.venue.venue_world import PRODUCT, enter, world_open
 
-pytestmark = pytest.mark.e2e
+# The tests share a venue, and each goes on where the one before it ended.
+pytestmark = [pytest.mark.e2e, pytest.mark.random_order(disabled=True)]
 
 OPERATORS = tuple(
     OperatorSetting(name=name, key=f"keys/{name}.public", role=role)
