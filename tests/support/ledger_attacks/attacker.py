@@ -99,8 +99,7 @@ def log_rewritten(store: RecordStore) -> None:
 
 def _images(store: RecordStore, table: LoggedTable) -> Iterable[tuple[str, str]]:
     return store.all(
-        f"SELECT {table.row_key()}, {table.image()} FROM {table.name}"
-        f" WHERE {table.condition('')}"
+        f"SELECT {table.row_key()}, {table.image()} FROM {table.name} WHERE {table.condition('')}"
     )
 
 

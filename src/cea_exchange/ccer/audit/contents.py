@@ -28,6 +28,8 @@ from cea_exchange.ledger.store import Store
 from cea_exchange.protocol.control import DECODE_ERRORS
 from cea_exchange.protocol.links.ccer import (
     BEFORE_ALL,
+    Claim,
+    ClaimAnswer,
     Item,
     ProofReversed,
     head_after,
@@ -65,6 +67,7 @@ def content_differences(store: Store) -> Iterator[str]:
         ("certificates", _certificates_differ),
         ("cancellations", _acts_differ),
         ("proofs", _proofs_differ),
+        ("claims", _claims_differ),
     ):
         try:
             yield from differences(store)
@@ -183,3 +186,13 @@ def _proofs_differ(store: Store) -> Iterator[str]:
             continue
         if said != due:
             yield f"{what}: the allowance registry was told {said}, the books have {due}"
+
+
+def _claims_differ(store: Store) -> Iterator[str]:
+    """Yield each claim of the allowance registry whose bytes or answer are of another number."""
+    rows = store.database.stream("SELECT claim_seq, claim, answer FROM proof_claims")
+    for seq, claim, answer in rows:
+        asked = msgspec.msgpack.decode(bytes(claim), type=Claim).claim_seq
+        answered = msgspec.msgpack.decode(bytes(answer), type=ClaimAnswer).claim_seq
+        if (asked, answered) != (seq, seq):
+            yield f"claim {seq}: its bytes are of claim {asked}, its answer of claim {answered}"

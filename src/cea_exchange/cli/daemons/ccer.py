@@ -13,7 +13,7 @@ from cea_exchange.cli.acts.ccer import CCER
 from cea_exchange.cli.daemons.config_check import Look
 from cea_exchange.cli.daemons.institution import Database
 from cea_exchange.cli.daemons.traded import TradedCommands
-from cea_exchange.cli.errors import CheckFailed
+from cea_exchange.cli.errors import CheckFailed, check_failed
 from cea_exchange.cli.options import Data, Json
 from cea_exchange.cli.output import json_print
 
@@ -155,6 +155,8 @@ class CcerCommands(TradedCommands):
         self, data: Path, database: str | None, registry: Path, registry_database: str | None
     ) -> dict[str, Any]:
         """Return where both registries' books differ, and what they agree on."""
+        import msgspec
+
         from cea_exchange.ccer.cancellation.books import books_shown
         from cea_exchange.cli.daemons.registry import RegistryCommands
         from cea_exchange.domain.ccer.offset_books import offset_differences
@@ -167,7 +169,8 @@ class CcerCommands(TradedCommands):
         other = RegistryCommands()
         with other.view(registry, registry_database) as store:
             offsets, unsigned = offset_books(store), [*signature_differences(store)]
-        with self.view(data, database) as store:
+        unreadable = check_failed(msgspec.MsgspecError, says="a claim can not be read: ")
+        with self.view(data, database) as store, unreadable:
             books = books_shown(store)
         with other.view(registry, registry_database) as store:
             offsets = offsets._replace(claim_last_later=claim_last(store))

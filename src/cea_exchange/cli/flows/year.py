@@ -27,6 +27,7 @@ from cea_exchange.cli.daemons.daemon_log import LogLevel, log_to_standard_error
 from cea_exchange.cli.errors import CheckFailed, CommandError
 from cea_exchange.cli.language import language, said_in_report
 from cea_exchange.domain.calendar import date_number
+from cea_exchange.domain.compliance.plans.plan import plans_tried
 from cea_exchange.domain.reference_prices import load_daily
 from cea_exchange.ledger.record_store import StoreError
 from cea_exchange.protocol.folder_lock import FolderInUse
@@ -153,10 +154,14 @@ def play(
 
 def _plan_read(plan: Path | None) -> str:
     """Return a plan's text, "" for the packaged one, which an empty file must not stand for."""
-    text = "" if plan is None else text_read(plan, "an allocation plan")
-    if plan is not None and not text.strip():
+    if plan is None:
+        return ""
+    text = text_read(plan, "an allocation plan")
+    if not text.strip():
         raise CommandError(f"{plan}: expected an allocation plan, got an empty file")
-    return text
+    # Tried here once, as the year itself knows no path that an error could name.
+    with plans_tried(text, str(plan)):
+        return text
 
 
 def _agree_check(outcome: Outcome) -> None:
