@@ -25,7 +25,7 @@ AMOUNT_LIMITS = """\
 
 - **Of one order:** price x tonnes of an order, block, bid or bidding is below 2^60 fen, about
   11.5 quadrillion yuan. So at most floor((2^60 - 1) / price in fen) tonnes: 118,260,488,727,751 t
-  at 97.49. What an amended order has traded before counts too. A snapshot has the same limit.
+  at 97.49. The trades of an order before its amendment count too. A snapshot has the same limit.
 - **Of the whole market:** the cash of all accounts together stays below 2^62 fen, and so do the
   tonnes of each product below 2^62. A deposit that would reach this is refused; so is a bust whose
   fees would.

@@ -1,4 +1,4 @@
-"""What no query can say of a CCER registry: its feed, the venue's records, certificates, proofs.
+"""Checks of a CCER registry that no query can make: feed, venue's records, certificates, proofs.
 
 These are bytes and JSON. Each certificate and proof is made again, by the function that made it,
 from the rows that it must follow from.
@@ -185,7 +185,7 @@ def _proofs_differ(store: Store) -> Iterator[str]:
             yield f"{what} can not be read: {error}"
             continue
         if said != due:
-            yield f"{what}: the allowance registry was told {said}, the books have {due}"
+            yield f"{what}: the stream has {said}, the books give {due}"
 
 
 def _claims_differ(store: Store) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""What the CCER registry makes of the exchange's settlement records, compared one by one.
+"""Comparison of the exchange's settlement records with the tables that follow from them.
 
 Tonnes only: cash that the exchange moves leaves no row here.
 """
@@ -39,7 +39,7 @@ def record_differences(store: Store) -> Iterator[str]:
 
 
 class _Answer(NamedTuple):
-    """What the venue's answer to a transfer says."""
+    """The venue's answer to a transfer."""
 
     kind: int
     account_index: int

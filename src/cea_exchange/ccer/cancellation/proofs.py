@@ -302,7 +302,7 @@ class Proofs:
 def issued_item(
     store: Store, number: str, lot: Lot, beneficiary: str, year: int, *, days: tuple[int, int]
 ) -> ProofIssued:
-    """Return what the allowance registry is told of a new proof.
+    """Return the item that announces a new proof to the allowance registry.
 
     Parameters
     ----------

@@ -12,7 +12,7 @@ from cea_exchange.cli.options import Data, Json
 
 
 class TradedCommands(InstitutionCommands):
-    """What is compared with the venue, beside what every institution has."""
+    """Commands of an institution whose books are compared with those of a venue."""
 
     def verify(
         self,

@@ -1,4 +1,4 @@
-"""What platform and registry have in their books of what went over their link, compared.
+"""Comparison of the books that platform and registry keep of the items on their link.
 
 The registry's books are read before the platform's and once more after them. What one side has
 beyond the last number that the other knows was on its way, and is no difference.

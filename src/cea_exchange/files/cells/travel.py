@@ -18,7 +18,7 @@ from cea_exchange.files.findings import FileRefused, Finding, Findings
 
 
 class CellsRead(msgspec.Struct, frozen=True, array_like=True):
-    """What was read: a table, or findings that refuse it, or the package that is missing.
+    """Result of a reading: a table, or findings that refuse it, or the package that is missing.
 
     A table may have findings too: reading goes on, and they are reported with all others.
     """

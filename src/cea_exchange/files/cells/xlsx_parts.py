@@ -20,7 +20,7 @@ UNPACKED_BYTES_MAX = 32 << 20
 ELEMENT_COUNT_MAX = 8 * CELL_COUNT_MAX
 """Of all parts: a cell with text has an element, its value's, and three or four of its text."""
 MERGED_COUNT_MAX = ROW_COUNT_MAX
-"""Ranges of merged cells: any is refused, and nobody reads so many findings."""
+"""Ranges of merged cells that are named. Each is refused, and nobody reads a longer list."""
 
 ESCAPE_FORM = re.compile(r"_x[0-9A-Fa-f]{4}_")
 """Spreadsheets read this as another character."""

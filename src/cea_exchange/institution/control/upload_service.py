@@ -27,7 +27,7 @@ from cea_exchange.user_files.read_ahead import OUT_OF_MEMORY, Reading, ReadResul
 
 PROCESSES_MAX = 2
 READ_S = 60
-"""Seconds for one file, its process's start included; a machine that is busy takes so long."""
+"""Seconds for one file, its process's start included; a busy machine takes that long."""
 WAIT_S = 60
 """Seconds that a request may wait for a process."""
 CLOSE_S = 5
@@ -170,7 +170,7 @@ class Uploads:
         self._running, self._ending = {}, []
 
     def _begin(self, key: str, upload: Upload, now_s: float) -> list[UploadRead]:
-        """Begin to read the next file; return the request if there is none left."""
+        """Begin to read the next file; return the request if every file is read."""
         results = self._results[key]
         left = [each for each in upload.readings if each.key not in results]
         if not left:

@@ -29,7 +29,7 @@ Rows = list[tuple[Any, ...]]
 
 
 class FeedSent:
-    """Everything that the feed has told the venue, up to the first item that is missing.
+    """Items that the feed has sent to the venue, up to the first one that is missing.
 
     Attributes
     ----------
@@ -116,7 +116,7 @@ class FeedSent:
 def heads_sent(store: Store) -> Iterator[tuple[int, str]]:
     """Yield the heads of the chain in the feed to the venue: link and head.
 
-    Raises ControlError: an item is none.
+    Raises ControlError if an item is not valid.
     """
     for (item,) in store.database.stream("SELECT item FROM feed ORDER BY transfer_seq"):
         message = control_decode(item)

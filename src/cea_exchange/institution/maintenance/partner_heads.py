@@ -28,7 +28,7 @@ class Side(NamedTuple):
 
     @property
     def title(self) -> str:
-        """What it is called."""
+        """Name of the institution."""
         return TITLES.get(self.name, self.name)
 
 

@@ -2,7 +2,7 @@
 
 A record is bytes, which no query reads: what it says of trades, busts, closes, checkpoints and
 transfers is taken from it here, and compared with the tables. An institution adds what it alone
-makes of records. Whether the tables are what was posted is asked by the queries of its ``audit``.
+makes of records. The queries of its ``audit`` compare the tables with the entries.
 """
 
 from abc import ABC, abstractmethod
@@ -23,11 +23,11 @@ STATE_OF_RECORD: dict[int, str] = {
     EventKind.WITHDRAWN: "completed",
     EventKind.TRANSFER_REJECTED: "rejected",
 }
-"""What a transfer's state is after the venue's answer, by the answer's kind."""
+"""State of a transfer after the venue's answer, by the kind of the answer."""
 
 
 class RecordTables(ABC):
-    """What the records say of each table, and what of it is otherwise.
+    """Rows of each table that the records give, and their differences from the table.
 
     Attributes
     ----------
